@@ -1,0 +1,56 @@
+# Everything there is to run. Each target sets itself up in .venv; only Python 3.10 or newer and make are needed.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check docs bench soak build clean
+
+help: ## List what there is to run
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+demo: $(VENV)/.sandbox ## Run the main job against real servers on loopback
+	@$(BIN)/vectorshift sandbox
+
+test: $(VENV)/.dev ## Run the tests
+	@$(BIN)/python -m pytest
+
+check: $(VENV)/.dev ## Lint, types, import directions, docs
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pyright --warnings
+	$(BIN)/lint-imports
+	$(BIN)/mkdocs build --strict --quiet
+
+docs: $(VENV)/.dev ## Serve the documentation on loopback
+	$(BIN)/mkdocs serve
+
+bench: $(VENV)/.dev ## Measure speed and memory, beside other libraries where that makes sense
+	@$(BIN)/python -m benchmarks
+
+soak: $(VENV)/.dev ## The long campaigns that CI leaves out
+	@$(BIN)/python -m pytest tests -m soak --override-ini addopts=-ra
+
+build: $(VENV)/.dev ## Build the wheel and the source distribution into dist/
+	@$(BIN)/python -m build --outdir dist
+
+clean: ## Remove what the targets made
+	rm -rf $(VENV) dist site .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	  { echo "vectorshift needs Python 3.10 or newer; name one with: make PYTHON=python3.12 ..."; exit 1; }
+	@echo "Setting up $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV) || \
+	  { rm -rf $(VENV); echo "Python's venv module is incomplete here (on Debian and Ubuntu: apt-get install python3-venv)."; exit 1; }
+	@$(PIP) install 'pip>=25.1'
+
+$(VENV)/.sandbox: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@$(PIP) install -c constraints.txt -e '.[sandbox]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@$(PIP) install -c constraints.txt -e '.[sandbox]' --group dev
+	@touch $@ $(VENV)/.sandbox

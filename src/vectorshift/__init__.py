@@ -1,0 +1,3 @@
+"""The VectorShift Python SDK, with credentials done right."""
+
+__version__ = "1.0.0"

@@ -1,0 +1,205 @@
+"""`Secret` and `Credential`: values that can be passed, logged and compared without showing a key."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import re
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any, Final, Literal
+
+from vectorshift.errors import (
+    CredentialConfigurationError,
+    CredentialError,
+    CredentialNotFoundError,
+)
+
+__all__ = ["LONGEST_KEY", "Credential", "Secret", "fingerprint", "parse_key"]
+
+LONGEST_KEY: Final = 8192
+
+
+def fingerprint(text: str) -> str:
+    """Return `#` and the first 8 hex digits of the SHA-256 of a key: names it without showing it."""
+    return "#" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+
+
+class Secret:
+    """A string that masks itself in `str`, `repr`, `format`, logs and pickles. Immutable and hashable.
+
+    A pickled secret leaves its text behind: what arrives prints the same fingerprint and cannot be revealed.
+
+    Args:
+        text: the text to keep.
+    """
+
+    __slots__ = ("_fingerprint", "_text")
+
+    def __init__(self, text: str) -> None:
+        self._text: str | None = text
+        self._fingerprint: str | None = None
+
+    def reveal(self) -> str:
+        """Return the text.
+
+        Raises:
+            CredentialConfigurationError: this secret came out of a pickle, which never holds the text.
+        """
+        if self._text is None:
+            raise CredentialConfigurationError(
+                f"The secret {self} was pickled, and its text stayed behind. "
+                "Hand the provider to the other process, or ask a provider there."
+            )
+        return self._text
+
+    @property
+    def fingerprint(self) -> str:
+        """The name of this secret that can be shown, such as `#1a2b3c4d`."""
+        if self._fingerprint is None:
+            self._fingerprint = fingerprint(self.reveal())
+        return self._fingerprint
+
+    def __str__(self) -> str:
+        return self.fingerprint
+
+    def __repr__(self) -> str:
+        return f"Secret({self.fingerprint})"
+
+    def __format__(self, spec: str) -> str:
+        return format(self.fingerprint, spec)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        if self._text is None or other._text is None:
+            return self is other
+        mine, theirs = (s._text.encode("utf-8", "surrogatepass") for s in (self, other) if s._text is not None)
+        return hmac.compare_digest(mine, theirs)
+
+    def __hash__(self) -> int:
+        return hash(self.fingerprint)
+
+    def __copy__(self) -> Secret:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Secret:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _sealed, (self.fingerprint,)
+
+
+def _sealed(name: str) -> Secret:
+    secret = Secret("")
+    secret._text = None  # pyright: ignore[reportPrivateUsage]
+    secret._fingerprint = name  # pyright: ignore[reportPrivateUsage]
+    return secret
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Credential:
+    """A key, and where it came from. Immutable; safe to share, log and pickle.
+
+    Args:
+        secret: the key; a plain string is wrapped.
+        source: the printable place without the version, such as `vault:secret/vectorshift#api_key`.
+        provider: the name of the provider that found it.
+        version: the store's own name for this version, or None.
+        obtained_at: aware UTC time at which it was found; now by default.
+        expires_at: aware UTC time after which it must not be used, or None.
+    """
+
+    secret: Secret
+    source: str
+    provider: str
+    version: str | None = None
+    obtained_at: datetime = field(default_factory=lambda: datetime.now(timezone.utc), compare=False)
+    expires_at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.secret, str):
+            object.__setattr__(self, "secret", Secret(self.secret))
+
+    @property
+    def fingerprint(self) -> str:
+        """`#` and 8 hex digits that name the key without showing it."""
+        return self.secret.fingerprint
+
+    def __str__(self) -> str:
+        version = f"@{self.version}" if self.version else ""
+        return f"{self.source}{version} {self.fingerprint}"
+
+    def __repr__(self) -> str:
+        return f"<Credential {self}>"
+
+
+def parse_key(
+    text: str,
+    *,
+    source: str,
+    provider: str,
+    blank: Literal["not found", "configuration"] = "configuration",
+    field_setting: str | None = None,
+) -> Secret | CredentialError:
+    """Return the key that `text` holds, or the error that says why it holds none.
+
+    The error is returned and not raised, so that no traceback has a frame which holds the text.
+
+    Args:
+        text: what was found; surrounding white space is stripped.
+        source: where it was found, for the message.
+        provider: the name of the provider that found it.
+        blank: whether an empty value is a place with nothing in it or a mistake.
+        field_setting: the setting that picks a field, to be named when the text is a JSON object.
+    """
+    key = text.strip()
+    if not key:
+        kind = CredentialNotFoundError if blank == "not found" else CredentialConfigurationError
+        return kind(f"{source} is set but empty.", source=source, provider=provider)
+    flaw = _flaw(key, field_setting)
+    if flaw is None:
+        return Secret(key)
+    return CredentialConfigurationError(
+        f"{source} does not hold an API key: {flaw}", source=source, provider=provider
+    )
+
+
+_KEY = re.compile(r"[!-~]+")
+
+
+def _flaw(key: str, field_setting: str | None) -> str | None:
+    """Say what keeps `key` from being one, without a character of it; None if nothing does."""
+    if key[0] in "{[" and (flaw := _json_flaw(key, field_setting)):
+        return flaw
+    if key.startswith("map["):
+        return (
+            "it looks like a printed map, as Vault Agent writes without a template. "
+            "Give the agent a template that prints the one field."
+        )
+    if len(key) > 1 and key[0] == key[-1] and key[0] in "\"'`":
+        return "it stands in quotation marks. Take them away."
+    if key[:7].lower() == "bearer ":
+        return "it begins with 'Bearer '. Give the key alone."
+    if len(key) > LONGEST_KEY:
+        return f"it is longer than {LONGEST_KEY:,} characters."
+    if _KEY.fullmatch(key):
+        return None
+    if "\n" in key or "\r" in key:
+        return "it holds a line break. Give the key alone, on one line."
+    if not key.isascii():
+        return "it holds a character outside ASCII. Copy the key again from Account → API Keys."
+    return "it holds a space or a control character. Copy the key again from Account → API Keys."
+
+
+def _json_flaw(key: str, field_setting: str | None) -> str | None:
+    try:
+        document = json.loads(key)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(document, dict):
+        return "it is a JSON array, not a key."
+    names = ", ".join(sorted(name for name in document if re.fullmatch(r"[\w.\-]{1,64}", name))[:20])
+    pick = f" Name the one that is the key with {field_setting}." if field_setting else " Give the key alone."
+    return f"it is a JSON object with the fields: {names or 'none'}.{pick}"

@@ -1,0 +1,145 @@
+"""A piece of blocking or asynchronous work in a daemon thread of its own, awaited by callers of either colour.
+
+This is the one place where the two colours meet. No thread outlives its work, no lock is held while it
+runs, and a caller that gives up, is cancelled, or whose event loop is gone harms nobody else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+__all__ = ["Flight", "arun_blocking", "run_async"]
+
+T = TypeVar("T")
+
+
+class Flight(Generic[T]):
+    """Start `work` in a daemon thread now; let any number of callers wait for its answer.
+
+    Thread-safe, and safe to wait for from several event loops at once, under asyncio and trio.
+
+    Args:
+        work: what to run. It should answer and not raise; what it raises is kept and raised by `result`.
+        context: the context variables that the work sees; an empty context by default.
+    """
+
+    def __init__(self, work: Callable[[], T], *, context: contextvars.Context | None = None) -> None:
+        self._work: Callable[[], T] | None = work
+        self._landed = threading.Event()
+        self._lock = threading.Lock()
+        self._wakers: list[Callable[[], None]] = []
+        self._answer: list[T] = []
+        self._error: BaseException | None = None
+        run = (context or contextvars.Context()).run
+        threading.Thread(target=run, args=(self._fly,), name="vectorshift-load", daemon=True).start()
+
+    @property
+    def landed(self) -> bool:
+        """Whether the work is done."""
+        return self._landed.is_set()
+
+    def wait(self, timeout: float | None) -> bool:
+        """Block for at most `timeout` seconds (None: for ever); return whether the work is done."""
+        return self._landed.wait(timeout)
+
+    async def await_(self, timeout: float | None) -> bool:
+        """Wait without blocking the event loop, for at most `timeout` seconds; return whether the work is done."""
+        import anyio
+
+        event = anyio.Event()
+        waker = _waker(event.set)
+        with self._lock:
+            waiting = not self._landed.is_set()
+            if waiting:
+                self._wakers.append(waker)
+        if not waiting:
+            return True
+        try:
+            with anyio.move_on_after(timeout):
+                await event.wait()
+        finally:
+            with self._lock:
+                if waker in self._wakers:
+                    self._wakers.remove(waker)
+        return self._landed.is_set()
+
+    def result(self) -> T:
+        """Return what the work answered, or raise what it raised. Call it once the work is done."""
+        if self._error is not None:
+            raise self._error
+        return self._answer[0]
+
+    def _fly(self) -> None:
+        work, self._work = self._work, None
+        assert work is not None
+        try:
+            self._answer.append(work())
+        except BaseException as error:
+            self._error = error
+        finally:
+            with self._lock:
+                self._landed.set()
+                wakers, self._wakers = self._wakers, []
+            for wake in wakers:
+                wake()
+
+
+def _waker(wake: Callable[[], Any]) -> Callable[[], None]:
+    """Return a function that any thread may call, and that calls `wake` in the running event loop."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        import trio
+
+        token = trio.lowlevel.current_trio_token()
+
+        def wake_trio() -> None:
+            try:
+                token.run_sync_soon(wake)
+            except trio.RunFinishedError:  # nobody is left to wake
+                pass
+
+        return wake_trio
+
+    def wake_asyncio() -> None:
+        try:
+            loop.call_soon_threadsafe(wake)
+        except RuntimeError:  # the loop is closed: nobody is left to wake
+            pass
+
+    return wake_asyncio
+
+
+def in_event_loop() -> bool:
+    """Return whether the caller runs inside an event loop of asyncio or trio."""
+    if "asyncio" in sys.modules:
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            pass
+        else:
+            return True
+    trio = sys.modules.get("trio")
+    return trio is not None and bool(trio.lowlevel.in_trio_run())
+
+
+async def arun_blocking(work: Callable[[], T]) -> T:
+    """Run blocking work for an async caller: in a thread of its own, with the caller's context variables."""
+    flight = Flight(work, context=contextvars.copy_context())
+    await flight.await_(None)
+    return flight.result()
+
+
+def run_async(work: Callable[[], Any]) -> Any:
+    """Run a coroutine function for a sync caller: in a thread and an event loop of its own.
+
+    The coroutine sees the caller's context variables, and may keep nothing that is bound to its loop.
+    """
+    flight: Flight[Any] = Flight(lambda: asyncio.run(work()), context=contextvars.copy_context())
+    flight.wait(None)
+    return flight.result()

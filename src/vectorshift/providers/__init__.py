@@ -1,0 +1,46 @@
+"""The places where a key may live, a file each. Importing this package imports none of them."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from vectorshift.providers.aws import AwsSecretsManagerProvider
+    from vectorshift.providers.base import CredentialProvider, Description
+    from vectorshift.providers.dotenv import DotenvProvider
+    from vectorshift.providers.env import EnvProvider
+    from vectorshift.providers.explicit import ExplicitProvider
+    from vectorshift.providers.vault import VaultProvider
+
+__all__ = [
+    "AwsSecretsManagerProvider",
+    "CredentialProvider",
+    "Description",
+    "DotenvProvider",
+    "EnvProvider",
+    "ExplicitProvider",
+    "VaultProvider",
+]
+
+_HOME = {
+    "AwsSecretsManagerProvider": "aws",
+    "CredentialProvider": "base",
+    "Description": "base",
+    "DotenvProvider": "dotenv",
+    "EnvProvider": "env",
+    "ExplicitProvider": "explicit",
+    "VaultProvider": "vault",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
