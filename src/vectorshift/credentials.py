@@ -8,7 +8,7 @@ import json
 import re
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 from vectorshift.errors import (
     CredentialConfigurationError,
@@ -119,8 +119,9 @@ class Credential:
     expires_at: datetime | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.secret, str):
-            object.__setattr__(self, "secret", Secret(self.secret))
+        secret: object = self.secret
+        if isinstance(secret, str):
+            object.__setattr__(self, "secret", Secret(secret))
 
     @property
     def fingerprint(self) -> str:
@@ -161,9 +162,7 @@ def parse_key(
     flaw = _flaw(key, field_setting)
     if flaw is None:
         return Secret(key)
-    return CredentialConfigurationError(
-        f"{source} does not hold an API key: {flaw}", source=source, provider=provider
-    )
+    return CredentialConfigurationError(f"{source} does not hold an API key: {flaw}", source=source, provider=provider)
 
 
 _KEY = re.compile(r"[!-~]+")
@@ -195,11 +194,12 @@ def _flaw(key: str, field_setting: str | None) -> str | None:
 
 def _json_flaw(key: str, field_setting: str | None) -> str | None:
     try:
-        document = json.loads(key)
+        document: Any = json.loads(key)
     except (ValueError, RecursionError):
         return None
     if not isinstance(document, dict):
         return "it is a JSON array, not a key."
-    names = ", ".join(sorted(name for name in document if re.fullmatch(r"[\w.\-]{1,64}", name))[:20])
+    fields = sorted(map(str, cast("dict[str, Any]", document)))
+    names = ", ".join([name for name in fields if re.fullmatch(r"[\w.\-]{1,64}", name)][:20])
     pick = f" Name the one that is the key with {field_setting}." if field_setting else " Give the key alone."
     return f"it is a JSON object with the fields: {names or 'none'}.{pick}"

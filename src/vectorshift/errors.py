@@ -25,16 +25,19 @@ Each error survives `pickle` and `copy` with its attributes, and none holds a ke
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from typing import Any, TypeVar
+    from collections.abc import Callable, Mapping, Sequence
 
     E = TypeVar("E", bound="VectorshiftError")
 
 __all__ = [
+    "APIConnectionError",
+    "APIStatusError",
+    "APITimeoutError",
     "ApiConnectionError",
+    "ApiStatusError",
     "ApiTimeoutError",
     "Attempt",
     "AuthenticationError",
@@ -51,6 +54,8 @@ __all__ = [
     "PermissionDeniedError",
     "RateLimitError",
     "UnprocessableEntityError",
+    "VectorShiftAPIError",
+    "VectorShiftError",
     "VectorshiftApiError",
     "VectorshiftError",
     "api_error_class",
@@ -220,17 +225,18 @@ def _said(body: str) -> str:
     import json
 
     try:
-        parsed = json.loads(body)
+        parsed: Any = json.loads(body)
     except ValueError:
-        return body.strip()
+        parsed = None
     if not isinstance(parsed, dict):
         return body.strip()
+    parsed = cast("dict[str, Any]", parsed)
     for name in ("error", "message", "detail", "errors"):
         said = parsed.get(name)
         if isinstance(said, dict):
-            said = said.get("message") or json.dumps(said)
+            said = cast("dict[str, Any]", said).get("message") or json.dumps(said)
         if isinstance(said, list):
-            said = "; ".join(map(str, said))
+            said = "; ".join(str(each) for each in cast("Sequence[object]", said))
         if said:
             return str(said)
     return json.dumps(parsed, indent=2)
@@ -360,3 +366,11 @@ class MissingCredentialError(CredentialNotFoundError, AuthenticationError):
         self.args = (message,)
         self.provider = None
         self.attempts = attempts
+
+
+# --- The official SDK's other spellings ---
+
+ApiStatusError = APIStatusError = VectorShiftAPIError = VectorshiftApiError
+VectorShiftError = VectorshiftError
+APIConnectionError = ApiConnectionError
+APITimeoutError = ApiTimeoutError

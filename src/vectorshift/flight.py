@@ -7,11 +7,14 @@ runs, and a caller that gives up, is cancelled, or whose event loop is gone harm
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
-import sys
+import os
 import threading
-from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["Flight", "arun_blocking", "run_async"]
 
@@ -35,13 +38,14 @@ class Flight(Generic[T]):
         self._wakers: list[Callable[[], None]] = []
         self._answer: list[T] = []
         self._error: BaseException | None = None
+        self._pid = os.getpid()
         run = (context or contextvars.Context()).run
         threading.Thread(target=run, args=(self._fly,), name="vectorshift-load", daemon=True).start()
 
     @property
-    def landed(self) -> bool:
-        """Whether the work is done."""
-        return self._landed.is_set()
+    def flying(self) -> bool:
+        """Whether the work still runs, in this process: a forked child has none of its parent's threads."""
+        return not self._landed.is_set() and self._pid == os.getpid()
 
     def wait(self, timeout: float | None) -> bool:
         """Block for at most `timeout` seconds (None: for ever); return whether the work is done."""
@@ -99,33 +103,16 @@ def _waker(wake: Callable[[], Any]) -> Callable[[], None]:
         token = trio.lowlevel.current_trio_token()
 
         def wake_trio() -> None:
-            try:
+            with contextlib.suppress(trio.RunFinishedError):  # nobody is left to wake
                 token.run_sync_soon(wake)
-            except trio.RunFinishedError:  # nobody is left to wake
-                pass
 
         return wake_trio
 
     def wake_asyncio() -> None:
-        try:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to wake
             loop.call_soon_threadsafe(wake)
-        except RuntimeError:  # the loop is closed: nobody is left to wake
-            pass
 
     return wake_asyncio
-
-
-def in_event_loop() -> bool:
-    """Return whether the caller runs inside an event loop of asyncio or trio."""
-    if "asyncio" in sys.modules:
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            pass
-        else:
-            return True
-    trio = sys.modules.get("trio")
-    return trio is not None and bool(trio.lowlevel.in_trio_run())
 
 
 async def arun_blocking(work: Callable[[], T]) -> T:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
+import asyncio
 import sys
-from abc import ABC
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, cast
 
 from vectorshift.credentials import Credential, parse_key
 from vectorshift.errors import (
@@ -15,15 +16,24 @@ from vectorshift.errors import (
     CredentialStoreUnavailableError,
     fresh_copy,
 )
-from vectorshift.flight import arun_blocking, run_async
+from vectorshift.flight import Flight, arun_blocking, run_async
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
     from types import TracebackType
 
     from typing_extensions import Self
 
-__all__ = ["Answer", "AnsweringProvider", "Ask", "CredentialProvider", "Description", "settle"]
+__all__ = [
+    "PLAIN_ASK",
+    "AdaptedProvider",
+    "Answer",
+    "AnsweringProvider",
+    "Ask",
+    "CredentialProvider",
+    "Description",
+    "answering",
+    "settle",
+]
 
 Answer = Credential | CredentialError
 """What a provider has to say, as a value: the way round exceptions."""
@@ -69,7 +79,7 @@ def settle(answer: Answer) -> Credential:
     raise fresh_copy(answer)
 
 
-class CredentialProvider(ABC):
+class CredentialProvider(ABC):  # noqa: B024  # one of two methods is enough
     """Asks one source for a credential. Subclass it and write one of the two getters; the other is given.
 
     Instances are shared by threads and event loops. A getter raises `CredentialNotFoundError` when nothing is
@@ -92,14 +102,10 @@ class CredentialProvider(ABC):
     on_error: Literal["stop", "continue"] = "stop"
     on_missing: Literal["stop", "continue"] = "continue"
 
-    def __new__(cls, *args: object, **kwargs: object) -> Self:
-        mine = CredentialProvider
-        if cls.get_credential is mine.get_credential and cls.aget_credential is mine.aget_credential:
-            raise TypeError(f"{cls.__name__} has to define get_credential or aget_credential.")
-        return super().__new__(cls)
-
     def __init_subclass__(cls) -> None:
         cls.name = cls.__dict__.get("name") or cls.name or cls.__name__.removesuffix("Provider").lower()
+        if ABC not in cls.__bases__ and not (_writes(cls, "get_credential") or _writes(cls, "aget_credential")):
+            raise TypeError(f"{cls.__name__} has to define get_credential or aget_credential.")
 
     def describe(self) -> Description:
         """Say whether this is configured and where it looks, without contact. Does not raise or block."""
@@ -115,11 +121,11 @@ class CredentialProvider(ABC):
             CredentialRevokedError: the store says that this secret is gone.
             CredentialStoreUnavailableError: the store is down, slow or throttling.
         """
-        return settle(run_async(self._aget))
+        return settle(answering(self).lookup(PLAIN_ASK))
 
     async def aget_credential(self) -> Credential:
         """Return the credential of this moment without blocking the event loop. Raises as `get_credential`."""
-        return settle(await arun_blocking(self._get))
+        return settle(await answering(self).alookup(PLAIN_ASK))
 
     def invalidate(self, rejected: Credential) -> None:  # noqa: B027  # a provider without memory has nothing to do
         """Take note that the server refused `rejected`. Does no I/O; wrappers pass it on."""
@@ -142,97 +148,182 @@ class CredentialProvider(ABC):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.describe().source}>"
 
-    # --- The way round exceptions: an answer is a value. Private to this package. ---
 
-    def _peek(self) -> Answer | None:
-        """Answer at once and without I/O, or None where that takes `_lookup`."""
+def _writes(cls: type[CredentialProvider], getter: str) -> bool:
+    """Whether a class has a getter of its own, and not the one that is given."""
+    return getattr(cls, getter) is not getattr(CredentialProvider, getter)
+
+
+class AnsweringProvider(CredentialProvider, ABC):
+    """Base of the providers of this package: answers are values, so nothing is raised on the way to a caller.
+
+    A subclass writes `lookup`, and `peek` where it can answer without I/O; both colours follow from these.
+    """
+
+    changes_silently = False
+    """Whether another key from the same source is no news, as from a callable that serves many tenants."""
+
+    stands_for_another = False
+    """Whether this passes on to whichever provider the surroundings name, and is not to be wrapped."""
+
+    _shared: Flight[Answer] | None = None
+
+    @abstractmethod
+    def lookup(self, ask: Ask) -> Answer:
+        """Answer; may block."""
+
+    def peek(self) -> Answer | None:
+        """Answer at once and without I/O, or None where that takes `lookup`."""
         return None
 
-    def _lookup(self, ask: Ask) -> Answer:
-        """Answer; may block."""
-        if ask.refused is not None:
-            self.invalidate(ask.refused)
-        if type(self).get_credential is CredentialProvider.get_credential:
-            answer: Answer = run_async(self._aget)
-            return answer
-        return self._get()
+    async def alookup(self, ask: Ask) -> Answer:
+        """Answer without blocking the event loop: in a thread, which any number of tasks share."""
+        flight = self._shared
+        if flight is None or not flight.flying or ask.refused is not None:
+            flight = self._shared = Flight(lambda: self.lookup(ask))
+        await flight.await_(None)
+        return flight.result()
 
-    async def _alookup(self, ask: Ask) -> Answer:
-        """Answer without blocking the event loop."""
-        if ask.refused is not None:
-            self.invalidate(ask.refused)
-        if type(self).aget_credential is CredentialProvider.aget_credential:
-            return await arun_blocking(self._get)
-        return await self._aget()
+    def load(self) -> Answer:
+        """Answer, in a thread that has no event loop; may block. What a `CachingProvider` calls."""
+        return self.lookup(PLAIN_ASK)
 
-    def _get(self) -> Answer:
-        try:
-            return self._guard(self.get_credential())
-        except Exception as error:
-            return self._mapped(error)
+    def unmapped(self, error: BaseException) -> CredentialError:
+        """Return what an exception means that nobody foresaw: its type and line, as its text may hold a secret."""
+        return unforeseen(error, self)
 
-    async def _aget(self) -> Answer:
-        try:
-            return self._guard(await self.aget_credential())
-        except Exception as error:
-            return self._mapped(error)
-
-    def _guard(self, answer: object) -> Answer:
-        """Let nothing through that is not a credential with a key in it that can stand in a header."""
-        if isinstance(answer, CredentialError):
-            return answer
-        if not isinstance(answer, Credential):
-            return self._configuration(f"{self.name} answered with {type(answer).__name__}, not a Credential.")
-        flaw = parse_key(answer.secret.reveal(), source=answer.source, provider=answer.provider)
-        return flaw if isinstance(flaw, CredentialError) else answer
-
-    def _mapped(self, error: Exception) -> CredentialError:
-        """Turn what a getter raised into an answer that holds nothing of the getter's frames."""
-        if isinstance(error, CredentialError):
-            bare = fresh_copy(error)
-            bare.__cause__ = None
-            bare.source = bare.source or self.describe().source
-            bare.provider = bare.provider or self.name
-            return bare
-        what = f"{self.describe().source}: {self.name} raised {type(error).__name__} at {_line(error, type(self))}."
-        if isinstance(error, OSError | TimeoutError) or type(error).__name__ == "TimeoutError":
-            return CredentialStoreUnavailableError(
-                f"{what} The store could not be reached.", source=self.describe().source, provider=self.name
-            )
-        return self._configuration(f"{what} Its text is withheld, as it may hold a secret.")
-
-    def _configuration(self, message: str) -> CredentialConfigurationError:
-        return CredentialConfigurationError(message, source=self.describe().source, provider=self.name)
-
-
-class AnsweringProvider(CredentialProvider):
-    """Base of the providers in this package: they write `_lookup` once and answer both colours without raising."""
+    def winner_warning(self, below: list[str]) -> str | None:
+        """Return what to warn of when this answers although the stores `below` are configured, or None."""
+        return None
 
     def get_credential(self) -> Credential:
         """Return the credential of this moment. Raises as the contract says."""
-        answer = self._peek()
-        return settle(self._lookup(PLAIN_ASK) if answer is None else answer)
+        answer = self.peek()
+        return settle(self.lookup(PLAIN_ASK) if answer is None else answer)
 
     async def aget_credential(self) -> Credential:
         """Return the credential of this moment without blocking the event loop."""
-        answer = self._peek()
-        return settle(await self._alookup(PLAIN_ASK) if answer is None else answer)
+        answer = self.peek()
+        return settle(await self.alookup(PLAIN_ASK) if answer is None else answer)
 
-    def _lookup(self, ask: Ask) -> Answer:
-        raise NotImplementedError
-
-    async def _alookup(self, ask: Ask) -> Answer:
-        return await arun_blocking(lambda: self._lookup(ask))
+    def wrong(self, message: str) -> CredentialConfigurationError:
+        """Return a configuration error of this provider's source."""
+        return CredentialConfigurationError(message, source=self.describe().source, provider=self.name)
 
 
-def _line(error: Exception, provider: type) -> str:
+def answering(provider: CredentialProvider) -> AnsweringProvider:
+    """Return a provider that answers with values: itself, or an author's provider, adapted.
+
+    A subclass that overrides a getter of ours is an author's provider too: its getter is what counts.
+    """
+    ours, kind = AnsweringProvider, type(provider)
+    if (
+        isinstance(provider, ours)
+        and kind.get_credential is ours.get_credential
+        and kind.aget_credential is ours.aget_credential
+    ):
+        return provider
+    return AdaptedProvider(provider)
+
+
+class AdaptedProvider(AnsweringProvider):
+    """An author's provider: asked in the colour it was written in, and guarded against what it may let out.
+
+    Args:
+        provider: the author's provider.
+    """
+
+    def __init__(self, provider: CredentialProvider) -> None:
+        self.provider = provider
+        self.name, self.remote, self.ttl = provider.name, provider.remote, provider.ttl
+        self.on_error, self.on_missing = provider.on_error, provider.on_missing
+        given = AnsweringProvider if isinstance(provider, AnsweringProvider) else CredentialProvider
+        self._sync = type(provider).get_credential is not given.get_credential
+        self._async = type(provider).aget_credential is not given.aget_credential
+
+    def describe(self) -> Description:
+        """Describe the author's provider."""
+        return self.provider.describe()
+
+    def invalidate(self, rejected: Credential) -> None:
+        """Tell the author's provider that the server refused `rejected`."""
+        self.provider.invalidate(rejected)
+
+    def close(self) -> None:
+        """Close the author's provider."""
+        self.provider.close()
+
+    async def aclose(self) -> None:
+        """Close the author's provider."""
+        await self.provider.aclose()
+
+    def lookup(self, ask: Ask) -> Answer:
+        """Call the sync getter, or the async one in an event loop of its own."""
+        if ask.refused is not None:
+            self.invalidate(ask.refused)
+        return self._get() if self._sync else cast("Answer", run_async(self._aget))
+
+    async def alookup(self, ask: Ask) -> Answer:
+        """Call the async getter, or the sync one in a thread that has the caller's context variables."""
+        if ask.refused is not None:
+            self.invalidate(ask.refused)
+        return await self._aget() if self._async else await arun_blocking(self._get)
+
+    def load(self) -> Answer:
+        """Call the sync getter, or the async one in an event loop of this thread."""
+        return self._get() if self._sync else asyncio.run(self._aget())
+
+    def unmapped(self, error: BaseException) -> CredentialError:
+        """Return what an exception of the author's means."""
+        return unforeseen(error, self.provider)
+
+    def __repr__(self) -> str:
+        return repr(self.provider)
+
+    def _get(self) -> Answer:
+        try:
+            return self._guarded(self.provider.get_credential())
+        except Exception as error:
+            return self.unmapped(error)
+
+    async def _aget(self) -> Answer:
+        try:
+            return self._guarded(await self.provider.aget_credential())
+        except Exception as error:
+            return self.unmapped(error)
+
+    def _guarded(self, answer: object) -> Answer:
+        """Let nothing through that is not a credential with a key in it that can stand in a header."""
+        if not isinstance(answer, Credential):
+            return self.wrong(f"{self.name} answered with {type(answer).__name__}, not a Credential.")
+        flaw = parse_key(answer.secret.reveal(), source=answer.source, provider=answer.provider)
+        return flaw if isinstance(flaw, CredentialError) else answer
+
+
+def unforeseen(error: BaseException, provider: CredentialProvider) -> CredentialError:
+    """Turn what a provider raised into an answer that holds nothing of the provider's frames."""
+    source, name = provider.describe().source, provider.name
+    if isinstance(error, CredentialError):
+        bare = fresh_copy(error)
+        bare.__cause__ = None
+        bare.source, bare.provider = bare.source or source, bare.provider or name
+        return bare
+    what = f"{source}: {name} raised {type(error).__name__} at {_line(error, type(provider))}."
+    if isinstance(error, OSError | asyncio.TimeoutError):
+        return CredentialStoreUnavailableError(f"{what} The store could not be reached.", source=source, provider=name)
+    return CredentialConfigurationError(
+        f"{what} Its text is withheld, as it may hold a secret.", source=source, provider=name
+    )
+
+
+def _line(error: BaseException, provider: type) -> str:
     """Return `file:line` of the deepest frame in the provider's own file, else of the deepest frame."""
     home = getattr(sys.modules.get(provider.__module__), "__file__", None) or ""
     deepest = "an unknown line"
     trace = error.__traceback__
     while trace is not None:
         place = trace.tb_frame.f_code.co_filename
-        if place == home or not deepest.startswith(os.path.basename(home) or "?"):
-            deepest = f"{os.path.basename(place)}:{trace.tb_lineno}"
+        if place == home or not deepest.startswith(Path(home).name or "?"):
+            deepest = f"{Path(place).name}:{trace.tb_lineno}"
         trace = trace.tb_next
     return deepest

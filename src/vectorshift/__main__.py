@@ -1,0 +1,5 @@
+"""`python -m vectorshift`: the command line."""
+
+from vectorshift.cli import main
+
+main()

@@ -1,0 +1,124 @@
+"""The clients of calls that name none, and what sets, warms, closes and forgets them."""
+
+from __future__ import annotations
+
+import atexit
+import threading
+from typing import TYPE_CHECKING, Any
+
+from vectorshift.client import AsyncVectorShift, VectorShift
+from vectorshift.context import AMBIENT
+from vectorshift.forks import renew_after_fork
+
+if TYPE_CHECKING:
+    from vectorshift.settings import Settings
+
+__all__ = [
+    "aclose",
+    "async_client",
+    "awarm_up",
+    "close",
+    "configure",
+    "reset",
+    "sync_client",
+    "warm_up",
+]
+
+
+class _Clients:
+    def __init__(self) -> None:
+        self.sync: VectorShift | None = None
+        self.asynchronous: AsyncVectorShift | None = None
+        self._after_fork()
+        renew_after_fork(self)
+
+    def _after_fork(self) -> None:
+        self.lock = threading.Lock()
+
+
+_clients = _Clients()
+
+
+def sync_client(client: VectorShift | None = None) -> VectorShift:
+    """Return the client that a sync call uses: the one it names, else that of the process."""
+    if client is not None:
+        return client
+    with _clients.lock:
+        if _clients.sync is None:
+            _clients.sync = VectorShift()
+            atexit.register(close)
+        return _clients.sync
+
+
+def async_client(client: AsyncVectorShift | None = None) -> AsyncVectorShift:
+    """Return the client that an async call uses: the one it names, else that of the process."""
+    if client is not None:
+        return client
+    with _clients.lock:
+        if _clients.asynchronous is None:
+            _clients.asynchronous = AsyncVectorShift()
+        return _clients.asynchronous
+
+
+def configure(
+    *,
+    settings: Settings | None = None,
+    credentials: Any = None,
+    client: VectorShift | AsyncVectorShift | None = None,
+) -> None:
+    """Set what calls use that name no client. What is not given stays as it is. Thread-safe.
+
+    Args:
+        settings: in place of those of the environment.
+        credentials: a key, a callable of either colour that returns one, or any provider, in place of the chain.
+        client: the client for sync or for async calls, by its type.
+
+    Raises:
+        TypeError: `credentials` or `client` is none of these.
+    """
+    if client is not None and not isinstance(client, VectorShift | AsyncVectorShift):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"client should be a VectorShift or an AsyncVectorShift, not {type(client).__name__}.")
+    AMBIENT.configure(settings, credentials)
+    if settings is not None:  # the clients in use were made for the old base URL and certificates
+        _forget_clients()
+    with _clients.lock:
+        if isinstance(client, VectorShift):
+            _clients.sync = client
+        elif client is not None:
+            _clients.asynchronous = client
+
+
+def reset() -> None:
+    """Forget settings, credentials and clients; the next call reads the environment anew. `api_key` stays."""
+    AMBIENT.reset()
+    _forget_clients()
+
+
+def _forget_clients() -> None:
+    close()
+    with _clients.lock:
+        _clients.sync = _clients.asynchronous = None
+
+
+def warm_up() -> None:
+    """Import, read and resolve what the first sync call needs, ahead of it. Raises as `get_credential`."""
+    sync_client().prepare()
+    AMBIENT.get_credential()
+
+
+async def awarm_up() -> None:
+    """Import, read and resolve what the first async call needs, ahead of it. Raises as `get_credential`."""
+    await AMBIENT.aget_credential()
+    await async_client().aprepare()
+
+
+def close() -> None:
+    """Close the connections of the sync client of the process. Runs at exit; a later call opens new ones."""
+    if _clients.sync is not None:
+        _clients.sync.close()
+
+
+async def aclose() -> None:
+    """Close the connections that the running event loop has in the async client of the process."""
+    if _clients.asynchronous is not None:
+        await _clients.asynchronous.aclose()

@@ -1,0 +1,166 @@
+"""`CredentialAuth`: asks for the credential of the moment and stamps it on a request."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Generator
+from dataclasses import dataclass
+from typing import Final
+
+from vectorshift.chain import as_provider
+from vectorshift.credentials import Credential
+from vectorshift.errors import CredentialConfigurationError
+from vectorshift.events import log
+from vectorshift.http import Origin, httpx, is_loopback, origin_of
+from vectorshift.providers.base import PLAIN_ASK, Answer, AnsweringProvider, Ask, settle
+
+__all__ = ["CREDENTIAL", "REFUSAL", "CredentialAuth", "Refusal"]
+
+CREDENTIAL: Final = "vectorshift.credential"
+"""Where a request's extensions hold the `Credential` that was stamped on it."""
+REFUSAL: Final = "vectorshift.refusal"
+"""Where a request's extensions hold the `Refusal` that followed a 401."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """What was done about a 401.
+
+    Args:
+        rejected: the credential that the server refused.
+        answer: what its provider said when it was asked again.
+        resent: whether the request was sent a second time, with that answer.
+    """
+
+    rejected: Credential
+    answer: Answer
+    resent: bool
+
+    def __str__(self) -> str:
+        old, new = self.rejected, self.answer
+        if not isinstance(new, Credential):
+            return f"The key {old} was refused, and its source could not be asked for a newer one: {new.message}"
+        if new.secret == old.secret:
+            return f"The key {old} was refused. {old.source} was asked again and still holds the same key."
+        if self.resent:
+            return f"The key {old} was refused, and so was {new.fingerprint}, which {new.source} holds now."
+        if (new.provider, new.source) != (old.provider, old.source):
+            return (
+                f"The key {old} was refused. The next call will use another source, {new}; "
+                "a request does not change its source half-way."
+            )
+        return (
+            f"The key {old} was refused. {new.source} holds {new.fingerprint} now, but the body of this request "
+            "cannot be sent twice. Call again."
+        )
+
+
+class CredentialAuth(httpx.Auth):
+    """Ask the provider on every request, and stamp `Authorization: Bearer` on those to one origin.
+
+    On a 401 the provider is asked again, and if the same source has another key by then, the request is sent
+    once more with it. An `Authorization` header that the caller set wins. Works with sync and async clients of
+    httpx, is shared by threads and event loops, and never blocks an event loop.
+
+    Args:
+        provider: a `CredentialProvider`, or a key, or a callable of either colour that returns one.
+        origin: the URL whose scheme, host and port the key may be sent to.
+        allow_http: whether the key may be sent over plain HTTP to another machine.
+
+    Raises:
+        CredentialConfigurationError: on a request, if `origin` is plain HTTP to another machine and not allowed.
+        CredentialError: on a request, if no key can be had.
+    """
+
+    def __init__(self, provider: object, *, origin: str, allow_http: bool = False) -> None:
+        self.provider: AnsweringProvider = as_provider(provider)
+        url = httpx.URL(origin)
+        self._origin: Origin = origin_of(url)
+        self._exposed = url.scheme != "https" and not is_loopback(url.host)
+        if self._exposed and allow_http:
+            log.warning("The API key is sent over plain HTTP to %s, as VECTORSHIFT_ALLOW_HTTP allows.", url.host)
+        self._refuses = self._exposed and not allow_http
+
+    def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Drive `_steps` for a sync client."""
+        steps = self._steps(request)
+        step = next(steps, None)
+        while step is not None:
+            step = _next(steps, self._answer(step) if isinstance(step, Ask) else (yield step))
+
+    async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        """Drive `_steps` for an async client."""
+        steps = self._steps(request)
+        step = next(steps, None)
+        while step is not None:
+            step = _next(steps, await self._aanswer(step) if isinstance(step, Ask) else (yield step))
+
+    def _answer(self, ask: Ask) -> Answer:
+        answer = self.provider.peek() if ask is PLAIN_ASK else None
+        return self.provider.lookup(ask) if answer is None else answer
+
+    async def _aanswer(self, ask: Ask) -> Answer:
+        answer = self.provider.peek() if ask is PLAIN_ASK else None
+        return await self.provider.alookup(ask) if answer is None else answer
+
+    def _steps(self, request: httpx.Request) -> Steps:
+        """Yield what to ask the provider and what to send to the server, for drivers of either colour."""
+        if "Authorization" in request.headers or origin_of(request.url) != self._origin:
+            yield request
+            return
+        if self._refuses:
+            raise CredentialConfigurationError(
+                f"The API key is not sent over plain HTTP to {request.url.host}. Use https, or, where the network "
+                "encrypts below, set VECTORSHIFT_ALLOW_HTTP=1."
+            )
+        replayable = _replayable(request)
+        credential = settle(_answer_of((yield PLAIN_ASK)))
+        response = yield _stamped(request, credential)
+        if not self._is_refusal(response):
+            return
+        answer = _answer_of((yield Ask(refused=credential)))
+        resend = replayable and _succeeds(answer, credential)
+        request.extensions[REFUSAL] = Refusal(rejected=credential, answer=answer, resent=resend)
+        if resend:
+            yield _stamped(request, settle(answer))
+
+    def _is_refusal(self, response: object) -> bool:
+        """Whether this is a 401 of the origin itself, not of a place that it redirected to."""
+        assert isinstance(response, httpx.Response)
+        return response.status_code == 401 and origin_of(response.request.url) == self._origin
+
+
+Steps = Generator["Ask | httpx.Request", "Answer | httpx.Response", None]
+
+
+def _next(steps: Steps, result: Answer | httpx.Response) -> Ask | httpx.Request | None:
+    try:
+        return steps.send(result)
+    except StopIteration:
+        return None
+
+
+def _answer_of(result: Answer | httpx.Response) -> Answer:
+    assert not isinstance(result, httpx.Response)
+    return result
+
+
+def _stamped(request: httpx.Request, credential: Credential) -> httpx.Request:
+    request.headers["Authorization"] = f"Bearer {credential.secret.reveal()}"
+    request.extensions[CREDENTIAL] = credential
+    return request
+
+
+def _succeeds(answer: Answer, rejected: Credential) -> bool:
+    """Whether this is another key from the same place: a request never changes its organisation half-way."""
+    if not isinstance(answer, Credential) or answer.secret == rejected.secret:
+        return False
+    return (answer.provider, answer.source) == (rejected.provider, rejected.source)
+
+
+def _replayable(request: httpx.Request) -> bool:
+    """Whether the body can be sent twice. An iterator would silently send an empty one the second time."""
+    try:
+        request.content  # noqa: B018
+    except httpx.RequestNotRead:
+        return False
+    return True

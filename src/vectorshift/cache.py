@@ -1,0 +1,268 @@
+"""`CachingProvider`: keeps the answer of a remote source fresh, with one contact at a time."""
+
+from __future__ import annotations
+
+import random as _random
+import threading
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
+
+from vectorshift.clock import SYSTEM_CLOCK, Clock
+from vectorshift.credentials import Credential
+from vectorshift.errors import CredentialError, CredentialStoreUnavailableError
+from vectorshift.events import CredentialEvent, Kind, announce
+from vectorshift.flight import Flight
+from vectorshift.forks import renew_after_fork
+from vectorshift.freshness import Moment, Policy, State, Verdict, decide, landed, later, passed, refused
+from vectorshift.providers.base import Answer, AnsweringProvider, Ask, CredentialProvider, Description, answering
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+__all__ = ["DEFAULT_LOAD_TIMEOUT", "CachingProvider"]
+
+DEFAULT_TTL: Final = 300.0
+DEFAULT_MAX_STALE: Final = 86_400.0
+DEFAULT_LOAD_TIMEOUT: Final = 10.0
+
+_LOADS_AT_MOST = 2
+
+
+@dataclass(eq=False, slots=True)
+class _Load:
+    """One contact with the store. `answer` is set before the flight lands; it counts if no newer load began."""
+
+    began: Moment
+    flight: Flight[None] = field(init=False)
+    answer: Answer | None = None
+    counts: bool = False
+
+
+class CachingProvider(AnsweringProvider):
+    """Wrap a provider and keep its answer fresh.
+
+    A fresh answer is served at once; a stale one is served at once while one background load runs; with none,
+    callers wait for one load, whatever their number, threads or event loops. Each load has a daemon thread of
+    its own. A store that fails keeps its last answer in use for `max_stale`, unless it says that the secret is
+    gone. Thread-safe, loop-safe (asyncio and trio) and fork-safe; wrapping twice is harmless.
+
+    Args:
+        provider: the provider to ask.
+        ttl: seconds for which an answer is fresh, less up to 10 %; the provider's own `ttl` comes first.
+        max_stale: seconds for which an answer is usable while the store fails.
+        load_timeout: seconds that a caller waits for a load.
+        clock: the source of time.
+        random: gives numbers from 0 to 1, for the jitter.
+    """
+
+    remote = False
+
+    def __init__(
+        self,
+        provider: CredentialProvider,
+        *,
+        ttl: float = DEFAULT_TTL,
+        max_stale: float = DEFAULT_MAX_STALE,
+        load_timeout: float = DEFAULT_LOAD_TIMEOUT,
+        clock: Clock = SYSTEM_CLOCK,
+        random: Callable[[], float] = _random.random,
+    ) -> None:
+        inner = provider.provider if isinstance(provider, CachingProvider) else answering(provider)
+        self.provider: AnsweringProvider = inner
+        self.name, self.on_error, self.on_missing = inner.name, inner.on_error, inner.on_missing
+        self._policy = Policy(ttl=ttl if inner.ttl is None else inner.ttl, max_stale=max_stale)
+        self._load_timeout = load_timeout
+        self._wall, self._monotonic, self._random = clock.time, clock.monotonic, random
+        self._state = State()
+        self._after_fork()
+        renew_after_fork(self)
+
+    def _after_fork(self) -> None:
+        self._lock = threading.Lock()
+        self._loads: list[_Load] = []
+        self._newest: _Load | None = None
+
+    def describe(self) -> Description:
+        """Describe the wrapped provider."""
+        return self.provider.describe()
+
+    def invalidate(self, rejected: Credential) -> None:
+        """Take note that the server refused `rejected`; the next caller waits for a re-read. Does no I/O.
+
+        Another credential than the cached one changes nothing: a late refusal of an old key drops no fresh one.
+        """
+        self._mark(rejected, owed=True)
+
+    def close(self) -> None:
+        """Close the wrapped provider."""
+        self.provider.close()
+
+    async def aclose(self) -> None:
+        """Close the wrapped provider."""
+        await self.provider.aclose()
+
+    # --- What a caller gets: at once, or through one of two thin shells around `_steps` ---
+
+    def peek(self) -> Answer | None:
+        """Answer with what is cached, and begin a refresh behind it if that is due; None if a load is needed."""
+        state = self._state
+        verdict = decide(state, (self._wall(), self._monotonic()))
+        if verdict is Verdict.SERVE:
+            return state.credential
+        if verdict is Verdict.FAIL:
+            return state.failure
+        if verdict is Verdict.WAIT:
+            return None
+        with self._lock:
+            self._join_or_begin(self._now())
+        return state.credential
+
+    def lookup(self, ask: Ask) -> Answer:
+        """Answer, and block for a load if one is needed."""
+        asked = self._now()
+        steps = self._steps(ask, asked)
+        try:
+            while True:
+                load = next(steps)
+                load.flight.wait(self._patience(ask, asked))
+        except StopIteration as end:
+            answer: Answer = end.value
+            return answer
+
+    async def alookup(self, ask: Ask) -> Answer:
+        """Answer, and wait for a load if one is needed."""
+        asked = self._now()
+        steps = self._steps(ask, asked)
+        try:
+            while True:
+                load = next(steps)
+                await load.flight.await_(self._patience(ask, asked))
+        except StopIteration as end:
+            answer: Answer = end.value
+            return answer
+
+    def _patience(self, ask: Ask, asked: Moment) -> float:
+        until = asked[1] + self._load_timeout
+        return max(0.0, (until if ask.deadline is None else min(until, ask.deadline)) - self._monotonic())
+
+    def _steps(self, ask: Ask, asked: Moment) -> Generator[_Load, None, Answer]:
+        """Yield the loads that this caller has to wait for; return its answer."""
+        if ask.refused is not None:
+            self._mark(ask.refused)
+        while True:
+            step = self._board(ask)
+            if not isinstance(step, _Load):
+                return step
+            yield step
+            if step.answer is None:
+                return self._hidden(self._unavailable(f"did not answer within {self._load_timeout:g} s."), ask)
+            if _settles(step, ask, asked):
+                return self._hidden(step.answer, ask)
+
+    def _board(self, ask: Ask) -> Answer | _Load:
+        """Return an answer that needs no waiting, or the load to wait for, which may begin here."""
+        with self._lock:
+            state, now = self._state, self._now()
+            credential = state.credential
+            if ask.refused is not None and credential is not None and credential.secret == ask.refused.secret:
+                if passed(state.retry_at, now) or self._joinable(now):
+                    return self._join_or_begin(now)
+                return state.failure or credential
+            verdict = decide(state, now)
+            if verdict is Verdict.WAIT:
+                return self._join_or_begin(now)
+            if verdict is Verdict.REFRESH:
+                self._join_or_begin(now)
+            answer = state.failure if verdict is Verdict.FAIL else credential
+            assert answer is not None
+            return answer
+
+    def _hidden(self, answer: Answer, ask: Ask) -> Answer:
+        """Return what a load means to this caller: a failure is hidden while the old key may be used."""
+        state = self._state
+        if isinstance(answer, Credential) or ask.refused is not None or state.credential is None:
+            return answer
+        return answer if passed(state.usable_until, self._now()) else state.credential
+
+    def _mark(self, rejected: Credential, *, owed: bool = False) -> None:
+        with self._lock:
+            before = self._state
+            after = self._state = refused(before, rejected, now=self._now(), owed=owed)
+        if after is before:
+            return
+        self.provider.invalidate(rejected)
+        if before.refused_at is None and before.refusals == 0:
+            self._tell("rejected", rejected)
+
+    # --- Loads: one at a time, a second one when the first seems frozen. The lock is held but in `_load_into`. ---
+
+    def _now(self) -> Moment:
+        return (self._wall(), self._monotonic())
+
+    def _joinable(self, now: Moment) -> bool:
+        """Whether the newest load is worth waiting for; one that is older may hang for ever."""
+        return bool(self._loads) and not passed(later(self._loads[-1].began, self._load_timeout), now)
+
+    def _join_or_begin(self, now: Moment) -> _Load | CredentialStoreUnavailableError:
+        if self._joinable(now):
+            return self._loads[-1]
+        if len(self._loads) >= _LOADS_AT_MOST:
+            return self._unavailable("has answered neither of the last two requests, and is not asked a third time.")
+        load = _Load(now)
+        try:
+            load.flight = Flight(lambda: self._load_into(load))
+        except RuntimeError:
+            return self._unavailable("cannot be asked: no thread can be started (too many, or the process is ending).")
+        self._loads.append(load)
+        self._newest = load
+        self._state = replace(self._state, owed=False)
+        return load
+
+    def _load_into(self, load: _Load) -> None:
+        """Ask the store, and keep what it says if no newer load began. Runs in a thread of its own."""
+        try:
+            answer = self.provider.load()
+        except BaseException as error:
+            answer = self.provider.unmapped(error)
+        with self._lock:
+            load.counts = load is self._newest
+            if load in self._loads:
+                self._loads.remove(load)
+            before = self._state
+            if load.counts:
+                self._state = landed(
+                    before,
+                    answer,
+                    began=load.began,
+                    now=self._now(),
+                    policy=self._policy,
+                    dice=self._random(),
+                )
+            after = self._state
+            load.answer = (after.failure or after.credential) if load.counts else answer
+        if load.counts and after.remind_at != before.remind_at and after.failure and after.credential:
+            self._tell("served_stale" if before.failure else "refresh_failed", after.credential, after.failure)
+
+    def _unavailable(self, what: str) -> CredentialStoreUnavailableError:
+        source = self.describe().source
+        return CredentialStoreUnavailableError(
+            f"{source} {what} Look at the store, or allow it more time with VECTORSHIFT_LOAD_TIMEOUT.",
+            source=source,
+            provider=self.name,
+        )
+
+    def _tell(self, kind: Kind, about: Credential, error: CredentialError | None = None) -> None:
+        announce(
+            CredentialEvent(
+                kind=kind, provider=self.name, source=about.source, fingerprint=about.fingerprint, error=error
+            )
+        )
+
+
+def _settles(load: _Load, ask: Ask, asked: Moment) -> bool:
+    """Whether a load answers this caller. A refusal is answered by another key, or by a load that began after it."""
+    if ask.refused is None or not load.counts:
+        return load.counts
+    if isinstance(load.answer, Credential) and load.answer.secret != ask.refused.secret:
+        return True
+    return load.began[1] >= asked[1]

@@ -1,0 +1,302 @@
+"""`ProviderChain`: asks one provider after the other, and never swaps one source for another silently."""
+
+from __future__ import annotations
+
+import random as _random
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from vectorshift.cache import DEFAULT_LOAD_TIMEOUT, DEFAULT_MAX_STALE, DEFAULT_TTL, CachingProvider
+from vectorshift.clock import SYSTEM_CLOCK, Clock
+from vectorshift.credentials import Credential, Secret
+from vectorshift.errors import (
+    Attempt,
+    CredentialConfigurationError,
+    CredentialDeniedError,
+    CredentialError,
+    CredentialNotFoundError,
+    CredentialRevokedError,
+    MissingCredentialError,
+)
+from vectorshift.events import CredentialEvent, Kind, announce, log
+from vectorshift.forks import renew_after_fork
+from vectorshift.providers.base import Answer, AnsweringProvider, Ask, CredentialProvider, Description, answering
+from vectorshift.providers.unconfigured import UnconfiguredProvider
+from vectorshift.registry import Neighbours, providers_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable
+
+    from vectorshift.providers.explicit import ExplicitProvider
+    from vectorshift.settings import Settings
+
+__all__ = ["ProviderChain", "as_provider"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Win:
+    """Who answered last, and past whom: kept to notice changes."""
+
+    credential: Credential
+    fallen: tuple[str, ...]
+
+
+class ProviderChain(AnsweringProvider):
+    """Ask providers in order; the first one that has a key answers.
+
+    Only *not found* moves the chain on: any other failure stops it, except where a provider's `on_error` is
+    `"continue"`. A chain is itself a provider, so chains nest. A provider that is remote is wrapped in a
+    `CachingProvider` unless it is one. Thread-safe and loop-safe.
+
+    Args:
+        providers: the providers, in order.
+        ttl: seconds for which answers of remote providers are fresh.
+        max_stale: seconds for which they are usable while the store fails.
+        load_timeout: seconds that a caller waits, for the whole walk.
+        clock: the source of time.
+        random: gives numbers from 0 to 1, for the jitter.
+    """
+
+    name = "chain"
+    remote = False
+
+    def __init__(
+        self,
+        providers: Iterable[CredentialProvider],
+        *,
+        ttl: float = DEFAULT_TTL,
+        max_stale: float = DEFAULT_MAX_STALE,
+        load_timeout: float = DEFAULT_LOAD_TIMEOUT,
+        clock: Clock = SYSTEM_CLOCK,
+        random: Callable[[], float] = _random.random,
+    ) -> None:
+        def fresh(provider: CredentialProvider) -> AnsweringProvider:
+            if not provider.remote:
+                return answering(provider)
+            return CachingProvider(
+                provider, ttl=ttl, max_stale=max_stale, load_timeout=load_timeout, clock=clock, random=random
+            )
+
+        self.providers: tuple[AnsweringProvider, ...] = tuple(map(fresh, providers))
+        self._load_timeout, self._monotonic = load_timeout, clock.monotonic
+        self._win: _Win | None = None
+        self._neighbours: AnsweringProvider | None = None
+        self._after_fork()
+        renew_after_fork(self)
+
+    def _after_fork(self) -> None:
+        self._lock = threading.Lock()
+
+    @classmethod
+    def from_settings(cls, settings: Settings, *, explicit: ExplicitProvider | None = None) -> ProviderChain:
+        """Return the chain that the settings describe. Contacts nothing, and reads no environment.
+
+        Args:
+            settings: `Settings(...)`, or `Settings.load()` for those of the process.
+            explicit: the provider of the key that is given in code.
+
+        Raises:
+            CredentialConfigurationError: `providers` names something that there is not.
+        """
+        chain = cls(
+            providers_of(settings, explicit),
+            ttl=settings.cache_ttl,
+            max_stale=settings.cache_max_stale,
+            load_timeout=settings.load_timeout,
+        )
+        chain._neighbours = Neighbours()
+        return chain
+
+    def describe(self) -> Description:
+        """Describe the first provider that is configured."""
+        described = [provider.describe() for provider in self.providers]
+        return next((each for each in described if each.configured), Description(configured=False, source=self.name))
+
+    def invalidate(self, rejected: Credential) -> None:
+        """Tell each provider that the server refused `rejected`. Does no I/O."""
+        for provider in self.providers:
+            provider.invalidate(rejected)
+
+    def close(self) -> None:
+        """Close each provider."""
+        for provider in self.providers:
+            provider.close()
+
+    async def aclose(self) -> None:
+        """Close each provider."""
+        for provider in self.providers:
+            await provider.aclose()
+
+    # --- The hot path: no clock, no lock, no exception ---
+
+    def peek(self) -> Answer | None:
+        """Answer with what the last full walk ended in, if that is still what comes first; else None."""
+        win = self._win
+        if win is None:
+            return None
+        for provider in self.providers:
+            answer = provider.peek()
+            if answer is None:
+                return None
+            if answer.__class__ is Credential:
+                return answer if answer is win.credential else None
+            if provider.on_missing == "stop" or not isinstance(answer, CredentialNotFoundError):
+                return None
+        return None
+
+    # --- The full walk: one generator, two thin shells ---
+
+    def lookup(self, ask: Ask) -> Answer:
+        """Ask one provider after the other."""
+        walk = self._walk(ask)
+        try:
+            provider, question = next(walk)
+            while True:
+                provider, question = walk.send(provider.lookup(question))
+        except StopIteration as end:
+            answer: Answer = end.value
+            return answer
+
+    async def alookup(self, ask: Ask) -> Answer:
+        """Ask one provider after the other."""
+        walk = self._walk(ask)
+        try:
+            provider, question = next(walk)
+            while True:
+                provider, question = walk.send(await provider.alookup(question))
+        except StopIteration as end:
+            answer: Answer = end.value
+            return answer
+
+    def _walk(self, ask: Ask) -> Generator[tuple[AnsweringProvider, Ask], Answer, Answer]:
+        deadline = ask.deadline if ask.deadline is not None else self._monotonic() + self._load_timeout
+        question = Ask(refused=ask.refused, deadline=deadline)
+        attempts: list[Attempt] = []
+        fallen: list[CredentialError] = []
+        for number, provider in enumerate(self.providers):
+            began = self._monotonic()
+            answer = yield provider, question
+            if isinstance(answer, Credential):
+                self._vet(answer, provider, fallen, self.providers[number + 1 :])
+                return answer
+            attempts.extend(_attempts(provider, answer, self._monotonic() - began))
+            missing = isinstance(answer, CredentialNotFoundError)
+            if missing and provider.on_missing == "stop":
+                return _must_not_miss(provider, answer)
+            if not missing and provider.on_error == "stop":
+                return answer
+            if not missing or provider.describe().locator:
+                fallen.append(answer)
+        failures = [error for error in fallen if not isinstance(error, CredentialNotFoundError)]
+        if failures:
+            return failures[0]
+        hint = (yield self._neighbours, question) if self._neighbours else None
+        return _nothing(tuple(attempts), hint.message if isinstance(hint, CredentialError) else "")
+
+    def _vet(
+        self,
+        winner: Credential,
+        provider: AnsweringProvider,
+        fallen: list[CredentialError],
+        below: tuple[CredentialProvider, ...],
+    ) -> None:
+        """Let the hot path answer with this credential from now on, and tell what has changed."""
+        win = _Win(winner, tuple(f"{type(error).__name__} {error.source}" for error in fallen))
+        with self._lock:
+            before, self._win = self._win, win
+        if before is None:
+            locators = [each.source for each in (other.describe() for other in below) if each.locator]
+            if warning := provider.winner_warning(locators):
+                log.warning("%s", warning)
+        if fallen and (before is None or before.fallen != win.fallen):
+            for error in fallen:
+                _tell("fell_through", winner, past=error.source, error=error)
+        if before is None:
+            _tell("resolved", winner)
+            return
+        previous = before.credential
+        if previous.source != winner.source or (previous.secret != winner.secret and not provider.changes_silently):
+            _tell("rotated", winner, past=previous.source, past_key=previous.fingerprint)
+
+
+def _tell(
+    kind: Kind,
+    winner: Credential,
+    *,
+    past: str | None = None,
+    past_key: str | None = None,
+    error: CredentialError | None = None,
+) -> None:
+    announce(
+        CredentialEvent(
+            kind=kind,
+            provider=winner.provider,
+            source=winner.source,
+            fingerprint=winner.fingerprint,
+            previous_source=past,
+            previous_fingerprint=past_key,
+            error=error,
+        )
+    )
+
+
+_OUTCOMES: tuple[tuple[type[CredentialError], str], ...] = (
+    (CredentialNotFoundError, "not found"),
+    (CredentialConfigurationError, "configuration"),
+    (CredentialRevokedError, "revoked"),
+    (CredentialDeniedError, "denied"),
+)
+
+
+def _attempts(provider: CredentialProvider, error: CredentialError, seconds: float) -> tuple[Attempt, ...]:
+    if isinstance(error, MissingCredentialError):
+        return error.attempts
+    outcome = next((word for kind, word in _OUTCOMES if isinstance(error, kind)), "unavailable")
+    if isinstance(provider, UnconfiguredProvider):
+        outcome = "not configured"
+    source = error.source or provider.describe().source
+    return (Attempt(provider=provider.name, source=source, outcome=outcome, reason=error.message, seconds=seconds),)
+
+
+def _must_not_miss(provider: CredentialProvider, error: CredentialError) -> CredentialConfigurationError:
+    return CredentialConfigurationError(
+        f"{error.message} No other source is asked, as on_missing of {provider.name} is 'stop'.",
+        source=error.source,
+        provider=provider.name,
+    )
+
+
+def _nothing(attempts: tuple[Attempt, ...], hint: str) -> MissingCredentialError:
+    width = max((len(each.provider) for each in attempts), default=0)
+    lines = [
+        "No VectorShift API key was found. Looked, in this order, at:",
+        *(f"  {each.provider:<{width}}  {each.reason}" for each in attempts),
+        "Make a key under Account → API Keys and set VECTORSHIFT_API_KEY, or in code: vectorshift.api_key = ...",
+    ]
+    return MissingCredentialError("\n".join([*lines, hint] if hint else lines), attempts=attempts)
+
+
+def as_provider(credentials: object) -> AnsweringProvider:
+    """Return a chain that caches what is remote, for whatever is handed in as credentials.
+
+    Args:
+        credentials: a key, a callable of either colour that returns one, or any provider.
+
+    Raises:
+        TypeError: it is none of these.
+    """
+    if isinstance(credentials, ProviderChain):
+        return credentials
+    if isinstance(credentials, AnsweringProvider) and credentials.stands_for_another:
+        return credentials
+    if isinstance(credentials, CredentialProvider):
+        return ProviderChain([credentials])
+    if isinstance(credentials, str | Secret) or callable(credentials):
+        from vectorshift.providers.explicit import ExplicitProvider
+
+        return ProviderChain([ExplicitProvider(cast("Any", credentials))])
+    raise TypeError(
+        "credentials should be a key, a callable that returns one, or a CredentialProvider, "
+        f"not {type(credentials).__name__}."
+    )

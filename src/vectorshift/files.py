@@ -1,0 +1,128 @@
+"""A key that lives in a file: looked at once a second at most, and never mistaken for absent while it is rewritten."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Final
+
+from vectorshift.clock import SYSTEM_CLOCK, Clock
+from vectorshift.credentials import Credential
+from vectorshift.errors import (
+    CredentialConfigurationError,
+    CredentialError,
+    CredentialStoreUnavailableError,
+)
+from vectorshift.forks import renew_after_fork
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+__all__ = ["KeyFile"]
+
+_LOOK_EVERY: Final = 1.0
+_REWRITE_PAUSE: Final = 0.05
+
+Content = bytes | OSError
+
+
+class KeyFile:
+    """Watch a file and keep what `read` makes of its content.
+
+    The content is read again, and not only the file's time, as Kubernetes' symlink swap may leave the time as it
+    was. It is parsed again only when it has changed. Thread-safe and fork-safe.
+
+    Args:
+        path: the file.
+        read: a pure function from the bytes, or from the error of reading them, to an answer.
+        source: the printable place, for messages.
+        provider: the name of the provider.
+        clock: the source of time.
+        pause: waits the 50 ms between two looks at a file that is being rewritten.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        read: Callable[[Content], Credential | CredentialError],
+        *,
+        source: str,
+        provider: str,
+        clock: Clock = SYSTEM_CLOCK,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.path = path
+        self._read, self._source, self._provider = read, source, provider
+        self._monotonic, self._pause = clock.monotonic, pause
+        self._content: Content | None = None
+        self._answer: Credential | CredentialError | None = None
+        self._answered = False
+        self._look_at = float("-inf")
+        self._after_fork()
+        renew_after_fork(self)
+
+    def _after_fork(self) -> None:
+        self._lock = threading.Lock()
+
+    def peek(self) -> Credential | CredentialError | None:
+        """Return what was seen within the last second, or None: it is time for `look`. Does no I/O.
+
+        One caller at a time is sent to look; the others go on with what was seen before.
+        """
+        now = self._monotonic()
+        if now < self._look_at:
+            return self._answer
+        if self._answer is not None:
+            self._look_at = now + _LOOK_EVERY
+        return None
+
+    def look(self) -> Credential | CredentialError:
+        """Read the file now and return what it holds. Blocks."""
+        with self._lock:
+            answer = self._once()
+            if self._answered and not isinstance(answer, Credential):
+                self._pause(_REWRITE_PAUSE)
+                answer = self._once()
+                if not isinstance(answer, Credential) and self._is_gone():
+                    answer = self._gone()
+            self._answered = self._answered or isinstance(answer, Credential)
+            self._answer = answer
+            self._look_at = self._monotonic() + _LOOK_EVERY
+            return answer
+
+    def _once(self) -> Credential | CredentialError:
+        content: Content
+        try:
+            content = self.path.read_bytes()
+        except OSError as error:
+            content = error.with_traceback(None)
+        except ValueError:  # a NUL in the path
+            content = FileNotFoundError(2, "No such file or directory")
+        if self._answer is None or content != self._content:
+            self._content = content
+            return self._read(content)
+        return self._answer
+
+    def _is_gone(self) -> bool:
+        return isinstance(self._content, OSError) or not (self._content or b"").strip()
+
+    def _gone(self) -> CredentialStoreUnavailableError:
+        return CredentialStoreUnavailableError(
+            f"{self._source} held a key before, and is now gone or empty. No other source is asked in its place. "
+            "Put the key back, or restart without this source.",
+            source=self._source,
+            provider=self._provider,
+        )
+
+
+def unreadable(error: OSError, *, source: str, provider: str) -> CredentialError:
+    """Return what it means that a file which should hold a key cannot be read."""
+    why = (error.strerror or type(error).__name__).lower()
+    if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError | NotADirectoryError):
+        return CredentialConfigurationError(
+            f"{source} cannot be read: {why}. Name a file that this process may read.",
+            source=source,
+            provider=provider,
+        )
+    return CredentialStoreUnavailableError(f"{source} cannot be read: {why}.", source=source, provider=provider)

@@ -1,0 +1,5 @@
+"""AWS Secrets Manager."""
+
+from vectorshift.providers.aws.provider import AwsSecretsManagerProvider
+
+__all__ = ["AwsSecretsManagerProvider"]

@@ -1,0 +1,131 @@
+"""A key that is given in code."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import TYPE_CHECKING, Any
+
+from vectorshift.credentials import Credential, Secret, parse_key
+from vectorshift.errors import CredentialError, CredentialNotFoundError
+from vectorshift.flight import arun_blocking, run_async
+from vectorshift.providers.base import Answer, AnsweringProvider, Ask, Description
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from vectorshift.settings import Settings
+
+__all__ = ["ExplicitProvider", "Given"]
+
+Given = str | Secret | Callable[[], "str | Secret | Awaitable[str | Secret | None] | None"] | None
+"""What may be given in code: a key, a function of either colour that returns one, or None for nothing."""
+
+_SLOT = "api_key"
+
+
+class ExplicitProvider(AnsweringProvider):
+    """Answer with a key that is given in code.
+
+    A callable is called on each request, in the caller's context. A sync one is called in a worker thread
+    when the caller is async, and an async one in an event loop of its own when the caller is sync. A callable
+    that returns None stops the chain: a look-up of a tenant's key that fails must not reach another key.
+
+    Args:
+        value: the key, a callable of either colour that returns one, or None.
+        held: a mapping whose entry `api_key` is read on each call instead of `value`.
+    """
+
+    name = "explicit"
+    remote = False
+    source = "explicit:api_key"
+
+    def __init__(self, value: Given = None, *, held: MutableMapping[str, Any] | None = None) -> None:
+        self._held: MutableMapping[str, Any] = {_SLOT: value} if held is None else held
+        self._parsed: tuple[object, Answer] | None = None
+        self._unset = CredentialNotFoundError("vectorshift.api_key is not set.", source=self.source, provider=self.name)
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """Return a provider without a key: a key is no setting."""
+        return cls()
+
+    def describe(self) -> Description:
+        """Say whether a key or a callable is given."""
+        value = self._held.get(_SLOT)
+        detail = "not set" if value is None else "callable" if callable(value) else "set"
+        return Description(configured=value is not None, source=self.source, detail=detail)
+
+    @property
+    def changes_silently(self) -> bool:  # type: ignore[override]
+        """A callable may serve many tenants, so that another key of its is no news."""
+        return callable(self._held.get(_SLOT))
+
+    def peek(self) -> Answer | None:
+        """Answer with the key that is given; a callable has to be called."""
+        value = self._held.get(_SLOT)
+        if value is None:
+            return self._unset
+        if callable(value):
+            return None
+        parsed = self._parsed
+        if parsed is None or parsed[0] is not value:
+            parsed = self._parsed = (value, self._credential(value))
+        return parsed[1]
+
+    def lookup(self, ask: Ask) -> Answer:
+        """Call what is given, in the caller's context."""
+        value = self._held.get(_SLOT)
+        if not callable(value):
+            return self.peek() or self._unset
+        try:
+            answer = value()
+            if inspect.isawaitable(answer):
+                answer = run_async(_awaiting(answer))
+        except Exception as error:
+            return self.unmapped(error)
+        return self._returned(answer)
+
+    async def alookup(self, ask: Ask) -> Answer:
+        """Call what is given, in the caller's context; what is sync in a thread."""
+        value = self._held.get(_SLOT)
+        if not callable(value):
+            return self.peek() or self._unset
+        try:
+            answer = value() if _is_async(value) else await arun_blocking(value)
+            if inspect.isawaitable(answer):
+                answer = await answer
+        except Exception as error:
+            return self.unmapped(error)
+        return self._returned(answer)
+
+    def _returned(self, answer: object) -> Answer:
+        if answer is None:
+            return self.wrong(
+                "The callable that was given as the API key returned None. No other source is asked in its place; "
+                "return the key, or raise an error of your own."
+            )
+        return self._credential(answer)
+
+    def _credential(self, value: object) -> Answer:
+        text = value.reveal() if isinstance(value, Secret) else value
+        if not isinstance(text, str):
+            return self.wrong(
+                f"The API key that was given in code is of type {type(value).__name__}, not str. "
+                "Give a string, or a callable that returns one."
+            )
+        secret = parse_key(text, source=self.source, provider=self.name)
+        if isinstance(secret, CredentialError):
+            return secret
+        return Credential(secret=secret, source=self.source, provider=self.name)
+
+
+def _is_async(value: Callable[[], Any]) -> bool:
+    return inspect.iscoroutinefunction(value) or inspect.iscoroutinefunction(type(value).__call__)
+
+
+def _awaiting(answer: Awaitable[Any]) -> Callable[[], Any]:
+    async def wait() -> Any:
+        return await answer
+
+    return wait

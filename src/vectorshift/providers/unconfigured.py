@@ -1,0 +1,36 @@
+"""The place of a source that a chain names and nobody configured."""
+
+from __future__ import annotations
+
+from vectorshift.errors import CredentialNotFoundError
+from vectorshift.providers.base import Answer, AnsweringProvider, Ask, Description
+
+__all__ = ["UnconfiguredProvider"]
+
+
+class UnconfiguredProvider(AnsweringProvider):
+    """Answer *not found*, and say what would configure the source. Costs nothing else.
+
+    Args:
+        name: the name of the provider that would stand here.
+        hint: what is not set.
+    """
+
+    remote = False
+
+    def __init__(self, name: str, hint: str) -> None:
+        self.name = name
+        self._hint = hint
+        self._answer = CredentialNotFoundError(f"not configured: {hint}.", source=name, provider=name)
+
+    def describe(self) -> Description:
+        """Say that it is not configured, and why."""
+        return Description(configured=False, source=self.name, detail=self._hint)
+
+    def peek(self) -> Answer:
+        """Answer *not found*."""
+        return self._answer
+
+    def lookup(self, ask: Ask) -> Answer:
+        """Answer *not found*."""
+        return self._answer

@@ -1,0 +1,241 @@
+"""What a Vault server's answers mean: pure functions from a reply to a credential or one of five failures.
+
+Nothing that the server wrote is repeated in a message, as a body may hold a secret.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+from vectorshift.credentials import Credential, parse_key
+from vectorshift.errors import (
+    CredentialConfigurationError,
+    CredentialDeniedError,
+    CredentialError,
+    CredentialNotFoundError,
+    CredentialRevokedError,
+    CredentialStoreUnavailableError,
+)
+
+if TYPE_CHECKING:
+    from vectorshift.providers.base import Answer
+
+__all__ = ["Place", "Reply", "as_object", "judge_login", "judge_read", "read_key"]
+
+
+def as_object(value: object) -> dict[str, Any] | None:
+    """Return a JSON object as such, or None for any other value."""
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What the server answered.
+
+    Args:
+        status: the HTTP status.
+        body: the JSON object of the body, or None. May hold a secret, so it is not printed.
+        plain_http: whether the server complained of plain HTTP on a TLS port.
+        retry_after: seconds to wait as the server asked, or None.
+    """
+
+    status: int
+    body: dict[str, Any] | None = field(repr=False)
+    plain_http: bool = False
+    retry_after: float | None = None
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The `data` of the body, or an empty object."""
+        return as_object((self.body or {}).get("data")) or {}
+
+    @property
+    def is_gap(self) -> bool:
+        """Whether the server says, as Vault does, that nothing is there."""
+        return self.status == 404 and (self.body or {}).get("errors") == []
+
+    def says(self, words: str) -> bool:
+        """Return whether one of the server's errors holds `words`."""
+        return words in str((self.body or {}).get("errors")).lower()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """The secret that is asked for, and how one gets there: what every message names."""
+
+    address: str
+    namespace: str | None
+    mount: str
+    path: str
+    field: str
+    kv_version: int
+    version: int | None
+    auth: str
+
+    @property
+    def source(self) -> str:
+        """The printable place without the version, such as `vault:secret/vectorshift#api_key`."""
+        return f"vault:{self.mount}/{self.path}#{self.field}"
+
+    @property
+    def api_path(self) -> str:
+        """The path that a policy has to allow."""
+        return f"{self.mount}/data/{self.path}" if self.kv_version == 2 else f"{self.mount}/{self.path}"
+
+    def error(self, kind: type[CredentialError], what: str, *, retry_after: float | None = None) -> CredentialError:
+        """Return an error of `kind` whose message names this place and says `what`."""
+        namespace = f", namespace {self.namespace}" if self.namespace else ""
+        text = f"{self.source} ({self.address}{namespace}, auth method {self.auth}): {what}"
+        if kind is CredentialStoreUnavailableError:
+            return CredentialStoreUnavailableError(text, source=self.source, provider="vault", retry_after=retry_after)
+        return kind(text, source=self.source, provider="vault")
+
+    def wrong(self, what: str) -> CredentialError:
+        """Return a configuration error that says `what`."""
+        return self.error(CredentialConfigurationError, what)
+
+    def denied(self, what: str) -> CredentialError:
+        """Return a denied error that says `what`."""
+        return self.error(CredentialDeniedError, what)
+
+    def unavailable(self, what: str, *, retry_after: float | None = None) -> CredentialError:
+        """Return a store-unavailable error that says `what`."""
+        return self.error(CredentialStoreUnavailableError, what, retry_after=retry_after)
+
+
+def judge_read(reply: Reply, place: Place, *, other_kv: bool = False) -> CredentialError | None:
+    """Say what a reply to a read means; None if it brings a secret.
+
+    Args:
+        reply: the reply.
+        place: what was asked for.
+        other_kv: whether the mount is known to be of the other KV version.
+    """
+    if reply.status == 200 and as_object((reply.body or {}).get("data")) is not None:
+        return None
+    if reply.status in (401, 403) or reply.says("missing client token"):
+        return place.denied(_DENIED.format(auth=place.auth, api_path=place.api_path))
+    if reply.status == 404 and reply.body is not None:
+        return _judge_404(reply, place, other_kv=other_kv)
+    return _judge_server(reply, place)
+
+
+_DENIED = """the server refuses the read. \
+Either the token is wrong, expired or revoked (auth method {auth}), or its policy lacks these lines:
+  path "{api_path}" {{
+    capabilities = ["read"]
+  }}"""
+
+
+def judge_login(reply: Reply, place: Place, fix: str) -> CredentialError | None:
+    """Say what a reply to a login means; None if it brings a token."""
+    auth = as_object((reply.body or {}).get("auth")) or {}
+    if reply.status == 200 and auth.get("client_token"):
+        return None
+    if reply.status == 404 and reply.body is not None:
+        return place.wrong(
+            "nothing is mounted where the login goes. Set VECTORSHIFT_VAULT_AUTH_MOUNT to the mount of the "
+            "auth method, and look at VECTORSHIFT_VAULT_NAMESPACE."
+        )
+    if reply.status in (401, 403) or (reply.status == 400 and reply.body is not None):
+        return place.denied(f"the server refuses the login. {fix}")
+    return _judge_server(reply, place)
+
+
+def _judge_404(reply: Reply, place: Place, *, other_kv: bool) -> CredentialError:
+    """Tell apart the reasons for a 404: a gap, a deleted version, a missing mount, the other KV version."""
+    body = reply.body or {}
+    metadata = as_object(reply.data.get("metadata")) or {}
+    if metadata.get("destroyed") or metadata.get("deletion_time"):
+        return place.error(CredentialRevokedError, _gone(metadata, place))
+    if other_kv or body.get("warnings"):
+        other = 1 if place.kv_version == 2 else 2
+        return place.wrong(
+            f"the mount '{place.mount}' holds KV version {other}, not {place.kv_version}. "
+            f"Set VECTORSHIFT_VAULT_KV_VERSION={other}."
+        )
+    if reply.says("namespace"):
+        return place.wrong("the server has no such namespace. Look at VECTORSHIFT_VAULT_NAMESPACE.")
+    if body.get("errors"):
+        return place.wrong(
+            f"nothing is mounted at '{place.mount}'. Look at VECTORSHIFT_VAULT_MOUNT and VECTORSHIFT_VAULT_NAMESPACE."
+        )
+    if "errors" not in body:
+        return _judge_server(reply, place)
+    version = f" version {place.version} of it" if place.version else ""
+    hint = " KV version 2 adds 'data/' by itself: leave it out of the path." if place.path.startswith("data/") else ""
+    return place.error(
+        CredentialNotFoundError,
+        f"the server has no{version or ' such secret'}.{hint} Look at VECTORSHIFT_VAULT_PATH, or write one: "
+        f"bao kv put -mount={place.mount} {place.path} {place.field}=...",
+    )
+
+
+def _gone(metadata: dict[str, Any], place: Place) -> str:
+    version = metadata.get("version") if isinstance(metadata.get("version"), int) else "?"
+    if metadata.get("destroyed"):
+        fix = f"bao kv put -mount={place.mount} {place.path} {place.field}=..."
+        return f"version {version} was destroyed. Write a new one: {fix}"
+    return (
+        f"version {version} was deleted. Write a new one, or bring it back: "
+        f"bao kv undelete -mount={place.mount} -versions={version} {place.path}"
+    )
+
+
+def _judge_server(reply: Reply, place: Place) -> CredentialError:
+    """Say what a reply means that is about the server and not about what it was asked."""
+    status = reply.status
+    if status == 503 and reply.says("sealed"):
+        return place.unavailable("the server is sealed. Unseal it.", retry_after=reply.retry_after)
+    if status == 429:
+        return place.unavailable("the server limits the rate (429).", retry_after=reply.retry_after)
+    if status >= 500 or status == 412:
+        return place.unavailable(f"the server fails (HTTP {status}).", retry_after=reply.retry_after)
+    if reply.plain_http:
+        return place.wrong("the server speaks TLS there. Let VECTORSHIFT_VAULT_ADDR begin with https://.")
+    if 300 <= status < 400:
+        return place.wrong(
+            f"the server redirects (HTTP {status}), which is not followed, as it would carry the token "
+            "elsewhere. Set VECTORSHIFT_VAULT_ADDR to the address that answers itself."
+        )
+    if status in (472, 473):
+        return place.denied(f"the server is a standby that does not serve reads (HTTP {status}).")
+    if status < 300 or reply.body is None or status == 404:
+        return place.wrong(
+            f"what answers there (HTTP {status}) is not a Vault server. Look at VECTORSHIFT_VAULT_ADDR: "
+            "it is the server's address without a path."
+        )
+    if status == 400:
+        return place.wrong("the server calls the request malformed (HTTP 400).")
+    return place.denied(f"the server refuses the request (HTTP {status}).")
+
+
+def read_key(reply: Reply, place: Place) -> Answer:
+    """Return the credential that a successful reply brings, or the error that says what is wrong with it."""
+    fields, version = reply.data, None
+    if place.kv_version == 2:
+        metadata, inner = as_object(fields.get("metadata")), as_object(fields.get("data"))
+        if metadata is None or inner is None:
+            return place.wrong("the answer is not one of KV version 2. Set VECTORSHIFT_VAULT_KV_VERSION=1.")
+        fields, version = inner, str(metadata.get("version"))
+    if place.field not in fields:
+        return place.wrong(_no_field(fields, place))
+    text = fields[place.field]
+    if not isinstance(text, str):
+        return place.wrong(f"the field '{place.field}' is not a string. Write the key as a string.")
+    key = parse_key(text, source=place.source, provider="vault", field_setting="VECTORSHIFT_VAULT_FIELD")
+    if isinstance(key, CredentialError):
+        return key
+    return Credential(secret=key, source=place.source, provider="vault", version=version)
+
+
+def _no_field(fields: dict[str, Any], place: Place) -> str:
+    if place.kv_version == 1 and {"data", "metadata"} <= set(fields):
+        return "the mount holds KV version 2. Set VECTORSHIFT_VAULT_KV_VERSION=2 and leave 'data/' out of the path."
+    names = ", ".join(sorted(name for name in fields if re.fullmatch(r"[\w.\-]{1,64}", name))[:20])
+    return (
+        f"the secret has no field '{place.field}'. Its fields are: {names or 'none'}. "
+        "Name the one that is the key with VECTORSHIFT_VAULT_FIELD."
+    )

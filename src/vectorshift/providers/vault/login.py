@@ -1,0 +1,91 @@
+"""What a way to a Vault token is, and what all of them share. The ways themselves are in `methods`."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import quote
+
+from vectorshift.credentials import Secret
+from vectorshift.errors import CredentialError
+from vectorshift.providers.vault.answers import Place, judge_login
+from vectorshift.providers.vault.transport import Trouble, exchange
+
+__all__ = ["Login", "MountedLogin", "Payload", "Post", "checked_token", "read_token", "troubled"]
+
+Payload = dict[str, str | Secret]
+
+
+class Post(Protocol):
+    """Posts a JSON object, secrets revealed, to an API path and returns the `requests.Response`."""
+
+    def __call__(self, path: str, payload: Payload, token: Secret | None = None) -> Any:
+        """Post `payload` to `path`, with `token` in the header."""
+        ...
+
+
+class Login(ABC):
+    """One way to a token. The provider calls `log_in` under its lock, so one login runs at a time."""
+
+    label: str
+    """The method, and its mount where it has one, for messages."""
+
+    @abstractmethod
+    def log_in(self, post: Post, place: Place) -> Secret | CredentialError:
+        """Return a token (empty where a proxy adds one), or the error that says why there is none."""
+
+
+@dataclass(kw_only=True)
+class MountedLogin(Login):
+    """A method that posts a document to `auth/<mount>/login`."""
+
+    method: str
+    mount: str
+    fix = ""
+
+    def __post_init__(self) -> None:
+        self.label = f"{self.method} at auth/{self.mount}"
+
+    @abstractmethod
+    def payload(self, post: Post, place: Place) -> Payload | CredentialError:
+        """Return what to post, or the error that says what is missing."""
+
+    def log_in(self, post: Post, place: Place) -> Secret | CredentialError:
+        """Post the document; answer with the token that comes back."""
+        payload = self.payload(post, place)
+        if isinstance(payload, CredentialError):
+            return payload
+        reply = exchange(lambda: post(f"/v1/auth/{quote(self.mount)}/login", payload))
+        if isinstance(reply, Trouble):
+            return troubled(reply, place)
+        flaw = judge_login(reply, place, self.fix)
+        if flaw is not None:
+            return flaw
+        return checked_token(str((reply.body or {})["auth"]["client_token"]), "The server's answer to the login", place)
+
+
+def troubled(trouble: Trouble, place: Place) -> CredentialError:
+    """Return the error for an exchange without a reply."""
+    return place.unavailable(trouble.reason) if trouble.passing else place.wrong(trouble.reason)
+
+
+def read_token(path: str, setting: str, place: Place) -> Secret | CredentialError:
+    """Return what a file holds, checked as a token is."""
+    try:
+        text = Path(path).expanduser().read_bytes().decode(errors="replace")
+    except (OSError, RuntimeError) as error:
+        return place.wrong(f"{setting}: the file {path} cannot be read ({type(error).__name__}).")
+    return checked_token(text, f"{setting}: the file {path}", place)
+
+
+def checked_token(text: str, where: str, place: Place) -> Secret | CredentialError:
+    """Return a token, stripped and checked: the complaint of requests about a bad one would print it."""
+    token = text.strip()
+    if re.fullmatch(r"[!-~]+", token):
+        return Secret(token)
+    if not token:
+        return place.wrong(f"{where} is empty.")
+    return place.wrong(f"{where} holds a space, a line break or a character outside ASCII. Give the token alone.")

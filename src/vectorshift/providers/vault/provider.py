@@ -1,0 +1,291 @@
+"""HashiCorp Vault, OpenBao, and whatever else speaks their API."""
+
+from __future__ import annotations
+
+import re
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, cast
+from urllib.parse import quote
+
+from vectorshift.credentials import Secret
+from vectorshift.errors import CredentialError
+from vectorshift.forks import renew_after_fork
+from vectorshift.providers.base import Answer, AnsweringProvider, Ask, Description
+from vectorshift.providers.vault.answers import Place, Reply, as_object, judge_read, read_key
+from vectorshift.providers.vault.methods import choose_login
+from vectorshift.providers.vault.transport import Trouble, VaultServer, exchange
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from vectorshift.providers.vault.login import Payload
+    from vectorshift.settings import Settings
+
+__all__ = ["VaultProvider"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Access:
+    """A token, and the adapter that sends it. Never changed: a new login makes a new one."""
+
+    token: Secret
+    adapter: Any
+
+
+class VaultProvider(AnsweringProvider):
+    """Read the key from a KV secret of HashiCorp Vault or OpenBao.
+
+    Thread-safe. Nothing is imported, read or contacted before the first call. One session serves all threads;
+    at most one login runs at a time. A read that the server refuses is tried once more if a new login, or the
+    token file read again, brings another token.
+
+    Args:
+        path: the secret's path under the mount, without `data/`.
+        mount: where the KV engine is mounted.
+        field: the field of the secret that is the key.
+        kv_version: 2, or 1.
+        version: the version of the secret to read (KV 2 only); the newest by default.
+        addr: the server's address, such as `https://vault.example.com:8200`.
+        namespace: the namespace, or None.
+        cacert: a file or folder with the CA that signed the server's certificate; requests' own by default.
+        client_cert: a file with the client's certificate.
+        client_key: a file with the client's key, unless the certificate's file holds it.
+        skip_verify: leave the server's certificate unverified; logs a warning.
+        allow_http: speak plain HTTP to other machines too; logs a warning.
+        auth: `token`, `approle`, `kubernetes`, `jwt`, `cert`, or `agent` (no token of ours).
+        token: the token, unless a `token_file` is named; by default that of `~/.vault-token`.
+        token_file: a file with the token, read again when the token is refused.
+        role: the role of `kubernetes`, `jwt` and `cert`.
+        role_id: the role id of `approle`.
+        secret_id: the secret id of `approle`, or the token that wraps it.
+        secret_id_file: a file with the same, read at each login.
+        secret_id_wrapped: whether the secret id is response-wrapped.
+        creation_path: where a wrapped secret id must have been made, such as
+            `auth/approle/role/app/secret-id`; any role of the mount by default.
+        jwt_file: the file with the token of `kubernetes` and `jwt`, read at each login.
+        auth_mount: where the auth method is mounted; its own name by default.
+        on_error: `"continue"` lets another source answer when this one fails.
+        on_missing: `"stop"` lets no other source answer when this one is empty.
+        ttl: seconds for which an answer is fresh; the common setting by default.
+    """
+
+    name = "vault"
+    _lock: threading.Lock
+    _session: Any
+    _access: _Access | None
+
+    def __init__(  # pyright: ignore[reportInconsistentConstructor]
+        self,
+        path: str,
+        *,
+        mount: str = "secret",
+        field: str = "api_key",
+        kv_version: int = 2,
+        version: int | None = None,
+        addr: str | None = None,
+        namespace: str | None = None,
+        cacert: str | None = None,
+        client_cert: str | None = None,
+        client_key: str | None = None,
+        skip_verify: bool = False,
+        allow_http: bool = False,
+        auth: Literal["token", "approle", "kubernetes", "jwt", "cert", "agent"] = "token",
+        token: str | Secret | None = None,
+        token_file: str | None = None,
+        role: str | None = None,
+        role_id: str | None = None,
+        secret_id: str | Secret | None = None,
+        secret_id_file: str | None = None,
+        secret_id_wrapped: bool = False,
+        creation_path: str | None = None,
+        jwt_file: str | None = None,
+        auth_mount: str | None = None,
+        on_error: Literal["stop", "continue"] = "stop",
+        on_missing: Literal["stop", "continue"] = "continue",
+        ttl: float | None = None,
+    ) -> None:
+        self._server = VaultServer(
+            addr=addr,
+            namespace=namespace,
+            cacert=cacert,
+            client_cert=client_cert,
+            client_key=client_key,
+            skip_verify=skip_verify,
+            allow_http=allow_http,
+        )
+        self._login = choose_login(
+            auth,
+            mount=auth_mount,
+            token=_secret(token),
+            token_file=token_file,
+            role=role,
+            role_id=role_id,
+            secret_id=_secret(secret_id),
+            secret_id_file=secret_id_file,
+            secret_id_wrapped=secret_id_wrapped,
+            creation_path=creation_path,
+            jwt_file=jwt_file,
+            has_cert=client_cert is not None,
+        )
+        self._place = Place(
+            address=self._server.address,
+            namespace=namespace or None,
+            mount=mount.strip("/"),
+            path=path.strip("/"),
+            field=field,
+            kv_version=kv_version,
+            version=version,
+            auth=self._login.label,
+        )
+        self.on_error = on_error
+        self.on_missing = on_missing
+        self.ttl = ttl
+        self._after_fork()
+        renew_after_fork(self)
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self | None:
+        """Return the provider that the settings describe, or None if they name no path."""
+        if settings.vault_path is None:
+            return None
+        return cls(
+            settings.vault_path,
+            mount=settings.vault_mount,
+            field=settings.vault_field,
+            kv_version=settings.vault_kv_version,
+            version=settings.vault_version,
+            addr=settings.vault_addr,
+            namespace=settings.vault_namespace,
+            cacert=settings.vault_cacert,
+            client_cert=settings.vault_client_cert,
+            client_key=settings.vault_client_key,
+            skip_verify=settings.vault_skip_verify,
+            allow_http=settings.vault_allow_http,
+            auth=settings.vault_auth,
+            token=settings.vault_token,
+            token_file=settings.vault_token_file,
+            role=settings.vault_role,
+            role_id=settings.vault_role_id,
+            secret_id=settings.vault_secret_id,
+            secret_id_file=settings.vault_secret_id_file,
+            secret_id_wrapped=settings.vault_secret_id_wrapped,
+            creation_path=settings.vault_creation_path,
+            jwt_file=settings.vault_jwt_file,
+            auth_mount=settings.vault_auth_mount,
+            on_error=settings.vault_on_error,
+            on_missing=settings.vault_on_missing,
+            ttl=settings.vault_cache_ttl,
+        )
+
+    def describe(self) -> Description:
+        """Say which secret is read and where, without contact."""
+        place = self._place
+        detail = f"{place.address}, auth method {place.auth}"
+        return Description(configured=True, source=place.source, detail=detail, locator=True)
+
+    def close(self) -> None:
+        """Close the connections and forget the token. The next call makes both anew."""
+        with self._lock:
+            session, self._session, self._access = self._session, None, None
+        if session is not None:
+            session.close()
+
+    def _after_fork(self) -> None:
+        self._lock = threading.Lock()
+        self._session = None
+        self._access = None
+
+    def lookup(self, ask: Ask) -> Answer:
+        """Read the secret; on a 403 log in once more and read again."""
+        flaw = self._flaw()
+        if flaw is not None:
+            return flaw
+        access = self._open(refused=None)
+        if isinstance(access, CredentialError):
+            return access
+        reply = self._read(access)
+        if isinstance(reply, Reply) and reply.status == 403:
+            again = self._open(refused=access)
+            if isinstance(again, CredentialError):
+                return again
+            if again.token != access.token:
+                access, reply = again, self._read(again)
+        if isinstance(reply, CredentialError):
+            return reply
+        return self._failure(reply, access) or read_key(reply, self._place)
+
+    def _flaw(self) -> CredentialError | None:
+        """Say what is wrong with the configuration alone."""
+        place = self._place
+        try:
+            import hvac  # noqa: F401  # pyright: ignore[reportMissingTypeStubs, reportUnusedImport]
+        except ImportError:
+            return place.wrong("the package hvac is missing. Install it: pip install 'vectorshift[vault]'")
+        flaw = self._server.flaw()
+        if flaw is not None:
+            return place.wrong(flaw)
+        for setting, text in (("MOUNT", place.mount), ("PATH", place.path)):
+            if not text or re.search(r"[\x00-\x1f\x7f]|(^|/)\.{1,2}(/|$)", text):
+                return place.wrong(f"VECTORSHIFT_VAULT_{setting} is empty or is not a plain path.")
+        if place.kv_version not in (1, 2):
+            return place.wrong("VECTORSHIFT_VAULT_KV_VERSION has to be 1 or 2.")
+        if place.kv_version == 1 and place.version is not None:
+            return place.wrong("KV version 1 keeps no versions. Unset VECTORSHIFT_VAULT_VERSION.")
+        return None
+
+    def _open(self, *, refused: _Access | None) -> _Access | CredentialError:
+        """Return the access of this moment, after one login if there is none or the one there was refused."""
+        access = self._access
+        if access is not None and access is not refused:
+            return access
+        with self._lock:  # who waits here finds the login done
+            access = self._access
+            if access is not None and access is not refused:
+                return access
+            if self._session is None:
+                self._server.warn()
+                self._session = self._server.session()
+            token = self._login.log_in(self._post, self._place)
+            if isinstance(token, CredentialError):
+                self._access = None
+                return token
+            self._access = _Access(token, self._adapter(token))
+            return self._access
+
+    def _post(self, path: str, payload: Payload, token: Secret | None = None) -> Any:
+        plain = {name: value.reveal() if isinstance(value, Secret) else value for name, value in payload.items()}
+        return self._adapter(token or Secret("")).post(path, json=plain)
+
+    def _adapter(self, token: Secret) -> Any:
+        return self._server.adapter(self._session, token.reveal())
+
+    def _read(self, access: _Access) -> Reply | CredentialError:
+        from hvac.api import secrets_engines  # pyright: ignore[reportMissingTypeStubs]
+
+        place, engines = self._place, cast("Any", secrets_engines)
+        where: dict[str, Any] = {"path": place.path, "mount_point": place.mount}
+        if place.kv_version == 1:
+            reply = exchange(lambda: engines.KvV1(access.adapter).read_secret(**where))
+        else:
+            where |= {"version": place.version, "raise_on_deleted_version": True}
+            reply = exchange(lambda: engines.KvV2(access.adapter).read_secret_version(**where))
+        if isinstance(reply, Trouble):
+            return place.unavailable(reply.reason) if reply.passing else place.wrong(reply.reason)
+        return reply
+
+    def _failure(self, reply: Reply, access: _Access) -> CredentialError | None:
+        other_kv = reply.is_gap and self._place.kv_version == 2 and self._is_kv1(access)
+        return judge_read(reply, self._place, other_kv=other_kv)
+
+    def _is_kv1(self, access: _Access) -> bool:
+        """Ask what the mount is: KV 1 answers a read of KV 2 with a plain 404, as if nothing were there."""
+        where = quote(f"{self._place.mount}/{self._place.path}")
+        reply = exchange(lambda: access.adapter.get(f"/v1/sys/internal/ui/mounts/{where}"))
+        if isinstance(reply, Trouble) or reply.data.get("type") != "kv":
+            return False
+        return (as_object(reply.data.get("options")) or {}).get("version") != "2"
+
+
+def _secret(value: str | Secret | None) -> Secret | None:
+    return Secret(value) if isinstance(value, str) else value

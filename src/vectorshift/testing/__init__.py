@@ -1,0 +1,37 @@
+"""Real servers on loopback and a clock that a test moves: for your tests as for this package's own.
+
+Importing this package imports none of them, nor the packages that they need.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from vectorshift.testing.api import FakeVectorShift
+    from vectorshift.testing.clock import ManualClock
+    from vectorshift.testing.records import RecordedRequest
+    from vectorshift.testing.stores import MotoServer, OpenBaoServer
+
+__all__ = ["FakeVectorShift", "ManualClock", "MotoServer", "OpenBaoServer", "RecordedRequest"]
+
+_HOME = {
+    "FakeVectorShift": "api",
+    "ManualClock": "clock",
+    "MotoServer": "stores",
+    "OpenBaoServer": "stores",
+    "RecordedRequest": "records",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

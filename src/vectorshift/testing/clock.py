@@ -1,0 +1,61 @@
+"""A clock that stands still until a test moves it."""
+
+from __future__ import annotations
+
+import threading
+
+__all__ = ["ManualClock"]
+
+
+class ManualClock:
+    """Both clocks of a machine, moved by hand. Thread-safe; has the methods of `vectorshift.clock.Clock`.
+
+    The monotonic clock begins far from the wall clock, so that code which mixes them up fails.
+
+    Args:
+        start: wall-clock time as seconds since the Unix epoch.
+    """
+
+    def __init__(self, start: float = 1_750_000_000.0) -> None:
+        self._lock = threading.Lock()
+        self._wall = float(start)
+        self._monotonic = 1_000.0
+
+    def time(self) -> float:
+        """Return wall-clock time as seconds since the Unix epoch."""
+        with self._lock:
+            return self._wall
+
+    def monotonic(self) -> float:
+        """Return seconds that never go back and that stand still while the machine is suspended."""
+        with self._lock:
+            return self._monotonic
+
+    def advance(self, seconds: float, *, suspended: bool = False) -> None:
+        """Let time pass.
+
+        Args:
+            seconds: how long; not negative.
+            suspended: the machine sleeps meanwhile, so only the wall clock moves.
+
+        Raises:
+            ValueError: `seconds` is negative or not a number; `set_wall` sets the wall clock back.
+        """
+        if not seconds >= 0:
+            raise ValueError(f"Time does not pass by {seconds} seconds; set_wall() sets the wall clock back.")
+        with self._lock:
+            self._wall += seconds
+            if not suspended:
+                self._monotonic += seconds
+
+    def set_wall(self, epoch: float) -> None:
+        """Set the wall clock, forward or back, as an operator or NTP does; the monotonic clock does not move.
+
+        Args:
+            epoch: seconds since the Unix epoch.
+        """
+        with self._lock:
+            self._wall = float(epoch)
+
+    def __repr__(self) -> str:
+        return f"<ManualClock wall={self.time()} monotonic={self.monotonic()}>"

@@ -1,0 +1,269 @@
+"""A real Vault API on loopback: OpenBao's server in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vectorshift.testing import _openbao_process as process
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from types import TracebackType
+
+    import httpx
+    from typing_extensions import Self
+
+__all__ = ["OpenBaoServer"]
+
+_NOT_RUNNING = "The server is not running: use `with OpenBaoServer() as bao:`."
+
+
+class OpenBaoServer:
+    """An OpenBao server in development mode. Use it as a context manager.
+
+    It starts unsealed and empty, with KV version 2 at `secret`, keeps everything in memory, listens on a free
+    loopback port, writes nothing outside a temporary folder of its own, and ends on leaving the block, or
+    when the process that started it ends in whatever way (POSIX).
+
+    Args:
+        token: the root token; a random one by default.
+        tls: speak TLS with a certificate of a fresh CA, whose file `cacert` names.
+        start_timeout: seconds within which the server has to be up.
+
+    Raises:
+        ImportError: on entering, if OpenBao is not installed.
+        RuntimeError: on entering, if it does not come up.
+    """
+
+    def __init__(self, token: str | None = None, *, tls: bool = False, start_timeout: float = 30.0) -> None:
+        self.root_token = token or secrets.token_urlsafe(18)
+        self._tls = tls
+        self._start_timeout = start_timeout
+        self._port: int | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._watcher: subprocess.Popen[bytes] | None = None
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._http: httpx.Client | None = None
+        self._kv1: set[str] = set()
+
+    def __repr__(self) -> str:
+        return f"<OpenBaoServer {self.address if self._port else 'stopped'}>"
+
+    @property
+    def address(self) -> str:
+        """Where it listens, such as `http://127.0.0.1:50123`."""
+        if self._port is None:
+            raise RuntimeError(_NOT_RUNNING)
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self._port}"
+
+    @property
+    def cacert(self) -> str | None:
+        """The file with the CA of the server's certificate, or None without TLS."""
+        return str(self._home / "vault-ca.pem") if self._tls else None
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment variables that lead a client of Vault here, as root."""
+        ca = {"VAULT_CACERT": self.cacert} if self.cacert else {}
+        return {"VAULT_ADDR": self.address, "VAULT_TOKEN": self.root_token, **ca}
+
+    # --- Secrets ---
+
+    def write(self, path: str, fields: Mapping[str, Any], mount: str = "secret") -> int | None:
+        """Write a secret, and return its new version, or None on a mount of KV version 1."""
+        if mount in self._kv1:
+            self.call("POST", f"{mount}/{path}", fields)
+            return None
+        answer = self.call("POST", f"{mount}/data/{path}", {"data": dict(fields)})
+        return int(answer["data"]["version"])
+
+    def delete(self, path: str, mount: str = "secret") -> None:
+        """Delete the newest version, so that it can be brought back (KV version 1: for good)."""
+        self.call("DELETE", f"{mount}/{path}" if mount in self._kv1 else f"{mount}/data/{path}")
+
+    def destroy(self, path: str, versions: Sequence[int], mount: str = "secret") -> None:
+        """Destroy these versions for good."""
+        self.call("PUT", f"{mount}/destroy/{path}", {"versions": list(versions)})
+
+    def forget(self, path: str, mount: str = "secret") -> None:
+        """Remove the secret with all its versions, as if it had never been."""
+        self.call("DELETE", f"{mount}/{path}" if mount in self._kv1 else f"{mount}/metadata/{path}")
+
+    def reads(self, path: str, mount: str = "secret") -> int:
+        """Return how often this secret was asked for, with or without success."""
+        return self.calls(f"{mount}/data/{path}") + self.calls(f"{mount}/{path}")
+
+    def calls(self, path: str, operation: str = "read") -> int:
+        """Return how often an API path was called, such as `update` on `auth/approle/login`."""
+        count = 0
+        for line in (self._home / "audit.log").read_text("utf-8").splitlines():
+            entry = json.loads(line)
+            request = entry["request"]
+            count += entry["type"] == "response" and request["path"] == path and request["operation"] == operation
+        return count
+
+    # --- The server ---
+
+    def mount_kv(self, mount: str, *, version: int = 2) -> None:
+        """Mount a KV engine of version 1 or 2."""
+        self.call("POST", f"sys/mounts/{mount}", {"type": "kv", "options": {"version": str(version)}})
+        if version == 1:
+            self._kv1.add(mount)
+        else:
+            self._until(lambda: self._answers(f"{mount}/config"), f"the mount {mount}")
+
+    def enable_auth(self, kind: str, mount: str | None = None) -> None:
+        """Enable an auth method, at a mount of its own name by default."""
+        self.call("POST", f"sys/auth/{mount or kind}", {"type": kind})
+
+    def policy(self, name: str, text: str) -> None:
+        """Write a policy."""
+        self.call("PUT", f"sys/policies/acl/{name}", {"policy": text})
+
+    def token(self, policies: Sequence[str] = (), ttl: str = "1h", **more: Any) -> str:
+        """Make a token, with the default policy alone if none is named.
+
+        More fields of `auth/token/create` can be given, such as `type="batch"`.
+        """
+        body = {"policies": list(policies) or ["default"], "ttl": ttl, **more}
+        return str(self.call("POST", "auth/token/create", body)["auth"]["client_token"])
+
+    def revoke(self, token: str) -> None:
+        """Revoke a token."""
+        self.call("POST", "auth/token/revoke", {"token": token})
+
+    def seal(self) -> None:
+        """Seal the server: it answers everything with 503 from now on."""
+        self.call("PUT", "sys/seal")
+
+    def unseal(self) -> None:
+        """Unseal the server."""
+        log = (self._home / "server.log").read_text("utf-8")
+        key = log.partition("Unseal Key: ")[2].split()[0]
+        self.call("PUT", "sys/unseal", {"key": key})
+        self._until(lambda: self._answers("secret/config"), "unsealing")
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        token: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
+        """Call the HTTP API below `/v1/`, as root by default; return the answer, empty if it has no body.
+
+        Raises:
+            RuntimeError: the server refused; the message has its reasons.
+        """
+        if self._http is None:
+            raise RuntimeError(_NOT_RUNNING)
+        sent = {"X-Vault-Token": self.root_token if token is None else token, **(headers or {})}
+        response = self._http.request(method, f"{self.address}/v1/{path}", json=body, headers=sent)
+        if response.is_error:
+            raise RuntimeError(f"{method} {path}: HTTP {response.status_code} {response.text.strip()}")
+        return dict(response.json()) if response.content else {}
+
+    # --- Its process ---
+
+    def __enter__(self) -> Self:
+        binary = process.binary()
+        last = ""
+        for _ in range(5):  # another process may take the port before the server does
+            self._folder = tempfile.TemporaryDirectory(prefix="vectorshift-openbao-")
+            try:
+                self._start(binary)
+            except _PortTaken as taken:
+                self._stop()
+                last = str(taken)
+            except BaseException:
+                self._stop()
+                raise
+            else:
+                return self
+        raise RuntimeError(f"OpenBao did not come up: {last}")
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop()
+
+    @property
+    def _home(self) -> Path:
+        if self._folder is None:
+            raise RuntimeError(_NOT_RUNNING)
+        return Path(self._folder.name)
+
+    def _start(self, binary: str) -> None:
+        import httpx
+
+        self._port = process.free_port()
+        config, log = self._home / "config.json", self._home / "server.log"
+        audit = {"type": "file", "path": "counts", "options": {"file_path": str(self._home / "audit.log")}}
+        config.write_text(json.dumps({"audit": [audit]}), "utf-8")
+        tls = ["-dev-tls", f"-dev-tls-cert-dir={self._home}"] if self._tls else []
+        listen = f"-dev-listen-address=127.0.0.1:{self._port}"
+        with log.open("wb") as output:
+            self._process = subprocess.Popen(  # noqa: S603
+                [binary, "server", "-dev", "-dev-no-store-token", listen, f"-config={config}", *tls],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=process.environment(self._home, self.root_token),
+                start_new_session=True,  # Ctrl-C is for the parent, which ends this one in its turn
+            )
+        self._watcher = process.watch(self._process.pid)
+        self._until(lambda: self._tls is False or Path(self.cacert or "").exists(), "its certificate")
+        self._http = httpx.Client(verify=process.context(self.cacert), trust_env=False, timeout=10)
+        # Only this server knows the token, so no other that took the port can pass for it.
+        self._until(lambda: self._answers("secret/config"), "the start")
+
+    def _answers(self, path: str) -> bool:
+        import httpx
+
+        try:
+            self.call("GET", path)
+        except (RuntimeError, httpx.TransportError):
+            return False
+        return True
+
+    def _until(self, ready: Callable[[], bool], what: str) -> None:
+        end = time.monotonic() + self._start_timeout
+        while not ready():
+            if self._process is None or self._process.poll() is not None:
+                text = (self._home / "server.log").read_text("utf-8", "replace")[-2000:]
+                raise _PortTaken(text) if "address already in use" in text else RuntimeError(text)
+            if time.monotonic() > end:
+                raise RuntimeError(f"OpenBao took longer than {self._start_timeout:g} s for {what}.")
+            time.sleep(0.02)
+
+    def _stop(self) -> None:
+        http, self._http, self._port = self._http, None, None
+        if http is not None:
+            http.close()
+        watcher, self._watcher = self._watcher, None
+        if watcher is not None:  # before the server, whose process id may then belong to another
+            watcher.kill()
+            watcher.communicate()
+        server, self._process = self._process, None
+        if server is not None:
+            server.terminate()
+            try:
+                server.wait(5)
+            except subprocess.TimeoutExpired:
+                server.kill()
+                server.wait()
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
+        self._kv1.clear()
+
+
+class _PortTaken(Exception):
+    """Another process listens on the port that was free a moment ago."""

@@ -1,0 +1,144 @@
+"""Each code and class of AWS's failures, as a small endpoint or botocore itself gives it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from vectorshift.errors import (
+    CredentialConfigurationError,
+    CredentialDeniedError,
+    CredentialError,
+    CredentialStoreUnavailableError,
+)
+from vectorshift.providers.aws.errors import Place, outcome
+from vectorshift.providers.aws import AwsSecretsManagerProvider
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Failure = Callable[[AwsSecretsManagerProvider], CredentialError]
+
+SECRET = "vs-Xq7fL0nevertobeseen"
+TOKEN = "FwoGsessionTokenNeverToBeSeen"
+ARN = "arn:aws:secretsmanager:eu-west-3:123456789012:secret:prod/vs-AbCdEf"
+RESOURCE = "arn:aws:secretsmanager:eu-central-1:*:secret:prod/vs-??????"
+DENIED, CONFIGURATION, UNAVAILABLE = (
+    CredentialDeniedError,
+    CredentialConfigurationError,
+    CredentialStoreUnavailableError,
+)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind", "words"),
+    [
+        (400, "AccessDeniedException", DENIED, f"secretsmanager:GetSecretValue on {RESOURCE}"),
+        (400, "DecryptionFailure", DENIED, "kms:Decrypt"),
+        (400, "ExpiredTokenException", DENIED, "aws sso login"),
+        (400, "UnrecognizedClientException", DENIED, "does not recognise"),
+        (400, "InvalidSignatureException", DENIED, "clock"),
+        (403, "SomethingNew", DENIED, "SomethingNew"),
+        (400, "InvalidRequestException", CONFIGURATION, "VECTORSHIFT_AWS_VERSION_STAGE"),
+        (400, "InvalidParameterException", CONFIGURATION, "VECTORSHIFT_AWS_SECRET_ID"),
+        (400, "SomethingNew", CONFIGURATION, "SomethingNew"),
+        (400, "ThrottlingException", UNAVAILABLE, "ThrottlingException"),
+        (500, "InternalServiceError", UNAVAILABLE, "InternalServiceError"),
+        (503, "SomethingNew", UNAVAILABLE, "SomethingNew"),
+    ],
+)  # fmt: skip
+def test_each_code_has_its_outcome_and_its_fix(
+    fake: Any, status: int, code: str, kind: type[CredentialError], words: str, failure: Failure
+) -> None:
+    fake.fails(status, code, f"x-amz-security-token:{TOKEN}")
+    error = failure(AwsSecretsManagerProvider("prod/vs"))
+    assert type(error) is kind
+    assert words in str(error)
+    assert "eu-central-1" in str(error)
+    assert str(error).startswith("aws:prod/vs: ")
+    assert len(fake.asked) == (2 if kind is UNAVAILABLE else 1)
+
+
+def test_a_denial_says_who_was_denied(fake: Any, failure: Failure) -> None:
+    who = "arn:aws:sts::123456789012:assumed-role/web/i-1"
+    fake.fails(400, "AccessDeniedException", f"User: {who} is not authorized to perform: x because {SECRET}")
+    error = failure(AwsSecretsManagerProvider(ARN))
+    assert f"to {who}." in str(error)
+    assert str(error).endswith(f"on {ARN}.")
+
+
+def test_a_denial_by_kms_names_kms(fake: Any, failure: Failure) -> None:
+    fake.fails(400, "AccessDeniedException", "Access to KMS is not allowed")
+    assert "kms:Decrypt" in str(failure(AwsSecretsManagerProvider("prod/vs")))
+
+
+def test_something_else_at_the_endpoint_is_a_wrong_setting(fake: Any, failure: Failure) -> None:
+    fake.says(200, "<html>Welcome</html>")
+    assert type(failure(AwsSecretsManagerProvider("prod/vs"))) is CredentialConfigurationError
+    fake.says(404, "<html>No such page</html>")
+    assert type(failure(AwsSecretsManagerProvider("prod/vs"))) is CredentialConfigurationError
+
+
+ROLE = """
+[profile r]
+role_arn = arn:aws:iam::123456789012:role/r
+source_profile = s
+[profile s]
+aws_access_key_id = a
+aws_secret_access_key = b
+"""
+STS_ERROR = "<ErrorResponse><Error><Code>{}</Code><Message>{}</Message></Error></ErrorResponse>"
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "ResourceNotFoundException", "InvalidRequestException"])
+def test_a_refusal_of_the_role_says_nothing_about_the_secret(
+    fake: Any, tmp_path: Path, code: str, failure: Failure
+) -> None:
+    (tmp_path / "config").write_text(ROLE)
+    fake.says(403, STS_ERROR.format(code, "deleted"), operation="sts")
+    error = failure(AwsSecretsManagerProvider("prod/vs", profile="r"))
+    assert type(error) is CredentialDeniedError
+    assert "AssumeRole" in str(error)
+
+
+def _failures() -> list[tuple[Exception, type[CredentialError], str]]:
+    from botocore import exceptions as boto
+    from botocore.parsers import ResponseParserError
+
+    proxy = f"http://user:{SECRET}@127.0.0.1:9"
+    return [
+        (boto.PartialCredentialsError(provider="env", cred_var="x"), CONFIGURATION, "AWS_SECRET_ACCESS_KEY"),
+        (boto.NoRegionError(), CONFIGURATION, "VECTORSHIFT_AWS_REGION"),
+        (boto.SSLError(endpoint_url="u", error="e"), CONFIGURATION, "AWS_CA_BUNDLE"),
+        (boto.UnauthorizedSSOTokenError(), CONFIGURATION, "aws sso login --profile p"),
+        (boto.SSOTokenLoadError(error_msg=SECRET), CONFIGURATION, "aws sso login --profile p"),
+        (boto.TokenRetrievalError(provider="sso", error_msg=SECRET), CONFIGURATION, "aws sso login"),
+        (ResponseParserError(SECRET), CONFIGURATION, "VECTORSHIFT_AWS_ENDPOINT_URL"),
+        (boto.CredentialRetrievalError(provider="p", error_msg=SECRET), UNAVAILABLE, "CredentialRetrieval"),
+        (boto.MetadataRetrievalError(error_msg=SECRET), UNAVAILABLE, "MetadataRetrievalError"),
+        (boto.ProxyConnectionError(proxy_url=proxy), UNAVAILABLE, "ProxyConnectionError"),
+        (boto.ConnectTimeoutError(endpoint_url="u"), UNAVAILABLE, "ConnectTimeoutError"),
+        (boto.ReadTimeoutError(endpoint_url="u"), UNAVAILABLE, "ReadTimeoutError"),
+    ]
+
+
+@pytest.mark.parametrize(("error", "kind", "words"), _failures(), ids=lambda value: type(value).__name__)
+def test_each_failure_of_botocore_has_its_outcome(
+    error: Exception, kind: type[CredentialError], words: str
+) -> None:
+    answer = outcome(error, Place(source="aws:s", secret_id="s", region="eu-central-1", profile="p"))
+    assert type(answer) is kind
+    assert words in str(answer)
+    assert SECRET not in str(answer)
+
+
+def test_what_is_no_failure_of_aws_is_told_by_its_type_alone(failure: Failure) -> None:
+    class Broken:
+        def get_secret_value(self, **request: str) -> Any:
+            raise KeyError(SECRET)
+
+    error = failure(AwsSecretsManagerProvider("prod/vs", client=Broken()))
+    assert type(error) is CredentialConfigurationError
+    assert "KeyError" in str(error)

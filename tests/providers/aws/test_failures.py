@@ -1,0 +1,148 @@
+"""Failures that happen on the way to a real server, or that it gives."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from vectorshift.errors import (
+    CredentialConfigurationError,
+    CredentialNotFoundError,
+    CredentialRevokedError,
+    CredentialStoreUnavailableError,
+)
+from vectorshift.providers.aws import AwsSecretsManagerProvider
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from vectorshift.errors import CredentialError
+    from vectorshift.testing.moto import MotoServer
+
+    Failure = Callable[[AwsSecretsManagerProvider], CredentialError]
+
+SECRET = "vs-Xq7fL0nevertobeseen"
+
+
+def test_an_unknown_secret_is_not_found_and_the_region_is_named(aws: MotoServer, failure: Failure) -> None:
+    error = failure(AwsSecretsManagerProvider("nobody/put/it"))
+    assert type(error) is CredentialNotFoundError
+    assert "aws:nobody/put/it" in str(error)
+    assert "us-east-1" in str(error)
+
+
+def test_an_unknown_version_is_not_found(aws: MotoServer, failure: Failure) -> None:
+    aws.put("versions", SECRET)
+    error = failure(AwsSecretsManagerProvider("versions", version_id="0" * 32))
+    assert type(error) is CredentialNotFoundError
+    assert "VECTORSHIFT_AWS_VERSION_ID" in str(error)
+    assert type(failure(AwsSecretsManagerProvider("versions", version_stage="X"))) is CredentialNotFoundError
+
+
+def test_a_version_that_lacks_the_named_stage_is_a_wrong_setting_and_not_a_revocation(
+    aws: MotoServer, failure: Failure
+) -> None:
+    version = aws.put("mismatch", "vs-old")
+    aws.put("mismatch", "vs-new")
+    provider = AwsSecretsManagerProvider("mismatch", version_id=version, version_stage="AWSPENDING")
+    error = failure(provider)
+    assert type(error) is CredentialConfigurationError
+    assert "VECTORSHIFT_AWS_VERSION_STAGE" in str(error)
+
+
+def test_a_secret_that_is_scheduled_for_deletion_is_revoked_until_it_is_restored(
+    aws: MotoServer, failure: Failure
+) -> None:
+    aws.put("doomed", SECRET)
+    provider = AwsSecretsManagerProvider("doomed")
+    provider.get_credential()
+    aws.delete("doomed")
+    error = failure(provider)
+    assert type(error) is CredentialRevokedError
+    assert "restore-secret" in str(error)
+    aws.put("doomed", SECRET)
+    assert provider.get_credential().secret.reveal() == SECRET
+    aws.delete("doomed", force=True)
+    assert type(failure(provider)) is CredentialNotFoundError
+
+
+def test_an_endpoint_where_nothing_listens_is_unavailable(
+    aws: MotoServer, monkeypatch: pytest.MonkeyPatch, failure: Failure
+) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", f"http://127.0.0.1:{free.getsockname()[1]}")
+        error = failure(AwsSecretsManagerProvider("prod/vs"))
+    assert type(error) is CredentialStoreUnavailableError
+    assert "us-east-1" in str(error)
+
+
+def test_an_endpoint_that_hangs_up_is_unavailable(aws: MotoServer, failure: Failure) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def hang_up() -> None:
+            for _ in range(2):
+                server.accept()[0].close()
+
+        thread = threading.Thread(target=hang_up)
+        thread.start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        error = failure(AwsSecretsManagerProvider("prod/vs", endpoint_url=url))
+        thread.join()
+    assert type(error) is CredentialStoreUnavailableError
+
+
+def test_a_proxy_of_the_environment_does_not_see_what_loopback_answers(
+    aws: MotoServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aws.put("proxied", SECRET)
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    assert AwsSecretsManagerProvider("proxied").get_credential().secret.reveal() == SECRET
+
+
+@pytest.mark.parametrize("url", ["secretsmanager.internal", "http://", "ftp://x", "http://[::1"])
+def test_an_endpoint_that_is_no_url_is_a_wrong_setting(aws: MotoServer, url: str, failure: Failure) -> None:
+    error = failure(AwsSecretsManagerProvider("prod/vs", endpoint_url=url))
+    assert type(error) is CredentialConfigurationError
+    assert "VECTORSHIFT_AWS_ENDPOINT_URL" in str(error)
+
+
+def test_an_unknown_profile_is_a_wrong_setting(aws: MotoServer, failure: Failure) -> None:
+    error = failure(AwsSecretsManagerProvider("prod/vs", profile="nobody"))
+    assert type(error) is CredentialConfigurationError
+    assert "VECTORSHIFT_AWS_PROFILE" in str(error)
+
+
+def test_no_aws_credentials_is_a_wrong_setting_and_ends_when_there_are_some(
+    aws: MotoServer, monkeypatch: pytest.MonkeyPatch, failure: Failure
+) -> None:
+    aws.put("late", SECRET)
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    provider = AwsSecretsManagerProvider("late")
+    error = failure(provider)
+    assert type(error) is CredentialConfigurationError
+    assert "no AWS credentials" in str(error)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    assert provider.get_credential().secret.reveal() == SECRET
+
+
+def test_an_sso_session_that_is_over_says_what_to_run(tmp_path: Path, fake: Any, failure: Failure) -> None:
+    (tmp_path / "config").write_text(
+        "[profile work]\nsso_start_url = https://example.invalid/start\nsso_region = eu-central-1\n"
+        "sso_account_id = 123456789012\nsso_role_name = reader\n"
+    )
+    error = failure(AwsSecretsManagerProvider("prod/vs", profile="work"))
+    assert type(error) is CredentialConfigurationError
+    assert "aws sso login --profile work" in str(error)
+
+
+def test_missing_boto3_names_the_extra(monkeypatch: pytest.MonkeyPatch, failure: Failure) -> None:
+    monkeypatch.setitem(sys.modules, "boto3", None)
+    error = failure(AwsSecretsManagerProvider("prod/vs", region="eu-central-1"))
+    assert type(error) is CredentialConfigurationError
+    assert "pip install 'vectorshift[aws]'" in str(error)

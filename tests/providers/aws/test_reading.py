@@ -1,0 +1,161 @@
+"""What moto's server holds is read, by one client for all."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import threading
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from vectorshift.providers.aws import AwsSecretsManagerProvider
+
+if TYPE_CHECKING:
+    from vectorshift.testing.moto import MotoServer
+
+SECRET = "vs-Xq7fL0nevertobeseen"
+ARN = "arn:aws:secretsmanager:eu-west-3:123456789012:secret:prod/vs-AbCdEf"
+
+
+def test_a_whole_string_is_read_with_its_version(aws: MotoServer) -> None:
+    version = aws.put("whole/string", f"  {SECRET}\n")
+    credential = AwsSecretsManagerProvider("whole/string").get_credential()
+    assert credential.secret.reveal() == SECRET
+    assert credential.source == "aws:whole/string"
+    assert credential.provider == "aws"
+    assert credential.version == version
+
+
+def test_async_callers_get_the_same(aws: MotoServer) -> None:
+    aws.put("async", SECRET)
+    provider = AwsSecretsManagerProvider("async")
+    assert asyncio.run(provider.aget_credential()) == provider.get_credential()
+
+
+def test_a_named_field_of_a_json_object_is_read(aws: MotoServer) -> None:
+    aws.put("console", json.dumps({"user": "me", "api_key": SECRET}))
+    credential = AwsSecretsManagerProvider("console", field="api_key").get_credential()
+    assert credential.secret.reveal() == SECRET
+    assert credential.source == "aws:console#api_key"
+
+
+def test_a_binary_secret_is_read(aws: MotoServer) -> None:
+    aws.put("binary", SECRET.encode())
+    assert AwsSecretsManagerProvider("binary").get_credential().secret.reveal() == SECRET
+
+
+def test_an_arn_is_read_in_its_own_region(aws: MotoServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    aws.put("by-arn", SECRET)
+    arn = aws.call("DescribeSecret", SecretId="by-arn")["ARN"]
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "ap-south-1")
+    provider = AwsSecretsManagerProvider(arn)
+    assert provider.get_credential().secret.reveal() == SECRET
+    assert provider.describe().detail == "region us-east-1"
+
+
+def test_a_new_version_is_picked_up_by_the_next_read(aws: MotoServer) -> None:
+    aws.put("rotated", "vs-old")
+    provider = AwsSecretsManagerProvider("rotated")
+    old = provider.get_credential()
+    version = aws.put("rotated", "vs-new")
+    new = provider.get_credential()
+    assert (old.secret.reveal(), new.secret.reveal()) == ("vs-old", "vs-new")
+    assert new.version == version != old.version
+    assert aws.reads("rotated") == 2
+
+
+def test_a_version_stage_names_the_version_to_read(aws: MotoServer) -> None:
+    aws.put("staged", "vs-old")
+    aws.put("staged", "vs-new")
+    assert AwsSecretsManagerProvider("staged").get_credential().secret.reveal() == "vs-new"
+    previous = AwsSecretsManagerProvider("staged", version_stage="AWSPREVIOUS")
+    assert previous.get_credential().secret.reveal() == "vs-old"
+
+
+def test_a_version_id_names_a_version_that_need_not_be_current(aws: MotoServer) -> None:
+    version = aws.put("pinned", "vs-old")
+    aws.put("pinned", "vs-new")
+    credential = AwsSecretsManagerProvider("pinned", version_id=version).get_credential()
+    assert (credential.secret.reveal(), credential.version) == ("vs-old", version)
+
+
+def test_a_session_or_a_client_of_the_users_is_used(moto: MotoServer) -> None:
+    import boto3
+
+    moto.put("handed-in", SECRET)
+    session = boto3.Session(aws_access_key_id="a", aws_secret_access_key="b", region_name="us-east-1")
+    provider = AwsSecretsManagerProvider("handed-in", session=session, endpoint_url=moto.endpoint_url)
+    assert provider.get_credential().secret.reveal() == SECRET
+    client = session.client("secretsmanager", endpoint_url=moto.endpoint_url)
+    with AwsSecretsManagerProvider("handed-in", client=client) as given:
+        assert given.describe().detail == "region us-east-1"
+        assert given.get_credential().secret.reveal() == SECRET
+    assert client.get_secret_value(SecretId="handed-in")["SecretString"] == SECRET
+
+
+def test_the_stage_is_always_sent(fake: Any) -> None:
+    fake.says(200, {"SecretString": SECRET, "VersionId": "1"})
+    AwsSecretsManagerProvider("prod/vs").get_credential()
+    assert fake.asked == [("GetSecretValue", {"SecretId": "prod/vs", "VersionStage": "AWSCURRENT"})]
+
+
+def test_one_client_serves_all_threads_and_a_closed_provider_may_be_asked_again(aws: MotoServer) -> None:
+    import boto3
+
+    class Counting(boto3.Session):  # type: ignore[misc]
+        made = 0
+
+        def client(self, *args: Any, **kwargs: Any) -> Any:
+            Counting.made += 1
+            return super().client(*args, **kwargs)
+
+    aws.put("shared", SECRET)
+    provider = AwsSecretsManagerProvider("shared", session=Counting())
+    found: list[str] = []
+    threads = [
+        threading.Thread(target=lambda: found.append(provider.get_credential().secret.reveal()))
+        for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [SECRET] * 8
+    assert Counting.made == 1
+    provider.close()
+    assert provider.get_credential().secret.reveal() == SECRET
+    assert Counting.made == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_fork_while_the_client_is_being_made_does_not_block_the_child(aws: MotoServer) -> None:
+    import boto3
+
+    making, go_on, parent = threading.Event(), threading.Event(), os.getpid()
+
+    class Slow(boto3.Session):  # type: ignore[misc]
+        def client(self, *args: Any, **kwargs: Any) -> Any:
+            if os.getpid() == parent:
+                making.set()
+                go_on.wait(20)
+            return super().client(*args, **kwargs)
+
+    aws.put("forked", SECRET)
+    provider = AwsSecretsManagerProvider("forked", session=Slow())
+    thread = threading.Thread(target=provider.get_credential)
+    thread.start()
+    making.wait(20)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if child == 0:
+        signal.alarm(10)
+        os._exit(0 if provider.get_credential().secret.reveal() == SECRET else 1)
+    status = os.waitpid(child, 0)[1]
+    go_on.set()
+    thread.join()
+    assert status == 0

@@ -1,0 +1,131 @@
+"""Settings, the order of regions, and what a provider does before it reads."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from vectorshift.errors import (
+    CredentialConfigurationError,
+    CredentialNotFoundError,
+)
+from vectorshift.providers.aws.client import known_region
+from vectorshift.providers.aws import AwsSecretsManagerProvider
+from vectorshift.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from vectorshift.errors import CredentialError
+    from vectorshift.testing.moto import MotoServer
+
+    Failure = Callable[[AwsSecretsManagerProvider], CredentialError]
+
+SECRET = "vs-Xq7fL0nevertobeseen"
+ARN = "arn:aws:secretsmanager:eu-west-3:123456789012:secret:prod/vs-AbCdEf"
+
+
+def test_without_a_secret_id_there_is_no_provider() -> None:
+    assert AwsSecretsManagerProvider.from_settings(Settings()) is None
+    with pytest.raises(ValueError, match="secret_id"):
+        AwsSecretsManagerProvider(" ")
+
+
+def test_settings_reach_the_provider(aws: MotoServer) -> None:
+    version = aws.put("by-settings", json.dumps({"k": SECRET}))
+    settings = Settings(
+        aws_secret_id="by-settings",
+        aws_field="k",
+        aws_version_id=version,
+        aws_region="us-east-1",
+        aws_endpoint_url=aws.endpoint_url,
+        aws_on_error="continue",
+        aws_on_missing="stop",
+        aws_cache_ttl=7,
+    )
+    provider = AwsSecretsManagerProvider.from_settings(settings)
+    assert provider is not None
+    assert (provider.on_error, provider.on_missing, provider.ttl) == ("continue", "stop", 7)
+    assert provider.describe().source == "aws:by-settings#k"
+    assert provider.describe().locator
+    assert provider.get_credential().secret.reveal() == SECRET
+
+
+def test_the_agent_is_not_silently_passed_over(failure: Failure) -> None:
+    settings = Settings(aws_secret_id="prod/vs", aws_agent_url="http://localhost:2773")
+    provider = AwsSecretsManagerProvider.from_settings(settings)
+    assert provider is not None
+    error = failure(provider)
+    assert type(error) is CredentialConfigurationError
+    assert "VECTORSHIFT_AWS_AGENT_URL" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("setting", "secret_id", "environ", "region"),
+    [
+        ("a", ARN, {"AWS_DEFAULT_REGION": "c", "AWS_REGION": "d"}, "a"),
+        (None, ARN, {"AWS_DEFAULT_REGION": "c", "AWS_REGION": "d"}, "eu-west-3"),
+        (None, "prod/vs", {"AWS_DEFAULT_REGION": "c", "AWS_REGION": "d"}, "c"),
+        (None, "prod/vs", {"AWS_DEFAULT_REGION": "", "AWS_REGION": "d"}, "d"),
+        (None, "prod/vs", {}, None),
+    ],
+)
+def test_the_region_is_the_settings_then_the_arns_then_the_environments(
+    setting: str | None, secret_id: str, environ: dict[str, str], region: str | None
+) -> None:
+    assert known_region(setting, secret_id, environ) == region
+
+
+def test_the_region_of_the_profile_comes_last(
+    moto: MotoServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: Failure
+) -> None:
+    moto.put("by-profile", SECRET)
+    (tmp_path / "config").write_text(
+        "[profile p]\nregion = us-east-1\naws_access_key_id = a\naws_secret_access_key = b\n"
+    )
+    provider = AwsSecretsManagerProvider("by-profile", profile="p", endpoint_url=moto.endpoint_url)
+    assert provider.describe().detail == "region of the AWS profile"
+    assert provider.get_credential().secret.reveal() == SECRET
+    monkeypatch.setenv("AWS_REGION", "eu-north-1")
+    assert type(
+        failure(AwsSecretsManagerProvider("by-profile", profile="p", endpoint_url=moto.endpoint_url))
+    ) is (CredentialNotFoundError)
+
+
+def test_without_a_region_the_setting_is_named_and_not_even_the_metadata_service_is_asked(
+    monkeypatch: pytest.MonkeyPatch, failure: Failure
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as metadata:
+        metadata.setblocking(False)
+        port = metadata.getsockname()[1]
+        monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "false")
+        monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", f"http://127.0.0.1:{port}")
+        error = failure(AwsSecretsManagerProvider("prod/vs"))
+        assert type(error) is CredentialConfigurationError
+        assert "VECTORSHIFT_AWS_REGION" in str(error)
+        with pytest.raises(BlockingIOError):
+            metadata.accept()
+
+
+def test_waits_are_seconds_and_hold_for_the_session_as_well(aws: MotoServer) -> None:
+    provider = AwsSecretsManagerProvider("any")
+    client: Any = provider._clients.get()
+    config = client.meta.config
+    assert (config.connect_timeout, config.read_timeout) == (2, 3)
+    assert config.retries["total_max_attempts"] == 2
+
+
+def test_nothing_is_imported_before_the_first_read() -> None:
+    code = (
+        "import sys; from vectorshift.providers import AwsSecretsManagerProvider as P;"
+        "print(P('prod/vs', region='eu-central-1').describe().detail);"
+        "print([name for name in ('boto3', 'botocore') if name in sys.modules])"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert said.split("\n")[:2] == ["region eu-central-1", "[]"]

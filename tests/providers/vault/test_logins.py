@@ -1,0 +1,223 @@
+"""Every other way to a token, against a real OpenBao server."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+from vectorshift import errors
+from vectorshift.providers.vault import VaultProvider
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
+
+    import pytest
+
+    from vectorshift.testing.openbao import OpenBaoServer
+
+    MakeTiny = Callable[..., AbstractContextManager[Any]]
+    MakeProvider = Callable[..., VaultProvider]
+    Failure = Callable[[VaultProvider, type[errors.CredentialError]], str]
+
+KEY = "vs-key-3f9c2e71d8"
+
+
+def kv2(fields: Mapping[str, object]) -> str:
+    return json.dumps({"data": {"data": fields, "metadata": {"version": 7}}})
+
+
+def wrapped_secret_id(server: OpenBaoServer, role: str = "app") -> str:
+    made = server.call("POST", f"auth/approle/role/{role}/secret-id", {}, headers={"X-Vault-Wrap-TTL": "60s"})
+    return str(made["wrap_info"]["token"])
+
+
+def test_logs_in_by_approle_and_again_when_the_token_is_revoked(
+    openbao: OpenBaoServer, stored: str, approle: MakeProvider
+) -> None:
+    vault = approle(openbao, stored)
+    vault.get_credential()
+    accessors = openbao.call("LIST", "auth/token/accessors")["data"]["keys"]
+    for accessor in accessors:
+        looked = openbao.call("POST", "auth/token/lookup-accessor", {"accessor": accessor})["data"]
+        if looked["path"] == "auth/approle/login":
+            openbao.call("POST", "auth/token/revoke-accessor", {"accessor": accessor})
+    logins = openbao.calls("auth/approle/login", "update")
+    assert vault.get_credential().secret.reveal() == KEY
+    assert openbao.calls("auth/approle/login", "update") == logins + 1
+
+
+def test_a_policy_that_stays_away_costs_one_login_more_and_stands(
+    openbao: OpenBaoServer, stored: str, failure: Failure, approle: MakeProvider
+) -> None:
+    vault = approle(openbao, stored)
+    openbao.policy("reader", 'path "secret/data/other" { capabilities = ["read"] }')
+    before = openbao.calls("auth/approle/login", "update")
+    said = failure(vault, errors.CredentialDeniedError)
+    assert openbao.calls("auth/approle/login", "update") == before + 2
+    assert "auth method approle at auth/approle" in said
+
+
+def test_a_wrong_secret_id_is_denied(
+    openbao: OpenBaoServer, stored: str, failure: Failure, approle: MakeProvider
+) -> None:
+    said = failure(approle(openbao, stored, secret_id="wrong-one"), errors.CredentialDeniedError)
+    assert "VECTORSHIFT_VAULT_SECRET_ID" in said
+    assert "wrong-one" not in said
+
+
+def test_a_wrapped_secret_id_is_unwrapped_once(
+    openbao: OpenBaoServer, stored: str, tmp_path: Path, approle: MakeProvider
+) -> None:
+    approle(openbao, stored)
+    file = tmp_path / "secret-id"
+    file.write_text(wrapped_secret_id(openbao) + "\n")
+    vault = approle(openbao, stored, secret_id_file=str(file), secret_id_wrapped=True)
+    assert vault.get_credential().secret.reveal() == KEY
+    vault.close()
+    assert vault.get_credential().secret.reveal() == KEY, "the second login needs the same secret id"
+
+
+def test_a_secret_id_that_was_unwrapped_before_may_be_intercepted(
+    openbao: OpenBaoServer, stored: str, failure: Failure, approle: MakeProvider
+) -> None:
+    approle(openbao, stored)
+    wrapping = wrapped_secret_id(openbao)
+    openbao.call("POST", "sys/wrapping/unwrap", {"token": wrapping})
+    vault = approle(openbao, stored, secret_id=wrapping, secret_id_wrapped=True)
+    said = failure(vault, errors.CredentialDeniedError)
+    assert "somebody else may hold" in said
+    assert wrapping not in said
+
+
+def test_a_secret_id_wrapped_elsewhere_is_not_even_unwrapped(
+    openbao: OpenBaoServer, stored: str, failure: Failure, approle: MakeProvider
+) -> None:
+    approle(openbao, stored)
+    swapped = openbao.call("POST", "sys/wrapping/wrap", {"secret_id": "evil"}, headers={"X-Vault-Wrap-TTL": "60s"})[
+        "wrap_info"
+    ]["token"]
+    vault = approle(openbao, stored, secret_id=swapped, secret_id_wrapped=True)
+    before = openbao.calls("sys/wrapping/unwrap", "update")
+    assert "VECTORSHIFT_VAULT_CREATION_PATH" in failure(vault, errors.CredentialDeniedError)
+    assert openbao.calls("sys/wrapping/unwrap", "update") == before
+
+
+def test_the_creation_path_can_be_pinned_to_one_role(
+    openbao: OpenBaoServer, stored: str, failure: Failure, approle: MakeProvider
+) -> None:
+    approle(openbao, stored)
+    wrapping = wrapped_secret_id(openbao)
+    more = {"secret_id": wrapping, "secret_id_wrapped": True}
+    other = approle(openbao, stored, creation_path="auth/approle/role/other/secret-id", **more)
+    failure(other, errors.CredentialDeniedError)
+    right = approle(openbao, stored, creation_path="auth/approle/role/app/secret-id", **more)
+    assert right.get_credential().secret.reveal() == KEY
+
+
+def part(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
+
+
+def lifetime() -> dict[str, int]:
+    return {"iat": int(time.time()) - 60, "exp": int(time.time()) + 600}
+
+
+def signed(key: rsa.RSAPrivateKey, claims: Mapping[str, object]) -> str:
+    head = ".".join(part(json.dumps(half).encode()) for half in ({"alg": "RS256", "typ": "JWT"}, claims))
+    return f"{head}.{part(key.sign(head.encode(), padding.PKCS1v15(), hashes.SHA256()))}"
+
+
+def test_logs_in_by_jwt_and_reads_the_file_at_each_login(
+    openbao: OpenBaoServer, stored: str, tmp_path: Path, failure: Failure
+) -> None:
+    key = rsa.generate_private_key(65537, 2048)
+    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    openbao.enable_auth("jwt", "ci")
+    openbao.call("POST", "auth/ci/config", {"jwt_validation_pubkeys": [public.decode()]})
+    role = {"role_type": "jwt", "user_claim": "sub", "bound_audiences": ["vs"]}
+    openbao.policy("jwt-reader", 'path "secret/data/*" { capabilities = ["read"] }')
+    openbao.call("POST", "auth/ci/role/app", role | {"token_policies": ["jwt-reader"]})
+    file = tmp_path / "jwt"
+    file.write_text(signed(key, {"sub": "me", "aud": "other", **lifetime()}))
+    vault = VaultProvider(stored, addr=openbao.address, auth="jwt", auth_mount="ci", role="app", jwt_file=str(file))
+    said = failure(vault, errors.CredentialDeniedError)
+    assert "auth method jwt at auth/ci" in said
+    assert "VECTORSHIFT_VAULT_JWT_FILE" in said
+    file.write_text(signed(key, {"sub": "me", "aud": "vs", **lifetime()}))
+    assert vault.get_credential().secret.reveal() == KEY
+
+
+def test_logs_in_by_kubernetes(
+    openbao: OpenBaoServer, stored: str, tmp_path: Path, tiny: MakeTiny, failure: Failure
+) -> None:
+    account = {"namespace": "default", "serviceaccount": {"name": "app", "uid": "u-1"}}
+    claims = {"sub": "system:serviceaccount:default:app", "kubernetes.io": account, **lifetime()}
+    user = {"username": "system:serviceaccount:default:app", "uid": "u-1"}
+    review = {
+        "apiVersion": "authentication.k8s.io/v1",
+        "kind": "TokenReview",
+        "status": {"authenticated": True, "user": user, "audiences": ["vault"]},
+    }
+    file = tmp_path / "jwt"
+    file.write_text(signed(rsa.generate_private_key(65537, 2048), claims))
+    openbao.enable_auth("kubernetes")
+    openbao.policy("k8s-reader", 'path "secret/data/*" { capabilities = ["read"] }')
+    with tiny(201, json.dumps(review)) as cluster:
+        config = {
+            "kubernetes_host": cluster.address,
+            "kubernetes_ca_cert": "none",
+            "disable_local_ca_jwt": True,
+        }
+        openbao.call("POST", "auth/kubernetes/config", config)
+        role = {
+            "bound_service_account_names": "app",
+            "bound_service_account_namespaces": "default",
+            "token_policies": ["k8s-reader"],
+        }
+        openbao.call("POST", "auth/kubernetes/role/app", role)
+        more: dict[str, Any] = {"auth": "kubernetes", "jwt_file": str(file)}
+        vault = VaultProvider(stored, addr=openbao.address, role="app", **more)
+        assert vault.get_credential().secret.reveal() == KEY
+        other = VaultProvider(stored, addr=openbao.address, role="other", **more)
+        assert "VECTORSHIFT_VAULT_ROLE" in failure(other, errors.CredentialDeniedError)
+
+
+def test_logs_in_by_client_certificate(tls_bao: OpenBaoServer, tmp_path: Path, failure: Failure) -> None:
+    tls_bao.call("POST", "sys/mounts/pki", {"type": "pki"})
+    ca = tls_bao.call("POST", "pki/root/generate/internal", {"common_name": "test ca", "ttl": "1h"})["data"]
+    tls_bao.call("POST", "pki/roles/app", {"allow_any_name": True, "client_flag": True})
+    issued = tls_bao.call("POST", "pki/issue/app", {"common_name": "app.example", "ttl": "30m"})["data"]
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    cert.write_text(issued["certificate"])
+    key.write_text(issued["private_key"])
+    tls_bao.enable_auth("cert")
+    tls_bao.policy("cert-reader", 'path "secret/data/*" { capabilities = ["read"] }')
+    more: dict[str, Any] = {"addr": tls_bao.address, "cacert": tls_bao.cacert, "auth": "cert"}
+    vault = VaultProvider("vs", client_cert=str(cert), client_key=str(key), **more)
+    failure(vault, errors.CredentialDeniedError)
+    role = {"certificate": ca["certificate"], "token_policies": ["cert-reader"]}
+    tls_bao.call("POST", "auth/cert/certs/app", role)
+    assert vault.get_credential().secret.reveal() == KEY
+    assert "VECTORSHIFT_VAULT_CLIENT_CERT" in failure(VaultProvider("vs", **more), errors.CredentialConfigurationError)
+
+
+def test_behind_an_agent_no_token_of_ours_is_sent(
+    openbao: OpenBaoServer, stored: str, monkeypatch: pytest.MonkeyPatch, tiny: MakeTiny, failure: Failure
+) -> None:
+    Path("~/.vault-token").expanduser().write_text(openbao.root_token)
+    monkeypatch.setenv("VAULT_TOKEN", openbao.root_token)  # hvac reads both by itself
+    direct = VaultProvider(stored, addr=openbao.address, auth="agent")
+    failure(direct, errors.CredentialDeniedError)
+    with tiny(200, kv2({"api_key": KEY})) as agent:
+        vault = VaultProvider("vs", addr=agent.address, auth="agent")
+        assert vault.get_credential().secret.reveal() == KEY
+        [(_, headers)] = agent.seen
+    assert headers["X-Vault-Request"] == "true"
+    assert "X-Vault-Token" not in headers

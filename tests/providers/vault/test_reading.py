@@ -1,0 +1,190 @@
+"""Reading a key from a real OpenBao server, and what the secret may lack."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from vectorshift import errors
+from vectorshift.providers.vault import VaultProvider
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vectorshift.testing.openbao import OpenBaoServer
+
+    MakeProvider = Callable[..., VaultProvider]
+    Failure = Callable[[VaultProvider, type[errors.CredentialError]], str]
+
+KEY = "vs-key-3f9c2e71d8"
+
+
+def test_reads_the_newest_version_and_says_which(openbao: OpenBaoServer, stored: str, provider: MakeProvider) -> None:
+    vault = provider(openbao, stored)
+    found = vault.get_credential()
+    assert (found.secret.reveal(), found.version) == (KEY, "1")
+    assert (found.source, found.provider) == (f"vault:secret/{stored}#api_key", "vault")
+    openbao.write(stored, {"api_key": "vs-second"})
+    assert (vault.get_credential().secret.reveal(), vault.get_credential().version) == ("vs-second", "2")
+
+
+def test_answers_async_callers(openbao: OpenBaoServer, stored: str, provider: MakeProvider) -> None:
+    assert anyio.run(provider(openbao, stored).aget_credential).secret.reveal() == KEY
+
+
+def test_reads_a_pinned_version(openbao: OpenBaoServer, stored: str, provider: MakeProvider, failure: Failure) -> None:
+    openbao.write(stored, {"api_key": "vs-second"})
+    assert provider(openbao, stored, version=1).get_credential().secret.reveal() == KEY
+    assert "version 9" in failure(provider(openbao, stored, version=9), errors.CredentialNotFoundError)
+
+
+def test_reads_another_field_of_another_mount(openbao: OpenBaoServer, provider: MakeProvider) -> None:
+    openbao.mount_kv("teams/blue")
+    openbao.write("vs", {"key": KEY}, mount="teams/blue")
+    found = provider(openbao, "vs", mount="teams/blue", field="key").get_credential()
+    assert found.source == "vault:teams/blue/vs#key"
+
+
+def test_reads_kv_version_1(openbao: OpenBaoServer, provider: MakeProvider, failure: Failure) -> None:
+    openbao.mount_kv("old", version=1)
+    openbao.write("vs", {"api_key": KEY}, mount="old")
+    found = provider(openbao, "vs", mount="old", kv_version=1).get_credential()
+    assert (found.secret.reveal(), found.version) == (KEY, None)
+    failure(provider(openbao, "none", mount="old", kv_version=1), errors.CredentialNotFoundError)
+
+
+def test_names_the_setting_when_the_mount_holds_the_other_kv_version(
+    openbao: OpenBaoServer, stored: str, provider: MakeProvider, failure: Failure
+) -> None:
+    openbao.mount_kv("older", version=1)
+    openbao.write("vs", {"api_key": KEY}, mount="older")
+    wrong = errors.CredentialConfigurationError
+    assert "VECTORSHIFT_VAULT_KV_VERSION=1" in failure(provider(openbao, "vs", mount="older"), wrong)
+    assert "VECTORSHIFT_VAULT_KV_VERSION=2" in failure(provider(openbao, stored, kv_version=1), wrong)
+    assert "VECTORSHIFT_VAULT_KV_VERSION=2" in failure(provider(openbao, f"data/{stored}", kv_version=1), wrong)
+
+
+def test_describes_itself_without_contact() -> None:
+    described = VaultProvider("vs", addr="https://u:p@vault.example:8200/x?y", auth="approle").describe()
+    assert described.configured
+    assert described.locator
+    assert described.source == "vault:secret/vs#api_key"
+    assert described.detail == "https://vault.example:8200, auth method approle at auth/approle"
+
+
+def test_many_threads_share_one_login(openbao: OpenBaoServer, stored: str, approle: MakeProvider) -> None:
+    vault = approle(openbao, stored)
+    before = openbao.calls("auth/approle/login", "update")
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: vault.get_credential().secret.reveal(), range(40)))
+    assert set(found) == {KEY}
+    assert openbao.calls("auth/approle/login", "update") == before + 1
+
+
+def test_closing_lets_it_be_asked_again(openbao: OpenBaoServer, stored: str, provider: MakeProvider) -> None:
+    with provider(openbao, stored) as vault:
+        vault.get_credential()
+    assert vault.get_credential().secret.reveal() == KEY
+
+
+def test_a_missing_path_is_not_found(
+    openbao: OpenBaoServer, path: str, provider: MakeProvider, failure: Failure
+) -> None:
+    said = failure(provider(openbao, path), errors.CredentialNotFoundError)
+    assert f"bao kv put -mount=secret {path} api_key=" in said
+    assert openbao.address in said
+
+
+def test_a_path_with_the_api_s_own_data_part_gets_a_hint(
+    openbao: OpenBaoServer, stored: str, provider: MakeProvider, failure: Failure
+) -> None:
+    said = failure(provider(openbao, f"data/{stored}"), errors.CredentialNotFoundError)
+    assert "leave it out" in said
+
+
+def test_a_deleted_version_is_revoked(
+    openbao: OpenBaoServer, stored: str, provider: MakeProvider, failure: Failure
+) -> None:
+    openbao.delete(stored)
+    said = failure(provider(openbao, stored), errors.CredentialRevokedError)
+    assert f"bao kv undelete -mount=secret -versions=1 {stored}" in said
+
+
+def test_a_destroyed_version_is_revoked(
+    openbao: OpenBaoServer, stored: str, provider: MakeProvider, failure: Failure
+) -> None:
+    openbao.destroy(stored, [1])
+    assert "was destroyed" in failure(provider(openbao, stored), errors.CredentialRevokedError)
+
+
+def test_a_missing_field_lists_the_names_of_the_others(
+    openbao: OpenBaoServer, path: str, provider: MakeProvider, failure: Failure
+) -> None:
+    openbao.write(path, {"token": KEY, "user": "me"})
+    said = failure(provider(openbao, path), errors.CredentialConfigurationError)
+    assert "token, user" in said
+    assert "VECTORSHIFT_VAULT_FIELD" in said
+    assert KEY not in said
+
+
+@pytest.mark.parametrize("value", [12345678, None, True, ["vs"], {"a": "b"}])
+def test_a_field_that_is_no_string_is_a_configuration_error(
+    openbao: OpenBaoServer, path: str, value: object, provider: MakeProvider, failure: Failure
+) -> None:
+    openbao.write(path, {"api_key": value})
+    said = failure(provider(openbao, path), errors.CredentialConfigurationError)
+    assert "not a string" in said
+    assert "12345678" not in said
+
+
+@pytest.mark.parametrize(
+    ("value", "hint"),
+    [
+        (f"{KEY}\nsecond", "line break"),
+        (f"{KEY}\u2013", "ASCII"),
+        ("", "empty"),
+        (" \n", "empty"),
+        (json.dumps({"inner": KEY}), "VECTORSHIFT_VAULT_FIELD"),
+        (f"Bearer {KEY}", "Bearer"),
+    ],
+)
+def test_a_value_that_is_no_key_is_refused_unseen(
+    openbao: OpenBaoServer, path: str, value: str, hint: str, provider: MakeProvider, failure: Failure
+) -> None:
+    openbao.write(path, {"api_key": value})
+    said = failure(provider(openbao, path), errors.CredentialConfigurationError)
+    assert hint in said
+    assert KEY[:8] not in said
+
+
+def test_white_space_around_the_key_is_stripped(openbao: OpenBaoServer, path: str, provider: MakeProvider) -> None:
+    openbao.write(path, {"api_key": f"{KEY}\n"})
+    assert provider(openbao, path).get_credential().secret.reveal() == KEY
+
+
+def test_a_missing_mount_is_a_configuration_error(
+    openbao: OpenBaoServer, provider: MakeProvider, failure: Failure
+) -> None:
+    said = failure(provider(openbao, "vs", mount="nowhere"), errors.CredentialConfigurationError)
+    assert "VECTORSHIFT_VAULT_MOUNT" in said
+
+
+def test_a_missing_namespace_is_a_configuration_error(
+    openbao: OpenBaoServer, provider: MakeProvider, failure: Failure
+) -> None:
+    said = failure(provider(openbao, "vs", namespace="nowhere"), errors.CredentialConfigurationError)
+    assert "VECTORSHIFT_VAULT_NAMESPACE" in said
+    assert "namespace nowhere" in said
+
+
+def test_reads_from_a_namespace(openbao: OpenBaoServer, provider: MakeProvider) -> None:
+    openbao.call("POST", "sys/namespaces/blue")
+    there = {"X-Vault-Namespace": "blue"}
+    openbao.call("POST", "sys/mounts/kv", {"type": "kv", "options": {"version": "1"}}, headers=there)
+    openbao.call("POST", "kv/vs", {"api_key": KEY}, headers=there)
+    vault = provider(openbao, "vs", mount="kv", kv_version=1, namespace="blue")
+    assert vault.get_credential().secret.reveal() == KEY

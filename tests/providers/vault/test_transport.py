@@ -1,0 +1,145 @@
+"""TLS, proxies, plain HTTP, and what the HTTP library raises."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+
+from vectorshift import errors
+from vectorshift.providers.vault.transport import Trouble, exchange, is_loopback
+from vectorshift.providers.vault import VaultProvider
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
+
+    from vectorshift.testing.openbao import OpenBaoServer
+
+    MakeTiny = Callable[..., AbstractContextManager[Any]]
+    MakeProvider = Callable[..., VaultProvider]
+    Failure = Callable[[VaultProvider, type[errors.CredentialError]], str]
+
+KEY = "vs-key-3f9c2e71d8"
+TOKEN = "hvs.token-a1b2c3d4e5"
+
+
+def kv2(fields: Mapping[str, object]) -> str:
+    return json.dumps({"data": {"data": fields, "metadata": {"version": 7}}})
+
+
+def test_plain_http_beyond_loopback_is_refused_without_contact(
+    monkeypatch: pytest.MonkeyPatch, tiny: MakeTiny, failure: Failure
+) -> None:
+    with tiny(200, kv2({"api_key": KEY})) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.address)
+        vault = VaultProvider("vs", addr="http://vault.example:8200", token=TOKEN)
+        assert "VECTORSHIFT_VAULT_ALLOW_HTTP=1" in failure(vault, errors.CredentialConfigurationError)
+        assert not proxy.seen
+
+
+def test_allowed_plain_http_goes_through_the_environment_s_proxy_with_one_warning(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tiny: MakeTiny
+) -> None:
+    with tiny(200, kv2({"api_key": KEY})) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.address)
+        vault = VaultProvider("vs", addr="http://vault.example:8200", token=TOKEN, allow_http=True)
+        assert vault.get_credential() == vault.get_credential()
+        assert [asked for asked, _ in proxy.seen] == ["GET http://vault.example:8200/v1/secret/data/vs"] * 2
+    [warning] = [record for record in caplog.records if record.name == "vectorshift"]
+    assert warning.levelno == logging.WARNING
+    assert "VECTORSHIFT_VAULT_ALLOW_HTTP" in warning.getMessage()
+
+
+def test_loopback_is_never_reached_through_a_proxy_or_with_netrc(
+    openbao: OpenBaoServer,
+    stored: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tiny: MakeTiny,
+    provider: MakeProvider,
+) -> None:
+    Path("~/.netrc").expanduser().write_text(f"machine 127.0.0.1 login me password {TOKEN}\n")
+    with tiny(200, kv2({"api_key": "vs-proxied"})) as proxy, tiny(200, kv2({"api_key": KEY})) as server:
+        for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+            monkeypatch.setenv(name, proxy.address)
+        assert provider(openbao, stored).get_credential().secret.reveal() == KEY
+        assert VaultProvider("vs", addr=server.address, token=TOKEN).get_credential().secret.reveal() == KEY
+        assert not proxy.seen
+        assert "Authorization" not in server.seen[0][1]
+
+
+def test_hvac_s_own_variables_change_nothing(
+    openbao: OpenBaoServer, stored: str, monkeypatch: pytest.MonkeyPatch, provider: MakeProvider
+) -> None:
+    for name in ("ADDR", "TOKEN", "CACERT", "CLIENT_CERT", "CLIENT_KEY", "NAMESPACE"):
+        monkeypatch.setenv(f"VAULT_{name}", "/nowhere")
+    assert provider(openbao, stored).get_credential().secret.reveal() == KEY
+
+
+@pytest.mark.parametrize(
+    ("addr", "expected"),
+    [
+        ("http://localhost:8200", True),
+        ("http://127.8.8.8", True),
+        ("http://[::1]:8200", True),
+        ("http://localhost.example", False),
+        ("http://127.0.0.1.example", False),
+        ("http://10.0.0.1", False),
+        ("http://me@127.0.0.1@vault.example", False),
+        ("nonsense", False),
+    ],
+)
+def test_only_this_machine_is_loopback(addr: str, expected: bool) -> None:
+    assert is_loopback(addr) is expected
+
+
+def test_verifies_tls_with_the_given_ca_alone(tls_bao: OpenBaoServer, provider: MakeProvider, failure: Failure) -> None:
+    vault = provider(tls_bao, "vs", cacert=tls_bao.cacert)
+    assert vault.get_credential().secret.reveal() == KEY
+    said = failure(provider(tls_bao, "vs"), errors.CredentialConfigurationError)
+    assert "VECTORSHIFT_VAULT_CACERT" in said
+    plain = provider(tls_bao, "vs", addr=tls_bao.address.replace("https", "http"))
+    assert "begin with https://" in failure(plain, errors.CredentialConfigurationError)
+
+
+def test_tls_spoken_to_a_plain_server_is_a_configuration_error(
+    openbao: OpenBaoServer, provider: MakeProvider, failure: Failure
+) -> None:
+    vault = provider(openbao, "vs", addr=openbao.address.replace("http", "https"))
+    assert "TLS failed" in failure(vault, errors.CredentialConfigurationError)
+
+
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
+def test_unverified_tls_has_to_be_asked_for_and_warns(
+    tls_bao: OpenBaoServer, caplog: pytest.LogCaptureFixture, provider: MakeProvider
+) -> None:
+    assert provider(tls_bao, "vs", skip_verify=True).get_credential().secret.reveal() == KEY
+    assert any("VECTORSHIFT_VAULT_SKIP_VERIFY" in record.getMessage() for record in caplog.records)
+
+
+@pytest.mark.parametrize(
+    ("error", "passing"),
+    [
+        (requests.exceptions.ReadTimeout(TOKEN), True),
+        (requests.exceptions.ConnectTimeout(TOKEN), True),
+        (requests.exceptions.ProxyError(TOKEN), True),
+        (requests.exceptions.ChunkedEncodingError(TOKEN), True),
+        (requests.exceptions.SSLError(TOKEN), False),
+        (requests.exceptions.InvalidHeader(TOKEN), False),
+        (requests.exceptions.InvalidURL(TOKEN), False),
+        (OSError(TOKEN), False),
+        (TypeError(TOKEN), False),
+    ],
+)
+def test_an_exception_of_the_library_is_classified_by_its_type_alone(error: Exception, passing: bool) -> None:
+    def broken() -> None:
+        raise error
+
+    trouble = exchange(broken)
+    assert isinstance(trouble, Trouble)
+    assert trouble.passing is passing
+    assert TOKEN not in trouble.reason

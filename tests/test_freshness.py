@@ -1,0 +1,124 @@
+"""The scenario vectors: each file tells a story of one source, and both shells have to tell it alike."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vectorshift.cache import CachingProvider
+from vectorshift.credentials import Credential
+from vectorshift.errors import (
+    CredentialConfigurationError,
+    CredentialDeniedError,
+    CredentialError,
+    CredentialNotFoundError,
+    CredentialRevokedError,
+    CredentialStoreUnavailableError,
+)
+from vectorshift.providers.base import Answer, Ask, CredentialProvider
+from vectorshift.testing import ManualClock
+
+SCENARIOS = sorted((Path(__file__).parent / "scenarios").glob("*.json"))
+
+FAILURES: dict[str, type[CredentialError]] = {
+    "not found": CredentialNotFoundError,
+    "configuration": CredentialConfigurationError,
+    "denied": CredentialDeniedError,
+    "revoked": CredentialRevokedError,
+    "unavailable": CredentialStoreUnavailableError,
+}
+KNOWN = {"it", "ttl", "max_stale", "own_ttl", "steps"}
+KNOWN_IN_STEP = {"after", "suspended", "wall", "store", "fork", "invalidate", "refused", "gets", "contacts"}
+
+
+@dataclass
+class Store(CredentialProvider):
+    """A source whose answer the scenario sets, and that counts how often it is contacted."""
+
+    clock: ManualClock
+    ttl: float | None = None
+    says: Any = "not found"
+    contacts: int = field(default=0)
+
+    def get_credential(self) -> Credential:
+        self.contacts += 1
+        says = self.says
+        if isinstance(says, str):
+            if says in FAILURES:
+                raise FAILURES[says](says)
+            return Credential(secret=says, source="store:x", provider="store")
+        if "unavailable_for" in says:
+            raise CredentialStoreUnavailableError("busy", retry_after=says["unavailable_for"])
+        ends = datetime.fromtimestamp(self.clock.time() + says["expires_in"], timezone.utc)
+        life = timedelta(seconds=says.get("life", says["expires_in"]))
+        return Credential(
+            secret=says["key"], source="store:x", provider="store", obtained_at=ends - life, expires_at=ends
+        )
+
+
+def key(text: str) -> Credential:
+    return Credential(secret=text, source="store:x", provider="store")
+
+
+def answer_of(provider: CachingProvider, step: dict[str, Any], *, colour: str) -> Answer:
+    if "refused" in step:
+        ask = Ask(refused=key(step["refused"]))
+        return provider.lookup(ask) if colour == "sync" else asyncio.run(provider.alookup(ask))
+    try:
+        return provider.get_credential() if colour == "sync" else asyncio.run(provider.aget_credential())
+    except CredentialError as error:
+        return error
+
+
+def settle_down(provider: CachingProvider) -> None:
+    for load in list(provider._loads):
+        assert load.flight.wait(5)
+
+
+def name_of(answer: Answer) -> str:
+    if isinstance(answer, Credential):
+        return answer.secret.reveal()
+    return next(name for name, kind in FAILURES.items() if type(answer) is kind)
+
+
+@pytest.mark.parametrize("colour", ["sync", "async"])
+@pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
+def test_scenario(path: Path, colour: str) -> None:
+    story = json.loads(path.read_text())
+    assert set(story) <= KNOWN
+    clock = ManualClock()
+    store = Store(clock, ttl=story.get("own_ttl"))
+    provider = CachingProvider(
+        store,
+        ttl=story.get("ttl", 300),
+        max_stale=story.get("max_stale", 86_400),
+        clock=clock,
+        random=lambda: 0.0,
+    )
+    for number, step in enumerate(story["steps"], 1):
+        assert set(step) <= KNOWN_IN_STEP
+        clock.advance(step.get("after", 0))
+        clock.advance(step.get("suspended", 0), suspended=True)
+        clock.set_wall(clock.time() + step.get("wall", 0))
+        store.says = step.get("store", store.says)
+        if "fork" in step:
+            provider._after_fork()
+        if "invalidate" in step:
+            provider.invalidate(key(step["invalidate"]))
+        if "gets" not in step:
+            continue
+        before = store.contacts
+        got = name_of(answer_of(provider, step, colour=colour))
+        settle_down(provider)
+        assert (got, store.contacts - before) == (step["gets"], step["contacts"]), f"step {number} of: {story['it']}"
+
+
+def test_there_are_enough_scenarios() -> None:
+    assert len(SCENARIOS) >= 40
+    assert len({json.loads(path.read_text())["it"] for path in SCENARIOS}) == len(SCENARIOS)

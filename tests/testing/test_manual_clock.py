@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+
+from vectorshift.testing import ManualClock
+
+if TYPE_CHECKING:
+    from vectorshift.clock import Clock
+
+
+def test_it_stands_still_until_it_is_moved() -> None:
+    clock = ManualClock(100.0)
+    assert (clock.time(), clock.monotonic()) == (clock.time(), clock.monotonic())
+    assert clock.time() == 100.0
+
+
+def test_it_has_the_methods_of_a_clock() -> None:
+    clock: Clock = ManualClock()
+    assert clock.time() != clock.monotonic()
+
+
+def test_advancing_moves_both_clocks() -> None:
+    clock = ManualClock(100.0)
+    before = clock.monotonic()
+    clock.advance(2.5)
+    assert (clock.time(), clock.monotonic() - before) == (102.5, 2.5)
+
+
+def test_suspended_time_passes_on_the_wall_alone() -> None:
+    clock = ManualClock(100.0)
+    before = clock.monotonic()
+    clock.advance(3600, suspended=True)
+    assert (clock.time(), clock.monotonic()) == (3700.0, before)
+
+
+def test_setting_the_wall_back_leaves_the_monotonic_clock() -> None:
+    clock = ManualClock(100.0)
+    before = clock.monotonic()
+    clock.set_wall(40.0)
+    assert (clock.time(), clock.monotonic()) == (40.0, before)
+
+
+@pytest.mark.parametrize("seconds", [-1.0, float("nan")])
+def test_time_does_not_go_back(seconds: float) -> None:
+    clock = ManualClock(100.0)
+    with pytest.raises(ValueError, match="set_wall"):
+        clock.advance(seconds)
+    assert clock.time() == 100.0
+
+
+def test_no_second_is_lost_between_threads() -> None:
+    clock = ManualClock(0.0)
+    before = clock.monotonic()
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(4_000):
+            pool.submit(clock.advance, 1.0)
+    assert (clock.time(), clock.monotonic() - before) == (4_000.0, 4_000.0)
