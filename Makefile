@@ -22,12 +22,12 @@ check: $(VENV)/.dev ## Lint, types, import directions, docs
 	$(BIN)/mypy
 	$(BIN)/pyright --warnings
 	$(BIN)/lint-imports
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 docs: $(VENV)/.dev ## Serve the documentation on loopback
 	$(BIN)/mkdocs serve
 
-bench: $(VENV)/.dev ## Measure speed and memory, beside other libraries where that makes sense
+bench: $(VENV)/.bench ## Measure speed and memory, beside other libraries where that makes sense
 	@$(BIN)/python -m benchmarks
 
 soak: $(VENV)/.dev ## The long campaigns that CI leaves out
@@ -53,4 +53,8 @@ $(VENV)/.sandbox: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@$(PIP) install -c constraints.txt -e '.[sandbox]' --group dev
+	@touch $@ $(VENV)/.sandbox
+
+$(VENV)/.bench: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@$(PIP) install -c constraints.txt -e '.[sandbox]' --group bench
 	@touch $@ $(VENV)/.sandbox

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -11,8 +13,7 @@ from vectorshift.testing.moto import MotoServer
 from vectorshift.testing.openbao import OpenBaoServer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
 
 @pytest.fixture(autouse=True)
@@ -38,3 +39,28 @@ def openbao() -> Iterator[OpenBaoServer]:
     """A Vault API on loopback. Each test takes paths and mounts of its own."""
     with OpenBaoServer() as server:
         yield server
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request: pytest.FixtureRequest) -> str:
+    """Both kinds of event loop, for the tests that are marked `anyio`."""
+    return cast("str", request.param)
+
+
+_TESTS = str(Path(__file__).parent)
+
+
+@pytest.fixture(scope="session")
+def shown() -> Callable[[BaseException], str]:
+    """Return all that an error shows: texts, attributes, chain, and the locals of each frame but the tests' own."""
+
+    def text(error: BaseException | None) -> str:
+        if error is None:
+            return ""
+        frames = traceback.TracebackException.from_exception(error, capture_locals=True).stack
+        ours = traceback.StackSummary.from_list(f for f in frames if not f.filename.startswith(_TESTS))
+        attributes: dict[str, Any] = vars(error)
+        said = f"{error}\n{error!r}\n{attributes}\n{''.join(ours.format())}"
+        return said + text(error.__cause__) + text(error.__context__)
+
+    return text

@@ -12,8 +12,6 @@ Importing this reads nothing, contacts nothing, and imports next to nothing: eac
 import sys
 from types import ModuleType
 
-__version__ = "1.0.0"
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -154,6 +152,7 @@ if TYPE_CHECKING:
     from vectorshift.providers.explicit import ExplicitProvider as ExplicitProvider
     from vectorshift.providers.vault import VaultProvider as VaultProvider
     from vectorshift.settings import Settings as Settings
+    from vectorshift.version import __version__ as __version__
 
     api_key: str | Secret | Callable[[], str | Secret | Awaitable[str | Secret | None] | None] | None
 
@@ -181,6 +180,7 @@ _HOMES = {
     "providers.explicit": "ExplicitProvider",
     "providers.vault": "VaultProvider",
     "settings": "Settings",
+    "version": "__version__",
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
 
@@ -202,7 +202,7 @@ _OFFICIAL = frozenset(
     ]
 )
 
-__all__ = ["__version__", "api_key", *sorted(_HOME)]  # pyright: ignore[reportUnsupportedDunderAll]
+__all__ = sorted(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 class _Key(str):
@@ -258,9 +258,9 @@ class _Face(ModuleType):
             value = _Key(value)
             value.restores = value
         elif value is not None and not callable(value) and type(value).__name__ != "Secret":
-            raise TypeError(
-                f"vectorshift.api_key takes a string, a callable that returns one, or None, not {type(value).__name__}."
-            )
+            kind = type(value).__name__
+            del value  # a traceback may show locals
+            raise TypeError(f"vectorshift.api_key takes a string, a callable that returns one, or None, not {kind}.")
         self.__dict__["api_key"] = value
 
     @api_key.deleter
@@ -269,11 +269,15 @@ class _Face(ModuleType):
 
     def __setattr__(self, name: str, value: object) -> None:
         if name == "api_key" or name in _HOME or name[:1] == "_" or isinstance(value, ModuleType):
-            super().__setattr__(name, value)
+            try:
+                super().__setattr__(name, value)
+            finally:
+                del value
             return
+        del value  # a traceback may show locals, and it may be a key
         from difflib import get_close_matches
 
-        near = get_close_matches(name, __all__, n=1)
+        near = get_close_matches(name, ["api_key", *__all__], n=1)
         raise AttributeError(
             f"vectorshift has no attribute {name!r} to set." + (f" Did you mean {near[0]!r}?" if near else "")
         )

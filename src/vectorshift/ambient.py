@@ -26,7 +26,11 @@ __all__ = [
 
 
 class _Clients:
+    """The clients that were handed in, and those that were made in their place and are closed here."""
+
     def __init__(self) -> None:
+        self.given_sync: VectorShift | None = None
+        self.given_async: AsyncVectorShift | None = None
         self.sync: VectorShift | None = None
         self.asynchronous: AsyncVectorShift | None = None
         self._after_fork()
@@ -35,25 +39,33 @@ class _Clients:
     def _after_fork(self) -> None:
         self.lock = threading.Lock()
 
+    def forget_made(self) -> None:
+        """Close the sync client that was made, and leave the async one to its event loops."""
+        with self.lock:
+            made, self.sync, self.asynchronous = self.sync, None, None
+        if made is not None:
+            made.close()
+
 
 _clients = _Clients()
 
 
 def sync_client(client: VectorShift | None = None) -> VectorShift:
     """Return the client that a sync call uses: the one it names, else that of the process."""
-    if client is not None:
-        return client
+    given = client or _clients.given_sync
+    if given is not None:
+        return given
     with _clients.lock:
         if _clients.sync is None:
             _clients.sync = VectorShift()
-            atexit.register(close)
         return _clients.sync
 
 
 def async_client(client: AsyncVectorShift | None = None) -> AsyncVectorShift:
     """Return the client that an async call uses: the one it names, else that of the process."""
-    if client is not None:
-        return client
+    given = client or _clients.given_async
+    if given is not None:
+        return given
     with _clients.lock:
         if _clients.asynchronous is None:
             _clients.asynchronous = AsyncVectorShift()
@@ -71,33 +83,30 @@ def configure(
     Args:
         settings: in place of those of the environment.
         credentials: a key, a callable of either colour that returns one, or any provider, in place of the chain.
-        client: the client for sync or for async calls, by its type.
+        client: the client for sync or for async calls, by its type; you close it.
 
     Raises:
         TypeError: `credentials` or `client` is none of these.
     """
     if client is not None and not isinstance(client, VectorShift | AsyncVectorShift):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"client should be a VectorShift or an AsyncVectorShift, not {type(client).__name__}.")
-    AMBIENT.configure(settings, credentials)
-    if settings is not None:  # the clients in use were made for the old base URL and certificates
-        _forget_clients()
-    with _clients.lock:
-        if isinstance(client, VectorShift):
-            _clients.sync = client
-        elif client is not None:
-            _clients.asynchronous = client
+    try:
+        AMBIENT.configure(settings, credentials)
+    finally:
+        del credentials  # a traceback may show locals
+    if isinstance(client, VectorShift):
+        _clients.given_sync = client
+    elif client is not None:
+        _clients.given_async = client
+    if settings is not None or client is not None:  # what was made before has the old base URL or is not used
+        _clients.forget_made()
 
 
 def reset() -> None:
     """Forget settings, credentials and clients; the next call reads the environment anew. `api_key` stays."""
+    _clients.given_sync = _clients.given_async = None
+    _clients.forget_made()
     AMBIENT.reset()
-    _forget_clients()
-
-
-def _forget_clients() -> None:
-    close()
-    with _clients.lock:
-        _clients.sync = _clients.asynchronous = None
 
 
 def warm_up() -> None:
@@ -122,3 +131,6 @@ async def aclose() -> None:
     """Close the connections that the running event loop has in the async client of the process."""
     if _clients.asynchronous is not None:
         await _clients.asynchronous.aclose()
+
+
+atexit.register(close)

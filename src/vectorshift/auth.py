@@ -10,7 +10,8 @@ from vectorshift.chain import as_provider
 from vectorshift.credentials import Credential
 from vectorshift.errors import CredentialConfigurationError
 from vectorshift.events import log
-from vectorshift.http import Origin, httpx, is_loopback, origin_of
+from vectorshift.hosts import is_loopback
+from vectorshift.http import Origin, httpx, origin_of
 from vectorshift.providers.base import PLAIN_ASK, Answer, AnsweringProvider, Ask, settle
 
 __all__ = ["CREDENTIAL", "REFUSAL", "CredentialAuth", "Refusal"]
@@ -104,9 +105,10 @@ class CredentialAuth(httpx.Auth):
 
     def _steps(self, request: httpx.Request) -> Steps:
         """Yield what to ask the provider and what to send to the server, for drivers of either colour."""
-        if "Authorization" in request.headers or origin_of(request.url) != self._origin:
+        if _is_the_callers(request) or origin_of(request.url) != self._origin:
             yield request
             return
+        request.extensions.pop(REFUSAL, None)
         if self._refuses:
             raise CredentialConfigurationError(
                 f"The API key is not sent over plain HTTP to {request.url.host}. Use https, or, where the network "
@@ -142,6 +144,14 @@ def _next(steps: Steps, result: Answer | httpx.Response) -> Ask | httpx.Request 
 def _answer_of(result: Answer | httpx.Response) -> Answer:
     assert not isinstance(result, httpx.Response)
     return result
+
+
+def _is_the_callers(request: httpx.Request) -> bool:
+    """Whether the caller set `Authorization`; a request that is sent again has what we stamped on it before."""
+    ours: Credential | None = request.extensions.get(CREDENTIAL)
+    return "Authorization" in request.headers and not (
+        ours is not None and request.headers["Authorization"] == f"Bearer {ours.secret.reveal()}"
+    )
 
 
 def _stamped(request: httpx.Request, credential: Credential) -> httpx.Request:

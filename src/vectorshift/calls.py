@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from vectorshift.auth import CREDENTIAL, REFUSAL, Refusal
 from vectorshift.errors import AuthenticationError, VectorshiftApiError, api_error_class
+from vectorshift.http import masked, secret_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,8 +34,8 @@ class Call:
     method: str
     path: str
     query: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    json: Any = None
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    json: Any = field(default=None, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     timeout: float | None = None
 
     def request(self, base_url: str, build: Any) -> httpx.Request:
@@ -64,35 +65,37 @@ def read(response: httpx.Response, call: Call) -> Any:
         return {}
     try:
         body: Any = response.json()
-    except ValueError:
-        failure = _failure(response, call)
-    else:
-        if not isinstance(body, dict) or cast("dict[str, Any]", body).get("status") != "failed":
-            return cast("Any", body)
-        failure = _failure(response, call)
-    raise failure
+    except (ValueError, RecursionError):
+        body = _FAILED
+    if not isinstance(body, dict) or cast("dict[str, Any]", body).get("status") != "failed":
+        return cast("Any", body)
+    del body  # a traceback from here shows nothing that the server said
+    raise _failure(response, call)
+
+
+_FAILED: Any = {"status": "failed"}
 
 
 def _failure(response: httpx.Response, call: Call) -> VectorshiftApiError:
-    extensions = response.request.extensions
+    extensions = (response.history or [response])[0].request.extensions  # that of a redirect is a copy
     credential: Credential | None = extensions.get(CREDENTIAL)
     refusal: Refusal | None = extensions.get(REFUSAL)
-    text = response.text
-    for known in (credential, refusal.rejected if refusal else None):
-        if known is not None:  # a server that echoes the key does not bring it into a log
-            text = text.replace(known.secret.reveal(), known.fingerprint)
+    stamped = [known.secret for known in (credential, refusal and refusal.rejected) if known]
+    secrets = [secret_of(response.request), *stamped]  # a server that echoes them does not bring them into a log
+    text = masked(response.text, secrets)
+    headers = {name: masked(value, secrets) for name, value in response.headers.items()}
     kind = api_error_class(response.status_code)
     if kind is not AuthenticationError:
         note = (
             "" if response.is_success or response.is_error else "Hint: a redirect is not followed; check the base URL."
         )
-        return kind(response.status_code, call.method, call.path, text, headers=response.headers, note=note)
+        return kind(response.status_code, call.method, call.path, text, headers=headers, note=note)
     return AuthenticationError(
         response.status_code,
         call.method,
         call.path,
         text,
-        headers=response.headers,
+        headers=headers,
         note=str(refusal or "") if credential else "The Authorization header is the caller's own.",
         source=credential.source if credential else None,
         fingerprint=credential.fingerprint if credential else None,

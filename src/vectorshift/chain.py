@@ -291,12 +291,20 @@ def as_provider(credentials: object) -> AnsweringProvider:
     if isinstance(credentials, AnsweringProvider) and credentials.stands_for_another:
         return credentials
     if isinstance(credentials, CredentialProvider):
-        return ProviderChain([credentials])
+        return _chain_of(credentials)
     if isinstance(credentials, str | Secret) or callable(credentials):
         from vectorshift.providers.explicit import ExplicitProvider
 
         return ProviderChain([ExplicitProvider(cast("Any", credentials))])
-    raise TypeError(
-        "credentials should be a key, a callable that returns one, or a CredentialProvider, "
-        f"not {type(credentials).__name__}."
-    )
+    kind = type(credentials).__name__
+    del credentials  # a traceback may show locals
+    raise TypeError(f"credentials should be a key, a callable that returns one, or a CredentialProvider, not {kind}.")
+
+
+def _chain_of(provider: CredentialProvider) -> ProviderChain:
+    """Return one and the same chain for a provider, so that its cache outlives a block or a client."""
+    try:
+        kept: ProviderChain = vars(provider).setdefault("_vectorshift_chain", ProviderChain([provider]))
+    except TypeError:  # it has slots, and so no place to keep it in
+        return ProviderChain([provider])
+    return kept

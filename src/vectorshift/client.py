@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from vectorshift.auth import CredentialAuth
 from vectorshift.calls import Call, read
-from vectorshift.context import AMBIENT
+from vectorshift.chain import as_provider
+from vectorshift.context import AMBIENT, AmbientProvider
+from vectorshift.hosts import api_url
 from vectorshift.http import connection_error, httpx, new_async_pool, new_pool, tls
 from vectorshift.pools import LoopPools, Pool
 
@@ -32,9 +34,14 @@ class _Client:
         base_url: str | None = None,
         timeout: float | None = None,
     ) -> None:
-        self._credentials = AMBIENT if credentials is None else credentials
-        self._settings, self._base_url, self._timeout = settings, base_url, timeout
-        self._auth: CredentialAuth | None = None
+        outside = AMBIENT if settings is None else AmbientProvider(settings)
+        try:
+            self._provider = outside if credentials is None else as_provider(credentials)
+        finally:
+            del credentials  # a traceback may show locals
+        self._settings, self._timeout = settings, timeout
+        self._base_url = None if base_url is None else api_url(base_url)
+        self._auth: tuple[str, CredentialAuth] | None = None
 
     @property
     def settings(self) -> Settings:
@@ -44,14 +51,17 @@ class _Client:
     @property
     def base_url(self) -> str:
         """The URL below which all paths lie, without a slash at its end."""
-        return (self._base_url or self.settings.base_url).rstrip("/")
+        return self._base_url or self.settings.base_url
 
     @property
     def auth(self) -> CredentialAuth:
         """The auth that stamps this client's key on requests to the origin of `base_url`."""
-        if self._auth is None:
-            self._auth = CredentialAuth(self._credentials, origin=self.base_url, allow_http=self.settings.allow_http)
-        return self._auth
+        base_url = self.base_url
+        made = self._auth
+        if made is None or made[0] != base_url:  # the settings of the process may have changed
+            auth = CredentialAuth(self._provider, origin=base_url, allow_http=self.settings.allow_http)
+            made = self._auth = (base_url, auth)
+        return made[1]
 
     @property
     def timeout(self) -> float:
@@ -67,11 +77,15 @@ class VectorShift(_Client):
 
     Args:
         credentials: a key, a callable of either colour that returns one, or any provider; by default the
-            credentials of the surrounding `using` block, else those of the process.
+            credentials of the surrounding `using` block, else the chain that the settings describe.
         settings: the settings; those of the process by default.
         base_url: in place of `VECTORSHIFT_BASE_URL`.
         timeout: seconds, in place of `VECTORSHIFT_TIMEOUT`.
         http_client: a client of yours, with its own transport, proxies and limits; you close it.
+
+    Raises:
+        TypeError: `credentials` is none of these.
+        ValueError: `base_url` is not a URL of an API.
     """
 
     def __init__(
@@ -123,7 +137,7 @@ class VectorShift(_Client):
         try:
             response = http.send(request, auth=self.auth)
         except httpx.HTTPError as error:
-            failure = connection_error(error, call.method, call.path)
+            failure = connection_error(error, request, call.path)
         else:
             return read(response, call)
         raise failure
@@ -187,20 +201,20 @@ class AsyncVectorShift(_Client):
 
     async def call(self, call: Call) -> Any:
         """Make a call that is described by a value. Raises as `request`."""
+        if self._yours is not None:
+            return await self._exchange(self._yours, call)
+        async with self._pools.lend() as http:
+            return await self._exchange(http, call)
+
+    async def _exchange(self, http: httpx.AsyncClient, call: Call) -> Any:
+        request = call.request(self.base_url, http.build_request)
         try:
-            response = await self._send(call)
+            response = await http.send(request, auth=self.auth)
         except httpx.HTTPError as error:
-            failure = connection_error(error, call.method, call.path)
+            failure = connection_error(error, request, call.path)
         else:
             return read(response, call)
         raise failure
-
-    async def _send(self, call: Call) -> httpx.Response:
-        if self._yours is not None:
-            return await self._yours.send(call.request(self.base_url, self._yours.build_request), auth=self.auth)
-        pool = await self._pools.get()
-        async with pool.limiter:
-            return await pool.http.send(call.request(self.base_url, pool.http.build_request), auth=self.auth)
 
     async def aprepare(self) -> None:
         """Do ahead what the first call would: read settings and certificates. Contacts nothing."""

@@ -35,18 +35,20 @@ _in_block: ContextVar[AnsweringProvider | None] = ContextVar("vectorshift.using"
 
 
 class AmbientProvider(AnsweringProvider):
-    """Ask the credentials of the surrounding `using` block, else those of the process.
+    """Ask the credentials of the surrounding `using` block, else a chain that is built at first use, once.
 
-    The chain of the process is built from the environment at first use, once.
+    Args:
+        settings: what the chain is built from; the environment at first use by default.
     """
 
     name = "ambient"
     remote = False
     stands_for_another = True
 
-    def __init__(self) -> None:
-        self._settings: Settings | None = None
+    def __init__(self, settings: Settings | None = None) -> None:
+        self._settings = settings
         self._process: AnsweringProvider | None = None
+        self._built: ProviderChain | None = None
         self._after_fork()
         renew_after_fork(self)
 
@@ -65,17 +67,27 @@ class AmbientProvider(AnsweringProvider):
 
     @property
     def process(self) -> AnsweringProvider:
-        """The credentials of the process, whatever block this is in."""
-        if self._process is None:
+        """The credentials outside any block."""
+        process = self._process  # another thread may reset it meanwhile
+        if process is None:
             with self._lock:
                 if self._process is None:
                     explicit = ExplicitProvider(held=vars(sys.modules["vectorshift"]))
-                    self._process = ProviderChain.from_settings(self.settings, explicit=explicit)
-        return self._process
+                    self._process = self._built = ProviderChain.from_settings(self.settings, explicit=explicit)
+                process = self._process
+        return process
+
+    @property
+    def in_force(self) -> AnsweringProvider:
+        """The credentials of the surrounding block, else those outside any."""
+        return _in_block.get() or self.process
 
     def configure(self, settings: Settings | None, credentials: object) -> None:
         """Set what is given, and leave the rest as it is."""
-        provider = None if credentials is None else as_provider(credentials)
+        try:
+            provider = None if credentials is None else as_provider(credentials)
+        finally:
+            del credentials
         with self._lock:
             if settings is not None:
                 self._settings = settings
@@ -85,15 +97,20 @@ class AmbientProvider(AnsweringProvider):
     def reset(self) -> None:
         """Forget everything: the next use reads the environment anew."""
         with self._lock:
-            self._settings = self._process = None
+            built, self._settings, self._process, self._built = self._built, None, None, None
+        if built is not None:
+            built.close()
 
     def describe(self) -> Description:
         """Describe the credentials in force."""
-        return (_in_block.get() or self.process).describe()
+        return self.in_force.describe()
+
+    def __repr__(self) -> str:  # what shows locals must not read settings, or raise what is wrong with them
+        return "<AmbientProvider>"
 
     def invalidate(self, rejected: Credential) -> None:
         """Tell the credentials in force that the server refused `rejected`."""
-        (_in_block.get() or self.process).invalidate(rejected)
+        self.in_force.invalidate(rejected)
 
     def peek(self) -> Answer | None:
         """Answer as the credentials in force do."""
@@ -102,7 +119,7 @@ class AmbientProvider(AnsweringProvider):
 
     def lookup(self, ask: Ask) -> Answer:
         """Answer as the credentials in force do; build the chain of the process at first."""
-        return (_in_block.get() or self.process).lookup(ask)
+        return self.in_force.lookup(ask)
 
     async def alookup(self, ask: Ask) -> Answer:
         """Answer as the credentials in force do; build the chain of the process at first, in a thread."""
@@ -129,7 +146,12 @@ def using(credentials: Any) -> Generator[CredentialProvider, None, None]:
     Raises:
         TypeError: `credentials` is none of these.
     """
-    provider = as_provider(credentials)
+    try:
+        provider = as_provider(credentials)
+    finally:
+        del credentials  # a traceback may show locals
+    if isinstance(provider, AmbientProvider):
+        provider = provider.in_force
     token = _in_block.set(provider)
     try:
         yield provider

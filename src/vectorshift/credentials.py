@@ -33,13 +33,25 @@ class Secret:
 
     Args:
         text: the text to keep.
+
+    Raises:
+        TypeError: `text` is not a string.
     """
 
     __slots__ = ("_fingerprint", "_text")
 
+    _text: str | None
+    _fingerprint: str | None
+
     def __init__(self, text: str) -> None:
-        self._text: str | None = text
-        self._fingerprint: str | None = None
+        given: object = text
+        if not isinstance(given, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            kind = type(given).__name__
+            del text, given  # what was given may be a key, and a traceback may show locals
+            self._text, self._fingerprint = None, "#none"
+            raise TypeError(f"Secret takes a str, not {kind}.")
+        self._text = text
+        self._fingerprint = None
 
     def reveal(self) -> str:
         """Return the text.
@@ -98,7 +110,7 @@ def _sealed(name: str) -> Secret:
     return secret
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, init=False)
 class Credential:
     """A key, and where it came from. Immutable; safe to share, log and pickle.
 
@@ -114,14 +126,27 @@ class Credential:
     secret: Secret
     source: str
     provider: str
-    version: str | None = None
-    obtained_at: datetime = field(default_factory=lambda: datetime.now(timezone.utc), compare=False)
-    expires_at: datetime | None = None
+    version: str | None
+    obtained_at: datetime = field(compare=False)
+    expires_at: datetime | None
 
-    def __post_init__(self) -> None:
-        secret: object = self.secret
-        if isinstance(secret, str):
-            object.__setattr__(self, "secret", Secret(secret))
+    def __init__(
+        self,
+        *,
+        secret: Secret | str,
+        source: str,
+        provider: str,
+        version: str | None = None,
+        obtained_at: datetime | None = None,
+        expires_at: datetime | None = None,
+    ) -> None:
+        keep = object.__setattr__
+        keep(self, "secret", secret if isinstance(secret, Secret) else Secret(secret))
+        keep(self, "source", source)
+        keep(self, "provider", provider)
+        keep(self, "version", version)
+        keep(self, "obtained_at", obtained_at or datetime.now(timezone.utc))
+        keep(self, "expires_at", expires_at)
 
     @property
     def fingerprint(self) -> str:
@@ -134,6 +159,9 @@ class Credential:
 
     def __repr__(self) -> str:
         return f"<Credential {self}>"
+
+    def __format__(self, spec: str) -> str:
+        return format(str(self), spec)
 
 
 def parse_key(
@@ -194,9 +222,11 @@ def _flaw(key: str, field_setting: str | None) -> str | None:
 
 def _json_flaw(key: str, field_setting: str | None) -> str | None:
     try:
-        document: Any = json.loads(key)
-    except (ValueError, RecursionError):
+        document: Any = json.loads(key, parse_int=float)  # int() refuses what is very long
+    except ValueError:
         return None
+    except RecursionError:
+        return "it is deeply nested JSON, not a key."
     if not isinstance(document, dict):
         return "it is a JSON array, not a key."
     fields = sorted(map(str, cast("dict[str, Any]", document)))

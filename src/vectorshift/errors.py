@@ -226,7 +226,7 @@ def _said(body: str) -> str:
 
     try:
         parsed: Any = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         parsed = None
     if not isinstance(parsed, dict):
         return body.strip()
@@ -246,18 +246,20 @@ def _seconds(header: str | None) -> float | None:
     """Read `Retry-After`: seconds, or an HTTP date (RFC 9110, section 10.2.3)."""
     if header is None:
         return None
-    try:
-        return max(0.0, float(header))
-    except ValueError:
-        pass
     from datetime import datetime, timezone
     from email.utils import parsedate_to_datetime
+    from math import isfinite
 
     try:
-        at = parsedate_to_datetime(header)
+        seconds = float(header)
     except ValueError:
-        return None
-    return max(0.0, (at - datetime.now(timezone.utc)).total_seconds())
+        try:
+            at = parsedate_to_datetime(header)
+        except (ValueError, OverflowError):
+            return None
+        at = at if at.tzinfo else at.replace(tzinfo=timezone.utc)  # "-0000": UTC, from an unknown zone
+        seconds = (at - datetime.now(timezone.utc)).total_seconds()
+    return max(0.0, seconds) if isfinite(seconds) else None
 
 
 # --- No answer --------------------------------------------------------------------------------------

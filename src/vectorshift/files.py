@@ -11,6 +11,7 @@ from vectorshift.credentials import Credential
 from vectorshift.errors import (
     CredentialConfigurationError,
     CredentialError,
+    CredentialNotFoundError,
     CredentialStoreUnavailableError,
 )
 from vectorshift.forks import renew_after_fork
@@ -55,7 +56,7 @@ class KeyFile:
         self.path = path
         self._read, self._source, self._provider = read, source, provider
         self._monotonic, self._pause = clock.monotonic, pause
-        self._content: Content | None = None
+        self._parsed: tuple[Content, Credential | CredentialError] | None = None
         self._answer: Credential | CredentialError | None = None
         self._answered = False
         self._look_at = float("-inf")
@@ -80,18 +81,18 @@ class KeyFile:
     def look(self) -> Credential | CredentialError:
         """Read the file now and return what it holds. Blocks."""
         with self._lock:
-            answer = self._once()
+            content, answer = self._once()
             if self._answered and not isinstance(answer, Credential):
                 self._pause(_REWRITE_PAUSE)
-                answer = self._once()
-                if not isinstance(answer, Credential) and self._is_gone():
+                content, answer = self._once()
+                if isinstance(answer, CredentialNotFoundError) or _is_nothing(content):
                     answer = self._gone()
             self._answered = self._answered or isinstance(answer, Credential)
             self._answer = answer
             self._look_at = self._monotonic() + _LOOK_EVERY
             return answer
 
-    def _once(self) -> Credential | CredentialError:
+    def _once(self) -> tuple[Content, Credential | CredentialError]:
         content: Content
         try:
             content = self.path.read_bytes()
@@ -99,21 +100,21 @@ class KeyFile:
             content = error.with_traceback(None)
         except ValueError:  # a NUL in the path
             content = FileNotFoundError(2, "No such file or directory")
-        if self._answer is None or content != self._content:
-            self._content = content
-            return self._read(content)
-        return self._answer
-
-    def _is_gone(self) -> bool:
-        return isinstance(self._content, OSError) or not (self._content or b"").strip()
+        if self._parsed is None or content != self._parsed[0]:
+            self._parsed = content, self._read(content)
+        return self._parsed
 
     def _gone(self) -> CredentialStoreUnavailableError:
         return CredentialStoreUnavailableError(
-            f"{self._source} held a key before, and is now gone or empty. No other source is asked in its place. "
+            f"{self._source} held a key before, and holds none now. No other source is asked in its place. "
             "Put the key back, or restart without this source.",
             source=self._source,
             provider=self._provider,
         )
+
+
+def _is_nothing(content: Content) -> bool:
+    return isinstance(content, OSError) or not content.strip()
 
 
 def unreadable(error: OSError, *, source: str, provider: str) -> CredentialError:

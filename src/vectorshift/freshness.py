@@ -192,6 +192,8 @@ def refused(state: State, rejected: Credential, *, now: Moment, owed: bool = Fal
     """Return the state after the server refused `rejected`: marked if that is what is cached, else unchanged."""
     if state.credential is None or state.credential.secret != rejected.secret:
         return state
+    if state.refused_at is not None and state.owed >= owed:  # it is marked already
+        return state
     return replace(state, refused_at=state.refused_at or now, owed=owed or state.owed)
 
 

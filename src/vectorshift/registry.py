@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import os
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vectorshift.errors import CredentialConfigurationError, CredentialNotFoundError
@@ -73,7 +73,7 @@ class Neighbours(AnsweringProvider):
     def lookup(self, ask: Ask) -> Answer:
         """Look around."""
         words = ""
-        if (Path("~/.vectorshift/config.toml").expanduser()).is_file():
+        if os.path.isfile(os.path.expanduser("~/.vectorshift/config.toml")):  # noqa: PTH111, PTH113  # pathlib would raise
             words = (
                 "Nearby: ~/.vectorshift/config.toml, where the official CLI keeps a key, is not read here. "
                 "Copy its key to VECTORSHIFT_API_KEY."

@@ -6,7 +6,6 @@ import difflib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, PlainSerializer, ValidationError
 from pydantic_settings import (
@@ -20,6 +19,7 @@ from pydantic_settings import (
 from vectorshift.credentials import Secret
 from vectorshift.errors import CredentialConfigurationError
 from vectorshift.events import log
+from vectorshift.hosts import api_url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,15 +41,6 @@ def _path(value: object) -> object:
 
 def _names(value: object) -> object:
     return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value
-
-
-def _api_url(value: str) -> str:
-    url = urlsplit(value)
-    if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment:
-        raise ValueError("should be a URL such as https://api.vectorshift.ai/v1")
-    if url.username or url.password:
-        raise ValueError("should hold no user name and no password; the key alone authenticates")
-    return value.rstrip("/")
 
 
 def _fallback(field: str, *others: str) -> Any:
@@ -85,7 +76,7 @@ class Settings(BaseSettings):
     )
 
     api_key_file: File | None = None
-    base_url: Annotated[str, AfterValidator(_api_url)] = "https://api.vectorshift.ai/v1"
+    base_url: Annotated[str, AfterValidator(api_url)] = "https://api.vectorshift.ai/v1"
     ca_bundle: File | None = None
     allow_http: bool = False
     disable_plugins: bool = False
@@ -149,6 +140,10 @@ class Settings(BaseSettings):
             if flaw is not None:
                 raise flaw
 
+        def __setattr__(self, name, value):
+            del value  # pydantic's own error quotes it
+            raise AttributeError(f"Settings are frozen: give {name} when they are made.")
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -174,7 +169,15 @@ class Settings(BaseSettings):
         Raises:
             CredentialConfigurationError: a value that a setting cannot have, or a named file that is missing.
         """
-        process = os.environ if environ is None else environ
+        loaded = _loaded(cls, os.environ if environ is None else environ)
+        if isinstance(loaded, CredentialConfigurationError):
+            del environ  # a traceback that starts here shows no key and no token
+            raise loaded
+        return loaded
+
+
+def _loaded(cls: type[Settings], process: Mapping[str, str]) -> Settings | CredentialConfigurationError:
+    try:
         env_file = process.get(_ENV_FILE)
         variables = {
             **_named_file(env_file),
@@ -185,6 +188,8 @@ class Settings(BaseSettings):
         if env_file is not None:
             values["env_file"] = env_file
         return cls(**values)
+    except CredentialConfigurationError as error:
+        return error.with_traceback(None)
 
 
 class _Variables(EnvSettingsSource):

@@ -169,9 +169,7 @@ def test_a_list_can_be_cut_to_a_folder_and_a_page(api: FakeVectorShift, http: ht
     assert names(http, key, folder_id="f1") == ["p0", "p1", "p2", "p3", "p4"]
     assert names(http, key, folder_id="f1", offset="1", limit="2") == ["p1", "p2"]
     assert names(http, key, offset="6") == ["p4"]
-    assert (
-        names(http, key, limit="0") == names(http, key, offset="99") == names(http, key, folder_id="x") == []
-    )
+    assert names(http, key, limit="0") == names(http, key, offset="99") == names(http, key, folder_id="x") == []
 
 
 @pytest.mark.parametrize(
@@ -185,9 +183,7 @@ def test_a_list_can_be_cut_to_a_folder_and_a_page(api: FakeVectorShift, http: ht
         ("verbose", "yes"),
     ],
 )
-def test_a_malformed_parameter_gets_422(
-    api: FakeVectorShift, http: httpx.Client, name: str, value: str
-) -> None:
+def test_a_malformed_parameter_gets_422(api: FakeVectorShift, http: httpx.Client, name: str, value: str) -> None:
     answer = http.get("/pipelines", headers=bearer(api.create_key()), params={name: value})
     assert answer.status_code == 422
     assert answer.json()["status"] == "failed"
@@ -220,9 +216,7 @@ def test_a_pipeline_is_fetched_by_id_or_name(
     assert body["object"]["id"] == "abc" if status == 200 else body["error"]
 
 
-@pytest.mark.parametrize(
-    ("method", "path"), [("GET", "/nothing"), ("POST", "/pipelines"), ("GET", "/pipelines/")]
-)
+@pytest.mark.parametrize(("method", "path"), [("GET", "/nothing"), ("POST", "/pipelines"), ("GET", "/pipelines/")])
 def test_everything_else_is_404(api: FakeVectorShift, http: httpx.Client, method: str, path: str) -> None:
     answer = http.request(method, path, headers=bearer(api.create_key()))
     assert (answer.status_code, answer.json()) == (404, {"status": "failed", "error": "Not Found"})

@@ -88,9 +88,7 @@ def test_an_injected_failure_may_have_any_body(api: FakeVectorShift, http: httpx
 
 
 @pytest.mark.parametrize("path", ["/pipeline", "/v1/pipeline"])
-def test_an_injected_failure_may_wait_for_its_path(
-    api: FakeVectorShift, http: httpx.Client, path: str
-) -> None:
+def test_an_injected_failure_may_wait_for_its_path(api: FakeVectorShift, http: httpx.Client, path: str) -> None:
     api.fail_next(503, path=path)
     assert http.get("/pipelines").status_code == 401
     assert http.get("/pipeline").status_code == 503

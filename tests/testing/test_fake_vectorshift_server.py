@@ -181,9 +181,7 @@ def run(code: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_importing_the_package_imports_no_server() -> None:
-    code = (
-        "import sys, vectorshift.testing; print({'starlette', 'uvicorn', 'boto3', 'hvac'} & set(sys.modules))"
-    )
+    code = "import sys, vectorshift.testing; print({'starlette', 'uvicorn', 'boto3', 'hvac'} & set(sys.modules))"
     assert run(code).stdout == "set()\n"
 
 

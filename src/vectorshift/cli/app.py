@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from vectorshift import __version__
+from vectorshift.version import __version__
 
 __all__ = ["app"]
 

@@ -22,7 +22,8 @@ __all__ = ["Rotation", "rotate_under_traffic"]
 
 _THREADS = 4
 _TASKS = 4
-_WITHIN = 10.0
+_CALLS = 250
+_WITHIN = 20.0
 
 
 @dataclass(slots=True)
@@ -44,6 +45,14 @@ class Rotation:
     calls: int = 0
     errors: list[str] = field(default_factory=list[str])
     seconds: float | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def note(self, error: VectorshiftError | None) -> None:
+        """Count a call, and keep what went wrong in it."""
+        with self._lock:
+            self.calls += 1
+            if error is not None:
+                self.errors.append(str(error))
 
     @property
     def flaws(self) -> list[str]:
@@ -77,14 +86,14 @@ def rotate_under_traffic(
     workers.append(threading.Thread(target=lambda: asyncio.run(_acalls(stop, rotation))))
     for worker in workers:
         worker.start()
-    _until(lambda: rotation.calls >= 50)
+    _until(lambda: rotation.calls >= _CALLS)
     write(new)
     api.revoke_key(old)
     began = time.monotonic()
     if _until(lambda: vectorshift.get_credential().secret.reveal() == new):
         rotation.seconds = time.monotonic() - began
     seen = rotation.calls
-    _until(lambda: rotation.calls >= seen + 50)
+    _until(lambda: rotation.calls >= seen + _CALLS)
     stop.set()
     for worker in workers:
         worker.join()
@@ -108,8 +117,9 @@ def _call(stop: threading.Event, rotation: Rotation) -> None:
         try:
             Pipeline.list()
         except VectorshiftError as error:
-            rotation.errors.append(str(error))
-        rotation.calls += 1
+            rotation.note(error)
+        else:
+            rotation.note(None)
 
 
 async def _acalls(stop: threading.Event, rotation: Rotation) -> None:
@@ -118,7 +128,8 @@ async def _acalls(stop: threading.Event, rotation: Rotation) -> None:
             try:
                 await Pipeline.alist()
             except VectorshiftError as error:
-                rotation.errors.append(str(error))
-            rotation.calls += 1
+                rotation.note(error)
+            else:
+                rotation.note(None)
 
     await asyncio.gather(*(one() for _ in range(_TASKS)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import threading
@@ -40,7 +41,8 @@ class _Row:
 
 def run() -> int:
     """Show the main job and return the exit code: 0 if everything happened as it should."""
-    console = Console()
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
+    console = Console(highlight=False)
     console.print("Starting the stand-in API, OpenBao and Secrets Manager on loopback ...")
     with set_stage() as stage:
         rows = _walk(stage)

@@ -51,7 +51,7 @@ class Stage:
 def set_stage() -> Generator[Stage, None, None]:
     """Start the servers, and clear the environment of everything that would name another."""
     with contextlib.ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vectorshift-")))
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vs-")))
         stack.enter_context(_cleared_environment())
         with ThreadPoolExecutor(3) as side_by_side:
             api = side_by_side.submit(stack.enter_context, FakeVectorShift())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -296,19 +296,28 @@ class AdaptedProvider(AnsweringProvider):
         """Let nothing through that is not a credential with a key in it that can stand in a header."""
         if not isinstance(answer, Credential):
             return self.wrong(f"{self.name} answered with {type(answer).__name__}, not a Credential.")
-        flaw = parse_key(answer.secret.reveal(), source=answer.source, provider=answer.provider)
-        return flaw if isinstance(flaw, CredentialError) else answer
+        key = parse_key(answer.secret.reveal(), source=answer.source, provider=answer.provider)
+        if isinstance(key, CredentialError):
+            return key
+        return answer if key == answer.secret else replace(answer, secret=key)  # white space around it is gone
 
 
-def unforeseen(error: BaseException, provider: CredentialProvider) -> CredentialError:
-    """Turn what a provider raised into an answer that holds nothing of the provider's frames."""
+def unforeseen(error: BaseException, provider: CredentialProvider, home: str | None = None) -> CredentialError:
+    """Turn what a provider raised into an answer that holds nothing of the provider's frames.
+
+    Args:
+        error: what was raised.
+        provider: who raised it.
+        home: the file whose line is told; that of the provider's class by default.
+    """
+    own = getattr(sys.modules.get(type(provider).__module__), "__file__", None) or ""
     source, name = provider.describe().source, provider.name
     if isinstance(error, CredentialError):
         bare = fresh_copy(error)
         bare.__cause__ = None
         bare.source, bare.provider = bare.source or source, bare.provider or name
         return bare
-    what = f"{source}: {name} raised {type(error).__name__} at {_line(error, type(provider))}."
+    what = f"{source}: {name} raised {type(error).__name__} at {_line(error, own if home is None else home)}."
     if isinstance(error, OSError | asyncio.TimeoutError):
         return CredentialStoreUnavailableError(f"{what} The store could not be reached.", source=source, provider=name)
     return CredentialConfigurationError(
@@ -316,9 +325,8 @@ def unforeseen(error: BaseException, provider: CredentialProvider) -> Credential
     )
 
 
-def _line(error: BaseException, provider: type) -> str:
-    """Return `file:line` of the deepest frame in the provider's own file, else of the deepest frame."""
-    home = getattr(sys.modules.get(provider.__module__), "__file__", None) or ""
+def _line(error: BaseException, home: str) -> str:
+    """Return `file:line` of the deepest frame in the file `home`, else of the deepest frame."""
     deepest = "an unknown line"
     trace = error.__traceback__
     while trace is not None:

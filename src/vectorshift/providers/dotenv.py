@@ -68,9 +68,10 @@ class DotenvProvider(AnsweringProvider):
         """Warn of a file that was merely found and hides a configured store."""
         if self.named or not below:
             return None
+        stores = " and ".join(below) + (" is" if len(below) == 1 else " are")
         return (
-            f"The API key comes from {self._source}, a file that was merely found, although "
-            f"{' and '.join(below)} is configured. Name it with VECTORSHIFT_ENV_FILE if you mean it."
+            f"The API key comes from {self._source}, a file that was merely found, although {stores} configured. "
+            "Name it with VECTORSHIFT_ENV_FILE if you mean it."
         )
 
     def _read(self, content: Content) -> Answer:

@@ -39,8 +39,9 @@ class EnvProvider(AnsweringProvider):
         self._seen: tuple[str, Answer] = ("", self._not_found(f"{variable} is set but empty."))
         self._file = None
         if file is not None:
-            self._file_source = f"file:{os.fspath(file)}"
-            self._file = KeyFile(Path(file), self._read_file, source=self._file_source, provider=self.name)
+            path = Path(file).absolute()
+            self._file_source = f"file:{path}"
+            self._file = KeyFile(path, self._read_file, source=self._file_source, provider=self.name)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:

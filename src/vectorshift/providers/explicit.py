@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from vectorshift.credentials import Credential, Secret, parse_key
 from vectorshift.errors import CredentialError, CredentialNotFoundError
 from vectorshift.flight import arun_blocking, run_async
-from vectorshift.providers.base import Answer, AnsweringProvider, Ask, Description
+from vectorshift.providers.base import Answer, AnsweringProvider, Ask, Description, unforeseen
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -64,10 +64,11 @@ class ExplicitProvider(AnsweringProvider):
     def peek(self) -> Answer | None:
         """Answer with the key that is given; a callable has to be called."""
         value = self._held.get(_SLOT)
+        return None if callable(value) else self._given(value)
+
+    def _given(self, value: object) -> Answer:
         if value is None:
             return self._unset
-        if callable(value):
-            return None
         parsed = self._parsed
         if parsed is None or parsed[0] is not value:
             parsed = self._parsed = (value, self._credential(value))
@@ -77,26 +78,26 @@ class ExplicitProvider(AnsweringProvider):
         """Call what is given, in the caller's context."""
         value = self._held.get(_SLOT)
         if not callable(value):
-            return self.peek() or self._unset
+            return self._given(value)
         try:
             answer = value()
             if inspect.isawaitable(answer):
                 answer = run_async(_awaiting(answer))
         except Exception as error:
-            return self.unmapped(error)
+            return unforeseen(error, self, _file_of(value))
         return self._returned(answer)
 
     async def alookup(self, ask: Ask) -> Answer:
         """Call what is given, in the caller's context; what is sync in a thread."""
         value = self._held.get(_SLOT)
         if not callable(value):
-            return self.peek() or self._unset
+            return self._given(value)
         try:
             answer = value() if _is_async(value) else await arun_blocking(value)
             if inspect.isawaitable(answer):
                 answer = await answer
         except Exception as error:
-            return self.unmapped(error)
+            return unforeseen(error, self, _file_of(value))
         return self._returned(answer)
 
     def _returned(self, answer: object) -> Answer:
@@ -122,6 +123,11 @@ class ExplicitProvider(AnsweringProvider):
 
 def _is_async(value: Callable[[], Any]) -> bool:
     return inspect.iscoroutinefunction(value) or inspect.iscoroutinefunction(type(value).__call__)
+
+
+def _file_of(value: Callable[[], Any]) -> str:
+    code = getattr(value, "__code__", None) or getattr(type(value).__call__, "__code__", None)
+    return code.co_filename if code else ""
 
 
 def _awaiting(answer: Awaitable[Any]) -> Callable[[], Any]:

@@ -2,7 +2,7 @@
 
 with FakeVectorShift() as api:
     key = api.create_key(org="acme")
-    client = VectorShift(api_key=key, base_url=api.base_url)
+    client = VectorShift(key, base_url=api.base_url)
 """
 
 from __future__ import annotations

@@ -48,7 +48,8 @@ def documented_body(status: int, error: str = "") -> Body:
     """Return the body of a failure; 403, 422 and 429, of which none is documented, get the common one."""
     if status == 401:
         return {"error": error or "Invalid API key"}
-    return {"status": "failed", "error": error or HTTPStatus(status).phrase}
+    known = status in HTTPStatus._value2member_map_
+    return {"status": "failed", "error": error or (HTTPStatus(status).phrase if known else f"HTTP {status}")}
 
 
 class Organisation:

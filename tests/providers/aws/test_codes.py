@@ -12,8 +12,8 @@ from vectorshift.errors import (
     CredentialError,
     CredentialStoreUnavailableError,
 )
-from vectorshift.providers.aws.errors import Place, outcome
 from vectorshift.providers.aws import AwsSecretsManagerProvider
+from vectorshift.providers.aws.errors import Place, outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -125,9 +125,7 @@ def _failures() -> list[tuple[Exception, type[CredentialError], str]]:
 
 
 @pytest.mark.parametrize(("error", "kind", "words"), _failures(), ids=lambda value: type(value).__name__)
-def test_each_failure_of_botocore_has_its_outcome(
-    error: Exception, kind: type[CredentialError], words: str
-) -> None:
+def test_each_failure_of_botocore_has_its_outcome(error: Exception, kind: type[CredentialError], words: str) -> None:
     answer = outcome(error, Place(source="aws:s", secret_id="s", region="eu-central-1", profile="p"))
     assert type(answer) is kind
     assert words in str(answer)

@@ -64,9 +64,7 @@ def everything() -> Iterator[Everything]:
     root.removeHandler(handler)
 
 
-def test_no_log_line_shows_the_secret_or_the_session_token(
-    fake: Any, tmp_path: Path, everything: Everything
-) -> None:
+def test_no_log_line_shows_the_secret_or_the_session_token(fake: Any, tmp_path: Path, everything: Everything) -> None:
     (tmp_path / "config").write_text(ROLE)
     fake.says(200, STS_ANSWER, operation="sts")
     fake.says(200, {"SecretString": SECRET, "VersionId": "1"})
@@ -88,9 +86,7 @@ def test_no_log_line_shows_the_session_token_when_the_call_fails(
     assert everything.leaks() == set()
 
 
-def test_the_lines_of_other_users_of_botocore_are_still_logged(
-    aws: MotoServer, everything: Everything
-) -> None:
+def test_the_lines_of_other_users_of_botocore_are_still_logged(aws: MotoServer, everything: Everything) -> None:
     import boto3
 
     aws.put("theirs", SECRET)

@@ -117,8 +117,7 @@ def test_one_client_serves_all_threads_and_a_closed_provider_may_be_asked_again(
     provider = AwsSecretsManagerProvider("shared", session=Counting())
     found: list[str] = []
     threads = [
-        threading.Thread(target=lambda: found.append(provider.get_credential().secret.reveal()))
-        for _ in range(8)
+        threading.Thread(target=lambda: found.append(provider.get_credential().secret.reveal())) for _ in range(8)
     ]
     for thread in threads:
         thread.start()

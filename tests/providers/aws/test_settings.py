@@ -14,8 +14,8 @@ from vectorshift.errors import (
     CredentialConfigurationError,
     CredentialNotFoundError,
 )
-from vectorshift.providers.aws.client import known_region
 from vectorshift.providers.aws import AwsSecretsManagerProvider
+from vectorshift.providers.aws.client import known_region
 from vectorshift.settings import Settings
 
 if TYPE_CHECKING:
@@ -93,9 +93,9 @@ def test_the_region_of_the_profile_comes_last(
     assert provider.describe().detail == "region of the AWS profile"
     assert provider.get_credential().secret.reveal() == SECRET
     monkeypatch.setenv("AWS_REGION", "eu-north-1")
-    assert type(
-        failure(AwsSecretsManagerProvider("by-profile", profile="p", endpoint_url=moto.endpoint_url))
-    ) is (CredentialNotFoundError)
+    assert type(failure(AwsSecretsManagerProvider("by-profile", profile="p", endpoint_url=moto.endpoint_url))) is (
+        CredentialNotFoundError
+    )
 
 
 def test_without_a_region_the_setting_is_named_and_not_even_the_metadata_service_is_asked(

@@ -11,8 +11,8 @@ import pytest
 import requests
 
 from vectorshift import errors
-from vectorshift.providers.vault.transport import Trouble, exchange, is_loopback
 from vectorshift.providers.vault import VaultProvider
+from vectorshift.providers.vault.transport import Trouble, VaultServer, exchange
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -94,7 +94,8 @@ def test_hvac_s_own_variables_change_nothing(
     ],
 )
 def test_only_this_machine_is_loopback(addr: str, expected: bool) -> None:
-    assert is_loopback(addr) is expected
+    nothing = dict.fromkeys(("namespace", "cacert", "client_cert", "client_key"))
+    assert VaultServer(addr=addr, skip_verify=False, allow_http=False, **nothing).is_local is expected
 
 
 def test_verifies_tls_with_the_given_ca_alone(tls_bao: OpenBaoServer, provider: MakeProvider, failure: Failure) -> None:

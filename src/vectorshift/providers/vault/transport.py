@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from vectorshift.events import log
+from vectorshift.hosts import is_loopback
 from vectorshift.providers.vault.answers import Reply, as_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Trouble", "VaultServer", "exchange", "is_loopback"]
+__all__ = ["Trouble", "VaultServer", "exchange"]
 
 TIMEOUTS: Final = (2.0, 5.0)
 """Seconds to connect and to wait for bytes."""
@@ -57,6 +57,14 @@ class VaultServer:
         except ValueError:
             return "an unreadable address"
 
+    @property
+    def is_local(self) -> bool:
+        """Whether the server is on this very machine."""
+        try:
+            return is_loopback(urlsplit((self.addr or "").strip()).hostname or "")
+        except ValueError:
+            return False
+
     def flaw(self) -> str | None:
         """Say what keeps this server from being contacted at all; None if nothing does. Makes no contact."""
         if not (self.addr and self.addr.strip()):
@@ -64,7 +72,7 @@ class VaultServer:
         return _address_flaw(self.addr.strip()) or self._http_flaw() or self._file_flaw() or self._namespace_flaw()
 
     def _http_flaw(self) -> str | None:
-        if self.address.startswith("https://") or is_loopback(self.addr or "") or self.allow_http:
+        if self.address.startswith("https://") or self.is_local or self.allow_http:
             return None
         return (
             "plain HTTP would show the token and the key to the network. "
@@ -86,7 +94,7 @@ class VaultServer:
 
     def warn(self) -> None:
         """Log a warning for each protection that the user has switched off."""
-        if self.address.startswith("http://") and not is_loopback(self.addr or ""):
+        if self.address.startswith("http://") and not self.is_local:
             log.warning("Vault at %s is spoken to in plain HTTP, as VECTORSHIFT_VAULT_ALLOW_HTTP says.", self.address)
         if self.skip_verify and self.address.startswith("https://"):
             log.warning(
@@ -107,7 +115,7 @@ class VaultServer:
         session.verify = False if self.skip_verify else self.cacert or True
         if self.client_cert:
             session.cert = (self.client_cert, self.client_key) if self.client_key else self.client_cert
-        if not is_loopback(addr):
+        if not self.is_local:
             session.proxies.update(get_environ_proxies(addr))
         # A Retry-After is handed on to who schedules the next contact: obeyed here, it could take hours.
         retry = Retry(
@@ -237,12 +245,3 @@ def _address_flaw(addr: str) -> str | None:
     if url.query or url.fragment or not re.fullmatch(r"[!-~]+", addr):
         return "the address is malformed. Look at VECTORSHIFT_VAULT_ADDR."
     return None
-
-
-def is_loopback(addr: str) -> bool:
-    """Return whether a URL names this very machine."""
-    try:
-        host = urlsplit(addr.strip()).hostname or ""
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -1,0 +1,160 @@
+"""What the documentation shows runs, what it names is there, and where it points exists.
+
+Each `python` block runs on its own. `<!-- test: skip REASON -->` on the line before it leaves it out.
+"""
+
+from __future__ import annotations
+
+import builtins
+import logging
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+import vectorshift
+from vectorshift.settings import Settings
+from vectorshift.testing import FakeVectorShift, MotoServer, OpenBaoServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+NOT_HERE = {"PipelineRunFailedError", "PollTimeoutError"}  # of the official SDK, as docs/migrate.md says
+READ_BY_STORES = {"VAULT_ADDR", "VAULT_TOKEN"}
+
+
+class Block(NamedTuple):
+    page: str
+    line: int
+    language: str
+    code: str
+    skip: str
+
+    def __str__(self) -> str:
+        return f"{self.page}:{self.line}"
+
+
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def blocks(language: str) -> list[Block]:
+    return [block for page in PAGES for block in blocks_of(page) if block.language == language]
+
+
+def blocks_of(page: Path) -> Iterator[Block]:
+    language, start, skip, code, before = "", 0, "", [""], ""
+    for number, line in enumerate(page.read_text("utf-8").splitlines(), 1):
+        if line.startswith("```"):
+            if start:
+                yield Block(name_of(page), start, language, "\n".join(code) + "\n", skip)
+                start = 0
+            else:
+                found = re.fullmatch(r"<!-- test: skip (\S.*) -->", before)
+                language, start, skip, code = line[3:], number, found[1] if found else "", []
+        elif start:
+            code.append(line)
+        before = line
+    assert not start, f"{name_of(page)}:{start} opens a block and does not close it"
+
+
+def environ_of(block: Block) -> dict[str, str]:
+    lines = [line.removeprefix("export ").partition("=") for line in block.code.splitlines()]
+    return {name: value for name, _, value in lines}
+
+
+def variables() -> dict[str, str]:
+    """Every `VECTORSHIFT_` variable that is read, with its default as the settings page writes it."""
+    fields = Settings.model_fields.items()
+    return {
+        "VECTORSHIFT_API_KEY": "none",
+        **{f"VECTORSHIFT_{name.upper()}": written(field.default) for name, field in fields},
+    }
+
+
+def written(default: object) -> str:
+    if default is None:
+        return "none"
+    if default is False:
+        return "off"
+    if isinstance(default, tuple):
+        return f"`{','.join(default)}`"
+    return f"`{default:g}`" if isinstance(default, float) else f"`{default}`"
+
+
+@pytest.fixture(scope="module")
+def stand_in(openbao: OpenBaoServer, moto: MotoServer) -> Iterator[FakeVectorShift]:
+    """The API, and both stores with a good key in each."""
+    with FakeVectorShift() as api:
+        api.create_key(org="acme", key="vs-...")
+        openbao.write("vectorshift", {"api_key": api.create_key(org="vault")})
+        moto.put("prod/vectorshift", api.create_key(org="aws"))
+        yield api
+
+
+@pytest.fixture
+def surroundings(
+    stand_in: FakeVectorShift, openbao: OpenBaoServer, moto: MotoServer, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[FakeVectorShift]:
+    """A process that knows the API, a good key, and the way to both stores."""
+    api = {"VECTORSHIFT_BASE_URL": stand_in.base_url, "VECTORSHIFT_API_KEY": stand_in.create_key(org="environment")}
+    for name, value in {**api, **openbao.environment(), **moto.environment()}.items():
+        monkeypatch.setenv(name, value)
+    stand_in.clear_requests()
+    vectorshift.reset()
+    yield stand_in
+    vectorshift.reset()
+    vectorshift.api_key = None
+
+
+@pytest.mark.parametrize("block", blocks("python"), ids=str)
+def test_python_block_runs(block: Block, surroundings: FakeVectorShift) -> None:
+    if block.skip:
+        pytest.skip(block.skip)
+    code = compile("\n" * block.line + block.code, ROOT / block.page, "exec")
+    exec(code, {"__name__": "block"})
+    assert all(request.status != 401 for request in surroundings.requests)
+    calls = "Pipeline." in block.code and "FakeVectorShift" not in block.code
+    assert surroundings.requests or not calls, "what the block catches kept it from calling the API"
+
+
+@pytest.mark.parametrize("block", blocks("bash"), ids=str)
+def test_exported_variables_are_accepted(block: Block, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    environ = environ_of(block)
+    if "VECTORSHIFT_ENV_FILE" in environ:
+        environ["VECTORSHIFT_ENV_FILE"] = str(tmp_path / "named.env")
+        (tmp_path / "named.env").touch()
+    with caplog.at_level(logging.WARNING):
+        Settings.load(environ)
+    assert caplog.messages == []
+    assert all(name.startswith("VECTORSHIFT_") or name in READ_BY_STORES for name in environ)
+
+
+def test_settings_page_has_every_variable_with_its_default() -> None:
+    text = (ROOT / "docs/settings.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(VECTORSHIFT_\w+)` \| (.+?) \|", text, re.MULTILINE)
+    assert dict(rows) == variables()
+    assert len(rows) == len(variables())
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_page_names_no_variable_that_is_not_read(page: Path) -> None:
+    text = page.read_text("utf-8").replace("VECTORSHIFT_TIMOUT", "")  # the example of a mistyped one
+    assert set(re.findall(r"VECTORSHIFT_\w*[A-Z]\b", text)) <= set(variables())
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_page_names_no_error_that_is_not_there(page: Path) -> None:
+    named = set(re.findall(r"\b[A-Z]\w+Error\b", page.read_text("utf-8")))
+    there = {name for name in named if hasattr(vectorshift, name) or hasattr(builtins, name)}
+    assert named - there <= NOT_HERE
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_relative_links_lead_to_files(page: Path) -> None:
+    text = re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+    targets = [target.partition("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in target]
+    assert [target for target in targets if target and not (page.parent / target).is_file()] == []

@@ -1,0 +1,355 @@
+"""Whose key and which client a call uses that names none: `using`, `configure`, `reset`, `warm_up`, `close`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import gc
+import threading
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+from tests.fakes import Nothing, Rotating
+
+import vectorshift
+from vectorshift import (
+    AsyncVectorShift,
+    CredentialConfigurationError,
+    MissingCredentialError,
+    Pipeline,
+    Settings,
+    VectorShift,
+    using,
+)
+from vectorshift.testing import FakeVectorShift
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeVectorShift]:
+    """The API that the environment names, with the key of `acme` in the environment too."""
+    with FakeVectorShift() as running:
+        monkeypatch.setenv("VECTORSHIFT_BASE_URL", running.base_url)
+        monkeypatch.setenv("VECTORSHIFT_API_KEY", running.create_key(org="acme"))
+        vectorshift.reset()
+        yield running
+        vectorshift.reset()
+    gc.collect()
+
+
+class Asker:
+    """Says as whom an ambient call of either colour acts."""
+
+    def __init__(self, colour: str, api: FakeVectorShift) -> None:
+        self.colour, self.api = colour, api
+
+    async def __call__(self, client: Any = None) -> str:
+        if self.colour == "sync":
+            answer = Pipeline.list(verbose=True, client=client)
+        else:
+            answer = await Pipeline.alist(verbose=True, client=client)
+        return str(answer["objects"][0]["org_name"])
+
+    def client(self, credentials: Any = None) -> Any:
+        kind = VectorShift if self.colour == "sync" else AsyncVectorShift
+        return kind(credentials, base_url=self.api.base_url)
+
+    async def close(self, client: Any) -> None:
+        client.close() if self.colour == "sync" else await client.aclose()
+
+
+@pytest.fixture(params=["sync", "async"])
+def org(request: pytest.FixtureRequest, api: FakeVectorShift) -> Asker:
+    return Asker(request.param, api)
+
+
+# --- using ---
+
+
+async def test_a_block_has_its_key_and_the_process_has_its_own_again_afterwards(
+    org: Asker, api: FakeVectorShift
+) -> None:
+    assert await org() == "acme"
+    with using(api.create_key(org="globex")):
+        assert await org() == "globex"
+        assert vectorshift.get_credential().source == "explicit:api_key"
+    assert await org() == "acme"
+
+
+async def test_blocks_nest(org: Asker, api: FakeVectorShift) -> None:
+    with using(api.create_key(org="outer")):
+        with using(api.create_key(org="inner")):
+            assert await org() == "inner"
+        assert await org() == "outer"
+
+
+async def test_a_block_that_ends_with_an_error_gives_the_process_its_key_back(org: Asker, api: FakeVectorShift) -> None:
+    with pytest.raises(ZeroDivisionError), using(api.create_key(org="globex")):
+        _ = 1 / 0
+    assert await org() == "acme"
+
+
+async def test_a_block_wins_over_the_assigned_key(
+    org: Asker, api: FakeVectorShift, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vectorshift, "api_key", api.create_key(org="assigned"))
+    assert await org() == "assigned"
+    with using(api.create_key(org="globex")):
+        assert await org() == "globex"
+
+
+async def test_a_block_is_seen_by_the_tasks_that_are_started_in_it_and_by_no_others(api: FakeVectorShift) -> None:
+    seen: Counter[str] = Counter()
+    ask = Asker("async", api)
+
+    async def call(expected: str) -> None:
+        await anyio.sleep(0)
+        assert await ask() == expected
+        seen[expected] += 1
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(20):
+            name = f"org{number}"
+            with using(api.create_key(org=name)):
+                tasks.start_soon(call, name)
+            tasks.start_soon(call, "acme")
+    assert seen["acme"] == 20
+    assert len(seen) == 21
+
+
+def test_a_new_thread_does_not_see_the_block_unless_its_context_is_copied(api: FakeVectorShift) -> None:
+    ask = Asker("sync", api)
+    seen: list[str] = []
+
+    def call() -> None:
+        seen.append(asyncio.run(ask()))
+
+    with using(api.create_key(org="globex")):
+        copied = contextvars.copy_context()
+        for target in (call, lambda: copied.run(call)):
+            thread = threading.Thread(target=target)
+            thread.start()
+            thread.join()
+    assert seen == ["acme", "globex"]
+
+
+@pytest.mark.parametrize("nothing", [Nothing, vectorshift.EnvProvider], ids=["a provider", "the environment"])
+async def test_a_block_that_finds_nothing_never_reaches_the_key_of_the_process(
+    org: Asker, api: FakeVectorShift, monkeypatch: pytest.MonkeyPatch, nothing: Any
+) -> None:
+    monkeypatch.setattr(vectorshift, "api_key", api.create_key(org="assigned"))
+    assert await org() == "assigned"
+    monkeypatch.delenv("VECTORSHIFT_API_KEY")
+    api.clear_requests()
+    with using(nothing()), pytest.raises(MissingCredentialError):
+        await org()
+    assert api.requests == []
+
+
+async def test_a_callable_of_a_block_that_returns_none_never_reaches_the_key_of_the_process(
+    org: Asker, api: FakeVectorShift
+) -> None:
+    with using(lambda: None), pytest.raises(CredentialConfigurationError):
+        await org()
+    assert api.requests == []
+
+
+async def test_credentials_of_a_client_win_over_the_block(org: Asker, api: FakeVectorShift) -> None:
+    client = org.client(api.create_key(org="mine"))
+    with using(api.create_key(org="globex")):
+        assert await org(client) == "mine"
+    await org.close(client)
+
+
+async def test_a_client_without_credentials_follows_the_block(org: Asker, api: FakeVectorShift) -> None:
+    client = org.client()
+    with using(api.create_key(org="globex")):
+        assert await org(client) == "globex"
+    assert await org(client) == "acme"
+    await org.close(client)
+
+
+async def test_a_401_in_a_block_is_answered_from_the_block(org: Asker, api: FakeVectorShift) -> None:
+    old, new = api.create_key(org="globex"), api.create_key(org="globex")
+    api.revoke_key(old)
+    with using(Rotating(old, new)):
+        assert await org() == "globex"
+    assert [request.status for request in api.requests] == [401, 200]
+
+
+async def test_a_block_takes_no_other_types() -> None:
+    with pytest.raises(TypeError, match="int"), using(42):
+        pass
+
+
+async def test_tenants_at_once_never_get_one_anothers_pipelines(api: FakeVectorShift) -> None:
+    """200 tasks, each with a key of its own, over one pool of connections."""
+    keys = {f"org{number}": api.create_key(org=f"org{number}") for number in range(200)}
+    ask = Asker("async", api)
+
+    async def call(name: str) -> None:
+        with using(keys[name]):
+            assert await ask() == name
+
+    async with anyio.create_task_group() as tasks:
+        for name in keys:
+            tasks.start_soon(call, name)
+    assert Counter(request.org for request in api.requests) == Counter(list(keys))
+
+
+# --- configure and reset ---
+
+
+async def test_configured_credentials_stand_in_for_the_chain(org: Asker, api: FakeVectorShift) -> None:
+    vectorshift.configure(credentials=api.create_key(org="configured"))
+    assert await org() == "configured"
+    vectorshift.reset()
+    assert await org() == "acme"
+
+
+async def test_a_configured_client_is_used_by_its_colour(org: Asker, api: FakeVectorShift) -> None:
+    client = org.client(api.create_key(org="mine"))
+    vectorshift.configure(client=client)
+    assert await org() == "mine"
+    other = Asker("async" if org.colour == "sync" else "sync", api)
+    assert await other() == "acme"
+    await org.close(client)
+
+
+async def test_configured_settings_say_where_calls_go(org: Asker, api: FakeVectorShift) -> None:
+    with FakeVectorShift() as elsewhere:
+        key = elsewhere.create_key(org="elsewhere")
+        assert await org() == "acme"
+        await vectorshift.aclose()  # what is dropped unclosed in a running loop is the collector's, which warns
+        vectorshift.configure(settings=Settings(base_url=elsewhere.base_url), credentials=key)
+        assert await org() == "elsewhere"
+        await vectorshift.aclose()
+        vectorshift.reset()
+        assert await org() == "acme"
+
+
+async def test_reset_reads_the_environment_anew(
+    org: Asker, api: FakeVectorShift, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert await org() == "acme"
+    await vectorshift.aclose()
+    with FakeVectorShift() as elsewhere:
+        monkeypatch.setenv("VECTORSHIFT_BASE_URL", elsewhere.base_url)
+        monkeypatch.setenv("VECTORSHIFT_API_KEY", elsewhere.create_key(org="elsewhere"))
+        vectorshift.reset()
+        assert await org() == "elsewhere"
+
+
+async def test_reset_keeps_the_assigned_key(org: Asker, api: FakeVectorShift, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vectorshift, "api_key", api.create_key(org="assigned"))
+    vectorshift.reset()
+    assert await org() == "assigned"
+
+
+def test_configure_takes_no_other_types(api: FakeVectorShift) -> None:
+    wrong: Any = 42
+    with pytest.raises(TypeError, match="int"):
+        vectorshift.configure(client=wrong)
+    with pytest.raises(TypeError, match="int"):
+        vectorshift.configure(credentials=wrong)
+    assert Pipeline.list()["status"] == "success"
+
+
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
+def test_a_client_of_the_process_that_is_replaced_is_closed(api: FakeVectorShift) -> None:
+    import weakref
+
+    Pipeline.list()
+    http = weakref.ref(vectorshift.ambient.sync_client()._pool.get())
+    mine = VectorShift(api.create_key())
+    vectorshift.configure(client=mine)
+    found = http()
+    try:
+        assert found is None or found.is_closed
+    finally:
+        if found is not None:
+            found.close()
+        mine.close()
+
+
+# --- warm_up and close ---
+
+
+def test_warm_up_resolves_the_key_and_sends_nothing(api: FakeVectorShift) -> None:
+    store = Rotating(api.create_key(), remote=True)
+    vectorshift.configure(credentials=store)
+    vectorshift.warm_up()
+    assert (store.asked, api.requests) == (1, [])
+    Pipeline.list()
+    assert store.asked == 1
+
+
+async def test_awarm_up_resolves_the_key_and_sends_nothing(api: FakeVectorShift) -> None:
+    store = Rotating(api.create_key(), remote=True)
+    vectorshift.configure(credentials=store)
+    await vectorshift.awarm_up()
+    assert (store.asked, api.requests) == (1, [])
+    await Pipeline.alist()
+    assert store.asked == 1
+
+
+async def test_warming_up_says_that_there_is_no_key(api: FakeVectorShift, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("VECTORSHIFT_API_KEY")
+    with pytest.raises(MissingCredentialError):
+        vectorshift.warm_up()
+    with pytest.raises(MissingCredentialError):
+        await vectorshift.awarm_up()
+
+
+async def test_calls_go_on_after_close(org: Asker) -> None:
+    for _ in range(2):
+        assert await org() == "acme"
+        vectorshift.close()
+        await vectorshift.aclose()
+
+
+async def test_closing_what_was_never_used_is_harmless(api: FakeVectorShift) -> None:
+    vectorshift.close()
+    await vectorshift.aclose()
+
+
+# --- The credential itself ---
+
+
+async def test_the_credential_of_the_moment_can_be_had_in_both_colours(
+    api: FakeVectorShift, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for key in ("one", "two"):
+        monkeypatch.setenv("VECTORSHIFT_API_KEY", key)
+        for credential in (vectorshift.get_credential(), await vectorshift.aget_credential()):
+            assert (credential.secret.reveal(), credential.source) == (key, "env:VECTORSHIFT_API_KEY")
+        assert vectorshift.api_key == key
+
+
+async def test_many_threads_and_resets_at_once_find_their_key(api: FakeVectorShift) -> None:
+    failures: list[BaseException] = []
+    ceased = threading.Event()
+
+    def read() -> None:
+        try:
+            while not ceased.is_set():
+                vectorshift.get_credential()
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=read) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for _ in range(50):
+        vectorshift.reset()
+        await anyio.sleep(0.002)
+    ceased.set()
+    for thread in threads:
+        thread.join()
+    assert failures == []

@@ -1,0 +1,323 @@
+"""What moves a chain on, what stops it, and what it says about it."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import pickle
+from collections.abc import Callable
+from typing import Any, Literal
+
+import pytest
+
+from vectorshift.cache import CachingProvider
+from vectorshift.chain import ProviderChain, as_provider
+from vectorshift.credentials import Credential
+from vectorshift.errors import (
+    AuthenticationError,
+    CredentialConfigurationError,
+    CredentialDeniedError,
+    CredentialError,
+    CredentialNotFoundError,
+    CredentialRevokedError,
+    CredentialStoreUnavailableError,
+    MissingCredentialError,
+)
+from vectorshift.events import CredentialEvent, on_event
+from vectorshift.providers.base import Ask, CredentialProvider, Description
+from vectorshift.providers.explicit import ExplicitProvider
+from vectorshift.settings import Settings
+from vectorshift.testing import ManualClock
+
+OUTCOMES: dict[str, type[CredentialError]] = {
+    "not found": CredentialNotFoundError,
+    "configuration": CredentialConfigurationError,
+    "denied": CredentialDeniedError,
+    "revoked": CredentialRevokedError,
+    "unavailable": CredentialStoreUnavailableError,
+}
+
+
+class Source(CredentialProvider):
+    """Says what the test wants: a key, or a failure by its name."""
+
+    def __init__(
+        self,
+        name: str,
+        says: str,
+        *,
+        remote: bool = False,
+        locator: bool = False,
+        on_error: Literal["stop", "continue"] = "stop",
+        on_missing: Literal["stop", "continue"] = "continue",
+    ) -> None:
+        self.name, self.says, self.remote, self.locator = name, says, remote, locator
+        self.on_error, self.on_missing = on_error, on_missing
+        self.asked = 0
+        self.closed = False
+        self.rejected: list[Credential] = []
+
+    def describe(self) -> Description:
+        return Description(configured=True, source=f"{self.name}:place", locator=self.locator)
+
+    def get_credential(self) -> Credential:
+        self.asked += 1
+        if self.says in OUTCOMES:
+            raise OUTCOMES[self.says](f"{self.name} says {self.says}")
+        return Credential(secret=self.says, source=f"{self.name}:place", provider=self.name)
+
+    def invalidate(self, rejected: Credential) -> None:
+        self.rejected.append(rejected)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+Asker = Callable[[CredentialProvider], Credential]
+
+
+@pytest.fixture(params=["sync", "async"])
+def ask(request: pytest.FixtureRequest) -> Asker:
+    if request.param == "sync":
+        return lambda provider: provider.get_credential()
+    return lambda provider: asyncio.run(provider.aget_credential())
+
+
+def test_the_first_source_that_has_a_key_answers_and_those_below_are_not_asked(ask: Asker) -> None:
+    first, second, third = Source("a", "not found"), Source("b", "k2"), Source("c", "k3")
+    got = ask(ProviderChain([first, second, third]))
+    assert (got.source, got.secret.reveal()) == ("b:place", "k2")
+    assert third.asked == 0
+
+
+@pytest.mark.parametrize("failure", sorted(set(OUTCOMES) - {"not found"}))
+def test_any_other_failure_than_not_found_stops_the_chain(failure: str, ask: Asker) -> None:
+    below = Source("b", "k2")
+    with pytest.raises(OUTCOMES[failure], match=f"a says {failure}") as caught:
+        ask(ProviderChain([Source("a", failure), below]))
+    assert below.asked == 0
+    assert (caught.value.source, caught.value.provider) == ("a:place", "a")
+
+
+@pytest.mark.parametrize("failure", sorted(set(OUTCOMES) - {"not found"}))
+def test_on_error_continue_lets_another_source_answer_and_says_so(
+    failure: str, ask: Asker, caplog: pytest.LogCaptureFixture
+) -> None:
+    chain = ProviderChain([Source("a", failure, on_error="continue"), Source("b", "k2")])
+    for _ in range(3):
+        assert ask(chain).secret.reveal() == "k2"
+    warnings = [each.message for each in caplog.records if each.levelno == logging.WARNING]
+    assert len(warnings) == 1  # told once, not on every call
+    assert "a:place" in warnings[0]
+    assert "b:place" in warnings[0]
+
+
+def test_on_error_continue_with_nobody_below_raises_the_failure_and_not_missing(ask: Asker) -> None:
+    chain = ProviderChain([Source("a", "unavailable", on_error="continue"), Source("b", "not found")])
+    with pytest.raises(CredentialStoreUnavailableError):
+        ask(chain)
+
+
+def test_on_missing_stop_lets_no_other_source_answer(ask: Asker) -> None:
+    below = Source("b", "k2")
+    with pytest.raises(CredentialConfigurationError, match="on_missing of a is 'stop'"):
+        ask(ProviderChain([Source("a", "not found", on_missing="stop"), below]))
+    assert below.asked == 0
+
+
+def test_a_fall_past_a_configured_store_that_is_empty_is_a_warning(
+    ask: Asker, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert ask(ProviderChain([Source("a", "not found", locator=True), Source("b", "k2")])).provider == "b"
+    assert [each.levelname for each in caplog.records if "passed over" in each.message] == ["WARNING"]
+
+
+def test_a_chain_that_ends_with_nothing_tells_what_was_tried(ask: Asker) -> None:
+    with pytest.raises(MissingCredentialError) as caught:
+        ask(ProviderChain([Source("a", "not found"), Source("bb", "not found")]))
+    error = caught.value
+    assert isinstance(error, AuthenticationError)
+    assert isinstance(error, CredentialNotFoundError)
+    assert error.status_code == 401
+    assert [(each.provider, each.source, each.outcome) for each in error.attempts] == [
+        ("a", "a:place", "not found"),
+        ("bb", "bb:place", "not found"),
+    ]
+    assert all(each.seconds >= 0 for each in error.attempts)
+    assert "a   a says not found" in str(error)
+    assert "VECTORSHIFT_API_KEY" in str(error)
+    again = pickle.loads(pickle.dumps(error))
+    assert (again.attempts, str(again)) == (error.attempts, str(error))
+
+
+def test_chains_nest(ask: Asker) -> None:
+    empty = ProviderChain([Source("a", "not found"), Source("b", "not found")])
+    assert ask(ProviderChain([empty, Source("c", "k3")])).secret.reveal() == "k3"
+    with pytest.raises(MissingCredentialError) as caught:
+        ask(ProviderChain([empty, Source("c", "not found")]))
+    assert [each.provider for each in caught.value.attempts] == ["a", "b", "c"]
+
+
+def test_remote_providers_are_cached_and_local_ones_asked_each_time(ask: Asker) -> None:
+    local, remote = Source("a", "not found"), Source("b", "k2", remote=True)
+    chain = ProviderChain([local, remote])
+    for _ in range(3):
+        ask(chain)
+    assert (local.asked, remote.asked) == (3, 1)
+    wrapped = CachingProvider(remote)
+    assert ProviderChain([wrapped]).providers == (wrapped,)
+
+
+def test_a_key_that_appears_above_wins_at_once(ask: Asker) -> None:
+    above, below = Source("a", "not found"), Source("b", "k2", remote=True)
+    chain = ProviderChain([above, below])
+    assert ask(chain).secret.reveal() == "k2"
+    above.says = "k1"
+    assert ask(chain).secret.reveal() == "k1"
+    above.says = "denied"
+    with pytest.raises(CredentialDeniedError):
+        ask(chain)
+
+
+def test_a_store_that_had_a_key_and_loses_it_does_not_slip_to_another_organisation(ask: Asker) -> None:
+    clock = ManualClock()
+    store, other = Source("vault", "k1", remote=True, locator=True), Source("aws", "other-org")
+    chain = ProviderChain([store, other], clock=clock, random=lambda: 0.0)
+    assert ask(chain).secret.reveal() == "k1"
+    store.says = "not found"
+    clock.advance(86_400)
+    for _ in range(3):
+        with pytest.raises(CredentialRevokedError, match="held a key before"):
+            ask(chain)
+        clock.advance(5)
+    assert other.asked == 0
+
+
+def test_a_change_of_source_is_a_warning_and_a_new_key_is_not(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    events: list[CredentialEvent] = []
+    stop = on_event(events.append)
+    above, below = Source("a", "not found"), Source("b", "k1")
+    chain = ProviderChain([above, below])
+    try:
+        chain.get_credential()
+        chain.get_credential()
+        below.says = "k2"
+        chain.get_credential()
+        above.says = "k3"
+        chain.get_credential()
+    finally:
+        stop()
+    assert [(each.kind, each.source, each.previous_source) for each in events] == [
+        ("resolved", "b:place", None),
+        ("rotated", "b:place", "b:place"),
+        ("rotated", "a:place", "b:place"),
+    ]
+    assert [each.levelname for each in caplog.records] == ["INFO", "INFO", "WARNING"]
+    assert not any(key in caplog.text for key in ("k1", "k2", "k3"))
+
+
+def test_a_callable_gives_many_keys_without_a_word(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    keys = (f"tenant-{number}" for number in itertools.count())
+    chain = ProviderChain([ExplicitProvider(lambda: next(keys))])
+    assert [chain.get_credential().secret.reveal() for _ in range(3)] == ["tenant-0", "tenant-1", "tenant-2"]
+    assert len(caplog.records) == 1  # resolved
+
+
+def test_a_callback_that_raises_harms_nothing_and_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    def bad(event: CredentialEvent) -> None:
+        raise ValueError("k1")
+
+    stop = on_event(bad)
+    try:
+        assert ProviderChain([Source("a", "k1")]).get_credential().secret.reveal() == "k1"
+    finally:
+        stop()
+    assert "ValueError" in caplog.text
+    assert "k1" not in caplog.text
+
+
+def test_the_whole_walk_has_one_deadline() -> None:
+    deadlines: list[float | None] = []
+    clock = ManualClock()
+
+    class Slow(ExplicitProvider):
+        def lookup(self, ask: Ask) -> Any:
+            deadlines.append(ask.deadline)
+            clock.advance(3)
+            return CredentialNotFoundError("nothing")
+
+        def peek(self) -> None:
+            return None
+
+    with pytest.raises(MissingCredentialError):
+        ProviderChain([Slow(), Slow(), Slow()], load_timeout=10, clock=clock).get_credential()
+    assert deadlines == [1010.0] * 3
+
+
+def test_refusals_and_closing_are_passed_on_to_every_provider(ask: Asker) -> None:
+    first, second = Source("a", "not found"), Source("b", "k2")
+    chain = ProviderChain([first, ProviderChain([second])])
+    credential = ask(chain)
+    chain.invalidate(credential)
+    assert second.rejected == [credential]
+    assert first.rejected == [credential]
+    chain.close()
+    assert second.closed
+    asyncio.run(chain.aclose())
+
+
+def test_a_chain_names_what_is_not_configured() -> None:
+    with pytest.raises(MissingCredentialError) as caught:
+        ProviderChain.from_settings(Settings(env_file="")).get_credential()
+    assert [(each.provider, each.outcome) for each in caught.value.attempts] == [
+        ("explicit", "not found"),
+        ("env", "not found"),
+        ("dotenv", "not configured"),
+        ("vault", "not configured"),
+        ("aws", "not configured"),
+    ]
+    assert "VECTORSHIFT_VAULT_PATH is not set" in str(caught.value)
+
+
+def test_settings_set_membership_and_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    chain = ProviderChain.from_settings(Settings(providers=("vault", "env"), vault_path="x"))
+    assert [each.name for each in chain.providers] == ["explicit", "vault", "env"]
+    with pytest.raises(CredentialConfigurationError, match="Did you mean vault"):
+        ProviderChain.from_settings(Settings(providers=("valt",)))
+    with pytest.raises(CredentialConfigurationError, match="twice"):
+        ProviderChain.from_settings(Settings(providers=("default", "env")))
+
+
+def test_the_official_cli_s_key_is_named_when_nothing_is_found(tmp_path: Any) -> None:
+    (tmp_path / ".vectorshift").mkdir()
+    (tmp_path / ".vectorshift" / "config.toml").write_text('[auth]\napi_key = "vs-cli"\n')
+    with pytest.raises(MissingCredentialError, match=r"~/\.vectorshift/config\.toml") as caught:
+        ProviderChain.from_settings(Settings()).get_credential()
+    assert "vs-cli" not in str(caught.value)
+
+
+def test_what_is_handed_in_as_credentials_may_be_a_key_a_callable_or_a_provider() -> None:
+    for given in ("k1", lambda: "k1", Source("a", "k1"), ProviderChain([Source("a", "k1")])):
+        assert as_provider(given).get_credential().secret.reveal() == "k1"
+    with pytest.raises(TypeError, match="not int"):
+        as_provider(7)
+    remote = Source("a", "k1", remote=True)
+    provider = as_provider(remote)
+    for _ in range(3):
+        provider.get_credential()
+    assert remote.asked == 1
+
+
+def test_a_subclass_of_ours_that_overrides_a_getter_is_asked_through_it(ask: Asker) -> None:
+    class Audited(ExplicitProvider):
+        asked = 0
+
+        def get_credential(self) -> Credential:
+            Audited.asked += 1
+            return super().get_credential()
+
+    assert ask(ProviderChain([Audited("k1")])).secret.reveal() == "k1"
+    assert Audited.asked == 1

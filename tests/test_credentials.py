@@ -1,0 +1,253 @@
+from __future__ import annotations
+
+import copy
+import dataclasses
+import hashlib
+import json
+import logging
+import pickle
+import pprint
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from vectorshift.credentials import LONGEST_KEY, Credential, Secret, fingerprint, parse_key
+from vectorshift.errors import CredentialConfigurationError, CredentialError, CredentialNotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+KEY = "vs-Xq7fL0nevertobeseen"
+NAME = "#" + hashlib.sha256(KEY.encode()).hexdigest()[:8]
+PLAIN = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=40)
+
+MASKS: dict[str, Callable[[object], str]] = {
+    "str": str,
+    "repr": repr,
+    "ascii": ascii,
+    "format": lambda s: f"{s}",
+    "format with conversions": lambda s: f"{s!r} {s!s} {s!a}",
+    "format with a width": "{:>40}".format,
+    "percent s": "%s".__mod__,
+    "percent r": "%r".__mod__,
+    "percent with a width": "%40.30s".__mod__,
+    "in a list": lambda s: str([s]),
+    "in a dict": lambda s: f"{ ({'k': s}) }",
+    "pprint": pprint.pformat,
+    "pickle": lambda s: str(pickle.dumps(s)) + str(pickle.loads(pickle.dumps(s))),
+    "old pickle": lambda s: str(pickle.dumps(s, 0)),
+    "copy": lambda s: repr(copy.copy(s)),
+    "deepcopy": lambda s: repr(copy.deepcopy([s])),
+    "json with default": lambda s: json.dumps(s, default=str),
+}
+
+
+@pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS)
+def test_a_secret_masks_itself(mask: Callable[[object], str]) -> None:
+    assert KEY not in mask(Secret(KEY))
+    assert mask(Secret(KEY))
+
+
+@pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS)
+def test_a_credential_masks_its_secret(mask: Callable[[object], str]) -> None:
+    assert KEY not in mask(Credential(secret=Secret(KEY), source="env:X", provider="env"))
+
+
+def test_a_log_line_shows_the_fingerprint(caplog: pytest.LogCaptureFixture) -> None:
+    secret = Secret(KEY)
+    credential = Credential(secret=secret, source="env:X", provider="env")
+    with caplog.at_level(logging.DEBUG):
+        logging.getLogger("user").debug("%s %r %s %r %20s", secret, secret, credential, credential, secret)
+        logging.getLogger("user").debug({"secret": secret})
+    assert NAME in caplog.text
+    assert KEY not in caplog.text
+
+
+def test_a_secret_is_no_string() -> None:
+    secret: Any = Secret(KEY)
+    for use in (json.dumps, bytes, list, len, "".join, lambda s: s + "", lambda s: "" + s, lambda s: s[0]):
+        with pytest.raises(TypeError) as caught:
+            use(secret)
+        assert KEY not in str(caught.value)
+    assert not hasattr(secret, "__dict__")
+
+
+def test_reveal_gives_the_text() -> None:
+    assert Secret(KEY).reveal() == KEY
+
+
+def test_the_fingerprint_is_the_beginning_of_a_sha_256() -> None:
+    assert (fingerprint(KEY), Secret(KEY).fingerprint, str(Secret(KEY))) == (NAME, NAME, NAME)
+    assert repr(Secret(KEY)) == f"Secret({NAME})"
+
+
+def test_secrets_are_equal_by_text_and_never_equal_to_text() -> None:
+    assert Secret(KEY) == Secret(KEY)
+    assert hash(Secret(KEY)) == hash(Secret(KEY))
+    assert Secret(KEY) != Secret(KEY + "x")
+    assert Secret(KEY) != KEY
+    assert Secret("\udcff") == Secret("\udcff")
+
+
+def test_a_pickled_secret_leaves_its_text_behind() -> None:
+    other = pickle.loads(pickle.dumps(Secret(KEY)))
+    assert (str(other), hash(other)) == (NAME, hash(Secret(KEY)))
+    assert other != Secret(KEY)
+    assert other == other
+    assert pickle.loads(pickle.dumps(other)).fingerprint == NAME
+    with pytest.raises(CredentialConfigurationError, match=f"{NAME} was pickled"):
+        other.reveal()
+
+
+@pytest.mark.parametrize("value", [None, KEY.encode(), 5], ids=["None", "bytes", "int"])
+def test_a_secret_of_anything_but_text_is_refused_without_showing_it(
+    value: Any, shown: Callable[[BaseException], str]
+) -> None:
+    with pytest.raises(TypeError, match=f"takes a str, not {type(value).__name__}") as caught:
+        Secret(value)
+    assert KEY not in shown(caught.value)
+
+
+# --- Credential -----------------------------------------------------------------------------------
+
+
+def test_a_credential_prints_source_version_and_fingerprint() -> None:
+    credential = Credential(secret=Secret(KEY), source="vault:secret/vs#api_key", provider="vault", version="3")
+    assert str(credential) == f"vault:secret/vs#api_key@3 {NAME}"
+    assert repr(credential) == f"<Credential vault:secret/vs#api_key@3 {NAME}>"
+    assert str(dataclasses.replace(credential, version=None)) == f"vault:secret/vs#api_key {NAME}"
+
+
+def test_a_credential_wraps_plain_text() -> None:
+    secret: Any = KEY
+    credential = Credential(secret=secret, source="env:X", provider="env")
+    assert credential.secret == Secret(KEY)
+    assert KEY not in repr(dataclasses.asdict(credential))
+
+
+def test_a_credential_is_obtained_now_in_utc_and_lasts() -> None:
+    credential = Credential(secret=Secret(KEY), source="env:X", provider="env")
+    assert credential.obtained_at.tzinfo is timezone.utc
+    assert abs(datetime.now(timezone.utc) - credential.obtained_at) < timedelta(minutes=1)
+    assert (credential.version, credential.expires_at) == (None, None)
+
+
+def test_a_credential_is_immutable_hashable_and_equal_whenever_it_was_obtained() -> None:
+    first = Credential(secret=Secret(KEY), source="env:X", provider="env")
+    later = dataclasses.replace(first, obtained_at=first.obtained_at + timedelta(days=1))
+    assert first == later
+    assert len({first, later}) == 1
+    assert first != dataclasses.replace(first, source="env:Y")
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        first.source = "env:Y"  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        Credential(Secret(KEY), "env:X", "env")  # type: ignore[call-arg]
+
+
+def test_a_credential_survives_pickle_without_the_key() -> None:
+    credential = Credential(secret=Secret(KEY), source="env:X", provider="env", version="3")
+    other = pickle.loads(pickle.dumps(credential))
+    assert str(other) == str(credential)
+    assert other.obtained_at == credential.obtained_at
+    with pytest.raises(CredentialConfigurationError, match="was pickled"):
+        other.secret.reveal()
+
+
+# --- What can be a key ----------------------------------------------------------------------------
+
+
+def parsed(text: str, **more: Any) -> Secret | CredentialError:
+    return parse_key(text, source="env:X", provider="env", **more)
+
+
+def refused(text: str, **more: Any) -> str:
+    flaw = parsed(text, **more)
+    assert isinstance(flaw, CredentialConfigurationError)
+    assert (flaw.source, flaw.provider) == ("env:X", "env")
+    assert flaw.message.startswith("env:X ")
+    return flaw.message
+
+
+@pytest.mark.parametrize(
+    "key", ["vs-1", "sk_2", "x", "!", "~", "{x", "[x", '"', "'a", "Bearer", "a" * LONGEST_KEY, "a=b&c%20", "5"]
+)
+def test_a_key_has_no_prefix_and_no_shape_to_keep(key: str) -> None:
+    assert parsed(key) == Secret(key)
+
+
+@pytest.mark.parametrize("space", [" ", "\n", "\r\n", "\t", "\x0b", "\x0c", "\x85", "\u00a0", "\u2028", "  \n "])
+def test_surrounding_white_space_is_stripped(space: str) -> None:
+    assert parsed(f"{space}{KEY}{space}") == Secret(KEY)
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\n", "\t \r\n"])
+def test_blank_is_not_found_or_wrong_as_the_place_says(blank: str) -> None:
+    assert refused(blank) == "env:X is set but empty."
+    assert isinstance(parsed(blank, blank="not found"), CredentialNotFoundError)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (f"{KEY}\n{KEY}", "line break"),
+        (f"{KEY}\r{KEY}", "line break"),
+        (f"{KEY}é", "outside ASCII"),
+        (f"{KEY}\u200b", "outside ASCII"),
+        (f"\ufeff{KEY}", "outside ASCII"),
+        (f"{KEY}\udcff", "outside ASCII"),
+        (f"{KEY} x", "space or a control"),
+        (f"{KEY}\0", "space or a control"),
+        (f"{KEY}\x7f", "space or a control"),
+        (f'"{KEY}"', "quotation marks"),
+        (f"'{KEY}'", "quotation marks"),
+        (f"`{KEY}`", "quotation marks"),
+        ('""', "quotation marks"),
+        (f"Bearer {KEY}", "Give the key alone"),
+        (f"bearer  {KEY}", "'Bearer '"),
+        ("a" * (LONGEST_KEY + 1), "longer than 8,192"),
+        (f'["{KEY}"]', "JSON array"),
+        ("[" + "9" * 5000 + "]", "JSON array"),
+        ("[" * 2000 + "]" * 2000, "JSON"),
+        ("{}", "fields: none"),
+        (f"map[api_key:{KEY}]", "template"),
+    ],
+)
+def test_what_could_not_be_a_key_is_refused_with_a_hint(text: str, why: str) -> None:
+    message = refused(text)
+    assert why in message
+    assert KEY not in message
+
+
+def test_for_json_the_fields_are_listed_and_the_setting_that_picks_one() -> None:
+    text = json.dumps({"user": "u", "api_key": KEY, "two words": KEY, KEY * 4: "x"})
+    message = refused(text, field_setting="VECTORSHIFT_VAULT_FIELD")
+    assert "with the fields: api_key, user. Name the one that is the key with VECTORSHIFT_VAULT_FIELD." in message
+    assert KEY not in message
+    assert refused(text).endswith("Give the key alone.")
+
+
+@given(st.dictionaries(PLAIN, PLAIN | st.integers() | st.none()) | st.lists(PLAIN | st.floats(allow_nan=False)))
+def test_no_json_object_or_array_is_a_key(document: object) -> None:
+    assert "JSON" in refused(json.dumps(document, separators=(",", ":")))
+
+
+FIXED = {
+    refused(text)
+    for text in ("", "é", "a b", "a\nb", "'a'", "bearer a", "a" * (LONGEST_KEY + 1), "map[a]", "[1]", "[" * 9000)
+}
+
+
+@given(st.text() | PLAIN | PLAIN.map(lambda text: f" {text}\n") | PLAIN.map(lambda text: f"{text} {text}"))
+def test_any_text_is_a_key_of_visible_ascii_or_an_error_of_a_few_fixed_sentences(text: str) -> None:
+    answer = parsed(text)
+    if isinstance(answer, Secret):
+        assert answer.reveal() == text.strip()
+        assert 1 <= len(answer.reveal()) <= LONGEST_KEY
+        assert all("!" <= character <= "~" for character in answer.reveal())
+    else:
+        assert isinstance(answer, CredentialConfigurationError)
+        assume(not text.strip().startswith("{"))  # there the names of the fields are listed
+        assert str(answer) in FIXED

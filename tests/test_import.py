@@ -1,0 +1,149 @@
+"""What importing costs, and that every name is where it is said to be."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import vectorshift
+import vectorshift.providers
+
+HEAVY = {"httpx", "pydantic", "pydantic_settings", "hvac", "boto3", "botocore", "dotenv", "anyio"}
+SLOW = {"dataclasses", "logging", "typing", "asyncio", "inspect", "json", "hashlib", "threading", "datetime"}
+STORES = {"hvac", "boto3", "botocore"}
+SOURCE = Path(vectorshift.__file__)
+
+
+def imported_by(code: str, **environ: str) -> set[str]:
+    """Return the modules that a fresh interpreter has more after `code` than before."""
+    script = f"import sys\nbefore = set(sys.modules)\n{code}\nprint(*sorted(set(sys.modules) - before))"
+    kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "HOME") if name in os.environ}
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", script],
+        env={**kept, **environ},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split())
+
+
+def test_importing_the_package_imports_nothing_else() -> None:
+    before_site = imported_by("import sys, types")
+    extra = imported_by("import vectorshift") - before_site
+    assert not extra & (HEAVY | SLOW)
+    assert {name for name in extra if not name.startswith("vectorshift")} == set()
+
+
+def test_importing_the_package_reads_no_environment_and_no_file() -> None:
+    code = (
+        "events = []\n"
+        "sys.addaudithook(lambda event, args: events.append((event, str(args[0]))) if event in "
+        "('open', 'socket.connect', 'subprocess.Popen') else None)\n"
+        "import vectorshift\n"
+        "opened = [path for _, path in events if not path.endswith(('.py', '.pyc')) and '__pycache__' not in path]\n"
+        "assert not opened, opened"
+    )
+    imported_by(code)
+
+
+def test_importing_the_subpackages_of_providers_and_testing_imports_no_provider() -> None:
+    extra = imported_by("import vectorshift.providers, vectorshift.testing")
+    assert not extra & HEAVY
+    assert not {name for name in extra if name.startswith("vectorshift.providers.")}
+
+
+def test_a_key_given_in_code_is_read_without_any_store() -> None:
+    extra = imported_by("import vectorshift; vectorshift.api_key = 'vs-1'; assert vectorshift.api_key == 'vs-1'")
+    assert not extra & STORES
+
+
+@pytest.mark.parametrize("code", ["get_credential()", "api_key", "warm_up()"])
+def test_a_lookup_that_ends_in_the_environment_imports_no_store(code: str) -> None:
+    extra = imported_by(f"import vectorshift; vectorshift.{code}", VECTORSHIFT_API_KEY="vs-1")
+    assert not extra & STORES
+    assert "pydantic_settings" in extra
+
+
+def test_a_lookup_that_finds_nothing_imports_no_store(tmp_path: Path) -> None:
+    code = f"import os; os.chdir({str(tmp_path)!r})\nimport vectorshift; assert vectorshift.api_key is None"
+    assert not imported_by(code) & STORES
+
+
+# --- The face -------------------------------------------------------------------------------------
+
+
+def test_every_name_of_all_can_be_imported_and_is_the_one_of_its_home() -> None:
+    for name in vectorshift.__all__:
+        if name != "__version__":
+            assert getattr(vectorshift, name).__module__.startswith("vectorshift."), name
+    assert {"Pipeline", "VectorShift", "ProviderChain", "Settings", "Secret", "using"} < set(vectorshift.__all__)
+    assert len(set(vectorshift.__all__)) == len(vectorshift.__all__)
+
+
+def promised(tree: ast.Module) -> dict[str, str]:
+    """Return the names that the `TYPE_CHECKING` block of a module imports for its users, with their homes."""
+    block = next(
+        node for node in tree.body if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING"
+    )
+    return {
+        alias.name: str(node.module)
+        for node in block.body
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("vectorshift")
+        for alias in node.names
+    }
+
+
+def test_what_type_checkers_see_is_what_is_there() -> None:
+    names = promised(ast.parse(SOURCE.read_text("utf-8")))
+    assert set(names) == set(vectorshift.__all__)
+    for name, home in names.items():
+        assert getattr(importlib.import_module(home), name) is getattr(vectorshift, name), name
+
+
+@pytest.mark.parametrize("module", ["providers", "testing"])
+def test_what_type_checkers_see_of_a_subpackage_is_what_is_there(module: str) -> None:
+    package = importlib.import_module(f"vectorshift.{module}")
+    names = promised(ast.parse(Path(str(package.__file__)).read_text("utf-8")))
+    assert set(names) == set(package.__all__) == set(dir(package))
+    for name, home in names.items():
+        assert getattr(importlib.import_module(home), name) is getattr(package, name)
+    with pytest.raises(AttributeError, match="NoSuchName"):
+        package.NoSuchName  # noqa: B018
+
+
+def test_the_providers_are_the_same_in_both_places() -> None:
+    for name in vectorshift.providers.__all__:
+        assert getattr(vectorshift, name) is getattr(vectorshift.providers, name)
+
+
+def test_dir_shows_every_name() -> None:
+    assert set(vectorshift.__all__) <= set(dir(vectorshift))
+
+
+@pytest.mark.parametrize("name", ["Agent", "KnowledgeBase", "Table", "Chatbot", "Workflow"])
+def test_a_name_of_the_official_sdk_says_that_it_is_not_part_of_this_package(name: str) -> None:
+    with pytest.raises(ImportError, match=f"{name} is not part of this package. docs/migrate.md"):
+        exec(f"from vectorshift import {name}")
+    with pytest.raises(ImportError, match="is not part of this package"):
+        getattr(vectorshift, name)
+
+
+def test_a_name_that_is_nowhere_is_an_attribute_error() -> None:
+    assert not hasattr(vectorshift, "no_such_name")
+    with pytest.raises(ImportError, match="cannot import name 'NoSuchName'"):
+        exec("from vectorshift import NoSuchName")
+
+
+def test_a_star_import_asks_no_source_for_a_key() -> None:
+    names: dict[str, object] = {}  # to read `api_key` is to walk the chain
+    exec("from vectorshift import *", names)
+    assert "api_key" not in names

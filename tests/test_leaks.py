@@ -1,0 +1,342 @@
+"""For each way to fail: no key in the log at any level, in the error, in its chain, in traceback locals, in pickles."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import pickle
+import traceback
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.fakes import Echo, RawServer, Received, Rotating
+
+import vectorshift
+from vectorshift import (
+    AsyncVectorShift,
+    CachingProvider,
+    Credential,
+    CredentialAuth,
+    CredentialStoreUnavailableError,
+    EnvProvider,
+    ExplicitProvider,
+    ProviderChain,
+    Secret,
+    VectorShift,
+    VectorshiftError,
+)
+from vectorshift.testing import FakeVectorShift
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.anyio
+
+MARK = "3f9c2e71d8a04b56"
+"""Stands in every key of this file, and nowhere else."""
+KEY = f"vs-{MARK}"
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeVectorShift]:
+    with FakeVectorShift() as running:
+        monkeypatch.setenv("VECTORSHIFT_BASE_URL", running.base_url)
+        vectorshift.reset()
+        yield running
+        vectorshift.reset()
+
+
+@pytest.fixture(params=["sync", "async"])
+def colour(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+async def failure(colour: str, credentials: Any = None, **given: Any) -> VectorshiftError:
+    """Return what a call raises."""
+    try:
+        if colour == "sync":
+            with VectorShift(credentials, **given) as client:
+                client.request("GET", "/pipelines", query={"limit": 1})
+        else:
+            async with AsyncVectorShift(credentials, **given) as aclient:
+                await aclient.request("GET", "/pipelines", query={"limit": 1})
+    except VectorshiftError as error:
+        return error
+    raise AssertionError("the call did not fail")
+
+
+def chain_of(error: BaseException | None) -> Iterator[BaseException]:
+    """Every error that can be reached, also those whose printing is suppressed."""
+    seen: set[int] = set()
+    waiting = [error]
+    while waiting:
+        found = waiting.pop()
+        if found is None or id(found) in seen:
+            continue
+        seen.add(id(found))
+        yield found
+        waiting += [found.__cause__, found.__context__]
+
+
+def frames_of_the_package(error: BaseException) -> list[str]:
+    """What a crash reporter would show: the locals of each frame but those of this test's own files."""
+    shown: list[str] = []
+    for each in chain_of(error):
+        summary = traceback.TracebackException.from_exception(each, capture_locals=True)
+        shown += [
+            f"{frame.filename}:{frame.lineno} {frame.name} {frame.locals}"
+            for frame in summary.stack
+            if "/tests/" not in frame.filename
+        ]
+    return shown
+
+
+def assert_silent(error: VectorshiftError, caplog: pytest.LogCaptureFixture, mark: str = MARK) -> None:
+    for each in chain_of(error):
+        for text in (str(each), repr(each), repr(each.args), repr(vars(each))):
+            assert mark not in text
+    for shown in frames_of_the_package(error):
+        assert mark not in shown
+    assert mark not in "".join(traceback.format_exception(error))
+    assert mark.encode() not in pickle.dumps(error)
+    assert mark not in repr(vars(pickle.loads(pickle.dumps(error)))) + repr(vars(copy.copy(error)))
+    for record in caplog.records:
+        assert mark not in record.getMessage() + repr(record.args) + repr(record.exc_info)
+
+
+@pytest.fixture(autouse=True)
+def _every_logger_at_debug(caplog: pytest.LogCaptureFixture) -> None:
+    names = [*logging.Logger.manager.loggerDict, "httpx", "httpcore.http11", "httpcore.connection", "asyncio"]
+    for name in names:
+        caplog.set_level(logging.DEBUG, logger=name)
+    caplog.set_level(logging.DEBUG)
+
+
+# --- The API fails ---
+
+
+async def test_refused(colour: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture) -> None:
+    error = await failure(colour, KEY)
+    assert Secret(KEY).fingerprint in str(error)
+    assert_silent(error, caplog)
+    assert {record.name.partition(".")[0] for record in caplog.records} >= {"httpx", "httpcore"}
+
+
+async def test_refused_with_a_newer_key(colour: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture) -> None:
+    assert_silent(await failure(colour, Rotating(KEY, KEY + "-2")), caplog)
+
+
+async def test_refused_while_the_store_fails(
+    colour: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert_silent(await failure(colour, Rotating(KEY, CredentialStoreUnavailableError("away."))), caplog)
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 422, 429, 500])
+async def test_answered_with_a_failure(
+    colour: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture, status: int
+) -> None:
+    api.fail_next(status)
+    assert_silent(await failure(colour, KEY), caplog)
+
+
+async def test_lacking_the_scope(colour: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture) -> None:
+    api.create_key(key=KEY, scopes=())
+    assert_silent(await failure(colour, KEY), caplog)
+
+
+@pytest.mark.parametrize(("status", "body"), [(401, "you sent {}"), (200, '{{"status":"failed","error":"{}"}}')])
+async def test_a_server_that_echoes_the_key(
+    colour: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture, status: int, body: str
+) -> None:
+    def answers(request: Received) -> tuple[int, dict[str, str], bytes]:
+        return status, {}, body.format(request.authorization).encode()
+
+    with Echo(answers) as server:
+        assert_silent(await failure(colour, KEY, base_url=server.origin), caplog)
+
+
+async def test_a_connection_that_is_refused(
+    colour: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture
+) -> None:
+    api.close()
+    assert_silent(await failure(colour, KEY), caplog)
+
+
+async def test_a_connection_that_is_dropped(
+    colour: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture
+) -> None:
+    api.drop_next(times=2)
+    assert_silent(await failure(colour, KEY), caplog)
+
+
+async def test_an_answer_that_does_not_come(
+    colour: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture
+) -> None:
+    api.latency = 30
+    assert_silent(await failure(colour, KEY, timeout=0.2), caplog)
+
+
+async def test_an_answer_that_is_cut_off(colour: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture) -> None:
+    with RawServer(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\ncut") as server:
+        assert_silent(await failure(colour, KEY, base_url=server.origin), caplog)
+
+
+async def test_plain_http_to_another_machine(
+    colour: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert_silent(await failure(colour, KEY, base_url="http://api.example.com/v1"), caplog)
+
+
+# --- There is no key, or one that is none ---
+
+MALFORMED = {
+    "a line break": f"vs-\n{MARK}",
+    "no ascii": f"vs-ä{MARK}",
+    "a space": f"vs- {MARK}",
+    "quotation marks": f'"vs-{MARK}"',
+    "Bearer": f"Bearer vs-{MARK}",
+    "json": f'{{"api_key": "vs-{MARK}"}}',
+    "a json array": f'["vs-{MARK}"]',
+    "a printed map": f"map[api_key:vs-{MARK}]",
+    "too long": MARK * 600,
+    "a control character": f"vs-\x01{MARK}",
+}
+
+
+def _in_the_environment(text: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("VECTORSHIFT_API_KEY", text)
+    return "env:VECTORSHIFT_API_KEY"
+
+
+def _in_a_key_file(text: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    (folder / "key").write_text(text, encoding="utf-8")
+    monkeypatch.setenv("VECTORSHIFT_API_KEY_FILE", str(folder / "key"))
+    return f"file:{folder / 'key'}"
+
+
+def _in_a_dotenv_file(text: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    (folder / ".env").write_text(f"VECTORSHIFT_API_KEY='{escaped}'\n", encoding="utf-8")
+    return "dotenv:"
+
+
+def _assigned(text: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setattr(vectorshift, "api_key", text)
+    return "explicit:api_key"
+
+
+def _returned(text: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setattr(vectorshift, "api_key", lambda: text)
+    return "explicit:api_key"
+
+
+Place = Callable[[str, "Path", pytest.MonkeyPatch], str]
+PLACES: list[Place] = [_in_the_environment, _in_a_key_file, _in_a_dotenv_file, _assigned, _returned]
+
+
+@pytest.mark.parametrize("flaw", list(MALFORMED))
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: place.__name__.strip("_"))
+async def test_a_malformed_key_is_refused_where_it_is_found(
+    colour: str,
+    api: FakeVectorShift,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    place: Place,
+    flaw: str,
+) -> None:
+    source = place(MALFORMED[flaw], tmp_path, monkeypatch)
+    vectorshift.reset()
+    error = await failure(colour)
+    assert isinstance(error, vectorshift.CredentialConfigurationError)
+    assert source in str(error)
+    assert_silent(error, caplog)
+    assert api.requests == []
+
+
+async def test_a_missing_key_beside_a_key_of_something_else(
+    colour: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text(f"OTHER_SECRET={KEY}\n")
+    assert_silent(await failure(colour), caplog)
+
+
+async def test_a_callable_that_raises_with_the_key_in_its_text(
+    colour: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken() -> str:
+        key = KEY
+        raise KeyError(key)
+
+    assert_silent(await failure(colour, broken), caplog)
+
+
+# --- What holds a key and is printed ---
+
+
+def _holders() -> dict[str, Callable[[], object]]:
+    credential = Credential(secret=Secret(KEY), source="fake:here", provider="fake", version="3")
+    explicit = ExplicitProvider(KEY)
+    chain = ProviderChain([explicit, CachingProvider(Rotating(KEY))])
+    return {
+        "Secret": lambda: Secret(KEY),
+        "Credential": lambda: credential,
+        "ExplicitProvider": lambda: explicit,
+        "EnvProvider": EnvProvider,
+        "ProviderChain": lambda: chain,
+        "CachingProvider": lambda: CachingProvider(Rotating(KEY)),
+        "a description": explicit.describe,
+        "CredentialAuth": lambda: CredentialAuth(KEY, origin="https://api.example.com"),
+        "VectorShift": lambda: VectorShift(KEY),
+        "AsyncVectorShift": lambda: AsyncVectorShift(KEY),
+        "the module": lambda: vectorshift,
+    }
+
+
+@pytest.mark.parametrize("name", list(_holders()))
+def test_what_holds_a_key_prints_without_it(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VECTORSHIFT_API_KEY", KEY)
+    held = _holders()[name]()
+    if isinstance(held, EnvProvider | ExplicitProvider | ProviderChain | CachingProvider):
+        assert held.get_credential().secret.reveal() == KEY
+    for text in (repr(held), str(held), f"{held}", repr([held]), repr({"a": held})):
+        assert MARK not in text
+
+
+def test_the_module_attribute_prints_masked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vectorshift, "api_key", KEY)
+    assert vectorshift.api_key == KEY
+    assert MARK not in repr(vectorshift.api_key) + repr([vectorshift.api_key])
+    assert MARK.encode() not in pickle.dumps(vectorshift.api_key)
+
+
+@pytest.mark.parametrize("name", ["Secret", "Credential"])
+def test_what_holds_a_key_pickles_without_it(name: str) -> None:
+    assert MARK.encode() not in pickle.dumps(_holders()[name]())
+
+
+def test_a_request_prints_without_the_key_that_is_stamped_on_it() -> None:
+    import httpx
+
+    request = httpx.Request("GET", "https://api.example.com/x")
+    next(CredentialAuth(KEY, origin="https://api.example.com").sync_auth_flow(request))
+    assert request.headers["Authorization"] == f"Bearer {KEY}"
+    assert MARK not in repr(request) + repr(request.headers) + repr(request.extensions)
+
+
+def test_events_hold_no_key(caplog: pytest.LogCaptureFixture) -> None:
+    events: list[vectorshift.CredentialEvent] = []
+    stop = vectorshift.on_event(events.append)
+    try:
+        chain = ProviderChain([Rotating(KEY, KEY + "-2")])
+        chain.get_credential()
+        chain.get_credential()
+    finally:
+        stop()
+    assert [event.kind for event in events] == ["resolved", "rotated"]
+    for event in events:
+        assert MARK not in repr(event) + str(event)
+        assert MARK.encode() not in pickle.dumps(event)
+    assert MARK not in caplog.text
