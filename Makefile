@@ -31,7 +31,7 @@ bench: $(VENV)/.bench ## Measure speed and memory, beside other libraries where 
 	@$(BIN)/python -m benchmarks
 
 soak: $(VENV)/.dev ## The long campaigns that CI leaves out
-	@$(BIN)/python -m pytest tests -m soak --override-ini addopts=-ra
+	@$(BIN)/python -m pytest -m soak
 
 build: $(VENV)/.dev ## Build the wheel and the source distribution into dist/
 	@$(BIN)/python -m build --outdir dist

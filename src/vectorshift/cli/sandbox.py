@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -158,7 +159,7 @@ def _ask_in_vain(stage: Stage) -> _Row:
             "none: AuthenticationError",
             "-",
             "-",
-            "not sent",
+            "none",
             (time.perf_counter() - began) * 1000,
             "" if quiet else "without a key, a request was sent",
         )
@@ -166,8 +167,10 @@ def _ask_in_vain(stage: Stage) -> _Row:
 
 
 def _table(rows: list[_Row]) -> Table:
-    table = Table(title="Pipeline.list(), while the sources are taken away one by one")
-    for heading in ("source of the key", "fingerprint", "organisation", "HTTP status"):
+    table = Table(
+        title="Pipeline.list(), while the sources are taken away one by one", box=box.SIMPLE_HEAD, pad_edge=False
+    )
+    for heading in ("source of the key", "fingerprint", "organisation", "HTTP\nstatus"):
         table.add_column(heading, overflow="fold")
     table.add_column("ms", justify="right")
     for row in rows:
