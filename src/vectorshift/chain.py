@@ -79,6 +79,7 @@ class ProviderChain(AnsweringProvider):
             )
 
         self.providers: tuple[AnsweringProvider, ...] = tuple(map(fresh, providers))
+        self._peeks = tuple((each.peek, each.on_missing == "stop") for each in self.providers)
         self._load_timeout, self._monotonic = load_timeout, clock.monotonic
         self._win: _Win | None = None
         self._neighbours: AnsweringProvider | None = None
@@ -135,13 +136,13 @@ class ProviderChain(AnsweringProvider):
         win = self._win
         if win is None:
             return None
-        for provider in self.providers:
-            answer = provider.peek()
+        for peek, stops_if_missing in self._peeks:
+            answer = peek()
             if answer is None:
                 return None
             if answer.__class__ is Credential:
                 return answer if answer is win.credential else None
-            if provider.on_missing == "stop" or not isinstance(answer, CredentialNotFoundError):
+            if stops_if_missing or not isinstance(answer, CredentialNotFoundError):
                 return None
         return None
 

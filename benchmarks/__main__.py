@@ -1,0 +1,42 @@
+"""Measure, and print the figures side by side: `python -m benchmarks [PART ...]`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+from importlib.metadata import version
+
+from benchmarks.calls import calls
+from benchmarks.imports import imports
+from benchmarks.lookups import lookups
+from benchmarks.memory import memory
+from benchmarks.stampede import stampede
+from benchmarks.surroundings import clean_surroundings, stand_in_api
+from benchmarks.tasks import tasks
+
+_ALONE = {"imports": imports, "lookups": lookups, "stampede": stampede}
+_WITH_API = {"calls": calls, "tasks": tasks, "memory": memory}
+_COMPARED = ("vectorshift", "httpx", "openai", "anthropic", "stripe", "botocore", "google-auth")
+
+
+def main() -> None:
+    """Run the parts that are named, or all of them."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure speed and memory.")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join([*_ALONE, *_WITH_API]))
+    parts = parser.parse_args().parts or [*_ALONE, *_WITH_API]
+    if unknown := [part for part in parts if part not in _ALONE and part not in _WITH_API]:
+        parser.error(f"there is no part {unknown[0]!r}; there are {', '.join([*_ALONE, *_WITH_API])}")
+    print(f"Python {platform.python_version()}, {platform.system()}, {os.cpu_count()} cores")
+    print(", ".join(f"{name} {version(name)}" for name in _COMPARED), flush=True)
+    with clean_surroundings():
+        for part in parts:
+            if part in _ALONE:
+                _ALONE[part]()
+            else:
+                with stand_in_api() as api:
+                    _WITH_API[part](api)
+
+
+if __name__ == "__main__":
+    main()
