@@ -13,7 +13,7 @@ help: ## List what there is to run
 demo: $(VENV)/.sandbox ## Run the main job against real servers on loopback
 	@$(BIN)/vectorshift sandbox
 
-test: $(VENV)/.dev ## Run the tests
+test: $(VENV)/.test ## Run the tests
 	@$(BIN)/python -m pytest
 
 check: $(VENV)/.dev ## Lint, types, import directions, docs
@@ -30,7 +30,7 @@ docs: $(VENV)/.dev ## Serve the documentation on loopback
 bench: $(VENV)/.bench ## Measure speed and memory, beside other libraries where that makes sense
 	@$(BIN)/python -m benchmarks
 
-soak: $(VENV)/.dev ## The long campaigns that CI leaves out
+soak: $(VENV)/.test ## The long campaigns that CI leaves out
 	@$(BIN)/python -m pytest -m soak
 
 build: $(VENV)/.dev ## Build the wheel and the source distribution into dist/
@@ -51,9 +51,13 @@ $(VENV)/.sandbox: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@$(PIP) install -c constraints.txt -e '.[sandbox]'
 	@touch $@
 
+$(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@$(PIP) install -c constraints.txt -e '.[sandbox]' --group test
+	@touch $@ $(VENV)/.sandbox
+
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@$(PIP) install -c constraints.txt -e '.[sandbox]' --group dev
-	@touch $@ $(VENV)/.sandbox
+	@touch $@ $(VENV)/.test $(VENV)/.sandbox
 
 $(VENV)/.bench: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@$(PIP) install -c constraints.txt -e '.[sandbox]' --group bench
