@@ -23,6 +23,7 @@ from vectorshift import (
     VectorShift,
     using,
 )
+from vectorshift.context import AMBIENT
 from vectorshift.testing import FakeVectorShift
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class Asker:
             answer = await Pipeline.alist(verbose=True, client=client)
         return str(answer["objects"][0]["org_name"])
 
-    def client(self, credentials: Any = None) -> Any:
+    def client(self, credentials: Any = AMBIENT) -> Any:
         kind = VectorShift if self.colour == "sync" else AsyncVectorShift
         return kind(credentials, base_url=self.api.base_url)
 
@@ -266,7 +267,7 @@ def test_a_client_of_the_process_that_is_replaced_is_closed(api: FakeVectorShift
     import weakref
 
     Pipeline.list()
-    http = weakref.ref(vectorshift.ambient.sync_client()._pool.get())
+    http = weakref.ref(vectorshift.ambient.sync_client()._pool._idle[0])
     mine = VectorShift(api.create_key())
     vectorshift.configure(client=mine)
     found = http()

@@ -406,7 +406,7 @@ def test_the_error_says_that_the_source_still_holds_the_key() -> None:
     fingerprint = Credential(secret="same", source="", provider="").fingerprint
     assert (error.source, error.fingerprint) == ("fake:here", fingerprint)
     assert f"fake:here {fingerprint}" in str(error)
-    assert "still holds the same key" in str(error)
+    assert "is what fake:here still held when it was last asked" in str(error)
 
 
 def test_the_error_names_the_failure_of_a_store_that_could_not_be_asked() -> None:
@@ -448,6 +448,6 @@ def test_the_error_after_a_redirect_within_the_origin_says_what_was_done() -> No
         Echo(answers) as server,
         httpx.Client(follow_redirects=True, trust_env=False) as http,
         VectorShift(Rotating("same"), base_url=server.origin, http_client=http) as client,
-        pytest.raises(AuthenticationError, match="still holds the same key"),
+        pytest.raises(AuthenticationError, match="still held when it was last asked"),
     ):
         client.request("GET", "/x")

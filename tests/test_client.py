@@ -34,6 +34,7 @@ from vectorshift import (
     VectorShift,
     VectorshiftApiError,
 )
+from vectorshift.context import AMBIENT
 from vectorshift.testing import FakeVectorShift
 
 if TYPE_CHECKING:
@@ -215,7 +216,7 @@ async def test_a_key_without_the_scope_is_denied(call: Caller, api: FakeVectorSh
 
 
 async def test_with_no_key_anywhere_nothing_is_sent(call: Caller, api: FakeVectorShift) -> None:
-    for credentials in (None, EnvProvider()):
+    for credentials in (AMBIENT, EnvProvider()):
         with pytest.raises(MissingCredentialError) as caught:
             await call(api.base_url, credentials)
         assert isinstance(caught.value, AuthenticationError)

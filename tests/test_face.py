@@ -407,6 +407,9 @@ def test_configure_sets_what_is_given() -> None:
     vectorshift.configure(credentials=EnvProvider("TEAM_KEY"))
     assert read() is None
     vectorshift.configure(settings=Settings(env_file="none.env"))
+    assert read() is None  # credentials that were given stay
+    vectorshift.reset()
+    vectorshift.configure(settings=Settings(env_file="none.env"))
     with pytest.raises(CredentialConfigurationError, match=r"none\.env cannot be read"):
         read()
 

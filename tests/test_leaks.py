@@ -26,6 +26,7 @@ from vectorshift import (
     VectorShift,
     VectorshiftError,
 )
+from vectorshift.context import AMBIENT
 from vectorshift.testing import FakeVectorShift
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def colour(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-async def failure(colour: str, credentials: Any = None, **given: Any) -> VectorshiftError:
+async def failure(colour: str, credentials: Any = AMBIENT, **given: Any) -> VectorshiftError:
     """Return what a call raises."""
     try:
         if colour == "sync":

@@ -299,5 +299,5 @@ def __dir__() -> "list[str]":
     return sorted({*globals(), *__all__})
 
 
-globals()["api_key"] = None
+globals().setdefault("api_key", None)  # a reload keeps it
 sys.modules[__name__].__class__ = _Face

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import atexit
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from vectorshift.client import AsyncVectorShift, VectorShift
 from vectorshift.context import AMBIENT
@@ -48,13 +48,14 @@ class _Clients:
 
 
 _clients = _Clients()
+C = TypeVar("C", bound="VectorShift | AsyncVectorShift")
 
 
 def sync_client(client: VectorShift | None = None) -> VectorShift:
     """Return the client that a sync call uses: the one it names, else that of the process."""
-    given = client or _clients.given_sync
+    given = _clients.given_sync if client is None else client
     if given is not None:
-        return given
+        return _checked(given, VectorShift, "A sync call")
     with _clients.lock:
         if _clients.sync is None:
             _clients.sync = VectorShift()
@@ -63,13 +64,19 @@ def sync_client(client: VectorShift | None = None) -> VectorShift:
 
 def async_client(client: AsyncVectorShift | None = None) -> AsyncVectorShift:
     """Return the client that an async call uses: the one it names, else that of the process."""
-    given = client or _clients.given_async
+    given = _clients.given_async if client is None else client
     if given is not None:
-        return given
+        return _checked(given, AsyncVectorShift, "An async call")
     with _clients.lock:
         if _clients.asynchronous is None:
             _clients.asynchronous = AsyncVectorShift()
         return _clients.asynchronous
+
+
+def _checked(client: C, kind: type[C], what: str) -> C:
+    if not isinstance(cast("object", client), kind):
+        raise TypeError(f"{what} takes an instance of {kind.__name__} as client=, not of {type(client).__name__}.")
+    return client
 
 
 def configure(
@@ -88,8 +95,15 @@ def configure(
     Raises:
         TypeError: `credentials` or `client` is none of these.
     """
-    if client is not None and not isinstance(client, VectorShift | AsyncVectorShift):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(f"client should be a VectorShift or an AsyncVectorShift, not {type(client).__name__}.")
+    wrong = None
+    given = cast("object", client)
+    if given is not None and not isinstance(given, VectorShift | AsyncVectorShift):
+        wrong = f"client should be a VectorShift or an AsyncVectorShift, not {type(client).__name__}."
+    elif settings is not None and not hasattr(settings, "load_timeout"):
+        wrong = f"settings should be Settings(...), not {type(settings).__name__}."
+    if wrong is not None:
+        del credentials  # a traceback may show locals
+        raise TypeError(wrong)
     try:
         AMBIENT.configure(settings, credentials)
     finally:
@@ -123,14 +137,16 @@ async def awarm_up() -> None:
 
 def close() -> None:
     """Close the connections of the sync client of the process. Runs at exit; a later call opens new ones."""
-    if _clients.sync is not None:
-        _clients.sync.close()
+    made = _clients.sync
+    if made is not None:
+        made.close()
 
 
 async def aclose() -> None:
     """Close the connections that the running event loop has in the async client of the process."""
-    if _clients.asynchronous is not None:
-        await _clients.asynchronous.aclose()
+    made = _clients.asynchronous
+    if made is not None:
+        await made.aclose()
 
 
 atexit.register(close)

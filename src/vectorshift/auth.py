@@ -41,7 +41,7 @@ class Refusal:
         if not isinstance(new, Credential):
             return f"The key {old} was refused, and its source could not be asked for a newer one: {new.message}"
         if new.secret == old.secret:
-            return f"The key {old} was refused. {old.source} was asked again and still holds the same key."
+            return f"The key {old} was refused, and is what {old.source} still held when it was last asked."
         if self.resent:
             return f"The key {old} was refused, and so was {new.fingerprint}, which {new.source} holds now."
         if (new.provider, new.source) != (old.provider, old.source):
@@ -60,7 +60,8 @@ class CredentialAuth(httpx.Auth):
 
     On a 401 the provider is asked again, and if the same source has another key by then, the request is sent
     once more with it. An `Authorization` header that the caller set wins. Works with sync and async clients of
-    httpx, is shared by threads and event loops, and never blocks an event loop.
+    httpx, is shared by threads and event loops, and never blocks an event loop. One request asks one and the same
+    provider, whatever is configured meanwhile.
 
     Args:
         provider: a `CredentialProvider`, or a key, or a callable of either colour that returns one.
@@ -85,23 +86,17 @@ class CredentialAuth(httpx.Auth):
         """Drive `_steps` for a sync client."""
         steps = self._steps(request)
         step = next(steps, None)
+        provider = self.provider.resolved() if isinstance(step, Ask) else self.provider
         while step is not None:
-            step = _next(steps, self._answer(step) if isinstance(step, Ask) else (yield step))
+            step = _next(steps, _answer(provider, step) if isinstance(step, Ask) else (yield step))
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """Drive `_steps` for an async client."""
         steps = self._steps(request)
         step = next(steps, None)
+        provider = await self.provider.aresolved() if isinstance(step, Ask) else self.provider
         while step is not None:
-            step = _next(steps, await self._aanswer(step) if isinstance(step, Ask) else (yield step))
-
-    def _answer(self, ask: Ask) -> Answer:
-        answer = self.provider.peek() if ask is PLAIN_ASK else None
-        return self.provider.lookup(ask) if answer is None else answer
-
-    async def _aanswer(self, ask: Ask) -> Answer:
-        answer = self.provider.peek() if ask is PLAIN_ASK else None
-        return await self.provider.alookup(ask) if answer is None else answer
+            step = _next(steps, await _aanswer(provider, step) if isinstance(step, Ask) else (yield step))
 
     def _steps(self, request: httpx.Request) -> Steps:
         """Yield what to ask the provider and what to send to the server, for drivers of either colour."""
@@ -129,6 +124,16 @@ class CredentialAuth(httpx.Auth):
         """Whether this is a 401 of the origin itself, not of a place that it redirected to."""
         assert isinstance(response, httpx.Response)
         return response.status_code == 401 and origin_of(response.request.url) == self._origin
+
+
+def _answer(provider: AnsweringProvider, ask: Ask) -> Answer:
+    answer = provider.peek() if ask is PLAIN_ASK else None
+    return provider.lookup(ask) if answer is None else answer
+
+
+async def _aanswer(provider: AnsweringProvider, ask: Ask) -> Answer:
+    answer = provider.peek() if ask is PLAIN_ASK else None
+    return await provider.alookup(ask) if answer is None else answer
 
 
 Steps = Generator["Ask | httpx.Request", "Answer | httpx.Response", None]

@@ -26,6 +26,7 @@ DEFAULT_MAX_STALE: Final = 86_400.0
 DEFAULT_LOAD_TIMEOUT: Final = 10.0
 
 _LOADS_AT_MOST = 2
+_GIVEN_UP_AFTER = 60.0
 
 
 @dataclass(eq=False, slots=True)
@@ -71,14 +72,17 @@ class CachingProvider(AnsweringProvider):
         self.provider: AnsweringProvider = inner
         self.name, self.on_error, self.on_missing = inner.name, inner.on_error, inner.on_missing
         self._policy = Policy(ttl=ttl if inner.ttl is None else inner.ttl, max_stale=max_stale)
+        if isinstance(provider, CachingProvider):
+            self._policy = provider._policy
         self._load_timeout = load_timeout
+        self._given_up = max(_GIVEN_UP_AFTER, 6 * load_timeout)
         self._wall, self._monotonic, self._random = clock.time, clock.monotonic, random
         self._state = State()
         self._after_fork()
         renew_after_fork(self)
 
     def _after_fork(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may ask while its thread is in here
         self._loads: list[_Load] = []
         self._newest: _Load | None = None
 
@@ -113,8 +117,11 @@ class CachingProvider(AnsweringProvider):
             return state.failure
         if verdict is Verdict.WAIT:
             return None
-        with self._lock:
-            self._join_or_begin(self._now())
+        with self._lock:  # the load that made it stale may have landed meanwhile
+            now = self._now()
+            load = self._join_or_begin(now) if decide(self._state, now) is Verdict.REFRESH else None
+        if isinstance(load, _Load):
+            self._depart(load)
         return state.credential
 
     def lookup(self, ask: Ask) -> Answer:
@@ -149,13 +156,17 @@ class CachingProvider(AnsweringProvider):
         """Yield the loads that this caller has to wait for; return its answer."""
         if ask.refused is not None:
             self._mark(ask.refused)
+        elif (answer := self.peek()) is not None:
+            return answer
         while True:
             step = self._board(ask)
             if not isinstance(step, _Load):
                 return step
+            if not self._depart(step):
+                return self._hidden(self.no_thread(), ask)
             yield step
             if step.answer is None:
-                return self._hidden(self._unavailable(f"did not answer within {self._load_timeout:g} s."), ask)
+                return self._hidden(self._too_slow(ask, asked), ask)
             if _settles(step, ask, asked):
                 return self._hidden(step.answer, ask)
 
@@ -171,8 +182,6 @@ class CachingProvider(AnsweringProvider):
             verdict = decide(state, now)
             if verdict is Verdict.WAIT:
                 return self._join_or_begin(now)
-            if verdict is Verdict.REFRESH:
-                self._join_or_begin(now)
             answer = state.failure if verdict is Verdict.FAIL else credential
             assert answer is not None
             return answer
@@ -206,17 +215,25 @@ class CachingProvider(AnsweringProvider):
     def _join_or_begin(self, now: Moment) -> _Load | CredentialStoreUnavailableError:
         if self._joinable(now):
             return self._loads[-1]
+        self._loads = [load for load in self._loads if not passed(later(load.began, self._given_up), now)]
         if len(self._loads) >= _LOADS_AT_MOST:
-            return self._unavailable("has answered neither of the last two requests, and is not asked a third time.")
+            return self._unavailable("has answered neither of two requests, and is not asked a third time so soon.")
         load = _Load(now)
-        try:
-            load.flight = Flight(lambda: self._load_into(load))
-        except RuntimeError:
-            return self._unavailable("cannot be asked: no thread can be started (too many, or the process is ending).")
+        load.flight = Flight(lambda: self._load_into(load))
         self._loads.append(load)
         self._newest = load
         self._state = replace(self._state, owed=False)
         return load
+
+    def _depart(self, load: _Load) -> bool:
+        """Start a load that was reserved, outside the lock; return False if no thread can be started."""
+        try:
+            load.flight.depart()
+        except RuntimeError:
+            with self._lock:
+                self._loads = [other for other in self._loads if other is not load]
+            return False
+        return True
 
     def _load_into(self, load: _Load) -> None:
         """Ask the store, and keep what it says if no newer load began. Runs in a thread of its own."""
@@ -242,6 +259,14 @@ class CachingProvider(AnsweringProvider):
             load.answer = (after.failure or after.credential) if load.counts else answer
         if load.counts and after.remind_at != before.remind_at and after.failure and after.credential:
             self._tell("served_stale" if before.failure else "refresh_failed", after.credential, after.failure)
+
+    def _too_slow(self, ask: Ask, asked: Moment) -> CredentialStoreUnavailableError:
+        left = self._load_timeout if ask.deadline is None else max(0.0, ask.deadline - asked[1])
+        if left >= self._load_timeout / 2:
+            return self._unavailable(f"did not answer within {self._load_timeout:g} s.")
+        return self._unavailable(
+            f"did not answer within {left:.1f} s, all that the sources before it had left of {self._load_timeout:g} s."
+        )
 
     def _unavailable(self, what: str) -> CredentialStoreUnavailableError:
         source = self.describe().source

@@ -38,6 +38,10 @@ class Call:
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     timeout: float | None = None
 
+    def __post_init__(self) -> None:
+        if not self.path.startswith("/") or self.path.startswith("//"):
+            raise ValueError(f"The path of a call begins with one slash, such as /pipelines; this is {self.path!r}.")
+
     def request(self, base_url: str, build: Any) -> httpx.Request:
         """Return the request, made by a client's `build_request`."""
         optional: dict[str, Any] = {} if self.timeout is None else {"timeout": self.timeout}

@@ -39,6 +39,7 @@ class _Win:
     """Who answered last, and past whom: kept to notice changes."""
 
     credential: Credential
+    provider: AnsweringProvider
     fallen: tuple[str, ...]
 
 
@@ -78,7 +79,13 @@ class ProviderChain(AnsweringProvider):
                 provider, ttl=ttl, max_stale=max_stale, load_timeout=load_timeout, clock=clock, random=random
             )
 
-        self.providers: tuple[AnsweringProvider, ...] = tuple(map(fresh, providers))
+        given = list(cast("Iterable[object]", providers))
+        del providers
+        wrong = next((type(each).__name__ for each in given if not isinstance(each, CredentialProvider)), None)
+        if wrong is not None:
+            del given  # a traceback may show locals, and it may be a key
+            raise TypeError(f"ProviderChain takes providers, not {wrong}. For a key in code: ExplicitProvider(key).")
+        self.providers: tuple[AnsweringProvider, ...] = tuple(map(fresh, cast("list[CredentialProvider]", given)))
         self._peeks = tuple((each.peek, each.on_missing == "stop") for each in self.providers)
         self._load_timeout, self._monotonic = load_timeout, clock.monotonic
         self._win: _Win | None = None
@@ -203,7 +210,7 @@ class ProviderChain(AnsweringProvider):
         below: tuple[CredentialProvider, ...],
     ) -> None:
         """Let the hot path answer with this credential from now on, and tell what has changed."""
-        win = _Win(winner, tuple(f"{type(error).__name__} {error.source}" for error in fallen))
+        win = _Win(winner, provider, tuple(f"{type(error).__name__} {error.source}" for error in fallen))
         with self._lock:
             before, self._win = self._win, win
         if before is None:
@@ -213,6 +220,8 @@ class ProviderChain(AnsweringProvider):
         if fallen and (before is None or before.fallen != win.fallen):
             for error in fallen:
                 _tell("fell_through", winner, past=error.source, error=error)
+        if isinstance(provider, ProviderChain) and (before is None or before.provider is provider):
+            return  # it has told of it itself
         if before is None:
             _tell("resolved", winner)
             return
@@ -293,19 +302,42 @@ def as_provider(credentials: object) -> AnsweringProvider:
         return credentials
     if isinstance(credentials, CredentialProvider):
         return _chain_of(credentials)
-    if isinstance(credentials, str | Secret) or callable(credentials):
+    if isinstance(credentials, str | Secret) or (callable(credentials) and not isinstance(credentials, type)):
         from vectorshift.providers.explicit import ExplicitProvider
 
         return ProviderChain([ExplicitProvider(cast("Any", credentials))])
-    kind = type(credentials).__name__
+    kind = f"the class {credentials.__name__}" if isinstance(credentials, type) else type(credentials).__name__
     del credentials  # a traceback may show locals
     raise TypeError(f"credentials should be a key, a callable that returns one, or a CredentialProvider, not {kind}.")
 
 
+_KEPT = "_vectorshift_chain"
+_chains_lock = threading.RLock()
+
+
+class _Kept(tuple[int, ProviderChain]):
+    """An owner's id and its chain, kept on the owner; a copy and a pickle of the owner leave it behind."""
+
+    __slots__ = ()
+
+    def __deepcopy__(self, memo: object) -> None:
+        return None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _nothing_kept, ()
+
+
+def _nothing_kept() -> None:
+    return None
+
+
 def _chain_of(provider: CredentialProvider) -> ProviderChain:
-    """Return one and the same chain for a provider, so that its cache outlives a block or a client."""
-    try:
-        kept: ProviderChain = vars(provider).setdefault("_vectorshift_chain", ProviderChain([provider]))
-    except TypeError:  # it has slots, and so no place to keep it in
+    """Return a chain of this one provider, with the cache that it has had for as long as somebody uses it."""
+    if not provider.remote:
         return ProviderChain([provider])
-    return kept
+    with _chains_lock:
+        kept = vars(provider).get(_KEPT)
+        if kept is None or kept[0] != id(provider):  # a copy brings along what belongs to the original
+            kept = vars(provider)[_KEPT] = _Kept((id(provider), ProviderChain([provider])))
+        chain: ProviderChain = kept[1]
+        return chain

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import threading
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Any
 
 from vectorshift.chain import ProviderChain, as_provider
 from vectorshift.errors import CredentialNotFoundError
-from vectorshift.flight import arun_blocking
+from vectorshift.flight import SharedWork
 from vectorshift.forks import renew_after_fork
 from vectorshift.providers.base import (
     PLAIN_ASK,
@@ -24,8 +23,6 @@ from vectorshift.providers.base import (
 from vectorshift.providers.explicit import ExplicitProvider
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-
     from vectorshift.credentials import Credential
     from vectorshift.settings import Settings
 
@@ -49,38 +46,56 @@ class AmbientProvider(AnsweringProvider):
         self._settings = settings
         self._process: AnsweringProvider | None = None
         self._built: ProviderChain | None = None
+        self._building = SharedWork(lambda: self.process)
         self._after_fork()
         renew_after_fork(self)
 
     def _after_fork(self) -> None:
-        self._lock = threading.RLock()
+        self._lock = threading.RLock()  # a signal handler may come here while its thread is in here
+
+    @property
+    def loaded(self) -> Settings | None:
+        """The settings, as far as they were read; does no I/O."""
+        return self._settings
 
     @property
     def settings(self) -> Settings:
-        """The settings that were configured, else those of the environment at first use."""
-        with self._lock:
-            if self._settings is None:
-                from vectorshift.settings import Settings
+        """The settings that were configured, else those of the environment at first use. May block."""
+        settings = self._settings
+        if settings is None:
+            from vectorshift.settings import Settings
 
-                self._settings = Settings.load()
-            return self._settings
+            fresh = Settings.load()
+            with self._lock:
+                settings = self._settings = self._settings or fresh
+        return settings
 
     @property
     def process(self) -> AnsweringProvider:
-        """The credentials outside any block."""
-        process = self._process  # another thread may reset it meanwhile
+        """The credentials outside any block. May block at first."""
+        process = self._process
         if process is None:
+            explicit = ExplicitProvider(held=vars(sys.modules["vectorshift"]))
+            built = ProviderChain.from_settings(self.settings, explicit=explicit)
             with self._lock:
                 if self._process is None:
-                    explicit = ExplicitProvider(held=vars(sys.modules["vectorshift"]))
-                    self._process = self._built = ProviderChain.from_settings(self.settings, explicit=explicit)
+                    self._process = self._built = built
                 process = self._process
         return process
 
-    @property
-    def in_force(self) -> AnsweringProvider:
-        """The credentials of the surrounding block, else those outside any."""
-        return _in_block.get() or self.process
+    def resolved(self) -> AnsweringProvider:
+        """Return the credentials of the surrounding block, else those outside any."""
+        block = _in_block.get()
+        return self.process if block is None else block
+
+    async def aresolved(self) -> AnsweringProvider:
+        """Return the credentials of the surrounding block, else those outside any, which are built in a thread."""
+        provider = self._at_hand()
+        return await self._building.ajoin() if provider is None else provider
+
+    def _at_hand(self) -> AnsweringProvider | None:
+        block = _in_block.get()
+        return self._process if block is None else block
 
     def configure(self, settings: Settings | None, credentials: object) -> None:
         """Set what is given, and leave the rest as it is."""
@@ -91,8 +106,14 @@ class AmbientProvider(AnsweringProvider):
         with self._lock:
             if settings is not None:
                 self._settings = settings
-            if settings is not None or provider is not None:
-                self._process = provider
+            old = self._built
+            if provider is not None:
+                self._process, self._built = provider, None
+            elif settings is not None and self._process is old:  # credentials that were given stay
+                self._process = self._built = None
+            unused = None if self._built is old else old
+        if unused is not None:
+            unused.close()
 
     def reset(self) -> None:
         """Forget everything: the next use reads the environment anew."""
@@ -101,44 +122,46 @@ class AmbientProvider(AnsweringProvider):
         if built is not None:
             built.close()
 
+    def close(self) -> None:
+        """Close the chain that was built."""
+        if self._built is not None:
+            self._built.close()
+
     def describe(self) -> Description:
         """Describe the credentials in force."""
-        return self.in_force.describe()
+        return self.resolved().describe()
 
     def __repr__(self) -> str:  # what shows locals must not read settings, or raise what is wrong with them
         return "<AmbientProvider>"
 
     def invalidate(self, rejected: Credential) -> None:
         """Tell the credentials in force that the server refused `rejected`."""
-        self.in_force.invalidate(rejected)
+        self.resolved().invalidate(rejected)
 
     def peek(self) -> Answer | None:
         """Answer as the credentials in force do."""
-        provider = _in_block.get() or self._process
+        provider = self._at_hand()
         return None if provider is None else provider.peek()
 
     def lookup(self, ask: Ask) -> Answer:
-        """Answer as the credentials in force do; build the chain of the process at first."""
-        return self.in_force.lookup(ask)
+        """Answer as the credentials in force do."""
+        return self.resolved().lookup(ask)
 
     async def alookup(self, ask: Ask) -> Answer:
-        """Answer as the credentials in force do; build the chain of the process at first, in a thread."""
-        provider = _in_block.get() or self._process
-        if provider is None:
-            provider = await arun_blocking(lambda: self.process)
-        return await provider.alookup(ask)
+        """Answer as the credentials in force do."""
+        return await (await self.aresolved()).alookup(ask)
 
 
 AMBIENT = AmbientProvider()
 
 
-@contextlib.contextmanager
-def using(credentials: Any) -> Generator[CredentialProvider, None, None]:
+class using:  # it reads as a statement
     """Use these credentials in a block, and in the tasks that are started in it, instead of the process's own.
 
-    Nothing falls back to the process's credentials: if these find nothing, the call fails. A client that was made with
-    credentials keeps its own. A new thread does not see the block, unless it is started with
-    `contextvars.copy_context().run`.
+    Nothing falls back to the process's credentials: if these find nothing, the call fails. A client that was made
+    with credentials keeps its own. A new thread does not see the block, unless it is started with
+    `contextvars.copy_context().run`. It is for `with` alone, and not a decorator: an async function would have
+    left the block before it runs.
 
     Args:
         credentials: a key, a callable of either colour that returns one, or any provider.
@@ -146,17 +169,21 @@ def using(credentials: Any) -> Generator[CredentialProvider, None, None]:
     Raises:
         TypeError: `credentials` is none of these.
     """
-    try:
-        provider = as_provider(credentials)
-    finally:
-        del credentials  # a traceback may show locals
-    if isinstance(provider, AmbientProvider):
-        provider = provider.in_force
-    token = _in_block.set(provider)
-    try:
-        yield provider
-    finally:
-        _in_block.reset(token)
+
+    def __init__(self, credentials: Any) -> None:
+        try:
+            provider = as_provider(credentials)
+        finally:
+            del credentials  # a traceback may show locals
+        self._provider = provider.resolved()
+        self._tokens: list[Token[AnsweringProvider | None]] = []
+
+    def __enter__(self) -> CredentialProvider:
+        self._tokens.append(_in_block.set(self._provider))
+        return self._provider
+
+    def __exit__(self, *_: object) -> None:
+        _in_block.reset(self._tokens.pop())
 
 
 def get_credential() -> Credential:

@@ -61,8 +61,7 @@ class Secret:
         """
         if self._text is None:
             raise CredentialConfigurationError(
-                f"The secret {self} was pickled, and its text stayed behind. "
-                "Hand the provider to the other process, or ask a provider there."
+                f"The secret {self} was pickled, and its text stayed behind. Ask a provider in this process for it."
             )
         return self._text
 
@@ -121,6 +120,9 @@ class Credential:
         version: the store's own name for this version, or None.
         obtained_at: aware UTC time at which it was found; now by default.
         expires_at: aware UTC time after which it must not be used, or None.
+
+    Raises:
+        CredentialConfigurationError: `secret` is no text, or a time is not an aware datetime.
     """
 
     secret: Secret
@@ -140,6 +142,16 @@ class Credential:
         obtained_at: datetime | None = None,
         expires_at: datetime | None = None,
     ) -> None:
+        given = cast("object", secret)
+        if not isinstance(given, Secret | str):
+            kind = type(secret).__name__
+            del secret, given  # a traceback may show locals
+            raise CredentialConfigurationError(f"{source}: the secret of a Credential is a str, not {kind}.")
+        for name, at in (("obtained_at", obtained_at), ("expires_at", expires_at)):
+            moment = cast("object", at)
+            if moment is not None and not (isinstance(moment, datetime) and moment.tzinfo):
+                del secret, given
+                raise CredentialConfigurationError(f"{source}: {name} of a Credential is an aware datetime or None.")
         keep = object.__setattr__
         keep(self, "secret", secret if isinstance(secret, Secret) else Secret(secret))
         keep(self, "source", source)
@@ -158,7 +170,7 @@ class Credential:
         return f"{self.source}{version} {self.fingerprint}"
 
     def __repr__(self) -> str:
-        return f"<Credential {self}>"
+        return f"<Credential {self}>" if hasattr(self, "expires_at") else "<Credential>"  # it is still being made
 
     def __format__(self, spec: str) -> str:
         return format(str(self), spec)

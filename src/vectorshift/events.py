@@ -82,7 +82,7 @@ def on_event(callback: Callable[[CredentialEvent], object]) -> Callable[[], None
 def announce(event: CredentialEvent) -> None:
     """Log the event and hand it to the callbacks. Never raises."""
     log.log(event.level, "%s", event)
-    for callback in _callbacks:
+    for callback in tuple(_callbacks):
         try:
             callback(event)
         except Exception as error:

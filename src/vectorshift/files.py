@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import stat
 import threading
 import time
 from typing import TYPE_CHECKING, Final
@@ -59,7 +62,7 @@ class KeyFile:
         self._parsed: tuple[Content, Credential | CredentialError] | None = None
         self._answer: Credential | CredentialError | None = None
         self._answered = False
-        self._look_at = float("-inf")
+        self._look_at = self._looked = float("-inf")
         self._after_fork()
         renew_after_fork(self)
 
@@ -79,14 +82,18 @@ class KeyFile:
         return None
 
     def look(self) -> Credential | CredentialError:
-        """Read the file now and return what it holds. Blocks."""
+        """Read the file now and return what it holds. Blocks. Callers who come together share a reading."""
+        asked = self._monotonic()
         with self._lock:
+            if self._answer is not None and self._looked > asked:
+                return self._answer
+            self._looked = self._monotonic()
             content, answer = self._once()
             if self._answered and not isinstance(answer, Credential):
                 self._pause(_REWRITE_PAUSE)
                 content, answer = self._once()
                 if isinstance(answer, CredentialNotFoundError) or _is_nothing(content):
-                    answer = self._gone()
+                    answer = self._gone(content)
             self._answered = self._answered or isinstance(answer, Credential)
             self._answer = answer
             self._look_at = self._monotonic() + _LOOK_EVERY
@@ -95,7 +102,7 @@ class KeyFile:
     def _once(self) -> tuple[Content, Credential | CredentialError]:
         content: Content
         try:
-            content = self.path.read_bytes()
+            content = _read_small(self.path)
         except OSError as error:
             content = error.with_traceback(None)
         except ValueError:  # a NUL in the path
@@ -104,9 +111,10 @@ class KeyFile:
             self._parsed = content, self._read(content)
         return self._parsed
 
-    def _gone(self) -> CredentialStoreUnavailableError:
+    def _gone(self, content: Content) -> CredentialStoreUnavailableError:
+        why = f" ({_why(content)})" if isinstance(content, OSError) else ""
         return CredentialStoreUnavailableError(
-            f"{self._source} held a key before, and holds none now. No other source is asked in its place. "
+            f"{self._source} held a key before, and holds none now{why}. No other source is asked in its place. "
             "Put the key back, or restart without this source.",
             source=self._source,
             provider=self._provider,
@@ -117,10 +125,47 @@ def _is_nothing(content: Content) -> bool:
     return isinstance(content, OSError) or not content.strip()
 
 
+_LARGEST = 1 << 20
+_WRONG_FILE = (
+    errno.ENOENT,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EISDIR,
+    errno.ENOTDIR,
+    errno.EINVAL,
+    errno.EFBIG,
+    errno.ENAMETOOLONG,
+    errno.ELOOP,
+)
+
+
+def _why(error: OSError) -> str:
+    return (error.strerror or type(error).__name__).lower()
+
+
+def _read_small(path: Path) -> bytes:
+    """Read a plain file. A pipe could be read once, or would block for ever; a device might never end."""
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, "is a directory")
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, "not a plain file, which could be read again")
+        content = b""
+        while len(content) <= _LARGEST and (more := os.read(descriptor, _LARGEST)):
+            content += more
+    finally:
+        os.close(descriptor)
+    if len(content) > _LARGEST:
+        raise OSError(errno.EFBIG, "too large for a file with a key")
+    return content
+
+
 def unreadable(error: OSError, *, source: str, provider: str) -> CredentialError:
     """Return what it means that a file which should hold a key cannot be read."""
-    why = (error.strerror or type(error).__name__).lower()
-    if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError | NotADirectoryError):
+    why = _why(error)
+    if error.errno in _WRONG_FILE:
         return CredentialConfigurationError(
             f"{source} cannot be read: {why}. Name a file that this process may read.",
             source=source,

@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Flight", "arun_blocking", "run_async"]
+    from typing_extensions import Self
+
+__all__ = ["Flight", "SharedWork", "arun_blocking", "run_async"]
 
 T = TypeVar("T")
 
 
 class Flight(Generic[T]):
-    """Start `work` in a daemon thread now; let any number of callers wait for its answer.
+    """Run `work` in a daemon thread from `depart` on; let any number of callers wait for its answer.
 
     Thread-safe, and safe to wait for from several event loops at once, under asyncio and trio.
 
@@ -34,13 +36,26 @@ class Flight(Generic[T]):
     def __init__(self, work: Callable[[], T], *, context: contextvars.Context | None = None) -> None:
         self._work: Callable[[], T] | None = work
         self._landed = threading.Event()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may come here while its thread is in here
+        self._departed = False
         self._wakers: list[Callable[[], None]] = []
         self._answer: list[T] = []
         self._error: BaseException | None = None
         self._pid = os.getpid()
-        run = (context or contextvars.Context()).run
-        threading.Thread(target=run, args=(self._fly,), name="vectorshift-load", daemon=True).start()
+        self._context = context or contextvars.Context()
+
+    def depart(self) -> Self:
+        """Start the thread, unless it was started; return this flight.
+
+        Raises:
+            RuntimeError: no thread can be started: there are too many, or the process is ending.
+        """
+        with self._lock:
+            if not self._departed:
+                self._departed = True
+                run = self._context.run
+                threading.Thread(target=run, args=(self._fly,), name="vectorshift-load", daemon=True).start()
+        return self
 
     @property
     def flying(self) -> bool:
@@ -90,7 +105,8 @@ class Flight(Generic[T]):
                 self._landed.set()
                 wakers, self._wakers = self._wakers, []
             for wake in wakers:
-                wake()
+                with contextlib.suppress(Exception):  # one event loop in trouble keeps no other waiting
+                    wake()
 
 
 def _waker(wake: Callable[[], Any]) -> Callable[[], None]:
@@ -115,9 +131,29 @@ def _waker(wake: Callable[[], Any]) -> Callable[[], None]:
     return wake_asyncio
 
 
+class SharedWork(Generic[T]):
+    """Blocking work whose answer async callers share while it runs, in a thread of its own.
+
+    Args:
+        work: what to run; it sees none of the callers' context variables.
+    """
+
+    def __init__(self, work: Callable[[], T]) -> None:
+        self._work = work
+        self._flight: Flight[T] | None = None
+
+    async def ajoin(self) -> T:
+        """Join the work that runs, or start it; return its answer, or raise what it raised."""
+        flight = self._flight
+        if flight is None or not flight.flying:
+            flight = self._flight = Flight(self._work)
+        await flight.depart().await_(None)
+        return flight.result()
+
+
 async def arun_blocking(work: Callable[[], T]) -> T:
     """Run blocking work for an async caller: in a thread of its own, with the caller's context variables."""
-    flight = Flight(work, context=contextvars.copy_context())
+    flight = Flight(work, context=contextvars.copy_context()).depart()
     await flight.await_(None)
     return flight.result()
 
@@ -127,6 +163,6 @@ def run_async(work: Callable[[], Any]) -> Any:
 
     The coroutine sees the caller's context variables, and may keep nothing that is bound to its loop.
     """
-    flight: Flight[Any] = Flight(lambda: asyncio.run(work()), context=contextvars.copy_context())
+    flight: Flight[Any] = Flight(lambda: asyncio.run(work()), context=contextvars.copy_context()).depart()
     flight.wait(None)
     return flight.result()

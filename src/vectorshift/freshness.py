@@ -146,7 +146,7 @@ def landed(
     same = state.credential is not None and state.credential.secret == credential.secret
     if not same or state.refused_at is None:
         return found
-    if began < state.refused_at:  # read before the refusal: that is not answered yet
+    if began[1] < state.refused_at[1]:  # read before the refusal: that is not answered yet
         return replace(
             found,
             refused_at=state.refused_at,

@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import threading
 import weakref
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 
-from vectorshift.flight import arun_blocking
 from vectorshift.forks import renew_after_fork
 from vectorshift.http import CONNECTIONS, httpx
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Callable, Generator
 
 __all__ = ["LoopPool", "LoopPools", "Pool"]
 
 IN_FLIGHT: Final = CONNECTIONS - 10
 """Requests at a time on one event loop: a queue in httpcore's pool is slow and times out."""
 
-_kept: dict[httpx.AsyncClient, AsyncGenerator[None, None]] = {}
-"""The keepers of open pools: what the collector finds open it warns of, whoever would close it later."""
+_kept: set[LoopPool] = set()
+"""The open pools: what the collector finds open it warns of, whoever would close it later."""
 
 _inherited: list[object] = []
 """Connections of a parent process. The child neither uses nor closes them, and so keeps them until it ends."""
@@ -33,73 +31,79 @@ _inherited: list[object] = []
 class Pool:
     """The connections of a sync client. Thread-safe and fork-safe.
 
+    Each request borrows an httpx client for itself, and so has one connection: httpcore looks at every connection of a
+    client for every request, and 64 threads on one client get a quarter of the answers that they get in this way.
+
     Args:
-        make: makes the httpx client, at first use.
+        make: makes an httpx client, at need.
     """
 
     def __init__(self, make: Callable[[], httpx.Client]) -> None:
         self._make = make
-        self._http: httpx.Client | None = None
+        self._idle: list[httpx.Client] = []
         self._after_fork()
         renew_after_fork(self)
 
     def _after_fork(self) -> None:
-        self._lock = threading.Lock()
-        if self._http is not None:
-            _inherited.append(self._http)
-            self._http = None
+        _inherited.append(self._idle)
+        self._idle = []
 
-    def get(self) -> httpx.Client:
-        """Return the httpx client."""
-        http = self._http  # another thread may close it meanwhile
-        if http is None:
-            with self._lock:
-                if self._http is None:
-                    self._http = self._make()
-                http = self._http
-        return http
+    @contextlib.contextmanager
+    def lend(self) -> Generator[httpx.Client, None, None]:
+        """Give one request a client for itself: the one that was used last, as its connection is the warmest."""
+        idle = self._idle
+        try:
+            http = idle.pop()
+        except IndexError:
+            http = self._make()
+        try:
+            yield http
+        finally:
+            idle.append(http)
+            if idle is not self._idle:  # closed meanwhile, or forked
+                _close(idle)
 
     def close(self) -> None:
-        """Close the connections; `get` makes new ones."""
-        with self._lock:
-            http, self._http = self._http, None
-        if http is not None:
-            http.close()
+        """Close the connections, those in use when they are given back; `lend` makes new ones."""
+        idle, self._idle = self._idle, []
+        _close(idle)
+
+
+def _close(idle: list[httpx.Client]) -> None:
+    while idle:
+        with contextlib.suppress(IndexError):  # another thread was faster
+            idle.pop().close()
 
 
 @dataclass(eq=False, slots=True)
 class LoopPool:
     """The connections of one event loop: as many httpx clients as there are requests at a time.
 
-    Each client is lent to one request, and so has one connection. One client for all would be slow: httpcore looks
-    at every connection for every request, and sends many at once to the same idle one. 90 requests at a time got
-    50 answers a second in that way, and get 800 in this.
+    Each client is lent to one request, and so has one connection, for the same reason as in `Pool`: 90 requests at a
+    time on one client got 50 answers a second, and get 800 in this way.
 
     Args:
-        clients: every httpx client, the first of them made at once.
         limiter: keeps the number of requests at a time, and so of clients, down.
+        idle: the httpx clients that nobody has borrowed.
+        closed: whether clients are closed when they are given back.
         keeper: a started generator that closes the clients: the loop itself ends it when the loop ends.
     """
 
-    clients: list[httpx.AsyncClient]
     limiter: anyio.Semaphore
-    keeper: AsyncGenerator[None, None]
-    idle: list[httpx.AsyncClient] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.idle = self.clients[:]
+    idle: list[httpx.AsyncClient] = field(default_factory=list["httpx.AsyncClient"])
+    closed: bool = False
+    keeper: AsyncGenerator[None, None] = field(init=False)
 
 
 class LoopPools:
     """The connections of an async client: a pool for each event loop. Thread-safe and fork-safe.
 
     Args:
-        prepare: what may block before a pool is made; runs in a thread.
         make: makes the httpx client, in the event loop.
     """
 
-    def __init__(self, prepare: Callable[[], object], make: Callable[[], httpx.AsyncClient]) -> None:
-        self._prepare, self._make = prepare, make
+    def __init__(self, make: Callable[[], httpx.AsyncClient]) -> None:
+        self._make = make
         self._begin()
         renew_after_fork(self)
 
@@ -117,14 +121,10 @@ class LoopPools:
         """Return the pool of the running event loop."""
         loop = _running_loop()
         if loop not in self._pools:
-            await arun_blocking(self._prepare)
-        if loop not in self._pools:  # nothing is awaited from here on
-            clients = [self._make()]
-            keeper = _keep(clients, self._pools, loop)
-            limiter = anyio.Semaphore(IN_FLIGHT, fast_acquire=True)
-            self._pools[loop] = LoopPool(clients, limiter, keeper)
-            _kept[clients[0]] = keeper
-            await anext(keeper)
+            pool = self._pools[loop] = LoopPool(anyio.Semaphore(IN_FLIGHT, fast_acquire=True))
+            pool.keeper = _keep(pool, self._pools, loop)
+            _kept.add(pool)
+            await anext(pool.keeper)
         return self._pools[loop]
 
     @contextlib.asynccontextmanager
@@ -132,32 +132,38 @@ class LoopPools:
         """Give one request a client for itself: the one that was used last, as its connection is the warmest."""
         pool = await self.get()
         async with pool.limiter:
-            if not pool.idle:
-                pool.clients.append(self._make())
-                pool.idle.append(pool.clients[-1])
-            http = pool.idle.pop()
+            http = pool.idle.pop() if pool.idle else self._make()
             try:
                 yield http
             finally:
-                pool.idle.append(http)
+                if pool.closed:
+                    await _aclose(http)
+                else:
+                    pool.idle.append(http)
 
     async def aclose(self) -> None:
-        """Close the connections of the running event loop; those of others end with their loops."""
+        """Close the connections of the running event loop, those in use when they are given back."""
         pool = self._pools.pop(_running_loop(), None)
         if pool is not None:
             await pool.keeper.aclose()
 
 
 async def _keep(
-    clients: list[httpx.AsyncClient], pools: weakref.WeakKeyDictionary[Any, LoopPool], loop: object
+    pool: LoopPool, pools: weakref.WeakKeyDictionary[Any, LoopPool], loop: object
 ) -> AsyncGenerator[None, None]:
     try:
         yield
     finally:
-        del _kept[clients[0]]
+        _kept.discard(pool)
         pools.pop(loop, None)  # a started generator holds its loop, and would keep it for ever in there
-        for http in clients:
-            await http.aclose()
+        pool.closed = True
+        while pool.idle:
+            await _aclose(pool.idle.pop())
+
+
+async def _aclose(http: httpx.AsyncClient) -> None:
+    with anyio.CancelScope(shield=True):
+        await http.aclose()
 
 
 async def _end(keeper: AsyncGenerator[None, None]) -> None:

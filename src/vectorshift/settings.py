@@ -196,7 +196,9 @@ class _Variables(EnvSettingsSource):
     """A source that reads the given variables, and not `os.environ`."""
 
     def __init__(self, settings_cls: type[BaseSettings], variables: Mapping[str, str]) -> None:
-        self._variables = {name.lower(): value for name, value in variables.items() if name != _ENV_FILE}
+        self._variables = {
+            name.lower(): value for name, value in variables.items() if name == name.upper() != _ENV_FILE
+        }
         super().__init__(settings_cls)
 
     def _load_env_vars(self) -> Mapping[str, str | None]:

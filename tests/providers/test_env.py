@@ -157,7 +157,7 @@ def test_variable_and_file_at_once_are_an_error_that_names_both(
         monkeypatch.setenv(NAME, text)
         error = failure(EnvProvider(file=file), asks)
         assert type(error) is CredentialConfigurationError
-        assert f"{NAME} and {NAME}_FILE are both set" in str(error)
+        assert f"{NAME} is set, and so is the file file:{file} ({NAME}_FILE)" in str(error)
         assert text not in shown(error)
         assert KEY not in shown(error)
 

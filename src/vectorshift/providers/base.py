@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import sys
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
@@ -16,7 +17,8 @@ from vectorshift.errors import (
     CredentialStoreUnavailableError,
     fresh_copy,
 )
-from vectorshift.flight import Flight, arun_blocking, run_async
+from vectorshift.events import log
+from vectorshift.flight import SharedWork, arun_blocking, run_async
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -166,7 +168,16 @@ class AnsweringProvider(CredentialProvider, ABC):
     stands_for_another = False
     """Whether this passes on to whichever provider the surroundings name, and is not to be wrapped."""
 
-    _shared: Flight[Answer] | None = None
+    blocks = True
+    """Whether `lookup` may do I/O, so that an event loop has to leave it to a thread."""
+
+    def resolved(self) -> AnsweringProvider:
+        """Return the provider that this stands for now, or itself: one request asks one and the same. May block."""
+        return self
+
+    async def aresolved(self) -> AnsweringProvider:
+        """Return the provider that this stands for now, or itself, without blocking the event loop."""
+        return self
 
     @abstractmethod
     def lookup(self, ask: Ask) -> Answer:
@@ -178,11 +189,18 @@ class AnsweringProvider(CredentialProvider, ABC):
 
     async def alookup(self, ask: Ask) -> Answer:
         """Answer without blocking the event loop: in a thread, which any number of tasks share."""
-        flight = self._shared
-        if flight is None or not flight.flying or ask.refused is not None:
-            flight = self._shared = Flight(lambda: self.lookup(ask))
-        await flight.await_(None)
-        return flight.result()
+        if not self.blocks:
+            return self.lookup(ask)
+        answer = self.peek() if ask.refused is None else None
+        if answer is not None:
+            return answer
+        shared = vars(self).setdefault("_looking", SharedWork(self.load))
+        try:
+            if ask.refused is None:
+                return cast("Answer", await shared.ajoin())
+            return await arun_blocking(lambda: self.lookup(ask))
+        except RuntimeError:
+            return self.no_thread()
 
     def load(self) -> Answer:
         """Answer, in a thread that has no event loop; may block. What a `CachingProvider` calls."""
@@ -205,6 +223,15 @@ class AnsweringProvider(CredentialProvider, ABC):
         """Return the credential of this moment without blocking the event loop."""
         answer = self.peek()
         return settle(await self.alookup(PLAIN_ASK) if answer is None else answer)
+
+    def no_thread(self) -> CredentialStoreUnavailableError:
+        """Return what it means that no thread can be started."""
+        source = self.describe().source
+        return CredentialStoreUnavailableError(
+            f"{source} cannot be asked: no thread can be started (too many, or the process is ending).",
+            source=source,
+            provider=self.name,
+        )
 
     def wrong(self, message: str) -> CredentialConfigurationError:
         """Return a configuration error of this provider's source."""
@@ -242,12 +269,15 @@ class AdaptedProvider(AnsweringProvider):
         self._async = type(provider).aget_credential is not given.aget_credential
 
     def describe(self) -> Description:
-        """Describe the author's provider."""
-        return self.provider.describe()
+        """Describe the author's provider, or name it if it cannot do so itself."""
+        return _described(self.provider)
 
     def invalidate(self, rejected: Credential) -> None:
         """Tell the author's provider that the server refused `rejected`."""
-        self.provider.invalidate(rejected)
+        try:
+            self.provider.invalidate(rejected)
+        except Exception as error:
+            log.warning("%s: invalidate raised %s.", self.name, type(error).__name__)
 
     def close(self) -> None:
         """Close the author's provider."""
@@ -267,7 +297,12 @@ class AdaptedProvider(AnsweringProvider):
         """Call the async getter, or the sync one in a thread that has the caller's context variables."""
         if ask.refused is not None:
             self.invalidate(ask.refused)
-        return await self._aget() if self._async else await arun_blocking(self._get)
+        if self._async:
+            return await self._aget()
+        try:
+            return await arun_blocking(self._get)
+        except RuntimeError:
+            return self.no_thread()
 
     def load(self) -> Answer:
         """Call the sync getter, or the async one in an event loop of this thread."""
@@ -295,11 +330,22 @@ class AdaptedProvider(AnsweringProvider):
     def _guarded(self, answer: object) -> Answer:
         """Let nothing through that is not a credential with a key in it that can stand in a header."""
         if not isinstance(answer, Credential):
-            return self.wrong(f"{self.name} answered with {type(answer).__name__}, not a Credential.")
+            hint = ""
+            if inspect.iscoroutine(answer):
+                answer.close()
+                hint = " An async getter is named aget_credential."
+            return self.wrong(f"{self.name} answered with {type(answer).__name__}, not a Credential.{hint}")
         key = parse_key(answer.secret.reveal(), source=answer.source, provider=answer.provider)
         if isinstance(key, CredentialError):
             return key
         return answer if key == answer.secret else replace(answer, secret=key)  # white space around it is gone
+
+
+def _described(provider: CredentialProvider) -> Description:
+    try:
+        return provider.describe()
+    except Exception:
+        return Description(configured=True, source=provider.name)
 
 
 def unforeseen(error: BaseException, provider: CredentialProvider, home: str | None = None) -> CredentialError:
@@ -311,14 +357,14 @@ def unforeseen(error: BaseException, provider: CredentialProvider, home: str | N
         home: the file whose line is told; that of the provider's class by default.
     """
     own = getattr(sys.modules.get(type(provider).__module__), "__file__", None) or ""
-    source, name = provider.describe().source, provider.name
+    source, name = _described(provider).source, provider.name
     if isinstance(error, CredentialError):
         bare = fresh_copy(error)
         bare.__cause__ = None
         bare.source, bare.provider = bare.source or source, bare.provider or name
         return bare
     what = f"{source}: {name} raised {type(error).__name__} at {_line(error, own if home is None else home)}."
-    if isinstance(error, OSError | asyncio.TimeoutError):
+    if isinstance(error, OSError) or type(error).__name__ == "TimeoutError":  # there are three before Python 3.11
         return CredentialStoreUnavailableError(f"{what} The store could not be reached.", source=source, provider=name)
     return CredentialConfigurationError(
         f"{what} Its text is withheld, as it may hold a secret.", source=source, provider=name

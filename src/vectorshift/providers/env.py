@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vectorshift.credentials import Credential, parse_key
 from vectorshift.errors import CredentialError, CredentialNotFoundError
@@ -38,6 +39,7 @@ class EnvProvider(AnsweringProvider):
         self._unset = self._not_found(f"{variable} is not set.")
         self._seen: tuple[str, Answer] = ("", self._not_found(f"{variable} is set but empty."))
         self._file = None
+        self.blocks = file is not None
         if file is not None:
             path = Path(file).absolute()
             self._file_source = f"file:{path}"
@@ -47,6 +49,10 @@ class EnvProvider(AnsweringProvider):
     def from_settings(cls, settings: Settings) -> Self:
         """Return the provider for `VECTORSHIFT_API_KEY` and `VECTORSHIFT_API_KEY_FILE`."""
         return cls(file=settings.api_key_file)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Take the names along to another process, and not the key that was seen under them."""
+        return partial(type(self), file=None if self._file is None else self._file.path), (self.variable,)
 
     def describe(self) -> Description:
         """Say which variable or which file is looked at."""
@@ -64,7 +70,10 @@ class EnvProvider(AnsweringProvider):
             seen = self._seen = (text, self._parse(text))
         if self._file is None or isinstance(seen[1], CredentialNotFoundError):
             return seen[1] if self._file is None else self._file.peek()
-        return self.wrong(f"{self.variable} and {self.variable}_FILE are both set. Unset the one that you do not mean.")
+        return self.wrong(
+            f"{self.variable} is set, and so is the file {self._file_source} ({self.variable}_FILE). "
+            "Unset the one that you do not mean."
+        )
 
     def lookup(self, ask: Ask) -> Answer:
         """Answer with the variable, or with the key file as it is now."""

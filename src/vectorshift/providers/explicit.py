@@ -41,7 +41,9 @@ class ExplicitProvider(AnsweringProvider):
     source = "explicit:api_key"
 
     def __init__(self, value: Given = None, *, held: MutableMapping[str, Any] | None = None) -> None:
-        self._held: MutableMapping[str, Any] = {_SLOT: value} if held is None else held
+        self._held: MutableMapping[str, Any] = (
+            {_SLOT: Secret(value) if isinstance(value, str) else value} if held is None else held
+        )
         self._parsed: tuple[object, Answer] | None = None
         self._unset = CredentialNotFoundError("vectorshift.api_key is not set.", source=self.source, provider=self.name)
 

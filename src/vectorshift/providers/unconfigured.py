@@ -17,6 +17,7 @@ class UnconfiguredProvider(AnsweringProvider):
     """
 
     remote = False
+    blocks = False
 
     def __init__(self, name: str, hint: str) -> None:
         self.name = name

@@ -8,13 +8,22 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from vectorshift.testing.api import FakeVectorShift
+    from vectorshift.testing.aws_agent import FakeSecretsManagerAgent
     from vectorshift.testing.clock import ManualClock
     from vectorshift.testing.records import RecordedRequest
     from vectorshift.testing.stores import MotoServer, OpenBaoServer
 
-__all__ = ["FakeVectorShift", "ManualClock", "MotoServer", "OpenBaoServer", "RecordedRequest"]
+__all__ = [
+    "FakeSecretsManagerAgent",
+    "FakeVectorShift",
+    "ManualClock",
+    "MotoServer",
+    "OpenBaoServer",
+    "RecordedRequest",
+]
 
 _HOME = {
+    "FakeSecretsManagerAgent": "aws_agent",
     "FakeVectorShift": "api",
     "ManualClock": "clock",
     "MotoServer": "stores",

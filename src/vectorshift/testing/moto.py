@@ -88,6 +88,16 @@ class MotoServer:
             answer = self.call("CreateSecret", Name=name, **part)
         return str(answer["VersionId"])
 
+    def rotate(self, name: str, value: str) -> str:
+        """Rotate as AWS does: put `value` as `AWSPENDING`, then move `AWSCURRENT` to it; return the version's id."""
+        stages = self.call("DescribeSecret", SecretId=name)["VersionIdsToStages"]
+        current = next(version for version, labels in stages.items() if "AWSCURRENT" in labels)
+        fields = {"SecretId": name, "SecretString": value, "VersionStages": ["AWSPENDING"]}
+        pending = str(self.call("PutSecretValue", **fields)["VersionId"])
+        move = {"SecretId": name, "VersionStage": "AWSCURRENT", "MoveToVersionId": pending}
+        self.call("UpdateSecretVersionStage", RemoveFromVersionId=current, **move)
+        return pending
+
     def delete(self, name: str, *, force: bool = False) -> None:
         """Schedule the secret for deletion; with `force`, take it away at once and without a trace."""
         self.call("DeleteSecret", SecretId=name, ForceDeleteWithoutRecovery=force)

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import threading
+import logging
 import traceback
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
+from tests.providers.aws.records import SECRET, TOKEN, Everything
+from tests.providers.aws.servers import FakeAws, Hanging
 
 from vectorshift.errors import CredentialError
+from vectorshift.testing.aws_agent import FakeSecretsManagerAgent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from typing_extensions import Self
-
     from vectorshift.providers.aws import AwsSecretsManagerProvider
     from vectorshift.testing.moto import MotoServer
-
-# Global, so that no frame of a test holds them.
-SECRET = "vs-Xq7fL0nevertobeseen"
-TOKEN = "FwoGsessionTokenNeverToBeSeen"
 
 
 @pytest.fixture(autouse=True)
@@ -39,48 +34,6 @@ def aws(moto: MotoServer, monkeypatch: pytest.MonkeyPatch) -> MotoServer:
     return moto
 
 
-class FakeAws:
-    """An endpoint that gives the answers that it was told to give, whatever it is asked."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[str, dict[str, str]]] = []
-        self.answers: dict[str, tuple[int, str]] = {}
-        fake = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-                operation = self.headers.get("X-Amz-Target", "sts").rpartition(".")[2]
-                fake.asked.append((operation, json.loads(body) if body.startswith("{") else {}))
-                status, answer = fake.answers[operation]
-                self.send_response(status)
-                self.send_header("Content-Type", "application/x-amz-json-1.1")
-                self.end_headers()
-                self.wfile.write(answer.encode())
-
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-
-    def says(self, status: int, body: dict[str, Any] | str, operation: str = "GetSecretValue") -> None:
-        self.answers[operation] = (status, body if isinstance(body, str) else json.dumps(body))
-
-    def fails(self, status: int, code: str, message: str = "") -> None:
-        self.says(status, {"__type": code, "message": message})
-
-    def __enter__(self) -> Self:
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeAws]:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
@@ -90,6 +43,31 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeAws]:
     with FakeAws() as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
         yield server
+
+
+@pytest.fixture
+def hanging() -> Iterator[Hanging]:
+    with Hanging() as server:
+        yield server
+
+
+@pytest.fixture
+def agent(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSecretsManagerAgent]:
+    """The stand-in for the Agent, and its token in the environment."""
+    with FakeSecretsManagerAgent(token=TOKEN) as server:
+        monkeypatch.setenv("AWS_TOKEN", TOKEN)
+        yield server
+
+
+@pytest.fixture
+def everything() -> Iterator[Everything]:
+    handler, root = Everything(), logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(1)
+    yield handler
+    root.setLevel(level)
+    root.removeHandler(handler)
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from vectorshift.errors import (
     CredentialStoreUnavailableError,
 )
 from vectorshift.providers.aws import AwsSecretsManagerProvider
-from vectorshift.providers.aws.errors import Place, outcome
+from vectorshift.providers.aws.errors import outcome
+from vectorshift.providers.aws.place import Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -97,6 +97,28 @@ def test_an_endpoint_that_hangs_up_is_unavailable(aws: MotoServer, failure: Fail
     assert type(error) is CredentialStoreUnavailableError
 
 
+def test_a_kept_connection_that_died_in_a_freeze_costs_no_failure(aws: MotoServer) -> None:
+    body = f'{{"SecretString": "{SECRET}", "VersionId": "1"}}'.encode()
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            for dies in (True, False):
+                with server.accept()[0] as connection:
+                    connection.recv(65_536)
+                    connection.sendall(answer)
+                    if dies:
+                        connection.recv(1)  # the next request comes, and gets no answer
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        provider = AwsSecretsManagerProvider("prod/vs", endpoint_url=url)
+        assert provider.get_credential().secret.reveal() == SECRET
+        assert provider.get_credential().secret.reveal() == SECRET
+        thread.join()
+
+
 def test_a_proxy_of_the_environment_does_not_see_what_loopback_answers(
     aws: MotoServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -110,6 +132,42 @@ def test_an_endpoint_that_is_no_url_is_a_wrong_setting(aws: MotoServer, url: str
     error = failure(AwsSecretsManagerProvider("prod/vs", endpoint_url=url))
     assert type(error) is CredentialConfigurationError
     assert "VECTORSHIFT_AWS_ENDPOINT_URL" in str(error)
+
+
+@pytest.mark.parametrize("name", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SECRETS_MANAGER", "setting", "profile"])
+def test_plain_http_beyond_loopback_is_refused_wherever_it_is_set(
+    aws: MotoServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, failure: Failure
+) -> None:
+    url = "http://localstack:4566"
+    monkeypatch.delenv("AWS_ENDPOINT_URL_SECRETS_MANAGER")
+    if name == "profile":
+        (tmp_path / "config").write_text(f"[default]\nendpoint_url = {url}\n")
+    elif name != "setting":
+        monkeypatch.setenv(name, url)
+    error = failure(AwsSecretsManagerProvider("prod/vs", endpoint_url=url if name == "setting" else None))
+    assert type(error) is CredentialConfigurationError
+    assert "https://" in str(error)
+    assert "client=" in str(error)
+
+
+def test_an_endpoint_that_botocore_is_told_to_ignore_is_ignored(
+    aws: MotoServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aws.put("ignored", SECRET)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://localstack:4566")
+    monkeypatch.setenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")
+    provider = AwsSecretsManagerProvider("ignored", endpoint_url=aws.endpoint_url)
+    assert provider.get_credential().secret.reveal() == SECRET
+
+
+def test_a_client_of_the_users_may_speak_plain_http_to_whom_it_likes(fake: Any) -> None:
+    import boto3
+
+    fake.says(200, {"SecretString": SECRET, "VersionId": "1"})
+    client = boto3.client("secretsmanager", endpoint_url="http://localstack:4566")
+    client.meta.events.register("before-send", lambda request, **_: setattr(request, "url", f"{fake.url}/"))
+    provider = AwsSecretsManagerProvider("prod/vs", client=client)
+    assert provider.get_credential().secret.reveal() == SECRET
 
 
 def test_an_unknown_profile_is_a_wrong_setting(aws: MotoServer, failure: Failure) -> None:

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
-import traceback
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.providers.aws.records import SECRET, TOKEN
 
+from vectorshift.errors import CredentialError
 from vectorshift.providers.aws import AwsSecretsManagerProvider
+from vectorshift.providers.base import PLAIN_ASK
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
-    from vectorshift.errors import CredentialError
+    from tests.providers.aws.records import Everything
+
     from vectorshift.testing.moto import MotoServer
 
     Failure = Callable[[AwsSecretsManagerProvider], CredentialError]
 
-SECRET = "vs-Xq7fL0nevertobeseen"
-TOKEN = "FwoGsessionTokenNeverToBeSeen"
 ROLE = """
 [profile r]
 role_arn = arn:aws:iam::123456789012:role/r
@@ -35,35 +37,6 @@ STS_ANSWER = f"""<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId
 <Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>"""
 
 
-class Everything(logging.Handler):
-    """Keeps each record as text, with the locals of the frames that came with it."""
-
-    def __init__(self) -> None:
-        super().__init__(level=1)
-        self.lines: list[tuple[str, str]] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        text = record.getMessage() + repr(record.args)
-        if record.exc_info:
-            trace = traceback.TracebackException(*record.exc_info, capture_locals=True)
-            text += "".join(trace.format())
-        self.lines.append((record.name, text))
-
-    def leaks(self) -> set[str]:
-        return {name for name, text in self.lines if SECRET in text or TOKEN in text}
-
-
-@pytest.fixture
-def everything() -> Iterator[Everything]:
-    handler, root = Everything(), logging.getLogger()
-    level = root.level
-    root.addHandler(handler)
-    root.setLevel(1)
-    yield handler
-    root.setLevel(level)
-    root.removeHandler(handler)
-
-
 def test_no_log_line_shows_the_secret_or_the_session_token(fake: Any, tmp_path: Path, everything: Everything) -> None:
     (tmp_path / "config").write_text(ROLE)
     fake.says(200, STS_ANSWER, operation="sts")
@@ -74,6 +47,64 @@ def test_no_log_line_shows_the_secret_or_the_session_token(fake: Any, tmp_path: 
     assert [operation for operation, _ in fake.asked] == ["GetSecretValue", "sts", "GetSecretValue"]
     assert any(name == "botocore.hooks" for name, _ in everything.lines), "nothing was captured"
     assert everything.leaks() == set()
+
+
+GIVEN = {
+    "Code": "Success",
+    "AccessKeyId": "AKIA",
+    "SecretAccessKey": TOKEN,
+    "Token": TOKEN,
+    "Expiration": "2099-01-01T00:00:00Z",
+}
+METADATA = "/latest/meta-data/iam/security-credentials/"
+
+
+@pytest.mark.parametrize(
+    "way",
+    ["web identity", "container", "metadata", "broken metadata", "broken off metadata", "process", "broken process"],
+)
+def test_no_way_to_aws_credentials_shows_them_in_a_log_line_or_in_the_frames_that_come_with_it(
+    fake: Any, tmp_path: Path, everything: Everything, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name)
+    fake.says(200, {"SecretString": SECRET, "VersionId": "1"})
+    fake.says(200, STS_ANSWER.replace("AssumeRole", "AssumeRoleWithWebIdentity"), operation="sts")
+    if way == "web identity":
+        (tmp_path / "jwt").write_text(TOKEN)
+        monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(tmp_path / "jwt"))
+        monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/r")
+    elif way == "container":
+        fake.says(200, GIVEN, operation="/role")
+        monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{fake.url}/role")
+        monkeypatch.setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN", TOKEN)
+    elif way.endswith("metadata"):
+        fake.says(200, TOKEN, operation="/latest/api/token")
+        fake.says(200, "role", operation=METADATA)
+        fake.says(200, f'{{"Token": "{TOKEN}"' if way.startswith("broken") else GIVEN, operation=f"{METADATA}role")
+        if way == "broken off metadata":
+            fake.says(0, "", operation=f"{METADATA}role")
+        monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "false")
+        monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", fake.url)
+    else:
+        (tmp_path / "given").write_text(json.dumps(GIVEN | {"Version": 9 if way.startswith("broken") else 1}))
+        (tmp_path / "config").write_text(f"[default]\ncredential_process = cat {tmp_path / 'given'}\n")
+    answer = AwsSecretsManagerProvider("prod/vs").lookup(PLAIN_ASK)
+    assert isinstance(answer, CredentialError) == way.startswith("broken")
+    assert any(name.startswith("botocore") for name, _ in everything.lines), "nothing was captured"
+    assert everything.leaks() == set()
+
+
+def test_a_warning_of_botocore_is_logged_without_the_frames_of_its_exception(
+    fake: Any, tmp_path: Path, everything: Everything
+) -> None:
+    """Its frames hold the tokens that it tried with."""
+    (tmp_path / "config").write_text(ROLE)
+    fake.says(403, "<ErrorResponse><Error><Code>ExpiredToken</Code></Error></ErrorResponse>", operation="sts")
+    AwsSecretsManagerProvider("prod/vs", profile="r").lookup(PLAIN_ASK)
+    warnings = [text for name, text in everything.lines if name == "botocore.credentials"]
+    assert any("(ClientError)" in text for text in warnings)
+    assert not any("Traceback" in text for text in warnings)
 
 
 def test_no_log_line_shows_the_session_token_when_the_call_fails(

@@ -57,6 +57,27 @@ def test_an_arn_is_read_in_its_own_region(aws: MotoServer, monkeypatch: pytest.M
     assert provider.describe().detail == "region us-east-1"
 
 
+def test_a_partial_arn_is_read_in_its_own_region(aws: MotoServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    version = aws.put("by-partial-arn", SECRET)
+    partial = aws.call("DescribeSecret", SecretId="by-partial-arn")["ARN"].rpartition("-")[0]
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "ap-south-1")
+    credential = AwsSecretsManagerProvider(partial).get_credential()
+    assert (credential.secret.reveal(), credential.version) == (SECRET, version)
+    assert credential.source == f"aws:{partial}"
+
+
+def test_a_stage_that_aws_moves_is_followed(aws: MotoServer) -> None:
+    aws.put("moved", "vs-old")
+    provider, before = (
+        AwsSecretsManagerProvider("moved"),
+        AwsSecretsManagerProvider("moved", version_stage="AWSPREVIOUS"),
+    )
+    version = aws.rotate("moved", "vs-new")
+    credential = provider.get_credential()
+    assert (credential.secret.reveal(), credential.version) == ("vs-new", version)
+    assert before.get_credential().secret.reveal() == "vs-old"
+
+
 def test_a_new_version_is_picked_up_by_the_next_read(aws: MotoServer) -> None:
     aws.put("rotated", "vs-old")
     provider = AwsSecretsManagerProvider("rotated")

@@ -57,15 +57,6 @@ def test_settings_reach_the_provider(aws: MotoServer) -> None:
     assert provider.get_credential().secret.reveal() == SECRET
 
 
-def test_the_agent_is_not_silently_passed_over(failure: Failure) -> None:
-    settings = Settings(aws_secret_id="prod/vs", aws_agent_url="http://localhost:2773")
-    provider = AwsSecretsManagerProvider.from_settings(settings)
-    assert provider is not None
-    error = failure(provider)
-    assert type(error) is CredentialConfigurationError
-    assert "VECTORSHIFT_AWS_AGENT_URL" in str(error)
-
-
 @pytest.mark.parametrize(
     ("setting", "secret_id", "environ", "region"),
     [

@@ -1,4 +1,4 @@
-"""The AWS client: its region, its timeouts, and the one copy of it that a process keeps."""
+"""The AWS client: its region, its endpoint, and the one copy of it that a process keeps."""
 
 from __future__ import annotations
 
@@ -7,20 +7,27 @@ import threading
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import urlsplit
 
-from vectorshift.errors import CredentialConfigurationError
+from vectorshift.errors import CredentialConfigurationError, CredentialError
 from vectorshift.forks import renew_after_fork
+from vectorshift.hosts import is_loopback
+from vectorshift.providers.aws.errors import missing_credentials
+from vectorshift.providers.aws.place import Place
+from vectorshift.providers.aws.session import new_session, read_config
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = ["AwsClient", "ClientSource", "known_region"]
 
-# The defaults of 60 s each outlast every caller's patience.
-_TIMES: Final[Mapping[str, Any]] = {
-    "connect_timeout": 2,
-    "read_timeout": 3,
-    "retries": {"mode": "standard", "total_max_attempts": 2},
-}
+_NOT_A_URL: Final = (
+    "the endpoint is not a URL. Let VECTORSHIFT_AWS_ENDPOINT_URL "
+    "(or AWS_ENDPOINT_URL_SECRETS_MANAGER) begin with https:// and name a host."
+)
+_PLAIN_HTTP: Final = (
+    "plain HTTP would show the key and the AWS session token to the network. Let VECTORSHIFT_AWS_ENDPOINT_URL "
+    "(or AWS_ENDPOINT_URL_SECRETS_MANAGER, AWS_ENDPOINT_URL, endpoint_url of the AWS profile) begin with https://. "
+    "For a stand-in in a closed network hand in a client of your own: AwsSecretsManagerProvider(..., client=...)."
+)
 
 
 class AwsClient(Protocol):
@@ -70,39 +77,53 @@ class ClientSource:
         self._secret_id = secret_id
         self._setting = region
         self._profile = profile
-        self._endpoint_url = endpoint_url
-        self._session = session
+        self._endpoint_url = endpoint_url or None
+        self._given = session
         self._region: str | None = None
         self._after_fork()
         renew_after_fork(self)
 
     def _after_fork(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # held for no contact
+        self._login_lock = threading.Lock()
+        self._session: Any = None
         self._client: AwsClient | None = None
 
     @property
-    def region(self) -> str | None:
-        """The region that was decided, or that would be as far as this is known without boto3."""
-        return self._region or known_region(self._setting, self._secret_id, os.environ)
+    def place(self) -> Place:
+        """Where the secret is looked for, as far as this is known without boto3."""
+        region = self._region or known_region(self._setting, self._secret_id, os.environ)
+        return Place(source=self._source, secret_id=self._secret_id, region=region, profile=self._profile)
 
-    def get(self) -> AwsClient | CredentialConfigurationError:
-        """Return the client, or say what is missing for one. Raises what boto3 raises.
+    def get(self) -> AwsClient | CredentialError:
+        """Return the client, with AWS credentials that are good, or say what is missing. Raises what boto3 raises.
 
-        Making it looks for AWS credentials, which can take seconds; it is not thread-safe, using it is.
+        Looking for AWS credentials can take seconds, which `close` and `forget` do not wait for. That and making a
+        client are not thread-safe, using one is.
         """
         with self._lock:
-            if self._client is not None:
+            session = self._session or self._new_session()
+            if isinstance(session, CredentialError):
+                return session
+            self._session = session
+        with self._login_lock:
+            credentials = session.get_credentials()
+        if credentials is None:
+            self.forget()
+            return missing_credentials(self.place)
+        credentials.get_frozen_credentials()  # asks STS or SSO, if that is due
+        with self._lock:
+            if self._client is not None and self._session is session:
                 return self._client
-            made: AwsClient | CredentialConfigurationError = self._make()
+            made: AwsClient | CredentialConfigurationError = self._new_client(session)
             if not isinstance(made, CredentialConfigurationError):
                 self._client = made
             return made
 
-    def forget(self, client: AwsClient) -> None:
-        """Make a new client, with the AWS credentials of then, at the next need; no effect on a newer one."""
+    def forget(self) -> None:
+        """Look for AWS credentials anew, and make a new client, at the next need."""
         with self._lock:
-            if self._client is client:
-                self._client = None
+            self._session = self._client = None
 
     def close(self) -> None:
         """Close the connections of the client, if there is one."""
@@ -111,47 +132,54 @@ class ClientSource:
         if client is not None:
             client.close()
 
-    def _make(self) -> Any:
-        host = self._host()
-        if not host:
-            return self._wrong(
-                "the endpoint is not a URL. Let VECTORSHIFT_AWS_ENDPOINT_URL "
-                "(or AWS_ENDPOINT_URL_SECRETS_MANAGER) begin with https:// and name a host."
-            )
+    def _new_session(self) -> Any:
+        """Return the session, with its region decided: left to botocore, that is told after a wait for metadata."""
+        if flaw := _flaw(self._endpoint_url or _endpoint_of(os.environ) or ""):
+            return self._wrong(flaw)
+        region = known_region(self._setting, self._secret_id, os.environ if self._given is None else {})
         try:
-            import boto3  # pyright: ignore[reportMissingTypeStubs]
-            import botocore.session  # pyright: ignore[reportMissingTypeStubs]
-            from botocore.config import Config  # pyright: ignore[reportMissingTypeStubs]
+            session = self._given or new_session(profile=self._profile, region=region)
         except ImportError:
             return self._wrong("AWS Secrets Manager needs boto3. Run: pip install 'vectorshift[aws]'")
-        times: Any = Config(**_TIMES)
-        session: Any = self._session
-        region = known_region(self._setting, self._secret_id, os.environ if session is None else {})
-        if session is None:
-            own: Any = botocore.session.Session()
-            own.set_default_client_config(times)  # for the inner STS client of a web identity, too
-            session = boto3.Session(botocore_session=own, profile_name=self._profile)
-        # Left to botocore, a missing region would be told only after a wait for the metadata service.
         self._region = region or session.region_name or os.environ.get("AWS_REGION")
-        if not self._region:
-            return self._wrong(
-                "no AWS region is known. Set VECTORSHIFT_AWS_REGION, such as eu-central-1, "
-                "or name the secret by its ARN."
-            )
-        # What this machine answers itself, no proxy has to see.
-        direct: Any = Config(proxies={}) if host in ("localhost", "127.0.0.1", "::1") else Config()
-        place = {"region_name": self._region, "endpoint_url": self._endpoint_url or None}
-        return session.client("secretsmanager", config=times.merge(direct), **place)
+        if self._region:
+            return session
+        return self._wrong(
+            "no AWS region is known. Set VECTORSHIFT_AWS_REGION, such as eu-central-1, or name the secret by its ARN."
+        )
 
-    def _host(self) -> str | None:
-        """Return the host that requests will go to, a stand-in for AWS's own, None for what is no URL."""
-        names = ("AWS_ENDPOINT_URL_SECRETS_MANAGER", "AWS_ENDPOINT_URL")
-        url = self._endpoint_url or next(filter(None, map(os.environ.get, names)), "https://aws")
-        try:
-            parts = urlsplit(url)
-        except ValueError:
-            return None
-        return parts.hostname if parts.scheme in ("https", "http") else None
+    def _new_client(self, session: Any) -> Any:
+        url = self._endpoint_url or _endpoint_of(os.environ) or ""
+        # What this machine answers itself, no proxy has to see.
+        config = read_config(direct=is_loopback(urlsplit(url).hostname or ""))
+        client = session.client(
+            "secretsmanager", config=config, region_name=self._region, endpoint_url=self._endpoint_url
+        )
+        if flaw := _flaw(client.meta.endpoint_url):  # AWS's own files may name an endpoint as well
+            client.close()
+            return self._wrong(flaw)
+        return client
 
     def _wrong(self, text: str) -> CredentialConfigurationError:
         return CredentialConfigurationError(f"{self._source}: {text}", source=self._source, provider="aws")
+
+
+def _endpoint_of(environ: Mapping[str, str]) -> str | None:
+    """Return the endpoint that the environment names, as botocore reads it."""
+    if environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true":
+        return None
+    return environ.get("AWS_ENDPOINT_URL_SECRETS_MANAGER") or environ.get("AWS_ENDPOINT_URL")
+
+
+def _flaw(endpoint_url: str) -> str | None:
+    """Say what keeps requests from being sent to an endpoint; None if nothing does, or if it is AWS's own."""
+    if not endpoint_url:
+        return None
+    try:
+        parts = urlsplit(endpoint_url)
+        host, scheme = parts.hostname, parts.scheme
+    except ValueError:
+        return _NOT_A_URL
+    if not host or scheme not in ("https", "http"):
+        return _NOT_A_URL
+    return None if scheme == "https" or is_loopback(host) else _PLAIN_HTTP

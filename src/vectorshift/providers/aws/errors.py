@@ -1,234 +1,99 @@
-"""What each failure of AWS means for a chain, and what to do about it.
+"""From a failure of AWS's to the error that a chain understands.
 
 Codes and class names are matched as text, so nothing of botocore is imported. What AWS said is not repeated:
-its answer to a bad signature holds the session token. The name of who was refused is the one part taken over.
+its answer to a bad signature holds the session token. Who was refused, and which KMS key, are taken over.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
-from vectorshift.errors import (
-    CredentialConfigurationError,
-    CredentialDeniedError,
-    CredentialError,
-    CredentialNotFoundError,
-    CredentialRevokedError,
-    CredentialStoreUnavailableError,
-)
+from vectorshift.errors import CredentialError, CredentialStoreUnavailableError
+from vectorshift.providers.aws import meanings as means
 
-__all__ = ["Place", "outcome"]
+if TYPE_CHECKING:
+    from vectorshift.providers.aws.meanings import Meaning
+    from vectorshift.providers.aws.place import Place
+
+__all__ = ["answered", "missing_credentials", "outcome"]
+
+_READ: Final = "GetSecretValue"
+# An attempt to get AWS credentials that hung has cost seconds, and the next would: as rare as after a wrong setting.
+_AFTER_HANGING: Final = 30.0
+_HUNG: Final = {"ConnectTimeoutError", "ReadTimeoutError", "CredentialRetrievalError", "MetadataRetrievalError"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where the secret was looked for, as messages name it.
+def outcome(error: Exception, place: Place, *, login: bool = False) -> CredentialError | None:
+    """Return what `error` means, without it as a cause; None for what is not a failure of AWS's.
 
     Args:
-        source: the printable source.
-        secret_id: the secret's name or ARN.
-        region: the region that was asked.
-        profile: the AWS profile that the settings name, or None.
+        error: what botocore raised.
+        place: where the secret was looked for.
+        login: whether it was raised while AWS credentials were looked for, and not by the read.
     """
-
-    source: str
-    secret_id: str
-    region: str
-    profile: str | None = None
-
-    @property
-    def resource(self) -> str:
-        """The resource that an IAM policy has to name: AWS adds a dash and six characters to a name."""
-        if self.secret_id.startswith("arn:"):
-            return self.secret_id
-        partition = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
-        here = next((name for start, name in partition.items() if self.region.startswith(start)), "aws")
-        return f"arn:{here}:secretsmanager:{self.region}:*:secret:{self.secret_id}-??????"
-
-    @property
-    def login(self) -> str:
-        """The command that renews an SSO session."""
-        return f"aws sso login --profile {self.profile}" if self.profile else "aws sso login"
-
-
-@dataclass(frozen=True, slots=True)
-class _Meaning:
-    kind: type[CredentialError]
-    text: str
-
-
-_ABSENT = _Meaning(
-    CredentialNotFoundError,
-    "AWS Secrets Manager has no such secret in region {place.region}. "
-    "Create it, or correct VECTORSHIFT_AWS_SECRET_ID or VECTORSHIFT_AWS_REGION.",
-)
-_NO_VERSION = _Meaning(
-    CredentialNotFoundError,
-    "the secret in region {place.region} has no such version. Put a value into it, "
-    "or correct VECTORSHIFT_AWS_VERSION_STAGE or VECTORSHIFT_AWS_VERSION_ID.",
-)
-_DELETED = _Meaning(
-    CredentialRevokedError,
-    "the secret in region {place.region} is scheduled for deletion. "
-    "If that is a mistake: aws secretsmanager restore-secret --region {place.region} "
-    "--secret-id {place.secret_id}",
-)
-_WRONG_STATE = _Meaning(
-    CredentialConfigurationError,
-    "AWS cannot read the secret in its present state ({code}, region {place.region}). Check that "
-    "VECTORSHIFT_AWS_VERSION_STAGE and VECTORSHIFT_AWS_VERSION_ID name one and the same version.",
-)
-_FORBIDDEN = _Meaning(
-    CredentialDeniedError,
-    "AWS denied the read in region {place.region}{who}. "
-    "Allow the action secretsmanager:GetSecretValue on {place.resource}.",
-)
-_UNDECIPHERABLE = _Meaning(
-    CredentialDeniedError,
-    "the secret in region {place.region} could not be decrypted{who} ({code}). Allow the action kms:Decrypt "
-    "on the KMS key that encrypts it, in the IAM policy and in the key's own, and see that it is enabled.",
-)
-_EXPIRED = _Meaning(
-    CredentialDeniedError,
-    "the AWS credentials for {place.region} have expired ({code}). Renew them, as with: {place.login}",
-)
-_UNKNOWN_CALLER = _Meaning(
-    CredentialDeniedError,
-    "AWS does not recognise the AWS credentials in region {place.region} ({code}). Check the access key, "
-    "the account and its region, and this machine's clock.",
-)
-_NO_LOGIN = _Meaning(
-    CredentialDeniedError,
-    "AWS refused {operation} ({code}), which gives the AWS credentials for region {place.region}. "
-    "Check the role and its trust policy (sts:AssumeRole or sts:AssumeRoleWithWebIdentity), "
-    "or run: {place.login}",
-)
-_REFUSED = _Meaning(CredentialDeniedError, "AWS refused the read in region {place.region}{who} ({code}).")
-_MALFORMED = _Meaning(
-    CredentialConfigurationError,
-    "AWS does not accept the request in region {place.region} ({code}). Check VECTORSHIFT_AWS_SECRET_ID, "
-    "VECTORSHIFT_AWS_REGION and VECTORSHIFT_AWS_ENDPOINT_URL.",
-)
-_BUSY = _Meaning(
-    CredentialStoreUnavailableError,
-    "AWS could not answer just now in region {place.region} ({code}).",
-)
-_UNREACHABLE = _Meaning(
-    CredentialStoreUnavailableError,
-    "AWS could not be reached for region {place.region} ({code}). Check the network, a VPC endpoint or proxy "
-    "on the way, and VECTORSHIFT_AWS_REGION.",
-)
-_NO_AWS_CREDENTIALS = _Meaning(
-    CredentialConfigurationError,
-    "no AWS credentials for region {place.region} ({code}). Give the process a role, or an AWS profile with "
-    "VECTORSHIFT_AWS_PROFILE, or AWS_ACCESS_KEY_ID together with AWS_SECRET_ACCESS_KEY.",
-)
-_SSO_OVER = _Meaning(
-    CredentialConfigurationError,
-    "the AWS SSO session for region {place.region} is missing or has expired ({code}). Run: {place.login}",
-)
-_LOGIN_OVER = _Meaning(
-    CredentialConfigurationError,
-    "the AWS login session for region {place.region} is missing or has expired ({code}). Run: aws login",
-)
-_BAD_PROFILE = _Meaning(
-    CredentialConfigurationError,
-    "the AWS configuration is not usable ({code}). Correct VECTORSHIFT_AWS_PROFILE, AWS_PROFILE or ~/.aws/config.",
-)
-_NO_REGION = _Meaning(CredentialConfigurationError, "{code}: set VECTORSHIFT_AWS_REGION, such as eu-central-1.")
-_BAD_TLS = _Meaning(
-    CredentialConfigurationError,
-    "the TLS certificate of AWS in region {place.region} cannot be verified ({code}). "
-    "If a proxy signs it, name its CA in AWS_CA_BUNDLE.",
-)
-_BAD_ENDPOINT = _Meaning(
-    CredentialConfigurationError,
-    "what answers for AWS in region {place.region} is not Secrets Manager ({code}). Check "
-    "VECTORSHIFT_AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_SECRETS_MANAGER.",
-)
-
-_BY_CODE = {
-    name: meaning
-    for names, meaning in (
-        ("ResourceNotFoundException", _ABSENT),
-        ("AccessDeniedException AccessDenied NotAuthorized UnauthorizedOperation", _FORBIDDEN),
-        ("DecryptionFailure DecryptionFailureException", _UNDECIPHERABLE),
-        ("ExpiredTokenException ExpiredToken RequestExpired TokenRefreshRequired", _EXPIRED),
-        ("UnrecognizedClientException InvalidClientTokenId InvalidSignatureException", _UNKNOWN_CALLER),
-        ("SignatureDoesNotMatch IncompleteSignature IncompleteSignatureException", _UNKNOWN_CALLER),
-        ("MissingAuthenticationToken MissingAuthenticationTokenException", _UNKNOWN_CALLER),
-        ("Throttling ThrottlingException ThrottledException RequestThrottledException", _BUSY),
-        ("RequestThrottled TooManyRequestsException RequestLimitExceeded", _BUSY),
-        ("LimitExceededException SlowDown PriorRequestNotComplete", _BUSY),
-        ("InternalServiceError InternalServiceErrorException InternalFailure", _BUSY),
-        ("ServiceUnavailable ServiceUnavailableException IDPCommunicationError", _BUSY),
-        ("RequestTimeout RequestTimeoutException", _BUSY),
-    )
-    for name in names.split()
-}
-
-_BY_CLASS = {
-    name: meaning
-    for names, meaning in (
-        ("NoCredentialsError PartialCredentialsError", _NO_AWS_CREDENTIALS),
-        ("SSOError TokenRetrievalError", _SSO_OVER),
-        ("LoginError", _LOGIN_OVER),
-        (
-            "ProfileNotFound ConfigParseError ConfigNotFound InvalidConfigError UnknownCredentialError",
-            _BAD_PROFILE,
-        ),
-        ("NoRegionError InvalidRegionError", _NO_REGION),
-        ("SSLError", _BAD_TLS),
-        ("ResponseParserError", _BAD_ENDPOINT),
-        ("ParamValidationError", _MALFORMED),
-        ("ConnectionError HTTPClientError", _UNREACHABLE),
-        ("CredentialRetrievalError MetadataRetrievalError", _BUSY),
-    )
-    for name in names.split()
-}
-
-
-def outcome(error: Exception, place: Place) -> CredentialError | None:
-    """Return what `error` means, without it as a cause; None for what is not a failure of AWS's."""
     response: dict[str, Any] | None = getattr(error, "response", None)
     if type(response) is dict and "Error" in response:
-        return _answered(response, getattr(error, "operation_name", _READ), place)
+        return answered(
+            code=str(response["Error"].get("Code")),
+            text=str(response["Error"].get("Message")),
+            status=response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0),
+            operation=getattr(error, "operation_name", _READ),
+            place=place,
+        )
+    name = type(error).__name__
     for cls in type(error).__mro__:  # the most specific first: an SSLError is a ConnectionError as well
-        if cls.__name__ in _BY_CLASS:
-            return _made(_BY_CLASS[cls.__name__], place, code=type(error).__name__)
+        meaning = means.BY_CLASS.get(cls.__name__)
+        if meaning is not None:
+            return _made(means.NO_LOGIN_ANSWER if login and meaning is means.UNREACHABLE else meaning, place, code=name)
+    if login and isinstance(error, OSError) and error.filename:
+        return _made(means.NO_LOGIN_FILE, place, code=name)
     return None
 
 
-_READ = "GetSecretValue"
+def missing_credentials(place: Place) -> CredentialError:
+    """Return the error that says that there are no AWS credentials anywhere."""
+    return _made(means.NO_AWS_CREDENTIALS, place, code="NoCredentialsError")
 
 
-def _answered(response: dict[str, Any], operation: str, place: Place) -> CredentialError:
-    code, text = str(response["Error"].get("Code")), str(response["Error"].get("Message"))
-    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    meaning = _BY_CODE.get(code)
-    if meaning is _BUSY or status == 429 or status >= 500:
-        meaning = _BUSY
-    elif operation != _READ:  # of STS or SSO: says nothing about the secret, whatever the code
-        meaning = _NO_LOGIN
-    elif meaning is _ABSENT and ("VersionId" in text or "staging label" in text):
-        meaning = _NO_VERSION
-    elif meaning is _FORBIDDEN and ("Access to KMS" in text or "kms:" in text):
-        meaning = _UNDECIPHERABLE
+def answered(*, code: str, text: str, status: int, place: Place, operation: str = _READ) -> CredentialError:
+    """Return what an answer of AWS's means that is not a success.
+
+    Args:
+        code: the code of the failure.
+        text: what AWS says of it; looked at, and not repeated.
+        status: the HTTP status.
+        place: where the secret was looked for.
+        operation: what was asked of AWS; anything but a read says nothing about the secret.
+    """
+    meaning = means.BY_CODE.get(code)
+    if meaning is means.BUSY or status == 429 or status >= 500:
+        meaning = means.BUSY
+    elif operation != _READ:  # of STS or SSO, whatever the code
+        meaning = means.NO_LOGIN
+    elif meaning is means.ABSENT and ("VersionId" in text or "staging label" in text):
+        meaning = means.NO_VERSION
+    elif meaning is means.FORBIDDEN and ("Access to KMS" in text or "kms:" in text):
+        meaning = means.UNDECIPHERABLE
     elif code == "InvalidRequestException":  # proof of deletion drops a cached key, so only that counts as such
-        meaning = _DELETED if "delet" in text else _WRONG_STATE
+        meaning = means.DELETED if "delet" in text else means.WRONG_STATE
     elif meaning is None:
-        meaning = _REFUSED if status in (401, 403) else _MALFORMED
-    return _made(meaning, place, code=code, operation=operation, who=_who(text))
+        meaning = means.REFUSED if status in (401, 403) else means.MALFORMED
+    return _made(meaning, place, code=code, operation=operation, text=text)
 
 
-def _who(text: str) -> str:
-    found = re.search(r"User: (arn:[\w:/+=,.@-]{1,300})", text)
-    return f" to {found[1]}" if found else ""
-
-
-def _made(meaning: _Meaning, place: Place, *, code: str, operation: str = _READ, who: str = "") -> CredentialError:
-    shown = code if re.fullmatch(r"[\w.]{1,64}", code) else "an unknown code"
-    text = meaning.text.format(place=place, code=shown, operation=operation, who=who)
-    return meaning.kind(f"{place.source}: {text}", source=place.source, provider="aws")
+def _made(meaning: Meaning, place: Place, *, code: str, operation: str = _READ, text: str = "") -> CredentialError:
+    who = re.search(r"User: (arn:[\w:/+=,.@-]{1,300})", text)
+    key = re.search(r"arn:[\w-]{1,20}:kms:[\w:/-]{1,300}", text)
+    says = meaning.text.format(
+        place=place,
+        code=code if re.fullmatch(r"[\w.]{1,64}", code) else "an unknown code",
+        operation=operation,
+        who=f" to {who[1]}" if who else "",
+        key=key[0] if key else "the KMS key that encrypts it",
+        region_option=f" --region {place.region}" if place.region else "",
+    )
+    failure = meaning.kind(f"{place.source}: {says}", source=place.source, provider="aws")
+    if isinstance(failure, CredentialStoreUnavailableError) and meaning is means.NO_LOGIN_ANSWER and code in _HUNG:
+        failure.retry_after = _AFTER_HANGING
+    return failure

@@ -13,15 +13,17 @@ if TYPE_CHECKING:
 __all__ = ["hushed"]
 
 # The loggers whose lines, or the frames of whose `exc_info`, hold a response's body (the secret, or the
-# session token that STS and SSO hand out) or a request's headers (the session token).
+# session token that STS, SSO and metadata services hand out) or a request's headers (the session token).
 _TALKATIVE = (
     "botocore.auth",
     "botocore.credentials",
     "botocore.crt.auth",
     "botocore.endpoint",
+    "botocore.handlers",
     "botocore.httpsession",
     "botocore.parsers",
     "botocore.retryhandler",
+    "botocore.tokens",
     "botocore.utils",
 )
 
@@ -29,7 +31,16 @@ _hushed: ContextVar[bool] = ContextVar("vectorshift_aws_hushed", default=False)
 
 
 def _let_pass(record: logging.LogRecord) -> bool:
-    return record.levelno > logging.DEBUG or not _hushed.get()
+    """Drop what is below INFO; let the rest pass without the frames of its exception, whose locals hold tokens."""
+    if not _hushed.get():
+        return True
+    if record.levelno <= logging.DEBUG:
+        return False
+    if record.exc_info:
+        kind = record.exc_info[0]
+        record.msg, record.args = f"{record.getMessage()} ({kind.__name__ if kind else 'unknown'})", None
+        record.exc_info = record.exc_text = None
+    return True
 
 
 @contextmanager

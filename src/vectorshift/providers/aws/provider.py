@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from vectorshift.errors import CredentialError, CredentialNotFoundError, CredentialStoreUnavailableError
+from vectorshift.providers.aws.agent import Agent
 from vectorshift.providers.aws.client import ClientSource
-from vectorshift.providers.aws.errors import Place, outcome
+from vectorshift.providers.aws.errors import outcome
 from vectorshift.providers.aws.logs import hushed
+from vectorshift.providers.aws.place import Place
 from vectorshift.providers.aws.value import credential_in
 from vectorshift.providers.base import Answer, AnsweringProvider, Ask, Description
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+    from vectorshift.credentials import Credential
     from vectorshift.providers.aws.client import AwsClient
     from vectorshift.settings import Settings
 
@@ -29,7 +32,9 @@ class AwsSecretsManagerProvider(AnsweringProvider):
     else `AWS_DEFAULT_REGION`, else `AWS_REGION`, else the AWS profile's; a session's own region stands in for
     the last three. One client is made, kept, and used by all threads. When AWS does not accept our
     credentials, the next read looks for them anew. A read waits for a connection for at most 2 s, for an
-    answer for at most 3 s, and tries twice.
+    answer for at most 3 s, and tries twice. An endpoint in plain HTTP is refused unless it is on loopback.
+
+    With `agent_url` the Secrets Manager Agent, or the Lambda extension, is asked instead, without boto3.
 
     Args:
         secret_id: the secret's name or ARN; it is the source as well, such as `aws:prod/vs`.
@@ -42,6 +47,8 @@ class AwsSecretsManagerProvider(AnsweringProvider):
         endpoint_url: where to send requests instead of to the region's endpoint.
         session: a `boto3.Session` to make the client with; `profile` is then not used.
         client: a Secrets Manager client of boto3 to use as it is; no other setting of AWS's is then used.
+        agent_url: where the Secrets Manager Agent listens, such as `http://localhost:2773`. It has AWS
+            credentials and an endpoint of its own; `region` is then compared with what it answers.
         on_error: `"continue"` if another source may answer when this one fails.
         on_missing: `"stop"` if no other source may answer when there is no such secret.
         ttl: seconds for which an answer is fresh, or None for the common setting.
@@ -65,6 +72,7 @@ class AwsSecretsManagerProvider(AnsweringProvider):
         endpoint_url: str | None = None,
         session: Any = None,
         client: Any = None,
+        agent_url: str | None = None,
         on_error: Literal["stop", "continue"] = "stop",
         on_missing: Literal["stop", "continue"] = "continue",
         ttl: float | None = None,
@@ -87,20 +95,22 @@ class AwsSecretsManagerProvider(AnsweringProvider):
             endpoint_url=endpoint_url,
             session=session,
         )
-        # Policies may demand a stage. A pinned version need not be current: there the default is left out.
-        self._request = {"SecretId": secret_id}
-        if version_id:
-            self._request["VersionId"] = version_id
-        if not version_id or version_stage != _CURRENT:
-            self._request["VersionStage"] = version_stage
-        self._unsupported: str | None = None
+        self._request = _request(secret_id, version_stage, version_id)
+        self._refused = False
+        self._agent: Agent | None = None
+        if agent_url:
+            self._agent = Agent(
+                agent_url, source=self._source, request=self._request, field=self._field, region=region or None
+            )
+        beside = {"profile": profile, "endpoint_url": endpoint_url, "session": session, "client": client}
+        self._idle = [name for name, value in beside.items() if agent_url and value]
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self | None:
         """Return the provider that the settings ask for, or None if they name no secret."""
         if not (settings.aws_secret_id and settings.aws_secret_id.strip()):
             return None
-        made = cls(
+        return cls(
             settings.aws_secret_id,
             field=settings.aws_field,
             version_stage=settings.aws_version_stage,
@@ -108,59 +118,80 @@ class AwsSecretsManagerProvider(AnsweringProvider):
             region=settings.aws_region,
             profile=settings.aws_profile,
             endpoint_url=settings.aws_endpoint_url,
+            agent_url=settings.aws_agent_url,
             on_error=settings.aws_on_error,
             on_missing=settings.aws_on_missing,
             ttl=settings.aws_cache_ttl,
         )
-        if settings.aws_agent_url:
-            made._unsupported = (
-                "VECTORSHIFT_AWS_AGENT_URL is set, and this version cannot read from the "
-                "Secrets Manager Agent. Unset it, and the key is read from AWS itself."
-            )
-        return made
 
     def describe(self) -> Description:
-        """Say which secret would be read, and in which region as far as this is known without boto3."""
-        detail = f"region {self._region or 'of the AWS profile'}"
+        """Say which secret would be read, and by way of what, as far as this is known without boto3."""
+        detail = f"region {self._place.region or 'of the AWS profile'}"
+        if self._agent is not None:
+            detail = f"through the Agent at {self._agent.address}"
         return Description(configured=True, source=self._source, detail=detail, locator=True)
+
+    def invalidate(self, rejected: Credential) -> None:
+        """Let the next read bring what AWS has now, past the Agent's cache. Does no I/O."""
+        self._refused = True
 
     def close(self) -> None:
         """Close our own client's connections; a client that was handed in stays open."""
         self._clients.close()
 
     @property
-    def _region(self) -> str | None:
+    def _place(self) -> Place:
         if self._given is None:
-            return self._clients.region
-        meta = getattr(self._given, "meta", None)
-        return getattr(meta, "region_name", None)
+            return self._clients.place
+        region = getattr(getattr(self._given, "meta", None), "region_name", None)
+        return Place(source=self._source, secret_id=self._secret_id, region=region)
 
     def lookup(self, ask: Ask) -> Answer:
         """Read the secret, with botocore's telling log lines kept back."""
-        if self._unsupported:
-            return self.wrong(f"{self._source}: {self._unsupported}")
-        client = self._given
+        if self._agent is not None:
+            return self._through(self._agent, ask)
+        client, login = self._given, self._given is None
         with hushed():
             try:
                 if client is None:
                     made = self._clients.get()
                     if isinstance(made, CredentialError):
                         return made
-                    client = made
+                    client, login = made, False
                 response = client.get_secret_value(**self._request)
             except Exception as error:
-                return self._failed(error, client)
+                return self._failed(error, login=login)
         return credential_in(response, source=self._source, field=self._field)
 
-    def _failed(self, error: Exception, client: AwsClient | None) -> CredentialError:
-        place = Place(
-            source=self._source,
-            secret_id=self._secret_id,
-            region=self._region or "unknown",
-            profile=self._profile,
-        )
-        answer = outcome(error, place) or self.unmapped(error)
-        passing = isinstance(answer, CredentialNotFoundError | CredentialStoreUnavailableError)
-        if client is not None and not passing:
-            self._clients.forget(client)
+    def _through(self, agent: Agent, ask: Ask) -> Answer:
+        if self._idle:
+            names = ", ".join(self._idle)
+            return self.wrong(
+                f"{self._source}: VECTORSHIFT_AWS_AGENT_URL (agent_url) is set beside {names}, which the Agent would "
+                "not use: it has AWS credentials and an endpoint of its own. Unset one or the other."
+            )
+        refresh = self._refused or ask.refused is not None
+        self._refused = False  # before the read: a refusal during it asks for another one
+        try:
+            answer = agent.read(refresh=refresh)
+        except Exception as error:  # its frames hold the token
+            return self.unmapped(error)
+        if refresh and isinstance(answer, CredentialStoreUnavailableError):
+            self._refused = True
         return answer
+
+    def _failed(self, error: Exception, *, login: bool) -> CredentialError:
+        answer = outcome(error, self._place, login=login) or self.unmapped(error)
+        if not isinstance(answer, CredentialNotFoundError | CredentialStoreUnavailableError):
+            self._clients.forget()
+        return answer
+
+
+def _request(secret_id: str, version_stage: str, version_id: str | None) -> dict[str, str]:
+    """Return what to ask for. Policies may demand a stage; it is left out for a pinned version, current or not."""
+    request = {"SecretId": secret_id}
+    if version_id:
+        request["VersionId"] = version_id
+    if not version_id or version_stage != _CURRENT:
+        request["VersionStage"] = version_stage
+    return request

@@ -1,0 +1,251 @@
+"""The way to a secret through the Secrets Manager Agent, or the Lambda extension, which speaks as the Agent does.
+
+Neither boto3 nor botocore is imported. What is not a success is told by its status and by the names of codes that
+are known; the text of an answer is not repeated.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import ssl
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, cast
+from urllib.parse import urlsplit
+
+from vectorshift.errors import (
+    CredentialConfigurationError,
+    CredentialDeniedError,
+    CredentialError,
+    CredentialStoreUnavailableError,
+)
+from vectorshift.hosts import is_loopback
+from vectorshift.providers.aws.errors import answered
+from vectorshift.providers.aws.meanings import BY_CODE
+from vectorshift.providers.aws.place import Place
+from vectorshift.providers.aws.token import TOKEN_FILE, find_token
+from vectorshift.providers.aws.value import credential_in
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from vectorshift.providers.aws.token import Token
+    from vectorshift.providers.base import Answer
+
+__all__ = ["Agent"]
+
+_HEADER: Final = "X-Aws-Parameters-Secrets-Token"
+_CONNECT, _READ = 2.0, 3.0
+# Seconds between attempts while it starts: a Lambda extension begins to listen during the function's own init.
+_PAUSES: Final = (0.05, 0.1, 0.2, 0.4, 0.8)
+_PARAMETERS: Final = {"SecretId": "secretId", "VersionId": "versionId", "VersionStage": "versionStage"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Reply:
+    status: int
+    body: bytes = field(repr=False)
+
+    def says(self, *words: str) -> bool:
+        text = self.body.decode(errors="replace").lower()
+        return any(word in text for word in words)
+
+    @property
+    def is_of_a_start(self) -> bool:
+        """Whether it says that the Agent serves nobody yet."""
+        if self.status == 503:
+            return not self.says('"__type"')  # that would be AWS's own
+        return self.status == 400 and self.says("not ready to serve")
+
+
+@dataclass(frozen=True, slots=True)
+class _Silence:
+    """Why there is no reply: the exception's name, and what it was about."""
+
+    name: str
+    refused: bool = False
+    tls: bool = False
+
+
+class Agent:
+    """Reads a secret from the Agent. Holds no connection between reads, so a freeze or a fork breaks none.
+
+    Args:
+        url: where it listens, such as `http://localhost:2773`.
+        source: the printable source.
+        request: what to read, as `GetSecretValue` takes it.
+        field: the field that is the key, or None for the whole secret.
+        region: the region that the settings name, or None; an answer from another one is refused.
+        token_file: the file with the token, if no variable names one.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        source: str,
+        request: Mapping[str, str],
+        field: str | None,
+        region: str | None,
+        token_file: str = TOKEN_FILE,
+    ) -> None:
+        self._url = url.strip().rstrip("/")
+        self._source = source
+        self._field = field
+        self._region = region
+        self._token_file = token_file
+        self._query = {_PARAMETERS[name]: value for name, value in request.items()}
+
+    @property
+    def address(self) -> str:
+        """The address as it can be shown: user information, path and query are left out."""
+        try:
+            parts = urlsplit(self._url)
+            return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+        except ValueError:
+            return "an unreadable address"
+
+    def read(self, *, refresh: bool) -> Answer:
+        """Read the secret; wait at most 1.6 s for an Agent that starts.
+
+        Args:
+            refresh: the Agent is to ask AWS and not its own cache.
+        """
+        if flaw := _flaw(self._url):
+            return self._wrong(flaw)
+        token = find_token(os.environ, self._token_file)
+        if isinstance(token, str):
+            return self._wrong(token)
+        reply = self._patiently(token, refresh=refresh)
+        if refresh and isinstance(reply, _Reply) and reply.status == 400 and reply.says("refreshnow"):
+            reply = self._ask(token, refresh=False)  # an Agent from before there was that parameter
+        if isinstance(reply, _Silence):
+            return self._silent(reply)
+        return self._credential(reply) if reply.status == 200 else self._failed(reply, token)
+
+    def _patiently(self, token: Token, *, refresh: bool) -> _Reply | _Silence:
+        for pause in _PAUSES:
+            reply = self._ask(token, refresh=refresh)
+            if not (reply.refused if isinstance(reply, _Silence) else reply.is_of_a_start):
+                return reply
+            time.sleep(pause)
+        return self._ask(token, refresh=refresh)
+
+    def _ask(self, token: Token, *, refresh: bool) -> _Reply | _Silence:
+        from vectorshift.http import httpx, tls
+
+        query = {**self._query, "refreshNow": "true"} if refresh else self._query
+        limits = httpx.Timeout(_READ, connect=_CONNECT)
+        try:
+            # No proxy of the environment, no netrc, no redirect: the token goes to this address alone.
+            with httpx.Client(trust_env=False, verify=tls(None), timeout=limits) as client:
+                response = client.get(
+                    f"{self._url}/secretsmanager/get", params=query, headers={_HEADER: token.secret.reveal()}
+                )
+                return _Reply(response.status_code, response.content)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            refused = isinstance(error, httpx.ConnectError)
+            cause = error.__cause__ or error.__context__
+            bad_tls = isinstance(cause, ssl.SSLError) or isinstance(getattr(cause, "__context__", None), ssl.SSLError)
+            return _Silence(type(error).__name__, refused=refused and not bad_tls, tls=bad_tls)
+
+    def _credential(self, reply: _Reply) -> Answer:
+        answer = _document(reply.body)
+        if answer is None:
+            return self._wrong(f"what answers at {self.address} is not the Agent: it sends no JSON object. {_CHECK}")
+        arn = str(answer.get("ARN") or "").split(":")
+        if self._region and len(arn) > 6 and arn[3] != self._region:
+            return self._wrong(
+                f"the Agent at {self.address} reads from region {arn[3]}, and VECTORSHIFT_AWS_REGION is "
+                f"{self._region}. Give the Agent that region, or unset the setting."
+            )
+        return credential_in(answer, source=self._source, field=self._field)
+
+    def _silent(self, silence: _Silence) -> CredentialError:
+        if silence.tls:
+            return self._wrong(f"the TLS certificate of the Agent at {self.address} cannot be verified. {_CHECK}")
+        what = "did not answer in time" if silence.name.endswith("Timeout") else "could not be reached"
+        return self._unavailable(
+            f"the Agent at {self.address} {what} ({silence.name}). See that it runs, or correct the address."
+        )
+
+    def _failed(self, reply: _Reply, token: Token) -> CredentialError:
+        """Return what an answer means that is not a success: the Agent's own, or AWS's, which it passes on."""
+        text, status = reply.body.decode(errors="replace"), reply.status
+        code = _code(text)
+        if reply.is_of_a_start:
+            return self._unavailable(f"the Agent at {self.address} is not ready yet (HTTP {status}).")
+        if status >= 500 and code in (None, "InternalFailure"):
+            return self._unavailable(
+                f"the Agent at {self.address} could not read from AWS (HTTP {status}). "
+                "Its own log says why: no AWS credentials, or no way to AWS."
+            )
+        if code is not None:
+            return answered(code=code, text=text, status=status, place=self._place)
+        if status in (401, 403):
+            return CredentialDeniedError(
+                f"{self._source}: the Agent at {self.address} refused the token of {token.place} (HTTP {status}). "
+                "Let AWS_TOKEN hold the token that the Agent was started with, or file:// and the path of its file.",
+                source=self._source,
+                provider="aws",
+            )
+        if status == 429 or status >= 500:
+            return self._unavailable(f"the Agent at {self.address} could not answer just now (HTTP {status}).")
+        return self._wrong(f"what answers at {self.address} does not accept the request (HTTP {status}). {_CHECK}")
+
+    @property
+    def _place(self) -> Place:
+        return Place(source=self._source, secret_id=self._query["secretId"], region=self._region, agent=self.address)
+
+    def _wrong(self, text: str) -> CredentialConfigurationError:
+        return CredentialConfigurationError(f"{self._source}: {text}", source=self._source, provider="aws")
+
+    def _unavailable(self, text: str) -> CredentialStoreUnavailableError:
+        return CredentialStoreUnavailableError(f"{self._source}: {text}", source=self._source, provider="aws")
+
+
+_CHECK: Final = "Check VECTORSHIFT_AWS_AGENT_URL, such as http://localhost:2773."
+
+
+def _flaw(url: str) -> str | None:
+    """Say what keeps an Agent at this address from being asked; None if nothing does."""
+    no_url = f"the address of the Secrets Manager Agent is not a plain URL. {_CHECK}"
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return no_url
+    if not host or port == 0 or parts.scheme not in ("http", "https"):
+        return no_url
+    if parts.query or parts.fragment or parts.username or parts.password:
+        return no_url
+    if parts.scheme == "https" or is_loopback(host):
+        return None
+    return (
+        "plain HTTP beyond loopback would show the key and the token to the network. Run the Agent beside the "
+        "process, as VECTORSHIFT_AWS_AGENT_URL=http://localhost:2773, or let the address begin with https://."
+    )
+
+
+def _code(text: str) -> str | None:
+    """Return the code of AWS's that the Agent passes on, or that the extension names in a sentence."""
+    told = re.search(r'"__type"\s*:\s*"([\w.#]{1,200})"', text)  # its messages are not escaped, so it may be no JSON
+    if told:
+        return told[1].rpartition("#")[2]
+    return next((word for word in re.findall(r"\w+", text) if word in BY_CODE), None)
+
+
+def _document(body: bytes) -> dict[str, Any] | None:
+    try:
+        document: Any = json.loads(body)
+        if not isinstance(document, dict):
+            return None
+        answer = cast("dict[str, Any]", document)
+        if isinstance(answer.get("SecretBinary"), str):
+            answer["SecretBinary"] = base64.b64decode(answer["SecretBinary"], validate=True)
+    except (ValueError, RecursionError):  # a JSONDecodeError holds the text, and goes no further
+        return None
+    return answer

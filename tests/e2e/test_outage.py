@@ -1,0 +1,112 @@
+"""The store dies for longer than ttl under traffic, and comes back: no call fails, and the backoff is kept."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from tests.e2e.stage import Gate, Rotation, Threads, traffic, wait_until
+
+from vectorshift import Credential, CredentialProvider, Description, Pipeline, ProviderChain, VaultProvider, VectorShift
+from vectorshift.testing import FakeVectorShift, ManualClock, OpenBaoServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TTL, MAX_STALE, STEP = 300.0, 3600.0, 5.0
+TRIES_AT_MOST = 3  # the provider itself tries a broken connection again, within one contact
+
+
+class Counted(CredentialProvider):
+    """A provider of ours, with the moment of each contact."""
+
+    name = "vault"
+
+    def __init__(self, inner: CredentialProvider, clock: ManualClock) -> None:
+        self.inner, self.clock = inner, clock
+        self.contacts: list[float] = []
+
+    def describe(self) -> Description:
+        return self.inner.describe()
+
+    def get_credential(self) -> Credential:
+        self.contacts.append(self.clock.time())
+        return self.inner.get_credential()
+
+
+def predicted(begin: float, end: float) -> Iterator[float]:
+    """Yield when a store that fails from `begin` on is asked by callers who look every `STEP` seconds."""
+    moment, due, pause = begin, begin, 1.0
+    while moment <= end:
+        if moment >= due:
+            yield moment
+            due, pause = moment + pause, min(pause * 2, 60.0)
+        moment += STEP
+
+
+def settled(threads: Threads) -> None:
+    """Wait until each caller has looked at the clock, and the loads that they began have landed."""
+    threads.turn()
+    threads.turn()
+    wait_until(lambda: not any(each.name == "vectorshift-load" for each in threading.enumerate()))
+
+
+def test_an_outage_longer_than_ttl_fails_no_call_and_the_next_rotation_is_picked_up(api: FakeVectorShift) -> None:
+    """Seen to fail, in a copy of the tree, with a pause that does not double, and with a failure that drops the key."""
+    clock = ManualClock()
+    with Gate() as gate, OpenBaoServer(token="root-of-both") as second:
+        with OpenBaoServer(token="root-of-both") as first:
+            gate.lead(first.address)
+            rotation = Rotation(api, lambda key: first.write("vs", {"api_key": key}))
+            store = Counted(VaultProvider("vs", addr=gate.address, token="root-of-both"), clock)
+            chain = ProviderChain([store], ttl=TTL, max_stale=MAX_STALE, clock=clock, random=lambda: 0.0)
+            client = VectorShift(chain, base_url=api.base_url)
+            client.request("GET", "/pipelines")
+        gate.hang_up()
+        visits = gate.visits
+        with client, traffic(4, lambda: Pipeline.list(client=client)) as threads:
+            began = clock.time()
+            while clock.time() < began + 3 * TTL:
+                clock.advance(STEP)
+                settled(threads)
+            assert threads.failures == []
+            outage = store.contacts[1:]
+            assert outage == list(predicted(began + TTL, clock.time()))
+            tries, left = divmod(gate.visits - visits, len(outage))
+            assert left == 0
+            assert 1 <= tries <= TRIES_AT_MOST
+
+            rotation.put = lambda key: second.write("vs", {"api_key": key})
+            gate.lead(second.address)
+            rotation.put(rotation.keys[-1])
+            clock.advance(60)
+            settled(threads)
+            rotation.rotate()
+            settled(threads)
+        assert threads.failures == []
+        assert rotation.accepted() == set(rotation.keys)
+        assert second.reads("vs") == 2
+
+
+def test_a_sealed_store_fails_no_call_and_is_asked_as_the_backoff_says(api: FakeVectorShift) -> None:
+    clock = ManualClock()
+    with OpenBaoServer() as bao:
+        rotation = Rotation(api, lambda key: bao.write("vs", {"api_key": key}))
+        store = Counted(VaultProvider("vs", addr=bao.address, token=bao.root_token), clock)
+        chain = ProviderChain([store], ttl=TTL, max_stale=MAX_STALE, clock=clock, random=lambda: 0.0)
+        client = VectorShift(chain, base_url=api.base_url)
+        client.request("GET", "/pipelines")
+        bao.seal()
+        with client, traffic(4, lambda: Pipeline.list(client=client)) as threads:
+            began = clock.time()
+            while clock.time() < began + 1.5 * TTL:
+                clock.advance(STEP)
+                settled(threads)
+            assert store.contacts[1:] == list(predicted(began + TTL, clock.time()))
+            bao.unseal()
+            clock.advance(60)
+            settled(threads)
+            rotation.rotate()
+            settled(threads)
+        assert threads.failures == []
+        assert rotation.accepted() == set(rotation.keys)

@@ -1,0 +1,38 @@
+"""Each failure of the table is acted out on real servers, and the docs show the table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.providers.aws.failures import FAILURES, Failure, Stage, stage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vectorshift.testing import MotoServer
+
+PAGE = Path(__file__).parents[3] / "docs" / "aws" / "failures.md"
+LONGEST = 8.0
+
+
+@pytest.fixture(scope="module")
+def acted(moto: MotoServer) -> Iterator[Stage]:
+    with stage(moto) as servers:
+        yield servers
+
+
+@pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: failure.done.replace(" ", "-"))
+def test_the_caller_gets_what_the_table_says(failure: Failure, acted: Stage) -> None:
+    got = failure.run(acted)
+    assert got.kind == failure.kind
+    assert failure.words in got.message
+    assert got.seconds < LONGEST
+    rows = [line.rsplit("|", 2)[0] for line in PAGE.read_text("utf-8").splitlines()]
+    assert got.row().rsplit("|", 2)[0] in rows
+
+
+def test_the_docs_show_no_other_row() -> None:
+    rows = [line for line in PAGE.read_text("utf-8").splitlines() if line.startswith("| ")]
+    assert len(rows) == 2 + len(FAILURES)

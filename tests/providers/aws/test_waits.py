@@ -1,0 +1,202 @@
+"""A service that hangs is waited for once, and then remembered for 30 s: real sockets, and a clock that is moved.
+
+Seen to fail: without the half minute after a hanging STS the next call contacts it; with botocore's own waits
+for a container's endpoint the first answer takes 9 s; with an STS client without our times the caller gives up.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from vectorshift import (
+    AwsSecretsManagerProvider,
+    CredentialConfigurationError,
+    CredentialError,
+    CredentialStoreUnavailableError,
+    EnvProvider,
+    ProviderChain,
+)
+from vectorshift.testing import ManualClock
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.providers.aws.servers import FakeAws, Hanging
+
+    from vectorshift.testing import MotoServer
+
+SECRET = "vs-Xq7fL0nevertobeseen"
+
+
+@pytest.fixture
+def nobody(fake: FakeAws, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A region and an endpoint, and no AWS credentials."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name)
+
+
+def failed(chain: ProviderChain) -> CredentialError:
+    with pytest.raises(CredentialError) as caught:
+        chain.get_credential()
+    return caught.value
+
+
+def contacts_are_remembered(hanging: Hanging, kind: type[CredentialError], words: str, *, again: bool = True) -> None:
+    """Ask a chain that ends in AWS: it waits once within 3 s, and not again for half a minute."""
+    clock = ManualClock()
+    chain = ProviderChain([EnvProvider(), AwsSecretsManagerProvider("prod/vs")], clock=clock)
+    began = time.monotonic()
+    first = failed(chain)
+    assert time.monotonic() - began < 3
+    assert type(first) is kind
+    assert words in str(first)
+    once = hanging.contacts
+    assert once >= 1
+    for _ in range(29):
+        clock.advance(1)
+        assert str(failed(chain)) == str(first)
+    assert hanging.contacts == once
+    clock.advance(1)
+    if again:
+        failed(chain)
+        assert hanging.contacts == 2 * once
+
+
+def test_a_metadata_service_that_hangs(nobody: None, hanging: Hanging, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "false")
+    monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", hanging.url)
+    contacts_are_remembered(hanging, CredentialConfigurationError, "no AWS credentials")
+
+
+def test_a_containers_endpoint_that_hangs(nobody: None, hanging: Hanging, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{hanging.url}/role")
+    contacts_are_remembered(hanging, CredentialStoreUnavailableError, "metadata service", again=False)
+
+
+def test_a_web_identity_whose_sts_hangs(
+    nobody: None, hanging: Hanging, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "jwt").write_text("e30.e30.x")
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(tmp_path / "jwt"))
+    monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/r")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", hanging.url)
+    contacts_are_remembered(hanging, CredentialStoreUnavailableError, "STS", again=False)
+
+
+START = "https://example.invalid/start"
+SSO = f"""
+[profile work]
+sso_start_url = {START}
+sso_region = eu-central-1
+sso_account_id = 123456789012
+sso_role_name = reader
+"""
+ASK_TWICE = """
+import time
+from vectorshift import AwsSecretsManagerProvider, CredentialError, ProviderChain
+chain = ProviderChain([AwsSecretsManagerProvider("prod/vs", profile="work")])
+for _ in range(2):
+    began = time.monotonic()
+    try:
+        chain.get_credential()
+    except CredentialError as error:
+        print(type(error).__name__, error.message, f"{time.monotonic() - began:.1f}", sep="|")
+"""
+
+
+def asked_twice_with_sso(home: Path, *, expires: str) -> list[list[str]]:
+    """Ask in a process of its own: botocore finds the folder of SSO's tokens when it is imported."""
+    (home / "config").write_text(SSO)
+    cache = home / ".aws" / "sso" / "cache"
+    cache.mkdir(parents=True)
+    token = {"startUrl": START, "region": "eu-central-1", "accessToken": "t", "expiresAt": expires}
+    (cache / f"{hashlib.sha1(START.encode()).hexdigest()}.json").write_text(json.dumps(token))
+    run = subprocess.run([sys.executable, "-c", ASK_TWICE], capture_output=True, text=True, check=True)
+    return [line.split("|") for line in run.stdout.splitlines()]
+
+
+def test_an_sso_service_that_hangs(
+    nobody: None, hanging: Hanging, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SSO", hanging.url)
+    first, second = asked_twice_with_sso(tmp_path, expires="2099-01-01T00:00:00Z")
+    assert first[0] == second[0] == "CredentialStoreUnavailableError"
+    assert "STS or SSO" in first[1]
+    assert float(first[2]) < 6  # the import of boto3 is among it
+    assert second[2] == "0.0"
+    assert hanging.contacts == 1
+
+
+def test_an_sso_session_that_has_expired_says_what_to_run_without_a_wait(
+    nobody: None, hanging: Hanging, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SSO", hanging.url)
+    first, second = asked_twice_with_sso(tmp_path, expires="2020-01-01T00:00:00Z")
+    assert first[:2] == second[:2]
+    assert first[0] == "CredentialConfigurationError"
+    assert "has expired (UnauthorizedSSOTokenError). Run: aws sso login --profile work" in first[1]
+    assert hanging.contacts == 0
+
+
+def test_an_sso_session_without_a_login_is_looked_at_again_after_half_a_minute(
+    nobody: None, fake: FakeAws, tmp_path: Path
+) -> None:
+    (tmp_path / "config").write_text(SSO)
+    fake.says(200, {"SecretString": SECRET, "VersionId": "1"})
+    clock = ManualClock()
+    chain = ProviderChain([AwsSecretsManagerProvider("prod/vs", profile="work")], clock=clock)
+    error = failed(chain)
+    assert type(error) is CredentialConfigurationError
+    assert "Run: aws sso login --profile work" in str(error)
+    (tmp_path / "config").write_text("[profile work]\naws_access_key_id = a\naws_secret_access_key = b\n")
+    clock.advance(29)
+    assert str(failed(chain)) == str(error)
+    clock.advance(1)
+    assert chain.get_credential().secret.reveal() == SECRET
+
+
+def test_a_file_of_a_web_identity_that_is_not_there_is_a_wrong_setting(
+    nobody: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/r")
+    error = failed(ProviderChain([AwsSecretsManagerProvider("prod/vs")]))
+    assert type(error) is CredentialConfigurationError
+    assert "AWS_WEB_IDENTITY_TOKEN_FILE" in str(error)
+
+
+def test_waiting_for_aws_credentials_holds_up_no_close(
+    nobody: None, hanging: Hanging, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "false")
+    monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", hanging.url)
+    provider = AwsSecretsManagerProvider("prod/vs")
+    thread = threading.Thread(target=lambda: failed(ProviderChain([provider])))
+    thread.start()
+    while not hanging.contacts:
+        time.sleep(0.01)
+    began = time.monotonic()
+    provider.close()
+    assert time.monotonic() - began < 0.5
+    thread.join()
+
+
+def test_the_role_of_a_container_is_used(moto: MotoServer, fake: FakeAws, monkeypatch: pytest.MonkeyPatch) -> None:
+    moto.put("by-container", SECRET)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name)
+    given = {"AccessKeyId": "a", "SecretAccessKey": "b", "Token": "c", "Expiration": "2099-01-01T00:00:00Z"}
+    fake.says(200, given, operation="/role")
+    monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{fake.url}/role")
+    provider = AwsSecretsManagerProvider("by-container", region="us-east-1", endpoint_url=moto.endpoint_url)
+    assert provider.get_credential().secret.reveal() == SECRET
+    assert provider.get_credential().secret.reveal() == SECRET
+    assert [operation for operation, _ in fake.asked] == ["/role"]
