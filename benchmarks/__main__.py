@@ -7,6 +7,7 @@ import os
 import platform
 from importlib.metadata import version
 
+from benchmarks.aws import aws
 from benchmarks.calls import calls
 from benchmarks.imports import imports
 from benchmarks.lookups import lookups
@@ -14,10 +15,11 @@ from benchmarks.memory import memory
 from benchmarks.stampede import stampede
 from benchmarks.surroundings import clean_surroundings, stand_in_api
 from benchmarks.tasks import tasks
+from benchmarks.vault import vault
 
-_ALONE = {"imports": imports, "lookups": lookups, "stampede": stampede}
+_ALONE = {"imports": imports, "lookups": lookups, "stampede": stampede, "vault": vault, "aws": aws}
 _WITH_API = {"calls": calls, "tasks": tasks, "memory": memory}
-_COMPARED = ("vectorshift", "httpx", "openai", "anthropic", "stripe", "botocore", "google-auth")
+_COMPARED = ("vectorshift", "httpx", "openai", "anthropic", "stripe", "botocore", "google-auth", "hvac")
 
 
 def main() -> None:

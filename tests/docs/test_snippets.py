@@ -93,6 +93,7 @@ def stand_in(openbao: OpenBaoServer, moto: MotoServer) -> Iterator[FakeVectorShi
         openbao.write("vectorshift", {"api_key": api.create_key(org="vault")})
         moto.put("prod/vectorshift", api.create_key(org="aws"))
         yield api
+        moto.delete("prod/vectorshift", force=True)
 
 
 @pytest.fixture

@@ -32,6 +32,7 @@ def test_it_counts_reads_whether_or_not_they_succeed(openbao: OpenBaoServer) -> 
     with pytest.raises(RuntimeError, match="403"):
         openbao.call("GET", "secret/data/counted", token=openbao.token())
     assert openbao.reads("counted") == 2
+    assert openbao.refusals("secret/data/counted") == 1
 
 
 def test_it_leaves_no_server_no_file_and_no_token_behind() -> None:

@@ -100,12 +100,17 @@ class OpenBaoServer:
 
     def calls(self, path: str, operation: str = "read") -> int:
         """Return how often an API path was called, such as `update` on `auth/approle/login`."""
-        count = 0
-        for line in (self._home / "audit.log").read_text("utf-8").splitlines():
-            entry = json.loads(line)
-            request = entry["request"]
-            count += entry["type"] == "response" and request["path"] == path and request["operation"] == operation
-        return count
+        return len(self._answers_to(path, operation))
+
+    def refusals(self, path: str, operation: str = "read") -> int:
+        """Return how often a call of an API path was answered with an error."""
+        return sum("error" in entry for entry in self._answers_to(path, operation))
+
+    def _answers_to(self, path: str, operation: str) -> list[dict[str, Any]]:
+        lines = (self._home / "audit.log").read_text("utf-8").splitlines()
+        told = (json.loads(line) for line in lines if f'"{path}"' in line)  # parsing all of them takes seconds
+        answers = (entry for entry in told if entry["type"] == "response")
+        return [a for a in answers if a["request"]["path"] == path and a["request"]["operation"] == operation]
 
     # --- The server ---
 

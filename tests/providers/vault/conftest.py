@@ -97,6 +97,10 @@ class Tiny(ThreadingHTTPServer):
         self.answer = (status, body, headers)
         self.before = before
         self.seen: list[tuple[str, Mapping[str, str]]] = []
+        self.bodies: list[str] = []
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that hangs up is no news."""
 
     @property
     def address(self) -> str:
@@ -108,7 +112,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.server.bodies.append(self.rfile.read(int(self.headers.get("Content-Length", 0))).decode())
         self.server.seen.append((f"{self.command} {self.path}", dict(self.headers)))
         self.server.before()
         status, body, headers = self.server.answer

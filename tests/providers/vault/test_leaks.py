@@ -10,13 +10,18 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.providers.vault.stand_ins import Issuer, role
 
 from vectorshift.credentials import Secret
 from vectorshift.providers.vault import VaultProvider
+from vectorshift.testing import ManualClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from vectorshift.testing.openbao import OpenBaoServer
 
     MakeTiny = Callable[..., AbstractContextManager[Any]]
 
@@ -99,3 +104,65 @@ def test_an_interrupt_in_mid_exchange_shows_neither(
     assert "KeyboardInterrupt" in shown
     assert TOKEN not in shown
     assert KEY not in shown
+
+
+class Watched:
+    """A provider of a real server, and each secret that it has come to hold."""
+
+    def __init__(self, vault: VaultProvider, *secrets: str) -> None:
+        self.vault, self.secrets = vault, [KEY, *secrets]
+
+    def ask(self, caplog: pytest.LogCaptureFixture) -> str:
+        shown = everything_shown(self.vault, caplog)
+        grant = self.vault._keeper._grant
+        if grant is not None and grant.token.reveal():
+            self.secrets.append(grant.token.reveal())
+        assert not [secret for secret in self.secrets if secret in shown]
+        return shown
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_from_login_over_renewal_to_refusal_nothing_is_shown(
+    wrapped: bool, openbao: OpenBaoServer, stored: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = ManualClock()
+    name = "leaky-wrapped" if wrapped else "leaky"
+    given = role(openbao, name, token_ttl="1h", token_max_ttl="2h")
+    more: dict[str, Any] = {"role_id": given["role_id"], "secret_id": given["secret_id"], "secret_id_wrapped": wrapped}
+    if wrapped:
+        wrap = {"X-Vault-Wrap-TTL": "60s"}
+        made = openbao.call("POST", f"auth/approle/role/{name}/secret-id", {}, headers=wrap)
+        more["secret_id"] = made["wrap_info"]["token"]
+    vault = VaultProvider(stored, addr=openbao.address, auth="approle", clock=clock, **more)
+    watched = Watched(vault, more["secret_id"], given["secret_id"])
+    renewals = openbao.calls("auth/token/renew-self", "update")
+    watched.ask(caplog)
+    assert len(watched.secrets) == 4
+    clock.advance(2000)
+    watched.ask(caplog)
+    assert openbao.calls("auth/token/renew-self", "update") == renewals + 1
+    clock.advance(9000)  # a new login
+    watched.ask(caplog)
+    openbao.call("DELETE", f"auth/approle/role/{name}")
+    clock.advance(9000)
+    assert "CredentialDeniedError" in watched.ask(caplog)
+
+
+@pytest.mark.parametrize("kind", ["token", "jwt", "kubernetes"])
+def test_a_refused_identity_is_not_shown(
+    kind: Any, openbao: OpenBaoServer, stored: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    identity = Issuer().service_account() if kind != "token" else TOKEN
+    (tmp_path / "identity").write_text(identity)
+    file: dict[str, Any] = {"token_file" if kind == "token" else "jwt_file": str(tmp_path / "identity")}
+    vault = VaultProvider(stored, addr=openbao.address, auth=kind, role="app", auth_mount="unknown", **file)
+    assert "CredentialDeniedError" in Watched(vault, identity).ask(caplog)
+
+
+@pytest.mark.parametrize("verify", [False, True])
+def test_over_tls_nothing_is_shown_either(
+    verify: bool, tls_bao: OpenBaoServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    more: dict[str, Any] = {"cacert": tls_bao.cacert} if verify else {}
+    vault = VaultProvider("vs", addr=tls_bao.address, token=tls_bao.root_token, **more)
+    assert ("TLS failed" in Watched(vault, tls_bao.root_token).ask(caplog)) is not verify

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from tests.providers.vault.stand_ins import Issuer, token_review
 
 from vectorshift import errors
 from vectorshift.providers.vault import VaultProvider
+from vectorshift.testing import ManualClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -121,70 +119,56 @@ def test_the_creation_path_can_be_pinned_to_one_role(
     assert right.get_credential().secret.reveal() == KEY
 
 
-def part(content: bytes) -> str:
-    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
-
-
-def lifetime() -> dict[str, int]:
-    return {"iat": int(time.time()) - 60, "exp": int(time.time()) + 600}
-
-
-def signed(key: rsa.RSAPrivateKey, claims: Mapping[str, object]) -> str:
-    head = ".".join(part(json.dumps(half).encode()) for half in ({"alg": "RS256", "typ": "JWT"}, claims))
-    return f"{head}.{part(key.sign(head.encode(), padding.PKCS1v15(), hashes.SHA256()))}"
+def jwt_role(server: OpenBaoServer, mount: str, issuer: Issuer) -> None:
+    server.enable_auth("jwt", mount)
+    server.call("POST", f"auth/{mount}/config", {"jwt_validation_pubkeys": [issuer.public]})
+    server.policy("jwt-reader", 'path "secret/data/*" { capabilities = ["read"] }')
+    fields = {"role_type": "jwt", "user_claim": "sub", "bound_audiences": ["vs"], "token_policies": ["jwt-reader"]}
+    server.call("POST", f"auth/{mount}/role/app", fields)
 
 
 def test_logs_in_by_jwt_and_reads_the_file_at_each_login(
     openbao: OpenBaoServer, stored: str, tmp_path: Path, failure: Failure
 ) -> None:
-    key = rsa.generate_private_key(65537, 2048)
-    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    openbao.enable_auth("jwt", "ci")
-    openbao.call("POST", "auth/ci/config", {"jwt_validation_pubkeys": [public.decode()]})
-    role = {"role_type": "jwt", "user_claim": "sub", "bound_audiences": ["vs"]}
-    openbao.policy("jwt-reader", 'path "secret/data/*" { capabilities = ["read"] }')
-    openbao.call("POST", "auth/ci/role/app", role | {"token_policies": ["jwt-reader"]})
-    file = tmp_path / "jwt"
-    file.write_text(signed(key, {"sub": "me", "aud": "other", **lifetime()}))
+    issuer, file = Issuer(), tmp_path / "jwt"
+    jwt_role(openbao, "ci", issuer)
+    file.write_text(issuer.sign({"sub": "me", "aud": "other"}))
     vault = VaultProvider(stored, addr=openbao.address, auth="jwt", auth_mount="ci", role="app", jwt_file=str(file))
     said = failure(vault, errors.CredentialDeniedError)
     assert "auth method jwt at auth/ci" in said
     assert "VECTORSHIFT_VAULT_JWT_FILE" in said
-    file.write_text(signed(key, {"sub": "me", "aud": "vs", **lifetime()}))
+    file.write_text(issuer.sign({"sub": "me", "aud": "vs"}))
     assert vault.get_credential().secret.reveal() == KEY
+    file.unlink()
+    assert vault.get_credential().secret.reveal() == KEY, "the token of the last login serves on"
+    vault.close()
+    assert str(file) in failure(vault, errors.CredentialConfigurationError)
 
 
-def test_logs_in_by_kubernetes(
+def kubernetes_role(server: OpenBaoServer, mount: str, cluster: str) -> None:
+    server.enable_auth("kubernetes", mount)
+    server.policy("k8s-reader", 'path "secret/data/*" { capabilities = ["read"] }')
+    config = {"kubernetes_host": cluster, "kubernetes_ca_cert": "none", "disable_local_ca_jwt": True}
+    server.call("POST", f"auth/{mount}/config", config)
+    bound = {"bound_service_account_names": "app", "bound_service_account_namespaces": "default"}
+    server.call("POST", f"auth/{mount}/role/app", bound | {"token_policies": "k8s-reader", "token_ttl": "1h"})
+
+
+def test_logs_in_by_kubernetes_and_reads_the_service_account_s_token_at_each_login(
     openbao: OpenBaoServer, stored: str, tmp_path: Path, tiny: MakeTiny, failure: Failure
 ) -> None:
-    account = {"namespace": "default", "serviceaccount": {"name": "app", "uid": "u-1"}}
-    claims = {"sub": "system:serviceaccount:default:app", "kubernetes.io": account, **lifetime()}
-    user = {"username": "system:serviceaccount:default:app", "uid": "u-1"}
-    review = {
-        "apiVersion": "authentication.k8s.io/v1",
-        "kind": "TokenReview",
-        "status": {"authenticated": True, "user": user, "audiences": ["vault"]},
-    }
-    file = tmp_path / "jwt"
-    file.write_text(signed(rsa.generate_private_key(65537, 2048), claims))
-    openbao.enable_auth("kubernetes")
-    openbao.policy("k8s-reader", 'path "secret/data/*" { capabilities = ["read"] }')
-    with tiny(201, json.dumps(review)) as cluster:
-        config = {
-            "kubernetes_host": cluster.address,
-            "kubernetes_ca_cert": "none",
-            "disable_local_ca_jwt": True,
-        }
-        openbao.call("POST", "auth/kubernetes/config", config)
-        role = {
-            "bound_service_account_names": "app",
-            "bound_service_account_namespaces": "default",
-            "token_policies": ["k8s-reader"],
-        }
-        openbao.call("POST", "auth/kubernetes/role/app", role)
-        more: dict[str, Any] = {"auth": "kubernetes", "jwt_file": str(file)}
+    first, second, file, clock = Issuer().service_account(), Issuer().service_account(), tmp_path / "jwt", ManualClock()
+    file.write_text(first)
+    with tiny(201, token_review()) as cluster:
+        bodies: list[str] = cluster.bodies
+        kubernetes_role(openbao, "cluster", cluster.address)
+        more: dict[str, Any] = {"auth": "kubernetes", "auth_mount": "cluster", "jwt_file": str(file), "clock": clock}
         vault = VaultProvider(stored, addr=openbao.address, role="app", **more)
         assert vault.get_credential().secret.reveal() == KEY
+        file.write_text(second)
+        clock.advance(4000)
+        assert vault.get_credential().secret.reveal() == KEY
+        assert [first in bodies[0], second in bodies[-1]] == [True, True]
         other = VaultProvider(stored, addr=openbao.address, role="other", **more)
         assert "VECTORSHIFT_VAULT_ROLE" in failure(other, errors.CredentialDeniedError)
 
@@ -200,11 +184,24 @@ def test_logs_in_by_client_certificate(tls_bao: OpenBaoServer, tmp_path: Path, f
     tls_bao.enable_auth("cert")
     tls_bao.policy("cert-reader", 'path "secret/data/*" { capabilities = ["read"] }')
     more: dict[str, Any] = {"addr": tls_bao.address, "cacert": tls_bao.cacert, "auth": "cert"}
-    vault = VaultProvider("vs", client_cert=str(cert), client_key=str(key), **more)
+    clock = ManualClock()
+    vault = VaultProvider("vs", client_cert=str(cert), client_key=str(key), clock=clock, **more)
     failure(vault, errors.CredentialDeniedError)
-    role = {"certificate": ca["certificate"], "token_policies": ["cert-reader"]}
+    role = {"certificate": ca["certificate"], "token_policies": ["cert-reader"], "token_ttl": "1h"}
     tls_bao.call("POST", "auth/cert/certs/app", role)
     assert vault.get_credential().secret.reveal() == KEY
+    renewed = tls_bao.call("POST", "pki/issue/app", {"common_name": "app.example", "ttl": "30m"})["data"]
+    cert.write_text(renewed["certificate"])
+    key.write_text(renewed["private_key"])
+    tls_bao.call("POST", "auth/cert/certs/app", role | {"allowed_common_names": "app.example", "token_ttl": "1h"})
+    clock.advance(4000)
+    assert vault.get_credential().secret.reveal() == KEY
+    serials = [
+        tls_bao.call("POST", "auth/token/lookup-accessor", {"accessor": accessor})["data"]["meta"]
+        for accessor in tls_bao.call("LIST", "auth/token/accessors")["data"]["keys"]
+    ]
+    numbers = {meta["serial_number"] for meta in serials if meta}
+    assert len(numbers) == 2, "a login is made over a connection with the certificate of that moment"
     assert "VECTORSHIFT_VAULT_CLIENT_CERT" in failure(VaultProvider("vs", **more), errors.CredentialConfigurationError)
 
 

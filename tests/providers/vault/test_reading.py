@@ -188,3 +188,24 @@ def test_reads_from_a_namespace(openbao: OpenBaoServer, provider: MakeProvider) 
     openbao.call("POST", "kv/vs", {"api_key": KEY}, headers=there)
     vault = provider(openbao, "vs", mount="kv", kv_version=1, namespace="blue")
     assert vault.get_credential().secret.reveal() == KEY
+
+
+def test_logs_in_and_reads_kv_version_2_in_a_namespace_within_a_namespace(
+    openbao: OpenBaoServer, provider: MakeProvider, failure: Failure
+) -> None:
+    openbao.call("POST", "sys/namespaces/green")
+    openbao.call("POST", "sys/namespaces/team", headers={"X-Vault-Namespace": "green"})
+    there = {"X-Vault-Namespace": "green/team"}
+    openbao.call("POST", "sys/mounts/kv", {"type": "kv", "options": {"version": "2"}}, headers=there)
+    openbao._until(lambda: openbao._answers("green/team/kv/config"), "the mount")
+    openbao.call("POST", "kv/data/vs", {"data": {"api_key": KEY}}, headers=there)
+    openbao.call("POST", "sys/auth/approle", {"type": "approle"}, headers=there)
+    policy = {"policy": 'path "kv/data/vs" { capabilities = ["read"] }'}
+    openbao.call("PUT", "sys/policies/acl/reader", policy, headers=there)
+    openbao.call("POST", "auth/approle/role/app", {"token_policies": "reader"}, headers=there)
+    role_id = openbao.call("GET", "auth/approle/role/app/role-id", headers=there)["data"]["role_id"]
+    secret_id = openbao.call("POST", "auth/approle/role/app/secret-id", headers=there)["data"]["secret_id"]
+    login = {"auth": "approle", "role_id": role_id, "secret_id": secret_id, "mount": "kv"}
+    vault = provider(openbao, "vs", namespace="green/team", **login)
+    assert (vault.get_credential().secret.reveal(), vault.get_credential().version) == (KEY, "1")
+    failure(provider(openbao, "vs", **login), errors.CredentialDeniedError)

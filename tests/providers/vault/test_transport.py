@@ -12,7 +12,8 @@ import requests
 
 from vectorshift import errors
 from vectorshift.providers.vault import VaultProvider
-from vectorshift.providers.vault.transport import Trouble, VaultServer, exchange
+from vectorshift.providers.vault.exchange import Budget, Trouble, exchange
+from vectorshift.providers.vault.transport import VaultServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -49,7 +50,7 @@ def test_allowed_plain_http_goes_through_the_environment_s_proxy_with_one_warnin
         monkeypatch.setenv("HTTP_PROXY", proxy.address)
         vault = VaultProvider("vs", addr="http://vault.example:8200", token=TOKEN, allow_http=True)
         assert vault.get_credential() == vault.get_credential()
-        assert [asked for asked, _ in proxy.seen] == ["GET http://vault.example:8200/v1/secret/data/vs"] * 2
+        assert {asked.partition("/v1/")[0] for asked, _ in proxy.seen} == {"GET http://vault.example:8200"}
     [warning] = [record for record in caplog.records if record.name == "vectorshift"]
     assert warning.levelno == logging.WARNING
     assert "VECTORSHIFT_VAULT_ALLOW_HTTP" in warning.getMessage()
@@ -137,10 +138,10 @@ def test_unverified_tls_has_to_be_asked_for_and_warns(
     ],
 )
 def test_an_exception_of_the_library_is_classified_by_its_type_alone(error: Exception, passing: bool) -> None:
-    def broken() -> None:
+    def broken(timeouts: object) -> None:
         raise error
 
-    trouble = exchange(broken)
+    trouble = exchange(broken, Budget())
     assert isinstance(trouble, Trouble)
     assert trouble.passing is passing
     assert TOKEN not in trouble.reason

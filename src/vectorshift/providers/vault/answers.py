@@ -18,6 +18,7 @@ from vectorshift.errors import (
     CredentialRevokedError,
     CredentialStoreUnavailableError,
 )
+from vectorshift.providers.vault.expiry import EXPIRES_AT, MalformedTime, read_expiry
 
 if TYPE_CHECKING:
     from vectorshift.providers.base import Answer
@@ -105,26 +106,36 @@ class Place:
         return self.error(CredentialStoreUnavailableError, what, retry_after=retry_after)
 
 
-def judge_read(reply: Reply, place: Place, *, other_kv: bool = False) -> CredentialError | None:
+def judge_read(
+    reply: Reply, place: Place, *, other_kv: bool = False, new_token: bool = False
+) -> CredentialError | None:
     """Say what a reply to a read means; None if it brings a secret.
 
     Args:
         reply: the reply.
         place: what was asked for.
         other_kv: whether the mount is known to be of the other KV version.
+        new_token: whether a login has just brought the token, so that it cannot have ended.
     """
     if reply.status == 200 and as_object((reply.body or {}).get("data")) is not None:
         return None
     if reply.status in (401, 403) or reply.says("missing client token"):
-        return place.denied(_DENIED.format(auth=place.auth, api_path=place.api_path))
+        return place.denied(_denial(place, new_token=new_token))
     if reply.status == 404 and reply.body is not None:
         return _judge_404(reply, place, other_kv=other_kv)
     return _judge_server(reply, place)
 
 
-_DENIED = """the server refuses the read. \
-Either the token is wrong, expired or revoked (auth method {auth}), or its policy lacks these lines:
-  path "{api_path}" {{
+def _denial(place: Place, *, new_token: bool) -> str:
+    """Say why a read may be refused: of a token that has just been made, the policy alone is in doubt."""
+    if new_token:
+        why = "A new login did not help: the policies of its role lack these lines"
+    elif place.auth == "agent":
+        why = "Either the agent adds no token (use_auto_auth_token), or the policy of its token lacks these lines"
+    else:
+        why = "Either the token is wrong, expired or revoked, or its policy lacks these lines"
+    return f"""the server refuses the read, as it does where nothing is mounted (VECTORSHIFT_VAULT_MOUNT). {why}:
+  path "{place.api_path}" {{
     capabilities = ["read"]
   }}"""
 
@@ -139,7 +150,12 @@ def judge_login(reply: Reply, place: Place, fix: str) -> CredentialError | None:
             "nothing is mounted where the login goes. Set VECTORSHIFT_VAULT_AUTH_MOUNT to the mount of the "
             "auth method, and look at VECTORSHIFT_VAULT_NAMESPACE."
         )
-    if reply.status in (401, 403) or (reply.status == 400 and reply.body is not None):
+    if reply.status in (401, 403):
+        return place.denied(
+            "the server refuses the login, as it does where no auth method is mounted "
+            f"(VECTORSHIFT_VAULT_AUTH_MOUNT). {fix}"
+        )
+    if reply.status == 400 and reply.body is not None:
         return place.denied(f"the server refuses the login. {fix}")
     return _judge_server(reply, place)
 
@@ -164,11 +180,15 @@ def _judge_404(reply: Reply, place: Place, *, other_kv: bool) -> CredentialError
         )
     if "errors" not in body:
         return _judge_server(reply, place)
-    version = f" version {place.version} of it" if place.version else ""
+    if place.version:
+        return place.error(
+            CredentialNotFoundError,
+            f"the server has no version {place.version} of it. Look at VECTORSHIFT_VAULT_VERSION.",
+        )
     hint = " KV version 2 adds 'data/' by itself: leave it out of the path." if place.path.startswith("data/") else ""
     return place.error(
         CredentialNotFoundError,
-        f"the server has no{version or ' such secret'}.{hint} Look at VECTORSHIFT_VAULT_PATH, or write one: "
+        f"the server has no such secret.{hint} Look at VECTORSHIFT_VAULT_PATH, or write one: "
         f"bao kv put -mount={place.mount} {place.path} {place.field}=...",
     )
 
@@ -190,9 +210,12 @@ def _judge_server(reply: Reply, place: Place) -> CredentialError:
     if status == 503 and reply.says("sealed"):
         return place.unavailable("the server is sealed. Unseal it.", retry_after=reply.retry_after)
     if status == 429:
-        return place.unavailable("the server limits the rate (429).", retry_after=reply.retry_after)
+        return place.unavailable(
+            "the server limits the rate (429). Raise its quota, or VECTORSHIFT_VAULT_CACHE_TTL.",
+            retry_after=reply.retry_after,
+        )
     if status >= 500 or status == 412:
-        return place.unavailable(f"the server fails (HTTP {status}).", retry_after=reply.retry_after)
+        return place.unavailable(f"the server fails (HTTP {status}). Look at its log.", retry_after=reply.retry_after)
     if reply.plain_http:
         return place.wrong("the server speaks TLS there. Let VECTORSHIFT_VAULT_ADDR begin with https://.")
     if 300 <= status < 400:
@@ -201,7 +224,10 @@ def _judge_server(reply: Reply, place: Place) -> CredentialError:
             "elsewhere. Set VECTORSHIFT_VAULT_ADDR to the address that answers itself."
         )
     if status in (472, 473):
-        return place.denied(f"the server is a standby that does not serve reads (HTTP {status}).")
+        return place.denied(
+            f"the server is a standby that does not serve reads (HTTP {status}). "
+            "Set VECTORSHIFT_VAULT_ADDR to one that does."
+        )
     if status < 300 or reply.body is None or status == 404:
         return place.wrong(
             f"what answers there (HTTP {status}) is not a Vault server. Look at VECTORSHIFT_VAULT_ADDR: "
@@ -214,12 +240,16 @@ def _judge_server(reply: Reply, place: Place) -> CredentialError:
 
 def read_key(reply: Reply, place: Place) -> Answer:
     """Return the credential that a successful reply brings, or the error that says what is wrong with it."""
-    fields, version = reply.data, None
+    fields, version, expires_at = reply.data, None, None
     if place.kv_version == 2:
         metadata, inner = as_object(fields.get("metadata")), as_object(fields.get("data"))
         if metadata is None or inner is None:
             return place.wrong("the answer is not one of KV version 2. Set VECTORSHIFT_VAULT_KV_VERSION=1.")
         fields, version = inner, str(metadata.get("version"))
+        ends = read_expiry(metadata)
+        if isinstance(ends, MalformedTime):
+            return place.wrong(_BAD_EXPIRY.format(path=place.path, mount=place.mount))
+        expires_at = ends
     if place.field not in fields:
         return place.wrong(_no_field(fields, place))
     text = fields[place.field]
@@ -228,7 +258,13 @@ def read_key(reply: Reply, place: Place) -> Answer:
     key = parse_key(text, source=place.source, provider="vault", field_setting="VECTORSHIFT_VAULT_FIELD")
     if isinstance(key, CredentialError):
         return key
-    return Credential(secret=key, source=place.source, provider="vault", version=version)
+    return Credential(secret=key, source=place.source, provider="vault", version=version, expires_at=expires_at)
+
+
+_BAD_EXPIRY = (
+    f"the custom metadata's '{EXPIRES_AT}' is not a time as RFC 3339 has it, such as 2027-01-31T00:00:00Z. Set it: "
+    f"bao kv metadata patch -mount={{mount}} -custom-metadata={EXPIRES_AT}=... {{path}}"
+)
 
 
 def _no_field(fields: dict[str, Any], place: Place) -> str:

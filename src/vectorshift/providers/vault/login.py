@@ -6,35 +6,35 @@ import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from vectorshift.credentials import Secret
 from vectorshift.errors import CredentialError
 from vectorshift.providers.vault.answers import Place, judge_login
-from vectorshift.providers.vault.transport import Trouble, exchange
+from vectorshift.providers.vault.exchange import Trouble
+from vectorshift.providers.vault.tokens import Grant, granted
 
-__all__ = ["Login", "MountedLogin", "Payload", "Post", "checked_token", "read_token", "troubled"]
+if TYPE_CHECKING:
+    from vectorshift.providers.vault.transport import Line, Payload
 
-Payload = dict[str, str | Secret]
-
-
-class Post(Protocol):
-    """Posts a JSON object, secrets revealed, to an API path and returns the `requests.Response`."""
-
-    def __call__(self, path: str, payload: Payload, token: Secret | None = None) -> Any:
-        """Post `payload` to `path`, with `token` in the header."""
-        ...
+__all__ = ["Login", "MountedLogin", "checked_token", "read_token", "troubled"]
 
 
 class Login(ABC):
-    """One way to a token. The provider calls `log_in` under its lock, so one login runs at a time."""
+    """One way to a token. At most one login runs at a time."""
 
     label: str
     """The method, and its mount where it has one, for messages."""
 
+    contacts = True
+    """Whether a login asks the server, which then makes a new token; else the token comes from elsewhere."""
+
+    watches = False
+    """Whether the token stands in a file that somebody else renews, so that it is read again at each look-up."""
+
     @abstractmethod
-    def log_in(self, post: Post, place: Place) -> Secret | CredentialError:
+    def log_in(self, line: Line, place: Place) -> Grant | CredentialError:
         """Return a token (empty where a proxy adds one), or the error that says why there is none."""
 
 
@@ -45,26 +45,32 @@ class MountedLogin(Login):
     method: str
     mount: str
     fix = ""
+    fresh_connection = False
+    """Whether the login is made by the connection itself, so that an old one will not do."""
 
     def __post_init__(self) -> None:
         self.label = f"{self.method} at auth/{self.mount}"
 
     @abstractmethod
-    def payload(self, post: Post, place: Place) -> Payload | CredentialError:
+    def payload(self, line: Line, place: Place) -> Payload | CredentialError:
         """Return what to post, or the error that says what is missing."""
 
-    def log_in(self, post: Post, place: Place) -> Secret | CredentialError:
+    def log_in(self, line: Line, place: Place) -> Grant | CredentialError:
         """Post the document; answer with the token that comes back."""
-        payload = self.payload(post, place)
+        payload = self.payload(line, place)
         if isinstance(payload, CredentialError):
             return payload
-        reply = exchange(lambda: post(f"/v1/auth/{quote(self.mount)}/login", payload))
+        if self.fresh_connection:
+            line.reconnect()
+        reply = line.post(f"/v1/auth/{quote(self.mount)}/login", payload)
         if isinstance(reply, Trouble):
             return troubled(reply, place)
         flaw = judge_login(reply, place, self.fix)
         if flaw is not None:
             return flaw
-        return checked_token(str((reply.body or {})["auth"]["client_token"]), "The server's answer to the login", place)
+        auth = (reply.body or {})["auth"]
+        token = checked_token(str(auth["client_token"]), "The server's answer to the login", place)
+        return token if isinstance(token, CredentialError) else granted(token, auth)
 
 
 def troubled(trouble: Trouble, place: Place) -> CredentialError:

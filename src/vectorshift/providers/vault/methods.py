@@ -9,17 +9,11 @@ from typing import Final
 
 from vectorshift.credentials import Secret
 from vectorshift.errors import CredentialError
-from vectorshift.providers.vault.answers import Place, judge_login
-from vectorshift.providers.vault.login import (
-    Login,
-    MountedLogin,
-    Payload,
-    Post,
-    checked_token,
-    read_token,
-    troubled,
-)
-from vectorshift.providers.vault.transport import Trouble, exchange
+from vectorshift.providers.vault.answers import Place, Reply, judge_login
+from vectorshift.providers.vault.exchange import Trouble
+from vectorshift.providers.vault.login import Login, MountedLogin, checked_token, read_token, troubled
+from vectorshift.providers.vault.tokens import Grant
+from vectorshift.providers.vault.transport import NO_TOKEN, Line, Payload
 
 __all__ = ["choose_login"]
 
@@ -32,7 +26,7 @@ class UnknownLogin(Login):
 
     label: str
 
-    def log_in(self, post: Post, place: Place) -> Secret | CredentialError:
+    def log_in(self, line: Line, place: Place) -> Grant | CredentialError:
         """Answer with a configuration error."""
         return place.wrong(
             "there is no such auth method. "
@@ -45,10 +39,11 @@ class AgentLogin(Login):
     """No token of ours: a Vault Agent or Proxy at the address adds its own, unless a request brings one."""
 
     label: str = "agent"
+    contacts = False
 
-    def log_in(self, post: Post, place: Place) -> Secret | CredentialError:
+    def log_in(self, line: Line, place: Place) -> Grant | CredentialError:
         """Answer with the empty token."""
-        return Secret("")
+        return Grant(token=NO_TOKEN)
 
 
 @dataclass(kw_only=True)
@@ -58,9 +53,17 @@ class TokenLogin(Login):
     given: Secret | None
     file: str | None
     label: str = "token"
+    contacts = False
 
-    def log_in(self, post: Post, place: Place) -> Secret | CredentialError:
+    def __post_init__(self) -> None:
+        self.watches = bool(self.file) or self.given is None
+
+    def log_in(self, line: Line, place: Place) -> Grant | CredentialError:
         """Answer with the named file's token, else the given one, else that of `~/.vault-token`."""
+        token = self._token(place)
+        return token if isinstance(token, CredentialError) else Grant(token=token, known=False)
+
+    def _token(self, place: Place) -> Secret | CredentialError:
         if self.file:  # first, as the given one may be VAULT_TOKEN, which is only a fall-back
             return read_token(self.file, "VECTORSHIFT_VAULT_TOKEN_FILE", place)
         if self.given is not None:
@@ -90,14 +93,14 @@ class AppRoleLogin(MountedLogin):
         "VECTORSHIFT_VAULT_SECRET_ID, or make a new one: bao write -f auth/approle/role/<role>/secret-id"
     )
 
-    def payload(self, post: Post, place: Place) -> Payload | CredentialError:
+    def payload(self, line: Line, place: Place) -> Payload | CredentialError:
         """Return role id and secret id."""
         if not self.role_id:
             return place.wrong("AppRole needs a role id. Set VECTORSHIFT_VAULT_ROLE_ID.")
         payload: Payload = {"role_id": self.role_id.strip()}
         secret = self._secret(place)
         if isinstance(secret, Secret) and self.wrapped:
-            secret = self._unwrap(secret, post, place)
+            secret = self._unwrap(secret, line, place)
         if isinstance(secret, CredentialError):
             return secret
         if secret is not None:
@@ -112,25 +115,25 @@ class AppRoleLogin(MountedLogin):
             return read_token(self.secret_id_file, "VECTORSHIFT_VAULT_SECRET_ID_FILE", place)
         return None
 
-    def _unwrap(self, wrapping: Secret, post: Post, place: Place) -> Secret | CredentialError:
+    def _unwrap(self, wrapping: Secret, line: Line, place: Place) -> Secret | CredentialError:
         """Unwrap once, after looking at who wrapped it, and keep the result: the token serves once."""
         if self._unwrapped is not None and self._unwrapped[0] == wrapping:
             return self._unwrapped[1]
-        looked = exchange(lambda: post("/v1/sys/wrapping/lookup", {"token": wrapping}))
+        looked = line.post("/v1/sys/wrapping/lookup", {"token": wrapping})
         if isinstance(looked, Trouble):
             return troubled(looked, place)
         if looked.status != 200:
-            return judge_login(looked, place, _INTERCEPTED) or place.wrong(_NOT_WRAPPED)
+            return _not_unwrapped(looked, place)
         if not self._is_ours(str(looked.data.get("creation_path"))):
             return place.denied(
                 "the wrapped secret id was not made where it should have been: somebody may have swapped it. "
                 "Look at VECTORSHIFT_VAULT_CREATION_PATH, and revoke the secret id if that is right."
             )
-        reply = exchange(lambda: post("/v1/sys/wrapping/unwrap", {}, wrapping))
+        reply = line.post("/v1/sys/wrapping/unwrap", {}, wrapping)
         if isinstance(reply, Trouble):
             return troubled(reply, place)
         if reply.status != 200:
-            return judge_login(reply, place, _INTERCEPTED) or place.wrong(_NOT_WRAPPED)
+            return _not_unwrapped(reply, place)
         secret = checked_token(str(reply.data.get("secret_id") or ""), "The unwrapped secret id", place)
         if isinstance(secret, Secret):
             self._unwrapped = (wrapping, secret)
@@ -140,6 +143,12 @@ class AppRoleLogin(MountedLogin):
         if self.creation_path:
             return creation_path == self.creation_path.strip("/")
         return bool(re.fullmatch(rf"auth/{re.escape(self.mount)}/role/[^/]+/secret-id", creation_path))
+
+
+def _not_unwrapped(reply: Reply, place: Place) -> CredentialError:
+    if reply.status in (400, 403) and reply.body is not None:
+        return place.denied(f"the secret id cannot be unwrapped. {_INTERCEPTED}")
+    return judge_login(reply, place, "") or place.wrong(_NOT_WRAPPED)
 
 
 _INTERCEPTED = (
@@ -161,7 +170,7 @@ class JwtLogin(MountedLogin):
         "Look at VECTORSHIFT_VAULT_ROLE, VECTORSHIFT_VAULT_JWT_FILE and VECTORSHIFT_VAULT_AUTH_MOUNT."
     )
 
-    def payload(self, post: Post, place: Place) -> Payload | CredentialError:
+    def payload(self, line: Line, place: Place) -> Payload | CredentialError:
         """Return the role and the file's token."""
         file = self.jwt_file or (KUBERNETES_JWT if self.method == "kubernetes" else None)
         if file is None:
@@ -181,12 +190,13 @@ class CertLogin(MountedLogin):
     role: str | None
     has_cert: bool
 
+    fresh_connection = True  # a certificate file that was replaced counts for new connections alone
     fix = (
         "No role accepts the client certificate. "
         "Look at VECTORSHIFT_VAULT_CLIENT_CERT, VECTORSHIFT_VAULT_ROLE and VECTORSHIFT_VAULT_AUTH_MOUNT."
     )
 
-    def payload(self, post: Post, place: Place) -> Payload | CredentialError:
+    def payload(self, line: Line, place: Place) -> Payload | CredentialError:
         """Return the role, if one is named."""
         if not self.has_cert or not place.address.startswith("https://"):
             return place.wrong(

@@ -3,42 +3,40 @@
 from __future__ import annotations
 
 import re
-import threading
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
+from vectorshift.clock import SYSTEM_CLOCK
 from vectorshift.credentials import Secret
 from vectorshift.errors import CredentialError
 from vectorshift.forks import renew_after_fork
 from vectorshift.providers.base import Answer, AnsweringProvider, Ask, Description
 from vectorshift.providers.vault.answers import Place, Reply, as_object, judge_read, read_key
+from vectorshift.providers.vault.exchange import TOTAL, Budget, Trouble
+from vectorshift.providers.vault.keeper import TokenKeeper
+from vectorshift.providers.vault.login import troubled
 from vectorshift.providers.vault.methods import choose_login
-from vectorshift.providers.vault.transport import Trouble, VaultServer, exchange
+from vectorshift.providers.vault.transport import Connections, Line, VaultServer
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from vectorshift.providers.vault.login import Payload
+    from vectorshift.clock import Clock
+    from vectorshift.providers.vault.tokens import Grant
     from vectorshift.settings import Settings
 
 __all__ = ["VaultProvider"]
-
-
-@dataclass(frozen=True, slots=True)
-class _Access:
-    """A token, and the adapter that sends it. Never changed: a new login makes a new one."""
-
-    token: Secret
-    adapter: Any
 
 
 class VaultProvider(AnsweringProvider):
     """Read the key from a KV secret of HashiCorp Vault or OpenBao.
 
     Thread-safe. Nothing is imported, read or contacted before the first call. One session serves all threads;
-    at most one login runs at a time. A read that the server refuses is tried once more if a new login, or the
-    token file read again, brings another token.
+    at most one login runs at a time. A read takes 10 s at most, with its retries and its login. A token is
+    renewed, or replaced by a new login, at the first read past half its life, and replaced before a read that
+    it would not outlast. A read that the server refuses is tried once more if a new login, or the token file
+    read again, brings another token. The credential's `expires_at` is the earlier of the time that the
+    secret's custom metadata names under that key (RFC 3339) and the time at which the version is to be deleted.
 
     Args:
         path: the secret's path under the mount, without `data/`.
@@ -55,7 +53,7 @@ class VaultProvider(AnsweringProvider):
         allow_http: speak plain HTTP to other machines too; logs a warning.
         auth: `token`, `approle`, `kubernetes`, `jwt`, `cert`, or `agent` (no token of ours).
         token: the token, unless a `token_file` is named; by default that of `~/.vault-token`.
-        token_file: a file with the token, read again when the token is refused.
+        token_file: a file with the token, read again at each read.
         role: the role of `kubernetes`, `jwt` and `cert`.
         role_id: the role id of `approle`.
         secret_id: the secret id of `approle`, or the token that wraps it.
@@ -68,12 +66,12 @@ class VaultProvider(AnsweringProvider):
         on_error: `"continue"` lets another source answer when this one fails.
         on_missing: `"stop"` lets no other source answer when this one is empty.
         ttl: seconds for which an answer is fresh; the common setting by default.
+        clock: the source of time for the age of tokens.
     """
 
     name = "vault"
-    _lock: threading.Lock
-    _session: Any
-    _access: _Access | None
+    _connections: Connections
+    _keeper: TokenKeeper
 
     def __init__(  # pyright: ignore[reportInconsistentConstructor]
         self,
@@ -104,6 +102,7 @@ class VaultProvider(AnsweringProvider):
         on_error: Literal["stop", "continue"] = "stop",
         on_missing: Literal["stop", "continue"] = "continue",
         ttl: float | None = None,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._server = VaultServer(
             addr=addr,
@@ -141,6 +140,7 @@ class VaultProvider(AnsweringProvider):
         self.on_error = on_error
         self.on_missing = on_missing
         self.ttl = ttl
+        self._clock = clock
         self._after_fork()
         renew_after_fork(self)
 
@@ -186,34 +186,37 @@ class VaultProvider(AnsweringProvider):
 
     def close(self) -> None:
         """Close the connections and forget the token. The next call makes both anew."""
-        with self._lock:
-            session, self._session, self._access = self._session, None, None
-        if session is not None:
-            session.close()
+        self._keeper.forget()
+        self._connections.close()
 
     def _after_fork(self) -> None:
-        self._lock = threading.Lock()
-        self._session = None
-        self._access = None
+        self._connections = Connections(self._server)
+        self._keeper = TokenKeeper(self._login, self._place, self._clock)
 
     def lookup(self, ask: Ask) -> Answer:
-        """Read the secret; on a 403 log in once more and read again."""
+        """Read the secret; on a 403 log in once more and read again. Then see to the token, if that is due."""
         flaw = self._flaw()
         if flaw is not None:
             return flaw
-        access = self._open(refused=None)
-        if isinstance(access, CredentialError):
-            return access
-        reply = self._read(access)
-        if isinstance(reply, Reply) and reply.status == 403:
-            again = self._open(refused=access)
+        line = Line(self._connections, Budget(TOTAL, deadline=ask.deadline))
+        grant = self._keeper.open(line)
+        if isinstance(grant, CredentialError):
+            return grant
+        reply = line.read(self._place, grant.token)
+        refused = isinstance(reply, Reply) and reply.status == 403
+        if refused:
+            again = self._keeper.open(line, refused=grant)
             if isinstance(again, CredentialError):
                 return again
-            if again.token != access.token:
-                access, reply = again, self._read(again)
-        if isinstance(reply, CredentialError):
-            return reply
-        return self._failure(reply, access) or read_key(reply, self._place)
+            if again.token != grant.token:
+                grant, reply = again, line.read(self._place, again.token)
+        if isinstance(reply, Trouble):
+            return troubled(reply, self._place)
+        failure = self._failure(reply, line, grant, new_token=refused and self._login.contacts)
+        if failure is not None:
+            return failure
+        self._keeper.care(grant, line)
+        return read_key(reply, self._place)
 
     def _flaw(self) -> CredentialError | None:
         """Say what is wrong with the configuration alone."""
@@ -234,54 +237,14 @@ class VaultProvider(AnsweringProvider):
             return place.wrong("KV version 1 keeps no versions. Unset VECTORSHIFT_VAULT_VERSION.")
         return None
 
-    def _open(self, *, refused: _Access | None) -> _Access | CredentialError:
-        """Return the access of this moment, after one login if there is none or the one there was refused."""
-        access = self._access
-        if access is not None and access is not refused:
-            return access
-        with self._lock:  # who waits here finds the login done
-            access = self._access
-            if access is not None and access is not refused:
-                return access
-            if self._session is None:
-                self._server.warn()
-                self._session = self._server.session()
-            token = self._login.log_in(self._post, self._place)
-            if isinstance(token, CredentialError):
-                self._access = None
-                return token
-            self._access = _Access(token, self._adapter(token))
-            return self._access
+    def _failure(self, reply: Reply, line: Line, grant: Grant, *, new_token: bool) -> CredentialError | None:
+        other_kv = reply.is_gap and self._place.kv_version == 2 and self._is_kv1(line, grant)
+        return judge_read(reply, self._place, other_kv=other_kv, new_token=new_token)
 
-    def _post(self, path: str, payload: Payload, token: Secret | None = None) -> Any:
-        plain = {name: value.reveal() if isinstance(value, Secret) else value for name, value in payload.items()}
-        return self._adapter(token or Secret("")).post(path, json=plain)
-
-    def _adapter(self, token: Secret) -> Any:
-        return self._server.adapter(self._session, token.reveal())
-
-    def _read(self, access: _Access) -> Reply | CredentialError:
-        from hvac.api import secrets_engines  # pyright: ignore[reportMissingTypeStubs]
-
-        place, engines = self._place, cast("Any", secrets_engines)
-        where: dict[str, Any] = {"path": place.path, "mount_point": place.mount}
-        if place.kv_version == 1:
-            reply = exchange(lambda: engines.KvV1(access.adapter).read_secret(**where))
-        else:
-            where |= {"version": place.version, "raise_on_deleted_version": True}
-            reply = exchange(lambda: engines.KvV2(access.adapter).read_secret_version(**where))
-        if isinstance(reply, Trouble):
-            return place.unavailable(reply.reason) if reply.passing else place.wrong(reply.reason)
-        return reply
-
-    def _failure(self, reply: Reply, access: _Access) -> CredentialError | None:
-        other_kv = reply.is_gap and self._place.kv_version == 2 and self._is_kv1(access)
-        return judge_read(reply, self._place, other_kv=other_kv)
-
-    def _is_kv1(self, access: _Access) -> bool:
+    def _is_kv1(self, line: Line, grant: Grant) -> bool:
         """Ask what the mount is: KV 1 answers a read of KV 2 with a plain 404, as if nothing were there."""
         where = quote(f"{self._place.mount}/{self._place.path}")
-        reply = exchange(lambda: access.adapter.get(f"/v1/sys/internal/ui/mounts/{where}"))
+        reply = line.get(f"/v1/sys/internal/ui/mounts/{where}", grant.token)
         if isinstance(reply, Trouble) or reply.data.get("type") != "kv":
             return False
         return (as_object(reply.data.get("options")) or {}).get("version") != "2"

@@ -1,37 +1,27 @@
-"""How one gets to a Vault server: address, TLS, proxies, timeouts and retries. Holds no token."""
+"""How one gets to a Vault server: address, TLS, proxies, connections. Holds no token."""
 
 from __future__ import annotations
 
 import re
+import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
+from vectorshift.credentials import Secret
 from vectorshift.events import log
 from vectorshift.hosts import is_loopback
-from vectorshift.providers.vault.answers import Reply, as_object
+from vectorshift.providers.vault.exchange import Budget, Trouble, exchange
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from vectorshift.providers.vault.answers import Place, Reply
 
-__all__ = ["Trouble", "VaultServer", "exchange"]
+__all__ = ["NO_TOKEN", "Connections", "Line", "Payload", "VaultServer"]
 
-TIMEOUTS: Final = (2.0, 5.0)
-"""Seconds to connect and to wait for bytes."""
+Payload = dict[str, str | Secret]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trouble:
-    """Why there is no reply.
-
-    Args:
-        reason: a sentence without a secret in it.
-        passing: whether the store is unavailable; else the configuration is wrong.
-    """
-
-    reason: str
-    passing: bool
+NO_TOKEN = Secret("")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,131 +95,121 @@ class VaultServer:
     def session(self) -> Any:
         """Return a new `requests.Session`; it takes from the environment only proxies beyond loopback."""
         import requests
-        from requests.adapters import HTTPAdapter
         from requests.utils import get_environ_proxies
-        from urllib3.util import Retry
 
-        addr = (self.addr or "").strip()
         session = requests.Session()
         session.trust_env = False  # also keeps ~/.netrc from setting an Authorization header
         session.verify = False if self.skip_verify else self.cacert or True
+        session.stream = True  # the body is read under the look-up's own deadline
         if self.client_cert:
             session.cert = (self.client_cert, self.client_key) if self.client_key else self.client_cert
         if not self.is_local:
-            session.proxies.update(get_environ_proxies(addr))
-        # A Retry-After is handed on to who schedules the next contact: obeyed here, it could take hours.
-        retry = Retry(
-            total=2,
-            connect=2,
-            read=1,
-            status=2,
-            other=0,
-            redirect=0,
-            status_forcelist=(412, 429, 500, 502, 503, 504),
-            backoff_factor=0.1,
-            raise_on_status=False,
-            respect_retry_after_header=False,
-        )
-        for scheme in ("http://", "https://"):
-            session.mount(scheme, HTTPAdapter(max_retries=retry))
+            session.proxies.update(get_environ_proxies((self.addr or "").strip()))
         return session
 
-    def adapter(self, session: Any, token: str) -> Any:
-        """Return an hvac adapter that sends `token` over `session` and answers with plain responses.
+
+class Connections:
+    """The pooled connections to one server, made at first use. Thread-safe.
+
+    Args:
+        server: where to connect to.
+    """
+
+    def __init__(self, server: VaultServer) -> None:
+        self.server = server
+        self._session: Any = None
+        self._warned = False
+        self._lock = threading.Lock()
+
+    def session(self) -> Any:
+        """Return the session of this moment."""
+        with self._lock:
+            if self._session is None:
+                if not self._warned:
+                    self.server.warn()
+                    self._warned = True
+                self._session = self.server.session()
+            return self._session
+
+    def close(self) -> None:
+        """Close the connections; the next use makes new ones, with the certificate files as they are then."""
+        with self._lock:
+            session, self._session = self._session, None
+        if session is not None:
+            session.close()
+
+
+class Line:
+    """The way to the server for one look-up: shared connections, and the time that is left.
+
+    Args:
+        connections: the connections.
+        budget: the time for everything that goes over this line.
+    """
+
+    def __init__(self, connections: Connections, budget: Budget) -> None:
+        self._connections = connections
+        self.budget = budget
+
+    def part(self, seconds: float) -> Line:
+        """Return a line for something that can wait."""
+        return Line(self._connections, self.budget.part(seconds))
+
+    def reconnect(self) -> None:
+        """Use new connections from here on."""
+        self._connections.close()
+
+    def get(self, path: str, token: Secret) -> Reply | Trouble:
+        """Get an API path."""
+        return exchange(lambda timeouts: self._adapter(token, timeouts).get(path), self.budget)
+
+    def post(self, path: str, payload: Payload, token: Secret = NO_TOKEN) -> Reply | Trouble:
+        """Post a JSON object, secrets revealed, to an API path. Not sent twice if the server may have acted on it."""
+
+        def call(timeouts: tuple[float, float]) -> Any:
+            plain = {name: value.reveal() if isinstance(value, Secret) else value for name, value in payload.items()}
+            return self._adapter(token, timeouts).post(path, json=plain)
+
+        return exchange(call, self.budget, repeatable=False)
+
+    def read(self, place: Place, token: Secret) -> Reply | Trouble:
+        """Read the secret."""
+        from hvac.api import secrets_engines  # pyright: ignore[reportMissingTypeStubs]
+
+        engines = cast("Any", secrets_engines)
+        where: dict[str, Any] = {"path": place.path, "mount_point": place.mount}
+
+        def call(timeouts: tuple[float, float]) -> Any:
+            adapter = self._adapter(token, timeouts)
+            if place.kv_version == 1:
+                return engines.KvV1(adapter).read_secret(**where)
+            return engines.KvV2(adapter).read_secret_version(
+                **where, version=place.version, raise_on_deleted_version=True
+            )
+
+        return exchange(call, self.budget)
+
+    def _adapter(self, token: Secret, timeouts: tuple[float, float]) -> Any:
+        """Return an hvac adapter that answers with plain responses.
 
         Not `hvac.Client`: that reads `VAULT_` variables by itself, some of them when it is imported. And no
         exceptions of hvac: they hold the whole body.
         """
         from hvac.adapters import RawAdapter  # pyright: ignore[reportMissingTypeStubs]
 
+        session, server = self._connections.session(), self._connections.server
         return RawAdapter(
-            base_uri=(self.addr or "").strip().rstrip("/"),
-            token=token,
+            base_uri=(server.addr or "").strip().rstrip("/"),
+            token=token.reveal(),
             session=session,
             verify=session.verify,
             cert=session.cert,
             proxies=session.proxies,
-            timeout=TIMEOUTS,  # pyright: ignore[reportArgumentType]
-            namespace=self.namespace or None,  # pyright: ignore[reportArgumentType]
+            timeout=timeouts,  # pyright: ignore[reportArgumentType]
+            namespace=server.namespace or None,  # pyright: ignore[reportArgumentType]
             allow_redirects=False,
             ignore_exceptions=True,
         )
-
-
-def exchange(call: Callable[[], Any]) -> Reply | Trouble:
-    """Do one exchange with the server and return the reply, or why there is none. Raises only interrupts.
-
-    Args:
-        call: does the exchange and returns a `requests.Response`.
-    """
-    try:
-        return _reply(call())
-    except Exception as error:
-        return _trouble(error)
-    except BaseException as interrupt:  # its frames are those of requests, and they hold the token
-        interrupt.__context__ = interrupt.__cause__ = None
-        raise interrupt.with_traceback(None) from None
-
-
-def _reply(response: Any) -> Reply:
-    try:
-        body = response.json()
-    except ValueError:
-        body = None
-    try:
-        retry_after = max(0.0, float(response.headers.get("Retry-After", "")))
-    except ValueError:
-        retry_after = None
-    return Reply(
-        status=response.status_code,
-        body=as_object(body),
-        plain_http=response.status_code == 400 and b"HTTP request to an HTTPS server" in response.content[:200],
-        retry_after=retry_after,
-    )
-
-
-def _trouble(error: Exception) -> Trouble:
-    """Classify what requests raised by type alone: its text may hold a header or a proxy's password."""
-    from requests import exceptions as seen
-
-    if isinstance(error, seen.SSLError):
-        return Trouble(reason=_TLS, passing=False)
-    if isinstance(error, seen.InvalidSchema | seen.MissingSchema | seen.InvalidURL | seen.InvalidHeader):
-        return Trouble(reason="the address or a header is malformed. Look at VECTORSHIFT_VAULT_ADDR.", passing=False)
-    if isinstance(error, seen.RequestException):
-        return Trouble(reason=f"the server cannot be reached: {_why(error)}.", passing=True)
-    if isinstance(error, OSError):
-        return Trouble(
-            reason="a certificate file cannot be read. Look at VECTORSHIFT_VAULT_CACERT, _CLIENT_CERT and _CLIENT_KEY.",
-            passing=False,
-        )
-    return Trouble(reason=f"the exchange failed with {type(error).__name__}.", passing=False)
-
-
-_TLS = (
-    "TLS failed: the server's certificate is not trusted, is for another name, or no TLS is spoken there. "
-    "Set VECTORSHIFT_VAULT_CACERT to the CA's file."
-)
-
-_REASONS: Final = {
-    "NameResolutionError": "its name does not resolve",
-    "ConnectTimeoutError": f"no connection within {TIMEOUTS[0]:g} s",
-    "ReadTimeoutError": f"no answer within {TIMEOUTS[1]:g} s",
-    "ProxyError": "the proxy of the environment failed",
-    "NewConnectionError": "nothing listens there",
-    "ProtocolError": "the connection broke",
-    "ConnectTimeout": f"no connection within {TIMEOUTS[0]:g} s",
-    "ReadTimeout": f"no answer within {TIMEOUTS[1]:g} s",
-}
-
-
-def _why(error: BaseException) -> str:
-    """Say why, by the innermost type that is known."""
-    inner = error.args[0] if error.args else None
-    for candidate in (getattr(inner, "reason", None), inner, error):
-        if (reason := _REASONS.get(type(candidate).__name__)) is not None:
-            return reason
-    return type(error).__name__
 
 
 def _address_flaw(addr: str) -> str | None:

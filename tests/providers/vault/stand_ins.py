@@ -1,0 +1,142 @@
+"""What stands in for the parties around a Vault server: an identity that signs, a cluster, an agent, a proxy."""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+import time
+from typing import TYPE_CHECKING, Any
+
+import httpx
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+from vectorshift.testing import _openbao_process as process
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from vectorshift.testing.openbao import OpenBaoServer
+
+__all__ = ["BaoSide", "Issuer", "role", "token_review"]
+
+
+class Issuer:
+    """Signs JSON web tokens with a key of its own, as a CI system or a cluster does."""
+
+    def __init__(self) -> None:
+        self._key = rsa.generate_private_key(65537, 2048)
+
+    @property
+    def public(self) -> str:
+        """The public key, as PEM."""
+        form = serialization.PublicFormat.SubjectPublicKeyInfo
+        return self._key.public_key().public_bytes(serialization.Encoding.PEM, form).decode()
+
+    def sign(self, claims: Mapping[str, object]) -> str:
+        """Return a token that is valid for ten minutes."""
+        now = int(time.time())
+        halves: list[Mapping[str, object]] = [
+            {"alg": "RS256", "typ": "JWT"},
+            {"iat": now - 60, "exp": now + 600, **claims},
+        ]
+        head = ".".join(_part(json.dumps(half).encode()) for half in halves)
+        return f"{head}.{_part(self._key.sign(head.encode(), padding.PKCS1v15(), hashes.SHA256()))}"
+
+    def service_account(self) -> str:
+        """Return the token of the service account `app` in the namespace `default`."""
+        account = {"namespace": "default", "serviceaccount": {"name": "app", "uid": "u-1"}}
+        return self.sign({"sub": "system:serviceaccount:default:app", "kubernetes.io": account})
+
+
+def _part(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
+
+
+def token_review(audience: str = "vault") -> str:
+    """Return what a cluster answers to a review of the service account's token."""
+    user = {"username": "system:serviceaccount:default:app", "uid": "u-1"}
+    status = {"authenticated": True, "user": user, "audiences": [audience]}
+    return json.dumps({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "status": status})
+
+
+def role(server: OpenBaoServer, name: str, **fields: Any) -> dict[str, str]:
+    """Make an AppRole that may read every secret; return the `role_id` and a `secret_id` of it."""
+    if "approle/" not in server.call("GET", "sys/auth")["data"]:
+        server.enable_auth("approle")
+    server.policy("reader", 'path "secret/data/*" { capabilities = ["read"] }')
+    server.call("POST", f"auth/approle/role/{name}", {"token_policies": "reader", **fields})
+    return {
+        "role_id": server.call("GET", f"auth/approle/role/{name}/role-id")["data"]["role_id"],
+        "secret_id": server.call("POST", f"auth/approle/role/{name}/secret-id")["data"]["secret_id"],
+    }
+
+
+class BaoSide:
+    """A `bao agent` or `bao proxy` process. Use it as a context manager.
+
+    Args:
+        kind: `agent` or `proxy`.
+        config: its configuration, as HCL or JSON; `PORT` in it stands for a free port.
+        home: a folder for its files.
+    """
+
+    def __init__(self, kind: str, config: str, home: Path) -> None:
+        self._kind, self.home = kind, home
+        self.port = process.free_port()
+        self._config = config.replace("PORT", str(self.port))
+        self._process: subprocess.Popen[bytes] | None = None
+        self._watcher: subprocess.Popen[bytes] | None = None
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def log(self) -> str:
+        return (self.home / f"{self._kind}.log").read_text("utf-8", "replace")
+
+    def __enter__(self) -> Self:
+        file = self.home / f"{self._kind}.hcl"
+        file.write_text(self._config, "utf-8")
+        with (self.home / f"{self._kind}.log").open("wb") as output:
+            self._process = subprocess.Popen(
+                [process.binary(), self._kind, f"-config={file}"],
+                cwd=self.home,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=process.environment(self.home, ""),
+                start_new_session=True,
+            )
+        self._watcher = process.watch(self._process.pid)
+        return self
+
+    def wait_for(self, path: str, seconds: float = 15) -> None:
+        """Wait until it has logged in, so that this API path can be read through it."""
+        end = time.monotonic() + seconds
+        while not self._serves(path):
+            assert self._process is not None
+            assert self._process.poll() is None, self.log
+            assert time.monotonic() < end, self.log
+            time.sleep(0.02)
+
+    def _serves(self, path: str) -> bool:
+        try:
+            answer = httpx.get(f"{self.address}/v1/{path}", headers={"X-Vault-Request": "true"}, trust_env=False)
+        except httpx.TransportError:
+            return False
+        return answer.status_code == 200
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for child in (self._watcher, self._process):
+            if child is not None:
+                child.kill()
+                child.communicate()
