@@ -21,8 +21,9 @@ class Everything(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         text = record.getMessage() + repr(record.args)
-        if record.exc_info:
-            trace = traceback.TracebackException(*record.exc_info, capture_locals=True)
+        kind, error, frames = record.exc_info or (None, None, None)
+        if kind and error:
+            trace = traceback.TracebackException(kind, error, frames, capture_locals=True)
             text += "".join(trace.format())
         self.lines.append((record.name, text))
 

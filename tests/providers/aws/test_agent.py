@@ -12,7 +12,11 @@ import pytest
 
 from vectorshift import Settings
 from vectorshift.credentials import Credential
-from vectorshift.errors import CredentialConfigurationError, CredentialStoreUnavailableError
+from vectorshift.errors import (
+    CredentialConfigurationError,
+    CredentialDeniedError,
+    CredentialStoreUnavailableError,
+)
 from vectorshift.providers.aws import AwsSecretsManagerProvider
 from vectorshift.providers.aws.token import Token, find_token
 
@@ -179,6 +183,18 @@ def test_a_refusal_is_remembered_until_the_agent_can_be_asked(agent: FakeSecrets
     assert type(failure(provider)) is CredentialStoreUnavailableError
     provider.get_credential()
     assert [query.get("refreshNow") for query in agent.requests] == ["true", "true"]
+
+
+def test_a_refusal_is_remembered_over_any_failure(agent: FakeSecretsManagerAgent, failure: Failure) -> None:
+    """Seen to fail: after a token that was wrong for a moment the Agent's cache gave the revoked key again."""
+    agent.put("prod/vs", "vs-old")
+    provider = provider_of(agent)
+    provider.get_credential()
+    agent.put("prod/vs", SECRET)
+    provider.invalidate(OLD)
+    agent.fail(403, "Bad Token")
+    assert type(failure(provider)) is CredentialDeniedError
+    assert provider.get_credential().secret.reveal() == SECRET
 
 
 def test_an_agent_that_does_not_know_refreshing_is_asked_without(agent: FakeSecretsManagerAgent) -> None:

@@ -151,6 +151,29 @@ def test_one_client_serves_all_threads_and_a_closed_provider_may_be_asked_again(
     assert Counting.made == 2
 
 
+def test_a_client_of_aws_credentials_that_were_forgotten_meanwhile_is_not_kept(aws: MotoServer) -> None:
+    """Seen to fail: another thread's denial forgot the session, and the client of it was kept all the same."""
+    import boto3
+
+    class Forgotten(boto3.Session):  # type: ignore[misc]
+        made = 0
+
+        def get_credentials(self) -> Any:
+            if not Forgotten.made:
+                provider._clients.forget()
+            return super().get_credentials()
+
+        def client(self, *args: Any, **kwargs: Any) -> Any:
+            Forgotten.made += 1
+            return super().client(*args, **kwargs)
+
+    aws.put("forgotten", SECRET)
+    provider = AwsSecretsManagerProvider("forgotten", session=Forgotten())
+    for _ in range(3):
+        assert provider.get_credential().secret.reveal() == SECRET
+    assert Forgotten.made == 2
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 def test_a_fork_while_the_client_is_being_made_does_not_block_the_child(aws: MotoServer) -> None:
     import boto3

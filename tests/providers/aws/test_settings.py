@@ -89,6 +89,14 @@ def test_the_region_of_the_profile_comes_last(
     )
 
 
+def test_the_region_of_a_session_is_described_before_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    import boto3
+
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "ap-south-1")
+    provider = AwsSecretsManagerProvider("prod/vs", session=boto3.Session(region_name="us-east-1"))
+    assert provider.describe().detail == "region us-east-1"
+
+
 def test_without_a_region_the_setting_is_named_and_not_even_the_metadata_service_is_asked(
     monkeypatch: pytest.MonkeyPatch, failure: Failure
 ) -> None:

@@ -15,6 +15,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.providers.aws.servers import free_url
 
 from vectorshift import (
     AwsSecretsManagerProvider,
@@ -79,6 +80,29 @@ def test_a_metadata_service_that_hangs(nobody: None, hanging: Hanging, monkeypat
 def test_a_containers_endpoint_that_hangs(nobody: None, hanging: Hanging, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{hanging.url}/role")
     contacts_are_remembered(hanging, CredentialStoreUnavailableError, "metadata service", again=False)
+
+
+def test_a_containers_endpoint_that_hangs_and_is_the_source_of_a_role(
+    nobody: None, hanging: Hanging, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Seen to fail: botocore keeps a second reference to its provider, and 9 s, for `credential_source`."""
+    role = "arn:aws:iam::123456789012:role/r"
+    (tmp_path / "config").write_text(f"[default]\nrole_arn = {role}\ncredential_source = EcsContainer\n")
+    monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{hanging.url}/role")
+    contacts_are_remembered(hanging, CredentialStoreUnavailableError, "metadata service", again=False)
+
+
+def test_a_proxy_that_hangs_on_the_way_to_sts(nobody: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Seen to fail: without the half minute each call after the first second waits another 2 s."""
+    (tmp_path / "jwt").write_text("e30.e30.x")
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(tmp_path / "jwt"))
+    monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/r")
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    monkeypatch.setenv("HTTPS_PROXY", free_url())  # one that refuses raises the same as one that hangs
+    error = failed(ProviderChain([AwsSecretsManagerProvider("prod/vs")]))
+    assert type(error) is CredentialStoreUnavailableError
+    assert "ProxyConnectionError" in str(error)
+    assert error.retry_after == 30
 
 
 def test_a_web_identity_whose_sts_hangs(

@@ -92,7 +92,7 @@ class ClientSource:
     @property
     def place(self) -> Place:
         """Where the secret is looked for, as far as this is known without boto3."""
-        region = self._region or known_region(self._setting, self._secret_id, os.environ)
+        region = self._region or self._known_region() or getattr(self._given, "region_name", None)
         return Place(source=self._source, secret_id=self._secret_id, region=region, profile=self._profile)
 
     def get(self) -> AwsClient | CredentialError:
@@ -116,8 +116,8 @@ class ClientSource:
             if self._client is not None and self._session is session:
                 return self._client
             made: AwsClient | CredentialConfigurationError = self._new_client(session)
-            if not isinstance(made, CredentialConfigurationError):
-                self._client = made
+            if self._session is session and not isinstance(made, CredentialConfigurationError):
+                self._client = made  # else it was forgotten meanwhile, and has AWS credentials of before
             return made
 
     def forget(self) -> None:
@@ -136,7 +136,7 @@ class ClientSource:
         """Return the session, with its region decided: left to botocore, that is told after a wait for metadata."""
         if flaw := _flaw(self._endpoint_url or _endpoint_of(os.environ) or ""):
             return self._wrong(flaw)
-        region = known_region(self._setting, self._secret_id, os.environ if self._given is None else {})
+        region = self._known_region()
         try:
             session = self._given or new_session(profile=self._profile, region=region)
         except ImportError:
@@ -147,6 +147,9 @@ class ClientSource:
         return self._wrong(
             "no AWS region is known. Set VECTORSHIFT_AWS_REGION, such as eu-central-1, or name the secret by its ARN."
         )
+
+    def _known_region(self) -> str | None:
+        return known_region(self._setting, self._secret_id, os.environ if self._given is None else {})
 
     def _new_client(self, session: Any) -> Any:
         url = self._endpoint_url or _endpoint_of(os.environ) or ""

@@ -21,7 +21,14 @@ __all__ = ["answered", "missing_credentials", "outcome"]
 _READ: Final = "GetSecretValue"
 # An attempt to get AWS credentials that hung has cost seconds, and the next would: as rare as after a wrong setting.
 _AFTER_HANGING: Final = 30.0
-_HUNG: Final = {"ConnectTimeoutError", "ReadTimeoutError", "CredentialRetrievalError", "MetadataRetrievalError"}
+# A proxy that does not answer, a ProxyConnectionError, looks as one that refuses.
+_HUNG: Final = {
+    "ConnectTimeoutError",
+    "CredentialRetrievalError",
+    "MetadataRetrievalError",
+    "ProxyConnectionError",
+    "ReadTimeoutError",
+}
 
 
 def outcome(error: Exception, place: Place, *, login: bool = False) -> CredentialError | None:

@@ -176,7 +176,7 @@ class AwsSecretsManagerProvider(AnsweringProvider):
             answer = agent.read(refresh=refresh)
         except Exception as error:  # its frames hold the token
             return self.unmapped(error)
-        if refresh and isinstance(answer, CredentialStoreUnavailableError):
+        if refresh and isinstance(answer, CredentialError):  # the Agent's cache may still hold what was refused
             self._refused = True
         return answer
 

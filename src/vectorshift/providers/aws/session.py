@@ -65,5 +65,7 @@ def _hasten(resolver: Any) -> None:
     def nap(_: float) -> None:
         time.sleep(0.1)
 
-    brisk = ContainerProvider(fetcher=Brisk(session=URLLib3Session(timeout=1), sleep=nap))
-    resolver.providers = [brisk if each.METHOD == brisk.METHOD else each for each in resolver.providers]
+    for each in resolver.providers:
+        if isinstance(each, ContainerProvider):
+            # In place: a profile's `credential_source` refers to this very one.
+            each._fetcher = Brisk(session=URLLib3Session(timeout=1), sleep=nap)  # pyright: ignore[reportPrivateUsage]

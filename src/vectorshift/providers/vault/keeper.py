@@ -13,6 +13,7 @@ from vectorshift.providers.vault.tokens import Grant, Moment, age, has_ended, lo
 
 if TYPE_CHECKING:
     from vectorshift.clock import Clock
+    from vectorshift.credentials import Secret
     from vectorshift.providers.vault.login import Login
     from vectorshift.providers.vault.transport import Line
 
@@ -23,6 +24,9 @@ CARE: Final = 3.0
 
 _AGAIN_AFTER: Final = 30.0
 """Seconds after care that brought nothing, at most, until it is tried again."""
+
+_LOGIN_AGAIN_AFTER: Final = 60.0
+"""Seconds for which a login stands whose token has never served: a role that was mended is noticed within them."""
 
 
 class TokenKeeper:
@@ -40,6 +44,7 @@ class TokenKeeper:
         self._grant: Grant | None = None
         self._next_care: Moment = (0.0, 0.0)
         self._served: Grant | None = None
+        self._accepted: Secret | None = None
         self._warned = False
 
     def forget(self) -> None:
@@ -65,7 +70,7 @@ class TokenKeeper:
 
     def care(self, grant: Grant, line: Line) -> None:
         """Renew or replace a token that has just served, if half of its life is over. Never fails."""
-        now = self._now()
+        now, self._accepted = self._now(), grant.token
         if not self._wants_care(grant, now) or (now[0] < self._next_care[0] and now[1] < self._next_care[1]):
             return
         if not self._lock.acquire(blocking=False):  # somebody is at it
@@ -83,10 +88,20 @@ class TokenKeeper:
         return served is grant  # the first read of all costs one request and no more
 
     def _usable(self, refused: Grant | None) -> Grant | None:
-        grant = self._grant
-        if grant is None or (refused is not None and grant.token == refused.token):
-            return None  # compared by its text: it may have been renewed since it was refused
-        return None if has_ended(grant, self._now()) else grant
+        grant, now = self._grant, self._now()
+        if grant is None or has_ended(grant, now):
+            return None
+        if refused is None or grant.token != refused.token:  # its text: it may have been renewed since it was refused
+            return grant
+        return grant if self._is_in_vain(grant, now) else None
+
+    def _is_in_vain(self, grant: Grant, now: Moment) -> bool:
+        """Whether a refused token is of a login so recent that another would end the same way.
+
+        Each login leaves a token behind on the server, for weeks by default: a policy that refuses for days
+        must not leave one at each look-up.
+        """
+        return self._login.contacts and grant.token != self._accepted and age(grant, now) < _LOGIN_AGAIN_AFTER
 
     def _log_in(self, line: Line) -> Grant | CredentialError:
         before = self._now()  # the server's own count begins later, so ours ends earlier

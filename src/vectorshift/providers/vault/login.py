@@ -62,7 +62,7 @@ class MountedLogin(Login):
             return payload
         if self.fresh_connection:
             line.reconnect()
-        reply = line.post(f"/v1/auth/{quote(self.mount)}/login", payload)
+        reply = line.post(f"/v1/auth/{quote(self.mount, errors='replace')}/login", payload)
         if isinstance(reply, Trouble):
             return troubled(reply, place)
         flaw = judge_login(reply, place, self.fix)
@@ -82,7 +82,7 @@ def read_token(path: str, setting: str, place: Place) -> Secret | CredentialErro
     """Return what a file holds, checked as a token is."""
     try:
         text = Path(path).expanduser().read_bytes().decode(errors="replace")
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, ValueError) as error:  # ValueError: not even the name of a file
         return place.wrong(f"{setting}: the file {path} cannot be read ({type(error).__name__}).")
     return checked_token(text, f"{setting}: the file {path}", place)
 

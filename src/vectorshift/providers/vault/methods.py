@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+import threading
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from vectorshift.credentials import Secret
 from vectorshift.errors import CredentialError
+from vectorshift.forks import renew_after_fork
 from vectorshift.providers.vault.answers import Place, Reply, judge_login
 from vectorshift.providers.vault.exchange import Trouble
 from vectorshift.providers.vault.login import Login, MountedLogin, checked_token, read_token, troubled
@@ -86,8 +88,6 @@ class AppRoleLogin(MountedLogin):
     secret_id_file: str | None
     wrapped: bool
     creation_path: str | None
-    _unwrapped: tuple[Secret, Secret] | None = field(default=None, repr=False)
-
     fix = (
         "The role id or the secret id is wrong, expired or used up. Look at VECTORSHIFT_VAULT_ROLE_ID and "
         "VECTORSHIFT_VAULT_SECRET_ID, or make a new one: bao write -f auth/approle/role/<role>/secret-id"
@@ -116,9 +116,18 @@ class AppRoleLogin(MountedLogin):
         return None
 
     def _unwrap(self, wrapping: Secret, line: Line, place: Place) -> Secret | CredentialError:
-        """Unwrap once, after looking at who wrapped it, and keep the result: the token serves once."""
-        if self._unwrapped is not None and self._unwrapped[0] == wrapping:
-            return self._unwrapped[1]
+        """Unwrap once in the life of the process, and keep the result: the token serves once."""
+        with _unwrapped.lock:
+            kept = _unwrapped.secret_ids.get(wrapping)
+            if kept is not None:
+                return kept
+            secret = self._unwrap_now(wrapping, line, place)
+            if isinstance(secret, Secret):
+                _unwrapped.secret_ids[wrapping] = secret
+            return secret
+
+    def _unwrap_now(self, wrapping: Secret, line: Line, place: Place) -> Secret | CredentialError:
+        """Unwrap, after looking at who wrapped it."""
         looked = line.post("/v1/sys/wrapping/lookup", {"token": wrapping})
         if isinstance(looked, Trouble):
             return troubled(looked, place)
@@ -134,15 +143,27 @@ class AppRoleLogin(MountedLogin):
             return troubled(reply, place)
         if reply.status != 200:
             return _not_unwrapped(reply, place)
-        secret = checked_token(str(reply.data.get("secret_id") or ""), "The unwrapped secret id", place)
-        if isinstance(secret, Secret):
-            self._unwrapped = (wrapping, secret)
-        return secret
+        return checked_token(str(reply.data.get("secret_id") or ""), "The unwrapped secret id", place)
 
     def _is_ours(self, creation_path: str) -> bool:
         if self.creation_path:
             return creation_path == self.creation_path.strip("/")
         return bool(re.fullmatch(rf"auth/{re.escape(self.mount)}/role/[^/]+/secret-id", creation_path))
+
+
+class _Unwrapped:
+    """What this process unwrapped, by wrapping token: another provider of the same settings needs it as well."""
+
+    def __init__(self) -> None:
+        self.secret_ids: dict[Secret, Secret] = {}
+        self._after_fork()
+        renew_after_fork(self)
+
+    def _after_fork(self) -> None:
+        self.lock = threading.RLock()
+
+
+_unwrapped = _Unwrapped()
 
 
 def _not_unwrapped(reply: Reply, place: Place) -> CredentialError:

@@ -32,7 +32,7 @@ class VaultProvider(AnsweringProvider):
     """Read the key from a KV secret of HashiCorp Vault or OpenBao.
 
     Thread-safe. Nothing is imported, read or contacted before the first call. One session serves all threads;
-    at most one login runs at a time. A read takes 10 s at most, with its retries and its login. A token is
+    at most one login runs at a time. A read plans for 10 s in all, with its retries and its login. A token is
     renewed, or replaced by a new login, at the first read past half its life, and replaced before a read that
     it would not outlast. A read that the server refuses is tried once more if a new login, or the token file
     read again, brings another token. The credential's `expires_at` is the earlier of the time that the
@@ -213,10 +213,9 @@ class VaultProvider(AnsweringProvider):
         if isinstance(reply, Trouble):
             return troubled(reply, self._place)
         failure = self._failure(reply, line, grant, new_token=refused and self._login.contacts)
-        if failure is not None:
-            return failure
-        self._keeper.care(grant, line)
-        return read_key(reply, self._place)
+        if reply.status in (200, 404):  # where nothing is found yet, the token is to last until something is
+            self._keeper.care(grant, line)
+        return read_key(reply, self._place) if failure is None else failure
 
     def _flaw(self) -> CredentialError | None:
         """Say what is wrong with the configuration alone."""
@@ -233,21 +232,30 @@ class VaultProvider(AnsweringProvider):
                 return place.wrong(f"VECTORSHIFT_VAULT_{setting} is empty or is not a plain path.")
         if place.kv_version not in (1, 2):
             return place.wrong("VECTORSHIFT_VAULT_KV_VERSION has to be 1 or 2.")
+        if place.version is not None and place.version < 1:  # the server would answer with the newest
+            return place.wrong("VECTORSHIFT_VAULT_VERSION has to be 1 or more.")
         if place.kv_version == 1 and place.version is not None:
             return place.wrong("KV version 1 keeps no versions. Unset VECTORSHIFT_VAULT_VERSION.")
         return None
 
     def _failure(self, reply: Reply, line: Line, grant: Grant, *, new_token: bool) -> CredentialError | None:
-        other_kv = reply.is_gap and self._place.kv_version == 2 and self._is_kv1(line, grant)
+        other_kv = False
+        if reply.is_gap and self._place.kv_version == 2:
+            where = quote(f"{self._place.mount}/{self._place.path}")
+            mount = line.get(f"/v1/sys/internal/ui/mounts/{where}", grant.token)
+            if isinstance(mount, Reply) and mount.is_gap and self._server.has_path:  # every Vault has this
+                return self._place.wrong(
+                    "VECTORSHIFT_VAULT_ADDR has a path below which no Vault answers. Leave it out."
+                )
+            other_kv = _is_kv1(mount)
         return judge_read(reply, self._place, other_kv=other_kv, new_token=new_token)
 
-    def _is_kv1(self, line: Line, grant: Grant) -> bool:
-        """Ask what the mount is: KV 1 answers a read of KV 2 with a plain 404, as if nothing were there."""
-        where = quote(f"{self._place.mount}/{self._place.path}")
-        reply = line.get(f"/v1/sys/internal/ui/mounts/{where}", grant.token)
-        if isinstance(reply, Trouble) or reply.data.get("type") != "kv":
-            return False
-        return (as_object(reply.data.get("options")) or {}).get("version") != "2"
+
+def _is_kv1(mount: Reply | Trouble) -> bool:
+    """Whether the mount is of KV 1, which answers a read of KV 2 with a plain 404, as if nothing were there."""
+    if isinstance(mount, Trouble) or mount.data.get("type") != "kv":
+        return False
+    return (as_object(mount.data.get("options")) or {}).get("version") != "2"
 
 
 def _secret(value: str | Secret | None) -> Secret | None:

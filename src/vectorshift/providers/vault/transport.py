@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
@@ -55,6 +55,11 @@ class VaultServer:
         except ValueError:
             return False
 
+    @property
+    def has_path(self) -> bool:
+        """Whether the address goes on behind host and port, as behind some proxies."""
+        return "/" in (self.addr or "").strip().rstrip("/").partition("://")[2]
+
     def flaw(self) -> str | None:
         """Say what keeps this server from being contacted at all; None if nothing does. Makes no contact."""
         if not (self.addr and self.addr.strip()):
@@ -73,7 +78,7 @@ class VaultServer:
     def _file_flaw(self) -> str | None:
         named = {"CACERT": self.cacert, "CLIENT_CERT": self.client_cert, "CLIENT_KEY": self.client_key}
         for name, path in named.items():
-            if path and not Path(path).exists():
+            if path and not os.path.exists(path):  # noqa: PTH110  # that of Path raises, of a name too long for one
                 return f"VECTORSHIFT_VAULT_{name} names a file that is not there: {path}"
         return None
 
