@@ -54,7 +54,11 @@ class Flight(Generic[T]):
             if not self._departed:
                 self._departed = True
                 run = self._context.run
-                threading.Thread(target=run, args=(self._fly,), name="vectorshift-load", daemon=True).start()
+                try:
+                    threading.Thread(target=run, args=(self._fly,), name="vectorshift-load", daemon=True).start()
+                except BaseException:
+                    self._departed = False
+                    raise
         return self
 
     @property
