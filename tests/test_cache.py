@@ -17,7 +17,8 @@ from vectorshift.cache import CachingProvider
 from vectorshift.credentials import Credential
 from vectorshift.errors import CredentialConfigurationError, CredentialError, CredentialStoreUnavailableError
 from vectorshift.events import CredentialEvent, on_event
-from vectorshift.providers.base import Ask, CredentialProvider
+from vectorshift.providers.answering import Ask
+from vectorshift.providers.base import CredentialProvider
 from vectorshift.testing import ManualClock
 
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ import itertools
 import logging
 import pickle
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
 from vectorshift.cache import CachingProvider
-from vectorshift.chain import ProviderChain, as_provider
+from vectorshift.chain import ProviderChain
 from vectorshift.credentials import Credential
 from vectorshift.errors import (
     AuthenticationError,
@@ -25,10 +25,14 @@ from vectorshift.errors import (
     MissingCredentialError,
 )
 from vectorshift.events import CredentialEvent, on_event
-from vectorshift.providers.base import Ask, CredentialProvider, Description
+from vectorshift.given import as_provider
+from vectorshift.providers.base import CredentialProvider, Description
 from vectorshift.providers.explicit import ExplicitProvider
 from vectorshift.settings import Settings
 from vectorshift.testing import ManualClock
+
+if TYPE_CHECKING:
+    from vectorshift.providers.answering import Ask
 
 OUTCOMES: dict[str, type[CredentialError]] = {
     "not found": CredentialNotFoundError,

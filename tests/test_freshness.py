@@ -21,7 +21,8 @@ from vectorshift.errors import (
     CredentialRevokedError,
     CredentialStoreUnavailableError,
 )
-from vectorshift.providers.base import Answer, Ask, CredentialProvider
+from vectorshift.providers.answering import Answer, Ask
+from vectorshift.providers.base import CredentialProvider
 from vectorshift.testing import ManualClock
 
 SCENARIOS = sorted((Path(__file__).parent / "scenarios").glob("*.json"))

@@ -141,12 +141,8 @@ if TYPE_CHECKING:
     )
     from vectorshift.pipeline import Pipeline as Pipeline
     from vectorshift.providers.aws import AwsSecretsManagerProvider as AwsSecretsManagerProvider
-    from vectorshift.providers.base import (
-        CredentialProvider as CredentialProvider,
-    )
-    from vectorshift.providers.base import (
-        Description as Description,
-    )
+    from vectorshift.providers.base import CredentialProvider as CredentialProvider
+    from vectorshift.providers.base import Description as Description
     from vectorshift.providers.dotenv import DotenvProvider as DotenvProvider
     from vectorshift.providers.env import EnvProvider as EnvProvider
     from vectorshift.providers.explicit import ExplicitProvider as ExplicitProvider

@@ -6,13 +6,13 @@ from collections.abc import AsyncGenerator, Generator
 from dataclasses import dataclass
 from typing import Final
 
-from vectorshift.chain import as_provider
 from vectorshift.credentials import Credential
 from vectorshift.errors import CredentialConfigurationError
 from vectorshift.events import log
+from vectorshift.given import as_provider
 from vectorshift.hosts import is_loopback
 from vectorshift.http import Origin, httpx, origin_of
-from vectorshift.providers.base import PLAIN_ASK, Answer, AnsweringProvider, Ask, settle
+from vectorshift.providers.answering import PLAIN_ASK, Answer, AnsweringProvider, Ask, settle
 
 __all__ = ["CREDENTIAL", "REFUSAL", "CredentialAuth", "Refusal"]
 

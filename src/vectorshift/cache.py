@@ -14,10 +14,12 @@ from vectorshift.events import CredentialEvent, Kind, announce
 from vectorshift.flight import Flight
 from vectorshift.forks import renew_after_fork
 from vectorshift.freshness import Moment, Policy, State, Verdict, decide, landed, later, passed, refused
-from vectorshift.providers.base import Answer, AnsweringProvider, Ask, CredentialProvider, Description, answering
+from vectorshift.providers.answering import Answer, AnsweringProvider, Ask, answering
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+
+    from vectorshift.providers.base import CredentialProvider, Description
 
 __all__ = ["DEFAULT_LOAD_TIMEOUT", "CachingProvider"]
 

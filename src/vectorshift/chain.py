@@ -5,24 +5,21 @@ from __future__ import annotations
 import random as _random
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
+from vectorshift.attempts import attempts_of, must_not_miss, nothing_found
 from vectorshift.cache import DEFAULT_LOAD_TIMEOUT, DEFAULT_MAX_STALE, DEFAULT_TTL, CachingProvider
 from vectorshift.clock import SYSTEM_CLOCK, Clock
-from vectorshift.credentials import Credential, Secret
+from vectorshift.credentials import Credential
 from vectorshift.errors import (
     Attempt,
-    CredentialConfigurationError,
-    CredentialDeniedError,
     CredentialError,
     CredentialNotFoundError,
-    CredentialRevokedError,
-    MissingCredentialError,
 )
 from vectorshift.events import CredentialEvent, Kind, announce, log
 from vectorshift.forks import renew_after_fork
-from vectorshift.providers.base import Answer, AnsweringProvider, Ask, CredentialProvider, Description, answering
-from vectorshift.providers.unconfigured import UnconfiguredProvider
+from vectorshift.providers.answering import Answer, AnsweringProvider, Ask, answering
+from vectorshift.providers.base import CredentialProvider, Description
 from vectorshift.registry import Neighbours, providers_of
 
 if TYPE_CHECKING:
@@ -31,7 +28,7 @@ if TYPE_CHECKING:
     from vectorshift.providers.explicit import ExplicitProvider
     from vectorshift.settings import Settings
 
-__all__ = ["ProviderChain", "as_provider"]
+__all__ = ["ProviderChain"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,10 +185,10 @@ class ProviderChain(AnsweringProvider):
             if isinstance(answer, Credential):
                 self._vet(answer, provider, fallen, self.providers[number + 1 :])
                 return answer
-            attempts.extend(_attempts(provider, answer, self._monotonic() - began))
+            attempts.extend(attempts_of(provider, answer, self._monotonic() - began))
             missing = isinstance(answer, CredentialNotFoundError)
             if missing and provider.on_missing == "stop":
-                return _must_not_miss(provider, answer)
+                return must_not_miss(provider, answer)
             if not missing and provider.on_error == "stop":
                 return answer
             if not missing or provider.describe().locator:
@@ -200,7 +197,7 @@ class ProviderChain(AnsweringProvider):
         if failures:
             return failures[0]
         hint = (yield self._neighbours, question) if self._neighbours else None
-        return _nothing(tuple(attempts), hint.message if isinstance(hint, CredentialError) else "")
+        return nothing_found(tuple(attempts), hint.message if isinstance(hint, CredentialError) else "")
 
     def _vet(
         self,
@@ -249,95 +246,3 @@ def _tell(
             error=error,
         )
     )
-
-
-_OUTCOMES: tuple[tuple[type[CredentialError], str], ...] = (
-    (CredentialNotFoundError, "not found"),
-    (CredentialConfigurationError, "configuration"),
-    (CredentialRevokedError, "revoked"),
-    (CredentialDeniedError, "denied"),
-)
-
-
-def _attempts(provider: CredentialProvider, error: CredentialError, seconds: float) -> tuple[Attempt, ...]:
-    if isinstance(error, MissingCredentialError):
-        return error.attempts
-    outcome = next((word for kind, word in _OUTCOMES if isinstance(error, kind)), "unavailable")
-    if isinstance(provider, UnconfiguredProvider):
-        outcome = "not configured"
-    source = error.source or provider.describe().source
-    return (Attempt(provider=provider.name, source=source, outcome=outcome, reason=error.message, seconds=seconds),)
-
-
-def _must_not_miss(provider: CredentialProvider, error: CredentialError) -> CredentialConfigurationError:
-    return CredentialConfigurationError(
-        f"{error.message} No other source is asked, as on_missing of {provider.name} is 'stop'.",
-        source=error.source,
-        provider=provider.name,
-    )
-
-
-def _nothing(attempts: tuple[Attempt, ...], hint: str) -> MissingCredentialError:
-    width = max((len(each.provider) for each in attempts), default=0)
-    lines = [
-        "No VectorShift API key was found. Looked, in this order, at:",
-        *(f"  {each.provider:<{width}}  {each.reason}" for each in attempts),
-        "Make a key under Account → API Keys and set VECTORSHIFT_API_KEY, or in code: vectorshift.api_key = ...",
-    ]
-    return MissingCredentialError("\n".join([*lines, hint] if hint else lines), attempts=attempts)
-
-
-def as_provider(credentials: object) -> AnsweringProvider:
-    """Return a chain that caches what is remote, for whatever is handed in as credentials.
-
-    Args:
-        credentials: a key, a callable of either colour that returns one, or any provider.
-
-    Raises:
-        TypeError: it is none of these.
-    """
-    if isinstance(credentials, ProviderChain):
-        return credentials
-    if isinstance(credentials, AnsweringProvider) and credentials.stands_for_another:
-        return credentials
-    if isinstance(credentials, CredentialProvider):
-        return _chain_of(credentials)
-    if isinstance(credentials, str | Secret) or (callable(credentials) and not isinstance(credentials, type)):
-        from vectorshift.providers.explicit import ExplicitProvider
-
-        return ProviderChain([ExplicitProvider(cast("Any", credentials))])
-    kind = f"the class {credentials.__name__}" if isinstance(credentials, type) else type(credentials).__name__
-    del credentials  # a traceback may show locals
-    raise TypeError(f"credentials should be a key, a callable that returns one, or a CredentialProvider, not {kind}.")
-
-
-_KEPT = "_vectorshift_chain"
-_chains_lock = threading.RLock()
-
-
-class _Kept(tuple[int, ProviderChain]):
-    """An owner's id and its chain, kept on the owner; a copy and a pickle of the owner leave it behind."""
-
-    __slots__ = ()
-
-    def __deepcopy__(self, memo: object) -> None:
-        return None
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _nothing_kept, ()
-
-
-def _nothing_kept() -> None:
-    return None
-
-
-def _chain_of(provider: CredentialProvider) -> ProviderChain:
-    """Return a chain of this one provider, with the cache that it has had for as long as somebody uses it."""
-    if not provider.remote:
-        return ProviderChain([provider])
-    with _chains_lock:
-        kept = vars(provider).get(_KEPT)
-        if kept is None or kept[0] != id(provider):  # a copy brings along what belongs to the original
-            kept = vars(provider)[_KEPT] = _Kept((id(provider), ProviderChain([provider])))
-        chain: ProviderChain = kept[1]
-        return chain

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from vectorshift.auth import CredentialAuth
 from vectorshift.calls import Call, read
-from vectorshift.chain import as_provider
 from vectorshift.context import AMBIENT, AmbientProvider
 from vectorshift.flight import SharedWork
+from vectorshift.given import as_provider
 from vectorshift.hosts import api_url
 from vectorshift.http import connection_error, httpx, new_async_pool, new_pool, tls
 from vectorshift.pools import LoopPools, Pool

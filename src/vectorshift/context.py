@@ -7,23 +7,17 @@ import threading
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Any
 
-from vectorshift.chain import ProviderChain, as_provider
+from vectorshift.chain import ProviderChain
 from vectorshift.errors import CredentialNotFoundError
 from vectorshift.flight import SharedWork
 from vectorshift.forks import renew_after_fork
-from vectorshift.providers.base import (
-    PLAIN_ASK,
-    Answer,
-    AnsweringProvider,
-    Ask,
-    CredentialProvider,
-    Description,
-    settle,
-)
+from vectorshift.given import as_provider
+from vectorshift.providers.answering import PLAIN_ASK, Answer, AnsweringProvider, Ask, settle
 from vectorshift.providers.explicit import ExplicitProvider
 
 if TYPE_CHECKING:
     from vectorshift.credentials import Credential
+    from vectorshift.providers.base import CredentialProvider, Description
     from vectorshift.settings import Settings
 
 __all__ = ["AMBIENT", "AmbientProvider", "aget_credential", "api_key", "get_credential", "using"]

@@ -8,10 +8,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from vectorshift.errors import CredentialConfigurationError, CredentialNotFoundError
-from vectorshift.providers.base import Answer, AnsweringProvider, Ask, CredentialProvider
+from vectorshift.providers.answering import Answer, AnsweringProvider, Ask
 from vectorshift.providers.unconfigured import UnconfiguredProvider
 
 if TYPE_CHECKING:
+    from vectorshift.providers.base import CredentialProvider
     from vectorshift.providers.explicit import ExplicitProvider
     from vectorshift.settings import Settings
 

@@ -1,44 +1,19 @@
-"""The contract that every source of a key keeps."""
+"""The contract that every source of a key keeps, and that authors of providers write to."""
 
 from __future__ import annotations
 
-import asyncio
-import inspect
-import sys
-from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
-
-from vectorshift.credentials import Credential, parse_key
-from vectorshift.errors import (
-    CredentialConfigurationError,
-    CredentialError,
-    CredentialStoreUnavailableError,
-    fresh_copy,
-)
-from vectorshift.events import log
-from vectorshift.flight import SharedWork, arun_blocking, run_async
+from abc import ABC
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from typing_extensions import Self
 
-__all__ = [
-    "PLAIN_ASK",
-    "AdaptedProvider",
-    "Answer",
-    "AnsweringProvider",
-    "Ask",
-    "CredentialProvider",
-    "Description",
-    "answering",
-    "settle",
-]
+    from vectorshift.credentials import Credential
 
-Answer = Credential | CredentialError
-"""What a provider has to say, as a value: the way round exceptions."""
+__all__ = ["CredentialProvider", "Description"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,29 +31,6 @@ class Description:
     source: str
     detail: str = ""
     locator: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
-    """What one caller brings along when it asks.
-
-    Args:
-        refused: the credential that the server has just refused with a 401, or None.
-        deadline: the moment, in seconds of `time.monotonic`, until which the caller waits, or None.
-    """
-
-    refused: Credential | None = None
-    deadline: float | None = None
-
-
-PLAIN_ASK = Ask()
-
-
-def settle(answer: Answer) -> Credential:
-    """Return the credential, or raise an error instance that is this caller's own."""
-    if isinstance(answer, Credential):
-        return answer
-    raise fresh_copy(answer)
 
 
 class CredentialProvider(ABC):  # noqa: B024  # one of two methods is enough
@@ -123,10 +75,14 @@ class CredentialProvider(ABC):  # noqa: B024  # one of two methods is enough
             CredentialRevokedError: the store says that this secret is gone.
             CredentialStoreUnavailableError: the store is down, slow or throttling.
         """
+        from vectorshift.providers.answering import PLAIN_ASK, answering, settle
+
         return settle(answering(self).lookup(PLAIN_ASK))
 
     async def aget_credential(self) -> Credential:
         """Return the credential of this moment without blocking the event loop. Raises as `get_credential`."""
+        from vectorshift.providers.answering import PLAIN_ASK, answering, settle
+
         return settle(await answering(self).alookup(PLAIN_ASK))
 
     def invalidate(self, rejected: Credential) -> None:  # noqa: B027  # a provider without memory has nothing to do
@@ -154,230 +110,3 @@ class CredentialProvider(ABC):  # noqa: B024  # one of two methods is enough
 def _writes(cls: type[CredentialProvider], getter: str) -> bool:
     """Whether a class has a getter of its own, and not the one that is given."""
     return getattr(cls, getter) is not getattr(CredentialProvider, getter)
-
-
-class AnsweringProvider(CredentialProvider, ABC):
-    """Base of the providers of this package: answers are values, so nothing is raised on the way to a caller.
-
-    A subclass writes `lookup`, and `peek` where it can answer without I/O; both colours follow from these.
-    """
-
-    changes_silently = False
-    """Whether another key from the same source is no news, as from a callable that serves many tenants."""
-
-    stands_for_another = False
-    """Whether this passes on to whichever provider the surroundings name, and is not to be wrapped."""
-
-    blocks = True
-    """Whether `lookup` may do I/O, so that an event loop has to leave it to a thread."""
-
-    def resolved(self) -> AnsweringProvider:
-        """Return the provider that this stands for now, or itself: one request asks one and the same. May block."""
-        return self
-
-    async def aresolved(self) -> AnsweringProvider:
-        """Return the provider that this stands for now, or itself, without blocking the event loop."""
-        return self
-
-    @abstractmethod
-    def lookup(self, ask: Ask) -> Answer:
-        """Answer; may block."""
-
-    def peek(self) -> Answer | None:
-        """Answer at once and without I/O, or None where that takes `lookup`."""
-        return None
-
-    async def alookup(self, ask: Ask) -> Answer:
-        """Answer without blocking the event loop: in a thread, which any number of tasks share."""
-        if not self.blocks:
-            return self.lookup(ask)
-        answer = self.peek() if ask.refused is None else None
-        if answer is not None:
-            return answer
-        shared = vars(self).setdefault("_looking", SharedWork(self.load))
-        try:
-            if ask.refused is None:
-                return cast("Answer", await shared.ajoin())
-            return await arun_blocking(lambda: self.lookup(ask))
-        except RuntimeError:
-            return self.no_thread()
-
-    def load(self) -> Answer:
-        """Answer, in a thread that has no event loop; may block. What a `CachingProvider` calls."""
-        return self.lookup(PLAIN_ASK)
-
-    def unmapped(self, error: BaseException) -> CredentialError:
-        """Return what an exception means that nobody foresaw: its type and line, as its text may hold a secret."""
-        return unforeseen(error, self)
-
-    def winner_warning(self, below: list[str]) -> str | None:
-        """Return what to warn of when this answers although the stores `below` are configured, or None."""
-        return None
-
-    def get_credential(self) -> Credential:
-        """Return the credential of this moment. Raises as the contract says."""
-        answer = self.peek()
-        return settle(self.lookup(PLAIN_ASK) if answer is None else answer)
-
-    async def aget_credential(self) -> Credential:
-        """Return the credential of this moment without blocking the event loop."""
-        answer = self.peek()
-        return settle(await self.alookup(PLAIN_ASK) if answer is None else answer)
-
-    def no_thread(self) -> CredentialStoreUnavailableError:
-        """Return what it means that no thread can be started."""
-        source = self.describe().source
-        return CredentialStoreUnavailableError(
-            f"{source} cannot be asked: no thread can be started (too many, or the process is ending).",
-            source=source,
-            provider=self.name,
-        )
-
-    def wrong(self, message: str) -> CredentialConfigurationError:
-        """Return a configuration error of this provider's source."""
-        return CredentialConfigurationError(message, source=self.describe().source, provider=self.name)
-
-
-def answering(provider: CredentialProvider) -> AnsweringProvider:
-    """Return a provider that answers with values: itself, or an author's provider, adapted.
-
-    A subclass that overrides a getter of ours is an author's provider too: its getter is what counts.
-    """
-    ours, kind = AnsweringProvider, type(provider)
-    if (
-        isinstance(provider, ours)
-        and kind.get_credential is ours.get_credential
-        and kind.aget_credential is ours.aget_credential
-    ):
-        return provider
-    return AdaptedProvider(provider)
-
-
-class AdaptedProvider(AnsweringProvider):
-    """An author's provider: asked in the colour it was written in, and guarded against what it may let out.
-
-    Args:
-        provider: the author's provider.
-    """
-
-    def __init__(self, provider: CredentialProvider) -> None:
-        self.provider = provider
-        self.name, self.remote, self.ttl = provider.name, provider.remote, provider.ttl
-        self.on_error, self.on_missing = provider.on_error, provider.on_missing
-        given = AnsweringProvider if isinstance(provider, AnsweringProvider) else CredentialProvider
-        self._sync = type(provider).get_credential is not given.get_credential
-        self._async = type(provider).aget_credential is not given.aget_credential
-
-    def describe(self) -> Description:
-        """Describe the author's provider, or name it if it cannot do so itself."""
-        return _described(self.provider)
-
-    def invalidate(self, rejected: Credential) -> None:
-        """Tell the author's provider that the server refused `rejected`."""
-        try:
-            self.provider.invalidate(rejected)
-        except Exception as error:
-            log.warning("%s: invalidate raised %s.", self.name, type(error).__name__)
-
-    def close(self) -> None:
-        """Close the author's provider."""
-        self.provider.close()
-
-    async def aclose(self) -> None:
-        """Close the author's provider."""
-        await self.provider.aclose()
-
-    def lookup(self, ask: Ask) -> Answer:
-        """Call the sync getter, or the async one in an event loop of its own."""
-        if ask.refused is not None:
-            self.invalidate(ask.refused)
-        return self._get() if self._sync else cast("Answer", run_async(self._aget))
-
-    async def alookup(self, ask: Ask) -> Answer:
-        """Call the async getter, or the sync one in a thread that has the caller's context variables."""
-        if ask.refused is not None:
-            self.invalidate(ask.refused)
-        if self._async:
-            return await self._aget()
-        try:
-            return await arun_blocking(self._get)
-        except RuntimeError:
-            return self.no_thread()
-
-    def load(self) -> Answer:
-        """Call the sync getter, or the async one in an event loop of this thread."""
-        return self._get() if self._sync else asyncio.run(self._aget())
-
-    def unmapped(self, error: BaseException) -> CredentialError:
-        """Return what an exception of the author's means."""
-        return unforeseen(error, self.provider)
-
-    def __repr__(self) -> str:
-        return repr(self.provider)
-
-    def _get(self) -> Answer:
-        try:
-            return self._guarded(self.provider.get_credential())
-        except Exception as error:
-            return self.unmapped(error)
-
-    async def _aget(self) -> Answer:
-        try:
-            return self._guarded(await self.provider.aget_credential())
-        except Exception as error:
-            return self.unmapped(error)
-
-    def _guarded(self, answer: object) -> Answer:
-        """Let nothing through that is not a credential with a key in it that can stand in a header."""
-        if not isinstance(answer, Credential):
-            hint = ""
-            if inspect.iscoroutine(answer):
-                answer.close()
-                hint = " An async getter is named aget_credential."
-            return self.wrong(f"{self.name} answered with {type(answer).__name__}, not a Credential.{hint}")
-        key = parse_key(answer.secret.reveal(), source=answer.source, provider=answer.provider)
-        if isinstance(key, CredentialError):
-            return key
-        return answer if key == answer.secret else replace(answer, secret=key)  # white space around it is gone
-
-
-def _described(provider: CredentialProvider) -> Description:
-    try:
-        return provider.describe()
-    except Exception:
-        return Description(configured=True, source=provider.name)
-
-
-def unforeseen(error: BaseException, provider: CredentialProvider, home: str | None = None) -> CredentialError:
-    """Turn what a provider raised into an answer that holds nothing of the provider's frames.
-
-    Args:
-        error: what was raised.
-        provider: who raised it.
-        home: the file whose line is told; that of the provider's class by default.
-    """
-    own = getattr(sys.modules.get(type(provider).__module__), "__file__", None) or ""
-    source, name = _described(provider).source, provider.name
-    if isinstance(error, CredentialError):
-        bare = fresh_copy(error)
-        bare.__cause__ = None
-        bare.source, bare.provider = bare.source or source, bare.provider or name
-        return bare
-    what = f"{source}: {name} raised {type(error).__name__} at {_line(error, own if home is None else home)}."
-    if isinstance(error, OSError) or type(error).__name__ == "TimeoutError":  # there are three before Python 3.11
-        return CredentialStoreUnavailableError(f"{what} The store could not be reached.", source=source, provider=name)
-    return CredentialConfigurationError(
-        f"{what} Its text is withheld, as it may hold a secret.", source=source, provider=name
-    )
-
-
-def _line(error: BaseException, home: str) -> str:
-    """Return `file:line` of the deepest frame in the file `home`, else of the deepest frame."""
-    deepest = "an unknown line"
-    trace = error.__traceback__
-    while trace is not None:
-        place = trace.tb_frame.f_code.co_filename
-        if place == home or not deepest.startswith(Path(home).name or "?"):
-            deepest = f"{Path(place).name}:{trace.tb_lineno}"
-        trace = trace.tb_next
-    return deepest

@@ -10,7 +10,8 @@ from vectorshift.credentials import Credential, parse_key
 from vectorshift.errors import CredentialError, CredentialNotFoundError
 from vectorshift.events import log
 from vectorshift.files import Content, KeyFile, unreadable
-from vectorshift.providers.base import Answer, AnsweringProvider, Ask, Description
+from vectorshift.providers.answering import Answer, AnsweringProvider, Ask
+from vectorshift.providers.base import Description
 
 if TYPE_CHECKING:
     import os

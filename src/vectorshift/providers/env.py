@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from vectorshift.credentials import Credential, parse_key
 from vectorshift.errors import CredentialError, CredentialNotFoundError
 from vectorshift.files import Content, KeyFile, unreadable
-from vectorshift.providers.base import Answer, AnsweringProvider, Ask, Description
+from vectorshift.providers.answering import Answer, AnsweringProvider, Ask
+from vectorshift.providers.base import Description
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from vectorshift.credentials import Credential, Secret, parse_key
 from vectorshift.errors import CredentialError, CredentialNotFoundError
 from vectorshift.flight import arun_blocking, run_async
-from vectorshift.providers.base import Answer, AnsweringProvider, Ask, Description, unforeseen
+from vectorshift.providers.answering import Answer, AnsweringProvider, Ask, unforeseen
+from vectorshift.providers.base import Description
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from vectorshift.errors import CredentialNotFoundError
-from vectorshift.providers.base import Answer, AnsweringProvider, Ask, Description
+from vectorshift.providers.answering import Answer, AnsweringProvider, Ask
+from vectorshift.providers.base import Description
 
 __all__ = ["UnconfiguredProvider"]
 

@@ -11,8 +11,8 @@ import pytest
 from tests.providers.aws.records import SECRET, TOKEN
 
 from vectorshift.errors import CredentialError
+from vectorshift.providers.answering import PLAIN_ASK
 from vectorshift.providers.aws import AwsSecretsManagerProvider
-from vectorshift.providers.base import PLAIN_ASK
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,7 +16,7 @@ from tests.providers.vault.conftest import serve
 from tests.providers.vault.stand_ins import Issuer, role, token_review
 
 from vectorshift.errors import CredentialError
-from vectorshift.providers.base import Answer, Ask
+from vectorshift.providers.answering import Answer, Ask
 from vectorshift.providers.vault import VaultProvider
 from vectorshift.testing.openbao import OpenBaoServer
 

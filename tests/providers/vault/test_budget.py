@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from vectorshift import errors
-from vectorshift.providers.base import Ask
+from vectorshift.providers.answering import Ask
 from vectorshift.providers.vault import VaultProvider
 from vectorshift.providers.vault.exchange import TOTAL, Budget, Trouble, exchange
 

@@ -32,8 +32,8 @@ from vectorshift.providers.aws.value import credential_in
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from vectorshift.providers.answering import Answer
     from vectorshift.providers.aws.token import Token
-    from vectorshift.providers.base import Answer
 
 __all__ = ["Agent"]
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from vectorshift.errors import CredentialError, CredentialNotFoundError, CredentialStoreUnavailableError
+from vectorshift.providers.answering import Answer, AnsweringProvider, Ask
 from vectorshift.providers.aws.agent import Agent
 from vectorshift.providers.aws.client import ClientSource
 from vectorshift.providers.aws.errors import outcome
 from vectorshift.providers.aws.logs import hushed
 from vectorshift.providers.aws.place import Place
 from vectorshift.providers.aws.value import credential_in
-from vectorshift.providers.base import Answer, AnsweringProvider, Ask, Description
+from vectorshift.providers.base import Description
 
 if TYPE_CHECKING:
     from typing_extensions import Self

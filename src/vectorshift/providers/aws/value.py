@@ -12,7 +12,7 @@ from vectorshift.errors import CredentialConfigurationError, CredentialError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from vectorshift.providers.base import Answer
+    from vectorshift.providers.answering import Answer
 
 __all__ = ["credential_in"]
 

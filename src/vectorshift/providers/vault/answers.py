@@ -21,7 +21,7 @@ from vectorshift.errors import (
 from vectorshift.providers.vault.expiry import EXPIRES_AT, MalformedTime, read_expiry
 
 if TYPE_CHECKING:
-    from vectorshift.providers.base import Answer
+    from vectorshift.providers.answering import Answer
 
 __all__ = ["Place", "Reply", "as_object", "judge_login", "judge_read", "read_key"]
 

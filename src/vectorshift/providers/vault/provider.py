@@ -10,7 +10,8 @@ from vectorshift.clock import SYSTEM_CLOCK
 from vectorshift.credentials import Secret
 from vectorshift.errors import CredentialError
 from vectorshift.forks import renew_after_fork
-from vectorshift.providers.base import Answer, AnsweringProvider, Ask, Description
+from vectorshift.providers.answering import Answer, AnsweringProvider, Ask
+from vectorshift.providers.base import Description
 from vectorshift.providers.vault.answers import Place, Reply, as_object, judge_read, read_key
 from vectorshift.providers.vault.exchange import TOTAL, Budget, Trouble
 from vectorshift.providers.vault.keeper import TokenKeeper

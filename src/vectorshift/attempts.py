@@ -1,0 +1,59 @@
+"""What a chain says of its walk: the attempts, and the error when nobody had a key."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vectorshift.errors import (
+    Attempt,
+    CredentialConfigurationError,
+    CredentialDeniedError,
+    CredentialError,
+    CredentialNotFoundError,
+    CredentialRevokedError,
+    MissingCredentialError,
+)
+from vectorshift.providers.unconfigured import UnconfiguredProvider
+
+if TYPE_CHECKING:
+    from vectorshift.providers.base import CredentialProvider
+
+__all__ = ["attempts_of", "must_not_miss", "nothing_found"]
+
+_OUTCOMES: tuple[tuple[type[CredentialError], str], ...] = (
+    (CredentialNotFoundError, "not found"),
+    (CredentialConfigurationError, "configuration"),
+    (CredentialRevokedError, "revoked"),
+    (CredentialDeniedError, "denied"),
+)
+
+
+def attempts_of(provider: CredentialProvider, error: CredentialError, seconds: float) -> tuple[Attempt, ...]:
+    """Return what is said of a provider that had no key; a nested chain tells of each of its own."""
+    if isinstance(error, MissingCredentialError):
+        return error.attempts
+    outcome = next((word for kind, word in _OUTCOMES if isinstance(error, kind)), "unavailable")
+    if isinstance(provider, UnconfiguredProvider):
+        outcome = "not configured"
+    source = error.source or provider.describe().source
+    return (Attempt(provider=provider.name, source=source, outcome=outcome, reason=error.message, seconds=seconds),)
+
+
+def must_not_miss(provider: CredentialProvider, error: CredentialError) -> CredentialConfigurationError:
+    """Return the error that stops a chain where `on_missing` says so."""
+    return CredentialConfigurationError(
+        f"{error.message} No other source is asked, as on_missing of {provider.name} is 'stop'.",
+        source=error.source,
+        provider=provider.name,
+    )
+
+
+def nothing_found(attempts: tuple[Attempt, ...], hint: str) -> MissingCredentialError:
+    """Return the error of a chain that ended with nothing: what was tried, and what to do next."""
+    width = max((len(each.provider) for each in attempts), default=0)
+    lines = [
+        "No VectorShift API key was found. Looked, in this order, at:",
+        *(f"  {each.provider:<{width}}  {each.reason}" for each in attempts),
+        "Make a key under Account → API Keys and set VECTORSHIFT_API_KEY, or in code: vectorshift.api_key = ...",
+    ]
+    return MissingCredentialError("\n".join([*lines, hint] if hint else lines), attempts=attempts)
