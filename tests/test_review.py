@@ -7,7 +7,9 @@ import copy
 import os
 import pickle
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,9 @@ from vectorshift import AsyncVectorShift, Pipeline, ProviderChain, Settings, Vec
 from vectorshift.cache import CachingProvider
 from vectorshift.credentials import Credential
 from vectorshift.errors import CredentialConfigurationError, CredentialError, CredentialStoreUnavailableError
+from vectorshift.events import CredentialEvent, on_event
+from vectorshift.flight import Flight
+from vectorshift.freshness import Policy, State, landed
 from vectorshift.providers.base import CredentialProvider, Description
 from vectorshift.providers.env import EnvProvider
 from vectorshift.providers.explicit import ExplicitProvider
@@ -359,3 +364,137 @@ def test_the_frames_of_a_client_that_could_not_be_made_hold_no_key(shown: Any) -
     with pytest.raises(CredentialError) as bytes_given:
         Credential(secret=A.encode(), source="x", provider="y")  # type: ignore[arg-type]
     assert A not in shown(bytes_given.value)
+
+
+class Meanwhile:
+    """A lock that does something of another thread's the first time somebody gets it."""
+
+    def __init__(self, happens: Any) -> None:
+        self._happens = happens
+        self._lock = threading.RLock()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        happens, self._happens = self._happens, None
+        if happens is not None:
+            happens()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+def test_a_load_that_landed_while_a_caller_waited_for_the_lock_is_not_followed_by_another() -> None:
+    clock, tenant = ManualClock(), Tenant(A)
+    provider = CachingProvider(tenant, clock=clock)
+    provider.get_credential()
+    fresh = provider._state
+    clock.advance(300)
+    landed_now = replace(fresh, fresh_until=(clock.time() + 300, clock.monotonic() + 300))
+
+    def lands() -> None:
+        provider._state = landed_now
+
+    provider._lock = Meanwhile(lands)  # type: ignore[assignment]
+    provider.get_credential()
+    assert not provider._loads
+    assert tenant.reads == 1
+
+
+def test_a_thread_that_could_not_be_started_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_many(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    provider = CachingProvider(Tenant(A), load_timeout=0.5)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", too_many)
+        with pytest.raises(CredentialStoreUnavailableError, match="no thread can be started"):
+            provider.get_credential()
+        assert not provider._loads
+        flight = Flight(lambda: 7)
+        with pytest.raises(RuntimeError):
+            flight.depart()
+    assert provider.get_credential().secret.reveal() == A
+    assert flight.depart().wait(5)
+
+
+def test_a_signal_handler_may_ask_while_its_thread_holds_the_lock() -> None:
+    clock = ManualClock()
+    provider = CachingProvider(Tenant(A), clock=clock)
+    provider.get_credential()
+    clock.advance(300)
+    done = threading.Event()
+
+    def interrupted() -> None:
+        with provider._lock:
+            provider.get_credential()
+        done.set()
+
+    threading.Thread(target=interrupted, daemon=True).start()
+    assert done.wait(5)
+
+
+def test_an_event_loop_in_trouble_keeps_no_other_waiting() -> None:
+    woken = threading.Event()
+    flight = Flight(lambda: None)
+    flight._wakers = [lambda: 1 / 0, woken.set]  # type: ignore[list-item]
+    assert flight.depart().wait(5)
+    assert woken.wait(5)
+
+
+def test_those_who_wait_for_a_look_at_a_key_file_share_it(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    path.write_text(A)
+    provider = EnvProvider(file=path)
+    provider.get_credential()
+    file = provider._file
+    assert file is not None
+    path.write_text(B)
+
+    def another_looked() -> None:
+        file._looked = time.monotonic() + 1
+
+    file._lock = Meanwhile(another_looked)  # type: ignore[assignment]
+    shared = file.look()
+    assert isinstance(shared, Credential)
+    assert shared.secret.reveal() == A  # what the other one saw: it was not read again
+
+
+def test_a_read_from_before_a_refusal_is_told_by_the_clock_that_is_never_set_back() -> None:
+    held = Credential(secret=A, source="x", provider="y")
+    state = State(credential=held, refused_at=(100.0, 10.0))
+    after = landed(state, held, began=(200.0, 5.0), now=(101.0, 11.0), policy=Policy(ttl=1, max_stale=2), dice=0)
+    assert after.refused_at == (100.0, 10.0)
+
+
+def test_a_path_that_begins_with_two_slashes_is_refused() -> None:
+    with pytest.raises(ValueError, match="begins with one slash"):
+        VectorShift(A).request("GET", "//elsewhere/x")
+
+
+def test_a_variable_in_lower_case_is_another_variable() -> None:
+    assert Settings.load({"VECTORSHIFT_TIMEOUT": "5", "vectorshift_timeout": "7"}).timeout == 5
+
+
+def test_a_callback_that_ends_itself_keeps_the_event_from_nobody() -> None:
+    seen: list[str] = []
+
+    def once(event: CredentialEvent) -> None:
+        stop_once()
+
+    stop_once = on_event(once)
+    stop = on_event(lambda event: seen.append(event.kind))
+    try:
+        ProviderChain([ExplicitProvider(A)]).get_credential()
+    finally:
+        stop()
+    assert seen == ["resolved"]
+
+
+def test_chains_in_chains_tell_once() -> None:
+    seen: list[str] = []
+    stop = on_event(lambda event: seen.append(event.kind))
+    try:
+        ProviderChain([ProviderChain([ExplicitProvider(A)])]).get_credential()
+    finally:
+        stop()
+    assert seen == ["resolved"]
