@@ -15,9 +15,10 @@ from benchmarks.memory import memory
 from benchmarks.stampede import stampede
 from benchmarks.surroundings import clean_surroundings, stand_in_api
 from benchmarks.tasks import tasks
+from benchmarks.tenants import tenants
 from benchmarks.vault import vault
 
-_ALONE = {"imports": imports, "lookups": lookups, "stampede": stampede, "vault": vault, "aws": aws}
+_ALONE = {"imports": imports, "lookups": lookups, "stampede": stampede, "vault": vault, "aws": aws, "tenants": tenants}
 _WITH_API = {"calls": calls, "tasks": tasks, "memory": memory}
 _COMPARED = ("vectorshift", "httpx", "openai", "anthropic", "stripe", "botocore", "google-auth", "hvac")
 

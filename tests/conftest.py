@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 def _scrubbed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Each test starts in an empty folder that is its home, with no store and no proxy in the environment."""
     for name in list(os.environ):
-        if name.startswith(("VECTORSHIFT_", "VAULT_", "BAO_", "AWS_")) or name.upper().endswith("_PROXY"):
+        if name.startswith(
+            ("VECTORSHIFT_", "VAULT_", "BAO_", "AWS_", "CREDENTIALS_DIRECTORY")
+        ) or name.upper().endswith("_PROXY"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("HOME", str(tmp_path))

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from blockbuster import blockbuster_ctx
 
+from vectorshift.chain import ProviderChain
 from vectorshift.credentials import Credential, Secret, parse_key
 from vectorshift.errors import (
     CredentialConfigurationError,
+    CredentialDeniedError,
     CredentialError,
     CredentialNotFoundError,
     CredentialStoreUnavailableError,
 )
-from vectorshift.files import Content, KeyFile, unreadable
+from vectorshift.files import Content, KeyFile, read_small, unreadable
+from vectorshift.providers.answering import Ask
+from vectorshift.providers.base import CredentialProvider
+from vectorshift.providers.dotenv import DotenvProvider
+from vectorshift.providers.env import EnvProvider
+from vectorshift.providers.explicit import ExplicitProvider
+from vectorshift.providers.login import LoginProvider
 from vectorshift.testing import ManualClock
 
 if TYPE_CHECKING:
@@ -211,6 +221,178 @@ def test_others_are_served_while_one_caller_looks(watched: Watched) -> None:
         looker.join(10)
     assert [str(answer)[:5] for answer in answers] == ["file:"]
     assert watched.key() == "vs-two"
+
+
+class Ticking(ManualClock):
+    """A clock that goes on with every look at it, and lets a test wait until it was looked at so many times."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looks = threading.Semaphore(0)
+
+    def monotonic(self) -> float:
+        self.advance(1e-6)
+        now = super().monotonic()
+        self.looks.release()
+        return now
+
+
+def test_threads_that_ask_while_one_is_reading_share_one_more_reading(tmp_path: Path) -> None:
+    clock, go_on, readings, threads = Ticking(), threading.Event(), list[Content](), 8
+
+    def read(content: Content) -> Answer:  # a file that is not there is never the same twice, so each reading counts
+        readings.append(content)
+        assert go_on.wait(10)
+        return CredentialNotFoundError("no file")
+
+    file = KeyFile(tmp_path / "none", read, source="file:none", provider="env", clock=clock)
+    asking = [threading.Thread(target=file.look) for _ in range(threads)]
+    for each in asking:
+        each.start()
+    for _ in range(threads + 1):  # each has asked, and one has begun to read
+        assert clock.looks.acquire(timeout=10)
+    go_on.set()
+    for each in asking:
+        each.join(10)
+    assert len(readings) == 2
+
+
+class Behind(CredentialProvider):
+    """A source of the author's that has no key, or fails and lets another answer."""
+
+    name = "behind"
+
+    def __init__(self, error: type[CredentialError], *, remote: bool) -> None:
+        self.error, self.remote, self.on_error = error, remote, "continue"
+
+    def get_credential(self) -> Credential:
+        raise self.error("nothing here")
+
+
+@pytest.mark.parametrize("colour", ["sync", "async"])
+@pytest.mark.parametrize(
+    "first",
+    [
+        ExplicitProvider(),
+        Behind(CredentialNotFoundError, remote=False),
+        Behind(CredentialDeniedError, remote=True),
+        ProviderChain([ExplicitProvider()]),
+    ],
+    ids=["nothing", "an author's source", "a store that fails", "a chain"],
+)
+def test_a_chain_looks_at_a_file_once_a_second_whatever_stands_before_it(
+    tmp_path: Path, first: CredentialProvider, colour: str
+) -> None:
+    path, clock = tmp_path / "key", ManualClock()
+    chain = ProviderChain([first, DotenvProvider(path, clock=clock), EnvProvider()])
+
+    def key() -> str:
+        credential = chain.get_credential() if colour == "sync" else asyncio.run(chain.aget_credential())
+        return credential.secret.reveal()
+
+    path.write_text("OTHER=1")
+    with pytest.raises(CredentialError):
+        key()
+    for number in range(3):
+        path.write_text(f"VECTORSHIFT_API_KEY=vs-{number}")
+        if number:
+            assert key() == f"vs-{number - 1}"
+        else:
+            with pytest.raises(CredentialError):
+                key()
+        clock.advance(1)
+        assert key() == f"vs-{number}"
+
+
+@pytest.mark.parametrize("colour", ["sync", "async"])
+@pytest.mark.parametrize("alone", [True, False], ids=["alone", "in a chain"])
+def test_who_asks_anew_has_the_file_read_now(tmp_path: Path, colour: str, alone: bool) -> None:
+    path = tmp_path / "key"
+    path.write_text("vs-one")
+    provider = EnvProvider(file=path, clock=ManualClock())
+    asked = provider if alone else ProviderChain([provider])
+    asked.get_credential()
+    path.write_text("vs-two")
+    ask = Ask(anew=True)
+    answer = asked.lookup(ask) if colour == "sync" else asyncio.run(asked.alookup(ask))
+    assert isinstance(answer, Credential)
+    assert answer.secret.reveal() == "vs-two"
+
+
+@pytest.mark.parametrize("colour", ["sync", "async"])
+def test_while_the_file_is_gone_a_chain_waits_for_a_rewrite_once_a_second(tmp_path: Path, colour: str) -> None:
+    path, clock, paused = tmp_path / "key", ManualClock(), list[float]()
+    path.write_text("vs-one")
+    chain = ProviderChain([EnvProvider(file=path, clock=clock, pause=paused.append)])
+    chain.get_credential()
+    path.unlink()
+    for second in (1, 2):
+        clock.advance(1)
+        for _ in range(20):
+            with pytest.raises(CredentialStoreUnavailableError):
+                chain.get_credential() if colour == "sync" else asyncio.run(chain.aget_credential())
+        assert paused == [0.05] * second
+
+
+# Asked twice, the file once counted as looked at by him who had only asked, and an async process saw no rotation.
+def test_asking_whether_it_is_time_to_look_is_not_looking(watched: Watched) -> None:
+    assert watched.key() == "vs-one"
+    watched.path.write_text("vs-two")
+    watched.clock.advance(1)
+    assert [watched.file.peek() for _ in range(3)] == [None] * 3
+    assert watched.key() == "vs-two"
+
+
+@pytest.mark.parametrize("alone", [True, False], ids=["alone", "in a chain"])
+@pytest.mark.parametrize("kind", ["key file", "dotenv", "login"])
+def test_an_async_caller_sees_a_rotated_file_within_a_second(tmp_path: Path, kind: str, alone: bool) -> None:
+    path, clock = tmp_path / "file", ManualClock()
+    form = {"key file": "{}", "dotenv": "VECTORSHIFT_API_KEY={}", "login": '[auth]\napi_key = "{}"'}[kind]
+    path.write_text(form.format("vs-0"))
+    provider: CredentialProvider
+    if kind == "key file":
+        provider = EnvProvider(file=path, clock=clock)
+    else:
+        provider = (DotenvProvider if kind == "dotenv" else LoginProvider)(path, clock=clock)
+    asked = provider if alone else ProviderChain([ExplicitProvider(), provider])
+
+    async def rotate() -> list[str]:
+        seen = [(await asked.aget_credential()).secret.reveal()]
+        for number in (1, 2, 3):
+            await asyncio.to_thread(path.write_text, form.format(f"vs-{number}"))
+            clock.advance(1)
+            seen.append((await asked.aget_credential()).secret.reveal())
+        return seen
+
+    with blockbuster_ctx("vectorshift"):  # what reads a file on the event loop fails here
+        assert asyncio.run(rotate()) == ["vs-0", "vs-1", "vs-2", "vs-3"]
+
+
+@pytest.mark.parametrize("colour", ["sync", "async"])
+def test_a_refused_key_is_looked_for_again_within_the_second(tmp_path: Path, colour: str) -> None:
+    path = tmp_path / "file"
+    path.write_text("vs-ol")  # as a reader may see a key that is half written
+    provider = EnvProvider(file=path, clock=ManualClock())
+    refused = provider.get_credential()
+    path.write_text("vs-old")
+    ask = Ask(refused=refused)
+    answer = provider.lookup(ask) if colour == "sync" else asyncio.run(provider.alookup(ask))
+    assert isinstance(answer, Credential)
+    assert answer.secret.reveal() == "vs-old"
+
+
+def test_a_fifo_a_device_and_what_is_larger_than_a_mebibyte_are_refused_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"x" * (1 << 20))
+    assert len(read_small(path)[0]) == 1 << 20
+    path.write_bytes(b"x" * ((1 << 20) + 1))
+    with pytest.raises(OSError, match="too large for a file with a key"):
+        read_small(path)
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe")
+        for each in (tmp_path / "pipe", Path("/dev/zero")):
+            with pytest.raises(OSError, match="not a plain file"):
+                read_small(each)
 
 
 @pytest.mark.parametrize(

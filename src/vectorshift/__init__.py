@@ -139,6 +139,12 @@ if TYPE_CHECKING:
     from vectorshift.events import (
         on_event as on_event,
     )
+    from vectorshift.explanation import (
+        aexplain as aexplain,
+    )
+    from vectorshift.explanation import (
+        explain as explain,
+    )
     from vectorshift.pipeline import Pipeline as Pipeline
     from vectorshift.providers.aws import AwsSecretsManagerProvider as AwsSecretsManagerProvider
     from vectorshift.providers.base import CredentialProvider as CredentialProvider
@@ -146,7 +152,14 @@ if TYPE_CHECKING:
     from vectorshift.providers.dotenv import DotenvProvider as DotenvProvider
     from vectorshift.providers.env import EnvProvider as EnvProvider
     from vectorshift.providers.explicit import ExplicitProvider as ExplicitProvider
+    from vectorshift.providers.login import LoginProvider as LoginProvider
     from vectorshift.providers.vault import VaultProvider as VaultProvider
+    from vectorshift.report import (
+        Report as Report,
+    )
+    from vectorshift.report import (
+        SourceReport as SourceReport,
+    )
     from vectorshift.settings import Settings as Settings
     from vectorshift.version import __version__ as __version__
 
@@ -168,13 +181,16 @@ _HOMES = {
         "VectorShiftAPIError VectorShiftError VectorshiftApiError VectorshiftError"
     ),
     "events": "CredentialEvent on_event",
+    "explanation": "aexplain explain",
     "pipeline": "Pipeline",
     "providers.aws": "AwsSecretsManagerProvider",
     "providers.base": "CredentialProvider Description",
     "providers.dotenv": "DotenvProvider",
     "providers.env": "EnvProvider",
     "providers.explicit": "ExplicitProvider",
+    "providers.login": "LoginProvider",
     "providers.vault": "VaultProvider",
+    "report": "Report SourceReport",
     "settings": "Settings",
     "version": "__version__",
 }
@@ -258,6 +274,9 @@ class _Face(ModuleType):
             del value  # a traceback may show locals
             raise TypeError(f"vectorshift.api_key takes a string, a callable that returns one, or None, not {kind}.")
         self.__dict__["api_key"] = value
+        ambient = getattr(sys.modules.get(f"{__name__}.context"), "AMBIENT", None)
+        if ambient is not None:  # nothing is configured before that is imported
+            ambient.warn_of_api_key()
 
     @api_key.deleter
     def api_key(self) -> None:

@@ -19,6 +19,7 @@ __all__ = [
     "awarm_up",
     "close",
     "configure",
+    "configured_client",
     "reset",
     "sync_client",
     "warm_up",
@@ -71,6 +72,11 @@ def async_client(client: AsyncVectorShift | None = None) -> AsyncVectorShift:
         if _clients.asynchronous is None:
             _clients.asynchronous = AsyncVectorShift()
         return _clients.asynchronous
+
+
+def configured_client(*, asynchronous: bool) -> VectorShift | AsyncVectorShift | None:
+    """Return the client that was configured for calls of this colour that name none, or None."""
+    return _clients.given_async if asynchronous else _clients.given_sync
 
 
 def _checked(client: C, kind: type[C], what: str) -> C:

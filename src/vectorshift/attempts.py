@@ -18,7 +18,9 @@ from vectorshift.providers.unconfigured import UnconfiguredProvider
 if TYPE_CHECKING:
     from vectorshift.providers.base import CredentialProvider
 
-__all__ = ["attempts_of", "must_not_miss", "nothing_found"]
+__all__ = ["WHAT_TO_DO", "attempts_of", "must_not_miss", "nothing_found", "outcome_of", "stops"]
+
+WHAT_TO_DO = "Make a key under Account → API Keys and set VECTORSHIFT_API_KEY, or in code: vectorshift.api_key = ..."
 
 _OUTCOMES: tuple[tuple[type[CredentialError], str], ...] = (
     (CredentialNotFoundError, "not found"),
@@ -28,15 +30,26 @@ _OUTCOMES: tuple[tuple[type[CredentialError], str], ...] = (
 )
 
 
+def stops(provider: CredentialProvider, error: CredentialError) -> bool:
+    """Return whether a chain asks no other provider after this failure."""
+    missing = isinstance(error, CredentialNotFoundError)
+    return (provider.on_missing if missing else provider.on_error) == "stop"
+
+
+def outcome_of(provider: CredentialProvider, error: CredentialError) -> str:
+    """Return the word for a failure, such as `denied`."""
+    if isinstance(provider, UnconfiguredProvider):
+        return "not configured"
+    return next((word for kind, word in _OUTCOMES if isinstance(error, kind)), "unavailable")
+
+
 def attempts_of(provider: CredentialProvider, error: CredentialError, seconds: float) -> tuple[Attempt, ...]:
     """Return what is said of a provider that had no key; a nested chain tells of each of its own."""
     if isinstance(error, MissingCredentialError):
         return error.attempts
-    outcome = next((word for kind, word in _OUTCOMES if isinstance(error, kind)), "unavailable")
-    if isinstance(provider, UnconfiguredProvider):
-        outcome = "not configured"
     source = error.source or provider.describe().source
-    return (Attempt(provider=provider.name, source=source, outcome=outcome, reason=error.message, seconds=seconds),)
+    word = outcome_of(provider, error)
+    return (Attempt(provider=provider.name, source=source, outcome=word, reason=error.message, seconds=seconds),)
 
 
 def must_not_miss(provider: CredentialProvider, error: CredentialError) -> CredentialConfigurationError:
@@ -54,6 +67,6 @@ def nothing_found(attempts: tuple[Attempt, ...], hint: str) -> MissingCredential
     lines = [
         "No VectorShift API key was found. Looked, in this order, at:",
         *(f"  {each.provider:<{width}}  {each.reason}" for each in attempts),
-        "Make a key under Account → API Keys and set VECTORSHIFT_API_KEY, or in code: vectorshift.api_key = ...",
+        WHAT_TO_DO,
     ]
     return MissingCredentialError("\n".join([*lines, hint] if hint else lines), attempts=attempts)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
+from vectorshift.chain import ProviderChain
 from vectorshift.credentials import Credential
 from vectorshift.errors import CredentialConfigurationError
 from vectorshift.events import log
@@ -30,13 +31,24 @@ class Refusal:
         rejected: the credential that the server refused.
         answer: what its provider said when it was asked again.
         resent: whether the request was sent a second time, with that answer.
+        unasked: the configured stores that nobody asked, as the source of the rejected credential comes before them.
     """
 
     rejected: Credential
     answer: Answer
     resent: bool
+    unasked: tuple[str, ...] = ()
 
     def __str__(self) -> str:
+        if not self.unasked:
+            return self._outcome()
+        first, stores = self.rejected.source, ", ".join(self.unasked)
+        return (
+            f"{self._outcome()} Configured, but not asked, as {first} comes first: {stores}. "
+            f"If the key should come from there, take it out of {first}."
+        )
+
+    def _outcome(self) -> str:
         old, new = self.rejected, self.answer
         if not isinstance(new, Credential):
             return f"The key {old} was refused, and its source could not be asked for a newer one: {new.message}"
@@ -89,6 +101,7 @@ class CredentialAuth(httpx.Auth):
         provider = self.provider.resolved() if isinstance(step, Ask) else self.provider
         while step is not None:
             step = _next(steps, _answer(provider, step) if isinstance(step, Ask) else (yield step))
+        _name_unasked(request, provider)
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """Drive `_steps` for an async client."""
@@ -97,6 +110,7 @@ class CredentialAuth(httpx.Auth):
         provider = await self.provider.aresolved() if isinstance(step, Ask) else self.provider
         while step is not None:
             step = _next(steps, await _aanswer(provider, step) if isinstance(step, Ask) else (yield step))
+        _name_unasked(request, provider)
 
     def _steps(self, request: httpx.Request) -> Steps:
         """Yield what to ask the provider and what to send to the server, for drivers of either colour."""
@@ -134,6 +148,14 @@ def _answer(provider: AnsweringProvider, ask: Ask) -> Answer:
 async def _aanswer(provider: AnsweringProvider, ask: Ask) -> Answer:
     answer = provider.peek() if ask is PLAIN_ASK else None
     return await provider.alookup(ask) if answer is None else answer
+
+
+def _name_unasked(request: httpx.Request, provider: AnsweringProvider) -> None:
+    """Add to a refusal what only the chain knows: a store that holds the right key, perhaps, and was not asked."""
+    refusal: Refusal | None = request.extensions.get(REFUSAL)
+    if refusal is not None and isinstance(provider, ProviderChain):
+        unasked = tuple(provider.unasked(refusal.rejected))
+        request.extensions[REFUSAL] = replace(refusal, unasked=unasked)
 
 
 Steps = Generator["Ask | httpx.Request", "Answer | httpx.Response", None]

@@ -158,7 +158,7 @@ class CachingProvider(AnsweringProvider):
         """Yield the loads that this caller has to wait for; return its answer."""
         if ask.refused is not None:
             self._mark(ask.refused)
-        elif (answer := self.peek()) is not None:
+        elif not ask.anew and (answer := self.peek()) is not None:
             return answer
         while True:
             step = self._board(ask)
@@ -182,7 +182,7 @@ class CachingProvider(AnsweringProvider):
                     return self._join_or_begin(now)
                 return state.failure or credential
             verdict = decide(state, now)
-            if verdict is Verdict.WAIT:
+            if verdict is Verdict.WAIT or (ask.anew and passed(state.retry_at, now)):
                 return self._join_or_begin(now)
             answer = state.failure if verdict is Verdict.FAIL else credential
             assert answer is not None
@@ -206,6 +206,10 @@ class CachingProvider(AnsweringProvider):
             self._tell("rejected", rejected)
 
     # --- Loads: one at a time, a second one when the first seems frozen. The lock is held but in `_load_into`. ---
+
+    def known(self) -> tuple[State, Moment]:
+        """Return what is known of the source, without asking, and the present moment."""
+        return self._state, self._now()
 
     def _now(self) -> Moment:
         return (self._wall(), self._monotonic())

@@ -7,7 +7,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from vectorshift.attempts import attempts_of, must_not_miss, nothing_found
+from vectorshift.attempts import attempts_of, must_not_miss, nothing_found, stops
 from vectorshift.cache import DEFAULT_LOAD_TIMEOUT, DEFAULT_MAX_STALE, DEFAULT_TTL, CachingProvider
 from vectorshift.clock import SYSTEM_CLOCK, Clock
 from vectorshift.credentials import Credential
@@ -86,7 +86,7 @@ class ProviderChain(AnsweringProvider):
         self._peeks = tuple((each.peek, each.on_missing == "stop") for each in self.providers)
         self._load_timeout, self._monotonic = load_timeout, clock.monotonic
         self._win: _Win | None = None
-        self._neighbours: AnsweringProvider | None = None
+        self.neighbours: AnsweringProvider | None = None
         self._after_fork()
         renew_after_fork(self)
 
@@ -110,13 +110,24 @@ class ProviderChain(AnsweringProvider):
             max_stale=settings.cache_max_stale,
             load_timeout=settings.load_timeout,
         )
-        chain._neighbours = Neighbours()
+        chain.neighbours = Neighbours(settings.providers)
         return chain
 
     def describe(self) -> Description:
         """Describe the first provider that is configured."""
         described = [provider.describe() for provider in self.providers]
         return next((each for each in described if each.configured), Description(configured=False, source=self.name))
+
+    def unasked(self, winner: Credential) -> list[str]:
+        """Return the configured stores that were not asked, as the source of `winner` comes before them.
+
+        There are none once another source has answered: then the order is not what kept them from it.
+        """
+        win = self._win
+        if win is None or win.credential.source != winner.source:
+            return []
+        inner = win.provider.unasked(winner) if isinstance(win.provider, ProviderChain) else []
+        return [*inner, *self._stores_below(win.provider)]
 
     def invalidate(self, rejected: Credential) -> None:
         """Tell each provider that the server refused `rejected`. Does no I/O."""
@@ -158,10 +169,11 @@ class ProviderChain(AnsweringProvider):
         try:
             provider, question = next(walk)
             while True:
-                provider, question = walk.send(provider.lookup(question))
+                answer = provider.peek() if question.refused is None and not question.anew else None
+                provider, question = walk.send(provider.lookup(question) if answer is None else answer)
         except StopIteration as end:
-            answer: Answer = end.value
-            return answer
+            found: Answer = end.value
+            return found
 
     async def alookup(self, ask: Ask) -> Answer:
         """Ask one provider after the other."""
@@ -176,44 +188,34 @@ class ProviderChain(AnsweringProvider):
 
     def _walk(self, ask: Ask) -> Generator[tuple[AnsweringProvider, Ask], Answer, Answer]:
         deadline = ask.deadline if ask.deadline is not None else self._monotonic() + self._load_timeout
-        question = Ask(refused=ask.refused, deadline=deadline)
+        question = Ask(refused=ask.refused, deadline=deadline, anew=ask.anew)
         attempts: list[Attempt] = []
         fallen: list[CredentialError] = []
-        for number, provider in enumerate(self.providers):
+        for provider in self.providers:
             began = self._monotonic()
             answer = yield provider, question
             if isinstance(answer, Credential):
-                self._vet(answer, provider, fallen, self.providers[number + 1 :])
+                self._vet(answer, provider, fallen)
                 return answer
             attempts.extend(attempts_of(provider, answer, self._monotonic() - began))
             missing = isinstance(answer, CredentialNotFoundError)
-            if missing and provider.on_missing == "stop":
-                return must_not_miss(provider, answer)
-            if not missing and provider.on_error == "stop":
-                return answer
+            if stops(provider, answer):
+                return must_not_miss(provider, answer) if missing else answer
             if not missing or provider.describe().locator:
                 fallen.append(answer)
         failures = [error for error in fallen if not isinstance(error, CredentialNotFoundError)]
         if failures:
             return failures[0]
-        hint = (yield self._neighbours, question) if self._neighbours else None
+        hint = (yield self.neighbours, question) if self.neighbours else None
         return nothing_found(tuple(attempts), hint.message if isinstance(hint, CredentialError) else "")
 
-    def _vet(
-        self,
-        winner: Credential,
-        provider: AnsweringProvider,
-        fallen: list[CredentialError],
-        below: tuple[CredentialProvider, ...],
-    ) -> None:
+    def _vet(self, winner: Credential, provider: AnsweringProvider, fallen: list[CredentialError]) -> None:
         """Let the hot path answer with this credential from now on, and tell what has changed."""
         win = _Win(winner, provider, tuple(f"{type(error).__name__} {error.source}" for error in fallen))
         with self._lock:
             before, self._win = self._win, win
         if before is None:
-            locators = [each.source for each in (other.describe() for other in below) if each.locator]
-            if warning := provider.winner_warning(locators):
-                log.warning("%s", warning)
+            self._tell_of_hidden(winner, provider)
         if fallen and (before is None or before.fallen != win.fallen):
             for error in fallen:
                 _tell("fell_through", winner, past=error.source, error=error)
@@ -225,6 +227,21 @@ class ProviderChain(AnsweringProvider):
         previous = before.credential
         if previous.source != winner.source or (previous.secret != winner.secret and not provider.changes_silently):
             _tell("rotated", winner, past=previous.source, past_key=previous.fingerprint)
+
+    def _tell_of_hidden(self, winner: Credential, provider: AnsweringProvider) -> None:
+        warning = provider.winner_warning(self._stores_below(provider))
+        if warning:
+            log.warning("%s", warning)
+        hidden = [each for each in self._below(provider) if each.configured and not (warning and each.locator)]
+        if hidden:
+            sources = ", ".join(each.source for each in hidden)
+            log.info("Configured, but not asked while %s has a key: %s.", winner.source, sources)
+
+    def _stores_below(self, provider: AnsweringProvider) -> list[str]:
+        return [each.source for each in self._below(provider) if each.locator]
+
+    def _below(self, provider: AnsweringProvider) -> list[Description]:
+        return [other.describe() for other in self.providers[self.providers.index(provider) + 1 :]]
 
 
 def _tell(

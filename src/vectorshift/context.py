@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 import threading
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from vectorshift.chain import ProviderChain
 from vectorshift.errors import CredentialNotFoundError
+from vectorshift.events import log
 from vectorshift.flight import SharedWork
 from vectorshift.forks import renew_after_fork
 from vectorshift.given import as_provider
@@ -22,7 +24,17 @@ if TYPE_CHECKING:
 
 __all__ = ["AMBIENT", "AmbientProvider", "aget_credential", "api_key", "get_credential", "using"]
 
-_in_block: ContextVar[AnsweringProvider | None] = ContextVar("vectorshift.using", default=None)
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """A block in force, and the one around it. It is kept in the context alone: tasks may share the `using` object."""
+
+    of: using
+    provider: AnsweringProvider
+    around: _Block | None
+
+
+_in_block: ContextVar[_Block | None] = ContextVar("vectorshift.using", default=None)
 
 
 class AmbientProvider(AnsweringProvider):
@@ -41,6 +53,7 @@ class AmbientProvider(AnsweringProvider):
         self._process: AnsweringProvider | None = None
         self._built: ProviderChain | None = None
         self._building = SharedWork(lambda: self.process)
+        self._warned = False
         self._after_fork()
         renew_after_fork(self)
 
@@ -65,6 +78,11 @@ class AmbientProvider(AnsweringProvider):
         return settings
 
     @property
+    def scope(self) -> str:
+        """Whose credentials are in force: those of a block, `using`, or of the `process`."""
+        return "process" if _in_block.get() is None else "using"
+
+    @property
     def process(self) -> AnsweringProvider:
         """The credentials outside any block. May block at first."""
         process = self._process
@@ -80,7 +98,7 @@ class AmbientProvider(AnsweringProvider):
     def resolved(self) -> AnsweringProvider:
         """Return the credentials of the surrounding block, else those outside any."""
         block = _in_block.get()
-        return self.process if block is None else block
+        return self.process if block is None else block.provider
 
     async def aresolved(self) -> AnsweringProvider:
         """Return the credentials of the surrounding block, else those outside any, which are built in a thread."""
@@ -89,7 +107,7 @@ class AmbientProvider(AnsweringProvider):
 
     def _at_hand(self) -> AnsweringProvider | None:
         block = _in_block.get()
-        return self._process if block is None else block
+        return self._process if block is None else block.provider
 
     def configure(self, settings: Settings | None, credentials: object) -> None:
         """Set what is given, and leave the rest as it is."""
@@ -108,6 +126,20 @@ class AmbientProvider(AnsweringProvider):
             unused = None if self._built is old else old
         if unused is not None:
             unused.close()
+        if provider is not None:
+            self._warned = False
+            self.warn_of_api_key()
+
+    def warn_of_api_key(self) -> None:
+        """Say once that `vectorshift.api_key` is set and not used, as credentials were configured in its place."""
+        given = self._process is not None and self._process is not self._built
+        if self._warned or not given or vars(sys.modules["vectorshift"])["api_key"] is None:
+            return
+        self._warned = True
+        log.warning(
+            "vectorshift.api_key is set and has no effect, as configure(credentials=...) set what calls use. "
+            "Give the key there, or call vectorshift.reset() first."
+        )
 
     def reset(self) -> None:
         """Forget everything: the next use reads the environment anew."""
@@ -154,14 +186,15 @@ class using:  # it reads as a statement
 
     Nothing falls back to the process's credentials: if these find nothing, the call fails. A client that was made
     with credentials keeps its own. A new thread does not see the block, unless it is started with
-    `contextvars.copy_context().run`. It is for `with` alone, and not a decorator: an async function would have
-    left the block before it runs.
+    `contextvars.copy_context().run`. Any number of tasks and threads may share one, and enter it again. It is for
+    `with` alone, and not a decorator: an async function would have left the block before it runs.
 
     Args:
         credentials: a key, a callable of either colour that returns one, or any provider.
 
     Raises:
         TypeError: `credentials` is none of these.
+        RuntimeError: at its end, if that comes in another task or thread than its beginning.
     """
 
     def __init__(self, credentials: Any) -> None:
@@ -170,14 +203,30 @@ class using:  # it reads as a statement
         finally:
             del credentials  # a traceback may show locals
         self._provider = provider.resolved()
-        self._tokens: list[Token[AnsweringProvider | None]] = []
 
     def __enter__(self) -> CredentialProvider:
-        self._tokens.append(_in_block.set(self._provider))
+        _in_block.set(_Block(self, self._provider, _in_block.get()))
         return self._provider
 
     def __exit__(self, *_: object) -> None:
-        _in_block.reset(self._tokens.pop())
+        _in_block.set(_without(self, _in_block.get()))
+
+
+def _without(left: using, block: _Block | None) -> _Block | None:
+    """Return the blocks that stay in force. A generator may be left after a block that was entered later."""
+    inner: list[_Block] = []
+    while block is not None and block.of is not left:
+        inner.append(block)
+        block = block.around
+    if block is None:
+        raise RuntimeError(
+            "This using block ends in another task or thread than it began in, and what ran between may not have "
+            "seen it. Let it begin and end in one function."
+        )
+    kept = block.around
+    for each in reversed(inner):
+        kept = replace(each, around=kept)
+    return kept
 
 
 def get_credential() -> Credential:

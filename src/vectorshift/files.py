@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 import threading
 import time
@@ -18,12 +19,13 @@ from vectorshift.errors import (
     CredentialStoreUnavailableError,
 )
 from vectorshift.forks import renew_after_fork
+from vectorshift.modes import Exposure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-__all__ = ["KeyFile"]
+__all__ = ["Content", "KeyFile", "file_name", "read_small", "text_of", "unreadable"]
 
 _LOOK_EVERY: Final = 1.0
 _REWRITE_PAUSE: Final = 0.05
@@ -44,6 +46,10 @@ class KeyFile:
         provider: the name of the provider.
         clock: the source of time.
         pause: waits the 50 ms between two looks at a file that is being rewritten.
+        mounted: whether an orchestrator put the file there, so that its mode is not the user's affair.
+
+    Attributes:
+        there: whether the last look found a file, readable or not; None before the first look.
     """
 
     def __init__(
@@ -55,8 +61,11 @@ class KeyFile:
         provider: str,
         clock: Clock = SYSTEM_CLOCK,
         pause: Callable[[float], None] = time.sleep,
+        mounted: bool = False,
     ) -> None:
         self.path = path
+        self.there: bool | None = None
+        self._exposure = Exposure(path, mounted=mounted)
         self._read, self._source, self._provider = read, source, provider
         self._monotonic, self._pause = clock.monotonic, pause
         self._parsed: tuple[Content, Credential | CredentialError] | None = None
@@ -69,17 +78,18 @@ class KeyFile:
     def _after_fork(self) -> None:
         self._lock = threading.Lock()
 
+    @property
+    def detail(self) -> str:
+        """What others can do to the file, as the last look saw it; mostly nothing."""
+        return self._exposure.detail
+
     def peek(self) -> Credential | CredentialError | None:
         """Return what was seen within the last second, or None: it is time for `look`. Does no I/O.
 
-        One caller at a time is sent to look; the others go on with what was seen before.
+        It may be asked any number of times before the look. Once one caller looks, the others go on with what was
+        seen before.
         """
-        now = self._monotonic()
-        if now < self._look_at:
-            return self._answer
-        if self._answer is not None:
-            self._look_at = now + _LOOK_EVERY
-        return None
+        return self._answer if self._monotonic() < self._look_at else None
 
     def look(self) -> Credential | CredentialError:
         """Read the file now and return what it holds. Blocks. Callers who come together share a reading."""
@@ -87,22 +97,31 @@ class KeyFile:
         with self._lock:
             if self._answer is not None and self._looked > asked:
                 return self._answer
-            self._looked = self._monotonic()
-            content, answer = self._once()
-            if self._answered and not isinstance(answer, Credential):
-                self._pause(_REWRITE_PAUSE)
-                content, answer = self._once()
-                if isinstance(answer, CredentialNotFoundError) or _is_nothing(content):
-                    answer = self._gone(content)
-            self._answered = self._answered or isinstance(answer, Credential)
-            self._answer = answer
+            if self._answer is not None:
+                self._look_at = asked + _LOOK_EVERY
+            answer = self._answer = self._looked_at()
             self._look_at = self._monotonic() + _LOOK_EVERY
-            return answer
+        if isinstance(answer, Credential):
+            self._exposure.warn_once()  # with no lock held: a handler of log lines may ask for the key
+        return answer
+
+    def _looked_at(self) -> Credential | CredentialError:
+        self._looked = self._monotonic()
+        content, answer = self._once()
+        if self._answered and not isinstance(answer, Credential):
+            self._pause(_REWRITE_PAUSE)
+            content, answer = self._once()
+            if isinstance(answer, CredentialNotFoundError) or _is_nothing(content):
+                answer = self._gone(content)
+        self._answered = self._answered or isinstance(answer, Credential)
+        self.there = not isinstance(content, FileNotFoundError)
+        return answer
 
     def _once(self) -> tuple[Content, Credential | CredentialError]:
         content: Content
         try:
-            content = _read_small(self.path)
+            content, mode = read_small(self.path)
+            self._exposure.see(mode)
         except OSError as error:
             content = error.with_traceback(None)
         except ValueError:  # a NUL in the path
@@ -143,31 +162,69 @@ def _why(error: OSError) -> str:
     return (error.strerror or type(error).__name__).lower()
 
 
-def _read_small(path: Path) -> bytes:
-    """Read a plain file. A pipe could be read once, or would block for ever; a device might never end."""
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    try:
-        mode = os.fstat(descriptor).st_mode
-        if stat.S_ISDIR(mode):
-            raise IsADirectoryError(errno.EISDIR, "is a directory")
+def read_small(path: str | os.PathLike[str]) -> tuple[bytes, int]:
+    """Return what a plain file holds, and its mode. A pipe could be read once; a device might never end.
+
+    Raises:
+        OSError: it cannot be read, is no plain file, or is larger than 1 MiB.
+        ValueError: no file can have this name.
+    """
+    with open(path, "rb", opener=_open_at_once) as file:
+        mode = os.fstat(file.fileno()).st_mode
         if not stat.S_ISREG(mode):
             raise OSError(errno.EINVAL, "not a plain file, which could be read again")
-        content = b""
-        while len(content) <= _LARGEST and (more := os.read(descriptor, _LARGEST)):
-            content += more
-    finally:
-        os.close(descriptor)
+        content = file.read(_LARGEST + 1)
     if len(content) > _LARGEST:
         raise OSError(errno.EFBIG, "too large for a file with a key")
-    return content
+    return content, mode
 
 
-def unreadable(error: OSError, *, source: str, provider: str) -> CredentialError:
+_WORD = "[a-z]{1,12}"
+_LIKE_A_NAME = re.compile(
+    rf".{{1,7}}|{_WORD}([_-]{_WORD})*|\.env(\..*)?"
+    r"|.+\.(env|txt|key|secret|token|jwt|pem|crt|conf|cfg|ini|toml|json|ya?ml|local)"
+)
+
+
+def file_name(value: str) -> str:
+    """Return the name of a file or folder as it is; it is printed wherever the file is named.
+
+    A name that is set by mistake to the key itself must not be: without a separator in it, it has to be there, or to
+    look like a name, such as `.env`, `prod2.key` or `vectorshift_api_key`.
+
+    Raises:
+        ValueError: it may be the key. The text of the error does not repeat it.
+    """
+    if re.search(r"[/\\]", value) or not value or _LIKE_A_NAME.fullmatch(value) or os.path.lexists(value):
+        return value
+    raise ValueError(
+        "should be the name of a file, and there is none of this name. It may be the key itself, and so is not shown; "
+        "if it is a name, put ./ before it"
+    )
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Open a pipe without waiting for its writer, too."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def text_of(content: bytes) -> str | None:
+    """Return the text, or None if it is not UTF-8: the decoder's own exception would carry the whole file."""
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return None
+    return None if "\0" in text else text
+
+
+def unreadable(
+    error: OSError, *, source: str, provider: str, fix: str = "Name a file that this process may read."
+) -> CredentialError:
     """Return what it means that a file which should hold a key cannot be read."""
     why = _why(error)
     if error.errno in _WRONG_FILE:
         return CredentialConfigurationError(
-            f"{source} cannot be read: {why}. Name a file that this process may read.",
+            f"{source} cannot be read: {why}. {fix}",
             source=source,
             provider=provider,
         )

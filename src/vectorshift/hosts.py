@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from urllib.parse import urlsplit
 
-__all__ = ["api_url", "is_loopback"]
+__all__ = ["api_url", "is_loopback", "url_without_password"]
 
 
 def is_loopback(host: str) -> bool:
@@ -38,3 +38,14 @@ def api_url(value: str) -> str:
     if not good:
         raise ValueError(flaw)
     return value.rstrip("/")
+
+
+def url_without_password(value: str) -> str:
+    """Return the URL of a store as it is; it is printed wherever the store is named.
+
+    Raises:
+        ValueError: it may hold a password. The text of the error does not repeat it.
+    """
+    if "@" in value:
+        raise ValueError("should hold no user name and no password")
+    return value

@@ -26,12 +26,16 @@ _BUILT_IN = {
     "dotenv": ("vectorshift.providers.dotenv", "DotenvProvider"),
     "vault": ("vectorshift.providers.vault", "VaultProvider"),
     "aws": ("vectorshift.providers.aws", "AwsSecretsManagerProvider"),
+    "login": ("vectorshift.providers.login", "LoginProvider"),
 }
 _LOCATORS = {
     "dotenv": "VECTORSHIFT_ENV_FILE is set to nothing",
     "vault": "VECTORSHIFT_VAULT_PATH is not set",
     "aws": "VECTORSHIFT_AWS_SECRET_ID is not set",
 }
+
+_LONGEST_NAME = 24
+_LOGIN = "~/.vectorshift/config.toml"
 
 
 def providers_of(settings: Settings, explicit: ExplicitProvider | None = None) -> tuple[CredentialProvider, ...]:
@@ -58,25 +62,33 @@ def _built(name: str, settings: Settings) -> CredentialProvider:
 
 def _check(name: str, names: list[str]) -> None:
     if name not in _BUILT_IN:
-        near = difflib.get_close_matches(name, [*_BUILT_IN, "default"], n=1)
+        near = difflib.get_close_matches(name.lower(), [*_BUILT_IN, "default"], n=1)
         meant = f" Did you mean {near[0]}?" if near else f" There are: default, {', '.join(_BUILT_IN)}."
-        raise CredentialConfigurationError(f"VECTORSHIFT_PROVIDERS names {name!r}, which there is not.{meant}")
+        shown = repr(name) if len(name) <= _LONGEST_NAME else "a provider"  # what is longer may be a key
+        raise CredentialConfigurationError(f"VECTORSHIFT_PROVIDERS names {shown}, which there is not.{meant}")
     if names.count(name) > 1:
-        raise CredentialConfigurationError(f"VECTORSHIFT_PROVIDERS names {name!r} twice.")
+        standing = f" 'default' stands for {', '.join(DEFAULT_ORDER)}." if name in DEFAULT_ORDER else ""
+        raise CredentialConfigurationError(f"VECTORSHIFT_PROVIDERS names {name!r} twice.{standing}")
 
 
 class Neighbours(AnsweringProvider):
-    """Answer *not found* with a sentence about what lies near: asked last, when no provider has a key."""
+    """Answer *not found* with a sentence about what lies near: asked last, when no provider has a key.
+
+    Args:
+        named: the names of the chain's members.
+    """
 
     name = "neighbours"
     remote = False
 
+    def __init__(self, named: tuple[str, ...] = ()) -> None:
+        self._named = named
+
     def lookup(self, ask: Ask) -> Answer:
         """Look around."""
         words = ""
-        if os.path.isfile(os.path.expanduser("~/.vectorshift/config.toml")):  # noqa: PTH111, PTH113  # pathlib would raise
+        if "login" not in self._named and os.path.isfile(os.path.expanduser(_LOGIN)):  # noqa: PTH111, PTH113  # pathlib would raise
             words = (
-                "Nearby: ~/.vectorshift/config.toml, where the official CLI keeps a key, is not read here. "
-                "Copy its key to VECTORSHIFT_API_KEY."
+                f"Nearby: {_LOGIN}, where the official CLI keeps a key. VECTORSHIFT_PROVIDERS=default,login reads it."
             )
         return CredentialNotFoundError(words)

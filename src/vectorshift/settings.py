@@ -19,7 +19,8 @@ from pydantic_settings import (
 from vectorshift.credentials import Secret
 from vectorshift.errors import CredentialConfigurationError
 from vectorshift.events import log
-from vectorshift.hosts import api_url
+from vectorshift.files import file_name, read_small, text_of
+from vectorshift.hosts import api_url, url_without_password
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,6 +29,7 @@ __all__ = ["Settings"]
 
 _PREFIX = "VECTORSHIFT_"
 _ENV_FILE = "VECTORSHIFT_ENV_FILE"
+_BUILT_IN = ("explicit", "env", "dotenv", "vault", "aws", "login")
 _NOT_FIELDS = ("VECTORSHIFT_API_KEY", _ENV_FILE)
 
 
@@ -40,7 +42,12 @@ def _path(value: object) -> object:
 
 
 def _names(value: object) -> object:
-    return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    names = tuple(name.strip() for name in value.split(",") if name.strip())
+    if not names:
+        raise ValueError("should name at least one provider, or be unset")
+    return names
 
 
 def _fallback(field: str, *others: str) -> Any:
@@ -50,6 +57,8 @@ def _fallback(field: str, *others: str) -> Any:
 
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)]
 File = Annotated[str, BeforeValidator(_path)]
+SecretFile = Annotated[File, AfterValidator(file_name)]
+Url = Annotated[str, AfterValidator(url_without_password)]
 Token = Annotated[Secret, BeforeValidator(_wrapped), PlainSerializer(str)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -75,13 +84,14 @@ class Settings(BaseSettings):
         protected_namespaces=(),
     )
 
-    api_key_file: File | None = None
+    api_key_file: SecretFile | None = None
+    credentials_directory: SecretFile | None = _fallback("credentials_directory", "CREDENTIALS_DIRECTORY")
     base_url: Annotated[str, AfterValidator(api_url)] = "https://api.vectorshift.ai/v1"
     ca_bundle: File | None = None
     allow_http: bool = False
     disable_plugins: bool = False
     providers: Names = ("default",)
-    env_file: File | None = None
+    env_file: SecretFile | None = None
     timeout: Positive = 60.0
     cache_ttl: Seconds = 300.0
     cache_max_stale: Seconds = 86_400.0
@@ -92,7 +102,7 @@ class Settings(BaseSettings):
     vault_field: str = "api_key"
     vault_kv_version: Annotated[int, Field(ge=1, le=2)] = 2
     vault_version: Annotated[int, Field(ge=1)] | None = None
-    vault_addr: str | None = _fallback("vault_addr", "VAULT_ADDR")
+    vault_addr: Url | None = _fallback("vault_addr", "VAULT_ADDR")
     vault_namespace: str | None = _fallback("vault_namespace", "VAULT_NAMESPACE")
     vault_cacert: File | None = _fallback("vault_cacert", "VAULT_CACERT")
     vault_client_cert: File | None = _fallback("vault_client_cert", "VAULT_CLIENT_CERT")
@@ -103,14 +113,14 @@ class Settings(BaseSettings):
     vault_allow_http: bool = False
     vault_auth: Literal["token", "approle", "kubernetes", "jwt", "cert", "agent"] = "token"
     vault_token: Token | None = _fallback("vault_token", "VAULT_TOKEN")
-    vault_token_file: File | None = None
+    vault_token_file: SecretFile | None = None
     vault_role: str | None = None
     vault_role_id: str | None = None
     vault_secret_id: Token | None = None
-    vault_secret_id_file: File | None = None
+    vault_secret_id_file: SecretFile | None = None
     vault_secret_id_wrapped: bool = False
     vault_creation_path: str | None = None
-    vault_jwt_file: File | None = None
+    vault_jwt_file: SecretFile | None = None
     vault_auth_mount: str | None = None
     vault_on_error: Literal["stop", "continue"] = "stop"
     vault_on_missing: Literal["stop", "continue"] = "continue"
@@ -122,8 +132,8 @@ class Settings(BaseSettings):
     aws_version_id: str | None = None
     aws_region: str | None = None
     aws_profile: str | None = None
-    aws_endpoint_url: str | None = None
-    aws_agent_url: str | None = None
+    aws_endpoint_url: Url | None = None
+    aws_agent_url: Url | None = None
     aws_on_error: Literal["stop", "continue"] = "stop"
     aws_on_missing: Literal["stop", "continue"] = "continue"
     aws_cache_ttl: Seconds | None = None
@@ -179,12 +189,14 @@ class Settings(BaseSettings):
 def _loaded(cls: type[Settings], process: Mapping[str, str]) -> Settings | CredentialConfigurationError:
     try:
         env_file = process.get(_ENV_FILE)
+        env_file = "" if env_file is not None and not env_file.strip() else env_file
+        cls(env_file=env_file)  # what is no name is refused before it is printed as one
         variables = {
             **_named_file(env_file),
             **{name: value for name, value in process.items() if value.strip()},
         }
         _warn_of_unknown(variables)
-        values = _Variables(cls, variables)()
+        values = _by_variable(_Variables(cls, variables)(), variables)
         if env_file is not None:
             values["env_file"] = env_file
         return cls(**values)
@@ -205,6 +217,16 @@ class _Variables(EnvSettingsSource):
         return self._variables
 
 
+def _by_variable(values: dict[str, Any], variables: Mapping[str, str]) -> dict[str, Any]:
+    """Key what was read from a store's standard variable by that, so that an error names the variable that is set."""
+    for field in Settings.model_fields.values():
+        if isinstance(field.validation_alias, AliasChoices):
+            own, standard = map(str, field.validation_alias.choices)
+            if own in values and own not in variables:
+                values[standard] = values.pop(own)
+    return values
+
+
 def _named_file(env_file: str | None) -> dict[str, str]:
     if not env_file:
         return {}
@@ -212,13 +234,13 @@ def _named_file(env_file: str | None) -> dict[str, str]:
 
     from dotenv import dotenv_values
 
-    flaw = text = None
+    flaw, text = "it is not UTF-8 text", None
     try:
-        text = Path(env_file).read_text("utf-8-sig")
+        text = text_of(read_small(env_file)[0])
     except OSError as error:
         flaw = (error.strerror or type(error).__name__).lower()
     except ValueError:
-        flaw = "it is not UTF-8 text"
+        flaw = "no file can have this name"
     if text is None:
         raise CredentialConfigurationError(
             f"{_ENV_FILE} names {env_file}, which cannot be read: {flaw}. Name a file that is there, or unset it.",
@@ -240,7 +262,7 @@ def _variables_of_fields() -> dict[str, str]:
 
 def _warn_of_unknown(variables: Mapping[str, str]) -> None:
     known = _variables_of_fields()
-    plugins = tuple(f"{_PREFIX}{name.upper()}_" for name in _names_of(variables).split(","))
+    plugins = tuple(f"{_PREFIX}{name.upper().replace('-', '_')}_" for name in _names_of(variables) - set(_BUILT_IN))
     for name in sorted(variables):
         if not name.startswith(_PREFIX) or name in known or name.startswith(plugins):
             continue
@@ -250,8 +272,8 @@ def _warn_of_unknown(variables: Mapping[str, str]) -> None:
         log.warning("%s is no setting of vectorshift.%s", name, f" Did you mean {near[0]}?" if near else "")
 
 
-def _names_of(variables: Mapping[str, str]) -> str:
-    return variables.get(f"{_PREFIX}PROVIDERS", "default").replace(" ", "")
+def _names_of(variables: Mapping[str, str]) -> set[str]:
+    return set(variables.get(f"{_PREFIX}PROVIDERS", "").replace(" ", "").split(",")) - {""}
 
 
 def _explained(error: ValidationError) -> CredentialConfigurationError:

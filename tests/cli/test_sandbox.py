@@ -87,7 +87,7 @@ def test_without_the_extra_it_says_which_one_to_install(missing: str) -> None:
         "from vectorshift.cli import main; main()"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    assert done.returncode == 1
+    assert done.returncode == 3
     assert "pip install 'vectorshift[" in done.stderr
     assert "Traceback" not in done.stderr
 

@@ -12,9 +12,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import vectorshift
 from vectorshift import ProviderChain, Settings
-from vectorshift.errors import CredentialConfigurationError, CredentialError, CredentialNotFoundError
+from vectorshift.errors import (
+    CredentialConfigurationError,
+    CredentialError,
+    CredentialNotFoundError,
+    CredentialStoreUnavailableError,
+)
 from vectorshift.providers import DotenvProvider
+from vectorshift.testing import ManualClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,13 +105,20 @@ def test_nothing_is_interpolated(dotenv: Path, value: str) -> None:
     assert key_of(DotenvProvider()) == value.strip("'\"")
 
 
-@pytest.mark.parametrize("text", ["", "OTHER=1\n", "VECTORSHIFT_API_KEY\n", "# VECTORSHIFT_API_KEY=x\n"])
+@pytest.mark.parametrize("text", ["", "OTHER=1\n", "# VECTORSHIFT_API_KEY=x\n"])
 def test_a_file_without_the_key_is_not_found(dotenv: Path, text: str) -> None:
     dotenv.write_text(text)
     for provider in (DotenvProvider(), DotenvProvider(dotenv)):
         error = failure(provider)
         assert type(error) is CredentialNotFoundError
         assert "has no VECTORSHIFT_API_KEY" in str(error)
+
+
+def test_a_bare_name_is_not_found_and_told_apart(dotenv: Path) -> None:
+    dotenv.write_text("VECTORSHIFT_API_KEY\n")
+    error = failure(DotenvProvider())
+    assert type(error) is CredentialNotFoundError
+    assert str(error) == f"{dotenv} names VECTORSHIFT_API_KEY without a value."
 
 
 @pytest.mark.parametrize("value", ["", '""', "''", '"  "'])
@@ -178,7 +192,11 @@ def test_any_file_is_a_key_or_an_error_that_does_not_show_it(
 
 def test_a_found_directory_is_not_found_and_a_named_one_is_an_error(tmp_path: Path) -> None:
     (tmp_path / ".env").mkdir()
-    assert type(failure(DotenvProvider())) is CredentialNotFoundError
+    provider = DotenvProvider()
+    found = failure(provider)
+    assert type(found) is CredentialNotFoundError
+    assert str(found) == f"{tmp_path / '.env'} is a directory."
+    assert provider.describe().configured is False
     error = failure(DotenvProvider(tmp_path / ".env"))
     assert type(error) is CredentialConfigurationError
     assert "is a directory" in str(error)
@@ -205,9 +223,9 @@ def test_the_other_settings_of_a_found_file_are_named_in_a_warning_and_ignored(
     dotenv: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     dotenv.write_text(f"VECTORSHIFT_API_KEY={KEY}\nVECTORSHIFT_VAULT_PATH=x\nVECTORSHIFT_TIMEOUT=5\nOTHER=1\n")
-    provider = DotenvProvider()
+    chain = ProviderChain([DotenvProvider()])
     with caplog.at_level(logging.DEBUG):
-        assert [key_of(provider) for _ in range(3)] == [KEY] * 3
+        assert [chain.get_credential().secret.reveal() for _ in range(3)] == [KEY] * 3
     warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert len(warnings) == 1
     assert "VECTORSHIFT_TIMEOUT, VECTORSHIFT_VAULT_PATH" in warnings[0]
@@ -230,7 +248,7 @@ def test_a_named_file_may_say_everything_without_a_warning(dotenv: Path, caplog:
     provider = DotenvProvider.from_settings(settings)
     assert provider is not None
     assert key_of(provider) == KEY
-    assert provider.describe().detail == "named"
+    assert provider.describe().detail.startswith("named")
     assert caplog.records == []
 
 
@@ -263,5 +281,137 @@ def test_a_named_file_that_wins_over_a_configured_store_is_none(dotenv: Path, ca
 
 def test_it_describes_itself_without_reading(tmp_path: Path) -> None:
     description = DotenvProvider().describe()
-    assert (description.source, description.detail) == (f"dotenv:{tmp_path / '.env'}", "found")
+    assert (description.source, description.detail) == (f"dotenv:{tmp_path / '.env'}", "not named")
     assert description.locator is False
+
+
+# --- Odd files ------------------------------------------------------------------------------------
+
+
+def _loop(path: Path) -> None:
+    path.symlink_to(path)
+
+
+def _pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def _huge(path: Path) -> None:
+    path.write_bytes(b"#" * (1 << 20) + f"\nVECTORSHIFT_API_KEY={KEY}\n".encode())
+
+
+@pytest.mark.parametrize("asks", ["sync", "async"])
+@pytest.mark.parametrize("named", [False, True], ids=["found", "named"])
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (_loop, "too many levels of symbolic links"),
+        (_pipe, "not a plain file"),
+        (_huge, "too large for a file with a key"),
+    ],
+)
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="files of POSIX")
+def test_what_is_there_and_cannot_be_read_is_an_error_and_no_skip(
+    tmp_path: Path, make: Callable[[Path], None], why: str, named: bool, asks: str
+) -> None:
+    path = tmp_path / ".env"
+    make(path)
+    error = failure(DotenvProvider(path if named else None), asks)
+    assert type(error) is CredentialConfigurationError
+    assert str(error).startswith(f"dotenv:{path} cannot be read: {why}")
+    fix = "Name a file that this process may read." if named else "or leave it out: VECTORSHIFT_ENV_FILE="
+    assert str(error).endswith(fix)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="rights of POSIX")
+def test_a_found_file_that_may_not_be_read_is_an_error_and_no_skip(dotenv: Path) -> None:
+    provider, me = DotenvProvider(), os.geteuid()
+    dotenv.chmod(0)
+    if me == 0:
+        os.seteuid(65_534)  # root may read everything
+    try:
+        error = failure(provider)
+    finally:
+        os.seteuid(me)
+    assert type(error) is CredentialConfigurationError
+    assert "permission denied" in str(error)
+
+
+def test_a_found_link_that_leads_nowhere_is_not_found(tmp_path: Path) -> None:
+    (tmp_path / ".env").symlink_to(tmp_path / "gone")
+    assert type(failure(DotenvProvider())) is CredentialNotFoundError
+
+
+def test_a_name_that_no_file_can_have_is_a_named_file_that_is_missing() -> None:
+    assert type(failure(DotenvProvider("a\0b"))) is CredentialConfigurationError
+
+
+# --- In the course of time ------------------------------------------------------------------------
+
+
+def test_the_file_is_looked_at_once_a_second_and_a_rewrite_is_waited_for(dotenv: Path) -> None:
+    clock, paused = ManualClock(), list[float]()
+
+    def the_editor_goes_on(seconds: float) -> None:
+        paused.append(seconds)
+        dotenv.write_text("VECTORSHIFT_API_KEY=vs-new")
+
+    provider = DotenvProvider(clock=clock, pause=the_editor_goes_on)
+    assert key_of(provider) == KEY
+    dotenv.write_text("")
+    clock.advance(0.99)
+    assert key_of(provider) == KEY
+    clock.advance(0.01)
+    assert key_of(provider) == "vs-new"
+    assert paused == [0.05]
+
+
+@pytest.mark.parametrize("left", ["OTHER=1\n", "VECTORSHIFT_API_KEY=\n", None], ids=["without", "blank", "gone"])
+def test_a_file_that_lost_its_key_is_unavailable_and_never_not_found(dotenv: Path, left: str | None) -> None:
+    clock = ManualClock()
+    provider = DotenvProvider(clock=clock, pause=lambda _: None)
+    key_of(provider)
+    dotenv.unlink() if left is None else dotenv.write_text(left)
+    clock.advance(1)
+    assert type(failure(provider)) is CredentialStoreUnavailableError
+
+
+def test_ignored_settings_are_told_once_and_not_at_every_change_of_the_file(
+    dotenv: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = ManualClock()
+    provider = DotenvProvider(clock=clock)
+    chain = ProviderChain([provider])
+    for number in range(4):
+        dotenv.write_text(f"VECTORSHIFT_API_KEY=vs-{number}\nVECTORSHIFT_TIMEOUT={number}\n")
+        clock.advance(1)
+        assert chain.get_credential().secret.reveal() == f"vs-{number}"
+    assert [record.getMessage() for record in caplog.records] == [
+        f"The API key comes from dotenv:{dotenv}, a file that was merely found. Its other settings are ignored: "
+        "VECTORSHIFT_TIMEOUT. Name it with VECTORSHIFT_ENV_FILE if you mean it."
+    ]
+    assert provider.describe().detail.startswith("not named; its settings are ignored: VECTORSHIFT_TIMEOUT")
+
+
+@pytest.mark.parametrize("asks", ["sync", "async"])
+def test_of_the_settings_of_a_found_file_nothing_is_told_while_another_source_has_a_key(
+    dotenv: Path, asks: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    dotenv.write_text(f"VECTORSHIFT_API_KEY={KEY}\nVECTORSHIFT_TIMEOUT=5\n")
+    monkeypatch.setenv("VECTORSHIFT_API_KEY", "vs-first")
+    vectorshift.reset()
+    try:
+        report = vectorshift.explain() if asks == "sync" else asyncio.run(vectorshift.aexplain())
+        assert "its settings are ignored: VECTORSHIFT_TIMEOUT" in str(report)
+        vectorshift.get_credential()
+        assert "VECTORSHIFT_TIMEOUT" not in caplog.text
+    finally:
+        vectorshift.reset()
+
+
+def test_a_found_file_counts_as_configured_once_it_was_found(dotenv: Path) -> None:
+    provider = DotenvProvider()
+    assert provider.describe().configured is False
+    provider.get_credential()
+    assert provider.describe().configured is True
+    assert DotenvProvider(dotenv).describe().configured is True

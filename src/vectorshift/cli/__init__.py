@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 
 __all__ = ["main"]
+
+_MISSING_EXTRA = 3  # what `vectorshift.cli.exits` calls SOURCE_FAILED; 1 would say that the API refuses the key
 
 
 def main() -> None:
     """Run the command line, or say which extra it needs."""
     try:
-        from vectorshift.cli.app import app
+        import_module("rich")  # light, and missed here rather than half-way through a command
+        from vectorshift.cli.app import run
+
+        code = run()
     except ModuleNotFoundError as error:
         if error.name not in ("typer", "rich"):
             raise
-        sys.exit("The command line needs an extra: pip install 'vectorshift[cli]'")
-    app()
+        print("The command line needs an extra: pip install 'vectorshift[cli]'", file=sys.stderr)
+        code = _MISSING_EXTRA
+    except KeyboardInterrupt:  # while modules are imported
+        code = 130
+    sys.exit(code)

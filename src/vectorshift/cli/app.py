@@ -1,21 +1,37 @@
-"""The commands."""
+"""The commands, and what becomes of what goes wrong in them."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import logging
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from vectorshift.cli.exits import Exit, exit_of
+from vectorshift.cli.screen import complain, printable
+from vectorshift.errors import VectorshiftError
 from vectorshift.version import __version__
 
-__all__ = ["app"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["app", "run"]
 
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,  # its tracebacks would show the locals of every frame
+    rich_markup_mode=None,
     help="The VectorShift SDK on the command line.",
 )
+auth = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Which key is in use, and whether it works.")
+providers = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Where keys may come from.")
+app.add_typer(auth, name="auth")
+app.add_typer(providers, name="providers")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def _print_version(wanted: bool) -> None:
@@ -33,6 +49,50 @@ def _options(
     """Hold the options of the program itself."""
 
 
+@auth.command("status")
+def auth_status(
+    probe: Annotated[
+        bool | None,
+        typer.Option(
+            "--probe/--no-probe",
+            help="Contact every store, or none. By default those that a call would ask, until one answers.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say which key a call would use, and why that one."""
+    from vectorshift.cli.status import show_status
+
+    raise typer.Exit(show_status(probe, as_json))
+
+
+@auth.command("check")
+def auth_check(as_json: AsJson = False) -> None:
+    """Ask the API whether the key works. Exits with 0 if so, 1 if refused, 2 without a key, 3 if a source failed."""
+    from vectorshift.cli.check import show_check
+
+    raise typer.Exit(show_check(as_json))
+
+
+@providers.command("list")
+def providers_list(as_json: AsJson = False) -> None:
+    """List the providers, what configures each, and which are in the chain. Contacts nothing."""
+    from vectorshift.cli.catalogue import show_providers
+
+    raise typer.Exit(show_providers(as_json))
+
+
+@app.command("exec", context_settings={"allow_interspersed_args": False}, options_metavar="[--]")
+def execute(
+    command: Annotated[list[str], typer.Argument(help="The program and its arguments, after -- if you like.")],
+) -> None:
+    """Run a program with the key in its environment only. It reads VECTORSHIFT_API_KEY there."""
+    from vectorshift.cli.launch import execute
+
+    raise typer.Exit(execute(command))
+
+
 @app.command()
 def sandbox(
     serve: Annotated[bool, typer.Option("--serve", help="Keep the servers up, to point your own code at.")] = False,
@@ -45,3 +105,69 @@ def sandbox(
     except ImportError as error:
         typer.echo(f"The sandbox lacks a package ({error}): pip install 'vectorshift[sandbox]'", err=True)
         raise typer.Exit(1) from None
+
+
+# --- Running them ---
+
+_UsageError = cast("type[typer.BadParameter]", typer.BadParameter.__base__)  # typer brings it under changing names
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code. An operator sees a message, and never a traceback or a local's value.
+
+    Args:
+        arguments: those of the process by default.
+    """
+    _set_streams()
+    try:
+        code = app(arguments, prog_name="vectorshift", standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return _pipe_gone()
+    except SystemExit as end:  # typer and rich end the process when standard output is gone
+        return _pipe_gone() if isinstance(end.__context__, BrokenPipeError) else cast("int", end.code)
+    except (KeyboardInterrupt, typer.Abort):
+        return Exit.INTERRUPTED
+    except _UsageError as error:
+        error.show()
+        return Exit.USAGE
+    except VectorshiftError as error:
+        complain(error.message)
+        return exit_of(error)
+    except Exception as error:
+        complain(f"unexpected {type(error).__name__} at {_line(error)}. Its text is withheld, as it may hold a secret.")
+        return Exit.INTERNAL
+    return code if isinstance(code, int) else Exit.GOOD
+
+
+class _Printable(logging.Formatter):
+    """Formats log records so that nothing in them moves a cursor."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
+
+
+def _set_streams() -> None:
+    """Let standard output take any character, and warnings go to standard error in one form."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started this
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
+    reconfigure = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="replace")
+    told = logging.StreamHandler()
+    told.setFormatter(_Printable("vectorshift: %(levelname)s: %(message)s"))
+    logging.basicConfig(handlers=[told])
+
+
+def _pipe_gone() -> Exit:
+    """Keep the interpreter from flushing, at its end, into a pipe that nobody reads."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return Exit.PIPE_GONE
+
+
+def _line(error: BaseException) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return "an unknown line" if trace is None else f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from vectorshift.providers.dotenv import DotenvProvider
     from vectorshift.providers.env import EnvProvider
     from vectorshift.providers.explicit import ExplicitProvider
+    from vectorshift.providers.login import LoginProvider
     from vectorshift.providers.vault import VaultProvider
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "DotenvProvider",
     "EnvProvider",
     "ExplicitProvider",
+    "LoginProvider",
     "VaultProvider",
 ]
 
@@ -28,6 +30,7 @@ _HOME = {
     "DotenvProvider": "dotenv",
     "EnvProvider": "env",
     "ExplicitProvider": "explicit",
+    "LoginProvider": "login",
     "VaultProvider": "vault",
 }
 

@@ -11,12 +11,13 @@ import sys
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast
 
 from vectorshift.credentials import Credential, parse_key
 from vectorshift.errors import (
     CredentialConfigurationError,
     CredentialError,
+    CredentialNotFoundError,
     CredentialStoreUnavailableError,
     fresh_copy,
 )
@@ -46,10 +47,12 @@ class Ask:
     Args:
         refused: the credential that the server has just refused with a 401, or None.
         deadline: the moment, in seconds of `time.monotonic`, until which the caller waits, or None.
+        anew: whether what is cached will not do, and the store is to be read now if it may be.
     """
 
     refused: Credential | None = None
     deadline: float | None = None
+    anew: bool = False
 
 
 PLAIN_ASK = Ask()
@@ -97,7 +100,7 @@ class AnsweringProvider(CredentialProvider, ABC):
         """Answer without blocking the event loop: in a thread, which any number of tasks share."""
         if not self.blocks:
             return self.lookup(ask)
-        answer = self.peek() if ask.refused is None else None
+        answer = self.peek() if ask.refused is None and not ask.anew else None
         if answer is not None:
             return answer
         shared = vars(self).setdefault("_looking", SharedWork(self.load))
@@ -142,6 +145,17 @@ class AnsweringProvider(CredentialProvider, ABC):
     def wrong(self, message: str) -> CredentialConfigurationError:
         """Return a configuration error of this provider's source."""
         return CredentialConfigurationError(message, source=self.describe().source, provider=self.name)
+
+    def not_found(self, message: str, source: str) -> CredentialNotFoundError:
+        """Return what it means that nothing is at `source`."""
+        return CredentialNotFoundError(message, source=source, provider=self.name)
+
+    def keyed(
+        self, text: str, source: str, *, blank: Literal["not found", "configuration"] = "configuration"
+    ) -> Answer:
+        """Return the credential that `text` is, or the error that says why it is none."""
+        key = parse_key(text, source=source, provider=self.name, blank=blank)
+        return key if isinstance(key, CredentialError) else Credential(secret=key, source=source, provider=self.name)
 
 
 def answering(provider: CredentialProvider) -> AnsweringProvider:

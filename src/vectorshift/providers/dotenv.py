@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import io
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vectorshift.credentials import Credential, parse_key
-from vectorshift.errors import CredentialError, CredentialNotFoundError
-from vectorshift.events import log
-from vectorshift.files import Content, KeyFile, unreadable
+from vectorshift.clock import SYSTEM_CLOCK, Clock
+from vectorshift.credentials import Credential
+from vectorshift.files import Content, KeyFile, text_of, unreadable
 from vectorshift.providers.answering import Answer, AnsweringProvider, Ask
 from vectorshift.providers.base import Description
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Callable
 
     from typing_extensions import Self
 
+    from vectorshift.errors import CredentialError
     from vectorshift.settings import Settings
 
 __all__ = ["DotenvProvider"]
@@ -25,6 +27,7 @@ __all__ = ["DotenvProvider"]
 VARIABLE = "VECTORSHIFT_API_KEY"
 _DESTINATION = "VECTORSHIFT_BASE_URL"
 _PREFIX = "VECTORSHIFT_"
+_NO_FILE = FileNotFoundError, IsADirectoryError, NotADirectoryError  # virtual environments are named so, too
 
 
 class DotenvProvider(AnsweringProvider):
@@ -37,16 +40,26 @@ class DotenvProvider(AnsweringProvider):
 
     Args:
         path: the file that the user names, or None to look for `.env` in the working directory.
+        clock: the source of time.
+        pause: waits the 50 ms between two looks at a file that is being rewritten.
     """
 
     name = "dotenv"
     remote = False
 
-    def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        clock: Clock = SYSTEM_CLOCK,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
         self.named = path is not None
         self.path = (Path(path) if path is not None else Path(".env")).absolute()
         self._source = f"dotenv:{self.path}"
-        self._file = KeyFile(self.path, self._read, source=self._source, provider=self.name)
+        self._ignored: list[str] = []
+        self._there = False
+        self._file = KeyFile(self.path, self._read, source=self._source, provider=self.name, clock=clock, pause=pause)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self | None:
@@ -54,8 +67,13 @@ class DotenvProvider(AnsweringProvider):
         return None if settings.env_file == "" else cls(settings.env_file)
 
     def describe(self) -> Description:
-        """Say which file is looked at."""
-        return Description(configured=True, source=self._source, detail="named" if self.named else "found")
+        """Say which file is looked at, and what others can do to it as far as it was looked at.
+
+        A file that may be found counts as configured once it was.
+        """
+        ignored = f"its settings are ignored: {', '.join(self._ignored)}" if self._ignored else ""
+        detail = "; ".join(filter(None, ("named" if self.named else "not named", ignored, self._file.detail)))
+        return Description(configured=self.named or self._there, source=self._source, detail=detail)
 
     def peek(self) -> Answer | None:
         """Answer with the file as it was within the last second."""
@@ -66,57 +84,51 @@ class DotenvProvider(AnsweringProvider):
         return self._file.look()
 
     def winner_warning(self, below: list[str]) -> str | None:
-        """Warn of a file that was merely found and hides a configured store."""
-        if self.named or not below:
+        """Warn of a file that was merely found, if it hides a configured store or holds settings too."""
+        if self.named or not (below or self._ignored):
             return None
         stores = " and ".join(below) + (" is" if len(below) == 1 else " are")
+        although = f", although {stores} configured" if below else ""
+        ignored = f" Its other settings are ignored: {', '.join(self._ignored)}." if self._ignored else ""
         return (
-            f"The API key comes from {self._source}, a file that was merely found, although {stores} configured. "
+            f"The API key comes from {self._source}, a file that was merely found{although}.{ignored} "
             "Name it with VECTORSHIFT_ENV_FILE if you mean it."
         )
 
     def _read(self, content: Content) -> Answer:
+        self._there = not isinstance(content, _NO_FILE)
         if isinstance(content, OSError):
-            if self.named:
-                return unreadable(content, source=self._source, provider=self.name)
-            if isinstance(content, FileNotFoundError | IsADirectoryError | NotADirectoryError):
-                return self._not_found(f"{self.path} does not exist.")
-            return unreadable(content, source=self._source, provider=self.name)
+            return self._unreadable(content)
         from dotenv import dotenv_values
 
-        text = _decoded(content)
+        text = text_of(content)
         if text is None:
             return self.wrong(
                 f"{self._source} is not UTF-8 text. Save it as UTF-8, or leave it out: VECTORSHIFT_ENV_FILE="
             )
         return self._answer(dotenv_values(stream=io.StringIO(text), interpolate=False))
 
+    def _unreadable(self, error: OSError) -> CredentialError:
+        if self.named:
+            return unreadable(error, source=self._source, provider=self.name)
+        if isinstance(error, _NO_FILE):
+            what = "is a directory" if isinstance(error, IsADirectoryError) else "does not exist"
+            return self.not_found(f"{self.path} {what}.", self._source)
+        fix = "Let this process read it, or leave it out: VECTORSHIFT_ENV_FILE="
+        return unreadable(error, source=self._source, provider=self.name, fix=fix)
+
     def _answer(self, values: dict[str, str | None]) -> Answer:
         text = values.get(VARIABLE)
         others = sorted(name for name in values if name.startswith(_PREFIX) and name != VARIABLE)
+        self._ignored = [] if self.named else others
         if text is None:
-            ignored = f" Its settings are ignored: {', '.join(others)}." if others and not self.named else ""
-            return self._not_found(f"{self.path} has no {VARIABLE}.{ignored}")
-        secret = parse_key(text, source=self._source, provider=self.name, blank="not found")
-        if isinstance(secret, CredentialError):
-            return secret
-        if not self.named and others:
-            if _DESTINATION in others:
-                return self.wrong(
-                    f"{self._source} supplies the key and also sets {_DESTINATION}, but it was found, not named. "
-                    f"If you trust it to say where the key is sent, name it: VECTORSHIFT_ENV_FILE={self.path}"
-                )
-            log.warning("%s was merely found, so its other settings are ignored: %s.", self._source, ", ".join(others))
-        return Credential(secret=secret, source=self._source, provider=self.name)
-
-    def _not_found(self, message: str) -> CredentialNotFoundError:
-        return CredentialNotFoundError(message, source=self._source, provider=self.name)
-
-
-def _decoded(content: bytes) -> str | None:
-    """Return the text, or None: the decoder's own exception would carry the whole file."""
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return None
-    return None if "\0" in text else text
+            ignored = f" Its settings are ignored: {', '.join(self._ignored)}." if self._ignored else ""
+            without = f"names {VARIABLE} without a value" if VARIABLE in values else f"has no {VARIABLE}"
+            return self.not_found(f"{self.path} {without}.{ignored}", self._source)
+        answer = self.keyed(text, self._source, blank="not found")
+        if isinstance(answer, Credential) and _DESTINATION in self._ignored:
+            return self.wrong(
+                f"{self._source} supplies the key and also sets {_DESTINATION}, but it was found, not named. "
+                f"If you trust it to say where the key is sent, name it: VECTORSHIFT_ENV_FILE={self.path}"
+            )
+        return answer

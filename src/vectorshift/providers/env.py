@@ -1,19 +1,24 @@
-"""A key in the environment, or in a file that the environment names."""
+"""A key in the environment, in a file that the environment names, or among the credentials that systemd hands over."""
 
 from __future__ import annotations
 
 import os
+import re
+import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vectorshift.credentials import Credential, parse_key
-from vectorshift.errors import CredentialError, CredentialNotFoundError
-from vectorshift.files import Content, KeyFile, unreadable
+from vectorshift.clock import SYSTEM_CLOCK, Clock
+from vectorshift.errors import CredentialConfigurationError, CredentialError, CredentialNotFoundError
+from vectorshift.events import log
+from vectorshift.files import Content, KeyFile, text_of, unreadable
 from vectorshift.providers.answering import Answer, AnsweringProvider, Ask
 from vectorshift.providers.base import Description
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from typing_extensions import Self
 
     from vectorshift.settings import Settings
@@ -24,80 +29,156 @@ VARIABLE = "VECTORSHIFT_API_KEY"
 
 
 class EnvProvider(AnsweringProvider):
-    """Answer with the environment variable, which is read on every call, or with the key file.
+    """Answer with the environment variable, which is read on every call, or with a file, looked at once a second.
+
+    The variable and a file that is named contradict each other. The folder of systemd's credentials is no such word
+    of the user's, as it is there for any unit that has credentials: a variable or a file that is named comes before
+    it, and no file of that name in it is no key.
 
     Args:
         variable: the environment variable that holds the key.
-        file: a file that holds the key, as `VECTORSHIFT_API_KEY_FILE` names it; it is looked at once a second.
+        file: a file that holds the key, as `VECTORSHIFT_API_KEY_FILE` names it.
+        credentials_directory: the folder that systemd names with `CREDENTIALS_DIRECTORY`; the key is in the file
+            that has the variable's name in lower case, such as `vectorshift_api_key`.
+        clock: the source of time.
+        pause: waits the 50 ms between two looks at a file that is being rewritten.
     """
 
     name = "env"
     remote = False
 
-    def __init__(self, variable: str = VARIABLE, *, file: str | os.PathLike[str] | None = None) -> None:
+    def __init__(
+        self,
+        variable: str = VARIABLE,
+        *,
+        file: str | os.PathLike[str] | None = None,
+        credentials_directory: str | os.PathLike[str] | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
         self.variable = variable
         self._source = f"env:{variable}"
-        self._unset = self._not_found(f"{variable} is not set.")
-        self._seen: tuple[str, Answer] = ("", self._not_found(f"{variable} is set but empty."))
+        self._unset = self.not_found(f"{variable} is not set.", self._source)
+        self._blank = self.not_found(f"{variable} is set but empty.", self._source)
+        self._seen: tuple[str, Answer] = ("", self._blank)
+        self._named = None if file is None else Path(file).absolute()
+        folder = credentials_directory or None  # an empty name is none, and not the working directory
+        self._handed = None if folder is None else Path(folder, variable.lower()).absolute()
+        self._untold = self._handed is not None
+        self._beside = ""
+        path = self._named or self._handed
         self._file = None
-        self.blocks = file is not None
-        if file is not None:
-            path = Path(file).absolute()
-            self._file_source = f"file:{path}"
-            self._file = KeyFile(path, self._read_file, source=self._file_source, provider=self.name)
+        self.blocks = path is not None
+        if path is not None:
+            by_systemd, self._file_source = self._named is None, f"file:{path}"
+            self._file = KeyFile(
+                path,
+                self._read_file,
+                source=self._file_source,
+                provider=self.name,
+                clock=clock,
+                pause=pause,
+                mounted=by_systemd,
+            )
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
-        """Return the provider for `VECTORSHIFT_API_KEY` and `VECTORSHIFT_API_KEY_FILE`."""
-        return cls(file=settings.api_key_file)
+        """Return the provider for `VECTORSHIFT_API_KEY`, `VECTORSHIFT_API_KEY_FILE` and systemd's credentials."""
+        return cls(file=settings.api_key_file, credentials_directory=settings.credentials_directory)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Take the names along to another process, and not the key that was seen under them."""
-        return partial(type(self), file=None if self._file is None else self._file.path), (self.variable,)
+        folder = None if self._handed is None else self._handed.parent
+        return partial(type(self), file=self._named, credentials_directory=folder), (self.variable,)
 
     def describe(self) -> Description:
-        """Say which variable or which file is looked at."""
-        if self._file is not None:
-            return Description(configured=True, source=self._file_source, detail=f"{self.variable}_FILE")
-        return Description(configured=self.variable in os.environ, source=self._source)
+        """Say which variable or file is looked at, and, as far as it was looked at, what is told of the file."""
+        file = self._file
+        if file is not None and self._named is not None:
+            detail = "; ".join(filter(None, (f"{self.variable}_FILE", file.detail, self._beside)))
+            return Description(configured=True, source=self._file_source, detail=detail)
+        if file is not None and file.there and not self._is_set():
+            return Description(configured=True, source=self._file_source, detail="credentials of systemd")
+        is_set = self._is_set()
+        return Description(configured=is_set, source=self._source, detail=self._beside if is_set else "")
 
     def peek(self) -> Answer | None:
-        """Answer with the variable of this moment, or with the key file as it was within the last second."""
+        """Answer with the variable of this moment, or with the file as it was within the last second."""
         text = os.environ.get(self.variable)
         if text is None:
             return self._unset if self._file is None else self._file.peek()
         seen = self._seen
         if seen[0] != text:
-            seen = self._seen = (text, self._parse(text))
-        if self._file is None or isinstance(seen[1], CredentialNotFoundError):
-            return seen[1] if self._file is None else self._file.peek()
-        return self.wrong(
-            f"{self.variable} is set, and so is the file {self._file_source} ({self.variable}_FILE). "
-            "Unset the one that you do not mean."
-        )
+            seen = self._seen = (text, self.keyed(text, self._source, blank="not found"))
+        if self._file is None:
+            return seen[1]
+        if isinstance(seen[1], CredentialNotFoundError):
+            return self._or_blank(self._file.peek())
+        if self._named is not None:
+            return self.wrong(
+                f"{self.variable} is set, and so is the file {self._file_source} ({self.variable}_FILE). "
+                "Unset the one that you do not mean."
+            )
+        return None if self._untold else seen[1]
 
     def lookup(self, ask: Ask) -> Answer:
-        """Answer with the variable, or with the key file as it is now."""
-        if self._file is None:
+        """Answer with the variable, or with the file as it is now."""
+        if self._untold:
+            self._untold = False
+            self._tell_of_what_is_hidden()
+        if self._file is None or self._is_set():
             return self.peek() or self._unset
-        if os.environ.get(self.variable, "").strip():
-            return self.peek() or self._unset
-        return self._file.look()
+        answer = self._file.look()
+        return answer if self.variable not in os.environ else self._or_blank(answer) or answer
 
-    def _parse(self, text: str) -> Answer:
-        secret = parse_key(text, source=self._source, provider=self.name, blank="not found")
-        if isinstance(secret, CredentialError):
-            return secret
-        return Credential(secret=secret, source=self._source, provider=self.name)
+    def _is_set(self) -> bool:
+        return bool(os.environ.get(self.variable, "").strip())
+
+    def _or_blank(self, answer: Answer | None) -> Answer | None:
+        """Return what a file says beside a variable that is set but empty."""
+        return self._blank if isinstance(answer, CredentialNotFoundError) else answer
+
+    def _tell_of_what_is_hidden(self) -> None:
+        if self._handed is None or not os.path.lexists(self._handed):
+            return
+        self._beside = f"comes before file:{self._handed}"
+        winner = self._source if self._is_set() else f"file:{self._named}" if self._named else None
+        if winner is not None:
+            log.info("file:%s is there too, and not read while %s has a key.", self._handed, winner)
 
     def _read_file(self, content: Content) -> Answer:
-        source = self._file_source
         if isinstance(content, OSError):
-            return unreadable(content, source=source, provider=self.name)
-        secret = parse_key(content.decode("utf-8-sig", "replace"), source=source, provider=self.name)
-        if isinstance(secret, CredentialError):
-            return secret
-        return Credential(secret=secret, source=source, provider=self.name)
+            return self._unreadable(content)
+        text = text_of(content)
+        if text is None:
+            return self._wrong_file("is not UTF-8 text. Save it as UTF-8.")
+        if flaw := _more_than_a_key(text.strip(), self.variable):
+            return self._wrong_file(f"does not hold an API key: {flaw}")
+        return self.keyed(text, self._file_source)
 
-    def _not_found(self, message: str) -> CredentialNotFoundError:
-        return CredentialNotFoundError(message, source=self._source, provider=self.name)
+    def _unreadable(self, error: OSError) -> CredentialError:
+        if self._named is not None:
+            return unreadable(error, source=self._file_source, provider=self.name)
+        if isinstance(error, FileNotFoundError):
+            return self.not_found(f"{self.variable} is not set, and {self._handed} does not exist.", self._source)
+        fix = "Let LoadCredential= or SetCredential= of the unit hand it over, or unset CREDENTIALS_DIRECTORY."
+        return unreadable(error, source=self._file_source, provider=self.name, fix=fix)
+
+    def _wrong_file(self, flaw: str) -> CredentialConfigurationError:
+        source = self._file_source
+        return CredentialConfigurationError(f"{source} {flaw}", source=source, provider=self.name)
+
+
+_TEMPLATE = '{{ with secret "secret/data/vectorshift" }}{{ .Data.data.api_key }}{{ end }}'
+
+
+def _more_than_a_key(text: str, variable: str) -> str | None:
+    """Say that a file holds more than a key, and what may have written it; None if it does not, or if it is JSON."""
+    if re.match(r"(data: *)?map\[|[A-Za-z_][\w.-]*: ", text):
+        return f"it looks like what Vault Agent writes without a template. Give the agent one, such as {_TEMPLATE}"
+    if re.match(rf"(export +)?{re.escape(variable)} *=", text):
+        return "it is a dotenv file. Leave the key alone in it, or name it with VECTORSHIFT_ENV_FILE instead."
+    lines = len(text.splitlines())
+    if lines > 1 and text[0] not in "{[":
+        return f"it has {lines} lines, and a line break is no part of a key. Leave the key alone in it, on one line."
+    return None

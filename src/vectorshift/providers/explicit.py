@@ -6,8 +6,7 @@ import inspect
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any
 
-from vectorshift.credentials import Credential, Secret, parse_key
-from vectorshift.errors import CredentialError, CredentialNotFoundError
+from vectorshift.credentials import Secret
 from vectorshift.flight import arun_blocking, run_async
 from vectorshift.providers.answering import Answer, AnsweringProvider, Ask, unforeseen
 from vectorshift.providers.base import Description
@@ -46,7 +45,7 @@ class ExplicitProvider(AnsweringProvider):
             {_SLOT: Secret(value) if isinstance(value, str) else value} if held is None else held
         )
         self._parsed: tuple[object, Answer] | None = None
-        self._unset = CredentialNotFoundError("vectorshift.api_key is not set.", source=self.source, provider=self.name)
+        self._unset = self.not_found("vectorshift.api_key is not set.", self.source)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
@@ -118,10 +117,7 @@ class ExplicitProvider(AnsweringProvider):
                 f"The API key that was given in code is of type {type(value).__name__}, not str. "
                 "Give a string, or a callable that returns one."
             )
-        secret = parse_key(text, source=self.source, provider=self.name)
-        if isinstance(secret, CredentialError):
-            return secret
-        return Credential(secret=secret, source=self.source, provider=self.name)
+        return self.keyed(text, self.source)
 
 
 def _is_async(value: Callable[[], Any]) -> bool:

@@ -1,0 +1,51 @@
+"""The exit codes, which scripts rely on."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from vectorshift.errors import (
+    AuthenticationError,
+    CredentialError,
+    CredentialNotFoundError,
+    PermissionDeniedError,
+    VectorshiftError,
+)
+
+__all__ = ["Exit", "exit_of"]
+
+
+class Exit(IntEnum):
+    """What a command ends with. `docs/cli.md` promises the numbers.
+
+    Wrong usage is not 2, as it is elsewhere: a mistyped command is not taken for a machine without a key.
+    """
+
+    GOOD = 0
+    REFUSED = 1
+    NONE = 2
+    SOURCE_FAILED = 3
+    API_FAILED = 4
+    UNKNOWN = 5
+    USAGE = 64
+    INTERNAL = 70
+    NOT_EXECUTABLE = 126
+    NOT_THERE = 127
+    INTERRUPTED = 130
+    PIPE_GONE = 141
+
+    @property
+    def word(self) -> str:
+        """The name in lower case, as JSON and plain text have it."""
+        return self.name.lower()
+
+
+def exit_of(error: VectorshiftError) -> Exit:
+    """Return the exit code for what a look-up or a call ended in."""
+    if isinstance(error, CredentialNotFoundError):  # before the others: a missing key is an AuthenticationError too
+        return Exit.NONE
+    if isinstance(error, CredentialError):
+        return Exit.SOURCE_FAILED
+    if isinstance(error, AuthenticationError):
+        return Exit.REFUSED
+    return Exit.GOOD if isinstance(error, PermissionDeniedError) else Exit.API_FAILED

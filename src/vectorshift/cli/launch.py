@@ -1,0 +1,165 @@
+"""`exec`: runs a program that reads its key from the environment, and stands aside."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import vectorshift
+from vectorshift.cli.exits import Exit
+from vectorshift.cli.screen import complain
+from vectorshift.context import AMBIENT
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping, Sequence
+    from types import FrameType
+
+    from vectorshift.credentials import Credential
+    from vectorshift.settings import Settings
+
+__all__ = ["environment_for", "execute", "replace_process", "supervise"]
+
+_HAS_EXEC = os.name == "posix"  # elsewhere os.execvpe starts another process, and this one ends before it
+
+_WHERE_KEYS_ARE = {
+    "VECTORSHIFT_API_KEY_FILE",
+    "VECTORSHIFT_CREDENTIALS_DIRECTORY",
+    "VECTORSHIFT_ENV_FILE",
+    "VECTORSHIFT_PROVIDERS",
+}
+_STORES = {"vault", "aws"}
+_WITHOUT_SETTINGS = {"default", "explicit", "env", "dotenv", "login"}  # the other names are those of plugins
+_WHERE_KEYS_GO = ("base_url", "ca_bundle", "allow_http", "timeout", "max_retries")
+
+_PASSED_ON = ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
+_SHARED = ("SIGINT", "SIGQUIT", "SIGBREAK")  # a terminal sends them to every process in the foreground
+
+
+def execute(command: Sequence[str]) -> int:
+    """Resolve the key and run the program with it; return its exit code where it does not replace this process.
+
+    Raises:
+        CredentialError: no key can be had; nothing was run.
+    """
+    credential = vectorshift.get_credential()
+    environment = environment_for(credential, os.environ, AMBIENT.settings)
+    vectorshift.reset()  # closes the connections to stores
+    return (replace_process if _HAS_EXEC else supervise)(command, environment)
+
+
+def environment_for(credential: Credential, environ: Mapping[str, str], settings: Settings) -> dict[str, str]:
+    """Return the environment of the program: the key, and not what leads to it.
+
+    A second source of the key would contradict the variable, and who has the key needs no token of the store that it
+    is in. `VAULT_` and `AWS_` variables stay: they may be the program's own. So does what says where keys are sent,
+    also if a dotenv file says it that `VECTORSHIFT_ENV_FILE` names.
+    """
+    stores = _STORES | set(settings.providers) - _WITHOUT_SETTINGS
+    prefixes = tuple(f"VECTORSHIFT_{name.upper()}_" for name in stores)
+    kept = {
+        name: value for name, value in environ.items() if name not in _WHERE_KEYS_ARE and not name.startswith(prefixes)
+    }
+    for field in _WHERE_KEYS_GO:
+        name = f"VECTORSHIFT_{field.upper()}"
+        if field in settings.model_fields_set and not kept.get(name, "").strip():
+            kept[name] = _written(getattr(settings, field))
+    return {**kept, "VECTORSHIFT_API_KEY": credential.secret.reveal()}
+
+
+def _written(value: object) -> str:
+    return str(int(value)) if isinstance(value, bool) else str(value)
+
+
+# --- The program takes the place of this process ---
+
+
+def replace_process(command: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Become the program, with the same process id; return the exit code only if that fails.
+
+    Signals that Python ignores are set back to what they were: `yes | head` relies on SIGPIPE. Files that
+    this process opened are closed by the system, as Python marks them so.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    for name in ("SIGPIPE", "SIGXFSZ"):
+        signal.signal(getattr(signal, name), signal.SIG_DFL)
+    try:
+        _become(command, environment)
+    except OSError as error:
+        return _not_run(command[0], error)
+
+
+def _become(command: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
+    if not command[0]:
+        raise FileNotFoundError
+    os.execvpe(command[0], list(command), environment)  # noqa: S606  # no shell, on purpose
+
+
+def _not_run(program: str, error: OSError) -> Exit:
+    """Say why the program does not run, and return what shells return."""
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        complain(f"{program or repr(program)}: command not found")
+        return Exit.NOT_THERE
+    complain(f"{program}: cannot be run: {(error.strerror or type(error).__name__).lower()}")
+    return Exit.NOT_EXECUTABLE
+
+
+# --- The program is a child ---
+
+
+def supervise(command: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Run the program as a child, pass signals on to it, and return its exit code, or 128 and a signal's number."""
+    with _passing_on() as child:
+        try:
+            if not command[0]:
+                raise FileNotFoundError
+            program = shutil.which(command[0], path=environment.get("PATH")) or command[0]  # .cmd and .bat too
+            started = subprocess.Popen([program, *command[1:]], env=environment, close_fds=False)  # noqa: S603
+        except OSError as error:
+            return _not_run(command[0], error)
+        child.follow(started)
+        code = started.wait()
+    return code if code >= 0 else 128 - code
+
+
+class _Child:
+    """The process that signals are passed on to; those that come before it is there wait for it."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[Any] | None = None
+        self._early: list[int] = []
+
+    def follow(self, process: subprocess.Popen[Any]) -> None:
+        self._process = process
+        while self._early:
+            process.send_signal(self._early.pop(0))
+
+    def pass_on(self, number: int, frame: FrameType | None) -> None:
+        if self._process is None:
+            self._early.append(number)
+        else:
+            self._process.send_signal(number)
+
+    def outlive(self, number: int, frame: FrameType | None) -> None:
+        """Do nothing: the child has it from the terminal, and decides."""
+
+
+@contextlib.contextmanager
+def _passing_on() -> Generator[_Child, None, None]:
+    child = _Child()
+    before = {
+        number: signal.signal(number, handler)
+        for names, handler in ((_PASSED_ON, child.pass_on), (_SHARED, child.outlive))
+        for number in (getattr(signal, name, None) for name in names)
+        if number is not None
+    }
+    try:
+        yield child
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,71 @@
+"""What commands print: tables where there is a terminal, one fact a line where there is none, or JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from rich.console import Console
+    from rich.table import Table
+
+__all__ = ["complain", "console", "on_terminal", "printable", "say_facts", "say_json", "table"]
+
+
+def on_terminal() -> bool:
+    """Whether a person looks: standard output is a terminal, or `FORCE_COLOR` says to treat it as one."""
+    return bool(os.environ.get("FORCE_COLOR")) or sys.stdout.isatty()
+
+
+def printable(text: str) -> str:
+    """Return the text without what would move a cursor, as a server's answer or a file's name may try to."""
+    return "".join(each if each.isprintable() or each == "\n" else "\N{REPLACEMENT CHARACTER}" for each in text)
+
+
+def complain(message: str) -> None:
+    """Say on standard error what went wrong."""
+    print(f"vectorshift: {printable(message)}", file=sys.stderr)
+
+
+def say_json(data: object) -> None:
+    """Print JSON, in ASCII, on standard output."""
+    sys.stdout.write(json.dumps(data, indent=2) + "\n")
+
+
+def say_facts(facts: Mapping[str, object]) -> None:
+    """Print `name: value` lines of any length; what is None or empty is left out."""
+    for name, value in facts.items():
+        if value is not None and value != "":
+            sys.stdout.write(f"{name}: {_plain(value)}\n")
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    return " ".join(printable(str(value)).split())
+
+
+def console() -> Console:
+    """Return a console for a terminal. Texts are taken as they stand: nothing in them is markup."""
+    from rich.console import Console
+
+    return Console(force_terminal=True, markup=False, highlight=False, emoji=False)
+
+
+def table(headings: Iterable[str]) -> Table:
+    """Return an empty table without frames, whose last column takes what width there is."""
+    from rich import box
+    from rich.table import Table
+
+    empty = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+    *narrow, last = headings
+    for heading in narrow:
+        empty.add_column(heading, no_wrap=True)
+    empty.add_column(last, overflow="fold")
+    return empty

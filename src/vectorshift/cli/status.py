@@ -1,0 +1,118 @@
+"""`auth status`: which key a call would use, and why that one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import vectorshift
+from vectorshift.cli.exits import Exit, exit_of
+from vectorshift.cli.screen import console, on_terminal, printable, say_facts, say_json, table
+from vectorshift.errors import VectorshiftError
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from vectorshift.report import Report, SourceReport
+
+__all__ = ["show_status"]
+
+_STYLES = {"found": "green", "not found": "", "not configured": "dim", "not asked": "dim"}
+_FACTS = ("outcome", "configured", "source", "version", "fingerprint", "reason", "expires_in", "seconds")
+
+
+def show_status(probe: bool | None, as_json: bool) -> Exit:
+    """Print the report of `explain`, and return whether a call would get a key.
+
+    Args:
+        probe: None asks what a call would ask, until one answers; True asks every store; False contacts none.
+        as_json: whether to print JSON.
+    """
+    report, end = _examined(probe)
+    if as_json:
+        say_json({"status": _word(end), **report.to_dict()})
+    elif on_terminal():
+        _draw(report, end)
+    else:
+        _list(report, end)
+    return end
+
+
+def _examined(probe: bool | None) -> tuple[Report, Exit]:
+    """Look the key up as a call does, so that the process knows what a call would have come to know, and report."""
+    if probe is None:
+        end = _looked_up()
+        return replace(vectorshift.explain(), probed=True), end
+    report = vectorshift.explain(probe=probe)
+    return report, Exit.UNKNOWN if report.outcome == "unknown" else _looked_up()
+
+
+def _looked_up() -> Exit:
+    try:
+        vectorshift.get_credential()
+    except VectorshiftError as error:
+        return exit_of(error)
+    return Exit.GOOD
+
+
+def _word(end: Exit) -> str:
+    return "found" if end is Exit.GOOD else end.word  # whether the key is good, nobody has asked
+
+
+# --- Without a terminal ---
+
+
+def _list(report: Report, end: Exit) -> None:
+    say_facts(
+        {
+            "status": _word(end),
+            "verdict": report.verdict,
+            "winner": None if report.winner is None else report.winner.provider,
+            "base_url": report.base_url,
+            "probed": report.probed,
+            **{
+                f"{printable(source.provider)}.{name}": getattr(source, name)
+                for source in report.sources
+                for name in _FACTS
+            },
+        }
+    )
+
+
+# --- On a terminal ---
+
+
+def _draw(report: Report, end: Exit) -> None:
+    from rich.text import Text
+
+    screen = console()
+    style = {Exit.GOOD: "bold green", Exit.UNKNOWN: "bold yellow"}.get(end, "bold red")
+    screen.print(Text(printable(report.verdict), style))
+    if report.sources:
+        rows = table(("  provider", "outcome", "source"))
+        for source in report.sources:
+            style = "bold green" if source.wins else _STYLES.get(source.outcome, "bold red")
+            provider = f"{'>' if source.wins else ' '} {printable(source.provider)}"
+            rows.add_row(Text(provider, style), Text(source.outcome, style), _about(source))
+        screen.print()
+        screen.print(rows)
+        screen.print()
+    if report.base_url:
+        screen.print(Text(f"Keys are sent to {printable(report.base_url)}.", "dim"))
+    if not report.probed or any(source.configured and source.outcome == "not asked" for source in report.sources):
+        screen.print(Text("To ask the other sources too: vectorshift auth status --probe", "dim"))
+
+
+def _about(source: SourceReport) -> Text:
+    """Return what the last column says.
+
+    The times of a cache are no news in a process that has just begun, nor are those of a source that is no store.
+    """
+    from rich.text import Text
+
+    cached = source.age is not None or source.next_refresh is not None
+    told = printable(str(replace(source, age=None, next_refresh=None, seconds=source.seconds if cached else None)))
+    about = Text(told, "dim" if _STYLES.get(source.outcome) == "dim" else "")
+    if source.wins:
+        about.stylize("bold green", 0, len(told.partition("\n")[0]))
+    return about

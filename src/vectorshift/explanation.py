@@ -1,0 +1,140 @@
+"""`explain`: asks each provider what it knows, without contact unless told to, and says which key is in use."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from vectorshift.cache import CachingProvider
+from vectorshift.chain import ProviderChain
+from vectorshift.context import AMBIENT, AmbientProvider
+from vectorshift.errors import CredentialError, VectorshiftError
+from vectorshift.findings import Seen, ending, judged
+from vectorshift.flight import arun_blocking
+from vectorshift.freshness import Verdict, decide
+from vectorshift.providers.answering import PLAIN_ASK, Answer, AnsweringProvider, Ask
+from vectorshift.report import Report
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from vectorshift.client import AsyncVectorShift, VectorShift
+
+__all__ = ["aexplain", "explain"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Subject:
+    """What a report is about."""
+
+    provider: AnsweringProvider
+    scope: str
+    base_url: str
+
+
+def explain(*, probe: bool = False, client: VectorShift | AsyncVectorShift | None = None) -> Report:
+    """Say which key a call would use now, and why that one. Prints as a table; never shows a key.
+
+    Sources that are read on every call are read. Stores are contacted only if asked to: else the report has what is
+    known of them. It does not raise for what it finds; what is wrong stands in the report. Thread-safe; may block.
+
+    Args:
+        probe: whether to ask every store now, also those that another source hides, and to call a callable.
+            A store that failed a moment ago is left alone until it may be asked again.
+        client: the client whose credentials are meant; by default those of a sync call that names none.
+    """
+    try:
+        subject = _subject(client or _configured(asynchronous=False))
+        steps = _steps(subject, probe)
+        provider, ask = next(steps)
+        while True:
+            provider, ask = steps.send(provider.lookup(ask))
+    except StopIteration as end:
+        return _report_of(end)
+    except VectorshiftError as error:
+        return _no_chain(error, probe)
+
+
+async def aexplain(*, probe: bool = False, client: VectorShift | AsyncVectorShift | None = None) -> Report:
+    """Say which key an async call would use now, without blocking the event loop. Arguments are those of `explain`."""
+    try:
+        subject = await arun_blocking(lambda: _subject(client or _configured(asynchronous=True)))
+        steps = _steps(subject, probe)
+        provider, ask = next(steps)
+        while True:
+            answer = await provider.alookup(ask)
+            provider, ask = steps.send(answer)
+    except StopIteration as end:
+        return _report_of(end)
+    except VectorshiftError as error:
+        return _no_chain(error, probe)
+
+
+def _report_of(end: StopIteration) -> Report:
+    report: Report = end.value
+    return report
+
+
+def _no_chain(error: VectorshiftError, probe: bool) -> Report:
+    return Report(verdict=f"No key can be had: {error}", outcome="failed", probed=probe)
+
+
+def _configured(*, asynchronous: bool) -> VectorShift | AsyncVectorShift | None:
+    """Return the client that `configure` was given; nobody has called it before its module was imported."""
+    ambient = sys.modules.get("vectorshift.ambient")
+    return None if ambient is None else ambient.configured_client(asynchronous=asynchronous)
+
+
+def _subject(client: VectorShift | AsyncVectorShift | None) -> _Subject:
+    provider = AMBIENT if client is None else client.auth.provider
+    scope = provider.scope if isinstance(provider, AmbientProvider) else "client"
+    base_url = AMBIENT.settings.base_url if client is None else client.base_url
+    return _Subject(provider=provider.resolved(), scope=scope, base_url=base_url)
+
+
+# --- What each provider says: one generator, two thin shells ---
+
+
+def _steps(subject: _Subject, probe: bool) -> Generator[tuple[AnsweringProvider, Ask], Answer, Report]:
+    """Yield whom to ask what; return the report."""
+    seen: list[Seen] = []
+    for provider in _leaves(subject.provider):
+        if not _is_asked(provider, probe):
+            seen.append(Seen(provider=provider, answer=_known(provider)))
+            continue
+        began = monotonic()
+        answer = yield provider, Ask(anew=True)
+        seen.append(Seen(provider=provider, answer=answer, seconds=monotonic() - began))
+    end = ending(subject.provider, iter(seen))
+    hint = ""
+    if end.is_nothing and isinstance(subject.provider, ProviderChain) and subject.provider.neighbours:
+        near = yield subject.provider.neighbours, PLAIN_ASK
+        hint = near.message if isinstance(near, CredentialError) else ""
+    return judged(seen, end, hint, base_url=subject.base_url, scope=subject.scope, probed=probe)
+
+
+def _leaves(provider: AnsweringProvider) -> Iterator[AnsweringProvider]:
+    """Yield the providers of a chain in order, those of nested chains in their place."""
+    if not isinstance(provider, ProviderChain):
+        yield provider
+        return
+    for member in provider.providers:
+        yield from _leaves(member)
+
+
+def _is_asked(provider: AnsweringProvider, probe: bool) -> bool:
+    """Whether to ask now: a store and a callable of the user's are contacted only if that is wished."""
+    return probe or not (isinstance(provider, CachingProvider) or provider.changes_silently)
+
+
+def _known(provider: AnsweringProvider) -> Answer | None:
+    """Return what a call would get without a contact, or None if it would have to wait for one."""
+    if not isinstance(provider, CachingProvider):
+        return None
+    state, now = provider.known()
+    verdict = decide(state, now)
+    if verdict is Verdict.WAIT:
+        return None
+    return state.failure if verdict is Verdict.FAIL else state.credential

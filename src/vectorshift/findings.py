@@ -1,0 +1,206 @@
+"""What the answers of a chain's providers mean together: which source a call would use, and what to say of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from time import time
+from typing import TYPE_CHECKING
+
+from vectorshift.attempts import WHAT_TO_DO, must_not_miss, outcome_of, stops
+from vectorshift.cache import CachingProvider
+from vectorshift.chain import ProviderChain
+from vectorshift.credentials import Credential
+from vectorshift.errors import CredentialError, CredentialNotFoundError
+from vectorshift.freshness import passed
+from vectorshift.report import Report, SourceReport
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from vectorshift.credentials import Secret
+    from vectorshift.providers.answering import Answer, AnsweringProvider
+
+__all__ = ["Ending", "Seen", "ending", "judged"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Seen:
+    """What one provider said: an answer, or None if a call would have to ask it."""
+
+    provider: AnsweringProvider
+    answer: Answer | None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What a chain comes to: an answer, or None if that takes a contact, and the source it comes from."""
+
+    answer: Answer | None
+    by: Seen | None = None
+    passed_over: bool = False
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether no source has a key and none has failed."""
+        return isinstance(self.answer, CredentialNotFoundError)
+
+
+def ending(provider: AnsweringProvider, seen: Iterator[Seen]) -> Ending:
+    """Return what a call to this provider would come to, by the rules of `ProviderChain`.
+
+    Args:
+        provider: a chain, whose members may be chains, or another provider.
+        seen: what its members have said, in order, those of nested chains in their place.
+    """
+    if not isinstance(provider, ProviderChain):
+        each = next(seen)
+        if each.answer is None and not provider.describe().configured:
+            return Ending(CredentialNotFoundError(f"{provider.name} is not configured."), each)
+        return Ending(each.answer, each)
+    members = [(member, ending(member, seen)) for member in provider.providers]
+    passed_over: Ending | None = None
+    for member, end in members:
+        if not isinstance(end.answer, CredentialError):
+            return end
+        if stops(member, end.answer):
+            return replace(end, answer=must_not_miss(member, end.answer)) if end.is_nothing else end
+        if not end.is_nothing:
+            passed_over = passed_over or replace(end, passed_over=True)
+    return passed_over or Ending(CredentialNotFoundError("No source has a key."))
+
+
+def judged(seen: list[Seen], end: Ending, hint: str, *, base_url: str | None, scope: str, probed: bool) -> Report:
+    """Return the report: the verdict, and each source with what there is to say of it."""
+    sources = [_source(each) for each in seen]
+    at = len(seen) if end.by is None or end.is_nothing or end.passed_over else seen.index(end.by)
+    of = sources[seen.index(end.by)] if end.by is not None else None
+    outcome, verdict, why = _verdict(end, of, hint)
+    if outcome == "found":
+        sources[at] = replace(sources[at], wins=True)
+    below = [_below(source, why) for source in sources[at + 1 :]]
+    secrets = _secrets(seen)
+    return Report(
+        verdict=_clean(verdict, secrets),
+        outcome=outcome,
+        sources=tuple(_cleaned(source, secrets) for source in (*sources[: at + 1], *below)),
+        base_url=base_url,
+        scope=scope,
+        probed=probed,
+    )
+
+
+def _verdict(end: Ending, of: SourceReport | None, hint: str) -> tuple[str, str, str]:
+    """Return the outcome, the verdict, and why the sources below are not used."""
+    if end.is_nothing:
+        return "none", f"No source has a key. {WHAT_TO_DO} {hint}".rstrip(), ""
+    if of is None:  # a chain without members that must not be empty
+        return "failed", f"No key can be had: {end.answer}", ""
+    if isinstance(end.answer, Credential):
+        return "found", f"A call uses {of.place}.", f"{of.provider} comes first"
+    if end.answer is None:
+        return "unknown", f"Not known yet: a call would first ask {of.source}.", f"{of.provider} is asked first"
+    if end.passed_over:
+        return "failed", f"No key can be had: {of.provider} failed, and no other source has a key.", ""
+    what = f"{of.provider} is empty" if of.outcome.startswith("not ") else f"{of.provider} failed"
+    verdict = f"No key can be had: {what}, and no other source is asked in its place."
+    return "failed", verdict, f"{what}, and nothing takes its place"
+
+
+def _below(source: SourceReport, why: str) -> SourceReport:
+    """Say of a source that is configured why it is not asked, or not used."""
+    if not source.configured or source.outcome == "not found":
+        return source
+    kept = f"{source.reason}\n" if source.reason else ""
+    return replace(source, reason=f"{kept}Not used: {why}.")
+
+
+# --- One source ---
+
+
+def _source(seen: Seen) -> SourceReport:
+    provider, answer = seen.provider, seen.answer
+    described = provider.describe()
+    about = SourceReport(
+        provider=provider.name,
+        source=described.source,
+        outcome="not asked",
+        configured=described.configured,
+        reason=described.detail,
+        seconds=seen.seconds,
+        on_error=provider.on_error,
+        on_missing=provider.on_missing,
+    )
+    now = time()
+    if isinstance(provider, CachingProvider):
+        about, now = _with_cache(about, provider), provider.known()[1][0]
+    if isinstance(answer, Credential):
+        return _with_credential(about, answer, now)
+    if answer is None:
+        return about if about.configured else replace(about, outcome="not configured")
+    outcome = outcome_of(provider, answer)
+    return replace(about, outcome=outcome, reason=about.reason if outcome == "not configured" else answer.message)
+
+
+def _with_credential(about: SourceReport, credential: Credential, now: float) -> SourceReport:
+    expires = credential.expires_at
+    return replace(
+        about,
+        outcome="found",
+        source=credential.source,
+        fingerprint=credential.fingerprint,
+        version=credential.version,
+        expires_in=None if expires is None else max(0.0, expires.timestamp() - now),
+    )
+
+
+def _with_cache(about: SourceReport, provider: CachingProvider) -> SourceReport:
+    """Add what the cache knows: age, next refresh, and what is wrong with the key or the store."""
+    state, now = provider.known()
+    credential, failure = state.credential, state.failure
+    stale = credential is not None and passed(state.fresh_until, now)
+    due = state.retry_at if stale or credential is None else max(state.fresh_until, state.retry_at)
+    words = [about.reason]
+    if failure is not None:
+        before = "Its store cannot be read" if credential is not None else "When it was last asked"
+        words = [f"{before}: {failure.message}"]
+    if state.refused_at is not None or state.refusals:
+        words.append(f"The API refuses {'this key' if credential is None else credential.fingerprint}.")
+    return replace(
+        about,
+        age=None if credential is None else now[0] - credential.obtained_at.timestamp(),
+        next_refresh=None
+        if credential is None and failure is None
+        else max(0.0, min(due[0] - now[0], due[1] - now[1])),
+        stale=stale,
+        reason="\n".join(filter(None, words)),
+    )
+
+
+# --- No secret in it: what an author's provider says of itself passes through here ---
+
+
+def _secrets(seen: list[Seen]) -> list[Secret]:
+    """Return the keys that were found, the longest first: one may begin with another."""
+    cached = [each.provider.known()[0].credential for each in seen if isinstance(each.provider, CachingProvider)]
+    found = [each.answer for each in seen] + cached
+    secrets = {each.secret for each in found if isinstance(each, Credential)}
+    return sorted(secrets, key=lambda secret: -len(secret.reveal()))
+
+
+def _cleaned(source: SourceReport, secrets: Iterable[Secret]) -> SourceReport:
+    return replace(
+        source,
+        provider=_clean(source.provider, secrets),
+        source=_clean(source.source, secrets),
+        reason=_clean(source.reason, secrets),
+        version=None if source.version is None else _clean(source.version, secrets),
+    )
+
+
+def _clean(text: object, secrets: Iterable[Secret]) -> str:
+    """Return the text without a key and without control characters. An author may have given no text at all."""
+    clean = "" if text is None else str(text)
+    for secret in secrets:
+        clean = clean.replace(secret.reveal(), secret.fingerprint)
+    return "".join(each if each.isprintable() or each == "\n" else "\N{REPLACEMENT CHARACTER}" for each in clean)

@@ -1,0 +1,162 @@
+"""The program as a whole: what it imports, and what becomes of what goes wrong."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.cli.program import PROGRAM, environment, piped, started
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from vectorshift.testing import FakeVectorShift
+
+posix = pytest.mark.skipif(os.name != "posix", reason="signals and pipes")
+
+BLOCKED = """
+import sys
+from importlib.abc import MetaPathFinder
+
+class Blocker(MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == {missing!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Blocker())
+sys.argv[1:] = {arguments!r}
+from vectorshift.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize("missing", ["typer", "rich"])
+@pytest.mark.parametrize("arguments", [["auth", "status"], ["exec", "true"], []], ids=str)
+def test_without_the_extra_it_says_what_to_install_and_does_not_say_refused(missing: str, arguments: list[str]) -> None:
+    code = BLOCKED.format(missing=missing, arguments=arguments)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, env=environment())
+    assert done.returncode == 3
+    assert done.stderr == "The command line needs an extra: pip install 'vectorshift[cli]'\n"
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["auth", "status"], ["auth", "status", "--json"]], ids=" ".join)
+def test_with_a_key_in_the_environment_no_store_library_is_imported(
+    arguments: list[str], in_vault: dict[str, str], in_aws: dict[str, str]
+) -> None:
+    code = (
+        "import sys; from vectorshift.cli.app import run\n"
+        f"assert run({arguments!r}) == 0\n"
+        "heavy = {'hvac', 'requests', 'boto3', 'botocore', 'moto', 'starlette', 'uvicorn', 'httpx'}\n"
+        "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=environment(VECTORSHIFT_API_KEY="vs-mine", **in_vault, **in_aws),
+    )
+    assert done.stderr == "[]\n"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["bogus"], ["--bogus"], ["auth", "chekc"], ["auth", "check", "--bogus"]], ids=str
+)
+def test_wrong_usage_is_64_so_that_it_is_not_taken_for_a_missing_key(arguments: list[str]) -> None:
+    done = piped(*arguments)
+    assert done.returncode == 64
+    assert done.stdout == ""
+    assert "Usage: vectorshift" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [[], ["auth"], ["providers"]], ids=str)
+def test_without_a_command_it_shows_what_there_is(arguments: list[str]) -> None:
+    done = piped(*arguments)
+    assert "Usage: vectorshift" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("command", [["--help"], ["auth", "check", "--help"], ["exec", "--help"]], ids=" ".join)
+def test_help_is_help(command: list[str]) -> None:
+    done = piped(*command)
+    assert done.returncode == 0
+    assert done.stdout.startswith("Usage: vectorshift")
+
+
+def test_what_nobody_foresaw_is_one_line_without_a_value(tmp_path: Path) -> None:
+    code = (
+        "import sys, vectorshift.cli.app as cli\n"
+        "@cli.app.command('broken')\n"
+        "def broken():\n    key = 'vs-in-a-local'\n    raise LookupError('vs-in-a-message')\n"
+        "sys.exit(cli.run(['broken']))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, env=environment())
+    assert done.returncode == 70
+    assert done.stderr.startswith("vectorshift: unexpected LookupError at <string>:5.")
+    assert "vs-in-a" not in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@posix
+@pytest.mark.parametrize("arguments", [["auth", "status"], ["providers", "list", "--json"], ["--help"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "variables",
+    [{}, {"PYTHONUNBUFFERED": "1"}, {"FORCE_COLOR": "1", "TERM": "xterm"}],
+    ids=["plain", "unbuffered", "rich"],
+)
+def test_a_pipe_that_nobody_reads_ends_it_quietly(arguments: list[str], variables: dict[str, str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run(
+            [*PROGRAM, *arguments], stdout=writing, stderr=subprocess.PIPE, timeout=60, env=environment(**variables)
+        )
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+@posix
+def test_a_closed_standard_output_is_no_error() -> None:
+    command = 'exec "$@" >&-'
+    done = subprocess.run(
+        ["sh", "-c", command, "sh", *PROGRAM, "auth", "status"],
+        capture_output=True,
+        timeout=60,
+        env=environment(VECTORSHIFT_API_KEY="vs-mine"),
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@posix
+def test_ctrl_c_ends_it_quietly_with_130(api: FakeVectorShift) -> None:
+    api.latency = 60
+    variables = {"VECTORSHIFT_BASE_URL": api.base_url, "VECTORSHIFT_API_KEY": "vs-mine"}
+    with started(*PROGRAM, "auth", "check", **variables) as process:
+        give_up = time.monotonic() + 30
+        while not api.in_flight and time.monotonic() < give_up:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=30)
+    assert (process.returncode, output, errors) == (130, "", "")
+
+
+@pytest.mark.parametrize("variables", [{}, {"FORCE_COLOR": "1", "TERM": "xterm"}], ids=["plain", "rich"])
+def test_standard_output_that_cannot_show_a_character_shows_another(tmp_path: Path, variables: dict[str, str]) -> None:
+    folder = tmp_path / "ключ"
+    folder.mkdir()
+    done = subprocess.run(
+        [*PROGRAM, "auth", "status"],
+        capture_output=True,
+        timeout=60,
+        cwd=folder,
+        env=environment(PYTHONIOENCODING="ascii", PYTHONUTF8="0", **variables),
+    )
+    assert done.returncode == 2
+    assert b"????" in done.stdout
+    assert done.stderr == b""

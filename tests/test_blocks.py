@@ -1,0 +1,243 @@
+"""Where a `using` block is seen: in tasks, threads, executors and generators, and by none of their siblings."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextvars
+import gc
+import threading
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+from tests.organisations import aseen, seen
+
+import vectorshift
+from vectorshift import using
+from vectorshift.context import AMBIENT
+from vectorshift.testing import FakeVectorShift
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeVectorShift]:
+    """The API that the environment names, where the process itself has the key of `process`."""
+    with FakeVectorShift() as running:
+        monkeypatch.setenv("VECTORSHIFT_BASE_URL", running.base_url)
+        monkeypatch.setenv("VECTORSHIFT_API_KEY", running.create_key(org="process"))
+        vectorshift.reset()
+        yield running
+        vectorshift.reset()
+    gc.collect()
+
+
+def test_blocks_of_tasks_do_not_leak_to_their_siblings_or_their_parent(api: FakeVectorShift) -> None:
+    async def child(name: str, turns: int) -> list[str]:
+        found: list[str] = []
+        for turn in range(turns):
+            with using(api.create_key(org=f"{name}-{turn}")):
+                found.append(await aseen())
+                await asyncio.sleep(0)
+                found.append(await aseen())
+        return found
+
+    async def main() -> None:
+        with using(api.create_key(org="parent")):
+            children = [asyncio.create_task(child(f"task{number}", 3)) for number in range(20)]
+            assert await aseen() == "parent"
+            for number, found in enumerate(await asyncio.gather(*children)):
+                assert found == [f"task{number}-{turn}" for turn in range(3) for _ in range(2)]
+            assert await aseen() == "parent"
+        await vectorshift.aclose()
+
+    asyncio.run(main())
+
+
+def test_a_task_keeps_the_block_that_it_was_started_in_when_that_has_ended(api: FakeVectorShift) -> None:
+    async def main() -> None:
+        begun = asyncio.Event()
+
+        async def late() -> str:
+            await begun.wait()
+            return await aseen()
+
+        with using(api.create_key(org="block")):
+            task = asyncio.create_task(late())
+        begun.set()
+        assert (await aseen(), await task) == ("process", "block")
+        await vectorshift.aclose()
+
+    asyncio.run(main())
+
+
+def test_threads_and_executors_see_the_process_unless_the_context_is_copied(api: FakeVectorShift) -> None:
+    with using(api.create_key(org="block")), concurrent.futures.ThreadPoolExecutor(1) as pool:
+        copied = contextvars.copy_context()
+        assert pool.submit(seen).result() == "process"
+        assert pool.submit(copied.run, seen).result() == "block"
+        assert pool.submit(seen).result() == "process"
+    assert copied.run(seen) == "block"
+    assert seen() == "process"
+
+
+def test_event_loops_hand_the_block_to_to_thread_and_not_to_run_in_executor(api: FakeVectorShift) -> None:
+    async def main() -> list[str]:
+        with using(api.create_key(org="block")):
+            loop, copied = asyncio.get_running_loop(), contextvars.copy_context()
+            return [
+                await asyncio.to_thread(seen),
+                await loop.run_in_executor(None, seen),
+                await loop.run_in_executor(None, copied.run, seen),
+            ]
+
+    assert asyncio.run(main()) == ["block", "process", "block"]
+
+
+def test_blocks_in_threads_at_once_do_not_leak_to_one_another(api: FakeVectorShift) -> None:
+    together = threading.Barrier(16)
+
+    def tenant(number: int) -> list[str]:
+        found: list[str] = []
+        for turn in range(5):
+            with using(api.create_key(org=f"thread{number}-{turn}")):
+                together.wait(30)
+                found.append(seen())
+        return found
+
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        for number, found in enumerate(pool.map(tenant, range(16))):
+            assert found == [f"thread{number}-{turn}" for turn in range(5)]
+    assert seen() == "process"
+
+
+def test_what_a_generator_asks_is_asked_as_whoever_advances_it(api: FakeVectorShift) -> None:
+    def pages() -> Iterator[str]:
+        for _ in range(3):
+            yield seen()
+
+    begun = pages()
+    with using(api.create_key(org="block")):
+        assert next(begun) == "block"
+    assert next(begun) == "process"
+    with using(api.create_key(org="another")):
+        assert next(begun) == "another"
+
+
+def test_a_block_in_a_generator_is_seen_by_whoever_advances_it_until_it_is_left(api: FakeVectorShift) -> None:
+    """So it is with every context variable (PEP 568 was not accepted); docs/clients.md says it."""
+
+    def pages() -> Iterator[str]:
+        with using(api.create_key(org="block")):
+            yield seen()
+
+    begun = pages()
+    assert next(begun) == "block"
+    assert seen() == "block"
+    assert list(begun) == []
+    assert seen() == "process"
+
+
+def test_a_block_in_an_async_generator_stays_in_the_task_that_advances_it(api: FakeVectorShift) -> None:
+    async def pages(name: str) -> AsyncIterator[str]:
+        with using(api.create_key(org=name)):
+            for _ in range(3):
+                yield await aseen()
+                await asyncio.sleep(0)
+
+    async def read(name: str) -> list[str]:
+        return [page async for page in pages(name)]
+
+    async def main() -> None:
+        found = await asyncio.gather(*(read(f"org{number}") for number in range(10)))
+        assert found == [[f"org{number}"] * 3 for number in range(10)]
+        assert await aseen() == "process"
+        await vectorshift.aclose()
+
+    asyncio.run(main())
+
+
+def test_one_block_object_may_be_entered_by_many_tasks_and_threads(api: FakeVectorShift) -> None:
+    block, together = using(api.create_key(org="block")), threading.Barrier(8)
+
+    def thread(_: int) -> tuple[str, str]:
+        with block:
+            together.wait(30)
+            inside = seen()
+            together.wait(30)
+        return inside, seen()
+
+    async def task(turns: int) -> tuple[str, str]:
+        with block:
+            for _ in range(turns):  # they leave in another order than they came
+                await asyncio.sleep(0)
+            inside = await aseen()
+        return inside, await aseen()
+
+    async def main() -> list[tuple[str, str]]:
+        found = await asyncio.gather(*map(task, (9, 1, 5, 3)))
+        await vectorshift.aclose()
+        return found
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(thread, range(8))) == {("block", "process")}
+    assert set(asyncio.run(main())) == {("block", "process")}
+
+
+def test_blocks_that_end_in_another_order_than_they_began_leave_nothing_behind(api: FakeVectorShift) -> None:
+    def page(name: str) -> Iterator[str]:
+        with using(api.create_key(org=name)):
+            yield seen()
+
+    first, second = page("first"), page("second")
+    assert (next(first), next(second)) == ("first", "second")
+    assert list(first) == []
+    assert seen() == "second"
+    assert list(second) == []
+    assert seen() == "process"
+
+
+def test_any_number_of_blocks_may_stand_in_the_one_that_ends_first() -> None:
+    outer, inner = using("vs-outer"), using("vs-inner")
+    outer.__enter__()
+    for _ in range(2_000):
+        inner.__enter__()
+    outer.__exit__()
+    for _ in range(2_000):
+        assert AMBIENT.scope == "using"
+        assert vectorshift.get_credential().secret.reveal() == "vs-inner"
+        inner.__exit__()
+    assert AMBIENT.scope == "process"
+
+
+def test_a_block_of_the_credentials_in_force_keeps_those(api: FakeVectorShift) -> None:
+    with using(api.create_key(org="block")):
+        again = using(AMBIENT)
+    with again:
+        assert seen() == "block"
+    assert seen() == "process"
+
+
+def test_a_block_that_ends_in_another_context_says_that_it_may_not_have_been_seen(api: FakeVectorShift) -> None:
+    block = using(api.create_key(org="block"))
+    contextvars.copy_context().run(block.__enter__)
+    assert seen() == "process"
+    with pytest.raises(RuntimeError, match="another task or thread"):
+        block.__exit__()
+
+
+@pytest.mark.anyio
+async def test_a_block_is_seen_in_the_threads_and_nurseries_of_both_kinds_of_event_loop(api: FakeVectorShift) -> None:
+    found: list[str] = []
+
+    async def task() -> None:
+        found.append(await aseen())
+
+    async with anyio.create_task_group() as tasks:
+        with using(api.create_key(org="block")):
+            found.append(await anyio.to_thread.run_sync(seen))
+            tasks.start_soon(task)
+    assert found == ["block", "block"]
+    await vectorshift.aclose()

@@ -1,0 +1,198 @@
+"""What a wrong setting says: the variable that is set, and never what may be a secret in it."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vectorshift import ProviderChain, Settings
+from vectorshift.errors import CredentialConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+MARK = "3f9c2e71d8a04b56"
+
+
+def flaw(environ: dict[str, str]) -> str:
+    with pytest.raises(CredentialConfigurationError) as caught:
+        ProviderChain.from_settings(Settings.load(environ))
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["VAULT_SKIP_VERIFY", "VECTORSHIFT_VAULT_SKIP_VERIFY"])
+def test_of_a_setting_with_a_fall_back_the_variable_that_is_set_is_named(name: str) -> None:
+    assert flaw({name: MARK}).startswith(f"A setting is wrong. {name}: should be a valid boolean")
+
+
+# --- VECTORSHIFT_PROVIDERS ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        (",", "VECTORSHIFT_PROVIDERS: should name at least one provider, or be unset."),
+        (" , ,, ", "VECTORSHIFT_PROVIDERS: should name at least one provider, or be unset."),
+        ("valt", "VECTORSHIFT_PROVIDERS names 'valt', which there is not. Did you mean vault?"),
+        ("ENV", "VECTORSHIFT_PROVIDERS names 'ENV', which there is not. Did you mean env?"),
+        ("env;vault", "which there is not."),
+        ("zzz", "There are: default, explicit, env, dotenv, vault, aws, login."),
+        ("vault,env,vault", "VECTORSHIFT_PROVIDERS names 'vault' twice."),
+        ("env,default", "names 'env' twice. 'default' stands for explicit, env, dotenv, vault, aws."),
+        ("default,default", "twice"),
+        (f"vs-{MARK}-{MARK}", "VECTORSHIFT_PROVIDERS names a provider, which there is not."),
+    ],
+)
+def test_a_list_of_providers_that_cannot_be_says_why(names: str, says: str) -> None:
+    assert says in flaw({"VECTORSHIFT_PROVIDERS": names})
+    assert MARK not in flaw({"VECTORSHIFT_PROVIDERS": names})
+
+
+@pytest.mark.parametrize("blank", ["", "  "])
+def test_a_list_of_providers_that_is_set_to_nothing_is_the_default(blank: str) -> None:
+    assert Settings.load({"VECTORSHIFT_PROVIDERS": blank}).providers == ("default",)
+
+
+@pytest.mark.parametrize("names", ["explicit", "explicit,explicit"])
+def test_explicit_alone_is_a_chain(names: str) -> None:
+    chain = ProviderChain.from_settings(Settings.load({"VECTORSHIFT_PROVIDERS": names}))
+    assert [provider.name for provider in chain.providers] == ["explicit"]
+
+
+def test_the_name_of_a_built_in_provider_excuses_no_mistyped_variable(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        Settings.load({"VECTORSHIFT_PROVIDERS": "env, vault,my-safe", "VECTORSHIFT_VAULT_PTH": "x"})
+        Settings.load({"VECTORSHIFT_PROVIDERS": "env, vault,my-safe", "VECTORSHIFT_MY_SAFE_NAME": "x"})
+    assert [record.getMessage() for record in caplog.records] == [
+        "VECTORSHIFT_VAULT_PTH is no setting of vectorshift. Did you mean VECTORSHIFT_VAULT_PATH?"
+    ]
+
+
+# --- Files ----------------------------------------------------------------------------------------
+
+
+FILES = {
+    "VECTORSHIFT_API_KEY_FILE": "api_key_file",
+    "VECTORSHIFT_CREDENTIALS_DIRECTORY": "credentials_directory",
+    "CREDENTIALS_DIRECTORY": "credentials_directory",
+    "VECTORSHIFT_ENV_FILE": "env_file",
+    "VECTORSHIFT_VAULT_TOKEN_FILE": "vault_token_file",
+    "VECTORSHIFT_VAULT_SECRET_ID_FILE": "vault_secret_id_file",
+    "VECTORSHIFT_VAULT_JWT_FILE": "vault_jwt_file",
+}
+
+
+@pytest.mark.parametrize("variable", FILES)
+@pytest.mark.parametrize(
+    "key",
+    [
+        f"vs-live-{MARK}",
+        f"sk{MARK}+{MARK}==",
+        "vs-3f9c2e71",
+        "vs_abcdefghijklmnopqrstuvw",
+        "vs_abcdefghijklmnopqrstuvw.xyz1",
+        f"eyJhbGciOiJSUzI1NiJ9.eyJ{MARK}.sig",
+        "hvs.CAESIJabcdefgh",
+    ],
+)
+def test_a_key_in_place_of_the_name_of_its_file_is_refused_and_not_shown(
+    variable: str, key: str, shown: Callable[[BaseException], str]
+) -> None:
+    with pytest.raises(CredentialConfigurationError, match=f"{variable}: should be the name of a file") as caught:
+        Settings.load({variable: key})
+    assert key not in shown(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "key",
+        "vectorshift_production_key",
+        f"./{MARK}vectorshift",
+        "/run/secrets/a1",
+        f"secrets\\{MARK}",
+        "Prod-2.key",
+        f"{MARK}.txt",
+    ],
+)
+def test_the_names_that_files_have_are_taken_and_shown(name: str) -> None:
+    for variable in FILES.keys() - {"VECTORSHIFT_ENV_FILE"}:
+        assert getattr(Settings.load({variable: name}), FILES[variable]) == name
+    assert f"VECTORSHIFT_ENV_FILE names {name}, which cannot be read" in flaw({"VECTORSHIFT_ENV_FILE": name})
+
+
+def test_what_is_there_is_no_key_whatever_its_name(tmp_path: Path) -> None:
+    (tmp_path / "ProdKey2026").write_text("VECTORSHIFT_TIMEOUT=5")
+    for variable, field in FILES.items():
+        assert getattr(Settings.load({variable: "ProdKey2026"}), field) == "ProdKey2026"
+
+
+@pytest.mark.parametrize(
+    "variable",
+    ["VECTORSHIFT_VAULT_ADDR", "VAULT_ADDR", "VECTORSHIFT_AWS_ENDPOINT_URL", "VECTORSHIFT_AWS_AGENT_URL"],
+)
+@pytest.mark.parametrize(
+    "url", [f"https://me:{MARK}@host:8200", f"https://{MARK}@host", f"me:{MARK}@host", f"https://me:a/{MARK}@host"]
+)
+def test_a_password_in_the_url_of_a_store_is_refused_and_not_shown(
+    variable: str, url: str, shown: Callable[[BaseException], str]
+) -> None:
+    with pytest.raises(CredentialConfigurationError, match=f"{variable}: should hold no user name and no") as caught:
+        Settings.load({variable: url})
+    assert MARK not in shown(caught.value)
+
+
+def test_a_blank_value_in_a_named_dotenv_file_counts_as_unset(tmp_path: Path) -> None:
+    (tmp_path / "named.env").write_text("VECTORSHIFT_TIMEOUT='  '\n")
+    assert Settings.load({"VECTORSHIFT_ENV_FILE": "named.env"}).timeout == 60.0
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+def test_a_pipe_as_the_named_dotenv_file_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert "not a plain file" in flaw({"VECTORSHIFT_ENV_FILE": str(tmp_path / "pipe")})
+
+
+def test_a_named_dotenv_file_that_no_file_can_be_is_an_error() -> None:
+    assert "no file can have this name" in flaw({"VECTORSHIFT_ENV_FILE": "./a\0b"})
+
+
+def test_a_blank_name_turns_the_dotenv_file_off() -> None:
+    assert Settings.load({"VECTORSHIFT_ENV_FILE": " "}).env_file == ""
+
+
+def test_systemds_variable_is_a_fall_back() -> None:
+    own, standard = "VECTORSHIFT_CREDENTIALS_DIRECTORY", "CREDENTIALS_DIRECTORY"
+    assert Settings.load({standard: "/run/a"}).credentials_directory == "/run/a"
+    assert Settings.load({standard: "/run/a", own: "/run/b"}).credentials_directory == "/run/b"
+    assert Settings().credentials_directory is None
+
+
+# --- Any text in any variable ---------------------------------------------------------------------
+
+PATHS = {"env_file"}  # a path that cannot be read is named, as a source is
+
+
+@given(
+    st.sampled_from(sorted(set(Settings.model_fields) - PATHS)),
+    st.tuples(st.text(max_size=30), st.text(max_size=30)).map(MARK.join),
+)
+def test_any_text_in_any_variable_is_taken_or_refused_with_the_variable_named_and_the_text_hidden(
+    shown: Callable[[BaseException], str], field: str, text: str
+) -> None:
+    name = f"VECTORSHIFT_{field.upper()}"
+    try:
+        settings = Settings.load({name: text})
+    except CredentialConfigurationError as error:
+        said, text_shown = str(error), shown(error)
+    else:
+        assert MARK in str(getattr(settings, field)) or field in {"vault_token", "vault_secret_id"}
+        return
+    assert f"{name}: " in said
+    assert MARK not in text_shown

@@ -1,0 +1,140 @@
+"""A refused key does not hide the store that holds the right one: what was not asked is told."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.fakes import Answer, Echo, Nothing, Received, Rotating, accepting
+
+import vectorshift
+from vectorshift import (
+    AsyncVectorShift,
+    AuthenticationError,
+    CredentialStoreUnavailableError,
+    Description,
+    EnvProvider,
+    Pipeline,
+    ProviderChain,
+    VectorShift,
+)
+from vectorshift.providers.unconfigured import UnconfiguredProvider
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.anyio
+
+KEY = "vs-of-last-year"
+
+
+class Store(Rotating):
+    """A store that is configured."""
+
+    def describe(self) -> Description:
+        return Description(configured=True, source=self._turns.source, locator=True)
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Echo]:
+    """An API that takes no key but `good`; another one stands in the environment."""
+    monkeypatch.setenv("VECTORSHIFT_API_KEY", KEY)
+    with Echo(accepting("good")) as running:
+        yield running
+
+
+@pytest.fixture(params=["sync", "async"])
+def colour(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+async def refused(colour: str, server: Echo, credentials: Any) -> str:
+    if colour == "sync":
+        with VectorShift(credentials, base_url=server.origin) as client, pytest.raises(AuthenticationError) as caught:
+            client.request("GET", "/x")
+        return str(caught.value)
+    async with AsyncVectorShift(credentials, base_url=server.origin) as aclient:
+        with pytest.raises(AuthenticationError) as acaught:
+            await aclient.request("GET", "/x")
+    return str(acaught.value)
+
+
+async def test_the_stores_below_the_refused_key_are_named_and_not_asked(colour: str, server: Echo) -> None:
+    vault, aws = Store("good", source="vault:x", remote=True), Store("good", source="aws:y", remote=True)
+    said = await refused(colour, server, ProviderChain([EnvProvider(), vault, aws]))
+    assert (
+        "Configured, but not asked, as env:VECTORSHIFT_API_KEY comes first: vault:x, aws:y. "
+        "If the key should come from there, take it out of env:VECTORSHIFT_API_KEY." in said
+    )
+    assert vault.asked == aws.asked == 0
+
+
+async def test_what_is_above_or_not_configured_is_not_named(colour: str, server: Echo) -> None:
+    empty = Nothing()
+    below = [UnconfiguredProvider("vault", "VECTORSHIFT_VAULT_PATH is not set"), Rotating("good")]
+    assert "not asked" not in await refused(colour, server, ProviderChain([empty, EnvProvider(), *below]))
+
+
+async def test_the_store_below_a_store_is_named_too(colour: str, server: Echo) -> None:
+    chain = ProviderChain([Store(KEY, source="vault:x"), Store("good", source="aws:y")])
+    assert "not asked, as vault:x comes first: aws:y." in await refused(colour, server, chain)
+
+
+async def test_the_stores_below_in_a_nested_chain_and_below_it_are_named(colour: str, server: Echo) -> None:
+    inner = ProviderChain([EnvProvider(), Store("good", source="vault:x")])
+    chain = ProviderChain([inner, Store("good", source="aws:y")])
+    assert "comes first: vault:x, aws:y." in await refused(colour, server, chain)
+
+
+async def test_a_store_that_answers_once_the_refused_key_is_gone_is_not_called_unasked(
+    colour: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answers(request: Received) -> Answer:
+        monkeypatch.delenv("VECTORSHIFT_API_KEY")
+        return accepting("good")(request)
+
+    monkeypatch.setenv("VECTORSHIFT_API_KEY", KEY)
+    stores = Store("good", source="vault:x"), Store("good", source="aws:y")
+    with Echo(answers) as server:
+        said = await refused(colour, server, ProviderChain([EnvProvider(), *stores]))
+    assert "will use another source, vault:x" in said
+    assert "not asked" not in said
+
+
+async def test_a_store_that_fails_when_it_is_read_again_still_names_the_ones_below(colour: str, server: Echo) -> None:
+    vault = Store(KEY, CredentialStoreUnavailableError("vault:x is away."), source="vault:x")
+    said = await refused(colour, server, ProviderChain([vault, Store("good", source="aws:y")]))
+    assert "vault:x is away. Configured, but not asked, as vault:x comes first: aws:y." in said
+
+
+async def test_it_is_told_for_the_credentials_of_the_process_and_of_a_block(
+    server: Echo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VECTORSHIFT_BASE_URL", server.origin)
+    monkeypatch.setenv("VECTORSHIFT_VAULT_PATH", "vectorshift")
+    vectorshift.reset()
+    try:
+        with pytest.raises(AuthenticationError, match="comes first: vault:secret/vectorshift#api_key"):
+            Pipeline.list()
+        chain = ProviderChain([EnvProvider(), Store("good", source="vault:x")])
+        with vectorshift.using(chain), pytest.raises(AuthenticationError, match="comes first: vault:x"):
+            Pipeline.list()
+    finally:
+        vectorshift.reset()
+
+
+def test_a_store_that_another_source_hides_is_told_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("VECTORSHIFT_API_KEY", KEY)
+    chain = ProviderChain([EnvProvider(), Store("good", source="vault:x")])
+    with caplog.at_level(logging.INFO):
+        for key in (KEY, KEY, "vs-another"):
+            monkeypatch.setenv("VECTORSHIFT_API_KEY", key)
+            chain.get_credential()
+    told = [record for record in caplog.records if "not asked" in record.message]
+    assert [record.message for record in told] == [
+        "Configured, but not asked while env:VECTORSHIFT_API_KEY has a key: vault:x."
+    ]
+    assert told[0].levelname == "INFO"
