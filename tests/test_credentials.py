@@ -11,8 +11,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import assume, given
-from hypothesis import strategies as st
+from hypothesis import assume, given, strategies as st
 
 from vectorshift.credentials import LONGEST_KEY, Credential, Secret, fingerprint, parse_key
 from vectorshift.errors import CredentialConfigurationError, CredentialError, CredentialNotFoundError

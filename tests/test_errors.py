@@ -8,8 +8,7 @@ from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 import vectorshift
 from vectorshift import errors
@@ -26,6 +25,8 @@ from vectorshift.errors import (
     CredentialStoreUnavailableError,
     MissingCredentialError,
     PermissionDeniedError,
+    PipelineRunFailedError,
+    PollTimeoutError,
     RateLimitError,
     VectorshiftApiError,
     VectorshiftError,
@@ -47,7 +48,9 @@ def status(cls: type[VectorshiftApiError], code: int, **more: Any) -> Vectorshif
 EACH = [
     VectorshiftError("plain"),
     ApiConnectionError("down", request_info={"method": "GET", "endpoint": "/pipelines"}),
-    ApiTimeoutError("slow", request_info={"method": "GET", "endpoint": "/pipelines"}),
+    ApiTimeoutError("slow", request_info={"method": "GET", "endpoint": "/pipelines"}, may_have_run=False, tries=3),
+    PipelineRunFailedError("t-1", "no"),
+    PollTimeoutError("t-1", 2.5),
     status(AuthenticationError, 401, source="env:X", fingerprint="#1a2b3c4d"),
     *(status(api_error_class(code), code) for code in (400, 403, 404, 409, 422, 429, 500, 503)),
     *(

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 import vectorshift
 from vectorshift import (
@@ -372,7 +371,7 @@ def test_explicit_is_first_even_if_it_is_not_named(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     ("names", "why"),
     [
-        ("env,vualt", "'vualt', which there is not. Did you mean vault?"),
+        ("env,vualt", "'vualt', which is neither built in nor a plugin that is installed here. Did you mean vault?"),
         ("env,default", "'env' twice"),
         ("zz", "default"),
     ],

@@ -1,16 +1,21 @@
-"""`Pipeline.list` and `Pipeline.alist` against the stand-in API."""
+"""Every call of `Pipeline` in both colours: what is sent, exactly, and what is read."""
 
 from __future__ import annotations
 
+import copy
+import inspect
+import pickle
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.colours import COLOURS, Colour
 
-from vectorshift import AsyncVectorShift, Pipeline, VectorShift
+from vectorshift import AsyncVectorShift, NotFoundError, Pipeline, VectorShift, VectorshiftApiError
+from vectorshift.pipeline import Answer, BulkRunResult, PipelineList, RunHandler, RunResult, RunStatus
 from vectorshift.testing import FakeVectorShift
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import AsyncIterator, Iterator
 
 pytestmark = pytest.mark.anyio
 
@@ -18,26 +23,32 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture
 def api() -> Iterator[FakeVectorShift]:
     with FakeVectorShift() as running:
+        running.add_pipeline("acme", "invoices", id="p1")
         yield running
 
 
-@pytest.fixture(params=["list", "alist"])
-def listing(request: pytest.FixtureRequest, api: FakeVectorShift) -> Callable[..., Awaitable[dict[str, Any]]]:
-    """List with either colour, as `acme`."""
-    key = api.create_key(org="acme")
+@pytest.fixture(params=COLOURS, ids=repr)
+def colour(request: pytest.FixtureRequest) -> Colour:
+    found: Colour = request.param
+    return found
 
-    async def call(**given: Any) -> dict[str, Any]:
-        if request.param == "list":
-            with VectorShift(key, base_url=api.base_url) as client:
-                return Pipeline.list(client=client, **given)
-        async with AsyncVectorShift(key, base_url=api.base_url) as aclient:
-            return await Pipeline.alist(client=aclient, **given)
 
-    return call
+@pytest.fixture
+async def client(api: FakeVectorShift, colour: Colour) -> AsyncIterator[Any]:
+    async with colour.client(api) as made:
+        yield made
+
+
+def sent(api: FakeVectorShift) -> tuple[str, str, dict[str, str], Any]:
+    request = api.requests[-1]
+    return request.method, request.raw_path, dict(request.query), request.json if request.body else None
+
+
+# --- Lists ---
 
 
 @pytest.mark.parametrize(
-    ("given", "sent"),
+    ("given", "query"),
     [
         ({}, {}),
         ({"include_shared": True, "verbose": True}, {"include_shared": "true", "verbose": "true"}),
@@ -46,34 +57,482 @@ def listing(request: pytest.FixtureRequest, api: FakeVectorShift) -> Callable[..
     ],
     ids=["defaults", "booleans", "none is left out", "values"],
 )
-async def test_parameters_are_sent_as_the_api_reads_them(
-    api: FakeVectorShift,
-    listing: Callable[..., Awaitable[dict[str, Any]]],
-    given: dict[str, Any],
-    sent: dict[str, str],
+async def test_parameters_of_a_list_are_sent_as_the_api_reads_them(
+    api: FakeVectorShift, colour: Colour, client: Any, given: dict[str, Any], query: dict[str, str]
 ) -> None:
-    await listing(**given)
-    (request,) = api.requests
-    assert (request.method, request.path) == ("GET", "/v1/pipelines")
-    assert dict(request.query) == {"include_shared": "false", "verbose": "false", **sent}
+    await colour.call(Pipeline, "list", client=client, **given)
+    expected = {"include_shared": "false", "verbose": "false", **query}
+    assert sent(api) == ("GET", "/v1/pipelines", expected, None)
 
 
 async def test_it_lists_the_pipelines_of_the_organisation_of_the_key(
-    api: FakeVectorShift, listing: Callable[..., Awaitable[dict[str, Any]]]
+    api: FakeVectorShift, colour: Colour, client: Any
 ) -> None:
     shared = api.add_pipeline("globex", "theirs", shared_with=["acme"])
     api.add_pipeline("globex", "hidden")
-    plain = await listing()
+    plain = await colour.call(Pipeline, "list", client=client)
     assert plain["status"] == "success"
-    assert len(plain["object_ids"]) == 2
+    assert len(plain["object_ids"]) == 3
     assert "objects" not in plain
-    whole = await listing(include_shared=True, verbose=True)
-    assert [each["name"] for each in whole["objects"]] == ["acme-assistant", "acme-summary", "theirs"]
-    assert whole["object_ids"][-1] == shared
-    assert (await listing(offset=1, limit=1))["object_ids"] == plain["object_ids"][1:]
+    whole = await colour.call(Pipeline, "list", include_shared=True, verbose=True, client=client)
+    names = ["acme-assistant", "acme-summary", "invoices", "theirs"]
+    assert [each["name"] for each in whole["objects"]] == [each["name"] for each in whole.objects] == names
+    assert whole["object_ids"][-1] == whole.ids[-1] == shared
+    page = await colour.call(Pipeline, "list", offset=1, limit=1, client=client)
+    assert page["object_ids"] == plain["object_ids"][1:2]
 
 
-@pytest.mark.parametrize("colour", ["list", "alist"])
-async def test_arguments_are_given_by_name_alone(colour: str) -> None:
+@pytest.mark.parametrize("name", ["list", "alist", "iterate", "aiterate"])
+async def test_arguments_of_a_list_are_given_by_name_alone(name: str) -> None:
     with pytest.raises(TypeError):
-        await getattr(Pipeline, colour)(True)
+        await getattr(Pipeline, name)(True)
+
+
+def test_ids_of_a_list_may_be_extended_json() -> None:
+    listed = PipelineList(
+        {"object_ids": [{"$oid": "a"}, {"_id": {"$oid": "b"}}, {"_id": "c"}, {"id": "d"}, "e", None, 5]}
+    )
+    assert listed.ids == ["a", "b", "c", "d", "e", "5"]
+    assert PipelineList({"objects": [{"id": "x"}, None]}).ids == ["x"]
+    assert (PipelineList({"object_ids": "x"}).ids, PipelineList().objects) == ([], [])
+
+
+# --- Fetching ---
+
+
+@pytest.mark.parametrize(
+    ("given", "query"),
+    [
+        ({"id": "p1"}, {"id": "p1"}),
+        ({"name": "invoices"}, {"name": "invoices"}),
+        ({"id": "p1", "branch_id": "main", "version": 1}, {"id": "p1", "branch_id": "main", "version": "1"}),
+        (
+            {"name": "invoices", "username": "acme-user", "org_name": "acme"},
+            {"name": "invoices", "username": "acme-user", "org_name": "acme"},
+        ),
+    ],
+    ids=["id", "name", "version", "owner"],
+)
+async def test_a_pipeline_is_fetched_with_what_the_server_says_of_it(
+    api: FakeVectorShift, colour: Colour, client: Any, given: dict[str, Any], query: dict[str, str]
+) -> None:
+    pipeline = await colour.call(Pipeline, "fetch", client=client, **given)
+    assert sent(api) == ("GET", "/v1/pipeline", query, None)
+    assert type(pipeline) is Pipeline
+    assert (pipeline.id, pipeline.name, pipeline.branch_id) == ("p1", "invoices", "main")
+    assert pipeline.raw["org_name"] == "acme"
+    assert repr(pipeline) == "<Pipeline p1 'invoices'>"
+    await colour.call(pipeline, "run", {})  # through the client that fetched it
+    assert api.requests[-1].org == "acme"
+
+
+async def test_positional_arguments_are_in_the_order_that_users_of_the_official_sdk_know(
+    api: FakeVectorShift, colour: Colour, client: Any
+) -> None:
+    await colour.call(Pipeline, "fetch", "p1", None, "main", "1", "acme-user", "acme", client=client)
+    expected = {"id": "p1", "branch_id": "main", "version": "1", "username": "acme-user", "org_name": "acme"}
+    assert dict(api.requests[-1].query) == expected
+
+
+@pytest.mark.parametrize("given", [{}, {"id": ""}, {"name": ""}, {"version": "1"}], ids=str)
+async def test_fetching_nothing_is_refused_before_anything_is_sent(
+    api: FakeVectorShift, colour: Colour, client: Any, given: dict[str, str]
+) -> None:
+    with pytest.raises(ValueError, match="the id or the name"):
+        await colour.call(Pipeline, "fetch", client=client, **given)
+    assert api.requests == []
+
+
+@pytest.mark.parametrize(
+    ("body", "id"),
+    [
+        ({"object": {"_id": {"$oid": "abc"}, "name": "n"}}, "abc"),
+        ({"object": {"_id": "abc"}}, "abc"),
+        ({"object": {"id": "abc"}}, "abc"),
+        ({"object": {}}, "p1"),
+    ],
+)
+async def test_an_id_may_come_in_any_of_its_forms(
+    api: FakeVectorShift, colour: Colour, client: Any, body: dict[str, Any], id: str
+) -> None:
+    api.fail_next(200, body=body)
+    pipeline = await colour.call(Pipeline, "fetch", "p1", client=client)
+    assert (pipeline.id, pipeline.raw) == (id, body["object"])
+
+
+# --- Calls on one pipeline ---
+
+CALLS: list[tuple[str, tuple[Any, ...], dict[str, Any], tuple[str, str, Any]]] = [
+    ("run", (), {}, ("POST", "run", {"inputs": {}})),
+    ("run", ({"text": "hi"},), {}, ("POST", "run", {"inputs": {"text": "hi"}})),
+    (
+        "run",
+        (),
+        {
+            "inputs": {"n": [1, None, {"a": True}]},
+            "session_id": "s",
+            "version": "1.0.0",
+            "node_input_overrides": {"node": {"x": 1}},
+            "send_intermediate_results": False,
+        },
+        (
+            "POST",
+            "run",
+            {
+                "inputs": {"n": [1, None, {"a": True}]},
+                "session_id": "s",
+                "version": "1.0.0",
+                "node_input_overrides": {"node": {"x": 1}},
+                "send_intermediate_results": False,
+            },
+        ),
+    ),
+    ("start", ({"a": 1},), {}, ("POST", "run", {"inputs": {"a": 1}, "background": True})),
+    (
+        "start",
+        (),
+        {"inputs": {}, "webhook_url": "https://x", "trace_id": "t", "session_id": "s", "version": "2"},
+        (
+            "POST",
+            "run",
+            {
+                "inputs": {},
+                "session_id": "s",
+                "version": "2",
+                "webhook_url": "https://x",
+                "trace_id": "t",
+                "background": True,
+            },
+        ),
+    ),
+    ("bulk_run", ([{"a": 1}, {}],), {}, ("POST", "bulk_run", {"runs": [{"inputs": {"a": 1}}, {"inputs": {}}]})),
+    ("bulk_run", (), {"inputs": []}, ("POST", "bulk_run", {"runs": []})),
+    ("delete", (), {}, ("DELETE", "", None)),
+    ("duplicate", (), {}, ("POST", "duplicate", {})),
+    (
+        "duplicate",
+        ("copy", "why", "f1"),
+        {},
+        ("POST", "duplicate", {"name": "copy", "description": "why", "folder_id": "f1"}),
+    ),
+    ("share", (), {"org_id": "globex"}, ("POST", "share", {"org_id": "globex", "role": "viewer"})),
+    (
+        "share",
+        ("u1", None, "editor", "shown"),
+        {},
+        ("POST", "share", {"user_id": "u1", "role": "editor", "name": "shown"}),
+    ),
+    ("unshare", ("u1",), {}, ("POST", "unshare", {"user_id": "u1"})),
+    ("unshare", (), {"org_id": "globex"}, ("POST", "unshare", {"org_id": "globex"})),
+    ("revert", ("1.2.0",), {}, ("POST", "revert", {"version": "1.2.0"})),
+]
+
+
+@pytest.mark.parametrize(("name", "args", "given", "expected"), CALLS, ids=lambda value: str(value)[:40])
+async def test_what_is_sent(
+    api: FakeVectorShift,
+    colour: Colour,
+    client: Any,
+    name: str,
+    args: tuple[Any, ...],
+    given: dict[str, Any],
+    expected: tuple[str, str, Any],
+) -> None:
+    method, action, body = expected
+    await colour.call(Pipeline("p1", client=client), name, *args, **given)
+    path = f"/v1/pipeline/p1/{action}".removesuffix("/")
+    assert sent(api) == (method, path, {}, body)
+    assert len(api.requests) == 1
+    assert api.requests[0].headers["accept"]
+
+
+async def test_what_is_read(api: FakeVectorShift, colour: Colour, client: Any) -> None:
+    pipeline = Pipeline("p1", client=client)
+    result = await colour.call(pipeline, "run", {"answer": "42"})
+    assert isinstance(result, RunResult)
+    assert result["outputs"]["answer"] == result.outputs["answer"] == "42"
+    assert result["run_id"] == result.run_id
+    assert result.trace_id == result["trace_id"]
+    assert result["status"] == "success"
+
+    bulk = await colour.call(pipeline, "bulk_run", [{"n": 1}, {"n": 2}])
+    assert [run["outputs"]["n"] for run in bulk["run_outputs"]] == [run.outputs["n"] for run in bulk.runs] == [1, 2]
+    assert bulk.runs[0].run_id
+
+    copied = await colour.call(pipeline, "duplicate", "copy")
+    assert (await colour.call(Pipeline, "fetch", copied.id, client=client)).name == "copy"
+    assert (await colour.call(copied, "delete")) == {"status": "success"}
+
+    for name, given in (
+        ("share", {"org_id": "globex"}),
+        ("unshare", {"org_id": "globex"}),
+        ("revert", {"version": "2"}),
+    ):
+        answer = await colour.call(pipeline, name, **given)
+        assert (type(answer), answer) == (Answer, {"status": "success"})
+
+
+async def test_sharing_and_deleting_happen(api: FakeVectorShift, colour: Colour, client: Any) -> None:
+    pipeline = Pipeline("p1", client=client)
+    async with colour.client(api, "globex") as theirs:
+        await colour.call(pipeline, "share", org_id="globex")
+        assert (await colour.call(Pipeline, "fetch", "p1", client=theirs)).name == "invoices"
+        await colour.call(pipeline, "delete")
+        with pytest.raises(NotFoundError):
+            await colour.call(Pipeline, "fetch", "p1", client=theirs)
+
+
+@pytest.mark.parametrize("name", ["share", "unshare"])
+async def test_sharing_with_nobody_is_refused(api: FakeVectorShift, colour: Colour, client: Any, name: str) -> None:
+    with pytest.raises(ValueError, match="user_id or org_id"):
+        await colour.call(Pipeline("p1", client=client), name)
+    assert api.requests == []
+
+
+# --- Bulk runs at either path ---
+
+
+async def test_a_bulk_run_falls_back_to_the_other_spelling(api: FakeVectorShift, colour: Colour, client: Any) -> None:
+    api.fail_next(404, path="/pipeline/p1/bulk_run")
+    bulk = await colour.call(Pipeline("p1", client=client), "bulk_run", [{"n": 1}])
+    assert bulk.runs[0].outputs == {"n": 1}
+    assert [request.raw_path for request in api.requests] == ["/v1/pipeline/p1/bulk_run", "/v1/pipeline/p1/bulk-run"]
+    assert api.requests[0].body == api.requests[1].body
+
+
+async def test_a_bulk_run_of_no_pipeline_says_so_of_the_documented_path(
+    api: FakeVectorShift, colour: Colour, client: Any
+) -> None:
+    with pytest.raises(NotFoundError, match="Pipeline not found") as caught:
+        await colour.call(Pipeline("nothing", client=client), "bulk_run", [])
+    assert caught.value.endpoint == "/pipeline/nothing/bulk_run"
+    assert len(api.requests) == 2
+
+
+@pytest.mark.parametrize("status", [400, 403, 500, 503])
+async def test_a_bulk_run_that_may_have_happened_is_not_sent_again(
+    api: FakeVectorShift, colour: Colour, client: Any, status: int
+) -> None:
+    api.fail_next(status)
+    with pytest.raises(VectorshiftApiError):
+        await colour.call(Pipeline("p1", client=client), "bulk_run", [{}])
+    assert len(api.requests) == 1
+
+
+@pytest.mark.parametrize("inputs", [{"a": 1}, "text", b"bytes"], ids=repr)
+async def test_a_bulk_run_takes_a_list(api: FakeVectorShift, colour: Colour, client: Any, inputs: Any) -> None:
+    with pytest.raises(TypeError, match="list of inputs"):
+        await colour.call(Pipeline("p1", client=client), "bulk_run", inputs)
+    assert api.requests == []
+
+
+@pytest.mark.parametrize(("name", "given"), [("run", [1]), ("start", "text"), ("bulk_run", [[1]])])
+async def test_inputs_are_a_dict(api: FakeVectorShift, colour: Colour, client: Any, name: str, given: Any) -> None:
+    with pytest.raises(TypeError, match="inputs should be a dict"):
+        await colour.call(Pipeline("p1", client=client), name, given)
+    assert api.requests == []
+
+
+# --- Ids ---
+
+
+@pytest.mark.parametrize(
+    ("id", "segment"),
+    [
+        ("a/b", "a%2Fb"),
+        ("../secrets", "..%2Fsecrets"),
+        ("a?b=c#d", "a%3Fb%3Dc%23d"),
+        ("a%2Fb", "a%252Fb"),
+        ("ä b", "%C3%A4%20b"),
+        ("...", "..."),
+        ("a\\b;c", "a%5Cb%3Bc"),
+    ],
+)
+async def test_an_id_stays_in_its_segment(
+    api: FakeVectorShift, colour: Colour, client: Any, id: str, segment: str
+) -> None:
+    api.add_pipeline("acme", "odd", id=id)
+    pipeline = Pipeline(id, client=client)
+    assert (await colour.call(pipeline, "run", {"a": 1})).outputs == {"a": 1}
+    assert sent(api)[1] == f"/v1/pipeline/{segment}/run"
+    handler = RunHandler("p1", id, client=client)
+    with pytest.raises(NotFoundError, match="Run not found"):
+        await colour.call(handler, "run_status")
+    assert sent(api)[1] == f"/v1/pipeline/p1/run/status/{segment}"
+    await colour.call(pipeline, "delete")
+    assert sent(api)[:2] == ("DELETE", f"/v1/pipeline/{segment}")
+
+
+@pytest.mark.parametrize("id", ["", ".", "..", None, {}, {"$oid": ""}, True], ids=repr)
+def test_an_id_that_is_none_is_refused(id: Any) -> None:
+    with pytest.raises(ValueError, match="The id of a pipeline or a run"):
+        Pipeline(id)
+
+
+@pytest.mark.parametrize("id", ["", ".", ".."])
+async def test_the_id_of_a_run_that_is_none_is_refused(
+    api: FakeVectorShift, colour: Colour, client: Any, id: str
+) -> None:
+    for name in ("run_status", "terminate"):
+        with pytest.raises(ValueError, match="The id of a pipeline or a run"):
+            await colour.call(Pipeline("p1", client=client), name, id)
+    with pytest.raises(ValueError, match="The id of a pipeline or a run"):
+        RunHandler("p1", id)
+    assert api.requests == []
+
+
+def test_an_id_may_be_given_as_extended_json() -> None:
+    assert Pipeline({"$oid": "abc"}).id == Pipeline({"_id": {"$oid": "abc"}}).id == "abc"
+
+
+def test_pipelines_are_equal_by_their_ids() -> None:
+    assert Pipeline("a") == Pipeline("a")
+    assert Pipeline("a") != Pipeline("b")
+    assert Pipeline("a") != "a"
+    assert len({Pipeline("a"), Pipeline("a"), Pipeline("b")}) == 2
+
+
+# --- Answers that are not what they should be ---
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "body", "missing"),
+    [
+        ("run", (), "[1]", "is no JSON object"),
+        ("start", (), '{"status": "success"}', "has no task_id"),
+        ("bulk_run", ([],), '"text"', "is no JSON object"),
+        ("duplicate", (), '{"status": "success"}', "has no id"),
+        ("delete", (), "null", "is no JSON object"),
+        ("run_status", ("r",), "3", "is no JSON object"),
+    ],
+)
+async def test_an_answer_of_another_shape_is_an_error_of_ours(
+    api: FakeVectorShift, colour: Colour, client: Any, name: str, args: tuple[Any, ...], body: str, missing: str
+) -> None:
+    api.fail_next(200, body=body)
+    with pytest.raises(VectorshiftApiError, match=missing) as caught:
+        await colour.call(Pipeline("p1", client=client), name, *args)
+    assert caught.value.endpoint.startswith("/pipeline/p1")
+
+
+@pytest.mark.parametrize("body", ["{}", '{"object": null}', '{"object": [1]}', '{"object": "x"}'])
+async def test_a_fetch_without_an_object_is_an_error_of_ours(
+    api: FakeVectorShift, colour: Colour, client: Any, body: str
+) -> None:
+    api.fail_next(200, body=body)
+    with pytest.raises(VectorshiftApiError, match="has no object"):
+        await colour.call(Pipeline, "fetch", "p1", client=client)
+
+
+@pytest.mark.parametrize("value", [None, 3, "x", [1]], ids=repr)
+def test_fields_of_another_shape_read_as_nothing(value: Any) -> None:
+    assert RunResult({"outputs": value}).outputs == RunStatus({"result": value}).outputs == {}
+    assert BulkRunResult({"run_outputs": [value]}).runs == PipelineList({"objects": [value]}).objects == []
+
+
+def test_fields_that_are_missing_read_as_nothing() -> None:
+    assert RunResult().run_id == RunResult().trace_id == RunStatus().status == RunStatus().error == ""
+    assert RunResult().outputs == RunStatus({"status": "completed"}).outputs == {}
+    assert RunResult({"run_id": {"$oid": "r"}}).run_id == "r"
+
+
+# --- Clients of the wrong colour ---
+
+
+async def test_a_pipeline_does_not_fall_back_to_the_process_for_the_other_colour(api: FakeVectorShift) -> None:
+    key = api.create_key()
+    with VectorShift(key, base_url=api.base_url) as client:
+        with pytest.raises(TypeError, match="An async call takes an instance of AsyncVectorShift"):
+            await Pipeline("p1", client=client).arun({})
+        with pytest.raises(TypeError, match="An async call takes"):
+            await RunHandler("p1", "r", client=client).arun_status()
+        with pytest.raises(TypeError, match="An async call takes"):
+            await Pipeline("p1", client=client).astart({})
+        with pytest.raises(TypeError, match="An async call takes"):
+            Pipeline("p1", client=client).astream({})
+    async with AsyncVectorShift(key, base_url=api.base_url) as aclient:
+        with pytest.raises(TypeError, match="A sync call takes an instance of VectorShift"):
+            Pipeline("p1", client=aclient).run({})
+        with pytest.raises(TypeError, match="A sync call takes"):
+            Pipeline("p1", client=aclient).start({})
+    with pytest.raises(TypeError, match="instance of VectorShift or AsyncVectorShift"):
+        RunHandler("p1", "r", client="vs-key")  # type: ignore[arg-type]
+    assert api.requests == []
+
+
+async def test_a_call_may_name_another_client(api: FakeVectorShift, colour: Colour, client: Any) -> None:
+    async with colour.client(api, "globex") as theirs:
+        await colour.call(Pipeline("p1", client=client), "run", {}, client=client)
+        with pytest.raises(NotFoundError):
+            await colour.call(Pipeline("p1", client=client), "run", {}, client=theirs)
+    assert [request.org for request in api.requests] == ["acme", "globex"]
+
+
+# --- Twins, and what is not here ---
+
+TWINS = [
+    *((Pipeline, name) for name in ("list", "iterate", "fetch", "delete", "duplicate", "share", "unshare", "revert")),
+    *((Pipeline, name) for name in ("run", "bulk_run", "stream", "start", "run_status", "terminate")),
+    *((RunHandler, name) for name in ("run_status", "result", "terminate")),
+]
+
+
+@pytest.mark.parametrize(("owner", "name"), TWINS)
+def test_twins_take_the_same_arguments(owner: type, name: str) -> None:
+    one = inspect.signature(getattr(owner, name)).parameters
+    two = inspect.signature(getattr(owner, f"a{name}")).parameters
+    assert [(each.name, each.kind, each.default) for each in one.values()] == [
+        (each.name, each.kind, each.default) for each in two.values()
+    ]
+
+
+BUILDING = [
+    "new",
+    "anew",
+    "save",
+    "asave",
+    "add",
+    "add_batch",
+    "add_node",
+    "remove_node",
+    "nodes",
+    "to_dict",
+    "from_json",
+]
+
+
+@pytest.mark.parametrize("name", [*BUILDING, "publish", "move_to_folder"])
+def test_what_the_official_pipeline_has_beside_says_where_to_look(name: str) -> None:
+    for owner in (Pipeline, Pipeline("p1")):
+        with pytest.raises(
+            AttributeError, match=rf"Pipeline.{name} is not part of this package.*docs/migrate.md"
+        ) as caught:
+            getattr(owner, name)
+        assert ("platform's editor" in str(caught.value)) == (name in BUILDING)
+        assert not hasattr(owner, name)
+    with (
+        pytest.raises(AttributeError, match="platform's editor") if name in BUILDING else pytest.raises(AttributeError)
+    ):
+        getattr(Pipeline, name)
+
+
+def test_a_mistyped_name_is_an_ordinary_error() -> None:
+    for owner in (Pipeline, Pipeline("p1")):
+        with pytest.raises(AttributeError, match="'Pipeline' has no attribute 'rum'"):
+            getattr(owner, "rum")  # noqa: B009
+
+
+@pytest.mark.parametrize("name", ["LlmNode", "InputNode", "BumpLevel"])
+def test_classes_of_nodes_say_where_to_look(name: str) -> None:
+    import vectorshift.pipeline
+
+    with pytest.raises(ImportError, match=rf"{name} is not part of this package.*docs/migrate.md"):
+        getattr(vectorshift.pipeline, name)
+    with pytest.raises(AttributeError, match="has no attribute"):
+        vectorshift.pipeline.nothing  # noqa: B018
+
+
+@pytest.mark.parametrize("made", [RunResult({"outputs": {"a": 1}}), RunStatus({"status": "failed"}), Pipeline("p1")])
+def test_values_are_copied_and_pickled(made: Any) -> None:
+    for other in (copy.deepcopy(made), pickle.loads(pickle.dumps(made))):
+        assert (type(other), other) == (type(made), made)

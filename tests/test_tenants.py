@@ -21,7 +21,7 @@ from vectorshift import (
     VectorShift,
     using,
 )
-from vectorshift.http import tls
+from vectorshift.http import _context
 from vectorshift.testing import FakeVectorShift
 
 if TYPE_CHECKING:
@@ -147,10 +147,10 @@ async def test_a_function_is_asked_for_the_key_of_each_call(tenants: Tenants) ->
 
 
 async def test_the_clients_of_a_process_share_one_tls_context(tenants: Tenants) -> None:
-    made = tls.cache_info().misses
+    made = _context.cache_info().misses
     for number in range(20):
         assert await tenants.seen(tenants.client(tenants.api.create_key(org=f"org{number}"))) == f"org{number}"
-    assert tls.cache_info().misses - made <= 1
+    assert _context.cache_info().misses - made <= 1
 
 
 # --- Precedence: a client's own, `using`, the process ---

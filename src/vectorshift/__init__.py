@@ -18,149 +18,84 @@ if TYPE_CHECKING:
 
     from vectorshift.ambient import (
         aclose as aclose,
-    )
-    from vectorshift.ambient import (
         awarm_up as awarm_up,
-    )
-    from vectorshift.ambient import (
         close as close,
-    )
-    from vectorshift.ambient import (
         configure as configure,
-    )
-    from vectorshift.ambient import (
         reset as reset,
-    )
-    from vectorshift.ambient import (
         warm_up as warm_up,
     )
     from vectorshift.auth import CredentialAuth as CredentialAuth
     from vectorshift.cache import CachingProvider as CachingProvider
     from vectorshift.chain import ProviderChain as ProviderChain
     from vectorshift.client import (
+        AsyncStream as AsyncStream,
         AsyncVectorShift as AsyncVectorShift,
-    )
-    from vectorshift.client import (
+        Stream as Stream,
         VectorShift as VectorShift,
     )
     from vectorshift.context import (
         aget_credential as aget_credential,
-    )
-    from vectorshift.context import (
         get_credential as get_credential,
-    )
-    from vectorshift.context import (
         using as using,
     )
     from vectorshift.credentials import (
         Credential as Credential,
-    )
-    from vectorshift.credentials import (
         Secret as Secret,
     )
     from vectorshift.errors import (
         APIConnectionError as APIConnectionError,
-    )
-    from vectorshift.errors import (
         ApiConnectionError as ApiConnectionError,
-    )
-    from vectorshift.errors import (
         APIStatusError as APIStatusError,
-    )
-    from vectorshift.errors import (
         ApiStatusError as ApiStatusError,
-    )
-    from vectorshift.errors import (
         APITimeoutError as APITimeoutError,
-    )
-    from vectorshift.errors import (
         ApiTimeoutError as ApiTimeoutError,
-    )
-    from vectorshift.errors import (
         Attempt as Attempt,
-    )
-    from vectorshift.errors import (
         AuthenticationError as AuthenticationError,
-    )
-    from vectorshift.errors import (
         BadRequestError as BadRequestError,
-    )
-    from vectorshift.errors import (
         CredentialConfigurationError as CredentialConfigurationError,
-    )
-    from vectorshift.errors import (
         CredentialDeniedError as CredentialDeniedError,
-    )
-    from vectorshift.errors import (
         CredentialError as CredentialError,
-    )
-    from vectorshift.errors import (
         CredentialNotFoundError as CredentialNotFoundError,
-    )
-    from vectorshift.errors import (
         CredentialRevokedError as CredentialRevokedError,
-    )
-    from vectorshift.errors import (
         CredentialStoreUnavailableError as CredentialStoreUnavailableError,
-    )
-    from vectorshift.errors import (
         InternalServerError as InternalServerError,
-    )
-    from vectorshift.errors import (
         MissingCredentialError as MissingCredentialError,
-    )
-    from vectorshift.errors import (
         NotFoundError as NotFoundError,
-    )
-    from vectorshift.errors import (
         PermissionDeniedError as PermissionDeniedError,
-    )
-    from vectorshift.errors import (
+        PipelineRunFailedError as PipelineRunFailedError,
+        PollTimeoutError as PollTimeoutError,
         RateLimitError as RateLimitError,
-    )
-    from vectorshift.errors import (
         UnprocessableEntityError as UnprocessableEntityError,
-    )
-    from vectorshift.errors import (
         VectorShiftAPIError as VectorShiftAPIError,
-    )
-    from vectorshift.errors import (
         VectorshiftApiError as VectorshiftApiError,
-    )
-    from vectorshift.errors import (
         VectorShiftError as VectorShiftError,
-    )
-    from vectorshift.errors import (
         VectorshiftError as VectorshiftError,
     )
     from vectorshift.events import (
         CredentialEvent as CredentialEvent,
-    )
-    from vectorshift.events import (
         on_event as on_event,
     )
-    from vectorshift.explanation import (
-        aexplain as aexplain,
+    from vectorshift.explanation import aexplain as aexplain, explain as explain
+    from vectorshift.pipeline import (
+        BulkRunResult as BulkRunResult,
+        Pipeline as Pipeline,
+        PipelineList as PipelineList,
+        RunHandler as RunHandler,
+        RunResult as RunResult,
+        RunStatus as RunStatus,
+        StreamChunk as StreamChunk,
     )
-    from vectorshift.explanation import (
-        explain as explain,
-    )
-    from vectorshift.pipeline import Pipeline as Pipeline
+    from vectorshift.plugin_settings import PluginSettings as PluginSettings
     from vectorshift.providers.aws import AwsSecretsManagerProvider as AwsSecretsManagerProvider
-    from vectorshift.providers.base import CredentialProvider as CredentialProvider
-    from vectorshift.providers.base import Description as Description
+    from vectorshift.providers.base import CredentialProvider as CredentialProvider, Description as Description
     from vectorshift.providers.dotenv import DotenvProvider as DotenvProvider
     from vectorshift.providers.env import EnvProvider as EnvProvider
     from vectorshift.providers.explicit import ExplicitProvider as ExplicitProvider
     from vectorshift.providers.login import LoginProvider as LoginProvider
     from vectorshift.providers.vault import VaultProvider as VaultProvider
-    from vectorshift.report import (
-        Report as Report,
-    )
-    from vectorshift.report import (
-        SourceReport as SourceReport,
-    )
+    from vectorshift.report import Report as Report, SourceReport as SourceReport
     from vectorshift.settings import Settings as Settings
+    from vectorshift.sse import ServerSentEvent as ServerSentEvent
     from vectorshift.version import __version__ as __version__
 
     api_key: str | Secret | Callable[[], str | Secret | Awaitable[str | Secret | None] | None] | None
@@ -170,19 +105,21 @@ _HOMES = {
     "auth": "CredentialAuth",
     "cache": "CachingProvider",
     "chain": "ProviderChain",
-    "client": "AsyncVectorShift VectorShift",
+    "client": "AsyncStream AsyncVectorShift Stream VectorShift",
     "context": "aget_credential get_credential using",
     "credentials": "Credential Secret",
     "errors": (
         "APIConnectionError APIStatusError APITimeoutError ApiConnectionError ApiStatusError ApiTimeoutError Attempt "
         "AuthenticationError BadRequestError CredentialConfigurationError CredentialDeniedError CredentialError "
         "CredentialNotFoundError CredentialRevokedError CredentialStoreUnavailableError InternalServerError "
-        "MissingCredentialError NotFoundError PermissionDeniedError RateLimitError UnprocessableEntityError "
-        "VectorShiftAPIError VectorShiftError VectorshiftApiError VectorshiftError"
+        "MissingCredentialError NotFoundError PermissionDeniedError PipelineRunFailedError PollTimeoutError "
+        "RateLimitError UnprocessableEntityError VectorShiftAPIError VectorShiftError VectorshiftApiError "
+        "VectorshiftError"
     ),
     "events": "CredentialEvent on_event",
     "explanation": "aexplain explain",
-    "pipeline": "Pipeline",
+    "pipeline": "BulkRunResult Pipeline PipelineList RunHandler RunResult RunStatus StreamChunk",
+    "plugin_settings": "PluginSettings",
     "providers.aws": "AwsSecretsManagerProvider",
     "providers.base": "CredentialProvider Description",
     "providers.dotenv": "DotenvProvider",
@@ -192,27 +129,15 @@ _HOMES = {
     "providers.vault": "VaultProvider",
     "report": "Report SourceReport",
     "settings": "Settings",
+    "sse": "ServerSentEvent",
     "version": "__version__",
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
 
-_OFFICIAL = frozenset(
-    [
-        "Agent",
-        "Chatbot",
-        "File",
-        "Form",
-        "Integration",
-        "KnowledgeBase",
-        "Node",
-        "Portal",
-        "Table",
-        "Tool",
-        "Transformation",
-        "VectorStore",
-        "Workflow",
-    ]
+_ELSEWHERE = (
+    "Agent Chatbot File Form Integration KnowledgeBase Node Portal Table Tool Transformation VectorStore Workflow"
 )
+_OFFICIAL = frozenset(_ELSEWHERE.split())
 
 __all__ = sorted(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
 

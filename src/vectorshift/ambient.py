@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from vectorshift.settings import Settings
 
 __all__ = [
+    "Kept",
     "aclose",
     "async_client",
     "awarm_up",
@@ -79,10 +80,41 @@ def configured_client(*, asynchronous: bool) -> VectorShift | AsyncVectorShift |
     return _clients.given_async if asynchronous else _clients.given_sync
 
 
-def _checked(client: C, kind: type[C], what: str) -> C:
+def _checked(client: C, kind: type[C] | tuple[type[C], ...], what: str) -> C:
     if not isinstance(cast("object", client), kind):
-        raise TypeError(f"{what} takes an instance of {kind.__name__} as client=, not of {type(client).__name__}.")
+        names = " or ".join(each.__name__ for each in (kind if isinstance(kind, tuple) else (kind,)))
+        raise TypeError(f"{what} takes an instance of {names} as client=, not of {type(client).__name__}.")
     return client
+
+
+class Kept:
+    """Clients as they are when this is made: whatever block is left or entered, and whatever is configured, later.
+
+    It has the client that is named, for calls of its colour; else those of the process, for both.
+
+    Args:
+        client: the client that is named, or None.
+    """
+
+    __slots__ = ("_asynchronous", "_sync")
+
+    def __init__(self, client: VectorShift | AsyncVectorShift | None) -> None:
+        if client is None:
+            self._sync: Any = sync_client().kept()
+            self._asynchronous: Any = async_client().kept()
+        else:
+            checked = _checked(client, (VectorShift, AsyncVectorShift), "A call")
+            self._sync = self._asynchronous = checked.kept()
+
+    @property
+    def sync(self) -> VectorShift:
+        """The client for sync calls. Raises TypeError if one for async calls was named."""
+        return sync_client(self._sync)
+
+    @property
+    def asynchronous(self) -> AsyncVectorShift:
+        """The client for async calls. Raises TypeError if one for sync calls was named."""
+        return async_client(self._asynchronous)
 
 
 def configure(

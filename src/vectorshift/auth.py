@@ -12,13 +12,16 @@ from vectorshift.errors import CredentialConfigurationError
 from vectorshift.events import log
 from vectorshift.given import as_provider
 from vectorshift.hosts import is_loopback
-from vectorshift.http import Origin, httpx, origin_of
+from vectorshift.http import API_KEY_HEADER, Origin, httpx, origin_of
 from vectorshift.providers.answering import PLAIN_ASK, Answer, AnsweringProvider, Ask, settle
 
-__all__ = ["CREDENTIAL", "REFUSAL", "CredentialAuth", "Refusal"]
+__all__ = ["API_KEY_TOO", "CREDENTIAL", "REFUSAL", "CredentialAuth", "Refusal"]
 
 CREDENTIAL: Final = "vectorshift.credential"
 """Where a request's extensions hold the `Credential` that was stamped on it."""
+API_KEY_TOO: Final = "vectorshift.api-key"
+"""A request with this in its extensions gets the key as `Api-Key` as well. Send it without following redirects: httpx
+takes `Authorization` off a request that is led to another origin, and no other header."""
 REFUSAL: Final = "vectorshift.refusal"
 """Where a request's extensions hold the `Refusal` that followed a 401."""
 
@@ -183,6 +186,8 @@ def _is_the_callers(request: httpx.Request) -> bool:
 
 def _stamped(request: httpx.Request, credential: Credential) -> httpx.Request:
     request.headers["Authorization"] = f"Bearer {credential.secret.reveal()}"
+    if API_KEY_TOO in request.extensions:
+        request.headers[API_KEY_HEADER] = credential.secret.reveal()
     request.extensions[CREDENTIAL] = credential
     return request
 

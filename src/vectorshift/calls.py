@@ -1,21 +1,23 @@
-"""What is sent for a call and how its answer is read: shared by both colours, without I/O."""
+"""What is sent for a call: shared by both colours, without I/O."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from vectorshift.auth import CREDENTIAL, REFUSAL, Refusal
-from vectorshift.errors import AuthenticationError, VectorshiftApiError, api_error_class
-from vectorshift.http import masked, secret_of
+from vectorshift.auth import API_KEY_TOO
+from vectorshift.http import API_KEY_HEADER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from vectorshift.credentials import Credential
-    from vectorshift.http import httpx
+    from vectorshift.http import Timeouts, httpx
+    from vectorshift.uploads import Files, Loaded
 
-__all__ = ["Call", "read"]
+__all__ = ["Call"]
+
+_IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "PUT", "DELETE"))
+_BESIDE = "/integrations-go/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,83 +26,87 @@ class Call:
 
     Args:
         method: the HTTP method.
-        path: the path below the base URL, with a leading slash.
+        path: the path below the base URL, with a leading slash; one that begins with `/integrations-go/` lies beside
+            the `/v1` of the base URL, and its request has the key in `Api-Key` as well.
         query: parameters; those that are None are left out.
         json: the body, or None.
+        form: the fields of a form, in place of `json`; those that are None are left out.
+        files: files to send with the form, by field: each a path, bytes or an open binary file, or a tuple of its
+            name, one of these and perhaps its media type. They are read whole before anything is sent.
         headers: headers of the caller's; an `Authorization` among them wins over the key.
         timeout: seconds to wait for the answer, or None for the client's own.
+        within: seconds in which the call has to be over, with all of its attempts, whatever the time-outs are; or None.
+        patient: whether the call waits 600 s for its answer where nobody set a timeout.
+        repeatable: whether the call does no harm when it is carried out twice, so that it may be sent again although
+            it may have been carried out; None for what its method says.
+
+    Raises:
+        ValueError: a path without its slash, two bodies, or a time-out that is none.
     """
 
     method: str
     path: str
-    query: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    query: Mapping[str, Any] | None = None
     json: Any = field(default=None, repr=False)
-    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    form: Mapping[str, Any] | None = field(default=None, repr=False)
+    files: Files | None = field(default=None, repr=False)
+    headers: Mapping[str, str] | None = field(default=None, repr=False)
     timeout: float | None = None
+    within: float | None = None
+    patient: bool = False
+    repeatable: bool | None = None
 
     def __post_init__(self) -> None:
         if not self.path.startswith("/") or self.path.startswith("//"):
             raise ValueError(f"The path of a call begins with one slash, such as /pipelines; this is {self.path!r}.")
+        if self.timeout is not None and not 0 < self.timeout < float("inf"):
+            raise ValueError(f"timeout should be a number of seconds above 0, not {self.timeout}.")
+        if self.json is not None and not (self.form is None and self.files is None):
+            raise ValueError("A call has one body: json=, or form= and files=.")
 
-    def request(self, base_url: str, build: Any) -> httpx.Request:
-        """Return the request, made by a client's `build_request`."""
-        optional: dict[str, Any] = {} if self.timeout is None else {"timeout": self.timeout}
-        query = {name: value for name, value in self.query.items() if value is not None}
+    @property
+    def may_be_repeated(self) -> bool:
+        """Whether it does no harm when it is carried out twice."""
+        return self.method.upper() in _IDEMPOTENT if self.repeatable is None else self.repeatable
+
+    @property
+    def is_beside(self) -> bool:
+        """Whether the path lies beside the `/v1` of the base URL."""
+        return self.path.startswith(_BESIDE)
+
+    def request(self, base_url: str, build: Any, limits: Timeouts, files: Loaded | None) -> httpx.Request:
+        """Return the request, made by a client's `build_request`.
+
+        Args:
+            base_url: the URL below which paths lie.
+            build: `build_request` of an httpx client.
+            limits: the time limits of this attempt.
+            files: what `files` holds.
+
+        Raises:
+            TypeError: the body, a parameter or a header is of a type that cannot be sent.
+            UnicodeError: a header holds a character that cannot be sent.
+            httpx.InvalidURL: the path or the query cannot be part of a URL.
+        """
+        extensions: dict[str, Any] = {"timeout": limits}
+        if self.is_beside:
+            base_url = base_url.removesuffix("/v1")
+            if not any(name.lower() == API_KEY_HEADER.lower() for name in self.headers or ()):
+                extensions[API_KEY_TOO] = True
         request: httpx.Request = build(
             self.method,
             base_url + self.path,
-            params=query or None,
+            params=_given(self.query) or None,
             json=self.json,
-            headers=dict(self.headers),
-            **optional,
+            data=_given(self.form),
+            files=files,
+            headers=self.headers,
+            extensions=extensions,
         )
+        if files is not None:
+            request.read()  # bytes can be sent a second time, after a 401
         return request
 
 
-def read(response: httpx.Response, call: Call) -> Any:
-    """Return the parsed body of an answer.
-
-    Raises:
-        VectorshiftApiError: the answer is not a success, or says in its body that it failed, or is no JSON.
-    """
-    if not response.is_success:
-        raise _failure(response, call)
-    if not response.content:
-        return {}
-    try:
-        body: Any = response.json()
-    except (ValueError, RecursionError):
-        body = _FAILED
-    if not isinstance(body, dict) or cast("dict[str, Any]", body).get("status") != "failed":
-        return cast("Any", body)
-    del body  # a traceback from here shows nothing that the server said
-    raise _failure(response, call)
-
-
-_FAILED: Any = {"status": "failed"}
-
-
-def _failure(response: httpx.Response, call: Call) -> VectorshiftApiError:
-    extensions = (response.history or [response])[0].request.extensions  # that of a redirect is a copy
-    credential: Credential | None = extensions.get(CREDENTIAL)
-    refusal: Refusal | None = extensions.get(REFUSAL)
-    stamped = [known.secret for known in (credential, refusal and refusal.rejected) if known]
-    secrets = [secret_of(response.request), *stamped]  # a server that echoes them does not bring them into a log
-    text = masked(response.text, secrets)
-    headers = {name: masked(value, secrets) for name, value in response.headers.items()}
-    kind = api_error_class(response.status_code)
-    if kind is not AuthenticationError:
-        note = (
-            "" if response.is_success or response.is_error else "Hint: a redirect is not followed; check the base URL."
-        )
-        return kind(response.status_code, call.method, call.path, text, headers=headers, note=note)
-    return AuthenticationError(
-        response.status_code,
-        call.method,
-        call.path,
-        text,
-        headers=headers,
-        note=str(refusal or "") if credential else "The Authorization header is the caller's own.",
-        source=credential.source if credential else None,
-        fingerprint=credential.fingerprint if credential else None,
-    )
+def _given(values: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return {name: value for name, value in values.items() if value is not None} if values else None

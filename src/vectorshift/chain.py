@@ -110,7 +110,7 @@ class ProviderChain(AnsweringProvider):
             max_stale=settings.cache_max_stale,
             load_timeout=settings.load_timeout,
         )
-        chain.neighbours = Neighbours(settings.providers)
+        chain.neighbours = Neighbours(settings)
         return chain
 
     def describe(self) -> Description:

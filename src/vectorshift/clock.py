@@ -5,7 +5,7 @@ from __future__ import annotations
 import time as _time
 from typing import Protocol
 
-__all__ = ["SYSTEM_CLOCK", "Clock", "SystemClock"]
+__all__ = ["SYSTEM_CLOCK", "Clock", "SystemClock", "WaitingClock"]
 
 
 class Clock(Protocol):
@@ -20,11 +20,30 @@ class Clock(Protocol):
         ...
 
 
+class WaitingClock(Clock, Protocol):
+    """A clock that can be waited on, by callers of either colour."""
+
+    def sleep(self, seconds: float, /) -> None:
+        """Return when so many seconds have passed."""
+        ...
+
+    async def asleep(self, seconds: float, /) -> None:
+        """Return when so many seconds have passed, or at once when the caller is cancelled."""
+        ...
+
+
 class SystemClock:
     """The machine's own clocks."""
 
     time = staticmethod(_time.time)
     monotonic = staticmethod(_time.monotonic)
+    sleep = staticmethod(_time.sleep)
+
+    async def asleep(self, seconds: float, /) -> None:
+        """Wait under asyncio or trio."""
+        import anyio
+
+        await anyio.sleep(seconds)
 
 
 SYSTEM_CLOCK = SystemClock()

@@ -109,6 +109,10 @@ class AmbientProvider(AnsweringProvider):
         block = _in_block.get()
         return self._process if block is None else block.provider
 
+    def here(self) -> AnsweringProvider:
+        """Return the credentials that are in force here and now, or this itself if they have not been built yet."""
+        return self._at_hand() or self
+
     def configure(self, settings: Settings | None, credentials: object) -> None:
         """Set what is given, and leave the rest as it is."""
         try:

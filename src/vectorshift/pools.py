@@ -40,22 +40,26 @@ class Pool:
 
     def __init__(self, make: Callable[[], httpx.Client]) -> None:
         self._make = make
-        self._idle: list[httpx.Client] = []
-        self._after_fork()
+        self._begin()
         renew_after_fork(self)
 
+    def _begin(self) -> None:
+        self._idle: list[httpx.Client] = []
+        self._retire = weakref.finalize(self, _close, self._idle)  # whoever drops it has nothing to close
+
     def _after_fork(self) -> None:
+        self._retire.detach()
         _inherited.append(self._idle)
-        self._idle = []
+        self._begin()
 
     @contextlib.contextmanager
     def lend(self) -> Generator[httpx.Client, None, None]:
         """Give one request a client for itself: the one that was used last, as its connection is the warmest."""
         idle = self._idle
-        try:
+        http = None
+        with contextlib.suppress(IndexError):
             http = idle.pop()
-        except IndexError:
-            http = self._make()
+        http = http or self._make()
         try:
             yield http
         finally:
@@ -65,8 +69,9 @@ class Pool:
 
     def close(self) -> None:
         """Close the connections, those in use when they are given back; `lend` makes new ones."""
-        idle, self._idle = self._idle, []
-        _close(idle)
+        retire = self._retire
+        self._begin()
+        retire()
 
 
 def _close(idle: list[httpx.Client]) -> None:
@@ -127,25 +132,44 @@ class LoopPools:
             await anext(pool.keeper)
         return self._pools[loop]
 
-    @contextlib.asynccontextmanager
-    async def lend(self) -> AsyncGenerator[httpx.AsyncClient, None]:
+    def lend(self) -> Loan:
         """Give one request a client for itself: the one that was used last, as its connection is the warmest."""
-        pool = await self.get()
-        async with pool.limiter:
-            http = pool.idle.pop() if pool.idle else self._make()
-            try:
-                yield http
-            finally:
-                if pool.closed:
-                    await _aclose(http)
-                else:
-                    pool.idle.append(http)
+        return Loan(self, self._make)
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop, those in use when they are given back."""
         pool = self._pools.pop(_running_loop(), None)
         if pool is not None:
             await pool.keeper.aclose()
+
+
+class Loan:
+    """A client of the running event loop for an `async with` block.
+
+    It is no async generator: an event loop that ends closes all of these at once, those that a block still needs too.
+    """
+
+    def __init__(self, pools: LoopPools, make: Callable[[], httpx.AsyncClient]) -> None:
+        self._pools, self._make = pools, make
+
+    async def __aenter__(self) -> httpx.AsyncClient:
+        self._pool = pool = await self._pools.get()
+        await pool.limiter.acquire()
+        try:
+            self._http = pool.idle.pop() if pool.idle else self._make()
+        except BaseException:
+            pool.limiter.release()
+            raise
+        return self._http
+
+    async def __aexit__(self, *_: object) -> None:
+        try:
+            if self._pool.closed:
+                await _aclose(self._http)
+            else:
+                self._pool.idle.append(self._http)
+        finally:
+            self._pool.limiter.release()
 
 
 async def _keep(

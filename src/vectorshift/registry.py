@@ -7,16 +7,22 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from vectorshift import plugins
 from vectorshift.errors import CredentialConfigurationError, CredentialNotFoundError
+from vectorshift.events import log
+from vectorshift.plugin_settings import canonical, prefix_of
 from vectorshift.providers.answering import Answer, AnsweringProvider, Ask
 from vectorshift.providers.unconfigured import UnconfiguredProvider
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from vectorshift.plugins import PluginEntry
     from vectorshift.providers.base import CredentialProvider
     from vectorshift.providers.explicit import ExplicitProvider
     from vectorshift.settings import Settings
 
-__all__ = ["DEFAULT_ORDER", "Neighbours", "providers_of"]
+__all__ = ["DEFAULT_ORDER", "Neighbours", "available_plugins", "providers_of"]
 
 DEFAULT_ORDER = ("explicit", "env", "dotenv", "vault", "aws")
 
@@ -41,17 +47,34 @@ _LOGIN = "~/.vectorshift/config.toml"
 def providers_of(settings: Settings, explicit: ExplicitProvider | None = None) -> tuple[CredentialProvider, ...]:
     """Return the providers that the settings name, in order; explicit assignment is always first.
 
+    Plugins are looked for only if a name is not built in, and only those that are named are imported.
+
     Raises:
-        CredentialConfigurationError: a name that there is not, or one that is there twice.
+        CredentialConfigurationError: a name that there is not, that is there twice, or that two plugins have;
+            settings of a plugin that is not named.
     """
     names: list[str] = []
-    for name in settings.providers:
+    for name in map(canonical, settings.providers):
         names.extend(DEFAULT_ORDER if name == "default" else (name,))
     rest = [name for name in names if name != "explicit"]
     for name in rest:
-        _check(name, rest)
+        if rest.count(name) > 1:
+            standing = f" 'default' stands for {', '.join(DEFAULT_ORDER)}." if name in DEFAULT_ORDER else ""
+            raise CredentialConfigurationError(f"VECTORSHIFT_PROVIDERS names {name!r} twice.{standing}")
+    entries = _entries(settings, [name for name in rest if name not in _BUILT_IN])
+    _check_all_are_named(settings, entries)
     first = explicit if explicit is not None else _built("explicit", settings)
-    return (first, *(_built(name, settings) for name in rest))
+    others = (plugins.load(entries[name], settings) if name in entries else _built(name, settings) for name in rest)
+    return (first, *others)
+
+
+def available_plugins() -> tuple[PluginEntry, ...]:
+    """Return the plugins that are installed, by name, and what keeps one from being named. Imports none of them.
+
+    Raises:
+        CredentialConfigurationError: some distribution's metadata cannot be read.
+    """
+    return plugins.available(reserved={*_BUILT_IN, "default"})
 
 
 def _built(name: str, settings: Settings) -> CredentialProvider:
@@ -60,35 +83,90 @@ def _built(name: str, settings: Settings) -> CredentialProvider:
     return UnconfiguredProvider(name, _LOCATORS[name]) if provider is None else provider
 
 
-def _check(name: str, names: list[str]) -> None:
-    if name not in _BUILT_IN:
-        near = difflib.get_close_matches(name.lower(), [*_BUILT_IN, "default"], n=1)
-        meant = f" Did you mean {near[0]}?" if near else f" There are: default, {', '.join(_BUILT_IN)}."
-        shown = repr(name) if len(name) <= _LONGEST_NAME else "a provider"  # what is longer may be a key
-        raise CredentialConfigurationError(f"VECTORSHIFT_PROVIDERS names {shown}, which there is not.{meant}")
-    if names.count(name) > 1:
-        standing = f" 'default' stands for {', '.join(DEFAULT_ORDER)}." if name in DEFAULT_ORDER else ""
-        raise CredentialConfigurationError(f"VECTORSHIFT_PROVIDERS names {name!r} twice.{standing}")
+def _entries(settings: Settings, names: Collection[str]) -> dict[str, PluginEntry]:
+    """Return the entry of each of these names, none of which is built in."""
+    if not names:
+        return {}
+    if settings.disable_plugins:
+        raise _no_such(next(iter(names)), [], " VECTORSHIFT_DISABLE_PLUGINS=1 allows built-in providers alone.")
+    found = available_plugins()
+    for entry in found:
+        if entry.name in _BUILT_IN:
+            log.warning("The plugin %s of %s is not used: %s.", entry.name, entry.origin, entry.problem)
+    entries = {entry.name: entry for entry in found}
+    for name in names:
+        if name not in entries:
+            raise _no_such(name, [each.name for each in found if not each.problem])
+        if entries[name].problem:
+            raise CredentialConfigurationError(f"VECTORSHIFT_PROVIDERS names {name!r}: {entries[name].problem}.")
+    return {name: entries[name] for name in names}
+
+
+def _no_such(name: str, installed: Collection[str], why: str = "") -> CredentialConfigurationError:
+    there = ["default", *_BUILT_IN, *sorted(installed)]
+    near = difflib.get_close_matches(name, there, n=1)
+    shown = repr(name) if len(name) <= _LONGEST_NAME else "a provider"  # what is longer may be a key
+    meant = f" Did you mean {near[0]}?" if near else f" There are: {', '.join(there)}."
+    what = "is not built in." if why else "is neither built in nor a plugin that is installed here."
+    return CredentialConfigurationError(f"VECTORSHIFT_PROVIDERS names {shown}, which {what}{why}{meant}")
+
+
+def _check_all_are_named(settings: Settings, entries: Collection[str]) -> None:
+    for name, values in settings.plugins.items():
+        if name in entries:
+            continue
+        if getattr(values, "loaded", False):  # variables that begin as if a built-in provider were a plugin
+            for key in values:
+                log.warning("%s%s is no setting of vectorshift.", prefix_of(name), key.upper())
+            continue
+        if name in _BUILT_IN:
+            raise CredentialConfigurationError(
+                f"plugins has settings of {name!r}, which is built in: they are {name}_..."
+            )
+        near = difflib.get_close_matches(name, entries, n=1)
+        meant = f" Did you mean {near[0]}?" if near else ""
+        raise CredentialConfigurationError(f"plugins has settings of {name!r}, which providers does not name.{meant}")
 
 
 class Neighbours(AnsweringProvider):
     """Answer *not found* with a sentence about what lies near: asked last, when no provider has a key.
 
     Args:
-        named: the names of the chain's members.
+        settings: those that the chain was made of.
     """
 
     name = "neighbours"
     remote = False
 
-    def __init__(self, named: tuple[str, ...] = ()) -> None:
-        self._named = named
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._unnamed: str | None = None
 
     def lookup(self, ask: Ask) -> Answer:
         """Look around."""
-        words = ""
-        if "login" not in self._named and os.path.isfile(os.path.expanduser(_LOGIN)):  # noqa: PTH111, PTH113  # pathlib would raise
-            words = (
+        if self._unnamed is None:
+            self._unnamed = _unnamed(self._settings)
+        near = [self._unnamed] if self._unnamed else []
+        named = map(canonical, self._settings.providers)
+        if "login" not in named and os.path.isfile(os.path.expanduser(_LOGIN)):  # noqa: PTH111, PTH113  # pathlib would raise
+            near.append(
                 f"Nearby: {_LOGIN}, where the official CLI keeps a key. VECTORSHIFT_PROVIDERS=default,login reads it."
             )
-        return CredentialNotFoundError(words)
+        return CredentialNotFoundError("\n".join(near))
+
+
+def _unnamed(settings: Settings) -> str:
+    """Say which plugins are installed and not named, and what would name them."""
+    if settings.disable_plugins:
+        return ""
+    try:
+        found = available_plugins()
+    except CredentialConfigurationError:
+        return ""
+    named = {*map(canonical, settings.providers)}
+    idle = [each for each in found if not each.problem and each.name not in named]
+    if not idle:
+        return ""
+    origins = ", ".join(f"{each.name} ({each.origin})" for each in idle)
+    names = ",".join([*settings.providers, idle[0].name])
+    return f"Nearby: installed and not named: {origins}. To ask one as well: VECTORSHIFT_PROVIDERS={names}"

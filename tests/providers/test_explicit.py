@@ -9,8 +9,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import assume, given
-from hypothesis import strategies as st
+from hypothesis import assume, given, strategies as st
 
 from vectorshift import ProviderChain, Settings
 from vectorshift.credentials import Secret

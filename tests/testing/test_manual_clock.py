@@ -3,6 +3,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+import anyio
 import pytest
 
 from vectorshift.testing import ManualClock
@@ -58,3 +59,12 @@ def test_no_second_is_lost_between_threads() -> None:
         for _ in range(4_000):
             pool.submit(clock.advance, 1.0)
     assert (clock.time(), clock.monotonic() - before) == (4_000.0, 4_000.0)
+
+
+def test_waiting_moves_it_on_and_takes_no_time() -> None:
+    clock = ManualClock(start=100.0)
+    before = clock.monotonic()
+    clock.sleep(3600.0)
+    anyio.run(clock.asleep, 5.0)
+    assert (clock.time(), clock.monotonic() - before) == (3705.0, 3605.0)
+    assert clock.waits == [3600.0, 5.0]

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import sys
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Literal, cast
 
 from vectorshift.credentials import Credential, parse_key
@@ -24,6 +22,7 @@ from vectorshift.errors import (
 from vectorshift.events import log
 from vectorshift.flight import SharedWork, arun_blocking, run_async
 from vectorshift.providers.base import CredentialProvider, Description
+from vectorshift.providers.unforeseen import described, unforeseen
 
 __all__ = [
     "PLAIN_ASK",
@@ -33,7 +32,6 @@ __all__ = [
     "Ask",
     "answering",
     "settle",
-    "unforeseen",
 ]
 
 Answer = Credential | CredentialError
@@ -190,7 +188,7 @@ class AdaptedProvider(AnsweringProvider):
 
     def describe(self) -> Description:
         """Describe the author's provider, or name it if it cannot do so itself."""
-        return _described(self.provider)
+        return described(self.provider)
 
     def invalidate(self, rejected: Credential) -> None:
         """Tell the author's provider that the server refused `rejected`."""
@@ -259,45 +257,3 @@ class AdaptedProvider(AnsweringProvider):
         if isinstance(key, CredentialError):
             return key
         return answer if key == answer.secret else replace(answer, secret=key)  # white space around it is gone
-
-
-def _described(provider: CredentialProvider) -> Description:
-    try:
-        return provider.describe()
-    except Exception:
-        return Description(configured=True, source=provider.name)
-
-
-def unforeseen(error: BaseException, provider: CredentialProvider, home: str | None = None) -> CredentialError:
-    """Turn what a provider raised into an answer that holds nothing of the provider's frames.
-
-    Args:
-        error: what was raised.
-        provider: who raised it.
-        home: the file whose line is told; that of the provider's class by default.
-    """
-    own = getattr(sys.modules.get(type(provider).__module__), "__file__", None) or ""
-    source, name = _described(provider).source, provider.name
-    if isinstance(error, CredentialError):
-        bare = fresh_copy(error)
-        bare.__cause__ = None
-        bare.source, bare.provider = bare.source or source, bare.provider or name
-        return bare
-    what = f"{source}: {name} raised {type(error).__name__} at {_line(error, own if home is None else home)}."
-    if isinstance(error, OSError) or type(error).__name__ == "TimeoutError":  # there are three before Python 3.11
-        return CredentialStoreUnavailableError(f"{what} The store could not be reached.", source=source, provider=name)
-    return CredentialConfigurationError(
-        f"{what} Its text is withheld, as it may hold a secret.", source=source, provider=name
-    )
-
-
-def _line(error: BaseException, home: str) -> str:
-    """Return `file:line` of the deepest frame in the file `home`, else of the deepest frame."""
-    deepest = "an unknown line"
-    trace = error.__traceback__
-    while trace is not None:
-        place = trace.tb_frame.f_code.co_filename
-        if place == home or not deepest.startswith(Path(home).name or "?"):
-            deepest = f"{Path(place).name}:{trace.tb_lineno}"
-        trace = trace.tb_next
-    return deepest

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from vectorshift.credentials import Credential
+    from vectorshift.settings import Settings
 
 __all__ = ["CredentialProvider", "Description"]
 
@@ -42,7 +43,8 @@ class CredentialProvider(ABC):  # noqa: B024  # one of two methods is enough
     store, and of those only type and line are printed.
 
     Attributes:
-        name: a short lower-case name, as `VECTORSHIFT_PROVIDERS` and messages use it.
+        name: a short lower-case name, as `VECTORSHIFT_PROVIDERS` and messages use it; a plugin that is named there
+            gets that of its entry point.
         remote: whether answers are cached by a `CachingProvider`; a provider that is not remote is asked
             on every call.
         ttl: seconds for which an answer of a remote provider is fresh, or None for the common setting.
@@ -60,6 +62,18 @@ class CredentialProvider(ABC):  # noqa: B024  # one of two methods is enough
         cls.name = cls.__dict__.get("name") or cls.name or cls.__name__.removesuffix("Provider").lower()
         if ABC not in cls.__bases__ and not (_writes(cls, "get_credential") or _writes(cls, "aget_credential")):
             raise TypeError(f"{cls.__name__} has to define get_credential or aget_credential.")
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self | None:
+        """Return the provider that the settings ask for, or None if they do not configure it. Contacts nothing.
+
+        This is called when `VECTORSHIFT_PROVIDERS` names a plugin. By default the class is called without arguments;
+        with settings of its own, a plugin reads them from `settings` by a `PluginSettings`.
+
+        Raises:
+            CredentialConfigurationError: configured, and wrong.
+        """
+        return cls()
 
     def describe(self) -> Description:
         """Say whether this is configured and where it looks, without contact. Does not raise or block."""

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from vectorshift.credentials import Secret
 from vectorshift.flight import arun_blocking, run_async
-from vectorshift.providers.answering import Answer, AnsweringProvider, Ask, unforeseen
+from vectorshift.providers.answering import Answer, AnsweringProvider, Ask
 from vectorshift.providers.base import Description
+from vectorshift.providers.unforeseen import unforeseen
 
 if TYPE_CHECKING:
     from typing_extensions import Self

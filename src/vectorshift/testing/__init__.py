@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from vectorshift.testing.api import FakeVectorShift
     from vectorshift.testing.aws_agent import FakeSecretsManagerAgent
     from vectorshift.testing.clock import ManualClock
+    from vectorshift.testing.contract import ProviderContract
+    from vectorshift.testing.memory import MemoryProvider, MemoryStore
     from vectorshift.testing.records import RecordedRequest
     from vectorshift.testing.stores import MotoServer, OpenBaoServer
 
@@ -17,8 +19,11 @@ __all__ = [
     "FakeSecretsManagerAgent",
     "FakeVectorShift",
     "ManualClock",
+    "MemoryProvider",
+    "MemoryStore",
     "MotoServer",
     "OpenBaoServer",
+    "ProviderContract",
     "RecordedRequest",
 ]
 
@@ -26,8 +31,11 @@ _HOME = {
     "FakeSecretsManagerAgent": "aws_agent",
     "FakeVectorShift": "api",
     "ManualClock": "clock",
+    "MemoryProvider": "memory",
+    "MemoryStore": "memory",
     "MotoServer": "stores",
     "OpenBaoServer": "stores",
+    "ProviderContract": "contract",
     "RecordedRequest": "records",
 }
 

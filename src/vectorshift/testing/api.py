@@ -1,4 +1,4 @@
-"""A stand-in for the VectorShift API: a real HTTP server on loopback, with organisations, keys and faults.
+"""A stand-in for the VectorShift API: a real HTTP server on loopback, with organisations, keys, runs and faults.
 
 with FakeVectorShift() as api:
     key = api.create_key(org="acme")
@@ -7,27 +7,17 @@ with FakeVectorShift() as api:
 
 from __future__ import annotations
 
-import asyncio
 import secrets
-import threading
-import time
-from collections import deque
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
-try:
-    from starlette.datastructures import QueryParams
-    from starlette.requests import ClientDisconnect, Request
-    from starlette.responses import JSONResponse, Response
-except ModuleNotFoundError as error:
-    raise ImportError(
-        f"The stand-in API needs the package {error.name}: pip install 'vectorshift[testing]'",
-        name=error.name,
-    ) from None
-
 from vectorshift.credentials import Secret
-from vectorshift.testing.records import RecordedHeaders, RecordedRequest
-from vectorshift.testing.routes import SCOPES, Grant, Organisation, answer, documented_body, new_pipeline
+from vectorshift.testing.traffic import Fault, Traffic  # first: it says what to install
+
+# isort: split
+from starlette.responses import JSONResponse, Response
+
+from vectorshift.testing.event_streams import Ending, Event, EventStream
+from vectorshift.testing.organisations import SCOPES, Grant, RunScript, World, documented_body, new_pipeline
 from vectorshift.testing.server import LoopbackServer
 
 if TYPE_CHECKING:
@@ -37,14 +27,9 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
     from typing_extensions import Self
 
+    from vectorshift.testing.records import RecordedRequest
+
 __all__ = ["FakeVectorShift"]
-
-
-@dataclass(slots=True)
-class _Fault:
-    response: Response | None  # None: the connection is closed without an answer
-    path: str | None
-    times: int
 
 
 class FakeVectorShift:
@@ -55,6 +40,8 @@ class FakeVectorShift:
     before that is refused. The scopes, which are not documented, are `pipelines:read`, `pipelines:write`
     and `pipelines:run`.
 
+    A run gives back its inputs as its outputs, and a file's name, type, size and SHA-256 in its place.
+
     After `close` it may be started again: same port, same keys, pipelines and records, as after an outage.
 
     Args:
@@ -63,14 +50,10 @@ class FakeVectorShift:
     """
 
     def __init__(self, *, latency: float = 0.0, keep_requests: int = 100_000) -> None:
-        self.latency = latency
-        self._lock = threading.Lock()
-        self._grants: dict[str, Grant] = {}
-        self._organisations: dict[str, Organisation] = {}
-        self._faults: list[_Fault] = []
-        self._requests: deque[RecordedRequest] = deque(maxlen=keep_requests)
-        self._in_flight = 0  # changed on the server's thread alone
+        self._world = World()
         self._server = LoopbackServer(self._handle, name="vectorshift-fake-api")
+        self._traffic = Traffic(self._world, keep_requests, self._server.hang_up)
+        self._traffic.latency = latency
 
     # --- Life ---
 
@@ -97,6 +80,15 @@ class FakeVectorShift:
         self.close()
 
     @property
+    def latency(self) -> float:
+        """Seconds to wait before each answer; may be set while it runs."""
+        return self._traffic.latency
+
+    @latency.setter
+    def latency(self, seconds: float) -> None:
+        self._traffic.latency = seconds
+
+    @property
     def base_url(self) -> str:
         """What to give a client, such as `http://127.0.0.1:40123/v1`; stays the same when closed.
 
@@ -109,7 +101,9 @@ class FakeVectorShift:
 
     def __repr__(self) -> str:
         place = f"on port {self._server.port}" if self._server.running else "not running"
-        return f"<FakeVectorShift {place}, {len(self._organisations)} organisations, {len(self._grants)} keys>"
+        return (
+            f"<FakeVectorShift {place}, {len(self._world.organisations)} organisations, {len(self._world.grants)} keys>"
+        )
 
     # --- Keys and pipelines ---
 
@@ -125,10 +119,10 @@ class FakeVectorShift:
             ValueError: this key exists.
         """
         key = key or f"vs-{secrets.token_urlsafe(24)}"
-        with self._lock:
-            if key in self._grants:
+        with self._traffic.lock:
+            if key in self._world.grants:
                 raise ValueError(f"The key {Secret(key)} exists already.")
-            self._grants[key] = Grant(organisation=self._organisation(org), scopes=frozenset(scopes))
+            self._world.grants[key] = Grant(organisation=self._world.organisation(org), scopes=frozenset(scopes))
         return key
 
     def revoke_key(self, key: str) -> None:
@@ -137,8 +131,8 @@ class FakeVectorShift:
         Raises:
             KeyError: there is no such key.
         """
-        with self._lock:
-            known = self._grants.pop(key, None) is not None
+        with self._traffic.lock:
+            known = self._world.grants.pop(key, None) is not None
         if not known:
             raise KeyError(f"There is no key {Secret(key)}.")
 
@@ -155,18 +149,55 @@ class FakeVectorShift:
             fields: what else stands in the object, or replaces what stands there by default:
                 `description`, `folder_id`, `username`, `org_name`, `branch_id`, `version`.
         """
-        with self._lock:
-            owner = self._organisation(org)
+        with self._traffic.lock:
+            owner = self._world.organisation(org)
             pipeline = new_pipeline(org, name, id, fields)
-            owner.own = {**owner.own, pipeline["id"]: pipeline}
-            for guest in map(self._organisation, shared_with):
-                guest.shared = {**guest.shared, pipeline["id"]: pipeline}
+            owner.own[pipeline["id"]] = pipeline
+            for guest in map(self._world.organisation, shared_with):
+                guest.shared[pipeline["id"]] = pipeline
         return cast("str", pipeline["id"])
 
-    def _organisation(self, name: str) -> Organisation:
-        if name not in self._organisations:
-            self._organisations[name] = Organisation(name)
-        return self._organisations[name]
+    # --- Runs ---
+
+    def next_outputs(self, outputs: Mapping[str, Any], *, times: int = 1) -> None:
+        """Let the next runs, of any kind, have these outputs; a run gives back its inputs otherwise.
+
+        Args:
+            outputs: by name.
+            times: how many runs have them.
+        """
+        with self._traffic.lock:
+            self._world.outputs.extend([dict(outputs)] * times)
+
+    def script_run(self, *statuses: str, error: str = "") -> None:
+        """Let the next background run say this of itself, a status each time that it is asked; the last one stays.
+
+        Args:
+            statuses: of either family; `in_progress` and `completed` where nothing is scripted.
+            error: what it says when it has `failed`.
+        """
+        with self._traffic.lock:
+            self._world.runs.append(RunScript(statuses=statuses or RunScript().statuses, error=error))
+
+    def script_events(
+        self, events: Iterable[Event], *, piece: int | None = None, pause: float = 0.0, then: Ending = "end"
+    ) -> None:
+        """Let the next streamed run send these events.
+
+        Args:
+            events: each what its data says as JSON, or the text or bytes that are sent as they stand.
+            piece: bytes in each piece that is sent; each event is one by default.
+            pause: seconds before each piece.
+            then: `end`, `break` the connection, or `hang` until the client closes it.
+        """
+        stream = EventStream(events=tuple(events), piece=piece, pause=pause, then=then)
+        with self._traffic.lock:
+            self._world.streams.append(stream)
+
+    @property
+    def open_streams(self) -> int:
+        """How many event streams are being sent now."""
+        return self._traffic.open_streams
 
     # --- Faults ---
 
@@ -200,17 +231,8 @@ class FakeVectorShift:
         self._inject(None, times, path)
 
     def _inject(self, response: Response | None, times: int, path: str | None) -> None:
-        with self._lock:
-            self._faults.append(_Fault(response, path, times))
-
-    def _next_fault(self, path: str) -> _Fault | None:
-        with self._lock:
-            for fault in self._faults:
-                if fault.path in (None, path, path.removeprefix("/v1")) and fault.times > 0:
-                    fault.times -= 1
-                    self._faults = [kept for kept in self._faults if kept.times > 0]
-                    return fault
-        return None
+        with self._traffic.lock:
+            self._traffic.faults.append(Fault(response, path, times))
 
     # --- Requests ---
 
@@ -220,66 +242,18 @@ class FakeVectorShift:
 
         A request is in it before its client has the answer.
         """
-        with self._lock:
-            return list(self._requests)
+        with self._traffic.lock:
+            return list(self._traffic.requests)
 
     @property
     def in_flight(self) -> int:
         """How many requests have arrived whole and wait, for `latency`, to be answered."""
-        return self._in_flight
+        return self._traffic.in_flight
 
     def clear_requests(self) -> None:
         """Forget the requests recorded so far."""
-        with self._lock:
-            self._requests.clear()
+        with self._traffic.lock:
+            self._traffic.requests.clear()
 
     async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        at = time.monotonic()
-        try:
-            body = await Request(scope, receive).body()
-        except ClientDisconnect:
-            return
-        request, grant = self._arrived(scope, body, at)
-        self._in_flight += 1
-        try:
-            response = await self._decide(request, grant)
-        finally:
-            self._in_flight -= 1
-        if response is not None:
-            await response(scope, receive, send)
-            return
-        self._server.hang_up(scope["client"])
-        # uvicorn answers with 500 for an application that returns before the connection is gone.
-        while (await receive())["type"] != "http.disconnect":
-            pass
-
-    async def _decide(self, request: RecordedRequest, grant: Grant | None) -> Response | None:
-        fault = self._next_fault(request.path) if self._faults else None
-        if fault:
-            response = fault.response
-        else:
-            status, found = answer(request, grant)
-            response = JSONResponse(found, status)
-        if self.latency > 0:
-            await asyncio.sleep(self.latency)
-        with self._lock:
-            self._requests.append(replace(request, status=response.status_code if response else None))
-        return response
-
-    def _arrived(self, scope: Scope, body: bytes, at: float) -> tuple[RecordedRequest, Grant | None]:
-        headers = RecordedHeaders(scope["headers"])
-        scheme, _, text = headers.get("authorization", "").partition(" ")
-        key = text.strip() if scheme.lower() == "bearer" else ""
-        grant = self._grants.get(key)
-        request = RecordedRequest(
-            method=scope["method"],
-            path=scope["path"],
-            query=QueryParams(scope["query_string"]),
-            headers=headers,
-            body=body,
-            key=Secret(key) if key else None,
-            org=grant.organisation.name if grant else None,
-            status=None,
-            at=at,
-        )
-        return request, grant
+        await self._traffic(scope, receive, send)

@@ -1,4 +1,4 @@
-"""A clock that stands still until a test moves it."""
+"""A clock that stands still until a test moves it, or code under test waits on it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ __all__ = ["ManualClock"]
 
 
 class ManualClock:
-    """Both clocks of a machine, moved by hand. Thread-safe; has the methods of `vectorshift.clock.Clock`.
+    """Both clocks of a machine, moved by hand. Thread-safe; has the methods of `vectorshift.clock.WaitingClock`.
 
-    The monotonic clock begins far from the wall clock, so that code which mixes them up fails.
+    The monotonic clock begins far from the wall clock, so that code which mixes them up fails. Whoever waits on it
+    moves it, and waits no time at all.
 
     Args:
         start: wall-clock time as seconds since the Unix epoch.
@@ -20,6 +21,7 @@ class ManualClock:
         self._lock = threading.Lock()
         self._wall = float(start)
         self._monotonic = 1_000.0
+        self._waits: list[float] = []
 
     def time(self) -> float:
         """Return wall-clock time as seconds since the Unix epoch."""
@@ -47,6 +49,25 @@ class ManualClock:
             self._wall += seconds
             if not suspended:
                 self._monotonic += seconds
+
+    def sleep(self, seconds: float) -> None:
+        """Move both clocks on by `seconds` and return at once."""
+        self.advance(seconds)
+        with self._lock:
+            self._waits.append(seconds)
+
+    async def asleep(self, seconds: float) -> None:
+        """Move both clocks on by `seconds`, let other tasks run, and return."""
+        import anyio
+
+        self.sleep(seconds)
+        await anyio.lowlevel.checkpoint()
+
+    @property
+    def waits(self) -> list[float]:
+        """The seconds of each wait on this clock so far, in their order; a list of your own."""
+        with self._lock:
+            return list(self._waits)
 
     def set_wall(self, epoch: float) -> None:
         """Set the wall clock, forward or back, as an operator or NTP does; the monotonic clock does not move.

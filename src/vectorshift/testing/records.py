@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from vectorshift.testing.forms import FormPart, form_parts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,6 +41,7 @@ class RecordedRequest:
     Args:
         method: such as `GET`.
         path: the decoded path with its `/v1`.
+        raw_path: the path as it was sent, escapes and all, without the query.
         query: the decoded query; of a name that was sent more than once, the last value.
         headers: by name in lower case.
         body: the whole body.
@@ -49,6 +53,7 @@ class RecordedRequest:
 
     method: str
     path: str
+    raw_path: str
     query: Mapping[str, str]
     headers: Mapping[str, str]
     body: bytes
@@ -56,6 +61,24 @@ class RecordedRequest:
     org: str | None
     status: int | None
     at: float
+
+    @property
+    def json(self) -> Any:
+        """The body, parsed.
+
+        Raises:
+            ValueError: it is no JSON.
+        """
+        return json.loads(self.body)
+
+    @property
+    def form(self) -> dict[str, FormPart]:
+        """The parts of a multipart body by their names; of a name that was sent more than once, the last.
+
+        Raises:
+            ValueError: it is no multipart form.
+        """
+        return {part.name: part for part in form_parts(self.body, self.headers.get("content-type", ""))}
 
     def __repr__(self) -> str:
         key = self.key.fingerprint if self.key else "without a key"

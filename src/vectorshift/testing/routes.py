@@ -1,144 +1,80 @@
-"""What the stand-in API answers: organisations, and a table of routes over them.
+"""What the stand-in API answers: a table of routes over what it knows.
 
-A handler is a function of the organisation that the key acts on, the request, and the parameters of the
-path; it returns what stands beside `status` in a body with 200, or raises `Failure`. A new route is a new
-line in `ROUTES`.
+A handler is a function of a `Visit` and the parameters of the path; it returns what stands beside `status` in a
+body with 200, or an event stream, or raises `Failure`. A new route is a new line in `ROUTES`.
 """
 
 from __future__ import annotations
 
+import json
 import re
-import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import unquote
+
+from vectorshift.testing import pipelines, runs
+from vectorshift.testing.event_streams import EventStream
+from vectorshift.testing.organisations import Body, Failure, Grant, Organisation, World
 
 if TYPE_CHECKING:
+    from vectorshift.testing.forms import FormPart
     from vectorshift.testing.records import RecordedRequest
 
-__all__ = [
-    "ROUTES",
-    "SCOPES",
-    "Failure",
-    "Grant",
-    "Organisation",
-    "Route",
-    "answer",
-    "documented_body",
-    "new_pipeline",
-]
+__all__ = ["ROUTES", "Route", "Visit", "answer"]
 
-SCOPES = ("pipelines:read", "pipelines:write", "pipelines:run")
+Handler = Callable[..., "Body | EventStream"]
 
-Body = dict[str, Any]
-Handler = Callable[..., Body]
-
-
-class Failure(Exception):
-    """A handler's way to answer with something else than 200."""
-
-    def __init__(self, status: int, error: str = "") -> None:
-        super().__init__(status, error)
-        self.status = status
-        self.body = documented_body(status, error)
-
-
-def documented_body(status: int, error: str = "") -> Body:
-    """Return the body of a failure; 403, 422 and 429, of which none is documented, get the common one."""
-    if status == 401:
-        return {"error": error or "Invalid API key"}
-    known = status in HTTPStatus._value2member_map_
-    return {"status": "failed", "error": error or (HTTPStatus(status).phrase if known else f"HTTP {status}")}
-
-
-class Organisation:
-    """One tenant's pipelines, its own and those that others share with it, by id. It begins with two.
-
-    The mappings are replaced and never changed, so that a handler may walk them while another thread adds.
-    """
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        starters = (new_pipeline(name, f"{name}-{kind}", None, {}) for kind in ("assistant", "summary"))
-        self.own: Mapping[str, Body] = {pipeline["id"]: pipeline for pipeline in starters}
-        self.shared: Mapping[str, Body] = {}
-
-
-def new_pipeline(org: str, name: str, id: str | None, fields: Mapping[str, Any]) -> Body:
-    """Return a pipeline's object with every field that a request can ask for; `fields` win."""
-    return {
-        "id": id or secrets.token_hex(12),
-        "name": name,
-        "description": "",
-        "folder_id": None,
-        "username": f"{org}-user",
-        "org_name": org,
-        "branch_id": "main",
-        "version": 1,
-        **fields,
-    }
+_JSON_FIELDS = ("inputs", "runs")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Grant:
-    """What a key may do, and in which organisation."""
+class Visit:
+    """One request with a good key, as a handler sees it."""
 
+    world: World
     organisation: Organisation
-    scopes: frozenset[str]
+    request: RecordedRequest
+
+    def fields(self) -> Body:
+        """Return the fields of the body, of JSON or of a form.
+
+        Raises:
+            Failure: 400, the body is neither.
+        """
+        if not self.request.body:
+            return {}
+        try:
+            if self._is_form():
+                return {name: _field(part) for name, part in self.request.form.items() if part.filename is None}
+            body: Any = self.request.json
+        except ValueError:
+            raise Failure(400, "The body is malformed") from None
+        if not isinstance(body, dict):
+            raise Failure(400, "The body must be an object")
+        return cast("Body", body)
+
+    def files(self, prefix: str) -> dict[str, FormPart]:
+        """Return the files of a form whose names begin with `prefix`, by the rest of their names."""
+        if not self._is_form():
+            return {}
+        parts = {name: part for name, part in self.request.form.items() if part.filename is not None}
+        return {name.removeprefix(prefix): part for name, part in parts.items() if name.startswith(prefix)}
+
+    def _is_form(self) -> bool:
+        return self.request.headers.get("content-type", "").startswith("multipart/form-data")
 
 
-# --- Handlers ---------------------------------------------------------------------------------------
+def _field(part: FormPart) -> Any:
+    text = part.content.decode("utf-8")
+    return json.loads(text) if part.name in _JSON_FIELDS else text
 
 
-def list_pipelines(organisation: Organisation, request: RecordedRequest) -> Body:
-    """GET /pipelines: ids, and the objects too if `verbose`."""
-    query = request.query
-    include_shared, verbose = _flag(query, "include_shared"), _flag(query, "verbose")
-    offset, limit = _count(query, "offset") or 0, _count(query, "limit")
-    found: Iterable[Body] = _visible(organisation, include_shared).values()
-    if "folder_id" in query:
-        found = (pipeline for pipeline in found if pipeline["folder_id"] == query["folder_id"])
-    page = list(found)[offset:][:limit]
-    body: Body = {"object_ids": [pipeline["id"] for pipeline in page]}
-    if verbose:
-        body["objects"] = page
-    return body
-
-
-def fetch_pipeline(organisation: Organisation, request: RecordedRequest) -> Body:
-    """GET /pipeline: one pipeline by its id, or by its name and, where given, its owners."""
-    query = request.query
-    if "id" in query:
-        asked = ["id", *(name for name in ("branch_id", "version") if query.get(name))]
-    elif "name" in query:
-        asked = ["name", *(name for name in ("username", "org_name") if query.get(name))]
-    else:
-        raise Failure(400, "Either id or name is required")
-    for pipeline in _visible(organisation, include_shared=True).values():
-        if all(str(pipeline[name]) == query[name] for name in asked):
-            return {"object": pipeline}
-    raise Failure(404, "Pipeline not found")
-
-
-def _visible(organisation: Organisation, include_shared: bool) -> Mapping[str, Body]:
-    return {**organisation.own, **organisation.shared} if include_shared else organisation.own
-
-
-def _flag(query: Mapping[str, str], name: str) -> bool:
-    value = query.get(name, "false")
-    if value not in ("true", "false"):
-        raise Failure(422, f"{name} must be true or false")
-    return value == "true"
-
-
-def _count(query: Mapping[str, str], name: str) -> int | None:
-    value = query.get(name)
-    if value is None:
-        return None
-    if not re.fullmatch(r"[0-9]{1,18}", value):
-        raise Failure(422, f"{name} must be a non-negative integer")
-    return int(value)
+def _beside(visit: Visit, rest: str) -> Body:
+    """/integrations-go/...: which calls there are is not documented; it tells who asked for what."""
+    if visit.request.headers.get("api-key") != (visit.request.key and visit.request.key.reveal()):
+        raise Failure(401, "Missing or invalid Api-Key header")
+    return {"path": rest, "org_name": visit.organisation.name}
 
 
 # --- The table --------------------------------------------------------------------------------------
@@ -146,7 +82,7 @@ def _count(query: Mapping[str, str], name: str) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A line of the table. `{name}` in the path is one segment, handed to the handler under that name."""
+    """A line of the table. `{name}` in the path is one segment, handed to the handler decoded, under that name."""
 
     method: str
     path: str
@@ -154,30 +90,50 @@ class Route:
     handler: Handler
 
 
+READ, WRITE, RUN = "pipelines:read", "pipelines:write", "pipelines:run"
+
 ROUTES = (
-    Route("GET", "/v1/pipelines", "pipelines:read", list_pipelines),
-    Route("GET", "/v1/pipeline", "pipelines:read", fetch_pipeline),
+    Route("GET", "/v1/pipelines", READ, pipelines.list_pipelines),
+    Route("GET", "/v1/pipeline", READ, pipelines.fetch_pipeline),
+    Route("POST", "/v1/pipeline", WRITE, pipelines.create_pipeline),
+    Route("POST", "/v1/update/pipeline/{id}", WRITE, pipelines.save_pipeline),
+    Route("DELETE", "/v1/pipeline/{id}", WRITE, pipelines.delete_pipeline),
+    Route("POST", "/v1/pipeline/{id}/duplicate", WRITE, pipelines.duplicate_pipeline),
+    Route("POST", "/v1/pipeline/{id}/revert", WRITE, pipelines.revert_pipeline),
+    Route("POST", "/v1/pipeline/{id}/share", WRITE, pipelines.share_pipeline),
+    Route("POST", "/v1/pipeline/{id}/unshare", WRITE, pipelines.unshare_pipeline),
+    Route("POST", "/v1/pipeline/{id}/run", RUN, runs.run_pipeline),
+    Route("POST", "/v1/pipeline/{id}/bulk_run", RUN, runs.bulk_run),
+    Route("POST", "/v1/pipeline/{id}/bulk-run", RUN, runs.bulk_run),
+    Route("GET", "/v1/pipeline/{id}/run/status/{run_id}", RUN, runs.run_status),
+    Route("POST", "/v1/pipeline/{id}/terminate", RUN, runs.terminate_run),
+    Route("POST", "/v1/pipeline/{id}/resume", RUN, runs.resume_runs),
 )
 _PATTERNS = tuple((route, re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", route.path))) for route in ROUTES)
+_BESIDE = "/integrations-go/"
 
 
-def answer(request: RecordedRequest, grant: Grant | None) -> tuple[int, Body]:
+def answer(world: World, request: RecordedRequest, grant: Grant | None) -> tuple[int, Body] | EventStream:
     """Judge a request as the documentation says: is there such a route, is the key good, may it do that."""
     try:
-        route, parameters = _match(request.method, request.path)
+        route, parameters = _match(request.method, request.raw_path)
         if grant is None:
             raise Failure(401, _refusal(request))
-        if route.scope not in grant.scopes:
+        if route.scope and route.scope not in grant.scopes:
             raise Failure(403, f"API key lacks the scope {route.scope}")
-        return 200, {"status": "success", **route.handler(grant.organisation, request, **parameters)}
+        visit = Visit(world=world, organisation=grant.organisation, request=request)
+        found = route.handler(visit, **parameters)
+        return found if isinstance(found, EventStream) else (200, {"status": "success", **found})
     except Failure as failure:
         return failure.status, failure.body
 
 
 def _match(method: str, path: str) -> tuple[Route, dict[str, str]]:
+    if path.startswith(_BESIDE):
+        return Route(method, path, "", _beside), {"rest": unquote(path.removeprefix(_BESIDE))}
     for route, pattern in _PATTERNS:
         if route.method == method and (match := pattern.fullmatch(path)):
-            return route, match.groupdict()
+            return route, {name: unquote(segment) for name, segment in match.groupdict().items()}
     raise Failure(404)
 
 

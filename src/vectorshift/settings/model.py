@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-import difflib
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, PlainSerializer, ValidationError
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    ValidationError,
+)
 from pydantic_settings import (
     BaseSettings,
-    EnvSettingsSource,
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
@@ -18,19 +25,12 @@ from pydantic_settings import (
 
 from vectorshift.credentials import Secret
 from vectorshift.errors import CredentialConfigurationError
-from vectorshift.events import log
-from vectorshift.files import file_name, read_small, text_of
+from vectorshift.files import file_name
 from vectorshift.hosts import api_url, url_without_password
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from vectorshift.plugin_settings import FrozenMap, Value, held
+from vectorshift.settings.variables import PREFIX, explained, loaded_from, names_in
 
 __all__ = ["Settings"]
-
-_PREFIX = "VECTORSHIFT_"
-_ENV_FILE = "VECTORSHIFT_ENV_FILE"
-_BUILT_IN = ("explicit", "env", "dotenv", "vault", "aws", "login")
-_NOT_FIELDS = ("VECTORSHIFT_API_KEY", _ENV_FILE)
 
 
 def _wrapped(value: object) -> object:
@@ -41,27 +41,35 @@ def _path(value: object) -> object:
     return str(value) if isinstance(value, Path) else value
 
 
-def _names(value: object) -> object:
+def _listed(value: object) -> object:
     if not isinstance(value, str):
         return value
-    names = tuple(name.strip() for name in value.split(",") if name.strip())
+    names = names_in(value)
     if not names:
         raise ValueError("should name at least one provider, or be unset")
     return names
 
 
+def _masked(plugins: Mapping[str, Mapping[str, object]]) -> dict[str, dict[str, object]]:
+    return {
+        name: {key: str(value) if isinstance(value, Secret) else value for key, value in values.items()}
+        for name, values in plugins.items()
+    }
+
+
 def _fallback(field: str, *others: str) -> Any:
     """Read the field from its own variable, else from the store's standard one."""
-    return Field(None, validation_alias=AliasChoices(_PREFIX + field.upper(), *others))
+    return Field(None, validation_alias=AliasChoices(PREFIX + field.upper(), *others))
 
 
-Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)]
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
 File = Annotated[str, BeforeValidator(_path)]
 SecretFile = Annotated[File, AfterValidator(file_name)]
 Url = Annotated[str, AfterValidator(url_without_password)]
 Token = Annotated[Secret, BeforeValidator(_wrapped), PlainSerializer(str)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+OfPlugins = Annotated[Mapping[str, Mapping[str, Value]], PlainValidator(held), PlainSerializer(_masked)]
 
 
 class Settings(BaseSettings):
@@ -75,7 +83,7 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix=_PREFIX,
+        env_prefix=PREFIX,
         populate_by_name=True,
         extra="forbid",
         frozen=True,
@@ -91,8 +99,10 @@ class Settings(BaseSettings):
     allow_http: bool = False
     disable_plugins: bool = False
     providers: Names = ("default",)
+    plugins: OfPlugins = FrozenMap[FrozenMap[Value]]({})
     env_file: SecretFile | None = None
     timeout: Positive = 60.0
+    max_retries: Annotated[int, Field(ge=0)] = 2
     cache_ttl: Seconds = 300.0
     cache_max_stale: Seconds = 86_400.0
     load_timeout: Positive = 10.0
@@ -145,7 +155,7 @@ class Settings(BaseSettings):
             try:
                 super().__init__(**values)
             except ValidationError as error:
-                flaw = _explained(error)
+                flaw = explained(type(self), error)
             values.clear()  # a traceback that starts here shows no token
             if flaw is not None:
                 raise flaw
@@ -179,113 +189,8 @@ class Settings(BaseSettings):
         Raises:
             CredentialConfigurationError: a value that a setting cannot have, or a named file that is missing.
         """
-        loaded = _loaded(cls, os.environ if environ is None else environ)
+        loaded = loaded_from(cls, os.environ if environ is None else environ)
         if isinstance(loaded, CredentialConfigurationError):
             del environ  # a traceback that starts here shows no key and no token
             raise loaded
         return loaded
-
-
-def _loaded(cls: type[Settings], process: Mapping[str, str]) -> Settings | CredentialConfigurationError:
-    try:
-        env_file = process.get(_ENV_FILE)
-        env_file = "" if env_file is not None and not env_file.strip() else env_file
-        cls(env_file=env_file)  # what is no name is refused before it is printed as one
-        variables = {
-            **_named_file(env_file),
-            **{name: value for name, value in process.items() if value.strip()},
-        }
-        _warn_of_unknown(variables)
-        values = _by_variable(_Variables(cls, variables)(), variables)
-        if env_file is not None:
-            values["env_file"] = env_file
-        return cls(**values)
-    except CredentialConfigurationError as error:
-        return error.with_traceback(None)
-
-
-class _Variables(EnvSettingsSource):
-    """A source that reads the given variables, and not `os.environ`."""
-
-    def __init__(self, settings_cls: type[BaseSettings], variables: Mapping[str, str]) -> None:
-        self._variables = {
-            name.lower(): value for name, value in variables.items() if name == name.upper() != _ENV_FILE
-        }
-        super().__init__(settings_cls)
-
-    def _load_env_vars(self) -> Mapping[str, str | None]:
-        return self._variables
-
-
-def _by_variable(values: dict[str, Any], variables: Mapping[str, str]) -> dict[str, Any]:
-    """Key what was read from a store's standard variable by that, so that an error names the variable that is set."""
-    for field in Settings.model_fields.values():
-        if isinstance(field.validation_alias, AliasChoices):
-            own, standard = map(str, field.validation_alias.choices)
-            if own in values and own not in variables:
-                values[standard] = values.pop(own)
-    return values
-
-
-def _named_file(env_file: str | None) -> dict[str, str]:
-    if not env_file:
-        return {}
-    from io import StringIO
-
-    from dotenv import dotenv_values
-
-    flaw, text = "it is not UTF-8 text", None
-    try:
-        text = text_of(read_small(env_file)[0])
-    except OSError as error:
-        flaw = (error.strerror or type(error).__name__).lower()
-    except ValueError:
-        flaw = "no file can have this name"
-    if text is None:
-        raise CredentialConfigurationError(
-            f"{_ENV_FILE} names {env_file}, which cannot be read: {flaw}. Name a file that is there, or unset it.",
-            source=f"dotenv:{env_file}",
-        )
-    values = dotenv_values(stream=StringIO(text), interpolate=False)
-    return {name: value for name, value in values.items() if value and value.strip()}
-
-
-def _variables_of_fields() -> dict[str, str]:
-    """Return the name of each variable that is read, with the field that it sets."""
-    found: dict[str, str] = dict.fromkeys(_NOT_FIELDS, "")
-    for name, field in Settings.model_fields.items():
-        alias = field.validation_alias
-        names = alias.choices if isinstance(alias, AliasChoices) else [_PREFIX + name.upper()]
-        found.update(dict.fromkeys(map(str, names), name))
-    return found
-
-
-def _warn_of_unknown(variables: Mapping[str, str]) -> None:
-    known = _variables_of_fields()
-    plugins = tuple(f"{_PREFIX}{name.upper().replace('-', '_')}_" for name in _names_of(variables) - set(_BUILT_IN))
-    for name in sorted(variables):
-        if not name.startswith(_PREFIX) or name in known or name.startswith(plugins):
-            continue
-        if "_PORT" in name or "_SERVICE_" in name:  # Kubernetes' service links
-            continue
-        near = difflib.get_close_matches(name, known, n=1)
-        log.warning("%s is no setting of vectorshift.%s", name, f" Did you mean {near[0]}?" if near else "")
-
-
-def _names_of(variables: Mapping[str, str]) -> set[str]:
-    return set(variables.get(f"{_PREFIX}PROVIDERS", "").replace(" ", "").split(",")) - {""}
-
-
-def _explained(error: ValidationError) -> CredentialConfigurationError:
-    """Name each setting that is wrong, and how, without its value or that of a sibling."""
-    fields = {name: variable for variable, name in reversed(_variables_of_fields().items())}
-    lines: list[str] = []
-    for flaw in error.errors(include_url=False, include_context=False, include_input=False):
-        name = str(flaw["loc"][0]) if flaw["loc"] else "settings"
-        if flaw["type"] == "extra_forbidden":
-            near = difflib.get_close_matches(name, Settings.model_fields, n=1)
-            lines.append(f"{name} is no setting." + (f" Did you mean {near[0]}?" if near else ""))
-            continue
-        says = flaw["msg"].removeprefix("Value error, ").removeprefix("Input ")
-        lines.append(f"{fields.get(name, name)}: {says}.")
-    return CredentialConfigurationError("A setting is wrong. " + " ".join(lines))

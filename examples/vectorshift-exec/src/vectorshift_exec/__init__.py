@@ -1,0 +1,100 @@
+"""A VectorShift key from a command that prints JSON, as `credential_process` and kubectl's exec plugins do."""
+
+import contextlib
+import os
+import shlex
+import signal
+import threading
+from subprocess import DEVNULL, PIPE, Popen
+from typing import Annotated
+
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, PositiveFloat, ValidationError
+from typing_extensions import Self
+
+from vectorshift import (
+    Credential,
+    CredentialConfigurationError,
+    CredentialNotFoundError,
+    CredentialProvider,
+    CredentialStoreUnavailableError,
+    Description,
+    PluginSettings,
+    Settings,
+)
+
+LIMIT = 65_536
+
+
+class ExecSettings(PluginSettings):
+    """`VECTORSHIFT_EXEC_COMMAND`, and for how many seconds it may run: `VECTORSHIFT_EXEC_TIMEOUT`."""
+
+    command: Annotated[list[str] | None, BeforeValidator(shlex.split)] = None
+    timeout: PositiveFloat = 5.0
+
+
+class Printed(BaseModel):
+    """What the command prints; `"api_key": null` says that it has none."""
+
+    api_key: str | None
+    expires_at: AwareDatetime | None = None
+    version: str | None = None
+
+
+class ExecProvider(CredentialProvider):
+    """Run a command, without a shell, and read the key that it prints. It is killed after `timeout` seconds."""
+
+    name = "exec"
+
+    def __init__(self, command: list[str], *, timeout: float = 5.0) -> None:
+        self._command, self._timeout = command, timeout
+        self._source = f"exec:{command[0]}"  # arguments may hold secrets
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self | None:
+        """Return the provider, or None if no command is set."""
+        own = ExecSettings.of(settings, "exec")
+        return cls(own.command, timeout=own.timeout) if own.command else None
+
+    def describe(self) -> Description:
+        """Say which program would be run."""
+        return Description(configured=True, source=self._source, locator=True)
+
+    def get_credential(self) -> Credential:
+        """Run the command. Raises as `CredentialProvider.get_credential` says; no frame of that holds the output."""
+        try:
+            printed = _read(self._command, self._timeout)
+        except (FileNotFoundError, PermissionError):
+            printed = "is not there, or may not be run."
+        if isinstance(printed, int):
+            raise CredentialStoreUnavailableError(f"{self._source} ended with status {printed}, or took too long.")
+        if isinstance(printed, str):
+            raise CredentialConfigurationError(f"{self._source} {printed}")
+        if printed.api_key is None:
+            raise CredentialNotFoundError(f"{self._source} has no key.")
+        rest = printed.model_dump(exclude={"api_key"})
+        return Credential(secret=printed.api_key, source=self._source, provider=self.name, **rest)
+
+
+def _read(command: list[str], timeout: float) -> Printed | int | str:
+    """Return what a command printed, the status with which it failed, or what is wrong with what it printed."""
+    environ = {name: value for name, value in os.environ.items() if name != "VECTORSHIFT_EXEC_COMMAND"}  # no circles
+    with Popen(command, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL, env=environ, start_new_session=True) as process:
+
+        def kill() -> None:  # and all that it started, which may hold the pipe open
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+        watchdog = threading.Timer(timeout, kill)
+        watchdog.start()
+        output = process.stdout.read(LIMIT + 1) if process.stdout else b""
+        if len(output) > LIMIT:
+            kill()
+        status = process.wait()
+        watchdog.cancel()
+    if status and len(output) <= LIMIT:
+        return status
+    try:
+        return Printed.model_validate_json(output)
+    except ValidationError as error:
+        names = {str(flaw["loc"][0]) for flaw in error.errors(include_input=False) if flaw["loc"]} or {"JSON"}
+        return f"printed no good {' and '.join(sorted(names))}: it should be an object with api_key, a string or null."

@@ -1,0 +1,197 @@
+"""`AsyncVectorShift`: the client of event loops."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from functools import partial
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from vectorshift.calls import Call
+from vectorshift.client.exchange import Exchange, settled
+from vectorshift.client.handle import Handle
+from vectorshift.client.sending import aread, asend
+from vectorshift.client.streams import AsyncStream
+from vectorshift.clock import SYSTEM_CLOCK
+from vectorshift.context import AMBIENT
+from vectorshift.failures import Failure
+from vectorshift.flight import arun_blocking
+from vectorshift.http import httpx, new_async_pool
+from vectorshift.pools import LoopPools
+from vectorshift.uploads import are_at_hand, load
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+    from contextlib import AbstractAsyncContextManager
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from vectorshift.clock import WaitingClock
+    from vectorshift.settings import Settings
+    from vectorshift.uploads import Files
+
+__all__ = ["AsyncVectorShift"]
+
+_RETRIES = "vectorshift.client.retries"
+"""The room that imports the retry library: loaded after the first failure, and then not on an event loop."""
+
+
+class AsyncVectorShift(Handle):
+    """The async client. One handle serves any number of event loops, one after the other or in parallel threads.
+
+    Each loop has connections of its own, which are closed at the latest when the loop ends as `asyncio.run` and
+    `trio.run` end it; one that is closed without `shutdown_asyncgens` keeps them. Works under asyncio and trio.
+
+    Arguments are those of `VectorShift`.
+    """
+
+    def __init__(
+        self,
+        credentials: Any = AMBIENT,
+        *,
+        settings: Settings | None = None,
+        base_url: str | None = None,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        http_client: httpx.AsyncClient | None = None,
+        clock: WaitingClock = SYSTEM_CLOCK,
+    ) -> None:
+        try:
+            super().__init__(
+                credentials, settings, base_url, timeout, max_retries, http_client, httpx.AsyncClient, clock
+            )
+        finally:
+            del credentials  # a traceback may show locals
+        self._yours = http_client
+        self._pools = LoopPools(lambda: new_async_pool(self.timeout, self.settings.ca_bundle))
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, Any] | None = None,
+        json: Any = None,
+        files: Files | None = None,
+        form: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> Any:
+        """Make a call and return the parsed body. Arguments and errors are those of `VectorShift.request`."""
+        return await self.call(
+            Call(
+                method=method,
+                path=path,
+                query=query,
+                json=json,
+                files=files,
+                form=form,
+                headers=headers,
+                timeout=timeout,
+            )
+        )
+
+    def stream(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, Any] | None = None,
+        json: Any = None,
+        files: Files | None = None,
+        form: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> AbstractAsyncContextManager[AsyncStream]:
+        """Make a call and give its answer as it comes, for an `async with` block. As `VectorShift.stream`.
+
+        A cancelled task leaves the block, and so closes the connection.
+        """
+        return self.open(
+            Call(
+                method=method,
+                path=path,
+                query=query,
+                json=json,
+                files=files,
+                form=form,
+                headers=headers,
+                timeout=timeout,
+            )
+        )
+
+    async def call(self, call: Call) -> Any:
+        """Make a call that is described by a value. Raises as `request`."""
+        exchange = await self._exchange(call)
+        outcome = await self._attempt(exchange)
+        if isinstance(outcome, Failure) and exchange.may_follow(outcome):
+            outcome = await self._again(exchange, outcome, self._attempt)
+        return settled(outcome)
+
+    @contextlib.asynccontextmanager
+    async def open(self, call: Call) -> AsyncGenerator[AsyncStream, None]:
+        """Make a call that is described by a value and give its answer as it comes. Raises as `request`."""
+        exchange = await self._exchange(call)
+        async with contextlib.AsyncExitStack() as held:
+
+            async def attempt(exchange: Exchange) -> AsyncStream | Failure:
+                await held.aclose()
+                response = await asend(await held.enter_async_context(self._lend()), exchange)
+                if isinstance(response, Failure):
+                    return response
+                if not response.is_success:
+                    return await aread(response, exchange)  # type: ignore[no-any-return]
+                held.push_async_callback((stream := AsyncStream(response, exchange)).aclose)
+                return stream
+
+            outcome = await attempt(exchange)
+            if isinstance(outcome, Failure) and exchange.may_follow(outcome):
+                outcome = await self._again(exchange, outcome, attempt)
+            yield settled(outcome)
+
+    async def _exchange(self, call: Call) -> Exchange:
+        exchange = self._exchange_of(await self._aready(), call)
+        if call.files is not None:
+            files = call.files
+            exchange.files = load(files) if are_at_hand(files) else await arun_blocking(lambda: load(files))
+        return exchange
+
+    def _lend(self) -> AbstractAsyncContextManager[httpx.AsyncClient]:
+        return self._pools.lend() if self._yours is None else contextlib.nullcontext(self._yours)
+
+    async def _attempt(self, exchange: Exchange) -> Any:
+        async with self._lend() as http:
+            response = await asend(http, exchange)
+            return response if isinstance(response, Failure) else await aread(response, exchange)
+
+    async def _again(self, exchange: Exchange, outcome: Any, attempt: Callable[[Exchange], Awaitable[Any]]) -> Any:
+        if _RETRIES not in sys.modules:
+            await arun_blocking(partial(import_module, _RETRIES))
+        from vectorshift.client.retries import Retries
+
+        retries = Retries(exchange)
+        while (pause := retries.pause(outcome)) is not None:
+            await exchange.clock.asleep(pause)
+            outcome = await attempt(exchange)
+        return outcome
+
+    async def aprepare(self) -> None:
+        """Do ahead what the first call would: read settings and certificates. Contacts nothing."""
+        await self._aready()
+        async with self._pools.lend():
+            pass
+
+    async def aclose(self) -> None:
+        """Close the connections of the running event loop, those in use when their calls are done."""
+        await self._pools.aclose()
+        self._close_own()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()

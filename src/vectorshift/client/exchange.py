@@ -1,0 +1,141 @@
+"""One call on its way: what each attempt sends, how long it may take, and what came of it. Shared by both colours."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+from vectorshift.client.answers import failed, read
+from vectorshift.failures import Failure, Repeat
+from vectorshift.http import httpx, lost
+
+if TYPE_CHECKING:
+    from vectorshift.auth import CredentialAuth
+    from vectorshift.calls import Call
+    from vectorshift.clock import WaitingClock
+    from vectorshift.http import Timeouts
+    from vectorshift.uploads import Loaded
+
+__all__ = ["Exchange", "settled"]
+
+
+class Exchange:
+    """What the attempts of one call have in common. Not thread-safe, as a call belongs to one thread or task.
+
+    A call has to be over when all of its attempts could have taken their whole time-out: `read * (1 + max_retries)`
+    seconds after its first attempt began. Attempts, the waits between them and the reading of the answer count; the
+    time in the queue for a connection before the first does not, so that a long queue fails nobody.
+
+    Args:
+        call: the call.
+        auth: stamps each attempt with the key of that moment.
+        base_url: the URL below which paths lie.
+        limits: the time limits of an attempt.
+        max_retries: how many attempts there may be after the first.
+        clock: what time it is.
+    """
+
+    __slots__ = ("auth", "base_url", "call", "clock", "ends", "files", "limits", "max_retries", "sent", "tries")
+
+    def __init__(
+        self,
+        call: Call,
+        auth: CredentialAuth,
+        base_url: str,
+        limits: Timeouts,
+        max_retries: int,
+        clock: WaitingClock,
+    ) -> None:
+        self.call, self.auth, self.base_url = call, auth, base_url
+        self.limits, self.max_retries, self.clock = limits, max_retries, clock
+        self.files: Loaded | None = None
+        self.tries = 0
+        self.sent: httpx.Request | None = None
+        self.ends = inf
+        if call.within is not None:
+            self.limits = clipped(limits, call.within)
+            self.ends = min(self.ends, clock.monotonic() + call.within)
+
+    @property
+    def follow_redirects(self) -> Any:
+        """What to tell httpx: an `Api-Key` must not travel on to where a redirect leads."""
+        return False if self.call.is_beside else httpx.USE_CLIENT_DEFAULT
+
+    def left(self) -> float:
+        """Return how many seconds are left for all of it."""
+        return self.ends - self.clock.monotonic()
+
+    def request(self, http: httpx.Client | httpx.AsyncClient) -> httpx.Request:
+        """Return the request of the next attempt.
+
+        Raises:
+            TypeError: the call holds something that cannot be sent.
+            httpx.HTTPError, httpx.StreamError, UnicodeError: nothing can be sent; what `lost` makes an error of ours.
+        """
+        self.sent, limits = None, dict(self.limits)
+        self.tries += 1
+        if self.tries > 1:
+            limits = clipped(limits, self.left())
+        elif (patience := limits["read"]) is not None:
+            self.ends = self.clock.monotonic() + patience * (1 + self.max_retries)
+        if http.is_closed:
+            raise httpx.StreamError("the httpx client that was handed in is closed.")
+        try:
+            self.sent = self.call.request(self.base_url, http.build_request, limits, self.files)
+        except UnicodeEncodeError as error:
+            if error.encoding == "ascii":  # a header
+                raise
+            flaw = "a text in it holds half a character."
+        except RecursionError:
+            flaw = "its body is nested too deep."
+        except (TypeError, ValueError) as error:
+            flaw = f"{error}."
+        else:
+            return self.sent
+        raise TypeError(f"{self.call.method} {self.call.path} was not sent: {flaw}")
+
+    def may_follow(self, failure: Failure) -> bool:
+        """Whether the call may be sent again after this failure, as far as its rules and its count go."""
+        if self.tries > self.max_retries or failure.repeat is Repeat.NEVER:
+            return False
+        return failure.repeat is Repeat.ANY or self.call.may_be_repeated
+
+    def lost(self, error: Exception) -> Failure:
+        """Return what it means that this attempt has no answer, or no whole one."""
+        return lost(error, self.sent, self.call.method, self.call.path, self.tries)
+
+    def read(self, response: httpx.Response) -> Any:
+        """Return the parsed body of an answer that was read whole, or a `Failure`."""
+        return read(response, self.call, self.tries)
+
+    def failed(self, response: httpx.Response) -> Failure:
+        """Return what it means that an answer, which was read whole, is not a success."""
+        return failed(response, self.call, self.tries)
+
+    def clip(self, response: httpx.Response) -> None:
+        """Let no wait for the next bytes of the body take longer than what is left."""
+        left, patience = self.left(), self.limits["read"]
+        if patience is None or left < patience:
+            limits: Timeouts = response.request.extensions["timeout"]
+            limits.update(clipped(limits, left))
+
+    def check(self) -> None:
+        """Raise a time-out when the call should be over: a body that drips never waits long for its next byte."""
+        if self.left() <= 0:
+            patience = (self.limits["read"] or 0.0) * (1 + self.max_retries)
+            raise httpx.ReadTimeout(f"the answer was not whole after {patience:g} s.")
+
+
+def clipped(limits: Timeouts, left: float) -> Timeouts:
+    """Return the limits with none that is longer than what is left."""
+    if left == inf:
+        return limits
+    left = max(left, 0.001)
+    return {name: left if seconds is None else min(seconds, left) for name, seconds in limits.items()}
+
+
+def settled(outcome: Any) -> Any:
+    """Return what the API said, or raise what went wrong."""
+    if isinstance(outcome, Failure):
+        raise outcome.error
+    return outcome

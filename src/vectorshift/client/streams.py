@@ -1,0 +1,240 @@
+"""`Stream` and `AsyncStream`: an answer that is read as it comes."""
+
+from __future__ import annotations
+
+import atexit
+from collections import deque
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from weakref import WeakSet
+
+import anyio
+
+from vectorshift.client.answers import masked_headers, masked_text
+from vectorshift.client.bodies import AsyncTimedBody, decoder_of
+from vectorshift.errors import VectorshiftError
+from vectorshift.http import ESCAPES
+from vectorshift.sse import EventDecoder, ServerSentEvent
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from typing_extensions import Self
+
+    from vectorshift.client.exchange import Exchange
+    from vectorshift.http import httpx
+
+__all__ = ["AsyncStream", "LineDecoder", "Stream"]
+
+T = TypeVar("T")
+
+
+class Decoder(Protocol[T]):
+    """What turns bytes into items, however the bytes are cut into pieces."""
+
+    def feed(self, chunk: bytes) -> list[T]:
+        """Read a piece and return the items that it completes."""
+        ...
+
+    def end(self) -> list[T]:
+        """Return what is left when no piece follows."""
+        ...
+
+
+class LineDecoder:
+    """Turn bytes into lines of text, which end with a line feed, a carriage return, or both, and with nothing else.
+
+    The work is linear in the bytes. Bytes that are no UTF-8 become U+FFFD.
+    """
+
+    def __init__(self) -> None:
+        self._line = bytearray()  # the beginning of a line whose end has not arrived
+        self._after_return = False  # a line feed that comes next belongs to it
+
+    def feed(self, chunk: bytes) -> list[str]:
+        """Read a piece and return the lines that it completes."""
+        if self._after_return and chunk:
+            self._after_return = False
+            chunk = chunk.removeprefix(b"\n")
+        if not chunk:
+            return []
+        self._after_return = chunk.endswith(b"\r")
+        lines = chunk.splitlines()  # of bytes: at \r\n, \r and \n alone
+        rest = b"" if chunk.endswith((b"\r", b"\n")) else lines.pop()
+        if lines:
+            lines[0] = bytes(self._line) + lines[0]
+            self._line.clear()
+        self._line += rest
+        return [line.decode("utf-8", "replace") for line in lines]
+
+    def end(self) -> list[str]:
+        """Return the last line, if nothing ended it."""
+        return [self._line.decode("utf-8", "replace")] if self._line else []
+
+
+class _Answer:
+    """What both colours know of an answer whose body has not been read."""
+
+    def __init__(self, response: httpx.Response, exchange: Exchange) -> None:
+        self._response = response
+        self._exchange = exchange
+        self.status_code: int = response.status_code
+        self.headers: dict[str, str] = masked_headers(response)
+        self.request_id: str | None = self.headers.get("x-request-id")
+        self._ended = False
+
+    def masked(self, text: str) -> str:
+        """Return a text out of the body without the keys that the server may echo: for errors and logs."""
+        return masked_text(self._response, text)
+
+    def _lost(self, error: Exception) -> VectorshiftError:
+        return self._exchange.lost(error).error
+
+    def _refuse_if_closed(self) -> None:
+        if self._response.is_closed and not self._ended:
+            raise VectorshiftError(
+                f"The answer to {self._exchange.call.method} {self._exchange.call.path} was closed unread."
+            )
+
+    def __repr__(self) -> str:
+        call = self._exchange.call
+        return f"<{type(self).__name__} {self.status_code} of {call.method} {call.path}>"
+
+
+class Stream(_Answer):
+    """An answer of the API that is read as it comes, once and in one way. It belongs to one thread.
+
+    Each wait for the next bytes ends with the call's `timeout`; how long the whole takes has no limit.
+
+    Attributes:
+        status_code: the HTTP status, a success.
+        headers: the headers by lower-case name.
+        request_id: what the server calls this request, or None.
+    """
+
+    def __init__(self, response: httpx.Response, exchange: Exchange) -> None:
+        super().__init__(response, exchange)
+        self._pieces: Iterator[bytes] = response.iter_bytes()
+        _open.add(self)
+
+    def iter_bytes(self) -> Iterator[bytes]:
+        """Yield the body in the pieces in which it arrives.
+
+        Raises:
+            ApiTimeoutError: the next bytes did not come in time.
+            ApiConnectionError: the connection broke, or what came cannot be read.
+            VectorshiftError: the stream was left before.
+        """
+        while not self._ended:
+            self._refuse_if_closed()
+            try:
+                piece = next(self._pieces, None)
+            except ESCAPES as error:
+                failure = self._lost(error)
+            else:
+                if piece is None:
+                    self._ended = True
+                    return
+                yield piece
+                continue
+            raise failure
+
+    def iter_lines(self) -> Iterator[str]:
+        """Yield the lines of the body without their ends. Raises as `iter_bytes`."""
+        return self._decoded(LineDecoder())
+
+    def iter_events(self) -> Iterator[ServerSentEvent]:
+        """Yield the server-sent events of the body. Raises as `iter_bytes`."""
+        return self._decoded(EventDecoder())
+
+    def _decoded(self, decoder: Decoder[T]) -> Iterator[T]:
+        for piece in self.iter_bytes():
+            yield from decoder.feed(piece)
+        yield from decoder.end()
+
+    def close(self) -> None:
+        """Close the connection, unless the body was read whole. Leaving the block of the stream does it."""
+        self._response.close()
+
+
+class AsyncStream(_Answer):
+    """The same for an event loop; it belongs to one task. Attributes are those of `Stream`."""
+
+    def __init__(self, response: httpx.Response, exchange: Exchange) -> None:
+        super().__init__(response, exchange)
+        assert isinstance(response.stream, AsyncTimedBody)
+        self._pieces = aiter(response.stream)
+        self._decoder = decoder_of(response)
+
+    def aiter_bytes(self) -> AsyncIterator[bytes]:
+        """Yield the body in the pieces in which it arrives. Raises as `Stream.iter_bytes`."""
+        return _Decoded(self, _AsTheyCome())
+
+    def aiter_lines(self) -> AsyncIterator[str]:
+        """Yield the lines of the body without their ends. Raises as `Stream.iter_bytes`."""
+        return _Decoded(self, LineDecoder())
+
+    def aiter_events(self) -> AsyncIterator[ServerSentEvent]:
+        """Yield the server-sent events of the body. Raises as `Stream.iter_bytes`."""
+        return _Decoded(self, EventDecoder())
+
+    async def piece(self) -> bytes | None:
+        """Return the next piece of the body, or None at its end."""
+        if self._ended:
+            return None
+        self._refuse_if_closed()
+        try:
+            raw = await anext(self._pieces, None)
+            self._ended = raw is None
+            piece: bytes = self._decoder.flush() if raw is None else self._decoder.decode(raw)
+        except ESCAPES as error:
+            failure = self._lost(error)
+        else:
+            return piece
+        raise failure
+
+    async def aclose(self) -> None:
+        """Close the connection, unless the body was read whole. Leaving the block of the stream does it."""
+        if not self._response.is_closed:
+            with anyio.CancelScope(shield=True):
+                await self._response.aclose()
+
+
+_open: WeakSet[Stream] = WeakSet()
+
+
+def _close_open() -> None:
+    """Close what is still open when the interpreter ends; event loops do it for theirs."""
+    for stream in list(_open):
+        stream.close()
+
+
+atexit.register(_close_open)
+
+
+class _AsTheyCome:
+    def feed(self, chunk: bytes) -> list[bytes]:
+        return [chunk]
+
+    def end(self) -> list[bytes]:
+        return []
+
+
+class _Decoded(Generic[T]):
+    """An iterator and no generator: one that is left in the middle is nothing that an event loop has to clean up."""
+
+    def __init__(self, stream: AsyncStream, decoder: Decoder[T]) -> None:
+        self._stream, self._decoder = stream, decoder
+        self._items: deque[T] = deque()
+        self._ended = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> T:
+        while not self._items:
+            if self._ended:
+                raise StopAsyncIteration
+            piece = await self._stream.piece()
+            self._ended = piece is None
+            self._items.extend(self._decoder.end() if piece is None else self._decoder.feed(piece))
+        return self._items.popleft()

@@ -1,0 +1,214 @@
+"""`VectorShift`: the client of sync code."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from vectorshift.calls import Call
+from vectorshift.client.exchange import Exchange, settled
+from vectorshift.client.handle import Handle
+from vectorshift.client.sending import read, send
+from vectorshift.client.streams import Stream
+from vectorshift.clock import SYSTEM_CLOCK
+from vectorshift.context import AMBIENT
+from vectorshift.failures import Failure
+from vectorshift.http import httpx, new_pool
+from vectorshift.pools import Pool
+from vectorshift.uploads import load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping
+    from contextlib import AbstractContextManager
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from vectorshift.clock import WaitingClock
+    from vectorshift.settings import Settings
+    from vectorshift.uploads import Files
+
+__all__ = ["VectorShift"]
+
+
+class VectorShift(Handle):
+    """A client of the VectorShift API. Thread-safe and fork-safe; close it, or use it as a context manager.
+
+    Args:
+        credentials: a key, a callable of either colour that returns one, or any provider; None is none of these,
+            so that a look-up of a tenant's key that fails reaches no other key. By default the
+            credentials of the surrounding `using` block, else the chain that the settings describe.
+        settings: the settings; those of the process by default.
+        base_url: in place of `VECTORSHIFT_BASE_URL`.
+        timeout: seconds, in place of `VECTORSHIFT_TIMEOUT`.
+        max_retries: how many attempts may follow the first, in place of `VECTORSHIFT_MAX_RETRIES`; 0 for none.
+        http_client: a client of yours, with its own transport, proxies and limits; you close it.
+        clock: tells the time and waits between attempts.
+
+    Raises:
+        TypeError: `credentials` or `http_client` is none of these.
+        ValueError: `base_url` is not a URL of an API, or a number is below what it can be.
+    """
+
+    def __init__(
+        self,
+        credentials: Any = AMBIENT,
+        *,
+        settings: Settings | None = None,
+        base_url: str | None = None,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        http_client: httpx.Client | None = None,
+        clock: WaitingClock = SYSTEM_CLOCK,
+    ) -> None:
+        try:
+            super().__init__(credentials, settings, base_url, timeout, max_retries, http_client, httpx.Client, clock)
+        finally:
+            del credentials  # a traceback may show locals
+        self._yours = http_client
+        self._pool = Pool(lambda: new_pool(self.timeout, self.settings.ca_bundle))
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, Any] | None = None,
+        json: Any = None,
+        files: Files | None = None,
+        form: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> Any:
+        """Make a call and return the parsed body.
+
+        Args:
+            method: the HTTP method.
+            path: the path below the base URL, such as `/pipelines`.
+            query: parameters; those that are None are left out.
+            json: the body.
+            files: files to send with a form, by field: each a path, bytes or an open binary file, or a tuple of its
+                name, one of these and perhaps its media type. They are read whole before anything is sent.
+            form: the fields of a form.
+            headers: additional headers; an `Authorization` among them is sent instead of the key.
+            timeout: seconds, for this call.
+
+        Raises:
+            VectorshiftApiError: the API answered, and not with success.
+            ApiConnectionError: the API did not answer.
+            CredentialError: no key could be had; `MissingCredentialError` is also an `AuthenticationError`.
+            VectorshiftError: a file cannot be read; nothing was sent.
+            TypeError: something that is given cannot be sent; nothing was.
+        """
+        return self.call(
+            Call(
+                method=method,
+                path=path,
+                query=query,
+                json=json,
+                files=files,
+                form=form,
+                headers=headers,
+                timeout=timeout,
+            )
+        )
+
+    def stream(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, Any] | None = None,
+        json: Any = None,
+        files: Files | None = None,
+        form: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> AbstractContextManager[Stream]:
+        """Make a call and give its answer as it comes, for a `with` block. Arguments and errors are those of `request`.
+
+        Leaving the block before the end closes the connection. The call may be sent again until its answer begins.
+        """
+        return self.open(
+            Call(
+                method=method,
+                path=path,
+                query=query,
+                json=json,
+                files=files,
+                form=form,
+                headers=headers,
+                timeout=timeout,
+            )
+        )
+
+    def call(self, call: Call) -> Any:
+        """Make a call that is described by a value. Raises as `request`."""
+        exchange = self._exchange(call)
+        outcome = self._attempt(exchange)
+        if isinstance(outcome, Failure) and exchange.may_follow(outcome):
+            outcome = self._again(exchange, outcome, self._attempt)
+        return settled(outcome)
+
+    @contextlib.contextmanager
+    def open(self, call: Call) -> Generator[Stream, None, None]:
+        """Make a call that is described by a value and give its answer as it comes. Raises as `request`."""
+        exchange = self._exchange(call)
+        with contextlib.ExitStack() as held:
+
+            def attempt(exchange: Exchange) -> Stream | Failure:
+                held.close()
+                response = send(held.enter_context(self._lend()), exchange)
+                if isinstance(response, Failure):
+                    return response
+                if not response.is_success:
+                    return read(response, exchange)  # type: ignore[no-any-return]
+                held.callback((stream := Stream(response, exchange)).close)
+                return stream
+
+            outcome = attempt(exchange)
+            if isinstance(outcome, Failure) and exchange.may_follow(outcome):
+                outcome = self._again(exchange, outcome, attempt)
+            yield settled(outcome)
+
+    def _exchange(self, call: Call) -> Exchange:
+        exchange = self._exchange_of(self._ready(), call)
+        if call.files is not None:
+            exchange.files = load(call.files)
+        return exchange
+
+    def _lend(self) -> AbstractContextManager[httpx.Client]:
+        return self._pool.lend() if self._yours is None else contextlib.nullcontext(self._yours)
+
+    def _attempt(self, exchange: Exchange) -> Any:
+        with self._lend() as http:
+            response = send(http, exchange)
+            return response if isinstance(response, Failure) else read(response, exchange)
+
+    def _again(self, exchange: Exchange, outcome: Any, attempt: Callable[[Exchange], Any]) -> Any:
+        from vectorshift.client.retries import Retries
+
+        retries = Retries(exchange)
+        while (pause := retries.pause(outcome)) is not None:
+            exchange.clock.sleep(pause)
+            outcome = attempt(exchange)
+        return outcome
+
+    def prepare(self) -> None:
+        """Do ahead what the first call would: read settings and certificates. Contacts nothing."""
+        self._ready()
+        with self._pool.lend():
+            pass
+
+    def close(self) -> None:
+        """Close the connections, those in use when their calls are done. A later call opens new ones."""
+        self._pool.close()
+        self._close_own()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

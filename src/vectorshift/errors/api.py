@@ -1,0 +1,223 @@
+"""The API answered, and not with success; or it did not answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vectorshift.errors.base import VectorshiftError
+from vectorshift.errors.replies import said, seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = [
+    "ApiConnectionError",
+    "ApiTimeoutError",
+    "AuthenticationError",
+    "BadRequestError",
+    "InternalServerError",
+    "NotFoundError",
+    "PermissionDeniedError",
+    "PipelineRunFailedError",
+    "PollTimeoutError",
+    "RateLimitError",
+    "UnprocessableEntityError",
+    "VectorshiftApiError",
+    "api_error_class",
+]
+
+
+class VectorshiftApiError(VectorshiftError):
+    """The API answered with a failure.
+
+    Args:
+        status_code: the HTTP status, or 0 where there was none.
+        method: the HTTP method.
+        endpoint: the path alone.
+        raw_response: the body as text.
+        headers: the response's headers; names are kept in lower case, cookies are not kept.
+        note: a sentence of ours, printed below what the server said.
+        tries: how often the call was sent until it was given up.
+
+    Attributes:
+        error_message: the first truthy of `error`, `message`, `detail`, `errors` in a JSON body, else the body.
+        request_id: what the server calls this request, or None.
+        retry_after: seconds to wait as the server asked, or None.
+    """
+
+    label = "API Error"
+    hint = ""
+
+    def __init__(
+        self,
+        status_code: int,
+        method: str,
+        endpoint: str,
+        raw_response: str = "",
+        *,
+        headers: Mapping[str, str] | None = None,
+        note: str = "",
+        tries: int = 1,
+    ) -> None:
+        self.status_code = status_code
+        self.method = method
+        self.endpoint = endpoint
+        self.raw_response = raw_response
+        kept = {name.lower(): value for name, value in (headers or {}).items()}
+        kept.pop("set-cookie", None)
+        self.headers = kept
+        self.request_id = kept.get("x-request-id")
+        self.retry_after = seconds(kept.get("retry-after"))
+        self.error_message = said(raw_response)
+        self.tries = tries
+        first = f"{self.label} ({status_code}) on {method} {endpoint}: {self.error_message or 'no details'}"
+        tried = f"Given up after {tries} attempts." if tries > 1 else ""
+        super().__init__("\n  ".join(line for line in (first, note, tried, self.hint) if line))
+
+
+class BadRequestError(VectorshiftApiError):
+    """The request is malformed (400)."""
+
+    label = "Bad Request"
+
+
+class AuthenticationError(VectorshiftApiError):
+    """No key was found, or the API refuses the one that was sent (401).
+
+    Attributes:
+        source: where the refused key came from, such as `vault:secret/vectorshift#api_key`, or None.
+        fingerprint: names the refused key without showing it, such as `#1a2b3c4d`, or None.
+    """
+
+    label = "Unauthorized"
+    hint = "Hint: make or look up a key under Account → API Keys, in the organisation it is to act on."
+
+    def __init__(
+        self,
+        status_code: int = 401,
+        method: str = "",
+        endpoint: str = "",
+        raw_response: str = "",
+        *,
+        headers: Mapping[str, str] | None = None,
+        note: str = "",
+        tries: int = 1,
+        source: str | None = None,
+        fingerprint: str | None = None,
+    ) -> None:
+        self.source = source
+        self.fingerprint = fingerprint
+        super().__init__(status_code, method, endpoint, raw_response, headers=headers, note=note, tries=tries)
+
+
+class PermissionDeniedError(VectorshiftApiError):
+    """The key is valid and lacks the scope (403)."""
+
+    label = "Forbidden"
+
+
+class NotFoundError(VectorshiftApiError):
+    """The API has no such object, or not for this key's organisation (404)."""
+
+    label = "Not Found"
+    hint = "Hint: check the id, and that the key belongs to the organisation that owns it."
+
+
+class UnprocessableEntityError(VectorshiftApiError):
+    """The request is well-formed and its content is not acceptable (422)."""
+
+    label = "Validation Error"
+
+
+class RateLimitError(VectorshiftApiError):
+    """Too many requests (429); `retry_after` has the seconds to wait if the server said so."""
+
+    label = "Rate Limited"
+
+
+class InternalServerError(VectorshiftApiError):
+    """The API failed (500 and above)."""
+
+    label = "Internal Server Error"
+    hint = "Hint: the fault is on the server's side; try again later."
+
+
+class PipelineRunFailedError(VectorshiftApiError):
+    """A run in the background failed. `status_code` is 0: the answer that said so was a success.
+
+    Args:
+        task_id: the run.
+        error: what the API says of the failure.
+
+    Attributes:
+        run_error: the same as `error`.
+    """
+
+    def __init__(self, task_id: str, error: str = "") -> None:
+        super().__init__(0, "", "", error)
+        self.task_id = task_id
+        self.run_error = error
+        self.message = f"Run {task_id} failed: {self.error_message or 'no details'}"
+        self.args = (self.message,)
+
+
+class PollTimeoutError(VectorshiftApiError, TimeoutError):
+    """A run in the background did not end in the time that it was given; it may still go on. `status_code` is 0.
+
+    Args:
+        task_id: the run.
+        timeout: how long it was waited for, in seconds.
+    """
+
+    def __init__(self, task_id: str, timeout: float) -> None:
+        super().__init__(0, "", "")
+        self.task_id = task_id
+        self.timeout = timeout
+        self.message = (
+            f"Run {task_id} did not end within {timeout:g} s. It may still go on; ask again, or terminate it."
+        )
+        self.args = (self.message,)
+
+
+_BY_STATUS: dict[int, type[VectorshiftApiError]] = {
+    400: BadRequestError,
+    401: AuthenticationError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    422: UnprocessableEntityError,
+    429: RateLimitError,
+}
+
+
+def api_error_class(status_code: int) -> type[VectorshiftApiError]:
+    """Return the class for an HTTP status; other 4xx give the base class."""
+    if status_code >= 500:
+        return InternalServerError
+    return _BY_STATUS.get(status_code, VectorshiftApiError)
+
+
+class ApiConnectionError(VectorshiftError):
+    """The API could not be reached, or the connection broke.
+
+    Attributes:
+        request_info: `{"method": ..., "endpoint": ...}`, or an empty dict.
+        may_have_run: whether the API may have received the request, so that calling again could do it twice.
+        tries: how often the call was sent until it was given up.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        request_info: dict[str, str] | None = None,
+        may_have_run: bool = True,
+        tries: int = 1,
+    ) -> None:
+        super().__init__(f"{message}\n  Given up after {tries} attempts." if tries > 1 else message)
+        self.request_info = request_info or {}
+        self.may_have_run = may_have_run
+        self.tries = tries
+
+
+class ApiTimeoutError(ApiConnectionError):
+    """The API did not answer in time."""

@@ -1,0 +1,42 @@
+"""What every error of this package is: a message, and attributes that survive `pickle` and `copy`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    E = TypeVar("E", bound="VectorshiftError")
+
+__all__ = ["VectorshiftError", "fresh_copy"]
+
+
+def _revive(cls: type[E], args: tuple[Any, ...], state: dict[str, Any]) -> E:
+    error = cls.__new__(cls, *args)
+    error.args = args  # a TimeoutError does not take them from __new__
+    error.__dict__.update(state)
+    return error
+
+
+class VectorshiftError(Exception):
+    """Base of everything that this package raises on purpose.
+
+    Attributes:
+        message: what happened, where, and what to do about it. Holds no key.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return _revive, (type(self), self.args, self.__dict__)
+
+
+def fresh_copy(error: E) -> E:
+    """Return an equal error without a traceback: one that is shared would grow with each raise."""
+    copied = _revive(type(error), error.args, error.__dict__)
+    copied.__cause__ = error.__cause__
+    copied.__suppress_context__ = True
+    return copied

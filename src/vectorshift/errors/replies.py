@@ -1,0 +1,57 @@
+"""What a failed answer says: in its body, and in `Retry-After`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["said", "seconds"]
+
+
+def said(body: str) -> str:
+    """Return the sentence in a body: of its `error`, `message`, `detail` or `errors`, else all of it."""
+    try:
+        text = _sentence(body)
+    except (ValueError, RecursionError):  # no JSON, or JSON that is nested too deep
+        text = body.strip()
+    return text.encode("utf-8", "replace").decode()  # JSON may hold half a character, which nobody could print
+
+
+def _sentence(body: str) -> str:
+    import json
+
+    parsed: Any = json.loads(body)
+    if not isinstance(parsed, dict):
+        return body.strip()
+    parsed = cast("dict[str, Any]", parsed)
+    for name in ("error", "message", "detail", "errors"):
+        text = parsed.get(name)
+        if isinstance(text, dict):
+            text = cast("dict[str, Any]", text).get("message") or json.dumps(text)
+        if isinstance(text, list):
+            text = "; ".join(str(each) for each in cast("Sequence[object]", text))
+        if text:
+            return str(text)
+    return json.dumps(parsed, indent=2)
+
+
+def seconds(header: str | None) -> float | None:
+    """Return what `Retry-After` says, in seconds from now: a number, or an HTTP date (RFC 9110, section 10.2.3)."""
+    if header is None:
+        return None
+    from datetime import datetime, timezone
+    from email.utils import parsedate_to_datetime
+    from math import isfinite
+
+    try:
+        wait = float(header)
+    except ValueError:
+        try:
+            at = parsedate_to_datetime(header)
+        except (ValueError, OverflowError):
+            return None
+        at = at if at.tzinfo else at.replace(tzinfo=timezone.utc)  # "-0000": UTC, from an unknown zone
+        wait = (at - datetime.now(timezone.utc)).total_seconds()
+    return max(0.0, wait) if isfinite(wait) else None

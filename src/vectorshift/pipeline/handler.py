@@ -1,0 +1,108 @@
+"""`RunHandler`: what to do with a run that goes on in the background."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vectorshift.ambient import Kept
+from vectorshift.pipeline import runs
+from vectorshift.pipeline.calling import segment
+from vectorshift.pipeline.progress import bar
+from vectorshift.pipeline.steps import aperform, perform
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vectorshift.client import AsyncVectorShift, VectorShift
+    from vectorshift.pipeline.answers import Answer, RunStatus
+    from vectorshift.pipeline.steps import Steps
+
+__all__ = ["RunHandler"]
+
+
+class RunHandler:
+    """A run in the background. `Pipeline.start` gives one; with the two ids of a run, any process can make one.
+
+    It keeps the client, and so the organisation, that it was made with: also behind the `using` block that it was made
+    in, and in other blocks. Thread-safe; each call has an async twin whose name begins with `a`.
+
+    Args:
+        pipeline_id: the pipeline.
+        task_id: the run.
+        trace_id: what the run is called in traces, if it is known.
+        client: the client to use; that of the process by default.
+
+    Raises:
+        ValueError: an id is empty.
+    """
+
+    def __init__(
+        self,
+        pipeline_id: str,
+        task_id: str,
+        *,
+        trace_id: str | None = None,
+        client: VectorShift | AsyncVectorShift | Kept | None = None,
+    ) -> None:
+        segment(pipeline_id)
+        segment(task_id)
+        self.pipeline_id = pipeline_id
+        self.task_id = task_id
+        self.trace_id = trace_id
+        self._kept = client if isinstance(client, Kept) else Kept(client)
+
+    def run_status(self) -> RunStatus:
+        """Ask the run once how it is. That it failed is an answer, and no error.
+
+        Raises:
+            VectorshiftApiError: the API knows no such run, or answered with another failure.
+        """
+        return perform(self._kept.sync, runs.status(self.pipeline_id, self.task_id))
+
+    async def arun_status(self) -> RunStatus:
+        """Do as `run_status`, for async callers."""
+        return await aperform(self._kept.asynchronous, runs.status(self.pipeline_id, self.task_id))
+
+    def result(self, poll_interval: float = 2.0, timeout: float | None = 600.0, *, progress: bool = False) -> RunStatus:
+        """Ask the run how it is until it has ended, and return its last word: `result["result"]`, or `result.outputs`.
+
+        A question that gets no answer is repeated as the client repeats calls. The run goes on when this gives up.
+
+        Args:
+            poll_interval: seconds between two questions.
+            timeout: seconds until it is given up; None: never.
+            progress: whether to show a progress bar, if standard error is a terminal. Needs the extra `cli`.
+
+        Raises:
+            PipelineRunFailedError: the run failed, or somebody ended it.
+            PollTimeoutError: it has not ended in time; it is a `TimeoutError`, too.
+            ImportError: `progress` is wanted, and its package is not installed.
+        """
+        client = self._kept.sync
+        with bar(progress, f"run {self.task_id}") as tell:
+            return perform(client, self._await_end(poll_interval, timeout, client.clock.monotonic, tell))
+
+    async def aresult(
+        self, poll_interval: float = 2.0, timeout: float | None = 600.0, *, progress: bool = False
+    ) -> RunStatus:
+        """Do as `result`, for async callers. Cancelling it leaves the run alone."""
+        client = self._kept.asynchronous
+        with bar(progress, f"run {self.task_id}") as tell:
+            return await aperform(client, self._await_end(poll_interval, timeout, client.clock.monotonic, tell))
+
+    def _await_end(
+        self, poll_interval: float, timeout: float | None, now: Callable[[], float], tell: Callable[[str], None]
+    ) -> Steps[RunStatus]:
+        ids = self.pipeline_id, self.task_id
+        return runs.await_end(*ids, poll_interval, timeout, now, lambda found: tell(found.status))
+
+    def terminate(self) -> Answer:
+        """End the run. Its status is `cancelled` from then on."""
+        return perform(self._kept.sync, runs.terminate(self.pipeline_id, self.task_id))
+
+    async def aterminate(self) -> Answer:
+        """Do as `terminate`, for async callers."""
+        return await aperform(self._kept.asynchronous, runs.terminate(self.pipeline_id, self.task_id))
+
+    def __repr__(self) -> str:
+        return f"<RunHandler {self.task_id} of pipeline {self.pipeline_id}>"

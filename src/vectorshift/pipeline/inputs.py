@@ -1,0 +1,121 @@
+"""What a run is given: values as JSON, and files beside them. A file in the midst of a value goes as JSON, too."""
+
+from __future__ import annotations
+
+import base64
+import json
+import mimetypes
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from vectorshift.uploads import load
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vectorshift.uploads import File, Loaded
+
+__all__ = ["Body", "bulk_body", "holds_files", "run_body"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Body:
+    """The body of a call: JSON, or a form with files."""
+
+    json: Any = None
+    form: dict[str, str] | None = None
+    files: Loaded | None = None
+
+
+def run_body(inputs: Mapping[str, Any] | None, fields: Mapping[str, Any]) -> Body:
+    """Return what is sent to run a pipeline. Reads the files, once: it may be sent again.
+
+    Args:
+        inputs: values by the names of input nodes; None is none.
+        fields: what else is sent; what is None is left out.
+
+    Raises:
+        TypeError: `inputs` is no mapping.
+        VectorshiftError: a file cannot be read.
+    """
+    values, files = _parted(_checked(inputs), "inputs.")
+    return _body({"inputs": values, **fields}, files)
+
+
+def bulk_body(inputs: Sequence[Mapping[str, Any]]) -> Body:
+    """Return what is sent to run a pipeline once for each of `inputs`. Reads files and raises as `run_body`."""
+    if isinstance(inputs, str | bytes | Mapping):
+        raise TypeError(f"bulk_run takes a list of inputs, a dict for each run, not {type(inputs).__name__}.")
+    runs: list[Any] = []
+    files: dict[str, File] = {}
+    for number, each in enumerate(inputs):
+        values, parts = _parted(_checked(each), f"runs.{number}.inputs.")
+        runs.append({"inputs": values})
+        files.update(parts)
+    return _body({"runs": runs}, files)
+
+
+def holds_files(value: object) -> bool:
+    """Whether a file stands anywhere in it."""
+    if _is_file(value):
+        return True
+    if isinstance(value, Mapping):
+        return any(map(holds_files, cast("Mapping[Any, object]", value).values()))
+    return isinstance(value, list | tuple) and any(map(holds_files, cast("Sequence[object]", value)))
+
+
+def _checked(inputs: object) -> Mapping[str, Any]:
+    if inputs is None:
+        return {}
+    if not isinstance(inputs, Mapping):
+        raise TypeError(f"inputs should be a dict of values by the names of input nodes, not {type(inputs).__name__}.")
+    return cast("Mapping[str, Any]", inputs)
+
+
+def _parted(inputs: Mapping[str, Any], prefix: str) -> tuple[dict[str, Any], dict[str, File]]:
+    """Part values from files; the parts of a form are named as the API's reference does it."""
+    files = {f"{prefix}{name}": _named(name, value) for name, value in inputs.items() if _is_file(value)}
+    values = {name: _plain(name, value) for name, value in inputs.items() if not _is_file(value)}
+    return values, files
+
+
+def _body(fields: Mapping[str, Any], files: dict[str, File]) -> Body:
+    given = {name: value for name, value in fields.items() if value is not None}
+    if not files:
+        return Body(json=given)
+    form = {name: value if isinstance(value, str) else json.dumps(value) for name, value in given.items()}
+    return Body(form=form, files=load(files))
+
+
+def _is_file(value: object) -> bool:
+    if isinstance(value, tuple):
+        parts = cast("tuple[object, ...]", value)
+        return len(parts) in (2, 3) and isinstance(parts[0], str) and _is_content(parts[1])
+    return _is_content(value)
+
+
+def _is_content(value: object) -> bool:
+    return isinstance(value, Path | bytes | bytearray | memoryview) or callable(getattr(value, "read", None))
+
+
+def _named(name: str, value: Any) -> File:
+    """Give what has no file name that of its input, and not that of its part: `inputs.doc` reads as a Word document."""
+    if isinstance(value, Path | tuple) or isinstance(getattr(value, "name", None), str):
+        return cast("File", value)
+    return (name, value if callable(getattr(value, "read", None)) else bytes(value))
+
+
+def _plain(name: str, value: Any) -> Any:
+    """Return a value as JSON has it; a file becomes the object that the API's reference describes."""
+    if isinstance(value, Mapping):
+        return {key: _plain(name, each) for key, each in cast("Mapping[str, Any]", value).items()}
+    if _is_file(value):
+        ((_, (filename, content, *media_type)),) = load([(name, _named(name, value))])
+        kind = media_type[0] if media_type else mimetypes.guess_type(filename)[0] or "application/octet-stream"
+        raw = base64.b64encode(content).decode("ascii")
+        return {"type": "file", "raw_bytes": raw, "metadata": {"name": filename, "mime_type": kind}}
+    if isinstance(value, list | tuple):
+        return [_plain(name, each) for each in cast("Sequence[Any]", value)]
+    return value

@@ -1,0 +1,69 @@
+"""What every part of `Pipeline` stands on: which pipeline it is, and through which client it is reached."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from vectorshift.ambient import async_client, sync_client
+from vectorshift.pipeline.answers import id_of
+from vectorshift.pipeline.calling import segment
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from typing_extensions import Self
+
+    from vectorshift.client import AsyncVectorShift, VectorShift
+
+__all__ = ["Reference"]
+
+
+class Reference:
+    """A pipeline by its id. See `Pipeline`."""
+
+    def __init__(self, id: str | Mapping[str, Any], *, client: VectorShift | AsyncVectorShift | None = None) -> None:
+        text = id_of(id) or ""
+        segment(text)
+        self._id = text
+        self._client = client
+        self.raw: dict[str, Any] = {}
+
+    @property
+    def id(self) -> str:
+        """The pipeline's id."""
+        return self._id
+
+    @property
+    def name(self) -> str | None:
+        """The pipeline's name, or None if the server was not asked."""
+        return self.raw.get("name")
+
+    @property
+    def branch_id(self) -> str | None:
+        """The branch, or None if the server was not asked."""
+        return id_of(self.raw.get("branch_id"))
+
+    @classmethod
+    def _described(cls, id: str, raw: dict[str, Any], client: VectorShift | AsyncVectorShift | None) -> Self:
+        pipeline = cls(id, client=client)
+        pipeline.raw = raw
+        return pipeline
+
+    def _named(self, client: Any) -> Any:
+        """The client that a call names, or this pipeline was made with, or None."""
+        return self._client if client is None else client
+
+    def _sync(self, client: VectorShift | None) -> VectorShift:
+        return sync_client(self._named(client))
+
+    def _async(self, client: AsyncVectorShift | None) -> AsyncVectorShift:
+        return async_client(self._named(client))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Reference) and self.id == other.id
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    def __repr__(self) -> str:
+        return f"<Pipeline {self.id}{f' {self.name!r}' if self.name else ''}>"

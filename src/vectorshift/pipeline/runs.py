@@ -1,0 +1,151 @@
+"""What is sent to run a pipeline and to ask after a run, and how the answers are read: once, for both colours."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+from vectorshift.calls import Call
+from vectorshift.errors import (
+    ApiTimeoutError,
+    NotFoundError,
+    PipelineRunFailedError,
+    PollTimeoutError,
+    VectorshiftApiError,
+)
+from vectorshift.pipeline.answers import Answer, BulkRunResult, RunResult, RunStatus, as_object, id_of
+from vectorshift.pipeline.calling import object_in, post, segment, unexpected
+from vectorshift.pipeline.inputs import Body, bulk_body, holds_files, run_body
+from vectorshift.pipeline.steps import Load, Steps, Wait
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+__all__ = ["await_end", "bulk_run", "run", "run_call", "start", "status", "terminate"]
+
+_LAST_QUESTION = 1.0
+"""Seconds that a question gets when the time is up: one is always asked."""
+
+
+def run_call(
+    id: str, inputs: Mapping[str, Any] | None, fields: Mapping[str, Any], timeout: float | None
+) -> Steps[Call]:
+    """Give the call that runs a pipeline, with the files in it read (POST /pipeline/{id}/run)."""
+    path = f"/pipeline/{segment(id)}/run"
+    body = yield from _built(inputs, lambda: run_body(inputs, fields))
+    return _long(path, body, timeout)
+
+
+def run(
+    id: str, inputs: Mapping[str, Any] | None, fields: Mapping[str, Any], timeout: float | None
+) -> Steps[RunResult]:
+    """Run a pipeline and wait for what it gives."""
+    call = yield from run_call(id, inputs, fields, timeout)
+    return RunResult(object_in((yield call), call))
+
+
+def start(id: str, inputs: Mapping[str, Any] | None, fields: Mapping[str, Any]) -> Steps[tuple[str, Answer]]:
+    """Start a run in the background; give its id and the answer."""
+    call = yield from run_call(id, inputs, {**fields, "background": True}, None)
+    call = replace(call, patient=False)  # this answer comes soon
+    answer = Answer(object_in((yield call), call))
+    task_id = id_of(answer.get("task_id")) or id_of(answer.get("run_id"))
+    if task_id is None:
+        raise unexpected(call, "task_id")
+    return task_id, answer
+
+
+def bulk_run(id: str, inputs: Sequence[Mapping[str, Any]], timeout: float | None) -> Steps[BulkRunResult]:
+    """Run a pipeline once for each of `inputs`: at the documented path, or, if there is none, at the official SDK's."""
+    body = yield from _built(inputs, lambda: bulk_body(inputs))
+    call = _long(f"/pipeline/{segment(id)}/bulk_run", body, timeout)
+    try:
+        return BulkRunResult(object_in((yield call), call))
+    except NotFoundError as error:
+        not_found = error
+    call = _long(f"/pipeline/{segment(id)}/bulk-run", body, timeout)
+    try:
+        return BulkRunResult(object_in((yield call), call))
+    except NotFoundError:
+        raise not_found from None
+
+
+def status(id: str, run_id: str, within: float | None = None) -> Steps[RunStatus]:
+    """Give what a run says of itself, also when it says that it failed (GET /pipeline/{id}/run/status/{run_id})."""
+    call = Call(method="GET", path=f"/pipeline/{segment(id)}/run/status/{segment(run_id)}", within=within)
+    try:
+        return RunStatus(object_in((yield call), call))
+    except VectorshiftApiError as error:
+        failed = _failed_run(error)
+        if failed is None:
+            raise
+    return RunStatus(failed)
+
+
+def terminate(id: str, run_id: str) -> Steps[Answer]:
+    """POST /pipeline/{id}/terminate."""
+    segment(run_id)
+    call = post(id, "terminate", {"run_id": run_id})
+    return Answer(object_in((yield call), call))
+
+
+def await_end(
+    id: str,
+    run_id: str,
+    poll_interval: float,
+    timeout: float | None,
+    now: Callable[[], float],
+    tell: Callable[[RunStatus], None],
+) -> Steps[RunStatus]:
+    """Ask a run how it is until it has ended.
+
+    Args:
+        poll_interval: seconds between two questions.
+        timeout: seconds until it is given up; None: never.
+        now: a monotonic clock.
+        tell: is told of each answer.
+    """
+    if not poll_interval >= 0 or (timeout is not None and not timeout >= 0):
+        raise ValueError("poll_interval and timeout are numbers of seconds, not below 0.")
+    deadline = inf if timeout is None else now() + timeout
+    while True:
+        within = None if timeout is None else max(deadline - now(), _LAST_QUESTION)
+        try:
+            found = yield from status(id, run_id, within)
+        except ApiTimeoutError:
+            if timeout is None or now() < deadline:
+                raise
+            raise PollTimeoutError(run_id, timeout) from None
+        tell(found)
+        if found.succeeded:
+            return found
+        if found.done:
+            raise PipelineRunFailedError(run_id, found.error or f"The run has ended as {found.status}.")
+        left = deadline - now()
+        if timeout is not None and left <= 0:
+            raise PollTimeoutError(run_id, timeout)
+        yield Wait(min(poll_interval, left))
+
+
+def _built(inputs: object, build: Callable[[], Body]) -> Steps[Body]:
+    body: Body = (yield Load(build)) if holds_files(inputs) else build()
+    return body
+
+
+def _long(path: str, body: Body, timeout: float | None) -> Call:
+    return Call(
+        method="POST", path=path, json=body.json, form=body.form, files=body.files, timeout=timeout, patient=True
+    )
+
+
+def _failed_run(error: VectorshiftApiError) -> dict[str, Any] | None:
+    """Return the body of a 200 that is an error to the client, as it says `failed`, and here says that of the run."""
+    if error.status_code != 200:
+        return None
+    try:
+        body = as_object(json.loads(error.raw_response))
+    except (ValueError, RecursionError):
+        return None
+    return body if body is not None and id_of(body.get("task_id")) else None

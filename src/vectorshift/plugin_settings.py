@@ -1,0 +1,252 @@
+"""A plugin's own settings: `VECTORSHIFT_<NAME>_...` in the environment, or `Settings(plugins={...})` in code."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar, cast, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from vectorshift.credentials import Secret
+from vectorshift.errors import CredentialConfigurationError, CredentialError
+from vectorshift.events import log
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from vectorshift.settings import Settings
+
+__all__ = [
+    "CommonSettings",
+    "FrozenMap",
+    "PluginSettings",
+    "Value",
+    "canonical",
+    "held",
+    "is_service_link",
+    "of_plugins",
+    "prefix_of",
+]
+
+V = TypeVar("V")
+P = TypeVar("P", bound="PluginSettings")
+
+Value = Secret | str | bool | int | float
+"""What a plugin's setting may be given as in code. A string is kept as a `Secret`, as it may be one."""
+
+_AUTHORS = ("value_error", "assertion_error")
+
+
+def canonical(name: str) -> str:
+    """Return a provider's name as it is compared and shown: `Azure_KV` and `azure.kv` are `azure-kv`."""
+    return re.sub(r"[-_.]+", "-", name.strip()).lower()
+
+
+def prefix_of(name: str) -> str:
+    """Return what the variables of a plugin begin with: `VECTORSHIFT_AZURE_KV_` for `azure-kv`."""
+    return f"VECTORSHIFT_{canonical(name).replace('-', '_').upper()}_"
+
+
+def is_service_link(variable: str) -> bool:
+    """Return whether Kubernetes may have made a variable for a service that is named as its prefix."""
+    return "_PORT" in variable or "_SERVICE_" in variable
+
+
+class FrozenMap(Mapping[str, V], Generic[V]):
+    """A mapping that cannot be changed. Hashable.
+
+    Args:
+        items: what to keep; copied.
+        loaded: whether it comes from variables, of which an unknown one is a warning and no error.
+    """
+
+    __slots__ = ("_items", "loaded")
+
+    def __init__(self, items: Mapping[str, V], *, loaded: bool = False) -> None:
+        self._items = dict(items)
+        self.loaded = loaded
+
+    def __getitem__(self, name: str) -> V:
+        return self._items[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._items.items()))
+
+    def __repr__(self) -> str:
+        return repr(self._items)
+
+
+# --- What `Settings` keeps for each plugin --------------------------------------------------------
+
+
+def held(given: object) -> FrozenMap[FrozenMap[Value]]:
+    """Return the settings of plugins as they are kept: strings masked, blank ones and None left out.
+
+    Raises:
+        ValueError: they are no mapping of names to mappings of names to values. Holds no value.
+    """
+    if not isinstance(given, Mapping):
+        raise ValueError("should map the name of each plugin to a mapping of its settings")
+    kept: dict[str, FrozenMap[Value]] = {}
+    for name, values in cast("Mapping[object, object]", given).items():
+        if not isinstance(name, str) or not isinstance(values, Mapping) or canonical(name) in kept:
+            raise ValueError("should map the name of each plugin, once, to a mapping of its settings")
+        mine = (
+            (str(key), _value(f"{name}.{key}", each)) for key, each in cast("Mapping[object, object]", values).items()
+        )
+        known = {key: each for key, each in mine if each is not None}
+        kept[canonical(name)] = FrozenMap(known, loaded=getattr(cast("object", values), "loaded", False))
+    return FrozenMap(kept)
+
+
+def _value(place: str, given: object) -> Value | None:
+    if isinstance(given, os.PathLike):
+        given = os.fspath(cast("os.PathLike[str]", given))
+    if isinstance(given, str):
+        return Secret(given.strip()) if given.strip() else None
+    if given is None or isinstance(given, Secret | bool | int | float):
+        return given
+    raise ValueError(f"{place} should be a string, a number, a bool or None, not {type(given).__name__}")
+
+
+def of_plugins(variables: Mapping[str, str], names: Iterable[str], known: Iterable[str]) -> dict[str, FrozenMap[str]]:
+    """Return the variables that belong to plugins, by plugin and by the name of the setting.
+
+    Args:
+        variables: those of the environment and of a named dotenv file.
+        names: the providers that the chain names.
+        known: the variables of this package. A name that some of them begin with is no plugin's here.
+    """
+    known = frozenset(known)
+    owners = {prefix_of(name): canonical(name) for name in names}
+    mine = {prefix: name for prefix, name in owners.items() if not any(each.startswith(prefix) for each in known)}
+    found: dict[str, dict[str, str]] = {}
+    for variable in sorted(variables):
+        prefix = max((each for each in mine if variable.startswith(each)), key=len, default=None)
+        if prefix is not None and variable == variable.upper() != prefix:
+            found.setdefault(mine[prefix], {})[variable.removeprefix(prefix).lower()] = variables[variable]
+    return {name: FrozenMap(values, loaded=True) for name, values in found.items()}
+
+
+# --- What an author reads them with ---------------------------------------------------------------
+
+
+class PluginSettings(BaseModel):
+    """Base of a plugin's own settings. Declare a field for each; `of` reads them.
+
+        class AzureSettings(PluginSettings):
+            vault_url: str | None = None      # VECTORSHIFT_AZURE_VAULT_URL
+            token: Secret | None = None       # VECTORSHIFT_AZURE_TOKEN
+
+    A pydantic model, immutable, with the rules of `Settings`: what is set to nothing counts as unset, an unknown
+    variable is a warning with the nearest name, an unknown name given in code is an error, and an error names the
+    variable and never the value. Annotate what must not be seen as `Secret`. `on_error`, `on_missing` and
+    `cache_ttl` are read for every plugin, and need no field.
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        arbitrary_types_allowed=True,
+        protected_namespaces=(),
+    )
+
+    @classmethod
+    def of(cls, settings: Settings, name: str) -> Self:
+        """Return the settings of the plugin `name`. Reads no environment.
+
+        Args:
+            settings: what `from_settings` was given.
+            name: the plugin's name, as its entry point has it.
+
+        Raises:
+            CredentialConfigurationError: a value is wrong or missing; names the variable, never the value.
+        """
+        given = _of(settings, name)
+        fields = cls.model_fields
+        unknown = sorted(key for key in given if key not in fields and key not in CommonSettings.model_fields)
+        flaws = [_unknown(key, name, given, fields) for key in unknown]
+        mine = {key: _shaped(value, fields[key].annotation) for key, value in given.items() if key in fields}
+        made = _made(cls, mine, prefix_of(name), [flaw for flaw in flaws if flaw])
+        del mine  # a traceback may show locals
+        if isinstance(made, CredentialError):
+            raise made
+        return made
+
+
+class CommonSettings(PluginSettings):
+    """What is read for every plugin, so that an author need not."""
+
+    on_error: Literal["stop", "continue"] | None = None
+    on_missing: Literal["stop", "continue"] | None = None
+    cache_ttl: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+
+    @classmethod
+    def of(cls, settings: Settings, name: str) -> Self:
+        """Return them for the plugin `name`, and look at no other setting of it."""
+        given = _of(settings, name)
+        mine = {key: _shaped(value, None) for key, value in given.items() if key in cls.model_fields}
+        made = _made(cls, mine, prefix_of(name), [])
+        if isinstance(made, CredentialError):
+            raise made
+        return made
+
+
+def _of(settings: Settings, name: str) -> FrozenMap[Value]:
+    return held(settings.plugins).get(canonical(name), FrozenMap[Value]({}))
+
+
+def _unknown(key: str, name: str, given: FrozenMap[Value], fields: Mapping[str, object]) -> str | None:
+    """Warn of a variable that is no setting of the plugin; return what is wrong with a name given in code."""
+    near = difflib.get_close_matches(key, [*fields, *CommonSettings.model_fields], n=1)
+    prefix = prefix_of(name)
+    if not given.loaded:
+        return f"{key} is no setting of {canonical(name)}." + (f" Did you mean {near[0]}?" if near else "")
+    variable = f"{prefix}{key.upper()}"
+    if not is_service_link(variable):
+        meant = f" Did you mean {prefix}{near[0].upper()}?" if near else ""
+        log.warning("%s is no setting of %s.%s", variable, canonical(name), meant)
+    return None
+
+
+def _shaped(value: Value, annotation: object) -> Value:
+    return value.reveal() if isinstance(value, Secret) and not _names_secret(annotation) else value
+
+
+def _names_secret(annotation: object) -> bool:
+    return annotation is Secret or any(map(_names_secret, get_args(annotation)))
+
+
+def _made(cls: type[P], values: Mapping[str, Any], prefix: str, flaws: list[str]) -> P | CredentialError:
+    """Return the model, or the error that says what is wrong, which has no frame that holds a value."""
+    try:
+        made = cls.model_validate(values)
+    except ValidationError as error:
+        wrong = error.errors(include_url=False, include_context=False, include_input=False)
+        flaws = [*flaws, *(_said(flaw["type"], flaw["msg"], flaw["loc"], prefix) for flaw in wrong)]
+    except CredentialError as error:  # an author's own check, which chose its words
+        flaws = [*flaws, error.message]
+    else:
+        if not flaws:
+            return made
+    return CredentialConfigurationError("A setting is wrong. " + " ".join(flaws))
+
+
+def _said(kind: str, message: str, place: tuple[int | str, ...], prefix: str) -> str:
+    """Say what is wrong with a setting, but not in words of an author's check, which may quote the value."""
+    name = f"{prefix}{str(place[0]).upper()}" if place else f"{prefix}..."
+    if kind == "missing":
+        return f"{name}: is not set, and is needed."
+    return f"{name}: " + (
+        "a check of the plugin refuses it." if kind in _AUTHORS else f"{message.removeprefix('Input ')}."
+    )

@@ -1,0 +1,232 @@
+"""Providers of other packages: installed ones are found by their entry points, and imported when a chain names them.
+
+An entry point of the group `vectorshift.providers` leads to a class with `from_settings(settings)`, or to any
+callable without arguments that returns a provider.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import re
+from dataclasses import dataclass, replace
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
+
+from vectorshift.errors import CredentialConfigurationError, CredentialError
+from vectorshift.events import log
+from vectorshift.plugin_settings import CommonSettings, canonical, prefix_of
+from vectorshift.providers.answering import Answer, AnsweringProvider, Ask, answering
+from vectorshift.providers.base import CredentialProvider, Description
+from vectorshift.providers.unconfigured import UnconfiguredProvider
+from vectorshift.providers.unforeseen import line_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from importlib.metadata import Distribution
+
+    from vectorshift.settings import Settings
+
+__all__ = ["GROUP", "BrokenPlugin", "PluginEntry", "available", "load"]
+
+GROUP = "vectorshift.providers"
+
+_NAME = re.compile(r"[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?", re.ASCII)
+_MODULE = re.compile(r"[\w.]{1,100}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginEntry:
+    """A provider that an installed distribution offers; nothing of it is imported.
+
+    Args:
+        name: what `VECTORSHIFT_PROVIDERS` calls it, in lower case with dashes.
+        distribution: the name of the distribution that offers it.
+        version: that distribution's version.
+        target: what would be imported, as `module:attribute`.
+        problem: why it cannot be named, or an empty string.
+    """
+
+    name: str
+    distribution: str
+    version: str
+    target: str
+    problem: str = ""
+
+    @property
+    def origin(self) -> str:
+        """The distribution and its version."""
+        return f"{self.distribution} {self.version}".rstrip()
+
+
+def available(reserved: Collection[str] = ()) -> tuple[PluginEntry, ...]:
+    """Return the plugins that are installed, by name. Imports none of them; reads the metadata of what is installed.
+
+    Args:
+        reserved: names that no plugin can have.
+
+    Raises:
+        CredentialConfigurationError: some distribution's metadata cannot be read.
+    """
+    found = _scan()
+    if found is None:
+        raise CredentialConfigurationError(
+            "The installed packages cannot be searched for plugins: the metadata of one of them is damaged."
+        )
+    return tuple(replace(each, problem=_problem(each, found, reserved)) for each in found)
+
+
+def _scan() -> list[PluginEntry] | None:
+    from importlib.metadata import entry_points
+
+    found: set[tuple[str, str, str, str]] = set()
+    try:
+        for point in entry_points(group=GROUP):
+            if _NAME.fullmatch(point.name):
+                found.add((canonical(point.name), *_about(point.dist), point.value))
+    except Exception:
+        return None
+    return [PluginEntry(name=n, distribution=d, version=v, target=t) for n, d, v, t in sorted(found)]
+
+
+def _about(distribution: Distribution | None) -> tuple[str, str]:
+    try:
+        about = () if distribution is None else (str(distribution.metadata["Name"]), str(distribution.version))
+    except Exception:
+        about = ()
+    return about or ("an unnamed distribution", "")
+
+
+def _problem(entry: PluginEntry, among: list[PluginEntry], reserved: Collection[str]) -> str:
+    if entry.name in reserved:
+        return "a built-in provider has this name, and a plugin cannot take it"
+    same = [other for other in among if other.name == entry.name]
+    if len(same) > 1:
+        places = " and ".join(f"{other.origin} ({other.target})" for other in same)
+        return f"more than one plugin has this name: {places}. Uninstall all but one"
+    return ""
+
+
+# --- From an entry to a provider ------------------------------------------------------------------
+
+
+def load(entry: PluginEntry, settings: Settings) -> AnsweringProvider:
+    """Import what an entry names, and return its provider, under the entry's name.
+
+    A plugin that is not configured gives an `UnconfiguredProvider`, and one that fails to be imported or made a
+    `BrokenPlugin`, so that the sources before it still answer. Of what it raised, type and line are told.
+    """
+    common = made = None
+    try:
+        common = CommonSettings.of(settings, entry.name)
+        made = _made(entry, settings)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # SystemExit too: a plugin must not end the process
+        made = _failure(entry, error)
+    if made is None:
+        return UnconfiguredProvider(entry.name, _hint(entry, settings))
+    if isinstance(made, CredentialError):
+        log.warning("%s", made)
+    provider = made if isinstance(made, CredentialProvider) else BrokenPlugin(made)
+    adapted = answering(provider)
+    for each in (provider, adapted):
+        _dress(each, entry.name, common)
+    return adapted
+
+
+def _made(entry: PluginEntry, settings: Settings) -> CredentialProvider | CredentialConfigurationError | None:
+    module, _, path = (part.strip() for part in entry.target.partition("[")[0].partition(":"))
+    found: object = import_module(module)
+    for name in path.split(".") if path else ():
+        found = getattr(found, name, None)
+    if not callable(found):
+        return _broken(entry, f"{entry.target} is neither a class nor a function.")
+    make = getattr(found, "from_settings", None)
+    provider: object = found() if make is None else make(settings)
+    if provider is None:
+        return None
+    if inspect.iscoroutine(provider):
+        provider.close()
+    if not isinstance(provider, CredentialProvider):
+        return _broken(entry, f"{entry.target} gave {type(provider).__name__}, not a CredentialProvider.")
+    flaw = _flaw(provider)
+    return _broken(entry, flaw) if flaw else provider
+
+
+def _flaw(provider: CredentialProvider) -> str:
+    """Say which of the attributes that the framework relies on is wrong."""
+    ttl = cast("object", provider.ttl)
+    if not (ttl is None or (isinstance(ttl, int | float) and 0 <= ttl < float("inf"))):
+        return f"its ttl is {type(ttl).__name__}, and should be a number of seconds or None."
+    for name in ("on_error", "on_missing"):
+        if getattr(provider, name) not in ("stop", "continue"):
+            return f"its {name} is neither 'stop' nor 'continue'."
+    return ""
+
+
+def _dress(provider: CredentialProvider, name: str, common: CommonSettings | None) -> None:
+    """Give a provider the name of its entry point, and what the user set for it."""
+    given: dict[str, object] = {"name": name}
+    if common is not None:
+        given |= {"on_error": common.on_error, "on_missing": common.on_missing, "ttl": common.cache_ttl}
+    for attribute, value in given.items():
+        if value is not None:
+            with contextlib.suppress(Exception):  # an author's read-only attribute; the adapter has its own
+                setattr(provider, attribute, value)
+
+
+# --- When that fails ------------------------------------------------------------------------------
+
+
+def _broken(entry: PluginEntry, why: str) -> CredentialConfigurationError:
+    return CredentialConfigurationError(
+        f"The provider {entry.name} of {entry.origin} cannot be used: {why}", source=entry.name, provider=entry.name
+    )
+
+
+def _failure(entry: PluginEntry, error: BaseException) -> CredentialConfigurationError:
+    if isinstance(error, CredentialError):  # it chose its words for a user
+        return _broken(entry, error.message)
+    module = (error.name or "") if isinstance(error, ImportError) else ""
+    if _MODULE.fullmatch(module):
+        if isinstance(error, ModuleNotFoundError):
+            return _broken(entry, f"the module {module} is not installed. Install it, or {entry.distribution} anew.")
+        return _broken(entry, f"something that it needs of the module {module} is not there. Versions may not fit.")
+    return _broken(
+        entry, f"it raised {type(error).__name__} at {line_of(error)}. Its text is withheld, as it may hold a secret."
+    )
+
+
+def _hint(entry: PluginEntry, settings: Settings) -> str:
+    prefix = prefix_of(entry.name)
+    if given := settings.plugins.get(entry.name):
+        names = ", ".join(f"{prefix}{key.upper()}" for key in sorted(given))
+        return f"{entry.origin} needs more than {names}"
+    return f"no {prefix}... variable is set; {entry.origin} says which it needs"
+
+
+class BrokenPlugin(AnsweringProvider):
+    """Stand in the place of a plugin that cannot be used, and answer with what is wrong with it.
+
+    Args:
+        error: the answer.
+    """
+
+    remote = False
+    blocks = False
+
+    def __init__(self, error: CredentialError) -> None:
+        self._error = error
+
+    def describe(self) -> Description:
+        """Say what is wrong."""
+        return Description(configured=True, source=self.name, detail=self._error.message, locator=True)
+
+    def peek(self) -> Answer:
+        """Answer with what is wrong."""
+        return self._error
+
+    def lookup(self, ask: Ask) -> Answer:
+        """Answer with what is wrong."""
+        return self._error

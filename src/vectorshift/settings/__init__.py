@@ -1,0 +1,7 @@
+"""Every setting, as `Settings(...)` in code or as `VECTORSHIFT_...` in the environment."""
+
+from __future__ import annotations
+
+from vectorshift.settings.model import Settings
+
+__all__ = ["Settings"]

@@ -1,0 +1,139 @@
+"""How settings are read from variables, and what is said of those that are wrong or unknown."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import AliasChoices
+from pydantic_settings import BaseSettings, EnvSettingsSource
+
+from vectorshift.errors import CredentialConfigurationError
+from vectorshift.events import log
+from vectorshift.files import read_small, text_of
+from vectorshift.plugin_settings import is_service_link, of_plugins, prefix_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from pydantic import ValidationError
+
+__all__ = ["PREFIX", "explained", "loaded_from", "names_in"]
+
+PREFIX = "VECTORSHIFT_"
+_ENV_FILE = "VECTORSHIFT_ENV_FILE"
+_PLUGINS = "plugins"
+_NOT_FIELDS = ("VECTORSHIFT_API_KEY", _ENV_FILE)
+
+S = TypeVar("S", bound=BaseSettings)
+
+
+def names_in(text: str) -> tuple[str, ...]:
+    """Return the names in a list that is separated by commas."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def loaded_from(cls: type[S], process: Mapping[str, str]) -> S | CredentialConfigurationError:
+    """Return the settings that the variables make, or what is wrong with them, without a frame that holds a value."""
+    try:
+        env_file = process.get(_ENV_FILE)
+        env_file = "" if env_file is not None and not env_file.strip() else env_file
+        cls(env_file=env_file)  # what is no name is refused before it is printed as one
+        variables = {
+            **_named_file(env_file),
+            **{name: value for name, value in process.items() if value.strip()},
+        }
+        values = _by_variable(cls, _Variables(cls, variables)(), variables)
+        known = _variables_of_fields(cls)
+        if plugins := of_plugins(variables, names_in(variables.get(f"{PREFIX}PROVIDERS", "")), known):
+            values[_PLUGINS] = plugins
+        _warn_of_unknown(variables, known, plugins)
+        if env_file is not None:
+            values["env_file"] = env_file
+        return cls(**values)
+    except CredentialConfigurationError as error:
+        return error.with_traceback(None)
+
+
+class _Variables(EnvSettingsSource):
+    """A source that reads the given variables, and not `os.environ`."""
+
+    def __init__(self, settings_cls: type[BaseSettings], variables: Mapping[str, str]) -> None:
+        self._variables = {
+            name.lower(): value
+            for name, value in variables.items()
+            if name == name.upper() and name not in (_ENV_FILE, PREFIX + _PLUGINS.upper())
+        }
+        super().__init__(settings_cls)
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return self._variables
+
+
+def _by_variable(cls: type[BaseSettings], values: dict[str, Any], variables: Mapping[str, str]) -> dict[str, Any]:
+    """Key what was read from a store's standard variable by that, so that an error names the variable that is set."""
+    for field in cls.model_fields.values():
+        if isinstance(field.validation_alias, AliasChoices):
+            own, standard = map(str, field.validation_alias.choices)
+            if own in values and own not in variables:
+                values[standard] = values.pop(own)
+    return values
+
+
+def _named_file(env_file: str | None) -> dict[str, str]:
+    if not env_file:
+        return {}
+    from io import StringIO
+
+    from dotenv import dotenv_values
+
+    flaw, text = "it is not UTF-8 text", None
+    try:
+        text = text_of(read_small(env_file)[0])
+    except OSError as error:
+        flaw = (error.strerror or type(error).__name__).lower()
+    except ValueError:
+        flaw = "no file can have this name"
+    if text is None:
+        raise CredentialConfigurationError(
+            f"{_ENV_FILE} names {env_file}, which cannot be read: {flaw}. Name a file that is there, or unset it.",
+            source=f"dotenv:{env_file}",
+        )
+    values = dotenv_values(stream=StringIO(text), interpolate=False)
+    return {name: value for name, value in values.items() if value and value.strip()}
+
+
+def _variables_of_fields(cls: type[BaseSettings]) -> dict[str, str]:
+    """Return the name of each variable that is read, with the field that it sets."""
+    found: dict[str, str] = dict.fromkeys(_NOT_FIELDS, "")
+    for name, field in cls.model_fields.items():
+        if name == _PLUGINS:  # its variables are those of the plugins
+            continue
+        alias = field.validation_alias
+        names = alias.choices if isinstance(alias, AliasChoices) else [PREFIX + name.upper()]
+        found.update(dict.fromkeys(map(str, names), name))
+    return found
+
+
+def _warn_of_unknown(variables: Mapping[str, str], known: Iterable[str], plugins: Mapping[str, Iterable[str]]) -> None:
+    taken = {f"{prefix_of(name)}{key.upper()}" for name, keys in plugins.items() for key in keys}
+    for name in sorted(set(variables) - set(known) - taken):
+        if not name.startswith(PREFIX) or is_service_link(name):
+            continue
+        near = difflib.get_close_matches(name, known, n=1)
+        log.warning("%s is no setting of vectorshift.%s", name, f" Did you mean {near[0]}?" if near else "")
+
+
+def explained(cls: type[BaseSettings], error: ValidationError) -> CredentialConfigurationError:
+    """Name each setting that is wrong, and how, without its value or that of a sibling."""
+    fields = {name: variable for variable, name in reversed(_variables_of_fields(cls).items())}
+    lines: list[str] = []
+    for flaw in error.errors(include_url=False, include_context=False, include_input=False):
+        name = str(flaw["loc"][0]) if flaw["loc"] else "settings"
+        if flaw["type"] == "extra_forbidden":
+            near = difflib.get_close_matches(name, cls.model_fields, n=1)
+            lines.append(f"{name} is no setting." + (f" Did you mean {near[0]}?" if near else ""))
+            continue
+        says = flaw["msg"].removeprefix("Value error, ").removeprefix("Input ")
+        lines.append(f"{fields.get(name, name)}: {says}.")
+    return CredentialConfigurationError("A setting is wrong. " + " ".join(lines))

@@ -1,0 +1,79 @@
+"""What an author says of a source, so that the contract can be proved of its provider."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+try:
+    import pytest
+except ModuleNotFoundError as error:
+    raise ImportError("ProviderContract needs pytest: pip install pytest", name=error.name) from None
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from vectorshift.providers.base import CredentialProvider
+    from vectorshift.testing.contract.probe import Probe
+
+__all__ = ["SourceHooks"]
+
+
+class SourceHooks:
+    """One way each to make a provider and to do something to its source. Each test begins with an empty source.
+
+    pytest makes an instance for each test, so a fixture of the class may keep what it needs on `self`.
+
+    Attributes:
+        patience: seconds that a test waits for a thread, a task or a child that may hang.
+    """
+
+    patience: float = 20.0
+
+    def make(self) -> CredentialProvider:
+        """Return a new provider that is configured for the source."""
+        raise NotImplementedError(f"{type(self).__name__} has to define make(), which returns a new provider.")
+
+    def put(self, key: str) -> None:
+        """Store this text as the key. It may be malformed; `pytest.skip` if the source cannot hold it."""
+        raise NotImplementedError(f"{type(self).__name__} has to define put(key), which stores a key in the source.")
+
+    def rotate(self, key: str) -> None:
+        """Store another key, and let pass what the provider takes to notice; `put` by default."""
+        self.put(key)
+
+    def remove(self) -> None:
+        """Take the key away, so that the place is empty."""
+        raise NotImplementedError(f"{type(self).__name__} has to define remove(), which takes the key away.")
+
+    def break_source(self) -> None:
+        """Make the source fail, as if it were down or garbled; `pytest.skip` if it cannot."""
+        raise NotImplementedError(f"{type(self).__name__} has to define break_source(), which makes the source fail.")
+
+    def restore(self) -> None:
+        """Make a broken source work again, with its key. Optional."""
+        _left_out(self, "restore", "makes a broken source work again")
+
+    def deny(self) -> None:
+        """Make the source refuse the provider's access, and not the key. Optional."""
+        _left_out(self, "deny", "makes the source refuse access")
+
+    def reads(self) -> int | None:
+        """Return how often the source was read so far, or None if nobody counts."""
+        return None
+
+    def secrets(self) -> Iterable[str]:
+        """Return what else must not be shown, such as the token for the store."""
+        return ()
+
+    @pytest.fixture
+    def probe(self) -> Iterator[Probe]:
+        """One test's dealings with the source, for the tests of the contract."""
+        from vectorshift.testing.contract.probe import Probe
+
+        probe = Probe(self)
+        yield probe
+        probe.close()
+
+
+def _left_out(contract: SourceHooks, hook: str, does: str) -> None:
+    pytest.skip(f"{type(contract).__name__} leaves out the hook {hook}(), which {does}.")

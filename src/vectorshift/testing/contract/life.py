@@ -1,0 +1,126 @@
+"""What a provider does besides answering: it tells of itself, takes note of a refusal, and is closed."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from vectorshift.credentials import Credential
+from vectorshift.providers.base import Description
+from vectorshift.testing.contract.hooks import SourceHooks
+from vectorshift.testing.contract.probe import named
+from vectorshift.testing.contract.watch import watched
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vectorshift.testing.contract.probe import Probe
+
+__all__ = ["LifeTests"]
+
+
+class LifeTests(SourceHooks):
+    """Describing, invalidating, closing."""
+
+    def test_describe_answers_without_contact_and_does_not_raise(self, probe: Probe) -> None:
+        """It is called on event loops, on every walk of a chain, and by `repr`."""
+        probe.put()
+        provider, before = probe.provider(), self.reads()
+        told, wrong = _called(provider.describe)
+        if not wrong and not isinstance(told, Description):
+            wrong = f"it answered with {type(told).__name__}."
+        _judge(probe, "describe()", wrong, before)
+
+    def test_describe_answers_while_the_source_is_broken(self, probe: Probe) -> None:
+        """It says where a provider looks, and not what is there."""
+        probe.put()
+        provider = probe.provider()
+        first = probe.described(provider).source
+        self.break_source()
+        before = self.reads()
+        told, wrong = _called(provider.describe)
+        if not wrong and isinstance(told, Description) and told.source != first:
+            wrong = f"the source was {first} and is {told.source} now."
+        _judge(probe, "describe()", wrong, before)
+
+    def test_describe_shows_no_key(self, probe: Probe) -> None:
+        """It is shown by `explain`, in messages and in warnings."""
+        probe.put()
+        provider = probe.provider()
+        credential = probe.found(provider)
+        told = probe.described(provider)
+        known = () if probe.shown_in(credential.source) is None else (credential.source,)
+        if shown := probe.shown_in(f"{told!r} {told.detail}", *known):
+            probe.fault(
+                expected="a Description without the key or another secret.",
+                happened=shown,
+                mend="Say in it where you look, and with what kind of access.",
+            )
+
+    def test_invalidate_reads_nothing_and_does_not_raise(self, probe: Probe) -> None:
+        """It is called on event loops when the API has refused a key; the next read comes by itself."""
+        probe.put()
+        provider = probe.provider()
+        credential, before = probe.found(provider), self.reads()
+        _, wrong = _called(lambda: provider.invalidate(credential))
+        _judge(probe, "invalidate()", wrong, before)
+        if not isinstance(answer := probe.ask(provider), Credential):
+            probe.fault(
+                expected="the key that the source still holds, after invalidate().",
+                happened=f"{named(answer)}.",
+                mend="Forget what you keep of the rejected credential; whether to serve the key is not yours to say.",
+            )
+
+    def test_a_closed_provider_can_be_closed_again_and_asked_again(self, probe: Probe) -> None:
+        """Closing gives back what is held; clients close, and are used again, in any order."""
+        probe.put()
+        provider = probe.provider()
+        probe.found(provider)
+
+        async def aclosed() -> None:
+            await provider.aclose()
+            await provider.aclose()
+
+        def closed() -> None:
+            provider.close()
+            provider.close()
+
+        ways: dict[str, Callable[[], None]] = {"close()": closed, "aclose()": lambda: asyncio.run(aclosed())}
+        for what, does in ways.items():
+            try:
+                does()
+                answer = probe.ask(provider)
+                wrong = "" if isinstance(answer, Credential) else f"asked after {what}, it gave {named(answer)}."
+            except Exception as error:
+                wrong = f"{what} raised {type(error).__name__}."
+            if wrong:
+                probe.fault(
+                    expected="a provider that can be closed twice, and asked afterwards.",
+                    happened=wrong,
+                    mend="Let close() drop what is held, and the next getter make it anew.",
+                )
+
+
+def _called(does: Callable[[], object]) -> tuple[object, str]:
+    """Call it on a watched event loop; return its answer and what was wrong."""
+
+    async def call() -> object:
+        return does()
+
+    try:
+        answer, place = asyncio.run(watched(call))
+    except Exception as error:
+        return None, f"it raised {type(error).__name__}."
+    return answer, f"it blocked at {place}." if place else ""
+
+
+def _judge(probe: Probe, what: str, wrong: str, before: int | None) -> None:
+    after = probe.contract.reads()
+    if not wrong and before is not None and after is not None and after > before:
+        wrong = f"it read the source, as reads() went from {before} to {after}."
+    if wrong:
+        probe.fault(
+            expected=f"{what} to return at once, without contact, and not to raise.",
+            happened=wrong,
+            mend="Use what the provider was made with, and read nothing.",
+        )

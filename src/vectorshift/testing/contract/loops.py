@@ -1,0 +1,153 @@
+"""Both colours, and what event loops ask of a provider: not to be blocked, not to be kept, and to be obeyed."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from vectorshift.chain import ProviderChain
+from vectorshift.credentials import Credential
+from vectorshift.testing.contract.hooks import SourceHooks
+from vectorshift.testing.contract.probe import named
+from vectorshift.testing.contract.watch import watched
+
+if TYPE_CHECKING:
+    from vectorshift.providers.answering import Answer
+    from vectorshift.providers.base import CredentialProvider
+    from vectorshift.testing.contract.probe import Probe
+
+__all__ = ["LoopTests"]
+
+_STEPS = (1, 2, 3, 5, 8)
+
+
+class LoopTests(SourceHooks):
+    """Colours and loops."""
+
+    def test_both_colours_find_the_same(self, probe: Probe) -> None:
+        """`get_credential` and `aget_credential` are two ways to one answer."""
+        probe.put()
+        provider = probe.provider()
+        first = probe.found(provider)
+        second = asyncio.run(probe.aask(provider))
+        if not isinstance(second, Credential) or _told(first) != _told(second):
+            probe.fault(
+                expected=f"the same credential in both colours: {first}.",
+                happened=f"aget_credential answered with {named(second)}.",
+                mend="Write one of the two getters, and leave the other to the base class.",
+            )
+
+    def test_both_colours_fail_alike(self, probe: Probe) -> None:
+        """An empty place is told in the same words to both."""
+        provider = probe.provider()
+        first, second = probe.ask(provider), asyncio.run(probe.aask(provider))
+        if type(first) is not type(second):
+            probe.fault(
+                expected="the same kind of failure in both colours, as nothing is there.",
+                happened=f"sync: {named(first)} async: {named(second)}",
+                mend="Write one of the two getters, and leave the other to the base class.",
+            )
+
+    def test_one_event_loop_after_another_is_served(self, probe: Probe) -> None:
+        """Each load of an async provider may have a loop of its own, so nothing may be bound to one."""
+        probe.put()
+        provider = probe.provider()
+
+        async def several() -> list[Answer]:
+            return list(await asyncio.gather(*(probe.aask(provider) for _ in range(4))))
+
+        first = asyncio.run(several())
+        if not all(isinstance(answer, Credential) for answer in first):
+            probe.left_to("test_both_colours_find_the_same")
+        wrong = next((a for a in asyncio.run(several()) if not isinstance(a, Credential)), None)
+        if wrong is not None:
+            probe.fault(
+                expected="the key in a second event loop, as in the first.",
+                happened=f"{named(wrong)}.",
+                mend="Keep no client, lock, queue or task between calls: make them in the getter and close them there.",
+            )
+
+    def test_trio_is_served(self, probe: Probe) -> None:
+        """An application that runs trio uses the provider through a chain."""
+        trio = pytest.importorskip("trio")
+        probe.put()
+        provider = probe.provider()
+        probe.found(provider)
+        chain = ProviderChain([provider])
+
+        async def main() -> Answer:
+            return await probe.aask(chain)
+
+        try:
+            answer: Answer | str = trio.run(main)
+        except Exception as error:
+            answer = f"{type(error).__name__} was raised"
+        if not isinstance(answer, Credential):
+            probe.fault(
+                expected="the key, in an event loop of trio.",
+                happened=f"{answer if isinstance(answer, str) else named(answer)}.",
+                mend="Write a sync getter, or leave remote = True, so that loads run in asyncio, or write with anyio.",
+            )
+
+    def test_the_event_loop_is_not_blocked(self, probe: Probe) -> None:
+        """One blocking call in an async getter holds up every request of a process."""
+        probe.put()
+        probe.found(probe.provider())  # imports are done
+        provider = probe.provider()
+        answer, place = asyncio.run(_asked(probe, provider))
+        if place or not isinstance(answer, Credential):
+            probe.fault(
+                expected="an async getter that awaits whatever takes time.",
+                happened=f"the event loop stood still at {place}." if place else f"watched, it gave {named(answer)}.",
+                mend="Await, or write the sync getter instead: it is run in a thread for async callers.",
+            )
+
+    def test_a_cancelled_read_is_cancelled_and_harms_no_other(self, probe: Probe) -> None:
+        """A caller that gives up gets its `CancelledError` at once, wherever the read stood."""
+        probe.put()
+        provider = probe.provider()
+        probe.found(provider)
+        happened = asyncio.run(_cancelled(probe, provider))
+        if happened:
+            probe.fault(
+                expected="asyncio.CancelledError in a cancelled aget_credential, at once.",
+                happened=happened,
+                mend="Catch Exception and never BaseException or CancelledError; after clean-up, raise it again.",
+            )
+        answer = probe.ask(provider)
+        if not isinstance(answer, Credential):
+            probe.fault(
+                expected="the key for the next caller, after another was cancelled.",
+                happened=f"{named(answer)}.",
+                mend="Release locks and connections in finally or async with.",
+            )
+
+
+def _told(credential: Credential) -> tuple[object, ...]:
+    """What two reads of one key have in common; `expires_at` may count from the moment of the read."""
+    return credential.secret, credential.source, credential.provider, credential.version
+
+
+async def _asked(probe: Probe, provider: CredentialProvider) -> tuple[Answer, str]:
+    return await watched(lambda: probe.aask(provider))
+
+
+async def _cancelled(probe: Probe, provider: CredentialProvider) -> str:
+    """Cancel reads, each one step later than the last; return what was wrong."""
+    for steps in _STEPS:
+        task = asyncio.ensure_future(probe.aask(provider))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        if not task.cancel():
+            return ""
+        await asyncio.wait({task}, timeout=probe.contract.patience)
+        if not task.done():
+            return f"it went on for {probe.contract.patience:g} s after it was cancelled."
+        if not task.cancelled():
+            return f"it swallowed the cancellation and gave {named(task.result())}."
+        answer = await probe.aask(provider)
+        if not isinstance(answer, Credential):
+            return f"the next caller got {named(answer)}."
+    return ""

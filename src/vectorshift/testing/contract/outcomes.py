@@ -1,0 +1,182 @@
+"""What a provider answers: the right one of the five kinds of failure, and a credential that says where it is from."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from vectorshift.chain import ProviderChain
+from vectorshift.credentials import Credential
+from vectorshift.errors import (
+    CredentialConfigurationError,
+    CredentialDeniedError,
+    CredentialNotFoundError,
+    CredentialRevokedError,
+    CredentialStoreUnavailableError,
+)
+from vectorshift.testing.contract.hooks import SourceHooks
+from vectorshift.testing.contract.probe import named
+
+if TYPE_CHECKING:
+    from vectorshift.testing.contract.probe import Probe
+
+__all__ = ["OutcomeTests"]
+
+
+class OutcomeTests(SourceHooks):
+    """Outcomes."""
+
+    def test_a_key_that_is_there_is_found(self, probe: Probe) -> None:
+        """The text that `put` stores is the key."""
+        key = probe.put()
+        answer = probe.ask(probe.provider())
+        if not isinstance(answer, Credential) or answer.secret.reveal() != key:
+            probe.fault(
+                expected="a Credential with the key that put() stored.",
+                happened=f"{named(answer)}.",
+                mend="Return Credential(secret=..., source=..., provider=self.name) with the stored text as it is.",
+            )
+
+    def test_a_credential_names_its_provider(self, probe: Probe) -> None:
+        """Messages and events name a provider as the chain's setting does."""
+        probe.put()
+        provider = probe.provider()
+        credential = probe.found(provider)
+        if credential.provider != provider.name and not isinstance(provider, ProviderChain):
+            probe.fault(
+                expected=f"a credential whose provider is {provider.name!r}.",
+                happened=f"it is {credential.provider!r}.",
+                mend="Say provider=self.name.",
+            )
+
+    def test_a_source_is_printable_and_shows_neither_key_nor_version(self, probe: Probe) -> None:
+        """The source is a place, and stays the same when the key in it changes."""
+        probe.put()
+        provider = probe.provider()
+        first = probe.found(provider)
+        probe.rotate()
+        second = probe.found(provider)
+        happened = ""
+        if probe.shown_in(first.source):
+            happened = "the source shows the key or another secret."
+        elif not first.source.strip() or not first.source.isprintable():
+            happened = f"the source is {first.source!r}."
+        elif first.version and len(first.version) > 2 and first.version in first.source:
+            happened = f"the source {first.source} shows the version."
+        elif first.source != second.source:
+            happened = f"after a rotation the source changed from {first.source} to {second.source}."
+        if happened:
+            probe.fault(
+                expected="a printable place as the source, such as mine:prod/key, without key and version.",
+                happened=happened,
+                mend="Build the source from where you look, not from what is there; version= has its own field.",
+            )
+
+    def test_a_source_is_the_one_that_describe_tells(self, probe: Probe) -> None:
+        """What `explain` shows before a read is what the credential says after it."""
+        probe.put()
+        provider = probe.provider()
+        told, credential = probe.described(provider).source, probe.found(provider)
+        if probe.shown_in(credential.source):
+            probe.left_to("test_a_source_is_printable_and_shows_neither_key_nor_version")
+        if told != credential.source:
+            probe.fault(
+                expected=f"describe().source to be {credential.source!r}, as the credential says.",
+                happened=f"it is {told!r}.",
+                mend="Define describe() with Description(configured=True, source=...), and use that source for both.",
+            )
+
+    def test_an_empty_place_is_not_found(self, probe: Probe) -> None:
+        """Only *not found* lets a chain move on."""
+        answer = probe.ask(probe.provider())
+        if not isinstance(answer, CredentialNotFoundError):
+            probe.fault(
+                expected="CredentialNotFoundError, as nothing was put into the source.",
+                happened=f"{named(answer)}.",
+                mend="Raise CredentialNotFoundError when the place is empty. Each test begins with an empty source.",
+            )
+
+    def test_a_broken_source_is_unavailable_or_misconfigured_and_never_not_found(self, probe: Probe) -> None:
+        """A store that is down must not let another source answer."""
+        probe.put()
+        provider = probe.provider()
+        self.break_source()
+        answer = probe.ask(provider)
+        if not isinstance(answer, CredentialStoreUnavailableError | CredentialConfigurationError):
+            probe.fault(
+                expected="CredentialStoreUnavailableError or CredentialConfigurationError, as the source is broken.",
+                happened=f"{named(answer)}.",
+                mend="Raise CredentialNotFoundError only when the source says that nothing is there; let OSError pass.",
+            )
+
+    def test_a_refused_access_is_denied_and_never_not_found(self, probe: Probe) -> None:
+        """A store that refuses us must not let another source answer, and says nothing about the key."""
+        probe.put()
+        provider = probe.provider()
+        self.deny()
+        answer = probe.ask(provider)
+        if not isinstance(answer, CredentialDeniedError) or isinstance(answer, CredentialRevokedError):
+            probe.fault(
+                expected="CredentialDeniedError, as the source refuses access.",
+                happened=f"{named(answer)}.",
+                mend="Map the refusal (401, 403, EACCES) to CredentialDeniedError. CredentialRevokedError means that "
+                "the key itself was deleted, and CredentialNotFoundError would let another source answer.",
+            )
+
+    def test_a_source_that_recovers_is_read_again(self, probe: Probe) -> None:
+        """A failure is not kept: how soon to ask again is decided outside the provider."""
+        probe.put()
+        provider = probe.provider()
+        self.break_source()
+        probe.ask(provider)
+        self.restore()
+        answer = probe.ask(provider)
+        if not isinstance(answer, Credential):
+            probe.fault(
+                expected="the key, as the source works again.",
+                happened=f"{named(answer)}.",
+                mend="Keep no failure, and make a connection anew after one that failed.",
+            )
+
+    def test_a_rotated_key_is_found_by_the_next_read(self, probe: Probe) -> None:
+        """Caching is done outside the provider: it reads its source each time it is asked."""
+        probe.put()
+        provider = probe.provider()
+        probe.found(provider)
+        key = probe.rotate()
+        answer = probe.ask(provider)
+        if not isinstance(answer, Credential) or answer.secret.reveal() != key:
+            probe.fault(
+                expected="the new key after rotate().",
+                happened="the old key." if isinstance(answer, Credential) else f"{named(answer)}.",
+                mend="Keep no key in the provider. A provider with remote = True is cached for you.",
+            )
+
+    def test_a_removed_key_is_served_no_more(self, probe: Probe) -> None:
+        """A key that was taken away is a failure of some kind, at the next read."""
+        probe.put()
+        provider = probe.provider()
+        probe.found(provider)
+        key = probe.rotate()
+        if probe.found(provider).secret.reveal() != key:
+            probe.left_to("test_a_rotated_key_is_found_by_the_next_read")
+        self.remove()
+        answer = probe.ask(provider)
+        if isinstance(answer, Credential):
+            probe.fault(
+                expected="a CredentialError after remove(), of whichever kind.",
+                happened="the key that was taken away was served.",
+                mend="Keep no key in the provider, and hide no failure behind the last answer.",
+            )
+
+    def test_an_expiry_is_ahead(self, probe: Probe) -> None:
+        """An answer that has expired counts as revoked, so a new one must not have."""
+        probe.put()
+        answer = probe.ask(probe.provider())
+        expires_at = answer.expires_at if isinstance(answer, Credential) else None
+        if expires_at is not None and expires_at <= datetime.now(timezone.utc):
+            probe.fault(
+                expected="expires_at in the future, or None, for a key that was just stored.",
+                happened=f"it is {expires_at.isoformat()}.",
+                mend="Give the time after which the key must not be used, as an aware datetime.",
+            )

@@ -1,0 +1,164 @@
+"""What the tests of the contract share: keys, providers, ways to ask, and words for the author."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import secrets
+import string
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, NoReturn
+
+import pytest
+
+from vectorshift.credentials import Credential, Secret
+from vectorshift.errors import CredentialError
+from vectorshift.providers.answering import PLAIN_ASK, Answer, answering
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vectorshift.providers.base import CredentialProvider, Description
+    from vectorshift.testing.contract.hooks import SourceHooks
+
+__all__ = ["Probe", "named", "printed"]
+
+_LETTERS = string.ascii_letters + string.digits
+_TELLING = 8
+"""So many characters of a secret in a row give too much of it away."""
+
+
+class Probe:
+    """One test's dealings with a source and its provider.
+
+    Args:
+        contract: the author's class, with its hooks.
+    """
+
+    def __init__(self, contract: SourceHooks) -> None:
+        self.contract = contract
+        self._keys: list[str] = []
+        self._made: list[CredentialProvider] = []
+
+    # --- The source ---
+
+    def new_key(self) -> str:
+        """Return a key that was never seen before."""
+        self._keys.append("vs-" + "".join(secrets.choice(_LETTERS) for _ in range(28)))
+        return self._keys[-1]
+
+    def put(self) -> str:
+        """Store a new key and return it."""
+        key = self.new_key()
+        self.contract.put(key)
+        return key
+
+    def rotate(self) -> str:
+        """Store another key in place of the first and return it."""
+        key = self.new_key()
+        self.contract.rotate(key)
+        return key
+
+    def bring_about(self, state: str) -> None:
+        """Bring the source into a state: `found`, `removed`, `broken` or `refused`."""
+        hooks = self.contract
+        changes = {"removed": hooks.remove, "broken": hooks.break_source, "refused": hooks.deny}
+        if state in changes:
+            changes[state]()
+
+    def counted(self) -> int:
+        """Return how often the source was read; skip if nobody counts."""
+        count = self.contract.reads()
+        if count is None:
+            pytest.skip(
+                f"{type(self.contract).__name__} leaves out the hook reads(), which counts reads of the source."
+            )
+        return count
+
+    # --- The provider ---
+
+    def provider(self) -> CredentialProvider:
+        """Make a provider; it is closed at the end of the test."""
+        self._made.append(self.contract.make())
+        return self._made[-1]
+
+    def close(self) -> None:
+        """Close what was made."""
+        for provider in self._made:
+            with contextlib.suppress(Exception):  # a test of its own looks at closing
+                provider.close()
+
+    def ask(self, provider: CredentialProvider) -> Answer:
+        """Return what the provider answers now, past any cache of ours."""
+        return answering(provider).load()
+
+    async def aask(self, provider: CredentialProvider) -> Answer:
+        """Return what the provider answers an async caller, past any cache of ours."""
+        return await answering(provider).alookup(PLAIN_ASK)
+
+    def found(self, provider: CredentialProvider) -> Credential:
+        """Return the credential; skip if there is none, as another test tells of that."""
+        answer = self.ask(provider)
+        if not isinstance(answer, Credential) or answer.secret.reveal() not in self._keys:
+            self.left_to("test_a_key_that_is_there_is_found")
+        if answer.expires_at is not None and answer.expires_at <= datetime.now(timezone.utc):
+            self.left_to("test_an_expiry_is_ahead")
+        return answer
+
+    def described(self, provider: CredentialProvider) -> Description:
+        """Return what the provider tells of itself; skip if it cannot, as another test tells of that."""
+        try:
+            return provider.describe()
+        except Exception:
+            self.left_to("test_describe_answers_without_contact_and_does_not_raise")
+
+    def left_to(self, test: str) -> NoReturn:
+        """Skip, so that one fault fails one test."""
+        pytest.skip(f"{test} fails, and this test needs what it proves.")
+
+    # --- Words ---
+
+    def shown_in(self, text: str, *known: str) -> str | None:
+        """Return the place in a text where a secret shows, masked, or None.
+
+        Args:
+            text: what to look through.
+            known: parts of it that another test looks at.
+        """
+        for part in known:
+            for form in (part, repr(part)[1:-1]):
+                text = text.replace(form, "") if form else text
+        hidden = self.masked(text)
+        if hidden == text:
+            return None
+        at = next(index for index, (old, new) in enumerate(zip(text, hidden + "\0", strict=False)) if old != new)
+        return " ".join(hidden[max(0, at - 60) : at + 60].split())
+
+    def masked(self, text: str) -> str:
+        """Return a text without the keys of this test, or anything that would give one away."""
+        for secret in (*self._keys, *self.contract.secrets()):
+            for form in (secret, base64.b64encode(secret.encode()).decode(), secret[::-1]):
+                text = text.replace(form, f"<{Secret(secret)}>")
+            for start in range(3, len(secret) - _TELLING + 1):
+                text = text.replace(secret[start : start + _TELLING], "<...>")
+        return text
+
+    def fault(self, *, expected: str, happened: str, mend: str) -> NoReturn:
+        """Fail the test with words for the author, without a traceback, which could show a key."""
+        words = f"Expected: {expected}\nHappened: {happened}\nTo mend:  {mend}"
+        pytest.fail(self.masked(words), pytrace=False)
+
+
+def named(answer: Answer) -> str:
+    """Return what an answer is, for a sentence; mask it before it is shown."""
+    if isinstance(answer, CredentialError):
+        return f"{type(answer).__name__}: {answer.message}"
+    return f"the credential {answer}"
+
+
+def printed(value: object, how: Callable[[object], str] = repr) -> str:
+    """Return how a value prints, or nothing if it cannot."""
+    try:
+        return how(value)
+    except Exception:
+        return ""

@@ -1,0 +1,186 @@
+"""A secret stays secret: in logs, output, errors and their frames, events, and all that prints."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from vectorshift.chain import ProviderChain
+from vectorshift.errors import CredentialError
+from vectorshift.events import CredentialEvent, on_event
+from vectorshift.providers.answering import answering
+from vectorshift.testing.contract.hooks import SourceHooks
+from vectorshift.testing.contract.probe import printed
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from vectorshift.providers.base import CredentialProvider
+    from vectorshift.testing.contract.probe import Probe
+
+__all__ = ["SilenceTests"]
+
+_HERE = str(Path(__file__).parent)
+
+
+class SilenceTests(SourceHooks):
+    """Redaction."""
+
+    @pytest.mark.parametrize("state", ["found", "removed", "broken", "refused"])
+    def test_no_log_line_and_no_output_shows_the_key(self, probe: Probe, state: str) -> None:
+        """Every logger is at DEBUG, those of the libraries that the provider uses as well."""
+        probe.put()
+        provider = probe.provider()
+        probe.found(provider)  # what is remembered may be told later
+        probe.bring_about(state)
+        with _everything_told() as told:
+            for each in (provider, probe.provider()):
+                probe.ask(each)
+                asyncio.run(probe.aask(each))
+        for line in told():
+            if shown := probe.shown_in(line, *_known(probe, provider)):
+                probe.fault(
+                    expected="log lines and output without the key, while every logger is at DEBUG.",
+                    happened=shown,
+                    mend="Log the source and credential.fingerprint. Silence a library that logs answers.",
+                )
+
+    def test_nothing_that_prints_shows_the_key(self, probe: Probe) -> None:
+        """`repr` and `str` of a provider that was read, and of its credential, are safe to show."""
+        probe.put()
+        provider = probe.provider()
+        credential = probe.found(provider)
+        for what, value in {"provider": provider, "credential": credential}.items():
+            for how in (repr, str, "{}".format):
+                if shown := probe.shown_in(printed(value, how), credential.source, probe.described(provider).source):
+                    probe.fault(
+                        expected=f"a {what} that prints without the key.",
+                        happened=shown,
+                        mend="Leave __repr__ to the base class; give no secret as source, name or version.",
+                    )
+
+    @pytest.mark.parametrize("state", ["removed", "broken", "refused"])
+    def test_no_error_shows_the_key(self, probe: Probe, state: str) -> None:
+        """Its text, its attributes, the errors behind it, and the locals of each frame between."""
+        probe.put()
+        provider = probe.provider()
+        probe.found(provider)
+        probe.bring_about(state)
+        known = _known(probe, provider)
+        for each in (provider, probe.provider()):
+            for error in _errors(each):
+                if shown := probe.shown_in("\n".join(error), *known):
+                    probe.fault(
+                        expected="an error without the key in its text, attributes, causes and frames.",
+                        happened=shown,
+                        mend="Name the source and what is wrong. Raise after an except block, not in it: what was "
+                        "caught stays reachable as __context__ and may hold what the store said.",
+                    )
+
+    def test_no_event_shows_the_key(self, probe: Probe) -> None:
+        """What a chain tells of a first key and of a rotation."""
+        probe.put()
+        provider = probe.provider()
+        probe.found(provider)
+        told: list[CredentialEvent] = []
+        stop = on_event(told.append)
+        try:
+            ProviderChain([provider]).get_credential()
+            probe.rotate()
+            ProviderChain([provider]).get_credential()
+        except CredentialError:
+            probe.left_to("test_a_rotated_key_is_found_by_the_next_read")
+        finally:
+            stop()
+        for event in told:
+            if shown := probe.shown_in(f"{event!r} {event}", event.source, *_known(probe, provider)):
+                probe.fault(
+                    expected="events without the key.",
+                    happened=shown,
+                    mend="Give no secret as source or name.",
+                )
+
+
+def _known(probe: Probe, provider: CredentialProvider) -> tuple[str, ...]:
+    """What other tests look at: how the provider prints, and its source."""
+    return (printed(provider), printed(provider, str), probe.described(provider).source)
+
+
+@contextlib.contextmanager
+def _everything_told() -> Generator[_Told, None, None]:
+    """Collect all that is logged and printed in the block, whatever its level, and keep it from the test's report."""
+    told, root = _Told(), logging.getLogger()
+    every: list[object] = [root, *logging.Logger.manager.loggerDict.values()]
+    loggers = [each for each in every if isinstance(each, logging.Logger)]
+    before = [(each, each.level, each.disabled, each.handlers) for each in loggers]
+    disabled = logging.root.manager.disable
+    for logger in loggers:
+        logger.setLevel(logging.DEBUG)
+        logger.disabled = False
+        logger.handlers = [told] if logger is root or not logger.propagate else []
+    logging.disable(logging.NOTSET)
+    try:
+        with contextlib.redirect_stdout(told.output), contextlib.redirect_stderr(told.output):
+            yield told
+    finally:
+        logging.disable(disabled)
+        for logger, level, off, handlers in before:
+            logger.setLevel(level)
+            logger.disabled, logger.handlers = off, handlers
+
+
+class _Told(logging.Handler):
+    """Every log record in full, with its arguments and extras, and every line of output."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.NOTSET)
+        self.output = io.StringIO()
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep what the record shows, whoever formats it."""
+        self.lines.append(f"{record.name}: {self.format(record)} {vars(record)}")
+
+    def __call__(self) -> list[str]:
+        return [*self.lines, *self.output.getvalue().splitlines()]
+
+
+def _errors(provider: CredentialProvider) -> Iterator[list[str]]:
+    """Ask directly and as a chain does, in both colours; yield all that each error shows."""
+    guarded = answering(provider)
+    for asks in (provider, guarded):
+        for does in (asks.get_credential, lambda asks=asks: asyncio.run(asks.aget_credential())):
+            try:
+                does()
+            except Exception as error:
+                yield list(_all_of(error, frames=asks is guarded))
+
+
+def _all_of(error: BaseException, *, frames: bool) -> Iterator[str]:
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        each = waiting.pop()
+        if each is None or id(each) in seen:
+            continue
+        seen.add(id(each))
+        waiting += [each.__cause__, None if each.__suppress_context__ and not frames else each.__context__]
+        yield f"{type(each).__name__}: {printed(each, str)} {printed(each)} {printed(each.args)} {printed(vars(each))}"
+        if frames:
+            yield from _locals_of(each)
+
+
+def _locals_of(error: BaseException) -> Iterator[str]:
+    trace = error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        if not code.co_filename.startswith(_HERE):
+            for name, value in trace.tb_frame.f_locals.items():
+                yield f"{code.co_name} has {name} = {printed(value)}"
+        trace = trace.tb_next

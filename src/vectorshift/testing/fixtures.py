@@ -1,0 +1,98 @@
+"""pytest fixtures for tests of services that use this package. Enable them in the `conftest.py` at the root.
+
+pytest_plugins = ["vectorshift.testing.fixtures"]
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from typing import TYPE_CHECKING
+
+try:
+    import pytest
+except ModuleNotFoundError as error:
+    raise ImportError("vectorshift.testing.fixtures needs pytest: pip install pytest", name=error.name) from None
+
+from vectorshift import context
+from vectorshift.ambient import configure, reset
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from vectorshift.testing.api import FakeVectorShift
+    from vectorshift.testing.offline import RefusingServer
+
+__all__ = ["vectorshift_api", "vectorshift_offline"]
+
+_SCRUBBED = ("VECTORSHIFT_", "VAULT_", "BAO_", "AWS_")
+
+
+@pytest.fixture
+def vectorshift_api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeVectorShift]:
+    """Start a stand-in API with a key of the organisation `acme`, and let the process use both.
+
+    No variable, file or store that the machine has is looked at. Wins over `vectorshift_offline`. Needs the extra
+    `testing`.
+    """
+    from vectorshift.testing.api import FakeVectorShift
+
+    with _as_new(monkeypatch), FakeVectorShift() as api:
+        monkeypatch.setenv("VECTORSHIFT_BASE_URL", api.base_url)
+        monkeypatch.setenv("VECTORSHIFT_API_KEY", api.create_key(org="acme"))
+        yield api
+
+
+@pytest.fixture
+def vectorshift_offline(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, _refusing: RefusingServer
+) -> Iterator[None]:
+    """Let the process have no key and no network: a call fails at once, and says which fixture did that.
+
+    The chain is `vectorshift.api_key` and `VECTORSHIFT_API_KEY`, both unset at first. With a key, a call raises
+    `ApiConnectionError`; without one, `MissingCredentialError`. A client that a test hands in works as it is.
+    In a test that also has `vectorshift_api`, this one stands back, so it may be on for all tests.
+    """
+    from vectorshift.testing.offline import offline_async_client, offline_client, offline_credentials
+
+    if "vectorshift_api" in request.fixturenames:
+        yield
+        return
+    with _as_new(monkeypatch):
+        monkeypatch.setenv("VECTORSHIFT_PROVIDERS", "explicit,env")
+        monkeypatch.setenv("VECTORSHIFT_BASE_URL", _refusing.base_url)
+        configure(credentials=offline_credentials(), client=offline_client())
+        configure(client=offline_async_client())
+        yield
+
+
+@pytest.fixture(scope="session")
+def _refusing() -> Iterator[RefusingServer]:
+    """What a client that the tested code makes for itself is led to."""
+    from vectorshift.testing.offline import RefusingServer
+
+    with RefusingServer() as server:
+        yield server
+
+
+@contextlib.contextmanager
+def _as_new(monkeypatch: pytest.MonkeyPatch) -> Generator[None, None, None]:
+    """Scrub the environment, and let the module forget all, before and after."""
+    for name in list(os.environ):
+        if name.startswith(_SCRUBBED) or name == "CREDENTIALS_DIRECTORY":
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("VECTORSHIFT_ENV_FILE", "")
+    module = vars(sys.modules["vectorshift"])  # reading the attribute would ask the chain
+    assigned, module["api_key"] = module["api_key"], None
+    _forget()
+    try:
+        yield
+    finally:
+        _forget()
+        module["api_key"] = assigned
+
+
+def _forget() -> None:
+    reset()
+    context._in_block.set(None)  # pyright: ignore[reportPrivateUsage]

@@ -1,0 +1,147 @@
+"""What the stand-in API knows: organisations with their pipelines and runs, the keys, and what a test has scripted."""
+
+from __future__ import annotations
+
+import secrets
+from collections import deque
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from vectorshift.testing.event_streams import EventStream
+
+__all__ = [
+    "SCOPES",
+    "Body",
+    "Failure",
+    "Grant",
+    "Organisation",
+    "Run",
+    "RunScript",
+    "World",
+    "documented_body",
+    "new_pipeline",
+]
+
+SCOPES = ("pipelines:read", "pipelines:write", "pipelines:run")
+
+Body = dict[str, Any]
+
+
+class Failure(Exception):
+    """A handler's way to answer with something else than 200."""
+
+    def __init__(self, status: int, error: str = "") -> None:
+        super().__init__(status, error)
+        self.status = status
+        self.body = documented_body(status, error)
+
+
+def documented_body(status: int, error: str = "") -> Body:
+    """Return the body of a failure; 403, 422 and 429, of which none is documented, get the common one."""
+    if status == 401:
+        return {"error": error or "Invalid API key"}
+    known = status in HTTPStatus._value2member_map_
+    return {"status": "failed", "error": error or (HTTPStatus(status).phrase if known else f"HTTP {status}")}
+
+
+@dataclass(slots=True, kw_only=True)
+class Run:
+    """One run of a pipeline.
+
+    Args:
+        statuses: what it says of itself when it is asked, one after the other; the last one stays.
+        error: what it says when it has failed.
+    """
+
+    outputs: Mapping[str, Any]
+    statuses: deque[str]
+    error: str = ""
+    id: str = field(default_factory=lambda: secrets.token_hex(12))
+    trace_id: str = field(default_factory=lambda: secrets.token_hex(8))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunScript:
+    """What the next background run is to say of itself."""
+
+    statuses: tuple[str, ...] = ("in_progress", "completed")
+    error: str = ""
+
+
+class Organisation:
+    """One tenant's pipelines, its own and those that others share with it, and its runs, all by id.
+
+    It begins with two pipelines.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        starters = (new_pipeline(name, f"{name}-{kind}", None, {}) for kind in ("assistant", "summary"))
+        self.own: dict[str, Body] = {pipeline["id"]: pipeline for pipeline in starters}
+        self.shared: dict[str, Body] = {}
+        self.runs: dict[str, Run] = {}
+
+    def seen(self, id: str) -> Body:
+        """Return a pipeline of its own or one that is shared with it.
+
+        Raises:
+            Failure: 404, there is none.
+        """
+        pipeline = self.own.get(id) or self.shared.get(id)
+        if pipeline is None:
+            raise Failure(404, "Pipeline not found")
+        return pipeline
+
+    def owned(self, id: str) -> Body:
+        """Return a pipeline of its own.
+
+        Raises:
+            Failure: 404, there is none; 403, it belongs to another organisation.
+        """
+        if id not in self.own and id in self.shared:
+            raise Failure(403, "Only its owner may do this to a pipeline")
+        return self.seen(id)
+
+
+def new_pipeline(org: str, name: str, id: str | None, fields: Mapping[str, Any]) -> Body:
+    """Return a pipeline's object with every field that a request can ask for; `fields` win."""
+    return {
+        "id": id or secrets.token_hex(12),
+        "name": name,
+        "description": "",
+        "folder_id": None,
+        "username": f"{org}-user",
+        "org_name": org,
+        "branch_id": "main",
+        "version": 1,
+        **fields,
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """What a key may do, and in which organisation."""
+
+    organisation: Organisation
+    scopes: frozenset[str]
+
+
+class World:
+    """All that is known, and what a test has scripted. Its owner guards it with a lock."""
+
+    def __init__(self) -> None:
+        self.grants: dict[str, Grant] = {}
+        self.organisations: dict[str, Organisation] = {}
+        self.outputs: deque[Mapping[str, Any]] = deque()
+        self.runs: deque[RunScript] = deque()
+        self.streams: deque[EventStream] = deque()
+
+    def organisation(self, name: str) -> Organisation:
+        """Return an organisation, which comes into being when it is first named."""
+        if name not in self.organisations:
+            self.organisations[name] = Organisation(name)
+        return self.organisations[name]

@@ -1,0 +1,61 @@
+"""A certificate authority that nobody trusts, for one session of tests."""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import ssl
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["Authority"]
+
+
+class Authority:
+    """Signs one certificate, for loopback and for `api.example.test`.
+
+    Args:
+        folder: where its files go: `ca.pem`, which a client may trust, and the server's own.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / "ca.pem"
+        key, ours = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "A test's CA")])
+        ca = _builder(name, name, key).add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        names = [
+            x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
+            x509.DNSName("localhost"),
+            x509.DNSName("api.example.test"),
+        ]
+        server = _builder(name, x509.Name([]), ours).add_extension(x509.SubjectAlternativeName(names), critical=True)
+        self.file.write_bytes(ca.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+        own = folder / "server.pem"
+        own.write_bytes(
+            ours.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+            + server.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+        )
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(own)
+
+
+def _builder(issuer: x509.Name, subject: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+    now = datetime.datetime.now(datetime.timezone.utc)
+    return (
+        x509.CertificateBuilder()
+        .issuer_name(issuer)
+        .subject_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+    )

@@ -1,0 +1,60 @@
+"""Both colours of a call under one name, so that a test is written once."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from vectorshift import AsyncVectorShift, VectorShift
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from vectorshift.testing import FakeVectorShift
+
+__all__ = ["COLOURS", "Colour"]
+
+
+class Colour:
+    """Sync or async.
+
+    Args:
+        prefix: what the names of its methods begin with.
+    """
+
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
+
+    def __repr__(self) -> str:
+        return "async" if self.prefix else "sync"
+
+    @asynccontextmanager
+    async def client(self, api: FakeVectorShift, org: str = "acme", **given: Any) -> AsyncIterator[Any]:
+        """Give a client of this colour, with a key of `org`, if no `credentials` are given."""
+        key = given.pop("credentials", None) or api.create_key(org=org)
+        if not self.prefix:
+            with VectorShift(key, base_url=api.base_url, **given) as client:
+                yield client
+            return
+        async with AsyncVectorShift(key, base_url=api.base_url, **given) as aclient:
+            yield aclient
+
+    async def call(self, target: Any, name: str, /, *args: Any, **given: Any) -> Any:
+        """Call a method, or await its async twin."""
+        outcome = getattr(target, self.prefix + name)(*args, **given)
+        return await outcome if self.prefix else outcome
+
+    def iterator(self, target: Any, name: str, /, *args: Any, **given: Any) -> Any:
+        """Return what a method, or its async twin, gives to loop over."""
+        return getattr(target, self.prefix + name)(*args, **given)
+
+    async def next(self, iterator: Any) -> Any:
+        """Return the next item."""
+        return await anext(iterator) if self.prefix else next(iterator)
+
+    async def all(self, iterator: Any) -> list[Any]:
+        """Return all items."""
+        return [item async for item in iterator] if self.prefix else list(iterator)
+
+
+COLOURS = (Colour(""), Colour("a"))

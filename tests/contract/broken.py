@@ -1,0 +1,563 @@
+"""Providers with one fault each. `test_broken.py` runs the kit on them in a pytest of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import threading
+import time
+from datetime import datetime, timedelta, timezone
+from typing import Any, Literal
+
+import pytest
+
+from vectorshift import (
+    Credential,
+    CredentialConfigurationError,
+    CredentialDeniedError,
+    CredentialError,
+    CredentialNotFoundError,
+    CredentialProvider,
+    CredentialRevokedError,
+    CredentialStoreUnavailableError,
+    Description,
+)
+from vectorshift.events import CredentialEvent, announce
+from vectorshift.testing import MemoryStore, ProviderContract
+
+
+class Sound(CredentialProvider):
+    """Nothing is wrong with it; the others change one thing."""
+
+    name = "mine"
+
+    def __init__(self, store: MemoryStore) -> None:
+        self.store = store
+
+    def describe(self) -> Description:
+        return Description(configured=True, source="mine:here")
+
+    def get_credential(self) -> Credential:
+        return self.answer(self.store.read(self.name).secret.reveal())
+
+    def answer(self, key: str, **more: Any) -> Credential:
+        return Credential(**{"secret": key, "source": "mine:here", "provider": self.name, **more})
+
+
+class SoundAsync(Sound):
+    """The same in the other colour."""
+
+    get_credential = CredentialProvider.get_credential
+
+    async def aget_credential(self) -> Credential:
+        await self.wait()
+        return self.answer(self.store.read(self.name).secret.reveal())
+
+    async def wait(self) -> None:
+        await asyncio.sleep(0.001)
+
+
+class Checked(ProviderContract):
+    provider: type[Sound] = Sound
+
+    @pytest.fixture(autouse=True)
+    def source(self) -> None:
+        self.store = MemoryStore()
+
+    def make(self) -> CredentialProvider:
+        return self.provider(self.store)
+
+    def put(self, key: str) -> None:
+        self.store.put(key)
+
+    def remove(self) -> None:
+        self.store.remove()
+
+    def break_source(self) -> None:
+        self.store.fail()
+
+    def restore(self) -> None:
+        self.store.recover()
+
+    def deny(self) -> None:
+        self.store.deny()
+
+    def reads(self) -> int:
+        return self.store.reads
+
+
+class TestSound(Checked):
+    provider = Sound
+
+
+class TestSoundAsync(Checked):
+    provider = SoundAsync
+
+
+# --- Outcomes ---
+
+
+class TestAnswersWithoutAKey(Checked):
+    class provider(Sound):
+        def get_credential(self) -> Credential:
+            return self.answer(super().get_credential().secret.reveal().upper())
+
+
+class TestAnswersInAnothersName(Checked):
+    class provider(Sound):
+        def answer(self, key: str, **more: Any) -> Credential:
+            return super().answer(key, **more, provider="other")
+
+
+class TestAnswersWithTheKeyInItsSource(Checked):
+    class provider(Sound):
+        def answer(self, key: str, **more: Any) -> Credential:
+            return super().answer(key, **more, source=f"mine:{key}")
+
+
+class TestAnswersWithTheVersionInItsSource(Checked):
+    class provider(Sound):
+        def get_credential(self) -> Credential:
+            found = self.store.read()
+            return self.answer(found.secret.reveal(), source=f"mine:here@{found.version}")
+
+        def describe(self) -> Description:
+            return Description(configured=True, source=f"mine:here@{self.store._version}")
+
+
+class TestDescribesAnotherSource(Checked):
+    class provider(Sound):
+        def describe(self) -> Description:
+            return Description(configured=True, source="mine:there")
+
+
+class TestRaisesKeyErrorWhenEmpty(Checked):
+    class provider(Sound):
+        def get_credential(self) -> Credential:
+            try:
+                return super().get_credential()
+            except CredentialNotFoundError:
+                raise KeyError("key") from None
+
+
+class TestSaysNotFoundWhenBroken(Checked):
+    class provider(Sound):
+        def get_credential(self) -> Credential:
+            try:
+                return super().get_credential()
+            except CredentialStoreUnavailableError:
+                raise CredentialNotFoundError("nothing here") from None
+
+
+class TestSaysNotFoundWhenRefused(Checked):
+    class provider(Sound):
+        def get_credential(self) -> Credential:
+            try:
+                return super().get_credential()
+            except CredentialDeniedError:
+                raise CredentialNotFoundError("nothing here") from None
+
+
+class TestSaysRevokedWhenRefused(Checked):
+    class provider(Sound):
+        def get_credential(self) -> Credential:
+            try:
+                return super().get_credential()
+            except CredentialDeniedError:
+                raise CredentialRevokedError("gone") from None
+
+
+class TestKeepsAFailure(Checked):
+    class provider(Sound):
+        failed = False
+
+        def get_credential(self) -> Credential:
+            if self.failed:
+                raise CredentialStoreUnavailableError("still down, it seems")
+            try:
+                return super().get_credential()
+            except CredentialStoreUnavailableError:
+                self.failed = True
+                raise
+
+
+class TestCachesAValueForEver(Checked):
+    class provider(Sound):
+        kept: Credential | None = None
+
+        def get_credential(self) -> Credential:
+            self.kept = self.kept or super().get_credential()
+            return self.kept
+
+
+class TestServesTheLastKeyWhenItFails(Checked):
+    class provider(Sound):
+        kept: Credential | None = None
+
+        def get_credential(self) -> Credential:
+            try:
+                self.kept = super().get_credential()
+            except CredentialError:
+                if self.kept is None:
+                    raise
+            assert self.kept is not None
+            return self.kept
+
+
+class TestAnswersWithAnExpiredKey(Checked):
+    class provider(Sound):
+        def answer(self, key: str, **more: Any) -> Credential:
+            return super().answer(key, **more, expires_at=datetime.now(timezone.utc) - timedelta(hours=1))
+
+
+# --- Values ---
+
+
+class TestRefusesWhiteSpace(Checked):
+    class provider(Sound):
+        def answer(self, key: str, **more: Any) -> Credential:
+            if key != key.strip() and key.strip():
+                raise CredentialConfigurationError("mine:here has white space around it.")
+            return super().answer(key, **more)
+
+
+class TestShowsAMalformedValue(Checked):
+    class provider(Sound):
+        def answer(self, key: str, **more: Any) -> Credential:
+            if "{" in key:
+                raise CredentialConfigurationError(f"mine:here holds {key}.")
+            return super().answer(key, **more)
+
+
+class TestSaysNotFoundWhenMalformed(Checked):
+    class provider(Sound):
+        def answer(self, key: str, **more: Any) -> Credential:
+            if "\n" in key.strip():
+                raise CredentialNotFoundError("mine:here holds no key.")
+            return super().answer(key, **more)
+
+
+# --- Colours and loops ---
+
+
+class TestAnswersOtherwiseToAsync(Checked):
+    class provider(Sound):
+        async def aget_credential(self) -> Credential:
+            found = self.store.read(self.name)
+            return self.answer(found.secret.reveal(), version="async")
+
+
+class TestFailsOtherwiseInAsync(Checked):
+    class provider(Sound):
+        async def aget_credential(self) -> Credential:
+            try:
+                return self.get_credential()
+            except CredentialNotFoundError:
+                raise CredentialConfigurationError("nothing here") from None
+
+
+class TestIsBoundToALoop(Checked):
+    class provider(SoundAsync):
+        loop: asyncio.AbstractEventLoop | None = None
+
+        async def wait(self) -> None:
+            self.loop = self.loop or asyncio.get_running_loop()
+            ready = self.loop.create_future()
+            self.loop.call_later(0.001, ready.set_result, None)
+            await ready
+
+
+class TestKeepsALock(Checked):
+    patience = 0.5
+
+    class provider(SoundAsync):
+        def __init__(self, store: MemoryStore) -> None:
+            super().__init__(store)
+            self.lock = asyncio.Lock()
+
+        async def wait(self) -> None:
+            async with self.lock:
+                await super().wait()
+
+
+class TestIsLocalAndForAsyncioAlone(Checked):
+    class provider(SoundAsync):
+        remote = False
+
+
+class TestBlocksTheLoop(Checked):
+    class provider(SoundAsync):
+        async def wait(self) -> None:
+            time.sleep(0.01)
+
+
+class TestSwallowsCancellation(Checked):
+    class provider(SoundAsync):
+        async def wait(self) -> None:
+            try:
+                await super().wait()
+            except asyncio.CancelledError:
+                raise CredentialStoreUnavailableError("interrupted") from None
+
+
+class TestTriesAgainWhenCancelled(Checked):
+    class provider(SoundAsync):
+        async def wait(self) -> None:
+            try:
+                await super().wait()
+            except BaseException:
+                await super().wait()
+
+
+class TestStaysLockedWhenCancelled(Checked):
+    class provider(SoundAsync):
+        def __init__(self, store: MemoryStore) -> None:
+            super().__init__(store)
+            self.busy: set[asyncio.AbstractEventLoop] = set()
+
+        async def wait(self) -> None:
+            loop = asyncio.get_running_loop()
+            if loop in self.busy:
+                raise CredentialStoreUnavailableError("busy")
+            self.busy.add(loop)
+            await asyncio.sleep(0)
+            self.busy.remove(loop)
+
+
+# --- Sharing ---
+
+
+class TestMixesUpThreads(Checked):
+    class provider(Sound):
+        def get_credential(self) -> Credential:
+            self.text = self.store.read().secret.reveal()
+            time.sleep(0.01)
+            text, self.text = self.text, ""
+            return self.answer(text)
+
+
+class TestReadsTwice(Checked):
+    class provider(Sound):
+        def get_credential(self) -> Credential:
+            super().get_credential()
+            return super().get_credential()
+
+
+class TestNeedsAThreadThatAForkDoesNotHave(Checked):
+    class provider(Sound):
+        def __init__(self, store: MemoryStore) -> None:
+            super().__init__(store)
+            self.asked, self.told = threading.Semaphore(0), threading.Semaphore(0)
+            threading.Thread(target=self.work, daemon=True).start()
+            self.answers: list[Any] = []
+
+        def work(self) -> None:
+            while True:
+                self.asked.acquire()
+                try:
+                    self.answers.append(super().get_credential())
+                except Exception as error:
+                    self.answers.append(error)
+                self.told.release()
+
+        def get_credential(self) -> Credential:
+            self.asked.release()
+            if not self.told.acquire(timeout=2):
+                raise CredentialStoreUnavailableError("nobody answers")
+            answer = self.answers.pop(0)
+            if isinstance(answer, Exception):
+                raise answer
+            assert isinstance(answer, Credential)
+            return answer
+
+
+class TestTakesTheKeyAlongInAPickle(Checked):
+    class provider(Sound):
+        last = ""
+
+        def get_credential(self) -> Credential:
+            found = super().get_credential()
+            self.last = found.secret.reveal()
+            return found
+
+        def __reduce__(self) -> tuple[Any, ...]:
+            return str, (self.last,)
+
+
+# --- Silence ---
+
+
+class TestLeaksInItsLog(Checked):
+    class provider(Sound):
+        def answer(self, key: str, **more: Any) -> Credential:
+            logging.getLogger("mine.http").debug("<- 200 %s", {"key": key})
+            return super().answer(key, **more)
+
+
+class TestLeaksItsToken(Checked):
+    def secrets(self) -> list[str]:
+        return ["hvs.CAESIJ0m3TokenOfTheStore"]
+
+    class provider(Sound):
+        def answer(self, key: str, **more: Any) -> Credential:
+            logging.getLogger("mine").info("asking with hvs.CAESIJ0m3TokenOfTheStore")
+            return super().answer(key, **more)
+
+
+class TestPrints(Checked):
+    class provider(Sound):
+        def answer(self, key: str, **more: Any) -> Credential:
+            print("found", key[:14])
+            return super().answer(key, **more)
+
+
+class TestLeaksInItsRepr(Checked):
+    class provider(Sound):
+        last = ""
+
+        def answer(self, key: str, **more: Any) -> Credential:
+            self.last = key
+            return super().answer(key, **more)
+
+        def __repr__(self) -> str:
+            return f"<Mine {self.last}>"
+
+        def __reduce__(self) -> Any:
+            raise TypeError("not to be pickled")
+
+
+class TestLeaksInTheVersion(Checked):
+    class provider(Sound):
+        def answer(self, key: str, **more: Any) -> Credential:
+            return super().answer(key, **more, version=key[::-1])
+
+
+class TestLeaksInItsException(Checked):
+    class provider(Sound):
+        last = ""
+
+        def answer(self, key: str, **more: Any) -> Credential:
+            self.last = key
+            return super().answer(key, **more)
+
+        def get_credential(self) -> Credential:
+            try:
+                return super().get_credential()
+            except CredentialError as error:
+                raise type(error)(f"mine:here failed; the last key was {self.last}.") from None
+
+        def __reduce__(self) -> Any:
+            raise TypeError("not to be pickled")
+
+
+class TestLeaksInTheCauseOfItsException(Checked):
+    class provider(Sound):
+        last = ""
+
+        def answer(self, key: str, **more: Any) -> Credential:
+            self.last = key
+            return super().answer(key, **more)
+
+        def get_credential(self) -> Credential:
+            try:
+                return super().get_credential()
+            except CredentialError as error:
+                raise type(error)("mine:here failed.") from ValueError(f"after {self.last}")
+
+        def __reduce__(self) -> Any:
+            raise TypeError("not to be pickled")
+
+
+class TestAnnouncesTheKey(Checked):
+    class provider(Sound):
+        def answer(self, key: str, **more: Any) -> Credential:
+            announce(CredentialEvent(kind="resolved", provider=key, source="mine:here", fingerprint=key))
+            return super().answer(key, **more)
+
+
+# --- Chains ---
+
+
+class TestIsAlwaysTheLast(Checked):
+    class provider(Sound):
+        on_missing: Literal["stop", "continue"] = "stop"
+
+
+class TestIsPassedOverWhenItFails(Checked):
+    class provider(Sound):
+        on_error: Literal["stop", "continue"] = "continue"
+
+
+class TestDecidesForTheUser(Checked):
+    class provider(Sound):
+        def __setattr__(self, name: str, value: Any) -> None:
+            if name != "on_error":
+                super().__setattr__(name, value)
+
+
+# --- Life ---
+
+
+class TestRaisesOnDescribe(Checked):
+    class provider(Sound):
+        def describe(self) -> Description:
+            raise RuntimeError("not connected")
+
+
+class TestReadsOnDescribe(Checked):
+    class provider(Sound):
+        def describe(self) -> Description:
+            with contextlib.suppress(CredentialError):
+                self.store.read()
+            return super().describe()
+
+
+class TestDescribesTheKey(Checked):
+    class provider(Sound):
+        last = ""
+
+        def answer(self, key: str, **more: Any) -> Credential:
+            self.last = key
+            return super().answer(key, **more)
+
+        def describe(self) -> Description:
+            return Description(configured=True, source="mine:here", detail=f"last {self.last}")
+
+        def __reduce__(self) -> Any:
+            raise TypeError("not to be pickled")
+
+
+class TestReadsOnInvalidate(Checked):
+    class provider(Sound):
+        def invalidate(self, rejected: Credential) -> None:
+            self.get_credential()
+
+
+class TestRaisesOnInvalidate(Checked):
+    class provider(Sound):
+        def invalidate(self, rejected: Credential) -> None:
+            raise NotImplementedError
+
+
+class TestCannotBeClosedTwice(Checked):
+    class provider(Sound):
+        closed = False
+
+        def close(self) -> None:
+            if self.closed:
+                raise RuntimeError("closed")
+            self.closed = True
+
+
+class TestIsOfNoUseOnceClosed(Checked):
+    class provider(Sound):
+        closed = False
+
+        def close(self) -> None:
+            self.closed = True
+
+        def get_credential(self) -> Credential:
+            if self.closed:
+                raise CredentialStoreUnavailableError("closed")
+            return super().get_credential()

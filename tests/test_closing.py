@@ -1,0 +1,138 @@
+"""An interpreter that ends, and an event loop that ends: no warning, no open socket, whatever was left open."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+from tests.faults import FaultServer, answer, hang
+
+ROOT = Path(__file__).parent.parent
+PROLOGUE = '''
+import asyncio, sys
+import anyio, trio
+import vectorshift
+from vectorshift.testing import ManualClock
+from vectorshift import AsyncVectorShift, Settings, VectorShift
+from vectorshift.ambient import async_client, sync_client
+
+url = sys.argv[1]
+vectorshift.configure(settings=Settings(base_url=url), credentials="k")
+
+async def main():
+    """Leave a task to the loop that has only begun."""
+    begun = anyio.Event()
+    if run is trio.run:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(work, begun)
+            await begun.wait()
+            nursery.cancel_scope.cancel()
+    else:
+        asyncio.get_running_loop().kept = asyncio.create_task(work(begun))
+        await begun.wait()
+'''
+
+LEFT_OPEN = {
+    "the ambient sync client": "sync_client().request('GET', '/x')",
+    "a stream of the ambient client that was begun": """
+        block = sync_client().stream("GET", "/slow")
+        stream = block.__enter__()
+        next(stream.iter_bytes())
+    """,
+    "a stream of a client that was dropped": """
+        block = VectorShift("k", base_url=url).stream("GET", "/slow")
+        stream = block.__enter__()
+        next(stream.iter_bytes())
+    """,
+    "the ambient async client": """
+        async def main():
+            await async_client().request("GET", "/x")
+        run(main)
+    """,
+    "a stream of the ambient async client that was begun": """
+        async def main():
+            global block
+            block = async_client().stream("GET", "/slow")
+            stream = await block.__aenter__()
+            async for piece in stream.aiter_bytes():
+                break
+        run(main)
+    """,
+    "a stream that a daemon thread has in its hands": """
+        import threading
+        begun, never = threading.Event(), threading.Event()
+
+        def read():
+            with sync_client().stream("GET", "/slow") as stream:
+                next(stream.iter_bytes())
+                begun.set()
+                never.wait()
+
+        threading.Thread(target=read, daemon=True).start()
+        begun.wait()
+    """,
+    "a stream that is found again when half of the interpreter is gone": """
+        import threading
+        block = sync_client().stream("GET", "/slow")
+        next(block.__enter__().iter_bytes())
+        threading.current_thread().kept = block
+        del block
+    """,
+    "a block that was dropped": """
+        stream = sync_client().stream("GET", "/slow").__enter__()
+    """,
+    "a task in the middle of a stream": """
+        async def work(begun):
+            async with async_client().stream("GET", "/slow") as stream:
+                async for piece in stream.aiter_lines():
+                    begun.set()
+        run(main)
+    """,
+    "a call in the middle of a retry": """
+        class Endless(ManualClock):
+            async def asleep(self, seconds):
+                self.begun.set()
+                await anyio.sleep_forever()
+
+        async def work(begun):
+            clock = Endless()
+            clock.begun = begun
+            await AsyncVectorShift("k", base_url=url, clock=clock).request("GET", "/busy")
+        run(main)
+    """,
+    "a generator of a stream that nobody finished": """
+        block = sync_client().stream("GET", "/slow")
+        lines = block.__enter__().iter_lines()
+        next(lines)
+    """,
+}
+
+EPILOGUE = """
+import gc
+gc.collect()
+"""
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "trio"])
+@pytest.mark.parametrize("what", list(LEFT_OPEN))
+def test_it_ends_without_a_warning_and_without_an_open_socket(what: str, loop: str) -> None:
+    code = textwrap.dedent(LEFT_OPEN[what])
+    if loop == "trio" and "run(" not in code:
+        pytest.skip("sync code has no event loop")
+    runner = "run = trio.run\n" if loop == "trio" else "def run(main): asyncio.run(main())\n"
+    slow = hang(after=b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\nbegun\n")
+    fault = answer(503, b"{}") if "/busy" in code else slow if "/slow" in code else answer()
+    with FaultServer(fault) as server:
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", PROLOGUE + runner + code + EPILOGUE, server.origin],
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            timeout=60,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert server.received

@@ -1,0 +1,183 @@
+"""Walking all pipelines, in both colours: lazily, each once, and to an end whatever the server does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, strategies as st
+from tests.colours import COLOURS, Colour
+
+from vectorshift import AuthenticationError, Pipeline
+from vectorshift.calls import Call
+from vectorshift.pipeline.pages import walk
+from vectorshift.testing import FakeVectorShift
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def api() -> Iterator[FakeVectorShift]:
+    with FakeVectorShift() as running:
+        yield running
+
+
+@pytest.fixture(params=COLOURS, ids=repr)
+def colour(request: pytest.FixtureRequest) -> Colour:
+    found: Colour = request.param
+    return found
+
+
+@pytest.fixture
+async def client(api: FakeVectorShift, colour: Colour) -> AsyncIterator[Any]:
+    async with colour.client(api, "empty") as made:
+        yield made
+
+
+async def test_2500_pipelines_come_up_once_each_in_their_order(
+    api: FakeVectorShift, colour: Colour, client: Any
+) -> None:
+    ids = [api.add_pipeline("empty", f"p{number}") for number in range(2_500)]
+    found = await colour.all(colour.iterator(Pipeline, "iterate", client=client))
+    assert [pipeline.id for pipeline in found][2:] == ids
+    assert [pipeline.name for pipeline in found][:3] == ["empty-assistant", "empty-summary", "p0"]
+    assert type(found[0]) is Pipeline
+    assert len(api.requests) == 27
+    assert {request.query["limit"] for request in api.requests} == {"100"}
+
+
+async def test_a_page_is_asked_for_when_the_one_before_is_used_up(
+    api: FakeVectorShift, colour: Colour, client: Any
+) -> None:
+    for number in range(3):
+        api.add_pipeline("empty", f"p{number}")
+    pipelines = colour.iterator(Pipeline, "iterate", page_size=2, client=client)
+    asked = []
+    for _ in range(5):
+        await colour.next(pipelines)
+        asked.append(len(api.requests))
+    assert asked == [1, 1, 2, 2, 3]
+    assert [request.query["offset"] for request in api.requests] == ["0", "2", "4"]
+
+
+async def test_what_is_asked_for_is_sent(api: FakeVectorShift, colour: Colour, client: Any) -> None:
+    id = api.add_pipeline("globex", "theirs", folder_id="f1", shared_with=["empty"])
+    given = {"include_shared": True, "folder_id": "f1", "page_size": 7}
+    (found,) = await colour.all(colour.iterator(Pipeline, "iterate", client=client, **given))
+    assert found.id == id
+    expected = {"include_shared": "true", "verbose": "true", "folder_id": "f1", "offset": "0", "limit": "7"}
+    assert dict(api.requests[0].query) == expected
+
+
+async def test_what_comes_up_uses_the_client_that_was_named(api: FakeVectorShift, colour: Colour, client: Any) -> None:
+    first, _ = await colour.all(colour.iterator(Pipeline, "iterate", client=client))
+    await colour.call(first, "run", {})
+    assert api.requests[-1].org == "empty"
+
+
+@pytest.mark.parametrize("page_size", [0, -1])
+async def test_pages_of_nothing_are_refused(colour: Colour, client: Any, page_size: int) -> None:
+    with pytest.raises(ValueError, match="page_size"):
+        colour.iterator(Pipeline, "iterate", page_size=page_size, client=client)
+
+
+async def test_an_error_ends_the_walk_and_is_raised(api: FakeVectorShift, colour: Colour, client: Any) -> None:
+    pipelines = colour.iterator(Pipeline, "iterate", page_size=1, client=client)
+    await colour.next(pipelines)
+    api.fail_next(401)
+    with pytest.raises(AuthenticationError):
+        await colour.next(pipelines)
+    assert await colour.all(pipelines) == []
+
+
+async def test_pipelines_that_are_deleted_and_made_meanwhile_do_no_harm(
+    api: FakeVectorShift, colour: Colour, client: Any
+) -> None:
+    ids = [api.add_pipeline("empty", f"p{number}") for number in range(10)]
+    found = []
+    pipelines = colour.iterator(Pipeline, "iterate", page_size=3, client=client)
+    for number in range(9):
+        found.append((await colour.next(pipelines)).id)
+        if number == 4:
+            await colour.call(Pipeline(found[0], client=client), "delete")
+            ids.append(api.add_pipeline("empty", "late"))
+    found += [each.id for each in await colour.all(pipelines)]
+    assert len(found) == len(set(found))
+    assert ids[-1] in found
+
+
+# --- Servers of other kinds, by the pages that they give ---
+
+
+def walked(answer: Callable[[int, int, int], list[Any]], page_size: int = 10) -> tuple[list[str], int]:
+    """Walk over what `answer(number, offset, limit)` gives; return the ids and how many pages were asked for."""
+    steps = walk(False, None, page_size)
+    found: list[str] = []
+    asked = 0
+    step: Any = next(steps, None)
+    while step is not None:
+        reply = None
+        if isinstance(step, Call):
+            query: Any = step.query
+            objects = answer(asked, query["offset"], query["limit"])
+            reply = {"objects": objects, "object_ids": [each["id"] for each in objects]}
+            asked += 1
+            assert asked < 10_000, "it does not end"
+        else:
+            found.append(step[0])
+        try:
+            step = steps.send(reply)
+        except StopIteration:
+            break
+    return found, asked
+
+
+def objects(*numbers: int) -> list[Any]:
+    return [{"id": f"p{number}"} for number in numbers]
+
+
+def names(*numbers: int) -> list[str]:
+    return [f"p{number}" for number in numbers]
+
+
+def test_a_server_that_ignores_offset_and_limit_is_asked_twice() -> None:
+    assert walked(lambda number, offset, limit: objects(*range(250))) == (names(*range(250)), 2)
+
+
+def test_a_server_that_gives_fewer_than_it_is_asked_for_is_walked_to_its_end() -> None:
+    found, asked = walked(lambda number, offset, limit: objects(*range(25))[offset:][: min(limit, 4)])
+    assert (found, asked) == (names(*range(25)), 8)
+
+
+def test_an_empty_server_is_asked_once() -> None:
+    assert walked(lambda number, offset, limit: []) == ([], 1)
+
+
+def test_a_page_without_anything_new_in_the_midst_does_not_end_the_walk() -> None:
+    pages = [objects(1, 2), objects(2, 1), objects(3), []]
+    assert walked(lambda number, offset, limit: pages[number], 2) == (names(1, 2, 3), 4)
+
+
+def test_a_server_that_shuffles_the_same_pages_for_ever_is_left() -> None:
+    found, asked = walked(lambda number, offset, limit: objects(*(range(5) if number % 2 else range(4, -1, -1))))
+    assert (sorted(found), asked) == (names(*range(5)), 3)
+
+
+def test_ids_alone_are_enough() -> None:
+    steps = walk(False, None, 10)
+    assert isinstance(next(steps), Call)
+    assert steps.send({"object_ids": [{"$oid": "a"}, "b"]}) == ("a", {})
+    assert next(steps) == ("b", {})
+
+
+@given(st.lists(st.lists(st.integers(0, 30), max_size=5), max_size=30), st.integers(0, 30))
+def test_any_server_is_walked_to_an_end_with_nothing_twice(pages: list[list[int]], then: int) -> None:
+    def answer(number: int, offset: int, limit: int) -> list[Any]:
+        return objects(*pages[number]) if number < len(pages) else objects(then, number % 2)
+
+    found, asked = walked(answer)
+    assert len(found) == len(set(found))
+    assert asked <= len(pages) + 5

@@ -1,0 +1,267 @@
+"""Runs in the background, in both colours, on a clock that the waiting itself moves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+from tests.colours import COLOURS, Colour
+
+from vectorshift import (
+    AsyncVectorShift,
+    InternalServerError,
+    NotFoundError,
+    Pipeline,
+    PipelineRunFailedError,
+    PollTimeoutError,
+    VectorshiftApiError,
+)
+from vectorshift.pipeline import RunHandler, RunStatus
+from vectorshift.testing import FakeVectorShift, ManualClock
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def api() -> Iterator[FakeVectorShift]:
+    with FakeVectorShift() as running:
+        running.add_pipeline("acme", "invoices", id="p1")
+        yield running
+
+
+@pytest.fixture(params=COLOURS, ids=repr)
+def colour(request: pytest.FixtureRequest) -> Colour:
+    found: Colour = request.param
+    return found
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+async def client(api: FakeVectorShift, colour: Colour, clock: ManualClock) -> AsyncIterator[Any]:
+    async with colour.client(api, clock=clock) as made:
+        yield made
+
+
+@pytest.fixture
+def pipeline(client: Any) -> Pipeline:
+    return Pipeline("p1", client=client)
+
+
+def statuses_asked(api: FakeVectorShift) -> int:
+    return sum("/run/status/" in request.path for request in api.requests)
+
+
+async def test_a_start_gives_a_handler_of_the_run(api: FakeVectorShift, colour: Colour, pipeline: Pipeline) -> None:
+    handler = await colour.call(pipeline, "start", {"text": "hi"}, trace_id="t-1")
+    assert isinstance(handler, RunHandler)
+    assert (handler.pipeline_id, handler.trace_id) == ("p1", "t-1")
+    assert repr(handler) == f"<RunHandler {handler.task_id} of pipeline p1>"
+    status = await colour.call(handler, "run_status")
+    assert isinstance(status, RunStatus)
+    assert (status["status"], status.status, status.done) == ("in_progress", "in_progress", False)
+    assert status["task_id"] == handler.task_id
+    request = api.requests[-1]
+    assert (request.method, request.raw_path) == ("GET", f"/v1/pipeline/p1/run/status/{handler.task_id}")
+
+
+async def test_a_task_id_may_come_in_any_of_its_forms(api: FakeVectorShift, colour: Colour, pipeline: Pipeline) -> None:
+    for body in ({"task_id": {"$oid": "r1"}}, {"run_id": "r1"}):
+        api.fail_next(200, body=body)
+        handler = await colour.call(pipeline, "start")
+        assert (handler.task_id, handler.trace_id) == ("r1", None)
+
+
+@pytest.mark.parametrize("family", [("in_progress", "completed"), ("running", "succeeded"), ("RUNNING", "Succeeded")])
+async def test_a_result_is_waited_for_in_either_family_of_statuses(
+    api: FakeVectorShift, colour: Colour, pipeline: Pipeline, clock: ManualClock, family: tuple[str, str]
+) -> None:
+    going, ended = family
+    handler = await colour.call(pipeline, "start", {"text": "hi"})
+    path = f"/pipeline/p1/run/status/{handler.task_id}"
+    for status in ("queued", going, going):
+        api.fail_next(200, body={"task_id": handler.task_id, "status": status}, path=path)
+    api.fail_next(200, body={"task_id": handler.task_id, "status": ended, "result": {"text": "hi"}}, path=path)
+    result = await colour.call(handler, "result", poll_interval=2.0, timeout=120.0)
+    assert (result["status"], result["result"], result.outputs) == (ended, {"text": "hi"}, {"text": "hi"})
+    assert clock.waits == [2.0, 2.0, 2.0]
+
+
+async def test_a_run_that_has_ended_is_asked_once(
+    api: FakeVectorShift, colour: Colour, pipeline: Pipeline, clock: ManualClock
+) -> None:
+    api.script_run("completed")
+    handler = await colour.call(pipeline, "start", {"n": 1})
+    assert (await colour.call(handler, "result", timeout=0)).outputs == {"n": 1}
+    assert (statuses_asked(api), clock.waits) == (1, [])
+
+
+async def test_a_run_that_does_not_end_is_given_up_at_the_deadline(
+    api: FakeVectorShift, colour: Colour, pipeline: Pipeline, clock: ManualClock
+) -> None:
+    api.script_run("running")
+    handler = await colour.call(pipeline, "start")
+    with pytest.raises(PollTimeoutError) as caught:
+        await colour.call(handler, "result", poll_interval=4.0, timeout=10.0)
+    assert (caught.value.task_id, caught.value.timeout) == (handler.task_id, 10.0)
+    assert isinstance(caught.value, TimeoutError)
+    assert clock.waits == [4.0, 4.0, 2.0]
+    assert statuses_asked(api) == 4
+
+
+async def test_a_clock_that_is_set_moves_no_deadline(
+    api: FakeVectorShift, colour: Colour, pipeline: Pipeline, clock: ManualClock
+) -> None:
+    handler = await colour.call(pipeline, "start", {"n": 1})
+    clock.set_wall(4e9)
+    assert (await colour.call(handler, "result", timeout=5.0)).succeeded
+
+
+async def test_without_a_timeout_a_result_is_waited_for_as_long_as_it_takes(
+    api: FakeVectorShift, colour: Colour, pipeline: Pipeline, clock: ManualClock
+) -> None:
+    api.script_run(*["running"] * 60, "succeeded")
+    handler = await colour.call(pipeline, "start")
+    assert (await colour.call(handler, "result", poll_interval=3600.0, timeout=None)).succeeded
+    assert clock.waits == [3600.0] * 60
+
+
+@pytest.mark.parametrize("given", [{"poll_interval": -1}, {"timeout": -1}, {"timeout": float("nan")}], ids=str)
+async def test_waits_below_nothing_are_refused(
+    api: FakeVectorShift, colour: Colour, pipeline: Pipeline, given: dict[str, float]
+) -> None:
+    handler = await colour.call(pipeline, "start")
+    with pytest.raises(ValueError, match="numbers of seconds"):
+        await colour.call(handler, "result", **given)
+    assert statuses_asked(api) == 0
+
+
+async def test_a_failed_run_is_raised_with_what_it_says(
+    api: FakeVectorShift, colour: Colour, pipeline: Pipeline
+) -> None:
+    api.script_run("in_progress", "failed", error="node 3 broke")
+    handler = await colour.call(pipeline, "start")
+    with pytest.raises(PipelineRunFailedError, match="node 3 broke") as caught:
+        await colour.call(handler, "result")
+    assert (caught.value.task_id, caught.value.run_error, caught.value.status_code) == (
+        handler.task_id,
+        "node 3 broke",
+        0,
+    )
+
+
+async def test_that_a_run_failed_is_an_answer_to_who_asks_how_it_is(
+    api: FakeVectorShift, colour: Colour, pipeline: Pipeline
+) -> None:
+    api.script_run("failed", error="node 3 broke")
+    handler = await colour.call(pipeline, "start")
+    for owner, args in ((handler, ()), (pipeline, (handler.task_id,))):
+        status = await colour.call(owner, "run_status", *args)
+        assert (status["status"], status["error"], status.error) == ("failed", "node 3 broke", "node 3 broke")
+        assert (status.failed, status.done, status.succeeded) == (True, True, False)
+
+
+@pytest.mark.parametrize(
+    "body",
+    ['{"status": "failed", "error": "no such route"}', '{"status": "failed"}', "not JSON", '["failed"]'],
+)
+async def test_a_failure_that_says_nothing_of_a_run_is_an_error(
+    api: FakeVectorShift, colour: Colour, pipeline: Pipeline, body: str
+) -> None:
+    api.fail_next(200, body=body)
+    with pytest.raises(VectorshiftApiError):
+        await colour.call(pipeline, "run_status", "r1")
+
+
+@pytest.mark.parametrize("word", ["cancelled", "canceled"])
+async def test_a_result_that_will_never_come_is_raised(
+    api: FakeVectorShift, colour: Colour, pipeline: Pipeline, word: str
+) -> None:
+    api.script_run("running", word)
+    handler = await colour.call(pipeline, "start")
+    with pytest.raises(PipelineRunFailedError, match=f"ended as {word}"):
+        await colour.call(handler, "result")
+
+
+async def test_a_run_is_terminated_through_its_handler_or_its_id(
+    api: FakeVectorShift, colour: Colour, pipeline: Pipeline
+) -> None:
+    for through_handler in (True, False):
+        handler = await colour.call(pipeline, "start")
+        if through_handler:
+            answer = await colour.call(handler, "terminate")
+        else:
+            answer = await colour.call(pipeline, "terminate", handler.task_id)
+        assert answer == {"status": "success"}
+        assert api.requests[-1].raw_path == "/v1/pipeline/p1/terminate"
+        assert api.requests[-1].json == {"run_id": handler.task_id}
+        status = await colour.call(handler, "run_status")
+        assert (status.status, status.cancelled, status.done) == ("cancelled", True, True)
+
+
+async def test_another_process_goes_on_with_the_two_ids(
+    api: FakeVectorShift, colour: Colour, pipeline: Pipeline, client: Any
+) -> None:
+    started = await colour.call(pipeline, "start", {"n": 1})
+    elsewhere = RunHandler("p1", started.task_id, client=client)
+    assert (await colour.call(elsewhere, "result")).outputs == {"n": 1}
+    with pytest.raises(NotFoundError):
+        await colour.call(RunHandler("p1", "nothing", client=client), "result")
+
+
+async def test_a_question_that_gets_no_answer_is_repeated_by_the_client(
+    api: FakeVectorShift, colour: Colour, pipeline: Pipeline
+) -> None:
+    handler = await colour.call(pipeline, "start", {"n": 1})
+    path = f"/pipeline/p1/run/status/{handler.task_id}"
+    api.fail_next(503, path=path)
+    api.drop_next(path=path)
+    assert (await colour.call(handler, "result")).outputs == {"n": 1}
+    assert statuses_asked(api) == 4
+
+
+async def test_a_question_that_never_gets_an_answer_is_an_error_of_the_client(
+    api: FakeVectorShift, colour: Colour, pipeline: Pipeline
+) -> None:
+    handler = await colour.call(pipeline, "start")
+    api.fail_next(500, times=50)
+    with pytest.raises(InternalServerError):
+        await colour.call(handler, "result")
+
+
+async def test_a_question_that_hangs_does_not_outlast_the_deadline(api: FakeVectorShift, colour: Colour) -> None:
+    async with colour.client(api) as client:
+        handler = await colour.call(Pipeline("p1", client=client), "start")
+        api.latency = 300.0
+        with anyio.fail_after(60), pytest.raises(PollTimeoutError):
+            await colour.call(handler, "result", timeout=0.2)
+
+
+async def test_a_start_is_not_sent_again_when_it_may_have_happened(
+    api: FakeVectorShift, colour: Colour, pipeline: Pipeline
+) -> None:
+    api.fail_next(500)
+    with pytest.raises(InternalServerError):
+        await colour.call(pipeline, "start", {"n": 1})
+    assert len(api.requests) == 1
+
+
+async def test_waiting_for_a_result_can_be_cancelled(api: FakeVectorShift) -> None:
+    api.script_run("running")
+    async with AsyncVectorShift(api.create_key(), base_url=api.base_url) as client:
+        handler = await Pipeline("p1", client=client).astart()
+        with anyio.move_on_after(5) as scope:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(handler.aresult, 3600.0, None)
+                while statuses_asked(api) == 0:
+                    await anyio.sleep(0.005)
+                tasks.cancel_scope.cancel()
+        assert not scope.cancelled_caught
+        assert (await handler.arun_status()).status == "running"

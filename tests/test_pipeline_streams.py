@@ -1,0 +1,315 @@
+"""Streamed runs over a real socket, in both colours: pieces of any size, failures, and connections that are closed."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import json
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+from tests.colours import COLOURS, Colour
+
+from vectorshift import (
+    ApiConnectionError,
+    AsyncVectorShift,
+    AuthenticationError,
+    NotFoundError,
+    Pipeline,
+    PipelineRunFailedError,
+    VectorShift,
+    VectorshiftApiError,
+)
+from vectorshift.pipeline import StreamChunk
+from vectorshift.testing import FakeVectorShift
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def api() -> Iterator[FakeVectorShift]:
+    with FakeVectorShift() as running:
+        running.add_pipeline("acme", "invoices", id="p1")
+        yield running
+
+
+@pytest.fixture(params=COLOURS, ids=repr)
+def colour(request: pytest.FixtureRequest) -> Colour:
+    found: Colour = request.param
+    return found
+
+
+@pytest.fixture
+async def pipeline(api: FakeVectorShift, colour: Colour) -> AsyncIterator[Pipeline]:
+    async with colour.client(api) as client:
+        yield Pipeline("p1", client=client)
+
+
+async def closed(api: FakeVectorShift) -> bool:
+    """Whether the server has seen the connections of all streams closed."""
+    with anyio.move_on_after(10):
+        while api.open_streams:
+            gc.collect()
+            await anyio.sleep(0.005)
+    return not api.open_streams
+
+
+async def test_chunks_come_as_the_server_sends_them(api: FakeVectorShift, colour: Colour, pipeline: Pipeline) -> None:
+    found = await colour.all(colour.iterator(pipeline, "stream", {"text": "one two", "n": 1}))
+    *pieces, result = found
+    assert all(isinstance(chunk, StreamChunk) for chunk in found)
+    assert [(chunk.type, chunk.output_name, chunk.output_value) for chunk in pieces] == [
+        ("stream", "text", "one"),
+        ("stream", "text", " two"),
+        ("stream", "n", 1),
+    ]
+    assert (result.type, result.status, result.outputs) == ("result", "completed", {"text": "one two", "n": 1})
+    assert result["outputs"]["n"] == 1
+    assert result.run_id == pieces[0].run_id != ""
+    assert (result.output_name, result.output_value, pieces[0].outputs) == ("", None, {})
+
+
+@pytest.mark.parametrize(
+    ("args", "given", "fields"),
+    [
+        ((), {}, {"inputs": {}}),
+        (({"a": 1}, True), {}, {"inputs": {"a": 1}, "stream_all_outputs": True}),
+        (
+            (),
+            {"inputs": {}, "session_id": "s", "version": "1", "node_input_overrides": {"n": {}}},
+            {"inputs": {}, "session_id": "s", "version": "1", "node_input_overrides": {"n": {}}},
+        ),
+    ],
+    ids=["defaults", "all outputs", "values"],
+)
+async def test_what_is_sent(
+    api: FakeVectorShift,
+    colour: Colour,
+    pipeline: Pipeline,
+    args: tuple[Any, ...],
+    given: dict[str, Any],
+    fields: dict[str, Any],
+) -> None:
+    await colour.all(colour.iterator(pipeline, "stream", *args, **given))
+    (request,) = api.requests
+    assert (request.method, request.raw_path) == ("POST", "/v1/pipeline/p1/run")
+    assert request.json == {**fields, "stream": True}
+
+
+async def test_nothing_is_sent_before_the_first_chunk_is_asked_for(
+    api: FakeVectorShift, colour: Colour, pipeline: Pipeline
+) -> None:
+    chunks = colour.iterator(pipeline, "stream", {"a": 1})
+    assert api.requests == []
+    assert len(await colour.all(chunks)) == 2
+    assert len(api.requests) == 1
+
+
+@pytest.mark.parametrize("piece", [1, 3, 1000])
+async def test_events_of_many_lines_and_in_any_pieces_are_read(
+    api: FakeVectorShift, colour: Colour, pipeline: Pipeline, piece: int
+) -> None:
+    pretty = json.dumps({"type": "stream", "output_value": "ä\u2028ö 😀"}, indent=1, ensure_ascii=False)
+    lines = "".join(f"data: {line}\r\n" for line in pretty.split("\n"))
+    events: list[Any] = [
+        b"\xef\xbb\xbf: hello\n\n",
+        f"event: chunk\r\nid: 1\r\n{lines}\r\n",
+        "data:\n\n",
+        "data: [DONE]\n\n",
+        b": bye",
+    ]
+    api.script_events(events, piece=piece)
+    (chunk,) = await colour.all(colour.iterator(pipeline, "stream"))
+    assert chunk == {"type": "stream", "output_value": "ä\u2028ö 😀"}
+
+
+async def test_an_event_of_20_megabytes_is_read(api: FakeVectorShift, colour: Colour, pipeline: Pipeline) -> None:
+    api.script_events([{"type": "result", "outputs": {"text": "x" * 20_000_000}}], piece=65_536)
+    (chunk,) = await colour.all(colour.iterator(pipeline, "stream"))
+    assert len(chunk.outputs["text"]) == 20_000_000
+
+
+async def test_a_chunk_comes_before_the_run_has_ended(api: FakeVectorShift, colour: Colour, pipeline: Pipeline) -> None:
+    api.script_events([{"type": "stream", "n": 1}], then="hang")
+    chunks = colour.iterator(pipeline, "stream")
+    assert (await colour.next(chunks))["n"] == 1
+    assert api.open_streams == 1
+    await colour.call(chunks, "close")
+    assert await closed(api)
+
+
+# --- Failures ---
+
+
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [
+        ({"type": "error", "error": "node 3 broke", "run_id": "r1"}, "node 3 broke"),
+        ({"type": "error", "message": "node 3 broke", "run_id": "r1"}, "node 3 broke"),
+        ({"type": "result", "status": "failed", "error": "node 3 broke", "run_id": {"$oid": "r1"}}, "node 3 broke"),
+        ({"type": "result", "status": "FAILED", "run_id": "r1"}, "FAILED"),
+        ({"type": "result", "status": "cancelled", "run_id": "r1"}, "cancelled"),
+        ({"error": {"message": "node 3 broke"}, "run_id": "r1"}, "node 3 broke"),
+        ('event: error\ndata: {"run_id": "r1", "detail": "node 3 broke"}\n\n', "node 3 broke"),
+        ('event: error\ndata: {"run_id": "r1",\ndata: "error": "node 3 broke"}\n\n', "node 3 broke"),
+    ],
+    ids=lambda value: str(value)[:50],
+)
+async def test_an_event_that_says_that_the_run_failed_is_raised(
+    api: FakeVectorShift, colour: Colour, pipeline: Pipeline, event: Any, said: str
+) -> None:
+    api.script_events([{"type": "stream", "n": 1}, event, {"type": "stream", "n": 2}], then="hang")
+    chunks = colour.iterator(pipeline, "stream")
+    assert (await colour.next(chunks))["n"] == 1
+    with pytest.raises(PipelineRunFailedError, match=said) as caught:
+        await colour.next(chunks)
+    assert caught.value.task_id == "r1"
+    assert await closed(api)
+
+
+async def test_an_error_event_that_is_plain_text_is_raised_too(
+    api: FakeVectorShift, colour: Colour, pipeline: Pipeline
+) -> None:
+    api.script_events(["event: error\ndata: out of memory\n\n"])
+    with pytest.raises(PipelineRunFailedError, match="out of memory"):
+        await colour.all(colour.iterator(pipeline, "stream"))
+
+
+async def test_a_key_that_an_error_event_echoes_is_masked(api: FakeVectorShift, colour: Colour) -> None:
+    async with colour.client(api) as client:
+        pipeline = Pipeline("p1", client=client)
+        await colour.call(pipeline, "run")
+        key = api.requests[-1].key
+        assert key is not None
+        api.script_events([{"type": "error", "run_id": key.reveal(), "error": f"bad key {key.reveal()}"}])
+        with pytest.raises(PipelineRunFailedError, match="bad key #") as caught:
+            await colour.all(colour.iterator(pipeline, "stream"))
+        assert key.reveal() not in f"{caught.value!r}{vars(caught.value)}"
+
+
+@pytest.mark.parametrize("data", ["not JSON", "[1]", "3", '"text"', "{" * 10, "[" * 200_000])
+async def test_an_event_that_is_no_json_object_is_an_error_of_ours(
+    api: FakeVectorShift, colour: Colour, pipeline: Pipeline, data: str
+) -> None:
+    api.script_events([f"data: {data}\n\n"], then="hang")
+    with pytest.raises(VectorshiftApiError, match="no JSON object"):
+        await colour.all(colour.iterator(pipeline, "stream"))
+    assert await closed(api)
+
+
+async def test_a_stream_that_breaks_is_an_error_behind_what_came(
+    api: FakeVectorShift, colour: Colour, pipeline: Pipeline
+) -> None:
+    api.script_events([{"type": "stream", "n": 1}, 'data: {"n": 2'], then="break")
+    chunks = colour.iterator(pipeline, "stream")
+    assert (await colour.next(chunks))["n"] == 1
+    with pytest.raises(ApiConnectionError):
+        await colour.next(chunks)
+    assert len(api.requests) == 1
+    assert await closed(api)
+
+
+async def test_a_stream_that_stands_still_is_an_error(api: FakeVectorShift, colour: Colour, pipeline: Pipeline) -> None:
+    api.script_events([{"type": "stream", "n": 1}], then="hang")
+    with pytest.raises(ApiConnectionError, match="in time"):
+        await colour.all(colour.iterator(pipeline, "stream", timeout=0.2))
+    assert await closed(api)
+
+
+async def test_failures_of_the_call_are_those_of_other_calls(
+    api: FakeVectorShift, colour: Colour, pipeline: Pipeline
+) -> None:
+    for status, kind in ((401, AuthenticationError), (404, NotFoundError), (500, VectorshiftApiError)):
+        api.fail_next(status)
+        with pytest.raises(kind):
+            await colour.all(colour.iterator(pipeline, "stream"))
+    assert len(api.requests) == 3
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"status": "failed", "error": "no such node"}, "no such node"),
+        ({"status": "success", "outputs": {}}, "no event stream, but application/json"),
+        ("<html>hello</html>", "no event stream, but text/plain"),
+        ("x" * 200_000, "no event stream"),
+    ],
+)
+async def test_an_answer_that_is_no_stream_is_an_error(
+    api: FakeVectorShift, colour: Colour, pipeline: Pipeline, body: Any, said: str
+) -> None:
+    api.fail_next(200, body=body)
+    with pytest.raises(VectorshiftApiError, match=said) as caught:
+        await colour.all(colour.iterator(pipeline, "stream"))
+    assert len(caught.value.raw_response) <= 65_536
+
+
+# --- Leaving ---
+
+
+async def test_leaving_the_loop_closes_the_connection(api: FakeVectorShift) -> None:
+    api.script_events([{"n": 1}, {"n": 2}], then="hang")
+    with VectorShift(api.create_key(), base_url=api.base_url) as client:
+        for chunk in Pipeline("p1", client=client).stream():
+            if chunk["n"] == 2:
+                break
+        assert await closed(api)
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])  # trio warns of any generator that is left to the collector
+async def test_leaving_an_async_loop_closes_the_connection(api: FakeVectorShift) -> None:
+    api.script_events([{"n": 1}, {"n": 2}], then="hang")
+    async with AsyncVectorShift(api.create_key(), base_url=api.base_url) as client:
+        async for chunk in Pipeline("p1", client=client).astream():
+            if chunk["n"] == 2:
+                break
+        assert await closed(api)
+
+
+async def test_leaving_its_block_closes_the_connection_at_once(api: FakeVectorShift) -> None:
+    api.script_events([{"n": 1}, {"n": 2}], then="hang")
+    async with AsyncVectorShift(api.create_key(), base_url=api.base_url) as client:
+        async with contextlib.aclosing(Pipeline("p1", client=client).astream()) as chunks:
+            assert (await anext(chunks))["n"] == 1
+        assert await closed(api)
+
+
+@pytest.mark.parametrize("when", ["before the head", "between events"])
+async def test_cancelling_closes_the_connection(api: FakeVectorShift, when: str) -> None:
+    api.script_events([{"n": 1}], then="hang")
+    seen = anyio.Event()
+
+    async def read() -> None:
+        async with AsyncVectorShift(api.create_key(), base_url=api.base_url) as client:
+            async for _ in Pipeline("p1", client=client).astream():
+                seen.set()
+
+    if when == "before the head":
+        api.latency = 30.0
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(read)
+            while not (seen.is_set() or (when == "before the head" and api.in_flight)):
+                await anyio.sleep(0.005)
+            tasks.cancel_scope.cancel()
+    assert await closed(api)
+
+
+async def test_many_streams_at_once_keep_their_events_apart(api: FakeVectorShift) -> None:
+    results: dict[int, str] = {}
+    async with AsyncVectorShift(api.create_key(), base_url=api.base_url) as client:
+
+        async def read(number: int) -> None:
+            text = " ".join([f"w{number}"] * 20)
+            chunks = [chunk async for chunk in Pipeline("p1", client=client).astream({"text": text})]
+            results[number] = "".join(chunk.output_value for chunk in chunks[:-1])
+
+        async with anyio.create_task_group() as tasks:
+            for number in range(50):
+                tasks.start_soon(read, number)
+    assert results == {number: " ".join([f"w{number}"] * 20) for number in range(50)}
+    assert await closed(api)

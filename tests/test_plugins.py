@@ -1,0 +1,510 @@
+"""Providers of other packages: how they are found, what they may do, and what becomes of those that fail."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from vectorshift import (
+    CredentialConfigurationError,
+    CredentialEvent,
+    CredentialStoreUnavailableError,
+    MissingCredentialError,
+    ProviderChain,
+    Settings,
+    on_event,
+)
+from vectorshift.plugins import BrokenPlugin
+from vectorshift.registry import available_plugins, providers_of
+from vectorshift.testing import ManualClock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+HIDDEN = "vs-Xq7fL0nevertobeseen"
+NUMBER = itertools.count()
+
+SIMPLE = """
+    from vectorshift import Credential, CredentialNotFoundError, CredentialProvider
+
+    class Provider(CredentialProvider):
+        asked = 0
+        key = "vs-plugin"
+
+        def get_credential(self):
+            self.asked += 1
+            if self.key.startswith("down"):
+                raise OSError(self.key)
+            if not self.key:
+                raise CredentialNotFoundError("The shelf is empty.")
+            return Credential(secret=self.key, source="shelf:here", provider=self.name)
+"""
+ASYNC = SIMPLE.replace("def get_credential", "async def aget_credential")
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., str]]:
+    """Lay out a distribution as installers do, on a path of its own, and return the name of its module."""
+    modules: list[str] = []
+
+    def lay(
+        code: str = SIMPLE,
+        /,
+        *,
+        name: str = "shelf",
+        distribution: str = "vectorshift-shelf",
+        version: str = "1.2.3",
+        attribute: str = "Provider",
+        module: str = "",
+    ) -> str:
+        folder = tmp_path / f"site{next(NUMBER)}"
+        module = module or f"plugin_{next(NUMBER)}"
+        about = folder / f"{distribution.replace('-', '_')}-{version}.dist-info"
+        about.mkdir(parents=True)
+        (folder / f"{module}.py").write_text(textwrap.dedent(code))
+        (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n")
+        (about / "entry_points.txt").write_text(f"[vectorshift.providers]\n{name} = {module}:{attribute}\n")
+        monkeypatch.syspath_prepend(str(folder))
+        modules.append(module)
+        return module
+
+    yield lay
+    for module in modules:
+        sys.modules.pop(module, None)
+
+
+def chain_of(*names: str, **settings: Any) -> ProviderChain:
+    return ProviderChain.from_settings(Settings(providers=names or ("default", "shelf"), **settings))
+
+
+def failure(call: Callable[[], Any]) -> CredentialConfigurationError:
+    with pytest.raises(CredentialConfigurationError) as caught:
+        call()
+    return caught.value
+
+
+def warnings_in(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+# --- Looked for only when named -------------------------------------------------------------------
+
+WATCH = """
+import sys
+from importlib.metadata import DistributionFinder
+class Watch(DistributionFinder):
+    searched = 0
+    def find_spec(self, *_): return None
+    def find_distributions(self, context=None):
+        Watch.searched += 1
+        return []
+sys.meta_path.insert(0, Watch())
+import vectorshift
+try:
+    vectorshift.get_credential()
+except vectorshift.CredentialError:
+    pass
+print(Watch.searched)
+"""
+
+
+@pytest.mark.parametrize(("providers", "searched"), [("default", "0"), ("env,vault", "0"), ("default,shelf", "1")])
+def test_entry_points_are_looked_at_only_when_a_name_is_not_built_in(providers: str, searched: str) -> None:
+    environ = {
+        "VECTORSHIFT_API_KEY": "vs-1",
+        "VECTORSHIFT_PROVIDERS": providers,
+        "PYDANTIC_DISABLE_PLUGINS": "__all__",  # pydantic looks for plugins of its own
+        "PATH": os.environ["PATH"],
+    }
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", WATCH], env=environ, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.strip() == searched
+
+
+def test_a_plugin_that_is_named_answers_and_no_other_is_imported(install: Callable[..., str]) -> None:
+    named, other = install(), install(name="other", distribution="other")
+    chain = chain_of()
+    assert named in sys.modules
+    assert other not in sys.modules
+    assert chain.get_credential().secret.reveal() == "vs-plugin"
+
+
+def test_listing_plugins_imports_none_of_them(install: Callable[..., str]) -> None:
+    module = install()
+    entries = [entry for entry in available_plugins() if entry.name == "shelf"]
+    assert [(e.distribution, e.version, e.target, e.problem) for e in entries] == [
+        ("vectorshift-shelf", "1.2.3", f"{module}:Provider", "")
+    ]
+    assert module not in sys.modules
+
+
+def test_a_class_and_a_function_without_arguments_will_do(install: Callable[..., str]) -> None:
+    install(SIMPLE + "\n    def make():\n        return Provider()\n", attribute="make")
+    assert chain_of().get_credential().provider == "shelf"
+    assert [each.name for each in chain_of().providers][-1] == "shelf"
+
+
+@pytest.mark.parametrize("spelling", ["shelf-two", "Shelf_Two", " shelf.two ", "SHELF__TWO"])
+@pytest.mark.parametrize("entry", ["shelf-two", "Shelf_Two", "shelf.two"])
+def test_names_are_compared_without_case_and_kind_of_dash(
+    install: Callable[..., str], entry: str, spelling: str
+) -> None:
+    install(name=entry)
+    assert chain_of("env", spelling).get_credential().provider == "shelf-two"
+
+
+@pytest.mark.parametrize("names", [("shelf", "Shelf"), ("shelf", "env", "shelf"), ("Env", "env")])
+def test_a_name_that_is_there_twice_is_an_error(install: Callable[..., str], names: tuple[str, ...]) -> None:
+    install()
+    assert "twice" in str(failure(lambda: chain_of(*names)))
+
+
+def test_the_name_of_the_entry_point_is_the_one_that_is_shown(install: Callable[..., str]) -> None:
+    install(SIMPLE.replace("asked = 0", 'asked = 0; name = "of_the_class"'))
+    chain = chain_of()
+    assert chain.get_credential().provider == "shelf"
+    chain = chain_of(plugins={"shelf": {}})
+    chain.providers[-1].provider.provider.key = ""  # type: ignore[attr-defined]
+    with pytest.raises(MissingCredentialError) as caught:
+        chain.get_credential()
+    assert caught.value.attempts[-1].provider == "shelf"
+
+
+# --- Names that cannot be had ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["vault", "Vault", "VAULT", "env", "aws"])
+def test_a_plugin_with_the_name_of_a_built_in_provider_is_never_imported(
+    install: Callable[..., str], caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    install()
+    module = install(name=name, distribution="imposter", version="6.6.6")
+    chain = ProviderChain.from_settings(Settings(providers=(name, "shelf"), vault_path="x", aws_secret_id="x"))
+    assert type(chain.providers[1].describe()).__module__.startswith("vectorshift.")
+    assert module not in sys.modules
+    assert any("imposter 6.6.6" in line and "built-in" in line for line in warnings_in(caplog))
+    assert [entry.problem != "" for entry in available_plugins() if entry.distribution == "imposter"] == [True]
+
+
+def test_no_plugin_can_be_the_default(install: Callable[..., str]) -> None:
+    module = install(name="default", distribution="imposter")
+    install()
+    assert len(chain_of().providers) == 6
+    assert module not in sys.modules
+
+
+def test_two_distributions_with_one_name_are_an_error_that_names_both(install: Callable[..., str]) -> None:
+    first, second = install(), install(name="Shelf", distribution="other-shelf", version="4.5")
+    said = str(failure(chain_of))
+    assert "vectorshift-shelf 1.2.3" in said
+    assert "other-shelf 4.5" in said
+    assert not {first, second} & set(sys.modules)
+    assert len([entry for entry in available_plugins() if entry.name == "shelf" and entry.problem]) == 2
+
+
+def test_a_distribution_that_is_on_the_path_twice_is_no_conflict(install: Callable[..., str]) -> None:
+    install(module="shelf_twice", distribution="Vectorshift_Shelf", version="1.2.4")
+    install(module="shelf_twice")
+    assert chain_of().get_credential().secret.reveal() == "vs-plugin"
+
+
+def test_with_plugins_disabled_a_plugin_is_an_error_that_says_so(install: Callable[..., str]) -> None:
+    module = install()
+    said = str(failure(lambda: ProviderChain.from_settings(Settings(providers=("shelf",), disable_plugins=True))))
+    assert "VECTORSHIFT_DISABLE_PLUGINS=1" in said
+    assert module not in sys.modules
+    assert len(ProviderChain.from_settings(Settings(disable_plugins=True)).providers) == 5
+
+
+def test_a_mistyped_name_is_compared_with_what_is_built_in_and_with_what_is_installed(
+    install: Callable[..., str],
+) -> None:
+    install()
+    assert "Did you mean shelf?" in str(failure(lambda: chain_of("shelv")))
+    assert "Did you mean vault?" in str(failure(lambda: chain_of("valt")))
+    assert "There are: default, explicit," in str(failure(lambda: chain_of("qqqq")))
+
+
+def test_metadata_that_cannot_be_read_is_an_error_and_no_crash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    about = tmp_path / "site" / "bad-1.dist-info"
+    about.mkdir(parents=True)
+    (about / "METADATA").write_text("Name: bad\nVersion: 1\n")
+    (about / "entry_points.txt").write_bytes(b"[vectorshift.providers]\n\xff\xfe")
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    assert "damaged" in str(failure(chain_of))
+    with pytest.raises(MissingCredentialError):
+        chain_of("default").get_credential()
+
+
+# --- A plugin that fails --------------------------------------------------------------------------
+
+BROKEN = {
+    "raises at import": f"raise RuntimeError('{HIDDEN}')",
+    "ends the process at import": f"import sys; sys.exit('{HIDDEN}')",
+    "is no Python": f"this is not '{HIDDEN}",
+    "has not the attribute": "",
+    "is not callable": f"Provider = '{HIDDEN}'",
+    "raises when made": f"def Provider():\n    key = '{HIDDEN}'\n    raise ValueError(key)",
+    "raises a chain when made": (
+        f"def Provider():\n    try:\n        raise OSError('{HIDDEN}')\n"
+        f"    except OSError as error:\n        raise KeyError('{HIDDEN}') from error"
+    ),
+    "ends the process when made": f"def Provider():\n    raise SystemExit('{HIDDEN}')",
+    "gives something else": f"def Provider():\n    return '{HIDDEN}'",
+    "gives a coroutine": "async def Provider():\n    pass",
+    "needs an argument": SIMPLE.replace("asked = 0", "def __init__(self, url): pass"),
+    "has a strange ttl": SIMPLE.replace("asked = 0", "ttl = 'an hour'"),
+    "has a strange on_error": SIMPLE.replace("asked = 0", "on_error = 'ignore'"),
+}
+
+FAULTS = {
+    "is not callable": "is neither a class nor a function",
+    "has not the attribute": "is neither a class nor a function",
+    "gives something else": "gave str, not a CredentialProvider",
+    "gives a coroutine": "gave coroutine, not a CredentialProvider",
+    "has a strange ttl": "its ttl is str",
+}
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+def test_a_plugin_that_fails_is_a_configuration_error_that_names_its_distribution(
+    install: Callable[..., str], fault: str, shown: Callable[[BaseException], str], caplog: pytest.LogCaptureFixture
+) -> None:
+    install(BROKEN[fault])
+    error = failure(lambda: chain_of().get_credential())
+    assert "shelf of vectorshift-shelf 1.2.3 cannot be used" in str(error)
+    assert error.__cause__ is None
+    assert HIDDEN not in shown(error)
+    assert HIDDEN not in caplog.text
+    assert FAULTS.get(fault, "") in str(error)
+
+
+def test_a_missing_module_is_named(install: Callable[..., str]) -> None:
+    install("import no_such_module_at_all")
+    assert "the module no_such_module_at_all is not installed" in str(failure(lambda: chain_of().get_credential()))
+
+
+def test_what_a_plugin_says_of_its_settings_is_told(install: Callable[..., str]) -> None:
+    install(
+        """
+        from vectorshift import CredentialConfigurationError
+        class Provider:
+            @classmethod
+            def from_settings(cls, settings):
+                raise CredentialConfigurationError("VECTORSHIFT_SHELF_URL: is no URL.")
+        """
+    )
+    said = str(failure(lambda: chain_of().get_credential()))
+    assert "VECTORSHIFT_SHELF_URL: is no URL." in said
+    assert "vectorshift-shelf 1.2.3" in said
+
+
+@pytest.mark.parametrize("code", ["raise KeyboardInterrupt", "def Provider():\n    raise KeyboardInterrupt"])
+def test_an_interrupt_passes_through(install: Callable[..., str], code: str) -> None:
+    install(code)
+    with pytest.raises(KeyboardInterrupt):
+        chain_of()
+
+
+def test_a_plugin_that_fails_keeps_no_source_before_it_from_answering(
+    install: Callable[..., str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    install("raise RuntimeError")
+    monkeypatch.setenv("VECTORSHIFT_API_KEY", "vs-env")
+    chain = chain_of()
+    assert chain.get_credential().provider == "env"
+    assert any("shelf of vectorshift-shelf 1.2.3 cannot be used" in line for line in warnings_in(caplog))
+    assert chain.providers[-1].describe().source == "shelf"
+    assert isinstance(chain.providers[-1], BrokenPlugin)
+
+
+def test_another_source_answers_after_a_plugin_that_fails_only_if_the_user_says_so(
+    install: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install("raise RuntimeError")
+    monkeypatch.setenv("VECTORSHIFT_API_KEY", "vs-env")
+    failure(lambda: chain_of("shelf", "env").get_credential())
+    chain = chain_of("shelf", "env", plugins={"shelf": {"on_error": "continue"}})
+    assert chain.get_credential().provider == "env"
+
+
+# --- Not configured, and what lies near -----------------------------------------------------------
+
+NOT_CONFIGURED = "class Provider:\n    @classmethod\n    def from_settings(cls, settings):\n        return None\n"
+
+
+def test_a_plugin_that_is_not_configured_says_what_would_configure_it(install: Callable[..., str]) -> None:
+    install(NOT_CONFIGURED)
+    with pytest.raises(MissingCredentialError) as caught:
+        chain_of().get_credential()
+    attempt = caught.value.attempts[-1]
+    assert (attempt.provider, attempt.outcome) == ("shelf", "not configured")
+    assert "VECTORSHIFT_SHELF_" in attempt.reason
+    assert "vectorshift-shelf 1.2.3" in attempt.reason
+    with pytest.raises(MissingCredentialError, match="needs more than VECTORSHIFT_SHELF_TOKEN"):
+        chain_of(plugins={"shelf": {"token": "x"}}).get_credential()
+
+
+@pytest.mark.parametrize("colour", ["sync", "async"])
+def test_a_plugin_that_is_installed_and_not_named_is_told_of_when_nothing_is_found(
+    install: Callable[..., str], colour: str
+) -> None:
+    module = install()
+    chain = chain_of("default")
+    with pytest.raises(MissingCredentialError, match="Nearby") as caught:
+        chain.get_credential() if colour == "sync" else asyncio.run(chain.aget_credential())
+    said = str(caught.value)
+    assert "shelf (vectorshift-shelf 1.2.3)" in said
+    assert "VECTORSHIFT_PROVIDERS=default,shelf" in said
+    assert module not in sys.modules
+
+
+def test_nothing_is_told_of_plugins_that_are_disabled_or_named_or_cannot_be_named(install: Callable[..., str]) -> None:
+    install(NOT_CONFIGURED)
+    for chain in (ProviderChain.from_settings(Settings(disable_plugins=True)), chain_of()):
+        with pytest.raises(MissingCredentialError) as caught:
+            chain.get_credential()
+        assert "Nearby" not in str(caught.value)
+    install(name="vault", distribution="imposter")
+    install(distribution="other-shelf")
+    with pytest.raises(MissingCredentialError) as caught:
+        chain_of("default").get_credential()
+    assert "Nearby" not in str(caught.value)
+
+
+# --- What is set for a plugin ---------------------------------------------------------------------
+
+
+def test_settings_of_a_plugin_that_is_not_named_are_an_error(install: Callable[..., str]) -> None:
+    install()
+    assert "Did you mean shelf?" in str(failure(lambda: chain_of(plugins={"shelv": {"url": "x"}})))
+    assert "vault_" in str(failure(lambda: chain_of(plugins={"vault": {"path": "x"}})))
+
+
+@pytest.mark.parametrize("name", ["default", "explicit", "dotenv"])
+def test_a_variable_that_begins_with_a_built_in_name_is_a_warning_and_no_error(
+    name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    variable = f"VECTORSHIFT_{name.upper()}_PATH"
+    ProviderChain.from_settings(Settings.load({"VECTORSHIFT_PROVIDERS": name, variable: HIDDEN}))
+    assert warnings_in(caplog) == [f"{variable} is no setting of vectorshift."]
+
+
+def test_on_error_on_missing_and_cache_ttl_are_read_for_every_plugin(install: Callable[..., str]) -> None:
+    install()
+    environ = {"ON_ERROR": "continue", "ON_MISSING": "stop", "CACHE_TTL": "7"}
+    variables = {f"VECTORSHIFT_SHELF_{name}": value for name, value in environ.items()}
+    settings = Settings.load({"VECTORSHIFT_PROVIDERS": "env,shelf", **variables})
+    provider: Any = ProviderChain.from_settings(settings).providers[-1]
+    assert (provider.on_error, provider.on_missing) == ("continue", "stop")
+    assert provider.provider.ttl == 7.0
+    provider = chain_of("shelf").providers[-1]
+    assert (provider.on_error, provider.on_missing, provider.provider.ttl) == ("stop", "continue", None)
+
+
+def test_a_wrong_value_of_these_is_an_error_that_names_the_variable_and_not_the_value(
+    install: Callable[..., str],
+) -> None:
+    install()
+    settings = Settings.load({"VECTORSHIFT_PROVIDERS": "shelf", "VECTORSHIFT_SHELF_ON_ERROR": HIDDEN})
+    said = str(failure(lambda: ProviderChain.from_settings(settings).get_credential()))
+    assert "VECTORSHIFT_SHELF_ON_ERROR: " in said
+    assert HIDDEN not in said
+
+
+# --- What the framework gives to a plugin that writes one method ------------------------------------
+
+
+@pytest.mark.parametrize("code", [SIMPLE, ASYNC], ids=["sync", "async"])
+def test_a_plugin_in_either_colour_has_the_other_and_is_asked_once(install: Callable[..., str], code: str) -> None:
+    install(code)
+    chain = chain_of()
+
+    async def many() -> list[str]:
+        return [str(each) for each in await asyncio.gather(*(chain.aget_credential() for _ in range(20)))]
+
+    found = {str(chain.get_credential()), *asyncio.run(many()), str(chain.get_credential())}
+    assert len(found) == 1
+    assert chain.providers[-1].provider.provider.asked == 1  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("code", [SIMPLE, ASYNC], ids=["sync", "async"])
+def test_a_plugin_that_is_local_is_asked_every_time(install: Callable[..., str], code: str) -> None:
+    install(code.replace("asked = 0", "asked = 0; remote = False"))
+    chain = chain_of()
+    assert {chain.get_credential().provider, asyncio.run(chain.aget_credential()).provider} == {"shelf"}
+    assert chain.providers[-1].provider.asked == 2  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("code", [SIMPLE, ASYNC], ids=["sync", "async"])
+def test_the_last_answer_of_a_plugin_is_served_while_its_store_is_down(
+    install: Callable[..., str], code: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    install(code)
+    clock, told = ManualClock(), threading.Event()
+    provider: Any = providers_of(Settings(providers=("shelf",)))[-1]
+    chain = ProviderChain([provider], clock=clock)
+    first = chain.get_credential()
+    provider.provider.key = f"down {HIDDEN}"
+    clock.advance(301)
+    stop = on_event(lambda event: told.set() if event.kind == "refresh_failed" else None)
+    try:
+        assert chain.get_credential() is first
+        assert told.wait(30)
+    finally:
+        stop()
+    assert HIDDEN not in caplog.text
+
+
+@pytest.mark.parametrize("code", [SIMPLE, ASYNC], ids=["sync", "async"])
+def test_what_a_plugin_raises_is_told_without_its_text(
+    install: Callable[..., str], code: str, shown: Callable[[BaseException], str]
+) -> None:
+    install(code.replace('key = "vs-plugin"', f'key = "down {HIDDEN}"'))
+    chain = chain_of()
+    for ask in (chain.get_credential, lambda: asyncio.run(chain.aget_credential())):
+        with pytest.raises(CredentialStoreUnavailableError, match="shelf raised OSError") as caught:
+            ask()
+        assert HIDDEN not in shown(caught.value)
+
+
+def test_a_plugin_states_a_ttl_of_its_own(install: Callable[..., str]) -> None:
+    install(SIMPLE.replace("asked = 0", "asked = 0; ttl = 3600"))
+    cached: Any = chain_of().providers[-1]
+    assert cached._policy.ttl == 3600
+
+
+def test_a_plugin_is_described_without_being_asked(install: Callable[..., str]) -> None:
+    install()
+    provider = chain_of().providers[-1]
+    assert (provider.describe().source, provider.describe().configured) == ("shelf", True)
+    assert provider.provider.provider.asked == 0  # type: ignore[attr-defined]
+
+
+def test_a_plugin_that_describes_itself_badly_is_described_by_its_name(install: Callable[..., str]) -> None:
+    install(SIMPLE.replace("asked = 0", "asked = 0\n        def describe(self): return 'here'"))
+    chain = chain_of()
+    assert chain.providers[-1].describe().source == "shelf"
+    assert chain.get_credential().source == "shelf:here"
+
+
+def test_events_tell_of_a_plugin_as_of_any_provider(install: Callable[..., str]) -> None:
+    install()
+    events: list[CredentialEvent] = []
+    stop = on_event(events.append)
+    try:
+        chain_of().get_credential()
+    finally:
+        stop()
+    assert [(event.kind, event.provider, event.source) for event in events] == [("resolved", "shelf", "shelf:here")]

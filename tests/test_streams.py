@@ -1,0 +1,294 @@
+"""Answers that are read as they come: what they give, how they fail, and that leaving one closes its connection."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import threading
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+from hypothesis import given, strategies as st
+from tests.faults import FaultServer, StillClock, answer, cut, hang, reset
+
+from vectorshift import (
+    ApiConnectionError,
+    ApiTimeoutError,
+    AsyncVectorShift,
+    AuthenticationError,
+    NotFoundError,
+    VectorShift,
+    VectorshiftError,
+)
+from vectorshift.client.streams import LineDecoder
+
+pytestmark = pytest.mark.anyio
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n"
+EVENTS = b"event: a\ndata: 1\ndata: 2\n\ndata: last\n\n"
+
+
+class Reader:
+    """Reads a stream with either colour; a test is written once and runs in both."""
+
+    def __init__(self, colour: str) -> None:
+        self.colour = colour
+
+    async def __call__(self, server: FaultServer, how: str, *, pieces: int | None = None, **given: Any) -> list[Any]:
+        """Return what `iter_<how>` gives, of as many pieces as are asked for, and leave the stream."""
+        given = {"clock": StillClock(), **given}
+        found: list[Any] = []
+        if self.colour == "sync":
+            with VectorShift("vs-key", base_url=server.origin, **given) as client, client.stream("GET", "/x") as stream:
+                for item in getattr(stream, f"iter_{how}")():
+                    found.append(item)
+                    if len(found) == pieces:
+                        break
+                return found
+        async with (
+            AsyncVectorShift("vs-key", base_url=server.origin, **given) as aclient,
+            aclient.stream("GET", "/x") as astream,
+        ):
+            async for item in getattr(astream, f"aiter_{how}")():
+                found.append(item)
+                if len(found) == pieces:
+                    break
+        return found
+
+
+@pytest.fixture(params=["sync", "async"])
+def reader(request: pytest.FixtureRequest) -> Reader:
+    return Reader(request.param)
+
+
+# --- What it gives ---
+
+
+async def test_bytes_lines_and_events_are_those_of_the_body(reader: Reader) -> None:
+    with FaultServer(answer(200, EVENTS)) as server:
+        assert b"".join(await reader(server, "bytes")) == EVENTS
+        assert await reader(server, "lines") == ["event: a", "data: 1", "data: 2", "", "data: last", ""]
+        events = await reader(server, "events")
+    assert [(event.event, event.data) for event in events] == [("a", "1\n2"), ("message", "last")]
+
+
+async def test_an_encoding_is_taken_off(reader: Reader) -> None:
+    body = "ä\u2028ö\n".encode() * 10_000
+    with FaultServer(answer(200, gzip.compress(body), Content_Encoding="gzip")) as server:
+        assert b"".join(await reader(server, "bytes")) == body
+        assert await reader(server, "lines") == ["ä\u2028ö"] * 10_000
+
+
+def test_a_stream_has_status_headers_and_request_id_and_no_echoed_key() -> None:
+    fault = answer(201, b"x", X_Request_Id="r-1", X_Echo="Bearer vs-key", Api_Key="vs-key")
+    with (
+        FaultServer(fault) as server,
+        VectorShift("vs-key", base_url=server.origin) as client,
+        client.stream("GET", "/x") as stream,
+    ):
+        assert (stream.status_code, stream.request_id) == (201, "r-1")
+        assert stream.headers["x-request-id"] == "r-1"
+        assert "vs-key" not in str(stream.headers) + repr(stream)
+        assert repr(stream) == "<Stream 201 of GET /x>"
+
+
+@pytest.mark.parametrize("breaks", ["\n", "\r", "\r\n"])
+def test_lines_end_where_the_three_ends_are_and_nowhere_else(breaks: str) -> None:
+    text = f"a\u2028b\x85c\x0bd\x1ce{breaks}{breaks}f"
+    decoder = LineDecoder()
+    assert decoder.feed(text.encode()) + decoder.end() == ["a\u2028b\x85c\x0bd\x1ce", "", "f"]
+
+
+@given(st.lists(st.sampled_from(["a", "ä", "\u2028", "\r", "\n", "\r\n", ""])), st.lists(st.integers(0, 30)))
+def test_lines_are_the_same_however_the_bytes_are_cut(parts: list[str], cuts: list[int]) -> None:
+    data = "".join(parts).encode()
+    whole = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+    expected = [line.decode() for line in (whole[:-1] if not whole[-1] else whole)]
+    decoder, found, at = LineDecoder(), list[str](), 0
+    for place in sorted(cuts):
+        found += decoder.feed(data[at:place])
+        at = max(at, place)
+    assert found + decoder.feed(data[at:]) + decoder.end() == expected
+
+
+# --- How it fails ---
+
+
+async def test_a_failure_is_raised_on_entering(reader: Reader) -> None:
+    with (
+        FaultServer(answer(404, b'{"error": "no such pipeline"}')) as server,
+        pytest.raises(NotFoundError, match="no such pipeline"),
+    ):
+        await reader(server, "bytes")
+    with FaultServer(answer(401, b"{}")) as server, pytest.raises(AuthenticationError) as caught:
+        await reader(server, "bytes")
+    assert caught.value.source == "explicit:api_key"
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        (reset(after=HEAD + b"begun"), ApiConnectionError),
+        (cut(after=HEAD + b"begun"), ApiConnectionError),
+        (hang(after=HEAD + b"begun"), ApiTimeoutError),
+        (answer(200, b"no gzip", Content_Encoding="gzip"), ApiConnectionError),
+        (cut(after=b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"), ApiConnectionError),
+    ],
+    ids=["reset", "cut off", "silent", "no gzip", "no chunk"],
+)
+@pytest.mark.parametrize("how", ["bytes", "lines", "events"])
+async def test_what_goes_wrong_while_it_is_read_is_ours(
+    reader: Reader, fault: Any, kind: type[VectorshiftError], how: str
+) -> None:
+    with FaultServer(fault) as server, pytest.raises(kind) as caught:
+        await reader(server, how, timeout=0.3 if kind is ApiTimeoutError else None)
+    assert type(caught.value) is kind
+    assert caught.value.__context__ is None
+    assert len(server.received) == 1
+    assert await_closed(server)
+
+
+async def test_reading_after_the_block_is_ours(reader: Reader) -> None:
+    with FaultServer(answer()) as server:
+        if reader.colour == "sync":
+            with VectorShift("k", base_url=server.origin) as client:
+                with client.stream("GET", "/x") as stream:
+                    pass
+                with pytest.raises(VectorshiftError, match="closed unread"):
+                    list(stream.iter_bytes())
+        else:
+            async with AsyncVectorShift("k", base_url=server.origin) as aclient:
+                async with aclient.stream("GET", "/x") as astream:
+                    pass
+                with pytest.raises(VectorshiftError, match="closed unread"):
+                    await anext(aiter(astream.aiter_lines()))
+
+
+async def test_a_stream_that_was_read_gives_nothing_more(reader: Reader) -> None:
+    with FaultServer(answer(200, b"a\nb\n")) as server:
+        if reader.colour == "sync":
+            with VectorShift("k", base_url=server.origin) as client, client.stream("GET", "/x") as stream:
+                assert list(stream.iter_lines()) == ["a", "b"]
+                assert list(stream.iter_lines()) == []
+        else:
+            async with AsyncVectorShift("k", base_url=server.origin) as aclient, aclient.stream("GET", "/x") as astream:
+                assert [line async for line in astream.aiter_lines()] == ["a", "b"]
+                assert [line async for line in astream.aiter_lines()] == []
+
+
+# --- Connections ---
+
+
+def await_closed(server: FaultServer) -> bool:
+    """Whether every connection is closed, soon: the server sees it when it looks."""
+    for _ in range(500):
+        if server.open_connections == 0:
+            return True
+        threading.Event().wait(0.01)
+    return False
+
+
+async def test_a_stream_that_was_read_whole_gives_its_connection_back(reader: Reader) -> None:
+    with FaultServer(answer(200, b"a\n")) as server:
+        if reader.colour == "sync":
+            with VectorShift("k", base_url=server.origin) as client:
+                for _ in range(3):
+                    with client.stream("GET", "/x") as stream:
+                        assert list(stream.iter_lines()) == ["a"]
+        else:
+            async with AsyncVectorShift("k", base_url=server.origin) as aclient:
+                for _ in range(3):
+                    async with aclient.stream("GET", "/x") as astream:
+                        assert [line async for line in astream.aiter_lines()] == ["a"]
+    assert (server.connections, len(server.received)) == (1, 3)
+
+
+@pytest.mark.parametrize("how", ["bytes", "lines", "events"])
+async def test_leaving_early_closes_the_connection_and_none_that_is_half_read_is_used_again(
+    reader: Reader, how: str
+) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 999999\r\n\r\n"
+    with FaultServer(hang(after=head + EVENTS), answer()) as server:
+        if reader.colour == "sync":
+            with VectorShift("k", base_url=server.origin) as client:
+                with client.stream("GET", "/x") as stream:
+                    next(getattr(stream, f"iter_{how}")())
+                assert await_closed(server)
+                assert client.request("GET", "/y") == {"status": "success"}
+        else:
+            async with AsyncVectorShift("k", base_url=server.origin) as aclient:
+                async with aclient.stream("GET", "/x") as astream:
+                    async for _ in getattr(astream, f"aiter_{how}")():
+                        break
+                assert await_closed(server)
+                assert await aclient.request("GET", "/y") == {"status": "success"}
+        assert server.connections == 2
+
+
+class Mine(Exception):
+    pass
+
+
+async def test_an_error_in_the_block_passes_and_closes_the_connection(reader: Reader) -> None:
+    with FaultServer(hang(after=HEAD + b"x"), answer()) as server, pytest.raises(Mine):
+        await raise_while_reading(reader, server)
+
+
+async def raise_while_reading(reader: Reader, server: FaultServer) -> None:
+    if reader.colour == "sync":
+        with VectorShift("k", base_url=server.origin) as client, client.stream("GET", "/x") as stream:
+            next(stream.iter_bytes())
+            raise Mine
+    async with AsyncVectorShift("k", base_url=server.origin) as aclient, aclient.stream("GET", "/x") as astream:
+        async for _ in astream.aiter_bytes():
+            raise Mine
+
+
+async def test_cancellation_closes_the_connection_and_frees_its_place() -> None:
+    with FaultServer(hang(after=HEAD + b"begun"), answer()) as server:
+        async with AsyncVectorShift("k", base_url=server.origin) as client:
+            begun = anyio.Event()
+
+            async def read() -> None:
+                async with client.stream("GET", "/x") as stream:
+                    async for _ in stream.aiter_bytes():
+                        begun.set()
+
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(read)
+                with anyio.fail_after(30):
+                    await begun.wait()
+                tasks.cancel_scope.cancel()
+            pool = await client._pools.get()
+            assert pool.limiter.value == 90
+            assert await_closed(server)
+            assert await client.request("GET", "/y") == {"status": "success"}
+        assert server.connections == 2
+
+
+def test_an_httpx_client_of_the_users_own_streams_and_keeps_no_half_read_connection() -> None:
+    with FaultServer(hang(after=HEAD + b"begun"), answer()) as server, httpx.Client(trust_env=False) as http:
+        client = VectorShift("k", base_url=server.origin, http_client=http)
+        with client.stream("GET", "/x") as stream:
+            next(stream.iter_bytes())
+        assert client.request("GET", "/y") == {"status": "success"}
+        assert server.connections == 2
+
+
+def test_many_streams_at_a_time_on_one_loop_do_not_get_into_each_others_way() -> None:
+    body = json.dumps({"a": "b" * 10_000}).encode()
+
+    async def main() -> None:
+        async with AsyncVectorShift("k", base_url=server.origin) as client:
+
+            async def read() -> bytes:
+                async with client.stream("GET", "/x") as stream:
+                    return b"".join([piece async for piece in stream.aiter_bytes()])
+
+            assert set(await asyncio.gather(*(read() for _ in range(100)))) == {body}
+
+    with FaultServer(answer(200, body)) as server:
+        asyncio.run(main())

@@ -1,0 +1,224 @@
+"""The pytest fixtures, as a user's own suite has them: in a pytest of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+ENABLED = 'pytest_plugins = ["vectorshift.testing.fixtures"]\n'
+HEAD = """
+    import asyncio, os
+    import pytest
+    import vectorshift
+    from vectorshift import *
+    from vectorshift import ApiConnectionError, MissingCredentialError, Pipeline, VectorShift, VectorshiftApiError
+    WORDS = "vectorshift_offline: no network; use the vectorshift_api fixture or pass a client"
+"""
+
+
+@pytest.fixture
+def suite(tmp_path: Path) -> Callable[..., str]:
+    """Run a suite in a folder of its own, with a key and stores in its environment; return what pytest says."""
+
+    def run(tests: str, conftest: str = ENABLED, *options: str) -> str:
+        (tmp_path / "conftest.py").write_text(conftest)
+        (tmp_path / "test_service.py").write_text(textwrap.dedent(HEAD) + textwrap.dedent(tests))
+        (tmp_path / "key").write_text("vs-of-the-machine-key-file")
+        (tmp_path / ".env").write_text("VECTORSHIFT_API_KEY=vs-of-the-machine-dotenv\n")
+        machine = {
+            "VECTORSHIFT_API_KEY_FILE": "key",
+            "VECTORSHIFT_VAULT_PATH": "vs",
+            "VAULT_ADDR": "http://127.0.0.1:9",
+            "AWS_PROFILE": "of-the-machine",
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+            "CREDENTIALS_DIRECTORY": "/run/credentials/of-the-machine",
+        }
+        command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", *options]
+        said = subprocess.run(
+            command,
+            cwd=tmp_path,
+            env={**os.environ, **machine},
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+        )
+        return said.stdout + said.stderr
+
+    return run
+
+
+def test_offline_a_call_fails_at_once_and_says_why(suite: Callable[..., str]) -> None:
+    assert "7 passed" in suite(
+        """
+        pytestmark = pytest.mark.usefixtures("vectorshift_offline")
+
+        def test_without_a_key():
+            with pytest.raises(MissingCredentialError, match=WORDS):
+                Pipeline.list()
+            assert vectorshift.api_key is None
+
+        def test_with_a_key(monkeypatch):
+            monkeypatch.setattr(vectorshift, "api_key", "vs-test")
+            assert vectorshift.api_key == "vs-test"
+            with pytest.raises(ApiConnectionError, match=WORDS):
+                Pipeline.list()
+
+        def test_with_the_variable(monkeypatch):
+            monkeypatch.setenv("VECTORSHIFT_API_KEY", "vs-test")
+            assert vectorshift.get_credential().source == "env:VECTORSHIFT_API_KEY"
+            with pytest.raises(ApiConnectionError, match=WORDS):
+                Pipeline.list()
+
+        def test_async():
+            async def main():
+                with vectorshift.using("vs-tenant"):
+                    await Pipeline.alist()
+            with pytest.raises(ApiConnectionError, match=WORDS):
+                asyncio.run(main())
+
+        def test_a_client_of_the_services_own():
+            with VectorShift("vs-test") as client, pytest.raises(VectorshiftApiError, match=WORDS):
+                Pipeline.list(client=client)
+
+        def test_a_service_that_resets():
+            vectorshift.reset()
+            vectorshift.api_key = "vs-test"
+            with pytest.raises(VectorshiftApiError, match=WORDS):
+                Pipeline.list()
+
+        def test_a_client_that_is_handed_in():
+            import httpx
+            answers = httpx.MockTransport(lambda request: httpx.Response(200, json={"status": "success"}))
+            with httpx.Client(transport=answers) as http, VectorShift("vs-test", http_client=http) as client:
+                assert Pipeline.list(client=client) == {"status": "success"}
+        """
+    )
+
+
+def test_the_stand_in_is_fresh_and_configured_for_each_test(suite: Callable[..., str]) -> None:
+    assert "4 passed" in suite(
+        """
+        @pytest.mark.parametrize("turn", [1, 2])
+        def test_a_call(vectorshift_api, turn):
+            assert Pipeline.list()["status"] == "success"
+            assert asyncio.run(Pipeline.alist())["status"] == "success"
+            assert [request.org for request in vectorshift_api.requests] == ["acme", "acme"]
+            assert vectorshift.get_credential().source == "env:VECTORSHIFT_API_KEY"
+
+        def test_that_no_file_and_no_store_of_the_machine_is_asked(vectorshift_api, monkeypatch):
+            monkeypatch.delenv("VECTORSHIFT_API_KEY")
+            with pytest.raises(MissingCredentialError):
+                Pipeline.list()
+
+        def test_a_failure(vectorshift_api):
+            vectorshift_api.fail_next(429, headers={"Retry-After": "0"}, times=9)
+            with pytest.raises(RateLimitError):
+                Pipeline.list()
+        """
+    )
+
+
+@pytest.mark.parametrize("order", ["vectorshift_api, vectorshift_offline", "vectorshift_offline, vectorshift_api"])
+def test_the_stand_in_wins_where_both_are_asked_for(suite: Callable[..., str], order: str) -> None:
+    assert "1 passed" in suite(f"""
+        def test_a_call({order}):
+            Pipeline.list()
+    """)
+
+
+def test_offline_may_be_on_for_all_tests(suite: Callable[..., str]) -> None:
+    conftest = ENABLED + textwrap.dedent("""
+        import pytest
+
+        @pytest.fixture(autouse=True)
+        def _offline(vectorshift_offline):
+            pass
+    """)
+    assert "2 passed" in suite(
+        """
+        def test_a_call(vectorshift_api):
+            Pipeline.list()
+
+        def test_another():
+            with pytest.raises(MissingCredentialError, match=WORDS):
+                Pipeline.list()
+        """,
+        conftest,
+    )
+
+
+@pytest.mark.parametrize("fixture", ["vectorshift_api", "vectorshift_offline"])
+def test_what_a_test_leaves_behind_is_gone_and_what_was_there_is_back(suite: Callable[..., str], fixture: str) -> None:
+    assert "3 passed" in suite(f"""
+        vectorshift.api_key = "vs-of-the-suite"
+        before = dict(os.environ)
+
+        def test_one({fixture}):
+            assert vectorshift.api_key != "vs-of-the-suite"
+            vectorshift.api_key = "vs-left-behind"
+            vectorshift.using("vs-left-behind").__enter__()
+            vectorshift.configure(settings=Settings(base_url="https://left.example.com"))
+
+        def test_two({fixture}):
+            assert vectorshift.api_key != "vs-left-behind"
+            assert VectorShift().base_url.startswith("http://127.0.0.1:")
+
+        def test_three():
+            assert {{k: v for k, v in os.environ.items() if k != "PYTEST_CURRENT_TEST"}} == \\
+                   {{k: v for k, v in before.items() if k != "PYTEST_CURRENT_TEST"}}
+            assert vectorshift.api_key == "vs-of-the-suite"
+            assert VectorShift("x").base_url == "https://api.vectorshift.ai/v1"
+    """)
+
+
+def test_they_are_enabled_by_name_and_not_by_being_installed(suite: Callable[..., str]) -> None:
+    test = "def test_a_call(vectorshift_api): Pipeline.list()"
+    assert "fixture 'vectorshift_api' not found" in suite(test, "")
+    assert "1 passed" in suite(test, "", "-p", "vectorshift.testing.fixtures")
+
+
+def test_offline_needs_no_server_package(suite: Callable[..., str]) -> None:
+    assert "1 passed" in suite(
+        """
+        import sys
+
+        def test_a_call(vectorshift_offline):
+            assert "starlette" not in sys.modules
+            assert "uvicorn" not in sys.modules
+        """
+    )
+
+
+WITHOUT_PYTEST = """
+import sys
+sys.modules["pytest"] = None
+import vectorshift.testing
+vectorshift.testing.ManualClock, vectorshift.testing.MemoryStore
+try:
+    {does}
+except ImportError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("does", ["vectorshift.testing.ProviderContract", "import vectorshift.testing.fixtures"])
+def test_without_pytest_what_needs_it_says_so_and_the_rest_works(does: str) -> None:
+    code = WITHOUT_PYTEST.format(does=does)
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout.endswith("needs pytest: pip install pytest\n")
+
+
+def test_importing_the_testing_package_imports_no_pytest() -> None:
+    code = "import sys, vectorshift.testing; vectorshift.testing.MemoryStore; print('pytest' in sys.modules)"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout == "False\n"
