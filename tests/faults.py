@@ -197,7 +197,9 @@ def _request(connection: socket.socket) -> Received | None:
     first, *lines = head.decode("latin-1").split("\r\n")
     headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
     while len(body) < int(headers.get("content-length", 0)):
-        body += connection.recv(65_536)
+        if not (more := connection.recv(65_536)):
+            return None
+        body += more
     method, path, _ = first.split(" ")
     return Received(method, path, headers, body)
 

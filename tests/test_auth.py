@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import httpx
+import httpx2
 import pytest
 from tests.fakes import Answer, AsyncRotating, Echo, Received, Rotating, accepting
 
@@ -19,6 +20,7 @@ from vectorshift import (
     EnvProvider,
     MissingCredentialError,
     VectorShift,
+    httpx2_auth,
 )
 from vectorshift.testing import FakeVectorShift
 
@@ -38,24 +40,37 @@ def api() -> Iterator[FakeVectorShift]:
 
 
 class Sender:
-    """Sends with one `CredentialAuth` from either colour; a test is written once and runs in both."""
+    """Sends with one `CredentialAuth` from either colour, of httpx or httpx2; a test runs in all."""
 
-    def __init__(self, colour: str) -> None:
-        self.colour = colour
+    def __init__(self, colour: str, library: Any = httpx) -> None:
+        self.colour, self.library = colour, library
 
     async def __call__(
         self, auth: CredentialAuth, url: str, *, method: str = "GET", follow: bool = False, **given: Any
     ) -> httpx.Response:
+        answer: httpx.Response
+        options: dict[str, Any] = {"trust_env": False, "verify": False, "follow_redirects": follow}
+        options["auth"] = auth if self.library is httpx else twin(auth)
         if self.colour == "sync":
-            with httpx.Client(auth=auth, trust_env=False, verify=False, follow_redirects=follow) as http:
-                return http.request(method, url, **given)
-        async with httpx.AsyncClient(auth=auth, trust_env=False, verify=False, follow_redirects=follow) as client:
-            return await client.request(method, url, **given)
+            with self.library.Client(**options) as http:
+                answer = http.request(method, url, **given)
+                return answer
+        async with self.library.AsyncClient(**options) as client:
+            answer = await client.request(method, url, **given)
+            return answer
 
 
-@pytest.fixture(params=["sync", "async"])
+def twin(auth: CredentialAuth) -> httpx2.Auth:
+    """Return the same auth for httpx2: what it is made of is all that it has."""
+    other = httpx2_auth(auth.provider, origin="https://elsewhere.example.com")
+    vars(other).update(vars(auth))
+    return other
+
+
+@pytest.fixture(params=["sync", "async", "httpx2-sync", "httpx2-async"])
 def send(request: pytest.FixtureRequest) -> Sender:
-    return Sender(request.param)
+    library, _, colour = request.param.rpartition("-")
+    return Sender(colour, httpx2 if library else httpx)
 
 
 def keys(server: Echo) -> list[str | None]:
@@ -333,6 +348,29 @@ async def test_a_401_after_a_redirect_within_the_origin_is_answered_with_a_newer
         auth = CredentialAuth(Rotating("old", "new"), origin=server.origin)
         assert (await send(auth, server.origin, follow=True)).status_code == 200
     assert keys(server) == ["Bearer old"] * 2 + ["Bearer new"] * 2
+
+
+@pytest.mark.parametrize("status", [301, 302, 303])
+async def test_a_post_that_a_redirect_answered_is_not_sent_again(send: Sender, status: int) -> None:
+    def answers(request: Received) -> Answer:
+        if request.method == "POST":
+            return status, {"Location": "/result"}, b""
+        return accepting("new")(request)
+
+    with Echo(answers) as server:
+        auth = CredentialAuth(Rotating("old", "new"), origin=server.origin)
+        answer = await send(auth, server.origin, method="POST", follow=True, json={"a": 1})
+    assert [request.method for request in server.received] == ["POST", "GET"]
+    assert answer.status_code == 401
+    refusal = answer.history[0].request.extensions["vectorshift.refusal"]
+    assert "a redirect had answered this request by then" in str(refusal)
+
+
+async def test_a_header_that_another_sdk_sets_is_replaced_where_that_is_wished(send: Sender) -> None:
+    with Echo(accepting("new")) as server:
+        auth = CredentialAuth(Rotating("old", "new"), origin=server.origin, replace=True)
+        answer = await send(auth, server.origin, headers={"Authorization": "Bearer placeholder"})
+    assert (answer.status_code, keys(server)) == (200, ["Bearer old", "Bearer new"])
 
 
 PLAIN = "http://api.example.com/v1"

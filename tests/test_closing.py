@@ -16,7 +16,7 @@ import asyncio, sys
 import anyio, trio
 import vectorshift
 from vectorshift.testing import ManualClock
-from vectorshift import AsyncVectorShift, Settings, VectorShift
+from vectorshift import AsyncVectorShift, Pipeline, Settings, VectorShift
 from vectorshift.ambient import async_client, sync_client
 
 url = sys.argv[1]
@@ -103,12 +103,85 @@ LEFT_OPEN = {
             await AsyncVectorShift("k", base_url=url, clock=clock).request("GET", "/busy")
         run(main)
     """,
+    "a streamed run that is held": """
+        async def main():
+            global chunks
+            chunks = Pipeline("p").astream()
+            await anext(chunks)
+        run(main)
+        del chunks
+    """,
+    "a streamed run whose loop was left": """
+        async def main():
+            async for chunk in Pipeline("p").astream():
+                break
+            await anyio.sleep(0)
+        run(main)
+    """,
+    "a streamed run whose loop was left at the very end": """
+        async def main():
+            async for chunk in Pipeline("p").astream():
+                break
+        run(main)
+    """,
+    "a streamed run of a client that was dropped with it": """
+        async def main():
+            async for chunk in Pipeline("p", client=AsyncVectorShift("k", base_url=url)).astream():
+                break
+        run(main)
+    """,
+    "a task in the middle of a streamed run": """
+        async def work(begun):
+            async for chunk in Pipeline("p").astream():
+                begun.set()
+        run(main)
+    """,
+    "a generator around a streamed run that is held": """
+        async def texts():
+            async for chunk in Pipeline("p").astream():
+                yield chunk
+
+        async def main():
+            global held
+            held = texts()
+            await anext(held)
+        run(main)
+        del held
+    """,
+    "a generator around a block of a stream that is held": """
+        async def pieces():
+            async with async_client().stream("GET", "/slow") as stream:
+                async for piece in stream.aiter_bytes():
+                    yield piece
+
+        async def main():
+            global held
+            held = pieces()
+            await anext(held)
+        run(main)
+        del held
+    """,
+    "a block that is held and of which nothing was read": """
+        async def main():
+            global block
+            block = async_client().stream("GET", "/slow")
+            await block.__aenter__()
+        run(main)
+        del block
+    """,
+    "an async block that was dropped": """
+        async def main():
+            await async_client().stream("GET", "/slow").__aenter__()
+        run(main)
+    """,
     "a generator of a stream that nobody finished": """
         block = sync_client().stream("GET", "/slow")
         lines = block.__enter__().iter_lines()
         next(lines)
     """,
 }
+
+EVENTS = b'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: {"n": 1}\n\n'
 
 EPILOGUE = """
 import gc
@@ -125,6 +198,8 @@ def test_it_ends_without_a_warning_and_without_an_open_socket(what: str, loop: s
     runner = "run = trio.run\n" if loop == "trio" else "def run(main): asyncio.run(main())\n"
     slow = hang(after=b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\nbegun\n")
     fault = answer(503, b"{}") if "/busy" in code else slow if "/slow" in code else answer()
+    if "astream" in code:
+        fault = hang(after=EVENTS)
     with FaultServer(fault) as server:
         done = subprocess.run(
             [sys.executable, "-W", "error", "-c", PROLOGUE + runner + code + EPILOGUE, server.origin],

@@ -2,79 +2,356 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import pickle
-from typing import Any
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.colours import COLOURS, Colour
 from tests.faults import FaultServer, StillClock, answer
-from tests.test_fault_matrix import STYLES
 
+import vectorshift
 from vectorshift import (
+    AsyncVectorShift,
     AuthenticationError,
     BadRequestError,
     InternalServerError,
     NotFoundError,
     PermissionDeniedError,
+    Pipeline,
+    PipelineRunFailedError,
+    PollTimeoutError,
     RateLimitError,
+    RunHandler,
+    Secret,
+    Settings,
     UnprocessableEntityError,
+    VectorShift,
     VectorshiftApiError,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+
 pytestmark = pytest.mark.anyio
+
+KEY = "vs-7d1e5ac94b"
+
+# --- The table, written by hand ---
 
 BODIES: dict[str, tuple[Any, str]] = {
     "failed, with an error": ({"status": "failed", "error": "It is so."}, "It is so."),
-    "an error alone": ({"error": "Invalid API key"}, "Invalid API key"),
-    "a message": ({"error": "", "message": "second"}, "second"),
-    "a detail": ({"detail": "third"}, "third"),
+    "an error alone": ({"error": "Missing authorization header"}, "Missing authorization header"),
+    "an error that is an object": ({"error": {"message": "inner", "code": 7}}, "inner"),
+    "an error that is a number": ({"error": 7}, "7"),
+    "an error before the others": ({"errors": ["4"], "detail": "3", "message": "2", "error": "1"}, "1"),
+    "a message": ({"error": "", "message": "second", "detail": "third"}, "second"),
+    "a detail": ({"error": None, "detail": "third", "errors": ["fourth"]}, "third"),
     "a detail with a message": ({"detail": {"message": "inner"}}, "inner"),
+    "a detail without one": ({"detail": {"code": 7}}, '{"code": 7}'),
     "a detail that is a list": ({"detail": [{"loc": ["body"]}, "b"]}, "{'loc': ['body']}; b"),
     "errors": ({"errors": ["one", "two"]}, "one; two"),
+    "no errors": ({"errors": []}, '{\n  "errors": []\n}'),
     "none of these": ({"else": 1}, '{\n  "else": 1\n}'),
+    "extended JSON": ({"error": "no", "_id": {"$oid": "65f0c3a1b2d4e5f607182930"}}, "no"),
     "half a character": ({"error": "\ud800"}, "?"),
     "text": (b"  Bad gateway\n", "Bad gateway"),
     "HTML": (b"<html><h1>no</h1>", "<html><h1>no</h1>"),
+    "broken JSON": (b'{"error": "It is', '{"error": "It is'),
     "a list": (b'["no"]', '["no"]'),
+    "a text of JSON": (b'"no"', '"no"'),
     "nothing": (b"", ""),
     "no UTF-8": (b"\xff\xfe", "\ufffd\ufffd"),
-    "nested too deep": (b'{"else":' * 900 + b"1" + b"}" * 900, ""),
+    "the key": ({"error": f"Invalid API key {KEY}"}, f"Invalid API key {Secret(KEY).fingerprint}"),
 }
-KINDS: dict[int, tuple[type[VectorshiftApiError], str]] = {
-    400: (BadRequestError, "Bad Request"),
-    401: (AuthenticationError, "Unauthorized"),
-    402: (VectorshiftApiError, "API Error"),
-    403: (PermissionDeniedError, "Forbidden"),
-    404: (NotFoundError, "Not Found"),
-    422: (UnprocessableEntityError, "Validation Error"),
-    429: (RateLimitError, "Rate Limited"),
-    500: (InternalServerError, "Internal Server Error"),
-    503: (InternalServerError, "Internal Server Error"),
+HINT_401 = "\n  Hint: make or look up a key under Account → API Keys, in the organisation it is to act on."
+HINT_404 = "\n  Hint: check the id, and that the key belongs to the organisation that owns it."
+HINT_500 = "\n  Hint: the fault is on the server's side; try again later."
+REDIRECT = "\n  Hint: a redirect is not followed; check the base URL."
+KINDS: dict[int, tuple[type[VectorshiftApiError], str, str]] = {
+    307: (VectorshiftApiError, "API Error (307) on {}: {}", REDIRECT),
+    400: (BadRequestError, "Bad Request (400) on {}: {}", ""),
+    401: (AuthenticationError, "Unauthorized (401) on {}: {}", HINT_401),
+    402: (VectorshiftApiError, "API Error (402) on {}: {}", ""),
+    403: (PermissionDeniedError, "Forbidden (403) on {}: {}", ""),
+    404: (NotFoundError, "Not Found (404) on {}: {}", HINT_404),
+    408: (VectorshiftApiError, "API Error (408) on {}: {}", ""),
+    409: (VectorshiftApiError, "API Error (409) on {}: {}", ""),
+    422: (UnprocessableEntityError, "Validation Error (422) on {}: {}", ""),
+    429: (RateLimitError, "Rate Limited (429) on {}: {}", ""),
+    500: (InternalServerError, "Internal Server Error (500) on {}: {}", HINT_500),
+    503: (InternalServerError, "Internal Server Error (503) on {}: {}", HINT_500),
 }
+HEADERS = {"Retry_After": "7", "X_Request_Id": "r-1", "Set_Cookie": "session=1", "X_Echo": f"Bearer {KEY}"}
 
 
-@pytest.mark.parametrize("style", list(STYLES))
-@pytest.mark.parametrize("body", list(BODIES))
-async def test_a_failed_answer_has_its_class_and_all_it_says(style: str, body: str, anyio_backend: str) -> None:
-    if style.startswith("sync") and anyio_backend == "trio":
+def judge(error: VectorshiftApiError, status: int, call: str, raw: bytes, said: str, shown: Callable[..., str]) -> None:
+    """Compare an error with its line of the table."""
+    kind, first, hint = KINDS[status]
+    assert type(error) is kind
+    assert (error.status_code, f"{error.method} {error.endpoint}") == (status, call)
+    assert error.raw_response == raw.decode("utf-8", "replace").replace(KEY, Secret(KEY).fingerprint)
+    assert error.error_message == said
+    assert (error.request_id, error.retry_after, error.tries) == ("r-1", 7.0, 1)
+    assert error.headers["x-request-id"] == "r-1"
+    assert "set-cookie" not in error.headers
+    note = ""
+    if isinstance(error, AuthenticationError):
+        assert (error.source, error.fingerprint) == ("explicit:api_key", Secret(KEY).fingerprint)
+        note = (
+            f"\n  The key explicit:api_key {error.fingerprint} was refused, and is what explicit:api_key still held "
+            "when it was last asked."
+        )
+    if status in (403, 404):
+        note = f"\n  The key was explicit:api_key {Secret(KEY).fingerprint}."
+    assert str(error) == error.message == first.format(call, said or "no details") + note + hint
+    str(error).encode()  # it can be printed
+    judge_copies(error, shown)
+
+
+def judge_copies(error: VectorshiftApiError, shown: Callable[..., str]) -> None:
+    """Each copy is as the error is, and none holds the key."""
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        pickled = pickle.dumps(error, protocol)
+        assert KEY.encode() not in pickled
+        again = pickle.loads(pickled)
+        assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))
+    again = copy.copy(error)
+    assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))
+    assert KEY not in shown(error)
+
+
+# --- The styles of calling ---
+
+
+@pytest.fixture(params=COLOURS, ids=repr)
+def colour(request: pytest.FixtureRequest, anyio_backend: str) -> Colour:
+    found: Colour = request.param
+    if not found.prefix and anyio_backend == "trio":
         pytest.skip("sync code has no event loop")
+    return found
+
+
+@asynccontextmanager
+async def client_of(colour: Colour, server: FaultServer) -> AsyncIterator[Any]:
+    given: dict[str, Any] = {"base_url": server.origin, "clock": StillClock(), "max_retries": 0}
+    if not colour.prefix:
+        with VectorShift(KEY, **given) as client:
+            yield client
+        return
+    async with AsyncVectorShift(KEY, **given) as aclient:
+        yield aclient
+
+
+async def request(colour: Colour, client: Any) -> Any:
+    answered = client.request("POST", "/x", json={"a": 1})
+    return await answered if colour.prefix else answered
+
+
+async def stream(colour: Colour, client: Any) -> Any:
+    if not colour.prefix:
+        with client.stream("POST", "/x", json={"a": 1}) as answered:
+            return list(answered.iter_bytes())
+    async with client.stream("POST", "/x", json={"a": 1}) as answered:
+        return [piece async for piece in answered.aiter_bytes()]
+
+
+def method(name: str, *args: Any, **given: Any) -> Callable[..., Any]:
+    """Call a method of `Pipeline`."""
+
+    async def call(colour: Colour, client: Any) -> Any:
+        if name in ("list", "fetch"):
+            return await colour.call(Pipeline, name, *args, client=client, **given)
+        if name in ("iterate", "stream"):
+            owner = Pipeline if name == "iterate" else Pipeline("p-1")
+            return await colour.all(colour.iterator(owner, name, *args, client=client, **given))
+        return await colour.call(Pipeline("p-1"), name, *args, client=client, **given)
+
+    return call
+
+
+def handled(name: str, *args: Any) -> Callable[..., Any]:
+    """Call a method of a `RunHandler`."""
+
+    async def call(colour: Colour, client: Any) -> Any:
+        return await colour.call(RunHandler("p-1", "t-1", client=client), name, *args)
+
+    return call
+
+
+METHODS: dict[str, tuple[Callable[..., Any], str]] = {
+    "list": (method("list"), "GET /pipelines"),
+    "iterate": (method("iterate"), "GET /pipelines"),
+    "fetch": (method("fetch", "p-1"), "GET /pipeline"),
+    "run": (method("run", {"a": 1}), "POST /pipeline/p-1/run"),
+    "run with a file": (method("run", {"a": b"1"}), "POST /pipeline/p-1/run"),
+    "bulk_run": (method("bulk_run", [{"a": 1}]), "POST /pipeline/p-1/bulk_run"),
+    "stream": (method("stream", {"a": 1}), "POST /pipeline/p-1/run"),
+    "start": (method("start", {"a": 1}), "POST /pipeline/p-1/run"),
+    "run_status": (method("run_status", "t-1"), "GET /pipeline/p-1/run/status/t-1"),
+    "terminate": (method("terminate", "t-1"), "POST /pipeline/p-1/terminate"),
+    "delete": (method("delete"), "DELETE /pipeline/p-1"),
+    "duplicate": (method("duplicate"), "POST /pipeline/p-1/duplicate"),
+    "share": (method("share", "u-1"), "POST /pipeline/p-1/share"),
+    "unshare": (method("unshare", "u-1"), "POST /pipeline/p-1/unshare"),
+    "revert": (method("revert", "1.0.0"), "POST /pipeline/p-1/revert"),
+    "handler.run_status": (handled("run_status"), "GET /pipeline/p-1/run/status/t-1"),
+    "handler.result": (handled("result", 2.0, 0.0), "GET /pipeline/p-1/run/status/t-1"),
+    "handler.terminate": (handled("terminate"), "POST /pipeline/p-1/terminate"),
+}
+
+
+@pytest.fixture
+def _forgotten() -> Iterator[None]:
+    yield
+    vectorshift.reset()
+
+
+# --- The run ---
+
+
+@pytest.mark.parametrize("call", [request, stream], ids=lambda call: call.__name__)
+@pytest.mark.parametrize("body", list(BODIES))
+async def test_a_failed_answer_has_its_class_and_all_it_says(
+    call: Callable[..., Any], body: str, colour: Colour, shown: Callable[..., str]
+) -> None:
     given, said = BODIES[body]
     raw = given if isinstance(given, bytes) else json.dumps(given).encode()
-    for status, (kind, label) in KINDS.items():
-        headers = {"Retry_After": "7", "X_Request_Id": "r-1", "Set_Cookie": "session=1"}
-        with FaultServer(answer(status, raw, **headers)) as server, pytest.raises(VectorshiftApiError) as caught:
-            await STYLES[style](server.origin, "POST", clock=StillClock(), max_retries=0)
+    with FaultServer(*(answer(status, raw, **HEADERS) for status in KINDS)) as server:
+        async with client_of(colour, server) as client:
+            for status in KINDS:
+                with pytest.raises(VectorshiftApiError) as caught:
+                    await call(colour, client)
+                judge(caught.value, status, "POST /x", raw, said, shown)
+
+
+@pytest.mark.parametrize("whose", ["a client", "the process"])
+@pytest.mark.parametrize("name", list(METHODS))
+@pytest.mark.usefixtures("_forgotten")
+async def test_each_method_raises_what_the_api_says(
+    name: str, whose: str, colour: Colour, shown: Callable[..., str]
+) -> None:
+    call, place = METHODS[name]
+    given, said = BODIES["the key"]
+    raw = json.dumps(given).encode()
+    faults = [answer(status, raw, **HEADERS) for status in KINDS for _ in range(2 if _asks_twice(name, status) else 1)]
+    with FaultServer(*faults) as server:
+        async with client_of(colour, server) as client:
+            if whose == "the process":
+                vectorshift.configure(settings=Settings(base_url=server.origin), credentials=KEY, client=client)
+            for status in KINDS:
+                with pytest.raises(VectorshiftApiError) as caught:
+                    await call(colour, client if whose == "a client" else None)
+                judge(caught.value, status, place, raw, said, shown)
+        assert len(server.received) == len(faults)
+
+
+def _asks_twice(name: str, status: int) -> bool:
+    """Whether it is `bulk_run`, which knows two paths."""
+    return name == "bulk_run" and status == 404
+
+
+FAILED = b'{"status": "failed", "error": "no"}'
+
+
+@pytest.mark.parametrize("name", ["request", *METHODS])
+async def test_a_200_that_says_failed_or_is_no_json_is_a_failure(
+    name: str, colour: Colour, shown: Callable[..., str]
+) -> None:
+    call, place = METHODS.get(name, (request, "POST /x"))
+    for raw, said in ((FAILED, "no"), (b"<html>", "<html>"), (b'{"status": "succ', '{"status": "succ')):
+        with FaultServer(answer(200, raw, **HEADERS)) as server, pytest.raises(VectorshiftApiError) as caught:
+            async with client_of(colour, server) as client:
+                await call(colour, client)
         error = caught.value
-        assert type(error) is kind
-        assert (error.status_code, error.method, error.endpoint) == (status, "POST", "/x")
-        assert error.raw_response == raw.decode("utf-8", "replace")
-        assert error.error_message == said or body == "nested too deep"
-        assert (error.request_id, error.retry_after, error.tries) == ("r-1", 7.0, 1)
-        assert "set-cookie" not in error.headers
-        first = f"{label} ({status}) on POST /x: {said or 'no details'}"
-        assert str(error).startswith(first) or body == "nested too deep"
-        assert ("Hint:" in str(error)) is (status in (401, 404, 500, 503))
-        assert isinstance(error, AuthenticationError) is (getattr(error, "fingerprint", None) is not None)
-        again = pickle.loads(pickle.dumps(error))
-        assert (type(again), str(again), vars(again)) == (kind, str(error), vars(error))
-        str(error).encode()  # it can be printed
+        assert type(error) is VectorshiftApiError
+        assert (error.status_code, f"{error.method} {error.endpoint}") == (200, place)
+        assert (error.raw_response, error.error_message, error.request_id) == (raw.decode(), said, "r-1")
+        assert str(error).startswith(f"API Error (200) on {place}: {said}")
+        judge_copies(error, shown)
+
+
+NO_OBJECT = "The answer is no JSON object; check the base URL."
+WITHOUT_CONTENT = {
+    "fetch": "The answer has no object; check the base URL.",
+    "start": "The answer has no task_id; check the base URL.",
+    "duplicate": "The answer has no id; check the base URL.",
+    "stream": "The answer is no event stream, but of no type.",
+    "handler.result": "Run t-1 did not end within 0 s.",
+}
+"""What is missing in a 204; the other methods are content with it."""
+
+
+@pytest.mark.parametrize("name", ["request", *METHODS])
+async def test_a_204_is_an_empty_answer_and_a_failure_where_something_is_missing(name: str, colour: Colour) -> None:
+    call, _ = METHODS.get(name, (request, ""))
+    with FaultServer(answer(204, b"")) as server:
+        async with client_of(colour, server) as client:
+            if name not in WITHOUT_CONTENT:
+                assert await call(colour, client) in ({}, [])
+                return
+            with pytest.raises(VectorshiftApiError) as caught:
+                await call(colour, client)
+    assert WITHOUT_CONTENT[name] in str(caught.value)
+    assert type(caught.value) is (PollTimeoutError if name == "handler.result" else VectorshiftApiError)
+
+
+@pytest.mark.parametrize("name", [name for name in METHODS if name != "stream"])
+async def test_json_that_is_no_object_is_a_failure(name: str, colour: Colour) -> None:
+    call, place = METHODS[name]
+    for raw in (b'["a"]', b'"a"', b"7", b"null"):
+        with FaultServer(answer(200, raw)) as server, pytest.raises(VectorshiftApiError) as caught:
+            async with client_of(colour, server) as client:
+                await call(colour, client)
+        assert str(caught.value) == f"API Error (200) on {place}: no details\n  {NO_OBJECT}"
+
+
+@pytest.mark.parametrize(
+    ("status", "said"), [("failed", "It broke."), ("cancelled", "The run has ended as cancelled.")], ids=str
+)
+async def test_a_run_that_failed_says_so(status: str, said: str, colour: Colour, shown: Callable[..., str]) -> None:
+    body = {"task_id": "t-1", "status": status, **({"error": said} if status == "failed" else {})}
+    with FaultServer(answer(200, json.dumps(body).encode())) as server:
+        async with client_of(colour, server) as client:
+            assert (await METHODS["handler.run_status"][0](colour, client)).status == status
+            with pytest.raises(PipelineRunFailedError) as caught:
+                await METHODS["handler.result"][0](colour, client)
+    error = caught.value
+    assert (error.status_code, error.task_id, error.run_error, error.error_message) == (0, "t-1", said, said)
+    assert str(error) == f"Run t-1 failed: {said}"
+    judge_copies(error, shown)
+
+
+async def test_an_event_that_says_error_is_raised(colour: Colour, shown: Callable[..., str]) -> None:
+    event = {"run_id": {"$oid": "r-7"}, "status": "failed", "error": f"no {KEY}"}
+    events = b"data: " + json.dumps(event).encode() + b"\n\n"
+    with FaultServer(answer(200, events, Content_Type="text/event-stream")) as server:
+        async with client_of(colour, server) as client:
+            with pytest.raises(PipelineRunFailedError) as caught:
+                await METHODS["stream"][0](colour, client)
+    assert (caught.value.task_id, caught.value.run_error) == (
+        "r-7",
+        f"no {Secret(KEY).fingerprint}",
+    )
+    judge_copies(caught.value, shown)
+
+
+async def test_a_failed_answer_that_is_nested_too_deep_has_its_class(colour: Colour) -> None:
+    raw = b'{"else":' * 900 + b"1" + b"}" * 900
+    with FaultServer(answer(400, raw)) as server, pytest.raises(BadRequestError) as caught:
+        async with client_of(colour, server) as client:
+            await request(colour, client)
+    assert caught.value.raw_response == raw.decode()
+
+
+async def test_ids_may_be_extended_json(colour: Colour) -> None:
+    id = {"$oid": "65f0c3a1b2d4e5f607182930"}
+    body = {"object_ids": [id], "object": {"_id": id}, "_id": id, "task_id": id}
+    with FaultServer(answer(200, json.dumps(body).encode())) as server:
+        async with client_of(colour, server) as client:
+            assert (await METHODS["list"][0](colour, client)).ids == [id["$oid"]]
+            assert (await METHODS["fetch"][0](colour, client)).id == id["$oid"]
+            assert (await METHODS["duplicate"][0](colour, client)).id == id["$oid"]
+            assert (await METHODS["start"][0](colour, client)).task_id == id["$oid"]

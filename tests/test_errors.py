@@ -226,8 +226,10 @@ def waits(header: str) -> float | None:
         ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
         ("Wed, 21 Oct 2015 07:28:00 -0000", 0.0),
         ("Wed, 21 Oct 99999999999999999999 07:28:00 GMT", None),
-        ("inf", None),
-        ("1e400", None),
+        ("inf", 31_536_000.0),
+        ("1e400", 31_536_000.0),
+        ("-inf", 0.0),
+        ("99999999999", 31_536_000.0),
         ("nan", None),
         ("soon", None),
         ("", None),
@@ -255,3 +257,11 @@ def test_an_attempt_is_a_value() -> None:
     with pytest.raises(AttributeError):
         ATTEMPT.reason = "other"  # type: ignore[misc]
     assert "X is not set." in "".join(traceback.format_exception_only(KeyError, KeyError(ATTEMPT)))
+
+
+def test_the_errors_are_found_where_the_official_examples_import_them_from() -> None:
+    from vectorshift import request
+
+    assert {name: getattr(request, name) for name in errors.__all__} == {
+        name: getattr(errors, name) for name in errors.__all__
+    }

@@ -78,6 +78,13 @@ def test_a_lookup_that_finds_nothing_imports_no_store(tmp_path: Path) -> None:
     assert not imported_by(code) & STORES
 
 
+@pytest.mark.parametrize("name", ["Pipeline", "VectorShift", "ProviderChain", "CredentialAuth"])
+def test_what_makes_calls_is_imported_without_the_settings_and_the_search_for_plugins(name: str) -> None:
+    extra = imported_by(f"from vectorshift import {name}")
+    assert not {module for module in extra if module.startswith(("pydantic", "importlib.metadata"))}
+    assert not extra & {"vectorshift.plugins", "vectorshift.plugin_settings", "vectorshift.settings"}
+
+
 # --- The face -------------------------------------------------------------------------------------
 
 

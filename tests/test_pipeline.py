@@ -415,6 +415,43 @@ async def test_an_answer_of_another_shape_is_an_error_of_ours(
     assert caught.value.endpoint.startswith("/pipeline/p1")
 
 
+@pytest.mark.parametrize("depth", [10, 700])
+async def test_an_id_that_lies_too_deep_is_none(api: FakeVectorShift, colour: Colour, client: Any, depth: int) -> None:
+    api.fail_next(200, body='{"object": ' + '{"_id": ' * depth + '"x"' + "}" * (depth + 1))
+    assert (await colour.call(Pipeline, "fetch", "invoices-1", client=client)).id == "invoices-1"
+    with pytest.raises(ValueError, match="The id of a pipeline"):
+        Pipeline(nested(depth))
+
+
+def nested(depth: int) -> dict[str, Any]:
+    return {"_id": nested(depth - 1)} if depth else {"$oid": "x"}
+
+
+CIRCLE: dict[str, Any] = {}
+CIRCLE["again"] = [CIRCLE]
+BESIDE_A_FILE = {"document": b"x", "a": [CIRCLE]}
+
+
+@pytest.mark.parametrize("inputs", [CIRCLE, {"a": CIRCLE}, BESIDE_A_FILE], ids=["all", "inside", "beside a file"])
+@pytest.mark.parametrize("name", ["run", "bulk_run", "start", "stream"])
+async def test_inputs_without_an_end_are_refused_before_anything_is_sent(
+    api: FakeVectorShift, colour: Colour, client: Any, name: str, inputs: Any
+) -> None:
+    path = "bulk_run" if name == "bulk_run" else "run"
+    pipeline = Pipeline("p1", client=client)
+
+    async def attempt() -> None:
+        if name == "stream":
+            await colour.all(colour.iterator(pipeline, name, inputs))
+        else:
+            await colour.call(pipeline, name, [inputs] if name == "bulk_run" else inputs)
+
+    with pytest.raises(TypeError, match=f"^POST /pipeline/p1/{path} was not sent: its body is nested too") as caught:
+        await attempt()
+    assert caught.value.__cause__ is None
+    assert api.requests == []
+
+
 @pytest.mark.parametrize("body", ["{}", '{"object": null}', '{"object": [1]}', '{"object": "x"}'])
 async def test_a_fetch_without_an_object_is_an_error_of_ours(
     api: FakeVectorShift, colour: Colour, client: Any, body: str

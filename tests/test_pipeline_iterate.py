@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import pytest
 from hypothesis import given, strategies as st
 from tests.colours import COLOURS, Colour
 
-from vectorshift import AuthenticationError, Pipeline
+from vectorshift import AsyncVectorShift, Pipeline, VectorshiftApiError
 from vectorshift.calls import Call
+from vectorshift.pipeline import PipelineList
 from vectorshift.pipeline.pages import walk
 from vectorshift.testing import FakeVectorShift
 
@@ -84,13 +86,56 @@ async def test_pages_of_nothing_are_refused(colour: Colour, client: Any, page_si
         colour.iterator(Pipeline, "iterate", page_size=page_size, client=client)
 
 
-async def test_an_error_ends_the_walk_and_is_raised(api: FakeVectorShift, colour: Colour, client: Any) -> None:
-    pipelines = colour.iterator(Pipeline, "iterate", page_size=1, client=client)
-    await colour.next(pipelines)
-    api.fail_next(401)
-    with pytest.raises(AuthenticationError):
+@pytest.mark.parametrize("body", [None, "[1]"], ids=["refused", "no object"])
+async def test_a_page_that_could_not_be_had_is_an_error_and_is_asked_for_again(
+    api: FakeVectorShift, colour: Colour, client: Any, body: str | None
+) -> None:
+    api.add_pipeline("empty", "p0")
+    pipelines = colour.iterator(Pipeline, "iterate", page_size=2, client=client)
+    found = [await colour.next(pipelines), await colour.next(pipelines)]
+    api.fail_next(200 if body else 401, body=body)
+    with pytest.raises(VectorshiftApiError):
         await colour.next(pipelines)
+    found += await colour.all(pipelines)
+    assert [each.name for each in found] == ["empty-assistant", "empty-summary", "p0"]
+    assert [request.query["offset"] for request in api.requests] == ["0", "2", "2", "3"]
     assert await colour.all(pipelines) == []
+
+
+async def test_a_wait_that_was_cancelled_cuts_nothing_off(api: FakeVectorShift) -> None:
+    async with AsyncVectorShift(api.create_key(org="empty"), base_url=api.base_url) as client:
+        pipelines = Pipeline.aiterate(page_size=1, client=client)
+        found = [await anext(pipelines)]
+        api.latency = 30.0
+
+        async def wait() -> None:
+            await anext(pipelines)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(wait)
+            while not api.in_flight:
+                await anyio.sleep(0.005)
+            tasks.cancel_scope.cancel()
+        api.latency = 0.0
+        found += [each async for each in pipelines]
+    assert [each.name for each in found] == ["empty-assistant", "empty-summary"]
+
+
+async def test_tasks_that_share_an_iterator_get_each_pipeline_once(api: FakeVectorShift) -> None:
+    ids = [api.add_pipeline("empty", f"p{number}") for number in range(20)]
+    found: list[str] = []
+    async with AsyncVectorShift(api.create_key(org="empty"), base_url=api.base_url) as client:
+        pipelines = Pipeline.aiterate(page_size=3, client=client)
+
+        async def work() -> None:
+            async for pipeline in pipelines:
+                found.append(pipeline.id)  # noqa: PERF401
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(5):
+                tasks.start_soon(work)
+    assert len(found) == 22
+    assert set(found) > set(ids)
 
 
 async def test_pipelines_that_are_deleted_and_made_meanwhile_do_no_harm(
@@ -123,7 +168,7 @@ def walked(answer: Callable[[int, int, int], list[Any]], page_size: int = 10) ->
         if isinstance(step, Call):
             query: Any = step.query
             objects = answer(asked, query["offset"], query["limit"])
-            reply = {"objects": objects, "object_ids": [each["id"] for each in objects]}
+            reply = PipelineList({"objects": objects, "object_ids": [each["id"] for each in objects]})
             asked += 1
             assert asked < 10_000, "it does not end"
         else:
@@ -169,7 +214,7 @@ def test_a_server_that_shuffles_the_same_pages_for_ever_is_left() -> None:
 def test_ids_alone_are_enough() -> None:
     steps = walk(False, None, 10)
     assert isinstance(next(steps), Call)
-    assert steps.send({"object_ids": [{"$oid": "a"}, "b"]}) == ("a", {})
+    assert steps.send(PipelineList({"object_ids": [{"$oid": "a"}, "b"]})) == ("a", {})
     assert next(steps) == ("b", {})
 
 

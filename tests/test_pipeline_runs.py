@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 from tests.colours import COLOURS, Colour
+from tests.faults import FaultServer, hang
 
 from vectorshift import (
     AsyncVectorShift,
@@ -15,6 +16,7 @@ from vectorshift import (
     Pipeline,
     PipelineRunFailedError,
     PollTimeoutError,
+    VectorShift,
     VectorshiftApiError,
 )
 from vectorshift.pipeline import RunHandler, RunStatus
@@ -236,12 +238,13 @@ async def test_a_question_that_never_gets_an_answer_is_an_error_of_the_client(
         await colour.call(handler, "result")
 
 
-async def test_a_question_that_hangs_does_not_outlast_the_deadline(api: FakeVectorShift, colour: Colour) -> None:
-    async with colour.client(api) as client:
-        handler = await colour.call(Pipeline("p1", client=client), "start")
-        api.latency = 300.0
+async def test_a_question_that_hangs_does_not_outlast_the_deadline(colour: Colour) -> None:
+    with FaultServer(hang()) as server:
+        client: Any = (AsyncVectorShift if colour.prefix else VectorShift)("vs-key", base_url=server.origin)
         with anyio.fail_after(60), pytest.raises(PollTimeoutError):
-            await colour.call(handler, "result", timeout=0.2)
+            await colour.call(RunHandler("p1", "r1", client=client), "result", timeout=0.2)
+        await colour.call(client, "close")
+        assert [request.path for request in server.received] == ["/pipeline/p1/run/status/r1"]
 
 
 async def test_a_start_is_not_sent_again_when_it_may_have_happened(

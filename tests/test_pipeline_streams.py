@@ -20,6 +20,7 @@ from vectorshift import (
     PipelineRunFailedError,
     VectorShift,
     VectorshiftApiError,
+    VectorshiftError,
 )
 from vectorshift.pipeline import StreamChunk
 from vectorshift.testing import FakeVectorShift
@@ -260,7 +261,6 @@ async def test_leaving_the_loop_closes_the_connection(api: FakeVectorShift) -> N
         assert await closed(api)
 
 
-@pytest.mark.parametrize("anyio_backend", ["asyncio"])  # trio warns of any generator that is left to the collector
 async def test_leaving_an_async_loop_closes_the_connection(api: FakeVectorShift) -> None:
     api.script_events([{"n": 1}, {"n": 2}], then="hang")
     async with AsyncVectorShift(api.create_key(), base_url=api.base_url) as client:
@@ -297,6 +297,41 @@ async def test_cancelling_closes_the_connection(api: FakeVectorShift, when: str)
                 await anyio.sleep(0.005)
             tasks.cancel_scope.cancel()
     assert await closed(api)
+
+
+async def test_a_stream_whose_wait_was_cancelled_does_not_seem_to_have_ended(api: FakeVectorShift) -> None:
+    api.script_events([{"n": 1}], then="hang")
+    async with AsyncVectorShift(api.create_key(), base_url=api.base_url) as client:
+        chunks = Pipeline("p1", client=client).astream()
+        assert (await anext(chunks))["n"] == 1
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(anext, chunks)
+            await anyio.wait_all_tasks_blocked()
+            with pytest.raises(RuntimeError, match="Another task"):
+                await anext(chunks)
+            with pytest.raises(RuntimeError, match="Another task"):
+                await chunks.aclose()
+            tasks.cancel_scope.cancel()
+        assert await closed(api)
+        with pytest.raises(VectorshiftError, match="cancelled"):
+            await anext(chunks)
+
+
+async def test_a_stream_that_was_closed_or_has_failed_has_ended(
+    api: FakeVectorShift, colour: Colour, pipeline: Pipeline
+) -> None:
+    chunks = colour.iterator(pipeline, "stream", {"a": 1})
+    await colour.next(chunks)
+    await colour.call(chunks, "close")
+    assert await colour.all(chunks) == []
+    unbegun = colour.iterator(pipeline, "stream", {"a": 1})
+    await colour.call(unbegun, "close")
+    assert await colour.all(unbegun) == []
+    api.script_events([{"error": "node 3 broke"}])
+    failed = colour.iterator(pipeline, "stream")
+    with pytest.raises(PipelineRunFailedError):
+        await colour.next(failed)
+    assert await colour.all(failed) == []
 
 
 async def test_many_streams_at_once_keep_their_events_apart(api: FakeVectorShift) -> None:

@@ -213,6 +213,36 @@ async def test_what_is_configured_later_changes_neither_whom_nor_where(
         await vectorshift.aclose()
 
 
+async def test_a_key_that_the_process_is_given_in_code_later_is_a_rotated_one_to_all_that_goes_on(
+    api: FakeVectorShift, colour: Colour, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (api.create_key(org="acme") for _ in range(2))
+    monkeypatch.setattr(vectorshift, "api_key", first)
+    handler = await colour.call(Pipeline("acme-1"), "start")
+    pipelines = colour.iterator(Pipeline, "iterate", page_size=1)
+    await colour.next(pipelines)
+    monkeypatch.setattr(vectorshift, "api_key", second)
+    api.revoke_key(first)
+    await colour.call(handler, "run_status")
+    assert len(await colour.all(pipelines)) == 2
+    if colour.prefix:
+        await vectorshift.aclose()
+
+
+async def test_two_keys_in_code_do_not_mix_in_blocks_whatever_the_process_is_given(
+    api: FakeVectorShift, colour: Colour, globex: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with vectorshift.using(globex):
+        handler = await colour.call(Pipeline("globex-1"), "start")
+        pipelines = colour.iterator(Pipeline, "iterate")
+    monkeypatch.setattr(vectorshift, "api_key", api.create_key(org="acme"))
+    await colour.call(handler, "run_status")
+    assert len(await colour.all(pipelines)) == 3
+    assert set(organisations(api)) == {"globex"}
+    if colour.prefix:
+        await vectorshift.aclose()
+
+
 # --- Clients that are named ---
 
 

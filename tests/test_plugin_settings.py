@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import copy
+import datetime  # noqa: TC003  # pydantic reads the annotation
 import logging
 import pickle
+import uuid  # noqa: TC003
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from pydantic import ValidationError, field_validator
+from pydantic import Field, ImportString, TypeAdapter, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 
 from vectorshift import CredentialConfigurationError, PluginSettings, Secret, Settings
 
@@ -153,6 +156,81 @@ def test_a_wrong_value_is_an_error_that_names_the_variable_and_never_the_value(
         assert f"VECTORSHIFT_SHELF_{name}: " in str(error)
     assert "VECTORSHIFT_SHELF_TOKEN" not in str(error)
     assert TOKEN not in shown(error)
+
+
+class WordySettings(PluginSettings):
+    """Whose checks and types quote what they are given."""
+
+    own: str | None = None
+    forged: str | None = None
+    forged_id: str | None = None
+    module: ImportString[Any] | None = None
+    id: uuid.UUID | None = None
+    day: datetime.date | None = None
+    tagged: str | None = None
+
+    @field_validator("own")
+    @classmethod
+    def _own(cls, value: str) -> str:
+        raise PydanticCustomError("mine", "bad {it}", {"it": value[1:]})
+
+    @field_validator("forged")
+    @classmethod
+    def _forged(cls, value: str) -> str:
+        raise PydanticCustomError("int_parsing", "bad {it}", {"it": value})
+
+    @field_validator("forged_id")
+    @classmethod
+    def _forged_id(cls, value: str) -> str:
+        raise PydanticCustomError("uuid_parsing", "bad {it}", {"it": value})
+
+    @field_validator("tagged")
+    @classmethod
+    def _tagged(cls, value: str) -> str:
+        TypeAdapter(list[int]).validate_json(value)
+        return value
+
+
+@pytest.mark.parametrize("how", ["code", "environment"])
+def test_no_check_and_no_type_of_an_authors_gets_the_value_into_the_error(how: str) -> None:
+    wrong = dict.fromkeys(WordySettings.model_fields, TOKEN)
+    environ = {name.upper(): value for name, value in wrong.items()}
+    settings = Settings(plugins={"shelf": wrong}) if how == "code" else loaded(**environ)
+    said = str(failure(lambda: WordySettings.of(settings, "shelf")))
+    assert "neverto" not in said
+    for name in ("OWN", "FORGED", "FORGED_ID", "MODULE", "TAGGED"):
+        assert f"VECTORSHIFT_SHELF_{name}: a check of the plugin refuses it." in said
+    assert "VECTORSHIFT_SHELF_ID: should be a valid UUID. " in said  # not the character that it stopped at
+    assert "VECTORSHIFT_SHELF_DAY: should be a valid date" in said
+
+
+def test_no_check_of_a_class_made_of_the_settings_gets_the_value_into_the_error() -> None:
+    class More(Settings):
+        own: str | None = None
+        module: ImportString[Any] | None = None
+
+        @field_validator("own")
+        @classmethod
+        def _own(cls, value: str) -> str:
+            raise PydanticCustomError("mine", "bad {it}", {"it": value[1:]})
+
+    wrong: Any = {"own": TOKEN, "module": TOKEN, "timeout": 0, "base_url": "api.vectorshift.ai"}
+    said = str(failure(lambda: More(**wrong)))
+    assert "neverto" not in said
+    assert said.count("a check refuses it.") == 2
+    assert "VECTORSHIFT_TIMEOUT: should be greater than 0." in said
+    assert "VECTORSHIFT_BASE_URL: should be a URL such as https://api.vectorshift.ai/v1." in said
+
+
+def test_a_field_with_an_alias_is_set_and_named_by_its_own_name() -> None:
+    class Aliased(PluginSettings):
+        row: int = Field(alias="line")
+
+    assert Aliased.of(loaded(ROW="2"), "shelf").row == 2
+    assert "VECTORSHIFT_SHELF_ROW: should be a valid integer" in str(
+        failure(lambda: Aliased.of(loaded(ROW="x"), "shelf"))
+    )
+    assert "VECTORSHIFT_SHELF_ROW: is not set" in str(failure(lambda: Aliased.of(loaded(), "shelf")))
 
 
 def test_a_wrong_value_given_to_the_class_itself_is_not_shown_either() -> None:

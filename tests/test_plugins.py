@@ -123,7 +123,8 @@ def test_entry_points_are_looked_at_only_when_a_name_is_not_built_in(providers: 
     environ = {
         "VECTORSHIFT_API_KEY": "vs-1",
         "VECTORSHIFT_PROVIDERS": providers,
-        "PYDANTIC_DISABLE_PLUGINS": "__all__",  # pydantic looks for plugins of its own
+        # pydantic searches for plugins of its own, once, when the settings are loaded: that is not what is counted.
+        "PYDANTIC_DISABLE_PLUGINS": "__all__",
         "PATH": os.environ["PATH"],
     }
     done = subprocess.run(
@@ -399,6 +400,31 @@ def test_a_variable_that_begins_with_a_built_in_name_is_a_warning_and_no_error(
     variable = f"VECTORSHIFT_{name.upper()}_PATH"
     ProviderChain.from_settings(Settings.load({"VECTORSHIFT_PROVIDERS": name, variable: HIDDEN}))
     assert warnings_in(caplog) == [f"{variable} is no setting of vectorshift."]
+
+
+@pytest.mark.parametrize("name", ["cache", "api", "vault-token"])
+def test_a_plugin_whose_variables_are_those_of_this_package_is_warned_of_and_set_in_code(
+    install: Callable[..., str], caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    install(NOT_CONFIGURED, name=name)
+    with pytest.raises(MissingCredentialError) as caught:
+        chain_of("env", name).get_credential()
+    (said,) = warnings_in(caplog)
+    assert said.startswith(f"The plugin {name} of vectorshift-shelf 1.2.3 is given no variables: VECTORSHIFT_")
+    assert f"Settings(plugins={{'{name}': {{...}}}}) sets it in code." in said
+    assert "is given no variables" in caught.value.attempts[-1].reason
+    with pytest.raises(MissingCredentialError, match="needs more than"):
+        chain_of("env", name, plugins={name: {"url": "x"}}).get_credential()
+
+
+def test_a_plugin_whose_name_goes_on_where_a_setting_ends_has_its_variables(
+    install: Callable[..., str], caplog: pytest.LogCaptureFixture
+) -> None:
+    install(name="vault-two")
+    variables = {"VECTORSHIFT_PROVIDERS": "vault-two", "VECTORSHIFT_VAULT_TWO_ON_MISSING": "stop"}
+    chain = ProviderChain.from_settings(Settings.load(variables))
+    assert chain.providers[-1].on_missing == "stop"
+    assert warnings_in(caplog) == []
 
 
 def test_on_error_on_missing_and_cache_ttl_are_read_for_every_plugin(install: Callable[..., str]) -> None:

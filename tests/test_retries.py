@@ -14,7 +14,7 @@ import httpx
 import pytest
 from tests.certificates import Authority
 from tests.fakes import Rotating
-from tests.faults import FaultServer, StillClock, answer, drip, drop, refusing, reset
+from tests.faults import FaultServer, StillClock, answer, drip, hang, refusing, reset
 
 from vectorshift import (
     ApiConnectionError,
@@ -31,6 +31,8 @@ from vectorshift.calls import Call
 from vectorshift.testing import ManualClock
 
 if TYPE_CHECKING:
+    import socket
+    import threading
     from collections.abc import Callable, Iterator
 
 pytestmark = pytest.mark.anyio
@@ -107,7 +109,43 @@ async def test_a_retry_after_of_more_than_two_minutes_is_left_to_the_caller(call
     assert (caught.value.retry_after, caught.value.tries, clock.waits) == (121.0, 1, [])
 
 
+@pytest.mark.parametrize("header", ["inf", "1e400", "9" * 400])
+async def test_a_retry_after_without_end_is_more_than_two_minutes(caller: Caller, header: str) -> None:
+    clock, post = StillClock(), Call(method="POST", path="/x")
+    with FaultServer(answer(429, b"{}", Retry_After=header)) as server, pytest.raises(RateLimitError):
+        await caller(server, call=post, clock=clock)
+    assert (len(server.received), clock.waits) == (1, [])
+
+
 # --- The deadline ---
+
+
+async def test_a_call_that_has_to_be_over_is_over_after_one_attempt_that_took_it_all(caller: Caller) -> None:
+    clock = ManualClock()
+
+    def late(connection: socket.socket, _: threading.Event) -> None:
+        clock.advance(7.0)
+        connection.close()
+
+    with FaultServer(late) as server, pytest.raises(ApiConnectionError) as caught:
+        await caller(server, call=Call(method="GET", path="/x", within=7.0), clock=clock)
+    assert (len(server.received), caught.value.tries, clock.waits) == (1, 1, [])
+
+
+async def test_a_call_that_has_to_be_over_waits_no_longer_for_its_answer(caller: Caller) -> None:
+    with FaultServer(hang()) as server, pytest.raises(ApiTimeoutError):
+        await caller(server, call=Call(method="GET", path="/x", within=0.05))
+    assert len(server.received) == 1
+
+
+async def test_a_call_that_has_to_be_over_gives_up_a_body_that_drips(caller: Caller) -> None:
+    clock = ManualClock()
+    with (
+        FaultServer(drip(clock, pieces=100, seconds=1.0)) as server,
+        pytest.raises(ApiTimeoutError, match="was not whole after 7 s"),
+    ):
+        await caller(server, call=Call(method="GET", path="/x", within=7.0), clock=clock)
+    assert clock.monotonic() < 1_020
 
 
 async def test_a_wait_that_would_end_behind_the_deadline_is_not_begun(caller: Caller) -> None:
@@ -203,14 +241,6 @@ def test_the_environment_says_how_often(monkeypatch: pytest.MonkeyPatch) -> None
 def test_less_than_no_retry_is_refused(client: Callable[..., Any]) -> None:
     with pytest.raises(ValueError, match="max_retries should be 0 or more, not -1"):
         client("k", max_retries=-1)
-
-
-async def test_a_call_may_say_that_it_does_no_harm_twice_or_that_it_does(caller: Caller) -> None:
-    for method, repeatable, sent in (("POST", True, 3), ("POST", None, 1), ("GET", False, 1), ("GET", None, 3)):
-        call = Call(method=method, path="/x", repeatable=repeatable)
-        with FaultServer(drop) as server, pytest.raises(ApiConnectionError):
-            await caller(server, call=call, clock=StillClock())
-        assert len(server.received) == sent
 
 
 # --- What is never tried again ---

@@ -23,7 +23,7 @@ from vectorshift import (
     VectorShift,
     VectorshiftError,
 )
-from vectorshift.client.streams import LineDecoder
+from vectorshift.sse import LineDecoder
 
 pytestmark = pytest.mark.anyio
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 from email import message_from_bytes
 from email.policy import HTTP
@@ -110,11 +111,31 @@ def _closed(folder: Path) -> Any:
         return file
 
 
+class Broken:
+    def __init__(self, said: str = "The disk is gone.") -> None:
+        self.said = said
+
+    def read(self) -> bytes:
+        raise RuntimeError(*filter(None, [self.said]))
+
+
 UNREADABLE: dict[str, tuple[Callable[[Path], Any], type[Exception], str]] = {
     "missing": (lambda folder: folder / "nobody", VectorshiftError, "'f', .*nobody, cannot be read: no such file"),
     "a folder": (lambda folder: folder, VectorshiftError, "cannot be read: is a directory"),
     "closed": (_closed, VectorshiftError, "'f' cannot be read: .* closed file"),
     "text": (lambda _: io.StringIO("text"), TypeError, "Open it with mode 'rb'"),
+    "cut off": (
+        lambda _: gzip.GzipFile(fileobj=io.BytesIO(gzip.compress(b"a" * 99)[:-6])),
+        VectorshiftError,
+        "end-of-stream",
+    ),
+    "no gzip": (
+        lambda _: gzip.GzipFile(fileobj=io.BytesIO(b"a" * 99)),
+        VectorshiftError,
+        "'f' cannot be read: not a gzipped file",
+    ),
+    "broken": (lambda _: Broken(), VectorshiftError, "'f' cannot be read: the disk is gone"),
+    "broken in silence": (lambda _: Broken(""), VectorshiftError, "'f' cannot be read: runtimeerror"),
     "a string": (lambda _: "a.txt", TypeError, "should be a Path, bytes or an open binary file, not str"),
 }
 
@@ -126,6 +147,39 @@ async def test_a_file_that_cannot_be_read_says_so_before_anything_is_sent(send: 
         await send(server, files={"f": make(tmp_path)})
     assert server.received == []
     assert caught.value.__context__ is None
+
+
+OUT_OF_PLACE: dict[str, Any] = {
+    "a media type with a line break": {"f": ("a", b"x", "text/plain\r\nX-Injected: 1")},
+    "a media type with a line feed at its end": {"f": ("a", b"x", "text/plain\n")},
+    "a media type in a parameter": {"f": ("a", b"x", "text/plain; charset=utf-8\r\n\r\n")},
+    "a media type that is a number": {"f": ("a", b"x", 5)},
+    "a media type that is none": {"f": ("a", b"x", None)},
+    "a media type without its half": {"f": ("a", b"x", "text")},
+    "a name that is none": {"f": (None, b"x")},
+    "a name of bytes": {"f": (b"a", b"x")},
+    "a field that is a number": {5: b"x"},
+    "one part": {"f": (b"x",)},
+    "four parts": {"f": ("a", b"x", "text/plain", {"X": "1"})},
+    "a text": "abc",
+    "a list of files": [b"x"],
+}
+
+
+@pytest.mark.parametrize("what", list(OUT_OF_PLACE))
+async def test_what_would_end_up_elsewhere_in_the_form_is_a_type_error(send: Any, what: str) -> None:
+    with FaultServer(answer()) as server, pytest.raises(TypeError):
+        await send(server, files=OUT_OF_PLACE[what])
+    assert server.received == []
+
+
+@pytest.mark.parametrize("name", ['a"b', "a\r\nX: 1", "a\n\n", "a; filename=b", "a\\"])
+async def test_a_name_stays_in_its_place_whatever_it_holds(send: Any, name: str) -> None:
+    with FaultServer(answer()) as server:
+        await send(server, files={name: (name, b"x", "text/plain; charset=utf-8")}, form={name: "1"})
+    head = server.received[0].body.split(b"\r\n")
+    assert [line for line in head if b":" in line and not line.lower().startswith(b"content-")] == []
+    assert head.count(b"") == 3  # one below the head of each part, and one at the end
 
 
 async def test_a_call_has_one_body(send: Any) -> None:

@@ -96,6 +96,7 @@ if TYPE_CHECKING:
     from vectorshift.report import Report as Report, SourceReport as SourceReport
     from vectorshift.settings import Settings as Settings
     from vectorshift.sse import ServerSentEvent as ServerSentEvent
+    from vectorshift.successor import httpx2_auth as httpx2_auth
     from vectorshift.version import __version__ as __version__
 
     api_key: str | Secret | Callable[[], str | Secret | Awaitable[str | Secret | None] | None] | None
@@ -130,6 +131,7 @@ _HOMES = {
     "report": "Report SourceReport",
     "settings": "Settings",
     "sse": "ServerSentEvent",
+    "successor": "httpx2_auth",
     "version": "__version__",
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}

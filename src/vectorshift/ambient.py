@@ -90,7 +90,8 @@ def _checked(client: C, kind: type[C] | tuple[type[C], ...], what: str) -> C:
 class Kept:
     """Clients as they are when this is made: whatever block is left or entered, and whatever is configured, later.
 
-    It has the client that is named, for calls of its colour; else those of the process, for both.
+    It has the client that is named, for calls of its colour; else those of the process, for both. What is kept is the
+    source of the key: another key in it, `vectorshift.api_key` included, is a rotated one and is followed.
 
     Args:
         client: the client that is named, or None.

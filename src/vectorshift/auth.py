@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from vectorshift.chain import ProviderChain
 from vectorshift.credentials import Credential
-from vectorshift.errors import CredentialConfigurationError
+from vectorshift.errors import CredentialConfigurationError, CredentialError
 from vectorshift.events import log
 from vectorshift.given import as_provider
 from vectorshift.hosts import is_loopback
 from vectorshift.http import API_KEY_HEADER, Origin, httpx, origin_of
 from vectorshift.providers.answering import PLAIN_ASK, Answer, AnsweringProvider, Ask, settle
 
-__all__ = ["API_KEY_TOO", "CREDENTIAL", "REFUSAL", "CredentialAuth", "Refusal"]
+__all__ = ["API_KEY_TOO", "CREDENTIAL", "REFUSAL", "CredentialAuth", "KeyFlow", "Refusal"]
+
+if TYPE_CHECKING:
+    from typing import TypeGuard
 
 CREDENTIAL: Final = "vectorshift.credential"
 """Where a request's extensions hold the `Credential` that was stamped on it."""
@@ -34,12 +37,14 @@ class Refusal:
         rejected: the credential that the server refused.
         answer: what its provider said when it was asked again.
         resent: whether the request was sent a second time, with that answer.
+        why_not: why it was not, where the answer is a newer key of the same source.
         unasked: the configured stores that nobody asked, as the source of the rejected credential comes before them.
     """
 
     rejected: Credential
     answer: Answer
     resent: bool
+    why_not: str = ""
     unasked: tuple[str, ...] = ()
 
     def __str__(self) -> str:
@@ -64,31 +69,21 @@ class Refusal:
                 f"The key {old} was refused. The next call will use another source, {new}; "
                 "a request does not change its source half-way."
             )
-        return (
-            f"The key {old} was refused. {new.source} holds {new.fingerprint} now, but the body of this request "
-            "cannot be sent twice. Call again."
-        )
+        return f"The key {old} was refused. {new.source} holds {new.fingerprint} now, but {self.why_not}"
 
 
-class CredentialAuth(httpx.Auth):
-    """Ask the provider on every request, and stamp `Authorization: Bearer` on those to one origin.
+_UNREPEATABLE = "the body of this request cannot be sent twice. Call again."
+_MOVED_ON = "a redirect had answered this request by then, so that it may have been carried out, and is not sent again."
 
-    On a 401 the provider is asked again, and if the same source has another key by then, the request is sent
-    once more with it. An `Authorization` header that the caller set wins. Works with sync and async clients of
-    httpx, is shared by threads and event loops, and never blocks an event loop. One request asks one and the same
-    provider, whatever is configured meanwhile.
 
-    Args:
-        provider: a `CredentialProvider`, or a key, or a callable of either colour that returns one.
-        origin: the URL whose scheme, host and port the key may be sent to.
-        allow_http: whether the key may be sent over plain HTTP to another machine.
+class KeyFlow:
+    """What `CredentialAuth` does, for the requests and responses of httpx and of those that are made like it."""
 
-    Raises:
-        CredentialConfigurationError: on a request, if `origin` is plain HTTP to another machine and not allowed.
-        CredentialError: on a request, if no key can be had.
-    """
+    unread: type[Exception]
+    """What `request.content` raises for a body that was not read."""
 
-    def __init__(self, provider: object, *, origin: str, allow_http: bool = False) -> None:
+    def __init__(self, provider: object, *, origin: str, allow_http: bool = False, replace: bool = False) -> None:
+        self._replaces = replace
         self.provider: AnsweringProvider = as_provider(provider)
         url = httpx.URL(origin)
         self._origin: Origin = origin_of(url)
@@ -117,7 +112,7 @@ class CredentialAuth(httpx.Auth):
 
     def _steps(self, request: httpx.Request) -> Steps:
         """Yield what to ask the provider and what to send to the server, for drivers of either colour."""
-        if _is_the_callers(request) or origin_of(request.url) != self._origin:
+        if (not self._replaces and _is_the_callers(request)) or origin_of(request.url) != self._origin:
             yield request
             return
         request.extensions.pop(REFUSAL, None)
@@ -126,21 +121,54 @@ class CredentialAuth(httpx.Auth):
                 f"The API key is not sent over plain HTTP to {request.url.host}. Use https, or, where the network "
                 "encrypts below, set VECTORSHIFT_ALLOW_HTTP=1."
             )
-        replayable = _replayable(request)
+        why_not = "" if self._is_replayable(request) else _UNREPEATABLE
         credential = settle(_answer_of((yield PLAIN_ASK)))
         response = yield _stamped(request, credential)
         if not self._is_refusal(response):
             return
+        if response.request.method != request.method:
+            why_not = _MOVED_ON
         answer = _answer_of((yield Ask(refused=credential)))
-        resend = replayable and _succeeds(answer, credential)
-        request.extensions[REFUSAL] = Refusal(rejected=credential, answer=answer, resent=resend)
+        resend = not why_not and _succeeds(answer, credential)
+        request.extensions[REFUSAL] = Refusal(rejected=credential, answer=answer, resent=resend, why_not=why_not)
         if resend:
             yield _stamped(request, settle(answer))
 
-    def _is_refusal(self, response: object) -> bool:
+    def _is_refusal(self, response: Answer | httpx.Response) -> TypeGuard[httpx.Response]:
         """Whether this is a 401 of the origin itself, not of a place that it redirected to."""
-        assert isinstance(response, httpx.Response)
+        assert not isinstance(response, Credential | CredentialError)
         return response.status_code == 401 and origin_of(response.request.url) == self._origin
+
+    def _is_replayable(self, request: httpx.Request) -> bool:
+        """Whether the body can be sent twice. An iterator would silently send an empty one the second time."""
+        try:
+            request.content  # noqa: B018
+        except self.unread:
+            return False
+        return True
+
+
+class CredentialAuth(KeyFlow, httpx.Auth):
+    """Ask the provider on every request, and stamp `Authorization: Bearer` on those to one origin.
+
+    On a 401 the provider is asked again, and if the same source has another key by then, the request is sent
+    once more with it. An `Authorization` header that the caller set wins. Works with sync and async clients of
+    httpx, is shared by threads and event loops, and never blocks an event loop. One request asks one and the same
+    provider, whatever is configured meanwhile. `httpx2_auth` makes one for clients of httpx2.
+
+    Args:
+        provider: a `CredentialProvider`, or a key, or a callable of either colour that returns one.
+        origin: the URL whose scheme, host and port the key may be sent to.
+        allow_http: whether the key may be sent over plain HTTP to another machine.
+        replace: whether to take the place of an `Authorization` header that is there already, such as the one that
+            another SDK makes of the key that it was given.
+
+    Raises:
+        CredentialConfigurationError: on a request, if `origin` is plain HTTP to another machine and not allowed.
+        CredentialError: on a request, if no key can be had.
+    """
+
+    unread = httpx.RequestNotRead
 
 
 def _answer(provider: AnsweringProvider, ask: Ask) -> Answer:
@@ -172,7 +200,7 @@ def _next(steps: Steps, result: Answer | httpx.Response) -> Ask | httpx.Request 
 
 
 def _answer_of(result: Answer | httpx.Response) -> Answer:
-    assert not isinstance(result, httpx.Response)
+    assert isinstance(result, Credential | CredentialError)
     return result
 
 
@@ -197,12 +225,3 @@ def _succeeds(answer: Answer, rejected: Credential) -> bool:
     if not isinstance(answer, Credential) or answer.secret == rejected.secret:
         return False
     return (answer.provider, answer.source) == (rejected.provider, rejected.source)
-
-
-def _replayable(request: httpx.Request) -> bool:
-    """Whether the body can be sent twice. An iterator would silently send an empty one the second time."""
-    try:
-        request.content  # noqa: B018
-    except httpx.RequestNotRead:
-        return False
-    return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from vectorshift.auth import API_KEY_TOO
 from vectorshift.http import API_KEY_HEADER
@@ -37,11 +38,9 @@ class Call:
         timeout: seconds to wait for the answer, or None for the client's own.
         within: seconds in which the call has to be over, with all of its attempts, whatever the time-outs are; or None.
         patient: whether the call waits 600 s for its answer where nobody set a timeout.
-        repeatable: whether the call does no harm when it is carried out twice, so that it may be sent again although
-            it may have been carried out; None for what its method says.
 
     Raises:
-        ValueError: a path without its slash, two bodies, or a time-out that is none.
+        ValueError: a path without its slash, or with more than a path; two bodies; or a time-out that is none.
     """
 
     method: str
@@ -54,11 +53,16 @@ class Call:
     timeout: float | None = None
     within: float | None = None
     patient: bool = False
-    repeatable: bool | None = None
 
     def __post_init__(self) -> None:
         if not self.path.startswith("/") or self.path.startswith("//"):
             raise ValueError(f"The path of a call begins with one slash, such as /pipelines; this is {self.path!r}.")
+        if "?" in self.path or "#" in self.path:
+            raise ValueError(
+                f"The path of a call holds no ? and no #: parameters go into query=. This is {self.path!r}."
+            )
+        if any(unquote(segment) in (".", "..") for segment in self.path.split("/")):
+            raise ValueError(f"A path has no . and no .. between its slashes; this is {self.path!r}.")
         if self.timeout is not None and not 0 < self.timeout < float("inf"):
             raise ValueError(f"timeout should be a number of seconds above 0, not {self.timeout}.")
         if self.json is not None and not (self.form is None and self.files is None):
@@ -67,7 +71,7 @@ class Call:
     @property
     def may_be_repeated(self) -> bool:
         """Whether it does no harm when it is carried out twice."""
-        return self.method.upper() in _IDEMPOTENT if self.repeatable is None else self.repeatable
+        return self.method.upper() in _IDEMPOTENT
 
     @property
     def is_beside(self) -> bool:
@@ -85,6 +89,7 @@ class Call:
 
         Raises:
             TypeError: the body, a parameter or a header is of a type that cannot be sent.
+            ValueError: a header says something else of the body than it is.
             UnicodeError: a header holds a character that cannot be sent.
             httpx.InvalidURL: the path or the query cannot be part of a URL.
         """
@@ -105,7 +110,17 @@ class Call:
         )
         if files is not None:
             request.read()  # bytes can be sent a second time, after a 401
+        _check_framing(request)
         return request
+
+
+def _check_framing(request: httpx.Request) -> None:
+    """Refuse headers that contradict the body: h11 finds out in the middle of sending, with an error of its own."""
+    if "Transfer-Encoding" in request.headers:
+        raise ValueError("the header Transfer-Encoding is not the caller's to set")
+    length = request.headers.get("Content-Length", "")
+    if length not in ("", str(len(request.content))):
+        raise ValueError(f"its Content-Length is {length}, and its body has {len(request.content)} bytes")
 
 
 def _given(values: Mapping[str, Any] | None) -> dict[str, Any] | None:

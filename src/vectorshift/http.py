@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import ssl
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
@@ -23,11 +24,13 @@ if TYPE_CHECKING:
 __all__ = [
     "API_KEY_HEADER",
     "ESCAPES",
+    "LONGEST_WAIT",
     "Origin",
     "Timeouts",
     "httpx",
     "lost",
     "masked",
+    "masking",
     "new_async_pool",
     "new_pool",
     "origin_of",
@@ -38,6 +41,8 @@ __all__ = [
 
 CONNECTIONS = 100
 CONNECT_TIMEOUT = 5.0
+LONGEST_WAIT: Final = 1_000_000.0
+"""Seconds at which a time limit is cut off, 11 days: a system call takes no more than 24."""
 API_KEY_HEADER: Final = "Api-Key"
 
 _LIMITS = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS, keepalive_expiry=30.0)
@@ -71,6 +76,10 @@ class _AsyncClient(httpx.AsyncClient):
     cookies = property(lambda self: _NO_COOKIES)  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
 
 
+substitute: Callable[[ssl.SSLContext], Any] | None = None
+"""Makes the transport of new pools in place of httpx. The fixture `vectorshift_offline` sets it, and nothing else."""
+
+
 def new_pool(timeout: float, ca_bundle: str | None) -> httpx.Client:
     """Return a new connection pool: proxies from the environment, no redirects, no cookies, never netrc."""
     pool: httpx.Client = _new(_Client, timeout, ca_bundle)
@@ -92,6 +101,7 @@ def _new(kind: Callable[..., Any], timeout: float, ca_bundle: str | None) -> Any
             limits=_LIMITS,
             headers=_HEADERS,
             mounts=_DIRECT,
+            transport=None if substitute is None else substitute(verify),
         )
     except (ValueError, httpx.InvalidURL):  # the text has the URL, which may hold a password
         flaw = "is no URL of a proxy, such as http://proxy.internal:3128"
@@ -102,6 +112,7 @@ def _new(kind: Callable[..., Any], timeout: float, ca_bundle: str | None) -> Any
 
 def timeouts(seconds: float) -> Timeouts:
     """Return the limits of a call that waits so long for its answer."""
+    seconds = min(seconds, LONGEST_WAIT)
     return {"connect": min(CONNECT_TIMEOUT, seconds), "read": seconds, "write": seconds, "pool": seconds}
 
 
@@ -118,18 +129,45 @@ def secrets_of(request: httpx.Request) -> list[Secret]:
 
 def masked(text: str, secrets: Iterable[Secret]) -> str:
     """Return text of the server's with the secrets that it echoes, also escaped, replaced by their fingerprints."""
-    for secret in secrets:
-        plain = secret.reveal()
-        escaped = json.dumps(plain)[1:-1]
-        for form in {plain, repr(plain)[1:-1], escaped, escaped.replace("/", r"\/"), quote(plain, safe="")} - {""}:
-            text = text.replace(form, secret.fingerprint)
-    return text
+    return masking(secrets)(text)
+
+
+def masking(secrets: Iterable[Secret]) -> Callable[[str], str]:
+    """Return what does as `masked`, for several texts."""
+    forms = [(form, secret.fingerprint) for secret in secrets for form in _forms(secret.reveal())]
+    if not forms:
+        return lambda text: text
+    forms.sort(key=lambda each: len(each[0]), reverse=True)  # a key may be the beginning of another
+    any_of_them = re.compile("|".join(f"({_escaped(form)})" for form, _ in forms))
+    # In one pass: a short key may be part of a fingerprint.
+    return lambda text: any_of_them.sub(lambda found: forms[(found.lastindex or 1) - 1][1], text)
+
+
+def _forms(plain: str) -> set[str]:
+    return {plain, repr(plain)[1:-1], json.dumps(plain)[1:-1], quote(plain, safe="")} - {""}
+
+
+def _escaped(form: str) -> str:
+    """Return a pattern for a text in which quotes, slashes and backslashes may be escaped, three times over.
+
+    An error whose text has the `repr` of bytes is logged with its own `repr`.
+    """
+    return re.sub(r"(\\*)([^\\]|$)", _with_backslashes, form)
+
+
+def _with_backslashes(found: re.Match[str]) -> str:
+    backslashes, then = found.groups()
+    if not backslashes and then not in tuple("'\"/"):
+        return re.escape(then)
+    least = len(backslashes)
+    return rf"\\{{{least},{8 * least + 8}}}{re.escape(then)}"
 
 
 _UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 _FUTILE = (
     httpx.UnsupportedProtocol,
     httpx.LocalProtocolError,
+    httpx.HTTPStatusError,
     httpx.DecodingError,
     httpx.TooManyRedirects,
     httpx.InvalidURL,
@@ -154,7 +192,7 @@ def lost(error: Exception, request: httpx.Request | None, method: str, endpoint:
     timed_out = isinstance(error, httpx.TimeoutException | TimeoutError)
     about = masked(str(error), secrets_of(request) if request else []) or type(error).__name__
     if isinstance(error, httpx.LocalProtocolError | UnicodeError):  # its text is that of a header
-        about = "a header holds a character that cannot be sent."
+        about = "the method or a header holds a character that cannot be sent."
     unsent = (
         request is None or isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol) or _is_unsent(error, request)
     )
@@ -195,6 +233,7 @@ def _distrust(error: BaseException | None) -> ssl.SSLCertVerificationError | Non
 
 
 def _bare(error: httpx.HTTPError, about: str) -> httpx.HTTPError:
+    vars(error).clear()  # also the response of an `HTTPStatusError`
     error.args = (about,)
     error.__traceback__ = error.__context__ = error.__cause__ = None
     error._request = None  # pyright: ignore[reportPrivateUsage]

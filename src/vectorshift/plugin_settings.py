@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core.core_schema import ErrorType
 
 from vectorshift.credentials import Secret
 from vectorshift.errors import CredentialConfigurationError, CredentialError
 from vectorshift.events import log
+from vectorshift.plugin_names import canonical, is_service_link, prefix_of
 
 if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
     from typing_extensions import Self
 
     from vectorshift.settings import Settings
@@ -24,11 +26,9 @@ __all__ = [
     "FrozenMap",
     "PluginSettings",
     "Value",
-    "canonical",
     "held",
-    "is_service_link",
     "of_plugins",
-    "prefix_of",
+    "told",
 ]
 
 V = TypeVar("V")
@@ -37,22 +37,39 @@ P = TypeVar("P", bound="PluginSettings")
 Value = Secret | str | bool | int | float
 """What a plugin's setting may be given as in code. A string is kept as a `Secret`, as it may be one."""
 
-_AUTHORS = ("value_error", "assertion_error")
+_PARSED = frozenset(
+    {
+        "date_parsing",
+        "date_from_datetime_parsing",
+        "datetime_parsing",
+        "datetime_from_date_parsing",
+        "time_parsing",
+        "time_delta_parsing",
+        "url_parsing",
+        "url_syntax_violation",
+        "uuid_parsing",
+    }
+)
+"""After the comma, these tell of the text that was parsed, and may quote a part of it."""
 
+_QUOTES = frozenset(
+    {
+        "assertion_error",
+        "bytes_invalid_encoding",
+        "datetime_object_invalid",
+        "get_attribute_error",
+        "iteration_error",
+        "json_invalid",
+        "mapping_type",
+        "union_tag_invalid",
+        "value_error",
+    }
+)
+"""These pass on the words of a check or of a library, or quote a part of the value."""
 
-def canonical(name: str) -> str:
-    """Return a provider's name as it is compared and shown: `Azure_KV` and `azure.kv` are `azure-kv`."""
-    return re.sub(r"[-_.]+", "-", name.strip()).lower()
-
-
-def prefix_of(name: str) -> str:
-    """Return what the variables of a plugin begin with: `VECTORSHIFT_AZURE_KV_` for `azure-kv`."""
-    return f"VECTORSHIFT_{canonical(name).replace('-', '_').upper()}_"
-
-
-def is_service_link(variable: str) -> bool:
-    """Return whether Kubernetes may have made a variable for a service that is named as its prefix."""
-    return "_PORT" in variable or "_SERVICE_" in variable
+_OWN_WORDS = frozenset[str](get_args(ErrorType)) - _QUOTES
+_TELLING = 4
+"""A value that is shorter is no secret, and may stand in any message by chance."""
 
 
 class FrozenMap(Mapping[str, V], Generic[V]):
@@ -159,6 +176,8 @@ class PluginSettings(BaseModel):
         hide_input_in_errors=True,
         arbitrary_types_allowed=True,
         protected_namespaces=(),
+        populate_by_name=True,
+        loc_by_alias=False,
     )
 
     @classmethod
@@ -232,8 +251,7 @@ def _made(cls: type[P], values: Mapping[str, Any], prefix: str, flaws: list[str]
     try:
         made = cls.model_validate(values)
     except ValidationError as error:
-        wrong = error.errors(include_url=False, include_context=False, include_input=False)
-        flaws = [*flaws, *(_said(flaw["type"], flaw["msg"], flaw["loc"], prefix) for flaw in wrong)]
+        flaws = [*flaws, *(_said(flaw, prefix) for flaw in error.errors(include_url=False, include_context=False))]
     except CredentialError as error:  # an author's own check, which chose its words
         flaws = [*flaws, error.message]
     else:
@@ -242,11 +260,21 @@ def _made(cls: type[P], values: Mapping[str, Any], prefix: str, flaws: list[str]
     return CredentialConfigurationError("A setting is wrong. " + " ".join(flaws))
 
 
-def _said(kind: str, message: str, place: tuple[int | str, ...], prefix: str) -> str:
+def _said(flaw: ErrorDetails, prefix: str) -> str:
     """Say what is wrong with a setting, but not in words of an author's check, which may quote the value."""
-    name = f"{prefix}{str(place[0]).upper()}" if place else f"{prefix}..."
-    if kind == "missing":
+    name = f"{prefix}{str(flaw['loc'][0]).upper()}" if flaw["loc"] else f"{prefix}..."
+    if flaw["type"] == "missing":
         return f"{name}: is not set, and is needed."
-    return f"{name}: " + (
-        "a check of the plugin refuses it." if kind in _AUTHORS else f"{message.removeprefix('Input ')}."
-    )
+    return f"{name}: {told(flaw) or 'a check of the plugin refuses it'}."
+
+
+def told(flaw: ErrorDetails) -> str | None:
+    """Return what pydantic says of a value, where the words are its own and show nothing of the value; else None."""
+    if flaw["type"] not in _OWN_WORDS:
+        return None
+    words = flaw["msg"].partition(", ")[0] if flaw["type"] in _PARSED else flaw["msg"]
+    given: object = flaw["input"]
+    value = given.reveal() if isinstance(given, Secret) else str(given) if isinstance(given, str | int | float) else ""
+    if len(value) >= _TELLING and value in words:
+        return None
+    return words.removeprefix("Input ")

@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, cast
 
 from vectorshift.errors import CredentialConfigurationError, CredentialError
 from vectorshift.events import log
-from vectorshift.plugin_settings import CommonSettings, canonical, prefix_of
+from vectorshift.plugin_names import canonical, prefix_of
+from vectorshift.plugin_settings import CommonSettings
 from vectorshift.providers.answering import Answer, AnsweringProvider, Ask, answering
 from vectorshift.providers.base import CredentialProvider, Description
 from vectorshift.providers.unconfigured import UnconfiguredProvider
 from vectorshift.providers.unforeseen import line_of
+from vectorshift.settings.variables import variables_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -117,6 +119,8 @@ def load(entry: PluginEntry, settings: Settings) -> AnsweringProvider:
     `BrokenPlugin`, so that the sources before it still answer. Of what it raised, type and line are told.
     """
     common = made = None
+    if _without_variables(entry.name, settings):
+        log.warning("The plugin %s of %s is given no variables: %s", entry.name, entry.origin, _taken(entry.name))
     try:
         common = CommonSettings.of(settings, entry.name)
         made = _made(entry, settings)
@@ -198,11 +202,22 @@ def _failure(entry: PluginEntry, error: BaseException) -> CredentialConfiguratio
     )
 
 
+def _without_variables(name: str, settings: Settings) -> bool:
+    """Whether the variables that would be the plugin's begin as some of this package's do."""
+    return any(variable.startswith(prefix_of(name)) for variable in variables_of(type(settings)))
+
+
+def _taken(name: str) -> str:
+    return f"{prefix_of(name)}... belongs to this package. Settings(plugins={{'{name}': {{...}}}}) sets it in code."
+
+
 def _hint(entry: PluginEntry, settings: Settings) -> str:
     prefix = prefix_of(entry.name)
     if given := settings.plugins.get(entry.name):
         names = ", ".join(f"{prefix}{key.upper()}" for key in sorted(given))
         return f"{entry.origin} needs more than {names}"
+    if _without_variables(entry.name, settings):
+        return f"it is given no variables: {_taken(entry.name)}"
     return f"no {prefix}... variable is set; {entry.origin} says which it needs"
 
 

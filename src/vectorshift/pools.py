@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import weakref
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
@@ -14,9 +15,9 @@ from vectorshift.forks import renew_after_fork
 from vectorshift.http import CONNECTIONS, httpx
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Generator
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 
-__all__ = ["LoopPool", "LoopPools", "Pool"]
+__all__ = ["LoopPool", "LoopPools", "Pool", "run_soon", "running_loop"]
 
 IN_FLIGHT: Final = CONNECTIONS - 10
 """Requests at a time on one event loop: a queue in httpcore's pool is slow and times out."""
@@ -124,7 +125,7 @@ class LoopPools:
 
     async def get(self) -> LoopPool:
         """Return the pool of the running event loop."""
-        loop = _running_loop()
+        loop = running_loop()
         if loop not in self._pools:
             pool = self._pools[loop] = LoopPool(anyio.Semaphore(IN_FLIGHT, fast_acquire=True))
             pool.keeper = _keep(pool, self._pools, loop)
@@ -138,7 +139,7 @@ class LoopPools:
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop, those in use when they are given back."""
-        pool = self._pools.pop(_running_loop(), None)
+        pool = self._pools.pop(running_loop(), None)
         if pool is not None:
             await pool.keeper.aclose()
 
@@ -181,8 +182,17 @@ async def _keep(
         _kept.discard(pool)
         pools.pop(loop, None)  # a started generator holds its loop, and would keep it for ever in there
         pool.closed = True
-        while pool.idle:
-            await _aclose(pool.idle.pop())
+        await _aclose_all(pool.idle)
+
+
+async def _aclose_all(idle: list[httpx.AsyncClient]) -> None:
+    """Close them all: asyncio's own cancellation goes through a shield, and hits one wait and not those behind it."""
+    try:
+        while idle:
+            await _aclose(idle.pop())
+    finally:
+        if idle:
+            await _aclose_all(idle)
 
 
 async def _aclose(http: httpx.AsyncClient) -> None:
@@ -197,24 +207,35 @@ async def _end(keeper: AsyncGenerator[None, None]) -> None:
 def _retire(pools: weakref.WeakKeyDictionary[Any, LoopPool]) -> None:
     """Let each loop close the connections of a client that was dropped unclosed."""
     for loop, pool in list(pools.items()):
-        with contextlib.suppress(RuntimeError):  # the loop has ended
-            if isinstance(loop, asyncio.AbstractEventLoop):
-                loop.call_soon_threadsafe(_end_soon, loop, pool.keeper)
-            else:
-                import trio
-
-                loop.run_sync_soon(trio.lowlevel.spawn_system_task, _end, pool.keeper)
+        run_soon(loop, partial(_end, pool.keeper))
 
 
-def _end_soon(loop: asyncio.AbstractEventLoop, keeper: AsyncGenerator[None, None]) -> None:
-    _ending.add(task := loop.create_task(_end(keeper)))
-    task.add_done_callback(_ending.discard)
+def run_soon(loop: Any, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Have an event loop, perhaps that of another thread, do some work; it is left undone if the loop has ended."""
+    with contextlib.suppress(RuntimeError):  # the loop has ended
+        if isinstance(loop, asyncio.AbstractEventLoop):
+            loop.call_soon_threadsafe(_begin_task, loop, work)
+        else:
+            loop.run_sync_soon(_begin_system_task, work)
 
 
-_ending: set[asyncio.Task[None]] = set()
+def _begin_task(loop: asyncio.AbstractEventLoop, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    _begun.add(task := loop.create_task(work()))
+    task.add_done_callback(_begun.discard)
 
 
-def _running_loop() -> object:
+_begun: set[asyncio.Task[None]] = set()
+
+
+def _begin_system_task(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    import trio
+
+    with contextlib.suppress(RuntimeError):  # the loop is ending, and closes what it has itself
+        trio.lowlevel.spawn_system_task(work)
+
+
+def running_loop() -> object:
+    """Return what stands for the running event loop: that of asyncio, or the token of trio."""
     try:
         return asyncio.get_running_loop()
     except RuntimeError:

@@ -7,10 +7,9 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from vectorshift import plugins
 from vectorshift.errors import CredentialConfigurationError, CredentialNotFoundError
 from vectorshift.events import log
-from vectorshift.plugin_settings import canonical, prefix_of
+from vectorshift.plugin_names import canonical, prefix_of
 from vectorshift.providers.answering import Answer, AnsweringProvider, Ask
 from vectorshift.providers.unconfigured import UnconfiguredProvider
 
@@ -64,8 +63,7 @@ def providers_of(settings: Settings, explicit: ExplicitProvider | None = None) -
     entries = _entries(settings, [name for name in rest if name not in _BUILT_IN])
     _check_all_are_named(settings, entries)
     first = explicit if explicit is not None else _built("explicit", settings)
-    others = (plugins.load(entries[name], settings) if name in entries else _built(name, settings) for name in rest)
-    return (first, *others)
+    return (first, *(_plugged(entries[name], settings) if name in entries else _built(name, settings) for name in rest))
 
 
 def available_plugins() -> tuple[PluginEntry, ...]:
@@ -74,7 +72,15 @@ def available_plugins() -> tuple[PluginEntry, ...]:
     Raises:
         CredentialConfigurationError: some distribution's metadata cannot be read.
     """
+    from vectorshift import plugins  # imports pydantic, and a chain is made without
+
     return plugins.available(reserved={*_BUILT_IN, "default"})
+
+
+def _plugged(entry: PluginEntry, settings: Settings) -> CredentialProvider:
+    from vectorshift import plugins
+
+    return plugins.load(entry, settings)
 
 
 def _built(name: str, settings: Settings) -> CredentialProvider:

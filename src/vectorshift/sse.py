@@ -1,10 +1,10 @@
-"""Server-sent events out of bytes, as the WHATWG describes them (html.spec.whatwg.org, section 9.2). No I/O."""
+"""Lines and server-sent events out of bytes, as the WHATWG has them (html.spec.whatwg.org, section 9.2). No I/O."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["EventDecoder", "ServerSentEvent"]
+__all__ = ["EventDecoder", "LineDecoder", "ServerSentEvent"]
 
 _BOM = b"\xef\xbb\xbf"
 _LONGEST_NUMBER = 18  # digits; more are no time that anyone would wait
@@ -27,25 +27,19 @@ class ServerSentEvent:
     retry: int | None = None
 
 
-class EventDecoder:
-    """Turn the bytes of an event stream into events, however they are cut into pieces.
+class _Lines:
+    """Part bytes into lines, which end with a carriage return, a line feed, or both, and with nothing else.
 
-    The work is linear in the bytes, whatever the size of an event or of a piece. A line ends with a carriage return,
-    a line feed, or both, and with nothing else; an event is given as soon as the empty line behind it has begun to
-    arrive. Bytes that are no UTF-8 become U+FFFD. One decoder reads one stream; it is not thread-safe.
+    The work is linear in the bytes, whatever the size of a line or of a piece. A line is given when its end has begun
+    to arrive.
     """
 
     def __init__(self) -> None:
-        self._line = bytearray()  # the beginning of a line whose end has not arrived
-        self._at_start = True
+        self._begun = bytearray()  # the beginning of a line whose end has not arrived
         self._after_return = False  # a line feed that comes next belongs to it
-        self._event = ""
-        self._data: list[str] = []
-        self._id = ""
-        self._retry: int | None = None
 
-    def feed(self, chunk: bytes) -> list[ServerSentEvent]:
-        """Read a piece of the stream and return the events that it completes, in their order."""
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """Read a piece and return the lines that it completes, without their ends."""
         if self._after_return and chunk:
             self._after_return = False
             chunk = chunk.removeprefix(b"\n")
@@ -54,33 +48,68 @@ class EventDecoder:
         self._after_return = chunk.endswith(b"\r")
         lines = chunk.splitlines()  # of bytes: at \r\n, \r and \n alone
         rest = b"" if chunk.endswith((b"\r", b"\n")) else lines.pop()
-        events: list[ServerSentEvent] = []
-        for line in lines:
-            event = self._take(self._completed(line))
-            if event is not None:
-                events.append(event)
-        self._line += rest
-        return events
+        if lines and self._begun:
+            self._begun += lines[0]
+            lines[0] = self.end()
+        self._begun += rest
+        return lines
+
+    def end(self) -> bytes:
+        """Return the beginning of a line whose end has not arrived, and forget it."""
+        begun, self._begun = self._begun, bytearray()
+        return bytes(begun)
+
+
+class LineDecoder:
+    """Turn bytes into lines of text, however they are cut into pieces. Bytes that are no UTF-8 become U+FFFD."""
+
+    def __init__(self) -> None:
+        self._lines = _Lines()
+
+    def feed(self, chunk: bytes) -> list[str]:
+        """Read a piece and return the lines that it completes."""
+        return [line.decode("utf-8", "replace") for line in self._lines.feed(chunk)]
+
+    def end(self) -> list[str]:
+        """Return the last line, if nothing ended it."""
+        last = self._lines.end()
+        return [last.decode("utf-8", "replace")] if last else []
+
+
+class EventDecoder:
+    """Turn the bytes of an event stream into events, however they are cut into pieces.
+
+    The work is linear in the bytes, whatever the size of an event or of a piece. An event is given as soon as the empty
+    line behind it has begun to arrive. Bytes that are no UTF-8 become U+FFFD. One decoder reads one stream; it is not
+    thread-safe.
+    """
+
+    def __init__(self) -> None:
+        self._lines = _Lines()
+        self._at_start = True
+        self._event = ""
+        self._data: list[str] = []
+        self._id = ""
+        self._retry: int | None = None
+
+    def feed(self, chunk: bytes) -> list[ServerSentEvent]:
+        """Read a piece of the stream and return the events that it completes, in their order."""
+        lines = self._lines.feed(chunk)
+        if lines and self._at_start:
+            self._at_start = False
+            lines[0] = lines[0].removeprefix(_BOM)
+        return [event for event in map(self._take, lines) if event is not None]
 
     def end(self) -> list[ServerSentEvent]:
         """Forget what the end of the stream cut off, and return nothing.
 
         The specification drops an event without the empty line behind it, as nothing tells whether it is whole.
         """
-        self._line, self._data, self._event = bytearray(), [], ""
+        self._lines.end()
+        self._data, self._event = [], ""
         return []
 
-    def _completed(self, end: bytes) -> bytes | bytearray:
-        line: bytes | bytearray = end
-        if self._line:
-            self._line += end
-            line, self._line = self._line, bytearray()
-        if self._at_start:
-            self._at_start = False
-            line = line.removeprefix(_BOM)
-        return line
-
-    def _take(self, line: bytes | bytearray) -> ServerSentEvent | None:
+    def _take(self, line: bytes) -> ServerSentEvent | None:
         """Read one line; return the event if the line is the empty one behind it."""
         if not line:
             return self._dispatch()

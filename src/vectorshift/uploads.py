@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import IO, Any, cast
@@ -13,6 +14,7 @@ __all__ = ["Content", "File", "Files", "Loaded", "are_at_hand", "load"]
 Content = Path | bytes | IO[bytes]
 File = Content | tuple[str, Content] | tuple[str, Content, str]
 """A path, bytes or an open binary file; or its name with one of these; or name, content and media type."""
+_MEDIA_TYPE = re.compile(r"[!#$&^_.+\w-]+/[!#$&^_.+\w-]+(;[ -~]*)?", re.ASCII)
 Files = Mapping[str, File] | Sequence[tuple[str, File]]
 Loaded = list[tuple[str, tuple[str, bytes] | tuple[str, bytes, str]]]
 
@@ -28,25 +30,41 @@ def load(files: Files) -> Loaded:
     An open file is read from where it stands, and left open.
 
     Raises:
-        TypeError: what is given is no file.
+        TypeError: what is given is no file, or has a name or a media type that is none.
         VectorshiftError: a file cannot be read; nothing was sent.
     """
     loaded: Loaded = []
     for field, given in _pairs(files):
         name, content, *media_type = _parts(field, given)
+        _check(field, name, *media_type)
         loaded.append((field, cast("tuple[str, bytes]", (name, _read(field, content), *media_type))))
     return loaded
 
 
 def _pairs(files: Files) -> Sequence[tuple[str, File]]:
-    return list(files.items()) if isinstance(files, Mapping) else files
+    if isinstance(files, Mapping):
+        return list(files.items())
+    for pair in cast("Sequence[object]", files):
+        if not (isinstance(pair, tuple) and len(cast("tuple[object, ...]", pair)) == 2):
+            raise TypeError("files should be a dict of files by field, or a list of fields and files in pairs.")
+    return files
 
 
 def _parts(field: str, given: File) -> tuple[Any, ...]:
     if isinstance(given, tuple):
+        if len(given) not in (2, 3):
+            raise TypeError(f"The file {field!r} should be a name, its content and perhaps its media type.")
         return given
     named = given if isinstance(given, PurePath) else getattr(given, "name", None)
     return (PurePath(named).name if isinstance(named, str | PurePath) else field), given
+
+
+def _check(field: object, name: object, media_type: object = "text/plain") -> None:
+    """Refuse what would end up in another place of the form; httpx escapes names, and no media type."""
+    if not (isinstance(field, str) and isinstance(name, str)):
+        raise TypeError(f"The file {field!r} should have a field and a name of text, not {type(name).__name__}.")
+    if not (isinstance(media_type, str) and _MEDIA_TYPE.fullmatch(media_type)):
+        raise TypeError(f"The media type of the file {field!r} should be one such as image/png, not {media_type!r}.")
 
 
 def _read(field: str, content: object) -> bytes:
@@ -59,8 +77,8 @@ def _read(field: str, content: object) -> bytes:
         )
     try:
         data: object = content.read_bytes() if isinstance(content, Path) else cast("Any", read)()
-    except (OSError, ValueError) as error:  # ValueError: the file is closed
-        flaw = (getattr(error, "strerror", None) or str(error)).lower().rstrip(".")
+    except Exception as error:  # a reader raises what it likes: EOFError, zlib.error
+        flaw = (getattr(error, "strerror", None) or str(error) or type(error).__name__).lower().rstrip(".")
     else:
         if isinstance(data, bytes):
             return data

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +15,8 @@ from vectorshift.cli.catalogue import BUILT_IN
 from vectorshift.settings import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from vectorshift.testing import OpenBaoServer
 
 
@@ -68,6 +71,123 @@ def test_plain_text_has_one_fact_a_line() -> None:
     lines = piped("providers", "list").stdout.splitlines()
     assert "vault.configured_by: VECTORSHIFT_VAULT_PATH" in lines
     assert "vault.position: 4" in lines
+
+
+# --- Plugins --------------------------------------------------------------------------------------
+
+ANSWERS = """
+from vectorshift import Credential, CredentialProvider
+
+class Provider(CredentialProvider):
+    @classmethod
+    def from_settings(cls, settings):
+        return cls()
+
+    def get_credential(self):
+        raise AssertionError("it was asked")
+"""
+
+
+@pytest.fixture
+def install(tmp_path: Path) -> Callable[..., str]:
+    """Lay out a distribution as installers do, and return the folder, for `PYTHONPATH`."""
+
+    def lay(name: str, distribution: str = "vectorshift-shelf", code: str = ANSWERS) -> str:
+        about = tmp_path / f"{distribution.replace('-', '_')}-1.2.3.dist-info"
+        about.mkdir()
+        module = f"plugin_of_{distribution.replace('-', '_')}"
+        tell = f"open({str(tmp_path / f'{distribution}.imported')!r}, 'w')\n"
+        (tmp_path / f"{module}.py").write_text(tell + code)
+        (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.2.3\n")
+        (about / "entry_points.txt").write_text(f"[vectorshift.providers]\n{name} = {module}:Provider\n")
+        return str(tmp_path)
+
+    return lay
+
+
+def imported(folder: str) -> set[str]:
+    return {path.stem for path in Path(folder).glob("*.imported")}
+
+
+def brought(**variables: str) -> list[dict[str, Any]]:
+    return [entry for entry in listed(**variables) if entry["distribution"]]
+
+
+def test_a_plugin_that_is_installed_is_listed_and_not_imported(install: Callable[..., str]) -> None:
+    site = install("shelf")
+    (entry,) = brought(PYTHONPATH=site)
+    assert entry == {
+        "name": "shelf",
+        "position": None,
+        "configured": None,
+        "source": "shelf",
+        "configured_by": "VECTORSHIFT_PROVIDERS=default,shelf names it",
+        "detail": "",
+        "distribution": "vectorshift-shelf",
+        "version": "1.2.3",
+        "problem": None,
+    }
+    assert imported(site) == set()
+
+
+def test_a_plugin_that_the_chain_names_stands_in_its_place_with_what_brought_it(install: Callable[..., str]) -> None:
+    install("other", "vectorshift-other")
+    site = install("shelf")
+    entries = brought(PYTHONPATH=site, VECTORSHIFT_PROVIDERS="env,shelf")
+    assert [(entry["name"], entry["position"], entry["configured"]) for entry in entries] == [
+        ("shelf", 3, True),
+        ("other", None, None),
+    ]
+    assert (entries[0]["distribution"], entries[0]["version"]) == ("vectorshift-shelf", "1.2.3")
+    assert entries[0]["configured_by"] == "VECTORSHIFT_SHELF_..."
+    assert imported(site) == {"vectorshift-shelf"}
+
+
+def test_a_plugin_that_cannot_be_named_says_why(install: Callable[..., str]) -> None:
+    install("vault", "imposter")
+    install("shelf")
+    site = install("Shelf", "other-shelf")
+    problems = {entry["distribution"]: entry["problem"] for entry in brought(PYTHONPATH=site)}
+    assert "a built-in provider has this name" in problems["imposter"]
+    assert "more than one plugin has this name" in problems["vectorshift-shelf"]
+    assert problems["other-shelf"] == problems["vectorshift-shelf"]
+    (entry,) = [entry for entry in listed(PYTHONPATH=site) if entry["name"] == "vault" and entry["position"]]
+    assert entry["distribution"] is None
+    assert imported(site) == set()
+
+
+def test_with_plugins_disabled_each_says_so(install: Callable[..., str]) -> None:
+    (entry,) = brought(PYTHONPATH=install("shelf"), VECTORSHIFT_DISABLE_PLUGINS="1")
+    assert "VECTORSHIFT_DISABLE_PLUGINS=1" in entry["problem"]
+
+
+def test_metadata_that_cannot_be_read_is_told_and_the_rest_is_listed(install: Callable[..., str]) -> None:
+    site = install("shelf")
+    (Path(site) / "vectorshift_shelf-1.2.3.dist-info" / "entry_points.txt").write_bytes(
+        b"[vectorshift.providers]\n\xff"
+    )
+    # pydantic looks for plugins of its own, and would not survive this.
+    done = piped("providers", "list", PYTHONPATH=site, PYDANTIC_DISABLE_PLUGINS="__all__")
+    assert done.returncode == 0, done.stderr
+    assert "damaged" in done.stderr
+    assert "vault.position: 4" in done.stdout
+
+
+def test_plain_text_has_the_distribution_of_a_plugin(install: Callable[..., str]) -> None:
+    lines = piped("providers", "list", PYTHONPATH=install("shelf")).stdout.splitlines()
+    assert {"shelf.distribution: vectorshift-shelf", "shelf.version: 1.2.3"} <= set(lines)
+    assert not any(line.startswith(("shelf.configured:", "shelf.problem:")) for line in lines)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="terminals")
+def test_the_table_says_what_brought_a_plugin_and_why_it_cannot_be_named(install: Callable[..., str]) -> None:
+    install("vault", "imposter")
+    variables = environment(TERM="dumb", PYTHONPATH=install("shelf"))
+    text, code = on_terminal(["providers", "list"], variables)
+    assert code == 0
+    assert "-   shelf      not known" in text
+    assert "installed by vectorshift-shelf 1.2.3" in text
+    assert "It cannot be named: a built-in provider has this name" in " ".join(text.split())
 
 
 @pytest.mark.skipif(os.name != "posix", reason="terminals")

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
+import os
+import subprocess
 import threading
 import time
+import warnings
 from datetime import datetime, timedelta, timezone
 from typing import Any, Literal
 
@@ -22,9 +26,12 @@ from vectorshift import (
     CredentialRevokedError,
     CredentialStoreUnavailableError,
     Description,
+    Settings,
 )
 from vectorshift.events import CredentialEvent, announce
 from vectorshift.testing import MemoryStore, ProviderContract
+
+STORES: dict[str, MemoryStore] = {}
 
 
 class Sound(CredentialProvider):
@@ -34,6 +41,10 @@ class Sound(CredentialProvider):
 
     def __init__(self, store: MemoryStore) -> None:
         self.store = store
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Any:
+        return cls(STORES["here"]) if settings.plugins.get("mine") else None
 
     def describe(self) -> Description:
         return Description(configured=True, source="mine:here")
@@ -63,7 +74,10 @@ class Checked(ProviderContract):
 
     @pytest.fixture(autouse=True)
     def source(self) -> None:
-        self.store = MemoryStore()
+        self.store = STORES["here"] = MemoryStore()
+
+    def settings(self) -> Settings:
+        return Settings(plugins={"mine": {"place": "here"}})
 
     def make(self) -> CredentialProvider:
         return self.provider(self.store)
@@ -93,6 +107,39 @@ class TestSound(Checked):
 
 class TestSoundAsync(Checked):
     provider = SoundAsync
+
+
+class TestSoundWithAPinnedVersion(Checked):
+    """Its place happens to have the version in its name."""
+
+    class provider(Sound):
+        def describe(self) -> Description:
+            return Description(configured=True, source="mine:prod/key")
+
+        def answer(self, key: str, **more: Any) -> Credential:
+            return super().answer(key, **more, source="mine:prod/key", version="key")
+
+
+class TestSoundWithALeaseForEachRead(Checked):
+    leases = itertools.count(100)
+
+    class provider(Sound):
+        def answer(self, key: str, **more: Any) -> Credential:
+            lease = next(TestSoundWithALeaseForEachRead.leases)
+            return super().answer(key, **more, version=f"lease-{lease}")
+
+
+class TestSoundWithAPoolOfFiveThreads(Checked):
+    """What is kept for the next read is no leak."""
+
+    class provider(Sound):
+        kept = 0
+
+        def get_credential(self) -> Credential:
+            if self.kept < 5:
+                self.kept += 1
+                threading.Thread(target=threading.Event().wait, daemon=True).start()
+            return super().get_credential()
 
 
 # --- Outcomes ---
@@ -191,18 +238,64 @@ class TestCachesAValueForEver(Checked):
             return self.kept
 
 
-class TestServesTheLastKeyWhenItFails(Checked):
-    class provider(Sound):
-        kept: Credential | None = None
+class ServesTheLast(Sound):
+    """Hides one kind of failure behind the last answer."""
 
-        def get_credential(self) -> Credential:
-            try:
-                self.kept = super().get_credential()
-            except CredentialError:
-                if self.kept is None:
-                    raise
-            assert self.kept is not None
-            return self.kept
+    hides: type[CredentialError]
+    kept: Credential | None = None
+
+    def get_credential(self) -> Credential:
+        try:
+            self.kept = super().get_credential()
+        except self.hides:
+            if self.kept is None:
+                raise
+        assert self.kept is not None
+        return self.kept
+
+
+class TestServesTheLastKeyWhenItIsGone(Checked):
+    class provider(ServesTheLast):
+        hides = CredentialNotFoundError
+
+
+class TestServesTheLastKeyWhenBroken(Checked):
+    class provider(ServesTheLast):
+        hides = CredentialStoreUnavailableError
+
+
+class TestServesTheLastKeyWhenRefused(Checked):
+    class provider(ServesTheLast):
+        hides = CredentialDeniedError
+
+
+class InBothColours(Sound):
+    """Its async getter asks the sync one in a thread."""
+
+    async def aget_credential(self) -> Credential:
+        try:
+            return await asyncio.to_thread(self.get_credential)
+        except CredentialError as error:
+            return self.failed(error)
+
+    def failed(self, error: CredentialError) -> Credential:
+        raise error
+
+
+class TestSaysNotFoundToAsyncWhenBroken(Checked):
+    class provider(InBothColours):
+        def failed(self, error: CredentialError) -> Credential:
+            if isinstance(error, CredentialStoreUnavailableError):
+                raise CredentialNotFoundError("nothing here") from None
+            raise error
+
+
+class TestSaysNotFoundToAsyncWhenRefused(Checked):
+    class provider(InBothColours):
+        def failed(self, error: CredentialError) -> Credential:
+            if isinstance(error, CredentialDeniedError):
+                raise CredentialNotFoundError("nothing here") from None
+            raise error
 
 
 class TestAnswersWithAnExpiredKey(Checked):
@@ -245,7 +338,7 @@ class TestAnswersOtherwiseToAsync(Checked):
     class provider(Sound):
         async def aget_credential(self) -> Credential:
             found = self.store.read(self.name)
-            return self.answer(found.secret.reveal(), version="async")
+            return self.answer(found.secret.reveal(), source="mine:elsewhere")
 
 
 class TestFailsOtherwiseInAsync(Checked):
@@ -290,6 +383,14 @@ class TestBlocksTheLoop(Checked):
     class provider(SoundAsync):
         async def wait(self) -> None:
             time.sleep(0.01)
+
+
+class TestBlocksTheLoopWhenBroken(Checked):
+    class provider(InBothColours):
+        def failed(self, error: CredentialError) -> Credential:
+            if isinstance(error, CredentialStoreUnavailableError):
+                time.sleep(0.5)
+            raise error
 
 
 class TestSwallowsCancellation(Checked):
@@ -342,6 +443,28 @@ class TestReadsTwice(Checked):
         def get_credential(self) -> Credential:
             super().get_credential()
             return super().get_credential()
+
+
+class TestKeepsAThreadForEachRead(Checked):
+    class provider(Sound):
+        def get_credential(self) -> Credential:
+            threading.Thread(target=threading.Event().wait, daemon=True).start()
+            return super().get_credential()
+
+
+class TestKeepsAFileForEachRead(Checked):
+    class provider(Sound):
+        def __init__(self, store: MemoryStore) -> None:
+            super().__init__(store)
+            self.files: list[int] = []
+
+        def get_credential(self) -> Credential:
+            self.files.append(os.open(os.devnull, os.O_RDONLY))
+            return super().get_credential()
+
+        def close(self) -> None:
+            while self.files:
+                os.close(self.files.pop())
 
 
 class TestNeedsAThreadThatAForkDoesNotHave(Checked):
@@ -409,6 +532,35 @@ class TestPrints(Checked):
     class provider(Sound):
         def answer(self, key: str, **more: Any) -> Credential:
             print("found", key[:14])
+            return super().answer(key, **more)
+
+
+class TestWritesOnADescriptor(Checked):
+    class provider(Sound):
+        def answer(self, key: str, **more: Any) -> Credential:
+            os.write(2, f"found {key}\n".encode())
+            return super().answer(key, **more)
+
+
+class TestRunsAProgramThatPrints(Checked):
+    class provider(Sound):
+        def answer(self, key: str, **more: Any) -> Credential:
+            subprocess.run(["cat"], input=key.encode(), check=True)
+            return super().answer(key, **more)
+
+
+@pytest.mark.filterwarnings("ignore:found")
+class TestWarnsOfTheKey(Checked):
+    class provider(Sound):
+        def answer(self, key: str, **more: Any) -> Credential:
+            warnings.warn(f"found {key}", stacklevel=1)
+            return super().answer(key, **more)
+
+
+class TestPutsTheKeyIntoTheEnvironment(Checked):
+    class provider(Sound):
+        def answer(self, key: str, **more: Any) -> Credential:
+            os.environ["MINE_LAST"] = key.strip()
             return super().answer(key, **more)
 
 
@@ -497,6 +649,45 @@ class TestDecidesForTheUser(Checked):
 
 
 # --- Life ---
+
+
+class TestEndsTheProcessWhenItIsMade(Checked):
+    class provider(Sound):
+        @classmethod
+        def from_settings(cls, settings: Settings) -> Any:
+            raise SystemExit("no place is set")
+
+
+class TestReadsWhenItIsMade(Checked):
+    class provider(Sound):
+        @classmethod
+        def from_settings(cls, settings: Settings) -> Any:
+            made = super().from_settings(settings)
+            if made is not None:
+                made.get_credential()
+            return made
+
+
+class TestIsMadeForAnotherPlace(Checked):
+    class provider(Sound):
+        place = "here"
+
+        @classmethod
+        def from_settings(cls, settings: Settings) -> Any:
+            made = super().from_settings(settings)
+            if made is not None:
+                made.place = "elsewhere"
+            return made
+
+        def describe(self) -> Description:
+            return Description(configured=True, source=f"mine:{self.place}")
+
+
+class TestTakesTheSettingsForGranted(Checked):
+    class provider(Sound):
+        @classmethod
+        def from_settings(cls, settings: Settings) -> Any:
+            return cls(STORES[str(settings.plugins["mine"]["place"]) and "here"])
 
 
 class TestRaisesOnDescribe(Checked):

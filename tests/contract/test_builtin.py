@@ -19,6 +19,7 @@ from vectorshift import (
     ExplicitProvider,
     ProviderChain,
     Secret,
+    Settings,
     VaultProvider,
 )
 from vectorshift.testing import FakeSecretsManagerAgent, ManualClock, MemoryStore, ProviderContract
@@ -146,6 +147,9 @@ class TestNamedDotenvFile(TestDotenvProvider):
     def make(self) -> CredentialProvider:
         return DotenvProvider(self.path)
 
+    def settings(self) -> Settings:
+        return Settings(env_file=str(self.path))
+
 
 class TestVaultProvider(ProviderContract):
     """OpenBao, behind a gate that can be shut."""
@@ -159,6 +163,9 @@ class TestVaultProvider(ProviderContract):
 
     def make(self) -> CredentialProvider:
         return VaultProvider(self.path, addr=self.gate.address, token=self.token)
+
+    def settings(self) -> Settings:
+        return Settings(vault_path=self.path, vault_addr=self.gate.address, vault_token=Secret(self.token))
 
     def put(self, key: str) -> None:
         self.bao.write(self.path, {"api_key": key})
@@ -194,6 +201,9 @@ class TestAwsSecretsManagerProvider(ProviderContract):
 
     def make(self) -> CredentialProvider:
         return AwsSecretsManagerProvider(self.name)
+
+    def settings(self) -> Settings:
+        return Settings(aws_secret_id=self.name)
 
     def put(self, key: str) -> None:
         self.moto.put(self.name, key)

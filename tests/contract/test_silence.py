@@ -7,8 +7,9 @@ import logging
 from typing import TYPE_CHECKING
 
 from vectorshift.testing.contract.hooks import SourceHooks
+from vectorshift.testing.contract.output import everything_told
 from vectorshift.testing.contract.probe import Probe
-from vectorshift.testing.contract.silence import _all_of, _everything_told
+from vectorshift.testing.contract.silence import _all_of
 
 if TYPE_CHECKING:
     import pytest
@@ -50,7 +51,7 @@ def test_loggers_that_are_quiet_disabled_or_do_not_propagate_are_heard_and_left_
     off.disabled, apart.propagate = True, False
     logging.disable(logging.CRITICAL)
     try:
-        with _everything_told() as told:
+        with everything_told() as told:
             for logger in (quiet, off, apart):
                 logger.debug("said by %s", logger.name)
         assert [line.partition(":")[0] for line in told()] == ["kit.quiet", "kit.off", "kit.apart"]

@@ -22,10 +22,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
-NOT_HERE = {
-    *("PipelineRunFailedError", "PollTimeoutError"),  # of the official SDK, as docs/migrate.md says
-    "EndpointConnectionError",  # of botocore, as a message says
-}
+NOT_HERE = {"EndpointConnectionError"}  # of botocore, as a message says
 READ_BY_STORES = {"VAULT_ADDR", "VAULT_TOKEN"}
 READ_BY_PLUGINS = re.compile(r"VECTORSHIFT_(CUPBOARD|EXEC|KEYRING|SAFE)(_\w+)?")  # of the examples
 

@@ -58,7 +58,7 @@ def suite(tmp_path: Path) -> Callable[..., str]:
 
 
 def test_offline_a_call_fails_at_once_and_says_why(suite: Callable[..., str]) -> None:
-    assert "7 passed" in suite(
+    assert "8 passed" in suite(
         """
         pytestmark = pytest.mark.usefixtures("vectorshift_offline")
 
@@ -87,20 +87,106 @@ def test_offline_a_call_fails_at_once_and_says_why(suite: Callable[..., str]) ->
                 asyncio.run(main())
 
         def test_a_client_of_the_services_own():
-            with VectorShift("vs-test") as client, pytest.raises(VectorshiftApiError, match=WORDS):
+            with VectorShift("vs-test") as client, pytest.raises(ApiConnectionError, match=WORDS):
                 Pipeline.list(client=client)
 
         def test_a_service_that_resets():
             vectorshift.reset()
             vectorshift.api_key = "vs-test"
-            with pytest.raises(VectorshiftApiError, match=WORDS):
+            with pytest.raises(ApiConnectionError, match=WORDS):
                 Pipeline.list()
+
+        def test_a_client_with_an_httpx_client_of_the_services_own():
+            import httpx
+            with httpx.Client() as http, VectorShift("vs-test", http_client=http) as client:
+                with pytest.raises(VectorshiftApiError, match=WORDS):
+                    Pipeline.list(client=client)
 
         def test_a_client_that_is_handed_in():
             import httpx
             answers = httpx.MockTransport(lambda request: httpx.Response(200, json={"status": "success"}))
             with httpx.Client(transport=answers) as http, VectorShift("vs-test", http_client=http) as client:
                 assert Pipeline.list(client=client) == {"status": "success"}
+        """
+    )
+
+
+def test_offline_no_settings_lead_to_the_api(suite: Callable[..., str]) -> None:
+    """A guard behind it, so that a failure reaches nothing either: no name can be looked up."""
+    assert "8 passed" in suite(
+        """
+        import socket
+        pytestmark = pytest.mark.usefixtures("vectorshift_offline")
+        API = "https://api.vectorshift.ai/v1"
+        PRIVATE = "http://10.255.255.1/v1"
+
+        @pytest.fixture(autouse=True)
+        def no_names(monkeypatch):
+            def refuse(*args):
+                raise AssertionError("a name is looked up")
+            monkeypatch.setattr(socket, "getaddrinfo", refuse)
+
+        @pytest.mark.parametrize("given", [{"settings": Settings(timeout=5)}, {"base_url": API}, {"base_url": PRIVATE}])
+        def test_a_client(given, monkeypatch):
+            monkeypatch.setenv("VECTORSHIFT_ALLOW_HTTP", "1")
+            with VectorShift("vs-test", **given) as client, pytest.raises(ApiConnectionError, match=WORDS) as caught:
+                Pipeline.list(client=client)
+            assert "after" not in str(caught.value)  # so many attempts
+
+        @pytest.mark.parametrize("proxy", ["HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"])
+        def test_a_proxy_of_the_machine(proxy, monkeypatch):
+            monkeypatch.setenv(proxy, "*" if proxy == "NO_PROXY" else "http://proxy.internal:3128")
+            with VectorShift("vs-test", base_url=API) as client, pytest.raises(ApiConnectionError, match=WORDS):
+                Pipeline.list(client=client)
+
+        def test_ambient():
+            vectorshift.configure(settings=Settings(timeout=5), credentials="vs-test")
+            with pytest.raises(ApiConnectionError, match=WORDS):
+                Pipeline.list()
+
+        def test_async():
+            async def main():
+                async with AsyncVectorShift("vs-test", settings=Settings(timeout=5)) as client:
+                    await Pipeline.alist(client=client)
+            with pytest.raises(ApiConnectionError, match=WORDS):
+                asyncio.run(main())
+        """
+    )
+
+
+def test_offline_a_server_of_the_tests_own_is_reached(suite: Callable[..., str]) -> None:
+    assert "2 passed" in suite(
+        """
+        from vectorshift.testing import FakeVectorShift
+
+        @pytest.fixture
+        def api(vectorshift_offline):
+            with FakeVectorShift() as api:
+                yield api
+
+        def test_sync(api):
+            with VectorShift(api.create_key(), base_url=api.base_url) as client:
+                assert Pipeline.list(client=client)["status"] == "success"
+
+        def test_async(api):
+            async def main():
+                async with AsyncVectorShift(api.create_key(), base_url=api.base_url) as client:
+                    return await Pipeline.alist(client=client)
+            assert asyncio.run(main())["status"] == "success"
+        """
+    )
+
+
+def test_after_an_offline_test_the_network_is_there_again(suite: Callable[..., str]) -> None:
+    assert "2 passed" in suite(
+        """
+        from vectorshift import http
+
+        def test_offline(vectorshift_offline):
+            assert http.substitute is not None
+
+        def test_another():
+            assert http.substitute is None
         """
     )
 

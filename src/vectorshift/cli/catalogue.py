@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from vectorshift.cli.exits import Exit
-from vectorshift.cli.screen import console, on_terminal, printable, say_facts, say_json, table
+from vectorshift.cli.screen import complain, console, on_terminal, printable, say_facts, say_json, table
 from vectorshift.context import AMBIENT
 from vectorshift.errors import CredentialConfigurationError
-from vectorshift.registry import providers_of
+from vectorshift.plugin_names import prefix_of
+from vectorshift.registry import available_plugins, providers_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vectorshift.plugins import PluginEntry
     from vectorshift.providers.base import Description
     from vectorshift.settings import Settings
 
@@ -35,22 +39,28 @@ class _Entry:
     Args:
         name: as `VECTORSHIFT_PROVIDERS` has it.
         position: in the chain of the present settings, from 1; None if it is not in it.
-        configured: whether a call that comes to it would ask it.
+        configured: whether a call that comes to it would ask it; None for a plugin that is not imported.
         source: where it looks.
         configured_by: what configures it.
         detail: what it says of itself, or what is wrong with its settings.
+        distribution: what brings it, if that is not this package.
+        version: that distribution's version.
+        problem: why it cannot be named, or None.
     """
 
     name: str
     position: int | None
-    configured: bool
+    configured: bool | None
     source: str
     configured_by: str
     detail: str
+    distribution: str | None = None
+    version: str | None = None
+    problem: str | None = None
 
 
 def show_providers(as_json: bool) -> Exit:
-    """Print the providers. Contacts nothing.
+    """Print the providers. Contacts nothing, and imports no plugin that the chain does not name.
 
     Raises:
         CredentialConfigurationError: the settings are wrong, or name a provider that there is not.
@@ -72,7 +82,43 @@ def _entries(settings: Settings) -> list[_Entry]:
     members = enumerate(providers_of(settings), 1)
     chain = [_entry(provider.name, provider.describe(), place) for place, provider in members]
     inside = {entry.name for entry in chain}
-    return chain + [_outside(name, settings) for name in BUILT_IN if name not in inside]
+    plugins = _plugins()
+    mine = {plugin.name: plugin for plugin in plugins if not plugin.problem}
+    chain = [_brought(entry, mine[entry.name]) if entry.name in mine else entry for entry in chain]
+    others = [_outside(name, settings) for name in BUILT_IN if name not in inside]
+    idle = [_idle(plugin, settings) for plugin in plugins if plugin.problem or plugin.name not in inside]
+    return [*chain, *others, *idle]
+
+
+def _plugins() -> Sequence[PluginEntry]:
+    try:
+        return available_plugins()
+    except CredentialConfigurationError as error:
+        complain(error.message)
+        return ()
+
+
+def _brought(entry: _Entry, plugin: PluginEntry) -> _Entry:
+    by = entry.configured_by or f"{prefix_of(plugin.name)}..."
+    return replace(entry, configured_by=by, distribution=plugin.distribution, version=plugin.version)
+
+
+def _idle(plugin: PluginEntry, settings: Settings) -> _Entry:
+    """Return a plugin that is installed and that the chain leaves out, of which nothing more is known."""
+    disabled = "VECTORSHIFT_DISABLE_PLUGINS=1 allows built-in providers alone" if settings.disable_plugins else ""
+    problem = plugin.problem or disabled
+    names = ",".join([*settings.providers, plugin.name])
+    return _Entry(
+        name=plugin.name,
+        position=None,
+        configured=None,
+        source=plugin.name,
+        configured_by="" if problem else f"VECTORSHIFT_PROVIDERS={names} names it",
+        detail="",
+        distribution=plugin.distribution,
+        version=plugin.version,
+        problem=problem or None,
+    )
 
 
 def _outside(name: str, settings: Settings) -> _Entry:
@@ -108,10 +154,12 @@ def _draw(entries: list[_Entry]) -> None:
     rows = table(("", "provider", "configured", "by"))
     for entry in entries:
         found = (entry.source, entry.detail) if entry.configured else ()
-        told = "\n".join(filter(None, (entry.configured_by, *found)))
+        brought = f"installed by {entry.distribution} {entry.version}" if entry.distribution else ""
+        problem = f"It cannot be named: {entry.problem}." if entry.problem else ""
+        told = "\n".join(filter(None, (entry.configured_by, *found, brought, problem)))
         style = "dim" if entry.position is None else "green" if entry.configured else ""
         place = "-" if entry.position is None else str(entry.position)
-        configured = "yes" if entry.configured else "no"
+        configured = {True: "yes", False: "no", None: "not known"}[entry.configured]
         rows.add_row(place, printable(entry.name), configured, Text(printable(told)), style=style)
     screen = console()
     screen.print(rows)

@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from vectorshift.auth import CREDENTIAL, REFUSAL, Refusal
+from vectorshift.client.bodies import OF_BODY
 from vectorshift.errors import AuthenticationError, api_error_class
 from vectorshift.failures import Failure, Repeat, repeat_after_status
-from vectorshift.http import masked, secrets_of
+from vectorshift.http import masked, masking, secrets_of
 
 if TYPE_CHECKING:
     from vectorshift.calls import Call
     from vectorshift.credentials import Credential, Secret
     from vectorshift.http import httpx
 
-__all__ = ["failed", "masked_headers", "masked_text", "read"]
+__all__ = ["failed", "masked_headers", "masked_text", "read", "secrets_in"]
 
 
 def read(response: httpx.Response, call: Call, tries: int = 1) -> Any:
@@ -46,14 +47,12 @@ def failed(response: httpx.Response, call: Call, tries: int = 1) -> Failure:
     credential: Credential | None = extensions.get(CREDENTIAL)
     secrets = _secrets(response)  # a server that echoes them does not bring them into a log
     kind = api_error_class(response.status_code)
-    about: dict[str, Any] = {"headers": masked_headers(response), "tries": tries}
+    notes = [_note(response, credential, extensions.get(REFUSAL)), response.extensions.get(OF_BODY, "")]
+    note = "\n  ".join(filter(None, notes))
+    about: dict[str, Any] = {"headers": masked_headers(response), "tries": tries, "note": note}
     if issubclass(kind, AuthenticationError):
-        refusal: Refusal | None = extensions.get(REFUSAL)
-        about["note"] = str(refusal or "") if credential else "The Authorization header is the caller's own."
         about["source"] = credential.source if credential else None
         about["fingerprint"] = credential.fingerprint if credential else None
-    elif not (response.is_success or response.is_error):
-        about["note"] = "Hint: a redirect is not followed; check the base URL."
     error = kind(response.status_code, call.method, call.path, masked(_text(response), secrets), **about)
     repeat = repeat_after_status(response.status_code, error.retry_after)
     if repeat is Repeat.ANY and response.request is not _first(response):
@@ -61,10 +60,19 @@ def failed(response: httpx.Response, call: Call, tries: int = 1) -> Failure:
     return Failure(error, repeat)
 
 
+def _note(response: httpx.Response, credential: Credential | None, refusal: Refusal | None) -> str:
+    """Say what the server cannot: whose key it was, and what was done about a refusal."""
+    if response.status_code == 401 and credential is None:
+        return "The Authorization header is the caller's own."
+    if response.status_code in (401, 403, 404) and credential is not None:
+        return str(refusal or f"The key was {credential}.")
+    return "" if response.is_success or response.is_error else "Hint: a redirect is not followed; check the base URL."
+
+
 def masked_headers(response: httpx.Response) -> dict[str, str]:
     """Return the headers by lower-case name, without the secrets that the server may echo."""
-    secrets = _secrets(response)
-    return {name: masked(value, secrets) for name, value in response.headers.items()}
+    mask = masking(_secrets(response))
+    return {name: mask(value) for name, value in response.headers.items()}
 
 
 def masked_text(response: httpx.Response, text: str) -> str:
@@ -78,10 +86,14 @@ def _first(response: httpx.Response) -> httpx.Request:
 
 
 def _secrets(response: httpx.Response) -> list[Secret]:
-    extensions = _first(response).extensions
-    refusal: Refusal | None = extensions.get(REFUSAL)
-    stamped: list[Credential | None] = [extensions.get(CREDENTIAL), refusal.rejected if refusal else None]
-    return [*secrets_of(response.request), *(known.secret for known in stamped if known)]
+    return [*secrets_of(response.request), *secrets_in(_first(response))]
+
+
+def secrets_in(request: httpx.Request) -> list[Secret]:
+    """Return the keys that a request was sent with, that of before a 401 too."""
+    refusal: Refusal | None = request.extensions.get(REFUSAL)
+    stamped: list[Credential | None] = [request.extensions.get(CREDENTIAL), refusal.rejected if refusal else None]
+    return [*secrets_of(request), *(known.secret for known in stamped if known)]
 
 
 def _text(response: httpx.Response) -> str:

@@ -8,9 +8,9 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from vectorshift.calls import Call
 from vectorshift.client.exchange import Exchange, settled
 from vectorshift.client.handle import Handle
+from vectorshift.client.opening import Opening
 from vectorshift.client.sending import aread, asend
 from vectorshift.client.streams import AsyncStream
 from vectorshift.clock import SYSTEM_CLOCK
@@ -22,12 +22,13 @@ from vectorshift.pools import LoopPools
 from vectorshift.uploads import are_at_hand, load
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
     from contextlib import AbstractAsyncContextManager
     from types import TracebackType
 
     from typing_extensions import Self
 
+    from vectorshift.calls import Call
     from vectorshift.clock import WaitingClock
     from vectorshift.settings import Settings
     from vectorshift.uploads import Files
@@ -80,18 +81,7 @@ class AsyncVectorShift(Handle):
         timeout: float | None = None,
     ) -> Any:
         """Make a call and return the parsed body. Arguments and errors are those of `VectorShift.request`."""
-        return await self.call(
-            Call(
-                method=method,
-                path=path,
-                query=query,
-                json=json,
-                files=files,
-                form=form,
-                headers=headers,
-                timeout=timeout,
-            )
-        )
+        return await self.call(self._call_of(method, path, query, json, files, form, headers, timeout))
 
     def stream(
         self,
@@ -109,18 +99,7 @@ class AsyncVectorShift(Handle):
 
         A cancelled task leaves the block, and so closes the connection.
         """
-        return self.open(
-            Call(
-                method=method,
-                path=path,
-                query=query,
-                json=json,
-                files=files,
-                form=form,
-                headers=headers,
-                timeout=timeout,
-            )
-        )
+        return self.open(self._call_of(method, path, query, json, files, form, headers, timeout))
 
     async def call(self, call: Call) -> Any:
         """Make a call that is described by a value. Raises as `request`."""
@@ -130,26 +109,27 @@ class AsyncVectorShift(Handle):
             outcome = await self._again(exchange, outcome, self._attempt)
         return settled(outcome)
 
-    @contextlib.asynccontextmanager
-    async def open(self, call: Call) -> AsyncGenerator[AsyncStream, None]:
+    def open(self, call: Call) -> AbstractAsyncContextManager[AsyncStream]:
         """Make a call that is described by a value and give its answer as it comes. Raises as `request`."""
+        return Opening(partial(self._begin, call))
+
+    async def _begin(self, call: Call, held: contextlib.AsyncExitStack) -> AsyncStream:
         exchange = await self._exchange(call)
-        async with contextlib.AsyncExitStack() as held:
 
-            async def attempt(exchange: Exchange) -> AsyncStream | Failure:
-                await held.aclose()
-                response = await asend(await held.enter_async_context(self._lend()), exchange)
-                if isinstance(response, Failure):
-                    return response
-                if not response.is_success:
-                    return await aread(response, exchange)  # type: ignore[no-any-return]
-                held.push_async_callback((stream := AsyncStream(response, exchange)).aclose)
-                return stream
+        async def attempt(exchange: Exchange) -> AsyncStream | Failure:
+            await held.aclose()
+            response = await asend(await held.enter_async_context(self._lend()), exchange)
+            if isinstance(response, Failure):
+                return response
+            if not response.is_success:
+                return await aread(response, exchange)  # type: ignore[no-any-return]
+            held.push_async_callback((stream := AsyncStream(response, exchange)).aclose)
+            return stream
 
-            outcome = await attempt(exchange)
-            if isinstance(outcome, Failure) and exchange.may_follow(outcome):
-                outcome = await self._again(exchange, outcome, attempt)
-            yield settled(outcome)
+        outcome = await attempt(exchange)
+        if isinstance(outcome, Failure) and exchange.may_follow(outcome):
+            outcome = await self._again(exchange, outcome, attempt)
+        return settled(outcome)  # type: ignore[no-any-return]
 
     async def _exchange(self, call: Call) -> Exchange:
         exchange = self._exchange_of(await self._aready(), call)

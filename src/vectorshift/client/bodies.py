@@ -1,9 +1,9 @@
-"""Bodies of answers: given up when their time is over, and closed half-read without a trace."""
+"""Bodies: sent or read in part they leave no trace, and answers are given up when their time is over."""
 
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 
@@ -14,7 +14,12 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-__all__ = ["AsyncTimedBody", "TimedBody", "decoder_of"]
+__all__ = ["OF_BODY", "AsyncTimedBody", "Excerpt", "SentBody", "TimedBody", "decoder_of", "is_read", "leave_unread"]
+
+OF_BODY: Final = "vectorshift.of-body"
+"""Where a response's extensions hold a sentence of what is missing in its body."""
+LONGEST_OF_ERRORS: Final = 2**20
+_SLICE = 256  # bytes; a few thousand times as many may come out of them
 
 
 class TimedBody(httpx.SyncByteStream):
@@ -47,8 +52,8 @@ class AsyncTimedBody(httpx.AsyncByteStream):
 
     check: Callable[[], None] | None = None
 
-    def __init__(self, body: httpx.AsyncByteStream) -> None:
-        self._body = body
+    def __init__(self, body: httpx.AsyncByteStream, connection: Any = None) -> None:
+        self._body, self._connection = body, connection
         self._pieces: AsyncIterator[bytes] | None = None
 
     def __aiter__(self) -> Self:
@@ -69,15 +74,102 @@ class AsyncTimedBody(httpx.AsyncByteStream):
 
     async def aclose(self) -> None:
         """Close the connection, unless the body was read whole."""
-        await self._body.aclose()
+        try:
+            await self._body.aclose()
+        except BaseException:  # asyncio's own cancellation goes through a shield, and httpcore then leaves it open
+            if self._connection is not None:
+                await self._connection.aclose()
+            raise
         pieces, self._pieces = self._pieces, None
         if pieces is not None:
             await _end(pieces)
 
 
+class SentBody(httpx.ByteStream):
+    """The body of an async request.
+
+    That of httpx is an async generator, which stays in the middle where sending fails or is cancelled: a warning under
+    trio. This one gives a plain iterator, anew for each attempt.
+    """
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__(body)
+        self._body = body
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return _Whole(self._body)
+
+
+class _Whole:
+    def __init__(self, piece: bytes) -> None:
+        self._left = [piece]
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._left:
+            raise StopAsyncIteration
+        return self._left.pop()
+
+
 def decoder_of(response: httpx.Response) -> Any:
     """Return what takes the encoding off a body: `aiter_bytes`, which does it, cannot be left half-read under trio."""
-    return response._get_content_decoder()  # pyright: ignore[reportPrivateUsage]
+    return _AsItIs if is_read(response) else response._get_content_decoder()  # pyright: ignore[reportPrivateUsage]
+
+
+class _AsItIs:
+    """Takes nothing off: that was done."""
+
+    @staticmethod
+    def decode(piece: bytes) -> bytes:
+        return piece
+
+    @staticmethod
+    def flush() -> bytes:
+        return b""
+
+
+def is_read(response: httpx.Response) -> bool:
+    """Whether the body is there already: a hook of the httpx client may have read it."""
+    return hasattr(response, "_content")
+
+
+def leave_unread(response: httpx.Response) -> None:
+    """Let an answer whose connection was closed have an empty body."""
+    response._content = b""  # pyright: ignore[reportPrivateUsage]
+    response.extensions[OF_BODY] = "Its body was not read: a hook of the httpx client raised before."
+
+
+class Excerpt:
+    """The body of a failed answer, up to 1 MiB with its encoding taken off: 200 KB of gzip may be 200 MB of text.
+
+    Args:
+        response: the answer.
+    """
+
+    def __init__(self, response: httpx.Response) -> None:
+        self._response, self._decoder = response, decoder_of(response)
+        self._content = bytearray()
+
+    def takes(self, piece: bytes) -> bool:
+        """Take a piece of the body as it came; return whether there is room for more."""
+        for at in range(0, len(piece), _SLICE):
+            self._content += self._decoder.decode(piece[at : at + _SLICE])
+            if self._is_too_long():
+                return False
+        return True
+
+    def end(self) -> None:
+        """Let the answer have what was taken."""
+        if self._is_too_long():
+            self._response.extensions[OF_BODY] = "Its body was longer, and was not read beyond 1 MiB."
+        else:
+            self._content += self._decoder.flush()
+        self._response._content = bytes(self._content[:LONGEST_OF_ERRORS])  # pyright: ignore[reportPrivateUsage]
+
+    def _is_too_long(self) -> bool:
+        return len(self._content) > LONGEST_OF_ERRORS
 
 
 async def _end(pieces: AsyncIterator[bytes]) -> None:

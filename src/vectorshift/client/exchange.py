@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from vectorshift.client.answers import failed, read
+from vectorshift.client.answers import failed, read, secrets_in
 from vectorshift.failures import Failure, Repeat
 from vectorshift.http import httpx, lost
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from vectorshift.auth import CredentialAuth
     from vectorshift.calls import Call
     from vectorshift.clock import WaitingClock
+    from vectorshift.credentials import Secret
     from vectorshift.http import Timeouts
     from vectorshift.uploads import Loaded
 
@@ -72,12 +73,10 @@ class Exchange:
             TypeError: the call holds something that cannot be sent.
             httpx.HTTPError, httpx.StreamError, UnicodeError: nothing can be sent; what `lost` makes an error of ours.
         """
-        self.sent, limits = None, dict(self.limits)
+        self.sent, limits = None, clipped(dict(self.limits), self.left())
         self.tries += 1
-        if self.tries > 1:
-            limits = clipped(limits, self.left())
-        elif (patience := limits["read"]) is not None:
-            self.ends = self.clock.monotonic() + patience * (1 + self.max_retries)
+        if self.tries == 1:
+            self.ends = min(self.ends, self.clock.monotonic() + self._patience())
         if http.is_closed:
             raise httpx.StreamError("the httpx client that was handed in is closed.")
         try:
@@ -88,7 +87,7 @@ class Exchange:
             flaw = "a text in it holds half a character."
         except RecursionError:
             flaw = "its body is nested too deep."
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, AttributeError) as error:
             flaw = f"{error}."
         else:
             return self.sent
@@ -103,6 +102,23 @@ class Exchange:
     def lost(self, error: Exception) -> Failure:
         """Return what it means that this attempt has no answer, or no whole one."""
         return lost(error, self.sent, self.call.method, self.call.path, self.tries)
+
+    def answered(self, error: httpx.HTTPStatusError) -> httpx.Response | Failure:
+        """Return the answer for which a hook of the httpx client raised: it is judged here, as any other.
+
+        Else a failure, as the error is that of another request, or of a success.
+        """
+        response, first = error.response, self.sent
+        sent = response._request  # pyright: ignore[reportPrivateUsage]
+        if first is None or sent is None or response.is_success or not _leads_to(first, sent):
+            return self.lost(error)
+        if sent is not first and not response.history:  # httpx had not come to that
+            response.history = [httpx.Response(302, request=first)]
+        return response
+
+    def secrets(self) -> list[Secret]:
+        """Return what this attempt has sent and nobody else may read."""
+        return [] if self.sent is None else secrets_in(self.sent)
 
     def read(self, response: httpx.Response) -> Any:
         """Return the parsed body of an answer that was read whole, or a `Failure`."""
@@ -122,8 +138,17 @@ class Exchange:
     def check(self) -> None:
         """Raise a time-out when the call should be over: a body that drips never waits long for its next byte."""
         if self.left() <= 0:
-            patience = (self.limits["read"] or 0.0) * (1 + self.max_retries)
-            raise httpx.ReadTimeout(f"the answer was not whole after {patience:g} s.")
+            raise httpx.ReadTimeout(f"the answer was not whole after {self._patience():g} s.")
+
+    def _patience(self) -> float:
+        """Seconds for all of it."""
+        each, within = self.limits["read"], self.call.within
+        return min(inf if each is None else each * (1 + self.max_retries), inf if within is None else within)
+
+
+def _leads_to(first: httpx.Request, request: httpx.Request) -> bool:
+    """Whether it is the same request, or one to which redirects of it led: these take over what stands beside it."""
+    return request.extensions.get("timeout") is first.extensions["timeout"]
 
 
 def clipped(limits: Timeouts, left: float) -> Timeouts:

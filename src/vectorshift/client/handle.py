@@ -7,20 +7,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from vectorshift.auth import CredentialAuth
+from vectorshift.calls import Call
 from vectorshift.client.exchange import Exchange
 from vectorshift.context import AMBIENT, AmbientProvider
 from vectorshift.flight import SharedWork
 from vectorshift.given import as_provider
 from vectorshift.hosts import api_url
-from vectorshift.http import httpx, timeouts, tls
+from vectorshift.http import LONGEST_WAIT, httpx, timeouts, tls
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from typing_extensions import Self
 
-    from vectorshift.calls import Call
     from vectorshift.clock import WaitingClock
     from vectorshift.http import Timeouts
     from vectorshift.settings import Settings
+    from vectorshift.uploads import Files
 
 __all__ = ["Handle"]
 
@@ -67,7 +70,7 @@ class Handle:
             raise TypeError(f"http_client should be an httpx.{kind.__name__}, not {type(http_client).__name__}.")
         self._settings, self._timeout, self._max_retries, self.clock = settings, timeout, max_retries, clock
         self._own_limits = (
-            None if http_client is None or http_client.timeout == _UNSET else http_client.timeout.as_dict()
+            None if http_client is None or http_client.timeout == _UNSET else _bounded(http_client.timeout.as_dict())
         )
         self._base_url = None if base_url is None else api_url(base_url)
         self._made: _Ready | None = None
@@ -140,6 +143,22 @@ class Handle:
         made = self._made = _Ready(settings, base_url, auth, retries)
         return made
 
+    def _call_of(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, Any] | None,
+        json: Any,
+        files: Files | None,
+        form: Mapping[str, Any] | None,
+        headers: Mapping[str, str] | None,
+        timeout: float | None,
+    ) -> Call:
+        """Return what `request` and `stream` are given as a value. Raises as `Call`."""
+        return Call(
+            method=method, path=path, query=query, json=json, files=files, form=form, headers=headers, timeout=timeout
+        )
+
     def _exchange_of(self, ready: _Ready, call: Call) -> Exchange:
         return Exchange(call, ready.auth, ready.base_url, self._limits(ready, call), ready.max_retries, self.clock)
 
@@ -160,3 +179,7 @@ class Handle:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {getattr(self, '_base_url', None) or 'VECTORSHIFT_BASE_URL'}>"
+
+
+def _bounded(limits: Timeouts) -> Timeouts:
+    return {name: None if seconds is None else min(seconds, LONGEST_WAIT) for name, seconds in limits.items()}

@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from vectorshift.client.bodies import AsyncTimedBody, TimedBody
+from vectorshift.client.bodies import AsyncTimedBody, Excerpt, SentBody, TimedBody, is_read, leave_unread
+from vectorshift.client.logs import on_its_way
 from vectorshift.http import ESCAPES, httpx
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from vectorshift.client.exchange import Exchange
     from vectorshift.failures import Failure
 
@@ -24,8 +27,11 @@ def send(http: httpx.Client, exchange: Exchange) -> httpx.Response | Failure:
         TypeError: the call holds something that cannot be sent.
     """
     try:
-        request = exchange.request(http)
-        return http.send(request, auth=exchange.auth, stream=True, follow_redirects=exchange.follow_redirects)
+        with on_its_way(exchange):
+            request = exchange.request(http)
+            return http.send(request, auth=exchange.auth, stream=True, follow_redirects=exchange.follow_redirects)
+    except httpx.HTTPStatusError as error:
+        return exchange.answered(error)
     except ESCAPES as error:
         return exchange.lost(error)
 
@@ -33,10 +39,9 @@ def send(http: httpx.Client, exchange: Exchange) -> httpx.Response | Failure:
 def read(response: httpx.Response, exchange: Exchange) -> Any:
     """Read an answer to its end, or to that of the time there is, and return its parsed body, or a `Failure`."""
     try:
-        exchange.clip(response)
-        assert isinstance(response.stream, httpx.SyncByteStream)
-        response.stream = TimedBody(response.stream, exchange.check)
-        response.read()
+        if not is_read(response):
+            with on_its_way(exchange):
+                _read(response, exchange)
     except ESCAPES as error:
         return exchange.lost(error)
     finally:
@@ -44,29 +49,68 @@ def read(response: httpx.Response, exchange: Exchange) -> Any:
     return exchange.read(response)
 
 
+def _read(response: httpx.Response, exchange: Exchange) -> None:
+    if response.is_closed:
+        return leave_unread(response)
+    exchange.clip(response)
+    assert isinstance(response.stream, httpx.SyncByteStream)
+    response.stream = body = TimedBody(response.stream, exchange.check)
+    if response.is_success:
+        response.read()
+        return None
+    excerpt = Excerpt(response)
+    all(map(excerpt.takes, body))  # until it takes no more
+    return excerpt.end()
+
+
 async def asend(http: httpx.AsyncClient, exchange: Exchange) -> httpx.Response | Failure:
     """Do as `send` does."""
+    opened = _Opened()
     try:
-        request = exchange.request(http)
-        response = await http.send(request, auth=exchange.auth, stream=True, follow_redirects=exchange.follow_redirects)
+        with on_its_way(exchange):
+            request = exchange.request(http)
+            request.stream = SentBody(request.content)
+            request.extensions["trace"] = opened
+            response = await http.send(
+                request, auth=exchange.auth, stream=True, follow_redirects=exchange.follow_redirects
+            )
+    except httpx.HTTPStatusError as error:
+        return exchange.answered(error)
     except ESCAPES as error:
         return exchange.lost(error)
-    assert isinstance(response.stream, httpx.AsyncByteStream)
-    response.stream = AsyncTimedBody(response.stream)
+    except BaseException:
+        await opened.aclose()
+        raise
+    body = SentBody(response.content) if is_read(response) else response.stream
+    assert isinstance(body, httpx.AsyncByteStream)
+    response.stream = AsyncTimedBody(body, response.extensions.get("network_stream"))
     return response
+
+
+class _Opened:
+    """The connection that an attempt has opened, if any; httpcore tells of it.
+
+    httpcore drops one, open, whose TLS handshake is cancelled. One that is closed already may be closed again.
+    """
+
+    _stream: Any = None
+
+    async def __call__(self, event: str, info: Mapping[str, Any]) -> None:
+        if event == "connection.connect_tcp.complete":
+            self._stream = info["return_value"]
+
+    async def aclose(self) -> None:
+        if self._stream is not None:
+            with anyio.CancelScope(shield=True):
+                await self._stream.aclose()
 
 
 async def aread(response: httpx.Response, exchange: Exchange) -> Any:
     """Do as `read` does."""
     try:
-        exchange.clip(response)
-        assert isinstance(response.stream, AsyncTimedBody)
-        response.stream.check = exchange.check
-        raw = b"".join([piece async for piece in response.stream])
-        await response.aclose()
-        response.stream = httpx.ByteStream(raw)
-        response.is_closed = False
-        response.read()  # takes the encoding off, and needs no event loop for it
+        if not is_read(response):
+            with on_its_way(exchange):
+                await _aread(response, exchange)
     except ESCAPES as error:
         return exchange.lost(error)
     finally:
@@ -74,3 +118,23 @@ async def aread(response: httpx.Response, exchange: Exchange) -> Any:
             with anyio.CancelScope(shield=True):
                 await response.aclose()
     return exchange.read(response)
+
+
+async def _aread(response: httpx.Response, exchange: Exchange) -> None:
+    if response.is_closed:
+        return leave_unread(response)
+    exchange.clip(response)
+    assert isinstance(response.stream, AsyncTimedBody)
+    response.stream.check = exchange.check
+    if response.is_success:
+        raw = b"".join([piece async for piece in response.stream])
+        await response.aclose()
+        response.stream = httpx.ByteStream(raw)
+        response.is_closed = False
+        response.read()  # takes the encoding off, and needs no event loop for it
+        return None
+    excerpt = Excerpt(response)
+    async for piece in response.stream:
+        if not excerpt.takes(piece):
+            break
+    return excerpt.end()

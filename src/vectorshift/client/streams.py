@@ -10,10 +10,11 @@ from weakref import WeakSet
 import anyio
 
 from vectorshift.client.answers import masked_headers, masked_text
-from vectorshift.client.bodies import AsyncTimedBody, decoder_of
+from vectorshift.client.bodies import AsyncTimedBody, decoder_of, is_read
+from vectorshift.client.logs import on_its_way
 from vectorshift.errors import VectorshiftError
 from vectorshift.http import ESCAPES
-from vectorshift.sse import EventDecoder, ServerSentEvent
+from vectorshift.sse import EventDecoder, LineDecoder, ServerSentEvent
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from vectorshift.client.exchange import Exchange
     from vectorshift.http import httpx
 
-__all__ = ["AsyncStream", "LineDecoder", "Stream"]
+__all__ = ["AsyncStream", "Stream"]
 
 T = TypeVar("T")
 
@@ -38,37 +39,6 @@ class Decoder(Protocol[T]):
     def end(self) -> list[T]:
         """Return what is left when no piece follows."""
         ...
-
-
-class LineDecoder:
-    """Turn bytes into lines of text, which end with a line feed, a carriage return, or both, and with nothing else.
-
-    The work is linear in the bytes. Bytes that are no UTF-8 become U+FFFD.
-    """
-
-    def __init__(self) -> None:
-        self._line = bytearray()  # the beginning of a line whose end has not arrived
-        self._after_return = False  # a line feed that comes next belongs to it
-
-    def feed(self, chunk: bytes) -> list[str]:
-        """Read a piece and return the lines that it completes."""
-        if self._after_return and chunk:
-            self._after_return = False
-            chunk = chunk.removeprefix(b"\n")
-        if not chunk:
-            return []
-        self._after_return = chunk.endswith(b"\r")
-        lines = chunk.splitlines()  # of bytes: at \r\n, \r and \n alone
-        rest = b"" if chunk.endswith((b"\r", b"\n")) else lines.pop()
-        if lines:
-            lines[0] = bytes(self._line) + lines[0]
-            self._line.clear()
-        self._line += rest
-        return [line.decode("utf-8", "replace") for line in lines]
-
-    def end(self) -> list[str]:
-        """Return the last line, if nothing ended it."""
-        return [self._line.decode("utf-8", "replace")] if self._line else []
 
 
 class _Answer:
@@ -90,7 +60,7 @@ class _Answer:
         return self._exchange.lost(error).error
 
     def _refuse_if_closed(self) -> None:
-        if self._response.is_closed and not self._ended:
+        if self._response.is_closed and not self._ended and not is_read(self._response):
             raise VectorshiftError(
                 f"The answer to {self._exchange.call.method} {self._exchange.call.path} was closed unread."
             )
@@ -127,7 +97,7 @@ class Stream(_Answer):
         while not self._ended:
             self._refuse_if_closed()
             try:
-                piece = next(self._pieces, None)
+                piece = self._next()
             except ESCAPES as error:
                 failure = self._lost(error)
             else:
@@ -137,6 +107,10 @@ class Stream(_Answer):
                 yield piece
                 continue
             raise failure
+
+    def _next(self) -> bytes | None:
+        with on_its_way(self._exchange):
+            return next(self._pieces, None)
 
     def iter_lines(self) -> Iterator[str]:
         """Yield the lines of the body without their ends. Raises as `iter_bytes`."""
@@ -162,7 +136,8 @@ class AsyncStream(_Answer):
     def __init__(self, response: httpx.Response, exchange: Exchange) -> None:
         super().__init__(response, exchange)
         assert isinstance(response.stream, AsyncTimedBody)
-        self._pieces = aiter(response.stream)
+        self._body = response.stream
+        self._pieces: AsyncTimedBody | None = None  # none are begun for nothing: an event loop may be ending
         self._decoder = decoder_of(response)
 
     def aiter_bytes(self) -> AsyncIterator[bytes]:
@@ -183,7 +158,9 @@ class AsyncStream(_Answer):
             return None
         self._refuse_if_closed()
         try:
-            raw = await anext(self._pieces, None)
+            self._pieces = self._pieces or aiter(self._body)
+            with on_its_way(self._exchange):
+                raw = await anext(self._pieces, None)
             self._ended = raw is None
             piece: bytes = self._decoder.flush() if raw is None else self._decoder.decode(raw)
         except ESCAPES as error:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from vectorshift.calls import Call
 from vectorshift.client.exchange import Exchange, settled
 from vectorshift.client.handle import Handle
 from vectorshift.client.sending import read, send
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from vectorshift.calls import Call
     from vectorshift.clock import WaitingClock
     from vectorshift.settings import Settings
     from vectorshift.uploads import Files
@@ -100,18 +100,7 @@ class VectorShift(Handle):
             VectorshiftError: a file cannot be read; nothing was sent.
             TypeError: something that is given cannot be sent; nothing was.
         """
-        return self.call(
-            Call(
-                method=method,
-                path=path,
-                query=query,
-                json=json,
-                files=files,
-                form=form,
-                headers=headers,
-                timeout=timeout,
-            )
-        )
+        return self.call(self._call_of(method, path, query, json, files, form, headers, timeout))
 
     def stream(
         self,
@@ -129,18 +118,7 @@ class VectorShift(Handle):
 
         Leaving the block before the end closes the connection. The call may be sent again until its answer begins.
         """
-        return self.open(
-            Call(
-                method=method,
-                path=path,
-                query=query,
-                json=json,
-                files=files,
-                form=form,
-                headers=headers,
-                timeout=timeout,
-            )
-        )
+        return self.open(self._call_of(method, path, query, json, files, form, headers, timeout))
 
     def call(self, call: Call) -> Any:
         """Make a call that is described by a value. Raises as `request`."""

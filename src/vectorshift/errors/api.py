@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vectorshift.errors.base import VectorshiftError
-from vectorshift.errors.replies import said, seconds
+from vectorshift.errors.replies import said, seconds, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,13 +34,14 @@ class VectorshiftApiError(VectorshiftError):
         status_code: the HTTP status, or 0 where there was none.
         method: the HTTP method.
         endpoint: the path alone.
-        raw_response: the body as text.
+        raw_response: the body as text; of a longer one, its first 1 MiB.
         headers: the response's headers; names are kept in lower case, cookies are not kept.
         note: a sentence of ours, printed below what the server said.
         tries: how often the call was sent until it was given up.
 
     Attributes:
-        error_message: the first truthy of `error`, `message`, `detail`, `errors` in a JSON body, else the body.
+        error_message: the first truthy of `error`, `message`, `detail`, `errors` in a JSON body, else the body. The
+            text of the error has 2,000 characters of it.
         request_id: what the server calls this request, or None.
         retry_after: seconds to wait as the server asked, or None.
     """
@@ -70,7 +71,7 @@ class VectorshiftApiError(VectorshiftError):
         self.retry_after = seconds(kept.get("retry-after"))
         self.error_message = said(raw_response)
         self.tries = tries
-        first = f"{self.label} ({status_code}) on {method} {endpoint}: {self.error_message or 'no details'}"
+        first = f"{self.label} ({status_code}) on {method} {endpoint}: {shown(self.error_message) or 'no details'}"
         tried = f"Given up after {tries} attempts." if tries > 1 else ""
         super().__init__("\n  ".join(line for line in (first, note, tried, self.hint) if line))
 
@@ -157,7 +158,7 @@ class PipelineRunFailedError(VectorshiftApiError):
         super().__init__(0, "", "", error)
         self.task_id = task_id
         self.run_error = error
-        self.message = f"Run {task_id} failed: {self.error_message or 'no details'}"
+        self.message = f"Run {task_id} failed: {shown(self.error_message) or 'no details'}"
         self.args = (self.message,)
 
 

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any, cast
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["said", "seconds"]
+__all__ = ["said", "seconds", "shown"]
+
+
+_A_YEAR = 31_536_000.0
+_LONG = 10_000
+"""Characters of a body from which on it is not indented: deep in it, that could make a thousand of each."""
+_SHOWN = 2_000
 
 
 def said(body: str) -> str:
@@ -17,6 +23,13 @@ def said(body: str) -> str:
     except (ValueError, RecursionError):  # no JSON, or JSON that is nested too deep
         text = body.strip()
     return text.encode("utf-8", "replace").decode()  # JSON may hold half a character, which nobody could print
+
+
+def shown(sentence: str) -> str:
+    """Return what a message shows of what the server said."""
+    if len(sentence) <= _SHOWN:
+        return sentence
+    return f"{sentence[:_SHOWN]} ... ({len(sentence):,} characters)"
 
 
 def _sentence(body: str) -> str:
@@ -34,16 +47,19 @@ def _sentence(body: str) -> str:
             text = "; ".join(str(each) for each in cast("Sequence[object]", text))
         if text:
             return str(text)
-    return json.dumps(parsed, indent=2)
+    return json.dumps(parsed, indent=2 if len(body) < _LONG else None)
 
 
 def seconds(header: str | None) -> float | None:
-    """Return what `Retry-After` says, in seconds from now: a number, or an HTTP date (RFC 9110, section 10.2.3)."""
+    """Return what `Retry-After` says, in seconds from now: a number, or an HTTP date (RFC 9110, section 10.2.3).
+
+    More than a year is a year, `inf` too, so that the number can be waited for.
+    """
     if header is None:
         return None
     from datetime import datetime, timezone
     from email.utils import parsedate_to_datetime
-    from math import isfinite
+    from math import isnan
 
     try:
         wait = float(header)
@@ -54,4 +70,4 @@ def seconds(header: str | None) -> float | None:
             return None
         at = at if at.tzinfo else at.replace(tzinfo=timezone.utc)  # "-0000": UTC, from an unknown zone
         wait = (at - datetime.now(timezone.utc)).total_seconds()
-    return max(0.0, wait) if isfinite(wait) else None
+    return None if isnan(wait) else min(max(0.0, wait), _A_YEAR)

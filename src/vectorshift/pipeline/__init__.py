@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from vectorshift.pipeline.answers import Answer, BulkRunResult, PipelineList, RunResult, RunStatus, StreamChunk
+from vectorshift.pipeline.chunks import AsyncChunks
 from vectorshift.pipeline.elsewhere import Elsewhere, missing_class
 from vectorshift.pipeline.handler import RunHandler
 from vectorshift.pipeline.keeping import Keeping
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Answer",
+    "AsyncChunks",
     "BulkRunResult",
     "Pipeline",
     "PipelineList",

@@ -174,9 +174,14 @@ def as_object(value: object) -> dict[str, Any] | None:
     return cast("dict[str, Any]", value) if isinstance(value, dict) else None
 
 
-def id_of(value: object) -> str | None:
-    """Return the id in a string, in Mongo extended JSON (`{"$oid": ...}`), or in an object's `_id` or `id`, or None."""
+def id_of(value: object, layers: int = 3) -> str | None:
+    """Return the id in a string, in Mongo extended JSON (`{"$oid": ...}`), or in an object's `_id` or `id`, or None.
+
+    An object may hold objects; no API has an id below more than `layers` of them, and a body may be nested by hundreds.
+    """
     if not isinstance(value, Mapping):
         return str(value) if isinstance(value, str | int) and not isinstance(value, bool) and value != "" else None
+    if not layers:
+        return None
     fields = cast("Mapping[str, object]", value)
-    return next((found for name in ("$oid", "_id", "id") if (found := id_of(fields.get(name)))), None)
+    return next((found for name in ("$oid", "_id", "id") if (found := id_of(fields.get(name), layers - 1))), None)

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
-from vectorshift.errors import PipelineRunFailedError, VectorshiftApiError
+from vectorshift.errors import PipelineRunFailedError, VectorshiftApiError, VectorshiftError
 from vectorshift.errors.replies import said
 from vectorshift.pipeline.answers import CANCELLED, FAILED, StreamChunk, as_object
 from vectorshift.pipeline.steps import aperform, perform
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Generator
+    from collections.abc import Callable, Generator
+    from contextlib import AbstractAsyncContextManager
 
     from vectorshift.calls import Call
     from vectorshift.client import AsyncStream, AsyncVectorShift, Stream, VectorShift
     from vectorshift.pipeline.steps import Steps
     from vectorshift.sse import ServerSentEvent
 
-__all__ = ["achunks", "chunks"]
+__all__ = ["AsyncChunks", "chunks"]
 
 _DONE = "[DONE]"
 _ENOUGH = 65_536  # bytes of an answer that is no stream, for its error
@@ -32,29 +34,90 @@ def chunks(client: VectorShift, build: Steps[Call]) -> Generator[StreamChunk, No
             raise _no_events(stream, call, _beginning(stream))
         for event in stream.iter_events():
             chunk = _chunk_of(event, call, stream.masked)
+            if isinstance(chunk, VectorshiftApiError):
+                del event  # a traceback may show locals, and the server may echo the key
+                raise chunk
             if chunk is not None:
                 yield chunk
 
 
-async def achunks(client: AsyncVectorShift, build: Steps[Call]) -> AsyncGenerator[StreamChunk, None]:
-    """Do as `chunks`, without blocking the event loop."""
-    call = await aperform(client, build)
-    async with client.open(call) as stream:
-        if not _is_of_events(stream):
-            raise _no_events(stream, call, await _abeginning(stream))
-        async for event in stream.aiter_events():
-            chunk = _chunk_of(event, call, stream.masked)
-            if chunk is not None:
-                yield chunk
+class AsyncChunks(AsyncIterator[StreamChunk]):
+    """What `chunks` gives, without blocking the event loop. `Pipeline.astream` gives one; it belongs to one task.
 
-
-def _chunk_of(event: ServerSentEvent, call: Call, masked: Callable[[str], str]) -> StreamChunk | None:
-    """Return what an event says, or None for one that says nothing.
-
-    Raises:
-        PipelineRunFailedError: it says that the run failed.
-        VectorshiftApiError: it is no JSON object.
+    The connection is closed at the end, when a wait for a chunk fails or is cancelled, by `aclose`, when this is
+    collected, and when the event loop ends. It is an iterator and no generator, so that all of these are quiet.
     """
+
+    def __init__(self, client: AsyncVectorShift, build: Steps[Call]) -> None:
+        self._client, self._build = client, build
+        self._opening: AbstractAsyncContextManager[AsyncStream] | None = None
+        self._busy = self._ended = self._cut = False
+
+    async def __anext__(self) -> StreamChunk:
+        """Return the next chunk.
+
+        Raises:
+            VectorshiftError: the wait for a chunk was cancelled, and the stream was closed in its midst.
+            RuntimeError: another task waits for a chunk.
+        """
+        self._refuse_if_busy()
+        if self._cut:
+            raise VectorshiftError(
+                "A wait for a chunk of this stream was cancelled, which closed it in its midst. Run the pipeline again."
+            )
+        if self._ended:
+            raise StopAsyncIteration
+        self._busy = True
+        try:
+            return await self._next()
+        except BaseException as error:
+            self._cut = not isinstance(error, Exception)
+            await self._close()
+            raise
+        finally:
+            self._busy = False
+
+    async def aclose(self) -> None:
+        """Close the connection. Raises RuntimeError if another task waits for a chunk."""
+        self._refuse_if_busy()
+        await self._close()
+
+    async def _next(self) -> StreamChunk:
+        if self._opening is None:
+            await self._open()
+        async for event in self._events:
+            chunk = _chunk_of(event, self._call, self._stream.masked)
+            if isinstance(chunk, VectorshiftApiError):
+                del event  # a traceback may show locals, and the server may echo the key
+                raise chunk
+            if chunk is not None:
+                return chunk
+        raise StopAsyncIteration
+
+    async def _open(self) -> None:
+        self._call = await aperform(self._client, self._build)
+        opening = self._client.open(self._call)
+        self._stream = stream = await opening.__aenter__()
+        self._opening = opening
+        if not _is_of_events(stream):
+            raise _no_events(stream, self._call, await _abeginning(stream))
+        self._events = stream.aiter_events()
+
+    async def _close(self) -> None:
+        self._ended = True
+        opening, self._opening = self._opening, None
+        if opening is not None:
+            await opening.__aexit__(None, None, None)
+
+    def _refuse_if_busy(self) -> None:
+        if self._busy:
+            raise RuntimeError("Another task waits for the next chunk of this stream.")
+
+
+def _chunk_of(
+    event: ServerSentEvent, call: Call, masked: Callable[[str], str]
+) -> StreamChunk | VectorshiftApiError | None:
+    """Return what an event says, the error if it says that the run failed or is no JSON object, or None for nothing."""
     data = event.data.strip()
     if not data or data == _DONE:
         return None
@@ -65,10 +128,10 @@ def _chunk_of(event: ServerSentEvent, call: Call, masked: Callable[[str], str]) 
     found = as_object(parsed)
     chunk = StreamChunk(found or {})
     if "error" in (event.event, chunk.type) or chunk.get("error") or chunk.status in FAILED | CANCELLED:
-        raise PipelineRunFailedError(masked(chunk.run_id), said(masked(data)))
+        return PipelineRunFailedError(masked(chunk.run_id), said(masked(data)))
     if found is None:
         note = "An event of the stream is no JSON object."
-        raise VectorshiftApiError(200, call.method, call.path, note=note)
+        return VectorshiftApiError(200, call.method, call.path, note=note)
     return chunk
 
 

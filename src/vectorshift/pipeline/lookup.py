@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from vectorshift.ambient import Kept, async_client, sync_client
 from vectorshift.pipeline import operations
-from vectorshift.pipeline.pages import walk
+from vectorshift.pipeline.pages import AsyncPages, Pages, walk
 from vectorshift.pipeline.reference import Reference
-from vectorshift.pipeline.steps import AsyncDraw, aperform, draw, perform
+from vectorshift.pipeline.steps import aperform, perform
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Generator
+    from collections.abc import AsyncIterator, Iterator
 
     from typing_extensions import Self
 
@@ -81,11 +81,12 @@ class Lookup(Reference):
         folder_id: str | None = None,
         page_size: int = 100,
         client: VectorShift | None = None,
-    ) -> Generator[Self, None, None]:
+    ) -> Iterator[Self]:
         """Go through all pipelines, each once. A page is asked for when the one before it is used up.
 
         The iterator keeps the client, and so the organisation, that it was made with, also behind a `using` block. A
-        pipeline that is made or deleted meanwhile may or may not come up.
+        page that could not be had is an error, and is asked for again when the next pipeline is; an async wait that was
+        cancelled loses nothing either. A pipeline that is made or deleted meanwhile may or may not come up.
 
         Args:
             include_shared: whether those come up that others share with the organisation.
@@ -94,7 +95,7 @@ class Lookup(Reference):
             client: the client to use, also by the pipelines that come up.
         """
         steps = walk(include_shared, folder_id, _positive(page_size))
-        return draw(Kept(client).sync, steps, lambda found: cls._described(*found, client))
+        return Pages(Kept(client).sync, steps, lambda found: cls._described(*found, client))
 
     @classmethod
     def aiterate(
@@ -107,7 +108,7 @@ class Lookup(Reference):
     ) -> AsyncIterator[Self]:
         """Go through all pipelines with `async for`. Otherwise as `iterate`."""
         steps = walk(include_shared, folder_id, _positive(page_size))
-        return AsyncDraw(Kept(client).asynchronous, steps, lambda found: cls._described(*found, client))
+        return AsyncPages(Kept(client).asynchronous, steps, lambda found: cls._described(*found, client))
 
     @classmethod
     def fetch(

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from vectorshift.ambient import Kept
 from vectorshift.pipeline import runs
-from vectorshift.pipeline.chunks import achunks, chunks
+from vectorshift.pipeline.chunks import AsyncChunks, chunks
 from vectorshift.pipeline.handler import RunHandler
 from vectorshift.pipeline.progress import bar
 from vectorshift.pipeline.reference import Reference
 from vectorshift.pipeline.steps import aperform, perform
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+    from collections.abc import Generator, Mapping, Sequence
 
     from vectorshift.calls import Call
     from vectorshift.client import AsyncVectorShift, VectorShift
@@ -153,13 +153,13 @@ class Running(Reference):
         node_input_overrides: Mapping[str, Any] | None = None,
         timeout: float | None = None,
         client: AsyncVectorShift | None = None,
-    ) -> AsyncGenerator[StreamChunk, None]:
+    ) -> AsyncChunks:
         """Run the pipeline and give its outputs as they come, to `async for`. Otherwise as `stream`.
 
         Cancelling closes the connection at once, and so does leaving `async with contextlib.aclosing(...)`. A loop that
-        is left without that has it closed when the event loop collects the generator.
+        is left without that has it closed soon after, when what this returns is collected.
         """
-        return achunks(
+        return AsyncChunks(
             Kept(self._named(client)).asynchronous,
             self._streamed(inputs, stream_all_outputs, _fields(session_id, version, node_input_overrides), timeout),
         )

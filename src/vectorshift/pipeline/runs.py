@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import replace
 from math import inf
@@ -34,7 +35,7 @@ def run_call(
 ) -> Steps[Call]:
     """Give the call that runs a pipeline, with the files in it read (POST /pipeline/{id}/run)."""
     path = f"/pipeline/{segment(id)}/run"
-    body = yield from _built(inputs, lambda: run_body(inputs, fields))
+    body = yield from _built(path, inputs, lambda: run_body(inputs, fields))
     return _long(path, body, timeout)
 
 
@@ -59,8 +60,9 @@ def start(id: str, inputs: Mapping[str, Any] | None, fields: Mapping[str, Any]) 
 
 def bulk_run(id: str, inputs: Sequence[Mapping[str, Any]], timeout: float | None) -> Steps[BulkRunResult]:
     """Run a pipeline once for each of `inputs`: at the documented path, or, if there is none, at the official SDK's."""
-    body = yield from _built(inputs, lambda: bulk_body(inputs))
-    call = _long(f"/pipeline/{segment(id)}/bulk_run", body, timeout)
+    path = f"/pipeline/{segment(id)}/bulk_run"
+    body = yield from _built(path, inputs, lambda: bulk_body(inputs))
+    call = _long(path, body, timeout)
     try:
         return BulkRunResult(object_in((yield call), call))
     except NotFoundError as error:
@@ -129,9 +131,11 @@ def await_end(
         yield Wait(min(poll_interval, left))
 
 
-def _built(inputs: object, build: Callable[[], Body]) -> Steps[Body]:
-    body: Body = (yield Load(build)) if holds_files(inputs) else build()
-    return body
+def _built(path: str, inputs: object, build: Callable[[], Body]) -> Steps[Body]:
+    with contextlib.suppress(RecursionError):
+        body: Body = (yield Load(build)) if holds_files(inputs) else build()
+        return body
+    raise TypeError(f"POST {path} was not sent: its body is nested too deep.")
 
 
 def _long(path: str, body: Body, timeout: float | None) -> Call:

@@ -6,9 +6,9 @@ thrown into it what went wrong, and returns its result.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Generator
+from collections.abc import Generator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from vectorshift.calls import Call
 from vectorshift.flight import arun_blocking
@@ -18,10 +18,9 @@ if TYPE_CHECKING:
 
     from vectorshift.client import AsyncVectorShift, VectorShift
 
-__all__ = ["AsyncDraw", "Load", "Step", "Steps", "Wait", "aperform", "draw", "perform"]
+__all__ = ["Load", "Step", "Steps", "Wait", "aperform", "perform"]
 
 T = TypeVar("T")
-F = TypeVar("F")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,44 +77,6 @@ async def aperform(client: AsyncVectorShift, steps: Steps[T]) -> T:
         steps.close()
 
 
-def draw(
-    client: VectorShift, steps: Generator[Call | F, Any, None], made: Callable[[F], T]
-) -> Generator[T, None, None]:
-    """Make the calls that a sequence yields, as late as can be, and hand on what is made of all else that it yields."""
-    step = next(steps, None)
-    while step is not None:
-        if isinstance(step, Call):
-            step = _next(steps, client.call(step))
-        else:
-            yield made(step)
-            step = _next(steps, None)
-
-
-class AsyncDraw(AsyncIterator[T], Generic[F, T]):
-    """What `draw` is, without blocking the event loop.
-
-    An iterator and no generator: one that is left in the middle is nothing that an event loop has to clean up.
-    """
-
-    def __init__(self, client: AsyncVectorShift, steps: Generator[Call | F, Any, None], made: Callable[[F], T]) -> None:
-        self._client, self._steps, self._made = client, steps, made
-
-    async def __anext__(self) -> T:
-        step = _next(self._steps, None)
-        while isinstance(step, Call):
-            step = _next(self._steps, await self._call(step))
-        if step is None:
-            raise StopAsyncIteration
-        return self._made(step)
-
-    async def _call(self, call: Call) -> Any:
-        try:
-            return await self._client.call(call)
-        except BaseException:
-            self._steps.close()
-            raise
-
-
 def _do(client: VectorShift, step: Step) -> Any:
     if isinstance(step, Call):
         return client.call(step)
@@ -126,10 +87,3 @@ async def _ado(client: AsyncVectorShift, step: Step) -> Any:
     if isinstance(step, Call):
         return await client.call(step)
     return await (arun_blocking(step.work) if isinstance(step, Load) else client.clock.asleep(step.seconds))
-
-
-def _next(steps: Generator[Call | F, Any, None], answer: Any) -> Call | F | None:
-    try:
-        return steps.send(answer)
-    except StopIteration:
-        return None

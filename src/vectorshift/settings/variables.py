@@ -11,14 +11,15 @@ from pydantic_settings import BaseSettings, EnvSettingsSource
 from vectorshift.errors import CredentialConfigurationError
 from vectorshift.events import log
 from vectorshift.files import read_small, text_of
-from vectorshift.plugin_settings import is_service_link, of_plugins, prefix_of
+from vectorshift.plugin_names import is_service_link, prefix_of
+from vectorshift.plugin_settings import of_plugins, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from pydantic import ValidationError
 
-__all__ = ["PREFIX", "explained", "loaded_from", "names_in"]
+__all__ = ["PREFIX", "explained", "loaded_from", "names_in", "variables_of"]
 
 PREFIX = "VECTORSHIFT_"
 _ENV_FILE = "VECTORSHIFT_ENV_FILE"
@@ -44,7 +45,7 @@ def loaded_from(cls: type[S], process: Mapping[str, str]) -> S | CredentialConfi
             **{name: value for name, value in process.items() if value.strip()},
         }
         values = _by_variable(cls, _Variables(cls, variables)(), variables)
-        known = _variables_of_fields(cls)
+        known = variables_of(cls)
         if plugins := of_plugins(variables, names_in(variables.get(f"{PREFIX}PROVIDERS", "")), known):
             values[_PLUGINS] = plugins
         _warn_of_unknown(variables, known, plugins)
@@ -103,7 +104,7 @@ def _named_file(env_file: str | None) -> dict[str, str]:
     return {name: value for name, value in values.items() if value and value.strip()}
 
 
-def _variables_of_fields(cls: type[BaseSettings]) -> dict[str, str]:
+def variables_of(cls: type[BaseSettings]) -> dict[str, str]:
     """Return the name of each variable that is read, with the field that it sets."""
     found: dict[str, str] = dict.fromkeys(_NOT_FIELDS, "")
     for name, field in cls.model_fields.items():
@@ -126,14 +127,14 @@ def _warn_of_unknown(variables: Mapping[str, str], known: Iterable[str], plugins
 
 def explained(cls: type[BaseSettings], error: ValidationError) -> CredentialConfigurationError:
     """Name each setting that is wrong, and how, without its value or that of a sibling."""
-    fields = {name: variable for variable, name in reversed(_variables_of_fields(cls).items())}
+    fields = {name: variable for variable, name in reversed(variables_of(cls).items())}
     lines: list[str] = []
-    for flaw in error.errors(include_url=False, include_context=False, include_input=False):
+    for flaw in error.errors(include_url=False, include_context=False):
         name = str(flaw["loc"][0]) if flaw["loc"] else "settings"
         if flaw["type"] == "extra_forbidden":
             near = difflib.get_close_matches(name, cls.model_fields, n=1)
             lines.append(f"{name} is no setting." + (f" Did you mean {near[0]}?" if near else ""))
             continue
-        says = flaw["msg"].removeprefix("Value error, ").removeprefix("Input ")
-        lines.append(f"{fields.get(name, name)}: {says}.")
+        ours = flaw["msg"].removeprefix("Value error, ") if flaw["type"] == "value_error" else None
+        lines.append(f"{fields.get(name, name)}: {ours or told(flaw) or 'a check refuses it'}.")
     return CredentialConfigurationError("A setting is wrong. " + " ".join(lines))

@@ -50,26 +50,26 @@ def vectorshift_offline(
 ) -> Iterator[None]:
     """Let the process have no key and no network: a call fails at once, and says which fixture did that.
 
-    The chain is `vectorshift.api_key` and `VECTORSHIFT_API_KEY`, both unset at first. With a key, a call raises
-    `ApiConnectionError`; without one, `MissingCredentialError`. A client that a test hands in works as it is.
+    The chain is `vectorshift.api_key` and `VECTORSHIFT_API_KEY`, both unset at first. With a key, a call of any client
+    raises `ApiConnectionError`; without one, `MissingCredentialError`. Servers on this machine can be reached, and a
+    client with an `http_client` of its own works as it is.
     In a test that also has `vectorshift_api`, this one stands back, so it may be on for all tests.
     """
-    from vectorshift.testing.offline import offline_async_client, offline_client, offline_credentials
+    from vectorshift.testing.offline import cut_off, offline_credentials
 
     if "vectorshift_api" in request.fixturenames:
         yield
         return
-    with _as_new(monkeypatch):
+    with _as_new(monkeypatch), cut_off(_refusing.base_url):
         monkeypatch.setenv("VECTORSHIFT_PROVIDERS", "explicit,env")
         monkeypatch.setenv("VECTORSHIFT_BASE_URL", _refusing.base_url)
-        configure(credentials=offline_credentials(), client=offline_client())
-        configure(client=offline_async_client())
+        configure(credentials=offline_credentials())
         yield
 
 
 @pytest.fixture(scope="session")
 def _refusing() -> Iterator[RefusingServer]:
-    """What a client that the tested code makes for itself is led to."""
+    """What the environment leads to, for clients of httpx that the tested code makes for itself."""
     from vectorshift.testing.offline import RefusingServer
 
     with RefusingServer() as server:

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import threading
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import httpx
 
+from vectorshift import http
 from vectorshift.chain import ProviderChain
-from vectorshift.client import AsyncVectorShift, VectorShift
 from vectorshift.errors import CredentialNotFoundError
+from vectorshift.hosts import is_loopback
 from vectorshift.providers.answering import Answer, AnsweringProvider, Ask
 from vectorshift.providers.env import EnvProvider
 from vectorshift.providers.explicit import ExplicitProvider
 
 if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Generator
     from types import TracebackType
 
     from typing_extensions import Self
 
-__all__ = ["OFFLINE", "RefusingServer", "offline_async_client", "offline_client", "offline_credentials"]
+__all__ = ["OFFLINE", "RefusingServer", "cut_off", "offline_credentials"]
 
 OFFLINE = "vectorshift_offline: no network; use the vectorshift_api fixture or pass a client."
 
@@ -30,23 +35,48 @@ _MISDIRECTED = 421  # no status of the API's own, and none that is tried again
 
 
 class _Refusing(httpx.BaseTransport, httpx.AsyncBaseTransport):
-    """Connects to nothing, and says why."""
+    """Connects to servers on this machine alone, such as a test's own, and says why it does not to any other.
+
+    Args:
+        refused: the server on this machine that is not connected to either.
+        verify: the TLS context.
+    """
+
+    def __init__(self, refused: httpx.URL, verify: ssl.SSLContext) -> None:
+        self._refused = refused.netloc
+        self._sync = httpx.HTTPTransport(verify=verify)
+        self._async = httpx.AsyncHTTPTransport(verify=verify)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        raise httpx.ConnectError(OFFLINE, request=request)
+        self._check(request)
+        return self._sync.handle_request(request)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        raise httpx.ConnectError(OFFLINE, request=request)
+        self._check(request)
+        return await self._async.handle_async_request(request)
+
+    def _check(self, request: httpx.Request) -> None:
+        if not is_loopback(request.url.host) or request.url.netloc == self._refused:
+            raise httpx.UnsupportedProtocol(OFFLINE, request=request)  # is not tried again, as ConnectError would be
+
+    def close(self) -> None:
+        self._sync.close()
+
+    async def aclose(self) -> None:
+        await self._async.aclose()
 
 
-def offline_client() -> VectorShift:
-    """Return a client whose every call raises `ApiConnectionError`, at once and without contact."""
-    return VectorShift(http_client=httpx.Client(transport=_Refusing(), trust_env=False))
+@contextlib.contextmanager
+def cut_off(base_url: str) -> Generator[None, None, None]:
+    """Let no client of this package that makes its connections in the block reach `base_url` or another machine.
 
-
-def offline_async_client() -> AsyncVectorShift:
-    """Return the same for async calls."""
-    return AsyncVectorShift(http_client=httpx.AsyncClient(transport=_Refusing(), trust_env=False))
+    Nothing is changed for clients of httpx that others make, also where they are given to a client of this package.
+    """
+    before, http.substitute = http.substitute, partial(_Refusing, httpx.URL(base_url))
+    try:
+        yield
+    finally:
+        http.substitute = before
 
 
 class _Offline(AnsweringProvider):

@@ -17,8 +17,8 @@ class ProviderContract(OutcomeTests, ValueTests, LoopTests, SharingTests, Silenc
     """Prove of a provider what `CredentialProvider` promises. Inherit it in a class that pytest collects.
 
     Write `make`, `put`, `remove` and `break_source`; `rotate` is `put` unless you write it. A test that needs
-    `restore`, `deny` or `reads` is skipped until you write them. Each test begins with an empty source, and a
-    fixture of the class may keep what it needs on `self`:
+    `restore`, `deny`, `settings` or `reads` is skipped until you write them. Each test begins with an empty source,
+    and a fixture of the class may keep what it needs on `self`:
 
         class TestFile(ProviderContract):
             @pytest.fixture(autouse=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 try:
     import pytest
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from vectorshift.providers.base import CredentialProvider
+    from vectorshift.settings import Settings
     from vectorshift.testing.contract.probe import Probe
 
 __all__ = ["SourceHooks"]
@@ -57,6 +58,10 @@ class SourceHooks:
         """Make the source refuse the provider's access, and not the key. Optional."""
         _left_out(self, "deny", "makes the source refuse access")
 
+    def settings(self) -> Settings:
+        """Return the settings that lead `from_settings` to the source. Optional."""
+        _left_out(self, "settings", "returns the settings that lead from_settings() to the source")
+
     def reads(self) -> int | None:
         """Return how often the source was read so far, or None if nobody counts."""
         return None
@@ -75,5 +80,5 @@ class SourceHooks:
         probe.close()
 
 
-def _left_out(contract: SourceHooks, hook: str, does: str) -> None:
+def _left_out(contract: SourceHooks, hook: str, does: str) -> NoReturn:
     pytest.skip(f"{type(contract).__name__} leaves out the hook {hook}(), which {does}.")

@@ -6,7 +6,9 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from vectorshift.credentials import Credential
-from vectorshift.providers.base import Description
+from vectorshift.errors import CredentialConfigurationError
+from vectorshift.providers.base import CredentialProvider, Description
+from vectorshift.settings import Settings
 from vectorshift.testing.contract.hooks import SourceHooks
 from vectorshift.testing.contract.probe import named
 from vectorshift.testing.contract.watch import watched
@@ -20,7 +22,29 @@ __all__ = ["LifeTests"]
 
 
 class LifeTests(SourceHooks):
-    """Describing, invalidating, closing."""
+    """Being made, describing, invalidating, closing."""
+
+    def test_the_settings_make_it_without_contact(self, probe: Probe) -> None:
+        """Where `VECTORSHIFT_PROVIDERS` names a provider, `from_settings` makes it."""
+        settings = self.settings()
+        probe.put()
+        provider, before = probe.provider(), self.reads()
+        made, wrong = _made(provider, settings)
+        if not wrong and not isinstance(made, CredentialProvider):
+            wrong = f"from_settings(settings()) returned {type(made).__name__}."
+        elif made is not None and probe.described(made).source != probe.described(provider).source:
+            wrong = f"it looks at {probe.described(made).source}, and not where the one of make() does."
+        elif before is not None and self.reads() != before:
+            wrong = f"it read the source, as reads() went from {before} to {self.reads()}."
+        wrong = wrong or _made(provider, Settings())[1]
+        if wrong:
+            probe.fault(
+                expected="a provider like that of make() from the settings of settings(), without contact; and None, a "
+                "provider or CredentialConfigurationError from settings that say nothing of it.",
+                happened=wrong,
+                mend="Read the settings with PluginSettings.of, return None if they do not say where to look, and read "
+                "the source in the getter alone.",
+            )
 
     def test_describe_answers_without_contact_and_does_not_raise(self, probe: Probe) -> None:
         """It is called on event loops, on every walk of a chain, and by `repr`."""
@@ -99,6 +123,16 @@ class LifeTests(SourceHooks):
                     happened=wrong,
                     mend="Let close() drop what is held, and the next getter make it anew.",
                 )
+
+
+def _made(provider: CredentialProvider, settings: Settings) -> tuple[CredentialProvider | None, str]:
+    """Return what the settings make, and what was wrong."""
+    try:
+        return type(provider).from_settings(settings), ""
+    except CredentialConfigurationError as error:
+        return None, "" if not settings.model_fields_set else f"from_settings(settings()) said: {error.message}"
+    except (Exception, SystemExit) as error:
+        return None, f"from_settings raised {type(error).__name__}."
 
 
 def _called(does: Callable[[], object]) -> tuple[object, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextlib
 import secrets
@@ -96,6 +97,10 @@ class Probe:
         """Return what the provider answers an async caller, past any cache of ours."""
         return await answering(provider).alookup(PLAIN_ASK)
 
+    def both(self, provider: CredentialProvider) -> dict[str, Answer]:
+        """Return what the provider answers to callers of either colour, by the name of the getter."""
+        return {"get_credential": self.ask(provider), "aget_credential": asyncio.run(self.aask(provider))}
+
     def found(self, provider: CredentialProvider) -> Credential:
         """Return the credential; skip if there is none, as another test tells of that."""
         answer = self.ask(provider)
@@ -104,6 +109,16 @@ class Probe:
         if answer.expires_at is not None and answer.expires_at <= datetime.now(timezone.utc):
             self.left_to("test_an_expiry_is_ahead")
         return answer
+
+    def experienced(self) -> CredentialProvider:
+        """Return a provider that found a key, and then the one in its place: it had something to keep. Else skip."""
+        self.put()
+        provider = self.provider()
+        self.found(provider)
+        key = self.rotate()
+        if self.found(provider).secret.reveal() != key:
+            self.left_to("test_a_rotated_key_is_found_by_the_next_read")
+        return provider
 
     def described(self, provider: CredentialProvider) -> Description:
         """Return what the provider tells of itself; skip if it cannot, as another test tells of that."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import gc
 import os
 import pickle
 import select
@@ -11,6 +12,7 @@ import signal
 import threading
 import time
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,6 +30,11 @@ if TYPE_CHECKING:
     from vectorshift.testing.contract.probe import Probe
 
 __all__ = ["SharingTests"]
+
+_READS = 10
+_GRACE = 2.0
+"""Seconds for threads that are about to end."""
+_DESCRIPTORS = ("/proc/self/fd", "/dev/fd")
 
 _ONE_READ = "Read the source once in a getter, and not at all elsewhere."
 
@@ -68,6 +75,25 @@ class SharingTests(SourceHooks):
 
         _judge(probe, "two hundred tasks", asyncio.run(main()), probe.counted() - before)
 
+    def test_many_reads_leave_no_thread_and_no_file_behind(self, probe: Probe) -> None:
+        """A process that is up for a year reads 100,000 times. A few that are kept for the next read are no fault."""
+        probe.put()
+        provider = probe.provider()
+        probe.found(provider)
+        probe.both(provider)
+        threads, files = threading.active_count(), _open_files()
+        for _ in range(_READS):
+            probe.both(provider)
+        end = time.monotonic() + _GRACE
+        while (happened := _left(threads, files)) and time.monotonic() < end:
+            time.sleep(0.05)
+        if happened:
+            probe.fault(
+                expected=f"no more threads and open files after {2 * _READS} reads than before, or a few.",
+                happened=happened,
+                mend="Close what a getter opens, with a with block, and wait for the threads that it starts.",
+            )
+
     @pytest.mark.skipif(not hasattr(os, "fork"), reason="This platform has no fork.")
     def test_a_forked_child_is_served(self, probe: Probe) -> None:
         """Servers fork after they have warmed up, and a child has none of its parent's threads."""
@@ -101,6 +127,19 @@ class SharingTests(SourceHooks):
                     happened=f"{does.__name__.strip('_')}, it shows {shown}",
                     mend="Keep the text of no key, or keep it in a Secret, which leaves it out of a pickle.",
                 )
+
+
+def _open_files() -> int:
+    """Return how many descriptors are open, where the system tells."""
+    gc.collect()
+    folder = next((each for each in map(Path, _DESCRIPTORS) if each.is_dir()), None)
+    return 0 if folder is None else len(list(folder.iterdir()))
+
+
+def _left(threads: int, files: int) -> str:
+    """Say what there is more of than there was."""
+    more = {"threads": threading.active_count() - threads, "open files": _open_files() - files}
+    return "".join(f"there are {number} more {what}." for what, number in more.items() if number >= _READS)
 
 
 def _together(probe: Probe, number: int, does: Callable[[], Answer]) -> list[Answer]:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import io
-import logging
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,10 +14,11 @@ from vectorshift.errors import CredentialError
 from vectorshift.events import CredentialEvent, on_event
 from vectorshift.providers.answering import answering
 from vectorshift.testing.contract.hooks import SourceHooks
+from vectorshift.testing.contract.output import everything_told
 from vectorshift.testing.contract.probe import printed
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Iterator
 
     from vectorshift.providers.base import CredentialProvider
     from vectorshift.testing.contract.probe import Probe
@@ -34,21 +33,22 @@ class SilenceTests(SourceHooks):
 
     @pytest.mark.parametrize("state", ["found", "removed", "broken", "refused"])
     def test_no_log_line_and_no_output_shows_the_key(self, probe: Probe, state: str) -> None:
-        """Every logger is at DEBUG, those of the libraries that the provider uses as well."""
+        """Every logger is at DEBUG, also those of libraries; warnings, and what programs print, are output as well."""
         probe.put()
         provider = probe.provider()
-        probe.found(provider)  # what is remembered may be told later
+        with everything_told() as first:
+            probe.found(provider)  # what is remembered may be told later
         probe.bring_about(state)
-        with _everything_told() as told:
+        with everything_told() as then:
             for each in (provider, probe.provider()):
-                probe.ask(each)
-                asyncio.run(probe.aask(each))
-        for line in told():
+                probe.both(each)
+        for line in (*first(), *then()):
             if shown := probe.shown_in(line, *_known(probe, provider)):
                 probe.fault(
-                    expected="log lines and output without the key, while every logger is at DEBUG.",
+                    expected="log lines, warnings and output without the key, while every logger is at DEBUG.",
                     happened=shown,
-                    mend="Log the source and credential.fingerprint. Silence a library that logs answers.",
+                    mend="Log the source and credential.fingerprint. Silence a library that logs answers, and catch "
+                    "the output of a program that you run.",
                 )
 
     def test_nothing_that_prints_shows_the_key(self, probe: Probe) -> None:
@@ -83,6 +83,21 @@ class SilenceTests(SourceHooks):
                         "caught stays reachable as __context__ and may hold what the store said.",
                     )
 
+    def test_the_environment_is_left_without_the_key(self, probe: Probe) -> None:
+        """Every program that the process runs inherits it, and crash reports show it."""
+        probe.put()
+        before = dict(os.environ)
+        provider = probe.provider()
+        probe.found(provider)
+        probe.both(provider)
+        for name, value in os.environ.items():
+            if before.get(name) != value and probe.shown_in(value):
+                probe.fault(
+                    expected="os.environ without the key, unless it was put there.",
+                    happened=f"os.environ[{name!r}] shows the key or another secret.",
+                    mend="Return the key and put it nowhere. A program that you run can be given an env= of its own.",
+                )
+
     def test_no_event_shows_the_key(self, probe: Probe) -> None:
         """What a chain tells of a first key and of a rotation."""
         probe.put()
@@ -110,45 +125,6 @@ class SilenceTests(SourceHooks):
 def _known(probe: Probe, provider: CredentialProvider) -> tuple[str, ...]:
     """What other tests look at: how the provider prints, and its source."""
     return (printed(provider), printed(provider, str), probe.described(provider).source)
-
-
-@contextlib.contextmanager
-def _everything_told() -> Generator[_Told, None, None]:
-    """Collect all that is logged and printed in the block, whatever its level, and keep it from the test's report."""
-    told, root = _Told(), logging.getLogger()
-    every: list[object] = [root, *logging.Logger.manager.loggerDict.values()]
-    loggers = [each for each in every if isinstance(each, logging.Logger)]
-    before = [(each, each.level, each.disabled, each.handlers) for each in loggers]
-    disabled = logging.root.manager.disable
-    for logger in loggers:
-        logger.setLevel(logging.DEBUG)
-        logger.disabled = False
-        logger.handlers = [told] if logger is root or not logger.propagate else []
-    logging.disable(logging.NOTSET)
-    try:
-        with contextlib.redirect_stdout(told.output), contextlib.redirect_stderr(told.output):
-            yield told
-    finally:
-        logging.disable(disabled)
-        for logger, level, off, handlers in before:
-            logger.setLevel(level)
-            logger.disabled, logger.handlers = off, handlers
-
-
-class _Told(logging.Handler):
-    """Every log record in full, with its arguments and extras, and every line of output."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.NOTSET)
-        self.output = io.StringIO()
-        self.lines: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Keep what the record shows, whoever formats it."""
-        self.lines.append(f"{record.name}: {self.format(record)} {vars(record)}")
-
-    def __call__(self) -> list[str]:
-        return [*self.lines, *self.output.getvalue().splitlines()]
 
 
 def _errors(provider: CredentialProvider) -> Iterator[list[str]]:

@@ -1,0 +1,216 @@
+"""A server that echoes the key: in what httpx and httpcore log of its answers, and whatever the key is."""
+
+from __future__ import annotations
+
+import contextvars
+import json
+import logging
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import quote
+
+import httpx
+import pytest
+from tests.colours import COLOURS, Colour
+from tests.fakes import Rotating
+from tests.faults import FaultServer, StillClock, answer
+
+from vectorshift import AsyncVectorShift, BadRequestError, Secret, VectorShift, VectorshiftError
+from vectorshift.client.logs import on_its_way
+from vectorshift.http import masked
+
+if TYPE_CHECKING:
+    import socket
+    import threading
+    from collections.abc import Generator
+
+pytestmark = pytest.mark.anyio
+
+KEY = "vs-3f9c2e71d8'b"
+
+
+@pytest.fixture(autouse=True)
+def _every_logger_at_debug(caplog: pytest.LogCaptureFixture) -> None:
+    names = [f"httpcore.{room}" for room in ("connection", "http11", "http2", "proxy", "socks")]
+    for name in ("httpx", *names, "hpack.hpack", "hpack.table"):
+        caplog.set_level(logging.DEBUG, logger=name)
+
+
+@pytest.fixture(params=COLOURS, ids=repr)
+def colour(request: pytest.FixtureRequest, anyio_backend: str) -> Colour:
+    found: Colour = request.param
+    if not found.prefix and anyio_backend == "trio":
+        pytest.skip("sync code has no event loop")
+    return found
+
+
+def echo(status: int, *, raw: bytes = b"") -> Any:
+    """Answer with the key in the reason, in a header and in the body; or with what is given."""
+
+    def fault(connection: socket.socket, _: threading.Event) -> None:
+        head = f"HTTP/1.1 {status} {KEY}\r\nX-Echo: Bearer {KEY}\r\nContent-Length: 2\r\n\r\n{{}}"
+        connection.sendall(raw or head.encode())
+        if raw:
+            connection.close()
+
+    return fault
+
+
+async def use(
+    colour: Colour,
+    server: FaultServer,
+    credentials: Any = KEY,
+    path: str = "/x",
+    styles: tuple[bool, ...] = (False, True),
+    **given: Any,
+) -> None:
+    """Make a call, and stream another one."""
+    made: dict[str, Any] = {"base_url": server.origin, "clock": StillClock(), "max_retries": 0, **given}
+    for streamed in styles:
+        try:
+            if not colour.prefix:
+                with VectorShift(credentials, **made) as client:
+                    if not streamed:
+                        client.request("GET", path)
+                        continue
+                    with client.stream("GET", path) as stream:
+                        list(stream.iter_bytes())
+            else:
+                async with AsyncVectorShift(credentials, **made) as aclient:
+                    if not streamed:
+                        await aclient.request("GET", path)
+                        continue
+                    async with aclient.stream("GET", path) as astream:
+                        _ = [piece async for piece in astream.aiter_bytes()]
+        except VectorshiftError:
+            pass
+
+
+def logged(caplog: pytest.LogCaptureFixture) -> str:
+    return "\n".join(f"{record.getMessage()} {vars(record)}" for record in caplog.records)
+
+
+@pytest.mark.parametrize("status", [200, 404, 503])
+async def test_a_key_in_a_status_line_or_a_header_is_not_logged(
+    colour: Colour, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    with FaultServer(echo(status)) as server:
+        await use(colour, server)
+        await use(colour, server, path="/integrations-go/x")
+    said = logged(caplog)
+    assert "3f9c2e71d8" not in said
+    for line in (f'HTTP/1.1 {status} {Secret(KEY).fingerprint}"', f"Bearer {Secret(KEY).fingerprint}"):
+        assert said.count(line) >= 4
+    assert "receive_response_headers.complete" in said
+
+
+async def test_neither_of_two_keys_is_logged(colour: Colour, caplog: pytest.LogCaptureFixture) -> None:
+    for streamed in (False, True):
+        with FaultServer(echo(401)) as server:
+            await use(colour, server, Rotating(KEY, "vs-another"), styles=(streamed,))
+        assert len(server.received) == 2
+    assert "3f9c2e71d8" not in logged(caplog)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        f"HTTP/1.1 200 OK\r\n{KEY}\r\n\r\n",
+        f"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{KEY}\r\n",
+        f"{KEY}\r\n\r\n",
+    ],
+    ids=["a header", "a chunk", "a status line"],
+)
+async def test_a_key_that_breaks_the_protocol_is_not_logged(
+    colour: Colour, raw: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with FaultServer(echo(200, raw=raw.encode())) as server:
+        await use(colour, server)
+    assert "failed exception=" in logged(caplog)
+    assert "3f9c2e71d8" not in logged(caplog)
+
+
+async def test_what_the_coder_of_http_2_tells_of_our_headers_is_not_logged(
+    colour: Colour, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The httpx client tells what that library would."""
+
+    def tell(request: httpx.Request) -> None:
+        logging.getLogger("hpack.hpack").debug("Adding %s", request.headers["Authorization"].encode())
+        logging.getLogger("hpack.table").debug("Adding %s", request.headers["Authorization"].encode())
+        logging.getLogger("hpack.hpack").warning("odd")
+
+    async def atell(request: httpx.Request) -> None:
+        tell(request)
+
+    with FaultServer(answer()) as server, httpx.Client(event_hooks={"request": [tell]}) as http:
+        async with httpx.AsyncClient(event_hooks={"request": [atell]}) as ahttp:
+            await use(colour, server, http_client=ahttp if colour.prefix else http)
+    assert "3f9c2e71d8" not in logged(caplog)
+    assert [record.getMessage() for record in caplog.records if record.name == "hpack.hpack"] == ["odd", "odd"]
+
+
+async def test_what_others_log_is_left_as_it_is(colour: Colour, caplog: pytest.LogCaptureFixture) -> None:
+    with FaultServer(echo(200)) as server:
+        await use(colour, server)
+        caplog.clear()
+        with httpx.Client() as http:
+            http.get(server.origin)
+        logging.getLogger("hpack.hpack").debug("Adding %s", "a header")
+    assert f"HTTP/1.1 200 {KEY}" in logged(caplog)
+    assert [record.args for record in caplog.records if record.name == "hpack.hpack"] == [("a header",)]
+
+
+async def test_a_line_without_a_key_keeps_its_arguments(colour: Colour, caplog: pytest.LogCaptureFixture) -> None:
+    with FaultServer(answer()) as server:
+        await use(colour, server)
+    (line, _) = [record for record in caplog.records if record.name == "httpx"]
+    assert isinstance(line.args, tuple)
+    assert line.args[0] == "GET"
+
+
+def test_a_block_may_end_in_another_context() -> None:
+    def block() -> Generator[None, None, None]:
+        with on_its_way(cast("Any", None)):
+            yield
+
+    begun = block()
+    contextvars.copy_context().run(next, begun)
+    begun.close()
+
+
+# --- Keys of any length ---
+
+
+@pytest.mark.parametrize("key", ["a", "#", "0", "ab", "\\", "\\d", "."])
+async def test_a_short_key_is_masked_once(key: str) -> None:
+    text = "a broken table #0.\\d"
+    assert masked(text, [Secret(key)]) == text.replace(key, Secret(key).fingerprint)
+
+
+@pytest.mark.parametrize("key", [KEY, 'a"b', "a\\b", "a\\\\'b", "/a/", "\\", "a\\", '\\\\"', "a%b"])
+async def test_a_key_is_masked_however_often_it_was_escaped(key: str) -> None:
+    texts = [key, repr([key]), repr(key.encode()), repr(bytearray(key.encode())), json.dumps(key), quote(key, safe="")]
+    texts += [repr(RuntimeError(f"{text}!")) for text in texts] + [json.dumps({"error": text}) for text in texts]
+    texts += [json.dumps(json.dumps(text)).replace("/", r"\/") for text in texts[:4]]
+    for text in texts:
+        assert Secret(key).fingerprint in masked(text, [Secret(key)])
+
+
+async def test_looking_for_a_key_takes_time_in_line_with_the_text() -> None:
+    assert masked("\\" * 1_000_000, [Secret("\\'\\\\\"x")]) == "\\" * 1_000_000
+
+
+async def test_of_two_keys_the_longer_is_masked_first() -> None:
+    old, new = Secret("vs-abc"), Secret("vs-abc-2")
+    for secrets in ([old, new], [new, old]):
+        assert masked("vs-abc-2, vs-abc", secrets) == f"{new.fingerprint}, {old.fingerprint}"
+
+
+async def test_an_error_of_a_short_key_can_be_read() -> None:
+    with (
+        FaultServer(answer(400, b'{"error": "a broken table"}')) as server,
+        VectorShift("a", base_url=server.origin) as client,
+        pytest.raises(BadRequestError) as caught,
+    ):
+        client.request("GET", "/x")
+    assert caught.value.error_message == "a broken table".replace("a", Secret("a").fingerprint)

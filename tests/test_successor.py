@@ -1,0 +1,34 @@
+"""`httpx2_auth` without httpx2; with it, the tests of `CredentialAuth` run for both."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+BLOCKED = """
+import sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name == "httpx2":
+            raise ModuleNotFoundError("No module named 'httpx2'", name="httpx2")
+
+sys.meta_path.insert(0, Absent())
+import vectorshift
+from vectorshift import CredentialAuth, httpx2_auth
+try:
+    httpx2_auth("vs-key", origin="https://api.example.com")
+except ImportError as error:
+    print(error)
+"""
+
+
+def test_without_httpx2_it_says_what_to_install_and_all_else_works() -> None:
+    done = subprocess.run([sys.executable, "-c", BLOCKED], capture_output=True, text=True, check=True)
+    assert done.stdout == "httpx2_auth is for clients of httpx2: pip install httpx2\n"
+
+
+def test_httpx2_is_not_imported_before_it_is_wanted() -> None:
+    code = "import sys, vectorshift; vectorshift.httpx2_auth; vectorshift.Pipeline; print('httpx2' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
