@@ -74,3 +74,15 @@ def test_what_was_begun_is_closed_when_opening_fails() -> None:
     with pytest.raises(ValueError, match="no"):
         asyncio.run(main())
     assert closed == [1]
+
+
+def test_a_loop_that_ends_and_a_block_that_is_left_do_not_meet_in_the_keeper() -> None:
+    async def begin(held: AsyncExitStack) -> str:
+        return "nothing that takes time to close"
+
+    async def main() -> None:
+        opening = Opening(begin)
+        await opening.__aenter__()
+        await asyncio.gather(opening.__aexit__(None, None, None), opening._held.keeper.aclose())
+
+    asyncio.run(main())

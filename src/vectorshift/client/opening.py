@@ -85,4 +85,7 @@ class _Held:
             yield
         finally:
             self._loop_ends = True
-            await (self._closed.wait() if self._taken else self._close())
+            if not self._taken:
+                await self._close()
+            elif not self._closed.is_set():  # a wait for what has happened would yield to the loop, which ends this too
+                await self._closed.wait()
