@@ -195,6 +195,8 @@ def test_it_ends_without_a_warning_and_without_an_open_socket(what: str, loop: s
     code = textwrap.dedent(LEFT_OPEN[what])
     if loop == "trio" and "run(" not in code:
         pytest.skip("sync code has no event loop")
+    if "half of the interpreter" in what and sys.version_info < (3, 11):
+        pytest.skip("Python 3.10 empties modules, contextlib among them, before it ends the generators that use them")
     runner = "run = trio.run\n" if loop == "trio" else "def run(main): asyncio.run(main())\n"
     slow = hang(after=b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\nbegun\n")
     fault = answer(503, b"{}") if "/busy" in code else slow if "/slow" in code else answer()
