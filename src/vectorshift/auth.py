@@ -63,7 +63,7 @@ class Refusal:
         if new.secret == old.secret:
             return f"The key {old} was refused, and is what {old.source} still held when it was last asked."
         if self.resent:
-            return f"The key {old} was refused, and so was {new.fingerprint}, which {new.source} holds now."
+            return f"The key {old} was refused, and so was {new.fingerprint}, which {new.source} held by then."
         if (new.provider, new.source) != (old.provider, old.source):
             return (
                 f"The key {old} was refused. The next call will use another source, {new}; "

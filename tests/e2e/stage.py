@@ -26,7 +26,18 @@ if TYPE_CHECKING:
     from vectorshift.events import CredentialEvent
     from vectorshift.testing import FakeVectorShift
 
-__all__ = ["Gate", "Rotation", "Tasks", "Threads", "atraffic", "environment", "script", "traffic", "wait_until"]
+__all__ = [
+    "Callers",
+    "Gate",
+    "Rotation",
+    "Tasks",
+    "Threads",
+    "atraffic",
+    "environment",
+    "script",
+    "traffic",
+    "wait_until",
+]
 
 
 def wait_until(reached: Callable[[], object], seconds: float = 15) -> None:
@@ -87,16 +98,27 @@ class Rotation:
 
 
 @dataclass
-class Threads:
-    """Callers in threads: how many calls each has ended, and what went wrong."""
+class Callers:
+    """How many calls each caller has ended, and what went wrong."""
 
     laps: list[int]
     failures: list[BaseException] = field(default_factory=list)
-    ended: threading.Event = field(default_factory=threading.Event)
 
     @property
     def calls(self) -> int:
         return sum(self.laps)
+
+    def turned(self) -> Callable[[], bool]:
+        """Return what tells whether each call that is on its way now has ended: no call may meet two rotations."""
+        goals = [lap + 1 for lap in self.laps]
+        return lambda: all(lap >= goal for lap, goal in zip(self.laps, goals, strict=True))
+
+
+@dataclass
+class Threads(Callers):
+    """Callers in threads."""
+
+    ended: threading.Event = field(default_factory=threading.Event)
 
     def run(self, number: int, call: Callable[[], object]) -> None:
         while not self.ended.is_set():
@@ -108,8 +130,7 @@ class Threads:
 
     def turn(self, seconds: float = 30) -> None:
         """Wait until each call that is on its way now has ended."""
-        goals = [lap + 1 for lap in self.laps]
-        wait_until(lambda: all(lap >= goal for lap, goal in zip(self.laps, goals, strict=True)), seconds)
+        wait_until(self.turned(), seconds)
 
 
 @contextlib.contextmanager
@@ -126,16 +147,10 @@ def traffic(callers: int, call: Callable[[], object]) -> Iterator[Threads]:
 
 
 @dataclass
-class Tasks:
-    """The same in tasks of one event loop, under asyncio or trio."""
+class Tasks(Callers):
+    """Callers in tasks of one event loop, under asyncio or trio."""
 
-    laps: list[int]
-    failures: list[BaseException] = field(default_factory=list)
     ended: bool = False
-
-    @property
-    def calls(self) -> int:
-        return sum(self.laps)
 
     async def run(self, number: int, call: Callable[[], Awaitable[object]]) -> None:
         while not self.ended:
@@ -145,11 +160,11 @@ class Tasks:
                 self.failures.append(error)
             self.laps[number] += 1
 
-    async def more(self, calls: int, seconds: float = 30) -> None:
-        """Wait until so many more calls have ended. Of 1,000 callers at most 90 are on their way at a time."""
-        goal = self.calls + calls
+    async def turn(self, seconds: float = 60) -> None:
+        """Wait until each call that is on its way now has ended."""
+        turned = self.turned()
         with anyio.fail_after(seconds):
-            while self.calls < goal:
+            while not turned():
                 await anyio.sleep(0.005)
 
 

@@ -64,7 +64,8 @@ class Campaign:
         self.rotation.rotate()
         self.befell["rotations"] += 1
         wait_until(lambda: self.rotation.in_use, 30)
-        threads.turn()  # what is on its way with an older key may be sent twice, and not three times
+        for turned in (threads.turned(), self.tasks.turned()):
+            wait_until(turned, 60)
         time.sleep(self.random.uniform(1, 4))
 
     def go_down(self) -> None:

@@ -62,12 +62,12 @@ def test_tasks_lose_no_call_and_each_rotation_costs_one_read(aws: MotoServer, ap
     async def main() -> list[BaseException]:
         client = AsyncVectorShift(chain_of(provider), base_url=api.base_url)
         async with client, atraffic(100, lambda: Pipeline.alist(client=client)) as tasks:
-            await tasks.more(50)
+            await tasks.turn()
             for _ in range(ROTATIONS):
                 await anyio.to_thread.run_sync(rotation.rotate)
                 while not rotation.in_use:
                     await anyio.sleep(0.002)
-                await tasks.more(50)
+                await tasks.turn()
         return tasks.failures
 
     with rotation.watched():
