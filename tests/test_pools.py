@@ -121,7 +121,7 @@ def test_a_client_that_is_dropped_in_a_running_loop_is_closed_by_it(
     async def main() -> None:
         client = AsyncVectorShift(key, base_url=api.base_url)
         await Pipeline.alist(client=client)
-        https.append((await client._pools.get()).idle[0])
+        https.append((await client._pools.get()).idle[0][1])
         del client
         collected()
         with anyio.fail_after(5):

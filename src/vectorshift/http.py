@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "API_KEY_HEADER",
     "ESCAPES",
+    "KEEPALIVE",
     "LONGEST_WAIT",
     "Origin",
     "Timeouts",
@@ -44,8 +45,10 @@ CONNECT_TIMEOUT = 5.0
 LONGEST_WAIT: Final = 1_000_000.0
 """Seconds at which a time limit is cut off, 11 days: a system call takes no more than 24."""
 API_KEY_HEADER: Final = "Api-Key"
+KEEPALIVE: Final = 30.0
+"""Seconds after which an idle connection is not used again."""
 
-_LIMITS = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS, keepalive_expiry=30.0)
+_LIMITS = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS, keepalive_expiry=KEEPALIVE)
 # A proxy of the environment would carry even loopback traffic, with its key and in plain text, to another machine.
 _DIRECT: Final[Any] = dict.fromkeys(("all://localhost", "all://127.0.0.1", "all://[::1]"))
 _DEFAULT_PORTS = {"http": 80, "https": 443}

@@ -1,4 +1,8 @@
-"""Connections that fit their process and their event loop: made at first use, never shared with a forked child."""
+"""Connections that fit their process and their event loop: made at first use, never shared with a forked child.
+
+Those that have been idle for too long to be used again are closed by whoever opens one next, in whatever pool they
+are, so that the clients of a thousand tenants do not keep a thousand dead connections.
+"""
 
 from __future__ import annotations
 
@@ -7,23 +11,36 @@ import contextlib
 import weakref
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from itertools import count
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import anyio
 
 from vectorshift.forks import renew_after_fork
-from vectorshift.http import CONNECTIONS, httpx
+from vectorshift.http import CONNECTIONS, KEEPALIVE, httpx
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Sequence
+
+    from vectorshift.clock import Clock
 
 __all__ = ["LoopPool", "LoopPools", "Pool", "run_soon", "running_loop"]
+
+T = TypeVar("T")
 
 IN_FLIGHT: Final = CONNECTIONS - 10
 """Requests at a time on one event loop: a queue in httpcore's pool is slow and times out."""
 
+_EVERY: Final = 16
+"""How many connections are opened between two looks at all pools for those that nobody will use again."""
+
+_openings = count(1)
+
+_pools: weakref.WeakValueDictionary[int, Pool] = weakref.WeakValueDictionary()
+"""The pools of sync clients, by their ids."""
+
 _kept: set[LoopPool] = set()
-"""The open pools: what the collector finds open it warns of, whoever would close it later."""
+"""The open pools of event loops: what the collector finds open it warns of, whoever would close it later."""
 
 _inherited: list[object] = []
 """Connections of a parent process. The child neither uses nor closes them, and so keeps them until it ends."""
@@ -37,15 +54,17 @@ class Pool:
 
     Args:
         make: makes an httpx client, at need.
+        clock: tells how long a connection has been idle.
     """
 
-    def __init__(self, make: Callable[[], httpx.Client]) -> None:
-        self._make = make
+    def __init__(self, make: Callable[[], httpx.Client], clock: Clock) -> None:
+        self._make, self._clock = make, clock
         self._begin()
+        _pools[id(self)] = self
         renew_after_fork(self)
 
     def _begin(self) -> None:
-        self._idle: list[httpx.Client] = []
+        self._idle: list[tuple[float, httpx.Client]] = []
         self._retire = weakref.finalize(self, _close, self._idle)  # whoever drops it has nothing to close
 
     def _after_fork(self) -> None:
@@ -57,16 +76,25 @@ class Pool:
     def lend(self) -> Generator[httpx.Client, None, None]:
         """Give one request a client for itself: the one that was used last, as its connection is the warmest."""
         idle = self._idle
+        if _opens(idle, self._clock) and next(_openings) % _EVERY == 0:
+            for known in _pools.valuerefs():
+                if (pool := known()) is not None:
+                    pool.drop_expired()
         http = None
         with contextlib.suppress(IndexError):
-            http = idle.pop()
+            http = idle.pop()[1]
         http = http or self._make()
         try:
             yield http
         finally:
-            idle.append(http)
+            idle.append((self._clock.monotonic(), http))
             if idle is not self._idle:  # closed meanwhile, or forked
                 _close(idle)
+
+    def drop_expired(self) -> None:
+        """Close the connections that have been idle for too long to be used again."""
+        for http in _expired(self._idle, self._clock):
+            http.close()
 
     def close(self) -> None:
         """Close the connections, those in use when they are given back; `lend` makes new ones."""
@@ -75,10 +103,24 @@ class Pool:
         retire()
 
 
-def _close(idle: list[httpx.Client]) -> None:
+def _opens(idle: Sequence[tuple[float, object]], clock: Clock) -> bool:
+    """Whether the next request opens a connection."""
+    newest = idle[-1:]
+    return not newest or clock.monotonic() > newest[0][0] + KEEPALIVE
+
+
+def _expired(idle: list[tuple[float, T]], clock: Clock) -> Generator[T, None, None]:
+    """Take out the clients whose connection has been idle for too long to be used again, and give each."""
+    longest = clock.monotonic() - KEEPALIVE
+    with contextlib.suppress(IndexError):  # another thread was faster
+        while idle[0][0] < longest:
+            yield idle.pop(0)[1]
+
+
+def _close(idle: list[tuple[float, httpx.Client]]) -> None:
     while idle:
         with contextlib.suppress(IndexError):  # another thread was faster
-            idle.pop().close()
+            idle.pop()[1].close()
 
 
 @dataclass(eq=False, slots=True)
@@ -89,14 +131,18 @@ class LoopPool:
     time on one client got 50 answers a second, and get 800 in this way.
 
     Args:
+        loop: the event loop.
+        clock: tells how long a connection has been idle.
         limiter: keeps the number of requests at a time, and so of clients, down.
-        idle: the httpx clients that nobody has borrowed.
+        idle: the httpx clients that nobody has borrowed, and since when.
         closed: whether clients are closed when they are given back.
         keeper: a started generator that closes the clients: the loop itself ends it when the loop ends.
     """
 
+    loop: object
+    clock: Clock
     limiter: anyio.Semaphore
-    idle: list[httpx.AsyncClient] = field(default_factory=list["httpx.AsyncClient"])
+    idle: list[tuple[float, httpx.AsyncClient]] = field(default_factory=list["tuple[float, httpx.AsyncClient]"])
     closed: bool = False
     keeper: AsyncGenerator[None, None] = field(init=False)
 
@@ -106,10 +152,11 @@ class LoopPools:
 
     Args:
         make: makes the httpx client, in the event loop.
+        clock: tells how long a connection has been idle.
     """
 
-    def __init__(self, make: Callable[[], httpx.AsyncClient]) -> None:
-        self._make = make
+    def __init__(self, make: Callable[[], httpx.AsyncClient], clock: Clock) -> None:
+        self._make, self._clock = make, clock
         self._begin()
         renew_after_fork(self)
 
@@ -127,8 +174,8 @@ class LoopPools:
         """Return the pool of the running event loop."""
         loop = running_loop()
         if loop not in self._pools:
-            pool = self._pools[loop] = LoopPool(anyio.Semaphore(IN_FLIGHT, fast_acquire=True))
-            pool.keeper = _keep(pool, self._pools, loop)
+            pool = self._pools[loop] = LoopPool(loop, self._clock, anyio.Semaphore(IN_FLIGHT, fast_acquire=True))
+            pool.keeper = _keep(pool, self._pools)
             _kept.add(pool)
             await anext(pool.keeper)
         return self._pools[loop]
@@ -157,7 +204,9 @@ class Loan:
         self._pool = pool = await self._pools.get()
         await pool.limiter.acquire()
         try:
-            self._http = pool.idle.pop() if pool.idle else self._make()
+            if _opens(pool.idle, pool.clock) and next(_openings) % _EVERY == 0:
+                await _drop_expired(pool.loop)
+            self._http = pool.idle.pop()[1] if pool.idle else self._make()
         except BaseException:
             pool.limiter.release()
             raise
@@ -168,21 +217,26 @@ class Loan:
             if self._pool.closed:
                 await _aclose(self._http)
             else:
-                self._pool.idle.append(self._http)
+                self._pool.idle.append((self._pool.clock.monotonic(), self._http))
         finally:
             self._pool.limiter.release()
 
 
-async def _keep(
-    pool: LoopPool, pools: weakref.WeakKeyDictionary[Any, LoopPool], loop: object
-) -> AsyncGenerator[None, None]:
+async def _keep(pool: LoopPool, pools: weakref.WeakKeyDictionary[Any, LoopPool]) -> AsyncGenerator[None, None]:
     try:
         yield
     finally:
         _kept.discard(pool)
-        pools.pop(loop, None)  # a started generator holds its loop, and would keep it for ever in there
+        pools.pop(pool.loop, None)  # a started generator holds its loop, and would keep it for ever in there
         pool.closed = True
-        await _aclose_all(pool.idle)
+        idle, pool.idle = pool.idle, []
+        await _aclose_all([http for _, http in idle])
+
+
+async def _drop_expired(loop: object) -> None:
+    """Close the connections of this event loop that have been idle for too long to be used again."""
+    there = [pool for pool in _kept.copy() if pool.loop is loop]
+    await _aclose_all([http for pool in there for http in _expired(pool.idle, pool.clock)])
 
 
 async def _aclose_all(idle: list[httpx.AsyncClient]) -> None:

@@ -66,7 +66,7 @@ class AsyncVectorShift(Handle):
         finally:
             del credentials  # a traceback may show locals
         self._yours = http_client
-        self._pools = LoopPools(lambda: new_async_pool(self.timeout, self.settings.ca_bundle))
+        self._pools = LoopPools(lambda: new_async_pool(self.timeout, self.settings.ca_bundle), clock)
 
     async def request(
         self,

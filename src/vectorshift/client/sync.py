@@ -66,7 +66,7 @@ class VectorShift(Handle):
         finally:
             del credentials  # a traceback may show locals
         self._yours = http_client
-        self._pool = Pool(lambda: new_pool(self.timeout, self.settings.ca_bundle))
+        self._pool = Pool(lambda: new_pool(self.timeout, self.settings.ca_bundle), clock)
 
     def request(
         self,
