@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -137,3 +138,23 @@ def test_a_call_has_no_switch_that_lets_a_post_repeat() -> None:
     assert not Call(method="post", path="/x").may_be_repeated
     with pytest.raises(TypeError):
         Call(method="POST", path="/x", repeatable=True)  # type: ignore[call-arg]
+
+
+# --- What is no text of a request ---
+
+
+@pytest.mark.parametrize("path", [None, 7, b"/x", PurePosixPath("/x")], ids=repr)
+async def test_a_path_that_is_no_str_is_a_type_error(send: Any, path: Any) -> None:
+    with FaultServer(answer()) as server, pytest.raises(TypeError, match="The path of a call is a str"):
+        await send(server, "GET", path)
+    assert server.received == []
+
+
+@pytest.mark.parametrize("method", ["GÉT", "\ud800"], ids=ascii)
+async def test_a_method_that_is_not_ascii_is_not_sent_and_shows_no_key(
+    send: Any, method: str, shown: Callable[[BaseException], str]
+) -> None:
+    with FaultServer(answer()) as server, pytest.raises(TypeError, match="a character that cannot") as caught:
+        await send(server, method, "/x", headers={"Api-Key": "3f9c2e71"})
+    assert "httpcore" not in shown(caught.value)
+    assert server.received == []

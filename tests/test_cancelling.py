@@ -33,7 +33,7 @@ class Mute:
 
     def accept(self) -> socket.socket:
         connection, _ = self.listener.accept()
-        connection.settimeout(10)
+        connection.settimeout(60)
         assert connection.recv(1)
         return connection
 

@@ -150,7 +150,7 @@ def test_a_chain_that_ends_with_nothing_tells_what_was_tried(ask: Asker) -> None
     ]
     assert all(each.seconds >= 0 for each in error.attempts)
     assert "a   a says not found" in str(error)
-    assert "VECTORSHIFT_API_KEY" in str(error)
+    assert "Make a key under Account → API Keys and put it into one of these sources." in str(error)
     again = pickle.loads(pickle.dumps(error))
     assert (again.attempts, str(again)) == (error.attempts, str(error))
 
@@ -196,6 +196,22 @@ def test_a_store_that_had_a_key_and_loses_it_does_not_slip_to_another_organisati
             ask(chain)
         clock.advance(5)
     assert other.asked == 0
+
+
+def test_of_a_store_that_lost_its_key_and_may_be_passed_over_nothing_is_said_that_is_not_so(
+    ask: Asker, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = ManualClock()
+    store, other = Source("vault", "k1", remote=True, locator=True), Source("aws", "k2")
+    store.on_error = "continue"
+    chain = ProviderChain([store, other], clock=clock, random=lambda: 0.0)
+    ask(chain)
+    store.says = "not found"
+    clock.advance(86_400)
+    assert ask(chain).secret.reveal() == "k2"
+    (passed_over,) = [each for each in caplog.messages if "was passed over" in each]
+    assert "held a key before, so the key was removed." in passed_over
+    assert "no other source" not in passed_over
 
 
 def test_a_change_of_source_is_a_warning_and_a_new_key_is_not(caplog: pytest.LogCaptureFixture) -> None:

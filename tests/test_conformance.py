@@ -254,6 +254,8 @@ def _asks_twice(name: str, status: int) -> bool:
 
 
 FAILED = b'{"status": "failed", "error": "no"}'
+WAITING = ("run", "run with a file", "bulk_run", "stream")
+"""The methods that wait for a run, so that a failure in their answer is one of the run."""
 
 
 @pytest.mark.parametrize("name", ["request", *METHODS])
@@ -266,10 +268,13 @@ async def test_a_200_that_says_failed_or_is_no_json_is_a_failure(
             async with client_of(colour, server) as client:
                 await call(colour, client)
         error = caught.value
-        assert type(error) is VectorshiftApiError
+        of_a_run = raw is FAILED and name in WAITING
+        assert type(error) is (PipelineRunFailedError if of_a_run else VectorshiftApiError)
         assert (error.status_code, f"{error.method} {error.endpoint}") == (200, place)
         assert (error.raw_response, error.error_message, error.request_id) == (raw.decode(), said, "r-1")
-        assert str(error).startswith(f"API Error (200) on {place}: {said}")
+        assert str(error).startswith(
+            f"The run failed ({place}): {said}" if of_a_run else f"API Error (200) on {place}: {said}"
+        )
         judge_copies(error, shown)
 
 
@@ -321,6 +326,28 @@ async def test_a_run_that_failed_says_so(status: str, said: str, colour: Colour,
     error = caught.value
     assert (error.status_code, error.task_id, error.run_error, error.error_message) == (0, "t-1", said, said)
     assert str(error) == f"Run t-1 failed: {said}"
+    judge_copies(error, shown)
+
+
+@pytest.mark.parametrize("name", WAITING)
+async def test_a_run_whose_answer_says_that_it_failed_has_all_of_that_answer(
+    name: str, colour: Colour, shown: Callable[..., str]
+) -> None:
+    call, place = METHODS[name]
+    body = {"status": "failed", "error": {"message": f"no {KEY}"}, "run_id": {"$oid": "r-9"}}
+    raw = json.dumps(body)
+    with FaultServer(answer(200, raw.encode(), **HEADERS)) as server:
+        async with client_of(colour, server) as client:
+            with pytest.raises(PipelineRunFailedError) as caught:
+                await call(colour, client)
+            assert len(server.received) == 1
+    error, said = caught.value, f"no {Secret(KEY).fingerprint}"
+    assert (error.task_id, error.run_error, error.error_message) == ("r-9", said, said)
+    assert (error.status_code, f"{error.method} {error.endpoint}") == (200, place)
+    assert error.raw_response == raw.replace(KEY, Secret(KEY).fingerprint)
+    assert (error.request_id, error.retry_after, error.tries) == ("r-1", 7.0, 1)
+    assert error.headers["x-echo"] == f"Bearer {Secret(KEY).fingerprint}"
+    assert str(error).startswith(f"Run r-9 failed ({place}): {said}")
     judge_copies(error, shown)
 
 

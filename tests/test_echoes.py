@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextvars
+import html
 import json
 import logging
+import re
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
@@ -16,12 +18,12 @@ from tests.faults import FaultServer, StillClock, answer
 
 from vectorshift import AsyncVectorShift, BadRequestError, Secret, VectorShift, VectorshiftError
 from vectorshift.client.logs import on_its_way
-from vectorshift.http import masked
+from vectorshift.masks import masked
 
 if TYPE_CHECKING:
     import socket
     import threading
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
 pytestmark = pytest.mark.anyio
 
@@ -214,3 +216,42 @@ async def test_an_error_of_a_short_key_can_be_read() -> None:
     ):
         client.request("GET", "/x")
     assert caught.value.error_message == "a broken table".replace("a", Secret("a").fingerprint)
+
+
+def _unicode(key: str) -> str:
+    return "".join(f"\\u{ord(each):04X}" for each in key)
+
+
+@pytest.mark.parametrize(
+    "escape",
+    [
+        _unicode,
+        lambda key: _unicode(key).lower(),
+        lambda key: key.replace("&", r"\u0026").replace("+", r"\u002B"),
+        lambda key: re.sub("%..", lambda found: found[0].lower(), quote(key)),
+        lambda key: "".join(f"%{ord(each):02x}" for each in key),
+        html.escape,
+        lambda key: "".join(f"&#{ord(each)};" for each in key),
+        lambda key: "".join(f"&#x{ord(each):02X};" for each in key),
+    ],
+    ids=["JSON", "lower-case JSON", "some in JSON", "some in a URL", "URL", "HTML", "decimal HTML", "hexadecimal HTML"],
+)
+@pytest.mark.parametrize("key", ["vs-a+b&c<d>e'f/g=h%2Bz~01", "a\\b", "\\", "vs-plain"])
+async def test_a_key_is_masked_whoever_escaped_it(key: str, escape: Callable[[str], str]) -> None:
+    """Go escapes `&<>` in JSON as `\\u0026`, .NET `+` as `\\u002B`."""
+    clean = Secret(key).fingerprint
+    assert masked(f"it was {escape(key)}.", [Secret(key)]) == f"it was {clean}."
+    assert masked(json.dumps({"error": escape(key)}), [Secret(key)]) == json.dumps({"error": clean})
+
+
+async def test_a_key_that_the_api_escapes_is_in_no_error() -> None:
+    key = "vs-a+b&c"
+    body = b'{"error": "no such key: vs-a\\u002Bb\\u0026c"}'
+    with (
+        FaultServer(answer(400, body)) as server,
+        VectorShift(key, base_url=server.origin) as client,
+        pytest.raises(BadRequestError) as caught,
+    ):
+        client.request("GET", "/x")
+    assert caught.value.error_message == f"no such key: {Secret(key).fingerprint}"
+    assert "u002B" not in caught.value.raw_response

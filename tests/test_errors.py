@@ -50,6 +50,9 @@ EACH = [
     ApiConnectionError("down", request_info={"method": "GET", "endpoint": "/pipelines"}),
     ApiTimeoutError("slow", request_info={"method": "GET", "endpoint": "/pipelines"}, may_have_run=False, tries=3),
     PipelineRunFailedError("t-1", "no"),
+    PipelineRunFailedError(
+        "", "no", answer=VectorshiftApiError(200, "POST", "/x", "{}", headers=HEADERS, note="A note.")
+    ),
     PollTimeoutError("t-1", 2.5),
     status(AuthenticationError, 401, source="env:X", fingerprint="#1a2b3c4d"),
     *(status(api_error_class(code), code) for code in (400, 403, 404, 409, 422, 429, 500, 503)),
@@ -202,6 +205,16 @@ def test_the_text_has_label_status_path_detail_note_and_hint() -> None:
         "  Hint: make or look up a key under Account → API Keys, in the organisation it is to act on.",
     ]
     assert str(VectorshiftApiError(409, "GET", "/x")) == "API Error (409) on GET /x: no details"
+
+
+def test_a_failed_run_reads_as_a_sentence_with_what_its_answer_had() -> None:
+    answer = VectorshiftApiError(200, "POST", "/x", '{"error": "no"}', headers=HEADERS, note="A note.", tries=2)
+    error = PipelineRunFailedError("r-1", "no", answer=answer)
+    expected = "Run r-1 failed (POST /x): no\n  A note.\n  Given up after 2 attempts."
+    assert str(error) == error.message == expected
+    assert vars(error) == {**vars(answer), "message": expected, "task_id": "r-1", "run_error": "no"}
+    assert str(PipelineRunFailedError("r-1")) == "Run r-1 failed: no details"
+    assert str(PipelineRunFailedError("", "no")) == "The run failed: no"
 
 
 def test_headers_are_kept_in_lower_case_and_cookies_are_not() -> None:

@@ -29,8 +29,10 @@ from vectorshift import (
     CredentialStoreUnavailableError,
     Description,
     ExplicitProvider,
+    PluginSettings,
     ProviderChain,
     Report,
+    Secret,
     Settings,
     SourceReport,
     VectorShift,
@@ -105,6 +107,49 @@ def test_it_says_where_keys_are_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     report = vectorshift.explain()
     assert report.base_url == "https://eu.example.com/v1"
     assert "https://eu.example.com/v1" in str(report)
+
+
+NOWHERE = "No call can be made: The API key is not sent over plain HTTP to api.internal."
+
+
+@pytest.mark.parametrize(("key", "verdict"), [(KEY, NOWHERE), ("", "No source has a key."), ('"q"', "No key can be")])
+def test_where_no_key_may_be_sent_the_verdict_says_so(monkeypatch: pytest.MonkeyPatch, key: str, verdict: str) -> None:
+    monkeypatch.setenv("VECTORSHIFT_API_KEY", key)
+    monkeypatch.setenv("VECTORSHIFT_BASE_URL", "http://api.internal/v1")
+    for report in (vectorshift.explain(), asyncio.run(vectorshift.aexplain())):
+        assert report.verdict.startswith(verdict)
+        assert "VECTORSHIFT_ALLOW_HTTP=1" in report.verdict
+        assert (report.outcome, report.base_url) == ("none" if not key else "failed", None)
+        assert report.winner is None
+        assert one(report, "env").fingerprint == (fingerprint(KEY) if key == KEY else None)
+
+
+@pytest.mark.parametrize("variable", ["VECTORSHIFT_CA_BUNDLE", "SSL_CERT_FILE"])
+def test_a_ca_bundle_that_cannot_be_used_stands_in_the_verdict(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str
+) -> None:
+    monkeypatch.setenv("VECTORSHIFT_API_KEY", KEY)
+    monkeypatch.setenv(variable, str(tmp_path / "missing.pem"))
+    report = vectorshift.explain()
+    assert (report.outcome, report.winner, report.base_url) == ("failed", None, None)
+    assert report.verdict.startswith(f"No call can be made: {variable} names {tmp_path / 'missing.pem'}")
+    assert [source.provider for source in report.sources] == ["explicit", "env", "dotenv", "vault", "aws"]
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"VECTORSHIFT_BASE_URL": "http://127.0.0.1:9/v1"},
+        {"VECTORSHIFT_BASE_URL": "http://api.internal/v1", "VECTORSHIFT_ALLOW_HTTP": "1"},
+    ],
+    ids=["loopback", "allowed"],
+)
+def test_plain_http_that_is_no_obstacle_to_a_call_is_none_here(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]
+) -> None:
+    for name, value in {"VECTORSHIFT_API_KEY": KEY, **variables}.items():
+        monkeypatch.setenv(name, value)
+    assert vectorshift.explain().outcome == "found"
 
 
 def test_wrong_settings_stand_in_the_report_and_are_not_raised(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -468,6 +513,43 @@ def test_an_author_who_gives_no_text_is_shown_all_the_same() -> None:
             return Credential(secret=KEY, source="fake:careless", provider=self.name, version=3)  # type: ignore[arg-type]
 
     assert explained(Careless(), probe=True).sources[0].place == f"fake:careless@3 {fingerprint(KEY)}"
+
+
+@pytest.mark.parametrize("key", ["e", "env"])
+def test_a_key_too_short_to_be_one_leaves_the_words_of_the_report_alone(
+    monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    monkeypatch.setenv("VECTORSHIFT_API_KEY", key)
+    winner = vectorshift.explain().winner
+    assert winner is not None
+    assert (winner.provider, winner.source) == ("env", "env:VECTORSHIFT_API_KEY")
+
+
+class Model(PluginSettings):
+    token: Secret | None = None
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        Secret(KEY),
+        Credential(secret=KEY, source="mine:x", provider="mine"),
+        Model(token=Secret(KEY)),
+    ],
+    ids=["secret", "credential", "settings"],
+)
+def test_what_a_provider_keeps_as_a_secret_is_masked_in_its_words_before_it_was_asked(kept: object) -> None:
+    class Keeps(Talkative):
+        def __init__(self) -> None:
+            self.kept = kept
+            self.sealed = pickle.loads(pickle.dumps(Secret(OTHER)))
+            self.short = Secret("sh")
+
+    report = explained(Keeps())
+    assert report.outcome == "unknown"
+    assert KEY not in str(report) + report.to_json()
+    assert report.sources[0].source == f"mine:{fingerprint(KEY)}"
+    assert KEY not in repr(ProviderChain([Keeps()]).providers[0].describe())
 
 
 def test_a_key_that_begins_with_another_is_masked_whole() -> None:

@@ -32,6 +32,8 @@ from vectorshift.testing import ManualClock
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from vectorshift.providers.answering import AnsweringProvider
+
     Answer = Credential | CredentialError
 
 
@@ -176,6 +178,35 @@ def test_a_file_whose_key_alone_was_taken_out_is_unavailable_too(tmp_path: Path)
     assert isinstance(file.look(), Credential)
     path.write_text("# KEY=vs-one")
     assert isinstance(file.look(), CredentialStoreUnavailableError)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="limits of POSIX")
+@pytest.mark.parametrize("kind", ["env", "dotenv", "login"])
+def test_a_file_that_only_cannot_be_opened_just_then_is_not_said_to_hold_no_key(tmp_path: Path, kind: str) -> None:
+    import resource
+
+    path, clock = tmp_path / "key", ManualClock()
+    path.write_text(
+        {"env": "vs-one", "dotenv": "VECTORSHIFT_API_KEY=vs-one", "login": '[auth]\napi_key="vs-one"'}[kind]
+    )
+    make: dict[str, Callable[[], AnsweringProvider]] = {
+        "env": lambda: EnvProvider(file=path, clock=clock, pause=lambda _: None),
+        "dotenv": lambda: DotenvProvider(path, clock=clock, pause=lambda _: None),
+        "login": lambda: LoginProvider(path, clock=clock, pause=lambda _: None),
+    }
+    provider = make[kind]()
+    assert provider.get_credential().secret.reveal() == "vs-one"
+    clock.advance(1)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        answer = provider.lookup(Ask())
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert type(answer) is CredentialStoreUnavailableError
+    assert answer.message.endswith("cannot be read: too many open files.")
+    clock.advance(1)
+    assert provider.get_credential().secret.reveal() == "vs-one"
 
 
 def test_what_a_good_file_turns_into_is_told_and_does_not_answer_with_the_old_key(watched: Watched) -> None:

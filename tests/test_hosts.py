@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, strategies as st
 
-from vectorshift.hosts import is_loopback
+from vectorshift.hosts import api_url, is_loopback
+from vectorshift.http import httpx
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.8.8.8", "::1", "[::1]"])
@@ -15,3 +17,56 @@ def test_this_machine_is_loopback(host: str) -> None:
 )
 def test_another_machine_is_not(host: str) -> None:
     assert not is_loopback(host)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://a b/v1",
+        "https://h/v1\tq",
+        "https://h/v 1",
+        "https://h\n.example/v1",
+        "https://x..y/v1",
+        "https://.x/v1",
+        "https://" + "a" * 64 + "/v1",
+        "https://%zz/v1",
+        "https://a<b/v1",
+        "https://a\\b/v1",
+        "https://999.1.1.1/v1",
+        "https://[zz]/v1",
+        "https://h/v1?",
+        "https://h/v1#",
+        "https:///v1",
+        "https://h/" + "a" * 3000,
+    ],
+)
+def test_a_url_that_no_call_could_use_is_none_of_the_api(url: str) -> None:
+    with pytest.raises(ValueError, match="should be a URL such as"):
+        api_url(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://api.vectorshift.ai/v1",
+        "http://127.0.0.1:8000/v1",
+        "http://[::1]:8000",
+        "https://vectorshift_api:8443/v1",
+        "https://api.internal./v1",
+        "HTTPS://API.EXAMPLE/v1",
+        "https://xn--bcher-kva.example/%7Ea/v1",
+    ],
+)
+def test_a_url_is_taken_as_it_is_but_for_white_space_and_the_slash_at_its_end(url: str) -> None:
+    assert api_url(f" {url}/\n") == url
+
+
+@given(st.text('ab.-_%[]:1290/\\?#@ \t\né<"', max_size=20))
+def test_httpx_can_use_whatever_is_taken(rest: str) -> None:
+    try:
+        url = api_url(f"https://{rest}")
+    except ValueError:
+        return
+    parsed = httpx.URL(f"{url}/pipelines")
+    assert parsed.path.endswith("/pipelines")
+    assert parsed.host.encode("idna") or ":" in parsed.host

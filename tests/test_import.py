@@ -136,18 +136,31 @@ def test_dir_shows_every_name() -> None:
     assert set(vectorshift.__all__) <= set(dir(vectorshift))
 
 
-@pytest.mark.parametrize("name", ["Agent", "KnowledgeBase", "Table", "Chatbot", "Workflow"])
-def test_a_name_of_the_official_sdk_says_that_it_is_not_part_of_this_package(name: str) -> None:
-    with pytest.raises(ImportError, match=f"{name} is not part of this package. docs/migrate.md"):
-        exec(f"from vectorshift import {name}")
-    with pytest.raises(ImportError, match="is not part of this package"):
-        getattr(vectorshift, name)
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        *(("vectorshift", name) for name in ("Agent", "KnowledgeBase", "Table", "Chatbot", "Workflow", "LlmInfo")),
+        *(("vectorshift", name) for name in ("Analytics", "Workspace", "ToolInput", "SessionDisconnectedError")),
+        *(
+            ("vectorshift.pipeline", name)
+            for name in ("BumpLevel", "LlmNode", "Operator", "LogicalOp", "ConditionGroup")
+        ),
+        ("vectorshift.events", "SessionEventType"),
+    ],
+)
+def test_a_name_of_the_official_sdk_says_that_it_is_not_here_and_what_to_use_instead(module: str, name: str) -> None:
+    says = rf"{name} is not part of this package\. VectorShift\(\)\.request\(.*docs/migrate\.md"
+    with pytest.raises(ImportError, match=says):
+        exec(f"from {module} import {name}")
+    with pytest.raises(ImportError, match=says):
+        getattr(importlib.import_module(module), name)
 
 
-def test_a_name_that_is_nowhere_is_an_attribute_error() -> None:
-    assert not hasattr(vectorshift, "no_such_name")
+@pytest.mark.parametrize("module", ["vectorshift", "vectorshift.pipeline", "vectorshift.events"])
+def test_a_name_that_is_nowhere_is_an_attribute_error(module: str) -> None:
+    assert not hasattr(importlib.import_module(module), "no_such_name")
     with pytest.raises(ImportError, match="cannot import name 'NoSuchName'"):
-        exec("from vectorshift import NoSuchName")
+        exec(f"from {module} import NoSuchName")
 
 
 def test_a_star_import_asks_no_source_for_a_key() -> None:

@@ -22,6 +22,7 @@ from vectorshift import (
     VectorShift,
     VectorshiftApiError,
 )
+from vectorshift.hosts import DIRECT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -150,6 +151,45 @@ async def test_a_tunnel_that_is_refused_is_tried_again_as_nothing_was_sent(
             await get(AWAY, settings=Settings(ca_bundle=str(authority.file)), method=method)
     assert (caught.value.may_have_run, caught.value.tries, len(proxy.asked)) == (False, 3, 3)
     assert api.received == []
+
+
+@pytest.mark.parametrize("status", [b"407 vs-key is not good here", b"403 no"])
+async def test_a_proxy_that_refuses_is_asked_once_and_not_quoted(
+    get: Any, api: FaultServer, authority: Authority, monkeypatch: pytest.MonkeyPatch, status: bytes
+) -> None:
+    with ConnectProxy(api, status) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        with pytest.raises(ApiConnectionError, match=rf"the proxy answered {status[:3].decode()}\.$") as caught:
+            await get(AWAY, settings=Settings(ca_bundle=str(authority.file)))
+    assert (caught.value.may_have_run, len(proxy.asked)) == (False, 1)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.2", "127.1.2.3", "[0:0:0:0:0:0:0:1]"])
+async def test_no_proxy_sees_the_key_on_its_way_to_loopback_however_it_is_spelt(
+    get: Any, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    with FaultServer(answer()) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.origin)
+        with pytest.raises(CredentialConfigurationError, match="not sent over plain HTTP"):
+            await get(f"http://{host}:9/v1")
+    assert proxy.received == []
+
+
+@pytest.mark.parametrize("host", DIRECT)
+async def test_loopback_is_reached_without_a_proxy(get: Any, monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    with FaultServer(answer()) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.origin)
+        with socket.socket() as nobody:
+            nobody.bind(("127.0.0.1", 0))
+            there = f"[{host}]" if ":" in host else host
+            with pytest.raises(ApiConnectionError):
+                await get(f"http://{there}:{nobody.getsockname()[1]}/v1", max_retries=0)
+    assert proxy.received == []
+
+
+async def test_a_host_that_cannot_be_looked_up_is_a_configuration_error(get: Any) -> None:
+    with pytest.raises(CredentialConfigurationError, match="should be a URL"):
+        await get("https://xn--zz--.invalid/v1")
 
 
 async def test_no_proxy_names_the_hosts_that_are_reached_directly(

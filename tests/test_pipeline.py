@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 import inspect
 import pickle
+import re
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import pytest
 from tests.colours import COLOURS, Colour
@@ -23,7 +25,7 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture
 def api() -> Iterator[FakeVectorShift]:
     with FakeVectorShift() as running:
-        running.add_pipeline("acme", "invoices", id="p1")
+        running.add_pipeline("acme", "invoices", id="p1", version=1)
         yield running
 
 
@@ -53,9 +55,10 @@ def sent(api: FakeVectorShift) -> tuple[str, str, dict[str, str], Any]:
         ({}, {}),
         ({"include_shared": True, "verbose": True}, {"include_shared": "true", "verbose": "true"}),
         ({"folder_id": None, "offset": None, "limit": None}, {}),
+        ({"include_shared": 0, "verbose": 1}, {"verbose": "true"}),
         ({"folder_id": "f/1 &", "offset": 0, "limit": 5}, {"folder_id": "f/1 &", "offset": "0", "limit": "5"}),
     ],
-    ids=["defaults", "booleans", "none is left out", "values"],
+    ids=["defaults", "booleans", "none is left out", "as good as booleans", "values"],
 )
 async def test_parameters_of_a_list_are_sent_as_the_api_reads_them(
     api: FakeVectorShift, colour: Colour, client: Any, given: dict[str, Any], query: dict[str, str]
@@ -110,8 +113,10 @@ def test_ids_of_a_list_may_be_extended_json() -> None:
             {"name": "invoices", "username": "acme-user", "org_name": "acme"},
             {"name": "invoices", "username": "acme-user", "org_name": "acme"},
         ),
+        ({"id": {"$oid": "p1"}}, {"id": "p1"}),
+        ({"id": {"_id": {"$oid": "p1"}, "name": "invoices"}}, {"id": "p1"}),
     ],
-    ids=["id", "name", "version", "owner"],
+    ids=["id", "name", "version", "owner", "extended JSON", "an object of a list"],
 )
 async def test_a_pipeline_is_fetched_with_what_the_server_says_of_it(
     api: FakeVectorShift, colour: Colour, client: Any, given: dict[str, Any], query: dict[str, str]
@@ -132,6 +137,16 @@ async def test_positional_arguments_are_in_the_order_that_users_of_the_official_
     await colour.call(Pipeline, "fetch", "p1", None, "main", "1", "acme-user", "acme", client=client)
     expected = {"id": "p1", "branch_id": "main", "version": "1", "username": "acme-user", "org_name": "acme"}
     assert dict(api.requests[-1].query) == expected
+
+
+@pytest.mark.parametrize("id", [["p1"], b"p1", {"$oid": ""}, True, 1.5, Pipeline("p1")], ids=repr)
+async def test_fetching_by_what_is_no_id_is_refused_before_anything_is_sent(
+    api: FakeVectorShift, colour: Colour, client: Any, id: Any
+) -> None:
+    with pytest.raises(ValueError, match="The id of a pipeline or a run is a text") as caught:
+        await colour.call(Pipeline, "fetch", id, client=client)
+    assert str(caught.value).endswith(f"not {id!r}.")
+    assert api.requests == []
 
 
 @pytest.mark.parametrize("given", [{}, {"id": ""}, {"name": ""}, {"version": "1"}], ids=str)
@@ -319,10 +334,17 @@ async def test_a_bulk_run_that_may_have_happened_is_not_sent_again(
     assert len(api.requests) == 1
 
 
-@pytest.mark.parametrize("inputs", [{"a": 1}, "text", b"bytes"], ids=repr)
-async def test_a_bulk_run_takes_a_list(api: FakeVectorShift, colour: Colour, client: Any, inputs: Any) -> None:
-    with pytest.raises(TypeError, match="list of inputs"):
-        await colour.call(Pipeline("p1", client=client), "bulk_run", inputs)
+@pytest.mark.parametrize("progress", [False, True])
+@pytest.mark.parametrize(
+    "inputs",
+    [{"a": 1}, "text", b"bytes", bytearray(b"bytes"), None, ({} for _ in "ab"), {1}, 5],
+    ids=lambda inputs: type(inputs).__name__,
+)
+async def test_a_bulk_run_takes_a_list(
+    api: FakeVectorShift, colour: Colour, client: Any, inputs: Any, progress: bool
+) -> None:
+    with pytest.raises(TypeError, match=f"list of inputs, a dict for each run, not {type(inputs).__name__}"):
+        await colour.call(Pipeline("p1", client=client), "bulk_run", inputs, progress=progress)
     assert api.requests == []
 
 
@@ -363,26 +385,37 @@ async def test_an_id_stays_in_its_segment(
     assert sent(api)[:2] == ("DELETE", f"/v1/pipeline/{segment}")
 
 
-@pytest.mark.parametrize("id", ["", ".", "..", None, {}, {"$oid": ""}, True], ids=repr)
-def test_an_id_that_is_none_is_refused(id: Any) -> None:
-    with pytest.raises(ValueError, match="The id of a pipeline or a run"):
-        Pipeline(id)
+NO_IDS: list[Any] = ["", ".", "..", None, {}, {"$oid": ""}, True, b"p1", ["p1"], UUID(int=1)]
 
 
-@pytest.mark.parametrize("id", ["", ".", ".."])
-async def test_the_id_of_a_run_that_is_none_is_refused(
-    api: FakeVectorShift, colour: Colour, client: Any, id: str
+@pytest.mark.parametrize("id", NO_IDS, ids=repr)
+async def test_an_id_that_is_none_is_refused_and_shown(
+    api: FakeVectorShift, colour: Colour, client: Any, id: Any
 ) -> None:
+    def refused() -> Any:
+        return pytest.raises(ValueError, match=f"The id of a pipeline or a run is .* not {re.escape(repr(id))}")
+
+    with refused():
+        Pipeline(id)
     for name in ("run_status", "terminate"):
-        with pytest.raises(ValueError, match="The id of a pipeline or a run"):
+        with refused():
             await colour.call(Pipeline("p1", client=client), name, id)
-    with pytest.raises(ValueError, match="The id of a pipeline or a run"):
-        RunHandler("p1", id)
+    for ids in ((id, "r1"), ("p1", id)):
+        with refused():
+            RunHandler(*ids)
     assert api.requests == []
 
 
-def test_an_id_may_be_given_as_extended_json() -> None:
+async def test_an_id_may_be_given_as_extended_json(api: FakeVectorShift, colour: Colour, client: Any) -> None:
     assert Pipeline({"$oid": "abc"}).id == Pipeline({"_id": {"$oid": "abc"}}).id == "abc"
+    pipeline = Pipeline("p1", client=client)
+    run: Any = {"$oid": (await colour.call(pipeline, "start")).task_id}
+    assert (await colour.call(pipeline, "run_status", run)).status == "in_progress"
+    handler = RunHandler({"$oid": "p1"}, run, client=client)  # type: ignore[arg-type]
+    assert (handler.pipeline_id, handler.task_id) == ("p1", run["$oid"])
+    assert await colour.call(pipeline, "terminate", run) == {"status": "success"}
+    assert api.requests[-1].json == {"run_id": run["$oid"]}
+    assert RunHandler("p1", 5).task_id == "5"  # type: ignore[arg-type]
 
 
 def test_pipelines_are_equal_by_their_ids() -> None:
@@ -464,7 +497,29 @@ async def test_a_fetch_without_an_object_is_an_error_of_ours(
 @pytest.mark.parametrize("value", [None, 3, "x", [1]], ids=repr)
 def test_fields_of_another_shape_read_as_nothing(value: Any) -> None:
     assert RunResult({"outputs": value}).outputs == RunStatus({"result": value}).outputs == {}
-    assert BulkRunResult({"run_outputs": [value]}).runs == PipelineList({"objects": [value]}).objects == []
+    assert PipelineList({"objects": [value]}).objects == []
+    assert BulkRunResult({"run_outputs": [value, {"run_id": "r2"}]}).runs == [{}, {"run_id": "r2"}]
+    assert BulkRunResult({"run_outputs": value}).runs in ([], [{}])
+
+
+async def test_each_run_of_a_bulk_stands_at_the_place_of_its_inputs(
+    api: FakeVectorShift, colour: Colour, client: Any
+) -> None:
+    outputs = [
+        {"run_id": "r1", "outputs": {"n": 1}},
+        None,
+        {"run_id": "r3", "status": "FAILED", "error": {"message": "boom", "node": 3}},
+        {"run_id": "r4", "status": "success", "outputs": {"n": 4}},
+    ]
+    api.fail_next(200, body={"status": "success", "run_outputs": outputs})
+    runs = (await colour.call(Pipeline("p1", client=client), "bulk_run", [{}] * 4)).runs
+    found = [(run.run_id, run.status, run.error, run.outputs) for run in runs]
+    assert found == [
+        ("r1", "", "", {"n": 1}),
+        ("", "", "", {}),
+        ("r3", "failed", "boom", {}),
+        ("r4", "success", "", {"n": 4}),
+    ]
 
 
 def test_fields_that_are_missing_read_as_nothing() -> None:
@@ -505,6 +560,27 @@ async def test_a_call_may_name_another_client(api: FakeVectorShift, colour: Colo
     assert [request.org for request in api.requests] == ["acme", "globex"]
 
 
+# --- Pickling ---
+
+
+async def test_what_has_a_client_says_what_to_hand_over_in_its_place(colour: Colour, client: Any) -> None:
+    for made, said in (
+        (Pipeline("p1", client=client), r"Hand over its id, and make Pipeline\(id, client=...\) there"),
+        (RunHandler("p1", "r1", client=client), r"Hand over its pipeline_id and its task_id"),
+        (RunHandler("p1", "r1"), r"make RunHandler\(pipeline_id, task_id\) there"),
+    ):
+        for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+            with pytest.raises(TypeError, match=said):
+                pickle.dumps(made, protocol)
+
+
+async def test_a_copy_of_a_pipeline_has_its_client(api: FakeVectorShift, colour: Colour, client: Any) -> None:
+    copied = copy.copy(await colour.call(Pipeline, "fetch", "p1", client=client))
+    assert (type(copied), copied.name) == (Pipeline, "invoices")
+    await colour.call(copied, "run")
+    assert api.requests[-1].org == "acme"
+
+
 # --- Twins, and what is not here ---
 
 TWINS = [
@@ -521,6 +597,14 @@ def test_twins_take_the_same_arguments(owner: type, name: str) -> None:
     assert [(each.name, each.kind, each.default) for each in one.values()] == [
         (each.name, each.kind, each.default) for each in two.values()
     ]
+
+
+@pytest.mark.parametrize("name", ["list", "aiterate", "fetch", "run", "abulk_run", "delete", "share"])
+def test_an_argument_that_is_none_is_said_of_the_class_that_is_used(name: str) -> None:
+    call: Any = getattr(Pipeline, name)
+    with pytest.raises(TypeError, match=rf"^Pipeline\.{name}\(\) got an unexpected keyword argument 'nothing'"):
+        call(nothing=1)
+    assert pickle.loads(pickle.dumps(call)) == call
 
 
 BUILDING = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import io
 import json
@@ -55,6 +56,13 @@ def described(name: str, kind: str = "application/pdf", content: bytes = CONTENT
     return {"type": "file", "name": name, "mime_type": kind, "size": len(content), "sha256": digest}
 
 
+def gzipped(content: bytes) -> gzip.GzipFile:
+    """An open file whose name is an empty text."""
+    opened = gzip.GzipFile(fileobj=io.BytesIO(gzip.compress(content)))
+    assert opened.name == ""
+    return opened
+
+
 FORMS: list[tuple[str, Callable[[Path], Any], dict[str, Any]]] = [
     ("a path", lambda path: path, described("rechnung ä.pdf")),
     ("bytes", lambda path: CONTENT, described("doc", "application/octet-stream")),
@@ -62,6 +70,9 @@ FORMS: list[tuple[str, Callable[[Path], Any], dict[str, Any]]] = [
     ("a buffer", lambda path: io.BytesIO(CONTENT), described("doc", "application/octet-stream")),
     ("named bytes", lambda path: ("a.txt", b"hi"), described("a.txt", "text/plain", b"hi")),
     ("a named buffer", lambda path: ("a.bin", io.BytesIO(b"hi"), "x/y"), described("a.bin", "x/y", b"hi")),
+    ("a named bytearray", lambda path: ("a.txt", bytearray(b"hi")), described("a.txt", "text/plain", b"hi")),
+    ("a named memoryview", lambda path: ("a.txt", memoryview(b"hi")), described("a.txt", "text/plain", b"hi")),
+    ("a file without a name", lambda path: gzipped(b"hi"), described("doc", "application/octet-stream", b"hi")),
     ("an empty file", lambda path: ("a.txt", b""), described("a.txt", "text/plain", b"")),
 ]
 
@@ -162,6 +173,29 @@ async def test_each_run_of_a_bulk_has_its_own_files(
     assert [sorted(request.form) for request in api.requests] == [
         ["runs", "runs.0.inputs.doc", "runs.2.inputs.doc"]
     ] * 2
+
+
+async def test_one_open_file_in_several_places_is_whole_in_each(
+    api: FakeVectorShift, colour: Colour, pipeline: Pipeline
+) -> None:
+    buffer = io.BytesIO(b"skipped, hello")
+    buffer.read(9)
+    result = await colour.call(pipeline, "run", {"a": buffer, "b": buffer, "c": ("c.txt", buffer), "d": [buffer]})
+    assert [result.outputs[name]["size"] for name in "abc"] == [5, 5, 5]
+    assert base64.b64decode(result.outputs["d"][0]["raw_bytes"]) == b"hello"
+    buffer.seek(0)
+    bulk = await colour.call(pipeline, "bulk_run", [{"doc": buffer}, {"doc": buffer}, {"docs": {"one": buffer}}])
+    assert [run.outputs["doc"]["size"] for run in bulk.runs[:2]] == [14, 14]
+    assert base64.b64decode(bulk.runs[2].outputs["docs"]["one"]["raw_bytes"]) == b"skipped, hello"
+
+
+@pytest.mark.parametrize("inputs", [{"doc": ("", b"x")}, {"": b"x"}, {"docs": [("", b"x")]}], ids=str)
+async def test_a_file_whose_name_is_empty_is_refused_before_anything_is_sent(
+    api: FakeVectorShift, colour: Colour, pipeline: Pipeline, inputs: Any
+) -> None:
+    with pytest.raises(TypeError, match="should have a name"):
+        await colour.call(pipeline, "run", inputs)
+    assert api.requests == []
 
 
 async def test_files_go_with_background_and_streamed_runs(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 from tests.colours import COLOURS, Colour
 
 from vectorshift import AsyncVectorShift, Pipeline, VectorshiftApiError
@@ -39,6 +40,11 @@ async def client(api: FakeVectorShift, colour: Colour) -> AsyncIterator[Any]:
         yield made
 
 
+async def _next(colour: Colour, pipelines: Any) -> Pipeline | None:
+    found: Pipeline | None = await anext(pipelines, None) if colour.prefix else next(pipelines, None)
+    return found
+
+
 async def test_2500_pipelines_come_up_once_each_in_their_order(
     api: FakeVectorShift, colour: Colour, client: Any
 ) -> None:
@@ -56,13 +62,13 @@ async def test_a_page_is_asked_for_when_the_one_before_is_used_up(
 ) -> None:
     for number in range(3):
         api.add_pipeline("empty", f"p{number}")
-    pipelines = colour.iterator(Pipeline, "iterate", page_size=2, client=client)
+    pipelines = colour.iterator(Pipeline, "iterate", page_size=3, client=client)
     asked = []
     for _ in range(5):
         await colour.next(pipelines)
         asked.append(len(api.requests))
-    assert asked == [1, 1, 2, 2, 3]
-    assert [request.query["offset"] for request in api.requests] == ["0", "2", "4"]
+    assert asked == [1, 1, 1, 2, 2]
+    assert [request.query["offset"] for request in api.requests] == ["0", "2"]
 
 
 async def test_what_is_asked_for_is_sent(api: FakeVectorShift, colour: Colour, client: Any) -> None:
@@ -98,14 +104,15 @@ async def test_a_page_that_could_not_be_had_is_an_error_and_is_asked_for_again(
         await colour.next(pipelines)
     found += await colour.all(pipelines)
     assert [each.name for each in found] == ["empty-assistant", "empty-summary", "p0"]
-    assert [request.query["offset"] for request in api.requests] == ["0", "2", "2", "3"]
+    assert [request.query["offset"] for request in api.requests] == ["0", "1", "1", "2"]
     assert await colour.all(pipelines) == []
 
 
 async def test_a_wait_that_was_cancelled_cuts_nothing_off(api: FakeVectorShift) -> None:
+    api.add_pipeline("empty", "p0")
     async with AsyncVectorShift(api.create_key(org="empty"), base_url=api.base_url) as client:
-        pipelines = Pipeline.aiterate(page_size=1, client=client)
-        found = [await anext(pipelines)]
+        pipelines = Pipeline.aiterate(page_size=2, client=client)
+        found = [await anext(pipelines), await anext(pipelines)]
         api.latency = 30.0
 
         async def wait() -> None:
@@ -118,7 +125,7 @@ async def test_a_wait_that_was_cancelled_cuts_nothing_off(api: FakeVectorShift) 
             tasks.cancel_scope.cancel()
         api.latency = 0.0
         found += [each async for each in pipelines]
-    assert [each.name for each in found] == ["empty-assistant", "empty-summary"]
+    assert [each.name for each in found] == ["empty-assistant", "empty-summary", "p0"]
 
 
 async def test_tasks_that_share_an_iterator_get_each_pipeline_once(api: FakeVectorShift) -> None:
@@ -151,14 +158,33 @@ async def test_pipelines_that_are_deleted_and_made_meanwhile_do_no_harm(
             ids.append(api.add_pipeline("empty", "late"))
     found += [each.id for each in await colour.all(pipelines)]
     assert len(found) == len(set(found))
-    assert ids[-1] in found
+    assert set(ids) < set(found)
+
+
+@pytest.mark.parametrize(("page_size", "every"), [(100, 1), (100, 2), (7, 1), (7, 3), (1, 1), (2, 1)])
+async def test_pipelines_that_the_loop_itself_deletes_take_none_of_the_others_with_them(
+    api: FakeVectorShift, colour: Colour, client: Any, page_size: int, every: int
+) -> None:
+    ids = [api.add_pipeline("empty", f"p{number}") for number in range(250 if page_size == 100 else 40)]
+    found = []
+    pipelines = colour.iterator(Pipeline, "iterate", page_size=page_size, client=client)
+    while (pipeline := await _next(colour, pipelines)) is not None:
+        found.append(pipeline.id)
+        if len(found) % every == 0:
+            await colour.call(pipeline, "delete")
+    assert found[2:] == ids
 
 
 # --- Servers of other kinds, by the pages that they give ---
 
 
-def walked(answer: Callable[[int, int, int], list[Any]], page_size: int = 10) -> tuple[list[str], int]:
-    """Walk over what `answer(number, offset, limit)` gives; return the ids and how many pages were asked for."""
+def walked(
+    answer: Callable[[int, int, int], list[Any]], page_size: int = 10, take: Callable[[str], Any] = str
+) -> tuple[list[str], int]:
+    """Walk over what `answer(number, offset, limit)` gives; return the ids and how many pages were asked for.
+
+    `take` is told of each id that comes up.
+    """
     steps = walk(False, None, page_size)
     found: list[str] = []
     asked = 0
@@ -173,6 +199,7 @@ def walked(answer: Callable[[int, int, int], list[Any]], page_size: int = 10) ->
             assert asked < 10_000, "it does not end"
         else:
             found.append(step[0])
+            take(step[0])
         try:
             step = steps.send(reply)
         except StopIteration:
@@ -188,27 +215,44 @@ def names(*numbers: int) -> list[str]:
     return [f"p{number}" for number in numbers]
 
 
-def test_a_server_that_ignores_offset_and_limit_is_asked_twice() -> None:
-    assert walked(lambda number, offset, limit: objects(*range(250))) == (names(*range(250)), 2)
+def test_a_server_that_ignores_offset_and_limit_is_soon_left() -> None:
+    assert walked(lambda number, offset, limit: objects(*range(250))) == (names(*range(250)), 4)
 
 
-def test_a_server_that_gives_fewer_than_it_is_asked_for_is_walked_to_its_end() -> None:
-    found, asked = walked(lambda number, offset, limit: objects(*range(25))[offset:][: min(limit, 4)])
-    assert (found, asked) == (names(*range(25)), 8)
+def test_a_server_that_ignores_the_limit_alone_is_asked_twice() -> None:
+    assert walked(lambda number, offset, limit: objects(*range(250))[offset:]) == (names(*range(250)), 2)
+
+
+@pytest.mark.parametrize(("most", "pages"), [(1, 26), (2, 25), (4, 9)])
+def test_a_server_that_gives_fewer_than_it_is_asked_for_is_walked_to_its_end(most: int, pages: int) -> None:
+    found, asked = walked(lambda number, offset, limit: objects(*range(25))[offset:][: min(limit, most)])
+    assert (found, asked) == (names(*range(25)), pages)
+
+
+def test_a_server_that_rounds_the_offset_to_whole_pages_is_walked_to_its_end() -> None:
+    found, asked = walked(lambda number, offset, limit: objects(*range(25))[offset // limit * limit :][:limit])
+    assert (found, asked) == (names(*range(25)), 6)
 
 
 def test_an_empty_server_is_asked_once() -> None:
     assert walked(lambda number, offset, limit: []) == ([], 1)
 
 
-def test_a_page_without_anything_new_in_the_midst_does_not_end_the_walk() -> None:
-    pages = [objects(1, 2), objects(2, 1), objects(3), []]
-    assert walked(lambda number, offset, limit: pages[number], 2) == (names(1, 2, 3), 4)
+@pytest.mark.parametrize("more", [1, 2, 3, 8, 30])
+def test_pages_without_anything_new_in_the_midst_do_not_end_the_walk(more: int) -> None:
+    """As many pipelines are made behind the third page as push what is known over one page or several."""
+
+    def answer(number: int, offset: int, limit: int) -> list[Any]:
+        return objects(*(range(100, 100 + more) if number > 3 else ()), *range(20))[offset : offset + limit]
+
+    found, _ = walked(answer, 3)
+    assert set(names(*range(20))) <= set(found)
+    assert len(found) == len(set(found))
 
 
 def test_a_server_that_shuffles_the_same_pages_for_ever_is_left() -> None:
     found, asked = walked(lambda number, offset, limit: objects(*(range(5) if number % 2 else range(4, -1, -1))))
-    assert (sorted(found), asked) == (names(*range(5)), 3)
+    assert (sorted(found), asked) == (names(*range(5)), 4)
 
 
 def test_ids_alone_are_enough() -> None:
@@ -225,4 +269,46 @@ def test_any_server_is_walked_to_an_end_with_nothing_twice(pages: list[list[int]
 
     found, asked = walked(answer)
     assert len(found) == len(set(found))
-    assert asked <= len(pages) + 5
+    assert asked <= 3 * len(pages) + 25
+
+
+Change = tuple[frozenset[int], int]
+"""Which of the pipelines are deleted before a page, by their numbers modulo 12, and how many are made."""
+CHANGES = st.tuples(st.frozensets(st.integers(0, 11)), st.integers(0, 12))
+
+
+@settings(max_examples=300)
+@given(
+    st.integers(0, 40),
+    st.integers(1, 12),
+    st.integers(1, 100),
+    st.frozensets(st.integers(0, 11)),
+    st.dictionaries(st.integers(1, 12), CHANGES, max_size=5),
+)
+def test_what_exists_throughout_comes_up_once_whatever_is_deleted_and_made_between_pages(
+    many: int, page_size: int, most: int, consumed: frozenset[int], changes: dict[int, Change]
+) -> None:
+    there = list(range(many))
+    fresh = count(1000)
+
+    def answer(number: int, offset: int, limit: int) -> list[Any]:
+        gone, made = changes.get(number, (frozenset(), 0))
+        there[:] = [*(next(fresh) for _ in range(made)), *(each for each in there if each % 12 not in gone)]
+        return objects(*there[offset : offset + min(limit, max(most, 2))])
+
+    def take(id: str) -> None:
+        if int(id[1:]) % 12 in consumed and int(id[1:]) in there:
+            there.remove(int(id[1:]))
+
+    found, asked = walked(answer, page_size, take)
+    assert len(found) == len(set(found))
+    assert set(names(*(each for each in there if each < 1000))) <= set(found)
+    assert asked <= 4 * (many + 60)
+
+
+@given(st.integers(0, 400), st.integers(1, 120))
+def test_a_list_that_stays_as_it_is_takes_a_page_more_than_it_has_at_most(many: int, page_size: int) -> None:
+    found, asked = walked(lambda number, offset, limit: objects(*range(many))[offset : offset + limit], page_size)
+    assert found == names(*range(many))
+    steps = max(page_size, 2) - 1
+    assert asked <= 2 + (many + steps - 1) // steps

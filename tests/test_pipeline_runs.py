@@ -171,6 +171,31 @@ async def test_that_a_run_failed_is_an_answer_to_who_asks_how_it_is(
 
 
 @pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ({"error": {"message": "node 3 broke", "node": 3}}, "node 3 broke"),
+        ({"error": ["node 3", "broke"]}, "node 3; broke"),
+        ({"error": "", "message": "node 3 broke"}, "node 3 broke"),
+        ({"errors": ["node 3", "broke"]}, "node 3; broke"),
+    ],
+    ids=str,
+)
+async def test_what_a_failed_run_says_is_the_sentence_in_it(
+    api: FakeVectorShift, colour: Colour, client: Any, told: dict[str, Any], said: str
+) -> None:
+    handler = RunHandler("p1", "r1", client=client)
+    for name in ("run_status", "result"):
+        api.fail_next(200, body={"task_id": "r1", "status": "failed", **told})
+        if name == "run_status":
+            assert (await colour.call(handler, name)).error == said
+            continue
+        with pytest.raises(PipelineRunFailedError) as caught:
+            await colour.call(handler, name)
+        assert (caught.value.run_error, str(caught.value)) == (said, f"Run r1 failed: {said}")
+    assert RunStatus({"status": "completed", "message": "done"}).error == ""
+
+
+@pytest.mark.parametrize(
     "body",
     ['{"status": "failed", "error": "no such route"}', '{"status": "failed"}', "not JSON", '["failed"]'],
 )

@@ -152,8 +152,9 @@ async def test_a_chunk_comes_before_the_run_has_ended(api: FakeVectorShift, colo
         ({"type": "error", "error": "node 3 broke", "run_id": "r1"}, "node 3 broke"),
         ({"type": "error", "message": "node 3 broke", "run_id": "r1"}, "node 3 broke"),
         ({"type": "result", "status": "failed", "error": "node 3 broke", "run_id": {"$oid": "r1"}}, "node 3 broke"),
-        ({"type": "result", "status": "FAILED", "run_id": "r1"}, "FAILED"),
-        ({"type": "result", "status": "cancelled", "run_id": "r1"}, "cancelled"),
+        ({"type": "result", "status": "FAILED", "run_id": "r1"}, "Run r1 failed: The run has ended as failed.$"),
+        ({"type": "result", "status": "failed", "message": "node 3 broke", "run_id": "r1"}, "r1 failed: node 3 broke$"),
+        ({"type": "result", "status": "cancelled", "run_id": "r1"}, "Run r1 failed: The run has ended as cancelled.$"),
         ({"error": {"message": "node 3 broke"}, "run_id": "r1"}, "node 3 broke"),
         ('event: error\ndata: {"run_id": "r1", "detail": "node 3 broke"}\n\n', "node 3 broke"),
         ('event: error\ndata: {"run_id": "r1",\ndata: "error": "node 3 broke"}\n\n', "node 3 broke"),
@@ -170,6 +171,15 @@ async def test_an_event_that_says_that_the_run_failed_is_raised(
         await colour.next(chunks)
     assert caught.value.task_id == "r1"
     assert await closed(api)
+
+
+async def test_a_failure_of_a_run_without_an_id_reads_as_a_sentence(
+    api: FakeVectorShift, colour: Colour, pipeline: Pipeline
+) -> None:
+    api.script_events([{"error": "node 3 broke"}])
+    with pytest.raises(PipelineRunFailedError, match=r"^The run failed: node 3 broke$") as caught:
+        await colour.all(colour.iterator(pipeline, "stream"))
+    assert (caught.value.task_id, caught.value.status_code) == ("", 0)
 
 
 async def test_an_error_event_that_is_plain_text_is_raised_too(
@@ -208,7 +218,7 @@ async def test_a_stream_that_breaks_is_an_error_behind_what_came(
     api.script_events([{"type": "stream", "n": 1}, 'data: {"n": 2'], then="break")
     chunks = colour.iterator(pipeline, "stream")
     assert (await colour.next(chunks))["n"] == 1
-    with pytest.raises(ApiConnectionError):
+    with pytest.raises(ApiConnectionError, match=r"^The API broke off its answer for POST /pipeline/p1/run: "):
         await colour.next(chunks)
     assert len(api.requests) == 1
     assert await closed(api)
@@ -216,7 +226,7 @@ async def test_a_stream_that_breaks_is_an_error_behind_what_came(
 
 async def test_a_stream_that_stands_still_is_an_error(api: FakeVectorShift, colour: Colour, pipeline: Pipeline) -> None:
     api.script_events([{"type": "stream", "n": 1}], then="hang")
-    with pytest.raises(ApiConnectionError, match="in time"):
+    with pytest.raises(ApiConnectionError, match=r"^The API did not go on with its answer in time for POST /"):
         await colour.all(colour.iterator(pipeline, "stream", timeout=0.2))
     assert await closed(api)
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import vectorshift
 from vectorshift import (
     CredentialConfigurationError,
     CredentialEvent,
@@ -248,6 +249,53 @@ def test_metadata_that_cannot_be_read_is_an_error_and_no_crash(tmp_path: Path, m
         chain_of("default").get_credential()
 
 
+ABOUT = {"METADATA": b"Metadata-Version: 2.1\nName: bad-one\nVersion: 1\n"}
+BAD_LINE = b"[vectorshift.providers]\nno equals sign\n"
+
+
+@pytest.mark.parametrize("text", [BAD_LINE, b"[vectorshift.providers]\n\xff\xfe"])
+def test_damaged_entry_points_are_told_with_the_name_of_their_distribution(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: bytes
+) -> None:
+    lay_out(tmp_path / "site" / "bad_one-1.dist-info", {**ABOUT, "entry_points.txt": text})
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    assert "entry_points.txt of bad-one 1 is damaged" in str(failure(chain_of))
+
+
+def test_damaged_entry_points_of_a_package_without_plugins_stop_no_plugin(
+    install: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install()
+    text = BAD_LINE.replace(b"vectorshift.providers", b"console_scripts")
+    lay_out(tmp_path / "site" / "bad_one-1.dist-info", {**ABOUT, "entry_points.txt": text})
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    assert chain_of().get_credential().secret.reveal() == "vs-plugin"
+
+
+def test_a_distribution_that_hides_another_of_its_name_hides_its_plugins(
+    install: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install()
+    about = b"Metadata-Version: 2.1\nName: Vectorshift.Shelf\nVersion: 2\n"
+    lay_out(tmp_path / "site" / "vectorshift_shelf-2.dist-info", {"METADATA": about})
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    assert [each for each in available_plugins() if each.name == "shelf"] == []
+
+
+def lay_out(folder: Path, files: dict[str, bytes]) -> None:
+    folder.mkdir(parents=True)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+
+
+@pytest.mark.parametrize("target", [":Provider", ".shelf:Provider", ""])
+def test_an_entry_without_a_module_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str) -> None:
+    text = f"[vectorshift.providers]\nshelf = {target}\n".encode()
+    lay_out(tmp_path / "site" / "bad_one-1.dist-info", {**ABOUT, "entry_points.txt": text})
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    assert "names no module" in str(failure(lambda: chain_of().get_credential()))
+
+
 # --- A plugin that fails --------------------------------------------------------------------------
 
 BROKEN = {
@@ -265,11 +313,17 @@ BROKEN = {
     "gives something else": f"def Provider():\n    return '{HIDDEN}'",
     "gives a coroutine": "async def Provider():\n    pass",
     "needs an argument": SIMPLE.replace("asked = 0", "def __init__(self, url): pass"),
+    "wants an argument as a function": "def Provider(url): pass",
+    "takes no settings": "class Provider:\n    @classmethod\n    def from_settings(cls): pass",
     "has a strange ttl": SIMPLE.replace("asked = 0", "ttl = 'an hour'"),
     "has a strange on_error": SIMPLE.replace("asked = 0", "on_error = 'ignore'"),
 }
 
 FAULTS = {
+    "is no Python": ".py:1.",
+    "needs an argument": "one that can be called without arguments",
+    "wants an argument as a function": "one that can be called without arguments",
+    "takes no settings": "a from_settings(settings)",
     "is not callable": "is neither a class nor a function",
     "has not the attribute": "is neither a class nor a function",
     "gives something else": "gave str, not a CredentialProvider",
@@ -338,6 +392,47 @@ def test_another_source_answers_after_a_plugin_that_fails_only_if_the_user_says_
     failure(lambda: chain_of("shelf", "env").get_credential())
     chain = chain_of("shelf", "env", plugins={"shelf": {"on_error": "continue"}})
     assert chain.get_credential().provider == "env"
+
+
+ASKS = """
+    import vectorshift
+    TOLD = []
+    def ask():
+        try:
+            vectorshift.get_credential()
+        except vectorshift.CredentialError as error:
+            TOLD.append(str(error))
+"""
+
+
+@pytest.mark.parametrize("when", ["at import", "when made"])
+def test_a_plugin_that_asks_for_a_credential_while_it_is_made_is_told_so_and_is_of_use(
+    install: Callable[..., str], monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    if when == "at import":
+        code = ASKS + "    ask()\n" + SIMPLE
+    else:
+        code = ASKS + SIMPLE + "\n        def __init__(self): ask()\n"
+    module = install(code)
+    monkeypatch.setenv("VECTORSHIFT_PROVIDERS", "default,shelf")
+    vectorshift.reset()
+    try:
+        assert vectorshift.get_credential().secret.reveal() == "vs-plugin"
+    finally:
+        vectorshift.reset()
+    (told,) = sys.modules[module].TOLD
+    assert "shelf of vectorshift-shelf 1.2.3" in told
+    assert "asks for a credential while it is imported or made" in told
+
+
+def test_what_one_chain_sets_is_not_set_for_the_next_where_a_factory_gives_the_same_provider(
+    install: Callable[..., str],
+) -> None:
+    install(SIMPLE + "\n    ONE = Provider()\n    def make():\n        return ONE\n", attribute="make")
+    own = {"on_error": "continue", "on_missing": "stop", "cache_ttl": 7}
+    first, second = chain_of(plugins={"shelf": own}).providers[-1], chain_of().providers[-1]
+    assert (first.on_error, first.on_missing, first.provider.ttl) == ("continue", "stop", 7)  # type: ignore[attr-defined]
+    assert (second.on_error, second.on_missing, second.provider.ttl) == ("stop", "continue", None)  # type: ignore[attr-defined]
 
 
 # --- Not configured, and what lies near -----------------------------------------------------------

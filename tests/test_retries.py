@@ -14,7 +14,7 @@ import httpx
 import pytest
 from tests.certificates import Authority
 from tests.fakes import Rotating
-from tests.faults import FaultServer, StillClock, answer, drip, hang, refusing, reset
+from tests.faults import FaultServer, StillClock, answer, drip, refusing, reset
 
 from vectorshift import (
     ApiConnectionError,
@@ -132,10 +132,36 @@ async def test_a_call_that_has_to_be_over_is_over_after_one_attempt_that_took_it
     assert (len(server.received), caught.value.tries, clock.waits) == (1, 1, [])
 
 
+class Watching(httpx.BaseTransport, httpx.AsyncBaseTransport):
+    """Notes the time-outs of each request, and does with it what a test says."""
+
+    def __init__(self, act: Callable[[httpx.Request], httpx.Response]) -> None:
+        self.seen: list[dict[str, float]] = []
+        self.act = act
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        self.seen.append(dict(request.extensions["timeout"]))
+        return self.act(request)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        return self.handle_request(request)
+
+    def client(self, caller: Caller) -> Any:
+        return (httpx.Client if caller.colour == "sync" else httpx.AsyncClient)(transport=self)
+
+
 async def test_a_call_that_has_to_be_over_waits_no_longer_for_its_answer(caller: Caller) -> None:
-    with FaultServer(hang()) as server, pytest.raises(ApiTimeoutError):
-        await caller(server, call=Call(method="GET", path="/x", within=0.05))
-    assert len(server.received) == 1
+    clock, call = ManualClock(), Call(method="GET", path="/x", within=7.0)
+
+    def hang(request: httpx.Request) -> httpx.Response:
+        clock.advance(request.extensions["timeout"]["read"])
+        raise httpx.ReadTimeout("", request=request)
+
+    watching = Watching(hang)
+    with FaultServer(answer()) as server, pytest.raises(ApiTimeoutError):
+        await caller(server, call=call, clock=clock, http_client=watching.client(caller))
+    assert watching.seen == [{"connect": 5.0, "read": 7.0, "write": 7.0, "pool": 7.0}]
+    assert clock.waits == []
 
 
 async def test_a_call_that_has_to_be_over_gives_up_a_body_that_drips(caller: Caller) -> None:
@@ -175,21 +201,10 @@ async def test_a_failure_whose_body_drips_beyond_the_deadline_is_a_timeout_too(c
 
 
 async def test_a_later_attempt_has_no_longer_timeouts_than_what_is_left(caller: Caller) -> None:
-    seen: list[dict[str, float]] = []
-
-    class Watching(httpx.BaseTransport, httpx.AsyncBaseTransport):
-        def handle_request(self, request: httpx.Request) -> httpx.Response:
-            seen.append(dict(request.extensions["timeout"]))
-            return httpx.Response(429, headers={"Retry-After": "25"})
-
-        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-            return self.handle_request(request)
-
-    sync = caller.colour == "sync"
-    http: Any = httpx.Client(transport=Watching()) if sync else httpx.AsyncClient(transport=Watching())
+    watching = Watching(lambda _: httpx.Response(429, headers={"Retry-After": "25"}))
     with FaultServer(answer()) as server, pytest.raises(RateLimitError):
-        await caller(server, clock=ManualClock(), timeout=20, http_client=http)
-    assert seen == [
+        await caller(server, clock=ManualClock(), timeout=20, http_client=watching.client(caller))
+    assert watching.seen == [
         {"connect": 5.0, "read": 20, "write": 20, "pool": 20},
         {"connect": 5.0, "read": 20, "write": 20, "pool": 20},
         {"connect": 5.0, "read": 10.0, "write": 10.0, "pool": 10.0},
@@ -253,15 +268,12 @@ async def test_a_key_that_cannot_be_had_is_not_asked_for_again(caller: Caller) -
     assert (store.asked, clock.waits, server.received) == (1, [], [])
 
 
-@pytest.mark.parametrize("headers", [{"X": "a\nb"}, {"X": "ä€"}], ids=["a line feed", "no latin-1"])
+@pytest.mark.parametrize("headers", [{"X": "a\nb"}, {"X": "a "}, {"a b": "c"}, {"X": "ä€"}], ids=str)
 async def test_a_header_that_cannot_be_sent_is_not_tried_again(caller: Caller, headers: dict[str, str]) -> None:
     clock = StillClock()
-    with (
-        FaultServer(answer()) as server,
-        pytest.raises(ApiConnectionError, match="a header holds a character") as caught,
-    ):
+    with FaultServer(answer()) as server, pytest.raises(TypeError, match=r"header.* holds a character that cannot"):
         await caller(server, call=Call(method="GET", path="/x", headers=headers), clock=clock)
-    assert (clock.waits, server.received, caught.value.tries) == ([], [], 1)
+    assert (clock.waits, server.received) == ([], [])
 
 
 @pytest.mark.parametrize("json", [{"a": object()}, {"a": float("nan")}, {"a": "\ud800"}, [[]]], ids=str)

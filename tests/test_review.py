@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import inspect
 import os
 import pickle
 import threading
 import time
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
@@ -16,16 +18,32 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import vectorshift
-from vectorshift import AsyncVectorShift, Pipeline, ProviderChain, Settings, VectorShift, get_credential, using
+from vectorshift import (
+    AsyncVectorShift,
+    CredentialAuth,
+    Pipeline,
+    ProviderChain,
+    Settings,
+    VectorShift,
+    get_credential,
+    using,
+)
 from vectorshift.cache import CachingProvider
-from vectorshift.credentials import Credential
-from vectorshift.errors import CredentialConfigurationError, CredentialError, CredentialStoreUnavailableError
+from vectorshift.credentials import Credential, Secret
+from vectorshift.errors import (
+    CredentialConfigurationError,
+    CredentialError,
+    CredentialNotFoundError,
+    CredentialStoreUnavailableError,
+    fresh_copy,
+)
 from vectorshift.events import CredentialEvent, on_event
 from vectorshift.flight import Flight
 from vectorshift.freshness import Policy, State, landed
 from vectorshift.providers.base import CredentialProvider, Description
 from vectorshift.providers.env import EnvProvider
 from vectorshift.providers.explicit import ExplicitProvider
+from vectorshift.refusals import REFUSAL
 from vectorshift.testing import FakeVectorShift, ManualClock
 
 if TYPE_CHECKING:
@@ -498,3 +516,153 @@ def test_chains_in_chains_tell_once() -> None:
     finally:
         stop()
     assert seen == ["resolved"]
+
+
+# --- What was found later: who is told, and what is left behind ---
+
+
+class Empty(CredentialProvider):
+    """A local source that may not be passed over, and has a key once it is given one."""
+
+    name, remote, on_missing = "empty", False, "stop"
+    key: str | None = None
+
+    def get_credential(self) -> Credential:
+        if self.key is None:
+            raise CredentialNotFoundError("nothing is here.", source="empty:x")
+        return Credential(secret=self.key, source="empty:x", provider=self.name)
+
+
+@pytest.mark.parametrize("asks", ["sync", "async"])
+def test_on_missing_stop_says_once_which_sources_are_not_asked(asks: str, caplog: pytest.LogCaptureFixture) -> None:
+    empty = Empty()
+    chain = ProviderChain([empty, ExplicitProvider(), ExplicitProvider(B)])
+
+    def fails() -> None:
+        with pytest.raises(CredentialConfigurationError, match="on_missing of empty is 'stop'"):
+            chain.get_credential() if asks == "sync" else asyncio.run(chain.aget_credential())
+
+    def told() -> list[tuple[str, str]]:
+        return [(each.levelname, each.message) for each in caplog.records if "may not answer" in each.message]
+
+    line = "empty:x has no key, and explicit:api_key may not answer in its place, as on_missing of empty is 'stop'."
+    fails()
+    fails()
+    assert told() == [("WARNING", line)]
+    empty.key = A
+    chain.get_credential()
+    empty.key = None
+    fails()
+    assert told() == [("WARNING", line)] * 2
+
+
+def test_on_missing_stop_says_nothing_where_nobody_else_could_answer(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(CredentialConfigurationError):
+        ProviderChain([Empty(), ExplicitProvider()]).get_credential()
+    assert "may not answer" not in caplog.text
+
+
+def test_of_two_walks_that_end_at_once_the_second_tells_of_what_has_changed_since_the_first() -> None:
+    keys = iter([A, B])
+    seen: list[tuple[str, str | None]] = []
+    chain = ProviderChain([Handing(lambda: next(keys))])
+    chain._lock = Meanwhile(chain.get_credential)  # type: ignore[assignment]
+    stop = on_event(lambda event: seen.append((event.kind, event.fingerprint)))
+    try:
+        chain.get_credential()
+    finally:
+        stop()
+    assert seen == [("resolved", Secret(B).fingerprint), ("rotated", Secret(A).fingerprint)]
+
+
+class Handing(CredentialProvider):
+    """A local source whose key somebody else hands out."""
+
+    remote = False
+
+    def __init__(self, hand: Any) -> None:
+        self.hand = hand
+
+    def get_credential(self) -> Credential:
+        return Credential(secret=self.hand(), source="hand:x", provider=self.name)
+
+
+def test_the_coroutine_of_an_async_getter_with_the_sync_name_is_closed() -> None:
+    made: list[Any] = []
+
+    class Wrong(CredentialProvider):
+        def get_credential(self) -> Credential:
+            made.append(self.aget_credential())
+            return made[-1]  # type: ignore[no-any-return]
+
+    with pytest.raises(CredentialConfigurationError, match="An async getter is named aget_credential"):
+        ProviderChain([Wrong()]).get_credential()
+    assert inspect.getcoroutinestate(made[0]) == inspect.CORO_CLOSED
+
+
+def _raise(error: Exception, *, because_of: Exception | None = None) -> None:
+    if because_of is None:
+        raise error  # and no word of a cause, which would hide what is handled just then
+    try:
+        raise because_of
+    except Exception as cause:
+        raise error from cause
+
+
+def test_an_error_that_is_raised_while_another_is_handled_shows_nothing_of_that() -> None:
+    try:
+        raise ValueError(A)
+    except ValueError:
+        with pytest.raises(CredentialStoreUnavailableError) as caught:
+            _raise(fresh_copy(CredentialStoreUnavailableError("down")))
+    shown = "".join(traceback.format_exception(caught.value))
+    assert "During handling" not in shown
+    assert A not in shown
+
+
+@pytest.mark.skipif(not hasattr(BaseException, "add_note"), reason="notes came with Python 3.11")
+def test_a_note_that_one_caller_adds_is_not_in_the_error_of_another() -> None:
+    shared: Any = CredentialStoreUnavailableError("down")
+    shared.add_note("of the store")
+    first, second = fresh_copy(shared), fresh_copy(shared)
+    first.add_note("of the first caller")
+    assert second.__notes__ == shared.__notes__ == ["of the store"]
+
+
+def test_the_cause_of_a_connection_error_has_none_of_the_frames_and_errors_below_it() -> None:
+    import httpx
+
+    from vectorshift.http import lost
+
+    request = httpx.Request("GET", "https://api.example.com/x", headers={"Authorization": f"Bearer {A}"})
+    with pytest.raises(httpx.ConnectError) as caught:
+        _raise(httpx.ConnectError(f"refused {A}", request=request), because_of=OSError(A))
+    assert caught.value.__traceback__ is not None
+    cause = lost(caught.value, request, "GET", "/x").error.__cause__
+    assert cause is not None
+    assert (cause.__traceback__, cause.__context__, cause.__cause__) == (None, None, None)
+    assert A not in str(cause)
+
+
+@pytest.mark.parametrize("colour", ["sync", "async"])
+def test_a_request_object_that_is_sent_again_does_not_bring_along_the_refusal_of_before(colour: str) -> None:
+    import httpx
+
+    with FakeVectorShift() as api:
+        good, bad = api.create_key(), "vs-nobody"
+        held = {"api_key": bad}
+        auth = CredentialAuth(ExplicitProvider(held=held), origin=api.base_url)
+        request = httpx.Request("GET", f"{api.base_url}/pipelines")
+
+        async def send() -> int:
+            if colour == "sync":
+                with httpx.Client(trust_env=False) as http:
+                    return http.send(request, auth=auth).status_code
+            async with httpx.AsyncClient(trust_env=False) as ahttp:
+                return (await ahttp.send(request, auth=auth)).status_code
+
+        assert asyncio.run(send()) == 401
+        assert REFUSAL in request.extensions
+        held["api_key"] = good
+        assert asyncio.run(send()) == 200
+        assert REFUSAL not in request.extensions

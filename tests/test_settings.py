@@ -141,7 +141,7 @@ def test_every_setting_has_its_variable(field: str) -> None:
 )
 def test_the_standard_variables_of_vault_are_fall_backs(field: str) -> None:
     def read(environ: dict[str, str]) -> str:
-        value = getattr(Settings.load(environ), field)
+        value = getattr(Settings.load({"VECTORSHIFT_VAULT_PATH": "vs", **environ}), field)
         return value.reveal() if isinstance(value, Secret) else str(value)
 
     own, standard = f"VECTORSHIFT_{field.upper()}", field.upper()
@@ -152,9 +152,79 @@ def test_the_standard_variables_of_vault_are_fall_backs(field: str) -> None:
 
 
 def test_vault_skip_verify_has_its_fall_back_too() -> None:
-    assert Settings.load({"VAULT_SKIP_VERIFY": "true"}).vault_skip_verify
-    both = {"VAULT_SKIP_VERIFY": "true", "VECTORSHIFT_VAULT_SKIP_VERIFY": "0"}
+    standard = {"VECTORSHIFT_VAULT_PATH": "vs", "VAULT_SKIP_VERIFY": "true"}
+    assert Settings.load(standard).vault_skip_verify
+    both = {**standard, "VECTORSHIFT_VAULT_SKIP_VERIFY": "0"}
     assert not Settings.load(both).vault_skip_verify
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("VAULT_SKIP_VERIFY", "maybe"),
+        ("VAULT_ADDR", "https://user:pass@vault.example"),
+        ("VAULT_ADDR", "https://vault.example"),
+        ("VAULT_TOKEN", TOKEN),
+        ("VAULT_CACERT", "/ca.pem"),
+    ],
+)
+@pytest.mark.parametrize("path", [{}, {"VECTORSHIFT_VAULT_PATH": " "}], ids=["no path", "blank path"])
+def test_the_standard_variables_of_vault_are_others_affair_where_no_path_is_set(
+    name: str, value: str, path: dict[str, str]
+) -> None:
+    assert Settings.load({name: value, **path}) == Settings()
+
+
+def test_vaults_own_variables_here_are_looked_at_without_a_path_too() -> None:
+    said = str(failure(lambda: Settings.load({"VECTORSHIFT_VAULT_SKIP_VERIFY": "maybe"})))
+    assert "VECTORSHIFT_VAULT_SKIP_VERIFY: should be a valid boolean" in said
+
+
+# --- White space ----------------------------------------------------------------------------------
+
+GOOD = {
+    "base_url": "https://own.example/v1",
+    "ca_bundle": "/ca.pem",
+    "allow_http": "1",
+    "providers": "env,vault",
+    "timeout": "20",
+    "max_retries": "0",
+    "vault_path": "team/vs",
+    "vault_field": "key",
+    "vault_addr": "https://vault.example",
+    "vault_auth": "approle",
+    "vault_token": TOKEN,
+    "vault_on_error": "continue",
+    "aws_secret_id": "prod/vs",
+    "aws_region": "eu-central-1",
+    "aws_version_stage": "AWSPREVIOUS",
+    "api_key_file": "/run/secrets/vs",
+}
+
+
+@pytest.mark.parametrize("around", ["{}\n", " {}", "{}\r\n", "\t{} "])
+def test_white_space_round_a_variable_is_no_part_of_it(around: str, tmp_path: Path) -> None:
+    plain = {f"VECTORSHIFT_{name.upper()}": value for name, value in GOOD.items()}
+    wide = {name: around.format(value) for name, value in plain.items()}
+    assert Settings.load(wide) == Settings.load(plain)
+    (tmp_path / "named.env").write_text("".join(f"{name}='{value}'\n" for name, value in wide.items()))
+    named = {"VECTORSHIFT_ENV_FILE": around.format("named.env")}
+    assert Settings.load(named) == Settings.load({**plain, "VECTORSHIFT_ENV_FILE": "named.env"})
+
+
+def test_white_space_round_what_is_given_in_code_is_no_part_of_it() -> None:
+    texts = ("base_url", "ca_bundle", "vault_path", "vault_addr", "vault_token", "aws_secret_id", "api_key_file")
+    wide: dict[str, Any] = {name: f" {GOOD[name]}\n" for name in texts}
+    plain: dict[str, Any] = {name: GOOD[name] for name in texts}
+    assert Settings(**wide) == Settings(**plain)
+
+
+@pytest.mark.parametrize("name", ["vault_path", "vault_mount", "vault_field", "aws_secret_id", "aws_field"])
+@pytest.mark.parametrize("value", ["vs\nVECTORSHIFT_AWS_FIELD=x", "vs\tq", "vs\u2028q"])
+def test_a_place_has_no_line_break_in_it(name: str, value: str) -> None:
+    said = str(failure(lambda: Settings.load({f"VECTORSHIFT_{name.upper()}": value})))
+    assert f"VECTORSHIFT_{name.upper()}: should have no line break" in said
+    assert "AWS_FIELD=x" not in said
 
 
 def test_what_is_set_to_nothing_counts_as_unset() -> None:
@@ -220,6 +290,19 @@ def test_a_named_file_is_read_below_the_environment_without_interpolation(named:
 def test_a_found_file_says_nothing(named: Path) -> None:
     named.rename(named.with_name(".env"))
     assert Settings.load({}) == Settings()
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="rights of POSIX")
+def test_a_named_file_without_rights_is_told_to_be_there(named: Path) -> None:
+    me = os.geteuid()
+    named.chmod(0)
+    if me == 0:
+        os.seteuid(65_534)  # root may read everything
+    try:
+        said = str(failure(lambda: Settings.load({"VECTORSHIFT_ENV_FILE": str(named)})))
+    finally:
+        os.seteuid(me)
+    assert said.endswith("permission denied. Name a file that this process may read, or unset it.")
 
 
 @pytest.mark.parametrize("what", ["missing", "directory", "utf-16"])

@@ -27,7 +27,9 @@ def flaw(environ: dict[str, str]) -> str:
 
 @pytest.mark.parametrize("name", ["VAULT_SKIP_VERIFY", "VECTORSHIFT_VAULT_SKIP_VERIFY"])
 def test_of_a_setting_with_a_fall_back_the_variable_that_is_set_is_named(name: str) -> None:
-    assert flaw({name: MARK}).startswith(f"A setting is wrong. {name}: should be a valid boolean")
+    assert flaw({name: MARK, "VECTORSHIFT_VAULT_PATH": "vs"}).startswith(
+        f"A setting is wrong. {name}: should be a valid boolean"
+    )
 
 
 # --- VECTORSHIFT_PROVIDERS ------------------------------------------------------------------------
@@ -153,7 +155,7 @@ def test_a_password_in_the_url_of_a_store_is_refused_and_not_shown(
     variable: str, url: str, shown: Callable[[BaseException], str]
 ) -> None:
     with pytest.raises(CredentialConfigurationError, match=f"{variable}: should hold no user name and no") as caught:
-        Settings.load({variable: url})
+        Settings.load({variable: url, "VECTORSHIFT_VAULT_PATH": "vs"})
     assert MARK not in shown(caught.value)
 
 

@@ -74,8 +74,9 @@ def test_a_found_file_over_a_store_is_a_warning_and_the_rest_is_told_beside_it(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / ".env").write_text("VECTORSHIFT_API_KEY=vs-found")
-    settings = STORES.model_copy(update={"providers": ("default", "login")})
+    order = ("dotenv", "env", "vault", "aws")
+    settings = STORES.model_copy(update={"providers": order, "api_key_file": str(tmp_path / "key")})
     lines = told(ProviderChain.from_settings(settings), caplog)
     assert [level for level, _ in lines] == ["WARNING", "INFO"]
     assert "although vault:secret/vs#api_key and aws:prod/vs are configured" in lines[0][1]
-    assert lines[1][1].endswith(f"has a key: login:{tmp_path / '.vectorshift' / 'config.toml'}.")
+    assert lines[1][1].endswith(f"has a key: file:{tmp_path / 'key'}.")

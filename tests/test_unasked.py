@@ -15,6 +15,7 @@ from vectorshift import (
     CredentialStoreUnavailableError,
     Description,
     EnvProvider,
+    LoginProvider,
     Pipeline,
     ProviderChain,
     VectorShift,
@@ -23,6 +24,7 @@ from vectorshift.providers.unconfigured import UnconfiguredProvider
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 pytestmark = pytest.mark.anyio
 
@@ -138,3 +140,18 @@ def test_a_store_that_another_source_hides_is_told_once(
         "Configured, but not asked while env:VECTORSHIFT_API_KEY has a key: vault:x."
     ]
     assert told[0].levelname == "INFO"
+
+
+def test_a_login_that_is_not_there_is_not_called_configured(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("VECTORSHIFT_API_KEY", KEY)
+    login = LoginProvider(tmp_path / "config.toml")
+    chain = ProviderChain([EnvProvider(), login])
+    with caplog.at_level(logging.INFO):
+        chain.get_credential()
+    assert "not asked" not in caplog.text
+    assert not login.describe().configured
+    login.path.write_text('[auth]\napi_key = "vs-of-the-cli"\n')
+    login.get_credential()
+    assert login.describe().configured

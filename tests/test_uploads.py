@@ -71,6 +71,24 @@ async def test_paths_bytes_and_open_files_are_sent_with_their_names(send: Any, t
     }
 
 
+async def test_an_open_file_without_a_name_has_that_of_its_field(send: Any) -> None:
+    with FaultServer(answer()) as server:
+        unnamed = gzip.GzipFile(fileobj=io.BytesIO(gzip.compress(b"hi")))
+        await send(server, files={"f": unnamed, "g": bytearray(b"a"), "h": ("h.txt", memoryview(b"b"))})
+    assert parts(server.received[0]) == {
+        "f": ("f", "application/octet-stream", b"hi"),
+        "g": ("g", "application/octet-stream", b"a"),
+        "h": ("h.txt", "text/plain", b"b"),
+    }
+
+
+async def test_one_open_file_in_two_fields_is_whole_in_both(send: Any) -> None:
+    file = io.BytesIO(b"all of it")
+    with FaultServer(answer()) as server:
+        await send(server, files={"f": file, "g": ("g.txt", file)})
+    assert [content for _, _, content in parts(server.received[0]).values()] == [b"all of it"] * 2
+
+
 async def test_one_field_may_have_several_files(send: Any) -> None:
     with FaultServer(answer()) as server:
         await send(server, files=[("f", ("a", b"1")), ("f", ("b", b"2"))])
@@ -157,6 +175,8 @@ OUT_OF_PLACE: dict[str, Any] = {
     "a media type that is none": {"f": ("a", b"x", None)},
     "a media type without its half": {"f": ("a", b"x", "text")},
     "a name that is none": {"f": (None, b"x")},
+    "a name that is empty": {"f": ("", b"x")},
+    "a field that is empty": {"": b"x"},
     "a name of bytes": {"f": (b"a", b"x")},
     "a field that is a number": {5: b"x"},
     "one part": {"f": (b"x",)},

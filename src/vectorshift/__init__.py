@@ -14,7 +14,7 @@ from types import ModuleType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from typing import Any
 
     from vectorshift.ambient import (
         aclose as aclose,
@@ -99,7 +99,7 @@ if TYPE_CHECKING:
     from vectorshift.successor import httpx2_auth as httpx2_auth
     from vectorshift.version import __version__ as __version__
 
-    api_key: str | Secret | Callable[[], str | Secret | Awaitable[str | Secret | None] | None] | None
+    api_key: Any  # reads as `str | None`; takes a callable and a Secret, too: no type of a variable says both
 
 _HOMES = {
     "ambient": "aclose awarm_up close configure reset warm_up",
@@ -135,11 +135,6 @@ _HOMES = {
     "version": "__version__",
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
-
-_ELSEWHERE = (
-    "Agent Chatbot File Form Integration KnowledgeBase Node Portal Table Tool Transformation VectorStore Workflow"
-)
-_OFFICIAL = frozenset(_ELSEWHERE.split())
 
 __all__ = sorted(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
 
@@ -232,9 +227,9 @@ def __getattr__(name: str) -> object:
         value: object = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
         globals()[name] = value
         return value
-    if name in _OFFICIAL:
-        raise ImportError(f"{name} is not part of this package. docs/migrate.md says what is, and what to use instead.")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from vectorshift.official import missing
+
+    raise missing(__name__, name)
 
 
 def __dir__() -> "list[str]":

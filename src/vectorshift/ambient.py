@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from vectorshift.client import AsyncVectorShift, VectorShift
-from vectorshift.context import AMBIENT
+from vectorshift.context import AMBIENT, aget_credential, get_credential
 from vectorshift.forks import renew_after_fork
 
 if TYPE_CHECKING:
@@ -56,8 +56,11 @@ C = TypeVar("C", bound="VectorShift | AsyncVectorShift")
 def sync_client(client: VectorShift | None = None) -> VectorShift:
     """Return the client that a sync call uses: the one it names, else that of the process."""
     given = _clients.given_sync if client is None else client
-    if given is not None:
-        return _checked(given, VectorShift, "A sync call")
+    try:
+        if given is not None:
+            return _checked(given, VectorShift, "A sync call")
+    finally:
+        del client, given  # a traceback may show locals, and it may be a key
     with _clients.lock:
         if _clients.sync is None:
             _clients.sync = VectorShift()
@@ -67,8 +70,11 @@ def sync_client(client: VectorShift | None = None) -> VectorShift:
 def async_client(client: AsyncVectorShift | None = None) -> AsyncVectorShift:
     """Return the client that an async call uses: the one it names, else that of the process."""
     given = _clients.given_async if client is None else client
-    if given is not None:
-        return _checked(given, AsyncVectorShift, "An async call")
+    try:
+        if given is not None:
+            return _checked(given, AsyncVectorShift, "An async call")
+    finally:
+        del client, given
     with _clients.lock:
         if _clients.asynchronous is None:
             _clients.asynchronous = AsyncVectorShift()
@@ -83,7 +89,9 @@ def configured_client(*, asynchronous: bool) -> VectorShift | AsyncVectorShift |
 def _checked(client: C, kind: type[C] | tuple[type[C], ...], what: str) -> C:
     if not isinstance(cast("object", client), kind):
         names = " or ".join(each.__name__ for each in (kind if isinstance(kind, tuple) else (kind,)))
-        raise TypeError(f"{what} takes an instance of {names} as client=, not of {type(client).__name__}.")
+        other = type(client).__name__
+        del client  # a traceback may show locals, and it may be a key
+        raise TypeError(f"{what} takes an instance of {names} as client=, not of {other}.")
     return client
 
 
@@ -104,7 +112,10 @@ class Kept:
             self._sync: Any = sync_client().kept()
             self._asynchronous: Any = async_client().kept()
         else:
-            checked = _checked(client, (VectorShift, AsyncVectorShift), "A call")
+            try:
+                checked = _checked(client, (VectorShift, AsyncVectorShift), "A call")
+            finally:
+                del client  # a traceback may show locals, and it may be a key
             self._sync = self._asynchronous = checked.kept()
 
     @property
@@ -141,7 +152,7 @@ def configure(
     elif settings is not None and not hasattr(settings, "load_timeout"):
         wrong = f"settings should be Settings(...), not {type(settings).__name__}."
     if wrong is not None:
-        del credentials  # a traceback may show locals
+        del credentials, client, given  # a traceback may show locals
         raise TypeError(wrong)
     try:
         AMBIENT.configure(settings, credentials)
@@ -151,6 +162,8 @@ def configure(
         _clients.given_sync = client
     elif client is not None:
         _clients.given_async = client
+    if client is not None and client.has_own_credentials:
+        AMBIENT.warn_of_api_key(anew=True)
     if settings is not None or client is not None:  # what was made before has the old base URL or is not used
         _clients.forget_made()
 
@@ -165,12 +178,12 @@ def reset() -> None:
 def warm_up() -> None:
     """Import, read and resolve what the first sync call needs, ahead of it. Raises as `get_credential`."""
     sync_client().prepare()
-    AMBIENT.get_credential()
+    get_credential()
 
 
 async def awarm_up() -> None:
     """Import, read and resolve what the first async call needs, ahead of it. Raises as `get_credential`."""
-    await AMBIENT.aget_credential()
+    await aget_credential()
     await async_client().aprepare()
 
 
@@ -188,4 +201,5 @@ async def aclose() -> None:
         await made.aclose()
 
 
+AMBIENT.client = configured_client
 atexit.register(close)

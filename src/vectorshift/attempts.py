@@ -16,11 +16,13 @@ from vectorshift.errors import (
 from vectorshift.providers.unconfigured import UnconfiguredProvider
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from vectorshift.providers.base import CredentialProvider
 
-__all__ = ["WHAT_TO_DO", "attempts_of", "must_not_miss", "nothing_found", "outcome_of", "stops"]
+__all__ = ["attempts_of", "must_not_miss", "nothing_found", "outcome_of", "stops", "what_to_do"]
 
-WHAT_TO_DO = "Make a key under Account → API Keys and set VECTORSHIFT_API_KEY, or in code: vectorshift.api_key = ..."
+_VARIABLE, _IN_CODE = "env:VECTORSHIFT_API_KEY", "explicit:api_key"
 
 _OUTCOMES: tuple[tuple[type[CredentialError], str], ...] = (
     (CredentialNotFoundError, "not found"),
@@ -45,7 +47,7 @@ def outcome_of(provider: CredentialProvider, error: CredentialError) -> str:
 
 def attempts_of(provider: CredentialProvider, error: CredentialError, seconds: float) -> tuple[Attempt, ...]:
     """Return what is said of a provider that had no key; a nested chain tells of each of its own."""
-    if isinstance(error, MissingCredentialError):
+    if isinstance(error, MissingCredentialError) and error.attempts:  # an author's has none
         return error.attempts
     source = error.source or provider.describe().source
     word = outcome_of(provider, error)
@@ -61,12 +63,19 @@ def must_not_miss(provider: CredentialProvider, error: CredentialError) -> Crede
     )
 
 
+def what_to_do(sources: Collection[str]) -> str:
+    """Return what gives a chain a key, where it looked at these sources: what none of them is would not help."""
+    where = "set VECTORSHIFT_API_KEY" if _VARIABLE in sources else "put it into one of these sources"
+    in_code = ", or in code: vectorshift.api_key = ..." if _IN_CODE in sources else "."
+    return f"Make a key under Account → API Keys and {where}{in_code}"
+
+
 def nothing_found(attempts: tuple[Attempt, ...], hint: str) -> MissingCredentialError:
     """Return the error of a chain that ended with nothing: what was tried, and what to do next."""
     width = max((len(each.provider) for each in attempts), default=0)
     lines = [
         "No VectorShift API key was found. Looked, in this order, at:",
         *(f"  {each.provider:<{width}}  {each.reason}" for each in attempts),
-        WHAT_TO_DO,
+        what_to_do([each.source for each in attempts]),
     ]
     return MissingCredentialError("\n".join([*lines, hint] if hint else lines), attempts=attempts)

@@ -4,75 +4,30 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from vectorshift.chain import ProviderChain
 from vectorshift.credentials import Credential
 from vectorshift.errors import CredentialConfigurationError, CredentialError
 from vectorshift.events import log
 from vectorshift.given import as_provider
-from vectorshift.hosts import is_loopback
+from vectorshift.hosts import DIRECT, in_the_clear
 from vectorshift.http import API_KEY_HEADER, Origin, httpx, origin_of
 from vectorshift.providers.answering import PLAIN_ASK, Answer, AnsweringProvider, Ask, settle
+from vectorshift.refusals import CALL, CREDENTIAL, REFUSAL, OneCall, Refusal
 
-__all__ = ["API_KEY_TOO", "CREDENTIAL", "REFUSAL", "CredentialAuth", "KeyFlow", "Refusal"]
+__all__ = ["API_KEY_TOO", "CredentialAuth", "KeyFlow"]
 
 if TYPE_CHECKING:
     from typing import TypeGuard
 
-CREDENTIAL: Final = "vectorshift.credential"
-"""Where a request's extensions hold the `Credential` that was stamped on it."""
 API_KEY_TOO: Final = "vectorshift.api-key"
 """A request with this in its extensions gets the key as `Api-Key` as well. Send it without following redirects: httpx
 takes `Authorization` off a request that is led to another origin, and no other header."""
-REFUSAL: Final = "vectorshift.refusal"
-"""Where a request's extensions hold the `Refusal` that followed a 401."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
-    """What was done about a 401.
-
-    Args:
-        rejected: the credential that the server refused.
-        answer: what its provider said when it was asked again.
-        resent: whether the request was sent a second time, with that answer.
-        why_not: why it was not, where the answer is a newer key of the same source.
-        unasked: the configured stores that nobody asked, as the source of the rejected credential comes before them.
-    """
-
-    rejected: Credential
-    answer: Answer
-    resent: bool
-    why_not: str = ""
-    unasked: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        if not self.unasked:
-            return self._outcome()
-        first, stores = self.rejected.source, ", ".join(self.unasked)
-        return (
-            f"{self._outcome()} Configured, but not asked, as {first} comes first: {stores}. "
-            f"If the key should come from there, take it out of {first}."
-        )
-
-    def _outcome(self) -> str:
-        old, new = self.rejected, self.answer
-        if not isinstance(new, Credential):
-            return f"The key {old} was refused, and its source could not be asked for a newer one: {new.message}"
-        if new.secret == old.secret:
-            return f"The key {old} was refused, and is what {old.source} still held when it was last asked."
-        if self.resent:
-            return f"The key {old} was refused, and so was {new.fingerprint}, which {new.source} held by then."
-        if (new.provider, new.source) != (old.provider, old.source):
-            return (
-                f"The key {old} was refused. The next call will use another source, {new}; "
-                "a request does not change its source half-way."
-            )
-        return f"The key {old} was refused. {new.source} holds {new.fingerprint} now, but {self.why_not}"
-
-
+_NO_URL = "origin should be a URL such as https://api.vectorshift.ai."
 _UNREPEATABLE = "the body of this request cannot be sent twice. Call again."
+_TOO_LATE = "the time for this call is over. Call again."
 _MOVED_ON = "a redirect had answered this request by then, so that it may have been carried out, and is not sent again."
 
 
@@ -84,10 +39,18 @@ class KeyFlow:
 
     def __init__(self, provider: object, *, origin: str, allow_http: bool = False, replace: bool = False) -> None:
         self._replaces = replace
-        self.provider: AnsweringProvider = as_provider(provider)
-        url = httpx.URL(origin)
-        self._origin: Origin = origin_of(url)
-        self._exposed = url.scheme != "https" and not is_loopback(url.host)
+        try:
+            self.provider: AnsweringProvider = as_provider(provider)
+        finally:
+            del provider  # a traceback may show locals, and it may be a key
+        if not isinstance(cast("object", origin), str | httpx.URL):
+            raise TypeError(f"{_NO_URL[:-1]}, not {type(origin).__name__}.")
+        try:
+            url = httpx.URL(origin)
+            self._origin: Origin = origin_of(url)
+        except (httpx.InvalidURL, UnicodeError):  # the text has the URL, which may hold a password
+            raise CredentialConfigurationError(_NO_URL) from None
+        self._exposed = url.scheme != "https" and url.host not in DIRECT
         if self._exposed and allow_http:
             log.warning("The API key is sent over plain HTTP to %s, as VECTORSHIFT_ALLOW_HTTP allows.", url.host)
         self._refuses = self._exposed and not allow_http
@@ -96,19 +59,37 @@ class KeyFlow:
         """Drive `_steps` for a sync client."""
         steps = self._steps(request)
         step = next(steps, None)
-        provider = self.provider.resolved() if isinstance(step, Ask) else self.provider
+        provider = self._asked_for(request)
+        provider = provider.resolved() if isinstance(step, Ask) else provider
         while step is not None:
-            step = _next(steps, _answer(provider, step) if isinstance(step, Ask) else (yield step))
+            if isinstance(step, Ask):
+                step = _next(steps, _answer(provider, step))
+            elif isinstance(step, _Whole):
+                step.response.read()
+                step = _next(steps)
+            else:
+                step = _next(steps, (yield step))
         _name_unasked(request, provider)
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """Drive `_steps` for an async client."""
         steps = self._steps(request)
         step = next(steps, None)
-        provider = await self.provider.aresolved() if isinstance(step, Ask) else self.provider
+        provider = self._asked_for(request)
+        provider = await provider.aresolved() if isinstance(step, Ask) else provider
         while step is not None:
-            step = _next(steps, await _aanswer(provider, step) if isinstance(step, Ask) else (yield step))
+            if isinstance(step, Ask):
+                step = _next(steps, await _aanswer(provider, step))
+            elif isinstance(step, _Whole):
+                await step.response.aread()
+                step = _next(steps)
+            else:
+                step = _next(steps, (yield step))
         _name_unasked(request, provider)
+
+    def _asked_for(self, request: httpx.Request) -> AnsweringProvider:
+        call: OneCall | None = request.extensions.get(CALL)
+        return self.provider if call is None else call.provider
 
     def _steps(self, request: httpx.Request) -> Steps:
         """Yield what to ask the provider and what to send to the server, for drivers of either colour."""
@@ -117,12 +98,12 @@ class KeyFlow:
             return
         request.extensions.pop(REFUSAL, None)
         if self._refuses:
-            raise CredentialConfigurationError(
-                f"The API key is not sent over plain HTTP to {request.url.host}. Use https, or, where the network "
-                "encrypts below, set VECTORSHIFT_ALLOW_HTTP=1."
-            )
+            raise CredentialConfigurationError(in_the_clear(request.url.host))
         why_not = "" if self._is_replayable(request) else _UNREPEATABLE
         credential = settle(_answer_of((yield PLAIN_ASK)))
+        call: OneCall | None = request.extensions.get(CALL)
+        if call is not None:
+            call.stamp(credential)
         response = yield _stamped(request, credential)
         if not self._is_refusal(response):
             return
@@ -130,12 +111,17 @@ class KeyFlow:
             why_not = _MOVED_ON
         answer = _answer_of((yield Ask(refused=credential)))
         resend = not why_not and _succeeds(answer, credential)
+        if resend and call is not None:
+            yield _Whole(response)  # httpx would read it after this decision, for as long as it drips
+            why_not = _TOO_LATE if call.is_over() else ""
+            resend = not why_not
         request.extensions[REFUSAL] = Refusal(rejected=credential, answer=answer, resent=resend, why_not=why_not)
         if resend:
             yield _stamped(request, settle(answer))
 
-    def _is_refusal(self, response: Answer | httpx.Response) -> TypeGuard[httpx.Response]:
+    def _is_refusal(self, response: Answer | httpx.Response | None) -> TypeGuard[httpx.Response]:
         """Whether this is a 401 of the origin itself, not of a place that it redirected to."""
+        assert response is not None
         assert not isinstance(response, Credential | CredentialError)
         return response.status_code == 401 and origin_of(response.request.url) == self._origin
 
@@ -189,17 +175,25 @@ def _name_unasked(request: httpx.Request, provider: AnsweringProvider) -> None:
         request.extensions[REFUSAL] = replace(refusal, unasked=unasked)
 
 
-Steps = Generator["Ask | httpx.Request", "Answer | httpx.Response", None]
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """A step of a flow: read this response to its end."""
+
+    response: httpx.Response
 
 
-def _next(steps: Steps, result: Answer | httpx.Response) -> Ask | httpx.Request | None:
+_Step = Ask | _Whole | httpx.Request
+Steps = Generator[_Step, "Answer | httpx.Response | None", None]
+
+
+def _next(steps: Steps, result: Answer | httpx.Response | None = None) -> _Step | None:
     try:
         return steps.send(result)
     except StopIteration:
         return None
 
 
-def _answer_of(result: Answer | httpx.Response) -> Answer:
+def _answer_of(result: Answer | httpx.Response | None) -> Answer:
     assert isinstance(result, Credential | CredentialError)
     return result
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random as _random
 import threading
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, cast
 
 from vectorshift.clock import SYSTEM_CLOCK, Clock
 from vectorshift.credentials import Credential
@@ -14,12 +14,14 @@ from vectorshift.events import CredentialEvent, Kind, announce
 from vectorshift.flight import Flight
 from vectorshift.forks import renew_after_fork
 from vectorshift.freshness import Moment, Policy, State, Verdict, decide, landed, later, passed, refused
-from vectorshift.providers.answering import Answer, AnsweringProvider, Ask, answering
+from vectorshift.loads import GIVEN_UP_AFTER, LOADS_AT_MOST, Load, entered, is_inside, settles
+from vectorshift.providers.answering import Answer, AnsweringProvider, Ask, answering, flaw_of_ttl
+from vectorshift.providers.base import CredentialProvider
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from vectorshift.providers.base import CredentialProvider, Description
+    from vectorshift.providers.base import Description
 
 __all__ = ["DEFAULT_LOAD_TIMEOUT", "CachingProvider"]
 
@@ -27,18 +29,7 @@ DEFAULT_TTL: Final = 300.0
 DEFAULT_MAX_STALE: Final = 86_400.0
 DEFAULT_LOAD_TIMEOUT: Final = 10.0
 
-_LOADS_AT_MOST = 2
-_GIVEN_UP_AFTER = 60.0
-
-
-@dataclass(eq=False, slots=True)
-class _Load:
-    """One contact with the store. `answer` is set before the flight lands; it counts if no newer load began."""
-
-    began: Moment
-    flight: Flight[None] = field(init=False)
-    answer: Answer | None = None
-    counts: bool = False
+_MORE_TIME = "Look at the store, or allow it more time with load_timeout (VECTORSHIFT_LOAD_TIMEOUT)."
 
 
 class CachingProvider(AnsweringProvider):
@@ -47,7 +38,8 @@ class CachingProvider(AnsweringProvider):
     A fresh answer is served at once; a stale one is served at once while one background load runs; with none,
     callers wait for one load, whatever their number, threads or event loops. Each load has a daemon thread of
     its own. A store that fails keeps its last answer in use for `max_stale`, unless it says that the secret is
-    gone. Thread-safe, loop-safe (asyncio and trio) and fork-safe; wrapping twice is harmless.
+    gone. Thread-safe, loop-safe (asyncio and trio) and fork-safe. One that is wrapped again keeps its numbers. What
+    asks from inside a load, as a log handler may, gets at once what is known.
 
     Args:
         provider: the provider to ask.
@@ -56,6 +48,10 @@ class CachingProvider(AnsweringProvider):
         load_timeout: seconds that a caller waits for a load.
         clock: the source of time.
         random: gives numbers from 0 to 1, for the jitter.
+
+    Raises:
+        TypeError: `provider` is none.
+        ValueError: `ttl`, or that of the provider, is no number of seconds.
     """
 
     remote = False
@@ -70,14 +66,20 @@ class CachingProvider(AnsweringProvider):
         clock: Clock = SYSTEM_CLOCK,
         random: Callable[[], float] = _random.random,
     ) -> None:
+        if not isinstance(cast("object", provider), CredentialProvider):
+            kind = type(provider).__name__
+            del provider  # a traceback may show locals, and it may be a key
+            raise TypeError(f"CachingProvider takes a provider, not {kind}. For a key in code: ExplicitProvider(key).")
         inner = provider.provider if isinstance(provider, CachingProvider) else answering(provider)
         self.provider: AnsweringProvider = inner
         self.name, self.on_error, self.on_missing = inner.name, inner.on_error, inner.on_missing
-        self._policy = Policy(ttl=ttl if inner.ttl is None else inner.ttl, max_stale=max_stale)
-        if isinstance(provider, CachingProvider):
-            self._policy = provider._policy
-        self._load_timeout = load_timeout
-        self._given_up = max(_GIVEN_UP_AFTER, 6 * load_timeout)
+        ttl = ttl if inner.ttl is None else inner.ttl
+        if flaw := flaw_of_ttl(ttl):
+            raise ValueError(f"{self.name}: {flaw}")
+        self._policy, self.load_timeout = Policy(ttl=ttl, max_stale=max_stale), load_timeout
+        if isinstance(provider, CachingProvider):  # whoever wraps it again has not heard of its numbers
+            self._policy, self.load_timeout = provider._policy, provider.load_timeout
+        self._given_up = max(GIVEN_UP_AFTER, 6 * self.load_timeout)
         self._wall, self._monotonic, self._random = clock.time, clock.monotonic, random
         self._state = State()
         self._after_fork()
@@ -85,8 +87,8 @@ class CachingProvider(AnsweringProvider):
 
     def _after_fork(self) -> None:
         self._lock = threading.RLock()  # a signal handler may ask while its thread is in here
-        self._loads: list[_Load] = []
-        self._newest: _Load | None = None
+        self._loads: list[Load] = []
+        self._newest: Load | None = None
 
     def describe(self) -> Description:
         """Describe the wrapped provider."""
@@ -122,7 +124,7 @@ class CachingProvider(AnsweringProvider):
         with self._lock:  # the load that made it stale may have landed meanwhile
             now = self._now()
             load = self._join_or_begin(now) if decide(self._state, now) is Verdict.REFRESH else None
-        if isinstance(load, _Load):
+        if isinstance(load, Load):
             self._depart(load)
         return state.credential
 
@@ -151,28 +153,30 @@ class CachingProvider(AnsweringProvider):
             return answer
 
     def _patience(self, ask: Ask, asked: Moment) -> float:
-        until = asked[1] + self._load_timeout
+        until = asked[1] + self.load_timeout
         return max(0.0, (until if ask.deadline is None else min(until, ask.deadline)) - self._monotonic())
 
-    def _steps(self, ask: Ask, asked: Moment) -> Generator[_Load, None, Answer]:
+    def _steps(self, ask: Ask, asked: Moment) -> Generator[Load, None, Answer]:
         """Yield the loads that this caller has to wait for; return its answer."""
         if ask.refused is not None:
             self._mark(ask.refused)
         elif not ask.anew and (answer := self.peek()) is not None:
             return answer
+        if is_inside(self._loads):
+            return self._to_itself()
         while True:
             step = self._board(ask)
-            if not isinstance(step, _Load):
+            if not isinstance(step, Load):
                 return step
             if not self._depart(step):
                 return self._hidden(self.no_thread(), ask)
             yield step
             if step.answer is None:
                 return self._hidden(self._too_slow(ask, asked), ask)
-            if _settles(step, ask, asked):
+            if settles(step, ask, asked):
                 return self._hidden(step.answer, ask)
 
-    def _board(self, ask: Ask) -> Answer | _Load:
+    def _board(self, ask: Ask) -> Answer | Load:
         """Return an answer that needs no waiting, or the load to wait for, which may begin here."""
         with self._lock:
             state, now = self._state, self._now()
@@ -195,6 +199,16 @@ class CachingProvider(AnsweringProvider):
             return answer
         return answer if passed(state.usable_until, self._now()) else state.credential
 
+    def _to_itself(self) -> Answer:
+        """Answer what its own load asks."""
+        state = self._state
+        if state.credential is not None and not passed(state.usable_until, self._now()):
+            return state.credential
+        return self._unavailable(
+            "was asked for its key from inside its own load, by a log handler perhaps. "
+            "Such code gets the key that is known, and there is none now."
+        )
+
     def _mark(self, rejected: Credential, *, owed: bool = False) -> None:
         with self._lock:
             before = self._state
@@ -216,22 +230,24 @@ class CachingProvider(AnsweringProvider):
 
     def _joinable(self, now: Moment) -> bool:
         """Whether the newest load is worth waiting for; one that is older may hang for ever."""
-        return bool(self._loads) and not passed(later(self._loads[-1].began, self._load_timeout), now)
+        return bool(self._loads) and not passed(later(self._loads[-1].began, self.load_timeout), now)
 
-    def _join_or_begin(self, now: Moment) -> _Load | CredentialStoreUnavailableError:
+    def _join_or_begin(self, now: Moment) -> Load | CredentialStoreUnavailableError:
         if self._joinable(now):
             return self._loads[-1]
         self._loads = [load for load in self._loads if not passed(later(load.began, self._given_up), now)]
-        if len(self._loads) >= _LOADS_AT_MOST:
-            return self._unavailable("has answered neither of two requests, and is not asked a third time so soon.")
-        load = _Load(now)
+        if len(self._loads) >= LOADS_AT_MOST:
+            return self._unavailable(
+                f"has answered neither of two requests, and is not asked a third time so soon. {_MORE_TIME}"
+            )
+        load = Load(now)
         load.flight = Flight(lambda: self._load_into(load))
         self._loads.append(load)
         self._newest = load
         self._state = replace(self._state, owed=False)
         return load
 
-    def _depart(self, load: _Load) -> bool:
+    def _depart(self, load: Load) -> bool:
         """Start a load that was reserved, outside the lock; return False if no thread can be started."""
         try:
             load.flight.depart()
@@ -241,46 +257,38 @@ class CachingProvider(AnsweringProvider):
             return False
         return True
 
-    def _load_into(self, load: _Load) -> None:
+    def _load_into(self, load: Load) -> None:
         """Ask the store, and keep what it says if no newer load began. Runs in a thread of its own."""
+        entered(load)
         try:
-            answer = self.provider.load()
-        except BaseException as error:
-            answer = self.provider.unmapped(error)
+            self._land(load, self.provider.load())
+        except BaseException as error:  # also for an answer that cannot be judged, as one of an author's own class
+            self._land(load, self.provider.unmapped(error))
+
+    def _land(self, load: Load, answer: Answer) -> None:
         with self._lock:
             load.counts = load is self._newest
             if load in self._loads:
                 self._loads.remove(load)
             before = self._state
             if load.counts:
-                self._state = landed(
-                    before,
-                    answer,
-                    began=load.began,
-                    now=self._now(),
-                    policy=self._policy,
-                    dice=self._random(),
-                )
+                now, dice = self._now(), self._random()
+                self._state = landed(before, answer, began=load.began, now=now, policy=self._policy, dice=dice)
             after = self._state
             load.answer = (after.failure or after.credential) if load.counts else answer
         if load.counts and after.remind_at != before.remind_at and after.failure and after.credential:
             self._tell("served_stale" if before.failure else "refresh_failed", after.credential, after.failure)
 
     def _too_slow(self, ask: Ask, asked: Moment) -> CredentialStoreUnavailableError:
-        left = self._load_timeout if ask.deadline is None else max(0.0, ask.deadline - asked[1])
-        if left >= self._load_timeout / 2:
-            return self._unavailable(f"did not answer within {self._load_timeout:g} s.")
-        return self._unavailable(
-            f"did not answer within {left:.1f} s, all that the sources before it had left of {self._load_timeout:g} s."
-        )
+        left = self.load_timeout if ask.deadline is None else max(0.0, ask.deadline - asked[1])
+        within = f"{self.load_timeout:g} s"
+        if left < self.load_timeout / 2:
+            within = f"{left:.1f} s, all that was left of the time for the whole chain"
+        return self._unavailable(f"did not answer within {within}. {_MORE_TIME}")
 
     def _unavailable(self, what: str) -> CredentialStoreUnavailableError:
         source = self.describe().source
-        return CredentialStoreUnavailableError(
-            f"{source} {what} Look at the store, or allow it more time with VECTORSHIFT_LOAD_TIMEOUT.",
-            source=source,
-            provider=self.name,
-        )
+        return CredentialStoreUnavailableError(f"{source} {what}", source=source, provider=self.name)
 
     def _tell(self, kind: Kind, about: Credential, error: CredentialError | None = None) -> None:
         announce(
@@ -288,12 +296,3 @@ class CachingProvider(AnsweringProvider):
                 kind=kind, provider=self.name, source=about.source, fingerprint=about.fingerprint, error=error
             )
         )
-
-
-def _settles(load: _Load, ask: Ask, asked: Moment) -> bool:
-    """Whether a load answers this caller. A refusal is answered by another key, or by a load that began after it."""
-    if ask.refused is None or not load.counts:
-        return load.counts
-    if isinstance(load.answer, Credential) and load.answer.secret != ask.refused.secret:
-        return True
-    return load.began[1] >= asked[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -40,6 +41,7 @@ class Call:
         patient: whether the call waits 600 s for its answer where nobody set a timeout.
 
     Raises:
+        TypeError: the path is no `str`.
         ValueError: a path without its slash, or with more than a path; two bodies; or a time-out that is none.
     """
 
@@ -55,6 +57,8 @@ class Call:
     patient: bool = False
 
     def __post_init__(self) -> None:
+        if not isinstance(self.path, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"The path of a call is a str, such as '/pipelines', not {type(self.path).__name__}.")
         if not self.path.startswith("/") or self.path.startswith("//"):
             raise ValueError(f"The path of a call begins with one slash, such as /pipelines; this is {self.path!r}.")
         if "?" in self.path or "#" in self.path:
@@ -89,10 +93,11 @@ class Call:
 
         Raises:
             TypeError: the body, a parameter or a header is of a type that cannot be sent.
-            ValueError: a header says something else of the body than it is.
-            UnicodeError: a header holds a character that cannot be sent.
+            ValueError: a header cannot be sent, or says something else of the body than it is.
+            UnicodeError: the method or a header holds a character that cannot be sent.
             httpx.InvalidURL: the path or the query cannot be part of a URL.
         """
+        self.method.encode("ascii")  # httpcore refuses it with the headers in its frame
         extensions: dict[str, Any] = {"timeout": limits}
         if self.is_beside:
             base_url = base_url.removesuffix("/v1")
@@ -110,17 +115,25 @@ class Call:
         )
         if files is not None:
             request.read()  # bytes can be sent a second time, after a 401
-        _check_framing(request)
+        _check_headers(request)
         return request
 
 
-def _check_framing(request: httpx.Request) -> None:
-    """Refuse headers that contradict the body: h11 finds out in the middle of sending, with an error of its own."""
+def _check_headers(request: httpx.Request) -> None:
+    """Refuse headers that h11 would refuse in the midst of sending, with an error of its own that quotes them."""
+    for name, value in request.headers.raw:
+        if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
+            raise ValueError(f"the header {name.decode('latin-1')!r} holds a character that cannot be sent")
     if "Transfer-Encoding" in request.headers:
         raise ValueError("the header Transfer-Encoding is not the caller's to set")
     length = request.headers.get("Content-Length", "")
     if length not in ("", str(len(request.content))):
         raise ValueError(f"its Content-Length is {length}, and its body has {len(request.content)} bytes")
+
+
+# RFC 9110, section 5.5
+_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(rb"(?:[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)?")
 
 
 def _given(values: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random as _random
 import threading
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from vectorshift.errors import (
     CredentialError,
     CredentialNotFoundError,
 )
-from vectorshift.events import CredentialEvent, Kind, announce, log
+from vectorshift.events import CredentialEvent, Kind, announce, say
 from vectorshift.forks import renew_after_fork
 from vectorshift.providers.answering import Answer, AnsweringProvider, Ask, answering
 from vectorshift.providers.base import CredentialProvider, Description
@@ -86,6 +87,7 @@ class ProviderChain(AnsweringProvider):
         self._peeks = tuple((each.peek, each.on_missing == "stop") for each in self.providers)
         self._load_timeout, self._monotonic = load_timeout, clock.monotonic
         self._win: _Win | None = None
+        self._stopped: AnsweringProvider | None = None
         self.neighbours: AnsweringProvider | None = None
         self._after_fork()
         renew_after_fork(self)
@@ -200,7 +202,7 @@ class ProviderChain(AnsweringProvider):
             attempts.extend(attempts_of(provider, answer, self._monotonic() - began))
             missing = isinstance(answer, CredentialNotFoundError)
             if stops(provider, answer):
-                return must_not_miss(provider, answer) if missing else answer
+                return self._nothing_else(provider, answer) if missing else answer
             if not missing or provider.describe().locator:
                 fallen.append(answer)
         failures = [error for error in fallen if not isinstance(error, CredentialNotFoundError)]
@@ -209,11 +211,22 @@ class ProviderChain(AnsweringProvider):
         hint = (yield self.neighbours, question) if self.neighbours else None
         return nothing_found(tuple(attempts), hint.message if isinstance(hint, CredentialError) else "")
 
+    def _nothing_else(self, provider: AnsweringProvider, missing: CredentialError) -> CredentialError:
+        """Say which sources are not asked in place of one that is empty; once, until there is a key again."""
+        with self._lock:
+            told, self._stopped = self._stopped, provider
+        below = [each.source for each in self._below(provider) if each.configured]
+        if below and told is not provider:
+            source = missing.source or provider.describe().source
+            text = "%s has no key, and %s may not answer in its place, as on_missing of %s is 'stop'."
+            say(logging.WARNING, text, source, ", ".join(below), provider.name)
+        return must_not_miss(provider, missing)
+
     def _vet(self, winner: Credential, provider: AnsweringProvider, fallen: list[CredentialError]) -> None:
         """Let the hot path answer with this credential from now on, and tell what has changed."""
         win = _Win(winner, provider, tuple(f"{type(error).__name__} {error.source}" for error in fallen))
         with self._lock:
-            before, self._win = self._win, win
+            before, self._win, self._stopped = self._win, win, None
         if before is None:
             self._tell_of_hidden(winner, provider)
         if fallen and (before is None or before.fallen != win.fallen):
@@ -231,11 +244,11 @@ class ProviderChain(AnsweringProvider):
     def _tell_of_hidden(self, winner: Credential, provider: AnsweringProvider) -> None:
         warning = provider.winner_warning(self._stores_below(provider))
         if warning:
-            log.warning("%s", warning)
+            say(logging.WARNING, "%s", warning)
         hidden = [each for each in self._below(provider) if each.configured and not (warning and each.locator)]
         if hidden:
             sources = ", ".join(each.source for each in hidden)
-            log.info("Configured, but not asked while %s has a key: %s.", winner.source, sources)
+            say(logging.INFO, "Configured, but not asked while %s has a key: %s.", winner.source, sources)
 
     def _stores_below(self, provider: AnsweringProvider) -> list[str]:
         return [each.source for each in self._below(provider) if each.locator]

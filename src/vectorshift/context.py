@@ -8,18 +8,20 @@ from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from vectorshift.chain import ProviderChain
+from vectorshift.configured import Configured, Deputy
 from vectorshift.errors import CredentialNotFoundError
 from vectorshift.events import log
-from vectorshift.flight import SharedWork
+from vectorshift.flight import arun_blocking
 from vectorshift.forks import renew_after_fork
 from vectorshift.given import as_provider
-from vectorshift.providers.answering import PLAIN_ASK, Answer, AnsweringProvider, Ask, settle
-from vectorshift.providers.explicit import ExplicitProvider
+from vectorshift.providers.answering import PLAIN_ASK, AnsweringProvider, settle
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vectorshift.client import AsyncVectorShift, VectorShift
     from vectorshift.credentials import Credential
-    from vectorshift.providers.base import CredentialProvider, Description
+    from vectorshift.providers.base import CredentialProvider
     from vectorshift.settings import Settings
 
 __all__ = ["AMBIENT", "AmbientProvider", "aget_credential", "api_key", "get_credential", "using"]
@@ -37,22 +39,26 @@ class _Block:
 _in_block: ContextVar[_Block | None] = ContextVar("vectorshift.using", default=None)
 
 
-class AmbientProvider(AnsweringProvider):
-    """Ask the credentials of the surrounding `using` block, else a chain that is built at first use, once.
+def _nobody(*, asynchronous: bool) -> None:
+    return None
+
+
+class AmbientProvider(Deputy):
+    """Ask the credentials of the surrounding `using` block, else those that are configured for the process.
 
     Args:
         settings: what the chain is built from; the environment at first use by default.
+
+    Attributes:
+        now: what is configured.
+        client: gives the client that was configured for calls of a colour, or None. Who keeps the clients sets it.
     """
 
     name = "ambient"
-    remote = False
-    stands_for_another = True
 
     def __init__(self, settings: Settings | None = None) -> None:
-        self._settings = settings
-        self._process: AnsweringProvider | None = None
-        self._built: ProviderChain | None = None
-        self._building = SharedWork(lambda: self.process)
+        self.now = Configured(settings)
+        self.client: Callable[..., VectorShift | AsyncVectorShift | None] = _nobody
         self._warned = False
         self._after_fork()
         renew_after_fork(self)
@@ -63,123 +69,90 @@ class AmbientProvider(AnsweringProvider):
     @property
     def loaded(self) -> Settings | None:
         """The settings, as far as they were read; does no I/O."""
-        return self._settings
+        return self.now.loaded
 
     @property
     def settings(self) -> Settings:
         """The settings that were configured, else those of the environment at first use. May block."""
-        settings = self._settings
-        if settings is None:
-            from vectorshift.settings import Settings
-
-            fresh = Settings.load()
-            with self._lock:
-                settings = self._settings = self._settings or fresh
-        return settings
+        return self.now.settings
 
     @property
     def scope(self) -> str:
         """Whose credentials are in force: those of a block, `using`, or of the `process`."""
         return "process" if _in_block.get() is None else "using"
 
-    @property
-    def process(self) -> AnsweringProvider:
-        """The credentials outside any block. May block at first."""
-        process = self._process
-        if process is None:
-            explicit = ExplicitProvider(held=vars(sys.modules["vectorshift"]))
-            built = ProviderChain.from_settings(self.settings, explicit=explicit)
-            with self._lock:
-                if self._process is None:
-                    self._process = self._built = built
-                process = self._process
-        return process
+    def here(self) -> AnsweringProvider:
+        """Return the credentials that are in force here and now, and stay what they are."""
+        return self.within(self.now)
+
+    def within(self, configured: Configured) -> AnsweringProvider:
+        """Return the credentials of the surrounding block, else those that are configured in this way."""
+        block = _in_block.get()
+        return configured if block is None else block.provider
+
+    def at_hand(self) -> AnsweringProvider | None:
+        """Return the credentials that are in force here and now, if they have been made."""
+        block = _in_block.get()
+        return self.now.at_hand() if block is None else block.provider
 
     def resolved(self) -> AnsweringProvider:
-        """Return the credentials of the surrounding block, else those outside any."""
-        block = _in_block.get()
-        return self.process if block is None else block.provider
+        """Return the credentials that are in force here and now. May block."""
+        return self.here().resolved()
 
     async def aresolved(self) -> AnsweringProvider:
-        """Return the credentials of the surrounding block, else those outside any, which are built in a thread."""
-        provider = self._at_hand()
-        return await self._building.ajoin() if provider is None else provider
-
-    def _at_hand(self) -> AnsweringProvider | None:
-        block = _in_block.get()
-        return self._process if block is None else block.provider
-
-    def here(self) -> AnsweringProvider:
-        """Return the credentials that are in force here and now, or this itself if they have not been built yet."""
-        return self._at_hand() or self
+        """Return the credentials that are in force here and now, without blocking the event loop."""
+        return await self.here().aresolved()
 
     def configure(self, settings: Settings | None, credentials: object) -> None:
         """Set what is given, and leave the rest as it is."""
         try:
-            provider = None if credentials is None else as_provider(credentials)
+            provider = None if credentials is None else as_provider(credentials, settings or self.loaded)
         finally:
             del credentials
-        with self._lock:
-            if settings is not None:
-                self._settings = settings
-            old = self._built
-            if provider is not None:
-                self._process, self._built = provider, None
-            elif settings is not None and self._process is old:  # credentials that were given stay
-                self._process = self._built = None
-            unused = None if self._built is old else old
-        if unused is not None:
-            unused.close()
-        if provider is not None:
-            self._warned = False
-            self.warn_of_api_key()
-
-    def warn_of_api_key(self) -> None:
-        """Say once that `vectorshift.api_key` is set and not used, as credentials were configured in its place."""
-        given = self._process is not None and self._process is not self._built
-        if self._warned or not given or vars(sys.modules["vectorshift"])["api_key"] is None:
+        if settings is None and provider is None:
             return
-        self._warned = True
-        log.warning(
-            "vectorshift.api_key is set and has no effect, as configure(credentials=...) set what calls use. "
-            "Give the key there, or call vectorshift.reset() first."
-        )
+        with self._lock:
+            old = self.now
+            self.now = Configured(settings or old.loaded, provider or old.given)
+        old.close()
+        if provider is not None:
+            self.warn_of_api_key(anew=True)
+
+    def warn_of_api_key(self, *, anew: bool = False) -> None:
+        """Say once that `vectorshift.api_key` is set and not used, as something was configured in its place."""
+        self._warned = self._warned and not anew
+        if self._warned or vars(sys.modules["vectorshift"])["api_key"] is None:
+            return
+        what, how = self._in_place_of_api_key()
+        self._warned = bool(how)
+        if how:
+            log.warning(
+                "vectorshift.api_key is set and has no effect%s, as configure(%s=...) set what calls use. "
+                "Give the key there, or call vectorshift.reset() first.",
+                what,
+                how,
+            )
+
+    def _in_place_of_api_key(self) -> tuple[str, str]:
+        """Return on which calls it has no effect, and what was configured in its place, if anything was."""
+        if self.now.given is not None:
+            return "", "credentials"
+        clients = [self.client(asynchronous=colour) for colour in (False, True)]
+        own = [type(each).__name__ for each in clients if each is not None and each.has_own_credentials]
+        return (f" on calls of {own[0]}" if len(own) == 1 else "", "client" if own else "")
 
     def reset(self) -> None:
         """Forget everything: the next use reads the environment anew."""
         with self._lock:
-            built, self._settings, self._process, self._built = self._built, None, None, None
-        if built is not None:
-            built.close()
+            old, self.now = self.now, Configured()
+        old.close()
 
     def close(self) -> None:
         """Close the chain that was built."""
-        if self._built is not None:
-            self._built.close()
-
-    def describe(self) -> Description:
-        """Describe the credentials in force."""
-        return self.resolved().describe()
+        self.now.close()
 
     def __repr__(self) -> str:  # what shows locals must not read settings, or raise what is wrong with them
         return "<AmbientProvider>"
-
-    def invalidate(self, rejected: Credential) -> None:
-        """Tell the credentials in force that the server refused `rejected`."""
-        self.resolved().invalidate(rejected)
-
-    def peek(self) -> Answer | None:
-        """Answer as the credentials in force do."""
-        provider = self._at_hand()
-        return None if provider is None else provider.peek()
-
-    def lookup(self, ask: Ask) -> Answer:
-        """Answer as the credentials in force do."""
-        return self.resolved().lookup(ask)
-
-    async def alookup(self, ask: Ask) -> Answer:
-        """Answer as the credentials in force do."""
-        return await (await self.aresolved()).alookup(ask)
 
 
 AMBIENT = AmbientProvider()
@@ -233,24 +206,38 @@ def _without(left: using, block: _Block | None) -> _Block | None:
     return kept
 
 
+def _in_force() -> AnsweringProvider:
+    client = AMBIENT.client(asynchronous=False)
+    return AMBIENT if client is None else client.auth.provider
+
+
 def get_credential() -> Credential:
-    """Return the credential that a call would use now. Thread-safe; may block when nothing is cached.
+    """Return the credential that a sync call would use now. Thread-safe; may block when nothing is cached.
+
+    It is that of the client which was configured for sync calls, if there is one; else that of the surrounding
+    `using` block or of the process.
 
     Raises:
         MissingCredentialError: no source has a key; it is an `AuthenticationError`.
         CredentialError: a configured source failed.
     """
-    return AMBIENT.get_credential()
+    return _in_force().get_credential()
 
 
 async def aget_credential() -> Credential:
-    """Return the credential that a call would use now, without blocking the event loop. Raises as `get_credential`."""
-    return await AMBIENT.aget_credential()
+    """Return the credential that an async call would use now, without blocking the event loop.
+
+    Raises as `get_credential`.
+    """
+    client = AMBIENT.client(asynchronous=True)
+    provider = AMBIENT if client is None else await arun_blocking(lambda: client.auth.provider)
+    return await provider.aget_credential()
 
 
 def api_key() -> str | None:
-    """Return the text of the key that a call would use now, or None if no source has one."""
-    answer = AMBIENT.peek()
+    """Return the text of the key that a sync call would use now, or None if no source has one."""
+    provider = _in_force()
+    answer = provider.peek()
     if answer is None:
-        answer = AMBIENT.lookup(PLAIN_ASK)
+        answer = provider.lookup(PLAIN_ASK)
     return None if isinstance(answer, CredentialNotFoundError) else settle(answer).secret.reveal()

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vectorshift.errors import CredentialError
 
-__all__ = ["CredentialEvent", "Kind", "announce", "log", "on_event"]
+__all__ = ["CredentialEvent", "Kind", "announce", "log", "on_event", "say"]
 
 log = logging.getLogger("vectorshift")
 
@@ -61,29 +62,44 @@ class CredentialEvent:
         }[self.kind]
 
 
-_callbacks: list[Callable[[CredentialEvent], object]] = []
+_callbacks: dict[object, Callable[[CredentialEvent], object]] = {}
 
 
 def on_event(callback: Callable[[CredentialEvent], object]) -> Callable[[], None]:
     """Call `callback` with every `CredentialEvent` from now on; return a function that ends that.
 
     The callback runs in whichever thread noticed, sometimes an event loop's, with no lock held: it should be
-    quick. What it raises is logged and harms nothing.
+    quick. What it raises is logged and harms nothing. Whoever hands in the same function a second time is called
+    a second time, and ends that alone; to end it again does nothing.
     """
-    _callbacks.append(callback)
+    subscription = object()
+    _callbacks[subscription] = callback
 
     def stop() -> None:
-        if callback in _callbacks:
-            _callbacks.remove(callback)
+        _callbacks.pop(subscription, None)
 
     return stop
 
 
 def announce(event: CredentialEvent) -> None:
-    """Log the event and hand it to the callbacks. Never raises."""
-    log.log(event.level, "%s", event)
-    for callback in tuple(_callbacks):
+    """Log the event and hand it to the callbacks. No `Exception` of theirs, or of a log handler, comes out of it."""
+    say(event.level, "%s", event)
+    for callback in tuple(_callbacks.values()):
         try:
             callback(event)
         except Exception as error:
-            log.error("An event callback raised %s.", type(error).__name__)
+            say(logging.ERROR, "An event callback raised %s.", type(error).__name__)
+
+
+def say(level: int, text: str, *about: object) -> None:
+    """Write a log line. A handler that raises fails no request, and costs no caller its key."""
+    with contextlib.suppress(Exception):
+        log.log(level, text, *about, stacklevel=2)
+
+
+if not TYPE_CHECKING:  # a checker is to find a mistyped name
+
+    def __getattr__(name: str) -> Any:
+        from vectorshift.official import missing
+
+        raise missing(__name__, name)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from vectorshift.cache import CachingProvider
 from vectorshift.chain import ProviderChain
@@ -14,6 +16,7 @@ from vectorshift.errors import CredentialError, VectorshiftError
 from vectorshift.findings import Seen, ending, judged
 from vectorshift.flight import arun_blocking
 from vectorshift.freshness import Verdict, decide
+from vectorshift.hosts import DIRECT, in_the_clear
 from vectorshift.providers.answering import PLAIN_ASK, Answer, AnsweringProvider, Ask
 from vectorshift.report import Report
 
@@ -21,17 +24,19 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
     from vectorshift.client import AsyncVectorShift, VectorShift
+    from vectorshift.settings import Settings
 
 __all__ = ["aexplain", "explain"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Subject:
-    """What a report is about."""
+    """What a report is about, and what keeps every call from being made, whatever its key."""
 
     provider: AnsweringProvider
     scope: str
     base_url: str
+    obstacle: str
 
 
 def explain(*, probe: bool = False, client: VectorShift | AsyncVectorShift | None = None) -> Report:
@@ -91,7 +96,23 @@ def _subject(client: VectorShift | AsyncVectorShift | None) -> _Subject:
     provider = AMBIENT if client is None else client.auth.provider
     scope = provider.scope if isinstance(provider, AmbientProvider) else "client"
     base_url = AMBIENT.settings.base_url if client is None else client.base_url
-    return _Subject(provider=provider.resolved(), scope=scope, base_url=base_url)
+    obstacle = _obstacle(base_url, (AMBIENT if client is None else client).settings)
+    return _Subject(provider=provider.resolved(), scope=scope, base_url=base_url, obstacle=obstacle)
+
+
+def _obstacle(base_url: str, settings: Settings) -> str:
+    """Say why no key is sent to this URL, or return an empty string."""
+    named = os.environ.get("SSL_CERT_FILE")
+    if settings.ca_bundle or (named and not os.access(named, os.R_OK)):
+        from vectorshift.http import tls  # imports httpx, which a status has no other need of
+
+        try:
+            tls(settings.ca_bundle)
+        except CredentialError as error:
+            return error.message
+    url = urlsplit(base_url)
+    host = url.hostname or ""
+    return "" if url.scheme == "https" or settings.allow_http or host in DIRECT else in_the_clear(host)
 
 
 # --- What each provider says: one generator, two thin shells ---
@@ -112,7 +133,9 @@ def _steps(subject: _Subject, probe: bool) -> Generator[tuple[AnsweringProvider,
     if end.is_nothing and isinstance(subject.provider, ProviderChain) and subject.provider.neighbours:
         near = yield subject.provider.neighbours, PLAIN_ASK
         hint = near.message if isinstance(near, CredentialError) else ""
-    return judged(seen, end, hint, base_url=subject.base_url, scope=subject.scope, probed=probe)
+    return judged(
+        seen, end, hint, base_url=subject.base_url, obstacle=subject.obstacle, scope=subject.scope, probed=probe
+    )
 
 
 def _leaves(provider: AnsweringProvider) -> Iterator[AnsweringProvider]:

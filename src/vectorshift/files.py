@@ -8,6 +8,7 @@ import re
 import stat
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from vectorshift.clock import SYSTEM_CLOCK, Clock
@@ -23,9 +24,8 @@ from vectorshift.modes import Exposure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
-__all__ = ["Content", "KeyFile", "file_name", "read_small", "text_of", "unreadable"]
+__all__ = ["Content", "KeyFile", "absolute", "file_name", "read_small", "text_of", "unreadable"]
 
 _LOOK_EVERY: Final = 1.0
 _REWRITE_PAUSE: Final = 0.05
@@ -111,7 +111,7 @@ class KeyFile:
         if self._answered and not isinstance(answer, Credential):
             self._pause(_REWRITE_PAUSE)
             content, answer = self._once()
-            if isinstance(answer, CredentialNotFoundError) or _is_nothing(content):
+            if isinstance(answer, CredentialNotFoundError) or _holds_nothing(content):
                 answer = self._gone(content)
         self._answered = self._answered or isinstance(answer, Credential)
         self.there = not isinstance(content, FileNotFoundError)
@@ -140,8 +140,13 @@ class KeyFile:
         )
 
 
-def _is_nothing(content: Content) -> bool:
-    return isinstance(content, OSError) or not content.strip()
+def _holds_nothing(content: Content) -> bool:
+    """Whether the file is empty or gone; one that only cannot be read just then may hold its key as before."""
+    return (
+        isinstance(content, FileNotFoundError | NotADirectoryError)
+        if isinstance(content, OSError)
+        else not content.strip()
+    )
 
 
 _LARGEST = 1 << 20
@@ -160,6 +165,17 @@ _WRONG_FILE = (
 
 def _why(error: OSError) -> str:
     return (error.strerror or type(error).__name__).lower()
+
+
+def absolute(path: str | os.PathLike[str]) -> Path:
+    """Return the path as one that a later change of the working directory does not lead elsewhere. Does not raise.
+
+    Where the working directory was deleted, what is relative to it is not there, and never will be.
+    """
+    try:
+        return Path(path).absolute()
+    except OSError:
+        return Path(os.sep, "no working directory", path)
 
 
 def read_small(path: str | os.PathLike[str]) -> tuple[bytes, int]:

@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 from time import time
 from typing import TYPE_CHECKING
 
-from vectorshift.attempts import WHAT_TO_DO, must_not_miss, outcome_of, stops
+from vectorshift.attempts import must_not_miss, outcome_of, stops, what_to_do
 from vectorshift.cache import CachingProvider
 from vectorshift.chain import ProviderChain
 from vectorshift.credentials import Credential
 from vectorshift.errors import CredentialError, CredentialNotFoundError
 from vectorshift.freshness import passed
+from vectorshift.providers.unforeseen import without
 from vectorshift.report import Report, SourceReport
 
 if TYPE_CHECKING:
@@ -70,12 +71,26 @@ def ending(provider: AnsweringProvider, seen: Iterator[Seen]) -> Ending:
     return passed_over or Ending(CredentialNotFoundError("No source has a key."))
 
 
-def judged(seen: list[Seen], end: Ending, hint: str, *, base_url: str | None, scope: str, probed: bool) -> Report:
-    """Return the report: the verdict, and each source with what there is to say of it."""
+def judged(
+    seen: list[Seen], end: Ending, hint: str, *, base_url: str | None, obstacle: str, scope: str, probed: bool
+) -> Report:
+    """Return the report: the verdict, and each source with what there is to say of it.
+
+    Args:
+        seen: what each provider said, in order.
+        end: what the chain comes to.
+        hint: what lies near when no source has a key.
+        base_url: where keys are sent.
+        obstacle: what keeps every call from being made, whatever its key; else an empty string.
+        scope: whose credentials these are.
+        probed: whether stores were contacted.
+    """
     sources = [_source(each) for each in seen]
     at = len(seen) if end.by is None or end.is_nothing or end.passed_over else seen.index(end.by)
     of = sources[seen.index(end.by)] if end.by is not None else None
-    outcome, verdict, why = _verdict(end, of, hint)
+    outcome, verdict, why = _verdict(end, of, what_to_do([each.source for each in sources]), hint)
+    if obstacle:
+        outcome, verdict = _kept_from(outcome, verdict, obstacle)
     if outcome == "found":
         sources[at] = replace(sources[at], wins=True)
     below = [_below(source, why) for source in sources[at + 1 :]]
@@ -84,16 +99,16 @@ def judged(seen: list[Seen], end: Ending, hint: str, *, base_url: str | None, sc
         verdict=_clean(verdict, secrets),
         outcome=outcome,
         sources=tuple(_cleaned(source, secrets) for source in (*sources[: at + 1], *below)),
-        base_url=base_url,
+        base_url=None if obstacle else base_url,
         scope=scope,
         probed=probed,
     )
 
 
-def _verdict(end: Ending, of: SourceReport | None, hint: str) -> tuple[str, str, str]:
+def _verdict(end: Ending, of: SourceReport | None, what_to_do: str, hint: str) -> tuple[str, str, str]:
     """Return the outcome, the verdict, and why the sources below are not used."""
     if end.is_nothing:
-        return "none", f"No source has a key. {WHAT_TO_DO} {hint}".rstrip(), ""
+        return "none", f"No source has a key. {what_to_do} {hint}".rstrip(), ""
     if of is None:  # a chain without members that must not be empty
         return "failed", f"No key can be had: {end.answer}", ""
     if isinstance(end.answer, Credential):
@@ -105,6 +120,13 @@ def _verdict(end: Ending, of: SourceReport | None, hint: str) -> tuple[str, str,
     what = f"{of.provider} is empty" if of.outcome.startswith("not ") else f"{of.provider} failed"
     verdict = f"No key can be had: {what}, and no other source is asked in its place."
     return "failed", verdict, f"{what}, and nothing takes its place"
+
+
+def _kept_from(outcome: str, verdict: str, obstacle: str) -> tuple[str, str]:
+    """Return the outcome and the verdict where no call can be made: which key it would use is no comfort then."""
+    if outcome in ("found", "unknown"):
+        return "failed", f"No call can be made: {obstacle}"
+    return outcome, f"{verdict}\nNor can a call be made: {obstacle}"
 
 
 def _below(source: SourceReport, why: str) -> SourceReport:
@@ -181,11 +203,10 @@ def _with_cache(about: SourceReport, provider: CachingProvider) -> SourceReport:
 
 
 def _secrets(seen: list[Seen]) -> list[Secret]:
-    """Return the keys that were found, the longest first: one may begin with another."""
+    """Return the keys that were found."""
     cached = [each.provider.known()[0].credential for each in seen if isinstance(each.provider, CachingProvider)]
     found = [each.answer for each in seen] + cached
-    secrets = {each.secret for each in found if isinstance(each, Credential)}
-    return sorted(secrets, key=lambda secret: -len(secret.reveal()))
+    return [each.secret for each in found if isinstance(each, Credential)]
 
 
 def _cleaned(source: SourceReport, secrets: Iterable[Secret]) -> SourceReport:
@@ -200,7 +221,5 @@ def _cleaned(source: SourceReport, secrets: Iterable[Secret]) -> SourceReport:
 
 def _clean(text: object, secrets: Iterable[Secret]) -> str:
     """Return the text without a key and without control characters. An author may have given no text at all."""
-    clean = "" if text is None else str(text)
-    for secret in secrets:
-        clean = clean.replace(secret.reveal(), secret.fingerprint)
+    clean = without(secrets, "" if text is None else str(text))
     return "".join(each if each.isprintable() or each == "\n" else "\N{REPLACEMENT CHARACTER}" for each in clean)

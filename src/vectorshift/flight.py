@@ -13,6 +13,8 @@ import os
 import threading
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from vectorshift.errors import CredentialStoreUnavailableError, VectorshiftError, fresh_copy
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -92,9 +94,13 @@ class Flight(Generic[T]):
         return self._landed.is_set()
 
     def result(self) -> T:
-        """Return what the work answered, or raise what it raised. Call it once the work is done."""
-        if self._error is not None:
-            raise self._error
+        """Return what the work answered, or raise what it raised. Call it once the work is done.
+
+        Each caller gets an instance of its own of an error of ours: one that is shared would grow with each raise.
+        """
+        error = self._error
+        if error is not None:
+            raise fresh_copy(error) if isinstance(error, VectorshiftError) else error
         return self._answer[0]
 
     def _fly(self) -> None:
@@ -147,17 +153,34 @@ class SharedWork(Generic[T]):
         self._flight: Flight[T] | None = None
 
     async def ajoin(self) -> T:
-        """Join the work that runs, or start it; return its answer, or raise what it raised."""
+        """Join the work that runs, or start it; return its answer, or raise what it raised.
+
+        Raises:
+            CredentialStoreUnavailableError: no thread can be started.
+        """
         flight = self._flight
         if flight is None or not flight.flying:
             flight = self._flight = Flight(self._work)
-        await flight.depart().await_(None)
+        await _departed(flight).await_(None)
         return flight.result()
 
 
+def _departed(flight: Flight[T]) -> Flight[T]:
+    try:
+        return flight.depart()
+    except RuntimeError:
+        raise CredentialStoreUnavailableError(
+            "No thread can be started: there are too many, or the process is ending."
+        ) from None
+
+
 async def arun_blocking(work: Callable[[], T]) -> T:
-    """Run blocking work for an async caller: in a thread of its own, with the caller's context variables."""
-    flight = Flight(work, context=contextvars.copy_context()).depart()
+    """Run blocking work for an async caller: in a thread of its own, with the caller's context variables.
+
+    Raises:
+        CredentialStoreUnavailableError: no thread can be started.
+    """
+    flight = _departed(Flight(work, context=contextvars.copy_context()))
     await flight.await_(None)
     return flight.result()
 
@@ -166,7 +189,10 @@ def run_async(work: Callable[[], Any]) -> Any:
     """Run a coroutine function for a sync caller: in a thread and an event loop of its own.
 
     The coroutine sees the caller's context variables, and may keep nothing that is bound to its loop.
+
+    Raises:
+        CredentialStoreUnavailableError: no thread can be started.
     """
-    flight: Flight[Any] = Flight(lambda: asyncio.run(work()), context=contextvars.copy_context()).depart()
+    flight: Flight[Any] = _departed(Flight(lambda: asyncio.run(work()), context=contextvars.copy_context()))
     flight.wait(None)
     return flight.result()

@@ -31,6 +31,8 @@ _LONGEST_BACKOFF = 60.0
 _REMIND_EVERY = 300.0
 _EXPIRY_MARGIN = 60.0
 _JITTER = 0.1
+_FREE_TURNS = 16
+_TURNS_APART = 1.0
 _PAUSES: tuple[tuple[type[CredentialError], float], ...] = (
     (CredentialNotFoundError, 30.0),
     (CredentialConfigurationError, 30.0),
@@ -68,6 +70,8 @@ class State:
         retry_at: no contact with the store before that.
         refused_at: when the server first refused the credential after it was last read, or None.
         refusals: re-reads in a row that brought a refused key again.
+        turns: re-reads in a row that brought another key each, which was soon refused as well.
+        turns_end: when the row of those has ended.
         owed: the next caller waits for a re-read, as the server refused the credential.
         answered: whether the source has ever given a credential.
         remind_at: when it is next told that a stale credential is in use.
@@ -81,6 +85,8 @@ class State:
     retry_at: Moment = LONG_AGO
     refused_at: Moment | None = None
     refusals: int = 0
+    turns: int = 0
+    turns_end: Moment = LONG_AGO
     owed: bool = False
     answered: bool = False
     remind_at: Moment = LONG_AGO
@@ -141,11 +147,14 @@ def landed(
         fresh_until=later(now, min(fresh, usable)),
         usable_until=later(now, usable),
         retry_at=retry_at,
+        turns=state.turns,
+        turns_end=state.turns_end,
         answered=True,
     )
-    same = state.credential is not None and state.credential.secret == credential.secret
-    if not same or state.refused_at is None:
+    if state.credential is None or state.refused_at is None:
         return found
+    if state.credential.secret != credential.secret:
+        return _turned(found, now=now, dice=dice)
     if began[1] < state.refused_at[1]:  # read before the refusal: that is not answered yet
         return replace(
             found,
@@ -156,6 +165,18 @@ def landed(
         )
     pause = backoff(state.refusals + 1, dice)
     return replace(found, refusals=state.refusals + 1, retry_at=later(now, pause))
+
+
+def _turned(found: State, *, now: Moment, dice: float) -> State:
+    """Return the state after a re-read that brought another key in place of a refused one.
+
+    A rotation costs one read and no pause. A store that gives another key each time, and none that the server takes,
+    is read again like one that still holds the refused key, once that has happened more often than keys are rotated.
+    """
+    turns = 1 if passed(found.turns_end, now) else found.turns + 1
+    pause = backoff(turns - _FREE_TURNS, dice) if turns > _FREE_TURNS else 0.0
+    retry_at = later(now, pause) if pause else found.retry_at
+    return replace(found, turns=turns, turns_end=later(now, pause + _TURNS_APART), retry_at=retry_at)
 
 
 def _failed(state: State, error: CredentialError, *, now: Moment, dice: float) -> State:
@@ -212,7 +233,7 @@ def _expired(credential: Credential) -> CredentialRevokedError:
 
 def _vanished(error: CredentialNotFoundError) -> CredentialRevokedError:
     return CredentialRevokedError(
-        f"{error.message} It held a key before, so the key was removed; no other source is asked in its place. "
+        f"{error.message} It held a key before, so the key was removed. "
         "Put a key back, or take the source out of the settings and restart.",
         source=error.source,
         provider=error.provider,

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import threading
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
+from vectorshift.cache import DEFAULT_LOAD_TIMEOUT, DEFAULT_MAX_STALE, DEFAULT_TTL, CachingProvider
 from vectorshift.chain import ProviderChain
 from vectorshift.credentials import Secret
+from vectorshift.forks import renew_after_fork
 from vectorshift.providers.answering import AnsweringProvider
 from vectorshift.providers.base import CredentialProvider
+
+if TYPE_CHECKING:
+    from vectorshift.settings import Settings
 
 __all__ = ["as_provider"]
 
 
-def as_provider(credentials: object) -> AnsweringProvider:
+def as_provider(credentials: object, settings: Settings | None = None) -> AnsweringProvider:
     """Return a chain that caches what is remote, for whatever is handed in as credentials.
 
     Args:
         credentials: a key, a callable of either colour that returns one, or any provider.
+        settings: where a provider that is neither a chain nor cached has the numbers of its cache from; the defaults
+            hold if there are none.
 
     Raises:
         TypeError: it is none of these.
@@ -27,7 +34,7 @@ def as_provider(credentials: object) -> AnsweringProvider:
     if isinstance(credentials, AnsweringProvider) and credentials.stands_for_another:
         return credentials
     if isinstance(credentials, CredentialProvider):
-        return _chain_of(credentials)
+        return _chain_of(credentials, _NUMBERS if settings is None else _numbers_of(settings))
     if isinstance(credentials, str | Secret) or (callable(credentials) and not isinstance(credentials, type)):
         from vectorshift.providers.explicit import ExplicitProvider
 
@@ -37,17 +44,22 @@ def as_provider(credentials: object) -> AnsweringProvider:
     raise TypeError(f"credentials should be a key, a callable that returns one, or a CredentialProvider, not {kind}.")
 
 
-_KEPT = "_vectorshift_chain"
-_chains_lock = threading.RLock()
+_Numbers = tuple[float, float, float]
+"""Seconds: how long an answer is fresh, and usable, and how long a caller waits for one."""
+_NUMBERS: _Numbers = (DEFAULT_TTL, DEFAULT_MAX_STALE, DEFAULT_LOAD_TIMEOUT)
 
 
-class _Kept(tuple[int, ProviderChain]):
-    """An owner's id and its chain, kept on the owner; a copy and a pickle of the owner leave it behind."""
+def _numbers_of(settings: Settings) -> _Numbers:
+    return (settings.cache_ttl, settings.cache_max_stale, settings.load_timeout)
+
+
+_KEPT = "_vectorshift_chains"
+
+
+class _Kept(tuple[int, dict[_Numbers, ProviderChain]]):
+    """An owner's id and its chains, kept on the owner; a copy and a pickle of the owner leave them behind."""
 
     __slots__ = ()
-
-    def __deepcopy__(self, memo: object) -> None:
-        return None
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _nothing_kept, ()
@@ -57,13 +69,32 @@ def _nothing_kept() -> None:
     return None
 
 
-def _chain_of(provider: CredentialProvider) -> ProviderChain:
+class _Keeping:
+    """The lock that keeps threads from making two chains of one provider."""
+
+    def __init__(self) -> None:
+        self._after_fork()
+        renew_after_fork(self)
+
+    def _after_fork(self) -> None:
+        self.lock = threading.RLock()
+
+
+_keeping = _Keeping()
+
+
+def _chain_of(provider: CredentialProvider, numbers: _Numbers) -> ProviderChain:
     """Return a chain of this one provider, with the cache that it has had for as long as somebody uses it."""
+    ttl, max_stale, load_timeout = numbers
+    if isinstance(provider, CachingProvider):
+        return ProviderChain([provider], load_timeout=provider.load_timeout)
     if not provider.remote:
-        return ProviderChain([provider])
-    with _chains_lock:
+        return ProviderChain([provider], load_timeout=load_timeout)
+    with _keeping.lock:
         kept = vars(provider).get(_KEPT)
         if kept is None or kept[0] != id(provider):  # a copy brings along what belongs to the original
-            kept = vars(provider)[_KEPT] = _Kept((id(provider), ProviderChain([provider])))
-        chain: ProviderChain = kept[1]
-        return chain
+            kept = vars(provider)[_KEPT] = _Kept((id(provider), {}))
+        chains: dict[_Numbers, ProviderChain] = kept[1]
+        if numbers not in chains:
+            chains[numbers] = ProviderChain([provider], ttl=ttl, max_stale=max_stale, load_timeout=load_timeout)
+        return chains[numbers]

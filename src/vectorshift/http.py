@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import re
 import ssl
+import sys
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote
 
 import httpx as httpx
 
 from vectorshift.credentials import Secret
 from vectorshift.errors import ApiConnectionError, ApiTimeoutError, CredentialConfigurationError
 from vectorshift.failures import Failure, Repeat
+from vectorshift.hosts import DIRECT
+from vectorshift.masks import masked
 from vectorshift.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
 __all__ = [
     "API_KEY_HEADER",
@@ -28,10 +29,9 @@ __all__ = [
     "LONGEST_WAIT",
     "Origin",
     "Timeouts",
+    "escapes",
     "httpx",
     "lost",
-    "masked",
-    "masking",
     "new_async_pool",
     "new_pool",
     "origin_of",
@@ -50,11 +50,24 @@ KEEPALIVE: Final = 30.0
 
 _LIMITS = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS, keepalive_expiry=KEEPALIVE)
 # A proxy of the environment would carry even loopback traffic, with its key and in plain text, to another machine.
-_DIRECT: Final[Any] = dict.fromkeys(("all://localhost", "all://127.0.0.1", "all://[::1]"))
+_DIRECT: Final[Any] = {f"all://[{host}]" if ":" in host else f"all://{host}": None for host in DIRECT}
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 ESCAPES: Final = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, httpx.CookieConflict, OSError, UnicodeError)
 """What may come out of httpx and the libraries below it. `ssl.SSLError` and `TimeoutError` are `OSError`s."""
+
+_OF_HTTP2: Final = (
+    ("h2.exceptions", "H2Error"),
+    ("hpack.exceptions", "HPACKError"),
+    ("hyperframe.exceptions", "HyperframeError"),
+)
+
+
+def escapes() -> tuple[type[Exception], ...]:
+    """Return what may come out of a call: `ESCAPES`, and what httpcore lets through of the libraries for HTTP/2."""
+    found = (getattr(sys.modules.get(module), name, None) for module, name in _OF_HTTP2)
+    return (*ESCAPES, *(each for each in found if each is not None))
+
 
 Origin = tuple[str, str, int | None]
 Timeouts = dict[str, float | None]
@@ -130,42 +143,6 @@ def secrets_of(request: httpx.Request) -> list[Secret]:
     return [Secret(header.removeprefix("Bearer ").strip()) for header in sent if header]
 
 
-def masked(text: str, secrets: Iterable[Secret]) -> str:
-    """Return text of the server's with the secrets that it echoes, also escaped, replaced by their fingerprints."""
-    return masking(secrets)(text)
-
-
-def masking(secrets: Iterable[Secret]) -> Callable[[str], str]:
-    """Return what does as `masked`, for several texts."""
-    forms = [(form, secret.fingerprint) for secret in secrets for form in _forms(secret.reveal())]
-    if not forms:
-        return lambda text: text
-    forms.sort(key=lambda each: len(each[0]), reverse=True)  # a key may be the beginning of another
-    any_of_them = re.compile("|".join(f"({_escaped(form)})" for form, _ in forms))
-    # In one pass: a short key may be part of a fingerprint.
-    return lambda text: any_of_them.sub(lambda found: forms[(found.lastindex or 1) - 1][1], text)
-
-
-def _forms(plain: str) -> set[str]:
-    return {plain, repr(plain)[1:-1], json.dumps(plain)[1:-1], quote(plain, safe="")} - {""}
-
-
-def _escaped(form: str) -> str:
-    """Return a pattern for a text in which quotes, slashes and backslashes may be escaped, three times over.
-
-    An error whose text has the `repr` of bytes is logged with its own `repr`.
-    """
-    return re.sub(r"(\\*)([^\\]|$)", _with_backslashes, form)
-
-
-def _with_backslashes(found: re.Match[str]) -> str:
-    backslashes, then = found.groups()
-    if not backslashes and then not in tuple("'\"/"):
-        return re.escape(then)
-    least = len(backslashes)
-    return rf"\\{{{least},{8 * least + 8}}}{re.escape(then)}"
-
-
 _UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 _FUTILE = (
     httpx.UnsupportedProtocol,
@@ -180,7 +157,15 @@ _FUTILE = (
 )
 
 
-def lost(error: Exception, request: httpx.Request | None, method: str, endpoint: str, tries: int = 1) -> Failure:
+def lost(
+    error: Exception,
+    request: httpx.Request | None,
+    method: str,
+    endpoint: str,
+    tries: int = 1,
+    *,
+    begun: bool = False,
+) -> Failure:
     """Return what it means that there is no answer, or no whole one.
 
     The cause of the error keeps type and text, and no frame or request with a header.
@@ -191,36 +176,48 @@ def lost(error: Exception, request: httpx.Request | None, method: str, endpoint:
         method: the HTTP method.
         endpoint: the path alone.
         tries: the number of this attempt.
+        begun: whether a part of the answer has come.
     """
     timed_out = isinstance(error, httpx.TimeoutException | TimeoutError)
-    about = masked(str(error), secrets_of(request) if request else []) or type(error).__name__
-    if isinstance(error, httpx.LocalProtocolError | UnicodeError):  # its text is that of a header
-        about = "the method or a header holds a character that cannot be sent."
+    about, futile = _judged(error, request)
     unsent = (
         request is None or isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol) or _is_unsent(error, request)
     )
-    repeat = Repeat.ANY if unsent else Repeat.IDEMPOTENT
-    distrust = _distrust(error)
-    if distrust is not None:
-        about = (
-            f"its certificate is not trusted: {distrust.verify_message}. VECTORSHIFT_CA_BUNDLE names the CAs to trust."
-        )
-    if isinstance(error, _FUTILE) or distrust is not None:
-        repeat = Repeat.NEVER
     failure = (ApiTimeoutError if timed_out else ApiConnectionError)(
-        f"The API {_verb(error, timed_out)} for {method} {endpoint}: {about}",
+        f"The API {_verb(error, timed_out, begun)} for {method} {endpoint}: {about}",
         request_info={"method": method, "endpoint": endpoint},
         may_have_run=not unsent,
         tries=tries,
     )
     failure.__cause__ = _bare(error, about) if isinstance(error, httpx.HTTPError) else None
-    return Failure(failure, repeat)
+    return Failure(failure, Repeat.NEVER if futile else Repeat.ANY if unsent else Repeat.IDEMPOTENT)
 
 
-def _verb(error: Exception, timed_out: bool) -> str:
+def _judged(error: Exception, request: httpx.Request | None) -> tuple[str, bool]:
+    """Return what went wrong, without a secret, and whether it would be the same again."""
+    if (distrust := _distrust(error)) is not None:
+        said = distrust.verify_message
+        return f"its certificate is not trusted: {said}. VECTORSHIFT_CA_BUNDLE names the CAs to trust.", True
+    if isinstance(error, httpx.LocalProtocolError | UnicodeError):  # its text may be that of a header
+        return "something in it breaks the protocol.", True
+    if not isinstance(error, ESCAPES):
+        return f"HTTP/2 was broken off ({type(error).__name__}).", False
+    if isinstance(error, httpx.ProxyError) and (refusal := _STATUS.match(str(error))):
+        status = int(refusal[0])  # what follows may repeat what the proxy was sent
+        return f"the proxy answered {status}.", status < 500 and status not in (408, 429)
+    about = masked(str(error), secrets_of(request) if request else []) or type(error).__name__
+    return about, isinstance(error, _FUTILE)
+
+
+_STATUS = re.compile(r"[1-5]\d\d\b")
+
+
+def _verb(error: Exception, timed_out: bool, begun: bool) -> str:
+    if isinstance(error, httpx.DecodingError):
+        return "sent what cannot be read"
     if timed_out:
-        return "did not answer in time"
-    return "sent what cannot be read" if isinstance(error, httpx.DecodingError) else "could not be reached"
+        return "did not go on with its answer in time" if begun else "did not answer in time"
+    return "broke off its answer" if begun else "could not be reached"
 
 
 def _is_unsent(error: Exception, request: httpx.Request) -> bool:
@@ -275,4 +272,5 @@ def tls(ca_bundle: str | None) -> ssl.SSLContext:
 _HEADERS = {
     "User-Agent": f"vectorshift/{__version__} python/{platform.python_version()} httpx/{httpx.__version__}",
     "Accept": "application/json",
+    "Accept-Encoding": "gzip, deflate",  # what an answer of a failure is unpacked from, within a limit
 }

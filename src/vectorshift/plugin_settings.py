@@ -254,6 +254,8 @@ def _made(cls: type[P], values: Mapping[str, Any], prefix: str, flaws: list[str]
         flaws = [*flaws, *(_said(flaw, prefix) for flaw in error.errors(include_url=False, include_context=False))]
     except CredentialError as error:  # an author's own check, which chose its words
         flaws = [*flaws, error.message]
+    except Exception as error:  # what else a check raises has a text, and frames, that may hold the value
+        flaws = [*flaws, f"{prefix}...: a check of the plugin raised {type(error).__name__}."]
     else:
         if not flaws:
             return made

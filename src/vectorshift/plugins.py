@@ -9,22 +9,23 @@ from __future__ import annotations
 import contextlib
 import inspect
 import re
+import threading
 from dataclasses import dataclass, replace
 from importlib import import_module
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any
 
 from vectorshift.errors import CredentialConfigurationError, CredentialError
 from vectorshift.events import log
 from vectorshift.plugin_names import canonical, prefix_of
 from vectorshift.plugin_settings import CommonSettings
-from vectorshift.providers.answering import Answer, AnsweringProvider, Ask, answering
+from vectorshift.providers.answering import Answer, AnsweringProvider, Ask, answering, flaw_of_ttl
 from vectorshift.providers.base import CredentialProvider, Description
 from vectorshift.providers.unconfigured import UnconfiguredProvider
 from vectorshift.providers.unforeseen import line_of
 from vectorshift.settings.variables import variables_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
     from importlib.metadata import Distribution
 
     from vectorshift.settings import Settings
@@ -35,6 +36,10 @@ GROUP = "vectorshift.providers"
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?", re.ASCII)
 _MODULE = re.compile(r"[\w.]{1,100}", re.ASCII)
+_CALLS_THE_CLASS = CredentialProvider.from_settings.__func__  # type: ignore[attr-defined]
+
+_thread = threading.local()
+"""Has the names of the plugins that this thread is about to make."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,35 +73,53 @@ def available(reserved: Collection[str] = ()) -> tuple[PluginEntry, ...]:
         reserved: names that no plugin can have.
 
     Raises:
-        CredentialConfigurationError: some distribution's metadata cannot be read.
+        CredentialConfigurationError: the entry points of a distribution cannot be read; names it.
     """
     found = _scan()
-    if found is None:
+    if isinstance(found, str):
         raise CredentialConfigurationError(
-            "The installed packages cannot be searched for plugins: the metadata of one of them is damaged."
+            f"The installed packages cannot be searched for plugins: entry_points.txt of {found} is damaged."
         )
     return tuple(replace(each, problem=_problem(each, found, reserved)) for each in found)
 
 
-def _scan() -> list[PluginEntry] | None:
-    from importlib.metadata import entry_points
+def _scan() -> list[PluginEntry] | str:
+    """Return the plugins, or the name of a distribution whose entry points cannot be read."""
+    from importlib.metadata import distributions
 
     found: set[tuple[str, str, str, str]] = set()
-    try:
-        for point in entry_points(group=GROUP):
-            if _NAME.fullmatch(point.name):
-                found.add((canonical(point.name), *_about(point.dist), point.value))
-    except Exception:
-        return None
+    for each in distributions():
+        try:
+            text = each.read_text("entry_points.txt") or ""
+            points = each.entry_points if GROUP in text else ()  # what has no plugin may be as damaged as it likes
+            mine = {(canonical(p.name), p.value) for p in points if p.group == GROUP and _NAME.fullmatch(p.name)}
+        except RecursionError:
+            raise
+        except Exception:
+            return " ".join(_about(each)).rstrip()
+        if mine:
+            first = _first_of_its_name(each)
+            if first is each or first.read_text("entry_points.txt") == text:
+                found.update((name, *_about(first), target) for name, target in mine)
     return [PluginEntry(name=n, distribution=d, version=v, target=t) for n, d, v, t in sorted(found)]
 
 
-def _about(distribution: Distribution | None) -> tuple[str, str]:
+def _first_of_its_name(one: Distribution) -> Distribution:
+    """Return the distribution that counts: of two with one name, the first on the path hides the other."""
+    from importlib.metadata import distribution
+
     try:
-        about = () if distribution is None else (str(distribution.metadata["Name"]), str(distribution.version))
+        return distribution(one.metadata["Name"])
+    except Exception:  # it has no name
+        return one
+
+
+def _about(distribution: Distribution) -> tuple[str, str]:
+    try:
+        name, version = distribution.metadata["Name"], distribution.version
     except Exception:
-        about = ()
-    return about or ("an unnamed distribution", "")
+        name = version = ""
+    return (name, version or "") if name else ("an unnamed distribution", "")
 
 
 def _problem(entry: PluginEntry, among: list[PluginEntry], reserved: Collection[str]) -> str:
@@ -117,7 +140,22 @@ def load(entry: PluginEntry, settings: Settings) -> AnsweringProvider:
 
     A plugin that is not configured gives an `UnconfiguredProvider`, and one that fails to be imported or made a
     `BrokenPlugin`, so that the sources before it still answer. Of what it raised, type and line are told.
+
+    Raises:
+        CredentialConfigurationError: this was asked for by the very plugin, while it is imported or made.
     """
+    loading: set[str] = vars(_thread).setdefault("loading", set())
+    if entry.name in loading:
+        why = "it asks for a credential while it is imported or made, and would be asked for it itself."
+        raise _broken(entry, why)
+    loading.add(entry.name)
+    try:
+        return _loaded(entry, settings)
+    finally:
+        loading.discard(entry.name)
+
+
+def _loaded(entry: PluginEntry, settings: Settings) -> AnsweringProvider:
     common = made = None
     if _without_variables(entry.name, settings):
         log.warning("The plugin %s of %s is given no variables: %s", entry.name, entry.origin, _taken(entry.name))
@@ -134,20 +172,29 @@ def load(entry: PluginEntry, settings: Settings) -> AnsweringProvider:
         log.warning("%s", made)
     provider = made if isinstance(made, CredentialProvider) else BrokenPlugin(made)
     adapted = answering(provider)
-    for each in (provider, adapted):
-        _dress(each, entry.name, common)
+    _dress(provider, name=entry.name)
+    _dress(adapted, name=entry.name)
+    if common is not None:  # around the provider alone: a factory may give the same one to every chain
+        _dress(adapted, on_error=common.on_error, on_missing=common.on_missing, ttl=common.cache_ttl)
     return adapted
 
 
 def _made(entry: PluginEntry, settings: Settings) -> CredentialProvider | CredentialConfigurationError | None:
     module, _, path = (part.strip() for part in entry.target.partition("[")[0].partition(":"))
+    if not module or module.startswith("."):
+        return _broken(entry, f"its entry point, {entry.target}, names no module.")
     found: object = import_module(module)
     for name in path.split(".") if path else ():
         found = getattr(found, name, None)
     if not callable(found):
         return _broken(entry, f"{entry.target} is neither a class nor a function.")
-    make = getattr(found, "from_settings", None)
-    provider: object = found() if make is None else make(settings)
+    make: Any = getattr(found, "from_settings", None)
+    plain = make is None or getattr(make, "__func__", None) is _CALLS_THE_CLASS
+    make, given = (found, ()) if plain else (make, (settings,))
+    if not _takes(make, *given):
+        what = "a from_settings(settings)" if given else "one that can be called without arguments"
+        return _broken(entry, f"{entry.target} takes other arguments than it is given: there should be {what}.")
+    provider: object = make(*given)
     if provider is None:
         return None
     if inspect.iscoroutine(provider):
@@ -158,22 +205,26 @@ def _made(entry: PluginEntry, settings: Settings) -> CredentialProvider | Creden
     return _broken(entry, flaw) if flaw else provider
 
 
+def _takes(called: Callable[..., object], *given: object) -> bool:
+    try:
+        inspect.signature(called).bind(*given)
+    except (TypeError, ValueError) as error:
+        return isinstance(error, ValueError)  # nobody knows its arguments
+    return True
+
+
 def _flaw(provider: CredentialProvider) -> str:
     """Say which of the attributes that the framework relies on is wrong."""
-    ttl = cast("object", provider.ttl)
-    if not (ttl is None or (isinstance(ttl, int | float) and 0 <= ttl < float("inf"))):
-        return f"its ttl is {type(ttl).__name__}, and should be a number of seconds or None."
+    if flaw := flaw_of_ttl(provider.ttl):
+        return flaw
     for name in ("on_error", "on_missing"):
         if getattr(provider, name) not in ("stop", "continue"):
             return f"its {name} is neither 'stop' nor 'continue'."
     return ""
 
 
-def _dress(provider: CredentialProvider, name: str, common: CommonSettings | None) -> None:
-    """Give a provider the name of its entry point, and what the user set for it."""
-    given: dict[str, object] = {"name": name}
-    if common is not None:
-        given |= {"on_error": common.on_error, "on_missing": common.on_missing, "ttl": common.cache_ttl}
+def _dress(provider: CredentialProvider, **given: object) -> None:
+    """Give a provider the name of its entry point, or what the user set for it."""
     for attribute, value in given.items():
         if value is not None:
             with contextlib.suppress(Exception):  # an author's read-only attribute; the adapter has its own

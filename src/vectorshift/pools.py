@@ -6,7 +6,6 @@ are, so that the clients of a thousand tenants do not keep a thousand dead conne
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import weakref
 from dataclasses import dataclass, field
@@ -18,13 +17,15 @@ import anyio
 
 from vectorshift.forks import renew_after_fork
 from vectorshift.http import CONNECTIONS, KEEPALIVE, httpx
+from vectorshift.loops import run_soon, running_loop
+from vectorshift.surplus import has_surplus
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Sequence
+    from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 
     from vectorshift.clock import Clock
 
-__all__ = ["LoopPool", "LoopPools", "Pool", "run_soon", "running_loop"]
+__all__ = ["LoopPool", "LoopPools", "Pool"]
 
 T = TypeVar("T")
 
@@ -74,7 +75,10 @@ class Pool:
 
     @contextlib.contextmanager
     def lend(self) -> Generator[httpx.Client, None, None]:
-        """Give one request a client for itself: the one that was used last, as its connection is the warmest."""
+        """Give one request a client for itself: the one that was used last, as its connection is the warmest.
+
+        A client whose connection holds more than the answer is closed, and not lent again.
+        """
         idle = self._idle
         if _opens(idle, self._clock) and next(_openings) % _EVERY == 0:
             for known in _pools.valuerefs():
@@ -87,7 +91,10 @@ class Pool:
         try:
             yield http
         finally:
-            idle.append((self._clock.monotonic(), http))
+            if has_surplus(http):
+                http.close()
+            else:
+                idle.append((self._clock.monotonic(), http))
             if idle is not self._idle:  # closed meanwhile, or forked
                 _close(idle)
 
@@ -181,7 +188,7 @@ class LoopPools:
         return self._pools[loop]
 
     def lend(self) -> Loan:
-        """Give one request a client for itself: the one that was used last, as its connection is the warmest."""
+        """Give one request a client for itself, as `Pool.lend` does."""
         return Loan(self, self._make)
 
     async def aclose(self) -> None:
@@ -214,7 +221,7 @@ class Loan:
 
     async def __aexit__(self, *_: object) -> None:
         try:
-            if self._pool.closed:
+            if self._pool.closed or has_surplus(self._http):
                 await _aclose(self._http)
             else:
                 self._pool.idle.append((self._pool.clock.monotonic(), self._http))
@@ -262,37 +269,3 @@ def _retire(pools: weakref.WeakKeyDictionary[Any, LoopPool]) -> None:
     """Let each loop close the connections of a client that was dropped unclosed."""
     for loop, pool in list(pools.items()):
         run_soon(loop, partial(_end, pool.keeper))
-
-
-def run_soon(loop: Any, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Have an event loop, perhaps that of another thread, do some work; it is left undone if the loop has ended."""
-    with contextlib.suppress(RuntimeError):  # the loop has ended
-        if isinstance(loop, asyncio.AbstractEventLoop):
-            loop.call_soon_threadsafe(_begin_task, loop, work)
-        else:
-            loop.run_sync_soon(_begin_system_task, work)
-
-
-def _begin_task(loop: asyncio.AbstractEventLoop, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    _begun.add(task := loop.create_task(work()))
-    task.add_done_callback(_begun.discard)
-
-
-_begun: set[asyncio.Task[None]] = set()
-
-
-def _begin_system_task(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    import trio
-
-    with contextlib.suppress(RuntimeError):  # the loop is ending, and closes what it has itself
-        trio.lowlevel.spawn_system_task(work)
-
-
-def running_loop() -> object:
-    """Return what stands for the running event loop: that of asyncio, or the token of trio."""
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        import trio
-
-        return trio.lowlevel.current_trio_token()

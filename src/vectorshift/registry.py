@@ -14,7 +14,7 @@ from vectorshift.providers.answering import Answer, AnsweringProvider, Ask
 from vectorshift.providers.unconfigured import UnconfiguredProvider
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     from vectorshift.plugins import PluginEntry
     from vectorshift.providers.base import CredentialProvider
@@ -38,6 +38,11 @@ _LOCATORS = {
     "vault": "VECTORSHIFT_VAULT_PATH is not set",
     "aws": "VECTORSHIFT_AWS_SECRET_ID is not set",
 }
+
+_FIELDS = {"env": "api_key_file", "dotenv": "env_file", "vault": "vault_path", "aws": "aws_secret_id"}
+_KEY = "VECTORSHIFT_API_KEY"
+substitute: Callable[[CredentialProvider], tuple[CredentialProvider, ...]] | None = None
+"""Makes all members of a chain of settings from the first, in place of files, stores and plugins; for tests."""
 
 _LONGEST_NAME = 24
 _LOGIN = "~/.vectorshift/config.toml"
@@ -63,6 +68,8 @@ def providers_of(settings: Settings, explicit: ExplicitProvider | None = None) -
     entries = _entries(settings, [name for name in rest if name not in _BUILT_IN])
     _check_all_are_named(settings, entries)
     first = explicit if explicit is not None else _built("explicit", settings)
+    if substitute is not None:
+        return substitute(first)
     return (first, *(_plugged(entries[name], settings) if name in entries else _built(name, settings) for name in rest))
 
 
@@ -153,12 +160,28 @@ class Neighbours(AnsweringProvider):
         if self._unnamed is None:
             self._unnamed = _unnamed(self._settings)
         near = [self._unnamed] if self._unnamed else []
-        named = map(canonical, self._settings.providers)
+        named = {*map(canonical, self._settings.providers)}
+        near += _passed_by(self._settings, named | set(DEFAULT_ORDER if "default" in named else ()))
         if "login" not in named and os.path.isfile(os.path.expanduser(_LOGIN)):  # noqa: PTH111, PTH113  # pathlib would raise
+            names = ",".join([*self._settings.providers, "login"])
             near.append(
-                f"Nearby: {_LOGIN}, where the official CLI keeps a key. VECTORSHIFT_PROVIDERS=default,login reads it."
+                f"Nearby: {_LOGIN}, where the official CLI keeps a key. VECTORSHIFT_PROVIDERS={names} reads it."
             )
         return CredentialNotFoundError("\n".join(near))
+
+
+def _passed_by(settings: Settings, named: Collection[str]) -> list[str]:
+    """Say which variables would lead to a key, if the chain had the provider that reads them, or were they spelt so."""
+    given = {name for name, value in os.environ.items() if value.strip() and name.upper() == _KEY}
+    known = [("env", _KEY)] if _KEY in given else []
+    known += [(name, f"VECTORSHIFT_{field.upper()}") for name, field in _FIELDS.items() if getattr(settings, field)]
+    near = [
+        f"Nearby: {variable} is set, but VECTORSHIFT_PROVIDERS does not name {name}, which reads it."
+        for name, variable in known
+        if name not in named
+    ]
+    misspelt = sorted(given - {_KEY}) if "env" in named else []
+    return near + [f"Nearby: {name} is set, and is not read, as it is not {_KEY} in capitals." for name in misspelt]
 
 
 def _unnamed(settings: Settings) -> str:

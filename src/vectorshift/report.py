@@ -82,9 +82,10 @@ class Report:
 
     Args:
         verdict: which key a call would use now, or why none, in a sentence or more.
-        outcome: `found`, `none`, `failed`, or `unknown`: a call would first ask what was not asked.
+        outcome: `found`, `none`, `failed`, or `unknown`: a call would first ask what was not asked. It is `failed` too
+            where a key was found and may not be sent: in plain HTTP, or with a CA bundle that cannot be used.
         sources: one `SourceReport` for each provider, in the order in which they are asked.
-        base_url: where the key would be sent, or None if the settings are wrong.
+        base_url: where the key would be sent, or None if the settings are wrong or keep it from being sent.
         scope: whose credentials these are: `process`, `using` (a block) or `client` (its own).
         probed: whether stores were contacted for this report.
     """

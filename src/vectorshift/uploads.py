@@ -9,36 +9,62 @@ from typing import IO, Any, cast
 
 from vectorshift.errors import VectorshiftError
 
-__all__ = ["Content", "File", "Files", "Loaded", "are_at_hand", "load"]
+__all__ = ["Content", "File", "Files", "Loaded", "Reader", "are_at_hand", "load", "name_of"]
 
-Content = Path | bytes | IO[bytes]
+Content = Path | bytes | bytearray | memoryview | IO[bytes]
 File = Content | tuple[str, Content] | tuple[str, Content, str]
 """A path, bytes or an open binary file; or its name with one of these; or name, content and media type."""
 _MEDIA_TYPE = re.compile(r"[!#$&^_.+\w-]+/[!#$&^_.+\w-]+(;[ -~]*)?", re.ASCII)
+_BYTES = bytes | bytearray | memoryview
 Files = Mapping[str, File] | Sequence[tuple[str, File]]
 Loaded = list[tuple[str, tuple[str, bytes] | tuple[str, bytes, str]]]
 
 
 def are_at_hand(files: Files) -> bool:
     """Whether reading them takes no I/O."""
-    return all(isinstance(_parts(field, given)[1], bytes) for field, given in _pairs(files))
+    return all(isinstance(_parts(field, given)[1], _BYTES) for field, given in _pairs(files))
 
 
 def load(files: Files) -> Loaded:
-    """Return the fields with their files' names and bytes. Blocks while it reads.
+    """Return the fields with their files' names and bytes. As `Reader.load`, for one call."""
+    return Reader().load(files)
 
-    An open file is read from where it stands, and left open.
 
-    Raises:
-        TypeError: what is given is no file, or has a name or a media type that is none.
-        VectorshiftError: a file cannot be read; nothing was sent.
-    """
-    loaded: Loaded = []
-    for field, given in _pairs(files):
-        name, content, *media_type = _parts(field, given)
-        _check(field, name, *media_type)
-        loaded.append((field, cast("tuple[str, bytes]", (name, _read(field, content), *media_type))))
-    return loaded
+class Reader:
+    """Reads files for one call. An open file that is given in several places is read once, and whole in each."""
+
+    def __init__(self) -> None:
+        self._read: dict[int, tuple[object, bytes]] = {}
+
+    def load(self, files: Files) -> Loaded:
+        """Return the fields with their files' names and bytes. Blocks while it reads.
+
+        An open file is read from where it stands, and left open.
+
+        Raises:
+            TypeError: what is given is no file, or has a name or a media type that is none.
+            VectorshiftError: a file cannot be read; nothing was sent.
+        """
+        loaded: Loaded = []
+        for field, given in _pairs(files):
+            name, content, *media_type = _parts(field, given)
+            _check(field, name, *media_type)
+            loaded.append((field, cast("tuple[str, bytes]", (name, self._bytes(field, content), *media_type))))
+        return loaded
+
+    def _bytes(self, field: str, content: object) -> bytes:
+        if not hasattr(content, "read"):
+            return _read(field, content)
+        known = self._read.get(id(content))
+        if known is None:
+            known = self._read[id(content)] = (content, _read(field, content))  # kept, so that its id stays its own
+        return known[1]
+
+
+def name_of(content: object) -> str:
+    """Return the file name that a path or an open file has, or an empty string."""
+    named = content if isinstance(content, PurePath) else getattr(content, "name", None)
+    return PurePath(named).name if isinstance(named, str | PurePath) else ""
 
 
 def _pairs(files: Files) -> Sequence[tuple[str, File]]:
@@ -55,22 +81,23 @@ def _parts(field: str, given: File) -> tuple[Any, ...]:
         if len(given) not in (2, 3):
             raise TypeError(f"The file {field!r} should be a name, its content and perhaps its media type.")
         return given
-    named = given if isinstance(given, PurePath) else getattr(given, "name", None)
-    return (PurePath(named).name if isinstance(named, str | PurePath) else field), given
+    return name_of(given) or field, given
 
 
 def _check(field: object, name: object, media_type: object = "text/plain") -> None:
     """Refuse what would end up in another place of the form; httpx escapes names, and no media type."""
     if not (isinstance(field, str) and isinstance(name, str)):
         raise TypeError(f"The file {field!r} should have a field and a name of text, not {type(name).__name__}.")
+    if not name:
+        raise TypeError(f"The file {field!r} should have a name: without one, servers take it for a text.")
     if not (isinstance(media_type, str) and _MEDIA_TYPE.fullmatch(media_type)):
         raise TypeError(f"The media type of the file {field!r} should be one such as image/png, not {media_type!r}.")
 
 
 def _read(field: str, content: object) -> bytes:
     flaw, read = "", getattr(content, "read", None)
-    if isinstance(content, bytes):
-        return content
+    if isinstance(content, _BYTES):
+        return bytes(cast("bytes", content))
     if not isinstance(content, Path) and read is None:
         raise TypeError(
             f"The file {field!r} should be a Path, bytes or an open binary file, not {type(content).__name__}."

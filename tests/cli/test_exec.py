@@ -117,6 +117,14 @@ def test_a_program_that_uses_the_package_gets_its_key_from_the_variable(tmp_path
     assert report["base_url"] == "https://api.example.com/v1"
 
 
+@pytest.mark.parametrize("name", ["azure_kv", "azure-kv", "Azure.KV"])
+def test_the_settings_of_a_plugin_are_not_handed_on_however_its_name_is_written(name: str) -> None:
+    credential = Credential(secret=Secret(KEY), source="azure:x", provider="azure-kv")
+    environ = {"PATH": "/bin", "VECTORSHIFT_AZURE_KV_TOKEN": "of the store", "VECTORSHIFT_AZURE": "the program's own"}
+    given = environment_for(credential, environ, Settings(providers=("Default", name)))
+    assert given == {"PATH": "/bin", "VECTORSHIFT_AZURE": "the program's own", "VECTORSHIFT_API_KEY": KEY}
+
+
 def test_what_a_named_file_says_of_the_api_is_handed_on_in_variables() -> None:
     settings = Settings(base_url="https://api.example.com/v1", allow_http=True, timeout=7, cache_ttl=1)
     credential = Credential(secret=Secret(KEY), source="env:VECTORSHIFT_API_KEY", provider="env")
@@ -211,6 +219,18 @@ def test_a_program_that_cannot_be_run_is_126(by: list[str], tmp_path: Path) -> N
         done = run(str(command), by=by)
         assert done.returncode == 126
         assert done.stderr.startswith(f"vectorshift: {command}: cannot be run: ")
+        assert len(done.stderr.splitlines()) == 1
+
+
+@both
+def test_a_script_whose_interpreter_is_not_there_is_126_and_not_called_missing(by: list[str], tmp_path: Path) -> None:
+    script = tmp_path / "script-without-interpreter"
+    script.write_text("#!/no/such/interpreter\n")
+    script.chmod(0o755)
+    for command in (str(script), script.name):
+        done = run(command, by=by, PATH=f"{tmp_path}:{os.environ['PATH']}")
+        assert done.returncode == 126
+        assert done.stderr.startswith(f"vectorshift: {command}: cannot be run: it is there, but what it ")
         assert len(done.stderr.splitlines()) == 1
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.cli.program import environment, on_terminal, piped
+from tests.cli.program import PROGRAM, environment, on_terminal, piped
 
 from vectorshift import registry
 from vectorshift.cli.catalogue import BUILT_IN
+from vectorshift.credentials import fingerprint
 from vectorshift.settings import Settings
 
 if TYPE_CHECKING:
@@ -65,6 +67,38 @@ def test_a_provider_that_there_is_not_ends_it_with_3_and_a_message() -> None:
     assert done.stdout == ""
     assert "Did you mean vault?" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "variables", [{"VECTORSHIFT_PROVIDERS": "valt"}, {"VECTORSHIFT_CACHE_TTL": "soon"}], ids=["provider", "setting"]
+)
+def test_as_json_a_wrong_setting_is_told_in_the_object_and_ends_it_with_3(variables: dict[str, str]) -> None:
+    done = piped("providers", "list", "--json", **variables)
+    told = json.loads(done.stdout)
+    assert (done.returncode, done.stderr, told["providers"]) == (3, "", [])
+    assert next(iter(variables)) in told["problem"]
+    assert json.loads(piped("providers", "list", "--json").stdout)["problem"] is None
+
+
+def in_place(tmp_path: Path, **variables: str) -> dict[str, bool]:
+    """Say of each provider whether it is configured, for a process in this folder and with this home."""
+    given = environment(HOME=str(tmp_path), **variables)
+    command = [*PROGRAM, "providers", "list", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path, env=given)
+    assert "vs-" not in done.stdout + done.stderr
+    return {entry["name"]: entry["configured"] for entry in json.loads(done.stdout)["providers"]}
+
+
+def test_what_is_in_a_file_counts_as_configured_if_the_file_is_there(tmp_path: Path) -> None:
+    names = ("env", "dotenv", "login")
+    before = in_place(tmp_path, CREDENTIALS_DIRECTORY=str(tmp_path))
+    assert [before[name] for name in names] == [False, False, False]
+    (tmp_path / "vectorshift_api_key").write_text("vs-of-systemd")
+    (tmp_path / ".env").write_text("VECTORSHIFT_API_KEY=vs-of-dotenv\n")
+    (tmp_path / ".vectorshift").mkdir()
+    (tmp_path / ".vectorshift/config.toml").write_text('[auth]\napi_key = "vs-of-the-cli"\n')
+    after = in_place(tmp_path, CREDENTIALS_DIRECTORY=str(tmp_path))
+    assert [after[name] for name in names] == [True, True, True]
 
 
 def test_plain_text_has_one_fact_a_line() -> None:
@@ -141,6 +175,38 @@ def test_a_plugin_that_the_chain_names_stands_in_its_place_with_what_brought_it(
     assert (entries[0]["distribution"], entries[0]["version"]) == ("vectorshift-shelf", "1.2.3")
     assert entries[0]["configured_by"] == "VECTORSHIFT_SHELF_..."
     assert imported(site) == {"vectorshift-shelf"}
+
+
+TALKS = """
+from vectorshift import CredentialProvider, Description
+from vectorshift import PluginSettings, Secret
+
+class Own(PluginSettings):
+    token: Secret | None = None
+
+class Provider(CredentialProvider):
+    @classmethod
+    def from_settings(cls, settings):
+        made = cls()
+        made.own = Own.of(settings, "shelf")
+        return made
+
+    def describe(self):
+        return Description(configured=True, source="shelf:x", detail=f"token {self.own.token.reveal()}")
+
+    def get_credential(self):
+        raise AssertionError("it was asked")
+"""
+
+
+@pytest.mark.parametrize("command", [["providers", "list"], ["auth", "status", "--no-probe"]], ids=" ".join)
+def test_what_a_plugin_says_of_itself_shows_no_secret_that_it_was_given(
+    install: Callable[..., str], command: list[str]
+) -> None:
+    variables = {"PYTHONPATH": install("shelf", code=TALKS), "VECTORSHIFT_PROVIDERS": "shelf"}
+    done = piped(*command, VECTORSHIFT_SHELF_TOKEN="the-token-of-the-shelf", **variables)
+    assert f"token {fingerprint('the-token-of-the-shelf')}" in done.stdout
+    assert "the-token" not in done.stdout + done.stderr
 
 
 def test_a_plugin_that_cannot_be_named_says_why(install: Callable[..., str]) -> None:

@@ -7,14 +7,13 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.cli.program import PROGRAM, environment, piped, started
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from vectorshift.testing import FakeVectorShift
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals and pipes")
@@ -119,6 +118,24 @@ def test_a_pipe_that_nobody_reads_ends_it_quietly(arguments: list[str], variable
     finally:
         os.close(writing)
     assert (done.returncode, done.stderr) == (141, b"")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full")
+@pytest.mark.parametrize("arguments", [["auth", "status"], ["providers", "list", "--json"], ["--help"]], ids=" ".join)
+@pytest.mark.parametrize("buffered", ["", "1"], ids=["buffered", "unbuffered"])
+def test_a_full_disk_ends_it_with_70_and_one_line_that_says_so(arguments: list[str], buffered: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*PROGRAM, *arguments],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            env=environment(VECTORSHIFT_API_KEY="vs-mine", PYTHONUNBUFFERED=buffered),
+        )
+    assert done.returncode == 70
+    assert done.stderr.startswith("vectorshift: unexpected OSError (no space left on device) at ")
+    assert len(done.stderr.splitlines()) == 1
 
 
 @posix

@@ -150,6 +150,41 @@ def test_a_terminal_without_colour_gets_the_table_without_colour(variables: dict
     assert "> env" in ESCAPE.sub("", text)
 
 
+@posix
+@pytest.mark.parametrize("command", [["auth", "status"], ["auth", "check"], ["providers", "list"]], ids=" ".join)
+@pytest.mark.parametrize("columns", [1, 30, 49, 50])
+def test_a_terminal_without_room_for_a_table_gets_a_fact_a_line(command: list[str], columns: int) -> None:
+    text, _ = on_terminal(command, environment(TERM="xterm", NO_COLOR="1"), columns=columns)
+    fact = "env.source: env:VECTORSHIFT_API_KEY" if command != ["auth", "check"] else "status: none"
+    assert (fact in text.splitlines()) is (columns < 50)
+
+
+@pytest.mark.parametrize(
+    ("variables", "why"),
+    [
+        ({"VECTORSHIFT_BASE_URL": "http://api.internal/v1"}, "VECTORSHIFT_ALLOW_HTTP"),
+        ({"VECTORSHIFT_CA_BUNDLE": "/no/such/bundle.pem"}, "VECTORSHIFT_CA_BUNDLE"),
+    ],
+    ids=["plain http", "bundle"],
+)
+@pytest.mark.parametrize("option", [[], ["--probe"], ["--no-probe"]], ids=str)
+def test_a_key_that_may_not_be_sent_ends_it_with_3(variables: dict[str, str], why: str, option: list[str]) -> None:
+    done = piped("auth", "status", *option, VECTORSHIFT_API_KEY="vs-mine", **variables)
+    told = facts(done.stdout)
+    assert (done.returncode, told["status"]) == (3, "source_failed")
+    assert why in told["verdict"]
+    assert not {"winner", "base_url"} & set(told)
+    assert told["env.outcome"] == "found"
+
+
+def test_no_probe_contacts_nothing_either_where_no_key_may_be_sent(
+    in_vault: dict[str, str], path: str, openbao: OpenBaoServer
+) -> None:
+    done = piped("auth", "status", "--no-probe", VECTORSHIFT_BASE_URL="http://api.internal/v1", **in_vault)
+    assert done.returncode == 3
+    assert openbao.reads(path) == 0
+
+
 def test_force_color_gives_a_pipe_what_a_terminal_gets() -> None:
     done = piped("auth", "status", VECTORSHIFT_API_KEY="vs-mine", FORCE_COLOR="1", TERM="xterm")
     assert COLOUR.search(done.stdout)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import itertools
 import logging
 import os
@@ -140,6 +141,33 @@ class TestSoundWithAPoolOfFiveThreads(Checked):
                 self.kept += 1
                 threading.Thread(target=threading.Event().wait, daemon=True).start()
             return super().get_credential()
+
+
+@dataclasses.dataclass(frozen=True)
+class Frozen(CredentialProvider):
+    store: MemoryStore
+
+    name = "mine"
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Any:
+        return cls(STORES["here"]) if settings.plugins.get("mine") else None
+
+    def describe(self) -> Description:
+        return Description(configured=True, source="mine:here")
+
+    def get_credential(self) -> Credential:
+        key = self.store.read(self.name).secret
+        return Credential(secret=key, source="mine:here", provider=self.name)
+
+
+class TestSoundAndFrozen(Checked):
+    provider = Frozen  # type: ignore[assignment]
+
+
+class TestSoundAndNeverFresh(Checked):
+    class provider(Sound):
+        ttl = 0
 
 
 # --- Outcomes ---
@@ -280,6 +308,56 @@ class InBothColours(Sound):
 
     def failed(self, error: CredentialError) -> Credential:
         raise error
+
+
+class KeepsForAsync(InBothColours):
+    """Serves async callers the first key, or the last one where `hides` was raised."""
+
+    hides: type[CredentialError] | None = None
+    kept: Credential | None = None
+
+    async def aget_credential(self) -> Credential:
+        if self.kept is None or self.hides is not None:
+            self.kept = await super().aget_credential()
+        return self.kept
+
+    def failed(self, error: CredentialError) -> Credential:
+        if self.hides is None or self.kept is None or not isinstance(error, self.hides):
+            raise error
+        return self.kept
+
+
+class TestCachesAValueForEverForAsync(Checked):
+    provider = KeepsForAsync
+
+
+class TestServesAsyncTheLastKeyWhenItIsGone(Checked):
+    class provider(KeepsForAsync):
+        hides = CredentialNotFoundError
+
+
+class TestHangsWhenBroken(Checked):
+    patience = 1.0
+
+    class provider(Sound):
+        def get_credential(self) -> Credential:
+            try:
+                return super().get_credential()
+            except CredentialStoreUnavailableError:
+                threading.Event().wait()
+                raise
+
+
+class TestHangsWhenBrokenInAsync(Checked):
+    patience = 1.0
+
+    class provider(SoundAsync):
+        async def aget_credential(self) -> Credential:
+            try:
+                return await super().aget_credential()
+            except CredentialStoreUnavailableError:
+                await asyncio.Event().wait()
+                raise
 
 
 class TestSaysNotFoundToAsyncWhenBroken(Checked):
@@ -518,6 +596,13 @@ class TestLeaksInItsLog(Checked):
             return super().answer(key, **more)
 
 
+class TestLeaksInHexadecimal(Checked):
+    class provider(Sound):
+        def answer(self, key: str, **more: Any) -> Credential:
+            logging.getLogger("mine.wire").debug("<- %s", key.encode().hex())
+            return super().answer(key, **more)
+
+
 class TestLeaksItsToken(Checked):
     def secrets(self) -> list[str]:
         return ["hvs.CAESIJ0m3TokenOfTheStore"]
@@ -717,6 +802,23 @@ class TestDescribesTheKey(Checked):
 
         def __reduce__(self) -> Any:
             raise TypeError("not to be pickled")
+
+
+class TestSaysThatItIsNotConfigured(Checked):
+    class provider(Sound):
+        def describe(self) -> Description:
+            return Description(configured=False, source="mine:here")
+
+
+class TestAnswersWithAnotherKeyOnceRefused(Checked):
+    class provider(Sound):
+        refused = False
+
+        def invalidate(self, rejected: Credential) -> None:
+            self.refused = True
+
+        def answer(self, key: str, **more: Any) -> Credential:
+            return super().answer("vs-of-another-organisation" if self.refused else key, **more)
 
 
 class TestReadsOnInvalidate(Checked):

@@ -15,6 +15,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 FAULTS = {
+    "AnswersWithAnotherKeyOnceRefused": "invalidate_reads_nothing_and_does_not_raise",
     "AnswersInAnothersName": "a_credential_names_its_provider",
     "AnswersOtherwiseToAsync": "both_colours_find_the_same",
     "AnswersWithAnExpiredKey": "an_expiry_is_ahead",
@@ -24,12 +25,15 @@ FAULTS = {
     "BlocksTheLoop": "the_event_loop_is_not_blocked",
     "BlocksTheLoopWhenBroken": "the_event_loop_is_not_blocked",
     "CachesAValueForEver": "a_rotated_key_is_found_by_the_next_read",
+    "CachesAValueForEverForAsync": "a_rotated_key_is_found_by_the_next_read",
     "CannotBeClosedTwice": "a_closed_provider_can_be_closed_again_and_asked_again",
     "DecidesForTheUser": "a_chain_goes_past_a_broken_source_if_the_user_says_so",
     "DescribesAnotherSource": "a_source_is_the_one_that_describe_tells",
     "DescribesTheKey": "describe_shows_no_key",
     "EndsTheProcessWhenItIsMade": "the_settings_make_it_without_contact",
     "FailsOtherwiseInAsync": "both_colours_fail_alike",
+    "HangsWhenBroken": "a_broken_source_is_unavailable_or_misconfigured_and_never_not_found",
+    "HangsWhenBrokenInAsync": "a_broken_source_is_unavailable_or_misconfigured_and_never_not_found",
     "IsAlwaysTheLast": "a_chain_moves_on_when_the_place_is_empty",
     "IsLocalAndForAsyncioAlone": "trio_is_served",
     "IsMadeForAnotherPlace": "the_settings_make_it_without_contact",
@@ -38,6 +42,7 @@ FAULTS = {
     "KeepsAFailure": "a_source_that_recovers_is_read_again",
     "KeepsAFileForEachRead": "many_reads_leave_no_thread_and_no_file_behind",
     "KeepsAThreadForEachRead": "many_reads_leave_no_thread_and_no_file_behind",
+    "LeaksInHexadecimal": "no_log_line_and_no_output_shows_the_key",
     "LeaksInItsException": "no_error_shows_the_key",
     "LeaksInItsLog": "no_log_line_and_no_output_shows_the_key",
     "LeaksInItsRepr": "nothing_that_prints_shows_the_key",
@@ -60,6 +65,8 @@ FAULTS = {
     "SaysNotFoundWhenMalformed": "a_value_that_is_no_key_is_refused_without_showing_it",
     "SaysNotFoundWhenRefused": "a_refused_access_is_denied_and_never_not_found",
     "SaysRevokedWhenRefused": "a_refused_access_is_denied_and_never_not_found",
+    "SaysThatItIsNotConfigured": "describe_answers_without_contact_and_does_not_raise",
+    "ServesAsyncTheLastKeyWhenItIsGone": "a_removed_key_is_served_no_more",
     "ServesTheLastKeyWhenBroken": "a_broken_source_is_unavailable_or_misconfigured_and_never_not_found",
     "ServesTheLastKeyWhenItIsGone": "a_removed_key_is_served_no_more",
     "ServesTheLastKeyWhenRefused": "a_refused_access_is_denied_and_never_not_found",
@@ -120,6 +127,8 @@ def test_a_fault_of_many_faces_fails_at_least_the_test_that_names_it(run: Run, f
 
 SOUND = [
     "Sound",
+    "SoundAndFrozen",
+    "SoundAndNeverFresh",
     "SoundAsync",
     "SoundWithALeaseForEachRead",
     "SoundWithAPinnedVersion",

@@ -9,9 +9,10 @@ import builtins
 import logging
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pytest
+from tests.docs.blocks import PAGES, ROOT, Block, blocks, blocks_of, name_of
 
 import vectorshift
 from vectorshift.settings import Settings
@@ -20,46 +21,9 @@ from vectorshift.testing import FakeVectorShift, MotoServer, OpenBaoServer
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ROOT = Path(__file__).parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 NOT_HERE = {"EndpointConnectionError"}  # of botocore, as a message says
 READ_BY_STORES = {"VAULT_ADDR", "VAULT_TOKEN"}
 READ_BY_PLUGINS = re.compile(r"VECTORSHIFT_(CUPBOARD|EXEC|KEYRING|SAFE)(_\w+)?")  # of the examples
-
-
-class Block(NamedTuple):
-    page: str
-    line: int
-    language: str
-    code: str
-    skip: str
-
-    def __str__(self) -> str:
-        return f"{self.page}:{self.line}"
-
-
-def name_of(page: Path) -> str:
-    return page.relative_to(ROOT).as_posix()
-
-
-def blocks(language: str) -> list[Block]:
-    return [block for page in PAGES for block in blocks_of(page) if block.language == language]
-
-
-def blocks_of(page: Path) -> Iterator[Block]:
-    language, start, skip, code, before = "", 0, "", [""], ""
-    for number, line in enumerate(page.read_text("utf-8").splitlines(), 1):
-        if line.startswith("```"):
-            if start:
-                yield Block(name_of(page), start, language, "\n".join(code) + "\n", skip)
-                start = 0
-            else:
-                found = re.fullmatch(r"<!-- test: skip (\S.*) -->", before)
-                language, start, skip, code = line[3:], number, found[1] if found else "", []
-        elif start:
-            code.append(line)
-        before = line
-    assert not start, f"{name_of(page)}:{start} opens a block and does not close it"
 
 
 def environ_of(block: Block) -> dict[str, str]:
@@ -106,6 +70,7 @@ def surroundings(
     for name, value in {**api, **openbao.environment(), **moto.environment()}.items():
         monkeypatch.setenv(name, value)
     stand_in.add_pipeline("environment", "invoices", id="65f0c3a1b2d4e5f60718293a")
+    stand_in.add_pipeline("environment", "notes", id="p-1")
     stand_in.next_outputs({"summary": "Two invoices, both paid."}, times=10)
     Path("invoice.pdf").write_bytes(b"%PDF-1.7")  # in the temporary folder of the test
     stand_in.clear_requests()
@@ -115,6 +80,12 @@ def surroundings(
     vectorshift.api_key = None
 
 
+def files_sent(api: FakeVectorShift) -> list[str]:
+    """The names of the files in forms: those that name no input reach no pipeline."""
+    forms = [each.form for each in api.requests if each.headers.get("content-type", "").startswith("multipart/")]
+    return [part.name for form in forms for part in form.values() if part.filename is not None]
+
+
 @pytest.mark.parametrize("block", blocks("python"), ids=str)
 def test_python_block_runs(block: Block, surroundings: FakeVectorShift) -> None:
     if block.skip:
@@ -122,6 +93,7 @@ def test_python_block_runs(block: Block, surroundings: FakeVectorShift) -> None:
     code = compile("\n" * block.line + block.code, ROOT / block.page, "exec", dont_inherit=True)
     exec(code, {"__name__": "block"})
     assert all(request.status != 401 for request in surroundings.requests)
+    assert [name for name in files_sent(surroundings) if not name.startswith(("inputs.", "runs."))] == []
     calls = "Pipeline." in block.code and "FakeVectorShift" not in block.code
     assert surroundings.requests or not calls, "what the block catches kept it from calling the API"
 
@@ -164,3 +136,25 @@ def test_relative_links_lead_to_files(page: Path) -> None:
     text = re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
     targets = [target.partition("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in target]
     assert [target for target in targets if target and not (page.parent / target).is_file()] == []
+
+
+def test_home_page_leads_to_every_page_of_the_guide() -> None:
+    linked = set(re.findall(r"\]\((\w+\.md)", (ROOT / "docs/index.md").read_text("utf-8")))
+    assert {page.name for page in ROOT.glob("docs/*.md")} - linked == {"index.md"}
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/errors.md"])
+def test_tree_of_errors_has_each_of_them(page: str) -> None:
+    (tree,) = (block.code for block in blocks_of(ROOT / page) if block.code.startswith("VectorshiftError\n"))
+    exported = {name: getattr(vectorshift, name) for name in vectorshift.__all__ if name.endswith("Error")}
+    assert {name for name, error in exported.items() if error.__name__ == name} == set(
+        re.findall(r"\w+Error\b", tree)
+    ) - {"TimeoutError"}
+
+
+def test_page_for_those_who_come_from_the_official_sdk_shows_what_they_are_told() -> None:
+    page = (ROOT / "docs/migrate.md").read_text("utf-8")
+    with pytest.raises(ImportError) as caught:
+        vectorshift.Agent  # noqa: B018
+    assert f"\n{caught.value}\n" in page
+    assert [name for name in ("publish", "unpublish", "move_to_folder", "BumpLevel") if f"`{name}`" not in page] == []

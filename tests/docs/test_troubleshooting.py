@@ -217,6 +217,12 @@ def _(at: Stage) -> str:
     return at.failure()
 
 
+@scene("A line of a `.env` is mistyped")
+def _(at: Stage) -> str:
+    (at.folder / ".env").write_text("# acme\nVECTORSHIFT_API_KEY: vs-1234567890\n")
+    return at.failure()
+
+
 @scene("Plain HTTP")
 def _(at: Stage) -> str:
     at.set("VECTORSHIFT_API_KEY", "vs-...")

@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 
-def wait_until(reached: Callable[[], object], seconds: float = 15) -> None:
+def wait_until(reached: Callable[[], object], seconds: float = 60) -> None:
     """Wait until something is so; fail loudly if it never is."""
     give_up = time.monotonic() + seconds
     while not reached():
@@ -128,9 +128,16 @@ class Threads(Callers):
                 self.failures.append(error)
             self.laps[number] += 1
 
-    def turn(self, seconds: float = 30) -> None:
+    def turn(self, seconds: float = 60) -> None:
         """Wait until each call that is on its way now has ended."""
         wait_until(self.turned(), seconds)
+
+    def turn_until(self, reached: Callable[[], object], seconds: float = 60) -> None:
+        """Let calls begin and end until something is so, which takes long to find out; fail loudly if it never is."""
+        give_up = time.monotonic() + seconds
+        while not reached():
+            assert time.monotonic() < give_up, "waited in vain"
+            self.turn()
 
 
 @contextlib.contextmanager
@@ -185,7 +192,8 @@ async def atraffic(callers: int, call: Callable[[], Awaitable[object]]) -> Async
 
 
 class Gate:
-    """A TCP port before a server. Told to hold, it takes a connection and never answers; or it answers with a delay.
+    """A TCP port before a server. Told to hold, it takes a connection and never answers; once it is not `open` any
+    more, it takes them and answers when it is opened again.
 
     Where nothing listens behind it, it hangs up, as a load balancer does. `visits` counts the connections.
     """
@@ -193,7 +201,8 @@ class Gate:
     def __init__(self, address: str | None = None) -> None:
         self.visits = 0
         self.held = False
-        self.delay = 0.0
+        self.open = threading.Event()
+        self.open.set()
         self.lead(address)
         self._open: list[socket.socket] = []
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
@@ -211,6 +220,7 @@ class Gate:
     def __exit__(self, *_: object) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+        self.open.set()
         self.hang_up()
 
     def hang_up(self) -> None:
@@ -236,7 +246,7 @@ class Gate:
         with contextlib.suppress(OSError, ValueError), visitor:
             if self._behind is None:
                 return
-            time.sleep(self.delay)
+            self.open.wait()
             with socket.create_connection(self._behind) as server:
                 while True:
                     ready, _, _ = select.select([visitor, server], [], [])

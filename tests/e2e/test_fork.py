@@ -78,9 +78,9 @@ FORKING = """
             ours, theirs = context.Pipe()
             process = context.Process(target=child, args=(theirs.send,))
             process.start()
-            assert ours.poll(10), "the child hangs"
+            assert ours.poll(60), "the child hangs"
             said = ours.recv()
-            process.join(10)
+            process.join()
             return said
         read, write = os.pipe()
         pid = os.fork()
@@ -132,7 +132,7 @@ def test_a_child_of_a_process_with_warm_connections_and_a_refresh_in_flight_work
                 process.stdin.flush()
                 wait_until(lambda: gate.visits > visits)
                 gate.held = False
-                said, _ = process.communicate("fork\n", timeout=30)
+                said, _ = process.communicate("fork\n", timeout=120)
             finally:
                 process.kill()
     told = json.loads(said)
@@ -196,7 +196,7 @@ def test_gunicorn_workers_of_a_preloaded_application_work_and_pick_up_rotations(
     )
     process = gunicorn(tmp_path, variables, "--workers=2", "--threads=4")
     try:
-        wait_until(lambda: address_of(tmp_path, workers=2), 20)
+        wait_until(lambda: address_of(tmp_path, workers=2))
         url = address_of(tmp_path, workers=2)
         assert url is not None
         with httpx.Client(trust_env=False, headers={"Connection": "close"}) as http:
@@ -204,7 +204,7 @@ def test_gunicorn_workers_of_a_preloaded_application_work_and_pick_up_rotations(
             def spread() -> set[int]:
                 """Call until both workers have answered; return who did."""
                 pids: set[int] = set()
-                for _ in range(200):
+                for _ in range(10_000):  # who takes a connection is the system's choice
                     answer = http.get(url)
                     assert answer.status_code == 200, (tmp_path / "gunicorn.log").read_text()
                     told = answer.json()
@@ -224,4 +224,4 @@ def test_gunicorn_workers_of_a_preloaded_application_work_and_pick_up_rotations(
                 assert openbao.reads(path) == 1 + 2 * number
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)

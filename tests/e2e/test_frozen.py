@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import threading
 import time
 from typing import TYPE_CHECKING
 
-import anyio
 import pytest
 from tests.e2e.stage import Gate, Rotation, environment, script, traffic, wait_until
 
@@ -28,7 +28,15 @@ if TYPE_CHECKING:
 
     from vectorshift.testing import OpenBaoServer
 
-LOAD_TIMEOUT = 0.5
+LOAD_TIMEOUT = 2.0
+
+
+GAVE_UP = "did not answer within"  # the chain's words; the store's own come after 5 s and more
+
+
+def loading() -> bool:
+    """Whether a load is under way."""
+    return any(each.name == "vectorshift-load" for each in threading.enumerate())
 
 
 @pytest.fixture
@@ -50,11 +58,10 @@ def test_a_load_that_hangs_for_ever_stops_one_caller_for_the_load_timeout_and_th
     gate.held = True
     chain = ProviderChain([store], load_timeout=LOAD_TIMEOUT)
     with VectorShift(chain, base_url=rotation.api.base_url) as client:
-        began = time.monotonic()
-        with pytest.raises(CredentialStoreUnavailableError, match="did not answer within"):
+        with pytest.raises(CredentialStoreUnavailableError, match=GAVE_UP):
             Pipeline.list(client=client)
-        assert LOAD_TIMEOUT <= time.monotonic() - began < LOAD_TIMEOUT + 1
         gate.held = False
+        assert loading()
         assert Pipeline.list(client=client)["status"] == "success"
     gate.hang_up()
 
@@ -64,9 +71,10 @@ async def test_the_same_in_an_event_loop(gate: Gate, store: VaultProvider, rotat
     gate.held = True
     chain = ProviderChain([store], load_timeout=LOAD_TIMEOUT)
     async with AsyncVectorShift(chain, base_url=rotation.api.base_url) as client:
-        with anyio.fail_after(LOAD_TIMEOUT + 2), pytest.raises(CredentialStoreUnavailableError):
+        with pytest.raises(CredentialStoreUnavailableError, match=GAVE_UP):
             await Pipeline.alist(client=client)
         gate.held = False
+        assert loading()
         assert (await Pipeline.alist(client=client))["status"] == "success"
     gate.hang_up()
 
@@ -77,13 +85,13 @@ def test_a_refresh_that_hangs_for_ever_holds_nobody_up(gate: Gate, store: VaultP
     with VectorShift(chain, base_url=rotation.api.base_url) as client:
         Pipeline.list(client=client)
         gate.hang_up()
-        gate.held = True
+        gate.held, visits = True, gate.visits
         clock.advance(301)
         with traffic(8, lambda: Pipeline.list(client=client)) as threads:
-            began = time.monotonic()
+            wait_until(lambda: gate.visits > visits)
             for _ in range(5):
                 threads.turn()
-            assert time.monotonic() - began < 2
+            assert gate.visits == visits + 1, "the store's own patience, 5 s, is not over: nobody has waited for it"
         assert threads.failures == []
         gate.held = False
         clock.advance(LOAD_TIMEOUT)
@@ -93,22 +101,23 @@ def test_a_refresh_that_hangs_for_ever_holds_nobody_up(gate: Gate, store: VaultP
 
 
 CALLER = """
-    import sys, threading, time
+    import sys, threading
     from vectorshift import CredentialError, Pipeline, ProviderChain, Settings, VectorShift
 
     client = VectorShift(ProviderChain.from_settings(Settings.load()))
 
     def call() -> None:
-        began = time.monotonic()
         try:
-            print(Pipeline.list(client=client)["status"], time.monotonic() - began, flush=True)
+            print(Pipeline.list(client=client)["status"], flush=True)
         except CredentialError as error:
-            print(type(error).__name__, time.monotonic() - began, flush=True)
+            print(type(error).__name__, flush=True)
 
     client.prepare()
     threading.Thread(target=call, daemon=True).start()
     sys.stdin.readline()
+    [dead] = [each for each in threading.enumerate() if each.name == "vectorshift-load"]
     call()
+    print("dead load", dead.is_alive(), flush=True)
 """
 
 
@@ -137,9 +146,8 @@ def test_a_process_that_was_stopped_in_the_middle_of_a_load_gets_its_key_at_once
             gate.held = False  # the store is well; what was asked before the stop is never answered
             time.sleep(2.1)  # a process that stands still has no clock of ours
             os.kill(process.pid, signal.SIGCONT)
-            said, _ = process.communicate("go on\n", timeout=20)
+            said, _ = process.communicate("go on\n", timeout=60)
         finally:
             process.kill()
     gate.hang_up()
-    outcomes = dict(line.split() for line in said.splitlines())
-    assert float(outcomes["success"]) < 1, outcomes
+    assert sorted(said.splitlines()) == ["CredentialStoreUnavailableError", "dead load True", "success"]

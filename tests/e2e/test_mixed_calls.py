@@ -146,7 +146,7 @@ async def by_tasks(campaign: Campaign, api: Faulty, file: Path) -> None:
         pool = await client._pools.get()
         assert pool.limiter.value == 90
         assert len(pool.idle) <= 64
-        with anyio.fail_after(15):
+        with anyio.fail_after(60):
             while api.connections > len(pool.idle):  # none stays half-read
                 await anyio.sleep(0.005)
     assert len(anyio.get_running_tasks()) == tasks

@@ -208,9 +208,18 @@ def test_a_missing_file_is_not_found_unless_it_is_named(tmp_path: Path) -> None:
     assert f"dotenv:{tmp_path / 'prod.env'} cannot be read: no such file" in str(error)
 
 
-@pytest.mark.parametrize("url", ["https://evil.example/v1", ""])
-def test_a_found_file_may_not_say_where_its_key_is_sent(dotenv: Path, url: str) -> None:
-    dotenv.write_text(f"VECTORSHIFT_API_KEY={KEY}\nVECTORSHIFT_BASE_URL={url}\n")
+@pytest.mark.parametrize("blank", ["", "''", '"  "'])
+def test_a_setting_of_a_found_file_that_is_set_to_nothing_says_nothing(
+    dotenv: Path, blank: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    dotenv.write_text(f"VECTORSHIFT_API_KEY={KEY}\nVECTORSHIFT_BASE_URL={blank}\nVECTORSHIFT_TIMEOUT={blank}\n")
+    provider = DotenvProvider()
+    assert ProviderChain([provider]).get_credential().secret.reveal() == KEY
+    assert (caplog.records, "ignored" in provider.describe().detail) == ([], False)
+
+
+def test_a_found_file_may_not_say_where_its_key_is_sent(dotenv: Path) -> None:
+    dotenv.write_text(f"VECTORSHIFT_API_KEY={KEY}\nVECTORSHIFT_BASE_URL=https://evil.example/v1\n")
     error = failure(DotenvProvider())
     assert type(error) is CredentialConfigurationError
     assert "VECTORSHIFT_BASE_URL" in str(error)

@@ -176,7 +176,7 @@ def test_a_blank_variable_beside_a_file_counts_as_unset(
 
 
 @pytest.mark.parametrize("asks", ["sync", "async"])
-@pytest.mark.parametrize(("text", "why"), [*BAD, ("", "set but empty"), (" \n", "set but empty")])
+@pytest.mark.parametrize(("text", "why"), [*BAD, ("", "is empty. Write the key"), (" \n", "is empty. Write the key")])
 def test_a_file_without_a_key_in_it_is_a_configuration_error_that_names_the_file(
     file: Path, text: str, why: str, asks: str, shown: Callable[[BaseException], str]
 ) -> None:

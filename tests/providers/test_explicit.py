@@ -19,6 +19,7 @@ from vectorshift.errors import (
     CredentialError,
     CredentialNotFoundError,
     CredentialStoreUnavailableError,
+    MissingCredentialError,
 )
 from vectorshift.providers import ExplicitProvider
 
@@ -108,6 +109,39 @@ def test_a_callable_that_returns_none_stops_and_never_reaches_another_source(ask
     chain = ProviderChain([ExplicitProvider((lambda: None) if colour == "sync" else none), ExplicitProvider(KEY)])
     with pytest.raises(CredentialConfigurationError, match=r"returned None\. No other source is asked"):
         chain.get_credential() if asks == "sync" else asyncio.run(chain.aget_credential())
+
+
+def _missing() -> CredentialError:
+    with pytest.raises(MissingCredentialError) as caught:
+        ProviderChain([ExplicitProvider()]).get_credential()
+    return caught.value
+
+
+@pytest.mark.parametrize("asks", ["sync", "async"])
+@pytest.mark.parametrize("colour", ["sync", "async"])
+@pytest.mark.parametrize(
+    ("raised", "told"),
+    [(lambda: CredentialNotFoundError("tenant 42 has no key."), r"tenant 42 has no key\."), (_missing, "Looked, in")],
+    ids=["not found", "a chain of its own"],
+)
+def test_a_callable_that_finds_nothing_stops_and_never_reaches_another_source(
+    raised: Callable[[], CredentialError], told: str, asks: str, colour: str
+) -> None:
+    """Seen to fail: the key of the process answered for a tenant that has none."""
+
+    def nothing() -> str:
+        raise raised()
+
+    async def anothing() -> str:
+        raise raised()
+
+    for below in (ExplicitProvider(KEY), ExplicitProvider(lambda: KEY)):
+        chain = ProviderChain([ExplicitProvider(nothing if colour == "sync" else anothing), below])
+        with pytest.raises(
+            CredentialConfigurationError, match=rf"found none\. No other source is asked.*{told}"
+        ) as caught:
+            chain.get_credential() if asks == "sync" else asyncio.run(chain.aget_credential())
+        assert (caught.value.source, caught.value.provider) == ("explicit:api_key", "explicit")
 
 
 @pytest.mark.parametrize("asks", ["sync", "async"])

@@ -194,7 +194,8 @@ def test_a_malformed_parameter_gets_422(api: FakeVectorShift, http: httpx.Client
     ("query", "status"),
     [
         ({"id": "abc"}, 200),
-        ({"id": "abc", "version": "1", "branch_id": "main"}, 200),
+        ({"id": "abc", "version": "1.0.0", "branch_id": "main"}, 200),
+        ({"id": "abc", "version": "latest"}, 200),
         ({"id": "abc", "version": "7"}, 404),
         ({"id": "abc", "branch_id": "b2"}, 404),
         ({"name": "näme/1"}, 200),

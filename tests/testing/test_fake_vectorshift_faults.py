@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import TYPE_CHECKING
 
+import anyio
 import httpx
 import pytest
 
@@ -32,26 +32,36 @@ def bearer(key: str) -> dict[str, str]:
 
 
 def test_latency_may_be_set_while_it_runs(api: FakeVectorShift, http: httpx.Client) -> None:
-    api.latency = 0.1
-    began = time.monotonic()
-    http.get("/pipelines")
-    assert time.monotonic() - began >= 0.1
-    api.latency = 30.0
+    assert http.get("/pipelines").status_code == 401
+    api.latency = 60.0
     with pytest.raises(httpx.ReadTimeout):
-        http.get("/pipelines", timeout=0.05)
+        http.get("/pipelines", timeout=httpx.Timeout(30, read=0.2))
+    api.latency = 0.0
+    assert http.get("/pipelines").status_code == 401
 
 
-def test_slow_answers_do_not_wait_for_each_other(api: FakeVectorShift) -> None:
-    api.latency = 0.2
+def test_slow_answers_do_not_wait_for_each_other_and_hold_up_no_other(api: FakeVectorShift) -> None:
+    api.latency = 3600.0
 
-    async def main() -> float:
-        async with httpx.AsyncClient(base_url=api.base_url, trust_env=False) as client:
-            await client.get("/pipelines")
-            began = time.monotonic()
-            await asyncio.gather(*(client.get("/pipelines") for _ in range(30)))
-            return time.monotonic() - began
+    async def main() -> None:
+        async with httpx.AsyncClient(base_url=api.base_url, trust_env=False, timeout=60) as client:
+            slow = [asyncio.create_task(client.get("/pipelines")) for _ in range(30)]
+            with anyio.fail_after(60):
+                while api.in_flight < 30:
+                    await asyncio.sleep(0.001)
+            api.latency = 0.0
+            assert (await client.get("/pipelines")).status_code == 401
+            assert not any(task.done() for task in slow)
+            for task in slow:
+                task.cancel()
+            await asyncio.gather(*slow, return_exceptions=True)
 
-    assert asyncio.run(main()) < 3.0  # one after the other: 6 s
+    asyncio.run(main())
+
+
+def test_a_latency_passes_and_the_answer_comes(api: FakeVectorShift, http: httpx.Client) -> None:
+    api.latency = 0.01
+    assert http.get("/pipelines").status_code == 401
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The stand-in API's answers about runs and about the keeping of pipelines, asked with plain httpx."""
+"""The stand-in API's answers about runs, asked with plain httpx."""
 
 from __future__ import annotations
 
@@ -62,6 +62,30 @@ def test_outputs_can_be_scripted_for_runs_of_any_kind(api: FakeVectorShift, http
     assert ok(http.post(f"{P}/run", json={}))["outputs"] == {"answer": 1}
     bulk = ok(http.post(f"{P}/bulk_run", json={"runs": [{"inputs": {"a": 1}}, {"inputs": {"a": 2}}]}))
     assert [run["outputs"] for run in bulk["run_outputs"]] == [{"answer": 1}, {"a": 2}]
+
+
+def test_a_run_of_any_kind_can_fail(api: FakeVectorShift, http: httpx.Client, id: str) -> None:
+    api.fail_run("node 3 broke", times=3)
+    failed = ok(http.post(f"{P}/run", json={"inputs": {"a": 1}}))
+    assert (failed["status"], failed["error"], "outputs" in failed) == ("failed", "node 3 broke", False)
+    assert failed["run_id"]
+    (event,) = data_of(http.post(f"{P}/run", json={"stream": True}).text)
+    assert (event["type"], event["status"], event["error"]) == ("result", "failed", "node 3 broke")
+    task = ok(http.post(f"{P}/run", json={"background": True}))["task_id"]
+    said = [ok(http.get(f"{P}/run/status/{task}")) for _ in range(2)]
+    assert [each["status"] for each in said] == ["in_progress", "failed"]
+    assert said[-1]["error"] == "node 3 broke"
+    assert ok(http.post(f"{P}/run", json={}))["status"] == "success"
+
+
+def test_single_runs_of_a_bulk_run_can_fail(api: FakeVectorShift, http: httpx.Client, id: str) -> None:
+    api.next_outputs({"answer": 1})
+    api.fail_run()
+    body = ok(http.post(f"{P}/bulk_run", json={"runs": [{"inputs": {"a": n}} for n in range(3)]}))
+    first, second, third = body["run_outputs"]
+    assert body["status"] == "success"
+    assert (first["outputs"], third["outputs"]) == ({"answer": 1}, {"a": 2})
+    assert second == {"run_id": second["run_id"], "status": "failed", "error": "The run failed"}
 
 
 @pytest.mark.parametrize("spelling", ["bulk_run", "bulk-run"])
@@ -156,6 +180,15 @@ def test_runs_of_another_organisation_are_not_there(api: FakeVectorShift, http: 
     assert http.post(f"{P}/terminate", json={"run_id": task}, headers=theirs).status_code == 404
 
 
+def test_runs_of_another_pipeline_are_not_there(api: FakeVectorShift, http: httpx.Client, id: str) -> None:
+    task = ok(http.post(f"{P}/run", json={"background": True}))["task_id"]
+    other = f"/pipeline/{api.add_pipeline('acme', 'other')}"
+    assert http.get(f"{other}/run/status/{task}").status_code == 404
+    assert http.post(f"{other}/terminate", json={"run_id": task}).status_code == 404
+    assert http.post(f"{other}/resume", json={"run_ids": [task]}).status_code == 404
+    assert ok(http.get(f"{P}/run/status/{task}"))["status"] == "in_progress"
+
+
 # --- Event streams ---
 
 
@@ -214,45 +247,6 @@ def test_closing_ends_streams_that_hang() -> None:
             api.close()
             with pytest.raises(httpx.HTTPError):
                 next(pieces)
-
-
-# --- Keeping pipelines ---
-
-
-def test_a_deleted_pipeline_is_gone_for_everyone(api: FakeVectorShift, http: httpx.Client, id: str) -> None:
-    theirs = {"Authorization": f"Bearer {api.create_key(org='globex')}"}
-    ok(http.post(f"{P}/share", json={"org_id": "globex", "role": "editor"}))
-    assert http.delete(P, headers=theirs).status_code == 403
-    assert ok(http.delete(P)) == {"status": "success"}
-    assert http.get("/pipeline", params={"id": id}).status_code == 404
-    assert http.get("/pipeline", params={"id": id}, headers=theirs).status_code == 404
-
-
-def test_sharing_shows_a_pipeline_and_unsharing_hides_it(api: FakeVectorShift, http: httpx.Client, id: str) -> None:
-    theirs = {"Authorization": f"Bearer {api.create_key(org='globex')}"}
-    seen = [http.get("/pipeline", params={"id": id}, headers=theirs).status_code]
-    for action in ("share", "unshare"):
-        ok(http.post(f"{P}/{action}", json={"org_id": "globex"}))
-        seen.append(http.get("/pipeline", params={"id": id}, headers=theirs).status_code)
-    assert seen == [404, 200, 404]
-    assert http.post(f"{P}/share", json={"user_id": "u", "role": "owner"}).status_code == 422
-    assert ok(http.post(f"{P}/share", json={"user_id": "u"})) == {"status": "success"}
-
-
-def test_a_duplicate_is_a_pipeline_of_its_own(http: httpx.Client, id: str) -> None:
-    first = ok(http.post(f"{P}/duplicate"))["id"]
-    second = ok(http.post(f"{P}/duplicate", json={"name": "n", "description": "d", "folder_id": "f"}))["id"]
-    one, two = (ok(http.get("/pipeline", params={"id": each}))["object"] for each in (first, second))
-    assert (one["name"], one["id"]) == ("invoices (copy)", first)
-    assert (two["name"], two["description"], two["folder_id"]) == ("n", "d", "f")
-
-
-def test_pipelines_are_made_saved_and_reverted(http: httpx.Client) -> None:
-    id = ok(http.post("/pipeline", json={"name": "new", "config": {"a": 1}}))["id"]
-    assert ok(http.post(f"/update/pipeline/{id}", json={"nodes": [1], "deploy": True}))["object"]["nodes"] == [1]
-    ok(http.post(f"/pipeline/{id}/revert", json={"version": "1.2.0"}))
-    found = ok(http.get("/pipeline", params={"name": "new"}))["object"]
-    assert (found["version"], found["config"], found["nodes"]) == ("1.2.0", {"a": 1}, [1])
 
 
 # --- Who may ---

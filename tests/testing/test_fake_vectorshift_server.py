@@ -13,7 +13,7 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -84,24 +84,33 @@ def test_1000_tasks_are_answered_and_recorded(api: FakeVectorShift) -> None:
     assert Counter(request.org for request in api.requests) == {"acme": 500, "globex": 500}
 
 
-def test_an_answer_does_not_wait_for_a_delayed_acknowledgement(api: FakeVectorShift) -> None:
-    def seconds(http: httpx.Client) -> float:
-        began = time.perf_counter()
-        http.get("/pipelines")
-        return time.perf_counter() - began
+def test_an_answer_does_not_wait_for_a_delayed_acknowledgement(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the server asks of the connections it takes: with Nagle's algorithm an answer comes 40 ms late."""
+    given: list[tuple[object, ...]] = []
+    plain = socket.socket.setsockopt
 
-    with httpx.Client(base_url=api.base_url, trust_env=False) as http:
-        taken = sorted(seconds(http) for _ in range(21))
-    assert taken[10] < 0.03  # with Nagle's algorithm the median is 0.044
+    def setsockopt(self: socket.socket, *option: Any) -> None:
+        given.append(option)
+        plain(self, *option)
+
+    monkeypatch.setattr(socket.socket, "setsockopt", setsockopt, raising=False)
+    with FakeVectorShift() as api:
+        port = httpx.URL(api.base_url).port or 0
+        given.clear()
+        with socket.socket() as client:  # one that asks for nothing of the kind itself
+            client.connect(("127.0.0.1", port))
+            client.sendall(b"GET /v1/pipelines HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert client.recv(9) == b"HTTP/1.1 "
+    assert (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1) in given
 
 
 # --- Life -----------------------------------------------------------------------------------------
 
 
-def test_closing_is_quick_and_leaves_nothing(caplog: pytest.LogCaptureFixture) -> None:
+def test_closing_waits_for_no_answer_and_leaves_nothing(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     threads = set(threading.enumerate())
-    api = FakeVectorShift(latency=30.0).start()
+    api = FakeVectorShift(latency=60.0).start()
     port = httpx.URL(api.base_url).port
     assert port is not None
     idle = [socket.create_connection(("127.0.0.1", port)) for _ in range(5)]
@@ -109,9 +118,8 @@ def test_closing_is_quick_and_leaves_nothing(caplog: pytest.LogCaptureFixture) -
     idle[1].sendall(b"GET /v1/pipelines HTTP/1.1\r\nHost: x\r\n\r\n")
     while api.in_flight == 0:
         time.sleep(0.001)
-    began = time.monotonic()
     api.close()
-    assert time.monotonic() - began < 0.3
+    assert [request.status for request in api.requests] == [], "it did not wait for the answer, due in a minute"
     assert [connection.recv(100) for connection in idle[1:]] == [b""] * 4
     with pytest.raises(OSError):
         socket.create_connection(("127.0.0.1", port)).close()
@@ -128,8 +136,7 @@ def test_closing_under_fire_leaves_nothing(caplog: pytest.LogCaptureFixture) -> 
 
     def fire(port: int) -> None:
         while not ceased.is_set():
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1) as connection:
-                connection.settimeout(1)
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 30) as connection:
                 connection.sendall(b"GET /v1/pipelines HTTP/1.1\r\nHost: x\r\n\r\n")
                 connection.recv(1)
 

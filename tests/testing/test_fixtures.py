@@ -308,3 +308,98 @@ def test_importing_the_testing_package_imports_no_pytest() -> None:
     code = "import sys, vectorshift.testing; vectorshift.testing.MemoryStore; print('pytest' in sys.modules)"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert said.stdout == "False\n"
+
+
+# --- What was there around the test -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fixture", ["vectorshift_api", "vectorshift_offline"])
+def test_what_the_suite_configured_is_in_force_again_after_the_test(suite: Callable[..., str], fixture: str) -> None:
+    assert "3 passed" in suite(f"""
+        from vectorshift.testing import MemoryStore
+        ours = ProviderChain([MemoryStore("vs-of-the-suite").provider()])
+        client = VectorShift(credentials=ours, base_url="https://suite.example.com/v1")
+
+        @pytest.fixture(scope="session", autouse=True)
+        def mine():
+            os.environ["VECTORSHIFT_API_KEY"] = "vs-of-the-machine"
+            vectorshift.configure(credentials=ours, client=client, settings=Settings(timeout=7))
+            yield
+            client.close()
+
+        def test_one():
+            assert vectorshift.get_credential().secret.reveal() == "vs-of-the-suite"
+
+        def test_two({fixture}):
+            assert vectorshift.api_key != "vs-of-the-suite"
+            vectorshift.configure(credentials="vs-of-the-test")
+
+        def test_three():
+            from vectorshift import ambient, context
+            assert vectorshift.get_credential().secret.reveal() == "vs-of-the-suite"
+            assert ambient.sync_client() is client
+            assert context.AMBIENT.settings.timeout == 7
+    """)
+
+
+@pytest.mark.parametrize("fixture", ["vectorshift_api", "vectorshift_offline"])
+def test_a_using_block_around_the_test_is_in_force_again_and_ends_in_peace(
+    suite: Callable[..., str], fixture: str
+) -> None:
+    said = suite(f"""
+        @pytest.fixture(scope="module", autouse=True)
+        def mine():
+            with vectorshift.using("vs-of-the-block"):
+                yield
+
+        def test_one({fixture}):
+            assert vectorshift.api_key != "vs-of-the-block"
+
+        def test_two():
+            assert vectorshift.api_key == "vs-of-the-block"
+    """)
+    assert "2 passed" in said
+    assert "error" not in said
+
+
+def test_offline_no_store_file_or_plugin_is_asked_that_settings_name(suite: Callable[..., str]) -> None:
+    assert "8 passed" in suite(
+        """
+        import socket
+        pytestmark = pytest.mark.usefixtures("vectorshift_offline")
+        VAULT = {"vault_path": "x", "vault_addr": "https://vault.invalid:8200", "vault_token": "t0kentoken"}
+        AWS = {"aws_secret_id": "x", "aws_region": "eu-west-1"}
+        DOTENV = {"providers": ("default",)}
+        PLUGIN = {"providers": ("env", "shelf")}
+
+        @pytest.fixture(autouse=True)
+        def no_names(monkeypatch):
+            def refuse(*args):
+                raise AssertionError("a name is looked up")
+            monkeypatch.setattr(socket, "getaddrinfo", refuse)
+
+        @pytest.mark.parametrize("given", [VAULT, AWS, DOTENV])
+        def test_a_client(given):
+            with VectorShift(settings=Settings(**given)) as client:
+                with pytest.raises(MissingCredentialError, match=WORDS):
+                    Pipeline.list(client=client)
+
+        @pytest.mark.parametrize("given", [VAULT, AWS, DOTENV])
+        def test_ambient(given):
+            vectorshift.reset()
+            vectorshift.configure(settings=Settings(**given))
+            with pytest.raises(MissingCredentialError, match=WORDS):
+                Pipeline.list()
+            vectorshift.api_key = "vs-test"
+            assert vectorshift.get_credential().source == "explicit:api_key"
+
+        def test_a_name_that_there_is_not_is_told_as_ever():
+            with pytest.raises(CredentialConfigurationError, match="shelf"):
+                ProviderChain.from_settings(Settings(**PLUGIN))
+
+        def test_a_provider_that_is_handed_in_is_asked():
+            from vectorshift.testing import MemoryStore
+            vectorshift.configure(credentials=MemoryStore("vs-in-memory").provider())
+            assert vectorshift.api_key == "vs-in-memory"
+        """
+    )

@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import shlex
+import shutil
 import stat
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,10 @@ def test_version_and_expiry_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "printed",
     ["", HIDDEN, f'["{HIDDEN}"]', f'{{"key": "{HIDDEN}"}}', f'{{"api_key": ["{HIDDEN}"]}}']
-    + [f'{{"api_key": "{HIDDEN}", "expires_at": {at}}}' for at in ('"soon"', '"2999-01-01T00:00:00"', "{}")],
+    + [
+        f'{{"api_key": "{HIDDEN}", "expires_at": {at}}}'
+        for at in ('"soon"', '"2999-01-01T00:00:00"', "{}", "32472144000", '"32472144000"', '"2999-01-01"')
+    ],
 )
 def test_what_is_no_good_document_is_a_configuration_error_that_hides_it(
     tmp_path: Path, printed: str, caplog: pytest.LogCaptureFixture
@@ -111,10 +115,44 @@ def test_what_a_command_leaves_running_does_not_hold_the_answer_back_for_ever(tm
     assert ExecProvider(command, timeout=1).get_credential().secret.reveal() == "vs-1"
 
 
+@pytest.mark.skipif(shutil.which("setsid") is None, reason="There is no setsid here.")
+@pytest.mark.parametrize("prints", ["""echo '{"api_key": "vs-1"}'""", ":"])
+def test_the_time_limit_holds_for_what_is_out_of_reach_of_a_kill(tmp_path: Path, prints: str) -> None:
+    """What holds the pipe open has a session of its own, and ends when the test says so."""
+    os.mkfifo(tmp_path / "end")
+    end = os.open(tmp_path / "end", os.O_RDWR)
+    try:
+        provider = ExecProvider(script(tmp_path, f"{prints}; setsid cat {tmp_path}/end &"), timeout=1)
+        if prints == ":":
+            assert isinstance(failure(provider), CredentialConfigurationError)
+        else:
+            assert provider.get_credential().secret.reveal() == "vs-1"
+    finally:
+        os.close(end)
+
+
 def test_a_command_that_prints_too_much_is_stopped(tmp_path: Path) -> None:
     command = script(tmp_path, f"head -c {LIMIT * 10} /dev/zero; touch {tmp_path}/went-on")
-    assert isinstance(failure(ExecProvider(command, timeout=60)), CredentialConfigurationError)
+    error = failure(ExecProvider(command, timeout=60))
+    assert isinstance(error, CredentialConfigurationError)
+    assert "printed more than 65,536 bytes" in str(error)
     assert not (tmp_path / "went-on").exists()
+
+
+@pytest.mark.parametrize(("blanks", "good"), [(LIMIT, True), (LIMIT + 1, False)])
+def test_a_good_document_with_blanks_is_too_much_as_anything_else(tmp_path: Path, blanks: int, good: bool) -> None:
+    (tmp_path / "key.json").write_text('{"api_key": "vs-1"}'.ljust(blanks))
+    provider = ExecProvider(script(tmp_path, f"cat {tmp_path}/key.json"), timeout=60)
+    if good:
+        assert provider.get_credential().secret.reveal() == "vs-1"
+    else:
+        assert "printed more than" in str(failure(provider))
+
+
+@pytest.mark.parametrize("timeout", ["inf", "nan", "301", "-1"])
+def test_a_time_limit_is_a_number_of_seconds_that_passes(tmp_path: Path, timeout: str) -> None:
+    with pytest.raises(CredentialConfigurationError, match="VECTORSHIFT_EXEC_TIMEOUT: "):
+        chain_of(command=shlex.join(script(tmp_path, "exit 1")), timeout=timeout).get_credential()
 
 
 def test_its_arguments_are_not_shown(tmp_path: Path) -> None:

@@ -135,8 +135,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         complain(error.message)
         return exit_of(error)
     except Exception as error:
-        complain(f"unexpected {type(error).__name__} at {_line(error)}. Its text is withheld, as it may hold a secret.")
-        return Exit.INTERNAL
+        return _unforeseen(error)
     return code if isinstance(code, int) else Exit.GOOD
 
 
@@ -161,9 +160,28 @@ def _set_streams() -> None:
 
 
 def _pipe_gone() -> Exit:
-    """Keep the interpreter from flushing, at its end, into a pipe that nobody reads."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    """Give up on a pipe that nobody reads."""
+    _write_nowhere()
     return Exit.PIPE_GONE
+
+
+def _write_nowhere() -> None:
+    """Keep the interpreter from flushing, at its end, into what cannot be written: it would change the exit code."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def _unforeseen(error: Exception) -> Exit:
+    """Say where it was, and of a full disk and the like also what: in words of the system, which hold no value."""
+    number = error.errno if isinstance(error, OSError) else None
+    words = f" ({os.strerror(number).lower()})" if number else ""
+    complain(
+        f"unexpected {type(error).__name__}{words} at {_line(error)}. Its text is withheld, as it may hold a secret."
+    )
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _write_nowhere()
+    return Exit.INTERNAL
 
 
 def _line(error: BaseException) -> str:

@@ -5,18 +5,19 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
-from vectorshift.cli.exits import Exit
+from vectorshift.cli.exits import Exit, exit_of
 from vectorshift.cli.screen import complain, console, on_terminal, printable, say_facts, say_json, table
 from vectorshift.context import AMBIENT
 from vectorshift.errors import CredentialConfigurationError
 from vectorshift.plugin_names import prefix_of
+from vectorshift.providers.answering import PLAIN_ASK, answering
 from vectorshift.registry import available_plugins, providers_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from vectorshift.plugins import PluginEntry
-    from vectorshift.providers.base import Description
+    from vectorshift.providers.base import CredentialProvider
     from vectorshift.settings import Settings
 
 __all__ = ["BUILT_IN", "show_providers"]
@@ -31,6 +32,8 @@ BUILT_IN = {
 }
 """What configures each of the providers that this package brings, in the order of the chain."""
 
+_IN_FILES = ("env", "dotenv", "login")  # whether they are configured is known once they have looked for their files
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Entry:
@@ -39,7 +42,8 @@ class _Entry:
     Args:
         name: as `VECTORSHIFT_PROVIDERS` has it.
         position: in the chain of the present settings, from 1; None if it is not in it.
-        configured: whether a call that comes to it would ask it; None for a plugin that is not imported.
+        configured: whether a call that comes to it would ask it; None for a plugin that is not imported. Files are
+            looked at to know it.
         source: where it looks.
         configured_by: what configures it.
         detail: what it says of itself, or what is wrong with its settings.
@@ -60,14 +64,21 @@ class _Entry:
 
 
 def show_providers(as_json: bool) -> Exit:
-    """Print the providers. Contacts nothing, and imports no plugin that the chain does not name.
+    """Print the providers. Contacts no store, and imports no plugin that the chain does not name.
 
     Raises:
-        CredentialConfigurationError: the settings are wrong, or name a provider that there is not.
+        CredentialConfigurationError: the settings are wrong, or name a provider that there is not. As JSON, this is
+            printed and not raised.
     """
-    entries = _entries(AMBIENT.settings)
+    try:
+        entries = _entries(AMBIENT.settings)
+    except CredentialConfigurationError as error:
+        if not as_json:
+            raise
+        say_json({"problem": error.message, "providers": []})
+        return exit_of(error)
     if as_json:
-        say_json({"providers": [asdict(entry) for entry in entries]})
+        say_json({"problem": None, "providers": [asdict(entry) for entry in entries]})
     elif on_terminal():
         _draw(entries)
     else:
@@ -80,7 +91,7 @@ def show_providers(as_json: bool) -> Exit:
 def _entries(settings: Settings) -> list[_Entry]:
     """Return the members of the chain in order, then the other providers that there are."""
     members = enumerate(providers_of(settings), 1)
-    chain = [_entry(provider.name, provider.describe(), place) for place, provider in members]
+    chain = [_entry(provider, place) for place, provider in members]
     inside = {entry.name for entry in chain}
     plugins = _plugins()
     mine = {plugin.name: plugin for plugin in plugins if not plugin.problem}
@@ -124,7 +135,7 @@ def _idle(plugin: PluginEntry, settings: Settings) -> _Entry:
 def _outside(name: str, settings: Settings) -> _Entry:
     """Return a provider that the chain leaves out, as it would be if it were named."""
     try:
-        described = providers_of(settings.model_copy(update={"providers": (name,)}))[-1].describe()
+        provider = providers_of(settings.model_copy(update={"providers": (name,)}))[-1]
     except CredentialConfigurationError as error:
         return _Entry(
             name=name,
@@ -134,16 +145,19 @@ def _outside(name: str, settings: Settings) -> _Entry:
             configured_by=BUILT_IN[name],
             detail=error.message,
         )
-    return _entry(name, described, None)
+    return _entry(provider, None)
 
 
-def _entry(name: str, described: Description, position: int | None) -> _Entry:
+def _entry(provider: CredentialProvider, position: int | None) -> _Entry:
+    if provider.name in _IN_FILES:
+        answering(provider).lookup(PLAIN_ASK)
+    described = provider.describe()
     return _Entry(
-        name=name,
+        name=provider.name,
         position=position,
         configured=described.configured,
         source=described.source,
-        configured_by=BUILT_IN.get(name, ""),
+        configured_by=BUILT_IN.get(provider.name, ""),
         detail=described.detail,
     )
 

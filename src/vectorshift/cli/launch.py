@@ -14,6 +14,7 @@ import vectorshift
 from vectorshift.cli.exits import Exit
 from vectorshift.cli.screen import complain
 from vectorshift.context import AMBIENT
+from vectorshift.plugin_names import canonical, prefix_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -59,8 +60,8 @@ def environment_for(credential: Credential, environ: Mapping[str, str], settings
     is in. `VAULT_` and `AWS_` variables stay: they may be the program's own. So does what says where keys are sent,
     also if a dotenv file says it that `VECTORSHIFT_ENV_FILE` names.
     """
-    stores = _STORES | set(settings.providers) - _WITHOUT_SETTINGS
-    prefixes = tuple(f"VECTORSHIFT_{name.upper()}_" for name in stores)
+    stores = _STORES | set(map(canonical, settings.providers)) - _WITHOUT_SETTINGS
+    prefixes = tuple(map(prefix_of, stores))
     kept = {
         name: value for name, value in environ.items() if name not in _WHERE_KEYS_ARE and not name.startswith(prefixes)
     }
@@ -91,7 +92,7 @@ def replace_process(command: Sequence[str], environment: Mapping[str, str]) -> i
     try:
         _become(command, environment)
     except OSError as error:
-        return _not_run(command[0], error)
+        return _not_run(command[0], error, environment)
 
 
 def _become(command: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
@@ -100,12 +101,15 @@ def _become(command: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
     os.execvpe(command[0], list(command), environment)  # noqa: S606  # no shell, on purpose
 
 
-def _not_run(program: str, error: OSError) -> Exit:
+def _not_run(program: str, error: OSError, environment: Mapping[str, str]) -> Exit:
     """Say why the program does not run, and return what shells return."""
+    why = (error.strerror or type(error).__name__).lower()
     if isinstance(error, FileNotFoundError | NotADirectoryError):
-        complain(f"{program or repr(program)}: command not found")
-        return Exit.NOT_THERE
-    complain(f"{program}: cannot be run: {(error.strerror or type(error).__name__).lower()}")
+        if not shutil.which(program, path=environment.get("PATH")):
+            complain(f"{program or repr(program)}: command not found")
+            return Exit.NOT_THERE
+        why = "it is there, but what it says it is run by is not; see its first line"
+    complain(f"{program}: cannot be run: {why}")
     return Exit.NOT_EXECUTABLE
 
 
@@ -121,7 +125,7 @@ def supervise(command: Sequence[str], environment: Mapping[str, str]) -> int:
             program = shutil.which(command[0], path=environment.get("PATH")) or command[0]  # .cmd and .bat too
             started = subprocess.Popen([program, *command[1:]], env=environment, close_fds=False)  # noqa: S603
         except OSError as error:
-            return _not_run(command[0], error)
+            return _not_run(command[0], error, environment)
         child.follow(started)
         code = started.wait()
     return code if code >= 0 else 128 - code

@@ -1,4 +1,4 @@
-"""What commands print: tables where there is a terminal, one fact a line where there is none, or JSON."""
+"""What commands print: tables where there is a terminal with room, else one fact a line; or JSON."""
 
 from __future__ import annotations
 
@@ -15,10 +15,13 @@ if TYPE_CHECKING:
 
 __all__ = ["complain", "console", "on_terminal", "printable", "say_facts", "say_json", "table"]
 
+_NARROWEST = 50  # columns: below, nothing would be left for the last one of a table
+
 
 def on_terminal() -> bool:
-    """Whether a person looks: standard output is a terminal, or `FORCE_COLOR` says to treat it as one."""
-    return bool(os.environ.get("FORCE_COLOR")) or sys.stdout.isatty()
+    """Whether a table can be drawn: on a terminal, or what `FORCE_COLOR` says to treat as one, that has the width."""
+    looked_at = bool(os.environ.get("FORCE_COLOR")) or sys.stdout.isatty()
+    return looked_at and console().width >= _NARROWEST
 
 
 def printable(text: str) -> str:

@@ -40,11 +40,15 @@ def show_status(probe: bool | None, as_json: bool) -> Exit:
 
 def _examined(probe: bool | None) -> tuple[Report, Exit]:
     """Look the key up as a call does, so that the process knows what a call would have come to know, and report."""
-    if probe is None:
-        end = _looked_up()
-        return replace(vectorshift.explain(), probed=True), end
-    report = vectorshift.explain(probe=probe)
-    return report, Exit.UNKNOWN if report.outcome == "unknown" else _looked_up()
+    looked_up = _looked_up() if probe is None else None
+    report = vectorshift.explain(probe=bool(probe))
+    if report.outcome == "failed":  # also where a key is found, and may not be sent
+        end = Exit.SOURCE_FAILED
+    elif looked_up is None:
+        end = Exit.UNKNOWN if report.outcome == "unknown" else _looked_up()
+    else:
+        end = looked_up
+    return replace(report, probed=probe is not False), end
 
 
 def _looked_up() -> Exit:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from vectorshift.auth import CREDENTIAL, REFUSAL, Refusal
 from vectorshift.client.bodies import OF_BODY
 from vectorshift.errors import AuthenticationError, api_error_class
 from vectorshift.failures import Failure, Repeat, repeat_after_status
-from vectorshift.http import masked, masking, secrets_of
+from vectorshift.http import secrets_of
+from vectorshift.masks import masked, masking
+from vectorshift.refusals import CREDENTIAL, REFUSAL, Refusal
 
 if TYPE_CHECKING:
     from vectorshift.calls import Call

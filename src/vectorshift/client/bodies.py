@@ -14,12 +14,10 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-__all__ = ["OF_BODY", "AsyncTimedBody", "Excerpt", "SentBody", "TimedBody", "decoder_of", "is_read", "leave_unread"]
+__all__ = ["OF_BODY", "AsyncTimedBody", "SentBody", "TimedBody", "is_read", "leave_unread"]
 
 OF_BODY: Final = "vectorshift.of-body"
 """Where a response's extensions hold a sentence of what is missing in its body."""
-LONGEST_OF_ERRORS: Final = 2**20
-_SLICE = 256  # bytes; a few thousand times as many may come out of them
 
 
 class TimedBody(httpx.SyncByteStream):
@@ -113,23 +111,6 @@ class _Whole:
         return self._left.pop()
 
 
-def decoder_of(response: httpx.Response) -> Any:
-    """Return what takes the encoding off a body: `aiter_bytes`, which does it, cannot be left half-read under trio."""
-    return _AsItIs if is_read(response) else response._get_content_decoder()  # pyright: ignore[reportPrivateUsage]
-
-
-class _AsItIs:
-    """Takes nothing off: that was done."""
-
-    @staticmethod
-    def decode(piece: bytes) -> bytes:
-        return piece
-
-    @staticmethod
-    def flush() -> bytes:
-        return b""
-
-
 def is_read(response: httpx.Response) -> bool:
     """Whether the body is there already: a hook of the httpx client may have read it."""
     return hasattr(response, "_content")
@@ -139,37 +120,6 @@ def leave_unread(response: httpx.Response) -> None:
     """Let an answer whose connection was closed have an empty body."""
     response._content = b""  # pyright: ignore[reportPrivateUsage]
     response.extensions[OF_BODY] = "Its body was not read: a hook of the httpx client raised before."
-
-
-class Excerpt:
-    """The body of a failed answer, up to 1 MiB with its encoding taken off: 200 KB of gzip may be 200 MB of text.
-
-    Args:
-        response: the answer.
-    """
-
-    def __init__(self, response: httpx.Response) -> None:
-        self._response, self._decoder = response, decoder_of(response)
-        self._content = bytearray()
-
-    def takes(self, piece: bytes) -> bool:
-        """Take a piece of the body as it came; return whether there is room for more."""
-        for at in range(0, len(piece), _SLICE):
-            self._content += self._decoder.decode(piece[at : at + _SLICE])
-            if self._is_too_long():
-                return False
-        return True
-
-    def end(self) -> None:
-        """Let the answer have what was taken."""
-        if self._is_too_long():
-            self._response.extensions[OF_BODY] = "Its body was longer, and was not read beyond 1 MiB."
-        else:
-            self._content += self._decoder.flush()
-        self._response._content = bytes(self._content[:LONGEST_OF_ERRORS])  # pyright: ignore[reportPrivateUsage]
-
-    def _is_too_long(self) -> bool:
-        return len(self._content) > LONGEST_OF_ERRORS
 
 
 async def _end(pieces: AsyncIterator[bytes]) -> None:

@@ -6,8 +6,10 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from vectorshift.client.answers import failed, read, secrets_in
+from vectorshift.events import log
 from vectorshift.failures import Failure, Repeat
-from vectorshift.http import httpx, lost
+from vectorshift.http import API_KEY_HEADER, httpx, lost
+from vectorshift.refusals import CALL, OneCall, SourceMoved
 
 if TYPE_CHECKING:
     from vectorshift.auth import CredentialAuth
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from vectorshift.clock import WaitingClock
     from vectorshift.credentials import Secret
     from vectorshift.http import Timeouts
+    from vectorshift.providers.answering import AnsweringProvider
     from vectorshift.uploads import Loaded
 
 __all__ = ["Exchange", "settled"]
@@ -30,18 +33,22 @@ class Exchange:
     Args:
         call: the call.
         auth: stamps each attempt with the key of that moment.
+        provider: who is asked for that key, for all attempts.
         base_url: the URL below which paths lie.
         limits: the time limits of an attempt.
         max_retries: how many attempts there may be after the first.
         clock: what time it is.
     """
 
-    __slots__ = ("auth", "base_url", "call", "clock", "ends", "files", "limits", "max_retries", "sent", "tries")
+    __slots__ = (
+        "auth", "base_url", "before", "call", "clock", "ends", "files", "limits", "max_retries", "one", "sent", "tries",
+    )  # fmt: skip
 
     def __init__(
         self,
         call: Call,
         auth: CredentialAuth,
+        provider: AnsweringProvider,
         base_url: str,
         limits: Timeouts,
         max_retries: int,
@@ -49,6 +56,8 @@ class Exchange:
     ) -> None:
         self.call, self.auth, self.base_url = call, auth, base_url
         self.limits, self.max_retries, self.clock = limits, max_retries, clock
+        self.one = OneCall(provider=provider, is_over=lambda: self.left() <= 0)
+        self.before: Failure | None = None
         self.files: Loaded | None = None
         self.tries = 0
         self.sent: httpx.Request | None = None
@@ -59,8 +68,9 @@ class Exchange:
 
     @property
     def follow_redirects(self) -> Any:
-        """What to tell httpx: an `Api-Key` must not travel on to where a redirect leads."""
-        return False if self.call.is_beside else httpx.USE_CLIENT_DEFAULT
+        """What to tell httpx: an `Api-Key`, ours or the caller's, must not travel on to where a redirect leads."""
+        is_there = self.sent is not None and API_KEY_HEADER in self.sent.headers
+        return False if is_there or self.call.is_beside else httpx.USE_CLIENT_DEFAULT
 
     def left(self) -> float:
         """Return how many seconds are left for all of it."""
@@ -82,26 +92,30 @@ class Exchange:
         try:
             self.sent = self.call.request(self.base_url, http.build_request, limits, self.files)
         except UnicodeEncodeError as error:
-            if error.encoding == "ascii":  # a header
-                raise
-            flaw = "a text in it holds half a character."
+            what = "its method or a header" if error.encoding == "ascii" else "a text in it"
+            flaw = f"{what} holds a character that cannot be sent."
         except RecursionError:
             flaw = "its body is nested too deep."
         except (TypeError, ValueError, AttributeError) as error:
             flaw = f"{error}."
         else:
+            self.sent.extensions[CALL] = self.one
             return self.sent
         raise TypeError(f"{self.call.method} {self.call.path} was not sent: {flaw}")
 
     def may_follow(self, failure: Failure) -> bool:
         """Whether the call may be sent again after this failure, as far as its rules and its count go."""
+        self.before = failure
         if self.tries > self.max_retries or failure.repeat is Repeat.NEVER:
             return False
         return failure.repeat is Repeat.ANY or self.call.may_be_repeated
 
-    def lost(self, error: Exception) -> Failure:
-        """Return what it means that this attempt has no answer, or no whole one."""
-        return lost(error, self.sent, self.call.method, self.call.path, self.tries)
+    def lost(self, error: Exception, *, begun: bool = False) -> Failure:
+        """Return what it means that this attempt has no answer, or, if one has begun, no whole one."""
+        if isinstance(error, SourceMoved) and self.before is not None:
+            log.warning("%s %s is not sent again: %s", self.call.method, self.call.path, error)
+            return Failure(self.before.error, Repeat.NEVER)
+        return lost(error, self.sent, self.call.method, self.call.path, self.tries, begun=begun)
 
     def answered(self, error: httpx.HTTPStatusError) -> httpx.Response | Failure:
         """Return the answer for which a hook of the httpx client raised: it is judged here, as any other.

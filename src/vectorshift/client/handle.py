@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from vectorshift.auth import CredentialAuth
 from vectorshift.calls import Call
@@ -16,11 +16,12 @@ from vectorshift.hosts import api_url
 from vectorshift.http import LONGEST_WAIT, httpx, timeouts, tls
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from typing_extensions import Self
 
     from vectorshift.clock import WaitingClock
+    from vectorshift.configured import Configured
     from vectorshift.http import Timeouts
     from vectorshift.settings import Settings
     from vectorshift.uploads import Files
@@ -35,12 +36,17 @@ _UNSET: Final = httpx.Timeout(5.0)
 
 @dataclass(frozen=True, slots=True)
 class _Ready:
-    """What calls need, and the settings that it was made for: those of the process may change."""
+    """What calls need, and what it was made for: another may be configured at any time."""
 
-    settings: Settings
+    configured: Configured
     base_url: str
     auth: CredentialAuth
     max_retries: int
+
+    @property
+    def settings(self) -> Settings:
+        """The settings, which have been read."""
+        return self.configured.settings
 
 
 class Handle:
@@ -58,21 +64,19 @@ class Handle:
         clock: WaitingClock,
     ) -> None:
         try:
-            own = AMBIENT if settings is None else AmbientProvider(settings)
-            self._provider = own if credentials is AMBIENT else as_provider(credentials)
+            self._configured: AmbientProvider | Configured = AMBIENT if settings is None else AmbientProvider(settings)
+            self._provider = self._configured if credentials is AMBIENT else as_provider(credentials, settings)
         finally:
             del credentials  # a traceback may show locals
-        if timeout is not None and not 0 < timeout < float("inf"):
-            raise ValueError(f"timeout should be a number of seconds above 0, not {timeout}.")
-        if max_retries is not None and max_retries < 0:
-            raise ValueError(f"max_retries should be 0 or more, not {max_retries}.")
+        _check("timeout", timeout, int | float, "a number of seconds above 0", lambda each: 0 < each < float("inf"))
+        _check("max_retries", max_retries, int, "0 or more", lambda each: each >= 0)
         if not isinstance(http_client, kind | None):
             raise TypeError(f"http_client should be an httpx.{kind.__name__}, not {type(http_client).__name__}.")
-        self._settings, self._timeout, self._max_retries, self.clock = settings, timeout, max_retries, clock
+        self._timeout, self._max_retries, self.clock = timeout, max_retries, clock
         self._own_limits = (
             None if http_client is None or http_client.timeout == _UNSET else _bounded(http_client.timeout.as_dict())
         )
-        self._base_url = None if base_url is None else api_url(base_url)
+        self._base_url = None if base_url is None else _url(base_url)
         self._made: _Ready | None = None
         self._making = SharedWork(self._make)
         self._stays = False
@@ -87,15 +91,18 @@ class Handle:
             return self
         twin = copy.copy(self)
         twin._stays, twin._made, twin._making = True, None, SharedWork(twin._make)
-        twin._settings = AMBIENT.loaded if self._settings is None else self._settings
-        if isinstance(self._provider, AmbientProvider):
-            twin._provider = self._provider.here()
+        twin._configured, twin._provider = self._configured.now, self._provider.here()
         return twin
+
+    @property
+    def has_own_credentials(self) -> bool:
+        """Whether it calls with credentials that it was given, and not with those of a block or of the process."""
+        return not isinstance(self._provider, AmbientProvider)
 
     @property
     def settings(self) -> Settings:
         """The settings in force: those of the client, else those of the process. May block at first."""
-        return AMBIENT.settings if self._settings is None else self._settings
+        return self._configured.settings
 
     @property
     def base_url(self) -> str:
@@ -126,21 +133,17 @@ class Handle:
         return self._at_hand() or await self._making.ajoin()
 
     def _at_hand(self) -> _Ready | None:
-        ready, settings = self._made, AMBIENT.loaded if self._settings is None else self._settings
-        if self._stays:
-            return ready
-        return ready if ready is not None and ready.settings is settings else None
+        ready = self._made
+        return ready if ready is not None and ready.configured is self._configured.now else None
 
     def _make(self) -> _Ready:
-        settings = self.settings
+        configured = self._configured.now
+        settings = configured.settings
         tls(settings.ca_bundle)
         base_url = self._base_url or settings.base_url
-        provider = self._provider
-        if self._stays and isinstance(provider, AmbientProvider):
-            provider = provider.process  # it was made outside any block
-        auth = CredentialAuth(provider, origin=base_url, allow_http=settings.allow_http)
+        auth = CredentialAuth(self._provider, origin=base_url, allow_http=settings.allow_http)
         retries = settings.max_retries if self._max_retries is None else self._max_retries
-        made = self._made = _Ready(settings, base_url, auth, retries)
+        made = self._made = _Ready(configured, base_url, auth, retries)
         return made
 
     def _call_of(
@@ -160,7 +163,10 @@ class Handle:
         )
 
     def _exchange_of(self, ready: _Ready, call: Call) -> Exchange:
-        return Exchange(call, ready.auth, ready.base_url, self._limits(ready, call), ready.max_retries, self.clock)
+        mine = self._provider
+        provider = mine.within(ready.configured) if isinstance(mine, AmbientProvider) else mine
+        limits = self._limits(ready, call)
+        return Exchange(call, ready.auth, provider, ready.base_url, limits, ready.max_retries, self.clock)
 
     def _limits(self, ready: _Ready, call: Call) -> Timeouts:
         """The time limits of an attempt: the call's, the client's, the settings', the httpx client's, the default."""
@@ -174,12 +180,32 @@ class Handle:
 
     def _close_own(self) -> None:
         """Close the chain that was built for this client alone."""
-        if self._settings is not None and isinstance(self._provider, AmbientProvider):
+        if self._configured is not AMBIENT and isinstance(self._provider, AmbientProvider):
             self._provider.close()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {getattr(self, '_base_url', None) or 'VECTORSHIFT_BASE_URL'}>"
 
 
+def _check(name: str, value: Any, kinds: Any, what: str, fits: Callable[[Any], bool]) -> None:
+    if value is None:
+        return
+    if not isinstance(value, kinds):
+        raise TypeError(f"{name} should be {what}, not of type {type(value).__name__}.")
+    if not fits(value):
+        raise ValueError(f"{name} should be {what}, not {value}.")
+
+
+def _url(base_url: str) -> str:
+    if not isinstance(cast("object", base_url), str):
+        raise TypeError(f"base_url should be a string, not of type {type(base_url).__name__}.")
+    try:
+        return api_url(base_url)
+    except ValueError as error:
+        raise ValueError(f"base_url {error}.") from None
+
+
 def _bounded(limits: Timeouts) -> Timeouts:
+    if any(seconds is not None and seconds < 0 for seconds in limits.values()):
+        raise ValueError(f"The timeouts of an httpx client should be numbers of seconds of 0 or more, not {limits}.")
     return {name: None if seconds is None else min(seconds, LONGEST_WAIT) for name, seconds in limits.items()}

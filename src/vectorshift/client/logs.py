@@ -6,7 +6,7 @@ import logging
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
-from vectorshift.http import masked
+from vectorshift.masks import masked
 
 if TYPE_CHECKING:
     from vectorshift.client.exchange import Exchange

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from vectorshift.client.bodies import AsyncTimedBody, Excerpt, SentBody, TimedBody, is_read, leave_unread
+from vectorshift.client.bodies import AsyncTimedBody, SentBody, TimedBody, is_read, leave_unread
+from vectorshift.client.encodings import Excerpt, decoder_of, refuse_if_cut_off
+from vectorshift.client.frames import abare, bare
 from vectorshift.client.logs import on_its_way
-from vectorshift.http import ESCAPES, httpx
+from vectorshift.http import escapes, httpx
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["aread", "asend", "read", "send"]
 
 
+@bare
 def send(http: httpx.Client, exchange: Exchange) -> httpx.Response | Failure:
     """Send the next attempt and return its answer, whose body is not read, or what went wrong.
 
@@ -32,17 +36,18 @@ def send(http: httpx.Client, exchange: Exchange) -> httpx.Response | Failure:
             return http.send(request, auth=exchange.auth, stream=True, follow_redirects=exchange.follow_redirects)
     except httpx.HTTPStatusError as error:
         return exchange.answered(error)
-    except ESCAPES as error:
+    except escapes() as error:
         return exchange.lost(error)
 
 
+@bare
 def read(response: httpx.Response, exchange: Exchange) -> Any:
     """Read an answer to its end, or to that of the time there is, and return its parsed body, or a `Failure`."""
     try:
         if not is_read(response):
             with on_its_way(exchange):
                 _read(response, exchange)
-    except ESCAPES as error:
+    except escapes() as error:
         return exchange.lost(error)
     finally:
         response.close()
@@ -56,13 +61,15 @@ def _read(response: httpx.Response, exchange: Exchange) -> None:
     assert isinstance(response.stream, httpx.SyncByteStream)
     response.stream = body = TimedBody(response.stream, exchange.check)
     if response.is_success:
+        decoder = decoder_of(response)
         response.read()
-        return None
+        return refuse_if_cut_off(decoder, response.num_bytes_downloaded > 0)
     excerpt = Excerpt(response)
     all(map(excerpt.takes, body))  # until it takes no more
     return excerpt.end()
 
 
+@abare
 async def asend(http: httpx.AsyncClient, exchange: Exchange) -> httpx.Response | Failure:
     """Do as `send` does."""
     opened = _Opened()
@@ -76,15 +83,24 @@ async def asend(http: httpx.AsyncClient, exchange: Exchange) -> httpx.Response |
             )
     except httpx.HTTPStatusError as error:
         return exchange.answered(error)
-    except ESCAPES as error:
+    except escapes() as error:
         return exchange.lost(error)
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, RuntimeError) and _is_of_another_loop(str(error)):
+            return exchange.lost(httpx.StreamError(_OTHER_LOOP))
         await opened.aclose()
         raise
     body = SentBody(response.content) if is_read(response) else response.stream
     assert isinstance(body, httpx.AsyncByteStream)
     response.stream = AsyncTimedBody(body, response.extensions.get("network_stream"))
     return response
+
+
+_is_of_another_loop = re.compile(
+    "Event loop is closed|no running event loop|different (event )?loop|called from async context"
+).search
+"""What asyncio and trio say of a connection that another event loop has left behind in an httpx client."""
+_OTHER_LOOP = "the httpx client that was handed in has served another event loop. Each takes a client of its own."
 
 
 class _Opened:
@@ -105,13 +121,14 @@ class _Opened:
                 await self._stream.aclose()
 
 
+@abare
 async def aread(response: httpx.Response, exchange: Exchange) -> Any:
     """Do as `read` does."""
     try:
         if not is_read(response):
             with on_its_way(exchange):
                 await _aread(response, exchange)
-    except ESCAPES as error:
+    except escapes() as error:
         return exchange.lost(error)
     finally:
         if not response.is_closed:
@@ -131,8 +148,9 @@ async def _aread(response: httpx.Response, exchange: Exchange) -> None:
         await response.aclose()
         response.stream = httpx.ByteStream(raw)
         response.is_closed = False
+        decoder = decoder_of(response)
         response.read()  # takes the encoding off, and needs no event loop for it
-        return None
+        return refuse_if_cut_off(decoder, bool(raw))
     excerpt = Excerpt(response)
     async for piece in response.stream:
         if not excerpt.takes(piece):

@@ -10,10 +10,12 @@ from weakref import WeakSet
 import anyio
 
 from vectorshift.client.answers import masked_headers, masked_text
-from vectorshift.client.bodies import AsyncTimedBody, decoder_of, is_read
+from vectorshift.client.bodies import AsyncTimedBody, is_read
+from vectorshift.client.encodings import decoder_of, refuse_if_cut_off
+from vectorshift.client.frames import abare, bare
 from vectorshift.client.logs import on_its_way
 from vectorshift.errors import VectorshiftError
-from vectorshift.http import ESCAPES
+from vectorshift.http import escapes
 from vectorshift.sse import EventDecoder, LineDecoder, ServerSentEvent
 
 if TYPE_CHECKING:
@@ -50,20 +52,31 @@ class _Answer:
         self.status_code: int = response.status_code
         self.headers: dict[str, str] = masked_headers(response)
         self.request_id: str | None = self.headers.get("x-request-id")
-        self._ended = False
+        self._decoder = decoder_of(response)
+        self._ended = self._broken = False
 
     def masked(self, text: str) -> str:
         """Return a text out of the body without the keys that the server may echo: for errors and logs."""
         return masked_text(self._response, text)
 
-    def _lost(self, error: Exception) -> VectorshiftError:
-        return self._exchange.lost(error).error
+    def _is_over(self) -> bool:
+        """Whether all was read; raises where no more can come, as that would look the same."""
+        if self._broken:
+            flaw = "broke off: a wait for its next bytes failed, or was cancelled"
+        elif self._ended:
+            return True
+        elif self._response.is_closed and not is_read(self._response):
+            flaw = "was closed unread"
+        else:
+            return False
+        raise VectorshiftError(f"The answer to {self._exchange.call.method} {self._exchange.call.path} {flaw}.")
 
-    def _refuse_if_closed(self) -> None:
-        if self._response.is_closed and not self._ended and not is_read(self._response):
-            raise VectorshiftError(
-                f"The answer to {self._exchange.call.method} {self._exchange.call.path} was closed unread."
-            )
+    def _broke(self, error: BaseException) -> VectorshiftError:
+        """Return what an error on the way means; one that is none of the libraries' goes on."""
+        self._broken = True
+        if not isinstance(error, escapes()):
+            raise error
+        return self._exchange.lost(error, begun=True).error
 
     def __repr__(self) -> str:
         call = self._exchange.call
@@ -92,38 +105,34 @@ class Stream(_Answer):
         Raises:
             ApiTimeoutError: the next bytes did not come in time.
             ApiConnectionError: the connection broke, or what came cannot be read.
-            VectorshiftError: the stream was left before.
+            VectorshiftError: the stream was left before, or broke off before.
         """
-        while not self._ended:
-            self._refuse_if_closed()
-            try:
-                piece = self._next()
-            except ESCAPES as error:
-                failure = self._lost(error)
-            else:
-                if piece is None:
-                    self._ended = True
-                    return
-                yield piece
-                continue
-            raise failure
-
-    def _next(self) -> bytes | None:
-        with on_its_way(self._exchange):
-            return next(self._pieces, None)
+        return _Decoded(self, _AsTheyCome())
 
     def iter_lines(self) -> Iterator[str]:
         """Yield the lines of the body without their ends. Raises as `iter_bytes`."""
-        return self._decoded(LineDecoder())
+        return _Decoded(self, LineDecoder())
 
     def iter_events(self) -> Iterator[ServerSentEvent]:
         """Yield the server-sent events of the body. Raises as `iter_bytes`."""
-        return self._decoded(EventDecoder())
+        return _Decoded(self, EventDecoder())
 
-    def _decoded(self, decoder: Decoder[T]) -> Iterator[T]:
-        for piece in self.iter_bytes():
-            yield from decoder.feed(piece)
-        yield from decoder.end()
+    @bare
+    def piece(self) -> bytes | None:
+        """Return the next piece of the body, or None at its end."""
+        if self._is_over():
+            return None
+        try:
+            with on_its_way(self._exchange):
+                piece = next(self._pieces, None)
+            if piece is None:
+                refuse_if_cut_off(self._decoder, self._response.num_bytes_downloaded > 0)
+        except BaseException as error:
+            failure = self._broke(error)
+        else:
+            self._ended = piece is None
+            return piece
+        raise failure
 
     def close(self) -> None:
         """Close the connection, unless the body was read whole. Leaving the block of the stream does it."""
@@ -138,34 +147,36 @@ class AsyncStream(_Answer):
         assert isinstance(response.stream, AsyncTimedBody)
         self._body = response.stream
         self._pieces: AsyncTimedBody | None = None  # none are begun for nothing: an event loop may be ending
-        self._decoder = decoder_of(response)
+        self._begun = False
 
     def aiter_bytes(self) -> AsyncIterator[bytes]:
         """Yield the body in the pieces in which it arrives. Raises as `Stream.iter_bytes`."""
-        return _Decoded(self, _AsTheyCome())
+        return _AsyncDecoded(self, _AsTheyCome())
 
     def aiter_lines(self) -> AsyncIterator[str]:
         """Yield the lines of the body without their ends. Raises as `Stream.iter_bytes`."""
-        return _Decoded(self, LineDecoder())
+        return _AsyncDecoded(self, LineDecoder())
 
     def aiter_events(self) -> AsyncIterator[ServerSentEvent]:
         """Yield the server-sent events of the body. Raises as `Stream.iter_bytes`."""
-        return _Decoded(self, EventDecoder())
+        return _AsyncDecoded(self, EventDecoder())
 
+    @abare
     async def piece(self) -> bytes | None:
         """Return the next piece of the body, or None at its end."""
-        if self._ended:
+        if self._is_over():
             return None
-        self._refuse_if_closed()
         try:
             self._pieces = self._pieces or aiter(self._body)
             with on_its_way(self._exchange):
                 raw = await anext(self._pieces, None)
-            self._ended = raw is None
             piece: bytes = self._decoder.flush() if raw is None else self._decoder.decode(raw)
-        except ESCAPES as error:
-            failure = self._lost(error)
+            if raw is None:
+                refuse_if_cut_off(self._decoder, self._begun)
+        except BaseException as error:
+            failure = self._broke(error)
         else:
+            self._ended, self._begun = raw is None, True
             return piece
         raise failure
 
@@ -197,7 +208,28 @@ class _AsTheyCome:
 
 
 class _Decoded(Generic[T]):
-    """An iterator and no generator: one that is left in the middle is nothing that an event loop has to clean up."""
+    """An iterator and no generator, which after an error would be at its end."""
+
+    def __init__(self, stream: Stream, decoder: Decoder[T]) -> None:
+        self._stream, self._decoder = stream, decoder
+        self._items: deque[T] = deque()
+        self._ended = False
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> T:
+        while not self._items:
+            if self._ended:
+                raise StopIteration
+            piece = self._stream.piece()
+            self._ended = piece is None
+            self._items.extend(self._decoder.end() if piece is None else self._decoder.feed(piece))
+        return self._items.popleft()
+
+
+class _AsyncDecoded(Generic[T]):
+    """The same; one that is left in the middle is also nothing that an event loop has to clean up."""
 
     def __init__(self, stream: AsyncStream, decoder: Decoder[T]) -> None:
         self._stream, self._decoder = stream, decoder

@@ -9,7 +9,7 @@
     │   ├── UnprocessableEntityError    422
     │   ├── RateLimitError              429
     │   ├── InternalServerError         500 and above
-    │   ├── PipelineRunFailedError      0: a run in the background failed
+    │   ├── PipelineRunFailedError      0: a run failed; 200 where the answer to `run` says so
     │   └── PollTimeoutError            0: a run in the background did not end in time; also a TimeoutError
     ├── ApiConnectionError              no answer: nothing listens, or the connection broke
     │   └── ApiTimeoutError

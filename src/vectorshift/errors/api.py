@@ -71,9 +71,13 @@ class VectorshiftApiError(VectorshiftError):
         self.retry_after = seconds(kept.get("retry-after"))
         self.error_message = said(raw_response)
         self.tries = tries
-        first = f"{self.label} ({status_code}) on {method} {endpoint}: {shown(self.error_message) or 'no details'}"
-        tried = f"Given up after {tries} attempts." if tries > 1 else ""
-        super().__init__("\n  ".join(line for line in (first, note, tried, self.hint) if line))
+        self.note = note
+        super().__init__(self._told(f"{self.label} ({status_code}) on {method} {endpoint}"))
+
+    def _told(self, what: str) -> str:
+        first = f"{what}: {shown(self.error_message) or 'no details'}"
+        tried = f"Given up after {self.tries} attempts." if self.tries > 1 else ""
+        return "\n  ".join(line for line in (first, self.note, tried, self.hint) if line)
 
 
 class BadRequestError(VectorshiftApiError):
@@ -144,21 +148,30 @@ class InternalServerError(VectorshiftApiError):
 
 
 class PipelineRunFailedError(VectorshiftApiError):
-    """A run in the background failed. `status_code` is 0: the answer that said so was a success.
+    """A run failed: one that was waited for, streamed, or in the background.
+
+    `status_code` is 0 where an event of a stream or the status of a run says so. Where the answer to `run` or
+    `bulk_run` does, the error has the status (200), the body, the headers and all else of that answer.
 
     Args:
-        task_id: the run.
+        task_id: the run; empty if the server did not name it.
         error: what the API says of the failure.
+        answer: the error that the answer is as such, if it was the answer to a call.
 
     Attributes:
         run_error: the same as `error`.
     """
 
-    def __init__(self, task_id: str, error: str = "") -> None:
+    def __init__(self, task_id: str, error: str = "", *, answer: VectorshiftApiError | None = None) -> None:
         super().__init__(0, "", "", error)
+        where = ""
+        if answer is not None:
+            vars(self).update(vars(answer))
+            where = f" ({answer.method} {answer.endpoint})"
         self.task_id = task_id
         self.run_error = error
-        self.message = f"Run {task_id} failed: {shown(self.error_message) or 'no details'}"
+        who = f"Run {task_id}" if task_id else "The run"
+        self.message = self._told(f"{who} failed{where}")
         self.args = (self.message,)
 
 

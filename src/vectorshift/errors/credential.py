@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from vectorshift.errors.api import AuthenticationError
 from vectorshift.errors.base import VectorshiftError
+from vectorshift.errors.replies import seconds
 
 __all__ = [
     "Attempt",
@@ -52,6 +53,8 @@ class CredentialRevokedError(CredentialDeniedError):
 class CredentialStoreUnavailableError(CredentialError):
     """The store is down, slow or throttling. Stops a chain.
 
+    `retry_after` may be given as the header `Retry-After` stands, as text. What says no time is None.
+
     Attributes:
         retry_after: seconds to wait as the store asked, or None.
     """
@@ -62,10 +65,11 @@ class CredentialStoreUnavailableError(CredentialError):
         *,
         source: str | None = None,
         provider: str | None = None,
-        retry_after: float | None = None,
+        retry_after: float | str | None = None,
     ) -> None:
         super().__init__(message, source=source, provider=provider)
-        self.retry_after = retry_after
+        # what is no number would stop the cache where it counts with it
+        self.retry_after = seconds(str(retry_after)) if isinstance(retry_after, str | int | float) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

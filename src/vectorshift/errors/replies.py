@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, cast
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["said", "seconds", "shown"]
+__all__ = ["SAYING", "said", "seconds", "shown"]
 
+SAYING = ("error", "message", "detail", "errors")
+"""The fields in which the API says what went wrong; the first that is not empty counts."""
 
 _A_YEAR = 31_536_000.0
 _LONG = 10_000
@@ -39,7 +41,7 @@ def _sentence(body: str) -> str:
     if not isinstance(parsed, dict):
         return body.strip()
     parsed = cast("dict[str, Any]", parsed)
-    for name in ("error", "message", "detail", "errors"):
+    for name in SAYING:
         text = parsed.get(name)
         if isinstance(text, dict):
             text = cast("dict[str, Any]", text).get("message") or json.dumps(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from vectorshift.pipeline.answers import Answer, BulkRunResult, PipelineList, RunResult, RunStatus, StreamChunk
@@ -63,6 +64,12 @@ class Pipeline(Lookup, Running, Keeping, metaclass=Elsewhere):
 
         def __getattr__(self, name: str) -> Any:
             return Elsewhere.__getattr__(type(self), name)
+
+
+for _member in [member for part in (Lookup, Running, Keeping) for member in vars(part).values()]:
+    _call = getattr(_member, "__func__", _member)  # of a class method
+    if isinstance(_call, FunctionType):  # Python's own errors name it, and nobody has seen its part of the class
+        _call.__module__, _call.__qualname__ = __name__, f"Pipeline.{_call.__name__}"
 
 
 def __getattr__(name: str) -> Any:

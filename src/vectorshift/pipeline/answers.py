@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, cast
+
+from vectorshift.errors.replies import SAYING, said
 
 __all__ = [
     "CANCELLED",
@@ -36,6 +39,15 @@ class Answer(dict[str, Any]):
 
     def _object(self, name: str) -> dict[str, Any]:
         return as_object(self.get(name)) or {}
+
+    def _status(self) -> str:
+        return self._text("status").lower()
+
+    def _error(self) -> str:
+        """Return what stands in `error`, and of a failure also what stands where the API's errors have it."""
+        names = SAYING if self._status() in FAILED | CANCELLED else SAYING[:1]
+        told = {name: self[name] for name in names if self.get(name)}
+        return said(json.dumps(told, default=str)) if told else ""
 
 
 class PipelineList(Answer):
@@ -78,6 +90,16 @@ class RunResult(Answer):
         """What the run is called in traces; an empty string if the server did not say."""
         return self._text("trace_id")
 
+    @property
+    def status(self) -> str:
+        """What the server says of the run, such as `success` or `failed`; in lower case, or an empty string."""
+        return self._status()
+
+    @property
+    def error(self) -> str:
+        """What the server says of its failure, or an empty string. Of a single run, a failure is raised instead."""
+        return self._error()
+
 
 class BulkRunResult(Answer):
     """What `bulk_run` gave: `status`, and `run_outputs` with a `RunResult` for each set of inputs, in their order."""
@@ -86,10 +108,10 @@ class BulkRunResult(Answer):
 
     @property
     def runs(self) -> list[RunResult]:
-        """The runs, in the order of the inputs."""
+        """The runs, each at the place of its inputs; empty where the server sent nothing of it."""
         listed = self.get("run_outputs")
         items = cast("list[object]", listed) if isinstance(listed, list) else []
-        return [RunResult(each) for each in map(as_object, items) if each is not None]
+        return [RunResult(as_object(each) or {}) for each in items]
 
 
 class RunStatus(Answer):
@@ -100,7 +122,7 @@ class RunStatus(Answer):
     @property
     def status(self) -> str:
         """Such as `in_progress` or `running`, `completed` or `succeeded`, `failed`, `cancelled`; in lower case."""
-        return self._text("status").lower()
+        return self._status()
 
     @property
     def succeeded(self) -> bool:
@@ -125,7 +147,7 @@ class RunStatus(Answer):
     @property
     def error(self) -> str:
         """What it says of its failure, or an empty string."""
-        return self._text("error")
+        return self._error()
 
     @property
     def outputs(self) -> dict[str, Any]:
@@ -161,7 +183,12 @@ class StreamChunk(Answer):
     @property
     def status(self) -> str:
         """How the run ended; in lower case, or an empty string."""
-        return self._text("status").lower()
+        return self._status()
+
+    @property
+    def error(self) -> str:
+        """What it says of a failure, or an empty string. `Pipeline.stream` raises it."""
+        return self._error()
 
     @property
     def outputs(self) -> dict[str, Any]:

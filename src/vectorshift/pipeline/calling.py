@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from vectorshift.calls import Call
-from vectorshift.errors import VectorshiftApiError
-from vectorshift.pipeline.answers import as_object
+from vectorshift.errors import PipelineRunFailedError, VectorshiftApiError
+from vectorshift.pipeline.answers import as_object, id_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["object_in", "post", "segment", "unexpected"]
+__all__ = ["checked_id", "failed_answer", "object_in", "post", "run_failure", "segment", "unexpected"]
 
 
-def segment(id: str) -> str:
-    """Return an id as one segment of a path, which it cannot leave.
+def checked_id(id: object) -> str:
+    """Return an id as text; it may be given in Mongo extended JSON, as lists have it.
 
     Raises:
-        ValueError: it is empty, or a step of the path itself.
+        ValueError: it is none, empty, or a step of a path.
     """
-    if not id or id in (".", ".."):
+    text = id_of(id)
+    if text is None or text in (".", ".."):
         raise ValueError(f"The id of a pipeline or a run is a text such as '65f0c3a1b2d4e5f60718293a', not {id!r}.")
-    return quote(id, safe="")
+    return text
+
+
+def segment(id: object) -> str:
+    """Return an id as one segment of a path, which it cannot leave. Raises as `checked_id`."""
+    return quote(checked_id(id), safe="")
 
 
 def post(id: str, action: str, fields: Mapping[str, Any]) -> Call:
@@ -42,6 +49,26 @@ def object_in(answer: object, call: Call) -> dict[str, Any]:
     if found is None:
         raise unexpected(call, "")
     return found
+
+
+def failed_answer(error: VectorshiftApiError) -> dict[str, Any] | None:
+    """Return the body of a 200 that is an error to the client as it says `failed`, or None."""
+    if error.status_code != 200:
+        return None
+    try:
+        body = as_object(json.loads(error.raw_response))
+    except (ValueError, RecursionError):
+        return None
+    return body if body is not None and body.get("status") == "failed" else None
+
+
+def run_failure(error: VectorshiftApiError) -> VectorshiftApiError:
+    """Return what an answer to a call that waits for a run means: that the run failed, if it says so; else itself."""
+    body = failed_answer(error)
+    if body is None:
+        return error
+    run_id = id_of(body.get("run_id")) or id_of(body.get("task_id")) or ""
+    return PipelineRunFailedError(run_id, error.error_message, answer=error)
 
 
 def unexpected(call: Call, missing: str) -> VectorshiftApiError:

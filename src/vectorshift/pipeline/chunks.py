@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from vectorshift.errors import PipelineRunFailedError, VectorshiftApiError, VectorshiftError
 from vectorshift.errors.replies import said
 from vectorshift.pipeline.answers import CANCELLED, FAILED, StreamChunk, as_object
+from vectorshift.pipeline.calling import run_failure
 from vectorshift.pipeline.steps import aperform, perform
 
 if TYPE_CHECKING:
@@ -128,7 +129,8 @@ def _chunk_of(
     found = as_object(parsed)
     chunk = StreamChunk(found or {})
     if "error" in (event.event, chunk.type) or chunk.get("error") or chunk.status in FAILED | CANCELLED:
-        return PipelineRunFailedError(masked(chunk.run_id), said(masked(data)))
+        ended = f"The run has ended as {chunk.status}." if chunk.status in FAILED | CANCELLED else ""
+        return PipelineRunFailedError(masked(chunk.run_id), masked(chunk.error) or ended or said(masked(data)))
     if found is None:
         note = "An event of the stream is no JSON object."
         return VectorshiftApiError(200, call.method, call.path, note=note)
@@ -164,4 +166,5 @@ def _no_events(stream: Stream | AsyncStream, call: Call, body: bytes) -> Vectors
     text = stream.masked(body.decode("utf-8", "replace"))
     kind = stream.headers.get("content-type", "of no type")
     note = f"The answer is no event stream, but {kind}."
-    return VectorshiftApiError(stream.status_code, call.method, call.path, text, headers=stream.headers, note=note)
+    error = VectorshiftApiError(stream.status_code, call.method, call.path, text, headers=stream.headers, note=note)
+    return run_failure(error)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from vectorshift.official import missing as missing_class, not_here
+
 __all__ = ["Elsewhere", "missing_class"]
 
 _BUILDING = frozenset(
@@ -41,19 +43,5 @@ class Elsewhere(type):
 
 def _said(owner: str, name: str) -> str:
     if name in _BUILDING:
-        return (
-            f"{owner}.{name} is not part of this package: pipelines are built in the platform's editor. "
-            "docs/migrate.md says what is, and what to use instead."
-        )
-    if name in _OTHERWISE:
-        return f"{owner}.{name} is not part of this package. docs/migrate.md says what is, and what to use instead."
-    return f"{owner!r} has no attribute {name!r}"
-
-
-def missing_class(module: str, name: str) -> Exception:
-    """Return the error for a name that the module has not: of nodes, which are classes there, where to look."""
-    if name == "BumpLevel" or name.endswith("Node"):
-        return ImportError(
-            f"{name} is not part of this package. docs/migrate.md says what is, and what to use instead."
-        )
-    return AttributeError(f"module {module!r} has no attribute {name!r}")
+        return not_here(f"{owner}.{name}", ": pipelines are built in the platform's editor")
+    return not_here(f"{owner}.{name}") if name in _OTHERWISE else f"{owner!r} has no attribute {name!r}"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vectorshift.ambient import Kept
 from vectorshift.pipeline import runs
-from vectorshift.pipeline.calling import segment
+from vectorshift.pipeline.calling import checked_id
 from vectorshift.pipeline.progress import bar
 from vectorshift.pipeline.steps import aperform, perform
 
@@ -44,10 +44,8 @@ class RunHandler:
         trace_id: str | None = None,
         client: VectorShift | AsyncVectorShift | Kept | None = None,
     ) -> None:
-        segment(pipeline_id)
-        segment(task_id)
-        self.pipeline_id = pipeline_id
-        self.task_id = task_id
+        self.pipeline_id = checked_id(pipeline_id)
+        self.task_id = checked_id(task_id)
         self.trace_id = trace_id
         self._kept = client if isinstance(client, Kept) else Kept(client)
 
@@ -103,6 +101,13 @@ class RunHandler:
     async def aterminate(self) -> Answer:
         """Do as `terminate`, for async callers."""
         return await aperform(self._kept.asynchronous, runs.terminate(self.pipeline_id, self.task_id))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Raise TypeError: it would go on as another organisation than that of its client."""
+        raise TypeError(
+            "A RunHandler cannot be pickled, as connections stay in their process. Hand over its pipeline_id and its "
+            "task_id, and make RunHandler(pipeline_id, task_id) there."
+        )
 
     def __repr__(self) -> str:
         return f"<RunHandler {self.task_id} of pipeline {self.pipeline_id}>"

@@ -5,19 +5,17 @@ from __future__ import annotations
 import base64
 import json
 import mimetypes
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from vectorshift.uploads import load
+from vectorshift.uploads import Reader, name_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from vectorshift.uploads import File, Loaded
 
-__all__ = ["Body", "bulk_body", "holds_files", "run_body"]
+__all__ = ["Body", "bulk_body", "checked_runs", "holds_files", "run_body"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,21 +38,33 @@ def run_body(inputs: Mapping[str, Any] | None, fields: Mapping[str, Any]) -> Bod
         TypeError: `inputs` is no mapping.
         VectorshiftError: a file cannot be read.
     """
-    values, files = _parted(_checked(inputs), "inputs.")
-    return _body({"inputs": values, **fields}, files)
+    reader = Reader()
+    values, files = _parted(_checked(inputs), "inputs.", reader)
+    return _body({"inputs": values, **fields}, files, reader)
 
 
 def bulk_body(inputs: Sequence[Mapping[str, Any]]) -> Body:
     """Return what is sent to run a pipeline once for each of `inputs`. Reads files and raises as `run_body`."""
-    if isinstance(inputs, str | bytes | Mapping):
-        raise TypeError(f"bulk_run takes a list of inputs, a dict for each run, not {type(inputs).__name__}.")
     runs: list[Any] = []
     files: dict[str, File] = {}
+    reader = Reader()
     for number, each in enumerate(inputs):
-        values, parts = _parted(_checked(each), f"runs.{number}.inputs.")
+        values, parts = _parted(_checked(each), f"runs.{number}.inputs.", reader)
         runs.append({"inputs": values})
         files.update(parts)
-    return _body({"runs": runs}, files)
+    return _body({"runs": runs}, files, reader)
+
+
+def checked_runs(inputs: object) -> list[Mapping[str, Any]]:
+    """Return the inputs of several runs.
+
+    Raises:
+        TypeError: they are no list, or no sequence as good as one.
+    """
+    kind = type(inputs).__name__
+    if isinstance(inputs, str | bytes | bytearray | memoryview) or not isinstance(inputs, Sequence):
+        raise TypeError(f"bulk_run takes a list of inputs, a dict for each run, not {kind}.")
+    return list(cast("Sequence[Mapping[str, Any]]", inputs))
 
 
 def holds_files(value: object) -> bool:
@@ -74,19 +84,19 @@ def _checked(inputs: object) -> Mapping[str, Any]:
     return cast("Mapping[str, Any]", inputs)
 
 
-def _parted(inputs: Mapping[str, Any], prefix: str) -> tuple[dict[str, Any], dict[str, File]]:
+def _parted(inputs: Mapping[str, Any], prefix: str, reader: Reader) -> tuple[dict[str, Any], dict[str, File]]:
     """Part values from files; the parts of a form are named as the API's reference does it."""
     files = {f"{prefix}{name}": _named(name, value) for name, value in inputs.items() if _is_file(value)}
-    values = {name: _plain(name, value) for name, value in inputs.items() if not _is_file(value)}
+    values = {name: _plain(name, value, reader) for name, value in inputs.items() if not _is_file(value)}
     return values, files
 
 
-def _body(fields: Mapping[str, Any], files: dict[str, File]) -> Body:
+def _body(fields: Mapping[str, Any], files: dict[str, File], reader: Reader) -> Body:
     given = {name: value for name, value in fields.items() if value is not None}
     if not files:
         return Body(json=given)
     form = {name: value if isinstance(value, str) else json.dumps(value) for name, value in given.items()}
-    return Body(form=form, files=load(files))
+    return Body(form=form, files=reader.load(files))
 
 
 def _is_file(value: object) -> bool:
@@ -102,20 +112,20 @@ def _is_content(value: object) -> bool:
 
 def _named(name: str, value: Any) -> File:
     """Give what has no file name that of its input, and not that of its part: `inputs.doc` reads as a Word document."""
-    if isinstance(value, Path | tuple) or isinstance(getattr(value, "name", None), str):
+    if isinstance(value, Path | tuple) or name_of(value):
         return cast("File", value)
-    return (name, value if callable(getattr(value, "read", None)) else bytes(value))
+    return (name, value)
 
 
-def _plain(name: str, value: Any) -> Any:
+def _plain(name: str, value: Any, reader: Reader) -> Any:
     """Return a value as JSON has it; a file becomes the object that the API's reference describes."""
     if isinstance(value, Mapping):
-        return {key: _plain(name, each) for key, each in cast("Mapping[str, Any]", value).items()}
+        return {key: _plain(name, each, reader) for key, each in cast("Mapping[str, Any]", value).items()}
     if _is_file(value):
-        ((_, (filename, content, *media_type)),) = load([(name, _named(name, value))])
+        ((_, (filename, content, *media_type)),) = reader.load([(name, _named(name, value))])
         kind = media_type[0] if media_type else mimetypes.guess_type(filename)[0] or "application/octet-stream"
         raw = base64.b64encode(content).decode("ascii")
         return {"type": "file", "raw_bytes": raw, "metadata": {"name": filename, "mime_type": kind}}
     if isinstance(value, list | tuple):
-        return [_plain(name, each) for each in cast("Sequence[Any]", value)]
+        return [_plain(name, each, reader) for each in cast("Sequence[Any]", value)]
     return value

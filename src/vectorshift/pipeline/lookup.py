@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vectorshift.ambient import Kept, async_client, sync_client
 from vectorshift.pipeline import operations
@@ -11,7 +11,7 @@ from vectorshift.pipeline.reference import Reference
 from vectorshift.pipeline.steps import aperform, perform
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Iterator, Mapping
 
     from typing_extensions import Self
 
@@ -86,12 +86,13 @@ class Lookup(Reference):
 
         The iterator keeps the client, and so the organisation, that it was made with, also behind a `using` block. A
         page that could not be had is an error, and is asked for again when the next pipeline is; an async wait that was
-        cancelled loses nothing either. A pipeline that is made or deleted meanwhile may or may not come up.
+        cancelled loses nothing either. A pipeline that is made or deleted meanwhile may or may not come up; it takes
+        none of the others with it, and so the loop may delete what comes up.
 
         Args:
             include_shared: whether those come up that others share with the organisation.
             folder_id: only those in this folder.
-            page_size: how many to ask for at a time.
+            page_size: how many to ask for at a time, two at least; one of them is known from the page before.
             client: the client to use, also by the pipelines that come up.
         """
         steps = walk(include_shared, folder_id, _positive(page_size))
@@ -113,7 +114,7 @@ class Lookup(Reference):
     @classmethod
     def fetch(
         cls,
-        id: str | None = None,
+        id: str | Mapping[str, Any] | None = None,
         name: str | None = None,
         branch_id: str | None = None,
         version: str | int | None = None,
@@ -125,7 +126,7 @@ class Lookup(Reference):
         """Fetch a pipeline by its id or its name. What the server says of it is at `raw`.
 
         Args:
-            id: its id.
+            id: its id, also in Mongo extended JSON.
             name: its name; of several with one name, the server picks the one that was changed last.
             branch_id: the branch, where it is fetched by its id.
             version: the version, such as `1.2.0` or `latest`, where it is fetched by its id.
@@ -135,7 +136,7 @@ class Lookup(Reference):
 
         Raises:
             NotFoundError: there is none, or not for this key.
-            ValueError: neither an id nor a name is given.
+            ValueError: neither an id nor a name is given, or the id is none.
         """
         steps = operations.fetch(id, name, branch_id, version, username, org_name)
         return cls._described(*perform(sync_client(client), steps), client)
@@ -143,7 +144,7 @@ class Lookup(Reference):
     @classmethod
     async def afetch(
         cls,
-        id: str | None = None,
+        id: str | Mapping[str, Any] | None = None,
         name: str | None = None,
         branch_id: str | None = None,
         version: str | int | None = None,

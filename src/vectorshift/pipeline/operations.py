@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from vectorshift.calls import Call
 from vectorshift.pipeline.answers import Answer, PipelineList, as_object, id_of
-from vectorshift.pipeline.calling import object_in, post, segment, unexpected
+from vectorshift.pipeline.calling import checked_id, object_in, post, segment, unexpected
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from vectorshift.pipeline.steps import Steps
 
 __all__ = ["as_list", "delete", "duplicate", "fetch", "list_call", "listed", "revert", "share", "unshare"]
@@ -19,8 +21,8 @@ def list_call(
 ) -> Call:
     """GET /pipelines."""
     query = {
-        "include_shared": include_shared,
-        "verbose": verbose,
+        "include_shared": bool(include_shared),
+        "verbose": bool(verbose),
         "folder_id": folder_id,
         "offset": offset,
         "limit": limit,
@@ -39,7 +41,7 @@ def as_list(answer: object, call: Call) -> PipelineList:
 
 
 def fetch(
-    id: str | None,
+    id: str | Mapping[str, Any] | None,
     name: str | None,
     branch_id: str | None,
     version: str | int | None,
@@ -49,8 +51,9 @@ def fetch(
     """Give a pipeline's id and what the server says of it (GET /pipeline)."""
     if not id and not name:
         raise ValueError("Pipeline.fetch takes the id or the name of a pipeline.")
+    wanted = checked_id(id) if id else None
     query = {
-        "id": id or None,
+        "id": wanted,
         "name": name or None,
         "username": username,
         "org_name": org_name,
@@ -60,7 +63,7 @@ def fetch(
     call = Call(method="GET", path="/pipeline", query=query)
     answer = object_in((yield call), call)
     found = as_object(answer.get("object"))
-    known = id_of(found) or id
+    known = id_of(found) or wanted
     if found is None or not known:
         raise unexpected(call, "object")
     return known, found

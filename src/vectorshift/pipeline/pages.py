@@ -22,29 +22,66 @@ Found = tuple[str, "dict[str, Any]"]
 Walk = Generator[Call | Found, PipelineList | None, None]
 
 
+_PATIENCE = 10
+"""Pages in a row without anything new that are borne, besides two for each page that had something new."""
+
+
 def walk(include_shared: bool, folder_id: str | None, page_size: int) -> Walk:
     """Yield a call for each page, be sent the page, and yield each pipeline of it once.
 
-    It ends at an empty page. A page without anything new is followed by one more, as a list that others change may have
-    such a page in its midst, unless it is the page before again: that server does not know of `offset`.
+    Each page begins with the last pipeline of the one before. So one in which nothing is known tells that pipelines
+    before it were deleted, and the walk steps back. It ends at a page that has nothing but the one that is known.
     """
-    seen: set[str] = set()
-    before: list[str] = []
-    offset, stale = 0, False
-    while True:
-        page = yield list_call(include_shared, True, folder_id, offset, page_size)
+    limit = max(page_size, 2)  # one that is known, and one more
+    place = _Place()
+    while not place.ended:
+        page = yield list_call(include_shared, True, folder_id, place.offset, limit)
         assert page is not None
-        ids = page.ids
-        new = 0
-        for id, described in _items(page):
-            if id not in seen:
-                seen.add(id)
-                new += 1
-                yield id, described
-        if not ids or ids == before or (stale and not new):
-            return
-        before, stale = ids, not new
-        offset += len(ids)
+        yield from place.new_on(dict(_items(page)))
+
+
+class _Place:
+    """Where a walk is in a list that others change: they take away anywhere, and put to the front.
+
+    Some servers round the offset, give one item at a time, or do not know of offsets. Theirs is the second page that is
+    the first one again, and there the walk goes on from page to page without looking for what is known.
+    """
+
+    def __init__(self) -> None:
+        self.offset, self.ended = 0, False
+        self._seen: set[str] = set()
+        self._before: set[str] | None = None
+        self._largest, self._overlap = 1, 1
+        self._good = self._idle = 0
+
+    def new_on(self, page: dict[str, dict[str, Any]]) -> list[Found]:
+        """Take a page, move on, and return what is new."""
+        self._largest = max(self._largest, len(page))
+        if self.offset and self._overlap and not page.keys() & self._seen:
+            self._before = None
+            self._count(new=False)
+            self.offset = max(0, self.offset - max(1, self._largest - 1))
+            return []
+        new = [(id, described) for id, described in page.items() if id not in self._seen]
+        self._seen.update(page)
+        self._count(new=bool(new))
+        again, self._before = page.keys() == self._before, set(page)
+        self._move_on(len(page), again, bool(new))
+        return new
+
+    def _count(self, *, new: bool) -> None:
+        self._good, self._idle = (self._good + 1, 0) if new else (self._good, self._idle + 1)
+        self.ended = self._idle > 2 * self._good + _PATIENCE
+
+    def _move_on(self, size: int, again: bool, new: bool) -> None:
+        if not size or (not new and (size == 1 or not self._overlap)):
+            self.ended = True
+        elif again and self.offset:  # as many as the page has steps were put to the front, or it knows of no offsets
+            self.offset = 0
+        else:
+            if again or size == 1:
+                self._overlap = 0
+            self.offset += size - self._overlap
 
 
 class _Pages(Generic[T]):

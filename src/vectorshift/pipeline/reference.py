@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 from vectorshift.ambient import async_client, sync_client
 from vectorshift.pipeline.answers import id_of
-from vectorshift.pipeline.calling import segment
+from vectorshift.pipeline.calling import checked_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,9 +22,7 @@ class Reference:
     """A pipeline by its id. See `Pipeline`."""
 
     def __init__(self, id: str | Mapping[str, Any], *, client: VectorShift | AsyncVectorShift | None = None) -> None:
-        text = id_of(id) or ""
-        segment(text)
-        self._id = text
+        self._id = checked_id(id)
         self._client = client
         self.raw: dict[str, Any] = {}
 
@@ -64,6 +62,20 @@ class Reference:
 
     def __hash__(self) -> int:
         return hash(self.id)
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
+        """Do as for any object. Raises TypeError if a client was named: without it, it would act as somebody else."""
+        if self._client is not None:
+            raise TypeError(
+                "A Pipeline that has a client cannot be pickled, as connections stay in their process. Hand over its "
+                "id, and make Pipeline(id, client=...) there."
+            )
+        return super().__reduce_ex__(protocol)
+
+    def __copy__(self) -> Self:
+        copied = object.__new__(type(self))
+        copied.__dict__.update(self.__dict__)
+        return copied
 
     def __repr__(self) -> str:
         return f"<Pipeline {self.id}{f' {self.name!r}' if self.name else ''}>"

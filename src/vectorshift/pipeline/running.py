@@ -8,6 +8,7 @@ from vectorshift.ambient import Kept
 from vectorshift.pipeline import runs
 from vectorshift.pipeline.chunks import AsyncChunks, chunks
 from vectorshift.pipeline.handler import RunHandler
+from vectorshift.pipeline.inputs import checked_runs
 from vectorshift.pipeline.progress import bar
 from vectorshift.pipeline.reference import Reference
 from vectorshift.pipeline.steps import aperform, perform
@@ -52,7 +53,8 @@ class Running(Reference):
 
         Raises:
             VectorshiftError: a file cannot be read; nothing was sent.
-            VectorshiftApiError: the API answered with a failure, or says that the run failed.
+            PipelineRunFailedError: the API says that the run failed.
+            VectorshiftApiError: the API answered with another failure.
             ApiConnectionError: the API did not answer; whether the run took place is at `may_have_run`.
         """
         fields = _fields(session_id, version, node_input_overrides, send_intermediate_results)
@@ -83,6 +85,8 @@ class Running(Reference):
     ) -> BulkRunResult:
         """Run the pipeline once for each of `inputs`, in one call, and wait for all: `result["run_outputs"]`.
 
+        That one of several runs failed is an answer, and no error: see `error` of each of `result.runs`.
+
         Args:
             inputs: the inputs of each run, as `run` takes them.
             timeout: seconds to wait for the answer; 600 where neither this nor another time-out is set.
@@ -90,11 +94,14 @@ class Running(Reference):
             client: the client to use.
 
         Raises:
+            PipelineRunFailedError: the API says that all of it failed.
             VectorshiftApiError: as `run`.
+            TypeError: `inputs` is no list.
             ImportError: `progress` is wanted, and its package is not installed.
         """
-        with bar(progress, f"{len(inputs)} runs"):
-            return perform(self._sync(client), runs.bulk_run(self.id, inputs, timeout))
+        given = checked_runs(inputs)
+        with bar(progress, f"{len(given)} runs"):
+            return perform(self._sync(client), runs.bulk_run(self.id, given, timeout))
 
     async def abulk_run(
         self,
@@ -105,8 +112,9 @@ class Running(Reference):
         client: AsyncVectorShift | None = None,
     ) -> BulkRunResult:
         """Run the pipeline once for each of `inputs`. Arguments, answer and errors are those of `bulk_run`."""
-        with bar(progress, f"{len(inputs)} runs"):
-            return await aperform(self._async(client), runs.bulk_run(self.id, inputs, timeout))
+        given = checked_runs(inputs)
+        with bar(progress, f"{len(given)} runs"):
+            return await aperform(self._async(client), runs.bulk_run(self.id, given, timeout))
 
     def stream(
         self,

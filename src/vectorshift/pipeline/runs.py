@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING, Any
@@ -16,8 +15,16 @@ from vectorshift.errors import (
     PollTimeoutError,
     VectorshiftApiError,
 )
-from vectorshift.pipeline.answers import Answer, BulkRunResult, RunResult, RunStatus, as_object, id_of
-from vectorshift.pipeline.calling import object_in, post, segment, unexpected
+from vectorshift.pipeline.answers import Answer, BulkRunResult, RunResult, RunStatus, id_of
+from vectorshift.pipeline.calling import (
+    checked_id,
+    failed_answer,
+    object_in,
+    post,
+    run_failure,
+    segment,
+    unexpected,
+)
 from vectorshift.pipeline.inputs import Body, bulk_body, holds_files, run_body
 from vectorshift.pipeline.steps import Load, Steps, Wait
 
@@ -44,7 +51,7 @@ def run(
 ) -> Steps[RunResult]:
     """Run a pipeline and wait for what it gives."""
     call = yield from run_call(id, inputs, fields, timeout)
-    return RunResult(object_in((yield call), call))
+    return RunResult((yield from _awaited(call)))
 
 
 def start(id: str, inputs: Mapping[str, Any] | None, fields: Mapping[str, Any]) -> Steps[tuple[str, Answer]]:
@@ -64,14 +71,23 @@ def bulk_run(id: str, inputs: Sequence[Mapping[str, Any]], timeout: float | None
     body = yield from _built(path, inputs, lambda: bulk_body(inputs))
     call = _long(path, body, timeout)
     try:
-        return BulkRunResult(object_in((yield call), call))
+        return BulkRunResult((yield from _awaited(call)))
     except NotFoundError as error:
         not_found = error
     call = _long(f"/pipeline/{segment(id)}/bulk-run", body, timeout)
     try:
-        return BulkRunResult(object_in((yield call), call))
+        return BulkRunResult((yield from _awaited(call)))
     except NotFoundError:
         raise not_found from None
+
+
+def _awaited(call: Call) -> Steps[dict[str, Any]]:
+    """Give the answer to a call that waits for a run; that it says `failed` is a failure of the run."""
+    try:
+        return object_in((yield call), call)
+    except VectorshiftApiError as error:
+        failure = run_failure(error)
+    raise failure
 
 
 def status(id: str, run_id: str, within: float | None = None) -> Steps[RunStatus]:
@@ -80,16 +96,15 @@ def status(id: str, run_id: str, within: float | None = None) -> Steps[RunStatus
     try:
         return RunStatus(object_in((yield call), call))
     except VectorshiftApiError as error:
-        failed = _failed_run(error)
-        if failed is None:
+        failed = failed_answer(error)
+        if failed is None or not id_of(failed.get("task_id")):
             raise
     return RunStatus(failed)
 
 
 def terminate(id: str, run_id: str) -> Steps[Answer]:
     """POST /pipeline/{id}/terminate."""
-    segment(run_id)
-    call = post(id, "terminate", {"run_id": run_id})
+    call = post(id, "terminate", {"run_id": checked_id(run_id)})
     return Answer(object_in((yield call), call))
 
 
@@ -142,14 +157,3 @@ def _long(path: str, body: Body, timeout: float | None) -> Call:
     return Call(
         method="POST", path=path, json=body.json, form=body.form, files=body.files, timeout=timeout, patient=True
     )
-
-
-def _failed_run(error: VectorshiftApiError) -> dict[str, Any] | None:
-    """Return the body of a 200 that is an error to the client, as it says `failed`, and here says that of the run."""
-    if error.status_code != 200:
-        return None
-    try:
-        body = as_object(json.loads(error.raw_response))
-    except (ValueError, RecursionError):
-        return None
-    return body if body is not None and id_of(body.get("task_id")) else None

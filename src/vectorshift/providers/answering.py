@@ -9,6 +9,7 @@ import asyncio
 import inspect
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
+from datetime import datetime, timezone
 from typing import Literal, cast
 
 from vectorshift.credentials import Credential, parse_key
@@ -16,13 +17,14 @@ from vectorshift.errors import (
     CredentialConfigurationError,
     CredentialError,
     CredentialNotFoundError,
+    CredentialRevokedError,
     CredentialStoreUnavailableError,
     fresh_copy,
 )
 from vectorshift.events import log
 from vectorshift.flight import SharedWork, arun_blocking, run_async
 from vectorshift.providers.base import CredentialProvider, Description
-from vectorshift.providers.unforeseen import described, unforeseen
+from vectorshift.providers.unforeseen import described, is_the_callers, line_of, unforeseen
 
 __all__ = [
     "PLAIN_ASK",
@@ -31,6 +33,7 @@ __all__ = [
     "AnsweringProvider",
     "Ask",
     "answering",
+    "flaw_of_ttl",
     "settle",
 ]
 
@@ -63,6 +66,13 @@ def settle(answer: Answer) -> Credential:
     raise fresh_copy(answer)
 
 
+def flaw_of_ttl(ttl: object) -> str:
+    """Say what is wrong with the `ttl` of a provider, or nothing."""
+    if ttl is None or (isinstance(ttl, int | float) and 0 <= ttl < float("inf")):
+        return ""
+    return f"its ttl is {type(ttl).__name__}, and should be a number of seconds or None."
+
+
 class AnsweringProvider(CredentialProvider, ABC):
     """Base of the providers of this package: answers are values, so nothing is raised on the way to a caller.
 
@@ -86,6 +96,10 @@ class AnsweringProvider(CredentialProvider, ABC):
         """Return the provider that this stands for now, or itself, without blocking the event loop."""
         return self
 
+    def here(self) -> AnsweringProvider:
+        """Return who stays the same where this stands for whoever the surroundings name, or itself. Does no I/O."""
+        return self
+
     @abstractmethod
     def lookup(self, ask: Ask) -> Answer:
         """Answer; may block."""
@@ -106,7 +120,7 @@ class AnsweringProvider(CredentialProvider, ABC):
             if ask.refused is None:
                 return cast("Answer", await shared.ajoin())
             return await arun_blocking(lambda: self.lookup(ask))
-        except RuntimeError:
+        except CredentialStoreUnavailableError:
             return self.no_thread()
 
     def load(self) -> Answer:
@@ -195,21 +209,36 @@ class AdaptedProvider(AnsweringProvider):
         try:
             self.provider.invalidate(rejected)
         except Exception as error:
-            log.warning("%s: invalidate raised %s.", self.name, type(error).__name__)
+            self._complain("invalidate", error)
 
     def close(self) -> None:
-        """Close the author's provider."""
-        self.provider.close()
+        """Close the author's provider. What it raises keeps no other from being closed."""
+        try:
+            self.provider.close()
+        except Exception as error:
+            self._complain("close", error)
 
     async def aclose(self) -> None:
-        """Close the author's provider."""
-        await self.provider.aclose()
+        """Close the author's provider. What it raises keeps no other from being closed."""
+        try:
+            await self.provider.aclose()
+        except Exception as error:
+            self._complain("aclose", error)
+
+    def _complain(self, of: str, error: Exception) -> None:
+        """Say what was raised where no answer is waited for, and not its text, which may hold a secret."""
+        log.warning("%s: %s raised %s at %s.", self.name, of, type(error).__name__, line_of(error))
 
     def lookup(self, ask: Ask) -> Answer:
         """Call the sync getter, or the async one in an event loop of its own."""
         if ask.refused is not None:
             self.invalidate(ask.refused)
-        return self._get() if self._sync else cast("Answer", run_async(self._aget))
+        if self._sync:
+            return self._get()
+        try:
+            return cast("Answer", run_async(self._aget))
+        except CredentialStoreUnavailableError:
+            return self.no_thread()
 
     async def alookup(self, ask: Ask) -> Answer:
         """Call the async getter, or the sync one in a thread that has the caller's context variables."""
@@ -219,7 +248,7 @@ class AdaptedProvider(AnsweringProvider):
             return await self._aget()
         try:
             return await arun_blocking(self._get)
-        except RuntimeError:
+        except CredentialStoreUnavailableError:
             return self.no_thread()
 
     def load(self) -> Answer:
@@ -236,13 +265,15 @@ class AdaptedProvider(AnsweringProvider):
     def _get(self) -> Answer:
         try:
             return self._guarded(self.provider.get_credential())
-        except Exception as error:
+        except BaseException as error:
+            if is_the_callers(error):
+                raise
             return self.unmapped(error)
 
     async def _aget(self) -> Answer:
         try:
             return self._guarded(await self.provider.aget_credential())
-        except Exception as error:
+        except Exception as error:  # a cancellation and the end of a coroutine are its caller's
             return self.unmapped(error)
 
     def _guarded(self, answer: object) -> Answer:
@@ -256,4 +287,10 @@ class AdaptedProvider(AnsweringProvider):
         key = parse_key(answer.secret.reveal(), source=answer.source, provider=answer.provider)
         if isinstance(key, CredentialError):
             return key
+        if not self.remote and answer.expires_at is not None and answer.expires_at <= datetime.now(timezone.utc):
+            return CredentialRevokedError(
+                f"{answer} had expired when it was read. Write a key that is still valid there.",
+                source=answer.source,
+                provider=answer.provider,
+            )
         return answer if key == answer.secret else replace(answer, secret=key)  # white space around it is gone

@@ -118,7 +118,9 @@ class CredentialProvider(ABC):  # noqa: B024  # one of two methods is enough
         self.close()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.describe().source}>"
+        from vectorshift.providers.unforeseen import described  # what shows locals may find one that is half made
+
+        return f"<{type(self).__name__} {described(self).source}>"
 
 
 def _writes(cls: type[CredentialProvider], getter: str) -> bool:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vectorshift.assignments import Assignments, assignments_in
 from vectorshift.clock import SYSTEM_CLOCK, Clock
 from vectorshift.credentials import Credential
-from vectorshift.files import Content, KeyFile, text_of, unreadable
+from vectorshift.events import log
+from vectorshift.files import Content, KeyFile, absolute, text_of, unreadable
 from vectorshift.providers.answering import Answer, AnsweringProvider, Ask
 from vectorshift.providers.base import Description
 
@@ -36,7 +36,8 @@ class DotenvProvider(AnsweringProvider):
     A file that is named has to be there, and may hold settings as well, which `Settings.load` reads. A `.env` that is
     merely found in the working directory of first use may supply the key and nothing else: whoever can put a
     file there must not be able to say where the key is sent. Values are taken as they stand, without interpolation, and
-    `os.environ` is never written.
+    `os.environ` is never written. A line that seems to be meant for this package and is no assignment is a
+    configuration error, so that no other source answers in its place; any other that cannot be parsed is a warning.
 
     Args:
         path: the file that the user names, or None to look for `.env` in the working directory.
@@ -55,9 +56,10 @@ class DotenvProvider(AnsweringProvider):
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self.named = path is not None
-        self.path = (Path(path) if path is not None else Path(".env")).absolute()
+        self.path = absolute(".env" if path is None else path)
         self._source = f"dotenv:{self.path}"
         self._ignored: list[str] = []
+        self._passed_over = 0
         self._there = False
         self._file = KeyFile(self.path, self._read, source=self._source, provider=self.name, clock=clock, pause=pause)
 
@@ -81,7 +83,11 @@ class DotenvProvider(AnsweringProvider):
 
     def lookup(self, ask: Ask) -> Answer:
         """Answer with the file as it is now."""
-        return self._file.look()
+        answer = self._file.look()
+        line, self._passed_over = self._passed_over, 0
+        if line:  # it is told here, with no lock held: a handler of log lines may ask for the key
+            log.warning("%s: line %d is not NAME=value, and is passed over.", self._source, line)
+        return answer
 
     def winner_warning(self, below: list[str]) -> str | None:
         """Warn of a file that was merely found, if it hides a configured store or holds settings too."""
@@ -99,14 +105,12 @@ class DotenvProvider(AnsweringProvider):
         self._there = not isinstance(content, _NO_FILE)
         if isinstance(content, OSError):
             return self._unreadable(content)
-        from dotenv import dotenv_values
-
         text = text_of(content)
         if text is None:
             return self.wrong(
                 f"{self._source} is not UTF-8 text. Save it as UTF-8, or leave it out: VECTORSHIFT_ENV_FILE="
             )
-        return self._answer(dotenv_values(stream=io.StringIO(text), interpolate=False))
+        return self._answer(assignments_in(text))
 
     def _unreadable(self, error: OSError) -> CredentialError:
         if self.named:
@@ -117,13 +121,19 @@ class DotenvProvider(AnsweringProvider):
         fix = "Let this process read it, or leave it out: VECTORSHIFT_ENV_FILE="
         return unreadable(error, source=self._source, provider=self.name, fix=fix)
 
-    def _answer(self, values: dict[str, str | None]) -> Answer:
-        text = values.get(VARIABLE)
-        others = sorted(name for name in values if name.startswith(_PREFIX) and name != VARIABLE)
-        self._ignored = [] if self.named else others
+    def _answer(self, found: Assignments) -> Answer:
+        others = sorted(
+            name
+            for name, text in found.values.items()
+            if name.startswith(_PREFIX) and name != VARIABLE and text.strip()
+        )
+        self._ignored, self._passed_over = [] if self.named else others, found.passed_over
+        if found.flaw:
+            return self.wrong(f"{self._source}: {found.flaw}")
+        text = found.values.get(VARIABLE)
         if text is None:
             ignored = f" Its settings are ignored: {', '.join(self._ignored)}." if self._ignored else ""
-            without = f"names {VARIABLE} without a value" if VARIABLE in values else f"has no {VARIABLE}"
+            without = f"names {VARIABLE} without a value" if VARIABLE in found.bare else f"has no {VARIABLE}"
             return self.not_found(f"{self.path} {without}.{ignored}", self._source)
         answer = self.keyed(text, self._source, blank="not found")
         if isinstance(answer, Credential) and _DESTINATION in self._ignored:

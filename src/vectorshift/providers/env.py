@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from vectorshift.clock import SYSTEM_CLOCK, Clock
 from vectorshift.errors import CredentialConfigurationError, CredentialError, CredentialNotFoundError
 from vectorshift.events import log
-from vectorshift.files import Content, KeyFile, text_of, unreadable
+from vectorshift.files import Content, KeyFile, absolute, text_of, unreadable
 from vectorshift.providers.answering import Answer, AnsweringProvider, Ask
 from vectorshift.providers.base import Description
 
@@ -61,9 +61,9 @@ class EnvProvider(AnsweringProvider):
         self._unset = self.not_found(f"{variable} is not set.", self._source)
         self._blank = self.not_found(f"{variable} is set but empty.", self._source)
         self._seen: tuple[str, Answer] = ("", self._blank)
-        self._named = None if file is None else Path(file).absolute()
+        self._named = None if file is None else absolute(file)
         folder = credentials_directory or None  # an empty name is none, and not the working directory
-        self._handed = None if folder is None else Path(folder, variable.lower()).absolute()
+        self._handed = None if folder is None else absolute(Path(folder, variable.lower()))
         self._untold = self._handed is not None
         self._beside = ""
         path = self._named or self._handed
@@ -152,6 +152,8 @@ class EnvProvider(AnsweringProvider):
         text = text_of(content)
         if text is None:
             return self._wrong_file("is not UTF-8 text. Save it as UTF-8.")
+        if not text.strip():
+            return self._wrong_file("is empty. Write the key into it, on one line.")
         if flaw := _more_than_a_key(text.strip(), self.variable):
             return self._wrong_file(f"does not hold an API key: {flaw}")
         return self.keyed(text, self._file_source)

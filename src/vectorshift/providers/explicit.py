@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any
 
 from vectorshift.credentials import Secret
+from vectorshift.errors import CredentialNotFoundError
 from vectorshift.flight import arun_blocking, run_async
 from vectorshift.providers.answering import Answer, AnsweringProvider, Ask
 from vectorshift.providers.base import Description
@@ -30,7 +31,8 @@ class ExplicitProvider(AnsweringProvider):
 
     A callable is called on each request, in the caller's context. A sync one is called in a worker thread
     when the caller is async, and an async one in an event loop of its own when the caller is sync. A callable
-    that returns None stops the chain: a look-up of a tenant's key that fails must not reach another key.
+    that returns None, or raises that it found nothing, stops the chain: a look-up of a tenant's key that fails
+    must not reach another key.
 
     Args:
         value: the key, a callable of either colour that returns one, or None.
@@ -87,7 +89,7 @@ class ExplicitProvider(AnsweringProvider):
             if inspect.isawaitable(answer):
                 answer = run_async(_awaiting(answer))
         except Exception as error:
-            return unforeseen(error, self, _file_of(value))
+            return self._raised(error, value)
         return self._returned(answer)
 
     async def alookup(self, ask: Ask) -> Answer:
@@ -100,8 +102,17 @@ class ExplicitProvider(AnsweringProvider):
             if inspect.isawaitable(answer):
                 answer = await answer
         except Exception as error:
-            return unforeseen(error, self, _file_of(value))
+            return self._raised(error, value)
         return self._returned(answer)
+
+    def _raised(self, error: Exception, value: Callable[[], Any]) -> Answer:
+        failure = unforeseen(error, self, _file_of(value))
+        if not isinstance(failure, CredentialNotFoundError):
+            return failure
+        return self.wrong(
+            "The callable that was given as the API key found none. No other source is asked in its place. "
+            f"{failure.message}".rstrip()
+        )
 
     def _returned(self, answer: object) -> Answer:
         if answer is None:

@@ -7,11 +7,10 @@ import re
 import sys
 import time
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from vectorshift.clock import SYSTEM_CLOCK, Clock
-from vectorshift.files import Content, KeyFile, text_of, unreadable
+from vectorshift.files import Content, KeyFile, absolute, text_of, unreadable
 from vectorshift.providers.answering import Answer, AnsweringProvider, Ask
 from vectorshift.providers.base import Description
 
@@ -52,7 +51,7 @@ class LoginProvider(AnsweringProvider):
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         given = os.path.expanduser(_FILE if path is None else path)  # noqa: PTH111  # pathlib would raise
-        self.path = Path(given).absolute()
+        self.path = absolute(given)
         self._source = f"login:{self.path}"
         self._homeless: Answer | None = None
         if path is None and given == _FILE:  # not to be taken for a folder named `~`
@@ -66,8 +65,12 @@ class LoginProvider(AnsweringProvider):
         return cls()
 
     def describe(self) -> Description:
-        """Say which file is looked at, and what others can do to it as far as it was looked at."""
-        return Description(configured=True, source=self._source, detail=self._file.detail)
+        """Say which file is looked at, and what others can do to it as far as it was looked at.
+
+        It counts as configured if the file is there.
+        """
+        there = os.path.isfile(self.path) if self._file.there is None else self._file.there  # noqa: PTH113  # pathlib would raise
+        return Description(configured=there, source=self._source, detail=self._file.detail)
 
     def peek(self) -> Answer | None:
         """Answer with the file as it was within the last second."""

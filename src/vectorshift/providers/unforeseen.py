@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from asyncio import CancelledError
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from vectorshift.credentials import Credential, Secret
 from vectorshift.errors import (
     CredentialConfigurationError,
     CredentialError,
@@ -15,18 +19,60 @@ from vectorshift.errors import (
 from vectorshift.providers.base import Description
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from vectorshift.providers.base import CredentialProvider
 
-__all__ = ["described", "line_of", "unforeseen"]
+__all__ = ["described", "is_the_callers", "line_of", "unforeseen", "without"]
+
+
+_SHORTEST = 4
 
 
 def described(provider: CredentialProvider) -> Description:
-    """Return how an author's provider describes itself, or its name if it cannot do so."""
+    """Return how an author's provider describes itself, or its name if it cannot do so.
+
+    What it holds as a `Secret` is masked, in its own attributes or in those of a settings model; so is the key of a
+    `Credential` that it keeps. A key that it holds as plain text, and has not answered with, cannot be told from
+    other words.
+    """
     try:
         told: object = provider.describe()
     except Exception:
         told = None
-    return told if isinstance(told, Description) else Description(configured=True, source=provider.name)
+    if not isinstance(told, Description):
+        return Description(configured=True, source=provider.name)
+    known, source, detail = _held(provider), cast("object", told.source), cast("object", told.detail)
+    return replace(
+        told,
+        source=without(known, source) if isinstance(source, str) else told.source,
+        detail=without(known, detail) if isinstance(detail, str) else told.detail,
+    )
+
+
+def _held(provider: CredentialProvider) -> list[Secret]:
+    kept: list[object] = list(vars(provider).values())
+    kept += [inner for each in kept if hasattr(type(each), "model_fields") for inner in vars(each).values()]
+    secrets = [each.secret if isinstance(each, Credential) else each for each in kept]
+    return [each for each in secrets if isinstance(each, Secret)]
+
+
+def without(secrets: Iterable[Secret], text: str) -> str:
+    """Return the text with each of these secrets replaced by its fingerprint, in one pass."""
+    known = {plain: secret.fingerprint for secret in secrets if (plain := _telling(secret))}
+    if not known:
+        return text
+    longest_first = sorted(known, key=len, reverse=True)  # one may be the beginning of another
+    return re.sub("|".join(map(re.escape, longest_first)), lambda found: known[found[0]], text)
+
+
+def _telling(secret: Secret) -> str | None:
+    """Return the text to look for. One that is shorter is no secret, and may stand anywhere by chance."""
+    try:
+        plain = secret.reveal()
+    except CredentialError:  # it came out of a pickle, and its text stayed behind
+        return None
+    return plain if len(plain) >= _SHORTEST else None
 
 
 def unforeseen(error: BaseException, provider: CredentialProvider, home: str | None = None) -> CredentialError:
@@ -52,8 +98,22 @@ def unforeseen(error: BaseException, provider: CredentialProvider, home: str | N
     )
 
 
+def is_the_callers(error: BaseException) -> bool:
+    """Whether what a sync getter raised is for its caller: an interrupt, alone or in a group, and what is no error.
+
+    A `SystemExit` may come from a handler of SIGTERM, which runs in the midst of whatever the main thread does. The end
+    of a generator or of a task is the getter's: those of the caller do not come here.
+    """
+    if isinstance(error, Exception | GeneratorExit | CancelledError):
+        return False
+    subgroup = getattr(error, "subgroup", None)  # of a BaseExceptionGroup, which Python 3.10 does not have
+    return subgroup is None or subgroup((KeyboardInterrupt, SystemExit)) is not None
+
+
 def line_of(error: BaseException, home: str = "") -> str:
     """Return `file:line` of the deepest frame in the file `home`, else of the deepest frame."""
+    if isinstance(error, SyntaxError) and (error.filename or "").endswith(".py"):  # no frame of it ever ran
+        return f"{Path(error.filename or '').name}:{error.lineno}"
     deepest = "an unknown line"
     trace = error.__traceback__
     while trace is not None:

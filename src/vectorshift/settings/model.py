@@ -26,7 +26,7 @@ from pydantic_settings import (
 from vectorshift.credentials import Secret
 from vectorshift.errors import CredentialConfigurationError
 from vectorshift.files import file_name
-from vectorshift.hosts import api_url, url_without_password
+from vectorshift.hosts import api_url, has_control_characters, url_without_password
 from vectorshift.plugin_settings import FrozenMap, Value, held
 from vectorshift.settings.variables import PREFIX, explained, loaded_from, names_in
 
@@ -35,6 +35,12 @@ __all__ = ["Settings"]
 
 def _wrapped(value: object) -> object:
     return Secret(value.strip()) if isinstance(value, str) else value
+
+
+def _one_line(value: str) -> str:
+    if has_control_characters(value):
+        raise ValueError("should have no line break and no other control character in it")
+    return value
 
 
 def _path(value: object) -> object:
@@ -63,6 +69,7 @@ def _fallback(field: str, *others: str) -> Any:
 
 
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
+Text = Annotated[str, AfterValidator(_one_line)]
 File = Annotated[str, BeforeValidator(_path)]
 SecretFile = Annotated[File, AfterValidator(file_name)]
 Url = Annotated[str, AfterValidator(url_without_password)]
@@ -90,6 +97,7 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
         arbitrary_types_allowed=True,
         protected_namespaces=(),
+        str_strip_whitespace=True,
     )
 
     api_key_file: SecretFile | None = None
@@ -107,13 +115,13 @@ class Settings(BaseSettings):
     cache_max_stale: Seconds = 86_400.0
     load_timeout: Positive = 10.0
 
-    vault_path: str | None = None
-    vault_mount: str = "secret"
-    vault_field: str = "api_key"
+    vault_path: Text | None = None
+    vault_mount: Text = "secret"
+    vault_field: Text = "api_key"
     vault_kv_version: Annotated[int, Field(ge=1, le=2)] = 2
     vault_version: Annotated[int, Field(ge=1)] | None = None
     vault_addr: Url | None = _fallback("vault_addr", "VAULT_ADDR")
-    vault_namespace: str | None = _fallback("vault_namespace", "VAULT_NAMESPACE")
+    vault_namespace: Text | None = _fallback("vault_namespace", "VAULT_NAMESPACE")
     vault_cacert: File | None = _fallback("vault_cacert", "VAULT_CACERT")
     vault_client_cert: File | None = _fallback("vault_client_cert", "VAULT_CLIENT_CERT")
     vault_client_key: File | None = _fallback("vault_client_key", "VAULT_CLIENT_KEY")
@@ -124,24 +132,24 @@ class Settings(BaseSettings):
     vault_auth: Literal["token", "approle", "kubernetes", "jwt", "cert", "agent"] = "token"
     vault_token: Token | None = _fallback("vault_token", "VAULT_TOKEN")
     vault_token_file: SecretFile | None = None
-    vault_role: str | None = None
-    vault_role_id: str | None = None
+    vault_role: Text | None = None
+    vault_role_id: Text | None = None
     vault_secret_id: Token | None = None
     vault_secret_id_file: SecretFile | None = None
     vault_secret_id_wrapped: bool = False
-    vault_creation_path: str | None = None
+    vault_creation_path: Text | None = None
     vault_jwt_file: SecretFile | None = None
-    vault_auth_mount: str | None = None
+    vault_auth_mount: Text | None = None
     vault_on_error: Literal["stop", "continue"] = "stop"
     vault_on_missing: Literal["stop", "continue"] = "continue"
     vault_cache_ttl: Seconds | None = None
 
-    aws_secret_id: str | None = None
-    aws_field: str | None = None
-    aws_version_stage: str = "AWSCURRENT"
-    aws_version_id: str | None = None
-    aws_region: str | None = None
-    aws_profile: str | None = None
+    aws_secret_id: Text | None = None
+    aws_field: Text | None = None
+    aws_version_stage: Text = "AWSCURRENT"
+    aws_version_id: Text | None = None
+    aws_region: Text | None = None
+    aws_profile: Text | None = None
     aws_endpoint_url: Url | None = None
     aws_agent_url: Url | None = None
     aws_on_error: Literal["stop", "continue"] = "stop"
@@ -180,14 +188,16 @@ class Settings(BaseSettings):
     def load(cls, environ: Mapping[str, str] | None = None) -> Settings:
         """Read the process environment, over the dotenv file that `VECTORSHIFT_ENV_FILE` names.
 
-        A variable that is set to nothing counts as unset, but for `VECTORSHIFT_ENV_FILE`, which is turned off by it.
+        White space around a value is taken away. A variable that is set to nothing counts as unset, but for
+        `VECTORSHIFT_ENV_FILE`, which is turned off by it. Vault's standard variables count once a path is set.
         `os.environ` is not written. An unknown `VECTORSHIFT_` variable is logged as a warning.
 
         Args:
             environ: the environment to read; that of the process by default.
 
         Raises:
-            CredentialConfigurationError: a value that a setting cannot have, or a named file that is missing.
+            CredentialConfigurationError: a value that a setting cannot have, or a named file that is missing or has a
+                line that seems to be meant for this package and is no assignment.
         """
         loaded = loaded_from(cls, os.environ if environ is None else environ)
         if isinstance(loaded, CredentialConfigurationError):

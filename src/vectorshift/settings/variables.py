@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import AliasChoices
 from pydantic_settings import BaseSettings, EnvSettingsSource
 
+from vectorshift.assignments import assignments_in
 from vectorshift.errors import CredentialConfigurationError
 from vectorshift.events import log
 from vectorshift.files import read_small, text_of
@@ -23,7 +24,9 @@ __all__ = ["PREFIX", "explained", "loaded_from", "names_in", "variables_of"]
 
 PREFIX = "VECTORSHIFT_"
 _ENV_FILE = "VECTORSHIFT_ENV_FILE"
+_VAULT_PATH = "VECTORSHIFT_VAULT_PATH"
 _PLUGINS = "plugins"
+_NAME_ANOTHER = "Name a file that is there, or unset it."
 _NOT_FIELDS = ("VECTORSHIFT_API_KEY", _ENV_FILE)
 
 S = TypeVar("S", bound=BaseSettings)
@@ -37,13 +40,9 @@ def names_in(text: str) -> tuple[str, ...]:
 def loaded_from(cls: type[S], process: Mapping[str, str]) -> S | CredentialConfigurationError:
     """Return the settings that the variables make, or what is wrong with them, without a frame that holds a value."""
     try:
-        env_file = process.get(_ENV_FILE)
-        env_file = "" if env_file is not None and not env_file.strip() else env_file
+        env_file = process[_ENV_FILE].strip() if _ENV_FILE in process else None
         cls(env_file=env_file)  # what is no name is refused before it is printed as one
-        variables = {
-            **_named_file(env_file),
-            **{name: value for name, value in process.items() if value.strip()},
-        }
+        variables = {**_set_in(_named_file(env_file)), **_set_in(process)}
         values = _by_variable(cls, _Variables(cls, variables)(), variables)
         known = variables_of(cls)
         if plugins := of_plugins(variables, names_in(variables.get(f"{PREFIX}PROVIDERS", "")), known):
@@ -54,6 +53,11 @@ def loaded_from(cls: type[S], process: Mapping[str, str]) -> S | CredentialConfi
         return cls(**values)
     except CredentialConfigurationError as error:
         return error.with_traceback(None)
+
+
+def _set_in(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return those that are set to something, without white space around it, as a secret or a file brings it along."""
+    return {name: value.strip() for name, value in variables.items() if value.strip()}
 
 
 class _Variables(EnvSettingsSource):
@@ -72,36 +76,39 @@ class _Variables(EnvSettingsSource):
 
 
 def _by_variable(cls: type[BaseSettings], values: dict[str, Any], variables: Mapping[str, str]) -> dict[str, Any]:
-    """Key what was read from a store's standard variable by that, so that an error names the variable that is set."""
+    """Key what was read from a store's standard variable by that, so that an error names the variable that is set.
+
+    Those of Vault are others' affair while no path makes it a source here, and are left out.
+    """
     for field in cls.model_fields.values():
         if isinstance(field.validation_alias, AliasChoices):
             own, standard = map(str, field.validation_alias.choices)
             if own in values and own not in variables:
-                values[standard] = values.pop(own)
+                value = values.pop(own)
+                if _VAULT_PATH in variables or not standard.startswith("VAULT_"):
+                    values[standard] = value
     return values
 
 
 def _named_file(env_file: str | None) -> dict[str, str]:
     if not env_file:
         return {}
-    from io import StringIO
-
-    from dotenv import dotenv_values
-
-    flaw, text = "it is not UTF-8 text", None
+    flaw, text, fix = "it is not UTF-8 text", None, "Save it as UTF-8, or name another."
     try:
         text = text_of(read_small(env_file)[0])
     except OSError as error:
-        flaw = (error.strerror or type(error).__name__).lower()
+        flaw, there = (error.strerror or type(error).__name__).lower(), not isinstance(error, FileNotFoundError)
+        fix = "Name a file that this process may read, or unset it." if there else _NAME_ANOTHER
     except ValueError:
-        flaw = "no file can have this name"
+        flaw, fix = "no file can have this name", _NAME_ANOTHER
     if text is None:
         raise CredentialConfigurationError(
-            f"{_ENV_FILE} names {env_file}, which cannot be read: {flaw}. Name a file that is there, or unset it.",
-            source=f"dotenv:{env_file}",
+            f"{_ENV_FILE} names {env_file}, which cannot be read: {flaw}. {fix}", source=f"dotenv:{env_file}"
         )
-    values = dotenv_values(stream=StringIO(text), interpolate=False)
-    return {name: value for name, value in values.items() if value and value.strip()}
+    found = assignments_in(text)
+    if found.flaw:
+        raise CredentialConfigurationError(f"{_ENV_FILE} names {env_file}: {found.flaw}", source=f"dotenv:{env_file}")
+    return found.values
 
 
 def variables_of(cls: type[BaseSettings]) -> dict[str, str]:

@@ -17,7 +17,7 @@ from vectorshift.testing.traffic import Fault, Traffic  # first: it says what to
 from starlette.responses import JSONResponse, Response
 
 from vectorshift.testing.event_streams import Ending, Event, EventStream
-from vectorshift.testing.organisations import SCOPES, Grant, RunScript, World, documented_body, new_pipeline
+from vectorshift.testing.organisations import SCOPES, FailedRun, Grant, RunScript, World, documented_body, new_pipeline
 from vectorshift.testing.server import LoopbackServer
 
 if TYPE_CHECKING:
@@ -89,6 +89,18 @@ class FakeVectorShift:
         self._traffic.latency = seconds
 
     @property
+    def extended_ids(self) -> bool:
+        """Whether pipelines' ids are answered as Mongo's extended JSON, `{"$oid": ...}`; may be set while it runs.
+
+        An object then has its id at `_id`, and not at `id`. The API is known to do either.
+        """
+        return self._world.extended_ids
+
+    @extended_ids.setter
+    def extended_ids(self, extended: bool) -> None:
+        self._world.extended_ids = extended
+
+    @property
     def base_url(self) -> str:
         """What to give a client, such as `http://127.0.0.1:40123/v1`; stays the same when closed.
 
@@ -147,7 +159,7 @@ class FakeVectorShift:
             id: its id; 24 random hex digits by default.
             shared_with: the organisations that see it too, if they ask for shared ones.
             fields: what else stands in the object, or replaces what stands there by default:
-                `description`, `folder_id`, `username`, `org_name`, `branch_id`, `version`.
+                `description`, `folder_id`, `username`, `org_name`, `branch_id` (`main`), `version` (`1.0.0`).
         """
         with self._traffic.lock:
             owner = self._world.organisation(org)
@@ -168,6 +180,16 @@ class FakeVectorShift:
         """
         with self._traffic.lock:
             self._world.outputs.extend([dict(outputs)] * times)
+
+    def fail_run(self, error: str = "", *, times: int = 1) -> None:
+        """Let the next runs, of any kind, fail. Takes its turn with `next_outputs`, also within a bulk run.
+
+        Args:
+            error: what they say of it; `The run failed` by default.
+            times: how many runs fail.
+        """
+        with self._traffic.lock:
+            self._world.outputs.extend([FailedRun(error=error or "The run failed")] * times)
 
     def script_run(self, *statuses: str, error: str = "") -> None:
         """Let the next background run say this of itself, a status each time that it is asked; the last one stays.

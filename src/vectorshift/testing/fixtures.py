@@ -15,8 +15,9 @@ try:
 except ModuleNotFoundError as error:
     raise ImportError("vectorshift.testing.fixtures needs pytest: pip install pytest", name=error.name) from None
 
-from vectorshift import context
+from vectorshift import ambient, context
 from vectorshift.ambient import configure, reset
+from vectorshift.configured import Configured
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["vectorshift_api", "vectorshift_offline"]
 
 _SCRUBBED = ("VECTORSHIFT_", "VAULT_", "BAO_", "AWS_")
+_OF_CLIENTS = ("given_sync", "given_async", "sync", "asynchronous")
 
 
 @pytest.fixture
@@ -50,9 +52,10 @@ def vectorshift_offline(
 ) -> Iterator[None]:
     """Let the process have no key and no network: a call fails at once, and says which fixture did that.
 
-    The chain is `vectorshift.api_key` and `VECTORSHIFT_API_KEY`, both unset at first. With a key, a call of any client
-    raises `ApiConnectionError`; without one, `MissingCredentialError`. Servers on this machine can be reached, and a
-    client with an `http_client` of its own works as it is.
+    The chain is `vectorshift.api_key` and `VECTORSHIFT_API_KEY`, both unset at first, and so is that of any client with
+    settings: no file, store or plugin is asked. With a key, a call of any client raises `ApiConnectionError`; without
+    one, `MissingCredentialError`. Servers on this machine can be reached, and a client with an `http_client` or a
+    provider of its own works as it is.
     In a test that also has `vectorshift_api`, this one stands back, so it may be on for all tests.
     """
     from vectorshift.testing.offline import cut_off, offline_credentials
@@ -78,21 +81,36 @@ def _refusing() -> Iterator[RefusingServer]:
 
 @contextlib.contextmanager
 def _as_new(monkeypatch: pytest.MonkeyPatch) -> Generator[None, None, None]:
-    """Scrub the environment, and let the module forget all, before and after."""
+    """Scrub the environment, and let the module know nothing; at the end, let it know what it knew."""
     for name in list(os.environ):
         if name.startswith(_SCRUBBED) or name == "CREDENTIALS_DIRECTORY":
             monkeypatch.delenv(name)
     monkeypatch.setenv("VECTORSHIFT_ENV_FILE", "")
     module = vars(sys.modules["vectorshift"])  # reading the attribute would ask the chain
     assigned, module["api_key"] = module["api_key"], None
-    _forget()
     try:
-        yield
+        with _set_aside():
+            yield
     finally:
-        _forget()
         module["api_key"] = assigned
 
 
-def _forget() -> None:
-    reset()
+@contextlib.contextmanager
+def _set_aside() -> Generator[None, None, None]:
+    """Let what was configured and entered around the block stand aside: nothing of it is closed, and all of it is back.
+
+    A suite may have configured a test's key for the whole run: forgotten, the next test would find the machine's.
+    """
+    ambient_provider, clients = context.AMBIENT, vars(ambient._clients)  # pyright: ignore[reportPrivateUsage]
+    now, entered = ambient_provider.now, context._in_block.get()  # pyright: ignore[reportPrivateUsage]
+    made = {name: clients[name] for name in _OF_CLIENTS}
+    ambient_provider.now = Configured()
+    clients.update(dict.fromkeys(_OF_CLIENTS))
     context._in_block.set(None)  # pyright: ignore[reportPrivateUsage]
+    try:
+        yield
+    finally:
+        reset()
+        ambient_provider.now = now
+        clients.update(made)
+        context._in_block.set(entered)  # pyright: ignore[reportPrivateUsage]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from vectorshift import http
+from vectorshift import http, registry
 from vectorshift.chain import ProviderChain
 from vectorshift.errors import CredentialNotFoundError
 from vectorshift.hosts import is_loopback
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from typing_extensions import Self
+
+    from vectorshift.providers.base import CredentialProvider
 
 __all__ = ["OFFLINE", "RefusingServer", "cut_off", "offline_credentials"]
 
@@ -70,13 +72,15 @@ class _Refusing(httpx.BaseTransport, httpx.AsyncBaseTransport):
 def cut_off(base_url: str) -> Generator[None, None, None]:
     """Let no client of this package that makes its connections in the block reach `base_url` or another machine.
 
-    Nothing is changed for clients of httpx that others make, also where they are given to a client of this package.
+    Chains that are made of settings in the block ask no file, store or plugin. Nothing is changed for clients of httpx
+    that others make, also where they are given to a client of this package, and for providers that are handed in.
     """
-    before, http.substitute = http.substitute, partial(_Refusing, httpx.URL(base_url))
+    before = http.substitute, registry.substitute
+    http.substitute, registry.substitute = partial(_Refusing, httpx.URL(base_url)), _members
     try:
         yield
     finally:
-        http.substitute = before
+        http.substitute, registry.substitute = before
 
 
 class _Offline(AnsweringProvider):
@@ -92,8 +96,11 @@ class _Offline(AnsweringProvider):
 
 def offline_credentials() -> ProviderChain:
     """Return a chain of `vectorshift.api_key` and `VECTORSHIFT_API_KEY`, and of no store or file."""
-    explicit = ExplicitProvider(held=vars(sys.modules["vectorshift"]))
-    return ProviderChain([explicit, EnvProvider(), _Offline()])
+    return ProviderChain(_members(ExplicitProvider(held=vars(sys.modules["vectorshift"]))))
+
+
+def _members(explicit: CredentialProvider) -> tuple[CredentialProvider, ...]:
+    return explicit, EnvProvider(), _Offline()
 
 
 class RefusingServer:

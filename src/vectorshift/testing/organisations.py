@@ -6,6 +6,7 @@ import secrets
 from collections import deque
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,11 +17,13 @@ if TYPE_CHECKING:
 __all__ = [
     "SCOPES",
     "Body",
+    "FailedRun",
     "Failure",
     "Grant",
     "Organisation",
     "Run",
     "RunScript",
+    "StoredPipeline",
     "World",
     "documented_body",
     "new_pipeline",
@@ -29,6 +32,8 @@ __all__ = [
 SCOPES = ("pipelines:read", "pipelines:write", "pipelines:run")
 
 Body = dict[str, Any]
+
+_changes = count()
 
 
 class Failure(Exception):
@@ -53,10 +58,12 @@ class Run:
     """One run of a pipeline.
 
     Args:
+        pipeline: the id of the pipeline.
         statuses: what it says of itself when it is asked, one after the other; the last one stays.
         error: what it says when it has failed.
     """
 
+    pipeline: str
     outputs: Mapping[str, Any]
     statuses: deque[str]
     error: str = ""
@@ -72,6 +79,26 @@ class RunScript:
     error: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedRun:
+    """What the next run is to come to, in place of outputs."""
+
+    error: str
+
+
+class StoredPipeline(Body):
+    """A pipeline's object, and when it was changed last, as a number that grows."""
+
+    def __init__(self, fields: Body) -> None:
+        super().__init__(fields)
+        self.changed = next(_changes)
+
+    def change(self, fields: Body) -> None:
+        """Put these fields in place of those that are there."""
+        self.update(fields)
+        self.changed = next(_changes)
+
+
 class Organisation:
     """One tenant's pipelines, its own and those that others share with it, and its runs, all by id.
 
@@ -81,11 +108,11 @@ class Organisation:
     def __init__(self, name: str) -> None:
         self.name = name
         starters = (new_pipeline(name, f"{name}-{kind}", None, {}) for kind in ("assistant", "summary"))
-        self.own: dict[str, Body] = {pipeline["id"]: pipeline for pipeline in starters}
-        self.shared: dict[str, Body] = {}
+        self.own = {pipeline["id"]: pipeline for pipeline in starters}
+        self.shared: dict[str, StoredPipeline] = {}
         self.runs: dict[str, Run] = {}
 
-    def seen(self, id: str) -> Body:
+    def seen(self, id: str) -> StoredPipeline:
         """Return a pipeline of its own or one that is shared with it.
 
         Raises:
@@ -96,7 +123,7 @@ class Organisation:
             raise Failure(404, "Pipeline not found")
         return pipeline
 
-    def owned(self, id: str) -> Body:
+    def owned(self, id: str) -> StoredPipeline:
         """Return a pipeline of its own.
 
         Raises:
@@ -107,19 +134,21 @@ class Organisation:
         return self.seen(id)
 
 
-def new_pipeline(org: str, name: str, id: str | None, fields: Mapping[str, Any]) -> Body:
+def new_pipeline(org: str, name: str, id: str | None, fields: Mapping[str, Any]) -> StoredPipeline:
     """Return a pipeline's object with every field that a request can ask for; `fields` win."""
-    return {
-        "id": id or secrets.token_hex(12),
-        "name": name,
-        "description": "",
-        "folder_id": None,
-        "username": f"{org}-user",
-        "org_name": org,
-        "branch_id": "main",
-        "version": 1,
-        **fields,
-    }
+    return StoredPipeline(
+        {
+            "id": id or secrets.token_hex(12),
+            "name": name,
+            "description": "",
+            "folder_id": None,
+            "username": f"{org}-user",
+            "org_name": org,
+            "branch_id": "main",
+            "version": "1.0.0",
+            **fields,
+        }
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,9 +165,10 @@ class World:
     def __init__(self) -> None:
         self.grants: dict[str, Grant] = {}
         self.organisations: dict[str, Organisation] = {}
-        self.outputs: deque[Mapping[str, Any]] = deque()
+        self.outputs: deque[Mapping[str, Any] | FailedRun] = deque()
         self.runs: deque[RunScript] = deque()
         self.streams: deque[EventStream] = deque()
+        self.extended_ids = False
 
     def organisation(self, name: str) -> Organisation:
         """Return an organisation, which comes into being when it is first named."""

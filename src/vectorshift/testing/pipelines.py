@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from vectorshift.testing.organisations import Body, Failure, Organisation, new_pipeline
+from vectorshift.testing.organisations import Body, Failure, Organisation, StoredPipeline, new_pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -25,6 +25,7 @@ __all__ = [
 ]
 
 _ROLES = ("viewer", "editor")
+_OF_THE_SERVER = ("id", "username", "org_name", "deploy", "bump")  # of these none is a caller's to set
 
 
 def list_pipelines(visit: Visit) -> Body:
@@ -32,29 +33,33 @@ def list_pipelines(visit: Visit) -> Body:
     query = visit.request.query
     include_shared, verbose = _flag(query, "include_shared"), _flag(query, "verbose")
     offset, limit = _count(query, "offset") or 0, _count(query, "limit")
-    found: Iterable[Body] = _visible(visit.organisation, include_shared).values()
+    found: Iterable[StoredPipeline] = _visible(visit.organisation, include_shared).values()
     if "folder_id" in query:
         found = (pipeline for pipeline in found if pipeline["folder_id"] == query["folder_id"])
     page = list(found)[offset:][:limit]
-    body: Body = {"object_ids": [pipeline["id"] for pipeline in page]}
+    body: Body = {"object_ids": [_id(visit, pipeline) for pipeline in page]}
     if verbose:
-        body["objects"] = page
+        body["objects"] = [_shown(visit, pipeline) for pipeline in page]
     return body
 
 
 def fetch_pipeline(visit: Visit) -> Body:
-    """GET /pipeline: one pipeline by its id, or by its name and, where given, its owners."""
+    """GET /pipeline: one pipeline by its id, or by its name and, where given, its owners; the last one changed."""
     query = visit.request.query
     if "id" in query:
-        asked = ["id", *(name for name in ("branch_id", "version") if query.get(name))]
+        asked = ["id", *(name for name in ("branch_id", "version") if query.get(name) not in (None, "", "latest"))]
     elif "name" in query:
         asked = ["name", *(name for name in ("username", "org_name") if query.get(name))]
     else:
         raise Failure(400, "Either id or name is required")
-    for pipeline in _visible(visit.organisation, include_shared=True).values():
-        if all(str(pipeline[name]) == query[name] for name in asked):
-            return {"object": pipeline}
-    raise Failure(404, "Pipeline not found")
+    found = [
+        pipeline
+        for pipeline in _visible(visit.organisation, include_shared=True).values()
+        if all(str(pipeline[name]) == query[name] for name in asked)
+    ]
+    if not found:
+        raise Failure(404, "Pipeline not found")
+    return {"object": _shown(visit, max(found, key=lambda pipeline: pipeline.changed))}
 
 
 def create_pipeline(visit: Visit) -> Body:
@@ -63,16 +68,16 @@ def create_pipeline(visit: Visit) -> Body:
     name = _text(fields, "name")
     if not name:
         raise Failure(400, "name is required")
-    pipeline = new_pipeline(visit.organisation.name, name, None, {**fields})
+    pipeline = new_pipeline(visit.organisation.name, name, None, _settable(fields))
     visit.organisation.own[pipeline["id"]] = pipeline
-    return {"id": pipeline["id"]}
+    return {"id": _id(visit, pipeline)}
 
 
 def save_pipeline(visit: Visit, id: str) -> Body:
     """POST /update/pipeline/{id}: what is sent replaces what is there; the object."""
     pipeline = visit.organisation.owned(id)
-    pipeline.update({name: value for name, value in visit.fields().items() if name not in ("id", "deploy", "bump")})
-    return {"object": pipeline}
+    pipeline.change(_settable(visit.fields()))
+    return {"object": _shown(visit, pipeline)}
 
 
 def delete_pipeline(visit: Visit, id: str) -> Body:
@@ -94,7 +99,7 @@ def duplicate_pipeline(visit: Visit, id: str) -> Body:
     given = {key: value for key, value in fields.items() if key in ("description", "folder_id")}
     copy = new_pipeline(owner, name, None, {**kept, **own, **given})
     visit.organisation.own[copy["id"]] = copy
-    return {"id": copy["id"]}
+    return {"id": _id(visit, copy)}
 
 
 def revert_pipeline(visit: Visit, id: str) -> Body:
@@ -103,7 +108,7 @@ def revert_pipeline(visit: Visit, id: str) -> Body:
     version = _text(visit.fields(), "version")
     if not version:
         raise Failure(400, "version is required")
-    pipeline["version"] = version
+    pipeline.change({"version": version})
     return {}
 
 
@@ -134,8 +139,22 @@ def _guest(visit: Visit, fields: Mapping[str, Any]) -> Organisation | None:
     return visit.world.organisation(organisation) if organisation else None
 
 
-def _visible(organisation: Organisation, include_shared: bool) -> Mapping[str, Body]:
+def _visible(organisation: Organisation, include_shared: bool) -> Mapping[str, StoredPipeline]:
     return {**organisation.own, **organisation.shared} if include_shared else organisation.own
+
+
+def _settable(fields: Mapping[str, Any]) -> Body:
+    return {name: value for name, value in fields.items() if name not in _OF_THE_SERVER}
+
+
+def _id(visit: Visit, pipeline: StoredPipeline) -> object:
+    return {"$oid": pipeline["id"]} if visit.world.extended_ids else pipeline["id"]
+
+
+def _shown(visit: Visit, pipeline: StoredPipeline) -> Body:
+    if not visit.world.extended_ids:
+        return pipeline
+    return {"_id": _id(visit, pipeline), **{name: value for name, value in pipeline.items() if name != "id"}}
 
 
 def _text(fields: Mapping[str, Any], name: str) -> str:

@@ -8,7 +8,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, cast
 
 from vectorshift.testing.event_streams import EventStream, events_of
-from vectorshift.testing.organisations import Body, Failure, Run, RunScript
+from vectorshift.testing.organisations import Body, FailedRun, Failure, Run, RunScript
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,16 +28,18 @@ def run_pipeline(visit: Visit, id: str) -> Body | EventStream:
     fields = visit.fields()
     files = visit.files("inputs.")
     if _is_set(fields, "background"):
-        script = visit.world.runs.popleft() if visit.world.runs else RunScript()
-        run = _new_run(visit, _inputs(fields, files), script)
+        script = visit.world.runs.popleft() if visit.world.runs else None
+        run = _new_run(visit, id, _inputs(fields, files), script, steps=("in_progress",))
         run.trace_id = fields.get("trace_id") or run.trace_id
         return {"task_id": run.id, "trace_id": run.trace_id}
     if _is_set(fields, "stream"):
         if visit.world.streams:
             return visit.world.streams.popleft()
-        return EventStream(events=tuple(events_of(_new_run(visit, _inputs(fields, files)))))
-    run = _new_run(visit, _inputs(fields, files))
-    return {"run_id": run.id, "outputs": run.outputs, "trace_id": run.trace_id}
+        run = _new_run(visit, id, _inputs(fields, files))
+        ended = {"type": "result", **_outcome(run)}
+        return EventStream(events=(ended,) if run.error else tuple(events_of(run)))
+    run = _new_run(visit, id, _inputs(fields, files))
+    return {**_outcome(run), "trace_id": run.trace_id}
 
 
 def bulk_run(visit: Visit, id: str) -> Body:
@@ -46,8 +48,8 @@ def bulk_run(visit: Visit, id: str) -> Body:
     runs: list[Run] = []
     for number, each in enumerate(_items(visit, "runs")):
         fields = cast("Body", each) if isinstance(each, dict) else {}
-        runs.append(_new_run(visit, _inputs(fields, visit.files(f"runs.{number}.inputs."))))
-    return {"run_outputs": [{"run_id": run.id, "outputs": run.outputs} for run in runs]}
+        runs.append(_new_run(visit, id, _inputs(fields, visit.files(f"runs.{number}.inputs."))))
+    return {"run_outputs": [_outcome(run) for run in runs]}
 
 
 def run_status(visit: Visit, id: str, run_id: str) -> Body:
@@ -82,7 +84,7 @@ def resume_runs(visit: Visit, id: str) -> Body:
 def _run(visit: Visit, id: str, run_id: str) -> Run:
     visit.organisation.seen(id)
     run = visit.organisation.runs.get(run_id)
-    if run is None:
+    if run is None or run.pipeline != id:
         raise Failure(404, "Run not found")
     return run
 
@@ -94,12 +96,22 @@ def _items(visit: Visit, name: str) -> list[object]:
     return cast("list[object]", items)
 
 
-def _new_run(visit: Visit, inputs: Mapping[str, Any], script: RunScript | None = None) -> Run:
-    outputs = visit.world.outputs.popleft() if visit.world.outputs else inputs
-    statuses = script.statuses if script else ("completed",)
-    run = Run(outputs=outputs, statuses=deque(statuses), error=script.error if script else "")
+def _new_run(
+    visit: Visit, id: str, inputs: Mapping[str, Any], script: RunScript | None = None, steps: tuple[str, ...] = ()
+) -> Run:
+    planned = visit.world.outputs.popleft() if visit.world.outputs else inputs
+    outputs = Body() if isinstance(planned, FailedRun) else planned
+    error = planned.error if isinstance(planned, FailedRun) else ""
+    script = script or RunScript(statuses=(*steps, "failed" if error else "completed"))
+    run = Run(pipeline=id, outputs=outputs, statuses=deque(script.statuses), error=script.error or error)
     visit.organisation.runs[run.id] = run
     return run
+
+
+def _outcome(run: Run) -> Body:
+    if run.error:
+        return {"run_id": run.id, "status": "failed", "error": run.error}
+    return {"run_id": run.id, "outputs": run.outputs}
 
 
 def _inputs(fields: Mapping[str, Any], files: Mapping[str, FormPart]) -> Body:

@@ -1,6 +1,7 @@
 """The table of failures: what was done, what the caller gets, after how many seconds.
 
-`python -m tests.providers.aws.failures` prints it, as `docs/aws/failures.md` shows it.
+`python -m tests.providers.aws.failures` prints it, as `docs/aws/failures.md` shows it. The seconds are measured for
+that table alone; `patience` is what was asked of the sockets, which no load changes.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.providers.aws.servers import FakeAws, Hanging, free_url
+from tests.providers.patience import patience
 
 from vectorshift import AwsSecretsManagerProvider, CredentialError
 from vectorshift.testing import FakeSecretsManagerAgent, MotoServer
@@ -65,12 +67,13 @@ class Failure:
             os.environ.update(AWS_EC2_METADATA_DISABLED="true", AWS_DEFAULT_REGION="eu-central-1")
             stage.config("")
             provider = self.act(stage)
-            began = time.monotonic()
-            try:
-                provider.get_credential()
-            except CredentialError as error:
-                return Got(self, type(error).__name__, error.message, time.monotonic() - began)
-            return Got(self, "a credential", "", time.monotonic() - began)
+            kind, message, began = "a credential", "", time.monotonic()
+            with patience() as asked:
+                try:
+                    provider.get_credential()
+                except CredentialError as error:
+                    kind, message = type(error).__name__, error.message
+            return Got(self, kind, message, time.monotonic() - began, asked.with_(stage.hanging.url))
         finally:
             stage.agent.recover()
             os.environ.clear()
@@ -79,12 +82,13 @@ class Failure:
 
 @dataclass(frozen=True)
 class Got:
-    """What the caller got, with which message, after how many seconds."""
+    """What the caller got, with which message, after how many seconds, and how many it was ready to wait."""
 
     failure: Failure
     kind: str
     message: str
     seconds: float
+    patience: float
 
     def row(self) -> str:
         return f"| {self.failure.done} | `{self.kind}` | `{self.failure.words}` | {self.seconds:.1f} |"

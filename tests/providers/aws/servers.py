@@ -80,8 +80,16 @@ class Hanging:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.settimeout(0.02)
         self._taken: list[socket.socket] = []
+        self._over = False
         self._ended = threading.Event()
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def hang_up(self) -> None:
+        """Close each connection without an answer, those that are yet to come too."""
+        self._over = True
+        for taken in self._taken:
+            with contextlib.suppress(OSError):
+                taken.shutdown(socket.SHUT_RDWR)
 
     def __enter__(self) -> Self:
         self._thread = threading.Thread(target=self._take)
@@ -97,8 +105,11 @@ class Hanging:
     def _take(self) -> None:
         while not self._ended.is_set():
             with contextlib.suppress(TimeoutError, socket.timeout):
-                self._taken.append(self._listener.accept()[0])
+                taken = self._listener.accept()[0]
+                self._taken.append(taken)
                 self.contacts += 1
+                if self._over:
+                    taken.shutdown(socket.SHUT_RDWR)
 
 
 def free_url() -> str:

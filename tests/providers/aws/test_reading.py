@@ -184,19 +184,19 @@ def test_a_fork_while_the_client_is_being_made_does_not_block_the_child(aws: Mot
         def client(self, *args: Any, **kwargs: Any) -> Any:
             if os.getpid() == parent:
                 making.set()
-                go_on.wait(20)
+                go_on.wait()
             return super().client(*args, **kwargs)
 
     aws.put("forked", SECRET)
     provider = AwsSecretsManagerProvider("forked", session=Slow())
     thread = threading.Thread(target=provider.get_credential)
     thread.start()
-    making.wait(20)
+    assert making.wait(60)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         child = os.fork()
     if child == 0:
-        signal.alarm(10)
+        signal.alarm(60)
         os._exit(0 if provider.get_credential().secret.reveal() == SECRET else 1)
     status = os.waitpid(child, 0)[1]
     go_on.set()

@@ -6,6 +6,7 @@ Each row does something to a real server (or to a stand-in, for what OpenBao can
 from __future__ import annotations
 
 import tempfile
+import threading
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -70,8 +71,10 @@ def unreachable(at: Stage) -> Iterator[Asked]:
     with serve() as server:
         address = server.address
     yield at.ask("it is stopped", addr=address)
-    with serve(before=lambda: time.sleep(0.4)) as server:
-        yield at.ask("it is held up for longer than the time-out", addr=server.address, seconds=0.2)
+    over = threading.Event()
+    with serve(before=over.wait) as server:
+        yield at.ask("it is held up for longer than the time-out", addr=server.address, seconds=2)
+        over.set()
     with serve(200, "{", {"Content-Length": "9", "Connection": "close"}) as server:
         yield at.ask("it breaks off in the midst of its answer", addr=server.address)
 

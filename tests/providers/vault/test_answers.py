@@ -84,13 +84,16 @@ def test_each_answer_of_the_server_has_its_outcome(
         assert len(server.seen) == contacts
 
 
-def test_retry_after_is_handed_on_and_not_slept(tiny: MakeTiny) -> None:
-    with tiny(429, "{}", {"Retry-After": "4"}) as server:
-        begun = time.monotonic()
-        with pytest.raises(errors.CredentialStoreUnavailableError) as caught:
-            VaultProvider("vs", addr=server.address, token=TOKEN).get_credential()
+def test_retry_after_is_handed_on_and_not_slept(tiny: MakeTiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    with (
+        tiny(429, "{}", {"Retry-After": "4"}) as server,
+        pytest.raises(errors.CredentialStoreUnavailableError) as caught,
+    ):
+        VaultProvider("vs", addr=server.address, token=TOKEN).get_credential()
     assert caught.value.retry_after == 4
-    assert time.monotonic() - begun < 4
+    assert sum(pauses) < 1
 
 
 def test_a_short_failure_of_the_server_is_not_noticed(tiny: MakeTiny) -> None:
@@ -145,19 +148,19 @@ def test_a_child_forked_in_the_middle_of_a_login_can_ask(tiny: MakeTiny) -> None
     def hold_the_first() -> None:
         if not entered.is_set():
             entered.set()
-            release.wait(10)
+            release.wait()
 
     body = json.dumps({"auth": {"client_token": TOKEN}, **json.loads(kv2({"api_key": KEY}))})
     with tiny(200, body, before=hold_the_first) as server:
         vault = VaultProvider("vs", addr=server.address, auth="approle", role_id="r", secret_id="s")
         first = threading.Thread(target=vault.get_credential)
         first.start()
-        assert entered.wait(5)
+        assert entered.wait(60)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
             child = os.fork()
         if child == 0:
-            signal.alarm(5)
+            signal.alarm(60)
             os._exit(0 if vault.get_credential().version == "7" else 1)
         _, status = os.waitpid(child, 0)
         release.set()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.e2e.stage import traffic
 from tests.providers.vault.stand_ins import role
 
 from vectorshift import CachingProvider, Pipeline, ProviderChain, VectorShift
@@ -25,26 +24,6 @@ LOGIN = "auth/approle/login"
 def api() -> Iterator[FakeVectorShift]:
     with FakeVectorShift() as running:
         yield running
-
-
-def calls_for(seconds: float, client: VectorShift, threads: int = 3) -> tuple[int, list[Exception]]:
-    """Call the API from several threads; return how many calls were answered, and what was raised."""
-    end, answered, raised = time.monotonic() + seconds, [0] * threads, list[Exception]()
-
-    def call(number: int) -> None:
-        while time.monotonic() < end:
-            try:
-                Pipeline.list(client=client)
-                answered[number] += 1
-            except Exception as error:
-                raised.append(error)
-
-    running = [threading.Thread(target=call, args=(number,)) for number in range(threads)]
-    for thread in running:
-        thread.start()
-    for thread in running:
-        thread.join()
-    return sum(answered), raised
 
 
 @pytest.mark.parametrize("ttl", [0.0, 0.05])
@@ -66,10 +45,12 @@ def test_a_token_that_expires_under_steady_traffic_fails_no_call_and_costs_one_l
     with VectorShift(chain, base_url=api.base_url) as client:
         Pipeline.list(client=client)
         openbao.call("POST", "auth/approle/role/stack", {"token_ttl": "1h", "token_max_ttl": "2h"})
-        logins, reads = openbao.calls(LOGIN, "update"), openbao.reads(path)
-        answered, raised = calls_for(1.8, client)
-    assert raised == []
-    assert answered > 50
+        logins = openbao.calls(LOGIN, "update")
+        refused = f"secret/data/{path}"
+        with traffic(3, lambda: Pipeline.list(client=client)) as threads:
+            threads.turn_until(lambda: openbao.refusals(refused))
+            since = openbao.reads(path)
+            threads.turn_until(lambda: openbao.reads(path) > since + 5)
+    assert threads.failures == []
     assert openbao.calls(LOGIN, "update") == logins + 1
-    assert openbao.refusals(f"secret/data/{path}") == 1
-    assert openbao.reads(path) - reads > 10
+    assert openbao.refusals(refused) == 1

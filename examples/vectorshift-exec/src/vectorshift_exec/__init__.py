@@ -4,11 +4,12 @@ import contextlib
 import os
 import shlex
 import signal
-import threading
-from subprocess import DEVNULL, PIPE, Popen
+import time
+from select import POLLIN, poll
+from subprocess import DEVNULL, PIPE, Popen, TimeoutExpired
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, PositiveFloat, ValidationError
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, ValidationError
 from typing_extensions import Self
 
 from vectorshift import (
@@ -23,20 +24,21 @@ from vectorshift import (
 )
 
 LIMIT = 65_536
+Date = Annotated[AwareDatetime, BeforeValidator(lambda given: given if "-" in str(given)[1:] else "")]  # and no number
 
 
 class ExecSettings(PluginSettings):
     """`VECTORSHIFT_EXEC_COMMAND`, and for how many seconds it may run: `VECTORSHIFT_EXEC_TIMEOUT`."""
 
     command: Annotated[list[str] | None, BeforeValidator(shlex.split)] = None
-    timeout: PositiveFloat = 5.0
+    timeout: Annotated[float, Field(gt=0, le=300)] = 5.0
 
 
 class Printed(BaseModel):
     """What the command prints; `"api_key": null` says that it has none."""
 
     api_key: str | None
-    expires_at: AwareDatetime | None = None
+    expires_at: Date | None = None
     version: str | None = None
 
 
@@ -78,21 +80,19 @@ class ExecProvider(CredentialProvider):
 def _read(command: list[str], timeout: float) -> Printed | int | str:
     """Return what a command printed, the status with which it failed, or what is wrong with what it printed."""
     environ = {name: value for name, value in os.environ.items() if name != "VECTORSHIFT_EXEC_COMMAND"}  # no circles
+    output, more, end = b"", b"?", time.monotonic() + timeout
     with Popen(command, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL, env=environ, start_new_session=True) as process:
-
-        def kill() -> None:  # and all that it started, which may hold the pipe open
+        pipe, waiting = process.stdout.fileno() if process.stdout else -1, poll()
+        waiting.register(pipe, POLLIN)
+        while more and len(output) <= LIMIT and waiting.poll(1000 * max(0.0, end - time.monotonic())):
+            output += (more := os.read(pipe, LIMIT))
+        with contextlib.suppress(TimeoutExpired):
+            process.wait(0 if more else max(0.0, end - time.monotonic()))
+        if more or process.returncode is None:  # it may have left something behind that holds the pipe open
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
-
-        watchdog = threading.Timer(timeout, kill)
-        watchdog.start()
-        output = process.stdout.read(LIMIT + 1) if process.stdout else b""
-        if len(output) > LIMIT:
-            kill()
-        status = process.wait()
-        watchdog.cancel()
-    if status and len(output) <= LIMIT:
-        return status
+    if len(output) > LIMIT or process.returncode:
+        return f"printed more than {LIMIT:,} bytes." if len(output) > LIMIT else process.returncode
     try:
         return Printed.model_validate_json(output)
     except ValidationError as error:

@@ -25,7 +25,7 @@ class SourceHooks:
     pytest makes an instance for each test, so a fixture of the class may keep what it needs on `self`.
 
     Attributes:
-        patience: seconds that a test waits for a thread, a task or a child that may hang.
+        patience: seconds that a test waits for a getter, a thread, a task or a child that may hang.
     """
 
     patience: float = 20.0
@@ -71,11 +71,11 @@ class SourceHooks:
         return ()
 
     @pytest.fixture
-    def probe(self) -> Iterator[Probe]:
+    def probe(self, request: pytest.FixtureRequest) -> Iterator[Probe]:
         """One test's dealings with the source, for the tests of the contract."""
         from vectorshift.testing.contract.probe import Probe
 
-        probe = Probe(self)
+        probe = Probe(self, request.function.__name__)
         yield probe
         probe.close()
 

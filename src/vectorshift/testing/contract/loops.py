@@ -31,7 +31,7 @@ class LoopTests(SourceHooks):
         probe.put()
         provider = probe.provider()
         first = probe.found(provider)
-        second = asyncio.run(probe.aask(provider))
+        second = probe.run(lambda: probe.aask(provider))
         if not isinstance(second, Credential) or _told(first) != _told(second):
             probe.fault(
                 expected=f"the same credential in both colours: {first}.",
@@ -42,7 +42,7 @@ class LoopTests(SourceHooks):
     def test_both_colours_fail_alike(self, probe: Probe) -> None:
         """An empty place is told in the same words to both."""
         provider = probe.provider()
-        first, second = probe.ask(provider), asyncio.run(probe.aask(provider))
+        first, second = probe.both(provider).values()
         if type(first) is not type(second):
             probe.fault(
                 expected="the same kind of failure in both colours, as nothing is there.",
@@ -58,10 +58,10 @@ class LoopTests(SourceHooks):
         async def several() -> list[Answer]:
             return list(await asyncio.gather(*(probe.aask(provider) for _ in range(4))))
 
-        first = asyncio.run(several())
+        first = probe.run(several)
         if not all(isinstance(answer, Credential) for answer in first):
             probe.left_to("test_both_colours_find_the_same")
-        wrong = next((a for a in asyncio.run(several()) if not isinstance(a, Credential)), None)
+        wrong = next((a for a in probe.run(several) if not isinstance(a, Credential)), None)
         if wrong is not None:
             probe.fault(
                 expected="the key in a second event loop, as in the first.",
@@ -81,7 +81,7 @@ class LoopTests(SourceHooks):
             return await probe.aask(chain)
 
         try:
-            answer: Answer | str = trio.run(main)
+            answer: Answer | str = probe.done(lambda: trio.run(main))
         except Exception as error:
             answer = f"{type(error).__name__} was raised"
         if not isinstance(answer, Credential):
@@ -98,8 +98,8 @@ class LoopTests(SourceHooks):
         probe.found(probe.provider())
         provider = probe.provider()
         probe.bring_about(state)
-        unwatched = asyncio.run(probe.aask(probe.provider()))  # imports are done
-        answer, place = asyncio.run(_asked(probe, provider))
+        unwatched = probe.run(lambda: probe.aask(probe.provider()))  # imports are done
+        answer, place = probe.run(lambda: _asked(probe, provider))
         if place or type(answer) is not type(unwatched) or _is_blocking_error(answer):
             probe.fault(
                 expected=f"an async getter that awaits whatever takes time, with its source {state}.",
@@ -112,7 +112,7 @@ class LoopTests(SourceHooks):
         probe.put()
         provider = probe.provider()
         probe.found(provider)
-        happened = asyncio.run(_cancelled(probe, provider))
+        happened = probe.run(lambda: _cancelled(probe, provider), patience=2 * self.patience)
         if happened:
             probe.fault(
                 expected="asyncio.CancelledError in a cancelled aget_credential, at once.",

@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import contextlib
+import contextvars
 import secrets
 import string
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import pytest
 
 from vectorshift.credentials import Credential, Secret
 from vectorshift.errors import CredentialError
+from vectorshift.flight import Flight
 from vectorshift.providers.answering import PLAIN_ASK, Answer, answering
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from vectorshift.providers.base import CredentialProvider, Description
     from vectorshift.testing.contract.hooks import SourceHooks
 
 __all__ = ["Probe", "named", "printed"]
 
+T = TypeVar("T")
+
+_BROKEN = "test_a_broken_source_is_unavailable_or_misconfigured_and_never_not_found"
 _LETTERS = string.ascii_letters + string.digits
 _TELLING = 8
 """So many characters of a secret in a row give too much of it away."""
@@ -34,10 +38,12 @@ class Probe:
 
     Args:
         contract: the author's class, with its hooks.
+        test: the name of the test.
     """
 
-    def __init__(self, contract: SourceHooks) -> None:
+    def __init__(self, contract: SourceHooks, test: str = "") -> None:
         self.contract = contract
+        self._test, self._broken = test, False
         self._keys: list[str] = []
         self._made: list[CredentialProvider] = []
 
@@ -63,9 +69,14 @@ class Probe:
     def bring_about(self, state: str) -> None:
         """Bring the source into a state: `found`, `removed`, `broken` or `refused`."""
         hooks = self.contract
-        changes = {"removed": hooks.remove, "broken": hooks.break_source, "refused": hooks.deny}
+        changes = {"removed": hooks.remove, "broken": self.break_source, "refused": hooks.deny}
         if state in changes:
             changes[state]()
+
+    def break_source(self) -> None:
+        """Make the source fail."""
+        self._broken = True
+        self.contract.break_source()
 
     def counted(self) -> int:
         """Return how often the source was read; skip if nobody counts."""
@@ -85,13 +96,12 @@ class Probe:
 
     def close(self) -> None:
         """Close what was made."""
-        for provider in self._made:
-            with contextlib.suppress(Exception):  # a test of its own looks at closing
-                provider.close()
+        for provider in self._made:  # what it raises, or that it hangs, is for a test of its own
+            Flight(provider.close).depart().wait(self.contract.patience)
 
     def ask(self, provider: CredentialProvider) -> Answer:
         """Return what the provider answers now, past any cache of ours."""
-        return answering(provider).load()
+        return self.done(answering(provider).load)
 
     async def aask(self, provider: CredentialProvider) -> Answer:
         """Return what the provider answers an async caller, past any cache of ours."""
@@ -99,7 +109,55 @@ class Probe:
 
     def both(self, provider: CredentialProvider) -> dict[str, Answer]:
         """Return what the provider answers to callers of either colour, by the name of the getter."""
-        return {"get_credential": self.ask(provider), "aget_credential": asyncio.run(self.aask(provider))}
+        return {
+            "get_credential": self.ask(provider),
+            "aget_credential": self.run(lambda: self.aask(provider)),
+        }
+
+    def done(self, does: Callable[[], T]) -> T:
+        """Do it in a thread, and return or raise what it does. What hangs is a fault, and left to itself."""
+        flight = Flight(does, context=contextvars.copy_context()).depart()
+        if not flight.wait(self.contract.patience):
+            self._hung()
+        return self._result(flight)
+
+    def _result(self, flight: Flight[T]) -> T:
+        try:
+            return flight.result()
+        except (Exception, KeyboardInterrupt, pytest.fail.Exception, pytest.skip.Exception):
+            raise
+        except BaseException as error:
+            kind = type(error).__name__
+        return self.fault(
+            expected="a Credential, or a CredentialError.",
+            happened=f"{kind} was raised.",
+            mend="Raise a CredentialError. What is no Exception ends the caller's thread or process.",
+        )
+
+    def run(self, main: Callable[[], Awaitable[T]], *, patience: float | None = None) -> T:
+        """Run it in an event loop of asyncio, in a thread, as `done` does."""
+        answers: list[T] = []
+
+        async def kept() -> None:
+            answers.append(await main())
+
+        flight = Flight(lambda: asyncio.run(kept()), context=contextvars.copy_context()).depart()
+        ended = flight.wait(self.contract.patience if patience is None else patience)
+        if not answers and not ended:
+            self._hung()
+        if not answers:
+            self._result(flight)
+        return answers[0]
+
+    def _hung(self) -> NoReturn:
+        if self._broken and self._test != _BROKEN:
+            self.left_to(_BROKEN)
+        self.fault(
+            expected="an answer, or an error.",
+            happened=f"it had neither after {self.contract.patience:g} s.",
+            mend="Give a time limit to whatever waits, well below the 10 seconds that a caller waits for the whole "
+            "chain, and raise CredentialStoreUnavailableError at its end.",
+        )
 
     def found(self, provider: CredentialProvider) -> Credential:
         """Return the credential; skip if there is none, as another test tells of that."""
@@ -115,9 +173,11 @@ class Probe:
         self.put()
         provider = self.provider()
         self.found(provider)
+        self.both(provider)
         key = self.rotate()
-        if self.found(provider).secret.reveal() != key:
-            self.left_to("test_a_rotated_key_is_found_by_the_next_read")
+        for answer in self.both(provider).values():
+            if not isinstance(answer, Credential) or answer.secret.reveal() != key:
+                self.left_to("test_a_rotated_key_is_found_by_the_next_read")
         return provider
 
     def described(self, provider: CredentialProvider) -> Description:
@@ -152,7 +212,8 @@ class Probe:
     def masked(self, text: str) -> str:
         """Return a text without the keys of this test, or anything that would give one away."""
         for secret in (*self._keys, *self.contract.secrets()):
-            for form in (secret, base64.b64encode(secret.encode()).decode(), secret[::-1]):
+            raw = secret.encode()
+            for form in (secret, base64.b64encode(raw).decode(), raw.hex(), secret[::-1]):
                 text = text.replace(form, f"<{Secret(secret)}>")
             for start in range(3, len(secret) - _TELLING + 1):
                 text = text.replace(secret[start : start + _TELLING], "<...>")

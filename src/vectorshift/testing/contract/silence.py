@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,7 +75,7 @@ class SilenceTests(SourceHooks):
         probe.bring_about(state)
         known = _known(probe, provider)
         for each in (provider, probe.provider()):
-            for error in _errors(each):
+            for error in _errors(probe, each):
                 if shown := probe.shown_in("\n".join(error), *known):
                     probe.fault(
                         expected="an error without the key in its text, attributes, causes and frames.",
@@ -106,9 +107,9 @@ class SilenceTests(SourceHooks):
         told: list[CredentialEvent] = []
         stop = on_event(told.append)
         try:
-            ProviderChain([provider]).get_credential()
+            probe.done(ProviderChain([provider]).get_credential)
             probe.rotate()
-            ProviderChain([provider]).get_credential()
+            probe.done(ProviderChain([provider]).get_credential)
         except CredentialError:
             probe.left_to("test_a_rotated_key_is_found_by_the_next_read")
         finally:
@@ -127,15 +128,30 @@ def _known(probe: Probe, provider: CredentialProvider) -> tuple[str, ...]:
     return (printed(provider), printed(provider, str), probe.described(provider).source)
 
 
-def _errors(provider: CredentialProvider) -> Iterator[list[str]]:
+def _errors(probe: Probe, provider: CredentialProvider) -> Iterator[list[str]]:
     """Ask directly and as a chain does, in both colours; yield all that each error shows."""
     guarded = answering(provider)
     for asks in (provider, guarded):
-        for does in (asks.get_credential, lambda asks=asks: asyncio.run(asks.aget_credential())):
-            try:
-                does()
-            except Exception as error:
+        for does in (_raised, _raised_to_async):
+            error = probe.done(partial(does, asks))
+            if error is not None:
                 yield list(_all_of(error, frames=asks is guarded))
+
+
+def _raised(provider: CredentialProvider) -> BaseException | None:
+    try:
+        provider.get_credential()
+    except BaseException as error:
+        return error
+    return None
+
+
+def _raised_to_async(provider: CredentialProvider) -> BaseException | None:
+    try:
+        asyncio.run(provider.aget_credential())
+    except BaseException as error:
+        return error
+    return None
 
 
 def _all_of(error: BaseException, *, frames: bool) -> Iterator[str]:

@@ -1,0 +1,134 @@
+"""What the process uses at one time: settings, and the credentials that are in force outside any block."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from abc import abstractmethod
+from typing import TYPE_CHECKING
+
+from vectorshift.chain import ProviderChain
+from vectorshift.flight import SharedWork
+from vectorshift.forks import renew_after_fork
+from vectorshift.providers.answering import Answer, AnsweringProvider, Ask
+from vectorshift.providers.explicit import ExplicitProvider
+
+if TYPE_CHECKING:
+    from vectorshift.credentials import Credential
+    from vectorshift.providers.base import Description
+    from vectorshift.settings import Settings
+
+__all__ = ["Configured", "Deputy"]
+
+
+class Deputy(AnsweringProvider):
+    """Answers as another provider does, whichever that is at the time."""
+
+    remote = False
+    stands_for_another = True
+
+    @abstractmethod
+    def at_hand(self) -> AnsweringProvider | None:
+        """Return who answers, or None if that one has to be made first."""
+
+    @abstractmethod
+    def resolved(self) -> AnsweringProvider:
+        """Return who answers. May block."""
+
+    @abstractmethod
+    async def aresolved(self) -> AnsweringProvider:
+        """Return who answers, without blocking the event loop."""
+
+    def describe(self) -> Description:
+        """Describe who answers."""
+        return self.resolved().describe()
+
+    def invalidate(self, rejected: Credential) -> None:
+        """Tell who answers that the server refused `rejected`."""
+        self.resolved().invalidate(rejected)
+
+    def peek(self) -> Answer | None:
+        """Answer at once, or None where that takes `lookup`."""
+        provider = self.at_hand()
+        return None if provider is None else provider.peek()
+
+    def lookup(self, ask: Ask) -> Answer:
+        """Answer; may block."""
+        return self.resolved().lookup(ask)
+
+    async def alookup(self, ask: Ask) -> Answer:
+        """Answer without blocking the event loop."""
+        return await (await self.aresolved()).alookup(ask)
+
+
+class Configured(Deputy):
+    """Settings and credentials that belong together. Thread-safe and fork-safe.
+
+    It stays what it is: to configure is to put another in its place, and who holds this one, as a call on its way
+    and a handler do, goes on with it.
+
+    Args:
+        settings: in place of those of the environment, which are read at first use.
+        credentials: in place of a chain of the settings, which is built at first use.
+    """
+
+    name = "configured"
+
+    def __init__(self, settings: Settings | None = None, credentials: AnsweringProvider | None = None) -> None:
+        self.given = credentials
+        self._settings = settings
+        self._chain: ProviderChain | None = None
+        self._building = SharedWork(self.resolved)
+        self._after_fork()
+        renew_after_fork(self)
+
+    def _after_fork(self) -> None:
+        self._lock = threading.RLock()  # a signal handler may come here while its thread is in here
+
+    @property
+    def now(self) -> Configured:
+        """This; an `AmbientProvider` names another one when something is configured."""
+        return self
+
+    @property
+    def loaded(self) -> Settings | None:
+        """The settings, as far as they were read; does no I/O."""
+        return self._settings
+
+    @property
+    def settings(self) -> Settings:
+        """The settings that were given, else those of the environment at first use. May block."""
+        settings = self._settings
+        if settings is None:
+            from vectorshift.settings import Settings
+
+            fresh = Settings.load()
+            with self._lock:
+                settings = self._settings = self._settings or fresh
+        return settings
+
+    def at_hand(self) -> AnsweringProvider | None:
+        """Return the credentials that were given, or the chain, if it has been built."""
+        return self._chain if self.given is None else self.given
+
+    def resolved(self) -> AnsweringProvider:
+        """Return the credentials that were given, or the chain. May block at first."""
+        provider = self.at_hand()
+        if provider is None:
+            explicit = ExplicitProvider(held=vars(sys.modules["vectorshift"]))
+            built = ProviderChain.from_settings(self.settings, explicit=explicit)
+            with self._lock:
+                provider = self._chain = self._chain or built
+        return provider
+
+    async def aresolved(self) -> AnsweringProvider:
+        """Return the credentials that were given, or the chain, which is built in a thread."""
+        return self.at_hand() or await self._building.ajoin()
+
+    def close(self) -> None:
+        """Close the chain, if it has been built; the credentials that were given stay open."""
+        if self._chain is not None:
+            self._chain.close()
+
+    def __repr__(self) -> str:  # what shows locals must not read settings, or raise what is wrong with them
+        return "<Configured>"

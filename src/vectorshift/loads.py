@@ -1,0 +1,63 @@
+"""One contact of a `CachingProvider` with its store: who waits for it, and who must not, as it stands inside it."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from vectorshift.credentials import Credential
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from vectorshift.flight import Flight
+    from vectorshift.freshness import Moment
+    from vectorshift.providers.answering import Answer, Ask
+
+__all__ = ["GIVEN_UP_AFTER", "LOADS_AT_MOST", "Load", "entered", "is_inside", "settles"]
+
+LOADS_AT_MOST: Final = 2
+"""How many may be under way at once: a second one, when the first seems frozen."""
+GIVEN_UP_AFTER: Final = 60.0
+"""Seconds after which a load is thought to be gone for good, unless `load_timeout` is long."""
+
+
+@dataclass(eq=False, slots=True)
+class Load:
+    """One contact with the store. `answer` is set before the flight lands; it counts if no newer load began.
+
+    Args:
+        began: the moment at which it was begun.
+    """
+
+    began: Moment
+    around: tuple[Load, ...] = field(init=False)
+    flight: Flight[None] = field(init=False)
+    answer: Answer | None = None
+    counts: bool = False
+
+    def __post_init__(self) -> None:
+        self.around = _inside.get()
+
+
+_inside: ContextVar[tuple[Load, ...]] = ContextVar("vectorshift.loads", default=())
+
+
+def entered(load: Load) -> None:
+    """Take note that what runs from here on runs in this load, and in those in which it was begun."""
+    _inside.set((*load.around, load))
+
+
+def is_inside(loads: Collection[Load]) -> bool:
+    """Whether the caller runs in one of these loads, as a log handler does: to wait would be to wait for itself."""
+    return any(load in loads for load in _inside.get())
+
+
+def settles(load: Load, ask: Ask, asked: Moment) -> bool:
+    """Whether a load answers this caller. A refusal is answered by another key, or by a load that began after it."""
+    if ask.refused is None or not load.counts:
+        return load.counts
+    if isinstance(load.answer, Credential) and load.answer.secret != ask.refused.secret:
+        return True
+    return load.began[1] >= asked[1]

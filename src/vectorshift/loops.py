@@ -1,0 +1,46 @@
+"""Event loops of either library, also those of other threads."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+__all__ = ["run_soon", "running_loop"]
+
+
+def run_soon(loop: Any, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Have an event loop, perhaps that of another thread, do some work; it is left undone if the loop has ended."""
+    with contextlib.suppress(RuntimeError):  # the loop has ended
+        if isinstance(loop, asyncio.AbstractEventLoop):
+            loop.call_soon_threadsafe(_begin_task, loop, work)
+        else:
+            loop.run_sync_soon(_begin_system_task, work)
+
+
+def _begin_task(loop: asyncio.AbstractEventLoop, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    _begun.add(task := loop.create_task(work()))
+    task.add_done_callback(_begun.discard)
+
+
+_begun: set[asyncio.Task[None]] = set()
+
+
+def _begin_system_task(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    import trio
+
+    with contextlib.suppress(RuntimeError):  # the loop is ending, and closes what it has itself
+        trio.lowlevel.spawn_system_task(work)
+
+
+def running_loop() -> object:
+    """Return what stands for the running event loop: that of asyncio, or the token of trio."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        import trio
+
+        return trio.lowlevel.current_trio_token()

@@ -1,0 +1,96 @@
+"""What a request carries along about its key: the credential, what followed a 401, and the call it is an attempt of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from vectorshift.credentials import Credential
+from vectorshift.http import httpx
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vectorshift.providers.answering import Answer, AnsweringProvider
+
+__all__ = ["CALL", "CREDENTIAL", "REFUSAL", "OneCall", "Refusal", "SourceMoved"]
+
+CREDENTIAL: Final = "vectorshift.credential"
+"""Where a request's extensions hold the `Credential` that was stamped on it."""
+REFUSAL: Final = "vectorshift.refusal"
+"""Where a request's extensions hold the `Refusal` that followed a 401."""
+CALL: Final = "vectorshift.call"
+"""Where a request's extensions hold the `OneCall` that it is an attempt of, if it is one of several."""
+
+
+@dataclass(slots=True, kw_only=True)
+class OneCall:
+    """What the attempts of one call share: it does not change its organisation half-way.
+
+    Args:
+        provider: who is asked for each of them, whatever is configured meanwhile.
+        is_over: tells whether the time for the call is over.
+        credential: what the attempt before was sent with.
+    """
+
+    provider: AnsweringProvider
+    is_over: Callable[[], bool]
+    credential: Credential | None = None
+
+    def stamp(self, credential: Credential) -> None:
+        """Note what the next attempt is sent with.
+
+        Raises:
+            SourceMoved: it is from another source than that of the attempt before.
+        """
+        before, self.credential = self.credential, self.credential or credential
+        if before is not None and (before.provider, before.source) != (credential.provider, credential.source):
+            raise SourceMoved(f"the key was {before}, and would be {credential} by now.")
+        self.credential = credential
+
+
+class SourceMoved(httpx.StreamError):
+    """An attempt that is not sent, as it would be another source's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """What was done about a 401.
+
+    Args:
+        rejected: the credential that the server refused.
+        answer: what its provider said when it was asked again.
+        resent: whether the request was sent a second time, with that answer.
+        why_not: why it was not, where the answer is a newer key of the same source.
+        unasked: the configured stores that nobody asked, as the source of the rejected credential comes before them.
+    """
+
+    rejected: Credential
+    answer: Answer
+    resent: bool
+    why_not: str = ""
+    unasked: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        if not self.unasked:
+            return self._outcome()
+        first, stores = self.rejected.source, ", ".join(self.unasked)
+        return (
+            f"{self._outcome()} Configured, but not asked, as {first} comes first: {stores}. "
+            f"If the key should come from there, take it out of {first}."
+        )
+
+    def _outcome(self) -> str:
+        old, new = self.rejected, self.answer
+        if not isinstance(new, Credential):
+            return f"The key {old} was refused, and its source could not be asked for a newer one: {new.message}"
+        if new.secret == old.secret:
+            return f"The key {old} was refused, and is what {old.source} still held when it was last asked."
+        if self.resent:
+            return f"The key {old} was refused, and so was {new.fingerprint}, which {new.source} held by then."
+        if (new.provider, new.source) != (old.provider, old.source):
+            return (
+                f"The key {old} was refused. The next call will use another source, {new}; "
+                "a request does not change its source half-way."
+            )
+        return f"The key {old} was refused. {new.source} holds {new.fingerprint} now, but {self.why_not}"

@@ -1,0 +1,32 @@
+"""What a forked child makes of a secret id that its parent unwrapped."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from tests.forks import held_by_another_thread, succeeds_in_a_child
+
+from vectorshift.credentials import Secret
+from vectorshift.providers.vault import methods
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_child_has_what_its_parent_unwrapped_though_another_thread_was_unwrapping() -> None:
+    """Seen to fail when the lock was not made anew: the child waits for a thread that it does not have."""
+    wrapping, unwrapped = Secret("hvs.wrapping"), Secret("an-unwrapped-secret-id")
+    login = methods.AppRoleLogin(
+        method="approle",
+        mount="approle",
+        role_id="role",
+        secret_id=wrapping,
+        secret_id_file=None,
+        wrapped=True,
+        creation_path=None,
+    )
+    methods._unwrapped.secret_ids[wrapping] = unwrapped
+    try:
+        with held_by_another_thread(methods._unwrapped.lock):
+            assert succeeds_in_a_child(lambda: login._unwrap(wrapping, None, None) == unwrapped)  # type: ignore[arg-type]
+    finally:
+        del methods._unwrapped.secret_ids[wrapping]

@@ -1,0 +1,267 @@
+"""What authors of providers get wrong, and what their callers get all the same."""
+
+from __future__ import annotations
+
+import asyncio
+import builtins
+import logging
+import threading
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pydantic import field_validator
+
+import vectorshift
+from vectorshift import (
+    CachingProvider,
+    Credential,
+    CredentialConfigurationError,
+    CredentialError,
+    CredentialNotFoundError,
+    CredentialProvider,
+    CredentialRevokedError,
+    CredentialStoreUnavailableError,
+    MissingCredentialError,
+    PluginSettings,
+    ProviderChain,
+    Settings,
+    on_event,
+)
+from vectorshift.testing import ManualClock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+HIDDEN = "vs-Xq7fL0nevertobeseen"
+
+
+class Mine(CredentialProvider):
+    """Does what a test says; counts."""
+
+    name = "mine"
+
+    def __init__(self, does: Callable[[], Any] | None = None, *, remote: bool = True) -> None:
+        self.does, self.remote, self.asked = does, remote, 0
+
+    def get_credential(self) -> Credential:
+        self.asked += 1
+        return found() if self.does is None else self.does()
+
+
+class MineAsync(Mine):
+    get_credential = CredentialProvider.get_credential
+
+    async def aget_credential(self) -> Credential:
+        return Mine.get_credential(self)
+
+
+def found(**more: Any) -> Credential:
+    return Credential(**{"secret": "vs-1", "source": "mine:here", "provider": "mine", **more})
+
+
+def raising(error: BaseException) -> Callable[[], Any]:
+    def does() -> Any:
+        raise error
+
+    return does
+
+
+def failure(provider: CredentialProvider) -> CredentialError:
+    with pytest.raises(CredentialError) as caught:
+        provider.get_credential()
+    return caught.value
+
+
+# --- `retry_after` and `ttl` ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (30, 30.0),
+        ("30", 30.0),
+        ("Wed, 21 Oct 2020 07:28:00 GMT", 0.0),
+        ("soon", None),
+        (-5, 0.0),
+        (None, None),
+        ([3], None),
+        (float("nan"), None),
+        (float("inf"), 31_536_000.0),
+    ],
+)
+def test_retry_after_is_a_number_of_seconds_or_none(given: Any, kept: float | None) -> None:
+    assert CredentialStoreUnavailableError("down", retry_after=given).retry_after == kept
+
+
+@pytest.mark.parametrize("given", ["30", "soon"])
+def test_a_header_as_retry_after_keeps_the_pause_and_the_reason(given: Any) -> None:
+    provider = Mine(lambda: raising(CredentialStoreUnavailableError("mine is throttled.", retry_after=given))())
+    chain = ProviderChain([provider], clock=ManualClock())
+    assert {str(failure(chain)) for _ in range(5)} == {"mine is throttled."}
+    assert provider.asked == 1
+
+
+class Odd(CredentialStoreUnavailableError):
+    """Sets the attribute past the check."""
+
+    def __init__(self) -> None:
+        super().__init__("mine is throttled.")
+        self.retry_after: Any = "30"
+
+
+def test_a_failure_that_cannot_be_judged_is_a_failure_with_a_pause_of_its_own() -> None:
+    provider = Mine(raising(Odd()))
+    chain = ProviderChain([provider], clock=ManualClock())
+    said = [failure(chain) for _ in range(5)]
+    assert all("did not answer" not in str(each) for each in said)
+    assert provider.asked == 1
+
+
+def test_behind_a_stale_key_such_a_failure_is_told_and_not_asked_for_on_each_call() -> None:
+    clock, told = ManualClock(), threading.Event()
+    provider = Mine()
+    chain = ProviderChain([provider], clock=clock)
+    first = chain.get_credential()
+    provider.does = raising(Odd())
+    clock.advance(1000)
+    stop = on_event(lambda event: told.set() if event.kind == "refresh_failed" else None)
+    try:
+        assert chain.get_credential() is first
+        assert told.wait(30)
+    finally:
+        stop()
+    assert [chain.get_credential() for _ in range(5)] == [first] * 5
+    assert provider.asked == 2
+
+
+@pytest.mark.parametrize("ttl", ["300", -1, float("nan"), float("inf")])
+def test_a_ttl_that_is_no_number_of_seconds_is_refused_where_it_is_given(ttl: Any) -> None:
+    provider = Mine()
+    with pytest.raises(ValueError, match="ttl"):
+        CachingProvider(provider, ttl=ttl)
+    provider.ttl = ttl
+    with pytest.raises(ValueError, match="mine: its ttl"):
+        ProviderChain([provider])
+    assert provider.asked == 0
+
+
+# --- Closing --------------------------------------------------------------------------------------
+
+
+class BadToClose(Mine):
+    def close(self) -> None:
+        raise ValueError(HIDDEN)
+
+
+class Closed(Mine):
+    closed = 0
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def test_what_close_raises_is_told_by_its_type_and_the_next_member_is_closed(caplog: pytest.LogCaptureFixture) -> None:
+    good = Closed()
+    chain = ProviderChain([BadToClose(), good])
+    chain.close()
+    asyncio.run(chain.aclose())
+    assert good.closed == 2
+    said = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert [line.partition(" at ")[0] for line in said] == [
+        "mine: close raised ValueError",
+        "mine: aclose raised ValueError",
+    ]
+    assert all("test_author_mistakes.py:" in line for line in said)
+    assert HIDDEN not in caplog.text
+
+
+def test_what_close_raises_does_not_keep_the_process_from_forgetting(caplog: pytest.LogCaptureFixture) -> None:
+    vectorshift.configure(credentials=ProviderChain([BadToClose()]))
+    vectorshift.reset()
+    assert HIDDEN not in caplog.text
+
+
+# --- What is no Exception -------------------------------------------------------------------------
+
+GROUP = getattr(builtins, "BaseExceptionGroup", None)  # since Python 3.11
+ENDS = [GeneratorExit(HIDDEN), asyncio.CancelledError(HIDDEN)]
+if GROUP is not None:
+    ENDS.append(GROUP(HIDDEN, [GeneratorExit(HIDDEN)]))
+
+
+@pytest.mark.parametrize("error", ENDS, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("remote", [True, False], ids=["remote", "local"])
+@pytest.mark.parametrize("asks", ["sync", "async"])
+def test_a_getter_cannot_end_its_caller(
+    error: BaseException, remote: bool, asks: str, shown: Callable[[BaseException], str]
+) -> None:
+    chain = ProviderChain([Mine(raising(error), remote=remote)])
+    with pytest.raises(CredentialConfigurationError, match=f"mine raised {type(error).__name__}") as caught:
+        chain.get_credential() if asks == "sync" else asyncio.run(chain.aget_credential())
+    assert HIDDEN not in shown(caught.value)
+
+
+def test_an_interrupt_and_an_exit_in_a_local_getter_are_the_callers() -> None:
+    """A handler of SIGTERM that calls `sys.exit` runs in the midst of whatever the main thread does."""
+    errors: list[BaseException] = [KeyboardInterrupt(), SystemExit()]
+    if GROUP is not None:
+        errors += [GROUP("both", [KeyboardInterrupt(), GeneratorExit()]), GROUP("one", [SystemExit()])]
+    for error in errors:
+        with pytest.raises(type(error)):
+            ProviderChain([Mine(raising(error), remote=False)]).get_credential()
+
+
+@pytest.mark.parametrize("colour", [Mine, MineAsync])
+def test_an_exit_in_a_remote_getter_is_its_own(colour: type[Mine], shown: Callable[[BaseException], str]) -> None:
+    """It is loaded in a thread, where no signal is handled."""
+    with pytest.raises(CredentialConfigurationError, match="mine raised SystemExit") as caught:
+        ProviderChain([colour(raising(SystemExit(HIDDEN)), remote=True)]).get_credential()
+    assert HIDDEN not in shown(caught.value)
+
+
+# --- Answers --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("colour", [Mine, MineAsync])
+def test_a_local_answer_that_has_expired_counts_as_revoked(colour: type[Mine]) -> None:
+    now = datetime.now(timezone.utc)
+    old, good = now - timedelta(seconds=1), now + timedelta(hours=1)
+    chain = ProviderChain([colour(lambda: found(expires_at=old), remote=False)])
+    for ask in (chain.get_credential, lambda: asyncio.run(chain.aget_credential())):
+        with pytest.raises(CredentialRevokedError, match="had expired"):
+            ask()
+    chain = ProviderChain([colour(lambda: found(expires_at=good), remote=False)])
+    assert chain.get_credential().expires_at == good
+
+
+def test_a_missing_credential_error_of_an_author_keeps_its_words_and_its_line() -> None:
+    words = "The shelf of mine is bare."
+    chain = ProviderChain([Mine(raising(MissingCredentialError(words))), Mine(raising(CredentialNotFoundError("no")))])
+    error = failure(chain)
+    assert isinstance(error, MissingCredentialError)
+    assert [(each.provider, each.outcome, each.reason) for each in error.attempts] == [
+        ("mine", "not found", words),
+        ("mine", "not found", "no"),
+    ]
+    assert words in str(error)
+
+
+# --- Settings -------------------------------------------------------------------------------------
+
+
+class Checked(PluginSettings):
+    token: str | None = None
+
+    @field_validator("token")
+    @classmethod
+    def check(cls, given: str) -> str:
+        raise RuntimeError(f"bad token {given}")
+
+
+def test_a_check_that_raises_whatever_it_likes_shows_no_value(shown: Callable[[BaseException], str]) -> None:
+    settings = Settings(plugins={"mine": {"token": HIDDEN}})
+    with pytest.raises(CredentialConfigurationError, match="a check of the plugin raised RuntimeError") as caught:
+        Checked.of(settings, "mine")
+    assert HIDDEN not in shown(caught.value)
+    assert (caught.value.__cause__, caught.value.__context__) == (None, None)

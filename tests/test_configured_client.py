@@ -1,0 +1,158 @@
+"""With a client that was configured, what is shown and warmed up is what its calls use."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.fakes import Rotating
+
+import vectorshift
+from vectorshift import AsyncVectorShift, MissingCredentialError, Pipeline, Settings, VectorShift, using
+from vectorshift.context import AMBIENT
+from vectorshift.testing import FakeVectorShift
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.anyio
+OWN = "vs-of-the-client"
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeVectorShift]:
+    with FakeVectorShift() as running:
+        monkeypatch.setenv("VECTORSHIFT_BASE_URL", running.base_url)
+        monkeypatch.setenv("VECTORSHIFT_API_KEY", running.create_key(org="environment"))
+        vectorshift.reset()
+        yield running
+        vectorshift.api_key = None
+        vectorshift.reset()
+    gc.collect()
+
+
+def environment() -> str:
+    return AMBIENT.now.get_credential().secret.reveal()
+
+
+async def shown(colour: str) -> str:
+    """Return the key that is shown as that of a call."""
+    if colour == "sync":
+        return vectorshift.get_credential().secret.reveal()
+    return (await vectorshift.aget_credential()).secret.reveal()
+
+
+async def used(colour: str) -> str:
+    """Return the organisation that a call acts on."""
+    pipelines = Pipeline.list(verbose=True) if colour == "sync" else await Pipeline.alist(verbose=True)
+    return str(pipelines["objects"][0]["org_name"])
+
+
+def client(colour: str, *credentials: Any, **more: Any) -> Any:
+    return (VectorShift if colour == "sync" else AsyncVectorShift)(*credentials, **more)
+
+
+@pytest.mark.parametrize("colour", ["sync", "async"])
+async def test_the_credential_that_is_shown_is_the_one_that_calls_use(colour: str, api: FakeVectorShift) -> None:
+    own = api.create_key(org="own")
+    vectorshift.configure(client=client(colour, own))
+    assert (await used(colour), await shown(colour)) == ("own", own)
+    other = "async" if colour == "sync" else "sync"
+    assert (await used(other), await shown(other)) == ("environment", environment())
+    assert vectorshift.api_key == (own if colour == "sync" else environment())
+    vectorshift.reset()
+    assert await shown(colour) == environment()
+    await vectorshift.aclose()
+
+
+@pytest.mark.parametrize("colour", ["sync", "async"])
+async def test_a_block_does_not_change_what_a_client_with_credentials_uses(colour: str, api: FakeVectorShift) -> None:
+    vectorshift.configure(client=client(colour, OWN))
+    with using("vs-of-the-block"):
+        assert await shown(colour) == OWN
+
+
+@pytest.mark.parametrize("colour", ["sync", "async"])
+async def test_a_client_without_credentials_shows_those_of_the_block_or_of_its_settings(
+    colour: str, api: FakeVectorShift
+) -> None:
+    vectorshift.configure(client=client(colour))
+    assert await shown(colour) == environment()
+    with using("vs-of-the-block"):
+        assert await shown(colour) == "vs-of-the-block"
+    vectorshift.configure(client=client(colour, settings=Settings(providers=("explicit",))))
+    with pytest.raises(MissingCredentialError):
+        await shown(colour)
+
+
+def test_the_attribute_reads_as_none_where_the_client_finds_nothing(api: FakeVectorShift) -> None:
+    vectorshift.configure(client=VectorShift(settings=Settings(providers=("explicit",))))
+    assert vectorshift.api_key is None
+
+
+@pytest.mark.parametrize("colour", ["sync", "async"])
+async def test_warming_up_warms_the_client_and_needs_no_other_key(
+    colour: str, api: FakeVectorShift, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("VECTORSHIFT_API_KEY")
+    store = Rotating(api.create_key(org="own"), remote=True)
+    vectorshift.configure(client=client(colour, store))
+    vectorshift.warm_up() if colour == "sync" else await vectorshift.awarm_up()
+    assert (store.asked, api.requests) == (1, [])
+    assert await used(colour) == "own"
+    assert store.asked == 1
+
+
+# --- An assigned key that has no effect -----------------------------------------------------------
+
+
+def told(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+
+
+@pytest.mark.parametrize("first", ["key", "client"])
+@pytest.mark.parametrize("colour", ["sync", "async"])
+async def test_an_assigned_key_beside_a_client_with_its_own_is_told_once(
+    colour: str, first: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture
+) -> None:
+    given = client(colour, OWN)
+    if first == "client":
+        vectorshift.configure(client=given)
+    vectorshift.api_key = "vs-assigned"
+    if first == "key":
+        vectorshift.configure(client=given)
+    vectorshift.api_key = "vs-assigned-again"
+    (warning,) = told(caplog)
+    assert warning.startswith(f"vectorshift.api_key is set and has no effect on calls of {type(given).__name__}, as ")
+    assert await shown(colour) == OWN
+
+
+def test_beside_clients_of_both_colours_it_has_no_effect_at_all(
+    api: FakeVectorShift, caplog: pytest.LogCaptureFixture
+) -> None:
+    vectorshift.configure(client=VectorShift(OWN))
+    vectorshift.configure(client=AsyncVectorShift(OWN))
+    vectorshift.api_key = "vs-assigned"
+    assert told(caplog)[0].startswith("vectorshift.api_key is set and has no effect, as configure(client=...)")
+
+
+def test_beside_a_client_without_credentials_it_counts_and_nothing_is_told(
+    api: FakeVectorShift, caplog: pytest.LogCaptureFixture
+) -> None:
+    vectorshift.configure(client=VectorShift())
+    vectorshift.api_key = "vs-assigned"
+    assert (vectorshift.get_credential().secret.reveal(), told(caplog)) == ("vs-assigned", [])
+
+
+def test_what_was_read_of_a_client_and_is_assigned_again_leaves_no_trace(
+    api: FakeVectorShift, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vectorshift.configure(client=VectorShift(OWN))
+    with monkeypatch.context() as patch:
+        patch.setattr(vectorshift, "api_key", "vs-patched")
+        assert vectorshift.api_key == OWN
+    vectorshift.reset()
+    assert asyncio.run(vectorshift.aget_credential()).secret.reveal() == environment()
