@@ -69,6 +69,7 @@ MISTYPED = {
     "exported beside another": f"export A=1 {NAME}={KEY}",
     "after a semicolon": f"A=1; export {NAME}={KEY}",
     "after a semicolon without a space": f"A=1;{NAME}={KEY}",
+    "after a line that nothing ended": f"A=1{NAME}={KEY}",
 }
 """By what is wrong. Each stands in line 2, after a comment."""
 
@@ -91,6 +92,28 @@ def refusal(call: Callable[[], Any]) -> CredentialError:
     with pytest.raises(CredentialError) as caught:
         call()
     return caught.value
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "=== vectorshift settings ===",
+        "---- Vectorshift ----",
+        "source ./vectorshift-env.sh",
+        "if [ -d /opt/vectorshift-x ]",
+        "dotenv_if_exists ~/.config/vectorshift-prod.env",
+        "DOCKER_ARGS=-e VECTORSHIFT_TIMEOUT=30",
+        "DOCKER_ARGS=--env VECTORSHIFT_TIMEOUT=30",
+    ],
+)
+def test_what_only_speaks_of_vectorshift_stops_nothing(tmp_path: Path, line: str) -> None:
+    (tmp_path / ".env").write_text(f"{line}\n{NAME}={KEY}\n")
+    assert below(None).get_credential().secret.reveal() == KEY
+
+
+def test_a_long_value_takes_time_in_line_with_it() -> None:
+    """It is another's file, and read with a lock held. With a step back for each line it takes minutes."""
+    assert assignments_in('A="' + "\n" * 300_000 + '"').flaw == ""
 
 
 @pytest.mark.parametrize("named", [False, True], ids=["found", "named"])

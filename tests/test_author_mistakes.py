@@ -202,6 +202,22 @@ def test_a_getter_cannot_end_its_caller(
     assert HIDDEN not in shown(caught.value)
 
 
+@pytest.mark.parametrize("error", ENDS, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("remote", [True, False], ids=["remote", "local"])
+def test_an_async_getter_cannot_end_its_sync_caller(
+    error: BaseException, remote: bool, shown: Callable[[BaseException], str]
+) -> None:
+    with pytest.raises(CredentialConfigurationError, match=f"mine raised {type(error).__name__}") as caught:
+        ProviderChain([MineAsync(raising(error), remote=remote)]).get_credential()
+    assert HIDDEN not in shown(caught.value)
+
+
+def test_an_exit_in_a_local_async_getter_is_its_sync_callers() -> None:
+    for error in (KeyboardInterrupt(), SystemExit()):
+        with pytest.raises(type(error)):
+            ProviderChain([MineAsync(raising(error), remote=False)]).get_credential()
+
+
 def test_an_interrupt_and_an_exit_in_a_local_getter_are_the_callers() -> None:
     """A handler of SIGTERM that calls `sys.exit` runs in the midst of whatever the main thread does."""
     errors: list[BaseException] = [KeyboardInterrupt(), SystemExit()]

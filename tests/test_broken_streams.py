@@ -12,7 +12,7 @@ import pytest
 from tests.colours import COLOURS, Colour
 from tests.faults import FaultServer, StillClock, answer, cut, hang, reset
 
-from vectorshift import ApiConnectionError, AsyncVectorShift, VectorShift, VectorshiftError
+from vectorshift import ApiConnectionError, AsyncVectorShift, RateLimitError, VectorShift, VectorshiftError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -118,14 +118,22 @@ async def test_a_body_that_is_not_there_is_not_cut_off(colour: Colour, method: s
             assert b"".join(await colour.all(colour.iterator(stream, "iter_bytes"))) == b""
 
 
-@pytest.mark.parametrize("status", [200, 400])
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
-async def test_a_compressed_answer_that_was_cut_off_is_a_connection_error(
-    colour: Colour, encoding: str, status: int
-) -> None:
+async def test_a_failure_whose_compressed_body_was_cut_off_stays_one_and_says_so(colour: Colour, encoding: str) -> None:
     half = PACKED[encoding][: len(PACKED[encoding]) // 2]
     with (
-        FaultServer(answer(status, half, Content_Encoding=encoding)) as server,
+        FaultServer(answer(429, half, Content_Encoding=encoding)) as server,
+        pytest.raises(RateLimitError, match=r"Its body was cut off\.") as caught,
+    ):
+        await request(colour, server)
+    assert caught.value.tries == len(server.received) == 3
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+async def test_a_compressed_answer_that_was_cut_off_is_a_connection_error(colour: Colour, encoding: str) -> None:
+    half = PACKED[encoding][: len(PACKED[encoding]) // 2]
+    with (
+        FaultServer(answer(200, half, Content_Encoding=encoding)) as server,
         pytest.raises(ApiConnectionError, match=r"sent what cannot be read for GET /x: .* was cut off") as caught,
     ):
         await request(colour, server)

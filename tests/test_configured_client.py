@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -156,3 +157,17 @@ def test_what_was_read_of_a_client_and_is_assigned_again_leaves_no_trace(
         assert vectorshift.api_key == OWN
     vectorshift.reset()
     assert asyncio.run(vectorshift.aget_credential()).secret.reveal() == environment()
+
+
+def test_an_async_look_at_the_key_of_a_configured_client_starts_no_thread(
+    api: FakeVectorShift, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vectorshift.configure(client=AsyncVectorShift(OWN))
+
+    async def main() -> None:
+        started: list[object] = []
+        monkeypatch.setattr(threading.Thread, "start", started.append)
+        assert (await vectorshift.aget_credential()).secret.reveal() == OWN
+        assert started == []
+
+    asyncio.run(main())

@@ -229,6 +229,26 @@ def test_a_name_that_no_file_can_have_is_a_file_that_is_not_there() -> None:
     assert isinstance(Watched(Path("a\0b")).answer(), CredentialNotFoundError)
 
 
+def test_a_signal_handler_that_asks_in_the_midst_of_a_look_is_answered(watched: Watched) -> None:
+    """It runs in the thread that holds the lock."""
+    watched.path.write_text("")
+    seen: list[str] = []
+    assert watched.key() if watched.path.write_text("vs-one") else None
+    watched.path.write_text("")
+    watched.clock.advance(1)
+
+    def handler() -> None:
+        watched.path.write_text("vs-two")
+        seen.append(str(watched.file.look()))
+
+    watched.meanwhile = handler
+    thread = threading.Thread(target=watched.answer, daemon=True)
+    thread.start()
+    thread.join(60)
+    assert not thread.is_alive()
+    assert len(seen) == 1
+
+
 def test_others_are_served_while_one_caller_looks(watched: Watched) -> None:
     assert watched.key() == "vs-one"
     watched.path.write_text("")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
+import gzip
 import io
 import subprocess
 from typing import TYPE_CHECKING, Any
@@ -23,6 +26,7 @@ from vectorshift import (
     Settings,
     VectorShift,
 )
+from vectorshift.client.exchange import Exchange
 from vectorshift.testing import FakeVectorShift, ManualClock
 
 if TYPE_CHECKING:
@@ -153,6 +157,34 @@ def test_after_its_time_a_call_is_not_sent_again_with_a_newer_key(send: Any) -> 
         send("POST", "/x", Rotating("vs-old", "vs-new"), base_url=server.origin, json={}, clock=clock, max_retries=0)
     assert len(server.received) == 1
     assert "the time for this call is over. Call again." in str(caught.value)
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["endless", "packed"])
+def test_of_a_401_no_more_is_read_than_it_takes_before_the_newer_key_is_sent(send: Any, packed: bool) -> None:
+    def endless(connection: socket.socket, ended: threading.Event) -> None:
+        coding = b"Content-Encoding: gzip\r\n" if packed else b""
+        connection.sendall(b"HTTP/1.1 401 X\r\nContent-Length: 99999999999\r\n" + coding + b"\r\n")
+        piece = gzip.compress(bytes(2**20)) * 20
+        with contextlib.suppress(OSError):
+            while not ended.is_set():
+                connection.sendall(piece)
+
+    with FaultServer(endless, answer()) as server:
+        store = Rotating("vs-old", "vs-new")
+        assert send("GET", "/x", store, base_url=server.origin)["status"] == "success"
+    assert [got.authorization for got in server.received] == ["Bearer vs-old", "Bearer vs-new"]
+
+
+def test_a_call_leaves_nothing_to_the_collector(api: FakeVectorShift, send: Any) -> None:
+    """A cycle around the exchange would keep the files of a call, and its answer, for some time."""
+    send("GET", "/pipelines")
+    gc.collect()
+    gc.disable()
+    try:
+        send("GET", "/pipelines")
+        assert [each for each in gc.get_objects() if isinstance(each, Exchange)] == []
+    finally:
+        gc.enable()
 
 
 # --- What is configured ---

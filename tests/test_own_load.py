@@ -160,3 +160,23 @@ def test_what_a_load_leaves_behind_asks_as_anybody_does_once_it_has_ended() -> N
     provider.get_credential()
     clock.advance(301)
     assert kept[0].run(provider.get_credential).secret.reveal() == "k2"
+
+
+def test_a_context_that_outlives_its_load_holds_no_row_of_loads() -> None:
+    """A callback of an event loop runs in the context that it was scheduled in, and may schedule the next."""
+
+    class Rescheduling(Store):
+        context = contextvars.copy_context()
+
+        def get_credential(self) -> Credential:
+            self.context = contextvars.copy_context()
+            return super().get_credential()
+
+    clock, store = ManualClock(), Rescheduling()
+    cache = CachingProvider(store, ttl=1, max_stale=1, clock=clock)
+    for _ in range(20):
+        store.context.run(cache.get_credential)
+        clock.advance(2)
+    assert store.reads == 20
+    assert cache._newest is not None
+    assert len(cache._newest.around) <= 1

@@ -348,6 +348,11 @@ async def test_a_bulk_run_takes_a_list(
     assert api.requests == []
 
 
+async def test_a_bulk_run_takes_the_values_of_a_dict(api: FakeVectorShift, colour: Colour, client: Any) -> None:
+    runs = await colour.call(Pipeline("p1", client=client), "bulk_run", {"a": {"x": "1"}, "b": {"x": "2"}}.values())
+    assert len(runs.runs) == 2
+
+
 @pytest.mark.parametrize(("name", "given"), [("run", [1]), ("start", "text"), ("bulk_run", [[1]])])
 async def test_inputs_are_a_dict(api: FakeVectorShift, colour: Colour, client: Any, name: str, given: Any) -> None:
     with pytest.raises(TypeError, match="inputs should be a dict"):

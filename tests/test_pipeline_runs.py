@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -293,3 +294,8 @@ async def test_waiting_for_a_result_can_be_cancelled(api: FakeVectorShift) -> No
                 tasks.cancel_scope.cancel()
         assert not scope.cancelled_caught
         assert (await handler.arun_status()).status == "running"
+
+
+def test_a_copy_of_a_handler_is_one() -> None:
+    handler = RunHandler("p", "t")
+    assert copy.copy(handler).task_id == handler.task_id

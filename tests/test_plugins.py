@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
 import logging
 import os
@@ -262,6 +263,28 @@ def test_damaged_entry_points_are_told_with_the_name_of_their_distribution(
     assert "entry_points.txt of bad-one 1 is damaged" in str(failure(chain_of))
 
 
+@pytest.mark.parametrize("asks", ["vectorshift.get_credential()", "asyncio.run(vectorshift.aget_credential())"])
+@pytest.mark.parametrize("text", [b"[console_scripts]\nno equals sign\n", b"[console_scripts]\n# caf\xe9\nx = y:z\n"])
+def test_damaged_entry_points_are_told_where_pydantic_reads_those_of_all_packages(
+    tmp_path: Path, text: bytes, asks: str
+) -> None:
+    lay_out(tmp_path / "site" / "bad_one-1.dist-info", {**ABOUT, "entry_points.txt": text})
+    code = f"""
+import asyncio, sys
+sys.path[:] = {[str(tmp_path / "site"), *sys.path]!r}
+import vectorshift
+try:
+    print({asks}.secret.reveal())
+except vectorshift.CredentialConfigurationError as error:
+    print(error)
+"""
+    environ = {"VECTORSHIFT_API_KEY": "vs-1", "PATH": os.environ["PATH"]}
+    run = functools.partial(subprocess.run, [sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    said = run(env=environ, check=True).stdout
+    assert "entry_points.txt of the installed package bad-one is damaged" in said
+    assert run(env={**environ, "PYDANTIC_DISABLE_PLUGINS": "__all__"}, check=True).stdout.strip() == "vs-1"
+
+
 def test_damaged_entry_points_of_a_package_without_plugins_stop_no_plugin(
     install: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -384,6 +407,23 @@ def test_a_plugin_that_fails_keeps_no_source_before_it_from_answering(
     assert isinstance(chain.providers[-1], BrokenPlugin)
 
 
+def test_a_log_handler_that_raises_keeps_no_chain_with_a_plugin_that_fails_from_being_made(
+    install: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Raising(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            raise ConnectionError("the log server is away")
+
+    install("raise RuntimeError")
+    monkeypatch.setenv("VECTORSHIFT_API_KEY", "vs-env")
+    handler = Raising()
+    logging.getLogger("vectorshift").addHandler(handler)
+    try:
+        assert chain_of().get_credential().provider == "env"
+    finally:
+        logging.getLogger("vectorshift").removeHandler(handler)
+
+
 def test_another_source_answers_after_a_plugin_that_fails_only_if_the_user_says_so(
     install: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -423,6 +463,66 @@ def test_a_plugin_that_asks_for_a_credential_while_it_is_made_is_told_so_and_is_
     (told,) = sys.modules[module].TOLD
     assert "shelf of vectorshift-shelf 1.2.3" in told
     assert "asks for a credential while it is imported or made" in told
+
+
+LOOPS = """
+    import asyncio
+    import vectorshift
+    TOLD = []
+    def ask():
+        try:
+            asyncio.run(vectorshift.aget_credential())
+        except vectorshift.CredentialError as error:
+            TOLD.append(str(error))
+"""
+
+
+@pytest.mark.parametrize("asks", ["sync", "async", "by hand"])
+@pytest.mark.parametrize("when", ["at import", "when made"])
+def test_a_plugin_that_asks_in_an_event_loop_of_its_own_while_it_is_made_is_told_so_and_waits_for_nobody(
+    install: Callable[..., str], when: str, asks: str
+) -> None:
+    own = "    ask()\n" + SIMPLE if when == "at import" else SIMPLE + "\n        def __init__(self): ask()\n"
+    module = install(LOOPS + own)
+    code = f"""
+import asyncio, faulthandler, sys
+faulthandler.dump_traceback_later(30, exit=True)
+sys.path[:] = {sys.path!r}
+import vectorshift
+if {asks!r} == "sync":
+    found = vectorshift.get_credential()
+elif {asks!r} == "async":
+    found = asyncio.run(vectorshift.aget_credential())
+else:
+    found = vectorshift.ProviderChain.from_settings(vectorshift.Settings(providers=("shelf",))).get_credential()
+print(found.secret.reveal(), *sys.modules[{module!r}].TOLD)
+"""
+    environ = {"VECTORSHIFT_PROVIDERS": "shelf", "PATH": os.environ["PATH"]}
+    done = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("vs-plugin The provider shelf of vectorshift-shelf 1.2.3 cannot be used: it asks")
+
+
+def test_a_plugin_that_has_been_made_is_made_anew_in_a_context_that_it_left_behind(install: Callable[..., str]) -> None:
+    module = install(SIMPLE + "\n    import contextvars\n    LEFT = contextvars.copy_context()\n")
+    chain_of()
+    assert sys.modules[module].LEFT.run(chain_of).get_credential().provider == "shelf"
+
+
+def test_a_factory_whose_decorator_supplies_the_argument_is_called_without(install: Callable[..., str]) -> None:
+    code = """
+    import functools
+    def supplied(make):
+        @functools.wraps(make)
+        def call():
+            return make(object())
+        return call
+    @supplied
+    def make(client):
+        return Provider()
+    """
+    install(SIMPLE + code, attribute="make")
+    assert chain_of().get_credential().secret.reveal() == "vs-plugin"
 
 
 def test_what_one_chain_sets_is_not_set_for_the_next_where_a_factory_gives_the_same_provider(

@@ -39,7 +39,7 @@ class _Clients:
         renew_after_fork(self)
 
     def _after_fork(self) -> None:
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()  # a signal handler may come here while its thread is in here
 
     def forget_made(self) -> None:
         """Close the sync client that was made, and leave the async one to its event loops."""

@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 __all__ = ["Assignments", "assignments_in"]
 
 _KEY = "VECTORSHIFT_API_KEY"
-_OURS = re.compile("vectorshift[ _-]", re.IGNORECASE)
+_OURS = re.compile(r"(?i:vectorshift[ _-]api[ _-]?key)|VECTORSHIFT_[A-Z]")
 _LIKE_OURS = re.compile("VECTORSHIFT[_-]")
-_LINE_OF_OURS = re.compile(r"\n\s*(?:export\s+)?VECTORSHIFT_[A-Z]")
-_BESIDE_ANOTHER = re.compile(r"(?:^|[\s;])VECTORSHIFT_[A-Z][A-Z0-9_]*=")
+_LINE_OF_OURS = re.compile(r"\n[ \t]*(?:export[ \t]+)?VECTORSHIFT_[A-Z]")
+_BESIDE_ANOTHER = re.compile(
+    r"(?<!-e )(?<!--env )(?:(?:^|(?<=[\s;]))VECTORSHIFT_[A-Z][A-Z0-9_]*|(?<=[A-Za-z0-9])VECTORSHIFT_[A-Z][A-Z0-9_]*)="
+)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 

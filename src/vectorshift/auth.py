@@ -64,8 +64,8 @@ class KeyFlow:
         while step is not None:
             if isinstance(step, Ask):
                 step = _next(steps, _answer(provider, step))
-            elif isinstance(step, _Whole):
-                step.response.read()
+            elif isinstance(step, _Drain):
+                step.read()
                 step = _next(steps)
             else:
                 step = _next(steps, (yield step))
@@ -80,8 +80,8 @@ class KeyFlow:
         while step is not None:
             if isinstance(step, Ask):
                 step = _next(steps, await _aanswer(provider, step))
-            elif isinstance(step, _Whole):
-                await step.response.aread()
+            elif isinstance(step, _Drain):
+                await step.aread()
                 step = _next(steps)
             else:
                 step = _next(steps, (yield step))
@@ -112,8 +112,8 @@ class KeyFlow:
         answer = _answer_of((yield Ask(refused=credential)))
         resend = not why_not and _succeeds(answer, credential)
         if resend and call is not None:
-            yield _Whole(response)  # httpx would read it after this decision, for as long as it drips
-            why_not = _TOO_LATE if call.is_over() else ""
+            yield _Drain(response, call)  # httpx would read it whole, after this decision
+            why_not = _TOO_LATE if call.left() <= 0 else ""
             resend = not why_not
         request.extensions[REFUSAL] = Refusal(rejected=credential, answer=answer, resent=resend, why_not=why_not)
         if resend:
@@ -175,14 +175,51 @@ def _name_unasked(request: httpx.Request, provider: AnsweringProvider) -> None:
         request.extensions[REFUSAL] = replace(refusal, unasked=unasked)
 
 
+_ENOUGH = 16_384
+"""Bytes of a 401 that are read before a request is sent again."""
+
+
 @dataclass(frozen=True, slots=True)
-class _Whole:
-    """A step of a flow: read this response to its end."""
+class _Drain:
+    """A step of a flow: read a response to its end, or as long as there is time and it is short, and close it."""
 
     response: httpx.Response
+    call: OneCall
+
+    def read(self) -> None:
+        body, raw = cast("httpx.SyncByteStream", self.response.stream), bytearray()
+        try:
+            for piece in body:
+                raw += piece
+                if self._is_enough(raw):
+                    break
+        finally:
+            body.close()
+        self._keep(raw)
+
+    async def aread(self) -> None:
+        body, raw = cast("httpx.AsyncByteStream", self.response.stream), bytearray()
+        pieces = aiter(body)
+        try:
+            async for piece in pieces:
+                raw += piece
+                if self._is_enough(raw):
+                    break
+        finally:
+            if isinstance(pieces, AsyncGenerator):  # left to the collector, it would be ended in a task of its own
+                await cast("AsyncGenerator[bytes, None]", pieces).aclose()
+            await body.aclose()
+        self._keep(raw)
+
+    def _is_enough(self, raw: bytearray) -> bool:
+        return len(raw) >= _ENOUGH or self.call.left() <= 0
+
+    def _keep(self, raw: bytearray) -> None:
+        self.response.stream = httpx.ByteStream(bytes(raw[:_ENOUGH]))
+        self.response.read()
 
 
-_Step = Ask | _Whole | httpx.Request
+_Step = Ask | _Drain | httpx.Request
 Steps = Generator[_Step, "Answer | httpx.Response | None", None]
 
 

@@ -93,7 +93,7 @@ class ProviderChain(AnsweringProvider):
         renew_after_fork(self)
 
     def _after_fork(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may come here while its thread is in here
 
     @classmethod
     def from_settings(cls, settings: Settings, *, explicit: ExplicitProvider | None = None) -> ProviderChain:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 from abc import abstractmethod
 from typing import TYPE_CHECKING
 
 from vectorshift.chain import ProviderChain
+from vectorshift.errors import CredentialConfigurationError
 from vectorshift.flight import SharedWork
 from vectorshift.forks import renew_after_fork
+from vectorshift.plugin_names import being_made, making
 from vectorshift.providers.answering import Answer, AnsweringProvider, Ask
 from vectorshift.providers.explicit import ExplicitProvider
+from vectorshift.providers.unforeseen import line_of
 
 if TYPE_CHECKING:
     from vectorshift.credentials import Credential
@@ -70,13 +74,20 @@ class Configured(Deputy):
     Args:
         settings: in place of those of the environment, which are read at first use.
         credentials: in place of a chain of the settings, which is built at first use.
+        read: those of the environment, if they have been read.
     """
 
     name = "configured"
 
-    def __init__(self, settings: Settings | None = None, credentials: AnsweringProvider | None = None) -> None:
-        self.given = credentials
-        self._settings = settings
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        credentials: AnsweringProvider | None = None,
+        *,
+        read: Settings | None = None,
+    ) -> None:
+        self.chosen, self.given = settings, credentials
+        self._settings = settings or read
         self._chain: ProviderChain | None = None
         self._building = SharedWork(self.resolved)
         self._after_fork()
@@ -100,9 +111,7 @@ class Configured(Deputy):
         """The settings that were given, else those of the environment at first use. May block."""
         settings = self._settings
         if settings is None:
-            from vectorshift.settings import Settings
-
-            fresh = Settings.load()
+            fresh = _model().load()
             with self._lock:
                 settings = self._settings = self._settings or fresh
         return settings
@@ -116,14 +125,18 @@ class Configured(Deputy):
         provider = self.at_hand()
         if provider is None:
             explicit = ExplicitProvider(held=vars(sys.modules["vectorshift"]))
-            built = ProviderChain.from_settings(self.settings, explicit=explicit)
+            with making("the chain"):
+                built = ProviderChain.from_settings(self.settings, explicit=explicit)
             with self._lock:
                 provider = self._chain = self._chain or built
         return provider
 
     async def aresolved(self) -> AnsweringProvider:
         """Return the credentials that were given, or the chain, which is built in a thread."""
-        return self.at_hand() or await self._building.ajoin()
+        provider = self.at_hand()
+        if provider is None and being_made():  # who is asked by what it makes cannot wait until that is made
+            return self.resolved()
+        return provider or await self._building.ajoin()
 
     def close(self) -> None:
         """Close the chain, if it has been built; the credentials that were given stay open."""
@@ -132,3 +145,35 @@ class Configured(Deputy):
 
     def __repr__(self) -> str:  # what shows locals must not read settings, or raise what is wrong with them
         return "<Configured>"
+
+
+def _model() -> type[Settings]:
+    """Import the settings. pydantic reads the entry points of all installed packages for that, and trips over one."""
+    try:
+        from vectorshift.settings import Settings
+    except ImportError:
+        raise
+    except Exception as error:
+        damaged, what = _damaged(), f"{type(error).__name__} at {line_of(error)}"
+        if damaged is None:
+            raise
+    else:
+        return Settings
+    raise CredentialConfigurationError(
+        f"The settings cannot be read: entry_points.txt of {damaged} is damaged ({what}). Install that anew, or let "
+        "pydantic pass over all of them: PYDANTIC_DISABLE_PLUGINS=__all__"
+    )
+
+
+def _damaged() -> str | None:
+    """Return what to call the first installed package whose entry points cannot be read, or None."""
+    from importlib.metadata import distributions
+
+    for each in distributions():
+        try:
+            _ = each.entry_points
+        except Exception:
+            with contextlib.suppress(Exception):
+                return f"the installed package {each.metadata['Name']}"
+            return "an installed package"
+    return None

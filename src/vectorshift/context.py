@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from vectorshift.configured import Configured, Deputy
 from vectorshift.errors import CredentialNotFoundError
 from vectorshift.events import log
-from vectorshift.flight import arun_blocking
 from vectorshift.forks import renew_after_fork
 from vectorshift.given import as_provider
 from vectorshift.providers.answering import PLAIN_ASK, AnsweringProvider, settle
@@ -106,14 +105,14 @@ class AmbientProvider(Deputy):
     def configure(self, settings: Settings | None, credentials: object) -> None:
         """Set what is given, and leave the rest as it is."""
         try:
-            provider = None if credentials is None else as_provider(credentials, settings or self.loaded)
+            provider = None if credentials is None else as_provider(credentials, settings or self.now.chosen)
         finally:
             del credentials
         if settings is None and provider is None:
             return
         with self._lock:
             old = self.now
-            self.now = Configured(settings or old.loaded, provider or old.given)
+            self.now = Configured(settings or old.chosen, provider or old.given, read=old.loaded)
         old.close()
         if provider is not None:
             self.warn_of_api_key(anew=True)
@@ -206,9 +205,9 @@ def _without(left: using, block: _Block | None) -> _Block | None:
     return kept
 
 
-def _in_force() -> AnsweringProvider:
-    client = AMBIENT.client(asynchronous=False)
-    return AMBIENT if client is None else client.auth.provider
+def _in_force(*, asynchronous: bool = False) -> AnsweringProvider:
+    client = AMBIENT.client(asynchronous=asynchronous)
+    return AMBIENT if client is None else client.provider
 
 
 def get_credential() -> Credential:
@@ -229,9 +228,7 @@ async def aget_credential() -> Credential:
 
     Raises as `get_credential`.
     """
-    client = AMBIENT.client(asynchronous=True)
-    provider = AMBIENT if client is None else await arun_blocking(lambda: client.auth.provider)
-    return await provider.aget_credential()
+    return await _in_force(asynchronous=True).aget_credential()
 
 
 def api_key() -> str | None:

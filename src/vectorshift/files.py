@@ -76,7 +76,7 @@ class KeyFile:
         renew_after_fork(self)
 
     def _after_fork(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may come here while its thread is in here
 
     @property
     def detail(self) -> str:
@@ -114,7 +114,7 @@ class KeyFile:
             if isinstance(answer, CredentialNotFoundError) or _holds_nothing(content):
                 answer = self._gone(content)
         self._answered = self._answered or isinstance(answer, Credential)
-        self.there = not isinstance(content, FileNotFoundError)
+        self.there = not isinstance(content, FileNotFoundError | NotADirectoryError)
         return answer
 
     def _once(self) -> tuple[Content, Credential | CredentialError]:

@@ -38,7 +38,7 @@ class Load:
     counts: bool = False
 
     def __post_init__(self) -> None:
-        self.around = _inside.get()
+        self.around = tuple(load for load in _inside.get() if load.answer is None)  # a context outlives its load
 
 
 _inside: ContextVar[tuple[Load, ...]] = ContextVar("vectorshift.loads", default=())

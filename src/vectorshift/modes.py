@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import stat
 from typing import TYPE_CHECKING, Final
 
-from vectorshift.events import log
+from vectorshift.events import say
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,7 +55,8 @@ class Exposure:
         _warned.add(path)
         from shlex import quote
 
-        log.warning(
+        say(
+            logging.WARNING,
             "%s: %s, and so every user of this machine can say which key is used. Run: chmod o-w %s",
             path,
             self.detail,

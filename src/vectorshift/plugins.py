@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import logging
 import re
-import threading
 from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from vectorshift.errors import CredentialConfigurationError, CredentialError
-from vectorshift.events import log
-from vectorshift.plugin_names import canonical, prefix_of
+from vectorshift.events import say
+from vectorshift.plugin_names import being_made, canonical, making, prefix_of
 from vectorshift.plugin_settings import CommonSettings
 from vectorshift.providers.answering import Answer, AnsweringProvider, Ask, answering, flaw_of_ttl
 from vectorshift.providers.base import CredentialProvider, Description
@@ -37,9 +37,6 @@ GROUP = "vectorshift.providers"
 _NAME = re.compile(r"[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?", re.ASCII)
 _MODULE = re.compile(r"[\w.]{1,100}", re.ASCII)
 _CALLS_THE_CLASS = CredentialProvider.from_settings.__func__  # type: ignore[attr-defined]
-
-_thread = threading.local()
-"""Has the names of the plugins that this thread is about to make."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,21 +141,18 @@ def load(entry: PluginEntry, settings: Settings) -> AnsweringProvider:
     Raises:
         CredentialConfigurationError: this was asked for by the very plugin, while it is imported or made.
     """
-    loading: set[str] = vars(_thread).setdefault("loading", set())
-    if entry.name in loading:
+    if entry.name in being_made():
         why = "it asks for a credential while it is imported or made, and would be asked for it itself."
         raise _broken(entry, why)
-    loading.add(entry.name)
-    try:
+    with making(entry.name):
         return _loaded(entry, settings)
-    finally:
-        loading.discard(entry.name)
 
 
 def _loaded(entry: PluginEntry, settings: Settings) -> AnsweringProvider:
     common = made = None
     if _without_variables(entry.name, settings):
-        log.warning("The plugin %s of %s is given no variables: %s", entry.name, entry.origin, _taken(entry.name))
+        about = entry.name, entry.origin, _taken(entry.name)
+        say(logging.WARNING, "The plugin %s of %s is given no variables: %s", *about)
     try:
         common = CommonSettings.of(settings, entry.name)
         made = _made(entry, settings)
@@ -169,7 +163,7 @@ def _loaded(entry: PluginEntry, settings: Settings) -> AnsweringProvider:
     if made is None:
         return UnconfiguredProvider(entry.name, _hint(entry, settings))
     if isinstance(made, CredentialError):
-        log.warning("%s", made)
+        say(logging.WARNING, "%s", made)
     provider = made if isinstance(made, CredentialProvider) else BrokenPlugin(made)
     adapted = answering(provider)
     _dress(provider, name=entry.name)
@@ -207,7 +201,8 @@ def _made(entry: PluginEntry, settings: Settings) -> CredentialProvider | Creden
 
 def _takes(called: Callable[..., object], *given: object) -> bool:
     try:
-        inspect.signature(called).bind(*given)
+        # a decorator that supplies an argument keeps the signature of what it wraps
+        inspect.signature(called, follow_wrapped=False).bind(*given)
     except (TypeError, ValueError) as error:
         return isinstance(error, ValueError)  # nobody knows its arguments
     return True

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 from vectorshift.credentials import Credential
 from vectorshift.http import httpx
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from vectorshift.clock import Clock
     from vectorshift.providers.answering import Answer, AnsweringProvider
 
 __all__ = ["CALL", "CREDENTIAL", "REFUSAL", "OneCall", "Refusal", "SourceMoved"]
@@ -29,13 +29,19 @@ class OneCall:
 
     Args:
         provider: who is asked for each of them, whatever is configured meanwhile.
-        is_over: tells whether the time for the call is over.
+        clock: what time it is.
+        ends: when the call has to be over, in seconds of the monotonic clock.
         credential: what the attempt before was sent with.
     """
 
     provider: AnsweringProvider
-    is_over: Callable[[], bool]
+    clock: Clock
+    ends: float = inf
     credential: Credential | None = None
+
+    def left(self) -> float:
+        """Return how many seconds are left for the call."""
+        return self.ends - self.clock.monotonic()
 
     def stamp(self, credential: Credential) -> None:
         """Note what the next attempt is sent with.
@@ -43,7 +49,7 @@ class OneCall:
         Raises:
             SourceMoved: it is from another source than that of the attempt before.
         """
-        before, self.credential = self.credential, self.credential or credential
+        before = self.credential
         if before is not None and (before.provider, before.source) != (credential.provider, credential.source):
             raise SourceMoved(f"the key was {before}, and would be {credential} by now.")
         self.credential = credential

@@ -138,6 +138,15 @@ def test_an_empty_key_is_not_found_and_said_to_be_empty(config: Path) -> None:
     assert "set but empty" in str(error)
 
 
+def test_where_the_folder_is_a_plain_file_it_is_not_configured_after_a_look_either(config: Path) -> None:
+    config.unlink(missing_ok=True)
+    config.parent.rmdir()
+    config.parent.write_text("x")
+    provider = LoginProvider()
+    assert type(failure(provider)) is CredentialNotFoundError
+    assert not provider.describe().configured
+
+
 def test_no_file_and_no_folder_is_not_found(config: Path) -> None:
     config.unlink()
     assert str(failure(LoginProvider())) == f"{config} does not exist: nobody is logged in."

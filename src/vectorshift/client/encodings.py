@@ -73,17 +73,13 @@ class Excerpt:
         return not self._is_too_long()
 
     def end(self) -> None:
-        """Let the answer have what was taken.
-
-        Raises:
-            httpx.DecodingError: the body is not whole, or not what its encoding says.
-        """
+        """Let the answer have what was taken, and a note on what is missing."""
         if self._is_too_long():
             self._response.extensions[OF_BODY] = "Its body was longer, and was not read beyond 1 MiB."
         elif self._stays:
             self._response.extensions[OF_BODY] = _STAYS
-        elif self._unpack is not None:
-            self._unpack.end()
+        elif self._unpack is not None and not self._unpack.is_whole:
+            self._response.extensions[OF_BODY] = "Its body was cut off."
         self._response._content = bytes(self._content[:LONGEST_OF_ERRORS])  # pyright: ignore[reportPrivateUsage]
 
     def _is_too_long(self) -> bool:
@@ -116,6 +112,7 @@ class _Unpack:
         self._inflate, self._begun = zlib.decompressobj(self._headers.pop()), False
         return self(piece, room)
 
-    def end(self) -> None:
-        if self._begun and not self._inflate.eof:
-            raise httpx.DecodingError(_CUT_OFF)
+    @property
+    def is_whole(self) -> bool:
+        """Whether what has come ends where it should; where nothing has, there is nothing to end."""
+        return not self._begun or self._inflate.eof

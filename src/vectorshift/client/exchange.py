@@ -41,7 +41,7 @@ class Exchange:
     """
 
     __slots__ = (
-        "auth", "base_url", "before", "call", "clock", "ends", "files", "limits", "max_retries", "one", "sent", "tries",
+        "auth", "base_url", "before", "call", "clock", "files", "limits", "max_retries", "one", "sent", "tries",
     )  # fmt: skip
 
     def __init__(
@@ -56,15 +56,14 @@ class Exchange:
     ) -> None:
         self.call, self.auth, self.base_url = call, auth, base_url
         self.limits, self.max_retries, self.clock = limits, max_retries, clock
-        self.one = OneCall(provider=provider, is_over=lambda: self.left() <= 0)
+        self.one = OneCall(provider=provider, clock=clock)
         self.before: Failure | None = None
         self.files: Loaded | None = None
         self.tries = 0
         self.sent: httpx.Request | None = None
-        self.ends = inf
         if call.within is not None:
             self.limits = clipped(limits, call.within)
-            self.ends = min(self.ends, clock.monotonic() + call.within)
+            self.one.ends = clock.monotonic() + call.within
 
     @property
     def follow_redirects(self) -> Any:
@@ -74,7 +73,7 @@ class Exchange:
 
     def left(self) -> float:
         """Return how many seconds are left for all of it."""
-        return self.ends - self.clock.monotonic()
+        return self.one.left()
 
     def request(self, http: httpx.Client | httpx.AsyncClient) -> httpx.Request:
         """Return the request of the next attempt.
@@ -86,7 +85,7 @@ class Exchange:
         self.sent, limits = None, clipped(dict(self.limits), self.left())
         self.tries += 1
         if self.tries == 1:
-            self.ends = min(self.ends, self.clock.monotonic() + self._patience())
+            self.one.ends = min(self.one.ends, self.clock.monotonic() + self._patience())
         if http.is_closed:
             raise httpx.StreamError("the httpx client that was handed in is closed.")
         try:

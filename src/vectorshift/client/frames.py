@@ -32,7 +32,10 @@ def bare(work: Callable[P, T]) -> Callable[P, T]:
             raise
         except BaseException as error:
             found = error
-        raise _stripped(found)  # beyond the block, so that Python gives it the context of the caller
+        try:
+            raise _stripped(found)  # beyond the block, so that Python gives it the context of the caller
+        finally:
+            del found  # it holds this frame
 
     return call
 
@@ -48,7 +51,10 @@ def abare(work: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
             raise
         except BaseException as error:
             found = error
-        raise _stripped(found)
+        try:
+            raise _stripped(found)
+        finally:
+            del found
 
     return call
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from vectorshift.clock import WaitingClock
     from vectorshift.configured import Configured
     from vectorshift.http import Timeouts
+    from vectorshift.providers.answering import AnsweringProvider
     from vectorshift.settings import Settings
     from vectorshift.uploads import Files
 
@@ -98,6 +99,11 @@ class Handle:
     def has_own_credentials(self) -> bool:
         """Whether it calls with credentials that it was given, and not with those of a block or of the process."""
         return not isinstance(self._provider, AmbientProvider)
+
+    @property
+    def provider(self) -> AnsweringProvider:
+        """Who is asked for its key."""
+        return self._provider
 
     @property
     def settings(self) -> Settings:

@@ -51,7 +51,11 @@ def read(response: httpx.Response, exchange: Exchange) -> Any:
         return exchange.lost(error)
     finally:
         response.close()
+        response.stream = _SPENT  # its own holds the response, and so the call, until the collector comes
     return exchange.read(response)
+
+
+_SPENT = httpx.ByteStream(b"")
 
 
 def _read(response: httpx.Response, exchange: Exchange) -> None:

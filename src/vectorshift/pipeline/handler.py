@@ -102,6 +102,11 @@ class RunHandler:
         """Do as `terminate`, for async callers."""
         return await aperform(self._kept.asynchronous, runs.terminate(self.pipeline_id, self.task_id))
 
+    def __copy__(self) -> RunHandler:
+        copied = object.__new__(type(self))
+        copied.__dict__.update(self.__dict__)
+        return copied
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Raise TypeError: it would go on as another organisation than that of its client."""
         raise TypeError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import mimetypes
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -59,12 +59,13 @@ def checked_runs(inputs: object) -> list[Mapping[str, Any]]:
     """Return the inputs of several runs.
 
     Raises:
-        TypeError: they are no list, or no sequence as good as one.
+        TypeError: they are no list, or no collection as good as one.
     """
     kind = type(inputs).__name__
-    if isinstance(inputs, str | bytes | bytearray | memoryview) or not isinstance(inputs, Sequence):
+    unordered = isinstance(inputs, Mapping | Set)
+    if unordered or isinstance(inputs, str | bytes | bytearray | memoryview) or not isinstance(inputs, Collection):
         raise TypeError(f"bulk_run takes a list of inputs, a dict for each run, not {kind}.")
-    return list(cast("Sequence[Mapping[str, Any]]", inputs))
+    return list(cast("Collection[Mapping[str, Any]]", inputs))
 
 
 def holds_files(value: object) -> bool:

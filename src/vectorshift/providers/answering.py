@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -21,7 +22,7 @@ from vectorshift.errors import (
     CredentialStoreUnavailableError,
     fresh_copy,
 )
-from vectorshift.events import log
+from vectorshift.events import say
 from vectorshift.flight import SharedWork, arun_blocking, run_async
 from vectorshift.providers.base import CredentialProvider, Description
 from vectorshift.providers.unforeseen import described, is_the_callers, line_of, unforeseen
@@ -227,7 +228,7 @@ class AdaptedProvider(AnsweringProvider):
 
     def _complain(self, of: str, error: Exception) -> None:
         """Say what was raised where no answer is waited for, and not its text, which may hold a secret."""
-        log.warning("%s: %s raised %s at %s.", self.name, of, type(error).__name__, line_of(error))
+        say(logging.WARNING, "%s: %s raised %s at %s.", self.name, of, type(error).__name__, line_of(error))
 
     def lookup(self, ask: Ask) -> Answer:
         """Call the sync getter, or the async one in an event loop of its own."""
@@ -237,8 +238,10 @@ class AdaptedProvider(AnsweringProvider):
             return self._get()
         try:
             return cast("Answer", run_async(self._aget))
-        except CredentialStoreUnavailableError:
-            return self.no_thread()
+        except BaseException as error:  # the task whose cancellation this may be was the getter's own
+            if is_the_callers(error):
+                raise
+            return self.no_thread() if isinstance(error, CredentialStoreUnavailableError) else self.unmapped(error)
 
     async def alookup(self, ask: Ask) -> Answer:
         """Call the async getter, or the sync one in a thread that has the caller's context variables."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING
 
 from vectorshift.assignments import Assignments, assignments_in
 from vectorshift.clock import SYSTEM_CLOCK, Clock
 from vectorshift.credentials import Credential
-from vectorshift.events import log
+from vectorshift.events import say
 from vectorshift.files import Content, KeyFile, absolute, text_of, unreadable
 from vectorshift.providers.answering import Answer, AnsweringProvider, Ask
 from vectorshift.providers.base import Description
@@ -86,7 +87,7 @@ class DotenvProvider(AnsweringProvider):
         answer = self._file.look()
         line, self._passed_over = self._passed_over, 0
         if line:  # it is told here, with no lock held: a handler of log lines may ask for the key
-            log.warning("%s: line %d is not NAME=value, and is passed over.", self._source, line)
+            say(logging.WARNING, "%s: line %d is not NAME=value, and is passed over.", self._source, line)
         return answer
 
     def winner_warning(self, below: list[str]) -> str | None:

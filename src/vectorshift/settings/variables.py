@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import logging
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import AliasChoices
@@ -10,7 +11,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource
 
 from vectorshift.assignments import assignments_in
 from vectorshift.errors import CredentialConfigurationError
-from vectorshift.events import log
+from vectorshift.events import say
 from vectorshift.files import read_small, text_of
 from vectorshift.plugin_names import is_service_link, prefix_of
 from vectorshift.plugin_settings import of_plugins, told
@@ -30,6 +31,9 @@ _NAME_ANOTHER = "Name a file that is there, or unset it."
 _NOT_FIELDS = ("VECTORSHIFT_API_KEY", _ENV_FILE)
 
 S = TypeVar("S", bound=BaseSettings)
+
+_being_told: set[str] = set()
+"""Has the unknown variables of which a log line is being written, in any thread: a handler may ask in another one."""
 
 
 def names_in(text: str) -> tuple[str, ...]:
@@ -128,8 +132,16 @@ def _warn_of_unknown(variables: Mapping[str, str], known: Iterable[str], plugins
     for name in sorted(set(variables) - set(known) - taken):
         if not name.startswith(PREFIX) or is_service_link(name):
             continue
+        if name in _being_told:  # by the handler of this very line, which asked for the key
+            continue
         near = difflib.get_close_matches(name, known, n=1)
-        log.warning("%s is no setting of vectorshift.%s", name, f" Did you mean {near[0]}?" if near else "")
+        _being_told.add(name)
+        try:
+            say(
+                logging.WARNING, "%s is no setting of vectorshift.%s", name, f" Did you mean {near[0]}?" if near else ""
+            )
+        finally:
+            _being_told.discard(name)
 
 
 def explained(cls: type[BaseSettings], error: ValidationError) -> CredentialConfigurationError:
