@@ -87,6 +87,7 @@ class Campaign:
             with traffic(64, lambda: Pipeline.list(client=client)) as threads:
                 background = [pool.submit(self.run_tasks), pool.submit(self.fail_some, threads)]
                 try:
+                    wait_until(lambda: threads.calls and self.tasks.calls, 60)  # only a key in use is rotated
                     while time.monotonic() < end:
                         self.random.choice([self.rotate] * 3 + [lambda _: self.go_down()])(threads)
                 finally:
