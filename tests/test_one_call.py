@@ -8,7 +8,9 @@ import gc
 import gzip
 import io
 import subprocess
-from typing import TYPE_CHECKING, Any
+import threading
+import weakref
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from tests.e2e.stage import environment, script
@@ -16,6 +18,7 @@ from tests.fakes import Rotating
 from tests.faults import FaultServer, answer
 
 import vectorshift
+import vectorshift.ambient
 from vectorshift import (
     AsyncVectorShift,
     AuthenticationError,
@@ -27,11 +30,12 @@ from vectorshift import (
     VectorShift,
 )
 from vectorshift.client.exchange import Exchange
+from vectorshift.client.frames import abare, bare
+from vectorshift.context import AMBIENT
 from vectorshift.testing import FakeVectorShift, ManualClock
 
 if TYPE_CHECKING:
     import socket
-    import threading
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
@@ -185,6 +189,53 @@ def test_a_call_leaves_nothing_to_the_collector(api: FakeVectorShift, send: Any)
         assert [each for each in gc.get_objects() if isinstance(each, Exchange)] == []
     finally:
         gc.enable()
+
+
+def test_an_interrupt_leaves_nothing_to_the_collector() -> None:
+    class Interrupt(BaseException):
+        pass
+
+    @bare
+    def work() -> None:
+        raise Interrupt
+
+    @abare
+    async def awork() -> None:
+        raise Interrupt
+
+    def left_by(call: Callable[[], object]) -> object:
+        try:
+            call()
+        except Interrupt as error:
+            return weakref.ref(error)
+        raise AssertionError
+
+    gc.collect()
+    gc.disable()
+    try:
+        for call in (work, lambda: cast("Any", awork()).send(None)):
+            left: Any = left_by(call)
+            assert left() is None
+    finally:
+        gc.enable()
+
+
+def test_a_signal_handler_may_call_in_the_midst_of_a_call(api: FakeVectorShift) -> None:
+    """It runs in the thread that holds the lock."""
+    Pipeline.list()
+    chain = AMBIENT.resolved()
+    assert isinstance(chain, vectorshift.ProviderChain)
+
+    def handler() -> None:
+        vectorshift.ambient._clients.sync = None
+        with chain._lock, vectorshift.ambient._clients.lock:
+            chain._vet(chain.get_credential(), chain.providers[1], [])
+            Pipeline.list()
+
+    thread = threading.Thread(target=handler, daemon=True)
+    thread.start()
+    thread.join(60)
+    assert not thread.is_alive()
 
 
 # --- What is configured ---

@@ -14,7 +14,7 @@ from vectorshift.given import as_provider
 from vectorshift.hosts import DIRECT, in_the_clear
 from vectorshift.http import API_KEY_HEADER, Origin, httpx, origin_of
 from vectorshift.providers.answering import PLAIN_ASK, Answer, AnsweringProvider, Ask, settle
-from vectorshift.refusals import CALL, CREDENTIAL, REFUSAL, OneCall, Refusal
+from vectorshift.refusals import CALL, CREDENTIAL, REFUSAL, OneCall, Refusal, same_source
 
 __all__ = ["API_KEY_TOO", "CredentialAuth", "KeyFlow"]
 
@@ -255,4 +255,4 @@ def _succeeds(answer: Answer, rejected: Credential) -> bool:
     """Whether this is another key from the same place: a request never changes its organisation half-way."""
     if not isinstance(answer, Credential) or answer.secret == rejected.secret:
         return False
-    return (answer.provider, answer.source) == (rejected.provider, rejected.source)
+    return same_source(answer, rejected)

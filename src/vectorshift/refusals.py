@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from vectorshift.clock import Clock
     from vectorshift.providers.answering import Answer, AnsweringProvider
 
-__all__ = ["CALL", "CREDENTIAL", "REFUSAL", "OneCall", "Refusal", "SourceMoved"]
+__all__ = ["CALL", "CREDENTIAL", "REFUSAL", "OneCall", "Refusal", "SourceMoved", "same_source"]
 
 CREDENTIAL: Final = "vectorshift.credential"
 """Where a request's extensions hold the `Credential` that was stamped on it."""
@@ -21,6 +21,11 @@ REFUSAL: Final = "vectorshift.refusal"
 """Where a request's extensions hold the `Refusal` that followed a 401."""
 CALL: Final = "vectorshift.call"
 """Where a request's extensions hold the `OneCall` that it is an attempt of, if it is one of several."""
+
+
+def same_source(one: Credential, other: Credential) -> bool:
+    """Whether both are of one provider and one place, so that the second is the first one rotated."""
+    return (one.provider, one.source) == (other.provider, other.source)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -50,7 +55,7 @@ class OneCall:
             SourceMoved: it is from another source than that of the attempt before.
         """
         before = self.credential
-        if before is not None and (before.provider, before.source) != (credential.provider, credential.source):
+        if before is not None and not same_source(before, credential):
             raise SourceMoved(f"the key was {before}, and would be {credential} by now.")
         self.credential = credential
 
@@ -94,7 +99,7 @@ class Refusal:
             return f"The key {old} was refused, and is what {old.source} still held when it was last asked."
         if self.resent:
             return f"The key {old} was refused, and so was {new.fingerprint}, which {new.source} held by then."
-        if (new.provider, new.source) != (old.provider, old.source):
+        if not same_source(old, new):
             return (
                 f"The key {old} was refused. The next call will use another source, {new}; "
                 "a request does not change its source half-way."
