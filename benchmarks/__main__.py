@@ -18,18 +18,38 @@ from benchmarks.tasks import tasks
 from benchmarks.tenants import tenants
 from benchmarks.vault import vault
 
-_ALONE = {"imports": imports, "lookups": lookups, "stampede": stampede, "vault": vault, "aws": aws, "tenants": tenants}
+_ALONE = {
+    "imports": imports,
+    "lookups": lookups,
+    "stampede": stampede,
+    "vault": vault,
+    "aws": aws,
+    "tenants": tenants,
+}
 _WITH_API = {"calls": calls, "tasks": tasks, "memory": memory}
-_COMPARED = ("vectorshift", "httpx", "openai", "anthropic", "stripe", "botocore", "google-auth", "hvac")
+_COMPARED = (
+    "vectorshift",
+    "httpx",
+    "openai",
+    "anthropic",
+    "stripe",
+    "botocore",
+    "google-auth",
+    "hvac",
+)
 
 
 def main() -> None:
     """Run the parts that are named, or all of them."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure speed and memory.")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description="Measure speed and memory."
+    )
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join([*_ALONE, *_WITH_API]))
     parts = parser.parse_args().parts or [*_ALONE, *_WITH_API]
     if unknown := [part for part in parts if part not in _ALONE and part not in _WITH_API]:
-        parser.error(f"there is no part {unknown[0]!r}; there are {', '.join([*_ALONE, *_WITH_API])}")
+        parser.error(
+            f"there is no part {unknown[0]!r}; there are {', '.join([*_ALONE, *_WITH_API])}"
+        )
     print(f"Python {platform.python_version()}, {platform.system()}, {os.cpu_count()} cores")
     print(", ".join(f"{name} {version(name)}" for name in _COMPARED), flush=True)
     with clean_surroundings():

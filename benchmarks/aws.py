@@ -1,4 +1,6 @@
-"""What a read of AWS costs by each way, and what a chain costs whose way to AWS hangs: `python -m benchmarks.aws`."""
+"""What a read of AWS costs by each way, and what a chain costs whose way to AWS hangs: `python -m
+benchmarks.aws`.
+"""
 
 from __future__ import annotations
 
@@ -47,8 +49,12 @@ def _reads(agent_url: str) -> None:
     show(
         "A read from Secrets Manager on loopback, past the cache of vectorshift",
         ("", "first, ms", "later, ms"),
-        [(name, f"{1000 * median(cold, name):.0f}", f"{1000 * median(warm, name):.1f}") for name in ways],
-        f"First: in a new process, with imports. Later: median of {_READS} reads. Each the median of 5 rounds.",
+        [
+            (name, f"{1000 * median(cold, name):.0f}", f"{1000 * median(warm, name):.1f}")
+            for name in ways
+        ],
+        f"First: in a new process, with imports. Later: median of {_READS} reads. Each the median"
+        " of 5 rounds.",
     )
 
 
@@ -72,7 +78,9 @@ def _hanging() -> None:
     with _hanging_server() as url:
         for name, variables in _ways_that_hang(url).items():
             os.environ.update(variables)
-            chain = ProviderChain([EnvProvider(), AwsSecretsManagerProvider("prod/vs", region="eu-central-1")])
+            chain = ProviderChain(
+                [EnvProvider(), AwsSecretsManagerProvider("prod/vs", region="eu-central-1")]
+            )
             failed = _failing(chain)
             first = _seconds(failed)
             later = sorted(_seconds(failed) for _ in range(_CALLS))

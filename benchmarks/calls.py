@@ -49,7 +49,8 @@ def _show(colour: str, pairs: list[Found], rounds: int) -> None:
         f"One GET on loopback, {colour}",
         ("", "µs", "bare httpx, µs", "beyond, µs", "ratio"),
         rows,
-        f"{rounds:,} pairs in turn each; medians of the pairs. Two equal clients differ by what is noise.",
+        f"{rounds:,} pairs in turn each; medians of the pairs. Two equal clients differ by what is"
+        " noise.",
     )
 
 
@@ -105,7 +106,9 @@ async def _async(api: Api, rounds: int) -> list[Found]:
         return [await _in_turn(work, pair, rounds) for pair in _PAIRS]
 
 
-async def _in_turn(work: dict[str, Callable[[], Awaitable[object]]], names: Sequence[str], rounds: int) -> Found:
+async def _in_turn(
+    work: dict[str, Callable[[], Awaitable[object]]], names: Sequence[str], rounds: int
+) -> Found:
     found: Found = {name: [] for name in names}
     for name in turns(names, rounds):
         began = time.perf_counter()

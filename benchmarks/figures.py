@@ -51,7 +51,10 @@ def show(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], note
     widths = [max(len(row[place]) for row in table) for place in range(len(columns))]
     print(f"\n{title}\n")
     for number, row in enumerate(table):
-        cells = [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        cells = [
+            row[0].ljust(widths[0]),
+            *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)),
+        ]
         print("  " + "   ".join(cells).rstrip())
         if number == 0:
             print("  " + "   ".join("-" * width for width in widths))

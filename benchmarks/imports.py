@@ -34,7 +34,8 @@ def imports(rounds: int = 7) -> None:
         "Import, beyond a Python that does nothing",
         ("", "ms", "modules"),
         rows,
-        f"Whole processes, median of {rounds} rounds. The second line loads the client and httpx as well.",
+        f"Whole processes, median of {rounds} rounds. The second line loads the client and httpx as"
+        " well.",
     )
 
 
@@ -45,4 +46,8 @@ def _seconds(code: str) -> float:
 
 
 def _modules(code: str) -> int:
-    return int(python(f"import sys; before = set(sys.modules); {code}; print(len(set(sys.modules) - before))"))
+    return int(
+        python(
+            f"import sys; before = set(sys.modules); {code}; print(len(set(sys.modules) - before))"
+        )
+    )

@@ -25,15 +25,26 @@ def lookups(rounds: int = 31, number: int = 10_000) -> None:
     loop = asyncio.new_event_loop()
     with OpenBaoServer() as bao:
         bao.write("vectorshift", {"api_key": "vs-bench-vault"})
-        vault = Settings(vault_path="vectorshift", vault_addr=bao.address, vault_token=Secret(bao.root_token))
-        from_env, from_vault = ProviderChain.from_settings(Settings()), ProviderChain.from_settings(vault)
+        vault = Settings(
+            vault_path="vectorshift", vault_addr=bao.address, vault_token=Secret(bao.root_token)
+        )
+        from_env, from_vault = (
+            ProviderChain.from_settings(Settings()),
+            ProviderChain.from_settings(vault),
+        )
         calls: dict[str, Callable[[], float]] = {
             _SET: partial(_per_call, partial(os.environ.get, "PATH"), number),
             _UNSET: partial(_per_call, partial(os.environ.get, _VARIABLE), number),
-            "get_credential, the environment answers": partial(_ours, from_env, "vs-bench-env", number),
+            "get_credential, the environment answers": partial(
+                _ours, from_env, "vs-bench-env", number
+            ),
             "get_credential, Vault's cache answers": partial(_ours, from_vault, None, number),
-            "aget_credential, the environment answers": partial(_ours, from_env, "vs-bench-env", number, loop),
-            "aget_credential, Vault's cache answers": partial(_ours, from_vault, None, number, loop),
+            "aget_credential, the environment answers": partial(
+                _ours, from_env, "vs-bench-env", number, loop
+            ),
+            "aget_credential, Vault's cache answers": partial(
+                _ours, from_vault, None, number, loop
+            ),
             "botocore get_frozen_credentials": partial(_per_call, _botocore(), number),
             "google-auth before_request": partial(_per_call, _google(), number // 10),
         }
@@ -44,8 +55,12 @@ def lookups(rounds: int = 31, number: int = 10_000) -> None:
     show(
         "One look-up of a credential that is known",
         ("", "µs", f"× {_SET}"),
-        [(name, f"{median(found, name) * 1e6:.2f}", f"{ratio(found, name, _SET):.1f}") for name in calls],
-        f"Median of {rounds} rounds of {number:,} calls. All five sources are walked; Vault was read {reads} time(s).",
+        [
+            (name, f"{median(found, name) * 1e6:.2f}", f"{ratio(found, name, _SET):.1f}")
+            for name in calls
+        ],
+        f"Median of {rounds} rounds of {number:,} calls. All five sources are walked; Vault was"
+        f" read {reads} time(s).",
     )
 
 
@@ -54,7 +69,10 @@ def _per_call(call: Callable[[], object], number: int) -> float:
 
 
 def _ours(
-    chain: ProviderChain, variable: str | None, number: int, loop: asyncio.AbstractEventLoop | None = None
+    chain: ProviderChain,
+    variable: str | None,
+    number: int,
+    loop: asyncio.AbstractEventLoop | None = None,
 ) -> float:
     vectorshift.configure(credentials=chain)
     if variable is not None:
@@ -87,6 +105,8 @@ def _botocore() -> Callable[[], Any]:
 def _google() -> Callable[[], Any]:
     from google.oauth2.credentials import Credentials
 
-    later = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None) + datetime.timedelta(days=1)
+    later = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None) + datetime.timedelta(
+        days=1
+    )
     credentials: Any = Credentials("token", expiry=later)  # type: ignore[no-untyped-call]
     return lambda: credentials.before_request(None, "GET", "https://api.example.com/v1", {})

@@ -29,7 +29,8 @@ try:
         print(int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE"))
 except OSError:
     import resource
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024))
+    unit = 1 if sys.platform == "darwin" else 1024
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
 """
 
 
@@ -40,12 +41,19 @@ def memory(api: Api, rounds: int = 5) -> None:
         codes[f"{name}, imported"] = imported
         codes[f"{name}, after one call"] = f"{imported}\n{call}"
     environ = {"VECTORSHIFT_API_KEY": api.key, "VECTORSHIFT_BASE_URL": api.base_url}
-    found = in_turn({name: partial(_resident, code, environ) for name, code in codes.items()}, rounds)
+    found = in_turn(
+        {name: partial(_resident, code, environ) for name, code in codes.items()}, rounds
+    )
     show(
         "Memory, beyond a Python that does nothing",
         ("", "MiB"),
-        [(name, f"{difference(found, name, _NOTHING) / 2**20:.1f}") for name in codes if name != _NOTHING],
-        f"Resident set of whole processes, median of {rounds} rounds. The key comes from the environment.",
+        [
+            (name, f"{difference(found, name, _NOTHING) / 2**20:.1f}")
+            for name in codes
+            if name != _NOTHING
+        ],
+        f"Resident set of whole processes, median of {rounds} rounds. The key comes from the"
+        " environment.",
     )
 
 

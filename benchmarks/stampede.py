@@ -85,7 +85,12 @@ def _botocore(source: _Source) -> Callable[[], object]:
 
     def refresh() -> dict[str, str]:
         later = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=1)
-        return {"access_key": "bench", "secret_key": source.read(), "token": "", "expiry_time": later.isoformat()}
+        return {
+            "access_key": "bench",
+            "secret_key": source.read(),
+            "token": "",
+            "expiry_time": later.isoformat(),
+        }
 
     credentials: Any = DeferredRefreshableCredentials(refresh, "bench")
     return lambda: credentials.get_frozen_credentials()
@@ -97,7 +102,9 @@ def _google(source: _Source) -> Callable[[], object]:
     class SlowCredentials(Credentials):
         def refresh(self, request: Any) -> None:
             self.token = source.read()
-            self.expiry = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None) + datetime.timedelta(days=1)
+            self.expiry = datetime.datetime.now(datetime.timezone.utc).replace(
+                tzinfo=None
+            ) + datetime.timedelta(days=1)
 
     credentials: Any = SlowCredentials()  # type: ignore[no-untyped-call]
     return lambda: credentials.before_request(None, "GET", "https://api.example.com/v1", {})

@@ -1,4 +1,6 @@
-"""What the measurements stand on: a clean environment, and the stand-in API in a process of its own."""
+"""What the measurements stand on: a clean environment, and the stand-in API in a process of its
+own.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ def clean_surroundings() -> Iterator[None]:
     for name in list(os.environ):
         if name.upper().startswith(_OURS) or name.upper() in _PROXIES:
             del os.environ[name]
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # users' imports read bytecode, and so should the children's
+    os.environ.pop(
+        "PYTHONDONTWRITEBYTECODE", None
+    )  # users' imports read bytecode, and so should the children's
     with tempfile.TemporaryDirectory(prefix="vectorshift-bench-") as folder:
         os.chdir(folder)
         try:
@@ -47,7 +51,9 @@ def module(name: str, *arguments: str, **environ: str) -> str:
 
 
 def _output(*arguments: str, **environ: str) -> str:
-    child = subprocess.run([sys.executable, *arguments], env={**os.environ, **environ}, capture_output=True, text=True)
+    child = subprocess.run(
+        [sys.executable, *arguments], env={**os.environ, **environ}, capture_output=True, text=True
+    )
     if child.returncode:
         raise RuntimeError(child.stderr)
     return child.stdout
@@ -69,7 +75,9 @@ class Api:
 
 @contextlib.contextmanager
 def stand_in_api() -> Iterator[Api]:
-    """Serve the stand-in API from another process, so that it shares no interpreter lock with its clients."""
+    """Serve the stand-in API from another process, so that it shares no interpreter lock with its
+    clients.
+    """
     server = subprocess.Popen(
         [sys.executable, "-m", "benchmarks.server"],
         cwd=_ROOT,

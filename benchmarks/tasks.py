@@ -27,7 +27,11 @@ if TYPE_CHECKING:
 _TASKS, _GETS = 1_000, 3
 _ENOUGH = 60.0  # seconds for one run
 _NO_MORE_ROUNDS = 30.0  # seconds after which no other round begins
-_OURS, _LIMITED, _BARE = "AsyncVectorShift", "httpx behind a semaphore of 90", "httpx as it is (one run)"
+_OURS, _LIMITED, _BARE = (
+    "AsyncVectorShift",
+    "httpx behind a semaphore of 90",
+    "httpx as it is (one run)",
+)
 
 
 @dataclass
@@ -38,7 +42,9 @@ class _Run:
     began: float = field(default_factory=time.perf_counter)
 
     def report(self) -> None:
-        """Print what there is and end the process: to cancel a thousand requests takes httpx another minute."""
+        """Print what there is and end the process: to cancel a thousand requests takes httpx
+        another minute.
+        """
         self.seconds = time.perf_counter() - self.began
         print(json.dumps(asdict(self)), flush=True)
         os._exit(0)
@@ -64,12 +70,15 @@ def tasks(api: Api, rounds: int = 3) -> None:
         f"{_TASKS:,} tasks × {_GETS} GETs on one async client",
         ("", "s", "answered", "failed"),
         rows,
-        f"Median of {len(runs[_OURS])} round(s), a process each. A run is stopped after {_ENOUGH:.0f} s.",
+        f"Median of {len(runs[_OURS])} round(s), a process each. A run is stopped after"
+        f" {_ENOUGH:.0f} s.",
     )
 
 
 def _in_a_process(name: str, api: Api) -> _Run:
-    return _Run(**json.loads(module("benchmarks.tasks", name, BENCH_URL=api.base_url, BENCH_KEY=api.key)))
+    return _Run(
+        **json.loads(module("benchmarks.tasks", name, BENCH_URL=api.base_url, BENCH_KEY=api.key))
+    )
 
 
 @contextlib.asynccontextmanager

@@ -1,4 +1,6 @@
-"""What a client for each of many tenants costs to make and to keep: `python -m benchmarks.tenants KIND` is one run."""
+"""What a client for each of many tenants costs to make and to keep: `python -m benchmarks.tenants
+KIND` is one run.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,15 @@ _MADE, _ASYNC, _READY, _OWN, _BARE, _SHARED, _OPENAI = (
     "httpx.Client(verify=context), a shared one",
     "openai.OpenAI(api_key=key)",
 )
-_CLIENTS = {_MADE: 1_000, _ASYNC: 1_000, _READY: 1_000, _OWN: 50, _BARE: 50, _SHARED: 1_000, _OPENAI: 50}
+_CLIENTS = {
+    _MADE: 1_000,
+    _ASYNC: 1_000,
+    _READY: 1_000,
+    _OWN: 50,
+    _BARE: 50,
+    _SHARED: 1_000,
+    _OPENAI: 50,
+}
 
 
 def tenants(rounds: int = 3) -> None:
@@ -54,8 +64,8 @@ def tenants(rounds: int = 3) -> None:
         "A client for each tenant, for one of them",
         ("", "ms", "of httpx.Client()", "KiB"),
         rows,
-        f"{_CLIENTS[_MADE]:,} clients in a process, or {_CLIENTS[_BARE]} where each makes a TLS context; medians of "
-        f"{rounds} rounds. Nothing is sent.",
+        f"{_CLIENTS[_MADE]:,} clients in a process, or {_CLIENTS[_BARE]} where each makes a TLS"
+        f" context; medians of {rounds} rounds. Nothing is sent.",
     )
 
 
@@ -73,7 +83,9 @@ def _maker(name: str) -> Make:
 
         return lambda key: openai.OpenAI(api_key=key, base_url=_URL)
     context: dict[str, Any] = {"verify": httpx.create_ssl_context()} if name == _SHARED else {}
-    return lambda key: httpx.Client(base_url=_URL, headers={"Authorization": f"Bearer {key}"}, **context)
+    return lambda key: httpx.Client(
+        base_url=_URL, headers={"Authorization": f"Bearer {key}"}, **context
+    )
 
 
 def _ready(key: str, **given: Any) -> VectorShift:
@@ -89,7 +101,9 @@ def _resident() -> int:
 
 
 def _run(make: Make, clients: int) -> None:
-    """Make the clients, keep them all, and print what one took. The first one is not counted: it loads the modules."""
+    """Make the clients, keep them all, and print what one took. The first one is not counted: it
+    loads the modules.
+    """
     kept = [make("vs-first")]
     gc.collect()
     before = _resident()

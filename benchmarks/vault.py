@@ -1,4 +1,6 @@
-"""What a cold read of a key in Vault costs, beside a bare read with hvac: `python -m benchmarks.vault`."""
+"""What a cold read of a key in Vault costs, beside a bare read with hvac: `python -m
+benchmarks.vault`.
+"""
 
 from __future__ import annotations
 
@@ -38,12 +40,18 @@ def vault(rounds: int = 101, processes: int = 11) -> None:
         environ = {**bao.environment(), "VECTORSHIFT_VAULT_PATH": "vectorshift"}
         cold: dict[str, Callable[[], float]] = {
             _BARE: partial(_seconds, partial(_hvac, bao)),
-            "vectorshift, a new chain and one read": partial(_seconds, partial(_ours, lambda: read_before)),
-            "vectorshift, new settings, a new chain, one read": partial(_seconds, partial(_ours, settings)),
+            "vectorshift, a new chain and one read": partial(
+                _seconds, partial(_ours, lambda: read_before)
+            ),
+            "vectorshift, new settings, a new chain, one read": partial(
+                _seconds, partial(_ours, settings)
+            ),
         }
         whole: dict[str, Callable[[], float]] = {
             _BARE_PROCESS: partial(_seconds, partial(python, _HVAC, **environ)),
-            "a process that imports vectorshift and reads": partial(_seconds, partial(python, _OURS, **environ)),
+            "a process that imports vectorshift and reads": partial(
+                _seconds, partial(python, _OURS, **environ)
+            ),
         }
         for call in (*cold.values(), *whole.values()):
             call()  # imports, and the bytecode of the children
@@ -56,7 +64,8 @@ def vault(rounds: int = 101, processes: int = 11) -> None:
             for names, base in ((cold, _BARE), (whole, _BARE_PROCESS))
             for name in names
         ],
-        f"OpenBao on loopback; medians of {rounds} rounds, and of {processes} with whole processes.",
+        f"OpenBao on loopback; medians of {rounds} rounds, and of {processes} with whole"
+        " processes.",
     )
 
 
@@ -76,7 +85,9 @@ def _hvac(bao: OpenBaoServer) -> None:
 
 
 def _settings(bao: OpenBaoServer) -> Settings:
-    return Settings(vault_path="vectorshift", vault_addr=bao.address, vault_token=Secret(bao.root_token))
+    return Settings(
+        vault_path="vectorshift", vault_addr=bao.address, vault_token=Secret(bao.root_token)
+    )
 
 
 def _ours(settings: Callable[[], Settings]) -> None:

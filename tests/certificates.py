@@ -1,6 +1,7 @@
 """A certificate authority that nobody trusts, for one session of tests.
 
-Its certificates have all that RFC 5280 wants: from Python 3.13 on a client looks (`VERIFY_X509_STRICT`).
+Its certificates have all that RFC 5280 wants: from Python 3.13 on a client looks
+(`VERIFY_X509_STRICT`).
 """
 
 from __future__ import annotations
@@ -49,11 +50,15 @@ class Authority:
             .add_extension(_usage(signs_certificates=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         )
-        self.file.write_bytes(ca.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+        self.file.write_bytes(
+            ca.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+        )
         own = folder / "server.pem"
         own.write_bytes(
             ours.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.NoEncryption(),
             )
             + server.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
         )
@@ -62,7 +67,10 @@ class Authority:
 
 
 def _builder(
-    issuer: x509.Name, subject: x509.Name, key: ec.EllipticCurvePrivateKey, signer: ec.EllipticCurvePrivateKey
+    issuer: x509.Name,
+    subject: x509.Name,
+    key: ec.EllipticCurvePrivateKey,
+    signer: ec.EllipticCurvePrivateKey,
 ) -> x509.CertificateBuilder:
     now = datetime.datetime.now(datetime.timezone.utc)
     return (
@@ -74,7 +82,9 @@ def _builder(
         .not_valid_before(now - datetime.timedelta(days=1))
         .not_valid_after(now + datetime.timedelta(days=1))
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False
+        )
     )
 
 

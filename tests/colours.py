@@ -29,7 +29,9 @@ class Colour:
         return "async" if self.prefix else "sync"
 
     @asynccontextmanager
-    async def client(self, api: FakeVectorShift, org: str = "acme", **given: Any) -> AsyncIterator[Any]:
+    async def client(
+        self, api: FakeVectorShift, org: str = "acme", **given: Any
+    ) -> AsyncIterator[Any]:
         """Give a client of this colour, with a key of `org`, if no `credentials` are given."""
         key = given.pop("credentials", None) or api.create_key(org=org)
         if not self.prefix:

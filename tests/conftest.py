@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def _scrubbed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Each test starts in an empty folder that is its home, with no store and no proxy in the environment."""
+    """Each test starts in an empty folder that is its home, with no store and no proxy in the
+    environment.
+    """
     for name in list(os.environ):
         if name.startswith(
             ("VECTORSHIFT_", "VAULT_", "BAO_", "AWS_", "CREDENTIALS_DIRECTORY")
@@ -54,13 +56,17 @@ _TESTS = str(Path(__file__).parent)
 
 @pytest.fixture(scope="session")
 def shown() -> Callable[[BaseException], str]:
-    """Return all that an error shows: texts, attributes, chain, and the locals of each frame but the tests' own."""
+    """Return all that an error shows: texts, attributes, chain, and the locals of each frame but
+    the tests' own.
+    """
 
     def text(error: BaseException | None) -> str:
         if error is None:
             return ""
         frames = traceback.TracebackException.from_exception(error, capture_locals=True).stack
-        ours = traceback.StackSummary.from_list(f for f in frames if not f.filename.startswith(_TESTS))
+        ours = traceback.StackSummary.from_list(
+            f for f in frames if not f.filename.startswith(_TESTS)
+        )
         attributes: dict[str, Any] = vars(error)
         said = f"{error}\n{error!r}\n{attributes}\n{''.join(ours.format())}"
         return said + text(error.__cause__) + text(error.__context__)

@@ -50,7 +50,9 @@ class _Turns:
 
 
 class Rotating(CredentialProvider):
-    """A store that is asked on each call and answers what the test put there; counts what it was asked."""
+    """A store that is asked on each call and answers what the test put there; counts what it was
+    asked.
+    """
 
     name = "rotating"
 
@@ -141,7 +143,10 @@ class Echo:
 
             def _any(self) -> None:
                 request = Received(
-                    self.command, self.path, {n.lower(): v for n, v in self.headers.items()}, self._body()
+                    self.command,
+                    self.path,
+                    {n.lower(): v for n, v in self.headers.items()},
+                    self._body(),
                 )
                 outer.received.append(request)
                 status, headers, body = answers(request)
@@ -168,7 +173,9 @@ class Echo:
 
         self._server = ThreadingHTTPServer((host, 0), Handler)
         self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.01,), daemon=True
+        )
 
     @property
     def origin(self) -> str:
@@ -179,7 +186,10 @@ class Echo:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._server.shutdown()
         self._server.server_close()
@@ -224,7 +234,10 @@ class RawServer:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         socket.create_connection(self._socket.getsockname()).close()  # ends the thread
         self._thread.join()

@@ -1,4 +1,6 @@
-"""A raw socket server that does to each request what a test says, and a clock that does not move."""
+"""A raw socket server that does to each request what a test says, and a clock that does not
+move.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +20,22 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-__all__ = ["FaultServer", "StillClock", "answer", "cut", "drip", "drop", "hang", "refusing", "reset"]
+__all__ = [
+    "FaultServer",
+    "StillClock",
+    "answer",
+    "cut",
+    "drip",
+    "drop",
+    "hang",
+    "refusing",
+    "reset",
+]
 
 Fault = Any
-"""Answers a request, and leaves the connection open or closes it; the event is set when the server ends."""
+"""Answers a request, and leaves the connection open or closes it; the event is set when the server
+ends.
+"""
 
 
 class StillClock(ManualClock):
@@ -169,7 +183,10 @@ class FaultServer:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._ended.set()
         socket.create_connection(self._socket.getsockname()).close()

@@ -19,7 +19,9 @@ _SECONDS = 10
 
 
 def succeeds_in_a_child(work: Callable[[], bool]) -> bool:
-    """Fork, and return whether `work` returned true in the child; one that hangs is ended after 10 s."""
+    """Fork, and return whether `work` returned true in the child; one that hangs is ended after 10
+    s.
+    """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
         child = os.fork()

@@ -1,4 +1,6 @@
-"""Whose key and which client a call uses that names none: `using`, `configure`, `reset`, `warm_up`, `close`."""
+"""Whose key and which client a call uses that names none: `using`, `configure`, `reset`, `warm_up`,
+`close`.
+"""
 
 from __future__ import annotations
 
@@ -90,7 +92,9 @@ async def test_blocks_nest(org: Asker, api: FakeVectorShift) -> None:
         assert await org() == "outer"
 
 
-async def test_a_block_that_ends_with_an_error_gives_the_process_its_key_back(org: Asker, api: FakeVectorShift) -> None:
+async def test_a_block_that_ends_with_an_error_gives_the_process_its_key_back(
+    org: Asker, api: FakeVectorShift
+) -> None:
     with pytest.raises(ZeroDivisionError), using(api.create_key(org="globex")):
         _ = 1 / 0
     assert await org() == "acme"
@@ -105,7 +109,9 @@ async def test_a_block_wins_over_the_assigned_key(
         assert await org() == "globex"
 
 
-async def test_a_block_is_seen_by_the_tasks_that_are_started_in_it_and_by_no_others(api: FakeVectorShift) -> None:
+async def test_a_block_is_seen_by_the_tasks_that_are_started_in_it_and_by_no_others(
+    api: FakeVectorShift,
+) -> None:
     seen: Counter[str] = Counter()
     ask = Asker("async", api)
 
@@ -124,7 +130,9 @@ async def test_a_block_is_seen_by_the_tasks_that_are_started_in_it_and_by_no_oth
     assert len(seen) == 21
 
 
-def test_a_new_thread_does_not_see_the_block_unless_its_context_is_copied(api: FakeVectorShift) -> None:
+def test_a_new_thread_does_not_see_the_block_unless_its_context_is_copied(
+    api: FakeVectorShift,
+) -> None:
     ask = Asker("sync", api)
     seen: list[str] = []
 
@@ -140,7 +148,9 @@ def test_a_new_thread_does_not_see_the_block_unless_its_context_is_copied(api: F
     assert seen == ["acme", "globex"]
 
 
-@pytest.mark.parametrize("nothing", [Nothing, vectorshift.EnvProvider], ids=["a provider", "the environment"])
+@pytest.mark.parametrize(
+    "nothing", [Nothing, vectorshift.EnvProvider], ids=["a provider", "the environment"]
+)
 async def test_a_block_that_finds_nothing_never_reaches_the_key_of_the_process(
     org: Asker, api: FakeVectorShift, monkeypatch: pytest.MonkeyPatch, nothing: Any
 ) -> None:
@@ -168,7 +178,9 @@ async def test_credentials_of_a_client_win_over_the_block(org: Asker, api: FakeV
     await org.close(client)
 
 
-async def test_a_client_without_credentials_follows_the_block(org: Asker, api: FakeVectorShift) -> None:
+async def test_a_client_without_credentials_follows_the_block(
+    org: Asker, api: FakeVectorShift
+) -> None:
     client = org.client()
     with using(api.create_key(org="globex")):
         assert await org(client) == "globex"
@@ -176,7 +188,9 @@ async def test_a_client_without_credentials_follows_the_block(org: Asker, api: F
     await org.close(client)
 
 
-async def test_a_401_in_a_block_is_answered_from_the_block(org: Asker, api: FakeVectorShift) -> None:
+async def test_a_401_in_a_block_is_answered_from_the_block(
+    org: Asker, api: FakeVectorShift
+) -> None:
     old, new = api.create_key(org="globex"), api.create_key(org="globex")
     api.revoke_key(old)
     with using(Rotating(old, new)):
@@ -207,7 +221,9 @@ async def test_tenants_at_once_never_get_one_anothers_pipelines(api: FakeVectorS
 # --- configure and reset ---
 
 
-async def test_configured_credentials_stand_in_for_the_chain(org: Asker, api: FakeVectorShift) -> None:
+async def test_configured_credentials_stand_in_for_the_chain(
+    org: Asker, api: FakeVectorShift
+) -> None:
     vectorshift.configure(credentials=api.create_key(org="configured"))
     assert await org() == "configured"
     vectorshift.reset()
@@ -227,7 +243,9 @@ async def test_configured_settings_say_where_calls_go(org: Asker, api: FakeVecto
     with FakeVectorShift() as elsewhere:
         key = elsewhere.create_key(org="elsewhere")
         assert await org() == "acme"
-        await vectorshift.aclose()  # what is dropped unclosed in a running loop is the collector's, which warns
+        await (
+            vectorshift.aclose()
+        )  # what is dropped unclosed in a running loop is the collector's, which warns
         vectorshift.configure(settings=Settings(base_url=elsewhere.base_url), credentials=key)
         assert await org() == "elsewhere"
         await vectorshift.aclose()
@@ -247,7 +265,9 @@ async def test_reset_reads_the_environment_anew(
         assert await org() == "elsewhere"
 
 
-async def test_reset_keeps_the_assigned_key(org: Asker, api: FakeVectorShift, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_reset_keeps_the_assigned_key(
+    org: Asker, api: FakeVectorShift, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(vectorshift, "api_key", api.create_key(org="assigned"))
     vectorshift.reset()
     assert await org() == "assigned"
@@ -300,7 +320,9 @@ async def test_awarm_up_resolves_the_key_and_sends_nothing(api: FakeVectorShift)
     assert store.asked == 1
 
 
-async def test_warming_up_says_that_there_is_no_key(api: FakeVectorShift, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_warming_up_says_that_there_is_no_key(
+    api: FakeVectorShift, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("VECTORSHIFT_API_KEY")
     with pytest.raises(MissingCredentialError):
         vectorshift.warm_up()
@@ -329,7 +351,10 @@ async def test_the_credential_of_the_moment_can_be_had_in_both_colours(
     for key in ("one", "two"):
         monkeypatch.setenv("VECTORSHIFT_API_KEY", key)
         for credential in (vectorshift.get_credential(), await vectorshift.aget_credential()):
-            assert (credential.secret.reveal(), credential.source) == (key, "env:VECTORSHIFT_API_KEY")
+            assert (credential.secret.reveal(), credential.source) == (
+                key,
+                "env:VECTORSHIFT_API_KEY",
+            )
         assert vectorshift.api_key == key
 
 

@@ -1,4 +1,6 @@
-"""Whatever text stands in whatever source, the result is a valid key or the right error, and no output has the text."""
+"""Whatever text stands in whatever source, the result is a valid key or the right error, and no
+output has the text.
+"""
 
 from __future__ import annotations
 
@@ -54,12 +56,49 @@ VARIABLE = "VECTORSHIFT_API_KEY"
 
 # --- Texts ----------------------------------------------------------------------------------------
 
-AROUND = ["", " ", "\n", "\r\n", "\t", "\ufeff", "\0", "\x1b[31m", "\ud800", "\u2028", "é", "=", "#", "$", "${HOME}"]
-PAIRS = [("", ""), ('"', '"'), ("'", "'"), ("`", "`"), ("{", "}"), ("[", "]"), ("map[", "]"), ("data: map[a:", "]")]
-STARTS = ["", "Bearer ", "bearer ", "Authorization: Bearer ", f"{VARIABLE}=", "api_key: ", "vs-", "x" * 8192]
+AROUND = [
+    "",
+    " ",
+    "\n",
+    "\r\n",
+    "\t",
+    "\ufeff",
+    "\0",
+    "\x1b[31m",
+    "\ud800",
+    "\u2028",
+    "é",
+    "=",
+    "#",
+    "$",
+    "${HOME}",
+]
+PAIRS = [
+    ("", ""),
+    ('"', '"'),
+    ("'", "'"),
+    ("`", "`"),
+    ("{", "}"),
+    ("[", "]"),
+    ("map[", "]"),
+    ("data: map[a:", "]"),
+]
+STARTS = [
+    "",
+    "Bearer ",
+    "bearer ",
+    "Authorization: Bearer ",
+    f"{VARIABLE}=",
+    "api_key: ",
+    "vs-",
+    "x" * 8192,
+]
 JSON = st.recursive(
     st.just(MARK) | st.integers() | st.none(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["api_key", "é x", ""]), inner),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["api_key", "é x", ""]), inner)
+    ),
     max_leaves=5,
 )
 KEYS = st.from_regex(r"[A-Za-z0-9_-]{0,20}", fullmatch=True).map(lambda rest: f"{rest}{MARK}{rest}")
@@ -95,7 +134,9 @@ def every_log_line() -> Iterator[list[str]]:
 
     class Collecting(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            lines.append(f"{record.getMessage()} {record.args!r} {record.exc_info!r} {record.__dict__!r}")
+            lines.append(
+                f"{record.getMessage()} {record.args!r} {record.exc_info!r} {record.__dict__!r}"
+            )
 
     root, handler = logging.getLogger(), Collecting(logging.DEBUG)
     level = root.level
@@ -110,13 +151,21 @@ def every_log_line() -> Iterator[list[str]]:
 
 def ask(provider: CredentialProvider, colour: str) -> Credential | CredentialError:
     try:
-        return provider.get_credential() if colour == "sync" else asyncio.run(provider.aget_credential())
+        return (
+            provider.get_credential()
+            if colour == "sync"
+            else asyncio.run(provider.aget_credential())
+        )
     except CredentialError as error:
         return error
 
 
-def check(provider: CredentialProvider, shown: Shown, hidden: str = MARK) -> list[Credential | CredentialError]:
-    """Ask alone and in a chain, in both colours; return the answers, after a look at all that they put out."""
+def check(
+    provider: CredentialProvider, shown: Shown, hidden: str = MARK
+) -> list[Credential | CredentialError]:
+    """Ask alone and in a chain, in both colours; return the answers, after a look at all that they
+    put out.
+    """
     chain = ProviderChain([provider])
     answers: list[Credential | CredentialError] = []
     with every_log_line() as lines:
@@ -135,7 +184,9 @@ def check(provider: CredentialProvider, shown: Shown, hidden: str = MARK) -> lis
     for answer in answers:
         said += [str(answer), repr(answer), repr(pickle.dumps(answer))]
         if isinstance(answer, CredentialError):
-            assert isinstance(answer, CredentialConfigurationError | CredentialNotFoundError), answer
+            assert isinstance(answer, CredentialConfigurationError | CredentialNotFoundError), (
+                answer
+            )
             said.append(shown(answer))
         else:
             assert re.fullmatch("[!-~]{1,8192}", answer.secret.reveal())
@@ -207,7 +258,9 @@ HOLDERS: list[Holder] = [
 @example(text=f"{MARK}\n")
 @example(text=json.dumps({"api_key": MARK}, indent=2))
 @example(text=f"data: map[api_key:{MARK}]\nmetadata: map[created_time:x]")
-def test_a_text_that_stands_alone_is_the_key_or_refused(hold: Holder, text: str, shown: Shown) -> None:
+def test_a_text_that_stands_alone_is_the_key_or_refused(
+    hold: Holder, text: str, shown: Shown
+) -> None:
     with tempfile.TemporaryDirectory() as folder:
         try:
             answers = check(hold(text, Path(folder)), shown)
@@ -215,10 +268,14 @@ def test_a_text_that_stands_alone_is_the_key_or_refused(hold: Holder, text: str,
             os.environ.pop(VARIABLE, None)
     bare = text.removeprefix("\ufeff").strip() if hold in HOLDERS[4:] else text.strip()
     assert keys_in(answers) in (set(), {bare})
-    assert len({isinstance(answer, Credential) for answer in answers}) == 1  # alone, in a chain, in both colours
+    assert (
+        len({isinstance(answer, Credential) for answer in answers}) == 1
+    )  # alone, in a chain, in both colours
     if could_be_a_key(text):
         assert keys_in(answers) == {bare}
-    assert not any(isinstance(answer, CredentialNotFoundError) for answer in answers)  # none of the texts is blank
+    assert not any(
+        isinstance(answer, CredentialNotFoundError) for answer in answers
+    )  # none of the texts is blank
 
 
 @pytest.mark.parametrize("hold", HOLDERS)
@@ -239,7 +296,12 @@ def test_a_blank_text_is_nothing_in_the_environment_and_a_mistake_elsewhere(
 QUOTES = ["{}", '"{}"', "'{}'"]
 
 
-@given(text=TEXTS, quotes=st.sampled_from(QUOTES), named=st.booleans(), more=st.sampled_from(["", "VECTORSHIFT_X=1\n"]))
+@given(
+    text=TEXTS,
+    quotes=st.sampled_from(QUOTES),
+    named=st.booleans(),
+    more=st.sampled_from(["", "VECTORSHIFT_X=1\n"]),
+)
 def test_a_text_in_a_dotenv_file_is_a_key_or_refused(
     text: str, quotes: str, named: bool, more: str, shown: Shown
 ) -> None:
@@ -255,10 +317,19 @@ def test_a_text_in_a_dotenv_file_is_a_key_or_refused(
         assert keys_in(answers) == {text}
 
 
-@given(text=TEXTS, form=st.sampled_from(['[auth]\napi_key = "{}"', "auth.api_key = '''{}'''", "[auth]\napi_key = {}"]))
-def test_a_text_in_what_the_official_tool_stored_is_a_key_or_refused(text: str, form: str, shown: Shown) -> None:
+@given(
+    text=TEXTS,
+    form=st.sampled_from(
+        ['[auth]\napi_key = "{}"', "auth.api_key = '''{}'''", "[auth]\napi_key = {}"]
+    ),
+)
+def test_a_text_in_what_the_official_tool_stored_is_a_key_or_refused(
+    text: str, form: str, shown: Shown
+) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        answers = check(LoginProvider(_written(form.format(text), Path(folder, "config.toml"))), shown)
+        answers = check(
+            LoginProvider(_written(form.format(text), Path(folder, "config.toml"))), shown
+        )
     if could_be_a_key(text) and text == text.strip() and "= {}" not in form:
         assert keys_in(answers) == {text}
 
@@ -275,12 +346,16 @@ def test_any_bytes_in_any_file_are_a_key_or_refused(content: bytes, shown: Shown
 # --- The real stores: fewer texts -----------------------------------------------------------------
 
 _number = itertools.count()
-FEW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FEW = settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
 @FEW
 @given(text=WRITABLE)
-def test_a_text_in_a_field_of_a_vault_is_the_key_or_refused(text: str, openbao: OpenBaoServer, shown: Shown) -> None:
+def test_a_text_in_a_field_of_a_vault_is_the_key_or_refused(
+    text: str, openbao: OpenBaoServer, shown: Shown
+) -> None:
     path = f"any-text/{next(_number)}"
     openbao.write(path, {"api_key": text})
     with VaultProvider(path, addr=openbao.address, token=openbao.root_token) as provider:
@@ -299,7 +374,9 @@ def test_a_text_in_aws_is_the_key_or_refused(
     name = f"any-text/{next(_number)}"
     held = text if field is None else json.dumps({field: text})
     moto.put(name, held.encode() if binary else held)
-    with AwsSecretsManagerProvider(name, field=field, session=aws_session, endpoint_url=moto.endpoint_url) as provider:
+    with AwsSecretsManagerProvider(
+        name, field=field, session=aws_session, endpoint_url=moto.endpoint_url
+    ) as provider:
         answers = check(provider, shown)
     assert keys_in(answers) in (set(), {text.strip()})
     assert not any(isinstance(answer, CredentialNotFoundError) for answer in answers)

@@ -1,4 +1,6 @@
-"""A line of a dotenv file that was meant for this package and is mistyped never lets another source answer."""
+"""A line of a dotenv file that was meant for this package and is mistyped never lets another source
+answer.
+"""
 
 from __future__ import annotations
 
@@ -112,7 +114,9 @@ def test_what_only_speaks_of_vectorshift_stops_nothing(tmp_path: Path, line: str
 
 
 def test_a_long_value_takes_time_in_line_with_it() -> None:
-    """It is another's file, and read with a lock held. With a step back for each line it takes minutes."""
+    """It is another's file, and read with a lock held. With a step back for each line it takes
+    minutes.
+    """
     assert assignments_in('A="' + "\n" * 300_000 + '"').flaw == ""
 
 
@@ -152,11 +156,17 @@ def test_a_line_that_open_quotation_marks_take_in_stops_the_chain_and_both_lines
     assert KEY not in shown(error)
 
 
-@pytest.mark.parametrize("text", [*MISTYPED.values(), *SWALLOWED.values()], ids=[*MISTYPED, *SWALLOWED])
+@pytest.mark.parametrize(
+    "text", [*MISTYPED.values(), *SWALLOWED.values()], ids=[*MISTYPED, *SWALLOWED]
+)
 def test_a_mistyped_setting_of_a_named_file_is_an_error_and_not_the_default(
     tmp_path: Path, text: str, shown: Callable[[BaseException], str]
 ) -> None:
-    setting = text.replace(NAME, "VECTORSHIFT_BASE_URL").replace("API-KEY", "BASE-URL").replace("api_key", "base_url")
+    setting = (
+        text.replace(NAME, "VECTORSHIFT_BASE_URL")
+        .replace("API-KEY", "BASE-URL")
+        .replace("api_key", "base_url")
+    )
     (tmp_path / "named.env").write_text(f"# ours\n{setting}\n")
     error = refusal(lambda: Settings.load({"VECTORSHIFT_ENV_FILE": "named.env"}))
     assert str(error).startswith("VECTORSHIFT_ENV_FILE names named.env: line ")
@@ -181,7 +191,9 @@ def test_a_mistyped_setting_of_a_named_file_is_an_error_and_not_the_default(
         f"OTHER=VECTORSHIFT_API_KEY\n{NAME}={KEY}",
     ],
 )
-def test_what_is_well_written_is_read_and_so_is_what_stands_beside_it(tmp_path: Path, text: str) -> None:
+def test_what_is_well_written_is_read_and_so_is_what_stands_beside_it(
+    tmp_path: Path, text: str
+) -> None:
     (tmp_path / ".env").write_text(text)
     assert DotenvProvider().get_credential().secret.reveal() == KEY
 
@@ -223,7 +235,9 @@ def test_what_a_handler_does_with_that_warning_does_not_lock_the_file(tmp_path: 
 
 
 def test_the_names_that_are_told_of_hold_no_part_of_a_key(tmp_path: Path) -> None:
-    (tmp_path / ".env").write_text(f"{NAME}=vs-1\nVECTORSHIFT_VAULT_TOKEN{KEY.replace('-', '')}==\n")
+    (tmp_path / ".env").write_text(
+        f"{NAME}=vs-1\nVECTORSHIFT_VAULT_TOKEN{KEY.replace('-', '')}==\n"
+    )
     provider = DotenvProvider()
     error = refusal(provider.get_credential)
     assert KEY[3:] not in f"{error} {provider.describe()}"
@@ -246,7 +260,9 @@ def test_one_slip_in_the_line_gives_the_key_or_an_error_or_a_name_that_is_not_ou
     if found.flaw or NAME in found.values or not kept:
         assert KEY not in found.flaw
         return
-    assert text[len(before) :].lstrip().startswith("#") or NAME in found.bare or slip in "\n\r#", text
+    assert text[len(before) :].lstrip().startswith("#") or NAME in found.bare or slip in "\n\r#", (
+        text
+    )
 
 
 @given(st.text())
@@ -257,6 +273,9 @@ def test_any_text_is_read_without_an_exception(text: str) -> None:
         path = Path(folder, "named.env")
         path.write_text(text, "utf-8", "surrogatepass", newline="")
         provider = DotenvProvider(path)
-        for call in (provider.get_credential, lambda: Settings.load({"VECTORSHIFT_ENV_FILE": str(path)})):
+        for call in (
+            provider.get_credential,
+            lambda: Settings.load({"VECTORSHIFT_ENV_FILE": str(path)}),
+        ):
             with contextlib.suppress(CredentialError):
                 call()

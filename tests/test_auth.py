@@ -1,4 +1,6 @@
-"""`CredentialAuth` over a real socket, in both colours: whom it asks, what it stamps, what it does about a 401."""
+"""`CredentialAuth` over a real socket, in both colours: whom it asks, what it stamps, what it does
+about a 401.
+"""
 
 from __future__ import annotations
 
@@ -40,13 +42,21 @@ def api() -> Iterator[FakeVectorShift]:
 
 
 class Sender:
-    """Sends with one `CredentialAuth` from either colour, of httpx or httpx2; a test runs in all."""
+    """Sends with one `CredentialAuth` from either colour, of httpx or httpx2; a test runs in
+    all.
+    """
 
     def __init__(self, colour: str, library: Any = httpx) -> None:
         self.colour, self.library = colour, library
 
     async def __call__(
-        self, auth: CredentialAuth, url: str, *, method: str = "GET", follow: bool = False, **given: Any
+        self,
+        auth: CredentialAuth,
+        url: str,
+        *,
+        method: str = "GET",
+        follow: bool = False,
+        **given: Any,
     ) -> httpx.Response:
         answer: httpx.Response
         options: dict[str, Any] = {"trust_env": False, "verify": False, "follow_redirects": follow}
@@ -90,7 +100,9 @@ async def test_the_provider_is_asked_on_every_call(send: Sender) -> None:
     assert store.asked == 3
 
 
-async def test_the_environment_is_read_on_every_call(send: Sender, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_environment_is_read_on_every_call(
+    send: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with Echo(accepting("one", "two")) as server:
         auth = CredentialAuth(EnvProvider(), origin=server.origin)
         for key in ("one", "two"):
@@ -110,7 +122,11 @@ async def test_what_was_stamped_is_found_at_the_request(send: Sender) -> None:
         auth = CredentialAuth(Rotating("old", source="fake:here"), origin=server.origin)
         stamped = (await send(auth, server.origin)).request.extensions["vectorshift.credential"]
     assert isinstance(stamped, Credential)
-    assert (stamped.secret.reveal(), stamped.source, stamped.provider) == ("old", "fake:here", "rotating")
+    assert (stamped.secret.reveal(), stamped.source, stamped.provider) == (
+        "old",
+        "fake:here",
+        "rotating",
+    )
 
 
 async def test_after_a_second_send_the_credential_found_is_the_second(send: Sender) -> None:
@@ -121,7 +137,9 @@ async def test_after_a_second_send_the_credential_found_is_the_second(send: Send
 
 
 @pytest.mark.parametrize("name", ["Authorization", "authorization", "AUTHORIZATION"])
-async def test_an_authorization_header_of_the_caller_wins_and_nobody_is_asked(send: Sender, name: str) -> None:
+async def test_an_authorization_header_of_the_caller_wins_and_nobody_is_asked(
+    send: Sender, name: str
+) -> None:
     store = Rotating("ours")
     with Echo(accepting("ours")) as server:
         auth = CredentialAuth(store, origin=server.origin)
@@ -209,7 +227,11 @@ async def test_another_source_serves_the_next_call_and_not_this_one(
         assert (await send(auth, server.origin)).status_code == 401
         assert keys(server) == ["Bearer old"]
         assert (await send(auth, server.origin)).status_code == 200
-    warned = [r.getMessage() for r in caplog.records if r.name == "vectorshift" and r.levelno == logging.WARNING]
+    warned = [
+        r.getMessage()
+        for r in caplog.records
+        if r.name == "vectorshift" and r.levelno == logging.WARNING
+    ]
     assert any("fake:first" in line and "fake:second" in line for line in warned)
 
 
@@ -257,7 +279,9 @@ async def parts() -> AsyncIterator[bytes]:
     [{"content": WHOLE}, {"json": {"a": "b" * 50_000}}, {"data": {"a": "b"}}, {}],
     ids=["bytes", "json", "form", "nothing"],
 )
-async def test_a_body_that_can_be_repeated_is_sent_whole_both_times(send: Sender, given: dict[str, Any]) -> None:
+async def test_a_body_that_can_be_repeated_is_sent_whole_both_times(
+    send: Sender, given: dict[str, Any]
+) -> None:
     with Echo(accepting("new")) as server:
         auth = CredentialAuth(Rotating("old", "new"), origin=server.origin)
         answer = await send(auth, server.origin, method="POST", **given)
@@ -289,7 +313,9 @@ async def test_an_async_generator_is_not_sent_again() -> None:
     assert [request.body for request in server.received] == [WHOLE]
 
 
-async def test_a_body_that_cannot_be_repeated_still_wakes_the_store_for_the_next_call(send: Sender) -> None:
+async def test_a_body_that_cannot_be_repeated_still_wakes_the_store_for_the_next_call(
+    send: Sender,
+) -> None:
     store = Rotating("old", "new", remote=True)
     body: Any = iter([WHOLE]) if send.colour == "sync" else parts()
     with Echo(accepting("new")) as server:
@@ -331,7 +357,9 @@ def elsewhere(target: str) -> Any:
     return answers
 
 
-async def test_a_redirect_to_another_origin_carries_no_key_and_its_401_asks_nobody(send: Sender) -> None:
+async def test_a_redirect_to_another_origin_carries_no_key_and_its_401_asks_nobody(
+    send: Sender,
+) -> None:
     store = Rotating("ours", "newer")
     with Echo(accepting("ours", "newer")) as theirs, Echo(elsewhere(theirs.origin)) as ours:
         auth = CredentialAuth(store, origin=ours.origin)
@@ -340,9 +368,15 @@ async def test_a_redirect_to_another_origin_carries_no_key_and_its_401_asks_nobo
     assert (store.asked, store.invalidated) == (1, [])
 
 
-async def test_a_401_after_a_redirect_within_the_origin_is_answered_with_a_newer_key(send: Sender) -> None:
+async def test_a_401_after_a_redirect_within_the_origin_is_answered_with_a_newer_key(
+    send: Sender,
+) -> None:
     def answers(request: Received) -> Answer:
-        return accepting("new")(request) if request.path == "/there" else (307, {"Location": "/there"}, b"")
+        return (
+            accepting("new")(request)
+            if request.path == "/there"
+            else (307, {"Location": "/there"}, b"")
+        )
 
     with Echo(answers) as server:
         auth = CredentialAuth(Rotating("old", "new"), origin=server.origin)
@@ -366,7 +400,9 @@ async def test_a_post_that_a_redirect_answered_is_not_sent_again(send: Sender, s
     assert "a redirect had answered this request by then" in str(refusal)
 
 
-async def test_a_header_that_another_sdk_sets_is_replaced_where_that_is_wished(send: Sender) -> None:
+async def test_a_header_that_another_sdk_sets_is_replaced_where_that_is_wished(
+    send: Sender,
+) -> None:
     with Echo(accepting("new")) as server:
         auth = CredentialAuth(Rotating("old", "new"), origin=server.origin, replace=True)
         answer = await send(auth, server.origin, headers={"Authorization": "Bearer placeholder"})
@@ -376,14 +412,18 @@ async def test_a_header_that_another_sdk_sets_is_replaced_where_that_is_wished(s
 PLAIN = "http://api.example.com/v1"
 
 
-async def test_plain_http_to_another_machine_is_refused_before_anybody_is_asked(send: Sender) -> None:
+async def test_plain_http_to_another_machine_is_refused_before_anybody_is_asked(
+    send: Sender,
+) -> None:
     store = Rotating("ours")
     with pytest.raises(CredentialConfigurationError, match="VECTORSHIFT_ALLOW_HTTP=1"):
         await send(CredentialAuth(store, origin=PLAIN), f"{PLAIN}/pipelines")
     assert store.asked == 0
 
 
-async def test_plain_http_that_is_allowed_warns_and_is_stamped(caplog: pytest.LogCaptureFixture, send: Sender) -> None:
+async def test_plain_http_that_is_allowed_warns_and_is_stamped(
+    caplog: pytest.LogCaptureFixture, send: Sender
+) -> None:
     with Echo(accepting("ours")) as proxy:  # stands in for the other machine
         auth = CredentialAuth("ours", origin=PLAIN, allow_http=True)
         assert "api.example.com" in caplog.text
@@ -433,7 +473,10 @@ def test_a_client_refuses_what_is_no_credential_when_it_is_made() -> None:
 
 
 def failure(provider: CredentialProvider | str, server: Echo, **call: Any) -> AuthenticationError:
-    with VectorShift(provider, base_url=server.origin) as client, pytest.raises(AuthenticationError) as caught:
+    with (
+        VectorShift(provider, base_url=server.origin) as client,
+        pytest.raises(AuthenticationError) as caught,
+    ):
         client.request("POST", "/x", **call)
     return caught.value
 
@@ -480,7 +523,9 @@ def test_the_error_says_that_a_header_of_the_caller_was_refused() -> None:
 
 def test_the_error_after_a_redirect_within_the_origin_says_what_was_done() -> None:
     def answers(request: Received) -> Answer:
-        return accepting()(request) if request.path == "/there" else (307, {"Location": "/there"}, b"")
+        return (
+            accepting()(request) if request.path == "/there" else (307, {"Location": "/there"}, b"")
+        )
 
     with (
         Echo(answers) as server,

@@ -96,7 +96,9 @@ def test_retry_after_is_a_number_of_seconds_or_none(given: Any, kept: float | No
 
 @pytest.mark.parametrize("given", ["30", "soon"])
 def test_a_header_as_retry_after_keeps_the_pause_and_the_reason(given: Any) -> None:
-    provider = Mine(lambda: raising(CredentialStoreUnavailableError("mine is throttled.", retry_after=given))())
+    provider = Mine(
+        lambda: raising(CredentialStoreUnavailableError("mine is throttled.", retry_after=given))()
+    )
     chain = ProviderChain([provider], clock=ManualClock())
     assert {str(failure(chain)) for _ in range(5)} == {"mine is throttled."}
     assert provider.asked == 1
@@ -161,7 +163,9 @@ class Closed(Mine):
         self.closed += 1
 
 
-def test_what_close_raises_is_told_by_its_type_and_the_next_member_is_closed(caplog: pytest.LogCaptureFixture) -> None:
+def test_what_close_raises_is_told_by_its_type_and_the_next_member_is_closed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     good = Closed()
     chain = ProviderChain([BadToClose(), good])
     chain.close()
@@ -176,7 +180,9 @@ def test_what_close_raises_is_told_by_its_type_and_the_next_member_is_closed(cap
     assert HIDDEN not in caplog.text
 
 
-def test_what_close_raises_does_not_keep_the_process_from_forgetting(caplog: pytest.LogCaptureFixture) -> None:
+def test_what_close_raises_does_not_keep_the_process_from_forgetting(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     vectorshift.configure(credentials=ProviderChain([BadToClose()]))
     vectorshift.reset()
     assert HIDDEN not in caplog.text
@@ -197,7 +203,9 @@ def test_a_getter_cannot_end_its_caller(
     error: BaseException, remote: bool, asks: str, shown: Callable[[BaseException], str]
 ) -> None:
     chain = ProviderChain([Mine(raising(error), remote=remote)])
-    with pytest.raises(CredentialConfigurationError, match=f"mine raised {type(error).__name__}") as caught:
+    with pytest.raises(
+        CredentialConfigurationError, match=f"mine raised {type(error).__name__}"
+    ) as caught:
         chain.get_credential() if asks == "sync" else asyncio.run(chain.aget_credential())
     assert HIDDEN not in shown(caught.value)
 
@@ -207,7 +215,9 @@ def test_a_getter_cannot_end_its_caller(
 def test_an_async_getter_cannot_end_its_sync_caller(
     error: BaseException, remote: bool, shown: Callable[[BaseException], str]
 ) -> None:
-    with pytest.raises(CredentialConfigurationError, match=f"mine raised {type(error).__name__}") as caught:
+    with pytest.raises(
+        CredentialConfigurationError, match=f"mine raised {type(error).__name__}"
+    ) as caught:
         ProviderChain([MineAsync(raising(error), remote=remote)]).get_credential()
     assert HIDDEN not in shown(caught.value)
 
@@ -219,17 +229,24 @@ def test_an_exit_in_a_local_async_getter_is_its_sync_callers() -> None:
 
 
 def test_an_interrupt_and_an_exit_in_a_local_getter_are_the_callers() -> None:
-    """A handler of SIGTERM that calls `sys.exit` runs in the midst of whatever the main thread does."""
+    """A handler of SIGTERM that calls `sys.exit` runs in the midst of whatever the main thread
+    does.
+    """
     errors: list[BaseException] = [KeyboardInterrupt(), SystemExit()]
     if GROUP is not None:
-        errors += [GROUP("both", [KeyboardInterrupt(), GeneratorExit()]), GROUP("one", [SystemExit()])]
+        errors += [
+            GROUP("both", [KeyboardInterrupt(), GeneratorExit()]),
+            GROUP("one", [SystemExit()]),
+        ]
     for error in errors:
         with pytest.raises(type(error)):
             ProviderChain([Mine(raising(error), remote=False)]).get_credential()
 
 
 @pytest.mark.parametrize("colour", [Mine, MineAsync])
-def test_an_exit_in_a_remote_getter_is_its_own(colour: type[Mine], shown: Callable[[BaseException], str]) -> None:
+def test_an_exit_in_a_remote_getter_is_its_own(
+    colour: type[Mine], shown: Callable[[BaseException], str]
+) -> None:
     """It is loaded in a thread, where no signal is handled."""
     with pytest.raises(CredentialConfigurationError, match="mine raised SystemExit") as caught:
         ProviderChain([colour(raising(SystemExit(HIDDEN)), remote=True)]).get_credential()
@@ -253,7 +270,9 @@ def test_a_local_answer_that_has_expired_counts_as_revoked(colour: type[Mine]) -
 
 def test_a_missing_credential_error_of_an_author_keeps_its_words_and_its_line() -> None:
     words = "The shelf of mine is bare."
-    chain = ProviderChain([Mine(raising(MissingCredentialError(words))), Mine(raising(CredentialNotFoundError("no")))])
+    chain = ProviderChain(
+        [Mine(raising(MissingCredentialError(words))), Mine(raising(CredentialNotFoundError("no")))]
+    )
     error = failure(chain)
     assert isinstance(error, MissingCredentialError)
     assert [(each.provider, each.outcome, each.reason) for each in error.attempts] == [
@@ -275,9 +294,13 @@ class Checked(PluginSettings):
         raise RuntimeError(f"bad token {given}")
 
 
-def test_a_check_that_raises_whatever_it_likes_shows_no_value(shown: Callable[[BaseException], str]) -> None:
+def test_a_check_that_raises_whatever_it_likes_shows_no_value(
+    shown: Callable[[BaseException], str],
+) -> None:
     settings = Settings(plugins={"mine": {"token": HIDDEN}})
-    with pytest.raises(CredentialConfigurationError, match="a check of the plugin raised RuntimeError") as caught:
+    with pytest.raises(
+        CredentialConfigurationError, match="a check of the plugin raised RuntimeError"
+    ) as caught:
         Checked.of(settings, "mine")
     assert HIDDEN not in shown(caught.value)
     assert (caught.value.__cause__, caught.value.__context__) == (None, None)

@@ -1,4 +1,6 @@
-"""Wherever a cancellation or Ctrl-C hits, what a crash reporter shows of it has no key, and it stays what it is."""
+"""Wherever a cancellation or Ctrl-C hits, what a crash reporter shows of it has no key, and it
+stays what it is.
+"""
 
 from __future__ import annotations
 
@@ -86,7 +88,9 @@ async def test_a_cancelled_call_shows_no_key(server: FaultServer, shown: Shown, 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 @pytest.mark.parametrize("how", ["request", "stream"])
-async def test_a_call_that_asyncio_cancels_twice_shows_no_key(server: FaultServer, shown: Shown, how: str) -> None:
+async def test_a_call_that_asyncio_cancels_twice_shows_no_key(
+    server: FaultServer, shown: Shown, how: str
+) -> None:
     ends: list[str] = []
     async with AsyncVectorShift(KEY, base_url=server.origin) as client:
         for turns in range(TURNS):
@@ -106,7 +110,9 @@ async def test_a_call_that_asyncio_cancels_twice_shows_no_key(server: FaultServe
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
-async def test_a_call_that_is_given_up_by_wait_for_shows_no_key(server: FaultServer, shown: Shown) -> None:
+async def test_a_call_that_is_given_up_by_wait_for_shows_no_key(
+    server: FaultServer, shown: Shown
+) -> None:
     ends: list[str] = []
     async with AsyncVectorShift(KEY, base_url=server.origin) as client:
         for each in range(50):
@@ -121,7 +127,9 @@ async def test_a_call_that_is_given_up_by_wait_for_shows_no_key(server: FaultSer
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 @pytest.mark.parametrize("how", ["request", "stream"])
-def test_ctrl_c_shows_no_key_wherever_it_hits(server: FaultServer, shown: Shown, how: str, anyio_backend: str) -> None:
+def test_ctrl_c_shows_no_key_wherever_it_hits(
+    server: FaultServer, shown: Shown, how: str, anyio_backend: str
+) -> None:
     ends: list[str] = []
     with VectorShift(KEY, base_url=server.origin) as client:
         for step in range(0, 400, 7):
@@ -194,7 +202,9 @@ async def raised(colour: Colour, error: BaseException) -> BaseException:
         return caught.value
     async with httpx.AsyncClient(transport=Stopping(error)) as ahttp:
         with pytest.raises(type(error)) as caught:
-            await AsyncVectorShift(KEY, base_url="http://127.0.0.1", http_client=ahttp).request("GET", "/x")
+            await AsyncVectorShift(KEY, base_url="http://127.0.0.1", http_client=ahttp).request(
+                "GET", "/x"
+            )
         return caught.value
 
 
@@ -225,7 +235,9 @@ async def test_its_context_is_what_its_caller_was_handling(colour: Colour) -> No
 
 async def test_an_exception_of_a_transport_or_a_hook_keeps_all_its_frames(colour: Colour) -> None:
     error = await raised(colour, LookupError("theirs"))
-    assert [frame.name for frame in traceback.extract_tb(error.__traceback__)][-1] == "handle_request"
+    assert [frame.name for frame in traceback.extract_tb(error.__traceback__)][
+        -1
+    ] == "handle_request"
     assert isinstance(error.__context__, ValueError)
 
 

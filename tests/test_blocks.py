@@ -1,4 +1,6 @@
-"""Where a `using` block is seen: in tasks, threads, executors and generators, and by none of their siblings."""
+"""Where a `using` block is seen: in tasks, threads, executors and generators, and by none of their
+siblings.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeVectorShift]:
     gc.collect()
 
 
-def test_blocks_of_tasks_do_not_leak_to_their_siblings_or_their_parent(api: FakeVectorShift) -> None:
+def test_blocks_of_tasks_do_not_leak_to_their_siblings_or_their_parent(
+    api: FakeVectorShift,
+) -> None:
     async def child(name: str, turns: int) -> list[str]:
         found: list[str] = []
         for turn in range(turns):
@@ -56,7 +60,9 @@ def test_blocks_of_tasks_do_not_leak_to_their_siblings_or_their_parent(api: Fake
     asyncio.run(main())
 
 
-def test_a_task_keeps_the_block_that_it_was_started_in_when_that_has_ended(api: FakeVectorShift) -> None:
+def test_a_task_keeps_the_block_that_it_was_started_in_when_that_has_ended(
+    api: FakeVectorShift,
+) -> None:
     async def main() -> None:
         begun = asyncio.Event()
 
@@ -73,7 +79,9 @@ def test_a_task_keeps_the_block_that_it_was_started_in_when_that_has_ended(api: 
     asyncio.run(main())
 
 
-def test_threads_and_executors_see_the_process_unless_the_context_is_copied(api: FakeVectorShift) -> None:
+def test_threads_and_executors_see_the_process_unless_the_context_is_copied(
+    api: FakeVectorShift,
+) -> None:
     with using(api.create_key(org="block")), concurrent.futures.ThreadPoolExecutor(1) as pool:
         copied = contextvars.copy_context()
         assert pool.submit(seen).result() == "process"
@@ -83,7 +91,9 @@ def test_threads_and_executors_see_the_process_unless_the_context_is_copied(api:
     assert seen() == "process"
 
 
-def test_event_loops_hand_the_block_to_to_thread_and_not_to_run_in_executor(api: FakeVectorShift) -> None:
+def test_event_loops_hand_the_block_to_to_thread_and_not_to_run_in_executor(
+    api: FakeVectorShift,
+) -> None:
     async def main() -> list[str]:
         with using(api.create_key(org="block")):
             loop, copied = asyncio.get_running_loop(), contextvars.copy_context()
@@ -126,7 +136,9 @@ def test_what_a_generator_asks_is_asked_as_whoever_advances_it(api: FakeVectorSh
         assert next(begun) == "another"
 
 
-def test_a_block_in_a_generator_is_seen_by_whoever_advances_it_until_it_is_left(api: FakeVectorShift) -> None:
+def test_a_block_in_a_generator_is_seen_by_whoever_advances_it_until_it_is_left(
+    api: FakeVectorShift,
+) -> None:
     """So it is with every context variable (PEP 568 was not accepted); docs/clients.md says it."""
 
     def pages() -> Iterator[str]:
@@ -140,7 +152,9 @@ def test_a_block_in_a_generator_is_seen_by_whoever_advances_it_until_it_is_left(
     assert seen() == "process"
 
 
-def test_a_block_in_an_async_generator_stays_in_the_task_that_advances_it(api: FakeVectorShift) -> None:
+def test_a_block_in_an_async_generator_stays_in_the_task_that_advances_it(
+    api: FakeVectorShift,
+) -> None:
     async def pages(name: str) -> AsyncIterator[str]:
         with using(api.create_key(org=name)):
             for _ in range(3):
@@ -186,7 +200,9 @@ def test_one_block_object_may_be_entered_by_many_tasks_and_threads(api: FakeVect
     assert set(asyncio.run(main())) == {("block", "process")}
 
 
-def test_blocks_that_end_in_another_order_than_they_began_leave_nothing_behind(api: FakeVectorShift) -> None:
+def test_blocks_that_end_in_another_order_than_they_began_leave_nothing_behind(
+    api: FakeVectorShift,
+) -> None:
     def page(name: str) -> Iterator[str]:
         with using(api.create_key(org=name)):
             yield seen()
@@ -220,7 +236,9 @@ def test_a_block_of_the_credentials_in_force_keeps_those(api: FakeVectorShift) -
     assert seen() == "process"
 
 
-def test_a_block_that_ends_in_another_context_says_that_it_may_not_have_been_seen(api: FakeVectorShift) -> None:
+def test_a_block_that_ends_in_another_context_says_that_it_may_not_have_been_seen(
+    api: FakeVectorShift,
+) -> None:
     block = using(api.create_key(org="block"))
     contextvars.copy_context().run(block.__enter__)
     assert seen() == "process"
@@ -229,7 +247,9 @@ def test_a_block_that_ends_in_another_context_says_that_it_may_not_have_been_see
 
 
 @pytest.mark.anyio
-async def test_a_block_is_seen_in_the_threads_and_nurseries_of_both_kinds_of_event_loop(api: FakeVectorShift) -> None:
+async def test_a_block_is_seen_in_the_threads_and_nurseries_of_both_kinds_of_event_loop(
+    api: FakeVectorShift,
+) -> None:
     found: list[str] = []
 
     async def task() -> None:

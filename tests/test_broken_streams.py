@@ -1,4 +1,6 @@
-"""A stream that broke off does not look like one that came to its end, however often it is asked for more."""
+"""A stream that broke off does not look like one that came to its end, however often it is asked
+for more.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,13 @@ import pytest
 from tests.colours import COLOURS, Colour
 from tests.faults import FaultServer, StillClock, answer, cut, hang, reset
 
-from vectorshift import ApiConnectionError, AsyncVectorShift, RateLimitError, VectorShift, VectorshiftError
+from vectorshift import (
+    ApiConnectionError,
+    AsyncVectorShift,
+    RateLimitError,
+    VectorShift,
+    VectorshiftError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -50,14 +58,18 @@ async def streaming(colour: Colour, server: FaultServer, method: str = "GET") ->
 
 @HOWS
 @pytest.mark.parametrize("fault", [cut, reset])
-async def test_after_an_error_both_the_iterator_and_a_new_one_refuse(colour: Colour, how: str, fault: Any) -> None:
+async def test_after_an_error_both_the_iterator_and_a_new_one_refuse(
+    colour: Colour, how: str, fault: Any
+) -> None:
     with FaultServer(fault(after=BEGUN)) as server:
         async with streaming(colour, server) as stream:
             items = colour.iterator(stream, f"iter_{how}")
             with pytest.raises(ApiConnectionError):
                 await colour.all(items)
             for again in (items, items, colour.iterator(stream, f"iter_{how}")):
-                with pytest.raises(VectorshiftError, match=r"The answer to GET /x broke off") as caught:
+                with pytest.raises(
+                    VectorshiftError, match=r"The answer to GET /x broke off"
+                ) as caught:
                     await colour.next(again)
                 assert type(caught.value) is VectorshiftError
 
@@ -82,18 +94,28 @@ async def test_a_stream_that_was_read_whole_goes_on_to_be_at_its_end(colour: Col
         async with streaming(colour, server) as stream:
             items = colour.iterator(stream, "iter_events")
             assert [event.data for event in await colour.all(items)] == ["1"]
-            assert await colour.all(items) == await colour.all(colour.iterator(stream, "iter_lines")) == []
+            assert (
+                await colour.all(items)
+                == await colour.all(colour.iterator(stream, "iter_lines"))
+                == []
+            )
 
 
 # --- Compressed, and cut off within a whole message ---
 
 BODY = b"".join(b"data: %d\n\n" % number for number in range(1_000))
-PACKED = {"gzip": gzip.compress(BODY), "deflate": zlib.compress(BODY), "gzip, gzip": gzip.compress(gzip.compress(BODY))}
+PACKED = {
+    "gzip": gzip.compress(BODY),
+    "deflate": zlib.compress(BODY),
+    "gzip, gzip": gzip.compress(gzip.compress(BODY)),
+}
 ENCODINGS = pytest.mark.parametrize("encoding", PACKED)
 
 
 @ENCODINGS
-async def test_a_compressed_stream_that_was_cut_off_is_no_whole_one(colour: Colour, encoding: str) -> None:
+async def test_a_compressed_stream_that_was_cut_off_is_no_whole_one(
+    colour: Colour, encoding: str
+) -> None:
     half = PACKED[encoding][: len(PACKED[encoding]) // 2]
     with FaultServer(answer(200, half, Content_Encoding=encoding)) as server:
         async with streaming(colour, server) as stream:
@@ -119,7 +141,9 @@ async def test_a_body_that_is_not_there_is_not_cut_off(colour: Colour, method: s
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
-async def test_a_failure_whose_compressed_body_was_cut_off_stays_one_and_says_so(colour: Colour, encoding: str) -> None:
+async def test_a_failure_whose_compressed_body_was_cut_off_stays_one_and_says_so(
+    colour: Colour, encoding: str
+) -> None:
     half = PACKED[encoding][: len(PACKED[encoding]) // 2]
     with (
         FaultServer(answer(429, half, Content_Encoding=encoding)) as server,
@@ -130,11 +154,15 @@ async def test_a_failure_whose_compressed_body_was_cut_off_stays_one_and_says_so
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
-async def test_a_compressed_answer_that_was_cut_off_is_a_connection_error(colour: Colour, encoding: str) -> None:
+async def test_a_compressed_answer_that_was_cut_off_is_a_connection_error(
+    colour: Colour, encoding: str
+) -> None:
     half = PACKED[encoding][: len(PACKED[encoding]) // 2]
     with (
         FaultServer(answer(200, half, Content_Encoding=encoding)) as server,
-        pytest.raises(ApiConnectionError, match=r"sent what cannot be read for GET /x: .* was cut off") as caught,
+        pytest.raises(
+            ApiConnectionError, match=r"sent what cannot be read for GET /x: .* was cut off"
+        ) as caught,
     ):
         await request(colour, server)
     assert caught.value.may_have_run

@@ -1,4 +1,6 @@
-"""Single flight, in one process: any number of threads, tasks and event loops, hung loads, cancellation, forks."""
+"""Single flight, in one process: any number of threads, tasks and event loops, hung loads,
+cancellation, forks.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,11 @@ import trio
 
 from vectorshift.cache import CachingProvider
 from vectorshift.credentials import Credential
-from vectorshift.errors import CredentialConfigurationError, CredentialError, CredentialStoreUnavailableError
+from vectorshift.errors import (
+    CredentialConfigurationError,
+    CredentialError,
+    CredentialStoreUnavailableError,
+)
 from vectorshift.events import CredentialEvent, on_event
 from vectorshift.providers.answering import Ask
 from vectorshift.providers.base import CredentialProvider
@@ -100,7 +106,9 @@ def test_200_cold_threads_cause_one_read(make: type[GatedStore] | type[GatedAsyn
     assert store.contacts == 1
 
 
-def test_cold_tasks_of_several_loops_under_asyncio_and_trio_and_threads_cause_one_read(store: GatedStore) -> None:
+def test_cold_tasks_of_several_loops_under_asyncio_and_trio_and_threads_cause_one_read(
+    store: GatedStore,
+) -> None:
     provider = CachingProvider(store)
     got: list[str] = []
 
@@ -128,7 +136,9 @@ def test_cold_tasks_of_several_loops_under_asyncio_and_trio_and_threads_cause_on
 
 
 def test_cancelled_and_timed_out_tasks_harm_nobody(store: GatedStore) -> None:
-    """Seen to fail when the load ran in the first caller's own task: the followers were cancelled with it."""
+    """Seen to fail when the load ran in the first caller's own task: the followers were cancelled
+    with it.
+    """
     provider = CachingProvider(store)
 
     async def main() -> list[object]:
@@ -178,7 +188,9 @@ def test_a_stale_credential_is_served_while_one_refresh_runs(store: GatedStore) 
     clock.advance(300)
     store.gate, store.key = threading.Event(), "k2"
     with ThreadPoolExecutor(50) as pool:
-        answers = [each.result(5) for each in [pool.submit(provider.get_credential) for _ in range(200)]]
+        answers = [
+            each.result(5) for each in [pool.submit(provider.get_credential) for _ in range(200)]
+        ]
     assert {each.secret.reveal() for each in answers} == {"k1"}  # nobody waited: the gate is shut
     assert store.contacts == 2
     store.gate.set()
@@ -195,7 +207,9 @@ def test_100_refusals_at_once_cause_one_read(store: GatedStore) -> None:
     with ThreadPoolExecutor(100) as pool:
         asked = [pool.submit(provider.lookup, Ask(refused=old)) for _ in range(100)]
         assert store.arrived.acquire(timeout=5)
-        assert provider.get_credential().secret.reveal() == "k1"  # others are served the refused one meanwhile
+        assert (
+            provider.get_credential().secret.reveal() == "k1"
+        )  # others are served the refused one meanwhile
         store.gate.set()
         answers = [each.result() for each in asked]
     assert {each.secret.reveal() for each in answers if isinstance(each, Credential)} == {"k2"}
@@ -219,7 +233,9 @@ def test_after_invalidate_one_caller_waits_and_the_others_are_served(store: Gate
         assert waits.result(5).secret.reveal() == "k2"
 
 
-def test_a_refusal_is_not_answered_by_a_load_that_began_before_it_and_brings_the_same_key(store: GatedStore) -> None:
+def test_a_refusal_is_not_answered_by_a_load_that_began_before_it_and_brings_the_same_key(
+    store: GatedStore,
+) -> None:
     clock = ManualClock()
     provider = CachingProvider(store, clock=clock)
     store.gate.set()
@@ -367,7 +383,9 @@ def test_events_tell_of_a_failing_refresh_once_and_then_every_five_minutes() -> 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_child_forked_in_the_middle_of_a_load_gets_its_key(store: GatedStore) -> None:
-    """Seen to fail when `_after_fork` kept the loads or the lock: the child waited for a thread it does not have."""
+    """Seen to fail when `_after_fork` kept the loads or the lock: the child waited for a thread it
+    does not have.
+    """
     provider = CachingProvider(store, load_timeout=10)
     parent = threading.Thread(target=provider.get_credential)
     parent.start()
@@ -380,7 +398,9 @@ def test_a_child_forked_in_the_middle_of_a_load_gets_its_key(store: GatedStore) 
                 store.gate = threading.Event()
                 store.gate.set()
                 done = threading.Thread(
-                    target=lambda: os._exit(0 if provider.get_credential().secret.reveal() == "k1" else 2)
+                    target=lambda: os._exit(
+                        0 if provider.get_credential().secret.reveal() == "k1" else 2
+                    )
                 )
                 done.start()
                 done.join(5)

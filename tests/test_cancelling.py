@@ -1,4 +1,6 @@
-"""Where a cancellation hits: in the TLS handshake, in the sending of a body, in the closing. Nothing stays open."""
+"""Where a cancellation hits: in the TLS handshake, in the sending of a body, in the closing.
+Nothing stays open.
+"""
 
 from __future__ import annotations
 
@@ -53,8 +55,12 @@ def read_to_its_end(connection: socket.socket) -> None:
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("scheme", ["https", "http"], ids=["in the TLS handshake", "in the sending of a body"])
-async def test_a_call_that_is_cancelled_on_its_way_out_closes_its_connection(scheme: str, mute: Mute) -> None:
+@pytest.mark.parametrize(
+    "scheme", ["https", "http"], ids=["in the TLS handshake", "in the sending of a body"]
+)
+async def test_a_call_that_is_cancelled_on_its_way_out_closes_its_connection(
+    scheme: str, mute: Mute
+) -> None:
     async with AsyncVectorShift("k", base_url=f"{scheme}://{mute.place}") as client:
         with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always")

@@ -118,7 +118,9 @@ def test_on_error_continue_lets_another_source_answer_and_says_so(
 
 
 def test_on_error_continue_with_nobody_below_raises_the_failure_and_not_missing(ask: Asker) -> None:
-    chain = ProviderChain([Source("a", "unavailable", on_error="continue"), Source("b", "not found")])
+    chain = ProviderChain(
+        [Source("a", "unavailable", on_error="continue"), Source("b", "not found")]
+    )
     with pytest.raises(CredentialStoreUnavailableError):
         ask(chain)
 
@@ -133,8 +135,13 @@ def test_on_missing_stop_lets_no_other_source_answer(ask: Asker) -> None:
 def test_a_fall_past_a_configured_store_that_is_empty_is_a_warning(
     ask: Asker, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert ask(ProviderChain([Source("a", "not found", locator=True), Source("b", "k2")])).provider == "b"
-    assert [each.levelname for each in caplog.records if "passed over" in each.message] == ["WARNING"]
+    assert (
+        ask(ProviderChain([Source("a", "not found", locator=True), Source("b", "k2")])).provider
+        == "b"
+    )
+    assert [each.levelname for each in caplog.records if "passed over" in each.message] == [
+        "WARNING"
+    ]
 
 
 def test_a_chain_that_ends_with_nothing_tells_what_was_tried(ask: Asker) -> None:
@@ -184,7 +191,9 @@ def test_a_key_that_appears_above_wins_at_once(ask: Asker) -> None:
         ask(chain)
 
 
-def test_a_store_that_had_a_key_and_loses_it_does_not_slip_to_another_organisation(ask: Asker) -> None:
+def test_a_store_that_had_a_key_and_loses_it_does_not_slip_to_another_organisation(
+    ask: Asker,
+) -> None:
     clock = ManualClock()
     store, other = Source("vault", "k1", remote=True, locator=True), Source("aws", "other-org")
     chain = ProviderChain([store, other], clock=clock, random=lambda: 0.0)
@@ -214,7 +223,9 @@ def test_of_a_store_that_lost_its_key_and_may_be_passed_over_nothing_is_said_tha
     assert "no other source" not in passed_over
 
 
-def test_a_change_of_source_is_a_warning_and_a_new_key_is_not(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_change_of_source_is_a_warning_and_a_new_key_is_not(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     caplog.set_level(logging.INFO)
     events: list[CredentialEvent] = []
     stop = on_event(events.append)
@@ -242,11 +253,17 @@ def test_a_callable_gives_many_keys_without_a_word(caplog: pytest.LogCaptureFixt
     caplog.set_level(logging.INFO)
     keys = (f"tenant-{number}" for number in itertools.count())
     chain = ProviderChain([ExplicitProvider(lambda: next(keys))])
-    assert [chain.get_credential().secret.reveal() for _ in range(3)] == ["tenant-0", "tenant-1", "tenant-2"]
+    assert [chain.get_credential().secret.reveal() for _ in range(3)] == [
+        "tenant-0",
+        "tenant-1",
+        "tenant-2",
+    ]
     assert len(caplog.records) == 1  # resolved
 
 
-def test_a_callback_that_raises_harms_nothing_and_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_callback_that_raises_harms_nothing_and_is_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     def bad(event: CredentialEvent) -> None:
         raise ValueError("k1")
 

@@ -1,4 +1,6 @@
-"""The clients over a real socket: what they send, how they read the answer, and whose key they use."""
+"""The clients over a real socket: what they send, how they read the answer, and whose key they
+use.
+"""
 
 from __future__ import annotations
 
@@ -61,10 +63,19 @@ class Caller:
         self.colour = colour
 
     async def __call__(
-        self, base_url: str, credentials: Any = KEY, path: str = "/pipelines", method: str = "GET", **given: Any
+        self,
+        base_url: str,
+        credentials: Any = KEY,
+        path: str = "/pipelines",
+        method: str = "GET",
+        **given: Any,
     ) -> Any:
-        made: dict[str, Any] = {name: given.pop(name) for name in ("settings", "timeout") if name in given}
-        made["max_retries"] = 0  # how an answer is read is told here, and when a call is sent again in test_retries
+        made: dict[str, Any] = {
+            name: given.pop(name) for name in ("settings", "timeout") if name in given
+        }
+        made["max_retries"] = (
+            0  # how an answer is read is told here, and when a call is sent again in test_retries
+        )
         if "call_timeout" in given:
             given["timeout"] = given.pop("call_timeout")
         if self.colour == "sync":
@@ -107,7 +118,9 @@ async def test_without_parameters_there_is_no_query(call: Caller) -> None:
     assert [(sent.path, sent.body) for sent in server.received] == [("/x", b"")]
 
 
-async def test_an_authorization_header_of_the_caller_is_sent_in_place_of_the_key(call: Caller) -> None:
+async def test_an_authorization_header_of_the_caller_is_sent_in_place_of_the_key(
+    call: Caller,
+) -> None:
     with Echo(accepting("theirs")) as server:
         await call(server.origin, headers={"authorization": "Bearer theirs"})
     assert [sent.authorization for sent in server.received] == ["Bearer theirs"]
@@ -170,22 +183,30 @@ async def test_a_failure_has_its_class_and_all_its_attributes(
     ],
     ids=["message", "detail", "errors", "none of them", "text", "empty", "nested too deep"],
 )
-async def test_a_failure_says_what_the_server_said(call: Caller, api: FakeVectorShift, body: str, said: str) -> None:
+async def test_a_failure_says_what_the_server_said(
+    call: Caller, api: FakeVectorShift, body: str, said: str
+) -> None:
     api.fail_next(500, body=body)
     with pytest.raises(InternalServerError) as caught:
         await call(api.base_url)
     assert str(caught.value).startswith(f"Internal Server Error (500) on GET /pipelines: {said}")
 
 
-async def test_a_success_that_says_it_failed_is_a_failure(call: Caller, api: FakeVectorShift) -> None:
+async def test_a_success_that_says_it_failed_is_a_failure(
+    call: Caller, api: FakeVectorShift
+) -> None:
     api.fail_next(200, body={"status": "failed", "error": "No such folder."})
     with pytest.raises(VectorshiftApiError, match="No such folder") as caught:
         await call(api.base_url)
     assert (type(caught.value), caught.value.status_code) == (VectorshiftApiError, 200)
 
 
-@pytest.mark.parametrize("body", ["<html>", "[" * 100_000, "{", b"\xff\xfe"], ids=["html", "deep", "cut", "binary"])
-async def test_a_success_that_is_no_json_is_a_failure(call: Caller, api: FakeVectorShift, body: str | bytes) -> None:
+@pytest.mark.parametrize(
+    "body", ["<html>", "[" * 100_000, "{", b"\xff\xfe"], ids=["html", "deep", "cut", "binary"]
+)
+async def test_a_success_that_is_no_json_is_a_failure(
+    call: Caller, api: FakeVectorShift, body: str | bytes
+) -> None:
     api.fail_next(200, body=body)
     with pytest.raises(VectorshiftApiError) as caught:
         await call(api.base_url)
@@ -200,7 +221,9 @@ async def test_a_redirect_is_not_followed_and_says_so(call: Caller) -> None:
         await call(server.origin)
 
 
-async def test_a_401_of_the_documented_kinds_is_an_authentication_error(call: Caller, api: FakeVectorShift) -> None:
+async def test_a_401_of_the_documented_kinds_is_an_authentication_error(
+    call: Caller, api: FakeVectorShift
+) -> None:
     with pytest.raises(AuthenticationError) as caught:
         await call(api.base_url, "vs-nobody")
     assert caught.value.error_message == "Invalid API key"
@@ -233,11 +256,18 @@ def bare(error: ApiConnectionError) -> bool:
     assert isinstance(cause, httpx.HTTPError)
     with pytest.raises(RuntimeError):
         _ = cause.request
-    left: list[object] = [cause.__traceback__, cause.__context__, cause.__cause__, error.__context__]
+    left: list[object] = [
+        cause.__traceback__,
+        cause.__context__,
+        cause.__cause__,
+        error.__context__,
+    ]
     return left == [None] * 4 and error.request_info == {"method": "GET", "endpoint": "/pipelines"}
 
 
-async def test_a_refused_connection_is_ours_with_a_bare_cause(call: Caller, api: FakeVectorShift) -> None:
+async def test_a_refused_connection_is_ours_with_a_bare_cause(
+    call: Caller, api: FakeVectorShift
+) -> None:
     api.close()
     with pytest.raises(ApiConnectionError, match="GET /pipelines") as caught:
         await call(api.base_url)
@@ -245,7 +275,9 @@ async def test_a_refused_connection_is_ours_with_a_bare_cause(call: Caller, api:
     assert not isinstance(caught.value, ApiTimeoutError)
 
 
-async def test_a_dropped_connection_is_ours_with_a_bare_cause(call: Caller, api: FakeVectorShift) -> None:
+async def test_a_dropped_connection_is_ours_with_a_bare_cause(
+    call: Caller, api: FakeVectorShift
+) -> None:
     api.drop_next(times=2)
     with pytest.raises(ApiConnectionError) as caught:
         await call(api.base_url)
@@ -253,7 +285,9 @@ async def test_a_dropped_connection_is_ours_with_a_bare_cause(call: Caller, api:
 
 
 @pytest.mark.parametrize("whose", ["client", "settings", "call"])
-async def test_a_timeout_is_ours_with_a_bare_cause(call: Caller, api: FakeVectorShift, whose: str) -> None:
+async def test_a_timeout_is_ours_with_a_bare_cause(
+    call: Caller, api: FakeVectorShift, whose: str
+) -> None:
     api.latency = 30
     kinds: dict[str, dict[str, Any]] = {
         "client": {"timeout": 0.2},
@@ -267,7 +301,12 @@ async def test_a_timeout_is_ours_with_a_bare_cause(call: Caller, api: FakeVector
 
 @pytest.mark.parametrize(
     "answer",
-    [b"", b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\ncut", b"HTTP/1.1 200 OK\r\nbad\r\n\r\n"],
+    [
+        b"",
+        b"nonsense\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\ncut",
+        b"HTTP/1.1 200 OK\r\nbad\r\n\r\n",
+    ],
     ids=["nothing", "no http", "cut off", "a bad header"],
 )
 async def test_an_answer_that_is_no_answer_is_ours(call: Caller, answer: bytes) -> None:
@@ -276,7 +315,9 @@ async def test_an_answer_that_is_no_answer_is_ours(call: Caller, answer: bytes) 
     assert bare(caught.value)
 
 
-async def test_a_ca_bundle_that_cannot_be_read_names_the_setting(call: Caller, tmp_path: Path) -> None:
+async def test_a_ca_bundle_that_cannot_be_read_names_the_setting(
+    call: Caller, tmp_path: Path
+) -> None:
     empty = tmp_path / "empty.pem"
     empty.touch()
     for bundle in (tmp_path / "missing.pem", empty):
@@ -293,10 +334,22 @@ def _echoes() -> dict[str, Callable[[str], tuple[int, dict[str, str], str]]]:
     return {
         "in text": lambda key: (403, {}, f"Not allowed: Bearer {key}!"),
         "in json": lambda key: (401, as_json, json.dumps({"error": f"bad key {key}"})),
-        "in json with escaped slashes": lambda key: (401, as_json, json.dumps({"error": key}).replace("/", "\\/")),
-        "in a field nobody reads": lambda key: (500, as_json, json.dumps({"error": "no", "request": {"auth": key}})),
+        "in json with escaped slashes": lambda key: (
+            401,
+            as_json,
+            json.dumps({"error": key}).replace("/", "\\/"),
+        ),
+        "in a field nobody reads": lambda key: (
+            500,
+            as_json,
+            json.dumps({"error": "no", "request": {"auth": key}}),
+        ),
         "in a header": lambda key: (429, {"X-Echo": f"Bearer {key}"}, "no"),
-        "in a success that failed": lambda key: (200, as_json, json.dumps({"status": "failed", "error": key})),
+        "in a success that failed": lambda key: (
+            200,
+            as_json,
+            json.dumps({"status": "failed", "error": key}),
+        ),
         "in a success that is no json": lambda key: (200, {}, f"you sent {key}"),
     }
 
@@ -304,19 +357,35 @@ def _echoes() -> dict[str, Callable[[str], tuple[int, dict[str, str], str]]]:
 @pytest.mark.parametrize("where", list(_echoes()))
 async def test_a_key_that_the_server_echoes_is_not_in_the_error(call: Caller, where: str) -> None:
     def answers(request: Received) -> tuple[int, dict[str, str], bytes]:
-        status, headers, body = _echoes()[where]((request.authorization or "").removeprefix("Bearer "))
+        status, headers, body = _echoes()[where](
+            (request.authorization or "").removeprefix("Bearer ")
+        )
         return status, headers, body.encode()
 
-    for credentials, headers in ((KEY, {}), (Rotating(KEY, KEY + "2"), {}), ("x", {"Authorization": f"Bearer {KEY}"})):
+    for credentials, headers in (
+        (KEY, {}),
+        (Rotating(KEY, KEY + "2"), {}),
+        ("x", {"Authorization": f"Bearer {KEY}"}),
+    ):
         with Echo(answers) as server, pytest.raises(VectorshiftApiError) as caught:
             await call(server.origin, credentials, headers=headers)
         error = caught.value
-        shown = [str(error), repr(error), repr(error.__dict__), error.raw_response, error.error_message]
-        assert not any(form in text for text in shown for form in (KEY, json.dumps(KEY)[1:-1], "3f9c2e71d8"))
+        shown = [
+            str(error),
+            repr(error),
+            repr(error.__dict__),
+            error.raw_response,
+            error.error_message,
+        ]
+        assert not any(
+            form in text for text in shown for form in (KEY, json.dumps(KEY)[1:-1], "3f9c2e71d8")
+        )
         assert Secret(KEY).fingerprint in " ".join(shown)
 
 
-async def test_a_key_that_breaks_the_protocol_on_its_way_back_is_not_in_the_error(call: Caller) -> None:
+async def test_a_key_that_breaks_the_protocol_on_its_way_back_is_not_in_the_error(
+    call: Caller,
+) -> None:
     for answer in (f"{KEY}\r\n\r\n", f"HTTP/1.1 200 OK\r\n{KEY}\r\n\r\n"):
         with RawServer(answer.encode()) as server, pytest.raises(ApiConnectionError) as caught:
             await call(server.origin)
@@ -327,7 +396,9 @@ async def test_a_key_that_breaks_the_protocol_on_its_way_back_is_not_in_the_erro
 async def test_a_header_of_the_caller_that_cannot_be_sent_is_not_in_the_error(
     call: Caller, api: FakeVectorShift
 ) -> None:
-    with pytest.raises(TypeError, match="the header 'Authorization' holds a character that cannot be sent") as caught:
+    with pytest.raises(
+        TypeError, match="the header 'Authorization' holds a character that cannot be sent"
+    ) as caught:
         await call(api.base_url, headers={"Authorization": "Bearer 3f9c\n2e71d8"})
     assert "3f9c" not in str(caught.value)
     assert caught.value.__cause__ is caught.value.__context__ is None
@@ -378,7 +449,9 @@ async def test_a_callable_that_returns_none_stops_and_reaches_no_other_key(
     assert api.requests == []
 
 
-async def test_what_a_callable_raises_is_ours_without_its_text(call: Caller, api: FakeVectorShift) -> None:
+async def test_what_a_callable_raises_is_ours_without_its_text(
+    call: Caller, api: FakeVectorShift
+) -> None:
     def broken() -> str:
         raise ValueError(f"no such tenant {KEY}")
 
@@ -392,7 +465,10 @@ async def test_fifty_callers_of_a_cold_client_ask_a_remote_store_once(api: FakeV
     import threading
 
     store, together = Rotating(KEY, remote=True), threading.Barrier(50)
-    with VectorShift(store, base_url=api.base_url) as client, concurrent.futures.ThreadPoolExecutor(50) as pool:
+    with (
+        VectorShift(store, base_url=api.base_url) as client,
+        concurrent.futures.ThreadPoolExecutor(50) as pool,
+    ):
 
         def one(_: int) -> str:
             together.wait(30)
@@ -406,7 +482,9 @@ async def test_fifty_callers_of_a_cold_client_ask_a_remote_store_once(api: FakeV
 
 
 async def test_a_client_of_the_users_own_sends_and_stays_open(api: FakeVectorShift) -> None:
-    async with httpx.AsyncClient(trust_env=False, headers={"X-Mine": "1"}, auth=("not", "this")) as http:
+    async with httpx.AsyncClient(
+        trust_env=False, headers={"X-Mine": "1"}, auth=("not", "this")
+    ) as http:
         async with AsyncVectorShift(KEY, base_url=api.base_url, http_client=http) as client:
             assert (await Pipeline.alist(client=client))["status"] == "success"
         assert not http.is_closed
@@ -417,7 +495,9 @@ async def test_a_client_of_the_users_own_sends_and_stays_open(api: FakeVectorShi
     assert [request.headers["x-mine"] for request in api.requests] == ["1", "1"]
 
 
-async def test_a_client_of_the_users_own_that_follows_redirects_does_not_carry_the_key_away() -> None:
+async def test_a_client_of_the_users_own_that_follows_redirects_does_not_carry_the_key_away() -> (
+    None
+):
     with Echo(accepting(KEY)) as theirs:
         target = theirs.origin
         with (
@@ -457,7 +537,9 @@ async def test_a_proxy_of_the_environment_is_used_for_another_machine(
         monkeypatch.setenv("HTTP_PROXY", proxy.origin)
         assert (await call("http://api.example.com/v1", settings=settings))["status"] == "success"
     assert [request.path for request in proxy.received] == ["http://api.example.com/v1/pipelines"]
-    assert [r.levelno for r in caplog.records if "VECTORSHIFT_ALLOW_HTTP" in r.getMessage()] == [logging.WARNING]
+    assert [r.levelno for r in caplog.records if "VECTORSHIFT_ALLOW_HTTP" in r.getMessage()] == [
+        logging.WARNING
+    ]
 
 
 async def test_plain_http_to_another_machine_is_refused_without_contact(
@@ -473,7 +555,9 @@ async def test_plain_http_to_another_machine_is_refused_without_contact(
 # --- Settings that change under a client ---
 
 
-def test_a_client_without_a_base_url_follows_the_settings_of_the_process(api: FakeVectorShift) -> None:
+def test_a_client_without_a_base_url_follows_the_settings_of_the_process(
+    api: FakeVectorShift,
+) -> None:
     import vectorshift
 
     vectorshift.configure(settings=Settings(base_url="http://127.0.0.1:9/v1"))
@@ -498,7 +582,11 @@ def test_a_cancelled_call_harms_no_other_and_shows_no_key(api: FakeVectorShift) 
                 await asyncio.wait_for(client.request("GET", "/pipelines"), 0.2)
             api.latency = 0
             assert (await client.request("GET", "/pipelines"))["status"] == "success"
-            trace = "".join(traceback.TracebackException.from_exception(caught.value, capture_locals=True).format())
+            trace = "".join(
+                traceback.TracebackException.from_exception(
+                    caught.value, capture_locals=True
+                ).format()
+            )
             ours = trace.split("httpcore")[0]
             assert "3f9c2e71d8" not in ours
 
@@ -506,7 +594,9 @@ def test_a_cancelled_call_harms_no_other_and_shows_no_key(api: FakeVectorShift) 
 
 
 @pytest.mark.parametrize("status", [300, 304, 402, 418, 451, 499, 501, 520, 599])
-async def test_a_status_that_nobody_documents_is_a_vectorshift_error(call: Caller, status: int) -> None:
+async def test_a_status_that_nobody_documents_is_a_vectorshift_error(
+    call: Caller, status: int
+) -> None:
     with Echo(lambda _: (status, {}, b"")) as server, pytest.raises(VectorshiftApiError) as caught:
         await call(server.origin)
     assert caught.value.status_code == status

@@ -1,4 +1,6 @@
-"""An interpreter that ends, and an event loop that ends: no warning, no open socket, whatever was left open."""
+"""An interpreter that ends, and an event loop that ends: no warning, no open socket, whatever was
+left open.
+"""
 
 from __future__ import annotations
 
@@ -37,22 +39,29 @@ async def main():
 
 LEFT_OPEN = {
     "the ambient sync client": "sync_client().request('GET', '/x')",
-    "a stream of the ambient client that was begun": """
+    "a stream of the ambient client that was begun": (
+        """
         block = sync_client().stream("GET", "/slow")
         stream = block.__enter__()
         next(stream.iter_bytes())
-    """,
-    "a stream of a client that was dropped": """
+    """
+    ),
+    "a stream of a client that was dropped": (
+        """
         block = VectorShift("k", base_url=url).stream("GET", "/slow")
         stream = block.__enter__()
         next(stream.iter_bytes())
-    """,
-    "the ambient async client": """
+    """
+    ),
+    "the ambient async client": (
+        """
         async def main():
             await async_client().request("GET", "/x")
         run(main)
-    """,
-    "a stream of the ambient async client that was begun": """
+    """
+    ),
+    "a stream of the ambient async client that was begun": (
+        """
         async def main():
             global block
             block = async_client().stream("GET", "/slow")
@@ -60,8 +69,10 @@ LEFT_OPEN = {
             async for piece in stream.aiter_bytes():
                 break
         run(main)
-    """,
-    "a stream that a daemon thread has in its hands": """
+    """
+    ),
+    "a stream that a daemon thread has in its hands": (
+        """
         import threading
         begun, never = threading.Event(), threading.Event()
 
@@ -73,25 +84,33 @@ LEFT_OPEN = {
 
         threading.Thread(target=read, daemon=True).start()
         begun.wait()
-    """,
-    "a stream that is found again when half of the interpreter is gone": """
+    """
+    ),
+    "a stream that is found again when half of the interpreter is gone": (
+        """
         import threading
         block = sync_client().stream("GET", "/slow")
         next(block.__enter__().iter_bytes())
         threading.current_thread().kept = block
         del block
-    """,
-    "a block that was dropped": """
+    """
+    ),
+    "a block that was dropped": (
+        """
         stream = sync_client().stream("GET", "/slow").__enter__()
-    """,
-    "a task in the middle of a stream": """
+    """
+    ),
+    "a task in the middle of a stream": (
+        """
         async def work(begun):
             async with async_client().stream("GET", "/slow") as stream:
                 async for piece in stream.aiter_lines():
                     begun.set()
         run(main)
-    """,
-    "a call in the middle of a retry": """
+    """
+    ),
+    "a call in the middle of a retry": (
+        """
         class Endless(ManualClock):
             async def asleep(self, seconds):
                 self.begun.set()
@@ -102,41 +121,53 @@ LEFT_OPEN = {
             clock.begun = begun
             await AsyncVectorShift("k", base_url=url, clock=clock).request("GET", "/busy")
         run(main)
-    """,
-    "a streamed run that is held": """
+    """
+    ),
+    "a streamed run that is held": (
+        """
         async def main():
             global chunks
             chunks = Pipeline("p").astream()
             await anext(chunks)
         run(main)
         del chunks
-    """,
-    "a streamed run whose loop was left": """
+    """
+    ),
+    "a streamed run whose loop was left": (
+        """
         async def main():
             async for chunk in Pipeline("p").astream():
                 break
             await anyio.sleep(0)
         run(main)
-    """,
-    "a streamed run whose loop was left at the very end": """
+    """
+    ),
+    "a streamed run whose loop was left at the very end": (
+        """
         async def main():
             async for chunk in Pipeline("p").astream():
                 break
         run(main)
-    """,
-    "a streamed run of a client that was dropped with it": """
+    """
+    ),
+    "a streamed run of a client that was dropped with it": (
+        """
         async def main():
             async for chunk in Pipeline("p", client=AsyncVectorShift("k", base_url=url)).astream():
                 break
         run(main)
-    """,
-    "a task in the middle of a streamed run": """
+    """
+    ),
+    "a task in the middle of a streamed run": (
+        """
         async def work(begun):
             async for chunk in Pipeline("p").astream():
                 begun.set()
         run(main)
-    """,
-    "a generator around a streamed run that is held": """
+    """
+    ),
+    "a generator around a streamed run that is held": (
+        """
         async def texts():
             async for chunk in Pipeline("p").astream():
                 yield chunk
@@ -147,8 +178,10 @@ LEFT_OPEN = {
             await anext(held)
         run(main)
         del held
-    """,
-    "a generator around a block of a stream that is held": """
+    """
+    ),
+    "a generator around a block of a stream that is held": (
+        """
         async def pieces():
             async with async_client().stream("GET", "/slow") as stream:
                 async for piece in stream.aiter_bytes():
@@ -160,25 +193,32 @@ LEFT_OPEN = {
             await anext(held)
         run(main)
         del held
-    """,
-    "a block that is held and of which nothing was read": """
+    """
+    ),
+    "a block that is held and of which nothing was read": (
+        """
         async def main():
             global block
             block = async_client().stream("GET", "/slow")
             await block.__aenter__()
         run(main)
         del block
-    """,
-    "an async block that was dropped": """
+    """
+    ),
+    "an async block that was dropped": (
+        """
         async def main():
             await async_client().stream("GET", "/slow").__aenter__()
         run(main)
-    """,
-    "a generator of a stream that nobody finished": """
+    """
+    ),
+    "a generator of a stream that nobody finished": (
+        """
         block = sync_client().stream("GET", "/slow")
         lines = block.__enter__().iter_lines()
         next(lines)
-    """,
+    """
+    ),
 }
 
 EVENTS = b'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: {"n": 1}\n\n'
@@ -196,7 +236,10 @@ def test_it_ends_without_a_warning_and_without_an_open_socket(what: str, loop: s
     if loop == "trio" and "run(" not in code:
         pytest.skip("sync code has no event loop")
     if "half of the interpreter" in what and sys.version_info < (3, 11):
-        pytest.skip("Python 3.10 empties modules, contextlib among them, before it ends the generators that use them")
+        pytest.skip(
+            "Python 3.10 empties modules, contextlib among them, before it ends the generators that"
+            " use them"
+        )
     runner = "run = trio.run\n" if loop == "trio" else "def run(main): asyncio.run(main())\n"
     slow = hang(after=b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\nbegun\n")
     fault = answer(503, b"{}") if "/busy" in code else slow if "/slow" in code else answer()
@@ -204,7 +247,14 @@ def test_it_ends_without_a_warning_and_without_an_open_socket(what: str, loop: s
         fault = hang(after=EVENTS)
     with FaultServer(fault) as server:
         done = subprocess.run(
-            [sys.executable, "-W", "error", "-c", PROLOGUE + runner + code + EPILOGUE, server.origin],
+            [
+                sys.executable,
+                "-W",
+                "error",
+                "-c",
+                PROLOGUE + runner + code + EPILOGUE,
+                server.origin,
+            ],
             capture_output=True,
             text=True,
             cwd=ROOT,

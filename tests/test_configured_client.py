@@ -12,7 +12,14 @@ import pytest
 from tests.fakes import Rotating
 
 import vectorshift
-from vectorshift import AsyncVectorShift, MissingCredentialError, Pipeline, Settings, VectorShift, using
+from vectorshift import (
+    AsyncVectorShift,
+    MissingCredentialError,
+    Pipeline,
+    Settings,
+    VectorShift,
+    using,
+)
 from vectorshift.context import AMBIENT
 from vectorshift.testing import FakeVectorShift
 
@@ -48,7 +55,9 @@ async def shown(colour: str) -> str:
 
 async def used(colour: str) -> str:
     """Return the organisation that a call acts on."""
-    pipelines = Pipeline.list(verbose=True) if colour == "sync" else await Pipeline.alist(verbose=True)
+    pipelines = (
+        Pipeline.list(verbose=True) if colour == "sync" else await Pipeline.alist(verbose=True)
+    )
     return str(pipelines["objects"][0]["org_name"])
 
 
@@ -57,7 +66,9 @@ def client(colour: str, *credentials: Any, **more: Any) -> Any:
 
 
 @pytest.mark.parametrize("colour", ["sync", "async"])
-async def test_the_credential_that_is_shown_is_the_one_that_calls_use(colour: str, api: FakeVectorShift) -> None:
+async def test_the_credential_that_is_shown_is_the_one_that_calls_use(
+    colour: str, api: FakeVectorShift
+) -> None:
     own = api.create_key(org="own")
     vectorshift.configure(client=client(colour, own))
     assert (await used(colour), await shown(colour)) == ("own", own)
@@ -70,7 +81,9 @@ async def test_the_credential_that_is_shown_is_the_one_that_calls_use(colour: st
 
 
 @pytest.mark.parametrize("colour", ["sync", "async"])
-async def test_a_block_does_not_change_what_a_client_with_credentials_uses(colour: str, api: FakeVectorShift) -> None:
+async def test_a_block_does_not_change_what_a_client_with_credentials_uses(
+    colour: str, api: FakeVectorShift
+) -> None:
     vectorshift.configure(client=client(colour, OWN))
     with using("vs-of-the-block"):
         assert await shown(colour) == OWN
@@ -127,7 +140,9 @@ async def test_an_assigned_key_beside_a_client_with_its_own_is_told_once(
         vectorshift.configure(client=given)
     vectorshift.api_key = "vs-assigned-again"
     (warning,) = told(caplog)
-    assert warning.startswith(f"vectorshift.api_key is set and has no effect on calls of {type(given).__name__}, as ")
+    assert warning.startswith(
+        f"vectorshift.api_key is set and has no effect on calls of {type(given).__name__}, as "
+    )
     assert await shown(colour) == OWN
 
 
@@ -137,7 +152,9 @@ def test_beside_clients_of_both_colours_it_has_no_effect_at_all(
     vectorshift.configure(client=VectorShift(OWN))
     vectorshift.configure(client=AsyncVectorShift(OWN))
     vectorshift.api_key = "vs-assigned"
-    assert told(caplog)[0].startswith("vectorshift.api_key is set and has no effect, as configure(client=...)")
+    assert told(caplog)[0].startswith(
+        "vectorshift.api_key is set and has no effect, as configure(client=...)"
+    )
 
 
 def test_beside_a_client_without_credentials_it_counts_and_nothing_is_told(

@@ -46,7 +46,10 @@ BODIES: dict[str, tuple[Any, str]] = {
     "an error alone": ({"error": "Missing authorization header"}, "Missing authorization header"),
     "an error that is an object": ({"error": {"message": "inner", "code": 7}}, "inner"),
     "an error that is a number": ({"error": 7}, "7"),
-    "an error before the others": ({"errors": ["4"], "detail": "3", "message": "2", "error": "1"}, "1"),
+    "an error before the others": (
+        {"errors": ["4"], "detail": "3", "message": "2", "error": "1"},
+        "1",
+    ),
     "a message": ({"error": "", "message": "second", "detail": "third"}, "second"),
     "a detail": ({"error": None, "detail": "third", "errors": ["fourth"]}, "third"),
     "a detail with a message": ({"detail": {"message": "inner"}}, "inner"),
@@ -66,7 +69,9 @@ BODIES: dict[str, tuple[Any, str]] = {
     "no UTF-8": (b"\xff\xfe", "\ufffd\ufffd"),
     "the key": ({"error": f"Invalid API key {KEY}"}, f"Invalid API key {Secret(KEY).fingerprint}"),
 }
-HINT_401 = "\n  Hint: make or look up a key under Account → API Keys, in the organisation it is to act on."
+HINT_401 = (
+    "\n  Hint: make or look up a key under Account → API Keys, in the organisation it is to act on."
+)
 HINT_404 = "\n  Hint: check the id, and that the key belongs to the organisation that owns it."
 HINT_500 = "\n  Hint: the fault is on the server's side; try again later."
 REDIRECT = "\n  Hint: a redirect is not followed; check the base URL."
@@ -84,15 +89,29 @@ KINDS: dict[int, tuple[type[VectorshiftApiError], str, str]] = {
     500: (InternalServerError, "Internal Server Error (500) on {}: {}", HINT_500),
     503: (InternalServerError, "Internal Server Error (503) on {}: {}", HINT_500),
 }
-HEADERS = {"Retry_After": "7", "X_Request_Id": "r-1", "Set_Cookie": "session=1", "X_Echo": f"Bearer {KEY}"}
+HEADERS = {
+    "Retry_After": "7",
+    "X_Request_Id": "r-1",
+    "Set_Cookie": "session=1",
+    "X_Echo": f"Bearer {KEY}",
+}
 
 
-def judge(error: VectorshiftApiError, status: int, call: str, raw: bytes, said: str, shown: Callable[..., str]) -> None:
+def judge(
+    error: VectorshiftApiError,
+    status: int,
+    call: str,
+    raw: bytes,
+    said: str,
+    shown: Callable[..., str],
+) -> None:
     """Compare an error with its line of the table."""
     kind, first, hint = KINDS[status]
     assert type(error) is kind
     assert (error.status_code, f"{error.method} {error.endpoint}") == (status, call)
-    assert error.raw_response == raw.decode("utf-8", "replace").replace(KEY, Secret(KEY).fingerprint)
+    assert error.raw_response == raw.decode("utf-8", "replace").replace(
+        KEY, Secret(KEY).fingerprint
+    )
     assert error.error_message == said
     assert (error.request_id, error.retry_after, error.tries) == ("r-1", 7.0, 1)
     assert error.headers["x-request-id"] == "r-1"
@@ -101,8 +120,8 @@ def judge(error: VectorshiftApiError, status: int, call: str, raw: bytes, said: 
     if isinstance(error, AuthenticationError):
         assert (error.source, error.fingerprint) == ("explicit:api_key", Secret(KEY).fingerprint)
         note = (
-            f"\n  The key explicit:api_key {error.fingerprint} was refused, and is what explicit:api_key still held "
-            "when it was last asked."
+            f"\n  The key explicit:api_key {error.fingerprint} was refused, and is what"
+            " explicit:api_key still held when it was last asked."
         )
     if status in (403, 404):
         note = f"\n  The key was explicit:api_key {Secret(KEY).fingerprint}."
@@ -236,11 +255,17 @@ async def test_each_method_raises_what_the_api_says(
     call, place = METHODS[name]
     given, said = BODIES["the key"]
     raw = json.dumps(given).encode()
-    faults = [answer(status, raw, **HEADERS) for status in KINDS for _ in range(2 if _asks_twice(name, status) else 1)]
+    faults = [
+        answer(status, raw, **HEADERS)
+        for status in KINDS
+        for _ in range(2 if _asks_twice(name, status) else 1)
+    ]
     with FaultServer(*faults) as server:
         async with client_of(colour, server) as client:
             if whose == "the process":
-                vectorshift.configure(settings=Settings(base_url=server.origin), credentials=KEY, client=client)
+                vectorshift.configure(
+                    settings=Settings(base_url=server.origin), credentials=KEY, client=client
+                )
             for status in KINDS:
                 with pytest.raises(VectorshiftApiError) as caught:
                     await call(colour, client if whose == "a client" else None)
@@ -263,17 +288,30 @@ async def test_a_200_that_says_failed_or_is_no_json_is_a_failure(
     name: str, colour: Colour, shown: Callable[..., str]
 ) -> None:
     call, place = METHODS.get(name, (request, "POST /x"))
-    for raw, said in ((FAILED, "no"), (b"<html>", "<html>"), (b'{"status": "succ', '{"status": "succ')):
-        with FaultServer(answer(200, raw, **HEADERS)) as server, pytest.raises(VectorshiftApiError) as caught:
+    for raw, said in (
+        (FAILED, "no"),
+        (b"<html>", "<html>"),
+        (b'{"status": "succ', '{"status": "succ'),
+    ):
+        with (
+            FaultServer(answer(200, raw, **HEADERS)) as server,
+            pytest.raises(VectorshiftApiError) as caught,
+        ):
             async with client_of(colour, server) as client:
                 await call(colour, client)
         error = caught.value
         of_a_run = raw is FAILED and name in WAITING
         assert type(error) is (PipelineRunFailedError if of_a_run else VectorshiftApiError)
         assert (error.status_code, f"{error.method} {error.endpoint}") == (200, place)
-        assert (error.raw_response, error.error_message, error.request_id) == (raw.decode(), said, "r-1")
+        assert (error.raw_response, error.error_message, error.request_id) == (
+            raw.decode(),
+            said,
+            "r-1",
+        )
         assert str(error).startswith(
-            f"The run failed ({place}): {said}" if of_a_run else f"API Error (200) on {place}: {said}"
+            f"The run failed ({place}): {said}"
+            if of_a_run
+            else f"API Error (200) on {place}: {said}"
         )
         judge_copies(error, shown)
 
@@ -290,7 +328,9 @@ WITHOUT_CONTENT = {
 
 
 @pytest.mark.parametrize("name", ["request", *METHODS])
-async def test_a_204_is_an_empty_answer_and_a_failure_where_something_is_missing(name: str, colour: Colour) -> None:
+async def test_a_204_is_an_empty_answer_and_a_failure_where_something_is_missing(
+    name: str, colour: Colour
+) -> None:
     call, _ = METHODS.get(name, (request, ""))
     with FaultServer(answer(204, b"")) as server:
         async with client_of(colour, server) as client:
@@ -300,7 +340,9 @@ async def test_a_204_is_an_empty_answer_and_a_failure_where_something_is_missing
             with pytest.raises(VectorshiftApiError) as caught:
                 await call(colour, client)
     assert WITHOUT_CONTENT[name] in str(caught.value)
-    assert type(caught.value) is (PollTimeoutError if name == "handler.result" else VectorshiftApiError)
+    assert type(caught.value) is (
+        PollTimeoutError if name == "handler.result" else VectorshiftApiError
+    )
 
 
 @pytest.mark.parametrize("name", [name for name in METHODS if name != "stream"])
@@ -314,9 +356,13 @@ async def test_json_that_is_no_object_is_a_failure(name: str, colour: Colour) ->
 
 
 @pytest.mark.parametrize(
-    ("status", "said"), [("failed", "It broke."), ("cancelled", "The run has ended as cancelled.")], ids=str
+    ("status", "said"),
+    [("failed", "It broke."), ("cancelled", "The run has ended as cancelled.")],
+    ids=str,
 )
-async def test_a_run_that_failed_says_so(status: str, said: str, colour: Colour, shown: Callable[..., str]) -> None:
+async def test_a_run_that_failed_says_so(
+    status: str, said: str, colour: Colour, shown: Callable[..., str]
+) -> None:
     body = {"task_id": "t-1", "status": status, **({"error": said} if status == "failed" else {})}
     with FaultServer(answer(200, json.dumps(body).encode())) as server:
         async with client_of(colour, server) as client:
@@ -324,7 +370,12 @@ async def test_a_run_that_failed_says_so(status: str, said: str, colour: Colour,
             with pytest.raises(PipelineRunFailedError) as caught:
                 await METHODS["handler.result"][0](colour, client)
     error = caught.value
-    assert (error.status_code, error.task_id, error.run_error, error.error_message) == (0, "t-1", said, said)
+    assert (error.status_code, error.task_id, error.run_error, error.error_message) == (
+        0,
+        "t-1",
+        said,
+        said,
+    )
     assert str(error) == f"Run t-1 failed: {said}"
     judge_copies(error, shown)
 
@@ -351,7 +402,9 @@ async def test_a_run_whose_answer_says_that_it_failed_has_all_of_that_answer(
     judge_copies(error, shown)
 
 
-async def test_an_event_that_says_error_is_raised(colour: Colour, shown: Callable[..., str]) -> None:
+async def test_an_event_that_says_error_is_raised(
+    colour: Colour, shown: Callable[..., str]
+) -> None:
     event = {"run_id": {"$oid": "r-7"}, "status": "failed", "error": f"no {KEY}"}
     events = b"data: " + json.dumps(event).encode() + b"\n\n"
     with FaultServer(answer(200, events, Content_Type="text/event-stream")) as server:

@@ -14,7 +14,11 @@ import pytest
 from hypothesis import assume, given, strategies as st
 
 from vectorshift.credentials import LONGEST_KEY, Credential, Secret, fingerprint, parse_key
-from vectorshift.errors import CredentialConfigurationError, CredentialError, CredentialNotFoundError
+from vectorshift.errors import (
+    CredentialConfigurationError,
+    CredentialError,
+    CredentialNotFoundError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,7 +63,9 @@ def test_a_log_line_shows_the_fingerprint(caplog: pytest.LogCaptureFixture) -> N
     secret = Secret(KEY)
     credential = Credential(secret=secret, source="env:X", provider="env")
     with caplog.at_level(logging.DEBUG):
-        logging.getLogger("user").debug("%s %r %s %r %20s", secret, secret, credential, credential, secret)
+        logging.getLogger("user").debug(
+            "%s %r %s %r %20s", secret, secret, credential, credential, secret
+        )
         logging.getLogger("user").debug({"secret": secret})
     assert NAME in caplog.text
     assert KEY not in caplog.text
@@ -67,7 +73,16 @@ def test_a_log_line_shows_the_fingerprint(caplog: pytest.LogCaptureFixture) -> N
 
 def test_a_secret_is_no_string() -> None:
     secret: Any = Secret(KEY)
-    for use in (json.dumps, bytes, list, len, "".join, lambda s: s + "", lambda s: "" + s, lambda s: s[0]):
+    for use in (
+        json.dumps,
+        bytes,
+        list,
+        len,
+        "".join,
+        lambda s: s + "",
+        lambda s: "" + s,
+        lambda s: s[0],
+    ):
         with pytest.raises(TypeError) as caught:
             use(secret)
         assert KEY not in str(caught.value)
@@ -114,7 +129,9 @@ def test_a_secret_of_anything_but_text_is_refused_without_showing_it(
 
 
 def test_a_credential_prints_source_version_and_fingerprint() -> None:
-    credential = Credential(secret=Secret(KEY), source="vault:secret/vs#api_key", provider="vault", version="3")
+    credential = Credential(
+        secret=Secret(KEY), source="vault:secret/vs#api_key", provider="vault", version="3"
+    )
     assert str(credential) == f"vault:secret/vs#api_key@3 {NAME}"
     assert repr(credential) == f"<Credential vault:secret/vs#api_key@3 {NAME}>"
     assert str(dataclasses.replace(credential, version=None)) == f"vault:secret/vs#api_key {NAME}"
@@ -171,13 +188,30 @@ def refused(text: str, **more: Any) -> str:
 
 
 @pytest.mark.parametrize(
-    "key", ["vs-1", "sk_2", "x", "!", "~", "{x", "[x", '"', "'a", "Bearer", "a" * LONGEST_KEY, "a=b&c%20", "5"]
+    "key",
+    [
+        "vs-1",
+        "sk_2",
+        "x",
+        "!",
+        "~",
+        "{x",
+        "[x",
+        '"',
+        "'a",
+        "Bearer",
+        "a" * LONGEST_KEY,
+        "a=b&c%20",
+        "5",
+    ],
 )
 def test_a_key_has_no_prefix_and_no_shape_to_keep(key: str) -> None:
     assert parsed(key) == Secret(key)
 
 
-@pytest.mark.parametrize("space", [" ", "\n", "\r\n", "\t", "\x0b", "\x0c", "\x85", "\u00a0", "\u2028", "  \n "])
+@pytest.mark.parametrize(
+    "space", [" ", "\n", "\r\n", "\t", "\x0b", "\x0c", "\x85", "\u00a0", "\u2028", "  \n "]
+)
 def test_surrounding_white_space_is_stripped(space: str) -> None:
     assert parsed(f"{space}{KEY}{space}") == Secret(KEY)
 
@@ -223,23 +257,45 @@ def test_what_could_not_be_a_key_is_refused_with_a_hint(text: str, why: str) -> 
 def test_for_json_the_fields_are_listed_and_the_setting_that_picks_one() -> None:
     text = json.dumps({"user": "u", "api_key": KEY, "two words": KEY, KEY * 4: "x"})
     message = refused(text, field_setting="VECTORSHIFT_VAULT_FIELD")
-    assert "with the fields: api_key, user. Name the one that is the key with VECTORSHIFT_VAULT_FIELD." in message
+    assert (
+        "with the fields: api_key, user. Name the one that is the key with VECTORSHIFT_VAULT_FIELD."
+        in message
+    )
     assert KEY not in message
     assert refused(text).endswith("Give the key alone.")
 
 
-@given(st.dictionaries(PLAIN, PLAIN | st.integers() | st.none()) | st.lists(PLAIN | st.floats(allow_nan=False)))
+@given(
+    st.dictionaries(PLAIN, PLAIN | st.integers() | st.none())
+    | st.lists(PLAIN | st.floats(allow_nan=False))
+)
 def test_no_json_object_or_array_is_a_key(document: object) -> None:
     assert "JSON" in refused(json.dumps(document, separators=(",", ":")))
 
 
 FIXED = {
     refused(text)
-    for text in ("", "é", "a b", "a\nb", "'a'", "bearer a", "a" * (LONGEST_KEY + 1), "map[a]", "[1]", "[" * 9000)
+    for text in (
+        "",
+        "é",
+        "a b",
+        "a\nb",
+        "'a'",
+        "bearer a",
+        "a" * (LONGEST_KEY + 1),
+        "map[a]",
+        "[1]",
+        "[" * 9000,
+    )
 }
 
 
-@given(st.text() | PLAIN | PLAIN.map(lambda text: f" {text}\n") | PLAIN.map(lambda text: f"{text} {text}"))
+@given(
+    st.text()
+    | PLAIN
+    | PLAIN.map(lambda text: f" {text}\n")
+    | PLAIN.map(lambda text: f"{text} {text}")
+)
 def test_any_text_is_a_key_of_visible_ascii_or_an_error_of_a_few_fixed_sentences(text: str) -> None:
     answer = parsed(text)
     if isinstance(answer, Secret):

@@ -1,4 +1,6 @@
-"""A server that echoes the key: in what httpx and httpcore log of its answers, and whatever the key is."""
+"""A server that echoes the key: in what httpx and httpcore log of its answers, and whatever the key
+is.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +68,12 @@ async def use(
     **given: Any,
 ) -> None:
     """Make a call, and stream another one."""
-    made: dict[str, Any] = {"base_url": server.origin, "clock": StillClock(), "max_retries": 0, **given}
+    made: dict[str, Any] = {
+        "base_url": server.origin,
+        "clock": StillClock(),
+        "max_retries": 0,
+        **given,
+    }
     for streamed in styles:
         try:
             if not colour.prefix:
@@ -100,12 +107,17 @@ async def test_a_key_in_a_status_line_or_a_header_is_not_logged(
         await use(colour, server, path="/integrations-go/x")
     said = logged(caplog)
     assert "3f9c2e71d8" not in said
-    for line in (f'HTTP/1.1 {status} {Secret(KEY).fingerprint}"', f"Bearer {Secret(KEY).fingerprint}"):
+    for line in (
+        f'HTTP/1.1 {status} {Secret(KEY).fingerprint}"',
+        f"Bearer {Secret(KEY).fingerprint}",
+    ):
         assert said.count(line) >= 4
     assert "receive_response_headers.complete" in said
 
 
-async def test_neither_of_two_keys_is_logged(colour: Colour, caplog: pytest.LogCaptureFixture) -> None:
+async def test_neither_of_two_keys_is_logged(
+    colour: Colour, caplog: pytest.LogCaptureFixture
+) -> None:
     for streamed in (False, True):
         with FaultServer(echo(401)) as server:
             await use(colour, server, Rotating(KEY, "vs-another"), styles=(streamed,))
@@ -137,8 +149,12 @@ async def test_what_the_coder_of_http_2_tells_of_our_headers_is_not_logged(
     """The httpx client tells what that library would."""
 
     def tell(request: httpx.Request) -> None:
-        logging.getLogger("hpack.hpack").debug("Adding %s", request.headers["Authorization"].encode())
-        logging.getLogger("hpack.table").debug("Adding %s", request.headers["Authorization"].encode())
+        logging.getLogger("hpack.hpack").debug(
+            "Adding %s", request.headers["Authorization"].encode()
+        )
+        logging.getLogger("hpack.table").debug(
+            "Adding %s", request.headers["Authorization"].encode()
+        )
         logging.getLogger("hpack.hpack").warning("odd")
 
     async def atell(request: httpx.Request) -> None:
@@ -148,10 +164,15 @@ async def test_what_the_coder_of_http_2_tells_of_our_headers_is_not_logged(
         async with httpx.AsyncClient(event_hooks={"request": [atell]}) as ahttp:
             await use(colour, server, http_client=ahttp if colour.prefix else http)
     assert "3f9c2e71d8" not in logged(caplog)
-    assert [record.getMessage() for record in caplog.records if record.name == "hpack.hpack"] == ["odd", "odd"]
+    assert [record.getMessage() for record in caplog.records if record.name == "hpack.hpack"] == [
+        "odd",
+        "odd",
+    ]
 
 
-async def test_what_others_log_is_left_as_it_is(colour: Colour, caplog: pytest.LogCaptureFixture) -> None:
+async def test_what_others_log_is_left_as_it_is(
+    colour: Colour, caplog: pytest.LogCaptureFixture
+) -> None:
     with FaultServer(echo(200)) as server:
         await use(colour, server)
         caplog.clear()
@@ -159,13 +180,17 @@ async def test_what_others_log_is_left_as_it_is(colour: Colour, caplog: pytest.L
             http.get(server.origin)
         logging.getLogger("hpack.hpack").debug("Adding %s", "a header")
     assert f"HTTP/1.1 200 {KEY}" in logged(caplog)
-    assert [record.args for record in caplog.records if record.name == "hpack.hpack"] == [("a header",)]
+    assert [record.args for record in caplog.records if record.name == "hpack.hpack"] == [
+        ("a header",)
+    ]
 
 
-async def test_a_line_without_a_key_keeps_its_arguments(colour: Colour, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_line_without_a_key_keeps_its_arguments(
+    colour: Colour, caplog: pytest.LogCaptureFixture
+) -> None:
     with FaultServer(answer()) as server:
         await use(colour, server)
-    (line, _) = [record for record in caplog.records if record.name == "httpx"]
+    line, _ = [record for record in caplog.records if record.name == "httpx"]
     assert isinstance(line.args, tuple)
     assert line.args[0] == "GET"
 
@@ -191,8 +216,17 @@ async def test_a_short_key_is_masked_once(key: str) -> None:
 
 @pytest.mark.parametrize("key", [KEY, 'a"b', "a\\b", "a\\\\'b", "/a/", "\\", "a\\", '\\\\"', "a%b"])
 async def test_a_key_is_masked_however_often_it_was_escaped(key: str) -> None:
-    texts = [key, repr([key]), repr(key.encode()), repr(bytearray(key.encode())), json.dumps(key), quote(key, safe="")]
-    texts += [repr(RuntimeError(f"{text}!")) for text in texts] + [json.dumps({"error": text}) for text in texts]
+    texts = [
+        key,
+        repr([key]),
+        repr(key.encode()),
+        repr(bytearray(key.encode())),
+        json.dumps(key),
+        quote(key, safe=""),
+    ]
+    texts += [repr(RuntimeError(f"{text}!")) for text in texts] + [
+        json.dumps({"error": text}) for text in texts
+    ]
     texts += [json.dumps(json.dumps(text)).replace("/", r"\/") for text in texts[:4]]
     for text in texts:
         assert Secret(key).fingerprint in masked(text, [Secret(key)])
@@ -234,7 +268,16 @@ def _unicode(key: str) -> str:
         lambda key: "".join(f"&#{ord(each)};" for each in key),
         lambda key: "".join(f"&#x{ord(each):02X};" for each in key),
     ],
-    ids=["JSON", "lower-case JSON", "some in JSON", "some in a URL", "URL", "HTML", "decimal HTML", "hexadecimal HTML"],
+    ids=[
+        "JSON",
+        "lower-case JSON",
+        "some in JSON",
+        "some in a URL",
+        "URL",
+        "HTML",
+        "decimal HTML",
+        "hexadecimal HTML",
+    ],
 )
 @pytest.mark.parametrize("key", ["vs-a+b&c<d>e'f/g=h%2Bz~01", "a\\b", "\\", "vs-plain"])
 async def test_a_key_is_masked_whoever_escaped_it(key: str, escape: Callable[[str], str]) -> None:

@@ -59,10 +59,15 @@ def call(request: pytest.FixtureRequest, colour: Colour) -> Callable[..., Any]:
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "identity"])
-async def test_a_body_beyond_1_mib_is_cut_and_says_so(call: Callable[..., Any], encoding: str) -> None:
+async def test_a_body_beyond_1_mib_is_cut_and_says_so(
+    call: Callable[..., Any], encoding: str
+) -> None:
     body = b"no " * MIB
     sent = {"gzip": gzip.compress(body), "deflate": zlib.compress(body), "identity": body}[encoding]
-    with FaultServer(answer(400, sent, Content_Encoding=encoding)) as server, pytest.raises(BadRequestError) as caught:
+    with (
+        FaultServer(answer(400, sent, Content_Encoding=encoding)) as server,
+        pytest.raises(BadRequestError) as caught,
+    ):
         await call(server)
     assert caught.value.raw_response == body[:MIB].decode()
     assert NOTE in str(caught.value)
@@ -84,11 +89,16 @@ async def test_a_body_that_unpacks_to_200_mb_takes_a_few(call: Callable[..., Any
 
 @pytest.mark.parametrize("size", [MIB - 1, MIB])
 @pytest.mark.parametrize("encoding", ["gzip", "identity"])
-async def test_a_body_of_up_to_1_mib_is_kept_whole(call: Callable[..., Any], size: int, encoding: str) -> None:
+async def test_a_body_of_up_to_1_mib_is_kept_whole(
+    call: Callable[..., Any], size: int, encoding: str
+) -> None:
     body = json.dumps({"error": "no", "rest": ""})
     body = body.replace('""', f'"{"a" * (size - len(body))}"')
     sent = gzip.compress(body.encode()) if encoding == "gzip" else body.encode()
-    with FaultServer(answer(404, sent, Content_Encoding=encoding)) as server, pytest.raises(NotFoundError) as caught:
+    with (
+        FaultServer(answer(404, sent, Content_Encoding=encoding)) as server,
+        pytest.raises(NotFoundError) as caught,
+    ):
         await call(server)
     assert (caught.value.raw_response, caught.value.error_message) == (body, "no")
     assert NOTE not in str(caught.value)
@@ -117,9 +127,14 @@ def test_the_text_of_an_error_shows_2000_characters_and_the_attributes_have_all(
     body = "a" * 2_000
     assert str(VectorshiftApiError(400, "GET", "/x", body)) == f"API Error (400) on GET /x: {body}"
     error = VectorshiftApiError(400, "GET", "/x", body + "b")
-    assert str(error) == error.message == f"API Error (400) on GET /x: {body} ... (2,001 characters)"
+    assert (
+        str(error) == error.message == f"API Error (400) on GET /x: {body} ... (2,001 characters)"
+    )
     assert error.error_message == error.raw_response == body + "b"
-    assert str(PipelineRunFailedError("t-1", body + "b")) == f"Run t-1 failed: {body} ... (2,001 characters)"
+    assert (
+        str(PipelineRunFailedError("t-1", body + "b"))
+        == f"Run t-1 failed: {body} ... (2,001 characters)"
+    )
 
 
 def test_a_long_body_is_not_blown_up_by_its_indentation() -> None:

@@ -37,21 +37,32 @@ from vectorshift.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-ATTEMPT = Attempt(provider="env", source="env:X", outcome="not found", reason="X is not set.", seconds=0.5)
+ATTEMPT = Attempt(
+    provider="env", source="env:X", outcome="not found", reason="X is not set.", seconds=0.5
+)
 HEADERS = {"Retry-After": "7", "X-Request-ID": "r-1"}
 
 
 def status(cls: type[VectorshiftApiError], code: int, **more: Any) -> VectorshiftApiError:
-    return cls(code, "GET", "/pipelines", '{"error": "no"}', headers=HEADERS, note="A note.", **more)
+    return cls(
+        code, "GET", "/pipelines", '{"error": "no"}', headers=HEADERS, note="A note.", **more
+    )
 
 
 EACH = [
     VectorshiftError("plain"),
     ApiConnectionError("down", request_info={"method": "GET", "endpoint": "/pipelines"}),
-    ApiTimeoutError("slow", request_info={"method": "GET", "endpoint": "/pipelines"}, may_have_run=False, tries=3),
+    ApiTimeoutError(
+        "slow",
+        request_info={"method": "GET", "endpoint": "/pipelines"},
+        may_have_run=False,
+        tries=3,
+    ),
     PipelineRunFailedError("t-1", "no"),
     PipelineRunFailedError(
-        "", "no", answer=VectorshiftApiError(200, "POST", "/x", "{}", headers=HEADERS, note="A note.")
+        "",
+        "no",
+        answer=VectorshiftApiError(200, "POST", "/x", "{}", headers=HEADERS, note="A note."),
     ),
     PollTimeoutError("t-1", 2.5),
     status(AuthenticationError, 401, source="env:X", fingerprint="#1a2b3c4d"),
@@ -75,7 +86,10 @@ EACH = [
 @pytest.mark.parametrize(
     "again",
     [
-        *(lambda e, p=p: pickle.loads(pickle.dumps(e, p)) for p in range(pickle.HIGHEST_PROTOCOL + 1)),
+        *(
+            lambda e, p=p: pickle.loads(pickle.dumps(e, p))
+            for p in range(pickle.HIGHEST_PROTOCOL + 1)
+        ),
         copy.copy,
         copy.deepcopy,
     ],
@@ -165,7 +179,12 @@ def test_a_missing_key_is_caught_as_the_page_says_and_lets_chains_nest() -> None
     error = MissingCredentialError("none", attempts=(ATTEMPT,))
     assert isinstance(error, AuthenticationError)
     assert isinstance(error, CredentialNotFoundError)
-    assert (error.status_code, error.raw_response, error.method, error.endpoint) == (401, "", "", "")
+    assert (error.status_code, error.raw_response, error.method, error.endpoint) == (
+        401,
+        "",
+        "",
+        "",
+    )
     assert (error.message, str(error), error.attempts) == ("none", "none", (ATTEMPT,))
     assert (error.source, error.provider, error.fingerprint) == (None, None, None)
 
@@ -202,13 +221,18 @@ def test_the_text_has_label_status_path_detail_note_and_hint() -> None:
     assert str(status(AuthenticationError, 401)).splitlines() == [
         "Unauthorized (401) on GET /pipelines: no",
         "  A note.",
-        "  Hint: make or look up a key under Account → API Keys, in the organisation it is to act on.",
+        (
+            "  Hint: make or look up a key under Account → API Keys, in the organisation it is to"
+            " act on."
+        ),
     ]
     assert str(VectorshiftApiError(409, "GET", "/x")) == "API Error (409) on GET /x: no details"
 
 
 def test_a_failed_run_reads_as_a_sentence_with_what_its_answer_had() -> None:
-    answer = VectorshiftApiError(200, "POST", "/x", '{"error": "no"}', headers=HEADERS, note="A note.", tries=2)
+    answer = VectorshiftApiError(
+        200, "POST", "/x", '{"error": "no"}', headers=HEADERS, note="A note.", tries=2
+    )
     error = PipelineRunFailedError("r-1", "no", answer=answer)
     expected = "Run r-1 failed (POST /x): no\n  A note.\n  Given up after 2 attempts."
     assert str(error) == error.message == expected

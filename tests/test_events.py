@@ -48,9 +48,13 @@ def raising() -> Iterator[None]:
 def test_a_log_handler_that_raises_costs_no_caller_its_key_and_no_listener_the_event() -> None:
     seen: list[CredentialEvent] = []
     stops = [on_event(lambda event: 1 / 0), on_event(seen.append)]
-    vault = Settings(vault_path="vs", vault_addr="http://127.0.0.1:1")  # which it says that it does not ask
+    vault = Settings(
+        vault_path="vs", vault_addr="http://127.0.0.1:1"
+    )  # which it says that it does not ask
     try:
-        chain = ProviderChain([ExplicitProvider(KEY), *ProviderChain.from_settings(vault).providers])
+        chain = ProviderChain(
+            [ExplicitProvider(KEY), *ProviderChain.from_settings(vault).providers]
+        )
         assert chain.get_credential().secret.reveal() == KEY
     finally:
         for stop in stops:

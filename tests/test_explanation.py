@@ -1,4 +1,6 @@
-"""`explain`: which key is in use and why, without contact unless asked to, and without a key in it."""
+"""`explain`: which key is in use and why, without contact unless asked to, and without a key in
+it.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +58,9 @@ def _fresh() -> Iterator[None]:
     vectorshift.reset()
 
 
-def explained(*providers: CredentialProvider, probe: bool = False, clock: ManualClock | None = None) -> Report:
+def explained(
+    *providers: CredentialProvider, probe: bool = False, clock: ManualClock | None = None
+) -> Report:
     chain = ProviderChain(providers, clock=clock or ManualClock(), random=lambda: 0.0)
     return vectorshift.explain(probe=probe, client=VectorShift(chain))
 
@@ -74,8 +78,16 @@ def one(report: Report, provider: str) -> SourceReport:
 
 def test_with_nothing_set_it_says_what_was_looked_at_and_what_to_do() -> None:
     report = vectorshift.explain()
-    assert [source.provider for source in report.sources] == ["explicit", "env", "dotenv", "vault", "aws"]
-    assert [source.outcome for source in report.sources] == ["not found"] * 3 + ["not configured"] * 2
+    assert [source.provider for source in report.sources] == [
+        "explicit",
+        "env",
+        "dotenv",
+        "vault",
+        "aws",
+    ]
+    assert [source.outcome for source in report.sources] == ["not found"] * 3 + [
+        "not configured"
+    ] * 2
     assert (report.winner, report.outcome) == (None, "none")
     assert report.verdict.startswith("No source has a key.")
     assert "set VECTORSHIFT_API_KEY" in report.verdict
@@ -90,7 +102,9 @@ def test_what_lies_near_is_named_when_no_source_has_a_key(tmp_path: Path) -> Non
     assert "vs-of-the-cli" not in str(report)
 
 
-def test_the_environment_wins_over_what_comes_after_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_environment_wins_over_what_comes_after_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("VECTORSHIFT_API_KEY", KEY)
     (tmp_path / ".env").write_text(f"VECTORSHIFT_API_KEY={OTHER}\n")
     report = vectorshift.explain()
@@ -112,8 +126,12 @@ def test_it_says_where_keys_are_sent(monkeypatch: pytest.MonkeyPatch) -> None:
 NOWHERE = "No call can be made: The API key is not sent over plain HTTP to api.internal."
 
 
-@pytest.mark.parametrize(("key", "verdict"), [(KEY, NOWHERE), ("", "No source has a key."), ('"q"', "No key can be")])
-def test_where_no_key_may_be_sent_the_verdict_says_so(monkeypatch: pytest.MonkeyPatch, key: str, verdict: str) -> None:
+@pytest.mark.parametrize(
+    ("key", "verdict"), [(KEY, NOWHERE), ("", "No source has a key."), ('"q"', "No key can be")]
+)
+def test_where_no_key_may_be_sent_the_verdict_says_so(
+    monkeypatch: pytest.MonkeyPatch, key: str, verdict: str
+) -> None:
     monkeypatch.setenv("VECTORSHIFT_API_KEY", key)
     monkeypatch.setenv("VECTORSHIFT_BASE_URL", "http://api.internal/v1")
     for report in (vectorshift.explain(), asyncio.run(vectorshift.aexplain())):
@@ -132,8 +150,16 @@ def test_a_ca_bundle_that_cannot_be_used_stands_in_the_verdict(
     monkeypatch.setenv(variable, str(tmp_path / "missing.pem"))
     report = vectorshift.explain()
     assert (report.outcome, report.winner, report.base_url) == ("failed", None, None)
-    assert report.verdict.startswith(f"No call can be made: {variable} names {tmp_path / 'missing.pem'}")
-    assert [source.provider for source in report.sources] == ["explicit", "env", "dotenv", "vault", "aws"]
+    assert report.verdict.startswith(
+        f"No call can be made: {variable} names {tmp_path / 'missing.pem'}"
+    )
+    assert [source.provider for source in report.sources] == [
+        "explicit",
+        "env",
+        "dotenv",
+        "vault",
+        "aws",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -152,7 +178,9 @@ def test_plain_http_that_is_no_obstacle_to_a_call_is_none_here(
     assert vectorshift.explain().outcome == "found"
 
 
-def test_wrong_settings_stand_in_the_report_and_are_not_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_settings_stand_in_the_report_and_are_not_raised(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("VECTORSHIFT_CACHE_TTL", "soon")
     for report in (vectorshift.explain(), asyncio.run(vectorshift.aexplain())):
         assert "VECTORSHIFT_CACHE_TTL" in report.verdict
@@ -174,7 +202,9 @@ def test_a_client_with_credentials_of_its_own_is_explained(kind: type[VectorShif
     assert report.winner is not None
 
 
-def test_a_client_without_credentials_of_its_own_is_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_without_credentials_of_its_own_is_of_the_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("VECTORSHIFT_API_KEY", KEY)
     assert vectorshift.explain(client=VectorShift()).scope == "process"
 
@@ -244,7 +274,9 @@ def test_explaining_tells_no_event_and_logs_no_warning(caplog: pytest.LogCapture
     seen: list[object] = []
     caplog.set_level(logging.INFO, "vectorshift")
     stop = on_event(seen.append)
-    explained(store(CredentialNotFoundError("nothing.")), store(KEY, source="fake:below"), probe=True)
+    explained(
+        store(CredentialNotFoundError("nothing.")), store(KEY, source="fake:below"), probe=True
+    )
     stop()
     assert (seen, caplog.messages) == ([], [])
 
@@ -300,7 +332,10 @@ async def test_async_callers_get_the_same_report(monkeypatch: pytest.MonkeyPatch
 def test_a_source_that_fails_stops_the_chain_and_says_so(error: Exception, outcome: str) -> None:
     report = explained(store(error), store(KEY, source="fake:below"), probe=True)
     assert report.winner is None
-    assert report.verdict == "No key can be had: rotating failed, and no other source is asked in its place."
+    assert (
+        report.verdict
+        == "No key can be had: rotating failed, and no other source is asked in its place."
+    )
     assert report.sources[0].outcome == outcome
     assert str(error) in str(report)
     assert "Not used: rotating failed, and nothing takes its place." in report.sources[1].reason
@@ -326,7 +361,10 @@ def test_a_source_that_must_not_be_empty_stops_the_chain() -> None:
 def test_a_stale_key_is_told_with_what_is_wrong_with_its_store() -> None:
     clock = ManualClock()
     failing = CachingProvider(
-        store(KEY, CredentialStoreUnavailableError("it is down.")), clock=clock, random=lambda: 0.0, ttl=300
+        store(KEY, CredentialStoreUnavailableError("it is down.")),
+        clock=clock,
+        random=lambda: 0.0,
+        ttl=300,
     )
     failing.get_credential()
     clock.advance(301)
@@ -353,7 +391,9 @@ def test_when_a_key_expires_is_told() -> None:
 
         def get_credential(self) -> Credential:
             until = datetime.fromtimestamp(clock.time(), timezone.utc) + timedelta(hours=3)
-            return Credential(secret=KEY, source="fake:lease", provider=self.name, version="7", expires_at=until)
+            return Credential(
+                secret=KEY, source="fake:lease", provider=self.name, version="7", expires_at=until
+            )
 
     known = explained(Leased(), probe=True, clock=clock).sources[0]
     assert known.expires_in == pytest.approx(3 * 3600)
@@ -364,7 +404,12 @@ def test_when_a_key_expires_is_told() -> None:
 def test_the_members_of_nested_chains_stand_in_their_place() -> None:
     inner = ProviderChain([Nothing(), ExplicitProvider(KEY)])
     report = explained(Nothing(), inner, ExplicitProvider(OTHER))
-    assert [source.provider for source in report.sources] == ["nothing", "nothing", "explicit", "explicit"]
+    assert [source.provider for source in report.sources] == [
+        "nothing",
+        "nothing",
+        "explicit",
+        "explicit",
+    ]
     assert [source.wins for source in report.sources] == [False, False, True, False]
 
 
@@ -454,7 +499,9 @@ def _ruled(members: list[CredentialProvider], on_error: str, on_missing: str) ->
     return chain
 
 
-CHAINS = st.recursive(LEAVES, lambda inner: st.builds(_ruled, st.lists(inner, max_size=3), RULES, RULES), max_leaves=6)
+CHAINS = st.recursive(
+    LEAVES, lambda inner: st.builds(_ruled, st.lists(inner, max_size=3), RULES, RULES), max_leaves=6
+)
 
 
 @given(st.lists(CHAINS, max_size=4))
@@ -480,7 +527,13 @@ def test_it_names_what_a_call_then_uses(members: list[CredentialProvider]) -> No
 def test_a_report_holds_no_key_in_any_form() -> None:
     chain = ProviderChain([store(KEY), store(OTHER, source="fake:below")])
     report = vectorshift.explain(probe=True, client=VectorShift(chain))
-    for form in (str(report), repr(report), report.to_json(), str(pickle.dumps(report)), repr(report.sources)):
+    for form in (
+        str(report),
+        repr(report),
+        report.to_json(),
+        str(pickle.dumps(report)),
+        repr(report.sources),
+    ):
         assert KEY not in form
         assert OTHER not in form
     assert pickle.loads(pickle.dumps(report)) == report
@@ -512,7 +565,9 @@ def test_an_author_who_gives_no_text_is_shown_all_the_same() -> None:
         def get_credential(self) -> Credential:
             return Credential(secret=KEY, source="fake:careless", provider=self.name, version=3)  # type: ignore[arg-type]
 
-    assert explained(Careless(), probe=True).sources[0].place == f"fake:careless@3 {fingerprint(KEY)}"
+    assert (
+        explained(Careless(), probe=True).sources[0].place == f"fake:careless@3 {fingerprint(KEY)}"
+    )
 
 
 @pytest.mark.parametrize("key", ["e", "env"])
@@ -538,7 +593,9 @@ class Model(PluginSettings):
     ],
     ids=["secret", "credential", "settings"],
 )
-def test_what_a_provider_keeps_as_a_secret_is_masked_in_its_words_before_it_was_asked(kept: object) -> None:
+def test_what_a_provider_keeps_as_a_secret_is_masked_in_its_words_before_it_was_asked(
+    kept: object,
+) -> None:
     class Keeps(Talkative):
         def __init__(self) -> None:
             self.kept = kept
@@ -579,7 +636,9 @@ def test_an_author_who_cannot_describe_is_shown_by_name() -> None:
     assert KEY not in str(report)
 
 
-def test_the_client_that_was_configured_is_what_a_call_uses(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_client_that_was_configured_is_what_a_call_uses(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("VECTORSHIFT_API_KEY", OTHER)
     vectorshift.configure(client=VectorShift(KEY, base_url="https://own.example.com/v1"))
     report = vectorshift.explain()
@@ -599,7 +658,9 @@ def test_the_function_is_the_face_also_after_its_module_was_imported() -> None:
     assert done.stdout == "No source has a ke\n"
 
 
-def test_settings_in_code_are_explained_without_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_in_code_are_explained_without_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("VECTORSHIFT_VAULT_PATH", "of/the/environment")
     report = vectorshift.explain(
         client=VectorShift(settings=Settings(vault_path="in/code", vault_addr="http://[::1]:9"))

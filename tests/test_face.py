@@ -77,7 +77,9 @@ def test_the_line_of_the_page_prints_missing_without_a_key() -> None:
     assert page_prints() == "missing"
 
 
-def test_the_line_of_the_page_prints_the_beginning_of_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_line_of_the_page_prints_the_beginning_of_the_key(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv(NAME, "vs-in-the-environment")
     assert page_prints() == "vs-i..."
     vectorshift.api_key = "sk_in_code"
@@ -130,13 +132,30 @@ def test_a_missing_key_is_the_documented_error_and_says_what_to_do() -> None:
     error = caught.value
     assert isinstance(error, MissingCredentialError)
     assert error.status_code == 401
-    assert [attempt.provider for attempt in error.attempts] == ["explicit", "env", "dotenv", "vault", "aws"]
-    assert [attempt.outcome for attempt in error.attempts] == [*["not found"] * 3, *["not configured"] * 2]
-    for words in ("vectorshift.api_key", NAME, ".env", "VECTORSHIFT_VAULT_PATH", "VECTORSHIFT_AWS_SECRET_ID"):
+    assert [attempt.provider for attempt in error.attempts] == [
+        "explicit",
+        "env",
+        "dotenv",
+        "vault",
+        "aws",
+    ]
+    assert [attempt.outcome for attempt in error.attempts] == [
+        *["not found"] * 3,
+        *["not configured"] * 2,
+    ]
+    for words in (
+        "vectorshift.api_key",
+        NAME,
+        ".env",
+        "VECTORSHIFT_VAULT_PATH",
+        "VECTORSHIFT_AWS_SECRET_ID",
+    ):
         assert words in str(error)
 
 
-def test_any_other_failure_than_not_found_is_raised(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_any_other_failure_than_not_found_is_raised(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv(NAME, "two words")
     with pytest.raises(CredentialConfigurationError, match=f"env:{NAME} does not hold an API key"):
         read()
@@ -154,8 +173,12 @@ def test_any_other_failure_than_not_found_is_raised(monkeypatch: pytest.MonkeyPa
         read()
 
 
-@pytest.mark.parametrize("value", [lambda: None, lambda: KEY.nothing], ids=["None", "AttributeError"])  # type: ignore[attr-defined]
-def test_a_callable_that_fails_never_reads_as_no_key_or_another(monkeypatch: pytest.MonkeyPatch, value: Any) -> None:
+@pytest.mark.parametrize(
+    "value", [lambda: None, lambda: KEY.nothing], ids=["None", "AttributeError"]
+)  # type: ignore[attr-defined]
+def test_a_callable_that_fails_never_reads_as_no_key_or_another(
+    monkeypatch: pytest.MonkeyPatch, value: Any
+) -> None:
     monkeypatch.setenv(NAME, "vs-other-organisation")
     vectorshift.api_key = value
     with pytest.raises(CredentialConfigurationError):
@@ -202,7 +225,14 @@ def test_what_is_read_is_a_string_that_masks_its_repr() -> None:
     key = read()
     assert key is not None
     assert (key, str(key), key + "", f"{key}", {key: 1}[KEY]) == (KEY, KEY, KEY, KEY, 1)
-    for text in (repr(key), f"{key!r}", str([key]), str({"key": key}), ascii(key), "%r" % key):  # noqa: UP031
+    for text in (
+        repr(key),
+        f"{key!r}",
+        str([key]),
+        str({"key": key}),
+        ascii(key),
+        "%r" % key,  # noqa: UP031
+    ):
         assert KEY not in text
         assert Secret(KEY).fingerprint in text
     assert KEY.encode() not in pickle.dumps(key)
@@ -216,7 +246,9 @@ def test_the_attribute_is_no_trace_in_the_namespace_of_the_module() -> None:
 
 
 @EACH_GIVEN
-def test_assigning_what_was_read_restores_what_was_there(value: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_assigning_what_was_read_restores_what_was_there(
+    value: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     vectorshift.api_key = value
     saved: Any = vectorshift.api_key
     vectorshift.api_key = "vs-other"
@@ -239,11 +271,15 @@ def test_assigning_what_was_read_restores_what_was_there(value: Any, monkeypatch
 BEFORE = {"nothing": None, **GIVEN}
 
 
-@pytest.mark.parametrize("tool", ["mock.patch", "mock.patch.object", "setattr", "setattr by name", "delattr"])
+@pytest.mark.parametrize(
+    "tool", ["mock.patch", "mock.patch.object", "setattr", "setattr by name", "delattr"]
+)
 @pytest.mark.parametrize("env", [None, "vs-env"], ids=["no environment", "environment"])
 @pytest.mark.parametrize("before", BEFORE.values(), ids=BEFORE)
 @EACH_GIVEN
-def test_a_patch_leaves_no_trace_when_it_is_undone(tool: str, env: str | None, before: Any, value: Any) -> None:
+def test_a_patch_leaves_no_trace_when_it_is_undone(
+    tool: str, env: str | None, before: Any, value: Any
+) -> None:
     def patched(patch: pytest.MonkeyPatch) -> Any:
         if tool == "mock.patch":
             return mock.patch("vectorshift.api_key", value)
@@ -304,7 +340,9 @@ def test_a_mistyped_assignment_names_the_nearest() -> None:
         module.api_kye = KEY
 
 
-@pytest.mark.parametrize(("name", "value"), [("api_kye", KEY), ("api_key", KEY.encode()), ("api_key", [KEY])])
+@pytest.mark.parametrize(
+    ("name", "value"), [("api_kye", KEY), ("api_key", KEY.encode()), ("api_key", [KEY])]
+)
 def test_an_assignment_that_fails_does_not_show_what_was_assigned(
     name: str, value: Any, shown: Callable[[BaseException], str]
 ) -> None:
@@ -313,7 +351,9 @@ def test_an_assignment_that_fails_does_not_show_what_was_assigned(
     assert KEY not in shown(caught.value)
 
 
-@pytest.mark.parametrize("value", [KEY.encode(), 5, [KEY], {"api_key": KEY}], ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize(
+    "value", [KEY.encode(), 5, [KEY], {"api_key": KEY}], ids=lambda value: type(value).__name__
+)
 def test_what_is_neither_text_nor_callable_is_a_type_error_and_changes_nothing(value: Any) -> None:
     vectorshift.api_key = "vs-before"
     with pytest.raises(TypeError, match=f"takes a string, .* not {type(value).__name__}") as caught:
@@ -364,13 +404,21 @@ def test_explicit_is_first_even_if_it_is_not_named(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv(NAME, "vs-env")
     vectorshift.api_key = KEY
     assert read() == KEY
-    assert [provider.name for provider in ProviderChain.from_settings(Settings.load()).providers] == ["explicit", "env"]
+    assert [
+        provider.name for provider in ProviderChain.from_settings(Settings.load()).providers
+    ] == ["explicit", "env"]
 
 
 @pytest.mark.parametrize(
     ("names", "why"),
     [
-        ("env,vualt", "'vualt', which is neither built in nor a plugin that is installed here. Did you mean vault?"),
+        (
+            "env,vualt",
+            (
+                "'vualt', which is neither built in nor a plugin that is installed here. Did you"
+                " mean vault?"
+            ),
+        ),
         ("env,default", "'env' twice"),
         ("zz", "default"),
     ],
@@ -384,7 +432,9 @@ def test_a_provider_that_there_is_not_and_one_that_is_there_twice_are_errors(
     assert why in str(caught.value)
 
 
-def test_settings_are_read_once_and_reset_forgets_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_settings_are_read_once_and_reset_forgets_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     assert read() is None
     (tmp_path / "key").write_text(KEY)
     monkeypatch.setenv(f"{NAME}_FILE", str(tmp_path / "key"))
@@ -422,7 +472,9 @@ def test_a_block_wins_over_the_process_and_ends(monkeypatch: pytest.MonkeyPatch)
     assert read() == "vs-env"
 
 
-def test_a_block_that_finds_nothing_never_reaches_the_key_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_block_that_finds_nothing_never_reaches_the_key_of_the_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv(NAME, "vs-other-organisation")
     vectorshift.api_key = "vs-another-organisation"
     with vectorshift.using(ExplicitProvider()):
@@ -431,7 +483,10 @@ def test_a_block_that_finds_nothing_never_reaches_the_key_of_the_process(monkeyp
             vectorshift.get_credential()
         with pytest.raises(MissingCredentialError):
             asyncio.run(vectorshift.aget_credential())
-    with vectorshift.using(lambda: None), pytest.raises(CredentialConfigurationError, match="returned None"):
+    with (
+        vectorshift.using(lambda: None),
+        pytest.raises(CredentialConfigurationError, match="returned None"),
+    ):
         read()
 
 
@@ -448,7 +503,8 @@ def test_tasks_see_their_own_block() -> None:
 
 
 @pytest.mark.parametrize(
-    "use", [lambda v: vectorshift.using(v).__enter__(), lambda v: vectorshift.configure(credentials=v)]
+    "use",
+    [lambda v: vectorshift.using(v).__enter__(), lambda v: vectorshift.configure(credentials=v)],
 )
 def test_credentials_of_a_wrong_type_are_an_error_that_does_not_show_them(
     use: Callable[[Any], Any], shown: Callable[[BaseException], str]

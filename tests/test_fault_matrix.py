@@ -1,4 +1,6 @@
-"""What is sent how often when a request meets a fault, over a real socket, against a table of what is allowed."""
+"""What is sent how often when a request meets a fault, over a real socket, against a table of what
+is allowed.
+"""
 
 from __future__ import annotations
 
@@ -52,9 +54,10 @@ FAULTS: dict[str, Any] = {
     "200, no gzip": answer(200, b"no gzip", Content_Encoding="gzip"),
 }
 
-# How often a call may be sent, at most three times. "always": each attempt meets the fault; "once": the first alone
-# does, and the others get a 200. "done?": whether the call may have been carried out when the client sees the fault.
-# "in": a stream gives its answer to the caller when the headers are there, and is not started again after that.
+# How often a call may be sent, at most three times. "always": each attempt meets the fault; "once":
+# the first alone does, and the others get a 200. "done?": whether the call may have been carried
+# out when the client sees the fault. "in": a stream gives its answer to the caller when the headers
+# are there, and is not started again after that.
 TABLE = """
 fault                       done?  GET PUT DELETE  POST PATCH   in       error
                                    always  once    always once
@@ -101,11 +104,20 @@ def rows() -> list[Row]:
     lines = TABLE.strip().splitlines()[2:]
     found: list[Row] = []
     for line in lines:
-        fault, (done, always, once, other, other_once, place, error) = line[:28].strip(), line[28:].split()
+        fault, (done, always, once, other, other_once, place, error) = (
+            line[:28].strip(),
+            line[28:].split(),
+        )
         found.append(
-            Row(fault, done, {"always": always, "once": once}, {"always": other, "once": other_once}, place,
-                getattr(errors, error))
-        )  # fmt: skip
+            Row(
+                fault,
+                done,
+                {"always": always, "once": once},
+                {"always": other, "once": other_once},
+                place,
+                getattr(errors, error),
+            )
+        )
     return found
 
 
@@ -175,7 +187,9 @@ def style(request: pytest.FixtureRequest, anyio_backend: str) -> str:
 
 @pytest.mark.parametrize("fault", list(FAULTS))
 @pytest.mark.parametrize("when", ["always", "once"])
-async def test_a_call_is_sent_as_often_as_the_table_allows(fault: str, when: str, style: str) -> None:
+async def test_a_call_is_sent_as_often_as_the_table_allows(
+    fault: str, when: str, style: str
+) -> None:
     row = ROWS[fault]
     for method, is_idempotent in METHODS.items():
         if fault.startswith("slow") and (when == "once" or method not in ("GET", "POST")):
@@ -188,14 +202,19 @@ async def test_a_call_is_sent_as_often_as_the_table_allows(fault: str, when: str
         with FaultServer(*faults) as server:
             try:
                 await STYLES[style](
-                    server.origin, method, clock=StillClock(), timeout=0.4 if fault.startswith("slow") else None
+                    server.origin,
+                    method,
+                    clock=StillClock(),
+                    timeout=0.4 if fault.startswith("slow") else None,
                 )
             except VectorshiftError as caught:
                 error = caught
         sent = [(got.method, got.path, got.body) for got in server.received]
         body = json.dumps(_body(method), separators=(",", ":")).encode() if _body(method) else b""
         assert sent == [(method, "/x", body)] * allowed, (method, error)
-        fails = (when == "always" or allowed == 1) and not (style.endswith("stream") and row.place == "read")
+        fails = (when == "always" or allowed == 1) and not (
+            style.endswith("stream") and row.place == "read"
+        )
         assert type(error) is (row.error if fails else type(None)), method
         if error is not None:
             assert vars(error)["tries"] == allowed
@@ -204,7 +223,9 @@ async def test_a_call_is_sent_as_often_as_the_table_allows(fault: str, when: str
 
 @pytest.mark.parametrize("method", list(METHODS))
 @pytest.mark.parametrize("scheme", ["http", "https"])
-async def test_what_cannot_have_been_sent_is_tried_again_whatever_it_is(method: str, scheme: str, style: str) -> None:
+async def test_what_cannot_have_been_sent_is_tried_again_whatever_it_is(
+    method: str, scheme: str, style: str
+) -> None:
     """`http`: nothing listens. `https`: what listens answers the handshake with garbage."""
     with refusing() if scheme == "http" else RawServer(b"garbage\r\n\r\n") as server:
         clock = StillClock()
@@ -218,7 +239,9 @@ async def test_what_cannot_have_been_sent_is_tried_again_whatever_it_is(method: 
 async def test_a_401_is_answered_with_the_newer_key_once_and_what_follows_counts_as_ever(
     method: str, style: str
 ) -> None:
-    """A 401 says that nothing was carried out, so a POST may follow it; the reset that meets the second may not."""
+    """A 401 says that nothing was carried out, so a POST may follow it; the reset that meets the
+    second may not.
+    """
     denied = answer(401, b"{}")
     for faults, sent in (
         ((denied, answer()), 2),
@@ -227,9 +250,15 @@ async def test_a_401_is_answered_with_the_newer_key_once_and_what_follows_counts
         ((denied, answer(429, b"{}"), answer()), 3),
     ):
         keys = Rotating("k1", "k2")
-        with FaultServer(*faults) as server, contextlib.suppress(errors.VectorshiftApiError, errors.ApiConnectionError):
+        with (
+            FaultServer(*faults) as server,
+            contextlib.suppress(errors.VectorshiftApiError, errors.ApiConnectionError),
+        ):
             await _with_credentials(STYLES[style], keys)(server.origin, method, clock=StillClock())
-        assert [got.authorization for got in server.received] == ["Bearer k1", *["Bearer k2"] * (sent - 1)]
+        assert [got.authorization for got in server.received] == [
+            "Bearer k1",
+            *["Bearer k2"] * (sent - 1),
+        ]
 
 
 def _with_credentials(style: Callable[..., Any], keys: Rotating) -> Callable[..., Any]:

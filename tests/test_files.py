@@ -1,4 +1,6 @@
-"""A key file that is rewritten, replaced, swapped, emptied and taken away under a running process."""
+"""A key file that is rewritten, replaced, swapped, emptied and taken away under a running
+process.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,9 @@ if TYPE_CHECKING:
 
 
 class Watched:
-    """A key file with a clock that the test moves, which counts how often its content was parsed."""
+    """A key file with a clock that the test moves, which counts how often its content was
+    parsed.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path, self.clock = path, ManualClock()
@@ -46,7 +50,12 @@ class Watched:
         self.paused: list[float] = []
         self.meanwhile: Callable[[], object] = lambda: None
         self.file = KeyFile(
-            path, self._read, source=f"file:{path}", provider="env", clock=self.clock, pause=self._pause
+            path,
+            self._read,
+            source=f"file:{path}",
+            provider="env",
+            clock=self.clock,
+            pause=self._pause,
         )
 
     def _pause(self, seconds: float) -> None:
@@ -57,7 +66,9 @@ class Watched:
         self.parsed += 1
         if isinstance(content, OSError):
             return CredentialNotFoundError("no file")
-        secret = parse_key(content.decode(), source=f"file:{self.path}", provider="env", blank="not found")
+        secret = parse_key(
+            content.decode(), source=f"file:{self.path}", provider="env", blank="not found"
+        )
         if isinstance(secret, CredentialError):
             return secret
         return Credential(secret=secret, source=f"file:{self.path}", provider="env")
@@ -101,7 +112,9 @@ def test_nothing_is_read_before_the_first_look(tmp_path: Path) -> None:
     assert Watched(tmp_path / "none").file.peek() is None
 
 
-def test_an_unchanged_file_is_not_parsed_again_and_answers_with_the_same_object(watched: Watched) -> None:
+def test_an_unchanged_file_is_not_parsed_again_and_answers_with_the_same_object(
+    watched: Watched,
+) -> None:
     first = watched.answer()
     for _ in range(3):
         watched.clock.advance(1)
@@ -109,7 +122,9 @@ def test_an_unchanged_file_is_not_parsed_again_and_answers_with_the_same_object(
     assert watched.parsed == 1
 
 
-def test_a_file_replaced_by_rename_is_read_even_if_its_time_and_size_are_the_same(watched: Watched) -> None:
+def test_a_file_replaced_by_rename_is_read_even_if_its_time_and_size_are_the_same(
+    watched: Watched,
+) -> None:
     assert watched.key() == "vs-one"
     new = watched.path.with_name("new")
     new.write_text("vs-two")
@@ -174,7 +189,9 @@ def test_a_file_whose_key_alone_was_taken_out_is_unavailable_too(tmp_path: Path)
         return CredentialNotFoundError("no key")
 
     clock = ManualClock()
-    file = KeyFile(path, read, source="dotenv:x", provider="dotenv", clock=clock, pause=lambda _: None)
+    file = KeyFile(
+        path, read, source="dotenv:x", provider="dotenv", clock=clock, pause=lambda _: None
+    )
     assert isinstance(file.look(), Credential)
     path.write_text("# KEY=vs-one")
     assert isinstance(file.look(), CredentialStoreUnavailableError)
@@ -182,12 +199,18 @@ def test_a_file_whose_key_alone_was_taken_out_is_unavailable_too(tmp_path: Path)
 
 @pytest.mark.skipif(os.name != "posix", reason="limits of POSIX")
 @pytest.mark.parametrize("kind", ["env", "dotenv", "login"])
-def test_a_file_that_only_cannot_be_opened_just_then_is_not_said_to_hold_no_key(tmp_path: Path, kind: str) -> None:
+def test_a_file_that_only_cannot_be_opened_just_then_is_not_said_to_hold_no_key(
+    tmp_path: Path, kind: str
+) -> None:
     import resource
 
     path, clock = tmp_path / "key", ManualClock()
     path.write_text(
-        {"env": "vs-one", "dotenv": "VECTORSHIFT_API_KEY=vs-one", "login": '[auth]\napi_key="vs-one"'}[kind]
+        {
+            "env": "vs-one",
+            "dotenv": "VECTORSHIFT_API_KEY=vs-one",
+            "login": '[auth]\napi_key="vs-one"',
+        }[kind]
     )
     make: dict[str, Callable[[], AnsweringProvider]] = {
         "env": lambda: EnvProvider(file=path, clock=clock, pause=lambda _: None),
@@ -209,14 +232,18 @@ def test_a_file_that_only_cannot_be_opened_just_then_is_not_said_to_hold_no_key(
     assert provider.get_credential().secret.reveal() == "vs-one"
 
 
-def test_what_a_good_file_turns_into_is_told_and_does_not_answer_with_the_old_key(watched: Watched) -> None:
+def test_what_a_good_file_turns_into_is_told_and_does_not_answer_with_the_old_key(
+    watched: Watched,
+) -> None:
     assert watched.key() == "vs-one"
     watched.path.write_text("two words")
     for _ in range(3):
         assert isinstance(watched.failure_in_a_second(), CredentialConfigurationError)
 
 
-def test_a_file_that_never_held_a_key_is_what_its_reader_says_without_a_pause(tmp_path: Path) -> None:
+def test_a_file_that_never_held_a_key_is_what_its_reader_says_without_a_pause(
+    tmp_path: Path,
+) -> None:
     watched = Watched(tmp_path / "none")
     assert isinstance(watched.answer(), CredentialNotFoundError)
     assert isinstance(watched.failure_in_a_second(), CredentialNotFoundError)
@@ -275,7 +302,9 @@ def test_others_are_served_while_one_caller_looks(watched: Watched) -> None:
 
 
 class Ticking(ManualClock):
-    """A clock that goes on with every look at it, and lets a test wait until it was looked at so many times."""
+    """A clock that goes on with every look at it, and lets a test wait until it was looked at so
+    many times.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -291,7 +320,9 @@ class Ticking(ManualClock):
 def test_threads_that_ask_while_one_is_reading_share_one_more_reading(tmp_path: Path) -> None:
     clock, go_on, readings, threads = Ticking(), threading.Event(), list[Content](), 8
 
-    def read(content: Content) -> Answer:  # a file that is not there is never the same twice, so each reading counts
+    def read(
+        content: Content,
+    ) -> Answer:  # a file that is not there is never the same twice, so each reading counts
         readings.append(content)
         assert go_on.wait(10)
         return CredentialNotFoundError("no file")
@@ -338,7 +369,9 @@ def test_a_chain_looks_at_a_file_once_a_second_whatever_stands_before_it(
     chain = ProviderChain([first, DotenvProvider(path, clock=clock), EnvProvider()])
 
     def key() -> str:
-        credential = chain.get_credential() if colour == "sync" else asyncio.run(chain.aget_credential())
+        credential = (
+            chain.get_credential() if colour == "sync" else asyncio.run(chain.aget_credential())
+        )
         return credential.secret.reveal()
 
     path.write_text("OTHER=1")
@@ -371,7 +404,9 @@ def test_who_asks_anew_has_the_file_read_now(tmp_path: Path, colour: str, alone:
 
 
 @pytest.mark.parametrize("colour", ["sync", "async"])
-def test_while_the_file_is_gone_a_chain_waits_for_a_rewrite_once_a_second(tmp_path: Path, colour: str) -> None:
+def test_while_the_file_is_gone_a_chain_waits_for_a_rewrite_once_a_second(
+    tmp_path: Path, colour: str
+) -> None:
     path, clock, paused = tmp_path / "key", ManualClock(), list[float]()
     path.write_text("vs-one")
     chain = ProviderChain([EnvProvider(file=path, clock=clock, pause=paused.append)])
@@ -385,7 +420,8 @@ def test_while_the_file_is_gone_a_chain_waits_for_a_rewrite_once_a_second(tmp_pa
         assert paused == [0.05] * second
 
 
-# Asked twice, the file once counted as looked at by him who had only asked, and an async process saw no rotation.
+# Asked twice, the file once counted as looked at by him who had only asked, and an async process
+# saw no rotation.
 def test_asking_whether_it_is_time_to_look_is_not_looking(watched: Watched) -> None:
     assert watched.key() == "vs-one"
     watched.path.write_text("vs-two")
@@ -396,9 +432,15 @@ def test_asking_whether_it_is_time_to_look_is_not_looking(watched: Watched) -> N
 
 @pytest.mark.parametrize("alone", [True, False], ids=["alone", "in a chain"])
 @pytest.mark.parametrize("kind", ["key file", "dotenv", "login"])
-def test_an_async_caller_sees_a_rotated_file_within_a_second(tmp_path: Path, kind: str, alone: bool) -> None:
+def test_an_async_caller_sees_a_rotated_file_within_a_second(
+    tmp_path: Path, kind: str, alone: bool
+) -> None:
     path, clock = tmp_path / "file", ManualClock()
-    form = {"key file": "{}", "dotenv": "VECTORSHIFT_API_KEY={}", "login": '[auth]\napi_key = "{}"'}[kind]
+    form = {
+        "key file": "{}",
+        "dotenv": "VECTORSHIFT_API_KEY={}",
+        "login": '[auth]\napi_key = "{}"',
+    }[kind]
     path.write_text(form.format("vs-0"))
     provider: CredentialProvider
     if kind == "key file":
@@ -432,7 +474,9 @@ def test_a_refused_key_is_looked_for_again_within_the_second(tmp_path: Path, col
     assert answer.secret.reveal() == "vs-old"
 
 
-def test_a_fifo_a_device_and_what_is_larger_than_a_mebibyte_are_refused_at_once(tmp_path: Path) -> None:
+def test_a_fifo_a_device_and_what_is_larger_than_a_mebibyte_are_refused_at_once(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"x" * (1 << 20))
     assert len(read_small(path)[0]) == 1 << 20
@@ -459,7 +503,9 @@ def test_a_fifo_a_device_and_what_is_larger_than_a_mebibyte_are_refused_at_once(
     ],
     ids=repr,
 )
-def test_why_a_file_cannot_be_read_is_told_in_words(error: OSError, kind: type[CredentialError]) -> None:
+def test_why_a_file_cannot_be_read_is_told_in_words(
+    error: OSError, kind: type[CredentialError]
+) -> None:
     flaw = unreadable(error, source="file:/k", provider="env")
     assert type(flaw) is kind
     assert (flaw.source, flaw.provider) == ("file:/k", "env")

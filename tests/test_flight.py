@@ -1,4 +1,6 @@
-"""Work in threads of their own: who shares it, what it sees, and what is left when nobody waits any more."""
+"""Work in threads of their own: who shares it, what it sees, and what is left when nobody waits any
+more.
+"""
 
 from __future__ import annotations
 
@@ -53,12 +55,16 @@ def test_each_task_that_waits_for_the_settings_gets_an_error_of_its_own(
     ask: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VECTORSHIFT_TIMEOUT", "soon")
-    call: Callable[[], object] = vectorshift.aget_credential if ask == "aget_credential" else vectorshift.Pipeline.alist
+    call: Callable[[], object] = (
+        vectorshift.aget_credential if ask == "aget_credential" else vectorshift.Pipeline.alist
+    )
 
     async def main() -> list[object]:
         return list(await asyncio.gather(*(call() for _ in range(20)), return_exceptions=True))  # type: ignore[call-overload]
 
-    errors = [each for each in asyncio.run(main()) if isinstance(each, CredentialConfigurationError)]
+    errors = [
+        each for each in asyncio.run(main()) if isinstance(each, CredentialConfigurationError)
+    ]
     assert len({id(each) for each in errors}) == 20
     assert max(map(depth_of, errors)) < 30
 
@@ -81,7 +87,9 @@ def _raise(error: Exception) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_child_does_not_wait_for_the_work_of_its_parent() -> None:
-    """Seen to fail without the look at the process: the child waits for a thread that it does not have."""
+    """Seen to fail without the look at the process: the child waits for a thread that it does not
+    have.
+    """
     arrived, gate = threading.Semaphore(0), threading.Event()
 
     def work() -> int:
@@ -168,7 +176,9 @@ def no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("no_threads")
-@pytest.mark.parametrize("provider", [AsyncOnly(), ProviderChain([AsyncOnly()])], ids=["alone", "in a chain"])
+@pytest.mark.parametrize(
+    "provider", [AsyncOnly(), ProviderChain([AsyncOnly()])], ids=["alone", "in a chain"]
+)
 def test_an_async_only_source_without_a_thread_is_unavailable(provider: CredentialProvider) -> None:
     client = VectorShift(provider)
     with pytest.raises(CredentialStoreUnavailableError, match="no thread can be started") as caught:

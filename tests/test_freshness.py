@@ -1,4 +1,6 @@
-"""The scenario vectors: each file tells a story of one source, and both shells have to tell it alike."""
+"""The scenario vectors: each file tells a story of one source, and both shells have to tell it
+alike.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,17 @@ FAILURES: dict[str, type[CredentialError]] = {
     "unavailable": CredentialStoreUnavailableError,
 }
 KNOWN = {"it", "ttl", "max_stale", "own_ttl", "steps"}
-KNOWN_IN_STEP = {"after", "suspended", "wall", "store", "fork", "invalidate", "refused", "gets", "contacts"}
+KNOWN_IN_STEP = {
+    "after",
+    "suspended",
+    "wall",
+    "store",
+    "fork",
+    "invalidate",
+    "refused",
+    "gets",
+    "contacts",
+}
 
 
 @dataclass
@@ -59,7 +71,11 @@ class Store(CredentialProvider):
         ends = datetime.fromtimestamp(self.clock.time() + says["expires_in"], timezone.utc)
         life = timedelta(seconds=says.get("life", says["expires_in"]))
         return Credential(
-            secret=says["key"], source="store:x", provider="store", obtained_at=ends - life, expires_at=ends
+            secret=says["key"],
+            source="store:x",
+            provider="store",
+            obtained_at=ends - life,
+            expires_at=ends,
         )
 
 
@@ -72,7 +88,11 @@ def answer_of(provider: CachingProvider, step: dict[str, Any], *, colour: str) -
         ask = Ask(refused=key(step["refused"]))
         return provider.lookup(ask) if colour == "sync" else asyncio.run(provider.alookup(ask))
     try:
-        return provider.get_credential() if colour == "sync" else asyncio.run(provider.aget_credential())
+        return (
+            provider.get_credential()
+            if colour == "sync"
+            else asyncio.run(provider.aget_credential())
+        )
     except CredentialError as error:
         return error
 
@@ -117,7 +137,10 @@ def test_scenario(path: Path, colour: str) -> None:
         before = store.contacts
         got = name_of(answer_of(provider, step, colour=colour))
         settle_down(provider)
-        assert (got, store.contacts - before) == (step["gets"], step["contacts"]), f"step {number} of: {story['it']}"
+        assert (got, store.contacts - before) == (
+            step["gets"],
+            step["contacts"],
+        ), f"step {number} of: {story['it']}"
 
 
 def test_there_are_enough_scenarios() -> None:

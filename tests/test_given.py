@@ -1,4 +1,6 @@
-"""What is handed in as credentials: whose numbers its cache has, and what a forked child makes of it."""
+"""What is handed in as credentials: whose numbers its cache has, and what a forked child makes of
+it.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,15 @@ import pytest
 from tests.forks import held_by_another_thread, succeeds_in_a_child
 
 import vectorshift
-from vectorshift import AsyncVectorShift, CachingProvider, ProviderChain, Settings, VectorShift, given, using
+from vectorshift import (
+    AsyncVectorShift,
+    CachingProvider,
+    ProviderChain,
+    Settings,
+    VectorShift,
+    given,
+    using,
+)
 from vectorshift.context import AMBIENT
 from vectorshift.credentials import Credential
 from vectorshift.errors import CredentialStoreUnavailableError
@@ -87,7 +97,11 @@ def test_a_local_provider_has_the_time_that_the_settings_give() -> None:
 
 def test_one_that_is_cached_already_keeps_its_numbers_whoever_wraps_it() -> None:
     cached = CachingProvider(Remote(), ttl=11, max_stale=12, load_timeout=30)
-    for again in (cached, CachingProvider(cached), CachingProvider(CachingProvider(cached), load_timeout=1)):
+    for again in (
+        cached,
+        CachingProvider(cached),
+        CachingProvider(CachingProvider(cached), load_timeout=1),
+    ):
         assert numbers(as_provider(again)) == (11, 12, 30, 30)
         assert numbers(as_provider(again, SETTINGS)) == (11, 12, 30, 30)
 
@@ -115,7 +129,9 @@ def test_a_store_that_was_given_more_time_is_not_blamed_for_sources_that_there_a
             hold.wait(30)
             return super().get_credential()
 
-    chain = ProviderChain([CachingProvider(Hangs(), load_timeout=30)], load_timeout=0.05, clock=ManualClock())
+    chain = ProviderChain(
+        [CachingProvider(Hangs(), load_timeout=30)], load_timeout=0.05, clock=ManualClock()
+    )
     with pytest.raises(CredentialStoreUnavailableError) as caught:
         chain.get_credential()
     hold.set()
@@ -125,7 +141,9 @@ def test_a_store_that_was_given_more_time_is_not_blamed_for_sources_that_there_a
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_child_may_hand_in_a_provider_though_its_parent_was_about_to() -> None:
-    """Seen to fail when the lock was not made anew: the child waits for a thread that it does not have."""
+    """Seen to fail when the lock was not made anew: the child waits for a thread that it does not
+    have.
+    """
 
     def in_the_child() -> bool:
         with using(Remote()):

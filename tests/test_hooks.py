@@ -44,7 +44,9 @@ def both(response: httpx.Response) -> None:
 
 
 def _elsewhere(response: httpx.Response) -> None:
-    request = httpx.Request("GET", "http://127.0.0.1/token", headers={"Authorization": f"Bearer {KEY}"})
+    request = httpx.Request(
+        "GET", "http://127.0.0.1/token", headers={"Authorization": f"Bearer {KEY}"}
+    )
     httpx.Response(404, request=request).raise_for_status()
 
 
@@ -56,7 +58,9 @@ def colour(request: pytest.FixtureRequest, anyio_backend: str) -> Colour:
     return found
 
 
-async def call(colour: Colour, server: FaultServer, hook: Any, method: str = "GET", **given: Any) -> Any:
+async def call(
+    colour: Colour, server: FaultServer, hook: Any, method: str = "GET", **given: Any
+) -> Any:
     made: dict[str, Any] = {"base_url": server.origin, "clock": StillClock()}
     if not colour.prefix:
         with httpx.Client(event_hooks={"response": [hook]}, **given) as http:
@@ -89,17 +93,24 @@ async def test_a_hook_that_raises_for_a_status_leaves_the_judgement_here(
 
 @pytest.mark.parametrize("encoding", ["identity", "gzip"])
 @pytest.mark.parametrize("hook", [both, reading])
-async def test_a_body_that_a_hook_has_read_is_in_the_error(colour: Colour, hook: Any, encoding: str) -> None:
+async def test_a_body_that_a_hook_has_read_is_in_the_error(
+    colour: Colour, hook: Any, encoding: str
+) -> None:
     body = json.dumps({"error": "gone"}).encode()
     sent = gzip.compress(body) if encoding == "gzip" else body
-    with FaultServer(answer(404, sent, Content_Encoding=encoding)) as server, pytest.raises(NotFoundError) as caught:
+    with (
+        FaultServer(answer(404, sent, Content_Encoding=encoding)) as server,
+        pytest.raises(NotFoundError) as caught,
+    ):
         await call(colour, server, hook)
     assert caught.value.error_message == "gone"
     assert len(server.received) == 1
 
 
 @pytest.mark.parametrize("encoding", ["identity", "gzip"])
-async def test_a_success_that_a_hook_has_read_is_returned_and_streamed(colour: Colour, encoding: str) -> None:
+async def test_a_success_that_a_hook_has_read_is_returned_and_streamed(
+    colour: Colour, encoding: str
+) -> None:
     body = b'{"a": 1}'
     sent = gzip.compress(body) if encoding == "gzip" else body
     with FaultServer(answer(200, sent, Content_Encoding=encoding)) as server:
@@ -126,7 +137,9 @@ async def _streamed(colour: Colour, server: FaultServer) -> AsyncIterator[bytes]
                 yield piece
 
 
-async def test_what_a_hook_raises_for_is_sent_again_by_the_rules_of_its_status(colour: Colour) -> None:
+async def test_what_a_hook_raises_for_is_sent_again_by_the_rules_of_its_status(
+    colour: Colour,
+) -> None:
     rows: list[tuple[str, int, int, type[VectorshiftError]]] = [
         ("GET", 503, 3, InternalServerError),
         ("POST", 503, 1, InternalServerError),
@@ -140,9 +153,21 @@ async def test_what_a_hook_raises_for_is_sent_again_by_the_rules_of_its_status(c
 
 
 async def test_a_post_that_a_redirect_led_to_a_429_is_not_sent_again(colour: Colour) -> None:
-    with FaultServer(answer(303, b"", Location="/there"), answer(429, b"{}")) as server, pytest.raises(RateLimitError):
-        await call(colour, server, lambda r: None if r.is_redirect else raising(r), "POST", follow_redirects=True)
-    assert [(sent.method, sent.path) for sent in server.received] == [("POST", "/x"), ("GET", "/there")]
+    with (
+        FaultServer(answer(303, b"", Location="/there"), answer(429, b"{}")) as server,
+        pytest.raises(RateLimitError),
+    ):
+        await call(
+            colour,
+            server,
+            lambda r: None if r.is_redirect else raising(r),
+            "POST",
+            follow_redirects=True,
+        )
+    assert [(sent.method, sent.path) for sent in server.received] == [
+        ("POST", "/x"),
+        ("GET", "/there"),
+    ]
 
 
 async def test_an_error_of_another_request_is_none_of_this_answer_and_shows_nothing_of_it(

@@ -13,7 +13,16 @@ def test_this_machine_is_loopback(host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["", "10.0.0.1", "0.0.0.0", "localhost.example", "127.0.0.1.example", "api.vectorshift.ai", "::2"]
+    "host",
+    [
+        "",
+        "10.0.0.1",
+        "0.0.0.0",
+        "localhost.example",
+        "127.0.0.1.example",
+        "api.vectorshift.ai",
+        "::2",
+    ],
 )
 def test_another_machine_is_not(host: str) -> None:
     assert not is_loopback(host)

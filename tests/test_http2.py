@@ -1,4 +1,6 @@
-"""HTTP/2, on an httpx client of the caller's: whatever the server's bytes break, it is an error of ours."""
+"""HTTP/2, on an httpx client of the caller's: whatever the server's bytes break, it is an error of
+ours.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ KEY = "vs-3f9c2e71d8"
 
 def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
     """Return a frame of HTTP/2 (RFC 9113, section 4.1)."""
-    return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
+    return (
+        len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
+    )
 
 
 SETTINGS, HEADERS = frame(4, 0, 0, b""), frame(1, 4, 1, b"\x88")  # :status 200
@@ -72,18 +76,24 @@ def server(*said: bytes) -> Iterator[str]:
 
 def post(url: str) -> None:
     with httpx.Client(http1=False, http2=True, trust_env=False) as http:
-        VectorShift(KEY, base_url=url, http_client=http, max_retries=0).request("POST", "/x", json={})
+        VectorShift(KEY, base_url=url, http_client=http, max_retries=0).request(
+            "POST", "/x", json={}
+        )
 
 
 async def apost(url: str) -> None:
     async with httpx.AsyncClient(http1=False, http2=True, trust_env=False) as http:
-        await AsyncVectorShift(KEY, base_url=url, http_client=http, max_retries=0).request("POST", "/x", json={})
+        await AsyncVectorShift(KEY, base_url=url, http_client=http, max_retries=0).request(
+            "POST", "/x", json={}
+        )
 
 
 @pytest.mark.parametrize("said", BROKEN.values(), ids=BROKEN)
 @pytest.mark.parametrize("head", [(), (HEADERS,)], ids=["no answer", "an answer that has begun"])
 @pytest.mark.parametrize("send", [post, lambda url: asyncio.run(apost(url))], ids=["sync", "async"])
-def test_what_breaks_http_2_is_ours(send: Callable[[str], None], head: tuple[bytes, ...], said: bytes) -> None:
+def test_what_breaks_http_2_is_ours(
+    send: Callable[[str], None], head: tuple[bytes, ...], said: bytes
+) -> None:
     with server(*head, said) as url, pytest.raises(ApiConnectionError) as caught:
         send(url)
     assert caught.value.may_have_run

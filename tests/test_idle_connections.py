@@ -1,4 +1,6 @@
-"""Connections that have been idle for too long to be used again are closed, in whatever client they are."""
+"""Connections that have been idle for too long to be used again are closed, in whatever client they
+are.
+"""
 
 from __future__ import annotations
 
@@ -70,8 +72,12 @@ def test_connections_that_nobody_will_use_again_are_closed_by_those_who_open_oth
 def test_clients_that_open_their_own_connections_anew_look_after_the_others_too() -> None:
     clock = ManualClock()
     with OpenServer() as api, contextlib.ExitStack() as held:
-        clients = [held.enter_context(VectorShift(api.create_key(), base_url=api.base_url, clock=clock))]
-        clients += [held.enter_context(VectorShift(api.create_key(), base_url=api.base_url, clock=clock))]
+        clients = [
+            held.enter_context(VectorShift(api.create_key(), base_url=api.base_url, clock=clock))
+        ]
+        clients += [
+            held.enter_context(VectorShift(api.create_key(), base_url=api.base_url, clock=clock))
+        ]
         Pipeline.list(client=clients[1])
         with ThreadPoolExecutor(20) as threads:
             together = threading.Barrier(20)
@@ -88,7 +94,9 @@ def test_clients_that_open_their_own_connections_anew_look_after_the_others_too(
 
 
 @run
-def test_an_event_loop_closes_the_connections_that_nobody_in_it_will_use_again(run: Callable[..., Any]) -> None:
+def test_an_event_loop_closes_the_connections_that_nobody_in_it_will_use_again(
+    run: Callable[..., Any],
+) -> None:
     clock = ManualClock()
     with OpenServer() as api:
         key = api.create_key()
@@ -103,7 +111,9 @@ def test_an_event_loop_closes_the_connections_that_nobody_in_it_will_use_again(r
             made = await call_with_new(16)
             clock.advance(31)
             await anyio.to_thread.run_sync(run, here)
-            assert all([(await Pipeline.alist(client=each))["status"] == "success" for each in made])
+            assert all(
+                [(await Pipeline.alist(client=each))["status"] == "success" for each in made]
+            )
             return made
 
         async def here() -> None:
@@ -114,13 +124,17 @@ def test_an_event_loop_closes_the_connections_that_nobody_in_it_will_use_again(r
                 while api.open > 16 + 16:
                     await anyio.sleep(0.002)
             assert api.open == 16 + 16, "those of another loop are left to it"
-            assert all([(await Pipeline.alist(client=each))["status"] == "success" for each in made])
+            assert all(
+                [(await Pipeline.alist(client=each))["status"] == "success" for each in made]
+            )
 
         run(elsewhere)
 
 
 @run
-def test_a_call_whose_turn_comes_as_the_client_is_closed_gets_an_open_connection(run: Callable[..., Any]) -> None:
+def test_a_call_whose_turn_comes_as_the_client_is_closed_gets_an_open_connection(
+    run: Callable[..., Any],
+) -> None:
     async def main() -> None:
         pools, turn = LoopPools(lambda: new_async_pool(5, None), SYSTEM_CLOCK), anyio.Event()
 

@@ -15,14 +15,26 @@ import vectorshift
 import vectorshift.providers
 
 HEAVY = {"httpx", "pydantic", "pydantic_settings", "hvac", "boto3", "botocore", "dotenv", "anyio"}
-SLOW = {"dataclasses", "logging", "typing", "asyncio", "inspect", "json", "hashlib", "threading", "datetime"}
+SLOW = {
+    "dataclasses",
+    "logging",
+    "typing",
+    "asyncio",
+    "inspect",
+    "json",
+    "hashlib",
+    "threading",
+    "datetime",
+}
 STORES = {"hvac", "boto3", "botocore"}
 SOURCE = Path(vectorshift.__file__)
 
 
 def imported_by(code: str, **environ: str) -> set[str]:
     """Return the modules that a fresh interpreter has more after `code` than before."""
-    script = f"import sys\nbefore = set(sys.modules)\n{code}\nprint(*sorted(set(sys.modules) - before))"
+    script = (
+        f"import sys\nbefore = set(sys.modules)\n{code}\nprint(*sorted(set(sys.modules) - before))"
+    )
     kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "HOME") if name in os.environ}
     done = subprocess.run(
         [sys.executable, "-I", "-c", script],
@@ -45,12 +57,10 @@ def test_importing_the_package_imports_nothing_else() -> None:
 
 def test_importing_the_package_reads_no_environment_and_no_file() -> None:
     code = (
-        "events = []\n"
-        "sys.addaudithook(lambda event, args: events.append((event, str(args[0]))) if event in "
-        "('open', 'socket.connect', 'subprocess.Popen') else None)\n"
-        "import vectorshift\n"
-        "opened = [path for _, path in events if not path.endswith(('.py', '.pyc')) and '__pycache__' not in path]\n"
-        "assert not opened, opened"
+        "events = []\nsys.addaudithook(lambda event, args: events.append((event, str(args[0]))) if"
+        " event in ('open', 'socket.connect', 'subprocess.Popen') else None)\nimport"
+        " vectorshift\nopened = [path for _, path in events if not path.endswith(('.py', '.pyc'))"
+        " and '__pycache__' not in path]\nassert not opened, opened"
     )
     imported_by(code)
 
@@ -62,7 +72,9 @@ def test_importing_the_subpackages_of_providers_and_testing_imports_no_provider(
 
 
 def test_a_key_given_in_code_is_read_without_any_store() -> None:
-    extra = imported_by("import vectorshift; vectorshift.api_key = 'vs-1'; assert vectorshift.api_key == 'vs-1'")
+    extra = imported_by(
+        "import vectorshift; vectorshift.api_key = 'vs-1'; assert vectorshift.api_key == 'vs-1'"
+    )
     assert not extra & STORES
 
 
@@ -74,15 +86,24 @@ def test_a_lookup_that_ends_in_the_environment_imports_no_store(code: str) -> No
 
 
 def test_a_lookup_that_finds_nothing_imports_no_store(tmp_path: Path) -> None:
-    code = f"import os; os.chdir({str(tmp_path)!r})\nimport vectorshift; assert vectorshift.api_key is None"
+    code = (
+        f"import os; os.chdir({str(tmp_path)!r})\nimport vectorshift; assert vectorshift.api_key is"
+        " None"
+    )
     assert not imported_by(code) & STORES
 
 
 @pytest.mark.parametrize("name", ["Pipeline", "VectorShift", "ProviderChain", "CredentialAuth"])
-def test_what_makes_calls_is_imported_without_the_settings_and_the_search_for_plugins(name: str) -> None:
+def test_what_makes_calls_is_imported_without_the_settings_and_the_search_for_plugins(
+    name: str,
+) -> None:
     extra = imported_by(f"from vectorshift import {name}")
     assert not {module for module in extra if module.startswith(("pydantic", "importlib.metadata"))}
-    assert not extra & {"vectorshift.plugins", "vectorshift.plugin_settings", "vectorshift.settings"}
+    assert not extra & {
+        "vectorshift.plugins",
+        "vectorshift.plugin_settings",
+        "vectorshift.settings",
+    }
 
 
 # --- The face -------------------------------------------------------------------------------------
@@ -92,14 +113,20 @@ def test_every_name_of_all_can_be_imported_and_is_the_one_of_its_home() -> None:
     for name in vectorshift.__all__:
         if name != "__version__":
             assert getattr(vectorshift, name).__module__.startswith("vectorshift."), name
-    assert {"Pipeline", "VectorShift", "ProviderChain", "Settings", "Secret", "using"} < set(vectorshift.__all__)
+    assert {"Pipeline", "VectorShift", "ProviderChain", "Settings", "Secret", "using"} < set(
+        vectorshift.__all__
+    )
     assert len(set(vectorshift.__all__)) == len(vectorshift.__all__)
 
 
 def promised(tree: ast.Module) -> dict[str, str]:
-    """Return the names that the `TYPE_CHECKING` block of a module imports for its users, with their homes."""
+    """Return the names that the `TYPE_CHECKING` block of a module imports for its users, with their
+    homes.
+    """
     block = next(
-        node for node in tree.body if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING"
+        node
+        for node in tree.body
+        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING"
     )
     return {
         alias.name: str(node.module)
@@ -139,8 +166,14 @@ def test_dir_shows_every_name() -> None:
 @pytest.mark.parametrize(
     ("module", "name"),
     [
-        *(("vectorshift", name) for name in ("Agent", "KnowledgeBase", "Table", "Chatbot", "Workflow", "LlmInfo")),
-        *(("vectorshift", name) for name in ("Analytics", "Workspace", "ToolInput", "SessionDisconnectedError")),
+        *(
+            ("vectorshift", name)
+            for name in ("Agent", "KnowledgeBase", "Table", "Chatbot", "Workflow", "LlmInfo")
+        ),
+        *(
+            ("vectorshift", name)
+            for name in ("Analytics", "Workspace", "ToolInput", "SessionDisconnectedError")
+        ),
         *(
             ("vectorshift.pipeline", name)
             for name in ("BumpLevel", "LlmNode", "Operator", "LogicalOp", "ConditionGroup")
@@ -148,7 +181,9 @@ def test_dir_shows_every_name() -> None:
         ("vectorshift.events", "SessionEventType"),
     ],
 )
-def test_a_name_of_the_official_sdk_says_that_it_is_not_here_and_what_to_use_instead(module: str, name: str) -> None:
+def test_a_name_of_the_official_sdk_says_that_it_is_not_here_and_what_to_use_instead(
+    module: str, name: str
+) -> None:
     says = rf"{name} is not part of this package\. VectorShift\(\)\.request\(.*docs/migrate\.md"
     with pytest.raises(ImportError, match=says):
         exec(f"from {module} import {name}")

@@ -1,4 +1,6 @@
-"""For each way to fail: no key in the log at any level, in the error, in its chain, in traceback locals, in pickles."""
+"""For each way to fail: no key in the log at any level, in the error, in its chain, in traceback
+locals, in pickles.
+"""
 
 from __future__ import annotations
 
@@ -81,7 +83,9 @@ def chain_of(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def frames_of_the_package(error: BaseException) -> list[str]:
-    """What a crash reporter would show: the locals of each frame but those of this test's own files."""
+    """What a crash reporter would show: the locals of each frame but those of this test's own
+    files.
+    """
     shown: list[str] = []
     for each in chain_of(error):
         summary = traceback.TracebackException.from_exception(each, capture_locals=True)
@@ -93,7 +97,9 @@ def frames_of_the_package(error: BaseException) -> list[str]:
     return shown
 
 
-def assert_silent(error: VectorshiftError, caplog: pytest.LogCaptureFixture, mark: str = MARK) -> None:
+def assert_silent(
+    error: VectorshiftError, caplog: pytest.LogCaptureFixture, mark: str = MARK
+) -> None:
     for each in chain_of(error):
         for text in (str(each), repr(each), repr(each.args), repr(vars(each))):
             assert mark not in text
@@ -108,7 +114,13 @@ def assert_silent(error: VectorshiftError, caplog: pytest.LogCaptureFixture, mar
 
 @pytest.fixture(autouse=True)
 def _every_logger_at_debug(caplog: pytest.LogCaptureFixture) -> None:
-    names = [*logging.Logger.manager.loggerDict, "httpx", "httpcore.http11", "httpcore.connection", "asyncio"]
+    names = [
+        *logging.Logger.manager.loggerDict,
+        "httpx",
+        "httpcore.http11",
+        "httpcore.connection",
+        "asyncio",
+    ]
     for name in names:
         caplog.set_level(logging.DEBUG, logger=name)
     caplog.set_level(logging.DEBUG)
@@ -124,14 +136,18 @@ async def test_refused(colour: str, api: FakeVectorShift, caplog: pytest.LogCapt
     assert {record.name.partition(".")[0] for record in caplog.records} >= {"httpx", "httpcore"}
 
 
-async def test_refused_with_a_newer_key(colour: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture) -> None:
+async def test_refused_with_a_newer_key(
+    colour: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture
+) -> None:
     assert_silent(await failure(colour, Rotating(KEY, KEY + "-2")), caplog)
 
 
 async def test_refused_while_the_store_fails(
     colour: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert_silent(await failure(colour, Rotating(KEY, CredentialStoreUnavailableError("away."))), caplog)
+    assert_silent(
+        await failure(colour, Rotating(KEY, CredentialStoreUnavailableError("away."))), caplog
+    )
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 422, 429, 500])
@@ -142,12 +158,16 @@ async def test_answered_with_a_failure(
     assert_silent(await failure(colour, KEY), caplog)
 
 
-async def test_lacking_the_scope(colour: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture) -> None:
+async def test_lacking_the_scope(
+    colour: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture
+) -> None:
     api.create_key(key=KEY, scopes=())
     assert_silent(await failure(colour, KEY), caplog)
 
 
-@pytest.mark.parametrize(("status", "body"), [(401, "you sent {}"), (200, '{{"status":"failed","error":"{}"}}')])
+@pytest.mark.parametrize(
+    ("status", "body"), [(401, "you sent {}"), (200, '{{"status":"failed","error":"{}"}}')]
+)
 async def test_a_server_that_echoes_the_key(
     colour: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture, status: int, body: str
 ) -> None:
@@ -179,7 +199,9 @@ async def test_an_answer_that_does_not_come(
     assert_silent(await failure(colour, KEY, timeout=0.2), caplog)
 
 
-async def test_an_answer_that_is_cut_off(colour: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_answer_that_is_cut_off(
+    colour: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture
+) -> None:
     with RawServer(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\ncut") as server:
         assert_silent(await failure(colour, KEY, base_url=server.origin), caplog)
 

@@ -1,4 +1,6 @@
-"""What a handler of log lines does while a key is looked up: it may raise, and it may ask for the key itself."""
+"""What a handler of log lines does while a key is looked up: it may raise, and it may ask for the
+key itself.
+"""
 
 from __future__ import annotations
 
@@ -49,13 +51,17 @@ def _anew() -> Iterator[None]:
 # --- It raises ------------------------------------------------------------------------------------
 
 
-def test_a_handler_that_raises_costs_no_caller_the_key_of_a_file_with_an_odd_line(tmp_path: Path) -> None:
+def test_a_handler_that_raises_costs_no_caller_the_key_of_a_file_with_an_odd_line(
+    tmp_path: Path,
+) -> None:
     (tmp_path / ".env").write_text(f"foo bar\nVECTORSHIFT_API_KEY={KEY}\n")
     with handling(raising):
         assert DotenvProvider().get_credential().secret.reveal() == KEY
 
 
-def test_a_handler_that_raises_costs_no_caller_the_key_of_a_file_that_others_can_write(tmp_path: Path) -> None:
+def test_a_handler_that_raises_costs_no_caller_the_key_of_a_file_that_others_can_write(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "key").write_text(KEY)
     (tmp_path / "key").chmod(0o666)
     with handling(raising):
@@ -76,7 +82,11 @@ def test_a_handler_that_asks_for_the_key_is_told_once_of_a_variable_that_there_i
     monkeypatch: pytest.MonkeyPatch, asks: str, asked_back: str
 ) -> None:
     def get(colour: str) -> str:
-        found = vectorshift.get_credential() if colour == "sync" else asyncio.run(vectorshift.aget_credential())
+        found = (
+            vectorshift.get_credential()
+            if colour == "sync"
+            else asyncio.run(vectorshift.aget_credential())
+        )
         return found.secret.reveal()
 
     told: list[tuple[str, str]] = []
@@ -89,4 +99,6 @@ def test_a_handler_that_asks_for_the_key_is_told_once_of_a_variable_that_there_i
         asking.join(30)
     assert got == [KEY]
     about = [(key, line) for key, line in told if UNKNOWN in line]
-    assert about == [(KEY, f"{UNKNOWN} is no setting of vectorshift. Did you mean VECTORSHIFT_TIMEOUT?")]
+    assert about == [
+        (KEY, f"{UNKNOWN} is no setting of vectorshift. Did you mean VECTORSHIFT_TIMEOUT?")
+    ]

@@ -1,4 +1,6 @@
-"""Every combination of what may stand in the sources, against an oracle written from the words of the design alone."""
+"""Every combination of what may stand in the sources, against an oracle written from the words of
+the design alone.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +58,9 @@ WORDS = {
     "down": "unavailable",
 }
 EMPTY_IS_NOT_FOUND = ("env", "dotenv")
-"""Empty or blank in the environment or a dotenv file is not found; given in code or in a key file, configuration."""
+"""Empty or blank in the environment or a dotenv file is not found; given in code or in a key file,
+configuration.
+"""
 KINDS: dict[str, type[CredentialError]] = {
     "not found": CredentialNotFoundError,
     "configuration": CredentialConfigurationError,
@@ -80,12 +84,16 @@ def says(place: Place) -> str:
     """Return a source's own outcome."""
     if place.state == "empty":
         store_is_empty = place.name in ("vault", "aws")  # there is no such secret
-        return "not found" if place.name in EMPTY_IS_NOT_FOUND or store_is_empty else "configuration"
+        return (
+            "not found" if place.name in EMPTY_IS_NOT_FOUND or store_is_empty else "configuration"
+        )
     return WORDS[place.state]
 
 
 def expected(explicit: str, env: str, file: str, *below: Place) -> tuple[str, str, list[str]]:
-    """Return the outcome, the source that it comes from, and the outcome of each source that was asked."""
+    """Return the outcome, the source that it comes from, and the outcome of each source that was
+    asked.
+    """
     variable_is_set = env in ("present", "malformed")
     if variable_is_set and file != "absent":
         second = ("env", "configuration")  # both at once is an error
@@ -118,7 +126,9 @@ def expected(explicit: str, env: str, file: str, *below: Place) -> tuple[str, st
 
 
 class Store(CredentialProvider):
-    """A store in memory, remote as the real ones are, so that it is cached and asked in a thread."""
+    """A store in memory, remote as the real ones are, so that it is cached and asked in a
+    thread.
+    """
 
     def __init__(self, place: Place) -> None:
         self.name, self.state = place.name, place.state
@@ -131,7 +141,9 @@ class Store(CredentialProvider):
     def get_credential(self) -> Credential:
         self.asked += 1
         if self.state in CONTENT and self.state != "empty":
-            return Credential(secret=CONTENT[self.state].format(self.name), source=self.name, provider=self.name)
+            return Credential(
+                secret=CONTENT[self.state].format(self.name), source=self.name, provider=self.name
+            )
         raise KINDS["not found" if self.state == "empty" else WORDS[self.state]](self.state)
 
 
@@ -182,7 +194,9 @@ async def asynchronous(chain: ProviderChain) -> Credential:
     return await chain.aget_credential()
 
 
-async def got(chain: ProviderChain, ask: Callable[[ProviderChain], Awaitable[Credential]]) -> tuple[str, str, Any]:
+async def got(
+    chain: ProviderChain, ask: Callable[[ProviderChain], Awaitable[Credential]]
+) -> tuple[str, str, Any]:
     """Return the outcome and its source, and the attempts where there are any."""
     try:
         credential = await ask(chain)
@@ -200,11 +214,16 @@ def short(source: str | None) -> str:
 
 
 def mismatch(result: tuple[str, str, Any], oracle: tuple[str, str, list[str]]) -> str:
-    """Return what differs, in words, or nothing. A conflict of variable and file may be told of either."""
+    """Return what differs, in words, or nothing. A conflict of variable and file may be told of
+    either.
+    """
     outcome, source, asked = result
     if outcome != oracle[0] or (source != oracle[1] and {source, oracle[1]} != {"env", "file"}):
         return f"{outcome} of {source} instead of {oracle[0]} of {oracle[1]}"
-    if asked is not None and [each.replace("not configured", "not found") for each in asked] != oracle[2]:
+    if (
+        asked is not None
+        and [each.replace("not configured", "not found") for each in asked] != oracle[2]
+    ):
         return f"attempts {asked} instead of {oracle[2]}"
     return ""
 
@@ -251,7 +270,9 @@ def test_the_user_s_word_about_stores_that_fail_and_stores_that_are_empty_is_kep
             places = (Place("vault", vault, *one), Place("aws", aws, *other))
             oracle = expected("absent", "empty", "absent", Place("dotenv", "absent"), *places)
             with environment("empty"):
-                chain = ProviderChain([*local(files, "absent", "absent", "absent"), *map(Store, places)])
+                chain = ProviderChain(
+                    [*local(files, "absent", "absent", "absent"), *map(Store, places)]
+                )
                 if flaw := mismatch(await got(chain, colour), oracle):
                     wrong.append(f"{places}: {flaw}")
         return wrong
@@ -292,7 +313,11 @@ def test_real_stores_end_as_the_oracle_says(
             if (file, dotenv) != ("absent", "absent") and "absent" not in (vault, aws):
                 continue  # the stores are not reached: one of them is enough
             os.chdir(files / dotenv)
-            given = {} if file == "absent" else {"VECTORSHIFT_API_KEY_FILE": str(files / f"file-{file}")}
+            given = (
+                {}
+                if file == "absent"
+                else {"VECTORSHIFT_API_KEY_FILE": str(files / f"file-{file}")}
+            )
             given |= {} if vault == "absent" else {"VECTORSHIFT_VAULT_PATH": f"matrix/{vault}"}
             given |= {} if aws == "absent" else {"VECTORSHIFT_AWS_SECRET_ID": f"matrix/{aws}"}
             places = (Place("dotenv", dotenv), Place("vault", vault), Place("aws", aws))

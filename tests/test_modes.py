@@ -76,12 +76,14 @@ def test_a_file_that_others_can_write_is_used_with_one_warning_in_the_life_of_th
     assert ProviderChain([provider]).get_credential().secret.reveal() == KEY
     assert provider.describe().detail.endswith("others can read and write it (mode 0666)")
     assert warnings_in(caplog) == [
-        f"{path}: others can read and write it (mode 0666), and so every user of this machine can say which key is "
-        f"used. Run: chmod o-w {path}"
+        f"{path}: others can read and write it (mode 0666), and so every user of this machine can"
+        f" say which key is used. Run: chmod o-w {path}"
     ]
 
 
-def test_another_object_for_the_same_file_does_not_warn_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_another_object_for_the_same_file_does_not_warn_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / "a key"
     path.write_text(KEY)
     path.chmod(0o602)
@@ -90,7 +92,9 @@ def test_another_object_for_the_same_file_does_not_warn_again(tmp_path: Path, ca
     assert [line.partition("Run: ")[2] for line in warnings_in(caplog)] == [f"chmod o-w '{path}'"]
 
 
-def test_a_mode_that_changes_is_seen_at_the_next_look(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_mode_that_changes_is_seen_at_the_next_look(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     path, clock = tmp_path / "key", ManualClock()
     path.write_text(KEY)
     path.chmod(0o600)
@@ -99,7 +103,10 @@ def test_a_mode_that_changes_is_seen_at_the_next_look(tmp_path: Path, caplog: py
     path.chmod(0o606)
     clock.advance(1)
     provider.get_credential()
-    assert provider.describe().detail == "VECTORSHIFT_API_KEY_FILE; others can read and write it (mode 0606)"
+    assert (
+        provider.describe().detail
+        == "VECTORSHIFT_API_KEY_FILE; others can read and write it (mode 0606)"
+    )
     path.chmod(0o600)
     clock.advance(1)
     provider.get_credential()
@@ -107,7 +114,9 @@ def test_a_mode_that_changes_is_seen_at_the_next_look(tmp_path: Path, caplog: py
     assert len(warnings_in(caplog)) == 1
 
 
-def test_a_file_that_holds_no_key_is_no_key_file_to_warn_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_file_that_holds_no_key_is_no_key_file_to_warn_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     (tmp_path / ".env").write_text("OTHER=1")
     (tmp_path / ".env").chmod(0o666)
     with pytest.raises(CredentialError):
@@ -137,7 +146,9 @@ def test_a_handler_of_log_lines_may_ask_for_the_key_that_the_line_is_about(tmp_p
 # --- What orchestrators mount ---------------------------------------------------------------------
 
 
-def test_a_volume_of_kubernetes_is_passed_over(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_volume_of_kubernetes_is_passed_over(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     (tmp_path / "..v1").mkdir()
     (tmp_path / "..v1" / "key").write_text(KEY)
     (tmp_path / "..v1" / "key").chmod(0o666)
@@ -149,7 +160,9 @@ def test_a_volume_of_kubernetes_is_passed_over(tmp_path: Path, caplog: pytest.Lo
     assert caplog.records == []
 
 
-def test_credentials_of_systemd_are_passed_over(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_credentials_of_systemd_are_passed_over(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     (tmp_path / "vectorshift_api_key").write_text(KEY)
     (tmp_path / "vectorshift_api_key").chmod(0o666)
     provider = EnvProvider(credentials_directory=tmp_path)
@@ -168,7 +181,9 @@ def test_credentials_of_systemd_are_passed_over(tmp_path: Path, caplog: pytest.L
         ("/srv/run/secrets/vs", True),
     ],
 )
-def test_the_places_where_orchestrators_mount_secrets_are_passed_over(path: str, told: bool) -> None:
+def test_the_places_where_orchestrators_mount_secrets_are_passed_over(
+    path: str, told: bool
+) -> None:
     exposure = Exposure(Path(path))
     exposure.see(0o100666)
     assert bool(exposure.detail) is told

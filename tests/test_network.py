@@ -1,4 +1,6 @@
-"""What lies between a client and the API: proxies and CAs of the environment, netrc, and another origin."""
+"""What lies between a client and the API: proxies and CAs of the environment, netrc, and another
+origin.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,9 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 @pytest.fixture(params=["sync", "async"])
 def get(request: pytest.FixtureRequest) -> Callable[..., Any]:
-    async def call(base_url: str, credentials: Any = "vs-key", path: str = "/x", **given: Any) -> Any:
+    async def call(
+        base_url: str, credentials: Any = "vs-key", path: str = "/x", **given: Any
+    ) -> Any:
         headers, method = given.pop("headers", None), given.pop("method", "GET")
         given.setdefault("clock", StillClock())
         if request.param == "sync":
@@ -159,7 +163,9 @@ async def test_a_proxy_that_refuses_is_asked_once_and_not_quoted(
 ) -> None:
     with ConnectProxy(api, status) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
-        with pytest.raises(ApiConnectionError, match=rf"the proxy answered {status[:3].decode()}\.$") as caught:
+        with pytest.raises(
+            ApiConnectionError, match=rf"the proxy answered {status[:3].decode()}\.$"
+        ) as caught:
             await get(AWAY, settings=Settings(ca_bundle=str(authority.file)))
     assert (caught.value.may_have_run, len(proxy.asked)) == (False, 1)
 
@@ -176,7 +182,9 @@ async def test_no_proxy_sees_the_key_on_its_way_to_loopback_however_it_is_spelt(
 
 
 @pytest.mark.parametrize("host", DIRECT)
-async def test_loopback_is_reached_without_a_proxy(get: Any, monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+async def test_loopback_is_reached_without_a_proxy(
+    get: Any, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
     with FaultServer(answer()) as proxy:
         monkeypatch.setenv("HTTP_PROXY", proxy.origin)
         with socket.socket() as nobody:
@@ -219,7 +227,12 @@ async def test_a_proxy_variable_that_cannot_be_used_is_named_without_its_passwor
 
 @pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
 async def test_the_environment_may_name_the_cas(
-    get: Any, api: FaultServer, authority: Authority, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str
+    get: Any,
+    api: FaultServer,
+    authority: Authority,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    variable: str,
 ) -> None:
     with pytest.raises(ApiConnectionError, match="not trusted"):
         await get(api.origin)
@@ -244,7 +257,8 @@ async def test_a_ca_file_of_the_environment_that_cannot_be_used_is_named(
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "nobody.pem"))
     with pytest.raises(
-        CredentialConfigurationError, match=r"SSL_CERT_FILE names .*nobody\.pem.*no such file|No such file"
+        CredentialConfigurationError,
+        match=r"SSL_CERT_FILE names .*nobody\.pem.*no such file|No such file",
     ):
         await get("https://127.0.0.1:9")
 
@@ -300,7 +314,9 @@ async def test_the_api_key_header_has_the_newer_key_after_a_401(get: Any) -> Non
 
 async def test_what_the_caller_set_wins_over_both_headers(get: Any) -> None:
     with FaultServer(answer()) as server:
-        await get(server.origin, path="/integrations-go/x", headers={"Authorization": "Bearer mine"})
+        await get(
+            server.origin, path="/integrations-go/x", headers={"Authorization": "Bearer mine"}
+        )
         await get(server.origin, path="/integrations-go/x", headers={"api-key": "mine"})
     assert [(got.authorization, got.headers.get("api-key")) for got in server.received] == [
         ("Bearer mine", None),
@@ -308,8 +324,13 @@ async def test_what_the_caller_set_wins_over_both_headers(get: Any) -> None:
     ]
 
 
-async def test_neither_header_crosses_an_origin_though_the_httpx_client_follows_redirects(get: Any) -> None:
-    with FaultServer(answer()) as theirs, FaultServer(answer(307, b"", Location=theirs.origin)) as ours:
+async def test_neither_header_crosses_an_origin_though_the_httpx_client_follows_redirects(
+    get: Any,
+) -> None:
+    with (
+        FaultServer(answer()) as theirs,
+        FaultServer(answer(307, b"", Location=theirs.origin)) as ours,
+    ):
         if get.colour == "sync":
             with (
                 httpx.Client(follow_redirects=True, trust_env=False) as http,
@@ -364,7 +385,9 @@ async def test_an_api_key_that_the_server_echoes_is_not_in_the_error(get: Any) -
 def test_who_names_the_nearest_timeout_is_followed(
     made: dict[str, Any], call: dict[str, Any], limits: tuple[float | None, float | None]
 ) -> None:
-    """The call's, the client's, the settings', that of the user's httpx client, and else 60 s, or 600 for a run."""
+    """The call's, the client's, the settings', that of the user's httpx client, and else 60 s, or
+    600 for a run.
+    """
     from vectorshift.calls import Call
 
     seen: list[Any] = []
@@ -381,7 +404,10 @@ def test_who_names_the_nearest_timeout_is_followed(
 
 
 def test_an_httpx_client_of_the_other_colour_is_refused() -> None:
-    with httpx.Client() as http, pytest.raises(TypeError, match=r"http_client should be an httpx\.AsyncClient"):
+    with (
+        httpx.Client() as http,
+        pytest.raises(TypeError, match=r"http_client should be an httpx\.AsyncClient"),
+    ):
         AsyncVectorShift("k", http_client=http)  # type: ignore[arg-type]
 
 
@@ -398,7 +424,9 @@ def test_an_httpx_client_that_was_closed_is_ours() -> None:
 @pytest.mark.parametrize("charset", ["hex", "nonsense", "utf-16", "idna", "zlib", "undefined"])
 async def test_a_charset_that_is_none_does_not_hide_what_went_wrong(get: Any, charset: str) -> None:
     with (
-        FaultServer(answer(400, b'{"error": "so"}', Content_Type=f"text/plain; charset={charset}")) as server,
+        FaultServer(
+            answer(400, b'{"error": "so"}', Content_Type=f"text/plain; charset={charset}")
+        ) as server,
         pytest.raises(BadRequestError),
     ):
         await get(server.origin)

@@ -1,4 +1,6 @@
-"""A process whose working directory was deleted, as by a deployment under it, goes on with what it can reach."""
+"""A process whose working directory was deleted, as by a deployment under it, goes on with what it
+can reach.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="a folder in use cannot be deleted there")
+pytestmark = pytest.mark.skipif(
+    sys.platform == "win32", reason="a folder in use cannot be deleted there"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +54,10 @@ def test_calls_go_on_with_the_key_of_the_environment(monkeypatch: pytest.MonkeyP
         assert asyncio.run(vectorshift.aget_credential()).source == "env:VECTORSHIFT_API_KEY"
         assert vectorshift.api_key == key
         report = vectorshift.explain()
-        assert (report.outcome, report.winner and report.winner.source) == ("found", "env:VECTORSHIFT_API_KEY")
+        assert (report.outcome, report.winner and report.winner.source) == (
+            "found",
+            "env:VECTORSHIFT_API_KEY",
+        )
 
 
 def test_a_dotenv_file_is_then_not_found_and_never_that_of_another_folder(
@@ -76,7 +83,8 @@ def test_a_file_that_is_named_without_its_folder_is_an_error_of_ours(kind: str) 
 
 
 @pytest.mark.parametrize(
-    ("command", "status"), [("auth status", 0), ("auth check", 0), ("exec -- true", 0), ("auth status --json", 0)]
+    ("command", "status"),
+    [("auth status", 0), ("auth check", 0), ("exec -- true", 0), ("auth status --json", 0)],
 )
 def test_the_commands_work(tmp_path: Path, command: str, status: int) -> None:
     with FakeVectorShift() as api:
@@ -86,9 +94,17 @@ def test_the_commands_work(tmp_path: Path, command: str, status: int) -> None:
             "VECTORSHIFT_API_KEY": api.create_key(org="acme"),
             "VECTORSHIFT_BASE_URL": api.base_url,
         }
-        script = f'mkdir {folder} && cd {folder} && rmdir {folder} && exec "{sys.executable}" -m vectorshift {command}'
+        script = (
+            f'mkdir {folder} && cd {folder} && rmdir {folder} && exec "{sys.executable}" -m'
+            f" vectorshift {command}"
+        )
         done = subprocess.run(
-            ["/bin/sh", "-c", script], env=environ, cwd=tmp_path, capture_output=True, text=True, check=False
+            ["/bin/sh", "-c", script],
+            env=environ,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
         )
     assert done.returncode == status, done.stderr
     assert "Traceback" not in done.stderr

@@ -1,4 +1,6 @@
-"""A call is one organisation's, with all of its attempts; so is a handler, and so are settings and their chain."""
+"""A call is one organisation's, with all of its attempts; so is a handler, and so are settings and
+their chain.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +68,9 @@ class Meanwhile(ManualClock):
 @pytest.fixture(params=["sync", "async"])
 def send(request: pytest.FixtureRequest) -> Callable[..., Any]:
     def call(method: str, path: str, *given: Any, **arguments: Any) -> Any:
-        body = {name: arguments.pop(name) for name in ("files", "form", "json") if name in arguments}
+        body = {
+            name: arguments.pop(name) for name in ("files", "form", "json") if name in arguments
+        }
         if request.param == "sync":
             with VectorShift(*given, **arguments) as client:
                 return client.request(method, path, **body)
@@ -95,7 +99,9 @@ def test_an_attempt_that_another_source_would_make_is_not_made(
     with pytest.raises(RateLimitError):
         send("POST", "/x", json={}, clock=Meanwhile(lambda: setattr(vectorshift, "api_key", None)))
     assert organisations(api) == ["explicit"]
-    (warning,) = (each.getMessage() for each in caplog.records if "not sent again" in each.getMessage())
+    (warning,) = (
+        each.getMessage() for each in caplog.records if "not sent again" in each.getMessage()
+    )
     assert "explicit:api_key" in warning
     assert "env:VECTORSHIFT_API_KEY" in warning
 
@@ -111,7 +117,9 @@ def test_an_attempt_with_another_key_of_the_same_source_is_made(
     assert (len(set(sent)), sent[1]) == (2, new)
 
 
-def test_what_is_configured_in_a_pause_is_for_the_next_call(api: FakeVectorShift, send: Any) -> None:
+def test_what_is_configured_in_a_pause_is_for_the_next_call(
+    api: FakeVectorShift, send: Any
+) -> None:
     with FakeVectorShift() as other:
         key = other.create_key(org="other")
 
@@ -126,11 +134,14 @@ def test_what_is_configured_in_a_pause_is_for_the_next_call(api: FakeVectorShift
         assert organisations(other) == ["other"]
 
 
-def test_what_is_configured_while_files_are_read_is_for_the_next_call(api: FakeVectorShift, send: Any) -> None:
+def test_what_is_configured_while_files_are_read_is_for_the_next_call(
+    api: FakeVectorShift, send: Any
+) -> None:
     class Slow(io.BytesIO):
         def read(self, size: int | None = -1, /) -> bytes:
             vectorshift.configure(
-                settings=Settings(base_url="https://other.test/v1"), credentials="vs-of-another-organisation"
+                settings=Settings(base_url="https://other.test/v1"),
+                credentials="vs-of-another-organisation",
             )
             return super().read(size)
 
@@ -139,7 +150,9 @@ def test_what_is_configured_while_files_are_read_is_for_the_next_call(api: FakeV
     assert organisations(api) == ["environment"]
 
 
-def test_a_failure_of_the_first_attempt_is_the_one_that_is_told(api: FakeVectorShift, send: Any) -> None:
+def test_a_failure_of_the_first_attempt_is_the_one_that_is_told(
+    api: FakeVectorShift, send: Any
+) -> None:
     store = Rotating(("vs-1", "store:a"), ("vs-2", "store:b"))
     for key in ("vs-1", "vs-2"):
         api.create_key(key=key)
@@ -158,13 +171,23 @@ def test_after_its_time_a_call_is_not_sent_again_with_a_newer_key(send: Any) -> 
         connection.sendall(b"}")
 
     with FaultServer(late, answer()) as server, pytest.raises(AuthenticationError) as caught:
-        send("POST", "/x", Rotating("vs-old", "vs-new"), base_url=server.origin, json={}, clock=clock, max_retries=0)
+        send(
+            "POST",
+            "/x",
+            Rotating("vs-old", "vs-new"),
+            base_url=server.origin,
+            json={},
+            clock=clock,
+            max_retries=0,
+        )
     assert len(server.received) == 1
     assert "the time for this call is over. Call again." in str(caught.value)
 
 
 @pytest.mark.parametrize("packed", [False, True], ids=["endless", "packed"])
-def test_of_a_401_no_more_is_read_than_it_takes_before_the_newer_key_is_sent(send: Any, packed: bool) -> None:
+def test_of_a_401_no_more_is_read_than_it_takes_before_the_newer_key_is_sent(
+    send: Any, packed: bool
+) -> None:
     def endless(connection: socket.socket, ended: threading.Event) -> None:
         coding = b"Content-Encoding: gzip\r\n" if packed else b""
         connection.sendall(b"HTTP/1.1 401 X\r\nContent-Length: 99999999999\r\n" + coding + b"\r\n")
@@ -242,7 +265,9 @@ def test_a_signal_handler_may_call_in_the_midst_of_a_call(api: FakeVectorShift) 
 
 
 @pytest.mark.parametrize("called", [False, True], ids=["before the first call", "after it"])
-def test_a_handler_belongs_to_what_was_configured_when_it_was_made(api: FakeVectorShift, called: bool) -> None:
+def test_a_handler_belongs_to_what_was_configured_when_it_was_made(
+    api: FakeVectorShift, called: bool
+) -> None:
     if called:
         Pipeline.list()
     handler, pages = RunHandler("p", "t"), Pipeline.iterate()
@@ -287,7 +312,9 @@ BUILDING = """
 """
 
 
-def test_a_chain_that_was_being_built_when_others_were_configured_is_not_kept(tmp_path: Path) -> None:
+def test_a_chain_that_was_being_built_when_others_were_configured_is_not_kept(
+    tmp_path: Path,
+) -> None:
     file = tmp_path / "new.env"
     file.write_text("VECTORSHIFT_API_KEY=vs-of-the-new-settings")
     done = subprocess.run(

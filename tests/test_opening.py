@@ -1,4 +1,6 @@
-"""`Opening`: whoever comes first closes what is open, once, and the others neither fail nor hurry on."""
+"""`Opening`: whoever comes first closes what is open, once, and the others neither fail nor hurry
+on.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ if TYPE_CHECKING:
 
 
 async def both(first: str) -> tuple[list[str], list[Any]]:
-    """Leave a block while the event loop closes what it has; return what happened, and what the loop complains of."""
+    """Leave a block while the event loop closes what it has; return what happened, and what the
+    loop complains of.
+    """
     loop = asyncio.get_running_loop()
     complaints: list[Any] = []
     loop.set_exception_handler(lambda _, context: complaints.append(context))

@@ -41,7 +41,9 @@ def test_an_api_key_of_the_callers_does_not_follow_a_redirect(of: str) -> None:
 @pytest.mark.parametrize("of", ["the call", "the client"])
 def test_nor_does_it_in_an_async_call(of: str) -> None:
     async def main() -> None:
-        async with httpx.AsyncClient(follow_redirects=True, headers=MINE if of == "the client" else None) as http:
+        async with httpx.AsyncClient(
+            follow_redirects=True, headers=MINE if of == "the client" else None
+        ) as http:
             client = AsyncVectorShift(KEY, base_url=ours.origin, http_client=http)
             await client.request("GET", "/x", headers=MINE if of == "the call" else None)
 
@@ -74,14 +76,18 @@ def run_asyncio(main: Callable[[], Awaitable[Any]]) -> Any:
     return asyncio.run(call())
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the first loop left a socket behind
+@pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning"
+)  # the first loop left a socket behind
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.parametrize(
     ("first", "second"),
     [(run_asyncio, run_asyncio), (run_asyncio, trio.run), (trio.run, run_asyncio)],
     ids=["asyncio twice", "asyncio, trio", "trio, asyncio"],
 )
-def test_an_httpx_client_that_served_another_event_loop_fails_as_a_connection_does(first: Any, second: Any) -> None:
+def test_an_httpx_client_that_served_another_event_loop_fails_as_a_connection_does(
+    first: Any, second: Any
+) -> None:
     with FaultServer(answer()) as server:
         client = AsyncVectorShift(KEY, base_url=server.origin, http_client=httpx.AsyncClient())
         call = partial(client.request, "POST", "/x", json={})
@@ -100,7 +106,9 @@ def test_an_error_of_a_hook_that_is_none_of_an_event_loop_passes() -> None:
 
     async def main() -> None:
         async with httpx.AsyncClient(event_hooks={"request": [hook]}) as http:
-            await AsyncVectorShift(KEY, base_url="http://127.0.0.1:9", http_client=http).request("GET", "/x")
+            await AsyncVectorShift(KEY, base_url="http://127.0.0.1:9", http_client=http).request(
+                "GET", "/x"
+            )
 
     with pytest.raises(RuntimeError, match="already running"):
         asyncio.run(main())
@@ -110,5 +118,8 @@ def test_an_error_of_a_hook_that_is_none_of_an_event_loop_passes() -> None:
 
 
 def test_a_time_limit_below_0_is_refused_where_the_client_is_given() -> None:
-    with httpx.Client(timeout=-1) as http, pytest.raises(ValueError, match="timeouts of an httpx client"):
+    with (
+        httpx.Client(timeout=-1) as http,
+        pytest.raises(ValueError, match="timeouts of an httpx client"),
+    ):
         VectorShift(KEY, http_client=http)

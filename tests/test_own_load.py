@@ -1,4 +1,6 @@
-"""What asks for a key from inside the load of that key, as a log handler does, is answered at once."""
+"""What asks for a key from inside the load of that key, as a log handler does, is answered at
+once.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +63,9 @@ class Another(CredentialProvider):
         self.inner = inner
 
     def get_credential(self) -> Credential:
-        return Credential(secret="another", source=f"another:{self.inner.get_credential()}", provider=self.name)
+        return Credential(
+            secret="another", source=f"another:{self.inner.get_credential()}", provider=self.name
+        )
 
 
 class Handler(logging.Handler):
@@ -77,7 +81,9 @@ class Handler(logging.Handler):
             answer = self.ask()
         except CredentialError as error:
             answer = error
-        self.got.append(answer.secret.reveal() if isinstance(answer, Credential) else type(answer).__name__)
+        self.got.append(
+            answer.secret.reveal() if isinstance(answer, Credential) else type(answer).__name__
+        )
 
 
 @pytest.fixture
@@ -110,7 +116,9 @@ def test_the_error_says_who_asked(handler: Handler) -> None:
     told: list[str] = []
 
     def ask() -> None:
-        with pytest.raises(CredentialStoreUnavailableError, match="from inside its own load, by a log handler") as own:
+        with pytest.raises(
+            CredentialStoreUnavailableError, match="from inside its own load, by a log handler"
+        ) as own:
             provider.get_credential()
         told.append(str(own.value))
 
@@ -163,7 +171,9 @@ def test_what_a_load_leaves_behind_asks_as_anybody_does_once_it_has_ended() -> N
 
 
 def test_a_context_that_outlives_its_load_holds_no_row_of_loads() -> None:
-    """A callback of an event loop runs in the context that it was scheduled in, and may schedule the next."""
+    """A callback of an event loop runs in the context that it was scheduled in, and may schedule
+    the next.
+    """
 
     class Rescheduling(Store):
         context = contextvars.copy_context()

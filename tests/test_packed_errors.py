@@ -30,7 +30,10 @@ async def failure(colour: Colour, body: bytes, encoding: str) -> InternalServerE
     with FaultServer(answer(500, body, Content_Encoding=encoding)) as server:
         made: dict[str, Any] = {"base_url": server.origin, "max_retries": 0}
         if not colour.prefix:
-            with VectorShift("vs-key", **made) as client, pytest.raises(InternalServerError) as caught:
+            with (
+                VectorShift("vs-key", **made) as client,
+                pytest.raises(InternalServerError) as caught,
+            ):
                 client.request("GET", "/x")
             return caught.value
         async with AsyncVectorShift("vs-key", **made) as aclient:
@@ -49,7 +52,9 @@ def packed(times: int) -> bytes:
 
 
 @pytest.mark.parametrize("times", [1, 2, 3])
-async def test_a_body_that_is_packed_several_times_takes_no_memory(colour: Colour, times: int) -> None:
+async def test_a_body_that_is_packed_several_times_takes_no_memory(
+    colour: Colour, times: int
+) -> None:
     body = packed(times)
     tracemalloc.start()
     try:
@@ -62,13 +67,17 @@ async def test_a_body_that_is_packed_several_times_takes_no_memory(colour: Colou
 
 
 @pytest.mark.parametrize("encoding", ["gzip, gzip", "deflate, gzip", "br", "zstd", "gzip, br"])
-async def test_what_cannot_be_unpacked_up_to_a_limit_stays_as_it_came(colour: Colour, encoding: str) -> None:
+async def test_what_cannot_be_unpacked_up_to_a_limit_stays_as_it_came(
+    colour: Colour, encoding: str
+) -> None:
     error = await failure(colour, b"\x1f\x8bpacked", encoding)
     assert error.raw_response == b"\x1f\x8bpacked".decode("utf-8", "replace")
     assert STAYS in str(error)
 
 
-@pytest.mark.parametrize("encoding", ["identity", "utf-8", "", "gzip, identity", "GZIP", "utf-8, gzip"])
+@pytest.mark.parametrize(
+    "encoding", ["identity", "utf-8", "", "gzip, identity", "GZIP", "utf-8, gzip"]
+)
 async def test_what_is_no_encoding_is_passed_over(colour: Colour, encoding: str) -> None:
     body = gzip.compress(b"no") if "gzip" in encoding.lower() else b"no"
     error = await failure(colour, body, encoding)
@@ -83,7 +92,9 @@ async def test_deflate_has_a_header_or_none(colour: Colour, header: int) -> None
     assert error.raw_response == "no" * 9
 
 
-async def test_what_follows_the_end_of_a_packed_body_is_not_read_without_end(colour: Colour) -> None:
+async def test_what_follows_the_end_of_a_packed_body_is_not_read_without_end(
+    colour: Colour,
+) -> None:
     error = await failure(colour, gzip.compress(b"no") + b"\0" * 8 * MIB, "gzip")
     assert error.raw_response == "no"
     assert "was not read beyond" in str(error)

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 KEY = "vs-0123456789abcdef"
 
-PRINT = 'import vectorshift\nprint(vectorshift.api_key[:4] + "..." if vectorshift.api_key else "missing")\n'
+PRINT = (
+    'import vectorshift\nprint(vectorshift.api_key[:4] + "..." if vectorshift.api_key else'
+    ' "missing")\n'
+)
 LIST = "from vectorshift import Pipeline\nprint(len(Pipeline.list()['object_ids']))\n"
 ASSIGN = f'import vectorshift\nvectorshift.api_key = "{KEY}"\n'
 TRY = """
@@ -55,7 +58,9 @@ def api() -> Iterator[FakeVectorShift]:
 
 
 class Page:
-    """Runs a script in an empty folder with warnings as errors; what it says on standard error fails the test."""
+    """Runs a script in an empty folder with warnings as errors; what it says on standard error
+    fails the test.
+    """
 
     def __init__(self, folder: Path, base_url: str) -> None:
         self.folder = folder
@@ -112,14 +117,18 @@ def test_an_assigned_key_wins_over_the_environment(page: Page) -> None:
     assert page.run(ASSIGN + LIST, VECTORSHIFT_API_KEY="vs-other") == "2\n"
 
 
-def test_an_assigned_key_that_is_taken_back_leaves_that_of_the_environment(page: Page, api: FakeVectorShift) -> None:
+def test_an_assigned_key_that_is_taken_back_leaves_that_of_the_environment(
+    page: Page, api: FakeVectorShift
+) -> None:
     other = api.create_key(org="globex")
     for unset in ("vectorshift.api_key = None\n", "del vectorshift.api_key\n"):
         assert page.run(ASSIGN + unset + LIST, VECTORSHIFT_API_KEY=other) == "2\n"
     assert [request.org for request in api.requests] == ["globex", "globex"]
 
 
-def test_a_missing_key_is_an_authentication_error_and_sends_nothing(page: Page, api: FakeVectorShift) -> None:
+def test_a_missing_key_is_an_authentication_error_and_sends_nothing(
+    page: Page, api: FakeVectorShift
+) -> None:
     assert page.run(TRY) == "authentication 401\n"
     assert page.run(ATRY) == "authentication 401\n" * 2
     assert api.requests == []

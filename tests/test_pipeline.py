@@ -13,7 +13,14 @@ import pytest
 from tests.colours import COLOURS, Colour
 
 from vectorshift import AsyncVectorShift, NotFoundError, Pipeline, VectorShift, VectorshiftApiError
-from vectorshift.pipeline import Answer, BulkRunResult, PipelineList, RunHandler, RunResult, RunStatus
+from vectorshift.pipeline import (
+    Answer,
+    BulkRunResult,
+    PipelineList,
+    RunHandler,
+    RunResult,
+    RunStatus,
+)
 from vectorshift.testing import FakeVectorShift
 
 if TYPE_CHECKING:
@@ -43,7 +50,12 @@ async def client(api: FakeVectorShift, colour: Colour) -> AsyncIterator[Any]:
 
 def sent(api: FakeVectorShift) -> tuple[str, str, dict[str, str], Any]:
     request = api.requests[-1]
-    return request.method, request.raw_path, dict(request.query), request.json if request.body else None
+    return (
+        request.method,
+        request.raw_path,
+        dict(request.query),
+        request.json if request.body else None,
+    )
 
 
 # --- Lists ---
@@ -56,7 +68,10 @@ def sent(api: FakeVectorShift) -> tuple[str, str, dict[str, str], Any]:
         ({"include_shared": True, "verbose": True}, {"include_shared": "true", "verbose": "true"}),
         ({"folder_id": None, "offset": None, "limit": None}, {}),
         ({"include_shared": 0, "verbose": 1}, {"verbose": "true"}),
-        ({"folder_id": "f/1 &", "offset": 0, "limit": 5}, {"folder_id": "f/1 &", "offset": "0", "limit": "5"}),
+        (
+            {"folder_id": "f/1 &", "offset": 0, "limit": 5},
+            {"folder_id": "f/1 &", "offset": "0", "limit": "5"},
+        ),
     ],
     ids=["defaults", "booleans", "none is left out", "as good as booleans", "values"],
 )
@@ -79,7 +94,11 @@ async def test_it_lists_the_pipelines_of_the_organisation_of_the_key(
     assert "objects" not in plain
     whole = await colour.call(Pipeline, "list", include_shared=True, verbose=True, client=client)
     names = ["acme-assistant", "acme-summary", "invoices", "theirs"]
-    assert [each["name"] for each in whole["objects"]] == [each["name"] for each in whole.objects] == names
+    assert (
+        [each["name"] for each in whole["objects"]]
+        == [each["name"] for each in whole.objects]
+        == names
+    )
     assert whole["object_ids"][-1] == whole.ids[-1] == shared
     page = await colour.call(Pipeline, "list", offset=1, limit=1, client=client)
     assert page["object_ids"] == plain["object_ids"][1:2]
@@ -93,7 +112,17 @@ async def test_arguments_of_a_list_are_given_by_name_alone(name: str) -> None:
 
 def test_ids_of_a_list_may_be_extended_json() -> None:
     listed = PipelineList(
-        {"object_ids": [{"$oid": "a"}, {"_id": {"$oid": "b"}}, {"_id": "c"}, {"id": "d"}, "e", None, 5]}
+        {
+            "object_ids": [
+                {"$oid": "a"},
+                {"_id": {"$oid": "b"}},
+                {"_id": "c"},
+                {"id": "d"},
+                "e",
+                None,
+                5,
+            ]
+        }
     )
     assert listed.ids == ["a", "b", "c", "d", "e", "5"]
     assert PipelineList({"objects": [{"id": "x"}, None]}).ids == ["x"]
@@ -108,7 +137,10 @@ def test_ids_of_a_list_may_be_extended_json() -> None:
     [
         ({"id": "p1"}, {"id": "p1"}),
         ({"name": "invoices"}, {"name": "invoices"}),
-        ({"id": "p1", "branch_id": "main", "version": 1}, {"id": "p1", "branch_id": "main", "version": "1"}),
+        (
+            {"id": "p1", "branch_id": "main", "version": 1},
+            {"id": "p1", "branch_id": "main", "version": "1"},
+        ),
         (
             {"name": "invoices", "username": "acme-user", "org_name": "acme"},
             {"name": "invoices", "username": "acme-user", "org_name": "acme"},
@@ -134,8 +166,16 @@ async def test_a_pipeline_is_fetched_with_what_the_server_says_of_it(
 async def test_positional_arguments_are_in_the_order_that_users_of_the_official_sdk_know(
     api: FakeVectorShift, colour: Colour, client: Any
 ) -> None:
-    await colour.call(Pipeline, "fetch", "p1", None, "main", "1", "acme-user", "acme", client=client)
-    expected = {"id": "p1", "branch_id": "main", "version": "1", "username": "acme-user", "org_name": "acme"}
+    await colour.call(
+        Pipeline, "fetch", "p1", None, "main", "1", "acme-user", "acme", client=client
+    )
+    expected = {
+        "id": "p1",
+        "branch_id": "main",
+        "version": "1",
+        "username": "acme-user",
+        "org_name": "acme",
+    }
     assert dict(api.requests[-1].query) == expected
 
 
@@ -206,7 +246,13 @@ CALLS: list[tuple[str, tuple[Any, ...], dict[str, Any], tuple[str, str, Any]]] =
     (
         "start",
         (),
-        {"inputs": {}, "webhook_url": "https://x", "trace_id": "t", "session_id": "s", "version": "2"},
+        {
+            "inputs": {},
+            "webhook_url": "https://x",
+            "trace_id": "t",
+            "session_id": "s",
+            "version": "2",
+        },
         (
             "POST",
             "run",
@@ -220,7 +266,12 @@ CALLS: list[tuple[str, tuple[Any, ...], dict[str, Any], tuple[str, str, Any]]] =
             },
         ),
     ),
-    ("bulk_run", ([{"a": 1}, {}],), {}, ("POST", "bulk_run", {"runs": [{"inputs": {"a": 1}}, {"inputs": {}}]})),
+    (
+        "bulk_run",
+        ([{"a": 1}, {}],),
+        {},
+        ("POST", "bulk_run", {"runs": [{"inputs": {"a": 1}}, {"inputs": {}}]}),
+    ),
     ("bulk_run", (), {"inputs": []}, ("POST", "bulk_run", {"runs": []})),
     ("delete", (), {}, ("DELETE", "", None)),
     ("duplicate", (), {}, ("POST", "duplicate", {})),
@@ -243,7 +294,9 @@ CALLS: list[tuple[str, tuple[Any, ...], dict[str, Any], tuple[str, str, Any]]] =
 ]
 
 
-@pytest.mark.parametrize(("name", "args", "given", "expected"), CALLS, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(
+    ("name", "args", "given", "expected"), CALLS, ids=lambda value: str(value)[:40]
+)
 async def test_what_is_sent(
     api: FakeVectorShift,
     colour: Colour,
@@ -271,7 +324,11 @@ async def test_what_is_read(api: FakeVectorShift, colour: Colour, client: Any) -
     assert result["status"] == "success"
 
     bulk = await colour.call(pipeline, "bulk_run", [{"n": 1}, {"n": 2}])
-    assert [run["outputs"]["n"] for run in bulk["run_outputs"]] == [run.outputs["n"] for run in bulk.runs] == [1, 2]
+    assert (
+        [run["outputs"]["n"] for run in bulk["run_outputs"]]
+        == [run.outputs["n"] for run in bulk.runs]
+        == [1, 2]
+    )
     assert bulk.runs[0].run_id
 
     copied = await colour.call(pipeline, "duplicate", "copy")
@@ -287,7 +344,9 @@ async def test_what_is_read(api: FakeVectorShift, colour: Colour, client: Any) -
         assert (type(answer), answer) == (Answer, {"status": "success"})
 
 
-async def test_sharing_and_deleting_happen(api: FakeVectorShift, colour: Colour, client: Any) -> None:
+async def test_sharing_and_deleting_happen(
+    api: FakeVectorShift, colour: Colour, client: Any
+) -> None:
     pipeline = Pipeline("p1", client=client)
     async with colour.client(api, "globex") as theirs:
         await colour.call(pipeline, "share", org_id="globex")
@@ -298,7 +357,9 @@ async def test_sharing_and_deleting_happen(api: FakeVectorShift, colour: Colour,
 
 
 @pytest.mark.parametrize("name", ["share", "unshare"])
-async def test_sharing_with_nobody_is_refused(api: FakeVectorShift, colour: Colour, client: Any, name: str) -> None:
+async def test_sharing_with_nobody_is_refused(
+    api: FakeVectorShift, colour: Colour, client: Any, name: str
+) -> None:
     with pytest.raises(ValueError, match="user_id or org_id"):
         await colour.call(Pipeline("p1", client=client), name)
     assert api.requests == []
@@ -307,11 +368,16 @@ async def test_sharing_with_nobody_is_refused(api: FakeVectorShift, colour: Colo
 # --- Bulk runs at either path ---
 
 
-async def test_a_bulk_run_falls_back_to_the_other_spelling(api: FakeVectorShift, colour: Colour, client: Any) -> None:
+async def test_a_bulk_run_falls_back_to_the_other_spelling(
+    api: FakeVectorShift, colour: Colour, client: Any
+) -> None:
     api.fail_next(404, path="/pipeline/p1/bulk_run")
     bulk = await colour.call(Pipeline("p1", client=client), "bulk_run", [{"n": 1}])
     assert bulk.runs[0].outputs == {"n": 1}
-    assert [request.raw_path for request in api.requests] == ["/v1/pipeline/p1/bulk_run", "/v1/pipeline/p1/bulk-run"]
+    assert [request.raw_path for request in api.requests] == [
+        "/v1/pipeline/p1/bulk_run",
+        "/v1/pipeline/p1/bulk-run",
+    ]
     assert api.requests[0].body == api.requests[1].body
 
 
@@ -343,18 +409,26 @@ async def test_a_bulk_run_that_may_have_happened_is_not_sent_again(
 async def test_a_bulk_run_takes_a_list(
     api: FakeVectorShift, colour: Colour, client: Any, inputs: Any, progress: bool
 ) -> None:
-    with pytest.raises(TypeError, match=f"list of inputs, a dict for each run, not {type(inputs).__name__}"):
+    with pytest.raises(
+        TypeError, match=f"list of inputs, a dict for each run, not {type(inputs).__name__}"
+    ):
         await colour.call(Pipeline("p1", client=client), "bulk_run", inputs, progress=progress)
     assert api.requests == []
 
 
-async def test_a_bulk_run_takes_the_values_of_a_dict(api: FakeVectorShift, colour: Colour, client: Any) -> None:
-    runs = await colour.call(Pipeline("p1", client=client), "bulk_run", {"a": {"x": "1"}, "b": {"x": "2"}}.values())
+async def test_a_bulk_run_takes_the_values_of_a_dict(
+    api: FakeVectorShift, colour: Colour, client: Any
+) -> None:
+    runs = await colour.call(
+        Pipeline("p1", client=client), "bulk_run", {"a": {"x": "1"}, "b": {"x": "2"}}.values()
+    )
     assert len(runs.runs) == 2
 
 
 @pytest.mark.parametrize(("name", "given"), [("run", [1]), ("start", "text"), ("bulk_run", [[1]])])
-async def test_inputs_are_a_dict(api: FakeVectorShift, colour: Colour, client: Any, name: str, given: Any) -> None:
+async def test_inputs_are_a_dict(
+    api: FakeVectorShift, colour: Colour, client: Any, name: str, given: Any
+) -> None:
     with pytest.raises(TypeError, match="inputs should be a dict"):
         await colour.call(Pipeline("p1", client=client), name, given)
     assert api.requests == []
@@ -398,7 +472,9 @@ async def test_an_id_that_is_none_is_refused_and_shown(
     api: FakeVectorShift, colour: Colour, client: Any, id: Any
 ) -> None:
     def refused() -> Any:
-        return pytest.raises(ValueError, match=f"The id of a pipeline or a run is .* not {re.escape(repr(id))}")
+        return pytest.raises(
+            ValueError, match=f"The id of a pipeline or a run is .* not {re.escape(repr(id))}"
+        )
 
     with refused():
         Pipeline(id)
@@ -411,7 +487,9 @@ async def test_an_id_that_is_none_is_refused_and_shown(
     assert api.requests == []
 
 
-async def test_an_id_may_be_given_as_extended_json(api: FakeVectorShift, colour: Colour, client: Any) -> None:
+async def test_an_id_may_be_given_as_extended_json(
+    api: FakeVectorShift, colour: Colour, client: Any
+) -> None:
     assert Pipeline({"$oid": "abc"}).id == Pipeline({"_id": {"$oid": "abc"}}).id == "abc"
     pipeline = Pipeline("p1", client=client)
     run: Any = {"$oid": (await colour.call(pipeline, "start")).task_id}
@@ -445,7 +523,13 @@ def test_pipelines_are_equal_by_their_ids() -> None:
     ],
 )
 async def test_an_answer_of_another_shape_is_an_error_of_ours(
-    api: FakeVectorShift, colour: Colour, client: Any, name: str, args: tuple[Any, ...], body: str, missing: str
+    api: FakeVectorShift,
+    colour: Colour,
+    client: Any,
+    name: str,
+    args: tuple[Any, ...],
+    body: str,
+    missing: str,
 ) -> None:
     api.fail_next(200, body=body)
     with pytest.raises(VectorshiftApiError, match=missing) as caught:
@@ -454,7 +538,9 @@ async def test_an_answer_of_another_shape_is_an_error_of_ours(
 
 
 @pytest.mark.parametrize("depth", [10, 700])
-async def test_an_id_that_lies_too_deep_is_none(api: FakeVectorShift, colour: Colour, client: Any, depth: int) -> None:
+async def test_an_id_that_lies_too_deep_is_none(
+    api: FakeVectorShift, colour: Colour, client: Any, depth: int
+) -> None:
     api.fail_next(200, body='{"object": ' + '{"_id": ' * depth + '"x"' + "}" * (depth + 1))
     assert (await colour.call(Pipeline, "fetch", "invoices-1", client=client)).id == "invoices-1"
     with pytest.raises(ValueError, match="The id of a pipeline"):
@@ -470,7 +556,9 @@ CIRCLE["again"] = [CIRCLE]
 BESIDE_A_FILE = {"document": b"x", "a": [CIRCLE]}
 
 
-@pytest.mark.parametrize("inputs", [CIRCLE, {"a": CIRCLE}, BESIDE_A_FILE], ids=["all", "inside", "beside a file"])
+@pytest.mark.parametrize(
+    "inputs", [CIRCLE, {"a": CIRCLE}, BESIDE_A_FILE], ids=["all", "inside", "beside a file"]
+)
 @pytest.mark.parametrize("name", ["run", "bulk_run", "start", "stream"])
 async def test_inputs_without_an_end_are_refused_before_anything_is_sent(
     api: FakeVectorShift, colour: Colour, client: Any, name: str, inputs: Any
@@ -484,7 +572,9 @@ async def test_inputs_without_an_end_are_refused_before_anything_is_sent(
         else:
             await colour.call(pipeline, name, [inputs] if name == "bulk_run" else inputs)
 
-    with pytest.raises(TypeError, match=f"^POST /pipeline/p1/{path} was not sent: its body is nested too") as caught:
+    with pytest.raises(
+        TypeError, match=f"^POST /pipeline/p1/{path} was not sent: its body is nested too"
+    ) as caught:
         await attempt()
     assert caught.value.__cause__ is None
     assert api.requests == []
@@ -528,7 +618,9 @@ async def test_each_run_of_a_bulk_stands_at_the_place_of_its_inputs(
 
 
 def test_fields_that_are_missing_read_as_nothing() -> None:
-    assert RunResult().run_id == RunResult().trace_id == RunStatus().status == RunStatus().error == ""
+    assert (
+        RunResult().run_id == RunResult().trace_id == RunStatus().status == RunStatus().error == ""
+    )
     assert RunResult().outputs == RunStatus({"status": "completed"}).outputs == {}
     assert RunResult({"run_id": {"$oid": "r"}}).run_id == "r"
 
@@ -536,7 +628,9 @@ def test_fields_that_are_missing_read_as_nothing() -> None:
 # --- Clients of the wrong colour ---
 
 
-async def test_a_pipeline_does_not_fall_back_to_the_process_for_the_other_colour(api: FakeVectorShift) -> None:
+async def test_a_pipeline_does_not_fall_back_to_the_process_for_the_other_colour(
+    api: FakeVectorShift,
+) -> None:
     key = api.create_key()
     with VectorShift(key, base_url=api.base_url) as client:
         with pytest.raises(TypeError, match="An async call takes an instance of AsyncVectorShift"):
@@ -557,7 +651,9 @@ async def test_a_pipeline_does_not_fall_back_to_the_process_for_the_other_colour
     assert api.requests == []
 
 
-async def test_a_call_may_name_another_client(api: FakeVectorShift, colour: Colour, client: Any) -> None:
+async def test_a_call_may_name_another_client(
+    api: FakeVectorShift, colour: Colour, client: Any
+) -> None:
     async with colour.client(api, "globex") as theirs:
         await colour.call(Pipeline("p1", client=client), "run", {}, client=client)
         with pytest.raises(NotFoundError):
@@ -568,9 +664,14 @@ async def test_a_call_may_name_another_client(api: FakeVectorShift, colour: Colo
 # --- Pickling ---
 
 
-async def test_what_has_a_client_says_what_to_hand_over_in_its_place(colour: Colour, client: Any) -> None:
+async def test_what_has_a_client_says_what_to_hand_over_in_its_place(
+    colour: Colour, client: Any
+) -> None:
     for made, said in (
-        (Pipeline("p1", client=client), r"Hand over its id, and make Pipeline\(id, client=...\) there"),
+        (
+            Pipeline("p1", client=client),
+            r"Hand over its id, and make Pipeline\(id, client=...\) there",
+        ),
         (RunHandler("p1", "r1", client=client), r"Hand over its pipeline_id and its task_id"),
         (RunHandler("p1", "r1"), r"make RunHandler\(pipeline_id, task_id\) there"),
     ):
@@ -579,7 +680,9 @@ async def test_what_has_a_client_says_what_to_hand_over_in_its_place(colour: Col
                 pickle.dumps(made, protocol)
 
 
-async def test_a_copy_of_a_pipeline_has_its_client(api: FakeVectorShift, colour: Colour, client: Any) -> None:
+async def test_a_copy_of_a_pipeline_has_its_client(
+    api: FakeVectorShift, colour: Colour, client: Any
+) -> None:
     copied = copy.copy(await colour.call(Pipeline, "fetch", "p1", client=client))
     assert (type(copied), copied.name) == (Pipeline, "invoices")
     await colour.call(copied, "run")
@@ -589,8 +692,23 @@ async def test_a_copy_of_a_pipeline_has_its_client(api: FakeVectorShift, colour:
 # --- Twins, and what is not here ---
 
 TWINS = [
-    *((Pipeline, name) for name in ("list", "iterate", "fetch", "delete", "duplicate", "share", "unshare", "revert")),
-    *((Pipeline, name) for name in ("run", "bulk_run", "stream", "start", "run_status", "terminate")),
+    *(
+        (Pipeline, name)
+        for name in (
+            "list",
+            "iterate",
+            "fetch",
+            "delete",
+            "duplicate",
+            "share",
+            "unshare",
+            "revert",
+        )
+    ),
+    *(
+        (Pipeline, name)
+        for name in ("run", "bulk_run", "stream", "start", "run_status", "terminate")
+    ),
     *((RunHandler, name) for name in ("run_status", "result", "terminate")),
 ]
 
@@ -604,10 +722,14 @@ def test_twins_take_the_same_arguments(owner: type, name: str) -> None:
     ]
 
 
-@pytest.mark.parametrize("name", ["list", "aiterate", "fetch", "run", "abulk_run", "delete", "share"])
+@pytest.mark.parametrize(
+    "name", ["list", "aiterate", "fetch", "run", "abulk_run", "delete", "share"]
+)
 def test_an_argument_that_is_none_is_said_of_the_class_that_is_used(name: str) -> None:
     call: Any = getattr(Pipeline, name)
-    with pytest.raises(TypeError, match=rf"^Pipeline\.{name}\(\) got an unexpected keyword argument 'nothing'"):
+    with pytest.raises(
+        TypeError, match=rf"^Pipeline\.{name}\(\) got an unexpected keyword argument 'nothing'"
+    ):
         call(nothing=1)
     assert pickle.loads(pickle.dumps(call)) == call
 
@@ -637,7 +759,9 @@ def test_what_the_official_pipeline_has_beside_says_where_to_look(name: str) -> 
         assert ("platform's editor" in str(caught.value)) == (name in BUILDING)
         assert not hasattr(owner, name)
     with (
-        pytest.raises(AttributeError, match="platform's editor") if name in BUILDING else pytest.raises(AttributeError)
+        pytest.raises(AttributeError, match="platform's editor")
+        if name in BUILDING
+        else pytest.raises(AttributeError)
     ):
         getattr(Pipeline, name)
 
@@ -658,7 +782,9 @@ def test_classes_of_nodes_say_where_to_look(name: str) -> None:
         vectorshift.pipeline.nothing  # noqa: B018
 
 
-@pytest.mark.parametrize("made", [RunResult({"outputs": {"a": 1}}), RunStatus({"status": "failed"}), Pipeline("p1")])
+@pytest.mark.parametrize(
+    "made", [RunResult({"outputs": {"a": 1}}), RunStatus({"status": "failed"}), Pipeline("p1")]
+)
 def test_values_are_copied_and_pickled(made: Any) -> None:
     for other in (copy.deepcopy(made), pickle.loads(pickle.dumps(made))):
         assert (type(other), other) == (type(made), made)

@@ -69,10 +69,26 @@ FORMS: list[tuple[str, Callable[[Path], Any], dict[str, Any]]] = [
     ("a bytearray", lambda path: bytearray(CONTENT), described("doc", "application/octet-stream")),
     ("a buffer", lambda path: io.BytesIO(CONTENT), described("doc", "application/octet-stream")),
     ("named bytes", lambda path: ("a.txt", b"hi"), described("a.txt", "text/plain", b"hi")),
-    ("a named buffer", lambda path: ("a.bin", io.BytesIO(b"hi"), "x/y"), described("a.bin", "x/y", b"hi")),
-    ("a named bytearray", lambda path: ("a.txt", bytearray(b"hi")), described("a.txt", "text/plain", b"hi")),
-    ("a named memoryview", lambda path: ("a.txt", memoryview(b"hi")), described("a.txt", "text/plain", b"hi")),
-    ("a file without a name", lambda path: gzipped(b"hi"), described("doc", "application/octet-stream", b"hi")),
+    (
+        "a named buffer",
+        lambda path: ("a.bin", io.BytesIO(b"hi"), "x/y"),
+        described("a.bin", "x/y", b"hi"),
+    ),
+    (
+        "a named bytearray",
+        lambda path: ("a.txt", bytearray(b"hi")),
+        described("a.txt", "text/plain", b"hi"),
+    ),
+    (
+        "a named memoryview",
+        lambda path: ("a.txt", memoryview(b"hi")),
+        described("a.txt", "text/plain", b"hi"),
+    ),
+    (
+        "a file without a name",
+        lambda path: gzipped(b"hi"),
+        described("doc", "application/octet-stream", b"hi"),
+    ),
     ("an empty file", lambda path: ("a.txt", b""), described("a.txt", "text/plain", b"")),
 ]
 
@@ -88,10 +104,17 @@ async def test_a_file_arrives_whole_beside_the_other_inputs(
     expected: dict[str, Any],
 ) -> None:
     inputs = {"text": "ä", "doc": make(path)}
-    result = await colour.call(pipeline, "run", inputs, session_id="s1", send_intermediate_results=False)
+    result = await colour.call(
+        pipeline, "run", inputs, session_id="s1", send_intermediate_results=False
+    )
     assert result.outputs == {"text": "ä", "doc": expected}
     (request,) = api.requests
-    assert sorted(request.form) == ["inputs", "inputs.doc", "send_intermediate_results", "session_id"]
+    assert sorted(request.form) == [
+        "inputs",
+        "inputs.doc",
+        "send_intermediate_results",
+        "session_id",
+    ]
     assert json.loads(request.form["inputs"].content) == {"text": "ä"}
     assert request.form["session_id"].content == b"s1"
     assert request.form["send_intermediate_results"].content == b"false"
@@ -147,8 +170,16 @@ async def test_files_in_the_midst_of_a_value_go_as_the_objects_that_the_referenc
     sent = api.requests[-1].json["inputs"]
     raw = [base64.b64encode(each).decode() for each in (CONTENT, b"hi", b"x")]
     assert sent["docs"] == [
-        {"type": "file", "raw_bytes": raw[0], "metadata": {"name": "rechnung ä.pdf", "mime_type": "application/pdf"}},
-        {"type": "file", "raw_bytes": raw[1], "metadata": {"name": "a.txt", "mime_type": "text/plain"}},
+        {
+            "type": "file",
+            "raw_bytes": raw[0],
+            "metadata": {"name": "rechnung ä.pdf", "mime_type": "application/pdf"},
+        },
+        {
+            "type": "file",
+            "raw_bytes": raw[1],
+            "metadata": {"name": "a.txt", "mime_type": "text/plain"},
+        },
     ]
     assert sent["map"]["deep"][0]["one"]["raw_bytes"] == raw[2]
     assert sent["list"] == ["a", 1]
@@ -158,8 +189,12 @@ async def test_each_run_of_a_bulk_has_its_own_files(
     api: FakeVectorShift, colour: Colour, pipeline: Pipeline, path: Path
 ) -> None:
     buffer = io.BytesIO(b"two")
-    api.fail_next(404, path="/pipeline/p1/bulk_run")  # it is sent a second time, and a buffer can be read only once
-    bulk = await colour.call(pipeline, "bulk_run", [{"doc": path}, {"n": 1}, {"doc": buffer, "n": 2}])
+    api.fail_next(
+        404, path="/pipeline/p1/bulk_run"
+    )  # it is sent a second time, and a buffer can be read only once
+    bulk = await colour.call(
+        pipeline, "bulk_run", [{"doc": path}, {"n": 1}, {"doc": buffer, "n": 2}]
+    )
     assert [run.outputs for run in bulk.runs] == [
         {"doc": described("rechnung ä.pdf")},
         {"n": 1},
@@ -180,16 +215,22 @@ async def test_one_open_file_in_several_places_is_whole_in_each(
 ) -> None:
     buffer = io.BytesIO(b"skipped, hello")
     buffer.read(9)
-    result = await colour.call(pipeline, "run", {"a": buffer, "b": buffer, "c": ("c.txt", buffer), "d": [buffer]})
+    result = await colour.call(
+        pipeline, "run", {"a": buffer, "b": buffer, "c": ("c.txt", buffer), "d": [buffer]}
+    )
     assert [result.outputs[name]["size"] for name in "abc"] == [5, 5, 5]
     assert base64.b64decode(result.outputs["d"][0]["raw_bytes"]) == b"hello"
     buffer.seek(0)
-    bulk = await colour.call(pipeline, "bulk_run", [{"doc": buffer}, {"doc": buffer}, {"docs": {"one": buffer}}])
+    bulk = await colour.call(
+        pipeline, "bulk_run", [{"doc": buffer}, {"doc": buffer}, {"docs": {"one": buffer}}]
+    )
     assert [run.outputs["doc"]["size"] for run in bulk.runs[:2]] == [14, 14]
     assert base64.b64decode(bulk.runs[2].outputs["docs"]["one"]["raw_bytes"]) == b"skipped, hello"
 
 
-@pytest.mark.parametrize("inputs", [{"doc": ("", b"x")}, {"": b"x"}, {"docs": [("", b"x")]}], ids=str)
+@pytest.mark.parametrize(
+    "inputs", [{"doc": ("", b"x")}, {"": b"x"}, {"docs": [("", b"x")]}], ids=str
+)
 async def test_a_file_whose_name_is_empty_is_refused_before_anything_is_sent(
     api: FakeVectorShift, colour: Colour, pipeline: Pipeline, inputs: Any
 ) -> None:
@@ -202,7 +243,9 @@ async def test_files_go_with_background_and_streamed_runs(
     api: FakeVectorShift, colour: Colour, pipeline: Pipeline, path: Path
 ) -> None:
     handler = await colour.call(pipeline, "start", {"doc": path})
-    assert (await colour.call(handler, "result", poll_interval=0)).outputs == {"doc": described("rechnung ä.pdf")}
+    assert (await colour.call(handler, "result", poll_interval=0)).outputs == {
+        "doc": described("rechnung ä.pdf")
+    }
     *_, result = await colour.all(colour.iterator(pipeline, "stream", {"doc": path}))
     assert result.outputs == {"doc": described("rechnung ä.pdf")}
     assert api.requests[-1].form["stream"].content == b"true"
@@ -227,5 +270,9 @@ async def test_no_file_is_read_in_the_event_loop(api: FakeVectorShift, path: Pat
         pipeline = Pipeline("p1", client=client)
         await pipeline.arun({})
         with blockbuster_ctx("vectorshift"):
-            assert (await pipeline.arun({"doc": path, "docs": [path]})).outputs["doc"]["size"] == len(CONTENT)
-            assert (await pipeline.abulk_run([{"doc": path}])).runs[0].outputs["doc"]["size"] == len(CONTENT)
+            assert (await pipeline.arun({"doc": path, "docs": [path]})).outputs["doc"][
+                "size"
+            ] == len(CONTENT)
+            assert (await pipeline.abulk_run([{"doc": path}])).runs[0].outputs["doc"][
+                "size"
+            ] == len(CONTENT)

@@ -1,4 +1,6 @@
-"""Walking all pipelines, in both colours: lazily, each once, and to an end whatever the server does."""
+"""Walking all pipelines, in both colours: lazily, each once, and to an end whatever the server
+does.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,9 @@ async def client(api: FakeVectorShift, colour: Colour) -> AsyncIterator[Any]:
 
 
 async def _next(colour: Colour, pipelines: Any) -> Pipeline | None:
-    found: Pipeline | None = await anext(pipelines, None) if colour.prefix else next(pipelines, None)
+    found: Pipeline | None = (
+        await anext(pipelines, None) if colour.prefix else next(pipelines, None)
+    )
     return found
 
 
@@ -76,11 +80,19 @@ async def test_what_is_asked_for_is_sent(api: FakeVectorShift, colour: Colour, c
     given = {"include_shared": True, "folder_id": "f1", "page_size": 7}
     (found,) = await colour.all(colour.iterator(Pipeline, "iterate", client=client, **given))
     assert found.id == id
-    expected = {"include_shared": "true", "verbose": "true", "folder_id": "f1", "offset": "0", "limit": "7"}
+    expected = {
+        "include_shared": "true",
+        "verbose": "true",
+        "folder_id": "f1",
+        "offset": "0",
+        "limit": "7",
+    }
     assert dict(api.requests[0].query) == expected
 
 
-async def test_what_comes_up_uses_the_client_that_was_named(api: FakeVectorShift, colour: Colour, client: Any) -> None:
+async def test_what_comes_up_uses_the_client_that_was_named(
+    api: FakeVectorShift, colour: Colour, client: Any
+) -> None:
     first, _ = await colour.all(colour.iterator(Pipeline, "iterate", client=client))
     await colour.call(first, "run", {})
     assert api.requests[-1].org == "empty"
@@ -161,11 +173,15 @@ async def test_pipelines_that_are_deleted_and_made_meanwhile_do_no_harm(
     assert set(ids) < set(found)
 
 
-@pytest.mark.parametrize(("page_size", "every"), [(100, 1), (100, 2), (7, 1), (7, 3), (1, 1), (2, 1)])
+@pytest.mark.parametrize(
+    ("page_size", "every"), [(100, 1), (100, 2), (7, 1), (7, 3), (1, 1), (2, 1)]
+)
 async def test_pipelines_that_the_loop_itself_deletes_take_none_of_the_others_with_them(
     api: FakeVectorShift, colour: Colour, client: Any, page_size: int, every: int
 ) -> None:
-    ids = [api.add_pipeline("empty", f"p{number}") for number in range(250 if page_size == 100 else 40)]
+    ids = [
+        api.add_pipeline("empty", f"p{number}") for number in range(250 if page_size == 100 else 40)
+    ]
     found = []
     pipelines = colour.iterator(Pipeline, "iterate", page_size=page_size, client=client)
     while (pipeline := await _next(colour, pipelines)) is not None:
@@ -179,9 +195,12 @@ async def test_pipelines_that_the_loop_itself_deletes_take_none_of_the_others_wi
 
 
 def walked(
-    answer: Callable[[int, int, int], list[Any]], page_size: int = 10, take: Callable[[str], Any] = str
+    answer: Callable[[int, int, int], list[Any]],
+    page_size: int = 10,
+    take: Callable[[str], Any] = str,
 ) -> tuple[list[str], int]:
-    """Walk over what `answer(number, offset, limit)` gives; return the ids and how many pages were asked for.
+    """Walk over what `answer(number, offset, limit)` gives; return the ids and how many pages were
+    asked for.
 
     `take` is told of each id that comes up.
     """
@@ -194,7 +213,9 @@ def walked(
         if isinstance(step, Call):
             query: Any = step.query
             objects = answer(asked, query["offset"], query["limit"])
-            reply = PipelineList({"objects": objects, "object_ids": [each["id"] for each in objects]})
+            reply = PipelineList(
+                {"objects": objects, "object_ids": [each["id"] for each in objects]}
+            )
             asked += 1
             assert asked < 10_000, "it does not end"
         else:
@@ -220,17 +241,26 @@ def test_a_server_that_ignores_offset_and_limit_is_soon_left() -> None:
 
 
 def test_a_server_that_ignores_the_limit_alone_is_asked_twice() -> None:
-    assert walked(lambda number, offset, limit: objects(*range(250))[offset:]) == (names(*range(250)), 2)
+    assert walked(lambda number, offset, limit: objects(*range(250))[offset:]) == (
+        names(*range(250)),
+        2,
+    )
 
 
 @pytest.mark.parametrize(("most", "pages"), [(1, 26), (2, 25), (4, 9)])
-def test_a_server_that_gives_fewer_than_it_is_asked_for_is_walked_to_its_end(most: int, pages: int) -> None:
-    found, asked = walked(lambda number, offset, limit: objects(*range(25))[offset:][: min(limit, most)])
+def test_a_server_that_gives_fewer_than_it_is_asked_for_is_walked_to_its_end(
+    most: int, pages: int
+) -> None:
+    found, asked = walked(
+        lambda number, offset, limit: objects(*range(25))[offset:][: min(limit, most)]
+    )
     assert (found, asked) == (names(*range(25)), pages)
 
 
 def test_a_server_that_rounds_the_offset_to_whole_pages_is_walked_to_its_end() -> None:
-    found, asked = walked(lambda number, offset, limit: objects(*range(25))[offset // limit * limit :][:limit])
+    found, asked = walked(
+        lambda number, offset, limit: objects(*range(25))[offset // limit * limit :][:limit]
+    )
     assert (found, asked) == (names(*range(25)), 6)
 
 
@@ -240,10 +270,14 @@ def test_an_empty_server_is_asked_once() -> None:
 
 @pytest.mark.parametrize("more", [1, 2, 3, 8, 30])
 def test_pages_without_anything_new_in_the_midst_do_not_end_the_walk(more: int) -> None:
-    """As many pipelines are made behind the third page as push what is known over one page or several."""
+    """As many pipelines are made behind the third page as push what is known over one page or
+    several.
+    """
 
     def answer(number: int, offset: int, limit: int) -> list[Any]:
-        return objects(*(range(100, 100 + more) if number > 3 else ()), *range(20))[offset : offset + limit]
+        return objects(*(range(100, 100 + more) if number > 3 else ()), *range(20))[
+            offset : offset + limit
+        ]
 
     found, _ = walked(answer, 3)
     assert set(names(*range(20))) <= set(found)
@@ -251,7 +285,9 @@ def test_pages_without_anything_new_in_the_midst_do_not_end_the_walk(more: int) 
 
 
 def test_a_server_that_shuffles_the_same_pages_for_ever_is_left() -> None:
-    found, asked = walked(lambda number, offset, limit: objects(*(range(5) if number % 2 else range(4, -1, -1))))
+    found, asked = walked(
+        lambda number, offset, limit: objects(*(range(5) if number % 2 else range(4, -1, -1)))
+    )
     assert (sorted(found), asked) == (names(*range(5)), 4)
 
 
@@ -263,7 +299,9 @@ def test_ids_alone_are_enough() -> None:
 
 
 @given(st.lists(st.lists(st.integers(0, 30), max_size=5), max_size=30), st.integers(0, 30))
-def test_any_server_is_walked_to_an_end_with_nothing_twice(pages: list[list[int]], then: int) -> None:
+def test_any_server_is_walked_to_an_end_with_nothing_twice(
+    pages: list[list[int]], then: int
+) -> None:
     def answer(number: int, offset: int, limit: int) -> list[Any]:
         return objects(*pages[number]) if number < len(pages) else objects(then, number % 2)
 
@@ -273,7 +311,9 @@ def test_any_server_is_walked_to_an_end_with_nothing_twice(pages: list[list[int]
 
 
 Change = tuple[frozenset[int], int]
-"""Which of the pipelines are deleted before a page, by their numbers modulo 12, and how many are made."""
+"""Which of the pipelines are deleted before a page, by their numbers modulo 12, and how many are
+made.
+"""
 CHANGES = st.tuples(st.frozensets(st.integers(0, 11)), st.integers(0, 12))
 
 
@@ -293,7 +333,10 @@ def test_what_exists_throughout_comes_up_once_whatever_is_deleted_and_made_betwe
 
     def answer(number: int, offset: int, limit: int) -> list[Any]:
         gone, made = changes.get(number, (frozenset(), 0))
-        there[:] = [*(next(fresh) for _ in range(made)), *(each for each in there if each % 12 not in gone)]
+        there[:] = [
+            *(next(fresh) for _ in range(made)),
+            *(each for each in there if each % 12 not in gone),
+        ]
         return objects(*there[offset : offset + min(limit, max(most, 2))])
 
     def take(id: str) -> None:
@@ -307,8 +350,12 @@ def test_what_exists_throughout_comes_up_once_whatever_is_deleted_and_made_betwe
 
 
 @given(st.integers(0, 400), st.integers(1, 120))
-def test_a_list_that_stays_as_it_is_takes_a_page_more_than_it_has_at_most(many: int, page_size: int) -> None:
-    found, asked = walked(lambda number, offset, limit: objects(*range(many))[offset : offset + limit], page_size)
+def test_a_list_that_stays_as_it_is_takes_a_page_more_than_it_has_at_most(
+    many: int, page_size: int
+) -> None:
+    found, asked = walked(
+        lambda number, offset, limit: objects(*range(many))[offset : offset + limit], page_size
+    )
     assert found == names(*range(many))
     steps = max(page_size, 2) - 1
     assert asked <= 2 + (many + steps - 1) // steps

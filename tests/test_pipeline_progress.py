@@ -1,4 +1,6 @@
-"""The progress bar: on a terminal, on standard error, when it is asked for, and with a package of its own."""
+"""The progress bar: on a terminal, on standard error, when it is asked for, and with a package of
+its own.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,9 @@ async def test_without_a_terminal_nothing_is_shown(
 ) -> None:
     handler = await colour.call(pipeline, "start", {"n": 1})
     assert (await colour.call(handler, "result", 0, progress=True)).outputs == {"n": 1}
-    assert (await colour.call(pipeline, "bulk_run", [{"n": 1}], progress=True)).runs[0].outputs == {"n": 1}
+    assert (await colour.call(pipeline, "bulk_run", [{"n": 1}], progress=True)).runs[0].outputs == {
+        "n": 1
+    }
     assert capfd.readouterr() == ("", "")
 
 

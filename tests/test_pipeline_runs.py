@@ -62,7 +62,9 @@ def statuses_asked(api: FakeVectorShift) -> int:
     return sum("/run/status/" in request.path for request in api.requests)
 
 
-async def test_a_start_gives_a_handler_of_the_run(api: FakeVectorShift, colour: Colour, pipeline: Pipeline) -> None:
+async def test_a_start_gives_a_handler_of_the_run(
+    api: FakeVectorShift, colour: Colour, pipeline: Pipeline
+) -> None:
     handler = await colour.call(pipeline, "start", {"text": "hi"}, trace_id="t-1")
     assert isinstance(handler, RunHandler)
     assert (handler.pipeline_id, handler.trace_id) == ("p1", "t-1")
@@ -72,28 +74,45 @@ async def test_a_start_gives_a_handler_of_the_run(api: FakeVectorShift, colour: 
     assert (status["status"], status.status, status.done) == ("in_progress", "in_progress", False)
     assert status["task_id"] == handler.task_id
     request = api.requests[-1]
-    assert (request.method, request.raw_path) == ("GET", f"/v1/pipeline/p1/run/status/{handler.task_id}")
+    assert (request.method, request.raw_path) == (
+        "GET",
+        f"/v1/pipeline/p1/run/status/{handler.task_id}",
+    )
 
 
-async def test_a_task_id_may_come_in_any_of_its_forms(api: FakeVectorShift, colour: Colour, pipeline: Pipeline) -> None:
+async def test_a_task_id_may_come_in_any_of_its_forms(
+    api: FakeVectorShift, colour: Colour, pipeline: Pipeline
+) -> None:
     for body in ({"task_id": {"$oid": "r1"}}, {"run_id": "r1"}):
         api.fail_next(200, body=body)
         handler = await colour.call(pipeline, "start")
         assert (handler.task_id, handler.trace_id) == ("r1", None)
 
 
-@pytest.mark.parametrize("family", [("in_progress", "completed"), ("running", "succeeded"), ("RUNNING", "Succeeded")])
+@pytest.mark.parametrize(
+    "family", [("in_progress", "completed"), ("running", "succeeded"), ("RUNNING", "Succeeded")]
+)
 async def test_a_result_is_waited_for_in_either_family_of_statuses(
-    api: FakeVectorShift, colour: Colour, pipeline: Pipeline, clock: ManualClock, family: tuple[str, str]
+    api: FakeVectorShift,
+    colour: Colour,
+    pipeline: Pipeline,
+    clock: ManualClock,
+    family: tuple[str, str],
 ) -> None:
     going, ended = family
     handler = await colour.call(pipeline, "start", {"text": "hi"})
     path = f"/pipeline/p1/run/status/{handler.task_id}"
     for status in ("queued", going, going):
         api.fail_next(200, body={"task_id": handler.task_id, "status": status}, path=path)
-    api.fail_next(200, body={"task_id": handler.task_id, "status": ended, "result": {"text": "hi"}}, path=path)
+    api.fail_next(
+        200, body={"task_id": handler.task_id, "status": ended, "result": {"text": "hi"}}, path=path
+    )
     result = await colour.call(handler, "result", poll_interval=2.0, timeout=120.0)
-    assert (result["status"], result["result"], result.outputs) == (ended, {"text": "hi"}, {"text": "hi"})
+    assert (result["status"], result["result"], result.outputs) == (
+        ended,
+        {"text": "hi"},
+        {"text": "hi"},
+    )
     assert clock.waits == [2.0, 2.0, 2.0]
 
 
@@ -136,7 +155,9 @@ async def test_without_a_timeout_a_result_is_waited_for_as_long_as_it_takes(
     assert clock.waits == [3600.0] * 60
 
 
-@pytest.mark.parametrize("given", [{"poll_interval": -1}, {"timeout": -1}, {"timeout": float("nan")}], ids=str)
+@pytest.mark.parametrize(
+    "given", [{"poll_interval": -1}, {"timeout": -1}, {"timeout": float("nan")}], ids=str
+)
 async def test_waits_below_nothing_are_refused(
     api: FakeVectorShift, colour: Colour, pipeline: Pipeline, given: dict[str, float]
 ) -> None:
@@ -167,7 +188,11 @@ async def test_that_a_run_failed_is_an_answer_to_who_asks_how_it_is(
     handler = await colour.call(pipeline, "start")
     for owner, args in ((handler, ()), (pipeline, (handler.task_id,))):
         status = await colour.call(owner, "run_status", *args)
-        assert (status["status"], status["error"], status.error) == ("failed", "node 3 broke", "node 3 broke")
+        assert (status["status"], status["error"], status.error) == (
+            "failed",
+            "node 3 broke",
+            "node 3 broke",
+        )
         assert (status.failed, status.done, status.succeeded) == (True, True, False)
 
 
@@ -198,7 +223,12 @@ async def test_what_a_failed_run_says_is_the_sentence_in_it(
 
 @pytest.mark.parametrize(
     "body",
-    ['{"status": "failed", "error": "no such route"}', '{"status": "failed"}', "not JSON", '["failed"]'],
+    [
+        '{"status": "failed", "error": "no such route"}',
+        '{"status": "failed"}',
+        "not JSON",
+        '["failed"]',
+    ],
 )
 async def test_a_failure_that_says_nothing_of_a_run_is_an_error(
     api: FakeVectorShift, colour: Colour, pipeline: Pipeline, body: str
@@ -266,7 +296,9 @@ async def test_a_question_that_never_gets_an_answer_is_an_error_of_the_client(
 
 async def test_a_question_that_hangs_does_not_outlast_the_deadline(colour: Colour) -> None:
     with FaultServer(hang()) as server:
-        client: Any = (AsyncVectorShift if colour.prefix else VectorShift)("vs-key", base_url=server.origin)
+        client: Any = (AsyncVectorShift if colour.prefix else VectorShift)(
+            "vs-key", base_url=server.origin
+        )
         with anyio.fail_after(60), pytest.raises(PollTimeoutError):
             await colour.call(RunHandler("p1", "r1", client=client), "result", timeout=0.2)
         await colour.call(client, "close")

@@ -1,4 +1,6 @@
-"""Streamed runs over a real socket, in both colours: pieces of any size, failures, and connections that are closed."""
+"""Streamed runs over a real socket, in both colours: pieces of any size, failures, and connections
+that are closed.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +61,9 @@ async def closed(api: FakeVectorShift) -> bool:
     return not api.open_streams
 
 
-async def test_chunks_come_as_the_server_sends_them(api: FakeVectorShift, colour: Colour, pipeline: Pipeline) -> None:
+async def test_chunks_come_as_the_server_sends_them(
+    api: FakeVectorShift, colour: Colour, pipeline: Pipeline
+) -> None:
     found = await colour.all(colour.iterator(pipeline, "stream", {"text": "one two", "n": 1}))
     *pieces, result = found
     assert all(isinstance(chunk, StreamChunk) for chunk in found)
@@ -68,7 +72,11 @@ async def test_chunks_come_as_the_server_sends_them(api: FakeVectorShift, colour
         ("stream", "text", " two"),
         ("stream", "n", 1),
     ]
-    assert (result.type, result.status, result.outputs) == ("result", "completed", {"text": "one two", "n": 1})
+    assert (result.type, result.status, result.outputs) == (
+        "result",
+        "completed",
+        {"text": "one two", "n": 1},
+    )
     assert result["outputs"]["n"] == 1
     assert result.run_id == pieces[0].run_id != ""
     assert (result.output_name, result.output_value, pieces[0].outputs) == ("", None, {})
@@ -114,7 +122,9 @@ async def test_nothing_is_sent_before_the_first_chunk_is_asked_for(
 async def test_events_of_many_lines_and_in_any_pieces_are_read(
     api: FakeVectorShift, colour: Colour, pipeline: Pipeline, piece: int
 ) -> None:
-    pretty = json.dumps({"type": "stream", "output_value": "ä\u2028ö 😀"}, indent=1, ensure_ascii=False)
+    pretty = json.dumps(
+        {"type": "stream", "output_value": "ä\u2028ö 😀"}, indent=1, ensure_ascii=False
+    )
     lines = "".join(f"data: {line}\r\n" for line in pretty.split("\n"))
     events: list[Any] = [
         b"\xef\xbb\xbf: hello\n\n",
@@ -128,13 +138,17 @@ async def test_events_of_many_lines_and_in_any_pieces_are_read(
     assert chunk == {"type": "stream", "output_value": "ä\u2028ö 😀"}
 
 
-async def test_an_event_of_20_megabytes_is_read(api: FakeVectorShift, colour: Colour, pipeline: Pipeline) -> None:
+async def test_an_event_of_20_megabytes_is_read(
+    api: FakeVectorShift, colour: Colour, pipeline: Pipeline
+) -> None:
     api.script_events([{"type": "result", "outputs": {"text": "x" * 20_000_000}}], piece=65_536)
     (chunk,) = await colour.all(colour.iterator(pipeline, "stream"))
     assert len(chunk.outputs["text"]) == 20_000_000
 
 
-async def test_a_chunk_comes_before_the_run_has_ended(api: FakeVectorShift, colour: Colour, pipeline: Pipeline) -> None:
+async def test_a_chunk_comes_before_the_run_has_ended(
+    api: FakeVectorShift, colour: Colour, pipeline: Pipeline
+) -> None:
     api.script_events([{"type": "stream", "n": 1}], then="hang")
     chunks = colour.iterator(pipeline, "stream")
     assert (await colour.next(chunks))["n"] == 1
@@ -151,13 +165,33 @@ async def test_a_chunk_comes_before_the_run_has_ended(api: FakeVectorShift, colo
     [
         ({"type": "error", "error": "node 3 broke", "run_id": "r1"}, "node 3 broke"),
         ({"type": "error", "message": "node 3 broke", "run_id": "r1"}, "node 3 broke"),
-        ({"type": "result", "status": "failed", "error": "node 3 broke", "run_id": {"$oid": "r1"}}, "node 3 broke"),
-        ({"type": "result", "status": "FAILED", "run_id": "r1"}, "Run r1 failed: The run has ended as failed.$"),
-        ({"type": "result", "status": "failed", "message": "node 3 broke", "run_id": "r1"}, "r1 failed: node 3 broke$"),
-        ({"type": "result", "status": "cancelled", "run_id": "r1"}, "Run r1 failed: The run has ended as cancelled.$"),
+        (
+            {
+                "type": "result",
+                "status": "failed",
+                "error": "node 3 broke",
+                "run_id": {"$oid": "r1"},
+            },
+            "node 3 broke",
+        ),
+        (
+            {"type": "result", "status": "FAILED", "run_id": "r1"},
+            "Run r1 failed: The run has ended as failed.$",
+        ),
+        (
+            {"type": "result", "status": "failed", "message": "node 3 broke", "run_id": "r1"},
+            "r1 failed: node 3 broke$",
+        ),
+        (
+            {"type": "result", "status": "cancelled", "run_id": "r1"},
+            "Run r1 failed: The run has ended as cancelled.$",
+        ),
         ({"error": {"message": "node 3 broke"}, "run_id": "r1"}, "node 3 broke"),
         ('event: error\ndata: {"run_id": "r1", "detail": "node 3 broke"}\n\n', "node 3 broke"),
-        ('event: error\ndata: {"run_id": "r1",\ndata: "error": "node 3 broke"}\n\n', "node 3 broke"),
+        (
+            'event: error\ndata: {"run_id": "r1",\ndata: "error": "node 3 broke"}\n\n',
+            "node 3 broke",
+        ),
     ],
     ids=lambda value: str(value)[:50],
 )
@@ -190,13 +224,17 @@ async def test_an_error_event_that_is_plain_text_is_raised_too(
         await colour.all(colour.iterator(pipeline, "stream"))
 
 
-async def test_a_key_that_an_error_event_echoes_is_masked(api: FakeVectorShift, colour: Colour) -> None:
+async def test_a_key_that_an_error_event_echoes_is_masked(
+    api: FakeVectorShift, colour: Colour
+) -> None:
     async with colour.client(api) as client:
         pipeline = Pipeline("p1", client=client)
         await colour.call(pipeline, "run")
         key = api.requests[-1].key
         assert key is not None
-        api.script_events([{"type": "error", "run_id": key.reveal(), "error": f"bad key {key.reveal()}"}])
+        api.script_events(
+            [{"type": "error", "run_id": key.reveal(), "error": f"bad key {key.reveal()}"}]
+        )
         with pytest.raises(PipelineRunFailedError, match="bad key #") as caught:
             await colour.all(colour.iterator(pipeline, "stream"))
         assert key.reveal() not in f"{caught.value!r}{vars(caught.value)}"
@@ -218,15 +256,21 @@ async def test_a_stream_that_breaks_is_an_error_behind_what_came(
     api.script_events([{"type": "stream", "n": 1}, 'data: {"n": 2'], then="break")
     chunks = colour.iterator(pipeline, "stream")
     assert (await colour.next(chunks))["n"] == 1
-    with pytest.raises(ApiConnectionError, match=r"^The API broke off its answer for POST /pipeline/p1/run: "):
+    with pytest.raises(
+        ApiConnectionError, match=r"^The API broke off its answer for POST /pipeline/p1/run: "
+    ):
         await colour.next(chunks)
     assert len(api.requests) == 1
     assert await closed(api)
 
 
-async def test_a_stream_that_stands_still_is_an_error(api: FakeVectorShift, colour: Colour, pipeline: Pipeline) -> None:
+async def test_a_stream_that_stands_still_is_an_error(
+    api: FakeVectorShift, colour: Colour, pipeline: Pipeline
+) -> None:
     api.script_events([{"type": "stream", "n": 1}], then="hang")
-    with pytest.raises(ApiConnectionError, match=r"^The API did not go on with its answer in time for POST /"):
+    with pytest.raises(
+        ApiConnectionError, match=r"^The API did not go on with its answer in time for POST /"
+    ):
         await colour.all(colour.iterator(pipeline, "stream", timeout=0.2))
     assert await closed(api)
 
@@ -234,7 +278,11 @@ async def test_a_stream_that_stands_still_is_an_error(api: FakeVectorShift, colo
 async def test_failures_of_the_call_are_those_of_other_calls(
     api: FakeVectorShift, colour: Colour, pipeline: Pipeline
 ) -> None:
-    for status, kind in ((401, AuthenticationError), (404, NotFoundError), (500, VectorshiftApiError)):
+    for status, kind in (
+        (401, AuthenticationError),
+        (404, NotFoundError),
+        (500, VectorshiftApiError),
+    ):
         api.fail_next(status)
         with pytest.raises(kind):
             await colour.all(colour.iterator(pipeline, "stream"))
@@ -309,7 +357,9 @@ async def test_cancelling_closes_the_connection(api: FakeVectorShift, when: str)
     assert await closed(api)
 
 
-async def test_a_stream_whose_wait_was_cancelled_does_not_seem_to_have_ended(api: FakeVectorShift) -> None:
+async def test_a_stream_whose_wait_was_cancelled_does_not_seem_to_have_ended(
+    api: FakeVectorShift,
+) -> None:
     api.script_events([{"n": 1}], then="hang")
     async with AsyncVectorShift(api.create_key(), base_url=api.base_url) as client:
         chunks = Pipeline("p1", client=client).astream()
@@ -350,7 +400,9 @@ async def test_many_streams_at_once_keep_their_events_apart(api: FakeVectorShift
 
         async def read(number: int) -> None:
             text = " ".join([f"w{number}"] * 20)
-            chunks = [chunk async for chunk in Pipeline("p1", client=client).astream({"text": text})]
+            chunks = [
+                chunk async for chunk in Pipeline("p1", client=client).astream({"text": text})
+            ]
             results[number] = "".join(chunk.output_value for chunk in chunks[:-1])
 
         async with anyio.create_task_group() as tasks:

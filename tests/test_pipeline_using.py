@@ -1,4 +1,6 @@
-"""Whose key a run handler, an iterator, a stream and a pipeline use: that of the place where they were made."""
+"""Whose key a run handler, an iterator, a stream and a pipeline use: that of the place where they
+were made.
+"""
 
 from __future__ import annotations
 
@@ -184,7 +186,9 @@ def reconfigure_settings(api: FakeVectorShift) -> None:
     vectorshift.configure(settings=Settings(base_url="http://127.0.0.1:9/v1"))
 
 
-@pytest.mark.parametrize("change", [reconfigure_credentials, reconfigure_settings, lambda api: vectorshift.reset()])
+@pytest.mark.parametrize(
+    "change", [reconfigure_credentials, reconfigure_settings, lambda api: vectorshift.reset()]
+)
 @pytest.mark.parametrize("made", ["in a block", "outside"])
 async def test_what_is_configured_later_changes_neither_whom_nor_where(
     api: FakeVectorShift,
@@ -202,7 +206,9 @@ async def test_what_is_configured_later_changes_neither_whom_nor_where(
     else:
         handler = await colour.call(Pipeline("acme-1"), "start")
         pipelines = colour.iterator(Pipeline, "iterate")
-    monkeypatch.setenv("VECTORSHIFT_API_KEY", api.create_key(org="initech") if made == "in a block" else "")
+    monkeypatch.setenv(
+        "VECTORSHIFT_API_KEY", api.create_key(org="initech") if made == "in a block" else ""
+    )
     if made == "outside":
         monkeypatch.setenv("VECTORSHIFT_API_KEY", api.create_key(org="acme"))
     change(api)
@@ -246,7 +252,9 @@ async def test_two_keys_in_code_do_not_mix_in_blocks_whatever_the_process_is_giv
 # --- Clients that are named ---
 
 
-async def test_a_client_that_is_named_wins_over_a_block(api: FakeVectorShift, colour: Colour, globex: str) -> None:
+async def test_a_client_that_is_named_wins_over_a_block(
+    api: FakeVectorShift, colour: Colour, globex: str
+) -> None:
     async with colour.client(api, "acme") as client:
         with vectorshift.using(globex):
             handler = await colour.call(Pipeline("acme-1", client=client), "start")

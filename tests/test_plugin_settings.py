@@ -81,7 +81,9 @@ def test_in_code_no_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None
     assert of(settings).url is None
 
 
-def test_the_environment_is_read_once_when_settings_are_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_is_read_once_when_settings_are_loaded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("VECTORSHIFT_PROVIDERS", "shelf")
     monkeypatch.setenv("VECTORSHIFT_SHELF_URL", "shelf:1")
     settings = Settings.load()
@@ -95,7 +97,11 @@ def test_a_named_dotenv_file_says_it_too_and_a_found_one_does_not(tmp_path: Path
     (tmp_path / "named.env").write_text(text)
     found = Settings.load({"VECTORSHIFT_PROVIDERS": "shelf"})
     named = Settings.load(
-        {"VECTORSHIFT_PROVIDERS": "shelf", "VECTORSHIFT_ENV_FILE": "named.env", "VECTORSHIFT_SHELF_ROW": "4"}
+        {
+            "VECTORSHIFT_PROVIDERS": "shelf",
+            "VECTORSHIFT_ENV_FILE": "named.env",
+            "VECTORSHIFT_SHELF_ROW": "4",
+        }
     )
     assert of(found).url is None
     assert (of(named).url, of(named).row) == ("shelf:file", 4)
@@ -121,14 +127,31 @@ def test_of_two_names_that_begin_alike_the_longer_one_has_the_variable() -> None
 
 @pytest.mark.parametrize("name", ["api", "vault", "cache", "env"])
 def test_no_plugin_is_given_a_variable_of_this_package(name: str) -> None:
-    variables = {"VECTORSHIFT_API_KEY": TOKEN, "VECTORSHIFT_VAULT_TOKEN": TOKEN, "VECTORSHIFT_CACHE_TTL": "1"}
+    variables = {
+        "VECTORSHIFT_API_KEY": TOKEN,
+        "VECTORSHIFT_VAULT_TOKEN": TOKEN,
+        "VECTORSHIFT_CACHE_TTL": "1",
+    }
     assert Settings.load({"VECTORSHIFT_PROVIDERS": name, **variables}).plugins == {}
 
 
-def test_a_mistyped_variable_is_a_warning_with_the_nearest_name(caplog: pytest.LogCaptureFixture) -> None:
-    of(loaded(TOKNE=TOKEN, ON_EROR="stop", ON_ERROR="stop", SERVICE_HOST="10.0.0.1", PORT="tcp://10.0.0.1:80"))
+def test_a_mistyped_variable_is_a_warning_with_the_nearest_name(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    of(
+        loaded(
+            TOKNE=TOKEN,
+            ON_EROR="stop",
+            ON_ERROR="stop",
+            SERVICE_HOST="10.0.0.1",
+            PORT="tcp://10.0.0.1:80",
+        )
+    )
     assert warnings_in(caplog) == [
-        "VECTORSHIFT_SHELF_ON_EROR is no setting of shelf. Did you mean VECTORSHIFT_SHELF_ON_ERROR?",
+        (
+            "VECTORSHIFT_SHELF_ON_EROR is no setting of shelf. Did you mean"
+            " VECTORSHIFT_SHELF_ON_ERROR?"
+        ),
         "VECTORSHIFT_SHELF_TOKNE is no setting of shelf. Did you mean VECTORSHIFT_SHELF_TOKEN?",
     ]
 
@@ -151,7 +174,9 @@ def test_a_wrong_value_is_an_error_that_names_the_variable_and_never_the_value(
 ) -> None:
     wrong = {"row": TOKEN, "strict": TOKEN, "url": TOKEN, "token": TOKEN}
     environ = {name.upper(): value for name, value in wrong.items()}
-    error = failure(lambda: of(Settings(plugins={"shelf": wrong}) if how == "code" else loaded(**environ)))
+    error = failure(
+        lambda: of(Settings(plugins={"shelf": wrong}) if how == "code" else loaded(**environ))
+    )
     for name in ("ROW", "STRICT", "URL"):
         assert f"VECTORSHIFT_SHELF_{name}: " in str(error)
     assert "VECTORSHIFT_SHELF_TOKEN" not in str(error)
@@ -200,7 +225,9 @@ def test_no_check_and_no_type_of_an_authors_gets_the_value_into_the_error(how: s
     assert "neverto" not in said
     for name in ("OWN", "FORGED", "FORGED_ID", "MODULE", "TAGGED"):
         assert f"VECTORSHIFT_SHELF_{name}: a check of the plugin refuses it." in said
-    assert "VECTORSHIFT_SHELF_ID: should be a valid UUID. " in said  # not the character that it stopped at
+    assert (
+        "VECTORSHIFT_SHELF_ID: should be a valid UUID. " in said
+    )  # not the character that it stopped at
     assert "VECTORSHIFT_SHELF_DAY: should be a valid date" in said
 
 
@@ -230,7 +257,9 @@ def test_a_field_with_an_alias_is_set_and_named_by_its_own_name() -> None:
     assert "VECTORSHIFT_SHELF_ROW: should be a valid integer" in str(
         failure(lambda: Aliased.of(loaded(ROW="x"), "shelf"))
     )
-    assert "VECTORSHIFT_SHELF_ROW: is not set" in str(failure(lambda: Aliased.of(loaded(), "shelf")))
+    assert "VECTORSHIFT_SHELF_ROW: is not set" in str(
+        failure(lambda: Aliased.of(loaded(), "shelf"))
+    )
 
 
 def test_a_wrong_value_given_to_the_class_itself_is_not_shown_either() -> None:
@@ -263,7 +292,14 @@ def test_a_setting_that_is_needed_is_named() -> None:
 
 @pytest.mark.parametrize(
     "given",
-    [5, {"shelf": 5}, {5: {}}, {"shelf": {}, "Shelf": {}}, {"shelf": {"token": TOKEN.encode()}}, [TOKEN]],
+    [
+        5,
+        {"shelf": 5},
+        {5: {}},
+        {"shelf": {}, "Shelf": {}},
+        {"shelf": {"token": TOKEN.encode()}},
+        [TOKEN],
+    ],
     ids=repr,
 )
 def test_what_is_no_mapping_of_values_is_an_error_without_the_value(
@@ -276,7 +312,12 @@ def test_what_is_no_mapping_of_values_is_an_error_without_the_value(
 
 def test_settings_of_plugins_are_masked_and_immutable_and_can_be_copied() -> None:
     settings = Settings(plugins={"shelf": {"token": TOKEN, "row": 2}})
-    for text in (repr(settings), settings.model_dump_json(), str(settings.model_dump()), str(pickle.dumps(settings))):
+    for text in (
+        repr(settings),
+        settings.model_dump_json(),
+        str(settings.model_dump()),
+        str(pickle.dumps(settings)),
+    ):
         assert TOKEN not in text
         assert "shelf" in text
     assert copy.deepcopy(settings) == settings

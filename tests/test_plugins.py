@@ -1,4 +1,6 @@
-"""Providers of other packages: how they are found, what they may do, and what becomes of those that fail."""
+"""Providers of other packages: how they are found, what they may do, and what becomes of those that
+fail.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +58,9 @@ ASYNC = SIMPLE.replace("def get_credential", "async def aget_credential")
 
 @pytest.fixture
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., str]]:
-    """Lay out a distribution as installers do, on a path of its own, and return the name of its module."""
+    """Lay out a distribution as installers do, on a path of its own, and return the name of its
+    module.
+    """
     modules: list[str] = []
 
     def lay(
@@ -74,8 +78,12 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
         about = folder / f"{distribution.replace('-', '_')}-{version}.dist-info"
         about.mkdir(parents=True)
         (folder / f"{module}.py").write_text(textwrap.dedent(code))
-        (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n")
-        (about / "entry_points.txt").write_text(f"[vectorshift.providers]\n{name} = {module}:{attribute}\n")
+        (about / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n"
+        )
+        (about / "entry_points.txt").write_text(
+            f"[vectorshift.providers]\n{name} = {module}:{attribute}\n"
+        )
         monkeypatch.syspath_prepend(str(folder))
         modules.append(module)
         return module
@@ -86,7 +94,9 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
 
 
 def chain_of(*names: str, **settings: Any) -> ProviderChain:
-    return ProviderChain.from_settings(Settings(providers=names or ("default", "shelf"), **settings))
+    return ProviderChain.from_settings(
+        Settings(providers=names or ("default", "shelf"), **settings)
+    )
 
 
 def failure(call: Callable[[], Any]) -> CredentialConfigurationError:
@@ -120,22 +130,34 @@ print(Watch.searched)
 """
 
 
-@pytest.mark.parametrize(("providers", "searched"), [("default", "0"), ("env,vault", "0"), ("default,shelf", "1")])
-def test_entry_points_are_looked_at_only_when_a_name_is_not_built_in(providers: str, searched: str) -> None:
+@pytest.mark.parametrize(
+    ("providers", "searched"), [("default", "0"), ("env,vault", "0"), ("default,shelf", "1")]
+)
+def test_entry_points_are_looked_at_only_when_a_name_is_not_built_in(
+    providers: str, searched: str
+) -> None:
     environ = {
         "VECTORSHIFT_API_KEY": "vs-1",
         "VECTORSHIFT_PROVIDERS": providers,
-        # pydantic searches for plugins of its own, once, when the settings are loaded: that is not what is counted.
+        # pydantic searches for plugins of its own, once, when the settings are loaded: that is not
+        # what is counted.
         "PYDANTIC_DISABLE_PLUGINS": "__all__",
         "PATH": os.environ["PATH"],
     }
     done = subprocess.run(
-        [sys.executable, "-I", "-c", WATCH], env=environ, capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-I", "-c", WATCH],
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
     )
     assert done.stdout.strip() == searched
 
 
-def test_a_plugin_that_is_named_answers_and_no_other_is_imported(install: Callable[..., str]) -> None:
+def test_a_plugin_that_is_named_answers_and_no_other_is_imported(
+    install: Callable[..., str],
+) -> None:
     named, other = install(), install(name="other", distribution="other")
     chain = chain_of()
     assert named in sys.modules
@@ -168,7 +190,9 @@ def test_names_are_compared_without_case_and_kind_of_dash(
 
 
 @pytest.mark.parametrize("names", [("shelf", "Shelf"), ("shelf", "env", "shelf"), ("Env", "env")])
-def test_a_name_that_is_there_twice_is_an_error(install: Callable[..., str], names: tuple[str, ...]) -> None:
+def test_a_name_that_is_there_twice_is_an_error(
+    install: Callable[..., str], names: tuple[str, ...]
+) -> None:
     install()
     assert "twice" in str(failure(lambda: chain_of(*names)))
 
@@ -193,11 +217,15 @@ def test_a_plugin_with_the_name_of_a_built_in_provider_is_never_imported(
 ) -> None:
     install()
     module = install(name=name, distribution="imposter", version="6.6.6")
-    chain = ProviderChain.from_settings(Settings(providers=(name, "shelf"), vault_path="x", aws_secret_id="x"))
+    chain = ProviderChain.from_settings(
+        Settings(providers=(name, "shelf"), vault_path="x", aws_secret_id="x")
+    )
     assert type(chain.providers[1].describe()).__module__.startswith("vectorshift.")
     assert module not in sys.modules
     assert any("imposter 6.6.6" in line and "built-in" in line for line in warnings_in(caplog))
-    assert [entry.problem != "" for entry in available_plugins() if entry.distribution == "imposter"] == [True]
+    assert [
+        entry.problem != "" for entry in available_plugins() if entry.distribution == "imposter"
+    ] == [True]
 
 
 def test_no_plugin_can_be_the_default(install: Callable[..., str]) -> None:
@@ -207,24 +235,39 @@ def test_no_plugin_can_be_the_default(install: Callable[..., str]) -> None:
     assert module not in sys.modules
 
 
-def test_two_distributions_with_one_name_are_an_error_that_names_both(install: Callable[..., str]) -> None:
+def test_two_distributions_with_one_name_are_an_error_that_names_both(
+    install: Callable[..., str],
+) -> None:
     first, second = install(), install(name="Shelf", distribution="other-shelf", version="4.5")
     said = str(failure(chain_of))
     assert "vectorshift-shelf 1.2.3" in said
     assert "other-shelf 4.5" in said
     assert not {first, second} & set(sys.modules)
-    assert len([entry for entry in available_plugins() if entry.name == "shelf" and entry.problem]) == 2
+    assert (
+        len([entry for entry in available_plugins() if entry.name == "shelf" and entry.problem])
+        == 2
+    )
 
 
-def test_a_distribution_that_is_on_the_path_twice_is_no_conflict(install: Callable[..., str]) -> None:
+def test_a_distribution_that_is_on_the_path_twice_is_no_conflict(
+    install: Callable[..., str],
+) -> None:
     install(module="shelf_twice", distribution="Vectorshift_Shelf", version="1.2.4")
     install(module="shelf_twice")
     assert chain_of().get_credential().secret.reveal() == "vs-plugin"
 
 
-def test_with_plugins_disabled_a_plugin_is_an_error_that_says_so(install: Callable[..., str]) -> None:
+def test_with_plugins_disabled_a_plugin_is_an_error_that_says_so(
+    install: Callable[..., str],
+) -> None:
     module = install()
-    said = str(failure(lambda: ProviderChain.from_settings(Settings(providers=("shelf",), disable_plugins=True))))
+    said = str(
+        failure(
+            lambda: ProviderChain.from_settings(
+                Settings(providers=("shelf",), disable_plugins=True)
+            )
+        )
+    )
     assert "VECTORSHIFT_DISABLE_PLUGINS=1" in said
     assert module not in sys.modules
     assert len(ProviderChain.from_settings(Settings(disable_plugins=True)).providers) == 5
@@ -239,7 +282,9 @@ def test_a_mistyped_name_is_compared_with_what_is_built_in_and_with_what_is_inst
     assert "There are: default, explicit," in str(failure(lambda: chain_of("qqqq")))
 
 
-def test_metadata_that_cannot_be_read_is_an_error_and_no_crash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_metadata_that_cannot_be_read_is_an_error_and_no_crash(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     about = tmp_path / "site" / "bad-1.dist-info"
     about.mkdir(parents=True)
     (about / "METADATA").write_text("Name: bad\nVersion: 1\n")
@@ -263,8 +308,12 @@ def test_damaged_entry_points_are_told_with_the_name_of_their_distribution(
     assert "entry_points.txt of bad-one 1 is damaged" in str(failure(chain_of))
 
 
-@pytest.mark.parametrize("asks", ["vectorshift.get_credential()", "asyncio.run(vectorshift.aget_credential())"])
-@pytest.mark.parametrize("text", [b"[console_scripts]\nno equals sign\n", b"[console_scripts]\n# caf\xe9\nx = y:z\n"])
+@pytest.mark.parametrize(
+    "asks", ["vectorshift.get_credential()", "asyncio.run(vectorshift.aget_credential())"]
+)
+@pytest.mark.parametrize(
+    "text", [b"[console_scripts]\nno equals sign\n", b"[console_scripts]\n# caf\xe9\nx = y:z\n"]
+)
 def test_damaged_entry_points_are_told_where_pydantic_reads_those_of_all_packages(
     tmp_path: Path, text: bytes, asks: str
 ) -> None:
@@ -279,10 +328,15 @@ except vectorshift.CredentialConfigurationError as error:
     print(error)
 """
     environ = {"VECTORSHIFT_API_KEY": "vs-1", "PATH": os.environ["PATH"]}
-    run = functools.partial(subprocess.run, [sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    run = functools.partial(
+        subprocess.run, [sys.executable, "-c", code], capture_output=True, text=True, timeout=60
+    )
     said = run(env=environ, check=True).stdout
     assert "entry_points.txt of the installed package bad-one is damaged" in said
-    assert run(env={**environ, "PYDANTIC_DISABLE_PLUGINS": "__all__"}, check=True).stdout.strip() == "vs-1"
+    assert (
+        run(env={**environ, "PYDANTIC_DISABLE_PLUGINS": "__all__"}, check=True).stdout.strip()
+        == "vs-1"
+    )
 
 
 def test_damaged_entry_points_of_a_package_without_plugins_stop_no_plugin(
@@ -312,7 +366,9 @@ def lay_out(folder: Path, files: dict[str, bytes]) -> None:
 
 
 @pytest.mark.parametrize("target", [":Provider", ".shelf:Provider", ""])
-def test_an_entry_without_a_module_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str) -> None:
+def test_an_entry_without_a_module_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str
+) -> None:
     text = f"[vectorshift.providers]\nshelf = {target}\n".encode()
     lay_out(tmp_path / "site" / "bad_one-1.dist-info", {**ABOUT, "entry_points.txt": text})
     monkeypatch.syspath_prepend(str(tmp_path / "site"))
@@ -357,7 +413,10 @@ FAULTS = {
 
 @pytest.mark.parametrize("fault", BROKEN)
 def test_a_plugin_that_fails_is_a_configuration_error_that_names_its_distribution(
-    install: Callable[..., str], fault: str, shown: Callable[[BaseException], str], caplog: pytest.LogCaptureFixture
+    install: Callable[..., str],
+    fault: str,
+    shown: Callable[[BaseException], str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     install(BROKEN[fault])
     error = failure(lambda: chain_of().get_credential())
@@ -370,25 +429,27 @@ def test_a_plugin_that_fails_is_a_configuration_error_that_names_its_distributio
 
 def test_a_missing_module_is_named(install: Callable[..., str]) -> None:
     install("import no_such_module_at_all")
-    assert "the module no_such_module_at_all is not installed" in str(failure(lambda: chain_of().get_credential()))
+    assert "the module no_such_module_at_all is not installed" in str(
+        failure(lambda: chain_of().get_credential())
+    )
 
 
 def test_what_a_plugin_says_of_its_settings_is_told(install: Callable[..., str]) -> None:
-    install(
-        """
+    install("""
         from vectorshift import CredentialConfigurationError
         class Provider:
             @classmethod
             def from_settings(cls, settings):
                 raise CredentialConfigurationError("VECTORSHIFT_SHELF_URL: is no URL.")
-        """
-    )
+        """)
     said = str(failure(lambda: chain_of().get_credential()))
     assert "VECTORSHIFT_SHELF_URL: is no URL." in said
     assert "vectorshift-shelf 1.2.3" in said
 
 
-@pytest.mark.parametrize("code", ["raise KeyboardInterrupt", "def Provider():\n    raise KeyboardInterrupt"])
+@pytest.mark.parametrize(
+    "code", ["raise KeyboardInterrupt", "def Provider():\n    raise KeyboardInterrupt"]
+)
 def test_an_interrupt_passes_through(install: Callable[..., str], code: str) -> None:
     install(code)
     with pytest.raises(KeyboardInterrupt):
@@ -402,7 +463,9 @@ def test_a_plugin_that_fails_keeps_no_source_before_it_from_answering(
     monkeypatch.setenv("VECTORSHIFT_API_KEY", "vs-env")
     chain = chain_of()
     assert chain.get_credential().provider == "env"
-    assert any("shelf of vectorshift-shelf 1.2.3 cannot be used" in line for line in warnings_in(caplog))
+    assert any(
+        "shelf of vectorshift-shelf 1.2.3 cannot be used" in line for line in warnings_in(caplog)
+    )
     assert chain.providers[-1].describe().source == "shelf"
     assert isinstance(chain.providers[-1], BrokenPlugin)
 
@@ -479,10 +542,14 @@ LOOPS = """
 
 @pytest.mark.parametrize("asks", ["sync", "async", "by hand"])
 @pytest.mark.parametrize("when", ["at import", "when made"])
-def test_a_plugin_that_asks_in_an_event_loop_of_its_own_while_it_is_made_is_told_so_and_waits_for_nobody(
+def test_a_plugin_that_asks_in_a_loop_of_its_own_while_it_is_made_is_told_so_and_waits_for_nobody(
     install: Callable[..., str], when: str, asks: str
 ) -> None:
-    own = "    ask()\n" + SIMPLE if when == "at import" else SIMPLE + "\n        def __init__(self): ask()\n"
+    own = (
+        "    ask()\n" + SIMPLE
+        if when == "at import"
+        else SIMPLE + "\n        def __init__(self): ask()\n"
+    )
     module = install(LOOPS + own)
     code = f"""
 import asyncio, faulthandler, sys
@@ -494,22 +561,31 @@ if {asks!r} == "sync":
 elif {asks!r} == "async":
     found = asyncio.run(vectorshift.aget_credential())
 else:
-    found = vectorshift.ProviderChain.from_settings(vectorshift.Settings(providers=("shelf",))).get_credential()
+    settings = vectorshift.Settings(providers=("shelf",))
+    found = vectorshift.ProviderChain.from_settings(settings).get_credential()
 print(found.secret.reveal(), *sys.modules[{module!r}].TOLD)
 """
     environ = {"VECTORSHIFT_PROVIDERS": "shelf", "PATH": os.environ["PATH"]}
-    done = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("vs-plugin The provider shelf of vectorshift-shelf 1.2.3 cannot be used: it asks")
+    assert done.stdout.startswith(
+        "vs-plugin The provider shelf of vectorshift-shelf 1.2.3 cannot be used: it asks"
+    )
 
 
-def test_a_plugin_that_has_been_made_is_made_anew_in_a_context_that_it_left_behind(install: Callable[..., str]) -> None:
+def test_a_plugin_that_has_been_made_is_made_anew_in_a_context_that_it_left_behind(
+    install: Callable[..., str],
+) -> None:
     module = install(SIMPLE + "\n    import contextvars\n    LEFT = contextvars.copy_context()\n")
     chain_of()
     assert sys.modules[module].LEFT.run(chain_of).get_credential().provider == "shelf"
 
 
-def test_a_factory_whose_decorator_supplies_the_argument_is_called_without(install: Callable[..., str]) -> None:
+def test_a_factory_whose_decorator_supplies_the_argument_is_called_without(
+    install: Callable[..., str],
+) -> None:
     code = """
     import functools
     def supplied(make):
@@ -528,7 +604,9 @@ def test_a_factory_whose_decorator_supplies_the_argument_is_called_without(insta
 def test_what_one_chain_sets_is_not_set_for_the_next_where_a_factory_gives_the_same_provider(
     install: Callable[..., str],
 ) -> None:
-    install(SIMPLE + "\n    ONE = Provider()\n    def make():\n        return ONE\n", attribute="make")
+    install(
+        SIMPLE + "\n    ONE = Provider()\n    def make():\n        return ONE\n", attribute="make"
+    )
     own = {"on_error": "continue", "on_missing": "stop", "cache_ttl": 7}
     first, second = chain_of(plugins={"shelf": own}).providers[-1], chain_of().providers[-1]
     assert (first.on_error, first.on_missing, first.provider.ttl) == ("continue", "stop", 7)  # type: ignore[attr-defined]
@@ -537,10 +615,15 @@ def test_what_one_chain_sets_is_not_set_for_the_next_where_a_factory_gives_the_s
 
 # --- Not configured, and what lies near -----------------------------------------------------------
 
-NOT_CONFIGURED = "class Provider:\n    @classmethod\n    def from_settings(cls, settings):\n        return None\n"
+NOT_CONFIGURED = (
+    "class Provider:\n    @classmethod\n    def from_settings(cls, settings):\n        return"
+    " None\n"
+)
 
 
-def test_a_plugin_that_is_not_configured_says_what_would_configure_it(install: Callable[..., str]) -> None:
+def test_a_plugin_that_is_not_configured_says_what_would_configure_it(
+    install: Callable[..., str],
+) -> None:
     install(NOT_CONFIGURED)
     with pytest.raises(MissingCredentialError) as caught:
         chain_of().get_credential()
@@ -566,7 +649,9 @@ def test_a_plugin_that_is_installed_and_not_named_is_told_of_when_nothing_is_fou
     assert module not in sys.modules
 
 
-def test_nothing_is_told_of_plugins_that_are_disabled_or_named_or_cannot_be_named(install: Callable[..., str]) -> None:
+def test_nothing_is_told_of_plugins_that_are_disabled_or_named_or_cannot_be_named(
+    install: Callable[..., str],
+) -> None:
     install(NOT_CONFIGURED)
     for chain in (ProviderChain.from_settings(Settings(disable_plugins=True)), chain_of()):
         with pytest.raises(MissingCredentialError) as caught:
@@ -605,7 +690,9 @@ def test_a_plugin_whose_variables_are_those_of_this_package_is_warned_of_and_set
     with pytest.raises(MissingCredentialError) as caught:
         chain_of("env", name).get_credential()
     (said,) = warnings_in(caplog)
-    assert said.startswith(f"The plugin {name} of vectorshift-shelf 1.2.3 is given no variables: VECTORSHIFT_")
+    assert said.startswith(
+        f"The plugin {name} of vectorshift-shelf 1.2.3 is given no variables: VECTORSHIFT_"
+    )
     assert f"Settings(plugins={{'{name}': {{...}}}}) sets it in code." in said
     assert "is given no variables" in caught.value.attempts[-1].reason
     with pytest.raises(MissingCredentialError, match="needs more than"):
@@ -622,7 +709,9 @@ def test_a_plugin_whose_name_goes_on_where_a_setting_ends_has_its_variables(
     assert warnings_in(caplog) == []
 
 
-def test_on_error_on_missing_and_cache_ttl_are_read_for_every_plugin(install: Callable[..., str]) -> None:
+def test_on_error_on_missing_and_cache_ttl_are_read_for_every_plugin(
+    install: Callable[..., str],
+) -> None:
     install()
     environ = {"ON_ERROR": "continue", "ON_MISSING": "stop", "CACHE_TTL": "7"}
     variables = {f"VECTORSHIFT_SHELF_{name}": value for name, value in environ.items()}
@@ -631,29 +720,41 @@ def test_on_error_on_missing_and_cache_ttl_are_read_for_every_plugin(install: Ca
     assert (provider.on_error, provider.on_missing) == ("continue", "stop")
     assert provider.provider.ttl == 7.0
     provider = chain_of("shelf").providers[-1]
-    assert (provider.on_error, provider.on_missing, provider.provider.ttl) == ("stop", "continue", None)
+    assert (provider.on_error, provider.on_missing, provider.provider.ttl) == (
+        "stop",
+        "continue",
+        None,
+    )
 
 
 def test_a_wrong_value_of_these_is_an_error_that_names_the_variable_and_not_the_value(
     install: Callable[..., str],
 ) -> None:
     install()
-    settings = Settings.load({"VECTORSHIFT_PROVIDERS": "shelf", "VECTORSHIFT_SHELF_ON_ERROR": HIDDEN})
+    settings = Settings.load(
+        {"VECTORSHIFT_PROVIDERS": "shelf", "VECTORSHIFT_SHELF_ON_ERROR": HIDDEN}
+    )
     said = str(failure(lambda: ProviderChain.from_settings(settings).get_credential()))
     assert "VECTORSHIFT_SHELF_ON_ERROR: " in said
     assert HIDDEN not in said
 
 
-# --- What the framework gives to a plugin that writes one method ------------------------------------
+# --- What the framework gives to a plugin that writes one method
+# ------------------------------------
 
 
 @pytest.mark.parametrize("code", [SIMPLE, ASYNC], ids=["sync", "async"])
-def test_a_plugin_in_either_colour_has_the_other_and_is_asked_once(install: Callable[..., str], code: str) -> None:
+def test_a_plugin_in_either_colour_has_the_other_and_is_asked_once(
+    install: Callable[..., str], code: str
+) -> None:
     install(code)
     chain = chain_of()
 
     async def many() -> list[str]:
-        return [str(each) for each in await asyncio.gather(*(chain.aget_credential() for _ in range(20)))]
+        return [
+            str(each)
+            for each in await asyncio.gather(*(chain.aget_credential() for _ in range(20)))
+        ]
 
     found = {str(chain.get_credential()), *asyncio.run(many()), str(chain.get_credential())}
     assert len(found) == 1
@@ -664,7 +765,9 @@ def test_a_plugin_in_either_colour_has_the_other_and_is_asked_once(install: Call
 def test_a_plugin_that_is_local_is_asked_every_time(install: Callable[..., str], code: str) -> None:
     install(code.replace("asked = 0", "asked = 0; remote = False"))
     chain = chain_of()
-    assert {chain.get_credential().provider, asyncio.run(chain.aget_credential()).provider} == {"shelf"}
+    assert {chain.get_credential().provider, asyncio.run(chain.aget_credential()).provider} == {
+        "shelf"
+    }
     assert chain.providers[-1].provider.asked == 2  # type: ignore[attr-defined]
 
 
@@ -713,7 +816,9 @@ def test_a_plugin_is_described_without_being_asked(install: Callable[..., str]) 
     assert provider.provider.provider.asked == 0  # type: ignore[attr-defined]
 
 
-def test_a_plugin_that_describes_itself_badly_is_described_by_its_name(install: Callable[..., str]) -> None:
+def test_a_plugin_that_describes_itself_badly_is_described_by_its_name(
+    install: Callable[..., str],
+) -> None:
     install(SIMPLE.replace("asked = 0", "asked = 0\n        def describe(self): return 'here'"))
     chain = chain_of()
     assert chain.providers[-1].describe().source == "shelf"
@@ -728,4 +833,6 @@ def test_events_tell_of_a_plugin_as_of_any_provider(install: Callable[..., str])
         chain_of().get_credential()
     finally:
         stop()
-    assert [(event.kind, event.provider, event.source) for event in events] == [("resolved", "shelf", "shelf:here")]
+    assert [(event.kind, event.provider, event.source) for event in events] == [
+        ("resolved", "shelf", "shelf:here")
+    ]

@@ -1,4 +1,6 @@
-"""Connections: kept, one pool for each event loop, closed with it, and never shared with a forked child."""
+"""Connections: kept, one pool for each event loop, closed with it, and never shared with a forked
+child.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +62,9 @@ def collected() -> None:
 
 
 @run
-def test_one_client_serves_one_event_loop_after_the_other(run: Callable[..., Any], aclient: AsyncVectorShift) -> None:
+def test_one_client_serves_one_event_loop_after_the_other(
+    run: Callable[..., Any], aclient: AsyncVectorShift
+) -> None:
     async def main() -> str:
         return str((await Pipeline.alist(client=aclient))["status"])
 
@@ -100,7 +104,9 @@ def test_an_event_loop_that_has_ended_is_not_kept(aclient: AsyncVectorShift) -> 
 
 
 @run
-def test_a_client_that_was_closed_opens_new_connections(run: Callable[..., Any], aclient: AsyncVectorShift) -> None:
+def test_a_client_that_was_closed_opens_new_connections(
+    run: Callable[..., Any], aclient: AsyncVectorShift
+) -> None:
     async def main() -> None:
         for _ in range(2):
             async with aclient:
@@ -176,7 +182,9 @@ def test_32_threads_share_one_client(api: FakeVectorShift, client: VectorShift) 
     assert answers == ["success"] * 200
 
 
-def test_closing_under_fire_lets_no_call_find_half_a_client(api: FakeVectorShift, client: VectorShift) -> None:
+def test_closing_under_fire_lets_no_call_find_half_a_client(
+    api: FakeVectorShift, client: VectorShift
+) -> None:
     """A call may lose its connection to `close`; it never meets a client that is not there."""
     ceased = threading.Event()
 
@@ -241,7 +249,11 @@ def test_a_forked_child_uses_connections_of_its_own(api: FakeVectorShift) -> Non
     child_key = api.create_key(org="child")
 
     def orgs() -> set[str]:
-        return {each["org_name"] for _ in range(20) for each in Pipeline.list(verbose=True, client=client)["objects"]}
+        return {
+            each["org_name"]
+            for _ in range(20)
+            for each in Pipeline.list(verbose=True, client=client)["objects"]
+        }
 
     def child() -> bool:
         current["key"] = child_key
@@ -280,7 +292,9 @@ def test_a_child_that_is_forked_between_two_runs_of_a_loop_runs_one_of_its_own(
 
 @forks
 @warns
-def test_a_fork_while_another_thread_holds_a_lock_does_not_hang_the_child(api: FakeVectorShift) -> None:
+def test_a_fork_while_another_thread_holds_a_lock_does_not_hang_the_child(
+    api: FakeVectorShift,
+) -> None:
     key, ceased = api.create_key(), threading.Event()
     client = VectorShift(key, base_url=api.base_url)
 
@@ -291,7 +305,9 @@ def test_a_fork_while_another_thread_holds_a_lock_does_not_hang_the_child(api: F
     thread = threading.Thread(target=churn)
     thread.start()
     try:
-        assert all(in_child(lambda: Pipeline.list(client=client)["status"] == "success") for _ in range(5))
+        assert all(
+            in_child(lambda: Pipeline.list(client=client)["status"] == "success") for _ in range(5)
+        )
     finally:
         ceased.set()
         thread.join()

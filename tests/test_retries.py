@@ -53,7 +53,9 @@ class Caller:
     def __init__(self, colour: str) -> None:
         self.colour = colour
 
-    async def __call__(self, server: FaultServer, *made: Any, call: Call | None = None, **given: Any) -> Any:
+    async def __call__(
+        self, server: FaultServer, *made: Any, call: Call | None = None, **given: Any
+    ) -> Any:
         call = call or Call(method="GET", path="/x")
         credentials = made or ("vs-key",)
         if self.colour == "sync":
@@ -71,7 +73,9 @@ def caller(request: pytest.FixtureRequest) -> Caller:
 # --- How long it waits ---
 
 
-async def test_the_waits_grow_from_half_a_second_to_eight_with_a_half_by_chance(caller: Caller) -> None:
+async def test_the_waits_grow_from_half_a_second_to_eight_with_a_half_by_chance(
+    caller: Caller,
+) -> None:
     seen: list[list[float]] = []
     for _ in range(10):
         clock = StillClock()
@@ -85,7 +89,9 @@ async def test_the_waits_grow_from_half_a_second_to_eight_with_a_half_by_chance(
 
 
 @pytest.mark.parametrize("status", [429, 503])
-async def test_a_retry_after_is_waited_for_and_then_the_call_goes_through(caller: Caller, status: int) -> None:
+async def test_a_retry_after_is_waited_for_and_then_the_call_goes_through(
+    caller: Caller, status: int
+) -> None:
     clock = ManualClock()
     with FaultServer(answer(status, b"{}", Retry_After="42"), answer()) as server:
         assert await caller(server, clock=clock) == {"status": "success"}
@@ -110,9 +116,14 @@ async def test_a_retry_after_of_more_than_two_minutes_is_left_to_the_caller(call
 
 
 @pytest.mark.parametrize("header", ["inf", "1e400", "9" * 400])
-async def test_a_retry_after_without_end_is_more_than_two_minutes(caller: Caller, header: str) -> None:
+async def test_a_retry_after_without_end_is_more_than_two_minutes(
+    caller: Caller, header: str
+) -> None:
     clock, post = StillClock(), Call(method="POST", path="/x")
-    with FaultServer(answer(429, b"{}", Retry_After=header)) as server, pytest.raises(RateLimitError):
+    with (
+        FaultServer(answer(429, b"{}", Retry_After=header)) as server,
+        pytest.raises(RateLimitError),
+    ):
         await caller(server, call=post, clock=clock)
     assert (len(server.received), clock.waits) == (1, [])
 
@@ -120,7 +131,9 @@ async def test_a_retry_after_without_end_is_more_than_two_minutes(caller: Caller
 # --- The deadline ---
 
 
-async def test_a_call_that_has_to_be_over_is_over_after_one_attempt_that_took_it_all(caller: Caller) -> None:
+async def test_a_call_that_has_to_be_over_is_over_after_one_attempt_that_took_it_all(
+    caller: Caller,
+) -> None:
     clock = ManualClock()
 
     def late(connection: socket.socket, _: threading.Event) -> None:
@@ -178,7 +191,9 @@ async def test_a_wait_that_would_end_behind_the_deadline_is_not_begun(caller: Ca
     """A call of 20 s with two retries has 60 s in all."""
     clock = ManualClock()
     with (
-        FaultServer(answer(429, b"{}", Retry_After="59"), answer(429, b"{}", Retry_After="59"), answer()) as server,
+        FaultServer(
+            answer(429, b"{}", Retry_After="59"), answer(429, b"{}", Retry_After="59"), answer()
+        ) as server,
         pytest.raises(RateLimitError) as caught,
     ):
         await caller(server, clock=clock, timeout=20)
@@ -187,13 +202,18 @@ async def test_a_wait_that_would_end_behind_the_deadline_is_not_begun(caller: Ca
 
 async def test_a_body_that_drips_beyond_the_deadline_is_a_timeout(caller: Caller) -> None:
     clock = ManualClock()
-    with FaultServer(drip(clock, pieces=1_000, seconds=10)) as server, pytest.raises(ApiTimeoutError) as caught:
+    with (
+        FaultServer(drip(clock, pieces=1_000, seconds=10)) as server,
+        pytest.raises(ApiTimeoutError) as caught,
+    ):
         await caller(server, clock=clock, timeout=20, max_retries=1)
     assert "the answer was not whole after 40 s" in str(caught.value)
     assert (len(server.received), clock.waits) == (1, [])
 
 
-async def test_a_failure_whose_body_drips_beyond_the_deadline_is_a_timeout_too(caller: Caller) -> None:
+async def test_a_failure_whose_body_drips_beyond_the_deadline_is_a_timeout_too(
+    caller: Caller,
+) -> None:
     clock = ManualClock()
     slow = drip(clock, pieces=1_000, seconds=10, status=500)
     with FaultServer(slow) as server, pytest.raises(ApiTimeoutError):
@@ -212,9 +232,14 @@ async def test_a_later_attempt_has_no_longer_timeouts_than_what_is_left(caller: 
 
 
 def test_the_queue_for_a_connection_does_not_count() -> None:
-    """Ten thousand calls that are begun at once wait for each other, and none of them fails for it."""
+    """Ten thousand calls that are begun at once wait for each other, and none of them fails for
+    it.
+    """
     clock = ManualClock()
-    with FaultServer(answer()) as server, VectorShift("k", base_url=server.origin, clock=clock) as client:
+    with (
+        FaultServer(answer()) as server,
+        VectorShift("k", base_url=server.origin, clock=clock) as client,
+    ):
         exchange = client._exchange(Call(method="GET", path="/x"))
         clock.advance(1_000)
         with httpx.Client() as http:
@@ -237,7 +262,9 @@ def test_a_stream_may_last_longer_than_the_deadline() -> None:
 
 
 @pytest.mark.parametrize("retries", [0, 1, 4])
-async def test_max_retries_is_the_number_of_attempts_after_the_first(caller: Caller, retries: int) -> None:
+async def test_max_retries_is_the_number_of_attempts_after_the_first(
+    caller: Caller, retries: int
+) -> None:
     for given in ({"max_retries": retries}, {"settings": Settings(max_retries=retries)}):
         with FaultServer(BUSY) as server, pytest.raises(InternalServerError) as caught:
             await caller(server, clock=StillClock(), **given)
@@ -268,19 +295,35 @@ async def test_a_key_that_cannot_be_had_is_not_asked_for_again(caller: Caller) -
     assert (store.asked, clock.waits, server.received) == (1, [], [])
 
 
-@pytest.mark.parametrize("headers", [{"X": "a\nb"}, {"X": "a "}, {"a b": "c"}, {"X": "ä€"}], ids=str)
-async def test_a_header_that_cannot_be_sent_is_not_tried_again(caller: Caller, headers: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "headers", [{"X": "a\nb"}, {"X": "a "}, {"a b": "c"}, {"X": "ä€"}], ids=str
+)
+async def test_a_header_that_cannot_be_sent_is_not_tried_again(
+    caller: Caller, headers: dict[str, str]
+) -> None:
     clock = StillClock()
-    with FaultServer(answer()) as server, pytest.raises(TypeError, match=r"header.* holds a character that cannot"):
+    with (
+        FaultServer(answer()) as server,
+        pytest.raises(TypeError, match=r"header.* holds a character that cannot"),
+    ):
         await caller(server, call=Call(method="GET", path="/x", headers=headers), clock=clock)
     assert (clock.waits, server.received) == ([], [])
 
 
-@pytest.mark.parametrize("json", [{"a": object()}, {"a": float("nan")}, {"a": "\ud800"}, [[]]], ids=str)
-async def test_a_body_that_is_no_json_is_a_type_error_before_anything_is_sent(caller: Caller, json: Any) -> None:
+@pytest.mark.parametrize(
+    "json",
+    [{"a": object()}, {"a": float("nan")}, {"a": "\ud800"}, [[]]],
+    ids=["object", "nan", "surrogate", "nested list"],
+)
+async def test_a_body_that_is_no_json_is_a_type_error_before_anything_is_sent(
+    caller: Caller, json: Any
+) -> None:
     if json == [[]]:
         json[0].append(json)
-    with FaultServer(answer()) as server, pytest.raises(TypeError, match="POST /x was not sent") as caught:
+    with (
+        FaultServer(answer()) as server,
+        pytest.raises(TypeError, match="POST /x was not sent") as caught,
+    ):
         await caller(server, call=Call(method="POST", path="/x", json=json), clock=StillClock())
     assert (server.received, caught.value.__context__, caught.value.__cause__) == ([], None, None)
 
@@ -292,8 +335,12 @@ async def test_an_untrusted_certificate_is_not_tried_again(caller: Caller, tls_s
     assert (clock.waits, caught.value.may_have_run, caught.value.tries) == ([], False, 1)
 
 
-async def test_after_a_redirect_a_lost_connection_says_nothing_of_the_first_place(caller: Caller) -> None:
-    """The POST was answered with 303 and so was carried out; that the GET behind it fails is no leave to repeat it."""
+async def test_after_a_redirect_a_lost_connection_says_nothing_of_the_first_place(
+    caller: Caller,
+) -> None:
+    """The POST was answered with 303 and so was carried out; that the GET behind it fails is no
+    leave to repeat it.
+    """
     post = Call(method="POST", path="/x")
     with (
         refusing() as nobody,
@@ -374,7 +421,11 @@ with FaultServer(answer(), answer(503, b"{}"), answer()) as server:
         assert "tenacity" in sys.modules
 """
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parent.parent, check=False
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parent.parent,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
 
@@ -415,7 +466,10 @@ def test_a_keyboard_interrupt_while_it_waits_ends_the_call() -> None:
         def sleep(self, seconds: float, /) -> None:
             raise KeyboardInterrupt
 
-    with FaultServer(BUSY, answer()) as server, VectorShift("k", base_url=server.origin, clock=Interrupted()) as client:
+    with (
+        FaultServer(BUSY, answer()) as server,
+        VectorShift("k", base_url=server.origin, clock=Interrupted()) as client,
+    ):
         with pytest.raises(KeyboardInterrupt):
             client.request("GET", "/x")
         assert client.request("GET", "/x") == {"status": "success"}

@@ -1,4 +1,6 @@
-"""Ways in which another key could slip in, or a store be asked too often, each of which was once open."""
+"""Ways in which another key could slip in, or a store be asked too often, each of which was once
+open.
+"""
 
 from __future__ import annotations
 
@@ -113,7 +115,11 @@ def test_a_request_is_not_sent_again_with_what_was_configured_meanwhile() -> Non
 
         vectorshift.configure(settings=Settings(base_url=api.base_url), credentials=meanwhile)
         auth = vectorshift.ambient.sync_client().auth
-        request = vectorshift.ambient.sync_client()._pool._make().build_request("GET", f"{api.base_url}/pipelines")
+        request = (
+            vectorshift.ambient.sync_client()
+            ._pool._make()
+            .build_request("GET", f"{api.base_url}/pipelines")
+        )
         flow = auth.sync_auth_flow(request)
         next(flow)
         vectorshift.configure(credentials=other)  # between the 401 and the second look
@@ -130,7 +136,9 @@ def test_using_is_no_decorator() -> None:
         async def work() -> None: ...
 
 
-def test_a_chain_that_is_falsy_is_still_the_one_of_the_block(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_chain_that_is_falsy_is_still_the_one_of_the_block(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     class Falsy(ProviderChain):
         def __len__(self) -> int:
             return 0
@@ -141,7 +149,9 @@ def test_a_chain_that_is_falsy_is_still_the_one_of_the_block(monkeypatch: pytest
 
 
 @pytest.mark.parametrize("kind", [VectorShift, AsyncVectorShift])
-def test_none_is_not_the_key_of_the_process(kind: type[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_none_is_not_the_key_of_the_process(
+    kind: type[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("VECTORSHIFT_API_KEY", B)
     tenants: dict[str, str] = {}
     with pytest.raises(TypeError, match="not NoneType"):
@@ -184,7 +194,9 @@ def test_an_outage_under_many_threads_is_contacted_as_often_as_the_backoff_says(
         for pause in (0, 1, 2, 4, 8):
             clock.advance(pause)
             before = contacts
-            assert {each.result() for each in [pool.submit(provider.get_credential) for _ in range(200)]}
+            assert {
+                each.result() for each in [pool.submit(provider.get_credential) for _ in range(200)]
+            }
             for load in list(provider._loads):
                 assert load.flight.wait(5)
             assert contacts == before + 1
@@ -242,12 +254,16 @@ def test_an_end_that_is_no_aware_time_is_a_configuration_error_and_no_storm(mome
 
     provider = CachingProvider(Author())
     for _ in range(5):
-        with pytest.raises(CredentialConfigurationError, match="expires_at of a Credential is an aware datetime"):
+        with pytest.raises(
+            CredentialConfigurationError, match="expires_at of a Credential is an aware datetime"
+        ):
             provider.get_credential()
     assert reads == 1
 
 
-def test_what_an_author_raises_while_describing_or_being_told_stays_inside(caplog: pytest.LogCaptureFixture) -> None:
+def test_what_an_author_raises_while_describing_or_being_told_stays_inside(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     class Bad(CredentialProvider):
         name = "bad"
 
@@ -272,7 +288,9 @@ def test_an_async_getter_with_the_sync_name_is_told_its_name() -> None:
         async def get_credential(self) -> Credential:  # type: ignore[override]
             raise AssertionError
 
-    with pytest.raises(CredentialConfigurationError, match="An async getter is named aget_credential"):
+    with pytest.raises(
+        CredentialConfigurationError, match="An async getter is named aget_credential"
+    ):
         ProviderChain([Wrong()]).get_credential()
 
 
@@ -312,7 +330,10 @@ def test_a_pipe_is_refused_as_a_key_file_and_not_waited_for(tmp_path: Path) -> N
 
 
 def test_closing_while_calls_are_under_way_breaks_none_of_them() -> None:
-    with FakeVectorShift(latency=0.01) as api, VectorShift(api.create_key(), base_url=api.base_url) as client:
+    with (
+        FakeVectorShift(latency=0.01) as api,
+        VectorShift(api.create_key(), base_url=api.base_url) as client,
+    ):
         stop = threading.Event()
         errors: list[BaseException] = []
 
@@ -418,7 +439,9 @@ def test_a_load_that_landed_while_a_caller_waited_for_the_lock_is_not_followed_b
     assert tenant.reads == 1
 
 
-def test_a_thread_that_could_not_be_started_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_thread_that_could_not_be_started_leaves_nothing_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def too_many(thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
@@ -480,7 +503,14 @@ def test_those_who_wait_for_a_look_at_a_key_file_share_it(tmp_path: Path) -> Non
 def test_a_read_from_before_a_refusal_is_told_by_the_clock_that_is_never_set_back() -> None:
     held = Credential(secret=A, source="x", provider="y")
     state = State(credential=held, refused_at=(100.0, 10.0))
-    after = landed(state, held, began=(200.0, 5.0), now=(101.0, 11.0), policy=Policy(ttl=1, max_stale=2), dice=0)
+    after = landed(
+        state,
+        held,
+        began=(200.0, 5.0),
+        now=(101.0, 11.0),
+        policy=Policy(ttl=1, max_stale=2),
+        dice=0,
+    )
     assert after.refused_at == (100.0, 10.0)
 
 
@@ -534,7 +564,9 @@ class Empty(CredentialProvider):
 
 
 @pytest.mark.parametrize("asks", ["sync", "async"])
-def test_on_missing_stop_says_once_which_sources_are_not_asked(asks: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_on_missing_stop_says_once_which_sources_are_not_asked(
+    asks: str, caplog: pytest.LogCaptureFixture
+) -> None:
     empty = Empty()
     chain = ProviderChain([empty, ExplicitProvider(), ExplicitProvider(B)])
 
@@ -543,9 +575,16 @@ def test_on_missing_stop_says_once_which_sources_are_not_asked(asks: str, caplog
             chain.get_credential() if asks == "sync" else asyncio.run(chain.aget_credential())
 
     def told() -> list[tuple[str, str]]:
-        return [(each.levelname, each.message) for each in caplog.records if "may not answer" in each.message]
+        return [
+            (each.levelname, each.message)
+            for each in caplog.records
+            if "may not answer" in each.message
+        ]
 
-    line = "empty:x has no key, and explicit:api_key may not answer in its place, as on_missing of empty is 'stop'."
+    line = (
+        "empty:x has no key, and explicit:api_key may not answer in its place, as on_missing of"
+        " empty is 'stop'."
+    )
     fails()
     fails()
     assert told() == [("WARNING", line)]
@@ -556,13 +595,17 @@ def test_on_missing_stop_says_once_which_sources_are_not_asked(asks: str, caplog
     assert told() == [("WARNING", line)] * 2
 
 
-def test_on_missing_stop_says_nothing_where_nobody_else_could_answer(caplog: pytest.LogCaptureFixture) -> None:
+def test_on_missing_stop_says_nothing_where_nobody_else_could_answer(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     with pytest.raises(CredentialConfigurationError):
         ProviderChain([Empty(), ExplicitProvider()]).get_credential()
     assert "may not answer" not in caplog.text
 
 
-def test_of_two_walks_that_end_at_once_the_second_tells_of_what_has_changed_since_the_first() -> None:
+def test_of_two_walks_that_end_at_once_the_second_tells_of_what_has_changed_since_the_first() -> (
+    None
+):
     keys = iter([A, B])
     seen: list[tuple[str, str | None]] = []
     chain = ProviderChain([Handing(lambda: next(keys))])
@@ -595,7 +638,9 @@ def test_the_coroutine_of_an_async_getter_with_the_sync_name_is_closed() -> None
             made.append(self.aget_credential())
             return made[-1]  # type: ignore[no-any-return]
 
-    with pytest.raises(CredentialConfigurationError, match="An async getter is named aget_credential"):
+    with pytest.raises(
+        CredentialConfigurationError, match="An async getter is named aget_credential"
+    ):
         ProviderChain([Wrong()]).get_credential()
     assert inspect.getcoroutinestate(made[0]) == inspect.CORO_CLOSED
 
@@ -634,7 +679,9 @@ def test_the_cause_of_a_connection_error_has_none_of_the_frames_and_errors_below
 
     from vectorshift.http import lost
 
-    request = httpx.Request("GET", "https://api.example.com/x", headers={"Authorization": f"Bearer {A}"})
+    request = httpx.Request(
+        "GET", "https://api.example.com/x", headers={"Authorization": f"Bearer {A}"}
+    )
     with pytest.raises(httpx.ConnectError) as caught:
         _raise(httpx.ConnectError(f"refused {A}", request=request), because_of=OSError(A))
     assert caught.value.__traceback__ is not None
@@ -645,7 +692,9 @@ def test_the_cause_of_a_connection_error_has_none_of_the_frames_and_errors_below
 
 
 @pytest.mark.parametrize("colour", ["sync", "async"])
-def test_a_request_object_that_is_sent_again_does_not_bring_along_the_refusal_of_before(colour: str) -> None:
+def test_a_request_object_that_is_sent_again_does_not_bring_along_the_refusal_of_before(
+    colour: str,
+) -> None:
     import httpx
 
     with FakeVectorShift() as api:

@@ -47,9 +47,21 @@ def test_in_code_it_is_pure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
 def test_the_defaults_are_those_of_the_documentation() -> None:
     settings = Settings()
     assert (settings.base_url, settings.timeout) == ("https://api.vectorshift.ai/v1", 60.0)
-    assert (settings.cache_ttl, settings.cache_max_stale, settings.load_timeout) == (300.0, 86_400.0, 10.0)
-    assert (settings.providers, settings.env_file, settings.api_key_file) == (("default",), None, None)
-    assert (settings.vault_path, settings.vault_mount, settings.vault_field) == (None, "secret", "api_key")
+    assert (settings.cache_ttl, settings.cache_max_stale, settings.load_timeout) == (
+        300.0,
+        86_400.0,
+        10.0,
+    )
+    assert (settings.providers, settings.env_file, settings.api_key_file) == (
+        ("default",),
+        None,
+        None,
+    )
+    assert (settings.vault_path, settings.vault_mount, settings.vault_field) == (
+        None,
+        "secret",
+        "api_key",
+    )
     assert (settings.vault_kv_version, settings.vault_auth) == (2, "token")
     assert (settings.vault_on_error, settings.vault_on_missing) == ("stop", "continue")
     assert (settings.aws_secret_id, settings.aws_version_stage) == (None, "AWSCURRENT")
@@ -59,7 +71,9 @@ def test_the_defaults_are_those_of_the_documentation() -> None:
 def test_the_key_is_no_setting() -> None:
     assert "api_key" not in Settings.model_fields
     key: dict[str, Any] = {"api_key": "vs-1"}
-    assert "api_key is no setting. Did you mean api_key_file?" in str(failure(lambda: Settings(**key)))
+    assert "api_key is no setting. Did you mean api_key_file?" in str(
+        failure(lambda: Settings(**key))
+    )
     assert "vs-1" not in repr(Settings.load({"VECTORSHIFT_API_KEY": "vs-1"}))
 
 
@@ -85,7 +99,9 @@ def test_it_is_immutable() -> None:
     assert settings.timeout == 60.0
 
 
-def test_an_assignment_that_is_refused_does_not_show_the_token(shown: Callable[[BaseException], str]) -> None:
+def test_an_assignment_that_is_refused_does_not_show_the_token(
+    shown: Callable[[BaseException], str],
+) -> None:
     settings: Any = Settings()
     with pytest.raises((AttributeError, ValueError), match="frozen") as caught:
         settings.vault_token = TOKEN
@@ -94,13 +110,17 @@ def test_an_assignment_that_is_refused_does_not_show_the_token(shown: Callable[[
 
 def test_a_mistyped_name_is_an_error_with_the_nearest_name() -> None:
     typo: dict[str, Any] = {"vault_pth": "vs", "timeout": 5}
-    assert "vault_pth is no setting. Did you mean vault_path?" in str(failure(lambda: Settings(**typo)))
+    assert "vault_pth is no setting. Did you mean vault_path?" in str(
+        failure(lambda: Settings(**typo))
+    )
 
 
 # --- From the environment -------------------------------------------------------------------------
 
 
-def test_load_reads_the_environment_of_the_process_and_writes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_load_reads_the_environment_of_the_process_and_writes_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("VECTORSHIFT_TIMEOUT", "5")
     monkeypatch.setenv("VECTORSHIFT_PROVIDERS", "env, default ,")
     monkeypatch.setenv("VECTORSHIFT_ALLOW_HTTP", "1")
@@ -112,7 +132,9 @@ def test_load_reads_the_environment_of_the_process_and_writes_nothing(monkeypatc
     assert dict(os.environ) == before
 
 
-def test_a_given_environment_stands_for_that_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_given_environment_stands_for_that_of_the_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("VECTORSHIFT_TIMEOUT", "5")
     monkeypatch.setenv("VAULT_ADDR", "https://ambient")
     assert Settings.load({}) == Settings()
@@ -137,7 +159,14 @@ def test_every_setting_has_its_variable(field: str) -> None:
 
 @pytest.mark.parametrize(
     "field",
-    ["vault_addr", "vault_namespace", "vault_cacert", "vault_client_cert", "vault_client_key", "vault_token"],
+    [
+        "vault_addr",
+        "vault_namespace",
+        "vault_cacert",
+        "vault_client_cert",
+        "vault_client_key",
+        "vault_token",
+    ],
 )
 def test_the_standard_variables_of_vault_are_fall_backs(field: str) -> None:
     def read(environ: dict[str, str]) -> str:
@@ -168,7 +197,9 @@ def test_vault_skip_verify_has_its_fall_back_too() -> None:
         ("VAULT_CACERT", "/ca.pem"),
     ],
 )
-@pytest.mark.parametrize("path", [{}, {"VECTORSHIFT_VAULT_PATH": " "}], ids=["no path", "blank path"])
+@pytest.mark.parametrize(
+    "path", [{}, {"VECTORSHIFT_VAULT_PATH": " "}], ids=["no path", "blank path"]
+)
 def test_the_standard_variables_of_vault_are_others_affair_where_no_path_is_set(
     name: str, value: str, path: dict[str, str]
 ) -> None:
@@ -207,19 +238,31 @@ def test_white_space_round_a_variable_is_no_part_of_it(around: str, tmp_path: Pa
     plain = {f"VECTORSHIFT_{name.upper()}": value for name, value in GOOD.items()}
     wide = {name: around.format(value) for name, value in plain.items()}
     assert Settings.load(wide) == Settings.load(plain)
-    (tmp_path / "named.env").write_text("".join(f"{name}='{value}'\n" for name, value in wide.items()))
+    (tmp_path / "named.env").write_text(
+        "".join(f"{name}='{value}'\n" for name, value in wide.items())
+    )
     named = {"VECTORSHIFT_ENV_FILE": around.format("named.env")}
     assert Settings.load(named) == Settings.load({**plain, "VECTORSHIFT_ENV_FILE": "named.env"})
 
 
 def test_white_space_round_what_is_given_in_code_is_no_part_of_it() -> None:
-    texts = ("base_url", "ca_bundle", "vault_path", "vault_addr", "vault_token", "aws_secret_id", "api_key_file")
+    texts = (
+        "base_url",
+        "ca_bundle",
+        "vault_path",
+        "vault_addr",
+        "vault_token",
+        "aws_secret_id",
+        "api_key_file",
+    )
     wide: dict[str, Any] = {name: f" {GOOD[name]}\n" for name in texts}
     plain: dict[str, Any] = {name: GOOD[name] for name in texts}
     assert Settings(**wide) == Settings(**plain)
 
 
-@pytest.mark.parametrize("name", ["vault_path", "vault_mount", "vault_field", "aws_secret_id", "aws_field"])
+@pytest.mark.parametrize(
+    "name", ["vault_path", "vault_mount", "vault_field", "aws_secret_id", "aws_field"]
+)
 @pytest.mark.parametrize("value", ["vs\nVECTORSHIFT_AWS_FIELD=x", "vs\tq", "vs\u2028q"])
 def test_a_place_has_no_line_break_in_it(name: str, value: str) -> None:
     said = str(failure(lambda: Settings.load({f"VECTORSHIFT_{name.upper()}": value})))
@@ -228,7 +271,9 @@ def test_a_place_has_no_line_break_in_it(name: str, value: str) -> None:
 
 
 def test_what_is_set_to_nothing_counts_as_unset() -> None:
-    blank = {f"VECTORSHIFT_{name.upper()}": " " for name in Settings.model_fields if name != "env_file"}
+    blank = {
+        f"VECTORSHIFT_{name.upper()}": " " for name in Settings.model_fields if name != "env_file"
+    }
     assert Settings.load(blank) == Settings()
 
 
@@ -238,16 +283,32 @@ def test_what_is_set_to_nothing_counts_as_unset() -> None:
 def test_a_mistyped_variable_is_a_warning_with_the_nearest_name_and_without_the_value(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    Settings.load({"VECTORSHIFT_API_KYE": "vs-hidden", "VECTORSHIFT_VAULT_PTH": "hidden", "VECTORSHIFT_QQQQQ": "x"})
+    Settings.load(
+        {
+            "VECTORSHIFT_API_KYE": "vs-hidden",
+            "VECTORSHIFT_VAULT_PTH": "hidden",
+            "VECTORSHIFT_QQQQQ": "x",
+        }
+    )
     lines = warnings_in(caplog)
     assert len(lines) == 3
-    assert "VECTORSHIFT_API_KYE is no setting of vectorshift. Did you mean VECTORSHIFT_API_KEY?" in lines
-    assert "VECTORSHIFT_VAULT_PTH is no setting of vectorshift. Did you mean VECTORSHIFT_VAULT_PATH?" in lines
-    assert "VECTORSHIFT_QQQQQ is no setting of vectorshift." in [line.partition(" Did")[0] for line in lines]
+    assert (
+        "VECTORSHIFT_API_KYE is no setting of vectorshift. Did you mean VECTORSHIFT_API_KEY?"
+        in lines
+    )
+    assert (
+        "VECTORSHIFT_VAULT_PTH is no setting of vectorshift. Did you mean VECTORSHIFT_VAULT_PATH?"
+        in lines
+    )
+    assert "VECTORSHIFT_QQQQQ is no setting of vectorshift." in [
+        line.partition(" Did")[0] for line in lines
+    ]
     assert "hidden" not in caplog.text
 
 
-def test_known_variables_and_service_links_of_kubernetes_are_no_warning(caplog: pytest.LogCaptureFixture) -> None:
+def test_known_variables_and_service_links_of_kubernetes_are_no_warning(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     Settings.load(
         {
             "VECTORSHIFT_API_KEY": "vs-1",
@@ -271,7 +332,8 @@ def test_known_variables_and_service_links_of_kubernetes_are_no_warning(caplog: 
 def named(tmp_path: Path) -> Path:
     path = tmp_path / "prod.env"
     path.write_bytes(
-        b"\xef\xbb\xbf# ours\nVECTORSHIFT_TIMEOUT=5\nVECTORSHIFT_VAULT_PATH='${HOME}/vs'\nVAULT_ADDR=https://vault\n"
+        b"\xef\xbb\xbf#"
+        b" ours\nVECTORSHIFT_TIMEOUT=5\nVECTORSHIFT_VAULT_PATH='${HOME}/vs'\nVAULT_ADDR=https://vault\n"
         b"VECTORSHIFT_ENV_FILE=elsewhere\nVECTORSHIFT_AWS_REGION=\n"
     )
     return path
@@ -306,14 +368,20 @@ def test_a_named_file_without_rights_is_told_to_be_there(named: Path) -> None:
 
 
 @pytest.mark.parametrize("what", ["missing", "directory", "utf-16"])
-def test_a_named_file_that_cannot_be_read_is_an_error_that_names_it(tmp_path: Path, what: str) -> None:
+def test_a_named_file_that_cannot_be_read_is_an_error_that_names_it(
+    tmp_path: Path, what: str
+) -> None:
     path = tmp_path / "prod.env"
     if what == "directory":
         path.mkdir()
     elif what == "utf-16":
         path.write_bytes("VECTORSHIFT_TIMEOUT=5".encode("utf-16"))
     error = failure(lambda: Settings.load({"VECTORSHIFT_ENV_FILE": str(path)}))
-    why = {"missing": "no such file or directory", "directory": "is a directory", "utf-16": "it is not UTF-8 text"}
+    why = {
+        "missing": "no such file or directory",
+        "directory": "is a directory",
+        "utf-16": "it is not UTF-8 text",
+    }
     assert f"VECTORSHIFT_ENV_FILE names {path}, which cannot be read: {why[what]}." in str(error)
     assert error.source == f"dotenv:{path}"
     assert (error.__cause__, error.__context__) == (None, None)
@@ -379,7 +447,9 @@ def test_a_base_url_with_an_impossible_port_is_an_error(url: str) -> None:
 
 
 def test_every_wrong_setting_is_named_at_once() -> None:
-    said = str(failure(lambda: Settings.load({"VECTORSHIFT_TIMEOUT": "x", "VECTORSHIFT_CACHE_TTL": "y"})))
+    said = str(
+        failure(lambda: Settings.load({"VECTORSHIFT_TIMEOUT": "x", "VECTORSHIFT_CACHE_TTL": "y"}))
+    )
     assert "VECTORSHIFT_TIMEOUT: should be a valid number" in said
     assert "VECTORSHIFT_CACHE_TTL: should be a valid number" in said
 
@@ -387,7 +457,9 @@ def test_every_wrong_setting_is_named_at_once() -> None:
 @pytest.mark.parametrize("how", ["code", "environment"])
 def test_the_error_has_neither_cause_nor_context(how: str) -> None:
     values: dict[str, Any] = {"timeout": "x"}
-    error = failure(lambda: Settings(**values) if how == "code" else Settings.load({"VECTORSHIFT_TIMEOUT": "x"}))
+    error = failure(
+        lambda: Settings(**values) if how == "code" else Settings.load({"VECTORSHIFT_TIMEOUT": "x"})
+    )
     assert (error.__cause__, error.__context__) == (None, None)
     assert not isinstance(error, pydantic.ValidationError)
 
@@ -414,7 +486,13 @@ def test_any_url_is_taken_or_refused_with_the_variable_named(url: str) -> None:
 def test_a_token_is_masked_wherever_settings_are_shown() -> None:
     values: dict[str, Any] = {"vault_token": TOKEN, "vault_secret_id": TOKEN}
     settings = Settings(**values)
-    texts = [repr(settings), str(settings), f"{settings}", str(settings.model_dump()), settings.model_dump_json()]
+    texts = [
+        repr(settings),
+        str(settings),
+        f"{settings}",
+        str(settings.model_dump()),
+        settings.model_dump_json(),
+    ]
     for text in (*texts, str(pickle.dumps(settings)), repr(settings.model_copy())):
         assert TOKEN not in text
         assert text
@@ -431,7 +509,10 @@ def test_a_token_given_in_code_is_not_in_the_frames_of_an_error(
 
 @pytest.mark.parametrize("where", ["process", "given", "file", "missing file"])
 def test_no_token_and_no_key_of_the_environment_is_in_the_frames_of_an_error(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, where: str, shown: Callable[[BaseException], str]
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    where: str,
+    shown: Callable[[BaseException], str],
 ) -> None:
     environ = {"VAULT_TOKEN": TOKEN, "VECTORSHIFT_API_KEY": TOKEN, "VECTORSHIFT_TIMEOUT": "x"}
     if where == "file":

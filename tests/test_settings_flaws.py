@@ -42,16 +42,25 @@ def test_of_a_setting_with_a_fall_back_the_variable_that_is_set_is_named(name: s
         (" , ,, ", "VECTORSHIFT_PROVIDERS: should name at least one provider, or be unset."),
         (
             "valt",
-            "names 'valt', which is neither built in nor a plugin that is installed here. Did you mean vault?",
+            (
+                "names 'valt', which is neither built in nor a plugin that is installed here. Did"
+                " you mean vault?"
+            ),
         ),
         ("env;vault", "which is neither built in nor a plugin that is installed here."),
         ("zzz", "There are: default, explicit, env, dotenv, vault, aws, login."),
         ("vault,env,vault", "VECTORSHIFT_PROVIDERS names 'vault' twice."),
-        ("env,default", "names 'env' twice. 'default' stands for explicit, env, dotenv, vault, aws."),
+        (
+            "env,default",
+            "names 'env' twice. 'default' stands for explicit, env, dotenv, vault, aws.",
+        ),
         ("default,default", "twice"),
         (
             f"vs-{MARK}-{MARK}",
-            "VECTORSHIFT_PROVIDERS names a provider, which is neither built in nor a plugin that is installed here.",
+            (
+                "VECTORSHIFT_PROVIDERS names a provider, which is neither built in nor a plugin"
+                " that is installed here."
+            ),
         ),
     ],
 )
@@ -76,10 +85,14 @@ def test_explicit_alone_is_a_chain(names: str) -> None:
     assert [provider.name for provider in chain.providers] == ["explicit"]
 
 
-def test_the_name_of_a_built_in_provider_excuses_no_mistyped_variable(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_name_of_a_built_in_provider_excuses_no_mistyped_variable(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     with caplog.at_level(logging.WARNING):
         Settings.load({"VECTORSHIFT_PROVIDERS": "env, vault,my-safe", "VECTORSHIFT_VAULT_PTH": "x"})
-        Settings.load({"VECTORSHIFT_PROVIDERS": "env, vault,my-safe", "VECTORSHIFT_MY_SAFE_NAME": "x"})
+        Settings.load(
+            {"VECTORSHIFT_PROVIDERS": "env, vault,my-safe", "VECTORSHIFT_MY_SAFE_NAME": "x"}
+        )
     assert [record.getMessage() for record in caplog.records] == [
         "VECTORSHIFT_VAULT_PTH is no setting of vectorshift. Did you mean VECTORSHIFT_VAULT_PATH?"
     ]
@@ -115,7 +128,9 @@ FILES = {
 def test_a_key_in_place_of_the_name_of_its_file_is_refused_and_not_shown(
     variable: str, key: str, shown: Callable[[BaseException], str]
 ) -> None:
-    with pytest.raises(CredentialConfigurationError, match=f"{variable}: should be the name of a file") as caught:
+    with pytest.raises(
+        CredentialConfigurationError, match=f"{variable}: should be the name of a file"
+    ) as caught:
         Settings.load({variable: key})
     assert key not in shown(caught.value)
 
@@ -135,7 +150,9 @@ def test_a_key_in_place_of_the_name_of_its_file_is_refused_and_not_shown(
 def test_the_names_that_files_have_are_taken_and_shown(name: str) -> None:
     for variable in FILES.keys() - {"VECTORSHIFT_ENV_FILE"}:
         assert getattr(Settings.load({variable: name}), FILES[variable]) == name
-    assert f"VECTORSHIFT_ENV_FILE names {name}, which cannot be read" in flaw({"VECTORSHIFT_ENV_FILE": name})
+    assert f"VECTORSHIFT_ENV_FILE names {name}, which cannot be read" in flaw(
+        {"VECTORSHIFT_ENV_FILE": name}
+    )
 
 
 def test_what_is_there_is_no_key_whatever_its_name(tmp_path: Path) -> None:
@@ -146,15 +163,28 @@ def test_what_is_there_is_no_key_whatever_its_name(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "variable",
-    ["VECTORSHIFT_VAULT_ADDR", "VAULT_ADDR", "VECTORSHIFT_AWS_ENDPOINT_URL", "VECTORSHIFT_AWS_AGENT_URL"],
+    [
+        "VECTORSHIFT_VAULT_ADDR",
+        "VAULT_ADDR",
+        "VECTORSHIFT_AWS_ENDPOINT_URL",
+        "VECTORSHIFT_AWS_AGENT_URL",
+    ],
 )
 @pytest.mark.parametrize(
-    "url", [f"https://me:{MARK}@host:8200", f"https://{MARK}@host", f"me:{MARK}@host", f"https://me:a/{MARK}@host"]
+    "url",
+    [
+        f"https://me:{MARK}@host:8200",
+        f"https://{MARK}@host",
+        f"me:{MARK}@host",
+        f"https://me:a/{MARK}@host",
+    ],
 )
 def test_a_password_in_the_url_of_a_store_is_refused_and_not_shown(
     variable: str, url: str, shown: Callable[[BaseException], str]
 ) -> None:
-    with pytest.raises(CredentialConfigurationError, match=f"{variable}: should hold no user name and no") as caught:
+    with pytest.raises(
+        CredentialConfigurationError, match=f"{variable}: should hold no user name and no"
+    ) as caught:
         Settings.load({variable: url, "VECTORSHIFT_VAULT_PATH": "vs"})
     assert MARK not in shown(caught.value)
 

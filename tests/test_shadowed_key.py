@@ -1,4 +1,6 @@
-"""A key that is assigned and has no effect is told of: it may be of another organisation than the one in use."""
+"""A key that is assigned and has no effect is told of: it may be of another organisation than the
+one in use.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ def _fresh(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     vectorshift.reset()
 
 
-def test_assigning_a_key_after_credentials_were_configured_warns(caplog: pytest.LogCaptureFixture) -> None:
+def test_assigning_a_key_after_credentials_were_configured_warns(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     vectorshift.configure(credentials=OTHER)
     vectorshift.api_key = KEY
     (warning,) = caplog.messages
@@ -34,7 +38,9 @@ def test_assigning_a_key_after_credentials_were_configured_warns(caplog: pytest.
     assert vectorshift.get_credential().fingerprint == fingerprint(OTHER)
 
 
-def test_configuring_credentials_over_an_assigned_key_warns(caplog: pytest.LogCaptureFixture) -> None:
+def test_configuring_credentials_over_an_assigned_key_warns(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     vectorshift.api_key = KEY
     vectorshift.configure(credentials=OTHER)
     assert "has no effect" in caplog.text

@@ -1,4 +1,6 @@
-"""The event decoder: what the WHATWG's text says, and that how the bytes are cut changes nothing."""
+"""The event decoder: what the WHATWG's text says, and that how the bytes are cut changes
+nothing.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ def cut(raw: bytes, size: int) -> list[bytes]:
 
 
 def by_the_text(raw: bytes) -> list[ServerSentEvent]:
-    """The specification's steps over the whole text at once: slow, plain, and written from its sentences."""
+    """The specification's steps over the whole text at once: slow, plain, and written from its
+    sentences.
+    """
     text = raw.decode("utf-8", "replace").removeprefix("\ufeff")
     *lines, _unended = re.split(r"\r\n|\r|\n", text)
     events: list[ServerSentEvent] = []
@@ -38,7 +42,9 @@ def by_the_text(raw: bytes) -> list[ServerSentEvent]:
         value = value[1:] if value[:1] == " " else value
         if line == "":
             if data:
-                events.append(ServerSentEvent(event=kind or "message", data=data[:-1], id=id, retry=retry))
+                events.append(
+                    ServerSentEvent(event=kind or "message", data=data[:-1], id=id, retry=retry)
+                )
                 retry = None
             kind = data = ""
         elif colon and not name:
@@ -87,7 +93,9 @@ def by_the_text(raw: bytes) -> list[ServerSentEvent]:
     ],
 )
 @pytest.mark.parametrize("size", [1, 2, 3, 1000])
-def test_events_are_read_as_the_specification_says(raw: bytes, expected: list[tuple[str, str, str]], size: int) -> None:
+def test_events_are_read_as_the_specification_says(
+    raw: bytes, expected: list[tuple[str, str, str]], size: int
+) -> None:
     found = decoded(cut(raw, size))
     assert [(event.event, event.data, event.id) for event in found] == expected
     assert found == by_the_text(raw)
@@ -122,7 +130,21 @@ def test_an_event_is_given_as_soon_as_its_empty_line_begins(ending: bytes) -> No
     assert decoder.feed(ending[1:]) == []
 
 
-_fields = [b"data", b"event", b"id", b"retry", b":", b": ", b" ", b"\n", b"\r", b"\r\n", b"\n\n", b"1", b"x"]
+_fields = [
+    b"data",
+    b"event",
+    b"id",
+    b"retry",
+    b":",
+    b": ",
+    b" ",
+    b"\n",
+    b"\r",
+    b"\r\n",
+    b"\n\n",
+    b"1",
+    b"x",
+]
 _oddities = [b"\xef\xbb\xbf", b"\0", "\u2028".encode(), "ä€😀".encode(), "😀".encode()[:2]]
 _pieces_of_streams = st.sampled_from([*_fields, *_oddities])
 _streams = st.sampled_from(
@@ -188,8 +210,9 @@ def only_parted(pieces: list[bytes]) -> str:
     return "\n".join(line.partition(b":")[2].decode() for line in only_joined(pieces).splitlines())
 
 
-# Both sides touch the same memory at the same moment, so that a machine under load is as slow for the one as for the
-# other. Linear work takes 1 to 4 times what the least takes, and quadratic work hundreds of times.
+# Both sides touch the same memory at the same moment, so that a machine under load is as slow for
+# the one as for the other. Linear work takes 1 to 4 times what the least takes, and quadratic work
+# hundreds of times.
 LINEAR = 20
 
 

@@ -1,4 +1,6 @@
-"""Answers that are read as they come: what they give, how they fail, and that leaving one closes its connection."""
+"""Answers that are read as they come: what they give, how they fail, and that leaving one closes
+its connection.
+"""
 
 from __future__ import annotations
 
@@ -37,12 +39,19 @@ class Reader:
     def __init__(self, colour: str) -> None:
         self.colour = colour
 
-    async def __call__(self, server: FaultServer, how: str, *, pieces: int | None = None, **given: Any) -> list[Any]:
-        """Return what `iter_<how>` gives, of as many pieces as are asked for, and leave the stream."""
+    async def __call__(
+        self, server: FaultServer, how: str, *, pieces: int | None = None, **given: Any
+    ) -> list[Any]:
+        """Return what `iter_<how>` gives, of as many pieces as are asked for, and leave the
+        stream.
+        """
         given = {"clock": StillClock(), **given}
         found: list[Any] = []
         if self.colour == "sync":
-            with VectorShift("vs-key", base_url=server.origin, **given) as client, client.stream("GET", "/x") as stream:
+            with (
+                VectorShift("vs-key", base_url=server.origin, **given) as client,
+                client.stream("GET", "/x") as stream,
+            ):
                 for item in getattr(stream, f"iter_{how}")():
                     found.append(item)
                     if len(found) == pieces:
@@ -70,7 +79,14 @@ def reader(request: pytest.FixtureRequest) -> Reader:
 async def test_bytes_lines_and_events_are_those_of_the_body(reader: Reader) -> None:
     with FaultServer(answer(200, EVENTS)) as server:
         assert b"".join(await reader(server, "bytes")) == EVENTS
-        assert await reader(server, "lines") == ["event: a", "data: 1", "data: 2", "", "data: last", ""]
+        assert await reader(server, "lines") == [
+            "event: a",
+            "data: 1",
+            "data: 2",
+            "",
+            "data: last",
+            "",
+        ]
         events = await reader(server, "events")
     assert [(event.event, event.data) for event in events] == [("a", "1\n2"), ("message", "last")]
 
@@ -102,7 +118,10 @@ def test_lines_end_where_the_three_ends_are_and_nowhere_else(breaks: str) -> Non
     assert decoder.feed(text.encode()) + decoder.end() == ["a\u2028b\x85c\x0bd\x1ce", "", "f"]
 
 
-@given(st.lists(st.sampled_from(["a", "ä", "\u2028", "\r", "\n", "\r\n", ""])), st.lists(st.integers(0, 30)))
+@given(
+    st.lists(st.sampled_from(["a", "ä", "\u2028", "\r", "\n", "\r\n", ""])),
+    st.lists(st.integers(0, 30)),
+)
 def test_lines_are_the_same_however_the_bytes_are_cut(parts: list[str], cuts: list[int]) -> None:
     data = "".join(parts).encode()
     whole = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
@@ -135,7 +154,10 @@ async def test_a_failure_is_raised_on_entering(reader: Reader) -> None:
         (cut(after=HEAD + b"begun"), ApiConnectionError),
         (hang(after=HEAD + b"begun"), ApiTimeoutError),
         (answer(200, b"no gzip", Content_Encoding="gzip"), ApiConnectionError),
-        (cut(after=b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"), ApiConnectionError),
+        (
+            cut(after=b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"),
+            ApiConnectionError,
+        ),
     ],
     ids=["reset", "cut off", "silent", "no gzip", "no chunk"],
 )
@@ -170,11 +192,17 @@ async def test_reading_after_the_block_is_ours(reader: Reader) -> None:
 async def test_a_stream_that_was_read_gives_nothing_more(reader: Reader) -> None:
     with FaultServer(answer(200, b"a\nb\n")) as server:
         if reader.colour == "sync":
-            with VectorShift("k", base_url=server.origin) as client, client.stream("GET", "/x") as stream:
+            with (
+                VectorShift("k", base_url=server.origin) as client,
+                client.stream("GET", "/x") as stream,
+            ):
                 assert list(stream.iter_lines()) == ["a", "b"]
                 assert list(stream.iter_lines()) == []
         else:
-            async with AsyncVectorShift("k", base_url=server.origin) as aclient, aclient.stream("GET", "/x") as astream:
+            async with (
+                AsyncVectorShift("k", base_url=server.origin) as aclient,
+                aclient.stream("GET", "/x") as astream,
+            ):
                 assert [line async for line in astream.aiter_lines()] == ["a", "b"]
                 assert [line async for line in astream.aiter_lines()] == []
 
@@ -239,10 +267,16 @@ async def test_an_error_in_the_block_passes_and_closes_the_connection(reader: Re
 
 async def raise_while_reading(reader: Reader, server: FaultServer) -> None:
     if reader.colour == "sync":
-        with VectorShift("k", base_url=server.origin) as client, client.stream("GET", "/x") as stream:
+        with (
+            VectorShift("k", base_url=server.origin) as client,
+            client.stream("GET", "/x") as stream,
+        ):
             next(stream.iter_bytes())
             raise Mine
-    async with AsyncVectorShift("k", base_url=server.origin) as aclient, aclient.stream("GET", "/x") as astream:
+    async with (
+        AsyncVectorShift("k", base_url=server.origin) as aclient,
+        aclient.stream("GET", "/x") as astream,
+    ):
         async for _ in astream.aiter_bytes():
             raise Mine
 
@@ -270,7 +304,10 @@ async def test_cancellation_closes_the_connection_and_frees_its_place() -> None:
 
 
 def test_an_httpx_client_of_the_users_own_streams_and_keeps_no_half_read_connection() -> None:
-    with FaultServer(hang(after=HEAD + b"begun"), answer()) as server, httpx.Client(trust_env=False) as http:
+    with (
+        FaultServer(hang(after=HEAD + b"begun"), answer()) as server,
+        httpx.Client(trust_env=False) as http,
+    ):
         client = VectorShift("k", base_url=server.origin, http_client=http)
         with client.stream("GET", "/x") as stream:
             next(stream.iter_bytes())

@@ -24,11 +24,16 @@ except ImportError as error:
 
 
 def test_without_httpx2_it_says_what_to_install_and_all_else_works() -> None:
-    done = subprocess.run([sys.executable, "-c", BLOCKED], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", BLOCKED], capture_output=True, text=True, check=True
+    )
     assert done.stdout == "httpx2_auth is for clients of httpx2: pip install httpx2\n"
 
 
 def test_httpx2_is_not_imported_before_it_is_wanted() -> None:
-    code = "import sys, vectorshift; vectorshift.httpx2_auth; vectorshift.Pipeline; print('httpx2' in sys.modules)"
+    code = (
+        "import sys, vectorshift; vectorshift.httpx2_auth; vectorshift.Pipeline; print('httpx2' in"
+        " sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

@@ -1,4 +1,6 @@
-"""What a server sends behind its answer is no answer to the next call: its connection is closed instead."""
+"""What a server sends behind its answer is no answer to the next call: its connection is closed
+instead.
+"""
 
 from __future__ import annotations
 
@@ -46,8 +48,8 @@ FIRST = {
 class Sends:
     """Sends these pieces, together where the system can.
 
-    Attributes:
-        sent: set when they lie at the client's: what comes later than the next request nobody can tell from its answer.
+    Attributes: sent: set when they lie at the client's: what comes later than the next request
+        nobody can tell from its answer.
     """
 
     def __init__(self, *pieces: bytes) -> None:
@@ -77,7 +79,9 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 
 @pytest.fixture(params=["http", "https"])
-def tls(request: pytest.FixtureRequest, authority: Authority, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext | None:
+def tls(
+    request: pytest.FixtureRequest, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> ssl.SSLContext | None:
     if request.param == "http":
         return None
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
@@ -93,10 +97,15 @@ async def test_the_next_call_has_an_answer_of_its_own(
     with FaultServer(surplus, answer(200, b'{"of": "me"}'), tls=tls) as server:
         assert await call_twice(colour, server, method, surplus.sent) == {"of": "me"}
     assert server.connections == 2
-    assert [sent.authorization for sent in server.received] == ["Bearer vs-acme-0000", "Bearer vs-umbrella-0000"]
+    assert [sent.authorization for sent in server.received] == [
+        "Bearer vs-acme-0000",
+        "Bearer vs-umbrella-0000",
+    ]
 
 
-async def call_twice(colour: Colour, server: FaultServer, method: str, between: threading.Event) -> Any:
+async def call_twice(
+    colour: Colour, server: FaultServer, method: str, between: threading.Event
+) -> Any:
     """Return what the second call gives, of another organisation on the same client."""
     made: dict[str, Any] = {"base_url": server.origin, "clock": StillClock(), "max_retries": 0}
     if not colour.prefix:
@@ -114,7 +123,9 @@ async def call_twice(colour: Colour, server: FaultServer, method: str, between: 
             return await aclient.request("POST", "/y", json={})
 
 
-async def test_a_stream_that_was_read_whole_gives_no_such_connection_back_either(colour: Colour) -> None:
+async def test_a_stream_that_was_read_whole_gives_no_such_connection_back_either(
+    colour: Colour,
+) -> None:
     with FaultServer(Sends(BRACES + FOREIGN), answer(200, b'{"of": "me"}')) as server:
         if not colour.prefix:
             with VectorShift("k", base_url=server.origin) as client:
@@ -129,7 +140,9 @@ async def test_a_stream_that_was_read_whole_gives_no_such_connection_back_either
     assert server.connections == 2
 
 
-async def test_a_connection_without_a_surplus_is_used_again(colour: Colour, tls: ssl.SSLContext | None) -> None:
+async def test_a_connection_without_a_surplus_is_used_again(
+    colour: Colour, tls: ssl.SSLContext | None
+) -> None:
     body = json.dumps("a" * 200_000).encode()
     with FaultServer(answer(200, body), answer(), tls=tls) as server:
         nothing = threading.Event()
@@ -142,7 +155,9 @@ async def test_a_connection_without_a_surplus_is_used_again(colour: Colour, tls:
 
 
 @pytest.mark.parametrize("through", ["nothing", "a proxy"])
-async def test_a_surplus_is_found(colour: Colour, monkeypatch: pytest.MonkeyPatch, through: str) -> None:
+async def test_a_surplus_is_found(
+    colour: Colour, monkeypatch: pytest.MonkeyPatch, through: str
+) -> None:
     with FaultServer(Sends(BRACES + FOREIGN), answer()) as server:
         url = server.origin
         if through == "a proxy":

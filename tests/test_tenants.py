@@ -114,7 +114,9 @@ KINDS: dict[str, Callable[[str], Any]] = {
     "an async provider": AsyncRotating,
     "a remote provider": lambda key: Rotating(key, remote=True),
     "a chain": lambda key: ProviderChain([Nothing(), Rotating(key)]),
-    "a chain in a chain": lambda key: ProviderChain([ProviderChain([Nothing()]), ProviderChain([Rotating(key)])]),
+    "a chain in a chain": lambda key: ProviderChain(
+        [ProviderChain([Nothing()]), ProviderChain([Rotating(key)])]
+    ),
 }
 
 
@@ -123,10 +125,17 @@ async def test_a_client_acts_as_its_own_organisation_whatever_surrounds_it(
     tenants: Tenants, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     api = tenants.api
-    mine, other = (tenants.client(KINDS[kind](api.create_key(org=name))) for name in ("mine", "other"))
+    mine, other = (
+        tenants.client(KINDS[kind](api.create_key(org=name))) for name in ("mine", "other")
+    )
     monkeypatch.setattr(vectorshift, "api_key", api.create_key(org="assigned"))
     with using(api.create_key(org="block")):
-        assert [await tenants.seen(each) for each in (mine, other, None, mine)] == ["mine", "other", "block", "mine"]
+        assert [await tenants.seen(each) for each in (mine, other, None, mine)] == [
+            "mine",
+            "other",
+            "block",
+            "mine",
+        ]
     assert [await tenants.seen(each) for each in (mine, None)] == ["mine", "assigned"]
 
 
@@ -149,7 +158,10 @@ async def test_a_function_is_asked_for_the_key_of_each_call(tenants: Tenants) ->
 async def test_the_clients_of_a_process_share_one_tls_context(tenants: Tenants) -> None:
     made = _context.cache_info().misses
     for number in range(20):
-        assert await tenants.seen(tenants.client(tenants.api.create_key(org=f"org{number}"))) == f"org{number}"
+        assert (
+            await tenants.seen(tenants.client(tenants.api.create_key(org=f"org{number}")))
+            == f"org{number}"
+        )
     assert _context.cache_info().misses - made <= 1
 
 
@@ -159,16 +171,38 @@ async def test_the_clients_of_a_process_share_one_tls_context(tenants: Tenants) 
 async def test_the_nearest_word_counts(tenants: Tenants, monkeypatch: pytest.MonkeyPatch) -> None:
     api = tenants.api
     own, follower = tenants.client(api.create_key(org="own")), tenants.client()
-    assert [await tenants.seen(each) for each in (own, follower, None)] == ["own", "process", "process"]
+    assert [await tenants.seen(each) for each in (own, follower, None)] == [
+        "own",
+        "process",
+        "process",
+    ]
     monkeypatch.setattr(vectorshift, "api_key", api.create_key(org="assigned"))
-    assert [await tenants.seen(each) for each in (own, follower, None)] == ["own", "assigned", "assigned"]
+    assert [await tenants.seen(each) for each in (own, follower, None)] == [
+        "own",
+        "assigned",
+        "assigned",
+    ]
     vectorshift.configure(credentials=api.create_key(org="configured"))
-    assert [await tenants.seen(each) for each in (own, follower, None)] == ["own", "configured", "configured"]
+    assert [await tenants.seen(each) for each in (own, follower, None)] == [
+        "own",
+        "configured",
+        "configured",
+    ]
     with using(api.create_key(org="block")):
-        assert [await tenants.seen(each) for each in (own, follower, None)] == ["own", "block", "block"]
+        assert [await tenants.seen(each) for each in (own, follower, None)] == [
+            "own",
+            "block",
+            "block",
+        ]
         vectorshift.configure(credentials=api.create_key(org="configured later"))
-        assert [await tenants.seen(each) for each in (own, follower, None)] == ["own", "block", "block"]
-    assert [await tenants.seen(each) for each in (own, follower, None)] == ["own"] + ["configured later"] * 2
+        assert [await tenants.seen(each) for each in (own, follower, None)] == [
+            "own",
+            "block",
+            "block",
+        ]
+    assert [await tenants.seen(each) for each in (own, follower, None)] == ["own"] + [
+        "configured later"
+    ] * 2
 
 
 async def test_a_configured_client_with_credentials_wins_over_a_block_and_one_without_follows_it(
@@ -183,7 +217,9 @@ async def test_a_configured_client_with_credentials_wins_over_a_block_and_one_wi
     assert await tenants.seen() == "process"
 
 
-async def test_a_client_that_was_made_in_a_block_follows_whatever_surrounds_its_calls(tenants: Tenants) -> None:
+async def test_a_client_that_was_made_in_a_block_follows_whatever_surrounds_its_calls(
+    tenants: Tenants,
+) -> None:
     with using(tenants.api.create_key(org="block")):
         client = tenants.client()
         assert await tenants.seen(client) == "block"
@@ -199,7 +235,9 @@ async def test_settings_of_a_client_do_not_keep_it_from_following_a_block(tenant
         assert await tenants.seen(client) == "block"
 
 
-async def test_what_a_block_sets_does_not_touch_the_process(tenants: Tenants, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_a_block_sets_does_not_touch_the_process(
+    tenants: Tenants, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(vectorshift, "api_key", tenants.api.create_key(org="assigned"))
     before = vars(vectorshift)["api_key"]
     block = tenants.api.create_key(org="block")
@@ -242,19 +280,27 @@ async def test_credentials_that_find_nothing_reach_no_other_key(
     client = tenants.client(NO_KEY[nothing])
     with pytest.raises(CredentialError):
         await tenants.seen(client)
-    with using(tenants.api.create_key(org="outer")), using(NO_KEY[nothing]), pytest.raises(CredentialError):
+    with (
+        using(tenants.api.create_key(org="outer")),
+        using(NO_KEY[nothing]),
+        pytest.raises(CredentialError),
+    ):
         await tenants.seen()
     assert tenants.api.requests == []
 
 
-async def test_a_key_that_is_refused_in_a_block_is_not_replaced_by_another_organisation_s(tenants: Tenants) -> None:
+async def test_a_key_that_is_refused_in_a_block_is_not_replaced_by_another_organisation_s(
+    tenants: Tenants,
+) -> None:
     with using("vs-unknown"), pytest.raises(vectorshift.AuthenticationError):
         await tenants.seen()
     assert [request.org for request in tenants.api.requests] == [None]
 
 
 @pytest.mark.parametrize("nothing", [None, 42, b"vs-bytes", EnvProvider])
-async def test_what_is_no_credential_is_no_way_back_to_the_process(tenants: Tenants, nothing: Any) -> None:
+async def test_what_is_no_credential_is_no_way_back_to_the_process(
+    tenants: Tenants, nothing: Any
+) -> None:
     with pytest.raises(TypeError):
         tenants.client(nothing)
     with pytest.raises(TypeError), using(nothing):

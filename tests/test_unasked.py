@@ -53,7 +53,10 @@ def colour(request: pytest.FixtureRequest) -> str:
 
 async def refused(colour: str, server: Echo, credentials: Any) -> str:
     if colour == "sync":
-        with VectorShift(credentials, base_url=server.origin) as client, pytest.raises(AuthenticationError) as caught:
+        with (
+            VectorShift(credentials, base_url=server.origin) as client,
+            pytest.raises(AuthenticationError) as caught,
+        ):
             client.request("GET", "/x")
         return str(caught.value)
     async with AsyncVectorShift(credentials, base_url=server.origin) as aclient:
@@ -62,8 +65,13 @@ async def refused(colour: str, server: Echo, credentials: Any) -> str:
     return str(acaught.value)
 
 
-async def test_the_stores_below_the_refused_key_are_named_and_not_asked(colour: str, server: Echo) -> None:
-    vault, aws = Store("good", source="vault:x", remote=True), Store("good", source="aws:y", remote=True)
+async def test_the_stores_below_the_refused_key_are_named_and_not_asked(
+    colour: str, server: Echo
+) -> None:
+    vault, aws = (
+        Store("good", source="vault:x", remote=True),
+        Store("good", source="aws:y", remote=True),
+    )
     said = await refused(colour, server, ProviderChain([EnvProvider(), vault, aws]))
     assert (
         "Configured, but not asked, as env:VECTORSHIFT_API_KEY comes first: vault:x, aws:y. "
@@ -75,7 +83,9 @@ async def test_the_stores_below_the_refused_key_are_named_and_not_asked(colour: 
 async def test_what_is_above_or_not_configured_is_not_named(colour: str, server: Echo) -> None:
     empty = Nothing()
     below = [UnconfiguredProvider("vault", "VECTORSHIFT_VAULT_PATH is not set"), Rotating("good")]
-    assert "not asked" not in await refused(colour, server, ProviderChain([empty, EnvProvider(), *below]))
+    assert "not asked" not in await refused(
+        colour, server, ProviderChain([empty, EnvProvider(), *below])
+    )
 
 
 async def test_the_store_below_a_store_is_named_too(colour: str, server: Echo) -> None:
@@ -83,7 +93,9 @@ async def test_the_store_below_a_store_is_named_too(colour: str, server: Echo) -
     assert "not asked, as vault:x comes first: aws:y." in await refused(colour, server, chain)
 
 
-async def test_the_stores_below_in_a_nested_chain_and_below_it_are_named(colour: str, server: Echo) -> None:
+async def test_the_stores_below_in_a_nested_chain_and_below_it_are_named(
+    colour: str, server: Echo
+) -> None:
     inner = ProviderChain([EnvProvider(), Store("good", source="vault:x")])
     chain = ProviderChain([inner, Store("good", source="aws:y")])
     assert "comes first: vault:x, aws:y." in await refused(colour, server, chain)
@@ -104,7 +116,9 @@ async def test_a_store_that_answers_once_the_refused_key_is_gone_is_not_called_u
     assert "not asked" not in said
 
 
-async def test_a_store_that_fails_when_it_is_read_again_still_names_the_ones_below(colour: str, server: Echo) -> None:
+async def test_a_store_that_fails_when_it_is_read_again_still_names_the_ones_below(
+    colour: str, server: Echo
+) -> None:
     vault = Store(KEY, CredentialStoreUnavailableError("vault:x is away."), source="vault:x")
     said = await refused(colour, server, ProviderChain([vault, Store("good", source="aws:y")]))
     assert "vault:x is away. Configured, but not asked, as vault:x comes first: aws:y." in said
@@ -117,10 +131,15 @@ async def test_it_is_told_for_the_credentials_of_the_process_and_of_a_block(
     monkeypatch.setenv("VECTORSHIFT_VAULT_PATH", "vectorshift")
     vectorshift.reset()
     try:
-        with pytest.raises(AuthenticationError, match="comes first: vault:secret/vectorshift#api_key"):
+        with pytest.raises(
+            AuthenticationError, match="comes first: vault:secret/vectorshift#api_key"
+        ):
             Pipeline.list()
         chain = ProviderChain([EnvProvider(), Store("good", source="vault:x")])
-        with vectorshift.using(chain), pytest.raises(AuthenticationError, match="comes first: vault:x"):
+        with (
+            vectorshift.using(chain),
+            pytest.raises(AuthenticationError, match="comes first: vault:x"),
+        ):
             Pipeline.list()
     finally:
         vectorshift.reset()

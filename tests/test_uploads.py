@@ -1,4 +1,6 @@
-"""Files that are sent along: whole, the same in each attempt, and read without blocking an event loop."""
+"""Files that are sent along: whole, the same in each attempt, and read without blocking an event
+loop.
+"""
 
 from __future__ import annotations
 
@@ -40,13 +42,17 @@ def send(request: pytest.FixtureRequest) -> Callable[..., Any]:
         if request.param == "sync":
             with VectorShift(credentials, base_url=server.origin, clock=StillClock()) as client:
                 return client.request("POST", "/x", **given)
-        async with AsyncVectorShift(credentials, base_url=server.origin, clock=StillClock()) as aclient:
+        async with AsyncVectorShift(
+            credentials, base_url=server.origin, clock=StillClock()
+        ) as aclient:
             return await aclient.request("POST", "/x", **given)
 
     return call
 
 
-async def test_paths_bytes_and_open_files_are_sent_with_their_names(send: Any, tmp_path: Path) -> None:
+async def test_paths_bytes_and_open_files_are_sent_with_their_names(
+    send: Any, tmp_path: Path
+) -> None:
     (tmp_path / "a.txt").write_bytes(b"from a path")
     (tmp_path / "b.pdf").write_bytes(b"skipped, from an open file")
     with FaultServer(answer()) as server, (tmp_path / "b.pdf").open("rb") as opened:
@@ -74,7 +80,9 @@ async def test_paths_bytes_and_open_files_are_sent_with_their_names(send: Any, t
 async def test_an_open_file_without_a_name_has_that_of_its_field(send: Any) -> None:
     with FaultServer(answer()) as server:
         unnamed = gzip.GzipFile(fileobj=io.BytesIO(gzip.compress(b"hi")))
-        await send(server, files={"f": unnamed, "g": bytearray(b"a"), "h": ("h.txt", memoryview(b"b"))})
+        await send(
+            server, files={"f": unnamed, "g": bytearray(b"a"), "h": ("h.txt", memoryview(b"b"))}
+        )
     assert parts(server.received[0]) == {
         "f": ("f", "application/octet-stream", b"hi"),
         "g": ("g", "application/octet-stream", b"a"),
@@ -99,7 +107,10 @@ async def test_a_form_without_files_is_a_form(send: Any) -> None:
     with FaultServer(answer()) as server:
         await send(server, form={"a": "ä b", "none": None})
     (got,) = server.received
-    assert (got.headers["content-type"], got.body) == ("application/x-www-form-urlencoded", b"a=%C3%A4+b")
+    assert (got.headers["content-type"], got.body) == (
+        "application/x-www-form-urlencoded",
+        b"a=%C3%A4+b",
+    )
 
 
 class Once(io.RawIOBase):
@@ -138,7 +149,11 @@ class Broken:
 
 
 UNREADABLE: dict[str, tuple[Callable[[Path], Any], type[Exception], str]] = {
-    "missing": (lambda folder: folder / "nobody", VectorshiftError, "'f', .*nobody, cannot be read: no such file"),
+    "missing": (
+        lambda folder: folder / "nobody",
+        VectorshiftError,
+        "'f', .*nobody, cannot be read: no such file",
+    ),
     "a folder": (lambda folder: folder, VectorshiftError, "cannot be read: is a directory"),
     "closed": (_closed, VectorshiftError, "'f' cannot be read: .* closed file"),
     "text": (lambda _: io.StringIO("text"), TypeError, "Open it with mode 'rb'"),
@@ -153,13 +168,23 @@ UNREADABLE: dict[str, tuple[Callable[[Path], Any], type[Exception], str]] = {
         "'f' cannot be read: not a gzipped file",
     ),
     "broken": (lambda _: Broken(), VectorshiftError, "'f' cannot be read: the disk is gone"),
-    "broken in silence": (lambda _: Broken(""), VectorshiftError, "'f' cannot be read: runtimeerror"),
-    "a string": (lambda _: "a.txt", TypeError, "should be a Path, bytes or an open binary file, not str"),
+    "broken in silence": (
+        lambda _: Broken(""),
+        VectorshiftError,
+        "'f' cannot be read: runtimeerror",
+    ),
+    "a string": (
+        lambda _: "a.txt",
+        TypeError,
+        "should be a Path, bytes or an open binary file, not str",
+    ),
 }
 
 
 @pytest.mark.parametrize("what", list(UNREADABLE))
-async def test_a_file_that_cannot_be_read_says_so_before_anything_is_sent(send: Any, tmp_path: Path, what: str) -> None:
+async def test_a_file_that_cannot_be_read_says_so_before_anything_is_sent(
+    send: Any, tmp_path: Path, what: str
+) -> None:
     make, kind, text = UNREADABLE[what]
     with FaultServer(answer()) as server, pytest.raises(kind, match=text) as caught:
         await send(server, files={"f": make(tmp_path)})
@@ -187,7 +212,9 @@ OUT_OF_PLACE: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("what", list(OUT_OF_PLACE))
-async def test_what_would_end_up_elsewhere_in_the_form_is_a_type_error(send: Any, what: str) -> None:
+async def test_what_would_end_up_elsewhere_in_the_form_is_a_type_error(
+    send: Any, what: str
+) -> None:
     with FaultServer(answer()) as server, pytest.raises(TypeError):
         await send(server, files=OUT_OF_PLACE[what])
     assert server.received == []
@@ -196,9 +223,13 @@ async def test_what_would_end_up_elsewhere_in_the_form_is_a_type_error(send: Any
 @pytest.mark.parametrize("name", ['a"b', "a\r\nX: 1", "a\n\n", "a; filename=b", "a\\"])
 async def test_a_name_stays_in_its_place_whatever_it_holds(send: Any, name: str) -> None:
     with FaultServer(answer()) as server:
-        await send(server, files={name: (name, b"x", "text/plain; charset=utf-8")}, form={name: "1"})
+        await send(
+            server, files={name: (name, b"x", "text/plain; charset=utf-8")}, form={name: "1"}
+        )
     head = server.received[0].body.split(b"\r\n")
-    assert [line for line in head if b":" in line and not line.lower().startswith(b"content-")] == []
+    assert [
+        line for line in head if b":" in line and not line.lower().startswith(b"content-")
+    ] == []
     assert head.count(b"") == 3  # one below the head of each part, and one at the end
 
 

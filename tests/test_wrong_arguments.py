@@ -49,7 +49,9 @@ def test_a_key_in_a_wrong_place_is_in_no_frame_of_the_error(
 
 
 def test_a_key_in_place_of_a_provider_is_told_what_to_do() -> None:
-    with pytest.raises(TypeError, match=r"CachingProvider takes a provider, not str\. For a key in code: Explicit"):
+    with pytest.raises(
+        TypeError, match=r"CachingProvider takes a provider, not str\. For a key in code: Explicit"
+    ):
         CachingProvider(KEY)
 
 
@@ -60,7 +62,11 @@ def test_a_key_in_place_of_a_provider_is_told_what_to_do() -> None:
         ({"base_url": "api.x"}, ValueError, r"base_url should be a URL such as https://.*v1\."),
         ({"base_url": "https://a b/v1"}, ValueError, "base_url should be a URL"),
         ({"base_url": 5}, TypeError, "base_url should be a string, not of type int"),
-        ({"timeout": "20"}, TypeError, "timeout should be a number of seconds above 0, not of type str"),
+        (
+            {"timeout": "20"},
+            TypeError,
+            "timeout should be a number of seconds above 0, not of type str",
+        ),
         ({"timeout": 0}, ValueError, "timeout should be a number of seconds above 0, not 0"),
         ({"timeout": float("nan")}, ValueError, "timeout should be"),
         ({"max_retries": "2"}, TypeError, "max_retries should be 0 or more, not of type str"),
@@ -75,7 +81,9 @@ def test_an_argument_of_a_client_that_cannot_be_is_named(
 
 
 def test_a_base_url_that_was_read_from_a_file_is_taken_without_its_line_break() -> None:
-    assert VectorShift(KEY, base_url=" https://own.example/v1/\n").base_url == "https://own.example/v1"
+    assert (
+        VectorShift(KEY, base_url=" https://own.example/v1/\n").base_url == "https://own.example/v1"
+    )
 
 
 # --- What is half made ----------------------------------------------------------------------------

@@ -6,7 +6,8 @@
     vectorshift.api_key = "vs-..."   # or nothing at all: the chain finds the key
     Pipeline.list()
 
-Importing this reads nothing, contacts nothing, and imports next to nothing: each name is loaded at first use.
+Importing this reads nothing, contacts nothing, and imports next to nothing: each name is loaded at
+first use.
 """
 
 import sys
@@ -87,7 +88,10 @@ if TYPE_CHECKING:
     )
     from vectorshift.plugin_settings import PluginSettings as PluginSettings
     from vectorshift.providers.aws import AwsSecretsManagerProvider as AwsSecretsManagerProvider
-    from vectorshift.providers.base import CredentialProvider as CredentialProvider, Description as Description
+    from vectorshift.providers.base import (
+        CredentialProvider as CredentialProvider,
+        Description as Description,
+    )
     from vectorshift.providers.dotenv import DotenvProvider as DotenvProvider
     from vectorshift.providers.env import EnvProvider as EnvProvider
     from vectorshift.providers.explicit import ExplicitProvider as ExplicitProvider
@@ -99,7 +103,8 @@ if TYPE_CHECKING:
     from vectorshift.successor import httpx2_auth as httpx2_auth
     from vectorshift.version import __version__ as __version__
 
-    api_key: Any  # reads as `str | None`; takes a callable and a Secret, too: no type of a variable says both
+    # reads as `str | None`; takes a callable and a Secret, too: no type of a variable says both
+    api_key: Any
 
 _HOMES = {
     "ambient": "aclose awarm_up close configure reset warm_up",
@@ -110,12 +115,13 @@ _HOMES = {
     "context": "aget_credential get_credential using",
     "credentials": "Credential Secret",
     "errors": (
-        "APIConnectionError APIStatusError APITimeoutError ApiConnectionError ApiStatusError ApiTimeoutError Attempt "
-        "AuthenticationError BadRequestError CredentialConfigurationError CredentialDeniedError CredentialError "
-        "CredentialNotFoundError CredentialRevokedError CredentialStoreUnavailableError InternalServerError "
-        "MissingCredentialError NotFoundError PermissionDeniedError PipelineRunFailedError PollTimeoutError "
-        "RateLimitError UnprocessableEntityError VectorShiftAPIError VectorShiftError VectorshiftApiError "
-        "VectorshiftError"
+        "APIConnectionError APIStatusError APITimeoutError ApiConnectionError ApiStatusError"
+        " ApiTimeoutError Attempt AuthenticationError BadRequestError CredentialConfigurationError"
+        " CredentialDeniedError CredentialError CredentialNotFoundError CredentialRevokedError"
+        " CredentialStoreUnavailableError InternalServerError MissingCredentialError NotFoundError"
+        " PermissionDeniedError PipelineRunFailedError PollTimeoutError RateLimitError"
+        " UnprocessableEntityError VectorShiftAPIError VectorShiftError VectorshiftApiError"
+        " VectorshiftError"
     ),
     "events": "CredentialEvent on_event",
     "explanation": "aexplain explain",
@@ -140,7 +146,9 @@ __all__ = sorted(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 class _Key(str):
-    """What `vectorshift.api_key` reads as: a string whose `repr` is masked. Assigning it restores what was there."""
+    """What `vectorshift.api_key` reads as: a string whose `repr` is masked. Assigning it restores
+    what was there.
+    """
 
     __slots__ = ("restores",)
     restores: object
@@ -169,8 +177,9 @@ class _Face(ModuleType):
     def api_key(self) -> "str | None":
         """The key that a call would use now, as the chain gives it; None if no source has one.
 
-        Assign a string, a callable of either colour, or None, which unsets it; `del` unsets it too. Reading asks
-        as a call would, so it may block, and raises what a call would raise, other than for a missing key.
+        Assign a string, a callable of either colour, or None, which unsets it; `del` unsets it too.
+        Reading asks as a call would, so it may block, and raises what a call would raise, other
+        than for a missing key.
         """
         from vectorshift.context import api_key
 
@@ -194,7 +203,10 @@ class _Face(ModuleType):
         elif value is not None and not callable(value) and type(value).__name__ != "Secret":
             kind = type(value).__name__
             del value  # a traceback may show locals
-            raise TypeError(f"vectorshift.api_key takes a string, a callable that returns one, or None, not {kind}.")
+            raise TypeError(
+                "vectorshift.api_key takes a string, a callable that returns one, or None, not"
+                f" {kind}."
+            )
         self.__dict__["api_key"] = value
         ambient = getattr(sys.modules.get(f"{__name__}.context"), "AMBIENT", None)
         if ambient is not None:  # nothing is configured before that is imported
@@ -216,7 +228,8 @@ class _Face(ModuleType):
 
         near = get_close_matches(name, ["api_key", *__all__], n=1)
         raise AttributeError(
-            f"vectorshift has no attribute {name!r} to set." + (f" Did you mean {near[0]!r}?" if near else "")
+            f"vectorshift has no attribute {name!r} to set."
+            + (f" Did you mean {near[0]!r}?" if near else "")
         )
 
 

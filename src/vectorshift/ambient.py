@@ -28,7 +28,9 @@ __all__ = [
 
 
 class _Clients:
-    """The clients that were handed in, and those that were made in their place and are closed here."""
+    """The clients that were handed in, and those that were made in their place and are closed
+    here.
+    """
 
     def __init__(self) -> None:
         self.given_sync: VectorShift | None = None
@@ -88,7 +90,9 @@ def configured_client(*, asynchronous: bool) -> VectorShift | AsyncVectorShift |
 
 def _checked(client: C, kind: type[C] | tuple[type[C], ...], what: str) -> C:
     if not isinstance(cast("object", client), kind):
-        names = " or ".join(each.__name__ for each in (kind if isinstance(kind, tuple) else (kind,)))
+        names = " or ".join(
+            each.__name__ for each in (kind if isinstance(kind, tuple) else (kind,))
+        )
         other = type(client).__name__
         del client  # a traceback may show locals, and it may be a key
         raise TypeError(f"{what} takes an instance of {names} as client=, not of {other}.")
@@ -96,10 +100,12 @@ def _checked(client: C, kind: type[C] | tuple[type[C], ...], what: str) -> C:
 
 
 class Kept:
-    """Clients as they are when this is made: whatever block is left or entered, and whatever is configured, later.
+    """Clients as they are when this is made: whatever block is left or entered, and whatever is
+    configured, later.
 
-    It has the client that is named, for calls of its colour; else those of the process, for both. What is kept is the
-    source of the key: another key in it, `vectorshift.api_key` included, is a rotated one and is followed.
+    It has the client that is named, for calls of its colour; else those of the process, for both.
+    What is kept is the source of the key: another key in it, `vectorshift.api_key` included, is a
+    rotated one and is followed.
 
     Args:
         client: the client that is named, or None.
@@ -137,10 +143,9 @@ def configure(
 ) -> None:
     """Set what calls use that name no client. What is not given stays as it is. Thread-safe.
 
-    Args:
-        settings: in place of those of the environment.
-        credentials: a key, a callable of either colour that returns one, or any provider, in place of the chain.
-        client: the client for sync or for async calls, by its type; you close it.
+    Args: settings: in place of those of the environment. credentials: a key, a callable of either
+        colour that returns one, or any provider, in place of the chain. client: the client for sync
+        or for async calls, by its type; you close it.
 
     Raises:
         TypeError: `credentials` or `client` is none of these.
@@ -148,7 +153,9 @@ def configure(
     wrong = None
     given = cast("object", client)
     if given is not None and not isinstance(given, VectorShift | AsyncVectorShift):
-        wrong = f"client should be a VectorShift or an AsyncVectorShift, not {type(client).__name__}."
+        wrong = (
+            f"client should be a VectorShift or an AsyncVectorShift, not {type(client).__name__}."
+        )
     elif settings is not None and not hasattr(settings, "load_timeout"):
         wrong = f"settings should be Settings(...), not {type(settings).__name__}."
     if wrong is not None:
@@ -164,31 +171,41 @@ def configure(
         _clients.given_async = client
     if client is not None and client.has_own_credentials:
         AMBIENT.warn_of_api_key(anew=True)
-    if settings is not None or client is not None:  # what was made before has the old base URL or is not used
+    if (
+        settings is not None or client is not None
+    ):  # what was made before has the old base URL or is not used
         _clients.forget_made()
 
 
 def reset() -> None:
-    """Forget settings, credentials and clients; the next call reads the environment anew. `api_key` stays."""
+    """Forget settings, credentials and clients; the next call reads the environment anew. `api_key`
+    stays.
+    """
     _clients.given_sync = _clients.given_async = None
     _clients.forget_made()
     AMBIENT.reset()
 
 
 def warm_up() -> None:
-    """Import, read and resolve what the first sync call needs, ahead of it. Raises as `get_credential`."""
+    """Import, read and resolve what the first sync call needs, ahead of it. Raises as
+    `get_credential`.
+    """
     sync_client().prepare()
     get_credential()
 
 
 async def awarm_up() -> None:
-    """Import, read and resolve what the first async call needs, ahead of it. Raises as `get_credential`."""
+    """Import, read and resolve what the first async call needs, ahead of it. Raises as
+    `get_credential`.
+    """
     await aget_credential()
     await async_client().aprepare()
 
 
 def close() -> None:
-    """Close the connections of the sync client of the process. Runs at exit; a later call opens new ones."""
+    """Close the connections of the sync client of the process. Runs at exit; a later call opens new
+    ones.
+    """
     made = _clients.sync
     if made is not None:
         made.close()

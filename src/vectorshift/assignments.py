@@ -1,8 +1,9 @@
-"""What a dotenv file says, and which of its lines seem to be meant for this package and say nothing.
+"""What a dotenv file says, and which of its lines seem to be meant for this package and say
+nothing.
 
-python-dotenv passes over a line that it cannot parse, and takes whatever is no white space for a name. Passed over, a
-line with a key would let another source answer, and another organisation's with it; taken for a name, it would be
-shown.
+python-dotenv passes over a line that it cannot parse, and takes whatever is no white space for a
+name. Passed over, a line with a key would let another source answer, and another organisation's
+with it; taken for a name, it would be shown.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ _OURS = re.compile(r"(?i:vectorshift[ _-]api[ _-]?key)|VECTORSHIFT_[A-Z]")
 _LIKE_OURS = re.compile("VECTORSHIFT[_-]")
 _LINE_OF_OURS = re.compile(r"\n[ \t]*(?:export[ \t]+)?VECTORSHIFT_[A-Z]")
 _BESIDE_ANOTHER = re.compile(
-    r"(?<!-e )(?<!--env )(?:(?:^|(?<=[\s;]))VECTORSHIFT_[A-Z][A-Z0-9_]*|(?<=[A-Za-z0-9])VECTORSHIFT_[A-Z][A-Z0-9_]*)="
+    r"(?<!-e )(?<!--env )(?:"
+    r"(?:^|(?<=[\s;]))VECTORSHIFT_[A-Z][A-Z0-9_]*"
+    r"|(?<=[A-Za-z0-9])VECTORSHIFT_[A-Z][A-Z0-9_]*)="
 )
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -31,11 +34,10 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 class Assignments:
     """What a dotenv file says. The last of two lines with one name counts.
 
-    Args:
-        values: the text of each name, as it stands, without interpolation.
-        bare: the names that stand alone, as in `export NAME`, and set nothing.
-        flaw: what is wrong with a line that seems to be meant for this package, without its text; mostly nothing.
-        passed_over: the first line, from 1, that cannot be parsed and does not seem to be; 0 if there is none.
+    Args: values: the text of each name, as it stands, without interpolation. bare: the names that
+        stand alone, as in `export NAME`, and set nothing. flaw: what is wrong with a line that
+        seems to be meant for this package, without its text; mostly nothing. passed_over: the first
+        line, from 1, that cannot be parsed and does not seem to be; 0 if there is none.
     """
 
     values: dict[str, str] = field(repr=False)
@@ -67,7 +69,9 @@ def assignments_in(text: str) -> Assignments:
 
 
 def _mistyped(binding: Binding, written: str) -> int | None:
-    """Return where a statement has what seems to be meant for this package and is no assignment; None if nowhere."""
+    """Return where a statement has what seems to be meant for this package and is no assignment;
+    None if nowhere.
+    """
     if binding.error:
         found = _OURS.search(written)
         return found.start() if found else None
@@ -82,7 +86,9 @@ def _mistyped(binding: Binding, written: str) -> int | None:
 
 
 def _is_no_name(name: str, value: str | None) -> bool:
-    """Whether this holds the name of a variable of ours, and more: the key, perhaps, after a colon or after nothing."""
+    """Whether this holds the name of a variable of ours, and more: the key, perhaps, after a colon
+    or after nothing.
+    """
     if not _NAME.fullmatch(name):
         return bool(_LIKE_OURS.search(name))
     if not name.startswith("VECTORSHIFT_"):
@@ -94,10 +100,10 @@ def _is_no_name(name: str, value: str | None) -> bool:
 def _flaw(begins: int, line: int) -> str:
     if line > begins:
         return (
-            f"line {line} stands in quotation marks that are opened in line {begins}, and seems to be meant for "
-            "vectorshift. Close them where they should end."
+            f"line {line} stands in quotation marks that are opened in line {begins}, and seems to"
+            " be meant for vectorshift. Close them where they should end."
         )
     return (
-        f"line {line} seems to be meant for vectorshift, and is not NAME=value. Mend it, or put # before it. "
-        "It is not shown, as it may hold a key."
+        f"line {line} seems to be meant for vectorshift, and is not NAME=value. Mend it, or put #"
+        " before it. It is not shown, as it may hold a key."
     )

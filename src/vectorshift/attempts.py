@@ -45,16 +45,30 @@ def outcome_of(provider: CredentialProvider, error: CredentialError) -> str:
     return next((word for kind, word in _OUTCOMES if isinstance(error, kind)), "unavailable")
 
 
-def attempts_of(provider: CredentialProvider, error: CredentialError, seconds: float) -> tuple[Attempt, ...]:
-    """Return what is said of a provider that had no key; a nested chain tells of each of its own."""
+def attempts_of(
+    provider: CredentialProvider, error: CredentialError, seconds: float
+) -> tuple[Attempt, ...]:
+    """Return what is said of a provider that had no key; a nested chain tells of each of its
+    own.
+    """
     if isinstance(error, MissingCredentialError) and error.attempts:  # an author's has none
         return error.attempts
     source = error.source or provider.describe().source
     word = outcome_of(provider, error)
-    return (Attempt(provider=provider.name, source=source, outcome=word, reason=error.message, seconds=seconds),)
+    return (
+        Attempt(
+            provider=provider.name,
+            source=source,
+            outcome=word,
+            reason=error.message,
+            seconds=seconds,
+        ),
+    )
 
 
-def must_not_miss(provider: CredentialProvider, error: CredentialError) -> CredentialConfigurationError:
+def must_not_miss(
+    provider: CredentialProvider, error: CredentialError
+) -> CredentialConfigurationError:
     """Return the error that stops a chain where `on_missing` says so."""
     return CredentialConfigurationError(
         f"{error.message} No other source is asked, as on_missing of {provider.name} is 'stop'.",
@@ -64,8 +78,12 @@ def must_not_miss(provider: CredentialProvider, error: CredentialError) -> Crede
 
 
 def what_to_do(sources: Collection[str]) -> str:
-    """Return what gives a chain a key, where it looked at these sources: what none of them is would not help."""
-    where = "set VECTORSHIFT_API_KEY" if _VARIABLE in sources else "put it into one of these sources"
+    """Return what gives a chain a key, where it looked at these sources: what none of them is would
+    not help.
+    """
+    where = (
+        "set VECTORSHIFT_API_KEY" if _VARIABLE in sources else "put it into one of these sources"
+    )
     in_code = ", or in code: vectorshift.api_key = ..." if _IN_CODE in sources else "."
     return f"Make a key under Account → API Keys and {where}{in_code}"
 

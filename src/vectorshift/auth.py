@@ -22,22 +22,30 @@ if TYPE_CHECKING:
     from typing import TypeGuard
 
 API_KEY_TOO: Final = "vectorshift.api-key"
-"""A request with this in its extensions gets the key as `Api-Key` as well. Send it without following redirects: httpx
-takes `Authorization` off a request that is led to another origin, and no other header."""
+"""A request with this in its extensions gets the key as `Api-Key` as well. Send it without
+following redirects: httpx takes `Authorization` off a request that is led to another origin, and no
+other header."""
 
 _NO_URL = "origin should be a URL such as https://api.vectorshift.ai."
 _UNREPEATABLE = "the body of this request cannot be sent twice. Call again."
 _TOO_LATE = "the time for this call is over. Call again."
-_MOVED_ON = "a redirect had answered this request by then, so that it may have been carried out, and is not sent again."
+_MOVED_ON = (
+    "a redirect had answered this request by then, so that it may have been carried out, and is not"
+    " sent again."
+)
 
 
 class KeyFlow:
-    """What `CredentialAuth` does, for the requests and responses of httpx and of those that are made like it."""
+    """What `CredentialAuth` does, for the requests and responses of httpx and of those that are
+    made like it.
+    """
 
     unread: type[Exception]
     """What `request.content` raises for a body that was not read."""
 
-    def __init__(self, provider: object, *, origin: str, allow_http: bool = False, replace: bool = False) -> None:
+    def __init__(
+        self, provider: object, *, origin: str, allow_http: bool = False, replace: bool = False
+    ) -> None:
         self._replaces = replace
         try:
             self.provider: AnsweringProvider = as_provider(provider)
@@ -52,10 +60,15 @@ class KeyFlow:
             raise CredentialConfigurationError(_NO_URL) from None
         self._exposed = url.scheme != "https" and url.host not in DIRECT
         if self._exposed and allow_http:
-            log.warning("The API key is sent over plain HTTP to %s, as VECTORSHIFT_ALLOW_HTTP allows.", url.host)
+            log.warning(
+                "The API key is sent over plain HTTP to %s, as VECTORSHIFT_ALLOW_HTTP allows.",
+                url.host,
+            )
         self._refuses = self._exposed and not allow_http
 
-    def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+    def sync_auth_flow(
+        self, request: httpx.Request
+    ) -> Generator[httpx.Request, httpx.Response, None]:
         """Drive `_steps` for a sync client."""
         steps = self._steps(request)
         step = next(steps, None)
@@ -71,7 +84,9 @@ class KeyFlow:
                 step = _next(steps, (yield step))
         _name_unasked(request, provider)
 
-    async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
+    async def async_auth_flow(
+        self, request: httpx.Request
+    ) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """Drive `_steps` for an async client."""
         steps = self._steps(request)
         step = next(steps, None)
@@ -92,8 +107,12 @@ class KeyFlow:
         return self.provider if call is None else call.provider
 
     def _steps(self, request: httpx.Request) -> Steps:
-        """Yield what to ask the provider and what to send to the server, for drivers of either colour."""
-        if (not self._replaces and _is_the_callers(request)) or origin_of(request.url) != self._origin:
+        """Yield what to ask the provider and what to send to the server, for drivers of either
+        colour.
+        """
+        if (not self._replaces and _is_the_callers(request)) or origin_of(
+            request.url
+        ) != self._origin:
             yield request
             return
         request.extensions.pop(REFUSAL, None)
@@ -115,7 +134,9 @@ class KeyFlow:
             yield _Drain(response, call)  # httpx would read it whole, after this decision
             why_not = _TOO_LATE if call.left() <= 0 else ""
             resend = not why_not
-        request.extensions[REFUSAL] = Refusal(rejected=credential, answer=answer, resent=resend, why_not=why_not)
+        request.extensions[REFUSAL] = Refusal(
+            rejected=credential, answer=answer, resent=resend, why_not=why_not
+        )
         if resend:
             yield _stamped(request, settle(answer))
 
@@ -126,7 +147,9 @@ class KeyFlow:
         return response.status_code == 401 and origin_of(response.request.url) == self._origin
 
     def _is_replayable(self, request: httpx.Request) -> bool:
-        """Whether the body can be sent twice. An iterator would silently send an empty one the second time."""
+        """Whether the body can be sent twice. An iterator would silently send an empty one the
+        second time.
+        """
         try:
             request.content  # noqa: B018
         except self.unread:
@@ -137,21 +160,20 @@ class KeyFlow:
 class CredentialAuth(KeyFlow, httpx.Auth):
     """Ask the provider on every request, and stamp `Authorization: Bearer` on those to one origin.
 
-    On a 401 the provider is asked again, and if the same source has another key by then, the request is sent
-    once more with it. An `Authorization` header that the caller set wins. Works with sync and async clients of
-    httpx, is shared by threads and event loops, and never blocks an event loop. One request asks one and the same
-    provider, whatever is configured meanwhile. `httpx2_auth` makes one for clients of httpx2.
+    On a 401 the provider is asked again, and if the same source has another key by then, the
+    request is sent once more with it. An `Authorization` header that the caller set wins. Works
+    with sync and async clients of httpx, is shared by threads and event loops, and never blocks an
+    event loop. One request asks one and the same provider, whatever is configured meanwhile.
+    `httpx2_auth` makes one for clients of httpx2.
 
-    Args:
-        provider: a `CredentialProvider`, or a key, or a callable of either colour that returns one.
-        origin: the URL whose scheme, host and port the key may be sent to.
-        allow_http: whether the key may be sent over plain HTTP to another machine.
-        replace: whether to take the place of an `Authorization` header that is there already, such as the one that
+    Args: provider: a `CredentialProvider`, or a key, or a callable of either colour that returns
+        one. origin: the URL whose scheme, host and port the key may be sent to. allow_http: whether
+        the key may be sent over plain HTTP to another machine. replace: whether to take the place
+        of an `Authorization` header that is there already, such as the one that
             another SDK makes of the key that it was given.
 
-    Raises:
-        CredentialConfigurationError: on a request, if `origin` is plain HTTP to another machine and not allowed.
-        CredentialError: on a request, if no key can be had.
+    Raises: CredentialConfigurationError: on a request, if `origin` is plain HTTP to another machine
+        and not allowed. CredentialError: on a request, if no key can be had.
     """
 
     unread = httpx.RequestNotRead
@@ -168,7 +190,9 @@ async def _aanswer(provider: AnsweringProvider, ask: Ask) -> Answer:
 
 
 def _name_unasked(request: httpx.Request, provider: AnsweringProvider) -> None:
-    """Add to a refusal what only the chain knows: a store that holds the right key, perhaps, and was not asked."""
+    """Add to a refusal what only the chain knows: a store that holds the right key, perhaps, and
+    was not asked.
+    """
     refusal: Refusal | None = request.extensions.get(REFUSAL)
     if refusal is not None and isinstance(provider, ProviderChain):
         unasked = tuple(provider.unasked(refusal.rejected))
@@ -181,7 +205,9 @@ _ENOUGH = 16_384
 
 @dataclass(frozen=True, slots=True)
 class _Drain:
-    """A step of a flow: read a response to its end, or as long as there is time and it is short, and close it."""
+    """A step of a flow: read a response to its end, or as long as there is time and it is short,
+    and close it.
+    """
 
     response: httpx.Response
     call: OneCall
@@ -206,7 +232,9 @@ class _Drain:
                 if self._is_enough(raw):
                     break
         finally:
-            if isinstance(pieces, AsyncGenerator):  # left to the collector, it would be ended in a task of its own
+            if isinstance(
+                pieces, AsyncGenerator
+            ):  # left to the collector, it would be ended in a task of its own
                 await cast("AsyncGenerator[bytes, None]", pieces).aclose()
             await body.aclose()
         self._keep(raw)
@@ -236,7 +264,9 @@ def _answer_of(result: Answer | httpx.Response | None) -> Answer:
 
 
 def _is_the_callers(request: httpx.Request) -> bool:
-    """Whether the caller set `Authorization`; a request that is sent again has what we stamped on it before."""
+    """Whether the caller set `Authorization`; a request that is sent again has what we stamped on
+    it before.
+    """
     ours: Credential | None = request.extensions.get(CREDENTIAL)
     return "Authorization" in request.headers and not (
         ours is not None and request.headers["Authorization"] == f"Bearer {ours.secret.reveal()}"
@@ -252,7 +282,9 @@ def _stamped(request: httpx.Request, credential: Credential) -> httpx.Request:
 
 
 def _succeeds(answer: Answer, rejected: Credential) -> bool:
-    """Whether this is another key from the same place: a request never changes its organisation half-way."""
+    """Whether this is another key from the same place: a request never changes its organisation
+    half-way.
+    """
     if not isinstance(answer, Credential) or answer.secret == rejected.secret:
         return False
     return same_source(answer, rejected)

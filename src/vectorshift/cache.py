@@ -13,7 +13,17 @@ from vectorshift.errors import CredentialError, CredentialStoreUnavailableError
 from vectorshift.events import CredentialEvent, Kind, announce
 from vectorshift.flight import Flight
 from vectorshift.forks import renew_after_fork
-from vectorshift.freshness import Moment, Policy, State, Verdict, decide, landed, later, passed, refused
+from vectorshift.freshness import (
+    Moment,
+    Policy,
+    State,
+    Verdict,
+    decide,
+    landed,
+    later,
+    passed,
+    refused,
+)
 from vectorshift.loads import GIVEN_UP_AFTER, LOADS_AT_MOST, Load, entered, is_inside, settles
 from vectorshift.providers.answering import Answer, AnsweringProvider, Ask, answering, flaw_of_ttl
 from vectorshift.providers.base import CredentialProvider
@@ -29,25 +39,25 @@ DEFAULT_TTL: Final = 300.0
 DEFAULT_MAX_STALE: Final = 86_400.0
 DEFAULT_LOAD_TIMEOUT: Final = 10.0
 
-_MORE_TIME = "Look at the store, or allow it more time with load_timeout (VECTORSHIFT_LOAD_TIMEOUT)."
+_MORE_TIME = (
+    "Look at the store, or allow it more time with load_timeout (VECTORSHIFT_LOAD_TIMEOUT)."
+)
 
 
 class CachingProvider(AnsweringProvider):
     """Wrap a provider and keep its answer fresh.
 
-    A fresh answer is served at once; a stale one is served at once while one background load runs; with none,
-    callers wait for one load, whatever their number, threads or event loops. Each load has a daemon thread of
-    its own. A store that fails keeps its last answer in use for `max_stale`, unless it says that the secret is
-    gone. Thread-safe, loop-safe (asyncio and trio) and fork-safe. One that is wrapped again keeps its numbers. What
-    asks from inside a load, as a log handler may, gets at once what is known.
+    A fresh answer is served at once; a stale one is served at once while one background load runs;
+    with none, callers wait for one load, whatever their number, threads or event loops. Each load
+    has a daemon thread of its own. A store that fails keeps its last answer in use for `max_stale`,
+    unless it says that the secret is gone. Thread-safe, loop-safe (asyncio and trio) and fork-safe.
+    One that is wrapped again keeps its numbers. What asks from inside a load, as a log handler may,
+    gets at once what is known.
 
-    Args:
-        provider: the provider to ask.
-        ttl: seconds for which an answer is fresh, less up to 10 %; the provider's own `ttl` comes first.
-        max_stale: seconds for which an answer is usable while the store fails.
-        load_timeout: seconds that a caller waits for a load.
-        clock: the source of time.
-        random: gives numbers from 0 to 1, for the jitter.
+    Args: provider: the provider to ask. ttl: seconds for which an answer is fresh, less up to 10 %;
+        the provider's own `ttl` comes first. max_stale: seconds for which an answer is usable while
+        the store fails. load_timeout: seconds that a caller waits for a load. clock: the source of
+        time. random: gives numbers from 0 to 1, for the jitter.
 
     Raises:
         TypeError: `provider` is none.
@@ -69,7 +79,10 @@ class CachingProvider(AnsweringProvider):
         if not isinstance(cast("object", provider), CredentialProvider):
             kind = type(provider).__name__
             del provider  # a traceback may show locals, and it may be a key
-            raise TypeError(f"CachingProvider takes a provider, not {kind}. For a key in code: ExplicitProvider(key).")
+            raise TypeError(
+                f"CachingProvider takes a provider, not {kind}. For a key in code:"
+                " ExplicitProvider(key)."
+            )
         inner = provider.provider if isinstance(provider, CachingProvider) else answering(provider)
         self.provider: AnsweringProvider = inner
         self.name, self.on_error, self.on_missing = inner.name, inner.on_error, inner.on_missing
@@ -77,7 +90,9 @@ class CachingProvider(AnsweringProvider):
         if flaw := flaw_of_ttl(ttl):
             raise ValueError(f"{self.name}: {flaw}")
         self._policy, self.load_timeout = Policy(ttl=ttl, max_stale=max_stale), load_timeout
-        if isinstance(provider, CachingProvider):  # whoever wraps it again has not heard of its numbers
+        if isinstance(
+            provider, CachingProvider
+        ):  # whoever wraps it again has not heard of its numbers
             self._policy, self.load_timeout = provider._policy, provider.load_timeout
         self._given_up = max(GIVEN_UP_AFTER, 6 * self.load_timeout)
         self._wall, self._monotonic, self._random = clock.time, clock.monotonic, random
@@ -95,9 +110,11 @@ class CachingProvider(AnsweringProvider):
         return self.provider.describe()
 
     def invalidate(self, rejected: Credential) -> None:
-        """Take note that the server refused `rejected`; the next caller waits for a re-read. Does no I/O.
+        """Take note that the server refused `rejected`; the next caller waits for a re-read. Does
+        no I/O.
 
-        Another credential than the cached one changes nothing: a late refusal of an old key drops no fresh one.
+        Another credential than the cached one changes nothing: a late refusal of an old key drops
+        no fresh one.
         """
         self._mark(rejected, owed=True)
 
@@ -112,7 +129,9 @@ class CachingProvider(AnsweringProvider):
     # --- What a caller gets: at once, or through one of two thin shells around `_steps` ---
 
     def peek(self) -> Answer | None:
-        """Answer with what is cached, and begin a refresh behind it if that is due; None if a load is needed."""
+        """Answer with what is cached, and begin a refresh behind it if that is due; None if a load
+        is needed.
+        """
         state = self._state
         verdict = decide(state, (self._wall(), self._monotonic()))
         if verdict is Verdict.SERVE:
@@ -154,7 +173,9 @@ class CachingProvider(AnsweringProvider):
 
     def _patience(self, ask: Ask, asked: Moment) -> float:
         until = asked[1] + self.load_timeout
-        return max(0.0, (until if ask.deadline is None else min(until, ask.deadline)) - self._monotonic())
+        return max(
+            0.0, (until if ask.deadline is None else min(until, ask.deadline)) - self._monotonic()
+        )
 
     def _steps(self, ask: Ask, asked: Moment) -> Generator[Load, None, Answer]:
         """Yield the loads that this caller has to wait for; return its answer."""
@@ -181,7 +202,11 @@ class CachingProvider(AnsweringProvider):
         with self._lock:
             state, now = self._state, self._now()
             credential = state.credential
-            if ask.refused is not None and credential is not None and credential.secret == ask.refused.secret:
+            if (
+                ask.refused is not None
+                and credential is not None
+                and credential.secret == ask.refused.secret
+            ):
                 if passed(state.retry_at, now) or self._joinable(now):
                     return self._join_or_begin(now)
                 return state.failure or credential
@@ -193,7 +218,9 @@ class CachingProvider(AnsweringProvider):
             return answer
 
     def _hidden(self, answer: Answer, ask: Ask) -> Answer:
-        """Return what a load means to this caller: a failure is hidden while the old key may be used."""
+        """Return what a load means to this caller: a failure is hidden while the old key may be
+        used.
+        """
         state = self._state
         if isinstance(answer, Credential) or ask.refused is not None or state.credential is None:
             return answer
@@ -219,7 +246,8 @@ class CachingProvider(AnsweringProvider):
         if before.refused_at is None and before.refusals == 0:
             self._tell("rejected", rejected)
 
-    # --- Loads: one at a time, a second one when the first seems frozen. The lock is held but in `_load_into`. ---
+    # --- Loads: one at a time, a second one when the first seems frozen. The lock is held but in
+    # `_load_into`. ---
 
     def known(self) -> tuple[State, Moment]:
         """Return what is known of the source, without asking, and the present moment."""
@@ -230,15 +258,20 @@ class CachingProvider(AnsweringProvider):
 
     def _joinable(self, now: Moment) -> bool:
         """Whether the newest load is worth waiting for; one that is older may hang for ever."""
-        return bool(self._loads) and not passed(later(self._loads[-1].began, self.load_timeout), now)
+        return bool(self._loads) and not passed(
+            later(self._loads[-1].began, self.load_timeout), now
+        )
 
     def _join_or_begin(self, now: Moment) -> Load | CredentialStoreUnavailableError:
         if self._joinable(now):
             return self._loads[-1]
-        self._loads = [load for load in self._loads if not passed(later(load.began, self._given_up), now)]
+        self._loads = [
+            load for load in self._loads if not passed(later(load.began, self._given_up), now)
+        ]
         if len(self._loads) >= LOADS_AT_MOST:
             return self._unavailable(
-                f"has answered neither of two requests, and is not asked a third time so soon. {_MORE_TIME}"
+                "has answered neither of two requests, and is not asked a third time so soon."
+                f" {_MORE_TIME}"
             )
         load = Load(now)
         load.flight = Flight(lambda: self._load_into(load))
@@ -248,7 +281,9 @@ class CachingProvider(AnsweringProvider):
         return load
 
     def _depart(self, load: Load) -> bool:
-        """Start a load that was reserved, outside the lock; return False if no thread can be started."""
+        """Start a load that was reserved, outside the lock; return False if no thread can be
+        started.
+        """
         try:
             load.flight.depart()
         except RuntimeError:
@@ -258,11 +293,15 @@ class CachingProvider(AnsweringProvider):
         return True
 
     def _load_into(self, load: Load) -> None:
-        """Ask the store, and keep what it says if no newer load began. Runs in a thread of its own."""
+        """Ask the store, and keep what it says if no newer load began. Runs in a thread of its
+        own.
+        """
         entered(load)
         try:
             self._land(load, self.provider.load())
-        except BaseException as error:  # also for an answer that cannot be judged, as one of an author's own class
+        except (
+            BaseException
+        ) as error:  # also for an answer that cannot be judged, as one of an author's own class
             self._land(load, self.provider.unmapped(error))
 
     def _land(self, load: Load, answer: Answer) -> None:
@@ -273,11 +312,22 @@ class CachingProvider(AnsweringProvider):
             before = self._state
             if load.counts:
                 now, dice = self._now(), self._random()
-                self._state = landed(before, answer, began=load.began, now=now, policy=self._policy, dice=dice)
+                self._state = landed(
+                    before, answer, began=load.began, now=now, policy=self._policy, dice=dice
+                )
             after = self._state
             load.answer = (after.failure or after.credential) if load.counts else answer
-        if load.counts and after.remind_at != before.remind_at and after.failure and after.credential:
-            self._tell("served_stale" if before.failure else "refresh_failed", after.credential, after.failure)
+        if (
+            load.counts
+            and after.remind_at != before.remind_at
+            and after.failure
+            and after.credential
+        ):
+            self._tell(
+                "served_stale" if before.failure else "refresh_failed",
+                after.credential,
+                after.failure,
+            )
 
     def _too_slow(self, ask: Ask, asked: Moment) -> CredentialStoreUnavailableError:
         left = self.load_timeout if ask.deadline is None else max(0.0, ask.deadline - asked[1])
@@ -288,11 +338,17 @@ class CachingProvider(AnsweringProvider):
 
     def _unavailable(self, what: str) -> CredentialStoreUnavailableError:
         source = self.describe().source
-        return CredentialStoreUnavailableError(f"{source} {what}", source=source, provider=self.name)
+        return CredentialStoreUnavailableError(
+            f"{source} {what}", source=source, provider=self.name
+        )
 
     def _tell(self, kind: Kind, about: Credential, error: CredentialError | None = None) -> None:
         announce(
             CredentialEvent(
-                kind=kind, provider=self.name, source=about.source, fingerprint=about.fingerprint, error=error
+                kind=kind,
+                provider=self.name,
+                source=about.source,
+                fingerprint=about.fingerprint,
+                error=error,
             )
         )

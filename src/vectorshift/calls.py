@@ -26,23 +26,23 @@ _BESIDE = "/integrations-go/"
 class Call:
     """One call of the API.
 
-    Args:
-        method: the HTTP method.
-        path: the path below the base URL, with a leading slash; one that begins with `/integrations-go/` lies beside
+    Args: method: the HTTP method. path: the path below the base URL, with a leading slash; one that
+        begins with `/integrations-go/` lies beside
             the `/v1` of the base URL, and its request has the key in `Api-Key` as well.
         query: parameters; those that are None are left out.
         json: the body, or None.
         form: the fields of a form, in place of `json`; those that are None are left out.
-        files: files to send with the form, by field: each a path, bytes or an open binary file, or a tuple of its
-            name, one of these and perhaps its media type. They are read whole before anything is sent.
+        files: files to send with the form, by field: each a path, bytes or an open binary file, or
+            a tuple of its name, one of these and perhaps its media type. They are read whole before
+            anything is sent.
         headers: headers of the caller's; an `Authorization` among them wins over the key.
         timeout: seconds to wait for the answer, or None for the client's own.
-        within: seconds in which the call has to be over, with all of its attempts, whatever the time-outs are; or None.
+        within: seconds in which the call has to be over, with all of its attempts, whatever the
+            time-outs are; or None.
         patient: whether the call waits 600 s for its answer where nobody set a timeout.
 
-    Raises:
-        TypeError: the path is no `str`.
-        ValueError: a path without its slash, or with more than a path; two bodies; or a time-out that is none.
+    Raises: TypeError: the path is no `str`. ValueError: a path without its slash, or with more than
+        a path; two bodies; or a time-out that is none.
     """
 
     method: str
@@ -58,15 +58,24 @@ class Call:
 
     def __post_init__(self) -> None:
         if not isinstance(self.path, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise TypeError(f"The path of a call is a str, such as '/pipelines', not {type(self.path).__name__}.")
+            raise TypeError(
+                "The path of a call is a str, such as '/pipelines', not"
+                f" {type(self.path).__name__}."
+            )
         if not self.path.startswith("/") or self.path.startswith("//"):
-            raise ValueError(f"The path of a call begins with one slash, such as /pipelines; this is {self.path!r}.")
+            raise ValueError(
+                "The path of a call begins with one slash, such as /pipelines; this is"
+                f" {self.path!r}."
+            )
         if "?" in self.path or "#" in self.path:
             raise ValueError(
-                f"The path of a call holds no ? and no #: parameters go into query=. This is {self.path!r}."
+                "The path of a call holds no ? and no #: parameters go into query=. This is"
+                f" {self.path!r}."
             )
         if any(unquote(segment) in (".", "..") for segment in self.path.split("/")):
-            raise ValueError(f"A path has no . and no .. between its slashes; this is {self.path!r}.")
+            raise ValueError(
+                f"A path has no . and no .. between its slashes; this is {self.path!r}."
+            )
         if self.timeout is not None and not 0 < self.timeout < float("inf"):
             raise ValueError(f"timeout should be a number of seconds above 0, not {self.timeout}.")
         if self.json is not None and not (self.form is None and self.files is None):
@@ -82,7 +91,9 @@ class Call:
         """Whether the path lies beside the `/v1` of the base URL."""
         return self.path.startswith(_BESIDE)
 
-    def request(self, base_url: str, build: Any, limits: Timeouts, files: Loaded | None) -> httpx.Request:
+    def request(
+        self, base_url: str, build: Any, limits: Timeouts, files: Loaded | None
+    ) -> httpx.Request:
         """Return the request, made by a client's `build_request`.
 
         Args:
@@ -120,15 +131,21 @@ class Call:
 
 
 def _check_headers(request: httpx.Request) -> None:
-    """Refuse headers that h11 would refuse in the midst of sending, with an error of its own that quotes them."""
+    """Refuse headers that h11 would refuse in the midst of sending, with an error of its own that
+    quotes them.
+    """
     for name, value in request.headers.raw:
         if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
-            raise ValueError(f"the header {name.decode('latin-1')!r} holds a character that cannot be sent")
+            raise ValueError(
+                f"the header {name.decode('latin-1')!r} holds a character that cannot be sent"
+            )
     if "Transfer-Encoding" in request.headers:
         raise ValueError("the header Transfer-Encoding is not the caller's to set")
     length = request.headers.get("Content-Length", "")
     if length not in ("", str(len(request.content))):
-        raise ValueError(f"its Content-Length is {length}, and its body has {len(request.content)} bytes")
+        raise ValueError(
+            f"its Content-Length is {length}, and its body has {len(request.content)} bytes"
+        )
 
 
 # RFC 9110, section 5.5

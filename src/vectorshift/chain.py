@@ -1,4 +1,6 @@
-"""`ProviderChain`: asks one provider after the other, and never swaps one source for another silently."""
+"""`ProviderChain`: asks one provider after the other, and never swaps one source for another
+silently.
+"""
 
 from __future__ import annotations
 
@@ -44,9 +46,9 @@ class _Win:
 class ProviderChain(AnsweringProvider):
     """Ask providers in order; the first one that has a key answers.
 
-    Only *not found* moves the chain on: any other failure stops it, except where a provider's `on_error` is
-    `"continue"`. A chain is itself a provider, so chains nest. A provider that is remote is wrapped in a
-    `CachingProvider` unless it is one. Thread-safe and loop-safe.
+    Only *not found* moves the chain on: any other failure stops it, except where a provider's
+    `on_error` is `"continue"`. A chain is itself a provider, so chains nest. A provider that is
+    remote is wrapped in a `CachingProvider` unless it is one. Thread-safe and loop-safe.
 
     Args:
         providers: the providers, in order.
@@ -74,16 +76,29 @@ class ProviderChain(AnsweringProvider):
             if not provider.remote:
                 return answering(provider)
             return CachingProvider(
-                provider, ttl=ttl, max_stale=max_stale, load_timeout=load_timeout, clock=clock, random=random
+                provider,
+                ttl=ttl,
+                max_stale=max_stale,
+                load_timeout=load_timeout,
+                clock=clock,
+                random=random,
             )
 
         given = list(cast("Iterable[object]", providers))
         del providers
-        wrong = next((type(each).__name__ for each in given if not isinstance(each, CredentialProvider)), None)
+        wrong = next(
+            (type(each).__name__ for each in given if not isinstance(each, CredentialProvider)),
+            None,
+        )
         if wrong is not None:
             del given  # a traceback may show locals, and it may be a key
-            raise TypeError(f"ProviderChain takes providers, not {wrong}. For a key in code: ExplicitProvider(key).")
-        self.providers: tuple[AnsweringProvider, ...] = tuple(map(fresh, cast("list[CredentialProvider]", given)))
+            raise TypeError(
+                f"ProviderChain takes providers, not {wrong}. For a key in code:"
+                " ExplicitProvider(key)."
+            )
+        self.providers: tuple[AnsweringProvider, ...] = tuple(
+            map(fresh, cast("list[CredentialProvider]", given))
+        )
         self._peeks = tuple((each.peek, each.on_missing == "stop") for each in self.providers)
         self._load_timeout, self._monotonic = load_timeout, clock.monotonic
         self._win: _Win | None = None
@@ -96,7 +111,9 @@ class ProviderChain(AnsweringProvider):
         self._lock = threading.RLock()  # a signal handler may come here while its thread is in here
 
     @classmethod
-    def from_settings(cls, settings: Settings, *, explicit: ExplicitProvider | None = None) -> ProviderChain:
+    def from_settings(
+        cls, settings: Settings, *, explicit: ExplicitProvider | None = None
+    ) -> ProviderChain:
         """Return the chain that the settings describe. Contacts nothing, and reads no environment.
 
         Args:
@@ -118,12 +135,17 @@ class ProviderChain(AnsweringProvider):
     def describe(self) -> Description:
         """Describe the first provider that is configured."""
         described = [provider.describe() for provider in self.providers]
-        return next((each for each in described if each.configured), Description(configured=False, source=self.name))
+        return next(
+            (each for each in described if each.configured),
+            Description(configured=False, source=self.name),
+        )
 
     def unasked(self, winner: Credential) -> list[str]:
-        """Return the configured stores that were not asked, as the source of `winner` comes before them.
+        """Return the configured stores that were not asked, as the source of `winner` comes before
+        them.
 
-        There are none once another source has answered: then the order is not what kept them from it.
+        There are none once another source has answered: then the order is not what kept them from
+        it.
         """
         win = self._win
         if win is None or win.credential.source != winner.source:
@@ -149,7 +171,9 @@ class ProviderChain(AnsweringProvider):
     # --- The hot path: no clock, no lock, no exception ---
 
     def peek(self) -> Answer | None:
-        """Answer with what the last full walk ended in, if that is still what comes first; else None."""
+        """Answer with what the last full walk ended in, if that is still what comes first; else
+        None.
+        """
         win = self._win
         if win is None:
             return None
@@ -172,7 +196,9 @@ class ProviderChain(AnsweringProvider):
             provider, question = next(walk)
             while True:
                 answer = provider.peek() if question.refused is None and not question.anew else None
-                provider, question = walk.send(provider.lookup(question) if answer is None else answer)
+                provider, question = walk.send(
+                    provider.lookup(question) if answer is None else answer
+                )
         except StopIteration as end:
             found: Answer = end.value
             return found
@@ -189,7 +215,9 @@ class ProviderChain(AnsweringProvider):
             return answer
 
     def _walk(self, ask: Ask) -> Generator[tuple[AnsweringProvider, Ask], Answer, Answer]:
-        deadline = ask.deadline if ask.deadline is not None else self._monotonic() + self._load_timeout
+        deadline = (
+            ask.deadline if ask.deadline is not None else self._monotonic() + self._load_timeout
+        )
         question = Ask(refused=ask.refused, deadline=deadline, anew=ask.anew)
         attempts: list[Attempt] = []
         fallen: list[CredentialError] = []
@@ -209,22 +237,34 @@ class ProviderChain(AnsweringProvider):
         if failures:
             return failures[0]
         hint = (yield self.neighbours, question) if self.neighbours else None
-        return nothing_found(tuple(attempts), hint.message if isinstance(hint, CredentialError) else "")
+        return nothing_found(
+            tuple(attempts), hint.message if isinstance(hint, CredentialError) else ""
+        )
 
-    def _nothing_else(self, provider: AnsweringProvider, missing: CredentialError) -> CredentialError:
-        """Say which sources are not asked in place of one that is empty; once, until there is a key again."""
+    def _nothing_else(
+        self, provider: AnsweringProvider, missing: CredentialError
+    ) -> CredentialError:
+        """Say which sources are not asked in place of one that is empty; once, until there is a key
+        again.
+        """
         with self._lock:
             told, self._stopped = self._stopped, provider
         below = [each.source for each in self._below(provider) if each.configured]
         if below and told is not provider:
             source = missing.source or provider.describe().source
-            text = "%s has no key, and %s may not answer in its place, as on_missing of %s is 'stop'."
+            text = (
+                "%s has no key, and %s may not answer in its place, as on_missing of %s is 'stop'."
+            )
             say(logging.WARNING, text, source, ", ".join(below), provider.name)
         return must_not_miss(provider, missing)
 
-    def _vet(self, winner: Credential, provider: AnsweringProvider, fallen: list[CredentialError]) -> None:
+    def _vet(
+        self, winner: Credential, provider: AnsweringProvider, fallen: list[CredentialError]
+    ) -> None:
         """Let the hot path answer with this credential from now on, and tell what has changed."""
-        win = _Win(winner, provider, tuple(f"{type(error).__name__} {error.source}" for error in fallen))
+        win = _Win(
+            winner, provider, tuple(f"{type(error).__name__} {error.source}" for error in fallen)
+        )
         with self._lock:
             before, self._win, self._stopped = self._win, win, None
         if before is None:
@@ -238,17 +278,28 @@ class ProviderChain(AnsweringProvider):
             _tell("resolved", winner)
             return
         previous = before.credential
-        if previous.source != winner.source or (previous.secret != winner.secret and not provider.changes_silently):
+        if previous.source != winner.source or (
+            previous.secret != winner.secret and not provider.changes_silently
+        ):
             _tell("rotated", winner, past=previous.source, past_key=previous.fingerprint)
 
     def _tell_of_hidden(self, winner: Credential, provider: AnsweringProvider) -> None:
         warning = provider.winner_warning(self._stores_below(provider))
         if warning:
             say(logging.WARNING, "%s", warning)
-        hidden = [each for each in self._below(provider) if each.configured and not (warning and each.locator)]
+        hidden = [
+            each
+            for each in self._below(provider)
+            if each.configured and not (warning and each.locator)
+        ]
         if hidden:
             sources = ", ".join(each.source for each in hidden)
-            say(logging.INFO, "Configured, but not asked while %s has a key: %s.", winner.source, sources)
+            say(
+                logging.INFO,
+                "Configured, but not asked while %s has a key: %s.",
+                winner.source,
+                sources,
+            )
 
     def _stores_below(self, provider: AnsweringProvider) -> list[str]:
         return [each.source for each in self._below(provider) if each.locator]

@@ -16,7 +16,9 @@ class Clock(Protocol):
         ...
 
     def monotonic(self) -> float:
-        """Return seconds that never go back and that may stand still while the machine is suspended."""
+        """Return seconds that never go back and that may stand still while the machine is
+        suspended.
+        """
         ...
 
 

@@ -1,4 +1,6 @@
-"""What the process uses at one time: settings, and the credentials that are in force outside any block."""
+"""What the process uses at one time: settings, and the credentials that are in force outside any
+block.
+"""
 
 from __future__ import annotations
 
@@ -68,8 +70,8 @@ class Deputy(AnsweringProvider):
 class Configured(Deputy):
     """Settings and credentials that belong together. Thread-safe and fork-safe.
 
-    It stays what it is: to configure is to put another in its place, and who holds this one, as a call on its way
-    and a handler do, goes on with it.
+    It stays what it is: to configure is to put another in its place, and who holds this one, as a
+    call on its way and a handler do, goes on with it.
 
     Args:
         settings: in place of those of the environment, which are read at first use.
@@ -134,7 +136,9 @@ class Configured(Deputy):
     async def aresolved(self) -> AnsweringProvider:
         """Return the credentials that were given, or the chain, which is built in a thread."""
         provider = self.at_hand()
-        if provider is None and being_made():  # who is asked by what it makes cannot wait until that is made
+        if (
+            provider is None and being_made()
+        ):  # who is asked by what it makes cannot wait until that is made
             return self.resolved()
         return provider or await self._building.ajoin()
 
@@ -143,12 +147,16 @@ class Configured(Deputy):
         if self._chain is not None:
             self._chain.close()
 
-    def __repr__(self) -> str:  # what shows locals must not read settings, or raise what is wrong with them
+    def __repr__(
+        self,
+    ) -> str:  # what shows locals must not read settings, or raise what is wrong with them
         return "<Configured>"
 
 
 def _model() -> type[Settings]:
-    """Import the settings. pydantic reads the entry points of all installed packages for that, and trips over one."""
+    """Import the settings. pydantic reads the entry points of all installed packages for that, and
+    trips over one.
+    """
     try:
         from vectorshift.settings import Settings
     except ImportError:
@@ -160,13 +168,15 @@ def _model() -> type[Settings]:
     else:
         return Settings
     raise CredentialConfigurationError(
-        f"The settings cannot be read: entry_points.txt of {damaged} is damaged ({what}). Install that anew, or let "
-        "pydantic pass over all of them: PYDANTIC_DISABLE_PLUGINS=__all__"
+        f"The settings cannot be read: entry_points.txt of {damaged} is damaged ({what}). Install"
+        " that anew, or let pydantic pass over all of them: PYDANTIC_DISABLE_PLUGINS=__all__"
     )
 
 
 def _damaged() -> str | None:
-    """Return what to call the first installed package whose entry points cannot be read, or None."""
+    """Return what to call the first installed package whose entry points cannot be read, or
+    None.
+    """
     from importlib.metadata import distributions
 
     for each in distributions():

@@ -28,7 +28,9 @@ __all__ = ["AMBIENT", "AmbientProvider", "aget_credential", "api_key", "get_cred
 
 @dataclass(frozen=True, slots=True)
 class _Block:
-    """A block in force, and the one around it. It is kept in the context alone: tasks may share the `using` object."""
+    """A block in force, and the one around it. It is kept in the context alone: tasks may share the
+    `using` object.
+    """
 
     of: using
     provider: AnsweringProvider
@@ -43,14 +45,14 @@ def _nobody(*, asynchronous: bool) -> None:
 
 
 class AmbientProvider(Deputy):
-    """Ask the credentials of the surrounding `using` block, else those that are configured for the process.
+    """Ask the credentials of the surrounding `using` block, else those that are configured for the
+    process.
 
     Args:
         settings: what the chain is built from; the environment at first use by default.
 
-    Attributes:
-        now: what is configured.
-        client: gives the client that was configured for calls of a colour, or None. Who keeps the clients sets it.
+    Attributes: now: what is configured. client: gives the client that was configured for calls of a
+        colour, or None. Who keeps the clients sets it.
     """
 
     name = "ambient"
@@ -72,7 +74,9 @@ class AmbientProvider(Deputy):
 
     @property
     def settings(self) -> Settings:
-        """The settings that were configured, else those of the environment at first use. May block."""
+        """The settings that were configured, else those of the environment at first use. May
+        block.
+        """
         return self.now.settings
 
     @property
@@ -85,7 +89,9 @@ class AmbientProvider(Deputy):
         return self.within(self.now)
 
     def within(self, configured: Configured) -> AnsweringProvider:
-        """Return the credentials of the surrounding block, else those that are configured in this way."""
+        """Return the credentials of the surrounding block, else those that are configured in this
+        way.
+        """
         block = _in_block.get()
         return configured if block is None else block.provider
 
@@ -99,13 +105,19 @@ class AmbientProvider(Deputy):
         return self.here().resolved()
 
     async def aresolved(self) -> AnsweringProvider:
-        """Return the credentials that are in force here and now, without blocking the event loop."""
+        """Return the credentials that are in force here and now, without blocking the event
+        loop.
+        """
         return await self.here().aresolved()
 
     def configure(self, settings: Settings | None, credentials: object) -> None:
         """Set what is given, and leave the rest as it is."""
         try:
-            provider = None if credentials is None else as_provider(credentials, settings or self.now.chosen)
+            provider = (
+                None
+                if credentials is None
+                else as_provider(credentials, settings or self.now.chosen)
+            )
         finally:
             del credentials
         if settings is None and provider is None:
@@ -118,7 +130,9 @@ class AmbientProvider(Deputy):
             self.warn_of_api_key(anew=True)
 
     def warn_of_api_key(self, *, anew: bool = False) -> None:
-        """Say once that `vectorshift.api_key` is set and not used, as something was configured in its place."""
+        """Say once that `vectorshift.api_key` is set and not used, as something was configured in
+        its place.
+        """
         self._warned = self._warned and not anew
         if self._warned or vars(sys.modules["vectorshift"])["api_key"] is None:
             return
@@ -126,18 +140,22 @@ class AmbientProvider(Deputy):
         self._warned = bool(how)
         if how:
             log.warning(
-                "vectorshift.api_key is set and has no effect%s, as configure(%s=...) set what calls use. "
-                "Give the key there, or call vectorshift.reset() first.",
+                "vectorshift.api_key is set and has no effect%s, as configure(%s=...) set what"
+                " calls use. Give the key there, or call vectorshift.reset() first.",
                 what,
                 how,
             )
 
     def _in_place_of_api_key(self) -> tuple[str, str]:
-        """Return on which calls it has no effect, and what was configured in its place, if anything was."""
+        """Return on which calls it has no effect, and what was configured in its place, if anything
+        was.
+        """
         if self.now.given is not None:
             return "", "credentials"
         clients = [self.client(asynchronous=colour) for colour in (False, True)]
-        own = [type(each).__name__ for each in clients if each is not None and each.has_own_credentials]
+        own = [
+            type(each).__name__ for each in clients if each is not None and each.has_own_credentials
+        ]
         return (f" on calls of {own[0]}" if len(own) == 1 else "", "client" if own else "")
 
     def reset(self) -> None:
@@ -150,7 +168,9 @@ class AmbientProvider(Deputy):
         """Close the chain that was built."""
         self.now.close()
 
-    def __repr__(self) -> str:  # what shows locals must not read settings, or raise what is wrong with them
+    def __repr__(
+        self,
+    ) -> str:  # what shows locals must not read settings, or raise what is wrong with them
         return "<AmbientProvider>"
 
 
@@ -158,12 +178,14 @@ AMBIENT = AmbientProvider()
 
 
 class using:  # it reads as a statement
-    """Use these credentials in a block, and in the tasks that are started in it, instead of the process's own.
+    """Use these credentials in a block, and in the tasks that are started in it, instead of the
+    process's own.
 
-    Nothing falls back to the process's credentials: if these find nothing, the call fails. A client that was made
-    with credentials keeps its own. A new thread does not see the block, unless it is started with
-    `contextvars.copy_context().run`. Any number of tasks and threads may share one, and enter it again. It is for
-    `with` alone, and not a decorator: an async function would have left the block before it runs.
+    Nothing falls back to the process's credentials: if these find nothing, the call fails. A client
+    that was made with credentials keeps its own. A new thread does not see the block, unless it is
+    started with `contextvars.copy_context().run`. Any number of tasks and threads may share one,
+    and enter it again. It is for `with` alone, and not a decorator: an async function would have
+    left the block before it runs.
 
     Args:
         credentials: a key, a callable of either colour that returns one, or any provider.
@@ -189,15 +211,17 @@ class using:  # it reads as a statement
 
 
 def _without(left: using, block: _Block | None) -> _Block | None:
-    """Return the blocks that stay in force. A generator may be left after a block that was entered later."""
+    """Return the blocks that stay in force. A generator may be left after a block that was entered
+    later.
+    """
     inner: list[_Block] = []
     while block is not None and block.of is not left:
         inner.append(block)
         block = block.around
     if block is None:
         raise RuntimeError(
-            "This using block ends in another task or thread than it began in, and what ran between may not have "
-            "seen it. Let it begin and end in one function."
+            "This using block ends in another task or thread than it began in, and what ran between"
+            " may not have seen it. Let it begin and end in one function."
         )
     kept = block.around
     for each in reversed(inner):
@@ -211,10 +235,11 @@ def _in_force(*, asynchronous: bool = False) -> AnsweringProvider:
 
 
 def get_credential() -> Credential:
-    """Return the credential that a sync call would use now. Thread-safe; may block when nothing is cached.
+    """Return the credential that a sync call would use now. Thread-safe; may block when nothing is
+    cached.
 
-    It is that of the client which was configured for sync calls, if there is one; else that of the surrounding
-    `using` block or of the process.
+    It is that of the client which was configured for sync calls, if there is one; else that of the
+    surrounding `using` block or of the process.
 
     Raises:
         MissingCredentialError: no source has a key; it is an `AuthenticationError`.

@@ -1,4 +1,6 @@
-"""`Secret` and `Credential`: values that can be passed, logged and compared without showing a key."""
+"""`Secret` and `Credential`: values that can be passed, logged and compared without showing a
+key.
+"""
 
 from __future__ import annotations
 
@@ -22,14 +24,18 @@ LONGEST_KEY: Final = 8192
 
 
 def fingerprint(text: str) -> str:
-    """Return `#` and the first 8 hex digits of the SHA-256 of a key: names it without showing it."""
+    """Return `#` and the first 8 hex digits of the SHA-256 of a key: names it without showing
+    it.
+    """
     return "#" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
 
 class Secret:
-    """A string that masks itself in `str`, `repr`, `format`, logs and pickles. Immutable and hashable.
+    """A string that masks itself in `str`, `repr`, `format`, logs and pickles. Immutable and
+    hashable.
 
-    A pickled secret leaves its text behind: what arrives prints the same fingerprint and cannot be revealed.
+    A pickled secret leaves its text behind: what arrives prints the same fingerprint and cannot be
+    revealed.
 
     Args:
         text: the text to keep.
@@ -56,12 +62,13 @@ class Secret:
     def reveal(self) -> str:
         """Return the text.
 
-        Raises:
-            CredentialConfigurationError: this secret came out of a pickle, which never holds the text.
+        Raises: CredentialConfigurationError: this secret came out of a pickle, which never holds
+            the text.
         """
         if self._text is None:
             raise CredentialConfigurationError(
-                f"The secret {self} was pickled, and its text stayed behind. Ask a provider in this process for it."
+                f"The secret {self} was pickled, and its text stayed behind. Ask a provider in this"
+                " process for it."
             )
         return self._text
 
@@ -86,7 +93,9 @@ class Secret:
             return NotImplemented
         if self._text is None or other._text is None:
             return self is other
-        mine, theirs = (s._text.encode("utf-8", "surrogatepass") for s in (self, other) if s._text is not None)
+        mine, theirs = (
+            s._text.encode("utf-8", "surrogatepass") for s in (self, other) if s._text is not None
+        )
         return hmac.compare_digest(mine, theirs)
 
     def __hash__(self) -> int:
@@ -146,12 +155,16 @@ class Credential:
         if not isinstance(given, Secret | str):
             kind = type(secret).__name__
             del secret, given  # a traceback may show locals
-            raise CredentialConfigurationError(f"{source}: the secret of a Credential is a str, not {kind}.")
+            raise CredentialConfigurationError(
+                f"{source}: the secret of a Credential is a str, not {kind}."
+            )
         for name, at in (("obtained_at", obtained_at), ("expires_at", expires_at)):
             moment = cast("object", at)
             if moment is not None and not (isinstance(moment, datetime) and moment.tzinfo):
                 del secret, given
-                raise CredentialConfigurationError(f"{source}: {name} of a Credential is an aware datetime or None.")
+                raise CredentialConfigurationError(
+                    f"{source}: {name} of a Credential is an aware datetime or None."
+                )
         keep = object.__setattr__
         keep(self, "secret", secret if isinstance(secret, Secret) else Secret(secret))
         keep(self, "source", source)
@@ -170,7 +183,9 @@ class Credential:
         return f"{self.source}{version} {self.fingerprint}"
 
     def __repr__(self) -> str:
-        return f"<Credential {self}>" if hasattr(self, "expires_at") else "<Credential>"  # it is still being made
+        return (
+            f"<Credential {self}>" if hasattr(self, "expires_at") else "<Credential>"
+        )  # it is still being made
 
     def __format__(self, spec: str) -> str:
         return format(str(self), spec)
@@ -202,7 +217,9 @@ def parse_key(
     flaw = _flaw(key, field_setting)
     if flaw is None:
         return Secret(key)
-    return CredentialConfigurationError(f"{source} does not hold an API key: {flaw}", source=source, provider=provider)
+    return CredentialConfigurationError(
+        f"{source} does not hold an API key: {flaw}", source=source, provider=provider
+    )
 
 
 _KEY = re.compile(r"[!-~]+")
@@ -243,5 +260,9 @@ def _json_flaw(key: str, field_setting: str | None) -> str | None:
         return "it is a JSON array, not a key."
     fields = sorted(map(str, cast("dict[str, Any]", document)))
     names = ", ".join([name for name in fields if re.fullmatch(r"[\w.\-]{1,64}", name)][:20])
-    pick = f" Name the one that is the key with {field_setting}." if field_setting else " Give the key alone."
+    pick = (
+        f" Name the one that is the key with {field_setting}."
+        if field_setting
+        else " Give the key alone."
+    )
     return f"it is a JSON object with the fields: {names or 'none'}.{pick}"

@@ -1,4 +1,6 @@
-"""`explain`: asks each provider what it knows, without contact unless told to, and says which key is in use."""
+"""`explain`: asks each provider what it knows, without contact unless told to, and says which key
+is in use.
+"""
 
 from __future__ import annotations
 
@@ -42,13 +44,15 @@ class _Subject:
 def explain(*, probe: bool = False, client: VectorShift | AsyncVectorShift | None = None) -> Report:
     """Say which key a call would use now, and why that one. Prints as a table; never shows a key.
 
-    Sources that are read on every call are read. Stores are contacted only if asked to: else the report has what is
-    known of them. It does not raise for what it finds; what is wrong stands in the report. Thread-safe; may block.
+    Sources that are read on every call are read. Stores are contacted only if asked to: else the
+    report has what is known of them. It does not raise for what it finds; what is wrong stands in
+    the report. Thread-safe; may block.
 
-    Args:
-        probe: whether to ask every store now, also those that another source hides, and to call a callable.
+    Args: probe: whether to ask every store now, also those that another source hides, and to call a
+        callable.
             A store that failed a moment ago is left alone until it may be asked again.
-        client: the client whose credentials are meant; by default those of a sync call that names none.
+        client: the client whose credentials are meant; by default those of a sync call that names
+            none.
     """
     try:
         subject = _subject(client or _configured(asynchronous=False))
@@ -62,8 +66,12 @@ def explain(*, probe: bool = False, client: VectorShift | AsyncVectorShift | Non
         return _no_chain(error, probe)
 
 
-async def aexplain(*, probe: bool = False, client: VectorShift | AsyncVectorShift | None = None) -> Report:
-    """Say which key an async call would use now, without blocking the event loop. Arguments are those of `explain`."""
+async def aexplain(
+    *, probe: bool = False, client: VectorShift | AsyncVectorShift | None = None
+) -> Report:
+    """Say which key an async call would use now, without blocking the event loop. Arguments are
+    those of `explain`.
+    """
     try:
         subject = await arun_blocking(lambda: _subject(client or _configured(asynchronous=True)))
         steps = _steps(subject, probe)
@@ -87,7 +95,9 @@ def _no_chain(error: VectorshiftError, probe: bool) -> Report:
 
 
 def _configured(*, asynchronous: bool) -> VectorShift | AsyncVectorShift | None:
-    """Return the client that `configure` was given; nobody has called it before its module was imported."""
+    """Return the client that `configure` was given; nobody has called it before its module was
+    imported.
+    """
     ambient = sys.modules.get("vectorshift.ambient")
     return None if ambient is None else ambient.configured_client(asynchronous=asynchronous)
 
@@ -112,13 +122,17 @@ def _obstacle(base_url: str, settings: Settings) -> str:
             return error.message
     url = urlsplit(base_url)
     host = url.hostname or ""
-    return "" if url.scheme == "https" or settings.allow_http or host in DIRECT else in_the_clear(host)
+    return (
+        "" if url.scheme == "https" or settings.allow_http or host in DIRECT else in_the_clear(host)
+    )
 
 
 # --- What each provider says: one generator, two thin shells ---
 
 
-def _steps(subject: _Subject, probe: bool) -> Generator[tuple[AnsweringProvider, Ask], Answer, Report]:
+def _steps(
+    subject: _Subject, probe: bool
+) -> Generator[tuple[AnsweringProvider, Ask], Answer, Report]:
     """Yield whom to ask what; return the report."""
     seen: list[Seen] = []
     for provider in _leaves(subject.provider):
@@ -130,11 +144,21 @@ def _steps(subject: _Subject, probe: bool) -> Generator[tuple[AnsweringProvider,
         seen.append(Seen(provider=provider, answer=answer, seconds=monotonic() - began))
     end = ending(subject.provider, iter(seen))
     hint = ""
-    if end.is_nothing and isinstance(subject.provider, ProviderChain) and subject.provider.neighbours:
+    if (
+        end.is_nothing
+        and isinstance(subject.provider, ProviderChain)
+        and subject.provider.neighbours
+    ):
         near = yield subject.provider.neighbours, PLAIN_ASK
         hint = near.message if isinstance(near, CredentialError) else ""
     return judged(
-        seen, end, hint, base_url=subject.base_url, obstacle=subject.obstacle, scope=subject.scope, probed=probe
+        seen,
+        end,
+        hint,
+        base_url=subject.base_url,
+        obstacle=subject.obstacle,
+        scope=subject.scope,
+        probed=probe,
     )
 
 
@@ -148,7 +172,9 @@ def _leaves(provider: AnsweringProvider) -> Iterator[AnsweringProvider]:
 
 
 def _is_asked(provider: AnsweringProvider, probe: bool) -> bool:
-    """Whether to ask now: a store and a callable of the user's are contacted only if that is wished."""
+    """Whether to ask now: a store and a callable of the user's are contacted only if that is
+    wished.
+    """
     return probe or not (isinstance(provider, CachingProvider) or provider.changes_silently)
 
 

@@ -36,8 +36,9 @@ class Failure:
 def repeat_after_status(status: int, retry_after: float | None) -> Repeat:
     """Return what a status says of whether the call was carried out.
 
-    429 says that it was not, and so does 503 with `Retry-After`: the server asks to be called again. A 408 or another
-    5xx says nothing of that: a gateway sends it as well when what is behind it did its work too slowly.
+    429 says that it was not, and so does 503 with `Retry-After`: the server asks to be called
+    again. A 408 or another 5xx says nothing of that: a gateway sends it as well when what is behind
+    it did its work too slowly.
     """
     if status == 429 or (status == 503 and retry_after is not None):
         return Repeat.ANY

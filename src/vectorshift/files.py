@@ -1,4 +1,6 @@
-"""A key that lives in a file: looked at once a second at most, and never mistaken for absent while it is rewritten."""
+"""A key that lives in a file: looked at once a second at most, and never mistaken for absent while
+it is rewritten.
+"""
 
 from __future__ import annotations
 
@@ -36,17 +38,14 @@ Content = bytes | OSError
 class KeyFile:
     """Watch a file and keep what `read` makes of its content.
 
-    The content is read again, and not only the file's time, as Kubernetes' symlink swap may leave the time as it
-    was. It is parsed again only when it has changed. Thread-safe and fork-safe.
+    The content is read again, and not only the file's time, as Kubernetes' symlink swap may leave
+    the time as it was. It is parsed again only when it has changed. Thread-safe and fork-safe.
 
-    Args:
-        path: the file.
-        read: a pure function from the bytes, or from the error of reading them, to an answer.
-        source: the printable place, for messages.
-        provider: the name of the provider.
-        clock: the source of time.
-        pause: waits the 50 ms between two looks at a file that is being rewritten.
-        mounted: whether an orchestrator put the file there, so that its mode is not the user's affair.
+    Args: path: the file. read: a pure function from the bytes, or from the error of reading them,
+        to an answer. source: the printable place, for messages. provider: the name of the provider.
+        clock: the source of time. pause: waits the 50 ms between two looks at a file that is being
+        rewritten. mounted: whether an orchestrator put the file there, so that its mode is not the
+        user's affair.
 
     Attributes:
         there: whether the last look found a file, readable or not; None before the first look.
@@ -86,13 +85,15 @@ class KeyFile:
     def peek(self) -> Credential | CredentialError | None:
         """Return what was seen within the last second, or None: it is time for `look`. Does no I/O.
 
-        It may be asked any number of times before the look. Once one caller looks, the others go on with what was
-        seen before.
+        It may be asked any number of times before the look. Once one caller looks, the others go on
+        with what was seen before.
         """
         return self._answer if self._monotonic() < self._look_at else None
 
     def look(self) -> Credential | CredentialError:
-        """Read the file now and return what it holds. Blocks. Callers who come together share a reading."""
+        """Read the file now and return what it holds. Blocks. Callers who come together share a
+        reading.
+        """
         asked = self._monotonic()
         with self._lock:
             if self._answer is not None and self._looked > asked:
@@ -102,7 +103,8 @@ class KeyFile:
             answer = self._answer = self._looked_at()
             self._look_at = self._monotonic() + _LOOK_EVERY
         if isinstance(answer, Credential):
-            self._exposure.warn_once()  # with no lock held: a handler of log lines may ask for the key
+            # with no lock held: a handler of log lines may ask for the key
+            self._exposure.warn_once()
         return answer
 
     def _looked_at(self) -> Credential | CredentialError:
@@ -133,15 +135,17 @@ class KeyFile:
     def _gone(self, content: Content) -> CredentialStoreUnavailableError:
         why = f" ({_why(content)})" if isinstance(content, OSError) else ""
         return CredentialStoreUnavailableError(
-            f"{self._source} held a key before, and holds none now{why}. No other source is asked in its place. "
-            "Put the key back, or restart without this source.",
+            f"{self._source} held a key before, and holds none now{why}. No other source is asked"
+            " in its place. Put the key back, or restart without this source.",
             source=self._source,
             provider=self._provider,
         )
 
 
 def _holds_nothing(content: Content) -> bool:
-    """Whether the file is empty or gone; one that only cannot be read just then may hold its key as before."""
+    """Whether the file is empty or gone; one that only cannot be read just then may hold its key as
+    before.
+    """
     return (
         isinstance(content, FileNotFoundError | NotADirectoryError)
         if isinstance(content, OSError)
@@ -168,7 +172,8 @@ def _why(error: OSError) -> str:
 
 
 def absolute(path: str | os.PathLike[str]) -> Path:
-    """Return the path as one that a later change of the working directory does not lead elsewhere. Does not raise.
+    """Return the path as one that a later change of the working directory does not lead elsewhere.
+    Does not raise.
 
     Where the working directory was deleted, what is relative to it is not there, and never will be.
     """
@@ -179,7 +184,8 @@ def absolute(path: str | os.PathLike[str]) -> Path:
 
 
 def read_small(path: str | os.PathLike[str]) -> tuple[bytes, int]:
-    """Return what a plain file holds, and its mode. A pipe could be read once; a device might never end.
+    """Return what a plain file holds, and its mode. A pipe could be read once; a device might never
+    end.
 
     Raises:
         OSError: it cannot be read, is no plain file, or is larger than 1 MiB.
@@ -205,17 +211,22 @@ _LIKE_A_NAME = re.compile(
 def file_name(value: str) -> str:
     """Return the name of a file or folder as it is; it is printed wherever the file is named.
 
-    A name that is set by mistake to the key itself must not be: without a separator in it, it has to be there, or to
-    look like a name, such as `.env`, `prod2.key` or `vectorshift_api_key`.
+    A name that is set by mistake to the key itself must not be: without a separator in it, it has
+    to be there, or to look like a name, such as `.env`, `prod2.key` or `vectorshift_api_key`.
 
     Raises:
         ValueError: it may be the key. The text of the error does not repeat it.
     """
-    if re.search(r"[/\\]", value) or not value or _LIKE_A_NAME.fullmatch(value) or os.path.lexists(value):
+    if (
+        re.search(r"[/\\]", value)
+        or not value
+        or _LIKE_A_NAME.fullmatch(value)
+        or os.path.lexists(value)
+    ):
         return value
     raise ValueError(
-        "should be the name of a file, and there is none of this name. It may be the key itself, and so is not shown; "
-        "if it is a name, put ./ before it"
+        "should be the name of a file, and there is none of this name. It may be the key itself,"
+        " and so is not shown; if it is a name, put ./ before it"
     )
 
 
@@ -225,7 +236,9 @@ def _open_at_once(path: str, flags: int) -> int:
 
 
 def text_of(content: bytes) -> str | None:
-    """Return the text, or None if it is not UTF-8: the decoder's own exception would carry the whole file."""
+    """Return the text, or None if it is not UTF-8: the decoder's own exception would carry the
+    whole file.
+    """
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -234,7 +247,11 @@ def text_of(content: bytes) -> str | None:
 
 
 def unreadable(
-    error: OSError, *, source: str, provider: str, fix: str = "Name a file that this process may read."
+    error: OSError,
+    *,
+    source: str,
+    provider: str,
+    fix: str = "Name a file that this process may read.",
 ) -> CredentialError:
     """Return what it means that a file which should hold a key cannot be read."""
     why = _why(error)
@@ -244,4 +261,6 @@ def unreadable(
             source=source,
             provider=provider,
         )
-    return CredentialStoreUnavailableError(f"{source} cannot be read: {why}.", source=source, provider=provider)
+    return CredentialStoreUnavailableError(
+        f"{source} cannot be read: {why}.", source=source, provider=provider
+    )

@@ -1,4 +1,6 @@
-"""What the answers of a chain's providers mean together: which source a call would use, and what to say of each."""
+"""What the answers of a chain's providers mean together: which source a call would use, and what to
+say of each.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """What a chain comes to: an answer, or None if that takes a contact, and the source it comes from."""
+    """What a chain comes to: an answer, or None if that takes a contact, and the source it comes
+    from.
+    """
 
     answer: Answer | None
     by: Seen | None = None
@@ -72,7 +76,14 @@ def ending(provider: AnsweringProvider, seen: Iterator[Seen]) -> Ending:
 
 
 def judged(
-    seen: list[Seen], end: Ending, hint: str, *, base_url: str | None, obstacle: str, scope: str, probed: bool
+    seen: list[Seen],
+    end: Ending,
+    hint: str,
+    *,
+    base_url: str | None,
+    obstacle: str,
+    scope: str,
+    probed: bool,
 ) -> Report:
     """Return the report: the verdict, and each source with what there is to say of it.
 
@@ -105,7 +116,9 @@ def judged(
     )
 
 
-def _verdict(end: Ending, of: SourceReport | None, what_to_do: str, hint: str) -> tuple[str, str, str]:
+def _verdict(
+    end: Ending, of: SourceReport | None, what_to_do: str, hint: str
+) -> tuple[str, str, str]:
     """Return the outcome, the verdict, and why the sources below are not used."""
     if end.is_nothing:
         return "none", f"No source has a key. {what_to_do} {hint}".rstrip(), ""
@@ -114,16 +127,26 @@ def _verdict(end: Ending, of: SourceReport | None, what_to_do: str, hint: str) -
     if isinstance(end.answer, Credential):
         return "found", f"A call uses {of.place}.", f"{of.provider} comes first"
     if end.answer is None:
-        return "unknown", f"Not known yet: a call would first ask {of.source}.", f"{of.provider} is asked first"
+        return (
+            "unknown",
+            f"Not known yet: a call would first ask {of.source}.",
+            f"{of.provider} is asked first",
+        )
     if end.passed_over:
-        return "failed", f"No key can be had: {of.provider} failed, and no other source has a key.", ""
+        return (
+            "failed",
+            f"No key can be had: {of.provider} failed, and no other source has a key.",
+            "",
+        )
     what = f"{of.provider} is empty" if of.outcome.startswith("not ") else f"{of.provider} failed"
     verdict = f"No key can be had: {what}, and no other source is asked in its place."
     return "failed", verdict, f"{what}, and nothing takes its place"
 
 
 def _kept_from(outcome: str, verdict: str, obstacle: str) -> tuple[str, str]:
-    """Return the outcome and the verdict where no call can be made: which key it would use is no comfort then."""
+    """Return the outcome and the verdict where no call can be made: which key it would use is no
+    comfort then.
+    """
     if outcome in ("found", "unknown"):
         return "failed", f"No call can be made: {obstacle}"
     return outcome, f"{verdict}\nNor can a call be made: {obstacle}"
@@ -161,7 +184,11 @@ def _source(seen: Seen) -> SourceReport:
     if answer is None:
         return about if about.configured else replace(about, outcome="not configured")
     outcome = outcome_of(provider, answer)
-    return replace(about, outcome=outcome, reason=about.reason if outcome == "not configured" else answer.message)
+    return replace(
+        about,
+        outcome=outcome,
+        reason=about.reason if outcome == "not configured" else answer.message,
+    )
 
 
 def _with_credential(about: SourceReport, credential: Credential, now: float) -> SourceReport:
@@ -187,13 +214,17 @@ def _with_cache(about: SourceReport, provider: CachingProvider) -> SourceReport:
         before = "Its store cannot be read" if credential is not None else "When it was last asked"
         words = [f"{before}: {failure.message}"]
     if state.refused_at is not None or state.refusals:
-        words.append(f"The API refuses {'this key' if credential is None else credential.fingerprint}.")
+        words.append(
+            f"The API refuses {'this key' if credential is None else credential.fingerprint}."
+        )
     return replace(
         about,
         age=None if credential is None else now[0] - credential.obtained_at.timestamp(),
-        next_refresh=None
-        if credential is None and failure is None
-        else max(0.0, min(due[0] - now[0], due[1] - now[1])),
+        next_refresh=(
+            None
+            if credential is None and failure is None
+            else max(0.0, min(due[0] - now[0], due[1] - now[1]))
+        ),
         stale=stale,
         reason="\n".join(filter(None, words)),
     )
@@ -204,7 +235,11 @@ def _with_cache(about: SourceReport, provider: CachingProvider) -> SourceReport:
 
 def _secrets(seen: list[Seen]) -> list[Secret]:
     """Return the keys that were found."""
-    cached = [each.provider.known()[0].credential for each in seen if isinstance(each.provider, CachingProvider)]
+    cached = [
+        each.provider.known()[0].credential
+        for each in seen
+        if isinstance(each.provider, CachingProvider)
+    ]
     found = [each.answer for each in seen] + cached
     return [each.secret for each in found if isinstance(each, Credential)]
 
@@ -220,6 +255,11 @@ def _cleaned(source: SourceReport, secrets: Iterable[Secret]) -> SourceReport:
 
 
 def _clean(text: object, secrets: Iterable[Secret]) -> str:
-    """Return the text without a key and without control characters. An author may have given no text at all."""
+    """Return the text without a key and without control characters. An author may have given no
+    text at all.
+    """
     clean = without(secrets, "" if text is None else str(text))
-    return "".join(each if each.isprintable() or each == "\n" else "\N{REPLACEMENT CHARACTER}" for each in clean)
+    return "".join(
+        each if each.isprintable() or each == "\n" else "\N{REPLACEMENT CHARACTER}"
+        for each in clean
+    )

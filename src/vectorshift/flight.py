@@ -1,7 +1,8 @@
-"""A piece of blocking or asynchronous work in a daemon thread of its own, awaited by callers of either colour.
+"""A piece of blocking or asynchronous work in a daemon thread of its own, awaited by callers of
+either colour.
 
-This is the one place where the two colours meet. No thread outlives its work, no lock is held while it
-runs, and a caller that gives up, is cancelled, or whose event loop is gone harms nobody else.
+This is the one place where the two colours meet. No thread outlives its work, no lock is held while
+it runs, and a caller that gives up, is cancelled, or whose event loop is gone harms nobody else.
 """
 
 from __future__ import annotations
@@ -26,16 +27,18 @@ T = TypeVar("T")
 
 
 class Flight(Generic[T]):
-    """Run `work` in a daemon thread from `depart` on; let any number of callers wait for its answer.
+    """Run `work` in a daemon thread from `depart` on; let any number of callers wait for its
+    answer.
 
     Thread-safe, and safe to wait for from several event loops at once, under asyncio and trio.
 
-    Args:
-        work: what to run. It should answer and not raise; what it raises is kept and raised by `result`.
-        context: the context variables that the work sees; an empty context by default.
+    Args: work: what to run. It should answer and not raise; what it raises is kept and raised by
+        `result`. context: the context variables that the work sees; an empty context by default.
     """
 
-    def __init__(self, work: Callable[[], T], *, context: contextvars.Context | None = None) -> None:
+    def __init__(
+        self, work: Callable[[], T], *, context: contextvars.Context | None = None
+    ) -> None:
         self._work: Callable[[], T] | None = work
         self._landed = threading.Event()
         self._lock = threading.RLock()  # a signal handler may come here while its thread is in here
@@ -57,7 +60,9 @@ class Flight(Generic[T]):
                 self._departed = True
                 run = self._context.run
                 try:
-                    threading.Thread(target=run, args=(self._fly,), name="vectorshift-load", daemon=True).start()
+                    threading.Thread(
+                        target=run, args=(self._fly,), name="vectorshift-load", daemon=True
+                    ).start()
                 except BaseException:
                     self._departed = False
                     raise
@@ -65,7 +70,9 @@ class Flight(Generic[T]):
 
     @property
     def flying(self) -> bool:
-        """Whether the work still runs, in this process: a forked child has none of its parent's threads."""
+        """Whether the work still runs, in this process: a forked child has none of its parent's
+        threads.
+        """
         return not self._landed.is_set() and self._pid == os.getpid()
 
     def wait(self, timeout: float | None) -> bool:
@@ -73,7 +80,9 @@ class Flight(Generic[T]):
         return self._landed.wait(timeout)
 
     async def await_(self, timeout: float | None) -> bool:
-        """Wait without blocking the event loop, for at most `timeout` seconds; return whether the work is done."""
+        """Wait without blocking the event loop, for at most `timeout` seconds; return whether the
+        work is done.
+        """
         import anyio
 
         event = anyio.Event()
@@ -96,7 +105,8 @@ class Flight(Generic[T]):
     def result(self) -> T:
         """Return what the work answered, or raise what it raised. Call it once the work is done.
 
-        Each caller gets an instance of its own of an error of ours: one that is shared would grow with each raise.
+        Each caller gets an instance of its own of an error of ours: one that is shared would grow
+        with each raise.
         """
         error = self._error
         if error is not None:
@@ -115,12 +125,16 @@ class Flight(Generic[T]):
                 self._landed.set()
                 wakers, self._wakers = self._wakers, []
             for wake in wakers:
-                with contextlib.suppress(Exception):  # one event loop in trouble keeps no other waiting
+                with contextlib.suppress(
+                    Exception
+                ):  # one event loop in trouble keeps no other waiting
                     wake()
 
 
 def _waker(wake: Callable[[], Any]) -> Callable[[], None]:
-    """Return a function that any thread may call, and that calls `wake` in the running event loop."""
+    """Return a function that any thread may call, and that calls `wake` in the running event
+    loop.
+    """
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
@@ -175,7 +189,8 @@ def _departed(flight: Flight[T]) -> Flight[T]:
 
 
 async def arun_blocking(work: Callable[[], T]) -> T:
-    """Run blocking work for an async caller: in a thread of its own, with the caller's context variables.
+    """Run blocking work for an async caller: in a thread of its own, with the caller's context
+    variables.
 
     Raises:
         CredentialStoreUnavailableError: no thread can be started.
@@ -188,11 +203,14 @@ async def arun_blocking(work: Callable[[], T]) -> T:
 def run_async(work: Callable[[], Any]) -> Any:
     """Run a coroutine function for a sync caller: in a thread and an event loop of its own.
 
-    The coroutine sees the caller's context variables, and may keep nothing that is bound to its loop.
+    The coroutine sees the caller's context variables, and may keep nothing that is bound to its
+    loop.
 
     Raises:
         CredentialStoreUnavailableError: no thread can be started.
     """
-    flight: Flight[Any] = _departed(Flight(lambda: asyncio.run(work()), context=contextvars.copy_context()))
+    flight: Flight[Any] = _departed(
+        Flight(lambda: asyncio.run(work()), context=contextvars.copy_context())
+    )
     flight.wait(None)
     return flight.result()

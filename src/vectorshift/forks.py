@@ -1,4 +1,6 @@
-"""What a forked child has to make anew: locks that another thread may have held, work that nobody does there."""
+"""What a forked child has to make anew: locks that another thread may have held, work that nobody
+does there.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +12,14 @@ __all__ = ["ForkAware", "renew_after_fork"]
 
 
 class ForkAware(Protocol):
-    """Something with a lock, a thread or a connection that must not be shared with a forked child."""
+    """Something with a lock, a thread or a connection that must not be shared with a forked
+    child.
+    """
 
     def _after_fork(self) -> None:
-        """Make anew what the child must not share. Runs in the child, before any other code of it."""
+        """Make anew what the child must not share. Runs in the child, before any other code of
+        it.
+        """
         ...
 
 

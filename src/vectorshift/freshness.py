@@ -1,7 +1,8 @@
-"""When a cached credential is served, refreshed, waited for or given up: pure functions of state and time.
+"""When a cached credential is served, refreshed, waited for or given up: pure functions of state
+and time.
 
-Every moment is a pair (wall clock, monotonic clock) in seconds, and a deadline has passed as soon as either
-clock says so: a monotonic clock stands still in suspend, a wall clock may be set back.
+Every moment is a pair (wall clock, monotonic clock) in seconds, and a deadline has passed as soon
+as either clock says so: a monotonic clock stands still in suspend, a wall clock may be set back.
 """
 
 from __future__ import annotations
@@ -139,7 +140,10 @@ def landed(
         if left <= 0:
             return _failed(state, _expired(credential), now=now, dice=dice)
         life = (credential.expires_at - credential.obtained_at).total_seconds()
-        fresh, usable = min(fresh, left - min(_EXPIRY_MARGIN, max(life, left) / 10)), min(usable, left)
+        fresh, usable = (
+            min(fresh, left - min(_EXPIRY_MARGIN, max(life, left) / 10)),
+            min(usable, left),
+        )
         if fresh <= 0:  # the store has no newer one yet: ask again soon, not on every call
             retry_at = later(now, min(backoff(1, dice), left))
     found = State(
@@ -170,20 +174,24 @@ def landed(
 def _turned(found: State, *, now: Moment, dice: float) -> State:
     """Return the state after a re-read that brought another key in place of a refused one.
 
-    A rotation costs one read and no pause. A store that gives another key each time, and none that the server takes,
-    is read again like one that still holds the refused key, once that has happened more often than keys are rotated.
+    A rotation costs one read and no pause. A store that gives another key each time, and none that
+    the server takes, is read again like one that still holds the refused key, once that has
+    happened more often than keys are rotated.
     """
     turns = 1 if passed(found.turns_end, now) else found.turns + 1
     pause = backoff(turns - _FREE_TURNS, dice) if turns > _FREE_TURNS else 0.0
     retry_at = later(now, pause) if pause else found.retry_at
-    return replace(found, turns=turns, turns_end=later(now, pause + _TURNS_APART), retry_at=retry_at)
+    return replace(
+        found, turns=turns, turns_end=later(now, pause + _TURNS_APART), retry_at=retry_at
+    )
 
 
 def _failed(state: State, error: CredentialError, *, now: Moment, dice: float) -> State:
     """Return the state after a load that failed.
 
-    Only proof about the secret itself drops a credential: the store says that it is gone, or a store that had
-    it now finds nothing. Whether the key still works, when it is only us who cannot read it, is for the API to say.
+    Only proof about the secret itself drops a credential: the store says that it is gone, or a
+    store that had it now finds nothing. Whether the key still works, when it is only us who cannot
+    read it, is for the API to say.
     """
     if isinstance(error, CredentialNotFoundError) and state.answered:
         error = _vanished(error)
@@ -203,14 +211,18 @@ def _failed(state: State, error: CredentialError, *, now: Moment, dice: float) -
         refused_at=None,
     )
     if gone:
-        return replace(after, credential=None, fresh_until=LONG_AGO, usable_until=LONG_AGO, refusals=0)
+        return replace(
+            after, credential=None, fresh_until=LONG_AGO, usable_until=LONG_AGO, refusals=0
+        )
     if kept and passed(state.remind_at, now):
         return replace(after, remind_at=later(now, _REMIND_EVERY))
     return after
 
 
 def refused(state: State, rejected: Credential, *, now: Moment, owed: bool = False) -> State:
-    """Return the state after the server refused `rejected`: marked if that is what is cached, else unchanged."""
+    """Return the state after the server refused `rejected`: marked if that is what is cached, else
+    unchanged.
+    """
     if state.credential is None or state.credential.secret != rejected.secret:
         return state
     if state.refused_at is not None and state.owed >= owed:  # it is marked already
@@ -219,7 +231,9 @@ def refused(state: State, rejected: Credential, *, now: Moment, owed: bool = Fal
 
 
 def backoff(failures: int, dice: float) -> float:
-    """Return the pause in seconds after so many failures in a row: 1 s doubling to 60 s, less up to a tenth."""
+    """Return the pause in seconds after so many failures in a row: 1 s doubling to 60 s, less up to
+    a tenth.
+    """
     return float(min(2.0 ** min(failures - 1, 6), _LONGEST_BACKOFF) * (1 - _JITTER * dice))
 
 

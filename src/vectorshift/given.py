@@ -21,9 +21,9 @@ __all__ = ["as_provider"]
 def as_provider(credentials: object, settings: Settings | None = None) -> AnsweringProvider:
     """Return a chain that caches what is remote, for whatever is handed in as credentials.
 
-    Args:
-        credentials: a key, a callable of either colour that returns one, or any provider.
-        settings: where a provider that is neither a chain nor cached has the numbers of its cache from; the defaults
+    Args: credentials: a key, a callable of either colour that returns one, or any provider.
+        settings: where a provider that is neither a chain nor cached has the numbers of its cache
+        from; the defaults
             hold if there are none.
 
     Raises:
@@ -35,13 +35,22 @@ def as_provider(credentials: object, settings: Settings | None = None) -> Answer
         return credentials
     if isinstance(credentials, CredentialProvider):
         return _chain_of(credentials, _NUMBERS if settings is None else _numbers_of(settings))
-    if isinstance(credentials, str | Secret) or (callable(credentials) and not isinstance(credentials, type)):
+    if isinstance(credentials, str | Secret) or (
+        callable(credentials) and not isinstance(credentials, type)
+    ):
         from vectorshift.providers.explicit import ExplicitProvider
 
         return ProviderChain([ExplicitProvider(cast("Any", credentials))])
-    kind = f"the class {credentials.__name__}" if isinstance(credentials, type) else type(credentials).__name__
+    kind = (
+        f"the class {credentials.__name__}"
+        if isinstance(credentials, type)
+        else type(credentials).__name__
+    )
     del credentials  # a traceback may show locals
-    raise TypeError(f"credentials should be a key, a callable that returns one, or a CredentialProvider, not {kind}.")
+    raise TypeError(
+        "credentials should be a key, a callable that returns one, or a CredentialProvider, not"
+        f" {kind}."
+    )
 
 
 _Numbers = tuple[float, float, float]
@@ -57,7 +66,9 @@ _KEPT = "_vectorshift_chains"
 
 
 class _Kept(tuple[int, dict[_Numbers, ProviderChain]]):
-    """An owner's id and its chains, kept on the owner; a copy and a pickle of the owner leave them behind."""
+    """An owner's id and its chains, kept on the owner; a copy and a pickle of the owner leave them
+    behind.
+    """
 
     __slots__ = ()
 
@@ -84,7 +95,9 @@ _keeping = _Keeping()
 
 
 def _chain_of(provider: CredentialProvider, numbers: _Numbers) -> ProviderChain:
-    """Return a chain of this one provider, with the cache that it has had for as long as somebody uses it."""
+    """Return a chain of this one provider, with the cache that it has had for as long as somebody
+    uses it.
+    """
     ttl, max_stale, load_timeout = numbers
     if isinstance(provider, CachingProvider):
         return ProviderChain([provider], load_timeout=provider.load_timeout)
@@ -92,9 +105,13 @@ def _chain_of(provider: CredentialProvider, numbers: _Numbers) -> ProviderChain:
         return ProviderChain([provider], load_timeout=load_timeout)
     with _keeping.lock:
         kept = vars(provider).get(_KEPT)
-        if kept is None or kept[0] != id(provider):  # a copy brings along what belongs to the original
+        if kept is None or kept[0] != id(
+            provider
+        ):  # a copy brings along what belongs to the original
             kept = vars(provider)[_KEPT] = _Kept((id(provider), {}))
         chains: dict[_Numbers, ProviderChain] = kept[1]
         if numbers not in chains:
-            chains[numbers] = ProviderChain([provider], ttl=ttl, max_stale=max_stale, load_timeout=load_timeout)
+            chains[numbers] = ProviderChain(
+                [provider], ttl=ttl, max_stale=max_stale, load_timeout=load_timeout
+            )
         return chains[numbers]

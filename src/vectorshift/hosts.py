@@ -1,4 +1,6 @@
-"""What can be told of a URL without contact: whether it can be the API's, and whether it is this very machine."""
+"""What can be told of a URL without contact: whether it can be the API's, and whether it is this
+very machine.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +8,20 @@ import ipaddress
 import re
 from urllib.parse import urlsplit
 
-__all__ = ["DIRECT", "api_url", "has_control_characters", "in_the_clear", "is_loopback", "url_without_password"]
+__all__ = [
+    "DIRECT",
+    "api_url",
+    "has_control_characters",
+    "in_the_clear",
+    "is_loopback",
+    "url_without_password",
+]
 
 
 DIRECT = ("localhost", "127.0.0.1", "::1")
-"""This machine, as it is spelt where no proxy of the environment is asked, so that plain HTTP stays on it."""
+"""This machine, as it is spelt where no proxy of the environment is asked, so that plain HTTP stays
+on it.
+"""
 
 
 def is_loopback(host: str) -> bool:
@@ -26,18 +37,23 @@ def is_loopback(host: str) -> bool:
 def api_url(value: str) -> str:
     """Return the API's base URL without a slash at its end, and without white space around it.
 
-    Raises:
-        ValueError: it cannot be one. The text of the error does not repeat it, as it may hold a password.
+    Raises: ValueError: it cannot be one. The text of the error does not repeat it, as it may hold a
+        password.
     """
     value, flaw = value.strip(), "should be a URL such as https://api.vectorshift.ai/v1"
     try:
         url = urlsplit(value)
-        good = url.scheme in ("http", "https") and url.port != 0 and _can_be_a_host(url.hostname or "")
+        good = (
+            url.scheme in ("http", "https") and url.port != 0 and _can_be_a_host(url.hostname or "")
+        )
     except ValueError:
         good = False
     else:
         if url.username or url.password:
-            good, flaw = False, "should hold no user name and no password; the key alone authenticates"
+            good, flaw = (
+                False,
+                "should hold no user name and no password; the key alone authenticates",
+            )
     if not good or len(value) > _LONGEST_URL or not _BEFORE_A_QUERY.fullmatch(value):
         raise ValueError(flaw)
     return value.rstrip("/")
@@ -50,7 +66,9 @@ _NUMBERS = re.compile(r"([0-9]+\.){3}[0-9]+")
 
 
 def _can_be_a_host(host: str) -> bool:
-    """Whether a host is one that can be looked up: httpx tells of others when a call is made, in words of its own."""
+    """Whether a host is one that can be looked up: httpx tells of others when a call is made, in
+    words of its own.
+    """
     if ":" in host or _NUMBERS.fullmatch(host):
         ipaddress.ip_address(host)
         return True
@@ -58,15 +76,19 @@ def _can_be_a_host(host: str) -> bool:
 
 
 def has_control_characters(value: str) -> bool:
-    """Return whether a text has a line break, a tab, or another character that is no part of a name."""
+    """Return whether a text has a line break, a tab, or another character that is no part of a
+    name.
+    """
     return bool(re.search("[\x00-\x1f\x7f-\x9f\u2028\u2029]", value))
 
 
 def in_the_clear(host: str) -> str:
-    """Say why a key is not sent to this host, which is spoken to in plain HTTP and is another machine."""
+    """Say why a key is not sent to this host, which is spoken to in plain HTTP and is another
+    machine.
+    """
     return (
-        f"The API key is not sent over plain HTTP to {host}. Use https, or, where the network encrypts below, set "
-        "VECTORSHIFT_ALLOW_HTTP=1."
+        f"The API key is not sent over plain HTTP to {host}. Use https, or, where the network"
+        " encrypts below, set VECTORSHIFT_ALLOW_HTTP=1."
     )
 
 

@@ -48,13 +48,27 @@ API_KEY_HEADER: Final = "Api-Key"
 KEEPALIVE: Final = 30.0
 """Seconds after which an idle connection is not used again."""
 
-_LIMITS = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS, keepalive_expiry=KEEPALIVE)
-# A proxy of the environment would carry even loopback traffic, with its key and in plain text, to another machine.
-_DIRECT: Final[Any] = {f"all://[{host}]" if ":" in host else f"all://{host}": None for host in DIRECT}
+_LIMITS = httpx.Limits(
+    max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS, keepalive_expiry=KEEPALIVE
+)
+# A proxy of the environment would carry even loopback traffic, with its key and in plain text, to
+# another machine.
+_DIRECT: Final[Any] = {
+    f"all://[{host}]" if ":" in host else f"all://{host}": None for host in DIRECT
+}
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
-ESCAPES: Final = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, httpx.CookieConflict, OSError, UnicodeError)
-"""What may come out of httpx and the libraries below it. `ssl.SSLError` and `TimeoutError` are `OSError`s."""
+ESCAPES: Final = (
+    httpx.HTTPError,
+    httpx.InvalidURL,
+    httpx.StreamError,
+    httpx.CookieConflict,
+    OSError,
+    UnicodeError,
+)
+"""What may come out of httpx and the libraries below it. `ssl.SSLError` and `TimeoutError` are
+`OSError`s.
+"""
 
 _OF_HTTP2: Final = (
     ("h2.exceptions", "H2Error"),
@@ -64,18 +78,24 @@ _OF_HTTP2: Final = (
 
 
 def escapes() -> tuple[type[Exception], ...]:
-    """Return what may come out of a call: `ESCAPES`, and what httpcore lets through of the libraries for HTTP/2."""
+    """Return what may come out of a call: `ESCAPES`, and what httpcore lets through of the
+    libraries for HTTP/2.
+    """
     found = (getattr(sys.modules.get(module), name, None) for module, name in _OF_HTTP2)
     return (*ESCAPES, *(each for each in found if each is not None))
 
 
 Origin = tuple[str, str, int | None]
 Timeouts = dict[str, float | None]
-"""Seconds to connect, to write, to read and to wait for a connection, by the names that httpx gives them."""
+"""Seconds to connect, to write, to read and to wait for a connection, by the names that httpx gives
+them.
+"""
 
 
 class _NoCookies(httpx.Cookies):
-    """Keeps none: one organisation's cookie must not go with another's call. It also saves looking for them."""
+    """Keeps none: one organisation's cookie must not go with another's call. It also saves looking
+    for them.
+    """
 
     def extract_cookies(self, response: httpx.Response) -> None:
         """Leave them where they are."""
@@ -93,11 +113,15 @@ class _AsyncClient(httpx.AsyncClient):
 
 
 substitute: Callable[[ssl.SSLContext], Any] | None = None
-"""Makes the transport of new pools in place of httpx. The fixture `vectorshift_offline` sets it, and nothing else."""
+"""Makes the transport of new pools in place of httpx. The fixture `vectorshift_offline` sets it,
+and nothing else.
+"""
 
 
 def new_pool(timeout: float, ca_bundle: str | None) -> httpx.Client:
-    """Return a new connection pool: proxies from the environment, no redirects, no cookies, never netrc."""
+    """Return a new connection pool: proxies from the environment, no redirects, no cookies, never
+    netrc.
+    """
     pool: httpx.Client = _new(_Client, timeout, ca_bundle)
     return pool
 
@@ -123,13 +147,20 @@ def _new(kind: Callable[..., Any], timeout: float, ca_bundle: str | None) -> Any
         flaw = "is no URL of a proxy, such as http://proxy.internal:3128"
     except ImportError:
         flaw = "names a SOCKS proxy, which takes the package socksio: pip install 'httpx[socks]'"
-    raise CredentialConfigurationError(f"A proxy variable of the environment (HTTPS_PROXY and its like) {flaw}.")
+    raise CredentialConfigurationError(
+        f"A proxy variable of the environment (HTTPS_PROXY and its like) {flaw}."
+    )
 
 
 def timeouts(seconds: float) -> Timeouts:
     """Return the limits of a call that waits so long for its answer."""
     seconds = min(seconds, LONGEST_WAIT)
-    return {"connect": min(CONNECT_TIMEOUT, seconds), "read": seconds, "write": seconds, "pool": seconds}
+    return {
+        "connect": min(CONNECT_TIMEOUT, seconds),
+        "read": seconds,
+        "write": seconds,
+        "pool": seconds,
+    }
 
 
 def origin_of(url: httpx.URL) -> Origin:
@@ -181,7 +212,9 @@ def lost(
     timed_out = isinstance(error, httpx.TimeoutException | TimeoutError)
     about, futile = _judged(error, request)
     unsent = (
-        request is None or isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol) or _is_unsent(error, request)
+        request is None
+        or isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol)
+        or _is_unsent(error, request)
     )
     failure = (ApiTimeoutError if timed_out else ApiConnectionError)(
         f"The API {_verb(error, timed_out, begun)} for {method} {endpoint}: {about}",
@@ -197,8 +230,16 @@ def _judged(error: Exception, request: httpx.Request | None) -> tuple[str, bool]
     """Return what went wrong, without a secret, and whether it would be the same again."""
     if (distrust := _distrust(error)) is not None:
         said = distrust.verify_message
-        return f"its certificate is not trusted: {said}. VECTORSHIFT_CA_BUNDLE names the CAs to trust.", True
-    if isinstance(error, httpx.LocalProtocolError | UnicodeError):  # its text may be that of a header
+        return (
+            (
+                f"its certificate is not trusted: {said}. VECTORSHIFT_CA_BUNDLE names the CAs to"
+                " trust."
+            ),
+            True,
+        )
+    if isinstance(
+        error, httpx.LocalProtocolError | UnicodeError
+    ):  # its text may be that of a header
         return "something in it breaks the protocol.", True
     if not isinstance(error, ESCAPES):
         return f"HTTP/2 was broken off ({type(error).__name__}).", False
@@ -221,8 +262,13 @@ def _verb(error: Exception, timed_out: bool, begun: bool) -> str:
 
 
 def _is_unsent(error: Exception, request: httpx.Request) -> bool:
-    """Whether not a byte of the request was sent. After a redirect the first place has had it, so that says nothing."""
-    return isinstance(error, _UNSENT) and error._request in (None, request)  # pyright: ignore[reportPrivateUsage]
+    """Whether not a byte of the request was sent. After a redirect the first place has had it, so
+    that says nothing.
+    """
+    return isinstance(error, _UNSENT) and error._request in (
+        None,
+        request,
+    )  # pyright: ignore[reportPrivateUsage]
 
 
 def _distrust(error: BaseException | None) -> ssl.SSLCertVerificationError | None:
@@ -250,7 +296,8 @@ def _context(ca_bundle: str | None, _file: str | None, _folder: str | None) -> s
 def tls(ca_bundle: str | None) -> ssl.SSLContext:
     """Return a TLS context that all clients share: making one takes 20 ms.
 
-    Without a bundle, `SSL_CERT_FILE` and `SSL_CERT_DIR` name the CAs, and else the certifi package that httpx brings.
+    Without a bundle, `SSL_CERT_FILE` and `SSL_CERT_DIR` name the CAs, and else the certifi package
+    that httpx brings.
 
     Raises:
         CredentialConfigurationError: what names the CAs cannot be used.
@@ -262,15 +309,21 @@ def tls(ca_bundle: str | None) -> ssl.SSLContext:
         flaw = error.strerror or "no certificate in it"
     if ca_bundle is None:
         raise CredentialConfigurationError(
-            f"SSL_CERT_FILE names {named[0]}, which cannot be used: {flaw}. Name a PEM file of certificates."
+            f"SSL_CERT_FILE names {named[0]}, which cannot be used: {flaw}. Name a PEM file of"
+            " certificates."
         )
     raise CredentialConfigurationError(
-        f"VECTORSHIFT_CA_BUNDLE names {ca_bundle}, which cannot be used: {flaw}. Name a PEM file of certificates."
+        f"VECTORSHIFT_CA_BUNDLE names {ca_bundle}, which cannot be used: {flaw}. Name a PEM file of"
+        " certificates."
     )
 
 
 _HEADERS = {
-    "User-Agent": f"vectorshift/{__version__} python/{platform.python_version()} httpx/{httpx.__version__}",
+    "User-Agent": (
+        f"vectorshift/{__version__} python/{platform.python_version()} httpx/{httpx.__version__}"
+    ),
     "Accept": "application/json",
-    "Accept-Encoding": "gzip, deflate",  # what an answer of a failure is unpacked from, within a limit
+    "Accept-Encoding": (
+        "gzip, deflate"
+    ),  # what an answer of a failure is unpacked from, within a limit
 }

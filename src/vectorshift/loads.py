@@ -1,4 +1,6 @@
-"""One contact of a `CachingProvider` with its store: who waits for it, and who must not, as it stands inside it."""
+"""One contact of a `CachingProvider` with its store: who waits for it, and who must not, as it
+stands inside it.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,8 @@ GIVEN_UP_AFTER: Final = 60.0
 
 @dataclass(eq=False, slots=True)
 class Load:
-    """One contact with the store. `answer` is set before the flight lands; it counts if no newer load began.
+    """One contact with the store. `answer` is set before the flight lands; it counts if no newer
+    load began.
 
     Args:
         began: the moment at which it was begun.
@@ -38,24 +41,32 @@ class Load:
     counts: bool = False
 
     def __post_init__(self) -> None:
-        self.around = tuple(load for load in _inside.get() if load.answer is None)  # a context outlives its load
+        self.around = tuple(
+            load for load in _inside.get() if load.answer is None
+        )  # a context outlives its load
 
 
 _inside: ContextVar[tuple[Load, ...]] = ContextVar("vectorshift.loads", default=())
 
 
 def entered(load: Load) -> None:
-    """Take note that what runs from here on runs in this load, and in those in which it was begun."""
+    """Take note that what runs from here on runs in this load, and in those in which it was
+    begun.
+    """
     _inside.set((*load.around, load))
 
 
 def is_inside(loads: Collection[Load]) -> bool:
-    """Whether the caller runs in one of these loads, as a log handler does: to wait would be to wait for itself."""
+    """Whether the caller runs in one of these loads, as a log handler does: to wait would be to
+    wait for itself.
+    """
     return any(load in loads for load in _inside.get())
 
 
 def settles(load: Load, ask: Ask, asked: Moment) -> bool:
-    """Whether a load answers this caller. A refusal is answered by another key, or by a load that began after it."""
+    """Whether a load answers this caller. A refusal is answered by another key, or by a load that
+    began after it.
+    """
     if ask.refused is None or not load.counts:
         return load.counts
     if isinstance(load.answer, Credential) and load.answer.secret != ask.refused.secret:

@@ -13,7 +13,9 @@ __all__ = ["run_soon", "running_loop"]
 
 
 def run_soon(loop: Any, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Have an event loop, perhaps that of another thread, do some work; it is left undone if the loop has ended."""
+    """Have an event loop, perhaps that of another thread, do some work; it is left undone if the
+    loop has ended.
+    """
     with contextlib.suppress(RuntimeError):  # the loop has ended
         if isinstance(loop, asyncio.AbstractEventLoop):
             loop.call_soon_threadsafe(_begin_task, loop, work)
@@ -21,7 +23,9 @@ def run_soon(loop: Any, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
             loop.run_sync_soon(_begin_system_task, work)
 
 
-def _begin_task(loop: asyncio.AbstractEventLoop, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+def _begin_task(
+    loop: asyncio.AbstractEventLoop, work: Callable[[], Coroutine[Any, Any, None]]
+) -> None:
     _begun.add(task := loop.create_task(work()))
     task.add_done_callback(_begun.discard)
 

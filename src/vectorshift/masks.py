@@ -20,7 +20,8 @@ _MOST = 8
 def masked(text: str, secrets: Iterable[Secret]) -> str:
     """Return text of the server's with the secrets that it echoes replaced by their fingerprints.
 
-    They are found as they are, and with characters that are escaped as those of Python, JSON, URLs and HTML are.
+    They are found as they are, and with characters that are escaped as those of Python, JSON, URLs
+    and HTML are.
     """
     return masking(secrets)(text)
 
@@ -33,7 +34,9 @@ def masking(secrets: Iterable[Secret]) -> Callable[[str], str]:
     plain = sorted(known, key=len, reverse=True)  # a key may be the beginning of another
     any_of_them = re.compile("|".join(f"({_pattern(each)})" for each in plain))
     # In one pass: a short key may be part of a fingerprint.
-    return lambda text: any_of_them.sub(lambda found: known[plain[(found.lastindex or 1) - 1]], text)
+    return lambda text: any_of_them.sub(
+        lambda found: known[plain[(found.lastindex or 1) - 1]], text
+    )
 
 
 def _pattern(plain: str) -> str:
@@ -41,7 +44,8 @@ def _pattern(plain: str) -> str:
 
 
 def _escaped(found: re.Match[str]) -> str:
-    """Return a pattern for a character of a key, and the backslashes before it, however they are escaped.
+    """Return a pattern for a character of a key, and the backslashes before it, however they are
+    escaped.
 
     An error whose text has the `repr` of bytes is logged with its own `repr`.
     """
@@ -53,9 +57,16 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 def _any_way(character: str) -> str:
-    """Return the ways to escape a character; a backslash, if it is empty, and that also as it is."""
+    """Return the ways to escape a character; a backslash, if it is empty, and that also as it
+    is.
+    """
     number = ord(character or "\\")
-    ways = [rf"\\{{1,{_MOST}}}u{number:04x}", f"%{number:02x}", f"&#0*{number};", f"&#x0*{number:x};"]
+    ways = [
+        rf"\\{{1,{_MOST}}}u{number:04x}",
+        f"%{number:02x}",
+        f"&#0*{number};",
+        f"&#x0*{number:x};",
+    ]
     if number in html.entities.codepoint2name:
         ways.append(f"&{html.entities.codepoint2name[number]};")
     if not character:

@@ -1,4 +1,6 @@
-"""What the mode of a key file lets other users of the machine do. It is told, and never a reason to refuse the file."""
+"""What the mode of a key file lets other users of the machine do. It is told, and never a reason to
+refuse the file.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +23,12 @@ _warned: set[str] = set()
 
 
 class Exposure:
-    """Keep what the mode of one file lets others do. Looks at the file's folder when the mode is a new one.
+    """Keep what the mode of one file lets others do. Looks at the file's folder when the mode is a
+    new one.
 
-    Others are all users of the machine: a group was given its rights on purpose. What an orchestrator mounts is
-    passed over, as its modes are not the user's to choose: Kubernetes, `/run/secrets`, systemd's credentials.
+    Others are all users of the machine: a group was given its rights on purpose. What an
+    orchestrator mounts is passed over, as its modes are not the user's to choose: Kubernetes,
+    `/run/secrets`, systemd's credentials.
 
     Args:
         path: the file.
@@ -42,10 +46,16 @@ class Exposure:
         if mode == self._mode or self._mounted or not _POSIX:
             return
         self._mode = mode
-        others = [word for bit, word in ((stat.S_IROTH, "read"), (stat.S_IWOTH, "write")) if mode & bit]
+        others = [
+            word for bit, word in ((stat.S_IROTH, "read"), (stat.S_IWOTH, "write")) if mode & bit
+        ]
         if others and _is_kubernetes(self._path):
             others = []
-        self.detail = f"others can {' and '.join(others)} it (mode {stat.S_IMODE(mode):04o})" if others else ""
+        self.detail = (
+            f"others can {' and '.join(others)} it (mode {stat.S_IMODE(mode):04o})"
+            if others
+            else ""
+        )
 
     def warn_once(self) -> None:
         """Log a warning if others can write the file: once a process and file."""
@@ -57,7 +67,8 @@ class Exposure:
 
         say(
             logging.WARNING,
-            "%s: %s, and so every user of this machine can say which key is used. Run: chmod o-w %s",
+            "%s: %s, and so every user of this machine can say which key is used. Run: chmod"
+            " o-w %s",
             path,
             self.detail,
             quote(path),
@@ -65,5 +76,7 @@ class Exposure:
 
 
 def _is_kubernetes(path: Path) -> bool:
-    """Whether the file stands in a volume that the kubelet writes: its folder has a link named `..data`."""
+    """Whether the file stands in a volume that the kubelet writes: its folder has a link named
+    `..data`.
+    """
     return os.path.islink(path.parent / "..data")  # noqa: PTH114  # it does not raise

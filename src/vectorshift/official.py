@@ -1,22 +1,28 @@
-"""Names of the official SDK that are not here: who asks for one is told so, and what to use in its place."""
+"""Names of the official SDK that are not here: who asks for one is told so, and what to use in its
+place.
+"""
 
 __all__ = ["missing", "not_here"]
 
 _NAMES = (
-    "Agent AgentTools AgentType Analytics BumpLevel Chatbot Clause ConditionGroup ConnectionExpired ConnectionFailed "
-    "ConnectionRequest ConnectionStatus ConnectionTimeout File Form Integration IntegrationError IntegrationNotFound "
-    "IntegrationStatus IntegrationType KnowledgeBase LLMInfo LlmInfo LogicalOp MemoryConfig Operator Portal Session "
-    "SessionDisconnectedError SessionError SessionEvent SessionEventType Table Tool ToolApprovalConfig ToolInput "
-    "ToolInputType Transformation UnknownIntegrationType VectorStore Workflow Workspace"
+    "Agent AgentTools AgentType Analytics BumpLevel Chatbot Clause ConditionGroup ConnectionExpired"
+    " ConnectionFailed ConnectionRequest ConnectionStatus ConnectionTimeout File Form Integration"
+    " IntegrationError IntegrationNotFound IntegrationStatus IntegrationType KnowledgeBase LLMInfo"
+    " LlmInfo LogicalOp MemoryConfig Operator Portal Session SessionDisconnectedError SessionError"
+    " SessionEvent SessionEventType Table Tool ToolApprovalConfig ToolInput ToolInputType"
+    " Transformation UnknownIntegrationType VectorStore Workflow Workspace"
 )
 _OFFICIAL = frozenset(_NAMES.split())
 
 
 def not_here(name: str, because: str = "") -> str:
-    """Return the sentence for a name of the official SDK. It stands alone: the page is not installed."""
+    """Return the sentence for a name of the official SDK. It stands alone: the page is not
+    installed.
+    """
     return (
-        f"{name} is not part of this package{because}. VectorShift().request(method, path, ...) makes "
-        "any call of the API; docs/migrate.md, with the sources of this package, says what else there is."
+        f"{name} is not part of this package{because}. VectorShift().request(method, path, ...)"
+        " makes any call of the API; docs/migrate.md, with the sources of this package, says what"
+        " else there is."
     )
 
 

@@ -1,4 +1,6 @@
-"""A plugin's own settings: `VECTORSHIFT_<NAME>_...` in the environment, or `Settings(plugins={...})` in code."""
+"""A plugin's own settings: `VECTORSHIFT_<NAME>_...` in the environment, or
+`Settings(plugins={...})` in code.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ V = TypeVar("V")
 P = TypeVar("P", bound="PluginSettings")
 
 Value = Secret | str | bool | int | float
-"""What a plugin's setting may be given as in code. A string is kept as a `Secret`, as it may be one."""
+"""What a plugin's setting may be given as in code. A string is kept as a `Secret`, as it may be
+one.
+"""
 
 _PARSED = frozenset(
     {
@@ -106,7 +110,8 @@ class FrozenMap(Mapping[str, V], Generic[V]):
 
 
 def held(given: object) -> FrozenMap[FrozenMap[Value]]:
-    """Return the settings of plugins as they are kept: strings masked, blank ones and None left out.
+    """Return the settings of plugins as they are kept: strings masked, blank ones and None left
+    out.
 
     Raises:
         ValueError: they are no mapping of names to mappings of names to values. Holds no value.
@@ -116,12 +121,17 @@ def held(given: object) -> FrozenMap[FrozenMap[Value]]:
     kept: dict[str, FrozenMap[Value]] = {}
     for name, values in cast("Mapping[object, object]", given).items():
         if not isinstance(name, str) or not isinstance(values, Mapping) or canonical(name) in kept:
-            raise ValueError("should map the name of each plugin, once, to a mapping of its settings")
+            raise ValueError(
+                "should map the name of each plugin, once, to a mapping of its settings"
+            )
         mine = (
-            (str(key), _value(f"{name}.{key}", each)) for key, each in cast("Mapping[object, object]", values).items()
+            (str(key), _value(f"{name}.{key}", each))
+            for key, each in cast("Mapping[object, object]", values).items()
         )
         known = {key: each for key, each in mine if each is not None}
-        kept[canonical(name)] = FrozenMap(known, loaded=getattr(cast("object", values), "loaded", False))
+        kept[canonical(name)] = FrozenMap(
+            known, loaded=getattr(cast("object", values), "loaded", False)
+        )
     return FrozenMap(kept)
 
 
@@ -132,25 +142,34 @@ def _value(place: str, given: object) -> Value | None:
         return Secret(given.strip()) if given.strip() else None
     if given is None or isinstance(given, Secret | bool | int | float):
         return given
-    raise ValueError(f"{place} should be a string, a number, a bool or None, not {type(given).__name__}")
+    raise ValueError(
+        f"{place} should be a string, a number, a bool or None, not {type(given).__name__}"
+    )
 
 
-def of_plugins(variables: Mapping[str, str], names: Iterable[str], known: Iterable[str]) -> dict[str, FrozenMap[str]]:
+def of_plugins(
+    variables: Mapping[str, str], names: Iterable[str], known: Iterable[str]
+) -> dict[str, FrozenMap[str]]:
     """Return the variables that belong to plugins, by plugin and by the name of the setting.
 
-    Args:
-        variables: those of the environment and of a named dotenv file.
-        names: the providers that the chain names.
-        known: the variables of this package. A name that some of them begin with is no plugin's here.
+    Args: variables: those of the environment and of a named dotenv file. names: the providers that
+        the chain names. known: the variables of this package. A name that some of them begin with
+        is no plugin's here.
     """
     known = frozenset(known)
     owners = {prefix_of(name): canonical(name) for name in names}
-    mine = {prefix: name for prefix, name in owners.items() if not any(each.startswith(prefix) for each in known)}
+    mine = {
+        prefix: name
+        for prefix, name in owners.items()
+        if not any(each.startswith(prefix) for each in known)
+    }
     found: dict[str, dict[str, str]] = {}
     for variable in sorted(variables):
         prefix = max((each for each in mine if variable.startswith(each)), key=len, default=None)
         if prefix is not None and variable == variable.upper() != prefix:
-            found.setdefault(mine[prefix], {})[variable.removeprefix(prefix).lower()] = variables[variable]
+            found.setdefault(mine[prefix], {})[variable.removeprefix(prefix).lower()] = variables[
+                variable
+            ]
     return {name: FrozenMap(values, loaded=True) for name, values in found.items()}
 
 
@@ -164,10 +183,10 @@ class PluginSettings(BaseModel):
             vault_url: str | None = None      # VECTORSHIFT_AZURE_VAULT_URL
             token: Secret | None = None       # VECTORSHIFT_AZURE_TOKEN
 
-    A pydantic model, immutable, with the rules of `Settings`: what is set to nothing counts as unset, an unknown
-    variable is a warning with the nearest name, an unknown name given in code is an error, and an error names the
-    variable and never the value. Annotate what must not be seen as `Secret`. `on_error`, `on_missing` and
-    `cache_ttl` are read for every plugin, and need no field.
+    A pydantic model, immutable, with the rules of `Settings`: what is set to nothing counts as
+    unset, an unknown variable is a warning with the nearest name, an unknown name given in code is
+    an error, and an error names the variable and never the value. Annotate what must not be seen as
+    `Secret`. `on_error`, `on_missing` and `cache_ttl` are read for every plugin, and need no field.
     """
 
     model_config = ConfigDict(
@@ -188,14 +207,20 @@ class PluginSettings(BaseModel):
             settings: what `from_settings` was given.
             name: the plugin's name, as its entry point has it.
 
-        Raises:
-            CredentialConfigurationError: a value is wrong or missing; names the variable, never the value.
+        Raises: CredentialConfigurationError: a value is wrong or missing; names the variable, never
+            the value.
         """
         given = _of(settings, name)
         fields = cls.model_fields
-        unknown = sorted(key for key in given if key not in fields and key not in CommonSettings.model_fields)
+        unknown = sorted(
+            key for key in given if key not in fields and key not in CommonSettings.model_fields
+        )
         flaws = [_unknown(key, name, given, fields) for key in unknown]
-        mine = {key: _shaped(value, fields[key].annotation) for key, value in given.items() if key in fields}
+        mine = {
+            key: _shaped(value, fields[key].annotation)
+            for key, value in given.items()
+            if key in fields
+        }
         made = _made(cls, mine, prefix_of(name), [flaw for flaw in flaws if flaw])
         del mine  # a traceback may show locals
         if isinstance(made, CredentialError):
@@ -214,7 +239,9 @@ class CommonSettings(PluginSettings):
     def of(cls, settings: Settings, name: str) -> Self:
         """Return them for the plugin `name`, and look at no other setting of it."""
         given = _of(settings, name)
-        mine = {key: _shaped(value, None) for key, value in given.items() if key in cls.model_fields}
+        mine = {
+            key: _shaped(value, None) for key, value in given.items() if key in cls.model_fields
+        }
         made = _made(cls, mine, prefix_of(name), [])
         if isinstance(made, CredentialError):
             raise made
@@ -225,12 +252,18 @@ def _of(settings: Settings, name: str) -> FrozenMap[Value]:
     return held(settings.plugins).get(canonical(name), FrozenMap[Value]({}))
 
 
-def _unknown(key: str, name: str, given: FrozenMap[Value], fields: Mapping[str, object]) -> str | None:
-    """Warn of a variable that is no setting of the plugin; return what is wrong with a name given in code."""
+def _unknown(
+    key: str, name: str, given: FrozenMap[Value], fields: Mapping[str, object]
+) -> str | None:
+    """Warn of a variable that is no setting of the plugin; return what is wrong with a name given
+    in code.
+    """
     near = difflib.get_close_matches(key, [*fields, *CommonSettings.model_fields], n=1)
     prefix = prefix_of(name)
     if not given.loaded:
-        return f"{key} is no setting of {canonical(name)}." + (f" Did you mean {near[0]}?" if near else "")
+        return f"{key} is no setting of {canonical(name)}." + (
+            f" Did you mean {near[0]}?" if near else ""
+        )
     variable = f"{prefix}{key.upper()}"
     if not is_service_link(variable):
         meant = f" Did you mean {prefix}{near[0].upper()}?" if near else ""
@@ -246,15 +279,27 @@ def _names_secret(annotation: object) -> bool:
     return annotation is Secret or any(map(_names_secret, get_args(annotation)))
 
 
-def _made(cls: type[P], values: Mapping[str, Any], prefix: str, flaws: list[str]) -> P | CredentialError:
-    """Return the model, or the error that says what is wrong, which has no frame that holds a value."""
+def _made(
+    cls: type[P], values: Mapping[str, Any], prefix: str, flaws: list[str]
+) -> P | CredentialError:
+    """Return the model, or the error that says what is wrong, which has no frame that holds a
+    value.
+    """
     try:
         made = cls.model_validate(values)
     except ValidationError as error:
-        flaws = [*flaws, *(_said(flaw, prefix) for flaw in error.errors(include_url=False, include_context=False))]
+        flaws = [
+            *flaws,
+            *(
+                _said(flaw, prefix)
+                for flaw in error.errors(include_url=False, include_context=False)
+            ),
+        ]
     except CredentialError as error:  # an author's own check, which chose its words
         flaws = [*flaws, error.message]
-    except Exception as error:  # what else a check raises has a text, and frames, that may hold the value
+    except (
+        Exception
+    ) as error:  # what else a check raises has a text, and frames, that may hold the value
         flaws = [*flaws, f"{prefix}...: a check of the plugin raised {type(error).__name__}."]
     else:
         if not flaws:
@@ -263,7 +308,9 @@ def _made(cls: type[P], values: Mapping[str, Any], prefix: str, flaws: list[str]
 
 
 def _said(flaw: ErrorDetails, prefix: str) -> str:
-    """Say what is wrong with a setting, but not in words of an author's check, which may quote the value."""
+    """Say what is wrong with a setting, but not in words of an author's check, which may quote the
+    value.
+    """
     name = f"{prefix}{str(flaw['loc'][0]).upper()}" if flaw["loc"] else f"{prefix}..."
     if flaw["type"] == "missing":
         return f"{name}: is not set, and is needed."
@@ -271,12 +318,20 @@ def _said(flaw: ErrorDetails, prefix: str) -> str:
 
 
 def told(flaw: ErrorDetails) -> str | None:
-    """Return what pydantic says of a value, where the words are its own and show nothing of the value; else None."""
+    """Return what pydantic says of a value, where the words are its own and show nothing of the
+    value; else None.
+    """
     if flaw["type"] not in _OWN_WORDS:
         return None
     words = flaw["msg"].partition(", ")[0] if flaw["type"] in _PARSED else flaw["msg"]
     given: object = flaw["input"]
-    value = given.reveal() if isinstance(given, Secret) else str(given) if isinstance(given, str | int | float) else ""
+    value = (
+        given.reveal()
+        if isinstance(given, Secret)
+        else str(given)
+        if isinstance(given, str | int | float)
+        else ""
+    )
     if len(value) >= _TELLING and value in words:
         return None
     return words.removeprefix("Input ")

@@ -1,7 +1,8 @@
-"""Providers of other packages: installed ones are found by their entry points, and imported when a chain names them.
+"""Providers of other packages: installed ones are found by their entry points, and imported when a
+chain names them.
 
-An entry point of the group `vectorshift.providers` leads to a class with `from_settings(settings)`, or to any
-callable without arguments that returns a provider.
+An entry point of the group `vectorshift.providers` leads to a class with `from_settings(settings)`,
+or to any callable without arguments that returns a provider.
 """
 
 from __future__ import annotations
@@ -64,7 +65,8 @@ class PluginEntry:
 
 
 def available(reserved: Collection[str] = ()) -> tuple[PluginEntry, ...]:
-    """Return the plugins that are installed, by name. Imports none of them; reads the metadata of what is installed.
+    """Return the plugins that are installed, by name. Imports none of them; reads the metadata of
+    what is installed.
 
     Args:
         reserved: names that no plugin can have.
@@ -75,7 +77,8 @@ def available(reserved: Collection[str] = ()) -> tuple[PluginEntry, ...]:
     found = _scan()
     if isinstance(found, str):
         raise CredentialConfigurationError(
-            f"The installed packages cannot be searched for plugins: entry_points.txt of {found} is damaged."
+            f"The installed packages cannot be searched for plugins: entry_points.txt of {found} is"
+            " damaged."
         )
     return tuple(replace(each, problem=_problem(each, found, reserved)) for each in found)
 
@@ -88,8 +91,14 @@ def _scan() -> list[PluginEntry] | str:
     for each in distributions():
         try:
             text = each.read_text("entry_points.txt") or ""
-            points = each.entry_points if GROUP in text else ()  # what has no plugin may be as damaged as it likes
-            mine = {(canonical(p.name), p.value) for p in points if p.group == GROUP and _NAME.fullmatch(p.name)}
+            points = (
+                each.entry_points if GROUP in text else ()
+            )  # what has no plugin may be as damaged as it likes
+            mine = {
+                (canonical(p.name), p.value)
+                for p in points
+                if p.group == GROUP and _NAME.fullmatch(p.name)
+            }
         except RecursionError:
             raise
         except Exception:
@@ -98,11 +107,15 @@ def _scan() -> list[PluginEntry] | str:
             first = _first_of_its_name(each)
             if first is each or first.read_text("entry_points.txt") == text:
                 found.update((name, *_about(first), target) for name, target in mine)
-    return [PluginEntry(name=n, distribution=d, version=v, target=t) for n, d, v, t in sorted(found)]
+    return [
+        PluginEntry(name=n, distribution=d, version=v, target=t) for n, d, v, t in sorted(found)
+    ]
 
 
 def _first_of_its_name(one: Distribution) -> Distribution:
-    """Return the distribution that counts: of two with one name, the first on the path hides the other."""
+    """Return the distribution that counts: of two with one name, the first on the path hides the
+    other.
+    """
     from importlib.metadata import distribution
 
     try:
@@ -135,14 +148,18 @@ def _problem(entry: PluginEntry, among: list[PluginEntry], reserved: Collection[
 def load(entry: PluginEntry, settings: Settings) -> AnsweringProvider:
     """Import what an entry names, and return its provider, under the entry's name.
 
-    A plugin that is not configured gives an `UnconfiguredProvider`, and one that fails to be imported or made a
-    `BrokenPlugin`, so that the sources before it still answer. Of what it raised, type and line are told.
+    A plugin that is not configured gives an `UnconfiguredProvider`, and one that fails to be
+    imported or made a `BrokenPlugin`, so that the sources before it still answer. Of what it
+    raised, type and line are told.
 
-    Raises:
-        CredentialConfigurationError: this was asked for by the very plugin, while it is imported or made.
+    Raises: CredentialConfigurationError: this was asked for by the very plugin, while it is
+        imported or made.
     """
     if entry.name in being_made():
-        why = "it asks for a credential while it is imported or made, and would be asked for it itself."
+        why = (
+            "it asks for a credential while it is imported or made, and would be asked for it"
+            " itself."
+        )
         raise _broken(entry, why)
     with making(entry.name):
         return _loaded(entry, settings)
@@ -168,12 +185,18 @@ def _loaded(entry: PluginEntry, settings: Settings) -> AnsweringProvider:
     adapted = answering(provider)
     _dress(provider, name=entry.name)
     _dress(adapted, name=entry.name)
-    if common is not None:  # around the provider alone: a factory may give the same one to every chain
-        _dress(adapted, on_error=common.on_error, on_missing=common.on_missing, ttl=common.cache_ttl)
+    if (
+        common is not None
+    ):  # around the provider alone: a factory may give the same one to every chain
+        _dress(
+            adapted, on_error=common.on_error, on_missing=common.on_missing, ttl=common.cache_ttl
+        )
     return adapted
 
 
-def _made(entry: PluginEntry, settings: Settings) -> CredentialProvider | CredentialConfigurationError | None:
+def _made(
+    entry: PluginEntry, settings: Settings
+) -> CredentialProvider | CredentialConfigurationError | None:
     module, _, path = (part.strip() for part in entry.target.partition("[")[0].partition(":"))
     if not module or module.startswith("."):
         return _broken(entry, f"its entry point, {entry.target}, names no module.")
@@ -187,14 +210,18 @@ def _made(entry: PluginEntry, settings: Settings) -> CredentialProvider | Creden
     make, given = (found, ()) if plain else (make, (settings,))
     if not _takes(make, *given):
         what = "a from_settings(settings)" if given else "one that can be called without arguments"
-        return _broken(entry, f"{entry.target} takes other arguments than it is given: there should be {what}.")
+        return _broken(
+            entry, f"{entry.target} takes other arguments than it is given: there should be {what}."
+        )
     provider: object = make(*given)
     if provider is None:
         return None
     if inspect.iscoroutine(provider):
         provider.close()
     if not isinstance(provider, CredentialProvider):
-        return _broken(entry, f"{entry.target} gave {type(provider).__name__}, not a CredentialProvider.")
+        return _broken(
+            entry, f"{entry.target} gave {type(provider).__name__}, not a CredentialProvider."
+        )
     flaw = _flaw(provider)
     return _broken(entry, flaw) if flaw else provider
 
@@ -222,7 +249,9 @@ def _dress(provider: CredentialProvider, **given: object) -> None:
     """Give a provider the name of its entry point, or what the user set for it."""
     for attribute, value in given.items():
         if value is not None:
-            with contextlib.suppress(Exception):  # an author's read-only attribute; the adapter has its own
+            with contextlib.suppress(
+                Exception
+            ):  # an author's read-only attribute; the adapter has its own
                 setattr(provider, attribute, value)
 
 
@@ -231,7 +260,9 @@ def _dress(provider: CredentialProvider, **given: object) -> None:
 
 def _broken(entry: PluginEntry, why: str) -> CredentialConfigurationError:
     return CredentialConfigurationError(
-        f"The provider {entry.name} of {entry.origin} cannot be used: {why}", source=entry.name, provider=entry.name
+        f"The provider {entry.name} of {entry.origin} cannot be used: {why}",
+        source=entry.name,
+        provider=entry.name,
     )
 
 
@@ -241,10 +272,18 @@ def _failure(entry: PluginEntry, error: BaseException) -> CredentialConfiguratio
     module = (error.name or "") if isinstance(error, ImportError) else ""
     if _MODULE.fullmatch(module):
         if isinstance(error, ModuleNotFoundError):
-            return _broken(entry, f"the module {module} is not installed. Install it, or {entry.distribution} anew.")
-        return _broken(entry, f"something that it needs of the module {module} is not there. Versions may not fit.")
+            return _broken(
+                entry,
+                f"the module {module} is not installed. Install it, or {entry.distribution} anew.",
+            )
+        return _broken(
+            entry,
+            f"something that it needs of the module {module} is not there. Versions may not fit.",
+        )
     return _broken(
-        entry, f"it raised {type(error).__name__} at {line_of(error)}. Its text is withheld, as it may hold a secret."
+        entry,
+        f"it raised {type(error).__name__} at {line_of(error)}. Its text is withheld, as it may"
+        " hold a secret.",
     )
 
 
@@ -254,7 +293,10 @@ def _without_variables(name: str, settings: Settings) -> bool:
 
 
 def _taken(name: str) -> str:
-    return f"{prefix_of(name)}... belongs to this package. Settings(plugins={{'{name}': {{...}}}}) sets it in code."
+    return (
+        f"{prefix_of(name)}... belongs to this package. Settings(plugins={{'{name}': {{...}}}})"
+        " sets it in code."
+    )
 
 
 def _hint(entry: PluginEntry, settings: Settings) -> str:
@@ -282,7 +324,9 @@ class BrokenPlugin(AnsweringProvider):
 
     def describe(self) -> Description:
         """Say what is wrong."""
-        return Description(configured=True, source=self.name, detail=self._error.message, locator=True)
+        return Description(
+            configured=True, source=self.name, detail=self._error.message, locator=True
+        )
 
     def peek(self) -> Answer:
         """Answer with what is wrong."""

@@ -1,7 +1,9 @@
-"""Connections that fit their process and their event loop: made at first use, never shared with a forked child.
+"""Connections that fit their process and their event loop: made at first use, never shared with a
+forked child.
 
-Those that have been idle for too long to be used again are closed by whoever opens one next, in whatever pool they
-are, so that the clients of a thousand tenants do not keep a thousand dead connections.
+Those that have been idle for too long to be used again are closed by whoever opens one next, in
+whatever pool they are, so that the clients of a thousand tenants do not keep a thousand dead
+connections.
 """
 
 from __future__ import annotations
@@ -33,7 +35,9 @@ IN_FLIGHT: Final = CONNECTIONS - 10
 """Requests at a time on one event loop: a queue in httpcore's pool is slow and times out."""
 
 _EVERY: Final = 16
-"""How many connections are opened between two looks at all pools for those that nobody will use again."""
+"""How many connections are opened between two looks at all pools for those that nobody will use
+again.
+"""
 
 _openings = count(1)
 
@@ -41,17 +45,22 @@ _pools: weakref.WeakValueDictionary[int, Pool] = weakref.WeakValueDictionary()
 """The pools of sync clients, by their ids."""
 
 _kept: set[LoopPool] = set()
-"""The open pools of event loops: what the collector finds open it warns of, whoever would close it later."""
+"""The open pools of event loops: what the collector finds open it warns of, whoever would close it
+later.
+"""
 
 _inherited: list[object] = []
-"""Connections of a parent process. The child neither uses nor closes them, and so keeps them until it ends."""
+"""Connections of a parent process. The child neither uses nor closes them, and so keeps them until
+it ends.
+"""
 
 
 class Pool:
     """The connections of a sync client. Thread-safe and fork-safe.
 
-    Each request borrows an httpx client for itself, and so has one connection: httpcore looks at every connection of a
-    client for every request, and 64 threads on one client get a quarter of the answers that they get in this way.
+    Each request borrows an httpx client for itself, and so has one connection: httpcore looks at
+    every connection of a client for every request, and 64 threads on one client get a quarter of
+    the answers that they get in this way.
 
     Args:
         make: makes an httpx client, at need.
@@ -66,7 +75,9 @@ class Pool:
 
     def _begin(self) -> None:
         self._idle: list[tuple[float, httpx.Client]] = []
-        self._retire = weakref.finalize(self, _close, self._idle)  # whoever drops it has nothing to close
+        self._retire = weakref.finalize(
+            self, _close, self._idle
+        )  # whoever drops it has nothing to close
 
     def _after_fork(self) -> None:
         self._retire.detach()
@@ -75,7 +86,8 @@ class Pool:
 
     @contextlib.contextmanager
     def lend(self) -> Generator[httpx.Client, None, None]:
-        """Give one request a client for itself: the one that was used last, as its connection is the warmest.
+        """Give one request a client for itself: the one that was used last, as its connection is
+        the warmest.
 
         A client whose connection holds more than the answer is closed, and not lent again.
         """
@@ -117,7 +129,9 @@ def _opens(idle: Sequence[tuple[float, object]], clock: Clock) -> bool:
 
 
 def _expired(idle: list[tuple[float, T]], clock: Clock) -> Generator[T, None, None]:
-    """Take out the clients whose connection has been idle for too long to be used again, and give each."""
+    """Take out the clients whose connection has been idle for too long to be used again, and give
+    each.
+    """
     longest = clock.monotonic() - KEEPALIVE
     with contextlib.suppress(IndexError):  # another thread was faster
         while idle[0][0] < longest:
@@ -134,22 +148,22 @@ def _close(idle: list[tuple[float, httpx.Client]]) -> None:
 class LoopPool:
     """The connections of one event loop: as many httpx clients as there are requests at a time.
 
-    Each client is lent to one request, and so has one connection, for the same reason as in `Pool`: 90 requests at a
-    time on one client got 50 answers a second, and get 800 in this way.
+    Each client is lent to one request, and so has one connection, for the same reason as in `Pool`:
+    90 requests at a time on one client got 50 answers a second, and get 800 in this way.
 
-    Args:
-        loop: the event loop.
-        clock: tells how long a connection has been idle.
-        limiter: keeps the number of requests at a time, and so of clients, down.
-        idle: the httpx clients that nobody has borrowed, and since when.
-        closed: whether clients are closed when they are given back.
-        keeper: a started generator that closes the clients: the loop itself ends it when the loop ends.
+    Args: loop: the event loop. clock: tells how long a connection has been idle. limiter: keeps the
+        number of requests at a time, and so of clients, down. idle: the httpx clients that nobody
+        has borrowed, and since when. closed: whether clients are closed when they are given back.
+        keeper: a started generator that closes the clients: the loop itself ends it when the loop
+        ends.
     """
 
     loop: object
     clock: Clock
     limiter: anyio.Semaphore
-    idle: list[tuple[float, httpx.AsyncClient]] = field(default_factory=list["tuple[float, httpx.AsyncClient]"])
+    idle: list[tuple[float, httpx.AsyncClient]] = field(
+        default_factory=list["tuple[float, httpx.AsyncClient]"]
+    )
     closed: bool = False
     keeper: AsyncGenerator[None, None] = field(init=False)
 
@@ -181,7 +195,9 @@ class LoopPools:
         """Return the pool of the running event loop."""
         loop = running_loop()
         if loop not in self._pools:
-            pool = self._pools[loop] = LoopPool(loop, self._clock, anyio.Semaphore(IN_FLIGHT, fast_acquire=True))
+            pool = self._pools[loop] = LoopPool(
+                loop, self._clock, anyio.Semaphore(IN_FLIGHT, fast_acquire=True)
+            )
             pool.keeper = _keep(pool, self._pools)
             _kept.add(pool)
             await anext(pool.keeper)
@@ -192,7 +208,9 @@ class LoopPools:
         return Loan(self, self._make)
 
     async def aclose(self) -> None:
-        """Close the connections of the running event loop, those in use when they are given back."""
+        """Close the connections of the running event loop, those in use when they are given
+        back.
+        """
         pool = self._pools.pop(running_loop(), None)
         if pool is not None:
             await pool.keeper.aclose()
@@ -201,7 +219,8 @@ class LoopPools:
 class Loan:
     """A client of the running event loop for an `async with` block.
 
-    It is no async generator: an event loop that ends closes all of these at once, those that a block still needs too.
+    It is no async generator: an event loop that ends closes all of these at once, those that a
+    block still needs too.
     """
 
     def __init__(self, pools: LoopPools, make: Callable[[], httpx.AsyncClient]) -> None:
@@ -229,25 +248,33 @@ class Loan:
             self._pool.limiter.release()
 
 
-async def _keep(pool: LoopPool, pools: weakref.WeakKeyDictionary[Any, LoopPool]) -> AsyncGenerator[None, None]:
+async def _keep(
+    pool: LoopPool, pools: weakref.WeakKeyDictionary[Any, LoopPool]
+) -> AsyncGenerator[None, None]:
     try:
         yield
     finally:
         _kept.discard(pool)
-        pools.pop(pool.loop, None)  # a started generator holds its loop, and would keep it for ever in there
+        pools.pop(
+            pool.loop, None
+        )  # a started generator holds its loop, and would keep it for ever in there
         pool.closed = True
         idle, pool.idle = pool.idle, []
         await _aclose_all([http for _, http in idle])
 
 
 async def _drop_expired(loop: object) -> None:
-    """Close the connections of this event loop that have been idle for too long to be used again."""
+    """Close the connections of this event loop that have been idle for too long to be used
+    again.
+    """
     there = [pool for pool in _kept.copy() if pool.loop is loop]
     await _aclose_all([http for pool in there for http in _expired(pool.idle, pool.clock)])
 
 
 async def _aclose_all(idle: list[httpx.AsyncClient]) -> None:
-    """Close them all: asyncio's own cancellation goes through a shield, and hits one wait and not those behind it."""
+    """Close them all: asyncio's own cancellation goes through a shield, and hits one wait and not
+    those behind it.
+    """
     try:
         while idle:
             await _aclose(idle.pop())

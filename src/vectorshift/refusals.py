@@ -1,4 +1,6 @@
-"""What a request carries along about its key: the credential, what followed a 401, and the call it is an attempt of."""
+"""What a request carries along about its key: the credential, what followed a 401, and the call it
+is an attempt of.
+"""
 
 from __future__ import annotations
 
@@ -20,11 +22,15 @@ CREDENTIAL: Final = "vectorshift.credential"
 REFUSAL: Final = "vectorshift.refusal"
 """Where a request's extensions hold the `Refusal` that followed a 401."""
 CALL: Final = "vectorshift.call"
-"""Where a request's extensions hold the `OneCall` that it is an attempt of, if it is one of several."""
+"""Where a request's extensions hold the `OneCall` that it is an attempt of, if it is one of
+several.
+"""
 
 
 def same_source(one: Credential, other: Credential) -> bool:
-    """Whether both are of one provider and one place, so that the second is the first one rotated."""
+    """Whether both are of one provider and one place, so that the second is the first one
+    rotated.
+    """
     return (one.provider, one.source) == (other.provider, other.source)
 
 
@@ -68,12 +74,11 @@ class SourceMoved(httpx.StreamError):
 class Refusal:
     """What was done about a 401.
 
-    Args:
-        rejected: the credential that the server refused.
-        answer: what its provider said when it was asked again.
-        resent: whether the request was sent a second time, with that answer.
-        why_not: why it was not, where the answer is a newer key of the same source.
-        unasked: the configured stores that nobody asked, as the source of the rejected credential comes before them.
+    Args: rejected: the credential that the server refused. answer: what its provider said when it
+        was asked again. resent: whether the request was sent a second time, with that answer.
+        why_not: why it was not, where the answer is a newer key of the same source. unasked: the
+        configured stores that nobody asked, as the source of the rejected credential comes before
+        them.
     """
 
     rejected: Credential
@@ -94,14 +99,26 @@ class Refusal:
     def _outcome(self) -> str:
         old, new = self.rejected, self.answer
         if not isinstance(new, Credential):
-            return f"The key {old} was refused, and its source could not be asked for a newer one: {new.message}"
+            return (
+                f"The key {old} was refused, and its source could not be asked for a newer one:"
+                f" {new.message}"
+            )
         if new.secret == old.secret:
-            return f"The key {old} was refused, and is what {old.source} still held when it was last asked."
+            return (
+                f"The key {old} was refused, and is what {old.source} still held when it was last"
+                " asked."
+            )
         if self.resent:
-            return f"The key {old} was refused, and so was {new.fingerprint}, which {new.source} held by then."
+            return (
+                f"The key {old} was refused, and so was {new.fingerprint}, which {new.source} held"
+                " by then."
+            )
         if not same_source(old, new):
             return (
                 f"The key {old} was refused. The next call will use another source, {new}; "
                 "a request does not change its source half-way."
             )
-        return f"The key {old} was refused. {new.source} holds {new.fingerprint} now, but {self.why_not}"
+        return (
+            f"The key {old} was refused. {new.source} holds {new.fingerprint} now, but"
+            f" {self.why_not}"
+        )

@@ -39,22 +39,32 @@ _LOCATORS = {
     "aws": "VECTORSHIFT_AWS_SECRET_ID is not set",
 }
 
-_FIELDS = {"env": "api_key_file", "dotenv": "env_file", "vault": "vault_path", "aws": "aws_secret_id"}
+_FIELDS = {
+    "env": "api_key_file",
+    "dotenv": "env_file",
+    "vault": "vault_path",
+    "aws": "aws_secret_id",
+}
 _KEY = "VECTORSHIFT_API_KEY"
 substitute: Callable[[CredentialProvider], tuple[CredentialProvider, ...]] | None = None
-"""Makes all members of a chain of settings from the first, in place of files, stores and plugins; for tests."""
+"""Makes all members of a chain of settings from the first, in place of files, stores and plugins;
+for tests.
+"""
 
 _LONGEST_NAME = 24
 _LOGIN = "~/.vectorshift/config.toml"
 
 
-def providers_of(settings: Settings, explicit: ExplicitProvider | None = None) -> tuple[CredentialProvider, ...]:
+def providers_of(
+    settings: Settings, explicit: ExplicitProvider | None = None
+) -> tuple[CredentialProvider, ...]:
     """Return the providers that the settings name, in order; explicit assignment is always first.
 
-    Plugins are looked for only if a name is not built in, and only those that are named are imported.
+    Plugins are looked for only if a name is not built in, and only those that are named are
+    imported.
 
-    Raises:
-        CredentialConfigurationError: a name that there is not, that is there twice, or that two plugins have;
+    Raises: CredentialConfigurationError: a name that there is not, that is there twice, or that two
+        plugins have;
             settings of a plugin that is not named.
     """
     names: list[str] = []
@@ -63,18 +73,31 @@ def providers_of(settings: Settings, explicit: ExplicitProvider | None = None) -
     rest = [name for name in names if name != "explicit"]
     for name in rest:
         if rest.count(name) > 1:
-            standing = f" 'default' stands for {', '.join(DEFAULT_ORDER)}." if name in DEFAULT_ORDER else ""
-            raise CredentialConfigurationError(f"VECTORSHIFT_PROVIDERS names {name!r} twice.{standing}")
+            standing = (
+                f" 'default' stands for {', '.join(DEFAULT_ORDER)}."
+                if name in DEFAULT_ORDER
+                else ""
+            )
+            raise CredentialConfigurationError(
+                f"VECTORSHIFT_PROVIDERS names {name!r} twice.{standing}"
+            )
     entries = _entries(settings, [name for name in rest if name not in _BUILT_IN])
     _check_all_are_named(settings, entries)
     first = explicit if explicit is not None else _built("explicit", settings)
     if substitute is not None:
         return substitute(first)
-    return (first, *(_plugged(entries[name], settings) if name in entries else _built(name, settings) for name in rest))
+    return (
+        first,
+        *(
+            _plugged(entries[name], settings) if name in entries else _built(name, settings)
+            for name in rest
+        ),
+    )
 
 
 def available_plugins() -> tuple[PluginEntry, ...]:
-    """Return the plugins that are installed, by name, and what keeps one from being named. Imports none of them.
+    """Return the plugins that are installed, by name, and what keeps one from being named. Imports
+    none of them.
 
     Raises:
         CredentialConfigurationError: some distribution's metadata cannot be read.
@@ -92,7 +115,9 @@ def _plugged(entry: PluginEntry, settings: Settings) -> CredentialProvider:
 
 def _built(name: str, settings: Settings) -> CredentialProvider:
     module, cls = _BUILT_IN[name]
-    provider: CredentialProvider | None = getattr(import_module(module), cls).from_settings(settings)
+    provider: CredentialProvider | None = getattr(import_module(module), cls).from_settings(
+        settings
+    )
     return UnconfiguredProvider(name, _LOCATORS[name]) if provider is None else provider
 
 
@@ -101,34 +126,46 @@ def _entries(settings: Settings, names: Collection[str]) -> dict[str, PluginEntr
     if not names:
         return {}
     if settings.disable_plugins:
-        raise _no_such(next(iter(names)), [], " VECTORSHIFT_DISABLE_PLUGINS=1 allows built-in providers alone.")
+        raise _no_such(
+            next(iter(names)), [], " VECTORSHIFT_DISABLE_PLUGINS=1 allows built-in providers alone."
+        )
     found = available_plugins()
     for entry in found:
         if entry.name in _BUILT_IN:
-            log.warning("The plugin %s of %s is not used: %s.", entry.name, entry.origin, entry.problem)
+            log.warning(
+                "The plugin %s of %s is not used: %s.", entry.name, entry.origin, entry.problem
+            )
     entries = {entry.name: entry for entry in found}
     for name in names:
         if name not in entries:
             raise _no_such(name, [each.name for each in found if not each.problem])
         if entries[name].problem:
-            raise CredentialConfigurationError(f"VECTORSHIFT_PROVIDERS names {name!r}: {entries[name].problem}.")
+            raise CredentialConfigurationError(
+                f"VECTORSHIFT_PROVIDERS names {name!r}: {entries[name].problem}."
+            )
     return {name: entries[name] for name in names}
 
 
 def _no_such(name: str, installed: Collection[str], why: str = "") -> CredentialConfigurationError:
     there = ["default", *_BUILT_IN, *sorted(installed)]
     near = difflib.get_close_matches(name, there, n=1)
-    shown = repr(name) if len(name) <= _LONGEST_NAME else "a provider"  # what is longer may be a key
+    shown = (
+        repr(name) if len(name) <= _LONGEST_NAME else "a provider"
+    )  # what is longer may be a key
     meant = f" Did you mean {near[0]}?" if near else f" There are: {', '.join(there)}."
     what = "is not built in." if why else "is neither built in nor a plugin that is installed here."
-    return CredentialConfigurationError(f"VECTORSHIFT_PROVIDERS names {shown}, which {what}{why}{meant}")
+    return CredentialConfigurationError(
+        f"VECTORSHIFT_PROVIDERS names {shown}, which {what}{why}{meant}"
+    )
 
 
 def _check_all_are_named(settings: Settings, entries: Collection[str]) -> None:
     for name, values in settings.plugins.items():
         if name in entries:
             continue
-        if getattr(values, "loaded", False):  # variables that begin as if a built-in provider were a plugin
+        if getattr(
+            values, "loaded", False
+        ):  # variables that begin as if a built-in provider were a plugin
             for key in values:
                 log.warning("%s%s is no setting of vectorshift.", prefix_of(name), key.upper())
             continue
@@ -138,11 +175,14 @@ def _check_all_are_named(settings: Settings, entries: Collection[str]) -> None:
             )
         near = difflib.get_close_matches(name, entries, n=1)
         meant = f" Did you mean {near[0]}?" if near else ""
-        raise CredentialConfigurationError(f"plugins has settings of {name!r}, which providers does not name.{meant}")
+        raise CredentialConfigurationError(
+            f"plugins has settings of {name!r}, which providers does not name.{meant}"
+        )
 
 
 class Neighbours(AnsweringProvider):
-    """Answer *not found* with a sentence about what lies near: asked last, when no provider has a key.
+    """Answer *not found* with a sentence about what lies near: asked last, when no provider has a
+    key.
 
     Args:
         settings: those that the chain was made of.
@@ -162,26 +202,38 @@ class Neighbours(AnsweringProvider):
         near = [self._unnamed] if self._unnamed else []
         named = {*map(canonical, self._settings.providers)}
         near += _passed_by(self._settings, named | set(DEFAULT_ORDER if "default" in named else ()))
-        if "login" not in named and os.path.isfile(os.path.expanduser(_LOGIN)):  # noqa: PTH111, PTH113  # pathlib would raise
+        # pathlib would raise
+        if "login" not in named and os.path.isfile(os.path.expanduser(_LOGIN)):  # noqa: PTH111, PTH113
             names = ",".join([*self._settings.providers, "login"])
             near.append(
-                f"Nearby: {_LOGIN}, where the official CLI keeps a key. VECTORSHIFT_PROVIDERS={names} reads it."
+                f"Nearby: {_LOGIN}, where the official CLI keeps a key."
+                f" VECTORSHIFT_PROVIDERS={names} reads it."
             )
         return CredentialNotFoundError("\n".join(near))
 
 
 def _passed_by(settings: Settings, named: Collection[str]) -> list[str]:
-    """Say which variables would lead to a key, if the chain had the provider that reads them, or were they spelt so."""
+    """Say which variables would lead to a key, if the chain had the provider that reads them, or
+    were they spelt so.
+    """
     given = {name for name, value in os.environ.items() if value.strip() and name.upper() == _KEY}
     known = [("env", _KEY)] if _KEY in given else []
-    known += [(name, f"VECTORSHIFT_{field.upper()}") for name, field in _FIELDS.items() if getattr(settings, field)]
+    known += [
+        (name, f"VECTORSHIFT_{field.upper()}")
+        for name, field in _FIELDS.items()
+        if getattr(settings, field)
+    ]
     near = [
-        f"Nearby: {variable} is set, but VECTORSHIFT_PROVIDERS does not name {name}, which reads it."
+        f"Nearby: {variable} is set, but VECTORSHIFT_PROVIDERS does not name {name}, which"
+        " reads it."
         for name, variable in known
         if name not in named
     ]
     misspelt = sorted(given - {_KEY}) if "env" in named else []
-    return near + [f"Nearby: {name} is set, and is not read, as it is not {_KEY} in capitals." for name in misspelt]
+    return near + [
+        f"Nearby: {name} is set, and is not read, as it is not {_KEY} in capitals."
+        for name in misspelt
+    ]
 
 
 def _unnamed(settings: Settings) -> str:
@@ -198,4 +250,7 @@ def _unnamed(settings: Settings) -> str:
         return ""
     origins = ", ".join(f"{each.name} ({each.origin})" for each in idle)
     names = ",".join([*settings.providers, idle[0].name])
-    return f"Nearby: installed and not named: {origins}. To ask one as well: VECTORSHIFT_PROVIDERS={names}"
+    return (
+        f"Nearby: installed and not named: {origins}. To ask one as well:"
+        f" VECTORSHIFT_PROVIDERS={names}"
+    )

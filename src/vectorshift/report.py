@@ -16,10 +16,8 @@ _WIDTH = 110
 class SourceReport:
     """What is known of one provider's source. Durations are in seconds.
 
-    Args:
-        provider: the provider's name.
-        source: the place it looks at.
-        outcome: `found`, `not asked`, `not configured`, `not found`, `configuration`, `denied`, `revoked` or
+    Args: provider: the provider's name. source: the place it looks at. outcome: `found`, `not
+        asked`, `not configured`, `not found`, `configuration`, `denied`, `revoked` or
             `unavailable`.
         configured: whether it would be asked at all.
         wins: whether a call would use its key now.
@@ -28,7 +26,8 @@ class SourceReport:
         version: the store's name for the version of the key, or None.
         age: how long ago a cached key was read, or None for a source that is read on every call.
         expires_in: until the key expires, or None if it does not.
-        next_refresh: until its store may be asked again, or None for a source that is read on every call.
+        next_refresh: until its store may be asked again, or None for a source that is read on every
+            call.
         stale: whether the key is older than it should be, as its store could not be read since.
         seconds: how long it took to ask, or None if it was not asked now.
         on_error: whether the chain stops where this source fails.
@@ -60,10 +59,18 @@ class SourceReport:
     @property
     def timing(self) -> str:
         """What there is to say of time, such as `read 12 s ago, refreshed in 4 min`."""
-        again = "refreshed in {}" if self.fingerprint and not self.stale else "asked again in {} at the earliest"
+        again = (
+            "refreshed in {}"
+            if self.fingerprint and not self.stale
+            else "asked again in {} at the earliest"
+        )
         facts = [
             "" if self.age is None else f"read {_spoken(self.age)} ago",
-            "" if self.seconds is None or self.seconds < 0.0005 else f"asked in {self.seconds * 1000:.0f} ms",
+            (
+                ""
+                if self.seconds is None or self.seconds < 0.0005
+                else f"asked in {self.seconds * 1000:.0f} ms"
+            ),
             "" if self.expires_in is None else f"expires in {_spoken(self.expires_in)}",
             "" if not self.next_refresh else again.format(_spoken(self.next_refresh)),
         ]
@@ -80,12 +87,14 @@ class SourceReport:
 class Report:
     """What `vectorshift.explain()` found out. Prints as a table, pickles, and holds no key.
 
-    Args:
-        verdict: which key a call would use now, or why none, in a sentence or more.
-        outcome: `found`, `none`, `failed`, or `unknown`: a call would first ask what was not asked. It is `failed` too
-            where a key was found and may not be sent: in plain HTTP, or with a CA bundle that cannot be used.
+    Args: verdict: which key a call would use now, or why none, in a sentence or more. outcome:
+        `found`, `none`, `failed`, or `unknown`: a call would first ask what was not asked. It is
+        `failed` too
+            where a key was found and may not be sent: in plain HTTP, or with a CA bundle that
+            cannot be used.
         sources: one `SourceReport` for each provider, in the order in which they are asked.
-        base_url: where the key would be sent, or None if the settings are wrong or keep it from being sent.
+        base_url: where the key would be sent, or None if the settings are wrong or keep it from
+            being sent.
         scope: whose credentials these are: `process`, `using` (a block) or `client` (its own).
         probed: whether stores were contacted for this report.
     """
@@ -111,10 +120,16 @@ class Report:
         return json.dumps(self.to_dict(), indent=2)
 
     def __str__(self) -> str:
-        lines = [self.verdict, *([f"Keys are sent to {self.base_url}."] if self.base_url else []), ""]
+        lines = [
+            self.verdict,
+            *([f"Keys are sent to {self.base_url}."] if self.base_url else []),
+            "",
+        ]
         width = max((len(source.provider) for source in self.sources), default=0)
         for source in self.sources:
-            head = f"{'>' if source.wins else ' '} {source.provider:<{width}}  {source.outcome:<14}  "
+            head = (
+                f"{'>' if source.wins else ' '} {source.provider:<{width}}  {source.outcome:<14}  "
+            )
             lines.extend(_beside(head, str(source)))
         return "\n".join(lines).rstrip()
 
@@ -122,12 +137,15 @@ class Report:
 
 
 def _beside(head: str, text: str) -> list[str]:
-    """Return the lines of `text` to the right of `head`, wrapped but never inside a path or a command."""
+    """Return the lines of `text` to the right of `head`, wrapped but never inside a path or a
+    command.
+    """
     room = max(40, _WIDTH - len(head))
     lines = [
         line
         for part in text.splitlines() or [""]
-        for line in textwrap.wrap(part, room, break_long_words=False, break_on_hyphens=False) or [""]
+        for line in textwrap.wrap(part, room, break_long_words=False, break_on_hyphens=False)
+        or [""]
     ]
     return [head + lines[0], *(" " * len(head) + line for line in lines[1:])]
 

@@ -1,4 +1,6 @@
-"""Lines and server-sent events out of bytes, as the WHATWG has them (html.spec.whatwg.org, section 9.2). No I/O."""
+"""Lines and server-sent events out of bytes, as the WHATWG has them (html.spec.whatwg.org, section
+9.2). No I/O.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +16,10 @@ _LONGEST_NUMBER = 18  # digits; more are no time that anyone would wait
 class ServerSentEvent:
     """One event of a stream.
 
-    Args:
-        event: its type; `message` where the server names none.
-        data: the lines of its data, joined with a line feed.
-        id: the last id that the stream has named so far, or an empty string.
-        retry: milliseconds to wait before a reconnection, as the server asked since the event before, or None.
+    Args: event: its type; `message` where the server names none. data: the lines of its data,
+        joined with a line feed. id: the last id that the stream has named so far, or an empty
+        string. retry: milliseconds to wait before a reconnection, as the server asked since the
+        event before, or None.
     """
 
     event: str = "message"
@@ -28,10 +29,11 @@ class ServerSentEvent:
 
 
 class _Lines:
-    """Part bytes into lines, which end with a carriage return, a line feed, or both, and with nothing else.
+    """Part bytes into lines, which end with a carriage return, a line feed, or both, and with
+    nothing else.
 
-    The work is linear in the bytes, whatever the size of a line or of a piece. A line is given when its end has begun
-    to arrive.
+    The work is linear in the bytes, whatever the size of a line or of a piece. A line is given when
+    its end has begun to arrive.
     """
 
     def __init__(self) -> None:
@@ -61,7 +63,9 @@ class _Lines:
 
 
 class LineDecoder:
-    """Turn bytes into lines of text, however they are cut into pieces. Bytes that are no UTF-8 become U+FFFD."""
+    """Turn bytes into lines of text, however they are cut into pieces. Bytes that are no UTF-8
+    become U+FFFD.
+    """
 
     def __init__(self) -> None:
         self._lines = _Lines()
@@ -79,9 +83,9 @@ class LineDecoder:
 class EventDecoder:
     """Turn the bytes of an event stream into events, however they are cut into pieces.
 
-    The work is linear in the bytes, whatever the size of an event or of a piece. An event is given as soon as the empty
-    line behind it has begun to arrive. Bytes that are no UTF-8 become U+FFFD. One decoder reads one stream; it is not
-    thread-safe.
+    The work is linear in the bytes, whatever the size of an event or of a piece. An event is given
+    as soon as the empty line behind it has begun to arrive. Bytes that are no UTF-8 become U+FFFD.
+    One decoder reads one stream; it is not thread-safe.
     """
 
     def __init__(self) -> None:
@@ -103,7 +107,8 @@ class EventDecoder:
     def end(self) -> list[ServerSentEvent]:
         """Forget what the end of the stream cut off, and return nothing.
 
-        The specification drops an event without the empty line behind it, as nothing tells whether it is whole.
+        The specification drops an event without the empty line behind it, as nothing tells whether
+        it is whole.
         """
         self._lines.end()
         self._data, self._event = [], ""
@@ -121,7 +126,9 @@ class EventDecoder:
             self._event = text
         elif name == b"id" and "\0" not in text:
             self._id = text
-        elif name == b"retry" and text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER:
+        elif (
+            name == b"retry" and text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER
+        ):
             self._retry = int(text)
         return None
 
@@ -131,4 +138,6 @@ class EventDecoder:
         if not data:
             return None
         retry, self._retry = self._retry, None
-        return ServerSentEvent(event=event or "message", data="\n".join(data), id=self._id, retry=retry)
+        return ServerSentEvent(
+            event=event or "message", data="\n".join(data), id=self._id, retry=retry
+        )

@@ -1,4 +1,6 @@
-"""`httpx2_auth`: the chain's key for the clients of httpx2, the continuation of httpx that other SDKs are made with."""
+"""`httpx2_auth`: the chain's key for the clients of httpx2, the continuation of httpx that other
+SDKs are made with.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +15,15 @@ if TYPE_CHECKING:
 __all__ = ["httpx2_auth"]
 
 
-def httpx2_auth(provider: object, *, origin: str, allow_http: bool = False, replace: bool = False) -> httpx2.Auth:
-    """Return what `CredentialAuth` is, for clients of httpx2: its classes are other ones than those of httpx.
+def httpx2_auth(
+    provider: object, *, origin: str, allow_http: bool = False, replace: bool = False
+) -> httpx2.Auth:
+    """Return what `CredentialAuth` is, for clients of httpx2: its classes are other ones than those
+    of httpx.
 
-    Shared by threads and event loops, as `CredentialAuth` is. Arguments are those of `CredentialAuth`. An SDK that
-    sets `Authorization` itself takes any text for its own key, and `replace=True` here.
+    Shared by threads and event loops, as `CredentialAuth` is. Arguments are those of
+    `CredentialAuth`. An SDK that sets `Authorization` itself takes any text for its own key, and
+    `replace=True` here.
 
     Raises:
         ImportError: httpx2 is not installed.
@@ -34,7 +40,9 @@ def _kind() -> type[Any]:
     except ModuleNotFoundError as error:
         if error.name != "httpx2":
             raise
-        raise ImportError("httpx2_auth is for clients of httpx2: pip install httpx2", name="httpx2") from None
+        raise ImportError(
+            "httpx2_auth is for clients of httpx2: pip install httpx2", name="httpx2"
+        ) from None
 
     class Httpx2Auth(KeyFlow, httpx2.Auth):  # type: ignore[misc]
         """The flow of `CredentialAuth`, as an auth of httpx2."""

@@ -1,7 +1,9 @@
-"""What a server sent behind its answer: on the same connection it would be read as the answer to the next request.
+"""What a server sent behind its answer: on the same connection it would be read as the answer to
+the next request.
 
-Bytes that still lie in the socket make httpcore drop the connection. Those that were read along with the answer wait in
-h11, in the TLS layer or in the event loop's protocol, and no public interface tells of them.
+Bytes that still lie in the socket make httpcore drop the connection. Those that were read along
+with the answer wait in h11, in the TLS layer or in the event loop's protocol, and no public
+interface tells of them.
 """
 
 from __future__ import annotations
@@ -15,12 +17,16 @@ __all__ = ["has_surplus"]
 
 
 def has_surplus(http: httpx.Client | httpx.AsyncClient) -> bool:
-    """Return whether a connection of this httpx client, which nobody uses now, holds bytes behind its last answer.
+    """Return whether a connection of this httpx client, which nobody uses now, holds bytes behind
+    its last answer.
 
-    What is private to httpcore and those below it is read here alone. An attribute that is not there, as under HTTP/2
-    or with another transport, holds nothing.
+    What is private to httpcore and those below it is read here alone. An attribute that is not
+    there, as under HTTP/2 or with another transport, holds nothing.
     """
-    transports: tuple[Any, ...] = (getattr(http, "_transport", None), *getattr(http, "_mounts", {}).values())
+    transports: tuple[Any, ...] = (
+        getattr(http, "_transport", None),
+        *getattr(http, "_mounts", {}).values(),
+    )
     pools = (getattr(transport, "_pool", None) for transport in transports)
     return any(_holds_more(each) for pool in pools for each in getattr(pool, "connections", ()))
 
@@ -33,8 +39,12 @@ def _holds_more(connection: Any) -> bool:
         return True
     layer = getattr(connection, "_network_stream", None)
     while layer is not None:
-        tls = getattr(layer, "_read_bio", None) or getattr(layer, "_incoming", None)  # of anyio, and of trio
-        if getattr(tls, "pending", 0) or getattr(getattr(layer, "_protocol", None), "read_queue", None):  # of asyncio
+        tls = getattr(layer, "_read_bio", None) or getattr(
+            layer, "_incoming", None
+        )  # of anyio, and of trio
+        if getattr(tls, "pending", 0) or getattr(
+            getattr(layer, "_protocol", None), "read_queue", None
+        ):  # of asyncio
             return True
         layer = getattr(layer, "_stream", None) or getattr(layer, "transport_stream", None)
     return False

@@ -13,7 +13,9 @@ __all__ = ["Content", "File", "Files", "Loaded", "Reader", "are_at_hand", "load"
 
 Content = Path | bytes | bytearray | memoryview | IO[bytes]
 File = Content | tuple[str, Content] | tuple[str, Content, str]
-"""A path, bytes or an open binary file; or its name with one of these; or name, content and media type."""
+"""A path, bytes or an open binary file; or its name with one of these; or name, content and media
+type.
+"""
 _MEDIA_TYPE = re.compile(r"[!#$&^_.+\w-]+/[!#$&^_.+\w-]+(;[ -~]*)?", re.ASCII)
 _BYTES = bytes | bytearray | memoryview
 Files = Mapping[str, File] | Sequence[tuple[str, File]]
@@ -31,7 +33,9 @@ def load(files: Files) -> Loaded:
 
 
 class Reader:
-    """Reads files for one call. An open file that is given in several places is read once, and whole in each."""
+    """Reads files for one call. An open file that is given in several places is read once, and
+    whole in each.
+    """
 
     def __init__(self) -> None:
         self._read: dict[int, tuple[object, bytes]] = {}
@@ -49,7 +53,9 @@ class Reader:
         for field, given in _pairs(files):
             name, content, *media_type = _parts(field, given)
             _check(field, name, *media_type)
-            loaded.append((field, cast("tuple[str, bytes]", (name, self._bytes(field, content), *media_type))))
+            loaded.append(
+                (field, cast("tuple[str, bytes]", (name, self._bytes(field, content), *media_type)))
+            )
         return loaded
 
     def _bytes(self, field: str, content: object) -> bytes:
@@ -57,7 +63,10 @@ class Reader:
             return _read(field, content)
         known = self._read.get(id(content))
         if known is None:
-            known = self._read[id(content)] = (content, _read(field, content))  # kept, so that its id stays its own
+            known = self._read[id(content)] = (
+                content,
+                _read(field, content),
+            )  # kept, so that its id stays its own
         return known[1]
 
 
@@ -72,26 +81,39 @@ def _pairs(files: Files) -> Sequence[tuple[str, File]]:
         return list(files.items())
     for pair in cast("Sequence[object]", files):
         if not (isinstance(pair, tuple) and len(cast("tuple[object, ...]", pair)) == 2):
-            raise TypeError("files should be a dict of files by field, or a list of fields and files in pairs.")
+            raise TypeError(
+                "files should be a dict of files by field, or a list of fields and files in pairs."
+            )
     return files
 
 
 def _parts(field: str, given: File) -> tuple[Any, ...]:
     if isinstance(given, tuple):
         if len(given) not in (2, 3):
-            raise TypeError(f"The file {field!r} should be a name, its content and perhaps its media type.")
+            raise TypeError(
+                f"The file {field!r} should be a name, its content and perhaps its media type."
+            )
         return given
     return name_of(given) or field, given
 
 
 def _check(field: object, name: object, media_type: object = "text/plain") -> None:
-    """Refuse what would end up in another place of the form; httpx escapes names, and no media type."""
+    """Refuse what would end up in another place of the form; httpx escapes names, and no media
+    type.
+    """
     if not (isinstance(field, str) and isinstance(name, str)):
-        raise TypeError(f"The file {field!r} should have a field and a name of text, not {type(name).__name__}.")
+        raise TypeError(
+            f"The file {field!r} should have a field and a name of text, not {type(name).__name__}."
+        )
     if not name:
-        raise TypeError(f"The file {field!r} should have a name: without one, servers take it for a text.")
+        raise TypeError(
+            f"The file {field!r} should have a name: without one, servers take it for a text."
+        )
     if not (isinstance(media_type, str) and _MEDIA_TYPE.fullmatch(media_type)):
-        raise TypeError(f"The media type of the file {field!r} should be one such as image/png, not {media_type!r}.")
+        raise TypeError(
+            f"The media type of the file {field!r} should be one such as image/png, not"
+            f" {media_type!r}."
+        )
 
 
 def _read(field: str, content: object) -> bytes:
@@ -100,16 +122,22 @@ def _read(field: str, content: object) -> bytes:
         return bytes(cast("bytes", content))
     if not isinstance(content, Path) and read is None:
         raise TypeError(
-            f"The file {field!r} should be a Path, bytes or an open binary file, not {type(content).__name__}."
+            f"The file {field!r} should be a Path, bytes or an open binary file, not"
+            f" {type(content).__name__}."
         )
     try:
         data: object = content.read_bytes() if isinstance(content, Path) else cast("Any", read)()
     except Exception as error:  # a reader raises what it likes: EOFError, zlib.error
-        flaw = (getattr(error, "strerror", None) or str(error) or type(error).__name__).lower().rstrip(".")
+        flaw = (
+            (getattr(error, "strerror", None) or str(error) or type(error).__name__)
+            .lower()
+            .rstrip(".")
+        )
     else:
         if isinstance(data, bytes):
             return data
         raise TypeError(f"The file {field!r} is open as text. Open it with mode 'rb'.")
     raise VectorshiftError(
-        f"The file {field!r}{f', {content},' if isinstance(content, Path) else ''} cannot be read: {flaw}."
+        f"The file {field!r}{f', {content},' if isinstance(content, Path) else ''} cannot be read:"
+        f" {flaw}."
     )

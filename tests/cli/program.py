@@ -26,13 +26,19 @@ def environment(**variables: str) -> dict[str, str]:
 def piped(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run it with its output in pipes."""
     return subprocess.run(
-        [*PROGRAM, *arguments], capture_output=True, text=True, timeout=60, env=environment(**variables)
+        [*PROGRAM, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=environment(**variables),
     )
 
 
 @contextlib.contextmanager
 def started(*command: str, **variables: str) -> Generator[subprocess.Popen[str], None, None]:
-    """Run a command beside the test; whatever is left of it, and of what it started, ends with the block."""
+    """Run a command beside the test; whatever is left of it, and of what it started, ends with the
+    block.
+    """
     pipe = subprocess.PIPE
     given = environment(**variables)
     with subprocess.Popen(
@@ -46,9 +52,15 @@ def started(*command: str, **variables: str) -> Generator[subprocess.Popen[str],
 
 
 def on_terminal(
-    arguments: list[str], variables: Mapping[str, str], *, columns: int = 80, cwd: Path | str | None = None
+    arguments: list[str],
+    variables: Mapping[str, str],
+    *,
+    columns: int = 80,
+    cwd: Path | str | None = None,
 ) -> tuple[str, int]:
-    """Run it on a terminal; return what the terminal got, with its escape sequences, and the exit code."""
+    """Run it on a terminal; return what the terminal got, with its escape sequences, and the exit
+    code.
+    """
     import fcntl
     import pty
     import struct
@@ -56,7 +68,9 @@ def on_terminal(
 
     ours, its = pty.openpty()
     fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
-    process = subprocess.Popen([*PROGRAM, *arguments], stdin=its, stdout=its, stderr=its, env=variables, cwd=cwd)
+    process = subprocess.Popen(
+        [*PROGRAM, *arguments], stdin=its, stdout=its, stderr=its, env=variables, cwd=cwd
+    )
     os.close(its)
     got = b""
     try:

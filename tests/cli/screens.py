@@ -18,7 +18,11 @@ from vectorshift.testing import MotoServer, OpenBaoServer
 
 FOLDER = Path(__file__).parents[2] / "docs" / "screens"
 COLUMNS = 90
-_KEYS = {"env": "vs-the-key-of-the-environment", "vault": "vs-the-key-in-vault", "aws": "vs-the-key-in-aws"}
+_KEYS = {
+    "env": "vs-the-key-of-the-environment",
+    "vault": "vs-the-key-in-vault",
+    "aws": "vs-the-key-in-aws",
+}
 _SECRET = "web/vectorshift"
 _PLACE = "/opt"  # there on every machine that has these tests, so that no path of this one is shown
 
@@ -83,12 +87,20 @@ def _taken(name: str, variables: dict[str, str], addresses: dict[str, str]) -> S
     for address, shown in addresses.items():
         text = text.replace(address, shown)
     lines = [line.rstrip() for line in text.splitlines()]
-    console = Console(record=True, width=COLUMNS, file=io.StringIO(), color_system="truecolor", legacy_windows=False)
+    console = Console(
+        record=True,
+        width=COLUMNS,
+        file=io.StringIO(),
+        color_system="truecolor",
+        legacy_windows=False,
+    )
     for line in ["\x1b[1m$\x1b[0m vectorshift auth status", *lines]:
         console.print(Text.from_ansi(line), soft_wrap=True)
     svg = console.export_svg(title="", code_format=_FORMAT, unique_id=name)
     plain = "\n".join(Text.from_ansi(line).plain.rstrip() for line in lines)
-    return Screen(name, plain + "\n", "\n".join(line.rstrip() for line in svg.splitlines()) + "\n", code)
+    return Screen(
+        name, plain + "\n", "\n".join(line.rstrip() for line in svg.splitlines()) + "\n", code
+    )
 
 
 def main() -> None:

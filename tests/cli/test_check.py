@@ -43,7 +43,11 @@ def test_a_good_key_ends_it_with_0_and_is_named_but_never_shown(api: FakeVectorS
 def test_a_refused_key_ends_it_with_1_and_names_its_source(api: FakeVectorShift) -> None:
     code, told = check(api, VECTORSHIFT_API_KEY="vs-nobody-knows-it")
     assert code == 1
-    assert (told["status"], told["source"], told["http_status"]) == ("refused", "env:VECTORSHIFT_API_KEY", 401)
+    assert (told["status"], told["source"], told["http_status"]) == (
+        "refused",
+        "env:VECTORSHIFT_API_KEY",
+        401,
+    )
     assert told["fingerprint"] == fingerprint("vs-nobody-knows-it")
     assert "vs-nobody" not in json.dumps(told)
 
@@ -65,7 +69,11 @@ def test_a_store_that_refuses_ends_it_with_3_and_sends_nothing(
     api: FakeVectorShift, refused_by_vault: dict[str, str], path: str
 ) -> None:
     code, told = check(api, **refused_by_vault)
-    assert (code, told["status"], told["source"]) == (3, "source_failed", f"vault:secret/{path}#api_key")
+    assert (code, told["status"], told["source"]) == (
+        3,
+        "source_failed",
+        f"vault:secret/{path}#api_key",
+    )
     assert api.requests == []
 
 
@@ -85,13 +93,20 @@ def test_wrong_settings_end_it_with_3() -> None:
 
 
 def test_a_key_that_may_not_be_sent_in_the_clear_ends_it_with_3() -> None:
-    done = piped("auth", "check", VECTORSHIFT_BASE_URL="http://api.example.com/v1", VECTORSHIFT_API_KEY="vs-mine")
+    done = piped(
+        "auth",
+        "check",
+        VECTORSHIFT_BASE_URL="http://api.example.com/v1",
+        VECTORSHIFT_API_KEY="vs-mine",
+    )
     assert done.returncode == 3
     assert "VECTORSHIFT_ALLOW_HTTP" in done.stdout
 
 
 @pytest.mark.parametrize("status", [404, 429, 500])
-def test_an_api_that_fails_says_nothing_of_the_key_and_ends_it_with_4(api: FakeVectorShift, status: int) -> None:
+def test_an_api_that_fails_says_nothing_of_the_key_and_ends_it_with_4(
+    api: FakeVectorShift, status: int
+) -> None:
     api.fail_next(status, times=10)
     code, told = check(api, VECTORSHIFT_API_KEY=api.create_key())
     assert (code, told["status"], told["http_status"]) == (4, "api_failed", status)
@@ -101,7 +116,9 @@ def test_an_api_that_cannot_be_reached_ends_it_with_4() -> None:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{bound.getsockname()[1]}/v1"
-        done = piped("auth", "check", "--json", VECTORSHIFT_BASE_URL=url, VECTORSHIFT_API_KEY="vs-mine")
+        done = piped(
+            "auth", "check", "--json", VECTORSHIFT_BASE_URL=url, VECTORSHIFT_API_KEY="vs-mine"
+        )
     told = json.loads(done.stdout)
     assert (done.returncode, told["status"], told["http_status"]) == (4, "api_failed", None)
 
@@ -109,7 +126,11 @@ def test_an_api_that_cannot_be_reached_ends_it_with_4() -> None:
 @pytest.mark.skipif(os.name != "posix", reason="terminals")
 def test_on_a_terminal_the_servers_words_move_no_cursor(api: FakeVectorShift) -> None:
     api.fail_next(401, times=10, body={"error": "no\x1b[2J[bold]such[/bold] key :warning:"})
-    variables = {"VECTORSHIFT_BASE_URL": api.base_url, "VECTORSHIFT_API_KEY": "vs-mine", "TERM": "xterm"}
+    variables = {
+        "VECTORSHIFT_BASE_URL": api.base_url,
+        "VECTORSHIFT_API_KEY": "vs-mine",
+        "TERM": "xterm",
+    }
     text, code = on_terminal(["auth", "check"], environment(**variables), columns=120)
     assert code == 1
     assert "\x1b[2J" not in text

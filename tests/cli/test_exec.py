@@ -27,15 +27,19 @@ EXEC = [*PROGRAM, "exec", "--"]
 CHILD = [
     sys.executable,
     "-c",
-    "import os, sys; from vectorshift.cli.launch import supervise; sys.exit(supervise(sys.argv[1:], os.environ))",
+    (
+        "import os, sys; from vectorshift.cli.launch import supervise;"
+        " sys.exit(supervise(sys.argv[1:], os.environ))"
+    ),
 ]
 """What runs where the platform has no exec."""
 
 both = pytest.mark.parametrize("by", [EXEC, CHILD], ids=["exec", "child"])
 
 TELL = (
-    "import json, os, sys; print(json.dumps({'pid': os.getpid(), 'arguments': sys.argv[1:], 'environ': "
-    "dict(os.environ), 'open': sorted(os.listdir('/proc/self/fd')), 'line': open('/proc/self/cmdline').read()}))"
+    "import json, os, sys; print(json.dumps({'pid': os.getpid(), 'arguments': sys.argv[1:],"
+    " 'environ': dict(os.environ), 'open': sorted(os.listdir('/proc/self/fd')), 'line':"
+    " open('/proc/self/cmdline').read()}))"
 )
 TRAP = (
     "import signal, sys\n"
@@ -64,16 +68,22 @@ def told(*arguments: str, **variables: str) -> dict[str, Any]:
 
 
 @linux
-def test_the_key_is_in_the_environment_of_the_program_and_in_no_command_line(in_vault: dict[str, str]) -> None:
+def test_the_key_is_in_the_environment_of_the_program_and_in_no_command_line(
+    in_vault: dict[str, str],
+) -> None:
     found = told(**in_vault)
     assert found["environ"]["VECTORSHIFT_API_KEY"] == "vs-the-key-in-vault"
     assert "vs-the-key" not in found["line"]
 
 
 @linux
-def test_the_program_takes_the_place_of_the_process_with_no_file_of_ours_open(in_vault: dict[str, str]) -> None:
+def test_the_program_takes_the_place_of_the_process_with_no_file_of_ours_open(
+    in_vault: dict[str, str],
+) -> None:
     command = [*EXEC, sys.executable, "-c", TELL]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment(**in_vault)) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env=environment(**in_vault)
+    ) as process:
         assert process.stdout is not None
         found = json.loads(process.stdout.read())
     assert found["pid"] == process.pid
@@ -96,7 +106,9 @@ def test_what_leads_to_the_key_is_not_handed_on(in_vault: dict[str, str], tmp_pa
     }
     found = told(**variables)["environ"]
     assert {name for name in found if name in variables} == kept
-    assert {name for name in found if name.startswith("VECTORSHIFT_")} - kept == {"VECTORSHIFT_API_KEY"}
+    assert {name for name in found if name.startswith("VECTORSHIFT_")} - kept == {
+        "VECTORSHIFT_API_KEY"
+    }
 
 
 def test_a_program_that_uses_the_package_gets_its_key_from_the_variable(tmp_path: Path) -> None:
@@ -113,20 +125,32 @@ def test_a_program_that_uses_the_package_gets_its_key_from_the_variable(tmp_path
     ):
         done = piped("exec", *inner, **variables)
         report = json.loads(done.stdout)
-        assert [source["source"] for source in report["sources"] if source["wins"]] == ["env:VECTORSHIFT_API_KEY"]
+        assert [source["source"] for source in report["sources"] if source["wins"]] == [
+            "env:VECTORSHIFT_API_KEY"
+        ]
     assert report["base_url"] == "https://api.example.com/v1"
 
 
 @pytest.mark.parametrize("name", ["azure_kv", "azure-kv", "Azure.KV"])
 def test_the_settings_of_a_plugin_are_not_handed_on_however_its_name_is_written(name: str) -> None:
     credential = Credential(secret=Secret(KEY), source="azure:x", provider="azure-kv")
-    environ = {"PATH": "/bin", "VECTORSHIFT_AZURE_KV_TOKEN": "of the store", "VECTORSHIFT_AZURE": "the program's own"}
+    environ = {
+        "PATH": "/bin",
+        "VECTORSHIFT_AZURE_KV_TOKEN": "of the store",
+        "VECTORSHIFT_AZURE": "the program's own",
+    }
     given = environment_for(credential, environ, Settings(providers=("Default", name)))
-    assert given == {"PATH": "/bin", "VECTORSHIFT_AZURE": "the program's own", "VECTORSHIFT_API_KEY": KEY}
+    assert given == {
+        "PATH": "/bin",
+        "VECTORSHIFT_AZURE": "the program's own",
+        "VECTORSHIFT_API_KEY": KEY,
+    }
 
 
 def test_what_a_named_file_says_of_the_api_is_handed_on_in_variables() -> None:
-    settings = Settings(base_url="https://api.example.com/v1", allow_http=True, timeout=7, cache_ttl=1)
+    settings = Settings(
+        base_url="https://api.example.com/v1", allow_http=True, timeout=7, cache_ttl=1
+    )
     credential = Credential(secret=Secret(KEY), source="env:VECTORSHIFT_API_KEY", provider="env")
     environ = {"PATH": "/bin", "VECTORSHIFT_TIMEOUT": "9", "VECTORSHIFT_ENV_FILE": "/app/named.env"}
     assert environment_for(credential, environ, settings) == {
@@ -136,7 +160,11 @@ def test_what_a_named_file_says_of_the_api_is_handed_on_in_variables() -> None:
         "VECTORSHIFT_ALLOW_HTTP": "1",
         "VECTORSHIFT_API_KEY": KEY,
     }
-    assert environ == {"PATH": "/bin", "VECTORSHIFT_TIMEOUT": "9", "VECTORSHIFT_ENV_FILE": "/app/named.env"}
+    assert environ == {
+        "PATH": "/bin",
+        "VECTORSHIFT_TIMEOUT": "9",
+        "VECTORSHIFT_ENV_FILE": "/app/named.env",
+    }
 
 
 @linux
@@ -151,7 +179,9 @@ def test_a_program_behind_double_dashes_may_have_any_name(tmp_path: Path) -> Non
     program = tmp_path / "--help"
     program.write_text("#!/bin/sh\nexit 9\n")
     program.chmod(0o755)
-    done = piped("exec", "--", "--help", VECTORSHIFT_API_KEY=KEY, PATH=f"{tmp_path}:{os.environ['PATH']}")
+    done = piped(
+        "exec", "--", "--help", VECTORSHIFT_API_KEY=KEY, PATH=f"{tmp_path}:{os.environ['PATH']}"
+    )
     assert done.returncode == 9
 
 
@@ -168,7 +198,11 @@ def test_the_end_by_a_signal_is_the_programs() -> None:
 @both
 def test_standard_input_is_the_programs(by: list[str]) -> None:
     done = subprocess.run(
-        [*by, "cat"], input="words", capture_output=True, text=True, env=environment(VECTORSHIFT_API_KEY=KEY)
+        [*by, "cat"],
+        input="words",
+        capture_output=True,
+        text=True,
+        env=environment(VECTORSHIFT_API_KEY=KEY),
     )
     assert done.stdout == "words"
 
@@ -186,7 +220,9 @@ def test_a_signal_reaches_the_program(by: list[str], name: str) -> None:
 
 
 def test_ctrl_c_is_left_to_the_child_which_has_it_from_the_terminal_too() -> None:
-    with started(*CHILD, "sh", "-c", "echo ready; read line; exit 5", VECTORSHIFT_API_KEY=KEY) as process:
+    with started(
+        *CHILD, "sh", "-c", "echo ready; read line; exit 5", VECTORSHIFT_API_KEY=KEY
+    ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         process.send_signal(signal.SIGINT)
@@ -203,7 +239,12 @@ def test_the_program_ignores_no_signal_that_python_ignores(by: list[str]) -> Non
 
 @both
 def test_a_program_that_is_not_there_is_127(by: list[str], tmp_path: Path) -> None:
-    for command in ("no-such-program", str(tmp_path / "missing"), str(Path(__file__) / "below-a-file"), ""):
+    for command in (
+        "no-such-program",
+        str(tmp_path / "missing"),
+        str(Path(__file__) / "below-a-file"),
+        "",
+    ):
         done = run(command, by=by)
         assert (done.returncode, done.stdout) == (127, "")
         assert done.stderr == f"vectorshift: {command or repr(command)}: command not found\n"
@@ -223,14 +264,18 @@ def test_a_program_that_cannot_be_run_is_126(by: list[str], tmp_path: Path) -> N
 
 
 @both
-def test_a_script_whose_interpreter_is_not_there_is_126_and_not_called_missing(by: list[str], tmp_path: Path) -> None:
+def test_a_script_whose_interpreter_is_not_there_is_126_and_not_called_missing(
+    by: list[str], tmp_path: Path
+) -> None:
     script = tmp_path / "script-without-interpreter"
     script.write_text("#!/no/such/interpreter\n")
     script.chmod(0o755)
     for command in (str(script), script.name):
         done = run(command, by=by, PATH=f"{tmp_path}:{os.environ['PATH']}")
         assert done.returncode == 126
-        assert done.stderr.startswith(f"vectorshift: {command}: cannot be run: it is there, but what it ")
+        assert done.stderr.startswith(
+            f"vectorshift: {command}: cannot be run: it is there, but what it "
+        )
         assert len(done.stderr.splitlines()) == 1
 
 

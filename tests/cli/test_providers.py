@@ -53,9 +53,15 @@ def test_it_says_what_is_configured_and_contacts_nothing(
     assert openbao.reads(path) == 0
 
 
-def test_what_the_settings_leave_out_is_listed_below_the_chain_without_a_place(in_vault: dict[str, str]) -> None:
+def test_what_the_settings_leave_out_is_listed_below_the_chain_without_a_place(
+    in_vault: dict[str, str],
+) -> None:
     entries = listed(VECTORSHIFT_PROVIDERS="aws,env", **in_vault)
-    assert [(entry["name"], entry["position"]) for entry in entries][:3] == [("explicit", 1), ("aws", 2), ("env", 3)]
+    assert [(entry["name"], entry["position"]) for entry in entries][:3] == [
+        ("explicit", 1),
+        ("aws", 2),
+        ("env", 3),
+    ]
     vault = next(entry for entry in entries if entry["name"] == "vault")
     assert vault["position"] is None
     assert vault["configured"]
@@ -70,9 +76,13 @@ def test_a_provider_that_there_is_not_ends_it_with_3_and_a_message() -> None:
 
 
 @pytest.mark.parametrize(
-    "variables", [{"VECTORSHIFT_PROVIDERS": "valt"}, {"VECTORSHIFT_CACHE_TTL": "soon"}], ids=["provider", "setting"]
+    "variables",
+    [{"VECTORSHIFT_PROVIDERS": "valt"}, {"VECTORSHIFT_CACHE_TTL": "soon"}],
+    ids=["provider", "setting"],
 )
-def test_as_json_a_wrong_setting_is_told_in_the_object_and_ends_it_with_3(variables: dict[str, str]) -> None:
+def test_as_json_a_wrong_setting_is_told_in_the_object_and_ends_it_with_3(
+    variables: dict[str, str],
+) -> None:
     done = piped("providers", "list", "--json", **variables)
     told = json.loads(done.stdout)
     assert (done.returncode, done.stderr, told["providers"]) == (3, "", [])
@@ -81,10 +91,14 @@ def test_as_json_a_wrong_setting_is_told_in_the_object_and_ends_it_with_3(variab
 
 
 def in_place(tmp_path: Path, **variables: str) -> dict[str, bool]:
-    """Say of each provider whether it is configured, for a process in this folder and with this home."""
+    """Say of each provider whether it is configured, for a process in this folder and with this
+    home.
+    """
     given = environment(HOME=str(tmp_path), **variables)
     command = [*PROGRAM, "providers", "list", "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path, env=given)
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=60, cwd=tmp_path, env=given
+    )
     assert "vs-" not in done.stdout + done.stderr
     return {entry["name"]: entry["configured"] for entry in json.loads(done.stdout)["providers"]}
 
@@ -132,8 +146,12 @@ def install(tmp_path: Path) -> Callable[..., str]:
         module = f"plugin_of_{distribution.replace('-', '_')}"
         tell = f"open({str(tmp_path / f'{distribution}.imported')!r}, 'w')\n"
         (tmp_path / f"{module}.py").write_text(tell + code)
-        (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.2.3\n")
-        (about / "entry_points.txt").write_text(f"[vectorshift.providers]\n{name} = {module}:Provider\n")
+        (about / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.2.3\n"
+        )
+        (about / "entry_points.txt").write_text(
+            f"[vectorshift.providers]\n{name} = {module}:Provider\n"
+        )
         return str(tmp_path)
 
     return lay
@@ -164,7 +182,9 @@ def test_a_plugin_that_is_installed_is_listed_and_not_imported(install: Callable
     assert imported(site) == set()
 
 
-def test_a_plugin_that_the_chain_names_stands_in_its_place_with_what_brought_it(install: Callable[..., str]) -> None:
+def test_a_plugin_that_the_chain_names_stands_in_its_place_with_what_brought_it(
+    install: Callable[..., str],
+) -> None:
     install("other", "vectorshift-other")
     site = install("shelf")
     entries = brought(PYTHONPATH=site, VECTORSHIFT_PROVIDERS="env,shelf")
@@ -192,14 +212,17 @@ class Provider(CredentialProvider):
         return made
 
     def describe(self):
-        return Description(configured=True, source="shelf:x", detail=f"token {self.own.token.reveal()}")
+        detail = f"token {self.own.token.reveal()}"
+        return Description(configured=True, source="shelf:x", detail=detail)
 
     def get_credential(self):
         raise AssertionError("it was asked")
 """
 
 
-@pytest.mark.parametrize("command", [["providers", "list"], ["auth", "status", "--no-probe"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "command", [["providers", "list"], ["auth", "status", "--no-probe"]], ids=" ".join
+)
 def test_what_a_plugin_says_of_itself_shows_no_secret_that_it_was_given(
     install: Callable[..., str], command: list[str]
 ) -> None:
@@ -217,7 +240,9 @@ def test_a_plugin_that_cannot_be_named_says_why(install: Callable[..., str]) -> 
     assert "a built-in provider has this name" in problems["imposter"]
     assert "more than one plugin has this name" in problems["vectorshift-shelf"]
     assert problems["other-shelf"] == problems["vectorshift-shelf"]
-    (entry,) = [entry for entry in listed(PYTHONPATH=site) if entry["name"] == "vault" and entry["position"]]
+    (entry,) = [
+        entry for entry in listed(PYTHONPATH=site) if entry["name"] == "vault" and entry["position"]
+    ]
     assert entry["distribution"] is None
     assert imported(site) == set()
 
@@ -227,7 +252,9 @@ def test_with_plugins_disabled_each_says_so(install: Callable[..., str]) -> None
     assert "VECTORSHIFT_DISABLE_PLUGINS=1" in entry["problem"]
 
 
-def test_metadata_that_cannot_be_read_is_told_and_the_rest_is_listed(install: Callable[..., str]) -> None:
+def test_metadata_that_cannot_be_read_is_told_and_the_rest_is_listed(
+    install: Callable[..., str],
+) -> None:
     site = install("shelf")
     (Path(site) / "vectorshift_shelf-1.2.3.dist-info" / "entry_points.txt").write_bytes(
         b"[vectorshift.providers]\n\xff"
@@ -246,7 +273,9 @@ def test_plain_text_has_the_distribution_of_a_plugin(install: Callable[..., str]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="terminals")
-def test_the_table_says_what_brought_a_plugin_and_why_it_cannot_be_named(install: Callable[..., str]) -> None:
+def test_the_table_says_what_brought_a_plugin_and_why_it_cannot_be_named(
+    install: Callable[..., str],
+) -> None:
     install("vault", "imposter")
     variables = environment(TERM="dumb", PYTHONPATH=install("shelf"))
     text, code = on_terminal(["providers", "list"], variables)

@@ -36,23 +36,28 @@ main()
 
 @pytest.mark.parametrize("missing", ["typer", "rich"])
 @pytest.mark.parametrize("arguments", [["auth", "status"], ["exec", "true"], []], ids=str)
-def test_without_the_extra_it_says_what_to_install_and_does_not_say_refused(missing: str, arguments: list[str]) -> None:
+def test_without_the_extra_it_says_what_to_install_and_does_not_say_refused(
+    missing: str, arguments: list[str]
+) -> None:
     code = BLOCKED.format(missing=missing, arguments=arguments)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, env=environment())
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, env=environment()
+    )
     assert done.returncode == 3
     assert done.stderr == "The command line needs an extra: pip install 'vectorshift[cli]'\n"
     assert done.stdout == ""
 
 
-@pytest.mark.parametrize("arguments", [["--version"], ["auth", "status"], ["auth", "status", "--json"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments", [["--version"], ["auth", "status"], ["auth", "status", "--json"]], ids=" ".join
+)
 def test_with_a_key_in_the_environment_no_store_library_is_imported(
     arguments: list[str], in_vault: dict[str, str], in_aws: dict[str, str]
 ) -> None:
     code = (
-        "import sys; from vectorshift.cli.app import run\n"
-        f"assert run({arguments!r}) == 0\n"
-        "heavy = {'hvac', 'requests', 'boto3', 'botocore', 'moto', 'starlette', 'uvicorn', 'httpx'}\n"
-        "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
+        f"import sys; from vectorshift.cli.app import run\nassert run({arguments!r}) == 0\nheavy ="
+        " {'hvac', 'requests', 'boto3', 'botocore', 'moto', 'starlette', 'uvicorn',"
+        " 'httpx'}\nprint(sorted(heavy & set(sys.modules)), file=sys.stderr)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -80,7 +85,9 @@ def test_without_a_command_it_shows_what_there_is(arguments: list[str]) -> None:
     assert "Usage: vectorshift" in done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("command", [["--help"], ["auth", "check", "--help"], ["exec", "--help"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "command", [["--help"], ["auth", "check", "--help"], ["exec", "--help"]], ids=" ".join
+)
 def test_help_is_help(command: list[str]) -> None:
     done = piped(*command)
     assert done.returncode == 0
@@ -94,7 +101,9 @@ def test_what_nobody_foresaw_is_one_line_without_a_value(tmp_path: Path) -> None
         "def broken():\n    key = 'vs-in-a-local'\n    raise LookupError('vs-in-a-message')\n"
         "sys.exit(cli.run(['broken']))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, env=environment())
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, env=environment()
+    )
     assert done.returncode == 70
     assert done.stderr.startswith("vectorshift: unexpected LookupError at <string>:5.")
     assert "vs-in-a" not in done.stderr
@@ -102,18 +111,26 @@ def test_what_nobody_foresaw_is_one_line_without_a_value(tmp_path: Path) -> None
 
 
 @posix
-@pytest.mark.parametrize("arguments", [["auth", "status"], ["providers", "list", "--json"], ["--help"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments", [["auth", "status"], ["providers", "list", "--json"], ["--help"]], ids=" ".join
+)
 @pytest.mark.parametrize(
     "variables",
     [{}, {"PYTHONUNBUFFERED": "1"}, {"FORCE_COLOR": "1", "TERM": "xterm"}],
     ids=["plain", "unbuffered", "rich"],
 )
-def test_a_pipe_that_nobody_reads_ends_it_quietly(arguments: list[str], variables: dict[str, str]) -> None:
+def test_a_pipe_that_nobody_reads_ends_it_quietly(
+    arguments: list[str], variables: dict[str, str]
+) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     try:
         done = subprocess.run(
-            [*PROGRAM, *arguments], stdout=writing, stderr=subprocess.PIPE, timeout=60, env=environment(**variables)
+            [*PROGRAM, *arguments],
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            timeout=60,
+            env=environment(**variables),
         )
     finally:
         os.close(writing)
@@ -121,9 +138,13 @@ def test_a_pipe_that_nobody_reads_ends_it_quietly(arguments: list[str], variable
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full")
-@pytest.mark.parametrize("arguments", [["auth", "status"], ["providers", "list", "--json"], ["--help"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments", [["auth", "status"], ["providers", "list", "--json"], ["--help"]], ids=" ".join
+)
 @pytest.mark.parametrize("buffered", ["", "1"], ids=["buffered", "unbuffered"])
-def test_a_full_disk_ends_it_with_70_and_one_line_that_says_so(arguments: list[str], buffered: str) -> None:
+def test_a_full_disk_ends_it_with_70_and_one_line_that_says_so(
+    arguments: list[str], buffered: str
+) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
             [*PROGRAM, *arguments],
@@ -163,8 +184,12 @@ def test_ctrl_c_ends_it_quietly_with_130(api: FakeVectorShift) -> None:
     assert (process.returncode, output, errors) == (130, "", "")
 
 
-@pytest.mark.parametrize("variables", [{}, {"FORCE_COLOR": "1", "TERM": "xterm"}], ids=["plain", "rich"])
-def test_standard_output_that_cannot_show_a_character_shows_another(tmp_path: Path, variables: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "variables", [{}, {"FORCE_COLOR": "1", "TERM": "xterm"}], ids=["plain", "rich"]
+)
+def test_standard_output_that_cannot_show_a_character_shows_another(
+    tmp_path: Path, variables: dict[str, str]
+) -> None:
     folder = tmp_path / "ключ"
     folder.mkdir()
     done = subprocess.run(

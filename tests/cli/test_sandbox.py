@@ -13,14 +13,25 @@ import pytest
 from vectorshift.cli.rotation import Rotation
 
 SANDBOX = [sys.executable, "-m", "vectorshift", "sandbox"]
-LIST = "from vectorshift import Pipeline, get_credential; print(len(Pipeline.list()['object_ids']), get_credential())"
+LIST = (
+    "from vectorshift import Pipeline, get_credential; print(len(Pipeline.list()['object_ids']),"
+    " get_credential())"
+)
 
 
 def test_it_shows_each_source_in_turn_and_both_rotations_and_exits_with_0() -> None:
-    done = subprocess.run(SANDBOX, capture_output=True, text=True, timeout=120, env={**os.environ, "COLUMNS": "140"})
+    done = subprocess.run(
+        SANDBOX, capture_output=True, text=True, timeout=120, env={**os.environ, "COLUMNS": "140"}
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     rows = [line for line in done.stdout.splitlines() if " 200 " in line]
-    sources = ["explicit:api_key", "env:VECTORSHIFT_API_KEY", "dotenv:", "vault:secret/vectorshift#api_key", "aws:"]
+    sources = [
+        "explicit:api_key",
+        "env:VECTORSHIFT_API_KEY",
+        "dotenv:",
+        "vault:secret/vectorshift#api_key",
+        "aws:",
+    ]
     organisations = ["amber", "birch", "cedar", "delta", "ember"]
     assert len(rows) == 5
     for row, source, organisation in zip(rows, sources, organisations, strict=True):
@@ -37,7 +48,9 @@ def test_it_shows_each_source_in_turn_and_both_rotations_and_exits_with_0() -> N
 def test_what_does_not_happen_as_it_should_is_a_flaw() -> None:
     good = Rotation("Vault", "#1", "#2", calls=500, seconds=0.01)
     assert not good.flaws
-    assert Rotation("Vault", "#1", "#2", calls=500).flaws == ["Vault: no call used the new key within 20 s"]
+    assert Rotation("Vault", "#1", "#2", calls=500).flaws == [
+        "Vault: no call used the new key within 20 s"
+    ]
     failed = Rotation("Vault", "#1", "#2", calls=500, errors=["401"], seconds=0.01)
     assert failed.flaws == ["Vault: 1 calls failed, the first with: 401"]
 
@@ -59,7 +72,9 @@ def _exports(stream: IO[str]) -> dict[str, dict[str, str]]:
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 def test_serve_prints_what_points_other_code_at_each_source_and_ends_cleanly_when_told_to() -> None:
-    serving = subprocess.Popen([*SANDBOX, "--serve"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    serving = subprocess.Popen(
+        [*SANDBOX, "--serve"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     try:
         assert serving.stdout is not None
         groups = _exports(serving.stdout)
@@ -68,7 +83,11 @@ def test_serve_prints_what_points_other_code_at_each_source_and_ends_cleanly_whe
         for source in sources:
             environment = {**os.environ, **api, **source}
             done = subprocess.run(
-                [sys.executable, "-c", LIST], capture_output=True, text=True, timeout=60, env=environment
+                [sys.executable, "-c", LIST],
+                capture_output=True,
+                text=True,
+                timeout=60,
+                env=environment,
             )
             assert done.returncode == 0, done.stderr
             found.append(done.stdout.split()[1].partition(":")[0])
@@ -94,8 +113,13 @@ def test_without_the_extra_it_says_which_one_to_install(missing: str) -> None:
 
 def test_version_and_help_work() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "vectorshift", "--version"], capture_output=True, text=True, timeout=60
+        [sys.executable, "-m", "vectorshift", "--version"],
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert done.stdout.strip() == "vectorshift 1.0.0"
-    done = subprocess.run([sys.executable, "-m", "vectorshift", "--help"], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-m", "vectorshift", "--help"], capture_output=True, text=True, timeout=60
+    )
     assert "sandbox" in done.stdout

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 ROOT = FOLDER.parents[1]
 
 
-@pytest.mark.skipif(os.name != "posix" or not Path("/opt").is_dir(), reason="terminals, and a folder that is anywhere")
+@pytest.mark.skipif(
+    os.name != "posix" or not Path("/opt").is_dir(),
+    reason="terminals, and a folder that is anywhere",
+)
 def test_the_pictures_are_what_the_program_prints(openbao: OpenBaoServer, moto: MotoServer) -> None:
     """`python -m tests.cli.screens` makes them anew."""
     taken = screens(openbao, moto)
@@ -30,9 +33,14 @@ def test_the_pictures_are_what_the_program_prints(openbao: OpenBaoServer, moto: 
         assert max(map(len, screen.text.splitlines())) <= COLUMNS
 
 
-@pytest.mark.skipif(os.name != "posix" or not Path("/opt").is_dir(), reason="terminals, and a folder that is anywhere")
+@pytest.mark.skipif(
+    os.name != "posix" or not Path("/opt").is_dir(),
+    reason="terminals, and a folder that is anywhere",
+)
 @pytest.mark.parametrize("page", ["README.md", "docs/cli.md"])
-def test_the_pages_show_the_pictures_and_the_text_of_one(page: str, openbao: OpenBaoServer, moto: MotoServer) -> None:
+def test_the_pages_show_the_pictures_and_the_text_of_one(
+    page: str, openbao: OpenBaoServer, moto: MotoServer
+) -> None:
     text = (ROOT / page).read_text("utf-8")
     taken = {screen.name: screen for screen in screens(openbao, moto)}
     assert all(f"screens/{name}.svg)" in text for name in taken)

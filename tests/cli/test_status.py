@@ -30,7 +30,11 @@ def facts(text: str) -> dict[str, str]:
 
 
 def test_by_default_it_asks_what_a_call_would_ask_until_one_answers(
-    in_vault: dict[str, str], in_aws: dict[str, str], path: str, openbao: OpenBaoServer, moto: MotoServer
+    in_vault: dict[str, str],
+    in_aws: dict[str, str],
+    path: str,
+    openbao: OpenBaoServer,
+    moto: MotoServer,
 ) -> None:
     done = piped("auth", "status", **in_vault, **in_aws)
     told = facts(done.stdout)
@@ -54,7 +58,11 @@ def test_a_key_in_the_environment_keeps_it_from_contacting_a_store(
 
 
 def test_probe_contacts_the_stores_below_the_winner_too(
-    in_vault: dict[str, str], in_aws: dict[str, str], path: str, openbao: OpenBaoServer, moto: MotoServer
+    in_vault: dict[str, str],
+    in_aws: dict[str, str],
+    path: str,
+    openbao: OpenBaoServer,
+    moto: MotoServer,
 ) -> None:
     done = piped("auth", "status", "--probe", VECTORSHIFT_API_KEY="vs-mine", **in_vault, **in_aws)
     told = facts(done.stdout)
@@ -73,8 +81,14 @@ def test_no_probe_contacts_nothing_and_says_by_its_exit_code_that_it_does_not_kn
 
 
 def test_no_probe_knows_the_answer_where_no_store_comes_first(in_vault: dict[str, str]) -> None:
-    assert piped("auth", "status", "--no-probe", VECTORSHIFT_API_KEY="vs-mine", **in_vault).returncode == 0
-    assert piped("auth", "status", "--no-probe", VECTORSHIFT_API_KEY='"quoted"', **in_vault).returncode == 3
+    assert (
+        piped("auth", "status", "--no-probe", VECTORSHIFT_API_KEY="vs-mine", **in_vault).returncode
+        == 0
+    )
+    assert (
+        piped("auth", "status", "--no-probe", VECTORSHIFT_API_KEY='"quoted"', **in_vault).returncode
+        == 3
+    )
     assert piped("auth", "status", "--no-probe").returncode == 2
 
 
@@ -93,7 +107,9 @@ def test_a_store_that_refuses_ends_it_with_3_and_aws_is_not_asked(
 def test_a_store_that_may_be_passed_over_leaves_the_word_to_the_next(
     refused_by_vault: dict[str, str], in_aws: dict[str, str]
 ) -> None:
-    done = piped("auth", "status", VECTORSHIFT_VAULT_ON_ERROR="continue", **refused_by_vault, **in_aws)
+    done = piped(
+        "auth", "status", VECTORSHIFT_VAULT_ON_ERROR="continue", **refused_by_vault, **in_aws
+    )
     assert done.returncode == 0
     assert facts(done.stdout)["winner"] == "aws"
     assert "vectorshift: WARNING: " in done.stderr
@@ -115,26 +131,55 @@ def test_a_wrong_setting_ends_it_with_3_and_names_the_setting_not_its_value() ->
 def test_json_has_the_documented_shape_and_is_alone_on_standard_output(
     refused_by_vault: dict[str, str], in_aws: dict[str, str]
 ) -> None:
-    done = piped("auth", "status", "--json", VECTORSHIFT_VAULT_ON_ERROR="continue", **refused_by_vault, **in_aws)
+    done = piped(
+        "auth",
+        "status",
+        "--json",
+        VECTORSHIFT_VAULT_ON_ERROR="continue",
+        **refused_by_vault,
+        **in_aws,
+    )
     told = json.loads(done.stdout)
     assert told["status"] == "found"
     assert {"verdict", "sources", "base_url", "scope", "probed"} <= set(told)
-    assert [source["provider"] for source in told["sources"]] == ["explicit", "env", "dotenv", "vault", "aws"]
+    assert [source["provider"] for source in told["sources"]] == [
+        "explicit",
+        "env",
+        "dotenv",
+        "vault",
+        "aws",
+    ]
     assert [source["provider"] for source in told["sources"] if source["wins"]] == ["aws"]
-    assert {"source", "outcome", "configured", "reason", "fingerprint", "version", "seconds"} <= set(told["sources"][0])
+    assert {
+        "source",
+        "outcome",
+        "configured",
+        "reason",
+        "fingerprint",
+        "version",
+        "seconds",
+    } <= set(told["sources"][0])
     assert "vs-the-key" not in done.stdout + done.stderr
 
 
-def test_plain_text_has_one_fact_a_line_whatever_the_width(refused_by_vault: dict[str, str]) -> None:
+def test_plain_text_has_one_fact_a_line_whatever_the_width(
+    refused_by_vault: dict[str, str],
+) -> None:
     done = piped("auth", "status", COLUMNS="20", **refused_by_vault)
-    assert all(re.fullmatch(r"[a-z_]+(\.[a-z_]+)?: \S.*", line) for line in done.stdout.splitlines())
+    assert all(
+        re.fullmatch(r"[a-z_]+(\.[a-z_]+)?: \S.*", line) for line in done.stdout.splitlines()
+    )
     assert "\x1b" not in done.stdout
     assert not set(done.stdout) & set("─│┃━╭")
 
 
 @posix
-def test_on_a_terminal_it_is_a_coloured_table_that_keeps_to_the_width(refused_by_vault: dict[str, str]) -> None:
-    text, code = on_terminal(["auth", "status"], environment(TERM="xterm-256color", **refused_by_vault), columns=80)
+def test_on_a_terminal_it_is_a_coloured_table_that_keeps_to_the_width(
+    refused_by_vault: dict[str, str],
+) -> None:
+    text, code = on_terminal(
+        ["auth", "status"], environment(TERM="xterm-256color", **refused_by_vault), columns=80
+    )
     assert code == 3
     assert COLOUR.search(text)
     assert "──" in text
@@ -142,18 +187,26 @@ def test_on_a_terminal_it_is_a_coloured_table_that_keeps_to_the_width(refused_by
 
 
 @posix
-@pytest.mark.parametrize("variables", [{"NO_COLOR": "1", "TERM": "xterm-256color"}, {"TERM": "dumb"}], ids=str)
+@pytest.mark.parametrize(
+    "variables", [{"NO_COLOR": "1", "TERM": "xterm-256color"}, {"TERM": "dumb"}], ids=str
+)
 def test_a_terminal_without_colour_gets_the_table_without_colour(variables: dict[str, str]) -> None:
-    text, code = on_terminal(["auth", "status"], environment(VECTORSHIFT_API_KEY="vs-mine", **variables))
+    text, code = on_terminal(
+        ["auth", "status"], environment(VECTORSHIFT_API_KEY="vs-mine", **variables)
+    )
     assert code == 0
     assert not COLOUR.search(text)
     assert "> env" in ESCAPE.sub("", text)
 
 
 @posix
-@pytest.mark.parametrize("command", [["auth", "status"], ["auth", "check"], ["providers", "list"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "command", [["auth", "status"], ["auth", "check"], ["providers", "list"]], ids=" ".join
+)
 @pytest.mark.parametrize("columns", [1, 30, 49, 50])
-def test_a_terminal_without_room_for_a_table_gets_a_fact_a_line(command: list[str], columns: int) -> None:
+def test_a_terminal_without_room_for_a_table_gets_a_fact_a_line(
+    command: list[str], columns: int
+) -> None:
     text, _ = on_terminal(command, environment(TERM="xterm", NO_COLOR="1"), columns=columns)
     fact = "env.source: env:VECTORSHIFT_API_KEY" if command != ["auth", "check"] else "status: none"
     assert (fact in text.splitlines()) is (columns < 50)
@@ -168,7 +221,9 @@ def test_a_terminal_without_room_for_a_table_gets_a_fact_a_line(command: list[st
     ids=["plain http", "bundle"],
 )
 @pytest.mark.parametrize("option", [[], ["--probe"], ["--no-probe"]], ids=str)
-def test_a_key_that_may_not_be_sent_ends_it_with_3(variables: dict[str, str], why: str, option: list[str]) -> None:
+def test_a_key_that_may_not_be_sent_ends_it_with_3(
+    variables: dict[str, str], why: str, option: list[str]
+) -> None:
     done = piped("auth", "status", *option, VECTORSHIFT_API_KEY="vs-mine", **variables)
     told = facts(done.stdout)
     assert (done.returncode, told["status"]) == (3, "source_failed")
@@ -180,7 +235,9 @@ def test_a_key_that_may_not_be_sent_ends_it_with_3(variables: dict[str, str], wh
 def test_no_probe_contacts_nothing_either_where_no_key_may_be_sent(
     in_vault: dict[str, str], path: str, openbao: OpenBaoServer
 ) -> None:
-    done = piped("auth", "status", "--no-probe", VECTORSHIFT_BASE_URL="http://api.internal/v1", **in_vault)
+    done = piped(
+        "auth", "status", "--no-probe", VECTORSHIFT_BASE_URL="http://api.internal/v1", **in_vault
+    )
     assert done.returncode == 3
     assert openbao.reads(path) == 0
 
@@ -192,7 +249,9 @@ def test_force_color_gives_a_pipe_what_a_terminal_gets() -> None:
 
 @posix
 @pytest.mark.parametrize("where", ["pipe", "terminal"])
-def test_a_name_that_would_move_the_cursor_is_not_printed_as_it_is(tmp_path: Path, where: str) -> None:
+def test_a_name_that_would_move_the_cursor_is_not_printed_as_it_is(
+    tmp_path: Path, where: str
+) -> None:
     folder = tmp_path / "a\x1b[2Jb"
     folder.mkdir()
     variables = environment(VECTORSHIFT_API_KEY_FILE=str(folder / "missing"), TERM="dumb")
@@ -210,6 +269,8 @@ def test_a_warning_moves_no_cursor_either(tmp_path: Path, in_vault: dict[str, st
     folder.mkdir()
     (folder / ".env").write_text("VECTORSHIFT_API_KEY=vs-mine\n")
     command = [*PROGRAM, "auth", "status"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=folder, env=environment(**in_vault))
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=60, cwd=folder, env=environment(**in_vault)
+    )
     assert "vectorshift: WARNING: " in done.stderr
     assert "\x1b" not in done.stderr + done.stdout

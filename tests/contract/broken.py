@@ -379,7 +379,9 @@ class TestSaysNotFoundToAsyncWhenRefused(Checked):
 class TestAnswersWithAnExpiredKey(Checked):
     class provider(Sound):
         def answer(self, key: str, **more: Any) -> Credential:
-            return super().answer(key, **more, expires_at=datetime.now(timezone.utc) - timedelta(hours=1))
+            return super().answer(
+                key, **more, expires_at=datetime.now(timezone.utc) - timedelta(hours=1)
+            )
 
 
 # --- Values ---
@@ -709,7 +711,9 @@ class TestLeaksInTheCauseOfItsException(Checked):
 class TestAnnouncesTheKey(Checked):
     class provider(Sound):
         def answer(self, key: str, **more: Any) -> Credential:
-            announce(CredentialEvent(kind="resolved", provider=key, source="mine:here", fingerprint=key))
+            announce(
+                CredentialEvent(kind="resolved", provider=key, source="mine:here", fingerprint=key)
+            )
             return super().answer(key, **more)
 
 

@@ -1,4 +1,6 @@
-"""Each fault fails the kit on the test that names it, and on no other; the words help, and show no key."""
+"""Each fault fails the kit on the test that names it, and on no other; the words help, and show no
+key.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +61,9 @@ FAULTS = {
     "ReadsOnInvalidate": "invalidate_reads_nothing_and_does_not_raise",
     "RefusesWhiteSpace": "white_space_around_a_key_is_taken_away",
     "RunsAProgramThatPrints": "no_log_line_and_no_output_shows_the_key",
-    "SaysNotFoundToAsyncWhenBroken": "a_broken_source_is_unavailable_or_misconfigured_and_never_not_found",
+    "SaysNotFoundToAsyncWhenBroken": (
+        "a_broken_source_is_unavailable_or_misconfigured_and_never_not_found"
+    ),
     "SaysNotFoundToAsyncWhenRefused": "a_refused_access_is_denied_and_never_not_found",
     "SaysNotFoundWhenBroken": "a_broken_source_is_unavailable_or_misconfigured_and_never_not_found",
     "SaysNotFoundWhenMalformed": "a_value_that_is_no_key_is_refused_without_showing_it",
@@ -67,7 +71,9 @@ FAULTS = {
     "SaysRevokedWhenRefused": "a_refused_access_is_denied_and_never_not_found",
     "SaysThatItIsNotConfigured": "describe_answers_without_contact_and_does_not_raise",
     "ServesAsyncTheLastKeyWhenItIsGone": "a_removed_key_is_served_no_more",
-    "ServesTheLastKeyWhenBroken": "a_broken_source_is_unavailable_or_misconfigured_and_never_not_found",
+    "ServesTheLastKeyWhenBroken": (
+        "a_broken_source_is_unavailable_or_misconfigured_and_never_not_found"
+    ),
     "ServesTheLastKeyWhenItIsGone": "a_removed_key_is_served_no_more",
     "ServesTheLastKeyWhenRefused": "a_refused_access_is_denied_and_never_not_found",
     "ShowsAMalformedValue": "a_value_that_is_no_key_is_refused_without_showing_it",
@@ -83,8 +89,12 @@ FAULTS = {
 SEVERAL = {
     "AnnouncesTheKey": "no_event_shows_the_key",  # and the log, which has every event
     "IsBoundToALoop": "one_event_loop_after_another_is_served",  # and whatever reads twice
-    "KeepsALock": "one_event_loop_after_another_is_served",  # and threads, which wait for one another
-    "MixesUpThreads": "threads_share_a_provider",  # and a thread that a cancelled caller left behind
+    "KeepsALock": (
+        "one_event_loop_after_another_is_served"
+    ),  # and threads, which wait for one another
+    "MixesUpThreads": (
+        "threads_share_a_provider"
+    ),  # and a thread that a cancelled caller left behind
     "ReadsOnDescribe": "describe_answers_without_contact_and_does_not_raise",  # broken or not
     "ReadsTwice": "fifty_threads_cause_one_read",  # and tasks
 }
@@ -101,12 +111,25 @@ class Run(NamedTuple):
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """What a pytest of its own says of all of them."""
     report = tmp_path_factory.mktemp("kit") / "report.xml"
-    command = [sys.executable, "-m", "pytest", "-q", "--noconftest", f"--junitxml={report}", "tests/contract/broken.py"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "--noconftest",
+        f"--junitxml={report}",
+        "tests/contract/broken.py",
+    ]
     environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    said = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    said = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
     told = Run({}, {}, {}, said.stdout + said.stderr)
     for case in ElementTree.parse(report).iter("testcase"):
-        kind, test = case.get("classname", "").rpartition(".Test")[2], case.get("name", "").partition("[")[0]
+        kind, test = (
+            case.get("classname", "").rpartition(".Test")[2],
+            case.get("name", "").partition("[")[0],
+        )
         if (failure := case.find("failure")) is not None:
             told.failed.setdefault(kind, set()).add(test.removeprefix("test_"))
             told.words.setdefault(kind, []).append(failure.get("message", ""))

@@ -1,4 +1,6 @@
-"""The providers of this package pass the kit that authors of others inherit, on real stores where there are any."""
+"""The providers of this package pass the kit that authors of others inherit, on real stores where
+there are any.
+"""
 
 from __future__ import annotations
 
@@ -87,7 +89,9 @@ class TestEnvProvider(ProviderContract):
 
 
 class TestKeyFile(ProviderContract):
-    """The place is `VECTORSHIFT_API_KEY_FILE` and the file together: a file that is named has to be there."""
+    """The place is `VECTORSHIFT_API_KEY_FILE` and the file together: a file that is named has to be
+    there.
+    """
 
     @pytest.fixture(autouse=True)
     def source(self, tmp_path: Path) -> None:
@@ -165,7 +169,9 @@ class TestVaultProvider(ProviderContract):
         return VaultProvider(self.path, addr=self.gate.address, token=self.token)
 
     def settings(self) -> Settings:
-        return Settings(vault_path=self.path, vault_addr=self.gate.address, vault_token=Secret(self.token))
+        return Settings(
+            vault_path=self.path, vault_addr=self.gate.address, vault_token=Secret(self.token)
+        )
 
     def put(self, key: str) -> None:
         self.bao.write(self.path, {"api_key": key})
@@ -196,7 +202,10 @@ class TestAwsSecretsManagerProvider(ProviderContract):
     @pytest.fixture(autouse=True)
     def source(self, moto: MotoServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         self.moto, self.name = moto, f"contract/{uuid.uuid4().hex}"
-        for name, value in {**moto.environment(), "AWS_CONFIG_FILE": str(tmp_path / "config")}.items():
+        for name, value in {
+            **moto.environment(),
+            "AWS_CONFIG_FILE": str(tmp_path / "config"),
+        }.items():
             monkeypatch.setenv(name, value)
 
     def make(self) -> CredentialProvider:
@@ -240,7 +249,9 @@ class TestSecretsManagerAgent(ProviderContract):
         self.agent.put("prod/vs", key)
 
     def remove(self) -> None:
-        self.agent.fail(400, json.dumps({"__type": "ResourceNotFoundException", "message": "none"}), times=1000)
+        self.agent.fail(
+            400, json.dumps({"__type": "ResourceNotFoundException", "message": "none"}), times=1000
+        )
 
     def break_source(self) -> None:
         self.agent.fail(500, "out of order", times=1000)
@@ -293,11 +304,15 @@ class TestProviderChain(OverMemory):
     """A chain is a provider, so that chains nest."""
 
     def make(self) -> CredentialProvider:
-        return ProviderChain([ExplicitProvider(), self.store.provider()], max_stale=900, clock=self.clock)
+        return ProviderChain(
+            [ExplicitProvider(), self.store.provider()], max_stale=900, clock=self.clock
+        )
 
 
 class TestCachingProvider(OverMemory):
-    """A cache is a provider. What it serves from memory by design is over when its clock has moved."""
+    """A cache is a provider. What it serves from memory by design is over when its clock has
+    moved.
+    """
 
     def make(self) -> CredentialProvider:
         return CachingProvider(self.store.provider(), max_stale=900, clock=self.clock)

@@ -1,6 +1,7 @@
 """What the documentation shows runs, what it names is there, and where it points exists.
 
-Each `python` block runs on its own. `<!-- test: skip REASON -->` on the line before it leaves it out.
+Each `python` block runs on its own. `<!-- test: skip REASON -->` on the line before it leaves it
+out.
 """
 
 from __future__ import annotations
@@ -32,11 +33,17 @@ def environ_of(block: Block) -> dict[str, str]:
 
 
 def variables() -> dict[str, str]:
-    """Every `VECTORSHIFT_` variable that is read, with its default as the settings page writes it."""
+    """Every `VECTORSHIFT_` variable that is read, with its default as the settings page writes
+    it.
+    """
     fields = Settings.model_fields.items()
     return {
         "VECTORSHIFT_API_KEY": "none",
-        **{f"VECTORSHIFT_{name.upper()}": written(field.default) for name, field in fields if name != "plugins"},
+        **{
+            f"VECTORSHIFT_{name.upper()}": written(field.default)
+            for name, field in fields
+            if name != "plugins"
+        },
     }
 
 
@@ -63,10 +70,16 @@ def stand_in(openbao: OpenBaoServer, moto: MotoServer) -> Iterator[FakeVectorShi
 
 @pytest.fixture
 def surroundings(
-    stand_in: FakeVectorShift, openbao: OpenBaoServer, moto: MotoServer, monkeypatch: pytest.MonkeyPatch
+    stand_in: FakeVectorShift,
+    openbao: OpenBaoServer,
+    moto: MotoServer,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[FakeVectorShift]:
     """A process that knows the API, a good key, and the way to both stores."""
-    api = {"VECTORSHIFT_BASE_URL": stand_in.base_url, "VECTORSHIFT_API_KEY": stand_in.create_key(org="environment")}
+    api = {
+        "VECTORSHIFT_BASE_URL": stand_in.base_url,
+        "VECTORSHIFT_API_KEY": stand_in.create_key(org="environment"),
+    }
     for name, value in {**api, **openbao.environment(), **moto.environment()}.items():
         monkeypatch.setenv(name, value)
     stand_in.add_pipeline("environment", "invoices", id="65f0c3a1b2d4e5f60718293a")
@@ -82,7 +95,11 @@ def surroundings(
 
 def files_sent(api: FakeVectorShift) -> list[str]:
     """The names of the files in forms: those that name no input reach no pipeline."""
-    forms = [each.form for each in api.requests if each.headers.get("content-type", "").startswith("multipart/")]
+    forms = [
+        each.form
+        for each in api.requests
+        if each.headers.get("content-type", "").startswith("multipart/")
+    ]
     return [part.name for form in forms for part in form.values() if part.filename is not None]
 
 
@@ -93,13 +110,17 @@ def test_python_block_runs(block: Block, surroundings: FakeVectorShift) -> None:
     code = compile("\n" * block.line + block.code, ROOT / block.page, "exec", dont_inherit=True)
     exec(code, {"__name__": "block"})
     assert all(request.status != 401 for request in surroundings.requests)
-    assert [name for name in files_sent(surroundings) if not name.startswith(("inputs.", "runs."))] == []
+    assert [
+        name for name in files_sent(surroundings) if not name.startswith(("inputs.", "runs."))
+    ] == []
     calls = "Pipeline." in block.code and "FakeVectorShift" not in block.code
     assert surroundings.requests or not calls, "what the block catches kept it from calling the API"
 
 
 @pytest.mark.parametrize("block", blocks("bash"), ids=str)
-def test_exported_variables_are_accepted(block: Block, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_exported_variables_are_accepted(
+    block: Block, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     environ = environ_of(block)
     if "VECTORSHIFT_ENV_FILE" in environ:
         environ["VECTORSHIFT_ENV_FILE"] = str(tmp_path / "named.env")
@@ -119,7 +140,9 @@ def test_settings_page_has_every_variable_with_its_default() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_page_names_no_variable_that_is_not_read(page: Path) -> None:
-    text = page.read_text("utf-8").replace("VECTORSHIFT_TIMOUT", "")  # the example of a mistyped one
+    text = page.read_text("utf-8").replace(
+        "VECTORSHIFT_TIMOUT", ""
+    )  # the example of a mistyped one
     named = set(re.findall(r"VECTORSHIFT_\w*[A-Z]\b", text)) - set(variables())
     assert [name for name in named if not READ_BY_PLUGINS.fullmatch(name)] == []
 
@@ -134,7 +157,11 @@ def test_page_names_no_error_that_is_not_there(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_relative_links_lead_to_files(page: Path) -> None:
     text = re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
-    targets = [target.partition("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in target]
+    targets = [
+        target.partition("#")[0]
+        for target in re.findall(r"\]\(([^)\s]+)\)", text)
+        if "://" not in target
+    ]
     assert [target for target in targets if target and not (page.parent / target).is_file()] == []
 
 
@@ -145,8 +172,14 @@ def test_home_page_leads_to_every_page_of_the_guide() -> None:
 
 @pytest.mark.parametrize("page", ["README.md", "docs/errors.md"])
 def test_tree_of_errors_has_each_of_them(page: str) -> None:
-    (tree,) = (block.code for block in blocks_of(ROOT / page) if block.code.startswith("VectorshiftError\n"))
-    exported = {name: getattr(vectorshift, name) for name in vectorshift.__all__ if name.endswith("Error")}
+    (tree,) = (
+        block.code
+        for block in blocks_of(ROOT / page)
+        if block.code.startswith("VectorshiftError\n")
+    )
+    exported = {
+        name: getattr(vectorshift, name) for name in vectorshift.__all__ if name.endswith("Error")
+    }
     assert {name for name, error in exported.items() if error.__name__ == name} == set(
         re.findall(r"\w+Error\b", tree)
     ) - {"TimeoutError"}
@@ -157,4 +190,8 @@ def test_page_for_those_who_come_from_the_official_sdk_shows_what_they_are_told(
     with pytest.raises(ImportError) as caught:
         vectorshift.Agent  # noqa: B018
     assert f"\n{caught.value}\n" in page
-    assert [name for name in ("publish", "unpublish", "move_to_folder", "BumpLevel") if f"`{name}`" not in page] == []
+    assert [
+        name
+        for name in ("publish", "unpublish", "move_to_folder", "BumpLevel")
+        if f"`{name}`" not in page
+    ] == []

@@ -1,7 +1,8 @@
-"""Each message in docs/troubleshooting.md is what the code says today: it is produced here, and compared.
+"""Each message in docs/troubleshooting.md is what the code says today: it is produced here, and
+compared.
 
-What differs from machine to machine (addresses, paths, fingerprints) is written as the page writes it. To see a
-message that has changed: `python -m pytest tests/docs/test_troubleshooting.py -vv`.
+What differs from machine to machine (addresses, paths, fingerprints) is written as the page writes
+it. To see a message that has changed: `python -m pytest tests/docs/test_troubleshooting.py -vv`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 import vectorshift
-from vectorshift import Pipeline, ProviderChain, Settings, VaultProvider, VectorShift, VectorshiftError
+from vectorshift import (
+    Pipeline,
+    ProviderChain,
+    Settings,
+    VaultProvider,
+    VectorShift,
+    VectorshiftError,
+)
 from vectorshift.testing import FakeVectorShift, ManualClock, OpenBaoServer
 
 if TYPE_CHECKING:
@@ -30,7 +38,9 @@ PAGE = Path(__file__).parents[2] / "docs/troubleshooting.md"
 
 
 class Stage:
-    """A process, its folder, the API and the stores, and what the page writes in place of what differs."""
+    """A process, its folder, the API and the stores, and what the page writes in place of what
+    differs.
+    """
 
     def __init__(
         self,
@@ -40,9 +50,19 @@ class Stage:
         monkeypatch: pytest.MonkeyPatch,
         caplog: pytest.LogCaptureFixture,
     ) -> None:
-        self.api, self.bao, self.folder, self.set, self.logged = api, bao, folder, monkeypatch.setenv, caplog
+        self.api, self.bao, self.folder, self.set, self.logged = (
+            api,
+            bao,
+            folder,
+            monkeypatch.setenv,
+            caplog,
+        )
         self.path = f"troubleshooting-{uuid.uuid4().hex}"
-        self.written = {bao.address: "https://vault.example.com:8200", self.path: "vectorshift", str(folder): "/app"}
+        self.written = {
+            bao.address: "https://vault.example.com:8200",
+            self.path: "vectorshift",
+            str(folder): "/app",
+        }
 
     def nobody(self, instead: str) -> str:
         """Return an address where nothing listens, which the page writes in another way."""
@@ -153,7 +173,10 @@ def _(at: Stage) -> str:
     return "\n".join(
         at.without(package, **variables)
         for package, variables in {
-            "hvac": {"VECTORSHIFT_VAULT_PATH": "vectorshift", "VAULT_ADDR": "https://vault.example.com:8200"},
+            "hvac": {
+                "VECTORSHIFT_VAULT_PATH": "vectorshift",
+                "VAULT_ADDR": "https://vault.example.com:8200",
+            },
             "boto3": {"VECTORSHIFT_AWS_SECRET_ID": "prod/vectorshift"},
         }.items()
     )
@@ -172,7 +195,9 @@ def _(at: Stage) -> str:
         "AWS_SECRET_ACCESS_KEY": "testing",
         "AWS_REGION": "eu-central-1",
         "VECTORSHIFT_AWS_SECRET_ID": "prod/vectorshift",
-        "VECTORSHIFT_AWS_ENDPOINT_URL": at.nobody("https://secretsmanager.eu-central-1.amazonaws.com"),
+        "VECTORSHIFT_AWS_ENDPOINT_URL": at.nobody(
+            "https://secretsmanager.eu-central-1.amazonaws.com"
+        ),
     }
     for name, value in aws.items():
         at.set(name, value)
@@ -244,7 +269,10 @@ def _(at: Stage) -> str:
 
 @pytest.fixture
 def stage(
-    openbao: OpenBaoServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    openbao: OpenBaoServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> Iterator[Stage]:
     with FakeVectorShift() as api:
         monkeypatch.setenv("VECTORSHIFT_BASE_URL", api.base_url)

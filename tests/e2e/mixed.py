@@ -1,4 +1,6 @@
-"""Calls of every kind, written once for both colours. Each has a mark of its own in what it sends."""
+"""Calls of every kind, written once for both colours. Each has a mark of its own in what it
+sends.
+"""
 
 from __future__ import annotations
 
@@ -76,7 +78,9 @@ class Mixed:
         await self.call("run_status", on=handler)
 
     async def streamed(self, mark: str, pieces: int = 1_000) -> None:
-        chunks = self.colour.iterator(self.pipeline, "stream", {"mark": mark, "text": "a b c d e f"})
+        chunks = self.colour.iterator(
+            self.pipeline, "stream", {"mark": mark, "text": "a b c d e f"}
+        )
         last: Any = {}
         try:
             for _ in range(pieces):
@@ -109,7 +113,9 @@ class Mixed:
 
     async def requested(self, mark: str) -> None:
         form = {"inputs": json.dumps({"mark": mark})}
-        answer = await self.request("POST", f"/pipeline/{self.id}/run", form=form, files={"inputs.f": b"z"})
+        answer = await self.request(
+            "POST", f"/pipeline/{self.id}/run", form=form, files={"inputs.f": b"z"}
+        )
         _is_for(mark, answer.get("outputs", {}) if isinstance(answer, dict) else {})
 
     async def read_by_lines(self, mark: str, lines: int = 1_000) -> None:
@@ -138,7 +144,12 @@ class Mixed:
 
     async def no_header(self, mark: str) -> None:
         with pytest.raises(TypeError, match="was not sent: the header 'X' holds"):
-            await self.request("POST", f"/pipeline/{self.id}/run", json={"inputs": {"mark": mark}}, headers={"X": "\n"})
+            await self.request(
+                "POST",
+                f"/pipeline/{self.id}/run",
+                json={"inputs": {"mark": mark}},
+                headers={"X": "\n"},
+            )
 
     @property
     def all(self) -> list[Callable[[str], Coroutine[Any, Any, None]]]:

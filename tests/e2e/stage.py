@@ -1,4 +1,6 @@
-"""What the end-to-end tests stand on: a key that is rotated, callers that never stop, a gate before a store."""
+"""What the end-to-end tests stand on: a key that is rotated, callers that never stop, a gate before
+a store.
+"""
 
 from __future__ import annotations
 
@@ -109,7 +111,9 @@ class Callers:
         return sum(self.laps)
 
     def turned(self) -> Callable[[], bool]:
-        """Return what tells whether each call that is on its way now has ended: no call may meet two rotations."""
+        """Return what tells whether each call that is on its way now has ended: no call may meet
+        two rotations.
+        """
         goals = [lap + 1 for lap in self.laps]
         return lambda: all(lap >= goal for lap, goal in zip(self.laps, goals, strict=True))
 
@@ -133,7 +137,9 @@ class Threads(Callers):
         wait_until(self.turned(), seconds)
 
     def turn_until(self, reached: Callable[[], object], seconds: float = 60) -> None:
-        """Let calls begin and end until something is so, which takes long to find out; fail loudly if it never is."""
+        """Let calls begin and end until something is so, which takes long to find out; fail loudly
+        if it never is.
+        """
         give_up = time.monotonic() + seconds
         while not reached():
             assert time.monotonic() < give_up, "waited in vain"
@@ -192,10 +198,11 @@ async def atraffic(callers: int, call: Callable[[], Awaitable[object]]) -> Async
 
 
 class Gate:
-    """A TCP port before a server. Told to hold, it takes a connection and never answers; once it is not `open` any
-    more, it takes them and answers when it is opened again.
+    """A TCP port before a server. Told to hold, it takes a connection and never answers; once it is
+    not `open` any more, it takes them and answers when it is opened again.
 
-    Where nothing listens behind it, it hangs up, as a load balancer does. `visits` counts the connections.
+    Where nothing listens behind it, it hangs up, as a load balancer does. `visits` counts the
+    connections.
     """
 
     def __init__(self, address: str | None = None) -> None:

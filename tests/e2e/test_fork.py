@@ -1,4 +1,6 @@
-"""Forks of a process with warm connections and a refresh in flight, and gunicorn, which forks its workers."""
+"""Forks of a process with warm connections and a refresh in flight, and gunicorn, which forks its
+workers.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ def mirror() -> Iterator[str]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            body = json.dumps({"port": self.client_address[1], "key": self.headers["Authorization"]}).encode()
+            body = json.dumps(
+                {"port": self.client_address[1], "key": self.headers["Authorization"]}
+            ).encode()
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -55,10 +59,12 @@ FORKING = """
     from vectorshift import AsyncVectorShift, ProviderChain, Settings, VaultProvider, VectorShift
     from vectorshift.testing import ManualClock
 
-    warnings.filterwarnings("ignore", ".*fork.*", DeprecationWarning)  # it forks with threads, on purpose
+    # It forks with threads, on purpose.
+    warnings.filterwarnings("ignore", ".*fork.*", DeprecationWarning)
     how, address, token, path = sys.argv[1:]
     clock = ManualClock()
-    chain = ProviderChain([VaultProvider(path, addr=address, token=token)], max_stale=305, clock=clock)
+    vault = VaultProvider(path, addr=address, token=token)
+    chain = ProviderChain([vault], max_stale=305, clock=clock)
     client, aclient = VectorShift(chain), AsyncVectorShift(chain)
 
     def ask() -> dict:
@@ -69,7 +75,7 @@ FORKING = """
 
     def child(write) -> None:
         if how == "late":
-            clock.advance(5)  # the cached key is past its end, and only a load of the child's own can help
+            clock.advance(5)  # the cached key is past its end: only its own load helps
         write(json.dumps({"pid": os.getpid(), "sync": ask(), "async": aask()}))
 
     def forked() -> str:
@@ -102,7 +108,8 @@ FORKING = """
     ask()                         # begins a refresh
     sys.stdin.readline()          # it has arrived at the store, which lets later ones through
     said = forked()
-    print(json.dumps({"pid": os.getpid(), "before": before, "after": ask(), "child": json.loads(said)}), flush=True)
+    found = {"before": before, "after": ask(), "child": json.loads(said)}
+    print(json.dumps({"pid": os.getpid(), **found}), flush=True)
 """
 
 
@@ -110,8 +117,9 @@ FORKING = """
 def test_a_child_of_a_process_with_warm_connections_and_a_refresh_in_flight_works_and_harms_nobody(
     how: str, mirror: str, rotation: Rotation, openbao: OpenBaoServer, path: str, tmp_path: Path
 ) -> None:
-    """Seen to fail, in a copy of the tree: without `Pool._after_fork` the child answers from its parent's port;
-    without that of `CachingProvider` the late child waits for a thread that it does not have."""
+    """Seen to fail, in a copy of the tree: without `Pool._after_fork` the child answers from its
+    parent's port; without that of `CachingProvider` the late child waits for a thread that it does
+    not have."""
     with Gate(openbao.address) as gate:
         command = [*script(tmp_path, FORKING), how, gate.address, openbao.root_token, path]
         process = subprocess.Popen(
@@ -167,7 +175,15 @@ def gunicorn(folder: Path, variables: dict[str, str], *options: str) -> subproce
     log = (folder / "gunicorn.log").open("wb")
     with log:
         return subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", "--preload", "--bind=127.0.0.1:0", *options, "program:application"],
+            [
+                sys.executable,
+                "-m",
+                "gunicorn",
+                "--preload",
+                "--bind=127.0.0.1:0",
+                *options,
+                "program:application",
+            ],
             cwd=folder,
             env=variables,
             stdout=log,
@@ -186,7 +202,9 @@ def address_of(folder: Path, workers: int) -> str | None:
 def test_gunicorn_workers_of_a_preloaded_application_work_and_pick_up_rotations(
     rotation: Rotation, openbao: OpenBaoServer, path: str, tmp_path: Path
 ) -> None:
-    """Two workers inherit the master's key and read the store only when the key is refused: once each a rotation."""
+    """Two workers inherit the master's key and read the store only when the key is refused: once
+    each a rotation.
+    """
     pytest.importorskip("gunicorn")
     variables = environment(
         VECTORSHIFT_BASE_URL=rotation.api.base_url,

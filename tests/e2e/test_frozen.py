@@ -1,4 +1,6 @@
-"""A load that hangs for ever, and a process that is stopped in the middle of one: the next caller gets its key."""
+"""A load that hangs for ever, and a process that is stopped in the middle of one: the next caller
+gets its key.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +53,7 @@ def store(gate: Gate, openbao: OpenBaoServer, path: str, rotation: Rotation) -> 
     return VaultProvider(path, addr=gate.address, token=openbao.root_token)
 
 
-def test_a_load_that_hangs_for_ever_stops_one_caller_for_the_load_timeout_and_the_next_one_not_at_all(
+def test_a_load_that_hangs_for_ever_stops_one_caller_for_the_load_timeout_and_not_the_next(
     gate: Gate, store: VaultProvider, rotation: Rotation
 ) -> None:
     """Seen to fail, in a copy of the tree, with loads that are joined whatever their age."""
@@ -67,7 +69,9 @@ def test_a_load_that_hangs_for_ever_stops_one_caller_for_the_load_timeout_and_th
 
 
 @pytest.mark.anyio
-async def test_the_same_in_an_event_loop(gate: Gate, store: VaultProvider, rotation: Rotation) -> None:
+async def test_the_same_in_an_event_loop(
+    gate: Gate, store: VaultProvider, rotation: Rotation
+) -> None:
     gate.held = True
     chain = ProviderChain([store], load_timeout=LOAD_TIMEOUT)
     async with AsyncVectorShift(chain, base_url=rotation.api.base_url) as client:
@@ -79,7 +83,9 @@ async def test_the_same_in_an_event_loop(gate: Gate, store: VaultProvider, rotat
     gate.hang_up()
 
 
-def test_a_refresh_that_hangs_for_ever_holds_nobody_up(gate: Gate, store: VaultProvider, rotation: Rotation) -> None:
+def test_a_refresh_that_hangs_for_ever_holds_nobody_up(
+    gate: Gate, store: VaultProvider, rotation: Rotation
+) -> None:
     clock = ManualClock()
     chain = ProviderChain([store], ttl=300, load_timeout=LOAD_TIMEOUT, clock=clock)
     with VectorShift(chain, base_url=rotation.api.base_url) as client:
@@ -91,7 +97,9 @@ def test_a_refresh_that_hangs_for_ever_holds_nobody_up(gate: Gate, store: VaultP
             wait_until(lambda: gate.visits > visits)
             for _ in range(5):
                 threads.turn()
-            assert gate.visits == visits + 1, "the store's own patience, 5 s, is not over: nobody has waited for it"
+            assert gate.visits == visits + 1, (
+                "the store's own patience, 5 s, is not over: nobody has waited for it"
+            )
         assert threads.failures == []
         gate.held = False
         clock.advance(LOAD_TIMEOUT)
@@ -122,15 +130,18 @@ CALLER = """
 
 
 def running(command: list[str], variables: dict[str, str]) -> subprocess.Popen[str]:
-    return subprocess.Popen(command, env=variables, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    return subprocess.Popen(
+        command, env=variables, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="needs SIGSTOP")
 def test_a_process_that_was_stopped_in_the_middle_of_a_load_gets_its_key_at_once_when_it_goes_on(
     gate: Gate, rotation: Rotation, openbao: OpenBaoServer, path: str, tmp_path: Path
 ) -> None:
-    """As a frozen Lambda: the connection is dead on return. Seen to fail, in a copy of the tree, with loads that are
-    joined whatever their age: the second call waited for the dead load as well."""
+    """As a frozen Lambda: the connection is dead on return. Seen to fail, in a copy of the tree,
+    with loads that are joined whatever their age: the second call waited for the dead load as
+    well."""
     gate.held = True
     variables = environment(
         VECTORSHIFT_BASE_URL=rotation.api.base_url,
@@ -150,4 +161,8 @@ def test_a_process_that_was_stopped_in_the_middle_of_a_load_gets_its_key_at_once
         finally:
             process.kill()
     gate.hang_up()
-    assert sorted(said.splitlines()) == ["CredentialStoreUnavailableError", "dead load True", "success"]
+    assert sorted(said.splitlines()) == [
+        "CredentialStoreUnavailableError",
+        "dead load True",
+        "success",
+    ]

@@ -1,4 +1,6 @@
-"""The event loop never waits: not for a slow store, and not for a file, a socket or a lock on the way to a key."""
+"""The event loop never waits: not for a slow store, and not for a file, a socket or a lock on the
+way to a key.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,14 @@ from blockbuster import BlockingError, blockbuster_ctx
 from tests.e2e.stage import Gate
 
 import vectorshift
-from vectorshift import AsyncVectorShift, Pipeline, ProviderChain, Settings, VaultProvider, VectorShift
+from vectorshift import (
+    AsyncVectorShift,
+    Pipeline,
+    ProviderChain,
+    Settings,
+    VaultProvider,
+    VectorShift,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,8 +33,9 @@ if TYPE_CHECKING:
 def test_200_tasks_cold_on_a_slow_store_hold_up_no_other_task(
     openbao: OpenBaoServer, path: str, rotation: Rotation
 ) -> None:
-    """The store answers only when another task, which looks after the load has begun, lets it. Seen to fail, in a copy
-    of the tree, with an `alookup` that waits as `lookup` does: the store never answers."""
+    """The store answers only when another task, which looks after the load has begun, lets it. Seen
+    to fail, in a copy of the tree, with an `alookup` that waits as `lookup` does: the store never
+    answers."""
 
     async def main(gate: Gate) -> None:
         chain = ProviderChain([VaultProvider(path, addr=gate.address, token=openbao.root_token)])
@@ -67,7 +77,9 @@ def work_of(calls: int, api: FakeVectorShift) -> int:
 
 
 def test_300_calls_at_once_take_no_more_work_for_each_than_10(api: FakeVectorShift) -> None:
-    """Seen to fail, in a copy of the tree, with one httpx client for all of a loop: 20 times the work."""
+    """Seen to fail, in a copy of the tree, with one httpx client for all of a loop: 20 times the
+    work.
+    """
     work_of(1, api)  # what is imported and made once
     assert work_of(300, api) / 300 < 2 * work_of(10, api) / 10
 
@@ -98,14 +110,18 @@ def source(
     return {"VECTORSHIFT_AWS_SECRET_ID": path, **moto.environment()}
 
 
-sources = pytest.mark.parametrize("source", ["env", "key file", "dotenv", "vault", "aws"], indirect=True)
+sources = pytest.mark.parametrize(
+    "source", ["env", "key file", "dotenv", "vault", "aws"], indirect=True
+)
 
 
 @sources
 def test_a_cold_look_up_makes_no_blocking_call_on_the_loop(
     source: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Seen to fail, in a copy of the tree, with files that are looked at on the loop, and with loads that run there."""
+    """Seen to fail, in a copy of the tree, with files that are looked at on the loop, and with
+    loads that run there.
+    """
     for name, value in source.items():
         monkeypatch.setenv(name, value)
     chain = ProviderChain.from_settings(Settings.load())

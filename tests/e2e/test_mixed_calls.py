@@ -1,4 +1,6 @@
-"""Thousands of calls of every kind, of which many meet a fault: nothing foreign, nothing twice, nothing left open."""
+"""Thousands of calls of every kind, of which many meet a fault: nothing foreign, nothing twice,
+nothing left open.
+"""
 
 from __future__ import annotations
 
@@ -42,14 +44,15 @@ Way = Callable[[Coroutine[Any, Any, None], random.Random], Awaitable[None]]
 class Campaign:
     """So many calls of one style, and what came of them.
 
-    Args:
-        calls: how many.
-        seed: says which calls, which of them are cancelled and when, and with which fault it begins.
+    Args: calls: how many. seed: says which calls, which of them are cancelled and when, and with
+        which fault it begins.
     """
 
     def __init__(self, calls: int, seed: int) -> None:
         self.calls, self.seed = calls, seed
-        self.patience = 120 + calls / 20  # seconds for all of it; it takes a hundredth of a second for each
+        self.patience = (
+            120 + calls / 20
+        )  # seconds for all of it; it takes a hundredth of a second for each
         self.marks = iter(range(calls))
         self.outcomes: list[str] = []
         self.wrong: list[str] = []
@@ -96,7 +99,9 @@ def open_sockets() -> set[str]:
 
 @contextlib.contextmanager
 def nothing_left(api: Faulty) -> Iterator[None]:
-    """Let nothing of a block be left behind it: no connection on either side, no thread, nothing for the collector."""
+    """Let nothing of a block be left behind it: no connection on either side, no thread, nothing
+    for the collector.
+    """
     sockets, threads = open_sockets(), set(threading.enumerate())
     yield
     wait_until(lambda: api.connections == 0)
@@ -119,9 +124,14 @@ async def whole(steps: Coroutine[Any, Any, None], chance: random.Random) -> None
 
 
 def by_threads(campaign: Campaign, api: Faulty, file: Path) -> None:
-    with VectorShift(api.create_key(), base_url=api.base_url, timeout=TIMEOUT, clock=StillClock()) as client:
+    with VectorShift(
+        api.create_key(), base_url=api.base_url, timeout=TIMEOUT, clock=StillClock()
+    ) as client:
         mixed = Mixed(SYNC, client, api, file)
-        threads = [threading.Thread(target=lambda: drive(campaign.work(mixed, whole)), daemon=True) for _ in range(16)]
+        threads = [
+            threading.Thread(target=lambda: drive(campaign.work(mixed, whole)), daemon=True)
+            for _ in range(16)
+        ]
         for each in threads:
             each.start()
         for each in threads:
@@ -137,7 +147,9 @@ def by_threads(campaign: Campaign, api: Faulty, file: Path) -> None:
 async def by_tasks(campaign: Campaign, api: Faulty, file: Path) -> None:
     tasks = len(anyio.get_running_tasks())
     key = api.create_key()
-    async with AsyncVectorShift(key, base_url=api.base_url, timeout=TIMEOUT, clock=StillClock()) as client:
+    async with AsyncVectorShift(
+        key, base_url=api.base_url, timeout=TIMEOUT, clock=StillClock()
+    ) as client:
         mixed = Mixed(ASYNC, client, api, file)
         with anyio.fail_after(campaign.patience):
             async with anyio.create_task_group() as group:
@@ -153,7 +165,9 @@ async def by_tasks(campaign: Campaign, api: Faulty, file: Path) -> None:
 
 
 async def sometimes_cancelled(steps: Coroutine[Any, Any, None], chance: random.Random) -> None:
-    """Cancel one call in five, as anyio does it or as asyncio does it, after some turns of the event loop."""
+    """Cancel one call in five, as anyio does it or as asyncio does it, after some turns of the
+    event loop.
+    """
     if chance.random() < 0.8:
         await steps
     elif sniffio.current_async_library() == "asyncio" and chance.random() < 0.7:
@@ -216,8 +230,12 @@ def carry_out(style: str, calls: int, seed: int, folder: Path) -> Faulty:
 
 
 @pytest.mark.parametrize("style", list(STYLES))
-def test_mixed_calls_under_faults_return_or_raise_ours_and_leave_nothing_behind(style: str, tmp_path: Path) -> None:
-    """A third of 10,000 calls in each style. No POST is carried out twice, and none gets the answer to another."""
+def test_mixed_calls_under_faults_return_or_raise_ours_and_leave_nothing_behind(
+    style: str, tmp_path: Path
+) -> None:
+    """A third of 10,000 calls in each style. No POST is carried out twice, and none gets the answer
+    to another.
+    """
     api = carry_out(style, CALLS // 3 + 1, SEED, tmp_path)
     assert CALLS < 5_000 or set(api.met) == {*NOT_DONE, *DONE}
 

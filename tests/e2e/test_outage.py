@@ -1,4 +1,6 @@
-"""The store dies for longer than ttl under traffic, and comes back: no call fails, and the backoff is kept."""
+"""The store dies for longer than ttl under traffic, and comes back: no call fails, and the backoff
+is kept.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,15 @@ from typing import TYPE_CHECKING
 
 from tests.e2e.stage import Gate, Rotation, Threads, traffic, wait_until
 
-from vectorshift import Credential, CredentialProvider, Description, Pipeline, ProviderChain, VaultProvider, VectorShift
+from vectorshift import (
+    Credential,
+    CredentialProvider,
+    Description,
+    Pipeline,
+    ProviderChain,
+    VaultProvider,
+    VectorShift,
+)
 from vectorshift.testing import FakeVectorShift, ManualClock, OpenBaoServer
 
 if TYPE_CHECKING:
@@ -35,7 +45,9 @@ class Counted(CredentialProvider):
 
 
 def predicted(begin: float, end: float) -> Iterator[float]:
-    """Yield when a store that fails from `begin` on is asked by callers who look every `STEP` seconds."""
+    """Yield when a store that fails from `begin` on is asked by callers who look every `STEP`
+    seconds.
+    """
     moment, due, pause = begin, begin, 1.0
     while moment <= end:
         if moment >= due:
@@ -51,15 +63,21 @@ def settled(threads: Threads) -> None:
     wait_until(lambda: not any(each.name == "vectorshift-load" for each in threading.enumerate()))
 
 
-def test_an_outage_longer_than_ttl_fails_no_call_and_the_next_rotation_is_picked_up(api: FakeVectorShift) -> None:
-    """Seen to fail, in a copy of the tree, with a pause that does not double, and with a failure that drops the key."""
+def test_an_outage_longer_than_ttl_fails_no_call_and_the_next_rotation_is_picked_up(
+    api: FakeVectorShift,
+) -> None:
+    """Seen to fail, in a copy of the tree, with a pause that does not double, and with a failure
+    that drops the key.
+    """
     clock = ManualClock()
     with Gate() as gate, OpenBaoServer(token="root-of-both") as second:
         with OpenBaoServer(token="root-of-both") as first:
             gate.lead(first.address)
             rotation = Rotation(api, lambda key: first.write("vs", {"api_key": key}))
             store = Counted(VaultProvider("vs", addr=gate.address, token="root-of-both"), clock)
-            chain = ProviderChain([store], ttl=TTL, max_stale=MAX_STALE, clock=clock, random=lambda: 0.0)
+            chain = ProviderChain(
+                [store], ttl=TTL, max_stale=MAX_STALE, clock=clock, random=lambda: 0.0
+            )
             client = VectorShift(chain, base_url=api.base_url)
             client.request("GET", "/pipelines")
         gate.hang_up()
@@ -88,12 +106,16 @@ def test_an_outage_longer_than_ttl_fails_no_call_and_the_next_rotation_is_picked
         assert second.reads("vs") == 2
 
 
-def test_a_sealed_store_fails_no_call_and_is_asked_as_the_backoff_says(api: FakeVectorShift) -> None:
+def test_a_sealed_store_fails_no_call_and_is_asked_as_the_backoff_says(
+    api: FakeVectorShift,
+) -> None:
     clock = ManualClock()
     with OpenBaoServer() as bao:
         rotation = Rotation(api, lambda key: bao.write("vs", {"api_key": key}))
         store = Counted(VaultProvider("vs", addr=bao.address, token=bao.root_token), clock)
-        chain = ProviderChain([store], ttl=TTL, max_stale=MAX_STALE, clock=clock, random=lambda: 0.0)
+        chain = ProviderChain(
+            [store], ttl=TTL, max_stale=MAX_STALE, clock=clock, random=lambda: 0.0
+        )
         client = VectorShift(chain, base_url=api.base_url)
         client.request("GET", "/pipelines")
         bao.seal()

@@ -1,7 +1,9 @@
-"""A key is rotated under traffic, and the old one revoked at once: no call fails, and a rotation costs one read.
+"""A key is rotated under traffic, and the old one revoked at once: no call fails, and a rotation
+costs one read.
 
-Seen to fail, each in a copy of the tree: without the second send in `CredentialAuth` calls fail with 401; with loads
-that are never joined the store is read 327 times; with a 401 for an old key that has the new one read again, 141 times.
+Seen to fail, each in a copy of the tree: without the second send in `CredentialAuth` calls fail
+with 401; with loads that are never joined the store is read 327 times; with a 401 for an old key
+that has the new one read again, 141 times.
 """
 
 from __future__ import annotations
@@ -17,7 +19,13 @@ import anyio.to_thread
 import trio
 from tests.e2e.stage import Rotation, atraffic, traffic, wait_until
 
-from vectorshift import AsyncVectorShift, AwsSecretsManagerProvider, Pipeline, ProviderChain, VectorShift
+from vectorshift import (
+    AsyncVectorShift,
+    AwsSecretsManagerProvider,
+    Pipeline,
+    ProviderChain,
+    VectorShift,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -61,8 +69,12 @@ def test_1000_tasks_lose_no_call_in_ten_rotations_and_each_costs_one_read(
     assert rotation.accepted() == set(rotation.keys)
 
 
-def test_a_key_in_aws_is_rotated_under_traffic(api: FakeVectorShift, moto: MotoServer, path: str) -> None:
-    provider = AwsSecretsManagerProvider(path, region=moto.region, endpoint_url=moto.endpoint_url, session=_session())
+def test_a_key_in_aws_is_rotated_under_traffic(
+    api: FakeVectorShift, moto: MotoServer, path: str
+) -> None:
+    provider = AwsSecretsManagerProvider(
+        path, region=moto.region, endpoint_url=moto.endpoint_url, session=_session()
+    )
     rotation = Rotation(api, lambda key: moto.put(path, key))
     client = VectorShift(provider, base_url=api.base_url)
     with client, rotation.watched(), traffic(16, lambda: Pipeline.list(client=client)) as threads:

@@ -1,4 +1,6 @@
-"""The long campaign that `make soak` runs: rotations, outages and failing answers at random, under full traffic."""
+"""The long campaign that `make soak` runs: rotations, outages and failing answers at random, under
+full traffic.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ class Campaign:
     def __init__(self, api: FakeVectorShift, bao: OpenBaoServer) -> None:
         self.api, self.bao, self.random = api, bao, random.Random(SEED)
         self.rotation = Rotation(api, lambda key: bao.write("vs", {"api_key": key}))
-        self.chain = ProviderChain([VaultProvider("vs", addr=bao.address, token=bao.root_token)], ttl=TTL)
+        self.chain = ProviderChain(
+            [VaultProvider("vs", addr=bao.address, token=bao.root_token)], ttl=TTL
+        )
         self.ended = threading.Event()
         self.tasks = Tasks([])
         self.befell: Counter[str] = Counter()
@@ -69,7 +73,9 @@ class Campaign:
         time.sleep(self.random.uniform(1, 4))
 
     def go_down(self) -> None:
-        """Seal the store for longer than ttl, and wait until it was read again: until then it counts as down."""
+        """Seal the store for longer than ttl, and wait until it was read again: until then it
+        counts as down.
+        """
         self.bao.seal()
         time.sleep(self.random.uniform(TTL, 3 * TTL))
         self.bao.unseal()
@@ -87,7 +93,9 @@ class Campaign:
             with traffic(64, lambda: Pipeline.list(client=client)) as threads:
                 background = [pool.submit(self.run_tasks), pool.submit(self.fail_some, threads)]
                 try:
-                    wait_until(lambda: threads.calls and self.tasks.calls, 60)  # only a key in use is rotated
+                    wait_until(
+                        lambda: threads.calls and self.tasks.calls, 60
+                    )  # only a key in use is rotated
                     while time.monotonic() < end:
                         self.random.choice([self.rotate] * 3 + [lambda _: self.go_down()])(threads)
                 finally:
@@ -108,7 +116,12 @@ def test_a_long_spell_of_rotations_outages_and_failing_answers_never_refuses_a_c
         kinds = Counter(type(each).__name__ for each in failures)
         with capsys.disabled():
             calls = {"threads": threads.calls, "tasks": campaign.tasks.calls}
-            print(f"\n  {SECONDS:g} s, seed {SEED}: {calls}, {dict(campaign.befell)}, failed: {dict(kinds)}")
+            print(
+                f"\n  {SECONDS:g} s, seed {SEED}: {calls}, {dict(campaign.befell)}, failed:"
+                f" {dict(kinds)}"
+            )
             print(f"  reads of the store: {bao.reads('vs')}")
     assert campaign.befell["rotations"] > 0
-    assert [each for each in failures if isinstance(each, AuthenticationError | CredentialError)] == []
+    assert [
+        each for each in failures if isinstance(each, AuthenticationError | CredentialError)
+    ] == []

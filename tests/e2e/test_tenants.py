@@ -1,4 +1,6 @@
-"""A client for each of a thousand organisations in one process: each with its own key, and nothing left at the end."""
+"""A client for each of a thousand organisations in one process: each with its own key, and nothing
+left at the end.
+"""
 
 from __future__ import annotations
 
@@ -37,12 +39,15 @@ def many_files() -> Iterator[None]:
 
 def open_files() -> int:
     """How many file descriptors this process has."""
-    return len(os.listdir("/proc/self/fd" if sys.platform == "linux" else "/dev/fd"))  # noqa: PTH208  # names alone
+    # names alone
+    return len(os.listdir("/proc/self/fd" if sys.platform == "linux" else "/dev/fd"))  # noqa: PTH208
 
 
 @pytest.fixture
 def nothing_left(many_files: None) -> Iterator[None]:
-    """At the end no file and no thread is left that was not there at the start; the API has been stopped by then."""
+    """At the end no file and no thread is left that was not there at the start; the API has been
+    stopped by then.
+    """
     gc.collect()
     files, threads = open_files(), set(threading.enumerate())
     yield
@@ -54,7 +59,10 @@ def nothing_left(many_files: None) -> Iterator[None]:
 def crowd(nothing_left: None) -> Iterator[tuple[FakeVectorShift, dict[str, str]]]:
     """The API, and a thousand organisations with their keys."""
     with FakeVectorShift() as api:
-        yield api, {f"org{number}": api.create_key(org=f"org{number}") for number in range(THOUSAND)}
+        yield (
+            api,
+            {f"org{number}": api.create_key(org=f"org{number}") for number in range(THOUSAND)},
+        )
 
 
 def test_a_thousand_clients_each_call_with_their_own_key_and_leave_nothing(
@@ -65,7 +73,9 @@ def test_a_thousand_clients_each_call_with_their_own_key_and_leave_nothing(
     clients = {name: VectorShift(key, base_url=api.base_url) for name, key in keys.items()}
     assert open_files() == files, "making one opens nothing"
     for _ in range(2):
-        assert {name: seen(client) for name, client in clients.items()} == {name: name for name in keys}
+        assert {name: seen(client) for name, client in clients.items()} == {
+            name: name for name in keys
+        }
     assert set(threading.enumerate()) <= threads
     assert Counter(request.org for request in api.requests) == dict.fromkeys(keys, 2)
     for client in clients.values():
@@ -112,12 +122,16 @@ def test_a_thousand_async_clients_that_were_dropped_unclosed_leave_nothing(
     gc.collect()
 
 
-def test_a_thousand_blocks_share_the_connections_of_one_client(crowd: tuple[FakeVectorShift, dict[str, str]]) -> None:
+def test_a_thousand_blocks_share_the_connections_of_one_client(
+    crowd: tuple[FakeVectorShift, dict[str, str]],
+) -> None:
     api, keys = crowd
     files = open_files()
     with VectorShift(base_url=api.base_url) as client:
         for name, key in keys.items():
             with using(key):
                 assert seen(client) == name
-        assert open_files() - files <= 8  # one connection has two ends here, and a pause of the server's may cost one
+        assert (
+            open_files() - files <= 8
+        )  # one connection has two ends here, and a pause of the server's may cost one
     assert Counter(request.org for request in api.requests) == dict.fromkeys(keys, 1)

@@ -1,4 +1,6 @@
-"""Wheels built of this tree, and fresh environments that they are installed in, without a package registry."""
+"""Wheels built of this tree, and fresh environments that they are installed in, without a package
+registry.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ OURS = ("vectorshift", "_vectorshift", "__editable__")
 
 @pytest.fixture(scope="session")
 def third_party(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What is installed here, without this project: links, so that an editable one cannot be seen."""
+    """What is installed here, without this project: links, so that an editable one cannot be
+    seen.
+    """
     folder = tmp_path_factory.mktemp("third-party")
     for place in {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}:
         for each in Path(place).iterdir():
@@ -31,7 +35,9 @@ def third_party(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def environ(third_party: Path, wheels: Path) -> dict[str, str]:
-    """An environment in which pip finds what is installed here and our wheels, and asks nobody else."""
+    """An environment in which pip finds what is installed here and our wheels, and asks nobody
+    else.
+    """
     return bare_environ(third_party) | {"PIP_FIND_LINKS": str(wheels)}
 
 
@@ -56,7 +62,9 @@ def wheels(third_party: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     sources = [ROOT, *sorted(path.parent for path in ROOT.glob("examples/*/pyproject.toml"))]
     options = ["--quiet", "--no-deps", "--wheel-dir", folder, *sources]
     command = [sys.executable, "-m", "pip", "wheel", *map(str, options)]
-    done = subprocess.run(command, env=bare_environ(third_party), capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, env=bare_environ(third_party), capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert len(list(folder.glob("*.whl"))) == len(sources)
     return folder

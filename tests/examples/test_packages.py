@@ -1,4 +1,6 @@
-"""The example packages: built to wheels, installed in a fresh environment, and true to the contract."""
+"""The example packages: built to wheels, installed in a fresh environment, and true to the
+contract.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,11 @@ def python(shell: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) 
     """The Python of a fresh environment that has the wheels, and nothing of the source tree."""
     folder = tmp_path_factory.mktemp("fresh")
     python = folder / "venv" / "bin" / "python"
-    shell(f"{sys.executable} -m venv venv && {python} -m pip install vectorshift-exec vectorshift-keyring", folder)
+    shell(
+        f"{sys.executable} -m venv venv && {python} -m pip install vectorshift-exec"
+        " vectorshift-keyring",
+        folder,
+    )
     return python
 
 
@@ -34,13 +40,20 @@ def test_an_example_passes_its_tests_and_the_contract_from_its_wheel(
     said = shell(f"{python} -m pytest -q -p no:cacheprovider -W error tests", tmp_path)
     assert int(re.findall(r"(\d+) passed", said)[0]) > 35, said
     where = shell(
-        f"{python} -c 'import vectorshift_{name} as p, vectorshift; print(p.__file__, vectorshift.__file__)'", tmp_path
+        f"{python} -c 'import vectorshift_{name} as p, vectorshift; print(p.__file__,"
+        " vectorshift.__file__)'",
+        tmp_path,
     )
     assert all(path.startswith(str(python.parents[1])) for path in where.split())
 
 
-def test_an_example_is_found_by_its_entry_point(python: Path, shell: Callable[..., str], tmp_path: Path) -> None:
-    code = "import vectorshift as v; c = v.get_credential(); print(c.source, c.provider, c.secret.reveal())"
+def test_an_example_is_found_by_its_entry_point(
+    python: Path, shell: Callable[..., str], tmp_path: Path
+) -> None:
+    code = (
+        "import vectorshift as v; c = v.get_credential(); print(c.source, c.provider,"
+        " c.secret.reveal())"
+    )
     said = shell(
         f'{python} -c "{code}"',
         tmp_path,
@@ -50,13 +63,20 @@ def test_an_example_is_found_by_its_entry_point(python: Path, shell: Callable[..
     assert said.split() == ["exec:echo", "exec", "vs-1"]
 
 
-def test_an_example_that_is_not_named_is_told_of(python: Path, shell: Callable[..., str], tmp_path: Path) -> None:
-    code = "import vectorshift\ntry: vectorshift.get_credential()\nexcept vectorshift.CredentialError as e: print(e)"
+def test_an_example_that_is_not_named_is_told_of(
+    python: Path, shell: Callable[..., str], tmp_path: Path
+) -> None:
+    code = (
+        "import vectorshift\ntry: vectorshift.get_credential()\nexcept vectorshift.CredentialError"
+        " as e: print(e)"
+    )
     said = shell(f'{python} -c "{code}"', tmp_path)
     assert "exec (vectorshift-exec 1.0.0), keyring (vectorshift-keyring 1.0.0)" in said
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_example_has_a_hundred_lines_at_most(name: str) -> None:
-    text = (EXAMPLES / f"vectorshift-{name}" / "src" / f"vectorshift_{name}" / "__init__.py").read_text("utf-8")
+    text = (
+        EXAMPLES / f"vectorshift-{name}" / "src" / f"vectorshift_{name}" / "__init__.py"
+    ).read_text("utf-8")
     assert len(text.splitlines()) <= 100

@@ -1,4 +1,6 @@
-"""`docs/plugins.md` as it stands: its files are written, its commands run, and its provider answers a real call."""
+"""`docs/plugins.md` as it stands: its files are written, its commands run, and its provider answers
+a real call.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ def files() -> dict[str, str]:
 def commands() -> str:
     """Return what the page says to type, in its order."""
     blocks = re.findall(r"^```console\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
-    return "".join(line.removeprefix("$ ") for block in blocks for line in block.splitlines(keepends=True))
+    return "".join(
+        line.removeprefix("$ ") for block in blocks for line in block.splitlines(keepends=True)
+    )
 
 
 def test_the_page_leads_from_an_empty_folder_to_a_package_that_answers_a_real_call(
@@ -39,11 +43,15 @@ def test_the_page_leads_from_an_empty_folder_to_a_package_that_answers_a_real_ca
     (bin / "python").symlink_to(sys.executable)
     with FakeVectorShift() as api:
         api.create_key(org="acme", key="vs-...")
-        said = shell(f'PATH="{bin}:$PATH"\n{commands()}', tmp_path, VECTORSHIFT_BASE_URL=api.base_url)
+        said = shell(
+            f'PATH="{bin}:$PATH"\n{commands()}', tmp_path, VECTORSHIFT_BASE_URL=api.base_url
+        )
         answered = [(each.path, each.org, each.status) for each in api.requests]
     assert int(re.findall(r"(\d+) passed", said)[0]) > 35, said
     assert "failed" not in said
-    assert [(org, status) for path, org, status in answered if "pipeline" in path] == [("acme", 200)]
+    assert [(org, status) for path, org, status in answered if "pipeline" in path] == [
+        ("acme", 200)
+    ]
 
 
 def test_the_provider_of_the_page_has_forty_lines_of_code() -> None:

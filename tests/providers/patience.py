@@ -1,4 +1,6 @@
-"""How long code is ready to wait for a peer: what it asks of its sockets, and not how long anything really took."""
+"""How long code is ready to wait for a peer: what it asks of its sockets, and not how long anything
+really took.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ class _Given:
 
 
 class Patience:
-    """The time-outs that sockets of this process were given, in seconds; none at all counts as infinite."""
+    """The time-outs that sockets of this process were given, in seconds; none at all counts as
+    infinite.
+    """
 
     def __init__(self) -> None:
         self._given: list[_Given] = []
@@ -45,7 +49,9 @@ class Patience:
         return [each for given in self._given for each in given.timeouts]
 
     def with_(self, url: str) -> float:
-        """Return how long a server was waited for in all that takes each connection and then says nothing."""
+        """Return how long a server was waited for in all that takes each connection and then says
+        nothing.
+        """
         return sum(given.timeouts[-1] for given in self._given if given.port == urlsplit(url).port)
 
 

@@ -118,7 +118,9 @@ def test_an_async_getter_serves_a_sync_caller_inside_a_running_loop() -> None:
 
 
 @BOTH
-def test_a_getter_sees_the_context_of_its_caller(colour: type[SyncProvider | AsyncProvider]) -> None:
+def test_a_getter_sees_the_context_of_its_caller(
+    colour: type[SyncProvider | AsyncProvider],
+) -> None:
     seen: list[str] = []
 
     def does() -> Credential:
@@ -136,7 +138,9 @@ def test_a_getter_sees_the_context_of_its_caller(colour: type[SyncProvider | Asy
 
 
 def test_a_provider_without_a_getter_is_refused_when_it_is_defined() -> None:
-    with pytest.raises(TypeError, match="NeitherProvider has to define get_credential or aget_credential"):
+    with pytest.raises(
+        TypeError, match="NeitherProvider has to define get_credential or aget_credential"
+    ):
 
         class NeitherProvider(CredentialProvider):
             pass
@@ -262,12 +266,16 @@ def test_a_credential_error_keeps_its_kind_and_text_and_loses_its_cause(
 
 
 def test_a_credential_error_keeps_the_source_that_it_names() -> None:
-    error = failure(SyncProvider(raised(lambda: CredentialDeniedError("no", source="mine:there", provider="x"))))
+    error = failure(
+        SyncProvider(raised(lambda: CredentialDeniedError("no", source="mine:there", provider="x")))
+    )
     assert (error.source, error.provider) == ("mine:there", "x")
 
 
 @BOTH
-def test_each_raise_is_of_an_instance_of_its_own(colour: type[SyncProvider | AsyncProvider]) -> None:
+def test_each_raise_is_of_an_instance_of_its_own(
+    colour: type[SyncProvider | AsyncProvider],
+) -> None:
     only = CredentialDeniedError("no")
     provider = colour(raised(lambda: only))
     first, second = failure(provider), failure(provider)
@@ -338,8 +346,13 @@ def test_a_key_with_white_space_around_it_never_reaches_a_header_so(
 def test_an_error_that_is_returned_rather_than_raised_is_a_bad_answer_and_stops(
     colour: type[SyncProvider | AsyncProvider],
 ) -> None:
-    chain = ProviderChain([colour(lambda: CredentialNotFoundError("none")), SyncProvider(lambda: CREDENTIAL)])
-    with pytest.raises(CredentialConfigurationError, match="answered with CredentialNotFoundError, not a Credential"):
+    chain = ProviderChain(
+        [colour(lambda: CredentialNotFoundError("none")), SyncProvider(lambda: CREDENTIAL)]
+    )
+    with pytest.raises(
+        CredentialConfigurationError,
+        match="answered with CredentialNotFoundError, not a Credential",
+    ):
         chain.get_credential()
 
 

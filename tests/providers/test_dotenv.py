@@ -212,7 +212,9 @@ def test_a_missing_file_is_not_found_unless_it_is_named(tmp_path: Path) -> None:
 def test_a_setting_of_a_found_file_that_is_set_to_nothing_says_nothing(
     dotenv: Path, blank: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    dotenv.write_text(f"VECTORSHIFT_API_KEY={KEY}\nVECTORSHIFT_BASE_URL={blank}\nVECTORSHIFT_TIMEOUT={blank}\n")
+    dotenv.write_text(
+        f"VECTORSHIFT_API_KEY={KEY}\nVECTORSHIFT_BASE_URL={blank}\nVECTORSHIFT_TIMEOUT={blank}\n"
+    )
     provider = DotenvProvider()
     assert ProviderChain([provider]).get_credential().secret.reveal() == KEY
     assert (caplog.records, "ignored" in provider.describe().detail) == ([], False)
@@ -230,11 +232,15 @@ def test_a_found_file_may_not_say_where_its_key_is_sent(dotenv: Path) -> None:
 def test_the_other_settings_of_a_found_file_are_named_in_a_warning_and_ignored(
     dotenv: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    dotenv.write_text(f"VECTORSHIFT_API_KEY={KEY}\nVECTORSHIFT_VAULT_PATH=x\nVECTORSHIFT_TIMEOUT=5\nOTHER=1\n")
+    dotenv.write_text(
+        f"VECTORSHIFT_API_KEY={KEY}\nVECTORSHIFT_VAULT_PATH=x\nVECTORSHIFT_TIMEOUT=5\nOTHER=1\n"
+    )
     chain = ProviderChain([DotenvProvider()])
     with caplog.at_level(logging.DEBUG):
         assert [chain.get_credential().secret.reveal() for _ in range(3)] == [KEY] * 3
-    warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    warnings = [
+        record.getMessage() for record in caplog.records if record.levelno == logging.WARNING
+    ]
     assert len(warnings) == 1
     assert "VECTORSHIFT_TIMEOUT, VECTORSHIFT_VAULT_PATH" in warnings[0]
     assert f"dotenv:{dotenv}" in warnings[0]
@@ -249,7 +255,9 @@ def test_settings_of_a_found_file_without_a_key_are_named_in_the_reason(dotenv: 
     assert "ignored: VECTORSHIFT_BASE_URL, VECTORSHIFT_VAULT_PATH" in str(error)
 
 
-def test_a_named_file_may_say_everything_without_a_warning(dotenv: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_named_file_may_say_everything_without_a_warning(
+    dotenv: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     dotenv.write_text(f"VECTORSHIFT_API_KEY={KEY}\nVECTORSHIFT_BASE_URL=https://own.example/v1\n")
     settings = Settings.load({"VECTORSHIFT_ENV_FILE": str(dotenv)})
     assert settings.base_url == "https://own.example/v1"
@@ -274,14 +282,18 @@ def test_a_found_file_that_wins_over_a_configured_store_is_a_warning(
     settings = Settings(vault_path="vs", vault_addr="http://127.0.0.1:9", aws_secret_id="prod/vs")
     chain = ProviderChain.from_settings(settings)
     assert [chain.get_credential().source for _ in range(2)] == [f"dotenv:{dotenv}"] * 2
-    warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    warnings = [
+        record.getMessage() for record in caplog.records if record.levelno == logging.WARNING
+    ]
     assert len(warnings) == 1
     assert "merely found" in warnings[0]
     assert "vault:secret/vs#api_key" in warnings[0]
     assert "aws:prod/vs" in warnings[0]
 
 
-def test_a_named_file_that_wins_over_a_configured_store_is_none(dotenv: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_named_file_that_wins_over_a_configured_store_is_none(
+    dotenv: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     settings = Settings(env_file=dotenv.name, vault_path="vs", vault_addr="http://127.0.0.1:9")
     assert ProviderChain.from_settings(settings).get_credential().source == f"dotenv:{dotenv}"
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
@@ -327,7 +339,11 @@ def test_what_is_there_and_cannot_be_read_is_an_error_and_no_skip(
     error = failure(DotenvProvider(path if named else None), asks)
     assert type(error) is CredentialConfigurationError
     assert str(error).startswith(f"dotenv:{path} cannot be read: {why}")
-    fix = "Name a file that this process may read." if named else "or leave it out: VECTORSHIFT_ENV_FILE="
+    fix = (
+        "Name a file that this process may read."
+        if named
+        else "or leave it out: VECTORSHIFT_ENV_FILE="
+    )
     assert str(error).endswith(fix)
 
 
@@ -374,8 +390,12 @@ def test_the_file_is_looked_at_once_a_second_and_a_rewrite_is_waited_for(dotenv:
     assert paused == [0.05]
 
 
-@pytest.mark.parametrize("left", ["OTHER=1\n", "VECTORSHIFT_API_KEY=\n", None], ids=["without", "blank", "gone"])
-def test_a_file_that_lost_its_key_is_unavailable_and_never_not_found(dotenv: Path, left: str | None) -> None:
+@pytest.mark.parametrize(
+    "left", ["OTHER=1\n", "VECTORSHIFT_API_KEY=\n", None], ids=["without", "blank", "gone"]
+)
+def test_a_file_that_lost_its_key_is_unavailable_and_never_not_found(
+    dotenv: Path, left: str | None
+) -> None:
     clock = ManualClock()
     provider = DotenvProvider(clock=clock, pause=lambda _: None)
     key_of(provider)
@@ -395,10 +415,12 @@ def test_ignored_settings_are_told_once_and_not_at_every_change_of_the_file(
         clock.advance(1)
         assert chain.get_credential().secret.reveal() == f"vs-{number}"
     assert [record.getMessage() for record in caplog.records] == [
-        f"The API key comes from dotenv:{dotenv}, a file that was merely found. Its other settings are ignored: "
-        "VECTORSHIFT_TIMEOUT. Name it with VECTORSHIFT_ENV_FILE if you mean it."
+        f"The API key comes from dotenv:{dotenv}, a file that was merely found. Its other settings"
+        " are ignored: VECTORSHIFT_TIMEOUT. Name it with VECTORSHIFT_ENV_FILE if you mean it."
     ]
-    assert provider.describe().detail.startswith("not named; its settings are ignored: VECTORSHIFT_TIMEOUT")
+    assert provider.describe().detail.startswith(
+        "not named; its settings are ignored: VECTORSHIFT_TIMEOUT"
+    )
 
 
 @pytest.mark.parametrize("asks", ["sync", "async"])

@@ -54,7 +54,11 @@ def test_the_variable_is_read_on_every_call(monkeypatch: pytest.MonkeyPatch) -> 
     for key in ("vs-one", "vs-two"):
         monkeypatch.setenv(NAME, f" {key}\n")
         credential = provider.get_credential()
-        assert (credential.secret.reveal(), credential.source, credential.provider) == (key, f"env:{NAME}", "env")
+        assert (credential.secret.reveal(), credential.source, credential.provider) == (
+            key,
+            f"env:{NAME}",
+            "env",
+        )
         assert asyncio.run(provider.aget_credential()) is credential
     monkeypatch.delenv(NAME)
     assert isinstance(failure(provider), CredentialNotFoundError)
@@ -67,10 +71,16 @@ async def test_the_variable_answers_under_every_event_loop(monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("asks", ["sync", "async"])
-def test_unset_and_blank_are_not_found_and_told_apart(monkeypatch: pytest.MonkeyPatch, asks: str) -> None:
+def test_unset_and_blank_are_not_found_and_told_apart(
+    monkeypatch: pytest.MonkeyPatch, asks: str
+) -> None:
     unset = failure(EnvProvider(), asks)
     assert type(unset) is CredentialNotFoundError
-    assert (str(unset), unset.source, unset.provider) == (f"{NAME} is not set.", f"env:{NAME}", "env")
+    assert (str(unset), unset.source, unset.provider) == (
+        f"{NAME} is not set.",
+        f"env:{NAME}",
+        "env",
+    )
     for blank in ("", " ", "\n\t"):
         monkeypatch.setenv(NAME, blank)
         error = failure(EnvProvider(), asks)
@@ -81,7 +91,11 @@ def test_unset_and_blank_are_not_found_and_told_apart(monkeypatch: pytest.Monkey
 @pytest.mark.parametrize("asks", ["sync", "async"])
 @pytest.mark.parametrize(("text", "why"), BAD)
 def test_what_could_not_be_a_key_is_refused_without_showing_it(
-    monkeypatch: pytest.MonkeyPatch, text: str, why: str, asks: str, shown: Callable[[BaseException], str]
+    monkeypatch: pytest.MonkeyPatch,
+    text: str,
+    why: str,
+    asks: str,
+    shown: Callable[[BaseException], str],
 ) -> None:
     monkeypatch.setenv(NAME, text)
     error = failure(EnvProvider(), asks)
@@ -138,7 +152,11 @@ def file(tmp_path: Path) -> Path:
 def test_the_key_file_answers_and_names_itself(file: Path) -> None:
     provider = EnvProvider.from_settings(Settings.load({"VECTORSHIFT_API_KEY_FILE": str(file)}))
     credential = provider.get_credential()
-    assert (credential.secret.reveal(), credential.source, credential.provider) == (KEY, f"file:{file}", "env")
+    assert (credential.secret.reveal(), credential.source, credential.provider) == (
+        KEY,
+        f"file:{file}",
+        "env",
+    )
     assert asyncio.run(provider.aget_credential()) is credential
 
 
@@ -176,7 +194,9 @@ def test_a_blank_variable_beside_a_file_counts_as_unset(
 
 
 @pytest.mark.parametrize("asks", ["sync", "async"])
-@pytest.mark.parametrize(("text", "why"), [*BAD, ("", "is empty. Write the key"), (" \n", "is empty. Write the key")])
+@pytest.mark.parametrize(
+    ("text", "why"), [*BAD, ("", "is empty. Write the key"), (" \n", "is empty. Write the key")]
+)
 def test_a_file_without_a_key_in_it_is_a_configuration_error_that_names_the_file(
     file: Path, text: str, why: str, asks: str, shown: Callable[[BaseException], str]
 ) -> None:
@@ -188,7 +208,9 @@ def test_a_file_without_a_key_in_it_is_a_configuration_error_that_names_the_file
     assert KEY not in shown(error)
 
 
-@pytest.mark.parametrize("content", [KEY.encode("utf-16"), b"\xff\xfe\xfa", KEY.encode() + b"\0", b"\0" * 9])
+@pytest.mark.parametrize(
+    "content", [KEY.encode("utf-16"), b"\xff\xfe\xfa", KEY.encode() + b"\0", b"\0" * 9]
+)
 def test_a_file_that_is_no_text_is_a_configuration_error(
     file: Path, content: bytes, shown: Callable[[BaseException], str]
 ) -> None:
@@ -220,12 +242,17 @@ def nobody() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("asks", ["sync", "async"])
-def test_a_file_that_may_not_be_read_is_a_configuration_error(file: Path, nobody: None, asks: str) -> None:
+def test_a_file_that_may_not_be_read_is_a_configuration_error(
+    file: Path, nobody: None, asks: str
+) -> None:
     if os.getuid():
         file.chmod(0)
     error = failure(EnvProvider(file=file), asks)
     assert type(error) is CredentialConfigurationError
-    assert str(error) == f"file:{file} cannot be read: permission denied. Name a file that this process may read."
+    assert (
+        str(error)
+        == f"file:{file} cannot be read: permission denied. Name a file that this process may read."
+    )
 
 
 def test_a_relative_file_stays_the_same_file_when_the_process_changes_its_directory(
@@ -241,14 +268,23 @@ def test_a_relative_file_stays_the_same_file_when_the_process_changes_its_direct
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        (f"{KEY}\n{KEY}\n", "it has 2 lines, and a line break is no part of a key. Leave the key alone in it"),
+        (
+            f"{KEY}\n{KEY}\n",
+            "it has 2 lines, and a line break is no part of a key. Leave the key alone in it",
+        ),
         (f"# the key\r\n\r\n{KEY}\r\n", "it has 3 lines"),
-        (f"data: map[api_key:{KEY}]\nmetadata: map[created_time:2026-01-01T00:00:00Z]\n", "Vault Agent"),
+        (
+            f"data: map[api_key:{KEY}]\nmetadata: map[created_time:2026-01-01T00:00:00Z]\n",
+            "Vault Agent",
+        ),
         (f"map[api_key:{KEY}]", "Vault Agent"),
         (f"api_key: {KEY}\n", "Vault Agent"),
         (f"VECTORSHIFT_API_KEY={KEY}\n", "it is a dotenv file"),
         (f"export VECTORSHIFT_API_KEY = '{KEY}'\nOTHER=1\n", "it is a dotenv file"),
-        (json.dumps({"api_key": KEY}, indent=2), "it is a JSON object with the fields: api_key. Give the key alone."),
+        (
+            json.dumps({"api_key": KEY}, indent=2),
+            "it is a JSON object with the fields: api_key. Give the key alone.",
+        ),
         (json.dumps([KEY], indent=2), "JSON array"),
     ],
 )
@@ -266,7 +302,8 @@ def test_a_file_with_more_than_a_key_says_what_it_looks_like_and_what_to_do(
 def test_the_hint_about_vault_agent_has_a_template(file: Path) -> None:
     file.write_text("data: map[api_key:x]\nmetadata: map[]\n")
     assert str(failure(EnvProvider(file=file))).endswith(
-        'Give the agent one, such as {{ with secret "secret/data/vectorshift" }}{{ .Data.data.api_key }}{{ end }}'
+        'Give the agent one, such as {{ with secret "secret/data/vectorshift" }}{{'
+        " .Data.data.api_key }}{{ end }}"
     )
 
 
@@ -292,7 +329,10 @@ def test_a_secret_of_kubernetes_is_followed_through_its_swaps(tmp_path: Path) ->
         (tmp_path / "..tmp").replace(tmp_path / "..data")
         clock.advance(1)
         credential = provider.get_credential()
-        assert (credential.secret.reveal(), credential.source) == (f"vs-{number}", f"file:{tmp_path / 'key'}")
+        assert (credential.secret.reveal(), credential.source) == (
+            f"vs-{number}",
+            f"file:{tmp_path / 'key'}",
+        )
 
 
 def test_a_swap_to_a_volume_without_the_key_is_unavailable_and_heals(tmp_path: Path) -> None:
@@ -315,7 +355,9 @@ def test_a_swap_to_a_volume_without_the_key_is_unavailable_and_heals(tmp_path: P
 
 
 @pytest.mark.parametrize("asks", ["sync", "async"])
-def test_a_rewrite_in_place_is_waited_for_and_never_answers_with_half_of_it(file: Path, asks: str) -> None:
+def test_a_rewrite_in_place_is_waited_for_and_never_answers_with_half_of_it(
+    file: Path, asks: str
+) -> None:
     clock = ManualClock()
     paused: list[float] = []
 
@@ -327,7 +369,9 @@ def test_a_rewrite_in_place_is_waited_for_and_never_answers_with_half_of_it(file
     provider.get_credential()
     with file.open("w"):  # truncated, and not yet written
         clock.advance(1)
-        answer = provider.get_credential() if asks == "sync" else asyncio.run(provider.aget_credential())
+        answer = (
+            provider.get_credential() if asks == "sync" else asyncio.run(provider.aget_credential())
+        )
     assert answer.secret.reveal() == "vs-new"
     assert paused == [0.05]
 
@@ -351,11 +395,21 @@ def handed(unit: Path, **more: str) -> EnvProvider:
 @pytest.mark.parametrize("asks", ["sync", "async"])
 def test_a_credential_of_systemd_answers_and_names_itself(unit: Path, asks: str) -> None:
     provider = handed(unit)
-    credential = provider.get_credential() if asks == "sync" else asyncio.run(provider.aget_credential())
+    credential = (
+        provider.get_credential() if asks == "sync" else asyncio.run(provider.aget_credential())
+    )
     source = f"file:{unit / 'vectorshift_api_key'}"
-    assert (credential.secret.reveal(), credential.source, credential.provider) == (KEY, source, "env")
+    assert (credential.secret.reveal(), credential.source, credential.provider) == (
+        KEY,
+        source,
+        "env",
+    )
     described = provider.describe()
-    assert (described.configured, described.source, described.detail) == (True, source, "credentials of systemd")
+    assert (described.configured, described.source, described.detail) == (
+        True,
+        source,
+        "credentials of systemd",
+    )
 
 
 @pytest.mark.anyio
@@ -363,7 +417,9 @@ async def test_a_credential_of_systemd_answers_under_every_event_loop(unit: Path
     assert (await handed(unit).aget_credential()).secret.reveal() == KEY
 
 
-def test_the_folder_is_named_once_and_in_code_nothing_is_read(unit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_folder_is_named_once_and_in_code_nothing_is_read(
+    unit: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(unit))
     assert type(failure(EnvProvider())) is CredentialNotFoundError
     assert type(failure(EnvProvider.from_settings(Settings()))) is CredentialNotFoundError
@@ -374,10 +430,14 @@ def test_the_folder_is_named_once_and_in_code_nothing_is_read(unit: Path, monkey
 
 def test_the_folder_may_be_named_by_a_variable_of_ours_which_comes_first(unit: Path) -> None:
     own = {"VECTORSHIFT_CREDENTIALS_DIRECTORY": str(unit)}
-    assert handed(unit.parent, **own).get_credential().source == f"file:{unit / 'vectorshift_api_key'}"
+    assert (
+        handed(unit.parent, **own).get_credential().source == f"file:{unit / 'vectorshift_api_key'}"
+    )
 
 
-def test_an_empty_name_is_no_folder_and_not_the_working_directory(unit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_name_is_no_folder_and_not_the_working_directory(
+    unit: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(unit)
     assert type(failure(EnvProvider(credentials_directory=""))) is CredentialNotFoundError
     assert type(failure(handed(Path(" ")))) is CredentialNotFoundError
@@ -391,7 +451,9 @@ def test_the_file_has_the_name_of_the_variable(unit: Path) -> None:
 
 @pytest.mark.parametrize("asks", ["sync", "async"])
 @pytest.mark.parametrize("there", ["folder", "nothing"])
-def test_credentials_of_other_things_are_no_configuration_of_this_one(tmp_path: Path, there: str, asks: str) -> None:
+def test_credentials_of_other_things_are_no_configuration_of_this_one(
+    tmp_path: Path, there: str, asks: str
+) -> None:
     provider = handed(tmp_path if there == "folder" else tmp_path / "none")
     error = failure(provider, asks)
     assert type(error) is CredentialNotFoundError
@@ -419,8 +481,13 @@ def test_the_variable_wins_over_a_credential_of_systemd_and_what_is_hidden_is_to
         for _ in range(3):
             assert provider.get_credential().source == f"env:{NAME}"
             assert asyncio.run(provider.aget_credential()).source == f"env:{NAME}"
-    told = [f"file:{unit / 'vectorshift_api_key'} is there too, and not read while env:{NAME} has a key."]
-    assert [record.getMessage() for record in caplog.records if record.name == "vectorshift"] == told
+    told = [
+        f"file:{unit / 'vectorshift_api_key'} is there too, and not read while env:{NAME} has a"
+        " key."
+    ]
+    assert [
+        record.getMessage() for record in caplog.records if record.name == "vectorshift"
+    ] == told
     described = provider.describe()
     assert (described.source, described.detail) == (
         f"env:{NAME}",
@@ -455,11 +522,21 @@ def test_a_named_file_wins_over_a_credential_of_systemd(
     with caplog.at_level(logging.INFO):
         provider = handed(unit, VECTORSHIFT_API_KEY_FILE=str(file))
         assert provider.get_credential().source == f"file:{file}"
-    assert provider.describe().detail.endswith(f"; comes before file:{unit / 'vectorshift_api_key'}")
-    told = f"file:{unit / 'vectorshift_api_key'} is there too, and not read while file:{file} has a key."
-    assert [record.getMessage() for record in caplog.records if record.name == "vectorshift"] == [told]
+    assert provider.describe().detail.endswith(
+        f"; comes before file:{unit / 'vectorshift_api_key'}"
+    )
+    told = (
+        f"file:{unit / 'vectorshift_api_key'} is there too, and not read while file:{file} has a"
+        " key."
+    )
+    assert [record.getMessage() for record in caplog.records if record.name == "vectorshift"] == [
+        told
+    ]
     file.unlink()
-    assert type(failure(handed(unit, VECTORSHIFT_API_KEY_FILE=str(file)))) is CredentialConfigurationError
+    assert (
+        type(failure(handed(unit, VECTORSHIFT_API_KEY_FILE=str(file))))
+        is CredentialConfigurationError
+    )
 
 
 @pytest.mark.parametrize("asks", ["sync", "async"])
@@ -470,14 +547,17 @@ def test_a_credential_of_systemd_that_cannot_be_read_is_an_error_and_no_skip(
         unit.chmod(0)
     error = failure(handed(unit), asks)
     assert type(error) is CredentialConfigurationError
-    assert str(error) == (
-        f"file:{unit / 'vectorshift_api_key'} cannot be read: permission denied. "
-        "Let LoadCredential= or SetCredential= of the unit hand it over, or unset CREDENTIALS_DIRECTORY."
+    assert (
+        str(error) == f"file:{unit / 'vectorshift_api_key'} cannot be read: permission denied. Let"
+        " LoadCredential= or SetCredential= of the unit hand it over, or unset"
+        " CREDENTIALS_DIRECTORY."
     )
 
 
 @pytest.mark.parametrize("text", ["", " \n", f"{KEY}\n{KEY}", "two words"])
-def test_a_credential_of_systemd_without_a_key_in_it_is_a_configuration_error(unit: Path, text: str) -> None:
+def test_a_credential_of_systemd_without_a_key_in_it_is_a_configuration_error(
+    unit: Path, text: str
+) -> None:
     (unit / "vectorshift_api_key").write_text(text)
     assert type(failure(handed(unit))) is CredentialConfigurationError
 
@@ -492,7 +572,10 @@ def test_a_credential_of_systemd_that_had_a_key_and_is_gone_is_unavailable(unit:
 
 
 def test_the_names_travel_in_a_pickle_and_the_key_does_not(unit: Path, file: Path) -> None:
-    for provider in (EnvProvider(credentials_directory=unit), EnvProvider(file=file, credentials_directory=unit)):
+    for provider in (
+        EnvProvider(credentials_directory=unit),
+        EnvProvider(file=file, credentials_directory=unit),
+    ):
         source = provider.get_credential().source
         packed = pickle.dumps(provider)
         assert KEY.encode() not in packed
@@ -505,7 +588,9 @@ def test_any_key_file_is_a_key_or_an_error_that_does_not_show_it(
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "key")
-        path.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass"))
+        path.write_bytes(
+            content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass")
+        )
         text = path.read_bytes().decode("utf-8-sig", "replace").strip()
         try:
             key = EnvProvider(file=path).get_credential().secret.reveal()
@@ -517,7 +602,9 @@ def test_any_key_file_is_a_key_or_an_error_that_does_not_show_it(
             assert all("!" <= character <= "~" for character in key)
 
 
-def test_it_describes_itself_without_reading_or_showing(monkeypatch: pytest.MonkeyPatch, file: Path) -> None:
+def test_it_describes_itself_without_reading_or_showing(
+    monkeypatch: pytest.MonkeyPatch, file: Path
+) -> None:
     unset = EnvProvider().describe()
     monkeypatch.setenv(NAME, KEY)
     described = EnvProvider().describe()

@@ -102,12 +102,18 @@ def test_nothing_given_is_not_found() -> None:
 
 @pytest.mark.parametrize("asks", ["sync", "async"])
 @pytest.mark.parametrize("colour", ["sync", "async"])
-def test_a_callable_that_returns_none_stops_and_never_reaches_another_source(asks: str, colour: str) -> None:
+def test_a_callable_that_returns_none_stops_and_never_reaches_another_source(
+    asks: str, colour: str
+) -> None:
     async def none() -> None:
         return None
 
-    chain = ProviderChain([ExplicitProvider((lambda: None) if colour == "sync" else none), ExplicitProvider(KEY)])
-    with pytest.raises(CredentialConfigurationError, match=r"returned None\. No other source is asked"):
+    chain = ProviderChain(
+        [ExplicitProvider((lambda: None) if colour == "sync" else none), ExplicitProvider(KEY)]
+    )
+    with pytest.raises(
+        CredentialConfigurationError, match=r"returned None\. No other source is asked"
+    ):
         chain.get_credential() if asks == "sync" else asyncio.run(chain.aget_credential())
 
 
@@ -121,7 +127,10 @@ def _missing() -> CredentialError:
 @pytest.mark.parametrize("colour", ["sync", "async"])
 @pytest.mark.parametrize(
     ("raised", "told"),
-    [(lambda: CredentialNotFoundError("tenant 42 has no key."), r"tenant 42 has no key\."), (_missing, "Looked, in")],
+    [
+        (lambda: CredentialNotFoundError("tenant 42 has no key."), r"tenant 42 has no key\."),
+        (_missing, "Looked, in"),
+    ],
     ids=["not found", "a chain of its own"],
 )
 def test_a_callable_that_finds_nothing_stops_and_never_reaches_another_source(
@@ -146,7 +155,9 @@ def test_a_callable_that_finds_nothing_stops_and_never_reaches_another_source(
 
 @pytest.mark.parametrize("asks", ["sync", "async"])
 @pytest.mark.parametrize("value", [5, KEY.encode(), [KEY]], ids=["int", "bytes", "list"])
-@pytest.mark.parametrize("wrap", [lambda value: value, lambda value: lambda: value], ids=["value", "callable"])
+@pytest.mark.parametrize(
+    "wrap", [lambda value: value, lambda value: lambda: value], ids=["value", "callable"]
+)
 def test_what_is_no_text_is_refused_by_its_type(
     value: Any, wrap: Callable[[Any], Any], asks: str, shown: Callable[[BaseException], str]
 ) -> None:
@@ -187,7 +198,9 @@ def test_what_could_not_be_a_key_is_a_configuration_error_and_not_shown(
 
 
 @given(st.text())
-def test_any_text_is_a_key_or_an_error_that_does_not_show_it(shown: Callable[[BaseException], str], text: str) -> None:
+def test_any_text_is_a_key_or_an_error_that_does_not_show_it(
+    shown: Callable[[BaseException], str], text: str
+) -> None:
     try:
         key = ExplicitProvider(text).get_credential().secret.reveal()
     except CredentialConfigurationError as error:
@@ -206,7 +219,11 @@ def test_any_text_is_a_key_or_an_error_that_does_not_show_it(shown: Callable[[Ba
 def test_a_callable_is_called_on_each_request() -> None:
     keys = iter(["vs-one", "vs-two", "vs-three"])
     provider = ExplicitProvider(lambda: next(keys))
-    assert [provider.get_credential().secret.reveal() for _ in range(3)] == ["vs-one", "vs-two", "vs-three"]
+    assert [provider.get_credential().secret.reveal() for _ in range(3)] == [
+        "vs-one",
+        "vs-two",
+        "vs-three",
+    ]
 
 
 @pytest.mark.parametrize("asks", ["sync", "async"])
@@ -299,7 +316,9 @@ def test_the_line_that_is_told_is_one_of_the_callable(colour: str, asks: str) ->
 
 
 class Flipping(dict[str, Any]):
-    """Holds text at first and a callable from then on, as when another thread assigns in between."""
+    """Holds text at first and a callable from then on, as when another thread assigns in
+    between.
+    """
 
     def get(self, name: str, default: Any = None) -> Any:
         return self.pop("first", lambda: "vs-two")
@@ -307,7 +326,9 @@ class Flipping(dict[str, Any]):
 
 @pytest.mark.parametrize("asks", ["sync", "async"])
 def test_an_assignment_during_a_lookup_never_looks_like_no_key(asks: str) -> None:
-    chain = ProviderChain([ExplicitProvider(held=Flipping(first="vs-one")), ExplicitProvider("vs-other-organisation")])
+    chain = ProviderChain(
+        [ExplicitProvider(held=Flipping(first="vs-one")), ExplicitProvider("vs-other-organisation")]
+    )
     found = chain.get_credential() if asks == "sync" else asyncio.run(chain.aget_credential())
     assert found.secret.reveal() in ("vs-one", "vs-two")
 

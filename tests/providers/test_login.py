@@ -44,7 +44,11 @@ def failure(provider: LoginProvider, asks: str = "sync") -> CredentialError:
 def test_it_reads_what_the_official_tool_stored(config: Path) -> None:
     provider = LoginProvider()
     credential = provider.get_credential()
-    assert (credential.secret.reveal(), credential.source, credential.provider) == (KEY, f"login:{config}", "login")
+    assert (credential.secret.reveal(), credential.source, credential.provider) == (
+        KEY,
+        f"login:{config}",
+        "login",
+    )
     assert asyncio.run(provider.aget_credential()) is credential
 
 
@@ -79,7 +83,9 @@ def test_a_login_and_a_logout_are_seen_within_a_second(config: Path) -> None:
     assert provider.get_credential().secret.reveal() == "vs-one"
     config.unlink()
     clock.advance(1)
-    assert type(failure(provider)) is CredentialStoreUnavailableError  # no slip to another organisation's key
+    assert (
+        type(failure(provider)) is CredentialStoreUnavailableError
+    )  # no slip to another organisation's key
     assert paused == [0.05]
 
 
@@ -106,7 +112,9 @@ def test_where_it_is_a_member_it_is_not_said_to_lie_near(config: Path) -> None:
     with pytest.raises(MissingCredentialError) as caught:
         ProviderChain.from_settings(Settings(providers=("default", "login"))).get_credential()
     assert "Nearby" not in str(caught.value)
-    assert caught.value.attempts[-1].reason == f"{config} has no [auth] api_key: nobody is logged in."
+    assert (
+        caught.value.attempts[-1].reason == f"{config} has no [auth] api_key: nobody is logged in."
+    )
 
 
 def test_the_default_sources_come_before_it(
@@ -117,13 +125,17 @@ def test_the_default_sources_come_before_it(
         chain = ProviderChain.from_settings(Settings(providers=("default", "login")))
         assert chain.get_credential().source == "env:VECTORSHIFT_API_KEY"
     hidden = f"Configured, but not asked while env:VECTORSHIFT_API_KEY has a key: login:{config}."
-    assert [record.levelname for record in caplog.records if record.getMessage() == hidden] == ["INFO"]
+    assert [record.levelname for record in caplog.records if record.getMessage() == hidden] == [
+        "INFO"
+    ]
 
 
 # --- What is wrong with the file ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("text", ["", "# none\n", "[auth]\n", "[auth]\nuser = 'x'\n", "api_key = 'vs-top'\n"])
+@pytest.mark.parametrize(
+    "text", ["", "# none\n", "[auth]\n", "[auth]\nuser = 'x'\n", "api_key = 'vs-top'\n"]
+)
 def test_a_file_without_a_login_is_not_found(config: Path, text: str) -> None:
     config.write_text(text)
     error = failure(LoginProvider())
@@ -138,7 +150,9 @@ def test_an_empty_key_is_not_found_and_said_to_be_empty(config: Path) -> None:
     assert "set but empty" in str(error)
 
 
-def test_where_the_folder_is_a_plain_file_it_is_not_configured_after_a_look_either(config: Path) -> None:
+def test_where_the_folder_is_a_plain_file_it_is_not_configured_after_a_look_either(
+    config: Path,
+) -> None:
     config.unlink(missing_ok=True)
     config.parent.rmdir()
     config.parent.write_text("x")
@@ -186,7 +200,9 @@ def test_what_is_malformed_is_a_configuration_error_that_does_not_show_the_key(
     assert KEY not in shown(error)
 
 
-@pytest.mark.parametrize("content", [f'[auth]\napi_key="{KEY}"'.encode("utf-16"), b"\xff", b'[auth]\n"\0"=1'])
+@pytest.mark.parametrize(
+    "content", [f'[auth]\napi_key="{KEY}"'.encode("utf-16"), b"\xff", b'[auth]\n"\0"=1']
+)
 def test_a_file_that_is_no_utf_8_is_a_configuration_error(config: Path, content: bytes) -> None:
     config.write_bytes(content)
     error = failure(LoginProvider())
@@ -235,13 +251,19 @@ def test_a_user_without_any_home_has_no_login_and_no_folder_named_tilde_is_read(
 def test_another_file_may_be_named(tmp_path: Path) -> None:
     (tmp_path / "other.toml").write_text(f'[auth]\napi_key = "{KEY}"\n')
     assert LoginProvider("other.toml").get_credential().source == f"login:{tmp_path / 'other.toml'}"
-    assert LoginProvider("~/other.toml").get_credential().source == f"login:{tmp_path / 'other.toml'}"
+    assert (
+        LoginProvider("~/other.toml").get_credential().source == f"login:{tmp_path / 'other.toml'}"
+    )
 
 
 def test_it_describes_itself_without_reading_and_shows_nothing(config: Path) -> None:
     provider = LoginProvider()
     described = provider.describe()
-    assert (described.configured, described.source, described.detail) == (True, f"login:{config}", "")
+    assert (described.configured, described.source, described.detail) == (
+        True,
+        f"login:{config}",
+        "",
+    )
     config.chmod(0o644)
     provider.get_credential()
     assert provider.describe().detail == "others can read it (mode 0644)"

@@ -26,7 +26,9 @@ def agent() -> Iterator[FakeSecretsManagerAgent]:
         yield running
 
 
-def ask(agent: FakeSecretsManagerAgent, path: str = GET, method: str = "GET", **headers: str) -> tuple[int, str]:
+def ask(
+    agent: FakeSecretsManagerAgent, path: str = GET, method: str = "GET", **headers: str
+) -> tuple[int, str]:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     request = urllib.request.Request(agent.url + path, headers=named, method=method)
     try:
@@ -84,7 +86,11 @@ def test_a_cache_that_keeps_nothing() -> None:
     ],
 )
 def test_what_the_agent_refuses(
-    agent: FakeSecretsManagerAgent, path: str, method: str, headers: dict[str, str], answer: tuple[int, str]
+    agent: FakeSecretsManagerAgent,
+    path: str,
+    method: str,
+    headers: dict[str, str],
+    answer: tuple[int, str],
 ) -> None:
     assert ask(agent, path, method, **headers) == answer
 

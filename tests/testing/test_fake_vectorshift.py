@@ -71,7 +71,9 @@ def test_made_keys_are_random_and_good(api: FakeVectorShift, http: httpx.Client)
     assert names(http, first) == names(http, second) == ["acme-assistant", "acme-summary"]
 
 
-def test_a_given_key_is_taken_as_it_is_and_only_once(api: FakeVectorShift, http: httpx.Client) -> None:
+def test_a_given_key_is_taken_as_it_is_and_only_once(
+    api: FakeVectorShift, http: httpx.Client
+) -> None:
     assert api.create_key(key="sk_given", org="acme") == "sk_given"
     assert names(http, "sk_given")
     with pytest.raises(ValueError, match="exists already") as caught:
@@ -80,13 +82,17 @@ def test_a_given_key_is_taken_as_it_is_and_only_once(api: FakeVectorShift, http:
 
 
 @pytest.mark.parametrize("path", ["/pipelines", "/pipeline?name=acme-summary"])
-def test_a_key_without_the_scope_gets_403(api: FakeVectorShift, http: httpx.Client, path: str) -> None:
+def test_a_key_without_the_scope_gets_403(
+    api: FakeVectorShift, http: httpx.Client, path: str
+) -> None:
     answer = http.get(path, headers=bearer(api.create_key(scopes=["pipelines:write"])))
     assert answer.status_code == 403
     assert answer.json() == {"status": "failed", "error": "API key lacks the scope pipelines:read"}
 
 
-def test_a_revoked_key_is_refused_on_the_same_connection(api: FakeVectorShift, http: httpx.Client) -> None:
+def test_a_revoked_key_is_refused_on_the_same_connection(
+    api: FakeVectorShift, http: httpx.Client
+) -> None:
     old, new = api.create_key(), api.create_key()
     assert http.get("/pipelines", headers=bearer(old)).status_code == 200
     api.revoke_key(old)
@@ -126,14 +132,20 @@ def test_revoking_an_unknown_key_says_so_without_showing_it(api: FakeVectorShift
 # --- Pipelines ------------------------------------------------------------------------------------
 
 
-def test_a_list_has_ids_and_the_objects_only_if_verbose(api: FakeVectorShift, http: httpx.Client) -> None:
+def test_a_list_has_ids_and_the_objects_only_if_verbose(
+    api: FakeVectorShift, http: httpx.Client
+) -> None:
     key = api.create_key(org="acme")
     plain = http.get("/pipelines", headers=bearer(key)).json()
     assert sorted(plain) == ["object_ids", "status"]
     assert plain["status"] == "success"
     assert len(plain["object_ids"]) == 2
     verbose = http.get("/pipelines", headers=bearer(key), params={"verbose": "true"}).json()
-    assert [pipeline["id"] for pipeline in verbose["objects"]] == plain["object_ids"] == verbose["object_ids"]
+    assert (
+        [pipeline["id"] for pipeline in verbose["objects"]]
+        == plain["object_ids"]
+        == verbose["object_ids"]
+    )
 
 
 def test_each_organisation_sees_its_own_pipelines(api: FakeVectorShift, http: httpx.Client) -> None:
@@ -144,7 +156,11 @@ def test_each_organisation_sees_its_own_pipelines(api: FakeVectorShift, http: ht
     mine = http.get("/pipeline", headers=bearer(acme), params={"id": id})
     assert (mine.status_code, mine.json()["status"]) == (200, "success")
     assert mine.json()["object"]["config"] == {"answer": 42}
-    for query in ({"id": id}, {"name": "secret plans"}, {"name": "secret plans", "org_name": "acme"}):
+    for query in (
+        {"id": id},
+        {"name": "secret plans"},
+        {"name": "secret plans", "org_name": "acme"},
+    ):
         theirs = http.get("/pipeline", headers=bearer(globex), params=query)
         assert (theirs.status_code, theirs.json()) == (
             404,
@@ -152,7 +168,9 @@ def test_each_organisation_sees_its_own_pipelines(api: FakeVectorShift, http: ht
         )
 
 
-def test_a_shared_pipeline_is_listed_where_it_is_asked_for(api: FakeVectorShift, http: httpx.Client) -> None:
+def test_a_shared_pipeline_is_listed_where_it_is_asked_for(
+    api: FakeVectorShift, http: httpx.Client
+) -> None:
     globex, other = api.create_key(org="globex"), api.create_key(org="initech")
     id = api.add_pipeline("acme", "ours", shared_with=["globex"])
     assert "ours" not in names(http, globex, include_shared="false")
@@ -169,7 +187,12 @@ def test_a_list_can_be_cut_to_a_folder_and_a_page(api: FakeVectorShift, http: ht
     assert names(http, key, folder_id="f1") == ["p0", "p1", "p2", "p3", "p4"]
     assert names(http, key, folder_id="f1", offset="1", limit="2") == ["p1", "p2"]
     assert names(http, key, offset="6") == ["p4"]
-    assert names(http, key, limit="0") == names(http, key, offset="99") == names(http, key, folder_id="x") == []
+    assert (
+        names(http, key, limit="0")
+        == names(http, key, offset="99")
+        == names(http, key, folder_id="x")
+        == []
+    )
 
 
 @pytest.mark.parametrize(
@@ -183,7 +206,9 @@ def test_a_list_can_be_cut_to_a_folder_and_a_page(api: FakeVectorShift, http: ht
         ("verbose", "yes"),
     ],
 )
-def test_a_malformed_parameter_gets_422(api: FakeVectorShift, http: httpx.Client, name: str, value: str) -> None:
+def test_a_malformed_parameter_gets_422(
+    api: FakeVectorShift, http: httpx.Client, name: str, value: str
+) -> None:
     answer = http.get("/pipelines", headers=bearer(api.create_key()), params={name: value})
     assert answer.status_code == 422
     assert answer.json()["status"] == "failed"
@@ -213,12 +238,19 @@ def test_a_pipeline_is_fetched_by_id_or_name(
     assert api.add_pipeline("acme", "näme/1", id="abc") == "abc"
     answer = http.get("/pipeline", headers=bearer(api.create_key()), params=query)
     body = answer.json()
-    assert (answer.status_code, body["status"]) == (status, "success" if status == 200 else "failed")
+    assert (answer.status_code, body["status"]) == (
+        status,
+        "success" if status == 200 else "failed",
+    )
     assert body["object"]["id"] == "abc" if status == 200 else body["error"]
 
 
-@pytest.mark.parametrize(("method", "path"), [("GET", "/nothing"), ("POST", "/pipelines"), ("GET", "/pipelines/")])
-def test_everything_else_is_404(api: FakeVectorShift, http: httpx.Client, method: str, path: str) -> None:
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/nothing"), ("POST", "/pipelines"), ("GET", "/pipelines/")]
+)
+def test_everything_else_is_404(
+    api: FakeVectorShift, http: httpx.Client, method: str, path: str
+) -> None:
     answer = http.request(method, path, headers=bearer(api.create_key()))
     assert (answer.status_code, answer.json()) == (404, {"status": "failed", "error": "Not Found"})
 
@@ -226,10 +258,16 @@ def test_everything_else_is_404(api: FakeVectorShift, http: httpx.Client, method
 # --- Records --------------------------------------------------------------------------------------
 
 
-def test_a_record_holds_what_was_sent_and_what_was_answered(api: FakeVectorShift, http: httpx.Client) -> None:
+def test_a_record_holds_what_was_sent_and_what_was_answered(
+    api: FakeVectorShift, http: httpx.Client
+) -> None:
     key = api.create_key(org="globex")
     before = time.monotonic()
-    http.post("/nothing%20here?a=1&b=%C3%A4", headers={**bearer(key), "X-Trace": "t1"}, content=b"\x00body")
+    http.post(
+        "/nothing%20here?a=1&b=%C3%A4",
+        headers={**bearer(key), "X-Trace": "t1"},
+        content=b"\x00body",
+    )
     http.get("/pipelines", headers=bearer("vs-unknown"))
     http.get("/pipelines")
     posted, refused, anonymous = api.requests
@@ -252,7 +290,9 @@ def test_a_record_holds_what_was_sent_and_what_was_answered(api: FakeVectorShift
 
 def test_nothing_that_is_printed_shows_a_key(api: FakeVectorShift, http: httpx.Client) -> None:
     key = api.create_key()
-    http.get("/pipelines", headers={**bearer(key), "Api-Key": key, "Cookie": key}, params={"k": key})
+    http.get(
+        "/pipelines", headers={**bearer(key), "Api-Key": key, "Cookie": key}, params={"k": key}
+    )
     (record,) = api.requests
     for printed in (
         repr(api),

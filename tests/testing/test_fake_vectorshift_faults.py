@@ -83,7 +83,11 @@ def test_an_injected_failure_has_the_documented_body_and_ends(
     api.fail_next(status, times=2, headers={"Retry-After": "3"})
     for _ in range(2):
         answer = http.get("/pipelines", headers=bearer(key))
-        assert (answer.status_code, answer.json(), answer.headers["retry-after"]) == (status, body, "3")
+        assert (answer.status_code, answer.json(), answer.headers["retry-after"]) == (
+            status,
+            body,
+            "3",
+        )
     assert http.get("/pipelines", headers=bearer(key)).status_code == 200
 
 
@@ -98,7 +102,9 @@ def test_an_injected_failure_may_have_any_body(api: FakeVectorShift, http: httpx
 
 
 @pytest.mark.parametrize("path", ["/pipeline", "/v1/pipeline"])
-def test_an_injected_failure_may_wait_for_its_path(api: FakeVectorShift, http: httpx.Client, path: str) -> None:
+def test_an_injected_failure_may_wait_for_its_path(
+    api: FakeVectorShift, http: httpx.Client, path: str
+) -> None:
     api.fail_next(503, path=path)
     assert http.get("/pipelines").status_code == 401
     assert http.get("/pipeline").status_code == 503

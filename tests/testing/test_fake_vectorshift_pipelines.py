@@ -40,7 +40,9 @@ def ok(response: httpx.Response) -> dict[str, Any]:
     return body
 
 
-def test_a_deleted_pipeline_is_gone_for_everyone(api: FakeVectorShift, http: httpx.Client, id: str) -> None:
+def test_a_deleted_pipeline_is_gone_for_everyone(
+    api: FakeVectorShift, http: httpx.Client, id: str
+) -> None:
     theirs = {"Authorization": f"Bearer {api.create_key(org='globex')}"}
     ok(http.post(f"{P}/share", json={"org_id": "globex", "role": "editor"}))
     assert http.delete(P, headers=theirs).status_code == 403
@@ -49,7 +51,9 @@ def test_a_deleted_pipeline_is_gone_for_everyone(api: FakeVectorShift, http: htt
     assert http.get("/pipeline", params={"id": id}, headers=theirs).status_code == 404
 
 
-def test_sharing_shows_a_pipeline_and_unsharing_hides_it(api: FakeVectorShift, http: httpx.Client, id: str) -> None:
+def test_sharing_shows_a_pipeline_and_unsharing_hides_it(
+    api: FakeVectorShift, http: httpx.Client, id: str
+) -> None:
     theirs = {"Authorization": f"Bearer {api.create_key(org='globex')}"}
     seen = [http.get("/pipeline", params={"id": id}, headers=theirs).status_code]
     for action in ("share", "unshare"):
@@ -62,15 +66,21 @@ def test_sharing_shows_a_pipeline_and_unsharing_hides_it(api: FakeVectorShift, h
 
 def test_a_duplicate_is_a_pipeline_of_its_own(http: httpx.Client, id: str) -> None:
     first = ok(http.post(f"{P}/duplicate"))["id"]
-    second = ok(http.post(f"{P}/duplicate", json={"name": "n", "description": "d", "folder_id": "f"}))["id"]
-    one, two = (ok(http.get("/pipeline", params={"id": each}))["object"] for each in (first, second))
+    second = ok(
+        http.post(f"{P}/duplicate", json={"name": "n", "description": "d", "folder_id": "f"})
+    )["id"]
+    one, two = (
+        ok(http.get("/pipeline", params={"id": each}))["object"] for each in (first, second)
+    )
     assert (one["name"], one["id"]) == ("invoices (copy)", first)
     assert (two["name"], two["description"], two["folder_id"]) == ("n", "d", "f")
 
 
 def test_pipelines_are_made_saved_and_reverted(http: httpx.Client) -> None:
     id = ok(http.post("/pipeline", json={"name": "new", "config": {"a": 1}}))["id"]
-    assert ok(http.post(f"/update/pipeline/{id}", json={"nodes": [1], "deploy": True}))["object"]["nodes"] == [1]
+    assert ok(http.post(f"/update/pipeline/{id}", json={"nodes": [1], "deploy": True}))["object"][
+        "nodes"
+    ] == [1]
     ok(http.post(f"/pipeline/{id}/revert", json={"version": "1.2.0"}))
     found = ok(http.get("/pipeline", params={"name": "new"}))["object"]
     assert (found["version"], found["config"], found["nodes"]) == ("1.2.0", {"a": 1}, [1])
@@ -90,7 +100,9 @@ def test_who_a_pipeline_belongs_to_and_its_id_are_not_the_callers_to_say(
 # --- Finding them again ---
 
 
-def test_a_pipeline_is_fetched_by_the_version_that_it_has(api: FakeVectorShift, http: httpx.Client) -> None:
+def test_a_pipeline_is_fetched_by_the_version_that_it_has(
+    api: FakeVectorShift, http: httpx.Client
+) -> None:
     id = api.add_pipeline("acme", "ours", version="1.2.0")
     assert ok(http.get("/pipeline", params={"id": id, "version": "1.2.0"}))["object"]["id"] == id
     assert http.get("/pipeline", params={"id": id, "version": "1.0.0"}).status_code == 404

@@ -1,4 +1,6 @@
-"""The stand-in API as a server: many callers at once, start, stop, and what it needs to be installed."""
+"""The stand-in API as a server: many callers at once, start, stop, and what it needs to be
+installed.
+"""
 
 from __future__ import annotations
 
@@ -67,14 +69,18 @@ def test_1000_tasks_are_answered_and_recorded(api: FakeVectorShift) -> None:
     async def call(number: int, open_files: asyncio.Semaphore) -> int:
         key = keys["globex" if number % 2 else "acme"]
         async with open_files:
-            reader, writer = await asyncio.open_connection("127.0.0.1", httpx.URL(api.base_url).port)
+            reader, writer = await asyncio.open_connection(
+                "127.0.0.1", httpx.URL(api.base_url).port
+            )
             head = f"GET /v1/pipelines HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n"
             writer.write(f"{head}Connection: close\r\n\r\n".encode())
             answer = await reader.read()
             writer.close()
             await writer.wait_closed()
         assert answer.startswith(b"HTTP/1.1 200")
-        return answer.count(b'"') // 2 - 3  # strings in the body but for "status", "success", "object_ids"
+        return (
+            answer.count(b'"') // 2 - 3
+        )  # strings in the body but for "status", "success", "object_ids"
 
     async def main() -> list[int]:
         open_files = asyncio.Semaphore(250)
@@ -84,8 +90,12 @@ def test_1000_tasks_are_answered_and_recorded(api: FakeVectorShift) -> None:
     assert Counter(request.org for request in api.requests) == {"acme": 500, "globex": 500}
 
 
-def test_an_answer_does_not_wait_for_a_delayed_acknowledgement(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the server asks of the connections it takes: with Nagle's algorithm an answer comes 40 ms late."""
+def test_an_answer_does_not_wait_for_a_delayed_acknowledgement(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What the server asks of the connections it takes: with Nagle's algorithm an answer comes 40
+    ms late.
+    """
     given: list[tuple[object, ...]] = []
     plain = socket.socket.setsockopt
 
@@ -119,15 +129,21 @@ def test_closing_waits_for_no_answer_and_leaves_nothing(caplog: pytest.LogCaptur
     while api.in_flight == 0:
         time.sleep(0.001)
     api.close()
-    assert [request.status for request in api.requests] == [], "it did not wait for the answer, due in a minute"
+    assert [request.status for request in api.requests] == [], (
+        "it did not wait for the answer, due in a minute"
+    )
     assert [connection.recv(100) for connection in idle[1:]] == [b""] * 4
     with pytest.raises(OSError):
         socket.create_connection(("127.0.0.1", port)).close()
     for connection in idle:
         connection.close()
     assert set(threading.enumerate()) == threads
-    assert [record.getMessage() for record in caplog.records if record.name.startswith("uvicorn")] == []
-    assert logging.getLogger("uvicorn.access").propagate  # another uvicorn in this process still logs
+    assert [
+        record.getMessage() for record in caplog.records if record.name.startswith("uvicorn")
+    ] == []
+    assert logging.getLogger(
+        "uvicorn.access"
+    ).propagate  # another uvicorn in this process still logs
     gc.collect()  # an unclosed socket or transport warns here, and a warning fails the test
 
 
@@ -136,7 +152,10 @@ def test_closing_under_fire_leaves_nothing(caplog: pytest.LogCaptureFixture) -> 
 
     def fire(port: int) -> None:
         while not ceased.is_set():
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 30) as connection:
+            with (
+                contextlib.suppress(OSError),
+                socket.create_connection(("127.0.0.1", port), 30) as connection,
+            ):
                 connection.sendall(b"GET /v1/pipelines HTTP/1.1\r\nHost: x\r\n\r\n")
                 connection.recv(1)
 
@@ -175,7 +194,10 @@ def test_it_comes_back_on_its_port_with_what_it_knew() -> None:
 def test_starting_again_says_so_when_the_port_is_taken() -> None:
     api = FakeVectorShift().start()
     api.close()
-    with socket.create_server(("127.0.0.1", httpx.URL(api.base_url).port or 0)), pytest.raises(OSError):
+    with (
+        socket.create_server(("127.0.0.1", httpx.URL(api.base_url).port or 0)),
+        pytest.raises(OSError),
+    ):
         api.start()
     with api:
         assert httpx.get(f"{api.base_url}/pipelines", trust_env=False).status_code == 401
@@ -183,18 +205,28 @@ def test_starting_again_says_so_when_the_port_is_taken() -> None:
 
 def run(code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-W", "error", "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
 
 
 def test_importing_the_package_imports_no_server() -> None:
-    code = "import sys, vectorshift.testing; print({'starlette', 'uvicorn', 'boto3', 'hvac'} & set(sys.modules))"
+    code = (
+        "import sys, vectorshift.testing; print({'starlette', 'uvicorn', 'boto3', 'hvac'} &"
+        " set(sys.modules))"
+    )
     assert run(code).stdout == "set()\n"
 
 
 @pytest.mark.parametrize("package", ["starlette", "uvicorn"])
 def test_a_missing_package_says_what_to_install(package: str) -> None:
-    code = f"import sys; sys.modules[{package!r}] = None\nfrom vectorshift.testing import FakeVectorShift"
+    code = (
+        f"import sys; sys.modules[{package!r}] = None\nfrom vectorshift.testing import"
+        " FakeVectorShift"
+    )
     said = run(code).stderr.splitlines()
     assert said[-1].startswith("ImportError: ")
     assert package in said[-1]

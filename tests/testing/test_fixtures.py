@@ -20,14 +20,18 @@ HEAD = """
     import pytest
     import vectorshift
     from vectorshift import *
-    from vectorshift import ApiConnectionError, MissingCredentialError, Pipeline, VectorShift, VectorshiftApiError
+    from vectorshift import (
+        ApiConnectionError, MissingCredentialError, Pipeline, VectorShift, VectorshiftApiError
+    )
     WORDS = "vectorshift_offline: no network; use the vectorshift_api fixture or pass a client"
 """
 
 
 @pytest.fixture
 def suite(tmp_path: Path) -> Callable[..., str]:
-    """Run a suite in a folder of its own, with a key and stores in its environment; return what pytest says."""
+    """Run a suite in a folder of its own, with a key and stores in its environment; return what
+    pytest says.
+    """
 
     def run(tests: str, conftest: str = ENABLED, *options: str) -> str:
         (tmp_path / "conftest.py").write_text(conftest)
@@ -42,7 +46,17 @@ def suite(tmp_path: Path) -> Callable[..., str]:
             "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
             "CREDENTIALS_DIRECTORY": "/run/credentials/of-the-machine",
         }
-        command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", *options]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-W",
+            "error",
+            "-p",
+            "no:cacheprovider",
+            *options,
+        ]
         said = subprocess.run(
             command,
             cwd=tmp_path,
@@ -58,8 +72,7 @@ def suite(tmp_path: Path) -> Callable[..., str]:
 
 
 def test_offline_a_call_fails_at_once_and_says_why(suite: Callable[..., str]) -> None:
-    assert "8 passed" in suite(
-        """
+    assert "8 passed" in suite("""
         pytestmark = pytest.mark.usefixtures("vectorshift_offline")
 
         def test_without_a_key():
@@ -104,17 +117,17 @@ def test_offline_a_call_fails_at_once_and_says_why(suite: Callable[..., str]) ->
 
         def test_a_client_that_is_handed_in():
             import httpx
-            answers = httpx.MockTransport(lambda request: httpx.Response(200, json={"status": "success"}))
-            with httpx.Client(transport=answers) as http, VectorShift("vs-test", http_client=http) as client:
+            success = {"status": "success"}
+            answers = httpx.MockTransport(lambda request: httpx.Response(200, json=success))
+            http = httpx.Client(transport=answers)
+            with http, VectorShift("vs-test", http_client=http) as client:
                 assert Pipeline.list(client=client) == {"status": "success"}
-        """
-    )
+        """)
 
 
 def test_offline_no_settings_lead_to_the_api(suite: Callable[..., str]) -> None:
     """A guard behind it, so that a failure reaches nothing either: no name can be looked up."""
-    assert "8 passed" in suite(
-        """
+    assert "8 passed" in suite("""
         import socket
         pytestmark = pytest.mark.usefixtures("vectorshift_offline")
         API = "https://api.vectorshift.ai/v1"
@@ -126,17 +139,21 @@ def test_offline_no_settings_lead_to_the_api(suite: Callable[..., str]) -> None:
                 raise AssertionError("a name is looked up")
             monkeypatch.setattr(socket, "getaddrinfo", refuse)
 
-        @pytest.mark.parametrize("given", [{"settings": Settings(timeout=5)}, {"base_url": API}, {"base_url": PRIVATE}])
+        OTHERS = [{"settings": Settings(timeout=5)}, {"base_url": API}, {"base_url": PRIVATE}]
+
+        @pytest.mark.parametrize("given", OTHERS)
         def test_a_client(given, monkeypatch):
             monkeypatch.setenv("VECTORSHIFT_ALLOW_HTTP", "1")
-            with VectorShift("vs-test", **given) as client, pytest.raises(ApiConnectionError, match=WORDS) as caught:
+            refused = pytest.raises(ApiConnectionError, match=WORDS)
+            with VectorShift("vs-test", **given) as client, refused as caught:
                 Pipeline.list(client=client)
             assert "after" not in str(caught.value)  # so many attempts
 
         @pytest.mark.parametrize("proxy", ["HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"])
         def test_a_proxy_of_the_machine(proxy, monkeypatch):
             monkeypatch.setenv(proxy, "*" if proxy == "NO_PROXY" else "http://proxy.internal:3128")
-            with VectorShift("vs-test", base_url=API) as client, pytest.raises(ApiConnectionError, match=WORDS):
+            refused = pytest.raises(ApiConnectionError, match=WORDS)
+            with VectorShift("vs-test", base_url=API) as client, refused:
                 Pipeline.list(client=client)
 
         def test_ambient():
@@ -150,13 +167,11 @@ def test_offline_no_settings_lead_to_the_api(suite: Callable[..., str]) -> None:
                     await Pipeline.alist(client=client)
             with pytest.raises(ApiConnectionError, match=WORDS):
                 asyncio.run(main())
-        """
-    )
+        """)
 
 
 def test_offline_a_server_of_the_tests_own_is_reached(suite: Callable[..., str]) -> None:
-    assert "2 passed" in suite(
-        """
+    assert "2 passed" in suite("""
         from vectorshift.testing import FakeVectorShift
 
         @pytest.fixture
@@ -173,13 +188,11 @@ def test_offline_a_server_of_the_tests_own_is_reached(suite: Callable[..., str])
                 async with AsyncVectorShift(api.create_key(), base_url=api.base_url) as client:
                     return await Pipeline.alist(client=client)
             assert asyncio.run(main())["status"] == "success"
-        """
-    )
+        """)
 
 
 def test_after_an_offline_test_the_network_is_there_again(suite: Callable[..., str]) -> None:
-    assert "2 passed" in suite(
-        """
+    assert "2 passed" in suite("""
         from vectorshift import http
 
         def test_offline(vectorshift_offline):
@@ -187,13 +200,11 @@ def test_after_an_offline_test_the_network_is_there_again(suite: Callable[..., s
 
         def test_another():
             assert http.substitute is None
-        """
-    )
+        """)
 
 
 def test_the_stand_in_is_fresh_and_configured_for_each_test(suite: Callable[..., str]) -> None:
-    assert "4 passed" in suite(
-        """
+    assert "4 passed" in suite("""
         @pytest.mark.parametrize("turn", [1, 2])
         def test_a_call(vectorshift_api, turn):
             assert Pipeline.list()["status"] == "success"
@@ -210,11 +221,12 @@ def test_the_stand_in_is_fresh_and_configured_for_each_test(suite: Callable[...,
             vectorshift_api.fail_next(429, headers={"Retry-After": "0"}, times=9)
             with pytest.raises(RateLimitError):
                 Pipeline.list()
-        """
-    )
+        """)
 
 
-@pytest.mark.parametrize("order", ["vectorshift_api, vectorshift_offline", "vectorshift_offline, vectorshift_api"])
+@pytest.mark.parametrize(
+    "order", ["vectorshift_api, vectorshift_offline", "vectorshift_offline, vectorshift_api"]
+)
 def test_the_stand_in_wins_where_both_are_asked_for(suite: Callable[..., str], order: str) -> None:
     assert "1 passed" in suite(f"""
         def test_a_call({order}):
@@ -244,7 +256,9 @@ def test_offline_may_be_on_for_all_tests(suite: Callable[..., str]) -> None:
 
 
 @pytest.mark.parametrize("fixture", ["vectorshift_api", "vectorshift_offline"])
-def test_what_a_test_leaves_behind_is_gone_and_what_was_there_is_back(suite: Callable[..., str], fixture: str) -> None:
+def test_what_a_test_leaves_behind_is_gone_and_what_was_there_is_back(
+    suite: Callable[..., str], fixture: str
+) -> None:
     assert "3 passed" in suite(f"""
         vectorshift.api_key = "vs-of-the-suite"
         before = dict(os.environ)
@@ -274,15 +288,13 @@ def test_they_are_enabled_by_name_and_not_by_being_installed(suite: Callable[...
 
 
 def test_offline_needs_no_server_package(suite: Callable[..., str]) -> None:
-    assert "1 passed" in suite(
-        """
+    assert "1 passed" in suite("""
         import sys
 
         def test_a_call(vectorshift_offline):
             assert "starlette" not in sys.modules
             assert "uvicorn" not in sys.modules
-        """
-    )
+        """)
 
 
 WITHOUT_PYTEST = """
@@ -297,7 +309,9 @@ except ImportError as error:
 """
 
 
-@pytest.mark.parametrize("does", ["vectorshift.testing.ProviderContract", "import vectorshift.testing.fixtures"])
+@pytest.mark.parametrize(
+    "does", ["vectorshift.testing.ProviderContract", "import vectorshift.testing.fixtures"]
+)
 def test_without_pytest_what_needs_it_says_so_and_the_rest_works(does: str) -> None:
     code = WITHOUT_PYTEST.format(does=does)
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -305,16 +319,22 @@ def test_without_pytest_what_needs_it_says_so_and_the_rest_works(does: str) -> N
 
 
 def test_importing_the_testing_package_imports_no_pytest() -> None:
-    code = "import sys, vectorshift.testing; vectorshift.testing.MemoryStore; print('pytest' in sys.modules)"
+    code = (
+        "import sys, vectorshift.testing; vectorshift.testing.MemoryStore; print('pytest' in"
+        " sys.modules)"
+    )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert said.stdout == "False\n"
 
 
-# --- What was there around the test -----------------------------------------------------------------
+# --- What was there around the test
+# -----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("fixture", ["vectorshift_api", "vectorshift_offline"])
-def test_what_the_suite_configured_is_in_force_again_after_the_test(suite: Callable[..., str], fixture: str) -> None:
+def test_what_the_suite_configured_is_in_force_again_after_the_test(
+    suite: Callable[..., str], fixture: str
+) -> None:
     assert "3 passed" in suite(f"""
         from vectorshift.testing import MemoryStore
         ours = ProviderChain([MemoryStore("vs-of-the-suite").provider()])
@@ -362,12 +382,14 @@ def test_a_using_block_around_the_test_is_in_force_again_and_ends_in_peace(
     assert "error" not in said
 
 
-def test_offline_no_store_file_or_plugin_is_asked_that_settings_name(suite: Callable[..., str]) -> None:
-    assert "8 passed" in suite(
-        """
+def test_offline_no_store_file_or_plugin_is_asked_that_settings_name(
+    suite: Callable[..., str],
+) -> None:
+    assert "8 passed" in suite("""
         import socket
         pytestmark = pytest.mark.usefixtures("vectorshift_offline")
-        VAULT = {"vault_path": "x", "vault_addr": "https://vault.invalid:8200", "vault_token": "t0kentoken"}
+        ADDR = "https://vault.invalid:8200"
+        VAULT = {"vault_path": "x", "vault_addr": ADDR, "vault_token": "t0kentoken"}
         AWS = {"aws_secret_id": "x", "aws_region": "eu-west-1"}
         DOTENV = {"providers": ("default",)}
         PLUGIN = {"providers": ("env", "shelf")}
@@ -401,5 +423,4 @@ def test_offline_no_store_file_or_plugin_is_asked_that_settings_name(suite: Call
             from vectorshift.testing import MemoryStore
             vectorshift.configure(credentials=MemoryStore("vs-in-memory").provider())
             assert vectorshift.api_key == "vs-in-memory"
-        """
-    )
+        """)

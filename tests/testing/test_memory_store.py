@@ -26,7 +26,11 @@ def test_a_key_is_found_with_its_place_and_version() -> None:
     store.put(KEY + "2")
     credential = store.provider("mine").get_credential()
     assert credential.secret.reveal() == KEY + "2"
-    assert (credential.source, credential.provider, credential.version) == ("memory:prod/vs", "mine", "2")
+    assert (credential.source, credential.provider, credential.version) == (
+        "memory:prod/vs",
+        "mine",
+        "2",
+    )
 
 
 def test_an_expiry_is_passed_on() -> None:
@@ -43,7 +47,9 @@ def test_an_expiry_is_passed_on() -> None:
         ("deny", CredentialDeniedError),
     ],
 )
-def test_each_state_is_a_failure_of_its_kind_and_is_counted_as_a_read(state: str, kind: type[Exception]) -> None:
+def test_each_state_is_a_failure_of_its_kind_and_is_counted_as_a_read(
+    state: str, kind: type[Exception]
+) -> None:
     store = MemoryStore(KEY)
     getattr(store, state)()
     for count in (1, 2):
@@ -86,7 +92,9 @@ def test_a_read_that_is_held_ends_with_the_block_and_with_what_is_there_then() -
 
 def test_reads_of_many_threads_are_all_counted() -> None:
     store = MemoryStore(KEY)
-    threads = [threading.Thread(target=lambda: [store.read() for _ in range(100)]) for _ in range(20)]
+    threads = [
+        threading.Thread(target=lambda: [store.read() for _ in range(100)]) for _ in range(20)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -16,7 +16,10 @@ def test_a_value_is_put_restored_and_taken_away(moto: MotoServer) -> None:
     assert first != second
     moto.delete("moto/one")
     third = moto.put("moto/one", "3")
-    assert moto.call("GetSecretValue", SecretId="moto/one", VersionStage="AWSCURRENT")["VersionId"] == third
+    assert (
+        moto.call("GetSecretValue", SecretId="moto/one", VersionStage="AWSCURRENT")["VersionId"]
+        == third
+    )
     assert moto.reads("moto/one") == 1
     moto.delete("moto/one", force=True)
     with pytest.raises(LookupError):
@@ -48,7 +51,9 @@ def test_the_server_ends_even_if_its_parent_is_killed() -> None:
         "    print(moto.endpoint_url, flush=True)\n"
         "    os.kill(os.getpid(), signal.SIGKILL)"
     )
-    said = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=False).stdout
+    said = subprocess.run(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=False
+    ).stdout
     port = int(said.strip().rpartition(":")[2])
     end = time.monotonic() + 10
     while _listens(port) and time.monotonic() < end:

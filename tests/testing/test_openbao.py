@@ -48,7 +48,9 @@ def test_it_leaves_no_server_no_file_and_no_token_behind() -> None:
         _ = server.address
 
 
-def test_a_port_that_is_taken_in_between_is_given_up_for_another(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_port_that_is_taken_in_between_is_given_up_for_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     with OpenBaoServer() as first:
         taken = int(first.address.rpartition(":")[2])
         ports = iter([taken, process.free_port()])
@@ -73,7 +75,9 @@ def test_it_ends_with_a_parent_that_is_killed() -> None:
         "    print(server.address, server._home, flush=True)\n"
         "    input()\n"
     )
-    parent = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     assert parent.stdout is not None
     address, _ = parent.stdout.readline().split()
     assert is_up(address)

@@ -1,4 +1,6 @@
-"""What the page about testing shows is run as a reader would run it: by pytest, in a folder of its own."""
+"""What the page about testing shows is run as a reader would run it: by pytest, in a folder of its
+own.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +21,8 @@ def test_the_fixtures_and_the_kit_on_the_page_work_as_they_stand(tmp_path: Path)
     (tmp_path / "test_kit.py").write_text(kit)
     command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider"]
     environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    said = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    said = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
     assert said.returncode == 0, said.stdout + said.stderr
     assert int(re.findall(r"(\d+) passed", said.stdout)[0]) > 35

@@ -78,7 +78,14 @@ def test_version_and_expiry_are_read(tmp_path: Path) -> None:
     ["", HIDDEN, f'["{HIDDEN}"]', f'{{"key": "{HIDDEN}"}}', f'{{"api_key": ["{HIDDEN}"]}}']
     + [
         f'{{"api_key": "{HIDDEN}", "expires_at": {at}}}'
-        for at in ('"soon"', '"2999-01-01T00:00:00"', "{}", "32472144000", '"32472144000"', '"2999-01-01"')
+        for at in (
+            '"soon"',
+            '"2999-01-01T00:00:00"',
+            "{}",
+            "32472144000",
+            '"32472144000"',
+            '"2999-01-01"',
+        )
     ],
 )
 def test_what_is_no_good_document_is_a_configuration_error_that_hides_it(
@@ -87,7 +94,8 @@ def test_what_is_no_good_document_is_a_configuration_error_that_hides_it(
     with caplog.at_level(logging.DEBUG):
         error = failure(ExecProvider(script(tmp_path, f"echo '{printed}'")))
     assert isinstance(error, CredentialConfigurationError)
-    assert HIDDEN not in f"{error} {error!r} {vars(error)} {error.__cause__} {error.__context__} {caplog.text}"
+    chain = f"{error.__cause__} {error.__context__}"
+    assert HIDDEN not in f"{error} {error!r} {vars(error)} {chain} {caplog.text}"
 
 
 def test_a_command_that_fails_is_unavailable_and_neither_of_its_outputs_is_shown(
@@ -110,19 +118,25 @@ def test_a_command_that_hangs_is_killed_with_all_that_it_started(tmp_path: Path)
         assert began.read() == "begun\n"  # the end of it: no process has it open any more
 
 
-def test_what_a_command_leaves_running_does_not_hold_the_answer_back_for_ever(tmp_path: Path) -> None:
+def test_what_a_command_leaves_running_does_not_hold_the_answer_back_for_ever(
+    tmp_path: Path,
+) -> None:
     command = script(tmp_path, """echo '{"api_key": "vs-1"}'; sleep 1000 &""")
     assert ExecProvider(command, timeout=1).get_credential().secret.reveal() == "vs-1"
 
 
 @pytest.mark.skipif(shutil.which("setsid") is None, reason="There is no setsid here.")
 @pytest.mark.parametrize("prints", ["""echo '{"api_key": "vs-1"}'""", ":"])
-def test_the_time_limit_holds_for_what_is_out_of_reach_of_a_kill(tmp_path: Path, prints: str) -> None:
+def test_the_time_limit_holds_for_what_is_out_of_reach_of_a_kill(
+    tmp_path: Path, prints: str
+) -> None:
     """What holds the pipe open has a session of its own, and ends when the test says so."""
     os.mkfifo(tmp_path / "end")
     end = os.open(tmp_path / "end", os.O_RDWR)
     try:
-        provider = ExecProvider(script(tmp_path, f"{prints}; setsid cat {tmp_path}/end &"), timeout=1)
+        provider = ExecProvider(
+            script(tmp_path, f"{prints}; setsid cat {tmp_path}/end &"), timeout=1
+        )
         if prints == ":":
             assert isinstance(failure(provider), CredentialConfigurationError)
         else:
@@ -140,7 +154,9 @@ def test_a_command_that_prints_too_much_is_stopped(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("blanks", "good"), [(LIMIT, True), (LIMIT + 1, False)])
-def test_a_good_document_with_blanks_is_too_much_as_anything_else(tmp_path: Path, blanks: int, good: bool) -> None:
+def test_a_good_document_with_blanks_is_too_much_as_anything_else(
+    tmp_path: Path, blanks: int, good: bool
+) -> None:
     (tmp_path / "key.json").write_text('{"api_key": "vs-1"}'.ljust(blanks))
     provider = ExecProvider(script(tmp_path, f"cat {tmp_path}/key.json"), timeout=60)
     if good:
@@ -181,7 +197,9 @@ def test_it_does_not_see_the_setting_so_that_it_cannot_run_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VECTORSHIFT_EXEC_COMMAND", "anything")
-    command = script(tmp_path, """printf '{"api_key": "vs-%s"}' "${VECTORSHIFT_EXEC_COMMAND:-unset}" """)
+    command = script(
+        tmp_path, """printf '{"api_key": "vs-%s"}' "${VECTORSHIFT_EXEC_COMMAND:-unset}" """
+    )
     assert ExecProvider(command).get_credential().secret.reveal() == "vs-unset"
 
 
@@ -205,6 +223,9 @@ def test_it_is_made_of_the_settings(tmp_path: Path) -> None:
     command = script(tmp_path, """echo '{"api_key": "vs-1"}'""")
     quoted = shlex.join(command)
     assert chain_of(command=quoted, timeout=9).get_credential().provider == "exec"
-    for name, wrong in {"COMMAND": {"command": "'unclosed"}, "TIMEOUT": {"command": quoted, "timeout": 0}}.items():
+    for name, wrong in {
+        "COMMAND": {"command": "'unclosed"},
+        "TIMEOUT": {"command": quoted, "timeout": 0},
+    }.items():
         with pytest.raises(CredentialConfigurationError, match=f"VECTORSHIFT_EXEC_{name}: "):
             chain_of(**wrong).get_credential()

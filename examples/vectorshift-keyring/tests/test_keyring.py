@@ -10,7 +10,12 @@ from keyring.backend import KeyringBackend
 from keyring.errors import InitError, KeyringError, KeyringLocked, NoKeyringError
 from vectorshift_keyring import KeyringProvider
 
-from vectorshift import CredentialConfigurationError, CredentialNotFoundError, ProviderChain, Settings
+from vectorshift import (
+    CredentialConfigurationError,
+    CredentialNotFoundError,
+    ProviderChain,
+    Settings,
+)
 from vectorshift.testing import ProviderContract
 
 if TYPE_CHECKING:

@@ -7,7 +7,9 @@ from importlib import import_module
 
 __all__ = ["main"]
 
-_MISSING_EXTRA = 3  # what `vectorshift.cli.exits` calls SOURCE_FAILED; 1 would say that the API refuses the key
+_MISSING_EXTRA = (
+    3  # what `vectorshift.cli.exits` calls SOURCE_FAILED; 1 would say that the API refuses the key
+)
 
 
 def main() -> None:

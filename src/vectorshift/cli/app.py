@@ -26,8 +26,12 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="The VectorShift SDK on the command line.",
 )
-auth = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Which key is in use, and whether it works.")
-providers = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Where keys may come from.")
+auth = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Which key is in use, and whether it works."
+)
+providers = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Where keys may come from."
+)
 app.add_typer(auth, name="auth")
 app.add_typer(providers, name="providers")
 
@@ -43,7 +47,10 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def _options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
     ] = False,
 ) -> None:
     """Hold the options of the program itself."""
@@ -55,7 +62,10 @@ def auth_status(
         bool | None,
         typer.Option(
             "--probe/--no-probe",
-            help="Contact every store, or none. By default those that a call would ask, until one answers.",
+            help=(
+                "Contact every store, or none. By default those that a call would ask, until one"
+                " answers."
+            ),
             show_default=False,
         ),
     ] = None,
@@ -69,7 +79,9 @@ def auth_status(
 
 @auth.command("check")
 def auth_check(as_json: AsJson = False) -> None:
-    """Ask the API whether the key works. Exits with 0 if so, 1 if refused, 2 without a key, 3 if a source failed."""
+    """Ask the API whether the key works. Exits with 0 if so, 1 if refused, 2 without a key, 3 if a
+    source failed.
+    """
     from vectorshift.cli.check import show_check
 
     raise typer.Exit(show_check(as_json))
@@ -85,7 +97,9 @@ def providers_list(as_json: AsJson = False) -> None:
 
 @app.command("exec", context_settings={"allow_interspersed_args": False}, options_metavar="[--]")
 def execute(
-    command: Annotated[list[str], typer.Argument(help="The program and its arguments, after -- if you like.")],
+    command: Annotated[
+        list[str], typer.Argument(help="The program and its arguments, after -- if you like.")
+    ],
 ) -> None:
     """Run a program with the key in its environment only. It reads VECTORSHIFT_API_KEY there."""
     from vectorshift.cli.launch import execute
@@ -95,25 +109,34 @@ def execute(
 
 @app.command()
 def sandbox(
-    serve: Annotated[bool, typer.Option("--serve", help="Keep the servers up, to point your own code at.")] = False,
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Keep the servers up, to point your own code at.")
+    ] = False,
 ) -> None:
-    """Show the main job on real servers on loopback: a stand-in API, OpenBao, and moto's Secrets Manager."""
+    """Show the main job on real servers on loopback: a stand-in API, OpenBao, and moto's Secrets
+    Manager.
+    """
     try:
         from vectorshift.cli.sandbox import run, serve_until_stopped
 
         raise typer.Exit(serve_until_stopped() if serve else run())
     except ImportError as error:
-        typer.echo(f"The sandbox lacks a package ({error}): pip install 'vectorshift[sandbox]'", err=True)
+        typer.echo(
+            f"The sandbox lacks a package ({error}): pip install 'vectorshift[sandbox]'", err=True
+        )
         raise typer.Exit(1) from None
 
 
 # --- Running them ---
 
-_UsageError = cast("type[typer.BadParameter]", typer.BadParameter.__base__)  # typer brings it under changing names
+_UsageError = cast(
+    "type[typer.BadParameter]", typer.BadParameter.__base__
+)  # typer brings it under changing names
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit code. An operator sees a message, and never a traceback or a local's value.
+    """Run a command and return its exit code. An operator sees a message, and never a traceback or
+    a local's value.
 
     Args:
         arguments: those of the process by default.
@@ -125,7 +148,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return _pipe_gone()
     except SystemExit as end:  # typer and rich end the process when standard output is gone
-        return _pipe_gone() if isinstance(end.__context__, BrokenPipeError) else cast("int", end.code)
+        return (
+            _pipe_gone() if isinstance(end.__context__, BrokenPipeError) else cast("int", end.code)
+        )
     except (KeyboardInterrupt, typer.Abort):
         return Exit.INTERRUPTED
     except _UsageError as error:
@@ -166,16 +191,21 @@ def _pipe_gone() -> Exit:
 
 
 def _write_nowhere() -> None:
-    """Keep the interpreter from flushing, at its end, into what cannot be written: it would change the exit code."""
+    """Keep the interpreter from flushing, at its end, into what cannot be written: it would change
+    the exit code.
+    """
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _unforeseen(error: Exception) -> Exit:
-    """Say where it was, and of a full disk and the like also what: in words of the system, which hold no value."""
+    """Say where it was, and of a full disk and the like also what: in words of the system, which
+    hold no value.
+    """
     number = error.errno if isinstance(error, OSError) else None
     words = f" ({os.strerror(number).lower()})" if number else ""
     complain(
-        f"unexpected {type(error).__name__}{words} at {_line(error)}. Its text is withheld, as it may hold a secret."
+        f"unexpected {type(error).__name__}{words} at {_line(error)}. Its text is withheld, as it"
+        " may hold a secret."
     )
     try:
         sys.stdout.flush()
@@ -188,4 +218,8 @@ def _line(error: BaseException) -> str:
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
-    return "an unknown line" if trace is None else f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
+    return (
+        "an unknown line"
+        if trace is None
+        else f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
+    )

@@ -6,7 +6,15 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from vectorshift.cli.exits import Exit, exit_of
-from vectorshift.cli.screen import complain, console, on_terminal, printable, say_facts, say_json, table
+from vectorshift.cli.screen import (
+    complain,
+    console,
+    on_terminal,
+    printable,
+    say_facts,
+    say_json,
+    table,
+)
 from vectorshift.context import AMBIENT
 from vectorshift.errors import CredentialConfigurationError
 from vectorshift.plugin_names import prefix_of
@@ -32,17 +40,20 @@ BUILT_IN = {
 }
 """What configures each of the providers that this package brings, in the order of the chain."""
 
-_IN_FILES = ("env", "dotenv", "login")  # whether they are configured is known once they have looked for their files
+_IN_FILES = (
+    "env",
+    "dotenv",
+    "login",
+)  # whether they are configured is known once they have looked for their files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Entry:
     """One provider.
 
-    Args:
-        name: as `VECTORSHIFT_PROVIDERS` has it.
-        position: in the chain of the present settings, from 1; None if it is not in it.
-        configured: whether a call that comes to it would ask it; None for a plugin that is not imported. Files are
+    Args: name: as `VECTORSHIFT_PROVIDERS` has it. position: in the chain of the present settings,
+        from 1; None if it is not in it. configured: whether a call that comes to it would ask it;
+        None for a plugin that is not imported. Files are
             looked at to know it.
         source: where it looks.
         configured_by: what configures it.
@@ -66,8 +77,8 @@ class _Entry:
 def show_providers(as_json: bool) -> Exit:
     """Print the providers. Contacts no store, and imports no plugin that the chain does not name.
 
-    Raises:
-        CredentialConfigurationError: the settings are wrong, or name a provider that there is not. As JSON, this is
+    Raises: CredentialConfigurationError: the settings are wrong, or name a provider that there is
+        not. As JSON, this is
             printed and not raised.
     """
     try:
@@ -97,7 +108,9 @@ def _entries(settings: Settings) -> list[_Entry]:
     mine = {plugin.name: plugin for plugin in plugins if not plugin.problem}
     chain = [_brought(entry, mine[entry.name]) if entry.name in mine else entry for entry in chain]
     others = [_outside(name, settings) for name in BUILT_IN if name not in inside]
-    idle = [_idle(plugin, settings) for plugin in plugins if plugin.problem or plugin.name not in inside]
+    idle = [
+        _idle(plugin, settings) for plugin in plugins if plugin.problem or plugin.name not in inside
+    ]
     return [*chain, *others, *idle]
 
 
@@ -111,12 +124,20 @@ def _plugins() -> Sequence[PluginEntry]:
 
 def _brought(entry: _Entry, plugin: PluginEntry) -> _Entry:
     by = entry.configured_by or f"{prefix_of(plugin.name)}..."
-    return replace(entry, configured_by=by, distribution=plugin.distribution, version=plugin.version)
+    return replace(
+        entry, configured_by=by, distribution=plugin.distribution, version=plugin.version
+    )
 
 
 def _idle(plugin: PluginEntry, settings: Settings) -> _Entry:
-    """Return a plugin that is installed and that the chain leaves out, of which nothing more is known."""
-    disabled = "VECTORSHIFT_DISABLE_PLUGINS=1 allows built-in providers alone" if settings.disable_plugins else ""
+    """Return a plugin that is installed and that the chain leaves out, of which nothing more is
+    known.
+    """
+    disabled = (
+        "VECTORSHIFT_DISABLE_PLUGINS=1 allows built-in providers alone"
+        if settings.disable_plugins
+        else ""
+    )
     problem = plugin.problem or disabled
     names = ",".join([*settings.providers, plugin.name])
     return _Entry(

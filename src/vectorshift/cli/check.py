@@ -85,7 +85,9 @@ def _found_out() -> _Finding:
         vectorshift.Pipeline.list(limit=1)
     except VectorshiftError as error:
         return _of_call(error, credential, base_url, monotonic() - began)
-    used = vectorshift.get_credential()  # another one, if the first was refused and its store had a newer
+    used = (
+        vectorshift.get_credential()
+    )  # another one, if the first was refused and its store had a newer
     return _with(used, Exit.GOOD, "The API accepts this key.", base_url, 200, monotonic() - began)
 
 
@@ -93,10 +95,14 @@ def _without_answer(error: VectorshiftError) -> _Finding:
     """Return the finding for what went wrong before anything was sent."""
     if not isinstance(error, CredentialError):
         return _Finding(end=exit_of(error), message=error.message)
-    return _Finding(end=exit_of(error), message=error.message, provider=error.provider, source=error.source)
+    return _Finding(
+        end=exit_of(error), message=error.message, provider=error.provider, source=error.source
+    )
 
 
-def _of_call(error: VectorshiftError, credential: Credential, base_url: str, seconds: float) -> _Finding:
+def _of_call(
+    error: VectorshiftError, credential: Credential, base_url: str, seconds: float
+) -> _Finding:
     if isinstance(error, CredentialError):
         return replace(_without_answer(error), base_url=base_url)
     status = error.status_code if isinstance(error, VectorshiftApiError) else None
@@ -111,7 +117,12 @@ def _of_call(error: VectorshiftError, credential: Credential, base_url: str, sec
 
 
 def _with(
-    credential: Credential, end: Exit, message: str, base_url: str, http_status: int | None, seconds: float
+    credential: Credential,
+    end: Exit,
+    message: str,
+    base_url: str,
+    http_status: int | None,
+    seconds: float,
 ) -> _Finding:
     return _Finding(
         end=end,
@@ -137,7 +148,12 @@ def _draw(finding: _Finding) -> None:
     rows = Table.grid(padding=(0, 2))
     rows.add_column(style="dim", no_wrap=True)
     rows.add_column(overflow="fold")
-    for name, label in (("source", "source"), ("version", "version"), ("fingerprint", "key"), ("base_url", "API")):
+    for name, label in (
+        ("source", "source"),
+        ("version", "version"),
+        ("fingerprint", "key"),
+        ("base_url", "API"),
+    ):
         value = getattr(finding, name)
         if value:
             rows.add_row(label, Text(printable(value)))

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["environment_for", "execute", "replace_process", "supervise"]
 
-_HAS_EXEC = os.name == "posix"  # elsewhere os.execvpe starts another process, and this one ends before it
+_HAS_EXEC = (
+    os.name == "posix"
+)  # elsewhere os.execvpe starts another process, and this one ends before it
 
 _WHERE_KEYS_ARE = {
     "VECTORSHIFT_API_KEY_FILE",
@@ -34,15 +36,26 @@ _WHERE_KEYS_ARE = {
     "VECTORSHIFT_PROVIDERS",
 }
 _STORES = {"vault", "aws"}
-_WITHOUT_SETTINGS = {"default", "explicit", "env", "dotenv", "login"}  # the other names are those of plugins
+_WITHOUT_SETTINGS = {
+    "default",
+    "explicit",
+    "env",
+    "dotenv",
+    "login",
+}  # the other names are those of plugins
 _WHERE_KEYS_GO = ("base_url", "ca_bundle", "allow_http", "timeout", "max_retries")
 
 _PASSED_ON = ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
-_SHARED = ("SIGINT", "SIGQUIT", "SIGBREAK")  # a terminal sends them to every process in the foreground
+_SHARED = (
+    "SIGINT",
+    "SIGQUIT",
+    "SIGBREAK",
+)  # a terminal sends them to every process in the foreground
 
 
 def execute(command: Sequence[str]) -> int:
-    """Resolve the key and run the program with it; return its exit code where it does not replace this process.
+    """Resolve the key and run the program with it; return its exit code where it does not replace
+    this process.
 
     Raises:
         CredentialError: no key can be had; nothing was run.
@@ -53,17 +66,22 @@ def execute(command: Sequence[str]) -> int:
     return (replace_process if _HAS_EXEC else supervise)(command, environment)
 
 
-def environment_for(credential: Credential, environ: Mapping[str, str], settings: Settings) -> dict[str, str]:
+def environment_for(
+    credential: Credential, environ: Mapping[str, str], settings: Settings
+) -> dict[str, str]:
     """Return the environment of the program: the key, and not what leads to it.
 
-    A second source of the key would contradict the variable, and who has the key needs no token of the store that it
-    is in. `VAULT_` and `AWS_` variables stay: they may be the program's own. So does what says where keys are sent,
-    also if a dotenv file says it that `VECTORSHIFT_ENV_FILE` names.
+    A second source of the key would contradict the variable, and who has the key needs no token of
+    the store that it is in. `VAULT_` and `AWS_` variables stay: they may be the program's own. So
+    does what says where keys are sent, also if a dotenv file says it that `VECTORSHIFT_ENV_FILE`
+    names.
     """
     stores = _STORES | set(map(canonical, settings.providers)) - _WITHOUT_SETTINGS
     prefixes = tuple(map(prefix_of, stores))
     kept = {
-        name: value for name, value in environ.items() if name not in _WHERE_KEYS_ARE and not name.startswith(prefixes)
+        name: value
+        for name, value in environ.items()
+        if name not in _WHERE_KEYS_ARE and not name.startswith(prefixes)
     }
     for field in _WHERE_KEYS_GO:
         name = f"VECTORSHIFT_{field.upper()}"
@@ -82,8 +100,8 @@ def _written(value: object) -> str:
 def replace_process(command: Sequence[str], environment: Mapping[str, str]) -> int:
     """Become the program, with the same process id; return the exit code only if that fails.
 
-    Signals that Python ignores are set back to what they were: `yes | head` relies on SIGPIPE. Files that
-    this process opened are closed by the system, as Python marks them so.
+    Signals that Python ignores are set back to what they were: `yes | head` relies on SIGPIPE.
+    Files that this process opened are closed by the system, as Python marks them so.
     """
     sys.stdout.flush()
     sys.stderr.flush()
@@ -117,12 +135,16 @@ def _not_run(program: str, error: OSError, environment: Mapping[str, str]) -> Ex
 
 
 def supervise(command: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Run the program as a child, pass signals on to it, and return its exit code, or 128 and a signal's number."""
+    """Run the program as a child, pass signals on to it, and return its exit code, or 128 and a
+    signal's number.
+    """
     with _passing_on() as child:
         try:
             if not command[0]:
                 raise FileNotFoundError
-            program = shutil.which(command[0], path=environment.get("PATH")) or command[0]  # .cmd and .bat too
+            program = (
+                shutil.which(command[0], path=environment.get("PATH")) or command[0]
+            )  # .cmd and .bat too
             started = subprocess.Popen([program, *command[1:]], env=environment, close_fds=False)  # noqa: S603
         except OSError as error:
             return _not_run(command[0], error, environment)

@@ -58,7 +58,9 @@ class Rotation:
     def flaws(self) -> list[str]:
         """What did not happen as it should."""
         found = (
-            [f"{self.store}: {len(self.errors)} calls failed, the first with: {self.errors[0]}"] if self.errors else []
+            [f"{self.store}: {len(self.errors)} calls failed, the first with: {self.errors[0]}"]
+            if self.errors
+            else []
         )
         if self.seconds is None:
             found.append(f"{self.store}: no call used the new key within {_WITHIN:g} s")
@@ -67,15 +69,17 @@ class Rotation:
     def __str__(self) -> str:
         took = "never" if self.seconds is None else f"{self.seconds * 1000:.0f} ms after the write"
         return (
-            f"{self.store}: rotated from {self.old} to {self.new} and revoked the old key under traffic: "
-            f"{self.calls} calls, {len(self.errors)} failed, new key in use {took}."
+            f"{self.store}: rotated from {self.old} to {self.new} and revoked the old key under"
+            f" traffic: {self.calls} calls, {len(self.errors)} failed, new key in use {took}."
         )
 
 
 def rotate_under_traffic(
     store: str, api: FakeVectorShift, variables: dict[str, str], write: Callable[[str], object]
 ) -> Rotation:
-    """Rotate the key while threads and tasks make calls without a pause, and revoke the old one at once."""
+    """Rotate the key while threads and tasks make calls without a pause, and revoke the old one at
+    once.
+    """
     os.environ.update(variables)
     old, new = api.create_key(org="delta"), api.create_key(org="delta")
     write(old)

@@ -25,7 +25,13 @@ if TYPE_CHECKING:
 
 __all__ = ["run", "serve_until_stopped"]
 
-_ORGANISATIONS = {"explicit": "amber", "env": "birch", "dotenv": "cedar", "vault": "delta", "aws": "ember"}
+_ORGANISATIONS = {
+    "explicit": "amber",
+    "env": "birch",
+    "dotenv": "cedar",
+    "vault": "delta",
+    "aws": "ember",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +70,9 @@ def run() -> int:
 
 
 def serve_until_stopped() -> int:
-    """Keep the servers up until the process is told to stop, and print what points one's own code at them."""
+    """Keep the servers up until the process is told to stop, and print what points one's own code
+    at them.
+    """
     stopped = threading.Event()
 
     def stop(number: int, frame: object) -> None:
@@ -78,7 +86,9 @@ def serve_until_stopped() -> int:
         _into_aws(stage)(stage.api.create_key(org=_ORGANISATIONS["aws"]))
         key_file = stage.folder / "api-key"
         key_file.write_text(stage.api.create_key(org=_ORGANISATIONS["env"]))
-        console.print("# The servers run until Ctrl-C. The API, and then one of three sources of a key:")
+        console.print(
+            "# The servers run until Ctrl-C. The API, and then one of three sources of a key:"
+        )
         _export(console, {"VECTORSHIFT_BASE_URL": stage.api.base_url})
         console.print(f"# a file, with a key of the organisation {_ORGANISATIONS['env']}")
         _export(console, {"VECTORSHIFT_API_KEY_FILE": str(key_file)})
@@ -124,7 +134,8 @@ def _walk(stage: Stage) -> list[_Row]:
     }
     rows: list[_Row] = []
     for source, remove in removals.items():
-        vectorshift.reset()  # settings are read once, so each step is what a newly started process would see
+        # settings are read once, so each step is what a newly started process would see
+        vectorshift.reset()
         rows.append(_ask(stage, source, keys[source]))
         remove()
     vectorshift.reset()
@@ -143,9 +154,20 @@ def _ask(stage: Stage, source: str, key: str) -> _Row:
     sent = stage.api.requests[before:]
     used = vectorshift.get_credential()
     org = _ORGANISATIONS[source]
-    as_it_should = len(sent) == 1 and sent[0].org == org and sent[0].status == 200 and used.secret.reveal() == key
-    flaw = "" if as_it_should else f"{source}: expected {fingerprint(key)} of {org}, got {used} and {sent}"
-    return _Row(used.source, used.fingerprint, str(sent[-1].org), str(sent[-1].status), milliseconds, flaw)
+    as_it_should = (
+        len(sent) == 1
+        and sent[0].org == org
+        and sent[0].status == 200
+        and used.secret.reveal() == key
+    )
+    flaw = (
+        ""
+        if as_it_should
+        else f"{source}: expected {fingerprint(key)} of {org}, got {used} and {sent}"
+    )
+    return _Row(
+        used.source, used.fingerprint, str(sent[-1].org), str(sent[-1].status), milliseconds, flaw
+    )
 
 
 def _ask_in_vain(stage: Stage) -> _Row:
@@ -168,11 +190,15 @@ def _ask_in_vain(stage: Stage) -> _Row:
 
 def _table(rows: list[_Row]) -> Table:
     table = Table(
-        title="Pipeline.list(), while the sources are taken away one by one", box=box.SIMPLE_HEAD, pad_edge=False
+        title="Pipeline.list(), while the sources are taken away one by one",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
     )
     for heading in ("source of the key", "fingerprint", "organisation", "HTTP\nstatus"):
         table.add_column(heading, overflow="fold")
     table.add_column("ms", justify="right")
     for row in rows:
-        table.add_row(row.source, row.fingerprint, row.organisation, row.status, f"{row.milliseconds:.1f}")
+        table.add_row(
+            row.source, row.fingerprint, row.organisation, row.status, f"{row.milliseconds:.1f}"
+        )
     return table

@@ -1,4 +1,6 @@
-"""What commands print: tables where there is a terminal with room, else one fact a line; or JSON."""
+"""What commands print: tables where there is a terminal with room, else one fact a line; or
+JSON.
+"""
 
 from __future__ import annotations
 
@@ -19,14 +21,20 @@ _NARROWEST = 50  # columns: below, nothing would be left for the last one of a t
 
 
 def on_terminal() -> bool:
-    """Whether a table can be drawn: on a terminal, or what `FORCE_COLOR` says to treat as one, that has the width."""
+    """Whether a table can be drawn: on a terminal, or what `FORCE_COLOR` says to treat as one, that
+    has the width.
+    """
     looked_at = bool(os.environ.get("FORCE_COLOR")) or sys.stdout.isatty()
     return looked_at and console().width >= _NARROWEST
 
 
 def printable(text: str) -> str:
-    """Return the text without what would move a cursor, as a server's answer or a file's name may try to."""
-    return "".join(each if each.isprintable() or each == "\n" else "\N{REPLACEMENT CHARACTER}" for each in text)
+    """Return the text without what would move a cursor, as a server's answer or a file's name may
+    try to.
+    """
+    return "".join(
+        each if each.isprintable() or each == "\n" else "\N{REPLACEMENT CHARACTER}" for each in text
+    )
 
 
 def complain(message: str) -> None:

@@ -32,7 +32,9 @@ class Stage:
     folder: Path
 
     def vault_variables(self) -> dict[str, str]:
-        """Return what configures Vault: the locator, the address, and the file with a token that may read only."""
+        """Return what configures Vault: the locator, the address, and the file with a token that
+        may read only.
+        """
         self.bao.policy("sandbox", f'path "secret/data/{SECRET}" {{ capabilities = ["read"] }}')
         token = self.folder / "vault-token"
         token.write_text(self.bao.token(["sandbox"]))

@@ -18,15 +18,23 @@ if TYPE_CHECKING:
 __all__ = ["show_status"]
 
 _STYLES = {"found": "green", "not found": "", "not configured": "dim", "not asked": "dim"}
-_FACTS = ("outcome", "configured", "source", "version", "fingerprint", "reason", "expires_in", "seconds")
+_FACTS = (
+    "outcome",
+    "configured",
+    "source",
+    "version",
+    "fingerprint",
+    "reason",
+    "expires_in",
+    "seconds",
+)
 
 
 def show_status(probe: bool | None, as_json: bool) -> Exit:
     """Print the report of `explain`, and return whether a call would get a key.
 
-    Args:
-        probe: None asks what a call would ask, until one answers; True asks every store; False contacts none.
-        as_json: whether to print JSON.
+    Args: probe: None asks what a call would ask, until one answers; True asks every store; False
+        contacts none. as_json: whether to print JSON.
     """
     report, end = _examined(probe)
     if as_json:
@@ -39,7 +47,9 @@ def show_status(probe: bool | None, as_json: bool) -> Exit:
 
 
 def _examined(probe: bool | None) -> tuple[Report, Exit]:
-    """Look the key up as a call does, so that the process knows what a call would have come to know, and report."""
+    """Look the key up as a call does, so that the process knows what a call would have come to
+    know, and report.
+    """
     looked_up = _looked_up() if probe is None else None
     report = vectorshift.explain(probe=bool(probe))
     if report.outcome == "failed":  # also where a key is found, and may not be sent
@@ -103,19 +113,26 @@ def _draw(report: Report, end: Exit) -> None:
         screen.print()
     if report.base_url:
         screen.print(Text(f"Keys are sent to {printable(report.base_url)}.", "dim"))
-    if not report.probed or any(source.configured and source.outcome == "not asked" for source in report.sources):
+    if not report.probed or any(
+        source.configured and source.outcome == "not asked" for source in report.sources
+    ):
         screen.print(Text("To ask the other sources too: vectorshift auth status --probe", "dim"))
 
 
 def _about(source: SourceReport) -> Text:
     """Return what the last column says.
 
-    The times of a cache are no news in a process that has just begun, nor are those of a source that is no store.
+    The times of a cache are no news in a process that has just begun, nor are those of a source
+    that is no store.
     """
     from rich.text import Text
 
     cached = source.age is not None or source.next_refresh is not None
-    told = printable(str(replace(source, age=None, next_refresh=None, seconds=source.seconds if cached else None)))
+    told = printable(
+        str(
+            replace(source, age=None, next_refresh=None, seconds=source.seconds if cached else None)
+        )
+    )
     about = Text(told, "dim" if _STYLES.get(source.outcome) == "dim" else "")
     if source.wins:
         about.stylize("bold green", 0, len(told.partition("\n")[0]))

@@ -22,9 +22,8 @@ __all__ = ["failed", "masked_headers", "masked_text", "read", "secrets_in"]
 def read(response: httpx.Response, call: Call, tries: int = 1) -> Any:
     """Return the parsed body of an answer that was read whole.
 
-    Returns:
-        What the body says; an empty dict if there is none; or a `Failure`, as the answer is not a success, says in its
-        body that it failed, or is no JSON.
+    Returns: What the body says; an empty dict if there is none; or a `Failure`, as the answer is
+        not a success, says in its body that it failed, or is no JSON.
     """
     if not response.is_success:
         return failed(response, call, tries)
@@ -48,16 +47,23 @@ def failed(response: httpx.Response, call: Call, tries: int = 1) -> Failure:
     credential: Credential | None = extensions.get(CREDENTIAL)
     secrets = _secrets(response)  # a server that echoes them does not bring them into a log
     kind = api_error_class(response.status_code)
-    notes = [_note(response, credential, extensions.get(REFUSAL)), response.extensions.get(OF_BODY, "")]
+    notes = [
+        _note(response, credential, extensions.get(REFUSAL)),
+        response.extensions.get(OF_BODY, ""),
+    ]
     note = "\n  ".join(filter(None, notes))
     about: dict[str, Any] = {"headers": masked_headers(response), "tries": tries, "note": note}
     if issubclass(kind, AuthenticationError):
         about["source"] = credential.source if credential else None
         about["fingerprint"] = credential.fingerprint if credential else None
-    error = kind(response.status_code, call.method, call.path, masked(_text(response), secrets), **about)
+    error = kind(
+        response.status_code, call.method, call.path, masked(_text(response), secrets), **about
+    )
     repeat = repeat_after_status(response.status_code, error.retry_after)
     if repeat is Repeat.ANY and response.request is not _first(response):
-        repeat = Repeat.IDEMPOTENT  # another place says that it did nothing; the first one led there, and may have
+        repeat = (
+            Repeat.IDEMPOTENT
+        )  # another place says that it did nothing; the first one led there, and may have
     return Failure(error, repeat)
 
 
@@ -67,7 +73,11 @@ def _note(response: httpx.Response, credential: Credential | None, refusal: Refu
         return "The Authorization header is the caller's own."
     if response.status_code in (401, 403, 404) and credential is not None:
         return str(refusal or f"The key was {credential}.")
-    return "" if response.is_success or response.is_error else "Hint: a redirect is not followed; check the base URL."
+    return (
+        ""
+        if response.is_success or response.is_error
+        else "Hint: a redirect is not followed; check the base URL."
+    )
 
 
 def masked_headers(response: httpx.Response) -> dict[str, str]:
@@ -93,12 +103,17 @@ def _secrets(response: httpx.Response) -> list[Secret]:
 def secrets_in(request: httpx.Request) -> list[Secret]:
     """Return the keys that a request was sent with, that of before a 401 too."""
     refusal: Refusal | None = request.extensions.get(REFUSAL)
-    stamped: list[Credential | None] = [request.extensions.get(CREDENTIAL), refusal.rejected if refusal else None]
+    stamped: list[Credential | None] = [
+        request.extensions.get(CREDENTIAL),
+        refusal.rejected if refusal else None,
+    ]
     return [*secrets_of(request), *(known.secret for known in stamped if known)]
 
 
 def _text(response: httpx.Response) -> str:
     try:
         return response.text
-    except Exception:  # a charset such as `hex` is one to Python and none for text; its codec raises what it likes
+    except (
+        Exception
+    ):  # a charset such as `hex` is one to Python and none for text; its codec raises what it likes
         return response.content.decode("utf-8", "replace")

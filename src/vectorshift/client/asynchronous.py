@@ -36,14 +36,18 @@ if TYPE_CHECKING:
 __all__ = ["AsyncVectorShift"]
 
 _RETRIES = "vectorshift.client.retries"
-"""The room that imports the retry library: loaded after the first failure, and then not on an event loop."""
+"""The room that imports the retry library: loaded after the first failure, and then not on an event
+loop.
+"""
 
 
 class AsyncVectorShift(Handle):
-    """The async client. One handle serves any number of event loops, one after the other or in parallel threads.
+    """The async client. One handle serves any number of event loops, one after the other or in
+    parallel threads.
 
-    Each loop has connections of its own, which are closed at the latest when the loop ends as `asyncio.run` and
-    `trio.run` end it; one that is closed without `shutdown_asyncgens` keeps them. Works under asyncio and trio.
+    Each loop has connections of its own, which are closed at the latest when the loop ends as
+    `asyncio.run` and `trio.run` end it; one that is closed without `shutdown_asyncgens` keeps them.
+    Works under asyncio and trio.
 
     Arguments are those of `VectorShift`.
     """
@@ -61,12 +65,21 @@ class AsyncVectorShift(Handle):
     ) -> None:
         try:
             super().__init__(
-                credentials, settings, base_url, timeout, max_retries, http_client, httpx.AsyncClient, clock
+                credentials,
+                settings,
+                base_url,
+                timeout,
+                max_retries,
+                http_client,
+                httpx.AsyncClient,
+                clock,
             )
         finally:
             del credentials  # a traceback may show locals
         self._yours = http_client
-        self._pools = LoopPools(lambda: new_async_pool(self.timeout, self.settings.ca_bundle), clock)
+        self._pools = LoopPools(
+            lambda: new_async_pool(self.timeout, self.settings.ca_bundle), clock
+        )
 
     async def request(
         self,
@@ -80,8 +93,12 @@ class AsyncVectorShift(Handle):
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
     ) -> Any:
-        """Make a call and return the parsed body. Arguments and errors are those of `VectorShift.request`."""
-        return await self.call(self._call_of(method, path, query, json, files, form, headers, timeout))
+        """Make a call and return the parsed body. Arguments and errors are those of
+        `VectorShift.request`.
+        """
+        return await self.call(
+            self._call_of(method, path, query, json, files, form, headers, timeout)
+        )
 
     def stream(
         self,
@@ -95,7 +112,8 @@ class AsyncVectorShift(Handle):
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
     ) -> AbstractAsyncContextManager[AsyncStream]:
-        """Make a call and give its answer as it comes, for an `async with` block. As `VectorShift.stream`.
+        """Make a call and give its answer as it comes, for an `async with` block. As
+        `VectorShift.stream`.
 
         A cancelled task leaves the block, and so closes the connection.
         """
@@ -110,7 +128,9 @@ class AsyncVectorShift(Handle):
         return settled(outcome)
 
     def open(self, call: Call) -> AbstractAsyncContextManager[AsyncStream]:
-        """Make a call that is described by a value and give its answer as it comes. Raises as `request`."""
+        """Make a call that is described by a value and give its answer as it comes. Raises as
+        `request`.
+        """
         return Opening(partial(self._begin, call))
 
     async def _begin(self, call: Call, held: contextlib.AsyncExitStack) -> AsyncStream:
@@ -135,7 +155,9 @@ class AsyncVectorShift(Handle):
         exchange = self._exchange_of(await self._aready(), call)
         if call.files is not None:
             files = call.files
-            exchange.files = load(files) if are_at_hand(files) else await arun_blocking(lambda: load(files))
+            exchange.files = (
+                load(files) if are_at_hand(files) else await arun_blocking(lambda: load(files))
+            )
         return exchange
 
     def _lend(self) -> AbstractAsyncContextManager[httpx.AsyncClient]:
@@ -146,7 +168,9 @@ class AsyncVectorShift(Handle):
             response = await asend(http, exchange)
             return response if isinstance(response, Failure) else await aread(response, exchange)
 
-    async def _again(self, exchange: Exchange, outcome: Any, attempt: Callable[[Exchange], Awaitable[Any]]) -> Any:
+    async def _again(
+        self, exchange: Exchange, outcome: Any, attempt: Callable[[Exchange], Awaitable[Any]]
+    ) -> Any:
         if _RETRIES not in sys.modules:
             await arun_blocking(partial(import_module, _RETRIES))
         from vectorshift.client.retries import Retries
@@ -164,7 +188,9 @@ class AsyncVectorShift(Handle):
             pass
 
     async def aclose(self) -> None:
-        """Close the connections of the running event loop, those in use when their calls are done."""
+        """Close the connections of the running event loop, those in use when their calls are
+        done.
+        """
         await self._pools.aclose()
         self._close_own()
 
@@ -172,6 +198,9 @@ class AsyncVectorShift(Handle):
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         await self.aclose()

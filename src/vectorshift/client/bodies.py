@@ -1,4 +1,6 @@
-"""Bodies: sent or read in part they leave no trace, and answers are given up when their time is over."""
+"""Bodies: sent or read in part they leave no trace, and answers are given up when their time is
+over.
+"""
 
 from __future__ import annotations
 
@@ -44,8 +46,8 @@ class TimedBody(httpx.SyncByteStream):
 class AsyncTimedBody(httpx.AsyncByteStream):
     """The same for event loops.
 
-    An async generator that is left in the middle is a warning under trio, and httpx stacks up six of them. This is a
-    plain iterator, and closing it ends those below.
+    An async generator that is left in the middle is a warning under trio, and httpx stacks up six
+    of them. This is a plain iterator, and closing it ends those below.
     """
 
     check: Callable[[], None] | None = None
@@ -74,7 +76,9 @@ class AsyncTimedBody(httpx.AsyncByteStream):
         """Close the connection, unless the body was read whole."""
         try:
             await self._body.aclose()
-        except BaseException:  # asyncio's own cancellation goes through a shield, and httpcore then leaves it open
+        except (
+            BaseException
+        ):  # asyncio's own cancellation goes through a shield, and httpcore then leaves it open
             if self._connection is not None:
                 await self._connection.aclose()
             raise
@@ -86,8 +90,8 @@ class AsyncTimedBody(httpx.AsyncByteStream):
 class SentBody(httpx.ByteStream):
     """The body of an async request.
 
-    That of httpx is an async generator, which stays in the middle where sending fails or is cancelled: a warning under
-    trio. This one gives a plain iterator, anew for each attempt.
+    That of httpx is an async generator, which stays in the middle where sending fails or is
+    cancelled: a warning under trio. This one gives a plain iterator, anew for each attempt.
     """
 
     def __init__(self, body: bytes) -> None:
@@ -119,12 +123,19 @@ def is_read(response: httpx.Response) -> bool:
 def leave_unread(response: httpx.Response) -> None:
     """Let an answer whose connection was closed have an empty body."""
     response._content = b""  # pyright: ignore[reportPrivateUsage]
-    response.extensions[OF_BODY] = "Its body was not read: a hook of the httpx client raised before."
+    response.extensions[OF_BODY] = (
+        "Its body was not read: a hook of the httpx client raised before."
+    )
 
 
 async def _end(pieces: AsyncIterator[bytes]) -> None:
-    """Let async generators that were left in the middle come to their end: at their next wait they are cancelled."""
-    with anyio.CancelScope(shield=True) as scope, contextlib.suppress(*ESCAPES, StopAsyncIteration, RuntimeError):
+    """Let async generators that were left in the middle come to their end: at their next wait they
+    are cancelled.
+    """
+    with (
+        anyio.CancelScope(shield=True) as scope,
+        contextlib.suppress(*ESCAPES, StopAsyncIteration, RuntimeError),
+    ):
         scope.cancel()  # RuntimeError: the event loop ends and is closing them as well
         while True:
             await pieces.__anext__()

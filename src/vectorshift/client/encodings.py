@@ -14,7 +14,9 @@ LONGEST_OF_ERRORS: Final = 2**20
 
 
 def decoder_of(response: httpx.Response) -> Any:
-    """Return what takes the encoding off a body: `aiter_bytes`, which does it, cannot be left half-read under trio."""
+    """Return what takes the encoding off a body: `aiter_bytes`, which does it, cannot be left
+    half-read under trio.
+    """
     return _AsItIs if is_read(response) else response._get_content_decoder()  # pyright: ignore[reportPrivateUsage]
 
 
@@ -31,7 +33,8 @@ class _AsItIs:
 
 
 def refuse_if_cut_off(decoder: Any, begun: bool) -> None:
-    """Refuse a body in gzip or deflate that did not come to its end, though its message did: httpx takes it for whole.
+    """Refuse a body in gzip or deflate that did not come to its end, though its message did: httpx
+    takes it for whole.
 
     Args:
         decoder: what `decoder_of` gave, when it has had all.
@@ -41,7 +44,9 @@ def refuse_if_cut_off(decoder: Any, begun: bool) -> None:
         httpx.DecodingError: the body is not whole.
     """
     layers: tuple[Any, ...] = tuple(getattr(decoder, "children", (decoder,)))
-    if begun and not all(getattr(getattr(each, "decompressor", None), "eof", True) for each in layers):
+    if begun and not all(
+        getattr(getattr(each, "decompressor", None), "eof", True) for each in layers
+    ):
         raise httpx.DecodingError(_CUT_OFF)
 
 
@@ -51,8 +56,8 @@ _CUT_OFF = "its body is compressed, and was cut off."
 class Excerpt:
     """The body of a failed answer, up to 1 MiB with its encoding taken off.
 
-    A few hundred bytes may unpack to gigabytes, all at once, so only what can be unpacked up to a limit is: one gzip,
-    or one deflate. What is encoded otherwise stays as it came.
+    A few hundred bytes may unpack to gigabytes, all at once, so only what can be unpacked up to a
+    limit is: one gzip, or one deflate. What is encoded otherwise stays as it came.
 
     Args:
         response: the answer.
@@ -60,7 +65,9 @@ class Excerpt:
 
     def __init__(self, response: httpx.Response) -> None:
         self._response, self._content, self._came = response, bytearray(), 0
-        names = (name.strip() for name in response.headers.get("Content-Encoding", "").lower().split(","))
+        names = (
+            name.strip() for name in response.headers.get("Content-Encoding", "").lower().split(",")
+        )
         encodings = [name for name in names if name in _ENCODINGS]
         self._stays = bool(encodings) and encodings not in (["gzip"], ["deflate"])
         self._unpack = _Unpack(*encodings) if encodings and not self._stays else None
@@ -75,7 +82,9 @@ class Excerpt:
     def end(self) -> None:
         """Let the answer have what was taken, and a note on what is missing."""
         if self._is_too_long():
-            self._response.extensions[OF_BODY] = "Its body was longer, and was not read beyond 1 MiB."
+            self._response.extensions[OF_BODY] = (
+                "Its body was longer, and was not read beyond 1 MiB."
+            )
         elif self._stays:
             self._response.extensions[OF_BODY] = _STAYS
         elif self._unpack is not None and not self._unpack.is_whole:
@@ -88,7 +97,9 @@ class Excerpt:
 
 _ENCODINGS = ("gzip", "deflate", "br", "zstd")
 """Those that httpx knows; it ignores others, which are often no encodings."""
-_STAYS = "Its body is shown as it came: of a failed answer nothing but one gzip or deflate is unpacked."
+_STAYS = (
+    "Its body is shown as it came: of a failed answer nothing but one gzip or deflate is unpacked."
+)
 
 
 class _Unpack:
@@ -99,7 +110,9 @@ class _Unpack:
     """
 
     def __init__(self, encoding: str) -> None:
-        self._headers = [zlib.MAX_WBITS + 16] if encoding == "gzip" else [-zlib.MAX_WBITS, zlib.MAX_WBITS]
+        self._headers = (
+            [zlib.MAX_WBITS + 16] if encoding == "gzip" else [-zlib.MAX_WBITS, zlib.MAX_WBITS]
+        )
         self._inflate, self._begun = zlib.decompressobj(self._headers.pop()), False
 
     def __call__(self, piece: bytes, room: int) -> bytes:
@@ -114,5 +127,7 @@ class _Unpack:
 
     @property
     def is_whole(self) -> bool:
-        """Whether what has come ends where it should; where nothing has, there is nothing to end."""
+        """Whether what has come ends where it should; where nothing has, there is nothing to
+        end.
+        """
         return not self._begun or self._inflate.eof

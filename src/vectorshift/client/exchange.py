@@ -1,4 +1,6 @@
-"""One call on its way: what each attempt sends, how long it may take, and what came of it. Shared by both colours."""
+"""One call on its way: what each attempt sends, how long it may take, and what came of it. Shared
+by both colours.
+"""
 
 from __future__ import annotations
 
@@ -24,11 +26,13 @@ __all__ = ["Exchange", "settled"]
 
 
 class Exchange:
-    """What the attempts of one call have in common. Not thread-safe, as a call belongs to one thread or task.
+    """What the attempts of one call have in common. Not thread-safe, as a call belongs to one
+    thread or task.
 
-    A call has to be over when all of its attempts could have taken their whole time-out: `read * (1 + max_retries)`
-    seconds after its first attempt began. Attempts, the waits between them and the reading of the answer count; the
-    time in the queue for a connection before the first does not, so that a long queue fails nobody.
+    A call has to be over when all of its attempts could have taken their whole time-out: `read * (1
+    + max_retries)` seconds after its first attempt began. Attempts, the waits between them and the
+    reading of the answer count; the time in the queue for a connection before the first does not,
+    so that a long queue fails nobody.
 
     Args:
         call: the call.
@@ -41,7 +45,8 @@ class Exchange:
     """
 
     __slots__ = (
-        "auth", "base_url", "before", "call", "clock", "files", "limits", "max_retries", "one", "sent", "tries",
+        "auth", "base_url", "before", "call", "clock", "files", "limits", "max_retries", "one",
+        "sent", "tries",
     )  # fmt: skip
 
     def __init__(
@@ -67,7 +72,9 @@ class Exchange:
 
     @property
     def follow_redirects(self) -> Any:
-        """What to tell httpx: an `Api-Key`, ours or the caller's, must not travel on to where a redirect leads."""
+        """What to tell httpx: an `Api-Key`, ours or the caller's, must not travel on to where a
+        redirect leads.
+        """
         is_there = self.sent is not None and API_KEY_HEADER in self.sent.headers
         return False if is_there or self.call.is_beside else httpx.USE_CLIENT_DEFAULT
 
@@ -78,9 +85,9 @@ class Exchange:
     def request(self, http: httpx.Client | httpx.AsyncClient) -> httpx.Request:
         """Return the request of the next attempt.
 
-        Raises:
-            TypeError: the call holds something that cannot be sent.
-            httpx.HTTPError, httpx.StreamError, UnicodeError: nothing can be sent; what `lost` makes an error of ours.
+        Raises: TypeError: the call holds something that cannot be sent. httpx.HTTPError,
+            httpx.StreamError, UnicodeError: nothing can be sent; what `lost` makes an error of
+            ours.
         """
         self.sent, limits = None, clipped(dict(self.limits), self.left())
         self.tries += 1
@@ -103,21 +110,26 @@ class Exchange:
         raise TypeError(f"{self.call.method} {self.call.path} was not sent: {flaw}")
 
     def may_follow(self, failure: Failure) -> bool:
-        """Whether the call may be sent again after this failure, as far as its rules and its count go."""
+        """Whether the call may be sent again after this failure, as far as its rules and its count
+        go.
+        """
         self.before = failure
         if self.tries > self.max_retries or failure.repeat is Repeat.NEVER:
             return False
         return failure.repeat is Repeat.ANY or self.call.may_be_repeated
 
     def lost(self, error: Exception, *, begun: bool = False) -> Failure:
-        """Return what it means that this attempt has no answer, or, if one has begun, no whole one."""
+        """Return what it means that this attempt has no answer, or, if one has begun, no whole
+        one.
+        """
         if isinstance(error, SourceMoved) and self.before is not None:
             log.warning("%s %s is not sent again: %s", self.call.method, self.call.path, error)
             return Failure(self.before.error, Repeat.NEVER)
         return lost(error, self.sent, self.call.method, self.call.path, self.tries, begun=begun)
 
     def answered(self, error: httpx.HTTPStatusError) -> httpx.Response | Failure:
-        """Return the answer for which a hook of the httpx client raised: it is judged here, as any other.
+        """Return the answer for which a hook of the httpx client raised: it is judged here, as any
+        other.
 
         Else a failure, as the error is that of another request, or of a success.
         """
@@ -149,18 +161,25 @@ class Exchange:
             limits.update(clipped(limits, left))
 
     def check(self) -> None:
-        """Raise a time-out when the call should be over: a body that drips never waits long for its next byte."""
+        """Raise a time-out when the call should be over: a body that drips never waits long for its
+        next byte.
+        """
         if self.left() <= 0:
             raise httpx.ReadTimeout(f"the answer was not whole after {self._patience():g} s.")
 
     def _patience(self) -> float:
         """Seconds for all of it."""
         each, within = self.limits["read"], self.call.within
-        return min(inf if each is None else each * (1 + self.max_retries), inf if within is None else within)
+        return min(
+            inf if each is None else each * (1 + self.max_retries),
+            inf if within is None else within,
+        )
 
 
 def _leads_to(first: httpx.Request, request: httpx.Request) -> bool:
-    """Whether it is the same request, or one to which redirects of it led: these take over what stands beside it."""
+    """Whether it is the same request, or one to which redirects of it led: these take over what
+    stands beside it.
+    """
     return request.extensions.get("timeout") is first.extensions["timeout"]
 
 
@@ -169,7 +188,9 @@ def clipped(limits: Timeouts, left: float) -> Timeouts:
     if left == inf:
         return limits
     left = max(left, 0.001)
-    return {name: left if seconds is None else min(seconds, left) for name, seconds in limits.items()}
+    return {
+        name: left if seconds is None else min(seconds, left) for name, seconds in limits.items()
+    }
 
 
 def settled(outcome: Any) -> Any:

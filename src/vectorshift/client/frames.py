@@ -1,7 +1,9 @@
-"""Where a cancellation or Ctrl-C hits there may be a key: in h11, in TLS, in an event loop's transport.
+"""Where a cancellation or Ctrl-C hits there may be a key: in h11, in TLS, in an event loop's
+transport.
 
-Their frames hold the request as it is sent, or an answer that repeats its key, and crash reporters show the locals of
-every frame. An `Exception` is another matter: those of httpx become errors of ours, those of hooks are the caller's.
+Their frames hold the request as it is sent, or an answer that repeats its key, and crash reporters
+show the locals of every frame. An `Exception` is another matter: those of httpx become errors of
+ours, those of hooks are the caller's.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ T = TypeVar("T")
 
 
 def bare(work: Callable[P, T]) -> Callable[P, T]:
-    """Let what is no `Exception` leave a function as the same object, with no frame of what the function called.
+    """Let what is no `Exception` leave a function as the same object, with no frame of what the
+    function called.
 
     The frames above it are added as ever, and its context is what was being handled there.
     """
@@ -33,7 +36,9 @@ def bare(work: Callable[P, T]) -> Callable[P, T]:
         except BaseException as error:
             found = error
         try:
-            raise _stripped(found)  # beyond the block, so that Python gives it the context of the caller
+            raise _stripped(
+                found
+            )  # beyond the block, so that Python gives it the context of the caller
         finally:
             del found  # it holds this frame
 

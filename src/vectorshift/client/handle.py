@@ -1,4 +1,6 @@
-"""What clients of both colours share: where to, as whom, for how long and how often. Nothing is read before a call."""
+"""What clients of both colours share: where to, as whom, for how long and how often. Nothing is
+read before a call.
+"""
 
 from __future__ import annotations
 
@@ -65,17 +67,31 @@ class Handle:
         clock: WaitingClock,
     ) -> None:
         try:
-            self._configured: AmbientProvider | Configured = AMBIENT if settings is None else AmbientProvider(settings)
-            self._provider = self._configured if credentials is AMBIENT else as_provider(credentials, settings)
+            self._configured: AmbientProvider | Configured = (
+                AMBIENT if settings is None else AmbientProvider(settings)
+            )
+            self._provider = (
+                self._configured if credentials is AMBIENT else as_provider(credentials, settings)
+            )
         finally:
             del credentials  # a traceback may show locals
-        _check("timeout", timeout, int | float, "a number of seconds above 0", lambda each: 0 < each < float("inf"))
+        _check(
+            "timeout",
+            timeout,
+            int | float,
+            "a number of seconds above 0",
+            lambda each: 0 < each < float("inf"),
+        )
         _check("max_retries", max_retries, int, "0 or more", lambda each: each >= 0)
         if not isinstance(http_client, kind | None):
-            raise TypeError(f"http_client should be an httpx.{kind.__name__}, not {type(http_client).__name__}.")
+            raise TypeError(
+                f"http_client should be an httpx.{kind.__name__}, not {type(http_client).__name__}."
+            )
         self._timeout, self._max_retries, self.clock = timeout, max_retries, clock
         self._own_limits = (
-            None if http_client is None or http_client.timeout == _UNSET else _bounded(http_client.timeout.as_dict())
+            None
+            if http_client is None or http_client.timeout == _UNSET
+            else _bounded(http_client.timeout.as_dict())
         )
         self._base_url = None if base_url is None else _url(base_url)
         self._made: _Ready | None = None
@@ -85,8 +101,9 @@ class Handle:
     def kept(self) -> Self:
         """Return this client as it is here and now, on the same connections.
 
-        Whatever `using` block is left or entered later, and whatever is configured, it calls as the same organisation,
-        at the same base URL. What was not read yet is read at its first call. Contacts nothing and does not block.
+        Whatever `using` block is left or entered later, and whatever is configured, it calls as the
+        same organisation, at the same base URL. What was not read yet is read at its first call.
+        Contacts nothing and does not block.
         """
         if self._stays:
             return self
@@ -97,7 +114,9 @@ class Handle:
 
     @property
     def has_own_credentials(self) -> bool:
-        """Whether it calls with credentials that it was given, and not with those of a block or of the process."""
+        """Whether it calls with credentials that it was given, and not with those of a block or of
+        the process.
+        """
         return not isinstance(self._provider, AmbientProvider)
 
     @property
@@ -107,7 +126,9 @@ class Handle:
 
     @property
     def settings(self) -> Settings:
-        """The settings in force: those of the client, else those of the process. May block at first."""
+        """The settings in force: those of the client, else those of the process. May block at
+        first.
+        """
         return self._configured.settings
 
     @property
@@ -165,17 +186,28 @@ class Handle:
     ) -> Call:
         """Return what `request` and `stream` are given as a value. Raises as `Call`."""
         return Call(
-            method=method, path=path, query=query, json=json, files=files, form=form, headers=headers, timeout=timeout
+            method=method,
+            path=path,
+            query=query,
+            json=json,
+            files=files,
+            form=form,
+            headers=headers,
+            timeout=timeout,
         )
 
     def _exchange_of(self, ready: _Ready, call: Call) -> Exchange:
         mine = self._provider
         provider = mine.within(ready.configured) if isinstance(mine, AmbientProvider) else mine
         limits = self._limits(ready, call)
-        return Exchange(call, ready.auth, provider, ready.base_url, limits, ready.max_retries, self.clock)
+        return Exchange(
+            call, ready.auth, provider, ready.base_url, limits, ready.max_retries, self.clock
+        )
 
     def _limits(self, ready: _Ready, call: Call) -> Timeouts:
-        """The time limits of an attempt: the call's, the client's, the settings', the httpx client's, the default."""
+        """The time limits of an attempt: the call's, the client's, the settings', the httpx
+        client's, the default.
+        """
         seconds = call.timeout or self._timeout
         if seconds is None:
             is_set = "timeout" in ready.settings.model_fields_set
@@ -190,7 +222,9 @@ class Handle:
             self._provider.close()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {getattr(self, '_base_url', None) or 'VECTORSHIFT_BASE_URL'}>"
+        return (
+            f"<{type(self).__name__} {getattr(self, '_base_url', None) or 'VECTORSHIFT_BASE_URL'}>"
+        )
 
 
 def _check(name: str, value: Any, kinds: Any, what: str, fits: Callable[[Any], bool]) -> None:
@@ -213,5 +247,11 @@ def _url(base_url: str) -> str:
 
 def _bounded(limits: Timeouts) -> Timeouts:
     if any(seconds is not None and seconds < 0 for seconds in limits.values()):
-        raise ValueError(f"The timeouts of an httpx client should be numbers of seconds of 0 or more, not {limits}.")
-    return {name: None if seconds is None else min(seconds, LONGEST_WAIT) for name, seconds in limits.items()}
+        raise ValueError(
+            "The timeouts of an httpx client should be numbers of seconds of 0 or more, not"
+            f" {limits}."
+        )
+    return {
+        name: None if seconds is None else min(seconds, LONGEST_WAIT)
+        for name, seconds in limits.items()
+    }

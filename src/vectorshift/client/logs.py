@@ -1,4 +1,6 @@
-"""Keeps a key that the server echoes out of what httpx and httpcore log of our calls: status lines and headers."""
+"""Keeps a key that the server echoes out of what httpx and httpcore log of our calls: status lines
+and headers.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +19,11 @@ _call: ContextVar[Exchange | None] = ContextVar("vectorshift_call_on_its_way", d
 
 
 class on_its_way:
-    """For a `with` block in which bytes of a call are sent or read: this context logs its keys as fingerprints.
+    """For a `with` block in which bytes of a call are sent or read: this context logs its keys as
+    fingerprints.
 
-    The block may end in another context than it began in, as that of a task does that is thrown away.
+    The block may end in another context than it began in, as that of a task does that is thrown
+    away.
     """
 
     __slots__ = ("_before", "_exchange")
@@ -45,12 +49,18 @@ def _mask(record: logging.LogRecord) -> bool:
 
 
 def _drop(record: logging.LogRecord) -> bool:
-    """Drop what the coder of HTTP/2 headers tells at DEBUG: all of them, and also as the bytes that are sent."""
+    """Drop what the coder of HTTP/2 headers tells at DEBUG: all of them, and also as the bytes that
+    are sent.
+    """
     return _call.get() is None or record.levelno > logging.DEBUG
 
 
-# A logger asks its filters only about what it is to log, so they cost nothing where these loggers are off.
-for _name in ("httpx", *(f"httpcore.{room}" for room in ("connection", "http11", "http2", "proxy", "socks"))):
+# A logger asks its filters only about what it is to log, so they cost nothing where these loggers
+# are off.
+for _name in (
+    "httpx",
+    *(f"httpcore.{room}" for room in ("connection", "http11", "http2", "proxy", "socks")),
+):
     logging.getLogger(_name).addFilter(_mask)
 for _name in ("hpack.hpack", "hpack.table"):
     logging.getLogger(_name).addFilter(_drop)

@@ -21,8 +21,8 @@ T = TypeVar("T")
 class Opening(contextlib.AbstractAsyncContextManager[T]):
     """Hold what was opened until the block is left, this is collected, or the event loop ends.
 
-    It is no async generator, as a `Loan` is none: one that is dropped is a warning under trio, and an event loop that
-    ends closes it in the midst of those around it.
+    It is no async generator, as a `Loan` is none: one that is dropped is a warning under trio, and
+    an event loop that ends closes it in the midst of those around it.
 
     Args:
         begin: opens, and says on the stack that it is given how to close.
@@ -52,8 +52,8 @@ class Opening(contextlib.AbstractAsyncContextManager[T]):
 class _Held:
     """What is open. The first to come closes it, and an event loop that ends waits for that.
 
-    Attributes:
-        keeper: a started generator, which the loop itself ends when it ends. It never waits but then.
+    Attributes: keeper: a started generator, which the loop itself ends when it ends. It never waits
+        but then.
     """
 
     def __init__(self, stack: contextlib.AsyncExitStack) -> None:
@@ -87,5 +87,7 @@ class _Held:
             self._loop_ends = True
             if not self._taken:
                 await self._close()
-            elif not self._closed.is_set():  # a wait for what has happened would yield to the loop, which ends this too
+            elif (
+                not self._closed.is_set()
+            ):  # a wait for what has happened would yield to the loop, which ends this too
                 await self._closed.wait()

@@ -1,7 +1,8 @@
 """When a call is sent again: tenacity's backoff and book-keeping around the rules of this package.
 
-A first attempt does not come here, and tenacity is imported after the first failure. Its state machine is asked for
-each pause and does no waiting itself, so both colours share it, and no exception passes through it.
+A first attempt does not come here, and tenacity is imported after the first failure. Its state
+machine is asked for each pause and does no waiting itself, so both colours share it, and no
+exception passes through it.
 """
 
 from __future__ import annotations
@@ -21,12 +22,15 @@ __all__ = ["LONGEST_RETRY_AFTER", "Retries"]
 
 LONGEST_RETRY_AFTER = 120.0
 
-_backoff = wait_exponential(multiplier=0.25, max=4.0) + wait_random_exponential(multiplier=0.25, max=4.0)
+_backoff = wait_exponential(multiplier=0.25, max=4.0) + wait_random_exponential(
+    multiplier=0.25, max=4.0
+)
 """Half of it certain, half of it by chance: up to 0.5 s, doubling up to 8 s."""
 
 
 class Retries:
-    """The pauses between the attempts of one call. Not thread-safe, as a call belongs to one thread or task.
+    """The pauses between the attempts of one call. Not thread-safe, as a call belongs to one thread
+    or task.
 
     Args:
         exchange: the call, how often it was sent, and when it has to be over.
@@ -45,7 +49,9 @@ class Retries:
         self._state = RetryCallState(self._machine, None, (), {})
 
     def pause(self, outcome: object) -> float | None:
-        """Return how many seconds to wait before the next attempt, or None if this outcome is the last one."""
+        """Return how many seconds to wait before the next attempt, or None if this outcome is the
+        last one.
+        """
         self._state.set_result(outcome)
         step = self._machine.iter(self._state)
         if not isinstance(step, DoSleep):
@@ -61,8 +67,12 @@ class Retries:
         return max(_backoff(state), _asked_for(state))
 
     def _is_over(self, state: RetryCallState) -> bool:
-        """Whether the server asks for more patience than there is: a wait that is cut short would be for nothing."""
-        return _asked_for(state) > LONGEST_RETRY_AFTER or state.upcoming_sleep >= self._exchange.left()
+        """Whether the server asks for more patience than there is: a wait that is cut short would
+        be for nothing.
+        """
+        return (
+            _asked_for(state) > LONGEST_RETRY_AFTER or state.upcoming_sleep >= self._exchange.left()
+        )
 
     def _tell(self, state: RetryCallState) -> None:
         call, outcome = self._exchange.call, _outcome(state)

@@ -1,4 +1,6 @@
-"""One attempt: a request is sent and its answer read. In both colours, with everything that decides elsewhere."""
+"""One attempt: a request is sent and its answer read. In both colours, with everything that decides
+elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ def send(http: httpx.Client, exchange: Exchange) -> httpx.Response | Failure:
     try:
         with on_its_way(exchange):
             request = exchange.request(http)
-            return http.send(request, auth=exchange.auth, stream=True, follow_redirects=exchange.follow_redirects)
+            return http.send(
+                request, auth=exchange.auth, stream=True, follow_redirects=exchange.follow_redirects
+            )
     except httpx.HTTPStatusError as error:
         return exchange.answered(error)
     except escapes() as error:
@@ -42,7 +46,9 @@ def send(http: httpx.Client, exchange: Exchange) -> httpx.Response | Failure:
 
 @bare
 def read(response: httpx.Response, exchange: Exchange) -> Any:
-    """Read an answer to its end, or to that of the time there is, and return its parsed body, or a `Failure`."""
+    """Read an answer to its end, or to that of the time there is, and return its parsed body, or a
+    `Failure`.
+    """
     try:
         if not is_read(response):
             with on_its_way(exchange):
@@ -51,7 +57,9 @@ def read(response: httpx.Response, exchange: Exchange) -> Any:
         return exchange.lost(error)
     finally:
         response.close()
-        response.stream = _SPENT  # its own holds the response, and so the call, until the collector comes
+        response.stream = (
+            _SPENT  # its own holds the response, and so the call, until the collector comes
+        )
     return exchange.read(response)
 
 
@@ -103,14 +111,20 @@ async def asend(http: httpx.AsyncClient, exchange: Exchange) -> httpx.Response |
 _is_of_another_loop = re.compile(
     "Event loop is closed|no running event loop|different (event )?loop|called from async context"
 ).search
-"""What asyncio and trio say of a connection that another event loop has left behind in an httpx client."""
-_OTHER_LOOP = "the httpx client that was handed in has served another event loop. Each takes a client of its own."
+"""What asyncio and trio say of a connection that another event loop has left behind in an httpx
+client.
+"""
+_OTHER_LOOP = (
+    "the httpx client that was handed in has served another event loop. Each takes a client of its"
+    " own."
+)
 
 
 class _Opened:
     """The connection that an attempt has opened, if any; httpcore tells of it.
 
-    httpcore drops one, open, whose TLS handshake is cancelled. One that is closed already may be closed again.
+    httpcore drops one, open, whose TLS handshake is cancelled. One that is closed already may be
+    closed again.
     """
 
     _stream: Any = None

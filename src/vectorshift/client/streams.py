@@ -56,7 +56,9 @@ class _Answer:
         self._ended = self._broken = False
 
     def masked(self, text: str) -> str:
-        """Return a text out of the body without the keys that the server may echo: for errors and logs."""
+        """Return a text out of the body without the keys that the server may echo: for errors and
+        logs.
+        """
         return masked_text(self._response, text)
 
     def _is_over(self) -> bool:
@@ -69,7 +71,9 @@ class _Answer:
             flaw = "was closed unread"
         else:
             return False
-        raise VectorshiftError(f"The answer to {self._exchange.call.method} {self._exchange.call.path} {flaw}.")
+        raise VectorshiftError(
+            f"The answer to {self._exchange.call.method} {self._exchange.call.path} {flaw}."
+        )
 
     def _broke(self, error: BaseException) -> VectorshiftError:
         """Return what an error on the way means; one that is none of the libraries' goes on."""
@@ -86,7 +90,8 @@ class _Answer:
 class Stream(_Answer):
     """An answer of the API that is read as it comes, once and in one way. It belongs to one thread.
 
-    Each wait for the next bytes ends with the call's `timeout`; how long the whole takes has no limit.
+    Each wait for the next bytes ends with the call's `timeout`; how long the whole takes has no
+    limit.
 
     Attributes:
         status_code: the HTTP status, a success.
@@ -135,7 +140,9 @@ class Stream(_Answer):
         raise failure
 
     def close(self) -> None:
-        """Close the connection, unless the body was read whole. Leaving the block of the stream does it."""
+        """Close the connection, unless the body was read whole. Leaving the block of the stream
+        does it.
+        """
         self._response.close()
 
 
@@ -146,7 +153,9 @@ class AsyncStream(_Answer):
         super().__init__(response, exchange)
         assert isinstance(response.stream, AsyncTimedBody)
         self._body = response.stream
-        self._pieces: AsyncTimedBody | None = None  # none are begun for nothing: an event loop may be ending
+        self._pieces: AsyncTimedBody | None = (
+            None  # none are begun for nothing: an event loop may be ending
+        )
         self._begun = False
 
     def aiter_bytes(self) -> AsyncIterator[bytes]:
@@ -181,7 +190,9 @@ class AsyncStream(_Answer):
         raise failure
 
     async def aclose(self) -> None:
-        """Close the connection, unless the body was read whole. Leaving the block of the stream does it."""
+        """Close the connection, unless the body was read whole. Leaving the block of the stream
+        does it.
+        """
         if not self._response.is_closed:
             with anyio.CancelScope(shield=True):
                 await self._response.aclose()
@@ -229,7 +240,9 @@ class _Decoded(Generic[T]):
 
 
 class _AsyncDecoded(Generic[T]):
-    """The same; one that is left in the middle is also nothing that an event loop has to clean up."""
+    """The same; one that is left in the middle is also nothing that an event loop has to clean
+    up.
+    """
 
     def __init__(self, stream: AsyncStream, decoder: Decoder[T]) -> None:
         self._stream, self._decoder = stream, decoder

@@ -32,16 +32,18 @@ __all__ = ["VectorShift"]
 
 
 class VectorShift(Handle):
-    """A client of the VectorShift API. Thread-safe and fork-safe; close it, or use it as a context manager.
+    """A client of the VectorShift API. Thread-safe and fork-safe; close it, or use it as a context
+    manager.
 
-    Args:
-        credentials: a key, a callable of either colour that returns one, or any provider; None is none of these,
+    Args: credentials: a key, a callable of either colour that returns one, or any provider; None is
+        none of these,
             so that a look-up of a tenant's key that fails reaches no other key. By default the
             credentials of the surrounding `using` block, else the chain that the settings describe.
         settings: the settings; those of the process by default.
         base_url: in place of `VECTORSHIFT_BASE_URL`.
         timeout: seconds, in place of `VECTORSHIFT_TIMEOUT`.
-        max_retries: how many attempts may follow the first, in place of `VECTORSHIFT_MAX_RETRIES`; 0 for none.
+        max_retries: how many attempts may follow the first, in place of `VECTORSHIFT_MAX_RETRIES`;
+            0 for none.
         http_client: a client of yours, with its own transport, proxies and limits; you close it.
         clock: tells the time and waits between attempts.
 
@@ -62,7 +64,16 @@ class VectorShift(Handle):
         clock: WaitingClock = SYSTEM_CLOCK,
     ) -> None:
         try:
-            super().__init__(credentials, settings, base_url, timeout, max_retries, http_client, httpx.Client, clock)
+            super().__init__(
+                credentials,
+                settings,
+                base_url,
+                timeout,
+                max_retries,
+                http_client,
+                httpx.Client,
+                clock,
+            )
         finally:
             del credentials  # a traceback may show locals
         self._yours = http_client
@@ -82,23 +93,19 @@ class VectorShift(Handle):
     ) -> Any:
         """Make a call and return the parsed body.
 
-        Args:
-            method: the HTTP method.
-            path: the path below the base URL, such as `/pipelines`.
-            query: parameters; those that are None are left out.
-            json: the body.
-            files: files to send with a form, by field: each a path, bytes or an open binary file, or a tuple of its
-                name, one of these and perhaps its media type. They are read whole before anything is sent.
+        Args: method: the HTTP method. path: the path below the base URL, such as `/pipelines`.
+            query: parameters; those that are None are left out. json: the body. files: files to
+            send with a form, by field: each a path, bytes or an open binary file, or a tuple of its
+                name, one of these and perhaps its media type. They are read whole before anything
+                is sent.
             form: the fields of a form.
             headers: additional headers; an `Authorization` among them is sent instead of the key.
             timeout: seconds, for this call.
 
-        Raises:
-            VectorshiftApiError: the API answered, and not with success.
-            ApiConnectionError: the API did not answer.
-            CredentialError: no key could be had; `MissingCredentialError` is also an `AuthenticationError`.
-            VectorshiftError: a file cannot be read; nothing was sent.
-            TypeError: something that is given cannot be sent; nothing was.
+        Raises: VectorshiftApiError: the API answered, and not with success. ApiConnectionError: the
+            API did not answer. CredentialError: no key could be had; `MissingCredentialError` is
+            also an `AuthenticationError`. VectorshiftError: a file cannot be read; nothing was
+            sent. TypeError: something that is given cannot be sent; nothing was.
         """
         return self.call(self._call_of(method, path, query, json, files, form, headers, timeout))
 
@@ -114,9 +121,11 @@ class VectorShift(Handle):
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
     ) -> AbstractContextManager[Stream]:
-        """Make a call and give its answer as it comes, for a `with` block. Arguments and errors are those of `request`.
+        """Make a call and give its answer as it comes, for a `with` block. Arguments and errors are
+        those of `request`.
 
-        Leaving the block before the end closes the connection. The call may be sent again until its answer begins.
+        Leaving the block before the end closes the connection. The call may be sent again until its
+        answer begins.
         """
         return self.open(self._call_of(method, path, query, json, files, form, headers, timeout))
 
@@ -130,7 +139,9 @@ class VectorShift(Handle):
 
     @contextlib.contextmanager
     def open(self, call: Call) -> Generator[Stream, None, None]:
-        """Make a call that is described by a value and give its answer as it comes. Raises as `request`."""
+        """Make a call that is described by a value and give its answer as it comes. Raises as
+        `request`.
+        """
         exchange = self._exchange(call)
         with contextlib.ExitStack() as held:
 
@@ -179,7 +190,9 @@ class VectorShift(Handle):
             pass
 
     def close(self) -> None:
-        """Close the connections, those in use when their calls are done. A later call opens new ones."""
+        """Close the connections, those in use when their calls are done. A later call opens new
+        ones.
+        """
         self._pool.close()
         self._close_own()
 
@@ -187,6 +200,9 @@ class VectorShift(Handle):
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()

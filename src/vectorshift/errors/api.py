@@ -39,8 +39,8 @@ class VectorshiftApiError(VectorshiftError):
         note: a sentence of ours, printed below what the server said.
         tries: how often the call was sent until it was given up.
 
-    Attributes:
-        error_message: the first truthy of `error`, `message`, `detail`, `errors` in a JSON body, else the body. The
+    Attributes: error_message: the first truthy of `error`, `message`, `detail`, `errors` in a JSON
+        body, else the body. The
             text of the error has 2,000 characters of it.
         request_id: what the server calls this request, or None.
         retry_after: seconds to wait as the server asked, or None.
@@ -89,13 +89,15 @@ class BadRequestError(VectorshiftApiError):
 class AuthenticationError(VectorshiftApiError):
     """No key was found, or the API refuses the one that was sent (401).
 
-    Attributes:
-        source: where the refused key came from, such as `vault:secret/vectorshift#api_key`, or None.
-        fingerprint: names the refused key without showing it, such as `#1a2b3c4d`, or None.
+    Attributes: source: where the refused key came from, such as `vault:secret/vectorshift#api_key`,
+        or None. fingerprint: names the refused key without showing it, such as `#1a2b3c4d`, or
+        None.
     """
 
     label = "Unauthorized"
-    hint = "Hint: make or look up a key under Account → API Keys, in the organisation it is to act on."
+    hint = (
+        "Hint: make or look up a key under Account → API Keys, in the organisation it is to act on."
+    )
 
     def __init__(
         self,
@@ -112,7 +114,9 @@ class AuthenticationError(VectorshiftApiError):
     ) -> None:
         self.source = source
         self.fingerprint = fingerprint
-        super().__init__(status_code, method, endpoint, raw_response, headers=headers, note=note, tries=tries)
+        super().__init__(
+            status_code, method, endpoint, raw_response, headers=headers, note=note, tries=tries
+        )
 
 
 class PermissionDeniedError(VectorshiftApiError):
@@ -150,8 +154,9 @@ class InternalServerError(VectorshiftApiError):
 class PipelineRunFailedError(VectorshiftApiError):
     """A run failed: one that was waited for, streamed, or in the background.
 
-    `status_code` is 0 where an event of a stream or the status of a run says so. Where the answer to `run` or
-    `bulk_run` does, the error has the status (200), the body, the headers and all else of that answer.
+    `status_code` is 0 where an event of a stream or the status of a run says so. Where the answer
+    to `run` or `bulk_run` does, the error has the status (200), the body, the headers and all else
+    of that answer.
 
     Args:
         task_id: the run; empty if the server did not name it.
@@ -162,7 +167,9 @@ class PipelineRunFailedError(VectorshiftApiError):
         run_error: the same as `error`.
     """
 
-    def __init__(self, task_id: str, error: str = "", *, answer: VectorshiftApiError | None = None) -> None:
+    def __init__(
+        self, task_id: str, error: str = "", *, answer: VectorshiftApiError | None = None
+    ) -> None:
         super().__init__(0, "", "", error)
         where = ""
         if answer is not None:
@@ -176,7 +183,8 @@ class PipelineRunFailedError(VectorshiftApiError):
 
 
 class PollTimeoutError(VectorshiftApiError, TimeoutError):
-    """A run in the background did not end in the time that it was given; it may still go on. `status_code` is 0.
+    """A run in the background did not end in the time that it was given; it may still go on.
+    `status_code` is 0.
 
     Args:
         task_id: the run.
@@ -188,7 +196,8 @@ class PollTimeoutError(VectorshiftApiError, TimeoutError):
         self.task_id = task_id
         self.timeout = timeout
         self.message = (
-            f"Run {task_id} did not end within {timeout:g} s. It may still go on; ask again, or terminate it."
+            f"Run {task_id} did not end within {timeout:g} s. It may still go on; ask again, or"
+            " terminate it."
         )
         self.args = (self.message,)
 
@@ -213,9 +222,8 @@ def api_error_class(status_code: int) -> type[VectorshiftApiError]:
 class ApiConnectionError(VectorshiftError):
     """The API could not be reached, or the connection broke.
 
-    Attributes:
-        request_info: `{"method": ..., "endpoint": ...}`, or an empty dict.
-        may_have_run: whether the API may have received the request, so that calling again could do it twice.
+    Attributes: request_info: `{"method": ..., "endpoint": ...}`, or an empty dict. may_have_run:
+        whether the API may have received the request, so that calling again could do it twice.
         tries: how often the call was sent until it was given up.
     """
 

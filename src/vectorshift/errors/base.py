@@ -1,4 +1,6 @@
-"""What every error of this package is: a message, and attributes that survive `pickle` and `copy`."""
+"""What every error of this package is: a message, and attributes that survive `pickle` and
+`copy`.
+"""
 
 from __future__ import annotations
 
@@ -35,9 +37,13 @@ class VectorshiftError(Exception):
 
 
 def fresh_copy(error: E) -> E:
-    """Return an equal error without a traceback or context: one that is shared would grow with each raise."""
+    """Return an equal error without a traceback or context: one that is shared would grow with each
+    raise.
+    """
     copied = _revive(type(error), error.args, error.__dict__)
-    copied.__cause__ = error.__cause__  # which also keeps what is handled where it is raised out of its traceback
+    copied.__cause__ = (
+        error.__cause__
+    )  # which also keeps what is handled where it is raised out of its traceback
     if "__notes__" in vars(copied):  # a list, to which each caller may add
         vars(copied)["__notes__"] = list(vars(copied)["__notes__"])
     return copied

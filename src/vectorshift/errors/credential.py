@@ -28,7 +28,9 @@ class CredentialError(VectorshiftError):
         provider: the name of the provider that was asked, or None.
     """
 
-    def __init__(self, message: str = "", *, source: str | None = None, provider: str | None = None) -> None:
+    def __init__(
+        self, message: str = "", *, source: str | None = None, provider: str | None = None
+    ) -> None:
         super().__init__(message)
         self.source = source
         self.provider = provider
@@ -39,7 +41,9 @@ class CredentialNotFoundError(CredentialError):
 
 
 class CredentialConfigurationError(CredentialError):
-    """Configured, and wrong: a bad setting, a malformed secret, a missing field or package. Stops a chain."""
+    """Configured, and wrong: a bad setting, a malformed secret, a missing field or package. Stops a
+    chain.
+    """
 
 
 class CredentialDeniedError(CredentialError):
@@ -47,13 +51,16 @@ class CredentialDeniedError(CredentialError):
 
 
 class CredentialRevokedError(CredentialDeniedError):
-    """The store says that this very secret was deleted, destroyed or scheduled for deletion. Stops a chain."""
+    """The store says that this very secret was deleted, destroyed or scheduled for deletion. Stops
+    a chain.
+    """
 
 
 class CredentialStoreUnavailableError(CredentialError):
     """The store is down, slow or throttling. Stops a chain.
 
-    `retry_after` may be given as the header `Retry-After` stands, as text. What says no time is None.
+    `retry_after` may be given as the header `Retry-After` stands, as text. What says no time is
+    None.
 
     Attributes:
         retry_after: seconds to wait as the store asked, or None.
@@ -69,19 +76,18 @@ class CredentialStoreUnavailableError(CredentialError):
     ) -> None:
         super().__init__(message, source=source, provider=provider)
         # what is no number would stop the cache where it counts with it
-        self.retry_after = seconds(str(retry_after)) if isinstance(retry_after, str | int | float) else None
+        self.retry_after = (
+            seconds(str(retry_after)) if isinstance(retry_after, str | int | float) else None
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """What one provider of a chain was asked and what came of it.
 
-    Args:
-        provider: the provider's name.
-        source: the place it looked at.
-        outcome: `not configured`, `not found`, `configuration`, `denied`, `revoked` or `unavailable`.
-        reason: a sentence without a secret in it.
-        seconds: how long the provider took.
+    Args: provider: the provider's name. source: the place it looked at. outcome: `not configured`,
+        `not found`, `configuration`, `denied`, `revoked` or `unavailable`. reason: a sentence
+        without a secret in it. seconds: how long the provider took.
     """
 
     provider: str
@@ -94,8 +100,8 @@ class Attempt:
 class MissingCredentialError(CredentialNotFoundError, AuthenticationError):
     """A chain ended with nothing.
 
-    A `CredentialNotFoundError`, so that chains nest, and an `AuthenticationError` (`status_code` 401, no
-    response), so that the documented `except AuthenticationError` catches a missing key.
+    A `CredentialNotFoundError`, so that chains nest, and an `AuthenticationError` (`status_code`
+    401, no response), so that the documented `except AuthenticationError` catches a missing key.
 
     Attributes:
         attempts: one `Attempt` for each provider asked, in order.

@@ -14,17 +14,23 @@ SAYING = ("error", "message", "detail", "errors")
 
 _A_YEAR = 31_536_000.0
 _LONG = 10_000
-"""Characters of a body from which on it is not indented: deep in it, that could make a thousand of each."""
+"""Characters of a body from which on it is not indented: deep in it, that could make a thousand of
+each.
+"""
 _SHOWN = 2_000
 
 
 def said(body: str) -> str:
-    """Return the sentence in a body: of its `error`, `message`, `detail` or `errors`, else all of it."""
+    """Return the sentence in a body: of its `error`, `message`, `detail` or `errors`, else all of
+    it.
+    """
     try:
         text = _sentence(body)
     except (ValueError, RecursionError):  # no JSON, or JSON that is nested too deep
         text = body.strip()
-    return text.encode("utf-8", "replace").decode()  # JSON may hold half a character, which nobody could print
+    return text.encode(
+        "utf-8", "replace"
+    ).decode()  # JSON may hold half a character, which nobody could print
 
 
 def shown(sentence: str) -> str:
@@ -53,7 +59,8 @@ def _sentence(body: str) -> str:
 
 
 def seconds(header: str | None) -> float | None:
-    """Return what `Retry-After` says, in seconds from now: a number, or an HTTP date (RFC 9110, section 10.2.3).
+    """Return what `Retry-After` says, in seconds from now: a number, or an HTTP date (RFC 9110,
+    section 10.2.3).
 
     More than a year is a year, `inf` too, so that the number can be waited for.
     """
@@ -70,6 +77,8 @@ def seconds(header: str | None) -> float | None:
             at = parsedate_to_datetime(header)
         except (ValueError, OverflowError):
             return None
-        at = at if at.tzinfo else at.replace(tzinfo=timezone.utc)  # "-0000": UTC, from an unknown zone
+        at = (
+            at if at.tzinfo else at.replace(tzinfo=timezone.utc)
+        )  # "-0000": UTC, from an unknown zone
         wait = (at - datetime.now(timezone.utc)).total_seconds()
     return None if isnan(wait) else min(max(0.0, wait), _A_YEAR)

@@ -5,7 +5,14 @@ from __future__ import annotations
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
-from vectorshift.pipeline.answers import Answer, BulkRunResult, PipelineList, RunResult, RunStatus, StreamChunk
+from vectorshift.pipeline.answers import (
+    Answer,
+    BulkRunResult,
+    PipelineList,
+    RunResult,
+    RunStatus,
+    StreamChunk,
+)
 from vectorshift.pipeline.chunks import AsyncChunks
 from vectorshift.pipeline.elsewhere import Elsewhere, missing_class
 from vectorshift.pipeline.handler import RunHandler
@@ -34,12 +41,13 @@ __all__ = [
 class Pipeline(Lookup, Running, Keeping, metaclass=Elsewhere):
     """A pipeline of the organisation that the key belongs to.
 
-    `Pipeline.fetch` gives one with its name and all that the server says of it; `Pipeline(id)` asks nobody.
+    `Pipeline.fetch` gives one with its name and all that the server says of it; `Pipeline(id)` asks
+    nobody.
 
-    Every call takes `client=`; without it, the client is used that the pipeline was made with, and where none was
-    named, the client of the process, as the organisation of the moment: that of the surrounding `using` block, if there
-    is one. Each call has an async twin whose name begins with `a`. Building pipelines node by node is no part of this
-    package.
+    Every call takes `client=`; without it, the client is used that the pipeline was made with, and
+    where none was named, the client of the process, as the organisation of the moment: that of the
+    surrounding `using` block, if there is one. Each call has an async twin whose name begins with
+    `a`. Building pipelines node by node is no part of this package.
 
     Args:
         id: its id, also in Mongo extended JSON.
@@ -57,7 +65,9 @@ class Pipeline(Lookup, Running, Keeping, metaclass=Elsewhere):
         CredentialError: on a call, a configured source of the key failed.
     """
 
-    def __init__(self, id: str | Mapping[str, Any], *, client: VectorShift | AsyncVectorShift | None = None) -> None:
+    def __init__(
+        self, id: str | Mapping[str, Any], *, client: VectorShift | AsyncVectorShift | None = None
+    ) -> None:
         super().__init__(id, client=client)
 
     if not TYPE_CHECKING:  # a checker is to find a mistyped name
@@ -68,7 +78,9 @@ class Pipeline(Lookup, Running, Keeping, metaclass=Elsewhere):
 
 for _member in [member for part in (Lookup, Running, Keeping) for member in vars(part).values()]:
     _call = getattr(_member, "__func__", _member)  # of a class method
-    if isinstance(_call, FunctionType):  # Python's own errors name it, and nobody has seen its part of the class
+    if isinstance(
+        _call, FunctionType
+    ):  # Python's own errors name it, and nobody has seen its part of the class
         _call.__module__, _call.__qualname__ = __name__, f"Pipeline.{_call.__name__}"
 
 

@@ -1,4 +1,6 @@
-"""What the API says of pipelines and runs: dicts as it sent them, with names for what matters in them."""
+"""What the API says of pipelines and runs: dicts as it sent them, with names for what matters in
+them.
+"""
 
 from __future__ import annotations
 
@@ -44,14 +46,18 @@ class Answer(dict[str, Any]):
         return self._text("status").lower()
 
     def _error(self) -> str:
-        """Return what stands in `error`, and of a failure also what stands where the API's errors have it."""
+        """Return what stands in `error`, and of a failure also what stands where the API's errors
+        have it.
+        """
         names = SAYING if self._status() in FAILED | CANCELLED else SAYING[:1]
         told = {name: self[name] for name in names if self.get(name)}
         return said(json.dumps(told, default=str)) if told else ""
 
 
 class PipelineList(Answer):
-    """What `Pipeline.list` answers: `status`, `object_ids`, and `objects` if it was asked to be verbose."""
+    """What `Pipeline.list` answers: `status`, `object_ids`, and `objects` if it was asked to be
+    verbose.
+    """
 
     __slots__ = ()
 
@@ -92,17 +98,23 @@ class RunResult(Answer):
 
     @property
     def status(self) -> str:
-        """What the server says of the run, such as `success` or `failed`; in lower case, or an empty string."""
+        """What the server says of the run, such as `success` or `failed`; in lower case, or an
+        empty string.
+        """
         return self._status()
 
     @property
     def error(self) -> str:
-        """What the server says of its failure, or an empty string. Of a single run, a failure is raised instead."""
+        """What the server says of its failure, or an empty string. Of a single run, a failure is
+        raised instead.
+        """
         return self._error()
 
 
 class BulkRunResult(Answer):
-    """What `bulk_run` gave: `status`, and `run_outputs` with a `RunResult` for each set of inputs, in their order."""
+    """What `bulk_run` gave: `status`, and `run_outputs` with a `RunResult` for each set of inputs,
+    in their order.
+    """
 
     __slots__ = ()
 
@@ -115,13 +127,17 @@ class BulkRunResult(Answer):
 
 
 class RunStatus(Answer):
-    """What a background run says of itself: `task_id`, `status`, and `error` or `result` at its end."""
+    """What a background run says of itself: `task_id`, `status`, and `error` or `result` at its
+    end.
+    """
 
     __slots__ = ()
 
     @property
     def status(self) -> str:
-        """Such as `in_progress` or `running`, `completed` or `succeeded`, `failed`, `cancelled`; in lower case."""
+        """Such as `in_progress` or `running`, `completed` or `succeeded`, `failed`, `cancelled`; in
+        lower case.
+        """
         return self._status()
 
     @property
@@ -151,12 +167,16 @@ class RunStatus(Answer):
 
     @property
     def outputs(self) -> dict[str, Any]:
-        """The values of the output nodes, by name; what stands in `result`. Empty until it has ended well."""
+        """The values of the output nodes, by name; what stands in `result`. Empty until it has
+        ended well.
+        """
         return self._object("result") or self._object("outputs")
 
 
 class StreamChunk(Answer):
-    """One event of a streamed run: a piece of an output (`type` is `stream`), or the end (`result`)."""
+    """One event of a streamed run: a piece of an output (`type` is `stream`), or the end
+    (`result`).
+    """
 
     __slots__ = ()
 
@@ -202,13 +222,22 @@ def as_object(value: object) -> dict[str, Any] | None:
 
 
 def id_of(value: object, layers: int = 3) -> str | None:
-    """Return the id in a string, in Mongo extended JSON (`{"$oid": ...}`), or in an object's `_id` or `id`, or None.
+    """Return the id in a string, in Mongo extended JSON (`{"$oid": ...}`), or in an object's `_id`
+    or `id`, or None.
 
-    An object may hold objects; no API has an id below more than `layers` of them, and a body may be nested by hundreds.
+    An object may hold objects; no API has an id below more than `layers` of them, and a body may be
+    nested by hundreds.
     """
     if not isinstance(value, Mapping):
-        return str(value) if isinstance(value, str | int) and not isinstance(value, bool) and value != "" else None
+        return (
+            str(value)
+            if isinstance(value, str | int) and not isinstance(value, bool) and value != ""
+            else None
+        )
     if not layers:
         return None
     fields = cast("Mapping[str, object]", value)
-    return next((found for name in ("$oid", "_id", "id") if (found := id_of(fields.get(name), layers - 1))), None)
+    return next(
+        (found for name in ("$oid", "_id", "id") if (found := id_of(fields.get(name), layers - 1))),
+        None,
+    )

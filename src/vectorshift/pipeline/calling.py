@@ -13,7 +13,15 @@ from vectorshift.pipeline.answers import as_object, id_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["checked_id", "failed_answer", "object_in", "post", "run_failure", "segment", "unexpected"]
+__all__ = [
+    "checked_id",
+    "failed_answer",
+    "object_in",
+    "post",
+    "run_failure",
+    "segment",
+    "unexpected",
+]
 
 
 def checked_id(id: object) -> str:
@@ -24,7 +32,10 @@ def checked_id(id: object) -> str:
     """
     text = id_of(id)
     if text is None or text in (".", ".."):
-        raise ValueError(f"The id of a pipeline or a run is a text such as '65f0c3a1b2d4e5f60718293a', not {id!r}.")
+        raise ValueError(
+            "The id of a pipeline or a run is a text such as '65f0c3a1b2d4e5f60718293a', not"
+            f" {id!r}."
+        )
     return text
 
 
@@ -63,7 +74,9 @@ def failed_answer(error: VectorshiftApiError) -> dict[str, Any] | None:
 
 
 def run_failure(error: VectorshiftApiError) -> VectorshiftApiError:
-    """Return what an answer to a call that waits for a run means: that the run failed, if it says so; else itself."""
+    """Return what an answer to a call that waits for a run means: that the run failed, if it says
+    so; else itself.
+    """
     body = failed_answer(error)
     if body is None:
         return error
@@ -72,6 +85,10 @@ def run_failure(error: VectorshiftApiError) -> VectorshiftApiError:
 
 
 def unexpected(call: Call, missing: str) -> VectorshiftApiError:
-    """Return the error for an answer without the field `missing`, or, if that is empty, one that is no object."""
+    """Return the error for an answer without the field `missing`, or, if that is empty, one that is
+    no object.
+    """
     what = f"has no {missing}" if missing else "is no JSON object"
-    return VectorshiftApiError(200, call.method, call.path, note=f"The answer {what}; check the base URL.")
+    return VectorshiftApiError(
+        200, call.method, call.path, note=f"The answer {what}; check the base URL."
+    )

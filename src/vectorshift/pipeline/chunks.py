@@ -28,7 +28,9 @@ _ENOUGH = 65_536  # bytes of an answer that is no stream, for its error
 
 
 def chunks(client: VectorShift, build: Steps[Call]) -> Generator[StreamChunk, None, None]:
-    """Make the call when the first chunk is asked for, and close its connection when nobody asks any more."""
+    """Make the call when the first chunk is asked for, and close its connection when nobody asks
+    any more.
+    """
     call = perform(client, build)
     with client.open(call) as stream:
         if not _is_of_events(stream):
@@ -43,10 +45,12 @@ def chunks(client: VectorShift, build: Steps[Call]) -> Generator[StreamChunk, No
 
 
 class AsyncChunks(AsyncIterator[StreamChunk]):
-    """What `chunks` gives, without blocking the event loop. `Pipeline.astream` gives one; it belongs to one task.
+    """What `chunks` gives, without blocking the event loop. `Pipeline.astream` gives one; it
+    belongs to one task.
 
-    The connection is closed at the end, when a wait for a chunk fails or is cancelled, by `aclose`, when this is
-    collected, and when the event loop ends. It is an iterator and no generator, so that all of these are quiet.
+    The connection is closed at the end, when a wait for a chunk fails or is cancelled, by `aclose`,
+    when this is collected, and when the event loop ends. It is an iterator and no generator, so
+    that all of these are quiet.
     """
 
     def __init__(self, client: AsyncVectorShift, build: Steps[Call]) -> None:
@@ -57,14 +61,14 @@ class AsyncChunks(AsyncIterator[StreamChunk]):
     async def __anext__(self) -> StreamChunk:
         """Return the next chunk.
 
-        Raises:
-            VectorshiftError: the wait for a chunk was cancelled, and the stream was closed in its midst.
-            RuntimeError: another task waits for a chunk.
+        Raises: VectorshiftError: the wait for a chunk was cancelled, and the stream was closed in
+            its midst. RuntimeError: another task waits for a chunk.
         """
         self._refuse_if_busy()
         if self._cut:
             raise VectorshiftError(
-                "A wait for a chunk of this stream was cancelled, which closed it in its midst. Run the pipeline again."
+                "A wait for a chunk of this stream was cancelled, which closed it in its midst. Run"
+                " the pipeline again."
             )
         if self._ended:
             raise StopAsyncIteration
@@ -118,7 +122,9 @@ class AsyncChunks(AsyncIterator[StreamChunk]):
 def _chunk_of(
     event: ServerSentEvent, call: Call, masked: Callable[[str], str]
 ) -> StreamChunk | VectorshiftApiError | None:
-    """Return what an event says, the error if it says that the run failed or is no JSON object, or None for nothing."""
+    """Return what an event says, the error if it says that the run failed or is no JSON object, or
+    None for nothing.
+    """
     data = event.data.strip()
     if not data or data == _DONE:
         return None
@@ -128,9 +134,17 @@ def _chunk_of(
         parsed = None
     found = as_object(parsed)
     chunk = StreamChunk(found or {})
-    if "error" in (event.event, chunk.type) or chunk.get("error") or chunk.status in FAILED | CANCELLED:
-        ended = f"The run has ended as {chunk.status}." if chunk.status in FAILED | CANCELLED else ""
-        return PipelineRunFailedError(masked(chunk.run_id), masked(chunk.error) or ended or said(masked(data)))
+    if (
+        "error" in (event.event, chunk.type)
+        or chunk.get("error")
+        or chunk.status in FAILED | CANCELLED
+    ):
+        ended = (
+            f"The run has ended as {chunk.status}." if chunk.status in FAILED | CANCELLED else ""
+        )
+        return PipelineRunFailedError(
+            masked(chunk.run_id), masked(chunk.error) or ended or said(masked(data))
+        )
     if found is None:
         note = "An event of the stream is no JSON object."
         return VectorshiftApiError(200, call.method, call.path, note=note)
@@ -166,5 +180,7 @@ def _no_events(stream: Stream | AsyncStream, call: Call, body: bytes) -> Vectors
     text = stream.masked(body.decode("utf-8", "replace"))
     kind = stream.headers.get("content-type", "of no type")
     note = f"The answer is no event stream, but {kind}."
-    error = VectorshiftApiError(stream.status_code, call.method, call.path, text, headers=stream.headers, note=note)
+    error = VectorshiftApiError(
+        stream.status_code, call.method, call.path, text, headers=stream.headers, note=note
+    )
     return run_failure(error)

@@ -29,7 +29,9 @@ _BUILDING = frozenset(
         "to_dict",
     ]
 )
-_OTHERWISE = frozenset(["amove_to_folder", "apublish", "aunpublish", "move_to_folder", "publish", "unpublish"])
+_OTHERWISE = frozenset(
+    ["amove_to_folder", "apublish", "aunpublish", "move_to_folder", "publish", "unpublish"]
+)
 
 
 class Elsewhere(type):
@@ -44,4 +46,8 @@ class Elsewhere(type):
 def _said(owner: str, name: str) -> str:
     if name in _BUILDING:
         return not_here(f"{owner}.{name}", ": pipelines are built in the platform's editor")
-    return not_here(f"{owner}.{name}") if name in _OTHERWISE else f"{owner!r} has no attribute {name!r}"
+    return (
+        not_here(f"{owner}.{name}")
+        if name in _OTHERWISE
+        else f"{owner!r} has no attribute {name!r}"
+    )

@@ -21,10 +21,12 @@ __all__ = ["RunHandler"]
 
 
 class RunHandler:
-    """A run in the background. `Pipeline.start` gives one; with the two ids of a run, any process can make one.
+    """A run in the background. `Pipeline.start` gives one; with the two ids of a run, any process
+    can make one.
 
-    It keeps the client, and so the organisation, that it was made with: also behind the `using` block that it was made
-    in, and in other blocks. Thread-safe; each call has an async twin whose name begins with `a`.
+    It keeps the client, and so the organisation, that it was made with: also behind the `using`
+    block that it was made in, and in other blocks. Thread-safe; each call has an async twin whose
+    name begins with `a`.
 
     Args:
         pipeline_id: the pipeline.
@@ -61,15 +63,18 @@ class RunHandler:
         """Do as `run_status`, for async callers."""
         return await aperform(self._kept.asynchronous, runs.status(self.pipeline_id, self.task_id))
 
-    def result(self, poll_interval: float = 2.0, timeout: float | None = 600.0, *, progress: bool = False) -> RunStatus:
-        """Ask the run how it is until it has ended, and return its last word: `result["result"]`, or `result.outputs`.
+    def result(
+        self, poll_interval: float = 2.0, timeout: float | None = 600.0, *, progress: bool = False
+    ) -> RunStatus:
+        """Ask the run how it is until it has ended, and return its last word: `result["result"]`,
+        or `result.outputs`.
 
-        A question that gets no answer is repeated as the client repeats calls. The run goes on when this gives up.
+        A question that gets no answer is repeated as the client repeats calls. The run goes on when
+        this gives up.
 
-        Args:
-            poll_interval: seconds between two questions.
-            timeout: seconds until it is given up; None: never.
-            progress: whether to show a progress bar, if standard error is a terminal. Needs the extra `cli`.
+        Args: poll_interval: seconds between two questions. timeout: seconds until it is given up;
+            None: never. progress: whether to show a progress bar, if standard error is a terminal.
+            Needs the extra `cli`.
 
         Raises:
             PipelineRunFailedError: the run failed, or somebody ended it.
@@ -78,7 +83,9 @@ class RunHandler:
         """
         client = self._kept.sync
         with bar(progress, f"run {self.task_id}") as tell:
-            return perform(client, self._await_end(poll_interval, timeout, client.clock.monotonic, tell))
+            return perform(
+                client, self._await_end(poll_interval, timeout, client.clock.monotonic, tell)
+            )
 
     async def aresult(
         self, poll_interval: float = 2.0, timeout: float | None = 600.0, *, progress: bool = False
@@ -86,10 +93,16 @@ class RunHandler:
         """Do as `result`, for async callers. Cancelling it leaves the run alone."""
         client = self._kept.asynchronous
         with bar(progress, f"run {self.task_id}") as tell:
-            return await aperform(client, self._await_end(poll_interval, timeout, client.clock.monotonic, tell))
+            return await aperform(
+                client, self._await_end(poll_interval, timeout, client.clock.monotonic, tell)
+            )
 
     def _await_end(
-        self, poll_interval: float, timeout: float | None, now: Callable[[], float], tell: Callable[[str], None]
+        self,
+        poll_interval: float,
+        timeout: float | None,
+        now: Callable[[], float],
+        tell: Callable[[str], None],
     ) -> Steps[RunStatus]:
         ids = self.pipeline_id, self.task_id
         return runs.await_end(*ids, poll_interval, timeout, now, lambda found: tell(found.status))
@@ -100,7 +113,9 @@ class RunHandler:
 
     async def aterminate(self) -> Answer:
         """Do as `terminate`, for async callers."""
-        return await aperform(self._kept.asynchronous, runs.terminate(self.pipeline_id, self.task_id))
+        return await aperform(
+            self._kept.asynchronous, runs.terminate(self.pipeline_id, self.task_id)
+        )
 
     def __copy__(self) -> RunHandler:
         copied = object.__new__(type(self))
@@ -110,8 +125,8 @@ class RunHandler:
     def __reduce__(self) -> tuple[Any, ...]:
         """Raise TypeError: it would go on as another organisation than that of its client."""
         raise TypeError(
-            "A RunHandler cannot be pickled, as connections stay in their process. Hand over its pipeline_id and its "
-            "task_id, and make RunHandler(pipeline_id, task_id) there."
+            "A RunHandler cannot be pickled, as connections stay in their process. Hand over its"
+            " pipeline_id and its task_id, and make RunHandler(pipeline_id, task_id) there."
         )
 
     def __repr__(self) -> str:

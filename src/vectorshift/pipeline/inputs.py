@@ -1,4 +1,6 @@
-"""What a run is given: values as JSON, and files beside them. A file in the midst of a value goes as JSON, too."""
+"""What a run is given: values as JSON, and files beside them. A file in the midst of a value goes
+as JSON, too.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,9 @@ def run_body(inputs: Mapping[str, Any] | None, fields: Mapping[str, Any]) -> Bod
 
 
 def bulk_body(inputs: Sequence[Mapping[str, Any]]) -> Body:
-    """Return what is sent to run a pipeline once for each of `inputs`. Reads files and raises as `run_body`."""
+    """Return what is sent to run a pipeline once for each of `inputs`. Reads files and raises as
+    `run_body`.
+    """
     runs: list[Any] = []
     files: dict[str, File] = {}
     reader = Reader()
@@ -63,7 +67,11 @@ def checked_runs(inputs: object) -> list[Mapping[str, Any]]:
     """
     kind = type(inputs).__name__
     unordered = isinstance(inputs, Mapping | Set)
-    if unordered or isinstance(inputs, str | bytes | bytearray | memoryview) or not isinstance(inputs, Collection):
+    if (
+        unordered
+        or isinstance(inputs, str | bytes | bytearray | memoryview)
+        or not isinstance(inputs, Collection)
+    ):
         raise TypeError(f"bulk_run takes a list of inputs, a dict for each run, not {kind}.")
     return list(cast("Collection[Mapping[str, Any]]", inputs))
 
@@ -74,21 +82,32 @@ def holds_files(value: object) -> bool:
         return True
     if isinstance(value, Mapping):
         return any(map(holds_files, cast("Mapping[Any, object]", value).values()))
-    return isinstance(value, list | tuple) and any(map(holds_files, cast("Sequence[object]", value)))
+    return isinstance(value, list | tuple) and any(
+        map(holds_files, cast("Sequence[object]", value))
+    )
 
 
 def _checked(inputs: object) -> Mapping[str, Any]:
     if inputs is None:
         return {}
     if not isinstance(inputs, Mapping):
-        raise TypeError(f"inputs should be a dict of values by the names of input nodes, not {type(inputs).__name__}.")
+        raise TypeError(
+            "inputs should be a dict of values by the names of input nodes, not"
+            f" {type(inputs).__name__}."
+        )
     return cast("Mapping[str, Any]", inputs)
 
 
-def _parted(inputs: Mapping[str, Any], prefix: str, reader: Reader) -> tuple[dict[str, Any], dict[str, File]]:
+def _parted(
+    inputs: Mapping[str, Any], prefix: str, reader: Reader
+) -> tuple[dict[str, Any], dict[str, File]]:
     """Part values from files; the parts of a form are named as the API's reference does it."""
-    files = {f"{prefix}{name}": _named(name, value) for name, value in inputs.items() if _is_file(value)}
-    values = {name: _plain(name, value, reader) for name, value in inputs.items() if not _is_file(value)}
+    files = {
+        f"{prefix}{name}": _named(name, value) for name, value in inputs.items() if _is_file(value)
+    }
+    values = {
+        name: _plain(name, value, reader) for name, value in inputs.items() if not _is_file(value)
+    }
     return values, files
 
 
@@ -96,7 +115,10 @@ def _body(fields: Mapping[str, Any], files: dict[str, File], reader: Reader) -> 
     given = {name: value for name, value in fields.items() if value is not None}
     if not files:
         return Body(json=given)
-    form = {name: value if isinstance(value, str) else json.dumps(value) for name, value in given.items()}
+    form = {
+        name: value if isinstance(value, str) else json.dumps(value)
+        for name, value in given.items()
+    }
     return Body(form=form, files=reader.load(files))
 
 
@@ -108,23 +130,36 @@ def _is_file(value: object) -> bool:
 
 
 def _is_content(value: object) -> bool:
-    return isinstance(value, Path | bytes | bytearray | memoryview) or callable(getattr(value, "read", None))
+    return isinstance(value, Path | bytes | bytearray | memoryview) or callable(
+        getattr(value, "read", None)
+    )
 
 
 def _named(name: str, value: Any) -> File:
-    """Give what has no file name that of its input, and not that of its part: `inputs.doc` reads as a Word document."""
+    """Give what has no file name that of its input, and not that of its part: `inputs.doc` reads as
+    a Word document.
+    """
     if isinstance(value, Path | tuple) or name_of(value):
         return cast("File", value)
     return (name, value)
 
 
 def _plain(name: str, value: Any, reader: Reader) -> Any:
-    """Return a value as JSON has it; a file becomes the object that the API's reference describes."""
+    """Return a value as JSON has it; a file becomes the object that the API's reference
+    describes.
+    """
     if isinstance(value, Mapping):
-        return {key: _plain(name, each, reader) for key, each in cast("Mapping[str, Any]", value).items()}
+        return {
+            key: _plain(name, each, reader)
+            for key, each in cast("Mapping[str, Any]", value).items()
+        }
     if _is_file(value):
         ((_, (filename, content, *media_type)),) = reader.load([(name, _named(name, value))])
-        kind = media_type[0] if media_type else mimetypes.guess_type(filename)[0] or "application/octet-stream"
+        kind = (
+            media_type[0]
+            if media_type
+            else mimetypes.guess_type(filename)[0] or "application/octet-stream"
+        )
         raw = base64.b64encode(content).decode("ascii")
         return {"type": "file", "raw_bytes": raw, "metadata": {"name": filename, "mime_type": kind}}
     if isinstance(value, list | tuple):

@@ -38,7 +38,8 @@ class Keeping(Reference):
         *,
         client: VectorShift | None = None,
     ) -> Self:
-        """Copy the pipeline and return the copy, of which `raw` holds the answer alone; `fetch` gives the rest.
+        """Copy the pipeline and return the copy, of which `raw` holds the answer alone; `fetch`
+        gives the rest.
 
         Args:
             name: the copy's name; the server makes one up by default.
@@ -46,7 +47,9 @@ class Keeping(Reference):
             folder_id: where to put it.
             client: the client to use, also by the pipeline that is returned.
         """
-        answer = perform(self._sync(client), operations.duplicate(self.id, name, description, folder_id))
+        answer = perform(
+            self._sync(client), operations.duplicate(self.id, name, description, folder_id)
+        )
         return self._described(id_of(answer) or "", answer, self._named(client))
 
     async def aduplicate(
@@ -58,7 +61,9 @@ class Keeping(Reference):
         client: AsyncVectorShift | None = None,
     ) -> Self:
         """Copy the pipeline. Arguments and answer are those of `duplicate`."""
-        answer = await aperform(self._async(client), operations.duplicate(self.id, name, description, folder_id))
+        answer = await aperform(
+            self._async(client), operations.duplicate(self.id, name, description, folder_id)
+        )
         return self._described(id_of(answer) or "", answer, self._named(client))
 
     def share(
@@ -94,16 +99,26 @@ class Keeping(Reference):
         client: AsyncVectorShift | None = None,
     ) -> Answer:
         """Share the pipeline. Arguments and errors are those of `share`."""
-        return await aperform(self._async(client), operations.share(self.id, user_id, org_id, role, name))
+        return await aperform(
+            self._async(client), operations.share(self.id, user_id, org_id, role, name)
+        )
 
     def unshare(
-        self, user_id: str | None = None, org_id: str | None = None, *, client: VectorShift | None = None
+        self,
+        user_id: str | None = None,
+        org_id: str | None = None,
+        *,
+        client: VectorShift | None = None,
     ) -> Answer:
         """Take back what `share` gave. Raises as `share`."""
         return perform(self._sync(client), operations.unshare(self.id, user_id, org_id))
 
     async def aunshare(
-        self, user_id: str | None = None, org_id: str | None = None, *, client: AsyncVectorShift | None = None
+        self,
+        user_id: str | None = None,
+        org_id: str | None = None,
+        *,
+        client: AsyncVectorShift | None = None,
     ) -> Answer:
         """Take back what `ashare` gave. Raises as `share`."""
         return await aperform(self._async(client), operations.unshare(self.id, user_id, org_id))

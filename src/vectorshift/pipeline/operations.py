@@ -1,4 +1,6 @@
-"""What is sent for each operation on a pipeline itself, and how its answer is read: once, for both colours."""
+"""What is sent for each operation on a pipeline itself, and how its answer is read: once, for both
+colours.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +15,25 @@ if TYPE_CHECKING:
 
     from vectorshift.pipeline.steps import Steps
 
-__all__ = ["as_list", "delete", "duplicate", "fetch", "list_call", "listed", "revert", "share", "unshare"]
+__all__ = [
+    "as_list",
+    "delete",
+    "duplicate",
+    "fetch",
+    "list_call",
+    "listed",
+    "revert",
+    "share",
+    "unshare",
+]
 
 
 def list_call(
-    include_shared: bool, verbose: bool, folder_id: str | None, offset: int | None, limit: int | None
+    include_shared: bool,
+    verbose: bool,
+    folder_id: str | None,
+    offset: int | None,
+    limit: int | None,
 ) -> Call:
     """GET /pipelines."""
     query = {
@@ -75,7 +91,9 @@ def delete(id: str) -> Steps[Answer]:
     return Answer(object_in((yield call), call))
 
 
-def duplicate(id: str, name: str | None, description: str | None, folder_id: str | None) -> Steps[Answer]:
+def duplicate(
+    id: str, name: str | None, description: str | None, folder_id: str | None
+) -> Steps[Answer]:
     """Give an answer that holds the id of the copy (POST /pipeline/{id}/duplicate)."""
     fields = {"name": name, "description": description, "folder_id": folder_id}
     call = post(id, "duplicate", fields)
@@ -85,7 +103,9 @@ def duplicate(id: str, name: str | None, description: str | None, folder_id: str
     return answer
 
 
-def share(id: str, user_id: str | None, org_id: str | None, role: str, name: str | None) -> Steps[Answer]:
+def share(
+    id: str, user_id: str | None, org_id: str | None, role: str, name: str | None
+) -> Steps[Answer]:
     """POST /pipeline/{id}/share."""
     call = post(id, "share", {**_guest(user_id, org_id), "role": role, "name": name})
     return Answer(object_in((yield call), call))

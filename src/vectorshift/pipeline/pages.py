@@ -23,14 +23,17 @@ Walk = Generator[Call | Found, PipelineList | None, None]
 
 
 _PATIENCE = 10
-"""Pages in a row without anything new that are borne, besides two for each page that had something new."""
+"""Pages in a row without anything new that are borne, besides two for each page that had something
+new.
+"""
 
 
 def walk(include_shared: bool, folder_id: str | None, page_size: int) -> Walk:
     """Yield a call for each page, be sent the page, and yield each pipeline of it once.
 
-    Each page begins with the last pipeline of the one before. So one in which nothing is known tells that pipelines
-    before it were deleted, and the walk steps back. It ends at a page that has nothing but the one that is known.
+    Each page begins with the last pipeline of the one before. So one in which nothing is known
+    tells that pipelines before it were deleted, and the walk steps back. It ends at a page that has
+    nothing but the one that is known.
     """
     limit = max(page_size, 2)  # one that is known, and one more
     place = _Place()
@@ -43,8 +46,9 @@ def walk(include_shared: bool, folder_id: str | None, page_size: int) -> Walk:
 class _Place:
     """Where a walk is in a list that others change: they take away anywhere, and put to the front.
 
-    Some servers round the offset, give one item at a time, or do not know of offsets. Theirs is the second page that is
-    the first one again, and there the walk goes on from page to page without looking for what is known.
+    Some servers round the offset, give one item at a time, or do not know of offsets. Theirs is the
+    second page that is the first one again, and there the walk goes on from page to page without
+    looking for what is known.
     """
 
     def __init__(self) -> None:
@@ -76,7 +80,9 @@ class _Place:
     def _move_on(self, size: int, again: bool, new: bool) -> None:
         if not size or (not new and (size == 1 or not self._overlap)):
             self.ended = True
-        elif again and self.offset:  # as many as the page has steps were put to the front, or it knows of no offsets
+        elif (
+            again and self.offset
+        ):  # as many as the page has steps were put to the front, or it knows of no offsets
             self.offset = 0
         else:
             if again or size == 1:
@@ -96,7 +102,9 @@ class _Pages(Generic[T]):
         return self._due or self._next(None)
 
     def _took(self, call: Call, page: PipelineList) -> Call | Found | None:
-        """Return what comes behind a page; if two tasks share this and asked for the same one, behind the first."""
+        """Return what comes behind a page; if two tasks share this and asked for the same one,
+        behind the first.
+        """
         return self._next(page) if call is self._due else self._step()
 
     def _next(self, page: PipelineList | None) -> Call | Found | None:
@@ -111,7 +119,8 @@ class _Pages(Generic[T]):
 class Pages(_Pages[T], Iterator[T]):
     """Make the calls of a walk, as late as can be, and give what is made of each pipeline.
 
-    A page that gets no good answer is asked for again when the next pipeline is, so that nothing is left out silently.
+    A page that gets no good answer is asked for again when the next pipeline is, so that nothing is
+    left out silently.
     """
 
     def __init__(self, client: VectorShift, steps: Walk, made: Callable[[Found], T]) -> None:
@@ -128,9 +137,11 @@ class Pages(_Pages[T], Iterator[T]):
 
 
 class AsyncPages(_Pages[T], AsyncIterator[T]):
-    """What `Pages` is, without blocking the event loop. A page is asked for again after a cancelled wait, too.
+    """What `Pages` is, without blocking the event loop. A page is asked for again after a cancelled
+    wait, too.
 
-    An iterator and no generator: one that is left in the middle is nothing that an event loop has to clean up.
+    An iterator and no generator: one that is left in the middle is nothing that an event loop has
+    to clean up.
     """
 
     def __init__(self, client: AsyncVectorShift, steps: Walk, made: Callable[[Found], T]) -> None:
@@ -147,7 +158,9 @@ class AsyncPages(_Pages[T], AsyncIterator[T]):
 
 
 def _items(page: PipelineList) -> Iterator[Found]:
-    """Yield what a page holds: objects, or ids alone from a server that does not know of `verbose`."""
+    """Yield what a page holds: objects, or ids alone from a server that does not know of
+    `verbose`.
+    """
     described = {id: each for each in page.objects if (id := id_of(each))}
     for id in dict.fromkeys([*page.ids, *described]):
         yield id, described.get(id, {})

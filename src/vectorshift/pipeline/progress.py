@@ -1,4 +1,6 @@
-"""A progress bar for those who watch: on a terminal, on standard error, and only when it is asked for."""
+"""A progress bar for those who watch: on a terminal, on standard error, and only when it is asked
+for.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,12 @@ def bar(wanted: bool, what: str) -> Generator[Callable[[str], None], None, None]
     if not console.is_terminal:
         yield _nothing
         return
-    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[state]}"), TimeElapsedColumn()
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[state]}"),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(what, total=None, state="")
         yield lambda state: progress.update(task, state=state)

@@ -1,4 +1,6 @@
-"""What every part of `Pipeline` stands on: which pipeline it is, and through which client it is reached."""
+"""What every part of `Pipeline` stands on: which pipeline it is, and through which client it is
+reached.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ __all__ = ["Reference"]
 class Reference:
     """A pipeline by its id. See `Pipeline`."""
 
-    def __init__(self, id: str | Mapping[str, Any], *, client: VectorShift | AsyncVectorShift | None = None) -> None:
+    def __init__(
+        self, id: str | Mapping[str, Any], *, client: VectorShift | AsyncVectorShift | None = None
+    ) -> None:
         self._id = checked_id(id)
         self._client = client
         self.raw: dict[str, Any] = {}
@@ -42,7 +46,9 @@ class Reference:
         return id_of(self.raw.get("branch_id"))
 
     @classmethod
-    def _described(cls, id: str, raw: dict[str, Any], client: VectorShift | AsyncVectorShift | None) -> Self:
+    def _described(
+        cls, id: str, raw: dict[str, Any], client: VectorShift | AsyncVectorShift | None
+    ) -> Self:
         pipeline = cls(id, client=client)
         pipeline.raw = raw
         return pipeline
@@ -64,11 +70,13 @@ class Reference:
         return hash(self.id)
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
-        """Do as for any object. Raises TypeError if a client was named: without it, it would act as somebody else."""
+        """Do as for any object. Raises TypeError if a client was named: without it, it would act as
+        somebody else.
+        """
         if self._client is not None:
             raise TypeError(
-                "A Pipeline that has a client cannot be pickled, as connections stay in their process. Hand over its "
-                "id, and make Pipeline(id, client=...) there."
+                "A Pipeline that has a client cannot be pickled, as connections stay in their"
+                " process. Hand over its id, and make Pipeline(id, client=...) there."
             )
         return super().__reduce_ex__(protocol)
 

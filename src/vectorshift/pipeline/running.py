@@ -1,4 +1,6 @@
-"""Running pipelines: `run`, `bulk_run`, `stream`, `start`, and what can be done with a run whose id is known."""
+"""Running pipelines: `run`, `bulk_run`, `stream`, `start`, and what can be done with a run whose id
+is known.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,13 @@ if TYPE_CHECKING:
 
     from vectorshift.calls import Call
     from vectorshift.client import AsyncVectorShift, VectorShift
-    from vectorshift.pipeline.answers import Answer, BulkRunResult, RunResult, RunStatus, StreamChunk
+    from vectorshift.pipeline.answers import (
+        Answer,
+        BulkRunResult,
+        RunResult,
+        RunStatus,
+        StreamChunk,
+    )
     from vectorshift.pipeline.steps import Steps
 
 __all__ = ["Running"]
@@ -38,24 +46,25 @@ class Running(Reference):
         timeout: float | None = None,
         client: VectorShift | None = None,
     ) -> RunResult:
-        """Run the pipeline and wait for its outputs: `result["outputs"]["answer"]`, or `result.outputs["answer"]`.
+        """Run the pipeline and wait for its outputs: `result["outputs"]["answer"]`, or
+        `result.outputs["answer"]`.
 
-        Args:
-            inputs: values by the names of the input nodes. A `Path`, bytes, or a file that is open for reading bytes
-                is sent as a file; so is a tuple of a name, one of these and perhaps a media type. Files are read
-                before anything is sent; one that you opened is left open.
+        Args: inputs: values by the names of the input nodes. A `Path`, bytes, or a file that is
+            open for reading bytes
+                is sent as a file; so is a tuple of a name, one of these and perhaps a media type.
+                Files are read before anything is sent; one that you opened is left open.
             session_id: groups runs in analytics and traces.
             version: the version to run.
             node_input_overrides: inputs of nodes, by node.
             send_intermediate_results: as the API has it.
-            timeout: seconds to wait for the answer; 600 where neither this nor another time-out is set.
+            timeout: seconds to wait for the answer; 600 where neither this nor another time-out is
+                set.
             client: the client to use.
 
-        Raises:
-            VectorshiftError: a file cannot be read; nothing was sent.
-            PipelineRunFailedError: the API says that the run failed.
-            VectorshiftApiError: the API answered with another failure.
-            ApiConnectionError: the API did not answer; whether the run took place is at `may_have_run`.
+        Raises: VectorshiftError: a file cannot be read; nothing was sent. PipelineRunFailedError:
+            the API says that the run failed. VectorshiftApiError: the API answered with another
+            failure. ApiConnectionError: the API did not answer; whether the run took place is at
+            `may_have_run`.
         """
         fields = _fields(session_id, version, node_input_overrides, send_intermediate_results)
         return perform(self._sync(client), runs.run(self.id, inputs, fields, timeout))
@@ -83,15 +92,16 @@ class Running(Reference):
         progress: bool = False,
         client: VectorShift | None = None,
     ) -> BulkRunResult:
-        """Run the pipeline once for each of `inputs`, in one call, and wait for all: `result["run_outputs"]`.
+        """Run the pipeline once for each of `inputs`, in one call, and wait for all:
+        `result["run_outputs"]`.
 
-        That one of several runs failed is an answer, and no error: see `error` of each of `result.runs`.
+        That one of several runs failed is an answer, and no error: see `error` of each of
+        `result.runs`.
 
-        Args:
-            inputs: the inputs of each run, as `run` takes them.
-            timeout: seconds to wait for the answer; 600 where neither this nor another time-out is set.
-            progress: whether to show a progress bar, if standard error is a terminal. Needs the extra `cli`.
-            client: the client to use.
+        Args: inputs: the inputs of each run, as `run` takes them. timeout: seconds to wait for the
+            answer; 600 where neither this nor another time-out is set. progress: whether to show a
+            progress bar, if standard error is a terminal. Needs the extra `cli`. client: the client
+            to use.
 
         Raises:
             PipelineRunFailedError: the API says that all of it failed.
@@ -111,7 +121,9 @@ class Running(Reference):
         progress: bool = False,
         client: AsyncVectorShift | None = None,
     ) -> BulkRunResult:
-        """Run the pipeline once for each of `inputs`. Arguments, answer and errors are those of `bulk_run`."""
+        """Run the pipeline once for each of `inputs`. Arguments, answer and errors are those of
+        `bulk_run`.
+        """
         given = checked_runs(inputs)
         with bar(progress, f"{len(given)} runs"):
             return await aperform(self._async(client), runs.bulk_run(self.id, given, timeout))
@@ -129,17 +141,14 @@ class Running(Reference):
     ) -> Generator[StreamChunk, None, None]:
         """Run the pipeline and give its outputs as they come.
 
-        The run begins when the first chunk is asked for. Leaving the loop closes the connection. The stream keeps the
-        client, and so the organisation, that it was made with, also behind a `using` block.
+        The run begins when the first chunk is asked for. Leaving the loop closes the connection.
+        The stream keeps the client, and so the organisation, that it was made with, also behind a
+        `using` block.
 
-        Args:
-            inputs: as `run` takes them.
-            stream_all_outputs: whether the outputs of all nodes come.
-            session_id: as `run` takes it.
-            version: as `run` takes it.
-            node_input_overrides: as `run` takes them.
-            timeout: seconds to wait for the next event; 600 where neither this nor another time-out is set.
-            client: the client to use.
+        Args: inputs: as `run` takes them. stream_all_outputs: whether the outputs of all nodes
+            come. session_id: as `run` takes it. version: as `run` takes it. node_input_overrides:
+            as `run` takes them. timeout: seconds to wait for the next event; 600 where neither this
+            nor another time-out is set. client: the client to use.
 
         Raises:
             PipelineRunFailedError: an event says that the run failed.
@@ -148,7 +157,12 @@ class Running(Reference):
         """
         return chunks(
             Kept(self._named(client)).sync,
-            self._streamed(inputs, stream_all_outputs, _fields(session_id, version, node_input_overrides), timeout),
+            self._streamed(
+                inputs,
+                stream_all_outputs,
+                _fields(session_id, version, node_input_overrides),
+                timeout,
+            ),
         )
 
     def astream(
@@ -162,18 +176,29 @@ class Running(Reference):
         timeout: float | None = None,
         client: AsyncVectorShift | None = None,
     ) -> AsyncChunks:
-        """Run the pipeline and give its outputs as they come, to `async for`. Otherwise as `stream`.
+        """Run the pipeline and give its outputs as they come, to `async for`. Otherwise as
+        `stream`.
 
-        Cancelling closes the connection at once, and so does leaving `async with contextlib.aclosing(...)`. A loop that
-        is left without that has it closed soon after, when what this returns is collected.
+        Cancelling closes the connection at once, and so does leaving `async with
+        contextlib.aclosing(...)`. A loop that is left without that has it closed soon after, when
+        what this returns is collected.
         """
         return AsyncChunks(
             Kept(self._named(client)).asynchronous,
-            self._streamed(inputs, stream_all_outputs, _fields(session_id, version, node_input_overrides), timeout),
+            self._streamed(
+                inputs,
+                stream_all_outputs,
+                _fields(session_id, version, node_input_overrides),
+                timeout,
+            ),
         )
 
     def _streamed(
-        self, inputs: Mapping[str, Any] | None, all_outputs: bool, fields: dict[str, Any], timeout: float | None
+        self,
+        inputs: Mapping[str, Any] | None,
+        all_outputs: bool,
+        fields: dict[str, Any],
+        timeout: float | None,
     ) -> Steps[Call]:
         streamed = {"stream": True, "stream_all_outputs": all_outputs or None}
         return runs.run_call(self.id, inputs, {**fields, **streamed}, timeout)
@@ -231,7 +256,9 @@ class Running(Reference):
         """Ask a background run once how it is. That it failed is an answer, and no error."""
         return perform(self._sync(client), runs.status(self.id, run_id))
 
-    async def arun_status(self, run_id: str, *, client: AsyncVectorShift | None = None) -> RunStatus:
+    async def arun_status(
+        self, run_id: str, *, client: AsyncVectorShift | None = None
+    ) -> RunStatus:
         """Ask a background run once how it is. As `run_status`."""
         return await aperform(self._async(client), runs.status(self.id, run_id))
 

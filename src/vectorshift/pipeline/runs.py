@@ -1,4 +1,6 @@
-"""What is sent to run a pipeline and to ask after a run, and how the answers are read: once, for both colours."""
+"""What is sent to run a pipeline and to ask after a run, and how the answers are read: once, for
+both colours.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +56,9 @@ def run(
     return RunResult((yield from _awaited(call)))
 
 
-def start(id: str, inputs: Mapping[str, Any] | None, fields: Mapping[str, Any]) -> Steps[tuple[str, Answer]]:
+def start(
+    id: str, inputs: Mapping[str, Any] | None, fields: Mapping[str, Any]
+) -> Steps[tuple[str, Answer]]:
     """Start a run in the background; give its id and the answer."""
     call = yield from run_call(id, inputs, {**fields, "background": True}, None)
     call = replace(call, patient=False)  # this answer comes soon
@@ -65,8 +69,12 @@ def start(id: str, inputs: Mapping[str, Any] | None, fields: Mapping[str, Any]) 
     return task_id, answer
 
 
-def bulk_run(id: str, inputs: Sequence[Mapping[str, Any]], timeout: float | None) -> Steps[BulkRunResult]:
-    """Run a pipeline once for each of `inputs`: at the documented path, or, if there is none, at the official SDK's."""
+def bulk_run(
+    id: str, inputs: Sequence[Mapping[str, Any]], timeout: float | None
+) -> Steps[BulkRunResult]:
+    """Run a pipeline once for each of `inputs`: at the documented path, or, if there is none, at
+    the official SDK's.
+    """
     path = f"/pipeline/{segment(id)}/bulk_run"
     body = yield from _built(path, inputs, lambda: bulk_body(inputs))
     call = _long(path, body, timeout)
@@ -82,7 +90,9 @@ def bulk_run(id: str, inputs: Sequence[Mapping[str, Any]], timeout: float | None
 
 
 def _awaited(call: Call) -> Steps[dict[str, Any]]:
-    """Give the answer to a call that waits for a run; that it says `failed` is a failure of the run."""
+    """Give the answer to a call that waits for a run; that it says `failed` is a failure of the
+    run.
+    """
     try:
         return object_in((yield call), call)
     except VectorshiftApiError as error:
@@ -91,8 +101,12 @@ def _awaited(call: Call) -> Steps[dict[str, Any]]:
 
 
 def status(id: str, run_id: str, within: float | None = None) -> Steps[RunStatus]:
-    """Give what a run says of itself, also when it says that it failed (GET /pipeline/{id}/run/status/{run_id})."""
-    call = Call(method="GET", path=f"/pipeline/{segment(id)}/run/status/{segment(run_id)}", within=within)
+    """Give what a run says of itself, also when it says that it failed (GET
+    /pipeline/{id}/run/status/{run_id}).
+    """
+    call = Call(
+        method="GET", path=f"/pipeline/{segment(id)}/run/status/{segment(run_id)}", within=within
+    )
     try:
         return RunStatus(object_in((yield call), call))
     except VectorshiftApiError as error:
@@ -139,7 +153,9 @@ def await_end(
         if found.succeeded:
             return found
         if found.done:
-            raise PipelineRunFailedError(run_id, found.error or f"The run has ended as {found.status}.")
+            raise PipelineRunFailedError(
+                run_id, found.error or f"The run has ended as {found.status}."
+            )
         left = deadline - now()
         if timeout is not None and left <= 0:
             raise PollTimeoutError(run_id, timeout)
@@ -155,5 +171,11 @@ def _built(path: str, inputs: object, build: Callable[[], Body]) -> Steps[Body]:
 
 def _long(path: str, body: Body, timeout: float | None) -> Call:
     return Call(
-        method="POST", path=path, json=body.json, form=body.form, files=body.files, timeout=timeout, patient=True
+        method="POST",
+        path=path,
+        json=body.json,
+        form=body.form,
+        files=body.files,
+        timeout=timeout,
+        patient=True,
     )

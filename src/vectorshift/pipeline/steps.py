@@ -1,7 +1,7 @@
 """How a sequence of calls is written once and driven in either colour.
 
-A sequence is a generator. It yields what is to be done, a `Call`, a `Load` or a `Wait`, is sent what came of it or has
-thrown into it what went wrong, and returns its result.
+A sequence is a generator. It yields what is to be done, a `Call`, a `Load` or a `Wait`, is sent
+what came of it or has thrown into it what went wrong, and returns its result.
 """
 
 from __future__ import annotations
@@ -86,4 +86,6 @@ def _do(client: VectorShift, step: Step) -> Any:
 async def _ado(client: AsyncVectorShift, step: Step) -> Any:
     if isinstance(step, Call):
         return await client.call(step)
-    return await (arun_blocking(step.work) if isinstance(step, Load) else client.clock.asleep(step.seconds))
+    return await (
+        arun_blocking(step.work) if isinstance(step, Load) else client.clock.asleep(step.seconds)
+    )

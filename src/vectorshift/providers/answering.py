@@ -1,4 +1,5 @@
-"""How this package asks a provider: answers travel as values, so that nothing is raised on the way to a caller.
+"""How this package asks a provider: answers travel as values, so that nothing is raised on the way
+to a caller.
 
 An author's provider is adapted to this, and guarded against what it may let out.
 """
@@ -75,30 +76,42 @@ def flaw_of_ttl(ttl: object) -> str:
 
 
 class AnsweringProvider(CredentialProvider, ABC):
-    """Base of the providers of this package: answers are values, so nothing is raised on the way to a caller.
+    """Base of the providers of this package: answers are values, so nothing is raised on the way to
+    a caller.
 
-    A subclass writes `lookup`, and `peek` where it can answer without I/O; both colours follow from these.
+    A subclass writes `lookup`, and `peek` where it can answer without I/O; both colours follow from
+    these.
     """
 
     changes_silently = False
-    """Whether another key from the same source is no news, as from a callable that serves many tenants."""
+    """Whether another key from the same source is no news, as from a callable that serves many
+    tenants.
+    """
 
     stands_for_another = False
-    """Whether this passes on to whichever provider the surroundings name, and is not to be wrapped."""
+    """Whether this passes on to whichever provider the surroundings name, and is not to be
+    wrapped.
+    """
 
     blocks = True
     """Whether `lookup` may do I/O, so that an event loop has to leave it to a thread."""
 
     def resolved(self) -> AnsweringProvider:
-        """Return the provider that this stands for now, or itself: one request asks one and the same. May block."""
+        """Return the provider that this stands for now, or itself: one request asks one and the
+        same. May block.
+        """
         return self
 
     async def aresolved(self) -> AnsweringProvider:
-        """Return the provider that this stands for now, or itself, without blocking the event loop."""
+        """Return the provider that this stands for now, or itself, without blocking the event
+        loop.
+        """
         return self
 
     def here(self) -> AnsweringProvider:
-        """Return who stays the same where this stands for whoever the surroundings name, or itself. Does no I/O."""
+        """Return who stays the same where this stands for whoever the surroundings name, or itself.
+        Does no I/O.
+        """
         return self
 
     @abstractmethod
@@ -129,11 +142,15 @@ class AnsweringProvider(CredentialProvider, ABC):
         return self.lookup(PLAIN_ASK)
 
     def unmapped(self, error: BaseException) -> CredentialError:
-        """Return what an exception means that nobody foresaw: its type and line, as its text may hold a secret."""
+        """Return what an exception means that nobody foresaw: its type and line, as its text may
+        hold a secret.
+        """
         return unforeseen(error, self)
 
     def winner_warning(self, below: list[str]) -> str | None:
-        """Return what to warn of when this answers although the stores `below` are configured, or None."""
+        """Return what to warn of when this answers although the stores `below` are configured, or
+        None.
+        """
         return None
 
     def get_credential(self) -> Credential:
@@ -150,31 +167,43 @@ class AnsweringProvider(CredentialProvider, ABC):
         """Return what it means that no thread can be started."""
         source = self.describe().source
         return CredentialStoreUnavailableError(
-            f"{source} cannot be asked: no thread can be started (too many, or the process is ending).",
+            f"{source} cannot be asked: no thread can be started (too many, or the process is"
+            " ending).",
             source=source,
             provider=self.name,
         )
 
     def wrong(self, message: str) -> CredentialConfigurationError:
         """Return a configuration error of this provider's source."""
-        return CredentialConfigurationError(message, source=self.describe().source, provider=self.name)
+        return CredentialConfigurationError(
+            message, source=self.describe().source, provider=self.name
+        )
 
     def not_found(self, message: str, source: str) -> CredentialNotFoundError:
         """Return what it means that nothing is at `source`."""
         return CredentialNotFoundError(message, source=source, provider=self.name)
 
     def keyed(
-        self, text: str, source: str, *, blank: Literal["not found", "configuration"] = "configuration"
+        self,
+        text: str,
+        source: str,
+        *,
+        blank: Literal["not found", "configuration"] = "configuration",
     ) -> Answer:
         """Return the credential that `text` is, or the error that says why it is none."""
         key = parse_key(text, source=source, provider=self.name, blank=blank)
-        return key if isinstance(key, CredentialError) else Credential(secret=key, source=source, provider=self.name)
+        return (
+            key
+            if isinstance(key, CredentialError)
+            else Credential(secret=key, source=source, provider=self.name)
+        )
 
 
 def answering(provider: CredentialProvider) -> AnsweringProvider:
     """Return a provider that answers with values: itself, or an author's provider, adapted.
 
-    A subclass that overrides a getter of ours is an author's provider too: its getter is what counts.
+    A subclass that overrides a getter of ours is an author's provider too: its getter is what
+    counts.
     """
     ours, kind = AnsweringProvider, type(provider)
     if (
@@ -187,7 +216,8 @@ def answering(provider: CredentialProvider) -> AnsweringProvider:
 
 
 class AdaptedProvider(AnsweringProvider):
-    """An author's provider: asked in the colour it was written in, and guarded against what it may let out.
+    """An author's provider: asked in the colour it was written in, and guarded against what it may
+    let out.
 
     Args:
         provider: the author's provider.
@@ -227,8 +257,17 @@ class AdaptedProvider(AnsweringProvider):
             self._complain("aclose", error)
 
     def _complain(self, of: str, error: Exception) -> None:
-        """Say what was raised where no answer is waited for, and not its text, which may hold a secret."""
-        say(logging.WARNING, "%s: %s raised %s at %s.", self.name, of, type(error).__name__, line_of(error))
+        """Say what was raised where no answer is waited for, and not its text, which may hold a
+        secret.
+        """
+        say(
+            logging.WARNING,
+            "%s: %s raised %s at %s.",
+            self.name,
+            of,
+            type(error).__name__,
+            line_of(error),
+        )
 
     def lookup(self, ask: Ask) -> Answer:
         """Call the sync getter, or the async one in an event loop of its own."""
@@ -238,13 +277,21 @@ class AdaptedProvider(AnsweringProvider):
             return self._get()
         try:
             return cast("Answer", run_async(self._aget))
-        except BaseException as error:  # the task whose cancellation this may be was the getter's own
+        except (
+            BaseException
+        ) as error:  # the task whose cancellation this may be was the getter's own
             if is_the_callers(error):
                 raise
-            return self.no_thread() if isinstance(error, CredentialStoreUnavailableError) else self.unmapped(error)
+            return (
+                self.no_thread()
+                if isinstance(error, CredentialStoreUnavailableError)
+                else self.unmapped(error)
+            )
 
     async def alookup(self, ask: Ask) -> Answer:
-        """Call the async getter, or the sync one in a thread that has the caller's context variables."""
+        """Call the async getter, or the sync one in a thread that has the caller's context
+        variables.
+        """
         if ask.refused is not None:
             self.invalidate(ask.refused)
         if self._async:
@@ -280,20 +327,30 @@ class AdaptedProvider(AnsweringProvider):
             return self.unmapped(error)
 
     def _guarded(self, answer: object) -> Answer:
-        """Let nothing through that is not a credential with a key in it that can stand in a header."""
+        """Let nothing through that is not a credential with a key in it that can stand in a
+        header.
+        """
         if not isinstance(answer, Credential):
             hint = ""
             if inspect.iscoroutine(answer):
                 answer.close()
                 hint = " An async getter is named aget_credential."
-            return self.wrong(f"{self.name} answered with {type(answer).__name__}, not a Credential.{hint}")
+            return self.wrong(
+                f"{self.name} answered with {type(answer).__name__}, not a Credential.{hint}"
+            )
         key = parse_key(answer.secret.reveal(), source=answer.source, provider=answer.provider)
         if isinstance(key, CredentialError):
             return key
-        if not self.remote and answer.expires_at is not None and answer.expires_at <= datetime.now(timezone.utc):
+        if (
+            not self.remote
+            and answer.expires_at is not None
+            and answer.expires_at <= datetime.now(timezone.utc)
+        ):
             return CredentialRevokedError(
                 f"{answer} had expired when it was read. Write a key that is still valid there.",
                 source=answer.source,
                 provider=answer.provider,
             )
-        return answer if key == answer.secret else replace(answer, secret=key)  # white space around it is gone
+        return (
+            answer if key == answer.secret else replace(answer, secret=key)
+        )  # white space around it is gone

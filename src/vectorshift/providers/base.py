@@ -21,11 +21,9 @@ __all__ = ["CredentialProvider", "Description"]
 class Description:
     """What a provider can tell of itself without contacting anything.
 
-    Args:
-        configured: whether it would be asked at all.
-        source: the printable place that it looks at.
-        detail: a sentence for a person, without a secret in it.
-        locator: whether the source is a configured store, so that falling past it is worth a warning.
+    Args: configured: whether it would be asked at all. source: the printable place that it looks
+        at. detail: a sentence for a person, without a secret in it. locator: whether the source is
+        a configured store, so that falling past it is worth a warning.
     """
 
     configured: bool
@@ -35,20 +33,23 @@ class Description:
 
 
 class CredentialProvider(ABC):  # noqa: B024  # one of two methods is enough
-    """Asks one source for a credential. Subclass it and write one of the two getters; the other is given.
+    """Asks one source for a credential. Subclass it and write one of the two getters; the other is
+    given.
 
-    Instances are shared by threads and event loops. A getter raises `CredentialNotFoundError` when nothing is
-    configured or the place is empty (a chain moves on), and another `CredentialError` when it failed (a chain
-    stops). Any other exception counts as a configuration error, `OSError` and `TimeoutError` as an unavailable
-    store, and of those only type and line are printed.
+    Instances are shared by threads and event loops. A getter raises `CredentialNotFoundError` when
+    nothing is configured or the place is empty (a chain moves on), and another `CredentialError`
+    when it failed (a chain stops). Any other exception counts as a configuration error, `OSError`
+    and `TimeoutError` as an unavailable store, and of those only type and line are printed.
 
-    Attributes:
-        name: a short lower-case name, as `VECTORSHIFT_PROVIDERS` and messages use it; a plugin that is named there
+    Attributes: name: a short lower-case name, as `VECTORSHIFT_PROVIDERS` and messages use it; a
+        plugin that is named there
             gets that of its entry point.
-        remote: whether answers are cached by a `CachingProvider`; a provider that is not remote is asked
-            on every call.
-        ttl: seconds for which an answer of a remote provider is fresh, or None for the common setting.
-        on_error: `"continue"` is the user's word that another source may answer when this one fails.
+        remote: whether answers are cached by a `CachingProvider`; a provider that is not remote is
+            asked on every call.
+        ttl: seconds for which an answer of a remote provider is fresh, or None for the common
+            setting.
+        on_error: `"continue"` is the user's word that another source may answer when this one
+            fails.
         on_missing: `"stop"` is the user's word that no other may answer when this one is empty.
     """
 
@@ -59,16 +60,22 @@ class CredentialProvider(ABC):  # noqa: B024  # one of two methods is enough
     on_missing: Literal["stop", "continue"] = "continue"
 
     def __init_subclass__(cls) -> None:
-        cls.name = cls.__dict__.get("name") or cls.name or cls.__name__.removesuffix("Provider").lower()
-        if ABC not in cls.__bases__ and not (_writes(cls, "get_credential") or _writes(cls, "aget_credential")):
+        cls.name = (
+            cls.__dict__.get("name") or cls.name or cls.__name__.removesuffix("Provider").lower()
+        )
+        if ABC not in cls.__bases__ and not (
+            _writes(cls, "get_credential") or _writes(cls, "aget_credential")
+        ):
             raise TypeError(f"{cls.__name__} has to define get_credential or aget_credential.")
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self | None:
-        """Return the provider that the settings ask for, or None if they do not configure it. Contacts nothing.
+        """Return the provider that the settings ask for, or None if they do not configure it.
+        Contacts nothing.
 
-        This is called when `VECTORSHIFT_PROVIDERS` names a plugin. By default the class is called without arguments;
-        with settings of its own, a plugin reads them from `settings` by a `PluginSettings`.
+        This is called when `VECTORSHIFT_PROVIDERS` names a plugin. By default the class is called
+        without arguments; with settings of its own, a plugin reads them from `settings` by a
+        `PluginSettings`.
 
         Raises:
             CredentialConfigurationError: configured, and wrong.
@@ -76,7 +83,9 @@ class CredentialProvider(ABC):  # noqa: B024  # one of two methods is enough
         return cls()
 
     def describe(self) -> Description:
-        """Say whether this is configured and where it looks, without contact. Does not raise or block."""
+        """Say whether this is configured and where it looks, without contact. Does not raise or
+        block.
+        """
         return Description(configured=True, source=self.name)
 
     def get_credential(self) -> Credential:
@@ -94,12 +103,15 @@ class CredentialProvider(ABC):  # noqa: B024  # one of two methods is enough
         return settle(answering(self).lookup(PLAIN_ASK))
 
     async def aget_credential(self) -> Credential:
-        """Return the credential of this moment without blocking the event loop. Raises as `get_credential`."""
+        """Return the credential of this moment without blocking the event loop. Raises as
+        `get_credential`.
+        """
         from vectorshift.providers.answering import PLAIN_ASK, answering, settle
 
         return settle(await answering(self).alookup(PLAIN_ASK))
 
-    def invalidate(self, rejected: Credential) -> None:  # noqa: B027  # a provider without memory has nothing to do
+    # a provider without memory has nothing to do
+    def invalidate(self, rejected: Credential) -> None:  # noqa: B027
         """Take note that the server refused `rejected`. Does no I/O; wrappers pass it on."""
 
     def close(self) -> None:  # noqa: B027
@@ -113,12 +125,17 @@ class CredentialProvider(ABC):  # noqa: B024  # one of two methods is enough
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
     def __repr__(self) -> str:
-        from vectorshift.providers.unforeseen import described  # what shows locals may find one that is half made
+        from vectorshift.providers.unforeseen import (
+            described,
+        )  # what shows locals may find one that is half made
 
         return f"<{type(self).__name__} {described(self).source}>"
 

@@ -28,17 +28,23 @@ __all__ = ["DotenvProvider"]
 VARIABLE = "VECTORSHIFT_API_KEY"
 _DESTINATION = "VECTORSHIFT_BASE_URL"
 _PREFIX = "VECTORSHIFT_"
-_NO_FILE = FileNotFoundError, IsADirectoryError, NotADirectoryError  # virtual environments are named so, too
+_NO_FILE = (
+    FileNotFoundError,
+    IsADirectoryError,
+    NotADirectoryError,
+)  # virtual environments are named so, too
 
 
 class DotenvProvider(AnsweringProvider):
-    """Answer with `VECTORSHIFT_API_KEY` from a dotenv file, which is looked at once a second at most.
+    """Answer with `VECTORSHIFT_API_KEY` from a dotenv file, which is looked at once a second at
+    most.
 
-    A file that is named has to be there, and may hold settings as well, which `Settings.load` reads. A `.env` that is
-    merely found in the working directory of first use may supply the key and nothing else: whoever can put a
-    file there must not be able to say where the key is sent. Values are taken as they stand, without interpolation, and
-    `os.environ` is never written. A line that seems to be meant for this package and is no assignment is a
-    configuration error, so that no other source answers in its place; any other that cannot be parsed is a warning.
+    A file that is named has to be there, and may hold settings as well, which `Settings.load`
+    reads. A `.env` that is merely found in the working directory of first use may supply the key
+    and nothing else: whoever can put a file there must not be able to say where the key is sent.
+    Values are taken as they stand, without interpolation, and `os.environ` is never written. A line
+    that seems to be meant for this package and is no assignment is a configuration error, so that
+    no other source answers in its place; any other that cannot be parsed is a warning.
 
     Args:
         path: the file that the user names, or None to look for `.env` in the working directory.
@@ -62,7 +68,9 @@ class DotenvProvider(AnsweringProvider):
         self._ignored: list[str] = []
         self._passed_over = 0
         self._there = False
-        self._file = KeyFile(self.path, self._read, source=self._source, provider=self.name, clock=clock, pause=pause)
+        self._file = KeyFile(
+            self.path, self._read, source=self._source, provider=self.name, clock=clock, pause=pause
+        )
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self | None:
@@ -75,7 +83,9 @@ class DotenvProvider(AnsweringProvider):
         A file that may be found counts as configured once it was.
         """
         ignored = f"its settings are ignored: {', '.join(self._ignored)}" if self._ignored else ""
-        detail = "; ".join(filter(None, ("named" if self.named else "not named", ignored, self._file.detail)))
+        detail = "; ".join(
+            filter(None, ("named" if self.named else "not named", ignored, self._file.detail))
+        )
         return Description(configured=self.named or self._there, source=self._source, detail=detail)
 
     def peek(self) -> Answer | None:
@@ -87,19 +97,28 @@ class DotenvProvider(AnsweringProvider):
         answer = self._file.look()
         line, self._passed_over = self._passed_over, 0
         if line:  # it is told here, with no lock held: a handler of log lines may ask for the key
-            say(logging.WARNING, "%s: line %d is not NAME=value, and is passed over.", self._source, line)
+            say(
+                logging.WARNING,
+                "%s: line %d is not NAME=value, and is passed over.",
+                self._source,
+                line,
+            )
         return answer
 
     def winner_warning(self, below: list[str]) -> str | None:
-        """Warn of a file that was merely found, if it hides a configured store or holds settings too."""
+        """Warn of a file that was merely found, if it hides a configured store or holds settings
+        too.
+        """
         if self.named or not (below or self._ignored):
             return None
         stores = " and ".join(below) + (" is" if len(below) == 1 else " are")
         although = f", although {stores} configured" if below else ""
-        ignored = f" Its other settings are ignored: {', '.join(self._ignored)}." if self._ignored else ""
+        ignored = (
+            f" Its other settings are ignored: {', '.join(self._ignored)}." if self._ignored else ""
+        )
         return (
-            f"The API key comes from {self._source}, a file that was merely found{although}.{ignored} "
-            "Name it with VECTORSHIFT_ENV_FILE if you mean it."
+            f"The API key comes from {self._source}, a file that was merely"
+            f" found{although}.{ignored} Name it with VECTORSHIFT_ENV_FILE if you mean it."
         )
 
     def _read(self, content: Content) -> Answer:
@@ -109,7 +128,8 @@ class DotenvProvider(AnsweringProvider):
         text = text_of(content)
         if text is None:
             return self.wrong(
-                f"{self._source} is not UTF-8 text. Save it as UTF-8, or leave it out: VECTORSHIFT_ENV_FILE="
+                f"{self._source} is not UTF-8 text. Save it as UTF-8, or leave it out:"
+                " VECTORSHIFT_ENV_FILE="
             )
         return self._answer(assignments_in(text))
 
@@ -133,13 +153,20 @@ class DotenvProvider(AnsweringProvider):
             return self.wrong(f"{self._source}: {found.flaw}")
         text = found.values.get(VARIABLE)
         if text is None:
-            ignored = f" Its settings are ignored: {', '.join(self._ignored)}." if self._ignored else ""
-            without = f"names {VARIABLE} without a value" if VARIABLE in found.bare else f"has no {VARIABLE}"
+            ignored = (
+                f" Its settings are ignored: {', '.join(self._ignored)}." if self._ignored else ""
+            )
+            without = (
+                f"names {VARIABLE} without a value"
+                if VARIABLE in found.bare
+                else f"has no {VARIABLE}"
+            )
             return self.not_found(f"{self.path} {without}.{ignored}", self._source)
         answer = self.keyed(text, self._source, blank="not found")
         if isinstance(answer, Credential) and _DESTINATION in self._ignored:
             return self.wrong(
-                f"{self._source} supplies the key and also sets {_DESTINATION}, but it was found, not named. "
-                f"If you trust it to say where the key is sent, name it: VECTORSHIFT_ENV_FILE={self.path}"
+                f"{self._source} supplies the key and also sets {_DESTINATION}, but it was found,"
+                " not named. If you trust it to say where the key is sent, name it:"
+                f" VECTORSHIFT_ENV_FILE={self.path}"
             )
         return answer

@@ -1,4 +1,6 @@
-"""A key in the environment, in a file that the environment names, or among the credentials that systemd hands over."""
+"""A key in the environment, in a file that the environment names, or among the credentials that
+systemd hands over.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vectorshift.clock import SYSTEM_CLOCK, Clock
-from vectorshift.errors import CredentialConfigurationError, CredentialError, CredentialNotFoundError
+from vectorshift.errors import (
+    CredentialConfigurationError,
+    CredentialError,
+    CredentialNotFoundError,
+)
 from vectorshift.events import log
 from vectorshift.files import Content, KeyFile, absolute, text_of, unreadable
 from vectorshift.providers.answering import Answer, AnsweringProvider, Ask
@@ -29,16 +35,16 @@ VARIABLE = "VECTORSHIFT_API_KEY"
 
 
 class EnvProvider(AnsweringProvider):
-    """Answer with the environment variable, which is read on every call, or with a file, looked at once a second.
+    """Answer with the environment variable, which is read on every call, or with a file, looked at
+    once a second.
 
-    The variable and a file that is named contradict each other. The folder of systemd's credentials is no such word
-    of the user's, as it is there for any unit that has credentials: a variable or a file that is named comes before
-    it, and no file of that name in it is no key.
+    The variable and a file that is named contradict each other. The folder of systemd's credentials
+    is no such word of the user's, as it is there for any unit that has credentials: a variable or a
+    file that is named comes before it, and no file of that name in it is no key.
 
-    Args:
-        variable: the environment variable that holds the key.
-        file: a file that holds the key, as `VECTORSHIFT_API_KEY_FILE` names it.
-        credentials_directory: the folder that systemd names with `CREDENTIALS_DIRECTORY`; the key is in the file
+    Args: variable: the environment variable that holds the key. file: a file that holds the key, as
+        `VECTORSHIFT_API_KEY_FILE` names it. credentials_directory: the folder that systemd names
+        with `CREDENTIALS_DIRECTORY`; the key is in the file
             that has the variable's name in lower case, such as `vectorshift_api_key`.
         clock: the source of time.
         pause: waits the 50 ms between two looks at a file that is being rewritten.
@@ -62,7 +68,9 @@ class EnvProvider(AnsweringProvider):
         self._blank = self.not_found(f"{variable} is set but empty.", self._source)
         self._seen: tuple[str, Answer] = ("", self._blank)
         self._named = None if file is None else absolute(file)
-        folder = credentials_directory or None  # an empty name is none, and not the working directory
+        folder = (
+            credentials_directory or None
+        )  # an empty name is none, and not the working directory
         self._handed = None if folder is None else absolute(Path(folder, variable.lower()))
         self._untold = self._handed is not None
         self._beside = ""
@@ -83,7 +91,9 @@ class EnvProvider(AnsweringProvider):
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
-        """Return the provider for `VECTORSHIFT_API_KEY`, `VECTORSHIFT_API_KEY_FILE` and systemd's credentials."""
+        """Return the provider for `VECTORSHIFT_API_KEY`, `VECTORSHIFT_API_KEY_FILE` and systemd's
+        credentials.
+        """
         return cls(file=settings.api_key_file, credentials_directory=settings.credentials_directory)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -92,18 +102,26 @@ class EnvProvider(AnsweringProvider):
         return partial(type(self), file=self._named, credentials_directory=folder), (self.variable,)
 
     def describe(self) -> Description:
-        """Say which variable or file is looked at, and, as far as it was looked at, what is told of the file."""
+        """Say which variable or file is looked at, and, as far as it was looked at, what is told of
+        the file.
+        """
         file = self._file
         if file is not None and self._named is not None:
             detail = "; ".join(filter(None, (f"{self.variable}_FILE", file.detail, self._beside)))
             return Description(configured=True, source=self._file_source, detail=detail)
         if file is not None and file.there and not self._is_set():
-            return Description(configured=True, source=self._file_source, detail="credentials of systemd")
+            return Description(
+                configured=True, source=self._file_source, detail="credentials of systemd"
+            )
         is_set = self._is_set()
-        return Description(configured=is_set, source=self._source, detail=self._beside if is_set else "")
+        return Description(
+            configured=is_set, source=self._source, detail=self._beside if is_set else ""
+        )
 
     def peek(self) -> Answer | None:
-        """Answer with the variable of this moment, or with the file as it was within the last second."""
+        """Answer with the variable of this moment, or with the file as it was within the last
+        second.
+        """
         text = os.environ.get(self.variable)
         if text is None:
             return self._unset if self._file is None else self._file.peek()
@@ -116,8 +134,8 @@ class EnvProvider(AnsweringProvider):
             return self._or_blank(self._file.peek())
         if self._named is not None:
             return self.wrong(
-                f"{self.variable} is set, and so is the file {self._file_source} ({self.variable}_FILE). "
-                "Unset the one that you do not mean."
+                f"{self.variable} is set, and so is the file {self._file_source}"
+                f" ({self.variable}_FILE). Unset the one that you do not mean."
             )
         return None if self._untold else seen[1]
 
@@ -162,8 +180,13 @@ class EnvProvider(AnsweringProvider):
         if self._named is not None:
             return unreadable(error, source=self._file_source, provider=self.name)
         if isinstance(error, FileNotFoundError):
-            return self.not_found(f"{self.variable} is not set, and {self._handed} does not exist.", self._source)
-        fix = "Let LoadCredential= or SetCredential= of the unit hand it over, or unset CREDENTIALS_DIRECTORY."
+            return self.not_found(
+                f"{self.variable} is not set, and {self._handed} does not exist.", self._source
+            )
+        fix = (
+            "Let LoadCredential= or SetCredential= of the unit hand it over, or unset"
+            " CREDENTIALS_DIRECTORY."
+        )
         return unreadable(error, source=self._file_source, provider=self.name, fix=fix)
 
     def _wrong_file(self, flaw: str) -> CredentialConfigurationError:
@@ -175,12 +198,23 @@ _TEMPLATE = '{{ with secret "secret/data/vectorshift" }}{{ .Data.data.api_key }}
 
 
 def _more_than_a_key(text: str, variable: str) -> str | None:
-    """Say that a file holds more than a key, and what may have written it; None if it does not, or if it is JSON."""
+    """Say that a file holds more than a key, and what may have written it; None if it does not, or
+    if it is JSON.
+    """
     if re.match(r"(data: *)?map\[|[A-Za-z_][\w.-]*: ", text):
-        return f"it looks like what Vault Agent writes without a template. Give the agent one, such as {_TEMPLATE}"
+        return (
+            "it looks like what Vault Agent writes without a template. Give the agent one, such as"
+            f" {_TEMPLATE}"
+        )
     if re.match(rf"(export +)?{re.escape(variable)} *=", text):
-        return "it is a dotenv file. Leave the key alone in it, or name it with VECTORSHIFT_ENV_FILE instead."
+        return (
+            "it is a dotenv file. Leave the key alone in it, or name it with VECTORSHIFT_ENV_FILE"
+            " instead."
+        )
     lines = len(text.splitlines())
     if lines > 1 and text[0] not in "{[":
-        return f"it has {lines} lines, and a line break is no part of a key. Leave the key alone in it, on one line."
+        return (
+            f"it has {lines} lines, and a line break is no part of a key. Leave the key alone in"
+            " it, on one line."
+        )
     return None

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 __all__ = ["ExplicitProvider", "Given"]
 
 Given = str | Secret | Callable[[], "str | Secret | Awaitable[str | Secret | None] | None"] | None
-"""What may be given in code: a key, a function of either colour that returns one, or None for nothing."""
+"""What may be given in code: a key, a function of either colour that returns one, or None for
+nothing.
+"""
 
 _SLOT = "api_key"
 
@@ -29,10 +31,10 @@ _SLOT = "api_key"
 class ExplicitProvider(AnsweringProvider):
     """Answer with a key that is given in code.
 
-    A callable is called on each request, in the caller's context. A sync one is called in a worker thread
-    when the caller is async, and an async one in an event loop of its own when the caller is sync. A callable
-    that returns None, or raises that it found nothing, stops the chain: a look-up of a tenant's key that fails
-    must not reach another key.
+    A callable is called on each request, in the caller's context. A sync one is called in a worker
+    thread when the caller is async, and an async one in an event loop of its own when the caller is
+    sync. A callable that returns None, or raises that it found nothing, stops the chain: a look-up
+    of a tenant's key that fails must not reach another key.
 
     Args:
         value: the key, a callable of either colour that returns one, or None.
@@ -43,7 +45,9 @@ class ExplicitProvider(AnsweringProvider):
     remote = False
     source = "explicit:api_key"
 
-    def __init__(self, value: Given = None, *, held: MutableMapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, value: Given = None, *, held: MutableMapping[str, Any] | None = None
+    ) -> None:
         self._held: MutableMapping[str, Any] = (
             {_SLOT: Secret(value) if isinstance(value, str) else value} if held is None else held
         )
@@ -110,15 +114,15 @@ class ExplicitProvider(AnsweringProvider):
         if not isinstance(failure, CredentialNotFoundError):
             return failure
         return self.wrong(
-            "The callable that was given as the API key found none. No other source is asked in its place. "
-            f"{failure.message}".rstrip()
+            "The callable that was given as the API key found none. No other source is asked in"
+            f" its place. {failure.message}".rstrip()
         )
 
     def _returned(self, answer: object) -> Answer:
         if answer is None:
             return self.wrong(
-                "The callable that was given as the API key returned None. No other source is asked in its place; "
-                "return the key, or raise an error of your own."
+                "The callable that was given as the API key returned None. No other source is asked"
+                " in its place; return the key, or raise an error of your own."
             )
         return self._credential(answer)
 

@@ -29,15 +29,16 @@ _TOML = "tomllib" if sys.version_info >= (3, 11) else "tomli"
 
 
 class LoginProvider(AnsweringProvider):
-    """Answer with `api_key` under `[auth]` in `~/.vectorshift/config.toml`, which is looked at once a second at most.
+    """Answer with `api_key` under `[auth]` in `~/.vectorshift/config.toml`, which is looked at once
+    a second at most.
 
-    Not in the default chain: what a person logged in to is not what a program should act on by accident. Name it:
-    `VECTORSHIFT_PROVIDERS=default,login`. The file is the official tool's and is never written.
+    Not in the default chain: what a person logged in to is not what a program should act on by
+    accident. Name it: `VECTORSHIFT_PROVIDERS=default,login`. The file is the official tool's and is
+    never written.
 
-    Args:
-        path: another file of that form; by default the one in the home directory of the moment when this is made.
-        clock: the source of time.
-        pause: waits the 50 ms between two looks at a file that is being rewritten.
+    Args: path: another file of that form; by default the one in the home directory of the moment
+        when this is made. clock: the source of time. pause: waits the 50 ms between two looks at a
+        file that is being rewritten.
     """
 
     name = "login"
@@ -50,14 +51,19 @@ class LoginProvider(AnsweringProvider):
         clock: Clock = SYSTEM_CLOCK,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
-        given = os.path.expanduser(_FILE if path is None else path)  # noqa: PTH111  # pathlib would raise
+        # pathlib would raise
+        given = os.path.expanduser(_FILE if path is None else path)  # noqa: PTH111
         self.path = absolute(given)
         self._source = f"login:{self.path}"
         self._homeless: Answer | None = None
         if path is None and given == _FILE:  # not to be taken for a folder named `~`
             self._source = f"login:{_FILE}"
-            self._homeless = self.not_found("HOME is not set, and this user has no home directory.", self._source)
-        self._file = KeyFile(self.path, self._read, source=self._source, provider=self.name, clock=clock, pause=pause)
+            self._homeless = self.not_found(
+                "HOME is not set, and this user has no home directory.", self._source
+            )
+        self._file = KeyFile(
+            self.path, self._read, source=self._source, provider=self.name, clock=clock, pause=pause
+        )
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
@@ -69,7 +75,8 @@ class LoginProvider(AnsweringProvider):
 
         It counts as configured if the file is there.
         """
-        there = os.path.isfile(self.path) if self._file.there is None else self._file.there  # noqa: PTH113  # pathlib would raise
+        # pathlib would raise
+        there = os.path.isfile(self.path) if self._file.there is None else self._file.there  # noqa: PTH113
         return Description(configured=there, source=self._source, detail=self._file.detail)
 
     def peek(self) -> Answer | None:
@@ -97,17 +104,27 @@ class LoginProvider(AnsweringProvider):
     def _answer(self, document: dict[str, Any]) -> Answer:
         table: Any = document.get("auth", {})
         if not isinstance(table, dict):
-            return self.wrong(f"{self._source}: auth is of type {type(table).__name__}, not a table. Log in again.")
+            return self.wrong(
+                f"{self._source}: auth is of type {type(table).__name__}, not a table. Log in"
+                " again."
+            )
         key: Any = cast("dict[str, Any]", table).get("api_key")
         if key is None:
-            return self.not_found(f"{self.path} has no {_FIELD}: nobody is logged in.", self._source)
+            return self.not_found(
+                f"{self.path} has no {_FIELD}: nobody is logged in.", self._source
+            )
         if not isinstance(key, str):
-            return self.wrong(f"{self._source}: {_FIELD} is of type {type(key).__name__}, not a string. Log in again.")
+            return self.wrong(
+                f"{self._source}: {_FIELD} is of type {type(key).__name__}, not a string. Log in"
+                " again."
+            )
         return self.keyed(key, self._source, blank="not found")
 
 
 def _parsed(text: str) -> dict[str, Any] | str:
-    """Return the document, or the line of its flaw in words: what the parser says may quote the key."""
+    """Return the document, or the line of its flaw in words: what the parser says may quote the
+    key.
+    """
     try:
         document: dict[str, Any] = import_module(_TOML).loads(text)
     except RecursionError:

@@ -23,7 +23,9 @@ class UnconfiguredProvider(AnsweringProvider):
     def __init__(self, name: str, hint: str) -> None:
         self.name = name
         self._hint = hint
-        self._answer = CredentialNotFoundError(f"not configured: {hint}.", source=name, provider=name)
+        self._answer = CredentialNotFoundError(
+            f"not configured: {hint}.", source=name, provider=name
+        )
 
     def describe(self) -> Description:
         """Say that it is not configured, and why."""

@@ -1,4 +1,6 @@
-"""What it means that a provider raised what nobody foresaw: its type and line are told, never its text."""
+"""What it means that a provider raised what nobody foresaw: its type and line are told, never its
+text.
+"""
 
 from __future__ import annotations
 
@@ -32,9 +34,9 @@ _SHORTEST = 4
 def described(provider: CredentialProvider) -> Description:
     """Return how an author's provider describes itself, or its name if it cannot do so.
 
-    What it holds as a `Secret` is masked, in its own attributes or in those of a settings model; so is the key of a
-    `Credential` that it keeps. A key that it holds as plain text, and has not answered with, cannot be told from
-    other words.
+    What it holds as a `Secret` is masked, in its own attributes or in those of a settings model; so
+    is the key of a `Credential` that it keeps. A key that it holds as plain text, and has not
+    answered with, cannot be told from other words.
     """
     try:
         told: object = provider.describe()
@@ -42,7 +44,11 @@ def described(provider: CredentialProvider) -> Description:
         told = None
     if not isinstance(told, Description):
         return Description(configured=True, source=provider.name)
-    known, source, detail = _held(provider), cast("object", told.source), cast("object", told.detail)
+    known, source, detail = (
+        _held(provider),
+        cast("object", told.source),
+        cast("object", told.detail),
+    )
     return replace(
         told,
         source=without(known, source) if isinstance(source, str) else told.source,
@@ -52,7 +58,12 @@ def described(provider: CredentialProvider) -> Description:
 
 def _held(provider: CredentialProvider) -> list[Secret]:
     kept: list[object] = list(vars(provider).values())
-    kept += [inner for each in kept if hasattr(type(each), "model_fields") for inner in vars(each).values()]
+    kept += [
+        inner
+        for each in kept
+        if hasattr(type(each), "model_fields")
+        for inner in vars(each).values()
+    ]
     secrets = [each.secret if isinstance(each, Credential) else each for each in kept]
     return [each for each in secrets if isinstance(each, Secret)]
 
@@ -67,7 +78,9 @@ def without(secrets: Iterable[Secret], text: str) -> str:
 
 
 def _telling(secret: Secret) -> str | None:
-    """Return the text to look for. One that is shorter is no secret, and may stand anywhere by chance."""
+    """Return the text to look for. One that is shorter is no secret, and may stand anywhere by
+    chance.
+    """
     try:
         plain = secret.reveal()
     except CredentialError:  # it came out of a pickle, and its text stayed behind
@@ -75,7 +88,9 @@ def _telling(secret: Secret) -> str | None:
     return plain if len(plain) >= _SHORTEST else None
 
 
-def unforeseen(error: BaseException, provider: CredentialProvider, home: str | None = None) -> CredentialError:
+def unforeseen(
+    error: BaseException, provider: CredentialProvider, home: str | None = None
+) -> CredentialError:
     """Turn what a provider raised into an answer that holds nothing of the provider's frames.
 
     Args:
@@ -90,29 +105,42 @@ def unforeseen(error: BaseException, provider: CredentialProvider, home: str | N
         bare.__cause__ = None
         bare.source, bare.provider = bare.source or source, bare.provider or name
         return bare
-    what = f"{source}: {name} raised {type(error).__name__} at {line_of(error, own if home is None else home)}."
-    if isinstance(error, OSError) or type(error).__name__ == "TimeoutError":  # there are three before Python 3.11
-        return CredentialStoreUnavailableError(f"{what} The store could not be reached.", source=source, provider=name)
+    what = (
+        f"{source}: {name} raised {type(error).__name__} at"
+        f" {line_of(error, own if home is None else home)}."
+    )
+    if (
+        isinstance(error, OSError) or type(error).__name__ == "TimeoutError"
+    ):  # there are three before Python 3.11
+        return CredentialStoreUnavailableError(
+            f"{what} The store could not be reached.", source=source, provider=name
+        )
     return CredentialConfigurationError(
         f"{what} Its text is withheld, as it may hold a secret.", source=source, provider=name
     )
 
 
 def is_the_callers(error: BaseException) -> bool:
-    """Whether what a sync getter raised is for its caller: an interrupt, alone or in a group, and what is no error.
+    """Whether what a sync getter raised is for its caller: an interrupt, alone or in a group, and
+    what is no error.
 
-    A `SystemExit` may come from a handler of SIGTERM, which runs in the midst of whatever the main thread does. The end
-    of a generator or of a task is the getter's: those of the caller do not come here.
+    A `SystemExit` may come from a handler of SIGTERM, which runs in the midst of whatever the main
+    thread does. The end of a generator or of a task is the getter's: those of the caller do not
+    come here.
     """
     if isinstance(error, Exception | GeneratorExit | CancelledError):
         return False
-    subgroup = getattr(error, "subgroup", None)  # of a BaseExceptionGroup, which Python 3.10 does not have
+    subgroup = getattr(
+        error, "subgroup", None
+    )  # of a BaseExceptionGroup, which Python 3.10 does not have
     return subgroup is None or subgroup((KeyboardInterrupt, SystemExit)) is not None
 
 
 def line_of(error: BaseException, home: str = "") -> str:
     """Return `file:line` of the deepest frame in the file `home`, else of the deepest frame."""
-    if isinstance(error, SyntaxError) and (error.filename or "").endswith(".py"):  # no frame of it ever ran
+    if isinstance(error, SyntaxError) and (error.filename or "").endswith(
+        ".py"
+    ):  # no frame of it ever ran
         return f"{Path(error.filename or '').name}:{error.lineno}"
     deepest = "an unknown line"
     trace = error.__traceback__

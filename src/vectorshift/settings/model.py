@@ -58,7 +58,9 @@ def _listed(value: object) -> object:
 
 def _masked(plugins: Mapping[str, Mapping[str, object]]) -> dict[str, dict[str, object]]:
     return {
-        name: {key: str(value) if isinstance(value, Secret) else value for key, value in values.items()}
+        name: {
+            key: str(value) if isinstance(value, Secret) else value for key, value in values.items()
+        }
         for name, values in plugins.items()
     }
 
@@ -76,16 +78,19 @@ Url = Annotated[str, AfterValidator(url_without_password)]
 Token = Annotated[Secret, BeforeValidator(_wrapped), PlainSerializer(str)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-OfPlugins = Annotated[Mapping[str, Mapping[str, Value]], PlainValidator(held), PlainSerializer(_masked)]
+OfPlugins = Annotated[
+    Mapping[str, Mapping[str, Value]], PlainValidator(held), PlainSerializer(_masked)
+]
 
 
 class Settings(BaseSettings):
-    """What can be set. In code it is pure: `Settings(...)` reads no environment; `Settings.load()` does.
+    """What can be set. In code it is pure: `Settings(...)` reads no environment; `Settings.load()`
+    does.
 
     Immutable, thread-safe, and without a key: the key is no setting. Durations are in seconds.
 
-    Raises:
-        CredentialConfigurationError: a setting there is not, or a value it cannot have; names the setting, never
+    Raises: CredentialConfigurationError: a setting there is not, or a value it cannot have; names
+        the setting, never
             the value.
     """
 
@@ -101,7 +106,9 @@ class Settings(BaseSettings):
     )
 
     api_key_file: SecretFile | None = None
-    credentials_directory: SecretFile | None = _fallback("credentials_directory", "CREDENTIALS_DIRECTORY")
+    credentials_directory: SecretFile | None = _fallback(
+        "credentials_directory", "CREDENTIALS_DIRECTORY"
+    )
     base_url: Annotated[str, AfterValidator(api_url)] = "https://api.vectorshift.ai/v1"
     ca_bundle: File | None = None
     allow_http: bool = False
@@ -126,7 +133,8 @@ class Settings(BaseSettings):
     vault_client_cert: File | None = _fallback("vault_client_cert", "VAULT_CLIENT_CERT")
     vault_client_key: File | None = _fallback("vault_client_key", "VAULT_CLIENT_KEY")
     vault_skip_verify: bool = Field(
-        default=False, validation_alias=AliasChoices("VECTORSHIFT_VAULT_SKIP_VERIFY", "VAULT_SKIP_VERIFY")
+        default=False,
+        validation_alias=AliasChoices("VECTORSHIFT_VAULT_SKIP_VERIFY", "VAULT_SKIP_VERIFY"),
     )
     vault_allow_http: bool = False
     vault_auth: Literal["token", "approle", "kubernetes", "jwt", "cert", "agent"] = "token"
@@ -188,15 +196,16 @@ class Settings(BaseSettings):
     def load(cls, environ: Mapping[str, str] | None = None) -> Settings:
         """Read the process environment, over the dotenv file that `VECTORSHIFT_ENV_FILE` names.
 
-        White space around a value is taken away. A variable that is set to nothing counts as unset, but for
-        `VECTORSHIFT_ENV_FILE`, which is turned off by it. Vault's standard variables count once a path is set.
-        `os.environ` is not written. An unknown `VECTORSHIFT_` variable is logged as a warning.
+        White space around a value is taken away. A variable that is set to nothing counts as unset,
+        but for `VECTORSHIFT_ENV_FILE`, which is turned off by it. Vault's standard variables count
+        once a path is set. `os.environ` is not written. An unknown `VECTORSHIFT_` variable is
+        logged as a warning.
 
         Args:
             environ: the environment to read; that of the process by default.
 
-        Raises:
-            CredentialConfigurationError: a value that a setting cannot have, or a named file that is missing or has a
+        Raises: CredentialConfigurationError: a value that a setting cannot have, or a named file
+            that is missing or has a
                 line that seems to be meant for this package and is no assignment.
         """
         loaded = loaded_from(cls, os.environ if environ is None else environ)

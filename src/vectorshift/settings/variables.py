@@ -33,7 +33,9 @@ _NOT_FIELDS = ("VECTORSHIFT_API_KEY", _ENV_FILE)
 S = TypeVar("S", bound=BaseSettings)
 
 _being_told: set[str] = set()
-"""Has the unknown variables of which a log line is being written, in any thread: a handler may ask in another one."""
+"""Has the unknown variables of which a log line is being written, in any thread: a handler may ask
+in another one.
+"""
 
 
 def names_in(text: str) -> tuple[str, ...]:
@@ -42,14 +44,18 @@ def names_in(text: str) -> tuple[str, ...]:
 
 
 def loaded_from(cls: type[S], process: Mapping[str, str]) -> S | CredentialConfigurationError:
-    """Return the settings that the variables make, or what is wrong with them, without a frame that holds a value."""
+    """Return the settings that the variables make, or what is wrong with them, without a frame that
+    holds a value.
+    """
     try:
         env_file = process[_ENV_FILE].strip() if _ENV_FILE in process else None
         cls(env_file=env_file)  # what is no name is refused before it is printed as one
         variables = {**_set_in(_named_file(env_file)), **_set_in(process)}
         values = _by_variable(cls, _Variables(cls, variables)(), variables)
         known = variables_of(cls)
-        if plugins := of_plugins(variables, names_in(variables.get(f"{PREFIX}PROVIDERS", "")), known):
+        if plugins := of_plugins(
+            variables, names_in(variables.get(f"{PREFIX}PROVIDERS", "")), known
+        ):
             values[_PLUGINS] = plugins
         _warn_of_unknown(variables, known, plugins)
         if env_file is not None:
@@ -60,7 +66,9 @@ def loaded_from(cls: type[S], process: Mapping[str, str]) -> S | CredentialConfi
 
 
 def _set_in(variables: Mapping[str, str]) -> dict[str, str]:
-    """Return those that are set to something, without white space around it, as a secret or a file brings it along."""
+    """Return those that are set to something, without white space around it, as a secret or a file
+    brings it along.
+    """
     return {name: value.strip() for name, value in variables.items() if value.strip()}
 
 
@@ -79,8 +87,11 @@ class _Variables(EnvSettingsSource):
         return self._variables
 
 
-def _by_variable(cls: type[BaseSettings], values: dict[str, Any], variables: Mapping[str, str]) -> dict[str, Any]:
-    """Key what was read from a store's standard variable by that, so that an error names the variable that is set.
+def _by_variable(
+    cls: type[BaseSettings], values: dict[str, Any], variables: Mapping[str, str]
+) -> dict[str, Any]:
+    """Key what was read from a store's standard variable by that, so that an error names the
+    variable that is set.
 
     Those of Vault are others' affair while no path makes it a source here, and are left out.
     """
@@ -101,17 +112,23 @@ def _named_file(env_file: str | None) -> dict[str, str]:
     try:
         text = text_of(read_small(env_file)[0])
     except OSError as error:
-        flaw, there = (error.strerror or type(error).__name__).lower(), not isinstance(error, FileNotFoundError)
+        flaw, there = (
+            (error.strerror or type(error).__name__).lower(),
+            not isinstance(error, FileNotFoundError),
+        )
         fix = "Name a file that this process may read, or unset it." if there else _NAME_ANOTHER
     except ValueError:
         flaw, fix = "no file can have this name", _NAME_ANOTHER
     if text is None:
         raise CredentialConfigurationError(
-            f"{_ENV_FILE} names {env_file}, which cannot be read: {flaw}. {fix}", source=f"dotenv:{env_file}"
+            f"{_ENV_FILE} names {env_file}, which cannot be read: {flaw}. {fix}",
+            source=f"dotenv:{env_file}",
         )
     found = assignments_in(text)
     if found.flaw:
-        raise CredentialConfigurationError(f"{_ENV_FILE} names {env_file}: {found.flaw}", source=f"dotenv:{env_file}")
+        raise CredentialConfigurationError(
+            f"{_ENV_FILE} names {env_file}: {found.flaw}", source=f"dotenv:{env_file}"
+        )
     return found.values
 
 
@@ -127,7 +144,9 @@ def variables_of(cls: type[BaseSettings]) -> dict[str, str]:
     return found
 
 
-def _warn_of_unknown(variables: Mapping[str, str], known: Iterable[str], plugins: Mapping[str, Iterable[str]]) -> None:
+def _warn_of_unknown(
+    variables: Mapping[str, str], known: Iterable[str], plugins: Mapping[str, Iterable[str]]
+) -> None:
     taken = {f"{prefix_of(name)}{key.upper()}" for name, keys in plugins.items() for key in keys}
     for name in sorted(set(variables) - set(known) - taken):
         if not name.startswith(PREFIX) or is_service_link(name):
@@ -138,7 +157,10 @@ def _warn_of_unknown(variables: Mapping[str, str], known: Iterable[str], plugins
         _being_told.add(name)
         try:
             say(
-                logging.WARNING, "%s is no setting of vectorshift.%s", name, f" Did you mean {near[0]}?" if near else ""
+                logging.WARNING,
+                "%s is no setting of vectorshift.%s",
+                name,
+                f" Did you mean {near[0]}?" if near else "",
             )
         finally:
             _being_told.discard(name)

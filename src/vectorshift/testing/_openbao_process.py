@@ -1,4 +1,6 @@
-"""What starting a server in a process of its own takes: its program, its surroundings, a port, its end."""
+"""What starting a server in a process of its own takes: its program, its surroundings, a port, its
+end.
+"""
 
 from __future__ import annotations
 
@@ -33,13 +35,19 @@ def binary() -> str:
 
 
 def environment(home: Path, token: str) -> dict[str, str]:
-    """Return what the server sees: none of the user's settings, and the token where `ps` does not show it."""
-    kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "TMPDIR") if name in os.environ}
+    """Return what the server sees: none of the user's settings, and the token where `ps` does not
+    show it.
+    """
+    kept = {
+        name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "TMPDIR") if name in os.environ
+    }
     return {**kept, "HOME": str(home), "BAO_DEV_ROOT_TOKEN_ID": token}
 
 
 def free_port() -> int:
-    """Return a port that is free together with the next one, which the server takes for its cluster."""
+    """Return a port that is free together with the next one, which the server takes for its
+    cluster.
+    """
     while True:
         with socket.socket() as first, socket.socket() as second:
             first.bind(("127.0.0.1", 0))
@@ -52,7 +60,9 @@ def free_port() -> int:
 
 
 def watch(pid: int) -> subprocess.Popen[bytes] | None:
-    """End the process when this one ends, even by SIGKILL: the watcher's standard input closes then."""
+    """End the process when this one ends, even by SIGKILL: the watcher's standard input closes
+    then.
+    """
     if os.name != "posix":
         return None
     return subprocess.Popen(  # noqa: S603
@@ -67,5 +77,7 @@ def watch(pid: int) -> subprocess.Popen[bytes] | None:
 def context(cacert: str | None) -> ssl.SSLContext | bool:
     """Return how an HTTP client is to verify the server."""
     if cacert is None:
-        return False  # plain HTTP: loading the system's CAs would take longer than the server's start
+        return (
+            False  # plain HTTP: loading the system's CAs would take longer than the server's start
+        )
     return ssl.create_default_context(cafile=cacert)

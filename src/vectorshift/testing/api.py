@@ -1,4 +1,5 @@
-"""A stand-in for the VectorShift API: a real HTTP server on loopback, with organisations, keys, runs and faults.
+"""A stand-in for the VectorShift API: a real HTTP server on loopback, with organisations, keys,
+runs and faults.
 
 with FakeVectorShift() as api:
     key = api.create_key(org="acme")
@@ -17,7 +18,15 @@ from vectorshift.testing.traffic import Fault, Traffic  # first: it says what to
 from starlette.responses import JSONResponse, Response
 
 from vectorshift.testing.event_streams import Ending, Event, EventStream
-from vectorshift.testing.organisations import SCOPES, FailedRun, Grant, RunScript, World, documented_body, new_pipeline
+from vectorshift.testing.organisations import (
+    SCOPES,
+    FailedRun,
+    Grant,
+    RunScript,
+    World,
+    documented_body,
+    new_pipeline,
+)
 from vectorshift.testing.server import LoopbackServer
 
 if TYPE_CHECKING:
@@ -35,14 +44,16 @@ __all__ = ["FakeVectorShift"]
 class FakeVectorShift:
     """A stand-in VectorShift API on a free loopback port. Every method is thread-safe.
 
-    An organisation comes into being when it is first named, with two pipelines, `<org>-assistant` and
-    `<org>-summary`. A key is judged when its request arrives, before `latency`: one that was revoked
-    before that is refused. The scopes, which are not documented, are `pipelines:read`, `pipelines:write`
-    and `pipelines:run`.
+    An organisation comes into being when it is first named, with two pipelines, `<org>-assistant`
+    and `<org>-summary`. A key is judged when its request arrives, before `latency`: one that was
+    revoked before that is refused. The scopes, which are not documented, are `pipelines:read`,
+    `pipelines:write` and `pipelines:run`.
 
-    A run gives back its inputs as its outputs, and a file's name, type, size and SHA-256 in its place.
+    A run gives back its inputs as its outputs, and a file's name, type, size and SHA-256 in its
+    place.
 
-    After `close` it may be started again: same port, same keys, pipelines and records, as after an outage.
+    After `close` it may be started again: same port, same keys, pipelines and records, as after an
+    outage.
 
     Args:
         latency: seconds to wait before each answer; may be set while it runs.
@@ -75,7 +86,10 @@ class FakeVectorShift:
         return self.start()
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -90,7 +104,8 @@ class FakeVectorShift:
 
     @property
     def extended_ids(self) -> bool:
-        """Whether pipelines' ids are answered as Mongo's extended JSON, `{"$oid": ...}`; may be set while it runs.
+        """Whether pipelines' ids are answered as Mongo's extended JSON, `{"$oid": ...}`; may be set
+        while it runs.
 
         An object then has its id at `_id`, and not at `id`. The API is known to do either.
         """
@@ -108,18 +123,23 @@ class FakeVectorShift:
             RuntimeError: it was never started.
         """
         if not self._server.port:
-            raise RuntimeError("FakeVectorShift has no address yet: use it in a with block, or call start().")
+            raise RuntimeError(
+                "FakeVectorShift has no address yet: use it in a with block, or call start()."
+            )
         return f"http://127.0.0.1:{self._server.port}/v1"
 
     def __repr__(self) -> str:
         place = f"on port {self._server.port}" if self._server.running else "not running"
         return (
-            f"<FakeVectorShift {place}, {len(self._world.organisations)} organisations, {len(self._world.grants)} keys>"
+            f"<FakeVectorShift {place}, {len(self._world.organisations)} organisations,"
+            f" {len(self._world.grants)} keys>"
         )
 
     # --- Keys and pipelines ---
 
-    def create_key(self, *, org: str = "acme", scopes: Iterable[str] = SCOPES, key: str | None = None) -> str:
+    def create_key(
+        self, *, org: str = "acme", scopes: Iterable[str] = SCOPES, key: str | None = None
+    ) -> str:
         """Make a key that acts on `org` and return it.
 
         Args:
@@ -134,7 +154,9 @@ class FakeVectorShift:
         with self._traffic.lock:
             if key in self._world.grants:
                 raise ValueError(f"The key {Secret(key)} exists already.")
-            self._world.grants[key] = Grant(organisation=self._world.organisation(org), scopes=frozenset(scopes))
+            self._world.grants[key] = Grant(
+                organisation=self._world.organisation(org), scopes=frozenset(scopes)
+            )
         return key
 
     def revoke_key(self, key: str) -> None:
@@ -149,7 +171,13 @@ class FakeVectorShift:
             raise KeyError(f"There is no key {Secret(key)}.")
 
     def add_pipeline(
-        self, org: str, name: str, *, id: str | None = None, shared_with: Iterable[str] = (), **fields: Any
+        self,
+        org: str,
+        name: str,
+        *,
+        id: str | None = None,
+        shared_with: Iterable[str] = (),
+        **fields: Any,
     ) -> str:
         """Give `org` another pipeline and return its id.
 
@@ -159,7 +187,8 @@ class FakeVectorShift:
             id: its id; 24 random hex digits by default.
             shared_with: the organisations that see it too, if they ask for shared ones.
             fields: what else stands in the object, or replaces what stands there by default:
-                `description`, `folder_id`, `username`, `org_name`, `branch_id` (`main`), `version` (`1.0.0`).
+                `description`, `folder_id`, `username`, `org_name`, `branch_id` (`main`), `version`
+                (`1.0.0`).
         """
         with self._traffic.lock:
             owner = self._world.organisation(org)
@@ -172,7 +201,8 @@ class FakeVectorShift:
     # --- Runs ---
 
     def next_outputs(self, outputs: Mapping[str, Any], *, times: int = 1) -> None:
-        """Let the next runs, of any kind, have these outputs; a run gives back its inputs otherwise.
+        """Let the next runs, of any kind, have these outputs; a run gives back its inputs
+        otherwise.
 
         Args:
             outputs: by name.
@@ -182,7 +212,8 @@ class FakeVectorShift:
             self._world.outputs.extend([dict(outputs)] * times)
 
     def fail_run(self, error: str = "", *, times: int = 1) -> None:
-        """Let the next runs, of any kind, fail. Takes its turn with `next_outputs`, also within a bulk run.
+        """Let the next runs, of any kind, fail. Takes its turn with `next_outputs`, also within a
+        bulk run.
 
         Args:
             error: what they say of it; `The run failed` by default.
@@ -192,25 +223,32 @@ class FakeVectorShift:
             self._world.outputs.extend([FailedRun(error=error or "The run failed")] * times)
 
     def script_run(self, *statuses: str, error: str = "") -> None:
-        """Let the next background run say this of itself, a status each time that it is asked; the last one stays.
+        """Let the next background run say this of itself, a status each time that it is asked; the
+        last one stays.
 
         Args:
             statuses: of either family; `in_progress` and `completed` where nothing is scripted.
             error: what it says when it has `failed`.
         """
         with self._traffic.lock:
-            self._world.runs.append(RunScript(statuses=statuses or RunScript().statuses, error=error))
+            self._world.runs.append(
+                RunScript(statuses=statuses or RunScript().statuses, error=error)
+            )
 
     def script_events(
-        self, events: Iterable[Event], *, piece: int | None = None, pause: float = 0.0, then: Ending = "end"
+        self,
+        events: Iterable[Event],
+        *,
+        piece: int | None = None,
+        pause: float = 0.0,
+        then: Ending = "end",
     ) -> None:
         """Let the next streamed run send these events.
 
-        Args:
-            events: each what its data says as JSON, or the text or bytes that are sent as they stand.
-            piece: bytes in each piece that is sent; each event is one by default.
-            pause: seconds before each piece.
-            then: `end`, `break` the connection, or `hang` until the client closes it.
+        Args: events: each what its data says as JSON, or the text or bytes that are sent as they
+            stand. piece: bytes in each piece that is sent; each event is one by default. pause:
+            seconds before each piece. then: `end`, `break` the connection, or `hang` until the
+            client closes it.
         """
         stream = EventStream(events=tuple(events), piece=piece, pause=pause, then=then)
         with self._traffic.lock:
@@ -232,14 +270,13 @@ class FakeVectorShift:
         headers: Mapping[str, str] | None = None,
         path: str | None = None,
     ) -> None:
-        """Answer the next requests with `status`, whatever their key. Faults are used up in the order given.
+        """Answer the next requests with `status`, whatever their key. Faults are used up in the
+        order given.
 
-        Args:
-            status: the HTTP status.
-            times: how many requests get it.
-            body: text, bytes, or what to send as JSON; the documented body of this status by default.
-            headers: such as `{"Retry-After": "2"}`.
-            path: only requests for this path, such as `/pipelines`, with or without `/v1`.
+        Args: status: the HTTP status. times: how many requests get it. body: text, bytes, or what
+            to send as JSON; the documented body of this status by default. headers: such as
+            `{"Retry-After": "2"}`. path: only requests for this path, such as `/pipelines`, with or
+            without `/v1`.
         """
         sent = dict(headers or {})
         if isinstance(body, str | bytes):
@@ -249,7 +286,9 @@ class FakeVectorShift:
         self._inject(response, times, path)
 
     def drop_next(self, *, times: int = 1, path: str | None = None) -> None:
-        """Close the connection of the next requests without an answer. Takes its turn with `fail_next`."""
+        """Close the connection of the next requests without an answer. Takes its turn with
+        `fail_next`.
+        """
         self._inject(None, times, path)
 
     def _inject(self, response: Response | None, times: int, path: str | None) -> None:

@@ -1,4 +1,6 @@
-"""A stand-in for the AWS Secrets Manager Agent, and for the Lambda extension, on a loopback port."""
+"""A stand-in for the AWS Secrets Manager Agent, and for the Lambda extension, on a loopback
+port.
+"""
 
 from __future__ import annotations
 
@@ -36,8 +38,9 @@ class _Version:
 class FakeSecretsManagerAgent:
     """A real HTTP server that answers as the Agent does: with a token, a cache, and `refreshNow`.
 
-    Use it as a context manager. What stands for AWS behind it is filled with `put`; what was read is cached for
-    `ttl` seconds, whatever is put meanwhile. Use made-up values: they are kept in memory in the clear.
+    Use it as a context manager. What stands for AWS behind it is filled with `put`; what was read
+    is cached for `ttl` seconds, whatever is put meanwhile. Use made-up values: they are kept in
+    memory in the clear.
 
     Args:
         region: the AWS region that it seems to read from.
@@ -45,7 +48,9 @@ class FakeSecretsManagerAgent:
         ttl: seconds for which its cache answers.
     """
 
-    def __init__(self, *, region: str = "us-east-1", token: str | None = None, ttl: float = 300.0) -> None:
+    def __init__(
+        self, *, region: str = "us-east-1", token: str | None = None, ttl: float = 300.0
+    ) -> None:
         self.region = region
         self.token = token or secrets.token_hex(16)
         self.requests: list[dict[str, str]] = []
@@ -64,7 +69,9 @@ class FakeSecretsManagerAgent:
     def url(self) -> str:
         """Where it listens, such as `http://127.0.0.1:50123`."""
         if not self._port:
-            raise RuntimeError("The stand-in is not running: use `with FakeSecretsManagerAgent() as agent:`.")
+            raise RuntimeError(
+                "The stand-in is not running: use `with FakeSecretsManagerAgent() as agent:`."
+            )
         return f"http://127.0.0.1:{self._port}"
 
     def environment(self) -> dict[str, str]:
@@ -72,7 +79,9 @@ class FakeSecretsManagerAgent:
         return {"VECTORSHIFT_AWS_AGENT_URL": self.url, "AWS_TOKEN": self.token}
 
     def put(self, name: str, value: str | bytes) -> str:
-        """Make `value` the current version of a secret, in AWS and not in the cache; return the version's id."""
+        """Make `value` the current version of a secret, in AWS and not in the cache; return the
+        version's id.
+        """
         version = _Version(str(uuid.uuid4()), value, {"AWSCURRENT"})
         with self._lock:
             versions = self._stored.setdefault(name, [])
@@ -102,7 +111,9 @@ class FakeSecretsManagerAgent:
         """Listen; on the same port as before, if it was stopped."""
         self._server = ThreadingHTTPServer(("127.0.0.1", self._port), _handler_of(self))
         self._port = self._server.server_port
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.01,), daemon=True
+        )
         self._thread.start()
 
     def stop(self) -> None:
@@ -119,7 +130,10 @@ class FakeSecretsManagerAgent:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.stop()
 
@@ -135,7 +149,9 @@ class FakeSecretsManagerAgent:
                 return status, body.encode()
             return self._refusal(method, url.path, headers, query) or self._found(query)
 
-    def _refusal(self, method: str, path: str, headers: Any, query: dict[str, str]) -> tuple[int, bytes] | None:
+    def _refusal(
+        self, method: str, path: str, headers: Any, query: dict[str, str]
+    ) -> tuple[int, bytes] | None:
         if headers.get("X-Forwarded-For") is not None:
             return 400, b"Forwarded"
         if self.token not in (headers.get(name) for name in _TOKEN_HEADERS):
@@ -155,7 +171,11 @@ class FakeSecretsManagerAgent:
     def _found(self, query: dict[str, str]) -> tuple[int, bytes]:
         place = (query["secretId"], query.get("versionId", ""), query.get("versionStage", ""))
         kept = self._cache.get(place)
-        if kept and time.monotonic() < kept[0] and query.get("refreshNow", "false").lower() in ("false", "0"):
+        if (
+            kept
+            and time.monotonic() < kept[0]
+            and query.get("refreshNow", "false").lower() in ("false", "0")
+        ):
             return 200, kept[1]
         self.reads += 1
         status, body = self._read(*place)
@@ -172,7 +192,11 @@ class FakeSecretsManagerAgent:
 
     def _document(self, name: str, version: _Version) -> dict[str, Any]:
         value = version.value
-        part = {"SecretString": value} if isinstance(value, str) else {"SecretBinary": base64.b64encode(value).decode()}
+        part = (
+            {"SecretString": value}
+            if isinstance(value, str)
+            else {"SecretBinary": base64.b64encode(value).decode()}
+        )
         return {
             "ARN": f"arn:aws:secretsmanager:{self.region}:123456789012:secret:{name}-AbCdEf",
             "Name": name,

@@ -8,10 +8,11 @@ __all__ = ["ManualClock"]
 
 
 class ManualClock:
-    """Both clocks of a machine, moved by hand. Thread-safe; has the methods of `vectorshift.clock.WaitingClock`.
+    """Both clocks of a machine, moved by hand. Thread-safe; has the methods of
+    `vectorshift.clock.WaitingClock`.
 
-    The monotonic clock begins far from the wall clock, so that code which mixes them up fails. Whoever waits on it
-    moves it, and waits no time at all.
+    The monotonic clock begins far from the wall clock, so that code which mixes them up fails.
+    Whoever waits on it moves it, and waits no time at all.
 
     Args:
         start: wall-clock time as seconds since the Unix epoch.
@@ -44,7 +45,9 @@ class ManualClock:
             ValueError: `seconds` is negative or not a number; `set_wall` sets the wall clock back.
         """
         if not seconds >= 0:
-            raise ValueError(f"Time does not pass by {seconds} seconds; set_wall() sets the wall clock back.")
+            raise ValueError(
+                f"Time does not pass by {seconds} seconds; set_wall() sets the wall clock back."
+            )
         with self._lock:
             self._wall += seconds
             if not suspended:
@@ -70,7 +73,8 @@ class ManualClock:
             return list(self._waits)
 
     def set_wall(self, epoch: float) -> None:
-        """Set the wall clock, forward or back, as an operator or NTP does; the monotonic clock does not move.
+        """Set the wall clock, forward or back, as an operator or NTP does; the monotonic clock does
+        not move.
 
         Args:
             epoch: seconds since the Unix epoch.

@@ -1,4 +1,6 @@
-"""Event streams as the stand-in API sends them: in pieces of any size, slowly, and with an end of any kind."""
+"""Event streams as the stand-in API sends them: in pieces of any size, slowly, and with an end of
+any kind.
+"""
 
 from __future__ import annotations
 
@@ -31,11 +33,9 @@ _HEAD = {
 class EventStream:
     """What is sent as `text/event-stream`.
 
-    Args:
-        events: the events.
-        piece: bytes in each piece; each event in a piece of its own if None.
-        pause: seconds before each piece.
-        then: what comes behind the events: a regular end, a connection that breaks, or one that stays open until
+    Args: events: the events. piece: bytes in each piece; each event in a piece of its own if None.
+        pause: seconds before each piece. then: what comes behind the events: a regular end, a
+        connection that breaks, or one that stays open until
             the client closes it.
     """
 
@@ -81,7 +81,11 @@ class EventStream:
 def _wire(event: Event) -> bytes:
     if isinstance(event, bytes):
         return event
-    return event.encode() if isinstance(event, str) else b"data: " + json.dumps(event).encode() + b"\n\n"
+    return (
+        event.encode()
+        if isinstance(event, str)
+        else b"data: " + json.dumps(event).encode() + b"\n\n"
+    )
 
 
 async def _gone(receive: Callable[[], Awaitable[Any]]) -> None:

@@ -1,4 +1,5 @@
-"""pytest fixtures for tests of services that use this package. Enable them in the `conftest.py` at the root.
+"""pytest fixtures for tests of services that use this package. Enable them in the `conftest.py` at
+the root.
 
 pytest_plugins = ["vectorshift.testing.fixtures"]
 """
@@ -13,7 +14,9 @@ from typing import TYPE_CHECKING
 try:
     import pytest
 except ModuleNotFoundError as error:
-    raise ImportError("vectorshift.testing.fixtures needs pytest: pip install pytest", name=error.name) from None
+    raise ImportError(
+        "vectorshift.testing.fixtures needs pytest: pip install pytest", name=error.name
+    ) from None
 
 from vectorshift import ambient, context
 from vectorshift.ambient import configure, reset
@@ -35,8 +38,8 @@ _OF_CLIENTS = ("given_sync", "given_async", "sync", "asynchronous")
 def vectorshift_api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeVectorShift]:
     """Start a stand-in API with a key of the organisation `acme`, and let the process use both.
 
-    No variable, file or store that the machine has is looked at. Wins over `vectorshift_offline`. Needs the extra
-    `testing`.
+    No variable, file or store that the machine has is looked at. Wins over `vectorshift_offline`.
+    Needs the extra `testing`.
     """
     from vectorshift.testing.api import FakeVectorShift
 
@@ -50,13 +53,15 @@ def vectorshift_api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeVectorShift
 def vectorshift_offline(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, _refusing: RefusingServer
 ) -> Iterator[None]:
-    """Let the process have no key and no network: a call fails at once, and says which fixture did that.
+    """Let the process have no key and no network: a call fails at once, and says which fixture did
+    that.
 
-    The chain is `vectorshift.api_key` and `VECTORSHIFT_API_KEY`, both unset at first, and so is that of any client with
-    settings: no file, store or plugin is asked. With a key, a call of any client raises `ApiConnectionError`; without
-    one, `MissingCredentialError`. Servers on this machine can be reached, and a client with an `http_client` or a
-    provider of its own works as it is.
-    In a test that also has `vectorshift_api`, this one stands back, so it may be on for all tests.
+    The chain is `vectorshift.api_key` and `VECTORSHIFT_API_KEY`, both unset at first, and so is
+    that of any client with settings: no file, store or plugin is asked. With a key, a call of any
+    client raises `ApiConnectionError`; without one, `MissingCredentialError`. Servers on this
+    machine can be reached, and a client with an `http_client` or a provider of its own works as it
+    is. In a test that also has `vectorshift_api`, this one stands back, so it may be on for all
+    tests.
     """
     from vectorshift.testing.offline import cut_off, offline_credentials
 
@@ -81,7 +86,9 @@ def _refusing() -> Iterator[RefusingServer]:
 
 @contextlib.contextmanager
 def _as_new(monkeypatch: pytest.MonkeyPatch) -> Generator[None, None, None]:
-    """Scrub the environment, and let the module know nothing; at the end, let it know what it knew."""
+    """Scrub the environment, and let the module know nothing; at the end, let it know what it
+    knew.
+    """
     for name in list(os.environ):
         if name.startswith(_SCRUBBED) or name == "CREDENTIALS_DIRECTORY":
             monkeypatch.delenv(name)
@@ -97,12 +104,17 @@ def _as_new(monkeypatch: pytest.MonkeyPatch) -> Generator[None, None, None]:
 
 @contextlib.contextmanager
 def _set_aside() -> Generator[None, None, None]:
-    """Let what was configured and entered around the block stand aside: nothing of it is closed, and all of it is back.
+    """Let what was configured and entered around the block stand aside: nothing of it is closed,
+    and all of it is back.
 
-    A suite may have configured a test's key for the whole run: forgotten, the next test would find the machine's.
+    A suite may have configured a test's key for the whole run: forgotten, the next test would find
+    the machine's.
     """
     ambient_provider, clients = context.AMBIENT, vars(ambient._clients)  # pyright: ignore[reportPrivateUsage]
-    now, entered = ambient_provider.now, context._in_block.get()  # pyright: ignore[reportPrivateUsage]
+    now, entered = (
+        ambient_provider.now,
+        context._in_block.get(),
+    )  # pyright: ignore[reportPrivateUsage]
     made = {name: clients[name] for name in _OF_CLIENTS}
     ambient_provider.now = Configured()
     clients.update(dict.fromkeys(_OF_CLIENTS))

@@ -1,4 +1,6 @@
-"""Reading a `multipart/form-data` body, as RFC 7578 has it: what the stand-in API was sent beside JSON."""
+"""Reading a `multipart/form-data` body, as RFC 7578 has it: what the stand-in API was sent beside
+JSON.
+"""
 
 from __future__ import annotations
 
@@ -53,4 +55,6 @@ def _part(piece: bytes) -> FormPart:
     if not blank or not isinstance(name, str):
         raise ValueError("A part of the form has no name.")
     filename = cast("str | None", headers.get_param("filename", header="Content-Disposition"))
-    return FormPart(name=name, filename=filename, content_type=headers.get_content_type(), content=content)
+    return FormPart(
+        name=name, filename=filename, content_type=headers.get_content_type(), content=content
+    )

@@ -1,4 +1,6 @@
-"""A store in memory, and the provider that reads it: for tests of what a key's life does to your code."""
+"""A store in memory, and the provider that reads it: for tests of what a key's life does to your
+code.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,8 @@ __all__ = ["MemoryProvider", "MemoryStore"]
 
 
 class MemoryStore:
-    """A place for one key: it counts reads, and is emptied, broken, slowed and closed off at a test's word.
+    """A place for one key: it counts reads, and is emptied, broken, slowed and closed off at a
+    test's word.
 
     Thread-safe. Every provider of it sees the same.
 
@@ -35,7 +38,9 @@ class MemoryStore:
         latency: seconds that each read takes; may be set at any time.
     """
 
-    def __init__(self, key: str | None = None, *, source: str = "memory:store", latency: float = 0.0) -> None:
+    def __init__(
+        self, key: str | None = None, *, source: str = "memory:store", latency: float = 0.0
+    ) -> None:
         self.source = source
         self.latency = latency
         self._lock = threading.Lock()
@@ -76,9 +81,13 @@ class MemoryStore:
             self._stored = None
 
     def fail(self, error: CredentialError | None = None) -> None:
-        """Answer each read with this error from now on; by default, that the store is unavailable."""
+        """Answer each read with this error from now on; by default, that the store is
+        unavailable.
+        """
         with self._lock:
-            self._failure = error or CredentialStoreUnavailableError(f"{self.source} is down.", source=self.source)
+            self._failure = error or CredentialStoreUnavailableError(
+                f"{self.source} is down.", source=self.source
+            )
 
     def deny(self) -> None:
         """Refuse each read from now on, whatever is stored."""
@@ -116,7 +125,9 @@ class MemoryStore:
             on_error: `"continue"` lets another source answer when the store fails.
             on_missing: `"stop"` lets no other source answer when the store is empty.
         """
-        return MemoryProvider(self, name, remote=remote, ttl=ttl, on_error=on_error, on_missing=on_missing)
+        return MemoryProvider(
+            self, name, remote=remote, ttl=ttl, on_error=on_error, on_missing=on_missing
+        )
 
     def read(self, provider: str = "memory") -> Credential:
         """Return what is stored, under the name of a provider; counted.
@@ -135,7 +146,9 @@ class MemoryStore:
         if failure is not None:
             raise fresh_copy(failure)
         if stored is None:
-            raise CredentialNotFoundError(f"{self.source} is empty.", source=self.source, provider=provider)
+            raise CredentialNotFoundError(
+                f"{self.source} is empty.", source=self.source, provider=provider
+            )
         return Credential(
             secret=stored.secret,
             source=stored.source,
@@ -146,12 +159,20 @@ class MemoryStore:
 
     def __repr__(self) -> str:
         with self._lock:
-            state = "failing" if self._failure else "empty" if self._stored is None else str(self._stored.secret)
+            state = (
+                "failing"
+                if self._failure
+                else "empty"
+                if self._stored is None
+                else str(self._stored.secret)
+            )
             return f"<MemoryStore {self.source} {state}, {self._reads} reads>"
 
 
 class MemoryProvider(CredentialProvider):
-    """Read a `MemoryStore`. Remote by default, so that a chain caches its answers as those of a real store."""
+    """Read a `MemoryStore`. Remote by default, so that a chain caches its answers as those of a
+    real store.
+    """
 
     name = "memory"
 

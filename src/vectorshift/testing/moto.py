@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["MotoServer"]
 
-# The server binds its own free port and tells it, so no other process can take that port in between. It lives
-# for as long as its standard input stays open, so it ends with its parent, however that ends.
+# The server binds its own free port and tells it, so no other process can take that port in
+# between. It lives for as long as its standard input stays open, so it ends with its parent,
+# however that ends.
 _SERVE = """
 import sys
 from moto.server import ThreadedMotoServer
@@ -43,8 +44,8 @@ _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 class MotoServer:
     """A real HTTP server that answers as Secrets Manager does. Use it as a context manager.
 
-    It starts empty, listens on a free loopback port, checks no AWS credentials, and ends with the block.
-    Values that are put stand unencrypted in a temporary folder until then: use made-up ones.
+    It starts empty, listens on a free loopback port, checks no AWS credentials, and ends with the
+    block. Values that are put stand unencrypted in a temporary folder until then: use made-up ones.
 
     Args:
         region: the AWS region that secrets are put into.
@@ -79,8 +80,14 @@ class MotoServer:
         }
 
     def put(self, name: str, value: str | bytes) -> str:
-        """Make `value` the current version of a secret, new, old or deleted; return the version's id."""
-        part = {"SecretString": value} if isinstance(value, str) else {"SecretBinary": base64.b64encode(value).decode()}
+        """Make `value` the current version of a secret, new, old or deleted; return the version's
+        id.
+        """
+        part = (
+            {"SecretString": value}
+            if isinstance(value, str)
+            else {"SecretBinary": base64.b64encode(value).decode()}
+        )
         try:
             self.call("RestoreSecret", SecretId=name)
             answer = self.call("PutSecretValue", SecretId=name, **part)
@@ -89,7 +96,9 @@ class MotoServer:
         return str(answer["VersionId"])
 
     def rotate(self, name: str, value: str) -> str:
-        """Rotate as AWS does: put `value` as `AWSPENDING`, then move `AWSCURRENT` to it; return the version's id."""
+        """Rotate as AWS does: put `value` as `AWSPENDING`, then move `AWSCURRENT` to it; return the
+        version's id.
+        """
         stages = self.call("DescribeSecret", SecretId=name)["VersionIdsToStages"]
         current = next(version for version, labels in stages.items() if "AWSCURRENT" in labels)
         fields = {"SecretId": name, "SecretString": value, "VersionStages": ["AWSPENDING"]}
@@ -99,7 +108,9 @@ class MotoServer:
         return pending
 
     def delete(self, name: str, *, force: bool = False) -> None:
-        """Schedule the secret for deletion; with `force`, take it away at once and without a trace."""
+        """Schedule the secret for deletion; with `force`, take it away at once and without a
+        trace.
+        """
         self.call("DeleteSecret", SecretId=name, ForceDeleteWithoutRecovery=force)
 
     def reads(self, name: str) -> int:
@@ -109,11 +120,17 @@ class MotoServer:
             entry = json.loads(line)
             if entry["headers"].get("X-Amz-Target") == "secretsmanager.GetSecretValue":
                 body = entry["body"]
-                count += json.loads(base64.b64decode(body) if entry["body_encoded"] else body)["SecretId"] == name
+                count += (
+                    json.loads(base64.b64decode(body) if entry["body_encoded"] else body)[
+                        "SecretId"
+                    ]
+                    == name
+                )
         return count
 
     def call(self, operation: str, **fields: Any) -> dict[str, Any]:
-        """Call an operation of Secrets Manager, such as `DescribeSecret`, without boto3; return its answer.
+        """Call an operation of Secrets Manager, such as `DescribeSecret`, without boto3; return its
+        answer.
 
         Raises:
             LookupError: there is no such secret.
@@ -124,7 +141,9 @@ class MotoServer:
             self.endpoint_url,
             data=json.dumps(fields).encode(),
             headers={
-                "Authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=none",
+                "Authorization": (
+                    f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=none"
+                ),
                 "Content-Type": "application/x-amz-json-1.1",
                 "X-Amz-Target": f"secretsmanager.{operation}",
             },
@@ -140,7 +159,9 @@ class MotoServer:
 
     def __enter__(self) -> Self:
         if find_spec("moto") is None or find_spec("flask") is None:
-            raise ImportError("MotoServer needs moto's server. Run: pip install 'vectorshift[sandbox]'")
+            raise ImportError(
+                "MotoServer needs moto's server. Run: pip install 'vectorshift[sandbox]'"
+            )
         self._folder = tempfile.TemporaryDirectory(prefix="vectorshift-moto-")
         try:
             self._start()
@@ -150,7 +171,10 @@ class MotoServer:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._stop()
 
@@ -169,13 +193,19 @@ class MotoServer:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,
-                env={**os.environ, "MOTO_ENABLE_RECORDING": "1", "MOTO_RECORDER_FILEPATH": str(recording)},
+                env={
+                    **os.environ,
+                    "MOTO_ENABLE_RECORDING": "1",
+                    "MOTO_RECORDER_FILEPATH": str(recording),
+                },
                 start_new_session=True,  # Ctrl-C is for the parent, which ends this one in its turn
             )
         end = time.monotonic() + self._start_timeout
         while not (port := told.read_text()).endswith("\n"):
             if process.poll() is not None or time.monotonic() > end:
-                raise RuntimeError(f"moto's server did not come up: {errors.read_text()[-2000:] or 'too slow'}")
+                raise RuntimeError(
+                    f"moto's server did not come up: {errors.read_text()[-2000:] or 'too slow'}"
+                )
             time.sleep(0.02)
         self._port = int(port)
 

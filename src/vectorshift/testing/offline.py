@@ -1,4 +1,6 @@
-"""What answers in place of the network: a refusal that says so, whoever asks and in whichever way."""
+"""What answers in place of the network: a refusal that says so, whoever asks and in whichever
+way.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,8 @@ _MISDIRECTED = 421  # no status of the API's own, and none that is tried again
 
 
 class _Refusing(httpx.BaseTransport, httpx.AsyncBaseTransport):
-    """Connects to servers on this machine alone, such as a test's own, and says why it does not to any other.
+    """Connects to servers on this machine alone, such as a test's own, and says why it does not to
+    any other.
 
     Args:
         refused: the server on this machine that is not connected to either.
@@ -59,7 +62,9 @@ class _Refusing(httpx.BaseTransport, httpx.AsyncBaseTransport):
 
     def _check(self, request: httpx.Request) -> None:
         if not is_loopback(request.url.host) or request.url.netloc == self._refused:
-            raise httpx.UnsupportedProtocol(OFFLINE, request=request)  # is not tried again, as ConnectError would be
+            raise httpx.UnsupportedProtocol(
+                OFFLINE, request=request
+            )  # is not tried again, as ConnectError would be
 
     def close(self) -> None:
         self._sync.close()
@@ -70,10 +75,12 @@ class _Refusing(httpx.BaseTransport, httpx.AsyncBaseTransport):
 
 @contextlib.contextmanager
 def cut_off(base_url: str) -> Generator[None, None, None]:
-    """Let no client of this package that makes its connections in the block reach `base_url` or another machine.
+    """Let no client of this package that makes its connections in the block reach `base_url` or
+    another machine.
 
-    Chains that are made of settings in the block ask no file, store or plugin. Nothing is changed for clients of httpx
-    that others make, also where they are given to a client of this package, and for providers that are handed in.
+    Chains that are made of settings in the block ask no file, store or plugin. Nothing is changed
+    for clients of httpx that others make, also where they are given to a client of this package,
+    and for providers that are handed in.
     """
     before = http.substitute, registry.substitute
     http.substitute, registry.substitute = partial(_Refusing, httpx.URL(base_url)), _members
@@ -95,7 +102,9 @@ class _Offline(AnsweringProvider):
 
 
 def offline_credentials() -> ProviderChain:
-    """Return a chain of `vectorshift.api_key` and `VECTORSHIFT_API_KEY`, and of no store or file."""
+    """Return a chain of `vectorshift.api_key` and `VECTORSHIFT_API_KEY`, and of no store or
+    file.
+    """
     return ProviderChain(_members(ExplicitProvider(held=vars(sys.modules["vectorshift"]))))
 
 
@@ -104,12 +113,16 @@ def _members(explicit: CredentialProvider) -> tuple[CredentialProvider, ...]:
 
 
 class RefusingServer:
-    """An API on a free loopback port that answers every request with a refusal in words: for clients of your own."""
+    """An API on a free loopback port that answers every request with a refusal in words: for
+    clients of your own.
+    """
 
     def __init__(self) -> None:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Refusal)
         self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.01,), daemon=True
+        )
 
     @property
     def base_url(self) -> str:
@@ -121,7 +134,10 @@ class RefusingServer:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._server.shutdown()
         self._thread.join()

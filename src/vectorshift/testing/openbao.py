@@ -27,9 +27,9 @@ _NOT_RUNNING = "The server is not running: use `with OpenBaoServer() as bao:`."
 class OpenBaoServer:
     """An OpenBao server in development mode. Use it as a context manager.
 
-    It starts unsealed and empty, with KV version 2 at `secret`, keeps everything in memory, listens on a free
-    loopback port, writes nothing outside a temporary folder of its own, and ends on leaving the block, or
-    when the process that started it ends in whatever way (POSIX).
+    It starts unsealed and empty, with KV version 2 at `secret`, keeps everything in memory, listens
+    on a free loopback port, writes nothing outside a temporary folder of its own, and ends on
+    leaving the block, or when the process that started it ends in whatever way (POSIX).
 
     Args:
         token: the root token; a random one by default.
@@ -41,7 +41,9 @@ class OpenBaoServer:
         RuntimeError: on entering, if it does not come up.
     """
 
-    def __init__(self, token: str | None = None, *, tls: bool = False, start_timeout: float = 30.0) -> None:
+    def __init__(
+        self, token: str | None = None, *, tls: bool = False, start_timeout: float = 30.0
+    ) -> None:
         self.root_token = token or secrets.token_urlsafe(18)
         self._tls = tls
         self._start_timeout = start_timeout
@@ -108,15 +110,23 @@ class OpenBaoServer:
 
     def _answers_to(self, path: str, operation: str) -> list[dict[str, Any]]:
         lines = (self._home / "audit.log").read_text("utf-8").splitlines()
-        told = (json.loads(line) for line in lines if f'"{path}"' in line)  # parsing all of them takes seconds
+        told = (
+            json.loads(line) for line in lines if f'"{path}"' in line
+        )  # parsing all of them takes seconds
         answers = (entry for entry in told if entry["type"] == "response")
-        return [a for a in answers if a["request"]["path"] == path and a["request"]["operation"] == operation]
+        return [
+            a
+            for a in answers
+            if a["request"]["path"] == path and a["request"]["operation"] == operation
+        ]
 
     # --- The server ---
 
     def mount_kv(self, mount: str, *, version: int = 2) -> None:
         """Mount a KV engine of version 1 or 2."""
-        self.call("POST", f"sys/mounts/{mount}", {"type": "kv", "options": {"version": str(version)}})
+        self.call(
+            "POST", f"sys/mounts/{mount}", {"type": "kv", "options": {"version": str(version)}}
+        )
         if version == 1:
             self._kv1.add(mount)
         else:
@@ -162,7 +172,8 @@ class OpenBaoServer:
         token: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
-        """Call the HTTP API below `/v1/`, as root by default; return the answer, empty if it has no body.
+        """Call the HTTP API below `/v1/`, as root by default; return the answer, empty if it has no
+        body.
 
         Raises:
             RuntimeError: the server refused; the message has its reasons.
@@ -172,7 +183,9 @@ class OpenBaoServer:
         sent = {"X-Vault-Token": self.root_token if token is None else token, **(headers or {})}
         response = self._http.request(method, f"{self.address}/v1/{path}", json=body, headers=sent)
         if response.is_error:
-            raise RuntimeError(f"{method} {path}: HTTP {response.status_code} {response.text.strip()}")
+            raise RuntimeError(
+                f"{method} {path}: HTTP {response.status_code} {response.text.strip()}"
+            )
         return dict(response.json()) if response.content else {}
 
     # --- Its process ---
@@ -195,7 +208,10 @@ class OpenBaoServer:
         raise RuntimeError(f"OpenBao did not come up: {last}")
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._stop()
 
@@ -210,13 +226,25 @@ class OpenBaoServer:
 
         self._port = process.free_port()
         config, log = self._home / "config.json", self._home / "server.log"
-        audit = {"type": "file", "path": "counts", "options": {"file_path": str(self._home / "audit.log")}}
+        audit = {
+            "type": "file",
+            "path": "counts",
+            "options": {"file_path": str(self._home / "audit.log")},
+        }
         config.write_text(json.dumps({"audit": [audit]}), "utf-8")
         tls = ["-dev-tls", f"-dev-tls-cert-dir={self._home}"] if self._tls else []
         listen = f"-dev-listen-address=127.0.0.1:{self._port}"
         with log.open("wb") as output:
             self._process = subprocess.Popen(  # noqa: S603
-                [binary, "server", "-dev", "-dev-no-store-token", listen, f"-config={config}", *tls],
+                [
+                    binary,
+                    "server",
+                    "-dev",
+                    "-dev-no-store-token",
+                    listen,
+                    f"-config={config}",
+                    *tls,
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -224,7 +252,9 @@ class OpenBaoServer:
                 start_new_session=True,  # Ctrl-C is for the parent, which ends this one in its turn
             )
         self._watcher = process.watch(self._process.pid)
-        self._until(lambda: self._tls is False or Path(self.cacert or "").exists(), "its certificate")
+        self._until(
+            lambda: self._tls is False or Path(self.cacert or "").exists(), "its certificate"
+        )
         self._http = httpx.Client(verify=process.context(self.cacert), trust_env=False, timeout=10)
         # Only this server knows the token, so no other that took the port can pass for it.
         self._until(lambda: self._answers("secret/config"), "the start")
@@ -245,7 +275,9 @@ class OpenBaoServer:
                 text = (self._home / "server.log").read_text("utf-8", "replace")[-2000:]
                 raise _PortTaken(text) if "address already in use" in text else RuntimeError(text)
             if time.monotonic() > end:
-                raise RuntimeError(f"OpenBao took longer than {self._start_timeout:g} s for {what}.")
+                raise RuntimeError(
+                    f"OpenBao took longer than {self._start_timeout:g} s for {what}."
+                )
             time.sleep(0.02)
 
     def _stop(self) -> None:

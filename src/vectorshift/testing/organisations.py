@@ -1,4 +1,6 @@
-"""What the stand-in API knows: organisations with their pipelines and runs, the keys, and what a test has scripted."""
+"""What the stand-in API knows: organisations with their pipelines and runs, the keys, and what a
+test has scripted.
+"""
 
 from __future__ import annotations
 
@@ -46,11 +48,16 @@ class Failure(Exception):
 
 
 def documented_body(status: int, error: str = "") -> Body:
-    """Return the body of a failure; 403, 422 and 429, of which none is documented, get the common one."""
+    """Return the body of a failure; 403, 422 and 429, of which none is documented, get the common
+    one.
+    """
     if status == 401:
         return {"error": error or "Invalid API key"}
     known = status in HTTPStatus._value2member_map_
-    return {"status": "failed", "error": error or (HTTPStatus(status).phrase if known else f"HTTP {status}")}
+    return {
+        "status": "failed",
+        "error": error or (HTTPStatus(status).phrase if known else f"HTTP {status}"),
+    }
 
 
 @dataclass(slots=True, kw_only=True)
@@ -107,7 +114,9 @@ class Organisation:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        starters = (new_pipeline(name, f"{name}-{kind}", None, {}) for kind in ("assistant", "summary"))
+        starters = (
+            new_pipeline(name, f"{name}-{kind}", None, {}) for kind in ("assistant", "summary")
+        )
         self.own = {pipeline["id"]: pipeline for pipeline in starters}
         self.shared: dict[str, StoredPipeline] = {}
         self.runs: dict[str, Run] = {}

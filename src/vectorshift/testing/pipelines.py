@@ -5,7 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from vectorshift.testing.organisations import Body, Failure, Organisation, StoredPipeline, new_pipeline
+from vectorshift.testing.organisations import (
+    Body,
+    Failure,
+    Organisation,
+    StoredPipeline,
+    new_pipeline,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -25,7 +31,13 @@ __all__ = [
 ]
 
 _ROLES = ("viewer", "editor")
-_OF_THE_SERVER = ("id", "username", "org_name", "deploy", "bump")  # of these none is a caller's to set
+_OF_THE_SERVER = (
+    "id",
+    "username",
+    "org_name",
+    "deploy",
+    "bump",
+)  # of these none is a caller's to set
 
 
 def list_pipelines(visit: Visit) -> Body:
@@ -44,10 +56,19 @@ def list_pipelines(visit: Visit) -> Body:
 
 
 def fetch_pipeline(visit: Visit) -> Body:
-    """GET /pipeline: one pipeline by its id, or by its name and, where given, its owners; the last one changed."""
+    """GET /pipeline: one pipeline by its id, or by its name and, where given, its owners; the last
+    one changed.
+    """
     query = visit.request.query
     if "id" in query:
-        asked = ["id", *(name for name in ("branch_id", "version") if query.get(name) not in (None, "", "latest"))]
+        asked = [
+            "id",
+            *(
+                name
+                for name in ("branch_id", "version")
+                if query.get(name) not in (None, "", "latest")
+            ),
+        ]
     elif "name" in query:
         asked = ["name", *(name for name in ("username", "org_name") if query.get(name))]
     else:
@@ -113,7 +134,9 @@ def revert_pipeline(visit: Visit, id: str) -> Body:
 
 
 def share_pipeline(visit: Visit, id: str) -> Body:
-    """POST /pipeline/{id}/share: an organisation sees it from now on. Of users, nothing is known here."""
+    """POST /pipeline/{id}/share: an organisation sees it from now on. Of users, nothing is known
+    here.
+    """
     pipeline, fields = visit.organisation.owned(id), visit.fields()
     if fields.get("role", "viewer") not in _ROLES:
         raise Failure(422, f"role must be one of {', '.join(_ROLES)}")
@@ -154,7 +177,10 @@ def _id(visit: Visit, pipeline: StoredPipeline) -> object:
 def _shown(visit: Visit, pipeline: StoredPipeline) -> Body:
     if not visit.world.extended_ids:
         return pipeline
-    return {"_id": _id(visit, pipeline), **{name: value for name, value in pipeline.items() if name != "id"}}
+    return {
+        "_id": _id(visit, pipeline),
+        **{name: value for name, value in pipeline.items() if name != "id"},
+    }
 
 
 def _text(fields: Mapping[str, Any], name: str) -> str:

@@ -1,4 +1,6 @@
-"""What the stand-in API was sent, kept so that a test can look at it and a failing test can print it."""
+"""What the stand-in API was sent, kept so that a test can look at it and a failing test can print
+it.
+"""
 
 from __future__ import annotations
 
@@ -31,24 +33,23 @@ class RecordedHeaders(dict[str, str]):
             self[name] = f"{self[name]}, {value}" if name in self else value
 
     def __repr__(self) -> str:
-        return repr({name: "***" if name in _SECRET_HEADERS else value for name, value in self.items()})
+        return repr(
+            {name: "***" if name in _SECRET_HEADERS else value for name, value in self.items()}
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class RecordedRequest:
-    """One request as it arrived, and the status that it got. Prints without headers, query and body.
+    """One request as it arrived, and the status that it got. Prints without headers, query and
+    body.
 
-    Args:
-        method: such as `GET`.
-        path: the decoded path with its `/v1`.
-        raw_path: the path as it was sent, escapes and all, without the query.
-        query: the decoded query; of a name that was sent more than once, the last value.
-        headers: by name in lower case.
-        body: the whole body.
-        key: the key of a well-formed `Authorization` header, known or not, else None.
-        org: the organisation that the key acts on, or None for a key that is not (or no longer) good.
-        status: the status answered, or None where the connection was closed without an answer.
-        at: when it arrived, in seconds of `time.monotonic()`.
+    Args: method: such as `GET`. path: the decoded path with its `/v1`. raw_path: the path as it was
+        sent, escapes and all, without the query. query: the decoded query; of a name that was sent
+        more than once, the last value. headers: by name in lower case. body: the whole body. key:
+        the key of a well-formed `Authorization` header, known or not, else None. org: the
+        organisation that the key acts on, or None for a key that is not (or no longer) good.
+        status: the status answered, or None where the connection was closed without an answer. at:
+        when it arrived, in seconds of `time.monotonic()`.
     """
 
     method: str
@@ -73,12 +74,15 @@ class RecordedRequest:
 
     @property
     def form(self) -> dict[str, FormPart]:
-        """The parts of a multipart body by their names; of a name that was sent more than once, the last.
+        """The parts of a multipart body by their names; of a name that was sent more than once, the
+        last.
 
         Raises:
             ValueError: it is no multipart form.
         """
-        return {part.name: part for part in form_parts(self.body, self.headers.get("content-type", ""))}
+        return {
+            part.name: part for part in form_parts(self.body, self.headers.get("content-type", ""))
+        }
 
     def __repr__(self) -> str:
         key = self.key.fingerprint if self.key else "without a key"

@@ -1,7 +1,8 @@
 """What the stand-in API answers: a table of routes over what it knows.
 
-A handler is a function of a `Visit` and the parameters of the path; it returns what stands beside `status` in a
-body with 200, or an event stream, or raises `Failure`. A new route is a new line in `ROUTES`.
+A handler is a function of a `Visit` and the parameters of the path; it returns what stands beside
+`status` in a body with 200, or an event stream, or raises `Failure`. A new route is a new line in
+`ROUTES`.
 """
 
 from __future__ import annotations
@@ -46,7 +47,11 @@ class Visit:
             return {}
         try:
             if self._is_form():
-                return {name: _field(part) for name, part in self.request.form.items() if part.filename is None}
+                return {
+                    name: _field(part)
+                    for name, part in self.request.form.items()
+                    if part.filename is None
+                }
             body: Any = self.request.json
         except ValueError:
             raise Failure(400, "The body is malformed") from None
@@ -55,11 +60,19 @@ class Visit:
         return cast("Body", body)
 
     def files(self, prefix: str) -> dict[str, FormPart]:
-        """Return the files of a form whose names begin with `prefix`, by the rest of their names."""
+        """Return the files of a form whose names begin with `prefix`, by the rest of their
+        names.
+        """
         if not self._is_form():
             return {}
-        parts = {name: part for name, part in self.request.form.items() if part.filename is not None}
-        return {name.removeprefix(prefix): part for name, part in parts.items() if name.startswith(prefix)}
+        parts = {
+            name: part for name, part in self.request.form.items() if part.filename is not None
+        }
+        return {
+            name.removeprefix(prefix): part
+            for name, part in parts.items()
+            if name.startswith(prefix)
+        }
 
     def _is_form(self) -> bool:
         return self.request.headers.get("content-type", "").startswith("multipart/form-data")
@@ -71,18 +84,23 @@ def _field(part: FormPart) -> Any:
 
 
 def _beside(visit: Visit, rest: str) -> Body:
-    """/integrations-go/...: which calls there are is not documented; it tells who asked for what."""
+    """/integrations-go/...: which calls there are is not documented; it tells who asked for
+    what.
+    """
     if visit.request.headers.get("api-key") != (visit.request.key and visit.request.key.reveal()):
         raise Failure(401, "Missing or invalid Api-Key header")
     return {"path": rest, "org_name": visit.organisation.name}
 
 
-# --- The table --------------------------------------------------------------------------------------
+# --- The table
+# --------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A line of the table. `{name}` in the path is one segment, handed to the handler decoded, under that name."""
+    """A line of the table. `{name}` in the path is one segment, handed to the handler decoded,
+    under that name.
+    """
 
     method: str
     path: str
@@ -109,12 +127,18 @@ ROUTES = (
     Route("POST", "/v1/pipeline/{id}/terminate", RUN, runs.terminate_run),
     Route("POST", "/v1/pipeline/{id}/resume", RUN, runs.resume_runs),
 )
-_PATTERNS = tuple((route, re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", route.path))) for route in ROUTES)
+_PATTERNS = tuple(
+    (route, re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", route.path))) for route in ROUTES
+)
 _BESIDE = "/integrations-go/"
 
 
-def answer(world: World, request: RecordedRequest, grant: Grant | None) -> tuple[int, Body] | EventStream:
-    """Judge a request as the documentation says: is there such a route, is the key good, may it do that."""
+def answer(
+    world: World, request: RecordedRequest, grant: Grant | None
+) -> tuple[int, Body] | EventStream:
+    """Judge a request as the documentation says: is there such a route, is the key good, may it do
+    that.
+    """
     try:
         route, parameters = _match(request.method, request.raw_path)
         if grant is None:

@@ -1,4 +1,6 @@
-"""What the stand-in API answers about runs. A run gives back what it was given, unless a test scripts its outputs."""
+"""What the stand-in API answers about runs. A run gives back what it was given, unless a test
+scripts its outputs.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ _ENDED = (*_SUCCEEDED, "failed", "cancelled")
 
 
 def run_pipeline(visit: Visit, id: str) -> Body | EventStream:
-    """POST /pipeline/{id}/run: the outputs, an event stream of them, or the id of a run in the background."""
+    """POST /pipeline/{id}/run: the outputs, an event stream of them, or the id of a run in the
+    background.
+    """
     visit.organisation.seen(id)
     fields = visit.fields()
     files = visit.files("inputs.")
@@ -53,7 +57,9 @@ def bulk_run(visit: Visit, id: str) -> Body:
 
 
 def run_status(visit: Visit, id: str, run_id: str) -> Body:
-    """GET /pipeline/{id}/run/status/{run_id}: what the run says of itself; each question takes it one step on."""
+    """GET /pipeline/{id}/run/status/{run_id}: what the run says of itself; each question takes it
+    one step on.
+    """
     run = _run(visit, id, run_id)
     status = run.statuses.popleft() if len(run.statuses) > 1 else run.statuses[0]
     body: Body = {"task_id": run.id, "status": status}
@@ -97,13 +103,19 @@ def _items(visit: Visit, name: str) -> list[object]:
 
 
 def _new_run(
-    visit: Visit, id: str, inputs: Mapping[str, Any], script: RunScript | None = None, steps: tuple[str, ...] = ()
+    visit: Visit,
+    id: str,
+    inputs: Mapping[str, Any],
+    script: RunScript | None = None,
+    steps: tuple[str, ...] = (),
 ) -> Run:
     planned = visit.world.outputs.popleft() if visit.world.outputs else inputs
     outputs = Body() if isinstance(planned, FailedRun) else planned
     error = planned.error if isinstance(planned, FailedRun) else ""
     script = script or RunScript(statuses=(*steps, "failed" if error else "completed"))
-    run = Run(pipeline=id, outputs=outputs, statuses=deque(script.statuses), error=script.error or error)
+    run = Run(
+        pipeline=id, outputs=outputs, statuses=deque(script.statuses), error=script.error or error
+    )
     visit.organisation.runs[run.id] = run
     return run
 

@@ -1,4 +1,6 @@
-"""An ASGI application on a loopback port, served by uvicorn in a thread and an event loop of its own."""
+"""An ASGI application on a loopback port, served by uvicorn in a thread and an event loop of its
+own.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +62,9 @@ class LoopbackServer:
         listener = _listening(self.port)
         self.port = listener.getsockname()[1]
         ready: Future[None] = Future()
-        self._thread = threading.Thread(target=self._run, args=(listener, ready), name=self._name, daemon=True)
+        self._thread = threading.Thread(
+            target=self._run, args=(listener, ready), name=self._name, daemon=True
+        )
         self._thread.start()
         try:
             ready.result(_PATIENCE)
@@ -80,7 +84,9 @@ class LoopbackServer:
             raise RuntimeError(f"{self._name} did not stop within {_PATIENCE:.0f} seconds.")
 
     def hang_up(self, client: tuple[str, int] | None) -> None:
-        """Close the connection from `client` without an answer. To be called by the application alone."""
+        """Close the connection from `client` without an answer. To be called by the application
+        alone.
+        """
         assert self._uvicorn is not None
         for connection in list(self._uvicorn.server_state.connections):
             if connection.transport.get_extra_info("peername") == client:
@@ -96,7 +102,8 @@ class LoopbackServer:
 
     async def _serve(self, listener: socket.socket, ready: Future[None]) -> None:
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
-        # Not `serve()`: that one logs, takes the signals, and looks only every 0.1 s whether it should stop.
+        # Not `serve()`: that one logs, takes the signals, and looks only every 0.1 s whether it
+        # should stop.
         server = self._uvicorn = _configured(self._unless_stopped)
         await server.startup(sockets=[listener])
         ready.set_result(None)
@@ -106,12 +113,15 @@ class LoopbackServer:
     async def _unless_stopped(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await self._app(scope, receive, send)
-        except asyncio.CancelledError:  # from `_end`; uvicorn would log it as a fault of the application
+        except (
+            asyncio.CancelledError
+        ):  # from `_end`; uvicorn would log it as a fault of the application
             return
 
 
 def _listening(port: int) -> socket.socket:
-    # asyncio turns Nagle's algorithm off only where the protocol is named; with it each answer takes 40 ms.
+    # asyncio turns Nagle's algorithm off only where the protocol is named; with it each answer
+    # takes 40 ms.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if os.name == "posix":  # elsewhere the option lets two servers share a port
@@ -146,15 +156,17 @@ def _configured(app: ASGIApp) -> uvicorn.Server:
 
 
 async def _end(server: uvicorn.Server, listener: socket.socket) -> None:
-    # First accept no more, and close the listener last: asyncio trips over a connection that was accepted
-    # just before its listener closed.
+    # First accept no more, and close the listener last: asyncio trips over a connection that was
+    # accepted just before its listener closed.
     with contextlib.suppress(NotImplementedError):  # Windows accepts in another way
         asyncio.get_running_loop().remove_reader(listener)
     state, mine = server.server_state, asyncio.current_task()
     while state.connections or asyncio.all_tasks() != {mine}:
         for connection in list(state.connections):
             connection.transport.abort()
-        if not state.connections:  # uvicorn complains about a task that ends before its connection is gone
+        if (
+            not state.connections
+        ):  # uvicorn complains about a task that ends before its connection is gone
             for task in list(state.tasks):
                 task.cancel()
         await asyncio.sleep(0)

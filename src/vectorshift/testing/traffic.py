@@ -1,4 +1,6 @@
-"""The way of a request through the stand-in API: arrival, judgement, faults, the record, the answer."""
+"""The way of a request through the stand-in API: arrival, judgement, faults, the record, the
+answer.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +60,9 @@ class Traffic:
         hang_up: closes the connection from a client without an answer.
     """
 
-    def __init__(self, world: World, keep_requests: int, hang_up: Callable[[tuple[str, int] | None], None]) -> None:
+    def __init__(
+        self, world: World, keep_requests: int, hang_up: Callable[[tuple[str, int] | None], None]
+    ) -> None:
         self.lock = threading.Lock()
         self.world = world
         self.latency = 0.0
@@ -87,18 +91,23 @@ class Traffic:
             await response(scope, receive, send)
         else:
             self._hang_up(scope["client"])
-            # uvicorn answers with 500 for an application that returns before the connection is gone.
+            # uvicorn answers with 500 for an application that returns before the connection is
+            # gone.
             while (await receive())["type"] != "http.disconnect":
                 pass
 
-    async def _stream(self, stream: EventStream, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _stream(
+        self, stream: EventStream, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         self.open_streams += 1
         try:
             await stream.respond(receive, send, lambda: self._hang_up(scope["client"]))
         finally:
             self.open_streams -= 1
 
-    async def _decide(self, request: RecordedRequest, grant: Grant | None) -> Response | EventStream | None:
+    async def _decide(
+        self, request: RecordedRequest, grant: Grant | None
+    ) -> Response | EventStream | None:
         response: Response | EventStream | None
         with self.lock:
             fault = self._next_fault(request.path) if self.faults else None
@@ -106,10 +115,14 @@ class Traffic:
                 response = fault.response
             else:
                 found = answer(self.world, request, grant)
-                response = found if isinstance(found, EventStream) else JSONResponse(found[1], found[0])
+                response = (
+                    found if isinstance(found, EventStream) else JSONResponse(found[1], found[0])
+                )
         if self.latency > 0:
             await asyncio.sleep(self.latency)
-        status = response.status_code if isinstance(response, Response) else 200 if response else None
+        status = (
+            response.status_code if isinstance(response, Response) else 200 if response else None
+        )
         with self.lock:
             self.requests.append(replace(request, status=status))
         return response
@@ -122,7 +135,9 @@ class Traffic:
                 return fault
         return None
 
-    def _arrived(self, scope: Scope, body: bytes, at: float) -> tuple[RecordedRequest, Grant | None]:
+    def _arrived(
+        self, scope: Scope, body: bytes, at: float
+    ) -> tuple[RecordedRequest, Grant | None]:
         headers = RecordedHeaders(scope["headers"])
         scheme, _, text = headers.get("authorization", "").partition(" ")
         key = text.strip() if scheme.lower() == "bearer" else ""

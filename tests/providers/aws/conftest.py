@@ -1,4 +1,6 @@
-"""What the tests of the AWS provider share: the way to moto, an endpoint that fails, and how to ask."""
+"""What the tests of the AWS provider share: the way to moto, an endpoint that fails, and how to
+ask.
+"""
 
 from __future__ import annotations
 

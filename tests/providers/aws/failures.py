@@ -1,7 +1,8 @@
 """The table of failures: what was done, what the caller gets, after how many seconds.
 
-`python -m tests.providers.aws.failures` prints it, as `docs/aws/failures.md` shows it. The seconds are measured for
-that table alone; `patience` is what was asked of the sockets, which no load changes.
+`python -m tests.providers.aws.failures` prints it, as `docs/aws/failures.md` shows it. The seconds
+are measured for that table alone; `patience` is what was asked of the sockets, which no load
+changes.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ KMS_KEY = "arn:aws:kms:eu-central-1:123456789012:key/1"
 
 @dataclass(frozen=True)
 class Stage:
-    """The servers that a failure is acted out with, and a folder for AWS's files. Changes the environment."""
+    """The servers that a failure is acted out with, and a folder for AWS's files. Changes the
+    environment.
+    """
 
     moto: MotoServer
     fake: FakeAws
@@ -63,7 +66,9 @@ class Failure:
         """Act it out in an environment of its own."""
         before = dict(os.environ)
         try:
-            os.environ.update(AWS_CONFIG_FILE=str(stage.home / "config"), AWS_TOKEN=stage.agent.token)
+            os.environ.update(
+                AWS_CONFIG_FILE=str(stage.home / "config"), AWS_TOKEN=stage.agent.token
+            )
             os.environ.update(AWS_EC2_METADATA_DISABLED="true", AWS_DEFAULT_REGION="eu-central-1")
             stage.config("")
             provider = self.act(stage)
@@ -73,7 +78,9 @@ class Failure:
                     provider.get_credential()
                 except CredentialError as error:
                     kind, message = type(error).__name__, error.message
-            return Got(self, kind, message, time.monotonic() - began, asked.with_(stage.hanging.url))
+            return Got(
+                self, kind, message, time.monotonic() - began, asked.with_(stage.hanging.url)
+            )
         finally:
             stage.agent.recover()
             os.environ.clear()
@@ -82,7 +89,9 @@ class Failure:
 
 @dataclass(frozen=True)
 class Got:
-    """What the caller got, with which message, after how many seconds, and how many it was ready to wait."""
+    """What the caller got, with which message, after how many seconds, and how many it was ready to
+    wait.
+    """
 
     failure: Failure
     kind: str
@@ -91,7 +100,9 @@ class Got:
     patience: float
 
     def row(self) -> str:
-        return f"| {self.failure.done} | `{self.kind}` | `{self.failure.words}` | {self.seconds:.1f} |"
+        return (
+            f"| {self.failure.done} | `{self.kind}` | `{self.failure.words}` | {self.seconds:.1f} |"
+        )
 
 
 @contextlib.contextmanager
@@ -154,12 +165,18 @@ def _nobody(stage: Stage, **variables: str) -> AwsSecretsManagerProvider:
 
 def _web_identity(stage: Stage, sts: str) -> AwsSecretsManagerProvider:
     (stage.home / "jwt").write_text("e30.e30.x")
-    identity = {"AWS_WEB_IDENTITY_TOKEN_FILE": str(stage.home / "jwt"), "AWS_ROLE_ARN": "arn:aws:iam::1:role/r"}
+    identity = {
+        "AWS_WEB_IDENTITY_TOKEN_FILE": str(stage.home / "jwt"),
+        "AWS_ROLE_ARN": "arn:aws:iam::1:role/r",
+    }
     return _nobody(stage, AWS_ENDPOINT_URL_STS=sts, **identity)
 
 
 def _sts_denies(stage: Stage) -> AwsSecretsManagerProvider:
-    body = "<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>"
+    body = (
+        "<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message></Error>"
+        "</ErrorResponse>"
+    )
     stage.fake.says(403, body, operation="sts")
     return _web_identity(stage, stage.fake.url)
 
@@ -220,41 +237,114 @@ KMS_SAYS = f"not authorized to perform: kms:Decrypt on resource: {KMS_KEY}"
 DENIAL = '{"__type":"AccessDeniedException", "message":"no"}'
 INTERNAL = '{"__type":"InternalFailure"}'
 NOT_READY = "not ready to serve traffic, please wait"
-RESOURCE = f"secretsmanager:GetSecretValue on arn:aws:secretsmanager:eu-central-1:*:secret:{NAME}-??????"
+RESOURCE = (
+    f"secretsmanager:GetSecretValue on arn:aws:secretsmanager:eu-central-1:*:secret:{NAME}-??????"
+)
 
 FAILURES = (
     Failure("no such secret", MISSING, "in region us-east-1", _moto),
     Failure("no such version", MISSING, "VECTORSHIFT_AWS_VERSION_ID", _no_version),
-    Failure("the secret is scheduled for deletion", REVOKED, "aws secretsmanager restore-secret", _deleted),
-    Failure("a key/value secret of the console, no field named", CONFIGURATION, "the fields: key, owner", _object),
-    Failure("the named field is not there", CONFIGURATION, "key, owner", partial(_object, field="api_key")),
+    Failure(
+        "the secret is scheduled for deletion",
+        REVOKED,
+        "aws secretsmanager restore-secret",
+        _deleted,
+    ),
+    Failure(
+        "a key/value secret of the console, no field named",
+        CONFIGURATION,
+        "the fields: key, owner",
+        _object,
+    ),
+    Failure(
+        "the named field is not there",
+        CONFIGURATION,
+        "key, owner",
+        partial(_object, field="api_key"),
+    ),
     Failure("the policy does not allow it", DENIED, RESOURCE, _code(400, "AccessDeniedException")),
-    Failure("KMS does not allow it", DENIED, f"on {KMS_KEY}", _code(400, "AccessDeniedException", KMS_SAYS)),
+    Failure(
+        "KMS does not allow it",
+        DENIED,
+        f"on {KMS_KEY}",
+        _code(400, "AccessDeniedException", KMS_SAYS),
+    ),
     Failure("decryption fails", DENIED, "kms:Decrypt", _code(400, "DecryptionFailure")),
-    Failure("the AWS session token has expired", DENIED, "aws sso login", _code(400, "ExpiredTokenException")),
-    Failure("AWS does not know the access key", DENIED, REGION, _code(400, "UnrecognizedClientException")),
-    Failure("the signature does not fit: key or clock", DENIED, "clock", _code(403, "InvalidSignatureException")),
+    Failure(
+        "the AWS session token has expired",
+        DENIED,
+        "aws sso login",
+        _code(400, "ExpiredTokenException"),
+    ),
+    Failure(
+        "AWS does not know the access key",
+        DENIED,
+        REGION,
+        _code(400, "UnrecognizedClientException"),
+    ),
+    Failure(
+        "the signature does not fit: key or clock",
+        DENIED,
+        "clock",
+        _code(403, "InvalidSignatureException"),
+    ),
     Failure("STS refuses the role", DENIED, "sts:AssumeRoleWithWebIdentity", _sts_denies),
     Failure("the SSO session is over", CONFIGURATION, "aws sso login --profile work", _sso),
-    Failure("no AWS credentials, no metadata service", CONFIGURATION, "VECTORSHIFT_AWS_PROFILE", _nobody),
-    Failure("no AWS credentials, the metadata service hangs", CONFIGURATION, "no AWS credentials", _metadata_hangs),
-    Failure("the container's credentials endpoint hangs", UNAVAILABLE, "metadata service", _container_hangs),
+    Failure(
+        "no AWS credentials, no metadata service", CONFIGURATION, "VECTORSHIFT_AWS_PROFILE", _nobody
+    ),
+    Failure(
+        "no AWS credentials, the metadata service hangs",
+        CONFIGURATION,
+        "no AWS credentials",
+        _metadata_hangs,
+    ),
+    Failure(
+        "the container's credentials endpoint hangs",
+        UNAVAILABLE,
+        "metadata service",
+        _container_hangs,
+    ),
     Failure("a web identity (IRSA), and STS hangs", UNAVAILABLE, "Check STS", _sts_hangs),
     Failure("no such AWS profile", CONFIGURATION, "VECTORSHIFT_AWS_PROFILE", _no_profile),
     Failure("no region is known", CONFIGURATION, "VECTORSHIFT_AWS_REGION", _regionless),
     Failure("AWS throttles", UNAVAILABLE, REGION, _code(400, "ThrottlingException")),
     Failure("AWS fails inside", UNAVAILABLE, REGION, _code(500, "InternalServiceError")),
     Failure("nothing listens at the endpoint", UNAVAILABLE, REGION, lambda s: _at(s, free_url())),
-    Failure("the endpoint hangs", UNAVAILABLE, "a VPC endpoint or proxy", lambda s: _at(s, s.hanging.url)),
-    Failure("the endpoint is plain HTTP beyond loopback", CONFIGURATION, "https://", lambda s: _at(s, "http://sm.lan")),
+    Failure(
+        "the endpoint hangs",
+        UNAVAILABLE,
+        "a VPC endpoint or proxy",
+        lambda s: _at(s, s.hanging.url),
+    ),
+    Failure(
+        "the endpoint is plain HTTP beyond loopback",
+        CONFIGURATION,
+        "https://",
+        lambda s: _at(s, "http://sm.lan"),
+    ),
     Failure("Agent: a wrong token", DENIED, "AWS_TOKEN", _wrong_token),
     Failure("Agent: AWS denies it", DENIED, "secretsmanager:DescribeSecret", _through(400, DENIAL)),
-    Failure("Agent: it has no AWS credentials", UNAVAILABLE, "Its own log", _through(500, INTERNAL)),
-    Failure("Agent: it does not come up", UNAVAILABLE, "not ready yet", _through(400, NOT_READY, times=9)),
-    Failure("Agent: nothing listens", UNAVAILABLE, "See that it runs", lambda s: _agent(free_url())),
-    Failure("Agent: it hangs", UNAVAILABLE, "did not answer in time", lambda s: _agent(s.hanging.url)),
     Failure(
-        "Agent: plain HTTP beyond loopback", CONFIGURATION, "http://localhost:2773", lambda s: _agent("http://a.lan")
+        "Agent: it has no AWS credentials", UNAVAILABLE, "Its own log", _through(500, INTERNAL)
+    ),
+    Failure(
+        "Agent: it does not come up",
+        UNAVAILABLE,
+        "not ready yet",
+        _through(400, NOT_READY, times=9),
+    ),
+    Failure(
+        "Agent: nothing listens", UNAVAILABLE, "See that it runs", lambda s: _agent(free_url())
+    ),
+    Failure(
+        "Agent: it hangs", UNAVAILABLE, "did not answer in time", lambda s: _agent(s.hanging.url)
+    ),
+    Failure(
+        "Agent: plain HTTP beyond loopback",
+        CONFIGURATION,
+        "http://localhost:2773",
+        lambda s: _agent("http://a.lan"),
     ),
 )
 
@@ -263,7 +353,10 @@ def main() -> None:
     """Act each failure out, and print the table."""
     for name in [name for name in os.environ if name.startswith(("AWS_", "VECTORSHIFT_"))]:
         del os.environ[name]
-    print("| what was done | the caller gets | the message says | after s |\n| --- | --- | --- | --- |")
+    print(
+        "| what was done | the caller gets | the message says | after s |\n| --- | --- | --- |"
+        " --- |"
+    )
     with MotoServer() as moto, stage(moto) as acted:
         for failure in FAILURES:
             print(failure.run(acted).row(), flush=True)

@@ -55,7 +55,9 @@ class FakeAws:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
-    def says(self, status: int, body: dict[str, Any] | str, operation: str = "GetSecretValue") -> None:
+    def says(
+        self, status: int, body: dict[str, Any] | str, operation: str = "GetSecretValue"
+    ) -> None:
         self.answers[operation] = (status, body if isinstance(body, str) else json.dumps(body))
 
     def fails(self, status: int, code: str, message: str = "") -> None:

@@ -33,7 +33,9 @@ SECRET = "vs-Xq7fL0nevertobeseen"
 OLD = Credential(secret="vs-old", source="aws:prod/vs", provider="aws")
 
 
-def provider_of(agent: FakeSecretsManagerAgent, secret_id: str = "prod/vs", **more: str) -> AwsSecretsManagerProvider:
+def provider_of(
+    agent: FakeSecretsManagerAgent, secret_id: str = "prod/vs", **more: str
+) -> AwsSecretsManagerProvider:
     return AwsSecretsManagerProvider(secret_id, agent_url=agent.url, **more)  # type: ignore[arg-type]
 
 
@@ -57,17 +59,26 @@ def test_a_field_a_binary_a_stage_and_a_version_are_read(agent: FakeSecretsManag
     assert provider_of(agent, "binary").get_credential().secret.reveal() == SECRET
     version = agent.put("many", "vs-old")
     agent.put("many", "vs-new")
-    assert provider_of(agent, "many", version_id=version).get_credential().secret.reveal() == "vs-old"
-    assert provider_of(agent, "many", version_stage="AWSPREVIOUS").get_credential().secret.reveal() == "vs-old"
+    assert (
+        provider_of(agent, "many", version_id=version).get_credential().secret.reveal() == "vs-old"
+    )
+    assert (
+        provider_of(agent, "many", version_stage="AWSPREVIOUS").get_credential().secret.reveal()
+        == "vs-old"
+    )
     assert provider_of(agent, "many").get_credential().secret.reveal() == "vs-new"
 
 
-def test_a_name_with_characters_of_a_url_is_asked_for_as_it_stands(agent: FakeSecretsManagerAgent) -> None:
+def test_a_name_with_characters_of_a_url_is_asked_for_as_it_stands(
+    agent: FakeSecretsManagerAgent,
+) -> None:
     agent.put("a/b&refreshNow=true+c d", SECRET)
     assert provider_of(agent, "a/b&refreshNow=true+c d").get_credential().secret.reveal() == SECRET
 
 
-def test_the_console_form_without_a_field_lists_the_fields(agent: FakeSecretsManagerAgent, failure: Failure) -> None:
+def test_the_console_form_without_a_field_lists_the_fields(
+    agent: FakeSecretsManagerAgent, failure: Failure
+) -> None:
     agent.put("prod/vs", json.dumps({"api_key": SECRET, "owner": "me"}))
     error = failure(provider_of(agent))
     assert type(error) is CredentialConfigurationError
@@ -91,7 +102,9 @@ def test_neither_boto3_nor_botocore_is_imported(agent: FakeSecretsManagerAgent) 
         f"print(len(P('prod/vs', agent_url={agent.url!r}).get_credential().secret.reveal()))\n"
         "print([name for name in sys.modules if name.startswith(('boto3.', 'botocore.'))])"
     )
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    said = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
     assert said.split() == [str(len(SECRET)), "[]"]
 
 
@@ -110,8 +123,14 @@ def test_a_proxy_of_the_environment_does_not_see_the_token(
 @pytest.mark.parametrize(
     ("environ", "place"),
     [
-        ({"AWS_TOKEN": "a", "AWS_SESSION_TOKEN": "b", "AWS_CONTAINER_AUTHORIZATION_TOKEN": "c"}, "AWS_TOKEN"),
-        ({"AWS_TOKEN": "", "AWS_SESSION_TOKEN": "b", "AWS_CONTAINER_AUTHORIZATION_TOKEN": "c"}, "AWS_SESSION_TOKEN"),
+        (
+            {"AWS_TOKEN": "a", "AWS_SESSION_TOKEN": "b", "AWS_CONTAINER_AUTHORIZATION_TOKEN": "c"},
+            "AWS_TOKEN",
+        ),
+        (
+            {"AWS_TOKEN": "", "AWS_SESSION_TOKEN": "b", "AWS_CONTAINER_AUTHORIZATION_TOKEN": "c"},
+            "AWS_SESSION_TOKEN",
+        ),
         ({"AWS_CONTAINER_AUTHORIZATION_TOKEN": "c"}, "AWS_CONTAINER_AUTHORIZATION_TOKEN"),
     ],
 )
@@ -132,7 +151,10 @@ def test_a_token_file_is_named_by_the_variable_or_is_the_agents_own(tmp_path: Pa
 
 
 def test_a_token_file_is_read_again_at_each_read(
-    agent: FakeSecretsManagerAgent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: Failure
+    agent: FakeSecretsManagerAgent,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    failure: Failure,
 ) -> None:
     file = tmp_path / "token"
     monkeypatch.setenv("AWS_TOKEN", f"file://{file}")
@@ -144,7 +166,9 @@ def test_a_token_file_is_read_again_at_each_read(
 
 
 @pytest.mark.parametrize("token", ["", "two\nlines", "é"])
-def test_a_token_that_cannot_stand_in_a_header_is_a_wrong_setting(token: str, tmp_path: Path) -> None:
+def test_a_token_that_cannot_stand_in_a_header_is_a_wrong_setting(
+    token: str, tmp_path: Path
+) -> None:
     file = tmp_path / "token"
     file.write_text(token, "utf-8")
     said = find_token({}, str(file))
@@ -162,7 +186,9 @@ def test_without_a_token_the_variable_is_named(tmp_path: Path) -> None:
 # --- Its cache ---
 
 
-def test_only_the_first_read_after_a_refusal_goes_past_the_agents_cache(agent: FakeSecretsManagerAgent) -> None:
+def test_only_the_first_read_after_a_refusal_goes_past_the_agents_cache(
+    agent: FakeSecretsManagerAgent,
+) -> None:
     agent.put("prod/vs", "vs-old")
     provider = provider_of(agent)
     provider.get_credential()
@@ -175,7 +201,9 @@ def test_only_the_first_read_after_a_refusal_goes_past_the_agents_cache(agent: F
     assert agent.reads == 2
 
 
-def test_a_refusal_is_remembered_until_the_agent_can_be_asked(agent: FakeSecretsManagerAgent, failure: Failure) -> None:
+def test_a_refusal_is_remembered_until_the_agent_can_be_asked(
+    agent: FakeSecretsManagerAgent, failure: Failure
+) -> None:
     agent.put("prod/vs", SECRET)
     provider = provider_of(agent)
     provider.invalidate(OLD)
@@ -185,8 +213,12 @@ def test_a_refusal_is_remembered_until_the_agent_can_be_asked(agent: FakeSecrets
     assert [query.get("refreshNow") for query in agent.requests] == ["true", "true"]
 
 
-def test_a_refusal_is_remembered_over_any_failure(agent: FakeSecretsManagerAgent, failure: Failure) -> None:
-    """Seen to fail: after a token that was wrong for a moment the Agent's cache gave the revoked key again."""
+def test_a_refusal_is_remembered_over_any_failure(
+    agent: FakeSecretsManagerAgent, failure: Failure
+) -> None:
+    """Seen to fail: after a token that was wrong for a moment the Agent's cache gave the revoked
+    key again.
+    """
     agent.put("prod/vs", "vs-old")
     provider = provider_of(agent)
     provider.get_credential()
@@ -197,7 +229,9 @@ def test_a_refusal_is_remembered_over_any_failure(agent: FakeSecretsManagerAgent
     assert provider.get_credential().secret.reveal() == SECRET
 
 
-def test_an_agent_that_does_not_know_refreshing_is_asked_without(agent: FakeSecretsManagerAgent) -> None:
+def test_an_agent_that_does_not_know_refreshing_is_asked_without(
+    agent: FakeSecretsManagerAgent,
+) -> None:
     agent.put("prod/vs", SECRET)
     provider = provider_of(agent)
     provider.invalidate(OLD)
@@ -209,8 +243,12 @@ def test_an_agent_that_does_not_know_refreshing_is_asked_without(agent: FakeSecr
 # --- Its start and its end ---
 
 
-@pytest.mark.parametrize(("status", "body"), [(400, "not ready to serve traffic, please wait"), (503, "Not enabled.")])
-def test_an_agent_that_starts_is_asked_again(agent: FakeSecretsManagerAgent, status: int, body: str) -> None:
+@pytest.mark.parametrize(
+    ("status", "body"), [(400, "not ready to serve traffic, please wait"), (503, "Not enabled.")]
+)
+def test_an_agent_that_starts_is_asked_again(
+    agent: FakeSecretsManagerAgent, status: int, body: str
+) -> None:
     agent.put("prod/vs", SECRET)
     agent.fail(status, body, times=3)
     assert provider_of(agent).get_credential().secret.reveal() == SECRET
@@ -235,7 +273,9 @@ def test_the_patience_with_a_start_ends(agent: FakeSecretsManagerAgent, failure:
     assert len(agent.requests) == 6
 
 
-def test_no_connection_is_kept_that_a_freeze_or_a_restart_could_break(agent: FakeSecretsManagerAgent) -> None:
+def test_no_connection_is_kept_that_a_freeze_or_a_restart_could_break(
+    agent: FakeSecretsManagerAgent,
+) -> None:
     agent.put("prod/vs", SECRET)
     provider = provider_of(agent)
     provider.get_credential()

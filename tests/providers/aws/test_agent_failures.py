@@ -38,23 +38,46 @@ MISSING, DENIED, CONFIGURATION, REVOKED, UNAVAILABLE = (
 
 
 def coral(code: str, message: str = "no") -> str:
-    return f'{{"__type":"{code}", "message":"{message}"}}'  # the Agent does not escape the message either
+    return (  # the Agent does not escape the message either
+        f'{{"__type":"{code}", "message":"{message}"}}'
+    )
 
 
 @pytest.mark.parametrize(
     ("status", "body", "kind", "words"),
     [
-        (400, coral("ResourceNotFoundException"), MISSING, "no such secret in the region of the Agent"),
-        (400, coral("ResourceNotFoundException", "no VersionId 1"), MISSING, "VECTORSHIFT_AWS_VERSION_ID"),
-        (400, coral("AccessDeniedException"), DENIED, "GetSecretValue and secretsmanager:DescribeSecret"),
-        (400, coral("AccessDeniedException"), DENIED, "arn:aws:secretsmanager:*:*:secret:prod/vs-??????"),
-        (400, coral("AccessDeniedException", f"kms:Decrypt on {ARN}"), DENIED, f"kms:Decrypt on {ARN}"),
+        (
+            400, coral("ResourceNotFoundException"), MISSING,
+            "no such secret in the region of the Agent",
+        ),
+        (
+            400, coral("ResourceNotFoundException", "no VersionId 1"), MISSING,
+            "VECTORSHIFT_AWS_VERSION_ID",
+        ),
+        (
+            400, coral("AccessDeniedException"), DENIED,
+            "GetSecretValue and secretsmanager:DescribeSecret",
+        ),
+        (
+            400, coral("AccessDeniedException"), DENIED,
+            "arn:aws:secretsmanager:*:*:secret:prod/vs-??????",
+        ),
+        (
+            400, coral("AccessDeniedException", f"kms:Decrypt on {ARN}"), DENIED,
+            f"kms:Decrypt on {ARN}",
+        ),
         (400, coral("x#DecryptionFailure"), DENIED, "kms:Decrypt"),
         (400, coral("ExpiredTokenException"), DENIED, "expired"),
-        (400, coral("InvalidRequestException", 'marked for "deletion"'), REVOKED, "restore-secret --secret-id prod/vs"),
+        (
+            400, coral("InvalidRequestException", 'marked for "deletion"'), REVOKED,
+            "restore-secret --secret-id prod/vs",
+        ),
         (400, coral("InvalidRequestException"), CONFIGURATION, "VECTORSHIFT_AWS_VERSION_STAGE"),
         (400, coral("ThrottlingException"), UNAVAILABLE, "ThrottlingException"),
-        (400, "operation error: ResourceNotFoundException: can't find it", MISSING, "no such secret"),
+        (
+            400, "operation error: ResourceNotFoundException: can't find it", MISSING,
+            "no such secret",
+        ),
         (400, "Forwarded", CONFIGURATION, "HTTP 400"),
         (401, "", DENIED, "AWS_TOKEN"),
         (403, "Bad Token", DENIED, "AWS_TOKEN"),
@@ -74,7 +97,12 @@ def coral(code: str, message: str = "no") -> str:
     ],
 )  # fmt: skip
 def test_each_answer_has_its_outcome_and_its_fix(
-    agent: FakeSecretsManagerAgent, status: int, body: str, kind: type[CredentialError], words: str, failure: Failure
+    agent: FakeSecretsManagerAgent,
+    status: int,
+    body: str,
+    kind: type[CredentialError],
+    words: str,
+    failure: Failure,
 ) -> None:
     agent.fail(status, body + (f" {TOKEN} {SECRET}" if status != 200 else ""))
     error = failure(AwsSecretsManagerProvider("prod/vs", agent_url=agent.url))
@@ -95,15 +123,21 @@ def test_a_wrong_token_is_told_with_the_place_that_it_was_found_at(
     assert "refused the token of AWS_SESSION_TOKEN" in str(error)
 
 
-def test_a_certificate_that_is_not_trusted_is_a_wrong_setting(agent: FakeSecretsManagerAgent, failure: Failure) -> None:
+def test_a_certificate_that_is_not_trusted_is_a_wrong_setting(
+    agent: FakeSecretsManagerAgent, failure: Failure
+) -> None:
     """What answers in plain HTTP to TLS cannot be verified either."""
-    error = failure(AwsSecretsManagerProvider("prod/vs", agent_url=agent.url.replace("http://", "https://")))
+    error = failure(
+        AwsSecretsManagerProvider("prod/vs", agent_url=agent.url.replace("http://", "https://"))
+    )
     assert type(error) is CredentialConfigurationError
     assert "TLS" in str(error)
     assert agent.requests == []
 
 
-def test_something_that_speaks_no_http_is_unavailable(agent: FakeSecretsManagerAgent, failure: Failure) -> None:
+def test_something_that_speaks_no_http_is_unavailable(
+    agent: FakeSecretsManagerAgent, failure: Failure
+) -> None:
     with RawServer(b"SSH-2.0-nobody\r\n") as server:
         error = failure(AwsSecretsManagerProvider("prod/vs", agent_url=server.origin))
     assert type(error) is CredentialStoreUnavailableError
@@ -112,7 +146,9 @@ def test_something_that_speaks_no_http_is_unavailable(agent: FakeSecretsManagerA
 def test_a_redirect_is_not_followed(agent: FakeSecretsManagerAgent, failure: Failure) -> None:
     agent.put("prod/vs", SECRET)
     location = f"{agent.url}/secretsmanager/get?secretId=prod/vs"
-    with RawServer(f"HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n".encode()) as server:
+    with RawServer(
+        f"HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n".encode()
+    ) as server:
         error = failure(AwsSecretsManagerProvider("prod/vs", agent_url=server.origin))
     assert type(error) is CredentialConfigurationError
     assert agent.requests == []
@@ -120,7 +156,12 @@ def test_a_redirect_is_not_followed(agent: FakeSecretsManagerAgent, failure: Fai
 
 @pytest.mark.parametrize(
     "url",
-    ["http://agent.internal:2773", "http://10.0.0.1:2773", "http://0.0.0.0:2773", "http://localhost.evil.example"],
+    [
+        "http://agent.internal:2773",
+        "http://10.0.0.1:2773",
+        "http://0.0.0.0:2773",
+        "http://localhost.evil.example",
+    ],
 )
 def test_plain_http_beyond_loopback_is_refused_with_the_fix(
     agent: FakeSecretsManagerAgent, url: str, failure: Failure
@@ -131,7 +172,15 @@ def test_plain_http_beyond_loopback_is_refused_with_the_fix(
 
 
 @pytest.mark.parametrize(
-    "url", ["localhost:2773", "http://", "ftp://localhost", "http://[::1", "http://u:p@localhost", "http://localhost?a"]
+    "url",
+    [
+        "localhost:2773",
+        "http://",
+        "ftp://localhost",
+        "http://[::1",
+        "http://u:p@localhost",
+        "http://localhost?a",
+    ],
 )
 def test_what_is_no_plain_url_is_refused_and_not_repeated(
     agent: FakeSecretsManagerAgent, url: str, failure: Failure
@@ -142,7 +191,9 @@ def test_what_is_no_plain_url_is_refused_and_not_repeated(
     assert "u:p@" not in str(error) + str(provider.describe())
 
 
-def test_what_nobody_foresaw_is_told_by_its_type_alone(agent: FakeSecretsManagerAgent, failure: Failure) -> None:
+def test_what_nobody_foresaw_is_told_by_its_type_alone(
+    agent: FakeSecretsManagerAgent, failure: Failure
+) -> None:
     error = failure(AwsSecretsManagerProvider("prod/vs", agent_url=f"https://{'a' * 64}.example"))
     assert type(error) is CredentialConfigurationError
     assert "raised Unicode" in str(error)
@@ -152,7 +203,9 @@ def test_an_agent_that_reads_from_another_region_is_a_wrong_setting(
     agent: FakeSecretsManagerAgent, failure: Failure
 ) -> None:
     agent.put("prod/vs", SECRET)
-    error = failure(AwsSecretsManagerProvider("prod/vs", agent_url=agent.url, region="eu-central-1"))
+    error = failure(
+        AwsSecretsManagerProvider("prod/vs", agent_url=agent.url, region="eu-central-1")
+    )
     assert type(error) is CredentialConfigurationError
     assert "us-east-1" in str(error)
     assert "eu-central-1" in str(error)
@@ -160,7 +213,9 @@ def test_an_agent_that_reads_from_another_region_is_a_wrong_setting(
     assert right.get_credential().secret.reveal() == SECRET
 
 
-@pytest.mark.parametrize("beside", [{"profile": "p"}, {"endpoint_url": "https://x.example"}, {"client": object()}])
+@pytest.mark.parametrize(
+    "beside", [{"profile": "p"}, {"endpoint_url": "https://x.example"}, {"client": object()}]
+)
 def test_settings_that_the_agent_would_not_use_are_not_silently_passed_over(
     agent: FakeSecretsManagerAgent, beside: dict[str, Any], failure: Failure
 ) -> None:
@@ -171,7 +226,10 @@ def test_settings_that_the_agent_would_not_use_are_not_silently_passed_over(
 
 
 def test_no_log_line_shows_the_token_or_the_secret(
-    agent: FakeSecretsManagerAgent, everything: Everything, failure: Failure, monkeypatch: pytest.MonkeyPatch
+    agent: FakeSecretsManagerAgent,
+    everything: Everything,
+    failure: Failure,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     agent.put("prod/vs", SECRET)
     provider = AwsSecretsManagerProvider("prod/vs", agent_url=agent.url)

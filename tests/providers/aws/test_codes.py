@@ -64,7 +64,11 @@ def test_each_code_has_its_outcome_and_its_fix(
 
 def test_a_denial_says_who_was_denied(fake: Any, failure: Failure) -> None:
     who = "arn:aws:sts::123456789012:assumed-role/web/i-1"
-    fake.fails(400, "AccessDeniedException", f"User: {who} is not authorized to perform: x because {SECRET}")
+    fake.fails(
+        400,
+        "AccessDeniedException",
+        f"User: {who} is not authorized to perform: x because {SECRET}",
+    )
     error = failure(AwsSecretsManagerProvider(ARN))
     assert f"to {who}." in str(error)
     assert str(error).endswith(f"on {ARN}.")
@@ -93,7 +97,9 @@ aws_secret_access_key = b
 STS_ERROR = "<ErrorResponse><Error><Code>{}</Code><Message>{}</Message></Error></ErrorResponse>"
 
 
-@pytest.mark.parametrize("code", ["AccessDenied", "ResourceNotFoundException", "InvalidRequestException"])
+@pytest.mark.parametrize(
+    "code", ["AccessDenied", "ResourceNotFoundException", "InvalidRequestException"]
+)
 def test_a_refusal_of_the_role_says_nothing_about_the_secret(
     fake: Any, tmp_path: Path, code: str, failure: Failure
 ) -> None:
@@ -110,14 +116,26 @@ def _failures() -> list[tuple[Exception, type[CredentialError], str]]:
 
     proxy = f"http://user:{SECRET}@127.0.0.1:9"
     return [
-        (boto.PartialCredentialsError(provider="env", cred_var="x"), CONFIGURATION, "AWS_SECRET_ACCESS_KEY"),
+        (
+            boto.PartialCredentialsError(provider="env", cred_var="x"),
+            CONFIGURATION,
+            "AWS_SECRET_ACCESS_KEY",
+        ),
         (boto.NoRegionError(), CONFIGURATION, "VECTORSHIFT_AWS_REGION"),
         (boto.SSLError(endpoint_url="u", error="e"), CONFIGURATION, "AWS_CA_BUNDLE"),
         (boto.UnauthorizedSSOTokenError(), CONFIGURATION, "aws sso login --profile p"),
         (boto.SSOTokenLoadError(error_msg=SECRET), CONFIGURATION, "aws sso login --profile p"),
-        (boto.TokenRetrievalError(provider="sso", error_msg=SECRET), CONFIGURATION, "aws sso login"),
+        (
+            boto.TokenRetrievalError(provider="sso", error_msg=SECRET),
+            CONFIGURATION,
+            "aws sso login",
+        ),
         (ResponseParserError(SECRET), CONFIGURATION, "VECTORSHIFT_AWS_ENDPOINT_URL"),
-        (boto.CredentialRetrievalError(provider="p", error_msg=SECRET), UNAVAILABLE, "CredentialRetrieval"),
+        (
+            boto.CredentialRetrievalError(provider="p", error_msg=SECRET),
+            UNAVAILABLE,
+            "CredentialRetrieval",
+        ),
         (boto.MetadataRetrievalError(error_msg=SECRET), UNAVAILABLE, "MetadataRetrievalError"),
         (boto.ProxyConnectionError(proxy_url=proxy), UNAVAILABLE, "ProxyConnectionError"),
         (boto.ConnectTimeoutError(endpoint_url="u"), UNAVAILABLE, "ConnectTimeoutError"),
@@ -125,9 +143,15 @@ def _failures() -> list[tuple[Exception, type[CredentialError], str]]:
     ]
 
 
-@pytest.mark.parametrize(("error", "kind", "words"), _failures(), ids=lambda value: type(value).__name__)
-def test_each_failure_of_botocore_has_its_outcome(error: Exception, kind: type[CredentialError], words: str) -> None:
-    answer = outcome(error, Place(source="aws:s", secret_id="s", region="eu-central-1", profile="p"))
+@pytest.mark.parametrize(
+    ("error", "kind", "words"), _failures(), ids=lambda value: type(value).__name__
+)
+def test_each_failure_of_botocore_has_its_outcome(
+    error: Exception, kind: type[CredentialError], words: str
+) -> None:
+    answer = outcome(
+        error, Place(source="aws:s", secret_id="s", region="eu-central-1", profile="p")
+    )
     assert type(answer) is kind
     assert words in str(answer)
     assert SECRET not in str(answer)

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 SECRET = "vs-Xq7fL0nevertobeseen"
 
 
-def test_an_unknown_secret_is_not_found_and_the_region_is_named(aws: MotoServer, failure: Failure) -> None:
+def test_an_unknown_secret_is_not_found_and_the_region_is_named(
+    aws: MotoServer, failure: Failure
+) -> None:
     error = failure(AwsSecretsManagerProvider("nobody/put/it"))
     assert type(error) is CredentialNotFoundError
     assert "aws:nobody/put/it" in str(error)
@@ -41,7 +43,10 @@ def test_an_unknown_version_is_not_found(aws: MotoServer, failure: Failure) -> N
     error = failure(AwsSecretsManagerProvider("versions", version_id="0" * 32))
     assert type(error) is CredentialNotFoundError
     assert "VECTORSHIFT_AWS_VERSION_ID" in str(error)
-    assert type(failure(AwsSecretsManagerProvider("versions", version_stage="X"))) is CredentialNotFoundError
+    assert (
+        type(failure(AwsSecretsManagerProvider("versions", version_stage="X")))
+        is CredentialNotFoundError
+    )
 
 
 def test_a_version_that_lacks_the_named_stage_is_a_wrong_setting_and_not_a_revocation(
@@ -76,7 +81,9 @@ def test_an_endpoint_where_nothing_listens_is_unavailable(
 ) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        monkeypatch.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", f"http://127.0.0.1:{free.getsockname()[1]}")
+        monkeypatch.setenv(
+            "AWS_ENDPOINT_URL_SECRETS_MANAGER", f"http://127.0.0.1:{free.getsockname()[1]}"
+        )
         error = failure(AwsSecretsManagerProvider("prod/vs"))
     assert type(error) is CredentialStoreUnavailableError
     assert "us-east-1" in str(error)
@@ -128,13 +135,17 @@ def test_a_proxy_of_the_environment_does_not_see_what_loopback_answers(
 
 
 @pytest.mark.parametrize("url", ["secretsmanager.internal", "http://", "ftp://x", "http://[::1"])
-def test_an_endpoint_that_is_no_url_is_a_wrong_setting(aws: MotoServer, url: str, failure: Failure) -> None:
+def test_an_endpoint_that_is_no_url_is_a_wrong_setting(
+    aws: MotoServer, url: str, failure: Failure
+) -> None:
     error = failure(AwsSecretsManagerProvider("prod/vs", endpoint_url=url))
     assert type(error) is CredentialConfigurationError
     assert "VECTORSHIFT_AWS_ENDPOINT_URL" in str(error)
 
 
-@pytest.mark.parametrize("name", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SECRETS_MANAGER", "setting", "profile"])
+@pytest.mark.parametrize(
+    "name", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SECRETS_MANAGER", "setting", "profile"]
+)
 def test_plain_http_beyond_loopback_is_refused_wherever_it_is_set(
     aws: MotoServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, failure: Failure
 ) -> None:
@@ -144,7 +155,9 @@ def test_plain_http_beyond_loopback_is_refused_wherever_it_is_set(
         (tmp_path / "config").write_text(f"[default]\nendpoint_url = {url}\n")
     elif name != "setting":
         monkeypatch.setenv(name, url)
-    error = failure(AwsSecretsManagerProvider("prod/vs", endpoint_url=url if name == "setting" else None))
+    error = failure(
+        AwsSecretsManagerProvider("prod/vs", endpoint_url=url if name == "setting" else None)
+    )
     assert type(error) is CredentialConfigurationError
     assert "https://" in str(error)
     assert "client=" in str(error)
@@ -165,7 +178,9 @@ def test_a_client_of_the_users_may_speak_plain_http_to_whom_it_likes(fake: Any) 
 
     fake.says(200, {"SecretString": SECRET, "VersionId": "1"})
     client = boto3.client("secretsmanager", endpoint_url="http://localstack:4566")
-    client.meta.events.register("before-send", lambda request, **_: setattr(request, "url", f"{fake.url}/"))
+    client.meta.events.register(
+        "before-send", lambda request, **_: setattr(request, "url", f"{fake.url}/")
+    )
     provider = AwsSecretsManagerProvider("prod/vs", client=client)
     assert provider.get_credential().secret.reveal() == SECRET
 
@@ -189,7 +204,9 @@ def test_no_aws_credentials_is_a_wrong_setting_and_ends_when_there_are_some(
     assert provider.get_credential().secret.reveal() == SECRET
 
 
-def test_an_sso_session_that_is_over_says_what_to_run(tmp_path: Path, fake: Any, failure: Failure) -> None:
+def test_an_sso_session_that_is_over_says_what_to_run(
+    tmp_path: Path, fake: Any, failure: Failure
+) -> None:
     (tmp_path / "config").write_text(
         "[profile work]\nsso_start_url = https://example.invalid/start\nsso_region = eu-central-1\n"
         "sso_account_id = 123456789012\nsso_role_name = reader\n"

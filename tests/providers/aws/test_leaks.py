@@ -37,7 +37,9 @@ STS_ANSWER = f"""<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId
 <Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>"""
 
 
-def test_no_log_line_shows_the_secret_or_the_session_token(fake: Any, tmp_path: Path, everything: Everything) -> None:
+def test_no_log_line_shows_the_secret_or_the_session_token(
+    fake: Any, tmp_path: Path, everything: Everything
+) -> None:
     (tmp_path / "config").write_text(ROLE)
     fake.says(200, STS_ANSWER, operation="sts")
     fake.says(200, {"SecretString": SECRET, "VersionId": "1"})
@@ -61,7 +63,15 @@ METADATA = "/latest/meta-data/iam/security-credentials/"
 
 @pytest.mark.parametrize(
     "way",
-    ["web identity", "container", "metadata", "broken metadata", "broken off metadata", "process", "broken process"],
+    [
+        "web identity",
+        "container",
+        "metadata",
+        "broken metadata",
+        "broken off metadata",
+        "process",
+        "broken process",
+    ],
 )
 def test_no_way_to_aws_credentials_shows_them_in_a_log_line_or_in_the_frames_that_come_with_it(
     fake: Any, tmp_path: Path, everything: Everything, monkeypatch: pytest.MonkeyPatch, way: str
@@ -81,14 +91,22 @@ def test_no_way_to_aws_credentials_shows_them_in_a_log_line_or_in_the_frames_tha
     elif way.endswith("metadata"):
         fake.says(200, TOKEN, operation="/latest/api/token")
         fake.says(200, "role", operation=METADATA)
-        fake.says(200, f'{{"Token": "{TOKEN}"' if way.startswith("broken") else GIVEN, operation=f"{METADATA}role")
+        fake.says(
+            200,
+            f'{{"Token": "{TOKEN}"' if way.startswith("broken") else GIVEN,
+            operation=f"{METADATA}role",
+        )
         if way == "broken off metadata":
             fake.says(0, "", operation=f"{METADATA}role")
         monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "false")
         monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", fake.url)
     else:
-        (tmp_path / "given").write_text(json.dumps(GIVEN | {"Version": 9 if way.startswith("broken") else 1}))
-        (tmp_path / "config").write_text(f"[default]\ncredential_process = cat {tmp_path / 'given'}\n")
+        (tmp_path / "given").write_text(
+            json.dumps(GIVEN | {"Version": 9 if way.startswith("broken") else 1})
+        )
+        (tmp_path / "config").write_text(
+            f"[default]\ncredential_process = cat {tmp_path / 'given'}\n"
+        )
     answer = AwsSecretsManagerProvider("prod/vs").lookup(PLAIN_ASK)
     assert isinstance(answer, CredentialError) == way.startswith("broken")
     assert any(name.startswith("botocore") for name, _ in everything.lines), "nothing was captured"
@@ -100,7 +118,11 @@ def test_a_warning_of_botocore_is_logged_without_the_frames_of_its_exception(
 ) -> None:
     """Its frames hold the tokens that it tried with."""
     (tmp_path / "config").write_text(ROLE)
-    fake.says(403, "<ErrorResponse><Error><Code>ExpiredToken</Code></Error></ErrorResponse>", operation="sts")
+    fake.says(
+        403,
+        "<ErrorResponse><Error><Code>ExpiredToken</Code></Error></ErrorResponse>",
+        operation="sts",
+    )
     AwsSecretsManagerProvider("prod/vs", profile="r").lookup(PLAIN_ASK)
     warnings = [text for name, text in everything.lines if name == "botocore.credentials"]
     assert any("(ClientError)" in text for text in warnings)
@@ -117,7 +139,9 @@ def test_no_log_line_shows_the_session_token_when_the_call_fails(
     assert everything.leaks() == set()
 
 
-def test_the_lines_of_other_users_of_botocore_are_still_logged(aws: MotoServer, everything: Everything) -> None:
+def test_the_lines_of_other_users_of_botocore_are_still_logged(
+    aws: MotoServer, everything: Everything
+) -> None:
     import boto3
 
     aws.put("theirs", SECRET)

@@ -57,7 +57,9 @@ def test_an_arn_is_read_in_its_own_region(aws: MotoServer, monkeypatch: pytest.M
     assert provider.describe().detail == "region us-east-1"
 
 
-def test_a_partial_arn_is_read_in_its_own_region(aws: MotoServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_partial_arn_is_read_in_its_own_region(
+    aws: MotoServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     version = aws.put("by-partial-arn", SECRET)
     partial = aws.call("DescribeSecret", SecretId="by-partial-arn")["ARN"].rpartition("-")[0]
     monkeypatch.setenv("AWS_DEFAULT_REGION", "ap-south-1")
@@ -108,8 +110,12 @@ def test_a_session_or_a_client_of_the_users_is_used(moto: MotoServer) -> None:
     import boto3
 
     moto.put("handed-in", SECRET)
-    session = boto3.Session(aws_access_key_id="a", aws_secret_access_key="b", region_name="us-east-1")
-    provider = AwsSecretsManagerProvider("handed-in", session=session, endpoint_url=moto.endpoint_url)
+    session = boto3.Session(
+        aws_access_key_id="a", aws_secret_access_key="b", region_name="us-east-1"
+    )
+    provider = AwsSecretsManagerProvider(
+        "handed-in", session=session, endpoint_url=moto.endpoint_url
+    )
     assert provider.get_credential().secret.reveal() == SECRET
     client = session.client("secretsmanager", endpoint_url=moto.endpoint_url)
     with AwsSecretsManagerProvider("handed-in", client=client) as given:
@@ -124,7 +130,9 @@ def test_the_stage_is_always_sent(fake: Any) -> None:
     assert fake.asked == [("GetSecretValue", {"SecretId": "prod/vs", "VersionStage": "AWSCURRENT"})]
 
 
-def test_one_client_serves_all_threads_and_a_closed_provider_may_be_asked_again(aws: MotoServer) -> None:
+def test_one_client_serves_all_threads_and_a_closed_provider_may_be_asked_again(
+    aws: MotoServer,
+) -> None:
     import boto3
 
     class Counting(boto3.Session):  # type: ignore[misc]
@@ -138,7 +146,8 @@ def test_one_client_serves_all_threads_and_a_closed_provider_may_be_asked_again(
     provider = AwsSecretsManagerProvider("shared", session=Counting())
     found: list[str] = []
     threads = [
-        threading.Thread(target=lambda: found.append(provider.get_credential().secret.reveal())) for _ in range(8)
+        threading.Thread(target=lambda: found.append(provider.get_credential().secret.reveal()))
+        for _ in range(8)
     ]
     for thread in threads:
         thread.start()
@@ -151,8 +160,12 @@ def test_one_client_serves_all_threads_and_a_closed_provider_may_be_asked_again(
     assert Counting.made == 2
 
 
-def test_a_client_of_aws_credentials_that_were_forgotten_meanwhile_is_not_kept(aws: MotoServer) -> None:
-    """Seen to fail: another thread's denial forgot the session, and the client of it was kept all the same."""
+def test_a_client_of_aws_credentials_that_were_forgotten_meanwhile_is_not_kept(
+    aws: MotoServer,
+) -> None:
+    """Seen to fail: another thread's denial forgot the session, and the client of it was kept all
+    the same.
+    """
     import boto3
 
     class Forgotten(boto3.Session):  # type: ignore[misc]

@@ -10,7 +10,13 @@ import anyio.to_thread
 import pytest
 from tests.e2e.stage import Rotation, atraffic, traffic, wait_until
 
-from vectorshift import AsyncVectorShift, AwsSecretsManagerProvider, Pipeline, ProviderChain, VectorShift
+from vectorshift import (
+    AsyncVectorShift,
+    AwsSecretsManagerProvider,
+    Pipeline,
+    ProviderChain,
+    VectorShift,
+)
 from vectorshift.testing import FakeVectorShift
 
 if TYPE_CHECKING:
@@ -49,13 +55,17 @@ def stored(aws: MotoServer, api: FakeVectorShift, name: str) -> Rotation:
     return rotation
 
 
-def test_threads_lose_no_call_and_each_rotation_costs_one_read(aws: MotoServer, api: FakeVectorShift) -> None:
+def test_threads_lose_no_call_and_each_rotation_costs_one_read(
+    aws: MotoServer, api: FakeVectorShift
+) -> None:
     rotation = stored(aws, api, "traffic/threads")
     assert in_threads(rotation, AwsSecretsManagerProvider("traffic/threads")) == []
     assert aws.reads("traffic/threads") == 1 + ROTATIONS
 
 
-def test_tasks_lose_no_call_and_each_rotation_costs_one_read(aws: MotoServer, api: FakeVectorShift) -> None:
+def test_tasks_lose_no_call_and_each_rotation_costs_one_read(
+    aws: MotoServer, api: FakeVectorShift
+) -> None:
     rotation = stored(aws, api, "traffic/tasks")
     provider = AwsSecretsManagerProvider("traffic/tasks")
 
@@ -76,7 +86,9 @@ def test_tasks_lose_no_call_and_each_rotation_costs_one_read(aws: MotoServer, ap
     assert rotation.accepted() == set(rotation.keys)
 
 
-def test_the_cache_of_the_agent_costs_no_call(agent: FakeSecretsManagerAgent, api: FakeVectorShift) -> None:
+def test_the_cache_of_the_agent_costs_no_call(
+    agent: FakeSecretsManagerAgent, api: FakeVectorShift
+) -> None:
     """Seen to fail without `refreshNow`: the Agent gives the revoked key for 300 s."""
     rotation = Rotation(api, lambda key: agent.put("prod/vs", key))
     assert in_threads(rotation, AwsSecretsManagerProvider("prod/vs", agent_url=agent.url)) == []

@@ -84,12 +84,16 @@ def test_the_region_of_the_profile_comes_last(
     assert provider.describe().detail == "region of the AWS profile"
     assert provider.get_credential().secret.reveal() == SECRET
     monkeypatch.setenv("AWS_REGION", "eu-north-1")
-    assert type(failure(AwsSecretsManagerProvider("by-profile", profile="p", endpoint_url=moto.endpoint_url))) is (
-        CredentialNotFoundError
-    )
+    assert type(
+        failure(
+            AwsSecretsManagerProvider("by-profile", profile="p", endpoint_url=moto.endpoint_url)
+        )
+    ) is (CredentialNotFoundError)
 
 
-def test_the_region_of_a_session_is_described_before_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_region_of_a_session_is_described_before_it_is_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     import boto3
 
     monkeypatch.setenv("AWS_DEFAULT_REGION", "ap-south-1")
@@ -126,5 +130,7 @@ def test_nothing_is_imported_before_the_first_read() -> None:
         "print(P('prod/vs', region='eu-central-1').describe().detail);"
         "print([name for name in ('boto3', 'botocore') if name in sys.modules])"
     )
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    said = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
     assert said.split("\n")[:2] == ["region eu-central-1", "[]"]

@@ -1,8 +1,9 @@
-"""A service that hangs is waited for once, and then remembered for 30 s: real sockets, and a clock that is moved.
+"""A service that hangs is waited for once, and then remembered for 30 s: real sockets, and a clock
+that is moved.
 
-What is judged is the time-outs that sockets were given, not how long anything took. Seen to fail: without the half
-minute after a hanging STS the next call contacts it; with botocore's own waits for a container's endpoint, and with
-those of its STS client, sockets are given more.
+What is judged is the time-outs that sockets were given, not how long anything took. Seen to fail:
+without the half minute after a hanging STS the next call contacts it; with botocore's own waits for
+a container's endpoint, and with those of its STS client, sockets are given more.
 """
 
 from __future__ import annotations
@@ -53,8 +54,12 @@ def failed(chain: ProviderChain) -> CredentialError:
     return caught.value
 
 
-def contacts_are_remembered(hanging: Hanging, kind: type[CredentialError], words: str, *, again: bool = True) -> None:
-    """Ask a chain that ends in AWS: it waits once, for no longer than it should, and not again for half a minute."""
+def contacts_are_remembered(
+    hanging: Hanging, kind: type[CredentialError], words: str, *, again: bool = True
+) -> None:
+    """Ask a chain that ends in AWS: it waits once, for no longer than it should, and not again for
+    half a minute.
+    """
     clock = ManualClock()
     chain = ProviderChain([EnvProvider(), AwsSecretsManagerProvider("prod/vs")], clock=clock)
     with patience() as asked:
@@ -74,34 +79,50 @@ def contacts_are_remembered(hanging: Hanging, kind: type[CredentialError], words
         assert hanging.contacts == 2 * once
 
 
-def test_a_metadata_service_that_hangs(nobody: None, hanging: Hanging, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_metadata_service_that_hangs(
+    nobody: None, hanging: Hanging, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "false")
     monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", hanging.url)
     contacts_are_remembered(hanging, CredentialConfigurationError, "no AWS credentials")
 
 
-def test_a_containers_endpoint_that_hangs(nobody: None, hanging: Hanging, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_containers_endpoint_that_hangs(
+    nobody: None, hanging: Hanging, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{hanging.url}/role")
-    contacts_are_remembered(hanging, CredentialStoreUnavailableError, "metadata service", again=False)
+    contacts_are_remembered(
+        hanging, CredentialStoreUnavailableError, "metadata service", again=False
+    )
 
 
 def test_a_containers_endpoint_that_hangs_and_is_the_source_of_a_role(
     nobody: None, hanging: Hanging, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Seen to fail: botocore keeps a second reference to its provider, and 9 s, for `credential_source`."""
+    """Seen to fail: botocore keeps a second reference to its provider, and 9 s, for
+    `credential_source`.
+    """
     role = "arn:aws:iam::123456789012:role/r"
-    (tmp_path / "config").write_text(f"[default]\nrole_arn = {role}\ncredential_source = EcsContainer\n")
+    (tmp_path / "config").write_text(
+        f"[default]\nrole_arn = {role}\ncredential_source = EcsContainer\n"
+    )
     monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{hanging.url}/role")
-    contacts_are_remembered(hanging, CredentialStoreUnavailableError, "metadata service", again=False)
+    contacts_are_remembered(
+        hanging, CredentialStoreUnavailableError, "metadata service", again=False
+    )
 
 
-def test_a_proxy_that_hangs_on_the_way_to_sts(nobody: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_proxy_that_hangs_on_the_way_to_sts(
+    nobody: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """Seen to fail: without the half minute each call after the first second waits another 2 s."""
     (tmp_path / "jwt").write_text("e30.e30.x")
     monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(tmp_path / "jwt"))
     monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/r")
     monkeypatch.delenv("AWS_ENDPOINT_URL")
-    monkeypatch.setenv("HTTPS_PROXY", free_url())  # one that refuses raises the same as one that hangs
+    monkeypatch.setenv(
+        "HTTPS_PROXY", free_url()
+    )  # one that refuses raises the same as one that hangs
     error = failed(ProviderChain([AwsSecretsManagerProvider("prod/vs")]))
     assert type(error) is CredentialStoreUnavailableError
     assert "ProxyConnectionError" in str(error)
@@ -142,7 +163,9 @@ ROOT = Path(__file__).parents[3]
 
 
 def asked_twice_with_sso(home: Path, hanging: Hanging, *, expires: str) -> list[list[str]]:
-    """Ask in a process of its own: botocore finds the folder of SSO's tokens when it is imported."""
+    """Ask in a process of its own: botocore finds the folder of SSO's tokens when it is
+    imported.
+    """
     (home / "config").write_text(SSO)
     cache = home / ".aws" / "sso" / "cache"
     cache.mkdir(parents=True)
@@ -186,7 +209,9 @@ def test_an_sso_session_without_a_login_is_looked_at_again_after_half_a_minute(
     error = failed(chain)
     assert type(error) is CredentialConfigurationError
     assert "Run: aws sso login --profile work" in str(error)
-    (tmp_path / "config").write_text("[profile work]\naws_access_key_id = a\naws_secret_access_key = b\n")
+    (tmp_path / "config").write_text(
+        "[profile work]\naws_access_key_id = a\naws_secret_access_key = b\n"
+    )
     clock.advance(29)
     assert str(failed(chain)) == str(error)
     clock.advance(1)
@@ -221,21 +246,32 @@ def test_waiting_for_aws_credentials_holds_up_no_close(
     thread.start()
     wait_until(lambda: hanging.contacts, 60)
     provider.close()
-    assert hanging.contacts == 1, "the first wait is not over: it lasts 60 s, or until the server hangs up"
+    assert hanging.contacts == 1, (
+        "the first wait is not over: it lasts 60 s, or until the server hangs up"
+    )
     assert not errors
     hanging.hang_up()
     thread.join()
     assert errors
 
 
-def test_the_role_of_a_container_is_used(moto: MotoServer, fake: FakeAws, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_role_of_a_container_is_used(
+    moto: MotoServer, fake: FakeAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
     moto.put("by-container", SECRET)
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name)
-    given = {"AccessKeyId": "a", "SecretAccessKey": "b", "Token": "c", "Expiration": "2099-01-01T00:00:00Z"}
+    given = {
+        "AccessKeyId": "a",
+        "SecretAccessKey": "b",
+        "Token": "c",
+        "Expiration": "2099-01-01T00:00:00Z",
+    }
     fake.says(200, given, operation="/role")
     monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{fake.url}/role")
-    provider = AwsSecretsManagerProvider("by-container", region="us-east-1", endpoint_url=moto.endpoint_url)
+    provider = AwsSecretsManagerProvider(
+        "by-container", region="us-east-1", endpoint_url=moto.endpoint_url
+    )
     assert provider.get_credential().secret.reveal() == SECRET
     assert provider.get_credential().secret.reveal() == SECRET
     assert [operation for operation, _ in fake.asked] == ["/role"]

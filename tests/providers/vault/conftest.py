@@ -1,4 +1,6 @@
-"""What the tests of the Vault provider share: a key to find, a server that misbehaves, and how to ask."""
+"""What the tests of the Vault provider share: a key to find, a server that misbehaves, and how to
+ask.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +64,11 @@ def approle() -> Callable[..., VaultProvider]:
         server.call("POST", "auth/approle/role/app", {"token_policies": "reader"})
         role_id = server.call("GET", "auth/approle/role/app/role-id")["data"]["role_id"]
         if not more:
-            more = {"secret_id": server.call("POST", "auth/approle/role/app/secret-id")["data"]["secret_id"]}
+            more = {
+                "secret_id": server.call("POST", "auth/approle/role/app/secret-id")["data"][
+                    "secret_id"
+                ]
+            }
         return VaultProvider(path, addr=server.address, auth="approle", role_id=role_id, **more)
 
     return make
@@ -92,7 +98,9 @@ class Tiny(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, status: int, body: str, headers: Mapping[str, str], before: Callable[[], object]) -> None:
+    def __init__(
+        self, status: int, body: str, headers: Mapping[str, str], before: Callable[[], object]
+    ) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.answer = (status, body, headers)
         self.before = before
@@ -112,7 +120,9 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        self.server.bodies.append(self.rfile.read(int(self.headers.get("Content-Length", 0))).decode())
+        self.server.bodies.append(
+            self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+        )
         self.server.seen.append((f"{self.command} {self.path}", dict(self.headers)))
         self.server.before()
         status, body, headers = self.server.answer

@@ -1,4 +1,6 @@
-"""What stands in for the parties around a Vault server: an identity that signs, a cluster, an agent, a proxy."""
+"""What stands in for the parties around a Vault server: an identity that signs, a cluster, an
+agent, a proxy.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +64,9 @@ def token_review(audience: str = "vault") -> str:
     """Return what a cluster answers to a review of the service account's token."""
     user = {"username": "system:serviceaccount:default:app", "uid": "u-1"}
     status = {"authenticated": True, "user": user, "audiences": [audience]}
-    return json.dumps({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "status": status})
+    return json.dumps(
+        {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "status": status}
+    )
 
 
 def role(server: OpenBaoServer, name: str, **fields: Any) -> dict[str, str]:
@@ -73,7 +77,9 @@ def role(server: OpenBaoServer, name: str, **fields: Any) -> dict[str, str]:
     server.call("POST", f"auth/approle/role/{name}", {"token_policies": "reader", **fields})
     return {
         "role_id": server.call("GET", f"auth/approle/role/{name}/role-id")["data"]["role_id"],
-        "secret_id": server.call("POST", f"auth/approle/role/{name}/secret-id")["data"]["secret_id"],
+        "secret_id": server.call("POST", f"auth/approle/role/{name}/secret-id")["data"][
+            "secret_id"
+        ],
     }
 
 
@@ -128,13 +134,18 @@ class BaoSide:
 
     def _serves(self, path: str) -> bool:
         try:
-            answer = httpx.get(f"{self.address}/v1/{path}", headers={"X-Vault-Request": "true"}, trust_env=False)
+            answer = httpx.get(
+                f"{self.address}/v1/{path}", headers={"X-Vault-Request": "true"}, trust_env=False
+            )
         except httpx.TransportError:
             return False
         return answer.status_code == 200
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         for child in (self._watcher, self._process):
             if child is not None:

@@ -1,6 +1,8 @@
-"""Print what a caller gets for each failure of a Vault server: `python -m tests.providers.vault.table`.
+"""Print what a caller gets for each failure of a Vault server: `python -m
+tests.providers.vault.table`.
 
-Each row does something to a real server (or to a stand-in, for what OpenBao cannot be brought to answer) and asks.
+Each row does something to a real server (or to a stand-in, for what OpenBao cannot be brought to
+answer) and asks.
 """
 
 from __future__ import annotations
@@ -33,7 +35,9 @@ Asked = tuple[str, Answer]
 
 @dataclass(frozen=True)
 class Stage:
-    """A plain server, one that speaks TLS, both with a key at `vectorshift`, and a folder for files."""
+    """A plain server, one that speaks TLS, both with a key at `vectorshift`, and a folder for
+    files.
+    """
 
     bao: OpenBaoServer
     tls: OpenBaoServer
@@ -56,13 +60,20 @@ class Stage:
 @contextmanager
 def stage() -> Iterator[Stage]:
     with ExitStack() as stack:
-        bao, tls = stack.enter_context(OpenBaoServer()), stack.enter_context(OpenBaoServer(tls=True))
+        bao, tls = (
+            stack.enter_context(OpenBaoServer()),
+            stack.enter_context(OpenBaoServer(tls=True)),
+        )
         home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         for server in (bao, tls):
             server.write(PATH, {"api_key": KEY})
         bao.enable_auth("jwt")
         bao.call("POST", "auth/jwt/config", {"jwt_validation_pubkeys": [Issuer().public]})
-        bao.call("POST", "auth/jwt/role/app", {"role_type": "jwt", "user_claim": "sub", "bound_audiences": ["vs"]})
+        bao.call(
+            "POST",
+            "auth/jwt/role/app",
+            {"role_type": "jwt", "user_claim": "sub", "bound_audiences": ["vs"]},
+        )
         bao.enable_auth("kubernetes")
         yield Stage(bao, tls, home)
 
@@ -84,23 +95,41 @@ def tls(at: Stage) -> Iterator[Asked]:
     at.tls.call("POST", "sys/mounts/pki", {"type": "pki"})
     other = at.tls.call("POST", "pki/root/generate/internal", {"common_name": "other ca"})["data"]
     wrong = at.file("other.pem", other["certificate"])
-    yield at.ask("its certificate is signed by another CA than the one set", addr=at.tls.address, cacert=wrong)
-    yield at.ask("it speaks plain HTTP, the address says https", addr=at.bao.address.replace("http", "https"))
-    yield at.ask("it speaks TLS, the address says http", addr=at.tls.address.replace("https", "http"))
+    yield at.ask(
+        "its certificate is signed by another CA than the one set",
+        addr=at.tls.address,
+        cacert=wrong,
+    )
+    yield at.ask(
+        "it speaks plain HTTP, the address says https", addr=at.bao.address.replace("http", "https")
+    )
+    yield at.ask(
+        "it speaks TLS, the address says http", addr=at.tls.address.replace("https", "http")
+    )
     yield at.ask("(the CA's file is not there)", addr=at.tls.address, cacert="/nowhere/ca.pem")
     broken = at.file("broken.pem", "no certificate")
     yield at.ask("(the CA's file holds no certificate)", addr=at.tls.address, cacert=broken)
     yield at.ask("(the address has no scheme)", addr="vault.example.com:8200")
-    yield at.ask("(the address is plain HTTP to another machine)", addr="http://vault.example.com:8200")
+    yield at.ask(
+        "(the address is plain HTTP to another machine)", addr="http://vault.example.com:8200"
+    )
     yield at.ask("(the token holds a line break)", token="hvs.a\nhvs.b")
 
 
 def unwell(at: Stage) -> Iterator[Asked]:
     at.tls.seal()
-    more: dict[str, Any] = {"addr": at.tls.address, "cacert": at.tls.cacert, "token": at.tls.root_token}
+    more: dict[str, Any] = {
+        "addr": at.tls.address,
+        "cacert": at.tls.cacert,
+        "token": at.tls.root_token,
+    }
     yield at.ask("it is sealed", **more)
     at.tls.unseal()
-    at.bao.call("POST", "sys/quotas/rate-limit/tight", {"rate": 1, "interval": "60s", "path": f"secret/data/{PATH}"})
+    at.bao.call(
+        "POST",
+        "sys/quotas/rate-limit/tight",
+        {"rate": 1, "interval": "60s", "path": f"secret/data/{PATH}"},
+    )
     at.ask("the one read that the quota allows")
     yield at.ask("a rate-limit quota is used up (429)")
     at.bao.call("DELETE", "sys/quotas/rate-limit/tight")
@@ -120,7 +149,9 @@ def tokens(at: Stage) -> Iterator[Asked]:
     yield at.ask("its policy does not allow the read", token=at.bao.token())
     found: dict[str, Any] = role(at.bao, "app")
     at.bao.policy("reader", 'path "secret/data/other" { capabilities = ["read"] }')
-    yield at.ask("its policy does not allow the read, after one more login", auth="approle", **found)
+    yield at.ask(
+        "its policy does not allow the read, after one more login", auth="approle", **found
+    )
 
 
 def logins(at: Stage) -> Iterator[Asked]:
@@ -128,20 +159,31 @@ def logins(at: Stage) -> Iterator[Asked]:
     jwt = at.file("jwt", Issuer().sign({"sub": "me", "aud": "vs"}))
     yield at.ask("it does not trust who signed the JWT (400)", auth="jwt", role="app", jwt_file=jwt)
     with serve(201, token_review()) as cluster:
-        config = {"kubernetes_host": cluster.address, "kubernetes_ca_cert": "none", "disable_local_ca_jwt": True}
+        config = {
+            "kubernetes_host": cluster.address,
+            "kubernetes_ca_cert": "none",
+            "disable_local_ca_jwt": True,
+        }
         at.bao.call("POST", "auth/kubernetes/config", config)
-        bound = {"bound_service_account_names": "other", "bound_service_account_namespaces": "default"}
+        bound = {
+            "bound_service_account_names": "other",
+            "bound_service_account_namespaces": "default",
+        }
         at.bao.call("POST", "auth/kubernetes/role/app", bound)
         account = at.file("account", Issuer().service_account())
         done = "it does not accept the service account (403)"
         yield at.ask(done, auth="kubernetes", role="app", jwt_file=account)
     yield at.ask_approle("its auth method is mounted elsewhere (403)", auth_mount="elsewhere")
     made: dict[str, Any] = {"headers": {"X-Vault-Wrap-TTL": "60s"}}
-    wrapping = at.bao.call("POST", "auth/approle/role/app/secret-id", {}, **made)["wrap_info"]["token"]
+    wrapping = at.bao.call("POST", "auth/approle/role/app/secret-id", {}, **made)["wrap_info"][
+        "token"
+    ]
     at.bao.call("POST", "sys/wrapping/unwrap", {"token": wrapping})
     wrapped: dict[str, Any] = {"secret_id_wrapped": True, "secret_id": wrapping}
     yield at.ask_approle("its wrapped secret id was unwrapped by somebody before", **wrapped)
-    wrapped["secret_id"] = at.bao.call("POST", "sys/wrapping/wrap", {"secret_id": "x"}, **made)["wrap_info"]["token"]
+    wrapped["secret_id"] = at.bao.call("POST", "sys/wrapping/wrap", {"secret_id": "x"}, **made)[
+        "wrap_info"
+    ]["token"]
     yield at.ask_approle("the wrapped secret id was made elsewhere", **wrapped)
 
 
@@ -149,7 +191,11 @@ def places(at: Stage) -> Iterator[Asked]:
     yield at.ask("it has no such path", "nothing/here")
     yield at.ask("it has no such version", version=9)
     yield at.ask("it has no such mount", mount="nowhere")
-    yield at.ask("it has no such mount, and the token is limited (403)", mount="nowhere", token=at.bao.token())
+    yield at.ask(
+        "it has no such mount, and the token is limited (403)",
+        mount="nowhere",
+        token=at.bao.token(),
+    )
     yield at.ask("it has no such namespace", namespace="nowhere")
     at.bao.mount_kv("old", version=1)
     at.bao.write(PATH, {"api_key": KEY}, mount="old")
@@ -202,7 +248,11 @@ def table(asked: list[Asked]) -> str:
     lines = ["| done to the server | the caller gets | it says |", "| --- | --- | --- |"]
     for done, answer in asked:
         assert isinstance(answer, CredentialError), done
-        said = " ".join(str(answer).partition("): ")[2].split()).replace("<", "&lt;").replace("|", "\\|")
+        said = (
+            " ".join(str(answer).partition("): ")[2].split())
+            .replace("<", "&lt;")
+            .replace("|", "\\|")
+        )
         lines.append(f"| {done} | `{type(answer).__name__}` | {said} |")
     return "\n".join(lines)
 

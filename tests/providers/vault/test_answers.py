@@ -37,7 +37,9 @@ def kv2(fields: Mapping[str, object]) -> str:
 def test_an_address_where_nothing_listens_is_unavailable(tiny: MakeTiny, failure: Failure) -> None:
     with tiny() as server:
         address = server.address
-    said = failure(VaultProvider("vs", addr=address, token=TOKEN), errors.CredentialStoreUnavailableError)
+    said = failure(
+        VaultProvider("vs", addr=address, token=TOKEN), errors.CredentialStoreUnavailableError
+    )
     assert address in said
     assert "nothing listens" in said
 
@@ -51,14 +53,24 @@ def test_an_address_where_nothing_listens_is_unavailable(tiny: MakeTiny, failure
         (502, "<html>", errors.CredentialStoreUnavailableError, 3),
         (503, '{"errors":["Vault is sealed"]}', errors.CredentialStoreUnavailableError, 3),
         (504, "", errors.CredentialStoreUnavailableError, 3),
-        (412, '{"errors":["required index state not present"]}', errors.CredentialStoreUnavailableError, 3),
+        (
+            412,
+            '{"errors":["required index state not present"]}',
+            errors.CredentialStoreUnavailableError,
+            3,
+        ),
         (472, '{"errors":[]}', errors.CredentialDeniedError, 1),
         (473, '{"errors":[]}', errors.CredentialDeniedError, 1),
         (401, '{"errors":["no"]}', errors.CredentialDeniedError, 1),
         (403, "<html>", errors.CredentialDeniedError, 1),
         (400, '{"errors":["missing client token"]}', errors.CredentialDeniedError, 1),
         (400, '{"errors":["bad"]}', errors.CredentialConfigurationError, 1),
-        (400, "Client sent an HTTP request to an HTTPS server.", errors.CredentialConfigurationError, 1),
+        (
+            400,
+            "Client sent an HTTP request to an HTTPS server.",
+            errors.CredentialConfigurationError,
+            1,
+        ),
         (404, "<html>not here</html>", errors.CredentialConfigurationError, 1),
         (404, '{"detail":"Not Found"}', errors.CredentialConfigurationError, 1),
         (404, '{"errors":[]}', errors.CredentialNotFoundError, 2),
@@ -84,7 +96,9 @@ def test_each_answer_of_the_server_has_its_outcome(
         assert len(server.seen) == contacts
 
 
-def test_retry_after_is_handed_on_and_not_slept(tiny: MakeTiny, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_retry_after_is_handed_on_and_not_slept(
+    tiny: MakeTiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pauses: list[float] = []
     monkeypatch.setattr(time, "sleep", pauses.append)
     with (
@@ -109,8 +123,14 @@ def test_a_short_failure_of_the_server_is_not_noticed(tiny: MakeTiny) -> None:
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_a_redirect_is_not_followed(status: int, tiny: MakeTiny, failure: Failure) -> None:
-    with tiny(200, kv2({"api_key": KEY})) as other, tiny(status, "", {"Location": other.address}) as server:
-        said = failure(VaultProvider("vs", addr=server.address, token=TOKEN), errors.CredentialConfigurationError)
+    with (
+        tiny(200, kv2({"api_key": KEY})) as other,
+        tiny(status, "", {"Location": other.address}) as server,
+    ):
+        said = failure(
+            VaultProvider("vs", addr=server.address, token=TOKEN),
+            errors.CredentialConfigurationError,
+        )
         assert "VECTORSHIFT_VAULT_ADDR" in said
         assert not other.seen
 
@@ -137,7 +157,9 @@ def test_a_missing_package_names_the_extra(
     vault = provider(openbao, stored)
     with monkeypatch.context() as blocked:
         blocked.setitem(sys.modules, "hvac", None)
-        assert "pip install 'vectorshift[vault]'" in failure(vault, errors.CredentialConfigurationError)
+        assert "pip install 'vectorshift[vault]'" in failure(
+            vault, errors.CredentialConfigurationError
+        )
     assert vault.get_credential().secret.reveal() == KEY
 
 

@@ -1,4 +1,6 @@
-"""One look-up takes ten seconds at most, with its retries and its login, whatever the server does."""
+"""One look-up takes ten seconds at most, with its retries and its login, whatever the server
+does.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,12 @@ if TYPE_CHECKING:
 
 KEY = "vs-key-3f9c2e71d8"
 TOKEN = "hvs.token-a1b2c3d4e5"
-BOTH = json.dumps({"auth": {"client_token": TOKEN}, "data": {"data": {"api_key": KEY}, "metadata": {"version": 7}}})
+BOTH = json.dumps(
+    {
+        "auth": {"client_token": TOKEN},
+        "data": {"data": {"api_key": KEY}, "metadata": {"version": 7}},
+    }
+)
 
 
 def asked_with(vault: VaultProvider, seconds: float) -> object:
@@ -62,7 +69,9 @@ def test_a_read_has_what_the_login_left_of_their_one_deadline(tiny: MakeTiny) ->
 
         server.before = hold
         with patience() as noted:
-            answer = asked_with(approle(server.address), 4.9)  # seconds; a socket is given 5 at most
+            answer = asked_with(
+                approle(server.address), 4.9
+            )  # seconds; a socket is given 5 at most
     assert isinstance(answer, Credential)
     assert 0 < noted.asked[-1] <= noted.asked[1] - held[0] <= 4.9 - held[0]
 
@@ -71,7 +80,9 @@ def test_a_read_has_what_the_login_left_of_their_one_deadline(tiny: MakeTiny) ->
 def test_a_server_that_hangs_has_no_longer_than_the_deadline(hanging: str, tiny: MakeTiny) -> None:
     over = threading.Event()
     with tiny(200, BOTH) as server:
-        server.before = lambda: over.wait() if ("login" in server.seen[-1][0]) == (hanging == "login") else None
+        server.before = lambda: (
+            over.wait() if ("login" in server.seen[-1][0]) == (hanging == "login") else None
+        )
         with patience() as noted:
             answer = asked_with(approle(server.address), 1)
         over.set()
@@ -97,7 +108,9 @@ def test_nothing_is_tried_again_after_the_deadline(tiny: MakeTiny) -> None:
             time.sleep(0.01)
 
     with tiny(503, "{}", before=outlast) as server:
-        answer = VaultProvider("vs", addr=server.address, token=TOKEN).lookup(Ask(deadline=deadline))
+        answer = VaultProvider("vs", addr=server.address, token=TOKEN).lookup(
+            Ask(deadline=deadline)
+        )
         assert len(server.seen) <= 1
     assert isinstance(answer, errors.CredentialStoreUnavailableError)
 
@@ -118,9 +131,13 @@ def test_no_pause_outlasts_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(params=["a byte now and then", "chunks now and then", "too much"])
 def endless(request: pytest.FixtureRequest) -> Iterator[tuple[str, float, str]]:
-    """The address of a server whose answer does not end, the deadline for it, and what is to be said of it."""
+    """The address of a server whose answer does not end, the deadline for it, and what is to be
+    said of it.
+    """
     kind: str = request.param
-    length = b"Transfer-Encoding: chunked" if kind.startswith("chunks") else b"Content-Length: 99999999"
+    length = (
+        b"Transfer-Encoding: chunked" if kind.startswith("chunks") else b"Content-Length: 99999999"
+    )
     piece = {"a": b"x", "c": b"1\r\nx\r\n", "t": b"x" * 65_536}[kind[0]]
     listening, sent_all = socket.create_server(("127.0.0.1", 0)), threading.Event()
 
@@ -139,7 +156,9 @@ def endless(request: pytest.FixtureRequest) -> Iterator[tuple[str, float, str]]:
 
     thread = threading.Thread(target=serve)
     thread.start()
-    seconds, said = (9, "sends too much") if kind == "too much" else (0.6, "the server cannot be reached: no ")
+    seconds, said = (
+        (9, "sends too much") if kind == "too much" else (0.6, "the server cannot be reached: no ")
+    )
     yield f"http://127.0.0.1:{listening.getsockname()[1]}", seconds, said
     thread.join()
     listening.close()
@@ -154,7 +173,8 @@ def test_an_answer_without_an_end_is_cut_off(endless: tuple[str, float, str]) ->
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "contacts"), [(503, "{}", 3), (429, "{}", 3), (412, "{}", 3), (500, "{}", 1), (502, "", 1)]
+    ("status", "body", "contacts"),
+    [(503, "{}", 3), (429, "{}", 3), (412, "{}", 3), (500, "{}", 1), (502, "", 1)],
 )
 def test_a_login_is_tried_again_only_if_the_server_surely_did_nothing(
     status: int, body: str, contacts: int, tiny: MakeTiny
@@ -176,7 +196,9 @@ def test_a_login_passes_over_a_short_failure(tiny: MakeTiny) -> None:
         assert approle(server.address).get_credential().version == "7"
 
 
-def test_a_second_look_up_waits_no_longer_for_a_login_that_hangs_than_its_own_deadline(tiny: MakeTiny) -> None:
+def test_a_second_look_up_waits_no_longer_for_a_login_that_hangs_than_its_own_deadline(
+    tiny: MakeTiny,
+) -> None:
     over, entered = threading.Event(), threading.Event()
 
     def hang() -> None:
@@ -192,7 +214,9 @@ def test_a_second_look_up_waits_no_longer_for_a_login_that_hangs_than_its_own_de
         over.set()
         first.join()
     assert isinstance(answer, errors.CredentialStoreUnavailableError)
-    assert "another login" in str(answer), "it did not wait until the first one had failed, after 5 s"
+    assert "another login" in str(answer), (
+        "it did not wait until the first one had failed, after 5 s"
+    )
 
 
 def test_connections_are_used_again(tiny: MakeTiny) -> None:

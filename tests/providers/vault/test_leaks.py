@@ -34,7 +34,9 @@ def kv2(fields: Mapping[str, object]) -> str:
 
 
 def everything_shown(vault: VaultProvider, caplog: pytest.LogCaptureFixture) -> str:
-    """Ask with every logger at DEBUG; return all logs and the traceback with every frame's locals."""
+    """Ask with every logger at DEBUG; return all logs and the traceback with every frame's
+    locals.
+    """
     for name in [None, *logging.root.manager.loggerDict]:
         caplog.set_level(logging.DEBUG, logger=name)
     shown = [repr(vault), str(vault.describe())]
@@ -59,7 +61,12 @@ def everything_shown(vault: VaultProvider, caplog: pytest.LogCaptureFixture) -> 
         (400, KEY),
         (403, json.dumps({"errors": [KEY, TOKEN]})),
         (404, json.dumps({"errors": [KEY, TOKEN]})),
-        (404, json.dumps({"data": {"data": {"x": KEY}, "metadata": {"destroyed": True, "version": KEY}}})),
+        (
+            404,
+            json.dumps(
+                {"data": {"data": {"x": KEY}, "metadata": {"destroyed": True, "version": KEY}}}
+            ),
+        ),
         (500, json.dumps({"errors": [KEY, TOKEN]})),
     ],
 )
@@ -80,7 +87,9 @@ def test_neither_secret_id_nor_token_is_shown_by_a_login(
 ) -> None:
     body = json.dumps({"auth": {"client_token": TOKEN}, "errors": [KEY], "data": None})
     with tiny(status, body) as server:
-        vault = VaultProvider("vs", addr=server.address, auth="approle", role_id="r", secret_id=Secret(KEY))
+        vault = VaultProvider(
+            "vs", addr=server.address, auth="approle", role_id="r", secret_id=Secret(KEY)
+        )
         shown = everything_shown(vault, caplog)
         assert server.seen
     assert TOKEN not in shown
@@ -99,7 +108,9 @@ def test_an_interrupt_in_mid_exchange_shows_neither(
         threading.Event().wait(0.2)
 
     with tiny(before=interrupt) as server:
-        vault = VaultProvider("vs", addr=server.address, auth=auth, token=TOKEN, role_id="r", secret_id=Secret(KEY))
+        vault = VaultProvider(
+            "vs", addr=server.address, auth=auth, token=TOKEN, role_id="r", secret_id=Secret(KEY)
+        )
         shown = everything_shown(vault, caplog)
     assert "KeyboardInterrupt" in shown
     assert TOKEN not in shown
@@ -128,7 +139,11 @@ def test_from_login_over_renewal_to_refusal_nothing_is_shown(
     clock = ManualClock()
     name = "leaky-wrapped" if wrapped else "leaky"
     given = role(openbao, name, token_ttl="1h", token_max_ttl="2h")
-    more: dict[str, Any] = {"role_id": given["role_id"], "secret_id": given["secret_id"], "secret_id_wrapped": wrapped}
+    more: dict[str, Any] = {
+        "role_id": given["role_id"],
+        "secret_id": given["secret_id"],
+        "secret_id_wrapped": wrapped,
+    }
     if wrapped:
         wrap = {"X-Vault-Wrap-TTL": "60s"}
         made = openbao.call("POST", f"auth/approle/role/{name}/secret-id", {}, headers=wrap)
@@ -154,8 +169,12 @@ def test_a_refused_identity_is_not_shown(
 ) -> None:
     identity = Issuer().service_account() if kind != "token" else TOKEN
     (tmp_path / "identity").write_text(identity)
-    file: dict[str, Any] = {"token_file" if kind == "token" else "jwt_file": str(tmp_path / "identity")}
-    vault = VaultProvider(stored, addr=openbao.address, auth=kind, role="app", auth_mount="unknown", **file)
+    file: dict[str, Any] = {
+        "token_file" if kind == "token" else "jwt_file": str(tmp_path / "identity")
+    }
+    vault = VaultProvider(
+        stored, addr=openbao.address, auth=kind, role="app", auth_mount="unknown", **file
+    )
     assert "CredentialDeniedError" in Watched(vault, identity).ask(caplog)
 
 

@@ -32,7 +32,9 @@ def kv2(fields: Mapping[str, object]) -> str:
 
 
 def wrapped_secret_id(server: OpenBaoServer, role: str = "app") -> str:
-    made = server.call("POST", f"auth/approle/role/{role}/secret-id", {}, headers={"X-Vault-Wrap-TTL": "60s"})
+    made = server.call(
+        "POST", f"auth/approle/role/{role}/secret-id", {}, headers={"X-Vault-Wrap-TTL": "60s"}
+    )
     return str(made["wrap_info"]["token"])
 
 
@@ -79,13 +81,17 @@ def test_a_wrapped_secret_id_is_unwrapped_once(
     vault = approle(openbao, stored, secret_id_file=str(file), secret_id_wrapped=True)
     assert vault.get_credential().secret.reveal() == KEY
     vault.close()
-    assert vault.get_credential().secret.reveal() == KEY, "the second login needs the same secret id"
+    assert vault.get_credential().secret.reveal() == KEY, (
+        "the second login needs the same secret id"
+    )
 
 
 def test_a_second_provider_of_the_process_uses_what_the_first_one_unwrapped(
     openbao: OpenBaoServer, stored: str, approle: MakeProvider
 ) -> None:
-    """Seen to fail, with an alarm of interception, when each provider kept what it had unwrapped to itself."""
+    """Seen to fail, with an alarm of interception, when each provider kept what it had unwrapped to
+    itself.
+    """
     approle(openbao, stored)
     wrapping = wrapped_secret_id(openbao)
     for _ in range(2):
@@ -109,9 +115,9 @@ def test_a_secret_id_wrapped_elsewhere_is_not_even_unwrapped(
     openbao: OpenBaoServer, stored: str, failure: Failure, approle: MakeProvider
 ) -> None:
     approle(openbao, stored)
-    swapped = openbao.call("POST", "sys/wrapping/wrap", {"secret_id": "evil"}, headers={"X-Vault-Wrap-TTL": "60s"})[
-        "wrap_info"
-    ]["token"]
+    swapped = openbao.call(
+        "POST", "sys/wrapping/wrap", {"secret_id": "evil"}, headers={"X-Vault-Wrap-TTL": "60s"}
+    )["wrap_info"]["token"]
     vault = approle(openbao, stored, secret_id=swapped, secret_id_wrapped=True)
     before = openbao.calls("sys/wrapping/unwrap", "update")
     assert "VECTORSHIFT_VAULT_CREATION_PATH" in failure(vault, errors.CredentialDeniedError)
@@ -134,7 +140,12 @@ def jwt_role(server: OpenBaoServer, mount: str, issuer: Issuer) -> None:
     server.enable_auth("jwt", mount)
     server.call("POST", f"auth/{mount}/config", {"jwt_validation_pubkeys": [issuer.public]})
     server.policy("jwt-reader", 'path "secret/data/*" { capabilities = ["read"] }')
-    fields = {"role_type": "jwt", "user_claim": "sub", "bound_audiences": ["vs"], "token_policies": ["jwt-reader"]}
+    fields = {
+        "role_type": "jwt",
+        "user_claim": "sub",
+        "bound_audiences": ["vs"],
+        "token_policies": ["jwt-reader"],
+    }
     server.call("POST", f"auth/{mount}/role/app", fields)
 
 
@@ -144,7 +155,9 @@ def test_logs_in_by_jwt_and_reads_the_file_at_each_login(
     issuer, file = Issuer(), tmp_path / "jwt"
     jwt_role(openbao, "ci", issuer)
     file.write_text(issuer.sign({"sub": "me", "aud": "other"}))
-    vault = VaultProvider(stored, addr=openbao.address, auth="jwt", auth_mount="ci", role="app", jwt_file=str(file))
+    vault = VaultProvider(
+        stored, addr=openbao.address, auth="jwt", auth_mount="ci", role="app", jwt_file=str(file)
+    )
     said = failure(vault, errors.CredentialDeniedError)
     assert "auth method jwt at auth/ci" in said
     assert "VECTORSHIFT_VAULT_JWT_FILE" in said
@@ -159,21 +172,39 @@ def test_logs_in_by_jwt_and_reads_the_file_at_each_login(
 def kubernetes_role(server: OpenBaoServer, mount: str, cluster: str) -> None:
     server.enable_auth("kubernetes", mount)
     server.policy("k8s-reader", 'path "secret/data/*" { capabilities = ["read"] }')
-    config = {"kubernetes_host": cluster, "kubernetes_ca_cert": "none", "disable_local_ca_jwt": True}
+    config = {
+        "kubernetes_host": cluster,
+        "kubernetes_ca_cert": "none",
+        "disable_local_ca_jwt": True,
+    }
     server.call("POST", f"auth/{mount}/config", config)
     bound = {"bound_service_account_names": "app", "bound_service_account_namespaces": "default"}
-    server.call("POST", f"auth/{mount}/role/app", bound | {"token_policies": "k8s-reader", "token_ttl": "1h"})
+    server.call(
+        "POST",
+        f"auth/{mount}/role/app",
+        bound | {"token_policies": "k8s-reader", "token_ttl": "1h"},
+    )
 
 
 def test_logs_in_by_kubernetes_and_reads_the_service_account_s_token_at_each_login(
     openbao: OpenBaoServer, stored: str, tmp_path: Path, tiny: MakeTiny, failure: Failure
 ) -> None:
-    first, second, file, clock = Issuer().service_account(), Issuer().service_account(), tmp_path / "jwt", ManualClock()
+    first, second, file, clock = (
+        Issuer().service_account(),
+        Issuer().service_account(),
+        tmp_path / "jwt",
+        ManualClock(),
+    )
     file.write_text(first)
     with tiny(201, token_review()) as cluster:
         bodies: list[str] = cluster.bodies
         kubernetes_role(openbao, "cluster", cluster.address)
-        more: dict[str, Any] = {"auth": "kubernetes", "auth_mount": "cluster", "jwt_file": str(file), "clock": clock}
+        more: dict[str, Any] = {
+            "auth": "kubernetes",
+            "auth_mount": "cluster",
+            "jwt_file": str(file),
+            "clock": clock,
+        }
         vault = VaultProvider(stored, addr=openbao.address, role="app", **more)
         assert vault.get_credential().secret.reveal() == KEY
         file.write_text(second)
@@ -184,11 +215,17 @@ def test_logs_in_by_kubernetes_and_reads_the_service_account_s_token_at_each_log
         assert "VECTORSHIFT_VAULT_ROLE" in failure(other, errors.CredentialDeniedError)
 
 
-def test_logs_in_by_client_certificate(tls_bao: OpenBaoServer, tmp_path: Path, failure: Failure) -> None:
+def test_logs_in_by_client_certificate(
+    tls_bao: OpenBaoServer, tmp_path: Path, failure: Failure
+) -> None:
     tls_bao.call("POST", "sys/mounts/pki", {"type": "pki"})
-    ca = tls_bao.call("POST", "pki/root/generate/internal", {"common_name": "test ca", "ttl": "1h"})["data"]
+    ca = tls_bao.call(
+        "POST", "pki/root/generate/internal", {"common_name": "test ca", "ttl": "1h"}
+    )["data"]
     tls_bao.call("POST", "pki/roles/app", {"allow_any_name": True, "client_flag": True})
-    issued = tls_bao.call("POST", "pki/issue/app", {"common_name": "app.example", "ttl": "30m"})["data"]
+    issued = tls_bao.call("POST", "pki/issue/app", {"common_name": "app.example", "ttl": "30m"})[
+        "data"
+    ]
     cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     cert.write_text(issued["certificate"])
     key.write_text(issued["private_key"])
@@ -201,10 +238,16 @@ def test_logs_in_by_client_certificate(tls_bao: OpenBaoServer, tmp_path: Path, f
     role = {"certificate": ca["certificate"], "token_policies": ["cert-reader"], "token_ttl": "1h"}
     tls_bao.call("POST", "auth/cert/certs/app", role)
     assert vault.get_credential().secret.reveal() == KEY
-    renewed = tls_bao.call("POST", "pki/issue/app", {"common_name": "app.example", "ttl": "30m"})["data"]
+    renewed = tls_bao.call("POST", "pki/issue/app", {"common_name": "app.example", "ttl": "30m"})[
+        "data"
+    ]
     cert.write_text(renewed["certificate"])
     key.write_text(renewed["private_key"])
-    tls_bao.call("POST", "auth/cert/certs/app", role | {"allowed_common_names": "app.example", "token_ttl": "1h"})
+    tls_bao.call(
+        "POST",
+        "auth/cert/certs/app",
+        role | {"allowed_common_names": "app.example", "token_ttl": "1h"},
+    )
     clock.advance(4000)
     assert vault.get_credential().secret.reveal() == KEY
     serials = [
@@ -212,12 +255,20 @@ def test_logs_in_by_client_certificate(tls_bao: OpenBaoServer, tmp_path: Path, f
         for accessor in tls_bao.call("LIST", "auth/token/accessors")["data"]["keys"]
     ]
     numbers = {meta["serial_number"] for meta in serials if meta}
-    assert len(numbers) == 2, "a login is made over a connection with the certificate of that moment"
-    assert "VECTORSHIFT_VAULT_CLIENT_CERT" in failure(VaultProvider("vs", **more), errors.CredentialConfigurationError)
+    assert len(numbers) == 2, (
+        "a login is made over a connection with the certificate of that moment"
+    )
+    assert "VECTORSHIFT_VAULT_CLIENT_CERT" in failure(
+        VaultProvider("vs", **more), errors.CredentialConfigurationError
+    )
 
 
 def test_behind_an_agent_no_token_of_ours_is_sent(
-    openbao: OpenBaoServer, stored: str, monkeypatch: pytest.MonkeyPatch, tiny: MakeTiny, failure: Failure
+    openbao: OpenBaoServer,
+    stored: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tiny: MakeTiny,
+    failure: Failure,
 ) -> None:
     Path("~/.vault-token").expanduser().write_text(openbao.root_token)
     monkeypatch.setenv("VAULT_TOKEN", openbao.root_token)  # hvac reads both by itself

@@ -1,7 +1,8 @@
-"""The pages about Vault do what they say: their commands run on a real server, and their settings lead to the key.
+"""The pages about Vault do what they say: their commands run on a real server, and their settings
+lead to the key.
 
-`sh` blocks are run in order; an `hcl` block is given to `bao agent` or `bao proxy`, whichever its first line names;
-`bash` blocks are the environment that the service is then read with.
+`sh` blocks are run in order; an `hcl` block is given to `bao agent` or `bao proxy`, whichever its
+first line names; `bash` blocks are the environment that the service is then read with.
 """
 
 from __future__ import annotations
@@ -28,11 +29,22 @@ if TYPE_CHECKING:
     MakeTiny = Callable[..., AbstractContextManager[Any]]
 
 PAGES = Path(__file__).parents[3] / "docs" / "vault"
-METHODS = ["token", "approle", "kubernetes", "jwt", "cert", "agent", "kubernetes-with-agent", "node-proxy"]
+METHODS = [
+    "token",
+    "approle",
+    "kubernetes",
+    "jwt",
+    "cert",
+    "agent",
+    "kubernetes-with-agent",
+    "node-proxy",
+]
 
 
 class Reader:
-    """Follows a page as a person would, with the names of this machine in place of the page's own."""
+    """Follows a page as a person would, with the names of this machine in place of the page's
+    own.
+    """
 
     def __init__(self, server: OpenBaoServer, home: Path, names: dict[str, str]) -> None:
         self.server, self.home, self.names = server, home, names
@@ -52,10 +64,16 @@ class Reader:
     def sh(self, code: str) -> None:
         binary = Path(process.binary())
         path = f"{binary.parent}{os.pathsep}{os.environ['PATH']}"
-        environ = {"BAO_ADDR": self.server.address, "BAO_TOKEN": self.server.root_token, "PATH": path}
+        environ = {
+            "BAO_ADDR": self.server.address,
+            "BAO_TOKEN": self.server.root_token,
+            "PATH": path,
+        }
         environ |= {"BAO_CACERT": self.server.cacert or "", "HOME": str(self.home)}
         script = ["bash", "-euo", "pipefail", "-c", code]
-        done = subprocess.run(script, cwd=self.home, env=environ, capture_output=True, text=True, timeout=30)
+        done = subprocess.run(
+            script, cwd=self.home, env=environ, capture_output=True, text=True, timeout=30
+        )
         assert done.returncode == 0, done.stderr
 
     def bash(self, code: str) -> None:
@@ -63,7 +81,9 @@ class Reader:
         self.environ |= {name: value for name, _, value in lines}
 
     def yaml(self, code: str) -> None:
-        self.environ |= {n: v.strip('"') for n, v in re.findall(r"name: (VECTORSHIFT_\w+), value: (\S+) }", code)}
+        self.environ |= {
+            n: v.strip('"') for n, v in re.findall(r"name: (VECTORSHIFT_\w+), value: (\S+) }", code)
+        }
 
     def hcl(self, code: str) -> None:
         kind = re.match(r"# bao (agent|proxy) ", code)
@@ -81,7 +101,9 @@ class Reader:
 
 @pytest.fixture
 def reader(tmp_path: Path, tiny: MakeTiny) -> Iterator[Reader]:
-    """A reader with a server of its own, a cluster that knows one account, and identities in files."""
+    """A reader with a server of its own, a cluster that knows one account, and identities in
+    files.
+    """
     issuer, secrets = Issuer(), tmp_path / "secrets"
     secrets.mkdir()
     claims = {"sub": "ci", "aud": "https://vault.example.com", "repository": "acme/app"}
@@ -109,7 +131,9 @@ def reader(tmp_path: Path, tiny: MakeTiny) -> Iterator[Reader]:
 
 
 @pytest.mark.parametrize("page", METHODS)
-def test_the_commands_of_the_page_set_the_server_up_and_its_settings_lead_to_the_key(page: str, reader: Reader) -> None:
+def test_the_commands_of_the_page_set_the_server_up_and_its_settings_lead_to_the_key(
+    page: str, reader: Reader
+) -> None:
     reader.follow("index")
     reader.follow(page)
     assert reader.environ["VECTORSHIFT_VAULT_PATH"] == "vectorshift"
@@ -123,7 +147,9 @@ def test_the_page_about_approle_works_without_wrapping_as_well(reader: Reader) -
     assert len(wrapped) == 2
     for name in wrapped:
         del reader.environ[name]
-    secret_id = reader.server.call("POST", "auth/approle/role/vectorshift/secret-id")["data"]["secret_id"]
+    secret_id = reader.server.call("POST", "auth/approle/role/vectorshift/secret-id")["data"][
+        "secret_id"
+    ]
     Path(reader.environ["VECTORSHIFT_VAULT_SECRET_ID_FILE"]).write_text(secret_id)
     assert reader.read() == "vs-..."
 
@@ -131,7 +157,10 @@ def test_the_page_about_approle_works_without_wrapping_as_well(reader: Reader) -
 def test_the_metadata_command_of_the_index_ends_the_key(reader: Reader) -> None:
     reader.follow("index")
     vault = VaultProvider(
-        "vectorshift", addr=reader.server.address, cacert=reader.server.cacert, token=reader.server.root_token
+        "vectorshift",
+        addr=reader.server.address,
+        cacert=reader.server.cacert,
+        token=reader.server.root_token,
     )
     ends = vault.get_credential().expires_at
     assert ends is not None

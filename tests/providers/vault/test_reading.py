@@ -23,33 +23,46 @@ if TYPE_CHECKING:
 KEY = "vs-key-3f9c2e71d8"
 
 
-def test_reads_the_newest_version_and_says_which(openbao: OpenBaoServer, stored: str, provider: MakeProvider) -> None:
+def test_reads_the_newest_version_and_says_which(
+    openbao: OpenBaoServer, stored: str, provider: MakeProvider
+) -> None:
     vault = provider(openbao, stored)
     found = vault.get_credential()
     assert (found.secret.reveal(), found.version) == (KEY, "1")
     assert (found.source, found.provider) == (f"vault:secret/{stored}#api_key", "vault")
     openbao.write(stored, {"api_key": "vs-second"})
-    assert (vault.get_credential().secret.reveal(), vault.get_credential().version) == ("vs-second", "2")
+    assert (vault.get_credential().secret.reveal(), vault.get_credential().version) == (
+        "vs-second",
+        "2",
+    )
 
 
 def test_answers_async_callers(openbao: OpenBaoServer, stored: str, provider: MakeProvider) -> None:
     assert anyio.run(provider(openbao, stored).aget_credential).secret.reveal() == KEY
 
 
-def test_reads_a_pinned_version(openbao: OpenBaoServer, stored: str, provider: MakeProvider, failure: Failure) -> None:
+def test_reads_a_pinned_version(
+    openbao: OpenBaoServer, stored: str, provider: MakeProvider, failure: Failure
+) -> None:
     openbao.write(stored, {"api_key": "vs-second"})
     assert provider(openbao, stored, version=1).get_credential().secret.reveal() == KEY
-    assert "version 9" in failure(provider(openbao, stored, version=9), errors.CredentialNotFoundError)
+    assert "version 9" in failure(
+        provider(openbao, stored, version=9), errors.CredentialNotFoundError
+    )
 
 
-def test_reads_another_field_of_another_mount(openbao: OpenBaoServer, provider: MakeProvider) -> None:
+def test_reads_another_field_of_another_mount(
+    openbao: OpenBaoServer, provider: MakeProvider
+) -> None:
     openbao.mount_kv("teams/blue")
     openbao.write("vs", {"key": KEY}, mount="teams/blue")
     found = provider(openbao, "vs", mount="teams/blue", field="key").get_credential()
     assert found.source == "vault:teams/blue/vs#key"
 
 
-def test_reads_kv_version_1(openbao: OpenBaoServer, provider: MakeProvider, failure: Failure) -> None:
+def test_reads_kv_version_1(
+    openbao: OpenBaoServer, provider: MakeProvider, failure: Failure
+) -> None:
     openbao.mount_kv("old", version=1)
     openbao.write("vs", {"api_key": KEY}, mount="old")
     found = provider(openbao, "vs", mount="old", kv_version=1).get_credential()
@@ -63,20 +76,30 @@ def test_names_the_setting_when_the_mount_holds_the_other_kv_version(
     openbao.mount_kv("older", version=1)
     openbao.write("vs", {"api_key": KEY}, mount="older")
     wrong = errors.CredentialConfigurationError
-    assert "VECTORSHIFT_VAULT_KV_VERSION=1" in failure(provider(openbao, "vs", mount="older"), wrong)
-    assert "VECTORSHIFT_VAULT_KV_VERSION=2" in failure(provider(openbao, stored, kv_version=1), wrong)
-    assert "VECTORSHIFT_VAULT_KV_VERSION=2" in failure(provider(openbao, f"data/{stored}", kv_version=1), wrong)
+    assert "VECTORSHIFT_VAULT_KV_VERSION=1" in failure(
+        provider(openbao, "vs", mount="older"), wrong
+    )
+    assert "VECTORSHIFT_VAULT_KV_VERSION=2" in failure(
+        provider(openbao, stored, kv_version=1), wrong
+    )
+    assert "VECTORSHIFT_VAULT_KV_VERSION=2" in failure(
+        provider(openbao, f"data/{stored}", kv_version=1), wrong
+    )
 
 
 def test_describes_itself_without_contact() -> None:
-    described = VaultProvider("vs", addr="https://u:p@vault.example:8200/x?y", auth="approle").describe()
+    described = VaultProvider(
+        "vs", addr="https://u:p@vault.example:8200/x?y", auth="approle"
+    ).describe()
     assert described.configured
     assert described.locator
     assert described.source == "vault:secret/vs#api_key"
     assert described.detail == "https://vault.example:8200, auth method approle at auth/approle"
 
 
-def test_many_threads_share_one_login(openbao: OpenBaoServer, stored: str, approle: MakeProvider) -> None:
+def test_many_threads_share_one_login(
+    openbao: OpenBaoServer, stored: str, approle: MakeProvider
+) -> None:
     vault = approle(openbao, stored)
     before = openbao.calls("auth/approle/login", "update")
     with ThreadPoolExecutor(8) as pool:
@@ -85,7 +108,9 @@ def test_many_threads_share_one_login(openbao: OpenBaoServer, stored: str, appro
     assert openbao.calls("auth/approle/login", "update") == before + 1
 
 
-def test_closing_lets_it_be_asked_again(openbao: OpenBaoServer, stored: str, provider: MakeProvider) -> None:
+def test_closing_lets_it_be_asked_again(
+    openbao: OpenBaoServer, stored: str, provider: MakeProvider
+) -> None:
     with provider(openbao, stored) as vault:
         vault.get_credential()
     assert vault.get_credential().secret.reveal() == KEY
@@ -153,7 +178,12 @@ def test_a_field_that_is_no_string_is_a_configuration_error(
     ],
 )
 def test_a_value_that_is_no_key_is_refused_unseen(
-    openbao: OpenBaoServer, path: str, value: str, hint: str, provider: MakeProvider, failure: Failure
+    openbao: OpenBaoServer,
+    path: str,
+    value: str,
+    hint: str,
+    provider: MakeProvider,
+    failure: Failure,
 ) -> None:
     openbao.write(path, {"api_key": value})
     said = failure(provider(openbao, path), errors.CredentialConfigurationError)
@@ -161,7 +191,9 @@ def test_a_value_that_is_no_key_is_refused_unseen(
     assert KEY[:8] not in said
 
 
-def test_white_space_around_the_key_is_stripped(openbao: OpenBaoServer, path: str, provider: MakeProvider) -> None:
+def test_white_space_around_the_key_is_stripped(
+    openbao: OpenBaoServer, path: str, provider: MakeProvider
+) -> None:
     openbao.write(path, {"api_key": f"{KEY}\n"})
     assert provider(openbao, path).get_credential().secret.reveal() == KEY
 
@@ -176,7 +208,9 @@ def test_a_missing_mount_is_a_configuration_error(
 def test_a_missing_namespace_is_a_configuration_error(
     openbao: OpenBaoServer, provider: MakeProvider, failure: Failure
 ) -> None:
-    said = failure(provider(openbao, "vs", namespace="nowhere"), errors.CredentialConfigurationError)
+    said = failure(
+        provider(openbao, "vs", namespace="nowhere"), errors.CredentialConfigurationError
+    )
     assert "VECTORSHIFT_VAULT_NAMESPACE" in said
     assert "namespace nowhere" in said
 
@@ -184,7 +218,9 @@ def test_a_missing_namespace_is_a_configuration_error(
 def test_reads_from_a_namespace(openbao: OpenBaoServer, provider: MakeProvider) -> None:
     openbao.call("POST", "sys/namespaces/blue")
     there = {"X-Vault-Namespace": "blue"}
-    openbao.call("POST", "sys/mounts/kv", {"type": "kv", "options": {"version": "1"}}, headers=there)
+    openbao.call(
+        "POST", "sys/mounts/kv", {"type": "kv", "options": {"version": "1"}}, headers=there
+    )
     openbao.call("POST", "kv/vs", {"api_key": KEY}, headers=there)
     vault = provider(openbao, "vs", mount="kv", kv_version=1, namespace="blue")
     assert vault.get_credential().secret.reveal() == KEY
@@ -196,7 +232,9 @@ def test_logs_in_and_reads_kv_version_2_in_a_namespace_within_a_namespace(
     openbao.call("POST", "sys/namespaces/green")
     openbao.call("POST", "sys/namespaces/team", headers={"X-Vault-Namespace": "green"})
     there = {"X-Vault-Namespace": "green/team"}
-    openbao.call("POST", "sys/mounts/kv", {"type": "kv", "options": {"version": "2"}}, headers=there)
+    openbao.call(
+        "POST", "sys/mounts/kv", {"type": "kv", "options": {"version": "2"}}, headers=there
+    )
     openbao._until(lambda: openbao._answers("green/team/kv/config"), "the mount")
     openbao.call("POST", "kv/data/vs", {"data": {"api_key": KEY}}, headers=there)
     openbao.call("POST", "sys/auth/approle", {"type": "approle"}, headers=there)
@@ -204,7 +242,9 @@ def test_logs_in_and_reads_kv_version_2_in_a_namespace_within_a_namespace(
     openbao.call("PUT", "sys/policies/acl/reader", policy, headers=there)
     openbao.call("POST", "auth/approle/role/app", {"token_policies": "reader"}, headers=there)
     role_id = openbao.call("GET", "auth/approle/role/app/role-id", headers=there)["data"]["role_id"]
-    secret_id = openbao.call("POST", "auth/approle/role/app/secret-id", headers=there)["data"]["secret_id"]
+    secret_id = openbao.call("POST", "auth/approle/role/app/secret-id", headers=there)["data"][
+        "secret_id"
+    ]
     login = {"auth": "approle", "role_id": role_id, "secret_id": secret_id, "mount": "kv"}
     vault = provider(openbao, "vs", namespace="green/team", **login)
     assert (vault.get_credential().secret.reveal(), vault.get_credential().version) == (KEY, "1")

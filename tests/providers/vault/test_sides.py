@@ -71,7 +71,9 @@ def test_what_its_token_may_not_read_is_denied_with_the_policy_that_lacks(
     assert "use_auto_auth_token" in said
 
 
-def test_what_is_not_there_is_not_found_through_it_too(side: BaoSide, path: str, failure: Failure) -> None:
+def test_what_is_not_there_is_not_found_through_it_too(
+    side: BaoSide, path: str, failure: Failure
+) -> None:
     failure(VaultProvider(path, addr=side.address, auth="agent"), errors.CredentialNotFoundError)
 
 
@@ -83,16 +85,25 @@ def test_the_file_it_keeps_its_token_in_serves_a_provider_of_the_server_itself(
     assert vault.get_credential().secret.reveal() == KEY
 
 
-def test_many_processes_share_it_with_one_login(side: BaoSide, openbao: OpenBaoServer, tmp_path: Path) -> None:
+def test_many_processes_share_it_with_one_login(
+    side: BaoSide, openbao: OpenBaoServer, tmp_path: Path
+) -> None:
     logins = openbao.calls("auth/approle/login", "update")
     code = (
-        "import sys; from vectorshift import VaultProvider\n"
-        "print(VaultProvider('beside', addr=sys.argv[1], auth='agent').get_credential().fingerprint)"
+        "import sys; from vectorshift import VaultProvider\nprint(VaultProvider('beside',"
+        " addr=sys.argv[1], auth='agent').get_credential().fingerprint)"
     )
     children = [
-        subprocess.Popen([sys.executable, "-c", code, side.address], stdout=subprocess.PIPE, text=True, cwd=tmp_path)
+        subprocess.Popen(
+            [sys.executable, "-c", code, side.address],
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=tmp_path,
+        )
         for _ in range(3)
     ]
-    fingerprint = VaultProvider("beside", addr=side.address, auth="agent").get_credential().fingerprint
+    fingerprint = (
+        VaultProvider("beside", addr=side.address, auth="agent").get_credential().fingerprint
+    )
     assert [child.communicate()[0].strip() for child in children] == [fingerprint] * 3
     assert openbao.calls("auth/approle/login", "update") == logins

@@ -50,7 +50,9 @@ def test_a_given_token_is_renewed_while_there_is_no_secret_yet(
     if gap == "deleted":
         openbao.write(path, {"api_key": KEY})
         openbao.call("DELETE", f"secret/data/{path}")
-    vault = VaultProvider(path, addr=openbao.address, token=openbao.token(["root"], ttl="1h"), clock=clock)
+    vault = VaultProvider(
+        path, addr=openbao.address, token=openbao.token(["root"], ttl="1h"), clock=clock
+    )
     before = openbao.calls("auth/token/renew-self", "update")
     for _ in range(4):
         with pytest.raises((errors.CredentialNotFoundError, errors.CredentialRevokedError)):
@@ -60,19 +62,27 @@ def test_a_given_token_is_renewed_while_there_is_no_secret_yet(
 
 
 @pytest.mark.parametrize(
-    "flaw", [{"cacert": "a" * 5000}, {"token_file": "a\0b"}, {"token_file": "a" * 5000}, {"version": 0}]
+    "flaw",
+    [{"cacert": "a" * 5000}, {"token_file": "a\0b"}, {"token_file": "a" * 5000}, {"version": 0}],
 )
 def test_a_setting_that_cannot_be_right_is_a_configuration_error(
     flaw: dict[str, Any], openbao: OpenBaoServer, stored: str, failure: Failure
 ) -> None:
     setting = f"VECTORSHIFT_VAULT_{next(iter(flaw)).upper()}"
-    assert setting in failure(VaultProvider(stored, addr=openbao.address, **flaw), errors.CredentialConfigurationError)
+    assert setting in failure(
+        VaultProvider(stored, addr=openbao.address, **flaw), errors.CredentialConfigurationError
+    )
 
 
 def test_a_mount_that_cannot_be_encoded_is_denied_and_raises_nothing_else(
     openbao: OpenBaoServer, stored: str, failure: Failure
 ) -> None:
-    more: dict[str, Any] = {"auth": "approle", "auth_mount": "a\udcff", "role_id": "r", "secret_id": "s"}
+    more: dict[str, Any] = {
+        "auth": "approle",
+        "auth_mount": "a\udcff",
+        "role_id": "r",
+        "secret_id": "s",
+    }
     failure(VaultProvider(stored, addr=openbao.address, **more), errors.CredentialDeniedError)
 
 

@@ -1,4 +1,6 @@
-"""A service that runs for long never fails because of its token, and never needs a restart because of one."""
+"""A service that runs for long never fails because of its token, and never needs a restart because
+of one.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +56,9 @@ class Counter:
     @property
     def since(self) -> dict[str, int]:
         names = ("logins", "renewals", "lookups", "refused")
-        return {n: a - b for n, a, b in zip(names, self._now(), self._before, strict=True) if a != b}
+        return {
+            n: a - b for n, a, b in zip(names, self._now(), self._before, strict=True) if a != b
+        }
 
 
 def approle(server: OpenBaoServer, path: str, clock: Any = None, **fields: Any) -> VaultProvider:
@@ -84,7 +88,9 @@ def reading(vault: VaultProvider, threads: int = 4) -> Iterator[Threads]:
 def test_a_token_that_expired_unforeseen_under_steady_traffic_costs_one_login_and_no_failed_call(
     openbao: OpenBaoServer, stored: str, clock: ManualClock
 ) -> None:
-    vault = approle(openbao, stored, clock, token_ttl="1s", token_max_ttl="1s")  # the clock stands still: no foresight
+    vault = approle(
+        openbao, stored, clock, token_ttl="1s", token_max_ttl="1s"
+    )  # the clock stands still: no foresight
     vault.get_credential()
     openbao.call("POST", "auth/approle/role/life", {"token_ttl": "1h", "token_max_ttl": "2h"})
     count = Counter(openbao, stored)
@@ -102,7 +108,9 @@ def test_a_token_that_is_revoked_under_steady_traffic_costs_one_login_and_no_fai
     count = Counter(openbao, stored)
     with reading(vault):
         for accessor in openbao.call("LIST", "auth/token/accessors")["data"]["keys"]:
-            looked = openbao.call("POST", "auth/token/lookup-accessor", {"accessor": accessor})["data"]
+            looked = openbao.call("POST", "auth/token/lookup-accessor", {"accessor": accessor})[
+                "data"
+            ]
             if looked["meta"] == {"role_name": "life"}:
                 openbao.call("POST", "auth/token/revoke-accessor", {"accessor": accessor})
     assert count.since["logins"] == 1
@@ -111,7 +119,9 @@ def test_a_token_that_is_revoked_under_steady_traffic_costs_one_login_and_no_fai
 def test_a_token_is_renewed_and_at_its_max_ttl_replaced_before_the_server_refuses_anything(
     openbao: OpenBaoServer, stored: str
 ) -> None:
-    """By the clocks of both sides: a machine that stands still for the second half of a token's life, 2 s, fails it."""
+    """By the clocks of both sides: a machine that stands still for the second half of a token's
+    life, 2 s, fails it.
+    """
     vault = approle(openbao, stored, token_ttl="4s", token_max_ttl="6s")
     count = Counter(openbao, stored)
     with reading(vault, threads=2) as threads:
@@ -179,7 +189,11 @@ def test_a_token_that_ended_between_two_reads_is_replaced_without_a_refused_read
 
 
 def test_a_login_that_fails_harms_nothing_while_the_token_works_and_is_warned_of_once(
-    openbao: OpenBaoServer, stored: str, clock: ManualClock, failure: Failure, caplog: pytest.LogCaptureFixture
+    openbao: OpenBaoServer,
+    stored: str,
+    clock: ManualClock,
+    failure: Failure,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     vault = approle(openbao, stored, clock, token_type="batch", token_ttl="1h", token_max_ttl="1h")
     vault.get_credential()
@@ -194,12 +208,18 @@ def test_a_login_that_fails_harms_nothing_while_the_token_works_and_is_warned_of
     assert "refuses the login" in failure(vault, errors.CredentialDeniedError)
 
 
-def test_a_renewal_that_hangs_costs_three_seconds_and_no_failed_call(tiny: MakeTiny, clock: ManualClock) -> None:
+def test_a_renewal_that_hangs_costs_three_seconds_and_no_failed_call(
+    tiny: MakeTiny, clock: ManualClock
+) -> None:
     auth = {"client_token": "hvs.t", "lease_duration": 3600, "renewable": True}
-    body = json.dumps({"auth": auth, "data": {"data": {"api_key": KEY}, "metadata": {"version": 7}}})
+    body = json.dumps(
+        {"auth": auth, "data": {"data": {"api_key": KEY}, "metadata": {"version": 7}}}
+    )
     over = threading.Event()
     with tiny(200, body) as server:
-        vault = VaultProvider("vs", addr=server.address, auth="approle", role_id="r", secret_id="s", clock=clock)
+        vault = VaultProvider(
+            "vs", addr=server.address, auth="approle", role_id="r", secret_id="s", clock=clock
+        )
         vault.get_credential()
         clock.advance(1900)
         server.before = lambda: over.wait() if "renew-self" in server.seen[-1][0] else None
@@ -207,7 +227,12 @@ def test_a_renewal_that_hangs_costs_three_seconds_and_no_failed_call(tiny: MakeT
             assert vault.get_credential().secret.reveal() == KEY
         over.set()
         assert noted.asked[-1] <= 3 < max(noted.asked)
-        assert [asked.rpartition("/")[2] for asked, _ in server.seen] == ["login", "vs", "vs", "renew-self"]
+        assert [asked.rpartition("/")[2] for asked, _ in server.seen] == [
+            "login",
+            "vs",
+            "vs",
+            "renew-self",
+        ]
 
 
 # --- Tokens that were given ---
@@ -233,7 +258,11 @@ def test_a_given_token_is_renewed_at_reads_past_half_its_life(
 
 @pytest.mark.parametrize("kind", ["no right to look", "not renewable", "batch", "root"])
 def test_a_given_token_that_cannot_be_renewed_serves_until_it_ends(
-    kind: str, openbao: OpenBaoServer, stored: str, clock: ManualClock, caplog: pytest.LogCaptureFixture
+    kind: str,
+    openbao: OpenBaoServer,
+    stored: str,
+    clock: ManualClock,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     openbao.policy("reader", 'path "secret/data/*" { capabilities = ["read"] }')
     kinds: dict[str, dict[str, Any]] = {
@@ -241,7 +270,9 @@ def test_a_given_token_that_cannot_be_renewed_serves_until_it_ends(
         "not renewable": {"renewable": False},
         "batch": {"type": "batch"},
     }
-    token = openbao.token(["reader"], ttl="1h", **kinds[kind]) if kind in kinds else openbao.root_token
+    token = (
+        openbao.token(["reader"], ttl="1h", **kinds[kind]) if kind in kinds else openbao.root_token
+    )
     count = Counter(openbao, stored)
     vault = VaultProvider(stored, addr=openbao.address, token=token, clock=clock)
     for _ in range(5):
@@ -259,7 +290,9 @@ def test_a_given_token_past_its_max_ttl_is_denied_by_the_server_alone(
     vault.get_credential()
     vault.get_credential()
     clock.advance(4000)
-    assert vault.get_credential().secret.reveal() == KEY, "our clock does not judge a token that works"
+    assert vault.get_credential().secret.reveal() == KEY, (
+        "our clock does not judge a token that works"
+    )
     openbao.revoke(token)  # as the server does itself when its own hour is over
     assert "expired" in failure(vault, errors.CredentialDeniedError)
 

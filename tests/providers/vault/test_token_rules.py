@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from vectorshift.credentials import Secret
-from vectorshift.providers.vault.tokens import Grant, granted, has_ended, looked_up, past_half, renewed
+from vectorshift.providers.vault.tokens import (
+    Grant,
+    granted,
+    has_ended,
+    looked_up,
+    past_half,
+    renewed,
+)
 
 TOKEN = Secret("hvs.token-a1b2c3d4e5")
 
@@ -30,7 +37,11 @@ def grant(life: float | None, full: float | None = None) -> Grant:
     ],
 )
 def test_half_and_end_of_a_life(life: float | None, age: float, half: bool, ended: bool) -> None:
-    for now in ((1000 + age, 50 + age), (1000 + age, 50.0), (0.0, 50 + age)):  # together, suspended, wall set back
+    for now in (
+        (1000 + age, 50 + age),
+        (1000 + age, 50.0),
+        (0.0, 50 + age),
+    ):  # together, suspended, wall set back
         assert (past_half(grant(life), now), has_ended(grant(life), now)) == (half, ended)
 
 
@@ -39,7 +50,9 @@ def test_half_of_the_first_life_counts_for_a_token_that_was_renewed_for_less() -
 
 
 @pytest.mark.parametrize(("life", "half"), [(3600, False), (1801, False), (1800, True), (1, True)])
-def test_a_renewal_that_brings_half_of_the_first_life_or_less_brings_nothing(life: int, half: bool) -> None:
+def test_a_renewal_that_brings_half_of_the_first_life_or_less_brings_nothing(
+    life: int, half: bool
+) -> None:
     after = renewed(grant(3600), {"lease_duration": life, "renewable": True})
     assert (after.life, after.full, past_half(after, after.since)) == (life, 3600, half)
 

@@ -56,7 +56,9 @@ def test_without_a_token_anywhere_it_says_where_one_may_stand(
         assert place in said
 
 
-def test_the_token_helper_s_file_is_used(openbao: OpenBaoServer, stored: str, provider: MakeProvider) -> None:
+def test_the_token_helper_s_file_is_used(
+    openbao: OpenBaoServer, stored: str, provider: MakeProvider
+) -> None:
     Path("~/.vault-token").expanduser().write_text(f"{openbao.root_token}\n")
     assert provider(openbao, stored, token=None).get_credential().secret.reveal() == KEY
 
@@ -121,7 +123,9 @@ def test_a_token_file_that_is_not_there_is_named(
 
 
 @pytest.mark.parametrize("token", [f"{TOKEN}\nX-Evil: 1", f"{TOKEN} x", f"{TOKEN}\u00e4", " "])
-def test_a_token_that_cannot_stand_in_a_header_is_refused_unseen(token: str, tiny: MakeTiny, failure: Failure) -> None:
+def test_a_token_that_cannot_stand_in_a_header_is_refused_unseen(
+    token: str, tiny: MakeTiny, failure: Failure
+) -> None:
     with tiny() as server:
         vault = VaultProvider("vs", addr=server.address, token=token)
         said = failure(vault, errors.CredentialConfigurationError)

@@ -39,7 +39,9 @@ def test_plain_http_beyond_loopback_is_refused_without_contact(
     with tiny(200, kv2({"api_key": KEY})) as proxy:
         monkeypatch.setenv("HTTP_PROXY", proxy.address)
         vault = VaultProvider("vs", addr="http://vault.example:8200", token=TOKEN)
-        assert "VECTORSHIFT_VAULT_ALLOW_HTTP=1" in failure(vault, errors.CredentialConfigurationError)
+        assert "VECTORSHIFT_VAULT_ALLOW_HTTP=1" in failure(
+            vault, errors.CredentialConfigurationError
+        )
         assert not proxy.seen
 
 
@@ -50,7 +52,9 @@ def test_allowed_plain_http_goes_through_the_environment_s_proxy_with_one_warnin
         monkeypatch.setenv("HTTP_PROXY", proxy.address)
         vault = VaultProvider("vs", addr="http://vault.example:8200", token=TOKEN, allow_http=True)
         assert vault.get_credential() == vault.get_credential()
-        assert {asked.partition("/v1/")[0] for asked, _ in proxy.seen} == {"GET http://vault.example:8200"}
+        assert {asked.partition("/v1/")[0] for asked, _ in proxy.seen} == {
+            "GET http://vault.example:8200"
+        }
     [warning] = [record for record in caplog.records if record.name == "vectorshift"]
     assert warning.levelno == logging.WARNING
     assert "VECTORSHIFT_VAULT_ALLOW_HTTP" in warning.getMessage()
@@ -64,11 +68,17 @@ def test_loopback_is_never_reached_through_a_proxy_or_with_netrc(
     provider: MakeProvider,
 ) -> None:
     Path("~/.netrc").expanduser().write_text(f"machine 127.0.0.1 login me password {TOKEN}\n")
-    with tiny(200, kv2({"api_key": "vs-proxied"})) as proxy, tiny(200, kv2({"api_key": KEY})) as server:
+    with (
+        tiny(200, kv2({"api_key": "vs-proxied"})) as proxy,
+        tiny(200, kv2({"api_key": KEY})) as server,
+    ):
         for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
             monkeypatch.setenv(name, proxy.address)
         assert provider(openbao, stored).get_credential().secret.reveal() == KEY
-        assert VaultProvider("vs", addr=server.address, token=TOKEN).get_credential().secret.reveal() == KEY
+        assert (
+            VaultProvider("vs", addr=server.address, token=TOKEN).get_credential().secret.reveal()
+            == KEY
+        )
         assert not proxy.seen
         assert "Authorization" not in server.seen[0][1]
 
@@ -96,10 +106,14 @@ def test_hvac_s_own_variables_change_nothing(
 )
 def test_only_this_machine_is_loopback(addr: str, expected: bool) -> None:
     nothing = dict.fromkeys(("namespace", "cacert", "client_cert", "client_key"))
-    assert VaultServer(addr=addr, skip_verify=False, allow_http=False, **nothing).is_local is expected
+    assert (
+        VaultServer(addr=addr, skip_verify=False, allow_http=False, **nothing).is_local is expected
+    )
 
 
-def test_verifies_tls_with_the_given_ca_alone(tls_bao: OpenBaoServer, provider: MakeProvider, failure: Failure) -> None:
+def test_verifies_tls_with_the_given_ca_alone(
+    tls_bao: OpenBaoServer, provider: MakeProvider, failure: Failure
+) -> None:
     vault = provider(tls_bao, "vs", cacert=tls_bao.cacert)
     assert vault.get_credential().secret.reveal() == KEY
     said = failure(provider(tls_bao, "vs"), errors.CredentialConfigurationError)
@@ -137,7 +151,9 @@ def test_unverified_tls_has_to_be_asked_for_and_warns(
         (TypeError(TOKEN), False),
     ],
 )
-def test_an_exception_of_the_library_is_classified_by_its_type_alone(error: Exception, passing: bool) -> None:
+def test_an_exception_of_the_library_is_classified_by_its_type_alone(
+    error: Exception, passing: bool
+) -> None:
     def broken(timeouts: object) -> None:
         raise error
 

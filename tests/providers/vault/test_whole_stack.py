@@ -1,4 +1,6 @@
-"""From a call of the API down to a real server and back: what happens to tokens reaches no caller."""
+"""From a call of the API down to a real server and back: what happens to tokens reaches no
+caller.
+"""
 
 from __future__ import annotations
 

@@ -35,10 +35,11 @@ class KeyringSettings(PluginSettings):
 
 
 class KeyringProvider(CredentialProvider):
-    """Reads the key from whatever `keyring` finds: Keychain, Credential Manager, Secret Service, KWallet.
+    """Reads the key from whatever `keyring` finds: Keychain, Credential Manager, Secret Service,
+    KWallet.
 
-    It is remote, although nothing leaves the machine: a read may ask a person to unlock the keyring, so it is
-    done once an hour, in a thread, and not on every call.
+    It is remote, although nothing leaves the machine: a read may ask a person to unlock the
+    keyring, so it is done once an hour, in a thread, and not on every call.
 
     Args:
         service: the name of the service under which the key is kept.
@@ -54,7 +55,9 @@ class KeyringProvider(CredentialProvider):
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
-        """Return the provider. It needs no setting: naming it in `VECTORSHIFT_PROVIDERS` is enough."""
+        """Return the provider. It needs no setting: naming it in `VECTORSHIFT_PROVIDERS` is
+        enough.
+        """
         own = KeyringSettings.of(settings, "keyring")
         return cls(own.service, own.username)
 
@@ -68,7 +71,9 @@ class KeyringProvider(CredentialProvider):
         try:
             key = keyring.get_password(self._service, self._username)
         except KeyringError as error:
-            failure = self._meaning(error)  # raised below: an error of the backend may hold what it was given
+            failure = self._meaning(
+                error
+            )  # raised below: an error of the backend may hold what it was given
         if failure is not None:
             raise failure
         if key is None:
@@ -79,9 +84,14 @@ class KeyringProvider(CredentialProvider):
     def _meaning(self, error: KeyringError) -> CredentialError:
         if isinstance(error, NoKeyringError | InitError):
             return CredentialConfigurationError(
-                f"{self._source}: this machine has no keyring that works. Start a desktop session or its keyring "
-                "service, install a backend for keyring, or leave keyring out of VECTORSHIFT_PROVIDERS."
+                f"{self._source}: this machine has no keyring that works. Start a desktop session"
+                " or its keyring service, install a backend for keyring, or leave keyring out of"
+                " VECTORSHIFT_PROVIDERS."
             )
         if isinstance(error, KeyringLocked):
-            return CredentialDeniedError(f"{self._source}: the keyring is locked. Unlock it and try again.")
-        return CredentialStoreUnavailableError(f"{self._source}: the keyring failed ({type(error).__name__}).")
+            return CredentialDeniedError(
+                f"{self._source}: the keyring is locked. Unlock it and try again."
+            )
+        return CredentialStoreUnavailableError(
+            f"{self._source}: the keyring failed ({type(error).__name__})."
+        )

@@ -1,7 +1,8 @@
-"""The way to a secret through the Secrets Manager Agent, or the Lambda extension, which speaks as the Agent does.
+"""The way to a secret through the Secrets Manager Agent, or the Lambda extension, which speaks as
+the Agent does.
 
-Neither boto3 nor botocore is imported. What is not a success is told by its status and by the names of codes that
-are known; the text of an answer is not repeated.
+Neither boto3 nor botocore is imported. What is not a success is told by its status and by the names
+of codes that are known; the text of an answer is not repeated.
 """
 
 from __future__ import annotations
@@ -39,9 +40,14 @@ __all__ = ["Agent"]
 
 _HEADER: Final = "X-Aws-Parameters-Secrets-Token"
 _CONNECT, _READ = 2.0, 3.0
-# Seconds between attempts while it starts: a Lambda extension begins to listen during the function's own init.
+# Seconds between attempts while it starts: a Lambda extension begins to listen during the
+# function's own init.
 _PAUSES: Final = (0.05, 0.1, 0.2, 0.4, 0.8)
-_PARAMETERS: Final = {"SecretId": "secretId", "VersionId": "versionId", "VersionStage": "versionStage"}
+_PARAMETERS: Final = {
+    "SecretId": "secretId",
+    "VersionId": "versionId",
+    "VersionStage": "versionStage",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +77,8 @@ class _Silence:
 
 
 class Agent:
-    """Reads a secret from the Agent. Holds no connection between reads, so a freeze or a fork breaks none.
+    """Reads a secret from the Agent. Holds no connection between reads, so a freeze or a fork
+    breaks none.
 
     Args:
         url: where it listens, such as `http://localhost:2773`.
@@ -120,7 +127,12 @@ class Agent:
         if isinstance(token, str):
             return self._wrong(token)
         reply = self._patiently(token, refresh=refresh)
-        if refresh and isinstance(reply, _Reply) and reply.status == 400 and reply.says("refreshnow"):
+        if (
+            refresh
+            and isinstance(reply, _Reply)
+            and reply.status == 400
+            and reply.says("refreshnow")
+        ):
             reply = self._ask(token, refresh=False)  # an Agent from before there was that parameter
         if isinstance(reply, _Silence):
             return self._silent(reply)
@@ -140,44 +152,62 @@ class Agent:
         query = {**self._query, "refreshNow": "true"} if refresh else self._query
         limits = httpx.Timeout(_READ, connect=_CONNECT)
         try:
-            # No proxy of the environment, no netrc, no redirect: the token goes to this address alone.
+            # No proxy of the environment, no netrc, no redirect: the token goes to this address
+            # alone.
             with httpx.Client(trust_env=False, verify=tls(None), timeout=limits) as client:
                 response = client.get(
-                    f"{self._url}/secretsmanager/get", params=query, headers={_HEADER: token.secret.reveal()}
+                    f"{self._url}/secretsmanager/get",
+                    params=query,
+                    headers={_HEADER: token.secret.reveal()},
                 )
                 return _Reply(response.status_code, response.content)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             refused = isinstance(error, httpx.ConnectError)
             cause = error.__cause__ or error.__context__
-            bad_tls = isinstance(cause, ssl.SSLError) or isinstance(getattr(cause, "__context__", None), ssl.SSLError)
+            bad_tls = isinstance(cause, ssl.SSLError) or isinstance(
+                getattr(cause, "__context__", None), ssl.SSLError
+            )
             return _Silence(type(error).__name__, refused=refused and not bad_tls, tls=bad_tls)
 
     def _credential(self, reply: _Reply) -> Answer:
         answer = _document(reply.body)
         if answer is None:
-            return self._wrong(f"what answers at {self.address} is not the Agent: it sends no JSON object. {_CHECK}")
+            return self._wrong(
+                f"what answers at {self.address} is not the Agent: it sends no JSON object."
+                f" {_CHECK}"
+            )
         arn = str(answer.get("ARN") or "").split(":")
         if self._region and len(arn) > 6 and arn[3] != self._region:
             return self._wrong(
-                f"the Agent at {self.address} reads from region {arn[3]}, and VECTORSHIFT_AWS_REGION is "
-                f"{self._region}. Give the Agent that region, or unset the setting."
+                f"the Agent at {self.address} reads from region {arn[3]}, and"
+                f" VECTORSHIFT_AWS_REGION is {self._region}. Give the Agent that region, or unset"
+                " the setting."
             )
         return credential_in(answer, source=self._source, field=self._field)
 
     def _silent(self, silence: _Silence) -> CredentialError:
         if silence.tls:
-            return self._wrong(f"the TLS certificate of the Agent at {self.address} cannot be verified. {_CHECK}")
-        what = "did not answer in time" if silence.name.endswith("Timeout") else "could not be reached"
+            return self._wrong(
+                f"the TLS certificate of the Agent at {self.address} cannot be verified. {_CHECK}"
+            )
+        what = (
+            "did not answer in time" if silence.name.endswith("Timeout") else "could not be reached"
+        )
         return self._unavailable(
-            f"the Agent at {self.address} {what} ({silence.name}). See that it runs, or correct the address."
+            f"the Agent at {self.address} {what} ({silence.name}). See that it runs, or correct the"
+            " address."
         )
 
     def _failed(self, reply: _Reply, token: Token) -> CredentialError:
-        """Return what an answer means that is not a success: the Agent's own, or AWS's, which it passes on."""
+        """Return what an answer means that is not a success: the Agent's own, or AWS's, which it
+        passes on.
+        """
         text, status = reply.body.decode(errors="replace"), reply.status
         code = _code(text)
         if reply.is_of_a_start:
-            return self._unavailable(f"the Agent at {self.address} is not ready yet (HTTP {status}).")
+            return self._unavailable(
+                f"the Agent at {self.address} is not ready yet (HTTP {status})."
+            )
         if status >= 500 and code in (None, "InternalFailure"):
             return self._unavailable(
                 f"the Agent at {self.address} could not read from AWS (HTTP {status}). "
@@ -187,24 +217,38 @@ class Agent:
             return answered(code=code, text=text, status=status, place=self._place)
         if status in (401, 403):
             return CredentialDeniedError(
-                f"{self._source}: the Agent at {self.address} refused the token of {token.place} (HTTP {status}). "
-                "Let AWS_TOKEN hold the token that the Agent was started with, or file:// and the path of its file.",
+                f"{self._source}: the Agent at {self.address} refused the token of {token.place}"
+                f" (HTTP {status}). Let AWS_TOKEN hold the token that the Agent was started with,"
+                " or file:// and the path of its file.",
                 source=self._source,
                 provider="aws",
             )
         if status == 429 or status >= 500:
-            return self._unavailable(f"the Agent at {self.address} could not answer just now (HTTP {status}).")
-        return self._wrong(f"what answers at {self.address} does not accept the request (HTTP {status}). {_CHECK}")
+            return self._unavailable(
+                f"the Agent at {self.address} could not answer just now (HTTP {status})."
+            )
+        return self._wrong(
+            f"what answers at {self.address} does not accept the request (HTTP {status}). {_CHECK}"
+        )
 
     @property
     def _place(self) -> Place:
-        return Place(source=self._source, secret_id=self._query["secretId"], region=self._region, agent=self.address)
+        return Place(
+            source=self._source,
+            secret_id=self._query["secretId"],
+            region=self._region,
+            agent=self.address,
+        )
 
     def _wrong(self, text: str) -> CredentialConfigurationError:
-        return CredentialConfigurationError(f"{self._source}: {text}", source=self._source, provider="aws")
+        return CredentialConfigurationError(
+            f"{self._source}: {text}", source=self._source, provider="aws"
+        )
 
     def _unavailable(self, text: str) -> CredentialStoreUnavailableError:
-        return CredentialStoreUnavailableError(f"{self._source}: {text}", source=self._source, provider="aws")
+        return CredentialStoreUnavailableError(
+            f"{self._source}: {text}", source=self._source, provider="aws"
+        )
 
 
 _CHECK: Final = "Check VECTORSHIFT_AWS_AGENT_URL, such as http://localhost:2773."
@@ -225,14 +269,19 @@ def _flaw(url: str) -> str | None:
     if parts.scheme == "https" or is_loopback(host):
         return None
     return (
-        "plain HTTP beyond loopback would show the key and the token to the network. Run the Agent beside the "
-        "process, as VECTORSHIFT_AWS_AGENT_URL=http://localhost:2773, or let the address begin with https://."
+        "plain HTTP beyond loopback would show the key and the token to the network. Run the Agent"
+        " beside the process, as VECTORSHIFT_AWS_AGENT_URL=http://localhost:2773, or let the"
+        " address begin with https://."
     )
 
 
 def _code(text: str) -> str | None:
-    """Return the code of AWS's that the Agent passes on, or that the extension names in a sentence."""
-    told = re.search(r'"__type"\s*:\s*"([\w.#]{1,200})"', text)  # its messages are not escaped, so it may be no JSON
+    """Return the code of AWS's that the Agent passes on, or that the extension names in a
+    sentence.
+    """
+    told = re.search(
+        r'"__type"\s*:\s*"([\w.#]{1,200})"', text
+    )  # its messages are not escaped, so it may be no JSON
     if told:
         return told[1].rpartition("#")[2]
     return next((word for word in re.findall(r"\w+", text) if word in BY_CODE), None)

@@ -24,9 +24,10 @@ _NOT_A_URL: Final = (
     "(or AWS_ENDPOINT_URL_SECRETS_MANAGER) begin with https:// and name a host."
 )
 _PLAIN_HTTP: Final = (
-    "plain HTTP would show the key and the AWS session token to the network. Let VECTORSHIFT_AWS_ENDPOINT_URL "
-    "(or AWS_ENDPOINT_URL_SECRETS_MANAGER, AWS_ENDPOINT_URL, endpoint_url of the AWS profile) begin with https://. "
-    "For a stand-in in a closed network hand in a client of your own: AwsSecretsManagerProvider(..., client=...)."
+    "plain HTTP would show the key and the AWS session token to the network. Let"
+    " VECTORSHIFT_AWS_ENDPOINT_URL (or AWS_ENDPOINT_URL_SECRETS_MANAGER, AWS_ENDPOINT_URL,"
+    " endpoint_url of the AWS profile) begin with https://. For a stand-in in a closed network hand"
+    " in a client of your own: AwsSecretsManagerProvider(..., client=...)."
 )
 
 
@@ -43,16 +44,24 @@ class AwsClient(Protocol):
 
 
 def known_region(setting: str | None, secret_id: str, environ: Mapping[str, str]) -> str | None:
-    """Return the region that setting, ARN or environment name, in this order; AWS's own files are not read.
+    """Return the region that setting, ARN or environment name, in this order; AWS's own files are
+    not read.
 
     botocore ignores `AWS_REGION`, which Lambda and ECS set.
     """
-    in_arn = secret_id.split(":")[3] if secret_id.startswith("arn:") and secret_id.count(":") >= 6 else None
-    return setting or in_arn or environ.get("AWS_DEFAULT_REGION") or environ.get("AWS_REGION") or None
+    in_arn = (
+        secret_id.split(":")[3]
+        if secret_id.startswith("arn:") and secret_id.count(":") >= 6
+        else None
+    )
+    return (
+        setting or in_arn or environ.get("AWS_DEFAULT_REGION") or environ.get("AWS_REGION") or None
+    )
 
 
 class ClientSource:
-    """Makes the client when it is first needed, and keeps it. Thread-safe; a fork's child makes its own.
+    """Makes the client when it is first needed, and keeps it. Thread-safe; a fork's child makes its
+    own.
 
     Args:
         source: the printable source, for messages.
@@ -93,13 +102,16 @@ class ClientSource:
     def place(self) -> Place:
         """Where the secret is looked for, as far as this is known without boto3."""
         region = self._region or self._known_region() or getattr(self._given, "region_name", None)
-        return Place(source=self._source, secret_id=self._secret_id, region=region, profile=self._profile)
+        return Place(
+            source=self._source, secret_id=self._secret_id, region=region, profile=self._profile
+        )
 
     def get(self) -> AwsClient | CredentialError:
-        """Return the client, with AWS credentials that are good, or say what is missing. Raises what boto3 raises.
+        """Return the client, with AWS credentials that are good, or say what is missing. Raises
+        what boto3 raises.
 
-        Looking for AWS credentials can take seconds, which `close` and `forget` do not wait for. That and making a
-        client are not thread-safe, using one is.
+        Looking for AWS credentials can take seconds, which `close` and `forget` do not wait for.
+        That and making a client are not thread-safe, using one is.
         """
         with self._lock:
             session = self._session or self._new_session()
@@ -117,7 +129,9 @@ class ClientSource:
                 return self._client
             made: AwsClient | CredentialConfigurationError = self._new_client(session)
             if self._session is session and not isinstance(made, CredentialConfigurationError):
-                self._client = made  # else it was forgotten meanwhile, and has AWS credentials of before
+                self._client = (
+                    made  # else it was forgotten meanwhile, and has AWS credentials of before
+                )
             return made
 
     def forget(self) -> None:
@@ -133,30 +147,40 @@ class ClientSource:
             client.close()
 
     def _new_session(self) -> Any:
-        """Return the session, with its region decided: left to botocore, that is told after a wait for metadata."""
+        """Return the session, with its region decided: left to botocore, that is told after a wait
+        for metadata.
+        """
         if flaw := _flaw(self._endpoint_url or _endpoint_of(os.environ) or ""):
             return self._wrong(flaw)
         region = self._known_region()
         try:
             session = self._given or new_session(profile=self._profile, region=region)
         except ImportError:
-            return self._wrong("AWS Secrets Manager needs boto3. Run: pip install 'vectorshift[aws]'")
+            return self._wrong(
+                "AWS Secrets Manager needs boto3. Run: pip install 'vectorshift[aws]'"
+            )
         self._region = region or session.region_name or os.environ.get("AWS_REGION")
         if self._region:
             return session
         return self._wrong(
-            "no AWS region is known. Set VECTORSHIFT_AWS_REGION, such as eu-central-1, or name the secret by its ARN."
+            "no AWS region is known. Set VECTORSHIFT_AWS_REGION, such as eu-central-1, or name the"
+            " secret by its ARN."
         )
 
     def _known_region(self) -> str | None:
-        return known_region(self._setting, self._secret_id, os.environ if self._given is None else {})
+        return known_region(
+            self._setting, self._secret_id, os.environ if self._given is None else {}
+        )
 
     def _new_client(self, session: Any) -> Any:
         url = self._endpoint_url or _endpoint_of(os.environ) or ""
         # What this machine answers itself, no proxy has to see.
         config = read_config(direct=is_loopback(urlsplit(url).hostname or ""))
         client = session.client(
-            "secretsmanager", config=config, region_name=self._region, endpoint_url=self._endpoint_url
+            "secretsmanager",
+            config=config,
+            region_name=self._region,
+            endpoint_url=self._endpoint_url,
         )
         if flaw := _flaw(client.meta.endpoint_url):  # AWS's own files may name an endpoint as well
             client.close()
@@ -164,7 +188,9 @@ class ClientSource:
         return client
 
     def _wrong(self, text: str) -> CredentialConfigurationError:
-        return CredentialConfigurationError(f"{self._source}: {text}", source=self._source, provider="aws")
+        return CredentialConfigurationError(
+            f"{self._source}: {text}", source=self._source, provider="aws"
+        )
 
 
 def _endpoint_of(environ: Mapping[str, str]) -> str | None:
@@ -175,7 +201,9 @@ def _endpoint_of(environ: Mapping[str, str]) -> str | None:
 
 
 def _flaw(endpoint_url: str) -> str | None:
-    """Say what keeps requests from being sent to an endpoint; None if nothing does, or if it is AWS's own."""
+    """Say what keeps requests from being sent to an endpoint; None if nothing does, or if it is
+    AWS's own.
+    """
     if not endpoint_url:
         return None
     try:

@@ -1,7 +1,8 @@
 """From a failure of AWS's to the error that a chain understands.
 
-Codes and class names are matched as text, so nothing of botocore is imported. What AWS said is not repeated:
-its answer to a bad signature holds the session token. Who was refused, and which KMS key, are taken over.
+Codes and class names are matched as text, so nothing of botocore is imported. What AWS said is not
+repeated: its answer to a bad signature holds the session token. Who was refused, and which KMS key,
+are taken over.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["answered", "missing_credentials", "outcome"]
 
 _READ: Final = "GetSecretValue"
-# An attempt to get AWS credentials that hung has cost seconds, and the next would: as rare as after a wrong setting.
+# An attempt to get AWS credentials that hung has cost seconds, and the next would: as rare as after
+# a wrong setting.
 _AFTER_HANGING: Final = 30.0
 # A proxy that does not answer, a ProxyConnectionError, looks as one that refuses.
 _HUNG: Final = {
@@ -49,10 +51,16 @@ def outcome(error: Exception, place: Place, *, login: bool = False) -> Credentia
             place=place,
         )
     name = type(error).__name__
-    for cls in type(error).__mro__:  # the most specific first: an SSLError is a ConnectionError as well
+    for cls in type(
+        error
+    ).__mro__:  # the most specific first: an SSLError is a ConnectionError as well
         meaning = means.BY_CLASS.get(cls.__name__)
         if meaning is not None:
-            return _made(means.NO_LOGIN_ANSWER if login and meaning is means.UNREACHABLE else meaning, place, code=name)
+            return _made(
+                means.NO_LOGIN_ANSWER if login and meaning is means.UNREACHABLE else meaning,
+                place,
+                code=name,
+            )
     if login and isinstance(error, OSError) and error.filename:
         return _made(means.NO_LOGIN_FILE, place, code=name)
     return None
@@ -63,7 +71,9 @@ def missing_credentials(place: Place) -> CredentialError:
     return _made(means.NO_AWS_CREDENTIALS, place, code="NoCredentialsError")
 
 
-def answered(*, code: str, text: str, status: int, place: Place, operation: str = _READ) -> CredentialError:
+def answered(
+    *, code: str, text: str, status: int, place: Place, operation: str = _READ
+) -> CredentialError:
     """Return what an answer of AWS's means that is not a success.
 
     Args:
@@ -82,14 +92,18 @@ def answered(*, code: str, text: str, status: int, place: Place, operation: str 
         meaning = means.NO_VERSION
     elif meaning is means.FORBIDDEN and ("Access to KMS" in text or "kms:" in text):
         meaning = means.UNDECIPHERABLE
-    elif code == "InvalidRequestException":  # proof of deletion drops a cached key, so only that counts as such
+    elif (
+        code == "InvalidRequestException"
+    ):  # proof of deletion drops a cached key, so only that counts as such
         meaning = means.DELETED if "delet" in text else means.WRONG_STATE
     elif meaning is None:
         meaning = means.REFUSED if status in (401, 403) else means.MALFORMED
     return _made(meaning, place, code=code, operation=operation, text=text)
 
 
-def _made(meaning: Meaning, place: Place, *, code: str, operation: str = _READ, text: str = "") -> CredentialError:
+def _made(
+    meaning: Meaning, place: Place, *, code: str, operation: str = _READ, text: str = ""
+) -> CredentialError:
     who = re.search(r"User: (arn:[\w:/+=,.@-]{1,300})", text)
     key = re.search(r"arn:[\w-]{1,20}:kms:[\w:/-]{1,300}", text)
     says = meaning.text.format(
@@ -101,6 +115,10 @@ def _made(meaning: Meaning, place: Place, *, code: str, operation: str = _READ, 
         region_option=f" --region {place.region}" if place.region else "",
     )
     failure = meaning.kind(f"{place.source}: {says}", source=place.source, provider="aws")
-    if isinstance(failure, CredentialStoreUnavailableError) and meaning is means.NO_LOGIN_ANSWER and code in _HUNG:
+    if (
+        isinstance(failure, CredentialStoreUnavailableError)
+        and meaning is means.NO_LOGIN_ANSWER
+        and code in _HUNG
+    ):
         failure.retry_after = _AFTER_HANGING
     return failure

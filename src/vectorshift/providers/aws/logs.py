@@ -1,4 +1,6 @@
-"""Keeps what botocore logs at DEBUG, headers and bodies, out of the logs while a call of ours runs."""
+"""Keeps what botocore logs at DEBUG, headers and bodies, out of the logs while a call of ours
+runs.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +14,9 @@ if TYPE_CHECKING:
 
 __all__ = ["hushed"]
 
-# The loggers whose lines, or the frames of whose `exc_info`, hold a response's body (the secret, or the
-# session token that STS, SSO and metadata services hand out) or a request's headers (the session token).
+# The loggers whose lines, or the frames of whose `exc_info`, hold a response's body (the secret, or
+# the session token that STS, SSO and metadata services hand out) or a request's headers (the
+# session token).
 _TALKATIVE = (
     "botocore.auth",
     "botocore.credentials",
@@ -31,23 +34,30 @@ _hushed: ContextVar[bool] = ContextVar("vectorshift_aws_hushed", default=False)
 
 
 def _let_pass(record: logging.LogRecord) -> bool:
-    """Drop what is below INFO; let the rest pass without the frames of its exception, whose locals hold tokens."""
+    """Drop what is below INFO; let the rest pass without the frames of its exception, whose locals
+    hold tokens.
+    """
     if not _hushed.get():
         return True
     if record.levelno <= logging.DEBUG:
         return False
     if record.exc_info:
         kind = record.exc_info[0]
-        record.msg, record.args = f"{record.getMessage()} ({kind.__name__ if kind else 'unknown'})", None
+        record.msg, record.args = (
+            f"{record.getMessage()} ({kind.__name__ if kind else 'unknown'})",
+            None,
+        )
         record.exc_info = record.exc_text = None
     return True
 
 
 @contextmanager
 def hushed() -> Generator[None]:
-    """Drop botocore's telling DEBUG lines in this block and this context; those of others are untouched.
+    """Drop botocore's telling DEBUG lines in this block and this context; those of others are
+    untouched.
 
-    The filter stays installed: taking it away would uncover a call that still runs in another thread.
+    The filter stays installed: taking it away would uncover a call that still runs in another
+    thread.
     """
     for name in _TALKATIVE:
         logging.getLogger(name).addFilter(_let_pass)  # adds it once, however often it is called

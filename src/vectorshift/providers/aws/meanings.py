@@ -1,4 +1,6 @@
-"""What each code of AWS and each class of botocore's failures means for a chain, and what to do about it."""
+"""What each code of AWS and each class of botocore's failures means for a chain, and what to do
+about it.
+"""
 
 from __future__ import annotations
 
@@ -54,23 +56,26 @@ NO_VERSION = Meaning(
 )
 DELETED = Meaning(
     CredentialRevokedError,
-    "the secret in {place.where} is scheduled for deletion. "
-    "If that is a mistake: aws secretsmanager restore-secret --secret-id {place.secret_id}{region_option}",
+    "the secret in {place.where} is scheduled for deletion. If that is a mistake: aws"
+    " secretsmanager restore-secret --secret-id {place.secret_id}{region_option}",
 )
 WRONG_STATE = Meaning(
     CredentialConfigurationError,
     "AWS cannot read the secret in its present state ({code}, {place.where}). Check that "
     "VECTORSHIFT_AWS_VERSION_STAGE and VECTORSHIFT_AWS_VERSION_ID name one and the same version.",
 )
-FORBIDDEN = Meaning(CredentialDeniedError, "AWS denied the read in {place.where}{who}. Allow {place.permission}.")
+FORBIDDEN = Meaning(
+    CredentialDeniedError, "AWS denied the read in {place.where}{who}. Allow {place.permission}."
+)
 UNDECIPHERABLE = Meaning(
     CredentialDeniedError,
-    "the secret in {place.where} could not be decrypted{who} ({code}). Allow the action kms:Decrypt "
-    "on {key}, in the IAM policy and in the key's own, and see that it is enabled.",
+    "the secret in {place.where} could not be decrypted{who} ({code}). Allow the action kms:Decrypt"
+    " on {key}, in the IAM policy and in the key's own, and see that it is enabled.",
 )
 _EXPIRED = Meaning(
     CredentialDeniedError,
-    "the AWS credentials for {place.where} have expired ({code}). Renew them, as with: {place.login}",
+    "the AWS credentials for {place.where} have expired ({code}). Renew them, as with:"
+    " {place.login}",
 )
 _UNKNOWN_CALLER = Meaning(
     CredentialDeniedError,
@@ -85,8 +90,9 @@ NO_LOGIN = Meaning(
 )
 NO_LOGIN_ANSWER = Meaning(
     CredentialStoreUnavailableError,
-    "what gives the AWS credentials for {place.where} could not be reached ({code}). Check STS or SSO, the "
-    "container's or machine's metadata service, or the credential_process of the AWS profile.",
+    "what gives the AWS credentials for {place.where} could not be reached ({code}). Check STS or"
+    " SSO, the container's or machine's metadata service, or the credential_process of the AWS"
+    " profile.",
 )
 NO_LOGIN_FILE = Meaning(
     CredentialConfigurationError,
@@ -99,16 +105,18 @@ MALFORMED = Meaning(
     "AWS does not accept the request in {place.where} ({code}). Check VECTORSHIFT_AWS_SECRET_ID, "
     "{place.region_setting} and VECTORSHIFT_AWS_ENDPOINT_URL.",
 )
-BUSY = Meaning(CredentialStoreUnavailableError, "AWS could not answer just now in {place.where} ({code}).")
+BUSY = Meaning(
+    CredentialStoreUnavailableError, "AWS could not answer just now in {place.where} ({code})."
+)
 UNREACHABLE = Meaning(
     CredentialStoreUnavailableError,
-    "AWS could not be reached for {place.where} ({code}). Check the network, a VPC endpoint or proxy "
-    "on the way, and VECTORSHIFT_AWS_REGION.",
+    "AWS could not be reached for {place.where} ({code}). Check the network, a VPC endpoint or"
+    " proxy on the way, and VECTORSHIFT_AWS_REGION.",
 )
 NO_AWS_CREDENTIALS = Meaning(
     CredentialConfigurationError,
-    "no AWS credentials for {place.where} ({code}). Give the process a role, or an AWS profile with "
-    "VECTORSHIFT_AWS_PROFILE, or AWS_ACCESS_KEY_ID together with AWS_SECRET_ACCESS_KEY.",
+    "no AWS credentials for {place.where} ({code}). Give the process a role, or an AWS profile with"
+    " VECTORSHIFT_AWS_PROFILE, or AWS_ACCESS_KEY_ID together with AWS_SECRET_ACCESS_KEY.",
 )
 _SSO_OVER = Meaning(
     CredentialConfigurationError,
@@ -120,9 +128,12 @@ _LOGIN_OVER = Meaning(
 )
 _BAD_PROFILE = Meaning(
     CredentialConfigurationError,
-    "the AWS configuration is not usable ({code}). Correct VECTORSHIFT_AWS_PROFILE, AWS_PROFILE or ~/.aws/config.",
+    "the AWS configuration is not usable ({code}). Correct VECTORSHIFT_AWS_PROFILE, AWS_PROFILE or"
+    " ~/.aws/config.",
 )
-_NO_REGION = Meaning(CredentialConfigurationError, "{code}: set VECTORSHIFT_AWS_REGION, such as eu-central-1.")
+_NO_REGION = Meaning(
+    CredentialConfigurationError, "{code}: set VECTORSHIFT_AWS_REGION, such as eu-central-1."
+)
 _BAD_TLS = Meaning(
     CredentialConfigurationError,
     "the TLS certificate of AWS in {place.where} cannot be verified ({code}). "
@@ -141,7 +152,10 @@ BY_CODE = {
         ("AccessDeniedException AccessDenied NotAuthorized UnauthorizedOperation", FORBIDDEN),
         ("DecryptionFailure DecryptionFailureException", UNDECIPHERABLE),
         ("ExpiredTokenException ExpiredToken RequestExpired TokenRefreshRequired", _EXPIRED),
-        ("UnrecognizedClientException InvalidClientTokenId InvalidSignatureException", _UNKNOWN_CALLER),
+        (
+            "UnrecognizedClientException InvalidClientTokenId InvalidSignatureException",
+            _UNKNOWN_CALLER,
+        ),
         ("SignatureDoesNotMatch IncompleteSignature IncompleteSignatureException", _UNKNOWN_CALLER),
         ("MissingAuthenticationToken MissingAuthenticationTokenException", _UNKNOWN_CALLER),
         ("InvalidParameterException InvalidParameterCombination ValidationException", MALFORMED),
@@ -162,7 +176,10 @@ BY_CLASS = {
         ("SSOError TokenRetrievalError", _SSO_OVER),
         ("LoginError", _LOGIN_OVER),
         (
-            "ProfileNotFound ConfigParseError ConfigNotFound InvalidConfigError UnknownCredentialError",
+            (
+                "ProfileNotFound ConfigParseError ConfigNotFound InvalidConfigError"
+                " UnknownCredentialError"
+            ),
             _BAD_PROFILE,
         ),
         ("NoRegionError InvalidRegionError", _NO_REGION),

@@ -44,11 +44,16 @@ class Place:
 
     @property
     def permission(self) -> str:
-        """The action and the resource that an IAM policy has to name: AWS adds a dash and six characters to a name.
+        """The action and the resource that an IAM policy has to name: AWS adds a dash and six
+        characters to a name.
 
         The Agent looks a secret up before it reads it again.
         """
-        actions = f"the action {_READ}" if self.agent is None else f"{_READ} and secretsmanager:DescribeSecret"
+        actions = (
+            f"the action {_READ}"
+            if self.agent is None
+            else f"{_READ} and secretsmanager:DescribeSecret"
+        )
         return f"{actions} on {self._resource}"
 
     @property
@@ -56,7 +61,9 @@ class Place:
         if self.secret_id.startswith("arn:"):
             return self.secret_id
         region = self.region or "*"
-        here = next((name for start, name in _PARTITIONS.items() if region.startswith(start)), "aws")
+        here = next(
+            (name for start, name in _PARTITIONS.items() if region.startswith(start)), "aws"
+        )
         return f"arn:{here}:secretsmanager:{region}:*:secret:{self.secret_id}-??????"
 
     @property

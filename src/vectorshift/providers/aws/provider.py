@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from vectorshift.errors import CredentialError, CredentialNotFoundError, CredentialStoreUnavailableError
+from vectorshift.errors import (
+    CredentialError,
+    CredentialNotFoundError,
+    CredentialStoreUnavailableError,
+)
 from vectorshift.providers.answering import Answer, AnsweringProvider, Ask
 from vectorshift.providers.aws.agent import Agent
 from vectorshift.providers.aws.client import ClientSource
@@ -27,29 +31,33 @@ _CURRENT = "AWSCURRENT"
 
 
 class AwsSecretsManagerProvider(AnsweringProvider):
-    """Reads a key from AWS Secrets Manager: a whole secret, or one field of a secret that is a JSON object.
+    """Reads a key from AWS Secrets Manager: a whole secret, or one field of a secret that is a JSON
+    object.
 
-    Nothing is imported or contacted before the first read. The region is `region`, else the one in the ARN,
-    else `AWS_DEFAULT_REGION`, else `AWS_REGION`, else the AWS profile's; a session's own region stands in for
-    the last three. One client is made, kept, and used by all threads. When AWS does not accept our
-    credentials, the next read looks for them anew. A read waits for a connection for at most 2 s, for an
-    answer for at most 3 s, and tries twice. An endpoint in plain HTTP is refused unless it is on loopback.
+    Nothing is imported or contacted before the first read. The region is `region`, else the one in
+    the ARN, else `AWS_DEFAULT_REGION`, else `AWS_REGION`, else the AWS profile's; a session's own
+    region stands in for the last three. One client is made, kept, and used by all threads. When AWS
+    does not accept our credentials, the next read looks for them anew. A read waits for a
+    connection for at most 2 s, for an answer for at most 3 s, and tries twice. An endpoint in plain
+    HTTP is refused unless it is on loopback.
 
-    With `agent_url` the Secrets Manager Agent, or the Lambda extension, is asked instead, without boto3.
+    With `agent_url` the Secrets Manager Agent, or the Lambda extension, is asked instead, without
+    boto3.
 
-    Args:
-        secret_id: the secret's name or ARN; it is the source as well, such as `aws:prod/vs`.
+    Args: secret_id: the secret's name or ARN; it is the source as well, such as `aws:prod/vs`.
         field: the field that is the key, if the secret is a JSON object; the whole secret if None.
-        version_stage: the staging label of the version to read.
-        version_id: one particular version. It is read whether it is current or not, unless a stage other
+        version_stage: the staging label of the version to read. version_id: one particular version.
+        It is read whether it is current or not, unless a stage other
             than `AWSCURRENT` is named as well, which it then has to carry.
         region: the AWS region.
         profile: the AWS profile; AWS's own chain of credentials if None.
         endpoint_url: where to send requests instead of to the region's endpoint.
         session: a `boto3.Session` to make the client with; `profile` is then not used.
-        client: a Secrets Manager client of boto3 to use as it is; no other setting of AWS's is then used.
-        agent_url: where the Secrets Manager Agent listens, such as `http://localhost:2773`. It has AWS
-            credentials and an endpoint of its own; `region` is then compared with what it answers.
+        client: a Secrets Manager client of boto3 to use as it is; no other setting of AWS's is then
+            used.
+        agent_url: where the Secrets Manager Agent listens, such as `http://localhost:2773`. It has
+            AWS credentials and an endpoint of its own; `region` is then compared with what it
+            answers.
         on_error: `"continue"` if another source may answer when this one fails.
         on_missing: `"stop"` if no other source may answer when there is no such secret.
         ttl: seconds for which an answer is fresh, or None for the common setting.
@@ -101,9 +109,18 @@ class AwsSecretsManagerProvider(AnsweringProvider):
         self._agent: Agent | None = None
         if agent_url:
             self._agent = Agent(
-                agent_url, source=self._source, request=self._request, field=self._field, region=region or None
+                agent_url,
+                source=self._source,
+                request=self._request,
+                field=self._field,
+                region=region or None,
             )
-        beside = {"profile": profile, "endpoint_url": endpoint_url, "session": session, "client": client}
+        beside = {
+            "profile": profile,
+            "endpoint_url": endpoint_url,
+            "session": session,
+            "client": client,
+        }
         self._idle = [name for name, value in beside.items() if agent_url and value]
 
     @classmethod
@@ -126,7 +143,9 @@ class AwsSecretsManagerProvider(AnsweringProvider):
         )
 
     def describe(self) -> Description:
-        """Say which secret would be read, and by way of what, as far as this is known without boto3."""
+        """Say which secret would be read, and by way of what, as far as this is known without
+        boto3.
+        """
         detail = f"region {self._place.region or 'of the AWS profile'}"
         if self._agent is not None:
             detail = f"through the Agent at {self._agent.address}"
@@ -168,8 +187,9 @@ class AwsSecretsManagerProvider(AnsweringProvider):
         if self._idle:
             names = ", ".join(self._idle)
             return self.wrong(
-                f"{self._source}: VECTORSHIFT_AWS_AGENT_URL (agent_url) is set beside {names}, which the Agent would "
-                "not use: it has AWS credentials and an endpoint of its own. Unset one or the other."
+                f"{self._source}: VECTORSHIFT_AWS_AGENT_URL (agent_url) is set beside {names},"
+                " which the Agent would not use: it has AWS credentials and an endpoint of its"
+                " own. Unset one or the other."
             )
         refresh = self._refused or ask.refused is not None
         self._refused = False  # before the read: a refusal during it asks for another one
@@ -177,7 +197,9 @@ class AwsSecretsManagerProvider(AnsweringProvider):
             answer = agent.read(refresh=refresh)
         except Exception as error:  # its frames hold the token
             return self.unmapped(error)
-        if refresh and isinstance(answer, CredentialError):  # the Agent's cache may still hold what was refused
+        if refresh and isinstance(
+            answer, CredentialError
+        ):  # the Agent's cache may still hold what was refused
             self._refused = True
         return answer
 
@@ -189,7 +211,9 @@ class AwsSecretsManagerProvider(AnsweringProvider):
 
 
 def _request(secret_id: str, version_stage: str, version_id: str | None) -> dict[str, str]:
-    """Return what to ask for. Policies may demand a stage; it is left out for a pinned version, current or not."""
+    """Return what to ask for. Policies may demand a stage; it is left out for a pinned version,
+    current or not.
+    """
     request = {"SecretId": secret_id}
     if version_id:
         request["VersionId"] = version_id

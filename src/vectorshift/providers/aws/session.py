@@ -1,4 +1,5 @@
-"""A session of our own: boto3's whole chain of AWS credentials, with waits that are shorter than a caller's patience.
+"""A session of our own: boto3's whole chain of AWS credentials, with waits that are shorter than a
+caller's patience.
 
 Importing this imports neither boto3 nor botocore; calling it does.
 """
@@ -16,8 +17,8 @@ _READ: Final[dict[str, Any]] = {
     "read_timeout": 3,
     "retries": {"mode": "standard", "total_max_attempts": 2},
 }
-# For the inner clients of STS and SSO. One attempt: the next call of ours is the second one, and what hangs
-# here is waited for before the read has even begun.
+# For the inner clients of STS and SSO. One attempt: the next call of ours is the second one, and
+# what hangs here is waited for before the read has even begun.
 _LOGIN: Final[dict[str, Any]] = {
     "connect_timeout": 2,
     "read_timeout": 2,
@@ -39,22 +40,26 @@ def read_config(*, direct: bool) -> Any:
 def new_session(*, profile: str | None, region: str | None) -> Any:
     """Return a `boto3.Session`. Raises what botocore raises for a profile that there is not.
 
-    botocore's own waits for a machine's metadata service are kept: one second a request, two requests.
-    `AWS_METADATA_SERVICE_TIMEOUT` and `AWS_METADATA_SERVICE_NUM_ATTEMPTS` change them.
+    botocore's own waits for a machine's metadata service are kept: one second a request, two
+    requests. `AWS_METADATA_SERVICE_TIMEOUT` and `AWS_METADATA_SERVICE_NUM_ATTEMPTS` change them.
     """
     import boto3  # pyright: ignore[reportMissingTypeStubs]
     import botocore.session  # pyright: ignore[reportMissingTypeStubs]
     from botocore.config import Config  # pyright: ignore[reportMissingTypeStubs]
 
     own: Any = botocore.session.Session()
-    own.set_default_client_config(Config(**_LOGIN))  # a web identity's STS client ignores the config of ours
+    own.set_default_client_config(
+        Config(**_LOGIN)
+    )  # a web identity's STS client ignores the config of ours
     session: Any = boto3.Session(botocore_session=own, profile_name=profile, region_name=region)
     _hasten(own.get_component("credential_provider"))
     return session
 
 
 def _hasten(resolver: Any) -> None:
-    """Let the credentials endpoint of ECS and EKS cost at most 2.2 s; botocore's own waits for it add up to 9 s."""
+    """Let the credentials endpoint of ECS and EKS cost at most 2.2 s; botocore's own waits for it
+    add up to 9 s.
+    """
     from botocore.credentials import ContainerProvider  # pyright: ignore[reportMissingTypeStubs]
     from botocore.httpsession import URLLib3Session  # pyright: ignore[reportMissingTypeStubs]
     from botocore.utils import ContainerMetadataFetcher  # pyright: ignore[reportMissingTypeStubs]

@@ -1,4 +1,6 @@
-"""The token that the Secrets Manager Agent wants to see: it keeps forged requests of other programs away."""
+"""The token that the Secrets Manager Agent wants to see: it keeps forged requests of other programs
+away.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,8 @@ class Token:
 
 
 def find_token(environ: Mapping[str, str], token_file: str) -> Token | str:
-    """Return the token, in the order in which the Agent itself looks; or say what is wrong, without it.
+    """Return the token, in the order in which the Agent itself looks; or say what is wrong, without
+    it.
 
     Files are read each time: a restarted Agent has another token.
 
@@ -39,7 +42,9 @@ def find_token(environ: Mapping[str, str], token_file: str) -> Token | str:
     for name in _VARIABLES:
         value = environ.get(name, "").strip()
         if value.startswith(_FILE):
-            return _in_file(value.removeprefix(_FILE), f"{name} names {value.removeprefix(_FILE)}, which")
+            return _in_file(
+                value.removeprefix(_FILE), f"{name} names {value.removeprefix(_FILE)}, which"
+            )
         if value:
             return _checked(value, name)
     return _in_file(token_file, f"no token for the Agent is given with AWS_TOKEN, and {token_file}")
@@ -50,7 +55,10 @@ def _in_file(path: str, subject: str) -> Token | str:
         text = Path(path).read_text("utf-8").strip()
     except OSError as error:
         flaw = (error.strerror or type(error).__name__).lower()
-        return f"{subject} cannot be read: {flaw}. Let AWS_TOKEN hold the Agent's token, or file:// and a path."
+        return (
+            f"{subject} cannot be read: {flaw}. Let AWS_TOKEN hold the Agent's token, or file://"
+            " and a path."
+        )
     except ValueError:
         text = "\n"
     return _checked(text, path)
@@ -60,4 +68,7 @@ def _checked(text: str, place: str) -> Token | str:
     if re.fullmatch(r"[!-~]+", text):
         return Token(Secret(text), place)
     flaw = "holds a character that cannot stand in a header" if text else "is empty"
-    return f"the Agent's token in {place} {flaw}. Let AWS_TOKEN hold it, or file:// and the path of its file."
+    return (
+        f"the Agent's token in {place} {flaw}. Let AWS_TOKEN hold it, or file:// and the path of"
+        " its file."
+    )

@@ -1,4 +1,6 @@
-"""From what Secrets Manager answers to a credential: a pure function, with no value of it in an error."""
+"""From what Secrets Manager answers to a credential: a pure function, with no value of it in an
+error.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,8 @@ __all__ = ["credential_in"]
 
 
 def credential_in(response: Mapping[str, Any], *, source: str, field: str | None) -> Answer:
-    """Return the credential in an answer of `GetSecretValue`, or the error that says why it holds none.
+    """Return the credential in an answer of `GetSecretValue`, or the error that says why it holds
+    none.
 
     Args:
         response: the answer, with `SecretString` or `SecretBinary` (bytes), and `VersionId`.
@@ -29,7 +32,8 @@ def credential_in(response: Mapping[str, Any], *, source: str, field: str | None
     if text is None:
         return _wrong(
             source,
-            "the answer holds no text. Store the key as a string, and check the endpoint if one is set.",
+            "the answer holds no text. Store the key as a string, and check the endpoint if one is"
+            " set.",
         )
     if field is not None:
         picked = _field(text, field, source)
@@ -40,7 +44,9 @@ def credential_in(response: Mapping[str, Any], *, source: str, field: str | None
     secret = parse_key(text, source=source, provider="aws", field_setting=setting)
     if isinstance(secret, CredentialError):
         return secret
-    return Credential(secret=secret, source=source, provider="aws", version=response.get("VersionId"))
+    return Credential(
+        secret=secret, source=source, provider="aws", version=response.get("VersionId")
+    )
 
 
 def _text(response: Mapping[str, Any]) -> str | None:

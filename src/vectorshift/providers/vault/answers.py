@@ -1,4 +1,5 @@
-"""What a Vault server's answers mean: pure functions from a reply to a credential or one of five failures.
+"""What a Vault server's answers mean: pure functions from a reply to a credential or one of five
+failures.
 
 Nothing that the server wrote is repeated in a message, as a body may hold a secret.
 """
@@ -83,14 +84,22 @@ class Place:
     @property
     def api_path(self) -> str:
         """The path that a policy has to allow."""
-        return f"{self.mount}/data/{self.path}" if self.kv_version == 2 else f"{self.mount}/{self.path}"
+        return (
+            f"{self.mount}/data/{self.path}"
+            if self.kv_version == 2
+            else f"{self.mount}/{self.path}"
+        )
 
-    def error(self, kind: type[CredentialError], what: str, *, retry_after: float | None = None) -> CredentialError:
+    def error(
+        self, kind: type[CredentialError], what: str, *, retry_after: float | None = None
+    ) -> CredentialError:
         """Return an error of `kind` whose message names this place and says `what`."""
         namespace = f", namespace {self.namespace}" if self.namespace else ""
         text = f"{self.source} ({self.address}{namespace}, auth method {self.auth}): {what}"
         if kind is CredentialStoreUnavailableError:
-            return CredentialStoreUnavailableError(text, source=self.source, provider="vault", retry_after=retry_after)
+            return CredentialStoreUnavailableError(
+                text, source=self.source, provider="vault", retry_after=retry_after
+            )
         return kind(text, source=self.source, provider="vault")
 
     def wrong(self, what: str) -> CredentialError:
@@ -127,17 +136,23 @@ def judge_read(
 
 
 def _denial(place: Place, *, new_token: bool) -> str:
-    """Say why a read may be refused: of a token that has just been made, the policy alone is in doubt."""
+    """Say why a read may be refused: of a token that has just been made, the policy alone is in
+    doubt.
+    """
     if new_token:
         why = "A new login did not help: the policies of its role lack these lines"
     elif place.auth == "agent":
-        why = "Either the agent adds no token (use_auto_auth_token), or the policy of its token lacks these lines"
+        why = (
+            "Either the agent adds no token (use_auto_auth_token), or the policy of its token lacks"
+            " these lines"
+        )
     else:
         why = "Either the token is wrong, expired or revoked, or its policy lacks these lines"
-    return f"""the server refuses the read, as it does where nothing is mounted (VECTORSHIFT_VAULT_MOUNT). {why}:
-  path "{place.api_path}" {{
-    capabilities = ["read"]
-  }}"""
+    return (
+        "the server refuses the read, as it does where nothing is mounted"
+        f" (VECTORSHIFT_VAULT_MOUNT). {why}:\n"
+        f'  path "{place.api_path}" {{\n    capabilities = ["read"]\n  }}'
+    )
 
 
 def judge_login(reply: Reply, place: Place, fix: str) -> CredentialError | None:
@@ -147,8 +162,8 @@ def judge_login(reply: Reply, place: Place, fix: str) -> CredentialError | None:
         return None
     if reply.status == 404 and reply.body is not None:
         return place.wrong(
-            "nothing is mounted where the login goes. Set VECTORSHIFT_VAULT_AUTH_MOUNT to the mount of the "
-            "auth method, and look at VECTORSHIFT_VAULT_NAMESPACE."
+            "nothing is mounted where the login goes. Set VECTORSHIFT_VAULT_AUTH_MOUNT to the mount"
+            " of the auth method, and look at VECTORSHIFT_VAULT_NAMESPACE."
         )
     if reply.status in (401, 403):
         return place.denied(
@@ -161,7 +176,9 @@ def judge_login(reply: Reply, place: Place, fix: str) -> CredentialError | None:
 
 
 def _judge_404(reply: Reply, place: Place, *, other_kv: bool) -> CredentialError:
-    """Tell apart the reasons for a 404: a gap, a deleted version, a missing mount, the other KV version."""
+    """Tell apart the reasons for a 404: a gap, a deleted version, a missing mount, the other KV
+    version.
+    """
     body = reply.body or {}
     metadata = as_object(reply.data.get("metadata")) or {}
     if metadata.get("destroyed") or metadata.get("deletion_time"):
@@ -176,7 +193,8 @@ def _judge_404(reply: Reply, place: Place, *, other_kv: bool) -> CredentialError
         return place.wrong("the server has no such namespace. Look at VECTORSHIFT_VAULT_NAMESPACE.")
     if body.get("errors"):
         return place.wrong(
-            f"nothing is mounted at '{place.mount}'. Look at VECTORSHIFT_VAULT_MOUNT and VECTORSHIFT_VAULT_NAMESPACE."
+            f"nothing is mounted at '{place.mount}'. Look at VECTORSHIFT_VAULT_MOUNT and"
+            " VECTORSHIFT_VAULT_NAMESPACE."
         )
     if "errors" not in body:
         return _judge_server(reply, place)
@@ -185,7 +203,11 @@ def _judge_404(reply: Reply, place: Place, *, other_kv: bool) -> CredentialError
             CredentialNotFoundError,
             f"the server has no version {place.version} of it. Look at VECTORSHIFT_VAULT_VERSION.",
         )
-    hint = " KV version 2 adds 'data/' by itself: leave it out of the path." if place.path.startswith("data/") else ""
+    hint = (
+        " KV version 2 adds 'data/' by itself: leave it out of the path."
+        if place.path.startswith("data/")
+        else ""
+    )
     return place.error(
         CredentialNotFoundError,
         f"the server has no such secret.{hint} Look at VECTORSHIFT_VAULT_PATH, or write one: "
@@ -215,13 +237,17 @@ def _judge_server(reply: Reply, place: Place) -> CredentialError:
             retry_after=reply.retry_after,
         )
     if status >= 500 or status == 412:
-        return place.unavailable(f"the server fails (HTTP {status}). Look at its log.", retry_after=reply.retry_after)
+        return place.unavailable(
+            f"the server fails (HTTP {status}). Look at its log.", retry_after=reply.retry_after
+        )
     if reply.plain_http:
-        return place.wrong("the server speaks TLS there. Let VECTORSHIFT_VAULT_ADDR begin with https://.")
+        return place.wrong(
+            "the server speaks TLS there. Let VECTORSHIFT_VAULT_ADDR begin with https://."
+        )
     if 300 <= status < 400:
         return place.wrong(
-            f"the server redirects (HTTP {status}), which is not followed, as it would carry the token "
-            "elsewhere. Set VECTORSHIFT_VAULT_ADDR to the address that answers itself."
+            f"the server redirects (HTTP {status}), which is not followed, as it would carry the"
+            " token elsewhere. Set VECTORSHIFT_VAULT_ADDR to the address that answers itself."
         )
     if status in (472, 473):
         return place.denied(
@@ -230,8 +256,8 @@ def _judge_server(reply: Reply, place: Place) -> CredentialError:
         )
     if status < 300 or reply.body is None or status == 404:
         return place.wrong(
-            f"what answers there (HTTP {status}) is not a Vault server. Look at VECTORSHIFT_VAULT_ADDR: "
-            "it is the server's address without a path."
+            f"what answers there (HTTP {status}) is not a Vault server. Look at"
+            " VECTORSHIFT_VAULT_ADDR: it is the server's address without a path."
         )
     if status == 400:
         return place.wrong("the server calls the request malformed (HTTP 400).")
@@ -239,12 +265,16 @@ def _judge_server(reply: Reply, place: Place) -> CredentialError:
 
 
 def read_key(reply: Reply, place: Place) -> Answer:
-    """Return the credential that a successful reply brings, or the error that says what is wrong with it."""
+    """Return the credential that a successful reply brings, or the error that says what is wrong
+    with it.
+    """
     fields, version, expires_at = reply.data, None, None
     if place.kv_version == 2:
         metadata, inner = as_object(fields.get("metadata")), as_object(fields.get("data"))
         if metadata is None or inner is None:
-            return place.wrong("the answer is not one of KV version 2. Set VECTORSHIFT_VAULT_KV_VERSION=1.")
+            return place.wrong(
+                "the answer is not one of KV version 2. Set VECTORSHIFT_VAULT_KV_VERSION=1."
+            )
         fields, version = inner, str(metadata.get("version"))
         ends = read_expiry(metadata)
         if isinstance(ends, MalformedTime):
@@ -255,21 +285,29 @@ def read_key(reply: Reply, place: Place) -> Answer:
     text = fields[place.field]
     if not isinstance(text, str):
         return place.wrong(f"the field '{place.field}' is not a string. Write the key as a string.")
-    key = parse_key(text, source=place.source, provider="vault", field_setting="VECTORSHIFT_VAULT_FIELD")
+    key = parse_key(
+        text, source=place.source, provider="vault", field_setting="VECTORSHIFT_VAULT_FIELD"
+    )
     if isinstance(key, CredentialError):
         return key
-    return Credential(secret=key, source=place.source, provider="vault", version=version, expires_at=expires_at)
+    return Credential(
+        secret=key, source=place.source, provider="vault", version=version, expires_at=expires_at
+    )
 
 
 _BAD_EXPIRY = (
-    f"the custom metadata's '{EXPIRES_AT}' is not a time as RFC 3339 has it, such as 2027-01-31T00:00:00Z. Set it: "
-    f"bao kv metadata patch -mount={{mount}} -custom-metadata={EXPIRES_AT}=... {{path}}"
+    f"the custom metadata's '{EXPIRES_AT}' is not a time as RFC 3339 has it, such as"
+    " 2027-01-31T00:00:00Z. Set it: bao kv metadata patch -mount={mount}"
+    f" -custom-metadata={EXPIRES_AT}=... {{path}}"
 )
 
 
 def _no_field(fields: dict[str, Any], place: Place) -> str:
     if place.kv_version == 1 and {"data", "metadata"} <= set(fields):
-        return "the mount holds KV version 2. Set VECTORSHIFT_VAULT_KV_VERSION=2 and leave 'data/' out of the path."
+        return (
+            "the mount holds KV version 2. Set VECTORSHIFT_VAULT_KV_VERSION=2 and leave 'data/' out"
+            " of the path."
+        )
     names = ", ".join(sorted(name for name in fields if re.fullmatch(r"[\w.\-]{1,64}", name))[:20])
     return (
         f"the secret has no field '{place.field}'. Its fields are: {names or 'none'}. "

@@ -1,4 +1,6 @@
-"""One exchange with a Vault server: tried again while that may help, and over when its time is over."""
+"""One exchange with a Vault server: tried again while that may help, and over when its time is
+over.
+"""
 
 from __future__ import annotations
 
@@ -43,13 +45,13 @@ class Trouble:
 class Budget:
     """The time that the exchanges of one look-up have together.
 
-    Args:
-        seconds: how long.
-        deadline: the moment in seconds of `time.monotonic` at which it is over in any case, or None.
-        attempts: how often one exchange may be tried.
+    Args: seconds: how long. deadline: the moment in seconds of `time.monotonic` at which it is over
+        in any case, or None. attempts: how often one exchange may be tried.
     """
 
-    def __init__(self, seconds: float = TOTAL, *, deadline: float | None = None, attempts: int = ATTEMPTS) -> None:
+    def __init__(
+        self, seconds: float = TOTAL, *, deadline: float | None = None, attempts: int = ATTEMPTS
+    ) -> None:
         end = time.monotonic() + seconds
         self._end = end if deadline is None else min(end, deadline)
         self.attempts = attempts
@@ -68,20 +70,24 @@ class Budget:
         return Budget(seconds, deadline=self._end, attempts=1)
 
 
-def exchange(call: Callable[[tuple[float, float]], Any], budget: Budget, *, repeatable: bool = True) -> Reply | Trouble:
-    """Do one exchange with the server and return the reply, or why there is none. Raises only interrupts.
+def exchange(
+    call: Callable[[tuple[float, float]], Any], budget: Budget, *, repeatable: bool = True
+) -> Reply | Trouble:
+    """Do one exchange with the server and return the reply, or why there is none. Raises only
+    interrupts.
 
-    Args:
-        call: does the exchange within the time-outs it is given, and returns a `requests.Response` as a stream.
-        budget: the time that is left for this and what comes after it.
-        repeatable: whether the server may do it twice; else it is tried again only if it surely did nothing.
+    Args: call: does the exchange within the time-outs it is given, and returns a
+        `requests.Response` as a stream. budget: the time that is left for this and what comes after
+        it. repeatable: whether the server may do it twice; else it is tried again only if it surely
+        did nothing.
     """
     outcome: Reply | Trouble = Trouble(reason=_TOO_LATE, passing=True, sent=False)
     for attempt in range(budget.attempts):
         if budget.left() == 0:
             break
         outcome = _once(call, budget)
-        pause = 0.1 * 2**attempt * random.uniform(0.5, 1)  # noqa: S311  # spreads callers, hides nothing
+        # spreads callers, hides nothing
+        pause = 0.1 * 2**attempt * random.uniform(0.5, 1)  # noqa: S311
         if not _may_pass(outcome, repeatable=repeatable) or pause >= budget.left():
             break
         if attempt + 1 < budget.attempts:
@@ -124,53 +130,74 @@ def _reply(response: Any, budget: Budget) -> Reply | Trouble:
     return Reply(
         status=response.status_code,
         body=body,
-        plain_http=response.status_code == 400 and b"HTTP request to an HTTPS server" in content[:200],
+        plain_http=response.status_code == 400
+        and b"HTTP request to an HTTPS server" in content[:200],
         retry_after=retry_after,
     )
 
 
 def _content(raw: Any, budget: Budget) -> bytes | Trouble:
-    """Read the body as it comes: a server that sends a byte now and then must not outlast the budget."""
-    read = getattr(raw, "read1", raw.read)  # urllib3 1 has no read1, and its time-out counts for each byte alone
+    """Read the body as it comes: a server that sends a byte now and then must not outlast the
+    budget.
+    """
+    read = getattr(
+        raw, "read1", raw.read
+    )  # urllib3 1 has no read1, and its time-out counts for each byte alone
     content = bytearray()
     while piece := read(65_536, decode_content=True):
         content += piece
         if len(content) > LARGEST_BODY:
-            return Trouble(reason="what answers there is not a Vault server: it sends too much.", passing=False)
+            return Trouble(
+                reason="what answers there is not a Vault server: it sends too much.", passing=False
+            )
         if budget.left() == 0:
             return Trouble(reason=_TOO_LATE, passing=True)
     return bytes(content)
 
 
 def _trouble(error: Exception) -> Trouble:
-    """Classify what requests raised by type alone: its text may hold a header or a proxy's password."""
+    """Classify what requests raised by type alone: its text may hold a header or a proxy's
+    password.
+    """
     from requests import exceptions as seen
     from urllib3 import exceptions as below
 
     if isinstance(error, seen.SSLError | below.SSLError):
         return Trouble(reason=_TLS, passing=False)
-    if isinstance(error, seen.InvalidSchema | seen.MissingSchema | seen.InvalidURL | seen.InvalidHeader):
-        return Trouble(reason="the address or a header is malformed. Look at VECTORSHIFT_VAULT_ADDR.", passing=False)
+    if isinstance(
+        error, seen.InvalidSchema | seen.MissingSchema | seen.InvalidURL | seen.InvalidHeader
+    ):
+        return Trouble(
+            reason="the address or a header is malformed. Look at VECTORSHIFT_VAULT_ADDR.",
+            passing=False,
+        )
     if isinstance(error, seen.RequestException | below.HTTPError):
         name = _innermost(error)
         reason = _REASONS.get(name, name)
         return Trouble(
-            reason=f"the server cannot be reached: {reason}. {_LOOK}", passing=True, sent=name not in _UNSENT
+            reason=f"the server cannot be reached: {reason}. {_LOOK}",
+            passing=True,
+            sent=name not in _UNSENT,
         )
     if isinstance(error, OSError):
         return Trouble(
-            reason="a certificate file cannot be read. Look at VECTORSHIFT_VAULT_CACERT, _CLIENT_CERT and _CLIENT_KEY.",
+            reason=(
+                "a certificate file cannot be read. Look at VECTORSHIFT_VAULT_CACERT, _CLIENT_CERT"
+                " and _CLIENT_KEY."
+            ),
             passing=False,
         )
     return Trouble(reason=f"the exchange failed with {type(error).__name__}.", passing=False)
 
 
 _LOOK = "Look at the server and at VECTORSHIFT_VAULT_ADDR."
-_TOO_LATE = f"the server cannot be reached: no whole answer in time ({TOTAL:g} s in all at most). {_LOOK}"
+_TOO_LATE = (
+    f"the server cannot be reached: no whole answer in time ({TOTAL:g} s in all at most). {_LOOK}"
+)
 
 _TLS = (
-    "TLS failed: the server's certificate is not trusted, is for another name, or no TLS is spoken there. "
-    "Set VECTORSHIFT_VAULT_CACERT to the CA's file."
+    "TLS failed: the server's certificate is not trusted, is for another name, or no TLS is spoken"
+    " there. Set VECTORSHIFT_VAULT_CACERT to the CA's file."
 )
 
 _REASONS: Final = {

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 __all__ = ["EXPIRES_AT", "MalformedTime", "parse_time", "read_expiry"]
 
 EXPIRES_AT: Final = "expires_at"
-"""The key in the secret's custom metadata. Its value is a time as RFC 3339 has it: `2027-01-31T00:00:00Z`."""
+"""The key in the secret's custom metadata. Its value is a time as RFC 3339 has it:
+`2027-01-31T00:00:00Z`.
+"""
 
 _RFC_3339: Final = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.\d+)?(?:[Zz]|([+-])(\d\d):(\d\d))", flags=re.ASCII
@@ -24,7 +26,8 @@ class MalformedTime:
 
 
 def read_expiry(metadata: Mapping[str, Any]) -> datetime | MalformedTime | None:
-    """Return when a version ends: by its secret's custom metadata, or by its own deletion time if that is earlier.
+    """Return when a version ends: by its secret's custom metadata, or by its own deletion time if
+    that is earlier.
 
     Args:
         metadata: what KV version 2 tells of a version that it serves.

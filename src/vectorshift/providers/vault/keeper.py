@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Final
 from vectorshift.errors import CredentialError
 from vectorshift.events import log
 from vectorshift.providers.vault.answers import Place, Reply, as_object
-from vectorshift.providers.vault.tokens import Grant, Moment, age, has_ended, looked_up, past_half, renewed
+from vectorshift.providers.vault.tokens import (
+    Grant,
+    Moment,
+    age,
+    has_ended,
+    looked_up,
+    past_half,
+    renewed,
+)
 
 if TYPE_CHECKING:
     from vectorshift.clock import Clock
@@ -26,7 +34,9 @@ _AGAIN_AFTER: Final = 30.0
 """Seconds after care that brought nothing, at most, until it is tried again."""
 
 _LOGIN_AGAIN_AFTER: Final = 60.0
-"""Seconds for which a login stands whose token has never served: a role that was mended is noticed within them."""
+"""Seconds for which a login stands whose token has never served: a role that was mended is noticed
+within them.
+"""
 
 
 class TokenKeeper:
@@ -52,14 +62,17 @@ class TokenKeeper:
         self._grant = None
 
     def open(self, line: Line, *, refused: Grant | None = None) -> Grant | CredentialError:
-        """Return a grant that has not ended, after one login if there is none or the one there was refused."""
+        """Return a grant that has not ended, after one login if there is none or the one there was
+        refused.
+        """
         grant = self._usable(refused)
         if grant is not None:
             if not self._login.watches:
                 return grant
             found = self._login.log_in(line, self._place)  # reads a file
             if isinstance(found, CredentialError) or found.token == grant.token:
-                return grant  # a file in the midst of being replaced harms nothing while the token works
+                # a file in the midst of being replaced harms nothing while the token works
+                return grant
             refused = grant
         if not self._lock.acquire(timeout=line.budget.left()):
             return self._place.unavailable("another login has not come to an end.")
@@ -69,9 +82,13 @@ class TokenKeeper:
             self._lock.release()
 
     def care(self, grant: Grant, line: Line) -> None:
-        """Renew or replace a token that has just served, if half of its life is over. Never fails."""
+        """Renew or replace a token that has just served, if half of its life is over. Never
+        fails.
+        """
         now, self._accepted = self._now(), grant.token
-        if not self._wants_care(grant, now) or (now[0] < self._next_care[0] and now[1] < self._next_care[1]):
+        if not self._wants_care(grant, now) or (
+            now[0] < self._next_care[0] and now[1] < self._next_care[1]
+        ):
             return
         if not self._lock.acquire(blocking=False):  # somebody is at it
             return
@@ -91,17 +108,23 @@ class TokenKeeper:
         grant, now = self._grant, self._now()
         if grant is None or has_ended(grant, now):
             return None
-        if refused is None or grant.token != refused.token:  # its text: it may have been renewed since it was refused
+        if (
+            refused is None or grant.token != refused.token
+        ):  # its text: it may have been renewed since it was refused
             return grant
         return grant if self._is_in_vain(grant, now) else None
 
     def _is_in_vain(self, grant: Grant, now: Moment) -> bool:
         """Whether a refused token is of a login so recent that another would end the same way.
 
-        Each login leaves a token behind on the server, for weeks by default: a policy that refuses for days
-        must not leave one at each look-up.
+        Each login leaves a token behind on the server, for weeks by default: a policy that refuses
+        for days must not leave one at each look-up.
         """
-        return self._login.contacts and grant.token != self._accepted and age(grant, now) < _LOGIN_AGAIN_AFTER
+        return (
+            self._login.contacts
+            and grant.token != self._accepted
+            and age(grant, now) < _LOGIN_AGAIN_AFTER
+        )
 
     def _log_in(self, line: Line) -> Grant | CredentialError:
         before = self._now()  # the server's own count begins later, so ours ends earlier
@@ -137,7 +160,8 @@ class TokenKeeper:
         if left is not None and not self._warned and not self._login.watches:
             self._warned = True
             log.warning(
-                "%s: the token of %s (auth method %s) ends in %d s; neither renewal nor login brought a longer one.",
+                "%s: the token of %s (auth method %s) ends in %d s; neither renewal nor login"
+                " brought a longer one.",
                 self._place.source,
                 self._place.address,
                 self._place.auth,
@@ -150,7 +174,11 @@ class TokenKeeper:
         reply = line.get("/v1/auth/token/lookup-self", grant.token)
         if isinstance(reply, Reply) and reply.status == 200:
             return replace(looked_up(grant, reply.data), since=before)
-        if isinstance(reply, Reply) and reply.status in (400, 403, 404):  # no right to ask: it is used until it ends
+        if isinstance(reply, Reply) and reply.status in (
+            400,
+            403,
+            404,
+        ):  # no right to ask: it is used until it ends
             return replace(looked_up(grant, {}), since=before)
         return grant
 

@@ -1,4 +1,6 @@
-"""What a way to a Vault token is, and what all of them share. The ways themselves are in `methods`."""
+"""What a way to a Vault token is, and what all of them share. The ways themselves are in
+`methods`.
+"""
 
 from __future__ import annotations
 
@@ -28,14 +30,20 @@ class Login(ABC):
     """The method, and its mount where it has one, for messages."""
 
     contacts = True
-    """Whether a login asks the server, which then makes a new token; else the token comes from elsewhere."""
+    """Whether a login asks the server, which then makes a new token; else the token comes from
+    elsewhere.
+    """
 
     watches = False
-    """Whether the token stands in a file that somebody else renews, so that it is read again at each look-up."""
+    """Whether the token stands in a file that somebody else renews, so that it is read again at
+    each look-up.
+    """
 
     @abstractmethod
     def log_in(self, line: Line, place: Place) -> Grant | CredentialError:
-        """Return a token (empty where a proxy adds one), or the error that says why there is none."""
+        """Return a token (empty where a proxy adds one), or the error that says why there is
+        none.
+        """
 
 
 @dataclass(kw_only=True)
@@ -88,10 +96,14 @@ def read_token(path: str, setting: str, place: Place) -> Secret | CredentialErro
 
 
 def checked_token(text: str, where: str, place: Place) -> Secret | CredentialError:
-    """Return a token, stripped and checked: the complaint of requests about a bad one would print it."""
+    """Return a token, stripped and checked: the complaint of requests about a bad one would print
+    it.
+    """
     token = text.strip()
     if re.fullmatch(r"[!-~]+", token):
         return Secret(token)
     if not token:
         return place.wrong(f"{where} is empty.")
-    return place.wrong(f"{where} holds a space, a line break or a character outside ASCII. Give the token alone.")
+    return place.wrong(
+        f"{where} holds a space, a line break or a character outside ASCII. Give the token alone."
+    )

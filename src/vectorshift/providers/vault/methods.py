@@ -1,4 +1,6 @@
-"""The ways to a Vault token. Each answers with a token as a value, or with the error that says why not."""
+"""The ways to a Vault token. Each answers with a token as a value, or with the error that says why
+not.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,13 @@ from vectorshift.errors import CredentialError
 from vectorshift.forks import renew_after_fork
 from vectorshift.providers.vault.answers import Place, Reply, judge_login
 from vectorshift.providers.vault.exchange import Trouble
-from vectorshift.providers.vault.login import Login, MountedLogin, checked_token, read_token, troubled
+from vectorshift.providers.vault.login import (
+    Login,
+    MountedLogin,
+    checked_token,
+    read_token,
+    troubled,
+)
 from vectorshift.providers.vault.tokens import Grant
 from vectorshift.providers.vault.transport import NO_TOKEN, Line, Payload
 
@@ -38,7 +46,9 @@ class UnknownLogin(Login):
 
 @dataclass(kw_only=True)
 class AgentLogin(Login):
-    """No token of ours: a Vault Agent or Proxy at the address adds its own, unless a request brings one."""
+    """No token of ours: a Vault Agent or Proxy at the address adds its own, unless a request brings
+    one.
+    """
 
     label: str = "agent"
     contacts = False
@@ -73,9 +83,9 @@ class TokenLogin(Login):
         if _is_there("~/.vault-token"):
             return read_token("~/.vault-token", "The token helper's file", place)
         return place.wrong(
-            "there is no token. Set VECTORSHIFT_VAULT_TOKEN (VAULT_TOKEN serves too), name a file with "
-            "VECTORSHIFT_VAULT_TOKEN_FILE, run 'bao login' or 'vault login', or choose another "
-            "VECTORSHIFT_VAULT_AUTH."
+            "there is no token. Set VECTORSHIFT_VAULT_TOKEN (VAULT_TOKEN serves too), name a file"
+            " with VECTORSHIFT_VAULT_TOKEN_FILE, run 'bao login' or 'vault login', or choose"
+            " another VECTORSHIFT_VAULT_AUTH."
         )
 
 
@@ -89,8 +99,9 @@ class AppRoleLogin(MountedLogin):
     wrapped: bool
     creation_path: str | None
     fix = (
-        "The role id or the secret id is wrong, expired or used up. Look at VECTORSHIFT_VAULT_ROLE_ID and "
-        "VECTORSHIFT_VAULT_SECRET_ID, or make a new one: bao write -f auth/approle/role/<role>/secret-id"
+        "The role id or the secret id is wrong, expired or used up. Look at"
+        " VECTORSHIFT_VAULT_ROLE_ID and VECTORSHIFT_VAULT_SECRET_ID, or make a new one: bao write"
+        " -f auth/approle/role/<role>/secret-id"
     )
 
     def payload(self, line: Line, place: Place) -> Payload | CredentialError:
@@ -108,7 +119,9 @@ class AppRoleLogin(MountedLogin):
         return payload
 
     def _secret(self, place: Place) -> Secret | CredentialError | None:
-        """Return the secret id or the token that wraps it; None for a role that is bound otherwise."""
+        """Return the secret id or the token that wraps it; None for a role that is bound
+        otherwise.
+        """
         if self.secret_id is not None:
             return checked_token(self.secret_id.reveal(), "VECTORSHIFT_VAULT_SECRET_ID", place)
         if self.secret_id_file:
@@ -135,24 +148,31 @@ class AppRoleLogin(MountedLogin):
             return _not_unwrapped(looked, place)
         if not self._is_ours(str(looked.data.get("creation_path"))):
             return place.denied(
-                "the wrapped secret id was not made where it should have been: somebody may have swapped it. "
-                "Look at VECTORSHIFT_VAULT_CREATION_PATH, and revoke the secret id if that is right."
+                "the wrapped secret id was not made where it should have been: somebody may have"
+                " swapped it. Look at VECTORSHIFT_VAULT_CREATION_PATH, and revoke the secret id if"
+                " that is right."
             )
         reply = line.post("/v1/sys/wrapping/unwrap", {}, wrapping)
         if isinstance(reply, Trouble):
             return troubled(reply, place)
         if reply.status != 200:
             return _not_unwrapped(reply, place)
-        return checked_token(str(reply.data.get("secret_id") or ""), "The unwrapped secret id", place)
+        return checked_token(
+            str(reply.data.get("secret_id") or ""), "The unwrapped secret id", place
+        )
 
     def _is_ours(self, creation_path: str) -> bool:
         if self.creation_path:
             return creation_path == self.creation_path.strip("/")
-        return bool(re.fullmatch(rf"auth/{re.escape(self.mount)}/role/[^/]+/secret-id", creation_path))
+        return bool(
+            re.fullmatch(rf"auth/{re.escape(self.mount)}/role/[^/]+/secret-id", creation_path)
+        )
 
 
 class _Unwrapped:
-    """What this process unwrapped, by wrapping token: another provider of the same settings needs it as well."""
+    """What this process unwrapped, by wrapping token: another provider of the same settings needs
+    it as well.
+    """
 
     def __init__(self) -> None:
         self.secret_ids: dict[Secret, Secret] = {}
@@ -187,8 +207,8 @@ class JwtLogin(MountedLogin):
     jwt_file: str | None
 
     fix = (
-        "The role does not exist or does not accept this token, or the token has expired. "
-        "Look at VECTORSHIFT_VAULT_ROLE, VECTORSHIFT_VAULT_JWT_FILE and VECTORSHIFT_VAULT_AUTH_MOUNT."
+        "The role does not exist or does not accept this token, or the token has expired. Look at"
+        " VECTORSHIFT_VAULT_ROLE, VECTORSHIFT_VAULT_JWT_FILE and VECTORSHIFT_VAULT_AUTH_MOUNT."
     )
 
     def payload(self, line: Line, place: Place) -> Payload | CredentialError:
@@ -213,8 +233,8 @@ class CertLogin(MountedLogin):
 
     fresh_connection = True  # a certificate file that was replaced counts for new connections alone
     fix = (
-        "No role accepts the client certificate. "
-        "Look at VECTORSHIFT_VAULT_CLIENT_CERT, VECTORSHIFT_VAULT_ROLE and VECTORSHIFT_VAULT_AUTH_MOUNT."
+        "No role accepts the client certificate. Look at VECTORSHIFT_VAULT_CLIENT_CERT,"
+        " VECTORSHIFT_VAULT_ROLE and VECTORSHIFT_VAULT_AUTH_MOUNT."
     )
 
     def payload(self, line: Line, place: Place) -> Payload | CredentialError:

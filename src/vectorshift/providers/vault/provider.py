@@ -32,35 +32,29 @@ __all__ = ["VaultProvider"]
 class VaultProvider(AnsweringProvider):
     """Read the key from a KV secret of HashiCorp Vault or OpenBao.
 
-    Thread-safe. Nothing is imported, read or contacted before the first call. One session serves all threads;
-    at most one login runs at a time. A read plans for 10 s in all, with its retries and its login. A token is
-    renewed, or replaced by a new login, at the first read past half its life, and replaced before a read that
-    it would not outlast. A read that the server refuses is tried once more if a new login, or the token file
-    read again, brings another token. The credential's `expires_at` is the earlier of the time that the
-    secret's custom metadata names under that key (RFC 3339) and the time at which the version is to be deleted.
+    Thread-safe. Nothing is imported, read or contacted before the first call. One session serves
+    all threads; at most one login runs at a time. A read plans for 10 s in all, with its retries
+    and its login. A token is renewed, or replaced by a new login, at the first read past half its
+    life, and replaced before a read that it would not outlast. A read that the server refuses is
+    tried once more if a new login, or the token file read again, brings another token. The
+    credential's `expires_at` is the earlier of the time that the secret's custom metadata names
+    under that key (RFC 3339) and the time at which the version is to be deleted.
 
-    Args:
-        path: the secret's path under the mount, without `data/`.
-        mount: where the KV engine is mounted.
-        field: the field of the secret that is the key.
-        kv_version: 2, or 1.
-        version: the version of the secret to read (KV 2 only); the newest by default.
-        addr: the server's address, such as `https://vault.example.com:8200`.
-        namespace: the namespace, or None.
-        cacert: a file or folder with the CA that signed the server's certificate; requests' own by default.
-        client_cert: a file with the client's certificate.
-        client_key: a file with the client's key, unless the certificate's file holds it.
-        skip_verify: leave the server's certificate unverified; logs a warning.
-        allow_http: speak plain HTTP to other machines too; logs a warning.
-        auth: `token`, `approle`, `kubernetes`, `jwt`, `cert`, or `agent` (no token of ours).
-        token: the token, unless a `token_file` is named; by default that of `~/.vault-token`.
-        token_file: a file with the token, read again at each read.
-        role: the role of `kubernetes`, `jwt` and `cert`.
-        role_id: the role id of `approle`.
-        secret_id: the secret id of `approle`, or the token that wraps it.
-        secret_id_file: a file with the same, read at each login.
-        secret_id_wrapped: whether the secret id is response-wrapped.
-        creation_path: where a wrapped secret id must have been made, such as
+    Args: path: the secret's path under the mount, without `data/`. mount: where the KV engine is
+        mounted. field: the field of the secret that is the key. kv_version: 2, or 1. version: the
+        version of the secret to read (KV 2 only); the newest by default. addr: the server's
+        address, such as `https://vault.example.com:8200`. namespace: the namespace, or None.
+        cacert: a file or folder with the CA that signed the server's certificate; requests' own by
+        default. client_cert: a file with the client's certificate. client_key: a file with the
+        client's key, unless the certificate's file holds it. skip_verify: leave the server's
+        certificate unverified; logs a warning. allow_http: speak plain HTTP to other machines too;
+        logs a warning. auth: `token`, `approle`, `kubernetes`, `jwt`, `cert`, or `agent` (no token
+        of ours). token: the token, unless a `token_file` is named; by default that of
+        `~/.vault-token`. token_file: a file with the token, read again at each read. role: the role
+        of `kubernetes`, `jwt` and `cert`. role_id: the role id of `approle`. secret_id: the secret
+        id of `approle`, or the token that wraps it. secret_id_file: a file with the same, read at
+        each login. secret_id_wrapped: whether the secret id is response-wrapped. creation_path:
+        where a wrapped secret id must have been made, such as
             `auth/approle/role/app/secret-id`; any role of the mount by default.
         jwt_file: the file with the token of `kubernetes` and `jwt`, read at each login.
         auth_mount: where the auth method is mounted; its own name by default.
@@ -195,7 +189,9 @@ class VaultProvider(AnsweringProvider):
         self._keeper = TokenKeeper(self._login, self._place, self._clock)
 
     def lookup(self, ask: Ask) -> Answer:
-        """Read the secret; on a 403 log in once more and read again. Then see to the token, if that is due."""
+        """Read the secret; on a 403 log in once more and read again. Then see to the token, if that
+        is due.
+        """
         flaw = self._flaw()
         if flaw is not None:
             return flaw
@@ -214,7 +210,10 @@ class VaultProvider(AnsweringProvider):
         if isinstance(reply, Trouble):
             return troubled(reply, self._place)
         failure = self._failure(reply, line, grant, new_token=refused and self._login.contacts)
-        if reply.status in (200, 404):  # where nothing is found yet, the token is to last until something is
+        if reply.status in (
+            200,
+            404,
+        ):  # where nothing is found yet, the token is to last until something is
             self._keeper.care(grant, line)
         return read_key(reply, self._place) if failure is None else failure
 
@@ -224,7 +223,9 @@ class VaultProvider(AnsweringProvider):
         try:
             import hvac  # noqa: F401  # pyright: ignore[reportMissingTypeStubs, reportUnusedImport]
         except ImportError:
-            return place.wrong("the package hvac is missing. Install it: pip install 'vectorshift[vault]'")
+            return place.wrong(
+                "the package hvac is missing. Install it: pip install 'vectorshift[vault]'"
+            )
         flaw = self._server.flaw()
         if flaw is not None:
             return place.wrong(flaw)
@@ -233,18 +234,24 @@ class VaultProvider(AnsweringProvider):
                 return place.wrong(f"VECTORSHIFT_VAULT_{setting} is empty or is not a plain path.")
         if place.kv_version not in (1, 2):
             return place.wrong("VECTORSHIFT_VAULT_KV_VERSION has to be 1 or 2.")
-        if place.version is not None and place.version < 1:  # the server would answer with the newest
+        if (
+            place.version is not None and place.version < 1
+        ):  # the server would answer with the newest
             return place.wrong("VECTORSHIFT_VAULT_VERSION has to be 1 or more.")
         if place.kv_version == 1 and place.version is not None:
             return place.wrong("KV version 1 keeps no versions. Unset VECTORSHIFT_VAULT_VERSION.")
         return None
 
-    def _failure(self, reply: Reply, line: Line, grant: Grant, *, new_token: bool) -> CredentialError | None:
+    def _failure(
+        self, reply: Reply, line: Line, grant: Grant, *, new_token: bool
+    ) -> CredentialError | None:
         other_kv = False
         if reply.is_gap and self._place.kv_version == 2:
             where = quote(f"{self._place.mount}/{self._place.path}")
             mount = line.get(f"/v1/sys/internal/ui/mounts/{where}", grant.token)
-            if isinstance(mount, Reply) and mount.is_gap and self._server.has_path:  # every Vault has this
+            if (
+                isinstance(mount, Reply) and mount.is_gap and self._server.has_path
+            ):  # every Vault has this
                 return self._place.wrong(
                     "VECTORSHIFT_VAULT_ADDR has a path below which no Vault answers. Leave it out."
                 )
@@ -253,7 +260,9 @@ class VaultProvider(AnsweringProvider):
 
 
 def _is_kv1(mount: Reply | Trouble) -> bool:
-    """Whether the mount is of KV 1, which answers a read of KV 2 with a plain 404, as if nothing were there."""
+    """Whether the mount is of KV 1, which answers a read of KV 2 with a plain 404, as if nothing
+    were there.
+    """
     if isinstance(mount, Trouble) or mount.data.get("type") != "kv":
         return False
     return (as_object(mount.data.get("options")) or {}).get("version") != "2"

@@ -1,4 +1,6 @@
-"""How long a Vault token lasts, and what to do about it when: pure functions of what was granted and of time."""
+"""How long a Vault token lasts, and what to do about it when: pure functions of what was granted
+and of time.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ if TYPE_CHECKING:
 __all__ = ["Grant", "Moment", "age", "granted", "has_ended", "looked_up", "past_half", "renewed"]
 
 Moment = tuple[float, float]
-"""Wall clock and monotonic clock, in seconds. The larger age counts: a monotonic clock stands still in suspend."""
+"""Wall clock and monotonic clock, in seconds. The larger age counts: a monotonic clock stands still
+in suspend.
+"""
 
 MARGIN = 10.0
 """Seconds before its end at which a token is replaced: what one look-up may take."""
@@ -56,7 +60,9 @@ def looked_up(grant: Grant, data: Mapping[str, Any]) -> Grant:
 
 def renewed(grant: Grant, auth: Mapping[str, Any]) -> Grant:
     """Return the grant after a renewal that the server answered with `auth`."""
-    life = _seconds(auth.get("lease_duration")) or (0.0 if grant.full else None)  # less than a second is told as 0
+    life = _seconds(auth.get("lease_duration")) or (
+        0.0 if grant.full else None
+    )  # less than a second is told as 0
     return replace(grant, life=life, renewable=auth.get("renewable") is True)
 
 
@@ -73,7 +79,8 @@ def has_ended(grant: Grant, now: Moment) -> bool:
 def past_half(grant: Grant, now: Moment) -> bool:
     """Return whether half of the token's life is over: as it is granted now, or as it was at first.
 
-    So a renewal that brings much less than the first grant, as one near the max TTL does, brings nothing.
+    So a renewal that brings much less than the first grant, as one near the max TTL does, brings
+    nothing.
     """
     if grant.life is None:
         return False

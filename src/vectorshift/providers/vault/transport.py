@@ -61,10 +61,20 @@ class VaultServer:
         return "/" in (self.addr or "").strip().rstrip("/").partition("://")[2]
 
     def flaw(self) -> str | None:
-        """Say what keeps this server from being contacted at all; None if nothing does. Makes no contact."""
+        """Say what keeps this server from being contacted at all; None if nothing does. Makes no
+        contact.
+        """
         if not (self.addr and self.addr.strip()):
-            return "no address is given. Set VECTORSHIFT_VAULT_ADDR (VAULT_ADDR serves too), or addr= in code."
-        return _address_flaw(self.addr.strip()) or self._http_flaw() or self._file_flaw() or self._namespace_flaw()
+            return (
+                "no address is given. Set VECTORSHIFT_VAULT_ADDR (VAULT_ADDR serves too), or addr="
+                " in code."
+            )
+        return (
+            _address_flaw(self.addr.strip())
+            or self._http_flaw()
+            or self._file_flaw()
+            or self._namespace_flaw()
+        )
 
     def _http_flaw(self) -> str | None:
         if self.address.startswith("https://") or self.is_local or self.allow_http:
@@ -76,9 +86,14 @@ class VaultServer:
         )
 
     def _file_flaw(self) -> str | None:
-        named = {"CACERT": self.cacert, "CLIENT_CERT": self.client_cert, "CLIENT_KEY": self.client_key}
+        named = {
+            "CACERT": self.cacert,
+            "CLIENT_CERT": self.client_cert,
+            "CLIENT_KEY": self.client_key,
+        }
         for name, path in named.items():
-            if path and not os.path.exists(path):  # noqa: PTH110  # that of Path raises, of a name too long for one
+            # that of Path raises, of a name too long for one
+            if path and not os.path.exists(path):  # noqa: PTH110
                 return f"VECTORSHIFT_VAULT_{name} names a file that is not there: {path}"
         return None
 
@@ -90,15 +105,21 @@ class VaultServer:
     def warn(self) -> None:
         """Log a warning for each protection that the user has switched off."""
         if self.address.startswith("http://") and not self.is_local:
-            log.warning("Vault at %s is spoken to in plain HTTP, as VECTORSHIFT_VAULT_ALLOW_HTTP says.", self.address)
+            log.warning(
+                "Vault at %s is spoken to in plain HTTP, as VECTORSHIFT_VAULT_ALLOW_HTTP says.",
+                self.address,
+            )
         if self.skip_verify and self.address.startswith("https://"):
             log.warning(
-                "The certificate of Vault at %s is not verified, as VECTORSHIFT_VAULT_SKIP_VERIFY says.",
+                "The certificate of Vault at %s is not verified, as VECTORSHIFT_VAULT_SKIP_VERIFY"
+                " says.",
                 self.address,
             )
 
     def session(self) -> Any:
-        """Return a new `requests.Session`; it takes from the environment only proxies beyond loopback."""
+        """Return a new `requests.Session`; it takes from the environment only proxies beyond
+        loopback.
+        """
         import requests
         from requests.utils import get_environ_proxies
 
@@ -107,7 +128,9 @@ class VaultServer:
         session.verify = False if self.skip_verify else self.cacert or True
         session.stream = True  # the body is read under the look-up's own deadline
         if self.client_cert:
-            session.cert = (self.client_cert, self.client_key) if self.client_key else self.client_cert
+            session.cert = (
+                (self.client_cert, self.client_key) if self.client_key else self.client_cert
+            )
         if not self.is_local:
             session.proxies.update(get_environ_proxies((self.addr or "").strip()))
         return session
@@ -137,7 +160,9 @@ class Connections:
             return self._session
 
     def close(self) -> None:
-        """Close the connections; the next use makes new ones, with the certificate files as they are then."""
+        """Close the connections; the next use makes new ones, with the certificate files as they
+        are then.
+        """
         with self._lock:
             session, self._session = self._session, None
         if session is not None:
@@ -169,10 +194,15 @@ class Line:
         return exchange(lambda timeouts: self._adapter(token, timeouts).get(path), self.budget)
 
     def post(self, path: str, payload: Payload, token: Secret = NO_TOKEN) -> Reply | Trouble:
-        """Post a JSON object, secrets revealed, to an API path. Not sent twice if the server may have acted on it."""
+        """Post a JSON object, secrets revealed, to an API path. Not sent twice if the server may
+        have acted on it.
+        """
 
         def call(timeouts: tuple[float, float]) -> Any:
-            plain = {name: value.reveal() if isinstance(value, Secret) else value for name, value in payload.items()}
+            plain = {
+                name: value.reveal() if isinstance(value, Secret) else value
+                for name, value in payload.items()
+            }
             return self._adapter(token, timeouts).post(path, json=plain)
 
         return exchange(call, self.budget, repeatable=False)
@@ -197,8 +227,8 @@ class Line:
     def _adapter(self, token: Secret, timeouts: tuple[float, float]) -> Any:
         """Return an hvac adapter that answers with plain responses.
 
-        Not `hvac.Client`: that reads `VAULT_` variables by itself, some of them when it is imported. And no
-        exceptions of hvac: they hold the whole body.
+        Not `hvac.Client`: that reads `VAULT_` variables by itself, some of them when it is
+        imported. And no exceptions of hvac: they hold the whole body.
         """
         from hvac.adapters import RawAdapter  # pyright: ignore[reportMissingTypeStubs]
 

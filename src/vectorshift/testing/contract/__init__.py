@@ -13,12 +13,15 @@ from vectorshift.testing.contract.values import ValueTests
 __all__ = ["ProviderContract"]
 
 
-class ProviderContract(OutcomeTests, ValueTests, LoopTests, SharingTests, SilenceTests, ChainTests, LifeTests):
-    """Prove of a provider what `CredentialProvider` promises. Inherit it in a class that pytest collects.
+class ProviderContract(
+    OutcomeTests, ValueTests, LoopTests, SharingTests, SilenceTests, ChainTests, LifeTests
+):
+    """Prove of a provider what `CredentialProvider` promises. Inherit it in a class that pytest
+    collects.
 
-    Write `make`, `put`, `remove` and `break_source`; `rotate` is `put` unless you write it. A test that needs
-    `restore`, `deny`, `settings` or `reads` is skipped until you write them. Each test begins with an empty source,
-    and a fixture of the class may keep what it needs on `self`:
+    Write `make`, `put`, `remove` and `break_source`; `rotate` is `put` unless you write it. A test
+    that needs `restore`, `deny`, `settings` or `reads` is skipped until you write them. Each test
+    begins with an empty source, and a fixture of the class may keep what it needs on `self`:
 
         class TestFile(ProviderContract):
             @pytest.fixture(autouse=True)
@@ -38,5 +41,6 @@ class ProviderContract(OutcomeTests, ValueTests, LoopTests, SharingTests, Silenc
                 self.path.unlink()
                 self.path.mkdir()
 
-    One fault fails one test. Where another test needs what that one proves, it is skipped and says so.
+    One fault fails one test. Where another test needs what that one proves, it is skipped and says
+    so.
     """

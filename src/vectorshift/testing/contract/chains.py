@@ -58,7 +58,8 @@ class ChainTests(SourceHooks):
         _check_that_it_fails(probe, probe.ask(provider))
         try:
             provider.on_error = "continue"
-        except Exception:  # read-only, as in a frozen dataclass: then it is set around the provider, as for a plugin
+        except Exception:
+            # read-only, as in a frozen dataclass: it is set around the provider, as for a plugin
             provider = answering(provider)
             provider.on_error = "continue"
         key = probe.new_key()

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, NoReturn
 try:
     import pytest
 except ModuleNotFoundError as error:
-    raise ImportError("ProviderContract needs pytest: pip install pytest", name=error.name) from None
+    raise ImportError(
+        "ProviderContract needs pytest: pip install pytest", name=error.name
+    ) from None
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -20,9 +22,11 @@ __all__ = ["SourceHooks"]
 
 
 class SourceHooks:
-    """One way each to make a provider and to do something to its source. Each test begins with an empty source.
+    """One way each to make a provider and to do something to its source. Each test begins with an
+    empty source.
 
-    pytest makes an instance for each test, so a fixture of the class may keep what it needs on `self`.
+    pytest makes an instance for each test, so a fixture of the class may keep what it needs on
+    `self`.
 
     Attributes:
         patience: seconds that a test waits for a getter, a thread, a task or a child that may hang.
@@ -32,11 +36,17 @@ class SourceHooks:
 
     def make(self) -> CredentialProvider:
         """Return a new provider that is configured for the source."""
-        raise NotImplementedError(f"{type(self).__name__} has to define make(), which returns a new provider.")
+        raise NotImplementedError(
+            f"{type(self).__name__} has to define make(), which returns a new provider."
+        )
 
     def put(self, key: str) -> None:
-        """Store this text as the key. It may be malformed; `pytest.skip` if the source cannot hold it."""
-        raise NotImplementedError(f"{type(self).__name__} has to define put(key), which stores a key in the source.")
+        """Store this text as the key. It may be malformed; `pytest.skip` if the source cannot hold
+        it.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} has to define put(key), which stores a key in the source."
+        )
 
     def rotate(self, key: str) -> None:
         """Store another key, and let pass what the provider takes to notice; `put` by default."""
@@ -44,11 +54,15 @@ class SourceHooks:
 
     def remove(self) -> None:
         """Take the key away, so that the place is empty."""
-        raise NotImplementedError(f"{type(self).__name__} has to define remove(), which takes the key away.")
+        raise NotImplementedError(
+            f"{type(self).__name__} has to define remove(), which takes the key away."
+        )
 
     def break_source(self) -> None:
         """Make the source fail, as if it were down or garbled; `pytest.skip` if it cannot."""
-        raise NotImplementedError(f"{type(self).__name__} has to define break_source(), which makes the source fail.")
+        raise NotImplementedError(
+            f"{type(self).__name__} has to define break_source(), which makes the source fail."
+        )
 
     def restore(self) -> None:
         """Make a broken source work again, with its key. Optional."""

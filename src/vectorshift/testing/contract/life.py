@@ -1,4 +1,6 @@
-"""What a provider does besides answering: it tells of itself, takes note of a refusal, and is closed."""
+"""What a provider does besides answering: it tells of itself, takes note of a refusal, and is
+closed.
+"""
 
 from __future__ import annotations
 
@@ -32,17 +34,24 @@ class LifeTests(SourceHooks):
         if not wrong and not isinstance(made, CredentialProvider):
             wrong = f"from_settings(settings()) returned {type(made).__name__}."
         elif made is not None and probe.described(made).source != probe.described(provider).source:
-            wrong = f"it looks at {probe.described(made).source}, and not where the one of make() does."
+            wrong = (
+                f"it looks at {probe.described(made).source}, and not where the one of make() does."
+            )
         elif before is not None and self.reads() != before:
             wrong = f"it read the source, as reads() went from {before} to {self.reads()}."
         wrong = wrong or _made(provider, Settings())[1]
         if wrong:
             probe.fault(
-                expected="a provider like that of make() from the settings of settings(), without contact; and None, a "
-                "provider or CredentialConfigurationError from settings that say nothing of it.",
+                expected=(
+                    "a provider like that of make() from the settings of settings(), without"
+                    " contact; and None, a provider or CredentialConfigurationError from settings"
+                    " that say nothing of it."
+                ),
                 happened=wrong,
-                mend="Read the settings with PluginSettings.of, return None if they do not say where to look, and read "
-                "the source in the getter alone.",
+                mend=(
+                    "Read the settings with PluginSettings.of, return None if they do not say where"
+                    " to look, and read the source in the getter alone."
+                ),
             )
 
     def test_describe_answers_without_contact_and_does_not_raise(self, probe: Probe) -> None:
@@ -56,8 +65,13 @@ class LifeTests(SourceHooks):
         if isinstance(probe.ask(provider), Credential) and not provider.describe().configured:
             probe.fault(
                 expected="describe().configured to be True, as the getter has found a key.",
-                happened="it is False, and explain and the CLI would tell a user that this is not asked.",
-                mend="Say Description(configured=True, ...): from_settings returns None for what is not configured.",
+                happened=(
+                    "it is False, and explain and the CLI would tell a user that this is not asked."
+                ),
+                mend=(
+                    "Say Description(configured=True, ...): from_settings returns None for what is"
+                    " not configured."
+                ),
             )
 
     def test_describe_answers_while_the_source_is_broken(self, probe: Probe) -> None:
@@ -87,7 +101,9 @@ class LifeTests(SourceHooks):
             )
 
     def test_invalidate_reads_nothing_and_does_not_raise(self, probe: Probe) -> None:
-        """It is called on event loops when the API has refused a key; the next read comes by itself."""
+        """It is called on event loops when the API has refused a key; the next read comes by
+        itself.
+        """
         probe.put()
         provider = probe.provider()
         credential, before = probe.found(provider), self.reads()
@@ -98,7 +114,10 @@ class LifeTests(SourceHooks):
             probe.fault(
                 expected="the key that the source still holds, after invalidate().",
                 happened="another key." if isinstance(answer, Credential) else f"{named(answer)}.",
-                mend="Forget what you keep of the rejected credential; whether to serve the key is not yours to say.",
+                mend=(
+                    "Forget what you keep of the rejected credential; whether to serve the key is"
+                    " not yours to say."
+                ),
             )
 
     def test_a_closed_provider_can_be_closed_again_and_asked_again(self, probe: Probe) -> None:
@@ -115,12 +134,19 @@ class LifeTests(SourceHooks):
             provider.close()
             provider.close()
 
-        ways: dict[str, Callable[[], None]] = {"close()": closed, "aclose()": lambda: probe.run(aclosed)}
+        ways: dict[str, Callable[[], None]] = {
+            "close()": closed,
+            "aclose()": lambda: probe.run(aclosed),
+        }
         for what, does in ways.items():
             try:
                 probe.done(does)
                 answer = probe.ask(provider)
-                wrong = "" if isinstance(answer, Credential) else f"asked after {what}, it gave {named(answer)}."
+                wrong = (
+                    ""
+                    if isinstance(answer, Credential)
+                    else f"asked after {what}, it gave {named(answer)}."
+                )
             except Exception as error:
                 wrong = f"{what} raised {type(error).__name__}."
             if wrong:
@@ -131,12 +157,18 @@ class LifeTests(SourceHooks):
                 )
 
 
-def _made(provider: CredentialProvider, settings: Settings) -> tuple[CredentialProvider | None, str]:
+def _made(
+    provider: CredentialProvider, settings: Settings
+) -> tuple[CredentialProvider | None, str]:
     """Return what the settings make, and what was wrong."""
     try:
         return type(provider).from_settings(settings), ""
     except CredentialConfigurationError as error:
-        return None, "" if not settings.model_fields_set else f"from_settings(settings()) said: {error.message}"
+        return None, (
+            ""
+            if not settings.model_fields_set
+            else f"from_settings(settings()) said: {error.message}"
+        )
     except (Exception, SystemExit) as error:
         return None, f"from_settings raised {type(error).__name__}."
 

@@ -1,4 +1,6 @@
-"""Both colours, and what event loops ask of a provider: not to be blocked, not to be kept, and to be obeyed."""
+"""Both colours, and what event loops ask of a provider: not to be blocked, not to be kept, and to
+be obeyed.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +53,9 @@ class LoopTests(SourceHooks):
             )
 
     def test_one_event_loop_after_another_is_served(self, probe: Probe) -> None:
-        """Each load of an async provider may have a loop of its own, so nothing may be bound to one."""
+        """Each load of an async provider may have a loop of its own, so nothing may be bound to
+        one.
+        """
         probe.put()
         provider = probe.provider()
 
@@ -66,7 +70,10 @@ class LoopTests(SourceHooks):
             probe.fault(
                 expected="the key in a second event loop, as in the first.",
                 happened=f"{named(wrong)}.",
-                mend="Keep no client, lock, queue or task between calls: make them in the getter and close them there.",
+                mend=(
+                    "Keep no client, lock, queue or task between calls: make them in the getter and"
+                    " close them there."
+                ),
             )
 
     def test_trio_is_served(self, probe: Probe) -> None:
@@ -88,12 +95,17 @@ class LoopTests(SourceHooks):
             probe.fault(
                 expected="the key, in an event loop of trio.",
                 happened=f"{answer if isinstance(answer, str) else named(answer)}.",
-                mend="Write a sync getter, or leave remote = True, so that loads run in asyncio, or write with anyio.",
+                mend=(
+                    "Write a sync getter, or leave remote = True, so that loads run in asyncio, or"
+                    " write with anyio."
+                ),
             )
 
     @pytest.mark.parametrize("state", ["found", "broken"])
     def test_the_event_loop_is_not_blocked(self, probe: Probe, state: str) -> None:
-        """One blocking call in an async getter holds up every request of a process, and outages are when it hurts."""
+        """One blocking call in an async getter holds up every request of a process, and outages are
+        when it hurts.
+        """
         probe.put()
         probe.found(probe.provider())
         provider = probe.provider()
@@ -102,9 +114,18 @@ class LoopTests(SourceHooks):
         answer, place = probe.run(lambda: _asked(probe, provider))
         if place or type(answer) is not type(unwatched) or _is_blocking_error(answer):
             probe.fault(
-                expected=f"an async getter that awaits whatever takes time, with its source {state}.",
-                happened=f"the event loop stood still at {place}." if place else f"watched, it gave {named(answer)}.",
-                mend="Await, or write the sync getter instead: it is run in a thread for async callers.",
+                expected=(
+                    f"an async getter that awaits whatever takes time, with its source {state}."
+                ),
+                happened=(
+                    f"the event loop stood still at {place}."
+                    if place
+                    else f"watched, it gave {named(answer)}."
+                ),
+                mend=(
+                    "Await, or write the sync getter instead: it is run in a thread for async"
+                    " callers."
+                ),
             )
 
     def test_a_cancelled_read_is_cancelled_and_harms_no_other(self, probe: Probe) -> None:
@@ -117,7 +138,10 @@ class LoopTests(SourceHooks):
             probe.fault(
                 expected="asyncio.CancelledError in a cancelled aget_credential, at once.",
                 happened=happened,
-                mend="Catch Exception and never BaseException or CancelledError; after clean-up, raise it again.",
+                mend=(
+                    "Catch Exception and never BaseException or CancelledError; after clean-up,"
+                    " raise it again."
+                ),
             )
         answer = probe.ask(provider)
         if not isinstance(answer, Credential):
@@ -129,12 +153,16 @@ class LoopTests(SourceHooks):
 
 
 def _told(credential: Credential) -> tuple[object, ...]:
-    """What two reads of one key have in common; `expires_at` and `version` may be those of the read, as a lease's."""
+    """What two reads of one key have in common; `expires_at` and `version` may be those of the
+    read, as a lease's.
+    """
     return credential.secret, credential.source, credential.provider
 
 
 def _is_blocking_error(answer: Answer) -> bool:
-    """Whether it says that blockbuster interfered; nothing of this kind is raised by a provider that is let be."""
+    """Whether it says that blockbuster interfered; nothing of this kind is raised by a provider
+    that is let be.
+    """
     return not isinstance(answer, Credential) and "raised BlockingError" in answer.message
 
 

@@ -1,4 +1,6 @@
-"""What a provider answers: the right one of the five kinds of failure, and a credential that says where it is from."""
+"""What a provider answers: the right one of the five kinds of failure, and a credential that says
+where it is from.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,10 @@ class OutcomeTests(SourceHooks):
             probe.fault(
                 expected="a Credential with the key that put() stored.",
                 happened=f"{named(answer)}.",
-                mend="Return Credential(secret=..., source=..., provider=self.name) with the stored text as it is.",
+                mend=(
+                    "Return Credential(secret=..., source=..., provider=self.name) with the stored"
+                    " text as it is."
+                ),
             )
 
     def test_a_credential_names_its_provider(self, probe: Probe) -> None:
@@ -61,13 +66,23 @@ class OutcomeTests(SourceHooks):
             happened = "the source shows the key or another secret."
         elif not first.source.strip() or not first.source.isprintable():
             happened = f"the source is {first.source!r}."
-        elif first.source != second.source:  # as it does if it shows a version that is one of the key
-            happened = f"after a rotation the source changed from {first.source} to {second.source}."
+        elif (
+            first.source != second.source
+        ):  # as it does if it shows a version that is one of the key
+            happened = (
+                f"after a rotation the source changed from {first.source} to {second.source}."
+            )
         if happened:
             probe.fault(
-                expected="a printable place as the source, such as mine:prod/key, without key and version.",
+                expected=(
+                    "a printable place as the source, such as mine:prod/key, without key and"
+                    " version."
+                ),
                 happened=happened,
-                mend="Build the source from where you look, not from what is there; version= has its own field.",
+                mend=(
+                    "Build the source from where you look, not from what is there; version= has its"
+                    " own field."
+                ),
             )
 
     def test_a_source_is_the_one_that_describe_tells(self, probe: Probe) -> None:
@@ -81,7 +96,10 @@ class OutcomeTests(SourceHooks):
             probe.fault(
                 expected=f"describe().source to be {credential.source!r}, as the credential says.",
                 happened=f"it is {told!r}.",
-                mend="Define describe() with Description(configured=True, source=...), and use that source for both.",
+                mend=(
+                    "Define describe() with Description(configured=True, source=...), and use that"
+                    " source for both."
+                ),
             )
 
     def test_an_empty_place_is_not_found(self, probe: Probe) -> None:
@@ -91,34 +109,55 @@ class OutcomeTests(SourceHooks):
             probe.fault(
                 expected="CredentialNotFoundError, as nothing was put into the source.",
                 happened=f"{named(answer)}.",
-                mend="Raise CredentialNotFoundError when the place is empty. Each test begins with an empty source.",
+                mend=(
+                    "Raise CredentialNotFoundError when the place is empty. Each test begins with"
+                    " an empty source."
+                ),
             )
 
-    def test_a_broken_source_is_unavailable_or_misconfigured_and_never_not_found(self, probe: Probe) -> None:
-        """A store that is down must not let another source answer, and is not hidden behind its last answer."""
+    def test_a_broken_source_is_unavailable_or_misconfigured_and_never_not_found(
+        self, probe: Probe
+    ) -> None:
+        """A store that is down must not let another source answer, and is not hidden behind its
+        last answer.
+        """
         provider = probe.experienced()
         probe.break_source()
         for getter, answer in probe.both(provider).items():
-            if not isinstance(answer, CredentialStoreUnavailableError | CredentialConfigurationError):
+            if not isinstance(
+                answer, CredentialStoreUnavailableError | CredentialConfigurationError
+            ):
                 probe.fault(
-                    expected="CredentialStoreUnavailableError or CredentialConfigurationError from a broken source.",
+                    expected=(
+                        "CredentialStoreUnavailableError or CredentialConfigurationError from a"
+                        " broken source."
+                    ),
                     happened=f"{getter} gave {named(answer)}.",
-                    mend="Raise CredentialNotFoundError only when the source says that nothing is there, let OSError "
-                    "pass, and keep no key: the last one is served for you, for as long as the user allows.",
+                    mend=(
+                        "Raise CredentialNotFoundError only when the source says that nothing is"
+                        " there, let OSError pass, and keep no key: the last one is served for you,"
+                        " for as long as the user allows."
+                    ),
                 )
 
     def test_a_refused_access_is_denied_and_never_not_found(self, probe: Probe) -> None:
-        """A store that refuses us must not let another source answer, and says nothing about the key."""
+        """A store that refuses us must not let another source answer, and says nothing about the
+        key.
+        """
         provider = probe.experienced()
         self.deny()
         for getter, answer in probe.both(provider).items():
-            if not isinstance(answer, CredentialDeniedError) or isinstance(answer, CredentialRevokedError):
+            if not isinstance(answer, CredentialDeniedError) or isinstance(
+                answer, CredentialRevokedError
+            ):
                 probe.fault(
                     expected="CredentialDeniedError, as the source refuses access.",
                     happened=f"{getter} gave {named(answer)}.",
-                    mend="Map the refusal (401, 403, EACCES) to CredentialDeniedError, and keep no key. "
-                    "CredentialRevokedError means that the key itself was deleted, and CredentialNotFoundError would "
-                    "let another source answer.",
+                    mend=(
+                        "Map the refusal (401, 403, EACCES) to CredentialDeniedError, and keep no"
+                        " key. CredentialRevokedError means that the key itself was deleted, and"
+                        " CredentialNotFoundError would let another source answer."
+                    ),
                 )
 
     def test_a_source_that_recovers_is_read_again(self, probe: Probe) -> None:
@@ -147,8 +186,14 @@ class OutcomeTests(SourceHooks):
             if not isinstance(answer, Credential) or answer.secret.reveal() != key:
                 probe.fault(
                     expected="the new key after rotate().",
-                    happened=f"{getter} gave {'the old key' if isinstance(answer, Credential) else named(answer)}.",
-                    mend="Keep no key in the provider. A provider with remote = True is cached for you.",
+                    happened=(
+                        f"{getter} gave"
+                        f" {'the old key' if isinstance(answer, Credential) else named(answer)}."
+                    ),
+                    mend=(
+                        "Keep no key in the provider. A provider with remote = True is cached for"
+                        " you."
+                    ),
                 )
 
     def test_a_removed_key_is_served_no_more(self, probe: Probe) -> None:

@@ -1,4 +1,6 @@
-"""Collects all that is said while a provider is asked: log lines, warnings, and what is written on the two outputs."""
+"""Collects all that is said while a provider is asked: log lines, warnings, and what is written on
+the two outputs.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ _OUTPUTS = (1, 2)
 
 
 class Told(logging.Handler):
-    """Every log record in full, with its arguments and extras, every warning, and every line of output."""
+    """Every log record in full, with its arguments and extras, every warning, and every line of
+    output.
+    """
 
     def __init__(self) -> None:
         super().__init__(logging.NOTSET)
@@ -38,7 +42,9 @@ class Told(logging.Handler):
 
 @contextlib.contextmanager
 def everything_told() -> Generator[Told, None, None]:
-    """Collect all that is told in the block, whatever its level, and keep it from the test's report."""
+    """Collect all that is told in the block, whatever its level, and keep it from the test's
+    report.
+    """
     told = Told()
     with (
         _loggers(told),
@@ -83,7 +89,9 @@ def _warnings(told: Told) -> Generator[None, None, None]:
 
 @contextlib.contextmanager
 def _descriptors(told: Told) -> Generator[None, None, None]:
-    """Collect what is written on descriptors 1 and 2: by `os.write`, by libraries in C, by programs that are run."""
+    """Collect what is written on descriptors 1 and 2: by `os.write`, by libraries in C, by programs
+    that are run.
+    """
     kept: dict[int, int] = {}
     with tempfile.TemporaryFile() as file:
         for stream in (sys.stdout, sys.stderr):

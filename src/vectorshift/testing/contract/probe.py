@@ -83,7 +83,8 @@ class Probe:
         count = self.contract.reads()
         if count is None:
             pytest.skip(
-                f"{type(self.contract).__name__} leaves out the hook reads(), which counts reads of the source."
+                f"{type(self.contract).__name__} leaves out the hook reads(), which counts reads of"
+                " the source."
             )
         return count
 
@@ -108,14 +109,18 @@ class Probe:
         return await answering(provider).alookup(PLAIN_ASK)
 
     def both(self, provider: CredentialProvider) -> dict[str, Answer]:
-        """Return what the provider answers to callers of either colour, by the name of the getter."""
+        """Return what the provider answers to callers of either colour, by the name of the
+        getter.
+        """
         return {
             "get_credential": self.ask(provider),
             "aget_credential": self.run(lambda: self.aask(provider)),
         }
 
     def done(self, does: Callable[[], T]) -> T:
-        """Do it in a thread, and return or raise what it does. What hangs is a fault, and left to itself."""
+        """Do it in a thread, and return or raise what it does. What hangs is a fault, and left to
+        itself.
+        """
         flight = Flight(does, context=contextvars.copy_context()).depart()
         if not flight.wait(self.contract.patience):
             self._hung()
@@ -131,7 +136,9 @@ class Probe:
         return self.fault(
             expected="a Credential, or a CredentialError.",
             happened=f"{kind} was raised.",
-            mend="Raise a CredentialError. What is no Exception ends the caller's thread or process.",
+            mend=(
+                "Raise a CredentialError. What is no Exception ends the caller's thread or process."
+            ),
         )
 
     def run(self, main: Callable[[], Awaitable[T]], *, patience: float | None = None) -> T:
@@ -155,8 +162,10 @@ class Probe:
         self.fault(
             expected="an answer, or an error.",
             happened=f"it had neither after {self.contract.patience:g} s.",
-            mend="Give a time limit to whatever waits, well below the 10 seconds that a caller waits for the whole "
-            "chain, and raise CredentialStoreUnavailableError at its end.",
+            mend=(
+                "Give a time limit to whatever waits, well below the 10 seconds that a caller waits"
+                " for the whole chain, and raise CredentialStoreUnavailableError at its end."
+            ),
         )
 
     def found(self, provider: CredentialProvider) -> Credential:
@@ -169,7 +178,9 @@ class Probe:
         return answer
 
     def experienced(self) -> CredentialProvider:
-        """Return a provider that found a key, and then the one in its place: it had something to keep. Else skip."""
+        """Return a provider that found a key, and then the one in its place: it had something to
+        keep. Else skip.
+        """
         self.put()
         provider = self.provider()
         self.found(provider)
@@ -181,7 +192,9 @@ class Probe:
         return provider
 
     def described(self, provider: CredentialProvider) -> Description:
-        """Return what the provider tells of itself; skip if it cannot, as another test tells of that."""
+        """Return what the provider tells of itself; skip if it cannot, as another test tells of
+        that.
+        """
         try:
             return provider.describe()
         except Exception:
@@ -206,7 +219,11 @@ class Probe:
         hidden = self.masked(text)
         if hidden == text:
             return None
-        at = next(index for index, (old, new) in enumerate(zip(text, hidden + "\0", strict=False)) if old != new)
+        at = next(
+            index
+            for index, (old, new) in enumerate(zip(text, hidden + "\0", strict=False))
+            if old != new
+        )
         return " ".join(hidden[max(0, at - 60) : at + 60].split())
 
     def masked(self, text: str) -> str:

@@ -49,12 +49,17 @@ class SharingTests(SourceHooks):
         provider = probe.provider()
         probe.found(provider)
         answers = _together(probe, 8, answering(provider).load)
-        wrong = next((a for a in answers if not isinstance(a, Credential) or a.secret.reveal() != key), None)
+        wrong = next(
+            (a for a in answers if not isinstance(a, Credential) or a.secret.reveal() != key), None
+        )
         if wrong is not None:
             probe.fault(
                 expected="the key for each of eight threads at once.",
                 happened=f"one of them got {named(wrong)}.",
-                mend="Keep no state on the provider between the lines of a getter, or guard it with a lock.",
+                mend=(
+                    "Keep no state on the provider between the lines of a getter, or guard it with"
+                    " a lock."
+                ),
             )
 
     def test_fifty_threads_cause_one_read(self, probe: Probe) -> None:
@@ -77,7 +82,9 @@ class SharingTests(SourceHooks):
         _judge(probe, "two hundred tasks", probe.run(main), probe.counted() - before)
 
     def test_many_reads_leave_no_thread_and_no_file_behind(self, probe: Probe) -> None:
-        """A process that is up for a year reads 100,000 times. A few that are kept for the next read are no fault."""
+        """A process that is up for a year reads 100,000 times. A few that are kept for the next
+        read are no fault.
+        """
         probe.put()
         provider = probe.provider()
         probe.found(provider)
@@ -90,9 +97,15 @@ class SharingTests(SourceHooks):
             time.sleep(0.05)
         if happened:
             probe.fault(
-                expected=f"no more threads and open files after {2 * _READS} reads than before, or a few.",
+                expected=(
+                    f"no more threads and open files after {2 * _READS} reads than before, or a"
+                    " few."
+                ),
                 happened=happened,
-                mend="Close what a getter opens, with a with block, and wait for the threads that it starts.",
+                mend=(
+                    "Close what a getter opens, with a with block, and wait for the threads that it"
+                    " starts."
+                ),
             )
 
     @pytest.mark.skipif(not hasattr(os, "fork"), reason="This platform has no fork.")
@@ -112,12 +125,16 @@ class SharingTests(SourceHooks):
             probe.fault(
                 expected="the key, in a child that was forked after a first read.",
                 happened=said,
-                mend="Start no thread that outlives a read, and make locks and connections anew with "
-                "os.register_at_fork(after_in_child=...).",
+                mend=(
+                    "Start no thread that outlives a read, and make locks and connections anew with"
+                    " os.register_at_fork(after_in_child=...)."
+                ),
             )
 
     def test_a_pickle_or_a_copy_holds_no_key(self, probe: Probe) -> None:
-        """A provider that was read may be sent to another process, or refuse that; it takes no key along."""
+        """A provider that was read may be sent to another process, or refuse that; it takes no key
+        along.
+        """
         probe.put()
         provider = probe.provider()
         probe.found(provider)
@@ -126,12 +143,17 @@ class SharingTests(SourceHooks):
                 probe.fault(
                     expected="a pickle and a copy of the provider without the key.",
                     happened=f"{does.__name__.strip('_')}, it shows {shown}",
-                    mend="Keep the text of no key, or keep it in a Secret, which leaves it out of a pickle.",
+                    mend=(
+                        "Keep the text of no key, or keep it in a Secret, which leaves it out of a"
+                        " pickle."
+                    ),
                 )
 
 
 def _cached(provider: CredentialProvider) -> CachingProvider:
-    """Return it with the cache of a remote provider, and not with a `ttl` of 0: whoever is late would read again."""
+    """Return it with the cache of a remote provider, and not with a `ttl` of 0: whoever is late
+    would read again.
+    """
     guarded = answering(provider)
     guarded.ttl = None
     return CachingProvider(guarded)
@@ -147,7 +169,9 @@ def _open_files() -> int:
 def _left(threads: int, files: int) -> str:
     """Say what there is more of than there was."""
     more = {"threads": threading.active_count() - threads, "open files": _open_files() - files}
-    return "".join(f"there are {number} more {what}." for what, number in more.items() if number >= _READS)
+    return "".join(
+        f"there are {number} more {what}." for what, number in more.items() if number >= _READS
+    )
 
 
 def _together(probe: Probe, number: int, does: Callable[[], Answer]) -> list[Answer]:
@@ -168,7 +192,9 @@ def _together(probe: Probe, number: int, does: Callable[[], Answer]) -> list[Ans
     if len(answers) < number:
         probe.fault(
             expected=f"an answer for each of {number} threads that ask at once.",
-            happened=f"{number - len(answers)} of them had none after {probe.contract.patience:g} s.",
+            happened=(
+                f"{number - len(answers)} of them had none after {probe.contract.patience:g} s."
+            ),
             mend="Look for a lock that is not given back, or that belongs to another event loop.",
         )
     return answers
@@ -194,7 +220,9 @@ def _in_a_child(does: Callable[[], str], patience: float) -> str:
     """Return what is said in a forked child, or that it hangs."""
     reading, writing = os.pipe()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # there may be threads; that is the point
+        warnings.simplefilter(
+            "ignore", DeprecationWarning
+        )  # there may be threads; that is the point
         child = os.fork()
     if child == 0:
         try:

@@ -34,7 +34,9 @@ class SilenceTests(SourceHooks):
 
     @pytest.mark.parametrize("state", ["found", "removed", "broken", "refused"])
     def test_no_log_line_and_no_output_shows_the_key(self, probe: Probe, state: str) -> None:
-        """Every logger is at DEBUG, also those of libraries; warnings, and what programs print, are output as well."""
+        """Every logger is at DEBUG, also those of libraries; warnings, and what programs print, are
+        output as well.
+        """
         probe.put()
         provider = probe.provider()
         with everything_told() as first:
@@ -46,10 +48,15 @@ class SilenceTests(SourceHooks):
         for line in (*first(), *then()):
             if shown := probe.shown_in(line, *_known(probe, provider)):
                 probe.fault(
-                    expected="log lines, warnings and output without the key, while every logger is at DEBUG.",
+                    expected=(
+                        "log lines, warnings and output without the key, while every logger is at"
+                        " DEBUG."
+                    ),
                     happened=shown,
-                    mend="Log the source and credential.fingerprint. Silence a library that logs answers, and catch "
-                    "the output of a program that you run.",
+                    mend=(
+                        "Log the source and credential.fingerprint. Silence a library that logs"
+                        " answers, and catch the output of a program that you run."
+                    ),
                 )
 
     def test_nothing_that_prints_shows_the_key(self, probe: Probe) -> None:
@@ -59,11 +66,16 @@ class SilenceTests(SourceHooks):
         credential = probe.found(provider)
         for what, value in {"provider": provider, "credential": credential}.items():
             for how in (repr, str, "{}".format):
-                if shown := probe.shown_in(printed(value, how), credential.source, probe.described(provider).source):
+                if shown := probe.shown_in(
+                    printed(value, how), credential.source, probe.described(provider).source
+                ):
                     probe.fault(
                         expected=f"a {what} that prints without the key.",
                         happened=shown,
-                        mend="Leave __repr__ to the base class; give no secret as source, name or version.",
+                        mend=(
+                            "Leave __repr__ to the base class; give no secret as source, name or"
+                            " version."
+                        ),
                     )
 
     @pytest.mark.parametrize("state", ["removed", "broken", "refused"])
@@ -78,10 +90,15 @@ class SilenceTests(SourceHooks):
             for error in _errors(probe, each):
                 if shown := probe.shown_in("\n".join(error), *known):
                     probe.fault(
-                        expected="an error without the key in its text, attributes, causes and frames.",
+                        expected=(
+                            "an error without the key in its text, attributes, causes and frames."
+                        ),
                         happened=shown,
-                        mend="Name the source and what is wrong. Raise after an except block, not in it: what was "
-                        "caught stays reachable as __context__ and may hold what the store said.",
+                        mend=(
+                            "Name the source and what is wrong. Raise after an except block, not in"
+                            " it: what was caught stays reachable as __context__ and may hold what"
+                            " the store said."
+                        ),
                     )
 
     def test_the_environment_is_left_without_the_key(self, probe: Probe) -> None:
@@ -96,7 +113,10 @@ class SilenceTests(SourceHooks):
                 probe.fault(
                     expected="os.environ without the key, unless it was put there.",
                     happened=f"os.environ[{name!r}] shows the key or another secret.",
-                    mend="Return the key and put it nowhere. A program that you run can be given an env= of its own.",
+                    mend=(
+                        "Return the key and put it nowhere. A program that you run can be given an"
+                        " env= of its own."
+                    ),
                 )
 
     def test_no_event_shows_the_key(self, probe: Probe) -> None:
@@ -115,7 +135,9 @@ class SilenceTests(SourceHooks):
         finally:
             stop()
         for event in told:
-            if shown := probe.shown_in(f"{event!r} {event}", event.source, *_known(probe, provider)):
+            if shown := probe.shown_in(
+                f"{event!r} {event}", event.source, *_known(probe, provider)
+            ):
                 probe.fault(
                     expected="events without the key.",
                     happened=shown,
@@ -162,8 +184,14 @@ def _all_of(error: BaseException, *, frames: bool) -> Iterator[str]:
         if each is None or id(each) in seen:
             continue
         seen.add(id(each))
-        waiting += [each.__cause__, None if each.__suppress_context__ and not frames else each.__context__]
-        yield f"{type(each).__name__}: {printed(each, str)} {printed(each)} {printed(each.args)} {printed(vars(each))}"
+        waiting += [
+            each.__cause__,
+            None if each.__suppress_context__ and not frames else each.__context__,
+        ]
+        yield (
+            f"{type(each).__name__}: {printed(each, str)} {printed(each)} {printed(each.args)}"
+            f" {printed(vars(each))}"
+        )
         if frames:
             yield from _locals_of(each)
 

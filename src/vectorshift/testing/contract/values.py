@@ -38,11 +38,16 @@ class ValueTests(SourceHooks):
             probe.fault(
                 expected="the key without the white space around it.",
                 happened=f"{named(answer)}.",
-                mend="Strip nothing and refuse nothing yourself: return what is stored, and it is stripped for you.",
+                mend=(
+                    "Strip nothing and refuse nothing yourself: return what is stored, and it is"
+                    " stripped for you."
+                ),
             )
 
     @pytest.mark.parametrize("flaw", list(_NO_KEYS))
-    def test_a_value_that_is_no_key_is_refused_without_showing_it(self, probe: Probe, flaw: str) -> None:
+    def test_a_value_that_is_no_key_is_refused_without_showing_it(
+        self, probe: Probe, flaw: str
+    ) -> None:
         """The refusal is a configuration error that names the source."""
         self.put(_NO_KEYS[flaw].format(key=probe.new_key()))
         answer = probe.ask(probe.provider())
@@ -53,15 +58,23 @@ class ValueTests(SourceHooks):
             probe.fault(
                 expected=f"CredentialConfigurationError for a value with {flaw}.",
                 happened=f"{named(answer)}.",
-                mend="Return what is stored, and it is judged for you; or raise CredentialConfigurationError.",
+                mend=(
+                    "Return what is stored, and it is judged for you; or raise"
+                    " CredentialConfigurationError."
+                ),
             )
-        if shown := probe.shown_in(f"{answer.message} {answer.args} {vars(answer)}", answer.source or ""):
+        if shown := probe.shown_in(
+            f"{answer.message} {answer.args} {vars(answer)}", answer.source or ""
+        ):
             probe.fault(
                 expected="an error that does not show the value.",
                 happened=shown,
                 mend="Name the source and what is wrong, never the value.",
             )
-        if isinstance(answer, CredentialConfigurationError) and (answer.source or "?") not in answer.message:
+        if (
+            isinstance(answer, CredentialConfigurationError)
+            and (answer.source or "?") not in answer.message
+        ):
             probe.fault(
                 expected=f"a message that names the source {answer.source}.",
                 happened=f"{named(answer)}.",

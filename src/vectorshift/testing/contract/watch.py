@@ -20,14 +20,18 @@ T = TypeVar("T")
 
 _LOOK_EVERY = 0.02
 _LOOKS = 10
-"""So many looks in a row, each at a loop that made no step since the last, and it counts as blocked."""
+"""So many looks in a row, each at a loop that made no step since the last, and it counts as
+blocked.
+"""
 
 
 async def watched(work: Callable[[], Awaitable[T]]) -> tuple[T, str]:
-    """Await `work` on this loop; return what it returns, and where it blocked the loop, or an empty string.
+    """Await `work` on this loop; return what it returns, and where it blocked the loop, or an empty
+    string.
 
-    With blockbuster installed, each blocking call raises its `BlockingError`, however short it is. A thread looks
-    after the loop in any case. It counts looks and not seconds, so that a machine under load accuses nobody.
+    With blockbuster installed, each blocking call raises its `BlockingError`, however short it is.
+    A thread looks after the loop in any case. It counts looks and not seconds, so that a machine
+    under load accuses nobody.
     """
     watch = _Watch()
     beat = asyncio.ensure_future(watch.beat())
@@ -71,7 +75,9 @@ class _Watch:
             if still >= _LOOKS:
                 frames = sys._current_frames()  # pyright: ignore[reportPrivateUsage]
                 frame = frames.get(self._watched)
-                self.place = "somewhere" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
+                self.place = (
+                    "somewhere" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
+                )
 
     def __enter__(self) -> Self:
         self._thread.start()
