@@ -14,7 +14,7 @@ demo: $(VENV)/.sandbox ## Run the main job against real servers on loopback
 	@$(BIN)/vectorshift sandbox
 
 test: $(VENV)/.test ## Run the tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto --dist worksteal
 
 check: $(VENV)/.dev ## Lint, types, import directions, docs
 	$(BIN)/ruff check .
