@@ -75,8 +75,8 @@ def test_an_example_that_is_not_named_is_told_of(
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_example_has_a_hundred_lines_at_most(name: str) -> None:
+def test_an_example_has_a_hundred_lines_of_code_at_most(name: str) -> None:
     text = (
         EXAMPLES / f"vectorshift-{name}" / "src" / f"vectorshift_{name}" / "__init__.py"
     ).read_text("utf-8")
-    assert len(text.splitlines()) <= 100
+    assert len([line for line in text.splitlines() if line.strip()]) <= 100

@@ -1,6 +1,4 @@
-"""A VectorShift key from a command that prints JSON, as `credential_process` and kubectl's exec
-plugins do.
-"""
+"""A VectorShift key from a command that prints JSON, as `credential_process` does."""
 
 import contextlib
 import os
@@ -26,15 +24,12 @@ from vectorshift import (
 )
 
 LIMIT = 65_536
-Date = Annotated[
-    AwareDatetime, BeforeValidator(lambda given: given if "-" in str(given)[1:] else "")
-]  # and no number
+# A number is no date.
+Date = Annotated[AwareDatetime, BeforeValidator(lambda at: at if "-" in str(at)[1:] else "")]
 
 
 class ExecSettings(PluginSettings):
-    """`VECTORSHIFT_EXEC_COMMAND`, and for how many seconds it may run:
-    `VECTORSHIFT_EXEC_TIMEOUT`.
-    """
+    """`VECTORSHIFT_EXEC_COMMAND`, and `VECTORSHIFT_EXEC_TIMEOUT` in seconds."""
 
     command: Annotated[list[str] | None, BeforeValidator(shlex.split)] = None
     timeout: Annotated[float, Field(gt=0, le=300)] = 5.0
@@ -49,9 +44,7 @@ class Printed(BaseModel):
 
 
 class ExecProvider(CredentialProvider):
-    """Run a command, without a shell, and read the key that it prints. It is killed after `timeout`
-    seconds.
-    """
+    """Run a command without a shell and read the key that it prints, for `timeout` seconds."""
 
     name = "exec"
 
@@ -70,9 +63,7 @@ class ExecProvider(CredentialProvider):
         return Description(configured=True, source=self._source, locator=True)
 
     def get_credential(self) -> Credential:
-        """Run the command. Raises as `CredentialProvider.get_credential` says; no frame of that
-        holds the output.
-        """
+        """Run the command. No frame of an error holds what it printed."""
         try:
             printed = _read(self._command, self._timeout)
         except (FileNotFoundError, PermissionError):
@@ -90,27 +81,24 @@ class ExecProvider(CredentialProvider):
 
 
 def _read(command: list[str], timeout: float) -> Printed | int | str:
-    """Return what a command printed, the status with which it failed, or what is wrong with what it
-    printed.
-    """
-    environ = {
-        name: value for name, value in os.environ.items() if name != "VECTORSHIFT_EXEC_COMMAND"
-    }  # no circles
+    """Return what a command printed, its status if it failed, or what is wrong with the output."""
+    # The command must not run itself through vectorshift.
+    environ = {k: v for k, v in os.environ.items() if k != "VECTORSHIFT_EXEC_COMMAND"}
     output, more, end = b"", b"?", time.monotonic() + timeout
     with Popen(
         command, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL, env=environ, start_new_session=True
     ) as process:
         pipe, waiting = process.stdout.fileno() if process.stdout else -1, poll()
         waiting.register(pipe, POLLIN)
-        while (
-            more and len(output) <= LIMIT and waiting.poll(1000 * max(0.0, end - time.monotonic()))
-        ):
+
+        def left() -> float:
+            return max(0.0, end - time.monotonic())
+
+        while more and len(output) <= LIMIT and waiting.poll(1000 * left()):
             output += (more := os.read(pipe, LIMIT))
         with contextlib.suppress(TimeoutExpired):
-            process.wait(0 if more else max(0.0, end - time.monotonic()))
-        if (
-            more or process.returncode is None
-        ):  # it may have left something behind that holds the pipe open
+            process.wait(0 if more else left())
+        if more or process.returncode is None:  # a child of it may hold the pipe open
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
     if len(output) > LIMIT or process.returncode:
@@ -118,10 +106,6 @@ def _read(command: list[str], timeout: float) -> Printed | int | str:
     try:
         return Printed.model_validate_json(output)
     except ValidationError as error:
-        names = {
-            str(flaw["loc"][0]) for flaw in error.errors(include_input=False) if flaw["loc"]
-        } or {"JSON"}
-        return (
-            f"printed no good {' and '.join(sorted(names))}: it should be an object with api_key, a"
-            " string or null."
-        )
+        flaws = error.errors(include_input=False)
+        names = " and ".join(sorted({str(flaw["loc"][0]) for flaw in flaws if flaw["loc"]}))
+        return f"printed no good {names or 'JSON'}: print an object with api_key, a string or null."
