@@ -17,7 +17,7 @@ import trio
 from tests.e2e.stage import wait_until
 
 from vectorshift import AsyncVectorShift, Pipeline, VectorShift
-from vectorshift.clock import SYSTEM_CLOCK
+from vectorshift._platform.clock import SYSTEM_CLOCK
 from vectorshift.http import new_async_pool
 from vectorshift.pools import IN_FLIGHT, LoopPools
 from vectorshift.testing import FakeVectorShift, ManualClock

@@ -24,7 +24,7 @@ from vectorshift import (
     VectorShift,
     VectorshiftApiError,
 )
-from vectorshift.hosts import DIRECT
+from vectorshift._platform.urls import DIRECT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -476,7 +476,7 @@ def test_a_keyboard_interrupt_while_it_waits_ends_the_call() -> None:
 
 
 def test_the_system_clock_waits_under_both_kinds_of_event_loop() -> None:
-    from vectorshift.clock import SYSTEM_CLOCK
+    from vectorshift._platform.clock import SYSTEM_CLOCK
 
     async def main() -> None:
         await SYSTEM_CLOCK.asleep(0)

@@ -30,6 +30,7 @@ from vectorshift import (
     get_credential,
     using,
 )
+from vectorshift._platform.background import Flight
 from vectorshift.cache import CachingProvider
 from vectorshift.credentials import Credential, Secret
 from vectorshift.errors import (
@@ -40,7 +41,6 @@ from vectorshift.errors import (
     fresh_copy,
 )
 from vectorshift.events import CredentialEvent, on_event
-from vectorshift.flight import Flight
 from vectorshift.freshness import Policy, State, landed
 from vectorshift.providers.base import CredentialProvider, Description
 from vectorshift.providers.env import EnvProvider

@@ -25,7 +25,7 @@ from vectorshift import (
     VectorShift,
     VectorshiftError,
 )
-from vectorshift.sse import LineDecoder
+from vectorshift._platform.sse import LineDecoder
 
 pytestmark = pytest.mark.anyio
 

@@ -17,6 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from vectorshift._platform.sse import ServerSentEvent as ServerSentEvent
     from vectorshift.ambient import (
         aclose as aclose,
         awarm_up as awarm_up,
@@ -99,7 +100,6 @@ if TYPE_CHECKING:
     from vectorshift.providers.vault import VaultProvider as VaultProvider
     from vectorshift.report import Report as Report, SourceReport as SourceReport
     from vectorshift.settings import Settings as Settings
-    from vectorshift.sse import ServerSentEvent as ServerSentEvent
     from vectorshift.successor import httpx2_auth as httpx2_auth
     from vectorshift.version import __version__ as __version__
 
@@ -136,7 +136,7 @@ _HOMES = {
     "providers.vault": "VaultProvider",
     "report": "Report SourceReport",
     "settings": "Settings",
-    "sse": "ServerSentEvent",
+    "_platform.sse": "ServerSentEvent",
     "successor": "httpx2_auth",
     "version": "__version__",
 }
@@ -240,7 +240,7 @@ def __getattr__(name: str) -> object:
         value: object = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
         globals()[name] = value
         return value
-    from vectorshift.official import missing
+    from vectorshift._compat import missing
 
     raise missing(__name__, name)
 

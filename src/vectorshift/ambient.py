@@ -6,9 +6,9 @@ import atexit
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from vectorshift._platform.forks import renew_after_fork
 from vectorshift.client import AsyncVectorShift, VectorShift
 from vectorshift.context import AMBIENT, aget_credential, get_credential
-from vectorshift.forks import renew_after_fork
 
 if TYPE_CHECKING:
     from vectorshift.settings import Settings

@@ -7,12 +7,12 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, cast
 
-from vectorshift.clock import SYSTEM_CLOCK, Clock
+from vectorshift._platform.background import Flight
+from vectorshift._platform.clock import SYSTEM_CLOCK, Clock
+from vectorshift._platform.forks import renew_after_fork
 from vectorshift.credentials import Credential
 from vectorshift.errors import CredentialError, CredentialStoreUnavailableError
 from vectorshift.events import CredentialEvent, Kind, announce
-from vectorshift.flight import Flight
-from vectorshift.forks import renew_after_fork
 from vectorshift.freshness import (
     Moment,
     Policy,

@@ -10,9 +10,10 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
+from vectorshift._platform.clock import SYSTEM_CLOCK, Clock
+from vectorshift._platform.forks import renew_after_fork
 from vectorshift.attempts import attempts_of, must_not_miss, nothing_found, stops
 from vectorshift.cache import DEFAULT_LOAD_TIMEOUT, DEFAULT_MAX_STALE, DEFAULT_TTL, CachingProvider
-from vectorshift.clock import SYSTEM_CLOCK, Clock
 from vectorshift.credentials import Credential
 from vectorshift.errors import (
     Attempt,
@@ -20,7 +21,6 @@ from vectorshift.errors import (
     CredentialNotFoundError,
 )
 from vectorshift.events import CredentialEvent, Kind, announce, say
-from vectorshift.forks import renew_after_fork
 from vectorshift.providers.answering import Answer, AnsweringProvider, Ask, answering
 from vectorshift.providers.base import CredentialProvider, Description
 from vectorshift.registry import Neighbours, providers_of

@@ -10,11 +10,11 @@ import threading
 from abc import abstractmethod
 from typing import TYPE_CHECKING
 
+from vectorshift._platform.background import SharedWork
+from vectorshift._platform.forks import renew_after_fork
+from vectorshift._platform.plugin_names import being_made, making
 from vectorshift.chain import ProviderChain
 from vectorshift.errors import CredentialConfigurationError
-from vectorshift.flight import SharedWork
-from vectorshift.forks import renew_after_fork
-from vectorshift.plugin_names import being_made, making
 from vectorshift.providers.answering import Answer, AnsweringProvider, Ask
 from vectorshift.providers.explicit import ExplicitProvider
 from vectorshift.providers.unforeseen import line_of

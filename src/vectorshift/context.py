@@ -8,10 +8,10 @@ from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from vectorshift._platform.forks import renew_after_fork
 from vectorshift.configured import Configured, Deputy
 from vectorshift.errors import CredentialNotFoundError
 from vectorshift.events import log
-from vectorshift.forks import renew_after_fork
 from vectorshift.given import as_provider
 from vectorshift.providers.answering import PLAIN_ASK, AnsweringProvider, settle
 

@@ -114,6 +114,6 @@ def say(level: int, text: str, *about: object) -> None:
 if not TYPE_CHECKING:  # a checker is to find a mistyped name
 
     def __getattr__(name: str) -> Any:
-        from vectorshift.official import missing
+        from vectorshift._compat import missing
 
         raise missing(__name__, name)

@@ -11,14 +11,14 @@ from time import monotonic
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from vectorshift._platform.background import arun_blocking
+from vectorshift._platform.urls import DIRECT, in_the_clear
 from vectorshift.cache import CachingProvider
 from vectorshift.chain import ProviderChain
 from vectorshift.context import AMBIENT, AmbientProvider
 from vectorshift.errors import CredentialError, VectorshiftError
 from vectorshift.findings import Seen, ending, judged
-from vectorshift.flight import arun_blocking
 from vectorshift.freshness import Verdict, decide
-from vectorshift.hosts import DIRECT, in_the_clear
 from vectorshift.providers.answering import PLAIN_ASK, Answer, AnsweringProvider, Ask
 from vectorshift.report import Report
 

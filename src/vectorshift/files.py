@@ -13,7 +13,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from vectorshift.clock import SYSTEM_CLOCK, Clock
+from vectorshift._platform.clock import SYSTEM_CLOCK, Clock
+from vectorshift._platform.forks import renew_after_fork
 from vectorshift.credentials import Credential
 from vectorshift.errors import (
     CredentialConfigurationError,
@@ -21,7 +22,6 @@ from vectorshift.errors import (
     CredentialNotFoundError,
     CredentialStoreUnavailableError,
 )
-from vectorshift.forks import renew_after_fork
 from vectorshift.modes import Exposure
 
 if TYPE_CHECKING:

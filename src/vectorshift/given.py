@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any, cast
 
+from vectorshift._platform.forks import renew_after_fork
 from vectorshift.cache import DEFAULT_LOAD_TIMEOUT, DEFAULT_MAX_STALE, DEFAULT_TTL, CachingProvider
 from vectorshift.chain import ProviderChain
 from vectorshift.credentials import Secret
-from vectorshift.forks import renew_after_fork
 from vectorshift.providers.answering import AnsweringProvider
 from vectorshift.providers.base import CredentialProvider
 

@@ -13,7 +13,7 @@ from vectorshift.credentials import Credential
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from vectorshift.flight import Flight
+    from vectorshift._platform.background import Flight
     from vectorshift.freshness import Moment
     from vectorshift.providers.answering import Answer, Ask
 

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar, cas
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core.core_schema import ErrorType
 
+from vectorshift._platform.plugin_names import canonical, is_service_link, prefix_of
 from vectorshift.credentials import Secret
 from vectorshift.errors import CredentialConfigurationError, CredentialError
 from vectorshift.events import log
-from vectorshift.plugin_names import canonical, is_service_link, prefix_of
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails

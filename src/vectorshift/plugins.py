@@ -15,9 +15,9 @@ from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from vectorshift._platform.plugin_names import being_made, canonical, making, prefix_of
 from vectorshift.errors import CredentialConfigurationError, CredentialError
 from vectorshift.events import say
-from vectorshift.plugin_names import being_made, canonical, making, prefix_of
 from vectorshift.plugin_settings import CommonSettings
 from vectorshift.providers.answering import Answer, AnsweringProvider, Ask, answering, flaw_of_ttl
 from vectorshift.providers.base import CredentialProvider, Description

@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import anyio
 
-from vectorshift.forks import renew_after_fork
+from vectorshift._platform.forks import renew_after_fork
+from vectorshift._platform.loops import run_soon, running_loop
 from vectorshift.http import CONNECTIONS, KEEPALIVE, httpx
-from vectorshift.loops import run_soon, running_loop
 from vectorshift.surplus import has_surplus
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 
-    from vectorshift.clock import Clock
+    from vectorshift._platform.clock import Clock
 
 __all__ = ["LoopPool", "LoopPools", "Pool"]
 

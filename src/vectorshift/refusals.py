@@ -12,7 +12,7 @@ from vectorshift.credentials import Credential
 from vectorshift.http import httpx
 
 if TYPE_CHECKING:
-    from vectorshift.clock import Clock
+    from vectorshift._platform.clock import Clock
     from vectorshift.providers.answering import Answer, AnsweringProvider
 
 __all__ = ["CALL", "CREDENTIAL", "REFUSAL", "OneCall", "Refusal", "SourceMoved", "same_source"]

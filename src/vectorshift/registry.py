@@ -7,9 +7,9 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from vectorshift._platform.plugin_names import canonical, prefix_of
 from vectorshift.errors import CredentialConfigurationError, CredentialNotFoundError
 from vectorshift.events import log
-from vectorshift.plugin_names import canonical, prefix_of
 from vectorshift.providers.answering import Answer, AnsweringProvider, Ask
 from vectorshift.providers.unconfigured import UnconfiguredProvider
 

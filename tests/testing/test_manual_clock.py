@@ -9,7 +9,7 @@ import pytest
 from vectorshift.testing import ManualClock
 
 if TYPE_CHECKING:
-    from vectorshift.clock import Clock
+    from vectorshift._platform.clock import Clock
 
 
 def test_it_stands_still_until_it_is_moved() -> None:

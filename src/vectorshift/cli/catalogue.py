@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
+from vectorshift._platform.plugin_names import prefix_of
 from vectorshift.cli.exits import Exit, exit_of
 from vectorshift.cli.screen import (
     complain,
@@ -17,7 +18,6 @@ from vectorshift.cli.screen import (
 )
 from vectorshift.context import AMBIENT
 from vectorshift.errors import CredentialConfigurationError
-from vectorshift.plugin_names import prefix_of
 from vectorshift.providers.answering import PLAIN_ASK, answering
 from vectorshift.registry import available_plugins, providers_of
 

@@ -11,10 +11,10 @@ import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import vectorshift
+from vectorshift._platform.plugin_names import canonical, prefix_of
 from vectorshift.cli.exits import Exit
 from vectorshift.cli.screen import complain
 from vectorshift.context import AMBIENT
-from vectorshift.plugin_names import canonical, prefix_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence

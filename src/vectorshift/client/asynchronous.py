@@ -8,15 +8,15 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from vectorshift._platform.background import arun_blocking
+from vectorshift._platform.clock import SYSTEM_CLOCK
 from vectorshift.client.exchange import Exchange, settled
 from vectorshift.client.handle import Handle
 from vectorshift.client.opening import Opening
 from vectorshift.client.sending import aread, asend
 from vectorshift.client.streams import AsyncStream
-from vectorshift.clock import SYSTEM_CLOCK
 from vectorshift.context import AMBIENT
 from vectorshift.failures import Failure
-from vectorshift.flight import arun_blocking
 from vectorshift.http import httpx, new_async_pool
 from vectorshift.pools import LoopPools
 from vectorshift.uploads import are_at_hand, load
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from vectorshift._platform.clock import WaitingClock
     from vectorshift.calls import Call
-    from vectorshift.clock import WaitingClock
     from vectorshift.settings import Settings
     from vectorshift.uploads import Files
 

@@ -14,9 +14,9 @@ from vectorshift.http import API_KEY_HEADER, httpx, lost
 from vectorshift.refusals import CALL, OneCall, SourceMoved
 
 if TYPE_CHECKING:
+    from vectorshift._platform.clock import WaitingClock
     from vectorshift.auth import CredentialAuth
     from vectorshift.calls import Call
-    from vectorshift.clock import WaitingClock
     from vectorshift.credentials import Secret
     from vectorshift.http import Timeouts
     from vectorshift.providers.answering import AnsweringProvider

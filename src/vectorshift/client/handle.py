@@ -8,13 +8,13 @@ import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from vectorshift._platform.background import SharedWork
+from vectorshift._platform.urls import api_url
 from vectorshift.auth import CredentialAuth
 from vectorshift.calls import Call
 from vectorshift.client.exchange import Exchange
 from vectorshift.context import AMBIENT, AmbientProvider
-from vectorshift.flight import SharedWork
 from vectorshift.given import as_provider
-from vectorshift.hosts import api_url
 from vectorshift.http import LONGEST_WAIT, httpx, timeouts, tls
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from vectorshift.clock import WaitingClock
+    from vectorshift._platform.clock import WaitingClock
     from vectorshift.configured import Configured
     from vectorshift.http import Timeouts
     from vectorshift.providers.answering import AnsweringProvider

@@ -9,6 +9,7 @@ from weakref import WeakSet
 
 import anyio
 
+from vectorshift._platform.sse import EventDecoder, LineDecoder, ServerSentEvent
 from vectorshift.client.answers import masked_headers, masked_text
 from vectorshift.client.bodies import AsyncTimedBody, is_read
 from vectorshift.client.encodings import decoder_of, refuse_if_cut_off
@@ -16,7 +17,6 @@ from vectorshift.client.frames import abare, bare
 from vectorshift.client.logs import on_its_way
 from vectorshift.errors import VectorshiftError
 from vectorshift.http import escapes
-from vectorshift.sse import EventDecoder, LineDecoder, ServerSentEvent
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
+from vectorshift._platform.clock import SYSTEM_CLOCK
 from vectorshift.client.exchange import Exchange, settled
 from vectorshift.client.handle import Handle
 from vectorshift.client.sending import read, send
 from vectorshift.client.streams import Stream
-from vectorshift.clock import SYSTEM_CLOCK
 from vectorshift.context import AMBIENT
 from vectorshift.failures import Failure
 from vectorshift.http import httpx, new_pool
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from vectorshift._platform.clock import WaitingClock
     from vectorshift.calls import Call
-    from vectorshift.clock import WaitingClock
     from vectorshift.settings import Settings
     from vectorshift.uploads import Files
 

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from contextlib import AbstractAsyncContextManager
 
+    from vectorshift._platform.sse import ServerSentEvent
     from vectorshift.calls import Call
     from vectorshift.client import AsyncStream, AsyncVectorShift, Stream, VectorShift
     from vectorshift.pipeline.steps import Steps
-    from vectorshift.sse import ServerSentEvent
 
 __all__ = ["AsyncChunks", "chunks"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from vectorshift.official import missing as missing_class, not_here
+from vectorshift._compat import missing as missing_class, not_here
 
 __all__ = ["Elsewhere", "missing_class"]
 

@@ -10,8 +10,8 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from vectorshift._platform.background import arun_blocking
 from vectorshift.calls import Call
-from vectorshift.flight import arun_blocking
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Literal, cast
 
+from vectorshift._platform.background import SharedWork, arun_blocking, run_async
 from vectorshift.credentials import Credential, parse_key
 from vectorshift.errors import (
     CredentialConfigurationError,
@@ -24,7 +25,6 @@ from vectorshift.errors import (
     fresh_copy,
 )
 from vectorshift.events import say
-from vectorshift.flight import SharedWork, arun_blocking, run_async
 from vectorshift.providers.base import CredentialProvider, Description
 from vectorshift.providers.unforeseen import described, is_the_callers, line_of, unforeseen
 

@@ -6,8 +6,8 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from vectorshift.assignments import Assignments, assignments_in
-from vectorshift.clock import SYSTEM_CLOCK, Clock
+from vectorshift._platform.clock import SYSTEM_CLOCK, Clock
+from vectorshift._platform.dotenv_syntax import Assignments, assignments_in
 from vectorshift.credentials import Credential
 from vectorshift.events import say
 from vectorshift.files import Content, KeyFile, absolute, text_of, unreadable

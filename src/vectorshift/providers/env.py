@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vectorshift.clock import SYSTEM_CLOCK, Clock
+from vectorshift._platform.clock import SYSTEM_CLOCK, Clock
 from vectorshift.errors import (
     CredentialConfigurationError,
     CredentialError,

@@ -6,9 +6,9 @@ import inspect
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any
 
+from vectorshift._platform.background import arun_blocking, run_async
 from vectorshift.credentials import Secret
 from vectorshift.errors import CredentialNotFoundError
-from vectorshift.flight import arun_blocking, run_async
 from vectorshift.providers.answering import Answer, AnsweringProvider, Ask
 from vectorshift.providers.base import Description
 from vectorshift.providers.unforeseen import unforeseen

@@ -9,7 +9,7 @@ import time
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
-from vectorshift.clock import SYSTEM_CLOCK, Clock
+from vectorshift._platform.clock import SYSTEM_CLOCK, Clock
 from vectorshift.files import Content, KeyFile, absolute, text_of, unreadable
 from vectorshift.providers.answering import Answer, AnsweringProvider, Ask
 from vectorshift.providers.base import Description

@@ -23,10 +23,10 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from vectorshift._platform.urls import api_url, has_control_characters, url_without_password
 from vectorshift.credentials import Secret
 from vectorshift.errors import CredentialConfigurationError
 from vectorshift.files import file_name
-from vectorshift.hosts import api_url, has_control_characters, url_without_password
 from vectorshift.plugin_settings import FrozenMap, Value, held
 from vectorshift.settings.variables import PREFIX, explained, loaded_from, names_in
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import AliasChoices
 from pydantic_settings import BaseSettings, EnvSettingsSource
 
-from vectorshift.assignments import assignments_in
+from vectorshift._platform.dotenv_syntax import assignments_in
+from vectorshift._platform.plugin_names import is_service_link, prefix_of
 from vectorshift.errors import CredentialConfigurationError
 from vectorshift.events import say
 from vectorshift.files import read_small, text_of
-from vectorshift.plugin_names import is_service_link, prefix_of
 from vectorshift.plugin_settings import of_plugins, told
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ __all__ = ["ManualClock"]
 
 class ManualClock:
     """Both clocks of a machine, moved by hand. Thread-safe; has the methods of
-    `vectorshift.clock.WaitingClock`.
+    `vectorshift._platform.clock.WaitingClock`.
 
     The monotonic clock begins far from the wall clock, so that code which mixes them up fails.
     Whoever waits on it moves it, and waits no time at all.

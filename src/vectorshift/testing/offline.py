@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import httpx
 
 from vectorshift import http, registry
+from vectorshift._platform.urls import is_loopback
 from vectorshift.chain import ProviderChain
 from vectorshift.errors import CredentialNotFoundError
-from vectorshift.hosts import is_loopback
 from vectorshift.providers.answering import Answer, AnsweringProvider, Ask
 from vectorshift.providers.env import EnvProvider
 from vectorshift.providers.explicit import ExplicitProvider

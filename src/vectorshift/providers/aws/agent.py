@@ -17,13 +17,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import urlsplit
 
+from vectorshift._platform.urls import is_loopback
 from vectorshift.errors import (
     CredentialConfigurationError,
     CredentialDeniedError,
     CredentialError,
     CredentialStoreUnavailableError,
 )
-from vectorshift.hosts import is_loopback
 from vectorshift.providers.aws.errors import answered
 from vectorshift.providers.aws.meanings import BY_CODE
 from vectorshift.providers.aws.place import Place

@@ -7,9 +7,9 @@ import threading
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import urlsplit
 
+from vectorshift._platform.forks import renew_after_fork
+from vectorshift._platform.urls import is_loopback
 from vectorshift.errors import CredentialConfigurationError, CredentialError
-from vectorshift.forks import renew_after_fork
-from vectorshift.hosts import is_loopback
 from vectorshift.providers.aws.errors import missing_credentials
 from vectorshift.providers.aws.place import Place
 from vectorshift.providers.aws.session import new_session, read_config

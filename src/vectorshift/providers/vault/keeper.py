@@ -20,7 +20,7 @@ from vectorshift.providers.vault.tokens import (
 )
 
 if TYPE_CHECKING:
-    from vectorshift.clock import Clock
+    from vectorshift._platform.clock import Clock
     from vectorshift.credentials import Secret
     from vectorshift.providers.vault.login import Login
     from vectorshift.providers.vault.transport import Line

@@ -6,10 +6,10 @@ import re
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
-from vectorshift.clock import SYSTEM_CLOCK
+from vectorshift._platform.clock import SYSTEM_CLOCK
+from vectorshift._platform.forks import renew_after_fork
 from vectorshift.credentials import Secret
 from vectorshift.errors import CredentialError
-from vectorshift.forks import renew_after_fork
 from vectorshift.providers.answering import Answer, AnsweringProvider, Ask
 from vectorshift.providers.base import Description
 from vectorshift.providers.vault.answers import Place, Reply, as_object, judge_read, read_key
@@ -22,7 +22,7 @@ from vectorshift.providers.vault.transport import Connections, Line, VaultServer
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from vectorshift.clock import Clock
+    from vectorshift._platform.clock import Clock
     from vectorshift.providers.vault.tokens import Grant
     from vectorshift.settings import Settings
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
+from vectorshift._platform.urls import is_loopback
 from vectorshift.credentials import Secret
 from vectorshift.events import log
-from vectorshift.hosts import is_loopback
 from vectorshift.providers.vault.exchange import Budget, Trouble, exchange
 
 if TYPE_CHECKING:

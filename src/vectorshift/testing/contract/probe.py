@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import pytest
 
+from vectorshift._platform.background import Flight
 from vectorshift.credentials import Credential, Secret
 from vectorshift.errors import CredentialError
-from vectorshift.flight import Flight
 from vectorshift.providers.answering import PLAIN_ASK, Answer, answering
 
 if TYPE_CHECKING:

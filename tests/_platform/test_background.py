@@ -15,6 +15,7 @@ from tests.forks import succeeds_in_a_child
 
 import vectorshift
 from vectorshift import AsyncVectorShift, ProviderChain, VectorShift
+from vectorshift._platform.background import Flight, SharedWork, arun_blocking
 from vectorshift.credentials import Credential
 from vectorshift.errors import (
     CredentialConfigurationError,
@@ -22,7 +23,6 @@ from vectorshift.errors import (
     CredentialStoreUnavailableError,
     VectorshiftError,
 )
-from vectorshift.flight import Flight, SharedWork, arun_blocking
 from vectorshift.providers import ExplicitProvider
 from vectorshift.providers.base import CredentialProvider
 

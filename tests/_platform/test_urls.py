@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from vectorshift.hosts import api_url, is_loopback
+from vectorshift._platform.urls import api_url, is_loopback
 from vectorshift.http import httpx
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import pytest
 from hypothesis import given, strategies as st
 
-from vectorshift.sse import EventDecoder, ServerSentEvent
+from vectorshift._platform.sse import EventDecoder, ServerSentEvent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -20,7 +20,7 @@ from vectorshift import (
     ProviderChain,
     Settings,
 )
-from vectorshift.assignments import assignments_in
+from vectorshift._platform.dotenv_syntax import assignments_in
 from vectorshift.errors import CredentialError
 
 if TYPE_CHECKING:

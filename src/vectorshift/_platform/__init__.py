@@ -1,0 +1,1 @@
+"""Clock, forks, background tasks, URLs, files and syntax: what needs no credentials."""
