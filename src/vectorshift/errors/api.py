@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vectorshift.errors.base import VectorshiftError
-from vectorshift.errors.replies import said, seconds, shown
+from vectorshift.errors.bodies import said, seconds, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from vectorshift.errors.api import AuthenticationError
 from vectorshift.errors.base import VectorshiftError
-from vectorshift.errors.replies import seconds
+from vectorshift.errors.bodies import seconds
 
 __all__ = [
     "Attempt",

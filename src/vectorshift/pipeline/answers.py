@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, cast
 
-from vectorshift.errors.replies import SAYING, said
+from vectorshift.errors.bodies import SAYING, said
 
 __all__ = [
     "CANCELLED",

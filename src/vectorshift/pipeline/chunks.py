@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 from vectorshift.errors import PipelineRunFailedError, VectorshiftApiError, VectorshiftError
-from vectorshift.errors.replies import said
+from vectorshift.errors.bodies import said
 from vectorshift.pipeline.answers import CANCELLED, FAILED, StreamChunk, as_object
 from vectorshift.pipeline.calling import run_failure
 from vectorshift.pipeline.steps import aperform, perform
