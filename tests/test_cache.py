@@ -17,14 +17,14 @@ import trio
 
 from vectorshift.cache import CachingProvider
 from vectorshift.credentials import Credential
+from vectorshift.credentials.provider import CredentialProvider
+from vectorshift.credentials.resolving import Ask
 from vectorshift.errors import (
     CredentialConfigurationError,
     CredentialError,
     CredentialStoreUnavailableError,
 )
 from vectorshift.events import CredentialEvent, on_event
-from vectorshift.providers.answering import Ask
-from vectorshift.providers.base import CredentialProvider
 from vectorshift.testing import ManualClock
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ import pytest
 from vectorshift.cache import CachingProvider
 from vectorshift.chain import ProviderChain
 from vectorshift.credentials import Credential
+from vectorshift.credentials.provider import CredentialProvider, Description
 from vectorshift.errors import (
     AuthenticationError,
     CredentialConfigurationError,
@@ -26,13 +27,12 @@ from vectorshift.errors import (
 )
 from vectorshift.events import CredentialEvent, on_event
 from vectorshift.given import as_provider
-from vectorshift.providers.base import CredentialProvider, Description
 from vectorshift.providers.explicit import ExplicitProvider
 from vectorshift.settings import Settings
 from vectorshift.testing import ManualClock
 
 if TYPE_CHECKING:
-    from vectorshift.providers.answering import Ask
+    from vectorshift.credentials.resolving import Ask
 
 OUTCOMES: dict[str, type[CredentialError]] = {
     "not found": CredentialNotFoundError,

@@ -20,7 +20,7 @@ from tests.faults import FaultServer, StillClock, answer
 
 from vectorshift import AsyncVectorShift, BadRequestError, Secret, VectorShift, VectorshiftError
 from vectorshift.client.logs import on_its_way
-from vectorshift.masks import masked
+from vectorshift.credentials.redact import masked
 
 if TYPE_CHECKING:
     import socket

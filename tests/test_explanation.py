@@ -40,7 +40,7 @@ from vectorshift import (
     VectorShift,
     on_event,
 )
-from vectorshift.credentials import fingerprint
+from vectorshift.credentials.values import fingerprint
 from vectorshift.testing import ManualClock
 
 if TYPE_CHECKING:

@@ -14,7 +14,9 @@ import pytest
 from blockbuster import blockbuster_ctx
 
 from vectorshift.chain import ProviderChain
-from vectorshift.credentials import Credential, Secret, parse_key
+from vectorshift.credentials.provider import CredentialProvider
+from vectorshift.credentials.resolving import Ask
+from vectorshift.credentials.values import Credential, Secret, parse_key
 from vectorshift.errors import (
     CredentialConfigurationError,
     CredentialDeniedError,
@@ -23,8 +25,6 @@ from vectorshift.errors import (
     CredentialStoreUnavailableError,
 )
 from vectorshift.files import Content, KeyFile, read_small, unreadable
-from vectorshift.providers.answering import Ask
-from vectorshift.providers.base import CredentialProvider
 from vectorshift.providers.dotenv import DotenvProvider
 from vectorshift.providers.env import EnvProvider
 from vectorshift.providers.explicit import ExplicitProvider
@@ -34,7 +34,7 @@ from vectorshift.testing import ManualClock
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from vectorshift.providers.answering import AnsweringProvider
+    from vectorshift.credentials.resolving import AnsweringProvider
 
     Answer = Credential | CredentialError
 

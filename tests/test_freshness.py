@@ -15,6 +15,8 @@ import pytest
 
 from vectorshift.cache import CachingProvider
 from vectorshift.credentials import Credential
+from vectorshift.credentials.provider import CredentialProvider
+from vectorshift.credentials.resolving import Answer, Ask
 from vectorshift.errors import (
     CredentialConfigurationError,
     CredentialDeniedError,
@@ -23,8 +25,6 @@ from vectorshift.errors import (
     CredentialRevokedError,
     CredentialStoreUnavailableError,
 )
-from vectorshift.providers.answering import Answer, Ask
-from vectorshift.providers.base import CredentialProvider
 from vectorshift.testing import ManualClock
 
 SCENARIOS = sorted((Path(__file__).parent / "scenarios").glob("*.json"))

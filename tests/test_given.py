@@ -23,9 +23,9 @@ from vectorshift import (
 )
 from vectorshift.context import AMBIENT
 from vectorshift.credentials import Credential
+from vectorshift.credentials.provider import CredentialProvider
 from vectorshift.errors import CredentialStoreUnavailableError
 from vectorshift.given import as_provider
-from vectorshift.providers.base import CredentialProvider
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,7 +16,7 @@ from vectorshift.providers.login import LoginProvider
 from vectorshift.testing import ManualClock
 
 if TYPE_CHECKING:
-    from vectorshift.providers.base import CredentialProvider
+    from vectorshift.credentials.provider import CredentialProvider
 
 KEY = "vs-Xq7fL0nevertobeseen"
 

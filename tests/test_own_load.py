@@ -14,9 +14,9 @@ import pytest
 from vectorshift import ProviderChain
 from vectorshift.cache import CachingProvider
 from vectorshift.credentials import Credential
+from vectorshift.credentials.provider import CredentialProvider
+from vectorshift.credentials.resolving import Ask
 from vectorshift.errors import CredentialError, CredentialStoreUnavailableError
-from vectorshift.providers.answering import Ask
-from vectorshift.providers.base import CredentialProvider
 from vectorshift.testing import ManualClock
 
 if TYPE_CHECKING:

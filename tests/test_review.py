@@ -33,6 +33,7 @@ from vectorshift import (
 from vectorshift._platform.background import Flight
 from vectorshift.cache import CachingProvider
 from vectorshift.credentials import Credential, Secret
+from vectorshift.credentials.provider import CredentialProvider, Description
 from vectorshift.errors import (
     CredentialConfigurationError,
     CredentialError,
@@ -42,7 +43,6 @@ from vectorshift.errors import (
 )
 from vectorshift.events import CredentialEvent, on_event
 from vectorshift.freshness import Policy, State, landed
-from vectorshift.providers.base import CredentialProvider, Description
 from vectorshift.providers.env import EnvProvider
 from vectorshift.providers.explicit import ExplicitProvider
 from vectorshift.refusals import REFUSAL

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import vectorshift
-from vectorshift.credentials import fingerprint
+from vectorshift.credentials.values import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

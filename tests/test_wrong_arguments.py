@@ -21,7 +21,7 @@ from vectorshift.ambient import Kept, async_client, sync_client
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from vectorshift.providers.answering import AnsweringProvider
+    from vectorshift.credentials.resolving import AnsweringProvider
 
 KEY: Any = "vs-Xq7fL0nevertobeseen"
 NONE: Any = None

@@ -40,7 +40,15 @@ if TYPE_CHECKING:
         get_credential as get_credential,
         using as using,
     )
-    from vectorshift.credentials import (
+    from vectorshift.credentials.events import (
+        CredentialEvent as CredentialEvent,
+        on_event as on_event,
+    )
+    from vectorshift.credentials.provider import (
+        CredentialProvider as CredentialProvider,
+        Description as Description,
+    )
+    from vectorshift.credentials.values import (
         Credential as Credential,
         Secret as Secret,
     )
@@ -73,10 +81,6 @@ if TYPE_CHECKING:
         VectorShiftError as VectorShiftError,
         VectorshiftError as VectorshiftError,
     )
-    from vectorshift.events import (
-        CredentialEvent as CredentialEvent,
-        on_event as on_event,
-    )
     from vectorshift.explanation import aexplain as aexplain, explain as explain
     from vectorshift.pipeline import (
         BulkRunResult as BulkRunResult,
@@ -89,10 +93,6 @@ if TYPE_CHECKING:
     )
     from vectorshift.plugin_settings import PluginSettings as PluginSettings
     from vectorshift.providers.aws import AwsSecretsManagerProvider as AwsSecretsManagerProvider
-    from vectorshift.providers.base import (
-        CredentialProvider as CredentialProvider,
-        Description as Description,
-    )
     from vectorshift.providers.dotenv import DotenvProvider as DotenvProvider
     from vectorshift.providers.env import EnvProvider as EnvProvider
     from vectorshift.providers.explicit import ExplicitProvider as ExplicitProvider
@@ -113,7 +113,7 @@ _HOMES = {
     "chain": "ProviderChain",
     "client": "AsyncStream AsyncVectorShift Stream VectorShift",
     "context": "aget_credential get_credential using",
-    "credentials": "Credential Secret",
+    "credentials.values": "Credential Secret",
     "errors": (
         "APIConnectionError APIStatusError APITimeoutError ApiConnectionError ApiStatusError"
         " ApiTimeoutError Attempt AuthenticationError BadRequestError CredentialConfigurationError"
@@ -123,12 +123,12 @@ _HOMES = {
         " UnprocessableEntityError VectorShiftAPIError VectorShiftError VectorshiftApiError"
         " VectorshiftError"
     ),
-    "events": "CredentialEvent on_event",
+    "credentials.events": "CredentialEvent on_event",
     "explanation": "aexplain explain",
     "pipeline": "BulkRunResult Pipeline PipelineList RunHandler RunResult RunStatus StreamChunk",
     "plugin_settings": "PluginSettings",
     "providers.aws": "AwsSecretsManagerProvider",
-    "providers.base": "CredentialProvider Description",
+    "credentials.provider": "CredentialProvider Description",
     "providers.dotenv": "DotenvProvider",
     "providers.env": "EnvProvider",
     "providers.explicit": "ExplicitProvider",
@@ -154,7 +154,7 @@ class _Key(str):
     restores: object
 
     def __repr__(self) -> str:
-        from vectorshift.credentials import fingerprint
+        from vectorshift.credentials.values import fingerprint
 
         return f"'{fingerprint(str(self))}'"
 
@@ -165,7 +165,7 @@ class _Key(str):
         return self
 
     def __reduce__(self) -> "tuple[object, ...]":
-        from vectorshift.credentials import Secret
+        from vectorshift.credentials.values import Secret
 
         return Secret(str(self)).__reduce__()
 

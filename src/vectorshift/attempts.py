@@ -18,7 +18,7 @@ from vectorshift.providers.unconfigured import UnconfiguredProvider
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from vectorshift.providers.base import CredentialProvider
+    from vectorshift.credentials.provider import CredentialProvider
 
 __all__ = ["attempts_of", "must_not_miss", "nothing_found", "outcome_of", "stops", "what_to_do"]
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Final, cast
 
 from vectorshift._platform.urls import DIRECT, in_the_clear
 from vectorshift.chain import ProviderChain
-from vectorshift.credentials import Credential
+from vectorshift.credentials.events import log
+from vectorshift.credentials.resolving import PLAIN_ASK, Answer, AnsweringProvider, Ask, settle
+from vectorshift.credentials.values import Credential
 from vectorshift.errors import CredentialConfigurationError, CredentialError
-from vectorshift.events import log
 from vectorshift.given import as_provider
 from vectorshift.http import API_KEY_HEADER, Origin, httpx, origin_of
-from vectorshift.providers.answering import PLAIN_ASK, Answer, AnsweringProvider, Ask, settle
 from vectorshift.refusals import CALL, CREDENTIAL, REFUSAL, OneCall, Refusal, same_source
 
 __all__ = ["API_KEY_TOO", "CredentialAuth", "KeyFlow"]

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Final, cast
 from vectorshift._platform.background import Flight
 from vectorshift._platform.clock import SYSTEM_CLOCK, Clock
 from vectorshift._platform.forks import renew_after_fork
-from vectorshift.credentials import Credential
+from vectorshift.credentials.events import CredentialEvent, Kind, announce
+from vectorshift.credentials.provider import CredentialProvider
+from vectorshift.credentials.resolving import Answer, AnsweringProvider, Ask, answering, flaw_of_ttl
+from vectorshift.credentials.values import Credential
 from vectorshift.errors import CredentialError, CredentialStoreUnavailableError
-from vectorshift.events import CredentialEvent, Kind, announce
 from vectorshift.freshness import (
     Moment,
     Policy,
@@ -25,13 +27,11 @@ from vectorshift.freshness import (
     refused,
 )
 from vectorshift.loads import GIVEN_UP_AFTER, LOADS_AT_MOST, Load, entered, is_inside, settles
-from vectorshift.providers.answering import Answer, AnsweringProvider, Ask, answering, flaw_of_ttl
-from vectorshift.providers.base import CredentialProvider
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from vectorshift.providers.base import Description
+    from vectorshift.credentials.provider import Description
 
 __all__ = ["DEFAULT_LOAD_TIMEOUT", "CachingProvider"]
 

@@ -14,15 +14,15 @@ from vectorshift._platform.clock import SYSTEM_CLOCK, Clock
 from vectorshift._platform.forks import renew_after_fork
 from vectorshift.attempts import attempts_of, must_not_miss, nothing_found, stops
 from vectorshift.cache import DEFAULT_LOAD_TIMEOUT, DEFAULT_MAX_STALE, DEFAULT_TTL, CachingProvider
-from vectorshift.credentials import Credential
+from vectorshift.credentials.events import CredentialEvent, Kind, announce, say
+from vectorshift.credentials.provider import CredentialProvider, Description
+from vectorshift.credentials.resolving import Answer, AnsweringProvider, Ask, answering
+from vectorshift.credentials.values import Credential
 from vectorshift.errors import (
     Attempt,
     CredentialError,
     CredentialNotFoundError,
 )
-from vectorshift.events import CredentialEvent, Kind, announce, say
-from vectorshift.providers.answering import Answer, AnsweringProvider, Ask, answering
-from vectorshift.providers.base import CredentialProvider, Description
 from vectorshift.registry import Neighbours, providers_of
 
 if TYPE_CHECKING:

@@ -14,14 +14,14 @@ from vectorshift._platform.background import SharedWork
 from vectorshift._platform.forks import renew_after_fork
 from vectorshift._platform.plugin_names import being_made, making
 from vectorshift.chain import ProviderChain
+from vectorshift.credentials.adapter import line_of
+from vectorshift.credentials.resolving import Answer, AnsweringProvider, Ask
 from vectorshift.errors import CredentialConfigurationError
-from vectorshift.providers.answering import Answer, AnsweringProvider, Ask
 from vectorshift.providers.explicit import ExplicitProvider
-from vectorshift.providers.unforeseen import line_of
 
 if TYPE_CHECKING:
-    from vectorshift.credentials import Credential
-    from vectorshift.providers.base import Description
+    from vectorshift.credentials.provider import Description
+    from vectorshift.credentials.values import Credential
     from vectorshift.settings import Settings
 
 __all__ = ["Configured", "Deputy"]

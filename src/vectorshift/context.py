@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 from vectorshift._platform.forks import renew_after_fork
 from vectorshift.configured import Configured, Deputy
+from vectorshift.credentials.events import log
+from vectorshift.credentials.resolving import PLAIN_ASK, AnsweringProvider, settle
 from vectorshift.errors import CredentialNotFoundError
-from vectorshift.events import log
 from vectorshift.given import as_provider
-from vectorshift.providers.answering import PLAIN_ASK, AnsweringProvider, settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vectorshift.client import AsyncVectorShift, VectorShift
-    from vectorshift.credentials import Credential
-    from vectorshift.providers.base import CredentialProvider
+    from vectorshift.credentials.provider import CredentialProvider
+    from vectorshift.credentials.values import Credential
     from vectorshift.settings import Settings
 
 __all__ = ["AMBIENT", "AmbientProvider", "aget_credential", "api_key", "get_credential", "using"]

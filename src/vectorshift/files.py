@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from vectorshift._platform.clock import SYSTEM_CLOCK, Clock
 from vectorshift._platform.forks import renew_after_fork
-from vectorshift.credentials import Credential
+from vectorshift.credentials.values import Credential
 from vectorshift.errors import (
     CredentialConfigurationError,
     CredentialError,

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 from vectorshift.attempts import must_not_miss, outcome_of, stops, what_to_do
 from vectorshift.cache import CachingProvider
 from vectorshift.chain import ProviderChain
-from vectorshift.credentials import Credential
+from vectorshift.credentials.adapter import without
+from vectorshift.credentials.values import Credential
 from vectorshift.errors import CredentialError, CredentialNotFoundError
 from vectorshift.freshness import passed
-from vectorshift.providers.unforeseen import without
 from vectorshift.report import Report, SourceReport
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from vectorshift.credentials import Secret
-    from vectorshift.providers.answering import Answer, AnsweringProvider
+    from vectorshift.credentials.resolving import Answer, AnsweringProvider
+    from vectorshift.credentials.values import Secret
 
 __all__ = ["Ending", "Seen", "ending", "judged"]
 

@@ -21,7 +21,7 @@ from vectorshift.errors import (
 )
 
 if TYPE_CHECKING:
-    from vectorshift.credentials import Credential
+    from vectorshift.credentials.values import Credential
 
 __all__ = ["Moment", "Policy", "State", "Verdict", "decide", "landed", "later", "passed", "refused"]
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, cast
 from vectorshift._platform.forks import renew_after_fork
 from vectorshift.cache import DEFAULT_LOAD_TIMEOUT, DEFAULT_MAX_STALE, DEFAULT_TTL, CachingProvider
 from vectorshift.chain import ProviderChain
-from vectorshift.credentials import Secret
-from vectorshift.providers.answering import AnsweringProvider
-from vectorshift.providers.base import CredentialProvider
+from vectorshift.credentials.provider import CredentialProvider
+from vectorshift.credentials.resolving import AnsweringProvider
+from vectorshift.credentials.values import Secret
 
 if TYPE_CHECKING:
     from vectorshift.settings import Settings

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx as httpx
 
 from vectorshift._platform.urls import DIRECT
-from vectorshift.credentials import Secret
+from vectorshift.credentials.redact import masked
+from vectorshift.credentials.values import Secret
 from vectorshift.errors import ApiConnectionError, ApiTimeoutError, CredentialConfigurationError
 from vectorshift.failures import Failure, Repeat
-from vectorshift.masks import masked
 from vectorshift.version import __version__
 
 if TYPE_CHECKING:

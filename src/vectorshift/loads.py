@@ -8,14 +8,14 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from vectorshift.credentials import Credential
+from vectorshift.credentials.values import Credential
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from vectorshift._platform.background import Flight
+    from vectorshift.credentials.resolving import Answer, Ask
     from vectorshift.freshness import Moment
-    from vectorshift.providers.answering import Answer, Ask
 
 __all__ = ["GIVEN_UP_AFTER", "LOADS_AT_MOST", "Load", "entered", "is_inside", "settles"]
 

@@ -9,7 +9,7 @@ import os
 import stat
 from typing import TYPE_CHECKING, Final
 
-from vectorshift.events import say
+from vectorshift.credentials.events import say
 
 if TYPE_CHECKING:
     from pathlib import Path

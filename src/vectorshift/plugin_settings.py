@@ -13,9 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core.core_schema import ErrorType
 
 from vectorshift._platform.plugin_names import canonical, is_service_link, prefix_of
-from vectorshift.credentials import Secret
+from vectorshift.credentials.events import log
+from vectorshift.credentials.values import Secret
 from vectorshift.errors import CredentialConfigurationError, CredentialError
-from vectorshift.events import log
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails

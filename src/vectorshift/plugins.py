@@ -16,13 +16,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from vectorshift._platform.plugin_names import being_made, canonical, making, prefix_of
+from vectorshift.credentials.adapter import line_of
+from vectorshift.credentials.events import say
+from vectorshift.credentials.provider import CredentialProvider, Description
+from vectorshift.credentials.resolving import Answer, AnsweringProvider, Ask, answering, flaw_of_ttl
 from vectorshift.errors import CredentialConfigurationError, CredentialError
-from vectorshift.events import say
 from vectorshift.plugin_settings import CommonSettings
-from vectorshift.providers.answering import Answer, AnsweringProvider, Ask, answering, flaw_of_ttl
-from vectorshift.providers.base import CredentialProvider, Description
 from vectorshift.providers.unconfigured import UnconfiguredProvider
-from vectorshift.providers.unforeseen import line_of
 from vectorshift.settings.variables import variables_of
 
 if TYPE_CHECKING:

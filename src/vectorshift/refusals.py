@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from vectorshift.credentials import Credential
+from vectorshift.credentials.values import Credential
 from vectorshift.http import httpx
 
 if TYPE_CHECKING:
     from vectorshift._platform.clock import Clock
-    from vectorshift.providers.answering import Answer, AnsweringProvider
+    from vectorshift.credentials.resolving import Answer, AnsweringProvider
 
 __all__ = ["CALL", "CREDENTIAL", "REFUSAL", "OneCall", "Refusal", "SourceMoved", "same_source"]
 

@@ -8,16 +8,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from vectorshift._platform.plugin_names import canonical, prefix_of
+from vectorshift.credentials.events import log
+from vectorshift.credentials.resolving import Answer, AnsweringProvider, Ask
 from vectorshift.errors import CredentialConfigurationError, CredentialNotFoundError
-from vectorshift.events import log
-from vectorshift.providers.answering import Answer, AnsweringProvider, Ask
 from vectorshift.providers.unconfigured import UnconfiguredProvider
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+    from vectorshift.credentials.provider import CredentialProvider
     from vectorshift.plugins import PluginEntry
-    from vectorshift.providers.base import CredentialProvider
     from vectorshift.providers.explicit import ExplicitProvider
     from vectorshift.settings import Settings
 

@@ -17,6 +17,7 @@ import vectorshift
 from vectorshift import AsyncVectorShift, ProviderChain, VectorShift
 from vectorshift._platform.background import Flight, SharedWork, arun_blocking
 from vectorshift.credentials import Credential
+from vectorshift.credentials.provider import CredentialProvider
 from vectorshift.errors import (
     CredentialConfigurationError,
     CredentialDeniedError,
@@ -24,7 +25,6 @@ from vectorshift.errors import (
     VectorshiftError,
 )
 from vectorshift.providers import ExplicitProvider
-from vectorshift.providers.base import CredentialProvider
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.cli.program import environment, on_terminal, piped
 
-from vectorshift.credentials import fingerprint
+from vectorshift.credentials.values import fingerprint
 
 if TYPE_CHECKING:
     from vectorshift.testing import FakeVectorShift, OpenBaoServer

@@ -13,7 +13,7 @@ from tests.cli.program import PROGRAM, environment, on_terminal, piped
 
 from vectorshift import registry
 from vectorshift.cli.catalogue import BUILT_IN
-from vectorshift.credentials import fingerprint
+from vectorshift.credentials.values import fingerprint
 from vectorshift.settings import Settings
 
 if TYPE_CHECKING:

@@ -29,7 +29,7 @@ from vectorshift import (
     Description,
     Settings,
 )
-from vectorshift.events import CredentialEvent, announce
+from vectorshift.credentials.events import CredentialEvent, announce
 from vectorshift.testing import MemoryStore, ProviderContract
 
 STORES: dict[str, MemoryStore] = {}

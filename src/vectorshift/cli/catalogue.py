@@ -17,15 +17,15 @@ from vectorshift.cli.screen import (
     table,
 )
 from vectorshift.context import AMBIENT
+from vectorshift.credentials.resolving import PLAIN_ASK, answering
 from vectorshift.errors import CredentialConfigurationError
-from vectorshift.providers.answering import PLAIN_ASK, answering
 from vectorshift.registry import available_plugins, providers_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from vectorshift.credentials.provider import CredentialProvider
     from vectorshift.plugins import PluginEntry
-    from vectorshift.providers.base import CredentialProvider
     from vectorshift.settings import Settings
 
 __all__ = ["BUILT_IN", "show_providers"]

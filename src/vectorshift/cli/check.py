@@ -19,7 +19,7 @@ from vectorshift.errors import (
 )
 
 if TYPE_CHECKING:
-    from vectorshift.credentials import Credential
+    from vectorshift.credentials.values import Credential
 
 __all__ = ["show_check"]
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
     from types import FrameType
 
-    from vectorshift.credentials import Credential
+    from vectorshift.credentials.values import Credential
     from vectorshift.settings import Settings
 
 __all__ = ["environment_for", "execute", "replace_process", "supervise"]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import vectorshift
 from vectorshift import Pipeline, VectorshiftError
-from vectorshift.credentials import fingerprint
+from vectorshift.credentials.values import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Callable

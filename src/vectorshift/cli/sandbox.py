@@ -18,7 +18,7 @@ import vectorshift
 from vectorshift import AuthenticationError, Pipeline, VectorshiftError
 from vectorshift.cli.rotation import rotate_under_traffic
 from vectorshift.cli.stage import SECRET, Stage, set_stage
-from vectorshift.credentials import fingerprint
+from vectorshift.credentials.values import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from vectorshift.client.bodies import OF_BODY
+from vectorshift.credentials.redact import masked, masking
 from vectorshift.errors import AuthenticationError, api_error_class
 from vectorshift.failures import Failure, Repeat, repeat_after_status
 from vectorshift.http import secrets_of
-from vectorshift.masks import masked, masking
 from vectorshift.refusals import CREDENTIAL, REFUSAL, Refusal
 
 if TYPE_CHECKING:
     from vectorshift.calls import Call
-    from vectorshift.credentials import Credential, Secret
+    from vectorshift.credentials.values import Credential, Secret
     from vectorshift.http import httpx
 
 __all__ = ["failed", "masked_headers", "masked_text", "read", "secrets_in"]

@@ -8,7 +8,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from vectorshift.client.answers import failed, read, secrets_in
-from vectorshift.events import log
+from vectorshift.credentials.events import log
 from vectorshift.failures import Failure, Repeat
 from vectorshift.http import API_KEY_HEADER, httpx, lost
 from vectorshift.refusals import CALL, OneCall, SourceMoved
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from vectorshift._platform.clock import WaitingClock
     from vectorshift.auth import CredentialAuth
     from vectorshift.calls import Call
-    from vectorshift.credentials import Secret
+    from vectorshift.credentials.resolving import AnsweringProvider
+    from vectorshift.credentials.values import Secret
     from vectorshift.http import Timeouts
-    from vectorshift.providers.answering import AnsweringProvider
     from vectorshift.uploads import Loaded
 
 __all__ = ["Exchange", "settled"]

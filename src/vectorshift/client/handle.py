@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from vectorshift._platform.clock import WaitingClock
     from vectorshift.configured import Configured
+    from vectorshift.credentials.resolving import AnsweringProvider
     from vectorshift.http import Timeouts
-    from vectorshift.providers.answering import AnsweringProvider
     from vectorshift.settings import Settings
     from vectorshift.uploads import Files
 

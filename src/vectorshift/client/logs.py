@@ -8,7 +8,7 @@ import logging
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
-from vectorshift.masks import masked
+from vectorshift.credentials.redact import masked
 
 if TYPE_CHECKING:
     from vectorshift.client.exchange import Exchange

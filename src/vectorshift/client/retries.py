@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from tenacity import DoSleep, RetryCallState, Retrying, wait_exponential, wait_random_exponential
 
+from vectorshift.credentials.events import log
 from vectorshift.errors import VectorshiftApiError
-from vectorshift.events import log
 from vectorshift.failures import Failure
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from vectorshift.credentials.provider import CredentialProvider, Description
     from vectorshift.providers.aws import AwsSecretsManagerProvider
-    from vectorshift.providers.base import CredentialProvider, Description
     from vectorshift.providers.dotenv import DotenvProvider
     from vectorshift.providers.env import EnvProvider
     from vectorshift.providers.explicit import ExplicitProvider
@@ -24,14 +24,14 @@ __all__ = [
 ]
 
 _HOME = {
-    "AwsSecretsManagerProvider": "aws",
-    "CredentialProvider": "base",
-    "Description": "base",
-    "DotenvProvider": "dotenv",
-    "EnvProvider": "env",
-    "ExplicitProvider": "explicit",
-    "LoginProvider": "login",
-    "VaultProvider": "vault",
+    "AwsSecretsManagerProvider": "providers.aws",
+    "CredentialProvider": "credentials.provider",
+    "Description": "credentials.provider",
+    "DotenvProvider": "providers.dotenv",
+    "EnvProvider": "providers.env",
+    "ExplicitProvider": "providers.explicit",
+    "LoginProvider": "providers.login",
+    "VaultProvider": "providers.vault",
 }
 
 
@@ -40,7 +40,7 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    value = getattr(import_module(f"vectorshift.{_HOME[name]}"), name)
     globals()[name] = value
     return value
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from vectorshift._platform.clock import SYSTEM_CLOCK, Clock
 from vectorshift._platform.dotenv_syntax import Assignments, assignments_in
-from vectorshift.credentials import Credential
-from vectorshift.events import say
+from vectorshift.credentials.events import say
+from vectorshift.credentials.provider import Description
+from vectorshift.credentials.resolving import Answer, AnsweringProvider, Ask
+from vectorshift.credentials.values import Credential
 from vectorshift.files import Content, KeyFile, absolute, text_of, unreadable
-from vectorshift.providers.answering import Answer, AnsweringProvider, Ask
-from vectorshift.providers.base import Description
 
 if TYPE_CHECKING:
     import os

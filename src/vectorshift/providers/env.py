@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vectorshift._platform.clock import SYSTEM_CLOCK, Clock
+from vectorshift.credentials.events import log
+from vectorshift.credentials.provider import Description
+from vectorshift.credentials.resolving import Answer, AnsweringProvider, Ask
 from vectorshift.errors import (
     CredentialConfigurationError,
     CredentialError,
     CredentialNotFoundError,
 )
-from vectorshift.events import log
 from vectorshift.files import Content, KeyFile, absolute, text_of, unreadable
-from vectorshift.providers.answering import Answer, AnsweringProvider, Ask
-from vectorshift.providers.base import Description
 
 if TYPE_CHECKING:
     from collections.abc import Callable

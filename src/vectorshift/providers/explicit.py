@@ -7,11 +7,11 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any
 
 from vectorshift._platform.background import arun_blocking, run_async
-from vectorshift.credentials import Secret
+from vectorshift.credentials.adapter import unforeseen
+from vectorshift.credentials.provider import Description
+from vectorshift.credentials.resolving import Answer, AnsweringProvider, Ask
+from vectorshift.credentials.values import Secret
 from vectorshift.errors import CredentialNotFoundError
-from vectorshift.providers.answering import Answer, AnsweringProvider, Ask
-from vectorshift.providers.base import Description
-from vectorshift.providers.unforeseen import unforeseen
 
 if TYPE_CHECKING:
     from typing_extensions import Self

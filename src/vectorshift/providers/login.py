@@ -10,9 +10,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 from vectorshift._platform.clock import SYSTEM_CLOCK, Clock
+from vectorshift.credentials.provider import Description
+from vectorshift.credentials.resolving import Answer, AnsweringProvider, Ask
 from vectorshift.files import Content, KeyFile, absolute, text_of, unreadable
-from vectorshift.providers.answering import Answer, AnsweringProvider, Ask
-from vectorshift.providers.base import Description
 
 if TYPE_CHECKING:
     from collections.abc import Callable

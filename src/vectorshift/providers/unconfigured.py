@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from vectorshift.credentials.provider import Description
+from vectorshift.credentials.resolving import Answer, AnsweringProvider, Ask
 from vectorshift.errors import CredentialNotFoundError
-from vectorshift.providers.answering import Answer, AnsweringProvider, Ask
-from vectorshift.providers.base import Description
 
 __all__ = ["UnconfiguredProvider"]
 

@@ -24,7 +24,7 @@ from pydantic_settings import (
 )
 
 from vectorshift._platform.urls import api_url, has_control_characters, url_without_password
-from vectorshift.credentials import Secret
+from vectorshift.credentials.values import Secret
 from vectorshift.errors import CredentialConfigurationError
 from vectorshift.files import file_name
 from vectorshift.plugin_settings import FrozenMap, Value, held

@@ -11,8 +11,8 @@ from pydantic_settings import BaseSettings, EnvSettingsSource
 
 from vectorshift._platform.dotenv_syntax import assignments_in
 from vectorshift._platform.plugin_names import is_service_link, prefix_of
+from vectorshift.credentials.events import say
 from vectorshift.errors import CredentialConfigurationError
-from vectorshift.events import say
 from vectorshift.files import read_small, text_of
 from vectorshift.plugin_settings import of_plugins, told
 

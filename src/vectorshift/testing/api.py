@@ -11,7 +11,7 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Any, cast
 
-from vectorshift.credentials import Secret
+from vectorshift.credentials.values import Secret
 from vectorshift.testing.traffic import Fault, Traffic  # first: it says what to install
 
 # isort: split

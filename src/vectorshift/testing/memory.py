@@ -9,7 +9,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Literal
 
-from vectorshift.credentials import Credential, Secret
+from vectorshift.credentials.provider import CredentialProvider, Description
+from vectorshift.credentials.values import Credential, Secret
 from vectorshift.errors import (
     CredentialDeniedError,
     CredentialError,
@@ -17,7 +18,6 @@ from vectorshift.errors import (
     CredentialStoreUnavailableError,
     fresh_copy,
 )
-from vectorshift.providers.base import CredentialProvider, Description
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -17,8 +17,8 @@ import httpx
 from vectorshift import http, registry
 from vectorshift._platform.urls import is_loopback
 from vectorshift.chain import ProviderChain
+from vectorshift.credentials.resolving import Answer, AnsweringProvider, Ask
 from vectorshift.errors import CredentialNotFoundError
-from vectorshift.providers.answering import Answer, AnsweringProvider, Ask
 from vectorshift.providers.env import EnvProvider
 from vectorshift.providers.explicit import ExplicitProvider
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from vectorshift.providers.base import CredentialProvider
+    from vectorshift.credentials.provider import CredentialProvider
 
 __all__ = ["OFFLINE", "RefusingServer", "cut_off", "offline_credentials"]
 

@@ -13,7 +13,7 @@ from vectorshift.testing.forms import FormPart, form_parts
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from vectorshift.credentials import Secret
+    from vectorshift.credentials.values import Secret
 
 __all__ = ["RecordedHeaders", "RecordedRequest"]
 

@@ -21,7 +21,7 @@ except ModuleNotFoundError as error:
         name=error.name,
     ) from None
 
-from vectorshift.credentials import Secret
+from vectorshift.credentials.values import Secret
 from vectorshift.testing.event_streams import EventStream
 from vectorshift.testing.records import RecordedHeaders, RecordedRequest
 from vectorshift.testing.routes import answer

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.providers.aws.records import SECRET, TOKEN
 
+from vectorshift.credentials.resolving import PLAIN_ASK
 from vectorshift.errors import CredentialError
-from vectorshift.providers.answering import PLAIN_ASK
 from vectorshift.providers.aws import AwsSecretsManagerProvider
 
 if TYPE_CHECKING:

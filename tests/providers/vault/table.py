@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 from tests.providers.vault.conftest import serve
 from tests.providers.vault.stand_ins import Issuer, role, token_review
 
+from vectorshift.credentials.resolving import Answer, Ask
 from vectorshift.errors import CredentialError
-from vectorshift.providers.answering import Answer, Ask
 from vectorshift.providers.vault import VaultProvider
 from vectorshift.testing.openbao import OpenBaoServer
 

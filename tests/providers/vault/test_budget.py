@@ -16,7 +16,7 @@ import requests
 from tests.providers.patience import patience
 
 from vectorshift import Credential, errors
-from vectorshift.providers.answering import Ask
+from vectorshift.credentials.resolving import Ask
 from vectorshift.providers.vault import VaultProvider
 from vectorshift.providers.vault.exchange import TOTAL, Budget, Trouble, exchange
 

@@ -33,7 +33,7 @@ from vectorshift.providers.aws.value import credential_in
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from vectorshift.providers.answering import Answer
+    from vectorshift.credentials.resolving import Answer
     from vectorshift.providers.aws.token import Token
 
 __all__ = ["Agent"]

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from vectorshift.credentials.provider import Description
+from vectorshift.credentials.resolving import Answer, AnsweringProvider, Ask
 from vectorshift.errors import (
     CredentialError,
     CredentialNotFoundError,
     CredentialStoreUnavailableError,
 )
-from vectorshift.providers.answering import Answer, AnsweringProvider, Ask
 from vectorshift.providers.aws.agent import Agent
 from vectorshift.providers.aws.client import ClientSource
 from vectorshift.providers.aws.errors import outcome
 from vectorshift.providers.aws.logs import hushed
 from vectorshift.providers.aws.place import Place
 from vectorshift.providers.aws.value import credential_in
-from vectorshift.providers.base import Description
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from vectorshift.credentials import Credential
+    from vectorshift.credentials.values import Credential
     from vectorshift.providers.aws.client import AwsClient
     from vectorshift.settings import Settings
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from vectorshift.credentials import Secret
+from vectorshift.credentials.values import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

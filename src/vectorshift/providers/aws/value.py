@@ -8,13 +8,13 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, cast
 
-from vectorshift.credentials import Credential, parse_key
+from vectorshift.credentials.values import Credential, parse_key
 from vectorshift.errors import CredentialConfigurationError, CredentialError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from vectorshift.providers.answering import Answer
+    from vectorshift.credentials.resolving import Answer
 
 __all__ = ["credential_in"]
 

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
-from vectorshift.credentials import Credential, parse_key
+from vectorshift.credentials.values import Credential, parse_key
 from vectorshift.errors import (
     CredentialConfigurationError,
     CredentialDeniedError,
@@ -22,7 +22,7 @@ from vectorshift.errors import (
 from vectorshift.providers.vault.expiry import EXPIRES_AT, MalformedTime, read_expiry
 
 if TYPE_CHECKING:
-    from vectorshift.providers.answering import Answer
+    from vectorshift.credentials.resolving import Answer
 
 __all__ = ["Place", "Reply", "as_object", "judge_login", "judge_read", "read_key"]
 

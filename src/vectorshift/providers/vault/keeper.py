@@ -6,8 +6,8 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from vectorshift.credentials.events import log
 from vectorshift.errors import CredentialError
-from vectorshift.events import log
 from vectorshift.providers.vault.answers import Place, Reply, as_object
 from vectorshift.providers.vault.tokens import (
     Grant,
@@ -21,7 +21,7 @@ from vectorshift.providers.vault.tokens import (
 
 if TYPE_CHECKING:
     from vectorshift._platform.clock import Clock
-    from vectorshift.credentials import Secret
+    from vectorshift.credentials.values import Secret
     from vectorshift.providers.vault.login import Login
     from vectorshift.providers.vault.transport import Line
 

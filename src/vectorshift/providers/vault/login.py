@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from vectorshift.credentials import Secret
+from vectorshift.credentials.values import Secret
 from vectorshift.errors import CredentialError
 from vectorshift.providers.vault.answers import Place, judge_login
 from vectorshift.providers.vault.exchange import Trouble

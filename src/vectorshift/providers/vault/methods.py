@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from vectorshift._platform.forks import renew_after_fork
-from vectorshift.credentials import Secret
+from vectorshift.credentials.values import Secret
 from vectorshift.errors import CredentialError
 from vectorshift.providers.vault.answers import Place, Reply, judge_login
 from vectorshift.providers.vault.exchange import Trouble

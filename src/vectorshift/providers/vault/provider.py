@@ -8,10 +8,10 @@ from urllib.parse import quote
 
 from vectorshift._platform.clock import SYSTEM_CLOCK
 from vectorshift._platform.forks import renew_after_fork
-from vectorshift.credentials import Secret
+from vectorshift.credentials.provider import Description
+from vectorshift.credentials.resolving import Answer, AnsweringProvider, Ask
+from vectorshift.credentials.values import Secret
 from vectorshift.errors import CredentialError
-from vectorshift.providers.answering import Answer, AnsweringProvider, Ask
-from vectorshift.providers.base import Description
 from vectorshift.providers.vault.answers import Place, Reply, as_object, judge_read, read_key
 from vectorshift.providers.vault.exchange import TOTAL, Budget, Trouble
 from vectorshift.providers.vault.keeper import TokenKeeper

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from vectorshift.credentials import Secret
+    from vectorshift.credentials.values import Secret
 
 __all__ = ["Grant", "Moment", "age", "granted", "has_ended", "looked_up", "past_half", "renewed"]
 

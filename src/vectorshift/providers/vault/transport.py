@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from vectorshift._platform.urls import is_loopback
-from vectorshift.credentials import Secret
-from vectorshift.events import log
+from vectorshift.credentials.events import log
+from vectorshift.credentials.values import Secret
 from vectorshift.providers.vault.exchange import Budget, Trouble, exchange
 
 if TYPE_CHECKING:

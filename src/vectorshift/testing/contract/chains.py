@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vectorshift.chain import ProviderChain
-from vectorshift.credentials import Credential
+from vectorshift.credentials.resolving import answering
+from vectorshift.credentials.values import Credential
 from vectorshift.errors import CredentialNotFoundError
-from vectorshift.providers.answering import answering
 from vectorshift.providers.explicit import ExplicitProvider
 from vectorshift.testing.contract.hooks import SourceHooks
 from vectorshift.testing.contract.probe import named
 
 if TYPE_CHECKING:
-    from vectorshift.providers.answering import Answer
+    from vectorshift.credentials.resolving import Answer
     from vectorshift.testing.contract.probe import Probe
 
 __all__ = ["ChainTests"]

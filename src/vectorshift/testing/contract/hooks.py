@@ -14,7 +14,7 @@ except ModuleNotFoundError as error:
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from vectorshift.providers.base import CredentialProvider
+    from vectorshift.credentials.provider import CredentialProvider
     from vectorshift.settings import Settings
     from vectorshift.testing.contract.probe import Probe
 

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vectorshift.credentials import Credential
+from vectorshift.credentials.provider import CredentialProvider, Description
+from vectorshift.credentials.values import Credential
 from vectorshift.errors import CredentialConfigurationError
-from vectorshift.providers.base import CredentialProvider, Description
 from vectorshift.settings import Settings
 from vectorshift.testing.contract.hooks import SourceHooks
 from vectorshift.testing.contract.probe import named

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from vectorshift.chain import ProviderChain
-from vectorshift.credentials import Credential
+from vectorshift.credentials.values import Credential
 from vectorshift.testing.contract.hooks import SourceHooks
 from vectorshift.testing.contract.probe import named
 from vectorshift.testing.contract.watch import watched
 
 if TYPE_CHECKING:
-    from vectorshift.providers.answering import Answer
-    from vectorshift.providers.base import CredentialProvider
+    from vectorshift.credentials.provider import CredentialProvider
+    from vectorshift.credentials.resolving import Answer
     from vectorshift.testing.contract.probe import Probe
 
 __all__ = ["LoopTests"]

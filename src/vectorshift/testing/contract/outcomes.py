@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from vectorshift.chain import ProviderChain
-from vectorshift.credentials import Credential
+from vectorshift.credentials.values import Credential
 from vectorshift.errors import (
     CredentialConfigurationError,
     CredentialDeniedError,

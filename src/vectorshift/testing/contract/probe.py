@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 import pytest
 
 from vectorshift._platform.background import Flight
-from vectorshift.credentials import Credential, Secret
+from vectorshift.credentials.resolving import PLAIN_ASK, Answer, answering
+from vectorshift.credentials.values import Credential, Secret
 from vectorshift.errors import CredentialError
-from vectorshift.providers.answering import PLAIN_ASK, Answer, answering
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from vectorshift.providers.base import CredentialProvider, Description
+    from vectorshift.credentials.provider import CredentialProvider, Description
     from vectorshift.testing.contract.hooks import SourceHooks
 
 __all__ = ["Probe", "named", "printed"]

@@ -18,16 +18,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from vectorshift.cache import CachingProvider
-from vectorshift.credentials import Credential
-from vectorshift.providers.answering import PLAIN_ASK, answering
+from vectorshift.credentials.resolving import PLAIN_ASK, answering
+from vectorshift.credentials.values import Credential
 from vectorshift.testing.contract.hooks import SourceHooks
 from vectorshift.testing.contract.probe import named, printed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from vectorshift.providers.answering import Answer
-    from vectorshift.providers.base import CredentialProvider
+    from vectorshift.credentials.provider import CredentialProvider
+    from vectorshift.credentials.resolving import Answer
     from vectorshift.testing.contract.probe import Probe
 
 __all__ = ["SharingTests"]

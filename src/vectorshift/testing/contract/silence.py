@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from vectorshift.chain import ProviderChain
+from vectorshift.credentials.events import CredentialEvent, on_event
+from vectorshift.credentials.resolving import answering
 from vectorshift.errors import CredentialError
-from vectorshift.events import CredentialEvent, on_event
-from vectorshift.providers.answering import answering
 from vectorshift.testing.contract.hooks import SourceHooks
 from vectorshift.testing.contract.output import everything_told
 from vectorshift.testing.contract.probe import printed
@@ -21,7 +21,7 @@ from vectorshift.testing.contract.probe import printed
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vectorshift.providers.base import CredentialProvider
+    from vectorshift.credentials.provider import CredentialProvider
     from vectorshift.testing.contract.probe import Probe
 
 __all__ = ["SilenceTests"]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from vectorshift.credentials import Credential
+from vectorshift.credentials.values import Credential
 from vectorshift.errors import CredentialConfigurationError, CredentialNotFoundError
 from vectorshift.testing.contract.hooks import SourceHooks
 from vectorshift.testing.contract.probe import named

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from vectorshift.credentials import Credential
+    from vectorshift.credentials.values import Credential
     from vectorshift.settings import Settings
 
 __all__ = ["CredentialProvider", "Description"]
@@ -98,7 +98,7 @@ class CredentialProvider(ABC):  # noqa: B024  # one of two methods is enough
             CredentialRevokedError: the store says that this secret is gone.
             CredentialStoreUnavailableError: the store is down, slow or throttling.
         """
-        from vectorshift.providers.answering import PLAIN_ASK, answering, settle
+        from vectorshift.credentials.resolving import PLAIN_ASK, answering, settle
 
         return settle(answering(self).lookup(PLAIN_ASK))
 
@@ -106,7 +106,7 @@ class CredentialProvider(ABC):  # noqa: B024  # one of two methods is enough
         """Return the credential of this moment without blocking the event loop. Raises as
         `get_credential`.
         """
-        from vectorshift.providers.answering import PLAIN_ASK, answering, settle
+        from vectorshift.credentials.resolving import PLAIN_ASK, answering, settle
 
         return settle(await answering(self).alookup(PLAIN_ASK))
 
@@ -133,7 +133,7 @@ class CredentialProvider(ABC):  # noqa: B024  # one of two methods is enough
         self.close()
 
     def __repr__(self) -> str:
-        from vectorshift.providers.unforeseen import (
+        from vectorshift.credentials.adapter import (
             described,
         )  # what shows locals may find one that is half made
 

@@ -15,7 +15,10 @@ from datetime import datetime, timezone
 from typing import Literal, cast
 
 from vectorshift._platform.background import SharedWork, arun_blocking, run_async
-from vectorshift.credentials import Credential, parse_key
+from vectorshift.credentials.adapter import described, is_the_callers, line_of, unforeseen
+from vectorshift.credentials.events import say
+from vectorshift.credentials.provider import CredentialProvider, Description
+from vectorshift.credentials.values import Credential, parse_key
 from vectorshift.errors import (
     CredentialConfigurationError,
     CredentialError,
@@ -24,9 +27,6 @@ from vectorshift.errors import (
     CredentialStoreUnavailableError,
     fresh_copy,
 )
-from vectorshift.events import say
-from vectorshift.providers.base import CredentialProvider, Description
-from vectorshift.providers.unforeseen import described, is_the_callers, line_of, unforeseen
 
 __all__ = [
     "PLAIN_ASK",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from vectorshift.credentials import Secret
+    from vectorshift.credentials.values import Secret
 
 __all__ = ["masked", "masking"]
 

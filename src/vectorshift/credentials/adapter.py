@@ -11,19 +11,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from vectorshift.credentials import Credential, Secret
+from vectorshift.credentials.provider import Description
+from vectorshift.credentials.values import Credential, Secret
 from vectorshift.errors import (
     CredentialConfigurationError,
     CredentialError,
     CredentialStoreUnavailableError,
     fresh_copy,
 )
-from vectorshift.providers.base import Description
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from vectorshift.providers.base import CredentialProvider
+    from vectorshift.credentials.provider import CredentialProvider
 
 __all__ = ["described", "is_the_callers", "line_of", "unforeseen", "without"]
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import assume, given, strategies as st
 
-from vectorshift.credentials import LONGEST_KEY, Credential, Secret, fingerprint, parse_key
+from vectorshift.credentials.values import LONGEST_KEY, Credential, Secret, fingerprint, parse_key
 from vectorshift.errors import (
     CredentialConfigurationError,
     CredentialError,

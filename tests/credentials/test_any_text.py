@@ -42,7 +42,7 @@ from vectorshift.providers.login import LoginProvider
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from vectorshift.providers.base import CredentialProvider
+    from vectorshift.credentials.provider import CredentialProvider
     from vectorshift.testing.moto import MotoServer
     from vectorshift.testing.openbao import OpenBaoServer
 

@@ -1,0 +1,23 @@
+"""`Secret` and `Credential`, and the contract of everything that finds them."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from vectorshift.credentials.values import Credential, Secret
+
+__all__ = ["Credential", "Secret"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from vectorshift.credentials import values
+
+    value: object = getattr(values, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
