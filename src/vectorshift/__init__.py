@@ -91,7 +91,6 @@ if TYPE_CHECKING:
         RunStatus as RunStatus,
         StreamChunk as StreamChunk,
     )
-    from vectorshift.plugin_settings import PluginSettings as PluginSettings
     from vectorshift.providers.aws import AwsSecretsManagerProvider as AwsSecretsManagerProvider
     from vectorshift.providers.dotenv import DotenvProvider as DotenvProvider
     from vectorshift.providers.env import EnvProvider as EnvProvider
@@ -100,6 +99,7 @@ if TYPE_CHECKING:
     from vectorshift.providers.vault import VaultProvider as VaultProvider
     from vectorshift.report import Report as Report, SourceReport as SourceReport
     from vectorshift.settings import Settings as Settings
+    from vectorshift.settings.plugin import PluginSettings as PluginSettings
     from vectorshift.successor import httpx2_auth as httpx2_auth
     from vectorshift.version import __version__ as __version__
 
@@ -126,7 +126,7 @@ _HOMES = {
     "credentials.events": "CredentialEvent on_event",
     "explanation": "aexplain explain",
     "pipeline": "BulkRunResult Pipeline PipelineList RunHandler RunResult RunStatus StreamChunk",
-    "plugin_settings": "PluginSettings",
+    "settings.plugin": "PluginSettings",
     "providers.aws": "AwsSecretsManagerProvider",
     "credentials.provider": "CredentialProvider Description",
     "providers.dotenv": "DotenvProvider",

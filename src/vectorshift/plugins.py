@@ -21,8 +21,8 @@ from vectorshift.credentials.events import say
 from vectorshift.credentials.provider import CredentialProvider, Description
 from vectorshift.credentials.resolving import Answer, AnsweringProvider, Ask, answering, flaw_of_ttl
 from vectorshift.errors import CredentialConfigurationError, CredentialError
-from vectorshift.plugin_settings import CommonSettings
 from vectorshift.providers.unconfigured import UnconfiguredProvider
+from vectorshift.settings.plugin import CommonSettings
 from vectorshift.settings.variables import variables_of
 
 if TYPE_CHECKING:

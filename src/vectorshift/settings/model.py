@@ -27,7 +27,7 @@ from vectorshift._platform.urls import api_url, has_control_characters, url_with
 from vectorshift.credentials.values import Secret
 from vectorshift.errors import CredentialConfigurationError
 from vectorshift.files import file_name
-from vectorshift.plugin_settings import FrozenMap, Value, held
+from vectorshift.settings.plugin import FrozenMap, Value, held
 from vectorshift.settings.variables import PREFIX, explained, loaded_from, names_in
 
 __all__ = ["Settings"]

@@ -14,7 +14,7 @@ from vectorshift._platform.plugin_names import is_service_link, prefix_of
 from vectorshift.credentials.events import say
 from vectorshift.errors import CredentialConfigurationError
 from vectorshift.files import read_small, text_of
-from vectorshift.plugin_settings import of_plugins, told
+from vectorshift.settings.plugin import of_plugins, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
