@@ -379,7 +379,7 @@ def test_submodules_exports_and_dunders_stay_settable(monkeypatch: pytest.Monkey
 
 def test_a_submodule_that_is_imported_later_is_set_by_the_import() -> None:
     module: Any = vectorshift
-    name = "vectorshift.providers.unconfigured"
+    name = "vectorshift.providers.static"
     sys.modules.pop(name, None)
     importlib.import_module(name)
     assert module.providers.unconfigured is sys.modules[name]

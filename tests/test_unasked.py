@@ -20,7 +20,7 @@ from vectorshift import (
     ProviderChain,
     VectorShift,
 )
-from vectorshift.providers.unconfigured import UnconfiguredProvider
+from vectorshift.providers.static import UnconfiguredProvider
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

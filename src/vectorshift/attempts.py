@@ -13,7 +13,7 @@ from vectorshift.errors import (
     CredentialRevokedError,
     MissingCredentialError,
 )
-from vectorshift.providers.unconfigured import UnconfiguredProvider
+from vectorshift.providers.static import UnconfiguredProvider
 
 if TYPE_CHECKING:
     from collections.abc import Collection

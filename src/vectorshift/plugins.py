@@ -21,7 +21,7 @@ from vectorshift.credentials.events import say
 from vectorshift.credentials.provider import CredentialProvider, Description
 from vectorshift.credentials.resolving import Answer, AnsweringProvider, Ask, answering, flaw_of_ttl
 from vectorshift.errors import CredentialConfigurationError, CredentialError
-from vectorshift.providers.unconfigured import UnconfiguredProvider
+from vectorshift.providers.static import UnconfiguredProvider
 from vectorshift.settings.plugin import CommonSettings
 from vectorshift.settings.variables import variables_of
 

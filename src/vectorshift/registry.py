@@ -11,7 +11,7 @@ from vectorshift._platform.plugin_names import canonical, prefix_of
 from vectorshift.credentials.events import log
 from vectorshift.credentials.resolving import Answer, AnsweringProvider, Ask
 from vectorshift.errors import CredentialConfigurationError, CredentialNotFoundError
-from vectorshift.providers.unconfigured import UnconfiguredProvider
+from vectorshift.providers.static import UnconfiguredProvider
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection

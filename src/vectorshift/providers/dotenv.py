@@ -12,7 +12,7 @@ from vectorshift.credentials.events import say
 from vectorshift.credentials.provider import Description
 from vectorshift.credentials.resolving import Answer, AnsweringProvider, Ask
 from vectorshift.credentials.values import Credential
-from vectorshift.files import Content, KeyFile, absolute, text_of, unreadable
+from vectorshift.providers._watched_file import Content, KeyFile, absolute, text_of, unreadable
 
 if TYPE_CHECKING:
     import os

@@ -20,7 +20,7 @@ from vectorshift.errors import (
     CredentialError,
     CredentialNotFoundError,
 )
-from vectorshift.files import Content, KeyFile, absolute, text_of, unreadable
+from vectorshift.providers._watched_file import Content, KeyFile, absolute, text_of, unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from vectorshift._platform.clock import SYSTEM_CLOCK, Clock
 from vectorshift.credentials.provider import Description
 from vectorshift.credentials.resolving import Answer, AnsweringProvider, Ask
-from vectorshift.files import Content, KeyFile, absolute, text_of, unreadable
+from vectorshift.providers._watched_file import Content, KeyFile, absolute, text_of, unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,7 +13,7 @@ from vectorshift._platform.dotenv_syntax import assignments_in
 from vectorshift._platform.plugin_names import is_service_link, prefix_of
 from vectorshift.credentials.events import say
 from vectorshift.errors import CredentialConfigurationError
-from vectorshift.files import read_small, text_of
+from vectorshift.providers._watched_file import read_small, text_of
 from vectorshift.settings.plugin import of_plugins, told
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from tests.providers.patience import patience
 from vectorshift import Credential, errors
 from vectorshift.credentials.resolving import Ask
 from vectorshift.providers.vault import VaultProvider
-from vectorshift.providers.vault.exchange import TOTAL, Budget, Trouble, exchange
+from vectorshift.providers.vault.requests import TOTAL, Budget, Trouble, exchange
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

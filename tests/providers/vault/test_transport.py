@@ -12,7 +12,7 @@ import requests
 
 from vectorshift import errors
 from vectorshift.providers.vault import VaultProvider
-from vectorshift.providers.vault.exchange import Budget, Trouble, exchange
+from vectorshift.providers.vault.requests import Budget, Trouble, exchange
 from vectorshift.providers.vault.transport import VaultServer
 
 if TYPE_CHECKING:

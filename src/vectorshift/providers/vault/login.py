@@ -13,8 +13,8 @@ from urllib.parse import quote
 
 from vectorshift.credentials.values import Secret
 from vectorshift.errors import CredentialError
-from vectorshift.providers.vault.answers import Place, judge_login
-from vectorshift.providers.vault.exchange import Trouble
+from vectorshift.providers.vault.classify import Place, judge_login
+from vectorshift.providers.vault.requests import Trouble
 from vectorshift.providers.vault.tokens import Grant, granted
 
 if TYPE_CHECKING:

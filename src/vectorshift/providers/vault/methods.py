@@ -13,8 +13,7 @@ from typing import Final
 from vectorshift._platform.forks import renew_after_fork
 from vectorshift.credentials.values import Secret
 from vectorshift.errors import CredentialError
-from vectorshift.providers.vault.answers import Place, Reply, judge_login
-from vectorshift.providers.vault.exchange import Trouble
+from vectorshift.providers.vault.classify import Place, Reply, judge_login
 from vectorshift.providers.vault.login import (
     Login,
     MountedLogin,
@@ -22,6 +21,7 @@ from vectorshift.providers.vault.login import (
     read_token,
     troubled,
 )
+from vectorshift.providers.vault.requests import Trouble
 from vectorshift.providers.vault.tokens import Grant
 from vectorshift.providers.vault.transport import NO_TOKEN, Line, Payload
 

@@ -12,11 +12,11 @@ from vectorshift.credentials.provider import Description
 from vectorshift.credentials.resolving import Answer, AnsweringProvider, Ask
 from vectorshift.credentials.values import Secret
 from vectorshift.errors import CredentialError
-from vectorshift.providers.vault.answers import Place, Reply, as_object, judge_read, read_key
-from vectorshift.providers.vault.exchange import TOTAL, Budget, Trouble
-from vectorshift.providers.vault.keeper import TokenKeeper
+from vectorshift.providers.vault.classify import Place, Reply, as_object, judge_read, read_key
+from vectorshift.providers.vault.lease import TokenKeeper
 from vectorshift.providers.vault.login import troubled
 from vectorshift.providers.vault.methods import choose_login
+from vectorshift.providers.vault.requests import TOTAL, Budget, Trouble
 from vectorshift.providers.vault.transport import Connections, Line, VaultServer
 
 if TYPE_CHECKING:

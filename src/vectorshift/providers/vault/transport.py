@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 from vectorshift._platform.urls import is_loopback
 from vectorshift.credentials.events import log
 from vectorshift.credentials.values import Secret
-from vectorshift.providers.vault.exchange import Budget, Trouble, exchange
+from vectorshift.providers.vault.requests import Budget, Trouble, exchange
 
 if TYPE_CHECKING:
-    from vectorshift.providers.vault.answers import Place, Reply
+    from vectorshift.providers.vault.classify import Place, Reply
 
 __all__ = ["NO_TOKEN", "Connections", "Line", "Payload", "VaultServer"]
 

@@ -22,7 +22,7 @@ from vectorshift.errors import (
     CredentialNotFoundError,
     CredentialStoreUnavailableError,
 )
-from vectorshift.modes import Exposure
+from vectorshift.providers._permissions import Exposure
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from vectorshift.providers.vault.answers import Reply, as_object
+from vectorshift.providers.vault.classify import Reply, as_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from vectorshift.credentials.events import log
 from vectorshift.errors import CredentialError
-from vectorshift.providers.vault.answers import Place, Reply, as_object
+from vectorshift.providers.vault.classify import Place, Reply, as_object
 from vectorshift.providers.vault.tokens import (
     Grant,
     Moment,

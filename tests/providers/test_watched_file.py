@@ -24,7 +24,7 @@ from vectorshift.errors import (
     CredentialNotFoundError,
     CredentialStoreUnavailableError,
 )
-from vectorshift.files import Content, KeyFile, read_small, unreadable
+from vectorshift.providers._watched_file import Content, KeyFile, read_small, unreadable
 from vectorshift.providers.dotenv import DotenvProvider
 from vectorshift.providers.env import EnvProvider
 from vectorshift.providers.explicit import ExplicitProvider
