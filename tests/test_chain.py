@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
-from vectorshift.cache import CachingProvider
+from vectorshift.cache.provider import CachingProvider
 from vectorshift.chain import ProviderChain
 from vectorshift.credentials import Credential
 from vectorshift.credentials.provider import CredentialProvider, Description

@@ -31,7 +31,8 @@ from vectorshift import (
     using,
 )
 from vectorshift._platform.background import Flight
-from vectorshift.cache import CachingProvider
+from vectorshift.cache.policy import Policy, State, landed
+from vectorshift.cache.provider import CachingProvider
 from vectorshift.credentials import Credential, Secret
 from vectorshift.credentials.provider import CredentialProvider, Description
 from vectorshift.errors import (
@@ -42,7 +43,6 @@ from vectorshift.errors import (
     fresh_copy,
 )
 from vectorshift.events import CredentialEvent, on_event
-from vectorshift.freshness import Policy, State, landed
 from vectorshift.providers.env import EnvProvider
 from vectorshift.providers.explicit import ExplicitProvider
 from vectorshift.refusals import REFUSAL

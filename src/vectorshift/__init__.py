@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         warm_up as warm_up,
     )
     from vectorshift.auth import CredentialAuth as CredentialAuth
-    from vectorshift.cache import CachingProvider as CachingProvider
+    from vectorshift.cache.provider import CachingProvider as CachingProvider
     from vectorshift.chain import ProviderChain as ProviderChain
     from vectorshift.client import (
         AsyncStream as AsyncStream,
@@ -109,7 +109,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "ambient": "aclose awarm_up close configure reset warm_up",
     "auth": "CredentialAuth",
-    "cache": "CachingProvider",
+    "cache.provider": "CachingProvider",
     "chain": "ProviderChain",
     "client": "AsyncStream AsyncVectorShift Stream VectorShift",
     "context": "aget_credential get_credential using",

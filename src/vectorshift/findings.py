@@ -9,12 +9,12 @@ from time import time
 from typing import TYPE_CHECKING
 
 from vectorshift.attempts import must_not_miss, outcome_of, stops, what_to_do
-from vectorshift.cache import CachingProvider
+from vectorshift.cache.policy import passed
+from vectorshift.cache.provider import CachingProvider
 from vectorshift.chain import ProviderChain
 from vectorshift.credentials.adapter import without
 from vectorshift.credentials.values import Credential
 from vectorshift.errors import CredentialError, CredentialNotFoundError
-from vectorshift.freshness import passed
 from vectorshift.report import Report, SourceReport
 
 if TYPE_CHECKING:

@@ -6,7 +6,12 @@ import threading
 from typing import TYPE_CHECKING, Any, cast
 
 from vectorshift._platform.forks import renew_after_fork
-from vectorshift.cache import DEFAULT_LOAD_TIMEOUT, DEFAULT_MAX_STALE, DEFAULT_TTL, CachingProvider
+from vectorshift.cache.provider import (
+    DEFAULT_LOAD_TIMEOUT,
+    DEFAULT_MAX_STALE,
+    DEFAULT_TTL,
+    CachingProvider,
+)
 from vectorshift.chain import ProviderChain
 from vectorshift.credentials.provider import CredentialProvider
 from vectorshift.credentials.resolving import AnsweringProvider

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from vectorshift.cache import CachingProvider
+from vectorshift.cache.provider import CachingProvider
 from vectorshift.credentials.resolving import PLAIN_ASK, answering
 from vectorshift.credentials.values import Credential
 from vectorshift.testing.contract.hooks import SourceHooks

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from vectorshift.cache import CachingProvider
+from vectorshift.cache.provider import CachingProvider
 from vectorshift.credentials import Credential
 from vectorshift.credentials.provider import CredentialProvider
 from vectorshift.credentials.resolving import Answer, Ask
@@ -27,7 +27,7 @@ from vectorshift.errors import (
 )
 from vectorshift.testing import ManualClock
 
-SCENARIOS = sorted((Path(__file__).parent / "scenarios").glob("*.json"))
+SCENARIOS = sorted((Path(__file__).parents[1] / "scenarios").glob("*.json"))
 
 FAILURES: dict[str, type[CredentialError]] = {
     "not found": CredentialNotFoundError,

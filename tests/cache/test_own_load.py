@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from vectorshift import ProviderChain
-from vectorshift.cache import CachingProvider
+from vectorshift.cache.provider import CachingProvider
 from vectorshift.credentials import Credential
 from vectorshift.credentials.provider import CredentialProvider
 from vectorshift.credentials.resolving import Ask

@@ -10,12 +10,7 @@ from typing import TYPE_CHECKING, Final, cast
 from vectorshift._platform.background import Flight
 from vectorshift._platform.clock import SYSTEM_CLOCK, Clock
 from vectorshift._platform.forks import renew_after_fork
-from vectorshift.credentials.events import CredentialEvent, Kind, announce
-from vectorshift.credentials.provider import CredentialProvider
-from vectorshift.credentials.resolving import Answer, AnsweringProvider, Ask, answering, flaw_of_ttl
-from vectorshift.credentials.values import Credential
-from vectorshift.errors import CredentialError, CredentialStoreUnavailableError
-from vectorshift.freshness import (
+from vectorshift.cache.policy import (
     Moment,
     Policy,
     State,
@@ -26,7 +21,19 @@ from vectorshift.freshness import (
     passed,
     refused,
 )
-from vectorshift.loads import GIVEN_UP_AFTER, LOADS_AT_MOST, Load, entered, is_inside, settles
+from vectorshift.cache.refresh import (
+    GIVEN_UP_AFTER,
+    LOADS_AT_MOST,
+    Load,
+    entered,
+    is_inside,
+    settles,
+)
+from vectorshift.credentials.events import CredentialEvent, Kind, announce
+from vectorshift.credentials.provider import CredentialProvider
+from vectorshift.credentials.resolving import Answer, AnsweringProvider, Ask, answering, flaw_of_ttl
+from vectorshift.credentials.values import Credential
+from vectorshift.errors import CredentialError, CredentialStoreUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from vectorshift._platform.background import Flight
+    from vectorshift.cache.policy import Moment
     from vectorshift.credentials.resolving import Answer, Ask
-    from vectorshift.freshness import Moment
 
 __all__ = ["GIVEN_UP_AFTER", "LOADS_AT_MOST", "Load", "entered", "is_inside", "settles"]
 
@@ -46,7 +46,7 @@ class Load:
         )  # a context outlives its load
 
 
-_inside: ContextVar[tuple[Load, ...]] = ContextVar("vectorshift.loads", default=())
+_inside: ContextVar[tuple[Load, ...]] = ContextVar("vectorshift.cache.refresh", default=())
 
 
 def entered(load: Load) -> None:
