@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     )
     from vectorshift.auth import CredentialAuth as CredentialAuth
     from vectorshift.cache.provider import CachingProvider as CachingProvider
-    from vectorshift.chain import ProviderChain as ProviderChain
+    from vectorshift.chain.chain import ProviderChain as ProviderChain
     from vectorshift.client import (
         AsyncStream as AsyncStream,
         AsyncVectorShift as AsyncVectorShift,
@@ -110,7 +110,7 @@ _HOMES = {
     "ambient": "aclose awarm_up close configure reset warm_up",
     "auth": "CredentialAuth",
     "cache.provider": "CachingProvider",
-    "chain": "ProviderChain",
+    "chain.chain": "ProviderChain",
     "client": "AsyncStream AsyncVectorShift Stream VectorShift",
     "context": "aget_credential get_credential using",
     "credentials.values": "Credential Secret",

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, cast
 
 from vectorshift._platform.urls import DIRECT, in_the_clear
-from vectorshift.chain import ProviderChain
+from vectorshift.chain.chain import ProviderChain
+from vectorshift.chain.coerce import as_provider
 from vectorshift.credentials.events import log
 from vectorshift.credentials.resolving import PLAIN_ASK, Answer, AnsweringProvider, Ask, settle
 from vectorshift.credentials.values import Credential
 from vectorshift.errors import CredentialConfigurationError, CredentialError
-from vectorshift.given import as_provider
 from vectorshift.http import API_KEY_HEADER, Origin, httpx, origin_of
 from vectorshift.refusals import CALL, CREDENTIAL, REFUSAL, OneCall, Refusal, same_source
 

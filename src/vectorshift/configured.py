@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from vectorshift._platform.background import SharedWork
 from vectorshift._platform.forks import renew_after_fork
 from vectorshift._platform.plugin_names import being_made, making
-from vectorshift.chain import ProviderChain
+from vectorshift.chain.chain import ProviderChain
 from vectorshift.credentials.adapter import line_of
 from vectorshift.credentials.resolving import Answer, AnsweringProvider, Ask
 from vectorshift.errors import CredentialConfigurationError

@@ -15,7 +15,7 @@ from vectorshift._platform.background import arun_blocking
 from vectorshift._platform.urls import DIRECT, in_the_clear
 from vectorshift.cache.policy import Verdict, decide
 from vectorshift.cache.provider import CachingProvider
-from vectorshift.chain import ProviderChain
+from vectorshift.chain.chain import ProviderChain
 from vectorshift.context import AMBIENT, AmbientProvider
 from vectorshift.credentials.resolving import PLAIN_ASK, Answer, AnsweringProvider, Ask
 from vectorshift.errors import CredentialError, VectorshiftError

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from time import time
 from typing import TYPE_CHECKING
 
-from vectorshift.attempts import must_not_miss, outcome_of, stops, what_to_do
 from vectorshift.cache.policy import passed
 from vectorshift.cache.provider import CachingProvider
-from vectorshift.chain import ProviderChain
+from vectorshift.chain.chain import ProviderChain
+from vectorshift.chain.outcomes import must_not_miss, outcome_of, stops, what_to_do
 from vectorshift.credentials.adapter import without
 from vectorshift.credentials.values import Credential
 from vectorshift.errors import CredentialError, CredentialNotFoundError

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.cli.program import PROGRAM, environment, on_terminal, piped
 
-from vectorshift import registry
+from vectorshift.chain import order
 from vectorshift.cli.catalogue import BUILT_IN
 from vectorshift.credentials.values import fingerprint
 from vectorshift.settings import Settings
@@ -31,7 +31,7 @@ def listed(**variables: str) -> list[dict[str, Any]]:
 
 def test_every_built_in_provider_is_listed_in_the_order_of_the_chain() -> None:
     entries = listed()
-    assert [entry["name"] for entry in entries if entry["position"]] == list(registry.DEFAULT_ORDER)
+    assert [entry["name"] for entry in entries if entry["position"]] == list(order.DEFAULT_ORDER)
     assert [entry["position"] for entry in entries][:5] == [1, 2, 3, 4, 5]
     assert {entry["name"] for entry in entries} == set(BUILT_IN)
     assert all(entry["configured_by"] for entry in entries)
@@ -39,8 +39,8 @@ def test_every_built_in_provider_is_listed_in_the_order_of_the_chain() -> None:
 
 def test_the_words_are_those_of_every_provider_there_is() -> None:
     for name in BUILT_IN:
-        registry.providers_of(Settings(providers=(name,)))
-    assert set(BUILT_IN) == set(registry._BUILT_IN)  # pyright: ignore[reportPrivateUsage]
+        order.providers_of(Settings(providers=(name,)))
+    assert set(BUILT_IN) == set(order._BUILT_IN)  # pyright: ignore[reportPrivateUsage]
 
 
 def test_it_says_what_is_configured_and_contacts_nothing(

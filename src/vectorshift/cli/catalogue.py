@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from vectorshift._platform.plugin_names import prefix_of
+from vectorshift.chain.order import available_plugins, providers_of
 from vectorshift.cli.exits import Exit, exit_of
 from vectorshift.cli.screen import (
     complain,
@@ -19,13 +20,12 @@ from vectorshift.cli.screen import (
 from vectorshift.context import AMBIENT
 from vectorshift.credentials.resolving import PLAIN_ASK, answering
 from vectorshift.errors import CredentialConfigurationError
-from vectorshift.registry import available_plugins, providers_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from vectorshift.chain.plugins import PluginEntry
     from vectorshift.credentials.provider import CredentialProvider
-    from vectorshift.plugins import PluginEntry
     from vectorshift.settings import Settings
 
 __all__ = ["BUILT_IN", "show_providers"]

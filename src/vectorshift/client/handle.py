@@ -12,9 +12,9 @@ from vectorshift._platform.background import SharedWork
 from vectorshift._platform.urls import api_url
 from vectorshift.auth import CredentialAuth
 from vectorshift.calls import Call
+from vectorshift.chain.coerce import as_provider
 from vectorshift.client.exchange import Exchange
 from vectorshift.context import AMBIENT, AmbientProvider
-from vectorshift.given import as_provider
 from vectorshift.http import LONGEST_WAIT, httpx, timeouts, tls
 
 if TYPE_CHECKING:

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from vectorshift import http, registry
+from vectorshift import http
 from vectorshift._platform.urls import is_loopback
-from vectorshift.chain import ProviderChain
+from vectorshift.chain import order
+from vectorshift.chain.chain import ProviderChain
 from vectorshift.credentials.resolving import Answer, AnsweringProvider, Ask
 from vectorshift.errors import CredentialNotFoundError
 from vectorshift.providers.env import EnvProvider
@@ -82,12 +83,12 @@ def cut_off(base_url: str) -> Generator[None, None, None]:
     for clients of httpx that others make, also where they are given to a client of this package,
     and for providers that are handed in.
     """
-    before = http.substitute, registry.substitute
-    http.substitute, registry.substitute = partial(_Refusing, httpx.URL(base_url)), _members
+    before = http.substitute, order.substitute
+    http.substitute, order.substitute = partial(_Refusing, httpx.URL(base_url)), _members
     try:
         yield
     finally:
-        http.substitute, registry.substitute = before
+        http.substitute, order.substitute = before
 
 
 class _Offline(AnsweringProvider):

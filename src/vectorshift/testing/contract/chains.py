@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vectorshift.chain import ProviderChain
+from vectorshift.chain.chain import ProviderChain
 from vectorshift.credentials.resolving import answering
 from vectorshift.credentials.values import Credential
 from vectorshift.errors import CredentialNotFoundError

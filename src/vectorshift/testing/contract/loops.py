@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from vectorshift.chain import ProviderChain
+from vectorshift.chain.chain import ProviderChain
 from vectorshift.credentials.values import Credential
 from vectorshift.testing.contract.hooks import SourceHooks
 from vectorshift.testing.contract.probe import named

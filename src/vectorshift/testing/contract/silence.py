@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from vectorshift.chain import ProviderChain
+from vectorshift.chain.chain import ProviderChain
 from vectorshift.credentials.events import CredentialEvent, on_event
 from vectorshift.credentials.resolving import answering
 from vectorshift.errors import CredentialError

@@ -16,8 +16,8 @@ from vectorshift.providers.static import UnconfiguredProvider
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+    from vectorshift.chain.plugins import PluginEntry
     from vectorshift.credentials.provider import CredentialProvider
-    from vectorshift.plugins import PluginEntry
     from vectorshift.providers.explicit import ExplicitProvider
     from vectorshift.settings import Settings
 
@@ -102,13 +102,13 @@ def available_plugins() -> tuple[PluginEntry, ...]:
     Raises:
         CredentialConfigurationError: some distribution's metadata cannot be read.
     """
-    from vectorshift import plugins  # imports pydantic, and a chain is made without
+    from vectorshift.chain import plugins  # imports pydantic, and a chain is made without
 
     return plugins.available(reserved={*_BUILT_IN, "default"})
 
 
 def _plugged(entry: PluginEntry, settings: Settings) -> CredentialProvider:
-    from vectorshift import plugins
+    from vectorshift.chain import plugins
 
     return plugins.load(entry, settings)
 

@@ -18,14 +18,14 @@ from vectorshift import (
     ProviderChain,
     Settings,
     VectorShift,
-    given,
     using,
 )
+from vectorshift.chain import coerce
+from vectorshift.chain.coerce import as_provider
 from vectorshift.context import AMBIENT
 from vectorshift.credentials import Credential
 from vectorshift.credentials.provider import CredentialProvider
 from vectorshift.errors import CredentialStoreUnavailableError
-from vectorshift.given import as_provider
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -147,5 +147,5 @@ def test_a_child_may_hand_in_a_provider_though_its_parent_was_about_to() -> None
         with using(Remote()):
             return vectorshift.get_credential().source == "mine:x"
 
-    with held_by_another_thread(given._keeping.lock):
+    with held_by_another_thread(coerce._keeping.lock):
         assert succeeds_in_a_child(in_the_child)

@@ -12,7 +12,7 @@ from vectorshift.cache.provider import (
     DEFAULT_TTL,
     CachingProvider,
 )
-from vectorshift.chain import ProviderChain
+from vectorshift.chain.chain import ProviderChain
 from vectorshift.credentials.provider import CredentialProvider
 from vectorshift.credentials.resolving import AnsweringProvider
 from vectorshift.credentials.values import Secret

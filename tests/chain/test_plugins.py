@@ -27,8 +27,8 @@ from vectorshift import (
     Settings,
     on_event,
 )
-from vectorshift.plugins import BrokenPlugin
-from vectorshift.registry import available_plugins, providers_of
+from vectorshift.chain.order import available_plugins, providers_of
+from vectorshift.chain.plugins import BrokenPlugin
 from vectorshift.testing import ManualClock
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 
 from vectorshift.cache.provider import CachingProvider
-from vectorshift.chain import ProviderChain
+from vectorshift.chain.chain import ProviderChain
+from vectorshift.chain.coerce import as_provider
 from vectorshift.credentials import Credential
 from vectorshift.credentials.provider import CredentialProvider, Description
 from vectorshift.errors import (
@@ -26,7 +27,6 @@ from vectorshift.errors import (
     MissingCredentialError,
 )
 from vectorshift.events import CredentialEvent, on_event
-from vectorshift.given import as_provider
 from vectorshift.providers.explicit import ExplicitProvider
 from vectorshift.settings import Settings
 from vectorshift.testing import ManualClock

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, cast
 
 from vectorshift._platform.clock import SYSTEM_CLOCK, Clock
 from vectorshift._platform.forks import renew_after_fork
-from vectorshift.attempts import attempts_of, must_not_miss, nothing_found, stops
 from vectorshift.cache.provider import (
     DEFAULT_LOAD_TIMEOUT,
     DEFAULT_MAX_STALE,
     DEFAULT_TTL,
     CachingProvider,
 )
+from vectorshift.chain.order import Neighbours, providers_of
+from vectorshift.chain.outcomes import attempts_of, must_not_miss, nothing_found, stops
 from vectorshift.credentials.events import CredentialEvent, Kind, announce, say
 from vectorshift.credentials.provider import CredentialProvider, Description
 from vectorshift.credentials.resolving import Answer, AnsweringProvider, Ask, answering
@@ -28,7 +29,6 @@ from vectorshift.errors import (
     CredentialError,
     CredentialNotFoundError,
 )
-from vectorshift.registry import Neighbours, providers_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable

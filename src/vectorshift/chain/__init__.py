@@ -1,0 +1,1 @@
+"""Which source is asked, in which order, and what its answer means."""
