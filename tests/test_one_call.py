@@ -32,9 +32,9 @@ from vectorshift import (
     VectorShift,
 )
 from vectorshift.client.exchange import Exchange
-from vectorshift.client.frames import abare, bare
 from vectorshift.context import AMBIENT
 from vectorshift.testing import FakeVectorShift, ManualClock
+from vectorshift.transport.frames import abare, bare
 
 if TYPE_CHECKING:
     import socket

@@ -45,8 +45,8 @@ from vectorshift.errors import (
 from vectorshift.events import CredentialEvent, on_event
 from vectorshift.providers.env import EnvProvider
 from vectorshift.providers.explicit import ExplicitProvider
-from vectorshift.refusals import REFUSAL
 from vectorshift.testing import FakeVectorShift, ManualClock
+from vectorshift.transport.request_state import REFUSAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -677,7 +677,7 @@ def test_a_note_that_one_caller_adds_is_not_in_the_error_of_another() -> None:
 def test_the_cause_of_a_connection_error_has_none_of_the_frames_and_errors_below_it() -> None:
     import httpx
 
-    from vectorshift.http import lost
+    from vectorshift.transport.http import lost
 
     request = httpx.Request(
         "GET", "https://api.example.com/x", headers={"Authorization": f"Bearer {A}"}

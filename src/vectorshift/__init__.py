@@ -26,7 +26,6 @@ if TYPE_CHECKING:
         reset as reset,
         warm_up as warm_up,
     )
-    from vectorshift.auth import CredentialAuth as CredentialAuth
     from vectorshift.cache.provider import CachingProvider as CachingProvider
     from vectorshift.chain.chain import ProviderChain as ProviderChain
     from vectorshift.client import (
@@ -101,6 +100,7 @@ if TYPE_CHECKING:
     from vectorshift.settings import Settings as Settings
     from vectorshift.settings.plugin import PluginSettings as PluginSettings
     from vectorshift.successor import httpx2_auth as httpx2_auth
+    from vectorshift.transport.auth import CredentialAuth as CredentialAuth
     from vectorshift.version import __version__ as __version__
 
     # reads as `str | None`; takes a callable and a Secret, too: no type of a variable says both
@@ -108,7 +108,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "ambient": "aclose awarm_up close configure reset warm_up",
-    "auth": "CredentialAuth",
+    "transport.auth": "CredentialAuth",
     "cache.provider": "CachingProvider",
     "chain.chain": "ProviderChain",
     "client": "AsyncStream AsyncVectorShift Stream VectorShift",

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from vectorshift.auth import API_KEY_TOO
-from vectorshift.http import API_KEY_HEADER
+from vectorshift.transport.auth import API_KEY_TOO
+from vectorshift.transport.http import API_KEY_HEADER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from vectorshift.http import Timeouts, httpx
+    from vectorshift.transport.http import Timeouts, httpx
     from vectorshift.uploads import Files, Loaded
 
 __all__ = ["Call"]

@@ -7,7 +7,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from vectorshift.auth import KeyFlow
+from vectorshift.transport.auth import KeyFlow
 
 if TYPE_CHECKING:
     import httpx2

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from vectorshift._platform.urls import api_url, is_loopback
-from vectorshift.http import httpx
+from vectorshift.transport.http import httpx
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.8.8.8", "::1", "[::1]"])

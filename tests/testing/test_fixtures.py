@@ -193,7 +193,7 @@ def test_offline_a_server_of_the_tests_own_is_reached(suite: Callable[..., str])
 
 def test_after_an_offline_test_the_network_is_there_again(suite: Callable[..., str]) -> None:
     assert "2 passed" in suite("""
-        from vectorshift import http
+        from vectorshift.transport import http
 
         def test_offline(vectorshift_offline):
             assert http.substitute is not None

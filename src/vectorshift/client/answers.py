@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, cast
 from vectorshift.client.bodies import OF_BODY
 from vectorshift.credentials.redact import masked, masking
 from vectorshift.errors import AuthenticationError, api_error_class
-from vectorshift.failures import Failure, Repeat, repeat_after_status
-from vectorshift.http import secrets_of
-from vectorshift.refusals import CREDENTIAL, REFUSAL, Refusal
+from vectorshift.transport.failures import Failure, Repeat, repeat_after_status
+from vectorshift.transport.http import secrets_of
+from vectorshift.transport.request_state import CREDENTIAL, REFUSAL, Refusal
 
 if TYPE_CHECKING:
     from vectorshift.calls import Call
     from vectorshift.credentials.values import Credential, Secret
-    from vectorshift.http import httpx
+    from vectorshift.transport.http import httpx
 
 __all__ = ["failed", "masked_headers", "masked_text", "read", "secrets_in"]
 

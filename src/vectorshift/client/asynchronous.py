@@ -12,13 +12,13 @@ from vectorshift._platform.background import arun_blocking
 from vectorshift._platform.clock import SYSTEM_CLOCK
 from vectorshift.client.exchange import Exchange, settled
 from vectorshift.client.handle import Handle
-from vectorshift.client.opening import Opening
 from vectorshift.client.sending import aread, asend
 from vectorshift.client.streams import AsyncStream
 from vectorshift.context import AMBIENT
-from vectorshift.failures import Failure
-from vectorshift.http import httpx, new_async_pool
-from vectorshift.pools import LoopPools
+from vectorshift.transport.failures import Failure
+from vectorshift.transport.http import httpx, new_async_pool
+from vectorshift.transport.opening import Opening
+from vectorshift.transport.pool import LoopPools
 from vectorshift.uploads import are_at_hand, load
 
 if TYPE_CHECKING:

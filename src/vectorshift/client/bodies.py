@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 
-from vectorshift.http import ESCAPES, httpx
+from vectorshift.transport.http import ESCAPES, httpx
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

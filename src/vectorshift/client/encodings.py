@@ -6,7 +6,7 @@ import zlib
 from typing import Any, Final
 
 from vectorshift.client.bodies import OF_BODY, is_read
-from vectorshift.http import httpx
+from vectorshift.transport.http import httpx
 
 __all__ = ["Excerpt", "decoder_of", "refuse_if_cut_off"]
 

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from vectorshift.client.answers import failed, read, secrets_in
 from vectorshift.credentials.events import log
-from vectorshift.failures import Failure, Repeat
-from vectorshift.http import API_KEY_HEADER, httpx, lost
-from vectorshift.refusals import CALL, OneCall, SourceMoved
+from vectorshift.transport.failures import Failure, Repeat
+from vectorshift.transport.http import API_KEY_HEADER, httpx, lost
+from vectorshift.transport.request_state import CALL, OneCall, SourceMoved
 
 if TYPE_CHECKING:
     from vectorshift._platform.clock import WaitingClock
-    from vectorshift.auth import CredentialAuth
     from vectorshift.calls import Call
     from vectorshift.credentials.resolving import AnsweringProvider
     from vectorshift.credentials.values import Secret
-    from vectorshift.http import Timeouts
+    from vectorshift.transport.auth import CredentialAuth
+    from vectorshift.transport.http import Timeouts
     from vectorshift.uploads import Loaded
 
 __all__ = ["Exchange", "settled"]

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from vectorshift._platform.background import SharedWork
 from vectorshift._platform.urls import api_url
-from vectorshift.auth import CredentialAuth
 from vectorshift.calls import Call
 from vectorshift.chain.coerce import as_provider
 from vectorshift.client.exchange import Exchange
 from vectorshift.context import AMBIENT, AmbientProvider
-from vectorshift.http import LONGEST_WAIT, httpx, timeouts, tls
+from vectorshift.transport.auth import CredentialAuth
+from vectorshift.transport.http import LONGEST_WAIT, httpx, timeouts, tls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from vectorshift._platform.clock import WaitingClock
     from vectorshift.configured import Configured
     from vectorshift.credentials.resolving import AnsweringProvider
-    from vectorshift.http import Timeouts
     from vectorshift.settings import Settings
+    from vectorshift.transport.http import Timeouts
     from vectorshift.uploads import Files
 
 __all__ = ["Handle"]

@@ -13,7 +13,7 @@ from tenacity import DoSleep, RetryCallState, Retrying, wait_exponential, wait_r
 
 from vectorshift.credentials.events import log
 from vectorshift.errors import VectorshiftApiError
-from vectorshift.failures import Failure
+from vectorshift.transport.failures import Failure
 
 if TYPE_CHECKING:
     from vectorshift.client.exchange import Exchange

@@ -11,15 +11,15 @@ import anyio
 
 from vectorshift.client.bodies import AsyncTimedBody, SentBody, TimedBody, is_read, leave_unread
 from vectorshift.client.encodings import Excerpt, decoder_of, refuse_if_cut_off
-from vectorshift.client.frames import abare, bare
-from vectorshift.client.logs import on_its_way
-from vectorshift.http import escapes, httpx
+from vectorshift.transport.frames import abare, bare
+from vectorshift.transport.http import escapes, httpx
+from vectorshift.transport.redacting_logs import on_its_way
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from vectorshift.client.exchange import Exchange
-    from vectorshift.failures import Failure
+    from vectorshift.transport.failures import Failure
 
 __all__ = ["aread", "asend", "read", "send"]
 

@@ -13,10 +13,10 @@ from vectorshift._platform.sse import EventDecoder, LineDecoder, ServerSentEvent
 from vectorshift.client.answers import masked_headers, masked_text
 from vectorshift.client.bodies import AsyncTimedBody, is_read
 from vectorshift.client.encodings import decoder_of, refuse_if_cut_off
-from vectorshift.client.frames import abare, bare
-from vectorshift.client.logs import on_its_way
 from vectorshift.errors import VectorshiftError
-from vectorshift.http import escapes
+from vectorshift.transport.frames import abare, bare
+from vectorshift.transport.http import escapes
+from vectorshift.transport.redacting_logs import on_its_way
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from vectorshift.client.exchange import Exchange
-    from vectorshift.http import httpx
+    from vectorshift.transport.http import httpx
 
 __all__ = ["AsyncStream", "Stream"]
 

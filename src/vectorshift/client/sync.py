@@ -11,9 +11,9 @@ from vectorshift.client.handle import Handle
 from vectorshift.client.sending import read, send
 from vectorshift.client.streams import Stream
 from vectorshift.context import AMBIENT
-from vectorshift.failures import Failure
-from vectorshift.http import httpx, new_pool
-from vectorshift.pools import Pool
+from vectorshift.transport.failures import Failure
+from vectorshift.transport.http import httpx, new_pool
+from vectorshift.transport.pool import Pool
 from vectorshift.uploads import load
 
 if TYPE_CHECKING:

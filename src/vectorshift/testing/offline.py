@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from vectorshift import http
 from vectorshift._platform.urls import is_loopback
 from vectorshift.chain import order
 from vectorshift.chain.chain import ProviderChain
@@ -22,6 +21,7 @@ from vectorshift.credentials.resolving import Answer, AnsweringProvider, Ask
 from vectorshift.errors import CredentialNotFoundError
 from vectorshift.providers.env import EnvProvider
 from vectorshift.providers.explicit import ExplicitProvider
+from vectorshift.transport import http
 
 if TYPE_CHECKING:
     import ssl

@@ -147,7 +147,7 @@ class Agent:
         return self._ask(token, refresh=refresh)
 
     def _ask(self, token: Token, *, refresh: bool) -> _Reply | _Silence:
-        from vectorshift.http import httpx, tls
+        from vectorshift.transport.http import httpx, tls
 
         query = {**self._query, "refreshNow": "true"} if refresh else self._query
         limits = httpx.Timeout(_READ, connect=_CONNECT)

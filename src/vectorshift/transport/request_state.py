@@ -9,7 +9,7 @@ from math import inf
 from typing import TYPE_CHECKING, Final
 
 from vectorshift.credentials.values import Credential
-from vectorshift.http import httpx
+from vectorshift.transport.http import httpx
 
 if TYPE_CHECKING:
     from vectorshift._platform.clock import Clock

@@ -19,8 +19,8 @@ import anyio
 
 from vectorshift._platform.forks import renew_after_fork
 from vectorshift._platform.loops import run_soon, running_loop
-from vectorshift.http import CONNECTIONS, KEEPALIVE, httpx
-from vectorshift.surplus import has_surplus
+from vectorshift.transport.desync import has_surplus
+from vectorshift.transport.http import CONNECTIONS, KEEPALIVE, httpx
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator, Sequence

@@ -19,8 +19,8 @@ from tests.fakes import Rotating
 from tests.faults import FaultServer, StillClock, answer
 
 from vectorshift import AsyncVectorShift, BadRequestError, Secret, VectorShift, VectorshiftError
-from vectorshift.client.logs import on_its_way
 from vectorshift.credentials.redact import masked
+from vectorshift.transport.redacting_logs import on_its_way
 
 if TYPE_CHECKING:
     import socket

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from vectorshift.http import httpx
+    from vectorshift.transport.http import httpx
 
 __all__ = ["has_surplus"]
 

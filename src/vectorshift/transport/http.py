@@ -16,7 +16,7 @@ from vectorshift._platform.urls import DIRECT
 from vectorshift.credentials.redact import masked
 from vectorshift.credentials.values import Secret
 from vectorshift.errors import ApiConnectionError, ApiTimeoutError, CredentialConfigurationError
-from vectorshift.failures import Failure, Repeat
+from vectorshift.transport.failures import Failure, Repeat
 from vectorshift.version import __version__
 
 if TYPE_CHECKING:

@@ -13,8 +13,15 @@ from vectorshift.credentials.events import log
 from vectorshift.credentials.resolving import PLAIN_ASK, Answer, AnsweringProvider, Ask, settle
 from vectorshift.credentials.values import Credential
 from vectorshift.errors import CredentialConfigurationError, CredentialError
-from vectorshift.http import API_KEY_HEADER, Origin, httpx, origin_of
-from vectorshift.refusals import CALL, CREDENTIAL, REFUSAL, OneCall, Refusal, same_source
+from vectorshift.transport.http import API_KEY_HEADER, Origin, httpx, origin_of
+from vectorshift.transport.request_state import (
+    CALL,
+    CREDENTIAL,
+    REFUSAL,
+    OneCall,
+    Refusal,
+    same_source,
+)
 
 __all__ = ["API_KEY_TOO", "CredentialAuth", "KeyFlow"]
 

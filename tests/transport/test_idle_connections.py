@@ -18,9 +18,9 @@ from tests.e2e.stage import wait_until
 
 from vectorshift import AsyncVectorShift, Pipeline, VectorShift
 from vectorshift._platform.clock import SYSTEM_CLOCK
-from vectorshift.http import new_async_pool
-from vectorshift.pools import IN_FLIGHT, LoopPools
 from vectorshift.testing import FakeVectorShift, ManualClock
+from vectorshift.transport.http import new_async_pool
+from vectorshift.transport.pool import IN_FLIGHT, LoopPools
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

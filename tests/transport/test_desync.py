@@ -18,8 +18,8 @@ from tests.colours import COLOURS, Colour
 from tests.faults import FaultServer, StillClock, answer
 
 from vectorshift import AsyncVectorShift, VectorShift, using
-from vectorshift.http import new_async_pool, new_pool
-from vectorshift.surplus import has_surplus
+from vectorshift.transport.desync import has_surplus
+from vectorshift.transport.http import new_async_pool, new_pool
 
 if TYPE_CHECKING:
     import ssl

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from vectorshift.client.opening import Opening
+from vectorshift.transport.opening import Opening
 
 if TYPE_CHECKING:
     from contextlib import AsyncExitStack

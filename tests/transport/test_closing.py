@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from tests.faults import FaultServer, answer, hang
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PROLOGUE = '''
 import asyncio, sys
 import anyio, trio
