@@ -36,7 +36,7 @@ from vectorshift import (
     VectorShift,
     VectorshiftApiError,
 )
-from vectorshift.context import AMBIENT
+from vectorshift.scope.current import AMBIENT
 from vectorshift.testing import FakeVectorShift
 
 if TYPE_CHECKING:

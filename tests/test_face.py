@@ -540,7 +540,7 @@ def test_the_module_survives_a_reload() -> None:
 def test_showing_what_stands_for_the_process_reads_nothing_and_does_not_raise(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from vectorshift.context import AMBIENT
+    from vectorshift.scope.current import AMBIENT
 
     monkeypatch.setenv("VECTORSHIFT_TIMEOUT", "x")
     assert repr(AMBIENT)

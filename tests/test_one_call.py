@@ -32,7 +32,7 @@ from vectorshift import (
     VectorShift,
 )
 from vectorshift.client.exchange import Exchange
-from vectorshift.context import AMBIENT
+from vectorshift.scope.current import AMBIENT
 from vectorshift.testing import FakeVectorShift, ManualClock
 from vectorshift.transport.frames import abare, bare
 

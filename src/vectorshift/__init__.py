@@ -34,11 +34,6 @@ if TYPE_CHECKING:
         Stream as Stream,
         VectorShift as VectorShift,
     )
-    from vectorshift.context import (
-        aget_credential as aget_credential,
-        get_credential as get_credential,
-        using as using,
-    )
     from vectorshift.credentials.events import (
         CredentialEvent as CredentialEvent,
         on_event as on_event,
@@ -97,6 +92,11 @@ if TYPE_CHECKING:
     from vectorshift.providers.login import LoginProvider as LoginProvider
     from vectorshift.providers.vault import VaultProvider as VaultProvider
     from vectorshift.report import Report as Report, SourceReport as SourceReport
+    from vectorshift.scope.current import (
+        aget_credential as aget_credential,
+        get_credential as get_credential,
+        using as using,
+    )
     from vectorshift.settings import Settings as Settings
     from vectorshift.settings.plugin import PluginSettings as PluginSettings
     from vectorshift.successor import httpx2_auth as httpx2_auth
@@ -112,7 +112,7 @@ _HOMES = {
     "cache.provider": "CachingProvider",
     "chain.chain": "ProviderChain",
     "client": "AsyncStream AsyncVectorShift Stream VectorShift",
-    "context": "aget_credential get_credential using",
+    "scope.current": "aget_credential get_credential using",
     "credentials.values": "Credential Secret",
     "errors": (
         "APIConnectionError APIStatusError APITimeoutError ApiConnectionError ApiStatusError"
@@ -181,7 +181,7 @@ class _Face(ModuleType):
         Reading asks as a call would, so it may block, and raises what a call would raise, other
         than for a missing key.
         """
-        from vectorshift.context import api_key
+        from vectorshift.scope.current import api_key
 
         try:
             text = api_key()
@@ -208,7 +208,7 @@ class _Face(ModuleType):
                 f" {kind}."
             )
         self.__dict__["api_key"] = value
-        ambient = getattr(sys.modules.get(f"{__name__}.context"), "AMBIENT", None)
+        ambient = getattr(sys.modules.get(f"{__name__}.scope.current"), "AMBIENT", None)
         if ambient is not None:  # nothing is configured before that is imported
             ambient.warn_of_api_key()
 

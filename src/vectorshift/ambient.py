@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from vectorshift._platform.forks import renew_after_fork
 from vectorshift.client import AsyncVectorShift, VectorShift
-from vectorshift.context import AMBIENT, aget_credential, get_credential
+from vectorshift.scope.current import AMBIENT, aget_credential, get_credential
 
 if TYPE_CHECKING:
     from vectorshift.settings import Settings

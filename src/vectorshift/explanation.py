@@ -16,11 +16,11 @@ from vectorshift._platform.urls import DIRECT, in_the_clear
 from vectorshift.cache.policy import Verdict, decide
 from vectorshift.cache.provider import CachingProvider
 from vectorshift.chain.chain import ProviderChain
-from vectorshift.context import AMBIENT, AmbientProvider
 from vectorshift.credentials.resolving import PLAIN_ASK, Answer, AnsweringProvider, Ask
 from vectorshift.errors import CredentialError, VectorshiftError
 from vectorshift.findings import Seen, ending, judged
 from vectorshift.report import Report
+from vectorshift.scope.current import AMBIENT, AmbientProvider
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator

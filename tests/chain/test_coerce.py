@@ -22,10 +22,10 @@ from vectorshift import (
 )
 from vectorshift.chain import coerce
 from vectorshift.chain.coerce import as_provider
-from vectorshift.context import AMBIENT
 from vectorshift.credentials import Credential
 from vectorshift.credentials.provider import CredentialProvider
 from vectorshift.errors import CredentialStoreUnavailableError
+from vectorshift.scope.current import AMBIENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -28,7 +28,7 @@ from vectorshift import (
     VectorShift,
     VectorshiftError,
 )
-from vectorshift.context import AMBIENT
+from vectorshift.scope.current import AMBIENT
 from vectorshift.testing import FakeVectorShift
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ from vectorshift.cli.screen import (
     say_json,
     table,
 )
-from vectorshift.context import AMBIENT
 from vectorshift.credentials.resolving import PLAIN_ASK, answering
 from vectorshift.errors import CredentialConfigurationError
+from vectorshift.scope.current import AMBIENT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

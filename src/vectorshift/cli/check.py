@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import vectorshift
 from vectorshift.cli.exits import Exit, exit_of
 from vectorshift.cli.screen import console, on_terminal, printable, say_facts, say_json
-from vectorshift.context import AMBIENT
 from vectorshift.errors import (
     AuthenticationError,
     CredentialError,
@@ -17,6 +16,7 @@ from vectorshift.errors import (
     VectorshiftApiError,
     VectorshiftError,
 )
+from vectorshift.scope.current import AMBIENT
 
 if TYPE_CHECKING:
     from vectorshift.credentials.values import Credential

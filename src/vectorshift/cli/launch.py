@@ -14,7 +14,7 @@ import vectorshift
 from vectorshift._platform.plugin_names import canonical, prefix_of
 from vectorshift.cli.exits import Exit
 from vectorshift.cli.screen import complain
-from vectorshift.context import AMBIENT
+from vectorshift.scope.current import AMBIENT
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence

@@ -14,7 +14,7 @@ from vectorshift.client.exchange import Exchange, settled
 from vectorshift.client.handle import Handle
 from vectorshift.client.sending import aread, asend
 from vectorshift.client.streams import AsyncStream
-from vectorshift.context import AMBIENT
+from vectorshift.scope.current import AMBIENT
 from vectorshift.transport.failures import Failure
 from vectorshift.transport.http import httpx, new_async_pool
 from vectorshift.transport.opening import Opening

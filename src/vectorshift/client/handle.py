@@ -13,7 +13,7 @@ from vectorshift._platform.urls import api_url
 from vectorshift.calls import Call
 from vectorshift.chain.coerce import as_provider
 from vectorshift.client.exchange import Exchange
-from vectorshift.context import AMBIENT, AmbientProvider
+from vectorshift.scope.current import AMBIENT, AmbientProvider
 from vectorshift.transport.auth import CredentialAuth
 from vectorshift.transport.http import LONGEST_WAIT, httpx, timeouts, tls
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from vectorshift._platform.clock import WaitingClock
-    from vectorshift.configured import Configured
     from vectorshift.credentials.resolving import AnsweringProvider
+    from vectorshift.scope.configuration import Configured
     from vectorshift.settings import Settings
     from vectorshift.transport.http import Timeouts
     from vectorshift.uploads import Files

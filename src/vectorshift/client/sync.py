@@ -10,7 +10,7 @@ from vectorshift.client.exchange import Exchange, settled
 from vectorshift.client.handle import Handle
 from vectorshift.client.sending import read, send
 from vectorshift.client.streams import Stream
-from vectorshift.context import AMBIENT
+from vectorshift.scope.current import AMBIENT
 from vectorshift.transport.failures import Failure
 from vectorshift.transport.http import httpx, new_pool
 from vectorshift.transport.pool import Pool

@@ -20,7 +20,7 @@ except ModuleNotFoundError as error:
 
 from vectorshift import ambient, context
 from vectorshift.ambient import configure, reset
-from vectorshift.configured import Configured
+from vectorshift.scope.configuration import Configured
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator

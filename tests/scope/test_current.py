@@ -17,7 +17,7 @@ from tests.organisations import aseen, seen
 
 import vectorshift
 from vectorshift import using
-from vectorshift.context import AMBIENT
+from vectorshift.scope.current import AMBIENT
 from vectorshift.testing import FakeVectorShift
 
 if TYPE_CHECKING:

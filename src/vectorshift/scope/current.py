@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from vectorshift._platform.forks import renew_after_fork
 from vectorshift.chain.coerce import as_provider
-from vectorshift.configured import Configured, Deputy
 from vectorshift.credentials.events import log
 from vectorshift.credentials.resolving import PLAIN_ASK, AnsweringProvider, settle
 from vectorshift.errors import CredentialNotFoundError
+from vectorshift.scope.configuration import Configured, Deputy
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -25,7 +25,7 @@ from vectorshift import (
     VectorShift,
     using,
 )
-from vectorshift.context import AMBIENT
+from vectorshift.scope.current import AMBIENT
 from vectorshift.testing import FakeVectorShift
 
 if TYPE_CHECKING:
