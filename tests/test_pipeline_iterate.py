@@ -13,7 +13,7 @@ from hypothesis import given, settings, strategies as st
 from tests.colours import COLOURS, Colour
 
 from vectorshift import AsyncVectorShift, Pipeline, VectorshiftApiError
-from vectorshift.calls import Call
+from vectorshift.client.call import Call
 from vectorshift.pipeline import PipelineList
 from vectorshift.pipeline.pages import walk
 from vectorshift.testing import FakeVectorShift

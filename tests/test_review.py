@@ -114,9 +114,9 @@ def test_a_request_is_not_sent_again_with_what_was_configured_meanwhile() -> Non
             return mine
 
         vectorshift.configure(settings=Settings(base_url=api.base_url), credentials=meanwhile)
-        auth = vectorshift.ambient.sync_client().auth
+        auth = vectorshift.client.default.sync_client().auth
         request = (
-            vectorshift.ambient.sync_client()
+            vectorshift.client.default.sync_client()
             ._pool._make()
             .build_request("GET", f"{api.base_url}/pipelines")
         )

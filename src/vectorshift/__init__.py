@@ -18,14 +18,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from vectorshift._platform.sse import ServerSentEvent as ServerSentEvent
-    from vectorshift.ambient import (
-        aclose as aclose,
-        awarm_up as awarm_up,
-        close as close,
-        configure as configure,
-        reset as reset,
-        warm_up as warm_up,
-    )
     from vectorshift.cache.provider import CachingProvider as CachingProvider
     from vectorshift.chain.chain import ProviderChain as ProviderChain
     from vectorshift.client import (
@@ -33,6 +25,14 @@ if TYPE_CHECKING:
         AsyncVectorShift as AsyncVectorShift,
         Stream as Stream,
         VectorShift as VectorShift,
+    )
+    from vectorshift.client.default import (
+        aclose as aclose,
+        awarm_up as awarm_up,
+        close as close,
+        configure as configure,
+        reset as reset,
+        warm_up as warm_up,
     )
     from vectorshift.credentials.events import (
         CredentialEvent as CredentialEvent,
@@ -107,7 +107,7 @@ if TYPE_CHECKING:
     api_key: Any
 
 _HOMES = {
-    "ambient": "aclose awarm_up close configure reset warm_up",
+    "client.default": "aclose awarm_up close configure reset warm_up",
     "transport.auth": "CredentialAuth",
     "cache.provider": "CachingProvider",
     "chain.chain": "ProviderChain",

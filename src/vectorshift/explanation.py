@@ -98,7 +98,7 @@ def _configured(*, asynchronous: bool) -> VectorShift | AsyncVectorShift | None:
     """Return the client that `configure` was given; nobody has called it before its module was
     imported.
     """
-    ambient = sys.modules.get("vectorshift.ambient")
+    ambient = sys.modules.get("vectorshift.client.default")
     return None if ambient is None else ambient.configured_client(asynchronous=asynchronous)
 
 

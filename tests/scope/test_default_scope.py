@@ -287,7 +287,7 @@ def test_a_client_of_the_process_that_is_replaced_is_closed(api: FakeVectorShift
     import weakref
 
     Pipeline.list()
-    http = weakref.ref(vectorshift.ambient.sync_client()._pool._idle[0][1])
+    http = weakref.ref(vectorshift.client.default.sync_client()._pool._idle[0][1])
     mine = VectorShift(api.create_key())
     vectorshift.configure(client=mine)
     found = http()

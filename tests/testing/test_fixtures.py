@@ -355,10 +355,11 @@ def test_what_the_suite_configured_is_in_force_again_after_the_test(
             vectorshift.configure(credentials="vs-of-the-test")
 
         def test_three():
-            from vectorshift import ambient, context
+            from vectorshift.client import default
+            from vectorshift.scope import current
             assert vectorshift.get_credential().secret.reveal() == "vs-of-the-suite"
-            assert ambient.sync_client() is client
-            assert context.AMBIENT.settings.timeout == 7
+            assert default.sync_client() is client
+            assert current.AMBIENT.settings.timeout == 7
     """)
 
 

@@ -19,7 +19,7 @@ import anyio, trio
 import vectorshift
 from vectorshift.testing import ManualClock
 from vectorshift import AsyncVectorShift, Pipeline, Settings, VectorShift
-from vectorshift.ambient import async_client, sync_client
+from vectorshift.client.default import async_client, sync_client
 
 url = sys.argv[1]
 vectorshift.configure(settings=Settings(base_url=url), credentials="k")

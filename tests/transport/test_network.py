@@ -388,7 +388,7 @@ def test_who_names_the_nearest_timeout_is_followed(
     """The call's, the client's, the settings', that of the user's httpx client, and else 60 s, or
     600 for a run.
     """
-    from vectorshift.calls import Call
+    from vectorshift.client.call import Call
 
     seen: list[Any] = []
 

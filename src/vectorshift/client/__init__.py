@@ -13,8 +13,8 @@ A call goes through these rooms:
 What decides has no I/O and is shared by both colours.
 """
 
-from vectorshift.client.asynchronous import AsyncVectorShift
-from vectorshift.client.streams import AsyncStream, Stream
+from vectorshift.client.async_ import AsyncVectorShift
+from vectorshift.client.stream import AsyncStream, Stream
 from vectorshift.client.sync import VectorShift
 
 __all__ = ["AsyncStream", "AsyncVectorShift", "Stream", "VectorShift"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from vectorshift.client.bodies import OF_BODY
+from vectorshift.client.body import OF_BODY
 from vectorshift.credentials.redact import masked, masking
 from vectorshift.errors import AuthenticationError, api_error_class
 from vectorshift.transport.failures import Failure, Repeat, repeat_after_status
@@ -12,7 +12,7 @@ from vectorshift.transport.http import secrets_of
 from vectorshift.transport.request_state import CREDENTIAL, REFUSAL, Refusal
 
 if TYPE_CHECKING:
-    from vectorshift.calls import Call
+    from vectorshift.client.call import Call
     from vectorshift.credentials.values import Credential, Secret
     from vectorshift.transport.http import httpx
 

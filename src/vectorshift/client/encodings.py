@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from typing import Any, Final
 
-from vectorshift.client.bodies import OF_BODY, is_read
+from vectorshift.client.body import OF_BODY, is_read
 from vectorshift.transport.http import httpx
 
 __all__ = ["Excerpt", "decoder_of", "refuse_if_cut_off"]

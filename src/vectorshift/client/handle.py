@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from vectorshift._platform.background import SharedWork
 from vectorshift._platform.urls import api_url
-from vectorshift.calls import Call
 from vectorshift.chain.coerce import as_provider
-from vectorshift.client.exchange import Exchange
+from vectorshift.client.call import Call
+from vectorshift.client.engine import Exchange
 from vectorshift.scope.current import AMBIENT, AmbientProvider
 from vectorshift.transport.auth import CredentialAuth
 from vectorshift.transport.http import LONGEST_WAIT, httpx, timeouts, tls
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from vectorshift._platform.clock import WaitingClock
+    from vectorshift.client.uploads import Files
     from vectorshift.credentials.resolving import AnsweringProvider
     from vectorshift.scope.configuration import Configured
     from vectorshift.settings import Settings
     from vectorshift.transport.http import Timeouts
-    from vectorshift.uploads import Files
 
 __all__ = ["Handle"]
 

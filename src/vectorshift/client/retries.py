@@ -16,7 +16,7 @@ from vectorshift.errors import VectorshiftApiError
 from vectorshift.transport.failures import Failure
 
 if TYPE_CHECKING:
-    from vectorshift.client.exchange import Exchange
+    from vectorshift.client.engine import Exchange
 
 __all__ = ["LONGEST_RETRY_AFTER", "Retries"]
 

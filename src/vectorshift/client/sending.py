@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from vectorshift.client.bodies import AsyncTimedBody, SentBody, TimedBody, is_read, leave_unread
+from vectorshift.client.body import AsyncTimedBody, SentBody, TimedBody, is_read, leave_unread
 from vectorshift.client.encodings import Excerpt, decoder_of, refuse_if_cut_off
 from vectorshift.transport.frames import abare, bare
 from vectorshift.transport.http import escapes, httpx
@@ -18,7 +18,7 @@ from vectorshift.transport.redacting_logs import on_its_way
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from vectorshift.client.exchange import Exchange
+    from vectorshift.client.engine import Exchange
     from vectorshift.transport.failures import Failure
 
 __all__ = ["aread", "asend", "read", "send"]

@@ -6,15 +6,15 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from vectorshift._platform.clock import SYSTEM_CLOCK
-from vectorshift.client.exchange import Exchange, settled
+from vectorshift.client.engine import Exchange, settled
 from vectorshift.client.handle import Handle
 from vectorshift.client.sending import read, send
-from vectorshift.client.streams import Stream
+from vectorshift.client.stream import Stream
+from vectorshift.client.uploads import load
 from vectorshift.scope.current import AMBIENT
 from vectorshift.transport.failures import Failure
 from vectorshift.transport.http import httpx, new_pool
 from vectorshift.transport.pool import Pool
-from vectorshift.uploads import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from vectorshift._platform.clock import WaitingClock
-    from vectorshift.calls import Call
+    from vectorshift.client.call import Call
+    from vectorshift.client.uploads import Files
     from vectorshift.settings import Settings
-    from vectorshift.uploads import Files
 
 __all__ = ["VectorShift"]
 

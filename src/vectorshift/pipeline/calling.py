@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from vectorshift.calls import Call
+from vectorshift.client.call import Call
 from vectorshift.errors import PipelineRunFailedError, VectorshiftApiError
 from vectorshift.pipeline.answers import as_object, id_of
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from vectorshift._platform.sse import ServerSentEvent
-    from vectorshift.calls import Call
     from vectorshift.client import AsyncStream, AsyncVectorShift, Stream, VectorShift
+    from vectorshift.client.call import Call
     from vectorshift.pipeline.steps import Steps
 
 __all__ = ["AsyncChunks", "chunks"]

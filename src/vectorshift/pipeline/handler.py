@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from vectorshift.ambient import Kept
+from vectorshift.client.default import Kept
 from vectorshift.pipeline import runs
 from vectorshift.pipeline.calling import checked_id
 from vectorshift.pipeline.progress import bar

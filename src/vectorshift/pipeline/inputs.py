@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from vectorshift.uploads import Reader, name_of
+from vectorshift.client.uploads import Reader, name_of
 
 if TYPE_CHECKING:
-    from vectorshift.uploads import File, Loaded
+    from vectorshift.client.uploads import File, Loaded
 
 __all__ = ["Body", "bulk_body", "checked_runs", "holds_files", "run_body"]
 

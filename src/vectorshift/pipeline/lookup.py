@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from vectorshift.ambient import Kept, async_client, sync_client
+from vectorshift.client.default import Kept, async_client, sync_client
 from vectorshift.pipeline import operations
 from vectorshift.pipeline.pages import AsyncPages, Pages, walk
 from vectorshift.pipeline.reference import Reference

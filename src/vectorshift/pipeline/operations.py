@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from vectorshift.calls import Call
+from vectorshift.client.call import Call
 from vectorshift.pipeline.answers import Answer, PipelineList, as_object, id_of
 from vectorshift.pipeline.calling import checked_id, object_in, post, segment, unexpected
 

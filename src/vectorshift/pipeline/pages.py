@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Generator, Iterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from vectorshift.calls import Call
+from vectorshift.client.call import Call
 from vectorshift.pipeline.answers import PipelineList, id_of
 from vectorshift.pipeline.operations import as_list, list_call
 

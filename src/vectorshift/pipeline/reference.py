@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
-from vectorshift.ambient import async_client, sync_client
+from vectorshift.client.default import async_client, sync_client
 from vectorshift.pipeline.answers import id_of
 from vectorshift.pipeline.calling import checked_id
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from vectorshift.ambient import Kept
+from vectorshift.client.default import Kept
 from vectorshift.pipeline import runs
 from vectorshift.pipeline.chunks import AsyncChunks, chunks
 from vectorshift.pipeline.handler import RunHandler
@@ -18,8 +18,8 @@ from vectorshift.pipeline.steps import aperform, perform
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
-    from vectorshift.calls import Call
     from vectorshift.client import AsyncVectorShift, VectorShift
+    from vectorshift.client.call import Call
     from vectorshift.pipeline.answers import (
         Answer,
         BulkRunResult,

@@ -9,7 +9,7 @@ from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from vectorshift.calls import Call
+from vectorshift.client.call import Call
 from vectorshift.errors import (
     ApiTimeoutError,
     NotFoundError,

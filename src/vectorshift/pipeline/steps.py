@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from vectorshift._platform.background import arun_blocking
-from vectorshift.calls import Call
+from vectorshift.client.call import Call
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,8 +18,9 @@ except ModuleNotFoundError as error:
         "vectorshift.testing.fixtures needs pytest: pip install pytest", name=error.name
     ) from None
 
-from vectorshift import ambient, context
-from vectorshift.ambient import configure, reset
+from vectorshift.client import default
+from vectorshift.client.default import configure, reset
+from vectorshift.scope import current
 from vectorshift.scope.configuration import Configured
 
 if TYPE_CHECKING:
@@ -110,19 +111,19 @@ def _set_aside() -> Generator[None, None, None]:
     A suite may have configured a test's key for the whole run: forgotten, the next test would find
     the machine's.
     """
-    ambient_provider, clients = context.AMBIENT, vars(ambient._clients)  # pyright: ignore[reportPrivateUsage]
+    ambient_provider, clients = current.AMBIENT, vars(default._clients)  # pyright: ignore[reportPrivateUsage]
     now, entered = (
         ambient_provider.now,
-        context._in_block.get(),
+        current._in_block.get(),
     )  # pyright: ignore[reportPrivateUsage]
     made = {name: clients[name] for name in _OF_CLIENTS}
     ambient_provider.now = Configured()
     clients.update(dict.fromkeys(_OF_CLIENTS))
-    context._in_block.set(None)  # pyright: ignore[reportPrivateUsage]
+    current._in_block.set(None)  # pyright: ignore[reportPrivateUsage]
     try:
         yield
     finally:
         reset()
         ambient_provider.now = now
         clients.update(made)
-        context._in_block.set(entered)  # pyright: ignore[reportPrivateUsage]
+        current._in_block.set(entered)  # pyright: ignore[reportPrivateUsage]

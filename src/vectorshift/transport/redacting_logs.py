@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from vectorshift.credentials.redact import masked
 
 if TYPE_CHECKING:
-    from vectorshift.client.exchange import Exchange
+    from vectorshift.client.engine import Exchange
 
 __all__ = ["on_its_way"]
 

@@ -11,7 +11,7 @@ import pytest
 from tests.faults import FaultServer, StillClock, answer
 
 from vectorshift import AsyncVectorShift, VectorShift, VectorshiftError
-from vectorshift.calls import Call
+from vectorshift.client.call import Call
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -27,7 +27,7 @@ from vectorshift import (
     VectorShift,
     VectorshiftApiError,
 )
-from vectorshift.calls import Call
+from vectorshift.client.call import Call
 from vectorshift.testing import ManualClock
 
 if TYPE_CHECKING:
@@ -424,7 +424,7 @@ with FaultServer(answer(), answer(503, b"{}"), answer()) as server:
         [sys.executable, "-c", code],
         capture_output=True,
         text=True,
-        cwd=Path(__file__).parent.parent,
+        cwd=Path(__file__).parents[2],
         check=False,
     )
     assert done.returncode == 0, done.stderr

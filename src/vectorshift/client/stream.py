@@ -11,7 +11,7 @@ import anyio
 
 from vectorshift._platform.sse import EventDecoder, LineDecoder, ServerSentEvent
 from vectorshift.client.answers import masked_headers, masked_text
-from vectorshift.client.bodies import AsyncTimedBody, is_read
+from vectorshift.client.body import AsyncTimedBody, is_read
 from vectorshift.client.encodings import decoder_of, refuse_if_cut_off
 from vectorshift.errors import VectorshiftError
 from vectorshift.transport.frames import abare, bare
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from vectorshift.client.exchange import Exchange
+    from vectorshift.client.engine import Exchange
     from vectorshift.transport.http import httpx
 
 __all__ = ["AsyncStream", "Stream"]

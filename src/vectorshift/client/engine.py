@@ -15,12 +15,12 @@ from vectorshift.transport.request_state import CALL, OneCall, SourceMoved
 
 if TYPE_CHECKING:
     from vectorshift._platform.clock import WaitingClock
-    from vectorshift.calls import Call
+    from vectorshift.client.call import Call
+    from vectorshift.client.uploads import Loaded
     from vectorshift.credentials.resolving import AnsweringProvider
     from vectorshift.credentials.values import Secret
     from vectorshift.transport.auth import CredentialAuth
     from vectorshift.transport.http import Timeouts
-    from vectorshift.uploads import Loaded
 
 __all__ = ["Exchange", "settled"]
 

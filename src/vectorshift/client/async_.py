@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from vectorshift._platform.background import arun_blocking
 from vectorshift._platform.clock import SYSTEM_CLOCK
-from vectorshift.client.exchange import Exchange, settled
+from vectorshift.client.engine import Exchange, settled
 from vectorshift.client.handle import Handle
 from vectorshift.client.sending import aread, asend
-from vectorshift.client.streams import AsyncStream
+from vectorshift.client.stream import AsyncStream
+from vectorshift.client.uploads import are_at_hand, load
 from vectorshift.scope.current import AMBIENT
 from vectorshift.transport.failures import Failure
 from vectorshift.transport.http import httpx, new_async_pool
 from vectorshift.transport.opening import Opening
 from vectorshift.transport.pool import LoopPools
-from vectorshift.uploads import are_at_hand, load
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from vectorshift._platform.clock import WaitingClock
-    from vectorshift.calls import Call
+    from vectorshift.client.call import Call
+    from vectorshift.client.uploads import Files
     from vectorshift.settings import Settings
-    from vectorshift.uploads import Files
 
 __all__ = ["AsyncVectorShift"]
 

@@ -18,7 +18,7 @@ from tests.e2e.stage import wait_until
 from tests.faults import FaultServer, answer
 
 from vectorshift import AsyncVectorShift
-from vectorshift.calls import Call
+from vectorshift.client.call import Call
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,8 +13,8 @@ from vectorshift.transport.http import API_KEY_HEADER
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from vectorshift.client.uploads import Files, Loaded
     from vectorshift.transport.http import Timeouts, httpx
-    from vectorshift.uploads import Files, Loaded
 
 __all__ = ["Call"]
 

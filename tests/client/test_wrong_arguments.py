@@ -16,7 +16,7 @@ from vectorshift import (
     ProviderChain,
     VectorShift,
 )
-from vectorshift.ambient import Kept, async_client, sync_client
+from vectorshift.client.default import Kept, async_client, sync_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable

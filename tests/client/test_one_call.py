@@ -20,7 +20,7 @@ from tests.fakes import Rotating
 from tests.faults import FaultServer, answer
 
 import vectorshift
-import vectorshift.ambient
+import vectorshift.client.default
 from vectorshift import (
     AsyncVectorShift,
     AuthenticationError,
@@ -31,7 +31,7 @@ from vectorshift import (
     Settings,
     VectorShift,
 )
-from vectorshift.client.exchange import Exchange
+from vectorshift.client.engine import Exchange
 from vectorshift.scope.current import AMBIENT
 from vectorshift.testing import FakeVectorShift, ManualClock
 from vectorshift.transport.frames import abare, bare
@@ -250,8 +250,8 @@ def test_a_signal_handler_may_call_in_the_midst_of_a_call(api: FakeVectorShift) 
     assert isinstance(chain, vectorshift.ProviderChain)
 
     def handler() -> None:
-        vectorshift.ambient._clients.sync = None
-        with chain._lock, vectorshift.ambient._clients.lock:
+        vectorshift.client.default._clients.sync = None
+        with chain._lock, vectorshift.client.default._clients.lock:
             chain._vet(chain.get_credential(), chain.providers[1], [])
             Pipeline.list()
 
@@ -291,7 +291,7 @@ def test_a_handler_follows_no_settings_of_later(api: FakeVectorShift) -> None:
 
 BUILDING = """
     import importlib.abc, os, sys, threading
-    import vectorshift, vectorshift.ambient
+    import vectorshift, vectorshift.client.default
     from vectorshift import Settings
 
     class Slow(importlib.abc.MetaPathFinder):
