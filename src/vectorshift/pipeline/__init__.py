@@ -5,7 +5,12 @@ from __future__ import annotations
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
-from vectorshift.pipeline.answers import (
+from vectorshift.pipeline.chunks import AsyncChunks
+from vectorshift.pipeline.elsewhere import Elsewhere, missing_class
+from vectorshift.pipeline.handler import RunHandler
+from vectorshift.pipeline.manage import Keeping
+from vectorshift.pipeline.query import Lookup
+from vectorshift.pipeline.results import (
     Answer,
     BulkRunResult,
     PipelineList,
@@ -13,12 +18,7 @@ from vectorshift.pipeline.answers import (
     RunStatus,
     StreamChunk,
 )
-from vectorshift.pipeline.chunks import AsyncChunks
-from vectorshift.pipeline.elsewhere import Elsewhere, missing_class
-from vectorshift.pipeline.handler import RunHandler
-from vectorshift.pipeline.keeping import Keeping
-from vectorshift.pipeline.lookup import Lookup
-from vectorshift.pipeline.running import Running
+from vectorshift.pipeline.runs_api import Running
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from vectorshift.errors import PipelineRunFailedError, VectorshiftApiError, VectorshiftError
 from vectorshift.errors.bodies import said
-from vectorshift.pipeline.answers import CANCELLED, FAILED, StreamChunk, as_object
-from vectorshift.pipeline.calling import run_failure
+from vectorshift.pipeline.ids import run_failure
+from vectorshift.pipeline.results import CANCELLED, FAILED, StreamChunk, as_object
 from vectorshift.pipeline.steps import aperform, perform
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from vectorshift.client.default import Kept
 from vectorshift.pipeline import runs
-from vectorshift.pipeline.calling import checked_id
+from vectorshift.pipeline.ids import checked_id
 from vectorshift.pipeline.progress import bar
 from vectorshift.pipeline.steps import aperform, perform
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vectorshift.client import AsyncVectorShift, VectorShift
-    from vectorshift.pipeline.answers import Answer, RunStatus
+    from vectorshift.pipeline.results import Answer, RunStatus
     from vectorshift.pipeline.steps import Steps
 
 __all__ = ["RunHandler"]

@@ -7,8 +7,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from vectorshift.client.call import Call
-from vectorshift.pipeline.answers import Answer, PipelineList, as_object, id_of
-from vectorshift.pipeline.calling import checked_id, object_in, post, segment, unexpected
+from vectorshift.pipeline.ids import checked_id, object_in, post, segment, unexpected
+from vectorshift.pipeline.results import Answer, PipelineList, as_object, id_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Generator, Iterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from vectorshift.client.call import Call
-from vectorshift.pipeline.answers import PipelineList, id_of
 from vectorshift.pipeline.operations import as_list, list_call
+from vectorshift.pipeline.results import PipelineList, id_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

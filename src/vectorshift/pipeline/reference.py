@@ -7,8 +7,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
 from vectorshift.client.default import async_client, sync_client
-from vectorshift.pipeline.answers import id_of
-from vectorshift.pipeline.calling import checked_id
+from vectorshift.pipeline.ids import checked_id
+from vectorshift.pipeline.results import id_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

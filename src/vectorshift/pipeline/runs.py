@@ -17,8 +17,7 @@ from vectorshift.errors import (
     PollTimeoutError,
     VectorshiftApiError,
 )
-from vectorshift.pipeline.answers import Answer, BulkRunResult, RunResult, RunStatus, id_of
-from vectorshift.pipeline.calling import (
+from vectorshift.pipeline.ids import (
     checked_id,
     failed_answer,
     object_in,
@@ -28,6 +27,7 @@ from vectorshift.pipeline.calling import (
     unexpected,
 )
 from vectorshift.pipeline.inputs import Body, bulk_body, holds_files, run_body
+from vectorshift.pipeline.results import Answer, BulkRunResult, RunResult, RunStatus, id_of
 from vectorshift.pipeline.steps import Load, Steps, Wait
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from vectorshift.client.call import Call
 from vectorshift.errors import PipelineRunFailedError, VectorshiftApiError
-from vectorshift.pipeline.answers import as_object, id_of
+from vectorshift.pipeline.results import as_object, id_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vectorshift.pipeline import operations
-from vectorshift.pipeline.answers import Answer, id_of
 from vectorshift.pipeline.reference import Reference
+from vectorshift.pipeline.results import Answer, id_of
 from vectorshift.pipeline.steps import aperform, perform
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from vectorshift.client import AsyncVectorShift, VectorShift
-    from vectorshift.pipeline.answers import PipelineList
+    from vectorshift.pipeline.results import PipelineList
 
 __all__ = ["Lookup"]
 

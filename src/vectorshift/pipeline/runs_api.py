@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from vectorshift.client import AsyncVectorShift, VectorShift
     from vectorshift.client.call import Call
-    from vectorshift.pipeline.answers import (
+    from vectorshift.pipeline.results import (
         Answer,
         BulkRunResult,
         RunResult,
