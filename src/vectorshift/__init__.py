@@ -75,7 +75,8 @@ if TYPE_CHECKING:
         VectorShiftError as VectorShiftError,
         VectorshiftError as VectorshiftError,
     )
-    from vectorshift.explanation import aexplain as aexplain, explain as explain
+    from vectorshift.explanation.explain import aexplain as aexplain, explain as explain
+    from vectorshift.explanation.report import Report as Report, SourceReport as SourceReport
     from vectorshift.pipeline import (
         BulkRunResult as BulkRunResult,
         Pipeline as Pipeline,
@@ -91,7 +92,6 @@ if TYPE_CHECKING:
     from vectorshift.providers.explicit import ExplicitProvider as ExplicitProvider
     from vectorshift.providers.login import LoginProvider as LoginProvider
     from vectorshift.providers.vault import VaultProvider as VaultProvider
-    from vectorshift.report import Report as Report, SourceReport as SourceReport
     from vectorshift.scope.current import (
         aget_credential as aget_credential,
         get_credential as get_credential,
@@ -124,7 +124,7 @@ _HOMES = {
         " VectorshiftError"
     ),
     "credentials.events": "CredentialEvent on_event",
-    "explanation": "aexplain explain",
+    "explanation.explain": "aexplain explain",
     "pipeline": "BulkRunResult Pipeline PipelineList RunHandler RunResult RunStatus StreamChunk",
     "settings.plugin": "PluginSettings",
     "providers.aws": "AwsSecretsManagerProvider",
@@ -134,7 +134,7 @@ _HOMES = {
     "providers.explicit": "ExplicitProvider",
     "providers.login": "LoginProvider",
     "providers.vault": "VaultProvider",
-    "report": "Report SourceReport",
+    "explanation.report": "Report SourceReport",
     "settings": "Settings",
     "_platform.sse": "ServerSentEvent",
     "successor": "httpx2_auth",

@@ -13,7 +13,7 @@ from vectorshift.errors import VectorshiftError
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from vectorshift.report import Report, SourceReport
+    from vectorshift.explanation.report import Report, SourceReport
 
 __all__ = ["show_status"]
 

@@ -653,7 +653,10 @@ def test_the_client_that_was_configured_is_what_a_call_uses(
 
 
 def test_the_function_is_the_face_also_after_its_module_was_imported() -> None:
-    code = "import vectorshift.explanation, vectorshift; print(vectorshift.explain().verdict[:18])"
+    code = (
+        "import vectorshift.explanation.explain, vectorshift;"
+        " print(vectorshift.explain().verdict[:18])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "No source has a ke\n"
 

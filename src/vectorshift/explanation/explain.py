@@ -18,8 +18,8 @@ from vectorshift.cache.provider import CachingProvider
 from vectorshift.chain.chain import ProviderChain
 from vectorshift.credentials.resolving import PLAIN_ASK, Answer, AnsweringProvider, Ask
 from vectorshift.errors import CredentialError, VectorshiftError
-from vectorshift.findings import Seen, ending, judged
-from vectorshift.report import Report
+from vectorshift.explanation.chain_result import Seen, ending, judged
+from vectorshift.explanation.report import Report
 from vectorshift.scope.current import AMBIENT, AmbientProvider
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from vectorshift.chain.outcomes import must_not_miss, outcome_of, stops, what_to
 from vectorshift.credentials.adapter import without
 from vectorshift.credentials.values import Credential
 from vectorshift.errors import CredentialError, CredentialNotFoundError
-from vectorshift.report import Report, SourceReport
+from vectorshift.explanation.report import Report, SourceReport
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

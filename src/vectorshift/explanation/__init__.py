@@ -1,0 +1,1 @@
+"""Which key a call uses, and why that one."""
