@@ -77,6 +77,7 @@ if TYPE_CHECKING:
     )
     from vectorshift.explanation.explain import aexplain as aexplain, explain as explain
     from vectorshift.explanation.report import Report as Report, SourceReport as SourceReport
+    from vectorshift.integrations.httpx2 import httpx2_auth as httpx2_auth
     from vectorshift.pipeline import (
         BulkRunResult as BulkRunResult,
         Pipeline as Pipeline,
@@ -99,7 +100,6 @@ if TYPE_CHECKING:
     )
     from vectorshift.settings import Settings as Settings
     from vectorshift.settings.plugin import PluginSettings as PluginSettings
-    from vectorshift.successor import httpx2_auth as httpx2_auth
     from vectorshift.transport.auth import CredentialAuth as CredentialAuth
     from vectorshift.version import __version__ as __version__
 
@@ -137,7 +137,7 @@ _HOMES = {
     "explanation.report": "Report SourceReport",
     "settings": "Settings",
     "_platform.sse": "ServerSentEvent",
-    "successor": "httpx2_auth",
+    "integrations.httpx2": "httpx2_auth",
     "version": "__version__",
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
