@@ -14,7 +14,7 @@ import pytest
 from tests.cli.program import PROGRAM, environment, piped, started
 
 from vectorshift import Credential, Secret, Settings
-from vectorshift.cli.launch import _Child, environment_for  # pyright: ignore[reportPrivateUsage]
+from vectorshift.cli.exec import _Child, environment_for  # pyright: ignore[reportPrivateUsage]
 
 if TYPE_CHECKING:
     from vectorshift.testing import OpenBaoServer
@@ -28,7 +28,7 @@ CHILD = [
     sys.executable,
     "-c",
     (
-        "import os, sys; from vectorshift.cli.launch import supervise;"
+        "import os, sys; from vectorshift.cli.exec import supervise;"
         " sys.exit(supervise(sys.argv[1:], os.environ))"
     ),
 ]

@@ -12,7 +12,7 @@ import pytest
 from tests.cli.program import PROGRAM, environment, on_terminal, piped
 
 from vectorshift.chain import order
-from vectorshift.cli.catalogue import BUILT_IN
+from vectorshift.cli.providers import BUILT_IN
 from vectorshift.credentials.values import fingerprint
 from vectorshift.settings import Settings
 

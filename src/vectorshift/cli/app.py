@@ -90,7 +90,7 @@ def auth_check(as_json: AsJson = False) -> None:
 @providers.command("list")
 def providers_list(as_json: AsJson = False) -> None:
     """List the providers, what configures each, and which are in the chain. Contacts nothing."""
-    from vectorshift.cli.catalogue import show_providers
+    from vectorshift.cli.providers import show_providers
 
     raise typer.Exit(show_providers(as_json))
 
@@ -102,7 +102,7 @@ def execute(
     ],
 ) -> None:
     """Run a program with the key in its environment only. It reads VECTORSHIFT_API_KEY there."""
-    from vectorshift.cli.launch import execute
+    from vectorshift.cli.exec import execute
 
     raise typer.Exit(execute(command))
 
@@ -117,7 +117,7 @@ def sandbox(
     Manager.
     """
     try:
-        from vectorshift.cli.sandbox import run, serve_until_stopped
+        from vectorshift.testing.sandbox.sandbox import run, serve_until_stopped
 
         raise typer.Exit(serve_until_stopped() if serve else run())
     except ImportError as error:

@@ -10,7 +10,7 @@ from typing import IO
 
 import pytest
 
-from vectorshift.cli.rotation import Rotation
+from vectorshift.testing.sandbox.rotation import Rotation
 
 SANDBOX = [sys.executable, "-m", "vectorshift", "sandbox"]
 LIST = (

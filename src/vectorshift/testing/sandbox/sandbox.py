@@ -16,9 +16,9 @@ from rich.table import Table
 
 import vectorshift
 from vectorshift import AuthenticationError, Pipeline, VectorshiftError
-from vectorshift.cli.rotation import rotate_under_traffic
-from vectorshift.cli.stage import SECRET, Stage, set_stage
 from vectorshift.credentials.values import fingerprint
+from vectorshift.testing.sandbox.rotation import rotate_under_traffic
+from vectorshift.testing.sandbox.stage import SECRET, Stage, set_stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
