@@ -44,8 +44,10 @@ Way = Callable[[Coroutine[Any, Any, None], random.Random], Awaitable[None]]
 class Campaign:
     """So many calls of one style, and what came of them.
 
-    Args: calls: how many. seed: says which calls, which of them are cancelled and when, and with
-        which fault it begins.
+    Args:
+        calls: how many.
+        seed: says which calls, which of them are cancelled and when, and with which fault it
+            begins.
     """
 
     def __init__(self, calls: int, seed: int) -> None:

@@ -48,8 +48,9 @@ FIRST = {
 class Sends:
     """Sends these pieces, together where the system can.
 
-    Attributes: sent: set when they lie at the client's: what comes later than the next request
-        nobody can tell from its answer.
+    Attributes:
+        sent: set when they lie at the client's: what comes later than the next request nobody can
+            tell from its answer.
     """
 
     def __init__(self, *pieces: bytes) -> None:

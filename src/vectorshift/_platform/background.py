@@ -32,8 +32,10 @@ class Flight(Generic[T]):
 
     Thread-safe, and safe to wait for from several event loops at once, under asyncio and trio.
 
-    Args: work: what to run. It should answer and not raise; what it raises is kept and raised by
-        `result`. context: the context variables that the work sees; an empty context by default.
+    Args:
+        work: what to run. It should answer and not raise; what it raises is kept and raised by
+            `result`.
+        context: the context variables that the work sees; an empty context by default.
     """
 
     def __init__(

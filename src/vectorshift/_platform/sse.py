@@ -16,10 +16,12 @@ _LONGEST_NUMBER = 18  # digits; more are no time that anyone would wait
 class ServerSentEvent:
     """One event of a stream.
 
-    Args: event: its type; `message` where the server names none. data: the lines of its data,
-        joined with a line feed. id: the last id that the stream has named so far, or an empty
-        string. retry: milliseconds to wait before a reconnection, as the server asked since the
-        event before, or None.
+    Args:
+        event: its type; `message` where the server names none.
+        data: the lines of its data, joined with a line feed.
+        id: the last id that the stream has named so far, or an empty string.
+        retry: milliseconds to wait before a reconnection, as the server asked since the event
+            before, or None.
     """
 
     event: str = "message"

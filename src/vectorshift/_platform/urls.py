@@ -37,8 +37,9 @@ def is_loopback(host: str) -> bool:
 def api_url(value: str) -> str:
     """Return the API's base URL without a slash at its end, and without white space around it.
 
-    Raises: ValueError: it cannot be one. The text of the error does not repeat it, as it may hold a
-        password.
+    Raises:
+        ValueError: it cannot be one. The text of the error does not repeat it, as it may hold a
+            password.
     """
     value, flaw = value.strip(), "should be a URL such as https://api.vectorshift.ai/v1"
     try:

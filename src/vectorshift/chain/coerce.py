@@ -26,10 +26,10 @@ __all__ = ["as_provider"]
 def as_provider(credentials: object, settings: Settings | None = None) -> AnsweringProvider:
     """Return a chain that caches what is remote, for whatever is handed in as credentials.
 
-    Args: credentials: a key, a callable of either colour that returns one, or any provider.
+    Args:
+        credentials: a key, a callable of either colour that returns one, or any provider.
         settings: where a provider that is neither a chain nor cached has the numbers of its cache
-        from; the defaults
-            hold if there are none.
+            from; the defaults hold if there are none.
 
     Raises:
         TypeError: it is none of these.

@@ -63,9 +63,9 @@ def providers_of(
     Plugins are looked for only if a name is not built in, and only those that are named are
     imported.
 
-    Raises: CredentialConfigurationError: a name that there is not, that is there twice, or that two
-        plugins have;
-            settings of a plugin that is not named.
+    Raises:
+        CredentialConfigurationError: a name that there is not, that is there twice, or that two
+            plugins have; settings of a plugin that is not named.
     """
     names: list[str] = []
     for name in map(canonical, settings.providers):

@@ -152,8 +152,9 @@ def load(entry: PluginEntry, settings: Settings) -> AnsweringProvider:
     imported or made a `BrokenPlugin`, so that the sources before it still answer. Of what it
     raised, type and line are told.
 
-    Raises: CredentialConfigurationError: this was asked for by the very plugin, while it is
-        imported or made.
+    Raises:
+        CredentialConfigurationError: this was asked for by the very plugin, while it is imported or
+            made.
     """
     if entry.name in being_made():
         why = (

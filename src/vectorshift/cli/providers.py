@@ -51,10 +51,11 @@ _IN_FILES = (
 class _Entry:
     """One provider.
 
-    Args: name: as `VECTORSHIFT_PROVIDERS` has it. position: in the chain of the present settings,
-        from 1; None if it is not in it. configured: whether a call that comes to it would ask it;
-        None for a plugin that is not imported. Files are
-            looked at to know it.
+    Args:
+        name: as `VECTORSHIFT_PROVIDERS` has it.
+        position: in the chain of the present settings, from 1; None if it is not in it.
+        configured: whether a call that comes to it would ask it; None for a plugin that is not
+            imported. Files are looked at to know it.
         source: where it looks.
         configured_by: what configures it.
         detail: what it says of itself, or what is wrong with its settings.
@@ -77,9 +78,9 @@ class _Entry:
 def show_providers(as_json: bool) -> Exit:
     """Print the providers. Contacts no store, and imports no plugin that the chain does not name.
 
-    Raises: CredentialConfigurationError: the settings are wrong, or name a provider that there is
-        not. As JSON, this is
-            printed and not raised.
+    Raises:
+        CredentialConfigurationError: the settings are wrong, or name a provider that there is not.
+            As JSON, this is printed and not raised.
     """
     try:
         entries = _entries(AMBIENT.settings)

@@ -33,8 +33,10 @@ _FACTS = (
 def show_status(probe: bool | None, as_json: bool) -> Exit:
     """Print the report of `explain`, and return whether a call would get a key.
 
-    Args: probe: None asks what a call would ask, until one answers; True asks every store; False
-        contacts none. as_json: whether to print JSON.
+    Args:
+        probe: None asks what a call would ask, until one answers; True asks every store; False
+            contacts none.
+        as_json: whether to print JSON.
     """
     report, end = _examined(probe)
     if as_json:

@@ -22,8 +22,10 @@ __all__ = ["failed", "masked_headers", "masked_text", "read", "secrets_in"]
 def read(response: httpx.Response, call: Call, tries: int = 1) -> Any:
     """Return the parsed body of an answer that was read whole.
 
-    Returns: What the body says; an empty dict if there is none; or a `Failure`, as the answer is
-        not a success, says in its body that it failed, or is no JSON.
+    Returns:
+        What the body says; an empty dict if there is none; or a `Failure`, as the answer is not a
+            success, says in its
+        body that it failed, or is no JSON.
     """
     if not response.is_success:
         return failed(response, call, tries)

@@ -26,9 +26,11 @@ _BESIDE = "/integrations-go/"
 class Call:
     """One call of the API.
 
-    Args: method: the HTTP method. path: the path below the base URL, with a leading slash; one that
-        begins with `/integrations-go/` lies beside
-            the `/v1` of the base URL, and its request has the key in `Api-Key` as well.
+    Args:
+        method: the HTTP method.
+        path: the path below the base URL, with a leading slash; one that begins with
+            `/integrations-go/` lies beside the `/v1` of the base URL, and its request has the key
+            in `Api-Key` as well.
         query: parameters; those that are None are left out.
         json: the body, or None.
         form: the fields of a form, in place of `json`; those that are None are left out.
@@ -41,8 +43,10 @@ class Call:
             time-outs are; or None.
         patient: whether the call waits 600 s for its answer where nobody set a timeout.
 
-    Raises: TypeError: the path is no `str`. ValueError: a path without its slash, or with more than
-        a path; two bodies; or a time-out that is none.
+    Raises:
+        TypeError: the path is no `str`.
+        ValueError: a path without its slash, or with more than a path; two bodies; or a time-out
+            that is none.
     """
 
     method: str

@@ -143,9 +143,11 @@ def configure(
 ) -> None:
     """Set what calls use that name no client. What is not given stays as it is. Thread-safe.
 
-    Args: settings: in place of those of the environment. credentials: a key, a callable of either
-        colour that returns one, or any provider, in place of the chain. client: the client for sync
-        or for async calls, by its type; you close it.
+    Args:
+        settings: in place of those of the environment.
+        credentials: a key, a callable of either colour that returns one, or any provider, in place
+            of the chain.
+        client: the client for sync or for async calls, by its type; you close it.
 
     Raises:
         TypeError: `credentials` or `client` is none of these.

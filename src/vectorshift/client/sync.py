@@ -35,10 +35,11 @@ class VectorShift(Handle):
     """A client of the VectorShift API. Thread-safe and fork-safe; close it, or use it as a context
     manager.
 
-    Args: credentials: a key, a callable of either colour that returns one, or any provider; None is
-        none of these,
-            so that a look-up of a tenant's key that fails reaches no other key. By default the
-            credentials of the surrounding `using` block, else the chain that the settings describe.
+    Args:
+        credentials: a key, a callable of either colour that returns one, or any provider; None is
+            none of these, so that a look-up of a tenant's key that fails reaches no other key. By
+            default the credentials of the surrounding `using` block, else the chain that the
+            settings describe.
         settings: the settings; those of the process by default.
         base_url: in place of `VECTORSHIFT_BASE_URL`.
         timeout: seconds, in place of `VECTORSHIFT_TIMEOUT`.
@@ -93,19 +94,25 @@ class VectorShift(Handle):
     ) -> Any:
         """Make a call and return the parsed body.
 
-        Args: method: the HTTP method. path: the path below the base URL, such as `/pipelines`.
-            query: parameters; those that are None are left out. json: the body. files: files to
-            send with a form, by field: each a path, bytes or an open binary file, or a tuple of its
-                name, one of these and perhaps its media type. They are read whole before anything
-                is sent.
+        Args:
+            method: the HTTP method.
+            path: the path below the base URL, such as `/pipelines`.
+            query: parameters; those that are None are left out.
+            json: the body.
+            files: files to send with a form, by field: each a path, bytes or an open binary file,
+                or a tuple of its name, one of these and perhaps its media type. They are read whole
+                before anything is sent.
             form: the fields of a form.
             headers: additional headers; an `Authorization` among them is sent instead of the key.
             timeout: seconds, for this call.
 
-        Raises: VectorshiftApiError: the API answered, and not with success. ApiConnectionError: the
-            API did not answer. CredentialError: no key could be had; `MissingCredentialError` is
-            also an `AuthenticationError`. VectorshiftError: a file cannot be read; nothing was
-            sent. TypeError: something that is given cannot be sent; nothing was.
+        Raises:
+            VectorshiftApiError: the API answered, and not with success.
+            ApiConnectionError: the API did not answer.
+            CredentialError: no key could be had; `MissingCredentialError` is also an
+                `AuthenticationError`.
+            VectorshiftError: a file cannot be read; nothing was sent.
+            TypeError: something that is given cannot be sent; nothing was.
         """
         return self.call(self._call_of(method, path, query, json, files, form, headers, timeout))
 

@@ -62,8 +62,9 @@ class Secret:
     def reveal(self) -> str:
         """Return the text.
 
-        Raises: CredentialConfigurationError: this secret came out of a pickle, which never holds
-            the text.
+        Raises:
+            CredentialConfigurationError: this secret came out of a pickle, which never holds the
+                text.
         """
         if self._text is None:
             raise CredentialConfigurationError(

@@ -39,9 +39,9 @@ class VectorshiftApiError(VectorshiftError):
         note: a sentence of ours, printed below what the server said.
         tries: how often the call was sent until it was given up.
 
-    Attributes: error_message: the first truthy of `error`, `message`, `detail`, `errors` in a JSON
-        body, else the body. The
-            text of the error has 2,000 characters of it.
+    Attributes:
+        error_message: the first truthy of `error`, `message`, `detail`, `errors` in a JSON body,
+            else the body. The text of the error has 2,000 characters of it.
         request_id: what the server calls this request, or None.
         retry_after: seconds to wait as the server asked, or None.
     """
@@ -89,9 +89,10 @@ class BadRequestError(VectorshiftApiError):
 class AuthenticationError(VectorshiftApiError):
     """No key was found, or the API refuses the one that was sent (401).
 
-    Attributes: source: where the refused key came from, such as `vault:secret/vectorshift#api_key`,
-        or None. fingerprint: names the refused key without showing it, such as `#1a2b3c4d`, or
-        None.
+    Attributes:
+        source: where the refused key came from, such as `vault:secret/vectorshift#api_key`, or
+            None.
+        fingerprint: names the refused key without showing it, such as `#1a2b3c4d`, or None.
     """
 
     label = "Unauthorized"
@@ -222,8 +223,10 @@ def api_error_class(status_code: int) -> type[VectorshiftApiError]:
 class ApiConnectionError(VectorshiftError):
     """The API could not be reached, or the connection broke.
 
-    Attributes: request_info: `{"method": ..., "endpoint": ...}`, or an empty dict. may_have_run:
-        whether the API may have received the request, so that calling again could do it twice.
+    Attributes:
+        request_info: `{"method": ..., "endpoint": ...}`, or an empty dict.
+        may_have_run: whether the API may have received the request, so that calling again could do
+            it twice.
         tries: how often the call was sent until it was given up.
     """
 

@@ -85,9 +85,13 @@ class CredentialStoreUnavailableError(CredentialError):
 class Attempt:
     """What one provider of a chain was asked and what came of it.
 
-    Args: provider: the provider's name. source: the place it looked at. outcome: `not configured`,
-        `not found`, `configuration`, `denied`, `revoked` or `unavailable`. reason: a sentence
-        without a secret in it. seconds: how long the provider took.
+    Args:
+        provider: the provider's name.
+        source: the place it looked at.
+        outcome: `not configured`, `not found`, `configuration`, `denied`, `revoked` or
+            `unavailable`.
+        reason: a sentence without a secret in it.
+        seconds: how long the provider took.
     """
 
     provider: str

@@ -48,9 +48,9 @@ def explain(*, probe: bool = False, client: VectorShift | AsyncVectorShift | Non
     report has what is known of them. It does not raise for what it finds; what is wrong stands in
     the report. Thread-safe; may block.
 
-    Args: probe: whether to ask every store now, also those that another source hides, and to call a
-        callable.
-            A store that failed a moment ago is left alone until it may be asked again.
+    Args:
+        probe: whether to ask every store now, also those that another source hides, and to call a
+            callable. A store that failed a moment ago is left alone until it may be asked again.
         client: the client whose credentials are meant; by default those of a sync call that names
             none.
     """

@@ -16,9 +16,11 @@ _WIDTH = 110
 class SourceReport:
     """What is known of one provider's source. Durations are in seconds.
 
-    Args: provider: the provider's name. source: the place it looks at. outcome: `found`, `not
-        asked`, `not configured`, `not found`, `configuration`, `denied`, `revoked` or
-            `unavailable`.
+    Args:
+        provider: the provider's name.
+        source: the place it looks at.
+        outcome: `found`, `not asked`, `not configured`, `not found`, `configuration`, `denied`,
+            `revoked` or `unavailable`.
         configured: whether it would be asked at all.
         wins: whether a call would use its key now.
         reason: what there is to say of it, for a person.
@@ -87,11 +89,11 @@ class SourceReport:
 class Report:
     """What `vectorshift.explain()` found out. Prints as a table, pickles, and holds no key.
 
-    Args: verdict: which key a call would use now, or why none, in a sentence or more. outcome:
-        `found`, `none`, `failed`, or `unknown`: a call would first ask what was not asked. It is
-        `failed` too
-            where a key was found and may not be sent: in plain HTTP, or with a CA bundle that
-            cannot be used.
+    Args:
+        verdict: which key a call would use now, or why none, in a sentence or more.
+        outcome: `found`, `none`, `failed`, or `unknown`: a call would first ask what was not asked.
+            It is `failed` too where a key was found and may not be sent: in plain HTTP, or with a
+            CA bundle that cannot be used.
         sources: one `SourceReport` for each provider, in the order in which they are asked.
         base_url: where the key would be sent, or None if the settings are wrong or keep it from
             being sent.

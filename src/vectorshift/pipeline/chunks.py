@@ -61,8 +61,10 @@ class AsyncChunks(AsyncIterator[StreamChunk]):
     async def __anext__(self) -> StreamChunk:
         """Return the next chunk.
 
-        Raises: VectorshiftError: the wait for a chunk was cancelled, and the stream was closed in
-            its midst. RuntimeError: another task waits for a chunk.
+        Raises:
+            VectorshiftError: the wait for a chunk was cancelled, and the stream was closed in its
+                midst.
+            RuntimeError: another task waits for a chunk.
         """
         self._refuse_if_busy()
         if self._cut:

@@ -72,9 +72,11 @@ class RunHandler:
         A question that gets no answer is repeated as the client repeats calls. The run goes on when
         this gives up.
 
-        Args: poll_interval: seconds between two questions. timeout: seconds until it is given up;
-            None: never. progress: whether to show a progress bar, if standard error is a terminal.
-            Needs the extra `cli`.
+        Args:
+            poll_interval: seconds between two questions.
+            timeout: seconds until it is given up; None: never.
+            progress: whether to show a progress bar, if standard error is a terminal. Needs the
+                extra `cli`.
 
         Raises:
             PipelineRunFailedError: the run failed, or somebody ended it.

@@ -46,8 +46,9 @@ class Lookup(Reference):
             limit: how many to give at most.
             client: the client to use.
 
-        Returns: The answer, a dict: `status`, `object_ids`, and `objects` if verbose. `.ids` has
-            the ids as strings.
+        Returns:
+            The answer, a dict: `status`, `object_ids`, and `objects` if verbose. `.ids` has the ids
+                as strings.
 
         Raises:
             AuthenticationError: no key was found, or the API refuses it.
@@ -92,10 +93,12 @@ class Lookup(Reference):
         made or deleted meanwhile may or may not come up; it takes none of the others with it, and
         so the loop may delete what comes up.
 
-        Args: include_shared: whether those come up that others share with the organisation.
-            folder_id: only those in this folder. page_size: how many to ask for at a time, two at
-            least; one of them is known from the page before. client: the client to use, also by the
-            pipelines that come up.
+        Args:
+            include_shared: whether those come up that others share with the organisation.
+            folder_id: only those in this folder.
+            page_size: how many to ask for at a time, two at least; one of them is known from the
+                page before.
+            client: the client to use, also by the pipelines that come up.
         """
         steps = walk(include_shared, folder_id, _positive(page_size))
         return Pages(Kept(client).sync, steps, lambda found: cls._described(*found, client))
@@ -129,11 +132,15 @@ class Lookup(Reference):
     ) -> Self:
         """Fetch a pipeline by its id or its name. What the server says of it is at `raw`.
 
-        Args: id: its id, also in Mongo extended JSON. name: its name; of several with one name, the
-            server picks the one that was changed last. branch_id: the branch, where it is fetched
-            by its id. version: the version, such as `1.2.0` or `latest`, where it is fetched by its
-            id. username: the owner's user name. org_name: the owner's organisation. client: the
-            client to use, also by the pipeline that is returned.
+        Args:
+            id: its id, also in Mongo extended JSON.
+            name: its name; of several with one name, the server picks the one that was changed
+                last.
+            branch_id: the branch, where it is fetched by its id.
+            version: the version, such as `1.2.0` or `latest`, where it is fetched by its id.
+            username: the owner's user name.
+            org_name: the owner's organisation.
+            client: the client to use, also by the pipeline that is returned.
 
         Raises:
             NotFoundError: there is none, or not for this key.

@@ -49,10 +49,11 @@ class Running(Reference):
         """Run the pipeline and wait for its outputs: `result["outputs"]["answer"]`, or
         `result.outputs["answer"]`.
 
-        Args: inputs: values by the names of the input nodes. A `Path`, bytes, or a file that is
-            open for reading bytes
-                is sent as a file; so is a tuple of a name, one of these and perhaps a media type.
-                Files are read before anything is sent; one that you opened is left open.
+        Args:
+            inputs: values by the names of the input nodes. A `Path`, bytes, or a file that is open
+                for reading bytes is sent as a file; so is a tuple of a name, one of these and
+                perhaps a media type. Files are read before anything is sent; one that you opened is
+                left open.
             session_id: groups runs in analytics and traces.
             version: the version to run.
             node_input_overrides: inputs of nodes, by node.
@@ -61,10 +62,12 @@ class Running(Reference):
                 set.
             client: the client to use.
 
-        Raises: VectorshiftError: a file cannot be read; nothing was sent. PipelineRunFailedError:
-            the API says that the run failed. VectorshiftApiError: the API answered with another
-            failure. ApiConnectionError: the API did not answer; whether the run took place is at
-            `may_have_run`.
+        Raises:
+            VectorshiftError: a file cannot be read; nothing was sent.
+            PipelineRunFailedError: the API says that the run failed.
+            VectorshiftApiError: the API answered with another failure.
+            ApiConnectionError: the API did not answer; whether the run took place is at
+                `may_have_run`.
         """
         fields = _fields(session_id, version, node_input_overrides, send_intermediate_results)
         return perform(self._sync(client), runs.run(self.id, inputs, fields, timeout))
@@ -98,10 +101,13 @@ class Running(Reference):
         That one of several runs failed is an answer, and no error: see `error` of each of
         `result.runs`.
 
-        Args: inputs: the inputs of each run, as `run` takes them. timeout: seconds to wait for the
-            answer; 600 where neither this nor another time-out is set. progress: whether to show a
-            progress bar, if standard error is a terminal. Needs the extra `cli`. client: the client
-            to use.
+        Args:
+            inputs: the inputs of each run, as `run` takes them.
+            timeout: seconds to wait for the answer; 600 where neither this nor another time-out is
+                set.
+            progress: whether to show a progress bar, if standard error is a terminal. Needs the
+                extra `cli`.
+            client: the client to use.
 
         Raises:
             PipelineRunFailedError: the API says that all of it failed.
@@ -145,10 +151,15 @@ class Running(Reference):
         The stream keeps the client, and so the organisation, that it was made with, also behind a
         `using` block.
 
-        Args: inputs: as `run` takes them. stream_all_outputs: whether the outputs of all nodes
-            come. session_id: as `run` takes it. version: as `run` takes it. node_input_overrides:
-            as `run` takes them. timeout: seconds to wait for the next event; 600 where neither this
-            nor another time-out is set. client: the client to use.
+        Args:
+            inputs: as `run` takes them.
+            stream_all_outputs: whether the outputs of all nodes come.
+            session_id: as `run` takes it.
+            version: as `run` takes it.
+            node_input_overrides: as `run` takes them.
+            timeout: seconds to wait for the next event; 600 where neither this nor another time-out
+                is set.
+            client: the client to use.
 
         Raises:
             PipelineRunFailedError: an event says that the run failed.

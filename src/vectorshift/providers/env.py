@@ -42,10 +42,12 @@ class EnvProvider(AnsweringProvider):
     is no such word of the user's, as it is there for any unit that has credentials: a variable or a
     file that is named comes before it, and no file of that name in it is no key.
 
-    Args: variable: the environment variable that holds the key. file: a file that holds the key, as
-        `VECTORSHIFT_API_KEY_FILE` names it. credentials_directory: the folder that systemd names
-        with `CREDENTIALS_DIRECTORY`; the key is in the file
-            that has the variable's name in lower case, such as `vectorshift_api_key`.
+    Args:
+        variable: the environment variable that holds the key.
+        file: a file that holds the key, as `VECTORSHIFT_API_KEY_FILE` names it.
+        credentials_directory: the folder that systemd names with `CREDENTIALS_DIRECTORY`; the key
+            is in the file that has the variable's name in lower case, such as
+            `vectorshift_api_key`.
         clock: the source of time.
         pause: waits the 50 ms between two looks at a file that is being rewritten.
     """

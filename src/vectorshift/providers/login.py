@@ -36,9 +36,11 @@ class LoginProvider(AnsweringProvider):
     accident. Name it: `VECTORSHIFT_PROVIDERS=default,login`. The file is the official tool's and is
     never written.
 
-    Args: path: another file of that form; by default the one in the home directory of the moment
-        when this is made. clock: the source of time. pause: waits the 50 ms between two looks at a
-        file that is being rewritten.
+    Args:
+        path: another file of that form; by default the one in the home directory of the moment when
+            this is made.
+        clock: the source of time.
+        pause: waits the 50 ms between two looks at a file that is being rewritten.
     """
 
     name = "login"

@@ -51,8 +51,10 @@ class AmbientProvider(Deputy):
     Args:
         settings: what the chain is built from; the environment at first use by default.
 
-    Attributes: now: what is configured. client: gives the client that was configured for calls of a
-        colour, or None. Who keeps the clients sets it.
+    Attributes:
+        now: what is configured.
+        client: gives the client that was configured for calls of a colour, or None. Who keeps the
+            clients sets it.
     """
 
     name = "ambient"

@@ -89,9 +89,9 @@ class Settings(BaseSettings):
 
     Immutable, thread-safe, and without a key: the key is no setting. Durations are in seconds.
 
-    Raises: CredentialConfigurationError: a setting there is not, or a value it cannot have; names
-        the setting, never
-            the value.
+    Raises:
+        CredentialConfigurationError: a setting there is not, or a value it cannot have; names the
+            setting, never the value.
     """
 
     model_config = SettingsConfigDict(
@@ -204,9 +204,10 @@ class Settings(BaseSettings):
         Args:
             environ: the environment to read; that of the process by default.
 
-        Raises: CredentialConfigurationError: a value that a setting cannot have, or a named file
-            that is missing or has a
-                line that seems to be meant for this package and is no assignment.
+        Raises:
+            CredentialConfigurationError: a value that a setting cannot have, or a named file that
+                is missing or has a line that seems to be meant for this package and is no
+                assignment.
         """
         loaded = loaded_from(cls, os.environ if environ is None else environ)
         if isinstance(loaded, CredentialConfigurationError):

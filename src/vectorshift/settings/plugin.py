@@ -152,9 +152,11 @@ def of_plugins(
 ) -> dict[str, FrozenMap[str]]:
     """Return the variables that belong to plugins, by plugin and by the name of the setting.
 
-    Args: variables: those of the environment and of a named dotenv file. names: the providers that
-        the chain names. known: the variables of this package. A name that some of them begin with
-        is no plugin's here.
+    Args:
+        variables: those of the environment and of a named dotenv file.
+        names: the providers that the chain names.
+        known: the variables of this package. A name that some of them begin with is no plugin's
+            here.
     """
     known = frozenset(known)
     owners = {prefix_of(name): canonical(name) for name in names}
@@ -207,8 +209,9 @@ class PluginSettings(BaseModel):
             settings: what `from_settings` was given.
             name: the plugin's name, as its entry point has it.
 
-        Raises: CredentialConfigurationError: a value is wrong or missing; names the variable, never
-            the value.
+        Raises:
+            CredentialConfigurationError: a value is wrong or missing; names the variable, never the
+                value.
         """
         given = _of(settings, name)
         fields = cls.model_fields

@@ -245,10 +245,12 @@ class FakeVectorShift:
     ) -> None:
         """Let the next streamed run send these events.
 
-        Args: events: each what its data says as JSON, or the text or bytes that are sent as they
-            stand. piece: bytes in each piece that is sent; each event is one by default. pause:
-            seconds before each piece. then: `end`, `break` the connection, or `hang` until the
-            client closes it.
+        Args:
+            events: each what its data says as JSON, or the text or bytes that are sent as they
+                stand.
+            piece: bytes in each piece that is sent; each event is one by default.
+            pause: seconds before each piece.
+            then: `end`, `break` the connection, or `hang` until the client closes it.
         """
         stream = EventStream(events=tuple(events), piece=piece, pause=pause, then=then)
         with self._traffic.lock:
@@ -273,10 +275,13 @@ class FakeVectorShift:
         """Answer the next requests with `status`, whatever their key. Faults are used up in the
         order given.
 
-        Args: status: the HTTP status. times: how many requests get it. body: text, bytes, or what
-            to send as JSON; the documented body of this status by default. headers: such as
-            `{"Retry-After": "2"}`. path: only requests for this path, such as `/pipelines`, with or
-            without `/v1`.
+        Args:
+            status: the HTTP status.
+            times: how many requests get it.
+            body: text, bytes, or what to send as JSON; the documented body of this status by
+                default.
+            headers: such as `{"Retry-After": "2"}`.
+            path: only requests for this path, such as `/pipelines`, with or without `/v1`.
         """
         sent = dict(headers or {})
         if isinstance(body, str | bytes):

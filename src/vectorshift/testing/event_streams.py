@@ -33,10 +33,12 @@ _HEAD = {
 class EventStream:
     """What is sent as `text/event-stream`.
 
-    Args: events: the events. piece: bytes in each piece; each event in a piece of its own if None.
-        pause: seconds before each piece. then: what comes behind the events: a regular end, a
-        connection that breaks, or one that stays open until
-            the client closes it.
+    Args:
+        events: the events.
+        piece: bytes in each piece; each event in a piece of its own if None.
+        pause: seconds before each piece.
+        then: what comes behind the events: a regular end, a connection that breaks, or one that
+            stays open until the client closes it.
     """
 
     events: tuple[Event, ...]

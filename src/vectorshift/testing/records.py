@@ -43,13 +43,18 @@ class RecordedRequest:
     """One request as it arrived, and the status that it got. Prints without headers, query and
     body.
 
-    Args: method: such as `GET`. path: the decoded path with its `/v1`. raw_path: the path as it was
-        sent, escapes and all, without the query. query: the decoded query; of a name that was sent
-        more than once, the last value. headers: by name in lower case. body: the whole body. key:
-        the key of a well-formed `Authorization` header, known or not, else None. org: the
-        organisation that the key acts on, or None for a key that is not (or no longer) good.
-        status: the status answered, or None where the connection was closed without an answer. at:
-        when it arrived, in seconds of `time.monotonic()`.
+    Args:
+        method: such as `GET`.
+        path: the decoded path with its `/v1`.
+        raw_path: the path as it was sent, escapes and all, without the query.
+        query: the decoded query; of a name that was sent more than once, the last value.
+        headers: by name in lower case.
+        body: the whole body.
+        key: the key of a well-formed `Authorization` header, known or not, else None.
+        org: the organisation that the key acts on, or None for a key that is not (or no longer)
+            good.
+        status: the status answered, or None where the connection was closed without an answer.
+        at: when it arrived, in seconds of `time.monotonic()`.
     """
 
     method: str

@@ -173,14 +173,17 @@ class CredentialAuth(KeyFlow, httpx.Auth):
     event loop. One request asks one and the same provider, whatever is configured meanwhile.
     `httpx2_auth` makes one for clients of httpx2.
 
-    Args: provider: a `CredentialProvider`, or a key, or a callable of either colour that returns
-        one. origin: the URL whose scheme, host and port the key may be sent to. allow_http: whether
-        the key may be sent over plain HTTP to another machine. replace: whether to take the place
-        of an `Authorization` header that is there already, such as the one that
-            another SDK makes of the key that it was given.
+    Args:
+        provider: a `CredentialProvider`, or a key, or a callable of either colour that returns one.
+        origin: the URL whose scheme, host and port the key may be sent to.
+        allow_http: whether the key may be sent over plain HTTP to another machine.
+        replace: whether to take the place of an `Authorization` header that is there already, such
+            as the one that another SDK makes of the key that it was given.
 
-    Raises: CredentialConfigurationError: on a request, if `origin` is plain HTTP to another machine
-        and not allowed. CredentialError: on a request, if no key can be had.
+    Raises:
+        CredentialConfigurationError: on a request, if `origin` is plain HTTP to another machine and
+            not allowed.
+        CredentialError: on a request, if no key can be had.
     """
 
     unread = httpx.RequestNotRead

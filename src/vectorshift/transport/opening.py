@@ -52,8 +52,9 @@ class Opening(contextlib.AbstractAsyncContextManager[T]):
 class _Held:
     """What is open. The first to come closes it, and an event loop that ends waits for that.
 
-    Attributes: keeper: a started generator, which the loop itself ends when it ends. It never waits
-        but then.
+    Attributes:
+        keeper: a started generator, which the loop itself ends when it ends. It never waits but
+            then.
     """
 
     def __init__(self, stack: contextlib.AsyncExitStack) -> None:

@@ -151,11 +151,14 @@ class LoopPool:
     Each client is lent to one request, and so has one connection, for the same reason as in `Pool`:
     90 requests at a time on one client got 50 answers a second, and get 800 in this way.
 
-    Args: loop: the event loop. clock: tells how long a connection has been idle. limiter: keeps the
-        number of requests at a time, and so of clients, down. idle: the httpx clients that nobody
-        has borrowed, and since when. closed: whether clients are closed when they are given back.
+    Args:
+        loop: the event loop.
+        clock: tells how long a connection has been idle.
+        limiter: keeps the number of requests at a time, and so of clients, down.
+        idle: the httpx clients that nobody has borrowed, and since when.
+        closed: whether clients are closed when they are given back.
         keeper: a started generator that closes the clients: the loop itself ends it when the loop
-        ends.
+            ends.
     """
 
     loop: object

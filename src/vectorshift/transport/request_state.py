@@ -74,11 +74,13 @@ class SourceMoved(httpx.StreamError):
 class Refusal:
     """What was done about a 401.
 
-    Args: rejected: the credential that the server refused. answer: what its provider said when it
-        was asked again. resent: whether the request was sent a second time, with that answer.
-        why_not: why it was not, where the answer is a newer key of the same source. unasked: the
-        configured stores that nobody asked, as the source of the rejected credential comes before
-        them.
+    Args:
+        rejected: the credential that the server refused.
+        answer: what its provider said when it was asked again.
+        resent: whether the request was sent a second time, with that answer.
+        why_not: why it was not, where the answer is a newer key of the same source.
+        unasked: the configured stores that nobody asked, as the source of the rejected credential
+            comes before them.
     """
 
     rejected: Credential

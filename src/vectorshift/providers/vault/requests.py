@@ -45,8 +45,11 @@ class Trouble:
 class Budget:
     """The time that the exchanges of one look-up have together.
 
-    Args: seconds: how long. deadline: the moment in seconds of `time.monotonic` at which it is over
-        in any case, or None. attempts: how often one exchange may be tried.
+    Args:
+        seconds: how long.
+        deadline: the moment in seconds of `time.monotonic` at which it is over in any case, or
+            None.
+        attempts: how often one exchange may be tried.
     """
 
     def __init__(
@@ -76,10 +79,12 @@ def exchange(
     """Do one exchange with the server and return the reply, or why there is none. Raises only
     interrupts.
 
-    Args: call: does the exchange within the time-outs it is given, and returns a
-        `requests.Response` as a stream. budget: the time that is left for this and what comes after
-        it. repeatable: whether the server may do it twice; else it is tried again only if it surely
-        did nothing.
+    Args:
+        call: does the exchange within the time-outs it is given, and returns a `requests.Response`
+            as a stream.
+        budget: the time that is left for this and what comes after it.
+        repeatable: whether the server may do it twice; else it is tried again only if it surely did
+            nothing.
     """
     outcome: Reply | Trouble = Trouble(reason=_TOO_LATE, passing=True, sent=False)
     for attempt in range(budget.attempts):
