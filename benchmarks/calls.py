@@ -34,7 +34,7 @@ def calls(api: Api, rounds: int = 2_000) -> None:
     _show("async", asyncio.run(_async(api, rounds)), rounds)
 
 
-def _show(colour: str, pairs: list[Found], rounds: int) -> None:
+def _show(style: str, pairs: list[Found], rounds: int) -> None:
     rows = [
         (
             name,
@@ -46,7 +46,7 @@ def _show(colour: str, pairs: list[Found], rounds: int) -> None:
         for (name, base), found in zip(_PAIRS, pairs, strict=True)
     ]
     show(
-        f"One GET on loopback, {colour}",
+        f"One GET on loopback, {style}",
         ("", "µs", "bare httpx, µs", "beyond, µs", "ratio"),
         rows,
         f"{rounds:,} pairs in turn each; medians of the pairs. Two equal clients differ by what is"

@@ -122,13 +122,13 @@ class Received:
         return self.headers.get("authorization")
 
 
-Answer = tuple[int, dict[str, str], bytes]
+Result = tuple[int, dict[str, str], bytes]
 
 
 class Echo:
     """A real HTTP server whose answers a test writes: `answers` is called with each request."""
 
-    def __init__(self, answers: Callable[[Received], Answer], *, host: str = "127.0.0.1") -> None:
+    def __init__(self, answers: Callable[[Received], Result], *, host: str = "127.0.0.1") -> None:
         self.received: list[Received] = []
         outer = self
 
@@ -196,10 +196,10 @@ class Echo:
         self._thread.join()
 
 
-def accepting(*keys: str) -> Callable[[Received], Answer]:
+def accepting(*keys: str) -> Callable[[Received], Result]:
     """Answer 200 to these keys and 401 to all others."""
 
-    def answers(request: Received) -> Answer:
+    def answers(request: Received) -> Result:
         known = request.authorization in {f"Bearer {key}" for key in keys}
         body = json.dumps({"status": "success"} if known else {"error": "Invalid API key"}).encode()
         return (200 if known else 401), {"Content-Type": "application/json"}, body

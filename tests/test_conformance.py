@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.colours import COLOURS, Colour
+from tests.call_styles import CALL_STYLES, CallStyle
 from tests.faults import FaultServer, StillClock, answer
 
 import vectorshift
@@ -145,18 +145,18 @@ def judge_copies(error: VectorshiftApiError, shown: Callable[..., str]) -> None:
 # --- The styles of calling ---
 
 
-@pytest.fixture(params=COLOURS, ids=repr)
-def colour(request: pytest.FixtureRequest, anyio_backend: str) -> Colour:
-    found: Colour = request.param
+@pytest.fixture(params=CALL_STYLES, ids=repr)
+def style(request: pytest.FixtureRequest, anyio_backend: str) -> CallStyle:
+    found: CallStyle = request.param
     if not found.prefix and anyio_backend == "trio":
         pytest.skip("sync code has no event loop")
     return found
 
 
 @asynccontextmanager
-async def client_of(colour: Colour, server: FaultServer) -> AsyncIterator[Any]:
+async def client_of(style: CallStyle, server: FaultServer) -> AsyncIterator[Any]:
     given: dict[str, Any] = {"base_url": server.origin, "clock": StillClock(), "max_retries": 0}
-    if not colour.prefix:
+    if not style.prefix:
         with VectorShift(KEY, **given) as client:
             yield client
         return
@@ -164,13 +164,13 @@ async def client_of(colour: Colour, server: FaultServer) -> AsyncIterator[Any]:
         yield aclient
 
 
-async def request(colour: Colour, client: Any) -> Any:
+async def request(style: CallStyle, client: Any) -> Any:
     answered = client.request("POST", "/x", json={"a": 1})
-    return await answered if colour.prefix else answered
+    return await answered if style.prefix else answered
 
 
-async def stream(colour: Colour, client: Any) -> Any:
-    if not colour.prefix:
+async def stream(style: CallStyle, client: Any) -> Any:
+    if not style.prefix:
         with client.stream("POST", "/x", json={"a": 1}) as answered:
             return list(answered.iter_bytes())
     async with client.stream("POST", "/x", json={"a": 1}) as answered:
@@ -180,13 +180,13 @@ async def stream(colour: Colour, client: Any) -> Any:
 def method(name: str, *args: Any, **given: Any) -> Callable[..., Any]:
     """Call a method of `Pipeline`."""
 
-    async def call(colour: Colour, client: Any) -> Any:
+    async def call(style: CallStyle, client: Any) -> Any:
         if name in ("list", "fetch"):
-            return await colour.call(Pipeline, name, *args, client=client, **given)
+            return await style.call(Pipeline, name, *args, client=client, **given)
         if name in ("iterate", "stream"):
             owner = Pipeline if name == "iterate" else Pipeline("p-1")
-            return await colour.all(colour.iterator(owner, name, *args, client=client, **given))
-        return await colour.call(Pipeline("p-1"), name, *args, client=client, **given)
+            return await style.all(style.iterator(owner, name, *args, client=client, **given))
+        return await style.call(Pipeline("p-1"), name, *args, client=client, **given)
 
     return call
 
@@ -194,8 +194,8 @@ def method(name: str, *args: Any, **given: Any) -> Callable[..., Any]:
 def handled(name: str, *args: Any) -> Callable[..., Any]:
     """Call a method of a `RunHandler`."""
 
-    async def call(colour: Colour, client: Any) -> Any:
-        return await colour.call(RunHandler("p-1", "t-1", client=client), name, *args)
+    async def call(style: CallStyle, client: Any) -> Any:
+        return await style.call(RunHandler("p-1", "t-1", client=client), name, *args)
 
     return call
 
@@ -234,15 +234,15 @@ def _forgotten() -> Iterator[None]:
 @pytest.mark.parametrize("call", [request, stream], ids=lambda call: call.__name__)
 @pytest.mark.parametrize("body", list(BODIES))
 async def test_a_failed_answer_has_its_class_and_all_it_says(
-    call: Callable[..., Any], body: str, colour: Colour, shown: Callable[..., str]
+    call: Callable[..., Any], body: str, style: CallStyle, shown: Callable[..., str]
 ) -> None:
     given, said = BODIES[body]
     raw = given if isinstance(given, bytes) else json.dumps(given).encode()
     with FaultServer(*(answer(status, raw, **HEADERS) for status in KINDS)) as server:
-        async with client_of(colour, server) as client:
+        async with client_of(style, server) as client:
             for status in KINDS:
                 with pytest.raises(VectorshiftApiError) as caught:
-                    await call(colour, client)
+                    await call(style, client)
                 judge(caught.value, status, "POST /x", raw, said, shown)
 
 
@@ -250,7 +250,7 @@ async def test_a_failed_answer_has_its_class_and_all_it_says(
 @pytest.mark.parametrize("name", list(METHODS))
 @pytest.mark.usefixtures("_forgotten")
 async def test_each_method_raises_what_the_api_says(
-    name: str, whose: str, colour: Colour, shown: Callable[..., str]
+    name: str, whose: str, style: CallStyle, shown: Callable[..., str]
 ) -> None:
     call, place = METHODS[name]
     given, said = BODIES["the key"]
@@ -261,14 +261,14 @@ async def test_each_method_raises_what_the_api_says(
         for _ in range(2 if _asks_twice(name, status) else 1)
     ]
     with FaultServer(*faults) as server:
-        async with client_of(colour, server) as client:
+        async with client_of(style, server) as client:
             if whose == "the process":
                 vectorshift.configure(
                     settings=Settings(base_url=server.origin), credentials=KEY, client=client
                 )
             for status in KINDS:
                 with pytest.raises(VectorshiftApiError) as caught:
-                    await call(colour, client if whose == "a client" else None)
+                    await call(style, client if whose == "a client" else None)
                 judge(caught.value, status, place, raw, said, shown)
         assert len(server.received) == len(faults)
 
@@ -285,7 +285,7 @@ WAITING = ("run", "run with a file", "bulk_run", "stream")
 
 @pytest.mark.parametrize("name", ["request", *METHODS])
 async def test_a_200_that_says_failed_or_is_no_json_is_a_failure(
-    name: str, colour: Colour, shown: Callable[..., str]
+    name: str, style: CallStyle, shown: Callable[..., str]
 ) -> None:
     call, place = METHODS.get(name, (request, "POST /x"))
     for raw, said in (
@@ -297,8 +297,8 @@ async def test_a_200_that_says_failed_or_is_no_json_is_a_failure(
             FaultServer(answer(200, raw, **HEADERS)) as server,
             pytest.raises(VectorshiftApiError) as caught,
         ):
-            async with client_of(colour, server) as client:
-                await call(colour, client)
+            async with client_of(style, server) as client:
+                await call(style, client)
         error = caught.value
         of_a_run = raw is FAILED and name in WAITING
         assert type(error) is (PipelineRunFailedError if of_a_run else VectorshiftApiError)
@@ -329,16 +329,16 @@ WITHOUT_CONTENT = {
 
 @pytest.mark.parametrize("name", ["request", *METHODS])
 async def test_a_204_is_an_empty_answer_and_a_failure_where_something_is_missing(
-    name: str, colour: Colour
+    name: str, style: CallStyle
 ) -> None:
     call, _ = METHODS.get(name, (request, ""))
     with FaultServer(answer(204, b"")) as server:
-        async with client_of(colour, server) as client:
+        async with client_of(style, server) as client:
             if name not in WITHOUT_CONTENT:
-                assert await call(colour, client) in ({}, [])
+                assert await call(style, client) in ({}, [])
                 return
             with pytest.raises(VectorshiftApiError) as caught:
-                await call(colour, client)
+                await call(style, client)
     assert WITHOUT_CONTENT[name] in str(caught.value)
     assert type(caught.value) is (
         PollTimeoutError if name == "handler.result" else VectorshiftApiError
@@ -346,12 +346,12 @@ async def test_a_204_is_an_empty_answer_and_a_failure_where_something_is_missing
 
 
 @pytest.mark.parametrize("name", [name for name in METHODS if name != "stream"])
-async def test_json_that_is_no_object_is_a_failure(name: str, colour: Colour) -> None:
+async def test_json_that_is_no_object_is_a_failure(name: str, style: CallStyle) -> None:
     call, place = METHODS[name]
     for raw in (b'["a"]', b'"a"', b"7", b"null"):
         with FaultServer(answer(200, raw)) as server, pytest.raises(VectorshiftApiError) as caught:
-            async with client_of(colour, server) as client:
-                await call(colour, client)
+            async with client_of(style, server) as client:
+                await call(style, client)
         assert str(caught.value) == f"API Error (200) on {place}: no details\n  {NO_OBJECT}"
 
 
@@ -361,14 +361,14 @@ async def test_json_that_is_no_object_is_a_failure(name: str, colour: Colour) ->
     ids=str,
 )
 async def test_a_run_that_failed_says_so(
-    status: str, said: str, colour: Colour, shown: Callable[..., str]
+    status: str, said: str, style: CallStyle, shown: Callable[..., str]
 ) -> None:
     body = {"task_id": "t-1", "status": status, **({"error": said} if status == "failed" else {})}
     with FaultServer(answer(200, json.dumps(body).encode())) as server:
-        async with client_of(colour, server) as client:
-            assert (await METHODS["handler.run_status"][0](colour, client)).status == status
+        async with client_of(style, server) as client:
+            assert (await METHODS["handler.run_status"][0](style, client)).status == status
             with pytest.raises(PipelineRunFailedError) as caught:
-                await METHODS["handler.result"][0](colour, client)
+                await METHODS["handler.result"][0](style, client)
     error = caught.value
     assert (error.status_code, error.task_id, error.run_error, error.error_message) == (
         0,
@@ -382,15 +382,15 @@ async def test_a_run_that_failed_says_so(
 
 @pytest.mark.parametrize("name", WAITING)
 async def test_a_run_whose_answer_says_that_it_failed_has_all_of_that_answer(
-    name: str, colour: Colour, shown: Callable[..., str]
+    name: str, style: CallStyle, shown: Callable[..., str]
 ) -> None:
     call, place = METHODS[name]
     body = {"status": "failed", "error": {"message": f"no {KEY}"}, "run_id": {"$oid": "r-9"}}
     raw = json.dumps(body)
     with FaultServer(answer(200, raw.encode(), **HEADERS)) as server:
-        async with client_of(colour, server) as client:
+        async with client_of(style, server) as client:
             with pytest.raises(PipelineRunFailedError) as caught:
-                await call(colour, client)
+                await call(style, client)
             assert len(server.received) == 1
     error, said = caught.value, f"no {Secret(KEY).fingerprint}"
     assert (error.task_id, error.run_error, error.error_message) == ("r-9", said, said)
@@ -403,14 +403,14 @@ async def test_a_run_whose_answer_says_that_it_failed_has_all_of_that_answer(
 
 
 async def test_an_event_that_says_error_is_raised(
-    colour: Colour, shown: Callable[..., str]
+    style: CallStyle, shown: Callable[..., str]
 ) -> None:
     event = {"run_id": {"$oid": "r-7"}, "status": "failed", "error": f"no {KEY}"}
     events = b"data: " + json.dumps(event).encode() + b"\n\n"
     with FaultServer(answer(200, events, Content_Type="text/event-stream")) as server:
-        async with client_of(colour, server) as client:
+        async with client_of(style, server) as client:
             with pytest.raises(PipelineRunFailedError) as caught:
-                await METHODS["stream"][0](colour, client)
+                await METHODS["stream"][0](style, client)
     assert (caught.value.task_id, caught.value.run_error) == (
         "r-7",
         f"no {Secret(KEY).fingerprint}",
@@ -418,20 +418,20 @@ async def test_an_event_that_says_error_is_raised(
     judge_copies(caught.value, shown)
 
 
-async def test_a_failed_answer_that_is_nested_too_deep_has_its_class(colour: Colour) -> None:
+async def test_a_failed_answer_that_is_nested_too_deep_has_its_class(style: CallStyle) -> None:
     raw = b'{"else":' * 900 + b"1" + b"}" * 900
     with FaultServer(answer(400, raw)) as server, pytest.raises(BadRequestError) as caught:
-        async with client_of(colour, server) as client:
-            await request(colour, client)
+        async with client_of(style, server) as client:
+            await request(style, client)
     assert caught.value.raw_response == raw.decode()
 
 
-async def test_ids_may_be_extended_json(colour: Colour) -> None:
+async def test_ids_may_be_extended_json(style: CallStyle) -> None:
     id = {"$oid": "65f0c3a1b2d4e5f607182930"}
     body = {"object_ids": [id], "object": {"_id": id}, "_id": id, "task_id": id}
     with FaultServer(answer(200, json.dumps(body).encode())) as server:
-        async with client_of(colour, server) as client:
-            assert (await METHODS["list"][0](colour, client)).ids == [id["$oid"]]
-            assert (await METHODS["fetch"][0](colour, client)).id == id["$oid"]
-            assert (await METHODS["duplicate"][0](colour, client)).id == id["$oid"]
-            assert (await METHODS["start"][0](colour, client)).task_id == id["$oid"]
+        async with client_of(style, server) as client:
+            assert (await METHODS["list"][0](style, client)).ids == [id["$oid"]]
+            assert (await METHODS["fetch"][0](style, client)).id == id["$oid"]
+            assert (await METHODS["duplicate"][0](style, client)).id == id["$oid"]
+            assert (await METHODS["start"][0](style, client)).task_id == id["$oid"]

@@ -174,8 +174,10 @@ def test_any_other_failure_than_not_found_is_raised(
 
 
 @pytest.mark.parametrize(
-    "value", [lambda: None, lambda: KEY.nothing], ids=["None", "AttributeError"]
-)  # type: ignore[attr-defined]
+    "value",
+    [lambda: None, lambda: KEY.nothing],  # type: ignore[attr-defined]
+    ids=["None", "AttributeError"],
+)
 def test_a_callable_that_fails_never_reads_as_no_key_or_another(
     monkeypatch: pytest.MonkeyPatch, value: Any
 ) -> None:
@@ -540,7 +542,7 @@ def test_the_module_survives_a_reload() -> None:
 def test_showing_what_stands_for_the_process_reads_nothing_and_does_not_raise(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from vectorshift.scope.current import AMBIENT
+    from vectorshift.scope.current import DEFAULT_SCOPE
 
     monkeypatch.setenv("VECTORSHIFT_TIMEOUT", "x")
-    assert repr(AMBIENT)
+    assert repr(DEFAULT_SCOPE)

@@ -228,10 +228,10 @@ def mismatch(result: tuple[str, str, Any], oracle: tuple[str, str, list[str]]) -
     return ""
 
 
-@pytest.mark.parametrize("colour", [sync, asynchronous])
+@pytest.mark.parametrize("style", [sync, asynchronous])
 @pytest.mark.parametrize("explicit", LOCAL)
 def test_every_combination_of_six_sources_ends_as_the_design_says(
-    files: Path, explicit: str, colour: Callable[[ProviderChain], Awaitable[Credential]]
+    files: Path, explicit: str, style: Callable[[ProviderChain], Awaitable[Credential]]
 ) -> None:
     async def all_of_them() -> list[str]:
         wrong: list[str] = []
@@ -241,7 +241,7 @@ def test_every_combination_of_six_sources_ends_as_the_design_says(
             oracle = expected(explicit, env, file, *(place for place in places if keep(place)))
             with environment(env):
                 chain = ProviderChain([*local(files, explicit, file, dotenv), *stores])
-                flaw = mismatch(await got(chain, colour), oracle)
+                flaw = mismatch(await got(chain, style), oracle)
             asked = sum(store.asked for store in stores)
             if asked != max(0, len(oracle[2]) - 3):  # the first three are local
                 flaw += f" {asked} stores were asked"
@@ -260,9 +260,9 @@ def keep(place: Place) -> bool:
 WISHES = list(itertools.product(("stop", "continue"), ("stop", "continue")))
 
 
-@pytest.mark.parametrize("colour", [sync, asynchronous])
+@pytest.mark.parametrize("style", [sync, asynchronous])
 def test_the_user_s_word_about_stores_that_fail_and_stores_that_are_empty_is_kept(
-    files: Path, colour: Callable[[ProviderChain], Awaitable[Credential]]
+    files: Path, style: Callable[[ProviderChain], Awaitable[Credential]]
 ) -> None:
     async def all_of_them() -> list[str]:
         wrong: list[str] = []
@@ -273,7 +273,7 @@ def test_the_user_s_word_about_stores_that_fail_and_stores_that_are_empty_is_kep
                 chain = ProviderChain(
                     [*local(files, "absent", "absent", "absent"), *map(Store, places)]
                 )
-                if flaw := mismatch(await got(chain, colour), oracle):
+                if flaw := mismatch(await got(chain, style), oracle):
                     wrong.append(f"{places}: {flaw}")
         return wrong
 
@@ -296,12 +296,12 @@ def real(openbao: OpenBaoServer, moto: MotoServer) -> dict[str, str]:
     return {**openbao.environment(), **moto.environment()}
 
 
-@pytest.mark.parametrize("colour", [sync, asynchronous])
+@pytest.mark.parametrize("style", [sync, asynchronous])
 def test_real_stores_end_as_the_oracle_says(
     files: Path,
     real: dict[str, str],
     monkeypatch: pytest.MonkeyPatch,
-    colour: Callable[[ProviderChain], Awaitable[Credential]],
+    style: Callable[[ProviderChain], Awaitable[Credential]],
 ) -> None:
     for name, value in real.items():
         monkeypatch.setenv(name, value)
@@ -323,7 +323,7 @@ def test_real_stores_end_as_the_oracle_says(
             places = (Place("dotenv", dotenv), Place("vault", vault), Place("aws", aws))
             with environment(env):
                 chain = ProviderChain.from_settings(Settings.load({**os.environ, **given}))
-                result = await got(chain, colour)
+                result = await got(chain, style)
                 chain.close()
             if flaw := mismatch(result, expected("absent", env, file, *places)):
                 wrong.append(f"{(env, file, dotenv, vault, aws)}: {flaw}")

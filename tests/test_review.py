@@ -30,8 +30,8 @@ from vectorshift import (
     get_credential,
     using,
 )
-from vectorshift._platform.background import Flight
-from vectorshift.cache.policy import Policy, State, landed
+from vectorshift._platform.background import BackgroundTask
+from vectorshift.cache.policy import Policy, State, after_refresh
 from vectorshift.cache.provider import CachingProvider
 from vectorshift.credentials import Credential, Secret
 from vectorshift.credentials.provider import CredentialProvider, Description
@@ -46,7 +46,7 @@ from vectorshift.events import CredentialEvent, on_event
 from vectorshift.providers.env import EnvProvider
 from vectorshift.providers.explicit import ExplicitProvider
 from vectorshift.testing import FakeVectorShift, ManualClock
-from vectorshift.transport.request_state import REFUSAL
+from vectorshift.transport.request_state import REJECTION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -198,7 +198,7 @@ def test_an_outage_under_many_threads_is_contacted_as_often_as_the_backoff_says(
                 each.result() for each in [pool.submit(provider.get_credential) for _ in range(200)]
             }
             for load in list(provider._loads):
-                assert load.flight.wait(5)
+                assert load.task.wait(5)
             assert contacts == before + 1
 
 
@@ -451,11 +451,11 @@ def test_a_thread_that_could_not_be_started_leaves_nothing_behind(
         with pytest.raises(CredentialStoreUnavailableError, match="no thread can be started"):
             provider.get_credential()
         assert not provider._loads
-        flight = Flight(lambda: 7)
+        task = BackgroundTask(lambda: 7)
         with pytest.raises(RuntimeError):
-            flight.depart()
+            task.start()
     assert provider.get_credential().secret.reveal() == A
-    assert flight.depart().wait(5)
+    assert task.start().wait(5)
 
 
 def test_a_signal_handler_may_ask_while_its_thread_holds_the_lock() -> None:
@@ -476,9 +476,9 @@ def test_a_signal_handler_may_ask_while_its_thread_holds_the_lock() -> None:
 
 def test_an_event_loop_in_trouble_keeps_no_other_waiting() -> None:
     woken = threading.Event()
-    flight = Flight(lambda: None)
-    flight._wakers = [lambda: 1 / 0, woken.set]  # type: ignore[list-item]
-    assert flight.depart().wait(5)
+    task = BackgroundTask(lambda: None)
+    task._wakers = [lambda: 1 / 0, woken.set]  # type: ignore[list-item]
+    assert task.start().wait(5)
     assert woken.wait(5)
 
 
@@ -502,16 +502,16 @@ def test_those_who_wait_for_a_look_at_a_key_file_share_it(tmp_path: Path) -> Non
 
 def test_a_read_from_before_a_refusal_is_told_by_the_clock_that_is_never_set_back() -> None:
     held = Credential(secret=A, source="x", provider="y")
-    state = State(credential=held, refused_at=(100.0, 10.0))
-    after = landed(
+    state = State(credential=held, rejected_at=(100.0, 10.0))
+    after = after_refresh(
         state,
         held,
         began=(200.0, 5.0),
         now=(101.0, 11.0),
         policy=Policy(ttl=1, max_stale=2),
-        dice=0,
+        jitter=0,
     )
-    assert after.refused_at == (100.0, 10.0)
+    assert after.rejected_at == (100.0, 10.0)
 
 
 def test_a_path_that_begins_with_two_slashes_is_refused() -> None:
@@ -677,7 +677,7 @@ def test_a_note_that_one_caller_adds_is_not_in_the_error_of_another() -> None:
 def test_the_cause_of_a_connection_error_has_none_of_the_frames_and_errors_below_it() -> None:
     import httpx
 
-    from vectorshift.transport.http import lost
+    from vectorshift.transport.http import connection_error
 
     request = httpx.Request(
         "GET", "https://api.example.com/x", headers={"Authorization": f"Bearer {A}"}
@@ -685,15 +685,15 @@ def test_the_cause_of_a_connection_error_has_none_of_the_frames_and_errors_below
     with pytest.raises(httpx.ConnectError) as caught:
         _raise(httpx.ConnectError(f"refused {A}", request=request), because_of=OSError(A))
     assert caught.value.__traceback__ is not None
-    cause = lost(caught.value, request, "GET", "/x").error.__cause__
+    cause = connection_error(caught.value, request, "GET", "/x").error.__cause__
     assert cause is not None
     assert (cause.__traceback__, cause.__context__, cause.__cause__) == (None, None, None)
     assert A not in str(cause)
 
 
-@pytest.mark.parametrize("colour", ["sync", "async"])
+@pytest.mark.parametrize("style", ["sync", "async"])
 def test_a_request_object_that_is_sent_again_does_not_bring_along_the_refusal_of_before(
-    colour: str,
+    style: str,
 ) -> None:
     import httpx
 
@@ -704,14 +704,14 @@ def test_a_request_object_that_is_sent_again_does_not_bring_along_the_refusal_of
         request = httpx.Request("GET", f"{api.base_url}/pipelines")
 
         async def send() -> int:
-            if colour == "sync":
+            if style == "sync":
                 with httpx.Client(trust_env=False) as http:
                     return http.send(request, auth=auth).status_code
             async with httpx.AsyncClient(trust_env=False) as ahttp:
                 return (await ahttp.send(request, auth=auth)).status_code
 
         assert asyncio.run(send()) == 401
-        assert REFUSAL in request.extensions
+        assert REJECTION in request.extensions
         held["api_key"] = good
         assert asyncio.run(send()) == 200
-        assert REFUSAL not in request.extensions
+        assert REJECTION not in request.extensions

@@ -208,7 +208,7 @@ class _Face(ModuleType):
                 f" {kind}."
             )
         self.__dict__["api_key"] = value
-        ambient = getattr(sys.modules.get(f"{__name__}.scope.current"), "AMBIENT", None)
+        ambient = getattr(sys.modules.get(f"{__name__}.scope.current"), "DEFAULT_SCOPE", None)
         if ambient is not None:  # nothing is configured before that is imported
             ambient.warn_of_api_key()
 

@@ -15,7 +15,7 @@ from tests.forks import succeeds_in_a_child
 
 import vectorshift
 from vectorshift import AsyncVectorShift, ProviderChain, VectorShift
-from vectorshift._platform.background import Flight, SharedWork, arun_blocking
+from vectorshift._platform.background import BackgroundTask, SharedWork, arun_blocking
 from vectorshift.credentials import Credential
 from vectorshift.credentials.provider import CredentialProvider
 from vectorshift.errors import (
@@ -72,12 +72,12 @@ def test_each_task_that_waits_for_the_settings_gets_an_error_of_its_own(
 @pytest.mark.anyio
 async def test_what_the_work_raises_stays_as_it_was_however_many_callers_raise_it() -> None:
     held = CredentialDeniedError("no")
-    flight: Flight[None] = Flight(lambda: _raise(held)).depart()
-    await flight.await_(None)
+    work: BackgroundTask[None] = BackgroundTask(lambda: _raise(held)).start()
+    await work.wait_async(None)
     before = depth_of(held)
     for _ in range(5):
         with pytest.raises(CredentialDeniedError):
-            flight.result()
+            work.result()
     assert depth_of(held) == before
 
 
@@ -87,8 +87,8 @@ def _raise(error: Exception) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_child_does_not_wait_for_the_work_of_its_parent() -> None:
-    """Seen to fail without the look at the process: the child waits for a thread that it does not
-    have.
+    """Observation to fail without the look at the process: the child waits for a thread that it
+    does not have.
     """
     arrived, gate = threading.Semaphore(0), threading.Event()
 
@@ -122,9 +122,9 @@ async def _join(shared: SharedWork[int]) -> int:
 
 def test_a_load_sees_none_of_the_variables_of_whoever_began_it() -> None:
     WHO.set("the first caller")
-    flight = Flight(WHO.get).depart()
-    assert flight.wait(10)
-    assert flight.result() == "nobody"
+    work = BackgroundTask(WHO.get).start()
+    assert work.wait(10)
+    assert work.result() == "nobody"
 
 
 @pytest.mark.anyio
@@ -135,18 +135,18 @@ async def test_what_is_run_for_one_caller_sees_its_variables() -> None:
 
 def test_a_waiter_that_is_cancelled_leaves_nothing_behind() -> None:
     gate = threading.Event()
-    flight = Flight(lambda: gate.wait(30)).depart()
+    work = BackgroundTask(lambda: gate.wait(30)).start()
 
     async def main() -> None:
-        tasks = [asyncio.create_task(flight.await_(None)) for _ in range(10)]
-        while len(flight._wakers) < 10:
+        tasks = [asyncio.create_task(work.wait_async(None)) for _ in range(10)]
+        while len(work._wakers) < 10:
             await asyncio.sleep(0)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     asyncio.run(main())
-    assert flight._wakers == []
+    assert work._wakers == []
     gate.set()
 
 

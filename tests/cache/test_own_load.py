@@ -15,7 +15,7 @@ from vectorshift import ProviderChain
 from vectorshift.cache.provider import CachingProvider
 from vectorshift.credentials import Credential
 from vectorshift.credentials.provider import CredentialProvider
-from vectorshift.credentials.resolving import Ask
+from vectorshift.credentials.resolving import LookupRequest
 from vectorshift.errors import CredentialError, CredentialStoreUnavailableError
 from vectorshift.testing import ManualClock
 
@@ -99,7 +99,7 @@ def handler() -> Iterator[Handler]:
 def test_with_nothing_cached_it_is_told_so_and_the_load_is_not_kept_up(
     kind: type[Store], asks: str, handler: Handler
 ) -> None:
-    """Seen to fail without the look: both wait for `load_timeout`, and nobody gets a key."""
+    """Observation to fail without the look: both wait for `load_timeout`, and nobody gets a key."""
     store = kind()
     chain = ProviderChain([store])
     handler.ask = chain.get_credential
@@ -132,8 +132,8 @@ def test_a_key_that_is_known_is_what_it_gets(handler: Handler) -> None:
     provider = CachingProvider(Store(), clock=clock)
     first = provider.get_credential()
     handler.got.clear()
-    handler.ask = lambda: provider.lookup(Ask(refused=first))
-    assert provider.lookup(Ask(refused=first)).secret.reveal() == "k2"  # type: ignore[union-attr]
+    handler.ask = lambda: provider.resolve(LookupRequest(rejected=first))
+    assert provider.resolve(LookupRequest(rejected=first)).secret.reveal() == "k2"  # type: ignore[union-attr]
     assert handler.got == ["k1"]
 
 

@@ -16,7 +16,7 @@ import pytest
 from vectorshift.cache.provider import CachingProvider
 from vectorshift.credentials import Credential
 from vectorshift.credentials.provider import CredentialProvider
-from vectorshift.credentials.resolving import Answer, Ask
+from vectorshift.credentials.resolving import LookupRequest, Result
 from vectorshift.errors import (
     CredentialConfigurationError,
     CredentialDeniedError,
@@ -83,14 +83,14 @@ def key(text: str) -> Credential:
     return Credential(secret=text, source="store:x", provider="store")
 
 
-def answer_of(provider: CachingProvider, step: dict[str, Any], *, colour: str) -> Answer:
+def answer_of(provider: CachingProvider, step: dict[str, Any], *, style: str) -> Result:
     if "refused" in step:
-        ask = Ask(refused=key(step["refused"]))
-        return provider.lookup(ask) if colour == "sync" else asyncio.run(provider.alookup(ask))
+        ask = LookupRequest(rejected=key(step["refused"]))
+        return provider.resolve(ask) if style == "sync" else asyncio.run(provider.aresolve(ask))
     try:
         return (
             provider.get_credential()
-            if colour == "sync"
+            if style == "sync"
             else asyncio.run(provider.aget_credential())
         )
     except CredentialError as error:
@@ -99,18 +99,18 @@ def answer_of(provider: CachingProvider, step: dict[str, Any], *, colour: str) -
 
 def settle_down(provider: CachingProvider) -> None:
     for load in list(provider._loads):
-        assert load.flight.wait(5)
+        assert load.task.wait(5)
 
 
-def name_of(answer: Answer) -> str:
+def name_of(answer: Result) -> str:
     if isinstance(answer, Credential):
         return answer.secret.reveal()
     return next(name for name, kind in FAILURES.items() if type(answer) is kind)
 
 
-@pytest.mark.parametrize("colour", ["sync", "async"])
+@pytest.mark.parametrize("style", ["sync", "async"])
 @pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
-def test_scenario(path: Path, colour: str) -> None:
+def test_scenario(path: Path, style: str) -> None:
     story = json.loads(path.read_text())
     assert set(story) <= KNOWN
     clock = ManualClock()
@@ -135,7 +135,7 @@ def test_scenario(path: Path, colour: str) -> None:
         if "gets" not in step:
             continue
         before = store.contacts
-        got = name_of(answer_of(provider, step, colour=colour))
+        got = name_of(answer_of(provider, step, style=style))
         settle_down(provider)
         assert (got, store.contacts - before) == (
             step["gets"],

@@ -18,7 +18,7 @@ import trio
 from vectorshift.cache.provider import CachingProvider
 from vectorshift.credentials import Credential
 from vectorshift.credentials.provider import CredentialProvider
-from vectorshift.credentials.resolving import Ask
+from vectorshift.credentials.resolving import LookupRequest
 from vectorshift.errors import (
     CredentialConfigurationError,
     CredentialError,
@@ -78,7 +78,7 @@ def wait_until(reached: Callable[[], bool]) -> None:
 
 
 def waiting_tasks(provider: CachingProvider) -> int:
-    return sum(len(load.flight._wakers) for load in provider._loads)
+    return sum(len(load.task._wakers) for load in provider._loads)
 
 
 @pytest.fixture
@@ -136,8 +136,8 @@ def test_cold_tasks_of_several_loops_under_asyncio_and_trio_and_threads_cause_on
 
 
 def test_cancelled_and_timed_out_tasks_harm_nobody(store: GatedStore) -> None:
-    """Seen to fail when the load ran in the first caller's own task: the followers were cancelled
-    with it.
+    """Observation to fail when the load ran in the first caller's own task: the followers were
+    cancelled with it.
     """
     provider = CachingProvider(store)
 
@@ -205,7 +205,7 @@ def test_100_refusals_at_once_cause_one_read(store: GatedStore) -> None:
     store.gate, store.key = threading.Event(), "k2"
 
     with ThreadPoolExecutor(100) as pool:
-        asked = [pool.submit(provider.lookup, Ask(refused=old)) for _ in range(100)]
+        asked = [pool.submit(provider.resolve, LookupRequest(rejected=old)) for _ in range(100)]
         assert store.arrived.acquire(timeout=5)
         assert (
             provider.get_credential().secret.reveal() == "k1"
@@ -228,7 +228,7 @@ def test_after_invalidate_one_caller_waits_and_the_others_are_served(store: Gate
         waits = pool.submit(provider.get_credential)
         for _ in range(2):
             assert store.arrived.acquire(timeout=5)
-        assert provider.peek() == old
+        assert provider.get_cached() == old
         store.gate.set()
         assert waits.result(5).secret.reveal() == "k2"
 
@@ -249,8 +249,8 @@ def test_a_refusal_is_not_answered_by_a_load_that_began_before_it_and_brings_the
     store.gate.set()
     clock.advance(1)
     with ThreadPoolExecutor(1) as pool:
-        refused = pool.submit(provider.lookup, Ask(refused=old))
-        wait_until(lambda: provider._state.refused_at is not None)
+        refused = pool.submit(provider.resolve, LookupRequest(rejected=old))
+        wait_until(lambda: provider._state.rejected_at is not None)
         early.set()
         answer = refused.result(5)
     assert isinstance(answer, Credential)
@@ -290,7 +290,7 @@ def test_a_late_answer_does_not_replace_that_of_a_newer_load() -> None:
     store.key = "k2"
     assert provider.get_credential().secret.reveal() == "k2"
     frozen.set()
-    assert late.flight.wait(5)
+    assert late.task.wait(5)
     assert provider.get_credential().secret.reveal() == "k2"
     assert not provider._loads
 
@@ -372,7 +372,7 @@ def test_events_tell_of_a_failing_refresh_once_and_then_every_five_minutes() -> 
             provider.get_credential()
             newest = provider._newest  # a load has left `_loads` before it has told of itself
             assert newest is not None
-            assert newest.flight.wait(5)
+            assert newest.task.wait(5)
             clock.advance(60)
     finally:
         stop()
@@ -383,8 +383,8 @@ def test_events_tell_of_a_failing_refresh_once_and_then_every_five_minutes() -> 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_child_forked_in_the_middle_of_a_load_gets_its_key(store: GatedStore) -> None:
-    """Seen to fail when `_after_fork` kept the loads or the lock: the child waited for a thread it
-    does not have.
+    """Observation to fail when `_after_fork` kept the loads or the lock: the child waited for a
+    thread it does not have.
     """
     provider = CachingProvider(store, load_timeout=10)
     parent = threading.Thread(target=provider.get_credential)

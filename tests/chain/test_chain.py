@@ -32,7 +32,7 @@ from vectorshift.settings import Settings
 from vectorshift.testing import ManualClock
 
 if TYPE_CHECKING:
-    from vectorshift.credentials.resolving import Ask
+    from vectorshift.credentials.resolving import LookupRequest
 
 OUTCOMES: dict[str, type[CredentialError]] = {
     "not found": CredentialNotFoundError,
@@ -281,12 +281,12 @@ def test_the_whole_walk_has_one_deadline() -> None:
     clock = ManualClock()
 
     class Slow(ExplicitProvider):
-        def lookup(self, ask: Ask) -> Any:
+        def resolve(self, ask: LookupRequest) -> Any:
             deadlines.append(ask.deadline)
             clock.advance(3)
             return CredentialNotFoundError("nothing")
 
-        def peek(self) -> None:
+        def get_cached(self) -> None:
             return None
 
     with pytest.raises(MissingCredentialError):

@@ -25,7 +25,7 @@ from vectorshift.chain.coerce import as_provider
 from vectorshift.credentials import Credential
 from vectorshift.credentials.provider import CredentialProvider
 from vectorshift.errors import CredentialStoreUnavailableError
-from vectorshift.scope.current import AMBIENT
+from vectorshift.scope.current import DEFAULT_SCOPE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,13 +75,13 @@ def test_the_settings_of_a_client_govern_the_provider_that_it_is_given(
 
 def test_the_settings_that_are_configured_govern_the_provider_beside_them() -> None:
     vectorshift.configure(settings=SETTINGS, credentials=Remote())
-    assert numbers(AMBIENT.resolved()) == (5, 7, 60, 60)
+    assert numbers(DEFAULT_SCOPE.resolved()) == (5, 7, 60, 60)
 
 
 def test_the_settings_that_were_configured_before_govern_it_too() -> None:
     vectorshift.configure(settings=SETTINGS)
     vectorshift.configure(credentials=Remote())
-    assert numbers(AMBIENT.resolved()) == (5, 7, 60, 60)
+    assert numbers(DEFAULT_SCOPE.resolved()) == (5, 7, 60, 60)
 
 
 def test_without_settings_the_defaults_hold() -> None:
@@ -139,8 +139,8 @@ def test_a_store_that_was_given_more_time_is_not_blamed_for_sources_that_there_a
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_child_may_hand_in_a_provider_though_its_parent_was_about_to() -> None:
-    """Seen to fail when the lock was not made anew: the child waits for a thread that it does not
-    have.
+    """Observation to fail when the lock was not made anew: the child waits for a thread that it
+    does not have.
     """
 
     def in_the_child() -> bool:

@@ -635,14 +635,14 @@ def test_a_plugin_that_is_not_configured_says_what_would_configure_it(
         chain_of(plugins={"shelf": {"token": "x"}}).get_credential()
 
 
-@pytest.mark.parametrize("colour", ["sync", "async"])
+@pytest.mark.parametrize("style", ["sync", "async"])
 def test_a_plugin_that_is_installed_and_not_named_is_told_of_when_nothing_is_found(
-    install: Callable[..., str], colour: str
+    install: Callable[..., str], style: str
 ) -> None:
     module = install()
     chain = chain_of("default")
     with pytest.raises(MissingCredentialError, match="Nearby") as caught:
-        chain.get_credential() if colour == "sync" else asyncio.run(chain.aget_credential())
+        chain.get_credential() if style == "sync" else asyncio.run(chain.aget_credential())
     said = str(caught.value)
     assert "shelf (vectorshift-shelf 1.2.3)" in said
     assert "VECTORSHIFT_PROVIDERS=default,shelf" in said

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.fakes import Answer, Echo, Nothing, Received, Rotating, accepting
+from tests.fakes import Echo, Nothing, Received, Result, Rotating, accepting
 
 import vectorshift
 from vectorshift import (
@@ -47,12 +47,12 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Echo]:
 
 
 @pytest.fixture(params=["sync", "async"])
-def colour(request: pytest.FixtureRequest) -> str:
+def style(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-async def refused(colour: str, server: Echo, credentials: Any) -> str:
-    if colour == "sync":
+async def refused(style: str, server: Echo, credentials: Any) -> str:
+    if style == "sync":
         with (
             VectorShift(credentials, base_url=server.origin) as client,
             pytest.raises(AuthenticationError) as caught,
@@ -66,13 +66,13 @@ async def refused(colour: str, server: Echo, credentials: Any) -> str:
 
 
 async def test_the_stores_below_the_refused_key_are_named_and_not_asked(
-    colour: str, server: Echo
+    style: str, server: Echo
 ) -> None:
     vault, aws = (
         Store("good", source="vault:x", remote=True),
         Store("good", source="aws:y", remote=True),
     )
-    said = await refused(colour, server, ProviderChain([EnvProvider(), vault, aws]))
+    said = await refused(style, server, ProviderChain([EnvProvider(), vault, aws]))
     assert (
         "Configured, but not asked, as env:VECTORSHIFT_API_KEY comes first: vault:x, aws:y. "
         "If the key should come from there, take it out of env:VECTORSHIFT_API_KEY." in said
@@ -80,47 +80,47 @@ async def test_the_stores_below_the_refused_key_are_named_and_not_asked(
     assert vault.asked == aws.asked == 0
 
 
-async def test_what_is_above_or_not_configured_is_not_named(colour: str, server: Echo) -> None:
+async def test_what_is_above_or_not_configured_is_not_named(style: str, server: Echo) -> None:
     empty = Nothing()
     below = [UnconfiguredProvider("vault", "VECTORSHIFT_VAULT_PATH is not set"), Rotating("good")]
     assert "not asked" not in await refused(
-        colour, server, ProviderChain([empty, EnvProvider(), *below])
+        style, server, ProviderChain([empty, EnvProvider(), *below])
     )
 
 
-async def test_the_store_below_a_store_is_named_too(colour: str, server: Echo) -> None:
+async def test_the_store_below_a_store_is_named_too(style: str, server: Echo) -> None:
     chain = ProviderChain([Store(KEY, source="vault:x"), Store("good", source="aws:y")])
-    assert "not asked, as vault:x comes first: aws:y." in await refused(colour, server, chain)
+    assert "not asked, as vault:x comes first: aws:y." in await refused(style, server, chain)
 
 
 async def test_the_stores_below_in_a_nested_chain_and_below_it_are_named(
-    colour: str, server: Echo
+    style: str, server: Echo
 ) -> None:
     inner = ProviderChain([EnvProvider(), Store("good", source="vault:x")])
     chain = ProviderChain([inner, Store("good", source="aws:y")])
-    assert "comes first: vault:x, aws:y." in await refused(colour, server, chain)
+    assert "comes first: vault:x, aws:y." in await refused(style, server, chain)
 
 
 async def test_a_store_that_answers_once_the_refused_key_is_gone_is_not_called_unasked(
-    colour: str, monkeypatch: pytest.MonkeyPatch
+    style: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def answers(request: Received) -> Answer:
+    def answers(request: Received) -> Result:
         monkeypatch.delenv("VECTORSHIFT_API_KEY")
         return accepting("good")(request)
 
     monkeypatch.setenv("VECTORSHIFT_API_KEY", KEY)
     stores = Store("good", source="vault:x"), Store("good", source="aws:y")
     with Echo(answers) as server:
-        said = await refused(colour, server, ProviderChain([EnvProvider(), *stores]))
+        said = await refused(style, server, ProviderChain([EnvProvider(), *stores]))
     assert "will use another source, vault:x" in said
     assert "not asked" not in said
 
 
 async def test_a_store_that_fails_when_it_is_read_again_still_names_the_ones_below(
-    colour: str, server: Echo
+    style: str, server: Echo
 ) -> None:
     vault = Store(KEY, CredentialStoreUnavailableError("vault:x is away."), source="vault:x")
-    said = await refused(colour, server, ProviderChain([vault, Store("good", source="aws:y")]))
+    said = await refused(style, server, ProviderChain([vault, Store("good", source="aws:y")]))
     assert "vault:x is away. Configured, but not asked, as vault:x comes first: aws:y." in said
 
 

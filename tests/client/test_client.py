@@ -36,7 +36,7 @@ from vectorshift import (
     VectorShift,
     VectorshiftApiError,
 )
-from vectorshift.scope.current import AMBIENT
+from vectorshift.scope.current import DEFAULT_SCOPE
 from vectorshift.testing import FakeVectorShift
 
 if TYPE_CHECKING:
@@ -59,8 +59,8 @@ def api() -> Iterator[FakeVectorShift]:
 class Caller:
     """Calls with either colour; a test is written once and runs in both."""
 
-    def __init__(self, colour: str) -> None:
-        self.colour = colour
+    def __init__(self, style: str) -> None:
+        self.style = style
 
     async def __call__(
         self,
@@ -78,7 +78,7 @@ class Caller:
         )
         if "call_timeout" in given:
             given["timeout"] = given.pop("call_timeout")
-        if self.colour == "sync":
+        if self.style == "sync":
             with VectorShift(credentials, base_url=base_url, **made) as client:
                 return client.request(method, path, **given)
         async with AsyncVectorShift(credentials, base_url=base_url, **made) as aclient:
@@ -240,7 +240,7 @@ async def test_a_key_without_the_scope_is_denied(call: Caller, api: FakeVectorSh
 
 
 async def test_with_no_key_anywhere_nothing_is_sent(call: Caller, api: FakeVectorShift) -> None:
-    for credentials in (AMBIENT, EnvProvider()):
+    for credentials in (DEFAULT_SCOPE, EnvProvider()):
         with pytest.raises(MissingCredentialError) as caught:
             await call(api.base_url, credentials)
         assert isinstance(caught.value, AuthenticationError)

@@ -20,7 +20,7 @@ from vectorshift import (
     VectorShift,
     using,
 )
-from vectorshift.scope.current import AMBIENT
+from vectorshift.scope.current import DEFAULT_SCOPE
 from vectorshift.testing import FakeVectorShift
 
 if TYPE_CHECKING:
@@ -43,63 +43,63 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeVectorShift]:
 
 
 def environment() -> str:
-    return AMBIENT.now.get_credential().secret.reveal()
+    return DEFAULT_SCOPE.current.get_credential().secret.reveal()
 
 
-async def shown(colour: str) -> str:
+async def shown(style: str) -> str:
     """Return the key that is shown as that of a call."""
-    if colour == "sync":
+    if style == "sync":
         return vectorshift.get_credential().secret.reveal()
     return (await vectorshift.aget_credential()).secret.reveal()
 
 
-async def used(colour: str) -> str:
+async def used(style: str) -> str:
     """Return the organisation that a call acts on."""
     pipelines = (
-        Pipeline.list(verbose=True) if colour == "sync" else await Pipeline.alist(verbose=True)
+        Pipeline.list(verbose=True) if style == "sync" else await Pipeline.alist(verbose=True)
     )
     return str(pipelines["objects"][0]["org_name"])
 
 
-def client(colour: str, *credentials: Any, **more: Any) -> Any:
-    return (VectorShift if colour == "sync" else AsyncVectorShift)(*credentials, **more)
+def client(style: str, *credentials: Any, **more: Any) -> Any:
+    return (VectorShift if style == "sync" else AsyncVectorShift)(*credentials, **more)
 
 
-@pytest.mark.parametrize("colour", ["sync", "async"])
+@pytest.mark.parametrize("style", ["sync", "async"])
 async def test_the_credential_that_is_shown_is_the_one_that_calls_use(
-    colour: str, api: FakeVectorShift
+    style: str, api: FakeVectorShift
 ) -> None:
     own = api.create_key(org="own")
-    vectorshift.configure(client=client(colour, own))
-    assert (await used(colour), await shown(colour)) == ("own", own)
-    other = "async" if colour == "sync" else "sync"
+    vectorshift.configure(client=client(style, own))
+    assert (await used(style), await shown(style)) == ("own", own)
+    other = "async" if style == "sync" else "sync"
     assert (await used(other), await shown(other)) == ("environment", environment())
-    assert vectorshift.api_key == (own if colour == "sync" else environment())
+    assert vectorshift.api_key == (own if style == "sync" else environment())
     vectorshift.reset()
-    assert await shown(colour) == environment()
+    assert await shown(style) == environment()
     await vectorshift.aclose()
 
 
-@pytest.mark.parametrize("colour", ["sync", "async"])
+@pytest.mark.parametrize("style", ["sync", "async"])
 async def test_a_block_does_not_change_what_a_client_with_credentials_uses(
-    colour: str, api: FakeVectorShift
+    style: str, api: FakeVectorShift
 ) -> None:
-    vectorshift.configure(client=client(colour, OWN))
+    vectorshift.configure(client=client(style, OWN))
     with using("vs-of-the-block"):
-        assert await shown(colour) == OWN
+        assert await shown(style) == OWN
 
 
-@pytest.mark.parametrize("colour", ["sync", "async"])
+@pytest.mark.parametrize("style", ["sync", "async"])
 async def test_a_client_without_credentials_shows_those_of_the_block_or_of_its_settings(
-    colour: str, api: FakeVectorShift
+    style: str, api: FakeVectorShift
 ) -> None:
-    vectorshift.configure(client=client(colour))
-    assert await shown(colour) == environment()
+    vectorshift.configure(client=client(style))
+    assert await shown(style) == environment()
     with using("vs-of-the-block"):
-        assert await shown(colour) == "vs-of-the-block"
-    vectorshift.configure(client=client(colour, settings=Settings(providers=("explicit",))))
+        assert await shown(style) == "vs-of-the-block"
+    vectorshift.configure(client=client(style, settings=Settings(providers=("explicit",))))
     with pytest.raises(MissingCredentialError):
-        await shown(colour)
+        await shown(style)
 
 
 def test_the_attribute_reads_as_none_where_the_client_finds_nothing(api: FakeVectorShift) -> None:
@@ -107,16 +107,16 @@ def test_the_attribute_reads_as_none_where_the_client_finds_nothing(api: FakeVec
     assert vectorshift.api_key is None
 
 
-@pytest.mark.parametrize("colour", ["sync", "async"])
+@pytest.mark.parametrize("style", ["sync", "async"])
 async def test_warming_up_warms_the_client_and_needs_no_other_key(
-    colour: str, api: FakeVectorShift, monkeypatch: pytest.MonkeyPatch
+    style: str, api: FakeVectorShift, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("VECTORSHIFT_API_KEY")
     store = Rotating(api.create_key(org="own"), remote=True)
-    vectorshift.configure(client=client(colour, store))
-    vectorshift.warm_up() if colour == "sync" else await vectorshift.awarm_up()
+    vectorshift.configure(client=client(style, store))
+    vectorshift.warm_up() if style == "sync" else await vectorshift.awarm_up()
     assert (store.asked, api.requests) == (1, [])
-    assert await used(colour) == "own"
+    assert await used(style) == "own"
     assert store.asked == 1
 
 
@@ -128,11 +128,11 @@ def told(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 @pytest.mark.parametrize("first", ["key", "client"])
-@pytest.mark.parametrize("colour", ["sync", "async"])
+@pytest.mark.parametrize("style", ["sync", "async"])
 async def test_an_assigned_key_beside_a_client_with_its_own_is_told_once(
-    colour: str, first: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture
+    style: str, first: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture
 ) -> None:
-    given = client(colour, OWN)
+    given = client(style, OWN)
     if first == "client":
         vectorshift.configure(client=given)
     vectorshift.api_key = "vs-assigned"
@@ -143,7 +143,7 @@ async def test_an_assigned_key_beside_a_client_with_its_own_is_told_once(
     assert warning.startswith(
         f"vectorshift.api_key is set and has no effect on calls of {type(given).__name__}, as "
     )
-    assert await shown(colour) == OWN
+    assert await shown(style) == OWN
 
 
 def test_beside_clients_of_both_colours_it_has_no_effect_at_all(

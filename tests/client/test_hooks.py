@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from tests.colours import COLOURS, Colour
+from tests.call_styles import CALL_STYLES, CallStyle
 from tests.faults import FaultServer, StillClock, answer, cut
 
 from vectorshift import (
@@ -50,19 +50,19 @@ def _elsewhere(response: httpx.Response) -> None:
     httpx.Response(404, request=request).raise_for_status()
 
 
-@pytest.fixture(params=COLOURS, ids=repr)
-def colour(request: pytest.FixtureRequest, anyio_backend: str) -> Colour:
-    found: Colour = request.param
+@pytest.fixture(params=CALL_STYLES, ids=repr)
+def style(request: pytest.FixtureRequest, anyio_backend: str) -> CallStyle:
+    found: CallStyle = request.param
     if not found.prefix and anyio_backend == "trio":
         pytest.skip("sync code has no event loop")
     return found
 
 
 async def call(
-    colour: Colour, server: FaultServer, hook: Any, method: str = "GET", **given: Any
+    style: CallStyle, server: FaultServer, hook: Any, method: str = "GET", **given: Any
 ) -> Any:
     made: dict[str, Any] = {"base_url": server.origin, "clock": StillClock()}
-    if not colour.prefix:
+    if not style.prefix:
         with httpx.Client(event_hooks={"response": [hook]}, **given) as http:
             return VectorShift(KEY, http_client=http, **made).request(method, "/x")
 
@@ -77,13 +77,13 @@ async def call(
 
 
 async def test_a_hook_that_raises_for_a_status_leaves_the_judgement_here(
-    colour: Colour, shown: Callable[..., str]
+    style: CallStyle, shown: Callable[..., str]
 ) -> None:
     with (
         FaultServer(answer(404, b'{"error": "gone"}', X_Request_Id="r-1")) as server,
         pytest.raises(NotFoundError) as caught,
     ):
-        await call(colour, server, raising)
+        await call(style, server, raising)
     error = caught.value
     assert len(server.received) == 1
     assert (error.error_message, error.request_id, error.__cause__) == ("", "r-1", None)
@@ -94,7 +94,7 @@ async def test_a_hook_that_raises_for_a_status_leaves_the_judgement_here(
 @pytest.mark.parametrize("encoding", ["identity", "gzip"])
 @pytest.mark.parametrize("hook", [both, reading])
 async def test_a_body_that_a_hook_has_read_is_in_the_error(
-    colour: Colour, hook: Any, encoding: str
+    style: CallStyle, hook: Any, encoding: str
 ) -> None:
     body = json.dumps({"error": "gone"}).encode()
     sent = gzip.compress(body) if encoding == "gzip" else body
@@ -102,24 +102,24 @@ async def test_a_body_that_a_hook_has_read_is_in_the_error(
         FaultServer(answer(404, sent, Content_Encoding=encoding)) as server,
         pytest.raises(NotFoundError) as caught,
     ):
-        await call(colour, server, hook)
+        await call(style, server, hook)
     assert caught.value.error_message == "gone"
     assert len(server.received) == 1
 
 
 @pytest.mark.parametrize("encoding", ["identity", "gzip"])
 async def test_a_success_that_a_hook_has_read_is_returned_and_streamed(
-    colour: Colour, encoding: str
+    style: CallStyle, encoding: str
 ) -> None:
     body = b'{"a": 1}'
     sent = gzip.compress(body) if encoding == "gzip" else body
     with FaultServer(answer(200, sent, Content_Encoding=encoding)) as server:
-        assert await call(colour, server, reading) == {"a": 1}
-        assert b"".join([piece async for piece in _streamed(colour, server)]) == body
+        assert await call(style, server, reading) == {"a": 1}
+        assert b"".join([piece async for piece in _streamed(style, server)]) == body
 
 
-async def _streamed(colour: Colour, server: FaultServer) -> AsyncIterator[bytes]:
-    if not colour.prefix:
+async def _streamed(style: CallStyle, server: FaultServer) -> AsyncIterator[bytes]:
+    if not style.prefix:
         with httpx.Client(event_hooks={"response": [reading]}) as http:
             client = VectorShift(KEY, http_client=http, base_url=server.origin)
             with client.stream("GET", "/x") as stream:
@@ -138,7 +138,7 @@ async def _streamed(colour: Colour, server: FaultServer) -> AsyncIterator[bytes]
 
 
 async def test_what_a_hook_raises_for_is_sent_again_by_the_rules_of_its_status(
-    colour: Colour,
+    style: CallStyle,
 ) -> None:
     rows: list[tuple[str, int, int, type[VectorshiftError]]] = [
         ("GET", 503, 3, InternalServerError),
@@ -148,17 +148,17 @@ async def test_what_a_hook_raises_for_is_sent_again_by_the_rules_of_its_status(
     ]
     for method, status, times, kind in rows:
         with FaultServer(answer(status, b"{}")) as server, pytest.raises(kind):
-            await call(colour, server, raising, method)
+            await call(style, server, raising, method)
         assert len(server.received) == times
 
 
-async def test_a_post_that_a_redirect_led_to_a_429_is_not_sent_again(colour: Colour) -> None:
+async def test_a_post_that_a_redirect_led_to_a_429_is_not_sent_again(style: CallStyle) -> None:
     with (
         FaultServer(answer(303, b"", Location="/there"), answer(429, b"{}")) as server,
         pytest.raises(RateLimitError),
     ):
         await call(
-            colour,
+            style,
             server,
             lambda r: None if r.is_redirect else raising(r),
             "POST",
@@ -171,10 +171,10 @@ async def test_a_post_that_a_redirect_led_to_a_429_is_not_sent_again(colour: Col
 
 
 async def test_an_error_of_another_request_is_none_of_this_answer_and_shows_nothing_of_it(
-    colour: Colour, shown: Callable[..., str]
+    style: CallStyle, shown: Callable[..., str]
 ) -> None:
     with FaultServer(answer()) as server, pytest.raises(ApiConnectionError) as caught:
-        await call(colour, server, _elsewhere)
+        await call(style, server, _elsewhere)
     cause = caught.value.__cause__
     assert isinstance(cause, httpx.HTTPStatusError)
     assert vars(cause) == {"_request": None}
@@ -182,8 +182,8 @@ async def test_an_error_of_another_request_is_none_of_this_answer_and_shows_noth
     assert len(server.received) == 1
 
 
-async def test_a_cause_holds_neither_request_nor_response(colour: Colour) -> None:
+async def test_a_cause_holds_neither_request_nor_response(style: CallStyle) -> None:
     with FaultServer(cut()) as server, pytest.raises(ApiConnectionError) as caught:
-        await call(colour, server, raising)
+        await call(style, server, raising)
     assert caught.value.__cause__ is not None
     assert vars(caught.value.__cause__) == {"_request": None}

@@ -31,10 +31,10 @@ from vectorshift import (
     Settings,
     VectorShift,
 )
-from vectorshift.client.engine import Exchange
-from vectorshift.scope.current import AMBIENT
+from vectorshift.client.engine import CallState
+from vectorshift.scope.current import DEFAULT_SCOPE
 from vectorshift.testing import FakeVectorShift, ManualClock
-from vectorshift.transport.frames import abare, bare
+from vectorshift.transport.frames import astrip_library_frames, strip_library_frames
 
 if TYPE_CHECKING:
     import socket
@@ -209,7 +209,7 @@ def test_a_call_leaves_nothing_to_the_collector(api: FakeVectorShift, send: Any)
     gc.disable()
     try:
         send("GET", "/pipelines")
-        assert [each for each in gc.get_objects() if isinstance(each, Exchange)] == []
+        assert [each for each in gc.get_objects() if isinstance(each, CallState)] == []
     finally:
         gc.enable()
 
@@ -218,11 +218,11 @@ def test_an_interrupt_leaves_nothing_to_the_collector() -> None:
     class Interrupt(BaseException):
         pass
 
-    @bare
+    @strip_library_frames
     def work() -> None:
         raise Interrupt
 
-    @abare
+    @astrip_library_frames
     async def awork() -> None:
         raise Interrupt
 
@@ -246,7 +246,7 @@ def test_an_interrupt_leaves_nothing_to_the_collector() -> None:
 def test_a_signal_handler_may_call_in_the_midst_of_a_call(api: FakeVectorShift) -> None:
     """It runs in the thread that holds the lock."""
     Pipeline.list()
-    chain = AMBIENT.resolved()
+    chain = DEFAULT_SCOPE.resolved()
     assert isinstance(chain, vectorshift.ProviderChain)
 
     def handler() -> None:

@@ -50,15 +50,15 @@ BUSY = answer(503, b"{}")
 class Caller:
     """Calls with either colour; a test is written once and runs in both."""
 
-    def __init__(self, colour: str) -> None:
-        self.colour = colour
+    def __init__(self, style: str) -> None:
+        self.style = style
 
     async def __call__(
         self, server: FaultServer, *made: Any, call: Call | None = None, **given: Any
     ) -> Any:
         call = call or Call(method="GET", path="/x")
         credentials = made or ("vs-key",)
-        if self.colour == "sync":
+        if self.style == "sync":
             with VectorShift(*credentials, base_url=server.origin, **given) as client:
                 return client.call(call)
         async with AsyncVectorShift(*credentials, base_url=server.origin, **given) as aclient:
@@ -160,7 +160,7 @@ class Watching(httpx.BaseTransport, httpx.AsyncBaseTransport):
         return self.handle_request(request)
 
     def client(self, caller: Caller) -> Any:
-        return (httpx.Client if caller.colour == "sync" else httpx.AsyncClient)(transport=self)
+        return (httpx.Client if caller.style == "sync" else httpx.AsyncClient)(transport=self)
 
 
 async def test_a_call_that_has_to_be_over_waits_no_longer_for_its_answer(caller: Caller) -> None:
@@ -240,11 +240,11 @@ def test_the_queue_for_a_connection_does_not_count() -> None:
         FaultServer(answer()) as server,
         VectorShift("k", base_url=server.origin, clock=clock) as client,
     ):
-        exchange = client._exchange(Call(method="GET", path="/x"))
+        call_state = client._call_state(Call(method="GET", path="/x"))
         clock.advance(1_000)
         with httpx.Client() as http:
-            exchange.request(http)
-        assert exchange.left() == 180
+            call_state.request(http)
+        assert call_state.left() == 180
 
 
 def test_a_stream_may_last_longer_than_the_deadline() -> None:
@@ -359,7 +359,7 @@ async def test_after_a_redirect_a_lost_connection_says_nothing_of_the_first_plac
 
 
 async def follow(caller: Caller, server: FaultServer, call: Call) -> None:
-    if caller.colour == "sync":
+    if caller.style == "sync":
         with httpx.Client(follow_redirects=True, trust_env=False) as http:
             await caller(server, call=call, clock=StillClock(), http_client=http)
     else:

@@ -36,8 +36,8 @@ EVENTS = b"event: a\ndata: 1\ndata: 2\n\ndata: last\n\n"
 class Reader:
     """Reads a stream with either colour; a test is written once and runs in both."""
 
-    def __init__(self, colour: str) -> None:
-        self.colour = colour
+    def __init__(self, style: str) -> None:
+        self.style = style
 
     async def __call__(
         self, server: FaultServer, how: str, *, pieces: int | None = None, **given: Any
@@ -47,7 +47,7 @@ class Reader:
         """
         given = {"clock": StillClock(), **given}
         found: list[Any] = []
-        if self.colour == "sync":
+        if self.style == "sync":
             with (
                 VectorShift("vs-key", base_url=server.origin, **given) as client,
                 client.stream("GET", "/x") as stream,
@@ -175,7 +175,7 @@ async def test_what_goes_wrong_while_it_is_read_is_ours(
 
 async def test_reading_after_the_block_is_ours(reader: Reader) -> None:
     with FaultServer(answer()) as server:
-        if reader.colour == "sync":
+        if reader.style == "sync":
             with VectorShift("k", base_url=server.origin) as client:
                 with client.stream("GET", "/x") as stream:
                     pass
@@ -191,7 +191,7 @@ async def test_reading_after_the_block_is_ours(reader: Reader) -> None:
 
 async def test_a_stream_that_was_read_gives_nothing_more(reader: Reader) -> None:
     with FaultServer(answer(200, b"a\nb\n")) as server:
-        if reader.colour == "sync":
+        if reader.style == "sync":
             with (
                 VectorShift("k", base_url=server.origin) as client,
                 client.stream("GET", "/x") as stream,
@@ -221,7 +221,7 @@ def await_closed(server: FaultServer) -> bool:
 
 async def test_a_stream_that_was_read_whole_gives_its_connection_back(reader: Reader) -> None:
     with FaultServer(answer(200, b"a\n")) as server:
-        if reader.colour == "sync":
+        if reader.style == "sync":
             with VectorShift("k", base_url=server.origin) as client:
                 for _ in range(3):
                     with client.stream("GET", "/x") as stream:
@@ -240,7 +240,7 @@ async def test_leaving_early_closes_the_connection_and_none_that_is_half_read_is
 ) -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 999999\r\n\r\n"
     with FaultServer(hang(after=head + EVENTS), answer()) as server:
-        if reader.colour == "sync":
+        if reader.style == "sync":
             with VectorShift("k", base_url=server.origin) as client:
                 with client.stream("GET", "/x") as stream:
                     next(getattr(stream, f"iter_{how}")())
@@ -266,7 +266,7 @@ async def test_an_error_in_the_block_passes_and_closes_the_connection(reader: Re
 
 
 async def raise_while_reading(reader: Reader, server: FaultServer) -> None:
-    if reader.colour == "sync":
+    if reader.style == "sync":
         with (
             VectorShift("k", base_url=server.origin) as client,
             client.stream("GET", "/x") as stream,

@@ -45,7 +45,7 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeVectorShift]:
 
 
 @pytest.fixture(params=["sync", "async"])
-def colour(request: pytest.FixtureRequest) -> str:
+def style(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
@@ -62,17 +62,17 @@ async def close() -> AsyncIterator[list[Client]]:
 class Tenants:
     """Makes clients, and asks as whom they or the calls without a client act."""
 
-    def __init__(self, colour: str, api: FakeVectorShift, close: list[Client]) -> None:
-        self.colour, self.api, self.close = colour, api, close
+    def __init__(self, style: str, api: FakeVectorShift, close: list[Client]) -> None:
+        self.style, self.api, self.close = style, api, close
 
     def client(self, *credentials: Any, **given: Any) -> Client:
-        kind = VectorShift if self.colour == "sync" else AsyncVectorShift
+        kind = VectorShift if self.style == "sync" else AsyncVectorShift
         client: Client = kind(*credentials, **given)
         self.close.append(client)
         return client
 
     async def seen(self, client: Client | None = None) -> str:
-        if self.colour == "sync":
+        if self.style == "sync":
             assert not isinstance(client, AsyncVectorShift)
             return seen(client)
         assert not isinstance(client, VectorShift)
@@ -80,8 +80,8 @@ class Tenants:
 
 
 @pytest.fixture
-def tenants(colour: str, api: FakeVectorShift, close: list[Client]) -> Tenants:
-    return Tenants(colour, api, close)
+def tenants(style: str, api: FakeVectorShift, close: list[Client]) -> Tenants:
+    return Tenants(style, api, close)
 
 
 # --- A client for each: whatever is given as credentials ---

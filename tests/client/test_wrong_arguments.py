@@ -16,12 +16,12 @@ from vectorshift import (
     ProviderChain,
     VectorShift,
 )
-from vectorshift.client.default import Kept, async_client, sync_client
+from vectorshift.client.default import PinnedClients, async_client, sync_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from vectorshift.credentials.resolving import AnsweringProvider
+    from vectorshift.credentials.resolving import BaseProvider
 
 KEY: Any = "vs-Xq7fL0nevertobeseen"
 NONE: Any = None
@@ -36,7 +36,7 @@ NONE: Any = None
         lambda: vectorshift.configure(client=KEY),
         lambda: sync_client(KEY),
         lambda: async_client(KEY),
-        lambda: Kept(KEY),
+        lambda: PinnedClients(KEY),
     ],
     ids=["auth", "cache", "chain", "configure", "sync client", "async client", "kept client"],
 )
@@ -90,7 +90,7 @@ def test_a_base_url_that_was_read_from_a_file_is_taken_without_its_line_break() 
 
 
 @pytest.mark.parametrize("kind", [ProviderChain, CachingProvider])
-def test_what_is_half_made_can_be_shown(kind: type[AnsweringProvider]) -> None:
+def test_what_is_half_made_can_be_shown(kind: type[BaseProvider]) -> None:
     assert repr(kind.__new__(kind)).startswith(f"<{kind.__name__} ")
 
 

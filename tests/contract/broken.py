@@ -819,10 +819,10 @@ class TestAnswersWithAnotherKeyOnceRefused(Checked):
         refused = False
 
         def invalidate(self, rejected: Credential) -> None:
-            self.refused = True
+            self.rejected = True
 
         def answer(self, key: str, **more: Any) -> Credential:
-            return super().answer("vs-of-another-organisation" if self.refused else key, **more)
+            return super().answer("vs-of-another-organisation" if self.rejected else key, **more)
 
 
 class TestReadsOnInvalidate(Checked):

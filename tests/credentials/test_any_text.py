@@ -149,11 +149,11 @@ def every_log_line() -> Iterator[list[str]]:
         root.removeHandler(handler)
 
 
-def ask(provider: CredentialProvider, colour: str) -> Credential | CredentialError:
+def ask(provider: CredentialProvider, style: str) -> Credential | CredentialError:
     try:
         return (
             provider.get_credential()
-            if colour == "sync"
+            if style == "sync"
             else asyncio.run(provider.aget_credential())
         )
     except CredentialError as error:
@@ -169,8 +169,8 @@ def check(
     chain = ProviderChain([provider])
     answers: list[Credential | CredentialError] = []
     with every_log_line() as lines:
-        for asked, colour in itertools.product((provider, chain), ("sync", "async")):
-            answers.append(ask(asked, colour))
+        for asked, style in itertools.product((provider, chain), ("sync", "async")):
+            answers.append(ask(asked, style))
         with using(chain):
             reports = [explain(probe=True), asyncio.run(aexplain(probe=True))]
     said = [

@@ -243,28 +243,28 @@ def test_an_interrupt_and_an_exit_in_a_local_getter_are_the_callers() -> None:
             ProviderChain([Mine(raising(error), remote=False)]).get_credential()
 
 
-@pytest.mark.parametrize("colour", [Mine, MineAsync])
+@pytest.mark.parametrize("style", [Mine, MineAsync])
 def test_an_exit_in_a_remote_getter_is_its_own(
-    colour: type[Mine], shown: Callable[[BaseException], str]
+    style: type[Mine], shown: Callable[[BaseException], str]
 ) -> None:
     """It is loaded in a thread, where no signal is handled."""
     with pytest.raises(CredentialConfigurationError, match="mine raised SystemExit") as caught:
-        ProviderChain([colour(raising(SystemExit(HIDDEN)), remote=True)]).get_credential()
+        ProviderChain([style(raising(SystemExit(HIDDEN)), remote=True)]).get_credential()
     assert HIDDEN not in shown(caught.value)
 
 
 # --- Answers --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("colour", [Mine, MineAsync])
-def test_a_local_answer_that_has_expired_counts_as_revoked(colour: type[Mine]) -> None:
+@pytest.mark.parametrize("style", [Mine, MineAsync])
+def test_a_local_answer_that_has_expired_counts_as_revoked(style: type[Mine]) -> None:
     now = datetime.now(timezone.utc)
     old, good = now - timedelta(seconds=1), now + timedelta(hours=1)
-    chain = ProviderChain([colour(lambda: found(expires_at=old), remote=False)])
+    chain = ProviderChain([style(lambda: found(expires_at=old), remote=False)])
     for ask in (chain.get_credential, lambda: asyncio.run(chain.aget_credential())):
         with pytest.raises(CredentialRevokedError, match="had expired"):
             ask()
-    chain = ProviderChain([colour(lambda: found(expires_at=good), remote=False)])
+    chain = ProviderChain([style(lambda: found(expires_at=good), remote=False)])
     assert chain.get_credential().expires_at == good
 
 

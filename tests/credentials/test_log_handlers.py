@@ -81,10 +81,10 @@ def test_a_handler_that_raises_keeps_no_settings_from_being_read() -> None:
 def test_a_handler_that_asks_for_the_key_is_told_once_of_a_variable_that_there_is_not(
     monkeypatch: pytest.MonkeyPatch, asks: str, asked_back: str
 ) -> None:
-    def get(colour: str) -> str:
+    def get(style: str) -> str:
         found = (
             vectorshift.get_credential()
-            if colour == "sync"
+            if style == "sync"
             else asyncio.run(vectorshift.aget_credential())
         )
         return found.secret.reveal()

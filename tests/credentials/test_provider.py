@@ -66,7 +66,7 @@ class AsyncProvider(CredentialProvider):
         return answer
 
 
-BOTH = pytest.mark.parametrize("colour", [SyncProvider, AsyncProvider])
+BOTH = pytest.mark.parametrize("style", [SyncProvider, AsyncProvider])
 
 
 def raised(does: Callable[[], Any]) -> Callable[[], Any]:
@@ -119,7 +119,7 @@ def test_an_async_getter_serves_a_sync_caller_inside_a_running_loop() -> None:
 
 @BOTH
 def test_a_getter_sees_the_context_of_its_caller(
-    colour: type[SyncProvider | AsyncProvider],
+    style: type[SyncProvider | AsyncProvider],
 ) -> None:
     seen: list[str] = []
 
@@ -128,10 +128,10 @@ def test_a_getter_sees_the_context_of_its_caller(
         return CREDENTIAL
 
     async def main() -> None:
-        await ProviderChain([colour(does)]).aget_credential()
+        await ProviderChain([style(does)]).aget_credential()
 
     token = VARIABLE.set("set")
-    ProviderChain([colour(does)]).get_credential()
+    ProviderChain([style(does)]).get_credential()
     asyncio.run(main())
     VARIABLE.reset(token)
     assert seen == ["set", "set"]
@@ -212,13 +212,13 @@ class Strange(Exception):
 )
 @pytest.mark.parametrize("asks", ["sync", "async"])
 def test_an_unmapped_exception_is_told_by_type_and_line_and_never_by_text(
-    colour: type[SyncProvider | AsyncProvider],
+    style: type[SyncProvider | AsyncProvider],
     make: Callable[[], Exception],
     kind: type[CredentialError],
     asks: str,
     shown: Callable[[BaseException], str],
 ) -> None:
-    chain = ProviderChain([colour(raised(make))])
+    chain = ProviderChain([style(raised(make))])
     with pytest.raises(kind) as caught:
         chain.get_credential() if asks == "sync" else asyncio.run(chain.aget_credential())
     error = caught.value
@@ -247,7 +247,7 @@ def test_the_other_colour_maps_what_the_getter_raises() -> None:
     ],
 )
 def test_a_credential_error_keeps_its_kind_and_text_and_loses_its_cause(
-    colour: type[SyncProvider | AsyncProvider],
+    style: type[SyncProvider | AsyncProvider],
     kind: type[CredentialError],
     shown: Callable[[BaseException], str],
 ) -> None:
@@ -258,7 +258,7 @@ def test_a_credential_error_keeps_its_kind_and_text_and_loses_its_cause(
         except Strange as cause:
             raise kind(f"The store said no to {len(response)} letters.") from cause
 
-    error = failure(colour(does))
+    error = failure(style(does))
     assert type(error) is kind
     assert str(error) == "The store said no to 22 letters."
     assert (error.source, error.provider) == ("mine:here", "mine")
@@ -274,10 +274,10 @@ def test_a_credential_error_keeps_the_source_that_it_names() -> None:
 
 @BOTH
 def test_each_raise_is_of_an_instance_of_its_own(
-    colour: type[SyncProvider | AsyncProvider],
+    style: type[SyncProvider | AsyncProvider],
 ) -> None:
     only = CredentialDeniedError("no")
-    provider = colour(raised(lambda: only))
+    provider = style(raised(lambda: only))
     first, second = failure(provider), failure(provider)
     assert first is not second
     assert only not in (first, second)
@@ -286,12 +286,12 @@ def test_each_raise_is_of_an_instance_of_its_own(
 @BOTH
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
 def test_what_is_no_exception_is_let_through(
-    colour: type[SyncProvider | AsyncProvider], kind: type[BaseException]
+    style: type[SyncProvider | AsyncProvider], kind: type[BaseException]
 ) -> None:
-    if colour is AsyncProvider and kind is KeyboardInterrupt:
+    if style is AsyncProvider and kind is KeyboardInterrupt:
         pytest.skip("asyncio.run takes an interrupt for its own")
     with pytest.raises(kind):
-        ProviderChain([colour(raised(kind))]).get_credential()
+        ProviderChain([style(raised(kind))]).get_credential()
 
 
 # --- What a getter returns ------------------------------------------------------------------------
@@ -318,12 +318,12 @@ def with_key(text: str) -> Callable[[], Credential]:
     ],
 )
 def test_a_bad_answer_is_refused_without_showing_it(
-    colour: type[SyncProvider | AsyncProvider],
+    style: type[SyncProvider | AsyncProvider],
     does: Callable[[], Any],
     why: str,
     shown: Callable[[BaseException], str],
 ) -> None:
-    error = failure(colour(does))
+    error = failure(style(does))
     assert isinstance(error, CredentialConfigurationError)
     assert why in str(error)
     assert KEY not in shown(error)
@@ -332,9 +332,9 @@ def test_a_bad_answer_is_refused_without_showing_it(
 @BOTH
 @pytest.mark.parametrize("space", ["\n", " ", "\r\n"])
 def test_a_key_with_white_space_around_it_never_reaches_a_header_so(
-    colour: type[SyncProvider | AsyncProvider], space: str
+    style: type[SyncProvider | AsyncProvider], space: str
 ) -> None:
-    provider = colour(with_key(f"{KEY}{space}"))
+    provider = style(with_key(f"{KEY}{space}"))
     try:
         credential = ProviderChain([provider]).get_credential()
     except CredentialConfigurationError:
@@ -344,10 +344,10 @@ def test_a_key_with_white_space_around_it_never_reaches_a_header_so(
 
 @BOTH
 def test_an_error_that_is_returned_rather_than_raised_is_a_bad_answer_and_stops(
-    colour: type[SyncProvider | AsyncProvider],
+    style: type[SyncProvider | AsyncProvider],
 ) -> None:
     chain = ProviderChain(
-        [colour(lambda: CredentialNotFoundError("none")), SyncProvider(lambda: CREDENTIAL)]
+        [style(lambda: CredentialNotFoundError("none")), SyncProvider(lambda: CREDENTIAL)]
     )
     with pytest.raises(
         CredentialConfigurationError,

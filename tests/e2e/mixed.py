@@ -9,7 +9,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.colours import COLOURS, Colour
+from tests.call_styles import CALL_STYLES, CallStyle
 
 from vectorshift import Pipeline
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ASYNC", "SYNC", "Mixed"]
 
-SYNC, ASYNC = COLOURS
+SYNC, ASYNC = CALL_STYLES
 
 
 class Mixed:
@@ -34,20 +34,20 @@ class Mixed:
         file: some file.
     """
 
-    def __init__(self, colour: Colour, client: Any, api: Faulty, file: Path) -> None:
-        self.colour, self.client, self.file = colour, client, file
+    def __init__(self, style: CallStyle, client: Any, api: Faulty, file: Path) -> None:
+        self.style, self.client, self.file = style, client, file
         self.id = api.add_pipeline("acme", "mixed")
         self.pipeline = Pipeline(self.id, client=client)
 
     async def call(self, name: str, /, *args: Any, on: Any = None, **given: Any) -> Any:
-        return await self.colour.call(on or self.pipeline, name, *args, **given)
+        return await self.style.call(on or self.pipeline, name, *args, **given)
 
     async def request(self, *args: Any, **given: Any) -> Any:
         answer = self.client.request(*args, **given)
-        return await answer if self.colour is ASYNC else answer
+        return await answer if self.style is ASYNC else answer
 
     async def next(self, items: Any) -> Any:
-        return await anext(items, None) if self.colour is ASYNC else next(items, None)
+        return await anext(items, None) if self.style is ASYNC else next(items, None)
 
     async def listed(self, mark: str) -> None:
         await self.call("list", on=Pipeline, client=self.client, limit=3, verbose=True)
@@ -78,9 +78,7 @@ class Mixed:
         await self.call("run_status", on=handler)
 
     async def streamed(self, mark: str, pieces: int = 1_000) -> None:
-        chunks = self.colour.iterator(
-            self.pipeline, "stream", {"mark": mark, "text": "a b c d e f"}
-        )
+        chunks = self.style.iterator(self.pipeline, "stream", {"mark": mark, "text": "a b c d e f"})
         last: Any = {}
         try:
             for _ in range(pieces):
@@ -89,17 +87,17 @@ class Mixed:
                     break
                 last = chunk
         finally:
-            await (chunks.aclose() if self.colour is ASYNC else _at_once(chunks.close))
+            await (chunks.aclose() if self.style is ASYNC else _at_once(chunks.close))
 
     async def streamed_and_left(self, mark: str) -> None:
         await self.streamed(mark, pieces=2)
 
     async def iterated(self, mark: str) -> None:
-        seen = await self.colour.all(self.colour.iterator(Pipeline, "iterate", client=self.client))
+        seen = await self.style.all(self.style.iterator(Pipeline, "iterate", client=self.client))
         assert len({each.id for each in seen}) == len(seen)
 
     async def iterated_and_left(self, mark: str) -> None:
-        pages = self.colour.iterator(Pipeline, "iterate", client=self.client, page_size=1)
+        pages = self.style.iterator(Pipeline, "iterate", client=self.client, page_size=1)
         for _ in range(3):
             await self.next(pages)
 
@@ -120,7 +118,7 @@ class Mixed:
 
     async def read_by_lines(self, mark: str, lines: int = 1_000) -> None:
         block = self.client.stream("GET", "/pipelines", query={"verbose": True})
-        if self.colour is SYNC:
+        if self.style is SYNC:
             with block as stream:
                 for _, _line in zip(range(lines), stream.iter_lines(), strict=False):
                     pass

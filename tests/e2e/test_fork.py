@@ -117,9 +117,9 @@ FORKING = """
 def test_a_child_of_a_process_with_warm_connections_and_a_refresh_in_flight_works_and_harms_nobody(
     how: str, mirror: str, rotation: Rotation, openbao: OpenBaoServer, path: str, tmp_path: Path
 ) -> None:
-    """Seen to fail, in a copy of the tree: without `Pool._after_fork` the child answers from its
-    parent's port; without that of `CachingProvider` the late child waits for a thread that it does
-    not have."""
+    """Observation to fail, in a copy of the tree: without `Pool._after_fork` the child answers from
+    its parent's port; without that of `CachingProvider` the late child waits for a thread that it
+    does not have."""
     with Gate(openbao.address) as gate:
         command = [*script(tmp_path, FORKING), how, gate.address, openbao.root_token, path]
         process = subprocess.Popen(

@@ -56,7 +56,7 @@ def store(gate: Gate, openbao: OpenBaoServer, path: str, rotation: Rotation) -> 
 def test_a_load_that_hangs_for_ever_stops_one_caller_for_the_load_timeout_and_not_the_next(
     gate: Gate, store: VaultProvider, rotation: Rotation
 ) -> None:
-    """Seen to fail, in a copy of the tree, with loads that are joined whatever their age."""
+    """Observation to fail, in a copy of the tree, with loads that are joined whatever their age."""
     gate.held = True
     chain = ProviderChain([store], load_timeout=LOAD_TIMEOUT)
     with VectorShift(chain, base_url=rotation.api.base_url) as client:
@@ -139,8 +139,8 @@ def running(command: list[str], variables: dict[str, str]) -> subprocess.Popen[s
 def test_a_process_that_was_stopped_in_the_middle_of_a_load_gets_its_key_at_once_when_it_goes_on(
     gate: Gate, rotation: Rotation, openbao: OpenBaoServer, path: str, tmp_path: Path
 ) -> None:
-    """As a frozen Lambda: the connection is dead on return. Seen to fail, in a copy of the tree,
-    with loads that are joined whatever their age: the second call waited for the dead load as
+    """As a frozen Lambda: the connection is dead on return. Observation to fail, in a copy of the
+    tree, with loads that are joined whatever their age: the second call waited for the dead load as
     well."""
     gate.held = True
     variables = environment(

@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 def test_200_tasks_cold_on_a_slow_store_hold_up_no_other_task(
     openbao: OpenBaoServer, path: str, rotation: Rotation
 ) -> None:
-    """The store answers only when another task, which looks after the load has begun, lets it. Seen
-    to fail, in a copy of the tree, with an `alookup` that waits as `lookup` does: the store never
-    answers."""
+    """The store answers only when another task, which looks after the load has begun, lets it.
+    Observation to fail, in a copy of the tree, with an `aresolve` that waits as `resolve` does: the
+    store never answers."""
 
     async def main(gate: Gate) -> None:
         chain = ProviderChain([VaultProvider(path, addr=gate.address, token=openbao.root_token)])
@@ -77,8 +77,8 @@ def work_of(calls: int, api: FakeVectorShift) -> int:
 
 
 def test_300_calls_at_once_take_no_more_work_for_each_than_10(api: FakeVectorShift) -> None:
-    """Seen to fail, in a copy of the tree, with one httpx client for all of a loop: 20 times the
-    work.
+    """Observation to fail, in a copy of the tree, with one httpx client for all of a loop: 20 times
+    the work.
     """
     work_of(1, api)  # what is imported and made once
     assert work_of(300, api) / 300 < 2 * work_of(10, api) / 10
@@ -119,8 +119,8 @@ sources = pytest.mark.parametrize(
 def test_a_cold_look_up_makes_no_blocking_call_on_the_loop(
     source: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Seen to fail, in a copy of the tree, with files that are looked at on the loop, and with
-    loads that run there.
+    """Observation to fail, in a copy of the tree, with files that are looked at on the loop, and
+    with loads that run there.
     """
     for name, value in source.items():
         monkeypatch.setenv(name, value)

@@ -66,8 +66,8 @@ def settled(threads: Threads) -> None:
 def test_an_outage_longer_than_ttl_fails_no_call_and_the_next_rotation_is_picked_up(
     api: FakeVectorShift,
 ) -> None:
-    """Seen to fail, in a copy of the tree, with a pause that does not double, and with a failure
-    that drops the key.
+    """Observation to fail, in a copy of the tree, with a pause that does not double, and with a
+    failure that drops the key.
     """
     clock = ManualClock()
     with Gate() as gate, OpenBaoServer(token="root-of-both") as second:

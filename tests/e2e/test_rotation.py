@@ -1,9 +1,9 @@
 """A key is rotated under traffic, and the old one revoked at once: no call fails, and a rotation
 costs one read.
 
-Seen to fail, each in a copy of the tree: without the second send in `CredentialAuth` calls fail
-with 401; with loads that are never joined the store is read 327 times; with a 401 for an old key
-that has the new one read again, 141 times.
+Observation to fail, each in a copy of the tree: without the second send in `CredentialAuth` calls
+fail with 401; with loads that are never joined the store is read 327 times; with a 401 for an old
+key that has the new one read again, 141 times.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ import zlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.colours import COLOURS, Colour
+from tests.call_styles import CALL_STYLES, CallStyle
 from tests.faults import FaultServer, StillClock, answer, cut
 
 from vectorshift import (
@@ -31,19 +31,19 @@ MIB = 2**20
 NOTE = "Its body was longer, and was not read beyond 1 MiB."
 
 
-@pytest.fixture(params=COLOURS, ids=repr)
-def colour(request: pytest.FixtureRequest, anyio_backend: str) -> Colour:
-    found: Colour = request.param
+@pytest.fixture(params=CALL_STYLES, ids=repr)
+def style(request: pytest.FixtureRequest, anyio_backend: str) -> CallStyle:
+    found: CallStyle = request.param
     if not found.prefix and anyio_backend == "trio":
         pytest.skip("sync code has no event loop")
     return found
 
 
 @pytest.fixture(params=["request", "stream"])
-def call(request: pytest.FixtureRequest, colour: Colour) -> Callable[..., Any]:
+def call(request: pytest.FixtureRequest, style: CallStyle) -> Callable[..., Any]:
     async def call(server: FaultServer) -> Any:
         made: dict[str, Any] = {"base_url": server.origin, "clock": StillClock(), "max_retries": 0}
-        if not colour.prefix:
+        if not style.prefix:
             with VectorShift("vs-key", **made) as client:
                 if request.param == "request":
                     return client.request("GET", "/x")

@@ -8,7 +8,7 @@ import zlib
 from typing import Any
 
 import pytest
-from tests.colours import COLOURS, Colour
+from tests.call_styles import CALL_STYLES, CallStyle
 from tests.faults import FaultServer, answer
 
 from vectorshift import AsyncVectorShift, InternalServerError, VectorShift
@@ -19,17 +19,17 @@ MIB = 2**20
 STAYS = "Its body is shown as it came"
 
 
-@pytest.fixture(params=COLOURS, ids=repr)
-def colour(request: pytest.FixtureRequest) -> Colour:
-    found: Colour = request.param
+@pytest.fixture(params=CALL_STYLES, ids=repr)
+def style(request: pytest.FixtureRequest) -> CallStyle:
+    found: CallStyle = request.param
     return found
 
 
-async def failure(colour: Colour, body: bytes, encoding: str) -> InternalServerError:
+async def failure(style: CallStyle, body: bytes, encoding: str) -> InternalServerError:
     """Return what a call raises whose answer has this body."""
     with FaultServer(answer(500, body, Content_Encoding=encoding)) as server:
         made: dict[str, Any] = {"base_url": server.origin, "max_retries": 0}
-        if not colour.prefix:
+        if not style.prefix:
             with (
                 VectorShift("vs-key", **made) as client,
                 pytest.raises(InternalServerError) as caught,
@@ -53,12 +53,12 @@ def packed(times: int) -> bytes:
 
 @pytest.mark.parametrize("times", [1, 2, 3])
 async def test_a_body_that_is_packed_several_times_takes_no_memory(
-    colour: Colour, times: int
+    style: CallStyle, times: int
 ) -> None:
     body = packed(times)
     tracemalloc.start()
     try:
-        error = await failure(colour, body, ", ".join(["gzip"] * times))
+        error = await failure(style, body, ", ".join(["gzip"] * times))
         _, most = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -68,9 +68,9 @@ async def test_a_body_that_is_packed_several_times_takes_no_memory(
 
 @pytest.mark.parametrize("encoding", ["gzip, gzip", "deflate, gzip", "br", "zstd", "gzip, br"])
 async def test_what_cannot_be_unpacked_up_to_a_limit_stays_as_it_came(
-    colour: Colour, encoding: str
+    style: CallStyle, encoding: str
 ) -> None:
-    error = await failure(colour, b"\x1f\x8bpacked", encoding)
+    error = await failure(style, b"\x1f\x8bpacked", encoding)
     assert error.raw_response == b"\x1f\x8bpacked".decode("utf-8", "replace")
     assert STAYS in str(error)
 
@@ -78,23 +78,23 @@ async def test_what_cannot_be_unpacked_up_to_a_limit_stays_as_it_came(
 @pytest.mark.parametrize(
     "encoding", ["identity", "utf-8", "", "gzip, identity", "GZIP", "utf-8, gzip"]
 )
-async def test_what_is_no_encoding_is_passed_over(colour: Colour, encoding: str) -> None:
+async def test_what_is_no_encoding_is_passed_over(style: CallStyle, encoding: str) -> None:
     body = gzip.compress(b"no") if "gzip" in encoding.lower() else b"no"
-    error = await failure(colour, body, encoding)
+    error = await failure(style, body, encoding)
     assert error.raw_response == "no"
     assert STAYS not in str(error)
 
 
 @pytest.mark.parametrize("header", [zlib.MAX_WBITS, -zlib.MAX_WBITS], ids=["of zlib", "none"])
-async def test_deflate_has_a_header_or_none(colour: Colour, header: int) -> None:
+async def test_deflate_has_a_header_or_none(style: CallStyle, header: int) -> None:
     packing = zlib.compressobj(wbits=header)
-    error = await failure(colour, packing.compress(b"no" * 9) + packing.flush(), "deflate")
+    error = await failure(style, packing.compress(b"no" * 9) + packing.flush(), "deflate")
     assert error.raw_response == "no" * 9
 
 
 async def test_what_follows_the_end_of_a_packed_body_is_not_read_without_end(
-    colour: Colour,
+    style: CallStyle,
 ) -> None:
-    error = await failure(colour, gzip.compress(b"no") + b"\0" * 8 * MIB, "gzip")
+    error = await failure(style, gzip.compress(b"no") + b"\0" * 8 * MIB, "gzip")
     assert error.raw_response == "no"
     assert "was not read beyond" in str(error)

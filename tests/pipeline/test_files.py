@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from blockbuster import blockbuster_ctx
-from tests.colours import COLOURS, Colour
+from tests.call_styles import CALL_STYLES, CallStyle
 
 from vectorshift import AsyncVectorShift, Pipeline, VectorshiftError
 from vectorshift.testing import FakeVectorShift
@@ -32,15 +32,15 @@ def api() -> Iterator[FakeVectorShift]:
         yield running
 
 
-@pytest.fixture(params=COLOURS, ids=repr)
-def colour(request: pytest.FixtureRequest) -> Colour:
-    found: Colour = request.param
+@pytest.fixture(params=CALL_STYLES, ids=repr)
+def style(request: pytest.FixtureRequest) -> CallStyle:
+    found: CallStyle = request.param
     return found
 
 
 @pytest.fixture
-async def pipeline(api: FakeVectorShift, colour: Colour) -> AsyncIterator[Pipeline]:
-    async with colour.client(api) as client:
+async def pipeline(api: FakeVectorShift, style: CallStyle) -> AsyncIterator[Pipeline]:
+    async with style.client(api) as client:
         yield Pipeline("p1", client=client)
 
 
@@ -96,7 +96,7 @@ FORMS: list[tuple[str, Callable[[Path], Any], dict[str, Any]]] = [
 @pytest.mark.parametrize(("form", "make", "expected"), FORMS, ids=[form for form, _, _ in FORMS])
 async def test_a_file_arrives_whole_beside_the_other_inputs(
     api: FakeVectorShift,
-    colour: Colour,
+    style: CallStyle,
     pipeline: Pipeline,
     path: Path,
     form: str,
@@ -104,7 +104,7 @@ async def test_a_file_arrives_whole_beside_the_other_inputs(
     expected: dict[str, Any],
 ) -> None:
     inputs = {"text": "ä", "doc": make(path)}
-    result = await colour.call(
+    result = await style.call(
         pipeline, "run", inputs, session_id="s1", send_intermediate_results=False
     )
     assert result.outputs == {"text": "ä", "doc": expected}
@@ -121,52 +121,52 @@ async def test_a_file_arrives_whole_beside_the_other_inputs(
 
 
 async def test_a_file_that_the_caller_opened_is_read_from_where_it_stands_and_left_open(
-    api: FakeVectorShift, colour: Colour, pipeline: Pipeline, path: Path
+    api: FakeVectorShift, style: CallStyle, pipeline: Pipeline, path: Path
 ) -> None:
     with path.open("rb") as opened:
         opened.seek(10)
-        result = await colour.call(pipeline, "run", {"doc": opened})
+        result = await style.call(pipeline, "run", {"doc": opened})
         assert not opened.closed
     assert result.outputs["doc"] == described("rechnung ä.pdf", content=CONTENT[10:])
 
 
 @pytest.mark.parametrize("name", ["run", "start", "stream", "bulk_run"])
 async def test_a_file_that_cannot_be_read_is_named_before_anything_is_sent(
-    api: FakeVectorShift, colour: Colour, pipeline: Pipeline, tmp_path: Path, name: str
+    api: FakeVectorShift, style: CallStyle, pipeline: Pipeline, tmp_path: Path, name: str
 ) -> None:
     missing = tmp_path / "missing.pdf"
     inputs: Any = {"good": b"x", "doc": missing}
     expected = pytest.raises(VectorshiftError, match=r"inputs\.doc.*missing\.pdf.*no such file")
     if name == "stream":
         with expected:
-            await colour.all(colour.iterator(pipeline, name, inputs))
+            await style.all(style.iterator(pipeline, name, inputs))
     else:
         with expected:
-            await colour.call(pipeline, name, [inputs] if name == "bulk_run" else inputs)
+            await style.call(pipeline, name, [inputs] if name == "bulk_run" else inputs)
     assert api.requests == []
 
 
 async def test_a_file_in_the_midst_of_a_value_that_cannot_be_read_is_named_too(
-    api: FakeVectorShift, colour: Colour, pipeline: Pipeline, tmp_path: Path
+    api: FakeVectorShift, style: CallStyle, pipeline: Pipeline, tmp_path: Path
 ) -> None:
     with pytest.raises(VectorshiftError, match=r"docs.*missing\.pdf"):
-        await colour.call(pipeline, "run", {"docs": [tmp_path / "missing.pdf"]})
+        await style.call(pipeline, "run", {"docs": [tmp_path / "missing.pdf"]})
     assert api.requests == []
 
 
 async def test_a_file_that_is_open_as_text_is_refused(
-    api: FakeVectorShift, colour: Colour, pipeline: Pipeline, path: Path
+    api: FakeVectorShift, style: CallStyle, pipeline: Pipeline, path: Path
 ) -> None:
     with path.open("r", encoding="latin-1") as opened, pytest.raises(TypeError, match="mode 'rb'"):
-        await colour.call(pipeline, "run", {"doc": opened})
+        await style.call(pipeline, "run", {"doc": opened})
     assert api.requests == []
 
 
 async def test_files_in_the_midst_of_a_value_go_as_the_objects_that_the_reference_describes(
-    api: FakeVectorShift, colour: Colour, pipeline: Pipeline, path: Path
+    api: FakeVectorShift, style: CallStyle, pipeline: Pipeline, path: Path
 ) -> None:
     inputs = {"docs": [path, ("a.txt", b"hi")], "map": {"deep": [{"one": b"x"}]}, "list": ("a", 1)}
-    await colour.call(pipeline, "run", inputs)
+    await style.call(pipeline, "run", inputs)
     sent = api.requests[-1].json["inputs"]
     raw = [base64.b64encode(each).decode() for each in (CONTENT, b"hi", b"x")]
     assert sent["docs"] == [
@@ -186,13 +186,13 @@ async def test_files_in_the_midst_of_a_value_go_as_the_objects_that_the_referenc
 
 
 async def test_each_run_of_a_bulk_has_its_own_files(
-    api: FakeVectorShift, colour: Colour, pipeline: Pipeline, path: Path
+    api: FakeVectorShift, style: CallStyle, pipeline: Pipeline, path: Path
 ) -> None:
     buffer = io.BytesIO(b"two")
     api.fail_next(
         404, path="/pipeline/p1/bulk_run"
     )  # it is sent a second time, and a buffer can be read only once
-    bulk = await colour.call(
+    bulk = await style.call(
         pipeline, "bulk_run", [{"doc": path}, {"n": 1}, {"doc": buffer, "n": 2}]
     )
     assert [run.outputs for run in bulk.runs] == [
@@ -211,17 +211,17 @@ async def test_each_run_of_a_bulk_has_its_own_files(
 
 
 async def test_one_open_file_in_several_places_is_whole_in_each(
-    api: FakeVectorShift, colour: Colour, pipeline: Pipeline
+    api: FakeVectorShift, style: CallStyle, pipeline: Pipeline
 ) -> None:
     buffer = io.BytesIO(b"skipped, hello")
     buffer.read(9)
-    result = await colour.call(
+    result = await style.call(
         pipeline, "run", {"a": buffer, "b": buffer, "c": ("c.txt", buffer), "d": [buffer]}
     )
     assert [result.outputs[name]["size"] for name in "abc"] == [5, 5, 5]
     assert base64.b64decode(result.outputs["d"][0]["raw_bytes"]) == b"hello"
     buffer.seek(0)
-    bulk = await colour.call(
+    bulk = await style.call(
         pipeline, "bulk_run", [{"doc": buffer}, {"doc": buffer}, {"docs": {"one": buffer}}]
     )
     assert [run.outputs["doc"]["size"] for run in bulk.runs[:2]] == [14, 14]
@@ -232,33 +232,33 @@ async def test_one_open_file_in_several_places_is_whole_in_each(
     "inputs", [{"doc": ("", b"x")}, {"": b"x"}, {"docs": [("", b"x")]}], ids=str
 )
 async def test_a_file_whose_name_is_empty_is_refused_before_anything_is_sent(
-    api: FakeVectorShift, colour: Colour, pipeline: Pipeline, inputs: Any
+    api: FakeVectorShift, style: CallStyle, pipeline: Pipeline, inputs: Any
 ) -> None:
     with pytest.raises(TypeError, match="should have a name"):
-        await colour.call(pipeline, "run", inputs)
+        await style.call(pipeline, "run", inputs)
     assert api.requests == []
 
 
 async def test_files_go_with_background_and_streamed_runs(
-    api: FakeVectorShift, colour: Colour, pipeline: Pipeline, path: Path
+    api: FakeVectorShift, style: CallStyle, pipeline: Pipeline, path: Path
 ) -> None:
-    handler = await colour.call(pipeline, "start", {"doc": path})
-    assert (await colour.call(handler, "result", poll_interval=0)).outputs == {
+    handler = await style.call(pipeline, "start", {"doc": path})
+    assert (await style.call(handler, "result", poll_interval=0)).outputs == {
         "doc": described("rechnung ä.pdf")
     }
-    *_, result = await colour.all(colour.iterator(pipeline, "stream", {"doc": path}))
+    *_, result = await style.all(style.iterator(pipeline, "stream", {"doc": path}))
     assert result.outputs == {"doc": described("rechnung ä.pdf")}
     assert api.requests[-1].form["stream"].content == b"true"
 
 
 async def test_a_key_that_is_renewed_in_the_middle_has_the_file_sent_once_more(
-    api: FakeVectorShift, colour: Colour, path: Path
+    api: FakeVectorShift, style: CallStyle, path: Path
 ) -> None:
     old, new = api.create_key(org="acme"), api.create_key(org="acme")
     turns = iter([old])
-    async with colour.client(api, credentials=lambda: next(turns, new)) as client:
+    async with style.client(api, credentials=lambda: next(turns, new)) as client:
         api.revoke_key(old)
-        result = await colour.call(Pipeline("p1", client=client), "run", {"doc": path})
+        result = await style.call(Pipeline("p1", client=client), "run", {"doc": path})
     assert result.outputs == {"doc": described("rechnung ä.pdf")}
     assert [request.status for request in api.requests] == [401, 200]
     assert api.requests[0].body == api.requests[1].body

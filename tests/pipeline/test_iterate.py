@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 from hypothesis import given, settings, strategies as st
-from tests.colours import COLOURS, Colour
+from tests.call_styles import CALL_STYLES, CallStyle
 
 from vectorshift import AsyncVectorShift, Pipeline, VectorshiftApiError
 from vectorshift.client.call import Call
@@ -30,30 +30,28 @@ def api() -> Iterator[FakeVectorShift]:
         yield running
 
 
-@pytest.fixture(params=COLOURS, ids=repr)
-def colour(request: pytest.FixtureRequest) -> Colour:
-    found: Colour = request.param
+@pytest.fixture(params=CALL_STYLES, ids=repr)
+def style(request: pytest.FixtureRequest) -> CallStyle:
+    found: CallStyle = request.param
     return found
 
 
 @pytest.fixture
-async def client(api: FakeVectorShift, colour: Colour) -> AsyncIterator[Any]:
-    async with colour.client(api, "empty") as made:
+async def client(api: FakeVectorShift, style: CallStyle) -> AsyncIterator[Any]:
+    async with style.client(api, "empty") as made:
         yield made
 
 
-async def _next(colour: Colour, pipelines: Any) -> Pipeline | None:
-    found: Pipeline | None = (
-        await anext(pipelines, None) if colour.prefix else next(pipelines, None)
-    )
+async def _next(style: CallStyle, pipelines: Any) -> Pipeline | None:
+    found: Pipeline | None = await anext(pipelines, None) if style.prefix else next(pipelines, None)
     return found
 
 
 async def test_2500_pipelines_come_up_once_each_in_their_order(
-    api: FakeVectorShift, colour: Colour, client: Any
+    api: FakeVectorShift, style: CallStyle, client: Any
 ) -> None:
     ids = [api.add_pipeline("empty", f"p{number}") for number in range(2_500)]
-    found = await colour.all(colour.iterator(Pipeline, "iterate", client=client))
+    found = await style.all(style.iterator(Pipeline, "iterate", client=client))
     assert [pipeline.id for pipeline in found][2:] == ids
     assert [pipeline.name for pipeline in found][:3] == ["empty-assistant", "empty-summary", "p0"]
     assert type(found[0]) is Pipeline
@@ -62,23 +60,25 @@ async def test_2500_pipelines_come_up_once_each_in_their_order(
 
 
 async def test_a_page_is_asked_for_when_the_one_before_is_used_up(
-    api: FakeVectorShift, colour: Colour, client: Any
+    api: FakeVectorShift, style: CallStyle, client: Any
 ) -> None:
     for number in range(3):
         api.add_pipeline("empty", f"p{number}")
-    pipelines = colour.iterator(Pipeline, "iterate", page_size=3, client=client)
+    pipelines = style.iterator(Pipeline, "iterate", page_size=3, client=client)
     asked = []
     for _ in range(5):
-        await colour.next(pipelines)
+        await style.next(pipelines)
         asked.append(len(api.requests))
     assert asked == [1, 1, 1, 2, 2]
     assert [request.query["offset"] for request in api.requests] == ["0", "2"]
 
 
-async def test_what_is_asked_for_is_sent(api: FakeVectorShift, colour: Colour, client: Any) -> None:
+async def test_what_is_asked_for_is_sent(
+    api: FakeVectorShift, style: CallStyle, client: Any
+) -> None:
     id = api.add_pipeline("globex", "theirs", folder_id="f1", shared_with=["empty"])
     given = {"include_shared": True, "folder_id": "f1", "page_size": 7}
-    (found,) = await colour.all(colour.iterator(Pipeline, "iterate", client=client, **given))
+    (found,) = await style.all(style.iterator(Pipeline, "iterate", client=client, **given))
     assert found.id == id
     expected = {
         "include_shared": "true",
@@ -91,33 +91,33 @@ async def test_what_is_asked_for_is_sent(api: FakeVectorShift, colour: Colour, c
 
 
 async def test_what_comes_up_uses_the_client_that_was_named(
-    api: FakeVectorShift, colour: Colour, client: Any
+    api: FakeVectorShift, style: CallStyle, client: Any
 ) -> None:
-    first, _ = await colour.all(colour.iterator(Pipeline, "iterate", client=client))
-    await colour.call(first, "run", {})
+    first, _ = await style.all(style.iterator(Pipeline, "iterate", client=client))
+    await style.call(first, "run", {})
     assert api.requests[-1].org == "empty"
 
 
 @pytest.mark.parametrize("page_size", [0, -1])
-async def test_pages_of_nothing_are_refused(colour: Colour, client: Any, page_size: int) -> None:
+async def test_pages_of_nothing_are_refused(style: CallStyle, client: Any, page_size: int) -> None:
     with pytest.raises(ValueError, match="page_size"):
-        colour.iterator(Pipeline, "iterate", page_size=page_size, client=client)
+        style.iterator(Pipeline, "iterate", page_size=page_size, client=client)
 
 
 @pytest.mark.parametrize("body", [None, "[1]"], ids=["refused", "no object"])
 async def test_a_page_that_could_not_be_had_is_an_error_and_is_asked_for_again(
-    api: FakeVectorShift, colour: Colour, client: Any, body: str | None
+    api: FakeVectorShift, style: CallStyle, client: Any, body: str | None
 ) -> None:
     api.add_pipeline("empty", "p0")
-    pipelines = colour.iterator(Pipeline, "iterate", page_size=2, client=client)
-    found = [await colour.next(pipelines), await colour.next(pipelines)]
+    pipelines = style.iterator(Pipeline, "iterate", page_size=2, client=client)
+    found = [await style.next(pipelines), await style.next(pipelines)]
     api.fail_next(200 if body else 401, body=body)
     with pytest.raises(VectorshiftApiError):
-        await colour.next(pipelines)
-    found += await colour.all(pipelines)
+        await style.next(pipelines)
+    found += await style.all(pipelines)
     assert [each.name for each in found] == ["empty-assistant", "empty-summary", "p0"]
     assert [request.query["offset"] for request in api.requests] == ["0", "1", "1", "2"]
-    assert await colour.all(pipelines) == []
+    assert await style.all(pipelines) == []
 
 
 async def test_a_wait_that_was_cancelled_cuts_nothing_off(api: FakeVectorShift) -> None:
@@ -158,17 +158,17 @@ async def test_tasks_that_share_an_iterator_get_each_pipeline_once(api: FakeVect
 
 
 async def test_pipelines_that_are_deleted_and_made_meanwhile_do_no_harm(
-    api: FakeVectorShift, colour: Colour, client: Any
+    api: FakeVectorShift, style: CallStyle, client: Any
 ) -> None:
     ids = [api.add_pipeline("empty", f"p{number}") for number in range(10)]
     found = []
-    pipelines = colour.iterator(Pipeline, "iterate", page_size=3, client=client)
+    pipelines = style.iterator(Pipeline, "iterate", page_size=3, client=client)
     for number in range(9):
-        found.append((await colour.next(pipelines)).id)
+        found.append((await style.next(pipelines)).id)
         if number == 4:
-            await colour.call(Pipeline(found[0], client=client), "delete")
+            await style.call(Pipeline(found[0], client=client), "delete")
             ids.append(api.add_pipeline("empty", "late"))
-    found += [each.id for each in await colour.all(pipelines)]
+    found += [each.id for each in await style.all(pipelines)]
     assert len(found) == len(set(found))
     assert set(ids) < set(found)
 
@@ -177,17 +177,17 @@ async def test_pipelines_that_are_deleted_and_made_meanwhile_do_no_harm(
     ("page_size", "every"), [(100, 1), (100, 2), (7, 1), (7, 3), (1, 1), (2, 1)]
 )
 async def test_pipelines_that_the_loop_itself_deletes_take_none_of_the_others_with_them(
-    api: FakeVectorShift, colour: Colour, client: Any, page_size: int, every: int
+    api: FakeVectorShift, style: CallStyle, client: Any, page_size: int, every: int
 ) -> None:
     ids = [
         api.add_pipeline("empty", f"p{number}") for number in range(250 if page_size == 100 else 40)
     ]
     found = []
-    pipelines = colour.iterator(Pipeline, "iterate", page_size=page_size, client=client)
-    while (pipeline := await _next(colour, pipelines)) is not None:
+    pipelines = style.iterator(Pipeline, "iterate", page_size=page_size, client=client)
+    while (pipeline := await _next(style, pipelines)) is not None:
         found.append(pipeline.id)
         if len(found) % every == 0:
-            await colour.call(pipeline, "delete")
+            await style.call(pipeline, "delete")
     assert found[2:] == ids
 
 

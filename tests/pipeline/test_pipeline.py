@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
-from tests.colours import COLOURS, Colour
+from tests.call_styles import CALL_STYLES, CallStyle
 
 from vectorshift import AsyncVectorShift, NotFoundError, Pipeline, VectorShift, VectorshiftApiError
 from vectorshift.pipeline import (
@@ -36,15 +36,15 @@ def api() -> Iterator[FakeVectorShift]:
         yield running
 
 
-@pytest.fixture(params=COLOURS, ids=repr)
-def colour(request: pytest.FixtureRequest) -> Colour:
-    found: Colour = request.param
+@pytest.fixture(params=CALL_STYLES, ids=repr)
+def style(request: pytest.FixtureRequest) -> CallStyle:
+    found: CallStyle = request.param
     return found
 
 
 @pytest.fixture
-async def client(api: FakeVectorShift, colour: Colour) -> AsyncIterator[Any]:
-    async with colour.client(api) as made:
+async def client(api: FakeVectorShift, style: CallStyle) -> AsyncIterator[Any]:
+    async with style.client(api) as made:
         yield made
 
 
@@ -76,23 +76,27 @@ def sent(api: FakeVectorShift) -> tuple[str, str, dict[str, str], Any]:
     ids=["defaults", "booleans", "none is left out", "as good as booleans", "values"],
 )
 async def test_parameters_of_a_list_are_sent_as_the_api_reads_them(
-    api: FakeVectorShift, colour: Colour, client: Any, given: dict[str, Any], query: dict[str, str]
+    api: FakeVectorShift,
+    style: CallStyle,
+    client: Any,
+    given: dict[str, Any],
+    query: dict[str, str],
 ) -> None:
-    await colour.call(Pipeline, "list", client=client, **given)
+    await style.call(Pipeline, "list", client=client, **given)
     expected = {"include_shared": "false", "verbose": "false", **query}
     assert sent(api) == ("GET", "/v1/pipelines", expected, None)
 
 
 async def test_it_lists_the_pipelines_of_the_organisation_of_the_key(
-    api: FakeVectorShift, colour: Colour, client: Any
+    api: FakeVectorShift, style: CallStyle, client: Any
 ) -> None:
     shared = api.add_pipeline("globex", "theirs", shared_with=["acme"])
     api.add_pipeline("globex", "hidden")
-    plain = await colour.call(Pipeline, "list", client=client)
+    plain = await style.call(Pipeline, "list", client=client)
     assert plain["status"] == "success"
     assert len(plain["object_ids"]) == 3
     assert "objects" not in plain
-    whole = await colour.call(Pipeline, "list", include_shared=True, verbose=True, client=client)
+    whole = await style.call(Pipeline, "list", include_shared=True, verbose=True, client=client)
     names = ["acme-assistant", "acme-summary", "invoices", "theirs"]
     assert (
         [each["name"] for each in whole["objects"]]
@@ -100,7 +104,7 @@ async def test_it_lists_the_pipelines_of_the_organisation_of_the_key(
         == names
     )
     assert whole["object_ids"][-1] == whole.ids[-1] == shared
-    page = await colour.call(Pipeline, "list", offset=1, limit=1, client=client)
+    page = await style.call(Pipeline, "list", offset=1, limit=1, client=client)
     assert page["object_ids"] == plain["object_ids"][1:2]
 
 
@@ -151,24 +155,26 @@ def test_ids_of_a_list_may_be_extended_json() -> None:
     ids=["id", "name", "version", "owner", "extended JSON", "an object of a list"],
 )
 async def test_a_pipeline_is_fetched_with_what_the_server_says_of_it(
-    api: FakeVectorShift, colour: Colour, client: Any, given: dict[str, Any], query: dict[str, str]
+    api: FakeVectorShift,
+    style: CallStyle,
+    client: Any,
+    given: dict[str, Any],
+    query: dict[str, str],
 ) -> None:
-    pipeline = await colour.call(Pipeline, "fetch", client=client, **given)
+    pipeline = await style.call(Pipeline, "fetch", client=client, **given)
     assert sent(api) == ("GET", "/v1/pipeline", query, None)
     assert type(pipeline) is Pipeline
     assert (pipeline.id, pipeline.name, pipeline.branch_id) == ("p1", "invoices", "main")
     assert pipeline.raw["org_name"] == "acme"
     assert repr(pipeline) == "<Pipeline p1 'invoices'>"
-    await colour.call(pipeline, "run", {})  # through the client that fetched it
+    await style.call(pipeline, "run", {})  # through the client that fetched it
     assert api.requests[-1].org == "acme"
 
 
 async def test_positional_arguments_are_in_the_order_that_users_of_the_official_sdk_know(
-    api: FakeVectorShift, colour: Colour, client: Any
+    api: FakeVectorShift, style: CallStyle, client: Any
 ) -> None:
-    await colour.call(
-        Pipeline, "fetch", "p1", None, "main", "1", "acme-user", "acme", client=client
-    )
+    await style.call(Pipeline, "fetch", "p1", None, "main", "1", "acme-user", "acme", client=client)
     expected = {
         "id": "p1",
         "branch_id": "main",
@@ -181,20 +187,20 @@ async def test_positional_arguments_are_in_the_order_that_users_of_the_official_
 
 @pytest.mark.parametrize("id", [["p1"], b"p1", {"$oid": ""}, True, 1.5, Pipeline("p1")], ids=repr)
 async def test_fetching_by_what_is_no_id_is_refused_before_anything_is_sent(
-    api: FakeVectorShift, colour: Colour, client: Any, id: Any
+    api: FakeVectorShift, style: CallStyle, client: Any, id: Any
 ) -> None:
     with pytest.raises(ValueError, match="The id of a pipeline or a run is a text") as caught:
-        await colour.call(Pipeline, "fetch", id, client=client)
+        await style.call(Pipeline, "fetch", id, client=client)
     assert str(caught.value).endswith(f"not {id!r}.")
     assert api.requests == []
 
 
 @pytest.mark.parametrize("given", [{}, {"id": ""}, {"name": ""}, {"version": "1"}], ids=str)
 async def test_fetching_nothing_is_refused_before_anything_is_sent(
-    api: FakeVectorShift, colour: Colour, client: Any, given: dict[str, str]
+    api: FakeVectorShift, style: CallStyle, client: Any, given: dict[str, str]
 ) -> None:
     with pytest.raises(ValueError, match="the id or the name"):
-        await colour.call(Pipeline, "fetch", client=client, **given)
+        await style.call(Pipeline, "fetch", client=client, **given)
     assert api.requests == []
 
 
@@ -208,10 +214,10 @@ async def test_fetching_nothing_is_refused_before_anything_is_sent(
     ],
 )
 async def test_an_id_may_come_in_any_of_its_forms(
-    api: FakeVectorShift, colour: Colour, client: Any, body: dict[str, Any], id: str
+    api: FakeVectorShift, style: CallStyle, client: Any, body: dict[str, Any], id: str
 ) -> None:
     api.fail_next(200, body=body)
-    pipeline = await colour.call(Pipeline, "fetch", "p1", client=client)
+    pipeline = await style.call(Pipeline, "fetch", "p1", client=client)
     assert (pipeline.id, pipeline.raw) == (id, body["object"])
 
 
@@ -299,7 +305,7 @@ CALLS: list[tuple[str, tuple[Any, ...], dict[str, Any], tuple[str, str, Any]]] =
 )
 async def test_what_is_sent(
     api: FakeVectorShift,
-    colour: Colour,
+    style: CallStyle,
     client: Any,
     name: str,
     args: tuple[Any, ...],
@@ -307,23 +313,23 @@ async def test_what_is_sent(
     expected: tuple[str, str, Any],
 ) -> None:
     method, action, body = expected
-    await colour.call(Pipeline("p1", client=client), name, *args, **given)
+    await style.call(Pipeline("p1", client=client), name, *args, **given)
     path = f"/v1/pipeline/p1/{action}".removesuffix("/")
     assert sent(api) == (method, path, {}, body)
     assert len(api.requests) == 1
     assert api.requests[0].headers["accept"]
 
 
-async def test_what_is_read(api: FakeVectorShift, colour: Colour, client: Any) -> None:
+async def test_what_is_read(api: FakeVectorShift, style: CallStyle, client: Any) -> None:
     pipeline = Pipeline("p1", client=client)
-    result = await colour.call(pipeline, "run", {"answer": "42"})
+    result = await style.call(pipeline, "run", {"answer": "42"})
     assert isinstance(result, RunResult)
     assert result["outputs"]["answer"] == result.outputs["answer"] == "42"
     assert result["run_id"] == result.run_id
     assert result.trace_id == result["trace_id"]
     assert result["status"] == "success"
 
-    bulk = await colour.call(pipeline, "bulk_run", [{"n": 1}, {"n": 2}])
+    bulk = await style.call(pipeline, "bulk_run", [{"n": 1}, {"n": 2}])
     assert (
         [run["outputs"]["n"] for run in bulk["run_outputs"]]
         == [run.outputs["n"] for run in bulk.runs]
@@ -331,37 +337,37 @@ async def test_what_is_read(api: FakeVectorShift, colour: Colour, client: Any) -
     )
     assert bulk.runs[0].run_id
 
-    copied = await colour.call(pipeline, "duplicate", "copy")
-    assert (await colour.call(Pipeline, "fetch", copied.id, client=client)).name == "copy"
-    assert (await colour.call(copied, "delete")) == {"status": "success"}
+    copied = await style.call(pipeline, "duplicate", "copy")
+    assert (await style.call(Pipeline, "fetch", copied.id, client=client)).name == "copy"
+    assert (await style.call(copied, "delete")) == {"status": "success"}
 
     for name, given in (
         ("share", {"org_id": "globex"}),
         ("unshare", {"org_id": "globex"}),
         ("revert", {"version": "2"}),
     ):
-        answer = await colour.call(pipeline, name, **given)
+        answer = await style.call(pipeline, name, **given)
         assert (type(answer), answer) == (Answer, {"status": "success"})
 
 
 async def test_sharing_and_deleting_happen(
-    api: FakeVectorShift, colour: Colour, client: Any
+    api: FakeVectorShift, style: CallStyle, client: Any
 ) -> None:
     pipeline = Pipeline("p1", client=client)
-    async with colour.client(api, "globex") as theirs:
-        await colour.call(pipeline, "share", org_id="globex")
-        assert (await colour.call(Pipeline, "fetch", "p1", client=theirs)).name == "invoices"
-        await colour.call(pipeline, "delete")
+    async with style.client(api, "globex") as theirs:
+        await style.call(pipeline, "share", org_id="globex")
+        assert (await style.call(Pipeline, "fetch", "p1", client=theirs)).name == "invoices"
+        await style.call(pipeline, "delete")
         with pytest.raises(NotFoundError):
-            await colour.call(Pipeline, "fetch", "p1", client=theirs)
+            await style.call(Pipeline, "fetch", "p1", client=theirs)
 
 
 @pytest.mark.parametrize("name", ["share", "unshare"])
 async def test_sharing_with_nobody_is_refused(
-    api: FakeVectorShift, colour: Colour, client: Any, name: str
+    api: FakeVectorShift, style: CallStyle, client: Any, name: str
 ) -> None:
     with pytest.raises(ValueError, match="user_id or org_id"):
-        await colour.call(Pipeline("p1", client=client), name)
+        await style.call(Pipeline("p1", client=client), name)
     assert api.requests == []
 
 
@@ -369,10 +375,10 @@ async def test_sharing_with_nobody_is_refused(
 
 
 async def test_a_bulk_run_falls_back_to_the_other_spelling(
-    api: FakeVectorShift, colour: Colour, client: Any
+    api: FakeVectorShift, style: CallStyle, client: Any
 ) -> None:
     api.fail_next(404, path="/pipeline/p1/bulk_run")
-    bulk = await colour.call(Pipeline("p1", client=client), "bulk_run", [{"n": 1}])
+    bulk = await style.call(Pipeline("p1", client=client), "bulk_run", [{"n": 1}])
     assert bulk.runs[0].outputs == {"n": 1}
     assert [request.raw_path for request in api.requests] == [
         "/v1/pipeline/p1/bulk_run",
@@ -382,21 +388,21 @@ async def test_a_bulk_run_falls_back_to_the_other_spelling(
 
 
 async def test_a_bulk_run_of_no_pipeline_says_so_of_the_documented_path(
-    api: FakeVectorShift, colour: Colour, client: Any
+    api: FakeVectorShift, style: CallStyle, client: Any
 ) -> None:
     with pytest.raises(NotFoundError, match="Pipeline not found") as caught:
-        await colour.call(Pipeline("nothing", client=client), "bulk_run", [])
+        await style.call(Pipeline("nothing", client=client), "bulk_run", [])
     assert caught.value.endpoint == "/pipeline/nothing/bulk_run"
     assert len(api.requests) == 2
 
 
 @pytest.mark.parametrize("status", [400, 403, 500, 503])
 async def test_a_bulk_run_that_may_have_happened_is_not_sent_again(
-    api: FakeVectorShift, colour: Colour, client: Any, status: int
+    api: FakeVectorShift, style: CallStyle, client: Any, status: int
 ) -> None:
     api.fail_next(status)
     with pytest.raises(VectorshiftApiError):
-        await colour.call(Pipeline("p1", client=client), "bulk_run", [{}])
+        await style.call(Pipeline("p1", client=client), "bulk_run", [{}])
     assert len(api.requests) == 1
 
 
@@ -407,19 +413,19 @@ async def test_a_bulk_run_that_may_have_happened_is_not_sent_again(
     ids=lambda inputs: type(inputs).__name__,
 )
 async def test_a_bulk_run_takes_a_list(
-    api: FakeVectorShift, colour: Colour, client: Any, inputs: Any, progress: bool
+    api: FakeVectorShift, style: CallStyle, client: Any, inputs: Any, progress: bool
 ) -> None:
     with pytest.raises(
         TypeError, match=f"list of inputs, a dict for each run, not {type(inputs).__name__}"
     ):
-        await colour.call(Pipeline("p1", client=client), "bulk_run", inputs, progress=progress)
+        await style.call(Pipeline("p1", client=client), "bulk_run", inputs, progress=progress)
     assert api.requests == []
 
 
 async def test_a_bulk_run_takes_the_values_of_a_dict(
-    api: FakeVectorShift, colour: Colour, client: Any
+    api: FakeVectorShift, style: CallStyle, client: Any
 ) -> None:
-    runs = await colour.call(
+    runs = await style.call(
         Pipeline("p1", client=client), "bulk_run", {"a": {"x": "1"}, "b": {"x": "2"}}.values()
     )
     assert len(runs.runs) == 2
@@ -427,10 +433,10 @@ async def test_a_bulk_run_takes_the_values_of_a_dict(
 
 @pytest.mark.parametrize(("name", "given"), [("run", [1]), ("start", "text"), ("bulk_run", [[1]])])
 async def test_inputs_are_a_dict(
-    api: FakeVectorShift, colour: Colour, client: Any, name: str, given: Any
+    api: FakeVectorShift, style: CallStyle, client: Any, name: str, given: Any
 ) -> None:
     with pytest.raises(TypeError, match="inputs should be a dict"):
-        await colour.call(Pipeline("p1", client=client), name, given)
+        await style.call(Pipeline("p1", client=client), name, given)
     assert api.requests == []
 
 
@@ -450,17 +456,17 @@ async def test_inputs_are_a_dict(
     ],
 )
 async def test_an_id_stays_in_its_segment(
-    api: FakeVectorShift, colour: Colour, client: Any, id: str, segment: str
+    api: FakeVectorShift, style: CallStyle, client: Any, id: str, segment: str
 ) -> None:
     api.add_pipeline("acme", "odd", id=id)
     pipeline = Pipeline(id, client=client)
-    assert (await colour.call(pipeline, "run", {"a": 1})).outputs == {"a": 1}
+    assert (await style.call(pipeline, "run", {"a": 1})).outputs == {"a": 1}
     assert sent(api)[1] == f"/v1/pipeline/{segment}/run"
     handler = RunHandler("p1", id, client=client)
     with pytest.raises(NotFoundError, match="Run not found"):
-        await colour.call(handler, "run_status")
+        await style.call(handler, "run_status")
     assert sent(api)[1] == f"/v1/pipeline/p1/run/status/{segment}"
-    await colour.call(pipeline, "delete")
+    await style.call(pipeline, "delete")
     assert sent(api)[:2] == ("DELETE", f"/v1/pipeline/{segment}")
 
 
@@ -469,7 +475,7 @@ NO_IDS: list[Any] = ["", ".", "..", None, {}, {"$oid": ""}, True, b"p1", ["p1"],
 
 @pytest.mark.parametrize("id", NO_IDS, ids=repr)
 async def test_an_id_that_is_none_is_refused_and_shown(
-    api: FakeVectorShift, colour: Colour, client: Any, id: Any
+    api: FakeVectorShift, style: CallStyle, client: Any, id: Any
 ) -> None:
     def refused() -> Any:
         return pytest.raises(
@@ -480,7 +486,7 @@ async def test_an_id_that_is_none_is_refused_and_shown(
         Pipeline(id)
     for name in ("run_status", "terminate"):
         with refused():
-            await colour.call(Pipeline("p1", client=client), name, id)
+            await style.call(Pipeline("p1", client=client), name, id)
     for ids in ((id, "r1"), ("p1", id)):
         with refused():
             RunHandler(*ids)
@@ -488,15 +494,15 @@ async def test_an_id_that_is_none_is_refused_and_shown(
 
 
 async def test_an_id_may_be_given_as_extended_json(
-    api: FakeVectorShift, colour: Colour, client: Any
+    api: FakeVectorShift, style: CallStyle, client: Any
 ) -> None:
     assert Pipeline({"$oid": "abc"}).id == Pipeline({"_id": {"$oid": "abc"}}).id == "abc"
     pipeline = Pipeline("p1", client=client)
-    run: Any = {"$oid": (await colour.call(pipeline, "start")).task_id}
-    assert (await colour.call(pipeline, "run_status", run)).status == "in_progress"
+    run: Any = {"$oid": (await style.call(pipeline, "start")).task_id}
+    assert (await style.call(pipeline, "run_status", run)).status == "in_progress"
     handler = RunHandler({"$oid": "p1"}, run, client=client)  # type: ignore[arg-type]
     assert (handler.pipeline_id, handler.task_id) == ("p1", run["$oid"])
-    assert await colour.call(pipeline, "terminate", run) == {"status": "success"}
+    assert await style.call(pipeline, "terminate", run) == {"status": "success"}
     assert api.requests[-1].json == {"run_id": run["$oid"]}
     assert RunHandler("p1", 5).task_id == "5"  # type: ignore[arg-type]
 
@@ -524,7 +530,7 @@ def test_pipelines_are_equal_by_their_ids() -> None:
 )
 async def test_an_answer_of_another_shape_is_an_error_of_ours(
     api: FakeVectorShift,
-    colour: Colour,
+    style: CallStyle,
     client: Any,
     name: str,
     args: tuple[Any, ...],
@@ -533,16 +539,16 @@ async def test_an_answer_of_another_shape_is_an_error_of_ours(
 ) -> None:
     api.fail_next(200, body=body)
     with pytest.raises(VectorshiftApiError, match=missing) as caught:
-        await colour.call(Pipeline("p1", client=client), name, *args)
+        await style.call(Pipeline("p1", client=client), name, *args)
     assert caught.value.endpoint.startswith("/pipeline/p1")
 
 
 @pytest.mark.parametrize("depth", [10, 700])
 async def test_an_id_that_lies_too_deep_is_none(
-    api: FakeVectorShift, colour: Colour, client: Any, depth: int
+    api: FakeVectorShift, style: CallStyle, client: Any, depth: int
 ) -> None:
     api.fail_next(200, body='{"object": ' + '{"_id": ' * depth + '"x"' + "}" * (depth + 1))
-    assert (await colour.call(Pipeline, "fetch", "invoices-1", client=client)).id == "invoices-1"
+    assert (await style.call(Pipeline, "fetch", "invoices-1", client=client)).id == "invoices-1"
     with pytest.raises(ValueError, match="The id of a pipeline"):
         Pipeline(nested(depth))
 
@@ -561,16 +567,16 @@ BESIDE_A_FILE = {"document": b"x", "a": [CIRCLE]}
 )
 @pytest.mark.parametrize("name", ["run", "bulk_run", "start", "stream"])
 async def test_inputs_without_an_end_are_refused_before_anything_is_sent(
-    api: FakeVectorShift, colour: Colour, client: Any, name: str, inputs: Any
+    api: FakeVectorShift, style: CallStyle, client: Any, name: str, inputs: Any
 ) -> None:
     path = "bulk_run" if name == "bulk_run" else "run"
     pipeline = Pipeline("p1", client=client)
 
     async def attempt() -> None:
         if name == "stream":
-            await colour.all(colour.iterator(pipeline, name, inputs))
+            await style.all(style.iterator(pipeline, name, inputs))
         else:
-            await colour.call(pipeline, name, [inputs] if name == "bulk_run" else inputs)
+            await style.call(pipeline, name, [inputs] if name == "bulk_run" else inputs)
 
     with pytest.raises(
         TypeError, match=f"^POST /pipeline/p1/{path} was not sent: its body is nested too"
@@ -582,11 +588,11 @@ async def test_inputs_without_an_end_are_refused_before_anything_is_sent(
 
 @pytest.mark.parametrize("body", ["{}", '{"object": null}', '{"object": [1]}', '{"object": "x"}'])
 async def test_a_fetch_without_an_object_is_an_error_of_ours(
-    api: FakeVectorShift, colour: Colour, client: Any, body: str
+    api: FakeVectorShift, style: CallStyle, client: Any, body: str
 ) -> None:
     api.fail_next(200, body=body)
     with pytest.raises(VectorshiftApiError, match="has no object"):
-        await colour.call(Pipeline, "fetch", "p1", client=client)
+        await style.call(Pipeline, "fetch", "p1", client=client)
 
 
 @pytest.mark.parametrize("value", [None, 3, "x", [1]], ids=repr)
@@ -598,7 +604,7 @@ def test_fields_of_another_shape_read_as_nothing(value: Any) -> None:
 
 
 async def test_each_run_of_a_bulk_stands_at_the_place_of_its_inputs(
-    api: FakeVectorShift, colour: Colour, client: Any
+    api: FakeVectorShift, style: CallStyle, client: Any
 ) -> None:
     outputs = [
         {"run_id": "r1", "outputs": {"n": 1}},
@@ -607,7 +613,7 @@ async def test_each_run_of_a_bulk_stands_at_the_place_of_its_inputs(
         {"run_id": "r4", "status": "success", "outputs": {"n": 4}},
     ]
     api.fail_next(200, body={"status": "success", "run_outputs": outputs})
-    runs = (await colour.call(Pipeline("p1", client=client), "bulk_run", [{}] * 4)).runs
+    runs = (await style.call(Pipeline("p1", client=client), "bulk_run", [{}] * 4)).runs
     found = [(run.run_id, run.status, run.error, run.outputs) for run in runs]
     assert found == [
         ("r1", "", "", {"n": 1}),
@@ -652,12 +658,12 @@ async def test_a_pipeline_does_not_fall_back_to_the_process_for_the_other_colour
 
 
 async def test_a_call_may_name_another_client(
-    api: FakeVectorShift, colour: Colour, client: Any
+    api: FakeVectorShift, style: CallStyle, client: Any
 ) -> None:
-    async with colour.client(api, "globex") as theirs:
-        await colour.call(Pipeline("p1", client=client), "run", {}, client=client)
+    async with style.client(api, "globex") as theirs:
+        await style.call(Pipeline("p1", client=client), "run", {}, client=client)
         with pytest.raises(NotFoundError):
-            await colour.call(Pipeline("p1", client=client), "run", {}, client=theirs)
+            await style.call(Pipeline("p1", client=client), "run", {}, client=theirs)
     assert [request.org for request in api.requests] == ["acme", "globex"]
 
 
@@ -665,7 +671,7 @@ async def test_a_call_may_name_another_client(
 
 
 async def test_what_has_a_client_says_what_to_hand_over_in_its_place(
-    colour: Colour, client: Any
+    style: CallStyle, client: Any
 ) -> None:
     for made, said in (
         (
@@ -681,11 +687,11 @@ async def test_what_has_a_client_says_what_to_hand_over_in_its_place(
 
 
 async def test_a_copy_of_a_pipeline_has_its_client(
-    api: FakeVectorShift, colour: Colour, client: Any
+    api: FakeVectorShift, style: CallStyle, client: Any
 ) -> None:
-    copied = copy.copy(await colour.call(Pipeline, "fetch", "p1", client=client))
+    copied = copy.copy(await style.call(Pipeline, "fetch", "p1", client=client))
     assert (type(copied), copied.name) == (Pipeline, "invoices")
-    await colour.call(copied, "run")
+    await style.call(copied, "run")
     assert api.requests[-1].org == "acme"
 
 

@@ -10,7 +10,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.colours import COLOURS, Colour
+from tests.call_styles import CALL_STYLES, CallStyle
 
 from vectorshift import Pipeline
 from vectorshift.testing import FakeVectorShift
@@ -28,33 +28,33 @@ def api() -> Iterator[FakeVectorShift]:
         yield running
 
 
-@pytest.fixture(params=COLOURS, ids=repr)
-def colour(request: pytest.FixtureRequest) -> Colour:
-    found: Colour = request.param
+@pytest.fixture(params=CALL_STYLES, ids=repr)
+def style(request: pytest.FixtureRequest) -> CallStyle:
+    found: CallStyle = request.param
     return found
 
 
 @pytest.fixture
-async def pipeline(api: FakeVectorShift, colour: Colour) -> AsyncIterator[Pipeline]:
-    async with colour.client(api) as client:
+async def pipeline(api: FakeVectorShift, style: CallStyle) -> AsyncIterator[Pipeline]:
+    async with style.client(api) as client:
         yield Pipeline("p1", client=client)
 
 
 async def test_without_a_terminal_nothing_is_shown(
-    colour: Colour, pipeline: Pipeline, capfd: pytest.CaptureFixture[str]
+    style: CallStyle, pipeline: Pipeline, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    handler = await colour.call(pipeline, "start", {"n": 1})
-    assert (await colour.call(handler, "result", 0, progress=True)).outputs == {"n": 1}
-    assert (await colour.call(pipeline, "bulk_run", [{"n": 1}], progress=True)).runs[0].outputs == {
+    handler = await style.call(pipeline, "start", {"n": 1})
+    assert (await style.call(handler, "result", 0, progress=True)).outputs == {"n": 1}
+    assert (await style.call(pipeline, "bulk_run", [{"n": 1}], progress=True)).runs[0].outputs == {
         "n": 1
     }
     assert capfd.readouterr() == ("", "")
 
 
 async def test_a_missing_package_is_named_with_its_extra_before_anything_is_sent(
-    api: FakeVectorShift, colour: Colour, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+    api: FakeVectorShift, style: CallStyle, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    handler = await colour.call(pipeline, "start")
+    handler = await style.call(pipeline, "start")
     for name in [each for each in sys.modules if each.split(".")[0] == "rich"] + [
         "rich",
         "rich.console",
@@ -64,9 +64,9 @@ async def test_a_missing_package_is_named_with_its_extra_before_anything_is_sent
     api.clear_requests()
     for target, name, args in ((handler, "result", ()), (pipeline, "bulk_run", ([{}],))):
         with pytest.raises(ImportError, match=r"rich: pip install 'vectorshift\[cli\]'"):
-            await colour.call(target, name, *args, progress=True)
+            await style.call(target, name, *args, progress=True)
     assert api.requests == []
-    await colour.call(handler, "result", 0)  # and without the bar nothing is missing
+    await style.call(handler, "result", 0)  # and without the bar nothing is missing
 
 
 _SCRIPT = """

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
-from tests.colours import COLOURS, Colour
+from tests.call_styles import CALL_STYLES, CallStyle
 from tests.faults import FaultServer, hang
 
 from vectorshift import (
@@ -36,9 +36,9 @@ def api() -> Iterator[FakeVectorShift]:
         yield running
 
 
-@pytest.fixture(params=COLOURS, ids=repr)
-def colour(request: pytest.FixtureRequest) -> Colour:
-    found: Colour = request.param
+@pytest.fixture(params=CALL_STYLES, ids=repr)
+def style(request: pytest.FixtureRequest) -> CallStyle:
+    found: CallStyle = request.param
     return found
 
 
@@ -48,8 +48,8 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-async def client(api: FakeVectorShift, colour: Colour, clock: ManualClock) -> AsyncIterator[Any]:
-    async with colour.client(api, clock=clock) as made:
+async def client(api: FakeVectorShift, style: CallStyle, clock: ManualClock) -> AsyncIterator[Any]:
+    async with style.client(api, clock=clock) as made:
         yield made
 
 
@@ -63,13 +63,13 @@ def statuses_asked(api: FakeVectorShift) -> int:
 
 
 async def test_a_start_gives_a_handler_of_the_run(
-    api: FakeVectorShift, colour: Colour, pipeline: Pipeline
+    api: FakeVectorShift, style: CallStyle, pipeline: Pipeline
 ) -> None:
-    handler = await colour.call(pipeline, "start", {"text": "hi"}, trace_id="t-1")
+    handler = await style.call(pipeline, "start", {"text": "hi"}, trace_id="t-1")
     assert isinstance(handler, RunHandler)
     assert (handler.pipeline_id, handler.trace_id) == ("p1", "t-1")
     assert repr(handler) == f"<RunHandler {handler.task_id} of pipeline p1>"
-    status = await colour.call(handler, "run_status")
+    status = await style.call(handler, "run_status")
     assert isinstance(status, RunStatus)
     assert (status["status"], status.status, status.done) == ("in_progress", "in_progress", False)
     assert status["task_id"] == handler.task_id
@@ -81,11 +81,11 @@ async def test_a_start_gives_a_handler_of_the_run(
 
 
 async def test_a_task_id_may_come_in_any_of_its_forms(
-    api: FakeVectorShift, colour: Colour, pipeline: Pipeline
+    api: FakeVectorShift, style: CallStyle, pipeline: Pipeline
 ) -> None:
     for body in ({"task_id": {"$oid": "r1"}}, {"run_id": "r1"}):
         api.fail_next(200, body=body)
-        handler = await colour.call(pipeline, "start")
+        handler = await style.call(pipeline, "start")
         assert (handler.task_id, handler.trace_id) == ("r1", None)
 
 
@@ -94,20 +94,20 @@ async def test_a_task_id_may_come_in_any_of_its_forms(
 )
 async def test_a_result_is_waited_for_in_either_family_of_statuses(
     api: FakeVectorShift,
-    colour: Colour,
+    style: CallStyle,
     pipeline: Pipeline,
     clock: ManualClock,
     family: tuple[str, str],
 ) -> None:
     going, ended = family
-    handler = await colour.call(pipeline, "start", {"text": "hi"})
+    handler = await style.call(pipeline, "start", {"text": "hi"})
     path = f"/pipeline/p1/run/status/{handler.task_id}"
     for status in ("queued", going, going):
         api.fail_next(200, body={"task_id": handler.task_id, "status": status}, path=path)
     api.fail_next(
         200, body={"task_id": handler.task_id, "status": ended, "result": {"text": "hi"}}, path=path
     )
-    result = await colour.call(handler, "result", poll_interval=2.0, timeout=120.0)
+    result = await style.call(handler, "result", poll_interval=2.0, timeout=120.0)
     assert (result["status"], result["result"], result.outputs) == (
         ended,
         {"text": "hi"},
@@ -117,21 +117,21 @@ async def test_a_result_is_waited_for_in_either_family_of_statuses(
 
 
 async def test_a_run_that_has_ended_is_asked_once(
-    api: FakeVectorShift, colour: Colour, pipeline: Pipeline, clock: ManualClock
+    api: FakeVectorShift, style: CallStyle, pipeline: Pipeline, clock: ManualClock
 ) -> None:
     api.script_run("completed")
-    handler = await colour.call(pipeline, "start", {"n": 1})
-    assert (await colour.call(handler, "result", timeout=0)).outputs == {"n": 1}
+    handler = await style.call(pipeline, "start", {"n": 1})
+    assert (await style.call(handler, "result", timeout=0)).outputs == {"n": 1}
     assert (statuses_asked(api), clock.waits) == (1, [])
 
 
 async def test_a_run_that_does_not_end_is_given_up_at_the_deadline(
-    api: FakeVectorShift, colour: Colour, pipeline: Pipeline, clock: ManualClock
+    api: FakeVectorShift, style: CallStyle, pipeline: Pipeline, clock: ManualClock
 ) -> None:
     api.script_run("running")
-    handler = await colour.call(pipeline, "start")
+    handler = await style.call(pipeline, "start")
     with pytest.raises(PollTimeoutError) as caught:
-        await colour.call(handler, "result", poll_interval=4.0, timeout=10.0)
+        await style.call(handler, "result", poll_interval=4.0, timeout=10.0)
     assert (caught.value.task_id, caught.value.timeout) == (handler.task_id, 10.0)
     assert isinstance(caught.value, TimeoutError)
     assert clock.waits == [4.0, 4.0, 2.0]
@@ -139,19 +139,19 @@ async def test_a_run_that_does_not_end_is_given_up_at_the_deadline(
 
 
 async def test_a_clock_that_is_set_moves_no_deadline(
-    api: FakeVectorShift, colour: Colour, pipeline: Pipeline, clock: ManualClock
+    api: FakeVectorShift, style: CallStyle, pipeline: Pipeline, clock: ManualClock
 ) -> None:
-    handler = await colour.call(pipeline, "start", {"n": 1})
+    handler = await style.call(pipeline, "start", {"n": 1})
     clock.set_wall(4e9)
-    assert (await colour.call(handler, "result", timeout=5.0)).succeeded
+    assert (await style.call(handler, "result", timeout=5.0)).succeeded
 
 
 async def test_without_a_timeout_a_result_is_waited_for_as_long_as_it_takes(
-    api: FakeVectorShift, colour: Colour, pipeline: Pipeline, clock: ManualClock
+    api: FakeVectorShift, style: CallStyle, pipeline: Pipeline, clock: ManualClock
 ) -> None:
     api.script_run(*["running"] * 60, "succeeded")
-    handler = await colour.call(pipeline, "start")
-    assert (await colour.call(handler, "result", poll_interval=3600.0, timeout=None)).succeeded
+    handler = await style.call(pipeline, "start")
+    assert (await style.call(handler, "result", poll_interval=3600.0, timeout=None)).succeeded
     assert clock.waits == [3600.0] * 60
 
 
@@ -159,21 +159,21 @@ async def test_without_a_timeout_a_result_is_waited_for_as_long_as_it_takes(
     "given", [{"poll_interval": -1}, {"timeout": -1}, {"timeout": float("nan")}], ids=str
 )
 async def test_waits_below_nothing_are_refused(
-    api: FakeVectorShift, colour: Colour, pipeline: Pipeline, given: dict[str, float]
+    api: FakeVectorShift, style: CallStyle, pipeline: Pipeline, given: dict[str, float]
 ) -> None:
-    handler = await colour.call(pipeline, "start")
+    handler = await style.call(pipeline, "start")
     with pytest.raises(ValueError, match="numbers of seconds"):
-        await colour.call(handler, "result", **given)
+        await style.call(handler, "result", **given)
     assert statuses_asked(api) == 0
 
 
 async def test_a_failed_run_is_raised_with_what_it_says(
-    api: FakeVectorShift, colour: Colour, pipeline: Pipeline
+    api: FakeVectorShift, style: CallStyle, pipeline: Pipeline
 ) -> None:
     api.script_run("in_progress", "failed", error="node 3 broke")
-    handler = await colour.call(pipeline, "start")
+    handler = await style.call(pipeline, "start")
     with pytest.raises(PipelineRunFailedError, match="node 3 broke") as caught:
-        await colour.call(handler, "result")
+        await style.call(handler, "result")
     assert (caught.value.task_id, caught.value.run_error, caught.value.status_code) == (
         handler.task_id,
         "node 3 broke",
@@ -182,12 +182,12 @@ async def test_a_failed_run_is_raised_with_what_it_says(
 
 
 async def test_that_a_run_failed_is_an_answer_to_who_asks_how_it_is(
-    api: FakeVectorShift, colour: Colour, pipeline: Pipeline
+    api: FakeVectorShift, style: CallStyle, pipeline: Pipeline
 ) -> None:
     api.script_run("failed", error="node 3 broke")
-    handler = await colour.call(pipeline, "start")
+    handler = await style.call(pipeline, "start")
     for owner, args in ((handler, ()), (pipeline, (handler.task_id,))):
-        status = await colour.call(owner, "run_status", *args)
+        status = await style.call(owner, "run_status", *args)
         assert (status["status"], status["error"], status.error) == (
             "failed",
             "node 3 broke",
@@ -207,16 +207,16 @@ async def test_that_a_run_failed_is_an_answer_to_who_asks_how_it_is(
     ids=str,
 )
 async def test_what_a_failed_run_says_is_the_sentence_in_it(
-    api: FakeVectorShift, colour: Colour, client: Any, told: dict[str, Any], said: str
+    api: FakeVectorShift, style: CallStyle, client: Any, told: dict[str, Any], said: str
 ) -> None:
     handler = RunHandler("p1", "r1", client=client)
     for name in ("run_status", "result"):
         api.fail_next(200, body={"task_id": "r1", "status": "failed", **told})
         if name == "run_status":
-            assert (await colour.call(handler, name)).error == said
+            assert (await style.call(handler, name)).error == said
             continue
         with pytest.raises(PipelineRunFailedError) as caught:
-            await colour.call(handler, name)
+            await style.call(handler, name)
         assert (caught.value.run_error, str(caught.value)) == (said, f"Run r1 failed: {said}")
     assert RunStatus({"status": "completed", "message": "done"}).error == ""
 
@@ -231,86 +231,86 @@ async def test_what_a_failed_run_says_is_the_sentence_in_it(
     ],
 )
 async def test_a_failure_that_says_nothing_of_a_run_is_an_error(
-    api: FakeVectorShift, colour: Colour, pipeline: Pipeline, body: str
+    api: FakeVectorShift, style: CallStyle, pipeline: Pipeline, body: str
 ) -> None:
     api.fail_next(200, body=body)
     with pytest.raises(VectorshiftApiError):
-        await colour.call(pipeline, "run_status", "r1")
+        await style.call(pipeline, "run_status", "r1")
 
 
 @pytest.mark.parametrize("word", ["cancelled", "canceled"])
 async def test_a_result_that_will_never_come_is_raised(
-    api: FakeVectorShift, colour: Colour, pipeline: Pipeline, word: str
+    api: FakeVectorShift, style: CallStyle, pipeline: Pipeline, word: str
 ) -> None:
     api.script_run("running", word)
-    handler = await colour.call(pipeline, "start")
+    handler = await style.call(pipeline, "start")
     with pytest.raises(PipelineRunFailedError, match=f"ended as {word}"):
-        await colour.call(handler, "result")
+        await style.call(handler, "result")
 
 
 async def test_a_run_is_terminated_through_its_handler_or_its_id(
-    api: FakeVectorShift, colour: Colour, pipeline: Pipeline
+    api: FakeVectorShift, style: CallStyle, pipeline: Pipeline
 ) -> None:
     for through_handler in (True, False):
-        handler = await colour.call(pipeline, "start")
+        handler = await style.call(pipeline, "start")
         if through_handler:
-            answer = await colour.call(handler, "terminate")
+            answer = await style.call(handler, "terminate")
         else:
-            answer = await colour.call(pipeline, "terminate", handler.task_id)
+            answer = await style.call(pipeline, "terminate", handler.task_id)
         assert answer == {"status": "success"}
         assert api.requests[-1].raw_path == "/v1/pipeline/p1/terminate"
         assert api.requests[-1].json == {"run_id": handler.task_id}
-        status = await colour.call(handler, "run_status")
+        status = await style.call(handler, "run_status")
         assert (status.status, status.cancelled, status.done) == ("cancelled", True, True)
 
 
 async def test_another_process_goes_on_with_the_two_ids(
-    api: FakeVectorShift, colour: Colour, pipeline: Pipeline, client: Any
+    api: FakeVectorShift, style: CallStyle, pipeline: Pipeline, client: Any
 ) -> None:
-    started = await colour.call(pipeline, "start", {"n": 1})
+    started = await style.call(pipeline, "start", {"n": 1})
     elsewhere = RunHandler("p1", started.task_id, client=client)
-    assert (await colour.call(elsewhere, "result")).outputs == {"n": 1}
+    assert (await style.call(elsewhere, "result")).outputs == {"n": 1}
     with pytest.raises(NotFoundError):
-        await colour.call(RunHandler("p1", "nothing", client=client), "result")
+        await style.call(RunHandler("p1", "nothing", client=client), "result")
 
 
 async def test_a_question_that_gets_no_answer_is_repeated_by_the_client(
-    api: FakeVectorShift, colour: Colour, pipeline: Pipeline
+    api: FakeVectorShift, style: CallStyle, pipeline: Pipeline
 ) -> None:
-    handler = await colour.call(pipeline, "start", {"n": 1})
+    handler = await style.call(pipeline, "start", {"n": 1})
     path = f"/pipeline/p1/run/status/{handler.task_id}"
     api.fail_next(503, path=path)
     api.drop_next(path=path)
-    assert (await colour.call(handler, "result")).outputs == {"n": 1}
+    assert (await style.call(handler, "result")).outputs == {"n": 1}
     assert statuses_asked(api) == 4
 
 
 async def test_a_question_that_never_gets_an_answer_is_an_error_of_the_client(
-    api: FakeVectorShift, colour: Colour, pipeline: Pipeline
+    api: FakeVectorShift, style: CallStyle, pipeline: Pipeline
 ) -> None:
-    handler = await colour.call(pipeline, "start")
+    handler = await style.call(pipeline, "start")
     api.fail_next(500, times=50)
     with pytest.raises(InternalServerError):
-        await colour.call(handler, "result")
+        await style.call(handler, "result")
 
 
-async def test_a_question_that_hangs_does_not_outlast_the_deadline(colour: Colour) -> None:
+async def test_a_question_that_hangs_does_not_outlast_the_deadline(style: CallStyle) -> None:
     with FaultServer(hang()) as server:
-        client: Any = (AsyncVectorShift if colour.prefix else VectorShift)(
+        client: Any = (AsyncVectorShift if style.prefix else VectorShift)(
             "vs-key", base_url=server.origin
         )
         with anyio.fail_after(60), pytest.raises(PollTimeoutError):
-            await colour.call(RunHandler("p1", "r1", client=client), "result", timeout=0.2)
-        await colour.call(client, "close")
+            await style.call(RunHandler("p1", "r1", client=client), "result", timeout=0.2)
+        await style.call(client, "close")
         assert [request.path for request in server.received] == ["/pipeline/p1/run/status/r1"]
 
 
 async def test_a_start_is_not_sent_again_when_it_may_have_happened(
-    api: FakeVectorShift, colour: Colour, pipeline: Pipeline
+    api: FakeVectorShift, style: CallStyle, pipeline: Pipeline
 ) -> None:
     api.fail_next(500)
     with pytest.raises(InternalServerError):
-        await colour.call(pipeline, "start", {"n": 1})
+        await style.call(pipeline, "start", {"n": 1})
     assert len(api.requests) == 1
 
 

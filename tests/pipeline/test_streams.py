@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
-from tests.colours import COLOURS, Colour
+from tests.call_styles import CALL_STYLES, CallStyle
 
 from vectorshift import (
     ApiConnectionError,
@@ -40,15 +40,15 @@ def api() -> Iterator[FakeVectorShift]:
         yield running
 
 
-@pytest.fixture(params=COLOURS, ids=repr)
-def colour(request: pytest.FixtureRequest) -> Colour:
-    found: Colour = request.param
+@pytest.fixture(params=CALL_STYLES, ids=repr)
+def style(request: pytest.FixtureRequest) -> CallStyle:
+    found: CallStyle = request.param
     return found
 
 
 @pytest.fixture
-async def pipeline(api: FakeVectorShift, colour: Colour) -> AsyncIterator[Pipeline]:
-    async with colour.client(api) as client:
+async def pipeline(api: FakeVectorShift, style: CallStyle) -> AsyncIterator[Pipeline]:
+    async with style.client(api) as client:
         yield Pipeline("p1", client=client)
 
 
@@ -62,9 +62,9 @@ async def closed(api: FakeVectorShift) -> bool:
 
 
 async def test_chunks_come_as_the_server_sends_them(
-    api: FakeVectorShift, colour: Colour, pipeline: Pipeline
+    api: FakeVectorShift, style: CallStyle, pipeline: Pipeline
 ) -> None:
-    found = await colour.all(colour.iterator(pipeline, "stream", {"text": "one two", "n": 1}))
+    found = await style.all(style.iterator(pipeline, "stream", {"text": "one two", "n": 1}))
     *pieces, result = found
     assert all(isinstance(chunk, StreamChunk) for chunk in found)
     assert [(chunk.type, chunk.output_name, chunk.output_value) for chunk in pieces] == [
@@ -97,30 +97,30 @@ async def test_chunks_come_as_the_server_sends_them(
 )
 async def test_what_is_sent(
     api: FakeVectorShift,
-    colour: Colour,
+    style: CallStyle,
     pipeline: Pipeline,
     args: tuple[Any, ...],
     given: dict[str, Any],
     fields: dict[str, Any],
 ) -> None:
-    await colour.all(colour.iterator(pipeline, "stream", *args, **given))
+    await style.all(style.iterator(pipeline, "stream", *args, **given))
     (request,) = api.requests
     assert (request.method, request.raw_path) == ("POST", "/v1/pipeline/p1/run")
     assert request.json == {**fields, "stream": True}
 
 
 async def test_nothing_is_sent_before_the_first_chunk_is_asked_for(
-    api: FakeVectorShift, colour: Colour, pipeline: Pipeline
+    api: FakeVectorShift, style: CallStyle, pipeline: Pipeline
 ) -> None:
-    chunks = colour.iterator(pipeline, "stream", {"a": 1})
+    chunks = style.iterator(pipeline, "stream", {"a": 1})
     assert api.requests == []
-    assert len(await colour.all(chunks)) == 2
+    assert len(await style.all(chunks)) == 2
     assert len(api.requests) == 1
 
 
 @pytest.mark.parametrize("piece", [1, 3, 1000])
 async def test_events_of_many_lines_and_in_any_pieces_are_read(
-    api: FakeVectorShift, colour: Colour, pipeline: Pipeline, piece: int
+    api: FakeVectorShift, style: CallStyle, pipeline: Pipeline, piece: int
 ) -> None:
     pretty = json.dumps(
         {"type": "stream", "output_value": "ä\u2028ö 😀"}, indent=1, ensure_ascii=False
@@ -134,26 +134,26 @@ async def test_events_of_many_lines_and_in_any_pieces_are_read(
         b": bye",
     ]
     api.script_events(events, piece=piece)
-    (chunk,) = await colour.all(colour.iterator(pipeline, "stream"))
+    (chunk,) = await style.all(style.iterator(pipeline, "stream"))
     assert chunk == {"type": "stream", "output_value": "ä\u2028ö 😀"}
 
 
 async def test_an_event_of_20_megabytes_is_read(
-    api: FakeVectorShift, colour: Colour, pipeline: Pipeline
+    api: FakeVectorShift, style: CallStyle, pipeline: Pipeline
 ) -> None:
     api.script_events([{"type": "result", "outputs": {"text": "x" * 20_000_000}}], piece=65_536)
-    (chunk,) = await colour.all(colour.iterator(pipeline, "stream"))
+    (chunk,) = await style.all(style.iterator(pipeline, "stream"))
     assert len(chunk.outputs["text"]) == 20_000_000
 
 
 async def test_a_chunk_comes_before_the_run_has_ended(
-    api: FakeVectorShift, colour: Colour, pipeline: Pipeline
+    api: FakeVectorShift, style: CallStyle, pipeline: Pipeline
 ) -> None:
     api.script_events([{"type": "stream", "n": 1}], then="hang")
-    chunks = colour.iterator(pipeline, "stream")
-    assert (await colour.next(chunks))["n"] == 1
+    chunks = style.iterator(pipeline, "stream")
+    assert (await style.next(chunks))["n"] == 1
     assert api.open_streams == 1
-    await colour.call(chunks, "close")
+    await style.call(chunks, "close")
     assert await closed(api)
 
 
@@ -196,87 +196,87 @@ async def test_a_chunk_comes_before_the_run_has_ended(
     ids=lambda value: str(value)[:50],
 )
 async def test_an_event_that_says_that_the_run_failed_is_raised(
-    api: FakeVectorShift, colour: Colour, pipeline: Pipeline, event: Any, said: str
+    api: FakeVectorShift, style: CallStyle, pipeline: Pipeline, event: Any, said: str
 ) -> None:
     api.script_events([{"type": "stream", "n": 1}, event, {"type": "stream", "n": 2}], then="hang")
-    chunks = colour.iterator(pipeline, "stream")
-    assert (await colour.next(chunks))["n"] == 1
+    chunks = style.iterator(pipeline, "stream")
+    assert (await style.next(chunks))["n"] == 1
     with pytest.raises(PipelineRunFailedError, match=said) as caught:
-        await colour.next(chunks)
+        await style.next(chunks)
     assert caught.value.task_id == "r1"
     assert await closed(api)
 
 
 async def test_a_failure_of_a_run_without_an_id_reads_as_a_sentence(
-    api: FakeVectorShift, colour: Colour, pipeline: Pipeline
+    api: FakeVectorShift, style: CallStyle, pipeline: Pipeline
 ) -> None:
     api.script_events([{"error": "node 3 broke"}])
     with pytest.raises(PipelineRunFailedError, match=r"^The run failed: node 3 broke$") as caught:
-        await colour.all(colour.iterator(pipeline, "stream"))
+        await style.all(style.iterator(pipeline, "stream"))
     assert (caught.value.task_id, caught.value.status_code) == ("", 0)
 
 
 async def test_an_error_event_that_is_plain_text_is_raised_too(
-    api: FakeVectorShift, colour: Colour, pipeline: Pipeline
+    api: FakeVectorShift, style: CallStyle, pipeline: Pipeline
 ) -> None:
     api.script_events(["event: error\ndata: out of memory\n\n"])
     with pytest.raises(PipelineRunFailedError, match="out of memory"):
-        await colour.all(colour.iterator(pipeline, "stream"))
+        await style.all(style.iterator(pipeline, "stream"))
 
 
 async def test_a_key_that_an_error_event_echoes_is_masked(
-    api: FakeVectorShift, colour: Colour
+    api: FakeVectorShift, style: CallStyle
 ) -> None:
-    async with colour.client(api) as client:
+    async with style.client(api) as client:
         pipeline = Pipeline("p1", client=client)
-        await colour.call(pipeline, "run")
+        await style.call(pipeline, "run")
         key = api.requests[-1].key
         assert key is not None
         api.script_events(
             [{"type": "error", "run_id": key.reveal(), "error": f"bad key {key.reveal()}"}]
         )
         with pytest.raises(PipelineRunFailedError, match="bad key #") as caught:
-            await colour.all(colour.iterator(pipeline, "stream"))
+            await style.all(style.iterator(pipeline, "stream"))
         assert key.reveal() not in f"{caught.value!r}{vars(caught.value)}"
 
 
 @pytest.mark.parametrize("data", ["not JSON", "[1]", "3", '"text"', "{" * 10, "[" * 200_000])
 async def test_an_event_that_is_no_json_object_is_an_error_of_ours(
-    api: FakeVectorShift, colour: Colour, pipeline: Pipeline, data: str
+    api: FakeVectorShift, style: CallStyle, pipeline: Pipeline, data: str
 ) -> None:
     api.script_events([f"data: {data}\n\n"], then="hang")
     with pytest.raises(VectorshiftApiError, match="no JSON object"):
-        await colour.all(colour.iterator(pipeline, "stream"))
+        await style.all(style.iterator(pipeline, "stream"))
     assert await closed(api)
 
 
 async def test_a_stream_that_breaks_is_an_error_behind_what_came(
-    api: FakeVectorShift, colour: Colour, pipeline: Pipeline
+    api: FakeVectorShift, style: CallStyle, pipeline: Pipeline
 ) -> None:
     api.script_events([{"type": "stream", "n": 1}, 'data: {"n": 2'], then="break")
-    chunks = colour.iterator(pipeline, "stream")
-    assert (await colour.next(chunks))["n"] == 1
+    chunks = style.iterator(pipeline, "stream")
+    assert (await style.next(chunks))["n"] == 1
     with pytest.raises(
         ApiConnectionError, match=r"^The API broke off its answer for POST /pipeline/p1/run: "
     ):
-        await colour.next(chunks)
+        await style.next(chunks)
     assert len(api.requests) == 1
     assert await closed(api)
 
 
 async def test_a_stream_that_stands_still_is_an_error(
-    api: FakeVectorShift, colour: Colour, pipeline: Pipeline
+    api: FakeVectorShift, style: CallStyle, pipeline: Pipeline
 ) -> None:
     api.script_events([{"type": "stream", "n": 1}], then="hang")
     with pytest.raises(
         ApiConnectionError, match=r"^The API did not go on with its answer in time for POST /"
     ):
-        await colour.all(colour.iterator(pipeline, "stream", timeout=0.2))
+        await style.all(style.iterator(pipeline, "stream", timeout=0.2))
     assert await closed(api)
 
 
 async def test_failures_of_the_call_are_those_of_other_calls(
-    api: FakeVectorShift, colour: Colour, pipeline: Pipeline
+    api: FakeVectorShift, style: CallStyle, pipeline: Pipeline
 ) -> None:
     for status, kind in (
         (401, AuthenticationError),
@@ -285,7 +285,7 @@ async def test_failures_of_the_call_are_those_of_other_calls(
     ):
         api.fail_next(status)
         with pytest.raises(kind):
-            await colour.all(colour.iterator(pipeline, "stream"))
+            await style.all(style.iterator(pipeline, "stream"))
     assert len(api.requests) == 3
 
 
@@ -299,11 +299,11 @@ async def test_failures_of_the_call_are_those_of_other_calls(
     ],
 )
 async def test_an_answer_that_is_no_stream_is_an_error(
-    api: FakeVectorShift, colour: Colour, pipeline: Pipeline, body: Any, said: str
+    api: FakeVectorShift, style: CallStyle, pipeline: Pipeline, body: Any, said: str
 ) -> None:
     api.fail_next(200, body=body)
     with pytest.raises(VectorshiftApiError, match=said) as caught:
-        await colour.all(colour.iterator(pipeline, "stream"))
+        await style.all(style.iterator(pipeline, "stream"))
     assert len(caught.value.raw_response) <= 65_536
 
 
@@ -378,20 +378,20 @@ async def test_a_stream_whose_wait_was_cancelled_does_not_seem_to_have_ended(
 
 
 async def test_a_stream_that_was_closed_or_has_failed_has_ended(
-    api: FakeVectorShift, colour: Colour, pipeline: Pipeline
+    api: FakeVectorShift, style: CallStyle, pipeline: Pipeline
 ) -> None:
-    chunks = colour.iterator(pipeline, "stream", {"a": 1})
-    await colour.next(chunks)
-    await colour.call(chunks, "close")
-    assert await colour.all(chunks) == []
-    unbegun = colour.iterator(pipeline, "stream", {"a": 1})
-    await colour.call(unbegun, "close")
-    assert await colour.all(unbegun) == []
+    chunks = style.iterator(pipeline, "stream", {"a": 1})
+    await style.next(chunks)
+    await style.call(chunks, "close")
+    assert await style.all(chunks) == []
+    unbegun = style.iterator(pipeline, "stream", {"a": 1})
+    await style.call(unbegun, "close")
+    assert await style.all(unbegun) == []
     api.script_events([{"error": "node 3 broke"}])
-    failed = colour.iterator(pipeline, "stream")
+    failed = style.iterator(pipeline, "stream")
     with pytest.raises(PipelineRunFailedError):
-        await colour.next(failed)
-    assert await colour.all(failed) == []
+        await style.next(failed)
+    assert await style.all(failed) == []
 
 
 async def test_many_streams_at_once_keep_their_events_apart(api: FakeVectorShift) -> None:

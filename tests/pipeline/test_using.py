@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
-from tests.colours import COLOURS, Colour
+from tests.call_styles import CALL_STYLES, CallStyle
 
 import vectorshift
 from vectorshift import AsyncVectorShift, Pipeline, Settings, VectorShift
@@ -36,9 +36,9 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeVectorShift]:
         vectorshift.reset()
 
 
-@pytest.fixture(params=COLOURS, ids=repr)
-def colour(request: pytest.FixtureRequest) -> Colour:
-    found: Colour = request.param
+@pytest.fixture(params=CALL_STYLES, ids=repr)
+def style(request: pytest.FixtureRequest) -> CallStyle:
+    found: CallStyle = request.param
     return found
 
 
@@ -55,36 +55,36 @@ def organisations(api: FakeVectorShift) -> list[str | None]:
 
 
 async def test_a_handler_keeps_the_organisation_of_the_block_it_was_made_in(
-    api: FakeVectorShift, colour: Colour, globex: str
+    api: FakeVectorShift, style: CallStyle, globex: str
 ) -> None:
     with vectorshift.using(globex):
-        handler = await colour.call(Pipeline("globex-1"), "start", {"n": 1})
-    assert (await colour.call(handler, "result", poll_interval=0)).outputs == {"n": 1}
-    assert (await colour.call(handler, "terminate")) == {"status": "success"}
+        handler = await style.call(Pipeline("globex-1"), "start", {"n": 1})
+    assert (await style.call(handler, "result", poll_interval=0)).outputs == {"n": 1}
+    assert (await style.call(handler, "terminate")) == {"status": "success"}
     with vectorshift.using(api.create_key(org="initech")):
-        await colour.call(handler, "run_status")
+        await style.call(handler, "run_status")
     assert organisations(api) == ["globex"] * 5
 
 
 async def test_a_handler_that_was_made_outside_keeps_the_organisation_of_the_process_in_a_block(
-    api: FakeVectorShift, colour: Colour, globex: str
+    api: FakeVectorShift, style: CallStyle, globex: str
 ) -> None:
-    handler = await colour.call(Pipeline("acme-1"), "start", {"n": 1})
+    handler = await style.call(Pipeline("acme-1"), "start", {"n": 1})
     with vectorshift.using(globex):
-        assert (await colour.call(handler, "result", poll_interval=0)).outputs == {"n": 1}
+        assert (await style.call(handler, "result", poll_interval=0)).outputs == {"n": 1}
     assert organisations(api) == ["acme"] * 3
 
 
 async def test_a_handler_of_a_run_that_is_known_keeps_the_place_where_it_was_made(
-    api: FakeVectorShift, colour: Colour, globex: str
+    api: FakeVectorShift, style: CallStyle, globex: str
 ) -> None:
     with vectorshift.using(globex):
-        started = await colour.call(Pipeline("globex-1"), "start")
+        started = await style.call(Pipeline("globex-1"), "start")
         inside = RunHandler("globex-1", started.task_id)
     outside = RunHandler("acme-1", "nothing")
-    await colour.call(inside, "run_status")
+    await style.call(inside, "run_status")
     with vectorshift.using(globex), pytest.raises(vectorshift.NotFoundError):
-        await colour.call(outside, "run_status")
+        await style.call(outside, "run_status")
     assert organisations(api) == ["globex", "globex", "acme"]
 
 
@@ -99,14 +99,14 @@ async def test_a_handler_of_one_colour_serves_the_other_as_the_same_organisation
 
 
 async def test_a_handler_follows_its_own_key_as_it_is_renewed(
-    api: FakeVectorShift, colour: Colour, globex: str
+    api: FakeVectorShift, style: CallStyle, globex: str
 ) -> None:
     keys = [globex]
     with vectorshift.using(lambda: keys[-1]):
-        handler = await colour.call(Pipeline("globex-1"), "start")
+        handler = await style.call(Pipeline("globex-1"), "start")
     keys.append(api.create_key(org="globex"))
     api.revoke_key(globex)
-    await colour.call(handler, "run_status")
+    await style.call(handler, "run_status")
     assert organisations(api) == ["globex"] * 2
 
 
@@ -114,36 +114,36 @@ async def test_a_handler_follows_its_own_key_as_it_is_renewed(
 
 
 async def test_an_iterator_keeps_the_organisation_of_the_block_it_was_made_in(
-    api: FakeVectorShift, colour: Colour, globex: str
+    api: FakeVectorShift, style: CallStyle, globex: str
 ) -> None:
     with vectorshift.using(globex):
-        begun = colour.iterator(Pipeline, "iterate", page_size=1)
-        await colour.next(begun)
-        unbegun = colour.iterator(Pipeline, "iterate", page_size=1)
-    assert [each.name for each in await colour.all(begun)] == ["globex-summary", "invoices"]
-    assert len(await colour.all(unbegun)) == 3
+        begun = style.iterator(Pipeline, "iterate", page_size=1)
+        await style.next(begun)
+        unbegun = style.iterator(Pipeline, "iterate", page_size=1)
+    assert [each.name for each in await style.all(begun)] == ["globex-summary", "invoices"]
+    assert len(await style.all(unbegun)) == 3
     assert set(organisations(api)) == {"globex"}
 
 
 async def test_an_iterator_that_was_made_outside_keeps_the_process_though_nothing_was_read_before(
-    api: FakeVectorShift, colour: Colour, globex: str
+    api: FakeVectorShift, style: CallStyle, globex: str
 ) -> None:
-    pipelines = colour.iterator(Pipeline, "iterate", page_size=1)
+    pipelines = style.iterator(Pipeline, "iterate", page_size=1)
     with vectorshift.using(globex):
-        assert (await colour.next(pipelines)).name == "acme-assistant"
-    assert len(await colour.all(pipelines)) == 2
+        assert (await style.next(pipelines)).name == "acme-assistant"
+    assert len(await style.all(pipelines)) == 2
     assert set(organisations(api)) == {"acme"}
 
 
 async def test_a_stream_keeps_the_organisation_of_the_place_it_was_made_in(
-    api: FakeVectorShift, colour: Colour, globex: str
+    api: FakeVectorShift, style: CallStyle, globex: str
 ) -> None:
     with vectorshift.using(globex):
-        inside = colour.iterator(Pipeline("globex-1"), "stream", {"n": 1})
-    outside = colour.iterator(Pipeline("acme-1"), "stream", {"n": 1})
-    assert len(await colour.all(inside)) == 2
+        inside = style.iterator(Pipeline("globex-1"), "stream", {"n": 1})
+    outside = style.iterator(Pipeline("acme-1"), "stream", {"n": 1})
+    assert len(await style.all(inside)) == 2
     with vectorshift.using(globex):
-        assert len(await colour.all(outside)) == 2
+        assert len(await style.all(outside)) == 2
     assert organisations(api) == ["globex", "acme"]
 
 
@@ -192,7 +192,7 @@ def reconfigure_settings(api: FakeVectorShift) -> None:
 @pytest.mark.parametrize("made", ["in a block", "outside"])
 async def test_what_is_configured_later_changes_neither_whom_nor_where(
     api: FakeVectorShift,
-    colour: Colour,
+    style: CallStyle,
     globex: str,
     monkeypatch: pytest.MonkeyPatch,
     change: Callable[[FakeVectorShift], None],
@@ -201,51 +201,51 @@ async def test_what_is_configured_later_changes_neither_whom_nor_where(
     org = "globex" if made == "in a block" else "acme"
     if made == "in a block":
         with vectorshift.using(globex):
-            handler = await colour.call(Pipeline("globex-1"), "start")
-            pipelines = colour.iterator(Pipeline, "iterate")
+            handler = await style.call(Pipeline("globex-1"), "start")
+            pipelines = style.iterator(Pipeline, "iterate")
     else:
-        handler = await colour.call(Pipeline("acme-1"), "start")
-        pipelines = colour.iterator(Pipeline, "iterate")
+        handler = await style.call(Pipeline("acme-1"), "start")
+        pipelines = style.iterator(Pipeline, "iterate")
     monkeypatch.setenv(
         "VECTORSHIFT_API_KEY", api.create_key(org="initech") if made == "in a block" else ""
     )
     if made == "outside":
         monkeypatch.setenv("VECTORSHIFT_API_KEY", api.create_key(org="acme"))
     change(api)
-    await colour.call(handler, "run_status")
-    assert len(await colour.all(pipelines)) == 3
+    await style.call(handler, "run_status")
+    assert len(await style.all(pipelines)) == 3
     assert set(organisations(api)) == {org}
-    if colour.prefix:
+    if style.prefix:
         await vectorshift.aclose()
 
 
 async def test_a_key_that_the_process_is_given_in_code_later_is_a_rotated_one_to_all_that_goes_on(
-    api: FakeVectorShift, colour: Colour, monkeypatch: pytest.MonkeyPatch
+    api: FakeVectorShift, style: CallStyle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = (api.create_key(org="acme") for _ in range(2))
     monkeypatch.setattr(vectorshift, "api_key", first)
-    handler = await colour.call(Pipeline("acme-1"), "start")
-    pipelines = colour.iterator(Pipeline, "iterate", page_size=1)
-    await colour.next(pipelines)
+    handler = await style.call(Pipeline("acme-1"), "start")
+    pipelines = style.iterator(Pipeline, "iterate", page_size=1)
+    await style.next(pipelines)
     monkeypatch.setattr(vectorshift, "api_key", second)
     api.revoke_key(first)
-    await colour.call(handler, "run_status")
-    assert len(await colour.all(pipelines)) == 2
-    if colour.prefix:
+    await style.call(handler, "run_status")
+    assert len(await style.all(pipelines)) == 2
+    if style.prefix:
         await vectorshift.aclose()
 
 
 async def test_two_keys_in_code_do_not_mix_in_blocks_whatever_the_process_is_given(
-    api: FakeVectorShift, colour: Colour, globex: str, monkeypatch: pytest.MonkeyPatch
+    api: FakeVectorShift, style: CallStyle, globex: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with vectorshift.using(globex):
-        handler = await colour.call(Pipeline("globex-1"), "start")
-        pipelines = colour.iterator(Pipeline, "iterate")
+        handler = await style.call(Pipeline("globex-1"), "start")
+        pipelines = style.iterator(Pipeline, "iterate")
     monkeypatch.setattr(vectorshift, "api_key", api.create_key(org="acme"))
-    await colour.call(handler, "run_status")
-    assert len(await colour.all(pipelines)) == 3
+    await style.call(handler, "run_status")
+    assert len(await style.all(pipelines)) == 3
     assert set(organisations(api)) == {"globex"}
-    if colour.prefix:
+    if style.prefix:
         await vectorshift.aclose()
 
 
@@ -253,28 +253,28 @@ async def test_two_keys_in_code_do_not_mix_in_blocks_whatever_the_process_is_giv
 
 
 async def test_a_client_that_is_named_wins_over_a_block(
-    api: FakeVectorShift, colour: Colour, globex: str
+    api: FakeVectorShift, style: CallStyle, globex: str
 ) -> None:
-    async with colour.client(api, "acme") as client:
+    async with style.client(api, "acme") as client:
         with vectorshift.using(globex):
-            handler = await colour.call(Pipeline("acme-1", client=client), "start")
-            pipelines = colour.iterator(Pipeline, "iterate", client=client)
-            stream = colour.iterator(Pipeline("acme-1"), "stream", client=client)
-            await colour.call(handler, "run_status")
-            assert len(await colour.all(pipelines)) == 3
-            assert len(await colour.all(stream)) == 1
+            handler = await style.call(Pipeline("acme-1", client=client), "start")
+            pipelines = style.iterator(Pipeline, "iterate", client=client)
+            stream = style.iterator(Pipeline("acme-1"), "stream", client=client)
+            await style.call(handler, "run_status")
+            assert len(await style.all(pipelines)) == 3
+            assert len(await style.all(stream)) == 1
         assert set(organisations(api)) == {"acme"}
 
 
 async def test_a_client_without_credentials_of_its_own_is_kept_as_it_was_in_the_block(
-    api: FakeVectorShift, colour: Colour, globex: str
+    api: FakeVectorShift, style: CallStyle, globex: str
 ) -> None:
-    client: Any = AsyncVectorShift() if colour.prefix else VectorShift()
+    client: Any = AsyncVectorShift() if style.prefix else VectorShift()
     with vectorshift.using(globex):
-        handler = await colour.call(Pipeline("globex-1", client=client), "start")
-    await colour.call(handler, "run_status")
-    await colour.call(Pipeline, "list", client=client)
-    await colour.call(client, "close")
+        handler = await style.call(Pipeline("globex-1", client=client), "start")
+    await style.call(handler, "run_status")
+    await style.call(Pipeline, "list", client=client)
+    await style.call(client, "close")
     assert organisations(api) == ["globex", "globex", "acme"]
 
 
@@ -282,23 +282,23 @@ async def test_a_client_without_credentials_of_its_own_is_kept_as_it_was_in_the_
 
 
 async def test_a_pipeline_without_a_client_acts_as_the_organisation_of_the_moment(
-    api: FakeVectorShift, colour: Colour, globex: str
+    api: FakeVectorShift, style: CallStyle, globex: str
 ) -> None:
     api.add_pipeline("acme", "shared", id="both", shared_with=["globex"])
-    pipeline = await colour.call(Pipeline, "fetch", "both")
+    pipeline = await style.call(Pipeline, "fetch", "both")
     with vectorshift.using(globex):
-        await colour.call(pipeline, "run")
-    await colour.call(pipeline, "run")
+        await style.call(pipeline, "run")
+    await style.call(pipeline, "run")
     assert organisations(api) == ["acme", "globex", "acme"]
 
 
 async def test_a_pipeline_with_a_client_uses_that_in_any_block(
-    api: FakeVectorShift, colour: Colour, globex: str
+    api: FakeVectorShift, style: CallStyle, globex: str
 ) -> None:
-    async with colour.client(api, "acme") as client:
-        pipeline = await colour.call(Pipeline, "fetch", "acme-1", client=client)
-        copied = await colour.call(pipeline, "duplicate")
+    async with style.client(api, "acme") as client:
+        pipeline = await style.call(Pipeline, "fetch", "acme-1", client=client)
+        copied = await style.call(pipeline, "duplicate")
         with vectorshift.using(globex):
-            await colour.call(pipeline, "run")
-            await colour.call(copied, "run")
+            await style.call(pipeline, "run")
+            await style.call(copied, "run")
         assert organisations(api) == ["acme"] * 4

@@ -101,15 +101,15 @@ def test_nothing_given_is_not_found() -> None:
 
 
 @pytest.mark.parametrize("asks", ["sync", "async"])
-@pytest.mark.parametrize("colour", ["sync", "async"])
+@pytest.mark.parametrize("style", ["sync", "async"])
 def test_a_callable_that_returns_none_stops_and_never_reaches_another_source(
-    asks: str, colour: str
+    asks: str, style: str
 ) -> None:
     async def none() -> None:
         return None
 
     chain = ProviderChain(
-        [ExplicitProvider((lambda: None) if colour == "sync" else none), ExplicitProvider(KEY)]
+        [ExplicitProvider((lambda: None) if style == "sync" else none), ExplicitProvider(KEY)]
     )
     with pytest.raises(
         CredentialConfigurationError, match=r"returned None\. No other source is asked"
@@ -124,7 +124,7 @@ def _missing() -> CredentialError:
 
 
 @pytest.mark.parametrize("asks", ["sync", "async"])
-@pytest.mark.parametrize("colour", ["sync", "async"])
+@pytest.mark.parametrize("style", ["sync", "async"])
 @pytest.mark.parametrize(
     ("raised", "told"),
     [
@@ -134,9 +134,9 @@ def _missing() -> CredentialError:
     ids=["not found", "a chain of its own"],
 )
 def test_a_callable_that_finds_nothing_stops_and_never_reaches_another_source(
-    raised: Callable[[], CredentialError], told: str, asks: str, colour: str
+    raised: Callable[[], CredentialError], told: str, asks: str, style: str
 ) -> None:
-    """Seen to fail: the key of the process answered for a tenant that has none."""
+    """Observation to fail: the key of the process answered for a tenant that has none."""
 
     def nothing() -> str:
         raise raised()
@@ -145,7 +145,7 @@ def test_a_callable_that_finds_nothing_stops_and_never_reaches_another_source(
         raise raised()
 
     for below in (ExplicitProvider(KEY), ExplicitProvider(lambda: KEY)):
-        chain = ProviderChain([ExplicitProvider(nothing if colour == "sync" else anothing), below])
+        chain = ProviderChain([ExplicitProvider(nothing if style == "sync" else anothing), below])
         with pytest.raises(
             CredentialConfigurationError, match=rf"found none\. No other source is asked.*{told}"
         ) as caught:
@@ -227,12 +227,12 @@ def test_a_callable_is_called_on_each_request() -> None:
 
 
 @pytest.mark.parametrize("asks", ["sync", "async"])
-@pytest.mark.parametrize("colour", ["sync", "async"])
-def test_a_callable_sees_the_context_of_its_caller(asks: str, colour: str) -> None:
+@pytest.mark.parametrize("style", ["sync", "async"])
+def test_a_callable_sees_the_context_of_its_caller(asks: str, style: str) -> None:
     async def tenant() -> str:
         return f"vs-{TENANT.get()}"
 
-    provider = ExplicitProvider(tenant if colour == "async" else lambda: f"vs-{TENANT.get()}")
+    provider = ExplicitProvider(tenant if style == "async" else lambda: f"vs-{TENANT.get()}")
 
     async def of(name: str) -> str:
         TENANT.set(name)
@@ -271,7 +271,7 @@ def test_a_sync_caller_inside_a_running_loop_may_have_an_async_callable() -> Non
 
 
 @pytest.mark.parametrize("asks", ["sync", "async"])
-@pytest.mark.parametrize("colour", ["sync", "async"])
+@pytest.mark.parametrize("style", ["sync", "async"])
 @pytest.mark.parametrize(
     ("make", "kind"),
     [
@@ -284,7 +284,7 @@ def test_a_sync_caller_inside_a_running_loop_may_have_an_async_callable() -> Non
 def test_what_a_callable_raises_is_mapped_and_its_text_withheld(
     make: Callable[[], Exception],
     kind: type[CredentialError],
-    colour: str,
+    style: str,
     asks: str,
     shown: Callable[[BaseException], str],
 ) -> None:
@@ -295,7 +295,7 @@ def test_what_a_callable_raises_is_mapped_and_its_text_withheld(
         held = KEY
         raise make() if held else AssertionError
 
-    error = failure(ExplicitProvider(fails if colour == "sync" else afails), asks)
+    error = failure(ExplicitProvider(fails if style == "sync" else afails), asks)
     assert type(error) is kind
     assert KEY not in shown(error)
     if kind is not CredentialDeniedError:
@@ -303,15 +303,15 @@ def test_what_a_callable_raises_is_mapped_and_its_text_withheld(
 
 
 @pytest.mark.parametrize("asks", ["sync", "async"])
-@pytest.mark.parametrize("colour", ["sync", "async"])
-def test_the_line_that_is_told_is_one_of_the_callable(colour: str, asks: str) -> None:
+@pytest.mark.parametrize("style", ["sync", "async"])
+def test_the_line_that_is_told_is_one_of_the_callable(style: str, asks: str) -> None:
     def fails() -> str:
         return str(json.loads("{"))
 
     async def afails() -> str:
         return str(json.loads("{"))
 
-    error = failure(ExplicitProvider(fails if colour == "sync" else afails), asks)
+    error = failure(ExplicitProvider(fails if style == "sync" else afails), asks)
     assert "raised JSONDecodeError at test_explicit.py:" in str(error)
 
 

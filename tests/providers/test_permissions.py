@@ -11,7 +11,7 @@ import pytest
 
 from vectorshift import Credential, DotenvProvider, EnvProvider, ProviderChain
 from vectorshift.errors import CredentialError
-from vectorshift.providers._permissions import Exposure
+from vectorshift.providers._permissions import FilePermissions
 from vectorshift.providers.login import LoginProvider
 from vectorshift.testing import ManualClock
 
@@ -184,6 +184,6 @@ def test_credentials_of_systemd_are_passed_over(
 def test_the_places_where_orchestrators_mount_secrets_are_passed_over(
     path: str, told: bool
 ) -> None:
-    exposure = Exposure(Path(path))
+    exposure = FilePermissions(Path(path))
     exposure.see(0o100666)
     assert bool(exposure.detail) is told

@@ -15,7 +15,7 @@ from blockbuster import blockbuster_ctx
 
 from vectorshift.chain.chain import ProviderChain
 from vectorshift.credentials.provider import CredentialProvider
-from vectorshift.credentials.resolving import Ask
+from vectorshift.credentials.resolving import LookupRequest
 from vectorshift.credentials.values import Credential, Secret, parse_key
 from vectorshift.errors import (
     CredentialConfigurationError,
@@ -34,9 +34,9 @@ from vectorshift.testing import ManualClock
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from vectorshift.credentials.resolving import AnsweringProvider
+    from vectorshift.credentials.resolving import BaseProvider
 
-    Answer = Credential | CredentialError
+    Result = Credential | CredentialError
 
 
 class Watched:
@@ -62,7 +62,7 @@ class Watched:
         self.paused.append(seconds)
         self.meanwhile()
 
-    def _read(self, content: Content) -> Answer:
+    def _read(self, content: Content) -> Result:
         self.parsed += 1
         if isinstance(content, OSError):
             return CredentialNotFoundError("no file")
@@ -73,8 +73,8 @@ class Watched:
             return secret
         return Credential(secret=secret, source=f"file:{self.path}", provider="env")
 
-    def answer(self) -> Answer:
-        seen = self.file.peek()
+    def answer(self) -> Result:
+        seen = self.file.get_cached()
         return self.file.look() if seen is None else seen
 
     def key(self) -> str:
@@ -109,7 +109,7 @@ def test_the_file_is_looked_at_once_a_second_at_most(watched: Watched) -> None:
 
 
 def test_nothing_is_read_before_the_first_look(tmp_path: Path) -> None:
-    assert Watched(tmp_path / "none").file.peek() is None
+    assert Watched(tmp_path / "none").file.get_cached() is None
 
 
 def test_an_unchanged_file_is_not_parsed_again_and_answers_with_the_same_object(
@@ -183,7 +183,7 @@ def test_a_file_whose_key_alone_was_taken_out_is_unavailable_too(tmp_path: Path)
     path = tmp_path / ".env"
     path.write_text("KEY=vs-one")
 
-    def read(content: Content) -> Answer:
+    def read(content: Content) -> Result:
         if isinstance(content, bytes) and content.startswith(b"KEY=vs"):
             return Credential(secret=Secret("vs-one"), source="dotenv:x", provider="dotenv")
         return CredentialNotFoundError("no key")
@@ -212,7 +212,7 @@ def test_a_file_that_only_cannot_be_opened_just_then_is_not_said_to_hold_no_key(
             "login": '[auth]\napi_key="vs-one"',
         }[kind]
     )
-    make: dict[str, Callable[[], AnsweringProvider]] = {
+    make: dict[str, Callable[[], BaseProvider]] = {
         "env": lambda: EnvProvider(file=path, clock=clock, pause=lambda _: None),
         "dotenv": lambda: DotenvProvider(path, clock=clock, pause=lambda _: None),
         "login": lambda: LoginProvider(path, clock=clock, pause=lambda _: None),
@@ -223,7 +223,7 @@ def test_a_file_that_only_cannot_be_opened_just_then_is_not_said_to_hold_no_key(
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
     try:
-        answer = provider.lookup(Ask())
+        answer = provider.resolve(LookupRequest())
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert type(answer) is CredentialStoreUnavailableError
@@ -288,7 +288,7 @@ def test_others_are_served_while_one_caller_looks(watched: Watched) -> None:
 
     watched.meanwhile = meanwhile
     watched.clock.advance(1)
-    answers: list[Answer] = []
+    answers: list[Result] = []
     looker = threading.Thread(target=lambda: answers.append(watched.answer()))
     looker.start()
     try:
@@ -322,7 +322,7 @@ def test_threads_that_ask_while_one_is_reading_share_one_more_reading(tmp_path: 
 
     def read(
         content: Content,
-    ) -> Answer:  # a file that is not there is never the same twice, so each reading counts
+    ) -> Result:  # a file that is not there is never the same twice, so each reading counts
         readings.append(content)
         assert go_on.wait(10)
         return CredentialNotFoundError("no file")
@@ -351,7 +351,7 @@ class Behind(CredentialProvider):
         raise self.error("nothing here")
 
 
-@pytest.mark.parametrize("colour", ["sync", "async"])
+@pytest.mark.parametrize("style", ["sync", "async"])
 @pytest.mark.parametrize(
     "first",
     [
@@ -363,14 +363,14 @@ class Behind(CredentialProvider):
     ids=["nothing", "an author's source", "a store that fails", "a chain"],
 )
 def test_a_chain_looks_at_a_file_once_a_second_whatever_stands_before_it(
-    tmp_path: Path, first: CredentialProvider, colour: str
+    tmp_path: Path, first: CredentialProvider, style: str
 ) -> None:
     path, clock = tmp_path / "key", ManualClock()
     chain = ProviderChain([first, DotenvProvider(path, clock=clock), EnvProvider()])
 
     def key() -> str:
         credential = (
-            chain.get_credential() if colour == "sync" else asyncio.run(chain.aget_credential())
+            chain.get_credential() if style == "sync" else asyncio.run(chain.aget_credential())
         )
         return credential.secret.reveal()
 
@@ -388,24 +388,24 @@ def test_a_chain_looks_at_a_file_once_a_second_whatever_stands_before_it(
         assert key() == f"vs-{number}"
 
 
-@pytest.mark.parametrize("colour", ["sync", "async"])
+@pytest.mark.parametrize("style", ["sync", "async"])
 @pytest.mark.parametrize("alone", [True, False], ids=["alone", "in a chain"])
-def test_who_asks_anew_has_the_file_read_now(tmp_path: Path, colour: str, alone: bool) -> None:
+def test_who_asks_anew_has_the_file_read_now(tmp_path: Path, style: str, alone: bool) -> None:
     path = tmp_path / "key"
     path.write_text("vs-one")
     provider = EnvProvider(file=path, clock=ManualClock())
     asked = provider if alone else ProviderChain([provider])
     asked.get_credential()
     path.write_text("vs-two")
-    ask = Ask(anew=True)
-    answer = asked.lookup(ask) if colour == "sync" else asyncio.run(asked.alookup(ask))
+    ask = LookupRequest(bypass_cache=True)
+    answer = asked.resolve(ask) if style == "sync" else asyncio.run(asked.aresolve(ask))
     assert isinstance(answer, Credential)
     assert answer.secret.reveal() == "vs-two"
 
 
-@pytest.mark.parametrize("colour", ["sync", "async"])
+@pytest.mark.parametrize("style", ["sync", "async"])
 def test_while_the_file_is_gone_a_chain_waits_for_a_rewrite_once_a_second(
-    tmp_path: Path, colour: str
+    tmp_path: Path, style: str
 ) -> None:
     path, clock, paused = tmp_path / "key", ManualClock(), list[float]()
     path.write_text("vs-one")
@@ -416,7 +416,7 @@ def test_while_the_file_is_gone_a_chain_waits_for_a_rewrite_once_a_second(
         clock.advance(1)
         for _ in range(20):
             with pytest.raises(CredentialStoreUnavailableError):
-                chain.get_credential() if colour == "sync" else asyncio.run(chain.aget_credential())
+                chain.get_credential() if style == "sync" else asyncio.run(chain.aget_credential())
         assert paused == [0.05] * second
 
 
@@ -426,7 +426,7 @@ def test_asking_whether_it_is_time_to_look_is_not_looking(watched: Watched) -> N
     assert watched.key() == "vs-one"
     watched.path.write_text("vs-two")
     watched.clock.advance(1)
-    assert [watched.file.peek() for _ in range(3)] == [None] * 3
+    assert [watched.file.get_cached() for _ in range(3)] == [None] * 3
     assert watched.key() == "vs-two"
 
 
@@ -461,15 +461,15 @@ def test_an_async_caller_sees_a_rotated_file_within_a_second(
         assert asyncio.run(rotate()) == ["vs-0", "vs-1", "vs-2", "vs-3"]
 
 
-@pytest.mark.parametrize("colour", ["sync", "async"])
-def test_a_refused_key_is_looked_for_again_within_the_second(tmp_path: Path, colour: str) -> None:
+@pytest.mark.parametrize("style", ["sync", "async"])
+def test_a_refused_key_is_looked_for_again_within_the_second(tmp_path: Path, style: str) -> None:
     path = tmp_path / "file"
     path.write_text("vs-ol")  # as a reader may see a key that is half written
     provider = EnvProvider(file=path, clock=ManualClock())
     refused = provider.get_credential()
     path.write_text("vs-old")
-    ask = Ask(refused=refused)
-    answer = provider.lookup(ask) if colour == "sync" else asyncio.run(provider.alookup(ask))
+    ask = LookupRequest(rejected=refused)
+    answer = provider.resolve(ask) if style == "sync" else asyncio.run(provider.aresolve(ask))
     assert isinstance(answer, Credential)
     assert answer.secret.reveal() == "vs-old"
 

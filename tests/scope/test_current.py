@@ -17,7 +17,7 @@ from tests.organisations import aseen, seen
 
 import vectorshift
 from vectorshift import using
-from vectorshift.scope.current import AMBIENT
+from vectorshift.scope.current import DEFAULT_SCOPE
 from vectorshift.testing import FakeVectorShift
 
 if TYPE_CHECKING:
@@ -222,15 +222,15 @@ def test_any_number_of_blocks_may_stand_in_the_one_that_ends_first() -> None:
         inner.__enter__()
     outer.__exit__()
     for _ in range(2_000):
-        assert AMBIENT.scope == "using"
+        assert DEFAULT_SCOPE.scope == "using"
         assert vectorshift.get_credential().secret.reveal() == "vs-inner"
         inner.__exit__()
-    assert AMBIENT.scope == "process"
+    assert DEFAULT_SCOPE.scope == "process"
 
 
 def test_a_block_of_the_credentials_in_force_keeps_those(api: FakeVectorShift) -> None:
     with using(api.create_key(org="block")):
-        again = using(AMBIENT)
+        again = using(DEFAULT_SCOPE)
     with again:
         assert seen() == "block"
     assert seen() == "process"

@@ -25,7 +25,7 @@ from vectorshift import (
     VectorShift,
     using,
 )
-from vectorshift.scope.current import AMBIENT
+from vectorshift.scope.current import DEFAULT_SCOPE
 from vectorshift.testing import FakeVectorShift
 
 if TYPE_CHECKING:
@@ -49,22 +49,22 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeVectorShift]:
 class Asker:
     """Says as whom an ambient call of either colour acts."""
 
-    def __init__(self, colour: str, api: FakeVectorShift) -> None:
-        self.colour, self.api = colour, api
+    def __init__(self, style: str, api: FakeVectorShift) -> None:
+        self.style, self.api = style, api
 
     async def __call__(self, client: Any = None) -> str:
-        if self.colour == "sync":
+        if self.style == "sync":
             answer = Pipeline.list(verbose=True, client=client)
         else:
             answer = await Pipeline.alist(verbose=True, client=client)
         return str(answer["objects"][0]["org_name"])
 
-    def client(self, credentials: Any = AMBIENT) -> Any:
-        kind = VectorShift if self.colour == "sync" else AsyncVectorShift
+    def client(self, credentials: Any = DEFAULT_SCOPE) -> Any:
+        kind = VectorShift if self.style == "sync" else AsyncVectorShift
         return kind(credentials, base_url=self.api.base_url)
 
     async def close(self, client: Any) -> None:
-        client.close() if self.colour == "sync" else await client.aclose()
+        client.close() if self.style == "sync" else await client.aclose()
 
 
 @pytest.fixture(params=["sync", "async"])
@@ -234,7 +234,7 @@ async def test_a_configured_client_is_used_by_its_colour(org: Asker, api: FakeVe
     client = org.client(api.create_key(org="mine"))
     vectorshift.configure(client=client)
     assert await org() == "mine"
-    other = Asker("async" if org.colour == "sync" else "sync", api)
+    other = Asker("async" if org.style == "sync" else "sync", api)
     assert await other() == "acme"
     await org.close(client)
 

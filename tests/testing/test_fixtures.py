@@ -359,7 +359,7 @@ def test_what_the_suite_configured_is_in_force_again_after_the_test(
             from vectorshift.scope import current
             assert vectorshift.get_credential().secret.reveal() == "vs-of-the-suite"
             assert default.sync_client() is client
-            assert current.AMBIENT.settings.timeout == 7
+            assert current.DEFAULT_SCOPE.settings.timeout == 7
     """)
 
 

@@ -11,7 +11,7 @@ import anyio
 import httpx
 import httpx2
 import pytest
-from tests.fakes import Answer, AsyncRotating, Echo, Received, Rotating, accepting
+from tests.fakes import AsyncRotating, Echo, Received, Result, Rotating, accepting
 
 from vectorshift import (
     AuthenticationError,
@@ -46,8 +46,8 @@ class Sender:
     all.
     """
 
-    def __init__(self, colour: str, library: Any = httpx) -> None:
-        self.colour, self.library = colour, library
+    def __init__(self, style: str, library: Any = httpx) -> None:
+        self.style, self.library = style, library
 
     async def __call__(
         self,
@@ -61,7 +61,7 @@ class Sender:
         answer: httpx.Response
         options: dict[str, Any] = {"trust_env": False, "verify": False, "follow_redirects": follow}
         options["auth"] = auth if self.library is httpx else twin(auth)
-        if self.colour == "sync":
+        if self.style == "sync":
             with self.library.Client(**options) as http:
                 answer = http.request(method, url, **given)
                 return answer
@@ -79,8 +79,8 @@ def twin(auth: CredentialAuth) -> httpx2.Auth:
 
 @pytest.fixture(params=["sync", "async", "httpx2-sync", "httpx2-async"])
 def send(request: pytest.FixtureRequest) -> Sender:
-    library, _, colour = request.param.rpartition("-")
-    return Sender(colour, httpx2 if library else httpx)
+    library, _, style = request.param.rpartition("-")
+    return Sender(style, httpx2 if library else httpx)
 
 
 def keys(server: Echo) -> list[str | None]:
@@ -159,7 +159,7 @@ async def test_netrc_in_the_home_folder_is_ignored(send: Sender, tmp_path: Path)
     (tmp_path / ".netrc").write_text("machine 127.0.0.1 login someone password else\n")
     with Echo(accepting("ours")) as server:
         auth = CredentialAuth("ours", origin=server.origin)
-        if send.colour == "sync":
+        if send.style == "sync":
             with httpx.Client(auth=auth) as http:  # reads the environment, as ours does
                 http.get(server.origin)
         else:
@@ -168,11 +168,11 @@ async def test_netrc_in_the_home_folder_is_ignored(send: Sender, tmp_path: Path)
     assert keys(server) == ["Bearer ours"]
 
 
-@pytest.mark.parametrize("colour", ["sync", "async"])
-async def test_a_request_object_that_is_sent_again_gets_the_key_of_that_moment(colour: str) -> None:
+@pytest.mark.parametrize("style", ["sync", "async"])
+async def test_a_request_object_that_is_sent_again_gets_the_key_of_that_moment(style: str) -> None:
     with Echo(accepting("one", "two")) as server:
         auth = CredentialAuth(Rotating("one", "two"), origin=server.origin)
-        if colour == "sync":
+        if style == "sync":
             with httpx.Client(trust_env=False) as http:
                 request = http.build_request("GET", server.origin)
                 for _ in range(2):
@@ -317,7 +317,7 @@ async def test_a_body_that_cannot_be_repeated_still_wakes_the_store_for_the_next
     send: Sender,
 ) -> None:
     store = Rotating("old", "new", remote=True)
-    body: Any = iter([WHOLE]) if send.colour == "sync" else parts()
+    body: Any = iter([WHOLE]) if send.style == "sync" else parts()
     with Echo(accepting("new")) as server:
         auth = CredentialAuth(store, origin=server.origin)
         assert (await send(auth, server.origin, method="POST", content=body)).status_code == 401
@@ -351,7 +351,7 @@ async def test_a_request_with_another_scheme_is_not_stamped(send: Sender) -> Non
 
 
 def elsewhere(target: str) -> Any:
-    def answers(request: Received) -> Answer:
+    def answers(request: Received) -> Result:
         return 307, {"Location": f"{target}/there"}, b""
 
     return answers
@@ -371,7 +371,7 @@ async def test_a_redirect_to_another_origin_carries_no_key_and_its_401_asks_nobo
 async def test_a_401_after_a_redirect_within_the_origin_is_answered_with_a_newer_key(
     send: Sender,
 ) -> None:
-    def answers(request: Received) -> Answer:
+    def answers(request: Received) -> Result:
         return (
             accepting("new")(request)
             if request.path == "/there"
@@ -386,7 +386,7 @@ async def test_a_401_after_a_redirect_within_the_origin_is_answered_with_a_newer
 
 @pytest.mark.parametrize("status", [301, 302, 303])
 async def test_a_post_that_a_redirect_answered_is_not_sent_again(send: Sender, status: int) -> None:
-    def answers(request: Received) -> Answer:
+    def answers(request: Received) -> Result:
         if request.method == "POST":
             return status, {"Location": "/result"}, b""
         return accepting("new")(request)
@@ -428,7 +428,7 @@ async def test_plain_http_that_is_allowed_warns_and_is_stamped(
         auth = CredentialAuth("ours", origin=PLAIN, allow_http=True)
         assert "api.example.com" in caplog.text
         assert [record.levelname for record in caplog.records] == ["WARNING"]
-        if send.colour == "sync":
+        if send.style == "sync":
             with httpx.Client(auth=auth, proxy=proxy.origin) as http:
                 assert http.get(PLAIN).status_code == 200
         else:
@@ -522,7 +522,7 @@ def test_the_error_says_that_a_header_of_the_caller_was_refused() -> None:
 
 
 def test_the_error_after_a_redirect_within_the_origin_says_what_was_done() -> None:
-    def answers(request: Received) -> Answer:
+    def answers(request: Received) -> Result:
         return (
             accepting()(request) if request.path == "/there" else (307, {"Location": "/there"}, b"")
         )

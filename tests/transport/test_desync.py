@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import anyio.to_thread
 import httpx
 import pytest
+from tests.call_styles import CALL_STYLES, CallStyle
 from tests.certificates import Authority
-from tests.colours import COLOURS, Colour
 from tests.faults import FaultServer, StillClock, answer
 
 from vectorshift import AsyncVectorShift, VectorShift, using
-from vectorshift.transport.desync import has_surplus
+from vectorshift.transport.desync import has_unread_bytes
 from vectorshift.transport.http import new_async_pool, new_pool
 
 if TYPE_CHECKING:
@@ -66,9 +66,9 @@ class Sends:
         self.sent.set()
 
 
-@pytest.fixture(params=COLOURS, ids=repr)
-def colour(request: pytest.FixtureRequest, anyio_backend: str) -> Colour:
-    found: Colour = request.param
+@pytest.fixture(params=CALL_STYLES, ids=repr)
+def style(request: pytest.FixtureRequest, anyio_backend: str) -> CallStyle:
+    found: CallStyle = request.param
     if not found.prefix and anyio_backend == "trio":
         pytest.skip("sync code has no event loop")
     return found
@@ -91,12 +91,12 @@ def tls(
 
 @pytest.mark.parametrize("first", FIRST.values(), ids=FIRST)
 async def test_the_next_call_has_an_answer_of_its_own(
-    colour: Colour, tls: ssl.SSLContext | None, first: tuple[str, list[bytes]]
+    style: CallStyle, tls: ssl.SSLContext | None, first: tuple[str, list[bytes]]
 ) -> None:
     method, pieces = first
     surplus = Sends(*pieces)
     with FaultServer(surplus, answer(200, b'{"of": "me"}'), tls=tls) as server:
-        assert await call_twice(colour, server, method, surplus.sent) == {"of": "me"}
+        assert await call_twice(style, server, method, surplus.sent) == {"of": "me"}
     assert server.connections == 2
     assert [sent.authorization for sent in server.received] == [
         "Bearer vs-acme-0000",
@@ -105,11 +105,11 @@ async def test_the_next_call_has_an_answer_of_its_own(
 
 
 async def call_twice(
-    colour: Colour, server: FaultServer, method: str, between: threading.Event
+    style: CallStyle, server: FaultServer, method: str, between: threading.Event
 ) -> Any:
     """Return what the second call gives, of another organisation on the same client."""
     made: dict[str, Any] = {"base_url": server.origin, "clock": StillClock(), "max_retries": 0}
-    if not colour.prefix:
+    if not style.prefix:
         with VectorShift(**made) as client:
             with using("vs-acme-0000"), contextlib.suppress(Exception):
                 client.request(method, "/x")
@@ -125,10 +125,10 @@ async def call_twice(
 
 
 async def test_a_stream_that_was_read_whole_gives_no_such_connection_back_either(
-    colour: Colour,
+    style: CallStyle,
 ) -> None:
     with FaultServer(Sends(BRACES + FOREIGN), answer(200, b'{"of": "me"}')) as server:
-        if not colour.prefix:
+        if not style.prefix:
             with VectorShift("k", base_url=server.origin) as client:
                 with client.stream("GET", "/x") as stream:
                     assert b"".join(stream.iter_bytes()) == b"{}"
@@ -142,13 +142,13 @@ async def test_a_stream_that_was_read_whole_gives_no_such_connection_back_either
 
 
 async def test_a_connection_without_a_surplus_is_used_again(
-    colour: Colour, tls: ssl.SSLContext | None
+    style: CallStyle, tls: ssl.SSLContext | None
 ) -> None:
     body = json.dumps("a" * 200_000).encode()
     with FaultServer(answer(200, body), answer(), tls=tls) as server:
         nothing = threading.Event()
         nothing.set()
-        assert await call_twice(colour, server, "GET", nothing) == {"status": "success"}
+        assert await call_twice(style, server, "GET", nothing) == {"status": "success"}
     assert server.connections == 1
 
 
@@ -157,30 +157,30 @@ async def test_a_connection_without_a_surplus_is_used_again(
 
 @pytest.mark.parametrize("through", ["nothing", "a proxy"])
 async def test_a_surplus_is_found(
-    colour: Colour, monkeypatch: pytest.MonkeyPatch, through: str
+    style: CallStyle, monkeypatch: pytest.MonkeyPatch, through: str
 ) -> None:
     with FaultServer(Sends(BRACES + FOREIGN), answer()) as server:
         url = server.origin
         if through == "a proxy":
             monkeypatch.setenv("HTTP_PROXY", server.origin)
             url = "http://api.example.test/"
-        if not colour.prefix:
+        if not style.prefix:
             with new_pool(5, None) as http:
                 http.get(url)
-                assert has_surplus(http)
+                assert has_unread_bytes(http)
         else:
             async with new_async_pool(5, None) as ahttp:
                 await ahttp.get(url)
-                assert has_surplus(ahttp)
+                assert has_unread_bytes(ahttp)
 
 
-async def test_what_is_not_there_holds_nothing(colour: Colour) -> None:
+async def test_what_is_not_there_holds_nothing(style: CallStyle) -> None:
     transport = httpx.MockTransport(lambda _: httpx.Response(200))
-    if not colour.prefix:
+    if not style.prefix:
         with httpx.Client(transport=transport) as http:
             http.get("http://127.0.0.1/")
-            assert not has_surplus(http)
+            assert not has_unread_bytes(http)
     else:
         async with httpx.AsyncClient(transport=transport) as ahttp:
             await ahttp.get("http://127.0.0.1/")
-            assert not has_surplus(ahttp)
+            assert not has_unread_bytes(ahttp)

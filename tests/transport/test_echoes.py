@@ -14,13 +14,13 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-from tests.colours import COLOURS, Colour
+from tests.call_styles import CALL_STYLES, CallStyle
 from tests.fakes import Rotating
 from tests.faults import FaultServer, StillClock, answer
 
 from vectorshift import AsyncVectorShift, BadRequestError, Secret, VectorShift, VectorshiftError
-from vectorshift.credentials.redact import masked
-from vectorshift.transport.redacting_logs import on_its_way
+from vectorshift.credentials.redact import redact
+from vectorshift.transport.redacting_logs import redacting_logs
 
 if TYPE_CHECKING:
     import socket
@@ -39,9 +39,9 @@ def _every_logger_at_debug(caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.DEBUG, logger=name)
 
 
-@pytest.fixture(params=COLOURS, ids=repr)
-def colour(request: pytest.FixtureRequest, anyio_backend: str) -> Colour:
-    found: Colour = request.param
+@pytest.fixture(params=CALL_STYLES, ids=repr)
+def style(request: pytest.FixtureRequest, anyio_backend: str) -> CallStyle:
+    found: CallStyle = request.param
     if not found.prefix and anyio_backend == "trio":
         pytest.skip("sync code has no event loop")
     return found
@@ -60,7 +60,7 @@ def echo(status: int, *, raw: bytes = b"") -> Any:
 
 
 async def use(
-    colour: Colour,
+    style: CallStyle,
     server: FaultServer,
     credentials: Any = KEY,
     path: str = "/x",
@@ -76,7 +76,7 @@ async def use(
     }
     for streamed in styles:
         try:
-            if not colour.prefix:
+            if not style.prefix:
                 with VectorShift(credentials, **made) as client:
                     if not streamed:
                         client.request("GET", path)
@@ -100,11 +100,11 @@ def logged(caplog: pytest.LogCaptureFixture) -> str:
 
 @pytest.mark.parametrize("status", [200, 404, 503])
 async def test_a_key_in_a_status_line_or_a_header_is_not_logged(
-    colour: Colour, status: int, caplog: pytest.LogCaptureFixture
+    style: CallStyle, status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     with FaultServer(echo(status)) as server:
-        await use(colour, server)
-        await use(colour, server, path="/integrations-go/x")
+        await use(style, server)
+        await use(style, server, path="/integrations-go/x")
     said = logged(caplog)
     assert "3f9c2e71d8" not in said
     for line in (
@@ -116,11 +116,11 @@ async def test_a_key_in_a_status_line_or_a_header_is_not_logged(
 
 
 async def test_neither_of_two_keys_is_logged(
-    colour: Colour, caplog: pytest.LogCaptureFixture
+    style: CallStyle, caplog: pytest.LogCaptureFixture
 ) -> None:
     for streamed in (False, True):
         with FaultServer(echo(401)) as server:
-            await use(colour, server, Rotating(KEY, "vs-another"), styles=(streamed,))
+            await use(style, server, Rotating(KEY, "vs-another"), styles=(streamed,))
         assert len(server.received) == 2
     assert "3f9c2e71d8" not in logged(caplog)
 
@@ -135,16 +135,16 @@ async def test_neither_of_two_keys_is_logged(
     ids=["a header", "a chunk", "a status line"],
 )
 async def test_a_key_that_breaks_the_protocol_is_not_logged(
-    colour: Colour, raw: str, caplog: pytest.LogCaptureFixture
+    style: CallStyle, raw: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with FaultServer(echo(200, raw=raw.encode())) as server:
-        await use(colour, server)
+        await use(style, server)
     assert "failed exception=" in logged(caplog)
     assert "3f9c2e71d8" not in logged(caplog)
 
 
 async def test_what_the_coder_of_http_2_tells_of_our_headers_is_not_logged(
-    colour: Colour, caplog: pytest.LogCaptureFixture
+    style: CallStyle, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The httpx client tells what that library would."""
 
@@ -162,7 +162,7 @@ async def test_what_the_coder_of_http_2_tells_of_our_headers_is_not_logged(
 
     with FaultServer(answer()) as server, httpx.Client(event_hooks={"request": [tell]}) as http:
         async with httpx.AsyncClient(event_hooks={"request": [atell]}) as ahttp:
-            await use(colour, server, http_client=ahttp if colour.prefix else http)
+            await use(style, server, http_client=ahttp if style.prefix else http)
     assert "3f9c2e71d8" not in logged(caplog)
     assert [record.getMessage() for record in caplog.records if record.name == "hpack.hpack"] == [
         "odd",
@@ -171,10 +171,10 @@ async def test_what_the_coder_of_http_2_tells_of_our_headers_is_not_logged(
 
 
 async def test_what_others_log_is_left_as_it_is(
-    colour: Colour, caplog: pytest.LogCaptureFixture
+    style: CallStyle, caplog: pytest.LogCaptureFixture
 ) -> None:
     with FaultServer(echo(200)) as server:
-        await use(colour, server)
+        await use(style, server)
         caplog.clear()
         with httpx.Client() as http:
             http.get(server.origin)
@@ -186,10 +186,10 @@ async def test_what_others_log_is_left_as_it_is(
 
 
 async def test_a_line_without_a_key_keeps_its_arguments(
-    colour: Colour, caplog: pytest.LogCaptureFixture
+    style: CallStyle, caplog: pytest.LogCaptureFixture
 ) -> None:
     with FaultServer(answer()) as server:
-        await use(colour, server)
+        await use(style, server)
     line, _ = [record for record in caplog.records if record.name == "httpx"]
     assert isinstance(line.args, tuple)
     assert line.args[0] == "GET"
@@ -197,7 +197,7 @@ async def test_a_line_without_a_key_keeps_its_arguments(
 
 def test_a_block_may_end_in_another_context() -> None:
     def block() -> Generator[None, None, None]:
-        with on_its_way(cast("Any", None)):
+        with redacting_logs(cast("Any", None)):
             yield
 
     begun = block()
@@ -211,7 +211,7 @@ def test_a_block_may_end_in_another_context() -> None:
 @pytest.mark.parametrize("key", ["a", "#", "0", "ab", "\\", "\\d", "."])
 async def test_a_short_key_is_masked_once(key: str) -> None:
     text = "a broken table #0.\\d"
-    assert masked(text, [Secret(key)]) == text.replace(key, Secret(key).fingerprint)
+    assert redact(text, [Secret(key)]) == text.replace(key, Secret(key).fingerprint)
 
 
 @pytest.mark.parametrize("key", [KEY, 'a"b', "a\\b", "a\\\\'b", "/a/", "\\", "a\\", '\\\\"', "a%b"])
@@ -229,17 +229,17 @@ async def test_a_key_is_masked_however_often_it_was_escaped(key: str) -> None:
     ]
     texts += [json.dumps(json.dumps(text)).replace("/", r"\/") for text in texts[:4]]
     for text in texts:
-        assert Secret(key).fingerprint in masked(text, [Secret(key)])
+        assert Secret(key).fingerprint in redact(text, [Secret(key)])
 
 
 async def test_looking_for_a_key_takes_time_in_line_with_the_text() -> None:
-    assert masked("\\" * 1_000_000, [Secret("\\'\\\\\"x")]) == "\\" * 1_000_000
+    assert redact("\\" * 1_000_000, [Secret("\\'\\\\\"x")]) == "\\" * 1_000_000
 
 
 async def test_of_two_keys_the_longer_is_masked_first() -> None:
     old, new = Secret("vs-abc"), Secret("vs-abc-2")
     for secrets in ([old, new], [new, old]):
-        assert masked("vs-abc-2, vs-abc", secrets) == f"{new.fingerprint}, {old.fingerprint}"
+        assert redact("vs-abc-2, vs-abc", secrets) == f"{new.fingerprint}, {old.fingerprint}"
 
 
 async def test_an_error_of_a_short_key_can_be_read() -> None:
@@ -283,8 +283,8 @@ def _unicode(key: str) -> str:
 async def test_a_key_is_masked_whoever_escaped_it(key: str, escape: Callable[[str], str]) -> None:
     """Go escapes `&<>` in JSON as `\\u0026`, .NET `+` as `\\u002B`."""
     clean = Secret(key).fingerprint
-    assert masked(f"it was {escape(key)}.", [Secret(key)]) == f"it was {clean}."
-    assert masked(json.dumps({"error": escape(key)}), [Secret(key)]) == json.dumps({"error": clean})
+    assert redact(f"it was {escape(key)}.", [Secret(key)]) == f"it was {clean}."
+    assert redact(json.dumps({"error": escape(key)}), [Secret(key)]) == json.dumps({"error": clean})
 
 
 async def test_a_key_that_the_api_escapes_is_in_no_error() -> None:

@@ -15,8 +15,8 @@ import anyio
 import anyio.lowlevel
 import httpx
 import pytest
+from tests.call_styles import CALL_STYLES, CallStyle
 from tests.certificates import Authority
-from tests.colours import COLOURS, Colour
 from tests.faults import FaultServer, answer
 
 from vectorshift import AsyncVectorShift, VectorShift
@@ -194,9 +194,9 @@ class Stopping(httpx.BaseTransport, httpx.AsyncBaseTransport):
         return self.handle_request(request)
 
 
-async def raised(colour: Colour, error: BaseException) -> BaseException:
+async def raised(style: CallStyle, error: BaseException) -> BaseException:
     """Return what a call raises whose transport raises this."""
-    if not colour.prefix:
+    if not style.prefix:
         with httpx.Client(transport=Stopping(error)) as http, pytest.raises(type(error)) as caught:
             VectorShift(KEY, base_url="http://127.0.0.1", http_client=http).request("GET", "/x")
         return caught.value
@@ -208,15 +208,15 @@ async def raised(colour: Colour, error: BaseException) -> BaseException:
         return caught.value
 
 
-@pytest.fixture(params=COLOURS, ids=repr)
-def colour(request: pytest.FixtureRequest) -> Colour:
-    found: Colour = request.param
+@pytest.fixture(params=CALL_STYLES, ids=repr)
+def style(request: pytest.FixtureRequest) -> CallStyle:
+    found: CallStyle = request.param
     return found
 
 
-async def test_it_is_the_same_object_and_has_the_frames_of_its_callers(colour: Colour) -> None:
+async def test_it_is_the_same_object_and_has_the_frames_of_its_callers(style: CallStyle) -> None:
     stop = Stop("now")
-    error = await raised(colour, stop)
+    error = await raised(style, stop)
     assert error is stop
     assert error.__context__ is None
     frames = [frame.name for frame in traceback.extract_tb(error.__traceback__)]
@@ -224,17 +224,17 @@ async def test_it_is_the_same_object_and_has_the_frames_of_its_callers(colour: C
     assert "handle_request" not in frames
 
 
-async def test_its_context_is_what_its_caller_was_handling(colour: Colour) -> None:
+async def test_its_context_is_what_its_caller_was_handling(style: CallStyle) -> None:
     try:
         raise LookupError("the caller's own")
     except LookupError as error:
-        mine, found = error, await raised(colour, Stop())
+        mine, found = error, await raised(style, Stop())
     assert found.__context__ is mine
     assert mine.__traceback__ is not None
 
 
-async def test_an_exception_of_a_transport_or_a_hook_keeps_all_its_frames(colour: Colour) -> None:
-    error = await raised(colour, LookupError("theirs"))
+async def test_an_exception_of_a_transport_or_a_hook_keeps_all_its_frames(style: CallStyle) -> None:
+    error = await raised(style, LookupError("theirs"))
     assert [frame.name for frame in traceback.extract_tb(error.__traceback__)][
         -1
     ] == "handle_request"
@@ -242,13 +242,13 @@ async def test_an_exception_of_a_transport_or_a_hook_keeps_all_its_frames(colour
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="there are no groups")
-async def test_the_members_of_a_group_are_bare_as_well(colour: Colour) -> None:
+async def test_the_members_of_a_group_are_bare_as_well(style: CallStyle) -> None:
     member = Stop()
     try:
         raise member
     except Stop:
         assert member.__traceback__ is not None
     group: Any = vars(builtins)["BaseExceptionGroup"]
-    error: Any = await raised(colour, group("several", [member]))
+    error: Any = await raised(style, group("several", [member]))
     assert error.exceptions == (member,)
     assert member.__traceback__ is None

@@ -139,14 +139,14 @@ def test_a_call_whose_turn_comes_as_the_client_is_closed_gets_an_open_connection
         pools, turn = LoopPools(lambda: new_async_pool(5, None), SYSTEM_CLOCK), anyio.Event()
 
         async def last() -> None:
-            async with pools.lend() as http:
+            async with pools.acquire() as http:
                 await turn.wait()
                 assert not http.is_closed
 
         async with contextlib.AsyncExitStack() as others, anyio.create_task_group() as group:
             for _ in range(IN_FLIGHT - 1):
-                await others.enter_async_context(pools.lend())
-            async with pools.lend():
+                await others.enter_async_context(pools.acquire())
+            async with pools.acquire():
                 group.start_soon(last)
                 await anyio.wait_all_tasks_blocked()
             await pools.aclose()

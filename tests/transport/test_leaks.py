@@ -28,7 +28,7 @@ from vectorshift import (
     VectorShift,
     VectorshiftError,
 )
-from vectorshift.scope.current import AMBIENT
+from vectorshift.scope.current import DEFAULT_SCOPE
 from vectorshift.testing import FakeVectorShift
 
 if TYPE_CHECKING:
@@ -51,14 +51,14 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeVectorShift]:
 
 
 @pytest.fixture(params=["sync", "async"])
-def colour(request: pytest.FixtureRequest) -> str:
+def style(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-async def failure(colour: str, credentials: Any = AMBIENT, **given: Any) -> VectorshiftError:
+async def failure(style: str, credentials: Any = DEFAULT_SCOPE, **given: Any) -> VectorshiftError:
     """Return what a call raises."""
     try:
-        if colour == "sync":
+        if style == "sync":
             with VectorShift(credentials, **given) as client:
                 client.request("GET", "/pipelines", query={"limit": 1})
         else:
@@ -129,87 +129,87 @@ def _every_logger_at_debug(caplog: pytest.LogCaptureFixture) -> None:
 # --- The API fails ---
 
 
-async def test_refused(colour: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture) -> None:
-    error = await failure(colour, KEY)
+async def test_refused(style: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture) -> None:
+    error = await failure(style, KEY)
     assert Secret(KEY).fingerprint in str(error)
     assert_silent(error, caplog)
     assert {record.name.partition(".")[0] for record in caplog.records} >= {"httpx", "httpcore"}
 
 
 async def test_refused_with_a_newer_key(
-    colour: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture
+    style: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert_silent(await failure(colour, Rotating(KEY, KEY + "-2")), caplog)
+    assert_silent(await failure(style, Rotating(KEY, KEY + "-2")), caplog)
 
 
 async def test_refused_while_the_store_fails(
-    colour: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture
+    style: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert_silent(
-        await failure(colour, Rotating(KEY, CredentialStoreUnavailableError("away."))), caplog
+        await failure(style, Rotating(KEY, CredentialStoreUnavailableError("away."))), caplog
     )
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 422, 429, 500])
 async def test_answered_with_a_failure(
-    colour: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture, status: int
+    style: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture, status: int
 ) -> None:
     api.fail_next(status)
-    assert_silent(await failure(colour, KEY), caplog)
+    assert_silent(await failure(style, KEY), caplog)
 
 
 async def test_lacking_the_scope(
-    colour: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture
+    style: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture
 ) -> None:
     api.create_key(key=KEY, scopes=())
-    assert_silent(await failure(colour, KEY), caplog)
+    assert_silent(await failure(style, KEY), caplog)
 
 
 @pytest.mark.parametrize(
     ("status", "body"), [(401, "you sent {}"), (200, '{{"status":"failed","error":"{}"}}')]
 )
 async def test_a_server_that_echoes_the_key(
-    colour: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture, status: int, body: str
+    style: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture, status: int, body: str
 ) -> None:
     def answers(request: Received) -> tuple[int, dict[str, str], bytes]:
         return status, {}, body.format(request.authorization).encode()
 
     with Echo(answers) as server:
-        assert_silent(await failure(colour, KEY, base_url=server.origin), caplog)
+        assert_silent(await failure(style, KEY, base_url=server.origin), caplog)
 
 
 async def test_a_connection_that_is_refused(
-    colour: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture
+    style: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture
 ) -> None:
     api.close()
-    assert_silent(await failure(colour, KEY), caplog)
+    assert_silent(await failure(style, KEY), caplog)
 
 
 async def test_a_connection_that_is_dropped(
-    colour: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture
+    style: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture
 ) -> None:
     api.drop_next(times=2)
-    assert_silent(await failure(colour, KEY), caplog)
+    assert_silent(await failure(style, KEY), caplog)
 
 
 async def test_an_answer_that_does_not_come(
-    colour: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture
+    style: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture
 ) -> None:
     api.latency = 30
-    assert_silent(await failure(colour, KEY, timeout=0.2), caplog)
+    assert_silent(await failure(style, KEY, timeout=0.2), caplog)
 
 
 async def test_an_answer_that_is_cut_off(
-    colour: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture
+    style: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture
 ) -> None:
     with RawServer(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\ncut") as server:
-        assert_silent(await failure(colour, KEY, base_url=server.origin), caplog)
+        assert_silent(await failure(style, KEY, base_url=server.origin), caplog)
 
 
 async def test_plain_http_to_another_machine(
-    colour: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture
+    style: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert_silent(await failure(colour, KEY, base_url="http://api.example.com/v1"), caplog)
+    assert_silent(await failure(style, KEY, base_url="http://api.example.com/v1"), caplog)
 
 
 # --- There is no key, or one that is none ---
@@ -262,7 +262,7 @@ PLACES: list[Place] = [_in_the_environment, _in_a_key_file, _in_a_dotenv_file, _
 @pytest.mark.parametrize("flaw", list(MALFORMED))
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.__name__.strip("_"))
 async def test_a_malformed_key_is_refused_where_it_is_found(
-    colour: str,
+    style: str,
     api: FakeVectorShift,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
@@ -272,7 +272,7 @@ async def test_a_malformed_key_is_refused_where_it_is_found(
 ) -> None:
     source = place(MALFORMED[flaw], tmp_path, monkeypatch)
     vectorshift.reset()
-    error = await failure(colour)
+    error = await failure(style)
     assert isinstance(error, vectorshift.CredentialConfigurationError)
     assert source in str(error)
     assert_silent(error, caplog)
@@ -280,20 +280,20 @@ async def test_a_malformed_key_is_refused_where_it_is_found(
 
 
 async def test_a_missing_key_beside_a_key_of_something_else(
-    colour: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture, tmp_path: Path
+    style: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     (tmp_path / ".env").write_text(f"OTHER_SECRET={KEY}\n")
-    assert_silent(await failure(colour), caplog)
+    assert_silent(await failure(style), caplog)
 
 
 async def test_a_callable_that_raises_with_the_key_in_its_text(
-    colour: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture
+    style: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken() -> str:
         key = KEY
         raise KeyError(key)
 
-    assert_silent(await failure(colour, broken), caplog)
+    assert_silent(await failure(style, broken), caplog)
 
 
 # --- What holds a key and is printed ---

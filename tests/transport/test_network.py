@@ -59,7 +59,7 @@ def get(request: pytest.FixtureRequest) -> Callable[..., Any]:
         async with AsyncVectorShift(credentials, base_url=base_url, **given) as aclient:
             return await aclient.request(method, path, headers=headers)
 
-    call.colour = request.param  # type: ignore[attr-defined]
+    call.style = request.param  # type: ignore[attr-defined]
     return call
 
 
@@ -279,7 +279,7 @@ async def test_netrc_is_not_read(get: Any, monkeypatch: pytest.MonkeyPatch, tmp_
 
 async def test_a_cookie_of_one_answer_does_not_go_with_the_next_call(get: Any) -> None:
     with FaultServer(answer(200, b"{}", Set_Cookie="session=acme; Path=/")) as server:
-        if get.colour == "sync":
+        if get.style == "sync":
             with VectorShift("k", base_url=server.origin) as client:
                 for _ in range(2):
                     client.request("GET", "/x")
@@ -331,7 +331,7 @@ async def test_neither_header_crosses_an_origin_though_the_httpx_client_follows_
         FaultServer(answer()) as theirs,
         FaultServer(answer(307, b"", Location=theirs.origin)) as ours,
     ):
-        if get.colour == "sync":
+        if get.style == "sync":
             with (
                 httpx.Client(follow_redirects=True, trust_env=False) as http,
                 pytest.raises(VectorshiftApiError, match="a redirect is not followed"),

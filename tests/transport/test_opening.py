@@ -1,5 +1,5 @@
-"""`Opening`: whoever comes first closes what is open, once, and the others neither fail nor hurry
-on.
+"""`LoopBoundContext`: whoever comes first closes what is open, once, and the others neither fail
+nor hurry on.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from vectorshift.transport.opening import Opening
+from vectorshift.transport.opening import LoopBoundContext
 
 if TYPE_CHECKING:
     from contextlib import AsyncExitStack
@@ -42,7 +42,7 @@ async def both(first: str) -> tuple[list[str], list[Any]]:
         await loop.shutdown_asyncgens()
         seen.append("ended")
 
-    opening = Opening(begin)
+    opening = LoopBoundContext(begin)
     assert await opening.__aenter__() == "open"
     tasks = [asyncio.create_task(leave() if first == "leave" else end())]
     await begun.wait()
@@ -72,7 +72,7 @@ def test_what_was_begun_is_closed_when_opening_fails() -> None:
         raise ValueError("no")
 
     async def main() -> None:
-        async with Opening(begin):
+        async with LoopBoundContext(begin):
             pass
 
     with pytest.raises(ValueError, match="no"):
@@ -85,8 +85,8 @@ def test_a_loop_that_ends_and_a_block_that_is_left_do_not_meet_in_the_keeper() -
         return "nothing that takes time to close"
 
     async def main() -> None:
-        opening = Opening(begin)
+        opening = LoopBoundContext(begin)
         await opening.__aenter__()
-        await asyncio.gather(opening.__aexit__(None, None, None), opening._held.keeper.aclose())
+        await asyncio.gather(opening.__aexit__(None, None, None), opening._held.finalizer.aclose())
 
     asyncio.run(main())

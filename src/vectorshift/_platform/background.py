@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-__all__ = ["Flight", "SharedWork", "arun_blocking", "run_async"]
+__all__ = ["BackgroundTask", "SharedWork", "arun_blocking", "run_async"]
 
 T = TypeVar("T")
 
 
-class Flight(Generic[T]):
-    """Run `work` in a daemon thread from `depart` on; let any number of callers wait for its
+class BackgroundTask(Generic[T]):
+    """Run `work` in a daemon thread from `start` on; let any number of callers wait for its
     answer.
 
     Thread-safe, and safe to wait for from several event loops at once, under asyncio and trio.
@@ -51,7 +51,7 @@ class Flight(Generic[T]):
         self._pid = os.getpid()
         self._context = context or contextvars.Context()
 
-    def depart(self) -> Self:
+    def start(self) -> Self:
         """Start the thread, unless it was started; return this flight.
 
         Raises:
@@ -63,7 +63,7 @@ class Flight(Generic[T]):
                 run = self._context.run
                 try:
                     threading.Thread(
-                        target=run, args=(self._fly,), name="vectorshift-load", daemon=True
+                        target=run, args=(self._run,), name="vectorshift-load", daemon=True
                     ).start()
                 except BaseException:
                     self._departed = False
@@ -71,7 +71,7 @@ class Flight(Generic[T]):
         return self
 
     @property
-    def flying(self) -> bool:
+    def running(self) -> bool:
         """Whether the work still runs, in this process: a forked child has none of its parent's
         threads.
         """
@@ -81,7 +81,7 @@ class Flight(Generic[T]):
         """Block for at most `timeout` seconds (None: for ever); return whether the work is done."""
         return self._landed.wait(timeout)
 
-    async def await_(self, timeout: float | None) -> bool:
+    async def wait_async(self, timeout: float | None) -> bool:
         """Wait without blocking the event loop, for at most `timeout` seconds; return whether the
         work is done.
         """
@@ -115,7 +115,7 @@ class Flight(Generic[T]):
             raise fresh_copy(error) if isinstance(error, VectorshiftError) else error
         return self._answer[0]
 
-    def _fly(self) -> None:
+    def _run(self) -> None:
         work, self._work = self._work, None
         assert work is not None
         try:
@@ -166,7 +166,7 @@ class SharedWork(Generic[T]):
 
     def __init__(self, work: Callable[[], T]) -> None:
         self._work = work
-        self._flight: Flight[T] | None = None
+        self._flight: BackgroundTask[T] | None = None
 
     async def ajoin(self) -> T:
         """Join the work that runs, or start it; return its answer, or raise what it raised.
@@ -174,16 +174,16 @@ class SharedWork(Generic[T]):
         Raises:
             CredentialStoreUnavailableError: no thread can be started.
         """
-        flight = self._flight
-        if flight is None or not flight.flying:
-            flight = self._flight = Flight(self._work)
-        await _departed(flight).await_(None)
-        return flight.result()
+        task = self._flight
+        if task is None or not task.running:
+            task = self._flight = BackgroundTask(self._work)
+        await _departed(task).wait_async(None)
+        return task.result()
 
 
-def _departed(flight: Flight[T]) -> Flight[T]:
+def _departed(task: BackgroundTask[T]) -> BackgroundTask[T]:
     try:
-        return flight.depart()
+        return task.start()
     except RuntimeError:
         raise CredentialStoreUnavailableError(
             "No thread can be started: there are too many, or the process is ending."
@@ -197,9 +197,9 @@ async def arun_blocking(work: Callable[[], T]) -> T:
     Raises:
         CredentialStoreUnavailableError: no thread can be started.
     """
-    flight = _departed(Flight(work, context=contextvars.copy_context()))
-    await flight.await_(None)
-    return flight.result()
+    task = _departed(BackgroundTask(work, context=contextvars.copy_context()))
+    await task.wait_async(None)
+    return task.result()
 
 
 def run_async(work: Callable[[], Any]) -> Any:
@@ -211,8 +211,8 @@ def run_async(work: Callable[[], Any]) -> Any:
     Raises:
         CredentialStoreUnavailableError: no thread can be started.
     """
-    flight: Flight[Any] = _departed(
-        Flight(lambda: asyncio.run(work()), context=contextvars.copy_context())
+    task: BackgroundTask[Any] = _departed(
+        BackgroundTask(lambda: asyncio.run(work()), context=contextvars.copy_context())
     )
-    flight.wait(None)
-    return flight.result()
+    task.wait(None)
+    return task.result()

@@ -23,17 +23,27 @@ from vectorshift.errors import (
 if TYPE_CHECKING:
     from vectorshift.credentials.values import Credential
 
-__all__ = ["Moment", "Policy", "State", "Verdict", "decide", "landed", "later", "passed", "refused"]
+__all__ = [
+    "Decision",
+    "Instant",
+    "Policy",
+    "State",
+    "after_refresh",
+    "after_rejection",
+    "decide",
+    "later",
+    "passed",
+]
 
-Moment = tuple[float, float]
-LONG_AGO: Moment = (float("-inf"), float("-inf"))
+Instant = tuple[float, float]
+LONG_AGO: Instant = (float("-inf"), float("-inf"))
 
 _LONGEST_BACKOFF = 60.0
 _REMIND_EVERY = 300.0
 _EXPIRY_MARGIN = 60.0
 _JITTER = 0.1
-_FREE_TURNS = 16
-_TURNS_APART = 1.0
+_FREE_ROTATIONS = 16
+_ROTATIONS_APART = 1.0
 _PAUSES: tuple[tuple[type[CredentialError], float], ...] = (
     (CredentialNotFoundError, 30.0),
     (CredentialConfigurationError, 30.0),
@@ -41,7 +51,7 @@ _PAUSES: tuple[tuple[type[CredentialError], float], ...] = (
 )
 
 
-class Verdict(enum.Enum):
+class Decision(enum.Enum):
     """What a caller gets."""
 
     SERVE = "the cached credential, at once"
@@ -79,52 +89,52 @@ class State:
     """
 
     credential: Credential | None = None
-    fresh_until: Moment = LONG_AGO
-    usable_until: Moment = LONG_AGO
+    fresh_until: Instant = LONG_AGO
+    usable_until: Instant = LONG_AGO
     failure: CredentialError | None = None
     failures: int = 0
-    retry_at: Moment = LONG_AGO
-    refused_at: Moment | None = None
-    refusals: int = 0
-    turns: int = 0
-    turns_end: Moment = LONG_AGO
-    owed: bool = False
+    retry_at: Instant = LONG_AGO
+    rejected_at: Instant | None = None
+    rejections: int = 0
+    rejected_rotations: int = 0
+    turns_end: Instant = LONG_AGO
+    refresh_required: bool = False
     answered: bool = False
-    remind_at: Moment = LONG_AGO
+    remind_at: Instant = LONG_AGO
 
 
-def passed(deadline: Moment, now: Moment) -> bool:
+def passed(deadline: Instant, now: Instant) -> bool:
     """Return whether either clock has reached the deadline."""
     return now[0] >= deadline[0] or now[1] >= deadline[1]
 
 
-def later(now: Moment, seconds: float) -> Moment:
+def later(now: Instant, seconds: float) -> Instant:
     """Return the moment `seconds` from now, on both clocks."""
     return (now[0] + seconds, now[1] + seconds)
 
 
-def decide(state: State, now: Moment) -> Verdict:
+def decide(state: State, now: Instant) -> Decision:
     """Say what a caller gets who asks now."""
-    if not (state.owed or passed(state.fresh_until, now)):
-        return Verdict.SERVE
+    if not (state.refresh_required or passed(state.fresh_until, now)):
+        return Decision.SERVE
     may_contact = passed(state.retry_at, now)
     if not passed(state.usable_until, now):
         if not may_contact:
-            return Verdict.SERVE
-        return Verdict.WAIT if state.owed else Verdict.REFRESH
+            return Decision.SERVE
+        return Decision.WAIT if state.refresh_required else Decision.REFRESH
     if state.failure is not None and not may_contact:
-        return Verdict.FAIL
-    return Verdict.WAIT
+        return Decision.FAIL
+    return Decision.WAIT
 
 
-def landed(
+def after_refresh(
     state: State,
     answer: Credential | CredentialError,
     *,
-    began: Moment,
-    now: Moment,
+    began: Instant,
+    now: Instant,
     policy: Policy,
-    dice: float,
+    jitter: float,
 ) -> State:
     """Return the state after a load that began at `began` brought this answer.
 
@@ -132,61 +142,68 @@ def landed(
         dice: a number from 0 to 1 that spreads the contacts of many processes.
     """
     if isinstance(answer, CredentialError):
-        return _failed(state, answer, now=now, dice=dice)
+        return _failed(state, answer, now=now, jitter=jitter)
     credential = answer
-    fresh, usable, retry_at = policy.ttl * (1 - _JITTER * dice), policy.max_stale, LONG_AGO
+    fresh, usable, retry_at = policy.ttl * (1 - _JITTER * jitter), policy.max_stale, LONG_AGO
     if credential.expires_at is not None:
         left = credential.expires_at.timestamp() - now[0]
         if left <= 0:
-            return _failed(state, _expired(credential), now=now, dice=dice)
+            return _failed(state, _expired(credential), now=now, jitter=jitter)
         life = (credential.expires_at - credential.obtained_at).total_seconds()
         fresh, usable = (
             min(fresh, left - min(_EXPIRY_MARGIN, max(life, left) / 10)),
             min(usable, left),
         )
         if fresh <= 0:  # the store has no newer one yet: ask again soon, not on every call
-            retry_at = later(now, min(backoff(1, dice), left))
+            retry_at = later(now, min(backoff(1, jitter), left))
     found = State(
         credential=credential,
         fresh_until=later(now, min(fresh, usable)),
         usable_until=later(now, usable),
         retry_at=retry_at,
-        turns=state.turns,
+        rejected_rotations=state.rejected_rotations,
         turns_end=state.turns_end,
         answered=True,
     )
-    if state.credential is None or state.refused_at is None:
+    if state.credential is None or state.rejected_at is None:
         return found
     if state.credential.secret != credential.secret:
-        return _turned(found, now=now, dice=dice)
-    if began[1] < state.refused_at[1]:  # read before the refusal: that is not answered yet
+        return _turned(found, now=now, jitter=jitter)
+    if began[1] < state.rejected_at[1]:  # read before the refusal: that is not answered yet
         return replace(
             found,
-            refused_at=state.refused_at,
-            refusals=state.refusals,
-            owed=state.owed,
+            rejected_at=state.rejected_at,
+            rejections=state.rejections,
+            refresh_required=state.refresh_required,
             retry_at=state.retry_at,
         )
-    pause = backoff(state.refusals + 1, dice)
-    return replace(found, refusals=state.refusals + 1, retry_at=later(now, pause))
+    pause = backoff(state.rejections + 1, jitter)
+    return replace(found, rejections=state.rejections + 1, retry_at=later(now, pause))
 
 
-def _turned(found: State, *, now: Moment, dice: float) -> State:
+def _turned(found: State, *, now: Instant, jitter: float) -> State:
     """Return the state after a re-read that brought another key in place of a refused one.
 
     A rotation costs one read and no pause. A store that gives another key each time, and none that
     the server takes, is read again like one that still holds the refused key, once that has
     happened more often than keys are rotated.
     """
-    turns = 1 if passed(found.turns_end, now) else found.turns + 1
-    pause = backoff(turns - _FREE_TURNS, dice) if turns > _FREE_TURNS else 0.0
+    rejected_rotations = 1 if passed(found.turns_end, now) else found.rejected_rotations + 1
+    pause = (
+        backoff(rejected_rotations - _FREE_ROTATIONS, jitter)
+        if rejected_rotations > _FREE_ROTATIONS
+        else 0.0
+    )
     retry_at = later(now, pause) if pause else found.retry_at
     return replace(
-        found, turns=turns, turns_end=later(now, pause + _TURNS_APART), retry_at=retry_at
+        found,
+        rejected_rotations=rejected_rotations,
+        turns_end=later(now, pause + _ROTATIONS_APART),
+        retry_at=retry_at,
     )
 
 
-def _failed(state: State, error: CredentialError, *, now: Moment, dice: float) -> State:
+def _failed(state: State, error: CredentialError, *, now: Instant, jitter: float) -> State:
     """Return the state after a load that failed.
 
     Only proof about the secret itself drops a credential: the store says that it is gone, or a
@@ -197,7 +214,7 @@ def _failed(state: State, error: CredentialError, *, now: Moment, dice: float) -
         error = _vanished(error)
     gone = isinstance(error, CredentialRevokedError)
     kept = state.credential is not None and not gone and not passed(state.usable_until, now)
-    pause = backoff(state.failures + 1, dice)
+    pause = backoff(state.failures + 1, jitter)
     if not kept:
         pause = next((seconds for kind, seconds in _PAUSES if isinstance(error, kind)), pause)
     if isinstance(error, CredentialStoreUnavailableError) and error.retry_after is not None:
@@ -207,34 +224,42 @@ def _failed(state: State, error: CredentialError, *, now: Moment, dice: float) -
         failure=error,
         failures=state.failures + 1,
         retry_at=later(now, pause),
-        owed=False,
-        refused_at=None,
+        refresh_required=False,
+        rejected_at=None,
     )
     if gone:
         return replace(
-            after, credential=None, fresh_until=LONG_AGO, usable_until=LONG_AGO, refusals=0
+            after, credential=None, fresh_until=LONG_AGO, usable_until=LONG_AGO, rejections=0
         )
     if kept and passed(state.remind_at, now):
         return replace(after, remind_at=later(now, _REMIND_EVERY))
     return after
 
 
-def refused(state: State, rejected: Credential, *, now: Moment, owed: bool = False) -> State:
+def after_rejection(
+    state: State, rejected: Credential, *, now: Instant, refresh_required: bool = False
+) -> State:
     """Return the state after the server refused `rejected`: marked if that is what is cached, else
     unchanged.
     """
     if state.credential is None or state.credential.secret != rejected.secret:
         return state
-    if state.refused_at is not None and state.owed >= owed:  # it is marked already
+    if (
+        state.rejected_at is not None and state.refresh_required >= refresh_required
+    ):  # it is marked already
         return state
-    return replace(state, refused_at=state.refused_at or now, owed=owed or state.owed)
+    return replace(
+        state,
+        rejected_at=state.rejected_at or now,
+        refresh_required=refresh_required or state.refresh_required,
+    )
 
 
-def backoff(failures: int, dice: float) -> float:
+def backoff(failures: int, jitter: float) -> float:
     """Return the pause in seconds after so many failures in a row: 1 s doubling to 60 s, less up to
     a tenth.
     """
-    return float(min(2.0 ** min(failures - 1, 6), _LONGEST_BACKOFF) * (1 - _JITTER * dice))
+    return float(min(2.0 ** min(failures - 1, 6), _LONGEST_BACKOFF) * (1 - _JITTER * jitter))
 
 
 def _expired(credential: Credential) -> CredentialRevokedError:

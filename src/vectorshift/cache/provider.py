@@ -7,31 +7,37 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, cast
 
-from vectorshift._platform.background import Flight
+from vectorshift._platform.background import BackgroundTask
 from vectorshift._platform.clock import SYSTEM_CLOCK, Clock
 from vectorshift._platform.forks import renew_after_fork
 from vectorshift.cache.policy import (
-    Moment,
+    Decision,
+    Instant,
     Policy,
     State,
-    Verdict,
+    after_refresh,
+    after_rejection,
     decide,
-    landed,
     later,
     passed,
-    refused,
 )
 from vectorshift.cache.refresh import (
     GIVEN_UP_AFTER,
-    LOADS_AT_MOST,
-    Load,
+    MAX_REFRESHES,
+    Refresh,
     entered,
     is_inside,
     settles,
 )
 from vectorshift.credentials.events import CredentialEvent, Kind, announce
 from vectorshift.credentials.provider import CredentialProvider
-from vectorshift.credentials.resolving import Answer, AnsweringProvider, Ask, answering, flaw_of_ttl
+from vectorshift.credentials.resolving import (
+    BaseProvider,
+    LookupRequest,
+    Result,
+    adapt,
+    flaw_of_ttl,
+)
 from vectorshift.credentials.values import Credential
 from vectorshift.errors import CredentialError, CredentialStoreUnavailableError
 
@@ -51,7 +57,7 @@ _MORE_TIME = (
 )
 
 
-class CachingProvider(AnsweringProvider):
+class CachingProvider(BaseProvider):
     """Wrap a provider and keep its answer fresh.
 
     A fresh answer is served at once; a stale one is served at once while one background load runs;
@@ -94,8 +100,8 @@ class CachingProvider(AnsweringProvider):
                 f"CachingProvider takes a provider, not {kind}. For a key in code:"
                 " ExplicitProvider(key)."
             )
-        inner = provider.provider if isinstance(provider, CachingProvider) else answering(provider)
-        self.provider: AnsweringProvider = inner
+        inner = provider.provider if isinstance(provider, CachingProvider) else adapt(provider)
+        self.provider: BaseProvider = inner
         self.name, self.on_error, self.on_missing = inner.name, inner.on_error, inner.on_missing
         ttl = ttl if inner.ttl is None else inner.ttl
         if flaw := flaw_of_ttl(ttl):
@@ -113,8 +119,8 @@ class CachingProvider(AnsweringProvider):
 
     def _after_fork(self) -> None:
         self._lock = threading.RLock()  # a signal handler may ask while its thread is in here
-        self._loads: list[Load] = []
-        self._newest: Load | None = None
+        self._loads: list[Refresh] = []
+        self._newest: Refresh | None = None
 
     def describe(self) -> Description:
         """Describe the wrapped provider."""
@@ -127,7 +133,7 @@ class CachingProvider(AnsweringProvider):
         Another credential than the cached one changes nothing: a late refusal of an old key drops
         no fresh one.
         """
-        self._mark(rejected, owed=True)
+        self._mark(rejected, refresh_required=True)
 
     def close(self) -> None:
         """Close the wrapped provider."""
@@ -139,105 +145,113 @@ class CachingProvider(AnsweringProvider):
 
     # --- What a caller gets: at once, or through one of two thin shells around `_steps` ---
 
-    def peek(self) -> Answer | None:
+    def get_cached(self) -> Result | None:
         """Answer with what is cached, and begin a refresh behind it if that is due; None if a load
         is needed.
         """
         state = self._state
-        verdict = decide(state, (self._wall(), self._monotonic()))
-        if verdict is Verdict.SERVE:
+        decision = decide(state, (self._wall(), self._monotonic()))
+        if decision is Decision.SERVE:
             return state.credential
-        if verdict is Verdict.FAIL:
+        if decision is Decision.FAIL:
             return state.failure
-        if verdict is Verdict.WAIT:
+        if decision is Decision.WAIT:
             return None
         with self._lock:  # the load that made it stale may have landed meanwhile
             now = self._now()
-            load = self._join_or_begin(now) if decide(self._state, now) is Verdict.REFRESH else None
-        if isinstance(load, Load):
-            self._depart(load)
+            load = (
+                self._join_or_start(now) if decide(self._state, now) is Decision.REFRESH else None
+            )
+        if isinstance(load, Refresh):
+            self._start(load)
         return state.credential
 
-    def lookup(self, ask: Ask) -> Answer:
+    def resolve(self, request: LookupRequest) -> Result:
         """Answer, and block for a load if one is needed."""
         asked = self._now()
-        steps = self._steps(ask, asked)
+        steps = self._steps(request, asked)
         try:
             while True:
                 load = next(steps)
-                load.flight.wait(self._patience(ask, asked))
+                load.task.wait(self._patience(request, asked))
         except StopIteration as end:
-            answer: Answer = end.value
+            answer: Result = end.value
             return answer
 
-    async def alookup(self, ask: Ask) -> Answer:
+    async def aresolve(self, request: LookupRequest) -> Result:
         """Answer, and wait for a load if one is needed."""
         asked = self._now()
-        steps = self._steps(ask, asked)
+        steps = self._steps(request, asked)
         try:
             while True:
                 load = next(steps)
-                await load.flight.await_(self._patience(ask, asked))
+                await load.task.wait_async(self._patience(request, asked))
         except StopIteration as end:
-            answer: Answer = end.value
+            answer: Result = end.value
             return answer
 
-    def _patience(self, ask: Ask, asked: Moment) -> float:
+    def _patience(self, request: LookupRequest, asked: Instant) -> float:
         until = asked[1] + self.load_timeout
         return max(
-            0.0, (until if ask.deadline is None else min(until, ask.deadline)) - self._monotonic()
+            0.0,
+            (until if request.deadline is None else min(until, request.deadline))
+            - self._monotonic(),
         )
 
-    def _steps(self, ask: Ask, asked: Moment) -> Generator[Load, None, Answer]:
+    def _steps(self, request: LookupRequest, asked: Instant) -> Generator[Refresh, None, Result]:
         """Yield the loads that this caller has to wait for; return its answer."""
-        if ask.refused is not None:
-            self._mark(ask.refused)
-        elif not ask.anew and (answer := self.peek()) is not None:
+        if request.rejected is not None:
+            self._mark(request.rejected)
+        elif not request.bypass_cache and (answer := self.get_cached()) is not None:
             return answer
         if is_inside(self._loads):
             return self._to_itself()
         while True:
-            step = self._board(ask)
-            if not isinstance(step, Load):
+            step = self._next_step(request)
+            if not isinstance(step, Refresh):
                 return step
-            if not self._depart(step):
-                return self._hidden(self.no_thread(), ask)
+            if not self._start(step):
+                return self._hidden(self.no_thread(), request)
             yield step
             if step.answer is None:
-                return self._hidden(self._too_slow(ask, asked), ask)
-            if settles(step, ask, asked):
-                return self._hidden(step.answer, ask)
+                return self._hidden(self._too_slow(request, asked), request)
+            if settles(step, request, asked):
+                return self._hidden(step.answer, request)
 
-    def _board(self, ask: Ask) -> Answer | Load:
+    def _next_step(self, request: LookupRequest) -> Result | Refresh:
         """Return an answer that needs no waiting, or the load to wait for, which may begin here."""
         with self._lock:
             state, now = self._state, self._now()
             credential = state.credential
             if (
-                ask.refused is not None
+                request.rejected is not None
                 and credential is not None
-                and credential.secret == ask.refused.secret
+                and credential.secret == request.rejected.secret
             ):
                 if passed(state.retry_at, now) or self._joinable(now):
-                    return self._join_or_begin(now)
+                    return self._join_or_start(now)
                 return state.failure or credential
-            verdict = decide(state, now)
-            if verdict is Verdict.WAIT or (ask.anew and passed(state.retry_at, now)):
-                return self._join_or_begin(now)
-            answer = state.failure if verdict is Verdict.FAIL else credential
+            decision = decide(state, now)
+            if decision is Decision.WAIT or (request.bypass_cache and passed(state.retry_at, now)):
+                return self._join_or_start(now)
+            answer = state.failure if decision is Decision.FAIL else credential
             assert answer is not None
             return answer
 
-    def _hidden(self, answer: Answer, ask: Ask) -> Answer:
+    def _hidden(self, answer: Result, request: LookupRequest) -> Result:
         """Return what a load means to this caller: a failure is hidden while the old key may be
         used.
         """
         state = self._state
-        if isinstance(answer, Credential) or ask.refused is not None or state.credential is None:
+        if (
+            isinstance(answer, Credential)
+            or request.rejected is not None
+            or state.credential is None
+        ):
             return answer
         return answer if passed(state.usable_until, self._now()) else state.credential
 
-    def _to_itself(self) -> Answer:
+    def _to_itself(self) -> Result:
         """Answer what its own load asks."""
         state = self._state
         if state.credential is not None and not passed(state.usable_until, self._now()):
@@ -247,84 +261,86 @@ class CachingProvider(AnsweringProvider):
             "Such code gets the key that is known, and there is none now."
         )
 
-    def _mark(self, rejected: Credential, *, owed: bool = False) -> None:
+    def _mark(self, rejected: Credential, *, refresh_required: bool = False) -> None:
         with self._lock:
             before = self._state
-            after = self._state = refused(before, rejected, now=self._now(), owed=owed)
+            after = self._state = after_rejection(
+                before, rejected, now=self._now(), refresh_required=refresh_required
+            )
         if after is before:
             return
         self.provider.invalidate(rejected)
-        if before.refused_at is None and before.refusals == 0:
-            self._tell("rejected", rejected)
+        if before.rejected_at is None and before.rejections == 0:
+            self._announce("rejected", rejected)
 
     # --- Loads: one at a time, a second one when the first seems frozen. The lock is held but in
-    # `_load_into`. ---
+    # `_run`. ---
 
-    def known(self) -> tuple[State, Moment]:
+    def known(self) -> tuple[State, Instant]:
         """Return what is known of the source, without asking, and the present moment."""
         return self._state, self._now()
 
-    def _now(self) -> Moment:
+    def _now(self) -> Instant:
         return (self._wall(), self._monotonic())
 
-    def _joinable(self, now: Moment) -> bool:
+    def _joinable(self, now: Instant) -> bool:
         """Whether the newest load is worth waiting for; one that is older may hang for ever."""
         return bool(self._loads) and not passed(
             later(self._loads[-1].began, self.load_timeout), now
         )
 
-    def _join_or_begin(self, now: Moment) -> Load | CredentialStoreUnavailableError:
+    def _join_or_start(self, now: Instant) -> Refresh | CredentialStoreUnavailableError:
         if self._joinable(now):
             return self._loads[-1]
         self._loads = [
             load for load in self._loads if not passed(later(load.began, self._given_up), now)
         ]
-        if len(self._loads) >= LOADS_AT_MOST:
+        if len(self._loads) >= MAX_REFRESHES:
             return self._unavailable(
                 "has answered neither of two requests, and is not asked a third time so soon."
                 f" {_MORE_TIME}"
             )
-        load = Load(now)
-        load.flight = Flight(lambda: self._load_into(load))
+        load = Refresh(now)
+        load.task = BackgroundTask(lambda: self._run(load))
         self._loads.append(load)
         self._newest = load
-        self._state = replace(self._state, owed=False)
+        self._state = replace(self._state, refresh_required=False)
         return load
 
-    def _depart(self, load: Load) -> bool:
+    def _start(self, load: Refresh) -> bool:
         """Start a load that was reserved, outside the lock; return False if no thread can be
         started.
         """
         try:
-            load.flight.depart()
+            load.task.start()
         except RuntimeError:
             with self._lock:
                 self._loads = [other for other in self._loads if other is not load]
             return False
         return True
 
-    def _load_into(self, load: Load) -> None:
+    def _run(self, load: Refresh) -> None:
         """Ask the store, and keep what it says if no newer load began. Runs in a thread of its
         own.
         """
         entered(load)
         try:
-            self._land(load, self.provider.load())
+            self._store_result(load, self.provider.load())
         except (
             BaseException
         ) as error:  # also for an answer that cannot be judged, as one of an author's own class
-            self._land(load, self.provider.unmapped(error))
+            self._store_result(load, self.provider.unmapped(error))
 
-    def _land(self, load: Load, answer: Answer) -> None:
+    def _store_result(self, load: Refresh, answer: Result) -> None:
         with self._lock:
             load.counts = load is self._newest
             if load in self._loads:
                 self._loads.remove(load)
             before = self._state
             if load.counts:
-                now, dice = self._now(), self._random()
-                self._state = landed(
-                    before, answer, began=load.began, now=now, policy=self._policy, dice=dice
+                now, jitter = self._now(), self._random()
+                self._state = after_refresh(
+                    before, answer, began=load.began, now=now, policy=self._policy, jitter=jitter
                 )
             after = self._state
             load.answer = (after.failure or after.credential) if load.counts else answer
@@ -334,14 +350,16 @@ class CachingProvider(AnsweringProvider):
             and after.failure
             and after.credential
         ):
-            self._tell(
+            self._announce(
                 "served_stale" if before.failure else "refresh_failed",
                 after.credential,
                 after.failure,
             )
 
-    def _too_slow(self, ask: Ask, asked: Moment) -> CredentialStoreUnavailableError:
-        left = self.load_timeout if ask.deadline is None else max(0.0, ask.deadline - asked[1])
+    def _too_slow(self, request: LookupRequest, asked: Instant) -> CredentialStoreUnavailableError:
+        left = (
+            self.load_timeout if request.deadline is None else max(0.0, request.deadline - asked[1])
+        )
         within = f"{self.load_timeout:g} s"
         if left < self.load_timeout / 2:
             within = f"{left:.1f} s, all that was left of the time for the whole chain"
@@ -353,7 +371,9 @@ class CachingProvider(AnsweringProvider):
             f"{source} {what}", source=source, provider=self.name
         )
 
-    def _tell(self, kind: Kind, about: Credential, error: CredentialError | None = None) -> None:
+    def _announce(
+        self, kind: Kind, about: Credential, error: CredentialError | None = None
+    ) -> None:
         announce(
             CredentialEvent(
                 kind=kind,

@@ -13,20 +13,20 @@ from vectorshift.credentials.values import Credential
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from vectorshift._platform.background import Flight
-    from vectorshift.cache.policy import Moment
-    from vectorshift.credentials.resolving import Answer, Ask
+    from vectorshift._platform.background import BackgroundTask
+    from vectorshift.cache.policy import Instant
+    from vectorshift.credentials.resolving import LookupRequest, Result
 
-__all__ = ["GIVEN_UP_AFTER", "LOADS_AT_MOST", "Load", "entered", "is_inside", "settles"]
+__all__ = ["GIVEN_UP_AFTER", "MAX_REFRESHES", "Refresh", "entered", "is_inside", "settles"]
 
-LOADS_AT_MOST: Final = 2
+MAX_REFRESHES: Final = 2
 """How many may be under way at once: a second one, when the first seems frozen."""
 GIVEN_UP_AFTER: Final = 60.0
 """Seconds after which a load is thought to be gone for good, unless `load_timeout` is long."""
 
 
 @dataclass(eq=False, slots=True)
-class Load:
+class Refresh:
     """One contact with the store. `answer` is set before the flight lands; it counts if no newer
     load began.
 
@@ -34,10 +34,10 @@ class Load:
         began: the moment at which it was begun.
     """
 
-    began: Moment
-    around: tuple[Load, ...] = field(init=False)
-    flight: Flight[None] = field(init=False)
-    answer: Answer | None = None
+    began: Instant
+    around: tuple[Refresh, ...] = field(init=False)
+    task: BackgroundTask[None] = field(init=False)
+    answer: Result | None = None
     counts: bool = False
 
     def __post_init__(self) -> None:
@@ -46,29 +46,29 @@ class Load:
         )  # a context outlives its load
 
 
-_inside: ContextVar[tuple[Load, ...]] = ContextVar("vectorshift.cache.refresh", default=())
+_inside: ContextVar[tuple[Refresh, ...]] = ContextVar("vectorshift.cache.refresh", default=())
 
 
-def entered(load: Load) -> None:
+def entered(load: Refresh) -> None:
     """Take note that what runs from here on runs in this load, and in those in which it was
     begun.
     """
     _inside.set((*load.around, load))
 
 
-def is_inside(loads: Collection[Load]) -> bool:
+def is_inside(loads: Collection[Refresh]) -> bool:
     """Whether the caller runs in one of these loads, as a log handler does: to wait would be to
     wait for itself.
     """
     return any(load in loads for load in _inside.get())
 
 
-def settles(load: Load, ask: Ask, asked: Moment) -> bool:
+def settles(load: Refresh, request: LookupRequest, asked: Instant) -> bool:
     """Whether a load answers this caller. A refusal is answered by another key, or by a load that
     began after it.
     """
-    if ask.refused is None or not load.counts:
+    if request.rejected is None or not load.counts:
         return load.counts
-    if isinstance(load.answer, Credential) and load.answer.secret != ask.refused.secret:
+    if isinstance(load.answer, Credential) and load.answer.secret != request.rejected.secret:
         return True
     return load.began[1] >= asked[1]

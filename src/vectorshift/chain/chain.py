@@ -18,11 +18,11 @@ from vectorshift.cache.provider import (
     DEFAULT_TTL,
     CachingProvider,
 )
-from vectorshift.chain.order import Neighbours, providers_of
+from vectorshift.chain.order import HintProvider, providers_of
 from vectorshift.chain.outcomes import attempts_of, must_not_miss, nothing_found, stops
-from vectorshift.credentials.events import CredentialEvent, Kind, announce, say
+from vectorshift.credentials.events import CredentialEvent, Kind, announce, log_safely
 from vectorshift.credentials.provider import CredentialProvider, Description
-from vectorshift.credentials.resolving import Answer, AnsweringProvider, Ask, answering
+from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Result, adapt
 from vectorshift.credentials.values import Credential
 from vectorshift.errors import (
     Attempt,
@@ -44,11 +44,11 @@ class _Win:
     """Who answered last, and past whom: kept to notice changes."""
 
     credential: Credential
-    provider: AnsweringProvider
+    provider: BaseProvider
     fallen: tuple[str, ...]
 
 
-class ProviderChain(AnsweringProvider):
+class ProviderChain(BaseProvider):
     """Ask providers in order; the first one that has a key answers.
 
     Only *not found* moves the chain on: any other failure stops it, except where a provider's
@@ -77,9 +77,9 @@ class ProviderChain(AnsweringProvider):
         clock: Clock = SYSTEM_CLOCK,
         random: Callable[[], float] = _random.random,
     ) -> None:
-        def fresh(provider: CredentialProvider) -> AnsweringProvider:
+        def fresh(provider: CredentialProvider) -> BaseProvider:
             if not provider.remote:
-                return answering(provider)
+                return adapt(provider)
             return CachingProvider(
                 provider,
                 ttl=ttl,
@@ -101,14 +101,14 @@ class ProviderChain(AnsweringProvider):
                 f"ProviderChain takes providers, not {wrong}. For a key in code:"
                 " ExplicitProvider(key)."
             )
-        self.providers: tuple[AnsweringProvider, ...] = tuple(
+        self.providers: tuple[BaseProvider, ...] = tuple(
             map(fresh, cast("list[CredentialProvider]", given))
         )
-        self._peeks = tuple((each.peek, each.on_missing == "stop") for each in self.providers)
+        self._peeks = tuple((each.get_cached, each.on_missing == "stop") for each in self.providers)
         self._load_timeout, self._monotonic = load_timeout, clock.monotonic
         self._win: _Win | None = None
-        self._stopped: AnsweringProvider | None = None
-        self.neighbours: AnsweringProvider | None = None
+        self._stopped: BaseProvider | None = None
+        self.neighbours: BaseProvider | None = None
         self._after_fork()
         renew_after_fork(self)
 
@@ -134,7 +134,7 @@ class ProviderChain(AnsweringProvider):
             max_stale=settings.cache_max_stale,
             load_timeout=settings.load_timeout,
         )
-        chain.neighbours = Neighbours(settings)
+        chain.neighbours = HintProvider(settings)
         return chain
 
     def describe(self) -> Description:
@@ -145,7 +145,7 @@ class ProviderChain(AnsweringProvider):
             Description(configured=False, source=self.name),
         )
 
-    def unasked(self, winner: Credential) -> list[str]:
+    def shadowed_stores(self, winner: Credential) -> list[str]:
         """Return the configured stores that were not asked, as the source of `winner` comes before
         them.
 
@@ -155,7 +155,9 @@ class ProviderChain(AnsweringProvider):
         win = self._win
         if win is None or win.credential.source != winner.source:
             return []
-        inner = win.provider.unasked(winner) if isinstance(win.provider, ProviderChain) else []
+        inner = (
+            win.provider.shadowed_stores(winner) if isinstance(win.provider, ProviderChain) else []
+        )
         return [*inner, *self._stores_below(win.provider)]
 
     def invalidate(self, rejected: Credential) -> None:
@@ -175,15 +177,15 @@ class ProviderChain(AnsweringProvider):
 
     # --- The hot path: no clock, no lock, no exception ---
 
-    def peek(self) -> Answer | None:
+    def get_cached(self) -> Result | None:
         """Answer with what the last full walk ended in, if that is still what comes first; else
         None.
         """
         win = self._win
         if win is None:
             return None
-        for peek, stops_if_missing in self._peeks:
-            answer = peek()
+        for get_cached, stops_if_missing in self._peeks:
+            answer = get_cached()
             if answer is None:
                 return None
             if answer.__class__ is Credential:
@@ -194,36 +196,46 @@ class ProviderChain(AnsweringProvider):
 
     # --- The full walk: one generator, two thin shells ---
 
-    def lookup(self, ask: Ask) -> Answer:
+    def resolve(self, request: LookupRequest) -> Result:
         """Ask one provider after the other."""
-        walk = self._walk(ask)
+        walk = self._walk(request)
         try:
             provider, question = next(walk)
             while True:
-                answer = provider.peek() if question.refused is None and not question.anew else None
+                answer = (
+                    provider.get_cached()
+                    if question.rejected is None and not question.bypass_cache
+                    else None
+                )
                 provider, question = walk.send(
-                    provider.lookup(question) if answer is None else answer
+                    provider.resolve(question) if answer is None else answer
                 )
         except StopIteration as end:
-            found: Answer = end.value
+            found: Result = end.value
             return found
 
-    async def alookup(self, ask: Ask) -> Answer:
+    async def aresolve(self, request: LookupRequest) -> Result:
         """Ask one provider after the other."""
-        walk = self._walk(ask)
+        walk = self._walk(request)
         try:
             provider, question = next(walk)
             while True:
-                provider, question = walk.send(await provider.alookup(question))
+                provider, question = walk.send(await provider.aresolve(question))
         except StopIteration as end:
-            answer: Answer = end.value
+            answer: Result = end.value
             return answer
 
-    def _walk(self, ask: Ask) -> Generator[tuple[AnsweringProvider, Ask], Answer, Answer]:
+    def _walk(
+        self, request: LookupRequest
+    ) -> Generator[tuple[BaseProvider, LookupRequest], Result, Result]:
         deadline = (
-            ask.deadline if ask.deadline is not None else self._monotonic() + self._load_timeout
+            request.deadline
+            if request.deadline is not None
+            else self._monotonic() + self._load_timeout
         )
-        question = Ask(refused=ask.refused, deadline=deadline, anew=ask.anew)
+        question = LookupRequest(
+            rejected=request.rejected, deadline=deadline, bypass_cache=request.bypass_cache
+        )
         attempts: list[Attempt] = []
         fallen: list[CredentialError] = []
         for provider in self.providers:
@@ -246,25 +258,23 @@ class ProviderChain(AnsweringProvider):
             tuple(attempts), hint.message if isinstance(hint, CredentialError) else ""
         )
 
-    def _nothing_else(
-        self, provider: AnsweringProvider, missing: CredentialError
-    ) -> CredentialError:
+    def _nothing_else(self, provider: BaseProvider, missing: CredentialError) -> CredentialError:
         """Say which sources are not asked in place of one that is empty; once, until there is a key
         again.
         """
         with self._lock:
-            told, self._stopped = self._stopped, provider
+            previous, self._stopped = self._stopped, provider
         below = [each.source for each in self._below(provider) if each.configured]
-        if below and told is not provider:
+        if below and previous is not provider:
             source = missing.source or provider.describe().source
             text = (
                 "%s has no key, and %s may not answer in its place, as on_missing of %s is 'stop'."
             )
-            say(logging.WARNING, text, source, ", ".join(below), provider.name)
+            log_safely(logging.WARNING, text, source, ", ".join(below), provider.name)
         return must_not_miss(provider, missing)
 
     def _vet(
-        self, winner: Credential, provider: AnsweringProvider, fallen: list[CredentialError]
+        self, winner: Credential, provider: BaseProvider, fallen: list[CredentialError]
     ) -> None:
         """Let the hot path answer with this credential from now on, and tell what has changed."""
         win = _Win(
@@ -276,22 +286,22 @@ class ProviderChain(AnsweringProvider):
             self._tell_of_hidden(winner, provider)
         if fallen and (before is None or before.fallen != win.fallen):
             for error in fallen:
-                _tell("fell_through", winner, past=error.source, error=error)
+                _announce("fell_through", winner, past=error.source, error=error)
         if isinstance(provider, ProviderChain) and (before is None or before.provider is provider):
             return  # it has told of it itself
         if before is None:
-            _tell("resolved", winner)
+            _announce("resolved", winner)
             return
         previous = before.credential
         if previous.source != winner.source or (
             previous.secret != winner.secret and not provider.changes_silently
         ):
-            _tell("rotated", winner, past=previous.source, past_key=previous.fingerprint)
+            _announce("rotated", winner, past=previous.source, past_key=previous.fingerprint)
 
-    def _tell_of_hidden(self, winner: Credential, provider: AnsweringProvider) -> None:
+    def _tell_of_hidden(self, winner: Credential, provider: BaseProvider) -> None:
         warning = provider.winner_warning(self._stores_below(provider))
         if warning:
-            say(logging.WARNING, "%s", warning)
+            log_safely(logging.WARNING, "%s", warning)
         hidden = [
             each
             for each in self._below(provider)
@@ -299,21 +309,21 @@ class ProviderChain(AnsweringProvider):
         ]
         if hidden:
             sources = ", ".join(each.source for each in hidden)
-            say(
+            log_safely(
                 logging.INFO,
                 "Configured, but not asked while %s has a key: %s.",
                 winner.source,
                 sources,
             )
 
-    def _stores_below(self, provider: AnsweringProvider) -> list[str]:
+    def _stores_below(self, provider: BaseProvider) -> list[str]:
         return [each.source for each in self._below(provider) if each.locator]
 
-    def _below(self, provider: AnsweringProvider) -> list[Description]:
+    def _below(self, provider: BaseProvider) -> list[Description]:
         return [other.describe() for other in self.providers[self.providers.index(provider) + 1 :]]
 
 
-def _tell(
+def _announce(
     kind: Kind,
     winner: Credential,
     *,

@@ -14,7 +14,7 @@ from vectorshift.cache.provider import (
 )
 from vectorshift.chain.chain import ProviderChain
 from vectorshift.credentials.provider import CredentialProvider
-from vectorshift.credentials.resolving import AnsweringProvider
+from vectorshift.credentials.resolving import BaseProvider
 from vectorshift.credentials.values import Secret
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["as_provider"]
 
 
-def as_provider(credentials: object, settings: Settings | None = None) -> AnsweringProvider:
+def as_provider(credentials: object, settings: Settings | None = None) -> BaseProvider:
     """Return a chain that caches what is remote, for whatever is handed in as credentials.
 
     Args:
@@ -36,7 +36,7 @@ def as_provider(credentials: object, settings: Settings | None = None) -> Answer
     """
     if isinstance(credentials, ProviderChain):
         return credentials
-    if isinstance(credentials, AnsweringProvider) and credentials.stands_for_another:
+    if isinstance(credentials, BaseProvider) and credentials.stands_for_another:
         return credentials
     if isinstance(credentials, CredentialProvider):
         return _chain_of(credentials, _NUMBERS if settings is None else _numbers_of(settings))

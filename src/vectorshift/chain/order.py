@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from vectorshift._platform.plugin_names import canonical, prefix_of
 from vectorshift.credentials.events import log
-from vectorshift.credentials.resolving import Answer, AnsweringProvider, Ask
+from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Result
 from vectorshift.errors import CredentialConfigurationError, CredentialNotFoundError
 from vectorshift.providers.static import UnconfiguredProvider
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from vectorshift.providers.explicit import ExplicitProvider
     from vectorshift.settings import Settings
 
-__all__ = ["DEFAULT_ORDER", "Neighbours", "available_plugins", "providers_of"]
+__all__ = ["DEFAULT_ORDER", "HintProvider", "available_plugins", "providers_of"]
 
 DEFAULT_ORDER = ("explicit", "env", "dotenv", "vault", "aws")
 
@@ -149,13 +149,13 @@ def _entries(settings: Settings, names: Collection[str]) -> dict[str, PluginEntr
 def _no_such(name: str, installed: Collection[str], why: str = "") -> CredentialConfigurationError:
     there = ["default", *_BUILT_IN, *sorted(installed)]
     near = difflib.get_close_matches(name, there, n=1)
-    shown = (
+    printable_name = (
         repr(name) if len(name) <= _LONGEST_NAME else "a provider"
     )  # what is longer may be a key
     meant = f" Did you mean {near[0]}?" if near else f" There are: {', '.join(there)}."
     what = "is not built in." if why else "is neither built in nor a plugin that is installed here."
     return CredentialConfigurationError(
-        f"VECTORSHIFT_PROVIDERS names {shown}, which {what}{why}{meant}"
+        f"VECTORSHIFT_PROVIDERS names {printable_name}, which {what}{why}{meant}"
     )
 
 
@@ -180,7 +180,7 @@ def _check_all_are_named(settings: Settings, entries: Collection[str]) -> None:
         )
 
 
-class Neighbours(AnsweringProvider):
+class HintProvider(BaseProvider):
     """Answer *not found* with a sentence about what lies near: asked last, when no provider has a
     key.
 
@@ -195,7 +195,7 @@ class Neighbours(AnsweringProvider):
         self._settings = settings
         self._unnamed: str | None = None
 
-    def lookup(self, ask: Ask) -> Answer:
+    def resolve(self, request: LookupRequest) -> Result:
         """Look around."""
         if self._unnamed is None:
             self._unnamed = _unnamed(self._settings)

@@ -17,9 +17,15 @@ from typing import TYPE_CHECKING, Any
 
 from vectorshift._platform.plugin_names import being_made, canonical, making, prefix_of
 from vectorshift.credentials.adapter import line_of
-from vectorshift.credentials.events import say
+from vectorshift.credentials.events import log_safely
 from vectorshift.credentials.provider import CredentialProvider, Description
-from vectorshift.credentials.resolving import Answer, AnsweringProvider, Ask, answering, flaw_of_ttl
+from vectorshift.credentials.resolving import (
+    BaseProvider,
+    LookupRequest,
+    Result,
+    adapt,
+    flaw_of_ttl,
+)
 from vectorshift.errors import CredentialConfigurationError, CredentialError
 from vectorshift.providers.static import UnconfiguredProvider
 from vectorshift.settings.plugin import CommonSettings
@@ -145,7 +151,7 @@ def _problem(entry: PluginEntry, among: list[PluginEntry], reserved: Collection[
 # --- From an entry to a provider ------------------------------------------------------------------
 
 
-def load(entry: PluginEntry, settings: Settings) -> AnsweringProvider:
+def load(entry: PluginEntry, settings: Settings) -> BaseProvider:
     """Import what an entry names, and return its provider, under the entry's name.
 
     A plugin that is not configured gives an `UnconfiguredProvider`, and one that fails to be
@@ -166,11 +172,11 @@ def load(entry: PluginEntry, settings: Settings) -> AnsweringProvider:
         return _loaded(entry, settings)
 
 
-def _loaded(entry: PluginEntry, settings: Settings) -> AnsweringProvider:
+def _loaded(entry: PluginEntry, settings: Settings) -> BaseProvider:
     common = made = None
     if _without_variables(entry.name, settings):
         about = entry.name, entry.origin, _taken(entry.name)
-        say(logging.WARNING, "The plugin %s of %s is given no variables: %s", *about)
+        log_safely(logging.WARNING, "The plugin %s of %s is given no variables: %s", *about)
     try:
         common = CommonSettings.of(settings, entry.name)
         made = _made(entry, settings)
@@ -181,9 +187,9 @@ def _loaded(entry: PluginEntry, settings: Settings) -> AnsweringProvider:
     if made is None:
         return UnconfiguredProvider(entry.name, _hint(entry, settings))
     if isinstance(made, CredentialError):
-        say(logging.WARNING, "%s", made)
+        log_safely(logging.WARNING, "%s", made)
     provider = made if isinstance(made, CredentialProvider) else BrokenPlugin(made)
-    adapted = answering(provider)
+    adapted = adapt(provider)
     _dress(provider, name=entry.name)
     _dress(adapted, name=entry.name)
     if (
@@ -310,7 +316,7 @@ def _hint(entry: PluginEntry, settings: Settings) -> str:
     return f"no {prefix}... variable is set; {entry.origin} says which it needs"
 
 
-class BrokenPlugin(AnsweringProvider):
+class BrokenPlugin(BaseProvider):
     """Stand in the place of a plugin that cannot be used, and answer with what is wrong with it.
 
     Args:
@@ -329,10 +335,10 @@ class BrokenPlugin(AnsweringProvider):
             configured=True, source=self.name, detail=self._error.message, locator=True
         )
 
-    def peek(self) -> Answer:
+    def get_cached(self) -> Result:
         """Answer with what is wrong."""
         return self._error
 
-    def lookup(self, ask: Ask) -> Answer:
+    def resolve(self, request: LookupRequest) -> Result:
         """Answer with what is wrong."""
         return self._error

@@ -179,9 +179,9 @@ def _set_streams() -> None:
     reconfigure = getattr(sys.stdout, "reconfigure", None)
     if reconfigure is not None:
         reconfigure(errors="replace")
-    told = logging.StreamHandler()
-    told.setFormatter(_Printable("vectorshift: %(levelname)s: %(message)s"))
-    logging.basicConfig(handlers=[told])
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Printable("vectorshift: %(levelname)s: %(message)s"))
+    logging.basicConfig(handlers=[handler])
 
 
 def _pipe_gone() -> Exit:

@@ -16,7 +16,7 @@ from vectorshift.errors import (
     VectorshiftApiError,
     VectorshiftError,
 )
-from vectorshift.scope.current import AMBIENT
+from vectorshift.scope.current import DEFAULT_SCOPE
 
 if TYPE_CHECKING:
     from vectorshift.credentials.values import Credential
@@ -73,7 +73,7 @@ def show_check(as_json: bool) -> Exit:
 
 def _found_out() -> _Finding:
     try:
-        base_url = AMBIENT.settings.base_url
+        base_url = DEFAULT_SCOPE.settings.base_url
     except CredentialError as error:
         return _without_answer(error)
     try:

@@ -14,7 +14,7 @@ import vectorshift
 from vectorshift._platform.plugin_names import canonical, prefix_of
 from vectorshift.cli.exits import Exit
 from vectorshift.cli.screen import complain
-from vectorshift.scope.current import AMBIENT
+from vectorshift.scope.current import DEFAULT_SCOPE
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -61,7 +61,7 @@ def execute(command: Sequence[str]) -> int:
         CredentialError: no key can be had; nothing was run.
     """
     credential = vectorshift.get_credential()
-    environment = environment_for(credential, os.environ, AMBIENT.settings)
+    environment = environment_for(credential, os.environ, DEFAULT_SCOPE.settings)
     vectorshift.reset()  # closes the connections to stores
     return (replace_process if _HAS_EXEC else supervise)(command, environment)
 

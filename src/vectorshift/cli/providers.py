@@ -17,9 +17,9 @@ from vectorshift.cli.screen import (
     say_json,
     table,
 )
-from vectorshift.credentials.resolving import PLAIN_ASK, answering
+from vectorshift.credentials.resolving import DEFAULT_REQUEST, adapt
 from vectorshift.errors import CredentialConfigurationError
-from vectorshift.scope.current import AMBIENT
+from vectorshift.scope.current import DEFAULT_SCOPE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,7 +83,7 @@ def show_providers(as_json: bool) -> Exit:
             As JSON, this is printed and not raised.
     """
     try:
-        entries = _entries(AMBIENT.settings)
+        entries = _entries(DEFAULT_SCOPE.settings)
     except CredentialConfigurationError as error:
         if not as_json:
             raise
@@ -172,7 +172,7 @@ def _outside(name: str, settings: Settings) -> _Entry:
 
 def _entry(provider: CredentialProvider, position: int | None) -> _Entry:
     if provider.name in _IN_FILES:
-        answering(provider).lookup(PLAIN_ASK)
+        adapt(provider).resolve(DEFAULT_REQUEST)
     described = provider.describe()
     return _Entry(
         name=provider.name,
@@ -192,11 +192,13 @@ def _draw(entries: list[_Entry]) -> None:
         found = (entry.source, entry.detail) if entry.configured else ()
         brought = f"installed by {entry.distribution} {entry.version}" if entry.distribution else ""
         problem = f"It cannot be named: {entry.problem}." if entry.problem else ""
-        told = "\n".join(filter(None, (entry.configured_by, *found, brought, problem)))
+        described = "\n".join(filter(None, (entry.configured_by, *found, brought, problem)))
         style = "dim" if entry.position is None else "green" if entry.configured else ""
         place = "-" if entry.position is None else str(entry.position)
         configured = {True: "yes", False: "no", None: "not known"}[entry.configured]
-        rows.add_row(place, printable(entry.name), configured, Text(printable(told)), style=style)
+        rows.add_row(
+            place, printable(entry.name), configured, Text(printable(described)), style=style
+        )
     screen = console()
     screen.print(rows)
     screen.print()

@@ -130,12 +130,12 @@ def _about(source: SourceReport) -> Text:
     from rich.text import Text
 
     cached = source.age is not None or source.next_refresh is not None
-    told = printable(
+    described = printable(
         str(
             replace(source, age=None, next_refresh=None, seconds=source.seconds if cached else None)
         )
     )
-    about = Text(told, "dim" if _STYLES.get(source.outcome) == "dim" else "")
+    about = Text(described, "dim" if _STYLES.get(source.outcome) == "dim" else "")
     if source.wins:
-        about.stylize("bold green", 0, len(told.partition("\n")[0]))
+        about.stylize("bold green", 0, len(described.partition("\n")[0]))
     return about

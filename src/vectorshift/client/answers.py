@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from vectorshift.client.body import OF_BODY
-from vectorshift.credentials.redact import masked, masking
+from vectorshift.credentials.redact import redact, redactor
 from vectorshift.errors import AuthenticationError, api_error_class
-from vectorshift.transport.failures import Failure, Repeat, repeat_after_status
+from vectorshift.transport.failures import AttemptFailure, RetrySafety, repeat_after_status
 from vectorshift.transport.http import secrets_of
-from vectorshift.transport.request_state import CREDENTIAL, REFUSAL, Refusal
+from vectorshift.transport.request_state import CREDENTIAL, REJECTION, Rejection
 
 if TYPE_CHECKING:
     from vectorshift.client.call import Call
@@ -22,8 +22,8 @@ __all__ = ["failed", "masked_headers", "masked_text", "read", "secrets_in"]
 def read(response: httpx.Response, call: Call, tries: int = 1) -> Any:
     """Return the parsed body of an answer that was read whole.
 
-    Returns:
-        What the body says; an empty dict if there is none; or a `Failure`, as the answer is not a
+    Returns: What the body says; an empty dict if there is none; or a `AttemptFailure`, as the
+        answer is not a
             success, says in its
         body that it failed, or is no JSON.
     """
@@ -43,14 +43,14 @@ def read(response: httpx.Response, call: Call, tries: int = 1) -> Any:
 _FAILED: Any = {"status": "failed"}
 
 
-def failed(response: httpx.Response, call: Call, tries: int = 1) -> Failure:
+def failed(response: httpx.Response, call: Call, tries: int = 1) -> AttemptFailure:
     """Return what it means that this answer, which was read whole, is not a success."""
     extensions = _first(response).extensions
     credential: Credential | None = extensions.get(CREDENTIAL)
     secrets = _secrets(response)  # a server that echoes them does not bring them into a log
     kind = api_error_class(response.status_code)
     notes = [
-        _note(response, credential, extensions.get(REFUSAL)),
+        _note(response, credential, extensions.get(REJECTION)),
         response.extensions.get(OF_BODY, ""),
     ]
     note = "\n  ".join(filter(None, notes))
@@ -59,17 +59,19 @@ def failed(response: httpx.Response, call: Call, tries: int = 1) -> Failure:
         about["source"] = credential.source if credential else None
         about["fingerprint"] = credential.fingerprint if credential else None
     error = kind(
-        response.status_code, call.method, call.path, masked(_text(response), secrets), **about
+        response.status_code, call.method, call.path, redact(_text(response), secrets), **about
     )
     repeat = repeat_after_status(response.status_code, error.retry_after)
-    if repeat is Repeat.ANY and response.request is not _first(response):
+    if repeat is RetrySafety.ANY and response.request is not _first(response):
         repeat = (
-            Repeat.IDEMPOTENT
+            RetrySafety.IDEMPOTENT
         )  # another place says that it did nothing; the first one led there, and may have
-    return Failure(error, repeat)
+    return AttemptFailure(error, repeat)
 
 
-def _note(response: httpx.Response, credential: Credential | None, refusal: Refusal | None) -> str:
+def _note(
+    response: httpx.Response, credential: Credential | None, refusal: Rejection | None
+) -> str:
     """Say what the server cannot: whose key it was, and what was done about a refusal."""
     if response.status_code == 401 and credential is None:
         return "The Authorization header is the caller's own."
@@ -84,13 +86,13 @@ def _note(response: httpx.Response, credential: Credential | None, refusal: Refu
 
 def masked_headers(response: httpx.Response) -> dict[str, str]:
     """Return the headers by lower-case name, without the secrets that the server may echo."""
-    mask = masking(_secrets(response))
+    mask = redactor(_secrets(response))
     return {name: mask(value) for name, value in response.headers.items()}
 
 
 def masked_text(response: httpx.Response, text: str) -> str:
     """Return a text that the server sent without the secrets that it may echo."""
-    return masked(text, _secrets(response))
+    return redact(text, _secrets(response))
 
 
 def _first(response: httpx.Response) -> httpx.Request:
@@ -104,7 +106,7 @@ def _secrets(response: httpx.Response) -> list[Secret]:
 
 def secrets_in(request: httpx.Request) -> list[Secret]:
     """Return the keys that a request was sent with, that of before a 401 too."""
-    refusal: Refusal | None = request.extensions.get(REFUSAL)
+    refusal: Rejection | None = request.extensions.get(REJECTION)
     stamped: list[Credential | None] = [
         request.extensions.get(CREDENTIAL),
         refusal.rejected if refusal else None,

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from vectorshift._platform.background import arun_blocking
 from vectorshift._platform.clock import SYSTEM_CLOCK
-from vectorshift.client.engine import Exchange, settled
+from vectorshift.client.engine import CallState, settled
 from vectorshift.client.handle import Handle
 from vectorshift.client.sending import aread, asend
 from vectorshift.client.stream import AsyncStream
 from vectorshift.client.uploads import are_at_hand, load
-from vectorshift.scope.current import AMBIENT
-from vectorshift.transport.failures import Failure
+from vectorshift.scope.current import DEFAULT_SCOPE
+from vectorshift.transport.failures import AttemptFailure
 from vectorshift.transport.http import httpx, new_async_pool
-from vectorshift.transport.opening import Opening
+from vectorshift.transport.opening import LoopBoundContext
 from vectorshift.transport.pool import LoopPools
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class AsyncVectorShift(Handle):
 
     def __init__(
         self,
-        credentials: Any = AMBIENT,
+        credentials: Any = DEFAULT_SCOPE,
         *,
         settings: Settings | None = None,
         base_url: str | None = None,
@@ -121,70 +121,74 @@ class AsyncVectorShift(Handle):
 
     async def call(self, call: Call) -> Any:
         """Make a call that is described by a value. Raises as `request`."""
-        exchange = await self._exchange(call)
-        outcome = await self._attempt(exchange)
-        if isinstance(outcome, Failure) and exchange.may_follow(outcome):
-            outcome = await self._again(exchange, outcome, self._attempt)
+        call_state = await self._call_state(call)
+        outcome = await self._attempt(call_state)
+        if isinstance(outcome, AttemptFailure) and call_state.may_follow(outcome):
+            outcome = await self._again(call_state, outcome, self._attempt)
         return settled(outcome)
 
     def open(self, call: Call) -> AbstractAsyncContextManager[AsyncStream]:
         """Make a call that is described by a value and give its answer as it comes. Raises as
         `request`.
         """
-        return Opening(partial(self._begin, call))
+        return LoopBoundContext(partial(self._begin, call))
 
     async def _begin(self, call: Call, held: contextlib.AsyncExitStack) -> AsyncStream:
-        exchange = await self._exchange(call)
+        call_state = await self._call_state(call)
 
-        async def attempt(exchange: Exchange) -> AsyncStream | Failure:
+        async def attempt(call_state: CallState) -> AsyncStream | AttemptFailure:
             await held.aclose()
-            response = await asend(await held.enter_async_context(self._lend()), exchange)
-            if isinstance(response, Failure):
+            response = await asend(await held.enter_async_context(self._acquire()), call_state)
+            if isinstance(response, AttemptFailure):
                 return response
             if not response.is_success:
-                return await aread(response, exchange)  # type: ignore[no-any-return]
-            held.push_async_callback((stream := AsyncStream(response, exchange)).aclose)
+                return await aread(response, call_state)  # type: ignore[no-any-return]
+            held.push_async_callback((stream := AsyncStream(response, call_state)).aclose)
             return stream
 
-        outcome = await attempt(exchange)
-        if isinstance(outcome, Failure) and exchange.may_follow(outcome):
-            outcome = await self._again(exchange, outcome, attempt)
+        outcome = await attempt(call_state)
+        if isinstance(outcome, AttemptFailure) and call_state.may_follow(outcome):
+            outcome = await self._again(call_state, outcome, attempt)
         return settled(outcome)  # type: ignore[no-any-return]
 
-    async def _exchange(self, call: Call) -> Exchange:
-        exchange = self._exchange_of(await self._aready(), call)
+    async def _call_state(self, call: Call) -> CallState:
+        call_state = self._call_state_of(await self._aready(), call)
         if call.files is not None:
             files = call.files
-            exchange.files = (
+            call_state.files = (
                 load(files) if are_at_hand(files) else await arun_blocking(lambda: load(files))
             )
-        return exchange
+        return call_state
 
-    def _lend(self) -> AbstractAsyncContextManager[httpx.AsyncClient]:
-        return self._pools.lend() if self._yours is None else contextlib.nullcontext(self._yours)
+    def _acquire(self) -> AbstractAsyncContextManager[httpx.AsyncClient]:
+        return self._pools.acquire() if self._yours is None else contextlib.nullcontext(self._yours)
 
-    async def _attempt(self, exchange: Exchange) -> Any:
-        async with self._lend() as http:
-            response = await asend(http, exchange)
-            return response if isinstance(response, Failure) else await aread(response, exchange)
+    async def _attempt(self, call_state: CallState) -> Any:
+        async with self._acquire() as http:
+            response = await asend(http, call_state)
+            return (
+                response
+                if isinstance(response, AttemptFailure)
+                else await aread(response, call_state)
+            )
 
     async def _again(
-        self, exchange: Exchange, outcome: Any, attempt: Callable[[Exchange], Awaitable[Any]]
+        self, call_state: CallState, outcome: Any, attempt: Callable[[CallState], Awaitable[Any]]
     ) -> Any:
         if _RETRIES not in sys.modules:
             await arun_blocking(partial(import_module, _RETRIES))
         from vectorshift.client.retries import Retries
 
-        retries = Retries(exchange)
+        retries = Retries(call_state)
         while (pause := retries.pause(outcome)) is not None:
-            await exchange.clock.asleep(pause)
-            outcome = await attempt(exchange)
+            await call_state.clock.asleep(pause)
+            outcome = await attempt(call_state)
         return outcome
 
     async def aprepare(self) -> None:
         """Do ahead what the first call would: read settings and certificates. Contacts nothing."""
         await self._aready()
-        async with self._pools.lend():
+        async with self._pools.acquire():
             pass
 
     async def aclose(self) -> None:

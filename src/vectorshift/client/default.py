@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from vectorshift._platform.forks import renew_after_fork
 from vectorshift.client import AsyncVectorShift, VectorShift
-from vectorshift.scope.current import AMBIENT, aget_credential, get_credential
+from vectorshift.scope.current import DEFAULT_SCOPE, aget_credential, get_credential
 
 if TYPE_CHECKING:
     from vectorshift.settings import Settings
 
 __all__ = [
-    "Kept",
+    "PinnedClients",
     "aclose",
     "async_client",
     "awarm_up",
@@ -99,7 +99,7 @@ def _checked(client: C, kind: type[C] | tuple[type[C], ...], what: str) -> C:
     return client
 
 
-class Kept:
+class PinnedClients:
     """Clients as they are when this is made: whatever block is left or entered, and whatever is
     configured, later.
 
@@ -115,14 +115,14 @@ class Kept:
 
     def __init__(self, client: VectorShift | AsyncVectorShift | None) -> None:
         if client is None:
-            self._sync: Any = sync_client().kept()
-            self._asynchronous: Any = async_client().kept()
+            self._sync: Any = sync_client().pinned()
+            self._asynchronous: Any = async_client().pinned()
         else:
             try:
                 checked = _checked(client, (VectorShift, AsyncVectorShift), "A call")
             finally:
                 del client  # a traceback may show locals, and it may be a key
-            self._sync = self._asynchronous = checked.kept()
+            self._sync = self._asynchronous = checked.pinned()
 
     @property
     def sync(self) -> VectorShift:
@@ -164,7 +164,7 @@ def configure(
         del credentials, client, given  # a traceback may show locals
         raise TypeError(wrong)
     try:
-        AMBIENT.configure(settings, credentials)
+        DEFAULT_SCOPE.configure(settings, credentials)
     finally:
         del credentials  # a traceback may show locals
     if isinstance(client, VectorShift):
@@ -172,7 +172,7 @@ def configure(
     elif client is not None:
         _clients.given_async = client
     if client is not None and client.has_own_credentials:
-        AMBIENT.warn_of_api_key(anew=True)
+        DEFAULT_SCOPE.warn_of_api_key(again=True)
     if (
         settings is not None or client is not None
     ):  # what was made before has the old base URL or is not used
@@ -185,7 +185,7 @@ def reset() -> None:
     """
     _clients.given_sync = _clients.given_async = None
     _clients.forget_made()
-    AMBIENT.reset()
+    DEFAULT_SCOPE.reset()
 
 
 def warm_up() -> None:
@@ -220,5 +220,5 @@ async def aclose() -> None:
         await made.aclose()
 
 
-AMBIENT.client = configured_client
+DEFAULT_SCOPE.client = configured_client
 atexit.register(close)

@@ -8,7 +8,7 @@ from typing import Any, Final
 from vectorshift.client.body import OF_BODY, is_read
 from vectorshift.transport.http import httpx
 
-__all__ = ["Excerpt", "decoder_of", "refuse_if_cut_off"]
+__all__ = ["BoundedBody", "decoder_of", "refuse_if_cut_off"]
 
 LONGEST_OF_ERRORS: Final = 2**20
 
@@ -53,7 +53,7 @@ def refuse_if_cut_off(decoder: Any, begun: bool) -> None:
 _CUT_OFF = "its body is compressed, and was cut off."
 
 
-class Excerpt:
+class BoundedBody:
     """The body of a failed answer, up to 1 MiB with its encoding taken off.
 
     A few hundred bytes may unpack to gigabytes, all at once, so only what can be unpacked up to a
@@ -75,8 +75,8 @@ class Excerpt:
     def takes(self, piece: bytes) -> bool:
         """Take a piece of the body as it came; return whether there is room for more."""
         self._came += len(piece)
-        room = LONGEST_OF_ERRORS + 1 - len(self._content)
-        self._content += piece[:room] if self._unpack is None else self._unpack(piece, room)
+        limit = LONGEST_OF_ERRORS + 1 - len(self._content)
+        self._content += piece[:limit] if self._unpack is None else self._unpack(piece, limit)
         return not self._is_too_long()
 
     def end(self) -> None:
@@ -115,15 +115,15 @@ class _Unpack:
         )
         self._inflate, self._begun = zlib.decompressobj(self._headers.pop()), False
 
-    def __call__(self, piece: bytes, room: int) -> bytes:
+    def __call__(self, piece: bytes, limit: int) -> bytes:
         begun, self._begun = self._begun, True
         try:
-            return self._inflate.decompress(piece, room)
+            return self._inflate.decompress(piece, limit)
         except zlib.error as error:
             if begun or not self._headers:
                 raise httpx.DecodingError(str(error)) from None
         self._inflate, self._begun = zlib.decompressobj(self._headers.pop()), False
-        return self(piece, room)
+        return self(piece, limit)
 
     @property
     def is_whole(self) -> bool:

@@ -9,23 +9,23 @@ from typing import TYPE_CHECKING, Any
 
 from vectorshift.client.answers import failed, read, secrets_in
 from vectorshift.credentials.events import log
-from vectorshift.transport.failures import Failure, Repeat
-from vectorshift.transport.http import API_KEY_HEADER, httpx, lost
-from vectorshift.transport.request_state import CALL, OneCall, SourceMoved
+from vectorshift.transport.failures import AttemptFailure, RetrySafety
+from vectorshift.transport.http import API_KEY_HEADER, connection_error, httpx
+from vectorshift.transport.request_state import CALL, CallContext, SourceMoved
 
 if TYPE_CHECKING:
     from vectorshift._platform.clock import WaitingClock
     from vectorshift.client.call import Call
     from vectorshift.client.uploads import Loaded
-    from vectorshift.credentials.resolving import AnsweringProvider
+    from vectorshift.credentials.resolving import BaseProvider
     from vectorshift.credentials.values import Secret
     from vectorshift.transport.auth import CredentialAuth
     from vectorshift.transport.http import Timeouts
 
-__all__ = ["Exchange", "settled"]
+__all__ = ["CallState", "settled"]
 
 
-class Exchange:
+class CallState:
     """What the attempts of one call have in common. Not thread-safe, as a call belongs to one
     thread or task.
 
@@ -53,7 +53,7 @@ class Exchange:
         self,
         call: Call,
         auth: CredentialAuth,
-        provider: AnsweringProvider,
+        provider: BaseProvider,
         base_url: str,
         limits: Timeouts,
         max_retries: int,
@@ -61,8 +61,8 @@ class Exchange:
     ) -> None:
         self.call, self.auth, self.base_url = call, auth, base_url
         self.limits, self.max_retries, self.clock = limits, max_retries, clock
-        self.one = OneCall(provider=provider, clock=clock)
-        self.before: Failure | None = None
+        self.one = CallContext(provider=provider, clock=clock)
+        self.before: AttemptFailure | None = None
         self.files: Loaded | None = None
         self.tries = 0
         self.sent: httpx.Request | None = None
@@ -85,9 +85,8 @@ class Exchange:
     def request(self, http: httpx.Client | httpx.AsyncClient) -> httpx.Request:
         """Return the request of the next attempt.
 
-        Raises:
-            TypeError: the call holds something that cannot be sent.
-            httpx.HTTPError, httpx.StreamError, UnicodeError: nothing can be sent; what `lost` makes
+        Raises: TypeError: the call holds something that cannot be sent. httpx.HTTPError,
+            httpx.StreamError, UnicodeError: nothing can be sent; what `connection_error` makes
                 an error of ours.
         """
         self.sent, limits = None, clipped(dict(self.limits), self.left())
@@ -110,25 +109,27 @@ class Exchange:
             return self.sent
         raise TypeError(f"{self.call.method} {self.call.path} was not sent: {flaw}")
 
-    def may_follow(self, failure: Failure) -> bool:
+    def may_follow(self, failure: AttemptFailure) -> bool:
         """Whether the call may be sent again after this failure, as far as its rules and its count
         go.
         """
         self.before = failure
-        if self.tries > self.max_retries or failure.repeat is Repeat.NEVER:
+        if self.tries > self.max_retries or failure.repeat is RetrySafety.NEVER:
             return False
-        return failure.repeat is Repeat.ANY or self.call.may_be_repeated
+        return failure.repeat is RetrySafety.ANY or self.call.may_be_repeated
 
-    def lost(self, error: Exception, *, begun: bool = False) -> Failure:
+    def connection_error(self, error: Exception, *, begun: bool = False) -> AttemptFailure:
         """Return what it means that this attempt has no answer, or, if one has begun, no whole
         one.
         """
         if isinstance(error, SourceMoved) and self.before is not None:
             log.warning("%s %s is not sent again: %s", self.call.method, self.call.path, error)
-            return Failure(self.before.error, Repeat.NEVER)
-        return lost(error, self.sent, self.call.method, self.call.path, self.tries, begun=begun)
+            return AttemptFailure(self.before.error, RetrySafety.NEVER)
+        return connection_error(
+            error, self.sent, self.call.method, self.call.path, self.tries, begun=begun
+        )
 
-    def answered(self, error: httpx.HTTPStatusError) -> httpx.Response | Failure:
+    def answered(self, error: httpx.HTTPStatusError) -> httpx.Response | AttemptFailure:
         """Return the answer for which a hook of the httpx client raised: it is judged here, as any
         other.
 
@@ -137,7 +138,7 @@ class Exchange:
         response, first = error.response, self.sent
         sent = response._request  # pyright: ignore[reportPrivateUsage]
         if first is None or sent is None or response.is_success or not _leads_to(first, sent):
-            return self.lost(error)
+            return self.connection_error(error)
         if sent is not first and not response.history:  # httpx had not come to that
             response.history = [httpx.Response(302, request=first)]
         return response
@@ -147,10 +148,10 @@ class Exchange:
         return [] if self.sent is None else secrets_in(self.sent)
 
     def read(self, response: httpx.Response) -> Any:
-        """Return the parsed body of an answer that was read whole, or a `Failure`."""
+        """Return the parsed body of an answer that was read whole, or a `AttemptFailure`."""
         return read(response, self.call, self.tries)
 
-    def failed(self, response: httpx.Response) -> Failure:
+    def failed(self, response: httpx.Response) -> AttemptFailure:
         """Return what it means that an answer, which was read whole, is not a success."""
         return failed(response, self.call, self.tries)
 
@@ -196,6 +197,6 @@ def clipped(limits: Timeouts, left: float) -> Timeouts:
 
 def settled(outcome: Any) -> Any:
     """Return what the API said, or raise what went wrong."""
-    if isinstance(outcome, Failure):
+    if isinstance(outcome, AttemptFailure):
         raise outcome.error
     return outcome

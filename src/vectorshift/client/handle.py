@@ -12,8 +12,8 @@ from vectorshift._platform.background import SharedWork
 from vectorshift._platform.urls import api_url
 from vectorshift.chain.coerce import as_provider
 from vectorshift.client.call import Call
-from vectorshift.client.engine import Exchange
-from vectorshift.scope.current import AMBIENT, AmbientProvider
+from vectorshift.client.engine import CallState
+from vectorshift.scope.current import DEFAULT_SCOPE, DefaultScope
 from vectorshift.transport.auth import CredentialAuth
 from vectorshift.transport.http import LONGEST_WAIT, httpx, timeouts, tls
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from vectorshift._platform.clock import WaitingClock
     from vectorshift.client.uploads import Files
-    from vectorshift.credentials.resolving import AnsweringProvider
+    from vectorshift.credentials.resolving import BaseProvider
     from vectorshift.scope.configuration import Configured
     from vectorshift.settings import Settings
     from vectorshift.transport.http import Timeouts
@@ -67,11 +67,13 @@ class Handle:
         clock: WaitingClock,
     ) -> None:
         try:
-            self._configured: AmbientProvider | Configured = (
-                AMBIENT if settings is None else AmbientProvider(settings)
+            self._configured: DefaultScope | Configured = (
+                DEFAULT_SCOPE if settings is None else DefaultScope(settings)
             )
             self._provider = (
-                self._configured if credentials is AMBIENT else as_provider(credentials, settings)
+                self._configured
+                if credentials is DEFAULT_SCOPE
+                else as_provider(credentials, settings)
             )
         finally:
             del credentials  # a traceback may show locals
@@ -98,7 +100,7 @@ class Handle:
         self._making = SharedWork(self._make)
         self._stays = False
 
-    def kept(self) -> Self:
+    def pinned(self) -> Self:
         """Return this client as it is here and now, on the same connections.
 
         Whatever `using` block is left or entered later, and whatever is configured, it calls as the
@@ -109,7 +111,7 @@ class Handle:
             return self
         twin = copy.copy(self)
         twin._stays, twin._made, twin._making = True, None, SharedWork(twin._make)
-        twin._configured, twin._provider = self._configured.now, self._provider.here()
+        twin._configured, twin._provider = self._configured.current, self._provider.pin()
         return twin
 
     @property
@@ -117,10 +119,10 @@ class Handle:
         """Whether it calls with credentials that it was given, and not with those of a block or of
         the process.
         """
-        return not isinstance(self._provider, AmbientProvider)
+        return not isinstance(self._provider, DefaultScope)
 
     @property
-    def provider(self) -> AnsweringProvider:
+    def provider(self) -> BaseProvider:
         """Who is asked for its key."""
         return self._provider
 
@@ -161,10 +163,10 @@ class Handle:
 
     def _at_hand(self) -> _Ready | None:
         ready = self._made
-        return ready if ready is not None and ready.configured is self._configured.now else None
+        return ready if ready is not None and ready.configured is self._configured.current else None
 
     def _make(self) -> _Ready:
-        configured = self._configured.now
+        configured = self._configured.current
         settings = configured.settings
         tls(settings.ca_bundle)
         base_url = self._base_url or settings.base_url
@@ -196,11 +198,11 @@ class Handle:
             timeout=timeout,
         )
 
-    def _exchange_of(self, ready: _Ready, call: Call) -> Exchange:
+    def _call_state_of(self, ready: _Ready, call: Call) -> CallState:
         mine = self._provider
-        provider = mine.within(ready.configured) if isinstance(mine, AmbientProvider) else mine
+        provider = mine.pin_to(ready.configured) if isinstance(mine, DefaultScope) else mine
         limits = self._limits(ready, call)
-        return Exchange(
+        return CallState(
             call, ready.auth, provider, ready.base_url, limits, ready.max_retries, self.clock
         )
 
@@ -218,7 +220,7 @@ class Handle:
 
     def _close_own(self) -> None:
         """Close the chain that was built for this client alone."""
-        if self._configured is not AMBIENT and isinstance(self._provider, AmbientProvider):
+        if self._configured is not DEFAULT_SCOPE and isinstance(self._provider, DefaultScope):
             self._provider.close()
 
     def __repr__(self) -> str:

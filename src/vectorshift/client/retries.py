@@ -13,10 +13,10 @@ from tenacity import DoSleep, RetryCallState, Retrying, wait_exponential, wait_r
 
 from vectorshift.credentials.events import log
 from vectorshift.errors import VectorshiftApiError
-from vectorshift.transport.failures import Failure
+from vectorshift.transport.failures import AttemptFailure
 
 if TYPE_CHECKING:
-    from vectorshift.client.engine import Exchange
+    from vectorshift.client.engine import CallState
 
 __all__ = ["LONGEST_RETRY_AFTER", "Retries"]
 
@@ -36,13 +36,13 @@ class Retries:
         exchange: the call, how often it was sent, and when it has to be over.
     """
 
-    def __init__(self, exchange: Exchange) -> None:
-        self._exchange = exchange
+    def __init__(self, call_state: CallState) -> None:
+        self._call_state = call_state
         self._machine = Retrying(
             retry=self._is_wanted,
             wait=self._pause,
             stop=self._is_over,
-            before_sleep=self._tell,
+            before_sleep=self._announce,
             retry_error_callback=lambda state: None,
         )
         self._machine.begin()
@@ -61,7 +61,7 @@ class Retries:
 
     def _is_wanted(self, state: RetryCallState) -> bool:
         outcome = _outcome(state)
-        return isinstance(outcome, Failure) and self._exchange.may_follow(outcome)
+        return isinstance(outcome, AttemptFailure) and self._call_state.may_follow(outcome)
 
     def _pause(self, state: RetryCallState) -> float:
         return max(_backoff(state), _asked_for(state))
@@ -71,19 +71,20 @@ class Retries:
         be for nothing.
         """
         return (
-            _asked_for(state) > LONGEST_RETRY_AFTER or state.upcoming_sleep >= self._exchange.left()
+            _asked_for(state) > LONGEST_RETRY_AFTER
+            or state.upcoming_sleep >= self._call_state.left()
         )
 
-    def _tell(self, state: RetryCallState) -> None:
-        call, outcome = self._exchange.call, _outcome(state)
-        assert isinstance(outcome, Failure)
+    def _announce(self, state: RetryCallState) -> None:
+        call, outcome = self._call_state.call, _outcome(state)
+        assert isinstance(outcome, AttemptFailure)
         log.info(
             "%s %s is sent again in %.1f s (attempt %d of %d): %s",
             call.method,
             call.path,
             state.upcoming_sleep,
-            self._exchange.tries + 1,
-            self._exchange.max_retries + 1,
+            self._call_state.tries + 1,
+            self._call_state.max_retries + 1,
             _reason(outcome),
         )
 
@@ -95,11 +96,11 @@ def _outcome(state: RetryCallState) -> object:
 
 def _asked_for(state: RetryCallState) -> float:
     outcome = _outcome(state)
-    error = outcome.error if isinstance(outcome, Failure) else None
+    error = outcome.error if isinstance(outcome, AttemptFailure) else None
     return (error.retry_after or 0.0) if isinstance(error, VectorshiftApiError) else 0.0
 
 
-def _reason(outcome: Failure) -> str:
+def _reason(outcome: AttemptFailure) -> str:
     error = outcome.error
     if isinstance(error, VectorshiftApiError):
         return f"{error.label} ({error.status_code})"

@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from vectorshift.client.body import AsyncTimedBody, SentBody, TimedBody, is_read, leave_unread
-from vectorshift.client.encodings import Excerpt, decoder_of, refuse_if_cut_off
-from vectorshift.transport.frames import abare, bare
+from vectorshift.client.encodings import BoundedBody, decoder_of, refuse_if_cut_off
+from vectorshift.transport.frames import astrip_library_frames, strip_library_frames
 from vectorshift.transport.http import escapes, httpx
-from vectorshift.transport.redacting_logs import on_its_way
+from vectorshift.transport.redacting_logs import redacting_logs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from vectorshift.client.engine import Exchange
-    from vectorshift.transport.failures import Failure
+    from vectorshift.client.engine import CallState
+    from vectorshift.transport.failures import AttemptFailure
 
 __all__ = ["aread", "asend", "read", "send"]
 
 
-@bare
-def send(http: httpx.Client, exchange: Exchange) -> httpx.Response | Failure:
+@strip_library_frames
+def send(http: httpx.Client, call_state: CallState) -> httpx.Response | AttemptFailure:
     """Send the next attempt and return its answer, whose body is not read, or what went wrong.
 
     Raises:
@@ -33,73 +33,79 @@ def send(http: httpx.Client, exchange: Exchange) -> httpx.Response | Failure:
         TypeError: the call holds something that cannot be sent.
     """
     try:
-        with on_its_way(exchange):
-            request = exchange.request(http)
+        with redacting_logs(call_state):
+            request = call_state.request(http)
             return http.send(
-                request, auth=exchange.auth, stream=True, follow_redirects=exchange.follow_redirects
+                request,
+                auth=call_state.auth,
+                stream=True,
+                follow_redirects=call_state.follow_redirects,
             )
     except httpx.HTTPStatusError as error:
-        return exchange.answered(error)
+        return call_state.answered(error)
     except escapes() as error:
-        return exchange.lost(error)
+        return call_state.connection_error(error)
 
 
-@bare
-def read(response: httpx.Response, exchange: Exchange) -> Any:
+@strip_library_frames
+def read(response: httpx.Response, call_state: CallState) -> Any:
     """Read an answer to its end, or to that of the time there is, and return its parsed body, or a
-    `Failure`.
+    `AttemptFailure`.
     """
     try:
         if not is_read(response):
-            with on_its_way(exchange):
-                _read(response, exchange)
+            with redacting_logs(call_state):
+                _read(response, call_state)
     except escapes() as error:
-        return exchange.lost(error)
+        return call_state.connection_error(error)
     finally:
         response.close()
         response.stream = (
             _SPENT  # its own holds the response, and so the call, until the collector comes
         )
-    return exchange.read(response)
+    return call_state.read(response)
 
 
 _SPENT = httpx.ByteStream(b"")
 
 
-def _read(response: httpx.Response, exchange: Exchange) -> None:
+def _read(response: httpx.Response, call_state: CallState) -> None:
     if response.is_closed:
         return leave_unread(response)
-    exchange.clip(response)
+    call_state.clip(response)
     assert isinstance(response.stream, httpx.SyncByteStream)
-    response.stream = body = TimedBody(response.stream, exchange.check)
+    response.stream = body = TimedBody(response.stream, call_state.check)
     if response.is_success:
         decoder = decoder_of(response)
         response.read()
         return refuse_if_cut_off(decoder, response.num_bytes_downloaded > 0)
-    excerpt = Excerpt(response)
+    excerpt = BoundedBody(response)
     all(map(excerpt.takes, body))  # until it takes no more
     return excerpt.end()
 
 
-@abare
-async def asend(http: httpx.AsyncClient, exchange: Exchange) -> httpx.Response | Failure:
+@astrip_library_frames
+async def asend(http: httpx.AsyncClient, call_state: CallState) -> httpx.Response | AttemptFailure:
     """Do as `send` does."""
     opened = _Opened()
     try:
-        with on_its_way(exchange):
-            request = exchange.request(http)
+        with redacting_logs(call_state):
+            request = call_state.request(http)
             request.stream = SentBody(request.content)
             request.extensions["trace"] = opened
             response = await http.send(
-                request, auth=exchange.auth, stream=True, follow_redirects=exchange.follow_redirects
+                request,
+                auth=call_state.auth,
+                stream=True,
+                follow_redirects=call_state.follow_redirects,
             )
     except httpx.HTTPStatusError as error:
-        return exchange.answered(error)
+        return call_state.answered(error)
     except escapes() as error:
-        return exchange.lost(error)
+        return call_state.connection_error(error)
     except BaseException as error:
         if isinstance(error, RuntimeError) and _is_of_another_loop(str(error)):
-            return exchange.lost(httpx.StreamError(_OTHER_LOOP))
+            return call_state.connection_error(httpx.StreamError(_OTHER_LOOP))
         await opened.aclose()
         raise
     body = SentBody(response.content) if is_read(response) else response.stream
@@ -139,28 +145,28 @@ class _Opened:
                 await self._stream.aclose()
 
 
-@abare
-async def aread(response: httpx.Response, exchange: Exchange) -> Any:
+@astrip_library_frames
+async def aread(response: httpx.Response, call_state: CallState) -> Any:
     """Do as `read` does."""
     try:
         if not is_read(response):
-            with on_its_way(exchange):
-                await _aread(response, exchange)
+            with redacting_logs(call_state):
+                await _aread(response, call_state)
     except escapes() as error:
-        return exchange.lost(error)
+        return call_state.connection_error(error)
     finally:
         if not response.is_closed:
             with anyio.CancelScope(shield=True):
                 await response.aclose()
-    return exchange.read(response)
+    return call_state.read(response)
 
 
-async def _aread(response: httpx.Response, exchange: Exchange) -> None:
+async def _aread(response: httpx.Response, call_state: CallState) -> None:
     if response.is_closed:
         return leave_unread(response)
-    exchange.clip(response)
+    call_state.clip(response)
     assert isinstance(response.stream, AsyncTimedBody)
-    response.stream.check = exchange.check
+    response.stream.check = call_state.check
     if response.is_success:
         raw = b"".join([piece async for piece in response.stream])
         await response.aclose()
@@ -169,7 +175,7 @@ async def _aread(response: httpx.Response, exchange: Exchange) -> None:
         decoder = decoder_of(response)
         response.read()  # takes the encoding off, and needs no event loop for it
         return refuse_if_cut_off(decoder, bool(raw))
-    excerpt = Excerpt(response)
+    excerpt = BoundedBody(response)
     async for piece in response.stream:
         if not excerpt.takes(piece):
             break

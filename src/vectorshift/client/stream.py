@@ -14,16 +14,16 @@ from vectorshift.client.answers import masked_headers, masked_text
 from vectorshift.client.body import AsyncTimedBody, is_read
 from vectorshift.client.encodings import decoder_of, refuse_if_cut_off
 from vectorshift.errors import VectorshiftError
-from vectorshift.transport.frames import abare, bare
+from vectorshift.transport.frames import astrip_library_frames, strip_library_frames
 from vectorshift.transport.http import escapes
-from vectorshift.transport.redacting_logs import on_its_way
+from vectorshift.transport.redacting_logs import redacting_logs
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from typing_extensions import Self
 
-    from vectorshift.client.engine import Exchange
+    from vectorshift.client.engine import CallState
     from vectorshift.transport.http import httpx
 
 __all__ = ["AsyncStream", "Stream"]
@@ -46,16 +46,16 @@ class Decoder(Protocol[T]):
 class _Answer:
     """What both colours know of an answer whose body has not been read."""
 
-    def __init__(self, response: httpx.Response, exchange: Exchange) -> None:
+    def __init__(self, response: httpx.Response, call_state: CallState) -> None:
         self._response = response
-        self._exchange = exchange
+        self._call_state = call_state
         self.status_code: int = response.status_code
         self.headers: dict[str, str] = masked_headers(response)
         self.request_id: str | None = self.headers.get("x-request-id")
         self._decoder = decoder_of(response)
         self._ended = self._broken = False
 
-    def masked(self, text: str) -> str:
+    def redact(self, text: str) -> str:
         """Return a text out of the body without the keys that the server may echo: for errors and
         logs.
         """
@@ -72,7 +72,7 @@ class _Answer:
         else:
             return False
         raise VectorshiftError(
-            f"The answer to {self._exchange.call.method} {self._exchange.call.path} {flaw}."
+            f"The answer to {self._call_state.call.method} {self._call_state.call.path} {flaw}."
         )
 
     def _broke(self, error: BaseException) -> VectorshiftError:
@@ -80,10 +80,10 @@ class _Answer:
         self._broken = True
         if not isinstance(error, escapes()):
             raise error
-        return self._exchange.lost(error, begun=True).error
+        return self._call_state.connection_error(error, begun=True).error
 
     def __repr__(self) -> str:
-        call = self._exchange.call
+        call = self._call_state.call
         return f"<{type(self).__name__} {self.status_code} of {call.method} {call.path}>"
 
 
@@ -99,8 +99,8 @@ class Stream(_Answer):
         request_id: what the server calls this request, or None.
     """
 
-    def __init__(self, response: httpx.Response, exchange: Exchange) -> None:
-        super().__init__(response, exchange)
+    def __init__(self, response: httpx.Response, call_state: CallState) -> None:
+        super().__init__(response, call_state)
         self._pieces: Iterator[bytes] = response.iter_bytes()
         _open.add(self)
 
@@ -122,13 +122,13 @@ class Stream(_Answer):
         """Yield the server-sent events of the body. Raises as `iter_bytes`."""
         return _Decoded(self, EventDecoder())
 
-    @bare
+    @strip_library_frames
     def piece(self) -> bytes | None:
         """Return the next piece of the body, or None at its end."""
         if self._is_over():
             return None
         try:
-            with on_its_way(self._exchange):
+            with redacting_logs(self._call_state):
                 piece = next(self._pieces, None)
             if piece is None:
                 refuse_if_cut_off(self._decoder, self._response.num_bytes_downloaded > 0)
@@ -149,8 +149,8 @@ class Stream(_Answer):
 class AsyncStream(_Answer):
     """The same for an event loop; it belongs to one task. Attributes are those of `Stream`."""
 
-    def __init__(self, response: httpx.Response, exchange: Exchange) -> None:
-        super().__init__(response, exchange)
+    def __init__(self, response: httpx.Response, call_state: CallState) -> None:
+        super().__init__(response, call_state)
         assert isinstance(response.stream, AsyncTimedBody)
         self._body = response.stream
         self._pieces: AsyncTimedBody | None = (
@@ -170,14 +170,14 @@ class AsyncStream(_Answer):
         """Yield the server-sent events of the body. Raises as `Stream.iter_bytes`."""
         return _AsyncDecoded(self, EventDecoder())
 
-    @abare
+    @astrip_library_frames
     async def piece(self) -> bytes | None:
         """Return the next piece of the body, or None at its end."""
         if self._is_over():
             return None
         try:
             self._pieces = self._pieces or aiter(self._body)
-            with on_its_way(self._exchange):
+            with redacting_logs(self._call_state):
                 raw = await anext(self._pieces, None)
             piece: bytes = self._decoder.flush() if raw is None else self._decoder.decode(raw)
             if raw is None:

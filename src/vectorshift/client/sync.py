@@ -6,13 +6,13 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from vectorshift._platform.clock import SYSTEM_CLOCK
-from vectorshift.client.engine import Exchange, settled
+from vectorshift.client.engine import CallState, settled
 from vectorshift.client.handle import Handle
 from vectorshift.client.sending import read, send
 from vectorshift.client.stream import Stream
 from vectorshift.client.uploads import load
-from vectorshift.scope.current import AMBIENT
-from vectorshift.transport.failures import Failure
+from vectorshift.scope.current import DEFAULT_SCOPE
+from vectorshift.transport.failures import AttemptFailure
 from vectorshift.transport.http import httpx, new_pool
 from vectorshift.transport.pool import Pool
 
@@ -55,7 +55,7 @@ class VectorShift(Handle):
 
     def __init__(
         self,
-        credentials: Any = AMBIENT,
+        credentials: Any = DEFAULT_SCOPE,
         *,
         settings: Settings | None = None,
         base_url: str | None = None,
@@ -138,10 +138,10 @@ class VectorShift(Handle):
 
     def call(self, call: Call) -> Any:
         """Make a call that is described by a value. Raises as `request`."""
-        exchange = self._exchange(call)
-        outcome = self._attempt(exchange)
-        if isinstance(outcome, Failure) and exchange.may_follow(outcome):
-            outcome = self._again(exchange, outcome, self._attempt)
+        call_state = self._call_state(call)
+        outcome = self._attempt(call_state)
+        if isinstance(outcome, AttemptFailure) and call_state.may_follow(outcome):
+            outcome = self._again(call_state, outcome, self._attempt)
         return settled(outcome)
 
     @contextlib.contextmanager
@@ -149,51 +149,53 @@ class VectorShift(Handle):
         """Make a call that is described by a value and give its answer as it comes. Raises as
         `request`.
         """
-        exchange = self._exchange(call)
+        call_state = self._call_state(call)
         with contextlib.ExitStack() as held:
 
-            def attempt(exchange: Exchange) -> Stream | Failure:
+            def attempt(call_state: CallState) -> Stream | AttemptFailure:
                 held.close()
-                response = send(held.enter_context(self._lend()), exchange)
-                if isinstance(response, Failure):
+                response = send(held.enter_context(self._acquire()), call_state)
+                if isinstance(response, AttemptFailure):
                     return response
                 if not response.is_success:
-                    return read(response, exchange)  # type: ignore[no-any-return]
-                held.callback((stream := Stream(response, exchange)).close)
+                    return read(response, call_state)  # type: ignore[no-any-return]
+                held.callback((stream := Stream(response, call_state)).close)
                 return stream
 
-            outcome = attempt(exchange)
-            if isinstance(outcome, Failure) and exchange.may_follow(outcome):
-                outcome = self._again(exchange, outcome, attempt)
+            outcome = attempt(call_state)
+            if isinstance(outcome, AttemptFailure) and call_state.may_follow(outcome):
+                outcome = self._again(call_state, outcome, attempt)
             yield settled(outcome)
 
-    def _exchange(self, call: Call) -> Exchange:
-        exchange = self._exchange_of(self._ready(), call)
+    def _call_state(self, call: Call) -> CallState:
+        call_state = self._call_state_of(self._ready(), call)
         if call.files is not None:
-            exchange.files = load(call.files)
-        return exchange
+            call_state.files = load(call.files)
+        return call_state
 
-    def _lend(self) -> AbstractContextManager[httpx.Client]:
-        return self._pool.lend() if self._yours is None else contextlib.nullcontext(self._yours)
+    def _acquire(self) -> AbstractContextManager[httpx.Client]:
+        return self._pool.acquire() if self._yours is None else contextlib.nullcontext(self._yours)
 
-    def _attempt(self, exchange: Exchange) -> Any:
-        with self._lend() as http:
-            response = send(http, exchange)
-            return response if isinstance(response, Failure) else read(response, exchange)
+    def _attempt(self, call_state: CallState) -> Any:
+        with self._acquire() as http:
+            response = send(http, call_state)
+            return response if isinstance(response, AttemptFailure) else read(response, call_state)
 
-    def _again(self, exchange: Exchange, outcome: Any, attempt: Callable[[Exchange], Any]) -> Any:
+    def _again(
+        self, call_state: CallState, outcome: Any, attempt: Callable[[CallState], Any]
+    ) -> Any:
         from vectorshift.client.retries import Retries
 
-        retries = Retries(exchange)
+        retries = Retries(call_state)
         while (pause := retries.pause(outcome)) is not None:
-            exchange.clock.sleep(pause)
-            outcome = attempt(exchange)
+            call_state.clock.sleep(pause)
+            outcome = attempt(call_state)
         return outcome
 
     def prepare(self) -> None:
         """Do ahead what the first call would: read settings and certificates. Contacts nothing."""
         self._ready()
-        with self._pool.lend():
+        with self._pool.acquire():
             pass
 
     def close(self) -> None:

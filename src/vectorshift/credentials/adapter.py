@@ -39,20 +39,20 @@ def described(provider: CredentialProvider) -> Description:
     answered with, cannot be told from other words.
     """
     try:
-        told: object = provider.describe()
+        description: object = provider.describe()
     except Exception:
-        told = None
-    if not isinstance(told, Description):
+        description = None
+    if not isinstance(description, Description):
         return Description(configured=True, source=provider.name)
     known, source, detail = (
         _held(provider),
-        cast("object", told.source),
-        cast("object", told.detail),
+        cast("object", description.source),
+        cast("object", description.detail),
     )
     return replace(
-        told,
-        source=without(known, source) if isinstance(source, str) else told.source,
-        detail=without(known, detail) if isinstance(detail, str) else told.detail,
+        description,
+        source=without(known, source) if isinstance(source, str) else description.source,
+        detail=without(known, detail) if isinstance(detail, str) else description.detail,
     )
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from vectorshift.errors import CredentialError
 
-__all__ = ["CredentialEvent", "Kind", "announce", "log", "on_event", "say"]
+__all__ = ["CredentialEvent", "Kind", "announce", "log", "log_safely", "on_event"]
 
 log = logging.getLogger("vectorshift")
 
@@ -97,15 +97,15 @@ def announce(event: CredentialEvent) -> None:
     """Log the event and hand it to the callbacks. No `Exception` of theirs, or of a log handler,
     comes out of it.
     """
-    say(event.level, "%s", event)
+    log_safely(event.level, "%s", event)
     for callback in tuple(_callbacks.values()):
         try:
             callback(event)
         except Exception as error:
-            say(logging.ERROR, "An event callback raised %s.", type(error).__name__)
+            log_safely(logging.ERROR, "An event callback raised %s.", type(error).__name__)
 
 
-def say(level: int, text: str, *about: object) -> None:
+def log_safely(level: int, text: str, *about: object) -> None:
     """Write a log line. A handler that raises fails no request, and costs no caller its key."""
     with contextlib.suppress(Exception):
         log.log(level, text, *about, stacklevel=2)

@@ -101,17 +101,17 @@ class CredentialProvider(ABC):  # noqa: B024  # one of two methods is enough
             CredentialRevokedError: the store says that this secret is gone.
             CredentialStoreUnavailableError: the store is down, slow or throttling.
         """
-        from vectorshift.credentials.resolving import PLAIN_ASK, answering, settle
+        from vectorshift.credentials.resolving import DEFAULT_REQUEST, adapt, unwrap
 
-        return settle(answering(self).lookup(PLAIN_ASK))
+        return unwrap(adapt(self).resolve(DEFAULT_REQUEST))
 
     async def aget_credential(self) -> Credential:
         """Return the credential of this moment without blocking the event loop. Raises as
         `get_credential`.
         """
-        from vectorshift.credentials.resolving import PLAIN_ASK, answering, settle
+        from vectorshift.credentials.resolving import DEFAULT_REQUEST, adapt, unwrap
 
-        return settle(await answering(self).alookup(PLAIN_ASK))
+        return unwrap(await adapt(self).aresolve(DEFAULT_REQUEST))
 
     # a provider without memory has nothing to do
     def invalidate(self, rejected: Credential) -> None:  # noqa: B027

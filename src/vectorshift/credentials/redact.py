@@ -11,23 +11,23 @@ if TYPE_CHECKING:
 
     from vectorshift.credentials.values import Secret
 
-__all__ = ["masked", "masking"]
+__all__ = ["redact", "redactor"]
 
 _MOST = 8
 """Backslashes that may stand before a quote or a slash: it was escaped three times over."""
 
 
-def masked(text: str, secrets: Iterable[Secret]) -> str:
+def redact(text: str, secrets: Iterable[Secret]) -> str:
     """Return text of the server's with the secrets that it echoes replaced by their fingerprints.
 
     They are found as they are, and with characters that are escaped as those of Python, JSON, URLs
     and HTML are.
     """
-    return masking(secrets)(text)
+    return redactor(secrets)(text)
 
 
-def masking(secrets: Iterable[Secret]) -> Callable[[str], str]:
-    """Return what does as `masked`, for several texts."""
+def redactor(secrets: Iterable[Secret]) -> Callable[[str], str]:
+    """Return what does as `redact`, for several texts."""
     known = {secret.reveal(): secret.fingerprint for secret in secrets if secret.reveal()}
     if not known:
         return lambda text: text

@@ -16,7 +16,7 @@ from typing import Literal, cast
 
 from vectorshift._platform.background import SharedWork, arun_blocking, run_async
 from vectorshift.credentials.adapter import described, is_the_callers, line_of, unforeseen
-from vectorshift.credentials.events import say
+from vectorshift.credentials.events import log_safely
 from vectorshift.credentials.provider import CredentialProvider, Description
 from vectorshift.credentials.values import Credential, parse_key
 from vectorshift.errors import (
@@ -29,22 +29,22 @@ from vectorshift.errors import (
 )
 
 __all__ = [
-    "PLAIN_ASK",
-    "AdaptedProvider",
-    "Answer",
-    "AnsweringProvider",
-    "Ask",
-    "answering",
+    "DEFAULT_REQUEST",
+    "BaseProvider",
+    "GuardedProvider",
+    "LookupRequest",
+    "Result",
+    "adapt",
     "flaw_of_ttl",
-    "settle",
+    "unwrap",
 ]
 
-Answer = Credential | CredentialError
+Result = Credential | CredentialError
 """What a provider has to say, as a value: the way round exceptions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
+class LookupRequest:
     """What one caller brings along when it asks.
 
     Args:
@@ -53,15 +53,15 @@ class Ask:
         anew: whether what is cached will not do, and the store is to be read now if it may be.
     """
 
-    refused: Credential | None = None
+    rejected: Credential | None = None
     deadline: float | None = None
-    anew: bool = False
+    bypass_cache: bool = False
 
 
-PLAIN_ASK = Ask()
+DEFAULT_REQUEST = LookupRequest()
 
 
-def settle(answer: Answer) -> Credential:
+def unwrap(answer: Result) -> Credential:
     """Return the credential, or raise an error instance that is this caller's own."""
     if isinstance(answer, Credential):
         return answer
@@ -75,12 +75,12 @@ def flaw_of_ttl(ttl: object) -> str:
     return f"its ttl is {type(ttl).__name__}, and should be a number of seconds or None."
 
 
-class AnsweringProvider(CredentialProvider, ABC):
+class BaseProvider(CredentialProvider, ABC):
     """Base of the providers of this package: answers are values, so nothing is raised on the way to
     a caller.
 
-    A subclass writes `lookup`, and `peek` where it can answer without I/O; both colours follow from
-    these.
+    A subclass writes `resolve`, and `get_cached` where it can answer without I/O; both colours
+    follow from these.
     """
 
     changes_silently = False
@@ -94,52 +94,54 @@ class AnsweringProvider(CredentialProvider, ABC):
     """
 
     blocks = True
-    """Whether `lookup` may do I/O, so that an event loop has to leave it to a thread."""
+    """Whether `resolve` may do I/O, so that an event loop has to leave it to a thread."""
 
-    def resolved(self) -> AnsweringProvider:
+    def resolved(self) -> BaseProvider:
         """Return the provider that this stands for now, or itself: one request asks one and the
         same. May block.
         """
         return self
 
-    async def aresolved(self) -> AnsweringProvider:
+    async def aresolved(self) -> BaseProvider:
         """Return the provider that this stands for now, or itself, without blocking the event
         loop.
         """
         return self
 
-    def here(self) -> AnsweringProvider:
+    def pin(self) -> BaseProvider:
         """Return who stays the same where this stands for whoever the surroundings name, or itself.
         Does no I/O.
         """
         return self
 
     @abstractmethod
-    def lookup(self, ask: Ask) -> Answer:
+    def resolve(self, request: LookupRequest) -> Result:
         """Answer; may block."""
 
-    def peek(self) -> Answer | None:
-        """Answer at once and without I/O, or None where that takes `lookup`."""
+    def get_cached(self) -> Result | None:
+        """Answer at once and without I/O, or None where that takes `resolve`."""
         return None
 
-    async def alookup(self, ask: Ask) -> Answer:
+    async def aresolve(self, request: LookupRequest) -> Result:
         """Answer without blocking the event loop: in a thread, which any number of tasks share."""
         if not self.blocks:
-            return self.lookup(ask)
-        answer = self.peek() if ask.refused is None and not ask.anew else None
+            return self.resolve(request)
+        answer = (
+            self.get_cached() if request.rejected is None and not request.bypass_cache else None
+        )
         if answer is not None:
             return answer
         shared = vars(self).setdefault("_looking", SharedWork(self.load))
         try:
-            if ask.refused is None:
-                return cast("Answer", await shared.ajoin())
-            return await arun_blocking(lambda: self.lookup(ask))
+            if request.rejected is None:
+                return cast("Result", await shared.ajoin())
+            return await arun_blocking(lambda: self.resolve(request))
         except CredentialStoreUnavailableError:
             return self.no_thread()
 
-    def load(self) -> Answer:
+    def load(self) -> Result:
         """Answer, in a thread that has no event loop; may block. What a `CachingProvider` calls."""
-        return self.lookup(PLAIN_ASK)
+        return self.resolve(DEFAULT_REQUEST)
 
     def unmapped(self, error: BaseException) -> CredentialError:
         """Return what an exception means that nobody foresaw: its type and line, as its text may
@@ -155,13 +157,13 @@ class AnsweringProvider(CredentialProvider, ABC):
 
     def get_credential(self) -> Credential:
         """Return the credential of this moment. Raises as the contract says."""
-        answer = self.peek()
-        return settle(self.lookup(PLAIN_ASK) if answer is None else answer)
+        answer = self.get_cached()
+        return unwrap(self.resolve(DEFAULT_REQUEST) if answer is None else answer)
 
     async def aget_credential(self) -> Credential:
         """Return the credential of this moment without blocking the event loop."""
-        answer = self.peek()
-        return settle(await self.alookup(PLAIN_ASK) if answer is None else answer)
+        answer = self.get_cached()
+        return unwrap(await self.aresolve(DEFAULT_REQUEST) if answer is None else answer)
 
     def no_thread(self) -> CredentialStoreUnavailableError:
         """Return what it means that no thread can be started."""
@@ -189,7 +191,7 @@ class AnsweringProvider(CredentialProvider, ABC):
         source: str,
         *,
         blank: Literal["not found", "configuration"] = "configuration",
-    ) -> Answer:
+    ) -> Result:
         """Return the credential that `text` is, or the error that says why it is none."""
         key = parse_key(text, source=source, provider=self.name, blank=blank)
         return (
@@ -199,23 +201,23 @@ class AnsweringProvider(CredentialProvider, ABC):
         )
 
 
-def answering(provider: CredentialProvider) -> AnsweringProvider:
+def adapt(provider: CredentialProvider) -> BaseProvider:
     """Return a provider that answers with values: itself, or an author's provider, adapted.
 
     A subclass that overrides a getter of ours is an author's provider too: its getter is what
     counts.
     """
-    ours, kind = AnsweringProvider, type(provider)
+    ours, kind = BaseProvider, type(provider)
     if (
         isinstance(provider, ours)
         and kind.get_credential is ours.get_credential
         and kind.aget_credential is ours.aget_credential
     ):
         return provider
-    return AdaptedProvider(provider)
+    return GuardedProvider(provider)
 
 
-class AdaptedProvider(AnsweringProvider):
+class GuardedProvider(BaseProvider):
     """An author's provider: asked in the colour it was written in, and guarded against what it may
     let out.
 
@@ -227,7 +229,7 @@ class AdaptedProvider(AnsweringProvider):
         self.provider = provider
         self.name, self.remote, self.ttl = provider.name, provider.remote, provider.ttl
         self.on_error, self.on_missing = provider.on_error, provider.on_missing
-        given = AnsweringProvider if isinstance(provider, AnsweringProvider) else CredentialProvider
+        given = BaseProvider if isinstance(provider, BaseProvider) else CredentialProvider
         self._sync = type(provider).get_credential is not given.get_credential
         self._async = type(provider).aget_credential is not given.aget_credential
 
@@ -260,7 +262,7 @@ class AdaptedProvider(AnsweringProvider):
         """Say what was raised where no answer is waited for, and not its text, which may hold a
         secret.
         """
-        say(
+        log_safely(
             logging.WARNING,
             "%s: %s raised %s at %s.",
             self.name,
@@ -269,14 +271,14 @@ class AdaptedProvider(AnsweringProvider):
             line_of(error),
         )
 
-    def lookup(self, ask: Ask) -> Answer:
+    def resolve(self, request: LookupRequest) -> Result:
         """Call the sync getter, or the async one in an event loop of its own."""
-        if ask.refused is not None:
-            self.invalidate(ask.refused)
+        if request.rejected is not None:
+            self.invalidate(request.rejected)
         if self._sync:
             return self._get()
         try:
-            return cast("Answer", run_async(self._aget))
+            return cast("Result", run_async(self._aget))
         except (
             BaseException
         ) as error:  # the task whose cancellation this may be was the getter's own
@@ -288,12 +290,12 @@ class AdaptedProvider(AnsweringProvider):
                 else self.unmapped(error)
             )
 
-    async def alookup(self, ask: Ask) -> Answer:
+    async def aresolve(self, request: LookupRequest) -> Result:
         """Call the async getter, or the sync one in a thread that has the caller's context
         variables.
         """
-        if ask.refused is not None:
-            self.invalidate(ask.refused)
+        if request.rejected is not None:
+            self.invalidate(request.rejected)
         if self._async:
             return await self._aget()
         try:
@@ -301,7 +303,7 @@ class AdaptedProvider(AnsweringProvider):
         except CredentialStoreUnavailableError:
             return self.no_thread()
 
-    def load(self) -> Answer:
+    def load(self) -> Result:
         """Call the sync getter, or the async one in an event loop of this thread."""
         return self._get() if self._sync else asyncio.run(self._aget())
 
@@ -312,7 +314,7 @@ class AdaptedProvider(AnsweringProvider):
     def __repr__(self) -> str:
         return repr(self.provider)
 
-    def _get(self) -> Answer:
+    def _get(self) -> Result:
         try:
             return self._guarded(self.provider.get_credential())
         except BaseException as error:
@@ -320,13 +322,13 @@ class AdaptedProvider(AnsweringProvider):
                 raise
             return self.unmapped(error)
 
-    async def _aget(self) -> Answer:
+    async def _aget(self) -> Result:
         try:
             return self._guarded(await self.provider.aget_credential())
         except Exception as error:  # a cancellation and the end of a coroutine are its caller's
             return self.unmapped(error)
 
-    def _guarded(self, answer: object) -> Answer:
+    def _guarded(self, answer: object) -> Result:
         """Let nothing through that is not a credential with a key in it that can stand in a
         header.
         """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vectorshift.errors.base import VectorshiftError
-from vectorshift.errors.bodies import said, seconds, shown
+from vectorshift.errors.bodies import abbreviated, error_sentence, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,13 +69,13 @@ class VectorshiftApiError(VectorshiftError):
         self.headers = kept
         self.request_id = kept.get("x-request-id")
         self.retry_after = seconds(kept.get("retry-after"))
-        self.error_message = said(raw_response)
+        self.error_message = error_sentence(raw_response)
         self.tries = tries
         self.note = note
         super().__init__(self._told(f"{self.label} ({status_code}) on {method} {endpoint}"))
 
     def _told(self, what: str) -> str:
-        first = f"{what}: {shown(self.error_message) or 'no details'}"
+        first = f"{what}: {abbreviated(self.error_message) or 'no details'}"
         tried = f"Given up after {self.tries} attempts." if self.tries > 1 else ""
         return "\n  ".join(line for line in (first, self.note, tried, self.hint) if line)
 

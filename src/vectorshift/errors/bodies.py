@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, cast
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["SAYING", "said", "seconds", "shown"]
+__all__ = ["MESSAGE_FIELDS", "abbreviated", "error_sentence", "seconds"]
 
-SAYING = ("error", "message", "detail", "errors")
+MESSAGE_FIELDS = ("error", "message", "detail", "errors")
 """The fields in which the API says what went wrong; the first that is not empty counts."""
 
 _A_YEAR = 31_536_000.0
@@ -17,10 +17,10 @@ _LONG = 10_000
 """Characters of a body from which on it is not indented: deep in it, that could make a thousand of
 each.
 """
-_SHOWN = 2_000
+_MAX_LENGTH = 2_000
 
 
-def said(body: str) -> str:
+def error_sentence(body: str) -> str:
     """Return the sentence in a body: of its `error`, `message`, `detail` or `errors`, else all of
     it.
     """
@@ -33,11 +33,11 @@ def said(body: str) -> str:
     ).decode()  # JSON may hold half a character, which nobody could print
 
 
-def shown(sentence: str) -> str:
+def abbreviated(sentence: str) -> str:
     """Return what a message shows of what the server said."""
-    if len(sentence) <= _SHOWN:
+    if len(sentence) <= _MAX_LENGTH:
         return sentence
-    return f"{sentence[:_SHOWN]} ... ({len(sentence):,} characters)"
+    return f"{sentence[:_MAX_LENGTH]} ... ({len(sentence):,} characters)"
 
 
 def _sentence(body: str) -> str:
@@ -47,7 +47,7 @@ def _sentence(body: str) -> str:
     if not isinstance(parsed, dict):
         return body.strip()
     parsed = cast("dict[str, Any]", parsed)
-    for name in SAYING:
+    for name in MESSAGE_FIELDS:
         text = parsed.get(name)
         if isinstance(text, dict):
             text = cast("dict[str, Any]", text).get("message") or json.dumps(text)

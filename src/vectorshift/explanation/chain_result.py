@@ -20,29 +20,29 @@ from vectorshift.explanation.report import Report, SourceReport
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from vectorshift.credentials.resolving import Answer, AnsweringProvider
+    from vectorshift.credentials.resolving import BaseProvider, Result
     from vectorshift.credentials.values import Secret
 
-__all__ = ["Ending", "Seen", "ending", "judged"]
+__all__ = ["ChainResult", "Observation", "build_report", "ending"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Seen:
+class Observation:
     """What one provider said: an answer, or None if a call would have to ask it."""
 
-    provider: AnsweringProvider
-    answer: Answer | None
+    provider: BaseProvider
+    answer: Result | None
     seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class ChainResult:
     """What a chain comes to: an answer, or None if that takes a contact, and the source it comes
     from.
     """
 
-    answer: Answer | None
-    by: Seen | None = None
+    answer: Result | None
+    by: Observation | None = None
     passed_over: bool = False
 
     @property
@@ -51,7 +51,7 @@ class Ending:
         return isinstance(self.answer, CredentialNotFoundError)
 
 
-def ending(provider: AnsweringProvider, seen: Iterator[Seen]) -> Ending:
+def ending(provider: BaseProvider, seen: Iterator[Observation]) -> ChainResult:
     """Return what a call to this provider would come to, by the rules of `ProviderChain`.
 
     Args:
@@ -61,10 +61,10 @@ def ending(provider: AnsweringProvider, seen: Iterator[Seen]) -> Ending:
     if not isinstance(provider, ProviderChain):
         each = next(seen)
         if each.answer is None and not provider.describe().configured:
-            return Ending(CredentialNotFoundError(f"{provider.name} is not configured."), each)
-        return Ending(each.answer, each)
+            return ChainResult(CredentialNotFoundError(f"{provider.name} is not configured."), each)
+        return ChainResult(each.answer, each)
     members = [(member, ending(member, seen)) for member in provider.providers]
-    passed_over: Ending | None = None
+    passed_over: ChainResult | None = None
     for member, end in members:
         if not isinstance(end.answer, CredentialError):
             return end
@@ -72,12 +72,12 @@ def ending(provider: AnsweringProvider, seen: Iterator[Seen]) -> Ending:
             return replace(end, answer=must_not_miss(member, end.answer)) if end.is_nothing else end
         if not end.is_nothing:
             passed_over = passed_over or replace(end, passed_over=True)
-    return passed_over or Ending(CredentialNotFoundError("No source has a key."))
+    return passed_over or ChainResult(CredentialNotFoundError("No source has a key."))
 
 
-def judged(
-    seen: list[Seen],
-    end: Ending,
+def build_report(
+    seen: list[Observation],
+    end: ChainResult,
     hint: str,
     *,
     base_url: str | None,
@@ -117,7 +117,7 @@ def judged(
 
 
 def _verdict(
-    end: Ending, of: SourceReport | None, what_to_do: str, hint: str
+    end: ChainResult, of: SourceReport | None, what_to_do: str, hint: str
 ) -> tuple[str, str, str]:
     """Return the outcome, the verdict, and why the sources below are not used."""
     if end.is_nothing:
@@ -163,7 +163,7 @@ def _below(source: SourceReport, why: str) -> SourceReport:
 # --- One source ---
 
 
-def _source(seen: Seen) -> SourceReport:
+def _source(seen: Observation) -> SourceReport:
     provider, answer = seen.provider, seen.answer
     described = provider.describe()
     about = SourceReport(
@@ -213,7 +213,7 @@ def _with_cache(about: SourceReport, provider: CachingProvider) -> SourceReport:
     if failure is not None:
         before = "Its store cannot be read" if credential is not None else "When it was last asked"
         words = [f"{before}: {failure.message}"]
-    if state.refused_at is not None or state.refusals:
+    if state.rejected_at is not None or state.rejections:
         words.append(
             f"The API refuses {'this key' if credential is None else credential.fingerprint}."
         )
@@ -233,7 +233,7 @@ def _with_cache(about: SourceReport, provider: CachingProvider) -> SourceReport:
 # --- No secret in it: what an author's provider says of itself passes through here ---
 
 
-def _secrets(seen: list[Seen]) -> list[Secret]:
+def _secrets(seen: list[Observation]) -> list[Secret]:
     """Return the keys that were found."""
     cached = [
         each.provider.known()[0].credential

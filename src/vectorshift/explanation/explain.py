@@ -13,14 +13,14 @@ from urllib.parse import urlsplit
 
 from vectorshift._platform.background import arun_blocking
 from vectorshift._platform.urls import DIRECT, in_the_clear
-from vectorshift.cache.policy import Verdict, decide
+from vectorshift.cache.policy import Decision, decide
 from vectorshift.cache.provider import CachingProvider
 from vectorshift.chain.chain import ProviderChain
-from vectorshift.credentials.resolving import PLAIN_ASK, Answer, AnsweringProvider, Ask
+from vectorshift.credentials.resolving import DEFAULT_REQUEST, BaseProvider, LookupRequest, Result
 from vectorshift.errors import CredentialError, VectorshiftError
-from vectorshift.explanation.chain_result import Seen, ending, judged
+from vectorshift.explanation.chain_result import Observation, build_report, ending
 from vectorshift.explanation.report import Report
-from vectorshift.scope.current import AMBIENT, AmbientProvider
+from vectorshift.scope.current import DEFAULT_SCOPE, DefaultScope
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -35,7 +35,7 @@ __all__ = ["aexplain", "explain"]
 class _Subject:
     """What a report is about, and what keeps every call from being made, whatever its key."""
 
-    provider: AnsweringProvider
+    provider: BaseProvider
     scope: str
     base_url: str
     obstacle: str
@@ -57,9 +57,9 @@ def explain(*, probe: bool = False, client: VectorShift | AsyncVectorShift | Non
     try:
         subject = _subject(client or _configured(asynchronous=False))
         steps = _steps(subject, probe)
-        provider, ask = next(steps)
+        provider, lookup = next(steps)
         while True:
-            provider, ask = steps.send(provider.lookup(ask))
+            provider, lookup = steps.send(provider.resolve(lookup))
     except StopIteration as end:
         return _report_of(end)
     except VectorshiftError as error:
@@ -75,10 +75,10 @@ async def aexplain(
     try:
         subject = await arun_blocking(lambda: _subject(client or _configured(asynchronous=True)))
         steps = _steps(subject, probe)
-        provider, ask = next(steps)
+        provider, lookup = next(steps)
         while True:
-            answer = await provider.alookup(ask)
-            provider, ask = steps.send(answer)
+            answer = await provider.aresolve(lookup)
+            provider, lookup = steps.send(answer)
     except StopIteration as end:
         return _report_of(end)
     except VectorshiftError as error:
@@ -103,10 +103,10 @@ def _configured(*, asynchronous: bool) -> VectorShift | AsyncVectorShift | None:
 
 
 def _subject(client: VectorShift | AsyncVectorShift | None) -> _Subject:
-    provider = AMBIENT if client is None else client.auth.provider
-    scope = provider.scope if isinstance(provider, AmbientProvider) else "client"
-    base_url = AMBIENT.settings.base_url if client is None else client.base_url
-    obstacle = _obstacle(base_url, (AMBIENT if client is None else client).settings)
+    provider = DEFAULT_SCOPE if client is None else client.auth.provider
+    scope = provider.scope if isinstance(provider, DefaultScope) else "client"
+    base_url = DEFAULT_SCOPE.settings.base_url if client is None else client.base_url
+    obstacle = _obstacle(base_url, (DEFAULT_SCOPE if client is None else client).settings)
     return _Subject(provider=provider.resolved(), scope=scope, base_url=base_url, obstacle=obstacle)
 
 
@@ -134,16 +134,16 @@ def _obstacle(base_url: str, settings: Settings) -> str:
 
 def _steps(
     subject: _Subject, probe: bool
-) -> Generator[tuple[AnsweringProvider, Ask], Answer, Report]:
+) -> Generator[tuple[BaseProvider, LookupRequest], Result, Report]:
     """Yield whom to ask what; return the report."""
-    seen: list[Seen] = []
+    seen: list[Observation] = []
     for provider in _leaves(subject.provider):
         if not _is_asked(provider, probe):
-            seen.append(Seen(provider=provider, answer=_known(provider)))
+            seen.append(Observation(provider=provider, answer=_known(provider)))
             continue
         began = monotonic()
-        answer = yield provider, Ask(anew=True)
-        seen.append(Seen(provider=provider, answer=answer, seconds=monotonic() - began))
+        answer = yield provider, LookupRequest(bypass_cache=True)
+        seen.append(Observation(provider=provider, answer=answer, seconds=monotonic() - began))
     end = ending(subject.provider, iter(seen))
     hint = ""
     if (
@@ -151,9 +151,9 @@ def _steps(
         and isinstance(subject.provider, ProviderChain)
         and subject.provider.neighbours
     ):
-        near = yield subject.provider.neighbours, PLAIN_ASK
+        near = yield subject.provider.neighbours, DEFAULT_REQUEST
         hint = near.message if isinstance(near, CredentialError) else ""
-    return judged(
+    return build_report(
         seen,
         end,
         hint,
@@ -164,7 +164,7 @@ def _steps(
     )
 
 
-def _leaves(provider: AnsweringProvider) -> Iterator[AnsweringProvider]:
+def _leaves(provider: BaseProvider) -> Iterator[BaseProvider]:
     """Yield the providers of a chain in order, those of nested chains in their place."""
     if not isinstance(provider, ProviderChain):
         yield provider
@@ -173,19 +173,19 @@ def _leaves(provider: AnsweringProvider) -> Iterator[AnsweringProvider]:
         yield from _leaves(member)
 
 
-def _is_asked(provider: AnsweringProvider, probe: bool) -> bool:
+def _is_asked(provider: BaseProvider, probe: bool) -> bool:
     """Whether to ask now: a store and a callable of the user's are contacted only if that is
     wished.
     """
     return probe or not (isinstance(provider, CachingProvider) or provider.changes_silently)
 
 
-def _known(provider: AnsweringProvider) -> Answer | None:
+def _known(provider: BaseProvider) -> Result | None:
     """Return what a call would get without a contact, or None if it would have to wait for one."""
     if not isinstance(provider, CachingProvider):
         return None
     state, now = provider.known()
     verdict = decide(state, now)
-    if verdict is Verdict.WAIT:
+    if verdict is Decision.WAIT:
         return None
-    return state.failure if verdict is Verdict.FAIL else state.credential
+    return state.failure if verdict is Decision.FAIL else state.credential

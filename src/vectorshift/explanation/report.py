@@ -79,8 +79,8 @@ class SourceReport:
         return ", ".join(fact for fact in facts if fact)
 
     def __str__(self) -> str:
-        told = self.source.partition(":")[2] in self.reason
-        known = self.fingerprint or (self.configured and not told)
+        is_named = self.source.partition(":")[2] in self.reason
+        known = self.fingerprint or (self.configured and not is_named)
         timing = f"({self.timing})" if self.timing else ""
         return "\n".join(filter(None, (self.place if known else "", self.reason, timing)))
 
@@ -142,11 +142,11 @@ def _beside(head: str, text: str) -> list[str]:
     """Return the lines of `text` to the right of `head`, wrapped but never inside a path or a
     command.
     """
-    room = max(40, _WIDTH - len(head))
+    width = max(40, _WIDTH - len(head))
     lines = [
         line
         for part in text.splitlines() or [""]
-        for line in textwrap.wrap(part, room, break_long_words=False, break_on_hyphens=False)
+        for line in textwrap.wrap(part, width, break_long_words=False, break_on_hyphens=False)
         or [""]
     ]
     return [head + lines[0], *(" " * len(head) + line for line in lines[1:])]

@@ -6,7 +6,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from vectorshift.pipeline.chunks import AsyncChunks
-from vectorshift.pipeline.elsewhere import Elsewhere, missing_class
+from vectorshift.pipeline.elsewhere import MissingMembers, missing_class
 from vectorshift.pipeline.handler import RunHandler
 from vectorshift.pipeline.manage import Keeping
 from vectorshift.pipeline.query import Lookup
@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 
-class Pipeline(Lookup, Running, Keeping, metaclass=Elsewhere):
+class Pipeline(Lookup, Running, Keeping, metaclass=MissingMembers):
     """A pipeline of the organisation that the key belongs to.
 
     `Pipeline.fetch` gives one with its name and all that the server says of it; `Pipeline(id)` asks
@@ -73,7 +73,7 @@ class Pipeline(Lookup, Running, Keeping, metaclass=Elsewhere):
     if not TYPE_CHECKING:  # a checker is to find a mistyped name
 
         def __getattr__(self, name: str) -> Any:
-            return Elsewhere.__getattr__(type(self), name)
+            return MissingMembers.__getattr__(type(self), name)
 
 
 for _member in [member for part in (Lookup, Running, Keeping) for member in vars(part).values()]:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 from vectorshift.errors import PipelineRunFailedError, VectorshiftApiError, VectorshiftError
-from vectorshift.errors.bodies import said
+from vectorshift.errors.bodies import error_sentence
 from vectorshift.pipeline.ids import run_failure
 from vectorshift.pipeline.results import CANCELLED, FAILED, StreamChunk, as_object
 from vectorshift.pipeline.steps import aperform, perform
@@ -36,7 +36,7 @@ def chunks(client: VectorShift, build: Steps[Call]) -> Generator[StreamChunk, No
         if not _is_of_events(stream):
             raise _no_events(stream, call, _beginning(stream))
         for event in stream.iter_events():
-            chunk = _chunk_of(event, call, stream.masked)
+            chunk = _chunk_of(event, call, stream.redact)
             if isinstance(chunk, VectorshiftApiError):
                 del event  # a traceback may show locals, and the server may echo the key
                 raise chunk
@@ -93,7 +93,7 @@ class AsyncChunks(AsyncIterator[StreamChunk]):
         if self._opening is None:
             await self._open()
         async for event in self._events:
-            chunk = _chunk_of(event, self._call, self._stream.masked)
+            chunk = _chunk_of(event, self._call, self._stream.redact)
             if isinstance(chunk, VectorshiftApiError):
                 del event  # a traceback may show locals, and the server may echo the key
                 raise chunk
@@ -145,7 +145,7 @@ def _chunk_of(
             f"The run has ended as {chunk.status}." if chunk.status in FAILED | CANCELLED else ""
         )
         return PipelineRunFailedError(
-            masked(chunk.run_id), masked(chunk.error) or ended or said(masked(data))
+            masked(chunk.run_id), masked(chunk.error) or ended or error_sentence(masked(data))
         )
     if found is None:
         note = "An event of the stream is no JSON object."
@@ -179,7 +179,7 @@ async def _abeginning(stream: AsyncStream) -> bytes:
 
 
 def _no_events(stream: Stream | AsyncStream, call: Call, body: bytes) -> VectorshiftApiError:
-    text = stream.masked(body.decode("utf-8", "replace"))
+    text = stream.redact(body.decode("utf-8", "replace"))
     kind = stream.headers.get("content-type", "of no type")
     note = f"The answer is no event stream, but {kind}."
     error = VectorshiftApiError(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from vectorshift._compat import missing as missing_class, not_here
 
-__all__ = ["Elsewhere", "missing_class"]
+__all__ = ["MissingMembers", "missing_class"]
 
 _BUILDING = frozenset(
     [
@@ -34,7 +34,7 @@ _OTHERWISE = frozenset(
 )
 
 
-class Elsewhere(type):
+class MissingMembers(type):
     """The type of `Pipeline`."""
 
     if not TYPE_CHECKING:  # a checker is to find a mistyped name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from vectorshift.client.default import Kept
+from vectorshift.client.default import PinnedClients
 from vectorshift.pipeline import runs
 from vectorshift.pipeline.ids import checked_id
 from vectorshift.pipeline.progress import bar
@@ -44,12 +44,12 @@ class RunHandler:
         task_id: str,
         *,
         trace_id: str | None = None,
-        client: VectorShift | AsyncVectorShift | Kept | None = None,
+        client: VectorShift | AsyncVectorShift | PinnedClients | None = None,
     ) -> None:
         self.pipeline_id = checked_id(pipeline_id)
         self.task_id = checked_id(task_id)
         self.trace_id = trace_id
-        self._kept = client if isinstance(client, Kept) else Kept(client)
+        self._kept = client if isinstance(client, PinnedClients) else PinnedClients(client)
 
     def run_status(self) -> RunStatus:
         """Ask the run once how it is. That it failed is an answer, and no error.
@@ -84,9 +84,9 @@ class RunHandler:
             ImportError: `progress` is wanted, and its package is not installed.
         """
         client = self._kept.sync
-        with bar(progress, f"run {self.task_id}") as tell:
+        with bar(progress, f"run {self.task_id}") as report:
             return perform(
-                client, self._await_end(poll_interval, timeout, client.clock.monotonic, tell)
+                client, self._await_end(poll_interval, timeout, client.clock.monotonic, report)
             )
 
     async def aresult(
@@ -94,9 +94,9 @@ class RunHandler:
     ) -> RunStatus:
         """Do as `result`, for async callers. Cancelling it leaves the run alone."""
         client = self._kept.asynchronous
-        with bar(progress, f"run {self.task_id}") as tell:
+        with bar(progress, f"run {self.task_id}") as report:
             return await aperform(
-                client, self._await_end(poll_interval, timeout, client.clock.monotonic, tell)
+                client, self._await_end(poll_interval, timeout, client.clock.monotonic, report)
             )
 
     def _await_end(
@@ -104,10 +104,10 @@ class RunHandler:
         poll_interval: float,
         timeout: float | None,
         now: Callable[[], float],
-        tell: Callable[[str], None],
+        report: Callable[[str], None],
     ) -> Steps[RunStatus]:
         ids = self.pipeline_id, self.task_id
-        return runs.await_end(*ids, poll_interval, timeout, now, lambda found: tell(found.status))
+        return runs.await_end(*ids, poll_interval, timeout, now, lambda found: report(found.status))
 
     def terminate(self) -> Answer:
         """End the run. Its status is `cancelled` from then on."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from vectorshift.client.default import Kept, async_client, sync_client
+from vectorshift.client.default import PinnedClients, async_client, sync_client
 from vectorshift.pipeline import operations
 from vectorshift.pipeline.pages import AsyncPages, Pages, walk
 from vectorshift.pipeline.reference import Reference
@@ -101,7 +101,9 @@ class Lookup(Reference):
             client: the client to use, also by the pipelines that come up.
         """
         steps = walk(include_shared, folder_id, _positive(page_size))
-        return Pages(Kept(client).sync, steps, lambda found: cls._described(*found, client))
+        return Pages(
+            PinnedClients(client).sync, steps, lambda found: cls._described(*found, client)
+        )
 
     @classmethod
     def aiterate(
@@ -115,7 +117,7 @@ class Lookup(Reference):
         """Go through all pipelines with `async for`. Otherwise as `iterate`."""
         steps = walk(include_shared, folder_id, _positive(page_size))
         return AsyncPages(
-            Kept(client).asynchronous, steps, lambda found: cls._described(*found, client)
+            PinnedClients(client).asynchronous, steps, lambda found: cls._described(*found, client)
         )
 
     @classmethod

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, cast
 
-from vectorshift.errors.bodies import SAYING, said
+from vectorshift.errors.bodies import MESSAGE_FIELDS, error_sentence
 
 __all__ = [
     "CANCELLED",
@@ -49,9 +49,9 @@ class Answer(dict[str, Any]):
         """Return what stands in `error`, and of a failure also what stands where the API's errors
         have it.
         """
-        names = SAYING if self._status() in FAILED | CANCELLED else SAYING[:1]
-        told = {name: self[name] for name in names if self.get(name)}
-        return said(json.dumps(told, default=str)) if told else ""
+        names = MESSAGE_FIELDS if self._status() in FAILED | CANCELLED else MESSAGE_FIELDS[:1]
+        fields = {name: self[name] for name in names if self.get(name)}
+        return error_sentence(json.dumps(fields, default=str)) if fields else ""
 
 
 class PipelineList(Answer):

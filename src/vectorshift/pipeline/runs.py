@@ -28,7 +28,7 @@ from vectorshift.pipeline.ids import (
 )
 from vectorshift.pipeline.inputs import Body, bulk_body, holds_files, run_body
 from vectorshift.pipeline.results import Answer, BulkRunResult, RunResult, RunStatus, id_of
-from vectorshift.pipeline.steps import Load, Steps, Wait
+from vectorshift.pipeline.steps import Steps, ThreadWork, Wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -128,7 +128,7 @@ def await_end(
     poll_interval: float,
     timeout: float | None,
     now: Callable[[], float],
-    tell: Callable[[RunStatus], None],
+    report: Callable[[RunStatus], None],
 ) -> Steps[RunStatus]:
     """Ask a run how it is until it has ended.
 
@@ -149,7 +149,7 @@ def await_end(
             if timeout is None or now() < deadline:
                 raise
             raise PollTimeoutError(run_id, timeout) from None
-        tell(found)
+        report(found)
         if found.succeeded:
             return found
         if found.done:
@@ -164,7 +164,7 @@ def await_end(
 
 def _built(path: str, inputs: object, build: Callable[[], Body]) -> Steps[Body]:
     with contextlib.suppress(RecursionError):
-        body: Body = (yield Load(build)) if holds_files(inputs) else build()
+        body: Body = (yield ThreadWork(build)) if holds_files(inputs) else build()
         return body
     raise TypeError(f"POST {path} was not sent: its body is nested too deep.")
 

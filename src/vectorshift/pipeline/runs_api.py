@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from vectorshift.client.default import Kept
+from vectorshift.client.default import PinnedClients
 from vectorshift.pipeline import runs
 from vectorshift.pipeline.chunks import AsyncChunks, chunks
 from vectorshift.pipeline.handler import RunHandler
@@ -167,7 +167,7 @@ class Running(Reference):
             VectorshiftApiError: as `run`.
         """
         return chunks(
-            Kept(self._named(client)).sync,
+            PinnedClients(self._named(client)).sync,
             self._streamed(
                 inputs,
                 stream_all_outputs,
@@ -195,7 +195,7 @@ class Running(Reference):
         what this returns is collected.
         """
         return AsyncChunks(
-            Kept(self._named(client)).asynchronous,
+            PinnedClients(self._named(client)).asynchronous,
             self._streamed(
                 inputs,
                 stream_all_outputs,
@@ -239,7 +239,7 @@ class Running(Reference):
             client: the client to use, also by the handler.
         """
         fields = _fields(session_id, version, node_input_overrides, send_intermediate_results)
-        kept = Kept(self._named(client))
+        kept = PinnedClients(self._named(client))
         background = {**fields, "webhook_url": webhook_url, "trace_id": trace_id}
         task_id, answer = perform(kept.sync, runs.start(self.id, inputs, background))
         return RunHandler(self.id, task_id, trace_id=answer.get("trace_id"), client=kept)
@@ -258,7 +258,7 @@ class Running(Reference):
     ) -> RunHandler:
         """Start a run in the background. Arguments, answer and errors are those of `start`."""
         fields = _fields(session_id, version, node_input_overrides, send_intermediate_results)
-        kept = Kept(self._named(client))
+        kept = PinnedClients(self._named(client))
         background = {**fields, "webhook_url": webhook_url, "trace_id": trace_id}
         task_id, answer = await aperform(kept.asynchronous, runs.start(self.id, inputs, background))
         return RunHandler(self.id, task_id, trace_id=answer.get("trace_id"), client=kept)

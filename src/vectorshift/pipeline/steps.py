@@ -1,7 +1,7 @@
 """How a sequence of calls is written once and driven in either colour.
 
-A sequence is a generator. It yields what is to be done, a `Call`, a `Load` or a `Wait`, is sent
-what came of it or has thrown into it what went wrong, and returns its result.
+A sequence is a generator. It yields what is to be done, a `Call`, a `ThreadWork` or a `Wait`, is
+sent what came of it or has thrown into it what went wrong, and returns its result.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
     from vectorshift.client import AsyncVectorShift, VectorShift
 
-__all__ = ["Load", "Step", "Steps", "Wait", "aperform", "perform"]
+__all__ = ["Step", "Steps", "ThreadWork", "Wait", "aperform", "perform"]
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class ThreadWork:
     """Do work that reads files. An async caller has it done in a thread."""
 
     work: Callable[[], Any]
@@ -37,7 +37,7 @@ class Wait:
     seconds: float
 
 
-Step = Call | Load | Wait
+Step = Call | ThreadWork | Wait
 Steps = Generator[Step, Any, T]
 
 
@@ -80,12 +80,14 @@ async def aperform(client: AsyncVectorShift, steps: Steps[T]) -> T:
 def _do(client: VectorShift, step: Step) -> Any:
     if isinstance(step, Call):
         return client.call(step)
-    return step.work() if isinstance(step, Load) else client.clock.sleep(step.seconds)
+    return step.work() if isinstance(step, ThreadWork) else client.clock.sleep(step.seconds)
 
 
 async def _ado(client: AsyncVectorShift, step: Step) -> Any:
     if isinstance(step, Call):
         return await client.call(step)
     return await (
-        arun_blocking(step.work) if isinstance(step, Load) else client.clock.asleep(step.seconds)
+        arun_blocking(step.work)
+        if isinstance(step, ThreadWork)
+        else client.clock.asleep(step.seconds)
     )

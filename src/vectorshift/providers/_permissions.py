@@ -9,12 +9,12 @@ import os
 import stat
 from typing import TYPE_CHECKING, Final
 
-from vectorshift.credentials.events import say
+from vectorshift.credentials.events import log_safely
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Exposure"]
+__all__ = ["FilePermissions"]
 
 _MOUNTS: Final = ("/run/secrets/", "/var/run/secrets/", "/run/credentials/")
 _POSIX: Final = os.name == "posix"  # Windows reports 0666 for every file
@@ -22,7 +22,7 @@ _POSIX: Final = os.name == "posix"  # Windows reports 0666 for every file
 _warned: set[str] = set()
 
 
-class Exposure:
+class FilePermissions:
     """Keep what the mode of one file lets others do. Looks at the file's folder when the mode is a
     new one.
 
@@ -65,7 +65,7 @@ class Exposure:
         _warned.add(path)
         from shlex import quote
 
-        say(
+        log_safely(
             logging.WARNING,
             "%s: %s, and so every user of this machine can say which key is used. Run: chmod"
             " o-w %s",

@@ -22,7 +22,7 @@ from vectorshift.errors import (
     CredentialNotFoundError,
     CredentialStoreUnavailableError,
 )
-from vectorshift.providers._permissions import Exposure
+from vectorshift.providers._permissions import FilePermissions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,7 +68,7 @@ class KeyFile:
     ) -> None:
         self.path = path
         self.there: bool | None = None
-        self._exposure = Exposure(path, mounted=mounted)
+        self._exposure = FilePermissions(path, mounted=mounted)
         self._read, self._source, self._provider = read, source, provider
         self._monotonic, self._pause = clock.monotonic, pause
         self._parsed: tuple[Content, Credential | CredentialError] | None = None
@@ -86,7 +86,7 @@ class KeyFile:
         """What others can do to the file, as the last look saw it; mostly nothing."""
         return self._exposure.detail
 
-    def peek(self) -> Credential | CredentialError | None:
+    def get_cached(self) -> Credential | CredentialError | None:
         """Return what was seen within the last second, or None: it is time for `look`. Does no I/O.
 
         It may be asked any number of times before the look. Once one caller looks, the others go on

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from vectorshift._platform.clock import SYSTEM_CLOCK, Clock
 from vectorshift._platform.dotenv_syntax import Assignments, assignments_in
-from vectorshift.credentials.events import say
+from vectorshift.credentials.events import log_safely
 from vectorshift.credentials.provider import Description
-from vectorshift.credentials.resolving import Answer, AnsweringProvider, Ask
+from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Result
 from vectorshift.credentials.values import Credential
 from vectorshift.providers._watched_file import Content, KeyFile, absolute, text_of, unreadable
 
@@ -35,7 +35,7 @@ _NO_FILE = (
 )  # virtual environments are named so, too
 
 
-class DotenvProvider(AnsweringProvider):
+class DotenvProvider(BaseProvider):
     """Answer with `VECTORSHIFT_API_KEY` from a dotenv file, which is looked at once a second at
     most.
 
@@ -88,16 +88,16 @@ class DotenvProvider(AnsweringProvider):
         )
         return Description(configured=self.named or self._there, source=self._source, detail=detail)
 
-    def peek(self) -> Answer | None:
+    def get_cached(self) -> Result | None:
         """Answer with the file as it was within the last second."""
-        return self._file.peek()
+        return self._file.get_cached()
 
-    def lookup(self, ask: Ask) -> Answer:
+    def resolve(self, request: LookupRequest) -> Result:
         """Answer with the file as it is now."""
         answer = self._file.look()
         line, self._passed_over = self._passed_over, 0
         if line:  # it is told here, with no lock held: a handler of log lines may ask for the key
-            say(
+            log_safely(
                 logging.WARNING,
                 "%s: line %d is not NAME=value, and is passed over.",
                 self._source,
@@ -121,7 +121,7 @@ class DotenvProvider(AnsweringProvider):
             f" found{although}.{ignored} Name it with VECTORSHIFT_ENV_FILE if you mean it."
         )
 
-    def _read(self, content: Content) -> Answer:
+    def _read(self, content: Content) -> Result:
         self._there = not isinstance(content, _NO_FILE)
         if isinstance(content, OSError):
             return self._unreadable(content)
@@ -142,7 +142,7 @@ class DotenvProvider(AnsweringProvider):
         fix = "Let this process read it, or leave it out: VECTORSHIFT_ENV_FILE="
         return unreadable(error, source=self._source, provider=self.name, fix=fix)
 
-    def _answer(self, found: Assignments) -> Answer:
+    def _answer(self, found: Assignments) -> Result:
         others = sorted(
             name
             for name, text in found.values.items()

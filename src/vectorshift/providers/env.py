@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from vectorshift._platform.clock import SYSTEM_CLOCK, Clock
 from vectorshift.credentials.events import log
 from vectorshift.credentials.provider import Description
-from vectorshift.credentials.resolving import Answer, AnsweringProvider, Ask
+from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Result
 from vectorshift.errors import (
     CredentialConfigurationError,
     CredentialError,
@@ -34,7 +34,7 @@ __all__ = ["EnvProvider"]
 VARIABLE = "VECTORSHIFT_API_KEY"
 
 
-class EnvProvider(AnsweringProvider):
+class EnvProvider(BaseProvider):
     """Answer with the environment variable, which is read on every call, or with a file, looked at
     once a second.
 
@@ -68,7 +68,7 @@ class EnvProvider(AnsweringProvider):
         self._source = f"env:{variable}"
         self._unset = self.not_found(f"{variable} is not set.", self._source)
         self._blank = self.not_found(f"{variable} is set but empty.", self._source)
-        self._seen: tuple[str, Answer] = ("", self._blank)
+        self._seen: tuple[str, Result] = ("", self._blank)
         self._named = None if file is None else absolute(file)
         folder = (
             credentials_directory or None
@@ -120,20 +120,20 @@ class EnvProvider(AnsweringProvider):
             configured=is_set, source=self._source, detail=self._beside if is_set else ""
         )
 
-    def peek(self) -> Answer | None:
+    def get_cached(self) -> Result | None:
         """Answer with the variable of this moment, or with the file as it was within the last
         second.
         """
         text = os.environ.get(self.variable)
         if text is None:
-            return self._unset if self._file is None else self._file.peek()
+            return self._unset if self._file is None else self._file.get_cached()
         seen = self._seen
         if seen[0] != text:
             seen = self._seen = (text, self.keyed(text, self._source, blank="not found"))
         if self._file is None:
             return seen[1]
         if isinstance(seen[1], CredentialNotFoundError):
-            return self._or_blank(self._file.peek())
+            return self._or_blank(self._file.get_cached())
         if self._named is not None:
             return self.wrong(
                 f"{self.variable} is set, and so is the file {self._file_source}"
@@ -141,20 +141,20 @@ class EnvProvider(AnsweringProvider):
             )
         return None if self._untold else seen[1]
 
-    def lookup(self, ask: Ask) -> Answer:
+    def resolve(self, request: LookupRequest) -> Result:
         """Answer with the variable, or with the file as it is now."""
         if self._untold:
             self._untold = False
             self._tell_of_what_is_hidden()
         if self._file is None or self._is_set():
-            return self.peek() or self._unset
+            return self.get_cached() or self._unset
         answer = self._file.look()
         return answer if self.variable not in os.environ else self._or_blank(answer) or answer
 
     def _is_set(self) -> bool:
         return bool(os.environ.get(self.variable, "").strip())
 
-    def _or_blank(self, answer: Answer | None) -> Answer | None:
+    def _or_blank(self, answer: Result | None) -> Result | None:
         """Return what a file says beside a variable that is set but empty."""
         return self._blank if isinstance(answer, CredentialNotFoundError) else answer
 
@@ -166,7 +166,7 @@ class EnvProvider(AnsweringProvider):
         if winner is not None:
             log.info("file:%s is there too, and not read while %s has a key.", self._handed, winner)
 
-    def _read_file(self, content: Content) -> Answer:
+    def _read_file(self, content: Content) -> Result:
         if isinstance(content, OSError):
             return self._unreadable(content)
         text = text_of(content)

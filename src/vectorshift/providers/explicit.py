@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from vectorshift._platform.background import arun_blocking, run_async
 from vectorshift.credentials.adapter import unforeseen
 from vectorshift.credentials.provider import Description
-from vectorshift.credentials.resolving import Answer, AnsweringProvider, Ask
+from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Result
 from vectorshift.credentials.values import Secret
 from vectorshift.errors import CredentialNotFoundError
 
@@ -28,7 +28,7 @@ nothing.
 _SLOT = "api_key"
 
 
-class ExplicitProvider(AnsweringProvider):
+class ExplicitProvider(BaseProvider):
     """Answer with a key that is given in code.
 
     A callable is called on each request, in the caller's context. A sync one is called in a worker
@@ -51,7 +51,7 @@ class ExplicitProvider(AnsweringProvider):
         self._held: MutableMapping[str, Any] = (
             {_SLOT: Secret(value) if isinstance(value, str) else value} if held is None else held
         )
-        self._parsed: tuple[object, Answer] | None = None
+        self._parsed: tuple[object, Result] | None = None
         self._unset = self.not_found("vectorshift.api_key is not set.", self.source)
 
     @classmethod
@@ -70,12 +70,12 @@ class ExplicitProvider(AnsweringProvider):
         """A callable may serve many tenants, so that another key of its is no news."""
         return callable(self._held.get(_SLOT))
 
-    def peek(self) -> Answer | None:
+    def get_cached(self) -> Result | None:
         """Answer with the key that is given; a callable has to be called."""
         value = self._held.get(_SLOT)
         return None if callable(value) else self._given(value)
 
-    def _given(self, value: object) -> Answer:
+    def _given(self, value: object) -> Result:
         if value is None:
             return self._unset
         parsed = self._parsed
@@ -83,7 +83,7 @@ class ExplicitProvider(AnsweringProvider):
             parsed = self._parsed = (value, self._credential(value))
         return parsed[1]
 
-    def lookup(self, ask: Ask) -> Answer:
+    def resolve(self, request: LookupRequest) -> Result:
         """Call what is given, in the caller's context."""
         value = self._held.get(_SLOT)
         if not callable(value):
@@ -96,7 +96,7 @@ class ExplicitProvider(AnsweringProvider):
             return self._raised(error, value)
         return self._returned(answer)
 
-    async def alookup(self, ask: Ask) -> Answer:
+    async def aresolve(self, request: LookupRequest) -> Result:
         """Call what is given, in the caller's context; what is sync in a thread."""
         value = self._held.get(_SLOT)
         if not callable(value):
@@ -109,7 +109,7 @@ class ExplicitProvider(AnsweringProvider):
             return self._raised(error, value)
         return self._returned(answer)
 
-    def _raised(self, error: Exception, value: Callable[[], Any]) -> Answer:
+    def _raised(self, error: Exception, value: Callable[[], Any]) -> Result:
         failure = unforeseen(error, self, _file_of(value))
         if not isinstance(failure, CredentialNotFoundError):
             return failure
@@ -118,7 +118,7 @@ class ExplicitProvider(AnsweringProvider):
             f" its place. {failure.message}".rstrip()
         )
 
-    def _returned(self, answer: object) -> Answer:
+    def _returned(self, answer: object) -> Result:
         if answer is None:
             return self.wrong(
                 "The callable that was given as the API key returned None. No other source is asked"
@@ -126,7 +126,7 @@ class ExplicitProvider(AnsweringProvider):
             )
         return self._credential(answer)
 
-    def _credential(self, value: object) -> Answer:
+    def _credential(self, value: object) -> Result:
         text = value.reveal() if isinstance(value, Secret) else value
         if not isinstance(text, str):
             return self.wrong(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from vectorshift._platform.clock import SYSTEM_CLOCK, Clock
 from vectorshift.credentials.provider import Description
-from vectorshift.credentials.resolving import Answer, AnsweringProvider, Ask
+from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Result
 from vectorshift.providers._watched_file import Content, KeyFile, absolute, text_of, unreadable
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _FIELD = "[auth] api_key"
 _TOML = "tomllib" if sys.version_info >= (3, 11) else "tomli"
 
 
-class LoginProvider(AnsweringProvider):
+class LoginProvider(BaseProvider):
     """Answer with `api_key` under `[auth]` in `~/.vectorshift/config.toml`, which is looked at once
     a second at most.
 
@@ -57,7 +57,7 @@ class LoginProvider(AnsweringProvider):
         given = os.path.expanduser(_FILE if path is None else path)  # noqa: PTH111
         self.path = absolute(given)
         self._source = f"login:{self.path}"
-        self._homeless: Answer | None = None
+        self._homeless: Result | None = None
         if path is None and given == _FILE:  # not to be taken for a folder named `~`
             self._source = f"login:{_FILE}"
             self._homeless = self.not_found(
@@ -81,15 +81,15 @@ class LoginProvider(AnsweringProvider):
         there = os.path.isfile(self.path) if self._file.there is None else self._file.there  # noqa: PTH113
         return Description(configured=there, source=self._source, detail=self._file.detail)
 
-    def peek(self) -> Answer | None:
+    def get_cached(self) -> Result | None:
         """Answer with the file as it was within the last second."""
-        return self._file.peek() if self._homeless is None else self._homeless
+        return self._file.get_cached() if self._homeless is None else self._homeless
 
-    def lookup(self, ask: Ask) -> Answer:
+    def resolve(self, request: LookupRequest) -> Result:
         """Answer with the file as it is now."""
         return self._file.look() if self._homeless is None else self._homeless
 
-    def _read(self, content: Content) -> Answer:
+    def _read(self, content: Content) -> Result:
         if isinstance(content, FileNotFoundError | NotADirectoryError):
             return self.not_found(f"{self.path} does not exist: nobody is logged in.", self._source)
         if isinstance(content, OSError):
@@ -103,7 +103,7 @@ class LoginProvider(AnsweringProvider):
             return self.wrong(f"{self._source} is not TOML{document}. Log in again, or mend it.")
         return self._answer(document)
 
-    def _answer(self, document: dict[str, Any]) -> Answer:
+    def _answer(self, document: dict[str, Any]) -> Result:
         table: Any = document.get("auth", {})
         if not isinstance(table, dict):
             return self.wrong(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from vectorshift.credentials.provider import Description
-from vectorshift.credentials.resolving import Answer, AnsweringProvider, Ask
+from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Result
 from vectorshift.errors import CredentialNotFoundError
 
 __all__ = ["UnconfiguredProvider"]
 
 
-class UnconfiguredProvider(AnsweringProvider):
+class UnconfiguredProvider(BaseProvider):
     """Answer *not found*, and say what would configure the source. Costs nothing else.
 
     Args:
@@ -31,10 +31,10 @@ class UnconfiguredProvider(AnsweringProvider):
         """Say that it is not configured, and why."""
         return Description(configured=False, source=self.name, detail=self._hint)
 
-    def peek(self) -> Answer:
+    def get_cached(self) -> Result:
         """Answer *not found*."""
         return self._answer
 
-    def lookup(self, ask: Ask) -> Answer:
+    def resolve(self, request: LookupRequest) -> Result:
         """Answer *not found*."""
         return self._answer

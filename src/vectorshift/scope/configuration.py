@@ -15,7 +15,7 @@ from vectorshift._platform.forks import renew_after_fork
 from vectorshift._platform.plugin_names import being_made, making
 from vectorshift.chain.chain import ProviderChain
 from vectorshift.credentials.adapter import line_of
-from vectorshift.credentials.resolving import Answer, AnsweringProvider, Ask
+from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Result
 from vectorshift.errors import CredentialConfigurationError
 from vectorshift.providers.explicit import ExplicitProvider
 
@@ -24,25 +24,25 @@ if TYPE_CHECKING:
     from vectorshift.credentials.values import Credential
     from vectorshift.settings import Settings
 
-__all__ = ["Configured", "Deputy"]
+__all__ = ["Configured", "ForwardingProvider"]
 
 
-class Deputy(AnsweringProvider):
+class ForwardingProvider(BaseProvider):
     """Answers as another provider does, whichever that is at the time."""
 
     remote = False
     stands_for_another = True
 
     @abstractmethod
-    def at_hand(self) -> AnsweringProvider | None:
+    def resolved_or_none(self) -> BaseProvider | None:
         """Return who answers, or None if that one has to be made first."""
 
     @abstractmethod
-    def resolved(self) -> AnsweringProvider:
+    def resolved(self) -> BaseProvider:
         """Return who answers. May block."""
 
     @abstractmethod
-    async def aresolved(self) -> AnsweringProvider:
+    async def aresolved(self) -> BaseProvider:
         """Return who answers, without blocking the event loop."""
 
     def describe(self) -> Description:
@@ -53,21 +53,21 @@ class Deputy(AnsweringProvider):
         """Tell who answers that the server refused `rejected`."""
         self.resolved().invalidate(rejected)
 
-    def peek(self) -> Answer | None:
-        """Answer at once, or None where that takes `lookup`."""
-        provider = self.at_hand()
-        return None if provider is None else provider.peek()
+    def get_cached(self) -> Result | None:
+        """Answer at once, or None where that takes `resolve`."""
+        provider = self.resolved_or_none()
+        return None if provider is None else provider.get_cached()
 
-    def lookup(self, ask: Ask) -> Answer:
+    def resolve(self, request: LookupRequest) -> Result:
         """Answer; may block."""
-        return self.resolved().lookup(ask)
+        return self.resolved().resolve(request)
 
-    async def alookup(self, ask: Ask) -> Answer:
+    async def aresolve(self, request: LookupRequest) -> Result:
         """Answer without blocking the event loop."""
-        return await (await self.aresolved()).alookup(ask)
+        return await (await self.aresolved()).aresolve(request)
 
 
-class Configured(Deputy):
+class Configured(ForwardingProvider):
     """Settings and credentials that belong together. Thread-safe and fork-safe.
 
     It stays what it is: to configure is to put another in its place, and who holds this one, as a
@@ -84,7 +84,7 @@ class Configured(Deputy):
     def __init__(
         self,
         settings: Settings | None = None,
-        credentials: AnsweringProvider | None = None,
+        credentials: BaseProvider | None = None,
         *,
         read: Settings | None = None,
     ) -> None:
@@ -99,8 +99,8 @@ class Configured(Deputy):
         self._lock = threading.RLock()  # a signal handler may come here while its thread is in here
 
     @property
-    def now(self) -> Configured:
-        """This; an `AmbientProvider` names another one when something is configured."""
+    def current(self) -> Configured:
+        """This; an `DefaultScope` names another one when something is configured."""
         return self
 
     @property
@@ -118,13 +118,13 @@ class Configured(Deputy):
                 settings = self._settings = self._settings or fresh
         return settings
 
-    def at_hand(self) -> AnsweringProvider | None:
+    def resolved_or_none(self) -> BaseProvider | None:
         """Return the credentials that were given, or the chain, if it has been built."""
         return self._chain if self.given is None else self.given
 
-    def resolved(self) -> AnsweringProvider:
+    def resolved(self) -> BaseProvider:
         """Return the credentials that were given, or the chain. May block at first."""
-        provider = self.at_hand()
+        provider = self.resolved_or_none()
         if provider is None:
             explicit = ExplicitProvider(held=vars(sys.modules["vectorshift"]))
             with making("the chain"):
@@ -133,9 +133,9 @@ class Configured(Deputy):
                 provider = self._chain = self._chain or built
         return provider
 
-    async def aresolved(self) -> AnsweringProvider:
+    async def aresolved(self) -> BaseProvider:
         """Return the credentials that were given, or the chain, which is built in a thread."""
-        provider = self.at_hand()
+        provider = self.resolved_or_none()
         if (
             provider is None and being_made()
         ):  # who is asked by what it makes cannot wait until that is made

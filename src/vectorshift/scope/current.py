@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from vectorshift._platform.forks import renew_after_fork
 from vectorshift.chain.coerce import as_provider
 from vectorshift.credentials.events import log
-from vectorshift.credentials.resolving import PLAIN_ASK, AnsweringProvider, settle
+from vectorshift.credentials.resolving import DEFAULT_REQUEST, BaseProvider, unwrap
 from vectorshift.errors import CredentialNotFoundError
-from vectorshift.scope.configuration import Configured, Deputy
+from vectorshift.scope.configuration import Configured, ForwardingProvider
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from vectorshift.credentials.values import Credential
     from vectorshift.settings import Settings
 
-__all__ = ["AMBIENT", "AmbientProvider", "aget_credential", "api_key", "get_credential", "using"]
+__all__ = ["DEFAULT_SCOPE", "DefaultScope", "aget_credential", "api_key", "get_credential", "using"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class _Block:
     """
 
     of: using
-    provider: AnsweringProvider
+    provider: BaseProvider
     around: _Block | None
 
 
@@ -44,7 +44,7 @@ def _nobody(*, asynchronous: bool) -> None:
     return None
 
 
-class AmbientProvider(Deputy):
+class DefaultScope(ForwardingProvider):
     """Ask the credentials of the surrounding `using` block, else those that are configured for the
     process.
 
@@ -60,7 +60,7 @@ class AmbientProvider(Deputy):
     name = "ambient"
 
     def __init__(self, settings: Settings | None = None) -> None:
-        self.now = Configured(settings)
+        self.current = Configured(settings)
         self.client: Callable[..., VectorShift | AsyncVectorShift | None] = _nobody
         self._warned = False
         self._after_fork()
@@ -72,45 +72,45 @@ class AmbientProvider(Deputy):
     @property
     def loaded(self) -> Settings | None:
         """The settings, as far as they were read; does no I/O."""
-        return self.now.loaded
+        return self.current.loaded
 
     @property
     def settings(self) -> Settings:
         """The settings that were configured, else those of the environment at first use. May
         block.
         """
-        return self.now.settings
+        return self.current.settings
 
     @property
     def scope(self) -> str:
         """Whose credentials are in force: those of a block, `using`, or of the `process`."""
         return "process" if _in_block.get() is None else "using"
 
-    def here(self) -> AnsweringProvider:
+    def pin(self) -> BaseProvider:
         """Return the credentials that are in force here and now, and stay what they are."""
-        return self.within(self.now)
+        return self.pin_to(self.current)
 
-    def within(self, configured: Configured) -> AnsweringProvider:
+    def pin_to(self, configured: Configured) -> BaseProvider:
         """Return the credentials of the surrounding block, else those that are configured in this
         way.
         """
         block = _in_block.get()
         return configured if block is None else block.provider
 
-    def at_hand(self) -> AnsweringProvider | None:
+    def resolved_or_none(self) -> BaseProvider | None:
         """Return the credentials that are in force here and now, if they have been made."""
         block = _in_block.get()
-        return self.now.at_hand() if block is None else block.provider
+        return self.current.resolved_or_none() if block is None else block.provider
 
-    def resolved(self) -> AnsweringProvider:
+    def resolved(self) -> BaseProvider:
         """Return the credentials that are in force here and now. May block."""
-        return self.here().resolved()
+        return self.pin().resolved()
 
-    async def aresolved(self) -> AnsweringProvider:
+    async def aresolved(self) -> BaseProvider:
         """Return the credentials that are in force here and now, without blocking the event
         loop.
         """
-        return await self.here().aresolved()
+        return await self.pin().aresolved()
 
     def configure(self, settings: Settings | None, credentials: object) -> None:
         """Set what is given, and leave the rest as it is."""
@@ -118,24 +118,26 @@ class AmbientProvider(Deputy):
             provider = (
                 None
                 if credentials is None
-                else as_provider(credentials, settings or self.now.chosen)
+                else as_provider(credentials, settings or self.current.chosen)
             )
         finally:
             del credentials
         if settings is None and provider is None:
             return
         with self._lock:
-            old = self.now
-            self.now = Configured(settings or old.chosen, provider or old.given, read=old.loaded)
+            old = self.current
+            self.current = Configured(
+                settings or old.chosen, provider or old.given, read=old.loaded
+            )
         old.close()
         if provider is not None:
-            self.warn_of_api_key(anew=True)
+            self.warn_of_api_key(again=True)
 
-    def warn_of_api_key(self, *, anew: bool = False) -> None:
+    def warn_of_api_key(self, *, again: bool = False) -> None:
         """Say once that `vectorshift.api_key` is set and not used, as something was configured in
         its place.
         """
-        self._warned = self._warned and not anew
+        self._warned = self._warned and not again
         if self._warned or vars(sys.modules["vectorshift"])["api_key"] is None:
             return
         what, how = self._in_place_of_api_key()
@@ -152,9 +154,9 @@ class AmbientProvider(Deputy):
         """Return on which calls it has no effect, and what was configured in its place, if anything
         was.
         """
-        if self.now.given is not None:
+        if self.current.given is not None:
             return "", "credentials"
-        clients = [self.client(asynchronous=colour) for colour in (False, True)]
+        clients = [self.client(asynchronous=asynchronous) for asynchronous in (False, True)]
         own = [
             type(each).__name__ for each in clients if each is not None and each.has_own_credentials
         ]
@@ -163,20 +165,20 @@ class AmbientProvider(Deputy):
     def reset(self) -> None:
         """Forget everything: the next use reads the environment anew."""
         with self._lock:
-            old, self.now = self.now, Configured()
+            old, self.current = self.current, Configured()
         old.close()
 
     def close(self) -> None:
         """Close the chain that was built."""
-        self.now.close()
+        self.current.close()
 
     def __repr__(
         self,
     ) -> str:  # what shows locals must not read settings, or raise what is wrong with them
-        return "<AmbientProvider>"
+        return "<DefaultScope>"
 
 
-AMBIENT = AmbientProvider()
+DEFAULT_SCOPE = DefaultScope()
 
 
 class using:  # it reads as a statement
@@ -231,9 +233,9 @@ def _without(left: using, block: _Block | None) -> _Block | None:
     return kept
 
 
-def _in_force(*, asynchronous: bool = False) -> AnsweringProvider:
-    client = AMBIENT.client(asynchronous=asynchronous)
-    return AMBIENT if client is None else client.provider
+def _in_force(*, asynchronous: bool = False) -> BaseProvider:
+    client = DEFAULT_SCOPE.client(asynchronous=asynchronous)
+    return DEFAULT_SCOPE if client is None else client.provider
 
 
 def get_credential() -> Credential:
@@ -261,7 +263,7 @@ async def aget_credential() -> Credential:
 def api_key() -> str | None:
     """Return the text of the key that a sync call would use now, or None if no source has one."""
     provider = _in_force()
-    answer = provider.peek()
+    answer = provider.get_cached()
     if answer is None:
-        answer = provider.lookup(PLAIN_ASK)
-    return None if isinstance(answer, CredentialNotFoundError) else settle(answer).secret.reveal()
+        answer = provider.resolve(DEFAULT_REQUEST)
+    return None if isinstance(answer, CredentialNotFoundError) else unwrap(answer).secret.reveal()

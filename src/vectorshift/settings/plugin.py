@@ -28,9 +28,9 @@ __all__ = [
     "FrozenMap",
     "PluginSettings",
     "Value",
+    "formatted",
     "held",
     "of_plugins",
-    "told",
 ]
 
 V = TypeVar("V")
@@ -317,10 +317,10 @@ def _said(flaw: ErrorDetails, prefix: str) -> str:
     name = f"{prefix}{str(flaw['loc'][0]).upper()}" if flaw["loc"] else f"{prefix}..."
     if flaw["type"] == "missing":
         return f"{name}: is not set, and is needed."
-    return f"{name}: {told(flaw) or 'a check of the plugin refuses it'}."
+    return f"{name}: {formatted(flaw) or 'a check of the plugin refuses it'}."
 
 
-def told(flaw: ErrorDetails) -> str | None:
+def formatted(flaw: ErrorDetails) -> str | None:
     """Return what pydantic says of a value, where the words are its own and show nothing of the
     value; else None.
     """

@@ -11,10 +11,10 @@ from pydantic_settings import BaseSettings, EnvSettingsSource
 
 from vectorshift._platform.dotenv_syntax import assignments_in
 from vectorshift._platform.plugin_names import is_service_link, prefix_of
-from vectorshift.credentials.events import say
+from vectorshift.credentials.events import log_safely
 from vectorshift.errors import CredentialConfigurationError
 from vectorshift.providers._watched_file import read_small, text_of
-from vectorshift.settings.plugin import of_plugins, told
+from vectorshift.settings.plugin import formatted, of_plugins
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -156,7 +156,7 @@ def _warn_of_unknown(
         near = difflib.get_close_matches(name, known, n=1)
         _being_told.add(name)
         try:
-            say(
+            log_safely(
                 logging.WARNING,
                 "%s is no setting of vectorshift.%s",
                 name,
@@ -177,5 +177,7 @@ def explained(cls: type[BaseSettings], error: ValidationError) -> CredentialConf
             lines.append(f"{name} is no setting." + (f" Did you mean {near[0]}?" if near else ""))
             continue
         ours = flaw["msg"].removeprefix("Value error, ") if flaw["type"] == "value_error" else None
-        lines.append(f"{fields.get(name, name)}: {ours or told(flaw) or 'a check refuses it'}.")
+        lines.append(
+            f"{fields.get(name, name)}: {ours or formatted(flaw) or 'a check refuses it'}."
+        )
     return CredentialConfigurationError("A setting is wrong. " + " ".join(lines))

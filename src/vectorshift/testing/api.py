@@ -17,11 +17,11 @@ from vectorshift.testing.traffic import Fault, Traffic  # first: it says what to
 # isort: split
 from starlette.responses import JSONResponse, Response
 
-from vectorshift.testing.event_streams import Ending, Event, EventStream
+from vectorshift.testing.event_streams import Event, EventStream, StreamEnding
 from vectorshift.testing.organisations import (
     SCOPES,
+    ApiKeyRecord,
     FailedRun,
-    Grant,
     RunScript,
     World,
     documented_body,
@@ -154,7 +154,7 @@ class FakeVectorShift:
         with self._traffic.lock:
             if key in self._world.grants:
                 raise ValueError(f"The key {Secret(key)} exists already.")
-            self._world.grants[key] = Grant(
+            self._world.grants[key] = ApiKeyRecord(
                 organisation=self._world.organisation(org), scopes=frozenset(scopes)
             )
         return key
@@ -241,7 +241,7 @@ class FakeVectorShift:
         *,
         piece: int | None = None,
         pause: float = 0.0,
-        then: Ending = "end",
+        then: StreamEnding = "end",
     ) -> None:
         """Let the next streamed run send these events.
 

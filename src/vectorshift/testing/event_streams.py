@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
     from vectorshift.testing.organisations import Run
 
-__all__ = ["Ending", "Event", "EventStream", "events_of"]
+__all__ = ["Event", "EventStream", "StreamEnding", "events_of"]
 
 Event = Mapping[str, Any] | str | bytes
 """An event: what its data says as JSON, or the text or bytes that are sent as they stand."""
 
-Ending = Literal["end", "break", "hang"]
+StreamEnding = Literal["end", "break", "hang"]
 
 _HEAD = {
     "type": "http.response.start",
@@ -44,7 +44,7 @@ class EventStream:
     events: tuple[Event, ...]
     piece: int | None = None
     pause: float = 0.0
-    then: Ending = "end"
+    then: StreamEnding = "end"
 
     async def respond(self, receive: Receive, send: Send, hang_up: Callable[[], None]) -> None:
         """Answer one request. Ends at once when the client goes."""

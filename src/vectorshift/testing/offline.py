@@ -17,7 +17,7 @@ import httpx
 from vectorshift._platform.urls import is_loopback
 from vectorshift.chain import order
 from vectorshift.chain.chain import ProviderChain
-from vectorshift.credentials.resolving import Answer, AnsweringProvider, Ask
+from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Result
 from vectorshift.errors import CredentialNotFoundError
 from vectorshift.providers.env import EnvProvider
 from vectorshift.providers.explicit import ExplicitProvider
@@ -91,14 +91,14 @@ def cut_off(base_url: str) -> Generator[None, None, None]:
         http.substitute, order.substitute = before
 
 
-class _Offline(AnsweringProvider):
+class _Offline(BaseProvider):
     """Stands last in the chain, so that the error about a missing key says why there is none."""
 
     name = "offline"
     remote = False
     blocks = False
 
-    def lookup(self, ask: Ask) -> Answer:
+    def resolve(self, request: LookupRequest) -> Result:
         return CredentialNotFoundError(OFFLINE, source=self.name, provider=self.name)
 
 

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SCOPES",
+    "ApiKeyRecord",
     "Body",
+    "ErrorReply",
     "FailedRun",
-    "Failure",
-    "Grant",
     "Organisation",
     "Run",
     "RunScript",
@@ -38,7 +38,7 @@ Body = dict[str, Any]
 _changes = count()
 
 
-class Failure(Exception):
+class ErrorReply(Exception):
     """A handler's way to answer with something else than 200."""
 
     def __init__(self, status: int, error: str = "") -> None:
@@ -129,7 +129,7 @@ class Organisation:
         """
         pipeline = self.own.get(id) or self.shared.get(id)
         if pipeline is None:
-            raise Failure(404, "Pipeline not found")
+            raise ErrorReply(404, "Pipeline not found")
         return pipeline
 
     def owned(self, id: str) -> StoredPipeline:
@@ -139,7 +139,7 @@ class Organisation:
             Failure: 404, there is none; 403, it belongs to another organisation.
         """
         if id not in self.own and id in self.shared:
-            raise Failure(403, "Only its owner may do this to a pipeline")
+            raise ErrorReply(403, "Only its owner may do this to a pipeline")
         return self.seen(id)
 
 
@@ -161,7 +161,7 @@ def new_pipeline(org: str, name: str, id: str | None, fields: Mapping[str, Any])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Grant:
+class ApiKeyRecord:
     """What a key may do, and in which organisation."""
 
     organisation: Organisation
@@ -172,7 +172,7 @@ class World:
     """All that is known, and what a test has scripted. Its owner guards it with a lock."""
 
     def __init__(self) -> None:
-        self.grants: dict[str, Grant] = {}
+        self.grants: dict[str, ApiKeyRecord] = {}
         self.organisations: dict[str, Organisation] = {}
         self.outputs: deque[Mapping[str, Any] | FailedRun] = deque()
         self.runs: deque[RunScript] = deque()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from vectorshift.testing.organisations import (
     Body,
-    Failure,
+    ErrorReply,
     Organisation,
     StoredPipeline,
     new_pipeline,
@@ -72,14 +72,14 @@ def fetch_pipeline(visit: Visit) -> Body:
     elif "name" in query:
         asked = ["name", *(name for name in ("username", "org_name") if query.get(name))]
     else:
-        raise Failure(400, "Either id or name is required")
+        raise ErrorReply(400, "Either id or name is required")
     found = [
         pipeline
         for pipeline in _visible(visit.organisation, include_shared=True).values()
         if all(str(pipeline[name]) == query[name] for name in asked)
     ]
     if not found:
-        raise Failure(404, "Pipeline not found")
+        raise ErrorReply(404, "Pipeline not found")
     return {"object": _shown(visit, max(found, key=lambda pipeline: pipeline.changed))}
 
 
@@ -88,7 +88,7 @@ def create_pipeline(visit: Visit) -> Body:
     fields = visit.fields()
     name = _text(fields, "name")
     if not name:
-        raise Failure(400, "name is required")
+        raise ErrorReply(400, "name is required")
     pipeline = new_pipeline(visit.organisation.name, name, None, _settable(fields))
     visit.organisation.own[pipeline["id"]] = pipeline
     return {"id": _id(visit, pipeline)}
@@ -128,7 +128,7 @@ def revert_pipeline(visit: Visit, id: str) -> Body:
     pipeline = visit.organisation.owned(id)
     version = _text(visit.fields(), "version")
     if not version:
-        raise Failure(400, "version is required")
+        raise ErrorReply(400, "version is required")
     pipeline.change({"version": version})
     return {}
 
@@ -139,7 +139,7 @@ def share_pipeline(visit: Visit, id: str) -> Body:
     """
     pipeline, fields = visit.organisation.owned(id), visit.fields()
     if fields.get("role", "viewer") not in _ROLES:
-        raise Failure(422, f"role must be one of {', '.join(_ROLES)}")
+        raise ErrorReply(422, f"role must be one of {', '.join(_ROLES)}")
     guest = _guest(visit, fields)
     if guest is not None:
         guest.shared[id] = pipeline
@@ -158,7 +158,7 @@ def unshare_pipeline(visit: Visit, id: str) -> Body:
 def _guest(visit: Visit, fields: Mapping[str, Any]) -> Organisation | None:
     user, organisation = _text(fields, "user_id"), _text(fields, "org_id")
     if not user and not organisation:
-        raise Failure(400, "Either user_id or org_id is required")
+        raise ErrorReply(400, "Either user_id or org_id is required")
     return visit.world.organisation(organisation) if organisation else None
 
 
@@ -186,14 +186,14 @@ def _shown(visit: Visit, pipeline: StoredPipeline) -> Body:
 def _text(fields: Mapping[str, Any], name: str) -> str:
     value = fields.get(name, "")
     if not isinstance(value, str):
-        raise Failure(422, f"{name} must be a string")
+        raise ErrorReply(422, f"{name} must be a string")
     return value
 
 
 def _flag(query: Mapping[str, str], name: str) -> bool:
     value = query.get(name, "false")
     if value not in ("true", "false"):
-        raise Failure(422, f"{name} must be true or false")
+        raise ErrorReply(422, f"{name} must be true or false")
     return value == "true"
 
 
@@ -202,5 +202,5 @@ def _count(query: Mapping[str, str], name: str) -> int | None:
     if value is None:
         return None
     if not re.fullmatch(r"[0-9]{1,18}", value):
-        raise Failure(422, f"{name} must be a non-negative integer")
+        raise ErrorReply(422, f"{name} must be a non-negative integer")
     return int(value)

@@ -1,8 +1,8 @@
 """What the stand-in API answers: a table of routes over what it knows.
 
 A handler is a function of a `Visit` and the parameters of the path; it returns what stands beside
-`status` in a body with 200, or an event stream, or raises `Failure`. A new route is a new line in
-`ROUTES`.
+`status` in a body with 200, or an event stream, or raises `ErrorReply`. A new route is a new line
+in `ROUTES`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 from vectorshift.testing import pipelines, runs
 from vectorshift.testing.event_streams import EventStream
-from vectorshift.testing.organisations import Body, Failure, Grant, Organisation, World
+from vectorshift.testing.organisations import ApiKeyRecord, Body, ErrorReply, Organisation, World
 
 if TYPE_CHECKING:
     from vectorshift.testing.forms import FormPart
@@ -54,9 +54,9 @@ class Visit:
                 }
             body: Any = self.request.json
         except ValueError:
-            raise Failure(400, "The body is malformed") from None
+            raise ErrorReply(400, "The body is malformed") from None
         if not isinstance(body, dict):
-            raise Failure(400, "The body must be an object")
+            raise ErrorReply(400, "The body must be an object")
         return cast("Body", body)
 
     def files(self, prefix: str) -> dict[str, FormPart]:
@@ -88,7 +88,7 @@ def _beside(visit: Visit, rest: str) -> Body:
     what.
     """
     if visit.request.headers.get("api-key") != (visit.request.key and visit.request.key.reveal()):
-        raise Failure(401, "Missing or invalid Api-Key header")
+        raise ErrorReply(401, "Missing or invalid Api-Key header")
     return {"path": rest, "org_name": visit.organisation.name}
 
 
@@ -134,7 +134,7 @@ _BESIDE = "/integrations-go/"
 
 
 def answer(
-    world: World, request: RecordedRequest, grant: Grant | None
+    world: World, request: RecordedRequest, grant: ApiKeyRecord | None
 ) -> tuple[int, Body] | EventStream:
     """Judge a request as the documentation says: is there such a route, is the key good, may it do
     that.
@@ -142,13 +142,13 @@ def answer(
     try:
         route, parameters = _match(request.method, request.raw_path)
         if grant is None:
-            raise Failure(401, _refusal(request))
+            raise ErrorReply(401, _refusal(request))
         if route.scope and route.scope not in grant.scopes:
-            raise Failure(403, f"API key lacks the scope {route.scope}")
+            raise ErrorReply(403, f"API key lacks the scope {route.scope}")
         visit = Visit(world=world, organisation=grant.organisation, request=request)
         found = route.handler(visit, **parameters)
         return found if isinstance(found, EventStream) else (200, {"status": "success", **found})
-    except Failure as failure:
+    except ErrorReply as failure:
         return failure.status, failure.body
 
 
@@ -158,7 +158,7 @@ def _match(method: str, path: str) -> tuple[Route, dict[str, str]]:
     for route, pattern in _PATTERNS:
         if route.method == method and (match := pattern.fullmatch(path)):
             return route, {name: unquote(segment) for name, segment in match.groupdict().items()}
-    raise Failure(404)
+    raise ErrorReply(404)
 
 
 def _refusal(request: RecordedRequest) -> str:

@@ -10,7 +10,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, cast
 
 from vectorshift.testing.event_streams import EventStream, events_of
-from vectorshift.testing.organisations import Body, FailedRun, Failure, Run, RunScript
+from vectorshift.testing.organisations import Body, ErrorReply, FailedRun, Run, RunScript
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -91,14 +91,14 @@ def _run(visit: Visit, id: str, run_id: str) -> Run:
     visit.organisation.seen(id)
     run = visit.organisation.runs.get(run_id)
     if run is None or run.pipeline != id:
-        raise Failure(404, "Run not found")
+        raise ErrorReply(404, "Run not found")
     return run
 
 
 def _items(visit: Visit, name: str) -> list[object]:
     items = visit.fields().get(name)
     if not isinstance(items, list):
-        raise Failure(400, f"{name} must be a list")
+        raise ErrorReply(400, f"{name} must be a list")
     return cast("list[object]", items)
 
 
@@ -134,7 +134,7 @@ def _inputs(fields: Mapping[str, Any], files: Mapping[str, FormPart]) -> Body:
         except ValueError:
             inputs = None
     if not isinstance(inputs, dict):
-        raise Failure(400, "inputs must be an object")
+        raise ErrorReply(400, "inputs must be an object")
     return {**cast("Body", inputs), **{name: _described(part) for name, part in files.items()}}
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
-    from vectorshift.testing.organisations import Grant, World
+    from vectorshift.testing.organisations import ApiKeyRecord, World
 
 __all__ = ["Fault", "Traffic"]
 
@@ -106,7 +106,7 @@ class Traffic:
             self.open_streams -= 1
 
     async def _decide(
-        self, request: RecordedRequest, grant: Grant | None
+        self, request: RecordedRequest, grant: ApiKeyRecord | None
     ) -> Response | EventStream | None:
         response: Response | EventStream | None
         with self.lock:
@@ -137,7 +137,7 @@ class Traffic:
 
     def _arrived(
         self, scope: Scope, body: bytes, at: float
-    ) -> tuple[RecordedRequest, Grant | None]:
+    ) -> tuple[RecordedRequest, ApiKeyRecord | None]:
         headers = RecordedHeaders(scope["headers"])
         scheme, _, text = headers.get("authorization", "").partition(" ")
         key = text.strip() if scheme.lower() == "bearer" else ""

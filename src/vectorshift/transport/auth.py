@@ -10,16 +10,22 @@ from vectorshift._platform.urls import DIRECT, in_the_clear
 from vectorshift.chain.chain import ProviderChain
 from vectorshift.chain.coerce import as_provider
 from vectorshift.credentials.events import log
-from vectorshift.credentials.resolving import PLAIN_ASK, Answer, AnsweringProvider, Ask, settle
+from vectorshift.credentials.resolving import (
+    DEFAULT_REQUEST,
+    BaseProvider,
+    LookupRequest,
+    Result,
+    unwrap,
+)
 from vectorshift.credentials.values import Credential
 from vectorshift.errors import CredentialConfigurationError, CredentialError
 from vectorshift.transport.http import API_KEY_HEADER, Origin, httpx, origin_of
 from vectorshift.transport.request_state import (
     CALL,
     CREDENTIAL,
-    REFUSAL,
-    OneCall,
-    Refusal,
+    REJECTION,
+    CallContext,
+    Rejection,
     same_source,
 )
 
@@ -55,7 +61,7 @@ class KeyFlow:
     ) -> None:
         self._replaces = replace
         try:
-            self.provider: AnsweringProvider = as_provider(provider)
+            self.provider: BaseProvider = as_provider(provider)
         finally:
             del provider  # a traceback may show locals, and it may be a key
         if not isinstance(cast("object", origin), str | httpx.URL):
@@ -80,9 +86,9 @@ class KeyFlow:
         steps = self._steps(request)
         step = next(steps, None)
         provider = self._asked_for(request)
-        provider = provider.resolved() if isinstance(step, Ask) else provider
+        provider = provider.resolved() if isinstance(step, LookupRequest) else provider
         while step is not None:
-            if isinstance(step, Ask):
+            if isinstance(step, LookupRequest):
                 step = _next(steps, _answer(provider, step))
             elif isinstance(step, _Drain):
                 step.read()
@@ -98,9 +104,9 @@ class KeyFlow:
         steps = self._steps(request)
         step = next(steps, None)
         provider = self._asked_for(request)
-        provider = await provider.aresolved() if isinstance(step, Ask) else provider
+        provider = await provider.aresolved() if isinstance(step, LookupRequest) else provider
         while step is not None:
-            if isinstance(step, Ask):
+            if isinstance(step, LookupRequest):
                 step = _next(steps, await _aanswer(provider, step))
             elif isinstance(step, _Drain):
                 await step.aread()
@@ -109,8 +115,8 @@ class KeyFlow:
                 step = _next(steps, (yield step))
         _name_unasked(request, provider)
 
-    def _asked_for(self, request: httpx.Request) -> AnsweringProvider:
-        call: OneCall | None = request.extensions.get(CALL)
+    def _asked_for(self, request: httpx.Request) -> BaseProvider:
+        call: CallContext | None = request.extensions.get(CALL)
         return self.provider if call is None else call.provider
 
     def _steps(self, request: httpx.Request) -> Steps:
@@ -122,32 +128,32 @@ class KeyFlow:
         ) != self._origin:
             yield request
             return
-        request.extensions.pop(REFUSAL, None)
+        request.extensions.pop(REJECTION, None)
         if self._refuses:
             raise CredentialConfigurationError(in_the_clear(request.url.host))
         why_not = "" if self._is_replayable(request) else _UNREPEATABLE
-        credential = settle(_answer_of((yield PLAIN_ASK)))
-        call: OneCall | None = request.extensions.get(CALL)
+        credential = unwrap(_answer_of((yield DEFAULT_REQUEST)))
+        call: CallContext | None = request.extensions.get(CALL)
         if call is not None:
-            call.stamp(credential)
+            call.bind(credential)
         response = yield _stamped(request, credential)
         if not self._is_refusal(response):
             return
         if response.request.method != request.method:
             why_not = _MOVED_ON
-        answer = _answer_of((yield Ask(refused=credential)))
+        answer = _answer_of((yield LookupRequest(rejected=credential)))
         resend = not why_not and _succeeds(answer, credential)
         if resend and call is not None:
             yield _Drain(response, call)  # httpx would read it whole, after this decision
             why_not = _TOO_LATE if call.left() <= 0 else ""
             resend = not why_not
-        request.extensions[REFUSAL] = Refusal(
+        request.extensions[REJECTION] = Rejection(
             rejected=credential, answer=answer, resent=resend, why_not=why_not
         )
         if resend:
-            yield _stamped(request, settle(answer))
+            yield _stamped(request, unwrap(answer))
 
-    def _is_refusal(self, response: Answer | httpx.Response | None) -> TypeGuard[httpx.Response]:
+    def _is_refusal(self, response: Result | httpx.Response | None) -> TypeGuard[httpx.Response]:
         """Whether this is a 401 of the origin itself, not of a place that it redirected to."""
         assert response is not None
         assert not isinstance(response, Credential | CredentialError)
@@ -189,24 +195,24 @@ class CredentialAuth(KeyFlow, httpx.Auth):
     unread = httpx.RequestNotRead
 
 
-def _answer(provider: AnsweringProvider, ask: Ask) -> Answer:
-    answer = provider.peek() if ask is PLAIN_ASK else None
-    return provider.lookup(ask) if answer is None else answer
+def _answer(provider: BaseProvider, lookup: LookupRequest) -> Result:
+    answer = provider.get_cached() if lookup is DEFAULT_REQUEST else None
+    return provider.resolve(lookup) if answer is None else answer
 
 
-async def _aanswer(provider: AnsweringProvider, ask: Ask) -> Answer:
-    answer = provider.peek() if ask is PLAIN_ASK else None
-    return await provider.alookup(ask) if answer is None else answer
+async def _aanswer(provider: BaseProvider, lookup: LookupRequest) -> Result:
+    answer = provider.get_cached() if lookup is DEFAULT_REQUEST else None
+    return await provider.aresolve(lookup) if answer is None else answer
 
 
-def _name_unasked(request: httpx.Request, provider: AnsweringProvider) -> None:
+def _name_unasked(request: httpx.Request, provider: BaseProvider) -> None:
     """Add to a refusal what only the chain knows: a store that holds the right key, perhaps, and
     was not asked.
     """
-    refusal: Refusal | None = request.extensions.get(REFUSAL)
+    refusal: Rejection | None = request.extensions.get(REJECTION)
     if refusal is not None and isinstance(provider, ProviderChain):
-        unasked = tuple(provider.unasked(refusal.rejected))
-        request.extensions[REFUSAL] = replace(refusal, unasked=unasked)
+        shadowed_stores = tuple(provider.shadowed_stores(refusal.rejected))
+        request.extensions[REJECTION] = replace(refusal, shadowed_stores=shadowed_stores)
 
 
 _ENOUGH = 16_384
@@ -220,7 +226,7 @@ class _Drain:
     """
 
     response: httpx.Response
-    call: OneCall
+    call: CallContext
 
     def read(self) -> None:
         body, raw = cast("httpx.SyncByteStream", self.response.stream), bytearray()
@@ -257,18 +263,18 @@ class _Drain:
         self.response.read()
 
 
-_Step = Ask | _Drain | httpx.Request
-Steps = Generator[_Step, "Answer | httpx.Response | None", None]
+_Step = LookupRequest | _Drain | httpx.Request
+Steps = Generator[_Step, "Result | httpx.Response | None", None]
 
 
-def _next(steps: Steps, result: Answer | httpx.Response | None = None) -> _Step | None:
+def _next(steps: Steps, result: Result | httpx.Response | None = None) -> _Step | None:
     try:
         return steps.send(result)
     except StopIteration:
         return None
 
 
-def _answer_of(result: Answer | httpx.Response | None) -> Answer:
+def _answer_of(result: Result | httpx.Response | None) -> Result:
     assert isinstance(result, Credential | CredentialError)
     return result
 
@@ -291,7 +297,7 @@ def _stamped(request: httpx.Request, credential: Credential) -> httpx.Request:
     return request
 
 
-def _succeeds(answer: Answer, rejected: Credential) -> bool:
+def _succeeds(answer: Result, rejected: Credential) -> bool:
     """Whether this is another key from the same place: a request never changes its organisation
     half-way.
     """

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from vectorshift.transport.http import httpx
 
-__all__ = ["has_surplus"]
+__all__ = ["has_unread_bytes"]
 
 
-def has_surplus(http: httpx.Client | httpx.AsyncClient) -> bool:
+def has_unread_bytes(http: httpx.Client | httpx.AsyncClient) -> bool:
     """Return whether a connection of this httpx client, which nobody uses now, holds bytes behind
     its last answer.
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from vectorshift.errors import VectorshiftError
 
-__all__ = ["Failure", "Repeat", "repeat_after_status"]
+__all__ = ["AttemptFailure", "RetrySafety", "repeat_after_status"]
 
 
-class Repeat(Enum):
+class RetrySafety(Enum):
     """Which calls may be sent again after a failure."""
 
     NEVER = "another attempt would fail as this one did"
@@ -21,7 +21,7 @@ class Repeat(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class AttemptFailure:
     """What came of an attempt that failed.
 
     Args:
@@ -30,10 +30,10 @@ class Failure:
     """
 
     error: VectorshiftError
-    repeat: Repeat
+    repeat: RetrySafety
 
 
-def repeat_after_status(status: int, retry_after: float | None) -> Repeat:
+def repeat_after_status(status: int, retry_after: float | None) -> RetrySafety:
     """Return what a status says of whether the call was carried out.
 
     429 says that it was not, and so does 503 with `Retry-After`: the server asks to be called
@@ -41,5 +41,5 @@ def repeat_after_status(status: int, retry_after: float | None) -> Repeat:
     it did its work too slowly.
     """
     if status == 429 or (status == 503 and retry_after is not None):
-        return Repeat.ANY
-    return Repeat.IDEMPOTENT if status == 408 or status >= 500 else Repeat.NEVER
+        return RetrySafety.ANY
+    return RetrySafety.IDEMPOTENT if status == 408 or status >= 500 else RetrySafety.NEVER

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-__all__ = ["abare", "bare"]
+__all__ = ["astrip_library_frames", "strip_library_frames"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def bare(work: Callable[P, T]) -> Callable[P, T]:
+def strip_library_frames(work: Callable[P, T]) -> Callable[P, T]:
     """Let what is no `Exception` leave a function as the same object, with no frame of what the
     function called.
 
@@ -45,8 +45,8 @@ def bare(work: Callable[P, T]) -> Callable[P, T]:
     return call
 
 
-def abare(work: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
-    """Do as `bare` does."""
+def astrip_library_frames(work: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
+    """Do as `strip_library_frames` does."""
 
     @wraps(work)
     async def call(*args: P.args, **given: P.kwargs) -> T:

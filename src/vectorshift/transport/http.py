@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx as httpx
 
 from vectorshift._platform.urls import DIRECT
-from vectorshift.credentials.redact import masked
+from vectorshift.credentials.redact import redact
 from vectorshift.credentials.values import Secret
 from vectorshift.errors import ApiConnectionError, ApiTimeoutError, CredentialConfigurationError
-from vectorshift.transport.failures import Failure, Repeat
+from vectorshift.transport.failures import AttemptFailure, RetrySafety
 from vectorshift.version import __version__
 
 if TYPE_CHECKING:
@@ -29,9 +29,9 @@ __all__ = [
     "LONGEST_WAIT",
     "Origin",
     "Timeouts",
+    "connection_error",
     "escapes",
     "httpx",
-    "lost",
     "new_async_pool",
     "new_pool",
     "origin_of",
@@ -188,7 +188,7 @@ _FUTILE = (
 )
 
 
-def lost(
+def connection_error(
     error: Exception,
     request: httpx.Request | None,
     method: str,
@@ -196,7 +196,7 @@ def lost(
     tries: int = 1,
     *,
     begun: bool = False,
-) -> Failure:
+) -> AttemptFailure:
     """Return what it means that there is no answer, or no whole one.
 
     The cause of the error keeps type and text, and no frame or request with a header.
@@ -223,16 +223,19 @@ def lost(
         tries=tries,
     )
     failure.__cause__ = _bare(error, about) if isinstance(error, httpx.HTTPError) else None
-    return Failure(failure, Repeat.NEVER if futile else Repeat.ANY if unsent else Repeat.IDEMPOTENT)
+    return AttemptFailure(
+        failure,
+        RetrySafety.NEVER if futile else RetrySafety.ANY if unsent else RetrySafety.IDEMPOTENT,
+    )
 
 
 def _judged(error: Exception, request: httpx.Request | None) -> tuple[str, bool]:
     """Return what went wrong, without a secret, and whether it would be the same again."""
     if (distrust := _distrust(error)) is not None:
-        said = distrust.verify_message
+        reason = distrust.verify_message
         return (
             (
-                f"its certificate is not trusted: {said}. VECTORSHIFT_CA_BUNDLE names the CAs to"
+                f"its certificate is not trusted: {reason}. VECTORSHIFT_CA_BUNDLE names the CAs to"
                 " trust."
             ),
             True,
@@ -246,7 +249,7 @@ def _judged(error: Exception, request: httpx.Request | None) -> tuple[str, bool]
     if isinstance(error, httpx.ProxyError) and (refusal := _STATUS.match(str(error))):
         status = int(refusal[0])  # what follows may repeat what the proxy was sent
         return f"the proxy answered {status}.", status < 500 and status not in (408, 429)
-    about = masked(str(error), secrets_of(request) if request else []) or type(error).__name__
+    about = redact(str(error), secrets_of(request) if request else []) or type(error).__name__
     return about, isinstance(error, _FUTILE)
 
 

@@ -1,4 +1,4 @@
-"""`Opening`: an async block that gives back what it holds, also where nobody leaves it."""
+"""`LoopBoundContext`: an async block that gives back what it holds, also where nobody leaves it."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from vectorshift._platform.loops import run_soon, running_loop
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
 
-__all__ = ["Opening"]
+__all__ = ["LoopBoundContext"]
 
 T = TypeVar("T")
 
 
-class Opening(contextlib.AbstractAsyncContextManager[T]):
+class LoopBoundContext(contextlib.AbstractAsyncContextManager[T]):
     """Hold what was opened until the block is left, this is collected, or the event loop ends.
 
-    It is no async generator, as a `Loan` is none: one that is dropped is a warning under trio, and
+    It is no async generator, as a `Lease` is none: one that is dropped is a warning under trio, and
     an event loop that ends closes it in the midst of those around it.
 
     Args:
@@ -39,7 +39,7 @@ class Opening(contextlib.AbstractAsyncContextManager[T]):
             await stack.aclose()
             raise
         self._held = held = _Held(stack)
-        await anext(held.keeper)
+        await anext(held.finalizer)
         self._retire = weakref.finalize(self, run_soon, running_loop(), held.drop)
         self._retire.atexit = False
         return opened
@@ -61,14 +61,14 @@ class _Held:
         self._stack = stack
         self._taken = self._loop_ends = False
         self._closed = anyio.Event()
-        self.keeper = self._keep()
+        self.finalizer = self._keep()
 
     async def aclose(self) -> None:
         if self._taken:
             return
         await self._close()
         if not self._loop_ends:
-            await self.keeper.aclose()
+            await self.finalizer.aclose()
 
     async def drop(self) -> None:
         with contextlib.suppress(Exception):  # nobody is there who could be told

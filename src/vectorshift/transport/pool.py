@@ -19,7 +19,7 @@ import anyio
 
 from vectorshift._platform.forks import renew_after_fork
 from vectorshift._platform.loops import run_soon, running_loop
-from vectorshift.transport.desync import has_surplus
+from vectorshift.transport.desync import has_unread_bytes
 from vectorshift.transport.http import CONNECTIONS, KEEPALIVE, httpx
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ _kept: set[LoopPool] = set()
 later.
 """
 
-_inherited: list[object] = []
+_parents: list[object] = []
 """Connections of a parent process. The child neither uses nor closes them, and so keeps them until
 it ends.
 """
@@ -81,11 +81,11 @@ class Pool:
 
     def _after_fork(self) -> None:
         self._retire.detach()
-        _inherited.append(self._idle)
+        _parents.append(self._idle)
         self._begin()
 
     @contextlib.contextmanager
-    def lend(self) -> Generator[httpx.Client, None, None]:
+    def acquire(self) -> Generator[httpx.Client, None, None]:
         """Give one request a client for itself: the one that was used last, as its connection is
         the warmest.
 
@@ -103,7 +103,7 @@ class Pool:
         try:
             yield http
         finally:
-            if has_surplus(http):
+            if has_unread_bytes(http):
                 http.close()
             else:
                 idle.append((self._clock.monotonic(), http))
@@ -116,7 +116,9 @@ class Pool:
             http.close()
 
     def close(self) -> None:
-        """Close the connections, those in use when they are given back; `lend` makes new ones."""
+        """Close the connections, those in use when they are given back; `acquire` makes new
+        ones.
+        """
         retire = self._retire
         self._begin()
         retire()
@@ -168,7 +170,7 @@ class LoopPool:
         default_factory=list["tuple[float, httpx.AsyncClient]"]
     )
     closed: bool = False
-    keeper: AsyncGenerator[None, None] = field(init=False)
+    finalizer: AsyncGenerator[None, None] = field(init=False)
 
 
 class LoopPools:
@@ -191,7 +193,7 @@ class LoopPools:
 
     def _after_fork(self) -> None:
         self._retire.detach()
-        _inherited.append(self._pools)
+        _parents.append(self._pools)
         self._begin()
 
     async def get(self) -> LoopPool:
@@ -201,14 +203,14 @@ class LoopPools:
             pool = self._pools[loop] = LoopPool(
                 loop, self._clock, anyio.Semaphore(IN_FLIGHT, fast_acquire=True)
             )
-            pool.keeper = _keep(pool, self._pools)
+            pool.finalizer = _keep(pool, self._pools)
             _kept.add(pool)
-            await anext(pool.keeper)
+            await anext(pool.finalizer)
         return self._pools[loop]
 
-    def lend(self) -> Loan:
+    def acquire(self) -> Lease:
         """Give one request a client for itself, as `Pool.lend` does."""
-        return Loan(self, self._make)
+        return Lease(self, self._make)
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop, those in use when they are given
@@ -216,10 +218,10 @@ class LoopPools:
         """
         pool = self._pools.pop(running_loop(), None)
         if pool is not None:
-            await pool.keeper.aclose()
+            await pool.finalizer.aclose()
 
 
-class Loan:
+class Lease:
     """A client of the running event loop for an `async with` block.
 
     It is no async generator: an event loop that ends closes all of these at once, those that a
@@ -243,7 +245,7 @@ class Loan:
 
     async def __aexit__(self, *_: object) -> None:
         try:
-            if self._pool.closed or has_surplus(self._http):
+            if self._pool.closed or has_unread_bytes(self._http):
                 await _aclose(self._http)
             else:
                 self._pool.idle.append((self._pool.clock.monotonic(), self._http))
@@ -291,11 +293,11 @@ async def _aclose(http: httpx.AsyncClient) -> None:
         await http.aclose()
 
 
-async def _end(keeper: AsyncGenerator[None, None]) -> None:
-    await keeper.aclose()
+async def _end(finalizer: AsyncGenerator[None, None]) -> None:
+    await finalizer.aclose()
 
 
 def _retire(pools: weakref.WeakKeyDictionary[Any, LoopPool]) -> None:
     """Let each loop close the connections of a client that was dropped unclosed."""
     for loop, pool in list(pools.items()):
-        run_soon(loop, partial(_end, pool.keeper))
+        run_soon(loop, partial(_end, pool.finalizer))

@@ -8,17 +8,17 @@ import logging
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
-from vectorshift.credentials.redact import masked
+from vectorshift.credentials.redact import redact
 
 if TYPE_CHECKING:
-    from vectorshift.client.engine import Exchange
+    from vectorshift.client.engine import CallState
 
-__all__ = ["on_its_way"]
+__all__ = ["redacting_logs"]
 
-_call: ContextVar[Exchange | None] = ContextVar("vectorshift_call_on_its_way", default=None)
+_call: ContextVar[CallState | None] = ContextVar("vectorshift_call_on_its_way", default=None)
 
 
-class on_its_way:
+class redacting_logs:
     """For a `with` block in which bytes of a call are sent or read: this context logs its keys as
     fingerprints.
 
@@ -28,8 +28,8 @@ class on_its_way:
 
     __slots__ = ("_before", "_exchange")
 
-    def __init__(self, exchange: Exchange) -> None:
-        self._exchange = exchange
+    def __init__(self, call_state: CallState) -> None:
+        self._exchange = call_state
 
     def __enter__(self) -> None:
         self._before = _call.get()
@@ -40,10 +40,10 @@ class on_its_way:
 
 
 def _mask(record: logging.LogRecord) -> bool:
-    exchange = _call.get()
-    if exchange is not None:
+    call_state = _call.get()
+    if call_state is not None:
         text = record.getMessage()
-        if (clean := masked(text, exchange.secrets())) != text:
+        if (clean := redact(text, call_state.secrets())) != text:
             record.msg, record.args = clean, None
     return True
 
@@ -59,7 +59,7 @@ def _drop(record: logging.LogRecord) -> bool:
 # are off.
 for _name in (
     "httpx",
-    *(f"httpcore.{room}" for room in ("connection", "http11", "http2", "proxy", "socks")),
+    *(f"httpcore.{part}" for part in ("connection", "http11", "http2", "proxy", "socks")),
 ):
     logging.getLogger(_name).addFilter(_mask)
 for _name in ("hpack.hpack", "hpack.table"):

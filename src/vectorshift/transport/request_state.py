@@ -13,16 +13,24 @@ from vectorshift.transport.http import httpx
 
 if TYPE_CHECKING:
     from vectorshift._platform.clock import Clock
-    from vectorshift.credentials.resolving import Answer, AnsweringProvider
+    from vectorshift.credentials.resolving import BaseProvider, Result
 
-__all__ = ["CALL", "CREDENTIAL", "REFUSAL", "OneCall", "Refusal", "SourceMoved", "same_source"]
+__all__ = [
+    "CALL",
+    "CREDENTIAL",
+    "REJECTION",
+    "CallContext",
+    "Rejection",
+    "SourceMoved",
+    "same_source",
+]
 
 CREDENTIAL: Final = "vectorshift.credential"
 """Where a request's extensions hold the `Credential` that was stamped on it."""
-REFUSAL: Final = "vectorshift.refusal"
-"""Where a request's extensions hold the `Refusal` that followed a 401."""
+REJECTION: Final = "vectorshift.refusal"
+"""Where a request's extensions hold the `Rejection` that followed a 401."""
 CALL: Final = "vectorshift.call"
-"""Where a request's extensions hold the `OneCall` that it is an attempt of, if it is one of
+"""Where a request's extensions hold the `CallContext` that it is an attempt of, if it is one of
 several.
 """
 
@@ -35,7 +43,7 @@ def same_source(one: Credential, other: Credential) -> bool:
 
 
 @dataclass(slots=True, kw_only=True)
-class OneCall:
+class CallContext:
     """What the attempts of one call share: it does not change its organisation half-way.
 
     Args:
@@ -45,7 +53,7 @@ class OneCall:
         credential: what the attempt before was sent with.
     """
 
-    provider: AnsweringProvider
+    provider: BaseProvider
     clock: Clock
     ends: float = inf
     credential: Credential | None = None
@@ -54,7 +62,7 @@ class OneCall:
         """Return how many seconds are left for the call."""
         return self.ends - self.clock.monotonic()
 
-    def stamp(self, credential: Credential) -> None:
+    def bind(self, credential: Credential) -> None:
         """Note what the next attempt is sent with.
 
         Raises:
@@ -71,7 +79,7 @@ class SourceMoved(httpx.StreamError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
+class Rejection:
     """What was done about a 401.
 
     Args:
@@ -84,15 +92,15 @@ class Refusal:
     """
 
     rejected: Credential
-    answer: Answer
+    answer: Result
     resent: bool
     why_not: str = ""
-    unasked: tuple[str, ...] = ()
+    shadowed_stores: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        if not self.unasked:
+        if not self.shadowed_stores:
             return self._outcome()
-        first, stores = self.rejected.source, ", ".join(self.unasked)
+        first, stores = self.rejected.source, ", ".join(self.shadowed_stores)
         return (
             f"{self._outcome()} Configured, but not asked, as {first} comes first: {stores}. "
             f"If the key should come from there, take it out of {first}."

@@ -216,8 +216,8 @@ def test_a_refusal_is_remembered_until_the_agent_can_be_asked(
 def test_a_refusal_is_remembered_over_any_failure(
     agent: FakeSecretsManagerAgent, failure: Failure
 ) -> None:
-    """Seen to fail: after a token that was wrong for a moment the Agent's cache gave the revoked
-    key again.
+    """Observation to fail: after a token that was wrong for a moment the Agent's cache gave the
+    revoked key again.
     """
     agent.put("prod/vs", "vs-old")
     provider = provider_of(agent)

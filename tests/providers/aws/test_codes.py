@@ -14,7 +14,7 @@ from vectorshift.errors import (
 )
 from vectorshift.providers.aws import AwsSecretsManagerProvider
 from vectorshift.providers.aws.errors import outcome
-from vectorshift.providers.aws.place import Place
+from vectorshift.providers.aws.location import SecretLocation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -150,7 +150,7 @@ def test_each_failure_of_botocore_has_its_outcome(
     error: Exception, kind: type[CredentialError], words: str
 ) -> None:
     answer = outcome(
-        error, Place(source="aws:s", secret_id="s", region="eu-central-1", profile="p")
+        error, SecretLocation(source="aws:s", secret_id="s", region="eu-central-1", profile="p")
     )
     assert type(answer) is kind
     assert words in str(answer)

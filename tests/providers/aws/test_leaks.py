@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.providers.aws.records import SECRET, TOKEN
 
-from vectorshift.credentials.resolving import PLAIN_ASK
+from vectorshift.credentials.resolving import DEFAULT_REQUEST
 from vectorshift.errors import CredentialError
 from vectorshift.providers.aws import AwsSecretsManagerProvider
 
@@ -107,7 +107,7 @@ def test_no_way_to_aws_credentials_shows_them_in_a_log_line_or_in_the_frames_tha
         (tmp_path / "config").write_text(
             f"[default]\ncredential_process = cat {tmp_path / 'given'}\n"
         )
-    answer = AwsSecretsManagerProvider("prod/vs").lookup(PLAIN_ASK)
+    answer = AwsSecretsManagerProvider("prod/vs").resolve(DEFAULT_REQUEST)
     assert isinstance(answer, CredentialError) == way.startswith("broken")
     assert any(name.startswith("botocore") for name, _ in everything.lines), "nothing was captured"
     assert everything.leaks() == set()
@@ -123,7 +123,7 @@ def test_a_warning_of_botocore_is_logged_without_the_frames_of_its_exception(
         "<ErrorResponse><Error><Code>ExpiredToken</Code></Error></ErrorResponse>",
         operation="sts",
     )
-    AwsSecretsManagerProvider("prod/vs", profile="r").lookup(PLAIN_ASK)
+    AwsSecretsManagerProvider("prod/vs", profile="r").resolve(DEFAULT_REQUEST)
     warnings = [text for name, text in everything.lines if name == "botocore.credentials"]
     assert any("(ClientError)" in text for text in warnings)
     assert not any("Traceback" in text for text in warnings)

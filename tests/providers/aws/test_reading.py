@@ -163,8 +163,8 @@ def test_one_client_serves_all_threads_and_a_closed_provider_may_be_asked_again(
 def test_a_client_of_aws_credentials_that_were_forgotten_meanwhile_is_not_kept(
     aws: MotoServer,
 ) -> None:
-    """Seen to fail: another thread's denial forgot the session, and the client of it was kept all
-    the same.
+    """Observation to fail: another thread's denial forgot the session, and the client of it was
+    kept all the same.
     """
     import boto3
 

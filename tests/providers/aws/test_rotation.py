@@ -89,7 +89,7 @@ def test_tasks_lose_no_call_and_each_rotation_costs_one_read(
 def test_the_cache_of_the_agent_costs_no_call(
     agent: FakeSecretsManagerAgent, api: FakeVectorShift
 ) -> None:
-    """Seen to fail without `refreshNow`: the Agent gives the revoked key for 300 s."""
+    """Observation to fail without `refreshNow`: the Agent gives the revoked key for 300 s."""
     rotation = Rotation(api, lambda key: agent.put("prod/vs", key))
     assert in_threads(rotation, AwsSecretsManagerProvider("prod/vs", agent_url=agent.url)) == []
     assert agent.reads == 1 + ROTATIONS

@@ -1,9 +1,9 @@
 """A service that hangs is waited for once, and then remembered for 30 s: real sockets, and a clock
 that is moved.
 
-What is judged is the time-outs that sockets were given, not how long anything took. Seen to fail:
-without the half minute after a hanging STS the next call contacts it; with botocore's own waits for
-a container's endpoint, and with those of its STS client, sockets are given more.
+What is judged is the time-outs that sockets were given, not how long anything took. Observation to
+fail: without the half minute after a hanging STS the next call contacts it; with botocore's own
+waits for a container's endpoint, and with those of its STS client, sockets are given more.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def test_a_containers_endpoint_that_hangs(
 def test_a_containers_endpoint_that_hangs_and_is_the_source_of_a_role(
     nobody: None, hanging: Hanging, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Seen to fail: botocore keeps a second reference to its provider, and 9 s, for
+    """Observation to fail: botocore keeps a second reference to its provider, and 9 s, for
     `credential_source`.
     """
     role = "arn:aws:iam::123456789012:role/r"
@@ -115,7 +115,9 @@ def test_a_containers_endpoint_that_hangs_and_is_the_source_of_a_role(
 def test_a_proxy_that_hangs_on_the_way_to_sts(
     nobody: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Seen to fail: without the half minute each call after the first second waits another 2 s."""
+    """Observation to fail: without the half minute each call after the first second waits another 2
+    s.
+    """
     (tmp_path / "jwt").write_text("e30.e30.x")
     monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(tmp_path / "jwt"))
     monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/r")

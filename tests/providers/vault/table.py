@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from tests.providers.vault.conftest import serve
 from tests.providers.vault.stand_ins import Issuer, role, token_review
 
-from vectorshift.credentials.resolving import Answer, Ask
+from vectorshift.credentials.resolving import LookupRequest, Result
 from vectorshift.errors import CredentialError
 from vectorshift.providers.vault import VaultProvider
 from vectorshift.testing.openbao import OpenBaoServer
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 KEY = "vs-key-3f9c2e71d8"
 PATH = "vectorshift"
 
-Asked = tuple[str, Answer]
+Asked = tuple[str, Result]
 """What was done, and what the caller got."""
 
 
@@ -47,7 +47,7 @@ class Stage:
         """Ask the plain server as root, unless more is said."""
         settings = {"addr": self.bao.address, "token": self.bao.root_token, **more}
         with VaultProvider(path, **settings) as vault:
-            return done, vault.lookup(Ask(deadline=time.monotonic() + seconds))
+            return done, vault.resolve(LookupRequest(deadline=time.monotonic() + seconds))
 
     def ask_approle(self, done: str, **more: Any) -> Asked:
         return self.ask(done, auth="approle", **{**role(self.bao, "app"), **more})

@@ -16,9 +16,9 @@ import requests
 from tests.providers.patience import patience
 
 from vectorshift import Credential, errors
-from vectorshift.credentials.resolving import Ask
+from vectorshift.credentials.resolving import LookupRequest
 from vectorshift.providers.vault import VaultProvider
-from vectorshift.providers.vault.requests import TOTAL, Budget, Trouble, exchange
+from vectorshift.providers.vault.requests import TOTAL, Budget, TransportFailure, send
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,7 +38,7 @@ BOTH = json.dumps(
 
 def asked_with(vault: VaultProvider, seconds: float) -> object:
     """Ask with a deadline; return the answer."""
-    return vault.lookup(Ask(deadline=time.monotonic() + seconds))
+    return vault.resolve(LookupRequest(deadline=time.monotonic() + seconds))
 
 
 def approle(address: str) -> VaultProvider:
@@ -108,8 +108,8 @@ def test_nothing_is_tried_again_after_the_deadline(tiny: MakeTiny) -> None:
             time.sleep(0.01)
 
     with tiny(503, "{}", before=outlast) as server:
-        answer = VaultProvider("vs", addr=server.address, token=TOKEN).lookup(
-            Ask(deadline=deadline)
+        answer = VaultProvider("vs", addr=server.address, token=TOKEN).resolve(
+            LookupRequest(deadline=deadline)
         )
         assert len(server.seen) <= 1
     assert isinstance(answer, errors.CredentialStoreUnavailableError)
@@ -124,7 +124,7 @@ def test_no_pause_outlasts_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
         tries.append(timeouts)
         raise requests.exceptions.ConnectionError
 
-    assert isinstance(exchange(broken, Budget(0.04)), Trouble)
+    assert isinstance(send(broken, Budget(0.04)), TransportFailure)
     assert len(tries) <= 1
     assert pauses == []
 
@@ -207,7 +207,7 @@ def test_a_second_look_up_waits_no_longer_for_a_login_that_hangs_than_its_own_de
 
     with tiny(200, BOTH, before=hang) as server:
         vault = approle(server.address)
-        first = threading.Thread(target=vault.lookup, args=(Ask(),))
+        first = threading.Thread(target=vault.resolve, args=(LookupRequest(),))
         first.start()
         assert entered.wait(60)
         answer = asked_with(vault, 0.3)

@@ -13,8 +13,8 @@ from vectorshift.providers.vault import methods
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_child_has_what_its_parent_unwrapped_though_another_thread_was_unwrapping() -> None:
-    """Seen to fail when the lock was not made anew: the child waits for a thread that it does not
-    have.
+    """Observation to fail when the lock was not made anew: the child waits for a thread that it
+    does not have.
     """
     wrapping, unwrapped = Secret("hvs.wrapping"), Secret("an-unwrapped-secret-id")
     login = methods.AppRoleLogin(

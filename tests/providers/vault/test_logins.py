@@ -89,8 +89,8 @@ def test_a_wrapped_secret_id_is_unwrapped_once(
 def test_a_second_provider_of_the_process_uses_what_the_first_one_unwrapped(
     openbao: OpenBaoServer, stored: str, approle: MakeProvider
 ) -> None:
-    """Seen to fail, with an alarm of interception, when each provider kept what it had unwrapped to
-    itself.
+    """Observation to fail, with an alarm of interception, when each provider kept what it had
+    unwrapped to itself.
     """
     approle(openbao, stored)
     wrapping = wrapped_secret_id(openbao)

@@ -6,7 +6,7 @@ import pytest
 
 from vectorshift.credentials import Secret
 from vectorshift.providers.vault.tokens import (
-    Grant,
+    TokenLease,
     granted,
     has_ended,
     looked_up,
@@ -17,8 +17,10 @@ from vectorshift.providers.vault.tokens import (
 TOKEN = Secret("hvs.token-a1b2c3d4e5")
 
 
-def grant(life: float | None, full: float | None = None) -> Grant:
-    return Grant(token=TOKEN, life=life, full=life if full is None else full, since=(1000.0, 50.0))
+def grant(life: float | None, full: float | None = None) -> TokenLease:
+    return TokenLease(
+        token=TOKEN, life=life, full=life if full is None else full, since=(1000.0, 50.0)
+    )
 
 
 @pytest.mark.parametrize(
@@ -64,11 +66,11 @@ def test_a_life_that_is_no_positive_whole_number_is_no_end(life: object) -> None
 
 
 def test_what_is_looked_up_counts_the_first_life_or_the_period() -> None:
-    unknown = Grant(token=TOKEN, known=False)
+    unknown = TokenLease(token=TOKEN, known=False)
     data = {"ttl": 100, "creation_ttl": 3600, "renewable": True}
-    assert looked_up(unknown, data) == Grant(token=TOKEN, life=100, full=3600, renewable=True)
+    assert looked_up(unknown, data) == TokenLease(token=TOKEN, life=100, full=3600, renewable=True)
     assert looked_up(unknown, {**data, "period": 7200}).full == 7200
-    assert looked_up(unknown, {}) == Grant(token=TOKEN)
+    assert looked_up(unknown, {}) == TokenLease(token=TOKEN)
 
 
 def test_less_than_a_second_is_not_taken_for_ever() -> None:

@@ -12,7 +12,7 @@ import requests
 
 from vectorshift import errors
 from vectorshift.providers.vault import VaultProvider
-from vectorshift.providers.vault.requests import Budget, Trouble, exchange
+from vectorshift.providers.vault.requests import Budget, TransportFailure, send
 from vectorshift.providers.vault.transport import VaultServer
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ def test_an_exception_of_the_library_is_classified_by_its_type_alone(
     def broken(timeouts: object) -> None:
         raise error
 
-    trouble = exchange(broken, Budget())
-    assert isinstance(trouble, Trouble)
-    assert trouble.passing is passing
+    trouble = send(broken, Budget())
+    assert isinstance(trouble, TransportFailure)
+    assert trouble.transient is passing
     assert TOKEN not in trouble.reason

@@ -25,15 +25,15 @@ from vectorshift.errors import (
     CredentialStoreUnavailableError,
 )
 from vectorshift.providers.aws.errors import answered
+from vectorshift.providers.aws.location import SecretLocation
 from vectorshift.providers.aws.meanings import BY_CODE
-from vectorshift.providers.aws.place import Place
 from vectorshift.providers.aws.token import TOKEN_FILE, find_token
 from vectorshift.providers.aws.value import credential_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from vectorshift.credentials.resolving import Answer
+    from vectorshift.credentials.resolving import Result
     from vectorshift.providers.aws.token import Token
 
 __all__ = ["Agent"]
@@ -72,7 +72,7 @@ class _Silence:
     """Why there is no reply: the exception's name, and what it was about."""
 
     name: str
-    refused: bool = False
+    rejected: bool = False
     tls: bool = False
 
 
@@ -115,7 +115,7 @@ class Agent:
         except ValueError:
             return "an unreadable address"
 
-    def read(self, *, refresh: bool) -> Answer:
+    def read(self, *, refresh: bool) -> Result:
         """Read the secret; wait at most 1.6 s for an Agent that starts.
 
         Args:
@@ -141,7 +141,7 @@ class Agent:
     def _patiently(self, token: Token, *, refresh: bool) -> _Reply | _Silence:
         for pause in _PAUSES:
             reply = self._ask(token, refresh=refresh)
-            if not (reply.refused if isinstance(reply, _Silence) else reply.is_of_a_start):
+            if not (reply.rejected if isinstance(reply, _Silence) else reply.is_of_a_start):
                 return reply
             time.sleep(pause)
         return self._ask(token, refresh=refresh)
@@ -167,9 +167,9 @@ class Agent:
             bad_tls = isinstance(cause, ssl.SSLError) or isinstance(
                 getattr(cause, "__context__", None), ssl.SSLError
             )
-            return _Silence(type(error).__name__, refused=refused and not bad_tls, tls=bad_tls)
+            return _Silence(type(error).__name__, rejected=refused and not bad_tls, tls=bad_tls)
 
-    def _credential(self, reply: _Reply) -> Answer:
+    def _credential(self, reply: _Reply) -> Result:
         answer = _document(reply.body)
         if answer is None:
             return self._wrong(
@@ -232,8 +232,8 @@ class Agent:
         )
 
     @property
-    def _place(self) -> Place:
-        return Place(
+    def _place(self) -> SecretLocation:
+        return SecretLocation(
             source=self._source,
             secret_id=self._query["secretId"],
             region=self._region,
@@ -279,11 +279,11 @@ def _code(text: str) -> str | None:
     """Return the code of AWS's that the Agent passes on, or that the extension names in a
     sentence.
     """
-    told = re.search(
+    found = re.search(
         r'"__type"\s*:\s*"([\w.#]{1,200})"', text
     )  # its messages are not escaped, so it may be no JSON
-    if told:
-        return told[1].rpartition("#")[2]
+    if found:
+        return found[1].rpartition("#")[2]
     return next((word for word in re.findall(r"\w+", text) if word in BY_CODE), None)
 
 

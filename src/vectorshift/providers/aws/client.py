@@ -11,7 +11,7 @@ from vectorshift._platform.forks import renew_after_fork
 from vectorshift._platform.urls import is_loopback
 from vectorshift.errors import CredentialConfigurationError, CredentialError
 from vectorshift.providers.aws.errors import missing_credentials
-from vectorshift.providers.aws.place import Place
+from vectorshift.providers.aws.location import SecretLocation
 from vectorshift.providers.aws.session import new_session, read_config
 
 if TYPE_CHECKING:
@@ -99,10 +99,10 @@ class ClientSource:
         self._client: AwsClient | None = None
 
     @property
-    def place(self) -> Place:
+    def place(self) -> SecretLocation:
         """Where the secret is looked for, as far as this is known without boto3."""
         region = self._region or self._known_region() or getattr(self._given, "region_name", None)
-        return Place(
+        return SecretLocation(
             source=self._source, secret_id=self._secret_id, region=region, profile=self._profile
         )
 

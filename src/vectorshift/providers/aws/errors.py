@@ -14,8 +14,8 @@ from vectorshift.errors import CredentialError, CredentialStoreUnavailableError
 from vectorshift.providers.aws import meanings as means
 
 if TYPE_CHECKING:
+    from vectorshift.providers.aws.location import SecretLocation
     from vectorshift.providers.aws.meanings import Meaning
-    from vectorshift.providers.aws.place import Place
 
 __all__ = ["answered", "missing_credentials", "outcome"]
 
@@ -33,7 +33,9 @@ _HUNG: Final = {
 }
 
 
-def outcome(error: Exception, place: Place, *, login: bool = False) -> CredentialError | None:
+def outcome(
+    error: Exception, place: SecretLocation, *, login: bool = False
+) -> CredentialError | None:
     """Return what `error` means, without it as a cause; None for what is not a failure of AWS's.
 
     Args:
@@ -66,13 +68,13 @@ def outcome(error: Exception, place: Place, *, login: bool = False) -> Credentia
     return None
 
 
-def missing_credentials(place: Place) -> CredentialError:
+def missing_credentials(place: SecretLocation) -> CredentialError:
     """Return the error that says that there are no AWS credentials anywhere."""
     return _made(means.NO_AWS_CREDENTIALS, place, code="NoCredentialsError")
 
 
 def answered(
-    *, code: str, text: str, status: int, place: Place, operation: str = _READ
+    *, code: str, text: str, status: int, place: SecretLocation, operation: str = _READ
 ) -> CredentialError:
     """Return what an answer of AWS's means that is not a success.
 
@@ -102,7 +104,7 @@ def answered(
 
 
 def _made(
-    meaning: Meaning, place: Place, *, code: str, operation: str = _READ, text: str = ""
+    meaning: Meaning, place: SecretLocation, *, code: str, operation: str = _READ, text: str = ""
 ) -> CredentialError:
     who = re.search(r"User: (arn:[\w:/+=,.@-]{1,300})", text)
     key = re.search(r"arn:[\w-]{1,20}:kms:[\w:/-]{1,300}", text)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-__all__ = ["hushed"]
+__all__ = ["quiet_botocore"]
 
 # The loggers whose lines, or the frames of whose `exc_info`, hold a response's body (the secret, or
 # the session token that STS, SSO and metadata services hand out) or a request's headers (the
@@ -52,7 +52,7 @@ def _let_pass(record: logging.LogRecord) -> bool:
 
 
 @contextmanager
-def hushed() -> Generator[None]:
+def quiet_botocore() -> Generator[None]:
     """Drop botocore's telling DEBUG lines in this block and this context; those of others are
     untouched.
 

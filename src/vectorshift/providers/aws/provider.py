@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from vectorshift.credentials.provider import Description
-from vectorshift.credentials.resolving import Answer, AnsweringProvider, Ask
+from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Result
 from vectorshift.errors import (
     CredentialError,
     CredentialNotFoundError,
@@ -14,8 +14,8 @@ from vectorshift.errors import (
 from vectorshift.providers.aws.agent import Agent
 from vectorshift.providers.aws.client import ClientSource
 from vectorshift.providers.aws.errors import outcome
-from vectorshift.providers.aws.logs import hushed
-from vectorshift.providers.aws.place import Place
+from vectorshift.providers.aws.location import SecretLocation
+from vectorshift.providers.aws.logs import quiet_botocore
 from vectorshift.providers.aws.value import credential_in
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ __all__ = ["AwsSecretsManagerProvider"]
 _CURRENT = "AWSCURRENT"
 
 
-class AwsSecretsManagerProvider(AnsweringProvider):
+class AwsSecretsManagerProvider(BaseProvider):
     """Reads a key from AWS Secrets Manager: a whole secret, or one field of a secret that is a JSON
     object.
 
@@ -161,18 +161,18 @@ class AwsSecretsManagerProvider(AnsweringProvider):
         self._clients.close()
 
     @property
-    def _place(self) -> Place:
+    def _place(self) -> SecretLocation:
         if self._given is None:
             return self._clients.place
         region = getattr(getattr(self._given, "meta", None), "region_name", None)
-        return Place(source=self._source, secret_id=self._secret_id, region=region)
+        return SecretLocation(source=self._source, secret_id=self._secret_id, region=region)
 
-    def lookup(self, ask: Ask) -> Answer:
+    def resolve(self, request: LookupRequest) -> Result:
         """Read the secret, with botocore's telling log lines kept back."""
         if self._agent is not None:
-            return self._through(self._agent, ask)
+            return self._through(self._agent, request)
         client, login = self._given, self._given is None
-        with hushed():
+        with quiet_botocore():
             try:
                 if client is None:
                     made = self._clients.get()
@@ -184,7 +184,7 @@ class AwsSecretsManagerProvider(AnsweringProvider):
                 return self._failed(error, login=login)
         return credential_in(response, source=self._source, field=self._field)
 
-    def _through(self, agent: Agent, ask: Ask) -> Answer:
+    def _through(self, agent: Agent, request: LookupRequest) -> Result:
         if self._idle:
             names = ", ".join(self._idle)
             return self.wrong(
@@ -192,7 +192,7 @@ class AwsSecretsManagerProvider(AnsweringProvider):
                 " which the Agent would not use: it has AWS credentials and an endpoint of its"
                 " own. Unset one or the other."
             )
-        refresh = self._refused or ask.refused is not None
+        refresh = self._refused or request.rejected is not None
         self._refused = False  # before the read: a refusal during it asks for another one
         try:
             answer = agent.read(refresh=refresh)

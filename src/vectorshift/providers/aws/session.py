@@ -52,11 +52,11 @@ def new_session(*, profile: str | None, region: str | None) -> Any:
         Config(**_LOGIN)
     )  # a web identity's STS client ignores the config of ours
     session: Any = boto3.Session(botocore_session=own, profile_name=profile, region_name=region)
-    _hasten(own.get_component("credential_provider"))
+    _shorten_container_waits(own.get_component("credential_provider"))
     return session
 
 
-def _hasten(resolver: Any) -> None:
+def _shorten_container_waits(resolver: Any) -> None:
     """Let the credentials endpoint of ECS and EKS cost at most 2.2 s; botocore's own waits for it
     add up to 9 s.
     """
@@ -64,13 +64,15 @@ def _hasten(resolver: Any) -> None:
     from botocore.httpsession import URLLib3Session  # pyright: ignore[reportMissingTypeStubs]
     from botocore.utils import ContainerMetadataFetcher  # pyright: ignore[reportMissingTypeStubs]
 
-    class Brisk(ContainerMetadataFetcher):  # type: ignore[misc]
+    class ShortContainerFetcher(ContainerMetadataFetcher):  # type: ignore[misc]
         RETRY_ATTEMPTS = 2
 
-    def nap(_: float) -> None:
+    def short_sleep(_: float) -> None:
         time.sleep(0.1)
 
     for each in resolver.providers:
         if isinstance(each, ContainerProvider):
             # In place: a profile's `credential_source` refers to this very one.
-            each._fetcher = Brisk(session=URLLib3Session(timeout=1), sleep=nap)  # pyright: ignore[reportPrivateUsage]
+            each._fetcher = ShortContainerFetcher(
+                session=URLLib3Session(timeout=1), sleep=short_sleep
+            )  # pyright: ignore[reportPrivateUsage]

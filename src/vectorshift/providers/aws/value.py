@@ -14,12 +14,12 @@ from vectorshift.errors import CredentialConfigurationError, CredentialError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from vectorshift.credentials.resolving import Answer
+    from vectorshift.credentials.resolving import Result
 
 __all__ = ["credential_in"]
 
 
-def credential_in(response: Mapping[str, Any], *, source: str, field: str | None) -> Answer:
+def credential_in(response: Mapping[str, Any], *, source: str, field: str | None) -> Result:
     """Return the credential in an answer of `GetSecretValue`, or the error that says why it holds
     none.
 

@@ -22,9 +22,9 @@ from vectorshift.errors import (
 from vectorshift.providers.vault.expiry import EXPIRES_AT, MalformedTime, read_expiry
 
 if TYPE_CHECKING:
-    from vectorshift.credentials.resolving import Answer
+    from vectorshift.credentials.resolving import Result
 
-__all__ = ["Place", "Reply", "as_object", "judge_login", "judge_read", "read_key"]
+__all__ = ["Reply", "SecretRef", "as_object", "classify_login", "classify_read", "read_key"]
 
 
 def as_object(value: object) -> dict[str, Any] | None:
@@ -64,7 +64,7 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class SecretRef:
     """The secret that is asked for, and how one gets there: what every message names."""
 
     address: str
@@ -115,8 +115,8 @@ class Place:
         return self.error(CredentialStoreUnavailableError, what, retry_after=retry_after)
 
 
-def judge_read(
-    reply: Reply, place: Place, *, other_kv: bool = False, new_token: bool = False
+def classify_read(
+    reply: Reply, ref: SecretRef, *, other_kv: bool = False, new_token: bool = False
 ) -> CredentialError | None:
     """Say what a reply to a read means; None if it brings a secret.
 
@@ -129,19 +129,19 @@ def judge_read(
     if reply.status == 200 and as_object((reply.body or {}).get("data")) is not None:
         return None
     if reply.status in (401, 403) or reply.says("missing client token"):
-        return place.denied(_denial(place, new_token=new_token))
+        return ref.denied(_denial(ref, new_token=new_token))
     if reply.status == 404 and reply.body is not None:
-        return _judge_404(reply, place, other_kv=other_kv)
-    return _judge_server(reply, place)
+        return _judge_404(reply, ref, other_kv=other_kv)
+    return _judge_server(reply, ref)
 
 
-def _denial(place: Place, *, new_token: bool) -> str:
+def _denial(ref: SecretRef, *, new_token: bool) -> str:
     """Say why a read may be refused: of a token that has just been made, the policy alone is in
     doubt.
     """
     if new_token:
         why = "A new login did not help: the policies of its role lack these lines"
-    elif place.auth == "agent":
+    elif ref.auth == "agent":
         why = (
             "Either the agent adds no token (use_auto_auth_token), or the policy of its token lacks"
             " these lines"
@@ -151,147 +151,147 @@ def _denial(place: Place, *, new_token: bool) -> str:
     return (
         "the server refuses the read, as it does where nothing is mounted"
         f" (VECTORSHIFT_VAULT_MOUNT). {why}:\n"
-        f'  path "{place.api_path}" {{\n    capabilities = ["read"]\n  }}'
+        f'  path "{ref.api_path}" {{\n    capabilities = ["read"]\n  }}'
     )
 
 
-def judge_login(reply: Reply, place: Place, fix: str) -> CredentialError | None:
+def classify_login(reply: Reply, ref: SecretRef, fix: str) -> CredentialError | None:
     """Say what a reply to a login means; None if it brings a token."""
     auth = as_object((reply.body or {}).get("auth")) or {}
     if reply.status == 200 and auth.get("client_token"):
         return None
     if reply.status == 404 and reply.body is not None:
-        return place.wrong(
+        return ref.wrong(
             "nothing is mounted where the login goes. Set VECTORSHIFT_VAULT_AUTH_MOUNT to the mount"
             " of the auth method, and look at VECTORSHIFT_VAULT_NAMESPACE."
         )
     if reply.status in (401, 403):
-        return place.denied(
+        return ref.denied(
             "the server refuses the login, as it does where no auth method is mounted "
             f"(VECTORSHIFT_VAULT_AUTH_MOUNT). {fix}"
         )
     if reply.status == 400 and reply.body is not None:
-        return place.denied(f"the server refuses the login. {fix}")
-    return _judge_server(reply, place)
+        return ref.denied(f"the server refuses the login. {fix}")
+    return _judge_server(reply, ref)
 
 
-def _judge_404(reply: Reply, place: Place, *, other_kv: bool) -> CredentialError:
+def _judge_404(reply: Reply, ref: SecretRef, *, other_kv: bool) -> CredentialError:
     """Tell apart the reasons for a 404: a gap, a deleted version, a missing mount, the other KV
     version.
     """
     body = reply.body or {}
     metadata = as_object(reply.data.get("metadata")) or {}
     if metadata.get("destroyed") or metadata.get("deletion_time"):
-        return place.error(CredentialRevokedError, _gone(metadata, place))
+        return ref.error(CredentialRevokedError, _gone(metadata, ref))
     if other_kv or body.get("warnings"):
-        other = 1 if place.kv_version == 2 else 2
-        return place.wrong(
-            f"the mount '{place.mount}' holds KV version {other}, not {place.kv_version}. "
+        other = 1 if ref.kv_version == 2 else 2
+        return ref.wrong(
+            f"the mount '{ref.mount}' holds KV version {other}, not {ref.kv_version}. "
             f"Set VECTORSHIFT_VAULT_KV_VERSION={other}."
         )
     if reply.says("namespace"):
-        return place.wrong("the server has no such namespace. Look at VECTORSHIFT_VAULT_NAMESPACE.")
+        return ref.wrong("the server has no such namespace. Look at VECTORSHIFT_VAULT_NAMESPACE.")
     if body.get("errors"):
-        return place.wrong(
-            f"nothing is mounted at '{place.mount}'. Look at VECTORSHIFT_VAULT_MOUNT and"
+        return ref.wrong(
+            f"nothing is mounted at '{ref.mount}'. Look at VECTORSHIFT_VAULT_MOUNT and"
             " VECTORSHIFT_VAULT_NAMESPACE."
         )
     if "errors" not in body:
-        return _judge_server(reply, place)
-    if place.version:
-        return place.error(
+        return _judge_server(reply, ref)
+    if ref.version:
+        return ref.error(
             CredentialNotFoundError,
-            f"the server has no version {place.version} of it. Look at VECTORSHIFT_VAULT_VERSION.",
+            f"the server has no version {ref.version} of it. Look at VECTORSHIFT_VAULT_VERSION.",
         )
     hint = (
         " KV version 2 adds 'data/' by itself: leave it out of the path."
-        if place.path.startswith("data/")
+        if ref.path.startswith("data/")
         else ""
     )
-    return place.error(
+    return ref.error(
         CredentialNotFoundError,
         f"the server has no such secret.{hint} Look at VECTORSHIFT_VAULT_PATH, or write one: "
-        f"bao kv put -mount={place.mount} {place.path} {place.field}=...",
+        f"bao kv put -mount={ref.mount} {ref.path} {ref.field}=...",
     )
 
 
-def _gone(metadata: dict[str, Any], place: Place) -> str:
+def _gone(metadata: dict[str, Any], ref: SecretRef) -> str:
     version = metadata.get("version") if isinstance(metadata.get("version"), int) else "?"
     if metadata.get("destroyed"):
-        fix = f"bao kv put -mount={place.mount} {place.path} {place.field}=..."
+        fix = f"bao kv put -mount={ref.mount} {ref.path} {ref.field}=..."
         return f"version {version} was destroyed. Write a new one: {fix}"
     return (
         f"version {version} was deleted. Write a new one, or bring it back: "
-        f"bao kv undelete -mount={place.mount} -versions={version} {place.path}"
+        f"bao kv undelete -mount={ref.mount} -versions={version} {ref.path}"
     )
 
 
-def _judge_server(reply: Reply, place: Place) -> CredentialError:
+def _judge_server(reply: Reply, ref: SecretRef) -> CredentialError:
     """Say what a reply means that is about the server and not about what it was asked."""
     status = reply.status
     if status == 503 and reply.says("sealed"):
-        return place.unavailable("the server is sealed. Unseal it.", retry_after=reply.retry_after)
+        return ref.unavailable("the server is sealed. Unseal it.", retry_after=reply.retry_after)
     if status == 429:
-        return place.unavailable(
+        return ref.unavailable(
             "the server limits the rate (429). Raise its quota, or VECTORSHIFT_VAULT_CACHE_TTL.",
             retry_after=reply.retry_after,
         )
     if status >= 500 or status == 412:
-        return place.unavailable(
+        return ref.unavailable(
             f"the server fails (HTTP {status}). Look at its log.", retry_after=reply.retry_after
         )
     if reply.plain_http:
-        return place.wrong(
+        return ref.wrong(
             "the server speaks TLS there. Let VECTORSHIFT_VAULT_ADDR begin with https://."
         )
     if 300 <= status < 400:
-        return place.wrong(
+        return ref.wrong(
             f"the server redirects (HTTP {status}), which is not followed, as it would carry the"
             " token elsewhere. Set VECTORSHIFT_VAULT_ADDR to the address that answers itself."
         )
     if status in (472, 473):
-        return place.denied(
+        return ref.denied(
             f"the server is a standby that does not serve reads (HTTP {status}). "
             "Set VECTORSHIFT_VAULT_ADDR to one that does."
         )
     if status < 300 or reply.body is None or status == 404:
-        return place.wrong(
+        return ref.wrong(
             f"what answers there (HTTP {status}) is not a Vault server. Look at"
             " VECTORSHIFT_VAULT_ADDR: it is the server's address without a path."
         )
     if status == 400:
-        return place.wrong("the server calls the request malformed (HTTP 400).")
-    return place.denied(f"the server refuses the request (HTTP {status}).")
+        return ref.wrong("the server calls the request malformed (HTTP 400).")
+    return ref.denied(f"the server refuses the request (HTTP {status}).")
 
 
-def read_key(reply: Reply, place: Place) -> Answer:
+def read_key(reply: Reply, ref: SecretRef) -> Result:
     """Return the credential that a successful reply brings, or the error that says what is wrong
     with it.
     """
     fields, version, expires_at = reply.data, None, None
-    if place.kv_version == 2:
+    if ref.kv_version == 2:
         metadata, inner = as_object(fields.get("metadata")), as_object(fields.get("data"))
         if metadata is None or inner is None:
-            return place.wrong(
+            return ref.wrong(
                 "the answer is not one of KV version 2. Set VECTORSHIFT_VAULT_KV_VERSION=1."
             )
         fields, version = inner, str(metadata.get("version"))
         ends = read_expiry(metadata)
         if isinstance(ends, MalformedTime):
-            return place.wrong(_BAD_EXPIRY.format(path=place.path, mount=place.mount))
+            return ref.wrong(_BAD_EXPIRY.format(path=ref.path, mount=ref.mount))
         expires_at = ends
-    if place.field not in fields:
-        return place.wrong(_no_field(fields, place))
-    text = fields[place.field]
+    if ref.field not in fields:
+        return ref.wrong(_no_field(fields, ref))
+    text = fields[ref.field]
     if not isinstance(text, str):
-        return place.wrong(f"the field '{place.field}' is not a string. Write the key as a string.")
+        return ref.wrong(f"the field '{ref.field}' is not a string. Write the key as a string.")
     key = parse_key(
-        text, source=place.source, provider="vault", field_setting="VECTORSHIFT_VAULT_FIELD"
+        text, source=ref.source, provider="vault", field_setting="VECTORSHIFT_VAULT_FIELD"
     )
     if isinstance(key, CredentialError):
         return key
     return Credential(
-        secret=key, source=place.source, provider="vault", version=version, expires_at=expires_at
+        secret=key, source=ref.source, provider="vault", version=version, expires_at=expires_at
     )
 
 
@@ -302,14 +302,14 @@ _BAD_EXPIRY = (
 )
 
 
-def _no_field(fields: dict[str, Any], place: Place) -> str:
-    if place.kv_version == 1 and {"data", "metadata"} <= set(fields):
+def _no_field(fields: dict[str, Any], ref: SecretRef) -> str:
+    if ref.kv_version == 1 and {"data", "metadata"} <= set(fields):
         return (
             "the mount holds KV version 2. Set VECTORSHIFT_VAULT_KV_VERSION=2 and leave 'data/' out"
             " of the path."
         )
     names = ", ".join(sorted(name for name in fields if re.fullmatch(r"[\w.\-]{1,64}", name))[:20])
     return (
-        f"the secret has no field '{place.field}'. Its fields are: {names or 'none'}. "
+        f"the secret has no field '{ref.field}'. Its fields are: {names or 'none'}. "
         "Name the one that is the key with VECTORSHIFT_VAULT_FIELD."
     )

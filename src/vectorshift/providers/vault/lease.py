@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 from vectorshift.credentials.events import log
 from vectorshift.errors import CredentialError
-from vectorshift.providers.vault.classify import Place, Reply, as_object
+from vectorshift.providers.vault.classify import Reply, SecretRef, as_object
 from vectorshift.providers.vault.tokens import (
-    Grant,
-    Moment,
+    Instant,
+    TokenLease,
     age,
     has_ended,
     looked_up,
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from vectorshift._platform.clock import Clock
     from vectorshift.credentials.values import Secret
     from vectorshift.providers.vault.login import Login
-    from vectorshift.providers.vault.transport import Line
+    from vectorshift.providers.vault.transport import VaultRequests
 
 __all__ = ["CARE", "TokenKeeper"]
 
@@ -48,12 +48,12 @@ class TokenKeeper:
         clock: the source of time for the ages of tokens.
     """
 
-    def __init__(self, login: Login, place: Place, clock: Clock) -> None:
-        self._login, self._place, self._clock = login, place, clock
+    def __init__(self, login: Login, ref: SecretRef, clock: Clock) -> None:
+        self._login, self._ref, self._clock = login, ref, clock
         self._lock = threading.Lock()
-        self._grant: Grant | None = None
-        self._next_care: Moment = (0.0, 0.0)
-        self._served: Grant | None = None
+        self._grant: TokenLease | None = None
+        self._next_care: Instant = (0.0, 0.0)
+        self._served: TokenLease | None = None
         self._accepted: Secret | None = None
         self._warned = False
 
@@ -61,60 +61,62 @@ class TokenKeeper:
         """Forget the token. The next look-up gets another."""
         self._grant = None
 
-    def open(self, line: Line, *, refused: Grant | None = None) -> Grant | CredentialError:
+    def open(
+        self, requests: VaultRequests, *, rejected: TokenLease | None = None
+    ) -> TokenLease | CredentialError:
         """Return a grant that has not ended, after one login if there is none or the one there was
         refused.
         """
-        grant = self._usable(refused)
-        if grant is not None:
+        lease = self._usable(rejected)
+        if lease is not None:
             if not self._login.watches:
-                return grant
-            found = self._login.log_in(line, self._place)  # reads a file
-            if isinstance(found, CredentialError) or found.token == grant.token:
+                return lease
+            found = self._login.log_in(requests, self._ref)  # reads a file
+            if isinstance(found, CredentialError) or found.token == lease.token:
                 # a file in the midst of being replaced harms nothing while the token works
-                return grant
-            refused = grant
-        if not self._lock.acquire(timeout=line.budget.left()):
-            return self._place.unavailable("another login has not come to an end.")
+                return lease
+            rejected = lease
+        if not self._lock.acquire(timeout=requests.budget.left()):
+            return self._ref.unavailable("another login has not come to an end.")
         try:  # who waited here finds the login done
-            return self._usable(refused) or self._log_in(line)
+            return self._usable(rejected) or self._log_in(requests)
         finally:
             self._lock.release()
 
-    def care(self, grant: Grant, line: Line) -> None:
+    def renew_if_due(self, lease: TokenLease, requests: VaultRequests) -> None:
         """Renew or replace a token that has just served, if half of its life is over. Never
         fails.
         """
-        now, self._accepted = self._now(), grant.token
-        if not self._wants_care(grant, now) or (
+        now, self._accepted = self._now(), lease.token
+        if not self._wants_care(lease, now) or (
             now[0] < self._next_care[0] and now[1] < self._next_care[1]
         ):
             return
         if not self._lock.acquire(blocking=False):  # somebody is at it
             return
         try:
-            if grant is self._grant:
-                self._grant = self._cared(grant, line.part(CARE))
+            if lease is self._grant:
+                self._grant = self._cared(lease, requests.part(CARE))
         finally:
             self._lock.release()
 
-    def _wants_care(self, grant: Grant, now: Moment) -> bool:
-        if grant.known:
-            return past_half(grant, now)
-        served, self._served = self._served, grant
-        return served is grant  # the first read of all costs one request and no more
+    def _wants_care(self, lease: TokenLease, now: Instant) -> bool:
+        if lease.known:
+            return past_half(lease, now)
+        served, self._served = self._served, lease
+        return served is lease  # the first read of all costs one request and no more
 
-    def _usable(self, refused: Grant | None) -> Grant | None:
-        grant, now = self._grant, self._now()
-        if grant is None or has_ended(grant, now):
+    def _usable(self, rejected: TokenLease | None) -> TokenLease | None:
+        lease, now = self._grant, self._now()
+        if lease is None or has_ended(lease, now):
             return None
         if (
-            refused is None or grant.token != refused.token
+            rejected is None or lease.token != rejected.token
         ):  # its text: it may have been renewed since it was refused
-            return grant
-        return grant if self._is_in_vain(grant, now) else None
+            return lease
+        return lease if self._is_in_vain(lease, now) else None
 
-    def _is_in_vain(self, grant: Grant, now: Moment) -> bool:
+    def _is_in_vain(self, lease: TokenLease, now: Instant) -> bool:
         """Whether a refused token is of a login so recent that another would end the same way.
 
         Each login leaves a token behind on the server, for weeks by default: a policy that refuses
@@ -122,39 +124,39 @@ class TokenKeeper:
         """
         return (
             self._login.contacts
-            and grant.token != self._accepted
-            and age(grant, now) < _LOGIN_AGAIN_AFTER
+            and lease.token != self._accepted
+            and age(lease, now) < _LOGIN_AGAIN_AFTER
         )
 
-    def _log_in(self, line: Line) -> Grant | CredentialError:
+    def _log_in(self, requests: VaultRequests) -> TokenLease | CredentialError:
         before = self._now()  # the server's own count begins later, so ours ends earlier
-        found = self._login.log_in(line, self._place)
+        found = self._login.log_in(requests, self._ref)
         if isinstance(found, CredentialError):
             return found
         self._next_care, self._warned = (0.0, 0.0), False
         self._grant = replace(found, since=before)
         return self._grant
 
-    def _cared(self, grant: Grant, line: Line) -> Grant:
+    def _cared(self, lease: TokenLease, requests: VaultRequests) -> TokenLease:
         """Return the grant to use from now on."""
-        if not grant.known:
-            grant = self._look_up(grant, line)
-            if grant.known and not past_half(grant, self._now()):
-                return grant
-        if grant.renewable:
-            grant = self._renew(grant, line)
-            if not past_half(grant, self._now()):
-                return grant
+        if not lease.known:
+            lease = self._look_up(lease, requests)
+            if lease.known and not past_half(lease, self._now()):
+                return lease
+        if lease.renewable:
+            lease = self._renew(lease, requests)
+            if not past_half(lease, self._now()):
+                return lease
         if self._login.contacts:
-            fresh = self._log_in(line)
-            if isinstance(fresh, Grant):
+            fresh = self._log_in(requests)
+            if isinstance(fresh, TokenLease):
                 return fresh
-        return self._kept(grant)
+        return self._kept(lease)
 
-    def _kept(self, grant: Grant) -> Grant:
+    def _kept(self, lease: TokenLease) -> TokenLease:
         """Keep a token that nothing can be done about now; warn once if it ends for good."""
         now = self._now()
-        left = None if grant.life is None else grant.life - age(grant, now)
+        left = None if lease.life is None else lease.life - age(lease, now)
         pause = _AGAIN_AFTER if left is None else max(1.0, min(_AGAIN_AFTER, left / 10))
         self._next_care = (now[0] + pause, now[1] + pause)
         if left is not None and not self._warned and not self._login.watches:
@@ -162,33 +164,33 @@ class TokenKeeper:
             log.warning(
                 "%s: the token of %s (auth method %s) ends in %d s; neither renewal nor login"
                 " brought a longer one.",
-                self._place.source,
-                self._place.address,
-                self._place.auth,
+                self._ref.source,
+                self._ref.address,
+                self._ref.auth,
                 left,
             )
-        return grant
+        return lease
 
-    def _look_up(self, grant: Grant, line: Line) -> Grant:
+    def _look_up(self, lease: TokenLease, requests: VaultRequests) -> TokenLease:
         before = self._now()
-        reply = line.get("/v1/auth/token/lookup-self", grant.token)
+        reply = requests.get("/v1/auth/token/lookup-self", lease.token)
         if isinstance(reply, Reply) and reply.status == 200:
-            return replace(looked_up(grant, reply.data), since=before)
+            return replace(looked_up(lease, reply.data), since=before)
         if isinstance(reply, Reply) and reply.status in (
             400,
             403,
             404,
         ):  # no right to ask: it is used until it ends
-            return replace(looked_up(grant, {}), since=before)
-        return grant
+            return replace(looked_up(lease, {}), since=before)
+        return lease
 
-    def _renew(self, grant: Grant, line: Line) -> Grant:
+    def _renew(self, lease: TokenLease, requests: VaultRequests) -> TokenLease:
         before = self._now()
-        reply = line.post("/v1/auth/token/renew-self", {}, grant.token)
+        reply = requests.post("/v1/auth/token/renew-self", {}, lease.token)
         auth = as_object((reply.body or {}).get("auth")) if isinstance(reply, Reply) else None
         if not auth or not isinstance(reply, Reply) or reply.status != 200:
-            return grant
-        return replace(renewed(grant, auth), since=before)
+            return lease
+        return replace(renewed(lease, auth), since=before)
 
-    def _now(self) -> Moment:
+    def _now(self) -> Instant:
         return (self._clock.time(), self._clock.monotonic())

@@ -13,12 +13,12 @@ from urllib.parse import quote
 
 from vectorshift.credentials.values import Secret
 from vectorshift.errors import CredentialError
-from vectorshift.providers.vault.classify import Place, judge_login
-from vectorshift.providers.vault.requests import Trouble
-from vectorshift.providers.vault.tokens import Grant, granted
+from vectorshift.providers.vault.classify import SecretRef, classify_login
+from vectorshift.providers.vault.requests import TransportFailure
+from vectorshift.providers.vault.tokens import TokenLease, granted
 
 if TYPE_CHECKING:
-    from vectorshift.providers.vault.transport import Line, Payload
+    from vectorshift.providers.vault.transport import Payload, VaultRequests
 
 __all__ = ["Login", "MountedLogin", "checked_token", "read_token", "troubled"]
 
@@ -40,7 +40,7 @@ class Login(ABC):
     """
 
     @abstractmethod
-    def log_in(self, line: Line, place: Place) -> Grant | CredentialError:
+    def log_in(self, requests: VaultRequests, ref: SecretRef) -> TokenLease | CredentialError:
         """Return a token (empty where a proxy adds one), or the error that says why there is
         none.
         """
@@ -60,42 +60,42 @@ class MountedLogin(Login):
         self.label = f"{self.method} at auth/{self.mount}"
 
     @abstractmethod
-    def payload(self, line: Line, place: Place) -> Payload | CredentialError:
+    def payload(self, requests: VaultRequests, ref: SecretRef) -> Payload | CredentialError:
         """Return what to post, or the error that says what is missing."""
 
-    def log_in(self, line: Line, place: Place) -> Grant | CredentialError:
+    def log_in(self, requests: VaultRequests, ref: SecretRef) -> TokenLease | CredentialError:
         """Post the document; answer with the token that comes back."""
-        payload = self.payload(line, place)
+        payload = self.payload(requests, ref)
         if isinstance(payload, CredentialError):
             return payload
         if self.fresh_connection:
-            line.reconnect()
-        reply = line.post(f"/v1/auth/{quote(self.mount, errors='replace')}/login", payload)
-        if isinstance(reply, Trouble):
-            return troubled(reply, place)
-        flaw = judge_login(reply, place, self.fix)
+            requests.reconnect()
+        reply = requests.post(f"/v1/auth/{quote(self.mount, errors='replace')}/login", payload)
+        if isinstance(reply, TransportFailure):
+            return troubled(reply, ref)
+        flaw = classify_login(reply, ref, self.fix)
         if flaw is not None:
             return flaw
         auth = (reply.body or {})["auth"]
-        token = checked_token(str(auth["client_token"]), "The server's answer to the login", place)
+        token = checked_token(str(auth["client_token"]), "The server's answer to the login", ref)
         return token if isinstance(token, CredentialError) else granted(token, auth)
 
 
-def troubled(trouble: Trouble, place: Place) -> CredentialError:
+def troubled(failure: TransportFailure, ref: SecretRef) -> CredentialError:
     """Return the error for an exchange without a reply."""
-    return place.unavailable(trouble.reason) if trouble.passing else place.wrong(trouble.reason)
+    return ref.unavailable(failure.reason) if failure.transient else ref.wrong(failure.reason)
 
 
-def read_token(path: str, setting: str, place: Place) -> Secret | CredentialError:
+def read_token(path: str, setting: str, ref: SecretRef) -> Secret | CredentialError:
     """Return what a file holds, checked as a token is."""
     try:
         text = Path(path).expanduser().read_bytes().decode(errors="replace")
     except (OSError, RuntimeError, ValueError) as error:  # ValueError: not even the name of a file
-        return place.wrong(f"{setting}: the file {path} cannot be read ({type(error).__name__}).")
-    return checked_token(text, f"{setting}: the file {path}", place)
+        return ref.wrong(f"{setting}: the file {path} cannot be read ({type(error).__name__}).")
+    return checked_token(text, f"{setting}: the file {path}", ref)
 
 
-def checked_token(text: str, where: str, place: Place) -> Secret | CredentialError:
+def checked_token(text: str, where: str, ref: SecretRef) -> Secret | CredentialError:
     """Return a token, stripped and checked: the complaint of requests about a bad one would print
     it.
     """
@@ -103,7 +103,7 @@ def checked_token(text: str, where: str, place: Place) -> Secret | CredentialErr
     if re.fullmatch(r"[!-~]+", token):
         return Secret(token)
     if not token:
-        return place.wrong(f"{where} is empty.")
-    return place.wrong(
+        return ref.wrong(f"{where} is empty.")
+    return ref.wrong(
         f"{where} holds a space, a line break or a character outside ASCII. Give the token alone."
     )

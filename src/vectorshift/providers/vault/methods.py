@@ -13,7 +13,7 @@ from typing import Final
 from vectorshift._platform.forks import renew_after_fork
 from vectorshift.credentials.values import Secret
 from vectorshift.errors import CredentialError
-from vectorshift.providers.vault.classify import Place, Reply, judge_login
+from vectorshift.providers.vault.classify import Reply, SecretRef, classify_login
 from vectorshift.providers.vault.login import (
     Login,
     MountedLogin,
@@ -21,9 +21,9 @@ from vectorshift.providers.vault.login import (
     read_token,
     troubled,
 )
-from vectorshift.providers.vault.requests import Trouble
-from vectorshift.providers.vault.tokens import Grant
-from vectorshift.providers.vault.transport import NO_TOKEN, Line, Payload
+from vectorshift.providers.vault.requests import TransportFailure
+from vectorshift.providers.vault.tokens import TokenLease
+from vectorshift.providers.vault.transport import NO_TOKEN, Payload, VaultRequests
 
 __all__ = ["choose_login"]
 
@@ -36,9 +36,9 @@ class UnknownLogin(Login):
 
     label: str
 
-    def log_in(self, line: Line, place: Place) -> Grant | CredentialError:
+    def log_in(self, requests: VaultRequests, ref: SecretRef) -> TokenLease | CredentialError:
         """Answer with a configuration error."""
-        return place.wrong(
+        return ref.wrong(
             "there is no such auth method. "
             "Set VECTORSHIFT_VAULT_AUTH to token, approle, kubernetes, jwt, cert or agent."
         )
@@ -53,9 +53,9 @@ class AgentLogin(Login):
     label: str = "agent"
     contacts = False
 
-    def log_in(self, line: Line, place: Place) -> Grant | CredentialError:
+    def log_in(self, requests: VaultRequests, ref: SecretRef) -> TokenLease | CredentialError:
         """Answer with the empty token."""
-        return Grant(token=NO_TOKEN)
+        return TokenLease(token=NO_TOKEN)
 
 
 @dataclass(kw_only=True)
@@ -70,19 +70,19 @@ class TokenLogin(Login):
     def __post_init__(self) -> None:
         self.watches = bool(self.file) or self.given is None
 
-    def log_in(self, line: Line, place: Place) -> Grant | CredentialError:
+    def log_in(self, requests: VaultRequests, ref: SecretRef) -> TokenLease | CredentialError:
         """Answer with the named file's token, else the given one, else that of `~/.vault-token`."""
-        token = self._token(place)
-        return token if isinstance(token, CredentialError) else Grant(token=token, known=False)
+        token = self._token(ref)
+        return token if isinstance(token, CredentialError) else TokenLease(token=token, known=False)
 
-    def _token(self, place: Place) -> Secret | CredentialError:
+    def _token(self, ref: SecretRef) -> Secret | CredentialError:
         if self.file:  # first, as the given one may be VAULT_TOKEN, which is only a fall-back
-            return read_token(self.file, "VECTORSHIFT_VAULT_TOKEN_FILE", place)
+            return read_token(self.file, "VECTORSHIFT_VAULT_TOKEN_FILE", ref)
         if self.given is not None:
-            return checked_token(self.given.reveal(), "VECTORSHIFT_VAULT_TOKEN", place)
+            return checked_token(self.given.reveal(), "VECTORSHIFT_VAULT_TOKEN", ref)
         if _is_there("~/.vault-token"):
-            return read_token("~/.vault-token", "The token helper's file", place)
-        return place.wrong(
+            return read_token("~/.vault-token", "The token helper's file", ref)
+        return ref.wrong(
             "there is no token. Set VECTORSHIFT_VAULT_TOKEN (VAULT_TOKEN serves too), name a file"
             " with VECTORSHIFT_VAULT_TOKEN_FILE, run 'bao login' or 'vault login', or choose"
             " another VECTORSHIFT_VAULT_AUTH."
@@ -104,62 +104,64 @@ class AppRoleLogin(MountedLogin):
         " -f auth/approle/role/<role>/secret-id"
     )
 
-    def payload(self, line: Line, place: Place) -> Payload | CredentialError:
+    def payload(self, requests: VaultRequests, ref: SecretRef) -> Payload | CredentialError:
         """Return role id and secret id."""
         if not self.role_id:
-            return place.wrong("AppRole needs a role id. Set VECTORSHIFT_VAULT_ROLE_ID.")
+            return ref.wrong("AppRole needs a role id. Set VECTORSHIFT_VAULT_ROLE_ID.")
         payload: Payload = {"role_id": self.role_id.strip()}
-        secret = self._secret(place)
+        secret = self._secret(ref)
         if isinstance(secret, Secret) and self.wrapped:
-            secret = self._unwrap(secret, line, place)
+            secret = self._unwrap(secret, requests, ref)
         if isinstance(secret, CredentialError):
             return secret
         if secret is not None:
             payload["secret_id"] = secret
         return payload
 
-    def _secret(self, place: Place) -> Secret | CredentialError | None:
+    def _secret(self, ref: SecretRef) -> Secret | CredentialError | None:
         """Return the secret id or the token that wraps it; None for a role that is bound
         otherwise.
         """
         if self.secret_id is not None:
-            return checked_token(self.secret_id.reveal(), "VECTORSHIFT_VAULT_SECRET_ID", place)
+            return checked_token(self.secret_id.reveal(), "VECTORSHIFT_VAULT_SECRET_ID", ref)
         if self.secret_id_file:
-            return read_token(self.secret_id_file, "VECTORSHIFT_VAULT_SECRET_ID_FILE", place)
+            return read_token(self.secret_id_file, "VECTORSHIFT_VAULT_SECRET_ID_FILE", ref)
         return None
 
-    def _unwrap(self, wrapping: Secret, line: Line, place: Place) -> Secret | CredentialError:
+    def _unwrap(
+        self, wrapping: Secret, requests: VaultRequests, ref: SecretRef
+    ) -> Secret | CredentialError:
         """Unwrap once in the life of the process, and keep the result: the token serves once."""
         with _unwrapped.lock:
             kept = _unwrapped.secret_ids.get(wrapping)
             if kept is not None:
                 return kept
-            secret = self._unwrap_now(wrapping, line, place)
+            secret = self._unwrap_now(wrapping, requests, ref)
             if isinstance(secret, Secret):
                 _unwrapped.secret_ids[wrapping] = secret
             return secret
 
-    def _unwrap_now(self, wrapping: Secret, line: Line, place: Place) -> Secret | CredentialError:
+    def _unwrap_now(
+        self, wrapping: Secret, requests: VaultRequests, ref: SecretRef
+    ) -> Secret | CredentialError:
         """Unwrap, after looking at who wrapped it."""
-        looked = line.post("/v1/sys/wrapping/lookup", {"token": wrapping})
-        if isinstance(looked, Trouble):
-            return troubled(looked, place)
+        looked = requests.post("/v1/sys/wrapping/lookup", {"token": wrapping})
+        if isinstance(looked, TransportFailure):
+            return troubled(looked, ref)
         if looked.status != 200:
-            return _not_unwrapped(looked, place)
+            return _not_unwrapped(looked, ref)
         if not self._is_ours(str(looked.data.get("creation_path"))):
-            return place.denied(
+            return ref.denied(
                 "the wrapped secret id was not made where it should have been: somebody may have"
                 " swapped it. Look at VECTORSHIFT_VAULT_CREATION_PATH, and revoke the secret id if"
                 " that is right."
             )
-        reply = line.post("/v1/sys/wrapping/unwrap", {}, wrapping)
-        if isinstance(reply, Trouble):
-            return troubled(reply, place)
+        reply = requests.post("/v1/sys/wrapping/unwrap", {}, wrapping)
+        if isinstance(reply, TransportFailure):
+            return troubled(reply, ref)
         if reply.status != 200:
-            return _not_unwrapped(reply, place)
-        return checked_token(
-            str(reply.data.get("secret_id") or ""), "The unwrapped secret id", place
-        )
+            return _not_unwrapped(reply, ref)
+        return checked_token(str(reply.data.get("secret_id") or ""), "The unwrapped secret id", ref)
 
     def _is_ours(self, creation_path: str) -> bool:
         if self.creation_path:
@@ -186,10 +188,10 @@ class _Unwrapped:
 _unwrapped = _Unwrapped()
 
 
-def _not_unwrapped(reply: Reply, place: Place) -> CredentialError:
+def _not_unwrapped(reply: Reply, ref: SecretRef) -> CredentialError:
     if reply.status in (400, 403) and reply.body is not None:
-        return place.denied(f"the secret id cannot be unwrapped. {_INTERCEPTED}")
-    return judge_login(reply, place, "") or place.wrong(_NOT_WRAPPED)
+        return ref.denied(f"the secret id cannot be unwrapped. {_INTERCEPTED}")
+    return classify_login(reply, ref, "") or ref.wrong(_NOT_WRAPPED)
 
 
 _INTERCEPTED = (
@@ -211,14 +213,14 @@ class JwtLogin(MountedLogin):
         " VECTORSHIFT_VAULT_ROLE, VECTORSHIFT_VAULT_JWT_FILE and VECTORSHIFT_VAULT_AUTH_MOUNT."
     )
 
-    def payload(self, line: Line, place: Place) -> Payload | CredentialError:
+    def payload(self, requests: VaultRequests, ref: SecretRef) -> Payload | CredentialError:
         """Return the role and the file's token."""
         file = self.jwt_file or (KUBERNETES_JWT if self.method == "kubernetes" else None)
         if file is None:
-            return place.wrong("JWT needs a file with the token. Set VECTORSHIFT_VAULT_JWT_FILE.")
+            return ref.wrong("JWT needs a file with the token. Set VECTORSHIFT_VAULT_JWT_FILE.")
         if not self.role and self.method == "kubernetes":
-            return place.wrong("Kubernetes needs a role. Set VECTORSHIFT_VAULT_ROLE.")
-        jwt = read_token(file, "VECTORSHIFT_VAULT_JWT_FILE", place)
+            return ref.wrong("Kubernetes needs a role. Set VECTORSHIFT_VAULT_ROLE.")
+        jwt = read_token(file, "VECTORSHIFT_VAULT_JWT_FILE", ref)
         if isinstance(jwt, CredentialError):
             return jwt
         return {"jwt": jwt, "role": self.role} if self.role else {"jwt": jwt}
@@ -237,10 +239,10 @@ class CertLogin(MountedLogin):
         " VECTORSHIFT_VAULT_ROLE and VECTORSHIFT_VAULT_AUTH_MOUNT."
     )
 
-    def payload(self, line: Line, place: Place) -> Payload | CredentialError:
+    def payload(self, requests: VaultRequests, ref: SecretRef) -> Payload | CredentialError:
         """Return the role, if one is named."""
-        if not self.has_cert or not place.address.startswith("https://"):
-            return place.wrong(
+        if not self.has_cert or not ref.address.startswith("https://"):
+            return ref.wrong(
                 "certificate login needs an https:// address and a certificate. "
                 "Set VECTORSHIFT_VAULT_CLIENT_CERT and VECTORSHIFT_VAULT_CLIENT_KEY."
             )

@@ -9,27 +9,33 @@ from urllib.parse import quote
 from vectorshift._platform.clock import SYSTEM_CLOCK
 from vectorshift._platform.forks import renew_after_fork
 from vectorshift.credentials.provider import Description
-from vectorshift.credentials.resolving import Answer, AnsweringProvider, Ask
+from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Result
 from vectorshift.credentials.values import Secret
 from vectorshift.errors import CredentialError
-from vectorshift.providers.vault.classify import Place, Reply, as_object, judge_read, read_key
+from vectorshift.providers.vault.classify import (
+    Reply,
+    SecretRef,
+    as_object,
+    classify_read,
+    read_key,
+)
 from vectorshift.providers.vault.lease import TokenKeeper
 from vectorshift.providers.vault.login import troubled
 from vectorshift.providers.vault.methods import choose_login
-from vectorshift.providers.vault.requests import TOTAL, Budget, Trouble
-from vectorshift.providers.vault.transport import Connections, Line, VaultServer
+from vectorshift.providers.vault.requests import TOTAL, Budget, TransportFailure
+from vectorshift.providers.vault.transport import Connections, VaultRequests, VaultServer
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
     from vectorshift._platform.clock import Clock
-    from vectorshift.providers.vault.tokens import Grant
+    from vectorshift.providers.vault.tokens import TokenLease
     from vectorshift.settings import Settings
 
 __all__ = ["VaultProvider"]
 
 
-class VaultProvider(AnsweringProvider):
+class VaultProvider(BaseProvider):
     """Read the key from a KV secret of HashiCorp Vault or OpenBao.
 
     Thread-safe. Nothing is imported, read or contacted before the first call. One session serves
@@ -74,7 +80,7 @@ class VaultProvider(AnsweringProvider):
 
     name = "vault"
     _connections: Connections
-    _keeper: TokenKeeper
+    _lease: TokenKeeper
 
     def __init__(  # pyright: ignore[reportInconsistentConstructor]
         self,
@@ -130,7 +136,7 @@ class VaultProvider(AnsweringProvider):
             jwt_file=jwt_file,
             has_cert=client_cert is not None,
         )
-        self._place = Place(
+        self._ref = SecretRef(
             address=self._server.address,
             namespace=namespace or None,
             mount=mount.strip("/"),
@@ -183,95 +189,93 @@ class VaultProvider(AnsweringProvider):
 
     def describe(self) -> Description:
         """Say which secret is read and where, without contact."""
-        place = self._place
-        detail = f"{place.address}, auth method {place.auth}"
-        return Description(configured=True, source=place.source, detail=detail, locator=True)
+        ref = self._ref
+        detail = f"{ref.address}, auth method {ref.auth}"
+        return Description(configured=True, source=ref.source, detail=detail, locator=True)
 
     def close(self) -> None:
         """Close the connections and forget the token. The next call makes both anew."""
-        self._keeper.forget()
+        self._lease.forget()
         self._connections.close()
 
     def _after_fork(self) -> None:
         self._connections = Connections(self._server)
-        self._keeper = TokenKeeper(self._login, self._place, self._clock)
+        self._lease = TokenKeeper(self._login, self._ref, self._clock)
 
-    def lookup(self, ask: Ask) -> Answer:
+    def resolve(self, request: LookupRequest) -> Result:
         """Read the secret; on a 403 log in once more and read again. Then see to the token, if that
         is due.
         """
         flaw = self._flaw()
         if flaw is not None:
             return flaw
-        line = Line(self._connections, Budget(TOTAL, deadline=ask.deadline))
-        grant = self._keeper.open(line)
-        if isinstance(grant, CredentialError):
-            return grant
-        reply = line.read(self._place, grant.token)
+        requests = VaultRequests(self._connections, Budget(TOTAL, deadline=request.deadline))
+        lease = self._lease.open(requests)
+        if isinstance(lease, CredentialError):
+            return lease
+        reply = requests.read(self._ref, lease.token)
         refused = isinstance(reply, Reply) and reply.status == 403
         if refused:
-            again = self._keeper.open(line, refused=grant)
+            again = self._lease.open(requests, rejected=lease)
             if isinstance(again, CredentialError):
                 return again
-            if again.token != grant.token:
-                grant, reply = again, line.read(self._place, again.token)
-        if isinstance(reply, Trouble):
-            return troubled(reply, self._place)
-        failure = self._failure(reply, line, grant, new_token=refused and self._login.contacts)
+            if again.token != lease.token:
+                lease, reply = again, requests.read(self._ref, again.token)
+        if isinstance(reply, TransportFailure):
+            return troubled(reply, self._ref)
+        failure = self._failure(reply, requests, lease, new_token=refused and self._login.contacts)
         if reply.status in (
             200,
             404,
         ):  # where nothing is found yet, the token is to last until something is
-            self._keeper.care(grant, line)
-        return read_key(reply, self._place) if failure is None else failure
+            self._lease.renew_if_due(lease, requests)
+        return read_key(reply, self._ref) if failure is None else failure
 
     def _flaw(self) -> CredentialError | None:
         """Say what is wrong with the configuration alone."""
-        place = self._place
+        ref = self._ref
         try:
             import hvac  # noqa: F401  # pyright: ignore[reportMissingTypeStubs, reportUnusedImport]
         except ImportError:
-            return place.wrong(
+            return ref.wrong(
                 "the package hvac is missing. Install it: pip install 'vectorshift[vault]'"
             )
         flaw = self._server.flaw()
         if flaw is not None:
-            return place.wrong(flaw)
-        for setting, text in (("MOUNT", place.mount), ("PATH", place.path)):
+            return ref.wrong(flaw)
+        for setting, text in (("MOUNT", ref.mount), ("PATH", ref.path)):
             if not text or re.search(r"[\x00-\x1f\x7f]|(^|/)\.{1,2}(/|$)", text):
-                return place.wrong(f"VECTORSHIFT_VAULT_{setting} is empty or is not a plain path.")
-        if place.kv_version not in (1, 2):
-            return place.wrong("VECTORSHIFT_VAULT_KV_VERSION has to be 1 or 2.")
-        if (
-            place.version is not None and place.version < 1
-        ):  # the server would answer with the newest
-            return place.wrong("VECTORSHIFT_VAULT_VERSION has to be 1 or more.")
-        if place.kv_version == 1 and place.version is not None:
-            return place.wrong("KV version 1 keeps no versions. Unset VECTORSHIFT_VAULT_VERSION.")
+                return ref.wrong(f"VECTORSHIFT_VAULT_{setting} is empty or is not a plain path.")
+        if ref.kv_version not in (1, 2):
+            return ref.wrong("VECTORSHIFT_VAULT_KV_VERSION has to be 1 or 2.")
+        if ref.version is not None and ref.version < 1:  # the server would answer with the newest
+            return ref.wrong("VECTORSHIFT_VAULT_VERSION has to be 1 or more.")
+        if ref.kv_version == 1 and ref.version is not None:
+            return ref.wrong("KV version 1 keeps no versions. Unset VECTORSHIFT_VAULT_VERSION.")
         return None
 
     def _failure(
-        self, reply: Reply, line: Line, grant: Grant, *, new_token: bool
+        self, reply: Reply, requests: VaultRequests, lease: TokenLease, *, new_token: bool
     ) -> CredentialError | None:
         other_kv = False
-        if reply.is_gap and self._place.kv_version == 2:
-            where = quote(f"{self._place.mount}/{self._place.path}")
-            mount = line.get(f"/v1/sys/internal/ui/mounts/{where}", grant.token)
+        if reply.is_gap and self._ref.kv_version == 2:
+            where = quote(f"{self._ref.mount}/{self._ref.path}")
+            mount = requests.get(f"/v1/sys/internal/ui/mounts/{where}", lease.token)
             if (
                 isinstance(mount, Reply) and mount.is_gap and self._server.has_path
             ):  # every Vault has this
-                return self._place.wrong(
+                return self._ref.wrong(
                     "VECTORSHIFT_VAULT_ADDR has a path below which no Vault answers. Leave it out."
                 )
             other_kv = _is_kv1(mount)
-        return judge_read(reply, self._place, other_kv=other_kv, new_token=new_token)
+        return classify_read(reply, self._ref, other_kv=other_kv, new_token=new_token)
 
 
-def _is_kv1(mount: Reply | Trouble) -> bool:
+def _is_kv1(mount: Reply | TransportFailure) -> bool:
     """Whether the mount is of KV 1, which answers a read of KV 2 with a plain 404, as if nothing
     were there.
     """
-    if isinstance(mount, Trouble) or mount.data.get("type") != "kv":
+    if isinstance(mount, TransportFailure) or mount.data.get("type") != "kv":
         return False
     return (as_object(mount.data.get("options")) or {}).get("version") != "2"
 

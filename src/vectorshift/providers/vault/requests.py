@@ -15,7 +15,7 @@ from vectorshift.providers.vault.classify import Reply, as_object
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["TOTAL", "Budget", "Trouble", "exchange"]
+__all__ = ["TOTAL", "Budget", "TransportFailure", "send"]
 
 TOTAL: Final = 10.0
 """Seconds that one look-up may take in all, with its retries and its login."""
@@ -28,7 +28,7 @@ LARGEST_BODY: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trouble:
+class TransportFailure:
     """Why there is no reply.
 
     Args:
@@ -38,7 +38,7 @@ class Trouble:
     """
 
     reason: str
-    passing: bool
+    transient: bool
     sent: bool = True
 
 
@@ -73,9 +73,9 @@ class Budget:
         return Budget(seconds, deadline=self._end, attempts=1)
 
 
-def exchange(
+def send(
     call: Callable[[tuple[float, float]], Any], budget: Budget, *, repeatable: bool = True
-) -> Reply | Trouble:
+) -> Reply | TransportFailure:
     """Do one exchange with the server and return the reply, or why there is none. Raises only
     interrupts.
 
@@ -86,7 +86,9 @@ def exchange(
         repeatable: whether the server may do it twice; else it is tried again only if it surely did
             nothing.
     """
-    outcome: Reply | Trouble = Trouble(reason=_TOO_LATE, passing=True, sent=False)
+    outcome: Reply | TransportFailure = TransportFailure(
+        reason=_TOO_LATE, transient=True, sent=False
+    )
     for attempt in range(budget.attempts):
         if budget.left() == 0:
             break
@@ -100,13 +102,13 @@ def exchange(
     return outcome
 
 
-def _may_pass(outcome: Reply | Trouble, *, repeatable: bool) -> bool:
-    if isinstance(outcome, Trouble):
-        return outcome.passing and (repeatable or not outcome.sent)
+def _may_pass(outcome: Reply | TransportFailure, *, repeatable: bool) -> bool:
+    if isinstance(outcome, TransportFailure):
+        return outcome.transient and (repeatable or not outcome.sent)
     return outcome.status in ((412, 429, 500, 502, 503, 504) if repeatable else (412, 429, 503))
 
 
-def _once(call: Callable[[tuple[float, float]], Any], budget: Budget) -> Reply | Trouble:
+def _once(call: Callable[[tuple[float, float]], Any], budget: Budget) -> Reply | TransportFailure:
     try:
         response = call(budget.timeouts())
         try:
@@ -114,15 +116,15 @@ def _once(call: Callable[[tuple[float, float]], Any], budget: Budget) -> Reply |
         finally:
             response.close()  # gives the connection back if the body was read, else drops it
     except Exception as error:
-        return _trouble(error)
+        return _failure(error)
     except BaseException as interrupt:  # its frames are those of requests, and they hold the token
         interrupt.__context__ = interrupt.__cause__ = None
         raise interrupt.with_traceback(None) from None
 
 
-def _reply(response: Any, budget: Budget) -> Reply | Trouble:
+def _reply(response: Any, budget: Budget) -> Reply | TransportFailure:
     content = _content(response.raw, budget)
-    if isinstance(content, Trouble):
+    if isinstance(content, TransportFailure):
         return content
     try:
         body = as_object(json.loads(content))
@@ -141,7 +143,7 @@ def _reply(response: Any, budget: Budget) -> Reply | Trouble:
     )
 
 
-def _content(raw: Any, budget: Budget) -> bytes | Trouble:
+def _content(raw: Any, budget: Budget) -> bytes | TransportFailure:
     """Read the body as it comes: a server that sends a byte now and then must not outlast the
     budget.
     """
@@ -152,15 +154,16 @@ def _content(raw: Any, budget: Budget) -> bytes | Trouble:
     while piece := read(65_536, decode_content=True):
         content += piece
         if len(content) > LARGEST_BODY:
-            return Trouble(
-                reason="what answers there is not a Vault server: it sends too much.", passing=False
+            return TransportFailure(
+                reason="what answers there is not a Vault server: it sends too much.",
+                transient=False,
             )
         if budget.left() == 0:
-            return Trouble(reason=_TOO_LATE, passing=True)
+            return TransportFailure(reason=_TOO_LATE, transient=True)
     return bytes(content)
 
 
-def _trouble(error: Exception) -> Trouble:
+def _failure(error: Exception) -> TransportFailure:
     """Classify what requests raised by type alone: its text may hold a header or a proxy's
     password.
     """
@@ -168,31 +171,33 @@ def _trouble(error: Exception) -> Trouble:
     from urllib3 import exceptions as below
 
     if isinstance(error, seen.SSLError | below.SSLError):
-        return Trouble(reason=_TLS, passing=False)
+        return TransportFailure(reason=_TLS, transient=False)
     if isinstance(
         error, seen.InvalidSchema | seen.MissingSchema | seen.InvalidURL | seen.InvalidHeader
     ):
-        return Trouble(
+        return TransportFailure(
             reason="the address or a header is malformed. Look at VECTORSHIFT_VAULT_ADDR.",
-            passing=False,
+            transient=False,
         )
     if isinstance(error, seen.RequestException | below.HTTPError):
         name = _innermost(error)
         reason = _REASONS.get(name, name)
-        return Trouble(
+        return TransportFailure(
             reason=f"the server cannot be reached: {reason}. {_LOOK}",
-            passing=True,
+            transient=True,
             sent=name not in _UNSENT,
         )
     if isinstance(error, OSError):
-        return Trouble(
+        return TransportFailure(
             reason=(
                 "a certificate file cannot be read. Look at VECTORSHIFT_VAULT_CACERT, _CLIENT_CERT"
                 " and _CLIENT_KEY."
             ),
-            passing=False,
+            transient=False,
         )
-    return Trouble(reason=f"the exchange failed with {type(error).__name__}.", passing=False)
+    return TransportFailure(
+        reason=f"the exchange failed with {type(error).__name__}.", transient=False
+    )
 
 
 _LOOK = "Look at the server and at VECTORSHIFT_VAULT_ADDR."

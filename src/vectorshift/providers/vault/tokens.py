@@ -12,9 +12,18 @@ if TYPE_CHECKING:
 
     from vectorshift.credentials.values import Secret
 
-__all__ = ["Grant", "Moment", "age", "granted", "has_ended", "looked_up", "past_half", "renewed"]
+__all__ = [
+    "Instant",
+    "TokenLease",
+    "age",
+    "granted",
+    "has_ended",
+    "looked_up",
+    "past_half",
+    "renewed",
+]
 
-Moment = tuple[float, float]
+Instant = tuple[float, float]
 """Wall clock and monotonic clock, in seconds. The larger age counts: a monotonic clock stands still
 in suspend.
 """
@@ -24,7 +33,7 @@ MARGIN = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Grant:
+class TokenLease:
     """A token, and for how long it was granted.
 
     Args:
@@ -41,51 +50,51 @@ class Grant:
     full: float | None = None
     renewable: bool = False
     known: bool = True
-    since: Moment = (0.0, 0.0)
+    since: Instant = (0.0, 0.0)
 
 
-def granted(token: Secret, auth: Mapping[str, Any]) -> Grant:
+def granted(token: Secret, auth: Mapping[str, Any]) -> TokenLease:
     """Return what the `auth` part of a server's answer grants."""
     life = _seconds(auth.get("lease_duration"))
-    return Grant(token=token, life=life, full=life, renewable=auth.get("renewable") is True)
+    return TokenLease(token=token, life=life, full=life, renewable=auth.get("renewable") is True)
 
 
-def looked_up(grant: Grant, data: Mapping[str, Any]) -> Grant:
+def looked_up(lease: TokenLease, data: Mapping[str, Any]) -> TokenLease:
     """Return the grant with what the server says of its token, of which only the text was known."""
     full = _seconds(data.get("period")) or _seconds(data.get("creation_ttl"))
     life = _seconds(data.get("ttl")) or (0.0 if full else None)  # less than a second is told as 0
     full = full or life
-    return replace(grant, life=life, full=full, renewable=data.get("renewable") is True, known=True)
+    return replace(lease, life=life, full=full, renewable=data.get("renewable") is True, known=True)
 
 
-def renewed(grant: Grant, auth: Mapping[str, Any]) -> Grant:
+def renewed(lease: TokenLease, auth: Mapping[str, Any]) -> TokenLease:
     """Return the grant after a renewal that the server answered with `auth`."""
     life = _seconds(auth.get("lease_duration")) or (
-        0.0 if grant.full else None
+        0.0 if lease.full else None
     )  # less than a second is told as 0
-    return replace(grant, life=life, renewable=auth.get("renewable") is True)
+    return replace(lease, life=life, renewable=auth.get("renewable") is True)
 
 
-def age(grant: Grant, now: Moment) -> float:
+def age(lease: TokenLease, now: Instant) -> float:
     """Return the seconds since the grant."""
-    return max(now[0] - grant.since[0], now[1] - grant.since[1])
+    return max(now[0] - lease.since[0], now[1] - lease.since[1])
 
 
-def has_ended(grant: Grant, now: Moment) -> bool:
+def has_ended(lease: TokenLease, now: Instant) -> bool:
     """Return whether the token has ended, or ends before a look-up that begins now."""
-    return grant.life is not None and age(grant, now) >= grant.life - min(MARGIN, grant.life / 10)
+    return lease.life is not None and age(lease, now) >= lease.life - min(MARGIN, lease.life / 10)
 
 
-def past_half(grant: Grant, now: Moment) -> bool:
+def past_half(lease: TokenLease, now: Instant) -> bool:
     """Return whether half of the token's life is over: as it is granted now, or as it was at first.
 
     So a renewal that brings much less than the first grant, as one near the max TTL does, brings
     nothing.
     """
-    if grant.life is None:
+    if lease.life is None:
         return False
-    left = grant.life - age(grant, now)
-    return left <= max(grant.life, grant.full or 0.0) / 2
+    left = lease.life - age(lease, now)
+    return left <= max(lease.life, lease.full or 0.0) / 2
 
 
 def _seconds(value: object) -> float | None:

@@ -12,12 +12,12 @@ from urllib.parse import urlsplit
 from vectorshift._platform.urls import is_loopback
 from vectorshift.credentials.events import log
 from vectorshift.credentials.values import Secret
-from vectorshift.providers.vault.requests import Budget, Trouble, exchange
+from vectorshift.providers.vault.requests import Budget, TransportFailure, send
 
 if TYPE_CHECKING:
-    from vectorshift.providers.vault.classify import Place, Reply
+    from vectorshift.providers.vault.classify import Reply, SecretRef
 
-__all__ = ["NO_TOKEN", "Connections", "Line", "Payload", "VaultServer"]
+__all__ = ["NO_TOKEN", "Connections", "Payload", "VaultRequests", "VaultServer"]
 
 Payload = dict[str, str | Secret]
 
@@ -169,7 +169,7 @@ class Connections:
             session.close()
 
 
-class Line:
+class VaultRequests:
     """The way to the server for one look-up: shared connections, and the time that is left.
 
     Args:
@@ -181,19 +181,21 @@ class Line:
         self._connections = connections
         self.budget = budget
 
-    def part(self, seconds: float) -> Line:
+    def part(self, seconds: float) -> VaultRequests:
         """Return a line for something that can wait."""
-        return Line(self._connections, self.budget.part(seconds))
+        return VaultRequests(self._connections, self.budget.part(seconds))
 
     def reconnect(self) -> None:
         """Use new connections from here on."""
         self._connections.close()
 
-    def get(self, path: str, token: Secret) -> Reply | Trouble:
+    def get(self, path: str, token: Secret) -> Reply | TransportFailure:
         """Get an API path."""
-        return exchange(lambda timeouts: self._adapter(token, timeouts).get(path), self.budget)
+        return send(lambda timeouts: self._adapter(token, timeouts).get(path), self.budget)
 
-    def post(self, path: str, payload: Payload, token: Secret = NO_TOKEN) -> Reply | Trouble:
+    def post(
+        self, path: str, payload: Payload, token: Secret = NO_TOKEN
+    ) -> Reply | TransportFailure:
         """Post a JSON object, secrets revealed, to an API path. Not sent twice if the server may
         have acted on it.
         """
@@ -205,24 +207,24 @@ class Line:
             }
             return self._adapter(token, timeouts).post(path, json=plain)
 
-        return exchange(call, self.budget, repeatable=False)
+        return send(call, self.budget, repeatable=False)
 
-    def read(self, place: Place, token: Secret) -> Reply | Trouble:
+    def read(self, ref: SecretRef, token: Secret) -> Reply | TransportFailure:
         """Read the secret."""
         from hvac.api import secrets_engines  # pyright: ignore[reportMissingTypeStubs]
 
         engines = cast("Any", secrets_engines)
-        where: dict[str, Any] = {"path": place.path, "mount_point": place.mount}
+        where: dict[str, Any] = {"path": ref.path, "mount_point": ref.mount}
 
         def call(timeouts: tuple[float, float]) -> Any:
             adapter = self._adapter(token, timeouts)
-            if place.kv_version == 1:
+            if ref.kv_version == 1:
                 return engines.KvV1(adapter).read_secret(**where)
             return engines.KvV2(adapter).read_secret_version(
-                **where, version=place.version, raise_on_deleted_version=True
+                **where, version=ref.version, raise_on_deleted_version=True
             )
 
-        return exchange(call, self.budget)
+        return send(call, self.budget)
 
     def _adapter(self, token: Secret, timeouts: tuple[float, float]) -> Any:
         """Return an hvac adapter that answers with plain responses.

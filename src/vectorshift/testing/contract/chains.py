@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vectorshift.chain.chain import ProviderChain
-from vectorshift.credentials.resolving import answering
+from vectorshift.credentials.resolving import adapt
 from vectorshift.credentials.values import Credential
 from vectorshift.errors import CredentialNotFoundError
 from vectorshift.providers.explicit import ExplicitProvider
@@ -13,7 +13,7 @@ from vectorshift.testing.contract.hooks import SourceHooks
 from vectorshift.testing.contract.probe import named
 
 if TYPE_CHECKING:
-    from vectorshift.credentials.resolving import Answer
+    from vectorshift.credentials.resolving import Result
     from vectorshift.testing.contract.probe import Probe
 
 __all__ = ["ChainTests"]
@@ -60,7 +60,7 @@ class ChainTests(SourceHooks):
             provider.on_error = "continue"
         except Exception:
             # read-only, as in a frozen dataclass: it is set around the provider, as for a plugin
-            provider = answering(provider)
+            provider = adapt(provider)
             provider.on_error = "continue"
         key = probe.new_key()
         answer = probe.ask(ProviderChain([provider, ExplicitProvider(key)]))
@@ -72,6 +72,6 @@ class ChainTests(SourceHooks):
             )
 
 
-def _check_that_it_fails(probe: Probe, answer: Answer) -> None:
+def _check_that_it_fails(probe: Probe, answer: Result) -> None:
     if isinstance(answer, Credential | CredentialNotFoundError):
         probe.left_to("test_a_broken_source_is_unavailable_or_misconfigured_and_never_not_found")

@@ -17,7 +17,7 @@ from vectorshift.testing.contract.watch import watched
 
 if TYPE_CHECKING:
     from vectorshift.credentials.provider import CredentialProvider
-    from vectorshift.credentials.resolving import Answer
+    from vectorshift.credentials.resolving import Result
     from vectorshift.testing.contract.probe import Probe
 
 __all__ = ["LoopTests"]
@@ -59,7 +59,7 @@ class LoopTests(SourceHooks):
         probe.put()
         provider = probe.provider()
 
-        async def several() -> list[Answer]:
+        async def several() -> list[Result]:
             return list(await asyncio.gather(*(probe.aask(provider) for _ in range(4))))
 
         first = probe.run(several)
@@ -84,11 +84,11 @@ class LoopTests(SourceHooks):
         probe.found(provider)
         chain = ProviderChain([provider])
 
-        async def main() -> Answer:
+        async def main() -> Result:
             return await probe.aask(chain)
 
         try:
-            answer: Answer | str = probe.done(lambda: trio.run(main))
+            answer: Result | str = probe.done(lambda: trio.run(main))
         except Exception as error:
             answer = f"{type(error).__name__} was raised"
         if not isinstance(answer, Credential):
@@ -159,14 +159,14 @@ def _told(credential: Credential) -> tuple[object, ...]:
     return credential.secret, credential.source, credential.provider
 
 
-def _is_blocking_error(answer: Answer) -> bool:
+def _is_blocking_error(answer: Result) -> bool:
     """Whether it says that blockbuster interfered; nothing of this kind is raised by a provider
     that is let be.
     """
     return not isinstance(answer, Credential) and "raised BlockingError" in answer.message
 
 
-async def _asked(probe: Probe, provider: CredentialProvider) -> tuple[Answer, str]:
+async def _asked(probe: Probe, provider: CredentialProvider) -> tuple[Result, str]:
     return await watched(lambda: probe.aask(provider))
 
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import pytest
 
-from vectorshift._platform.background import Flight
-from vectorshift.credentials.resolving import PLAIN_ASK, Answer, answering
+from vectorshift._platform.background import BackgroundTask
+from vectorshift.credentials.resolving import DEFAULT_REQUEST, Result, adapt
 from vectorshift.credentials.values import Credential, Secret
 from vectorshift.errors import CredentialError
 
@@ -98,17 +98,17 @@ class Probe:
     def close(self) -> None:
         """Close what was made."""
         for provider in self._made:  # what it raises, or that it hangs, is for a test of its own
-            Flight(provider.close).depart().wait(self.contract.patience)
+            BackgroundTask(provider.close).start().wait(self.contract.patience)
 
-    def ask(self, provider: CredentialProvider) -> Answer:
+    def ask(self, provider: CredentialProvider) -> Result:
         """Return what the provider answers now, past any cache of ours."""
-        return self.done(answering(provider).load)
+        return self.done(adapt(provider).load)
 
-    async def aask(self, provider: CredentialProvider) -> Answer:
+    async def aask(self, provider: CredentialProvider) -> Result:
         """Return what the provider answers an async caller, past any cache of ours."""
-        return await answering(provider).alookup(PLAIN_ASK)
+        return await adapt(provider).aresolve(DEFAULT_REQUEST)
 
-    def both(self, provider: CredentialProvider) -> dict[str, Answer]:
+    def both(self, provider: CredentialProvider) -> dict[str, Result]:
         """Return what the provider answers to callers of either colour, by the name of the
         getter.
         """
@@ -121,12 +121,12 @@ class Probe:
         """Do it in a thread, and return or raise what it does. What hangs is a fault, and left to
         itself.
         """
-        flight = Flight(does, context=contextvars.copy_context()).depart()
+        flight = BackgroundTask(does, context=contextvars.copy_context()).start()
         if not flight.wait(self.contract.patience):
             self._hung()
         return self._result(flight)
 
-    def _result(self, flight: Flight[T]) -> T:
+    def _result(self, flight: BackgroundTask[T]) -> T:
         try:
             return flight.result()
         except (Exception, KeyboardInterrupt, pytest.fail.Exception, pytest.skip.Exception):
@@ -148,7 +148,9 @@ class Probe:
         async def kept() -> None:
             answers.append(await main())
 
-        flight = Flight(lambda: asyncio.run(kept()), context=contextvars.copy_context()).depart()
+        flight = BackgroundTask(
+            lambda: asyncio.run(kept()), context=contextvars.copy_context()
+        ).start()
         ended = flight.wait(self.contract.patience if patience is None else patience)
         if not answers and not ended:
             self._hung()
@@ -216,7 +218,7 @@ class Probe:
         for part in known:
             for form in (part, repr(part)[1:-1]):
                 text = text.replace(form, "") if form else text
-        hidden = self.masked(text)
+        hidden = self.redacted(text)
         if hidden == text:
             return None
         at = next(
@@ -226,7 +228,7 @@ class Probe:
         )
         return " ".join(hidden[max(0, at - 60) : at + 60].split())
 
-    def masked(self, text: str) -> str:
+    def redacted(self, text: str) -> str:
         """Return a text without the keys of this test, or anything that would give one away."""
         for secret in (*self._keys, *self.contract.secrets()):
             raw = secret.encode()
@@ -239,10 +241,10 @@ class Probe:
     def fault(self, *, expected: str, happened: str, mend: str) -> NoReturn:
         """Fail the test with words for the author, without a traceback, which could show a key."""
         words = f"Expected: {expected}\nHappened: {happened}\nTo mend:  {mend}"
-        pytest.fail(self.masked(words), pytrace=False)
+        pytest.fail(self.redacted(words), pytrace=False)
 
 
-def named(answer: Answer) -> str:
+def named(answer: Result) -> str:
     """Return what an answer is, for a sentence; mask it before it is shown."""
     if isinstance(answer, CredentialError):
         return f"{type(answer).__name__}: {answer.message}"

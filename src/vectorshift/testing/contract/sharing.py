@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from vectorshift.cache.provider import CachingProvider
-from vectorshift.credentials.resolving import PLAIN_ASK, answering
+from vectorshift.credentials.resolving import DEFAULT_REQUEST, adapt
 from vectorshift.credentials.values import Credential
 from vectorshift.testing.contract.hooks import SourceHooks
 from vectorshift.testing.contract.probe import named, printed
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vectorshift.credentials.provider import CredentialProvider
-    from vectorshift.credentials.resolving import Answer
+    from vectorshift.credentials.resolving import Result
     from vectorshift.testing.contract.probe import Probe
 
 __all__ = ["SharingTests"]
@@ -48,7 +48,7 @@ class SharingTests(SourceHooks):
         key = probe.put()
         provider = probe.provider()
         probe.found(provider)
-        answers = _together(probe, 8, answering(provider).load)
+        answers = _together(probe, 8, adapt(provider).load)
         wrong = next(
             (a for a in answers if not isinstance(a, Credential) or a.secret.reveal() != key), None
         )
@@ -67,7 +67,7 @@ class SharingTests(SourceHooks):
         probe.put()
         probe.found(probe.provider())
         fresh, before = _cached(probe.provider()), probe.counted()
-        answers = _together(probe, 50, lambda: fresh.lookup(PLAIN_ASK))
+        answers = _together(probe, 50, lambda: fresh.resolve(DEFAULT_REQUEST))
         _judge(probe, "fifty threads", answers, probe.counted() - before)
 
     def test_two_hundred_tasks_cause_one_read(self, probe: Probe) -> None:
@@ -76,8 +76,10 @@ class SharingTests(SourceHooks):
         probe.found(probe.provider())
         fresh, before = _cached(probe.provider()), probe.counted()
 
-        async def main() -> list[Answer]:
-            return list(await asyncio.gather(*(fresh.alookup(PLAIN_ASK) for _ in range(200))))
+        async def main() -> list[Result]:
+            return list(
+                await asyncio.gather(*(fresh.aresolve(DEFAULT_REQUEST) for _ in range(200)))
+            )
 
         _judge(probe, "two hundred tasks", probe.run(main), probe.counted() - before)
 
@@ -116,7 +118,7 @@ class SharingTests(SourceHooks):
         probe.found(provider)
 
         def child() -> str:
-            answer = answering(provider).load()
+            answer = adapt(provider).load()
             right = isinstance(answer, Credential) and answer.secret.reveal() == key
             return "right" if right else named(answer)
 
@@ -154,7 +156,7 @@ def _cached(provider: CredentialProvider) -> CachingProvider:
     """Return it with the cache of a remote provider, and not with a `ttl` of 0: whoever is late
     would read again.
     """
-    guarded = answering(provider)
+    guarded = adapt(provider)
     guarded.ttl = None
     return CachingProvider(guarded)
 
@@ -174,10 +176,10 @@ def _left(threads: int, files: int) -> str:
     )
 
 
-def _together(probe: Probe, number: int, does: Callable[[], Answer]) -> list[Answer]:
+def _together(probe: Probe, number: int, does: Callable[[], Result]) -> list[Result]:
     """Do it in so many threads at once. Those that hang are left to themselves."""
     gate = threading.Barrier(number)
-    answers: list[Answer] = []
+    answers: list[Result] = []
 
     def wait_and_do() -> None:
         gate.wait()
@@ -200,7 +202,7 @@ def _together(probe: Probe, number: int, does: Callable[[], Answer]) -> list[Ans
     return answers
 
 
-def _judge(probe: Probe, who: str, answers: list[Answer], reads: int) -> None:
+def _judge(probe: Probe, who: str, answers: list[Result], reads: int) -> None:
     wrong = next((answer for answer in answers if not isinstance(answer, Credential)), None)
     if wrong is not None:
         probe.fault(

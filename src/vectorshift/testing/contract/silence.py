@@ -12,7 +12,7 @@ import pytest
 
 from vectorshift.chain.chain import ProviderChain
 from vectorshift.credentials.events import CredentialEvent, on_event
-from vectorshift.credentials.resolving import answering
+from vectorshift.credentials.resolving import adapt
 from vectorshift.errors import CredentialError
 from vectorshift.testing.contract.hooks import SourceHooks
 from vectorshift.testing.contract.output import everything_told
@@ -152,7 +152,7 @@ def _known(probe: Probe, provider: CredentialProvider) -> tuple[str, ...]:
 
 def _errors(probe: Probe, provider: CredentialProvider) -> Iterator[list[str]]:
     """Ask directly and as a chain does, in both colours; yield all that each error shows."""
-    guarded = answering(provider)
+    guarded = adapt(provider)
     for asks in (provider, guarded):
         for does in (_raised, _raised_to_async):
             error = probe.done(partial(does, asks))

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
     from vectorshift.testing import FakeVectorShift
 
-__all__ = ["COLOURS", "Colour"]
+__all__ = ["CALL_STYLES", "CallStyle"]
 
 
-class Colour:
+class CallStyle:
     """Sync or async.
 
     Args:
@@ -59,4 +59,4 @@ class Colour:
         return [item async for item in iterator] if self.prefix else list(iterator)
 
 
-COLOURS = (Colour(""), Colour("a"))
+CALL_STYLES = (CallStyle(""), CallStyle("a"))

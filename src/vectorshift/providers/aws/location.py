@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Place"]
+__all__ = ["SecretLocation"]
 
 _PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
 _READ = "secretsmanager:GetSecretValue"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class SecretLocation:
     """Where the secret was looked for, as messages name it.
 
     Args:
