@@ -384,7 +384,7 @@ def test_a_submodule_that_is_imported_later_is_set_by_the_import() -> None:
     name = "vectorshift.providers.static"
     sys.modules.pop(name, None)
     importlib.import_module(name)
-    assert module.providers.unconfigured is sys.modules[name]
+    assert module.providers.static is sys.modules[name]
 
 
 # --- Where the key comes from ---------------------------------------------------------------------

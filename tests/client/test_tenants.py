@@ -21,8 +21,8 @@ from vectorshift import (
     VectorShift,
     using,
 )
+from vectorshift._platform.tls import _context
 from vectorshift.testing import FakeVectorShift
-from vectorshift.transport.http import _context
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

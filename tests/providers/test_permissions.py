@@ -11,7 +11,7 @@ import pytest
 
 from vectorshift import Credential, DotenvProvider, EnvProvider, ProviderChain
 from vectorshift.errors import CredentialError
-from vectorshift.providers._permissions import FilePermissions
+from vectorshift.providers._watched_file import FilePermissions
 from vectorshift.providers.login import LoginProvider
 from vectorshift.testing import ManualClock
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from blockbuster import blockbuster_ctx
 
+from vectorshift._platform.files import read_small
 from vectorshift.chain.chain import ProviderChain
 from vectorshift.credentials.provider import CredentialProvider
 from vectorshift.credentials.resolving import LookupRequest
@@ -24,7 +25,7 @@ from vectorshift.errors import (
     CredentialNotFoundError,
     CredentialStoreUnavailableError,
 )
-from vectorshift.providers._watched_file import Content, KeyFile, read_small, unreadable
+from vectorshift.providers._watched_file import Content, KeyFile, unreadable
 from vectorshift.providers.dotenv import DotenvProvider
 from vectorshift.providers.env import EnvProvider
 from vectorshift.providers.explicit import ExplicitProvider

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from vectorshift._platform.background import SharedWork
+from vectorshift._platform.tls import tls
 from vectorshift._platform.urls import api_url
 from vectorshift.chain.coerce import as_provider
 from vectorshift.client.call import Call
 from vectorshift.client.engine import CallState
 from vectorshift.scope.current import DEFAULT_SCOPE, DefaultScope
 from vectorshift.transport.auth import CredentialAuth
-from vectorshift.transport.http import LONGEST_WAIT, httpx, timeouts, tls
+from vectorshift.transport.http import LONGEST_WAIT, httpx, timeouts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -114,9 +114,8 @@ def _obstacle(base_url: str, settings: Settings) -> str:
     """Say why no key is sent to this URL, or return an empty string."""
     named = os.environ.get("SSL_CERT_FILE")
     if settings.ca_bundle or (named and not os.access(named, os.R_OK)):
-        from vectorshift.transport.http import (
-            tls,  # imports httpx, which a status has no other need of
-        )
+        # It imports httpx, which a status has no other need of.
+        from vectorshift._platform.tls import tls
 
         try:
             tls(settings.ca_bundle)

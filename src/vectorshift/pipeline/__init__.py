@@ -5,8 +5,8 @@ from __future__ import annotations
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
+from vectorshift._compat import MissingMembers, missing as missing_class
 from vectorshift.pipeline.chunks import AsyncChunks
-from vectorshift.pipeline.elsewhere import MissingMembers, missing_class
 from vectorshift.pipeline.handler import RunHandler
 from vectorshift.pipeline.manage import Keeping
 from vectorshift.pipeline.query import Lookup

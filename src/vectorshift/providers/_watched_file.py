@@ -5,16 +5,17 @@ it is rewritten.
 from __future__ import annotations
 
 import errno
+import logging
 import os
-import re
 import stat
 import threading
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from vectorshift._platform.clock import SYSTEM_CLOCK, Clock
+from vectorshift._platform.files import read_small
 from vectorshift._platform.forks import renew_after_fork
+from vectorshift.credentials.events import log_safely
 from vectorshift.credentials.values import Credential
 from vectorshift.errors import (
     CredentialConfigurationError,
@@ -22,12 +23,12 @@ from vectorshift.errors import (
     CredentialNotFoundError,
     CredentialStoreUnavailableError,
 )
-from vectorshift.providers._permissions import FilePermissions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
-__all__ = ["Content", "KeyFile", "absolute", "file_name", "read_small", "text_of", "unreadable"]
+__all__ = ["Content", "FilePermissions", "KeyFile", "unreadable"]
 
 _LOOK_EVERY: Final = 1.0
 _REWRITE_PAUSE: Final = 0.05
@@ -157,7 +158,6 @@ def _holds_nothing(content: Content) -> bool:
     )
 
 
-_LARGEST = 1 << 20
 _WRONG_FILE = (
     errno.ENOENT,
     errno.EACCES,
@@ -173,81 +173,6 @@ _WRONG_FILE = (
 
 def _why(error: OSError) -> str:
     return (error.strerror or type(error).__name__).lower()
-
-
-def absolute(path: str | os.PathLike[str]) -> Path:
-    """Return the path as one that a later change of the working directory does not lead elsewhere.
-    Does not raise.
-
-    Where the working directory was deleted, what is relative to it is not there, and never will be.
-    """
-    try:
-        return Path(path).absolute()
-    except OSError:
-        return Path(os.sep, "no working directory", path)
-
-
-def read_small(path: str | os.PathLike[str]) -> tuple[bytes, int]:
-    """Return what a plain file holds, and its mode. A pipe could be read once; a device might never
-    end.
-
-    Raises:
-        OSError: it cannot be read, is no plain file, or is larger than 1 MiB.
-        ValueError: no file can have this name.
-    """
-    with open(path, "rb", opener=_open_at_once) as file:
-        mode = os.fstat(file.fileno()).st_mode
-        if not stat.S_ISREG(mode):
-            raise OSError(errno.EINVAL, "not a plain file, which could be read again")
-        content = file.read(_LARGEST + 1)
-    if len(content) > _LARGEST:
-        raise OSError(errno.EFBIG, "too large for a file with a key")
-    return content, mode
-
-
-_WORD = "[a-z]{1,12}"
-_LIKE_A_NAME = re.compile(
-    rf".{{1,7}}|{_WORD}([_-]{_WORD})*|\.env(\..*)?"
-    r"|.+\.(env|txt|key|secret|token|jwt|pem|crt|conf|cfg|ini|toml|json|ya?ml|local)"
-)
-
-
-def file_name(value: str) -> str:
-    """Return the name of a file or folder as it is; it is printed wherever the file is named.
-
-    A name that is set by mistake to the key itself must not be: without a separator in it, it has
-    to be there, or to look like a name, such as `.env`, `prod2.key` or `vectorshift_api_key`.
-
-    Raises:
-        ValueError: it may be the key. The text of the error does not repeat it.
-    """
-    if (
-        re.search(r"[/\\]", value)
-        or not value
-        or _LIKE_A_NAME.fullmatch(value)
-        or os.path.lexists(value)
-    ):
-        return value
-    raise ValueError(
-        "should be the name of a file, and there is none of this name. It may be the key itself,"
-        " and so is not shown; if it is a name, put ./ before it"
-    )
-
-
-def _open_at_once(path: str, flags: int) -> int:
-    """Open a pipe without waiting for its writer, too."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-
-
-def text_of(content: bytes) -> str | None:
-    """Return the text, or None if it is not UTF-8: the decoder's own exception would carry the
-    whole file.
-    """
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return None
-    return None if "\0" in text else text
 
 
 def unreadable(
@@ -268,3 +193,69 @@ def unreadable(
     return CredentialStoreUnavailableError(
         f"{source} cannot be read: {why}.", source=source, provider=provider
     )
+
+
+_MOUNTS: Final = ("/run/secrets/", "/var/run/secrets/", "/run/credentials/")
+_POSIX: Final = os.name == "posix"  # Windows reports 0666 for every file
+
+_warned: set[str] = set()
+
+
+class FilePermissions:
+    """Keep what the mode of one file lets others do. Looks at the file's folder when the mode is a
+    new one.
+
+    Others are all users of the machine: a group was given its rights on purpose. What an
+    orchestrator mounts is passed over, as its modes are not the user's to choose: Kubernetes,
+    `/run/secrets`, systemd's credentials.
+
+    Args:
+        path: the file.
+        mounted: whether an orchestrator is known to have put it there.
+    """
+
+    def __init__(self, path: Path, *, mounted: bool = False) -> None:
+        self._path = path
+        self._mounted = mounted or str(path).startswith(_MOUNTS)
+        self._mode: int = 0
+        self.detail = ""
+
+    def see(self, mode: int) -> None:
+        """Take note of the mode as it is now."""
+        if mode == self._mode or self._mounted or not _POSIX:
+            return
+        self._mode = mode
+        others = [
+            word for bit, word in ((stat.S_IROTH, "read"), (stat.S_IWOTH, "write")) if mode & bit
+        ]
+        if others and _is_kubernetes(self._path):
+            others = []
+        self.detail = (
+            f"others can {' and '.join(others)} it (mode {stat.S_IMODE(mode):04o})"
+            if others
+            else ""
+        )
+
+    def warn_once(self) -> None:
+        """Log a warning if others can write the file: once a process and file."""
+        path = str(self._path)
+        if "write" not in self.detail or path in _warned:
+            return
+        _warned.add(path)
+        from shlex import quote
+
+        log_safely(
+            logging.WARNING,
+            "%s: %s, and so every user of this machine can say which key is used. Run: chmod"
+            " o-w %s",
+            path,
+            self.detail,
+            quote(path),
+        )
+
+
+def _is_kubernetes(path: Path) -> bool:
+    """Whether the file stands in a volume that the kubelet writes: its folder has a link named
+    `..data`.
+    """
+    return os.path.islink(path.parent / "..data")  # noqa: PTH114  # it does not raise

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from vectorshift._platform.clock import SYSTEM_CLOCK, Clock
 from vectorshift._platform.dotenv_syntax import Assignments, assignments_in
+from vectorshift._platform.files import absolute, text_of
 from vectorshift.credentials.events import log_safely
 from vectorshift.credentials.provider import Description
 from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Result
 from vectorshift.credentials.values import Credential
-from vectorshift.providers._watched_file import Content, KeyFile, absolute, text_of, unreadable
+from vectorshift.providers._watched_file import Content, KeyFile, unreadable
 
 if TYPE_CHECKING:
     import os

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vectorshift._platform.clock import SYSTEM_CLOCK, Clock
+from vectorshift._platform.files import absolute, text_of
 from vectorshift.credentials.events import log
 from vectorshift.credentials.provider import Description
 from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Result
@@ -20,7 +21,7 @@ from vectorshift.errors import (
     CredentialError,
     CredentialNotFoundError,
 )
-from vectorshift.providers._watched_file import Content, KeyFile, absolute, text_of, unreadable
+from vectorshift.providers._watched_file import Content, KeyFile, unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,9 +10,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 from vectorshift._platform.clock import SYSTEM_CLOCK, Clock
+from vectorshift._platform.files import absolute, text_of
 from vectorshift.credentials.provider import Description
 from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Result
-from vectorshift.providers._watched_file import Content, KeyFile, absolute, text_of, unreadable
+from vectorshift.providers._watched_file import Content, KeyFile, unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Callable

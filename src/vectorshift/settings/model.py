@@ -23,10 +23,10 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from vectorshift._platform.files import file_name
 from vectorshift._platform.urls import api_url, has_control_characters, url_without_password
 from vectorshift.credentials.values import Secret
 from vectorshift.errors import CredentialConfigurationError
-from vectorshift.providers._watched_file import file_name
 from vectorshift.settings.plugin import FrozenMap, Value, held
 from vectorshift.settings.variables import PREFIX, explained, loaded_from, names_in
 

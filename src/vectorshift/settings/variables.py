@@ -10,10 +10,10 @@ from pydantic import AliasChoices
 from pydantic_settings import BaseSettings, EnvSettingsSource
 
 from vectorshift._platform.dotenv_syntax import assignments_in
+from vectorshift._platform.files import read_small, text_of
 from vectorshift._platform.plugin_names import is_service_link, prefix_of
 from vectorshift.credentials.events import log_safely
 from vectorshift.errors import CredentialConfigurationError
-from vectorshift.providers._watched_file import read_small, text_of
 from vectorshift.settings.plugin import formatted, of_plugins
 
 if TYPE_CHECKING:

@@ -111,19 +111,17 @@ def _set_aside() -> Generator[None, None, None]:
     A suite may have configured a test's key for the whole run: forgotten, the next test would find
     the machine's.
     """
-    ambient_provider, clients = current.DEFAULT_SCOPE, vars(default._clients)  # pyright: ignore[reportPrivateUsage]
-    now, entered = (
-        ambient_provider.current,
-        current._in_block.get(),
-    )  # pyright: ignore[reportPrivateUsage]
+    scope, clients = current.DEFAULT_SCOPE, vars(default._clients)  # pyright: ignore[reportPrivateUsage]
+    now = scope.current
+    entered = current._in_block.get()  # pyright: ignore[reportPrivateUsage]
     made = {name: clients[name] for name in _OF_CLIENTS}
-    ambient_provider.current = Configured()
+    scope.current = Configured()
     clients.update(dict.fromkeys(_OF_CLIENTS))
     current._in_block.set(None)  # pyright: ignore[reportPrivateUsage]
     try:
         yield
     finally:
         reset()
-        ambient_provider.current = now
+        scope.current = now
         clients.update(made)
         current._in_block.set(entered)  # pyright: ignore[reportPrivateUsage]

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import re
 import ssl
 import sys
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import httpx as httpx
 
+from vectorshift._platform.tls import tls
 from vectorshift._platform.urls import DIRECT
 from vectorshift.credentials.redact import redact
 from vectorshift.credentials.values import Secret
@@ -37,7 +36,6 @@ __all__ = [
     "origin_of",
     "secrets_of",
     "timeouts",
-    "tls",
 ]
 
 CONNECTIONS = 100
@@ -268,10 +266,9 @@ def _is_unsent(error: Exception, request: httpx.Request) -> bool:
     """Whether not a byte of the request was sent. After a redirect the first place has had it, so
     that says nothing.
     """
-    return isinstance(error, _UNSENT) and error._request in (
-        None,
-        request,
-    )  # pyright: ignore[reportPrivateUsage]
+    if not isinstance(error, _UNSENT):
+        return False
+    return error._request in (None, request)  # pyright: ignore[reportPrivateUsage]
 
 
 def _distrust(error: BaseException | None) -> ssl.SSLCertVerificationError | None:
@@ -287,38 +284,6 @@ def _bare(error: httpx.HTTPError, about: str) -> httpx.HTTPError:
     error.__traceback__ = error.__context__ = error.__cause__ = None
     error._request = None  # pyright: ignore[reportPrivateUsage]
     return error
-
-
-@lru_cache(maxsize=16)
-def _context(ca_bundle: str | None, _file: str | None, _folder: str | None) -> ssl.SSLContext:
-    if ca_bundle is None:
-        return httpx.create_ssl_context()
-    return ssl.create_default_context(cafile=ca_bundle)
-
-
-def tls(ca_bundle: str | None) -> ssl.SSLContext:
-    """Return a TLS context that all clients share: making one takes 20 ms.
-
-    Without a bundle, `SSL_CERT_FILE` and `SSL_CERT_DIR` name the CAs, and else the certifi package
-    that httpx brings.
-
-    Raises:
-        CredentialConfigurationError: what names the CAs cannot be used.
-    """
-    named = [os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")]
-    try:
-        return _context(ca_bundle, *named)
-    except OSError as error:  # an ssl.SSLError, for a file without certificates, is one
-        flaw = error.strerror or "no certificate in it"
-    if ca_bundle is None:
-        raise CredentialConfigurationError(
-            f"SSL_CERT_FILE names {named[0]}, which cannot be used: {flaw}. Name a PEM file of"
-            " certificates."
-        )
-    raise CredentialConfigurationError(
-        f"VECTORSHIFT_CA_BUNDLE names {ca_bundle}, which cannot be used: {flaw}. Name a PEM file of"
-        " certificates."
-    )
 
 
 _HEADERS = {

@@ -72,7 +72,7 @@ class _Silence:
     """Why there is no reply: the exception's name, and what it was about."""
 
     name: str
-    rejected: bool = False
+    connection_refused: bool = False
     tls: bool = False
 
 
@@ -141,13 +141,17 @@ class Agent:
     def _patiently(self, token: Token, *, refresh: bool) -> _Reply | _Silence:
         for pause in _PAUSES:
             reply = self._ask(token, refresh=refresh)
-            if not (reply.rejected if isinstance(reply, _Silence) else reply.is_of_a_start):
+            if not (
+                reply.connection_refused if isinstance(reply, _Silence) else reply.is_of_a_start
+            ):
                 return reply
             time.sleep(pause)
         return self._ask(token, refresh=refresh)
 
     def _ask(self, token: Token, *, refresh: bool) -> _Reply | _Silence:
-        from vectorshift.transport.http import httpx, tls
+        import httpx
+
+        from vectorshift._platform.tls import tls
 
         query = {**self._query, "refreshNow": "true"} if refresh else self._query
         limits = httpx.Timeout(_READ, connect=_CONNECT)
@@ -162,12 +166,12 @@ class Agent:
                 )
                 return _Reply(response.status_code, response.content)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            refused = isinstance(error, httpx.ConnectError)
             cause = error.__cause__ or error.__context__
             bad_tls = isinstance(cause, ssl.SSLError) or isinstance(
                 getattr(cause, "__context__", None), ssl.SSLError
             )
-            return _Silence(type(error).__name__, rejected=refused and not bad_tls, tls=bad_tls)
+            refused = isinstance(error, httpx.ConnectError) and not bad_tls
+            return _Silence(type(error).__name__, connection_refused=refused, tls=bad_tls)
 
     def _credential(self, reply: _Reply) -> Result:
         answer = _document(reply.body)

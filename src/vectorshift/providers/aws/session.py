@@ -73,6 +73,5 @@ def _shorten_container_waits(resolver: Any) -> None:
     for each in resolver.providers:
         if isinstance(each, ContainerProvider):
             # In place: a profile's `credential_source` refers to this very one.
-            each._fetcher = ShortContainerFetcher(
-                session=URLLib3Session(timeout=1), sleep=short_sleep
-            )  # pyright: ignore[reportPrivateUsage]
+            fetcher = ShortContainerFetcher(session=URLLib3Session(timeout=1), sleep=short_sleep)
+            each._fetcher = fetcher  # pyright: ignore[reportPrivateUsage]

@@ -1,0 +1,45 @@
+"""One TLS context for each set of CAs, shared by everything that connects."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from functools import lru_cache
+
+from vectorshift.errors import CredentialConfigurationError
+
+__all__ = ["tls"]
+
+
+@lru_cache(maxsize=16)
+def _context(ca_bundle: str | None, _file: str | None, _folder: str | None) -> ssl.SSLContext:
+    if ca_bundle is None:
+        import httpx
+
+        return httpx.create_ssl_context()
+    return ssl.create_default_context(cafile=ca_bundle)
+
+
+def tls(ca_bundle: str | None) -> ssl.SSLContext:
+    """Return a TLS context that all clients share: making one takes 20 ms.
+
+    Without a bundle, `SSL_CERT_FILE` and `SSL_CERT_DIR` name the CAs, and else the certifi package
+    that httpx brings.
+
+    Raises:
+        CredentialConfigurationError: what names the CAs cannot be used.
+    """
+    named = [os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")]
+    try:
+        return _context(ca_bundle, *named)
+    except OSError as error:  # an ssl.SSLError, for a file without certificates, is one
+        flaw = error.strerror or "no certificate in it"
+    if ca_bundle is None:
+        raise CredentialConfigurationError(
+            f"SSL_CERT_FILE names {named[0]}, which cannot be used: {flaw}. Name a PEM file of"
+            " certificates."
+        )
+    raise CredentialConfigurationError(
+        f"VECTORSHIFT_CA_BUNDLE names {ca_bundle}, which cannot be used: {flaw}. Name a PEM file of"
+        " certificates."
+    )
