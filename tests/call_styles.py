@@ -1,4 +1,4 @@
-"""Both colours of a call under one name, so that a test is written once."""
+"""Sync and async of a call under one name, so that a test is written once."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class CallStyle:
     async def client(
         self, api: FakeVectorShift, org: str = "acme", **given: Any
     ) -> AsyncIterator[Any]:
-        """Give a client of this colour, with a key of `org`, if no `credentials` are given."""
+        """Give a client of this kind, with a key of `org`, if no `credentials` are given."""
         key = given.pop("credentials", None) or api.create_key(org=org)
         if not self.prefix:
             with VectorShift(key, base_url=api.base_url, **given) as client:

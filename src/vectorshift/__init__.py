@@ -177,7 +177,7 @@ class _Face(ModuleType):
     def api_key(self) -> "str | None":
         """The key that a call would use now, as the chain gives it; None if no source has one.
 
-        Assign a string, a callable of either colour, or None, which unsets it; `del` unsets it too.
+        Assign a string, a callable, sync or async, or None, which unsets it; `del` unsets it too.
         Reading asks as a call would, so it may block, and raises what a call would raise, other
         than for a missing key.
         """

@@ -18,7 +18,7 @@ STORES = Settings(vault_path="vs", vault_addr="http://127.0.0.1:9", aws_secret_i
 
 
 def told(chain: ProviderChain, caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
-    """Ask three times in each colour; return what the log says of hidden sources."""
+    """Ask three times in each of sync and async; return what the log says of hidden sources."""
     with caplog.at_level(logging.DEBUG):
         for _ in range(3):
             chain.get_credential()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 posix = pytest.mark.skipif(os.name != "posix", reason="terminals")
 ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
-COLOUR = re.compile(r"\x1b\[[0-9;]*3[0-7]")
+TERMINAL_COLOR = re.compile(r"\x1b\[[0-9;]*3[0-7]")
 
 
 def facts(text: str) -> dict[str, str]:
@@ -181,7 +181,7 @@ def test_on_a_terminal_it_is_a_coloured_table_that_keeps_to_the_width(
         ["auth", "status"], environment(TERM="xterm-256color", **refused_by_vault), columns=80
     )
     assert code == 3
-    assert COLOUR.search(text)
+    assert TERMINAL_COLOR.search(text)
     assert "──" in text
     assert max(map(len, ESCAPE.sub("", text).splitlines())) <= 80
 
@@ -195,7 +195,7 @@ def test_a_terminal_without_colour_gets_the_table_without_colour(variables: dict
         ["auth", "status"], environment(VECTORSHIFT_API_KEY="vs-mine", **variables)
     )
     assert code == 0
-    assert not COLOUR.search(text)
+    assert not TERMINAL_COLOR.search(text)
     assert "> env" in ESCAPE.sub("", text)
 
 
@@ -244,7 +244,7 @@ def test_no_probe_contacts_nothing_either_where_no_key_may_be_sent(
 
 def test_force_color_gives_a_pipe_what_a_terminal_gets() -> None:
     done = piped("auth", "status", VECTORSHIFT_API_KEY="vs-mine", FORCE_COLOR="1", TERM="xterm")
-    assert COLOUR.search(done.stdout)
+    assert TERMINAL_COLOR.search(done.stdout)
 
 
 @posix

@@ -57,7 +57,7 @@ def api() -> Iterator[FakeVectorShift]:
 
 
 class Caller:
-    """Calls with either colour; a test is written once and runs in both."""
+    """Calls sync or async; a test is written once and runs in both."""
 
     def __init__(self, style: str) -> None:
         self.style = style

@@ -48,7 +48,7 @@ BUSY = answer(503, b"{}")
 
 
 class Caller:
-    """Calls with either colour; a test is written once and runs in both."""
+    """Calls sync or async; a test is written once and runs in both."""
 
     def __init__(self, style: str) -> None:
         self.style = style

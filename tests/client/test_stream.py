@@ -34,7 +34,7 @@ EVENTS = b"event: a\ndata: 1\ndata: 2\n\ndata: last\n\n"
 
 
 class Reader:
-    """Reads a stream with either colour; a test is written once and runs in both."""
+    """Reads a stream sync or async; a test is written once and runs in both."""
 
     def __init__(self, style: str) -> None:
         self.style = style

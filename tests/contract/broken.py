@@ -58,7 +58,7 @@ class Sound(CredentialProvider):
 
 
 class SoundAsync(Sound):
-    """The same in the other colour."""
+    """The same in the other kind, sync or async."""
 
     get_credential = CredentialProvider.get_credential
 
@@ -411,7 +411,7 @@ class TestSaysNotFoundWhenMalformed(Checked):
             return super().answer(key, **more)
 
 
-# --- Colours and loops ---
+# --- Sync, async and loops ---
 
 
 class TestAnswersOtherwiseToAsync(Checked):

@@ -1,4 +1,4 @@
-"""Good providers pass the kit whole: a minimal one of either colour, and the store in memory."""
+"""Good providers pass the kit whole: a minimal one sync or async, and the store in memory."""
 
 from __future__ import annotations
 

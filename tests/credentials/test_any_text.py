@@ -163,7 +163,7 @@ def ask(provider: CredentialProvider, style: str) -> Credential | CredentialErro
 def check(
     provider: CredentialProvider, shown: Shown, hidden: str = MARK
 ) -> list[Credential | CredentialError]:
-    """Ask alone and in a chain, in both colours; return the answers, after a look at all that they
+    """Ask alone and in a chain, sync and async; return the answers, after a look at all that they
     put out.
     """
     chain = ProviderChain([provider])
@@ -270,7 +270,7 @@ def test_a_text_that_stands_alone_is_the_key_or_refused(
     assert keys_in(answers) in (set(), {bare})
     assert (
         len({isinstance(answer, Credential) for answer in answers}) == 1
-    )  # alone, in a chain, in both colours
+    )  # alone, in a chain, sync and async
     if could_be_a_key(text):
         assert keys_in(answers) == {bare}
     assert not any(

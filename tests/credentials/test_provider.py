@@ -49,7 +49,7 @@ class SyncProvider(CredentialProvider):
 
 
 class AsyncProvider(CredentialProvider):
-    """The same in the other colour."""
+    """The same in the other kind, sync or async."""
 
     name = "mine"
     remote = False
@@ -82,7 +82,8 @@ def failure(provider: CredentialProvider) -> CredentialError:
     return caught.value
 
 
-# --- Either colour gives the other ----------------------------------------------------------------
+# --- Sync gives async, and the reverse
+# ----------------------------------------------------------------
 
 
 def test_a_sync_getter_gives_both_colours() -> None:

@@ -1,4 +1,4 @@
-"""Calls of every kind, written once for both colours. Each has a mark of its own in what it
+"""Calls of every kind, written once for sync and async. Each has a mark of its own in what it
 sends.
 """
 
@@ -28,7 +28,7 @@ class Mixed:
     """What the calls of one campaign work with.
 
     Args:
-        colour: sync or async.
+        style: sync or async.
         client: the client.
         api: the server.
         file: some file.

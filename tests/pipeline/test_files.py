@@ -1,4 +1,4 @@
-"""Files among the inputs of a run, in both colours."""
+"""Files among the inputs of a run, sync and async."""
 
 from __future__ import annotations
 

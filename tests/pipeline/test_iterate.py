@@ -1,4 +1,4 @@
-"""Walking all pipelines, in both colours: lazily, each once, and to an end whatever the server
+"""Walking all pipelines, sync and async: lazily, each once, and to an end whatever the server
 does.
 """
 

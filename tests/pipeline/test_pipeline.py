@@ -1,4 +1,4 @@
-"""Every call of `Pipeline` in both colours: what is sent, exactly, and what is read."""
+"""Every call of `Pipeline` sync and async: what is sent, exactly, and what is read."""
 
 from __future__ import annotations
 
@@ -631,7 +631,7 @@ def test_fields_that_are_missing_read_as_nothing() -> None:
     assert RunResult({"run_id": {"$oid": "r"}}).run_id == "r"
 
 
-# --- Clients of the wrong colour ---
+# --- Clients of the wrong kind ---
 
 
 async def test_a_pipeline_does_not_fall_back_to_the_process_for_the_other_colour(

@@ -1,4 +1,4 @@
-"""Runs in the background, in both colours, on a clock that the waiting itself moves."""
+"""Runs in the background, sync and async, on a clock that the waiting itself moves."""
 
 from __future__ import annotations
 

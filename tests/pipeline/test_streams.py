@@ -1,4 +1,4 @@
-"""Streamed runs over a real socket, in both colours: pieces of any size, failures, and connections
+"""Streamed runs over a real socket, sync and async: pieces of any size, failures, and connections
 that are closed.
 """
 

@@ -47,7 +47,7 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeVectorShift]:
 
 
 class Asker:
-    """Says as whom an ambient call of either colour acts."""
+    """Says as whom an ambient call sync or async acts."""
 
     def __init__(self, style: str, api: FakeVectorShift) -> None:
         self.style, self.api = style, api

@@ -1,4 +1,4 @@
-"""`CredentialAuth` over a real socket, in both colours: whom it asks, what it stamps, what it does
+"""`CredentialAuth` over a real socket, sync and async: whom it asks, what it stamps, what it does
 about a 401.
 """
 
@@ -42,7 +42,7 @@ def api() -> Iterator[FakeVectorShift]:
 
 
 class Sender:
-    """Sends with one `CredentialAuth` from either colour, of httpx or httpx2; a test runs in
+    """Sends with one `CredentialAuth` , sync or async, of httpx or httpx2; a test runs in
     all.
     """
 

@@ -34,7 +34,7 @@ KEY = "vs-3f9c2e71d8'b"
 
 @pytest.fixture(autouse=True)
 def _every_logger_at_debug(caplog: pytest.LogCaptureFixture) -> None:
-    names = [f"httpcore.{room}" for room in ("connection", "http11", "http2", "proxy", "socks")]
+    names = [f"httpcore.{part}" for part in ("connection", "http11", "http2", "proxy", "socks")]
     for name in ("httpx", *names, "hpack.hpack", "hpack.table"):
         caplog.set_level(logging.DEBUG, logger=name)
 

@@ -1,8 +1,9 @@
-"""A piece of blocking or asynchronous work in a daemon thread of its own, awaited by callers of
-either colour.
+"""A piece of blocking or asynchronous work in a daemon thread of its own, awaited by sync
+and async callers alike.
 
-This is the one place where the two colours meet. No thread outlives its work, no lock is held while
-it runs, and a caller that gives up, is cancelled, or whose event loop is gone harms nobody else.
+This is the one place where sync and async code meet. No thread outlives its work, no lock is held
+while it runs, and a caller that gives up, is cancelled, or whose event loop is gone harms nobody
+else.
 """
 
 from __future__ import annotations

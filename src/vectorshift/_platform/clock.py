@@ -23,7 +23,7 @@ class Clock(Protocol):
 
 
 class WaitingClock(Clock, Protocol):
-    """A clock that can be waited on, by callers of either colour."""
+    """A clock that can be waited on, by sync and async callers."""
 
     def sleep(self, seconds: float, /) -> None:
         """Return when so many seconds have passed."""

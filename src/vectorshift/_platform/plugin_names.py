@@ -1,5 +1,5 @@
 """How plugins and their variables are named. Imports no settings library: every chain is made with
-this room.
+this module.
 """
 
 from __future__ import annotations

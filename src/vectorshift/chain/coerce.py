@@ -27,7 +27,7 @@ def as_provider(credentials: object, settings: Settings | None = None) -> BasePr
     """Return a chain that caches what is remote, for whatever is handed in as credentials.
 
     Args:
-        credentials: a key, a callable of either colour that returns one, or any provider.
+        credentials: a key, a sync or async callable that returns one, or any provider.
         settings: where a provider that is neither a chain nor cached has the numbers of its cache
             from; the defaults hold if there are none.
 

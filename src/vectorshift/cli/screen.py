@@ -1,4 +1,4 @@
-"""What commands print: tables where there is a terminal with room, else one fact a line; or
+"""What commands print: tables on a wide terminal, else one fact a line; or
 JSON.
 """
 

@@ -1,6 +1,6 @@
 """`VectorShift` and `AsyncVectorShift`: pooled clients that ask for the key on every call.
 
-A call goes through these rooms:
+A call goes through these modules:
 
     sync, asynchronous      the clients: connections, and one attempt after the other
     └── sending             one attempt: a request is sent and its answer read
@@ -10,7 +10,7 @@ A call goes through these rooms:
         ├── streams         an answer that is read as it comes
         └── bodies          its bytes: given up in time, closed half-read
 
-What decides has no I/O and is shared by both colours.
+What decides has no I/O and is shared by sync and async code.
 """
 
 from vectorshift.client.async_ import AsyncVectorShift

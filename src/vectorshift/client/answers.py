@@ -1,4 +1,4 @@
-"""How an answer is read: shared by both colours, without I/O."""
+"""How an answer is read: shared by sync and async code, without I/O."""
 
 from __future__ import annotations
 

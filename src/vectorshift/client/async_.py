@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 __all__ = ["AsyncVectorShift"]
 
 _RETRIES = "vectorshift.client.retries"
-"""The room that imports the retry library: loaded after the first failure, and then not on an event
-loop.
+"""The module that imports the retry library: loaded after the first failure, and then not on an
+event loop.
 """
 
 

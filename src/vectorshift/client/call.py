@@ -1,4 +1,4 @@
-"""What is sent for a call: shared by both colours, without I/O."""
+"""What is sent for a call: shared by sync and async code, without I/O."""
 
 from __future__ import annotations
 

@@ -84,7 +84,9 @@ def async_client(client: AsyncVectorShift | None = None) -> AsyncVectorShift:
 
 
 def configured_client(*, asynchronous: bool) -> VectorShift | AsyncVectorShift | None:
-    """Return the client that was configured for calls of this colour that name none, or None."""
+    """Return the client that was configured for calls of this kind, sync or async, that name none,
+    or None.
+    """
     return _clients.given_async if asynchronous else _clients.given_sync
 
 
@@ -103,9 +105,9 @@ class PinnedClients:
     """Clients as they are when this is made: whatever block is left or entered, and whatever is
     configured, later.
 
-    It has the client that is named, for calls of its colour; else those of the process, for both.
-    What is kept is the source of the key: another key in it, `vectorshift.api_key` included, is a
-    rotated one and is followed.
+    It has the client that is named, for sync or async calls, by its type; else those of the
+    process, for both. What is kept is the source of the key: another key in it,
+    `vectorshift.api_key` included, is a rotated one and is followed.
 
     Args:
         client: the client that is named, or None.
@@ -145,7 +147,7 @@ def configure(
 
     Args:
         settings: in place of those of the environment.
-        credentials: a key, a callable of either colour that returns one, or any provider, in place
+        credentials: a key, a sync or async callable that returns one, or any provider, in place
             of the chain.
         client: the client for sync or for async calls, by its type; you close it.
 

@@ -73,7 +73,7 @@ class BoundedBody:
         self._unpack = _Unpack(*encodings) if encodings and not self._stays else None
 
     def takes(self, piece: bytes) -> bool:
-        """Take a piece of the body as it came; return whether there is room for more."""
+        """Take a piece of the body as it came; return whether it takes more."""
         self._came += len(piece)
         limit = LONGEST_OF_ERRORS + 1 - len(self._content)
         self._content += piece[:limit] if self._unpack is None else self._unpack(piece, limit)
@@ -103,7 +103,7 @@ _STAYS = (
 
 
 class _Unpack:
-    """Takes gzip or deflate off, and gives no more than there is room for.
+    """Takes gzip or deflate off, and gives no more than is asked for.
 
     Args:
         encoding: which of them. What is called deflate has the header of zlib, or none.

@@ -1,5 +1,5 @@
 """One call on its way: what each attempt sends, how long it may take, and what came of it. Shared
-by both colours.
+by sync and async code.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What clients of both colours share: where to, as whom, for how long and how often. Nothing is
+"""What clients sync and async share: where to, as whom, for how long and how often. Nothing is
 read before a call.
 """
 

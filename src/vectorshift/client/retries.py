@@ -1,7 +1,7 @@
 """When a call is sent again: tenacity's backoff and book-keeping around the rules of this package.
 
 A first attempt does not come here, and tenacity is imported after the first failure. Its state
-machine is asked for each pause and does no waiting itself, so both colours share it, and no
+machine is asked for each pause and does no waiting itself, so sync and async share it, and no
 exception passes through it.
 """
 

@@ -1,4 +1,4 @@
-"""One attempt: a request is sent and its answer read. In both colours, with everything that decides
+"""One attempt: a request is sent and its answer read. Sync and async, with everything that decides
 elsewhere.
 """
 

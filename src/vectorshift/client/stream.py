@@ -44,7 +44,7 @@ class Decoder(Protocol[T]):
 
 
 class _Answer:
-    """What both colours know of an answer whose body has not been read."""
+    """What sync and async know of an answer whose body has not been read."""
 
     def __init__(self, response: httpx.Response, call_state: CallState) -> None:
         self._response = response

@@ -36,7 +36,7 @@ class VectorShift(Handle):
     manager.
 
     Args:
-        credentials: a key, a callable of either colour that returns one, or any provider; None is
+        credentials: a key, a sync or async callable that returns one, or any provider; None is
             none of these, so that a look-up of a tenant's key that fails reaches no other key. By
             default the credentials of the surrounding `using` block, else the chain that the
             settings describe.

@@ -79,7 +79,7 @@ class BaseProvider(CredentialProvider, ABC):
     """Base of the providers of this package: answers are values, so nothing is raised on the way to
     a caller.
 
-    A subclass writes `resolve`, and `get_cached` where it can answer without I/O; both colours
+    A subclass writes `resolve`, and `get_cached` where it can answer without I/O; sync and async
     follow from these.
     """
 
@@ -218,8 +218,8 @@ def adapt(provider: CredentialProvider) -> BaseProvider:
 
 
 class GuardedProvider(BaseProvider):
-    """An author's provider: asked in the colour it was written in, and guarded against what it may
-    let out.
+    """An author's provider: asked in the way it was written, sync or async, and guarded against
+    what it may let out.
 
     Args:
         provider: the author's provider.

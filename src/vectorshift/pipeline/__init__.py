@@ -51,7 +51,7 @@ class Pipeline(Lookup, Running, Keeping, metaclass=MissingMembers):
 
     Args:
         id: its id, also in Mongo extended JSON.
-        client: the client to use, for calls of its colour.
+        client: the client to use, for sync or async calls, by its type.
 
     Attributes:
         raw: the object as the server sent it; empty if it was not asked.

@@ -1,5 +1,5 @@
-"""What is sent for each operation on a pipeline itself, and how its answer is read: once, for both
-colours.
+"""What is sent for each operation on a pipeline itself, and how its answer is read: once, for sync
+and async.
 """
 
 from __future__ import annotations

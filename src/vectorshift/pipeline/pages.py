@@ -91,7 +91,7 @@ class _Place:
 
 
 class _Pages(Generic[T]):
-    """What both colours know: where the walk is, and the page that is due."""
+    """What sync and async know: where the walk is, and the page that is due."""
 
     def __init__(self, steps: Walk, made: Callable[[Found], T]) -> None:
         self._steps, self._made = steps, made

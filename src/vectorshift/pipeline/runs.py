@@ -1,5 +1,5 @@
 """What is sent to run a pipeline and to ask after a run, and how the answers are read: once, for
-both colours.
+sync and async.
 """
 
 from __future__ import annotations

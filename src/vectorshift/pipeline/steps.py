@@ -1,4 +1,4 @@
-"""How a sequence of calls is written once and driven in either colour.
+"""How a sequence of calls is written once and driven sync or async.
 
 A sequence is a generator. It yields what is to be done, a `Call`, a `ThreadWork` or a `Wait`, is
 sent what came of it or has thrown into it what went wrong, and returns its result.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["ExplicitProvider", "Given"]
 
 Given = str | Secret | Callable[[], "str | Secret | Awaitable[str | Secret | None] | None"] | None
-"""What may be given in code: a key, a function of either colour that returns one, or None for
+"""What may be given in code: a key, a sync or async function that returns one, or None for
 nothing.
 """
 
@@ -37,7 +37,7 @@ class ExplicitProvider(BaseProvider):
     of a tenant's key that fails must not reach another key.
 
     Args:
-        value: the key, a callable of either colour that returns one, or None.
+        value: the key, a callable, sync or async that returns one, or None.
         held: a mapping whose entry `api_key` is read on each call instead of `value`.
     """
 

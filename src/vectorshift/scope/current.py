@@ -53,7 +53,7 @@ class DefaultScope(ForwardingProvider):
 
     Attributes:
         now: what is configured.
-        client: gives the client that was configured for calls of a colour, or None. Who keeps the
+        client: gives the client that was configured for sync or async calls, or None. Who keeps the
             clients sets it.
     """
 
@@ -192,7 +192,7 @@ class using:  # it reads as a statement
     left the block before it runs.
 
     Args:
-        credentials: a key, a callable of either colour that returns one, or any provider.
+        credentials: a key, a sync or async callable that returns one, or any provider.
 
     Raises:
         TypeError: `credentials` is none of these.

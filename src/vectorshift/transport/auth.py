@@ -120,8 +120,8 @@ class KeyFlow:
         return self.provider if call is None else call.provider
 
     def _steps(self, request: httpx.Request) -> Steps:
-        """Yield what to ask the provider and what to send to the server, for drivers of either
-        colour.
+        """Yield what to ask the provider and what to send to the server, for sync and async
+        drivers.
         """
         if (not self._replaces and _is_the_callers(request)) or origin_of(
             request.url
@@ -180,7 +180,7 @@ class CredentialAuth(KeyFlow, httpx.Auth):
     `httpx2_auth` makes one for clients of httpx2.
 
     Args:
-        provider: a `CredentialProvider`, or a key, or a callable of either colour that returns one.
+        provider: a `CredentialProvider`, or a key, or a callable, sync or async that returns one.
         origin: the URL whose scheme, host and port the key may be sent to.
         allow_http: whether the key may be sent over plain HTTP to another machine.
         replace: whether to take the place of an `Authorization` header that is there already, such

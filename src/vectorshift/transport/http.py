@@ -1,4 +1,6 @@
-"""The one room that imports httpx: pools, time limits, TLS, and what httpx's failures mean here."""
+"""The one module that imports httpx: pools, time limits, TLS, and what httpx's failures mean
+here.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Both colours, and what event loops ask of a provider: not to be blocked, not to be kept, and to
+"""Sync and async, and what event loops ask of a provider: not to be blocked, not to be kept, and to
 be obeyed.
 """
 
@@ -26,7 +26,7 @@ _STEPS = (1, 2, 3, 5, 8)
 
 
 class LoopTests(SourceHooks):
-    """Colours and loops."""
+    """Sync, async and loops."""
 
     def test_both_colours_find_the_same(self, probe: Probe) -> None:
         """`get_credential` and `aget_credential` are two ways to one answer."""
@@ -36,7 +36,7 @@ class LoopTests(SourceHooks):
         second = probe.run(lambda: probe.aask(provider))
         if not isinstance(second, Credential) or _told(first) != _told(second):
             probe.fault(
-                expected=f"the same credential in both colours: {first}.",
+                expected=f"the same credential sync and async: {first}.",
                 happened=f"aget_credential answered with {named(second)}.",
                 mend="Write one of the two getters, and leave the other to the base class.",
             )
@@ -47,7 +47,7 @@ class LoopTests(SourceHooks):
         first, second = probe.both(provider).values()
         if type(first) is not type(second):
             probe.fault(
-                expected="the same kind of failure in both colours, as nothing is there.",
+                expected="the same kind of failure sync and async, as nothing is there.",
                 happened=f"sync: {named(first)} async: {named(second)}",
                 mend="Write one of the two getters, and leave the other to the base class.",
             )

@@ -109,7 +109,7 @@ class Probe:
         return await adapt(provider).aresolve(DEFAULT_REQUEST)
 
     def both(self, provider: CredentialProvider) -> dict[str, Result]:
-        """Return what the provider answers to callers of either colour, by the name of the
+        """Return what the provider answers to sync and async callers, by the name of the
         getter.
         """
         return {

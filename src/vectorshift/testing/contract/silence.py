@@ -151,7 +151,7 @@ def _known(probe: Probe, provider: CredentialProvider) -> tuple[str, ...]:
 
 
 def _errors(probe: Probe, provider: CredentialProvider) -> Iterator[list[str]]:
-    """Ask directly and as a chain does, in both colours; yield all that each error shows."""
+    """Ask directly and as a chain does, sync and async; yield all that each error shows."""
     guarded = adapt(provider)
     for asks in (provider, guarded):
         for does in (_raised, _raised_to_async):
