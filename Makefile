@@ -20,6 +20,7 @@ check: $(VENV)/.dev ## Lint, types, import directions, docs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python -m tests.words
 	$(BIN)/python -m tests.docs.block_types
 	$(BIN)/pyright --warnings
 	$(BIN)/lint-imports

@@ -7,6 +7,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+import hypothesis
 import pytest
 
 from vectorshift.testing.moto import MotoServer
@@ -14,6 +15,10 @@ from vectorshift.testing.openbao import OpenBaoServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+# A machine may be slow: what an example takes says nothing of what is tested.
+hypothesis.settings.register_profile("unhurried", deadline=None)
+hypothesis.settings.load_profile("unhurried")
 
 
 @pytest.fixture(autouse=True)

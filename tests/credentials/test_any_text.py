@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from vectorshift.testing.moto import MotoServer
     from vectorshift.testing.openbao import OpenBaoServer
 
-    Shown = Callable[[BaseException], str]
+    Visible = Callable[[BaseException], str]
     Holder = Callable[[str, Path], CredentialProvider]
 
 MARK = "3f9c2e71d8a04b56"
@@ -161,7 +161,7 @@ def ask(provider: CredentialProvider, style: str) -> Credential | CredentialErro
 
 
 def check(
-    provider: CredentialProvider, shown: Shown, hidden: str = MARK
+    provider: CredentialProvider, shown: Visible, hidden: str = MARK
 ) -> list[Credential | CredentialError]:
     """Ask alone and in a chain, sync and async; return the answers, after a look at all that they
     put out.
@@ -259,7 +259,7 @@ HOLDERS: list[Holder] = [
 @example(text=json.dumps({"api_key": MARK}, indent=2))
 @example(text=f"data: map[api_key:{MARK}]\nmetadata: map[created_time:x]")
 def test_a_text_that_stands_alone_is_the_key_or_refused(
-    hold: Holder, text: str, shown: Shown
+    hold: Holder, text: str, shown: Visible
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         try:
@@ -281,7 +281,7 @@ def test_a_text_that_stands_alone_is_the_key_or_refused(
 @pytest.mark.parametrize("hold", HOLDERS)
 @given(blank=st.text(st.sampled_from(" \t\r\n\f"), max_size=4))
 def test_a_blank_text_is_nothing_in_the_environment_and_a_mistake_elsewhere(
-    hold: Holder, blank: str, shown: Shown
+    hold: Holder, blank: str, shown: Visible
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         try:
@@ -303,7 +303,7 @@ QUOTES = ["{}", '"{}"', "'{}'"]
     more=st.sampled_from(["", "VECTORSHIFT_X=1\n"]),
 )
 def test_a_text_in_a_dotenv_file_is_a_key_or_refused(
-    text: str, quotes: str, named: bool, more: str, shown: Shown
+    text: str, quotes: str, named: bool, more: str, shown: Visible
 ) -> None:
     here = Path.cwd()
     with tempfile.TemporaryDirectory() as folder:
@@ -324,7 +324,7 @@ def test_a_text_in_a_dotenv_file_is_a_key_or_refused(
     ),
 )
 def test_a_text_in_what_the_official_tool_stored_is_a_key_or_refused(
-    text: str, form: str, shown: Shown
+    text: str, form: str, shown: Visible
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         answers = check(
@@ -335,7 +335,7 @@ def test_a_text_in_what_the_official_tool_stored_is_a_key_or_refused(
 
 
 @given(content=st.tuples(st.binary(max_size=30), st.binary(max_size=30)).map(MARK.encode().join))
-def test_any_bytes_in_any_file_are_a_key_or_refused(content: bytes, shown: Shown) -> None:
+def test_any_bytes_in_any_file_are_a_key_or_refused(content: bytes, shown: Visible) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "file")
         path.write_bytes(content)
@@ -354,7 +354,7 @@ FEW = settings(
 @FEW
 @given(text=WRITABLE)
 def test_a_text_in_a_field_of_a_vault_is_the_key_or_refused(
-    text: str, openbao: OpenBaoServer, shown: Shown
+    text: str, openbao: OpenBaoServer, shown: Visible
 ) -> None:
     path = f"any-text/{next(_number)}"
     openbao.write(path, {"api_key": text})
@@ -369,7 +369,12 @@ def test_a_text_in_a_field_of_a_vault_is_the_key_or_refused(
 @FEW
 @given(text=WRITABLE, binary=st.booleans(), field=st.sampled_from([None, "api_key"]))
 def test_a_text_in_aws_is_the_key_or_refused(
-    text: str, binary: bool, field: str | None, moto: MotoServer, aws_session: object, shown: Shown
+    text: str,
+    binary: bool,
+    field: str | None,
+    moto: MotoServer,
+    aws_session: object,
+    shown: Visible,
 ) -> None:
     name = f"any-text/{next(_number)}"
     held = text if field is None else json.dumps({field: text})

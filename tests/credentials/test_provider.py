@@ -225,15 +225,15 @@ def test_an_unmapped_exception_is_told_by_type_and_line_and_never_by_text(
     error = caught.value
     assert (error.source, error.provider) == ("mine:here", "mine")
     assert f"mine raised {type(make()).__name__}" in str(error)
-    assert "test_contract.py:" in str(error)
+    assert "test_provider.py:" in str(error)
     assert KEY not in shown(error)
     assert (error.__cause__, error.__context__) == (None, None)
 
 
 def test_the_other_colour_maps_what_the_getter_raises() -> None:
-    with pytest.raises(CredentialConfigurationError, match=r"raised Strange at test_contract\.py:"):
+    with pytest.raises(CredentialConfigurationError, match=r"raised Strange at test_provider\.py:"):
         asyncio.run(SyncProvider(raised(Strange)).aget_credential())
-    with pytest.raises(CredentialConfigurationError, match=r"raised Strange at test_contract\.py:"):
+    with pytest.raises(CredentialConfigurationError, match=r"raised Strange at test_provider\.py:"):
         AsyncProvider(raised(Strange)).get_credential()
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Iterator
 
-    Shown = Callable[[BaseException], str]
+    Visible = Callable[[BaseException], str]
 
 pytestmark = pytest.mark.anyio
 
@@ -64,7 +64,7 @@ async def ask(client: AsyncVectorShift, how: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["request", "stream"])
-async def test_a_cancelled_call_shows_no_key(server: FaultServer, shown: Shown, how: str) -> None:
+async def test_a_cancelled_call_shows_no_key(server: FaultServer, shown: Visible, how: str) -> None:
     ends: list[str] = []
 
     async def call(client: AsyncVectorShift) -> None:
@@ -89,7 +89,7 @@ async def test_a_cancelled_call_shows_no_key(server: FaultServer, shown: Shown, 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 @pytest.mark.parametrize("how", ["request", "stream"])
 async def test_a_call_that_asyncio_cancels_twice_shows_no_key(
-    server: FaultServer, shown: Shown, how: str
+    server: FaultServer, shown: Visible, how: str
 ) -> None:
     ends: list[str] = []
     async with AsyncVectorShift(KEY, base_url=server.origin) as client:
@@ -111,7 +111,7 @@ async def test_a_call_that_asyncio_cancels_twice_shows_no_key(
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_a_call_that_is_given_up_by_wait_for_shows_no_key(
-    server: FaultServer, shown: Shown
+    server: FaultServer, shown: Visible
 ) -> None:
     ends: list[str] = []
     async with AsyncVectorShift(KEY, base_url=server.origin) as client:
@@ -128,7 +128,7 @@ async def test_a_call_that_is_given_up_by_wait_for_shows_no_key(
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 @pytest.mark.parametrize("how", ["request", "stream"])
 def test_ctrl_c_shows_no_key_wherever_it_hits(
-    server: FaultServer, shown: Shown, how: str, anyio_backend: str
+    server: FaultServer, shown: Visible, how: str, anyio_backend: str
 ) -> None:
     ends: list[str] = []
     with VectorShift(KEY, base_url=server.origin) as client:

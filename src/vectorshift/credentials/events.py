@@ -74,6 +74,8 @@ class CredentialEvent:
         }[self.kind]
 
 
+CredentialEvent.__module__ = "vectorshift"  # a pickle names the public path
+
 _callbacks: dict[object, Callable[[CredentialEvent], object]] = {}
 
 

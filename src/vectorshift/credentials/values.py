@@ -109,14 +109,13 @@ class Secret:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _sealed, (self.fingerprint,)
+        return Secret._without_text, (self.fingerprint,)
 
-
-def _sealed(name: str) -> Secret:
-    secret = Secret("")
-    secret._text = None  # pyright: ignore[reportPrivateUsage]
-    secret._fingerprint = name  # pyright: ignore[reportPrivateUsage]
-    return secret
+    @classmethod
+    def _without_text(cls, fingerprint: str) -> Secret:
+        secret = cls("")
+        secret._text, secret._fingerprint = None, fingerprint
+        return secret
 
 
 @dataclass(frozen=True, slots=True, repr=False, init=False)
@@ -190,6 +189,10 @@ class Credential:
 
     def __format__(self, spec: str) -> str:
         return format(str(self), spec)
+
+
+for _public in (Secret, Credential):  # pickles and tracebacks name the public path
+    _public.__module__ = "vectorshift"
 
 
 def parse_key(

@@ -33,7 +33,7 @@ from vectorshift.errors.api import (
     VectorshiftApiError,
     api_error_class,
 )
-from vectorshift.errors.base import VectorshiftError, fresh_copy
+from vectorshift.errors.base import VectorshiftError, _revive as _revive, fresh_copy
 from vectorshift.errors.credential import (
     Attempt,
     CredentialConfigurationError,
@@ -82,3 +82,7 @@ ApiStatusError = APIStatusError = VectorShiftAPIError = VectorshiftApiError
 VectorShiftError = VectorshiftError
 APIConnectionError = ApiConnectionError
 APITimeoutError = ApiTimeoutError
+
+for _name in __all__:  # pickles and tracebacks name the public path
+    if isinstance(_public := globals()[_name], type):
+        _public.__module__ = "vectorshift"

@@ -21,6 +21,9 @@ def _revive(cls: type[E], args: tuple[Any, ...], state: dict[str, Any]) -> E:
     return error
 
 
+_revive.__module__ = "vectorshift.errors"  # a pickle names it
+
+
 class VectorshiftError(Exception):
     """Base of everything that this package raises on purpose.
 

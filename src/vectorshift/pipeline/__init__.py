@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from vectorshift._compat import MissingMembers, missing as missing_class
 from vectorshift.pipeline.chunks import AsyncChunks
 from vectorshift.pipeline.handler import RunHandler
-from vectorshift.pipeline.manage import Keeping
-from vectorshift.pipeline.query import Lookup
+from vectorshift.pipeline.manage import PipelineManagement
+from vectorshift.pipeline.query import PipelineQueries
 from vectorshift.pipeline.results import (
     Answer,
     BulkRunResult,
@@ -18,7 +18,7 @@ from vectorshift.pipeline.results import (
     RunStatus,
     StreamChunk,
 )
-from vectorshift.pipeline.runs_api import Running
+from vectorshift.pipeline.runs_api import PipelineRuns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 
-class Pipeline(Lookup, Running, Keeping, metaclass=MissingMembers):
+class Pipeline(PipelineQueries, PipelineRuns, PipelineManagement, metaclass=MissingMembers):
     """A pipeline of the organisation that the key belongs to.
 
     `Pipeline.fetch` gives one with its name and all that the server says of it; `Pipeline(id)` asks
@@ -76,7 +76,11 @@ class Pipeline(Lookup, Running, Keeping, metaclass=MissingMembers):
             return MissingMembers.__getattr__(type(self), name)
 
 
-for _member in [member for part in (Lookup, Running, Keeping) for member in vars(part).values()]:
+for _member in [
+    member
+    for part in (PipelineQueries, PipelineRuns, PipelineManagement)
+    for member in vars(part).values()
+]:
     _call = getattr(_member, "__func__", _member)  # of a class method
     if isinstance(
         _call, FunctionType

@@ -1,4 +1,4 @@
-"""Keeping pipelines: `delete`, `duplicate`, `share`, `unshare` and `revert`."""
+"""PipelineManagement pipelines: `delete`, `duplicate`, `share`, `unshare` and `revert`."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
     from vectorshift.client import AsyncVectorShift, VectorShift
 
-__all__ = ["Keeping"]
+__all__ = ["PipelineManagement"]
 
 
-class Keeping(Reference):
+class PipelineManagement(Reference):
     """The calls that change what a pipeline is, where it is and who sees it. See `Pipeline`."""
 
     def delete(self, *, client: VectorShift | None = None) -> Answer:

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from vectorshift.client import AsyncVectorShift, VectorShift
     from vectorshift.pipeline.results import PipelineList
 
-__all__ = ["Lookup"]
+__all__ = ["PipelineQueries"]
 
 
-class Lookup(Reference):
+class PipelineQueries(Reference):
     """The calls that find pipelines. See `Pipeline`."""
 
     @classmethod

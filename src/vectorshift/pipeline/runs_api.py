@@ -1,4 +1,4 @@
-"""Running pipelines: `run`, `bulk_run`, `stream`, `start`, and what can be done with a run whose id
+"""PipelineRuns pipelines: `run`, `bulk_run`, `stream`, `start`, and what can be done with a run whose id
 is known.
 """
 
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     )
     from vectorshift.pipeline.steps import Steps
 
-__all__ = ["Running"]
+__all__ = ["PipelineRuns"]
 
 
-class Running(Reference):
+class PipelineRuns(Reference):
     """The calls that run a pipeline. See `Pipeline`."""
 
     def run(

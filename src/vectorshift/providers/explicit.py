@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 
     from vectorshift.settings import Settings
 
-__all__ = ["ExplicitProvider", "Given"]
+__all__ = ["Assignable", "ExplicitProvider"]
 
-Given = str | Secret | Callable[[], "str | Secret | Awaitable[str | Secret | None] | None"] | None
+Assignable = (
+    str | Secret | Callable[[], "str | Secret | Awaitable[str | Secret | None] | None"] | None
+)
 """What may be given in code: a key, a sync or async function that returns one, or None for
 nothing.
 """
@@ -46,7 +48,7 @@ class ExplicitProvider(BaseProvider):
     source = "explicit:api_key"
 
     def __init__(
-        self, value: Given = None, *, held: MutableMapping[str, Any] | None = None
+        self, value: Assignable = None, *, held: MutableMapping[str, Any] | None = None
     ) -> None:
         self._held: MutableMapping[str, Any] = (
             {_SLOT: Secret(value) if isinstance(value, str) else value} if held is None else held

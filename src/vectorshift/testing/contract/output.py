@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-__all__ = ["Told", "everything_told"]
+__all__ = ["LogText", "everything_told"]
 
 _OUTPUTS = (1, 2)
 
 
-class Told(logging.Handler):
+class LogText(logging.Handler):
     """Every log record in full, with its arguments and extras, every warning, and every line of
     output.
     """
@@ -41,11 +41,11 @@ class Told(logging.Handler):
 
 
 @contextlib.contextmanager
-def everything_told() -> Generator[Told, None, None]:
+def everything_told() -> Generator[LogText, None, None]:
     """Collect all that is told in the block, whatever its level, and keep it from the test's
     report.
     """
-    told = Told()
+    told = LogText()
     with (
         _loggers(told),
         _warnings(told),
@@ -57,7 +57,7 @@ def everything_told() -> Generator[Told, None, None]:
 
 
 @contextlib.contextmanager
-def _loggers(told: Told) -> Generator[None, None, None]:
+def _loggers(told: LogText) -> Generator[None, None, None]:
     root = logging.getLogger()
     every: list[object] = [root, *logging.Logger.manager.loggerDict.values()]
     loggers = [each for each in every if isinstance(each, logging.Logger)]
@@ -78,7 +78,7 @@ def _loggers(told: Told) -> Generator[None, None, None]:
 
 
 @contextlib.contextmanager
-def _warnings(told: Told) -> Generator[None, None, None]:
+def _warnings(told: LogText) -> Generator[None, None, None]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
@@ -88,7 +88,7 @@ def _warnings(told: Told) -> Generator[None, None, None]:
 
 
 @contextlib.contextmanager
-def _descriptors(told: Told) -> Generator[None, None, None]:
+def _descriptors(told: LogText) -> Generator[None, None, None]:
     """Collect what is written on descriptors 1 and 2: by `os.write`, by libraries in C, by programs
     that are run.
     """

@@ -1,0 +1,234 @@
+"""The public paths, frozen: where code stands may change, where users import it from may not."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import pickle
+import pkgutil
+import subprocess
+import sys
+from types import ModuleType
+
+import pytest
+
+import vectorshift
+from vectorshift import Credential, CredentialEvent, Secret, errors
+
+ERRORS = {
+    "APIConnectionError",
+    "APIStatusError",
+    "APITimeoutError",
+    "ApiConnectionError",
+    "ApiStatusError",
+    "ApiTimeoutError",
+    "Attempt",
+    "AuthenticationError",
+    "BadRequestError",
+    "CredentialConfigurationError",
+    "CredentialDeniedError",
+    "CredentialError",
+    "CredentialNotFoundError",
+    "CredentialRevokedError",
+    "CredentialStoreUnavailableError",
+    "InternalServerError",
+    "MissingCredentialError",
+    "NotFoundError",
+    "PermissionDeniedError",
+    "PipelineRunFailedError",
+    "PollTimeoutError",
+    "RateLimitError",
+    "UnprocessableEntityError",
+    "VectorShiftAPIError",
+    "VectorShiftError",
+    "VectorshiftApiError",
+    "VectorshiftError",
+}
+CLIENTS = {"AsyncStream", "AsyncVectorShift", "Stream", "VectorShift"}
+PROVIDERS = {
+    "AwsSecretsManagerProvider",
+    "CredentialProvider",
+    "Description",
+    "DotenvProvider",
+    "EnvProvider",
+    "ExplicitProvider",
+    "LoginProvider",
+    "VaultProvider",
+}
+PIPELINE = {
+    "BulkRunResult",
+    "Pipeline",
+    "PipelineList",
+    "RunHandler",
+    "RunResult",
+    "RunStatus",
+    "StreamChunk",
+}
+FACE = (
+    ERRORS
+    | CLIENTS
+    | PROVIDERS
+    | PIPELINE
+    | {
+        "CachingProvider",
+        "Credential",
+        "CredentialAuth",
+        "CredentialEvent",
+        "PluginSettings",
+        "ProviderChain",
+        "Report",
+        "Secret",
+        "ServerSentEvent",
+        "Settings",
+        "SourceReport",
+        "__version__",
+        "aclose",
+        "aexplain",
+        "aget_credential",
+        "awarm_up",
+        "close",
+        "configure",
+        "explain",
+        "get_credential",
+        "httpx2_auth",
+        "on_event",
+        "reset",
+        "using",
+        "warm_up",
+    }
+)
+PATHS = {
+    "vectorshift": FACE,
+    "vectorshift.cli": {"main"},
+    "vectorshift.client": CLIENTS,
+    "vectorshift.credentials": {"Credential", "Secret"},
+    "vectorshift.errors": ERRORS | {"api_error_class", "fresh_copy"},
+    "vectorshift.events": {"CredentialEvent", "on_event"},
+    "vectorshift.pipeline": PIPELINE | {"Answer", "AsyncChunks"},
+    "vectorshift.providers": PROVIDERS,
+    "vectorshift.providers.aws": {"AwsSecretsManagerProvider"},
+    "vectorshift.providers.vault": {"VaultProvider"},
+    "vectorshift.request": ERRORS,
+    "vectorshift.settings": {"Settings"},
+    "vectorshift.testing": {
+        "FakeSecretsManagerAgent",
+        "FakeVectorShift",
+        "ManualClock",
+        "MemoryProvider",
+        "MemoryStore",
+        "MotoServer",
+        "OpenBaoServer",
+        "ProviderContract",
+        "RecordedRequest",
+    },
+    "vectorshift.testing.fixtures": {"vectorshift_api", "vectorshift_offline"},
+}
+LARGEST = {  # how many modules of ours a name may load
+    "ServerSentEvent": 2,
+    "Report": 2,
+    "CredentialProvider": 3,
+    "CredentialEvent": 3,
+    "Credential": 8,
+    "ProviderChain": 28,
+    "get_credential": 34,
+    "VectorShift": 64,
+    "Pipeline": 80,
+}
+WEIGHTLESS = FACE - CLIENTS - PIPELINE - {"CredentialAuth", "PluginSettings", "Settings"}
+WEIGHTLESS -= {"aclose", "awarm_up", "close", "configure", "httpx2_auth", "reset", "warm_up"}
+
+LOADS = """
+import json, os, sys, vectorshift
+found = {}
+for name in vectorshift.__all__:
+    reader, writer = os.pipe()
+    child = os.fork()
+    if not child:
+        before = set(sys.modules)
+        getattr(vectorshift, name)
+        os.write(writer, json.dumps(sorted(set(sys.modules) - before)).encode())
+        os._exit(0)
+    os.close(writer)
+    with open(reader) as pipe:
+        found[name] = json.load(pipe)
+    os.waitpid(child, 0)
+print(json.dumps(found))
+"""
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_each_public_path_has_its_names(path: str) -> None:
+    module = importlib.import_module(path)
+    assert [name for name in PATHS[path] if not hasattr(module, name)] == []
+    if hasattr(module, "__all__"):
+        assert set(module.__all__) >= PATHS[path]
+
+
+def test_no_public_name_is_a_module_once_all_of_them_are_imported() -> None:
+    code = (
+        "import importlib, pkgutil, types, vectorshift\n"
+        "for each in pkgutil.walk_packages(vectorshift.__path__, 'vectorshift.'):\n"
+        "    if not each.name.endswith('__main__'): importlib.import_module(each.name)\n"
+        "print([n for n in vectorshift.__all__ if isinstance(getattr(vectorshift, n),"
+        " types.ModuleType)])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+    assert {each.name for each in pkgutil.iter_modules(vectorshift.__path__)}.isdisjoint(FACE)
+
+
+def test_a_name_loads_no_more_than_it_needs() -> None:
+    done = subprocess.run([sys.executable, "-c", LOADS], capture_output=True, text=True, check=True)
+    loads: dict[str, list[str]] = json.loads(done.stdout)
+    assert set(loads) >= FACE
+    ours = {name: sum(each.startswith("vectorshift") for each in loads[name]) for name in loads}
+    assert {name: ours[name] for name in LARGEST if ours[name] > LARGEST[name]} == {}
+    heavy = {
+        "httpx",
+        "anyio",
+        "pydantic",
+        "pydantic_settings",
+        "dotenv",
+        "hvac",
+        "boto3",
+        "botocore",
+    }
+    assert {name: heavy & set(loads[name]) for name in WEIGHTLESS if heavy & set(loads[name])} == {}
+
+
+def test_what_is_part_of_the_contract_with_others_keeps_its_name() -> None:
+    from vectorshift.chain.plugins import GROUP
+    from vectorshift.credentials.events import log
+    from vectorshift.transport.request_state import CREDENTIAL
+
+    assert (GROUP, log.name, CREDENTIAL) == (
+        "vectorshift.providers",
+        "vectorshift",
+        "vectorshift.credential",
+    )
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        Secret("vs-a"),
+        Credential(secret="vs-a", source="env:X", provider="env"),
+        CredentialEvent(kind="resolved", provider="env", source="env:X"),
+        errors.AuthenticationError("no"),
+        errors.CredentialDeniedError("no", source="vault:x", provider="vault"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_pickle_names_no_place_in_the_code(value: object) -> None:
+    packed = pickle.dumps(value)
+    assert type(pickle.loads(packed)) is type(value)
+    for module in _private_modules():
+        assert module.encode() not in packed
+
+
+def _private_modules() -> list[str]:
+    return [
+        name
+        for name, module in sys.modules.items()
+        if name.startswith("vectorshift.") and isinstance(module, ModuleType) and name not in PATHS
+    ]
