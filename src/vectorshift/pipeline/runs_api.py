@@ -1,4 +1,4 @@
-"""PipelineRuns pipelines: `run`, `bulk_run`, `stream`, `start`, and what can be done with a run whose id
+"""Running pipelines: `run`, `bulk_run`, `stream`, `start`, and what can be done with a run whose id
 is known.
 """
 
