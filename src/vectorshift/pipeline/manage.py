@@ -1,4 +1,4 @@
-"""PipelineManagement pipelines: `delete`, `duplicate`, `share`, `unshare` and `revert`."""
+"""Managing pipelines: `delete`, `duplicate`, `share`, `unshare` and `revert`."""
 
 from __future__ import annotations
 
