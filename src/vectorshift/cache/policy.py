@@ -11,6 +11,7 @@ import enum
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from vectorshift.credentials.values import same_source
 from vectorshift.errors import (
     CredentialConfigurationError,
     CredentialDeniedError,
@@ -26,13 +27,19 @@ if TYPE_CHECKING:
 __all__ = [
     "Decision",
     "Instant",
+    "Overlap",
     "Policy",
     "State",
     "after_refresh",
     "after_rejection",
+    "after_rejection",
+    "after_rotation",
     "decide",
+    "in_use",
+    "instead_of",
     "later",
     "passed",
+    "without_expired",
 ]
 
 Instant = tuple[float, float]
@@ -42,6 +49,7 @@ _LONGEST_BACKOFF = 60.0
 _REMIND_EVERY = 300.0
 _EXPIRY_MARGIN = 60.0
 _JITTER = 0.1
+_OVERLAP = 120.0
 _FREE_ROTATIONS = 16
 _ROTATIONS_APART = 1.0
 _PAUSES: tuple[tuple[type[CredentialError], float], ...] = (
@@ -69,6 +77,25 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Overlap:
+    """The key before the newest one of a source, while the API may not know the newest one yet.
+
+    Args:
+        previous: the key before, or None.
+        until: until when it may be used: 120 s after the newest was first seen, or its own end.
+        refusals: how often the server refused the newest, pauses apart.
+        pause_ends: until then `previous` is used; after that the newest is tried again.
+        rejected: the server refused the newest, and there was no other key to go back to.
+    """
+
+    previous: Credential | None = None
+    until: Instant = LONG_AGO
+    rejections: int = 0
+    pause_ends: Instant = LONG_AGO
+    rejected: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class State:
     """What is known of one source.
 
@@ -86,6 +113,7 @@ class State:
         owed: the next caller waits for a re-read, as the server refused the credential.
         answered: whether the source has ever given a credential.
         remind_at: when it is next told that a stale credential is in use.
+        overlap: the key before `credential`, and whether it is used in its place.
     """
 
     credential: Credential | None = None
@@ -101,6 +129,7 @@ class State:
     refresh_required: bool = False
     answered: bool = False
     remind_at: Instant = LONG_AGO
+    overlap: Overlap = Overlap()
 
 
 def passed(deadline: Instant, now: Instant) -> bool:
@@ -164,6 +193,7 @@ def after_refresh(
         rejected_rotations=state.rejected_rotations,
         turns_end=state.turns_end,
         answered=True,
+        overlap=_overlap_with(state, credential, now=now),
     )
     if state.credential is None or state.rejected_at is None:
         return found
@@ -229,7 +259,12 @@ def _failed(state: State, error: CredentialError, *, now: Instant, jitter: float
     )
     if gone:
         return replace(
-            after, credential=None, fresh_until=LONG_AGO, usable_until=LONG_AGO, rejections=0
+            after,
+            credential=None,
+            fresh_until=LONG_AGO,
+            usable_until=LONG_AGO,
+            rejections=0,
+            overlap=Overlap(),
         )
     if kept and passed(state.remind_at, now):
         return replace(after, remind_at=later(now, _REMIND_EVERY))
@@ -240,8 +275,11 @@ def after_rejection(
     state: State, rejected: Credential, *, now: Instant, refresh_required: bool = False
 ) -> State:
     """Return the state after the server refused `rejected`: marked if that is what is cached, else
-    unchanged.
+    unchanged, but that the key before it is given up if it was that one.
     """
+    overlap = after_rejection(state.overlap, state.credential, rejected, now=now)
+    if overlap != state.overlap:
+        state = replace(state, overlap=overlap)
     if state.credential is None or state.credential.secret != rejected.secret:
         return state
     if (
@@ -253,6 +291,83 @@ def after_rejection(
         rejected_at=state.rejected_at or now,
         refresh_required=refresh_required or state.refresh_required,
     )
+
+
+# --- Overlap: a key can reach its store before it reaches the API. All of this is about keys of one
+# provider and source, which are one organisation's. ---
+
+
+def in_use(newest: Credential, overlap: Overlap, now: Instant) -> Credential:
+    """Return the key that a caller gets: the newest, or the one before it while the newest, which
+    the server refused, is not tried again.
+    """
+    return newest if passed(overlap.pause_ends, now) else instead_of(newest, overlap, now)
+
+
+def instead_of(after_rejection: Credential, overlap: Overlap, now: Instant) -> Credential:
+    """Return the key that a request is sent again with whose key, the newest, was refused; that
+    same key if there is no other.
+    """
+    if overlap.previous is None or passed(overlap.until, now):
+        return after_rejection
+    return overlap.previous
+
+
+def after_rotation(
+    overlap: Overlap, old: Credential, new: Credential, *, usable_until: Instant, now: Instant
+) -> Overlap:
+    """Return the overlap once `new` took the place of `old`.
+
+    A key that was refused is not gone back to: neither is `old` then, but the one before it may be,
+    for as long as before.
+
+    Args:
+        usable_until: when `old` ends.
+    """
+    overlap = without_expired(overlap, now)
+    if overlap.previous is not None and overlap.rejections:
+        previous, until = overlap.previous, overlap.until
+    elif overlap.rejected:
+        return Overlap()
+    else:
+        end = later(now, _OVERLAP)
+        previous, until = old, (min(end[0], usable_until[0]), min(end[1], usable_until[1]))
+    if previous.secret == new.secret or not same_source(previous, new) or passed(until, now):
+        return Overlap()
+    return Overlap(previous=previous, until=until)
+
+
+def after_rejection(
+    overlap: Overlap, newest: Credential | None, rejected: Credential, *, now: Instant
+) -> Overlap:
+    """Return the overlap once the server refused `rejected`, which may be any key."""
+    overlap = without_expired(overlap, now)
+    previous = overlap.previous
+    if previous is not None and previous.secret == rejected.secret:
+        return Overlap(rejected=overlap.rejections > 0)
+    if newest is None or newest.secret != rejected.secret:
+        return overlap
+    if previous is None:
+        return Overlap(rejected=True)
+    if not passed(overlap.pause_ends, now):  # it was sent before the newest was given up for now
+        return overlap
+    rejections = overlap.rejections + 1
+    return replace(overlap, rejections=rejections, pause_ends=later(now, backoff(rejections, 0.0)))
+
+
+def without_expired(overlap: Overlap, now: Instant) -> Overlap:
+    """Return the overlap, without the key before if the time for that is over."""
+    if overlap.previous is None or not passed(overlap.until, now):
+        return overlap
+    return replace(overlap, previous=None, pause_ends=LONG_AGO)
+
+
+def _overlap_with(state: State, found: Credential, *, now: Instant) -> Overlap:
+    old = state.credential
+    if old is None or old.secret == found.secret:
+        return without_expired(state.overlap, now)
+    usable_until = state.usable_until
+    return after_rotation(state.overlap, old, found, usable_until=usable_until, now=now)
 
 
 def backoff(failures: int, jitter: float) -> float:

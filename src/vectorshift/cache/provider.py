@@ -18,8 +18,11 @@ from vectorshift.cache.policy import (
     after_refresh,
     after_rejection,
     decide,
+    in_use,
+    instead_of,
     later,
     passed,
+    without_expired,
 )
 from vectorshift.cache.refresh import (
     GIVEN_UP_AFTER,
@@ -151,12 +154,13 @@ class CachingProvider(BaseProvider):
         """
         state = self._state
         decision = decide(state, (self._wall(), self._monotonic()))
-        if decision is Decision.SERVE:
-            return state.credential
         if decision is Decision.FAIL:
             return state.failure
         if decision is Decision.WAIT:
             return None
+        served = state.credential if state.overlap.previous is None else self._in_use()
+        if decision is Decision.SERVE:
+            return served
         with self._lock:  # the load that made it stale may have landed meanwhile
             now = self._now()
             load = (
@@ -164,7 +168,23 @@ class CachingProvider(BaseProvider):
             )
         if isinstance(load, Refresh):
             self._start(load)
-        return state.credential
+        return served
+
+    def _in_use(self) -> Credential | None:
+        """Return the key that is served while the store is not asked; forget the one before it when
+        its time is over.
+        """
+        with self._lock:
+            state, now = self._state, self._now()
+            overlap = without_expired(state.overlap, now)
+            if overlap is not state.overlap:
+                self._state = replace(state, overlap=overlap)
+        credential = state.credential
+        return None if credential is None else in_use(credential, overlap, now)
+
+    def is_previous(self, credential: Credential) -> bool:
+        """Whether this is the key before the newest one, which the API may not know yet."""
+        return credential is self._state.overlap.previous
 
     def resolve(self, request: LookupRequest) -> Result:
         """Answer, and block for a load if one is needed."""
@@ -230,11 +250,11 @@ class CachingProvider(BaseProvider):
             ):
                 if passed(state.retry_at, now) or self._joinable(now):
                     return self._join_or_start(now)
-                return state.failure or credential
+                return self._after_refusal(state.failure or credential, request.rejected)
             decision = decide(state, now)
             if decision is Decision.WAIT or (request.bypass_cache and passed(state.retry_at, now)):
                 return self._join_or_start(now)
-            answer = state.failure if decision is Decision.FAIL else credential
+            answer = state.failure if decision is Decision.FAIL else self._in_use()
             assert answer is not None
             return answer
 
@@ -242,20 +262,29 @@ class CachingProvider(BaseProvider):
         """Return what a load means to this caller: a failure is hidden while the old key may be
         used.
         """
-        state = self._state
-        if (
-            isinstance(answer, Credential)
-            or request.rejected is not None
-            or state.credential is None
-        ):
+        if request.rejected is not None:
+            return self._after_refusal(answer, request.rejected)
+        with self._lock:
+            state, kept = self._state, self._in_use()
+        if kept is None or (isinstance(answer, Credential) and answer is not state.credential):
             return answer
-        return answer if passed(state.usable_until, self._now()) else state.credential
+        return answer if passed(state.usable_until, self._now()) else kept
+
+    def _after_refusal(self, answer: Result, after_rejection: Credential) -> Result:
+        """Return what a request gets whose key was refused: a newer key, or the one before it."""
+        if isinstance(answer, Credential) and answer.secret != after_rejection.secret:
+            return answer
+        state = self._state
+        if state.credential is None or state.credential.secret != after_rejection.secret:
+            return answer
+        before = instead_of(after_rejection, state.overlap, self._now())
+        return answer if before is after_rejection else before
 
     def _to_itself(self) -> Result:
         """Answer what its own load asks."""
-        state = self._state
-        if state.credential is not None and not passed(state.usable_until, self._now()):
-            return state.credential
+        state, kept = self._state, self._in_use()
+        if kept is not None and not passed(state.usable_until, self._now()):
+            return kept
         return self._unavailable(
             "was asked for its key from inside its own load, by a log handler perhaps. "
             "Such code gets the key that is known, and there is none now."
@@ -269,9 +298,15 @@ class CachingProvider(BaseProvider):
             )
         if after is before:
             return
-        self.provider.invalidate(rejected)
-        if before.rejected_at is None and before.rejections == 0:
-            self._announce("rejected", rejected)
+        newest, previous = before.credential, after.overlap.previous
+        is_news = False
+        if newest is not None and newest.secret == rejected.secret:
+            self.provider.invalidate(rejected)
+            is_news = before.rejected_at is None and not (
+                before.rejections or before.overlap.rejections
+            )
+        if is_news or before.overlap.rejections > after.overlap.rejections:
+            self._announce("rejected", rejected, previous=previous)
 
     # --- Loads: one at a time, a second one when the first seems frozen. The lock is held but in
     # `_run`. ---
@@ -372,7 +407,12 @@ class CachingProvider(BaseProvider):
         )
 
     def _announce(
-        self, kind: Kind, about: Credential, error: CredentialError | None = None
+        self,
+        kind: Kind,
+        about: Credential,
+        error: CredentialError | None = None,
+        *,
+        previous: Credential | None = None,
     ) -> None:
         announce(
             CredentialEvent(
@@ -380,6 +420,8 @@ class CachingProvider(BaseProvider):
                 provider=self.name,
                 source=about.source,
                 fingerprint=about.fingerprint,
+                previous_source=None if previous is None else previous.source,
+                previous_fingerprint=None if previous is None else previous.fingerprint,
                 error=error,
             )
         )

@@ -23,7 +23,7 @@ from vectorshift.chain.outcomes import attempts_of, must_not_miss, nothing_found
 from vectorshift.credentials.events import CredentialEvent, Kind, announce, log_safely
 from vectorshift.credentials.provider import CredentialProvider, Description
 from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Result, adapt
-from vectorshift.credentials.values import Credential
+from vectorshift.credentials.values import Credential, same_source
 from vectorshift.errors import (
     Attempt,
     CredentialError,
@@ -41,9 +41,12 @@ __all__ = ["ProviderChain"]
 
 @dataclass(frozen=True, slots=True)
 class _Win:
-    """Who answered last, and past whom: kept to notice changes."""
+    """Who answered last, and past whom: kept to notice changes. `newest` is the newest key of that
+    source, where `credential` may be the one before it.
+    """
 
     credential: Credential
+    newest: Credential
     provider: BaseProvider
     fallen: tuple[str, ...]
 
@@ -165,6 +168,10 @@ class ProviderChain(BaseProvider):
         for provider in self.providers:
             provider.invalidate(rejected)
 
+    def is_previous(self, credential: Credential) -> bool:
+        """Whether this is the key before the newest one of its source."""
+        return any(provider.is_previous(credential) for provider in self.providers)
+
     def close(self) -> None:
         """Close each provider."""
         for provider in self.providers:
@@ -277,11 +284,13 @@ class ProviderChain(BaseProvider):
         self, winner: Credential, provider: BaseProvider, fallen: list[CredentialError]
     ) -> None:
         """Let the hot path answer with this credential from now on, and tell what has changed."""
-        win = _Win(
-            winner, provider, tuple(f"{type(error).__name__} {error.source}" for error in fallen)
-        )
+        passed_over = tuple(f"{type(error).__name__} {error.source}" for error in fallen)
+        goes_back = provider.is_previous(winner)
         with self._lock:
-            before, self._win, self._stopped = self._win, win, None
+            before = self._win
+            newest = before.newest if goes_back and before is not None else winner
+            self._win = win = _Win(winner, newest, provider, passed_over)
+            self._stopped = None
         if before is None:
             self._tell_of_hidden(winner, provider)
         if fallen and (before is None or before.fallen != win.fallen):
@@ -292,7 +301,9 @@ class ProviderChain(BaseProvider):
         if before is None:
             _announce("resolved", winner)
             return
-        previous = before.credential
+        previous = before.newest
+        if goes_back and same_source(previous, winner):  # its cache has told of it
+            return
         if previous.source != winner.source or (
             previous.secret != winner.secret and not provider.changes_silently
         ):

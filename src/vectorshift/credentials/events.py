@@ -23,15 +23,16 @@ Kind = Literal["resolved", "rotated", "refresh_failed", "served_stale", "rejecte
 class CredentialEvent:
     """One thing that happened to a credential. Holds no key, and may be kept, logged and pickled.
 
-    Args:
-        kind: `resolved` (the first key), `rotated` (another key or another source),
-            `refresh_failed`, `served_stale` (again every 5 minutes while it lasts), `rejected` (the
-            API refused the key), `fell_through` (a configured source was passed over).
+    Args: kind: `resolved` (the first key), `rotated` (another key or another source),
+        `refresh_failed`,
+            `served_stale` (again every 5 minutes while it lasts), `rejected` (the API refused the
+            key), `fell_through` (a configured source was passed over).
         provider: the name of the provider that it happened to.
         source: the provider's source.
         fingerprint: of the key in question, or None.
         previous_source: the source before a rotation, or None.
-        previous_fingerprint: the key before a rotation, or None.
+        previous_fingerprint: the key before a rotation, or None. With `rejected`, the key before
+            the rejected one, which calls use for a while.
         error: what went wrong, or None.
     """
 
@@ -54,6 +55,15 @@ class CredentialEvent:
             return logging.INFO
         return logging.WARNING
 
+    @property
+    def _until_then(self) -> str:
+        if self.previous_fingerprint is None:
+            return ""
+        return (
+            " It may not know this new key yet. For 2 minutes at most, calls use the key before it,"
+            f" {self.previous_fingerprint}."
+        )
+
     def __str__(self) -> str:
         now = f"{self.source} {self.fingerprint or ''}".rstrip()
         return {
@@ -69,7 +79,7 @@ class CredentialEvent:
                 f"{now} has not been read for longer than its ttl; the cached key is used."
                 f" {self.error}"
             ),
-            "rejected": f"The API refused {now}.",
+            "rejected": f"The API refused {now}.{self._until_then}",
             "fell_through": f"{self.previous_source} was passed over for {now}. {self.error}",
         }[self.kind]
 

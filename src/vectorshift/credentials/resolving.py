@@ -139,6 +139,12 @@ class BaseProvider(CredentialProvider, ABC):
         except CredentialStoreUnavailableError:
             return self.no_thread()
 
+    def is_previous(self, credential: Credential) -> bool:
+        """Whether this key is not the newest one of its source, but the one before it, which is
+        used while the API does not know the newest. Does no I/O.
+        """
+        return False
+
     def load(self) -> Result:
         """Answer, in a thread that has no event loop; may block. What a `CachingProvider` calls."""
         return self.resolve(DEFAULT_REQUEST)

@@ -18,7 +18,7 @@ from vectorshift.errors import (
     CredentialNotFoundError,
 )
 
-__all__ = ["LONGEST_KEY", "Credential", "Secret", "fingerprint", "parse_key"]
+__all__ = ["LONGEST_KEY", "Credential", "Secret", "fingerprint", "parse_key", "same_source"]
 
 LONGEST_KEY: Final = 8192
 
@@ -189,6 +189,13 @@ class Credential:
 
     def __format__(self, spec: str) -> str:
         return format(str(self), spec)
+
+
+def same_source(one: Credential, other: Credential) -> bool:
+    """Whether both are of one provider and one place, so that the second is the first one
+    rotated.
+    """
+    return (one.provider, one.source) == (other.provider, other.source)
 
 
 for _public in (Secret, Credential):  # pickles and tracebacks name the public path

@@ -53,6 +53,11 @@ class ForwardingProvider(BaseProvider):
         """Tell who answers that the server refused `rejected`."""
         self.resolved().invalidate(rejected)
 
+    def is_previous(self, credential: Credential) -> bool:
+        """Whether this is the key before the newest one of its source."""
+        provider = self.resolved_or_none()
+        return provider is not None and provider.is_previous(credential)
+
     def get_cached(self) -> Result | None:
         """Answer at once, or None where that takes `resolve`."""
         provider = self.resolved_or_none()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
 from vectorshift._platform.urls import DIRECT, in_the_clear
@@ -17,17 +17,10 @@ from vectorshift.credentials.resolving import (
     Result,
     unwrap,
 )
-from vectorshift.credentials.values import Credential
+from vectorshift.credentials.values import Credential, same_source
 from vectorshift.errors import CredentialConfigurationError, CredentialError
 from vectorshift.transport.http import API_KEY_HEADER, Origin, httpx, origin_of
-from vectorshift.transport.request_state import (
-    CALL,
-    CREDENTIAL,
-    REJECTION,
-    CallContext,
-    Rejection,
-    same_source,
-)
+from vectorshift.transport.request_state import CALL, CREDENTIAL, REJECTION, CallContext, Rejection
 
 __all__ = ["API_KEY_TOO", "CredentialAuth", "KeyFlow"]
 
@@ -84,45 +77,43 @@ class KeyFlow:
     ) -> Generator[httpx.Request, httpx.Response, None]:
         """Drive `_steps` for a sync client."""
         steps = self._steps(request)
-        step = next(steps, None)
-        provider = self._asked_for(request)
-        provider = provider.resolved() if isinstance(step, LookupRequest) else provider
+        step, provider = next(steps, None), self.provider
         while step is not None:
-            if isinstance(step, LookupRequest):
+            if isinstance(step, BaseProvider):
+                provider = step.resolved()
+                step = _next(steps, provider)
+            elif isinstance(step, LookupRequest):
                 step = _next(steps, _answer(provider, step))
             elif isinstance(step, _Drain):
                 step.read()
                 step = _next(steps)
             else:
                 step = _next(steps, (yield step))
-        _name_unasked(request, provider)
 
     async def async_auth_flow(
         self, request: httpx.Request
     ) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """Drive `_steps` for an async client."""
         steps = self._steps(request)
-        step = next(steps, None)
-        provider = self._asked_for(request)
-        provider = await provider.aresolved() if isinstance(step, LookupRequest) else provider
+        step, provider = next(steps, None), self.provider
         while step is not None:
-            if isinstance(step, LookupRequest):
+            if isinstance(step, BaseProvider):
+                provider = await step.aresolved()
+                step = _next(steps, provider)
+            elif isinstance(step, LookupRequest):
                 step = _next(steps, await _aanswer(provider, step))
             elif isinstance(step, _Drain):
                 await step.aread()
                 step = _next(steps)
             else:
                 step = _next(steps, (yield step))
-        _name_unasked(request, provider)
 
     def _asked_for(self, request: httpx.Request) -> BaseProvider:
         call: CallContext | None = request.extensions.get(CALL)
         return self.provider if call is None else call.provider
 
     def _steps(self, request: httpx.Request) -> Steps:
-        """Yield what to ask the provider and what to send to the server, for sync and async
-        drivers.
-        """
+        """Yield who is asked, what to ask, and what to send to the server."""
         if (not self._replaces and _is_the_callers(request)) or origin_of(
             request.url
         ) != self._origin:
@@ -132,6 +123,8 @@ class KeyFlow:
         if self._refuses:
             raise CredentialConfigurationError(in_the_clear(request.url.host))
         why_not = "" if self._is_replayable(request) else _UNREPEATABLE
+        provider = yield self._asked_for(request)
+        assert isinstance(provider, BaseProvider)
         credential = unwrap(_answer_of((yield DEFAULT_REQUEST)))
         call: CallContext | None = request.extensions.get(CALL)
         if call is not None:
@@ -147,16 +140,26 @@ class KeyFlow:
             yield _Drain(response, call)  # httpx would read it whole, after this decision
             why_not = _TOO_LATE if call.left() <= 0 else ""
             resend = not why_not
+        goes_back = isinstance(answer, Credential) and provider.is_previous(answer)
         request.extensions[REJECTION] = Rejection(
-            rejected=credential, answer=answer, resent=resend, why_not=why_not
+            rejected=credential,
+            answer=answer,
+            resent=resend,
+            goes_back=goes_back,
+            why_not=why_not,
+            shadowed_stores=_unasked(provider, credential),
         )
-        if resend:
-            yield _stamped(request, unwrap(answer))
+        if not resend:
+            return
+        again = unwrap(answer)
+        response = yield _stamped(request, again)
+        if goes_back and self._is_refusal(response):
+            provider.invalidate(again)
 
-    def _is_refusal(self, response: Result | httpx.Response | None) -> TypeGuard[httpx.Response]:
+    def _is_refusal(self, response: _Reply) -> TypeGuard[httpx.Response]:
         """Whether this is a 401 of the origin itself, not of a place that it redirected to."""
         assert response is not None
-        assert not isinstance(response, Credential | CredentialError)
+        assert not isinstance(response, Credential | CredentialError | BaseProvider)
         return response.status_code == 401 and origin_of(response.request.url) == self._origin
 
     def _is_replayable(self, request: httpx.Request) -> bool:
@@ -174,22 +177,20 @@ class CredentialAuth(KeyFlow, httpx.Auth):
     """Ask the provider on every request, and stamp `Authorization: Bearer` on those to one origin.
 
     On a 401 the provider is asked again, and if the same source has another key by then, the
-    request is sent once more with it. An `Authorization` header that the caller set wins. Works
+    request is sent once more with it; so it is with the key before, if the API may not know the new
+    one yet. An `Authorization` header that the caller set wins. Works
     with sync and async clients of httpx, is shared by threads and event loops, and never blocks an
     event loop. One request asks one and the same provider, whatever is configured meanwhile.
     `httpx2_auth` makes one for clients of httpx2.
 
-    Args:
-        provider: a `CredentialProvider`, or a key, or a callable, sync or async that returns one.
-        origin: the URL whose scheme, host and port the key may be sent to.
-        allow_http: whether the key may be sent over plain HTTP to another machine.
-        replace: whether to take the place of an `Authorization` header that is there already, such
-            as the one that another SDK makes of the key that it was given.
+    Args: provider: a `CredentialProvider`, or a key, or a callable, sync or async that returns
+        one. origin: the URL whose scheme, host and port the key may be sent to. allow_http: whether
+        the key may be sent over plain HTTP to another machine. replace: whether to take the place
+        of an `Authorization` header that is there already, such as the one that
+            another SDK makes of the key that it was given.
 
-    Raises:
-        CredentialConfigurationError: on a request, if `origin` is plain HTTP to another machine and
-            not allowed.
-        CredentialError: on a request, if no key can be had.
+    Raises: CredentialConfigurationError: on a request, if `origin` is plain HTTP to another machine
+        and not allowed. CredentialError: on a request, if no key can be had.
     """
 
     unread = httpx.RequestNotRead
@@ -205,14 +206,9 @@ async def _aanswer(provider: BaseProvider, lookup: LookupRequest) -> Result:
     return await provider.aresolve(lookup) if answer is None else answer
 
 
-def _name_unasked(request: httpx.Request, provider: BaseProvider) -> None:
-    """Add to a refusal what only the chain knows: a store that holds the right key, perhaps, and
-    was not asked.
-    """
-    refusal: Rejection | None = request.extensions.get(REJECTION)
-    if refusal is not None and isinstance(provider, ProviderChain):
-        shadowed_stores = tuple(provider.shadowed_stores(refusal.rejected))
-        request.extensions[REJECTION] = replace(refusal, shadowed_stores=shadowed_stores)
+def _unasked(provider: BaseProvider, rejected: Credential) -> tuple[str, ...]:
+    """Return what only the chain knows: stores that may hold the right key, and were not asked."""
+    return tuple(provider.shadowed_stores(rejected)) if isinstance(provider, ProviderChain) else ()
 
 
 _ENOUGH = 16_384
@@ -263,18 +259,19 @@ class _Drain:
         self.response.read()
 
 
-_Step = LookupRequest | _Drain | httpx.Request
-Steps = Generator[_Step, "Result | httpx.Response | None", None]
+_Step = BaseProvider | LookupRequest | _Drain | httpx.Request
+_Reply = BaseProvider | Result | httpx.Response | None
+Steps = Generator[_Step, _Reply, None]
 
 
-def _next(steps: Steps, result: Result | httpx.Response | None = None) -> _Step | None:
+def _next(steps: Steps, result: _Reply = None) -> _Step | None:
     try:
         return steps.send(result)
     except StopIteration:
         return None
 
 
-def _answer_of(result: Result | httpx.Response | None) -> Result:
+def _answer_of(result: _Reply) -> Result:
     assert isinstance(result, Credential | CredentialError)
     return result
 

@@ -8,22 +8,14 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from vectorshift.credentials.values import Credential
+from vectorshift.credentials.values import Credential, same_source
 from vectorshift.transport.http import httpx
 
 if TYPE_CHECKING:
     from vectorshift._platform.clock import Clock
     from vectorshift.credentials.resolving import BaseProvider, Result
 
-__all__ = [
-    "CALL",
-    "CREDENTIAL",
-    "REJECTION",
-    "CallContext",
-    "Rejection",
-    "SourceMoved",
-    "same_source",
-]
+__all__ = ["CALL", "CREDENTIAL", "REJECTION", "CallContext", "Rejection", "SourceMoved"]
 
 CREDENTIAL: Final = "vectorshift.credential"
 """Where a request's extensions hold the `Credential` that was stamped on it."""
@@ -33,13 +25,6 @@ CALL: Final = "vectorshift.call"
 """Where a request's extensions hold the `CallContext` that it is an attempt of, if it is one of
 several.
 """
-
-
-def same_source(one: Credential, other: Credential) -> bool:
-    """Whether both are of one provider and one place, so that the second is the first one
-    rotated.
-    """
-    return (one.provider, one.source) == (other.provider, other.source)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -82,18 +67,18 @@ class SourceMoved(httpx.StreamError):
 class Rejection:
     """What was done about a 401.
 
-    Args:
-        rejected: the credential that the server refused.
-        answer: what its provider said when it was asked again.
-        resent: whether the request was sent a second time, with that answer.
-        why_not: why it was not, where the answer is a newer key of the same source.
+    Args: rejected: the credential that the server refused. answer: what its provider said when it
+        was asked again. resent: whether the request was sent a second time, with that answer.
+        goes_back: whether that answer is the key before the rejected one, which may be too new for
+        the API. why_not: why it was not, where the answer is another key of the same source.
         unasked: the configured stores that nobody asked, as the source of the rejected credential
-            comes before them.
+        comes before them.
     """
 
     rejected: Credential
     answer: Result
     resent: bool
+    goes_back: bool = False
     why_not: str = ""
     shadowed_stores: tuple[str, ...] = ()
 
@@ -118,6 +103,12 @@ class Rejection:
                 f"The key {old} was refused, and is what {old.source} still held when it was last"
                 " asked."
             )
+        if self.goes_back:
+            tried = "was refused, too" if self.resent else f"was not tried: {self.why_not}"
+            return (
+                f"The key {old} was refused: the API may not know it yet. The key before it,"
+                f" {new.fingerprint}, {tried}"
+            ).rstrip(".") + "."
         if self.resent:
             return (
                 f"The key {old} was refused, and so was {new.fingerprint}, which {new.source} held"
