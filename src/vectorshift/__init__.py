@@ -95,7 +95,9 @@ if TYPE_CHECKING:
     from vectorshift.providers.vault import VaultProvider as VaultProvider
     from vectorshift.scope.current import (
         aget_credential as aget_credential,
+        arefresh as arefresh,
         get_credential as get_credential,
+        refresh as refresh,
         using as using,
     )
     from vectorshift.settings import Settings as Settings
@@ -112,7 +114,7 @@ _HOMES = {
     "cache.provider": "CachingProvider",
     "chain.chain": "ProviderChain",
     "client": "AsyncStream AsyncVectorShift Stream VectorShift",
-    "scope.current": "aget_credential get_credential using",
+    "scope.current": "aget_credential arefresh get_credential refresh using",
     "credentials.values": "Credential Secret",
     "errors": (
         "APIConnectionError APIStatusError APITimeoutError ApiConnectionError ApiStatusError"

@@ -226,6 +226,9 @@ class CachingProvider(BaseProvider):
             return answer
         if is_inside(self._loads):
             return self._to_itself()
+        known = request.rejected
+        if request.forced and (known := self._state.credential) is not None:
+            self.provider.invalidate(known)  # past what the provider keeps itself, or its agent
         while True:
             step = self._next_step(request)
             if not isinstance(step, Refresh):
@@ -235,7 +238,7 @@ class CachingProvider(BaseProvider):
             yield step
             if step.answer is None:
                 return self._hidden(self._too_slow(request, asked), request)
-            if settles(step, request, asked):
+            if settles(step, known, request, asked):
                 return self._hidden(step.answer, request)
 
     def _next_step(self, request: LookupRequest) -> Result | Refresh:
@@ -252,7 +255,8 @@ class CachingProvider(BaseProvider):
                     return self._join_or_start(now)
                 return self._after_refusal(state.failure or credential, request.rejected)
             decision = decide(state, now)
-            if decision is Decision.WAIT or (request.bypass_cache and passed(state.retry_at, now)):
+            may_read = request.forced or (request.bypass_cache and passed(state.retry_at, now))
+            if decision is Decision.WAIT or may_read:
                 return self._join_or_start(now)
             answer = state.failure if decision is Decision.FAIL else self._in_use()
             assert answer is not None
@@ -266,6 +270,8 @@ class CachingProvider(BaseProvider):
             return self._after_refusal(answer, request.rejected)
         with self._lock:
             state, kept = self._state, self._in_use()
+        if request.forced and not isinstance(answer, Credential):
+            return answer
         if kept is None or (isinstance(answer, Credential) and answer is not state.credential):
             return answer
         return answer if passed(state.usable_until, self._now()) else kept

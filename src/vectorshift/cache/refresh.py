@@ -63,12 +63,15 @@ def is_inside(loads: Collection[Refresh]) -> bool:
     return any(load in loads for load in _inside.get())
 
 
-def settles(load: Refresh, request: LookupRequest, asked: Instant) -> bool:
-    """Whether a load answers this caller. A refusal is answered by another key, or by a load that
-    began after it.
+def settles(
+    load: Refresh, known: Credential | None, request: LookupRequest, asked: Instant
+) -> bool:
+    """Whether a load answers this caller. One whom the known key will not do is answered by another
+    key, or by a load that began after it asked.
     """
-    if request.rejected is None or not load.counts:
+    if not (load.counts and (request.forced or request.rejected is not None)):
         return load.counts
-    if isinstance(load.answer, Credential) and load.answer.secret != request.rejected.secret:
+    answer = load.answer
+    if isinstance(answer, Credential) and (known is None or answer.secret != known.secret):
         return True
     return load.began[1] >= asked[1]

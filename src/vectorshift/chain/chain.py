@@ -7,7 +7,7 @@ from __future__ import annotations
 import logging
 import random as _random
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 from vectorshift._platform.clock import SYSTEM_CLOCK, Clock
@@ -240,9 +240,7 @@ class ProviderChain(BaseProvider):
             if request.deadline is not None
             else self._monotonic() + self._load_timeout
         )
-        question = LookupRequest(
-            rejected=request.rejected, deadline=deadline, bypass_cache=request.bypass_cache
-        )
+        question = replace(request, deadline=deadline)
         attempts: list[Attempt] = []
         fallen: list[CredentialError] = []
         for provider in self.providers:

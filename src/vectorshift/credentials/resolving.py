@@ -30,6 +30,7 @@ from vectorshift.errors import (
 
 __all__ = [
     "DEFAULT_REQUEST",
+    "REFRESH_ASK",
     "BaseProvider",
     "GuardedProvider",
     "LookupRequest",
@@ -51,14 +52,18 @@ class LookupRequest:
         refused: the credential that the server has just refused with a 401, or None.
         deadline: the moment, in seconds of `time.monotonic`, until which the caller waits, or None.
         anew: whether what is cached will not do, and the store is to be read now if it may be.
+        forced: whether it is read now in any case, also while it is left alone after a failure, and
+            the caller wants to know if that fails, though the cached key stays in use.
     """
 
     rejected: Credential | None = None
     deadline: float | None = None
     bypass_cache: bool = False
+    forced: bool = False
 
 
 DEFAULT_REQUEST = LookupRequest()
+REFRESH_ASK = LookupRequest(bypass_cache=True, forced=True)
 
 
 def unwrap(answer: Result) -> Credential:
@@ -133,7 +138,7 @@ class BaseProvider(CredentialProvider, ABC):
             return answer
         shared = vars(self).setdefault("_looking", SharedWork(self.load))
         try:
-            if request.rejected is None:
+            if request.rejected is None and not request.forced:
                 return cast("Result", await shared.ajoin())
             return await arun_blocking(lambda: self.resolve(request))
         except CredentialStoreUnavailableError:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from vectorshift._platform.forks import renew_after_fork
 from vectorshift.chain.coerce import as_provider
 from vectorshift.credentials.events import log
-from vectorshift.credentials.resolving import DEFAULT_REQUEST, BaseProvider, unwrap
+from vectorshift.credentials.resolving import DEFAULT_REQUEST, REFRESH_ASK, BaseProvider, unwrap
 from vectorshift.errors import CredentialNotFoundError
 from vectorshift.scope.configuration import Configured, ForwardingProvider
 
@@ -23,7 +23,16 @@ if TYPE_CHECKING:
     from vectorshift.credentials.values import Credential
     from vectorshift.settings import Settings
 
-__all__ = ["DEFAULT_SCOPE", "DefaultScope", "aget_credential", "api_key", "get_credential", "using"]
+__all__ = [
+    "DEFAULT_SCOPE",
+    "DefaultScope",
+    "aget_credential",
+    "api_key",
+    "arefresh",
+    "get_credential",
+    "refresh",
+    "using",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +267,30 @@ async def aget_credential() -> Credential:
     Raises as `get_credential`.
     """
     return await _in_force(asynchronous=True).aget_credential()
+
+
+def refresh() -> Credential:
+    """Read the source that is in force now again, and return the key that calls use from here on.
+
+    Call it after a key was replaced or removed, where the cache would notice too late. The source
+    is that of `get_credential`: in a `using` block, the block's. A store is asked at once, even if
+    it failed a moment ago. If it fails, this raises, and calls keep the old key, unless the store
+    said that the key is gone. Callers who come together share a read. A read that began before this
+    call counts only if it brings another key. Other processes are not told. Thread-safe; may block.
+
+    Raises:
+        MissingCredentialError: no source has a key.
+        CredentialError: a configured source failed.
+    """
+    return unwrap(_in_force().resolve(REFRESH_ASK))
+
+
+async def arefresh() -> Credential:
+    """Read the source that is in force now again, without blocking the event loop.
+
+    Promises and raises as `refresh`.
+    """
+    return unwrap(await _in_force(asynchronous=True).aresolve(REFRESH_ASK))
 
 
 def api_key() -> str | None:
