@@ -7,6 +7,7 @@ it.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -23,14 +24,18 @@ from vectorshift import (
     CachingProvider,
     CredentialAuth,
     CredentialEvent,
+    CredentialStoreUnavailableError,
     DotenvProvider,
     EnvProvider,
     ExplicitProvider,
     LoginProvider,
     Pipeline,
     ProviderChain,
+    Report,
     Secret,
     VectorShift,
+    aexplain,
+    explain,
     on_event,
 )
 from vectorshift.testing import FakeVectorShift, ManualClock
@@ -216,8 +221,9 @@ async def test_another_source_of_the_same_provider_is_not_gone_back_to(
 ) -> None:
     stage = Stage(api)
     await stage.rotate((NEW, "fake:elsewhere"))
-    assert "was refused" in await call(stage, style)
-    assert stage.sent() == ["new"]
+    for _ in range(3):
+        assert "was refused" in await call(stage, style)
+    assert stage.sent() == ["new"] * 3
 
 
 @pytest.mark.parametrize("how", ["code", "environment", "callable"])
@@ -256,6 +262,111 @@ async def test_a_key_that_a_person_replaced_in_a_file_is_not_gone_back_to(
     assert [each.status for each in api.requests] == [200, 401]
 
 
+# --- Key files, which agents and orchestrators replace ---
+
+
+class FileStage(Stage):
+    """The same with a key file, which no cache stands before."""
+
+    def __init__(self, api: FakeVectorShift, file: Path) -> None:
+        super().__init__(api)
+        self.file = file
+        self.file.write_text(self.old)
+        provider = EnvProvider(file=file, clock=self.clock)
+        self.chain = ProviderChain([provider], clock=self.clock)
+
+    def write(self, key: str) -> None:
+        self.file.write_text(key)
+        self.clock.advance(1)
+
+
+@pytest.fixture
+def files(api: FakeVectorShift, tmp_path: Path) -> FileStage:
+    stage = FileStage(api, tmp_path / "key")
+    stage.chain.get_credential()
+    stage.write(NEW)
+    stage.chain.get_credential()
+    return stage
+
+
+async def test_a_file_is_gone_back_from_like_a_store(
+    files: FileStage, style: CallStyle, events: list[CredentialEvent]
+) -> None:
+    for _ in range(3):
+        assert await call(files, style) == "success"
+    assert files.sent() == ["new", "old", "old", "old"]
+    files.clock.advance(1)
+    assert await call(files, style) == "success"
+    assert files.sent() == ["new", "old"]
+    files.api.create_key(key=NEW)
+    files.clock.advance(2)
+    assert await call(files, style) == "success"
+    assert files.sent() == ["new"]
+    assert [(each.kind, each.previous_fingerprint) for each in events] == [
+        ("rejected", Secret(files.old).fingerprint)
+    ]
+
+
+async def test_a_file_is_not_gone_back_from_after_120_seconds(
+    files: FileStage, style: CallStyle, events: list[CredentialEvent]
+) -> None:
+    assert await call(files, style) == "success"
+    files.clock.advance(120)
+    for _ in range(3):
+        assert "was refused" in await call(files, style)
+    assert files.sent() == ["new", "old", "new", "new", "new"]
+    assert [(each.kind, each.previous_fingerprint is None) for each in events] == [
+        ("rejected", False),
+        ("rejected", True),
+    ]
+
+
+async def test_a_file_is_not_gone_back_from_to_a_key_that_was_refused(
+    api: FakeVectorShift, style: CallStyle, tmp_path: Path
+) -> None:
+    stage = FileStage(api, tmp_path / "key")
+    api.revoke_key(stage.old)
+    assert "was refused" in await call(stage, style)
+    stage.write(NEW)
+    for _ in range(2):
+        assert "was refused" in await call(stage, style)
+    assert stage.sent() == ["old", "new", "new"]
+
+
+async def test_a_key_before_in_a_file_that_is_refused_too_is_not_used_again(
+    files: FileStage, style: CallStyle
+) -> None:
+    files.api.revoke_key(files.old)
+    for _ in range(3):
+        assert "was refused" in await call(files, style)
+    assert files.sent() == ["new", "old", "new", "new"]
+
+
+async def test_a_file_that_was_removed_is_not_gone_back_from(
+    files: FileStage, style: CallStyle
+) -> None:
+    files.file.unlink()
+    files.clock.advance(1)
+    with pytest.raises(CredentialStoreUnavailableError):
+        files.chain.get_credential()
+    files.write(NEW)
+    assert "was refused" in await call(files, style)
+    assert files.sent() == ["new"]
+
+
+async def test_a_variable_beside_a_credential_of_systemd_is_not_gone_back_from(
+    api: FakeVectorShift, style: CallStyle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "vectorshift_api_key").write_text(api.create_key())
+    chain = ProviderChain([EnvProvider(credentials_directory=tmp_path)])
+    async with style.client(api, credentials=chain) as client:
+        for key in (api.create_key(), NEW):
+            monkeypatch.setenv("VECTORSHIFT_API_KEY", key)
+            with contextlib.suppress(AuthenticationError):
+                await style.call(Pipeline, "list", client=client)
+    assert [each.status for each in api.requests] == [200, 401]
+
+
 # --- What is told ---
 
 
@@ -281,6 +392,16 @@ async def test_one_event_and_one_line_say_that_the_key_before_is_used(
     lines = [(r.levelname, r.getMessage()) for r in caplog.records if r.name == "vectorshift"]
     assert lines[-1:] == [("WARNING", line)]
     assert sum("refused" in text or "changed" in text for _, text in lines) == 1
+
+
+async def test_it_is_told_once_also_while_the_store_is_down(
+    stage: Stage, style: CallStyle, events: list[CredentialEvent]
+) -> None:
+    stage.store.put(CredentialStoreUnavailableError("Down."))
+    for _ in range(5):
+        assert await call(stage, style) == "success"
+        stage.clock.advance(5)
+    assert [event.kind for event in events] == ["rejected", "refresh_failed"]
 
 
 async def test_the_end_of_the_two_minutes_is_told_if_the_new_key_is_still_refused(
@@ -321,3 +442,40 @@ async def test_the_key_before_is_forgotten_when_its_time_is_over(stage: Stage) -
     stage.clock.advance(120)
     stage.chain.get_credential()
     assert stage.cache.known()[0].overlap.previous is None
+
+
+async def test_explain_says_which_of_the_two_a_call_uses(stage: Stage, style: CallStyle) -> None:
+    await call(stage, style)
+    async with style.client(stage.api, credentials=stage.chain) as client:
+        report = await (aexplain if style.prefix else _explain)(client=client)
+    old, new = Secret(stage.old).fingerprint, Secret(NEW).fingerprint
+    assert f"A call uses fake:store {old}" in report.verdict
+    assert report.sources[0].reason == (
+        f"The API refuses {new}.\nIt may not know this new key yet: calls use the key before it,"
+        f" {old}, for at most 120 s."
+    )
+
+
+async def test_explain_says_which_of_the_two_keys_of_a_file_a_call_uses(
+    files: FileStage, style: CallStyle
+) -> None:
+    await call(files, style)
+    async with style.client(files.api, credentials=files.chain) as client:
+        report = await (aexplain if style.prefix else _explain)(client=client)
+    assert Secret(files.old).fingerprint in report.verdict
+
+
+async def _explain(**given: Any) -> Report:
+    return explain(**given)
+
+
+async def test_the_key_before_of_a_file_is_forgotten_when_its_time_is_over(
+    files: FileStage, style: CallStyle
+) -> None:
+    await call(files, style)
+    old = files.chain.get_credential()
+    assert old.secret == Secret(files.old)
+    assert files.chain.is_previous(old)
+    files.clock.advance(120)
+    files.chain.get_credential()
+    assert not files.chain.is_previous(old)

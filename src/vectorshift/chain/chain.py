@@ -12,6 +12,15 @@ from typing import TYPE_CHECKING, cast
 
 from vectorshift._platform.clock import SYSTEM_CLOCK, Clock
 from vectorshift._platform.forks import renew_after_fork
+from vectorshift.cache.policy import (
+    Instant,
+    Overlap,
+    after_rejection,
+    after_rotation,
+    in_use,
+    instead_of,
+    without_expired,
+)
 from vectorshift.cache.provider import (
     DEFAULT_LOAD_TIMEOUT,
     DEFAULT_MAX_STALE,
@@ -49,6 +58,17 @@ class _Win:
     newest: Credential
     provider: BaseProvider
     fallen: tuple[str, ...]
+
+
+_NO_END: Instant = (float("inf"), float("inf"))
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """The newest key of a source that is not cached, and the one before it."""
+
+    newest: Credential
+    overlap: Overlap
 
 
 class ProviderChain(BaseProvider):
@@ -108,7 +128,8 @@ class ProviderChain(BaseProvider):
             map(fresh, cast("list[CredentialProvider]", given))
         )
         self._peeks = tuple((each.get_cached, each.on_missing == "stop") for each in self.providers)
-        self._load_timeout, self._monotonic = load_timeout, clock.monotonic
+        self._load_timeout, self._monotonic, self._wall = load_timeout, clock.monotonic, clock.time
+        self._files: dict[int, _File] = {}
         self._win: _Win | None = None
         self._stopped: BaseProvider | None = None
         self.neighbours: BaseProvider | None = None
@@ -167,9 +188,14 @@ class ProviderChain(BaseProvider):
         """Tell each provider that the server refused `rejected`. Does no I/O."""
         for provider in self.providers:
             provider.invalidate(rejected)
+            file = self._files.get(id(provider))
+            if file is not None:
+                self.or_previous(provider, file.newest, rejected)
 
     def is_previous(self, credential: Credential) -> bool:
         """Whether this is the key before the newest one of its source."""
+        if any(file.overlap.previous is credential for file in tuple(self._files.values())):
+            return True
         return any(provider.is_previous(credential) for provider in self.providers)
 
     def close(self) -> None:
@@ -245,7 +271,7 @@ class ProviderChain(BaseProvider):
         fallen: list[CredentialError] = []
         for provider in self.providers:
             began = self._monotonic()
-            answer = yield provider, question
+            answer = self.or_previous(provider, (yield provider, question), request.rejected)
             if isinstance(answer, Credential):
                 self._vet(answer, provider, fallen)
                 return answer
@@ -262,6 +288,34 @@ class ProviderChain(BaseProvider):
         return nothing_found(
             tuple(attempts), hint.message if isinstance(hint, CredentialError) else ""
         )
+
+    def or_previous(
+        self, provider: BaseProvider, answer: Result, refused: Credential | None = None
+    ) -> Result:
+        """Return the key that a member gave, or the one before it while the API may not know the
+        new one. A member that is cached sees to that itself.
+        """
+        if not isinstance(answer, Credential) or not provider.keeps_previous(answer):
+            self._files.pop(id(provider), None)
+            return answer
+        with self._lock:
+            now = (self._wall(), self._monotonic())
+            file = self._files.get(id(provider)) or _File(answer, Overlap())
+            newest, before = file.newest, file.overlap
+            overlap = without_expired(before, now)
+            if refused is not None:
+                overlap = after_rejection(overlap, newest, refused, now=now)
+            if newest.secret != answer.secret:
+                overlap = after_rotation(overlap, newest, answer, usable_until=_NO_END, now=now)
+            self._files[id(provider)] = _File(answer, overlap)
+        if refused is None:
+            return in_use(answer, overlap, now)
+        previous = overlap.previous
+        if before.refusals == 0 < overlap.refusals and previous is not None:
+            _announce("rejected", answer, past=previous.source, past_key=previous.fingerprint)
+        elif before.refusals > overlap.refusals and newest.secret == answer.secret:
+            _announce("rejected", refused)
+        return instead_of(answer, overlap, now) if refused.secret == answer.secret else answer
 
     def _nothing_else(self, provider: BaseProvider, missing: CredentialError) -> CredentialError:
         """Say which sources are not asked in place of one that is empty; once, until there is a key
@@ -283,7 +337,7 @@ class ProviderChain(BaseProvider):
     ) -> None:
         """Let the hot path answer with this credential from now on, and tell what has changed."""
         passed_over = tuple(f"{type(error).__name__} {error.source}" for error in fallen)
-        goes_back = provider.is_previous(winner)
+        goes_back = self.is_previous(winner)
         with self._lock:
             before = self._win
             newest = before.newest if goes_back and before is not None else winner

@@ -144,6 +144,14 @@ class BaseProvider(CredentialProvider, ABC):
         except CredentialStoreUnavailableError:
             return self.no_thread()
 
+    def keeps_previous(self, credential: Credential) -> bool:
+        """Whether a chain may go back to the key before this one of a source that is not cached.
+
+        Only where programs replace keys. What a person writes, perhaps another organisation's key,
+        is meant as it is.
+        """
+        return False
+
     def is_previous(self, credential: Credential) -> bool:
         """Whether this key is not the newest one of its source, but the one before it, which is
         used while the API does not know the newest. Does no I/O.

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from time import time
 from typing import TYPE_CHECKING
 
-from vectorshift.cache.policy import passed
+from vectorshift.cache.policy import passed, without_expired
 from vectorshift.cache.provider import CachingProvider
 from vectorshift.chain.chain import ProviderChain
 from vectorshift.chain.outcomes import must_not_miss, outcome_of, stops, what_to_do
@@ -213,9 +213,17 @@ def _with_cache(about: SourceReport, provider: CachingProvider) -> SourceReport:
     if failure is not None:
         before = "Its store cannot be read" if credential is not None else "When it was last asked"
         words = [f"{before}: {failure.message}"]
-    if state.rejected_at is not None or state.rejections:
+    previous = without_expired(state.overlap, now).previous
+    goes_back = previous is not None and state.overlap.rejections > 0
+    if state.rejected_at is not None or state.rejections or goes_back:
         words.append(
             f"The API refuses {'this key' if credential is None else credential.fingerprint}."
+        )
+    if previous is not None and goes_back:
+        left = min(state.overlap.until[0] - now[0], state.overlap.until[1] - now[1])
+        words.append(
+            "It may not know this new key yet: calls use the key before it,"
+            f" {previous.fingerprint}, for at most {left:.0f} s."
         )
     return replace(
         about,
@@ -235,12 +243,10 @@ def _with_cache(about: SourceReport, provider: CachingProvider) -> SourceReport:
 
 def _secrets(seen: list[Observation]) -> list[Secret]:
     """Return the keys that were found."""
-    cached = [
-        each.provider.known()[0].credential
-        for each in seen
-        if isinstance(each.provider, CachingProvider)
-    ]
-    found = [each.answer for each in seen] + cached
+    caches = [each.provider for each in seen if isinstance(each.provider, CachingProvider)]
+    states = [cache.known()[0] for cache in caches]
+    found = [each.answer for each in seen] + [each.credential for each in states]
+    found += [each.overlap.previous for each in states]
     return [each.secret for each in found if isinstance(each, Credential)]
 
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from vectorshift._platform.background import arun_blocking
 from vectorshift._platform.urls import DIRECT, in_the_clear
-from vectorshift.cache.policy import Decision, decide
+from vectorshift.cache.policy import Decision, decide, in_use
 from vectorshift.cache.provider import CachingProvider
 from vectorshift.chain.chain import ProviderChain
 from vectorshift.credentials.resolving import DEFAULT_REQUEST, BaseProvider, LookupRequest, Result
@@ -136,12 +136,13 @@ def _steps(
 ) -> Generator[tuple[BaseProvider, LookupRequest], Result, Report]:
     """Yield whom to ask what; return the report."""
     seen: list[Observation] = []
-    for provider in _leaves(subject.provider):
+    for chain, provider in _leaves(subject.provider):
         if not _is_asked(provider, probe):
             seen.append(Observation(provider=provider, answer=_known(provider)))
             continue
         began = monotonic()
         answer = yield provider, LookupRequest(bypass_cache=True)
+        answer = answer if chain is None else chain.or_previous(provider, answer)
         seen.append(Observation(provider=provider, answer=answer, seconds=monotonic() - began))
     end = ending(subject.provider, iter(seen))
     hint = ""
@@ -163,13 +164,17 @@ def _steps(
     )
 
 
-def _leaves(provider: BaseProvider) -> Iterator[BaseProvider]:
-    """Yield the providers of a chain in order, those of nested chains in their place."""
+def _leaves(
+    provider: BaseProvider, chain: ProviderChain | None = None
+) -> Iterator[tuple[ProviderChain | None, BaseProvider]]:
+    """Yield the providers of a chain in order, each with its chain; those of nested chains in their
+    place.
+    """
     if not isinstance(provider, ProviderChain):
-        yield provider
+        yield chain, provider
         return
     for member in provider.providers:
-        yield from _leaves(member)
+        yield from _leaves(member, provider)
 
 
 def _is_asked(provider: BaseProvider, probe: bool) -> bool:
@@ -187,4 +192,6 @@ def _known(provider: BaseProvider) -> Result | None:
     verdict = decide(state, now)
     if verdict is Decision.WAIT:
         return None
-    return state.failure if verdict is Decision.FAIL else state.credential
+    if verdict is Decision.FAIL or state.credential is None:
+        return state.failure
+    return in_use(state.credential, state.overlap, now)

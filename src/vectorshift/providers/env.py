@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from vectorshift.credentials.values import Credential
     from vectorshift.settings import Settings
 
 __all__ = ["EnvProvider"]
@@ -151,6 +152,10 @@ class EnvProvider(BaseProvider):
             return self.get_cached() or self._unset
         answer = self._file.look()
         return answer if self.variable not in os.environ else self._or_blank(answer) or answer
+
+    def keeps_previous(self, credential: Credential) -> bool:
+        """Whether the key is that of a file, which an agent or an orchestrator replaces."""
+        return self._file is not None and credential.source == self._file_source
 
     def _is_set(self) -> bool:
         return bool(os.environ.get(self.variable, "").strip())
