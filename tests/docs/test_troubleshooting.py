@@ -151,6 +151,16 @@ def _(at: Stage) -> str:
     return at.failure(Pipeline.list)
 
 
+@scene("A new key that the API does not know yet")
+def _(at: Stage) -> str:
+    at.bao.write(at.path, {"api_key": at.api.create_key()})
+    at.vault()
+    Pipeline.list()
+    at.bao.write(at.path, {"api_key": "vs-of-next-year"})
+    vectorshift.refresh()
+    return at.warning(Pipeline.list)
+
+
 @scene("The key acts on another organisation")
 def _(at: Stage) -> str:
     theirs = at.api.add_pipeline("globex", "summary", id="6650f1c2a4b8d90e12345678")

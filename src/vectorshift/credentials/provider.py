@@ -115,7 +115,9 @@ class CredentialProvider(ABC):  # noqa: B024  # one of two methods is enough
 
     # a provider without memory has nothing to do
     def invalidate(self, rejected: Credential) -> None:  # noqa: B027
-        """Take note that the server refused `rejected`. Does no I/O; wrappers pass it on."""
+        """Take note that the server refused `rejected`, or that the user asks for a fresh read.
+        Does no I/O; wrappers pass it on.
+        """
 
     def close(self) -> None:  # noqa: B027
         """Give back what this provider holds. It may be asked again afterwards."""

@@ -10,6 +10,7 @@ import anyio.to_thread
 import pytest
 from tests.e2e.stage import Rotation, atraffic, traffic, wait_until
 
+import vectorshift
 from vectorshift import (
     AsyncVectorShift,
     AwsSecretsManagerProvider,
@@ -94,3 +95,19 @@ def test_the_cache_of_the_agent_costs_no_call(
     assert in_threads(rotation, AwsSecretsManagerProvider("prod/vs", agent_url=agent.url)) == []
     assert agent.reads == 1 + ROTATIONS
     assert [query.get("refreshNow") for query in agent.requests] == [None, *["true"] * ROTATIONS]
+
+
+@pytest.mark.anyio
+async def test_a_refresh_goes_past_the_cache_of_the_agent(agent: FakeSecretsManagerAgent) -> None:
+    """Observation to fail when `refresh` did not tell the provider: the Agent gave the old key for
+    300 s.
+    """
+    provider = AwsSecretsManagerProvider("prod/vs", agent_url=agent.url)
+    agent.put("prod/vs", "vs-one")
+    with vectorshift.using(provider):
+        assert vectorshift.get_credential().secret.reveal() == "vs-one"
+        agent.put("prod/vs", "vs-two")
+        assert vectorshift.refresh().secret.reveal() == "vs-two"
+        agent.put("prod/vs", "vs-three")
+        assert (await vectorshift.arefresh()).secret.reveal() == "vs-three"
+    assert [query.get("refreshNow") for query in agent.requests] == [None, "true", "true"]
