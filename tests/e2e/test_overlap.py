@@ -34,7 +34,7 @@ NEW = "vs-written-before-the-api-knows-it"
 
 
 @pytest.fixture
-def refusals() -> Iterator[list[CredentialEvent]]:
+def rejections() -> Iterator[list[CredentialEvent]]:
     seen: list[CredentialEvent] = []
     stop = on_event(lambda event: seen.append(event) if event.kind == "rejected" else None)
     yield seen
@@ -51,7 +51,7 @@ def process(chain: ProviderChain) -> Iterator[None]:
 
 @pytest.mark.usefixtures("process")
 def test_16_threads_lose_no_call_while_a_new_key_in_openbao_is_not_known_yet(
-    rotation: Rotation, chain: ProviderChain, refusals: list[CredentialEvent]
+    rotation: Rotation, chain: ProviderChain, rejections: list[CredentialEvent]
 ) -> None:
     client, old = VectorShift(chain, base_url=rotation.api.base_url), rotation.keys[0]
     with client, traffic(16, lambda: Pipeline.list(client=client)) as threads:
@@ -65,7 +65,7 @@ def test_16_threads_lose_no_call_while_a_new_key_in_openbao_is_not_known_yet(
         rotation.api.revoke_key(old)
         threads.turn()
     assert threads.failures == []
-    assert [event.previous_fingerprint is not None for event in refusals[:1]] == [True]
+    assert [event.previous_fingerprint is not None for event in rejections[:1]] == [True]
 
 
 @pytest.mark.usefixtures("process")

@@ -32,12 +32,12 @@ __all__ = [
     "State",
     "after_refresh",
     "after_rejection",
-    "after_rejection",
     "after_rotation",
     "decide",
     "in_use",
     "instead_of",
     "later",
+    "overlap_after_rejection",
     "passed",
     "without_expired",
 ]
@@ -277,7 +277,7 @@ def after_rejection(
     """Return the state after the server refused `rejected`: marked if that is what is cached, else
     unchanged, but that the key before it is given up if it was that one.
     """
-    overlap = after_rejection(state.overlap, state.credential, rejected, now=now)
+    overlap = overlap_after_rejection(state.overlap, state.credential, rejected, now=now)
     if overlap != state.overlap:
         state = replace(state, overlap=overlap)
     if state.credential is None or state.credential.secret != rejected.secret:
@@ -337,7 +337,7 @@ def after_rotation(
     return Overlap(previous=previous, until=until)
 
 
-def after_rejection(
+def overlap_after_rejection(
     overlap: Overlap, newest: Credential | None, rejected: Credential, *, now: Instant
 ) -> Overlap:
     """Return the overlap once the server refused `rejected`, which may be any key."""

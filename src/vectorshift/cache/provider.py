@@ -276,15 +276,15 @@ class CachingProvider(BaseProvider):
             return answer
         return answer if passed(state.usable_until, self._now()) else kept
 
-    def _after_refusal(self, answer: Result, after_rejection: Credential) -> Result:
+    def _after_refusal(self, answer: Result, rejected: Credential) -> Result:
         """Return what a request gets whose key was refused: a newer key, or the one before it."""
-        if isinstance(answer, Credential) and answer.secret != after_rejection.secret:
+        if isinstance(answer, Credential) and answer.secret != rejected.secret:
             return answer
         state = self._state
-        if state.credential is None or state.credential.secret != after_rejection.secret:
+        if state.credential is None or state.credential.secret != rejected.secret:
             return answer
-        before = instead_of(after_rejection, state.overlap, self._now())
-        return answer if before is after_rejection else before
+        before = instead_of(rejected, state.overlap, self._now())
+        return answer if before is rejected else before
 
     def _to_itself(self) -> Result:
         """Answer what its own load asks."""

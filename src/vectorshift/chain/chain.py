@@ -15,10 +15,10 @@ from vectorshift._platform.forks import renew_after_fork
 from vectorshift.cache.policy import (
     Instant,
     Overlap,
-    after_rejection,
     after_rotation,
     in_use,
     instead_of,
+    overlap_after_rejection,
     without_expired,
 )
 from vectorshift.cache.provider import (
@@ -304,7 +304,7 @@ class ProviderChain(BaseProvider):
             newest, before = file.newest, file.overlap
             overlap = without_expired(before, now)
             if refused is not None:
-                overlap = after_rejection(overlap, newest, refused, now=now)
+                overlap = overlap_after_rejection(overlap, newest, refused, now=now)
             if newest.secret != answer.secret:
                 overlap = after_rotation(overlap, newest, answer, usable_until=_NO_END, now=now)
             self._files[id(provider)] = _File(answer, overlap)
