@@ -12,6 +12,7 @@ import vectorshift
 from vectorshift import (
     AsyncVectorShift,
     AuthenticationError,
+    CredentialConfigurationError,
     CredentialStoreUnavailableError,
     Description,
     EnvProvider,
@@ -174,3 +175,34 @@ def test_a_login_that_is_not_there_is_not_called_configured(
     login.path.write_text('[auth]\napi_key = "vs-of-the-cli"\n')
     login.get_credential()
     assert login.describe().configured
+
+
+@pytest.mark.parametrize("odd", ["vs-...", "***", "/run/secrets/vs", "ab${HOME}cd"])
+async def test_of_a_refused_key_that_looks_odd_this_is_told_and_not_the_key(
+    style: str, odd: str, server: Echo
+) -> None:
+    said = await refused(style, server, odd)
+    assert " looks like " in said
+    assert odd not in said
+    assert " looks like " not in await refused(style, server, KEY)
+
+
+@pytest.mark.parametrize("given", ["a key", "a callable", "a provider", "a store", "a credential"])
+async def test_a_reference_that_nothing_resolved_is_sent_nowhere_whoever_hands_it_in(
+    style: str, given: str, server: Echo
+) -> None:
+    text = "op://dev/vectorshift/key"
+    credentials: dict[str, Any] = {
+        "a key": text,
+        "a callable": lambda: text,
+        "a provider": Rotating(text),
+        "a store": Store(text, source="vault:x", remote=True),
+        "a credential": ProviderChain([Nothing(), Rotating(text), Rotating("good")]),
+    }
+    with (
+        VectorShift(credentials[given], base_url=server.origin) as client,
+        pytest.raises(CredentialConfigurationError, match="1Password") as caught,
+    ):
+        client.request("GET", "/x")
+    assert text not in str(caught.value)
+    assert server.received == []

@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import assume, given, strategies as st
 
-from vectorshift.credentials.values import LONGEST_KEY, Credential, Secret, fingerprint, parse_key
+from vectorshift.credentials.values import (
+    LONGEST_KEY,
+    Credential,
+    Secret,
+    fingerprint,
+    looks_odd,
+    parse_key,
+)
 from vectorshift.errors import (
     CredentialConfigurationError,
     CredentialError,
@@ -273,9 +280,226 @@ def test_no_json_object_or_array_is_a_key(document: object) -> None:
     assert "JSON" in refused(json.dumps(document, separators=(",", ":")))
 
 
+UNRESOLVED = {
+    "op://dev/vectorshift/credential": "1Password",
+    "op://My Vault/item/key": "1Password",
+    "file:///run/secrets/vectorshift": "VECTORSHIFT_API_KEY_FILE",
+    "file:/run/secrets/vectorshift": "VECTORSHIFT_API_KEY_FILE",
+    "vault://secret/vectorshift#api_key": "VECTORSHIFT_VAULT_PATH",
+    "ref+vault://secret/vectorshift#/api_key": "VECTORSHIFT_VAULT_PATH",
+    "hashivault://secret/vectorshift": "VECTORSHIFT_VAULT_PATH",
+    "openbao://secret/vectorshift": "VECTORSHIFT_VAULT_PATH",
+    "vault:secret/vectorshift#api_key": "VECTORSHIFT_VAULT_PATH",
+    ">>vault:secret/data/vectorshift#api_key": "VECTORSHIFT_VAULT_PATH",
+    "awssm://prod/vectorshift": "VECTORSHIFT_AWS_SECRET_ID",
+    "ref+awssecrets://prod/vectorshift": "VECTORSHIFT_AWS_SECRET_ID",
+    "arn:aws:secretsmanager:eu-central-1:123456789012:secret:vs-AbCdEf": (
+        "VECTORSHIFT_AWS_SECRET_ID"
+    ),
+    "arn:aws-cn:secretsmanager:cn-north-1:1:secret:vs-AbCdEf:key::": "VECTORSHIFT_AWS_SECRET_ID",
+    "arn:aws:ssm:eu-central-1:123456789012:parameter/vs": "ARN",
+    "arn:aws:kms:eu-central-1:1:key/2": "ARN",
+    "https://vault.example.com/v1/secret/data/vs": "URL",
+    "secret://vectorshift": "reference that nothing resolved",
+    "gcp-sm://vectorshift": "reference that nothing resolved",
+    "projects/p/secrets/vs": "Google Cloud",
+    "projects/1/secrets/vs/versions/latest": "Google Cloud",
+    "@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/vs)": "Azure",
+    "@Microsoft.KeyVault(VaultName=v;SecretName=vs)": "Azure",
+    "ENC[AES256_GCM,data:9cL1fQ==,iv:abc=,tag:def==,type:str]": "encrypted",
+    "encrypted:BDq" + "x7Z" * 40: "encrypted",
+    "vault:v1:8SDd3WHDOjf7mq69CyCqYjBXAiQQAVZRkFM13ok481zoCmHnSeDX9vyf7w==": "encrypted",
+    "${VS_KEY}": "variable",
+    "${VS_KEY:-none}": "variable",
+    "${VS_KEY:-${OTHER}}": "variable",
+    "${env:VS_KEY}": "variable",
+    "$VS_KEY": "variable",
+    "$env:VS_KEY": "variable",
+    "$(VS_KEY)": "variable",
+    "%VS_KEY%": "variable",
+    "%(VS_KEY)s": "variable",
+    "#{VS_KEY}": "variable",
+    "%{VS_KEY}": "variable",
+    "$(cat /run/secrets/vs)": "command",
+    "$(</run/secrets/vs)": "command",
+    "$(pass show $(whoami))": "command",
+    "`cat /run/secrets/vs`": "command",
+    "{{VS_KEY}}": "template",
+    '{{ with secret "secret/data/vs" }}{{ .Data.data.api_key }}{{ end }}': "template",
+    "{{ .Values.vectorshift.key }}": "template",
+    "{{resolve:secretsmanager:prod/vs:SecretString:api_key}}": "template",
+    "{%raw%}": "template",
+    "{api_key}": "template",
+    "${{ secrets.VS }}": "workflow",
+    "${{secrets.VS}}": "workflow",
+    "<your-api-key>": "angle brackets",
+    "<YOUR KEY>": "angle brackets",
+    "VECTORSHIFT_API_KEY=vs-good": "line that sets the key",
+    "VECTORSHIFT_API_KEY = vs-good": "line that sets the key",
+    "export VECTORSHIFT_API_KEY=vs-good": "line that sets the key",
+    "set VECTORSHIFT_API_KEY=vs-good": "line that sets the key",
+    "setx VECTORSHIFT_API_KEY=vs-good": "line that sets the key",
+    "docker run -e VECTORSHIFT_API_KEY=vs-good": "line that sets the key",
+    "$env:VECTORSHIFT_API_KEY='vs-good'": "line that sets the key",
+    "VECTORSHIFT_API_KEY: vs-good": "line that sets the key",
+    "VECTORSHIFT_API_KEY:vs-good": "line that sets the key",
+    "vectorshift_api_key=vs-good": "line that sets the key",
+    "vectorshift.api_key='vs-good'": "line that sets the key",
+    "VECTORSHIFT_API_KEY": "name of a variable",
+    "VECTORSHIFT_API_KEY_FILE": "name of a variable",
+    "env:VECTORSHIFT_API_KEY": "name of a variable",
+    'os.environ["VECTORSHIFT_API_KEY"]': "name of a variable",
+    "os.getenv('VECTORSHIFT_API_KEY')": "name of a variable",
+    "process.env.VECTORSHIFT_API_KEY": "name of a variable",
+    "Authorization: Bearer vs-good": "header",
+    "Api-Key: vs-good": "header",
+    '"vs-good" # prod': "comment",
+    "vs-good # prod": "comment",
+    "# only for production": "comment",
+}
+"""Texts that nothing replaced, or that hold more than a key, with a word of the hint."""
+
+
+@pytest.mark.parametrize("text", UNRESOLVED)
+def test_a_text_that_as_a_whole_refers_to_a_key_is_refused_with_a_hint_and_not_shown(
+    text: str,
+) -> None:
+    message = refused(text)
+    assert UNRESOLVED[text] in message
+    assert message.isascii()
+    assert text not in message.removeprefix("env:X ") or text == "VECTORSHIFT_API_KEY_FILE"
+    assert "vs-good" not in message
+
+
+@pytest.mark.parametrize("text", ["${NAME}", "$NAME", "$(...)", "%NAME%", "{{...}}", "<...>"])
+def test_no_hint_quotes_a_form_as_that_might_be_the_text_itself(text: str) -> None:
+    assert text not in refused(text)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "ab${HOME}cd",
+        "${A}x${B}",
+        "$(a)x$(b)",
+        "{{a}}x{{b}}",
+        "<a>x<b>",
+        "a<b>c",
+        "%ab%cd%",
+        "100%sure%",
+        "abc=",
+        "QUJDREVGRw==",
+        "vectorshift_live_QUJDREVGRw==",
+        "VECTORSHIFT_9F8A7B==",
+        "VECTORSHIFT_9F8A7B",
+        "op:x",
+        "op",
+        "arn:x",
+        "arn:aws",
+        "vault:x",
+        "vault-secret/x#y",
+        "file-x",
+        "projects/x",
+        "projects/x/secrets/y/z",
+        "x@Microsoft.KeyVault(y)",
+        "ENC[x",
+        "encrypted:x",
+        "$aB3",
+        "$2b$12$abc",
+        "$",
+        "%",
+        "%%",
+        "<",
+        "<x",
+        "x>",
+        "${x",
+        "{{x",
+        "a://",
+        "/aB3/xy+z==",
+        "#abc",
+    ],
+)
+def test_a_key_that_only_begins_like_a_reference_or_holds_one_stays_a_key(key: str) -> None:
+    assert parsed(key) == Secret(key)
+
+
+ODD = [
+    "vs-...",
+    "vs-****abcd",
+    "***",
+    "xxxxxxxx",
+    "vs-xxxxxxxxxxxx",
+    "your-api-key",
+    "YOUR_API_KEY",
+    "sk-your-key",
+    "my-api-key",
+    "changeme",
+    "CHANGE_ME",
+    "[your-key]",
+    "__VS_KEY__",
+    "@VS_KEY@",
+    "None",
+    "null",
+    "undefined",
+    "Bearer",
+    "/run/secrets/vectorshift",
+    "./key",
+    "~/key",
+    "C:\\keys\\vs",
+    "key.txt",
+    "ab${HOME}cd",
+    "$vs_key",
+    "prefix-{{x}}",
+    "x<key>y",
+    "aws:prod/vs",
+    "env:OTHER_KEY",
+    "API_KEY=vs-good",
+    '"vs-good',
+    "vs-good'",
+    "vs-good;",
+    "vs-good,",
+    "\\",
+]
+
+
+@pytest.mark.parametrize("key", ODD)
+def test_a_key_that_looks_odd_is_used_and_told_of_and_not_shown(key: str) -> None:
+    assert parsed(key) == Secret(key)
+    sentence = looks_odd(Secret(key))
+    assert sentence.endswith(".")
+    assert sentence.isascii()
+    assert key not in sentence or key == "\\"
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        KEY,
+        "vs-1",
+        "sk_live_51H8aBcDeFgHiJkLmNoPqRsTuVwXyZ",
+        "QUJDREVGRw==",
+        "/aB3+xy+z==",
+        "3f2504e0-4f89-11d3-9a0c-0305e82c3301",
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U",
+        "x",
+    ],
+)
+def test_of_a_key_that_looks_like_one_nothing_is_told(key: str) -> None:
+    assert looks_odd(Secret(key)) == ""
+
+
+@pytest.mark.parametrize("piece", ["$", "<", "%a", "{{", "vault:", "/a", "a.", "a-", "${", "op:/"])
+def test_the_longest_text_is_judged_in_time_in_line_with_it(piece: str) -> None:
+    """With a step back for each character this takes minutes."""
+    text = (piece * LONGEST_KEY)[:LONGEST_KEY]
+    key = parsed(text)
+    assert isinstance(key, CredentialError) or isinstance(looks_odd(key), str)
+
+
 FIXED = {
     refused(text)
     for text in (
+        *UNRESOLVED,
         "",
         "é",
         "a b",

@@ -669,3 +669,15 @@ def test_settings_in_code_are_explained_without_the_environment(
         client=VectorShift(settings=Settings(vault_path="in/code", vault_addr="http://[::1]:9"))
     )
     assert one(report, "vault").source == "vault:secret/in/code#api_key"
+
+
+@pytest.mark.parametrize("odd", ["vs-...", "***", "/run/secrets/vectorshift", "ab${HOME}cd"])
+def test_a_key_that_looks_odd_is_found_and_told_of_without_showing_it(odd: str) -> None:
+    vectorshift.api_key = odd
+    report = vectorshift.explain()
+    (winner,) = [source for source in report.sources if source.wins]
+    assert (report.outcome, winner.outcome) == ("found", "found")
+    assert " looks like " in winner.reason
+    assert odd not in f"{report} {report.to_json()}"
+    vectorshift.api_key = KEY
+    assert " looks like " not in str(vectorshift.explain())

@@ -98,10 +98,19 @@ def test_the_usual_spellings_are_read(dotenv: Path, text: str) -> None:
     assert key_of(DotenvProvider()) == KEY
 
 
-@pytest.mark.parametrize("value", ["${HOME}", "$HOME", "vs-${PATH}-x", "'${HOME}'", '"${HOME}"'])
+@pytest.mark.parametrize("value", ["ab${HOME}cd", "vs-$HOME", "'ab${HOME}cd'", '"ab${HOME}cd"'])
 def test_nothing_is_interpolated(dotenv: Path, value: str) -> None:
     dotenv.write_text(f"VECTORSHIFT_API_KEY={value}\n")
     assert key_of(DotenvProvider()) == value.strip("'\"")
+
+
+@pytest.mark.parametrize("value", ["${HOME}", "$HOME", "'${HOME}'", '"${HOME}"'])
+def test_a_value_that_is_nothing_but_a_variable_is_refused(dotenv: Path, value: str) -> None:
+    """Other tools put the variable's value in its place, so that the text itself is never meant."""
+    dotenv.write_text(f"VECTORSHIFT_API_KEY={value}\n")
+    error = failure(DotenvProvider())
+    assert type(error) is CredentialConfigurationError
+    assert "refers to a variable" in str(error)
 
 
 @pytest.mark.parametrize("text", ["", "OTHER=1\n", "# VECTORSHIFT_API_KEY=x\n"])

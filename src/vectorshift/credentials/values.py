@@ -12,13 +12,22 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, Final, Literal, cast
 
+from vectorshift.credentials.references import oddity, unresolved
 from vectorshift.errors import (
     CredentialConfigurationError,
     CredentialError,
     CredentialNotFoundError,
 )
 
-__all__ = ["LONGEST_KEY", "Credential", "Secret", "fingerprint", "parse_key", "same_source"]
+__all__ = [
+    "LONGEST_KEY",
+    "Credential",
+    "Secret",
+    "fingerprint",
+    "looks_odd",
+    "parse_key",
+    "same_source",
+]
 
 LONGEST_KEY: Final = 8192
 
@@ -233,6 +242,15 @@ def parse_key(
     )
 
 
+def looks_odd(secret: Secret) -> str:
+    """Return a sentence about a key that hardly looks like one, such as a placeholder; mostly
+    nothing.
+
+    Such a key is used all the same: the API is the judge. The sentence shows nothing of it.
+    """
+    return oddity(secret.reveal())
+
+
 _KEY = re.compile(r"[!-~]+")
 
 
@@ -245,19 +263,40 @@ def _flaw(key: str, field_setting: str | None) -> str | None:
             "it looks like a printed map, as Vault Agent writes without a template. "
             "Give the agent a template that prints the one field."
         )
+    if len(key) > LONGEST_KEY:
+        return f"it is longer than {LONGEST_KEY:,} characters."
+    if flaw := unresolved(key):
+        return flaw
     if len(key) > 1 and key[0] == key[-1] and key[0] in "\"'`":
         return "it stands in quotation marks. Take them away."
     if key[:7].lower() == "bearer ":
         return "it begins with 'Bearer '. Give the key alone."
-    if len(key) > LONGEST_KEY:
-        return f"it is longer than {LONGEST_KEY:,} characters."
     if _KEY.fullmatch(key):
         return None
     if "\n" in key or "\r" in key:
         return "it holds a line break. Give the key alone, on one line."
     if not key.isascii():
-        return "it holds a character outside ASCII. Copy the key again from Account → API Keys."
-    return "it holds a space or a control character. Copy the key again from Account → API Keys."
+        return "it holds a character outside ASCII. Copy the key again from Account > API Keys."
+    for form, hint in _WITH_SPACES:
+        if form.match(key):
+            return hint
+    return "it holds a space or a control character. Copy the key again from Account > API Keys."
+
+
+_WITH_SPACES = (
+    (re.compile(r"\{\{"), "it is a template, and nothing filled it in. Give the key itself."),
+    (re.compile(r"#"), "it is a comment. Give the key itself."),
+    (
+        re.compile(r"(?i:authorization|(x-)?api-key)\s*:"),
+        "it is a whole header. Give the key alone.",
+    ),
+    (
+        re.compile(r"[\"'].*[\"']\s+#|\S+\s+#"),
+        "a comment stands behind it, which is taken as a part of it here. Give the key alone,"
+        " without quotation marks.",
+    ),
+)
+"""What a text with spaces in it may be: such a text is no key in any case."""
 
 
 def _json_flaw(key: str, field_setting: str | None) -> str | None:

@@ -13,7 +13,7 @@ from vectorshift.cache.provider import CachingProvider
 from vectorshift.chain.chain import ProviderChain
 from vectorshift.chain.outcomes import must_not_miss, outcome_of, stops, what_to_do
 from vectorshift.credentials.adapter import without
-from vectorshift.credentials.values import Credential
+from vectorshift.credentials.values import Credential, looks_odd
 from vectorshift.errors import CredentialError, CredentialNotFoundError
 from vectorshift.explanation.report import Report, SourceReport
 
@@ -197,6 +197,7 @@ def _with_credential(about: SourceReport, credential: Credential, now: float) ->
         about,
         outcome="found",
         source=credential.source,
+        reason="\n".join(filter(None, (about.reason, looks_odd(credential.secret)))),
         fingerprint=credential.fingerprint,
         version=credential.version,
         expires_in=None if expires is None else max(0.0, expires.timestamp() - now),

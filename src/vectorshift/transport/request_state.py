@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from vectorshift.credentials.values import Credential, same_source
+from vectorshift.credentials.values import Credential, looks_odd, same_source
 from vectorshift.transport.http import httpx
 
 if TYPE_CHECKING:
@@ -83,11 +83,13 @@ class Rejection:
     shadowed_stores: tuple[str, ...] = ()
 
     def __str__(self) -> str:
+        sent = self.answer if self.resent and isinstance(self.answer, Credential) else self.rejected
+        said = " ".join(filter(None, (self._outcome(), looks_odd(sent.secret))))
         if not self.shadowed_stores:
-            return self._outcome()
+            return said
         first, stores = self.rejected.source, ", ".join(self.shadowed_stores)
         return (
-            f"{self._outcome()} Configured, but not asked, as {first} comes first: {stores}. "
+            f"{said} Configured, but not asked, as {first} comes first: {stores}. "
             f"If the key should come from there, take it out of {first}."
         )
 

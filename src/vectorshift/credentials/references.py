@@ -1,0 +1,164 @@
+"""Texts that stand where a key should be: references that nothing resolved, and placeholders.
+
+A text is refused only if the *whole* of it is such a form. A part of it proves nothing, since a key
+may hold any visible character. No sentence here quotes a form: it would repeat the text itself.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+__all__ = ["oddity", "unresolved"]
+
+_ITSELF: Final = "Give the key itself."
+_VARIABLE: Final = f"it refers to a variable, and nothing put the value in its place. {_ITSELF}"
+_TEMPLATE: Final = f"it is a template, and nothing filled it in. {_ITSELF}"
+_COMMAND: Final = f"it is a shell command, and no shell ran it. {_ITSELF}"
+_OUR_NAME: Final = "(VECTORSHIFT_(API_?)?(KEY|TOKEN)(_FILE)?|vectorshift_api_key)"
+
+_FORMS: Final = tuple(
+    (re.compile(form, re.DOTALL), hint)
+    for form, hint in (
+        (
+            "op://.+",
+            "it is a reference to an item in 1Password, and nothing resolved it. Start the program"
+            " with 'op run --', or give the key itself.",
+        ),
+        (
+            "file:/.*",
+            "it is the address of a file, not what is in the file. Name the file with"
+            " VECTORSHIFT_API_KEY_FILE, or give the key itself.",
+        ),
+        (
+            r"(ref\+)?\w*(vault|bao)://.*|(>>)?vault:(?=[^#]*/)[^#]+#.+",
+            "it is a reference to a secret in Vault, not the secret. Name the secret with"
+            " VECTORSHIFT_VAULT_PATH, or give the key itself.",
+        ),
+        (
+            r"(ref\+)?aws\w*://.*|arn:aws[a-z-]*:secretsmanager:.*",
+            "it is a reference to a secret in AWS, not the secret. Name the secret with"
+            " VECTORSHIFT_AWS_SECRET_ID, or give the key itself.",
+        ),
+        (
+            "arn:aws[a-z-]*:[a-z0-9-]*:.*",
+            f"it is the ARN of a resource in AWS, not a key. {_ITSELF}",
+        ),
+        (
+            r"[A-Za-z][A-Za-z0-9+.-]+://.+",
+            f"it is a URL, or a reference that nothing resolved. {_ITSELF}",
+        ),
+        (
+            "projects/[^/]+/secrets/[^/]+(/versions/[^/]+)?",
+            f"it is the name of a secret in Google Cloud, not the secret. {_ITSELF}",
+        ),
+        (
+            r"@Microsoft\.\w+\(.*\)",
+            f"it is a reference that Azure should have resolved. {_ITSELF}",
+        ),
+        (
+            r"ENC\[.*\]|encrypted:[A-Za-z0-9+/=_-]{32,}|vault:v[0-9]+:[A-Za-z0-9+/=]+",
+            f"it is encrypted, and nothing decrypted it. {_ITSELF}",
+        ),
+        (
+            r"\$[A-Z_][A-Z0-9_]*|\$env:\w+|%[A-Za-z_]\w*%|%\(\w+\)s|\$\([A-Z_][A-Z0-9_]*\)",
+            _VARIABLE,
+        ),
+        (r"\{[A-Za-z_][\w.]*\}", _TEMPLATE),
+        (r"`.*\s.*`", _COMMAND),
+        (
+            rf"""([A-Za-z-]+\s+)*["']?(\$env:)?{_OUR_NAME}["']?\s*[=:].*|vectorshift\.api_key\s*=.*""",
+            "it is a line that sets the key, not the key alone. Give what stands behind the name.",
+        ),
+        (
+            rf"""([\w.]+[.:\[(]["']?)?{_OUR_NAME}["']?[\])]?""",
+            f"it is the name of a variable, not its value. {_ITSELF}",
+        ),
+    )
+)
+_BRACKETS: Final = (
+    ("${{", "}}", f"it is an expression of a workflow, and nothing evaluated it. {_ITSELF}"),
+    ("{{", "}}", _TEMPLATE),
+    ("{%", "%}", _TEMPLATE),
+    ("${", "}", _VARIABLE),
+    ("#{", "}", _VARIABLE),
+    ("%{", "}", _VARIABLE),
+    ("$(", ")", _COMMAND),
+    ("<", ">", f"it is a placeholder in angle brackets. {_ITSELF}"),
+)
+
+_PAIRS: Final = {"}": "{", ")": "(", ">": "<"}
+
+
+def unresolved(text: str) -> str | None:
+    """Return what the whole of `text` is in place of a key, and what to do; None if it may be one.
+
+    The text is not repeated.
+    """
+    for form, hint in _FORMS:
+        if form.fullmatch(text):
+            return hint
+    for opening, closing, hint in _BRACKETS:
+        if _encloses(opening, text, closing):
+            return hint
+    return None
+
+
+def _encloses(opening: str, text: str, closing: str) -> bool:
+    """Whether the bracket at the beginning of `text` is closed at its end, and not before."""
+    if not (text.startswith(opening) and text.endswith(closing)):
+        return False
+    opens, closes, depth = _PAIRS[closing[-1]], closing[-1], 0
+    for at, character in enumerate(text):
+        depth += (character == opens) - (character == closes)
+        if depth == 0 and at >= len(opening):
+            return at == len(text) - 1
+    return False
+
+
+_WORDS: Final = (
+    "your|change[-_]?me|replace([-_]?me)?|placeholder|example|insert|todo|fixme|dummy|redacted"
+    "|api[-_]?key"
+)
+_ODD: Final = tuple(
+    (re.compile(form, re.DOTALL), sentence)
+    for form, sentence in (
+        (
+            r"(?i:null|none|nil|undefined|nan|true|false|bearer)",
+            "It is a word that programs write where a value is missing.",
+        ),
+        (
+            rf"(.)\1\1+|.*(\.\.\.|\*\*\*|(?i:xxxx)).*|\[.*\]|(?i:(.*[-_.])?({_WORDS})([-_.].*)?)"
+            "|__[A-Z_]+__|@[A-Z_]+@",
+            "It looks like a placeholder, or like a key of which a part is hidden.",
+        ),
+        (
+            r"(~|\.{1,2})?/[\w.-]+(/[\w.-]+)+|~/.*|\.{1,2}/.*|[A-Za-z]:[\\/].*|\S+\.(key|txt|env)",
+            "It looks like the name of a file. VECTORSHIFT_API_KEY_FILE takes that.",
+        ),
+        (
+            r".*(\$\{|\$\(|\{\{|\}\}|://|<[^<>]+>|%[A-Za-z_]\w*%).*|\$\w+",
+            "A part of it looks like a reference that nothing resolved.",
+        ),
+        (
+            r"(env|file|dotenv|login|vault|aws|arn|op|ssm|secret):.*",
+            "It looks like the name of a place where a key is kept.",
+        ),
+        (
+            r"[A-Za-z_]\w*=[^=].*",
+            "It looks like a name and a value in one.",
+        ),
+        (
+            r"""["'`].*|.*["'`;,\\]""",
+            "It begins or ends with a quotation mark, a comma, a semicolon or a backslash.",
+        ),
+    )
+)
+
+
+def oddity(text: str) -> str:
+    """Return a sentence about a text that may be a key and does not look like one; mostly nothing.
+
+    The text is not repeated.
+    """
+    return next((sentence for form, sentence in _ODD if form.fullmatch(text)), "")
