@@ -279,3 +279,163 @@ def test_any_text_is_read_without_an_exception(text: str) -> None:
         ):
             with contextlib.suppress(CredentialError):
                 call()
+
+
+# --- One name, two values -------------------------------------------------------------------------
+
+TWO = {
+    "two lines": (f"{NAME}={KEY}\nX=1\n{NAME}=vs-globex\n", 1, 3),
+    "three lines": (f"{NAME}={KEY}\n{NAME}={KEY}\n\n{NAME}=vs-globex\n{NAME}={KEY}\n", 1, 4),
+    "export and quotes": (f"# c\nexport {NAME}='{KEY}'\n{NAME}=\"vs-globex\"\n", 2, 3),
+    "the second one is empty": (f"{NAME}={KEY}\nX=1\n{NAME}=\n", 1, 3),
+    "the second one is blank": (f"{NAME}={KEY}\nX=1\n{NAME}='  '\n", 1, 3),
+    "a value of several lines between": (f'{NAME}={KEY}\nX="1\n2\n3"\n{NAME}=vs-globex\n', 1, 5),
+    "merge conflict": (
+        f"<<<<<<< HEAD\n{NAME}={KEY}\n=======\n{NAME}=vs-globex\n>>>>>>> theirs\n",
+        2,
+        4,
+    ),
+}
+"""Files with two keys, and the two lines that contradict each other."""
+
+
+@pytest.mark.parametrize("named", [False, True], ids=["found", "named"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["lf", "crlf"])
+@pytest.mark.parametrize(("text", "first", "second"), TWO.values(), ids=TWO)
+def test_two_keys_in_one_file_stop_the_chain_and_both_lines_are_named(
+    tmp_path: Path,
+    text: str,
+    first: int,
+    second: int,
+    end: str,
+    named: bool,
+    shown: Callable[[BaseException], str],
+) -> None:
+    path = tmp_path / ".env"
+    path.write_bytes(text.replace("\n", end).encode())
+    error = refusal(below(path if named else None).get_credential)
+    assert type(error) is CredentialConfigurationError
+    assert str(error).startswith(
+        f"dotenv:{path}: lines {first} and {second} give {NAME} two different values."
+    )
+    assert (KEY in shown(error), "globex" in shown(error)) == (False, False)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{NAME}={KEY}\nX=1\n{NAME}='{KEY}'\nexport {NAME}={KEY}  # again\n",
+        f"{NAME}=\nX=1\n{NAME}={KEY}\n",
+        f"{NAME}\n{NAME}={KEY}\n{NAME}\n",
+        f"X=1\n{NAME}={KEY}\nX=2\n",
+        f"# {NAME}=vs-old\n{NAME}={KEY}\nvectorshift_api_key=vs-other\n",
+        f"<<<<<<< HEAD\nX=1\n=======\nX=2\n>>>>>>> theirs\n{NAME}={KEY}\n",
+    ],
+    ids=["equal", "empty at first", "bare", "not ours", "another case", "a conflict of others"],
+)
+def test_one_key_is_read_whatever_is_repeated(tmp_path: Path, text: str) -> None:
+    """A template at the top that is filled in below is how many files come about."""
+    (tmp_path / ".env").write_text(text)
+    assert below(None).get_credential().secret.reveal() == KEY
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"X=1\n<<<<<<< HEAD\n{NAME}={KEY}\n=======\n>>>>>>> theirs\n",
+        f"X=1\n<<<<<<<\n||||||| base\n{NAME}={KEY}\n=======\n>>>>>>>\n",
+        f"X=1\n<<<<<<< HEAD\n{NAME}={KEY}\n=======\n{NAME}={KEY}\n>>>>>>> theirs\n",
+        f"X=1\n<<<<<<< HEAD\nY=1\n# {NAME}\n=======\n>>>>>>> theirs\n{NAME}={KEY}",
+    ],
+)
+def test_a_merge_that_was_not_finished_stops_the_chain_if_it_is_about_our_settings(
+    tmp_path: Path, text: str
+) -> None:
+    path = tmp_path / ".env"
+    path.write_text(text)
+    error = refusal(below(None).get_credential)
+    assert type(error) is CredentialConfigurationError
+    lines = [
+        at for at, line in enumerate(text.split("\n"), 1) if line[:7] in ("<<<<<<<", ">>>>>>>")
+    ]
+    assert str(error).startswith(f"dotenv:{path}: lines {lines[0]} and {lines[1]} ")
+    assert "merge" in str(error)
+    assert KEY not in str(error)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["VECTORSHIFT_BASE_URL", "VECTORSHIFT_VAULT_ADDR", "VAULT_ADDR", "VECTORSHIFT_PROVIDERS"],
+)
+def test_two_values_of_a_setting_in_a_named_file_are_an_error_with_both_lines(
+    tmp_path: Path, name: str, shown: Callable[[BaseException], str]
+) -> None:
+    (tmp_path / "named.env").write_text(
+        f"{name}=https://one.example\nVECTORSHIFT_VAULT_PATH=vs\n{name}=https://two.example\n"
+    )
+    error = refusal(lambda: Settings.load({"VECTORSHIFT_ENV_FILE": "named.env"}))
+    assert type(error) is CredentialConfigurationError
+    assert f"named.env: lines 1 and 3 give {name} two different values." in str(error)
+    assert "example" not in shown(error)
+
+
+def test_two_values_of_what_is_not_read_are_no_error(tmp_path: Path) -> None:
+    (tmp_path / "named.env").write_text("VAULT_ADDR=one\nVAULT_ADDR=two\nX=1\nX=2\nX=\n")
+    assert Settings.load({"VECTORSHIFT_ENV_FILE": "named.env"}).vault_addr is None
+
+
+def test_two_keys_in_a_file_that_another_source_comes_before_are_not_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "named.env").write_text(f"{NAME}=vs-acme\n{NAME}=vs-globex\n")
+    monkeypatch.setenv(NAME, KEY)
+    settings = Settings.load({"VECTORSHIFT_ENV_FILE": "named.env"})
+    assert ProviderChain.from_settings(settings).get_credential().secret.reveal() == KEY
+
+
+# --- A key and a file with a key ------------------------------------------------------------------
+
+
+def test_a_named_file_with_a_key_and_the_name_of_a_key_file_is_an_error_as_in_the_environment(
+    tmp_path: Path, shown: Callable[[BaseException], str]
+) -> None:
+    (tmp_path / "key").write_text("vs-of-the-file")
+    (tmp_path / "named.env").write_text(f"{NAME}={KEY}\n\n{NAME}_FILE={tmp_path}/key\n")
+    error = refusal(lambda: Settings.load({"VECTORSHIFT_ENV_FILE": "named.env"}))
+    assert type(error) is CredentialConfigurationError
+    assert str(error) == (
+        f"VECTORSHIFT_ENV_FILE names named.env: {NAME} is set in line 1, and so is {NAME}_FILE in"
+        " line 3. Remove the one that you do not mean."
+    )
+    assert KEY not in shown(error)
+
+
+@pytest.mark.parametrize(
+    "blank", [f"{NAME}=''\n{NAME}_FILE=key\n", f"{NAME}={KEY}\n{NAME}_FILE=\n"]
+)
+def test_one_of_both_that_is_empty_is_not_set(tmp_path: Path, blank: str) -> None:
+    (tmp_path / "key").write_text(KEY)
+    (tmp_path / "named.env").write_text(blank)
+    settings = Settings.load({"VECTORSHIFT_ENV_FILE": "named.env"})
+    assert ProviderChain.from_settings(settings).get_credential().secret.reveal() == KEY
+
+
+def test_a_key_of_the_environment_and_a_key_file_of_a_named_file_are_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "key").write_text("vs-of-the-file")
+    (tmp_path / "named.env").write_text(f"{NAME}_FILE=key\n")
+    monkeypatch.setenv(NAME, KEY)
+    settings = Settings.load({"VECTORSHIFT_ENV_FILE": "named.env"})
+    error = refusal(ProviderChain.from_settings(settings).get_credential)
+    assert type(error) is CredentialConfigurationError
+    assert f"{NAME} is set, and so is the file" in str(error)
+
+
+def test_a_key_file_of_the_environment_comes_before_a_key_in_a_named_file(tmp_path: Path) -> None:
+    """The order of the chain says so: the environment, or the file that it names, then dotenv."""
+    (tmp_path / "key").write_text(KEY)
+    (tmp_path / "named.env").write_text(f"{NAME}=vs-of-the-line\n")
+    environ = {"VECTORSHIFT_ENV_FILE": "named.env", f"{NAME}_FILE": "key"}
+    chain = ProviderChain.from_settings(Settings.load(environ))
+    assert chain.get_credential().secret.reveal() == KEY

@@ -293,9 +293,7 @@ UNRESOLVED = {
     ">>vault:secret/data/vectorshift#api_key": "VECTORSHIFT_VAULT_PATH",
     "awssm://prod/vectorshift": "VECTORSHIFT_AWS_SECRET_ID",
     "ref+awssecrets://prod/vectorshift": "VECTORSHIFT_AWS_SECRET_ID",
-    "arn:aws:secretsmanager:eu-central-1:123456789012:secret:vs-AbCdEf": (
-        "VECTORSHIFT_AWS_SECRET_ID"
-    ),
+    "arn:aws:secretsmanager:eu-central-1:12345:secret:vs-AbCdEf": "VECTORSHIFT_AWS_SECRET_ID",
     "arn:aws-cn:secretsmanager:cn-north-1:1:secret:vs-AbCdEf:key::": "VECTORSHIFT_AWS_SECRET_ID",
     "arn:aws:ssm:eu-central-1:123456789012:parameter/vs": "ARN",
     "arn:aws:kms:eu-central-1:1:key/2": "ARN",

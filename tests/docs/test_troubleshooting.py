@@ -258,6 +258,14 @@ def _(at: Stage) -> str:
     return at.failure()
 
 
+@scene("Two keys in one `.env`")
+def _(at: Stage) -> str:
+    (at.folder / ".env").write_text(
+        "VECTORSHIFT_API_KEY=vs-of-acme\nX=1\nVECTORSHIFT_API_KEY=vs-of-globex\n"
+    )
+    return at.failure()
+
+
 @scene("Plain HTTP")
 def _(at: Stage) -> str:
     at.set("VECTORSHIFT_API_KEY", "vs-...")

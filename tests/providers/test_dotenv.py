@@ -87,7 +87,7 @@ def test_the_directory_is_that_of_first_use(dotenv: Path, monkeypatch: pytest.Mo
         f'VECTORSHIFT_API_KEY="{KEY}"  # a comment\n',
         f"VECTORSHIFT_API_KEY='{KEY}'\r\nOTHER=1\r\n",
         f"# first\n\nOTHER=1\nVECTORSHIFT_API_KEY = {KEY}\n",
-        f"VECTORSHIFT_API_KEY=vs-first\nVECTORSHIFT_API_KEY={KEY}\n",
+        f"VECTORSHIFT_API_KEY=\nVECTORSHIFT_API_KEY={KEY}\n",
         f"\ufeffVECTORSHIFT_API_KEY={KEY}\n",
         f"=broken\nVECTORSHIFT_API_KEY={KEY}\n",
     ],

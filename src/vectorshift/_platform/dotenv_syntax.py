@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from dotenv.parser import Binding
 
 __all__ = ["Assignments", "assignments_in"]
@@ -34,29 +36,44 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 class Assignments:
     """What a dotenv file says. The last of two lines with one name counts.
 
-    Args:
-        values: the text of each name, as it stands, without interpolation.
-        bare: the names that stand alone, as in `export NAME`, and set nothing.
-        flaw: what is wrong with a line that seems to be meant for this package, without its text;
-            mostly nothing.
-        passed_over: the first line, from 1, that cannot be parsed and does not seem to be; 0 if
-            there is none.
+    Args: values: the text of each name, as it stands, without interpolation. bare: the names that
+        stand alone, as in `export NAME`, and set nothing. lines: the line, from 1, that first sets
+        a name to something. twice: the names that are set to something and then to something else,
+        or to nothing, with both lines. flaw: what is wrong with a line that seems to be meant for
+        this package, without its text; mostly nothing. passed_over: the first line that cannot be
+        parsed and does not seem to be; 0 if there is none.
     """
 
     values: dict[str, str] = field(repr=False)
     bare: frozenset[str] = frozenset()
+    lines: dict[str, int] = field(default_factory=dict[str, int])
+    twice: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
     flaw: str = ""
     passed_over: int = 0
+
+    def contradiction(self, names: Iterable[str]) -> str:
+        """Say of the first of these names that has two values where they stand; mostly nothing."""
+        for name in names:
+            if name in self.twice:
+                first, second = self.twice[name]
+                return (
+                    f"lines {first} and {second} give {name} two different values. Keep the one"
+                    " that you mean."
+                )
+        return ""
 
 
 def assignments_in(text: str) -> Assignments:
     """Return what the text of a dotenv file says."""
     from dotenv.parser import parse_stream
 
+    text = re.sub("\r\n?", "\n", text)
     values: dict[str, str] = {}
     bare: set[str] = set()
+    lines: dict[str, int] = {}
+    twice: dict[str, tuple[int, int]] = {}
     flaw, passed_over = "", 0
-    for each in parse_stream(io.StringIO(re.sub("\r\n?", "\n", text))):
+    for each in parse_stream(io.StringIO(text)):
         written = each.original.string.lstrip()
         line = each.original.line + each.original.string[: -len(written) or None].count("\n")
         at = _mistyped(each, written)
@@ -67,8 +84,38 @@ def assignments_in(text: str) -> Assignments:
         elif each.key is not None and each.value is None:
             bare.add(each.key)
         elif each.key is not None and each.value is not None:
+            before = values.get(each.key, "").strip()
+            if before and before != each.value.strip():
+                twice.setdefault(each.key, (lines[each.key], line))
+            elif each.value.strip():
+                lines.setdefault(each.key, line)
             values[each.key] = each.value
-    return Assignments(values=values, bare=frozenset(bare), flaw=flaw, passed_over=passed_over)
+    return Assignments(
+        values=values,
+        bare=frozenset(bare),
+        lines=lines,
+        twice=twice,
+        flaw=flaw or _unmerged(text),
+        passed_over=passed_over,
+    )
+
+
+def _unmerged(text: str) -> str:
+    """Say where a merge was not finished, if one of our settings stands in it; mostly nothing."""
+    begins, is_ours = 0, False
+    for number, line in enumerate(text.split("\n") if "<<<<<<<" in text else (), 1):
+        if line.startswith("<<<<<<<"):
+            begins, is_ours = number, False
+        elif begins and line.startswith(">>>>>>>"):
+            if is_ours:
+                return (
+                    f"lines {begins} and {number} are the marks of a merge that was not finished,"
+                    " and a setting of vectorshift stands between them. Finish the merge."
+                )
+            begins = 0
+        elif "VECTORSHIFT_" in line:
+            is_ours = True
+    return ""
 
 
 def _mistyped(binding: Binding, written: str) -> int | None:

@@ -150,8 +150,8 @@ class DotenvProvider(BaseProvider):
             if name.startswith(_PREFIX) and name != VARIABLE and text.strip()
         )
         self._ignored, self._passed_over = [] if self.named else others, found.passed_over
-        if found.flaw:
-            return self.wrong(f"{self._source}: {found.flaw}")
+        if flaw := found.contradiction([VARIABLE]) or found.flaw:
+            return self.wrong(f"{self._source}: {flaw}")
         text = found.values.get(VARIABLE)
         if text is None:
             ignored = (

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import AliasChoices
 from pydantic_settings import BaseSettings, EnvSettingsSource
 
-from vectorshift._platform.dotenv_syntax import assignments_in
+from vectorshift._platform.dotenv_syntax import Assignments, assignments_in
 from vectorshift._platform.files import read_small, text_of
 from vectorshift._platform.plugin_names import is_service_link, prefix_of
 from vectorshift.credentials.events import log_safely
@@ -28,7 +28,8 @@ _ENV_FILE = "VECTORSHIFT_ENV_FILE"
 _VAULT_PATH = "VECTORSHIFT_VAULT_PATH"
 _PLUGINS = "plugins"
 _NAME_ANOTHER = "Name a file that is there, or unset it."
-_NOT_FIELDS = ("VECTORSHIFT_API_KEY", _ENV_FILE)
+_KEY = "VECTORSHIFT_API_KEY"
+_NOT_FIELDS = (_KEY, _ENV_FILE)
 
 S = TypeVar("S", bound=BaseSettings)
 
@@ -50,9 +51,12 @@ def loaded_from(cls: type[S], process: Mapping[str, str]) -> S | CredentialConfi
     try:
         env_file = process[_ENV_FILE].strip() if _ENV_FILE in process else None
         cls(env_file=env_file)  # what is no name is refused before it is printed as one
-        variables = {**_set_in(_named_file(env_file)), **_set_in(process)}
+        found = _named_file(env_file)
+        variables = {**_set_in(found.values), **_set_in(process)}
         values = _by_variable(cls, _Variables(cls, variables)(), variables)
         known = variables_of(cls)
+        if flaw := _contradiction(found, known, has_vault=_VAULT_PATH in variables):
+            raise _wrong_file(env_file, flaw)
         if plugins := of_plugins(
             variables, names_in(variables.get(f"{PREFIX}PROVIDERS", "")), known
         ):
@@ -105,9 +109,9 @@ def _by_variable(
     return values
 
 
-def _named_file(env_file: str | None) -> dict[str, str]:
+def _named_file(env_file: str | None) -> Assignments:
     if not env_file:
-        return {}
+        return Assignments(values={})
     flaw, text, fix = "it is not UTF-8 text", None, "Save it as UTF-8, or name another."
     try:
         text = text_of(read_small(env_file)[0])
@@ -126,10 +130,37 @@ def _named_file(env_file: str | None) -> dict[str, str]:
         )
     found = assignments_in(text)
     if found.flaw:
-        raise CredentialConfigurationError(
-            f"{_ENV_FILE} names {env_file}: {found.flaw}", source=f"dotenv:{env_file}"
+        raise _wrong_file(env_file, found.flaw)
+    return found
+
+
+def _wrong_file(env_file: str | None, flaw: str) -> CredentialConfigurationError:
+    return CredentialConfigurationError(
+        f"{_ENV_FILE} names {env_file}: {flaw}", source=f"dotenv:{env_file}"
+    )
+
+
+def _contradiction(found: Assignments, known: Iterable[str], *, has_vault: bool) -> str:
+    """Say which two lines of the named file leave open what is meant; mostly nothing.
+
+    Two different keys are the provider's to refuse, as a key in the environment comes before both.
+    """
+    settings = [
+        name
+        for name in found.twice
+        if name != _KEY and (name in known or name.startswith(PREFIX))
+        if has_vault or not name.startswith(("VAULT_", "BAO_"))
+    ]
+    both = [_KEY, f"{_KEY}_FILE"]
+    if flaw := found.contradiction(settings):
+        return flaw
+    if all(found.values.get(name, "").strip() for name in both):
+        first, second = (found.lines[name] for name in both)
+        return (
+            f"{both[0]} is set in line {first}, and so is {both[1]} in line {second}. Remove the"
+            " one that you do not mean."
         )
-    return found.values
+    return ""
 
 
 def variables_of(cls: type[BaseSettings]) -> dict[str, str]:
