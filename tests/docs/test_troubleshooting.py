@@ -252,6 +252,16 @@ def _(at: Stage) -> str:
     return at.failure()
 
 
+@scene("A `.env` belongs to somebody else")
+def _(at: Stage) -> str:
+    if os.geteuid() != 0:
+        pytest.skip("to give a file away takes root")
+    path = at.folder / ".env"
+    path.write_text("VECTORSHIFT_API_KEY=vs-of-a-developer\n")
+    os.chown(path, 1001, -1)
+    return at.failure()
+
+
 @scene("A line of a `.env` is mistyped")
 def _(at: Stage) -> str:
     (at.folder / ".env").write_text("# acme\nVECTORSHIFT_API_KEY: vs-1234567890\n")

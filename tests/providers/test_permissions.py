@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import logging
 import os
+import subprocess
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from vectorshift import Credential, DotenvProvider, EnvProvider, ProviderChain
-from vectorshift.errors import CredentialError
-from vectorshift.providers._watched_file import FilePermissions
+from vectorshift import (
+    Credential,
+    DotenvProvider,
+    EnvProvider,
+    ExplicitProvider,
+    ProviderChain,
+    Settings,
+)
+from vectorshift._platform.permissions import FilePermissions
+from vectorshift.errors import CredentialConfigurationError, CredentialError
 from vectorshift.providers.login import LoginProvider
 from vectorshift.testing import ManualClock
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from vectorshift.credentials.provider import CredentialProvider
 
 KEY = "vs-Xq7fL0nevertobeseen"
@@ -187,3 +198,186 @@ def test_the_places_where_orchestrators_mount_secrets_are_passed_over(
     exposure = FilePermissions(Path(path))
     exposure.see(0o100666)
     assert bool(exposure.detail) is told
+
+
+# --- The owner ------------------------------------------------------------------------------------
+
+root = pytest.mark.skipif(
+    os.name != "posix" or os.geteuid() != 0, reason="to give a file away takes root"
+)
+STRANGER, OTHER_STRANGER = 12_345, 54_321
+UNKNOWN = 65_534
+"""What the system shows for an owner whom it cannot map."""
+
+
+@pytest.fixture
+def as_user() -> Iterator[Callable[[int], None]]:
+    """Become another user, until the test ends."""
+    me = os.geteuid()
+    yield os.seteuid
+    os.seteuid(me)
+
+
+def refusal(provider: CredentialProvider) -> CredentialError:
+    with pytest.raises(CredentialError) as caught:
+        provider.get_credential()
+    return caught.value
+
+
+@pytest.fixture
+def found(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A `.env` in a working directory that every user may enter."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, ".env")
+        path.write_text(f"VECTORSHIFT_API_KEY={KEY}\n")
+        path.parent.chmod(0o755)
+        with monkeypatch.context() as there:
+            there.chdir(folder)
+            yield path
+
+
+@root
+def test_a_found_file_of_another_user_stops_the_chain_until_it_is_named_or_taken_over(
+    found: Path,
+) -> None:
+    os.chown(found, STRANGER, -1)
+    clock = ManualClock()
+    provider = DotenvProvider(clock=clock)
+    error = refusal(ProviderChain([provider, ExplicitProvider("vs-umbrella")]))
+    assert type(error) is CredentialConfigurationError
+    assert str(error) == (
+        f"dotenv:{found} supplies the key, but it was found, not named, and it belongs to another"
+        f" user of this machine (uid {STRANGER}). Name it, if you trust it:"
+        f" VECTORSHIFT_ENV_FILE={found} or take it over: chown 0 {found}"
+    )
+    named = DotenvProvider.from_settings(Settings.load({"VECTORSHIFT_ENV_FILE": str(found)}))
+    assert named is not None
+    assert named.get_credential().secret.reveal() == KEY
+    command = str(error).rpartition("take it over: ")[2]
+    subprocess.run(command.split(), check=True)
+    clock.advance(1)
+    assert provider.get_credential().secret.reveal() == KEY
+
+
+@root
+@pytest.mark.parametrize("owner", [0, STRANGER], ids=["root", "this user"])
+def test_a_found_file_of_this_user_or_of_root_is_used_without_a_word(
+    found: Path, owner: int, as_user: Callable[[int], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    os.chown(found, owner, -1)
+    as_user(STRANGER)
+    assert DotenvProvider().get_credential().secret.reveal() == KEY
+    assert caplog.records == []
+
+
+@root
+def test_a_found_file_of_a_third_user_is_refused_to_a_user_who_is_not_root(
+    found: Path, as_user: Callable[[int], None]
+) -> None:
+    os.chown(found, OTHER_STRANGER, -1)
+    as_user(STRANGER)
+    assert f"(uid {OTHER_STRANGER})" in str(refusal(DotenvProvider()))
+
+
+@root
+@pytest.mark.parametrize("text", ["OTHER=1\n", "VECTORSHIFT_API_KEY=\n", ""])
+def test_a_found_file_of_another_user_without_a_key_is_not_found(found: Path, text: str) -> None:
+    """It supplies nothing, and many services run in a folder with somebody's `.env` in it."""
+    found.write_text(text)
+    os.chown(found, STRANGER, -1)
+    chain = ProviderChain([DotenvProvider(), ExplicitProvider(KEY)])
+    assert chain.get_credential().source == "explicit:api_key"
+
+
+@root
+@pytest.mark.parametrize("whose", ["link", "second link", "target"])
+def test_of_a_link_that_was_found_all_owners_count(tmp_path: Path, whose: str) -> None:
+    """Whoever owns the link says which file is read, and whoever owns the file what is in it."""
+    parts = {
+        "link": tmp_path / ".env",
+        "second link": tmp_path / "below" / "link",
+        "target": tmp_path / "target",
+    }
+    parts["target"].write_text(f"VECTORSHIFT_API_KEY={KEY}\n")
+    parts["second link"].parent.mkdir()
+    parts["second link"].symlink_to("../target")
+    parts["link"].symlink_to("below/link")
+    assert DotenvProvider().get_credential().secret.reveal() == KEY
+    os.chown(parts[whose], STRANGER, -1, follow_symlinks=False)
+    clock = ManualClock()
+    provider = DotenvProvider(clock=clock)
+    error = refusal(provider)
+    assert type(error) is CredentialConfigurationError
+    assert f"(uid {STRANGER})" in str(error)
+    assert ("its link " in str(error)) is (whose != "target")
+    subprocess.run(str(error).rpartition("take it over: ")[2].split(), check=True)
+    clock.advance(1)
+    assert provider.get_credential().secret.reveal() == KEY
+
+
+@root
+def test_a_found_file_that_is_given_away_while_it_is_used_stops(found: Path) -> None:
+    clock = ManualClock()
+    provider = DotenvProvider(clock=clock, pause=lambda _: None)
+    provider.get_credential()
+    os.chown(found, STRANGER, -1)
+    clock.advance(1)
+    assert type(refusal(provider)) is CredentialConfigurationError
+
+
+@root
+def test_a_file_whose_owner_the_system_cannot_map_is_used_with_one_warning(
+    provider: CredentialProvider, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = file_of(provider)
+    os.chown(path, UNKNOWN, -1)
+    for _ in range(2):
+        assert provider.get_credential().secret.reveal() == KEY
+    assert warnings_in(caplog) == [
+        f"{path}: it belongs to a user unknown on this system (uid {UNKNOWN}), who can say which"
+        " key is used. If that is not meant, run as its owner, or map its owner into the container."
+    ]
+
+
+@root
+def test_a_file_of_another_user_that_is_named_is_used_with_one_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "prod.env"
+    path.write_text(f"VECTORSHIFT_API_KEY={KEY}\nVECTORSHIFT_TIMEOUT=5\n")
+    os.chown(path, STRANGER, -1)
+    for _ in range(2):
+        settings = Settings.load({"VECTORSHIFT_ENV_FILE": path.name})
+        provider = DotenvProvider.from_settings(settings)
+        assert provider is not None
+        assert provider.get_credential().secret.reveal() == KEY
+    assert warnings_in(caplog) == [
+        f"{path}: it belongs to another user of this machine (uid {STRANGER}), who can say which"
+        f" key is used. If that is not meant, take it over: chown 0 {path}"
+    ]
+    assert provider.describe().detail == (
+        f"named; others can read it (mode 0644); it belongs to another user of this machine"
+        f" (uid {STRANGER})"
+    )
+
+
+@root
+def test_a_named_file_with_settings_alone_is_warned_of_too(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It says where the key is sent."""
+    path = tmp_path / "prod.env"
+    path.write_text("VECTORSHIFT_BASE_URL=https://own.example/v1\n")
+    os.chown(path, STRANGER, -1)
+    Settings.load({"VECTORSHIFT_ENV_FILE": str(path)})
+    assert [f"(uid {STRANGER})" in line for line in warnings_in(caplog)] == [True]
+
+
+@root
+def test_what_an_orchestrator_mounts_belongs_to_whom_it_likes(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "vectorshift_api_key").write_text(KEY)
+    os.chown(tmp_path / "vectorshift_api_key", STRANGER, -1)
+    assert EnvProvider(credentials_directory=tmp_path).get_credential().secret.reveal() == KEY
+    assert caplog.records == []

@@ -26,22 +26,31 @@ def absolute(path: str | os.PathLike[str]) -> Path:
         return Path(os.sep, "no working directory", path)
 
 
-def read_small(path: str | os.PathLike[str]) -> tuple[bytes, int]:
-    """Return what a plain file holds, and its mode. A pipe could be read once; a device might never
-    end.
+def read_small(path: str | os.PathLike[str]) -> tuple[bytes, os.stat_result]:
+    """Return what a plain file holds, and its mode and owner.
+
+    Nothing else is opened: a pipe can be read once, and whoever writes to it would be told to go on
+    by the mere opening; a device might never end.
 
     Raises:
         OSError: it cannot be read, is no plain file, or is larger than 1 MiB.
         ValueError: no file can have this name.
     """
+    _check_plain(Path(path).stat())
     with open(path, "rb", opener=_open_at_once) as file:
-        mode = os.fstat(file.fileno()).st_mode
-        if not stat.S_ISREG(mode):
-            raise OSError(errno.EINVAL, "not a plain file, which could be read again")
+        status = os.fstat(file.fileno())
+        _check_plain(status)
         content = file.read(_LARGEST + 1)
     if len(content) > _LARGEST:
         raise OSError(errno.EFBIG, "too large for a file with a key")
-    return content, mode
+    return content, status
+
+
+def _check_plain(status: os.stat_result) -> None:
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, "is a directory")
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "not a plain file, which could be read again")
 
 
 def _open_at_once(path: str, flags: int) -> int:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+from vectorshift._platform.log import log, log_safely
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
     from vectorshift.errors import CredentialError
 
 __all__ = ["CredentialEvent", "Kind", "announce", "log", "log_safely", "on_event"]
-
-log = logging.getLogger("vectorshift")
 
 Kind = Literal["resolved", "rotated", "refresh_failed", "served_stale", "rejected", "fell_through"]
 
@@ -115,9 +114,3 @@ def announce(event: CredentialEvent) -> None:
             callback(event)
         except Exception as error:
             log_safely(logging.ERROR, "An event callback raised %s.", type(error).__name__)
-
-
-def log_safely(level: int, text: str, *about: object) -> None:
-    """Write a log line. A handler that raises fails no request, and costs no caller its key."""
-    with contextlib.suppress(Exception):
-        log.log(level, text, *about, stacklevel=2)

@@ -5,9 +5,6 @@ it is rewritten.
 from __future__ import annotations
 
 import errno
-import logging
-import os
-import stat
 import threading
 import time
 from typing import TYPE_CHECKING, Final
@@ -15,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from vectorshift._platform.clock import SYSTEM_CLOCK, Clock
 from vectorshift._platform.files import read_small
 from vectorshift._platform.forks import renew_after_fork
-from vectorshift.credentials.events import log_safely
+from vectorshift._platform.permissions import FilePermissions, Stranger
 from vectorshift.credentials.values import Credential
 from vectorshift.errors import (
     CredentialConfigurationError,
@@ -72,7 +69,8 @@ class KeyFile:
         self._exposure = FilePermissions(path, mounted=mounted)
         self._read, self._source, self._provider = read, source, provider
         self._monotonic, self._pause = clock.monotonic, pause
-        self._parsed: tuple[Content, Credential | CredentialError] | None = None
+        self._parsed: tuple[tuple[Content, Stranger | None], Credential | CredentialError] | None
+        self._parsed = None
         self._answer: Credential | CredentialError | None = None
         self._answered = False
         self._look_at = self._looked = float("-inf")
@@ -86,6 +84,13 @@ class KeyFile:
     def detail(self) -> str:
         """What others can do to the file, as the last look saw it; mostly nothing."""
         return self._exposure.detail
+
+    @property
+    def stranger(self) -> Stranger | None:
+        """Whom the file belongs to, as the last look saw it, if neither to this user nor to
+        root.
+        """
+        return self._exposure.stranger
 
     def get_cached(self) -> Credential | CredentialError | None:
         """Return what was seen within the last second, or None: it is time for `look`. Does no I/O.
@@ -127,15 +132,16 @@ class KeyFile:
     def _once(self) -> tuple[Content, Credential | CredentialError]:
         content: Content
         try:
-            content, mode = read_small(self.path)
-            self._exposure.see(mode)
+            content, status = read_small(self.path)
+            self._exposure.see(status.st_mode, status.st_uid)
         except OSError as error:
             content = error.with_traceback(None)
         except ValueError:  # a NUL in the path
             content = FileNotFoundError(2, "No such file or directory")
-        if self._parsed is None or content != self._parsed[0]:
-            self._parsed = content, self._read(content)
-        return self._parsed
+        seen = content, self.stranger
+        if self._parsed is None or seen != self._parsed[0]:
+            self._parsed = seen, self._read(content)
+        return content, self._parsed[1]
 
     def _gone(self, content: Content) -> CredentialStoreUnavailableError:
         why = f" ({_why(content)})" if isinstance(content, OSError) else ""
@@ -193,69 +199,3 @@ def unreadable(
     return CredentialStoreUnavailableError(
         f"{source} cannot be read: {why}.", source=source, provider=provider
     )
-
-
-_MOUNTS: Final = ("/run/secrets/", "/var/run/secrets/", "/run/credentials/")
-_POSIX: Final = os.name == "posix"  # Windows reports 0666 for every file
-
-_warned: set[str] = set()
-
-
-class FilePermissions:
-    """Keep what the mode of one file lets others do. Looks at the file's folder when the mode is a
-    new one.
-
-    Others are all users of the machine: a group was given its rights on purpose. What an
-    orchestrator mounts is passed over, as its modes are not the user's to choose: Kubernetes,
-    `/run/secrets`, systemd's credentials.
-
-    Args:
-        path: the file.
-        mounted: whether an orchestrator is known to have put it there.
-    """
-
-    def __init__(self, path: Path, *, mounted: bool = False) -> None:
-        self._path = path
-        self._mounted = mounted or str(path).startswith(_MOUNTS)
-        self._mode: int = 0
-        self.detail = ""
-
-    def see(self, mode: int) -> None:
-        """Take note of the mode as it is now."""
-        if mode == self._mode or self._mounted or not _POSIX:
-            return
-        self._mode = mode
-        others = [
-            word for bit, word in ((stat.S_IROTH, "read"), (stat.S_IWOTH, "write")) if mode & bit
-        ]
-        if others and _is_kubernetes(self._path):
-            others = []
-        self.detail = (
-            f"others can {' and '.join(others)} it (mode {stat.S_IMODE(mode):04o})"
-            if others
-            else ""
-        )
-
-    def warn_once(self) -> None:
-        """Log a warning if others can write the file: once a process and file."""
-        path = str(self._path)
-        if "write" not in self.detail or path in _warned:
-            return
-        _warned.add(path)
-        from shlex import quote
-
-        log_safely(
-            logging.WARNING,
-            "%s: %s, and so every user of this machine can say which key is used. Run: chmod"
-            " o-w %s",
-            path,
-            self.detail,
-            quote(path),
-        )
-
-
-def _is_kubernetes(path: Path) -> bool:
-    """Whether the file stands in a volume that the kubelet writes: its folder has a link named
-    `..data`.
-    """
-    return os.path.islink(path.parent / "..data")  # noqa: PTH114  # it does not raise

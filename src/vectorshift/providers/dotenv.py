@@ -170,4 +170,11 @@ class DotenvProvider(BaseProvider):
                 " not named. If you trust it to say where the key is sent, name it:"
                 f" VECTORSHIFT_ENV_FILE={self.path}"
             )
+        stranger = self._file.stranger
+        if isinstance(answer, Credential) and not self.named and stranger and stranger.is_known:
+            return self.wrong(
+                f"{self._source} supplies the key, but it was found, not named, and {stranger}."
+                f" Name it, if you trust it: VECTORSHIFT_ENV_FILE={self.path} or"
+                f" {stranger.cure}"
+            )
         return answer

@@ -10,7 +10,8 @@ from pydantic import AliasChoices
 from pydantic_settings import BaseSettings, EnvSettingsSource
 
 from vectorshift._platform.dotenv_syntax import Assignments, assignments_in
-from vectorshift._platform.files import read_small, text_of
+from vectorshift._platform.files import absolute, read_small, text_of
+from vectorshift._platform.permissions import FilePermissions
 from vectorshift._platform.plugin_names import is_service_link, prefix_of
 from vectorshift.credentials.events import log_safely
 from vectorshift.errors import CredentialConfigurationError
@@ -114,7 +115,11 @@ def _named_file(env_file: str | None) -> Assignments:
         return Assignments(values={})
     flaw, text, fix = "it is not UTF-8 text", None, "Save it as UTF-8, or name another."
     try:
-        text = text_of(read_small(env_file)[0])
+        content, status = read_small(env_file)
+        text = text_of(content)
+        exposure = FilePermissions(absolute(env_file))
+        exposure.see(status.st_mode, status.st_uid)
+        exposure.warn_once()  # it may say where keys are read from and sent to
     except OSError as error:
         flaw, there = (
             (error.strerror or type(error).__name__).lower(),

@@ -1,0 +1,176 @@
+"""Who else can say what a key file holds, by its mode and by its owner.
+
+A named file is used all the same. One that is merely found must belong to this user or to root.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from shlex import quote
+from typing import TYPE_CHECKING, Final
+
+from vectorshift._platform.log import log_safely
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["FilePermissions", "Stranger"]
+
+_MOUNTS: Final = ("/run/secrets/", "/var/run/secrets/", "/run/credentials/")
+_POSIX: Final = os.name == "posix"  # Windows reports 0666 for every file, and the owner 0
+_MOST_LINKS: Final = 40
+
+_warned: set[str] = set()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stranger:
+    """An owner of a file, or of a link that leads to it, who is neither this user nor root.
+
+    Args:
+        place: the file or the link.
+        uid: the number of its owner.
+        is_link: whether it is a link.
+        is_known: whether the number names one user. The system shows the overflow uid for an owner
+            who has no number here, as in a user namespace.
+    """
+
+    place: str
+    uid: int
+    is_link: bool
+    is_known: bool
+
+    def __str__(self) -> str:
+        what = f"its link {self.place} belongs" if self.is_link else "it belongs"
+        who = "another user of this machine" if self.is_known else "a user unknown on this system"
+        return f"{what} to {who} (uid {self.uid})"
+
+    @property
+    def cure(self) -> str:
+        """What gives the file to this user."""
+        if not self.is_known:
+            return "run as its owner, or map its owner into the container."
+        option = "-h " if self.is_link else ""
+        return f"take it over: chown {option}{os.geteuid()} {quote(self.place)}"
+
+
+class FilePermissions:
+    """Keep what the mode and the owner of one file let others do. Looks at the file's folder when
+    the mode is a new one.
+
+    Others are all users of the machine: a group was given its rights on purpose. What an
+    orchestrator mounts is passed over, as its modes are not the user's to choose: Kubernetes,
+    `/run/secrets`, systemd's credentials.
+
+    Args:
+        path: the file.
+        mounted: whether an orchestrator is known to have put it there.
+
+    Attributes:
+        stranger: whom the file belongs to, if neither to this user nor to root; else None.
+    """
+
+    def __init__(self, path: Path, *, mounted: bool = False) -> None:
+        self._path = path
+        self._mounted = mounted or str(path).startswith(_MOUNTS)
+        self._mode: int = 0
+        self._by_mode = ""
+        self.stranger: Stranger | None = None
+
+    @property
+    def detail(self) -> str:
+        """What others can do to the file; mostly nothing."""
+        return "; ".join(
+            filter(None, (self._by_mode, "" if self.stranger is None else str(self.stranger)))
+        )
+
+    def see(self, mode: int, uid: int | None = None) -> None:
+        """Take note of the mode and of the owner as they are now."""
+        if self._mounted or not _POSIX:
+            return
+        if uid is not None:
+            self.stranger = _stranger(self._path, uid)
+        if mode == self._mode:
+            return
+        self._mode = mode
+        others = [
+            word for bit, word in ((stat.S_IROTH, "read"), (stat.S_IWOTH, "write")) if mode & bit
+        ]
+        if others and _is_kubernetes(self._path):
+            others = []
+        self._by_mode = (
+            f"others can {' and '.join(others)} it (mode {stat.S_IMODE(mode):04o})"
+            if others
+            else ""
+        )
+
+    def warn_once(self) -> None:
+        """Log a warning if others can write the file or own it: once a process, file and reason."""
+        path = str(self._path)
+        if "write" in self._by_mode and path not in _warned:
+            _warned.add(path)
+            log_safely(
+                logging.WARNING,
+                "%s: %s, and so every user of this machine can say which key is used. Run: chmod"
+                " o-w %s",
+                path,
+                self._by_mode,
+                quote(path),
+            )
+        stranger = self.stranger
+        if stranger is not None and f"owner of {path}" not in _warned:
+            _warned.add(f"owner of {path}")
+            log_safely(
+                logging.WARNING,
+                "%s: %s, who can say which key is used. If that is not meant, %s",
+                path,
+                stranger,
+                stranger.cure,
+            )
+
+
+def _stranger(path: Path, uid: int) -> Stranger | None:
+    """Return an owner who is neither this user nor root; one who is known comes first."""
+    strangers = [
+        Stranger(place=place, uid=owner, is_link=is_link, is_known=owner != _overflow_uid())
+        for place, owner, is_link in _owners(path, uid)
+        if owner not in (0, os.geteuid())
+    ]
+    return next((each for each in strangers if each.is_known), next(iter(strangers), None))
+
+
+def _owners(path: Path, uid: int) -> Iterator[tuple[str, int, bool]]:
+    """Yield the owners of the links that lead to a file, and that of the file itself.
+
+    Whoever owns a link says which file is read.
+    """
+    for _ in range(_MOST_LINKS):
+        try:
+            link = path.lstat()
+            target = path.readlink() if stat.S_ISLNK(link.st_mode) else None
+        except OSError:  # it was replaced just now; what was read has an owner of its own
+            break
+        if target is None:
+            break
+        yield str(path), link.st_uid, True
+        path = path.parent / target
+    yield str(path), uid, False
+
+
+def _overflow_uid() -> int:
+    """Return the number that the system shows for an owner whom it cannot map."""
+    try:
+        return int(Path("/proc/sys/kernel/overflowuid").read_text("ascii"))
+    except (OSError, ValueError):
+        return 65534
+
+
+def _is_kubernetes(path: Path) -> bool:
+    """Whether the file stands in a volume that the kubelet writes: its folder has a link named
+    `..data`.
+    """
+    return os.path.islink(path.parent / "..data")  # noqa: PTH114  # it does not raise
