@@ -4,6 +4,8 @@ import asyncio
 import json
 import logging
 import os
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +14,14 @@ import pytest
 from hypothesis import given, strategies as st
 
 import vectorshift
-from vectorshift import ProviderChain, Settings
+from vectorshift import (
+    EnvProvider,
+    ExplicitProvider,
+    MissingCredentialError,
+    ProviderChain,
+    Secret,
+    Settings,
+)
 from vectorshift.errors import (
     CredentialConfigurationError,
     CredentialError,
@@ -23,7 +32,7 @@ from vectorshift.providers import DotenvProvider
 from vectorshift.testing import ManualClock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 KEY = "vs-Xq7fL0nevertobeseen"
 
@@ -454,3 +463,220 @@ def test_a_found_file_counts_as_configured_once_it_was_found(dotenv: Path) -> No
     provider.get_credential()
     assert provider.describe().configured is True
     assert DotenvProvider(dotenv).describe().configured is True
+
+
+# --- A found file comes, and goes -----------------------------------------------------------------
+
+
+@pytest.fixture
+def clock() -> Iterator[ManualClock]:
+    """A clock that the test moves, and a process in which no source has answered yet."""
+    vectorshift.reset()
+    yield ManualClock()
+    vectorshift.reset()
+
+
+def a_key_in(path: Path, key: str = KEY) -> None:
+    path.write_text(f"VECTORSHIFT_API_KEY={key}\n")
+
+
+async def asked(chain: ProviderChain, asks: str) -> str:
+    credential = chain.get_credential() if asks == "sync" else await chain.aget_credential()
+    return credential.secret.reveal()
+
+
+def said_by_explain() -> str:
+    return " ".join(str(vectorshift.explain()).split())
+
+
+FOUND = pytest.mark.parametrize("asks", ["sync", "async"])
+
+
+@FOUND
+@pytest.mark.anyio
+async def test_until_a_source_has_answered_a_found_file_may_appear_and_counts(
+    tmp_path: Path, asks: str, clock: ManualClock
+) -> None:
+    chain = ProviderChain([EnvProvider(), DotenvProvider(clock=clock)])
+    with pytest.raises(MissingCredentialError):
+        await asked(chain, asks)
+    a_key_in(tmp_path / ".env")
+    clock.advance(1)
+    assert await asked(chain, asks) == KEY
+
+
+@FOUND
+@pytest.mark.parametrize("had", [None, "OTHER=1\n", "VECTORSHIFT_API_KEY=\n"])
+@pytest.mark.parametrize("answers", ["above", "below"])
+@pytest.mark.anyio
+async def test_once_a_source_has_answered_a_file_that_had_no_key_does_not_count_until_a_reset(
+    tmp_path: Path, asks: str, had: str | None, answers: str, clock: ManualClock
+) -> None:
+    path, held = tmp_path / ".env", {"api_key": Secret("vs-acme")}
+    if had is not None:
+        path.write_text(had)
+    other, dotenv = ExplicitProvider(held=held), DotenvProvider(clock=clock)
+    chain = ProviderChain([other, dotenv] if answers == "above" else [dotenv, other])
+    assert await asked(chain, asks) == "vs-acme"
+    a_key_in(path)
+    clock.advance(1)
+    assert await asked(chain, asks) == "vs-acme"
+    del held["api_key"]
+    with pytest.raises(MissingCredentialError) as caught:
+        await asked(chain, asks)
+    assert (
+        f"{path} appeared after a source had answered, or got its key then, and so is not used. To"
+        f" use it: vectorshift.reset(), or VECTORSHIFT_ENV_FILE={path}" in str(caught.value)
+    )
+    vectorshift.reset()
+    assert await asked(chain, asks) == KEY
+    named = DotenvProvider.from_settings(Settings.load({"VECTORSHIFT_ENV_FILE": str(path)}))
+    assert named is not None
+    assert key_of(named) == KEY
+
+
+@FOUND
+@pytest.mark.parametrize("there", ["unreadable", "mistyped", "two keys"])
+@pytest.mark.anyio
+async def test_a_file_that_comes_too_late_fails_no_call_whatever_is_in_it(
+    tmp_path: Path, asks: str, there: str, clock: ManualClock
+) -> None:
+    chain = ProviderChain([DotenvProvider(clock=clock), ExplicitProvider("vs-acme")])
+    await asked(chain, asks)
+    path = tmp_path / ".env"
+    path.write_bytes(
+        {
+            "unreadable": b"\xff\xfe",
+            "mistyped": b"VECTORSHIFT_API_KEY: x\n",
+            "two keys": b"VECTORSHIFT_API_KEY=1\nVECTORSHIFT_API_KEY=2\n",
+        }[there]
+    )
+    clock.advance(1)
+    assert await asked(chain, asks) == "vs-acme"
+
+
+@FOUND
+@pytest.mark.anyio
+async def test_a_file_that_was_there_before_another_source_answered_counts_when_that_one_is_empty(
+    dotenv: Path, asks: str, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    held = {"api_key": Secret("vs-acme")}
+    chain = ProviderChain([ExplicitProvider(held=held), DotenvProvider(clock=clock)])
+    with caplog.at_level(logging.INFO):
+        assert await asked(chain, asks) == "vs-acme"
+    assert str(dotenv) not in caplog.text  # nobody asked it
+    del held["api_key"]
+    assert await asked(chain, asks) == KEY
+
+
+def test_a_file_in_a_nested_chain_is_closed_by_a_source_of_the_outer_one(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    held = {"api_key": Secret("vs-acme")}
+    inner = ProviderChain([DotenvProvider(clock=clock)])
+    chain = ProviderChain([ExplicitProvider(held=held), inner])
+    chain.get_credential()
+    a_key_in(tmp_path / ".env")
+    clock.advance(1)
+    del held["api_key"]
+    with pytest.raises(MissingCredentialError, match="appeared after a source had answered"):
+        chain.get_credential()
+
+
+def test_a_chain_that_is_made_later_in_the_process_does_not_take_the_file_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: ManualClock
+) -> None:
+    """As a client with settings of its own makes one, or `configure(settings=...)`."""
+    monkeypatch.setenv("VECTORSHIFT_API_KEY", "vs-acme")
+    assert vectorshift.api_key == "vs-acme"
+    monkeypatch.delenv("VECTORSHIFT_API_KEY")
+    a_key_in(tmp_path / ".env")
+    with pytest.raises(MissingCredentialError, match="appeared after"):
+        ProviderChain.from_settings(Settings()).get_credential()
+    vectorshift.configure(settings=Settings(timeout=5))
+    assert vectorshift.api_key is None
+    assert "appeared after" in said_by_explain()
+    vectorshift.reset()
+    assert vectorshift.api_key == KEY
+    assert "appeared after" not in said_by_explain()
+
+
+def test_explain_tells_of_a_file_that_appeared_and_of_its_absence_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: ManualClock
+) -> None:
+    monkeypatch.setenv("VECTORSHIFT_API_KEY", "vs-acme")
+    vectorshift.get_credential()
+    assert f"{tmp_path / '.env'} does not exist." in said_by_explain()
+    a_key_in(tmp_path / ".env")
+    report = vectorshift.explain()
+    (source,) = [each for each in report.sources if each.provider == "dotenv"]
+    assert source.outcome == "not found"
+    assert "appeared after a source had answered" in source.reason
+    assert report.winner is not None
+    assert (report.winner.provider, KEY in str(report)) == ("env", False)
+
+
+@FOUND
+@pytest.mark.anyio
+async def test_a_found_file_that_supplied_the_key_and_goes_is_unavailable_until_it_is_back(
+    dotenv: Path, asks: str, clock: ManualClock
+) -> None:
+    provider = DotenvProvider(clock=clock, pause=lambda _: None)
+    chain = ProviderChain([provider, ExplicitProvider("vs-umbrella")])
+    assert await asked(chain, asks) == KEY
+    for gone in (dotenv.unlink, lambda: dotenv.write_text("OTHER=1\n")):
+        gone()
+        clock.advance(1)
+        with pytest.raises(CredentialStoreUnavailableError) as caught:
+            await asked(chain, asks)
+        assert str(caught.value).endswith(
+            "Put the key back, or call vectorshift.reset() to go on without this file."
+        )
+        a_key_in(dotenv, "vs-again")
+        clock.advance(1)
+        assert await asked(chain, asks) == "vs-again"
+    dotenv.unlink()
+    vectorshift.reset()
+    assert await asked(chain, asks) == "vs-umbrella"
+
+
+def test_a_named_file_that_loses_its_key_names_no_reset_as_that_would_not_help(
+    dotenv: Path, clock: ManualClock
+) -> None:
+    provider = DotenvProvider(dotenv, clock=clock, pause=lambda _: None)
+    key_of(provider)
+    dotenv.unlink()
+    clock.advance(1)
+    assert "reset" not in str(failure(provider))
+
+
+def test_a_named_file_may_appear_at_any_time(tmp_path: Path, clock: ManualClock) -> None:
+    path, held = tmp_path / "prod.env", {"api_key": Secret("vs-acme")}
+    path.write_text("OTHER=1\n")
+    chain = ProviderChain([ExplicitProvider(held=held), DotenvProvider(path, clock=clock)])
+    chain.get_credential()
+    a_key_in(path)
+    clock.advance(1)
+    del held["api_key"]
+    assert chain.get_credential().secret.reveal() == KEY
+
+
+_OPENED = """
+import os, sys
+opened = []
+sys.addaudithook(lambda event, about: event == "open" and opened.append(str(about[0])))
+from vectorshift import DotenvProvider, ExplicitProvider, ProviderChain, explain
+ProviderChain([ExplicitProvider("vs-acme"), DotenvProvider()]).get_credential()
+print(explain().sources[2].reason, [each for each in opened if each.endswith(".env")])
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="files of POSIX")
+def test_a_pipe_is_not_opened_to_be_looked_at(tmp_path: Path) -> None:
+    """Its writer would be told to go on by that, and what it writes would be lost."""
+    os.mkfifo(tmp_path / ".env")
+    done = subprocess.run(
+        [sys.executable, "-c", _OPENED], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert "not a plain file" in done.stdout
+    assert done.stdout.strip().endswith("[]")

@@ -71,6 +71,24 @@ class _File:
     overlap: Overlap
 
 
+class _Closing(BaseProvider):
+    """Tells a provider that a source has answered.
+
+    It is asked as a provider is, so that no file is looked at in the thread of an event loop.
+    """
+
+    name = "closing"
+    remote = False
+
+    def __init__(self, provider: BaseProvider) -> None:
+        self._provider = provider
+
+    def resolve(self, request: LookupRequest) -> Result:
+        """Tell it."""
+        self._provider.close_to_latecomers()
+        return CredentialNotFoundError()
+
+
 class ProviderChain(BaseProvider):
     """Ask providers in order; the first one that has a key answers.
 
@@ -184,6 +202,16 @@ class ProviderChain(BaseProvider):
         )
         return [*inner, *self._stores_below(win.provider)]
 
+    def admits_latecomers(self) -> bool:
+        """Return whether a provider does."""
+        return any(each.admits_latecomers() for each in self.providers)
+
+    def close_to_latecomers(self) -> None:
+        """Tell each provider that a source has answered. May block."""
+        for each in self.providers:
+            if each.admits_latecomers():
+                each.close_to_latecomers()
+
     def invalidate(self, rejected: Credential) -> None:
         """Tell each provider that the server refused `rejected`. Does no I/O."""
         for provider in self.providers:
@@ -273,6 +301,8 @@ class ProviderChain(BaseProvider):
             began = self._monotonic()
             answer = self.or_previous(provider, (yield provider, question), request.rejected)
             if isinstance(answer, Credential):
+                if self.admits_latecomers():
+                    yield _Closing(self), question
                 self._vet(answer, provider, fallen)
                 return answer
             attempts.extend(attempts_of(provider, answer, self._monotonic() - began))

@@ -168,6 +168,16 @@ class BaseProvider(CredentialProvider, ABC):
         """
         return unforeseen(error, self)
 
+    def admits_latecomers(self) -> bool:
+        """Return whether a key counts that appears here and that nobody named. Does no I/O."""
+        return False
+
+    def close_to_latecomers(self) -> None:
+        """Take note that a source has answered: what appears from now on does not count. May block.
+
+        A chain calls it when a source answers, as long as this admits latecomers.
+        """
+
     def winner_warning(self, below: list[str]) -> str | None:
         """Return what to warn of when this answers although the stores `below` are configured, or
         None.

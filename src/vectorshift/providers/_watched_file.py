@@ -39,18 +39,15 @@ class KeyFile:
     The content is read again, and not only the file's time, as Kubernetes' symlink swap may leave
     the time as it was. It is parsed again only when it has changed. Thread-safe and fork-safe.
 
-    Args:
-        path: the file.
-        read: a pure function from the bytes, or from the error of reading them, to an answer.
-        source: the printable place, for messages.
-        provider: the name of the provider.
-        clock: the source of time.
-        pause: waits the 50 ms between two looks at a file that is being rewritten.
-        mounted: whether an orchestrator put the file there, so that its mode is not the user's
-            affair.
+    Args: path: the file. read: a pure function from the bytes, or from the error of reading them,
+        to an answer. source: the printable place, for messages. provider: the name of the provider.
+        clock: the source of time. pause: waits the 50 ms between two looks at a file that is being
+        rewritten. mounted: whether an orchestrator put the file there, so that its mode is not the
+        user's affair. way_out: what to do, beside putting the key back, once the file has lost it.
 
     Attributes:
         there: whether the last look found a file, readable or not; None before the first look.
+        answered: whether the file ever had a key.
     """
 
     def __init__(
@@ -63,16 +60,18 @@ class KeyFile:
         clock: Clock = SYSTEM_CLOCK,
         pause: Callable[[float], None] = time.sleep,
         mounted: bool = False,
+        way_out: str = "restart without this source",
     ) -> None:
         self.path = path
         self.there: bool | None = None
         self._exposure = FilePermissions(path, mounted=mounted)
         self._read, self._source, self._provider = read, source, provider
+        self._way_out = way_out
         self._monotonic, self._pause = clock.monotonic, pause
         self._parsed: tuple[tuple[Content, Stranger | None], Credential | CredentialError] | None
         self._parsed = None
         self._answer: Credential | CredentialError | None = None
-        self._answered = False
+        self.answered = False
         self._look_at = self._looked = float("-inf")
         self._after_fork()
         renew_after_fork(self)
@@ -100,7 +99,14 @@ class KeyFile:
         """
         return self._answer if self._monotonic() < self._look_at else None
 
-    def look(self) -> Credential | CredentialError:
+    def forget(self) -> None:
+        """Begin anew, as if the file had never been looked at."""
+        with self._lock:
+            self._parsed = self._answer = None
+            self.answered = False
+            self._look_at = float("-inf")
+
+    def look(self, *, silently: bool = False) -> Credential | CredentialError:
         """Read the file now and return what it holds. Blocks. Callers who come together share a
         reading.
         """
@@ -112,7 +118,7 @@ class KeyFile:
                 self._look_at = asked + _LOOK_EVERY
             answer = self._answer = self._looked_at()
             self._look_at = self._monotonic() + _LOOK_EVERY
-        if isinstance(answer, Credential):
+        if isinstance(answer, Credential) and not silently:
             # with no lock held: a handler of log lines may ask for the key
             self._exposure.warn_once()
         return answer
@@ -120,12 +126,12 @@ class KeyFile:
     def _looked_at(self) -> Credential | CredentialError:
         self._looked = self._monotonic()
         content, answer = self._once()
-        if self._answered and not isinstance(answer, Credential):
+        if self.answered and not isinstance(answer, Credential):
             self._pause(_REWRITE_PAUSE)
             content, answer = self._once()
             if isinstance(answer, CredentialNotFoundError) or _holds_nothing(content):
                 answer = self._gone(content)
-        self._answered = self._answered or isinstance(answer, Credential)
+        self.answered = self.answered or isinstance(answer, Credential)
         self.there = not isinstance(content, FileNotFoundError | NotADirectoryError)
         return answer
 
@@ -147,7 +153,7 @@ class KeyFile:
         why = f" ({_why(content)})" if isinstance(content, OSError) else ""
         return CredentialStoreUnavailableError(
             f"{self._source} held a key before, and holds none now{why}. No other source is asked"
-            " in its place. Put the key back, or restart without this source.",
+            f" in its place. Put the key back, or {self._way_out}.",
             source=self._source,
             provider=self._provider,
         )

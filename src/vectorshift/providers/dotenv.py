@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from vectorshift._platform.clock import SYSTEM_CLOCK, Clock
 from vectorshift._platform.dotenv_syntax import Assignments, assignments_in
@@ -13,11 +13,13 @@ from vectorshift.credentials.events import log_safely
 from vectorshift.credentials.provider import Description
 from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Result
 from vectorshift.credentials.values import Credential
+from vectorshift.errors import CredentialNotFoundError
 from vectorshift.providers._watched_file import Content, KeyFile, unreadable
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable
+    from pathlib import Path
 
     from typing_extensions import Self
 
@@ -29,11 +31,32 @@ __all__ = ["DotenvProvider"]
 VARIABLE = "VECTORSHIFT_API_KEY"
 _DESTINATION = "VECTORSHIFT_BASE_URL"
 _PREFIX = "VECTORSHIFT_"
+_RESTART = "restart without this source"
+_RESET = "call vectorshift.reset() to go on without this file"
 _NO_FILE = (
     FileNotFoundError,
     IsADirectoryError,
     NotADirectoryError,
 )  # virtual environments are named so, too
+
+
+class _Process:
+    """What holds for all found files of this process.
+
+    Attributes:
+        resets: how often everything began anew.
+        closed: the files that had no key when a source had answered. They are looked at to be told
+            of, and do not count.
+    """
+
+    resets = 0
+    closed: ClassVar[set[Path]] = set()
+
+
+def admit_latecomers() -> None:
+    """Begin anew: let a found file count again that had no key before, or that lost it."""
+    _Process.closed.clear()
+    _Process.resets += 1
 
 
 class DotenvProvider(BaseProvider):
@@ -43,6 +66,8 @@ class DotenvProvider(BaseProvider):
     A file that is named has to be there, and may hold settings as well, which `Settings.load`
     reads. A `.env` that is merely found in the working directory of first use may supply the key
     and nothing else: whoever can put a file there must not be able to say where the key is sent.
+    In a chain it has to be there before any source has answered: one that appears in the working
+    directory of a running service changes nothing until `vectorshift.reset()`.
     Values are taken as they stand, without interpolation, and `os.environ` is never written. A line
     that seems to be meant for this package and is no assignment is a configuration error, so that
     no other source answers in its place; any other that cannot be parsed is a warning.
@@ -69,8 +94,17 @@ class DotenvProvider(BaseProvider):
         self._ignored: list[str] = []
         self._passed_over = 0
         self._there = False
+        self._is_asked = self._is_late = False
+        self._admits = not self.named
+        self._resets = _Process.resets
         self._file = KeyFile(
-            self.path, self._read, source=self._source, provider=self.name, clock=clock, pause=pause
+            self.path,
+            self._read,
+            source=self._source,
+            provider=self.name,
+            clock=clock,
+            pause=pause,
+            way_out=_RESTART if self.named else _RESET,
         )
 
     @classmethod
@@ -87,14 +121,17 @@ class DotenvProvider(BaseProvider):
         detail = "; ".join(
             filter(None, ("named" if self.named else "not named", ignored, self._file.detail))
         )
-        return Description(configured=self.named or self._there, source=self._source, detail=detail)
+        there = self._is_asked and self._there
+        return Description(configured=self.named or there, source=self._source, detail=detail)
 
     def get_cached(self) -> Result | None:
         """Answer with the file as it was within the last second."""
+        self._begin()
         return self._file.get_cached()
 
     def resolve(self, request: LookupRequest) -> Result:
         """Answer with the file as it is now."""
+        self._begin()
         answer = self._file.look()
         line, self._passed_over = self._passed_over, 0
         if line:  # it is told here, with no lock held: a handler of log lines may ask for the key
@@ -105,6 +142,35 @@ class DotenvProvider(BaseProvider):
                 line,
             )
         return answer
+
+    def admits_latecomers(self) -> bool:
+        """Return whether the file was not named, and no source has answered yet."""
+        self._begin_anew()
+        return self._admits
+
+    def close_to_latecomers(self) -> None:
+        """Let the file not count from now on, unless it has a key."""
+        self._begin_anew()
+        if not self._file.answered and isinstance(
+            self._file.look(silently=True), CredentialNotFoundError
+        ):
+            _Process.closed.add(self.path)
+        self._admits = False
+
+    def _begin(self) -> None:
+        """Take note that the file is asked, and whether it comes too late to count."""
+        self._is_asked = True
+        self._begin_anew()
+        is_closed = self.path in _Process.closed and not self.named
+        if is_closed and not self._is_late and not self._file.answered:
+            self._is_late = True
+            self._file.forget()
+
+    def _begin_anew(self) -> None:
+        """Forget what the file held and when, if there was a `reset()` meanwhile."""
+        if self._resets != _Process.resets and not self.named:
+            self._resets, self._admits, self._is_late = _Process.resets, True, False
+            self._file.forget()
 
     def winner_warning(self, below: list[str]) -> str | None:
         """Warn of a file that was merely found, if it hides a configured store or holds settings
@@ -123,6 +189,16 @@ class DotenvProvider(BaseProvider):
         )
 
     def _read(self, content: Content) -> Result:
+        answer = self._read_as_asked(content)
+        if not self._is_late or isinstance(answer, CredentialNotFoundError):
+            return answer
+        return self.not_found(
+            f"{self.path} appeared after a source had answered, or got its key then, and so is not"
+            f" used. To use it: vectorshift.reset(), or VECTORSHIFT_ENV_FILE={self.path}",
+            self._source,
+        )
+
+    def _read_as_asked(self, content: Content) -> Result:
         self._there = not isinstance(content, _NO_FILE)
         if isinstance(content, OSError):
             return self._unreadable(content)

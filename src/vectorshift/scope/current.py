@@ -173,6 +173,9 @@ class DefaultScope(ForwardingProvider):
 
     def reset(self) -> None:
         """Forget everything: the next use reads the environment anew."""
+        from vectorshift.providers.dotenv import admit_latecomers
+
+        admit_latecomers()
         with self._lock:
             old, self.current = self.current, Configured()
         old.close()
