@@ -526,13 +526,10 @@ async def test_once_a_source_has_answered_a_file_that_had_no_key_does_not_count_
         await asked(chain, asks)
     assert (
         f"{path} appeared after a source had answered, or got its key then, and so is not used. To"
-        f" use it: vectorshift.reset(), or VECTORSHIFT_ENV_FILE={path}" in str(caught.value)
+        " use it, call vectorshift.reset() or restart." in str(caught.value)
     )
     vectorshift.reset()
     assert await asked(chain, asks) == KEY
-    named = DotenvProvider.from_settings(Settings.load({"VECTORSHIFT_ENV_FILE": str(path)}))
-    assert named is not None
-    assert key_of(named) == KEY
 
 
 @FOUND

@@ -194,7 +194,7 @@ class DotenvProvider(BaseProvider):
             return answer
         return self.not_found(
             f"{self.path} appeared after a source had answered, or got its key then, and so is not"
-            f" used. To use it: vectorshift.reset(), or VECTORSHIFT_ENV_FILE={self.path}",
+            " used. To use it, call vectorshift.reset() or restart.",
             self._source,
         )
 
