@@ -585,16 +585,17 @@ def test_a_chain_that_is_made_later_in_the_process_does_not_take_the_file_either
 ) -> None:
     """As a client with settings of its own makes one, or `configure(settings=...)`."""
     monkeypatch.setenv("VECTORSHIFT_API_KEY", "vs-acme")
-    assert vectorshift.api_key == "vs-acme"
+    vectorshift.get_credential()
     monkeypatch.delenv("VECTORSHIFT_API_KEY")
     a_key_in(tmp_path / ".env")
     with pytest.raises(MissingCredentialError, match="appeared after"):
         ProviderChain.from_settings(Settings()).get_credential()
     vectorshift.configure(settings=Settings(timeout=5))
-    assert vectorshift.api_key is None
+    with pytest.raises(MissingCredentialError, match="appeared after"):
+        vectorshift.get_credential()
     assert "appeared after" in said_by_explain()
     vectorshift.reset()
-    assert vectorshift.api_key == KEY
+    assert vectorshift.get_credential().secret.reveal() == KEY
     assert "appeared after" not in said_by_explain()
 
 
@@ -656,6 +657,17 @@ def test_a_named_file_may_appear_at_any_time(tmp_path: Path, clock: ManualClock)
     clock.advance(1)
     del held["api_key"]
     assert chain.get_credential().secret.reveal() == KEY
+
+
+def test_a_file_that_one_chain_names_may_still_be_found_by_another(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    """That it had no key when it was named says nothing of the chain that has not answered yet."""
+    path = tmp_path / ".env"
+    path.write_text("OTHER=1\n")
+    ProviderChain([ExplicitProvider("vs-acme"), DotenvProvider(path)]).get_credential()
+    a_key_in(path)
+    assert key_of(DotenvProvider()) == KEY
 
 
 _OPENED = """

@@ -346,10 +346,9 @@ def test_a_file_of_another_user_that_is_named_is_used_with_one_warning(
     path = tmp_path / "prod.env"
     path.write_text(f"VECTORSHIFT_API_KEY={KEY}\nVECTORSHIFT_TIMEOUT=5\n")
     os.chown(path, STRANGER, -1)
+    provider = DotenvProvider(path)
     for _ in range(2):
-        settings = Settings.load({"VECTORSHIFT_ENV_FILE": path.name})
-        provider = DotenvProvider.from_settings(settings)
-        assert provider is not None
+        Settings.load({"VECTORSHIFT_ENV_FILE": path.name})
         assert provider.get_credential().secret.reveal() == KEY
     assert warnings_in(caplog) == [
         f"{path}: it belongs to another user of this machine (uid {STRANGER}), who can say which"

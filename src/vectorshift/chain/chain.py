@@ -209,8 +209,7 @@ class ProviderChain(BaseProvider):
     def close_to_latecomers(self) -> None:
         """Tell each provider that a source has answered. May block."""
         for each in self.providers:
-            if each.admits_latecomers():
-                each.close_to_latecomers()
+            each.close_to_latecomers()
 
     def invalidate(self, rejected: Credential) -> None:
         """Tell each provider that the server refused `rejected`. Does no I/O."""

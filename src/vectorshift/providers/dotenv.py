@@ -150,7 +150,8 @@ class DotenvProvider(BaseProvider):
 
     def close_to_latecomers(self) -> None:
         """Let the file not count from now on, unless it has a key."""
-        self._begin_anew()
+        if not self.admits_latecomers():
+            return
         if not self._file.answered and isinstance(
             self._file.look(silently=True), CredentialNotFoundError
         ):
