@@ -170,7 +170,9 @@ def files(tmp_path: Path) -> Path:
 
 
 def explicit_of(state: str) -> ExplicitProvider:
-    return ExplicitProvider(None if state == "absent" else CONTENT[state].format("explicit"))
+    if state == "absent":
+        return ExplicitProvider()
+    return ExplicitProvider(CONTENT[state].format("explicit"))
 
 
 def local(files: Path, explicit: str, file: str, dotenv: str) -> list[CredentialProvider]:

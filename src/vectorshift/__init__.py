@@ -10,11 +10,14 @@ Importing this reads nothing, contacts nothing, and imports next to nothing: eac
 first use.
 """
 
+import os
 import sys
 from types import ModuleType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from importlib.machinery import ModuleSpec
     from typing import Any
 
     from vectorshift._platform.sse import ServerSentEvent as ServerSentEvent
@@ -108,6 +111,8 @@ if TYPE_CHECKING:
     # reads as `str | None`; takes a callable and a Secret, too: no type of a variable says both
     api_key: Any
 
+_default_scope: "Any" = None  # the DefaultScope, once its module is loaded
+
 _HOMES = {
     "client.default": "aclose awarm_up close configure reset warm_up",
     "transport.auth": "CredentialAuth",
@@ -180,8 +185,12 @@ class _Face(ModuleType):
         """The key that a call would use now, as the chain gives it; None if no source has one.
 
         Assign a string, a callable, sync or async, or None, which unsets it; `del` unsets it too.
-        Reading asks as a call would, so it may block, and raises what a call would raise, other
-        than for a missing key.
+        If another source has a key after None was assigned, the first call logs a WARNING that
+        names it: a look-up that found nothing may have returned that None. Reading asks as a call
+        would, so it may block, and raises what a call would raise, other than for a missing key.
+
+        Where calls need a `using` block (`require_using`), it is None outside a block, and to
+        assign a key raises CredentialConfigurationError.
         """
         from vectorshift.scope.current import api_key
 
@@ -197,6 +206,7 @@ class _Face(ModuleType):
 
     @api_key.setter
     def api_key(self, value: object) -> None:
+        set_to_none = value is None
         if isinstance(value, _Key):
             value = value.restores
         elif isinstance(value, str):
@@ -209,14 +219,19 @@ class _Face(ModuleType):
                 "vectorshift.api_key takes a string, a callable that returns one, or None, not"
                 f" {kind}."
             )
-        self.__dict__["api_key"] = value
-        ambient = getattr(sys.modules.get(f"{__name__}.scope.current"), "DEFAULT_SCOPE", None)
-        if ambient is not None:  # nothing is configured before that is imported
-            ambient.warn_of_api_key()
+        if value is not None:
+            try:
+                _refuse_process_key()
+            except Exception:
+                del value  # a traceback may show locals
+                raise
+        _keep(value, set_to_none)
+        if _default_scope is not None:
+            _default_scope.warn_of_api_key()
 
     @api_key.deleter
     def api_key(self) -> None:
-        self.__dict__["api_key"] = None
+        _keep(None, False)
 
     def __setattr__(self, name: str, value: object) -> None:
         if name == "api_key" or name in _HOME or name[:1] == "_" or isinstance(value, ModuleType):
@@ -235,6 +250,81 @@ class _Face(ModuleType):
         )
 
 
+def _keep(value: object, set_to_none: bool) -> None:
+    """Put a key into the slot that the chain reads, and note whether it was None that was set."""
+    slot = globals()
+    slot["api_key"] = value
+    if set_to_none:
+        slot["_api_key_set_to_none"] = True
+    else:
+        slot.pop("_api_key_set_to_none", None)
+
+
+def _refuse_process_key() -> None:
+    """Raise where every call needs a `using` block. Imports nothing where that cannot be."""
+    scope = _default_scope
+    if scope is None and os.environ.get("VECTORSHIFT_REQUIRE_USING"):
+        from vectorshift.scope.current import DEFAULT_SCOPE as scope
+    if scope is not None:
+        scope.refuse_api_key()
+
+
+# --- One copy in a process ---
+
+
+class _LoadedModules:
+    """Finds the modules of this package that were loaded before.
+
+    Whoever removes one from `sys.modules` and imports it again, or reloads it, gets the same
+    module. A second copy would have its own key, configuration and blocks, which calls through the
+    first copy would not see: they would go out as somebody else.
+    """
+
+    package = __name__
+
+    def find_spec(
+        self, name: str, path: "Sequence[str] | None" = None, target: "ModuleType | None" = None
+    ) -> "ModuleSpec | None":
+        """Return how to import a loaded module again; None for any other module."""
+        if name.partition(".")[0] != self.package:
+            return None
+        module = _this
+        for part in name.split(".")[1:]:
+            found = vars(module).get(part)
+            if not isinstance(found, ModuleType):
+                return None
+            module = found
+        spec = module.__spec__
+        if spec is None or spec.name != name:
+            return None
+        from copy import copy
+
+        again: ModuleSpec = copy(spec)
+        again.loader = _SameModule(module, spec)  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue]
+        return again
+
+
+class _SameModule:
+    """Loads a module by returning the one that was loaded before."""
+
+    def __init__(self, module: ModuleType, spec: "ModuleSpec") -> None:
+        self._module, self._spec = module, spec
+
+    def create_module(self, spec: "ModuleSpec") -> ModuleType:
+        return self._module
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__spec__, module.__loader__ = self._spec, self._spec.loader
+        if module is _this:
+            from vectorshift.credentials.events import log
+
+            log.warning(
+                "vectorshift was imported a second time, and is the same module as before:"
+                " vectorshift.api_key and what configure() set stay in force. To start afresh: del"
+                " vectorshift.api_key, and call vectorshift.reset()."
+            )
+
+
 def __getattr__(name: str) -> object:
     if name in _HOME:
         from importlib import import_module
@@ -251,5 +341,13 @@ def __dir__() -> "list[str]":
     return sorted({*globals(), *__all__})
 
 
-globals().setdefault("api_key", None)  # a reload keeps it
-sys.modules[__name__].__class__ = _Face
+if any(getattr(finder, "package", None) == __name__ for finder in sys.meta_path):
+    raise ImportError(
+        f"{__name__} is loaded already, and a second copy would not share its key: import"
+        f" {__name__}, which gives the first.",
+        name=__name__,
+    )
+globals()["api_key"] = None
+_this = sys.modules[__name__]
+_this.__class__ = _Face
+sys.meta_path.insert(0, _LoadedModules())

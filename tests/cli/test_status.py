@@ -14,7 +14,7 @@ from tests.cli.program import PROGRAM, environment, on_terminal, piped
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from vectorshift.testing import MotoServer, OpenBaoServer
+    from vectorshift.testing import FakeVectorShift, MotoServer, OpenBaoServer
 
 posix = pytest.mark.skipif(os.name != "posix", reason="terminals")
 ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
@@ -274,3 +274,38 @@ def test_a_warning_moves_no_cursor_either(tmp_path: Path, in_vault: dict[str, st
     )
     assert "vectorshift: WARNING: " in done.stderr
     assert "\x1b" not in done.stderr + done.stdout
+
+
+# --- Where a program would need a block ---
+
+ON = {"VECTORSHIFT_REQUIRE_USING": "1", "VECTORSHIFT_API_KEY": "vs-mine"}
+
+
+def test_that_programs_need_a_block_is_ignored_and_said() -> None:
+    done = piped("auth", "status", **ON)
+    told = facts(done.stdout)
+    assert (done.returncode, told["winner"], done.stderr) == (0, "env", "")
+    assert told["note"].startswith("VECTORSHIFT_REQUIRE_USING is on and ignored here")
+    found = json.loads(piped("auth", "status", "--json", **ON).stdout)
+    assert found["note"] == told["note"]
+    off = {**ON, "VECTORSHIFT_REQUIRE_USING": "0"}
+    assert "note" not in facts(piped("auth", "status", **off).stdout)
+    assert json.loads(piped("auth", "status", "--json", **off).stdout)["note"] == ""
+
+
+@posix
+def test_a_terminal_shows_that_programs_need_a_block() -> None:
+    text, code = on_terminal(["auth", "status"], environment(**ON))
+    assert code == 0
+    assert "VECTORSHIFT_REQUIRE_USING is on and ignored here" in " ".join(
+        ESCAPE.sub("", text).split()
+    )
+
+
+@pytest.mark.parametrize(
+    "command", [["auth", "check"], ["providers", "list"], ["exec", "--", "true"]], ids=" ".join
+)
+def test_the_other_commands_ignore_it_too(command: list[str], api: FakeVectorShift) -> None:
+    given = {**ON, "VECTORSHIFT_API_KEY": api.create_key(), "VECTORSHIFT_BASE_URL": api.base_url}
+    done = piped(*command, **given)
+    assert done.returncode == 0, done.stderr

@@ -137,6 +137,13 @@ def _(at: Stage) -> str:
     return at.failure()
 
 
+@scene("A call outside every using block")
+def _(at: Stage) -> str:
+    at.set("VECTORSHIFT_REQUIRE_USING", "1")
+    at.set("VECTORSHIFT_API_KEY", at.api.create_key(org="acme"))
+    return at.failure(Pipeline.list)
+
+
 @scene("A key is refused, and a configured store was not asked")
 def _(at: Stage) -> str:
     at.vault()

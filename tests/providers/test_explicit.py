@@ -354,12 +354,12 @@ def test_the_same_text_answers_with_the_same_object() -> None:
 
 def test_it_describes_itself_without_calling_or_showing() -> None:
     called: list[int] = []
-    for value, configured, detail in (
-        (None, False, "not set"),
-        (KEY, True, "set"),
-        (lambda: called.append(1), True, "callable"),
+    for provider, configured, detail in (
+        (ExplicitProvider(), False, "not set"),
+        (ExplicitProvider(KEY), True, "set"),
+        (ExplicitProvider(lambda: called.append(1)), True, "callable"),
     ):
-        description = ExplicitProvider(value).describe()
+        description = provider.describe()
         assert (description.configured, description.detail) == (configured, detail)
         assert (description.source, description.locator) == ("explicit:api_key", False)
     assert called == []

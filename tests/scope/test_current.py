@@ -8,6 +8,7 @@ import asyncio
 import concurrent.futures
 import contextvars
 import gc
+import logging
 import threading
 from typing import TYPE_CHECKING
 
@@ -16,12 +17,12 @@ import pytest
 from tests.organisations import aseen, seen
 
 import vectorshift
-from vectorshift import using
+from vectorshift import CredentialConfigurationError, using
 from vectorshift.scope.current import DEFAULT_SCOPE
 from vectorshift.testing import FakeVectorShift
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
 
 @pytest.fixture
@@ -244,6 +245,139 @@ def test_a_block_that_ends_in_another_context_says_that_it_may_not_have_been_see
     assert seen() == "process"
     with pytest.raises(RuntimeError, match="another task or thread"):
         block.__exit__()
+
+
+# --- A block that begins and ends in different places ---
+
+
+def in_thread(call: Callable[[], object]) -> None:
+    """Run it in a thread whose context ends with it."""
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        pool.submit(contextvars.copy_context().run, call).result()
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    found = [each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING]
+    caplog.clear()
+    return found
+
+
+def test_a_call_that_does_not_see_a_block_whose_context_has_ended_warns_once(
+    api: FakeVectorShift, caplog: pytest.LogCaptureFixture
+) -> None:
+    block = using(api.create_key(org="block"))
+    in_thread(block.__enter__)
+    assert seen() == "process"
+    (warning,) = warnings(caplog)
+    assert "using block was entered in a task or thread that has ended" in warning
+    assert (seen(), warnings(caplog)) == ("process", [])
+    with pytest.raises(RuntimeError, match="another task or thread"):
+        block.__exit__()
+    assert (seen(), warnings(caplog)) == ("process", [])
+
+
+def test_an_async_call_that_does_not_see_such_a_block_warns_too(
+    api: FakeVectorShift, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> str:
+        block = using(api.create_key(org="block"))
+
+        async def enter() -> None:
+            block.__enter__()
+
+        await asyncio.create_task(enter())
+        org = await aseen()
+        with pytest.raises(RuntimeError):
+            block.__exit__()
+        await vectorshift.aclose()
+        return org
+
+    assert asyncio.run(main()) == "process"
+    assert len(warnings(caplog)) == 1
+
+
+def test_blocks_that_are_left_or_that_nobody_can_leave_any_more_warn_of_nothing(
+    api: FakeVectorShift, caplog: pytest.LogCaptureFixture
+) -> None:
+    def work() -> None:
+        with using(api.create_key(org="block")), using(api.create_key(org="inner")):
+            assert seen() == "inner"
+
+    def pages() -> Iterator[str]:
+        with using(api.create_key(org="page")):
+            yield seen()
+
+    kept = using(api.create_key(org="kept"))
+
+    def work_in_kept() -> None:
+        with kept:
+            assert seen() == "kept"
+
+    in_thread(work)
+    in_thread(work_in_kept)
+    first, second = pages(), pages()
+    assert (next(first), next(second)) == ("page", "page")
+    del first, second
+    in_thread(lambda: using(api.create_key(org="for good")).__enter__())
+    with using(api.create_key(org="block")):
+        held = contextvars.copy_context()
+    assert held.run(seen) == "block"
+    del held
+    gc.collect()
+    assert (seen(), warnings(caplog)) == ("process", [])
+
+
+def test_calls_behind_a_block_that_was_left_in_another_thread_fail(api: FakeVectorShift) -> None:
+    """As where an executor runs the beginning of a block, and keeps its thread."""
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        block = using(api.create_key(org="block"))
+        pool.submit(block.__enter__).result()
+        assert pool.submit(seen).result() == "block"
+        with pytest.raises(RuntimeError, match="another task or thread"):
+            block.__exit__()
+        for call in (seen, vectorshift.get_credential, vectorshift.warm_up):
+            with pytest.raises(CredentialConfigurationError, match="left in another task"):
+                pool.submit(call).result()
+        with pytest.raises(CredentialConfigurationError, match="left in another task"):
+            pool.submit(lambda: asyncio.run(aseen())).result()
+        assert pool.submit(vectorshift.explain).result().outcome == "failed"
+        with using(api.create_key(org="next")):
+            copied = contextvars.copy_context()
+        assert pool.submit(copied.run, seen).result() == "next"
+    assert seen() == "process"
+
+
+def test_the_rest_of_a_task_fails_where_its_async_generator_was_ended_by_another(
+    api: FakeVectorShift,
+) -> None:
+    async def pages() -> AsyncIterator[str]:
+        with using(api.create_key(org="block")):
+            yield await aseen()
+            yield await aseen()
+
+    async def main() -> None:
+        begun = pages()
+        assert await anext(begun) == "block"
+
+        async def end() -> None:
+            with pytest.raises(RuntimeError):
+                await begun.aclose()  # type: ignore[attr-defined]
+
+        await contextvars.Context().run(asyncio.create_task, end())
+        with pytest.raises(CredentialConfigurationError, match="left in another task"):
+            await aseen()
+        await vectorshift.aclose()
+
+    asyncio.run(main())
+
+
+def test_a_block_that_others_have_entered_as_well_goes_on_for_them(api: FakeVectorShift) -> None:
+    block = using(api.create_key(org="block"))
+    with concurrent.futures.ThreadPoolExecutor(1) as pool, block:
+        pool.submit(block.__enter__).result()
+        with pytest.raises(RuntimeError):
+            contextvars.Context().run(block.__exit__)
+        assert seen() == "block"
 
 
 @pytest.mark.anyio

@@ -303,6 +303,8 @@ class ProviderChain(BaseProvider):
                 if self.admits_latecomers():
                     yield _Closing(self), question
                 self._vet(answer, provider, fallen)
+                for each in self.providers[: self.providers.index(provider)]:
+                    each.passed_over(answer)
                 return answer
             attempts.extend(attempts_of(provider, answer, self._monotonic() - began))
             missing = isinstance(answer, CredentialNotFoundError)

@@ -54,6 +54,9 @@ def _options(
     ] = False,
 ) -> None:
     """Hold the options of the program itself."""
+    from vectorshift import configure
+
+    configure(require_using=False)  # a command has no using block, and asks what the process has
 
 
 @auth.command("status")

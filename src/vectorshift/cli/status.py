@@ -9,6 +9,7 @@ import vectorshift
 from vectorshift.cli.exits import Exit, exit_of
 from vectorshift.cli.screen import console, on_terminal, printable, say_facts, say_json, table
 from vectorshift.errors import VectorshiftError
+from vectorshift.scope.current import DEFAULT_SCOPE
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 
 __all__ = ["show_status"]
 
+_REQUIRE_USING = (
+    "VECTORSHIFT_REQUIRE_USING is on and ignored here, as a command has no using block. In a"
+    " program, a call outside every using block fails, whatever the sources below hold."
+)
 _STYLES = {"found": "green", "not found": "", "not configured": "dim", "not asked": "dim"}
 _FACTS = (
     "outcome",
@@ -40,7 +45,7 @@ def show_status(probe: bool | None, as_json: bool) -> Exit:
     """
     report, end = _examined(probe)
     if as_json:
-        say_json({"status": _word(end), **report.to_dict()})
+        say_json({"status": _word(end), **report.to_dict(), "note": _note()})
     elif on_terminal():
         _draw(report, end)
     else:
@@ -71,6 +76,12 @@ def _looked_up() -> Exit:
     return Exit.GOOD
 
 
+def _note() -> str:
+    """Say what differs between this command and a program, or return an empty string."""
+    settings = DEFAULT_SCOPE.loaded
+    return _REQUIRE_USING if settings is not None and settings.require_using else ""
+
+
 def _word(end: Exit) -> str:
     return "found" if end is Exit.GOOD else end.word  # whether the key is good, nobody has asked
 
@@ -86,6 +97,7 @@ def _list(report: Report, end: Exit) -> None:
             "winner": None if report.winner is None else report.winner.provider,
             "base_url": report.base_url,
             "probed": report.probed,
+            "note": _note(),
             **{
                 f"{printable(source.provider)}.{name}": getattr(source, name)
                 for source in report.sources
@@ -104,6 +116,8 @@ def _draw(report: Report, end: Exit) -> None:
     screen = console()
     style = {Exit.GOOD: "bold green", Exit.UNKNOWN: "bold yellow"}.get(end, "bold red")
     screen.print(Text(printable(report.verdict), style))
+    if note := _note():
+        screen.print(Text(note, "yellow"))
     if report.sources:
         rows = table(("  provider", "outcome", "source"))
         for source in report.sources:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from vectorshift._platform.forks import renew_after_fork
 from vectorshift.client import AsyncVectorShift, VectorShift
+from vectorshift.credentials.values import UNSET, Unset
 from vectorshift.scope.current import DEFAULT_SCOPE, aget_credential, get_credential
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ C = TypeVar("C", bound="VectorShift | AsyncVectorShift")
 
 def sync_client(client: VectorShift | None = None) -> VectorShift:
     """Return the client that a sync call uses: the one it names, else that of the process."""
-    given = _clients.given_sync if client is None else client
+    given = _configured(asynchronous=False) if client is None else client
     try:
         if given is not None:
             return _checked(given, VectorShift, "A sync call")
@@ -71,7 +72,7 @@ def sync_client(client: VectorShift | None = None) -> VectorShift:
 
 def async_client(client: AsyncVectorShift | None = None) -> AsyncVectorShift:
     """Return the client that an async call uses: the one it names, else that of the process."""
-    given = _clients.given_async if client is None else client
+    given = _configured(asynchronous=True) if client is None else client
     try:
         if given is not None:
             return _checked(given, AsyncVectorShift, "An async call")
@@ -88,6 +89,16 @@ def configured_client(*, asynchronous: bool) -> VectorShift | AsyncVectorShift |
     or None.
     """
     return _clients.given_async if asynchronous else _clients.given_sync
+
+
+def _configured(*, asynchronous: bool) -> Any:
+    """Return what `configured_client` does, unless it would stand for a key of the process where
+    there is to be none.
+    """
+    client = configured_client(asynchronous=asynchronous)
+    if client is not None:
+        DEFAULT_SCOPE.refuse_client(client)
+    return client
 
 
 def _checked(client: C, kind: type[C] | tuple[type[C], ...], what: str) -> C:
@@ -139,44 +150,57 @@ class PinnedClients:
 
 def configure(
     *,
-    settings: Settings | None = None,
-    credentials: Any = None,
-    client: VectorShift | AsyncVectorShift | None = None,
+    settings: Settings | Unset = UNSET,
+    credentials: Any = UNSET,
+    client: VectorShift | AsyncVectorShift | Unset = UNSET,
+    require_using: bool | Unset = UNSET,
 ) -> None:
     """Set what calls use that name no client. What is not given stays as it is. Thread-safe.
+
+    None is not accepted for any of these: a look-up that failed must not reach the key of the
+    process. `reset()` forgets what was set.
 
     Args:
         settings: in place of those of the environment.
         credentials: a key, a sync or async callable that returns one, or any provider, in place
             of the chain.
         client: the client for sync or for async calls, by its type; you close it.
+        require_using: whether calls outside a `using` block raise CredentialConfigurationError,
+            unless they name a client with credentials of its own. Wins over
+            `VECTORSHIFT_REQUIRE_USING`.
 
     Raises:
-        TypeError: `credentials` or `client` is none of these.
+        TypeError: an argument is of another type, or None.
     """
     wrong = None
-    given = cast("object", client)
-    if given is not None and not isinstance(given, VectorShift | AsyncVectorShift):
+    given, required = cast("object", client), cast("object", require_using)
+    if not isinstance(given, VectorShift | AsyncVectorShift | Unset):
         wrong = (
             f"client should be a VectorShift or an AsyncVectorShift, not {type(client).__name__}."
         )
-    elif settings is not None and not hasattr(settings, "load_timeout"):
+    elif settings is not UNSET and not hasattr(settings, "load_timeout"):
         wrong = f"settings should be Settings(...), not {type(settings).__name__}."
+    elif not isinstance(required, bool | Unset):
+        wrong = f"require_using should be True or False, not {type(require_using).__name__}."
     if wrong is not None:
         del credentials, client, given  # a traceback may show locals
         raise TypeError(wrong)
     try:
-        DEFAULT_SCOPE.configure(settings, credentials)
+        DEFAULT_SCOPE.configure(
+            None if isinstance(settings, Unset) else settings,
+            credentials,
+            None if isinstance(require_using, Unset) else require_using,
+        )
     finally:
         del credentials  # a traceback may show locals
     if isinstance(client, VectorShift):
         _clients.given_sync = client
-    elif client is not None:
+    elif isinstance(client, AsyncVectorShift):
         _clients.given_async = client
-    if client is not None and client.has_own_credentials:
+    if not isinstance(client, Unset) and client.has_own_credentials:
         DEFAULT_SCOPE.warn_of_api_key(again=True)
     if (
-        settings is not None or client is not None
+        settings is not UNSET or client is not UNSET
     ):  # what was made before has the old base URL or is not used
         _clients.forget_made()
 

@@ -184,6 +184,9 @@ class BaseProvider(CredentialProvider, ABC):
         """
         return None
 
+    def passed_over(self, winner: Credential) -> None:
+        """Note that a chain asked this first, and that `winner` answered. Does no I/O."""
+
     def get_credential(self) -> Credential:
         """Return the credential of this moment. Raises as the contract says."""
         answer = self.get_cached()

@@ -20,6 +20,7 @@ from vectorshift.credentials.resolving import DEFAULT_REQUEST, BaseProvider, Loo
 from vectorshift.errors import CredentialError, VectorshiftError
 from vectorshift.explanation.chain_result import Observation, build_report, ending
 from vectorshift.explanation.report import Report
+from vectorshift.scope.configuration import FailingProvider
 from vectorshift.scope.current import DEFAULT_SCOPE, DefaultScope
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def explain(*, probe: bool = False, client: VectorShift | AsyncVectorShift | Non
             none.
     """
     try:
-        subject = _subject(client or _configured(asynchronous=False))
+        subject = _subject(client)
         steps = _steps(subject, probe)
         provider, lookup = next(steps)
         while True:
@@ -73,7 +74,7 @@ async def aexplain(
     those of `explain`.
     """
     try:
-        subject = await arun_blocking(lambda: _subject(client or _configured(asynchronous=True)))
+        subject = await arun_blocking(lambda: _subject(client, asynchronous=True))
         steps = _steps(subject, probe)
         provider, lookup = next(steps)
         while True:
@@ -102,12 +103,20 @@ def _configured(*, asynchronous: bool) -> VectorShift | AsyncVectorShift | None:
     return None if ambient is None else ambient.configured_client(asynchronous=asynchronous)
 
 
-def _subject(client: VectorShift | AsyncVectorShift | None) -> _Subject:
+def _subject(
+    named: VectorShift | AsyncVectorShift | None, *, asynchronous: bool = False
+) -> _Subject:
+    client = named or _configured(asynchronous=asynchronous)
+    if client is not None and named is None:
+        DEFAULT_SCOPE.refuse_client(client)
     provider = DEFAULT_SCOPE if client is None else client.auth.provider
     scope = provider.scope if isinstance(provider, DefaultScope) else "client"
     base_url = DEFAULT_SCOPE.settings.base_url if client is None else client.base_url
     obstacle = _obstacle(base_url, (DEFAULT_SCOPE if client is None else client).settings)
-    return _Subject(provider=provider.resolved(), scope=scope, base_url=base_url, obstacle=obstacle)
+    in_force = provider.resolved()
+    if isinstance(in_force, FailingProvider):  # its one sentence is the whole answer
+        raise in_force.failure
+    return _Subject(provider=in_force, scope=scope, base_url=base_url, obstacle=obstacle)
 
 
 def _obstacle(base_url: str, settings: Settings) -> str:

@@ -92,6 +92,7 @@ class DotenvProvider(BaseProvider):
         self.path = absolute(".env" if path is None else path)
         self._source = f"dotenv:{self.path}"
         self._ignored: list[str] = []
+        self._told: list[str] = []
         self._passed_over = 0
         self._there = False
         self._is_asked = self._is_late = False
@@ -188,6 +189,18 @@ class DotenvProvider(BaseProvider):
             f"The API key comes from {self._source}, a file that was merely"
             f" found{although}.{ignored} Name it with VECTORSHIFT_ENV_FILE if you mean it."
         )
+
+    def passed_over(self, winner: Credential) -> None:
+        """Warn once of a file that was merely found and has settings, but no key."""
+        ignored, self._told = self._told != self._ignored, self._ignored
+        if ignored and self._ignored:
+            log_safely(
+                logging.WARNING,
+                "%s is a file that was merely found. Its settings are ignored: %s. Name it with"
+                " VECTORSHIFT_ENV_FILE if you mean it.",
+                self._source,
+                ", ".join(self._ignored),
+            )
 
     def _read(self, content: Content) -> Result:
         answer = self._read_as_asked(content)

@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from vectorshift._platform.background import arun_blocking, run_async
 from vectorshift.credentials.adapter import unforeseen
+from vectorshift.credentials.events import log_safely
 from vectorshift.credentials.provider import Description
 from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Result
-from vectorshift.credentials.values import Secret
+from vectorshift.credentials.values import UNSET, Secret, Unset
 from vectorshift.errors import CredentialNotFoundError
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+    from vectorshift.credentials.values import Credential
     from vectorshift.settings import Settings
 
 __all__ = ["Assignable", "ExplicitProvider"]
 
-Assignable = (
-    str | Secret | Callable[[], "str | Secret | Awaitable[str | Secret | None] | None"] | None
-)
-"""What may be given in code: a key, a sync or async function that returns one, or None for
-nothing.
-"""
+Assignable = str | Secret | Callable[[], "str | Secret | Awaitable[str | Secret | None] | None"]
+"""What may be given in code: a key, or a sync or async function that returns one."""
 
 _SLOT = "api_key"
+_SET_TO_NONE = "_api_key_set_to_none"
+"""The entry beside the slot that says that None was assigned, and that nobody was told yet."""
 
 
 class ExplicitProvider(BaseProvider):
@@ -39,8 +40,11 @@ class ExplicitProvider(BaseProvider):
     of a tenant's key that fails must not reach another key.
 
     Args:
-        value: the key, a callable, sync or async that returns one, or None.
+        value: the key, or a callable, sync or async that returns one; without it there is none.
         held: a mapping whose entry `api_key` is read on each call instead of `value`.
+
+    Raises:
+        TypeError: `value` is None: a look-up that failed must not reach the next source.
     """
 
     name = "explicit"
@@ -48,11 +52,15 @@ class ExplicitProvider(BaseProvider):
     source = "explicit:api_key"
 
     def __init__(
-        self, value: Assignable = None, *, held: MutableMapping[str, Any] | None = None
+        self, value: Assignable | Unset = UNSET, *, held: MutableMapping[str, Any] | None = None
     ) -> None:
-        self._held: MutableMapping[str, Any] = (
-            {_SLOT: Secret(value) if isinstance(value, str) else value} if held is None else held
-        )
+        if cast("object", value) is None:
+            raise TypeError(
+                "ExplicitProvider takes a key or a callable that returns one, not None. For a"
+                " provider without a key: ExplicitProvider()."
+            )
+        given = None if value is UNSET else Secret(value) if isinstance(value, str) else value
+        self._held: MutableMapping[str, Any] = {_SLOT: given} if held is None else held
         self._parsed: tuple[object, Result] | None = None
         self._unset = self.not_found("vectorshift.api_key is not set.", self.source)
 
@@ -75,7 +83,20 @@ class ExplicitProvider(BaseProvider):
     def get_cached(self) -> Result | None:
         """Answer with the key that is given; a callable has to be called."""
         value = self._held.get(_SLOT)
+        if value is None and _SET_TO_NONE in self._held:
+            return None  # the chain has to walk, and tells who answers in its place
         return None if callable(value) else self._given(value)
+
+    def passed_over(self, winner: Credential) -> None:
+        """Say once that another source answers, where `vectorshift.api_key` was set to None."""
+        if self._held.pop(_SET_TO_NONE, False):
+            log_safely(
+                logging.WARNING,
+                "vectorshift.api_key was set to None, which unsets it: %s answers in its place. If"
+                " that None comes from a look-up, it found no key. To unset the key without this"
+                " warning: del vectorshift.api_key.",
+                winner.source,
+            )
 
     def _given(self, value: object) -> Result:
         if value is None:

@@ -5,6 +5,7 @@ block.
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import threading
 from abc import abstractmethod
@@ -15,16 +16,54 @@ from vectorshift._platform.forks import renew_after_fork
 from vectorshift._platform.plugin_names import being_made, making
 from vectorshift.chain.chain import ProviderChain
 from vectorshift.credentials.adapter import line_of
+from vectorshift.credentials.provider import Description
 from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Result
 from vectorshift.errors import CredentialConfigurationError
 from vectorshift.providers.explicit import ExplicitProvider
 
 if TYPE_CHECKING:
-    from vectorshift.credentials.provider import Description
+    from collections.abc import Callable
+
     from vectorshift.credentials.values import Credential
     from vectorshift.settings import Settings
 
-__all__ = ["Configured", "ForwardingProvider"]
+__all__ = ["NAMESPACE", "Configured", "FailingProvider", "ForwardingProvider"]
+
+NAMESPACE = vars(sys.modules["vectorshift"])
+"""The namespace of the package, which has `vectorshift.api_key`. It is looked up once: another
+object may be in `sys.modules` later.
+"""
+
+_REQUIRE_USING = "VECTORSHIFT_REQUIRE_USING"
+_SAY_SO = (_REQUIRE_USING, "VECTORSHIFT_ENV_FILE")
+"""The variables by which an environment can say that calls need a `using` block."""
+
+
+class FailingProvider(BaseProvider):
+    """Fails every call with one configuration error, so that no other source answers it.
+
+    Args:
+        message: the message of the error.
+    """
+
+    name = "using"
+    remote = False
+    blocks = False
+
+    def __init__(self, message: str) -> None:
+        self.failure = CredentialConfigurationError(message, source=self.name, provider=self.name)
+
+    def describe(self) -> Description:
+        """Describe what is wrong."""
+        return Description(configured=True, source=self.name, detail=self.failure.message)
+
+    def get_cached(self) -> Result:
+        """Return the error."""
+        return self.failure
+
+    def resolve(self, request: LookupRequest) -> Result:
+        """Return the error."""
+        return self.failure
 
 
 class ForwardingProvider(BaseProvider):
@@ -82,6 +121,9 @@ class Configured(ForwardingProvider):
         settings: in place of those of the environment, which are read at first use.
         credentials: in place of a chain of the settings, which is built at first use.
         read: those of the environment, if they have been read.
+        require_using: what `configure` said of whether calls need a `using` block, or None.
+        process: gives what is configured for the process, where this belongs to one client: what
+            the process requires holds for its clients as well.
     """
 
     name = "configured"
@@ -92,10 +134,14 @@ class Configured(ForwardingProvider):
         credentials: BaseProvider | None = None,
         *,
         read: Settings | None = None,
+        require_using: bool | None = None,
+        process: Callable[[], Configured] | None = None,
     ) -> None:
         self.chosen, self.given = settings, credentials
+        self.require_using, self._process = require_using, process
         self._settings = settings or read
         self._chain: ProviderChain | None = None
+        self._in_force: tuple[Configured | None, BaseProvider] | None = None
         self._building = SharedWork(self.resolved)
         self._after_fork()
         renew_after_fork(self)
@@ -123,29 +169,72 @@ class Configured(ForwardingProvider):
                 settings = self._settings = self._settings or fresh
         return settings
 
+    @property
+    def requires_using(self) -> bool:
+        """Whether calls outside a `using` block fail. May block at first."""
+        if self.require_using is not None:
+            return self.require_using
+        if self._process is not None and self._process().requires_using:
+            return True
+        if self._settings is None and not any(os.environ.get(each, "").strip() for each in _SAY_SO):
+            return False  # no need to read settings that cannot say so
+        settings = self.settings
+        if self.chosen is None or "require_using" in settings.model_fields_set:
+            return settings.require_using
+        said = os.environ.get(_REQUIRE_USING, "")  # settings in code that are silent do not undo it
+        return _model().load({_REQUIRE_USING: said}).require_using
+
     def resolved_or_none(self) -> BaseProvider | None:
         """Return the credentials that were given, or the chain, if it has been built."""
-        return self._chain if self.given is None else self.given
+        found = self._in_force
+        if found is None or found[0] is not (self._process and self._process()):
+            return None
+        return found[1]
 
     def resolved(self) -> BaseProvider:
-        """Return the credentials that were given, or the chain. May block at first."""
+        """Return the credentials that were given, or the chain, or what fails where calls need a
+        `using` block. May block at first.
+        """
         provider = self.resolved_or_none()
         if provider is None:
-            explicit = ExplicitProvider(held=vars(sys.modules["vectorshift"]))
+            process = self._process and self._process()
+            provider = self._needs_using() if self.requires_using else self.given or self._built()
+            self._in_force = (process, provider)
+        return provider
+
+    def _built(self) -> ProviderChain:
+        if self._chain is None:
+            explicit = ExplicitProvider(held=NAMESPACE)
             with making("the chain"):
                 built = ProviderChain.from_settings(self.settings, explicit=explicit)
             with self._lock:
-                provider = self._chain = self._chain or built
-        return provider
+                self._chain = self._chain or built  # type: ignore[redundant-expr]  # a thread
+        return self._chain
+
+    def _needs_using(self) -> FailingProvider:
+        return FailingProvider(
+            f"This call is outside every using block, and {self.required_by} says that this process"
+            " has no key of its own. Put the call into `with vectorshift.using(key):`, or give a"
+            " client its own key: VectorShift(key). New threads and executors do not see a block"
+            " unless they run contextvars.copy_context().run."
+        )
+
+    @property
+    def required_by(self) -> str:
+        """The words by which calls were made to need a `using` block."""
+        if self.require_using:
+            return "configure(require_using=True)"
+        if self.chosen is not None and self.chosen.require_using:
+            return "Settings(require_using=True)"
+        return self._process().required_by if self._process is not None else _REQUIRE_USING
 
     async def aresolved(self) -> BaseProvider:
-        """Return the credentials that were given, or the chain, which is built in a thread."""
-        provider = self.resolved_or_none()
-        if (
-            provider is None and being_made()
-        ):  # who is asked by what it makes cannot wait until that is made
-            return self.resolved()
-        return provider or await self._building.ajoin()
+        """Return what `resolved` does; what may block is done in a thread."""
+        while (provider := self.resolved_or_none()) is None:
+            if being_made():  # who is asked by what it makes cannot wait until that is made
+                return self.resolved()
+            await self._building.ajoin()
+        return provider
 
     def close(self) -> None:
         """Close the chain, if it has been built; the credentials that were given stay open."""

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 import threading
+import weakref
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from vectorshift._platform.forks import renew_after_fork
 from vectorshift.chain.coerce import as_provider
-from vectorshift.credentials.events import log
+from vectorshift.credentials.events import log, log_safely
 from vectorshift.credentials.resolving import DEFAULT_REQUEST, REFRESH_ASK, BaseProvider, unwrap
-from vectorshift.errors import CredentialNotFoundError
-from vectorshift.scope.configuration import Configured, ForwardingProvider
+from vectorshift.credentials.values import UNSET, Unset
+from vectorshift.errors import CredentialConfigurationError, CredentialNotFoundError
+from vectorshift.scope.configuration import (
+    NAMESPACE,
+    Configured,
+    FailingProvider,
+    ForwardingProvider,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,18 +42,67 @@ __all__ = [
 ]
 
 
+_lost: list[weakref.ref[using]] = []
+"""The blocks whose context has ended before they were left: no call can see them."""
+
+
+class _Entry:
+    """One entering of a block. Contexts alone keep it, so that it goes when the last of them does.
+
+    Args:
+        of: the block that was entered.
+    """
+
+    __slots__ = ("__weakref__", "left", "left_elsewhere", "of")
+
+    def __init__(self, of: using) -> None:
+        self.of, self.left, self.left_elsewhere = of, False, False
+
+    def __del__(self, lost: list[weakref.ref[using]] = _lost) -> None:
+        if not self.left:
+            lost.append(weakref.ref(self.of))
+
+
 @dataclass(frozen=True, slots=True)
 class _Block:
     """A block in force, and the one around it. It is kept in the context alone: tasks may share the
     `using` object.
     """
 
-    of: using
+    entry: _Entry
     provider: BaseProvider
     around: _Block | None
 
 
 _in_block: ContextVar[_Block | None] = ContextVar("vectorshift.using", default=None)
+
+_LEFT_ELSEWHERE = FailingProvider(
+    "The using block around this call was left in another task or thread, so that it is not known"
+    " whose key is meant. Let the block begin and end in one function."
+)
+
+
+def _provider_of_block() -> BaseProvider | None:
+    """Return the credentials of the surrounding block, or None outside every block."""
+    block = _in_block.get()
+    if block is not None:
+        return _LEFT_ELSEWHERE if block.entry.left_elsewhere else block.provider
+    if _lost:
+        _warn_of_lost()
+    return None
+
+
+def _warn_of_lost() -> None:
+    lost = [block for each in _lost if (block := each()) is not None]  # one that nobody can leave
+    _lost.clear()  # is no longer anybody's
+    if lost:
+        log_safely(
+            logging.WARNING,
+            "A using block was entered in a task or thread that has ended, and was not left there:"
+            " this call does not see it, and is not made with its key. FastAPI runs a dependency"
+            " that is a sync generator so: write it as async def. To make such calls fail:"
+            " vectorshift.configure(require_using=True).",
+        )
 
 
 def _nobody(*, asynchronous: bool) -> None:
@@ -69,7 +125,9 @@ class DefaultScope(ForwardingProvider):
     name = "ambient"
 
     def __init__(self, settings: Settings | None = None) -> None:
-        self.current = Configured(settings)
+        self.current = Configured(
+            settings, process=None if settings is None else lambda: DEFAULT_SCOPE.current
+        )
         self.client: Callable[..., VectorShift | AsyncVectorShift | None] = _nobody
         self._warned = False
         self._after_fork()
@@ -103,13 +161,13 @@ class DefaultScope(ForwardingProvider):
         """Return the credentials of the surrounding block, else those that are configured in this
         way.
         """
-        block = _in_block.get()
-        return configured if block is None else block.provider
+        provider = _provider_of_block()
+        return configured if provider is None else provider
 
     def resolved_or_none(self) -> BaseProvider | None:
         """Return the credentials that are in force here and now, if they have been made."""
-        block = _in_block.get()
-        return self.current.resolved_or_none() if block is None else block.provider
+        provider = _provider_of_block()
+        return self.current.resolved_or_none() if provider is None else provider
 
     def resolved(self) -> BaseProvider:
         """Return the credentials that are in force here and now. May block."""
@@ -121,33 +179,77 @@ class DefaultScope(ForwardingProvider):
         """
         return await self.pin().aresolved()
 
-    def configure(self, settings: Settings | None, credentials: object) -> None:
+    def configure(
+        self,
+        settings: Settings | None,
+        credentials: object = UNSET,
+        require_using: bool | None = None,
+    ) -> None:
         """Set what is given, and leave the rest as it is."""
         try:
             provider = (
                 None
-                if credentials is None
+                if isinstance(credentials, Unset)
                 else as_provider(credentials, settings or self.current.chosen)
             )
         finally:
             del credentials
-        if settings is None and provider is None:
+        if settings is None and provider is None and require_using is None:
             return
         with self._lock:
             old = self.current
             self.current = Configured(
-                settings or old.chosen, provider or old.given, read=old.loaded
+                settings or old.chosen,
+                provider or old.given,
+                read=old.loaded,
+                require_using=old.require_using if require_using is None else require_using,
             )
         old.close()
-        if provider is not None:
+        if require_using or (provider is not None and self.current.require_using):
+            self._warn_of_process_key()
+        elif provider is not None:
             self.warn_of_api_key(again=True)
+
+    def _warn_of_process_key(self) -> None:
+        """Say that a key of the process is set although there is to be none."""
+        what = [
+            *(["vectorshift.api_key"] if NAMESPACE["api_key"] is not None else []),
+            *(["configure(credentials=...)"] if self.current.given is not None else []),
+        ]
+        if what:
+            log.warning(
+                "%s set a key for the process, which is not used: configure(require_using=True)"
+                " says that every call takes its key from a using block.",
+                " and ".join(what),
+            )
+
+    def refuse_api_key(self) -> None:
+        """Raise CredentialConfigurationError if the process is to have no key of its own."""
+        now = self.current
+        if now.requires_using:
+            raise CredentialConfigurationError(
+                f"vectorshift.api_key cannot be set: {now.required_by} says that this process has"
+                " no key of its own. Use `with vectorshift.using(key):`, or VectorShift(key).",
+                source="using",
+            )
+
+    def refuse_client(self, client: VectorShift | AsyncVectorShift) -> None:
+        """Raise CredentialConfigurationError if a configured client would be the process's key."""
+        now = self.current
+        if client.has_own_credentials and now.requires_using:
+            raise CredentialConfigurationError(
+                "configure(client=...) set a client with credentials of its own, which every call"
+                f" would use, and {now.required_by} says that this process has no key of its own."
+                " Pass that client to the calls that mean it: client=...",
+                source="using",
+            )
 
     def warn_of_api_key(self, *, again: bool = False) -> None:
         """Say once that `vectorshift.api_key` is set and not used, as something was configured in
         its place.
         """
         self._warned = self._warned and not again
-        if self._warned or vars(sys.modules["vectorshift"])["api_key"] is None:
+        if self._warned or NAMESPACE["api_key"] is None:
             return
         what, how = self._in_place_of_api_key()
         self._warned = bool(how)
@@ -191,6 +293,7 @@ class DefaultScope(ForwardingProvider):
 
 
 DEFAULT_SCOPE = DefaultScope()
+NAMESPACE["_default_scope"] = DEFAULT_SCOPE
 
 
 class using:  # it reads as a statement
@@ -217,13 +320,26 @@ class using:  # it reads as a statement
         finally:
             del credentials  # a traceback may show locals
         self._provider = provider.resolved()
+        self._entries: list[weakref.ref[_Entry]] = []
 
     def __enter__(self) -> CredentialProvider:
-        _in_block.set(_Block(self, self._provider, _in_block.get()))
+        entry = _Entry(self)
+        self._entries.append(weakref.ref(entry, self._forget))
+        _in_block.set(_Block(entry, self._provider, _in_block.get()))
         return self._provider
 
     def __exit__(self, *_: object) -> None:
         _in_block.set(_without(self, _in_block.get()))
+
+    def _forget(self, entry: weakref.ref[_Entry]) -> None:
+        self._entries.remove(entry)
+
+    def _left_elsewhere(self) -> None:
+        """Let calls in the context that this was entered in fail: they are behind its end."""
+        _lost[:] = [each for each in _lost if each() is not self]
+        open_still = [entry for each in self._entries if (entry := each()) and not entry.left]
+        if len(open_still) == 1:  # of several, nobody knows which one was meant
+            open_still[0].left_elsewhere = True
 
 
 def _without(left: using, block: _Block | None) -> _Block | None:
@@ -231,14 +347,16 @@ def _without(left: using, block: _Block | None) -> _Block | None:
     later.
     """
     inner: list[_Block] = []
-    while block is not None and block.of is not left:
+    while block is not None and block.entry.of is not left:
         inner.append(block)
         block = block.around
     if block is None:
+        left._left_elsewhere()  # pyright: ignore[reportPrivateUsage]
         raise RuntimeError(
             "This using block ends in another task or thread than it began in, and what ran between"
             " may not have seen it. Let it begin and end in one function."
         )
+    block.entry.left = True
     kept = block.around
     for each in reversed(inner):
         kept = replace(each, around=kept)
@@ -247,7 +365,10 @@ def _without(left: using, block: _Block | None) -> _Block | None:
 
 def _in_force(*, asynchronous: bool = False) -> BaseProvider:
     client = DEFAULT_SCOPE.client(asynchronous=asynchronous)
-    return DEFAULT_SCOPE if client is None else client.provider
+    if client is None:
+        return DEFAULT_SCOPE
+    DEFAULT_SCOPE.refuse_client(client)
+    return client.provider
 
 
 def get_credential() -> Credential:
@@ -297,7 +418,12 @@ async def arefresh() -> Credential:
 
 
 def api_key() -> str | None:
-    """Return the text of the key that a sync call would use now, or None if no source has one."""
+    """Return the text of the key that a sync call would use now, or None if no source has one.
+
+    It is also None outside every block where calls need one: the process has no key then.
+    """
+    if _in_block.get() is None and DEFAULT_SCOPE.current.requires_using:
+        return None
     provider = _in_force()
     answer = provider.get_cached()
     if answer is None:

@@ -113,6 +113,7 @@ class Settings(BaseSettings):
     ca_bundle: File | None = None
     allow_http: bool = False
     disable_plugins: bool = False
+    require_using: bool = False
     providers: Names = ("default",)
     plugins: OfPlugins = FrozenMap[FrozenMap[Value]]({})
     env_file: SecretFile | None = None

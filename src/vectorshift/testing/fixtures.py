@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 from typing import TYPE_CHECKING
 
 try:
@@ -18,10 +17,11 @@ except ModuleNotFoundError as error:
         "vectorshift.testing.fixtures needs pytest: pip install pytest", name=error.name
     ) from None
 
+import vectorshift
 from vectorshift.client import default
 from vectorshift.client.default import configure, reset
 from vectorshift.scope import current
-from vectorshift.scope.configuration import Configured
+from vectorshift.scope.configuration import NAMESPACE, Configured
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["vectorshift_api", "vectorshift_offline"]
 
 _SCRUBBED = ("VECTORSHIFT_", "VAULT_", "BAO_", "AWS_")
+_OF_THE_KEY = ("api_key", "_api_key_set_to_none")
 _OF_CLIENTS = ("given_sync", "given_async", "sync", "asynchronous")
 
 
@@ -94,13 +95,15 @@ def _as_new(monkeypatch: pytest.MonkeyPatch) -> Generator[None, None, None]:
         if name.startswith(_SCRUBBED) or name == "CREDENTIALS_DIRECTORY":
             monkeypatch.delenv(name)
     monkeypatch.setenv("VECTORSHIFT_ENV_FILE", "")
-    module = vars(sys.modules["vectorshift"])  # reading the attribute would ask the chain
-    assigned, module["api_key"] = module["api_key"], None
+    # reading the attribute would ask the chain
+    assigned = {name: NAMESPACE[name] for name in _OF_THE_KEY if name in NAMESPACE}
+    del vectorshift.api_key
     try:
         with _set_aside():
             yield
     finally:
-        module["api_key"] = assigned
+        del vectorshift.api_key
+        NAMESPACE.update(assigned)
 
 
 @contextlib.contextmanager

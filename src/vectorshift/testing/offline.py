@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import sys
 import threading
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,6 +20,7 @@ from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Resul
 from vectorshift.errors import CredentialNotFoundError
 from vectorshift.providers.env import EnvProvider
 from vectorshift.providers.explicit import ExplicitProvider
+from vectorshift.scope.configuration import NAMESPACE
 from vectorshift.transport import http
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def offline_credentials() -> ProviderChain:
     """Return a chain of `vectorshift.api_key` and `VECTORSHIFT_API_KEY`, and of no store or
     file.
     """
-    return ProviderChain(_members(ExplicitProvider(held=vars(sys.modules["vectorshift"]))))
+    return ProviderChain(_members(ExplicitProvider(held=NAMESPACE)))
 
 
 def _members(explicit: CredentialProvider) -> tuple[CredentialProvider, ...]:
