@@ -48,7 +48,7 @@ _IN_FILES = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Entry:
+class _PluginRow:
     """One provider.
 
     Args:
@@ -100,7 +100,7 @@ def show_providers(as_json: bool) -> Exit:
     return Exit.GOOD
 
 
-def _entries(settings: Settings) -> list[_Entry]:
+def _entries(settings: Settings) -> list[_PluginRow]:
     """Return the members of the chain in order, then the other providers that there are."""
     members = enumerate(providers_of(settings), 1)
     chain = [_entry(provider, place) for place, provider in members]
@@ -123,14 +123,14 @@ def _plugins() -> Sequence[PluginEntry]:
         return ()
 
 
-def _brought(entry: _Entry, plugin: PluginEntry) -> _Entry:
+def _brought(entry: _PluginRow, plugin: PluginEntry) -> _PluginRow:
     by = entry.configured_by or f"{prefix_of(plugin.name)}..."
     return replace(
         entry, configured_by=by, distribution=plugin.distribution, version=plugin.version
     )
 
 
-def _idle(plugin: PluginEntry, settings: Settings) -> _Entry:
+def _idle(plugin: PluginEntry, settings: Settings) -> _PluginRow:
     """Return a plugin that is installed and that the chain leaves out, of which nothing more is
     known.
     """
@@ -141,7 +141,7 @@ def _idle(plugin: PluginEntry, settings: Settings) -> _Entry:
     )
     problem = plugin.problem or disabled
     names = ",".join([*settings.providers, plugin.name])
-    return _Entry(
+    return _PluginRow(
         name=plugin.name,
         position=None,
         configured=None,
@@ -154,12 +154,12 @@ def _idle(plugin: PluginEntry, settings: Settings) -> _Entry:
     )
 
 
-def _outside(name: str, settings: Settings) -> _Entry:
+def _outside(name: str, settings: Settings) -> _PluginRow:
     """Return a provider that the chain leaves out, as it would be if it were named."""
     try:
         provider = providers_of(settings.model_copy(update={"providers": (name,)}))[-1]
     except CredentialConfigurationError as error:
-        return _Entry(
+        return _PluginRow(
             name=name,
             position=None,
             configured=True,
@@ -170,11 +170,11 @@ def _outside(name: str, settings: Settings) -> _Entry:
     return _entry(provider, None)
 
 
-def _entry(provider: CredentialProvider, position: int | None) -> _Entry:
+def _entry(provider: CredentialProvider, position: int | None) -> _PluginRow:
     if provider.name in _IN_FILES:
         adapt(provider).resolve(DEFAULT_REQUEST)
     described = provider.describe()
-    return _Entry(
+    return _PluginRow(
         name=provider.name,
         position=position,
         configured=described.configured,
@@ -184,7 +184,7 @@ def _entry(provider: CredentialProvider, position: int | None) -> _Entry:
     )
 
 
-def _draw(entries: list[_Entry]) -> None:
+def _draw(entries: list[_PluginRow]) -> None:
     from rich.text import Text
 
     rows = table(("", "provider", "configured", "by"))

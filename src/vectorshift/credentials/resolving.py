@@ -30,7 +30,7 @@ from vectorshift.errors import (
 
 __all__ = [
     "DEFAULT_REQUEST",
-    "REFRESH_ASK",
+    "REFRESH_REQUEST",
     "BaseProvider",
     "GuardedProvider",
     "LookupRequest",
@@ -63,7 +63,7 @@ class LookupRequest:
 
 
 DEFAULT_REQUEST = LookupRequest()
-REFRESH_ASK = LookupRequest(bypass_cache=True, forced=True)
+REFRESH_REQUEST = LookupRequest(bypass_cache=True, forced=True)
 
 
 def unwrap(answer: Result) -> Credential:

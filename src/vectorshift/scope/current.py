@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from vectorshift._platform.forks import renew_after_fork
 from vectorshift.chain.coerce import as_provider
 from vectorshift.credentials.events import log, log_safely
-from vectorshift.credentials.resolving import DEFAULT_REQUEST, REFRESH_ASK, BaseProvider, unwrap
+from vectorshift.credentials.resolving import DEFAULT_REQUEST, REFRESH_REQUEST, BaseProvider, unwrap
 from vectorshift.credentials.values import UNSET, Unset
 from vectorshift.errors import CredentialConfigurationError, CredentialNotFoundError
 from vectorshift.scope.configuration import (
@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 
-_lost: list[weakref.ref[using]] = []
+_abandoned: list[weakref.ref[using]] = []
 """The blocks whose context has ended before they were left: no call can see them."""
 
 
@@ -58,9 +58,9 @@ class _Entry:
     def __init__(self, of: using) -> None:
         self.of, self.left, self.left_elsewhere = of, False, False
 
-    def __del__(self, lost: list[weakref.ref[using]] = _lost) -> None:
+    def __del__(self, abandoned: list[weakref.ref[using]] = _abandoned) -> None:
         if not self.left:
-            lost.append(weakref.ref(self.of))
+            abandoned.append(weakref.ref(self.of))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +87,16 @@ def _provider_of_block() -> BaseProvider | None:
     block = _in_block.get()
     if block is not None:
         return _LEFT_ELSEWHERE if block.entry.left_elsewhere else block.provider
-    if _lost:
+    if _abandoned:
         _warn_of_lost()
     return None
 
 
 def _warn_of_lost() -> None:
-    lost = [block for each in _lost if (block := each()) is not None]  # one that nobody can leave
-    _lost.clear()  # is no longer anybody's
+    lost = [
+        block for each in _abandoned if (block := each()) is not None
+    ]  # one that nobody can leave
+    _abandoned.clear()  # is no longer anybody's
     if lost:
         log_safely(
             logging.WARNING,
@@ -336,7 +338,7 @@ class using:  # it reads as a statement
 
     def _left_elsewhere(self) -> None:
         """Let calls in the context that this was entered in fail: they are behind its end."""
-        _lost[:] = [each for each in _lost if each() is not self]
+        _abandoned[:] = [each for each in _abandoned if each() is not self]
         open_still = [entry for each in self._entries if (entry := each()) and not entry.left]
         if len(open_still) == 1:  # of several, nobody knows which one was meant
             open_still[0].left_elsewhere = True
@@ -406,7 +408,7 @@ def refresh() -> Credential:
         MissingCredentialError: no source has a key.
         CredentialError: a configured source failed.
     """
-    return unwrap(_in_force().resolve(REFRESH_ASK))
+    return unwrap(_in_force().resolve(REFRESH_REQUEST))
 
 
 async def arefresh() -> Credential:
@@ -414,7 +416,7 @@ async def arefresh() -> Credential:
 
     Promises and raises as `refresh`.
     """
-    return unwrap(await _in_force(asynchronous=True).aresolve(REFRESH_ASK))
+    return unwrap(await _in_force(asynchronous=True).aresolve(REFRESH_REQUEST))
 
 
 def api_key() -> str | None:
