@@ -25,6 +25,7 @@ from pydantic_settings import (
 
 from vectorshift._platform.files import file_name
 from vectorshift._platform.urls import api_url, has_control_characters, url_without_password
+from vectorshift._platform.vault_variables import fallbacks
 from vectorshift.credentials.values import Secret
 from vectorshift.errors import CredentialConfigurationError
 from vectorshift.settings.plugin import FrozenMap, Value, held
@@ -128,18 +129,18 @@ class Settings(BaseSettings):
     vault_field: Text = "api_key"
     vault_kv_version: Annotated[int, Field(ge=1, le=2)] = 2
     vault_version: Annotated[int, Field(ge=1)] | None = None
-    vault_addr: Url | None = _fallback("vault_addr", "VAULT_ADDR")
-    vault_namespace: Text | None = _fallback("vault_namespace", "VAULT_NAMESPACE")
-    vault_cacert: File | None = _fallback("vault_cacert", "VAULT_CACERT")
-    vault_client_cert: File | None = _fallback("vault_client_cert", "VAULT_CLIENT_CERT")
-    vault_client_key: File | None = _fallback("vault_client_key", "VAULT_CLIENT_KEY")
+    vault_addr: Url | None = _fallback("vault_addr", *fallbacks("addr"))
+    vault_namespace: Text | None = _fallback("vault_namespace", *fallbacks("namespace"))
+    vault_cacert: File | None = _fallback("vault_cacert", *fallbacks("cacert"))
+    vault_client_cert: File | None = _fallback("vault_client_cert", *fallbacks("client_cert"))
+    vault_client_key: File | None = _fallback("vault_client_key", *fallbacks("client_key"))
     vault_skip_verify: bool = Field(
         default=False,
-        validation_alias=AliasChoices("VECTORSHIFT_VAULT_SKIP_VERIFY", "VAULT_SKIP_VERIFY"),
+        validation_alias=AliasChoices("VECTORSHIFT_VAULT_SKIP_VERIFY", *fallbacks("skip_verify")),
     )
     vault_allow_http: bool = False
     vault_auth: Literal["token", "approle", "kubernetes", "jwt", "cert", "agent"] = "token"
-    vault_token: Token | None = _fallback("vault_token", "VAULT_TOKEN")
+    vault_token: Token | None = _fallback("vault_token", *fallbacks("token"))
     vault_token_file: SecretFile | None = None
     vault_role: Text | None = None
     vault_role_id: Text | None = None
@@ -198,17 +199,18 @@ class Settings(BaseSettings):
         """Read the process environment, over the dotenv file that `VECTORSHIFT_ENV_FILE` names.
 
         White space around a value is taken away. A variable that is set to nothing counts as unset,
-        but for `VECTORSHIFT_ENV_FILE`, which is turned off by it. Vault's standard variables count
-        once a path is set. `os.environ` is not written. An unknown `VECTORSHIFT_` variable is
+        but for `VECTORSHIFT_ENV_FILE`, which is turned off by it. The standard variables of Vault
+        and OpenBao count once a path is set: `BAO_X` before `VAULT_X`, and an agent's address
+        before the server's. `os.environ` is not written. An unknown `VECTORSHIFT_` variable is
         logged as a warning.
 
         Args:
             environ: the environment to read; that of the process by default.
 
-        Raises:
-            CredentialConfigurationError: a value that a setting cannot have, or a named file that
-                is missing or has a line that seems to be meant for this package and is no
-                assignment.
+        Raises: CredentialConfigurationError: a value that a setting cannot have; a named file
+            that is missing or has a
+                line that seems to be meant for this package and is no assignment; or standard
+                variables that name two servers, tokens, namespaces or client certificates.
         """
         loaded = loaded_from(cls, os.environ if environ is None else environ)
         if isinstance(loaded, CredentialConfigurationError):

@@ -13,6 +13,14 @@ from vectorshift._platform.dotenv_syntax import Assignments, assignments_in
 from vectorshift._platform.files import absolute, read_small, text_of
 from vectorshift._platform.permissions import FilePermissions
 from vectorshift._platform.plugin_names import is_service_link, prefix_of
+from vectorshift._platform.vault_variables import (
+    TOKEN_HELPER,
+    find,
+    flaws,
+    foreign_helper,
+    ignored,
+    is_there,
+)
 from vectorshift.credentials.events import log_safely
 from vectorshift.errors import CredentialConfigurationError
 from vectorshift.settings.plugin import formatted, of_plugins
@@ -27,6 +35,7 @@ __all__ = ["PREFIX", "explained", "loaded_from", "names_in", "variables_of"]
 PREFIX = "VECTORSHIFT_"
 _ENV_FILE = "VECTORSHIFT_ENV_FILE"
 _VAULT_PATH = "VECTORSHIFT_VAULT_PATH"
+_VAULT = "VECTORSHIFT_VAULT_"
 _PLUGINS = "plugins"
 _NAME_ANOTHER = "Name a file that is there, or unset it."
 _KEY = "VECTORSHIFT_API_KEY"
@@ -54,6 +63,10 @@ def loaded_from(cls: type[S], process: Mapping[str, str]) -> S | CredentialConfi
         cls(env_file=env_file)  # what is no name is refused before it is printed as one
         found = _named_file(env_file)
         variables = {**_set_in(found.values), **_set_in(process)}
+        if _VAULT_PATH in variables and (
+            flaw := _vault_flaw({**found.values, **process, **variables})
+        ):
+            return CredentialConfigurationError(f"A setting is wrong. {flaw}")
         values = _by_variable(cls, _Variables(cls, variables)(), variables)
         known = variables_of(cls)
         if flaw := _contradiction(found, known, has_vault=_VAULT_PATH in variables):
@@ -102,12 +115,33 @@ def _by_variable(
     """
     for field in cls.model_fields.values():
         if isinstance(field.validation_alias, AliasChoices):
-            own, standard = map(str, field.validation_alias.choices)
+            own, *standard = map(str, field.validation_alias.choices)
             if own in values and own not in variables:
                 value = values.pop(own)
-                if _VAULT_PATH in variables or not standard.startswith("VAULT_"):
-                    values[standard] = value
+                name = next(name for name in standard if name in variables)
+                if _VAULT_PATH in variables or not name.startswith(("BAO_", "VAULT_")):
+                    values[name] = value
     return values
+
+
+def _vault_flaw(variables: Mapping[str, str]) -> str | None:
+    """Say where the standard variables do not tell which server, identity or namespace is meant;
+    warn of those that do not count.
+    """
+    own = {
+        name.removeprefix(_VAULT).lower(): value
+        for name, value in variables.items()
+        if name.startswith(_VAULT) and value.strip()
+    }
+    wants_token = own.get("auth", "token") == "token" and not {"token", "token_file"} & own.keys()
+    found = flaws(variables, given=own, wants_token=wants_token)
+    helper = wants_token and "addr" in own and find(variables, "token") is None
+    if helper and is_there(TOKEN_HELPER) and (flaw := foreign_helper(variables, own["addr"])):
+        found.append(flaw)
+    for argument in ("cacert", "skip_verify"):
+        if argument not in own and (pair := ignored(variables, argument)):
+            log_safely(logging.WARNING, "%s is not used, as %s comes before it.", pair[1], pair[0])
+    return " ".join(found) or None
 
 
 def _named_file(env_file: str | None) -> Assignments:

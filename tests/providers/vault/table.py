@@ -21,6 +21,7 @@ from tests.providers.vault.stand_ins import Issuer, role, token_review
 from vectorshift.credentials.resolving import LookupRequest, Result
 from vectorshift.errors import CredentialError
 from vectorshift.providers.vault import VaultProvider
+from vectorshift.settings import Settings
 from vectorshift.testing.openbao import OpenBaoServer
 
 if TYPE_CHECKING:
@@ -45,8 +46,11 @@ class Stage:
 
     def ask(self, done: str, path: str = PATH, *, seconds: float = 9, **more: Any) -> Asked:
         """Ask the plain server as root, unless more is said."""
-        settings = {"addr": self.bao.address, "token": self.bao.root_token, **more}
-        with VaultProvider(path, **settings) as vault:
+        given = {"path": path, "addr": self.bao.address, "token": self.bao.root_token, **more}
+        made = Settings(**{f"vault_{name}": value for name, value in given.items()})
+        vault = VaultProvider.from_settings(made)
+        assert vault is not None
+        with vault:
             return done, vault.resolve(LookupRequest(deadline=time.monotonic() + seconds))
 
     def ask_approle(self, done: str, **more: Any) -> Asked:

@@ -131,7 +131,7 @@ def test_a_redirect_is_not_followed(status: int, tiny: MakeTiny, failure: Failur
             VaultProvider("vs", addr=server.address, token=TOKEN),
             errors.CredentialConfigurationError,
         )
-        assert "VECTORSHIFT_VAULT_ADDR" in said
+        assert "addr=" in said
         assert not other.seen
 
 
@@ -188,3 +188,52 @@ def test_a_child_forked_in_the_middle_of_a_login_can_ask(tiny: MakeTiny) -> None
         release.set()
         first.join()
     assert os.waitstatus_to_exitcode(status) == 0
+
+
+def test_the_word_namespace_in_a_path_is_no_missing_namespace(
+    openbao: OpenBaoServer, provider: MakeProvider, failure: Failure
+) -> None:
+    vault = provider(openbao, "namespace/app", mount="nowhere")
+    said = failure(vault, errors.CredentialConfigurationError)
+    assert "nothing is mounted at 'nowhere'" in said
+
+
+@pytest.mark.parametrize(
+    ("metadata", "kind"),
+    [
+        ({"deletion_time": "2020-01-01T00:00:00Z"}, errors.CredentialRevokedError),
+        ({"deletion_time": "", "destroyed": True}, errors.CredentialRevokedError),
+        (
+            {"deletion_time": "2999-01-01T00:00:00Z", "destroyed": False},
+            errors.CredentialStoreUnavailableError,
+        ),
+        ({"deletion_time": "soon"}, errors.CredentialStoreUnavailableError),
+        ({"destroyed": "false", "deletion_time": ""}, errors.CredentialConfigurationError),
+    ],
+)
+def test_only_a_deletion_that_has_happened_is_a_revocation(
+    metadata: dict[str, Any],
+    kind: type[errors.CredentialError],
+    tiny: MakeTiny,
+    failure: Failure,
+) -> None:
+    body = json.dumps({"data": {"data": None, "metadata": {"version": 3, **metadata}}})
+    with tiny(404, body) as server:
+        failure(VaultProvider("vs", addr=server.address, token=TOKEN), kind)
+
+
+@pytest.mark.parametrize("kv_version", [1, 2])
+def test_a_warning_about_something_else_says_nothing_about_the_kv_version(
+    kv_version: int, tiny: MakeTiny, failure: Failure
+) -> None:
+    with tiny(404, '{"errors":[],"warnings":["a quota is nearly used up"]}') as server:
+        vault = VaultProvider("vs", addr=server.address, token=TOKEN, kv_version=kv_version)
+        failure(vault, errors.CredentialNotFoundError)
+
+
+def test_an_error_that_quotes_a_missing_token_is_no_denial(
+    tiny: MakeTiny, failure: Failure
+) -> None:
+    with tiny(500, '{"errors":["upstream: missing client token"]}') as server:
+        vault = VaultProvider("vs", addr=server.address, token=TOKEN)
+        failure(vault, errors.CredentialStoreUnavailableError)

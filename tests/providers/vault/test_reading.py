@@ -76,15 +76,9 @@ def test_names_the_setting_when_the_mount_holds_the_other_kv_version(
     openbao.mount_kv("older", version=1)
     openbao.write("vs", {"api_key": KEY}, mount="older")
     wrong = errors.CredentialConfigurationError
-    assert "VECTORSHIFT_VAULT_KV_VERSION=1" in failure(
-        provider(openbao, "vs", mount="older"), wrong
-    )
-    assert "VECTORSHIFT_VAULT_KV_VERSION=2" in failure(
-        provider(openbao, stored, kv_version=1), wrong
-    )
-    assert "VECTORSHIFT_VAULT_KV_VERSION=2" in failure(
-        provider(openbao, f"data/{stored}", kv_version=1), wrong
-    )
+    assert "kv_version=1" in failure(provider(openbao, "vs", mount="older"), wrong)
+    assert "kv_version=2" in failure(provider(openbao, stored, kv_version=1), wrong)
+    assert "kv_version=2" in failure(provider(openbao, f"data/{stored}", kv_version=1), wrong)
 
 
 def test_describes_itself_without_contact() -> None:
@@ -152,7 +146,7 @@ def test_a_missing_field_lists_the_names_of_the_others(
     openbao.write(path, {"token": KEY, "user": "me"})
     said = failure(provider(openbao, path), errors.CredentialConfigurationError)
     assert "token, user" in said
-    assert "VECTORSHIFT_VAULT_FIELD" in said
+    assert "field=" in said
     assert KEY not in said
 
 
@@ -173,7 +167,7 @@ def test_a_field_that_is_no_string_is_a_configuration_error(
         (f"{KEY}\u2013", "ASCII"),
         ("", "empty"),
         (" \n", "empty"),
-        (json.dumps({"inner": KEY}), "VECTORSHIFT_VAULT_FIELD"),
+        (json.dumps({"inner": KEY}), "field="),
         (f"Bearer {KEY}", "Bearer"),
     ],
 )
@@ -202,7 +196,7 @@ def test_a_missing_mount_is_a_configuration_error(
     openbao: OpenBaoServer, provider: MakeProvider, failure: Failure
 ) -> None:
     said = failure(provider(openbao, "vs", mount="nowhere"), errors.CredentialConfigurationError)
-    assert "VECTORSHIFT_VAULT_MOUNT" in said
+    assert "mount=" in said
 
 
 def test_a_missing_namespace_is_a_configuration_error(
@@ -211,7 +205,7 @@ def test_a_missing_namespace_is_a_configuration_error(
     said = failure(
         provider(openbao, "vs", namespace="nowhere"), errors.CredentialConfigurationError
     )
-    assert "VECTORSHIFT_VAULT_NAMESPACE" in said
+    assert "namespace=" in said
     assert "namespace nowhere" in said
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from vectorshift import errors
+from vectorshift._platform.arguments import UNSET
 from vectorshift.credentials import Secret
 from vectorshift.providers.vault import VaultProvider
 from vectorshift.settings import Settings
@@ -51,8 +52,8 @@ def test_the_policy_in_the_message_allows_the_read(
 def test_without_a_token_anywhere_it_says_where_one_may_stand(
     openbao: OpenBaoServer, stored: str, provider: MakeProvider, failure: Failure
 ) -> None:
-    said = failure(provider(openbao, stored, token=None), errors.CredentialConfigurationError)
-    for place in ("VECTORSHIFT_VAULT_TOKEN", "VECTORSHIFT_VAULT_TOKEN_FILE", "bao login"):
+    said = failure(provider(openbao, stored, token=UNSET), errors.CredentialConfigurationError)
+    for place in ("token=", "token_file=", "bao login"):
         assert place in said
 
 
@@ -60,7 +61,7 @@ def test_the_token_helper_s_file_is_used(
     openbao: OpenBaoServer, stored: str, provider: MakeProvider
 ) -> None:
     Path("~/.vault-token").expanduser().write_text(f"{openbao.root_token}\n")
-    assert provider(openbao, stored, token=None).get_credential().secret.reveal() == KEY
+    assert provider(openbao, stored, token=UNSET).get_credential().secret.reveal() == KEY
 
 
 def test_a_token_file_is_read_again_once_its_token_is_refused(
@@ -69,7 +70,7 @@ def test_a_token_file_is_read_again_once_its_token_is_refused(
     sink = tmp_path / "sink"
     first = openbao.token(["root"])
     sink.write_text(first)
-    vault = provider(openbao, stored, token=None, token_file=str(sink))
+    vault = provider(openbao, stored, token=UNSET, token_file=str(sink))
     vault.get_credential()
     openbao.revoke(first)
     failure(vault, errors.CredentialDeniedError)
@@ -118,7 +119,7 @@ def test_settings_reach_the_provider(openbao: OpenBaoServer) -> None:
 def test_a_token_file_that_is_not_there_is_named(
     openbao: OpenBaoServer, stored: str, provider: MakeProvider, failure: Failure
 ) -> None:
-    vault = provider(openbao, stored, token=None, token_file="nowhere/sink")
+    vault = provider(openbao, stored, token=UNSET, token_file="nowhere/sink")
     assert "nowhere/sink" in failure(vault, errors.CredentialConfigurationError)
 
 
@@ -130,30 +131,30 @@ def test_a_token_that_cannot_stand_in_a_header_is_refused_unseen(
         vault = VaultProvider("vs", addr=server.address, token=token)
         said = failure(vault, errors.CredentialConfigurationError)
         assert TOKEN not in said
-        assert "VECTORSHIFT_VAULT_TOKEN" in said
+        assert "token=" in said
         assert not server.seen
 
 
 @pytest.mark.parametrize(
     ("settings", "fix"),
     [
-        ({"auth": "ldap"}, "VECTORSHIFT_VAULT_AUTH"),
-        ({"auth": "approle"}, "VECTORSHIFT_VAULT_ROLE_ID"),
-        ({"auth": "jwt", "role": "app"}, "VECTORSHIFT_VAULT_JWT_FILE"),
-        ({"auth": "kubernetes"}, "VECTORSHIFT_VAULT_ROLE"),
-        ({"auth": "kubernetes", "role": "app"}, "VECTORSHIFT_VAULT_JWT_FILE"),
-        ({"auth": "cert"}, "VECTORSHIFT_VAULT_CLIENT_CERT"),
-        ({"addr": None}, "VECTORSHIFT_VAULT_ADDR"),
+        ({"auth": "ldap"}, "auth="),
+        ({"auth": "approle"}, "role_id="),
+        ({"auth": "jwt", "role": "app"}, "jwt_file="),
+        ({"auth": "kubernetes"}, "role="),
+        ({"auth": "kubernetes", "role": "app"}, "jwt_file="),
+        ({"auth": "cert"}, "client_cert="),
+        ({"addr": UNSET}, "addr="),
         ({"addr": "vault.example:8200"}, "https://"),
-        ({"addr": "http://127.0.0.1:port"}, "VECTORSHIFT_VAULT_ADDR"),
+        ({"addr": "http://127.0.0.1:port"}, "addr="),
         ({"addr": f"https://me:{TOKEN}@vault.example"}, "a user or a password"),
-        ({"cacert": "nowhere.pem"}, "VECTORSHIFT_VAULT_CACERT"),
-        ({"namespace": "a\nb"}, "VECTORSHIFT_VAULT_NAMESPACE"),
-        ({"mount": ""}, "VECTORSHIFT_VAULT_MOUNT"),
-        ({"path": "../sys/auth"}, "VECTORSHIFT_VAULT_PATH"),
-        ({"path": "/"}, "VECTORSHIFT_VAULT_PATH"),
-        ({"kv_version": 3}, "VECTORSHIFT_VAULT_KV_VERSION"),
-        ({"kv_version": 1, "version": 2}, "VECTORSHIFT_VAULT_VERSION"),
+        ({"cacert": "nowhere.pem"}, "cacert="),
+        ({"namespace": "a\nb"}, "namespace="),
+        ({"mount": ""}, "mount="),
+        ({"path": "../sys/auth"}, "path="),
+        ({"path": "/"}, "path="),
+        ({"kv_version": 3}, "kv_version="),
+        ({"kv_version": 1, "version": 2}, "version="),
     ],
 )
 def test_a_wrong_setting_is_named_without_contact(

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from vectorshift.credentials.values import Credential, parse_key
 from vectorshift.errors import (
@@ -19,9 +20,11 @@ from vectorshift.errors import (
     CredentialRevokedError,
     CredentialStoreUnavailableError,
 )
-from vectorshift.providers.vault.expiry import EXPIRES_AT, MalformedTime, read_expiry
+from vectorshift.providers.vault.expiry import EXPIRES_AT, MalformedTime, parse_time, read_expiry
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from vectorshift.credentials.resolving import Result
 
 __all__ = ["Reply", "SecretRef", "as_object", "classify_login", "classify_read", "read_key"]
@@ -41,12 +44,14 @@ class Reply:
         body: the JSON object of the body, or None. May hold a secret, so it is not printed.
         plain_http: whether the server complained of plain HTTP on a TLS port.
         retry_after: seconds to wait as the server asked, or None.
+        date: when the server answered, by its own clock, or None.
     """
 
     status: int
     body: dict[str, Any] | None = field(repr=False)
     plain_http: bool = False
     retry_after: float | None = None
+    date: datetime | None = None
 
     @property
     def data(self) -> dict[str, Any]:
@@ -59,8 +64,24 @@ class Reply:
         return self.status == 404 and (self.body or {}).get("errors") == []
 
     def says(self, words: str) -> bool:
-        """Return whether one of the server's errors holds `words`."""
-        return words in str((self.body or {}).get("errors")).lower()
+        """Return whether one of the server's errors is `words`: one that only holds them may quote
+        a path.
+        """
+        errors = (self.body or {}).get("errors")
+        return isinstance(errors, list) and any(
+            str(error).strip().rstrip(".").lower() == words for error in cast("list[Any]", errors)
+        )
+
+    @property
+    def warns_of_versions(self) -> bool:
+        """Whether the server says that the mount holds KV version 2, which was read as version
+        1.
+        """
+        warnings = (self.body or {}).get("warnings")
+        return isinstance(warnings, list) and any(
+            str(warning).startswith("Invalid path for a versioned K/V secrets engine")
+            for warning in cast("list[Any]", warnings)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +149,7 @@ def classify_read(
     """
     if reply.status == 200 and as_object((reply.body or {}).get("data")) is not None:
         return None
-    if reply.status in (401, 403) or reply.says("missing client token"):
+    if reply.status in (401, 403) or (reply.status == 400 and reply.says("missing client token")):
         return ref.denied(_denial(ref, new_token=new_token))
     if reply.status == 404 and reply.body is not None:
         return _judge_404(reply, ref, other_kv=other_kv)
@@ -181,15 +202,20 @@ def _judge_404(reply: Reply, ref: SecretRef, *, other_kv: bool) -> CredentialErr
     """
     body = reply.body or {}
     metadata = as_object(reply.data.get("metadata")) or {}
-    if metadata.get("destroyed") or metadata.get("deletion_time"):
+    if metadata.get("destroyed") is True or metadata.get("deletion_time"):
+        if not _is_gone(metadata, reply.date):
+            return ref.unavailable(
+                "the server does not serve a version that it is to delete later. Look at its log"
+                " and its clock."
+            )
         return ref.error(CredentialRevokedError, _gone(metadata, ref))
-    if other_kv or body.get("warnings"):
+    if other_kv or (ref.kv_version == 1 and reply.warns_of_versions):
         other = 1 if ref.kv_version == 2 else 2
         return ref.wrong(
             f"the mount '{ref.mount}' holds KV version {other}, not {ref.kv_version}. "
             f"Set VECTORSHIFT_VAULT_KV_VERSION={other}."
         )
-    if reply.says("namespace"):
+    if reply.says("namespace not found"):
         return ref.wrong("the server has no such namespace. Look at VECTORSHIFT_VAULT_NAMESPACE.")
     if body.get("errors"):
         return ref.wrong(
@@ -215,9 +241,23 @@ def _judge_404(reply: Reply, ref: SecretRef, *, other_kv: bool) -> CredentialErr
     )
 
 
+def _is_gone(metadata: dict[str, Any], date: datetime | None) -> bool:
+    """Whether the metadata prove that the version is gone: a time to come, by the server's own
+    clock, is no proof.
+    """
+    if metadata.get("destroyed") is True:
+        return True
+    deleted = parse_time(metadata.get("deletion_time"))
+    return deleted is not None and (date is None or deleted <= date + _CLOCKS)
+
+
+_CLOCKS: Final = timedelta(seconds=60)
+"""How far the clocks of a cluster's servers may be apart."""
+
+
 def _gone(metadata: dict[str, Any], ref: SecretRef) -> str:
     version = metadata.get("version") if isinstance(metadata.get("version"), int) else "?"
-    if metadata.get("destroyed"):
+    if metadata.get("destroyed") is True:
         fix = f"bao kv put -mount={ref.mount} {ref.path} {ref.field}=..."
         return f"version {version} was destroyed. Write a new one: {fix}"
     return (
@@ -229,7 +269,7 @@ def _gone(metadata: dict[str, Any], ref: SecretRef) -> str:
 def _judge_server(reply: Reply, ref: SecretRef) -> CredentialError:
     """Say what a reply means that is about the server and not about what it was asked."""
     status = reply.status
-    if status == 503 and reply.says("sealed"):
+    if status == 503 and reply.says("vault is sealed"):
         return ref.unavailable("the server is sealed. Unseal it.", retry_after=reply.retry_after)
     if status == 429:
         return ref.unavailable(

@@ -7,10 +7,10 @@ from __future__ import annotations
 import re
 import threading
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from vectorshift._platform.forks import renew_after_fork
+from vectorshift._platform.vault_variables import TOKEN_HELPER, is_there
 from vectorshift.credentials.values import Secret
 from vectorshift.errors import CredentialError
 from vectorshift.providers.vault.classify import Reply, SecretRef, classify_login
@@ -64,6 +64,8 @@ class TokenLogin(Login):
 
     given: Secret | None
     file: str | None
+    helper_flaw: str | None = None
+    """Why the token of `~/.vault-token` must not go to this server, or None."""
     label: str = "token"
     contacts = False
 
@@ -80,11 +82,14 @@ class TokenLogin(Login):
             return read_token(self.file, "VECTORSHIFT_VAULT_TOKEN_FILE", ref)
         if self.given is not None:
             return checked_token(self.given.reveal(), "VECTORSHIFT_VAULT_TOKEN", ref)
-        if _is_there("~/.vault-token"):
-            return read_token("~/.vault-token", "The token helper's file", ref)
+        if is_there(TOKEN_HELPER):
+            if self.helper_flaw:
+                return ref.wrong(self.helper_flaw)
+            return read_token(TOKEN_HELPER, "The token helper's file", ref)
         return ref.wrong(
-            "there is no token. Set VECTORSHIFT_VAULT_TOKEN (VAULT_TOKEN serves too), name a file"
-            " with VECTORSHIFT_VAULT_TOKEN_FILE, run 'bao login' or 'vault login', or choose"
+            "there is no token. Set VECTORSHIFT_VAULT_TOKEN (BAO_TOKEN or VAULT_TOKEN serve too),"
+            " name a file with VECTORSHIFT_VAULT_TOKEN_FILE, run 'bao login' or 'vault login', or"
+            " choose"
             " another VECTORSHIFT_VAULT_AUTH."
         )
 
@@ -263,11 +268,12 @@ def choose_login(
     creation_path: str | None,
     jwt_file: str | None,
     has_cert: bool,
+    helper_flaw: str | None = None,
 ) -> Login:
     """Return the login for an auth method. See `VaultProvider` for the arguments."""
     at = (mount or auth).strip("/")
     if auth == "token":
-        return TokenLogin(given=token, file=token_file)
+        return TokenLogin(given=token, file=token_file, helper_flaw=helper_flaw)
     if auth == "agent":
         return AgentLogin()
     if auth == "approle":
@@ -285,10 +291,3 @@ def choose_login(
     if auth == "cert":
         return CertLogin(method=auth, mount=at, role=role, has_cert=has_cert)
     return UnknownLogin(label=auth)
-
-
-def _is_there(path: str) -> bool:
-    try:
-        return Path(path).expanduser().is_file()
-    except (OSError, RuntimeError):  # no permission; no home
-        return False

@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import re
-from typing import TYPE_CHECKING, Literal
+import threading
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import quote
 
+from vectorshift._platform.arguments import UNSET, Unset, check, name_arguments, text_with_arguments
 from vectorshift._platform.clock import SYSTEM_CLOCK
 from vectorshift._platform.forks import renew_after_fork
+from vectorshift.credentials.events import log_safely
 from vectorshift.credentials.provider import Description
 from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Result
 from vectorshift.credentials.values import Secret
-from vectorshift.errors import CredentialError
-from vectorshift.providers.vault.classify import (
-    Reply,
-    SecretRef,
-    as_object,
-    classify_read,
-    read_key,
-)
+from vectorshift.errors import CredentialConfigurationError, CredentialError
+from vectorshift.providers.vault.classify import Reply, as_object, classify_read, read_key
 from vectorshift.providers.vault.lease import TokenKeeper
 from vectorshift.providers.vault.login import troubled
-from vectorshift.providers.vault.methods import choose_login
 from vectorshift.providers.vault.requests import TOTAL, Budget, TransportFailure
-from vectorshift.providers.vault.transport import Connections, VaultRequests, VaultServer
+from vectorshift.providers.vault.setup import VaultSetup, set_up
+from vectorshift.providers.vault.transport import Connections, VaultRequests
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from typing_extensions import Self
 
     from vectorshift._platform.clock import Clock
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from vectorshift.settings import Settings
 
 __all__ = ["VaultProvider"]
+
+_PREFIX: Final = "VECTORSHIFT_VAULT_"
 
 
 class VaultProvider(BaseProvider):
@@ -46,39 +50,43 @@ class VaultProvider(BaseProvider):
     credential's `expires_at` is the earlier of the time that the secret's custom metadata names
     under that key (RFC 3339) and the time at which the version is to be deleted.
 
-    Args:
-        path: the secret's path under the mount, without `data/`.
-        mount: where the KV engine is mounted.
-        field: the field of the secret that is the key.
-        kv_version: 2, or 1.
-        version: the version of the secret to read (KV 2 only); the newest by default.
-        addr: the server's address, such as `https://vault.example.com:8200`.
-        namespace: the namespace, or None.
-        cacert: a file or folder with the CA that signed the server's certificate; requests' own by
-            default.
-        client_cert: a file with the client's certificate.
-        client_key: a file with the client's key, unless the certificate's file holds it.
-        skip_verify: leave the server's certificate unverified; logs a warning.
-        allow_http: speak plain HTTP to other machines too; logs a warning.
-        auth: `token`, `approle`, `kubernetes`, `jwt`, `cert`, or `agent` (no token of ours).
-        token: the token, unless a `token_file` is named; by default that of `~/.vault-token`.
-        token_file: a file with the token, read again at each read.
-        role: the role of `kubernetes`, `jwt` and `cert`.
-        role_id: the role id of `approle`.
-        secret_id: the secret id of `approle`, or the token that wraps it.
-        secret_id_file: a file with the same, read at each login.
-        secret_id_wrapped: whether the secret id is response-wrapped.
-        creation_path: where a wrapped secret id must have been made, such as
-            `auth/approle/role/app/secret-id`; any role of the mount by default.
+    For `addr`, `namespace`, `token`, `cacert`, `client_cert`, `client_key` and `skip_verify` that
+    are not given, the first call reads the standard variables: `BAO_X`, else `VAULT_X`, and an
+    agent's address (`BAO_AGENT_ADDR`, `VAULT_AGENT_ADDR`) before the server's. If a `BAO_X` and its
+    `VAULT_X` differ in address, token, namespace or client certificate, give the argument. A token
+    that was not given goes to an `addr` that was given only if the variables name no address, or
+    the same. A provider of `from_settings` reads no variable.
+
+    Args: path: the secret's path under the mount, without `data/`. mount: where the KV engine is
+        mounted. field: the field of the secret that is the key. kv_version: 2, or 1. version: the
+        version of the secret to read (KV 2 only); the newest by default. addr: the server's
+        address, such as `https://vault.example.com:8200`. namespace: the namespace; `""` is the
+        root namespace. cacert: a file or folder with the CA that signed the server's certificate;
+        requests' own by default. client_cert: a file with the client's certificate. client_key: a
+        file with the client's key, unless the certificate's file holds it. skip_verify: leave the
+        server's certificate unverified; logs a warning. allow_http: speak plain HTTP to other
+        machines too; logs a warning. auth: `token`, `approle`, `kubernetes`, `jwt`, `cert`, or
+        `agent` (no token of ours). token: the token, unless a `token_file` is named; by default
+        that of a variable, else that of `~/.vault-token`. token_file: a file with the token, read
+        again at each read. role: the role of `kubernetes`, `jwt` and `cert`. role_id: the role id
+        of `approle`. secret_id: the secret id of `approle`, or the token that wraps it.
+        secret_id_file: a file with the same, read at each login. secret_id_wrapped: whether the
+        secret id is response-wrapped. creation_path: where a wrapped secret id must have been made,
+        such as `auth/approle/role/app/secret-id`; any role of the mount by default.
         jwt_file: the file with the token of `kubernetes` and `jwt`, read at each login.
         auth_mount: where the auth method is mounted; its own name by default.
         on_error: `"continue"` lets another source answer when this one fails.
         on_missing: `"stop"` lets no other source answer when this one is empty.
         ttl: seconds for which an answer is fresh; the common setting by default.
         clock: the source of time for the age of tokens.
+
+    Raises:
+        TypeError: an argument that decides on the server, the identity or trust is None, or of
+            another type.
     """
 
     name = "vault"
+    _lock: threading.Lock
     _connections: Connections
     _lease: TokenKeeper
 
@@ -90,185 +98,256 @@ class VaultProvider(BaseProvider):
         field: str = "api_key",
         kv_version: int = 2,
         version: int | None = None,
-        addr: str | None = None,
-        namespace: str | None = None,
-        cacert: str | None = None,
-        client_cert: str | None = None,
-        client_key: str | None = None,
-        skip_verify: bool = False,
+        addr: str | Unset = UNSET,
+        namespace: str | Unset = UNSET,
+        cacert: str | Unset = UNSET,
+        client_cert: str | Unset = UNSET,
+        client_key: str | Unset = UNSET,
+        skip_verify: bool | Unset = UNSET,
         allow_http: bool = False,
         auth: Literal["token", "approle", "kubernetes", "jwt", "cert", "agent"] = "token",
-        token: str | Secret | None = None,
-        token_file: str | None = None,
-        role: str | None = None,
-        role_id: str | None = None,
-        secret_id: str | Secret | None = None,
-        secret_id_file: str | None = None,
+        token: str | Secret | Unset = UNSET,
+        token_file: str | Unset = UNSET,
+        role: str | Unset = UNSET,
+        role_id: str | Unset = UNSET,
+        secret_id: str | Secret | Unset = UNSET,
+        secret_id_file: str | Unset = UNSET,
         secret_id_wrapped: bool = False,
-        creation_path: str | None = None,
-        jwt_file: str | None = None,
-        auth_mount: str | None = None,
+        creation_path: str | Unset = UNSET,
+        jwt_file: str | Unset = UNSET,
+        auth_mount: str | Unset = UNSET,
         on_error: Literal["stop", "continue"] = "stop",
         on_missing: Literal["stop", "continue"] = "continue",
         ttl: float | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        self._server = VaultServer(
-            addr=addr,
-            namespace=namespace,
-            cacert=cacert,
-            client_cert=client_cert,
-            client_key=client_key,
-            skip_verify=skip_verify,
-            allow_http=allow_http,
-        )
-        self._login = choose_login(
-            auth,
-            mount=auth_mount,
-            token=_secret(token),
-            token_file=token_file,
-            role=role,
-            role_id=role_id,
-            secret_id=_secret(secret_id),
-            secret_id_file=secret_id_file,
-            secret_id_wrapped=secret_id_wrapped,
-            creation_path=creation_path,
-            jwt_file=jwt_file,
-            has_cert=client_cert is not None,
-        )
-        self._ref = SecretRef(
-            address=self._server.address,
-            namespace=namespace or None,
-            mount=mount.strip("/"),
-            path=path.strip("/"),
-            field=field,
-            kv_version=kv_version,
-            version=version,
-            auth=self._login.label,
-        )
+        secrets = {"token": _secret(token), "secret_id": _secret(secret_id)}
+        del token, secret_id  # a traceback may show locals
+        texts = {
+            "path": path,
+            "mount": mount,
+            "field": field,
+            "addr": addr,
+            "namespace": namespace,
+            "auth": auth,
+            "role": role,
+            "role_id": role_id,
+            "creation_path": creation_path,
+            "auth_mount": auth_mount,
+        }
+        files = {
+            "cacert": cacert,
+            "client_cert": client_cert,
+            "client_key": client_key,
+            "token_file": token_file,
+            "secret_id_file": secret_id_file,
+            "jwt_file": jwt_file,
+        }
+        flags = {
+            "skip_verify": skip_verify,
+            "allow_http": allow_http,
+            "secret_id_wrapped": secret_id_wrapped,
+        }
+        check(secrets, str, Secret)
+        check(texts, str)
+        check(files, str, os.PathLike)
+        check(flags, bool)
+        self._arguments: Mapping[str, Any] = {
+            **secrets,
+            **texts,
+            **files,
+            **flags,
+            "kv_version": kv_version,
+            "version": version,
+        }
         self.on_error = on_error
         self.on_missing = on_missing
         self.ttl = ttl
         self._clock = clock
+        self._in_code = True
+        self._setup: VaultSetup | None = None
+        self._look_again = False
         self._after_fork()
         renew_after_fork(self)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self | None:
-        """Return the provider that the settings describe, or None if they name no path."""
+        """Return the provider that the settings describe, or None if they name no path. It reads no
+        variable.
+        """
         if settings.vault_path is None:
             return None
-        return cls(
+        optional = {
+            "addr": settings.vault_addr,
+            "namespace": settings.vault_namespace,
+            "cacert": settings.vault_cacert,
+            "client_cert": settings.vault_client_cert,
+            "client_key": settings.vault_client_key,
+            "token": settings.vault_token,
+            "token_file": settings.vault_token_file,
+            "role": settings.vault_role,
+            "role_id": settings.vault_role_id,
+            "secret_id": settings.vault_secret_id,
+            "secret_id_file": settings.vault_secret_id_file,
+            "creation_path": settings.vault_creation_path,
+            "jwt_file": settings.vault_jwt_file,
+            "auth_mount": settings.vault_auth_mount,
+        }
+        given: dict[str, Any] = {
+            name: value for name, value in optional.items() if value is not None
+        }
+        made = cls(
             settings.vault_path,
             mount=settings.vault_mount,
             field=settings.vault_field,
             kv_version=settings.vault_kv_version,
             version=settings.vault_version,
-            addr=settings.vault_addr,
-            namespace=settings.vault_namespace,
-            cacert=settings.vault_cacert,
-            client_cert=settings.vault_client_cert,
-            client_key=settings.vault_client_key,
             skip_verify=settings.vault_skip_verify,
             allow_http=settings.vault_allow_http,
             auth=settings.vault_auth,
-            token=settings.vault_token,
-            token_file=settings.vault_token_file,
-            role=settings.vault_role,
-            role_id=settings.vault_role_id,
-            secret_id=settings.vault_secret_id,
-            secret_id_file=settings.vault_secret_id_file,
             secret_id_wrapped=settings.vault_secret_id_wrapped,
-            creation_path=settings.vault_creation_path,
-            jwt_file=settings.vault_jwt_file,
-            auth_mount=settings.vault_auth_mount,
             on_error=settings.vault_on_error,
             on_missing=settings.vault_on_missing,
             ttl=settings.vault_cache_ttl,
+            **given,
         )
+        made._in_code = False
+        return made
 
     def describe(self) -> Description:
         """Say which secret is read and where, without contact."""
-        ref = self._ref
+        ref = (self._setup or self._set_up()).ref
         detail = f"{ref.address}, auth method {ref.auth}"
         return Description(configured=True, source=ref.source, detail=detail, locator=True)
 
     def close(self) -> None:
         """Close the connections and forget the token. The next call makes both anew."""
-        self._lease.forget()
-        self._connections.close()
+        with self._lock:
+            setup = self._setup
+        if setup is not None:
+            self._lease.forget()
+            self._connections.close()
 
     def _after_fork(self) -> None:
-        self._connections = Connections(self._server)
-        self._lease = TokenKeeper(self._login, self._ref, self._clock)
+        self._lock = threading.Lock()  # held for no contact
+        if self._setup is not None:
+            self._use(self._setup)
+
+    def _set_up(self) -> VaultSetup:
+        return set_up(self._arguments, os.environ if self._in_code else None)
+
+    def _use(self, setup: VaultSetup) -> None:
+        self._setup = setup
+        self._connections = Connections(setup.server, partial(self._spell, setup))
+        self._lease = TokenKeeper(setup.login, setup.ref, self._clock)
+
+    def _spell(self, setup: VaultSetup, text: str) -> str:
+        return text_with_arguments(text, _PREFIX, setup.sources) if self._in_code else text
+
+    def _opened(self) -> tuple[VaultSetup, Connections, TokenKeeper]:
+        """Return what is used for a look-up. The variables are read at the first, and again after a
+        configuration error.
+        """
+        changed = None
+        with self._lock:
+            if self._setup is None or self._look_again:
+                self._look_again = False
+                changed = self._set_up()
+                if changed == self._setup:  # no new login for what has not changed
+                    changed = None
+                else:
+                    self._use(changed)
+            assert self._setup is not None
+            opened = self._setup, self._connections, self._lease
+        if changed is not None:
+            for used, other in changed.ignored:
+                log_safely(logging.WARNING, "%s is not used, as %s comes before it.", other, used)
+        return opened
 
     def resolve(self, request: LookupRequest) -> Result:
         """Read the secret; on a 403 log in once more and read again. Then see to the token, if that
         is due.
         """
-        flaw = self._flaw()
+        setup, connections, keeper = self._opened()
+        answer = self._read(
+            setup, VaultRequests(connections, Budget(TOTAL, deadline=request.deadline)), keeper
+        )
+        if isinstance(answer, CredentialError) and self._in_code:
+            name_arguments(answer, _PREFIX, setup.sources)
+            self._look_again = isinstance(answer, CredentialConfigurationError)
+        return answer
+
+    def _read(self, setup: VaultSetup, requests: VaultRequests, keeper: TokenKeeper) -> Result:
+        ref, login = setup.ref, setup.login
+        flaw = _flaw(setup)
         if flaw is not None:
             return flaw
-        requests = VaultRequests(self._connections, Budget(TOTAL, deadline=request.deadline))
-        lease = self._lease.open(requests)
+        lease = keeper.open(requests)
         if isinstance(lease, CredentialError):
             return lease
-        reply = requests.read(self._ref, lease.token)
+        reply = requests.read(ref, lease.token)
         refused = isinstance(reply, Reply) and reply.status == 403
         if refused:
-            again = self._lease.open(requests, rejected=lease)
+            again = keeper.open(requests, rejected=lease)
             if isinstance(again, CredentialError):
                 return again
             if again.token != lease.token:
-                lease, reply = again, requests.read(self._ref, again.token)
+                lease, reply = again, requests.read(ref, again.token)
         if isinstance(reply, TransportFailure):
-            return troubled(reply, self._ref)
-        failure = self._failure(reply, requests, lease, new_token=refused and self._login.contacts)
+            return troubled(reply, ref)
+        failure = self._failure(setup, reply, requests, lease, new_token=refused and login.contacts)
         if reply.status in (
             200,
             404,
         ):  # where nothing is found yet, the token is to last until something is
-            self._lease.renew_if_due(lease, requests)
-        return read_key(reply, self._ref) if failure is None else failure
-
-    def _flaw(self) -> CredentialError | None:
-        """Say what is wrong with the configuration alone."""
-        ref = self._ref
-        try:
-            import hvac  # noqa: F401  # pyright: ignore[reportMissingTypeStubs, reportUnusedImport]
-        except ImportError:
-            return ref.wrong(
-                "the package hvac is missing. Install it: pip install 'vectorshift[vault]'"
-            )
-        flaw = self._server.flaw()
-        if flaw is not None:
-            return ref.wrong(flaw)
-        for setting, text in (("MOUNT", ref.mount), ("PATH", ref.path)):
-            if not text or re.search(r"[\x00-\x1f\x7f]|(^|/)\.{1,2}(/|$)", text):
-                return ref.wrong(f"VECTORSHIFT_VAULT_{setting} is empty or is not a plain path.")
-        if ref.kv_version not in (1, 2):
-            return ref.wrong("VECTORSHIFT_VAULT_KV_VERSION has to be 1 or 2.")
-        if ref.version is not None and ref.version < 1:  # the server would answer with the newest
-            return ref.wrong("VECTORSHIFT_VAULT_VERSION has to be 1 or more.")
-        if ref.kv_version == 1 and ref.version is not None:
-            return ref.wrong("KV version 1 keeps no versions. Unset VECTORSHIFT_VAULT_VERSION.")
-        return None
+            keeper.renew_if_due(lease, requests)
+        return read_key(reply, ref) if failure is None else failure
 
     def _failure(
-        self, reply: Reply, requests: VaultRequests, lease: TokenLease, *, new_token: bool
+        self,
+        setup: VaultSetup,
+        reply: Reply,
+        requests: VaultRequests,
+        lease: TokenLease,
+        *,
+        new_token: bool,
     ) -> CredentialError | None:
-        other_kv = False
-        if reply.is_gap and self._ref.kv_version == 2:
-            where = quote(f"{self._ref.mount}/{self._ref.path}")
+        ref, other_kv = setup.ref, False
+        if reply.is_gap and ref.kv_version == 2:
+            where = quote(f"{ref.mount}/{ref.path}")
             mount = requests.get(f"/v1/sys/internal/ui/mounts/{where}", lease.token)
             if (
-                isinstance(mount, Reply) and mount.is_gap and self._server.has_path
+                isinstance(mount, Reply) and mount.is_gap and setup.server.has_path
             ):  # every Vault has this
-                return self._ref.wrong(
+                return ref.wrong(
                     "VECTORSHIFT_VAULT_ADDR has a path below which no Vault answers. Leave it out."
                 )
             other_kv = _is_kv1(mount)
-        return classify_read(reply, self._ref, other_kv=other_kv, new_token=new_token)
+        return classify_read(reply, ref, other_kv=other_kv, new_token=new_token)
+
+
+def _flaw(setup: VaultSetup) -> CredentialError | None:
+    """Say what is wrong with the configuration alone."""
+    ref = setup.ref
+    try:
+        import hvac  # noqa: F401  # pyright: ignore[reportMissingTypeStubs, reportUnusedImport]
+    except ImportError:
+        return ref.wrong(
+            "the package hvac is missing. Install it: pip install 'vectorshift[vault]'"
+        )
+    flaw = setup.flaw or setup.server.flaw()
+    if flaw is not None:
+        return ref.wrong(flaw)
+    for setting, text in (("MOUNT", ref.mount), ("PATH", ref.path)):
+        if not text or re.search(r"[\x00-\x1f\x7f]|(^|/)\.{1,2}(/|$)", text):
+            return ref.wrong(f"VECTORSHIFT_VAULT_{setting} is empty or is not a plain path.")
+    if ref.kv_version not in (1, 2):
+        return ref.wrong("VECTORSHIFT_VAULT_KV_VERSION has to be 1 or 2.")
+    if ref.version is not None and ref.version < 1:  # the server would answer with the newest
+        return ref.wrong("VECTORSHIFT_VAULT_VERSION has to be 1 or more.")
+    if ref.kv_version == 1 and ref.version is not None:
+        return ref.wrong("KV version 1 keeps no versions. Unset VECTORSHIFT_VAULT_VERSION.")
+    return None
 
 
 def _is_kv1(mount: Reply | TransportFailure) -> bool:
@@ -280,5 +359,5 @@ def _is_kv1(mount: Reply | TransportFailure) -> bool:
     return (as_object(mount.data.get("options")) or {}).get("version") != "2"
 
 
-def _secret(value: str | Secret | None) -> Secret | None:
+def _secret(value: str | Secret | Unset) -> Secret | Unset:
     return Secret(value) if isinstance(value, str) else value

@@ -8,12 +8,14 @@ import json
 import random
 import time
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from vectorshift.providers.vault.classify import Reply, as_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
 __all__ = ["TOTAL", "Budget", "TransportFailure", "send"]
 
@@ -140,7 +142,16 @@ def _reply(response: Any, budget: Budget) -> Reply | TransportFailure:
         plain_http=response.status_code == 400
         and b"HTTP request to an HTTPS server" in content[:200],
         retry_after=retry_after,
+        date=_date(response.headers.get("Date", "")),
     )
+
+
+def _date(text: str) -> datetime | None:
+    try:
+        date = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return date if date.tzinfo is not None else None
 
 
 def _content(raw: Any, budget: Budget) -> bytes | TransportFailure:
@@ -190,8 +201,8 @@ def _failure(error: Exception) -> TransportFailure:
     if isinstance(error, OSError):
         return TransportFailure(
             reason=(
-                "a certificate file cannot be read. Look at VECTORSHIFT_VAULT_CACERT, _CLIENT_CERT"
-                " and _CLIENT_KEY."
+                "a certificate file cannot be read. Look at VECTORSHIFT_VAULT_CACERT,"
+                " VECTORSHIFT_VAULT_CLIENT_CERT and VECTORSHIFT_VAULT_CLIENT_KEY."
             ),
             transient=False,
         )

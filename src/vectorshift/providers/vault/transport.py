@@ -15,6 +15,8 @@ from vectorshift.credentials.values import Secret
 from vectorshift.providers.vault.requests import Budget, TransportFailure, send
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from vectorshift.providers.vault.classify import Reply, SecretRef
 
 __all__ = ["NO_TOKEN", "Connections", "Payload", "VaultRequests", "VaultServer"]
@@ -66,8 +68,8 @@ class VaultServer:
         """
         if not (self.addr and self.addr.strip()):
             return (
-                "no address is given. Set VECTORSHIFT_VAULT_ADDR (VAULT_ADDR serves too), or addr="
-                " in code."
+                "no address is given. Set VECTORSHIFT_VAULT_ADDR (BAO_ADDR or VAULT_ADDR serve"
+                " too)."
             )
         return (
             _address_flaw(self.addr.strip())
@@ -102,18 +104,23 @@ class VaultServer:
             return None
         return "VECTORSHIFT_VAULT_NAMESPACE holds a character that cannot stand in a header."
 
-    def warn(self) -> None:
-        """Log a warning for each protection that the user has switched off."""
+    def warn(self, spell: Callable[[str], str] = str) -> None:
+        """Log a warning for each protection that the user has switched off.
+
+        Args:
+            spell: how a setting is called where the provider was made.
+        """
         if self.address.startswith("http://") and not self.is_local:
             log.warning(
-                "Vault at %s is spoken to in plain HTTP, as VECTORSHIFT_VAULT_ALLOW_HTTP says.",
+                "Vault at %s is spoken to in plain HTTP, as %s says.",
                 self.address,
+                spell("VECTORSHIFT_VAULT_ALLOW_HTTP"),
             )
         if self.skip_verify and self.address.startswith("https://"):
             log.warning(
-                "The certificate of Vault at %s is not verified, as VECTORSHIFT_VAULT_SKIP_VERIFY"
-                " says.",
+                "The certificate of Vault at %s is not verified, as %s says.",
                 self.address,
+                spell("VECTORSHIFT_VAULT_SKIP_VERIFY"),
             )
 
     def session(self) -> Any:
@@ -141,10 +148,12 @@ class Connections:
 
     Args:
         server: where to connect to.
+        spell: how a setting is called where the provider was made.
     """
 
-    def __init__(self, server: VaultServer) -> None:
+    def __init__(self, server: VaultServer, spell: Callable[[str], str] = str) -> None:
         self.server = server
+        self._spell = spell
         self._session: Any = None
         self._warned = False
         self._lock = threading.Lock()
@@ -154,7 +163,7 @@ class Connections:
         with self._lock:
             if self._session is None:
                 if not self._warned:
-                    self.server.warn()
+                    self.server.warn(self._spell)
                     self._warned = True
                 self._session = self.server.session()
             return self._session
