@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from tests.providers.aws.servers import FakeAws, Hanging, free_url
 from tests.providers.patience import patience
 
-from vectorshift import AwsSecretsManagerProvider, CredentialError
+from vectorshift import AwsSecretsManagerProvider, CredentialError, Settings
 from vectorshift.testing import FakeSecretsManagerAgent, MotoServer
 
 if TYPE_CHECKING:
@@ -137,9 +137,17 @@ def _through(status: int, body: str, times: int = 1) -> Act:
     return act
 
 
+def _by_settings(**given: str) -> AwsSecretsManagerProvider:
+    made = AwsSecretsManagerProvider.from_settings(
+        Settings(**{f"aws_{name}": value for name, value in given.items()})  # type: ignore[arg-type]
+    )
+    assert made is not None
+    return made
+
+
 def _moto(stage: Stage, **more: str) -> AwsSecretsManagerProvider:
     stage.env(**stage.moto.environment())
-    return AwsSecretsManagerProvider(**{"secret_id": NAME, **more})  # type: ignore[arg-type]
+    return _by_settings(**{"secret_id": NAME, **more})
 
 
 def _deleted(stage: Stage) -> AwsSecretsManagerProvider:
@@ -160,7 +168,7 @@ def _no_version(stage: Stage) -> AwsSecretsManagerProvider:
 
 def _nobody(stage: Stage, **variables: str) -> AwsSecretsManagerProvider:
     stage.env(**variables)
-    return AwsSecretsManagerProvider(NAME, endpoint_url=stage.fake.url)
+    return _by_settings(secret_id=NAME, endpoint_url=stage.fake.url)
 
 
 def _web_identity(stage: Stage, sts: str) -> AwsSecretsManagerProvider:
@@ -195,7 +203,7 @@ def _container_hangs(stage: Stage) -> AwsSecretsManagerProvider:
 
 
 def _no_profile(_: Stage) -> AwsSecretsManagerProvider:
-    return AwsSecretsManagerProvider(NAME, profile="nobody")
+    return _by_settings(secret_id=NAME, profile="nobody")
 
 
 def _sso(stage: Stage) -> AwsSecretsManagerProvider:
@@ -203,17 +211,17 @@ def _sso(stage: Stage) -> AwsSecretsManagerProvider:
         "[profile work]\nsso_start_url = https://example.invalid/start\nsso_region = eu-central-1\n"
         "sso_account_id = 123456789012\nsso_role_name = reader\n"
     )
-    return AwsSecretsManagerProvider(NAME, profile="work", endpoint_url=stage.fake.url)
+    return _by_settings(secret_id=NAME, profile="work", endpoint_url=stage.fake.url)
 
 
 def _at(stage: Stage, url: str) -> AwsSecretsManagerProvider:
     stage.env(**KEYS)
-    return AwsSecretsManagerProvider(NAME, endpoint_url=url)
+    return _by_settings(secret_id=NAME, endpoint_url=url)
 
 
 def _regionless(stage: Stage) -> AwsSecretsManagerProvider:
     del os.environ["AWS_DEFAULT_REGION"]
-    return AwsSecretsManagerProvider(NAME)
+    return _by_settings(secret_id=NAME)
 
 
 def _wrong_token(stage: Stage) -> AwsSecretsManagerProvider:
@@ -222,7 +230,7 @@ def _wrong_token(stage: Stage) -> AwsSecretsManagerProvider:
 
 
 def _agent(url: str) -> AwsSecretsManagerProvider:
-    return AwsSecretsManagerProvider(NAME, agent_url=url)
+    return _by_settings(secret_id=NAME, agent_url=url)
 
 
 MISSING, DENIED, REVOKED, CONFIGURATION, UNAVAILABLE = (

@@ -37,6 +37,10 @@ MISSING, DENIED, CONFIGURATION, REVOKED, UNAVAILABLE = (
 )
 
 
+NO_VERSION = "Secrets Manager can't find the specified secret value for VersionId: 1"
+MARKED = "You can't perform this operation on the secret because it was marked for deletion."
+
+
 def coral(code: str, message: str = "no") -> str:
     return (  # the Agent does not escape the message either
         f'{{"__type":"{code}", "message":"{message}"}}'
@@ -51,8 +55,8 @@ def coral(code: str, message: str = "no") -> str:
             "no such secret in the region of the Agent",
         ),
         (
-            400, coral("ResourceNotFoundException", "no VersionId 1"), MISSING,
-            "VECTORSHIFT_AWS_VERSION_ID",
+            400, coral("ResourceNotFoundException", NO_VERSION), MISSING,
+            "version_id=",
         ),
         (
             400, coral("AccessDeniedException"), DENIED,
@@ -69,10 +73,10 @@ def coral(code: str, message: str = "no") -> str:
         (400, coral("x#DecryptionFailure"), DENIED, "kms:Decrypt"),
         (400, coral("ExpiredTokenException"), DENIED, "expired"),
         (
-            400, coral("InvalidRequestException", 'marked for "deletion"'), REVOKED,
+            400, coral("InvalidRequestException", MARKED), REVOKED,
             "restore-secret --secret-id prod/vs",
         ),
-        (400, coral("InvalidRequestException"), CONFIGURATION, "VECTORSHIFT_AWS_VERSION_STAGE"),
+        (400, coral("InvalidRequestException"), CONFIGURATION, "version_stage="),
         (400, coral("ThrottlingException"), UNAVAILABLE, "ThrottlingException"),
         (
             400, "operation error: ResourceNotFoundException: can't find it", MISSING,
@@ -81,7 +85,7 @@ def coral(code: str, message: str = "no") -> str:
         (400, "Forwarded", CONFIGURATION, "HTTP 400"),
         (401, "", DENIED, "AWS_TOKEN"),
         (403, "Bad Token", DENIED, "AWS_TOKEN"),
-        (404, "Not found", CONFIGURATION, "VECTORSHIFT_AWS_AGENT_URL"),
+        (404, "Not found", CONFIGURATION, "agent_url="),
         (405, "Not allowed", CONFIGURATION, "HTTP 405"),
         (302, "", CONFIGURATION, "HTTP 302"),
         (429, "Connection limit exceeded", UNAVAILABLE, "HTTP 429"),
@@ -168,7 +172,7 @@ def test_plain_http_beyond_loopback_is_refused_with_the_fix(
 ) -> None:
     error = failure(AwsSecretsManagerProvider("prod/vs", agent_url=url))
     assert type(error) is CredentialConfigurationError
-    assert "VECTORSHIFT_AWS_AGENT_URL=http://localhost:2773" in str(error)
+    assert 'agent_url="http://localhost:2773"' in str(error)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,8 @@ from vectorshift.errors import (
     CredentialConfigurationError,
     CredentialDeniedError,
     CredentialError,
+    CredentialNotFoundError,
+    CredentialRevokedError,
     CredentialStoreUnavailableError,
 )
 from vectorshift.providers.aws import AwsSecretsManagerProvider
@@ -19,6 +21,8 @@ from vectorshift.providers.aws.location import SecretLocation
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from vectorshift.testing import FakeSecretsManagerAgent
 
     Failure = Callable[[AwsSecretsManagerProvider], CredentialError]
 
@@ -42,8 +46,8 @@ DENIED, CONFIGURATION, UNAVAILABLE = (
         (400, "UnrecognizedClientException", DENIED, "does not recognise"),
         (400, "InvalidSignatureException", DENIED, "clock"),
         (403, "SomethingNew", DENIED, "SomethingNew"),
-        (400, "InvalidRequestException", CONFIGURATION, "VECTORSHIFT_AWS_VERSION_STAGE"),
-        (400, "InvalidParameterException", CONFIGURATION, "VECTORSHIFT_AWS_SECRET_ID"),
+        (400, "InvalidRequestException", CONFIGURATION, "version_stage="),
+        (400, "InvalidParameterException", CONFIGURATION, "secret_id="),
         (400, "SomethingNew", CONFIGURATION, "SomethingNew"),
         (400, "ThrottlingException", UNAVAILABLE, "ThrottlingException"),
         (500, "InternalServiceError", UNAVAILABLE, "InternalServiceError"),
@@ -165,3 +169,79 @@ def test_what_is_no_failure_of_aws_is_told_by_its_type_alone(failure: Failure) -
     error = failure(AwsSecretsManagerProvider("prod/vs", client=Broken()))
     assert type(error) is CredentialConfigurationError
     assert "KeyError" in str(error)
+
+
+MARKED = "You can't perform this operation on the secret because it was marked for deletion."
+MARKED_IN_MOTO = "You tried to perform the operation on a secret that's currently marked deleted."
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        (MARKED, CredentialRevokedError),
+        (MARKED_IN_MOTO, CredentialRevokedError),
+        (
+            "An error occurred (InvalidRequestException) when calling the GetSecretValue operation:"
+            " You tried to                 perform the operation on a secret that's currently"
+            " marked deleted.",
+            CredentialRevokedError,
+        ),
+        ("You can't delete secret prod/vs that still has replica regions", CONFIGURATION),
+        ("The KMS key is pending deletion.", CONFIGURATION),
+        ("The rotation function of the secret was deleted.", CONFIGURATION),
+        ("A replica of the secret was marked for deletion.", CONFIGURATION),
+        ("deleted", CONFIGURATION),
+    ],
+)
+@pytest.mark.parametrize("agent_url", [None, "agent"])
+def test_only_what_aws_says_of_this_very_secret_is_a_revocation(
+    text: str,
+    kind: type[CredentialError],
+    agent_url: str | None,
+    fake: Any,
+    agent: FakeSecretsManagerAgent,
+    failure: Failure,
+) -> None:
+    if agent_url:
+        agent.fail(400, f'{{"__type":"InvalidRequestException", "message":"{text}"}}')
+        error = failure(AwsSecretsManagerProvider("prod/vs", agent_url=agent.url))
+    else:
+        fake.fails(400, "InvalidRequestException", text)
+        error = failure(AwsSecretsManagerProvider("prod/vs"))
+    assert type(error) is kind
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        ("operation error: ResourceNotFoundException: can't find it", CredentialNotFoundError),
+        ("a page about ResourceNotFoundException", CONFIGURATION),
+        ("<p>ResourceNotFoundException</p>", CONFIGURATION),
+        ("no secret named My-ResourceNotFoundException: see there", CONFIGURATION),
+        (f"operation error: InvalidRequestException: {MARKED}", CredentialRevokedError),
+        (f"operation error: AccessDeniedException: {MARKED}", DENIED),
+    ],
+)
+def test_only_a_code_that_the_extension_reports_counts(
+    body: str, kind: type[CredentialError], agent: FakeSecretsManagerAgent, failure: Failure
+) -> None:
+    agent.fail(400, body)
+    error = failure(AwsSecretsManagerProvider("prod/vs", agent_url=agent.url))
+    assert type(error) is kind
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("not authorized to perform: kms:Decrypt on resource: x", "Allow the action kms:Decrypt"),
+        (
+            "not authorized: the tag arn:aws:kms:eu-central-1:1:key/1 is missing",
+            "secretsmanager:GetSecretValue",
+        ),
+    ],
+)
+def test_only_an_action_of_kms_is_a_denial_by_kms(
+    text: str, words: str, fake: Any, failure: Failure
+) -> None:
+    fake.fails(400, "AccessDeniedException", text)
+    assert words in str(failure(AwsSecretsManagerProvider("prod/vs")))

@@ -29,7 +29,7 @@ CONSOLE = json.dumps({"api_key": SECRET, "user": "me"})
         (f"{SECRET}é", None, "outside ASCII"),
         (f'"{SECRET}"', None, "quotation marks"),
         ("   ", None, "empty"),
-        (CONSOLE, None, "api_key, user. Name the one that is the key with VECTORSHIFT_AWS_FIELD"),
+        (CONSOLE, None, "api_key, user. Name the one that is the key with field="),
         (CONSOLE, "key", "no field 'key'. Its fields are: api_key, user."),
         (json.dumps({"api_key": [SECRET]}), "api_key", "not a string"),
         (json.dumps({"api_key": f"{SECRET} {SECRET}"}), "api_key", "a space"),

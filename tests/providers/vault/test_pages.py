@@ -159,7 +159,7 @@ def test_the_metadata_command_of_the_index_ends_the_key(reader: Reader) -> None:
     vault = VaultProvider(
         "vectorshift",
         addr=reader.server.address,
-        cacert=reader.server.cacert,
+        cacert=str(reader.server.cacert),
         token=reader.server.root_token,
     )
     ends = vault.get_credential().expires_at

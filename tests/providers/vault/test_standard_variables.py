@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from vectorshift import errors
+from vectorshift.credentials import Secret
 from vectorshift.providers.vault import VaultProvider
 from vectorshift.settings import Settings
 from vectorshift.testing.openbao import OpenBaoServer
@@ -358,7 +359,7 @@ def test_skip_verify_of_the_environment_counts_in_code(
 ) -> None:
     tls_bao.write(PATH, {"api_key": NEW})
     user.sets(VAULT_SKIP_VERIFY=value)
-    given = {"addr": tls_bao.address, "token": tls_bao.root_token}
+    given: dict[str, Any] = {"addr": tls_bao.address, "token": tls_bao.root_token}
     if not verified:
         assert user.reads_in_code(**given) == NEW
         return
@@ -407,7 +408,7 @@ def test_a_provider_of_settings_reads_no_variable(
     old: OpenBaoServer, new: OpenBaoServer, user: User
 ) -> None:
     made = VaultProvider.from_settings(
-        Settings(vault_path=PATH, vault_addr=old.address, vault_token=old.root_token)
+        Settings(vault_path=PATH, vault_addr=old.address, vault_token=Secret(old.root_token))
     )
     assert made is not None
     user.sets(VAULT_NAMESPACE="team1", VAULT_ADDR=new.address, VAULT_TOKEN=new.root_token)
@@ -428,8 +429,9 @@ def test_a_provider_of_settings_reads_no_variable(
     ],
 )  # fmt: skip
 def test_none_is_a_type_error_that_names_the_argument(name: str) -> None:
+    given: dict[str, Any] = {"path": PATH, "addr": "https://vault.example", name: None}
     with pytest.raises(TypeError, match=rf"^{name} must be .*, not None\."):
-        VaultProvider(**{"path": PATH, "addr": "https://vault.example", **{name: None}})
+        VaultProvider(**given)
 
 
 def test_a_text_is_no_boolean() -> None:

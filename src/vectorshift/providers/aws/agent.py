@@ -255,6 +255,7 @@ class Agent:
         )
 
 
+_WRONG_STATE: Final = "InvalidRequestException"
 _CHECK: Final = "Check VECTORSHIFT_AWS_AGENT_URL, such as http://localhost:2773."
 
 
@@ -288,7 +289,8 @@ def _code(text: str) -> str | None:
     )  # its messages are not escaped, so it may be no JSON
     if found:
         return found[1].rpartition("#")[2]
-    return next((word for word in re.findall(r"\w+", text) if word in BY_CODE), None)
+    named = re.findall(r"(?<![\w-])([A-Z]\w+): ", text)
+    return next((word for word in named if word in BY_CODE or word == _WRONG_STATE), None)
 
 
 def _document(body: bytes) -> dict[str, Any] | None:

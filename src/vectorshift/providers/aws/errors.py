@@ -31,6 +31,17 @@ _HUNG: Final = {
     "ProxyConnectionError",
     "ReadTimeoutError",
 }
+# AWS's own sentences as a whole, whatever they are wrapped in: a single word may be about something
+# else, such as a KMS key or a replica.
+_SAYS_DELETED: Final = re.compile(
+    r"You can['\u2019]t perform this operation on the secret because it was marked for deletion"
+    r"|You tried to\s+perform (?:the|an) operation on a secret"
+    r" that['\u2019]s currently marked deleted"
+)
+_SAYS_NO_VERSION: Final = re.compile(
+    r"can['\u2019]t find the specified secret value for (?:VersionId|staging label)\b"
+)
+_SAYS_KMS: Final = re.compile(r"\bAccess to KMS is not allowed\b|\bkms:[A-Z]\w+")
 
 
 def outcome(
@@ -90,14 +101,14 @@ def answered(
         meaning = means.BUSY
     elif operation != _READ:  # of STS or SSO, whatever the code
         meaning = means.NO_LOGIN
-    elif meaning is means.ABSENT and ("VersionId" in text or "staging label" in text):
+    elif meaning is means.ABSENT and _SAYS_NO_VERSION.search(text):
         meaning = means.NO_VERSION
-    elif meaning is means.FORBIDDEN and ("Access to KMS" in text or "kms:" in text):
+    elif meaning is means.FORBIDDEN and _SAYS_KMS.search(text):
         meaning = means.UNDECIPHERABLE
     elif (
         code == "InvalidRequestException"
     ):  # proof of deletion drops a cached key, so only that counts as such
-        meaning = means.DELETED if "delet" in text else means.WRONG_STATE
+        meaning = means.DELETED if _SAYS_DELETED.search(text) else means.WRONG_STATE
     elif meaning is None:
         meaning = means.REFUSED if status in (401, 403) else means.MALFORMED
     return _made(meaning, place, code=code, operation=operation, text=text)

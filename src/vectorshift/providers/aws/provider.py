@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from vectorshift._platform.arguments import UNSET, Unset, check, name_arguments
+from vectorshift._platform.urls import has_control_characters
 from vectorshift.credentials.provider import Description
 from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Result
 from vectorshift.errors import (
@@ -16,6 +18,7 @@ from vectorshift.providers.aws.client import ClientSource
 from vectorshift.providers.aws.errors import outcome
 from vectorshift.providers.aws.location import SecretLocation
 from vectorshift.providers.aws.logs import quiet_botocore
+from vectorshift.providers.aws.secret_ids import flaw_of
 from vectorshift.providers.aws.value import credential_in
 
 if TYPE_CHECKING:
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["AwsSecretsManagerProvider"]
 
 _CURRENT = "AWSCURRENT"
+_PREFIX = "VECTORSHIFT_AWS_"
 
 
 class AwsSecretsManagerProvider(BaseProvider):
@@ -36,22 +40,21 @@ class AwsSecretsManagerProvider(BaseProvider):
 
     Nothing is imported or contacted before the first read. The region is `region`, else the one in
     the ARN, else `AWS_DEFAULT_REGION`, else `AWS_REGION`, else the AWS profile's; a session's own
-    region stands in for the last three. One client is made, kept, and used by all threads. When AWS
-    does not accept our credentials, the next read looks for them anew. A read waits for a
-    connection for at most 2 s, for an answer for at most 3 s, and tries twice. An endpoint in plain
-    HTTP is refused unless it is on loopback.
+    region stands in for the last three. A `region` that is not the ARN's is an error. One client is
+    made, kept, and used by all threads. When AWS does not accept our credentials, the next read
+    looks for them anew. A read waits for a connection for at most 2 s, for an answer for at most
+    3 s, and tries twice. An endpoint in plain HTTP is refused unless it is on loopback.
 
     With `agent_url` the Secrets Manager Agent, or the Lambda extension, is asked instead, without
     boto3.
 
-    Args:
-        secret_id: the secret's name or ARN; it is the source as well, such as `aws:prod/vs`.
+    Args: secret_id: the secret's name or ARN; it is the source as well, such as `aws:prod/vs`.
         field: the field that is the key, if the secret is a JSON object; the whole secret if None.
-        version_stage: the staging label of the version to read.
-        version_id: one particular version. It is read whether it is current or not, unless a stage
-            other than `AWSCURRENT` is named as well, which it then has to carry.
+        version_stage: the staging label of the version to read. version_id: one particular version.
+        It is read whether it is current or not, unless a stage other
+            than `AWSCURRENT` is named as well, which it then has to carry.
         region: the AWS region.
-        profile: the AWS profile; AWS's own chain of credentials if None.
+        profile: the AWS profile; AWS's own chain of credentials by default.
         endpoint_url: where to send requests instead of to the region's endpoint.
         session: a `boto3.Session` to make the client with; `profile` is then not used.
         client: a Secrets Manager client of boto3 to use as it is; no other setting of AWS's is then
@@ -64,7 +67,9 @@ class AwsSecretsManagerProvider(BaseProvider):
         ttl: seconds for which an answer is fresh, or None for the common setting.
 
     Raises:
-        ValueError: `secret_id` is blank.
+        TypeError: `secret_id`, or an argument that decides on the server or the identity, is None
+            or of another type. What is left out is boto3's own default.
+        ValueError: one of them is blank.
     """
 
     name = "aws"
@@ -77,71 +82,82 @@ class AwsSecretsManagerProvider(BaseProvider):
         field: str | None = None,
         version_stage: str = _CURRENT,
         version_id: str | None = None,
-        region: str | None = None,
-        profile: str | None = None,
-        endpoint_url: str | None = None,
-        session: Any = None,
-        client: Any = None,
-        agent_url: str | None = None,
+        region: str | Unset = UNSET,
+        profile: str | Unset = UNSET,
+        endpoint_url: str | Unset = UNSET,
+        session: Any = UNSET,
+        client: Any = UNSET,
+        agent_url: str | Unset = UNSET,
         on_error: Literal["stop", "continue"] = "stop",
         on_missing: Literal["stop", "continue"] = "continue",
         ttl: float | None = None,
     ) -> None:
-        if not secret_id.strip():
+        check({"secret_id": secret_id, "version_stage": version_stage}, str)
+        secret_id = secret_id.strip()
+        if not secret_id or has_control_characters(secret_id):
             raise ValueError("secret_id has to be the name or the ARN of a secret.")
+        self._region, self._profile = _text("region", region), _text("profile", profile)
+        url, at_agent = _text("endpoint_url", endpoint_url), _text("agent_url", agent_url)
+        session, client = _object("session", session), _object("client", client)
         self.on_error = on_error
         self.on_missing = on_missing
         self.ttl = ttl
         self._source = f"aws:{secret_id}#{field}" if field else f"aws:{secret_id}"
         self._secret_id = secret_id
         self._field = field or None
-        self._profile = profile
+        self._in_code = True
         self._given: AwsClient | None = client
         self._clients = ClientSource(
             source=self._source,
             secret_id=secret_id,
-            region=region,
-            profile=profile,
-            endpoint_url=endpoint_url,
+            region=self._region,
+            profile=self._profile,
+            endpoint_url=url,
             session=session,
         )
         self._request = _request(secret_id, version_stage, version_id)
         self._refused = False
         self._agent: Agent | None = None
-        if agent_url:
+        if at_agent:
             self._agent = Agent(
-                agent_url,
+                at_agent,
                 source=self._source,
                 request=self._request,
                 field=self._field,
-                region=region or None,
+                region=self._region,
             )
         beside = {
-            "profile": profile,
-            "endpoint_url": endpoint_url,
-            "session": session,
-            "client": client,
+            "PROFILE": self._profile,
+            "ENDPOINT_URL": url,
+            "SESSION": session,
+            "CLIENT": client,
         }
-        self._idle = [name for name, value in beside.items() if agent_url and value]
+        self._idle = [_PREFIX + name for name, value in beside.items() if at_agent and value]
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self | None:
         """Return the provider that the settings ask for, or None if they name no secret."""
         if not (settings.aws_secret_id and settings.aws_secret_id.strip()):
             return None
-        return cls(
+        optional = {
+            "region": settings.aws_region,
+            "profile": settings.aws_profile,
+            "endpoint_url": settings.aws_endpoint_url,
+            "agent_url": settings.aws_agent_url,
+        }
+        given: dict[str, Any] = {name: value for name, value in optional.items() if value}
+        made = cls(
             settings.aws_secret_id,
             field=settings.aws_field,
             version_stage=settings.aws_version_stage,
             version_id=settings.aws_version_id,
-            region=settings.aws_region,
-            profile=settings.aws_profile,
-            endpoint_url=settings.aws_endpoint_url,
-            agent_url=settings.aws_agent_url,
             on_error=settings.aws_on_error,
             on_missing=settings.aws_on_missing,
             ttl=settings.aws_cache_ttl,
+            **given,
         )
+        made._in_code = False
+        return made
 
     def describe(self) -> Description:
         """Say which secret would be read, and by way of what, as far as this is known without
@@ -169,6 +185,14 @@ class AwsSecretsManagerProvider(BaseProvider):
 
     def resolve(self, request: LookupRequest) -> Result:
         """Read the secret, with botocore's telling log lines kept back."""
+        answer = self._read(request)
+        if isinstance(answer, CredentialError) and self._in_code:
+            name_arguments(answer, _PREFIX)
+        return answer
+
+    def _read(self, request: LookupRequest) -> Result:
+        if flaw := self._flaw():
+            return self.wrong(f"{self._source}: {flaw}")
         if self._agent is not None:
             return self._through(self._agent, request)
         client, login = self._given, self._given is None
@@ -184,11 +208,18 @@ class AwsSecretsManagerProvider(BaseProvider):
                 return self._failed(error, login=login)
         return credential_in(response, source=self._source, field=self._field)
 
+    def _flaw(self) -> str | None:
+        """Say what is wrong with the secret's name or ARN."""
+        region, region_from = self._region, f"{_PREFIX}REGION"
+        if self._given is not None and self._agent is None:
+            region, region_from = self._place.region, "the region of the client"
+        return flaw_of(self._secret_id, region=region, region_from=region_from)
+
     def _through(self, agent: Agent, request: LookupRequest) -> Result:
         if self._idle:
             names = ", ".join(self._idle)
             return self.wrong(
-                f"{self._source}: VECTORSHIFT_AWS_AGENT_URL (agent_url) is set beside {names},"
+                f"{self._source}: VECTORSHIFT_AWS_AGENT_URL is set beside {names},"
                 " which the Agent would not use: it has AWS credentials and an endpoint of its"
                 " own. Unset one or the other."
             )
@@ -209,6 +240,24 @@ class AwsSecretsManagerProvider(BaseProvider):
         if not isinstance(answer, CredentialNotFoundError | CredentialStoreUnavailableError):
             self._clients.forget()
         return answer
+
+
+def _text(name: str, value: str | Unset) -> str | None:
+    """Return what was given, or None. Blank or None it would mean "whatever the environment
+    says".
+    """
+    check({name: value}, str)
+    if isinstance(value, Unset):
+        return None
+    if not value.strip():
+        raise ValueError(f"{name} must not be blank. Leave it out for its default.")
+    return value.strip()
+
+
+def _object(name: str, value: Any) -> Any:
+    if value is None:
+        raise TypeError(f"{name} must not be None. Leave it out for its default.")
+    return None if value is UNSET else value
 
 
 def _request(secret_id: str, version_stage: str, version_id: str | None) -> dict[str, str]:

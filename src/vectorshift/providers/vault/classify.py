@@ -67,20 +67,20 @@ class Reply:
         """Return whether one of the server's errors is `words`: one that only holds them may quote
         a path.
         """
-        errors = (self.body or {}).get("errors")
-        return isinstance(errors, list) and any(
-            str(error).strip().rstrip(".").lower() == words for error in cast("list[Any]", errors)
-        )
+        return any(error.strip().rstrip(".").lower() == words for error in self._texts("errors"))
 
     @property
     def warns_of_versions(self) -> bool:
         """Whether the server says that the mount holds KV version 2, which was read as version
         1.
         """
-        warnings = (self.body or {}).get("warnings")
-        return isinstance(warnings, list) and any(
-            str(warning).startswith("Invalid path for a versioned K/V secrets engine")
-            for warning in cast("list[Any]", warnings)
+        start = "Invalid path for a versioned K/V secrets engine"
+        return any(warning.startswith(start) for warning in self._texts("warnings"))
+
+    def _texts(self, name: str) -> list[str]:
+        texts = (self.body or {}).get(name)
+        return (
+            [str(each) for each in cast("list[object]", texts)] if isinstance(texts, list) else []
         )
 
 

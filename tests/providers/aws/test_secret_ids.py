@@ -1,0 +1,180 @@
+"""Names and ARNs that cannot be right are told before any contact: AWS would call most of them *not
+found*, and a chain would move on.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from vectorshift._platform.arguments import text_with_arguments
+from vectorshift.errors import CredentialConfigurationError
+from vectorshift.providers.aws import AwsSecretsManagerProvider
+from vectorshift.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vectorshift.errors import CredentialError
+    from vectorshift.testing import FakeSecretsManagerAgent
+    from vectorshift.testing.moto import MotoServer
+
+    Failure = Callable[[AwsSecretsManagerProvider], CredentialError]
+    Make = Callable[..., AwsSecretsManagerProvider]
+
+PREFIX = "VECTORSHIFT_AWS_"
+SET_IT = f"{PREFIX}SECRET_ID"
+SECRET = "vs-Xq7fL0nevertobeseen"
+HEAD = "arn:aws:secretsmanager:eu-west-1:123456789012:secret"
+ARN = f"{HEAD}:prod/vs-AbCdEf"
+
+
+def by_settings(secret_id: str, **more: Any) -> AwsSecretsManagerProvider:
+    values = {f"aws_{name}": value for name, value in more.items()}
+    made = AwsSecretsManagerProvider.from_settings(Settings(aws_secret_id=secret_id, **values))
+    assert made is not None
+    return made
+
+
+@pytest.fixture(params=["code", "settings"])
+def make(request: pytest.FixtureRequest) -> Make:
+    return AwsSecretsManagerProvider if request.param == "code" else by_settings
+
+
+@pytest.mark.parametrize(
+    ("secret_id", "words"),
+    [
+        (f"{ARN}:api_key::", [f"to {ARN},", f"{PREFIX}FIELD to api_key."]),
+        (f"{ARN}:::", [f"to {ARN}."]),
+        (f"{ARN}::", [f"to {ARN}."]),
+        (f"{ARN}:api_key", [f"{PREFIX}FIELD to api_key."]),
+        (
+            f"{ARN}:api_key:AWSPREVIOUS:0123",
+            [
+                f"{PREFIX}FIELD to api_key,",
+                f"{PREFIX}VERSION_STAGE to AWSPREVIOUS,",
+                f"{PREFIX}VERSION_ID to 0123.",
+            ],
+        ),
+        (f"{ARN}::AWSPENDING:", [f"{PREFIX}VERSION_STAGE to AWSPENDING."]),
+        ("prod/vs:api_key::", ["a name has no colon", f"{PREFIX}FIELD"]),
+        ("secret:prod/vs", ["a name has no colon"]),
+        ("arn:aws:ssm:eu-west-1:123456789012:parameter/prod/vs", ["a parameter of Systems"]),
+        ("arn:aws:kms:eu-west-1:123456789012:key/1", ["the ARN of a KMS key"]),
+        ("arn:aws:other:eu-west-1:123456789012:thing", ["not of a secret"]),
+        ("arn:aws:secretsmanager", ["too few parts"]),
+        (f"{HEAD}", ["a name"]),
+        (f"{HEAD}:", ["its name is missing"]),
+        (f"{HEAD}:prod/vs-??????", ["has a character that no name has"]),
+        (ARN.replace("123456789012", "1234"), ["12 digits"]),
+        (ARN.replace("123456789012", ""), ["12 digits"]),
+        (ARN.replace("eu-west-1", ""), ["its region is not one"]),
+        (ARN.replace("eu-west-1", "Ireland"), ["its region is not one"]),
+        (ARN.replace("eu-west-1", "cn-north-1"), ["partition aws-cn", "says aws."]),
+        (ARN.replace(":aws:", ":aws-us-gov:"), ["partition aws,", "says aws-us-gov"]),
+        (ARN.replace(":aws:", "::"), ["its partition is not one"]),
+        ("https://secretsmanager.eu-west-1.amazonaws.com/prod/vs", ["is a URL"]),
+        ("/aws/reference/secretsmanager/prod/vs", ["a reference of Parameter Store"]),
+        ('"prod/vs"', ["quotation marks"]),
+        ("${SECRET_NAME}", ["not resolved"]),
+    ],
+)
+def test_an_id_that_no_secret_has_is_told_before_any_contact(
+    secret_id: str, words: list[str], make: Make, fake: Any, failure: Failure
+) -> None:
+    error = failure(make(secret_id))
+    assert type(error) is CredentialConfigurationError
+    told = str(error).removeprefix(f"aws:{secret_id}: ")
+    for word in [*words, SET_IT]:
+        assert (word if make is by_settings else text_with_arguments(word, PREFIX, {})) in told
+    assert told.isascii()
+    assert not fake.asked
+
+
+def test_through_the_agent_too(
+    agent: FakeSecretsManagerAgent, make: Make, failure: Failure
+) -> None:
+    error = failure(make(f"{ARN}:api_key::", agent_url=agent.url))
+    assert type(error) is CredentialConfigurationError
+    assert type(failure(make(ARN, agent_url=agent.url, region="eu-west-2"))) is type(error)
+    assert not agent.requests
+
+
+def test_a_region_that_is_not_the_arn_s_names_both(make: Make, fake: Any, failure: Failure) -> None:
+    error = failure(make(ARN, region="us-east-1"))
+    assert type(error) is CredentialConfigurationError
+    setting = "region=" if make is AwsSecretsManagerProvider else "VECTORSHIFT_AWS_REGION"
+    assert f"region eu-west-1, and {setting} is us-east-1" in str(error)
+    assert not fake.asked
+
+
+def test_the_client_s_own_region_counts_as_well(fake: Any, failure: Failure) -> None:
+    import boto3
+
+    client: Any = boto3.client("secretsmanager", region_name="us-east-1")
+    error = failure(AwsSecretsManagerProvider(ARN, client=client))
+    assert type(error) is CredentialConfigurationError
+    assert "region eu-west-1, and the region of the client is us-east-1" in str(error)
+    assert not fake.asked
+
+
+def test_what_the_message_says_leads_to_the_key(aws: MotoServer, failure: Failure) -> None:
+    aws.put("as-ecs", f'{{"api_key": "{SECRET}"}}')
+    arn = aws.call("DescribeSecret", SecretId="as-ecs")["ARN"]
+    said = str(failure(AwsSecretsManagerProvider(f"{arn}:api_key::")))
+    assert f"Set secret_id= to {arn}, field= to api_key." in said
+    found = AwsSecretsManagerProvider(arn, field="api_key").get_credential()
+    assert found.secret.reveal() == SECRET
+
+
+@pytest.mark.parametrize("secret_id", ["plain\n", " plain ", "\tplain\r\n"])
+def test_white_space_round_an_id_is_no_part_of_it(
+    secret_id: str, make: Make, aws: MotoServer
+) -> None:
+    aws.put("plain", SECRET)
+    provider = make(secret_id)
+    assert provider.describe().source == "aws:plain"
+    assert provider.get_credential().secret.reveal() == SECRET
+
+
+@pytest.mark.parametrize("name", ["rds!db-1f2e", "a/b_c+d=e.f@g-h", "test-secret"])
+def test_a_name_that_a_secret_can_have_is_asked_for(name: str, make: Make, aws: MotoServer) -> None:
+    aws.put(name, SECRET)
+    assert make(name).get_credential().secret.reveal() == SECRET
+
+
+@pytest.mark.parametrize(
+    "arn",
+    [
+        "arn:aws-cn:secretsmanager:cn-north-1:123456789012:secret:prod/vs-AbCdEf",
+        "arn:aws-us-gov:secretsmanager:us-gov-west-1:123456789012:secret:prod/vs-AbCdEf",
+        "arn:aws-new:secretsmanager:xx-new-region-1:123456789012:secret:rds!db-AbCdEf",
+        ARN.removesuffix("-AbCdEf"),
+    ],
+)
+def test_an_arn_of_any_partition_is_asked_for(arn: str, fake: Any, failure: Failure) -> None:
+    fake.fails(400, "ThrottlingException", "")
+    failure(AwsSecretsManagerProvider(arn))
+    assert fake.asked
+
+
+# --- What code may give ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["secret_id", "version_stage", "region", "profile", "endpoint_url", "session", "client",
+     "agent_url"],
+)  # fmt: skip
+def test_none_is_a_type_error_that_names_the_argument(name: str) -> None:
+    given: dict[str, Any] = {"secret_id": "prod/vs", name: None}
+    with pytest.raises(TypeError, match=rf"^{name} must"):
+        AwsSecretsManagerProvider(**given)
+
+
+@pytest.mark.parametrize("name", ["secret_id", "region", "profile", "endpoint_url", "agent_url"])
+def test_a_blank_text_is_an_error_that_names_the_argument(name: str) -> None:
+    given: dict[str, Any] = {"secret_id": "prod/vs", name: " "}
+    with pytest.raises(ValueError, match=rf"^{name} "):
+        AwsSecretsManagerProvider(**given)
