@@ -44,7 +44,7 @@ _NOT_FIELDS = (_KEY, _ENV_FILE)
 S = TypeVar("S", bound=BaseSettings)
 
 _being_told: set[str] = set()
-"""Has the unknown variables of which a log line is being written, in any thread: a handler may ask
+"""Has the variables of which a log line is being written, in any thread: a handler may ask
 in another one.
 """
 
@@ -140,7 +140,7 @@ def _vault_flaw(variables: Mapping[str, str]) -> str | None:
         found.append(flaw)
     for argument in ("cacert", "skip_verify"):
         if argument not in own and (pair := ignored(variables, argument)):
-            log_safely(logging.WARNING, "%s is not used, as %s comes before it.", pair[1], pair[0])
+            _warn(pair[1], "%s is not used, as %s comes before it.", pair[1], pair[0])
     return " ".join(found) or None
 
 
@@ -221,19 +221,20 @@ def _warn_of_unknown(
     for name in sorted(set(variables) - set(known) - taken):
         if not name.startswith(PREFIX) or is_service_link(name):
             continue
-        if name in _being_told:  # by the handler of this very line, which asked for the key
-            continue
         near = difflib.get_close_matches(name, known, n=1)
-        _being_told.add(name)
-        try:
-            log_safely(
-                logging.WARNING,
-                "%s is no setting of vectorshift.%s",
-                name,
-                f" Did you mean {near[0]}?" if near else "",
-            )
-        finally:
-            _being_told.discard(name)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        _warn(name, "%s is no setting of vectorshift.%s", name, hint)
+
+
+def _warn(variable: str, message: str, *args: str) -> None:
+    """Log a warning about a variable, unless the handler of this very line asked for the key."""
+    if variable in _being_told:
+        return
+    _being_told.add(variable)
+    try:
+        log_safely(logging.WARNING, message, *args)
+    finally:
+        _being_told.discard(variable)
 
 
 def explained(cls: type[BaseSettings], error: ValidationError) -> CredentialConfigurationError:

@@ -437,3 +437,26 @@ def test_none_is_a_type_error_that_names_the_argument(name: str) -> None:
 def test_a_text_is_no_boolean() -> None:
     with pytest.raises(TypeError, match="skip_verify must be True or False, not a str"):
         VaultProvider(PATH, skip_verify="0")  # type: ignore[arg-type]
+
+
+class Asking(logging.Handler):
+    """A log handler that needs the key for each line."""
+
+    def __init__(self, user: User) -> None:
+        super().__init__()
+        self.user, self.lines = user, 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines += 1
+        self.user.load()
+
+
+def test_a_log_handler_that_asks_for_the_settings_is_told_once(user: User) -> None:
+    user.sets(BAO_ADDR="https://bao.example", BAO_CACERT="/one.pem", VAULT_CACERT="/other.pem")
+    handler, log = Asking(user), logging.getLogger("vectorshift")
+    log.addHandler(handler)
+    try:
+        user.load()
+    finally:
+        log.removeHandler(handler)
+    assert handler.lines == 1
