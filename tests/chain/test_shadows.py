@@ -7,12 +7,27 @@ import logging
 import re
 from typing import TYPE_CHECKING
 
-from vectorshift import EnvProvider, ExplicitProvider, ProviderChain, Settings
+import pytest
+
+from vectorshift import (
+    AwsSecretsManagerProvider,
+    CachingProvider,
+    Credential,
+    CredentialNotFoundError,
+    CredentialProvider,
+    Description,
+    DotenvProvider,
+    EnvProvider,
+    ExplicitProvider,
+    ProviderChain,
+    Settings,
+    VaultProvider,
+)
+from vectorshift.testing import MemoryStore
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
-
-    import pytest
 
 STORES = Settings(vault_path="vs", vault_addr="http://127.0.0.1:9", aws_secret_id="prod/vs")
 
@@ -95,13 +110,155 @@ def test_what_is_not_configured_is_not_told(
     assert told(chain, caplog) == []
 
 
-def test_a_found_file_over_a_store_is_a_warning_and_the_rest_is_told_beside_it(
+def test_a_found_file_over_other_sources_is_one_warning_that_names_them_all(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / ".env").write_text("VECTORSHIFT_API_KEY=vs-found")
     order = ("dotenv", "env", "vault", "aws")
     settings = STORES.model_copy(update={"providers": order, "api_key_file": str(tmp_path / "key")})
     lines = told(ProviderChain.from_settings(settings), caplog)
-    assert [level for level, _ in lines] == ["WARNING", "INFO"]
-    assert "although vault:secret/vs#api_key and aws:prod/vs are configured" in lines[0][1]
-    assert lines[1][1].endswith(f"has a key: file:{tmp_path / 'key'}.")
+    assert [level for level, _ in lines] == ["WARNING"]
+    below = f"file:{tmp_path / 'key'} and vault:secret/vs#api_key and aws:prod/vs"
+    assert f"although {below} are configured" in lines[0][1]
+
+
+def found(folder: Path) -> None:
+    (folder / ".env").write_text("VECTORSHIFT_API_KEY=vs-found")
+
+
+def log_in(folder: Path, text: str = '[auth]\napi_key = "vs-login"\n') -> None:
+    (folder / ".vectorshift").mkdir()
+    (folder / ".vectorshift" / "config.toml").write_text(text)
+
+
+class Cupboard(CredentialProvider):
+    """An author's source that says no more of itself than it has to."""
+
+    def get_credential(self) -> Credential:
+        raise CredentialNotFoundError("nothing is here.")
+
+
+class Drawer(Cupboard):
+    """The same, without contact."""
+
+    remote = False
+
+
+BELOW: dict[str, Callable[[], CredentialProvider]] = {
+    "a plugin": Cupboard,
+    "a local plugin": Drawer,
+    "a cached local plugin": lambda: CachingProvider(Drawer()),
+    "a plugin in a chain": lambda: ProviderChain([EnvProvider(), Cupboard()]),
+    "a key file": lambda: EnvProvider(file="/run/secrets/vs"),
+    "a key in code": lambda: ExplicitProvider("vs-code"),
+    "vault": lambda: VaultProvider("vs", addr="http://127.0.0.1:9", token="t"),
+    "aws": lambda: AwsSecretsManagerProvider("prod/vs"),
+}
+ABOVE: dict[str, Callable[[], CredentialProvider]] = {
+    "as it is": DotenvProvider,
+    "in a chain": lambda: ProviderChain([EnvProvider(), DotenvProvider()]),
+    "cached": lambda: CachingProvider(DotenvProvider()),
+}
+
+
+@pytest.mark.parametrize("above", ABOVE)
+@pytest.mark.parametrize("below", BELOW)
+def test_a_found_file_over_any_configured_source_is_a_warning(
+    below: str, above: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    found(tmp_path)
+    lower = BELOW[below]()
+    lines = told(ProviderChain([ABOVE[above](), lower]), caplog)
+    assert [level for level, _ in lines] == ["WARNING"]
+    assert f"although {lower.describe().source} is configured" in lines[0][1]
+
+
+def test_a_found_file_over_a_login_that_was_named_is_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    found(tmp_path)
+    log_in(tmp_path)
+    chain = ProviderChain.from_settings(Settings(providers=("default", "login")))
+    ((level, line),) = told(chain, caplog)
+    assert level == "WARNING"
+    assert f"although login:{tmp_path}/.vectorshift/config.toml is configured" in line
+
+
+def test_so_is_one_over_sources_that_were_named_and_are_not_there(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    found(tmp_path)
+    chain = ProviderChain.from_settings(Settings(providers=("dotenv", "Vault", "login")))
+    ((level, line),) = told(chain, caplog)
+    assert level == "WARNING"
+    assert "although VECTORSHIFT_PROVIDERS names vault and login." in line
+
+
+def test_a_found_file_over_what_only_the_default_order_names_is_no_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    found(tmp_path)
+    assert told(ProviderChain.from_settings(Settings()), caplog) == []
+    assert told(ProviderChain([DotenvProvider(), EnvProvider()]), caplog) == []
+
+
+def test_a_file_that_is_named_is_no_warning_whatever_lies_below(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    found(tmp_path)
+    log_in(tmp_path)
+    chain = ProviderChain.from_settings(Settings(providers=("default", "login"), env_file=".env"))
+    assert [level for level, _ in told(chain, caplog)] == ["INFO"]
+
+
+# --- Passed over ---
+
+
+PASSED: dict[str, Callable[[], CredentialProvider]] = {
+    "a plugin": Cupboard,
+    "a cached plugin": lambda: CachingProvider(Cupboard()),
+    "a plugin in a chain": lambda: ProviderChain([EnvProvider(), Cupboard()]),
+    "a plugin two chains down": lambda: ProviderChain([ProviderChain([Drawer(), Cupboard()])]),
+    "a plugin that says it is no store": lambda: Saying(locator=False),
+    "a store in memory": lambda: MemoryStore(None).provider("cupboard"),
+}
+
+
+class Saying(Cupboard):
+    """It says what the test wants of itself."""
+
+    name = "cupboard"
+
+    def __init__(self, *, configured: bool = True, locator: bool = False) -> None:
+        self.said = Description(configured=configured, source=self.name, locator=locator)
+
+    def describe(self) -> Description:
+        return self.said
+
+
+@pytest.mark.parametrize("source", PASSED)
+def test_a_configured_remote_source_that_is_passed_over_is_a_warning(
+    source: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    lines = told(ProviderChain([PASSED[source](), ExplicitProvider("vs-code")]), caplog)
+    warnings = [line for level, line in lines if level == "WARNING"]
+    assert len(warnings) == 1
+    assert re.match(r"(cupboard|memory:store) was passed over for explicit:api_key", warnings[0])
+
+
+def test_what_is_local_or_not_configured_is_passed_over_without_a_warning(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    above = [Drawer(), Saying(configured=False), EnvProvider(), ProviderChain([Drawer()])]
+    assert told(ProviderChain([*above, ExplicitProvider("vs-code")]), caplog) == []
+
+
+def test_a_login_without_a_key_is_passed_over_with_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    log_in(tmp_path, "[auth]\n")
+    monkeypatch.setenv("VECTORSHIFT_API_KEY", "vs-env")
+    chain = ProviderChain.from_settings(Settings(providers=("login", "env")))
+    ((level, line),) = told(chain, caplog)
+    assert level == "WARNING"
+    assert line.startswith(f"login:{tmp_path}/.vectorshift/config.toml was passed over for env:")

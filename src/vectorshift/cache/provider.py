@@ -5,7 +5,7 @@ from __future__ import annotations
 import random as _random
 import threading
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from vectorshift._platform.background import BackgroundTask
 from vectorshift._platform.clock import SYSTEM_CLOCK, Clock
@@ -33,10 +33,11 @@ from vectorshift.cache.refresh import (
     settles,
 )
 from vectorshift.credentials.events import CredentialEvent, Kind, announce
-from vectorshift.credentials.provider import CredentialProvider
+from vectorshift.credentials.provider import CredentialProvider, check_policies
 from vectorshift.credentials.resolving import (
     BaseProvider,
     LookupRequest,
+    PolicyOfTheWrapped,
     Result,
     adapt,
     flaw_of_ttl,
@@ -70,21 +71,20 @@ class CachingProvider(BaseProvider):
     One that is wrapped again keeps its numbers. What asks from inside a load, as a log handler may,
     gets at once what is known.
 
-    Args:
-        provider: the provider to ask.
-        ttl: seconds for which an answer is fresh, less up to 10 %; the provider's own `ttl` comes
-            first.
-        max_stale: seconds for which an answer is usable while the store fails.
-        load_timeout: seconds that a caller waits for a load.
-        clock: the source of time.
-        random: gives numbers from 0 to 1, for the jitter.
+    Args: provider: the provider to ask. ttl: seconds for which an answer is fresh, less up to 10 %;
+        the provider's own `ttl` comes first. max_stale: seconds for which an answer is usable while
+        the store fails. load_timeout: seconds that a caller waits for a load. clock: the source of
+        time. random: gives numbers from 0 to 1, for the jitter.
 
     Raises:
         TypeError: `provider` is none.
-        ValueError: `ttl`, or that of the provider, is no number of seconds.
+        ValueError: `ttl`, or that of the provider, is no number of seconds; `on_error` or
+            `on_missing` of the provider is neither `stop` nor `continue`.
     """
 
     remote = False
+    on_error: Any = PolicyOfTheWrapped()
+    on_missing: Any = PolicyOfTheWrapped()
 
     def __init__(
         self,
@@ -104,8 +104,9 @@ class CachingProvider(BaseProvider):
                 " ExplicitProvider(key)."
             )
         inner = provider.provider if isinstance(provider, CachingProvider) else adapt(provider)
+        check_policies(inner)
         self.provider: BaseProvider = inner
-        self.name, self.on_error, self.on_missing = inner.name, inner.on_error, inner.on_missing
+        self.name = inner.name
         ttl = ttl if inner.ttl is None else inner.ttl
         if flaw := flaw_of_ttl(ttl):
             raise ValueError(f"{self.name}: {flaw}")
@@ -114,6 +115,7 @@ class CachingProvider(BaseProvider):
             provider, CachingProvider
         ):  # whoever wraps it again has not heard of its numbers
             self._policy, self.load_timeout = provider._policy, provider.load_timeout
+            self.on_error, self.on_missing = provider.on_error, provider.on_missing
         self._given_up = max(GIVEN_UP_AFTER, 6 * self.load_timeout)
         self._wall, self._monotonic, self._random = clock.time, clock.monotonic, random
         self._state = State()
@@ -126,8 +128,15 @@ class CachingProvider(BaseProvider):
         self._newest: Refresh | None = None
 
     def describe(self) -> Description:
-        """Describe the wrapped provider."""
-        return self.provider.describe()
+        """Describe the wrapped provider. One that is remote is a store, whether it says so or
+        not.
+        """
+        told = self.provider.describe()
+        return replace(told, locator=True) if self.provider.remote and not told.locator else told
+
+    def winner_warning(self, below: list[str]) -> str | None:
+        """Warn as the wrapped provider does."""
+        return self.provider.winner_warning(below)
 
     def invalidate(self, rejected: Credential) -> None:
         """Take note that the server refused `rejected`; the next caller waits for a re-read. Does

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 from vectorshift._platform.clock import SYSTEM_CLOCK, Clock
 from vectorshift._platform.forks import renew_after_fork
+from vectorshift._platform.plugin_names import canonical
 from vectorshift.cache.policy import (
     Instant,
     Overlap,
@@ -30,13 +31,14 @@ from vectorshift.cache.provider import (
 from vectorshift.chain.order import HintProvider, providers_of
 from vectorshift.chain.outcomes import attempts_of, must_not_miss, nothing_found, stops
 from vectorshift.credentials.events import CredentialEvent, Kind, announce, log_safely
-from vectorshift.credentials.provider import CredentialProvider, Description
+from vectorshift.credentials.provider import CredentialProvider, Description, check_policies
 from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Result, adapt
 from vectorshift.credentials.values import Credential, same_source
 from vectorshift.errors import (
     Attempt,
     CredentialError,
     CredentialNotFoundError,
+    MissingCredentialError,
 )
 
 if TYPE_CHECKING:
@@ -103,6 +105,10 @@ class ProviderChain(BaseProvider):
         load_timeout: seconds that a caller waits, for the whole walk.
         clock: the source of time.
         random: gives numbers from 0 to 1, for the jitter.
+
+    Raises:
+        TypeError: one of them is no provider.
+        ValueError: `on_error` or `on_missing` of one is neither `stop` nor `continue`.
     """
 
     name = "chain"
@@ -142,10 +148,12 @@ class ProviderChain(BaseProvider):
                 f"ProviderChain takes providers, not {wrong}. For a key in code:"
                 " ExplicitProvider(key)."
             )
-        self.providers: tuple[BaseProvider, ...] = tuple(
-            map(fresh, cast("list[CredentialProvider]", given))
-        )
-        self._peeks = tuple((each.get_cached, each.on_missing == "stop") for each in self.providers)
+        members = cast("list[CredentialProvider]", given)
+        for each in members:
+            check_policies(each)
+        self.providers: tuple[BaseProvider, ...] = tuple(map(fresh, members))
+        self._peeks = tuple((each.get_cached, each) for each in self.providers)
+        self._named: frozenset[str] = frozenset()
         self._load_timeout, self._monotonic, self._wall = load_timeout, clock.monotonic, clock.time
         self._files: dict[int, _File] = {}
         self._win: _Win | None = None
@@ -177,6 +185,7 @@ class ProviderChain(BaseProvider):
             load_timeout=settings.load_timeout,
         )
         chain.neighbours = HintProvider(settings)
+        chain._named = frozenset(map(canonical, settings.providers))
         return chain
 
     def describe(self) -> Description:
@@ -244,13 +253,13 @@ class ProviderChain(BaseProvider):
         win = self._win
         if win is None:
             return None
-        for get_cached, stops_if_missing in self._peeks:
+        for get_cached, provider in self._peeks:
             answer = get_cached()
             if answer is None:
                 return None
             if answer.__class__ is Credential:
                 return answer if answer is win.credential else None
-            if stops_if_missing or not isinstance(answer, CredentialNotFoundError):
+            if not isinstance(answer, CredentialNotFoundError) or stops(provider, answer):
                 return None
         return None
 
@@ -310,8 +319,7 @@ class ProviderChain(BaseProvider):
             missing = isinstance(answer, CredentialNotFoundError)
             if stops(provider, answer):
                 return self._nothing_else(provider, answer) if missing else answer
-            if not missing or provider.describe().locator:
-                fallen.append(answer)
+            fallen.extend(_stores_passed(provider, answer) if missing else (answer,))
         failures = [error for error in fallen if not isinstance(error, CredentialNotFoundError)]
         if failures:
             return failures[0]
@@ -392,29 +400,64 @@ class ProviderChain(BaseProvider):
         ):
             _announce("rotated", winner, past=previous.source, past_key=previous.fingerprint)
 
+    def winner_warning(self, below: list[str]) -> str | None:
+        """Warn as the member does that answers, of what lies below this chain in another one."""
+        win = self._win
+        return win.provider.winner_warning(below) if win is not None and below else None
+
     def _tell_of_hidden(self, winner: Credential, provider: BaseProvider) -> None:
-        warning = provider.winner_warning(self._stores_below(provider))
-        if warning:
+        hidden = [each.source for each in self._below(provider) if each.configured]
+        clauses = [f"{' and '.join(hidden)} {'is' if len(hidden) == 1 else 'are'} configured"]
+        clauses = clauses if hidden else []
+        if idle := self._named_below(provider):
+            clauses.append(f"VECTORSHIFT_PROVIDERS names {' and '.join(idle)}")
+        if warning := provider.winner_warning(clauses):
             log_safely(logging.WARNING, "%s", warning)
-        hidden = [
-            each
-            for each in self._below(provider)
-            if each.configured and not (warning and each.locator)
-        ]
-        if hidden:
-            sources = ", ".join(each.source for each in hidden)
+        elif hidden:
             log_safely(
                 logging.INFO,
                 "Configured, but not asked while %s has a key: %s.",
                 winner.source,
-                sources,
+                ", ".join(hidden),
             )
 
+    def _named_below(self, provider: BaseProvider) -> list[str]:
+        """Return the sources below that the user named one by one, and that are not configured."""
+        below = self.providers[self.providers.index(provider) + 1 :]
+        return [
+            each.name
+            for each in below
+            if each.name in self._named and not each.describe().configured
+        ]
+
     def _stores_below(self, provider: BaseProvider) -> list[str]:
-        return [each.source for each in self._below(provider) if each.locator]
+        return [each.source for each in self._below(provider) if each.configured and each.locator]
 
     def _below(self, provider: BaseProvider) -> list[Description]:
-        return [other.describe() for other in self.providers[self.providers.index(provider) + 1 :]]
+        below = self.providers[self.providers.index(provider) + 1 :]
+        return [described for other in below for described in _each_of(other)]
+
+
+def _each_of(provider: BaseProvider) -> list[Description]:
+    """Describe a provider, or each member of a chain, in order."""
+    if not isinstance(provider, ProviderChain):
+        return [provider.describe()]
+    return [described for member in provider.providers for described in _each_of(member)]
+
+
+def _stores_passed(provider: BaseProvider, missing: CredentialError) -> list[CredentialError]:
+    """Return what is to be told of a source that is empty: nothing, unless it is a configured
+    store. A chain within a chain has an attempt for each of its members.
+    """
+    if not isinstance(provider, ProviderChain):
+        described = provider.describe()
+        return [missing] if described.configured and described.locator else []
+    attempts = missing.attempts if isinstance(missing, MissingCredentialError) else ()
+    return [
+        CredentialNotFoundError(each.reason, source=each.source, provider=each.provider)
+        for each, described in zip(attempts, _each_of(provider), strict=False)
+        if described.configured and described.locator and each.outcome == "not found"
+    ]
 
 
 def _announce(

@@ -33,9 +33,9 @@ _OUTCOMES: tuple[tuple[type[CredentialError], str], ...] = (
 
 
 def stops(provider: CredentialProvider, error: CredentialError) -> bool:
-    """Return whether a chain asks no other provider after this failure."""
+    """Return whether a chain asks no other provider after this failure. Only `continue` lets it."""
     missing = isinstance(error, CredentialNotFoundError)
-    return (provider.on_missing if missing else provider.on_error) == "stop"
+    return (provider.on_missing if missing else provider.on_error) != "continue"
 
 
 def outcome_of(provider: CredentialProvider, error: CredentialError) -> str:

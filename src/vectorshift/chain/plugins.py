@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from vectorshift._platform.plugin_names import being_made, canonical, making, prefix_of
 from vectorshift.credentials.adapter import line_of
 from vectorshift.credentials.events import log_safely
-from vectorshift.credentials.provider import CredentialProvider, Description
+from vectorshift.credentials.provider import CredentialProvider, Description, PolicyError
 from vectorshift.credentials.resolving import (
     BaseProvider,
     LookupRequest,
@@ -276,6 +276,8 @@ def _broken(entry: PluginEntry, why: str) -> CredentialConfigurationError:
 def _failure(entry: PluginEntry, error: BaseException) -> CredentialConfigurationError:
     if isinstance(error, CredentialError):  # it chose its words for a user
         return _broken(entry, error.message)
+    if isinstance(error, PolicyError):  # the words are ours, and quote no long value
+        return _broken(entry, str(error))
     module = (error.name or "") if isinstance(error, ImportError) else ""
     if _MODULE.fullmatch(module):
         if isinstance(error, ModuleNotFoundError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -14,19 +14,25 @@ if TYPE_CHECKING:
     from vectorshift.credentials.values import Credential
     from vectorshift.settings import Settings
 
-__all__ = ["CredentialProvider", "Description"]
+__all__ = ["CredentialProvider", "Description", "PolicyError", "check_policies"]
+
+POLICIES: Final = ("on_error", "on_missing")
+_WORDS: Final = ("stop", "continue")
+_LONGEST_WORD = 24
+
+
+class PolicyError(ValueError):
+    """`on_error` or `on_missing` of a provider is neither `stop` nor `continue`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Description:
     """What a provider can tell of itself without contacting anything.
 
-    Args:
-        configured: whether it would be asked at all.
-        source: the printable place that it looks at.
-        detail: a sentence for a person, without a secret in it.
-        locator: whether the source is a configured store, so that falling past it is worth a
-            warning.
+    Args: configured: whether it would be asked at all. source: the printable place that it looks
+        at. detail: a sentence for a person, without a secret in it. locator: whether the source is
+        a store that the user pointed at, so that a chain warns when it is passed over. A remote
+        provider counts as one in any case; a local one says so here.
     """
 
     configured: bool
@@ -44,9 +50,9 @@ class CredentialProvider(ABC):  # noqa: B024  # one of two methods is enough
     when it failed (a chain stops). Any other exception counts as a configuration error, `OSError`
     and `TimeoutError` as an unavailable store, and of those only type and line are printed.
 
-    Attributes:
-        name: a short lower-case name, as `VECTORSHIFT_PROVIDERS` and messages use it; a plugin that
-            is named there gets that of its entry point.
+    Attributes: name: a short lower-case name, as `VECTORSHIFT_PROVIDERS` and messages use it; a
+        plugin that is named there
+            gets that of its entry point.
         remote: whether answers are cached by a `CachingProvider`; a provider that is not remote is
             asked on every call.
         ttl: seconds for which an answer of a remote provider is fresh, or None for the common
@@ -54,6 +60,9 @@ class CredentialProvider(ABC):  # noqa: B024  # one of two methods is enough
         on_error: `"continue"` is the user's word that another source may answer when this one
             fails.
         on_missing: `"stop"` is the user's word that no other may answer when this one is empty.
+
+    Raises:
+        ValueError: `on_error` or `on_missing` is set to another word, on a class or an instance.
     """
 
     name: str = ""
@@ -70,6 +79,16 @@ class CredentialProvider(ABC):  # noqa: B024  # one of two methods is enough
             _writes(cls, "get_credential") or _writes(cls, "aget_credential")
         ):
             raise TypeError(f"{cls.__name__} has to define get_credential or aget_credential.")
+        for name in POLICIES:
+            value = cls.__dict__.get(name)
+            # a property, or the field of a dataclass, has its value on instances only
+            if name in cls.__dict__ and isinstance(value, str | int | float | bytes | None):
+                _check_policy(cls, name, value)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in POLICIES:
+            _check_policy(type(self), name, value)
+        super().__setattr__(name, value)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self | None:
@@ -148,3 +167,23 @@ class CredentialProvider(ABC):  # noqa: B024  # one of two methods is enough
 def _writes(cls: type[CredentialProvider], getter: str) -> bool:
     """Whether a class has a getter of its own, and not the one that is given."""
     return getattr(cls, getter) is not getattr(CredentialProvider, getter)
+
+
+def check_policies(provider: CredentialProvider) -> None:
+    """Check what a class may have got after its definition, or a property may give.
+
+    Raises:
+        PolicyError: `on_error` or `on_missing` is neither `stop` nor `continue`.
+    """
+    for name in POLICIES:
+        _check_policy(type(provider), name, getattr(provider, name))
+
+
+def _check_policy(cls: type[CredentialProvider], name: str, value: object) -> None:
+    if isinstance(value, str) and value in _WORDS:
+        return
+    # a longer text may be a key
+    is_word = isinstance(value, str) and len(value) <= _LONGEST_WORD
+    shown = ascii(value) if is_word or isinstance(value, bool | None) else type(value).__name__
+    del value  # a traceback may show locals
+    raise PolicyError(f"{name} of {cls.__name__} should be 'stop' or 'continue', not {shown}.")

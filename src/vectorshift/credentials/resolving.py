@@ -12,12 +12,12 @@ import logging
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 from vectorshift._platform.background import SharedWork, arun_blocking, run_async
 from vectorshift.credentials.adapter import described, is_the_callers, line_of, unforeseen
 from vectorshift.credentials.events import log_safely
-from vectorshift.credentials.provider import CredentialProvider, Description
+from vectorshift.credentials.provider import CredentialProvider, Description, check_policies
 from vectorshift.credentials.values import Credential, parse_key
 from vectorshift.errors import (
     CredentialConfigurationError,
@@ -34,6 +34,7 @@ __all__ = [
     "BaseProvider",
     "GuardedProvider",
     "LookupRequest",
+    "PolicyOfTheWrapped",
     "Result",
     "adapt",
     "flaw_of_ttl",
@@ -179,8 +180,11 @@ class BaseProvider(CredentialProvider, ABC):
         """
 
     def winner_warning(self, below: list[str]) -> str | None:
-        """Return what to warn of when this answers although the stores `below` are configured, or
-        None.
+        """Return what to warn of when this answers, or None.
+
+        Args:
+            below: of the sources that come after it, which are configured and which are named, in
+                clauses such as `aws:prod/vs is configured`.
         """
         return None
 
@@ -249,6 +253,26 @@ def adapt(provider: CredentialProvider) -> BaseProvider:
     return GuardedProvider(provider)
 
 
+class PolicyOfTheWrapped:
+    """`on_error` or `on_missing` of a wrapper: what was set on it, else what the wrapped provider
+    has now.
+
+    A copy would miss what a user sets after a chain was made, and so go on where it should stop.
+    """
+
+    def __set_name__(self, owner: type[object], name: str) -> None:
+        self._name, self._own = name, f"_own_{name}"
+
+    def __get__(self, wrapper: Any, owner: type[object] | None = None) -> Any:
+        if wrapper is None:
+            return self
+        own = vars(wrapper).get(self._own)
+        return getattr(wrapper.provider, self._name) if own is None else own
+
+    def __set__(self, wrapper: Any, value: str) -> None:
+        vars(wrapper)[self._own] = value
+
+
 class GuardedProvider(BaseProvider):
     """An author's provider: asked in the way it was written, sync or async, and guarded against
     what it may let out.
@@ -257,10 +281,13 @@ class GuardedProvider(BaseProvider):
         provider: the author's provider.
     """
 
+    on_error: Any = PolicyOfTheWrapped()
+    on_missing: Any = PolicyOfTheWrapped()
+
     def __init__(self, provider: CredentialProvider) -> None:
+        check_policies(provider)
         self.provider = provider
         self.name, self.remote, self.ttl = provider.name, provider.remote, provider.ttl
-        self.on_error, self.on_missing = provider.on_error, provider.on_missing
         given = BaseProvider if isinstance(provider, BaseProvider) else CredentialProvider
         self._sync = type(provider).get_credential is not given.get_credential
         self._async = type(provider).aget_credential is not given.aget_credential
@@ -268,6 +295,11 @@ class GuardedProvider(BaseProvider):
     def describe(self) -> Description:
         """Describe the author's provider, or name it if it cannot do so itself."""
         return described(self.provider)
+
+    def winner_warning(self, below: list[str]) -> str | None:
+        """Warn as the provider does that an author's class derives from."""
+        inner = self.provider
+        return inner.winner_warning(below) if isinstance(inner, BaseProvider) else None
 
     def invalidate(self, rejected: Credential) -> None:
         """Tell the author's provider that the server refused `rejected`."""

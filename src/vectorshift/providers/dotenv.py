@@ -175,13 +175,12 @@ class DotenvProvider(BaseProvider):
             self._file.forget()
 
     def winner_warning(self, below: list[str]) -> str | None:
-        """Warn of a file that was merely found, if it hides a configured store or holds settings
-        too.
+        """Warn of a file that was merely found, if it hides a source that the user configured or
+        named, or holds settings too.
         """
         if self.named or not (below or self._ignored):
             return None
-        stores = " and ".join(below) + (" is" if len(below) == 1 else " are")
-        although = f", although {stores} configured" if below else ""
+        although = f", although {' and '.join(below)}" if below else ""
         ignored = (
             f" Its other settings are ignored: {', '.join(self._ignored)}." if self._ignored else ""
         )

@@ -80,7 +80,9 @@ class LoginProvider(BaseProvider):
         """
         # pathlib would raise
         there = os.path.isfile(self.path) if self._file.there is None else self._file.there  # noqa: PTH113
-        return Description(configured=there, source=self._source, detail=self._file.detail)
+        return Description(
+            configured=there, source=self._source, detail=self._file.detail, locator=True
+        )
 
     def get_cached(self) -> Result | None:
         """Answer with the file as it was within the last second."""

@@ -93,11 +93,11 @@ def _provider_of_block() -> BaseProvider | None:
 
 
 def _warn_of_lost() -> None:
-    lost = [
+    abandoned = [
         block for each in _abandoned if (block := each()) is not None
     ]  # one that nobody can leave
     _abandoned.clear()  # is no longer anybody's
-    if lost:
+    if abandoned:
         log_safely(
             logging.WARNING,
             "A using block was entered in a task or thread that has ended, and was not left there:"
