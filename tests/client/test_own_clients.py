@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import gc
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,13 @@ import pytest
 import trio
 from tests.faults import FaultServer, answer
 
-from vectorshift import ApiConnectionError, AsyncVectorShift, VectorShift, VectorshiftApiError
+from vectorshift import (
+    ApiConnectionError,
+    AsyncVectorShift,
+    CredentialConfigurationError,
+    VectorShift,
+    VectorshiftApiError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -85,18 +92,61 @@ def run_asyncio(main: Callable[[], Awaitable[Any]]) -> Any:
     [(run_asyncio, run_asyncio), (run_asyncio, trio.run), (trio.run, run_asyncio)],
     ids=["asyncio twice", "asyncio, trio", "trio, asyncio"],
 )
-def test_an_httpx_client_that_served_another_event_loop_fails_as_a_connection_does(
+def test_an_httpx_client_that_served_another_event_loop_is_refused_before_anything_is_sent(
     first: Any, second: Any
 ) -> None:
     with FaultServer(answer()) as server:
         client = AsyncVectorShift(KEY, base_url=server.origin, http_client=httpx.AsyncClient())
         call = partial(client.request, "POST", "/x", json={})
         assert first(call) == {"status": "success"}
-        with pytest.raises(ApiConnectionError, match="has served another event loop") as caught:
+        with pytest.raises(
+            CredentialConfigurationError, match=r"http_client has served another event loop"
+        ):
             second(call)
+        assert len(server.received) == 1
+        del client, call
+        gc.collect()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_it_is_refused_to_any_client_of_ours_and_whether_or_not_the_first_loop_is_gone() -> None:
+    with FaultServer(answer()) as server:
+        http = httpx.AsyncClient()
+        clients = [
+            AsyncVectorShift(KEY, base_url=server.origin, http_client=http) for _ in range(2)
+        ]
+
+        async def main() -> None:
+            await clients[0].request("GET", "/x")
+            with concurrent.futures.ThreadPoolExecutor(1) as pool:
+                late = pool.submit(run_asyncio, partial(clients[1].request, "GET", "/x"))
+                with pytest.raises(CredentialConfigurationError, match="another event loop"):
+                    await asyncio.wrap_future(late)
+
+        asyncio.run(main())
+        gc.collect()
+        with pytest.raises(CredentialConfigurationError, match="another event loop"):
+            run_asyncio(partial(clients[1].request, "GET", "/x"))
+        assert len(server.received) == 1
+        clients.clear()
+        del http
+        gc.collect()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_one_that_another_loop_has_used_by_itself_fails_as_a_connection_does() -> None:
+    """Nobody told us; what asyncio says of its connection does."""
+    with FaultServer(answer()) as server:
+        http = httpx.AsyncClient()
+        run_asyncio(partial(http.get, server.origin))
+        client = AsyncVectorShift(KEY, base_url=server.origin, http_client=http)
+        with pytest.raises(ApiConnectionError, match="has served another event loop") as caught:
+            run_asyncio(partial(client.request, "POST", "/x", json={}))
         assert caught.value.may_have_run
         assert caught.value.tries == 1
-        del client, call, caught
+        del client, http, caught
         gc.collect()
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from vectorshift._platform.background import arun_blocking
 from vectorshift._platform.clock import SYSTEM_CLOCK
+from vectorshift._platform.loops import running_loop
 from vectorshift.client.engine import CallState, settled
 from vectorshift.client.handle import Handle
 from vectorshift.client.sending import aread, asend
@@ -19,7 +20,7 @@ from vectorshift.scope.current import DEFAULT_SCOPE
 from vectorshift.transport.failures import AttemptFailure
 from vectorshift.transport.http import httpx, new_async_pool
 from vectorshift.transport.opening import LoopBoundContext
-from vectorshift.transport.pool import LoopPools
+from vectorshift.transport.pool import LoopPools, Owner
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -49,7 +50,8 @@ class AsyncVectorShift(Handle):
     `asyncio.run` and `trio.run` end it; one that is closed without `shutdown_asyncgens` keeps them.
     Works under asyncio and trio.
 
-    Arguments are those of `VectorShift`.
+    Arguments are those of `VectorShift`. An `http_client` belongs to the event loop that uses it
+    first, too.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class AsyncVectorShift(Handle):
         finally:
             del credentials  # a traceback may show locals
         self._yours = http_client
+        self._owner = None if http_client is None else Owner.of(http_client)
         self._pools = LoopPools(
             lambda: new_async_pool(self.timeout, self.settings.ca_bundle), clock
         )
@@ -161,7 +164,10 @@ class AsyncVectorShift(Handle):
         return call_state
 
     def _acquire(self) -> AbstractAsyncContextManager[httpx.AsyncClient]:
-        return self._pools.acquire() if self._yours is None else contextlib.nullcontext(self._yours)
+        if self._yours is None or self._owner is None:
+            return self._pools.acquire()
+        self._owner.check(running_loop())
+        return contextlib.nullcontext(self._yours)
 
     async def _attempt(self, call_state: CallState) -> Any:
         async with self._acquire() as http:

@@ -14,7 +14,7 @@ from vectorshift.client.uploads import load
 from vectorshift.scope.current import DEFAULT_SCOPE
 from vectorshift.transport.failures import AttemptFailure
 from vectorshift.transport.http import httpx, new_pool
-from vectorshift.transport.pool import Pool
+from vectorshift.transport.pool import Owner, Pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -35,17 +35,17 @@ class VectorShift(Handle):
     """A client of the VectorShift API. Thread-safe and fork-safe; close it, or use it as a context
     manager.
 
-    Args:
-        credentials: a key, a sync or async callable that returns one, or any provider; None is
-            none of these, so that a look-up of a tenant's key that fails reaches no other key. By
-            default the credentials of the surrounding `using` block, else the chain that the
-            settings describe.
+    Args: credentials: a key, a sync or async callable that returns one, or any provider; None is
+        none of these,
+            so that a look-up of a tenant's key that fails reaches no other key. By default the
+            credentials of the surrounding `using` block, else the chain that the settings describe.
         settings: the settings; those of the process by default.
         base_url: in place of `VECTORSHIFT_BASE_URL`.
         timeout: seconds, in place of `VECTORSHIFT_TIMEOUT`.
         max_retries: how many attempts may follow the first, in place of `VECTORSHIFT_MAX_RETRIES`;
             0 for none.
-        http_client: a client of yours, with its own transport, proxies and limits; you close it.
+        http_client: a client of yours, with its own transport, proxies and limits; you close it. It
+            belongs to the process that uses it first: a forked child makes its own.
         clock: tells the time and waits between attempts.
 
     Raises:
@@ -78,6 +78,7 @@ class VectorShift(Handle):
         finally:
             del credentials  # a traceback may show locals
         self._yours = http_client
+        self._owner = None if http_client is None else Owner.of(http_client)
         self._pool = Pool(lambda: new_pool(self.timeout, self.settings.ca_bundle), clock)
 
     def request(
@@ -174,7 +175,10 @@ class VectorShift(Handle):
         return call_state
 
     def _acquire(self) -> AbstractContextManager[httpx.Client]:
-        return self._pool.acquire() if self._yours is None else contextlib.nullcontext(self._yours)
+        if self._yours is None or self._owner is None:
+            return self._pool.acquire()
+        self._owner.check()
+        return contextlib.nullcontext(self._yours)
 
     def _attempt(self, call_state: CallState) -> Any:
         with self._acquire() as http:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncGenerator, Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
@@ -53,6 +54,7 @@ class KeyFlow:
         self, provider: object, *, origin: str, allow_http: bool = False, replace: bool = False
     ) -> None:
         self._replaces = replace
+        self._process: int | None = None
         try:
             self.provider: BaseProvider = as_provider(provider)
         finally:
@@ -120,6 +122,8 @@ class KeyFlow:
             yield request
             return
         request.extensions.pop(REJECTION, None)
+        if CALL not in request.extensions:  # our own clients look after their connections
+            self._check_process()
         if self._refuses:
             raise CredentialConfigurationError(in_the_clear(request.url.host))
         why_not = "" if self._is_replayable(request) else _UNREPEATABLE
@@ -156,6 +160,20 @@ class KeyFlow:
         if goes_back and self._is_refusal(response):
             provider.invalidate(again)
 
+    def _check_process(self) -> None:
+        """Refuse a client that may share its connections with a parent process, which cannot be
+        told from a new one here.
+        """
+        if self._process is None:
+            self._process = os.getpid()
+        if self._process != os.getpid():
+            raise CredentialConfigurationError(
+                f"This {type(self).__name__} has been used by another process, {self._process}, of"
+                " which this one is a fork. The client that it belongs to may share its connections"
+                " with that process, and they would read each other's answers. Make the client and"
+                f" its {type(self).__name__} in the child."
+            )
+
     def _is_refusal(self, response: _Reply) -> TypeGuard[httpx.Response]:
         """Whether this is a 401 of the origin itself, not of a place that it redirected to."""
         assert response is not None
@@ -180,17 +198,21 @@ class CredentialAuth(KeyFlow, httpx.Auth):
     request is sent once more with it; so it is with the key before, if the API may not know the new
     one yet. An `Authorization` header that the caller set wins. Works
     with sync and async clients of httpx, is shared by threads and event loops, and never blocks an
-    event loop. One request asks one and the same provider, whatever is configured meanwhile.
-    `httpx2_auth` makes one for clients of httpx2.
+    event loop. It belongs to the process that uses it first, as the connections of the client do: a
+    forked child makes both. One request asks one and the same provider, whatever is configured
+    meanwhile. `httpx2_auth` makes one for clients of httpx2.
 
-    Args: provider: a `CredentialProvider`, or a key, or a callable, sync or async that returns
-        one. origin: the URL whose scheme, host and port the key may be sent to. allow_http: whether
-        the key may be sent over plain HTTP to another machine. replace: whether to take the place
-        of an `Authorization` header that is there already, such as the one that
-            another SDK makes of the key that it was given.
+    Args:
+        provider: a `CredentialProvider`, a key, or a sync or async callable that returns one.
+        origin: the URL whose scheme, host and port the key may be sent to.
+        allow_http: whether plain HTTP to other machines than this one is allowed.
+        replace: whether to take the place of an `Authorization` header that is there already, such
+            as the one that another SDK makes of the key that it was given.
 
-    Raises: CredentialConfigurationError: on a request, if `origin` is plain HTTP to another machine
-        and not allowed. CredentialError: on a request, if no key can be had.
+    Raises:
+        CredentialConfigurationError: on a request, if `origin` is plain HTTP to another machine and
+            not allowed, or if this was used in a parent process.
+        CredentialError: on a request, if no key can be had.
     """
 
     unread = httpx.RequestNotRead

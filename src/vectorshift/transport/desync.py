@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from vectorshift.transport.http import httpx
 
-__all__ = ["has_unread_bytes"]
+__all__ = ["has_connections", "has_unread_bytes"]
 
 
 def has_unread_bytes(http: httpx.Client | httpx.AsyncClient) -> bool:
@@ -23,12 +23,21 @@ def has_unread_bytes(http: httpx.Client | httpx.AsyncClient) -> bool:
     What is private to httpcore and those below it is read here alone. An attribute that is not
     there, as under HTTP/2 or with another transport, holds nothing.
     """
+    return any(map(_holds_more, _connections(http)))
+
+
+def has_connections(http: httpx.Client | httpx.AsyncClient) -> bool:
+    """Return whether this httpx client has a connection, as far as its transports tell."""
+    return bool(_connections(http))
+
+
+def _connections(http: httpx.Client | httpx.AsyncClient) -> list[Any]:
     transports: tuple[Any, ...] = (
         getattr(http, "_transport", None),
         *getattr(http, "_mounts", {}).values(),
     )
     pools = (getattr(transport, "_pool", None) for transport in transports)
-    return any(_holds_more(each) for pool in pools for each in getattr(pool, "connections", ()))
+    return [each for pool in pools for each in getattr(pool, "connections", ())]
 
 
 def _holds_more(connection: Any) -> bool:

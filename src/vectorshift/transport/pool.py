@@ -9,6 +9,7 @@ connections.
 from __future__ import annotations
 
 import contextlib
+import os
 import weakref
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,7 +20,8 @@ import anyio
 
 from vectorshift._platform.forks import renew_after_fork
 from vectorshift._platform.loops import run_soon, running_loop
-from vectorshift.transport.desync import has_unread_bytes
+from vectorshift.errors import CredentialConfigurationError
+from vectorshift.transport.desync import has_connections, has_unread_bytes
 from vectorshift.transport.http import CONNECTIONS, KEEPALIVE, httpx
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
     from vectorshift._platform.clock import Clock
 
-__all__ = ["LoopPool", "LoopPools", "Pool"]
+__all__ = ["LoopPool", "LoopPools", "Owner", "Pool"]
 
 T = TypeVar("T")
 
@@ -301,3 +303,59 @@ def _retire(pools: weakref.WeakKeyDictionary[Any, LoopPool]) -> None:
     """Let each loop close the connections of a client that was dropped unclosed."""
     for loop, pool in list(pools.items()):
         run_soon(loop, partial(_end, pool.finalizer))
+
+
+class Owner:
+    """Who may use an httpx client that the caller handed in: the process, and if it is async the
+    event loop, that used it first.
+
+    A forked child shares the sockets of its parent. Two processes on one connection read each
+    other's answers, which may be those of another organisation.
+    """
+
+    _known: Final[weakref.WeakKeyDictionary[Any, Owner]] = weakref.WeakKeyDictionary()
+
+    def __init__(self, http: httpx.Client | httpx.AsyncClient) -> None:
+        self._http = weakref.ref(http)
+        self._process: int | None = None
+        self._loop: weakref.ref[Any] | None = None
+        renew_after_fork(self)
+
+    @classmethod
+    def of(cls, http: httpx.Client | httpx.AsyncClient) -> Owner:
+        """Return the owner of this httpx client, which any number of our clients may share."""
+        return cls._known.setdefault(http, cls(http))
+
+    def _after_fork(self) -> None:
+        http = self._http()
+        if self._process is None and http is not None and has_connections(http):
+            self._process = os.getppid()  # the parent used it, and not through a client of ours
+
+    def check(self, loop: object | None = None) -> None:
+        """Note who uses the httpx client, or refuse it. Call this before anything is sent.
+
+        Args:
+            loop: the running event loop, for an async client.
+
+        Raises:
+            CredentialConfigurationError: another process or event loop has used it before.
+        """
+        if self._process is None:
+            self._process = os.getpid()
+        if self._process != os.getpid():
+            raise CredentialConfigurationError(
+                "The httpx client that was handed in as http_client has been used by another"
+                f" process, {self._process}, of which this one is a fork. They would share its"
+                " connections and read each other's answers. Make an httpx client, and hand it in,"
+                " in the child."
+            )
+        if loop is None:
+            return
+        if self._loop is None:
+            self._loop = weakref.ref(loop)
+        if self._loop() is not loop:
+            raise CredentialConfigurationError(
+                "The httpx client that was handed in as http_client has served another event loop,"
+                " and its connections belong to that one. Make an httpx.AsyncClient, and hand it"
+                " in, in each event loop."
+            )

@@ -11,7 +11,9 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.forks import succeeds_in_a_child
 
+from vectorshift.errors import CredentialConfigurationError
 from vectorshift.providers.aws import AwsSecretsManagerProvider
 
 if TYPE_CHECKING:
@@ -122,6 +124,35 @@ def test_a_session_or_a_client_of_the_users_is_used(moto: MotoServer) -> None:
         assert given.describe().detail == "region us-east-1"
         assert given.get_credential().secret.reveal() == SECRET
     assert client.get_secret_value(SecretId="handed-in")["SecretString"] == SECRET
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_client_that_the_parent_has_used_is_refused_in_the_child_and_a_session_is_not(
+    moto: MotoServer,
+) -> None:
+    import boto3
+
+    moto.put("handed-in", SECRET)
+    session = boto3.Session(
+        aws_access_key_id="a", aws_secret_access_key="b", region_name="us-east-1"
+    )
+    client = session.client("secretsmanager", endpoint_url=moto.endpoint_url)
+    given = AwsSecretsManagerProvider("handed-in", client=client)
+    unused = AwsSecretsManagerProvider("handed-in", client=client)
+    of_session = AwsSecretsManagerProvider(
+        "handed-in", session=session, endpoint_url=moto.endpoint_url
+    )
+
+    def in_the_child() -> bool:
+        with pytest.raises(CredentialConfigurationError, match="session="):
+            given.get_credential()
+        return of_session.get_credential().secret.reveal() == SECRET
+
+    assert succeeds_in_a_child(lambda: unused.get_credential().secret.reveal() == SECRET)
+    assert given.get_credential().secret.reveal() == SECRET
+    assert of_session.get_credential().secret.reveal() == SECRET
+    assert succeeds_in_a_child(in_the_child)
+    assert given.get_credential().secret.reveal() == SECRET
 
 
 def test_the_stage_is_always_sent(fake: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, Literal
 
 from vectorshift._platform.arguments import UNSET, Unset, check, name_arguments
@@ -107,6 +108,7 @@ class AwsSecretsManagerProvider(BaseProvider):
         self._field = field or None
         self._in_code = True
         self._given: AwsClient | None = client
+        self._process: int | None = None
         self._clients = ClientSource(
             source=self._source,
             secret_id=secret_id,
@@ -196,6 +198,8 @@ class AwsSecretsManagerProvider(BaseProvider):
         if self._agent is not None:
             return self._through(self._agent, request)
         client, login = self._given, self._given is None
+        if client is not None and (flaw := self._is_inherited()) is not None:
+            return flaw
         with quiet_botocore():
             try:
                 if client is None:
@@ -214,6 +218,20 @@ class AwsSecretsManagerProvider(BaseProvider):
         if self._given is not None and self._agent is None:
             region, region_from = self._place.region, "the region of the client"
         return flaw_of(self._secret_id, region=region, region_from=region_from)
+
+    def _is_inherited(self) -> CredentialError | None:
+        """Return an error if a client that was handed in has been used by a parent process: on its
+        connections the two would read each other's secrets.
+        """
+        self._process = self._process or os.getpid()
+        if self._process == os.getpid():
+            return None
+        return self.wrong(
+            f"{self._source}: the boto3 client that was handed in as client has been used by"
+            f" another process, {self._process}, of which this one is a fork. They would share its"
+            " connections and read each other's answers. Hand in session=boto3.Session(), of which"
+            " each process makes its own client, or make the client in the child."
+        )
 
     def _through(self, agent: Agent, request: LookupRequest) -> Result:
         if self._idle:
