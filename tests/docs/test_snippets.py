@@ -22,7 +22,10 @@ from vectorshift.testing import FakeVectorShift, MotoServer, OpenBaoServer
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-NOT_HERE = {"EndpointConnectionError"}  # of botocore, as a message says
+NOT_HERE = {
+    "EndpointConnectionError",  # of botocore, as a message says
+    "TransportError",  # of httpx, in an example
+}
 READ_BY_STORES = {"VAULT_ADDR", "VAULT_TOKEN"}
 READ_BY_PLUGINS = re.compile(r"VECTORSHIFT_(CUPBOARD|EXEC|KEYRING|SAFE)(_\w+)?")  # of the examples
 

@@ -43,6 +43,7 @@ from vectorshift.errors.credential import (
     CredentialRevokedError,
     CredentialStoreUnavailableError,
     MissingCredentialError,
+    error_for_status,
 )
 
 __all__ = [
@@ -74,6 +75,7 @@ __all__ = [
     "VectorshiftApiError",
     "VectorshiftError",
     "api_error_class",
+    "error_for_status",
     "fresh_copy",
 ]
 

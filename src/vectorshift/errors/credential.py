@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final, cast
 
 from vectorshift.errors.api import AuthenticationError
 from vectorshift.errors.base import VectorshiftError
@@ -17,6 +18,7 @@ __all__ = [
     "CredentialRevokedError",
     "CredentialStoreUnavailableError",
     "MissingCredentialError",
+    "error_for_status",
 ]
 
 
@@ -117,3 +119,71 @@ class MissingCredentialError(CredentialNotFoundError, AuthenticationError):
         self.args = (message,)
         self.provider = None
         self.attempts = attempts
+
+
+_WHOLE: Final = (200, 201, 203)
+"""Statuses whose body is what was asked for, and all of it."""
+_NOT_YET: Final = 202
+_REFUSED: Final = (401, 402, 403, 451)
+_WRONG: Final = (405, 406, 411, 413, 414, 415, 416, 417, 422, 426, 428, 431)
+"""Statuses that find fault with the request: it will be as wrong in a second."""
+
+
+def error_for_status(
+    status: int,
+    *,
+    source: str,
+    provider: str | None = None,
+    retry_after: float | str | None = None,
+) -> CredentialError | None:
+    """Return the failure that an HTTP status of a store means, or None if its body is the answer.
+
+    For getters of your own; raise what it returns. Where your store means something else by a
+    status, look at that first: one that answers 404 for a wrong address is not empty, and one that
+    answers 410 for an old version of its API has not deleted the secret.
+
+    Args:
+        status: the HTTP status of the last answer.
+        source: the printable place that was asked, without a secret in it.
+        provider: the name of the provider that asked.
+        retry_after: the header `Retry-After` as it stands, or seconds, or None.
+
+    Returns:
+        None for 200, 201 and 203. `CredentialNotFoundError` for 404. `CredentialRevokedError` for
+        410. `CredentialDeniedError` for 401, 402, 403 and 451. `CredentialConfigurationError` for
+        what will be the same again: a request that is wrong (405, 406, 411, 413 to 417, 422, 426,
+        428, 431), and a success without a whole body. `CredentialStoreUnavailableError` for all
+        else, as it may be different in a second: a redirect, a 400, a proxy in between, 408, 429,
+        500 and above.
+
+    Raises:
+        TypeError: `status` is no whole number.
+    """
+    number = cast("object", status)
+    if not isinstance(number, int) or isinstance(number, bool):
+        raise TypeError(f"status should be a number such as 404, not {type(number).__name__}.")
+    if status in _WHOLE:
+        return None
+    code = f"(HTTP {int(status)})"
+    if status == 404:
+        text = f"{source} holds nothing {code}. Put the key there, or correct the address."
+        return CredentialNotFoundError(text, source=source, provider=provider)
+    if status == 410:
+        text = f"{source} is gone {code}. Bring the secret back, or write a new one."
+        return CredentialRevokedError(text, source=source, provider=provider)
+    if status in _REFUSED:
+        text = f"{source} refused access {code}. Check the login for the store, and its rights."
+        return CredentialDeniedError(text, source=source, provider=provider)
+    if status in _WRONG:
+        text = f"{source} does not accept the request {code}. Check the address."
+        return CredentialConfigurationError(text, source=source, provider=provider)
+    if 200 <= status < 300 and status != _NOT_YET:
+        text = f"{source} sent no whole answer {code}. Check the address."
+        return CredentialConfigurationError(text, source=source, provider=provider)
+    what = "redirects, which was not followed" if 300 <= status < 400 else "could not answer"
+    return CredentialStoreUnavailableError(
+        f"{source} {what} {code}. If that lasts, check the store and the address.",
+        source=source,
+        provider=provider,
+        retry_after=retry_after,
+    )
