@@ -13,7 +13,7 @@ import threading
 import time
 import warnings
 from datetime import datetime, timedelta, timezone
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import pytest
 
@@ -27,12 +27,19 @@ from vectorshift import (
     CredentialRevokedError,
     CredentialStoreUnavailableError,
     Description,
+    Secret,
     Settings,
 )
 from vectorshift.credentials.events import CredentialEvent, announce
 from vectorshift.testing import MemoryStore, ProviderContract
 
 STORES: dict[str, MemoryStore] = {}
+
+
+def place_in(settings: Settings) -> str:
+    """Return where the settings lead; their values are secrets, as those of any plugin may be."""
+    place = settings.plugins["mine"]["place"]
+    return place.reveal() if isinstance(place, Secret) else str(place)
 
 
 class Sound(CredentialProvider):
@@ -45,7 +52,7 @@ class Sound(CredentialProvider):
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Any:
-        return cls(STORES["here"]) if settings.plugins.get("mine") else None
+        return cls(STORES[place_in(settings)]) if settings.plugins.get("mine") else None
 
     def describe(self) -> Description:
         return Description(configured=True, source="mine:here")
@@ -82,6 +89,14 @@ class Checked(ProviderContract):
 
     def make(self) -> CredentialProvider:
         return self.provider(self.store)
+
+    def make_second(self, key: str) -> CredentialProvider:
+        STORES["there"] = MemoryStore(key)
+        return self.provider(STORES["there"])
+
+    def second_settings(self, key: str) -> Settings:
+        STORES["there"] = MemoryStore(key)
+        return Settings(plugins={"mine": {"place": "there"}})
 
     def put(self, key: str) -> None:
         self.store.put(key)
@@ -151,7 +166,7 @@ class Frozen(CredentialProvider):
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Any:
-        return cls(STORES["here"]) if settings.plugins.get("mine") else None
+        return cls(STORES[place_in(settings)]) if settings.plugins.get("mine") else None
 
     def describe(self) -> Description:
         return Description(configured=True, source="mine:here")
@@ -776,7 +791,94 @@ class TestTakesTheSettingsForGranted(Checked):
     class provider(Sound):
         @classmethod
         def from_settings(cls, settings: Settings) -> Any:
-            return cls(STORES[str(settings.plugins["mine"]["place"]) and "here"])
+            return cls(STORES[place_in(settings)])
+
+
+class TestIsOneForAllSettings(Checked):
+    """Whoever asked for it first has set its place for everybody."""
+
+    class provider(Sound):
+        made: Any = None
+
+        @classmethod
+        def from_settings(cls, settings: Settings) -> Any:
+            if cls.made is None:
+                cls.made = super().from_settings(settings)
+            return cls.made
+
+
+class TestIsOneForAllSettingsOfOnePlace(Checked):
+    """It finds its source anew, and so shows with a second place alone."""
+
+    class provider(Sound):
+        made: Any = None
+
+        @classmethod
+        def from_settings(cls, settings: Settings) -> Any:
+            if cls.made is None:
+                cls.made = super().from_settings(settings)
+            return cls.made
+
+        def get_credential(self) -> Credential:
+            store = STORES["here"] if self is type(self).made else self.store
+            return self.answer(store.read(self.name).secret.reveal())
+
+
+class TestKeepsASecondPlaceToItself(Checked):
+    """Its settings have a field that nobody reads."""
+
+    class provider(Sound):
+        @classmethod
+        def from_settings(cls, settings: Settings) -> Any:
+            return cls(STORES["here"]) if settings.plugins.get("mine") else None
+
+
+class TestLeavesTheTokenOut(Checked):
+    """Its settings have a token, and what they make has none."""
+
+    class provider(Sound):
+        token = ""
+
+        def get_credential(self) -> Credential:
+            if not self.token:
+                raise CredentialDeniedError("mine:here wants a token.")
+            return super().get_credential()
+
+    def make(self) -> CredentialProvider:
+        made = super().make()
+        made.token = "hvs.of-the-test"
+        return made
+
+    def make_second(self, key: str) -> CredentialProvider:
+        made = super().make_second(key)
+        made.token = "hvs.of-the-test"
+        return made
+
+
+class TestKeepsItsPlaceOnTheClass(Checked):
+    """The one that was made last has the say for all."""
+
+    class provider(Sound):
+        last: Any = None
+
+        def __init__(self, store: MemoryStore) -> None:
+            super().__init__(store)
+            type(self).last = store
+
+        def get_credential(self) -> Credential:
+            return self.answer(type(self).last.read(self.name).secret.reveal())
+
+
+class TestKeepsItsAnswersOnTheClass(Checked):
+    """They are kept by the version that a store tells, and all stores count from 1."""
+
+    class provider(Sound):
+        kept: ClassVar[dict[Any, str]] = {}
+
+        def get_credential(self) -> Credential:
+            found = self.store.read(self.name)
+            version = (STORES["here"], found.version)  # each test has a store of its own
+            return self.answer(self.kept.setdefault(version, found.secret.reveal()))
 
 
 class TestRaisesOnDescribe(Checked):

@@ -43,6 +43,9 @@ class TestExplicitProvider(ProviderContract):
     def make(self) -> CredentialProvider:
         return ExplicitProvider(held=self.held)
 
+    def make_second(self, key: str) -> CredentialProvider:
+        return ExplicitProvider(key)
+
     def put(self, key: str) -> None:
         self.held["api_key"] = self.kept = Secret(key)
 
@@ -100,6 +103,20 @@ class TestKeyFile(ProviderContract):
     def make(self) -> CredentialProvider:
         return EnvProvider(file=self.path if self.path.exists() else None)
 
+    def second(self, key: str) -> Path:
+        path = self.path.with_name("another key")
+        path.write_text(key)
+        return path
+
+    def make_second(self, key: str) -> CredentialProvider:
+        return EnvProvider(file=self.second(key))
+
+    def settings(self) -> Settings:
+        return Settings(api_key_file=str(self.path))
+
+    def second_settings(self, key: str) -> Settings:
+        return Settings(api_key_file=str(self.second(key)))
+
     def put(self, key: str) -> None:
         self.path.write_text(key)
         self.kept = key
@@ -154,6 +171,17 @@ class TestNamedDotenvFile(TestDotenvProvider):
     def settings(self) -> Settings:
         return Settings(env_file=str(self.path))
 
+    def second(self, key: str) -> Path:
+        path = self.path.with_name("another.env")
+        path.write_text(f"VECTORSHIFT_API_KEY={key}\n")
+        return path
+
+    def make_second(self, key: str) -> CredentialProvider:
+        return DotenvProvider(self.second(key))
+
+    def second_settings(self, key: str) -> Settings:
+        return Settings(env_file=str(self.second(key)))
+
 
 class TestVaultProvider(ProviderContract):
     """OpenBao, behind a gate that can be shut."""
@@ -172,6 +200,14 @@ class TestVaultProvider(ProviderContract):
         return Settings(
             vault_path=self.path, vault_addr=self.gate.address, vault_token=Secret(self.token)
         )
+
+    def make_second(self, key: str) -> CredentialProvider:
+        self.bao.write(f"{self.path}/second", {"api_key": key})
+        return VaultProvider(f"{self.path}/second", addr=self.gate.address, token=self.token)
+
+    def second_settings(self, key: str) -> Settings:
+        self.bao.write(f"{self.path}/second", {"api_key": key})
+        return self.settings().model_copy(update={"vault_path": f"{self.path}/second"})
 
     def put(self, key: str) -> None:
         self.bao.write(self.path, {"api_key": key})
@@ -214,6 +250,14 @@ class TestAwsSecretsManagerProvider(ProviderContract):
     def settings(self) -> Settings:
         return Settings(aws_secret_id=self.name)
 
+    def make_second(self, key: str) -> CredentialProvider:
+        self.moto.put(f"{self.name}/second", key)
+        return AwsSecretsManagerProvider(f"{self.name}/second")
+
+    def second_settings(self, key: str) -> Settings:
+        self.moto.put(f"{self.name}/second", key)
+        return Settings(aws_secret_id=f"{self.name}/second")
+
     def put(self, key: str) -> None:
         self.moto.put(self.name, key)
         self.kept = key
@@ -244,6 +288,10 @@ class TestSecretsManagerAgent(ProviderContract):
 
     def make(self) -> CredentialProvider:
         return AwsSecretsManagerProvider("prod/vs", agent_url=self.agent.url)
+
+    def make_second(self, key: str) -> CredentialProvider:
+        self.agent.put("prod/second", key)
+        return AwsSecretsManagerProvider("prod/second", agent_url=self.agent.url)
 
     def put(self, key: str) -> None:
         self.agent.put("prod/vs", key)
@@ -304,8 +352,14 @@ class TestProviderChain(OverMemory):
     """A chain is a provider, so that chains nest."""
 
     def make(self) -> CredentialProvider:
+        return self.over(self.store)
+
+    def make_second(self, key: str) -> CredentialProvider:
+        return self.over(MemoryStore(key))
+
+    def over(self, store: MemoryStore) -> CredentialProvider:
         return ProviderChain(
-            [ExplicitProvider(), self.store.provider()], max_stale=900, clock=self.clock
+            [ExplicitProvider(), store.provider()], max_stale=900, clock=self.clock
         )
 
 
@@ -316,3 +370,6 @@ class TestCachingProvider(OverMemory):
 
     def make(self) -> CredentialProvider:
         return CachingProvider(self.store.provider(), max_stale=900, clock=self.clock)
+
+    def make_second(self, key: str) -> CredentialProvider:
+        return CachingProvider(MemoryStore(key).provider(), max_stale=900, clock=self.clock)

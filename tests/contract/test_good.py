@@ -27,6 +27,9 @@ class TestMemoryProvider(ProviderContract):
     def make(self) -> CredentialProvider:
         return self.store.provider()
 
+    def make_second(self, key: str) -> CredentialProvider:
+        return MemoryStore(key).provider()
+
     def put(self, key: str) -> None:
         self.store.put(key)
 
@@ -103,3 +106,6 @@ class AsyncProvider(CredentialProvider):
 class TestAsyncProvider(TestMemoryProvider):
     def make(self) -> CredentialProvider:
         return AsyncProvider(self.store)
+
+    def make_second(self, key: str) -> CredentialProvider:
+        return AsyncProvider(MemoryStore(key))

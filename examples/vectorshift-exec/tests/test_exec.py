@@ -45,6 +45,21 @@ class TestExec(ProviderContract):
     def make(self) -> ExecProvider:
         return ExecProvider(self.command, timeout=60)
 
+    def make_second(self, key: str) -> ExecProvider:
+        return ExecProvider(self.second(key), timeout=60)
+
+    def second(self, key: str) -> list[str]:
+        folder = self.document.parent / "second"
+        folder.mkdir(exist_ok=True)
+        return script(folder, f"""echo '{json.dumps({"api_key": key})}'""")
+
+    def settings(self) -> Settings:
+        own = {"command": shlex.join(self.command), "timeout": 60}
+        return Settings(plugins={"exec": own})
+
+    def second_settings(self, key: str) -> Settings:
+        return Settings(plugins={"exec": {"command": shlex.join(self.second(key))}})
+
     def put(self, key: str) -> None:
         self.document.write_text(json.dumps({"api_key": key}))
 

@@ -61,6 +61,17 @@ class TestKeyring(ProviderContract):
     def make(self) -> KeyringProvider:
         return KeyringProvider()
 
+    def make_second(self, key: str) -> KeyringProvider:
+        keyring.set_password("second", "me", key)
+        return KeyringProvider("second", "me")
+
+    def settings(self) -> Settings:
+        return Settings(plugins={"keyring": {}})
+
+    def second_settings(self, key: str) -> Settings:
+        keyring.set_password("second", "me", key)
+        return Settings(plugins={"keyring": {"service": "second", "username": "me"}})
+
     def put(self, key: str) -> None:
         keyring.set_password(*PLACE, key)
 

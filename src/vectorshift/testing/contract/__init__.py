@@ -20,7 +20,8 @@ class ProviderContract(
     collects.
 
     Write `make`, `put`, `remove` and `break_source`; `rotate` is `put` unless you write it. A test
-    that needs `restore`, `deny`, `settings` or `reads` is skipped until you write them. Each test
+    that needs `restore`, `deny`, `settings`, `make_second` or `reads` is skipped until you write
+    them. With `second_settings`, what `from_settings` makes is asked for two places. Each test
     begins with an empty source, and a fixture of the class may keep what it needs on `self`:
 
         class TestFile(ProviderContract):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from vectorshift.settings import Settings
     from vectorshift.testing.contract.probe import Probe
 
-__all__ = ["SourceHooks"]
+__all__ = ["SourceHooks", "is_written"]
 
 
 class SourceHooks:
@@ -76,6 +76,18 @@ class SourceHooks:
         """Return the settings that lead `from_settings` to the source. Optional."""
         _left_out(self, "settings", "returns the settings that lead from_settings() to the source")
 
+    def make_second(self, key: str) -> CredentialProvider:
+        """Store this key in a second place of the source, and return a new provider that is
+        configured for that place. Optional.
+        """
+        _left_out(self, "make_second", "stores a key in a second place and makes its provider")
+
+    def second_settings(self, key: str) -> Settings:
+        """Store this key in a second place of the source, and return the settings that lead
+        `from_settings` to that place. Optional; needs `settings`.
+        """
+        _left_out(self, "second_settings", "leads from_settings() to a second place")
+
     def reads(self) -> int | None:
         """Return how often the source was read so far, or None if nobody counts."""
         return None
@@ -92,6 +104,11 @@ class SourceHooks:
         probe = Probe(self, request.function.__name__)
         yield probe
         probe.close()
+
+
+def is_written(contract: SourceHooks, hook: str) -> bool:
+    """Return whether an author has written this hook."""
+    return getattr(type(contract), hook) is not getattr(SourceHooks, hook)
 
 
 def _left_out(contract: SourceHooks, hook: str, does: str) -> NoReturn:

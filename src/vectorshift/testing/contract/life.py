@@ -10,7 +10,7 @@ from vectorshift.credentials.provider import CredentialProvider, Description
 from vectorshift.credentials.values import Credential
 from vectorshift.errors import CredentialConfigurationError
 from vectorshift.settings import Settings
-from vectorshift.testing.contract.hooks import SourceHooks
+from vectorshift.testing.contract.hooks import SourceHooks, is_written
 from vectorshift.testing.contract.probe import named
 from vectorshift.testing.contract.watch import watched
 
@@ -51,6 +51,47 @@ class LifeTests(SourceHooks):
                 mend=(
                     "Read the settings with PluginSettings.of, return None if they do not say where"
                     " to look, and read the source in the getter alone."
+                ),
+            )
+
+    def test_what_the_settings_make_finds_the_key_of_its_place(self, probe: Probe) -> None:
+        """What `from_settings` leaves out, such as a token, shows when the provider is asked."""
+        settings, key = self.settings(), probe.put()
+        provider = probe.provider()
+        probe.found(provider)
+        made = _of_settings(probe, provider, settings)
+        wrong = _not_its_own(probe, {"settings()": (made, key)})
+        if not wrong and is_written(self, "second_settings"):
+            other = probe.new_key()
+            second = _of_settings(probe, provider, self.second_settings(other))
+            wrong = _not_its_own(
+                probe, {"settings()": (made, key), "second_settings()": (second, other)}
+            )
+            if wrong and is_written(self, "make_second") and _mixed_up(probe, provider, key):
+                probe.left_to("test_two_providers_of_two_places_find_a_key_each")
+        if wrong:
+            probe.fault(
+                expected="what from_settings makes to find the key of the place that they name.",
+                happened=wrong,
+                mend=(
+                    "Make a new provider each time that from_settings is called, and hand on to it"
+                    " all that the settings say: the place, and the token for the store."
+                ),
+            )
+
+    def test_two_providers_of_two_places_find_a_key_each(self, probe: Probe) -> None:
+        """A process has several organisations, and so several providers of one class."""
+        if not is_written(self, "make_second"):
+            self.make_second("")  # skips
+        key, provider = probe.put(), probe.provider()
+        probe.found(provider)
+        if wrong := _mixed_up(probe, provider, key):
+            probe.fault(
+                expected="two providers of two places to find a key each, in whatever order.",
+                happened=wrong,
+                mend=(
+                    "Keep what a provider was made with, and whatever it keeps of an answer, on the"
+                    " instance (self), and not on its class or module."
                 ),
             )
 
@@ -155,6 +196,39 @@ class LifeTests(SourceHooks):
                     happened=wrong,
                     mend="Let close() drop what is held, and the next getter make it anew.",
                 )
+
+
+def _of_settings(
+    probe: Probe, provider: CredentialProvider, settings: Settings
+) -> CredentialProvider:
+    """Return what the settings make; skip if they make none, as another test tells of that."""
+    made, wrong = _made(provider, settings)
+    if wrong or not isinstance(made, CredentialProvider):
+        probe.left_to("test_the_settings_make_it_without_contact")
+    return probe.keep(made)
+
+
+def _mixed_up(probe: Probe, first: CredentialProvider, key: str) -> str:
+    """Ask two providers of two places in turn; return what was wrong."""
+    other = probe.new_key()
+    second = probe.keep(probe.contract.make_second(other))
+    places = {"make()": (first, key), "make_second()": (second, other)}
+    return _not_its_own(probe, places) or _not_its_own(
+        probe, {"make_second()": (second, other), "make()": (probe.provider(), key)}
+    )
+
+
+def _not_its_own(probe: Probe, places: dict[str, tuple[CredentialProvider, str]]) -> str:
+    """Ask each provider, and each again; return which one did not answer with its own key."""
+    keys = {key: of for of, (_, key) in places.items()}
+    for of, (provider, key) in [*places.items(), *places.items()]:
+        answer = probe.ask(provider)
+        if not isinstance(answer, Credential):
+            return f"the provider of {of} gave {named(answer).rstrip('.')}."
+        if (found := answer.secret.reveal()) != key:
+            whose = f"the key of {keys[found]}" if found in keys else "another key"
+            return f"the provider of {of} gave {whose}."
+    return ""
 
 
 def _made(

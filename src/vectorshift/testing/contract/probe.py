@@ -92,8 +92,12 @@ class Probe:
 
     def provider(self) -> CredentialProvider:
         """Make a provider; it is closed at the end of the test."""
-        self._made.append(self.contract.make())
-        return self._made[-1]
+        return self.keep(self.contract.make())
+
+    def keep(self, provider: CredentialProvider) -> CredentialProvider:
+        """Return a provider that was made; it is closed at the end of the test."""
+        self._made.append(provider)
+        return provider
 
     def close(self) -> None:
         """Close what was made."""
