@@ -266,9 +266,8 @@ class PolicyOfTheWrapped:
     def __get__(self, wrapper: Any, owner: type[object] | None = None) -> Any:
         if wrapper is None:
             return self
-        values: dict[str, Any] = vars(wrapper)
-        own: Any = values.get(self._own)
-        return getattr(wrapper.provider, self._name) if own is None else own
+        own = cast("dict[str, str]", vars(wrapper)).get(self._own)
+        return cast("str", getattr(wrapper.provider, self._name)) if own is None else own
 
     def __set__(self, wrapper: Any, value: str) -> None:
         vars(wrapper)[self._own] = value
