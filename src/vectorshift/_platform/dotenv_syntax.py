@@ -36,12 +36,16 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 class Assignments:
     """What a dotenv file says. The last of two lines with one name counts.
 
-    Args: values: the text of each name, as it stands, without interpolation. bare: the names that
-        stand alone, as in `export NAME`, and set nothing. lines: the line, from 1, that first sets
-        a name to something. twice: the names that are set to something and then to something else,
-        or to nothing, with both lines. flaw: what is wrong with a line that seems to be meant for
-        this package, without its text; mostly nothing. passed_over: the first line that cannot be
-        parsed and does not seem to be; 0 if there is none.
+    Args:
+        values: the text of each name, as it stands, without interpolation.
+        bare: the names that stand alone, as in `export NAME`, and set nothing.
+        lines: the line, from 1, that first sets a name to something.
+        twice: the names that are set to something and then to something else, or to nothing, with
+            both lines.
+        flaw: what is wrong with a line that seems to be meant for this package, without its text;
+            mostly nothing.
+        passed_over: the first line that cannot be parsed and does not seem to be; 0 if there is
+            none.
     """
 
     values: dict[str, str] = field(repr=False)

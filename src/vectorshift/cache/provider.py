@@ -71,10 +71,14 @@ class CachingProvider(BaseProvider):
     One that is wrapped again keeps its numbers. What asks from inside a load, as a log handler may,
     gets at once what is known.
 
-    Args: provider: the provider to ask. ttl: seconds for which an answer is fresh, less up to 10 %;
-        the provider's own `ttl` comes first. max_stale: seconds for which an answer is usable while
-        the store fails. load_timeout: seconds that a caller waits for a load. clock: the source of
-        time. random: gives numbers from 0 to 1, for the jitter.
+    Args:
+        provider: the provider to ask.
+        ttl: seconds for which an answer is fresh, less up to 10 %; the provider's own `ttl` comes
+            first.
+        max_stale: seconds for which an answer is usable while the store fails.
+        load_timeout: seconds that a caller waits for a load.
+        clock: the source of time.
+        random: gives numbers from 0 to 1, for the jitter.
 
     Raises:
         TypeError: `provider` is none.

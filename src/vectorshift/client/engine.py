@@ -85,9 +85,10 @@ class CallState:
     def request(self, http: httpx.Client | httpx.AsyncClient) -> httpx.Request:
         """Return the request of the next attempt.
 
-        Raises: TypeError: the call holds something that cannot be sent. httpx.HTTPError,
-            httpx.StreamError, UnicodeError: nothing can be sent; what `connection_error` makes
-                an error of ours.
+        Raises:
+            TypeError: the call holds something that cannot be sent.
+            httpx.HTTPError, httpx.StreamError, UnicodeError: nothing can be sent; what
+                `connection_error` makes an error of ours.
         """
         self.sent, limits = None, clipped(dict(self.limits), self.left())
         self.tries += 1

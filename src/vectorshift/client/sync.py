@@ -35,10 +35,11 @@ class VectorShift(Handle):
     """A client of the VectorShift API. Thread-safe and fork-safe; close it, or use it as a context
     manager.
 
-    Args: credentials: a key, a sync or async callable that returns one, or any provider; None is
-        none of these,
-            so that a look-up of a tenant's key that fails reaches no other key. By default the
-            credentials of the surrounding `using` block, else the chain that the settings describe.
+    Args:
+        credentials: a key, a sync or async callable that returns one, or any provider; None is none
+            of these, so that a look-up of a tenant's key that fails reaches no other key. By
+            default the credentials of the surrounding `using` block, else the chain that the
+            settings describe.
         settings: the settings; those of the process by default.
         base_url: in place of `VECTORSHIFT_BASE_URL`.
         timeout: seconds, in place of `VECTORSHIFT_TIMEOUT`.

@@ -22,10 +22,10 @@ Kind = Literal["resolved", "rotated", "refresh_failed", "served_stale", "rejecte
 class CredentialEvent:
     """One thing that happened to a credential. Holds no key, and may be kept, logged and pickled.
 
-    Args: kind: `resolved` (the first key), `rotated` (another key or another source),
-        `refresh_failed`,
-            `served_stale` (again every 5 minutes while it lasts), `rejected` (the API refused the
-            key), `fell_through` (a configured source was passed over).
+    Args:
+        kind: `resolved` (the first key), `rotated` (another key or another source),
+            `refresh_failed`, `served_stale` (again every 5 minutes while it lasts), `rejected` (the
+            API refused the key), `fell_through` (a configured source was passed over).
         provider: the name of the provider that it happened to.
         source: the provider's source.
         fingerprint: of the key in question, or None.

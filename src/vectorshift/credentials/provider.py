@@ -29,10 +29,13 @@ class PolicyError(ValueError):
 class Description:
     """What a provider can tell of itself without contacting anything.
 
-    Args: configured: whether it would be asked at all. source: the printable place that it looks
-        at. detail: a sentence for a person, without a secret in it. locator: whether the source is
-        a store that the user pointed at, so that a chain warns when it is passed over. A remote
-        provider counts as one in any case; a local one says so here.
+    Args:
+        configured: whether it would be asked at all.
+        source: the printable place that it looks at.
+        detail: a sentence for a person, without a secret in it.
+        locator: whether the source is a store that the user pointed at, so that a chain warns when
+            it is passed over. A remote provider counts as one in any case; a local one says so
+            here.
     """
 
     configured: bool
@@ -50,9 +53,9 @@ class CredentialProvider(ABC):  # noqa: B024  # one of two methods is enough
     when it failed (a chain stops). Any other exception counts as a configuration error, `OSError`
     and `TimeoutError` as an unavailable store, and of those only type and line are printed.
 
-    Attributes: name: a short lower-case name, as `VECTORSHIFT_PROVIDERS` and messages use it; a
-        plugin that is named there
-            gets that of its entry point.
+    Attributes:
+        name: a short lower-case name, as `VECTORSHIFT_PROVIDERS` and messages use it; a plugin that
+            is named there gets that of its entry point.
         remote: whether answers are cached by a `CachingProvider`; a provider that is not remote is
             asked on every call.
         ttl: seconds for which an answer of a remote provider is fresh, or None for the common

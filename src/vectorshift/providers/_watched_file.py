@@ -39,11 +39,16 @@ class KeyFile:
     The content is read again, and not only the file's time, as Kubernetes' symlink swap may leave
     the time as it was. It is parsed again only when it has changed. Thread-safe and fork-safe.
 
-    Args: path: the file. read: a pure function from the bytes, or from the error of reading them,
-        to an answer. source: the printable place, for messages. provider: the name of the provider.
-        clock: the source of time. pause: waits the 50 ms between two looks at a file that is being
-        rewritten. mounted: whether an orchestrator put the file there, so that its mode is not the
-        user's affair. way_out: what to do, beside putting the key back, once the file has lost it.
+    Args:
+        path: the file.
+        read: a pure function from the bytes, or from the error of reading them, to an answer.
+        source: the printable place, for messages.
+        provider: the name of the provider.
+        clock: the source of time.
+        pause: waits the 50 ms between two looks at a file that is being rewritten.
+        mounted: whether an orchestrator put the file there, so that its mode is not the user's
+            affair.
+        way_out: what to do, beside putting the key back, once the file has lost it.
 
     Attributes:
         there: whether the last look found a file, readable or not; None before the first look.

@@ -207,10 +207,11 @@ class Settings(BaseSettings):
         Args:
             environ: the environment to read; that of the process by default.
 
-        Raises: CredentialConfigurationError: a value that a setting cannot have; a named file
-            that is missing or has a
-                line that seems to be meant for this package and is no assignment; or standard
-                variables that name two servers, tokens, namespaces or client certificates.
+        Raises:
+            CredentialConfigurationError: a value that a setting cannot have; a named file that is
+                missing or has a line that seems to be meant for this package and is no assignment;
+                or standard variables that name two servers, tokens, namespaces or client
+                certificates.
         """
         loaded = loaded_from(cls, os.environ if environ is None else environ)
         if isinstance(loaded, CredentialConfigurationError):

@@ -67,12 +67,15 @@ class SourceMoved(httpx.StreamError):
 class Rejection:
     """What was done about a 401.
 
-    Args: rejected: the credential that the server refused. answer: what its provider said when it
-        was asked again. resent: whether the request was sent a second time, with that answer.
+    Args:
+        rejected: the credential that the server refused.
+        answer: what its provider said when it was asked again.
+        resent: whether the request was sent a second time, with that answer.
         goes_back: whether that answer is the key before the rejected one, which may be too new for
-        the API. why_not: why it was not, where the answer is another key of the same source.
-        unasked: the configured stores that nobody asked, as the source of the rejected credential
-        comes before them.
+            the API.
+        why_not: why it was not, where the answer is another key of the same source. unasked: the
+            configured stores that nobody asked, as the source of the rejected credential comes
+            before them.
     """
 
     rejected: Credential

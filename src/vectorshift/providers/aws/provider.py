@@ -49,11 +49,12 @@ class AwsSecretsManagerProvider(BaseProvider):
     With `agent_url` the Secrets Manager Agent, or the Lambda extension, is asked instead, without
     boto3.
 
-    Args: secret_id: the secret's name or ARN; it is the source as well, such as `aws:prod/vs`.
+    Args:
+        secret_id: the secret's name or ARN; it is the source as well, such as `aws:prod/vs`.
         field: the field that is the key, if the secret is a JSON object; the whole secret if None.
-        version_stage: the staging label of the version to read. version_id: one particular version.
-        It is read whether it is current or not, unless a stage other
-            than `AWSCURRENT` is named as well, which it then has to carry.
+        version_stage: the staging label of the version to read.
+        version_id: one particular version. It is read whether it is current or not, unless a stage
+            other than `AWSCURRENT` is named as well, which it then has to carry.
         region: the AWS region.
         profile: the AWS profile; AWS's own chain of credentials by default.
         endpoint_url: where to send requests instead of to the region's endpoint.

@@ -57,22 +57,31 @@ class VaultProvider(BaseProvider):
     that was not given goes to an `addr` that was given only if the variables name no address, or
     the same. A provider of `from_settings` reads no variable.
 
-    Args: path: the secret's path under the mount, without `data/`. mount: where the KV engine is
-        mounted. field: the field of the secret that is the key. kv_version: 2, or 1. version: the
-        version of the secret to read (KV 2 only); the newest by default. addr: the server's
-        address, such as `https://vault.example.com:8200`. namespace: the namespace; `""` is the
-        root namespace. cacert: a file or folder with the CA that signed the server's certificate;
-        requests' own by default. client_cert: a file with the client's certificate. client_key: a
-        file with the client's key, unless the certificate's file holds it. skip_verify: leave the
-        server's certificate unverified; logs a warning. allow_http: speak plain HTTP to other
-        machines too; logs a warning. auth: `token`, `approle`, `kubernetes`, `jwt`, `cert`, or
-        `agent` (no token of ours). token: the token, unless a `token_file` is named; by default
-        that of a variable, else that of `~/.vault-token`. token_file: a file with the token, read
-        again at each read. role: the role of `kubernetes`, `jwt` and `cert`. role_id: the role id
-        of `approle`. secret_id: the secret id of `approle`, or the token that wraps it.
-        secret_id_file: a file with the same, read at each login. secret_id_wrapped: whether the
-        secret id is response-wrapped. creation_path: where a wrapped secret id must have been made,
-        such as `auth/approle/role/app/secret-id`; any role of the mount by default.
+    Args:
+        path: the secret's path under the mount, without `data/`.
+        mount: where the KV engine is mounted.
+        field: the field of the secret that is the key.
+        kv_version: 2, or 1.
+        version: the version of the secret to read (KV 2 only); the newest by default.
+        addr: the server's address, such as `https://vault.example.com:8200`.
+        namespace: the namespace; `""` is the root namespace.
+        cacert: a file or folder with the CA that signed the server's certificate; requests' own by
+            default.
+        client_cert: a file with the client's certificate.
+        client_key: a file with the client's key, unless the certificate's file holds it.
+        skip_verify: leave the server's certificate unverified; logs a warning.
+        allow_http: speak plain HTTP to other machines too; logs a warning.
+        auth: `token`, `approle`, `kubernetes`, `jwt`, `cert`, or `agent` (no token of ours).
+        token: the token, unless a `token_file` is named; by default that of a variable, else that
+            of `~/.vault-token`.
+        token_file: a file with the token, read again at each read.
+        role: the role of `kubernetes`, `jwt` and `cert`.
+        role_id: the role id of `approle`.
+        secret_id: the secret id of `approle`, or the token that wraps it.
+        secret_id_file: a file with the same, read at each login.
+        secret_id_wrapped: whether the secret id is response-wrapped.
+        creation_path: where a wrapped secret id must have been made, such as
+            `auth/approle/role/app/secret-id`; any role of the mount by default.
         jwt_file: the file with the token of `kubernetes` and `jwt`, read at each login.
         auth_mount: where the auth method is mounted; its own name by default.
         on_error: `"continue"` lets another source answer when this one fails.
