@@ -62,6 +62,7 @@ def test_16_threads_lose_no_call_while_a_new_key_in_openbao_is_not_known_yet(
             threads.turn()
         rotation.api.create_key(key=NEW)
         wait_until(lambda: NEW in rotation.accepted())
+        threads.turn()  # no call meets both the late key and the revocation
         rotation.api.revoke_key(old)
         threads.turn()
     assert threads.failures == []
@@ -80,11 +81,12 @@ def test_200_tasks_lose_no_call_while_a_new_key_in_openbao_is_not_known_yet(
             assert (await vectorshift.arefresh()).secret.reveal() == NEW
             reads = openbao.reads(path)
             await tasks.turn()
-            assert openbao.reads(path) <= reads + 3  # one, and one after each pause
+            assert openbao.reads(path) <= reads + 8  # pauses double: no more in two minutes
             rotation.api.create_key(key=NEW)
             with anyio.fail_after(60):
                 while NEW not in rotation.accepted():
                     await anyio.sleep(0.01)
+            await tasks.turn()
             rotation.api.revoke_key(old)
             await tasks.turn()
         assert tasks.failures == []
