@@ -1,0 +1,537 @@
+"""What the machine's scripts stand on: an API, two stores, functions that give keys, and the places
+in which calls are made.
+
+Everything is real but the stores' network: sockets, threads, event loops, tasks, forks. Nothing of
+the package is patched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import json
+import os
+import re
+import selectors
+import signal
+import socket
+import sys
+import tempfile
+import threading
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+import vectorshift
+from vectorshift import (
+    AsyncVectorShift,
+    CachingProvider,
+    CredentialAuth,
+    CredentialConfigurationError,
+    CredentialDeniedError,
+    CredentialError,
+    CredentialNotFoundError,
+    CredentialProvider,
+    CredentialRevokedError,
+    CredentialStoreUnavailableError,
+    DotenvProvider,
+    EnvProvider,
+    Pipeline,
+    ProviderChain,
+    Settings,
+    VectorShift,
+    VectorshiftApiError,
+    using,
+)
+from vectorshift.testing import ManualClock, MemoryStore
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Generator
+
+__all__ = [
+    "AsyncVectorShift", "CachingProvider", "Copied", "CredentialAuth", "CredentialDeniedError",
+    "CredentialNotFoundError", "CredentialRevokedError", "CredentialStoreUnavailableError",
+    "DotenvProvider", "EnvProvider", "Here", "Path", "Pipeline", "ProviderChain", "Settings",
+    "Task", "VectorShift", "Worker", "acall", "aclose", "acredential", "advance", "afunction", "aget",
+    "api", "api_key", "begun", "cached", "call", "credential", "end", "function", "functions", "get",
+    "httpx", "in_a_child", "in_a_copied_thread", "in_a_task", "in_a_thread", "in_an_executor",
+    "in_to_thread", "one", "os", "start", "timed", "two", "using", "vectorshift", "waits",
+]  # fmt: skip
+
+
+class Api:
+    """An API on loopback that keeps its connections open and notes each key that it is sent.
+
+    Attributes:
+        log: each key as it came, and behind it the status, if that is not 200.
+        rejected: the keys that are answered with 401.
+        failing: how many of the next requests are answered with 503.
+        meanwhile: what happens once while the next request is under way.
+    """
+
+    def __init__(self) -> None:
+        self.log: list[str] = []
+        self.rejected: set[str] = set()
+        self.failing = 0
+        self.meanwhile: Callable[[], object] | None = None
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=100)
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/v1"
+        threading.Thread(target=self._serve, daemon=True, name="machine-api").start()
+
+    def _serve(self) -> None:
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._listener, selectors.EVENT_READ)
+            while True:
+                for ready, _ in selector.select():
+                    at: Any = ready.fileobj
+                    if at is self._listener:
+                        selector.register(at.accept()[0], selectors.EVENT_READ, bytearray())
+                    elif not self._answer(at, ready.data):
+                        selector.unregister(at)
+                        at.close()
+
+    def _answer(self, connection: socket.socket, held: bytearray) -> bool:
+        try:
+            piece = connection.recv(65_536)
+        except OSError:
+            return False
+        held += piece
+        if held.endswith(b"\r\n\r\n"):
+            head = held.decode("latin-1")
+            held.clear()
+            with contextlib.suppress(OSError):
+                connection.sendall(self._judged(head))
+        return bool(piece)
+
+    def _judged(self, head: str) -> bytes:
+        keys = re.findall(r"(?i)\r\nauthorization: bearer ([^\r]*)", head)
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            meanwhile()
+        status = "200 OK"
+        if self.failing:
+            self.failing, status = self.failing - 1, "503 Busy"
+        elif not keys or keys[0] in self.rejected:
+            status = "401 Unauthorized"
+        self.log += [*keys] if keys else ["no key"]
+        self.log += [] if status == "200 OK" else [status[:3]]
+        body = json.dumps({"status": "success", "object_ids": []})
+        return (
+            f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nRetry-After: 0\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n{body}"
+        ).encode()
+
+
+class StoreClock:
+    """Time for what waits with the system's clock: a machine that sleeps, and so moves its wall
+    clock alone.
+    """
+
+    def time(self) -> float:
+        return clock.time()
+
+    def monotonic(self) -> float:
+        return 0.0
+
+
+api = Api()
+clock, waits = ManualClock(), ManualClock()
+timed: dict[str, Any] = {"clock": clock, "pause": lambda seconds: None}
+one, two = (MemoryStore(source=f"memory:{name}") for name in ("one", "two"))
+functions: dict[str, Any] = {}
+pool = ThreadPoolExecutor(2)
+loop = asyncio.new_event_loop()
+loop.set_default_executor(pool)
+known: set[threading.Thread] = set()
+
+
+def advance(seconds: float) -> None:
+    """Let time pass for stores and files."""
+    clock.advance(seconds)
+
+
+def cached(store: MemoryStore, **how: Any) -> CachingProvider:
+    """Read a store as one is read in production, on a clock that the script moves."""
+    name = store.source.removeprefix("memory:")
+    return CachingProvider(store.provider(name, **how), clock=StoreClock(), random=lambda: 0.0)
+
+
+class OneProvider(CredentialProvider):
+    """The plugin `one`."""
+
+    store = one
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Any:
+        return cached(cls.store)
+
+    def get_credential(self) -> Any:
+        raise NotImplementedError
+
+
+class TwoProvider(OneProvider):
+    """The plugin `two`."""
+
+    store = two
+
+
+def function(name: str) -> Callable[[], str | None]:
+    """Return a function that gives what `functions` has under a name."""
+
+    def answer() -> str | None:
+        value = functions.get(name)
+        if isinstance(value, CredentialError):
+            raise type(value)(value.message)
+        return value
+
+    return answer
+
+
+def afunction(name: str) -> Callable[[], Awaitable[str | None]]:
+    """Return the same for event loops."""
+    answer = function(name)
+
+    async def aanswer() -> str | None:
+        await asyncio.sleep(0)
+        return answer()
+
+    return aanswer
+
+
+# --- Calls: what came over the wire, and how the call failed
+# ----------------------------------------------------------
+
+
+def _kind(error: CredentialError) -> str:
+    kinds = (
+        (CredentialRevokedError, "revoked"),
+        (CredentialDeniedError, "denied"),
+        (CredentialNotFoundError, "not found"),
+        (CredentialConfigurationError, "configuration"),
+    )
+    return next((word for kind, word in kinds if isinstance(error, kind)), "unavailable")
+
+
+@contextlib.contextmanager
+def _told() -> Generator[list[str], None, None]:
+    api.log.clear()
+    told: list[str] = []
+    try:
+        yield told
+    except CredentialError as error:
+        told += [*api.log, _kind(error)]
+    except VectorshiftApiError as error:
+        told += api.log
+        if str(error.status_code) != (told or [""])[-1]:
+            told.append(f"{type(error).__name__} {error.status_code}")
+    else:
+        told += api.log
+        if told and told[-1] in ("401", "503"):
+            told.append("no error")
+
+
+def call(client: VectorShift | None = None) -> Callable[[], list[str]]:
+    """Return a call for a place to make."""
+
+    def made() -> list[str]:
+        with _told() as told:
+            if client is None:
+                Pipeline.list()
+            else:
+                client.request("GET", "/pipelines")
+        return told
+
+    return made
+
+
+def acall(client: AsyncVectorShift | None = None) -> Callable[[], Awaitable[list[str]]]:
+    """Return an async call for a place to make."""
+
+    async def made() -> list[str]:
+        with _told() as told:
+            if client is None:
+                await Pipeline.alist()
+            else:
+                await client.request("GET", "/pipelines")
+        return told
+
+    return made
+
+
+def get(client: httpx.Client) -> Callable[[], list[str]]:
+    """Return a call by an httpx client with a `CredentialAuth`."""
+
+    def made() -> list[str]:
+        with _told() as told:
+            client.get(f"{api.url}/pipelines")
+        return [each for each in told if each != "no error"]
+
+    return made
+
+
+def aget(client: httpx.AsyncClient) -> Callable[[], Awaitable[list[str]]]:
+    """Return the same for event loops."""
+
+    async def made() -> list[str]:
+        with _told() as told:
+            await client.get(f"{api.url}/pipelines")
+        return [each for each in told if each != "no error"]
+
+    return made
+
+
+def credential() -> list[str]:
+    """Ask for the key, and make no call."""
+    try:
+        return [vectorshift.get_credential().secret.reveal()]
+    except CredentialError as error:
+        return [_kind(error)]
+
+
+async def acredential() -> list[str]:
+    """Ask for the key in an event loop, and make no call."""
+    try:
+        return [(await vectorshift.aget_credential()).secret.reveal()]
+    except CredentialError as error:
+        return [_kind(error)]
+
+
+def api_key() -> list[str]:
+    """Read `vectorshift.api_key`."""
+    try:
+        key = vectorshift.api_key
+    except CredentialError as error:
+        return [_kind(error)]
+    return ["not found" if key is None else str(key)]
+
+
+# --- Ways to make a call
+# ----------------------------------------------------------------------------------------------
+
+Work = "Callable[[], Any]"
+
+
+def in_a_thread(work: Callable[[], Any]) -> Callable[[], Any]:
+    """Another thread: it sees no block."""
+    return lambda: pool.submit(work).result()
+
+
+def in_a_copied_thread(work: Callable[[], Any]) -> Callable[[], Any]:
+    """A thread that is given the context: it sees the blocks."""
+    return lambda: pool.submit(contextvars.copy_context().run, work).result()
+
+
+def in_to_thread(work: Callable[[], Any]) -> Callable[[], Awaitable[Any]]:
+    """`asyncio.to_thread`: it sees the blocks."""
+    return lambda: asyncio.to_thread(work)
+
+
+def in_an_executor(work: Callable[[], Any]) -> Callable[[], Awaitable[Any]]:
+    """`run_in_executor`: it sees no block."""
+
+    async def made() -> Any:
+        return await asyncio.get_running_loop().run_in_executor(None, work)
+
+    return made
+
+
+def in_a_task(work: Callable[[], Any]) -> Callable[[], Awaitable[Any]]:
+    """A task: it sees the blocks."""
+
+    async def made() -> Any:
+        return await asyncio.get_running_loop().create_task(work())
+
+    return made
+
+
+def in_a_child(work: Callable[[], list[str]]) -> Callable[[], list[str]]:
+    """A forked child: it sees the blocks."""
+
+    def made() -> list[str]:
+        api.log.clear()
+        reading, writing = os.pipe()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            child = os.fork()
+        if child == 0:  # pragma: no cover
+            try:
+                signal.alarm(20)
+                os.write(writing, json.dumps(_in_child(work)).encode())
+            finally:
+                os._exit(0)
+        os.close(writing)
+        with open(reading, "rb") as answer:
+            told = answer.read()
+        os.waitpid(child, 0)
+        failed = json.loads(told) if told else ["the child died"]
+        return [*api.log, *failed]
+
+    return made
+
+
+def _in_child(work: Callable[[], list[str]]) -> list[str]:
+    """Say only how the call failed: what came over the wire is in the log of the parent, where the
+    API is.
+    """
+    return [each for each in work() if not each.endswith(("Error 401", "Error 503"))]
+
+
+# --- Places: each has blocks of its own
+# -------------------------------------------------------------------------------
+
+
+class Here:
+    """The main thread, and event loops that it runs."""
+
+    def run(self, work: Callable[[], Any]) -> Any:
+        return _settled(work)
+
+    def arun(self, work: Callable[[], Awaitable[Any]]) -> Any:
+        return _settled(lambda: loop.run_until_complete(_awaited(work)))
+
+    def end(self) -> None:
+        """Nothing is left to be ended."""
+
+
+class Copied(Here):
+    """What a thread or a callback sees that is given a copy of the context."""
+
+    def __init__(self) -> None:
+        self._context = contextvars.copy_context()
+
+    def run(self, work: Callable[[], Any]) -> Any:
+        return self._context.run(super().run, work)
+
+    def arun(self, work: Callable[[], Awaitable[Any]]) -> Any:
+        return self._context.run(super().arun, work)
+
+
+class Worker(Here):
+    """A thread of its own, which lives on."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(1)
+        self.run(lambda: known.add(threading.current_thread()))
+
+    def run(self, work: Callable[[], Any]) -> Any:
+        return _settled(lambda: self._pool.submit(work).result())
+
+    def arun(self, work: Callable[[], Awaitable[Any]]) -> Any:
+        return self.run(lambda: asyncio.run(_awaited(work)))
+
+    def end(self) -> None:
+        self._pool.shutdown()
+
+
+class Task(Here):
+    """A task that lives on, and was started where it is made."""
+
+    def __init__(self) -> None:
+        self._todo: asyncio.Queue[Any] = asyncio.Queue()
+        self._task = loop.create_task(self._work())
+
+    async def _work(self) -> None:
+        while True:
+            work, done = await self._todo.get()
+            if work is None:
+                return
+            try:
+                answer = work()
+                done.set_result(await answer if hasattr(answer, "__await__") else answer)
+            except BaseException as error:
+                done.set_exception(error)
+
+    def run(self, work: Callable[[], Any] | None) -> Any:
+        done = loop.create_future()
+        self._todo.put_nowait((work, done))
+        if work is None:
+            return loop.run_until_complete(self._task)
+        return _settled(lambda: loop.run_until_complete(done))
+
+    def arun(self, work: Callable[[], Awaitable[Any]]) -> Any:
+        return self.run(work)
+
+    def end(self) -> None:
+        self.run(None)
+
+
+def begun(block: using) -> Generator[None, None, None]:
+    """A generator with a block in it: it begins at the first `next`, and ends with `close`."""
+    with block:
+        yield
+
+
+async def _awaited(work: Callable[[], Awaitable[Any]]) -> Any:
+    return await work()
+
+
+def _settled(work: Callable[[], Any]) -> Any:
+    """Let refreshes in the background end, so that a script does the same each time."""
+    try:
+        return work()
+    finally:
+        if threading.active_count() > len(known):
+            for each in set(threading.enumerate()) - known:
+                each.join(10)
+                assert not each.is_alive(), f"{each} does not end"
+
+
+def aclose(client: Any) -> None:
+    """Close an async client."""
+    loop.run_until_complete(client.aclose())
+
+
+# --- Beginning and end
+# ------------------------------------------------------------------------------------------------
+
+_FOLDER = Path(tempfile.mkdtemp(prefix="vectorshift-machine-"))
+
+
+def start() -> None:
+    """Begin anew: nothing is set, no file is there, both stores are empty."""
+    _install()
+    os.chdir(_FOLDER)
+    for each in _FOLDER.iterdir():
+        if each.is_file():
+            each.unlink()
+    for name in [*os.environ]:
+        if name.startswith(("VECTORSHIFT_", "TENANT_", "CREDENTIALS_DIRECTORY")):
+            del os.environ[name]
+    os.environ.update(VECTORSHIFT_BASE_URL=api.url, HOME=str(_FOLDER))
+    vectorshift.reset()
+    del vectorshift.api_key
+    for store in (one, two):
+        store.remove()
+        store.recover()
+    functions.clear()
+    functions.update(f=None)
+    api.rejected.clear()
+    api.failing, api.meanwhile = 0, None
+    barrier = threading.Barrier(2)
+    list(pool.map(lambda _: barrier.wait(), range(2)))
+    known.clear()
+    known.update(threading.enumerate())
+
+
+def end() -> None:
+    """Close what the process has opened."""
+    loop.run_until_complete(vectorshift.aclose())
+    vectorshift.reset()
+
+
+def _install() -> None:
+    """Make both plugins known, as an installed package does."""
+    about = _FOLDER / "machine_plugins-1.0.dist-info"
+    if about.exists():
+        return
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: machine-plugins\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text(
+        "[vectorshift.providers]\none = tests.machine.stage:OneProvider\n"
+        "two = tests.machine.stage:TwoProvider\n"
+    )
+    sys.path.append(str(_FOLDER))
