@@ -59,7 +59,7 @@ __all__ = [
     "Task", "VectorShift", "Worker", "acall", "aclose", "acredential", "advance", "afunction", "aget",
     "api", "api_key", "begun", "cached", "call", "credential", "end", "function", "functions", "get",
     "httpx", "in_a_child", "in_a_copied_thread", "in_a_task", "in_a_thread", "in_an_executor",
-    "in_to_thread", "one", "os", "start", "timed", "two", "using", "vectorshift", "waits",
+    "in_to_thread", "one", "os", "refreshed", "start", "timed", "two", "using", "vectorshift", "waits",
 ]  # fmt: skip
 
 
@@ -300,6 +300,12 @@ async def acredential() -> list[str]:
         return [_kind(error)]
 
 
+def refreshed() -> None:
+    """Have the source in force read anew; that it cannot be read is no news here."""
+    with contextlib.suppress(CredentialError):
+        vectorshift.refresh()  # type: ignore[attr-defined]
+
+
 def api_key() -> list[str]:
     """Read `vectorshift.api_key`."""
     try:
@@ -492,7 +498,9 @@ _FOLDER = Path(tempfile.mkdtemp(prefix="vectorshift-machine-"))
 
 
 def start() -> None:
-    """Begin anew: nothing is set, no file is there, both stores are empty."""
+    """Begin anew: nothing is set and no file is there; the stores and the function have a key
+    each.
+    """
     _install()
     os.chdir(_FOLDER)
     for each in _FOLDER.iterdir():
@@ -504,11 +512,10 @@ def start() -> None:
     os.environ.update(VECTORSHIFT_BASE_URL=api.url, HOME=str(_FOLDER))
     vectorshift.reset()
     del vectorshift.api_key
-    for store in (one, two):
-        store.remove()
+    for name, store in (("one", one), ("two", two)):
+        store.put(f"vs-{name}-0")
         store.recover()
-    functions.clear()
-    functions.update(f=None)
+    functions.update(f="vs-tenant-0")
     api.rejected.clear()
     api.failing, api.meanwhile = 0, None
     barrier = threading.Barrier(2)
