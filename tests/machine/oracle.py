@@ -118,14 +118,15 @@ class Store(Source):
             return self.read(world) if may_read else self.failure or key
         if key and age < MAX_STALE:
             if age >= TTL and may_read and not doubted:
-                self.read(world)  # in the background
-            return (self.key or key) if world.eager else key
+                newer = self.read(world)  # in the background
+                return self.key or newer if world.eager else key
+            return key
         return self.failure if self.failure and not may_read else self.read(world)
 
     def read(self, world: World) -> Key | str:
         text = world.stores[self.name]
         answer = NOT_FOUND if text is None else parsed(text, self.name)
-        answer = world.broken.get(self.name, answer)
+        answer = world.broken.get(self.name) or answer
         if answer == NOT_FOUND and self.had_key:
             answer = REVOKED
         if isinstance(answer, Key):
@@ -170,9 +171,7 @@ class Chain(Source):
 
 
 def in_force(process: Process, world: World, blocks: list[Source], client: Client) -> Source:
-    """A client's own credentials, else the innermost block's, else the process's. Nothing falls
-    back.
-    """
+    """A client's own, else the innermost block's, else the process's. Nothing falls back."""
     if client.credentials is not None:
         return client.credentials
     if blocks:

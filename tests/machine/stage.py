@@ -1,8 +1,6 @@
-"""What the machine's scripts stand on: an API, two stores, functions that give keys, and the places
-in which calls are made.
+"""What scripts stand on: an API, two stores, functions that give keys, and places to call from.
 
-Everything is real but the stores' network: sockets, threads, event loops, tasks, forks. Nothing of
-the package is patched.
+Sockets, threads, event loops, tasks and forks are real. Nothing of the package is patched.
 """
 
 from __future__ import annotations
@@ -53,14 +51,57 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
 
 __all__ = [
-    "AsyncVectorShift", "CachingProvider", "Copied", "CredentialAuth", "CredentialDeniedError",
-    "CredentialNotFoundError", "CredentialRevokedError", "CredentialStoreUnavailableError",
-    "DotenvProvider", "EnvProvider", "Here", "Path", "Pipeline", "ProviderChain", "Settings",
-    "Task", "VectorShift", "Worker", "acall", "aclose", "acredential", "advance", "afunction", "aget",
-    "api", "api_key", "begun", "cached", "call", "credential", "end", "function", "functions", "get",
-    "httpx", "in_a_child", "in_a_copied_thread", "in_a_task", "in_a_thread", "in_an_executor",
-    "in_to_thread", "one", "os", "refreshed", "start", "timed", "two", "using", "vectorshift", "waits",
-]  # fmt: skip
+    "AsyncVectorShift",
+    "CachingProvider",
+    "Copied",
+    "CredentialAuth",
+    "CredentialDeniedError",
+    "CredentialNotFoundError",
+    "CredentialRevokedError",
+    "CredentialStoreUnavailableError",
+    "DotenvProvider",
+    "EnvProvider",
+    "Here",
+    "Path",
+    "Pipeline",
+    "ProviderChain",
+    "Settings",
+    "Task",
+    "VectorShift",
+    "Worker",
+    "acall",
+    "aclose",
+    "acredential",
+    "advance",
+    "afunction",
+    "aget",
+    "api",
+    "api_key",
+    "begun",
+    "cached",
+    "call",
+    "credential",
+    "end",
+    "function",
+    "functions",
+    "get",
+    "httpx",
+    "in_a_child",
+    "in_a_copied_thread",
+    "in_a_task",
+    "in_a_thread",
+    "in_an_executor",
+    "in_to_thread",
+    "one",
+    "os",
+    "refreshed",
+    "start",
+    "timed",
+    "two",
+    "using",
+    "vectorshift",
+    "waits",
+]
 
 
 class Api:
@@ -127,8 +168,9 @@ class Api:
 
 
 class StoreClock:
-    """Time for what waits with the system's clock: a machine that sleeps, and so moves its wall
-    clock alone.
+    """Time as on a machine that was suspended: only the wall clock has moved.
+
+    Callers wait by the system's monotonic clock, which must not be behind this one.
     """
 
     def time(self) -> float:
@@ -202,8 +244,7 @@ def afunction(name: str) -> Callable[[], Awaitable[str | None]]:
     return aanswer
 
 
-# --- Calls: what came over the wire, and how the call failed
-# ----------------------------------------------------------
+# --- Calls: what came over the wire, and how the call failed ----------------------------------
 
 
 def _kind(error: CredentialError) -> str:
@@ -315,10 +356,7 @@ def api_key() -> list[str]:
     return ["not found" if key is None else str(key)]
 
 
-# --- Ways to make a call
-# ----------------------------------------------------------------------------------------------
-
-Work = "Callable[[], Any]"
+# --- Ways to make a call ----------------------------------------------------------------------
 
 
 def in_a_thread(work: Callable[[], Any]) -> Callable[[], Any]:
@@ -370,7 +408,7 @@ def in_a_child(work: Callable[[], list[str]]) -> Callable[[], list[str]]:
             finally:
                 os._exit(0)
         os.close(writing)
-        with open(reading, "rb") as answer:
+        with os.fdopen(reading, "rb") as answer:
             told = answer.read()
         os.waitpid(child, 0)
         failed = json.loads(told) if told else ["the child died"]
@@ -380,14 +418,11 @@ def in_a_child(work: Callable[[], list[str]]) -> Callable[[], list[str]]:
 
 
 def _in_child(work: Callable[[], list[str]]) -> list[str]:
-    """Say only how the call failed: what came over the wire is in the log of the parent, where the
-    API is.
-    """
+    """Say only how the call failed: the parent, which has the API, knows what was sent."""
     return [each for each in work() if not each.endswith(("Error 401", "Error 503"))]
 
 
-# --- Places: each has blocks of its own
-# -------------------------------------------------------------------------------
+# --- Places: each has blocks of its own -------------------------------------------------------
 
 
 class Here:
@@ -491,16 +526,13 @@ def aclose(client: Any) -> None:
     loop.run_until_complete(client.aclose())
 
 
-# --- Beginning and end
-# ------------------------------------------------------------------------------------------------
+# --- Beginning and end ------------------------------------------------------------------------
 
 _FOLDER = Path(tempfile.mkdtemp(prefix="vectorshift-machine-"))
 
 
 def start() -> None:
-    """Begin anew: nothing is set and no file is there; the stores and the function have a key
-    each.
-    """
+    """Begin anew: nothing is set, no file is there; stores and functions have a key each."""
     _install()
     os.chdir(_FOLDER)
     for each in _FOLDER.iterdir():

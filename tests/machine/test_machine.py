@@ -1,30 +1,91 @@
-"""Never another's key: random steps over the whole public surface, judged by an oracle that fits on
-a page.
-"""
+"""Never another's key: random steps over the whole public surface, judged by `oracle.py`."""
 
 from __future__ import annotations
 
+import logging
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
+from tests.machine import oracle
 from tests.machine.machine import Machine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-A_RUN = 50
+STEPS = int(os.environ.get("SOAK_STEPS", "1_000_000"))
+SEED = int(os.environ.get("SOAK_SEED", "1"))
+ONE_SCRIPT = 50
 ANY = settings(
-    stateful_step_count=A_RUN, database=None, deadline=None, suppress_health_check=list(HealthCheck)
+    stateful_step_count=ONE_SCRIPT,
+    database=None,
+    deadline=None,
+    print_blob=False,
+    suppress_health_check=list(HealthCheck),
 )
 
 
 @pytest.fixture(autouse=True)
-def _quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    with caplog.at_level("CRITICAL", "vectorshift"):
-        yield
+def _quiet() -> Iterator[None]:
+    """Log lines are not judged here."""
+    log = logging.getLogger("vectorshift")
+    before = log.level
+    log.setLevel(logging.CRITICAL + 1)
+    yield
+    log.setLevel(before)
 
 
 def test_no_call_is_sent_with_a_key_that_nobody_meant() -> None:
-    run_state_machine_as_test(Machine, settings=settings(ANY, max_examples=60, derandomize=True))
+    run_state_machine_as_test(Machine, settings=settings(ANY, max_examples=80, derandomize=True))
+
+
+@pytest.mark.soak
+def test_no_call_of_a_million_is_sent_with_a_key_that_nobody_meant(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Each batch has a seed of its own, as hypothesis remembers all that it has tried."""
+    began, batch, Machine.steps = time.monotonic(), 0, 0
+    while Machine.steps < STEPS:
+
+        @seed(SEED * 1_000_000 + batch)
+        class Batch(Machine):
+            """A machine with the seed of this batch."""
+
+        run_state_machine_as_test(Batch, settings=settings(ANY, max_examples=200))
+        batch += 1
+        taken = time.monotonic() - began
+        with capsys.disabled():
+            rate = Machine.steps / taken
+            print(f"{Machine.steps:,} steps, {taken:,.0f} s, {rate:,.0f} a second", flush=True)
+
+
+def test_a_wrong_answer_is_a_short_script_that_can_be_run(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The oracle is told a lie: that a client's own key comes after that of a block."""
+
+    def lie(process: object, world: object, blocks: list[object], client: object) -> object:
+        return blocks[-1] if blocks else true(process, world, blocks, client)  # type: ignore[arg-type]
+
+    true = oracle.in_force
+    monkeypatch.setattr(oracle, "in_force", lie)
+    with pytest.raises(AssertionError) as caught:
+        run_state_machine_as_test(Machine, settings=settings(ANY, derandomize=True))
+    script = str(caught.value).partition("\n\n")[2]
+    assert len(script.splitlines()) < 20
+    (tmp_path / "this.py").write_text(script)
+    root = Path(__file__).parents[2]
+    ran = subprocess.run(
+        [sys.executable, tmp_path / "this.py"],
+        env={**os.environ, "PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert "AssertionError" in ran.stderr

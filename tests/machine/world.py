@@ -28,7 +28,7 @@ class World:
     environ: dict[str, str] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
     stores: dict[str, str | None] = field(default_factory=dict)
-    broken: dict[str, str] = field(default_factory=dict)  # stores that fail, and how
+    broken: dict[str, str] = field(default_factory=dict)  # how a store fails, if it does
     functions: dict[str, str | None] = field(default_factory=dict)  # a key, None or a failure
     rejected: set[str] = field(default_factory=set)  # the API answers these with 401
     eager: bool = False  # whether a background refresh is over before a stale key is used

@@ -1,0 +1,432 @@
+"""What may happen to a process: in its code, its environment, its files, its stores, its tasks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.machine import oracle, promises, stage
+from tests.machine.oracle import ANY, Chain, Env, File, Given, Source, Store
+from tests.machine.process import Client, Process, Settings
+from tests.machine.script import Named, NamedClient, Picker, Place, Script
+from tests.machine.world import (
+    DENIED,
+    REVOKED,
+    UNAVAILABLE,
+    VARIABLE,
+    in_dotenv,
+    in_found_dotenv,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FAILURES = {
+    "not found": "CredentialNotFoundError('none')",
+    "unavailable": "CredentialStoreUnavailableError('down')",
+    "denied": "CredentialDeniedError('no')",
+    "revoked": "CredentialRevokedError('gone')",
+}
+VARIABLES = {"env": VARIABLE, "other": "TENANT_KEY"}  # by the origin of their keys
+REFERENCE = ["reference"] if promises.NO_REFERENCES else []
+TWO = ["two"] if promises.ONE_KEY_A_FILE else []
+
+
+class Changes(Script):
+    """Each method picks what changes."""
+
+    def nothing(self, pick: Picker) -> None:
+        """Call again."""
+
+    # --- Code ---------------------------------------------------------------------------------
+
+    def assign(self, pick: Picker) -> None:
+        kinds = ("key", "None", "del", "key", "None", "function", "None", "del", "bad", "blank")
+        kind = pick.of(kinds)
+        if kind == "del":
+            self.change("del vectorshift.api_key", lambda: self._assign(None))
+        elif kind == "function":
+            form = pick.of(("function", "afunction"))
+            self.change(f"vectorshift.api_key = {form}('f')", lambda: self._assign("f"))
+        else:
+            key = {"None": None, "bad": "vs bad", "blank": ""}.get(kind) or self.key("code")
+            key = key if kind not in ("None", "blank") else None if kind == "None" else ""
+            self.change(f"vectorshift.api_key = {key!r}", lambda: self._assign(key))
+
+    def _assign(self, value: str | None) -> None:
+        self.world.api_key = value
+
+    def result(self, pick: Picker) -> None:
+        """Change what the functions give."""
+        kind = pick.of((*["key"] * 5, "None", "not found", "unavailable"))
+        value = self.key("tenant") if kind == "key" else None if kind == "None" else kind
+        line = f"functions['f'] = {FAILURES.get(kind, repr(value))}"
+        self.change(line, lambda: self.world.functions.update(f=value))
+
+    # --- Environment, files, stores, time -----------------------------------------------------
+
+    def variable(self, pick: Picker) -> None:
+        origin = pick.of(("env", "env", "other"))
+        kind = pick.of((*["key"] * 8, *["gone"] * 5, "blank", "bad", *REFERENCE))
+        key = self.key(origin)
+        values = {"gone": None, "blank": " ", "bad": "vs bad", "reference": "${NAME}"}
+        self._set(VARIABLES[origin], values.get(kind, key))
+
+    def _set(self, name: str, value: str | None) -> None:
+        def unset() -> None:
+            self.world.environ.pop(name, None)
+
+        if value is None:
+            self.change(f"os.environ.pop({name!r}, None)", unset)
+        else:
+            line = f"os.environ[{name!r}] = {value!r}"
+            self.change(line, lambda: self.world.environ.update({name: value}))
+
+    def setting(self, pick: Picker) -> None:
+        """Change a setting of the environment. It counts when settings are next read."""
+        name, values = pick.of(ENVIRONMENT)
+        value = pick.of(values)
+        if value in ("key", "named.env") and pick.of((True, True, True, False)):
+            key = self.key(value)
+            self._write(value, key if value == "key" else f"{VARIABLE}={key}\n")
+        self._set(f"VECTORSHIFT_{name}", value)
+        if pick.of((False, True)):
+            self.reset(pick)
+
+    def file(self, pick: Picker) -> None:
+        name = pick.of(("key", ".env", "named.env"))
+        kinds = (*["key"] * 9, *["gone"] * 3, "empty", "bad", "none", "mistyped", "address", *TWO)
+        kind, key = pick.of(kinds), self.key(name.strip("."))
+        if kind == "gone":
+            self.do(f"Path({name!r}).unlink(missing_ok=True)")
+            self.world.files.pop(name, None)
+        elif name == "key":
+            self._write(name, {"empty": " \n", "bad": "vs bad"}.get(kind, key))
+        else:
+            address = f"VECTORSHIFT_BASE_URL={stage.api.url}\n" if name == ".env" else ""
+            line = f"{VARIABLE}={key}\n"
+            texts = {
+                "empty": f"{VARIABLE}=\n",
+                "bad": f"{VARIABLE}=vs bad\n",
+                "none": "OTHER=1\n",
+                "mistyped": f"{VARIABLE}: {key}\n",
+                "address": line + address,
+                "two": f"{line}{VARIABLE}=vs-other\n",
+            }
+            self._write(name, texts.get(kind, line))
+
+    def _write(self, name: str, text: str) -> None:
+        self.do(f"Path({name!r}).write_text({text!r})")
+        self.world.files[name] = text
+
+    def store(self, pick: Picker) -> None:
+        name = pick.of(("one", "two"))
+        kinds = ("down", "remove", "deny", "revoke", "down", "remove", "bad")
+        kind = pick.of((*["put"] * 6, *["recover"] * 5, *kinds))
+        world = self.world
+        if kind in ("put", "bad", "remove"):
+            key = {"bad": "vs bad", "remove": None}.get(kind, self.key(name))
+            line = f"{name}.remove()" if key is None else f"{name}.put({key!r})"
+            self.change(line, lambda: world.stores.update({name: key}))
+        elif kind == "recover":
+            self.change(f"{name}.recover()", lambda: world.broken.update({name: ""}))
+        else:
+            word = {"down": UNAVAILABLE, "deny": DENIED, "revoke": REVOKED}[kind]
+            line = f"{name}.fail({FAILURES[word]})"
+            self.change(line, lambda: world.broken.update({name: word}))
+
+    def time(self, pick: Picker) -> None:
+        seconds = pick.of((61, 400, 61, 400, 90_000))
+        self.do(f"advance({seconds})")
+        self.world.now += seconds
+
+    # --- The API ------------------------------------------------------------------------------
+
+    def reject(self, pick: Picker) -> None:
+        """Let the API reject a key, or take all of them again."""
+        recent = [*self.told[:1], *self.told[:1], *self.keys[-4:]]
+        if recent and pick.of((True, True, False)):
+            self._reject(pick.of(recent))
+        else:
+            self.do("api.rejected.clear()")
+            self.world.rejected.clear()
+
+    def _reject(self, key: str) -> None:
+        self.do(f"api.rejected.add({key!r})")
+        self.world.rejected.add(key)
+
+    def busy(self, pick: Picker) -> None:
+        """Let the API answer the next request with 503."""
+        self.do("api.failing = 1")
+        self.failing = True
+
+    def rotate(self, pick: Picker) -> None:
+        """Let the API reject the last key whose source has another, now or within the request."""
+        old = (self.told or [""])[0]
+        origin = old[3:].rpartition("-")[0] if old.startswith("vs-") else ""
+        new, world = self.key(origin), self.world
+        how: dict[str, tuple[str, Callable[[], object]]] = {
+            "code": (f"vectorshift.api_key = {new!r}", lambda: self._assign(new)),
+            "tenant": (f"functions['f'] = {new!r}", lambda: world.functions.update(f=new)),
+            "key": (f"Path('key').write_text({new!r})", lambda: world.files.update(key=new)),
+            **{
+                each: (f"{each}.put({new!r})", lambda: world.stores.update({origin: new}))
+                for each in ("one", "two")
+            },
+            **{
+                each: (
+                    f"os.environ[{name!r}] = {new!r}",
+                    lambda: world.environ.update({VARIABLES[origin]: new}),
+                )
+                for each, name in VARIABLES.items()
+            },
+        }
+        if origin in how and self.pending is None:
+            self._reject(old)
+            self.deferring = pick.of((True, True, False))
+            self.change(*how[origin])
+            self.deferring = False
+
+    def vanish(self, pick: Picker) -> None:
+        """Take the key of the last call away from where it came from."""
+        old, world = (self.told or [""])[0], self.world
+        origin = old[3:].rpartition("-")[0]
+        if origin in ("one", "two"):
+            self.change(f"{origin}.remove()", lambda: world.stores.update({origin: None}))
+        elif origin in VARIABLES:
+            self._set(VARIABLES[origin], None)
+        elif origin == "code":
+            self.change("del vectorshift.api_key", lambda: self._assign(None))
+
+    def meanwhile(self, pick: Picker) -> None:
+        """Change something while the next request is under way, often one that comes to nothing."""
+        if self.pending is not None:
+            return
+        answer = pick.of(("401", "503", "200"))
+        if answer == "401" and self.told:
+            self._reject(self.told[0])
+        elif answer == "503":
+            self.busy(pick)
+        happens = pick.of(("vanish", "assign", "variable", "store", "configure", "reset"))
+        self.deferring = True
+        getattr(self, happens)(pick)
+        self.deferring = False
+
+    # --- The process --------------------------------------------------------------------------
+
+    def source(self, pick: Picker) -> Named:
+        """Return credentials: some that are there already, or new ones."""
+        if self.sources and pick.of((False, False, True)):
+            used: Named = pick.of(self.sources)
+            return used
+        text, made = pick.of(SOURCES)
+        key = self.key("given")
+        new = Named(self.name("s"), made(key))
+        self.do(f"{new.name} = {text.format(key=repr(key))}")
+        self.sources.append(new)
+        return new
+
+    def configure(self, pick: Picker) -> None:
+        given = self.source(pick)
+
+        def model() -> None:
+            self.process.credentials, self.process.made = given.source, None
+
+        self.change(f"vectorshift.configure(credentials={given.name})", model)
+
+    def configure_settings(self, pick: Picker) -> None:
+        text, made = pick.of(SETTINGS)
+        self.do(f"vectorshift.configure(settings=Settings(base_url=api.url{text}))")
+        self.process.settings, self.process.made = made(), None
+
+    def configure_client(self, pick: Picker) -> None:
+        mine = [each for each in self.clients if each.kind in ("sync", "async")]
+        if mine:
+            name, client, kind = pick.of(mine)
+            self.do(f"vectorshift.configure(client={name})")
+            self.process.clients[kind] = client
+
+    def configure_none(self, pick: Picker) -> None:
+        if promises.NONE_IS_A_TYPE_ERROR:
+            self.rejected("vectorshift.configure(credentials=None)", "TypeError")
+
+    def mistype(self, pick: Picker) -> None:
+        if promises.ON_ERROR_IS_CHECKED:
+            word = pick.of(("Stop", "fail", ""))
+            self.rejected(f"ProviderChain([one.provider(on_error={word!r})])", "ValueError")
+
+    def require_using(self, pick: Picker) -> None:
+        if promises.REQUIRE_USING:
+            on = pick.of((True, False))
+            self.do(f"vectorshift.configure(require_using={on})")
+            self.process.require_using = on
+
+    def refresh(self, pick: Picker) -> None:
+        """Have the source in force read anew, as an operator does."""
+        place: Place = pick.of(self.places)
+        if promises.REFRESH and place.kind != "Worker":
+            self.do(f"{place.name}.run(refreshed)")
+            blocks = [each.source for each in place.stack]
+            source = oracle.in_force(self.process, self.world, blocks, Client())
+            source.ask(self.world, ANY)
+
+    def reset(self, pick: Picker) -> None:
+        def model() -> None:
+            self.process = Process()
+
+        self.change("vectorshift.reset()", model)
+
+    def close(self, pick: Picker) -> None:
+        """Close a client. What is closed opens again at the next call."""
+        mine = [each.name for each in self.clients if each.kind == "sync"]
+        self.do(f"{pick.of(['vectorshift', *mine])}.close()")
+
+    def client(self, pick: Picker) -> None:
+        if len(self.clients) >= 8:
+            return
+        name, kind = self.name("c"), pick.of(("sync", "async", "sync", "async", "get", "aget"))
+        how = "base_url=api.url, clock=waits, max_retries=1"
+        cls = {"sync": "VectorShift", "async": "AsyncVectorShift"}.get(kind)
+        if cls and pick.of((True, False)):
+            self.do(f"{name} = {cls}({how})")
+            self.clients.append(NamedClient(name, Client(None, 1), kind))
+            return
+        given = self.source(pick)
+        if cls:
+            self.do(f"{name} = {cls}({given.name}, {how})")
+        else:
+            cls = "httpx.Client" if kind == "get" else "httpx.AsyncClient"
+            auth = f"CredentialAuth({given.name}, origin=api.url)"
+            self.do(f"{name} = {cls}(auth={auth}, verify=False)")
+        self.clients.append(NamedClient(name, Client(given.source, 1), kind))
+
+    # --- Blocks and places --------------------------------------------------------------------
+
+    def enter(self, pick: Picker) -> None:
+        place: Place = pick.of(self.places)
+        if len(place.stack) >= 5:
+            return
+        if self.blocks and pick.of((False, False, True)):
+            block = pick.of(self.blocks)
+            self.do(f"{place.name}.run({block.name}.__enter__)")
+        else:
+            given = self.source(pick)
+            block = Named(self.name("b"), given.source)
+            self.do(f"{block.name} = using({given.name})")
+            if pick.of((True, True, False)):
+                self.blocks.append(block)
+                self.do(f"{place.name}.run({block.name}.__enter__)")
+            else:
+                name = self.generators[place, block.name] = self.name("g")
+                self.do(f"{name} = begun({block.name})")
+                self.do(f"{place.name}.run(lambda: next({name}))")
+        place.stack.append(block)
+
+    def leave(self, pick: Picker) -> None:
+        """Leave a block, mostly in the place where it was entered."""
+        place: Place = pick.of(self.places)
+        known = [*place.stack[::-1], *self.blocks]
+        if known:
+            block = known[0] if pick.of((True, True, False)) else pick.of(known)
+            if block in place.stack:
+                self.leave_here(place, block)
+            else:
+                ends = f"lambda: {block.name}.__exit__(None, None, None)"
+                self.rejected(f"{place.name}.run({ends})", "RuntimeError")
+
+    def leave_here(self, place: Place, block: Named) -> None:
+        generator = self.generators.pop((place, block.name), None)
+        ends = f"{generator}.close" if generator else f"lambda: {block.name}.__exit__(*[None] * 3)"
+        self.do(f"{place.name}.run({ends})")
+        del place.stack[len(place.stack) - 1 - place.stack[::-1].index(block)]
+
+    def place(self, pick: Picker) -> None:
+        """Begin a task, a thread, or what is given a copy of the context."""
+        if len(self.places) < 5:
+            kind = pick.of(("Task", "Copied", "Worker"))
+            able = [each for each in self.places if "Worker" not in (kind, each.kind)]
+            parent: Place = pick.of(able or self.places[:1])
+            name = self.name("p")
+            self.do(f"{name} = {parent.name}.run({kind})")
+            seen = [] if kind == "Worker" else [*parent.stack]
+            self.places.append(Place(name, kind, seen))
+
+
+ENVIRONMENT: list[tuple[str, tuple[str | None, ...]]] = [
+    ("API_KEY_FILE", (None, None, "key")),
+    ("ENV_FILE", (None, None, "named.env", "")),
+    (
+        "PROVIDERS",
+        (
+            *(None, "default,one", "one,default", "default,one,two", "two,env,one", "dotenv,env"),
+            *("default,one", "one,default", "two,one,env", "env", "default,env", "nosuch"),
+        ),
+    ),
+    ("ONE_ON_ERROR", (None, "continue", "stop", "Stop")),
+    ("ONE_ON_MISSING", (None, "stop", "continue")),
+    ("TWO_ON_ERROR", (None, "continue")),
+]
+
+SETTINGS: list[tuple[str, Callable[[], Settings]]] = [
+    ("", Settings),
+    (", providers=('env', 'one')", lambda: Settings("env,one")),
+    (", providers=('one', 'two', 'env')", lambda: Settings("one,two,env")),
+    (
+        ", providers=('one', 'two'), plugins={'one': {'on_error': 'continue'}}",
+        lambda: Settings("one,two", plugins={"ONE": ("continue", "continue")}),
+    ),
+    (", api_key_file='key'", lambda: Settings(key_file="key")),
+    (", env_file='named.env'", lambda: Settings(env_file="named.env")),
+    (", env_file=''", lambda: Settings(env_file="")),
+]
+
+SOURCES: list[tuple[str, Callable[[str], Source]]] = [
+    *[("{key}", lambda key: Given(key))] * 6,
+    ("'vs bad'", lambda _: Given("vs bad")),
+    ("function('f')", lambda _: Given("f")),
+    ("afunction('f')", lambda _: Given("f")),
+    ("EnvProvider()", lambda _: Env()),
+    ("EnvProvider('TENANT_KEY')", lambda _: Env("TENANT_KEY")),
+    ("EnvProvider(file='key', **timed)", lambda _: Env(file=File("key"))),
+    ("DotenvProvider(**timed)", lambda _: Chain([File(".env", in_found_dotenv)])),
+    ("DotenvProvider('named.env', **timed)", lambda _: File("named.env", in_dotenv)),
+    ("cached(one)", lambda _: Chain([Store("one")])),
+    ("cached(two)", lambda _: Chain([Store("two")])),
+    ("cached(one, on_missing='stop')", lambda _: Chain([Store("one", on_missing="stop")])),
+    ("cached(one, on_error='continue')", lambda _: Chain([Store("one", on_error="continue")])),
+    ("two.provider('two', remote=False)", lambda _: Store("two", cached=False)),
+    (
+        "ProviderChain([cached(one, on_error='continue'), EnvProvider('TENANT_KEY')])",
+        lambda _: Chain([Store("one", on_error="continue"), Env("TENANT_KEY")]),
+    ),
+    (
+        "ProviderChain([cached(one, on_missing='stop'), cached(two)])",
+        lambda _: Chain([Store("one", on_missing="stop"), Store("two")]),
+    ),
+    (
+        "ProviderChain([cached(one, on_error='continue', on_missing='stop'), cached(two)])",
+        lambda _: Chain([Store("one", on_error="continue", on_missing="stop"), Store("two")]),
+    ),
+    (
+        "ProviderChain([EnvProvider(file='key', **timed), DotenvProvider(**timed), cached(one),"
+        " cached(two)])",
+        lambda _: Chain(
+            [Env(file=File("key")), File(".env", in_found_dotenv), Store("one"), Store("two")]
+        ),
+    ),
+    (
+        "ProviderChain([DotenvProvider(**timed), EnvProvider(),"
+        " two.provider('two', remote=False)])",
+        lambda _: Chain([File(".env", in_found_dotenv), Env(), Store("two", cached=False)]),
+    ),
+    (
+        "ProviderChain([ProviderChain([cached(one), EnvProvider()]),"
+        " cached(two, on_error='continue'), EnvProvider('TENANT_KEY')])",
+        lambda _: Chain(
+            [
+                Chain([Store("one"), Env()]),
+                Store("two", on_error="continue"),
+                Env("TENANT_KEY"),
+            ]
+        ),
+    ),
+]
