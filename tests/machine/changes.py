@@ -40,17 +40,18 @@ class Changes(Script):
     # --- Code ---------------------------------------------------------------------------------
 
     def assign(self, pick: Picker) -> None:
-        kinds = ("key", "None", "del", "key", "None", "function", "None", "del", "bad", "blank")
-        kind = pick.of(kinds)
+        kind = pick.of(
+            ("key", "None", "del", "key", "None", "function", "None", "del", "bad", "blank")
+        )
         if kind == "del":
             self.change("del vectorshift.api_key", lambda: self._assign(None))
         elif kind == "function":
             form = pick.of(("function", "afunction"))
             self.change(f"vectorshift.api_key = {form}('f')", lambda: self._assign("f"))
         else:
-            key = {"None": None, "bad": "vs bad", "blank": ""}.get(kind) or self.key("code")
-            key = key if kind not in ("None", "blank") else None if kind == "None" else ""
-            self.change(f"vectorshift.api_key = {key!r}", lambda: self._assign(key))
+            others: dict[str, str | None] = {"None": None, "bad": "vs bad", "blank": ""}
+            value = others.get(kind, self.key("code"))
+            self.change(f"vectorshift.api_key = {value!r}", lambda: self._assign(value))
 
     def _assign(self, value: str | None) -> None:
         self.world.api_key = value

@@ -111,7 +111,7 @@ def _weighted(*pairs: tuple[int, Any]) -> list[Any]:
     return [each for weight, each in pairs for _ in range(weight)]
 
 
-CHANGES = _weighted(
+CHANGES: list[Any] = _weighted(
     (2, Changes.nothing),
     (5, Changes.assign),
     (3, Changes.result),
@@ -149,7 +149,7 @@ def _asked(form: str) -> Any:
     return functools.partial(Machine.ask, form=form)
 
 
-WAYS = _weighted(
+WAYS: list[Any] = _weighted(
     (180, _way("")),
     (70, _way("", asynchronous=True)),
     (30, _way("in_a_thread", sees=False)),

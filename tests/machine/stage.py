@@ -344,7 +344,8 @@ async def acredential() -> list[str]:
 def refreshed() -> None:
     """Have the source in force read anew; that it cannot be read is no news here."""
     with contextlib.suppress(CredentialError):
-        vectorshift.refresh()  # type: ignore[attr-defined]
+        refresh: Any = vectorshift.refresh
+        refresh()
 
 
 def api_key() -> list[str]:

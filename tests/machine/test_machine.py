@@ -11,13 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, seed, settings
+from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 from tests.machine import oracle
 from tests.machine.machine import Machine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.machine.oracle import Source
+    from tests.machine.process import Client, Process
+    from tests.machine.world import World
 
 STEPS = int(os.environ.get("SOAK_STEPS", "1_000_000"))
 SEED = int(os.environ.get("SOAK_SEED", "1"))
@@ -26,6 +30,7 @@ ANY = settings(
     stateful_step_count=ONE_SCRIPT,
     database=None,
     deadline=None,
+    phases=[Phase.generate, Phase.shrink],
     print_blob=False,
     suppress_health_check=list(HealthCheck),
 )
@@ -68,22 +73,22 @@ def test_no_call_of_a_million_is_sent_with_a_key_that_nobody_meant(
 def test_a_wrong_answer_is_a_short_script_that_can_be_run(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The oracle is told a lie: that a client's own key comes after that of a block."""
+    """The oracle is told a lie: that a block comes to an end when time passes."""
 
-    def lie(process: object, world: object, blocks: list[object], client: object) -> object:
-        return blocks[-1] if blocks else true(process, world, blocks, client)  # type: ignore[arg-type]
+    def lie(process: Process, world: World, blocks: list[Source], client: Client) -> Source:
+        return true(process, world, [] if world.now else blocks, client)
 
     true = oracle.in_force
     monkeypatch.setattr(oracle, "in_force", lie)
+    few = settings(ANY, derandomize=True, stateful_step_count=8, max_examples=300)
     with pytest.raises(AssertionError) as caught:
-        run_state_machine_as_test(Machine, settings=settings(ANY, derandomize=True))
-    script = str(caught.value).partition("\n\n")[2]
-    assert len(script.splitlines()) < 20
-    (tmp_path / "this.py").write_text(script)
-    root = Path(__file__).parents[2]
+        run_state_machine_as_test(Machine, settings=few)
+    script = tmp_path / "this.py"
+    script.write_text(str(caught.value).partition("\n\n")[2])
+    assert len(script.read_text().splitlines()) < 25
     ran = subprocess.run(
-        [sys.executable, tmp_path / "this.py"],
-        env={**os.environ, "PYTHONPATH": str(root)},
+        [sys.executable, script],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
         capture_output=True,
         text=True,
         timeout=60,
