@@ -235,6 +235,18 @@ async def test_settings_of_a_client_do_not_keep_it_from_following_a_block(tenant
         assert await tenants.seen(client) == "block"
 
 
+async def test_settings_of_a_client_do_not_keep_it_from_the_credentials_of_the_process(
+    tenants: Tenants,
+) -> None:
+    client = tenants.client(settings=Settings(base_url=tenants.api.base_url, timeout=20))
+    assert await tenants.seen(client) == "process"
+    vectorshift.configure(credentials=tenants.api.create_key(org="configured"))
+    assert await tenants.seen() == "configured"
+    assert await tenants.seen(client) == "configured"
+    vectorshift.reset()
+    assert await tenants.seen(client) == "process"
+
+
 async def test_what_a_block_sets_does_not_touch_the_process(
     tenants: Tenants, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -162,14 +162,20 @@ class DefaultScope(ForwardingProvider):
     def pin_to(self, configured: Configured) -> BaseProvider:
         """Return the credentials of the surrounding block, else those that are configured in this
         way.
+
+        A client's own settings do not say as whom it calls: credentials that were configured for
+        the process come before the chain that they describe.
         """
         provider = _provider_of_block()
-        return configured if provider is None else provider
+        if provider is not None:
+            return provider
+        process = DEFAULT_SCOPE.current  # it also says whether a call must stand in a block
+        return configured if self is DEFAULT_SCOPE or process.given is None else process
 
     def resolved_or_none(self) -> BaseProvider | None:
         """Return the credentials that are in force here and now, if they have been made."""
-        provider = _provider_of_block()
-        return self.current.resolved_or_none() if provider is None else provider
+        pinned = self.pin()
+        return pinned.resolved_or_none() if isinstance(pinned, Configured) else pinned
 
     def resolved(self) -> BaseProvider:
         """Return the credentials that are in force here and now. May block."""
