@@ -288,8 +288,15 @@ class Changes(Script):
         how = "base_url=api.url, clock=waits, max_retries=1"
         cls = {"sync": "VectorShift", "async": "AsyncVectorShift"}.get(kind)
         if cls and pick.of((True, False)):
+            own = None
+            if pick.of((False, False, False, True)):  # its chain has no files
+                names = pick.of((("env", "one"), ("two", "one", "env")))
+                how = how.replace(
+                    "base_url=api.url", f"settings=Settings(base_url=api.url, providers={names})"
+                )
+                own = Process(Settings(",".join(names)))
             self.do(f"{name} = {cls}({how})")
-            self.clients.append(NamedClient(name, Client(None, 1), kind))
+            self.clients.append(NamedClient(name, Client(None, 1, own), kind))
             return
         given = self.source(pick)
         if cls:

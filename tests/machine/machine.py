@@ -65,7 +65,7 @@ class Machine(Changes, RuleBasedStateMachine):
         form = kind if kind in ("get", "aget") else "call" if style == "sync" else "acall"
         work = f"{way}({form}({name}))" if way else f"{form}({name})"
         seen = [each.source for each in place.stack] if sees else []
-        if self.failing and kind not in ("sync", "async"):  # it would wait in real time
+        if self.failing and kind not in ("sync", "async"):
             self.do("api.failing = 0")
             self.failing = False
 

@@ -178,7 +178,7 @@ def in_force(process: Process, world: World, blocks: list[Source], client: Clien
         return blocks[-1]
     if process.require_using:
         return Given("")  # what is set up incorrectly
-    return process.credentials or process.chain(world)
+    return process.credentials or (client.own or process).chain(world)
 
 
 def call(
@@ -188,7 +188,7 @@ def call(
 
     All attempts of a call ask one and the same source, and its key stays that of one place.
     """
-    if process.settings_in(world) is None:
+    if (client.own or process).settings_in(world) is None:
         return CONFIGURATION
     source, before = in_force(process, world, blocks, client), None
     for _ in range(1 + client.retries):

@@ -15,6 +15,7 @@ WRONG = Given("")
 class Client(NamedTuple):
     credentials: Source | None = None  # None: those of the block or of the process
     retries: int = 0
+    own: Process | None = None  # with the settings of this client alone
 
 
 @dataclass

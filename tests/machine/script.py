@@ -67,7 +67,7 @@ def _compiled(line: str, mode: str) -> CodeType:
     return compile(line, "script", mode)
 
 
-Before = tuple[World, Process, "list[tuple[Source, dict[str, Any]]]"]
+Before = tuple[World, Process, "list[tuple[Source | Process, dict[str, Any]]]"]
 
 
 class Script:
@@ -193,7 +193,8 @@ class Script:
         )
 
     def snapshot(self) -> Before:
-        sources = [(each, copy.copy(vars(each))) for each in self._all()]
+        kept = [*self._all(), *(client.own for _, client, _ in self.clients if client.own)]
+        sources = [(each, copy.copy(vars(each))) for each in kept]
         return copy.deepcopy(self.world), copy.copy(self.process), sources
 
     def restore(self, before: Before) -> None:
@@ -212,7 +213,8 @@ class Script:
 
         for each in self.sources:
             walk(each.source)
-        walk(self.process.made)
+        for made in (self.process, *(client.own for _, client, _ in self.clients)):
+            walk(made and made.made)
         return seen.values()
 
 
