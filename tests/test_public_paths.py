@@ -8,7 +8,6 @@ import pickle
 import pkgutil
 import subprocess
 import sys
-from types import ModuleType
 
 import pytest
 
@@ -214,7 +213,7 @@ def test_what_is_part_of_the_contract_with_others_keeps_its_name() -> None:
         Secret("vs-a"),
         Credential(secret="vs-a", source="env:X", provider="env"),
         CredentialEvent(kind="resolved", provider="env", source="env:X"),
-        errors.AuthenticationError("no"),
+        errors.CredentialNotFoundError("no", source="env:X", provider="env"),
         errors.CredentialDeniedError("no", source="vault:x", provider="vault"),
     ],
     ids=lambda value: type(value).__name__,
@@ -227,8 +226,4 @@ def test_a_pickle_names_no_place_in_the_code(value: object) -> None:
 
 
 def _private_modules() -> list[str]:
-    return [
-        name
-        for name, module in sys.modules.items()
-        if name.startswith("vectorshift.") and isinstance(module, ModuleType) and name not in PATHS
-    ]
+    return [name for name in sys.modules if name.startswith("vectorshift.") and name not in PATHS]

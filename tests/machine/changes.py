@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.machine import oracle, promises, stage
-from tests.machine.oracle import ANY, Chain, Env, File, Given, Source, Store
+from tests.machine.oracle import ANY, Chain, Env, File, InCode, Source, Store
 from tests.machine.process import Client, Process, Settings
-from tests.machine.script import Named, NamedClient, Picker, Place, Script
+from tests.machine.script import Named, NamedClient, Picker, Script, Spot
 from tests.machine.world import (
     DENIED,
     REVOKED,
@@ -263,7 +263,7 @@ class Changes(Script):
 
     def refresh(self, pick: Picker) -> None:
         """Have the source in force read anew, as an operator does."""
-        place: Place = pick.of(self.places)
+        place: Spot = pick.of(self.places)
         if promises.REFRESH and place.kind != "Worker":
             self.do(f"{place.name}.run(refreshed)")
             blocks = [each.source for each in place.stack]
@@ -310,7 +310,7 @@ class Changes(Script):
     # --- Blocks and places --------------------------------------------------------------------
 
     def enter(self, pick: Picker) -> None:
-        place: Place = pick.of(self.places)
+        place: Spot = pick.of(self.places)
         if len(place.stack) >= 5:
             return
         if self.blocks and pick.of((False, False, True)):
@@ -331,7 +331,7 @@ class Changes(Script):
 
     def leave(self, pick: Picker) -> None:
         """Leave a block, mostly in the place where it was entered."""
-        place: Place = pick.of(self.places)
+        place: Spot = pick.of(self.places)
         known = [*place.stack[::-1], *self.blocks]
         if known:
             block = known[0] if pick.of((True, True, False)) else pick.of(known)
@@ -341,7 +341,7 @@ class Changes(Script):
                 ends = f"lambda: {block.name}.__exit__(None, None, None)"
                 self.rejected(f"{place.name}.run({ends})", "RuntimeError")
 
-    def leave_here(self, place: Place, block: Named) -> None:
+    def leave_here(self, place: Spot, block: Named) -> None:
         generator = self.generators.pop((place, block.name), None)
         ends = f"{generator}.close" if generator else f"lambda: {block.name}.__exit__(*[None] * 3)"
         self.do(f"{place.name}.run({ends})")
@@ -352,11 +352,11 @@ class Changes(Script):
         if len(self.places) < 5:
             kind = pick.of(("Task", "Copied", "Worker"))
             able = [each for each in self.places if "Worker" not in (kind, each.kind)]
-            parent: Place = pick.of(able or self.places[:1])
+            parent: Spot = pick.of(able or self.places[:1])
             name = self.name("p")
             self.do(f"{name} = {parent.name}.run({kind})")
             seen = [] if kind == "Worker" else [*parent.stack]
-            self.places.append(Place(name, kind, seen))
+            self.places.append(Spot(name, kind, seen))
 
 
 ENVIRONMENT: list[tuple[str, tuple[str | None, ...]]] = [
@@ -388,10 +388,10 @@ SETTINGS: list[tuple[str, Callable[[], Settings]]] = [
 ]
 
 SOURCES: list[tuple[str, Callable[[str], Source]]] = [
-    *[("{key}", lambda key: Given(key))] * 6,
-    ("'vs bad'", lambda _: Given("vs bad")),
-    ("function('f')", lambda _: Given("f")),
-    ("afunction('f')", lambda _: Given("f")),
+    *[("{key}", lambda key: InCode(key))] * 6,
+    ("'vs bad'", lambda _: InCode("vs bad")),
+    ("function('f')", lambda _: InCode("f")),
+    ("afunction('f')", lambda _: InCode("f")),
     ("EnvProvider()", lambda _: Env()),
     ("EnvProvider('TENANT_KEY')", lambda _: Env("TENANT_KEY")),
     ("EnvProvider(file='key', **timed)", lambda _: Env(file=File("key"))),

@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 from tests.machine import oracle, stage
 from tests.machine.changes import Changes
 from tests.machine.process import Client, Process, Settings
-from tests.machine.script import NamedClient, Picker, Place
+from tests.machine.script import NamedClient, Picker, Spot
 from tests.machine.world import Key
 
 NOBODY = NamedClient("", Client(), "")
@@ -38,7 +38,7 @@ class Machine(Changes, RuleBasedStateMachine):
         self.keep_files_fresh()
         change(self, Picker(what))
         way(self, Picker(where))
-        self.settle()
+        self.resolve_now()
 
     def teardown(self) -> None:
         """End what the script has begun."""
@@ -52,7 +52,7 @@ class Machine(Changes, RuleBasedStateMachine):
 
     def call(self, pick: Picker, way: str, *, asynchronous: bool, sees: bool) -> None:
         """Make a call in a place, in one of the `WAYS`."""
-        place: Place = pick.of(self.places)
+        place: Spot = pick.of(self.places)
         if place.kind == "Worker" and way.startswith(("in_to", "in_an")):
             way, sees = "", True  # its event loops come and go, and have no pool of threads
         style = "async" if asynchronous and not way.startswith(("in_to", "in_an")) else "sync"
@@ -78,8 +78,10 @@ class Machine(Changes, RuleBasedStateMachine):
 
     def call_in_a_child(self, pick: Picker) -> None:
         """Call in a forked child, which keeps to itself what it learns."""
-        self.settle()
-        place: Place = pick.of([each for each in self.places if each.kind in ("Here", "Copied")])
+        self.resolve_now()
+        place: Spot = pick.of(
+            [each for each in self.places if each.kind in ("OnThisThread", "Copied")]
+        )
         name, client, _ = pick.of([NOBODY, *(each for each in self.clients if each.kind == "sync")])
         seen = [each.source for each in place.stack]
         before = self.snapshot()
@@ -92,7 +94,7 @@ class Machine(Changes, RuleBasedStateMachine):
 
     def ask(self, pick: Picker, form: str) -> None:
         """Ask for the key, and make no call."""
-        place: Place = pick.of(self.places)
+        place: Spot = pick.of(self.places)
         style = "async" if form == "acredential" else "sync"
         seen = [each.source for each in place.stack]
 

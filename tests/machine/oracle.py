@@ -43,7 +43,7 @@ class Source:
 
 
 @dataclass
-class Given(Source):
+class InCode(Source):
     """A key or a function, given in code. None is `vectorshift.api_key`."""
 
     value: str | None = None
@@ -105,7 +105,7 @@ class Store(Source):
     key: Key | None = None
     read_at: float = 0
     had_key: bool = False
-    refused: bool = False  # the API refused the key since it was read
+    rejected: bool = False  # the API refused the key since it was read
     failure: str | None = None
     rests: float | None = None  # the moment in which it is not read again
 
@@ -177,7 +177,7 @@ def in_force(process: Process, world: World, blocks: list[Source], client: Clien
     if blocks:
         return blocks[-1]
     if process.require_using:
-        return Given("")  # what is set up incorrectly
+        return InCode("")  # what is set up incorrectly
     return process.credentials or (client.own or process).chain(world)
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from tests.machine.oracle import Chain, Env, File, Given, Source, Store
+from tests.machine.oracle import Chain, Env, File, InCode, Source, Store
 from tests.machine.world import World, in_dotenv, in_found_dotenv, mistyped
 
 BUILT_IN, PLUGINS = ("env", "dotenv", "vault", "aws"), ("one", "two")
-WRONG = Given("")
+WRONG = InCode("")
 
 
 class Client(NamedTuple):
@@ -74,4 +74,4 @@ class Settings:
             error, missing = self.plugins.get(name.upper(), ("stop", "continue"))
             right = {error, missing} <= {"stop", "continue"}
             made[name] = Store(name, on_error=error, on_missing=missing) if right else WRONG
-        return Chain([Given(), *(made[name] for name in names if name in made)])
+        return Chain([InCode(), *(made[name] for name in names if name in made)])

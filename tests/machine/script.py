@@ -23,7 +23,7 @@ PREAMBLE = """\
 from tests.machine.stage import *
 
 start()
-p0 = Here()
+p0 = OnThisThread()
 """
 
 
@@ -54,7 +54,7 @@ class NamedClient(NamedTuple):
 
 
 @dataclass(eq=False)
-class Place:
+class Spot:
     """Where calls are made, and the blocks that are seen there."""
 
     name: str
@@ -79,7 +79,7 @@ class Script:
         self.names: dict[str, Any] = {name: getattr(stage, name) for name in stage.__all__}
         self.context = contextvars.Context()  # what is left open in it harms no other script
         stage.start()
-        self.names["p0"] = stage.Here()
+        self.names["p0"] = stage.OnThisThread()
         self.process = Process()
         self.world = World(
             stores={"one": "vs-one-0", "two": "vs-two-0"}, functions={"f": "vs-tenant-0"}
@@ -87,8 +87,8 @@ class Script:
         self.sources: list[Named] = []
         self.blocks: list[Named] = []
         self.clients: list[NamedClient] = []
-        self.places = [Place("p0", "Here")]
-        self.generators: dict[tuple[Place, str], str] = {}
+        self.places = [Spot("p0", "OnThisThread")]
+        self.generators: dict[tuple[Spot, str], str] = {}
         self.keys: list[str] = []
         self.told: list[str] = []  # what came of the last call
         self.count = 0
@@ -113,7 +113,7 @@ class Script:
             self.do(line)
             model()
 
-    def refused(self, line: str, error: str) -> None:
+    def rejected(self, line: str, error: str) -> None:
         """Write a line that has to raise."""
         self.do(f"try:\n    {line}\nexcept {error}:\n    pass\nelse:\n    raise SystemExit(1)")
 
@@ -169,7 +169,7 @@ class Script:
         failure = oracle.call(process, self.world, blocks, client, send)
         return told if failure is None else [*told, failure]
 
-    def settle(self) -> None:
+    def resolve_now(self) -> None:
         """Forget what should have happened while a request is sent, as none was."""
         if self.pending is not None or self.failing:
             self.do("api.meanwhile, api.failing = None, 0")

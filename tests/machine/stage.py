@@ -61,7 +61,7 @@ __all__ = [
     "CredentialStoreUnavailableError",
     "DotenvProvider",
     "EnvProvider",
-    "Here",
+    "OnThisThread",
     "Path",
     "Pipeline",
     "ProviderChain",
@@ -426,7 +426,7 @@ def _in_child(work: Callable[[], list[str]]) -> list[str]:
 # --- Places: each has blocks of its own -------------------------------------------------------
 
 
-class Here:
+class OnThisThread:
     """The main thread, and event loops that it runs."""
 
     def run(self, work: Callable[[], Any]) -> Any:
@@ -439,7 +439,7 @@ class Here:
         """Nothing is left to be ended."""
 
 
-class Copied(Here):
+class Copied(OnThisThread):
     """What a thread or a callback sees that is given a copy of the context."""
 
     def __init__(self) -> None:
@@ -452,7 +452,7 @@ class Copied(Here):
         return self._context.run(super().arun, work)
 
 
-class Worker(Here):
+class Worker(OnThisThread):
     """A thread of its own, which lives on."""
 
     def __init__(self) -> None:
@@ -469,7 +469,7 @@ class Worker(Here):
         self._pool.shutdown()
 
 
-class Task(Here):
+class Task(OnThisThread):
     """A task that lives on, and was started where it is made."""
 
     def __init__(self) -> None:

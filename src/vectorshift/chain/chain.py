@@ -350,9 +350,9 @@ class ProviderChain(BaseProvider):
         if refused is None:
             return in_use(answer, overlap, now)
         previous = overlap.previous
-        if before.refusals == 0 < overlap.refusals and previous is not None:
+        if before.rejections == 0 < overlap.rejections and previous is not None:
             _announce("rejected", answer, past=previous.source, past_key=previous.fingerprint)
-        elif before.refusals > overlap.refusals and newest.secret == answer.secret:
+        elif before.rejections > overlap.rejections and newest.secret == answer.secret:
             _announce("rejected", refused)
         return instead_of(answer, overlap, now) if refused.secret == answer.secret else answer
 

@@ -6,9 +6,9 @@ import atexit
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from vectorshift._platform.arguments import UNSET, Unset
 from vectorshift._platform.forks import renew_after_fork
 from vectorshift.client import AsyncVectorShift, VectorShift
-from vectorshift.credentials.values import UNSET, Unset
 from vectorshift.scope.current import DEFAULT_SCOPE, aget_credential, get_credential
 
 if TYPE_CHECKING:

@@ -38,8 +38,8 @@ class VectorShift(Handle):
     Args:
         credentials: a key, a sync or async callable that returns one, or any provider; None is none
             of these, so that a look-up of a tenant's key that fails reaches no other key. By
-            default the credentials of the surrounding `using` block, else those that were configured,
-            else the chain that the settings describe.
+            default the credentials of the surrounding `using` block, else those that were
+            configured, else the chain that the settings describe.
         settings: the settings; those of the process by default.
         base_url: in place of `VECTORSHIFT_BASE_URL`.
         timeout: seconds, in place of `VECTORSHIFT_TIMEOUT`.

@@ -10,7 +10,6 @@ import json
 import re
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from enum import Enum
 from typing import Any, Final, Literal, cast
 
 from vectorshift.credentials.references import oddity, unresolved
@@ -22,10 +21,8 @@ from vectorshift.errors import (
 
 __all__ = [
     "LONGEST_KEY",
-    "UNSET",
     "Credential",
     "Secret",
-    "Unset",
     "fingerprint",
     "looks_odd",
     "parse_key",
@@ -33,21 +30,6 @@ __all__ = [
 ]
 
 LONGEST_KEY: Final = 8192
-
-
-class Unset(Enum):
-    """The default of an argument that decides whose key is used.
-
-    None is not: a look-up that failed returns it, and must not reach another key.
-    """
-
-    UNSET = "not given"
-
-    def __repr__(self) -> str:
-        return "<not given>"
-
-
-UNSET: Final = Unset.UNSET
 
 
 def fingerprint(text: str) -> str:

@@ -7,12 +7,13 @@ import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any, cast
 
+from vectorshift._platform.arguments import UNSET, Unset
 from vectorshift._platform.background import arun_blocking, run_async
 from vectorshift.credentials.adapter import unforeseen
 from vectorshift.credentials.events import log_safely
 from vectorshift.credentials.provider import Description
 from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Result
-from vectorshift.credentials.values import UNSET, Secret, Unset
+from vectorshift.credentials.values import Secret
 from vectorshift.errors import CredentialNotFoundError
 
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from vectorshift._platform.arguments import UNSET, Unset
 from vectorshift._platform.forks import renew_after_fork
 from vectorshift.chain.coerce import as_provider
 from vectorshift.credentials.events import log, log_safely
 from vectorshift.credentials.resolving import DEFAULT_REQUEST, REFRESH_REQUEST, BaseProvider, unwrap
-from vectorshift.credentials.values import UNSET, Unset
 from vectorshift.errors import CredentialConfigurationError, CredentialNotFoundError
 from vectorshift.scope.configuration import (
     NAMESPACE,

@@ -125,7 +125,7 @@ class Watched:
 
     def ask(self, caplog: pytest.LogCaptureFixture) -> str:
         shown = everything_shown(self.vault, caplog)
-        grant = self.vault._lease._grant
+        grant = self.vault._tokens._grant
         if grant is not None and grant.token.reveal():
             self.secrets.append(grant.token.reveal())
         assert not [secret for secret in self.secrets if secret in shown]

@@ -199,8 +199,8 @@ class AwsSecretsManagerProvider(BaseProvider):
         if self._agent is not None:
             return self._through(self._agent, request)
         client, login = self._given, self._given is None
-        if client is not None and (flaw := self._is_inherited()) is not None:
-            return flaw
+        if client is not None and (inherited := self._is_inherited()) is not None:
+            return inherited
         with quiet_botocore():
             try:
                 if client is None:

@@ -97,7 +97,7 @@ class VaultProvider(BaseProvider):
     name = "vault"
     _lock: threading.Lock
     _connections: Connections
-    _lease: TokenKeeper
+    _tokens: TokenKeeper
 
     def __init__(  # pyright: ignore[reportInconsistentConstructor]
         self,
@@ -234,7 +234,7 @@ class VaultProvider(BaseProvider):
         with self._lock:
             setup = self._setup
         if setup is not None:
-            self._lease.forget()
+            self._tokens.forget()
             self._connections.close()
 
     def _after_fork(self) -> None:
@@ -248,7 +248,7 @@ class VaultProvider(BaseProvider):
     def _use(self, setup: VaultSetup) -> None:
         self._setup = setup
         self._connections = Connections(setup.server, partial(self._spell, setup))
-        self._lease = TokenKeeper(setup.login, setup.ref, self._clock)
+        self._tokens = TokenKeeper(setup.login, setup.ref, self._clock)
 
     def _spell(self, setup: VaultSetup, text: str) -> str:
         return text_with_arguments(text, _PREFIX, setup.sources) if self._in_code else text
@@ -267,7 +267,7 @@ class VaultProvider(BaseProvider):
                 else:
                     self._use(changed)
             assert self._setup is not None
-            opened = self._setup, self._connections, self._lease
+            opened = self._setup, self._connections, self._tokens
         if changed is not None:
             for used, other in changed.ignored:
                 log_safely(logging.WARNING, "%s is not used, as %s comes before it.", other, used)
@@ -277,27 +277,26 @@ class VaultProvider(BaseProvider):
         """Read the secret; on a 403 log in once more and read again. Then see to the token, if that
         is due.
         """
-        setup, connections, keeper = self._opened()
-        answer = self._read(
-            setup, VaultRequests(connections, Budget(TOTAL, deadline=request.deadline)), keeper
-        )
+        setup, connections, tokens = self._opened()
+        requests = VaultRequests(connections, Budget(TOTAL, deadline=request.deadline))
+        answer = self._read(setup, requests, tokens)
         if isinstance(answer, CredentialError) and self._in_code:
             name_arguments(answer, _PREFIX, setup.sources)
             self._look_again = isinstance(answer, CredentialConfigurationError)
         return answer
 
-    def _read(self, setup: VaultSetup, requests: VaultRequests, keeper: TokenKeeper) -> Result:
+    def _read(self, setup: VaultSetup, requests: VaultRequests, tokens: TokenKeeper) -> Result:
         ref, login = setup.ref, setup.login
         flaw = _flaw(setup)
         if flaw is not None:
             return flaw
-        lease = keeper.open(requests)
+        lease = tokens.open(requests)
         if isinstance(lease, CredentialError):
             return lease
         reply = requests.read(ref, lease.token)
         refused = isinstance(reply, Reply) and reply.status == 403
         if refused:
-            again = keeper.open(requests, rejected=lease)
+            again = tokens.open(requests, rejected=lease)
             if isinstance(again, CredentialError):
                 return again
             if again.token != lease.token:
@@ -305,11 +304,8 @@ class VaultProvider(BaseProvider):
         if isinstance(reply, TransportFailure):
             return troubled(reply, ref)
         failure = self._failure(setup, reply, requests, lease, new_token=refused and login.contacts)
-        if reply.status in (
-            200,
-            404,
-        ):  # where nothing is found yet, the token is to last until something is
-            keeper.renew_if_due(lease, requests)
+        if reply.status in (200, 404):  # where nothing is found yet, the token must last until then
+            tokens.renew_if_due(lease, requests)
         return read_key(reply, ref) if failure is None else failure
 
     def _failure(
