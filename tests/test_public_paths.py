@@ -8,6 +8,7 @@ import pickle
 import pkgutil
 import subprocess
 import sys
+from base64 import b64decode
 
 import pytest
 
@@ -223,6 +224,25 @@ def test_a_pickle_names_no_place_in_the_code(value: object) -> None:
     assert type(pickle.loads(packed)) is type(value)
     for module in _private_modules():
         assert module.encode() not in packed
+
+
+OLD_CREDENTIAL = (
+    "gASVtgAAAAAAAACMF3ZlY3RvcnNoaWZ0LmNyZWRlbnRpYWxzlIwKQ3JlZGVudGlhbJSTlCmBlF2UKGgA"
+    "jAdfc2VhbGVklJOUjAkjYzc0NWI2YzOUhZRSlIwFZW52OliUjANlbnaUTowIZGF0ZXRpbWWUjAhkYXRl"
+    "dGltZZSTlEMKB+oBAQAAAAAAAJRoDIwIdGltZXpvbmWUk5RoDIwJdGltZWRlbHRhlJOUSwBLAEsAh5RS"
+    "lIWUUpSGlFKUTmViLg=="
+)
+OLD_ERROR = (
+    "gASVogAAAAAAAACMF3ZlY3RvcnNoaWZ0LmVycm9ycy5iYXNllIwHX3Jldml2ZZSTlIwddmVjdG9yc2hp"
+    "ZnQuZXJyb3JzLmNyZWRlbnRpYWyUjBVDcmVkZW50aWFsRGVuaWVkRXJyb3KUk5SMAm5vlIWUfZQojAdt"
+    "ZXNzYWdllGgGjAZzb3VyY2WUjAd2YXVsdDp4lIwIcHJvdmlkZXKUjAV2YXVsdJR1h5RSlC4="
+)
+
+
+def test_pickles_of_1_0_still_load() -> None:
+    credential, error = (pickle.loads(b64decode(text)) for text in (OLD_CREDENTIAL, OLD_ERROR))
+    assert str(credential) == "env:X #c745b6c3"
+    assert (str(error), error.source) == ("no", "vault:x")
 
 
 def _private_modules() -> list[str]:

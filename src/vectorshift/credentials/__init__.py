@@ -10,10 +10,12 @@ __all__ = ["Credential", "Secret"]
 
 
 def __getattr__(name: str) -> object:
-    if name not in __all__:
+    if name not in {*__all__, "_sealed"}:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from vectorshift.credentials import values
 
+    if name == "_sealed":  # pickles of 1.0 call it
+        return values.Secret._without_text  # pyright: ignore[reportPrivateUsage]
     value: object = getattr(values, name)
     globals()[name] = value
     return value
