@@ -127,7 +127,7 @@ LARGEST = {  # how many modules of ours a name may load
     "ServerSentEvent": 2,
     "Report": 2,
     "CredentialProvider": 3,
-    "CredentialEvent": 3,
+    "CredentialEvent": 4,
     "Credential": 8,
     "ProviderChain": 28,
     "get_credential": 34,
