@@ -127,7 +127,7 @@ class Script:
         return f"{letter}{self.count}"
 
     def __str__(self) -> str:
-        return PREAMBLE + "\n".join(self.lines) + "\nend()\n"
+        return PREAMBLE + "\n".join(self.lines) + "\nend()\nstop()\n"
 
     # --- What comes of them -------------------------------------------------------------------
 
@@ -193,7 +193,7 @@ class Script:
         )
 
     def snapshot(self) -> Before:
-        kept = [*self._all(), *(client.own for _, client, _ in self.clients if client.own)]
+        kept: list[Source | Process] = [*self._all(), *self._processes()[1:]]
         sources = [(each, copy.copy(vars(each))) for each in kept]
         return copy.deepcopy(self.world), copy.copy(self.process), sources
 
@@ -213,9 +213,13 @@ class Script:
 
         for each in self.sources:
             walk(each.source)
-        for made in (self.process, *(client.own for _, client, _ in self.clients)):
-            walk(made and made.made)
+        for process in self._processes():
+            walk(process.made)
         return seen.values()
+
+    def _processes(self) -> list[Process]:
+        """The process, and what clients have of their own in its place."""
+        return [self.process, *(each.client.own for each in self.clients if each.client.own)]
 
 
 def _is_overlap(got: list[str], expected: list[str]) -> bool:

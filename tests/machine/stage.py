@@ -12,6 +12,7 @@ import json
 import os
 import re
 import selectors
+import shutil
 import signal
 import socket
 import sys
@@ -96,6 +97,7 @@ __all__ = [
     "os",
     "refreshed",
     "start",
+    "stop",
     "timed",
     "two",
     "using",
@@ -119,17 +121,31 @@ class Api:
         self.rejected: set[str] = set()
         self.failing = 0
         self.meanwhile: Callable[[], object] | None = None
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=100)
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/v1"
-        threading.Thread(target=self._serve, daemon=True, name="machine-api").start()
+        self.url = ""
+        self._bell: socket.socket | None = None
 
-    def _serve(self) -> None:
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._listener, selectors.EVENT_READ)
+    def start(self) -> None:
+        listener = socket.create_server(("127.0.0.1", 0), backlog=100)
+        self.url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+        self._bell, hears = socket.socketpair()
+        threading.Thread(target=self._serve, args=(listener, hears), daemon=True).start()
+
+    def stop(self) -> None:
+        assert self._bell is not None
+        self._bell.close()
+
+    def _serve(self, listener: socket.socket, stopped: socket.socket) -> None:
+        with selectors.DefaultSelector() as selector, listener, stopped:
+            selector.register(listener, selectors.EVENT_READ)
+            selector.register(stopped, selectors.EVENT_READ)
             while True:
                 for ready, _ in selector.select():
                     at: Any = ready.fileobj
-                    if at is self._listener:
+                    if at is stopped:
+                        for each in [*selector.get_map().values()]:
+                            each.fileobj.close()  # type: ignore[union-attr]
+                        return
+                    if at is listener:
                         selector.register(at.accept()[0], selectors.EVENT_READ, bytearray())
                     elif not self._answer(at, ready.data):
                         selector.unregister(at)
@@ -185,9 +201,8 @@ clock, waits = ManualClock(), ManualClock()
 timed: dict[str, Any] = {"clock": clock, "pause": lambda seconds: None}
 one, two = (MemoryStore(source=f"memory:{name}") for name in ("one", "two"))
 functions: dict[str, Any] = {}
-pool = ThreadPoolExecutor(2)
-loop = asyncio.new_event_loop()
-loop.set_default_executor(pool)
+pool: ThreadPoolExecutor
+loop: asyncio.AbstractEventLoop | None = None
 known: set[threading.Thread] = set()
 
 
@@ -433,7 +448,7 @@ class OnThisThread:
         return _settled(work)
 
     def arun(self, work: Callable[[], Awaitable[Any]]) -> Any:
-        return _settled(lambda: loop.run_until_complete(_awaited(work)))
+        return _settled(lambda: _run(_awaited(work)))
 
     def end(self) -> None:
         """Nothing is left to be ended."""
@@ -474,6 +489,7 @@ class Task(OnThisThread):
 
     def __init__(self) -> None:
         self._todo: asyncio.Queue[Any] = asyncio.Queue()
+        assert loop is not None
         self._task = loop.create_task(self._work())
 
     async def _work(self) -> None:
@@ -488,11 +504,12 @@ class Task(OnThisThread):
                 done.set_exception(error)
 
     def run(self, work: Callable[[], Any] | None) -> Any:
+        assert loop is not None
         done = loop.create_future()
         self._todo.put_nowait((work, done))
         if work is None:
-            return loop.run_until_complete(self._task)
-        return _settled(lambda: loop.run_until_complete(done))
+            return _run(self._task)
+        return _settled(lambda: _run(done))
 
     def arun(self, work: Callable[[], Awaitable[Any]]) -> Any:
         return self.run(work)
@@ -505,6 +522,11 @@ def begun(block: using) -> Generator[None, None, None]:
     """A generator with a block in it: it begins at the first `next`, and ends with `close`."""
     with block:
         yield
+
+
+def _run(work: Any) -> Any:
+    assert loop is not None
+    return loop.run_until_complete(work)
 
 
 async def _awaited(work: Callable[[], Awaitable[Any]]) -> Any:
@@ -524,54 +546,78 @@ def _settled(work: Callable[[], Any]) -> Any:
 
 def aclose(client: Any) -> None:
     """Close an async client."""
-    loop.run_until_complete(client.aclose())
+    _run(client.aclose())
 
 
 # --- Beginning and end ------------------------------------------------------------------------
 
-_FOLDER = Path(tempfile.mkdtemp(prefix="vectorshift-machine-"))
+_folder = Path()
+_OURS = ("VECTORSHIFT_", "TENANT_", "CREDENTIALS_DIRECTORY")
 
 
 def start() -> None:
     """Begin anew: nothing is set, no file is there; stores and functions have a key each."""
-    _install()
-    os.chdir(_FOLDER)
-    for each in _FOLDER.iterdir():
+    if loop is None:
+        _open()
+    known.clear()
+    known.update(threading.enumerate())
+    os.chdir(_folder)
+    for each in _folder.iterdir():
         if each.is_file():
             each.unlink()
-    for name in [*os.environ]:
-        if name.startswith(("VECTORSHIFT_", "TENANT_", "CREDENTIALS_DIRECTORY")):
-            del os.environ[name]
-    os.environ.update(VECTORSHIFT_BASE_URL=api.url, HOME=str(_FOLDER))
-    vectorshift.reset()
-    del vectorshift.api_key
+    _forget()
+    os.environ.update(VECTORSHIFT_BASE_URL=api.url, HOME=str(_folder))
     for name, store in (("one", one), ("two", two)):
         store.put(f"vs-{name}-0")
         store.recover()
     functions.update(f="vs-tenant-0")
     api.rejected.clear()
     api.failing, api.meanwhile = 0, None
-    barrier = threading.Barrier(2)
-    list(pool.map(lambda _: barrier.wait(), range(2)))
-    known.clear()
-    known.update(threading.enumerate())
 
 
 def end() -> None:
-    """Close what the process has opened."""
-    loop.run_until_complete(vectorshift.aclose())
+    """Close and forget what the process has opened and set."""
+    _run(vectorshift.aclose())
+    _forget()
+
+
+def _forget() -> None:
+    for name in [*os.environ]:
+        if name.startswith(_OURS):
+            del os.environ[name]
     vectorshift.reset()
+    del vectorshift.api_key
 
 
-def _install() -> None:
-    """Make both plugins known, as an installed package does."""
-    about = _FOLDER / "machine_plugins-1.0.dist-info"
-    if about.exists():
-        return
+def _open() -> None:
+    """Start what all scripts share, and make both plugins known, as an installed package does."""
+    global _folder, loop, pool
+    _folder = Path(tempfile.mkdtemp(prefix="vectorshift-machine-"))
+    about = _folder / "machine_plugins-1.0.dist-info"
     about.mkdir()
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: machine-plugins\nVersion: 1.0\n")
     (about / "entry_points.txt").write_text(
         "[vectorshift.providers]\none = tests.machine.stage:OneProvider\n"
         "two = tests.machine.stage:TwoProvider\n"
     )
-    sys.path.append(str(_FOLDER))
+    sys.path.append(str(_folder))
+    api.start()
+    pool = ThreadPoolExecutor(2)
+    loop = asyncio.new_event_loop()
+    loop.set_default_executor(pool)
+    barrier = threading.Barrier(2)
+    list(pool.map(lambda _: barrier.wait(), range(2)))
+
+
+def stop() -> None:
+    """Leave nothing behind in this process; `start` begins anew."""
+    global loop
+    if loop is not None:
+        loop.close()
+        loop = None
+        pool.shutdown()
+        api.stop()
+        known.clear()
+        sys.path.remove(str(_folder))
+        os.chdir(tempfile.gettempdir())
+        shutil.rmtree(_folder)

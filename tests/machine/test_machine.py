@@ -36,6 +36,12 @@ ANY = settings(
 )
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _nothing_is_left() -> Iterator[None]:
+    yield
+    stage.stop()
+
+
 @pytest.fixture(autouse=True)
 def _quiet() -> Iterator[None]:
     """Log lines are not judged here."""
