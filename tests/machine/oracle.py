@@ -186,7 +186,8 @@ def call(
 ) -> str | None:
     """Send what must be sent; return how it fails without an answer of the API, or None.
 
-    All attempts of a call ask one and the same source, and its key stays that of one place.
+    All attempts of a call ask one and the same source, and its key stays that of one place. After a
+    401 the key before the refused one may be sent as well: see `script`.
     """
     if (client.own or process).settings_in(world) is None:
         return CONFIGURATION

@@ -6,6 +6,7 @@ Take a probe away once its promise is kept everywhere, and its name out of the o
 from __future__ import annotations
 
 import inspect
+import os
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -69,13 +70,9 @@ class _in:
         self._folder, self._before = folder, Path.cwd()
 
     def __enter__(self) -> None:
-        import os
-
         os.chdir(self._folder)
 
     def __exit__(self, *_: object) -> None:
-        import os
-
         os.chdir(self._before)
 
 
@@ -86,4 +83,3 @@ NO_REFERENCES = _answers(ExplicitProvider("${VECTORSHIFT_API_KEY}")) is None
 LATE_FILES_DO_NOT_COUNT = _late_files_do_not_count()
 REQUIRE_USING = "require_using" in inspect.signature(vectorshift.configure).parameters
 REFRESH = hasattr(vectorshift, "refresh")
-OVERLAP = REFRESH  # both came at once; see `machine.fits`

@@ -199,7 +199,8 @@ class StoreClock:
 api = Api()
 clock, waits = ManualClock(), ManualClock()
 timed: dict[str, Any] = {"clock": clock, "pause": lambda seconds: None}
-one, two = (MemoryStore(source=f"memory:{name}") for name in ("one", "two"))
+one: Any = MemoryStore(source="memory:one")
+two: Any = MemoryStore(source="memory:two")
 functions: dict[str, Any] = {}
 pool: ThreadPoolExecutor
 loop: asyncio.AbstractEventLoop | None = None
@@ -211,20 +212,18 @@ def advance(seconds: float) -> None:
     clock.advance(seconds)
 
 
-def cached(store: MemoryStore, **how: Any) -> CachingProvider:
+def cached(store: Any, **how: Any) -> CachingProvider:
     """Read a store as one is read in production, on a clock that the script moves."""
-    name = store.source.removeprefix("memory:")
+    name = store.source.rpartition(":")[2]
     return CachingProvider(store.provider(name, **how), clock=StoreClock(), random=lambda: 0.0)
 
 
 class OneProvider(CredentialProvider):
     """The plugin `one`."""
 
-    store = one
-
     @classmethod
     def from_settings(cls, settings: Settings) -> Any:
-        return cached(cls.store)
+        return cached(one)
 
     def get_credential(self) -> Any:
         raise NotImplementedError
@@ -233,7 +232,9 @@ class OneProvider(CredentialProvider):
 class TwoProvider(OneProvider):
     """The plugin `two`."""
 
-    store = two
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Any:
+        return cached(two)
 
 
 def function(name: str) -> Callable[[], str | None]:
@@ -540,7 +541,7 @@ def _settled(work: Callable[[], Any]) -> Any:
     finally:
         if threading.active_count() > len(known):
             for each in set(threading.enumerate()) - known:
-                each.join(10)
+                each.join(30)
                 assert not each.is_alive(), f"{each} does not end"
 
 

@@ -13,8 +13,11 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
-from tests.machine import oracle
+from tests.machine import oracle, stage
+from tests.machine.bao import BaoStore
 from tests.machine.machine import Machine
+
+from vectorshift.testing import OpenBaoServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,6 +77,16 @@ def test_no_call_of_a_million_is_sent_with_a_key_that_nobody_meant(
         with capsys.disabled():
             rate = Machine.steps / taken
             print(f"{Machine.steps:,} steps, {taken:,.0f} s, {rate:,.0f} a second", flush=True)
+
+
+@pytest.mark.soak
+def test_no_call_is_sent_with_a_key_that_nobody_meant_where_the_stores_are_real(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with OpenBaoServer() as first, OpenBaoServer() as second:
+        monkeypatch.setattr(stage, "one", BaoStore("one", first))
+        monkeypatch.setattr(stage, "two", BaoStore("two", second))
+        run_state_machine_as_test(Machine, settings=settings(ANY, max_examples=STEPS // 5_000))
 
 
 def test_a_wrong_answer_is_a_short_script_that_can_be_run(
