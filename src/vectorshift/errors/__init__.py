@@ -33,7 +33,7 @@ from vectorshift.errors.api import (
     VectorshiftApiError,
     api_error_class,
 )
-from vectorshift.errors.base import VectorshiftError, _revive as _revive, fresh_copy
+from vectorshift.errors.base import VectorshiftError, fresh_copy, revive as revive
 from vectorshift.errors.credential import (
     Attempt,
     CredentialConfigurationError,

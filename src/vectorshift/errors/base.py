@@ -14,14 +14,16 @@ if TYPE_CHECKING:
 __all__ = ["VectorshiftError", "fresh_copy"]
 
 
-def _revive(cls: type[E], args: tuple[Any, ...], state: dict[str, Any]) -> E:
+def revive(cls: type[E], args: tuple[Any, ...], state: dict[str, Any]) -> E:
+    """Make an error again from what a pickle holds."""
     error = cls.__new__(cls, *args)
     error.args = args  # a TimeoutError does not take them from __new__
     error.__dict__.update(state)
     return error
 
 
-_revive.__module__ = "vectorshift.errors"  # a pickle names it
+revive.__module__ = "vectorshift.errors"  # a pickle names it
+_revive = revive  # pickles of 1.0 name this
 
 
 class VectorshiftError(Exception):
@@ -36,14 +38,14 @@ class VectorshiftError(Exception):
         self.message = message
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-        return _revive, (type(self), self.args, self.__dict__)
+        return revive, (type(self), self.args, self.__dict__)
 
 
 def fresh_copy(error: E) -> E:
     """Return an equal error without a traceback or context: one that is shared would grow with each
     raise.
     """
-    copied = _revive(type(error), error.args, error.__dict__)
+    copied = revive(type(error), error.args, error.__dict__)
     copied.__cause__ = (
         error.__cause__
     )  # which also keeps what is handled where it is raised out of its traceback
