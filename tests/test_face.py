@@ -87,7 +87,7 @@ def test_the_line_of_the_page_prints_the_beginning_of_the_key(
 
 
 @EACH_GIVEN
-def test_it_takes_text_a_secret_and_a_callable_of_either_colour(value: Any) -> None:
+def test_it_takes_text_a_secret_and_a_sync_or_async_callable(value: Any) -> None:
     vectorshift.api_key = value
     assert read() == KEY
     assert vectorshift.get_credential().source == "explicit:api_key"

@@ -745,7 +745,7 @@ def test_a_wrong_value_of_these_is_an_error_that_names_the_variable_and_not_the_
 
 
 @pytest.mark.parametrize("code", [SIMPLE, ASYNC], ids=["sync", "async"])
-def test_a_plugin_in_either_colour_has_the_other_and_is_asked_once(
+def test_a_plugin_has_sync_and_async_and_is_asked_once(
     install: Callable[..., str], code: str
 ) -> None:
     install(code)

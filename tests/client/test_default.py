@@ -146,7 +146,7 @@ async def test_an_assigned_key_beside_a_client_with_its_own_is_told_once(
     assert await shown(style) == OWN
 
 
-def test_beside_clients_of_both_colours_it_has_no_effect_at_all(
+def test_beside_clients_of_both_kinds_it_has_no_effect_at_all(
     api: FakeVectorShift, caplog: pytest.LogCaptureFixture
 ) -> None:
     vectorshift.configure(client=VectorShift(OWN))

@@ -918,7 +918,7 @@ class TestSaysThatItIsNotConfigured(Checked):
 
 class TestAnswersWithAnotherKeyOnceRefused(Checked):
     class provider(Sound):
-        refused = False
+        rejected = False
 
         def invalidate(self, rejected: Credential) -> None:
             self.rejected = True

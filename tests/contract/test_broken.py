@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 FAULTS = {
     "AnswersWithAnotherKeyOnceRefused": "invalidate_reads_nothing_and_does_not_raise",
     "AnswersInAnothersName": "a_credential_names_its_provider",
-    "AnswersOtherwiseToAsync": "both_colours_find_the_same",
+    "AnswersOtherwiseToAsync": "sync_and_async_find_the_same",
     "AnswersWithAnExpiredKey": "an_expiry_is_ahead",
     "AnswersWithTheKeyInItsSource": "a_source_is_printable_and_shows_neither_key_nor_version",
     "AnswersWithTheVersionInItsSource": "a_source_is_printable_and_shows_neither_key_nor_version",
@@ -33,7 +33,7 @@ FAULTS = {
     "DescribesAnotherSource": "a_source_is_the_one_that_describe_tells",
     "DescribesTheKey": "describe_shows_no_key",
     "EndsTheProcessWhenItIsMade": "the_settings_make_it_without_contact",
-    "FailsOtherwiseInAsync": "both_colours_fail_alike",
+    "FailsOtherwiseInAsync": "sync_and_async_fail_alike",
     "HangsWhenBroken": "a_broken_source_is_unavailable_or_misconfigured_and_never_not_found",
     "HangsWhenBrokenInAsync": "a_broken_source_is_unavailable_or_misconfigured_and_never_not_found",
     "IsAlwaysTheLast": "a_chain_moves_on_when_the_place_is_empty",

@@ -86,13 +86,13 @@ def failure(provider: CredentialProvider) -> CredentialError:
 # ----------------------------------------------------------------
 
 
-def test_a_sync_getter_gives_both_colours() -> None:
+def test_a_sync_getter_gives_sync_and_async() -> None:
     provider = SyncProvider(lambda: CREDENTIAL)
     assert provider.get_credential() is CREDENTIAL
     assert asyncio.run(provider.aget_credential()) is CREDENTIAL
 
 
-def test_an_async_getter_gives_both_colours() -> None:
+def test_an_async_getter_gives_sync_and_async() -> None:
     provider = AsyncProvider(lambda: CREDENTIAL)
     assert provider.get_credential() is CREDENTIAL
     assert asyncio.run(provider.aget_credential()) is CREDENTIAL
@@ -230,7 +230,7 @@ def test_an_unmapped_exception_is_told_by_type_and_line_and_never_by_text(
     assert (error.__cause__, error.__context__) == (None, None)
 
 
-def test_the_other_colour_maps_what_the_getter_raises() -> None:
+def test_the_other_kind_maps_what_the_getter_raises() -> None:
     with pytest.raises(CredentialConfigurationError, match=r"raised Strange at test_provider\.py:"):
         asyncio.run(SyncProvider(raised(Strange)).aget_credential())
     with pytest.raises(CredentialConfigurationError, match=r"raised Strange at test_provider\.py:"):

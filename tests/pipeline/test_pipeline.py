@@ -634,7 +634,7 @@ def test_fields_that_are_missing_read_as_nothing() -> None:
 # --- Clients of the wrong kind ---
 
 
-async def test_a_pipeline_does_not_fall_back_to_the_process_for_the_other_colour(
+async def test_a_pipeline_does_not_fall_back_to_the_process_for_the_other_kind(
     api: FakeVectorShift,
 ) -> None:
     key = api.create_key()

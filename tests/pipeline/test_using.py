@@ -88,7 +88,7 @@ async def test_a_handler_of_a_run_that_is_known_keeps_the_place_where_it_was_mad
     assert organisations(api) == ["globex", "globex", "acme"]
 
 
-async def test_a_handler_of_one_colour_serves_the_other_as_the_same_organisation(
+async def test_a_handler_of_one_kind_serves_the_other_as_the_same_organisation(
     api: FakeVectorShift, globex: str
 ) -> None:
     with vectorshift.using(globex):

@@ -84,7 +84,7 @@ class CallableObject:
         "partial sync",
     ],
 )
-def test_a_key_or_a_callable_of_either_colour_answers_callers_of_either_colour(value: Any) -> None:
+def test_a_key_or_a_sync_or_async_callable_answers_sync_and_async_callers(value: Any) -> None:
     assert key_of(ExplicitProvider(value)) == KEY
 
 

@@ -230,7 +230,7 @@ async def test_configured_credentials_stand_in_for_the_chain(
     assert await org() == "acme"
 
 
-async def test_a_configured_client_is_used_by_its_colour(org: Asker, api: FakeVectorShift) -> None:
+async def test_a_configured_client_is_used_by_its_kind(org: Asker, api: FakeVectorShift) -> None:
     client = org.client(api.create_key(org="mine"))
     vectorshift.configure(client=client)
     assert await org() == "mine"
@@ -345,7 +345,7 @@ async def test_closing_what_was_never_used_is_harmless(api: FakeVectorShift) -> 
 # --- The credential itself ---
 
 
-async def test_the_credential_of_the_moment_can_be_had_in_both_colours(
+async def test_the_credential_of_the_moment_can_be_had_sync_and_async(
     api: FakeVectorShift, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for key in ("one", "two"):

@@ -146,7 +146,7 @@ def test_modules_keep_their_identity_and_their_spec(api: FakeVectorShift) -> Non
 def test_a_module_that_was_not_loaded_is_loaded(api: FakeVectorShift) -> None:
     program = (
         "import sys, vectorshift; del sys.modules['vectorshift']; import vectorshift._platform.sse"
-        " as sse;assert sys.modules['vectorshift'].sse is sse is"
+        " as sse;assert sys.modules['vectorshift']._platform.sse is sse is"
         " sys.modules['vectorshift._platform.sse'];assert sse.ServerSentEvent is"
         " vectorshift.ServerSentEvent;import importlib.util; assert"
         " importlib.util.find_spec('vectorshift.nothing') is None"

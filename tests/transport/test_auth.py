@@ -111,7 +111,7 @@ async def test_the_environment_is_read_on_every_call(
     assert keys(server) == ["Bearer one", "Bearer two"]
 
 
-async def test_an_async_only_provider_serves_both_colours(send: Sender) -> None:
+async def test_an_async_only_provider_serves_sync_and_async(send: Sender) -> None:
     with Echo(accepting("one")) as server:
         auth = CredentialAuth(AsyncRotating("one"), origin=server.origin)
         assert (await send(auth, server.origin)).status_code == 200

@@ -403,7 +403,7 @@ def test_who_names_the_nearest_timeout_is_followed(
     assert (seen[0]["connect"], seen[0]["read"]) == limits
 
 
-def test_an_httpx_client_of_the_other_colour_is_refused() -> None:
+def test_an_httpx_client_of_the_other_kind_is_refused() -> None:
     with (
         httpx.Client() as http,
         pytest.raises(TypeError, match=r"http_client should be an httpx\.AsyncClient"),

@@ -54,9 +54,10 @@ def _options(
     ] = False,
 ) -> None:
     """Hold the options of the program itself."""
-    from vectorshift import configure
+    from vectorshift.scope.current import DEFAULT_SCOPE
 
-    configure(require_using=False)  # a command has no using block, and asks what the process has
+    # A command has no using block: it asks what the process has.
+    DEFAULT_SCOPE.configure(None, require_using=False)
 
 
 @auth.command("status")

@@ -28,7 +28,7 @@ _STEPS = (1, 2, 3, 5, 8)
 class LoopTests(SourceHooks):
     """Sync, async and loops."""
 
-    def test_both_colours_find_the_same(self, probe: Probe) -> None:
+    def test_sync_and_async_find_the_same(self, probe: Probe) -> None:
         """`get_credential` and `aget_credential` are two ways to one answer."""
         probe.put()
         provider = probe.provider()
@@ -41,7 +41,7 @@ class LoopTests(SourceHooks):
                 mend="Write one of the two getters, and leave the other to the base class.",
             )
 
-    def test_both_colours_fail_alike(self, probe: Probe) -> None:
+    def test_sync_and_async_fail_alike(self, probe: Probe) -> None:
         """An empty place is told in the same words to both."""
         provider = probe.provider()
         first, second = probe.both(provider).values()
@@ -64,7 +64,7 @@ class LoopTests(SourceHooks):
 
         first = probe.run(several)
         if not all(isinstance(answer, Credential) for answer in first):
-            probe.left_to("test_both_colours_find_the_same")
+            probe.left_to("test_sync_and_async_find_the_same")
         wrong = next((a for a in probe.run(several) if not isinstance(a, Credential)), None)
         if wrong is not None:
             probe.fault(
