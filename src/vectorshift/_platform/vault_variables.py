@@ -6,6 +6,7 @@ Pure functions of an environment. No value of a variable is in a message.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -13,15 +14,7 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = [
-    "TOKEN_HELPER",
-    "fallbacks",
-    "find",
-    "flaws",
-    "foreign_helper",
-    "ignored",
-    "is_there",
-]
+__all__ = ["TOKEN_HELPER", "StandardVariables", "fallbacks", "is_there", "standard_variables"]
 
 _FAMILIES: Final = ("BAO_", "VAULT_")
 _ADDRESSES: Final = ("AGENT_ADDR", "ADDR")
@@ -56,58 +49,75 @@ def fallbacks(argument: str) -> tuple[str, ...]:
     return tuple(family + name for name in _NAMES[argument] for family in _FAMILIES)
 
 
-def find(environ: Mapping[str, str], argument: str) -> str | None:
-    """Return the name of the variable that counts for an argument; None if none is set."""
-    return next((name for name in fallbacks(argument) if _value(environ, name)), None)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StandardVariables:
+    """The standard variables that count for the arguments that were not given.
+
+    Args:
+        used: the variable to read, by argument.
+        flaws: why it is not clear which server, identity or namespace is meant.
+        helper_flaw: why the token of `~/.vault-token`, which is used if there is no other, must
+            not go to the server; or None.
+        ignored: pairs of a variable that counts and one that says something else and does not.
+    """
+
+    used: Mapping[str, str]
+    flaws: list[str]
+    helper_flaw: str | None
+    ignored: tuple[tuple[str, str], ...]
 
 
-def flaws(environ: Mapping[str, str], *, given: Mapping[str, str], wants_token: bool) -> list[str]:
-    """Say where the variables do not tell which server, identity or namespace is meant.
+def standard_variables(
+    environ: Mapping[str, str], given: Mapping[str, object]
+) -> StandardVariables:
+    """Return the variables that count, and those that contradict each other.
 
     Args:
         environ: the environment.
-        given: what was given and needs no variable, by argument; only the address's value is
-            looked at.
-        wants_token: whether the token of a variable would be used.
+        given: the arguments that need no variable, by name.
     """
-    found = [_CLASHES[which].format(*pair) for which, pair in _clashes(environ, given)]
     address = given.get("addr")
-    if address is None:
-        pair = _two_servers(environ)
-        if pair is not None:
-            found.insert(
-                0,
-                f"{pair[0]} and {pair[1]} name different servers. Set VECTORSHIFT_VAULT_ADDR to the"
-                " one that holds the key.",
-            )
-    if not wants_token:
-        return found
-    bao, vault = fallbacks("token")
-    if _differ(environ, bao, vault):
-        found.append(
-            f"{bao} and {vault} hold different tokens. Set VECTORSHIFT_VAULT_TOKEN to the one that"
-            " is meant, or name its file with VECTORSHIFT_VAULT_TOKEN_FILE."
+    # a named token file wins over a token, and other methods need neither
+    own_token = given.keys() & {"token", "token_file"} or given.get("auth", "token") != "token"
+    used = {
+        argument: name
+        for argument in _NAMES
+        if argument not in given and not (argument == "token" and own_token)
+        if (name := _find(environ, argument))
+    }
+    found = [
+        text.format(*pair)
+        for which, text in _CLASHES.items()
+        if which not in given and _differ(environ, *(pair := fallbacks(which)))
+    ]
+    if address is None and (servers := _two_servers(environ)):
+        found.insert(
+            0,
+            "{} and {} name different servers. Set VECTORSHIFT_VAULT_ADDR to the one that holds the"
+            " key.".format(*servers),
         )
-    elif address is not None and (token := find(environ, "token")):
-        other = _other_server(_family_addresses(environ, token.partition("_")[0] + "_"), address)
-        if other:
-            found.append(_foreign(token, other))
-    return found
-
-
-def foreign_helper(environ: Mapping[str, str], address: str) -> str | None:
-    """Say that the token in `~/.vault-token` is for another server than `address`; None if it may
-    be used there.
-    """
-    addresses = {**_addresses(environ, "VAULT_"), **_addresses(environ, "BAO_")}
-    other = _other_server(addresses, address)
-    return _foreign(TOKEN_HELPER, other) if other else None
-
-
-def ignored(environ: Mapping[str, str], argument: str) -> tuple[str, str] | None:
-    """Return the variable that counts and the one that says something else and does not count."""
-    used, other = fallbacks(argument)[-2:]
-    return (used, other) if _differ(environ, used, other) else None
+    helper_flaw = None
+    if not own_token:
+        token = used.get("token")
+        if _differ(environ, *fallbacks("token")):
+            found.append(
+                "{} and {} hold different tokens. Set VECTORSHIFT_VAULT_TOKEN to the one that is"
+                " meant, or name its file with"
+                " VECTORSHIFT_VAULT_TOKEN_FILE.".format(*fallbacks("token"))
+            )
+        elif address is not None and token:
+            family = _family_addresses(environ, token.partition("_")[0] + "_")
+            if flaw := _foreign(token, family, str(address)):
+                found.append(flaw)
+        elif address is not None:
+            both = {**_addresses(environ, "VAULT_"), **_addresses(environ, "BAO_")}
+            helper_flaw = _foreign(TOKEN_HELPER, both, str(address))
+    ignored = tuple(
+        (used[argument], fallbacks(argument)[-1])
+        for argument in ("cacert", "skip_verify")
+        if argument in used and _differ(environ, *fallbacks(argument))
+    )
+    return StandardVariables(used=used, flaws=found, helper_flaw=helper_flaw, ignored=ignored)
 
 
 def is_there(path: str) -> bool:
@@ -118,22 +128,19 @@ def is_there(path: str) -> bool:
         return False
 
 
-def _foreign(token: str, other: str) -> str:
+def _find(environ: Mapping[str, str], argument: str) -> str | None:
+    return next((name for name in fallbacks(argument) if _value(environ, name)), None)
+
+
+def _foreign(token: str, addresses: Mapping[str, str], address: str) -> str | None:
+    """Return that a token is for another server than `address`; None if it is not."""
+    if not addresses or _normalised(address) in addresses.values():
+        return None
+    other = next(iter(addresses))
     return (
         f"VECTORSHIFT_VAULT_ADDR and {other} name different servers, and the token of {token} is"
         f" for that of {other}. Set VECTORSHIFT_VAULT_TOKEN or VECTORSHIFT_VAULT_TOKEN_FILE."
     )
-
-
-def _clashes(
-    environ: Mapping[str, str], given: Mapping[str, str]
-) -> list[tuple[str, tuple[str, str]]]:
-    pairs = {which: (f"BAO_{which.upper()}", f"VAULT_{which.upper()}") for which in _CLASHES}
-    return [
-        (which, pair)
-        for which, pair in pairs.items()
-        if which not in given and _differ(environ, *pair)
-    ]
 
 
 def _differ(environ: Mapping[str, str], bao: str, vault: str) -> bool:
@@ -175,12 +182,6 @@ def _family_addresses(environ: Mapping[str, str], family: str) -> dict[str, str]
     if not own or set(own.values()) & set(other.values()):
         return {**own, **other}
     return own
-
-
-def _other_server(addresses: Mapping[str, str], address: str) -> str | None:
-    if not addresses or _normalised(address) in addresses.values():
-        return None
-    return next(iter(addresses))
 
 
 def _value(environ: Mapping[str, str], name: str) -> str:

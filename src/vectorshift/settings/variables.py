@@ -13,14 +13,7 @@ from vectorshift._platform.dotenv_syntax import Assignments, assignments_in
 from vectorshift._platform.files import absolute, read_small, text_of
 from vectorshift._platform.permissions import FilePermissions
 from vectorshift._platform.plugin_names import is_service_link, prefix_of
-from vectorshift._platform.vault_variables import (
-    TOKEN_HELPER,
-    find,
-    flaws,
-    foreign_helper,
-    ignored,
-    is_there,
-)
+from vectorshift._platform.vault_variables import TOKEN_HELPER, is_there, standard_variables
 from vectorshift.credentials.events import log_safely
 from vectorshift.errors import CredentialConfigurationError
 from vectorshift.settings.plugin import formatted, of_plugins
@@ -125,23 +118,22 @@ def _by_variable(
 
 
 def _vault_flaw(variables: Mapping[str, str]) -> str | None:
-    """Say where the standard variables do not tell which server, identity or namespace is meant;
-    warn of those that do not count.
+    """Return why the standard variables do not tell which server, identity or namespace is meant.
+
+    Warns of those that do not count.
     """
     own = {
         name.removeprefix(_VAULT).lower(): value
         for name, value in variables.items()
         if name.startswith(_VAULT) and value.strip()
     }
-    wants_token = own.get("auth", "token") == "token" and not {"token", "token_file"} & own.keys()
-    found = flaws(variables, given=own, wants_token=wants_token)
-    helper = wants_token and "addr" in own and find(variables, "token") is None
-    if helper and is_there(TOKEN_HELPER) and (flaw := foreign_helper(variables, own["addr"])):
-        found.append(flaw)
-    for argument in ("cacert", "skip_verify"):
-        if argument not in own and (pair := ignored(variables, argument)):
-            _warn(pair[1], "%s is not used, as %s comes before it.", pair[1], pair[0])
-    return " ".join(found) or None
+    found = standard_variables(variables, own)
+    flaws = list(found.flaws)
+    if found.helper_flaw and is_there(TOKEN_HELPER):
+        flaws.append(found.helper_flaw)
+    for used, other in found.ignored:
+        _warn(other, "%s is not used, as %s comes before it.", other, used)
+    return " ".join(flaws) or None
 
 
 def _named_file(env_file: str | None) -> Assignments:

@@ -8,7 +8,7 @@ import pytest
 from tests.forks import held_by_another_thread, succeeds_in_a_child
 
 from vectorshift.credentials import Secret
-from vectorshift.providers.vault import methods
+from vectorshift.providers.vault import VaultProvider, login
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -17,18 +17,11 @@ def test_a_child_has_what_its_parent_unwrapped_though_another_thread_was_unwrapp
     does not have.
     """
     wrapping, unwrapped = Secret("hvs.wrapping"), Secret("an-unwrapped-secret-id")
-    login = methods.AppRoleLogin(
-        method="approle",
-        mount="approle",
-        role_id="role",
-        secret_id=wrapping,
-        secret_id_file=None,
-        wrapped=True,
-        creation_path=None,
-    )
-    methods._unwrapped.secret_ids[wrapping] = unwrapped
+    vault = VaultProvider("vs", auth="approle", role_id="role", secret_id=wrapping)
+    approle = login.AppRoleLogin(vault._given)
+    login._unwrapped.secret_ids[wrapping] = unwrapped
     try:
-        with held_by_another_thread(methods._unwrapped.lock):
-            assert succeeds_in_a_child(lambda: login._unwrap(wrapping, None, None) == unwrapped)  # type: ignore[arg-type]
+        with held_by_another_thread(login._unwrapped.lock):
+            assert succeeds_in_a_child(lambda: approle._unwrap(wrapping, None, None) == unwrapped)  # type: ignore[arg-type]
     finally:
-        del methods._unwrapped.secret_ids[wrapping]
+        del login._unwrapped.secret_ids[wrapping]

@@ -117,6 +117,16 @@ def test_an_interrupt_in_mid_exchange_shows_neither(
     assert KEY not in shown
 
 
+@pytest.mark.parametrize("wrong", [{"on_error": "Stop"}, {"addr": None}, {"no_such": 1}])
+def test_no_frame_of_a_constructor_that_raises_shows_a_token(
+    wrong: dict[str, Any], shown: Callable[[BaseException], str]
+) -> None:
+    with pytest.raises((TypeError, ValueError)) as caught:
+        VaultProvider("vs", token=TOKEN, secret_id=KEY, **wrong)
+    assert TOKEN not in shown(caught.value)
+    assert KEY not in shown(caught.value)
+
+
 class Watched:
     """A provider of a real server, and each secret that it has come to hold."""
 
@@ -125,9 +135,10 @@ class Watched:
 
     def ask(self, caplog: pytest.LogCaptureFixture) -> str:
         shown = everything_shown(self.vault, caplog)
-        grant = self.vault._tokens._grant
-        if grant is not None and grant.token.reveal():
-            self.secrets.append(grant.token.reveal())
+        reader = self.vault._reader
+        lease = reader._tokens._lease if reader is not None else None
+        if lease is not None and lease.token.reveal():
+            self.secrets.append(lease.token.reveal())
         assert not [secret for secret in self.secrets if secret in shown]
         return shown
 

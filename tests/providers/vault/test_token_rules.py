@@ -5,14 +5,7 @@ from __future__ import annotations
 import pytest
 
 from vectorshift.credentials import Secret
-from vectorshift.providers.vault.tokens import (
-    TokenLease,
-    granted,
-    has_ended,
-    looked_up,
-    past_half,
-    renewed,
-)
+from vectorshift.providers.vault.tokens import TokenLease
 
 TOKEN = Secret("hvs.token-a1b2c3d4e5")
 
@@ -44,40 +37,40 @@ def test_half_and_end_of_a_life(life: float | None, age: float, half: bool, ende
         (1000 + age, 50.0),
         (0.0, 50 + age),
     ):  # together, suspended, wall set back
-        assert (past_half(grant(life), now), has_ended(grant(life), now)) == (half, ended)
+        assert (grant(life).past_half(now), grant(life).has_ended(now)) == (half, ended)
 
 
 def test_half_of_the_first_life_counts_for_a_token_that_was_renewed_for_less() -> None:
-    assert past_half(grant(600, 3600), (1000.0, 50.0))
+    assert grant(600, 3600).past_half((1000.0, 50.0))
 
 
 @pytest.mark.parametrize(("life", "half"), [(3600, False), (1801, False), (1800, True), (1, True)])
 def test_a_renewal_that_brings_half_of_the_first_life_or_less_brings_nothing(
     life: int, half: bool
 ) -> None:
-    after = renewed(grant(3600), {"lease_duration": life, "renewable": True})
-    assert (after.life, after.full, past_half(after, after.since)) == (life, 3600, half)
+    after = grant(3600).renewed({"lease_duration": life, "renewable": True})
+    assert (after.life, after.full, after.past_half(after.since)) == (life, 3600, half)
 
 
 @pytest.mark.parametrize("life", [0, -1, None, "3600", True, [], 1.5])
 def test_a_life_that_is_no_positive_whole_number_is_no_end(life: object) -> None:
-    found = granted(TOKEN, {"lease_duration": life, "renewable": "yes"})
+    found = TokenLease.granted(TOKEN, {"lease_duration": life, "renewable": "yes"})
     assert (found.life, found.renewable) == (None, False)
 
 
 def test_what_is_looked_up_counts_the_first_life_or_the_period() -> None:
     unknown = TokenLease(token=TOKEN, known=False)
     data = {"ttl": 100, "creation_ttl": 3600, "renewable": True}
-    assert looked_up(unknown, data) == TokenLease(token=TOKEN, life=100, full=3600, renewable=True)
-    assert looked_up(unknown, {**data, "period": 7200}).full == 7200
-    assert looked_up(unknown, {}) == TokenLease(token=TOKEN)
+    assert unknown.looked_up(data) == TokenLease(token=TOKEN, life=100, full=3600, renewable=True)
+    assert unknown.looked_up({**data, "period": 7200}).full == 7200
+    assert unknown.looked_up({}) == TokenLease(token=TOKEN)
 
 
 def test_less_than_a_second_is_not_taken_for_ever() -> None:
     now = (1000.0, 50.0)
-    assert has_ended(renewed(grant(3600), {"lease_duration": 0, "renewable": True}), now)
-    assert has_ended(looked_up(grant(None), {"ttl": 0, "creation_ttl": 3600}), now)
-    assert not has_ended(looked_up(grant(None), {"ttl": 0, "creation_ttl": 0}), now)
+    assert grant(3600).renewed({"lease_duration": 0, "renewable": True}).has_ended(now)
+    assert grant(None).looked_up({"ttl": 0, "creation_ttl": 3600}).has_ended(now)
+    assert not grant(None).looked_up({"ttl": 0, "creation_ttl": 0}).has_ended(now)
 
 
 def test_a_grant_does_not_show_its_token() -> None:

@@ -13,7 +13,7 @@ import requests
 from vectorshift import errors
 from vectorshift.providers.vault import VaultProvider
 from vectorshift.providers.vault.requests import Budget, TransportFailure, send
-from vectorshift.providers.vault.transport import VaultServer
+from vectorshift.providers.vault.server import VaultServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -104,10 +104,8 @@ def test_what_is_given_in_code_stands_whatever_the_variables_say(
     ],
 )
 def test_only_this_machine_is_loopback(addr: str, expected: bool) -> None:
-    nothing = dict.fromkeys(("namespace", "cacert", "client_cert", "client_key"))
-    assert (
-        VaultServer(addr=addr, skip_verify=False, allow_http=False, **nothing).is_local is expected
-    )
+    given = VaultProvider("vs", addr=addr)._given
+    assert VaultServer(given).is_local is expected
 
 
 def test_verifies_tls_with_the_given_ca_alone(

@@ -1,17 +1,15 @@
-"""What a Vault server's answers mean: pure functions from a reply to a credential or one of five
-failures.
+"""What a Vault server's replies mean: pure functions from a reply to one of five failures.
 
-Nothing that the server wrote is repeated in a message, as a body may hold a secret.
+No message repeats text of the server, as a body may hold a secret.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final, cast
+from datetime import datetime, timedelta, timezone
+from typing import Any, Final, cast
 
-from vectorshift.credentials.values import Credential, parse_key
 from vectorshift.errors import (
     CredentialConfigurationError,
     CredentialDeniedError,
@@ -20,14 +18,8 @@ from vectorshift.errors import (
     CredentialRevokedError,
     CredentialStoreUnavailableError,
 )
-from vectorshift.providers.vault.expiry import EXPIRES_AT, MalformedTime, parse_time, read_expiry
 
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from vectorshift.credentials.resolving import Result
-
-__all__ = ["Reply", "SecretRef", "as_object", "classify_login", "classify_read", "read_key"]
+__all__ = ["Reply", "SecretRef", "as_object", "classify_login", "classify_read", "parse_time"]
 
 
 def as_object(value: object) -> dict[str, Any] | None:
@@ -37,7 +29,7 @@ def as_object(value: object) -> dict[str, Any] | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What the server answered.
+    """A reply of the server.
 
     Args:
         status: the HTTP status.
@@ -64,16 +56,12 @@ class Reply:
         return self.status == 404 and (self.body or {}).get("errors") == []
 
     def says(self, words: str) -> bool:
-        """Return whether one of the server's errors is `words`: one that only holds them may quote
-        a path.
-        """
+        """Return whether one of the server's errors is `words`: a longer one may quote a path."""
         return any(error.strip().rstrip(".").lower() == words for error in self._texts("errors"))
 
     @property
     def warns_of_versions(self) -> bool:
-        """Whether the server says that the mount holds KV version 2, which was read as version
-        1.
-        """
+        """Whether the server says that a mount of KV version 2 was read as version 1."""
         start = "Invalid path for a versioned K/V secrets engine"
         return any(warning.startswith(start) for warning in self._texts("warnings"))
 
@@ -86,7 +74,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretRef:
-    """The secret that is asked for, and how one gets there: what every message names."""
+    """The secret, its server and the auth method, as every message names them."""
 
     address: str
     namespace: str | None
@@ -139,11 +127,11 @@ class SecretRef:
 def classify_read(
     reply: Reply, ref: SecretRef, *, other_kv: bool = False, new_token: bool = False
 ) -> CredentialError | None:
-    """Say what a reply to a read means; None if it brings a secret.
+    """Return the error that a reply to a read means, or None if it brings a secret.
 
     Args:
         reply: the reply.
-        place: what was asked for.
+        ref: the secret that was read.
         other_kv: whether the mount is known to be of the other KV version.
         new_token: whether a login has just brought the token, so that it cannot have ended.
     """
@@ -152,14 +140,12 @@ def classify_read(
     if reply.status in (401, 403) or (reply.status == 400 and reply.says("missing client token")):
         return ref.denied(_denial(ref, new_token=new_token))
     if reply.status == 404 and reply.body is not None:
-        return _judge_404(reply, ref, other_kv=other_kv)
-    return _judge_server(reply, ref)
+        return _classify_404(reply, ref, other_kv=other_kv)
+    return _classify_status(reply, ref)
 
 
 def _denial(ref: SecretRef, *, new_token: bool) -> str:
-    """Say why a read may be refused: of a token that has just been made, the policy alone is in
-    doubt.
-    """
+    """Return why a read may be refused. With a new token, only the policy can be the reason."""
     if new_token:
         why = "A new login did not help: the policies of its role lack these lines"
     elif ref.auth == "agent":
@@ -177,7 +163,7 @@ def _denial(ref: SecretRef, *, new_token: bool) -> str:
 
 
 def classify_login(reply: Reply, ref: SecretRef, fix: str) -> CredentialError | None:
-    """Say what a reply to a login means; None if it brings a token."""
+    """Return the error that a reply to a login means, or None if it brings a token."""
     auth = as_object((reply.body or {}).get("auth")) or {}
     if reply.status == 200 and auth.get("client_token"):
         return None
@@ -193,13 +179,11 @@ def classify_login(reply: Reply, ref: SecretRef, fix: str) -> CredentialError | 
         )
     if reply.status == 400 and reply.body is not None:
         return ref.denied(f"the server refuses the login. {fix}")
-    return _judge_server(reply, ref)
+    return _classify_status(reply, ref)
 
 
-def _judge_404(reply: Reply, ref: SecretRef, *, other_kv: bool) -> CredentialError:
-    """Tell apart the reasons for a 404: a gap, a deleted version, a missing mount, the other KV
-    version.
-    """
+def _classify_404(reply: Reply, ref: SecretRef, *, other_kv: bool) -> CredentialError:
+    """Distinguish a gap, a deleted version, a missing mount and the other KV version."""
     body = reply.body or {}
     metadata = as_object(reply.data.get("metadata")) or {}
     if metadata.get("destroyed") is True or metadata.get("deletion_time"):
@@ -223,7 +207,7 @@ def _judge_404(reply: Reply, ref: SecretRef, *, other_kv: bool) -> CredentialErr
             " VECTORSHIFT_VAULT_NAMESPACE."
         )
     if "errors" not in body:
-        return _judge_server(reply, ref)
+        return _classify_status(reply, ref)
     if ref.version:
         return ref.error(
             CredentialNotFoundError,
@@ -242,9 +226,7 @@ def _judge_404(reply: Reply, ref: SecretRef, *, other_kv: bool) -> CredentialErr
 
 
 def _is_gone(metadata: dict[str, Any], date: datetime | None) -> bool:
-    """Whether the metadata prove that the version is gone: a time to come, by the server's own
-    clock, is no proof.
-    """
+    """Whether the metadata prove that the version is gone. A time in the future proves nothing."""
     if metadata.get("destroyed") is True:
         return True
     deleted = parse_time(metadata.get("deletion_time"))
@@ -266,8 +248,8 @@ def _gone(metadata: dict[str, Any], ref: SecretRef) -> str:
     )
 
 
-def _judge_server(reply: Reply, ref: SecretRef) -> CredentialError:
-    """Say what a reply means that is about the server and not about what it was asked."""
+def _classify_status(reply: Reply, ref: SecretRef) -> CredentialError:
+    """Return the error that a reply means if it is about the server and not about the request."""
     status = reply.status
     if status == 503 and reply.says("vault is sealed"):
         return ref.unavailable("the server is sealed. Unseal it.", retry_after=reply.retry_after)
@@ -304,52 +286,20 @@ def _judge_server(reply: Reply, ref: SecretRef) -> CredentialError:
     return ref.denied(f"the server refuses the request (HTTP {status}).")
 
 
-def read_key(reply: Reply, ref: SecretRef) -> Result:
-    """Return the credential that a successful reply brings, or the error that says what is wrong
-    with it.
-    """
-    fields, version, expires_at = reply.data, None, None
-    if ref.kv_version == 2:
-        metadata, inner = as_object(fields.get("metadata")), as_object(fields.get("data"))
-        if metadata is None or inner is None:
-            return ref.wrong(
-                "the answer is not one of KV version 2. Set VECTORSHIFT_VAULT_KV_VERSION=1."
-            )
-        fields, version = inner, str(metadata.get("version"))
-        ends = read_expiry(metadata)
-        if isinstance(ends, MalformedTime):
-            return ref.wrong(_BAD_EXPIRY.format(path=ref.path, mount=ref.mount))
-        expires_at = ends
-    if ref.field not in fields:
-        return ref.wrong(_no_field(fields, ref))
-    text = fields[ref.field]
-    if not isinstance(text, str):
-        return ref.wrong(f"the field '{ref.field}' is not a string. Write the key as a string.")
-    key = parse_key(
-        text, source=ref.source, provider="vault", field_setting="VECTORSHIFT_VAULT_FIELD"
-    )
-    if isinstance(key, CredentialError):
-        return key
-    return Credential(
-        secret=key, source=ref.source, provider="vault", version=version, expires_at=expires_at
-    )
-
-
-_BAD_EXPIRY = (
-    f"the custom metadata's '{EXPIRES_AT}' is not a time as RFC 3339 has it, such as"
-    " 2027-01-31T00:00:00Z. Set it: bao kv metadata patch -mount={mount}"
-    f" -custom-metadata={EXPIRES_AT}=... {{path}}"
+_RFC_3339: Final = re.compile(
+    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.\d+)?(?:[Zz]|([+-])(\d\d):(\d\d))", flags=re.ASCII
 )
 
 
-def _no_field(fields: dict[str, Any], ref: SecretRef) -> str:
-    if ref.kv_version == 1 and {"data", "metadata"} <= set(fields):
-        return (
-            "the mount holds KV version 2. Set VECTORSHIFT_VAULT_KV_VERSION=2 and leave 'data/' out"
-            " of the path."
-        )
-    names = ", ".join(sorted(name for name in fields if re.fullmatch(r"[\w.\-]{1,64}", name))[:20])
-    return (
-        f"the secret has no field '{ref.field}'. Its fields are: {names or 'none'}. "
-        "Name the one that is the key with VECTORSHIFT_VAULT_FIELD."
-    )
+def parse_time(text: object) -> datetime | None:
+    """Return an RFC 3339 time, cut to whole seconds, or None for anything else."""
+    found = _RFC_3339.fullmatch(text.strip()) if isinstance(text, str) else None
+    if found is None:
+        return None
+    day, time, sign, hours, minutes = found.groups()
+    try:
+        offset = timedelta(hours=int(hours), minutes=int(minutes)) if sign else timedelta()
+        local = datetime.fromisoformat(f"{day}T{time}").replace(tzinfo=timezone.utc)
+        return local + offset if sign == "-" else local - offset
+    except (ValueError, OverflowError):
+        return None

@@ -6,11 +6,10 @@ import logging
 import os
 import re
 import threading
-from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
-from vectorshift._platform.arguments import UNSET, Unset, check, name_arguments, text_with_arguments
+from vectorshift._platform.arguments import UNSET, Unset, name_arguments
 from vectorshift._platform.clock import SYSTEM_CLOCK
 from vectorshift._platform.forks import renew_after_fork
 from vectorshift.credentials.events import log_safely
@@ -18,16 +17,20 @@ from vectorshift.credentials.provider import Description
 from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Result
 from vectorshift.credentials.values import Secret
 from vectorshift.errors import CredentialConfigurationError, CredentialError
-from vectorshift.providers.vault.classify import Reply, as_object, classify_read, read_key
-from vectorshift.providers.vault.lease import TokenKeeper
-from vectorshift.providers.vault.login import troubled
-from vectorshift.providers.vault.requests import TOTAL, Budget, TransportFailure
-from vectorshift.providers.vault.setup import VaultSetup, set_up
-from vectorshift.providers.vault.transport import Connections, VaultRequests
+from vectorshift.providers.vault.arguments import (
+    PREFIX,
+    VaultArguments,
+    VaultSetup,
+    with_variables,
+)
+from vectorshift.providers.vault.classify import Reply, SecretRef, as_object, classify_read
+from vectorshift.providers.vault.login import choose_login
+from vectorshift.providers.vault.requests import Budget, TransportFailure, VaultRequests
+from vectorshift.providers.vault.server import VaultServer
+from vectorshift.providers.vault.tokens import TokenKeeper
+from vectorshift.providers.vault.value import read_key
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from typing_extensions import Self
 
     from vectorshift._platform.clock import Clock
@@ -35,8 +38,6 @@ if TYPE_CHECKING:
     from vectorshift.settings import Settings
 
 __all__ = ["VaultProvider"]
-
-_PREFIX: Final = "VECTORSHIFT_VAULT_"
 
 
 class VaultProvider(BaseProvider):
@@ -96,8 +97,6 @@ class VaultProvider(BaseProvider):
 
     name = "vault"
     _lock: threading.Lock
-    _connections: Connections
-    _tokens: TokenKeeper
 
     def __init__(  # pyright: ignore[reportInconsistentConstructor]
         self,
@@ -130,51 +129,39 @@ class VaultProvider(BaseProvider):
         ttl: float | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        secrets = {"token": _secret(token), "secret_id": _secret(secret_id)}
-        del token, secret_id  # a traceback may show locals
-        texts = {
-            "path": path,
-            "mount": mount,
-            "field": field,
-            "addr": addr,
-            "namespace": namespace,
-            "auth": auth,
-            "role": role,
-            "role_id": role_id,
-            "creation_path": creation_path,
-            "auth_mount": auth_mount,
-        }
-        files = {
-            "cacert": cacert,
-            "client_cert": client_cert,
-            "client_key": client_key,
-            "token_file": token_file,
-            "secret_id_file": secret_id_file,
-            "jwt_file": jwt_file,
-        }
-        flags = {
-            "skip_verify": skip_verify,
-            "allow_http": allow_http,
-            "secret_id_wrapped": secret_id_wrapped,
-        }
-        check(secrets, str, Secret)
-        check(texts, str)
-        check(files, str, os.PathLike)
-        check(flags, bool)
-        self._arguments: Mapping[str, Any] = {
-            **secrets,
-            **texts,
-            **files,
-            **flags,
-            "kv_version": kv_version,
-            "version": version,
-        }
+        # first, so that no traceback from here on shows a secret
+        token, secret_id = _wrapped(token), _wrapped(secret_id)
+        self._given = VaultArguments.checked(
+            path=path,
+            mount=mount,
+            field=field,
+            kv_version=kv_version,
+            version=version,
+            addr=addr,
+            namespace=namespace,
+            cacert=cacert,
+            client_cert=client_cert,
+            client_key=client_key,
+            skip_verify=skip_verify,
+            allow_http=allow_http,
+            auth=auth,
+            token=token,
+            token_file=token_file,
+            role=role,
+            role_id=role_id,
+            secret_id=secret_id,
+            secret_id_file=secret_id_file,
+            secret_id_wrapped=secret_id_wrapped,
+            creation_path=creation_path,
+            jwt_file=jwt_file,
+            auth_mount=auth_mount,
+        )
         self.on_error = on_error
         self.on_missing = on_missing
         self.ttl = ttl
         self._clock = clock
         self._in_code = True
-        self._setup: VaultSetup | None = None
+        self._reader: _Reader | None = None
         self._look_again = False
         self._after_fork()
         renew_after_fork(self)
@@ -186,183 +173,159 @@ class VaultProvider(BaseProvider):
         """
         if settings.vault_path is None:
             return None
-        optional = {
-            "addr": settings.vault_addr,
-            "namespace": settings.vault_namespace,
-            "cacert": settings.vault_cacert,
-            "client_cert": settings.vault_client_cert,
-            "client_key": settings.vault_client_key,
-            "token": settings.vault_token,
-            "token_file": settings.vault_token_file,
-            "role": settings.vault_role,
-            "role_id": settings.vault_role_id,
-            "secret_id": settings.vault_secret_id,
-            "secret_id_file": settings.vault_secret_id_file,
-            "creation_path": settings.vault_creation_path,
-            "jwt_file": settings.vault_jwt_file,
-            "auth_mount": settings.vault_auth_mount,
-        }
-        given: dict[str, Any] = {
-            name: value for name, value in optional.items() if value is not None
-        }
         made = cls(
-            settings.vault_path,
-            mount=settings.vault_mount,
-            field=settings.vault_field,
-            kv_version=settings.vault_kv_version,
-            version=settings.vault_version,
-            skip_verify=settings.vault_skip_verify,
-            allow_http=settings.vault_allow_http,
-            auth=settings.vault_auth,
-            secret_id_wrapped=settings.vault_secret_id_wrapped,
+            **VaultArguments.in_settings(settings),
             on_error=settings.vault_on_error,
             on_missing=settings.vault_on_missing,
             ttl=settings.vault_cache_ttl,
-            **given,
         )
         made._in_code = False
         return made
 
     def describe(self) -> Description:
         """Say which secret is read and where, without contact."""
-        ref = (self._setup or self._set_up()).ref
+        ref = (self._reader or _Reader(self._set_up(), self._clock)).ref
         detail = f"{ref.address}, auth method {ref.auth}"
         return Description(configured=True, source=ref.source, detail=detail, locator=True)
 
     def close(self) -> None:
         """Close the connections and forget the token. The next call makes both anew."""
-        with self._lock:
-            setup = self._setup
-        if setup is not None:
-            self._tokens.forget()
-            self._connections.close()
-
-    def _after_fork(self) -> None:
-        self._lock = threading.Lock()  # held for no contact
-        if self._setup is not None:
-            self._use(self._setup)
-
-    def _set_up(self) -> VaultSetup:
-        return set_up(self._arguments, os.environ if self._in_code else None)
-
-    def _use(self, setup: VaultSetup) -> None:
-        self._setup = setup
-        self._connections = Connections(setup.server, partial(self._spell, setup))
-        self._tokens = TokenKeeper(setup.login, setup.ref, self._clock)
-
-    def _spell(self, setup: VaultSetup, text: str) -> str:
-        return text_with_arguments(text, _PREFIX, setup.sources) if self._in_code else text
-
-    def _opened(self) -> tuple[VaultSetup, Connections, TokenKeeper]:
-        """Return what is used for a look-up. The variables are read at the first, and again after a
-        configuration error.
-        """
-        changed = None
-        with self._lock:
-            if self._setup is None or self._look_again:
-                self._look_again = False
-                changed = self._set_up()
-                if changed == self._setup:  # no new login for what has not changed
-                    changed = None
-                else:
-                    self._use(changed)
-            assert self._setup is not None
-            opened = self._setup, self._connections, self._tokens
-        if changed is not None:
-            for used, other in changed.ignored:
-                log_safely(logging.WARNING, "%s is not used, as %s comes before it.", other, used)
-        return opened
+        reader = self._reader
+        if reader is not None:
+            reader.close()
 
     def resolve(self, request: LookupRequest) -> Result:
-        """Read the secret; on a 403 log in once more and read again. Then see to the token, if that
+        """Read the secret; after a 403, once more with a new token. Then renew the token, if that
         is due.
         """
-        setup, connections, tokens = self._opened()
-        requests = VaultRequests(connections, Budget(TOTAL, deadline=request.deadline))
-        answer = self._read(setup, requests, tokens)
+        reader = self._current_reader()
+        answer = reader.read(Budget(deadline=request.deadline))
         if isinstance(answer, CredentialError) and self._in_code:
-            name_arguments(answer, _PREFIX, setup.sources)
+            name_arguments(answer, PREFIX, reader.setup.sources)
             self._look_again = isinstance(answer, CredentialConfigurationError)
         return answer
 
-    def _read(self, setup: VaultSetup, requests: VaultRequests, tokens: TokenKeeper) -> Result:
-        ref, login = setup.ref, setup.login
-        flaw = _flaw(setup)
+    def _after_fork(self) -> None:
+        self._lock = threading.Lock()  # held for no contact
+        if self._reader is not None:
+            self._reader = _Reader(self._reader.setup, self._clock)
+
+    def _current_reader(self) -> _Reader:
+        """Return the reader of this process. Variables are read for the first look-up, and again
+        after a configuration error.
+        """
+        with self._lock:
+            reader = self._reader
+            if reader is not None and not self._look_again:
+                return reader
+            self._look_again = False
+            setup = self._set_up()
+            if reader is not None and reader.setup == setup:  # it keeps its login
+                return reader
+            reader = self._reader = _Reader(setup, self._clock)
+        for used, other in setup.ignored:
+            log_safely(logging.WARNING, "%s is not used, as %s comes before it.", other, used)
+        return reader
+
+    def _set_up(self) -> VaultSetup:
+        if self._in_code:
+            return with_variables(self._given, os.environ)
+        return VaultSetup(arguments=self._given)
+
+
+def _wrapped(value: str | Secret | Unset) -> Secret | Unset:
+    return Secret(value) if isinstance(value, str) else value
+
+
+class _Reader:
+    """Reads one secret, with the connections and the token that this takes."""
+
+    def __init__(self, setup: VaultSetup, clock: Clock) -> None:
+        arguments = setup.arguments
+        self.setup = setup
+        self._login = choose_login(setup)
+        self._server = VaultServer(arguments, setup.spell)
+        self.ref = SecretRef(
+            address=self._server.address,
+            namespace=self._server.namespace,
+            mount=arguments.mount.strip("/"),
+            path=arguments.path.strip("/"),
+            field=arguments.field,
+            kv_version=arguments.kv_version,
+            version=arguments.version,
+            auth=self._login.label,
+        )
+        self._tokens = TokenKeeper(self._login, self.ref, clock)
+
+    def close(self) -> None:
+        """Close the connections and forget the token."""
+        self._tokens.forget()
+        self._server.close()
+
+    def read(self, budget: Budget) -> Result:
+        """Read the secret within the time of one look-up."""
+        flaw = self._flaw()
         if flaw is not None:
-            return flaw
-        lease = tokens.open(requests)
+            return self.ref.wrong(flaw)
+        requests = VaultRequests(self._server, budget)
+        lease = self._tokens.open(requests)
         if isinstance(lease, CredentialError):
             return lease
-        reply = requests.read(ref, lease.token)
+        reply = requests.read(self.ref, lease.token)
         refused = isinstance(reply, Reply) and reply.status == 403
         if refused:
-            again = tokens.open(requests, rejected=lease)
+            again = self._tokens.open(requests, rejected=lease)
             if isinstance(again, CredentialError):
                 return again
             if again.token != lease.token:
-                lease, reply = again, requests.read(ref, again.token)
+                lease, reply = again, requests.read(self.ref, again.token)
         if isinstance(reply, TransportFailure):
-            return troubled(reply, ref)
-        failure = self._failure(setup, reply, requests, lease, new_token=refused and login.contacts)
-        if reply.status in (200, 404):  # where nothing is found yet, the token must last until then
-            tokens.renew_if_due(lease, requests)
-        return read_key(reply, ref) if failure is None else failure
+            return reply.error(self.ref)
+        new_token = refused and self._login.contacts
+        failure = self._failure(reply, requests, lease, new_token=new_token)
+        if reply.status in (200, 404):  # the token must last until a missing secret is written
+            self._tokens.renew_if_due(lease, requests)
+        return read_key(reply, self.ref) if failure is None else failure
 
     def _failure(
-        self,
-        setup: VaultSetup,
-        reply: Reply,
-        requests: VaultRequests,
-        lease: TokenLease,
-        *,
-        new_token: bool,
+        self, reply: Reply, requests: VaultRequests, lease: TokenLease, *, new_token: bool
     ) -> CredentialError | None:
-        ref, other_kv = setup.ref, False
+        ref, other_kv = self.ref, False
         if reply.is_gap and ref.kv_version == 2:
             where = quote(f"{ref.mount}/{ref.path}")
             mount = requests.get(f"/v1/sys/internal/ui/mounts/{where}", lease.token)
-            if (
-                isinstance(mount, Reply) and mount.is_gap and setup.server.has_path
-            ):  # every Vault has this
+            # every Vault has this path
+            if isinstance(mount, Reply) and mount.is_gap and self._server.has_path:
                 return ref.wrong(
                     "VECTORSHIFT_VAULT_ADDR has a path below which no Vault answers. Leave it out."
                 )
             other_kv = _is_kv1(mount)
         return classify_read(reply, ref, other_kv=other_kv, new_token=new_token)
 
-
-def _flaw(setup: VaultSetup) -> CredentialError | None:
-    """Say what is wrong with the configuration alone."""
-    ref = setup.ref
-    try:
-        import hvac  # noqa: F401  # pyright: ignore[reportMissingTypeStubs, reportUnusedImport]
-    except ImportError:
-        return ref.wrong(
-            "the package hvac is missing. Install it: pip install 'vectorshift[vault]'"
-        )
-    flaw = setup.flaw or setup.server.flaw()
-    if flaw is not None:
-        return ref.wrong(flaw)
-    for setting, text in (("MOUNT", ref.mount), ("PATH", ref.path)):
-        if not text or re.search(r"[\x00-\x1f\x7f]|(^|/)\.{1,2}(/|$)", text):
-            return ref.wrong(f"VECTORSHIFT_VAULT_{setting} is empty or is not a plain path.")
-    if ref.kv_version not in (1, 2):
-        return ref.wrong("VECTORSHIFT_VAULT_KV_VERSION has to be 1 or 2.")
-    if ref.version is not None and ref.version < 1:  # the server would answer with the newest
-        return ref.wrong("VECTORSHIFT_VAULT_VERSION has to be 1 or more.")
-    if ref.kv_version == 1 and ref.version is not None:
-        return ref.wrong("KV version 1 keeps no versions. Unset VECTORSHIFT_VAULT_VERSION.")
-    return None
+    def _flaw(self) -> str | None:
+        """Return what is wrong with the configuration, as far as this is known without contact."""
+        ref = self.ref
+        try:
+            import hvac  # noqa: F401  # pyright: ignore[reportMissingTypeStubs, reportUnusedImport]
+        except ImportError:
+            return "the package hvac is missing. Install it: pip install 'vectorshift[vault]'"
+        flaw = self.setup.flaw or self._server.flaw()
+        if flaw is not None:
+            return flaw
+        for setting, text in (("MOUNT", ref.mount), ("PATH", ref.path)):
+            if not text or re.search(r"[\x00-\x1f\x7f]|(^|/)\.{1,2}(/|$)", text):
+                return f"VECTORSHIFT_VAULT_{setting} is empty or is not a plain path."
+        if ref.kv_version not in (1, 2):
+            return "VECTORSHIFT_VAULT_KV_VERSION has to be 1 or 2."
+        if ref.version is not None and ref.version < 1:  # the server would answer with the newest
+            return "VECTORSHIFT_VAULT_VERSION has to be 1 or more."
+        if ref.kv_version == 1 and ref.version is not None:
+            return "KV version 1 keeps no versions. Unset VECTORSHIFT_VAULT_VERSION."
+        return None
 
 
 def _is_kv1(mount: Reply | TransportFailure) -> bool:
-    """Whether the mount is of KV 1, which answers a read of KV 2 with a plain 404, as if nothing
-    were there.
-    """
+    """Return whether the mount is of KV 1, which answers a read of KV 2 with a plain 404."""
     if isinstance(mount, TransportFailure) or mount.data.get("type") != "kv":
         return False
     return (as_object(mount.data.get("options")) or {}).get("version") != "2"
-
-
-def _secret(value: str | Secret | Unset) -> Secret | Unset:
-    return Secret(value) if isinstance(value, str) else value

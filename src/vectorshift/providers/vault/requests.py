@@ -1,6 +1,4 @@
-"""One exchange with a Vault server: tried again while that may help, and over when its time is
-over.
-"""
+"""Requests to a Vault server: tried again while that may help, within the time of one look-up."""
 
 from __future__ import annotations
 
@@ -9,15 +7,20 @@ import random
 import time
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
+from vectorshift.credentials.values import Secret
 from vectorshift.providers.vault.classify import Reply, as_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-__all__ = ["TOTAL", "Budget", "TransportFailure", "send"]
+    from vectorshift.errors import CredentialError
+    from vectorshift.providers.vault.classify import SecretRef
+    from vectorshift.providers.vault.server import VaultServer
+
+__all__ = ["NO_TOKEN", "TOTAL", "Budget", "Payload", "TransportFailure", "VaultRequests", "send"]
 
 TOTAL: Final = 10.0
 """Seconds that one look-up may take in all, with its retries and its login."""
@@ -28,14 +31,17 @@ TIMEOUTS: Final = (2.0, 5.0)
 ATTEMPTS: Final = 3
 LARGEST_BODY: Final = 1 << 20
 
+Payload = dict[str, str | Secret]
+NO_TOKEN: Final = Secret("")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransportFailure:
-    """Why there is no reply.
+    """The reason why there is no reply.
 
     Args:
         reason: a sentence without a secret in it.
-        passing: whether the store is unavailable; else the configuration is wrong.
+        transient: whether the store is unavailable; else the configuration is wrong.
         sent: whether the server may have got the request.
     """
 
@@ -43,15 +49,18 @@ class TransportFailure:
     transient: bool
     sent: bool = True
 
+    def error(self, ref: SecretRef) -> CredentialError:
+        """Return the error that this is for a look-up."""
+        return ref.unavailable(self.reason) if self.transient else ref.wrong(self.reason)
+
 
 class Budget:
-    """The time that the exchanges of one look-up have together.
+    """The time that all requests of one look-up share.
 
     Args:
         seconds: how long.
-        deadline: the moment in seconds of `time.monotonic` at which it is over in any case, or
-            None.
-        attempts: how often one exchange may be tried.
+        deadline: the moment in seconds of `time.monotonic` at which it ends in any case, or None.
+        attempts: how often one request may be tried.
     """
 
     def __init__(
@@ -75,18 +84,96 @@ class Budget:
         return Budget(seconds, deadline=self._end, attempts=1)
 
 
+class VaultRequests:
+    """The requests of one look-up.
+
+    Args:
+        server: the server, with its connections.
+        budget: the time for all of them.
+    """
+
+    def __init__(self, server: VaultServer, budget: Budget) -> None:
+        self._server = server
+        self.budget = budget
+
+    def part(self, seconds: float) -> VaultRequests:
+        """Return the way to make requests that can wait, in a part of the time."""
+        return VaultRequests(self._server, self.budget.part(seconds))
+
+    def reconnect(self) -> None:
+        """Use new connections from here on."""
+        self._server.close()
+
+    def get(self, path: str, token: Secret) -> Reply | TransportFailure:
+        """Get an API path."""
+        return send(lambda timeouts: self._adapter(token, timeouts).get(path), self.budget)
+
+    def post(
+        self, path: str, payload: Payload, token: Secret = NO_TOKEN
+    ) -> Reply | TransportFailure:
+        """Post a JSON object with its secrets revealed. It is not sent twice if the server may have
+        acted on it.
+        """
+
+        def call(timeouts: tuple[float, float]) -> Any:
+            plain = {
+                name: value.reveal() if isinstance(value, Secret) else value
+                for name, value in payload.items()
+            }
+            return self._adapter(token, timeouts).post(path, json=plain)
+
+        return send(call, self.budget, repeatable=False)
+
+    def read(self, ref: SecretRef, token: Secret) -> Reply | TransportFailure:
+        """Read the secret."""
+        from hvac.api import secrets_engines  # pyright: ignore[reportMissingTypeStubs]
+
+        engines = cast("Any", secrets_engines)
+        where: dict[str, Any] = {"path": ref.path, "mount_point": ref.mount}
+
+        def call(timeouts: tuple[float, float]) -> Any:
+            adapter = self._adapter(token, timeouts)
+            if ref.kv_version == 1:
+                return engines.KvV1(adapter).read_secret(**where)
+            return engines.KvV2(adapter).read_secret_version(
+                **where, version=ref.version, raise_on_deleted_version=True
+            )
+
+        return send(call, self.budget)
+
+    def _adapter(self, token: Secret, timeouts: tuple[float, float]) -> Any:
+        """Return an hvac adapter that returns plain responses.
+
+        `hvac.Client` reads `VAULT_` variables by itself, some of them when it is imported. The
+        exceptions of hvac hold the whole body.
+        """
+        from hvac.adapters import RawAdapter  # pyright: ignore[reportMissingTypeStubs]
+
+        session = self._server.session()
+        return RawAdapter(
+            base_uri=self._server.url,
+            token=token.reveal(),
+            session=session,
+            verify=session.verify,
+            cert=session.cert,
+            proxies=session.proxies,
+            timeout=timeouts,  # pyright: ignore[reportArgumentType]
+            namespace=self._server.namespace,  # pyright: ignore[reportArgumentType]
+            allow_redirects=False,
+            ignore_exceptions=True,
+        )
+
+
 def send(
     call: Callable[[tuple[float, float]], Any], budget: Budget, *, repeatable: bool = True
 ) -> Reply | TransportFailure:
-    """Do one exchange with the server and return the reply, or why there is none. Raises only
-    interrupts.
+    """Make a request and return the reply, or the reason why there is none. Raises only interrupts.
 
     Args:
-        call: does the exchange within the time-outs it is given, and returns a `requests.Response`
-            as a stream.
-        budget: the time that is left for this and what comes after it.
-        repeatable: whether the server may do it twice; else it is tried again only if it surely did
-            nothing.
+        call: makes it within the time-outs it gets, and returns a streamed `requests.Response`.
+        budget: the time that is left for this request and those after it.
+        repeatable: whether the server may do it twice. Else it is tried again only if the server
+            surely did nothing.
     """
     outcome: Reply | TransportFailure = TransportFailure(
         reason=_TOO_LATE, transient=True, sent=False
@@ -95,7 +182,6 @@ def send(
         if budget.left() == 0:
             break
         outcome = _once(call, budget)
-        # spreads callers, hides nothing
         pause = 0.1 * 2**attempt * random.uniform(0.5, 1)  # noqa: S311
         if not _may_pass(outcome, repeatable=repeatable) or pause >= budget.left():
             break
@@ -119,7 +205,7 @@ def _once(call: Callable[[tuple[float, float]], Any], budget: Budget) -> Reply |
             response.close()  # gives the connection back if the body was read, else drops it
     except Exception as error:
         return _failure(error)
-    except BaseException as interrupt:  # its frames are those of requests, and they hold the token
+    except BaseException as interrupt:  # the frames of requests hold the token
         interrupt.__context__ = interrupt.__cause__ = None
         raise interrupt.with_traceback(None) from None
 
@@ -155,12 +241,11 @@ def _date(text: str) -> datetime | None:
 
 
 def _content(raw: Any, budget: Budget) -> bytes | TransportFailure:
-    """Read the body as it comes: a server that sends a byte now and then must not outlast the
+    """Read the body as it comes. A server that sends a byte now and then must not outlast the
     budget.
     """
-    read = getattr(
-        raw, "read1", raw.read
-    )  # urllib3 1 has no read1, and its time-out counts for each byte alone
+    # urllib3 1 has no read1, and its time-out counts for each byte alone
+    read = getattr(raw, "read1", raw.read)
     content = bytearray()
     while piece := read(65_536, decode_content=True):
         content += piece
@@ -175,9 +260,7 @@ def _content(raw: Any, budget: Budget) -> bytes | TransportFailure:
 
 
 def _failure(error: Exception) -> TransportFailure:
-    """Classify what requests raised by type alone: its text may hold a header or a proxy's
-    password.
-    """
+    """Classify an exception of requests by its type: its text may hold a proxy's password."""
     from requests import exceptions as seen
     from urllib3 import exceptions as below
 
@@ -241,7 +324,7 @@ _UNSENT: Final = {
 
 
 def _innermost(error: BaseException) -> str:
-    """Return the name of the innermost type that is known, else of the error's own."""
+    """Return the name of the innermost exception type that is known, else that of the error."""
     inner = error.args[0] if error.args else None
     for candidate in (getattr(inner, "reason", None), inner, error):
         if (name := type(candidate).__name__) in _REASONS:

@@ -1,35 +1,48 @@
-"""How long a Vault token lasts, and what to do about it when: pure functions of what was granted
-and of time.
+"""Vault tokens: how long one lasts, and the one in use, renewed or replaced at reads.
+
+There is one login at a time and no thread for renewal.
 """
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+from vectorshift.credentials.events import log
+from vectorshift.errors import CredentialError
+from vectorshift.providers.vault.classify import Reply, SecretRef, as_object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from vectorshift.credentials.values import Secret
+    from typing_extensions import Self
 
-__all__ = [
-    "Instant",
-    "TokenLease",
-    "age",
-    "granted",
-    "has_ended",
-    "looked_up",
-    "past_half",
-    "renewed",
-]
+    from vectorshift._platform.clock import Clock
+    from vectorshift.credentials.values import Secret
+    from vectorshift.providers.vault.login import Login
+    from vectorshift.providers.vault.requests import VaultRequests
+
+__all__ = ["Instant", "TokenKeeper", "TokenLease"]
 
 Instant = tuple[float, float]
 """Wall clock and monotonic clock, in seconds. The larger age counts: a monotonic clock stands still
 in suspend.
 """
 
-MARGIN = 10.0
-"""Seconds before its end at which a token is replaced: what one look-up may take."""
+_MARGIN: Final = 10.0
+"""Seconds before its end at which a token is replaced: the longest look-up."""
+
+_CARE: Final = 3.0
+"""Seconds of a look-up that the care for a token that still works may take."""
+
+_AGAIN_AFTER: Final = 30.0
+"""Seconds, at most, until care that brought nothing is tried again."""
+
+_LOGIN_AGAIN_AFTER: Final = 60.0
+"""Seconds for which a login is not repeated if its token has never worked. A corrected role is
+noticed within them.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,51 +65,191 @@ class TokenLease:
     known: bool = True
     since: Instant = (0.0, 0.0)
 
+    @classmethod
+    def granted(cls, token: Secret, auth: Mapping[str, Any]) -> Self:
+        """Return the lease that the `auth` part of a server's reply grants."""
+        life = _seconds(auth.get("lease_duration"))
+        return cls(token=token, life=life, full=life, renewable=auth.get("renewable") is True)
 
-def granted(token: Secret, auth: Mapping[str, Any]) -> TokenLease:
-    """Return what the `auth` part of a server's answer grants."""
-    life = _seconds(auth.get("lease_duration"))
-    return TokenLease(token=token, life=life, full=life, renewable=auth.get("renewable") is True)
+    def looked_up(self, data: Mapping[str, Any]) -> TokenLease:
+        """Return the lease with what the server says of a token whose life was not known."""
+        full = _seconds(data.get("period")) or _seconds(data.get("creation_ttl"))
+        # the server reports less than a second as 0
+        life = _seconds(data.get("ttl")) or (0.0 if full else None)
+        renewable = data.get("renewable") is True
+        return replace(self, life=life, full=full or life, renewable=renewable, known=True)
 
+    def renewed(self, auth: Mapping[str, Any]) -> TokenLease:
+        """Return the lease after a renewal that the server answered with `auth`."""
+        # the server reports less than a second as 0
+        life = _seconds(auth.get("lease_duration")) or (0.0 if self.full else None)
+        return replace(self, life=life, renewable=auth.get("renewable") is True)
 
-def looked_up(lease: TokenLease, data: Mapping[str, Any]) -> TokenLease:
-    """Return the grant with what the server says of its token, of which only the text was known."""
-    full = _seconds(data.get("period")) or _seconds(data.get("creation_ttl"))
-    life = _seconds(data.get("ttl")) or (0.0 if full else None)  # less than a second is told as 0
-    full = full or life
-    return replace(lease, life=life, full=full, renewable=data.get("renewable") is True, known=True)
+    def age(self, now: Instant) -> float:
+        """Return the seconds since the grant."""
+        return max(now[0] - self.since[0], now[1] - self.since[1])
 
+    def has_ended(self, now: Instant) -> bool:
+        """Return whether the token has ended, or ends before a look-up that begins now."""
+        return self.life is not None and self.age(now) >= self.life - min(_MARGIN, self.life / 10)
 
-def renewed(lease: TokenLease, auth: Mapping[str, Any]) -> TokenLease:
-    """Return the grant after a renewal that the server answered with `auth`."""
-    life = _seconds(auth.get("lease_duration")) or (
-        0.0 if lease.full else None
-    )  # less than a second is told as 0
-    return replace(lease, life=life, renewable=auth.get("renewable") is True)
+    def past_half(self, now: Instant) -> bool:
+        """Return whether half of the token's life is over: of its present or of its first grant.
 
-
-def age(lease: TokenLease, now: Instant) -> float:
-    """Return the seconds since the grant."""
-    return max(now[0] - lease.since[0], now[1] - lease.since[1])
-
-
-def has_ended(lease: TokenLease, now: Instant) -> bool:
-    """Return whether the token has ended, or ends before a look-up that begins now."""
-    return lease.life is not None and age(lease, now) >= lease.life - min(MARGIN, lease.life / 10)
-
-
-def past_half(lease: TokenLease, now: Instant) -> bool:
-    """Return whether half of the token's life is over: as it is granted now, or as it was at first.
-
-    So a renewal that brings much less than the first grant, as one near the max TTL does, brings
-    nothing.
-    """
-    if lease.life is None:
-        return False
-    left = lease.life - age(lease, now)
-    return left <= max(lease.life, lease.full or 0.0) / 2
+        So a renewal near the max TTL, which brings much less than the first grant, brings nothing.
+        """
+        if self.life is None:
+            return False
+        return self.life - self.age(now) <= max(self.life, self.full or 0.0) / 2
 
 
 def _seconds(value: object) -> float | None:
-    """Return a positive number of seconds, or None: 0 stands for ever."""
+    """Return a positive number of seconds, or None: 0 means for ever."""
     return float(value) if type(value) is int and value > 0 else None
+
+
+class TokenKeeper:
+    """The token in use, for any number of threads.
+
+    Args:
+        login: the way to a token.
+        ref: the secret that the token is for, for messages.
+        clock: the source of time for the ages of tokens.
+    """
+
+    def __init__(self, login: Login, ref: SecretRef, clock: Clock) -> None:
+        self._login, self._ref, self._clock = login, ref, clock
+        self._lock = threading.Lock()
+        self._lease: TokenLease | None = None
+        self._next_care: Instant = (0.0, 0.0)
+        self._served: TokenLease | None = None
+        self._accepted: Secret | None = None
+        self._warned = False
+
+    def forget(self) -> None:
+        """Forget the token. The next look-up gets another."""
+        self._lease = None
+
+    def open(
+        self, requests: VaultRequests, *, rejected: TokenLease | None = None
+    ) -> TokenLease | CredentialError:
+        """Return a lease that has not ended, after a login if there is none or it was rejected."""
+        lease = self._usable(rejected)
+        if lease is not None:
+            if not self._login.watches:
+                return lease
+            found = self._login.log_in(requests, self._ref)  # reads a file
+            if isinstance(found, CredentialError) or found.token == lease.token:
+                # a file that is being replaced harms nothing while the token works
+                return lease
+            rejected = lease
+        if not self._lock.acquire(timeout=requests.budget.left()):
+            return self._ref.unavailable("another login has not come to an end.")
+        try:  # whoever waited here finds the login done
+            return self._usable(rejected) or self._log_in(requests)
+        finally:
+            self._lock.release()
+
+    def renew_if_due(self, lease: TokenLease, requests: VaultRequests) -> None:
+        """Renew or replace a token that has just worked, past half of its life. Never fails."""
+        now, self._accepted = self._now(), lease.token
+        paused = now[0] < self._next_care[0] and now[1] < self._next_care[1]
+        if not self._wants_care(lease, now) or paused:
+            return
+        if not self._lock.acquire(blocking=False):  # another thread is at it
+            return
+        try:
+            if lease is self._lease:
+                self._lease = self._cared(lease, requests.part(_CARE))
+        finally:
+            self._lock.release()
+
+    def _wants_care(self, lease: TokenLease, now: Instant) -> bool:
+        if lease.known:
+            return lease.past_half(now)
+        served, self._served = self._served, lease
+        return served is lease  # the very first read costs one request and no more
+
+    def _usable(self, rejected: TokenLease | None) -> TokenLease | None:
+        lease, now = self._lease, self._now()
+        if lease is None or lease.has_ended(now):
+            return None
+        # compared by text: the lease may have been renewed since the token was refused
+        if rejected is None or lease.token != rejected.token:
+            return lease
+        return lease if self._is_in_vain(lease, now) else None
+
+    def _is_in_vain(self, lease: TokenLease, now: Instant) -> bool:
+        """Return whether a new login would end as the recent one did, whose token is refused.
+
+        Each login leaves a token behind on the server, for weeks by default: a policy that refuses
+        for days must not leave one at each look-up.
+        """
+        return (
+            self._login.contacts
+            and lease.token != self._accepted
+            and lease.age(now) < _LOGIN_AGAIN_AFTER
+        )
+
+    def _log_in(self, requests: VaultRequests) -> TokenLease | CredentialError:
+        before = self._now()  # the server's own count begins later, so ours ends earlier
+        found = self._login.log_in(requests, self._ref)
+        if isinstance(found, CredentialError):
+            return found
+        self._next_care, self._warned = (0.0, 0.0), False
+        self._lease = replace(found, since=before)
+        return self._lease
+
+    def _cared(self, lease: TokenLease, requests: VaultRequests) -> TokenLease:
+        """Return the lease to use from now on."""
+        if not lease.known:
+            lease = self._look_up(lease, requests)
+            if lease.known and not lease.past_half(self._now()):
+                return lease
+        if lease.renewable:
+            lease = self._renew(lease, requests)
+            if not lease.past_half(self._now()):
+                return lease
+        if self._login.contacts:
+            fresh = self._log_in(requests)
+            if isinstance(fresh, TokenLease):
+                return fresh
+        return self._kept(lease)
+
+    def _kept(self, lease: TokenLease) -> TokenLease:
+        """Keep a token that cannot be renewed now; warn once if it ends for good."""
+        now = self._now()
+        left = None if lease.life is None else lease.life - lease.age(now)
+        pause = _AGAIN_AFTER if left is None else max(1.0, min(_AGAIN_AFTER, left / 10))
+        self._next_care = (now[0] + pause, now[1] + pause)
+        if left is not None and not self._warned and not self._login.watches:
+            self._warned = True
+            log.warning(
+                "%s: the token of %s (auth method %s) ends in %d s; neither renewal nor login"
+                " brought a longer one.",
+                self._ref.source,
+                self._ref.address,
+                self._ref.auth,
+                left,
+            )
+        return lease
+
+    def _look_up(self, lease: TokenLease, requests: VaultRequests) -> TokenLease:
+        before = self._now()
+        reply = requests.get("/v1/auth/token/lookup-self", lease.token)
+        if not isinstance(reply, Reply) or reply.status not in (200, 400, 403, 404):
+            return lease
+        # a token without the right to ask is used until it ends
+        data = reply.data if reply.status == 200 else {}
+        return replace(lease.looked_up(data), since=before)
+
+    def _renew(self, lease: TokenLease, requests: VaultRequests) -> TokenLease:
+        before = self._now()
+        reply = requests.post("/v1/auth/token/renew-self", {}, lease.token)
+        if not isinstance(reply, Reply) or reply.status != 200:
+            return lease
+        auth = as_object((reply.body or {}).get("auth"))
+        return replace(lease.renewed(auth), since=before) if auth else lease
+
+    def _now(self) -> Instant:
+        return (self._clock.time(), self._clock.monotonic())

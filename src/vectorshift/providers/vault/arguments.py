@@ -1,0 +1,139 @@
+"""The arguments of a `VaultProvider`, and the standard variables that stand in for some of them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field as dataclass_field, fields, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from vectorshift._platform.arguments import UNSET, check, text_with_arguments
+from vectorshift._platform.vault_variables import standard_variables
+from vectorshift.credentials.values import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from typing_extensions import Self
+
+    from vectorshift.settings import Settings
+
+__all__ = ["PREFIX", "VaultArguments", "VaultSetup", "with_variables"]
+
+PREFIX: Final = "VECTORSHIFT_VAULT_"
+
+_FILES: Final = ("cacert", "client_cert", "client_key", "token_file", "secret_id_file", "jwt_file")
+_TYPES: Final[Mapping[str, tuple[type, ...]]] = {
+    **dict.fromkeys(("token", "secret_id"), (str, Secret)),
+    **dict.fromkeys(_FILES, (str, os.PathLike)),
+    **dict.fromkeys(("skip_verify", "allow_http", "secret_id_wrapped"), (bool,)),
+    **dict.fromkeys(("kv_version", "version"), (object,)),
+}
+"""The types of the arguments that are not strings. Numbers are checked at the first read."""
+
+_BOOLEANS: Final = {
+    **dict.fromkeys(("1", "true", "t", "yes", "y", "on"), True),
+    **dict.fromkeys(("0", "false", "f", "no", "n", "off"), False),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VaultArguments:
+    """The arguments of a `VaultProvider`, which describes them. None stands for one not given."""
+
+    path: str
+    mount: str
+    field: str
+    kv_version: int
+    version: int | None
+    addr: str | None
+    namespace: str | None
+    cacert: str | None
+    client_cert: str | None
+    client_key: str | None
+    skip_verify: bool | None
+    allow_http: bool
+    auth: str
+    token: Secret | None
+    token_file: str | None
+    role: str | None
+    role_id: str | None
+    secret_id: Secret | None
+    secret_id_file: str | None
+    secret_id_wrapped: bool
+    creation_path: str | None
+    jwt_file: str | None
+    auth_mount: str | None
+
+    @classmethod
+    def checked(cls, **arguments: Any) -> Self:
+        """Return the arguments of the constructor, where `UNSET` stands for one not given.
+
+        Raises:
+            TypeError: one is None, or of another type.
+        """
+        for name, value in arguments.items():
+            check({name: value}, *_TYPES.get(name, (str,)))
+        values: dict[str, Any] = {
+            name: None if value is UNSET else value for name, value in arguments.items()
+        }
+        return cls(**values)
+
+    @classmethod
+    def in_settings(cls, settings: Settings) -> dict[str, Any]:
+        """Return the arguments that the settings give, by name."""
+        found = {each.name: getattr(settings, f"vault_{each.name}") for each in fields(cls)}
+        return {name: value for name, value in found.items() if value is not None}
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The arguments that were given, by name."""
+        found = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {name: value for name, value in found.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VaultSetup:
+    """Arguments as they count, and how messages name them.
+
+    Args:
+        arguments: the arguments, with the values of standard variables.
+        in_code: whether messages name arguments and variables, and not settings.
+        flaw: why nothing may be sent, or None.
+        helper_flaw: why the token of `~/.vault-token` must not go to this server, or None.
+        sources: the variable that an argument was taken from, by argument.
+        ignored: pairs of a variable that counts and one that says something else.
+    """
+
+    arguments: VaultArguments
+    in_code: bool = False
+    flaw: str | None = None
+    helper_flaw: str | None = None
+    sources: Mapping[str, str] = dataclass_field(default_factory=dict[str, str])
+    ignored: tuple[tuple[str, str], ...] = ()
+
+    def spell(self, text: str) -> str:
+        """Return a message in the words of the place where the provider was made."""
+        return text_with_arguments(text, PREFIX, self.sources) if self.in_code else text
+
+
+def with_variables(given: VaultArguments, environ: Mapping[str, str]) -> VaultSetup:
+    """Return the setup of a provider made in code, whose missing arguments variables supply."""
+    found = standard_variables(environ, given.given)
+    if found.flaws:  # no value counts where it is not clear which one is meant
+        return VaultSetup(arguments=given, in_code=True, flaw=" ".join(found.flaws))
+    values: dict[str, Any] = {name: environ[found.used[name]].strip() for name in found.used}
+    flaw = None
+    if "token" in values:
+        values["token"] = Secret(values["token"])
+    if "skip_verify" in values:
+        word = values["skip_verify"].lower()
+        values["skip_verify"] = _BOOLEANS.get(word, False)
+        flaw = None if word in _BOOLEANS else f"{found.used['skip_verify']} must be 1 or 0."
+    return VaultSetup(
+        arguments=replace(given, **values),
+        in_code=True,
+        flaw=flaw,
+        helper_flaw=found.helper_flaw,
+        sources=found.used,
+        ignored=found.ignored,
+    )
