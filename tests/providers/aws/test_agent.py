@@ -18,7 +18,7 @@ from vectorshift.errors import (
     CredentialStoreUnavailableError,
 )
 from vectorshift.providers.aws import AwsSecretsManagerProvider
-from vectorshift.providers.aws.token import Token, find_token
+from vectorshift.providers.aws.agent import Token, find_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable

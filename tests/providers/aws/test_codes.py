@@ -15,8 +15,7 @@ from vectorshift.errors import (
     CredentialStoreUnavailableError,
 )
 from vectorshift.providers.aws import AwsSecretsManagerProvider
-from vectorshift.providers.aws.errors import outcome
-from vectorshift.providers.aws.location import SecretLocation
+from vectorshift.providers.aws.errors import SecretLocation, outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,8 +1,7 @@
-"""The way to a secret through the Secrets Manager Agent, or the Lambda extension, which speaks as
-the Agent does.
+"""Read a secret through the Secrets Manager Agent, or the Lambda extension with the same API.
 
-Neither boto3 nor botocore is imported. What is not a success is told by its status and by the names
-of codes that are known; the text of an answer is not repeated.
+Neither boto3 nor botocore is imported. Errors name the HTTP status and known codes; no text of an
+answer is repeated.
 """
 
 from __future__ import annotations
@@ -14,30 +13,28 @@ import re
 import ssl
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import urlsplit
 
 from vectorshift._platform.urls import is_loopback
-from vectorshift.errors import (
-    CredentialConfigurationError,
-    CredentialDeniedError,
-    CredentialError,
-    CredentialStoreUnavailableError,
-)
-from vectorshift.providers.aws.errors import answered
-from vectorshift.providers.aws.location import SecretLocation
+from vectorshift.credentials.values import Secret
+from vectorshift.errors import CredentialDeniedError, CredentialError
+from vectorshift.providers.aws.errors import SecretLocation, answered
 from vectorshift.providers.aws.meanings import BY_CODE
-from vectorshift.providers.aws.token import TOKEN_FILE, find_token
 from vectorshift.providers.aws.value import credential_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from vectorshift.credentials.resolving import Result
-    from vectorshift.providers.aws.token import Token
+    from vectorshift.providers.aws.arguments import AwsArguments
 
-__all__ = ["Agent"]
+__all__ = ["TOKEN_FILE", "Agent", "Token", "find_token"]
 
+TOKEN_FILE: Final = "/var/run/awssmatoken"
+_VARIABLES: Final = ("AWS_TOKEN", "AWS_SESSION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN")
+_FILE: Final = "file://"
 _HEADER: Final = "X-Aws-Parameters-Secrets-Token"
 _CONNECT, _READ = 2.0, 3.0
 # Seconds between attempts while it starts: a Lambda extension begins to listen during the
@@ -77,34 +74,18 @@ class _Silence:
 
 
 class Agent:
-    """Reads a secret from the Agent. Holds no connection between reads, so a freeze or a fork
-    breaks none.
+    """Reads a secret from the Agent. Keeps no connection between reads, which a freeze or a fork
+    would break.
 
     Args:
-        url: where it listens, such as `http://localhost:2773`.
-        source: the printable source.
-        request: what to read, as `GetSecretValue` takes it.
-        field: the field that is the key, or None for the whole secret.
-        region: the region that the settings name, or None; an answer from another one is refused.
-        token_file: the file with the token, if no variable names one.
+        arguments: those of the provider. An answer from another region than theirs is refused.
     """
 
-    def __init__(
-        self,
-        url: str,
-        *,
-        source: str,
-        request: Mapping[str, str],
-        field: str | None,
-        region: str | None,
-        token_file: str = TOKEN_FILE,
-    ) -> None:
-        self._url = url.strip().rstrip("/")
-        self._source = source
-        self._field = field
-        self._region = region
-        self._token_file = token_file
-        self._query = {_PARAMETERS[name]: value for name, value in request.items()}
+    def __init__(self, arguments: AwsArguments) -> None:
+        self._arguments = arguments
+        self._url = (arguments.agent_url or "").rstrip("/")
+        self._query = {_PARAMETERS[name]: value for name, value in arguments.query.items()}
+        self._refused = False
 
     @property
     def address(self) -> str:
@@ -115,17 +96,29 @@ class Agent:
         except ValueError:
             return "an unreadable address"
 
-    def read(self, *, refresh: bool) -> Result:
+    def invalidate(self) -> None:
+        """Let the next read go past the Agent's cache, which may hold a refused key."""
+        self._refused = True
+
+    def read(self, *, rejected: bool) -> Result:
         """Read the secret; wait at most 1.6 s for an Agent that starts.
 
         Args:
-            refresh: the Agent is to ask AWS and not its own cache.
+            rejected: whether the API has refused the key, so that the Agent is to ask AWS.
         """
+        refresh = self._refused or rejected
+        self._refused = False  # before the read: a refusal during it asks for another one
+        answer = self._read(refresh=refresh)
+        if refresh and isinstance(answer, CredentialError):
+            self._refused = True
+        return answer
+
+    def _read(self, *, refresh: bool) -> Result:
         if flaw := _flaw(self._url):
-            return self._wrong(flaw)
-        token = find_token(os.environ, self._token_file)
+            return self._arguments.wrong(flaw)
+        token = find_token(os.environ)
         if isinstance(token, str):
-            return self._wrong(token)
+            return self._arguments.wrong(token)
         reply = self._patiently(token, refresh=refresh)
         if (
             refresh
@@ -133,7 +126,7 @@ class Agent:
             and reply.status == 400
             and reply.says("refreshnow")
         ):
-            reply = self._ask(token, refresh=False)  # an Agent from before there was that parameter
+            reply = self._ask(token, refresh=False)  # an Agent from before that parameter
         if isinstance(reply, _Silence):
             return self._silent(reply)
         return self._credential(reply) if reply.status == 200 else self._failed(reply, token)
@@ -176,28 +169,28 @@ class Agent:
     def _credential(self, reply: _Reply) -> Result:
         answer = _document(reply.body)
         if answer is None:
-            return self._wrong(
+            return self._arguments.wrong(
                 f"what answers at {self.address} is not the Agent: it sends no JSON object."
                 f" {_CHECK}"
             )
-        arn = str(answer.get("ARN") or "").split(":")
-        if self._region and len(arn) > 6 and arn[3] != self._region:
-            return self._wrong(
+        arn, region = str(answer.get("ARN") or "").split(":"), self._arguments.region
+        if region and len(arn) > 6 and arn[3] != region:
+            return self._arguments.wrong(
                 f"the Agent at {self.address} reads from region {arn[3]}, and"
-                f" VECTORSHIFT_AWS_REGION is {self._region}. Give the Agent that region, or unset"
+                f" VECTORSHIFT_AWS_REGION is {region}. Give the Agent that region, or unset"
                 " the setting."
             )
-        return credential_in(answer, source=self._source, field=self._field)
+        return credential_in(answer, self._arguments)
 
     def _silent(self, silence: _Silence) -> CredentialError:
         if silence.tls:
-            return self._wrong(
+            return self._arguments.wrong(
                 f"the TLS certificate of the Agent at {self.address} cannot be verified. {_CHECK}"
             )
         what = (
             "did not answer in time" if silence.name.endswith("Timeout") else "could not be reached"
         )
-        return self._unavailable(
+        return self._arguments.unavailable(
             f"the Agent at {self.address} {what} ({silence.name}). See that it runs, or correct the"
             " address."
         )
@@ -209,50 +202,94 @@ class Agent:
         text, status = reply.body.decode(errors="replace"), reply.status
         code = _code(text)
         if reply.is_of_a_start:
-            return self._unavailable(
+            return self._arguments.unavailable(
                 f"the Agent at {self.address} is not ready yet (HTTP {status})."
             )
         if status >= 500 and code in (None, "InternalFailure"):
-            return self._unavailable(
+            return self._arguments.unavailable(
                 f"the Agent at {self.address} could not read from AWS (HTTP {status}). "
                 "Its own log says why: no AWS credentials, or no way to AWS."
             )
         if code is not None:
             return answered(code=code, text=text, status=status, place=self._place)
         if status in (401, 403):
+            source = self._arguments.source
             return CredentialDeniedError(
-                f"{self._source}: the Agent at {self.address} refused the token of {token.place}"
+                f"{source}: the Agent at {self.address} refused the token of {token.place}"
                 f" (HTTP {status}). Let AWS_TOKEN hold the token that the Agent was started with,"
                 " or file:// and the path of its file.",
-                source=self._source,
+                source=source,
                 provider="aws",
             )
         if status == 429 or status >= 500:
-            return self._unavailable(
+            return self._arguments.unavailable(
                 f"the Agent at {self.address} could not answer just now (HTTP {status})."
             )
-        return self._wrong(
+        return self._arguments.wrong(
             f"what answers at {self.address} does not accept the request (HTTP {status}). {_CHECK}"
         )
 
     @property
     def _place(self) -> SecretLocation:
         return SecretLocation(
-            source=self._source,
-            secret_id=self._query["secretId"],
-            region=self._region,
+            source=self._arguments.source,
+            secret_id=self._arguments.secret_id,
+            region=self._arguments.region,
             agent=self.address,
         )
 
-    def _wrong(self, text: str) -> CredentialConfigurationError:
-        return CredentialConfigurationError(
-            f"{self._source}: {text}", source=self._source, provider="aws"
-        )
 
-    def _unavailable(self, text: str) -> CredentialStoreUnavailableError:
-        return CredentialStoreUnavailableError(
-            f"{self._source}: {text}", source=self._source, provider="aws"
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token and the printable place that it was found at."""
+
+    secret: Secret
+    place: str
+
+
+def find_token(environ: Mapping[str, str], token_file: str = TOKEN_FILE) -> Token | str:
+    """Return the token, in the order in which the Agent itself looks; or say what is wrong, without
+    it.
+
+    Files are read each time: a restarted Agent has another token.
+
+    Args:
+        environ: the environment; a variable may hold the token, or `file://` and a path.
+        token_file: the file to read if no variable is set.
+    """
+    for name in _VARIABLES:
+        value = environ.get(name, "").strip()
+        if value.startswith(_FILE):
+            return _in_file(
+                value.removeprefix(_FILE), f"{name} names {value.removeprefix(_FILE)}, which"
+            )
+        if value:
+            return _checked(value, name)
+    return _in_file(token_file, f"no token for the Agent is given with AWS_TOKEN, and {token_file}")
+
+
+def _in_file(path: str, subject: str) -> Token | str:
+    try:
+        text = Path(path).read_text("utf-8").strip()
+    except OSError as error:
+        flaw = (error.strerror or type(error).__name__).lower()
+        return (
+            f"{subject} cannot be read: {flaw}. Let AWS_TOKEN hold the Agent's token, or file://"
+            " and a path."
         )
+    except ValueError:
+        text = "\n"
+    return _checked(text, path)
+
+
+def _checked(text: str, place: str) -> Token | str:
+    if re.fullmatch(r"[!-~]+", text):
+        return Token(Secret(text), place)
+    flaw = "holds a character that cannot stand in a header" if text else "is empty"
+    return (
+        f"the Agent's token in {place} {flaw}. Let AWS_TOKEN hold it, or file:// and the path of"
+        " its file."
+    )
 
 
 _WRONG_STATE: Final = "InvalidRequestException"

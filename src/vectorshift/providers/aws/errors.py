@@ -8,17 +8,18 @@ are taken over.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from vectorshift.errors import CredentialError, CredentialStoreUnavailableError
 from vectorshift.providers.aws import meanings as means
 
 if TYPE_CHECKING:
-    from vectorshift.providers.aws.location import SecretLocation
     from vectorshift.providers.aws.meanings import Meaning
 
-__all__ = ["answered", "missing_credentials", "outcome"]
+__all__ = ["SecretLocation", "answered", "missing_credentials", "outcome"]
 
+_PARTITIONS: Final = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
 _READ: Final = "GetSecretValue"
 # An attempt to get AWS credentials that hung has cost seconds, and the next would: as rare as after
 # a wrong setting.
@@ -44,6 +45,68 @@ _SAYS_NO_VERSION: Final = re.compile(
 _SAYS_KMS: Final = re.compile(r"\bAccess to KMS is not allowed\b|\bkms:[A-Z]\w+")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretLocation:
+    """The place where a secret was looked for, as messages name it.
+
+    Args:
+        source: the printable source.
+        secret_id: the secret's name or ARN.
+        region: the region that was asked, or None where only the Agent knows it.
+        profile: the AWS profile that the settings name, or None.
+        agent: the address of the Secrets Manager Agent, or None.
+    """
+
+    source: str
+    secret_id: str
+    region: str | None
+    profile: str | None = None
+    agent: str | None = None
+
+    @property
+    def where(self) -> str:
+        """The region, and who asked there if that was not us."""
+        if self.agent is None:
+            return f"region {self.region or 'unknown'}"
+        if self.region is None:
+            return f"the region of the Agent at {self.agent}"
+        return f"region {self.region} (through the Agent at {self.agent})"
+
+    @property
+    def region_setting(self) -> str:
+        """What decides on the region."""
+        return "VECTORSHIFT_AWS_REGION" if self.agent is None else "the Agent's region"
+
+    @property
+    def permission(self) -> str:
+        """The action and the resource that an IAM policy has to name: AWS adds a dash and six
+        characters to a name.
+
+        The Agent looks a secret up before it reads it again.
+        """
+        actions = (
+            "the action secretsmanager:GetSecretValue"
+            if self.agent is None
+            else "secretsmanager:GetSecretValue and secretsmanager:DescribeSecret"
+        )
+        return f"{actions} on {self._resource}"
+
+    @property
+    def _resource(self) -> str:
+        if self.secret_id.startswith("arn:"):
+            return self.secret_id
+        region = self.region or "*"
+        here = next(
+            (name for start, name in _PARTITIONS.items() if region.startswith(start)), "aws"
+        )
+        return f"arn:{here}:secretsmanager:{region}:*:secret:{self.secret_id}-??????"
+
+    @property
+    def login(self) -> str:
+        """The command that renews an SSO session."""
+        return f"aws sso login --profile {self.profile}" if self.profile else "aws sso login"
+
+
 def outcome(
     error: Exception, place: SecretLocation, *, login: bool = False
 ) -> CredentialError | None:
@@ -64,9 +127,8 @@ def outcome(
             place=place,
         )
     name = type(error).__name__
-    for cls in type(
-        error
-    ).__mro__:  # the most specific first: an SSLError is a ConnectionError as well
+    # the most specific class first: an SSLError is a ConnectionError as well
+    for cls in type(error).__mro__:
         meaning = means.BY_CLASS.get(cls.__name__)
         if meaning is not None:
             return _made(
@@ -105,9 +167,8 @@ def answered(
         meaning = means.NO_VERSION
     elif meaning is means.FORBIDDEN and _SAYS_KMS.search(text):
         meaning = means.UNDECIPHERABLE
-    elif (
-        code == "InvalidRequestException"
-    ):  # proof of deletion drops a cached key, so only that counts as such
+    elif code == "InvalidRequestException":
+        # proof of deletion drops a cached key, so only AWS's own sentence counts
         meaning = means.DELETED if _SAYS_DELETED.search(text) else means.WRONG_STATE
     elif meaning is None:
         meaning = means.REFUSED if status in (401, 403) else means.MALFORMED

@@ -1,6 +1,4 @@
-"""From what Secrets Manager answers to a credential: a pure function, with no value of it in an
-error.
-"""
+"""The key in an answer of Secrets Manager: a pure function, with no value of it in an error."""
 
 from __future__ import annotations
 
@@ -9,34 +7,34 @@ import re
 from typing import TYPE_CHECKING, Any, cast
 
 from vectorshift.credentials.values import Credential, parse_key
-from vectorshift.errors import CredentialConfigurationError, CredentialError
+from vectorshift.errors import CredentialError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from vectorshift.credentials.resolving import Result
+    from vectorshift.errors import CredentialConfigurationError
+    from vectorshift.providers.aws.arguments import AwsArguments
 
 __all__ = ["credential_in"]
 
 
-def credential_in(response: Mapping[str, Any], *, source: str, field: str | None) -> Result:
-    """Return the credential in an answer of `GetSecretValue`, or the error that says why it holds
-    none.
+def credential_in(response: Mapping[str, Any], arguments: AwsArguments) -> Result:
+    """Return the credential in an answer of `GetSecretValue`, or the error that says why not.
 
     Args:
         response: the answer, with `SecretString` or `SecretBinary` (bytes), and `VersionId`.
-        source: the printable source.
-        field: the field that is the key, or None for the whole secret.
+        arguments: those of the provider.
     """
+    source, field = arguments.source, arguments.field
     text = _text(response)
     if text is None:
-        return _wrong(
-            source,
+        return arguments.wrong(
             "the answer holds no text. Store the key as a string, and check the endpoint if one is"
-            " set.",
+            " set."
         )
     if field is not None:
-        picked = _field(text, field, source)
+        picked = _field(text, field, arguments)
         if isinstance(picked, CredentialError):
             return picked
         text = picked
@@ -60,11 +58,10 @@ def _text(response: Mapping[str, Any]) -> str | None:
         return None
 
 
-def _field(text: str, field: str, source: str) -> str | CredentialConfigurationError:
+def _field(text: str, field: str, arguments: AwsArguments) -> str | CredentialConfigurationError:
     fields = _fields(text)
     if fields is None:
-        return _wrong(
-            source,
+        return arguments.wrong(
             f"the secret is not a JSON object, so it has no field {field!r}. "
             "If the whole secret is the key, unset VECTORSHIFT_AWS_FIELD.",
         )
@@ -72,10 +69,9 @@ def _field(text: str, field: str, source: str) -> str | CredentialConfigurationE
     if isinstance(value, str):
         return value
     if field in fields:
-        return _wrong(source, f"the field {field!r} is not a string. Store the key as one.")
+        return arguments.wrong(f"the field {field!r} is not a string. Store the key as one.")
     names = ", ".join(sorted(name for name in fields if re.fullmatch(r"[\w.\-]{1,64}", name))[:20])
-    return _wrong(
-        source,
+    return arguments.wrong(
         f"the secret has no field {field!r}. Its fields are: {names or 'none'}. "
         "Name the one that is the key with VECTORSHIFT_AWS_FIELD.",
     )
@@ -87,7 +83,3 @@ def _fields(text: str) -> dict[str, Any] | None:
     except (ValueError, RecursionError):  # a JSONDecodeError holds the text, and goes no further
         return None
     return cast("dict[str, Any]", document) if isinstance(document, dict) else None
-
-
-def _wrong(source: str, text: str) -> CredentialConfigurationError:
-    return CredentialConfigurationError(f"{source}: {text}", source=source, provider="aws")
