@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-import inspect
+import gc
 import pickle
 import re
 from typing import TYPE_CHECKING, Any
@@ -578,10 +578,14 @@ async def test_inputs_without_an_end_are_refused_before_anything_is_sent(
         else:
             await style.call(pipeline, name, [inputs] if name == "bulk_run" else inputs)
 
-    with pytest.raises(
-        TypeError, match=f"^POST /pipeline/p1/{path} was not sent: its body is nested too"
-    ) as caught:
-        await attempt()
+    gc.disable()  # a finalizer that runs in the depth of the recursion would fail
+    try:
+        with pytest.raises(
+            TypeError, match=f"^POST /pipeline/p1/{path} was not sent: its body is nested too"
+        ) as caught:
+            await attempt()
+    finally:
+        gc.enable()
     assert caught.value.__cause__ is None
     assert api.requests == []
 
@@ -695,37 +699,7 @@ async def test_a_copy_of_a_pipeline_has_its_client(
     assert api.requests[-1].org == "acme"
 
 
-# --- Twins, and what is not here ---
-
-TWINS = [
-    *(
-        (Pipeline, name)
-        for name in (
-            "list",
-            "iterate",
-            "fetch",
-            "delete",
-            "duplicate",
-            "share",
-            "unshare",
-            "revert",
-        )
-    ),
-    *(
-        (Pipeline, name)
-        for name in ("run", "bulk_run", "stream", "start", "run_status", "terminate")
-    ),
-    *((RunHandler, name) for name in ("run_status", "result", "terminate")),
-]
-
-
-@pytest.mark.parametrize(("owner", "name"), TWINS)
-def test_twins_take_the_same_arguments(owner: type, name: str) -> None:
-    one = inspect.signature(getattr(owner, name)).parameters
-    two = inspect.signature(getattr(owner, f"a{name}")).parameters
-    assert [(each.name, each.kind, each.default) for each in one.values()] == [
-        (each.name, each.kind, each.default) for each in two.values()
-    ]
+# --- What is not here ---
 
 
 @pytest.mark.parametrize(
@@ -757,25 +731,19 @@ BUILDING = [
 
 @pytest.mark.parametrize("name", [*BUILDING, "publish", "move_to_folder"])
 def test_what_the_official_pipeline_has_beside_says_where_to_look(name: str) -> None:
-    for owner in (Pipeline, Pipeline("p1")):
-        with pytest.raises(
-            AttributeError, match=rf"Pipeline.{name} is not part of this package.*docs/migrate.md"
-        ) as caught:
-            getattr(owner, name)
-        assert ("platform's editor" in str(caught.value)) == (name in BUILDING)
-        assert not hasattr(owner, name)
-    with (
-        pytest.raises(AttributeError, match="platform's editor")
-        if name in BUILDING
-        else pytest.raises(AttributeError)
-    ):
-        getattr(Pipeline, name)
+    pipeline = Pipeline("p1")
+    with pytest.raises(
+        AttributeError, match=rf"Pipeline.{name} is not part of this package.*docs/migrate.md"
+    ) as caught:
+        getattr(pipeline, name)
+    assert ("platform's editor" in str(caught.value)) == (name in BUILDING)
+    assert not hasattr(pipeline, name)
+    assert not hasattr(Pipeline, name)
 
 
 def test_a_mistyped_name_is_an_ordinary_error() -> None:
-    for owner in (Pipeline, Pipeline("p1")):
-        with pytest.raises(AttributeError, match="'Pipeline' has no attribute 'rum'"):
-            getattr(owner, "rum")  # noqa: B009
+    with pytest.raises(AttributeError, match="'Pipeline' has no attribute 'rum'"):
+        getattr(Pipeline("p1"), "rum")  # noqa: B009
 
 
 @pytest.mark.parametrize("name", ["LlmNode", "InputNode", "BumpLevel"])
@@ -785,7 +753,7 @@ def test_classes_of_nodes_say_where_to_look(name: str) -> None:
     with pytest.raises(ImportError, match=rf"{name} is not part of this package.*docs/migrate.md"):
         getattr(vectorshift.pipeline, name)
     with pytest.raises(AttributeError, match="has no attribute"):
-        vectorshift.pipeline.nothing  # noqa: B018
+        vectorshift.pipeline.nothing  # type: ignore[attr-defined]  # noqa: B018
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,10 @@
-"""A streamed run: its events, one after the other, and what they say."""
+"""A streamed run: its events, one after the other."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from vectorshift.errors import PipelineRunFailedError, VectorshiftApiError, VectorshiftError
@@ -17,44 +18,52 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from vectorshift._platform.sse import ServerSentEvent
-    from vectorshift.client import AsyncStream, AsyncVectorShift, Stream, VectorShift
+    from vectorshift.client import AsyncStream, Stream, VectorShift
     from vectorshift.client.call import Call
-    from vectorshift.pipeline.steps import Steps
+    from vectorshift.pipeline.runs import StreamedRun
 
-__all__ = ["AsyncChunks", "chunks"]
+__all__ = ["AsyncChunks", "achunks", "chunks"]
 
 _DONE = "[DONE]"
 _ENOUGH = 65_536  # bytes of an answer that is no stream, for its error
 
 
-def chunks(client: VectorShift, build: Steps[Call]) -> Generator[StreamChunk, None, None]:
-    """Make the call when the first chunk is asked for, and close its connection when nobody asks
-    any more.
+def chunks(run: StreamedRun) -> Generator[StreamChunk, None, None]:
+    """Return what gives the chunks of a run in sync code. It makes the call when the first one is
+    asked for, and closes the connection when it is closed.
     """
-    call = perform(client, build)
+    return _chunks(run.clients.sync, run)
+
+
+def _chunks(client: VectorShift, run: StreamedRun) -> Generator[StreamChunk, None, None]:
+    call = perform(run.call(client))
     with client.open(call) as stream:
         if not _is_of_events(stream):
             raise _no_events(stream, call, _beginning(stream))
-        for event in stream.iter_events():
-            chunk = _chunk_of(event, call, stream.redact)
+        read = partial(_chunk_of, call=call, redact=stream.redact)
+        for chunk in map(read, stream.iter_events()):
             if isinstance(chunk, VectorshiftApiError):
-                del event  # a traceback may show locals, and the server may echo the key
                 raise chunk
             if chunk is not None:
                 yield chunk
 
 
+def achunks(run: StreamedRun) -> AsyncChunks:
+    """Return what gives the chunks of a run without blocking the event loop."""
+    return AsyncChunks(run)
+
+
 class AsyncChunks(AsyncIterator[StreamChunk]):
-    """What `chunks` gives, without blocking the event loop. `Pipeline.astream` gives one; it
-    belongs to one task.
+    """The chunks of a streamed run, for `async for`. `Pipeline.astream` gives one; it belongs to
+    one task.
 
     The connection is closed at the end, when a wait for a chunk fails or is cancelled, by `aclose`,
     when this is collected, and when the event loop ends. It is an iterator and no generator, so
     that all of these are quiet.
     """
 
-    def __init__(self, client: AsyncVectorShift, build: Steps[Call]) -> None:
-        self._client, self._build = client, build
+    def __init__(self, run: StreamedRun) -> None:
+        self._client, self._run = run.clients.asynchronous, run
         self._opening: AbstractAsyncContextManager[AsyncStream] | None = None
         self._busy = self._ended = self._cut = False
 
@@ -92,22 +101,21 @@ class AsyncChunks(AsyncIterator[StreamChunk]):
     async def _next(self) -> StreamChunk:
         if self._opening is None:
             await self._open()
-        async for event in self._events:
-            chunk = _chunk_of(event, self._call, self._stream.redact)
+        while True:
+            chunk = self._read(await anext(self._events))
             if isinstance(chunk, VectorshiftApiError):
-                del event  # a traceback may show locals, and the server may echo the key
                 raise chunk
             if chunk is not None:
                 return chunk
-        raise StopAsyncIteration
 
     async def _open(self) -> None:
-        self._call = await aperform(self._client, self._build)
-        opening = self._client.open(self._call)
-        self._stream = stream = await opening.__aenter__()
+        call = await aperform(self._run.call(self._client))
+        opening = self._client.open(call)
+        stream = await opening.__aenter__()
         self._opening = opening
         if not _is_of_events(stream):
-            raise _no_events(stream, self._call, await _abeginning(stream))
+            raise _no_events(stream, call, await _abeginning(stream))
+        self._read = partial(_chunk_of, call=call, redact=stream.redact)
         self._events = stream.aiter_events()
 
     async def _close(self) -> None:
@@ -122,10 +130,13 @@ class AsyncChunks(AsyncIterator[StreamChunk]):
 
 
 def _chunk_of(
-    event: ServerSentEvent, call: Call, masked: Callable[[str], str]
+    event: ServerSentEvent, call: Call, redact: Callable[[str], str]
 ) -> StreamChunk | VectorshiftApiError | None:
-    """Return what an event says, the error if it says that the run failed or is no JSON object, or
-    None for nothing.
+    """Return the chunk of an event, None for an event that holds nothing, or the error if it says
+    that the run failed or is no JSON object.
+
+    The error is returned, as the frame that raises it may not hold the event: the server may echo
+    the key in it.
     """
     data = event.data.strip()
     if not data or data == _DONE:
@@ -136,16 +147,11 @@ def _chunk_of(
         parsed = None
     found = as_object(parsed)
     chunk = StreamChunk(found or {})
-    if (
-        "error" in (event.event, chunk.type)
-        or chunk.get("error")
-        or chunk.status in FAILED | CANCELLED
-    ):
-        ended = (
-            f"The run has ended as {chunk.status}." if chunk.status in FAILED | CANCELLED else ""
-        )
+    ended_badly = chunk.status in FAILED | CANCELLED
+    if ended_badly or chunk.get("error") or "error" in (event.event, chunk.type):
+        ended = f"The run has ended as {chunk.status}." if ended_badly else ""
         return PipelineRunFailedError(
-            masked(chunk.run_id), masked(chunk.error) or ended or error_sentence(masked(data))
+            redact(chunk.run_id), redact(chunk.error) or ended or error_sentence(redact(data))
         )
     if found is None:
         note = "An event of the stream is no JSON object."

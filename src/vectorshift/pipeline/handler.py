@@ -1,4 +1,4 @@
-"""`RunHandler`: what to do with a run that goes on in the background."""
+"""`RunHandler`: a run that goes on in the background."""
 
 from __future__ import annotations
 
@@ -7,12 +7,9 @@ from typing import TYPE_CHECKING, Any
 from vectorshift.client.default import PinnedClients
 from vectorshift.pipeline import runs
 from vectorshift.pipeline.ids import checked_id
-from vectorshift.pipeline.progress import bar
-from vectorshift.pipeline.steps import aperform, perform
+from vectorshift.pipeline.steps import Use, twins
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from vectorshift.client import AsyncVectorShift, VectorShift
     from vectorshift.pipeline.results import Answer, RunStatus
     from vectorshift.pipeline.steps import Steps
@@ -31,12 +28,16 @@ class RunHandler:
     Args:
         pipeline_id: the pipeline.
         task_id: the run.
-        trace_id: what the run is called in traces, if it is known.
+        trace_id: the name of the run in traces, if it is known.
         client: the client to use; that of the process by default.
 
     Raises:
         ValueError: an id is empty.
     """
+
+    pipeline_id: str
+    task_id: str
+    trace_id: str | None
 
     def __init__(
         self,
@@ -51,26 +52,25 @@ class RunHandler:
         self.trace_id = trace_id
         self._kept = client if isinstance(client, PinnedClients) else PinnedClients(client)
 
-    def run_status(self) -> RunStatus:
+    @twins()
+    def run_status(self) -> Steps[RunStatus]:
         """Ask the run once how it is. That it failed is an answer, and no error.
 
         Raises:
             VectorshiftApiError: the API knows no such run, or answered with another failure.
         """
-        return perform(self._kept.sync, runs.status(self.pipeline_id, self.task_id))
+        yield Use(self._kept)
+        return (yield from runs.status(self.pipeline_id, self.task_id))
 
-    async def arun_status(self) -> RunStatus:
-        """Do as `run_status`, for async callers."""
-        return await aperform(self._kept.asynchronous, runs.status(self.pipeline_id, self.task_id))
-
+    @twins()
     def result(
         self, poll_interval: float = 2.0, timeout: float | None = 600.0, *, progress: bool = False
-    ) -> RunStatus:
+    ) -> Steps[RunStatus]:
         """Ask the run how it is until it has ended, and return its last word: `result["result"]`,
         or `result.outputs`.
 
         A question that gets no answer is repeated as the client repeats calls. The run goes on when
-        this gives up.
+        this gives up or is cancelled.
 
         Args:
             poll_interval: seconds between two questions.
@@ -83,41 +83,16 @@ class RunHandler:
             PollTimeoutError: it has not ended in time; it is a `TimeoutError`, too.
             ImportError: `progress` is wanted, and its package is not installed.
         """
-        client = self._kept.sync
-        with bar(progress, f"run {self.task_id}") as report:
-            return perform(
-                client, self._await_end(poll_interval, timeout, client.clock.monotonic, report)
-            )
-
-    async def aresult(
-        self, poll_interval: float = 2.0, timeout: float | None = 600.0, *, progress: bool = False
-    ) -> RunStatus:
-        """Do as `result`, for async callers. Cancelling it leaves the run alone."""
-        client = self._kept.asynchronous
-        with bar(progress, f"run {self.task_id}") as report:
-            return await aperform(
-                client, self._await_end(poll_interval, timeout, client.clock.monotonic, report)
-            )
-
-    def _await_end(
-        self,
-        poll_interval: float,
-        timeout: float | None,
-        now: Callable[[], float],
-        report: Callable[[str], None],
-    ) -> Steps[RunStatus]:
+        client = yield Use(self._kept)
+        now = client.clock.monotonic
         ids = self.pipeline_id, self.task_id
-        return runs.await_end(*ids, poll_interval, timeout, now, lambda found: report(found.status))
+        return (yield from runs.await_end(*ids, poll_interval, timeout, now, progress))
 
-    def terminate(self) -> Answer:
+    @twins()
+    def terminate(self) -> Steps[Answer]:
         """End the run. Its status is `cancelled` from then on."""
-        return perform(self._kept.sync, runs.terminate(self.pipeline_id, self.task_id))
-
-    async def aterminate(self) -> Answer:
-        """Do as `terminate`, for async callers."""
-        return await aperform(
-            self._kept.asynchronous, runs.terminate(self.pipeline_id, self.task_id)
-        )
+        yield Use(self._kept)
+        return (yield from runs.terminate(self.pipeline_id, self.task_id))
 
     def __copy__(self) -> RunHandler:
         copied = object.__new__(type(self))

@@ -1,11 +1,9 @@
-"""What is sent to run a pipeline and to ask after a run, and how the answers are read: once, for
-sync and async.
-"""
+"""Running pipelines and asking after runs: the steps, for `Pipeline` and `RunHandler`."""
 
 from __future__ import annotations
 
 import contextlib
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import inf
 from typing import TYPE_CHECKING, Any
 
@@ -26,41 +24,60 @@ from vectorshift.pipeline.ids import (
     segment,
     unexpected,
 )
-from vectorshift.pipeline.inputs import Body, bulk_body, holds_files, run_body
+from vectorshift.pipeline.inputs import Body, bulk_body, checked_runs, holds_files, run_body
 from vectorshift.pipeline.results import Answer, BulkRunResult, RunResult, RunStatus, id_of
-from vectorshift.pipeline.steps import Steps, ThreadWork, Wait
+from vectorshift.pipeline.steps import Steps, ThreadWork, Use, Wait
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
 
-__all__ = ["await_end", "bulk_run", "run", "run_call", "start", "status", "terminate"]
+    from vectorshift.client.default import PinnedClients
+    from vectorshift.pipeline.steps import Client
+
+__all__ = ["StreamedRun", "await_end", "bulk_run", "run", "start", "status", "terminate"]
 
 _LAST_QUESTION = 1.0
 """Seconds that a question gets when the time is up: one is always asked."""
-
-
-def run_call(
-    id: str, inputs: Mapping[str, Any] | None, fields: Mapping[str, Any], timeout: float | None
-) -> Steps[Call]:
-    """Give the call that runs a pipeline, with the files in it read (POST /pipeline/{id}/run)."""
-    path = f"/pipeline/{segment(id)}/run"
-    body = yield from _built(path, inputs, lambda: run_body(inputs, fields))
-    return _long(path, body, timeout)
 
 
 def run(
     id: str, inputs: Mapping[str, Any] | None, fields: Mapping[str, Any], timeout: float | None
 ) -> Steps[RunResult]:
     """Run a pipeline and wait for what it gives."""
-    call = yield from run_call(id, inputs, fields, timeout)
+    call = yield from _run_call(id, inputs, fields, timeout)
     return RunResult((yield from _awaited(call)))
+
+
+@dataclass(frozen=True, slots=True)
+class StreamedRun:
+    """A run whose outputs are to be streamed, by the clients of the moment when it was asked for.
+
+    Args:
+        clients: the clients that may run it.
+        id: the pipeline.
+        inputs: values by the names of input nodes.
+        fields: the other fields of the body.
+        timeout: seconds to wait for the next event, or None.
+    """
+
+    clients: PinnedClients
+    id: str
+    inputs: Mapping[str, Any] | None
+    fields: Mapping[str, Any]
+    timeout: float | None
+
+    def call(self, client: Client) -> Steps[Call]:
+        """Give the call, with the files in it read."""
+        yield Use(client)
+        fields = {**self.fields, "stream": True}
+        return (yield from _run_call(self.id, self.inputs, fields, self.timeout))
 
 
 def start(
     id: str, inputs: Mapping[str, Any] | None, fields: Mapping[str, Any]
 ) -> Steps[tuple[str, Answer]]:
     """Start a run in the background; give its id and the answer."""
-    call = yield from run_call(id, inputs, {**fields, "background": True}, None)
+    call = yield from _run_call(id, inputs, {**fields, "background": True}, None)
     call = replace(call, patient=False)  # this answer comes soon
     answer = Answer(object_in((yield call), call))
     task_id = id_of(answer.get("task_id")) or id_of(answer.get("run_id"))
@@ -70,23 +87,24 @@ def start(
 
 
 def bulk_run(
-    id: str, inputs: Sequence[Mapping[str, Any]], timeout: float | None
+    id: str, inputs: Sequence[Mapping[str, Any]], timeout: float | None, progress: bool
 ) -> Steps[BulkRunResult]:
     """Run a pipeline once for each of `inputs`: at the documented path, or, if there is none, at
     the official SDK's.
     """
+    runs = checked_runs(inputs)
     path = f"/pipeline/{segment(id)}/bulk_run"
-    body = yield from _built(path, inputs, lambda: bulk_body(inputs))
-    call = _long(path, body, timeout)
-    try:
-        return BulkRunResult((yield from _awaited(call)))
-    except NotFoundError as error:
-        not_found = error
-    call = _long(f"/pipeline/{segment(id)}/bulk-run", body, timeout)
-    try:
-        return BulkRunResult((yield from _awaited(call)))
-    except NotFoundError:
-        raise not_found from None
+    with _bar(progress, f"{len(runs)} runs"):
+        body = yield from _built(path, runs, lambda: bulk_body(runs))
+        try:
+            return BulkRunResult((yield from _awaited(_long(path, body, timeout))))
+        except NotFoundError as error:
+            not_found = error
+        path = f"/pipeline/{segment(id)}/bulk-run"
+        try:
+            return BulkRunResult((yield from _awaited(_long(path, body, timeout))))
+        except NotFoundError:
+            raise not_found from None
 
 
 def _awaited(call: Call) -> Steps[dict[str, Any]]:
@@ -128,38 +146,53 @@ def await_end(
     poll_interval: float,
     timeout: float | None,
     now: Callable[[], float],
-    report: Callable[[RunStatus], None],
+    progress: bool,
 ) -> Steps[RunStatus]:
     """Ask a run how it is until it has ended.
 
     Args:
+        id: the pipeline.
+        run_id: the run.
         poll_interval: seconds between two questions.
         timeout: seconds until it is given up; None: never.
         now: a monotonic clock.
-        tell: is told of each answer.
+        progress: whether to show a progress bar.
     """
     if not poll_interval >= 0 or (timeout is not None and not timeout >= 0):
         raise ValueError("poll_interval and timeout are numbers of seconds, not below 0.")
     deadline = inf if timeout is None else now() + timeout
-    while True:
-        within = None if timeout is None else max(deadline - now(), _LAST_QUESTION)
-        try:
-            found = yield from status(id, run_id, within)
-        except ApiTimeoutError:
-            if timeout is None or now() < deadline:
-                raise
-            raise PollTimeoutError(run_id, timeout) from None
-        report(found)
-        if found.succeeded:
-            return found
-        if found.done:
-            raise PipelineRunFailedError(
-                run_id, found.error or f"The run has ended as {found.status}."
-            )
-        left = deadline - now()
-        if timeout is not None and left <= 0:
-            raise PollTimeoutError(run_id, timeout)
-        yield Wait(min(poll_interval, left))
+    with _bar(progress, f"run {run_id}") as show:
+        while True:
+            within = None if timeout is None else max(deadline - now(), _LAST_QUESTION)
+            try:
+                found = yield from status(id, run_id, within)
+            except ApiTimeoutError:
+                if timeout is None or now() < deadline:
+                    raise
+                raise PollTimeoutError(run_id, timeout) from None
+            show(found.status)
+            if found.succeeded:
+                return found
+            if found.done:
+                raise PipelineRunFailedError(
+                    run_id, found.error or f"The run has ended as {found.status}."
+                )
+            left = deadline - now()
+            if timeout is not None and left <= 0:
+                raise PollTimeoutError(run_id, timeout)
+            yield Wait(min(poll_interval, left))
+
+
+# --- The calls ---
+
+
+def _run_call(
+    id: str, inputs: Mapping[str, Any] | None, fields: Mapping[str, Any], timeout: float | None
+) -> Steps[Call]:
+    """Give the call that runs a pipeline, with the files in it read (POST /pipeline/{id}/run)."""
+    path = f"/pipeline/{segment(id)}/run"
+    body = yield from _built(path, inputs, lambda: run_body(inputs, fields))
+    return _long(path, body, timeout)
 
 
 def _built(path: str, inputs: object, build: Callable[[], Body]) -> Steps[Body]:
@@ -179,3 +212,42 @@ def _long(path: str, body: Body, timeout: float | None) -> Call:
         timeout=timeout,
         patient=True,
     )
+
+
+# --- Progress ---
+
+
+@contextlib.contextmanager
+def _bar(wanted: bool, what: str) -> Generator[Callable[[str], None], None, None]:
+    """Show a progress bar on a terminal; give a function that shows a state in it.
+
+    Raises:
+        ImportError: it is wanted, and rich is not installed.
+    """
+    if not wanted:
+        yield _nothing
+        return
+    try:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            "progress=True needs the package rich: pip install 'vectorshift[cli]'", name=error.name
+        ) from None
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _nothing
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[state]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(what, total=None, state="")
+        yield lambda state: progress.update(task, state=state)
+
+
+def _nothing(state: str) -> None:
+    """Show nothing."""

@@ -1,26 +1,59 @@
-"""How a sequence of calls is written once and driven sync or async.
+"""How a method that exists sync and async is written once.
 
-A sequence is a generator. It yields what is to be done, a `Call`, a `ThreadWork` or a `Wait`, is
-sent what came of it or has thrown into it what went wrong, and returns its result.
+Such a method is a generator of steps. It yields `Use` first, then each `Call`, `ThreadWork` or
+`Wait` that is to be done; is sent the result, or has the error thrown into it; and returns what
+the method returns. `twins` makes two methods of it, `x` and `ax`. Checkers and editors read both
+in `__init__.pyi`, which `python -m tests.pipeline.stub` writes.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import dataclass, field
+from inspect import iscoroutinefunction
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from vectorshift._platform.background import arun_blocking
 from vectorshift.client.call import Call
+from vectorshift.client.default import PinnedClients, async_client, sync_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import FunctionType
 
     from vectorshift.client import AsyncVectorShift, VectorShift
 
-__all__ = ["Step", "Steps", "ThreadWork", "Wait", "aperform", "perform"]
+__all__ = ["Client", "Steps", "ThreadWork", "Use", "Wait", "aperform", "perform", "twins"]
 
 T = TypeVar("T")
+F = TypeVar("F")
+
+if TYPE_CHECKING:
+    Client = VectorShift | AsyncVectorShift
+    """The type of a `client` argument: of `x` it is `VectorShift`, of `ax` `AsyncVectorShift`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """Make the calls that follow through this client; None is that of the process.
+
+    The result of the step is the client.
+    """
+
+    client: Client | PinnedClients | None = field(repr=False)
+
+    def sync(self) -> VectorShift:
+        """Return the client for a sync caller."""
+        if isinstance(self.client, PinnedClients):
+            return self.client.sync
+        return sync_client(cast("VectorShift | None", self.client))
+
+    def asynchronous(self) -> AsyncVectorShift:
+        """Return the client for an async caller."""
+        if isinstance(self.client, PinnedClients):
+            return self.client.asynchronous
+        return async_client(cast("AsyncVectorShift | None", self.client))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,57 +70,136 @@ class Wait:
     seconds: float
 
 
-Step = Call | ThreadWork | Wait
-Steps = Generator[Step, Any, T]
+Steps = Generator[Use | Call | ThreadWork | Wait, Any, T]
 
 
-def perform(client: VectorShift, steps: Steps[T]) -> T:
+# --- The two drivers ---
+
+
+def perform(steps: Steps[T]) -> T:
     """Do what a sequence yields, and return its result or raise what it raises."""
     try:
-        step = next(steps)
+        client = cast("Use", next(steps)).sync()
+        step = steps.send(client)
         while True:
             try:
-                answer = _do(client, step)
+                match step:
+                    case Call():
+                        result = client.call(step)
+                    case ThreadWork(work):
+                        result = work()
+                    case Wait(seconds):
+                        result = None
+                        client.clock.sleep(seconds)
+                    case _:
+                        raise TypeError(step)
             except Exception as error:
                 step = steps.throw(error)
             else:
-                step = steps.send(answer)
+                step = steps.send(result)
     except StopIteration as end:
-        result: T = end.value
-        return result
+        return cast("T", end.value)
     finally:
         steps.close()
 
 
-async def aperform(client: AsyncVectorShift, steps: Steps[T]) -> T:
+async def aperform(steps: Steps[T]) -> T:
     """Do what a sequence yields, without blocking the event loop. Otherwise as `perform`."""
     try:
-        step = next(steps)
+        client = cast("Use", next(steps)).asynchronous()
+        step = steps.send(client)
         while True:
             try:
-                answer = await _ado(client, step)
+                match step:
+                    case Call():
+                        result = await client.call(step)
+                    case ThreadWork(work):
+                        result = await arun_blocking(work)
+                    case Wait(seconds):
+                        result = None
+                        await client.clock.asleep(seconds)
+                    case _:
+                        raise TypeError(step)
             except Exception as error:
                 step = steps.throw(error)
             else:
-                step = steps.send(answer)
+                step = steps.send(result)
     except StopIteration as end:
-        result: T = end.value
-        return result
+        return cast("T", end.value)
     finally:
         steps.close()
 
 
-def _do(client: VectorShift, step: Step) -> Any:
-    if isinstance(step, Call):
-        return client.call(step)
-    return step.work() if isinstance(step, ThreadWork) else client.clock.sleep(step.seconds)
+# --- The two methods ---
 
 
-async def _ado(client: AsyncVectorShift, step: Step) -> Any:
-    if isinstance(step, Call):
-        return await client.call(step)
-    return await (
-        arun_blocking(step.work)
-        if isinstance(step, ThreadWork)
-        else client.clock.asleep(step.seconds)
-    )
+def twins(
+    sync: Callable[..., Any] = perform, asynchronous: Callable[..., Any] = aperform
+) -> Callable[[F], F]:
+    """Make two methods of one: `x(...)` returns `sync(method(...))`, `ax(...)`
+    `asynchronous(method(...))`.
+
+    Both have the arguments and the docstring of the method. `Client` and `Steps[T]` in its
+    annotations become the client and the result of each.
+    """
+
+    def decorate(method: F) -> F:
+        return cast("F", _Twins(method, sync, asynchronous))
+
+    return decorate
+
+
+class _Twins:
+    """Stands for a method until its class is made, and is replaced by the two."""
+
+    def __init__(self, method: Any, *drivers: Callable[..., Any]) -> None:
+        self._method, self._drivers = method, drivers
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        of_class = isinstance(self._method, classmethod)
+        method: FunctionType = self._method.__func__ if of_class else self._method
+        kinds = (("", "VectorShift"), ("a", "AsyncVectorShift"))
+        for (prefix, client), driver in zip(kinds, self._drivers, strict=True):
+            made = _function(prefix + name, method, driver)
+            made.__qualname__ = f"{owner.__qualname__}.{prefix}{name}"
+            made.__annotations__ = _annotations(method, driver, client)
+            setattr(owner, prefix + name, classmethod(made) if of_class else made)
+
+
+_SOURCE = """
+def make(_driver, _method):
+    {}def {}({}): return {}_driver(_method({}))
+    return {}
+"""
+
+
+def _function(name: str, method: FunctionType, driver: Callable[..., Any]) -> FunctionType:
+    """Return a function with the arguments of `method`, that gives what it returns to `driver`.
+
+    It is compiled, and takes no `*args`: so Python itself refuses wrong arguments, in its own
+    words and at the call, also where an async caller awaits the result later.
+    """
+    code = method.__code__
+    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    positional, named = names[: code.co_argcount], names[code.co_argcount :]
+    arguments = ", ".join([*positional, *(["*", *named] if named else [])])
+    passed = ", ".join(f"{each}={each}" for each in names)
+    words = ("async ", "await ") if iscoroutinefunction(driver) else ("", "")
+    source = _SOURCE.format(words[0], name, arguments, words[1], passed, name)
+    place = "\n" * (code.co_firstlineno - 3)  # tracebacks and inspect.getsource find the method
+    scope: dict[str, Any] = {}
+    exec(compile(place + source, code.co_filename, "exec"), method.__globals__, scope)  # noqa: S102
+    made: FunctionType = scope["make"](driver, method)
+    made.__doc__, made.__module__ = method.__doc__, method.__module__
+    made.__defaults__, made.__kwdefaults__ = method.__defaults__, method.__kwdefaults__
+    return made
+
+
+def _annotations(method: FunctionType, driver: Callable[..., Any], client: str) -> dict[str, str]:
+    """Return the annotations of a method that `driver` drives, as text."""
+    annotations = {
+        name: re.sub(r"\bClient\b", client, text) for name, text in method.__annotations__.items()
+    }
+    inside = annotations["return"].partition("[")[2].removesuffix("]")
+    annotations["return"] = re.sub(r"\bT\b", inside, driver.__annotations__["return"])
+    return annotations

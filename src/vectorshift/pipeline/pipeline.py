@@ -1,0 +1,516 @@
+"""`Pipeline`: the calls of the API that are about pipelines and their runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, SupportsIndex
+
+from vectorshift._compat import missing_member
+from vectorshift.client.call import Call
+from vectorshift.client.default import PinnedClients
+from vectorshift.pipeline import runs
+from vectorshift.pipeline.chunks import achunks, chunks
+from vectorshift.pipeline.handler import RunHandler
+from vectorshift.pipeline.ids import checked_id, object_in, post, segment, unexpected
+from vectorshift.pipeline.pages import Walk, apages, pages
+from vectorshift.pipeline.results import Answer, PipelineList, as_object, id_of
+from vectorshift.pipeline.steps import Use, twins
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Literal
+
+    from typing_extensions import Self
+
+    from vectorshift.client import AsyncVectorShift, VectorShift
+    from vectorshift.pipeline.results import BulkRunResult, RunResult, RunStatus
+    from vectorshift.pipeline.steps import Client, Steps
+
+__all__ = ["Pipeline"]
+
+
+class Pipeline:
+    """A pipeline of the organisation that the key belongs to.
+
+    `Pipeline.fetch` gives one with its name and all that the server says of it; `Pipeline(id)`
+    contacts nothing.
+
+    Every call takes `client=`; without it, the client is used that the pipeline was made with, and
+    where none was named, the client of the process, as the organisation of the moment: that of the
+    surrounding `using` block, if there is one. Each call has an async twin whose name begins with
+    `a`. Building pipelines node by node is no part of this package.
+
+    Args:
+        id: its id, also in Mongo extended JSON.
+        client: the client to use, for sync or async calls, by its type.
+
+    Attributes:
+        raw: the object as the server sent it; empty if it was not asked.
+
+    Raises:
+        ValueError: the id is empty.
+        AuthenticationError: on a call, no key was found, or the API refuses it.
+        PermissionDeniedError: on a call, the key lacks the scope.
+        VectorshiftApiError: on a call, the API answered with another failure.
+        ApiConnectionError: on a call, the API did not answer.
+        CredentialError: on a call, a configured source of the key failed.
+    """
+
+    raw: dict[str, Any]
+
+    def __init__(
+        self, id: str | Mapping[str, Any], *, client: VectorShift | AsyncVectorShift | None = None
+    ) -> None:
+        self._id = checked_id(id)
+        self._client = client
+        self.raw = {}
+
+    @classmethod
+    def _described(cls, id: str, raw: dict[str, Any], client: Client | None) -> Self:
+        pipeline = cls(id, client=client)
+        pipeline.raw = raw
+        return pipeline
+
+    def _named(self, client: Client | None) -> Client | None:
+        """Return the client that a call names, or this pipeline was made with, or None."""
+        return self._client if client is None else client
+
+    @property
+    def id(self) -> str:
+        """The pipeline's id."""
+        return self._id
+
+    @property
+    def name(self) -> str | None:
+        """The pipeline's name, or None if the server was not asked."""
+        return self.raw.get("name")
+
+    @property
+    def branch_id(self) -> str | None:
+        """The branch, or None if the server was not asked."""
+        return id_of(self.raw.get("branch_id"))
+
+    # --- Finding pipelines ---
+
+    @twins()
+    @classmethod
+    def list(
+        cls,
+        *,
+        include_shared: bool = False,
+        verbose: bool = False,
+        folder_id: str | None = None,
+        offset: int | None = None,
+        limit: int | None = None,
+        client: Client | None = None,
+    ) -> Steps[PipelineList]:
+        """List the pipelines, as the server describes them: one page, if there are more than it
+        gives at once.
+
+        Args:
+            include_shared: whether to list those that others share with the organisation.
+            verbose: whether to give whole objects, under `objects`, and not only `object_ids`.
+            folder_id: only those in this folder.
+            offset: how many to leave out at the beginning.
+            limit: how many to give at most.
+            client: the client to use.
+
+        Returns:
+            The answer, a dict: `status`, `object_ids`, and `objects` if verbose. `.ids` has the ids
+                as strings.
+
+        Raises:
+            AuthenticationError: no key was found, or the API refuses it.
+            PermissionDeniedError: the key lacks the scope.
+            VectorshiftApiError: the API answered with another failure.
+            ApiConnectionError: the API did not answer.
+            CredentialError: a configured source of the key failed.
+        """
+        yield Use(client)
+        query = {
+            "include_shared": bool(include_shared),
+            "verbose": bool(verbose),
+            "folder_id": folder_id,
+            "offset": offset,
+            "limit": limit,
+        }
+        call = Call(method="GET", path="/pipelines", query=query)
+        return PipelineList(object_in((yield call), call))
+
+    @twins(pages, apages)
+    @classmethod
+    def iterate(
+        cls,
+        *,
+        include_shared: bool = False,
+        folder_id: str | None = None,
+        page_size: int = 100,
+        client: Client | None = None,
+    ) -> Walk[Self]:
+        """Go through all pipelines, each once. The list is read, page after page, when the first is
+        asked for; so the loop may delete what comes up.
+
+        The iterator keeps the client, and so the organisation, that it was made with, also behind a
+        `using` block. A page that could not be had is an error, and is asked for again when the
+        next pipeline is; an async wait that was cancelled loses nothing either. A pipeline that
+        another process deletes while the list is read may take one out of it.
+
+        Args:
+            include_shared: whether those come up that others share with the organisation.
+            folder_id: only those in this folder.
+            page_size: how many to ask for at a time.
+            client: the client to use, also by the pipelines that come up.
+
+        Raises:
+            ValueError: `page_size` is below 1.
+        """
+        if page_size < 1:
+            raise ValueError(f"page_size should be a number above 0, not {page_size}.")
+        query = {"include_shared": bool(include_shared), "folder_id": folder_id}
+        return Walk(
+            PinnedClients(client), query, page_size, lambda id, raw: cls._described(id, raw, client)
+        )
+
+    @twins()
+    @classmethod
+    def fetch(
+        cls,
+        id: str | Mapping[str, Any] | None = None,
+        name: str | None = None,
+        branch_id: str | None = None,
+        version: str | int | None = None,
+        username: str | None = None,
+        org_name: str | None = None,
+        *,
+        client: Client | None = None,
+    ) -> Steps[Self]:
+        """Fetch a pipeline by its id or its name. `raw` holds what the server says of it.
+
+        Args:
+            id: its id, also in Mongo extended JSON.
+            name: its name; of several with one name, the server picks the one that was changed
+                last.
+            branch_id: the branch, where it is fetched by its id.
+            version: the version, such as `1.2.0` or `latest`, where it is fetched by its id.
+            username: the owner's user name.
+            org_name: the owner's organisation.
+            client: the client to use, also by the pipeline that is returned.
+
+        Raises:
+            NotFoundError: there is none, or not for this key.
+            ValueError: neither an id nor a name is given, or the id is none.
+        """
+        yield Use(client)
+        if not id and not name:
+            raise ValueError("Pipeline.fetch takes the id or the name of a pipeline.")
+        wanted = checked_id(id) if id else None
+        query = {
+            "id": wanted,
+            "name": name or None,
+            "username": username,
+            "org_name": org_name,
+            "branch_id": branch_id,
+            "version": version,
+        }
+        call = Call(method="GET", path="/pipeline", query=query)
+        answer = object_in((yield call), call)
+        found = as_object(answer.get("object"))
+        known = id_of(found) or wanted
+        if found is None or not known:
+            raise unexpected(call, "object")
+        return cls._described(known, found, client)
+
+    # --- Running it ---
+
+    @twins()
+    def run(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        session_id: str | None = None,
+        version: str | None = None,
+        node_input_overrides: Mapping[str, Any] | None = None,
+        send_intermediate_results: bool | None = None,
+        timeout: float | None = None,
+        client: Client | None = None,
+    ) -> Steps[RunResult]:
+        """Run the pipeline and wait for its outputs: `result["outputs"]["answer"]`, or
+        `result.outputs["answer"]`.
+
+        Args:
+            inputs: values by the names of the input nodes. A `Path`, bytes, or a file that is open
+                for reading bytes is sent as a file; so is a tuple of a name, one of these and
+                perhaps a media type. Files are read before anything is sent; one that you opened is
+                left open.
+            session_id: groups runs in analytics and traces.
+            version: the version to run.
+            node_input_overrides: inputs of nodes, by node.
+            send_intermediate_results: as the API has it.
+            timeout: seconds to wait for the answer; 600 where neither this nor another time-out is
+                set.
+            client: the client to use.
+
+        Raises:
+            VectorshiftError: a file cannot be read; nothing was sent.
+            PipelineRunFailedError: the API says that the run failed.
+            VectorshiftApiError: the API answered with another failure.
+            ApiConnectionError: the API did not answer; whether the run took place is at
+                `may_have_run`.
+        """
+        yield Use(self._named(client))
+        fields = {
+            "session_id": session_id,
+            "version": version,
+            "node_input_overrides": node_input_overrides,
+            "send_intermediate_results": send_intermediate_results,
+        }
+        return (yield from runs.run(self.id, inputs, fields, timeout))
+
+    @twins()
+    def bulk_run(
+        self,
+        inputs: Sequence[Mapping[str, Any]],
+        *,
+        timeout: float | None = None,
+        progress: bool = False,
+        client: Client | None = None,
+    ) -> Steps[BulkRunResult]:
+        """Run the pipeline once for each of `inputs`, in one call, and wait for all:
+        `result["run_outputs"]`.
+
+        That one of several runs failed is an answer, and no error: see `error` of each of
+        `result.runs`.
+
+        Args:
+            inputs: the inputs of each run, as `run` takes them.
+            timeout: seconds to wait for the answer; 600 where neither this nor another time-out is
+                set.
+            progress: whether to show a progress bar, if standard error is a terminal. Needs the
+                extra `cli`.
+            client: the client to use.
+
+        Raises:
+            PipelineRunFailedError: the API says that all of it failed.
+            VectorshiftApiError: as `run`.
+            TypeError: `inputs` is no list.
+            ImportError: `progress` is wanted, and its package is not installed.
+        """
+        yield Use(self._named(client))
+        return (yield from runs.bulk_run(self.id, inputs, timeout, progress))
+
+    @twins(chunks, achunks)
+    def stream(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        stream_all_outputs: bool = False,
+        *,
+        session_id: str | None = None,
+        version: str | None = None,
+        node_input_overrides: Mapping[str, Any] | None = None,
+        timeout: float | None = None,
+        client: Client | None = None,
+    ) -> runs.StreamedRun:
+        """Run the pipeline and give its outputs as they come, to `for`, or of `astream` to
+        `async for`.
+
+        The run begins when the first chunk is asked for. Leaving the loop closes the connection; so
+        does cancelling, and leaving `async with contextlib.aclosing(...)`. An async loop that is
+        left without that has it closed soon after, when the iterator is collected.
+        The stream keeps the client, and so the organisation, that it was made with, also behind a
+        `using` block.
+
+        Args:
+            inputs: as `run` takes them.
+            stream_all_outputs: whether the outputs of all nodes come.
+            session_id: as `run` takes it.
+            version: as `run` takes it.
+            node_input_overrides: as `run` takes them.
+            timeout: seconds to wait for the next event; 600 where neither this nor another time-out
+                is set.
+            client: the client to use.
+
+        Raises:
+            PipelineRunFailedError: an event says that the run failed.
+            ApiConnectionError: the connection broke.
+            VectorshiftApiError: as `run`.
+        """
+        fields = {
+            "session_id": session_id,
+            "version": version,
+            "node_input_overrides": node_input_overrides,
+            "stream_all_outputs": stream_all_outputs or None,
+        }
+        clients = PinnedClients(self._named(client))
+        return runs.StreamedRun(clients, self.id, inputs, fields, timeout)
+
+    @twins()
+    def start(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        session_id: str | None = None,
+        version: str | None = None,
+        node_input_overrides: Mapping[str, Any] | None = None,
+        send_intermediate_results: bool | None = None,
+        webhook_url: str | None = None,
+        trace_id: str | None = None,
+        client: Client | None = None,
+    ) -> Steps[RunHandler]:
+        """Start a run in the background and return what asks after it and ends it.
+
+        Args:
+            inputs: as `run` takes them.
+            session_id: as `run` takes it.
+            version: as `run` takes it.
+            node_input_overrides: as `run` takes them.
+            send_intermediate_results: as `run` takes it.
+            webhook_url: the URL that the API calls when the run has ended.
+            trace_id: the name of the run in traces.
+            client: the client to use, also by the handler.
+        """
+        clients = PinnedClients(self._named(client))
+        yield Use(clients)
+        fields = {
+            "session_id": session_id,
+            "version": version,
+            "node_input_overrides": node_input_overrides,
+            "send_intermediate_results": send_intermediate_results,
+            "webhook_url": webhook_url,
+            "trace_id": trace_id,
+        }
+        task_id, answer = yield from runs.start(self.id, inputs, fields)
+        return RunHandler(self.id, task_id, trace_id=answer.get("trace_id"), client=clients)
+
+    @twins()
+    def run_status(self, run_id: str, *, client: Client | None = None) -> Steps[RunStatus]:
+        """Ask a background run once how it is. That it failed is an answer, and no error."""
+        yield Use(self._named(client))
+        return (yield from runs.status(self.id, run_id))
+
+    @twins()
+    def terminate(self, run_id: str, *, client: Client | None = None) -> Steps[Answer]:
+        """End a background run. Its status is `cancelled` from then on."""
+        yield Use(self._named(client))
+        return (yield from runs.terminate(self.id, run_id))
+
+    # --- Managing it ---
+
+    @twins()
+    def delete(self, *, client: Client | None = None) -> Steps[Answer]:
+        """Delete the pipeline. Returns the answer, `{"status": "success"}`."""
+        yield Use(self._named(client))
+        call = Call(method="DELETE", path=f"/pipeline/{segment(self.id)}")
+        return Answer(object_in((yield call), call))
+
+    @twins()
+    def duplicate(
+        self,
+        name: str | None = None,
+        description: str | None = None,
+        folder_id: str | None = None,
+        *,
+        client: Client | None = None,
+    ) -> Steps[Self]:
+        """Copy the pipeline and return the copy, of which `raw` holds the answer alone; `fetch`
+        gives the rest.
+
+        Args:
+            name: the copy's name; the server makes one up by default.
+            description: the copy's description.
+            folder_id: where to put it.
+            client: the client to use, also by the pipeline that is returned.
+        """
+        yield Use(self._named(client))
+        fields = {"name": name, "description": description, "folder_id": folder_id}
+        call = post(self.id, "duplicate", fields)
+        answer = Answer(object_in((yield call), call))
+        copied = id_of(answer)
+        if copied is None:
+            raise unexpected(call, "id")
+        return self._described(copied, answer, self._named(client))
+
+    @twins()
+    def share(
+        self,
+        user_id: str | None = None,
+        org_id: str | None = None,
+        role: Literal["viewer", "editor"] = "viewer",
+        name: str | None = None,
+        *,
+        client: Client | None = None,
+    ) -> Steps[Answer]:
+        """Share the pipeline with a user or an organisation.
+
+        Args:
+            user_id: the user.
+            org_id: the organisation.
+            role: what they may do.
+            name: its name for them.
+            client: the client to use.
+
+        Raises:
+            ValueError: neither a user nor an organisation is given.
+        """
+        yield Use(self._named(client))
+        call = post(self.id, "share", {**_guest(user_id, org_id), "role": role, "name": name})
+        return Answer(object_in((yield call), call))
+
+    @twins()
+    def unshare(
+        self,
+        user_id: str | None = None,
+        org_id: str | None = None,
+        *,
+        client: Client | None = None,
+    ) -> Steps[Answer]:
+        """Take back what `share` gave. Raises as `share`."""
+        yield Use(self._named(client))
+        call = post(self.id, "unshare", _guest(user_id, org_id))
+        return Answer(object_in((yield call), call))
+
+    @twins()
+    def revert(self, version: str, *, client: Client | None = None) -> Steps[Answer]:
+        """Take the pipeline back to a version, such as `1.2.0`.
+
+        This object stays as it is; `fetch` gives the new state.
+        """
+        yield Use(self._named(client))
+        call = post(self.id, "revert", {"version": version})
+        return Answer(object_in((yield call), call))
+
+    # --- As a value ---
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Pipeline) and self.id == other.id
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
+        """Do as for any object. Raises TypeError if a client was named: without it, it would act as
+        somebody else.
+        """
+        if self._client is not None:
+            raise TypeError(
+                "A Pipeline that has a client cannot be pickled, as connections stay in their"
+                " process. Hand over its id, and make Pipeline(id, client=...) there."
+            )
+        return super().__reduce_ex__(protocol)
+
+    def __copy__(self) -> Self:
+        copied = object.__new__(type(self))
+        copied.__dict__.update(self.__dict__)
+        return copied
+
+    def __repr__(self) -> str:
+        return f"<Pipeline {self.id}{f' {self.name!r}' if self.name else ''}>"
+
+    if not TYPE_CHECKING:  # a checker is to find a mistyped name
+
+        def __getattr__(self, name: str) -> Any:
+            raise missing_member(type(self).__name__, name)
+
+
+def _guest(user_id: str | None, org_id: str | None) -> dict[str, Any]:
+    if not user_id and not org_id:
+        raise ValueError("Say with whom: user_id or org_id.")
+    return {"user_id": user_id or None, "org_id": org_id or None}

@@ -1,0 +1,128 @@
+"""Write `src/vectorshift/pipeline/__init__.pyi`: `python -m tests.pipeline.stub`.
+
+`twins` makes two methods of each call of `Pipeline` and `RunHandler` when their classes are made,
+which type checkers and editors do not see. The stub shows them, with the signatures and docstrings
+that the classes have at run time.
+"""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import vectorshift.pipeline
+from vectorshift.pipeline import Pipeline, RunHandler
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+STUB = Path(vectorshift.pipeline.__file__).with_suffix(".pyi")
+
+HEAD = '''\
+"""`Pipeline`: the calls of the API that are about pipelines and their runs."""
+
+# Written by `python -m tests.pipeline.stub` from the classes: do not edit.
+# ruff: noqa: UP043
+
+from collections.abc import AsyncIterator, Generator, Iterator, Mapping, Sequence
+from typing import Any, Literal, SupportsIndex
+
+from typing_extensions import Self
+
+from vectorshift.client import AsyncVectorShift, VectorShift
+from vectorshift.client.default import PinnedClients
+from vectorshift.pipeline.chunks import AsyncChunks as AsyncChunks
+from vectorshift.pipeline.results import (
+    Answer as Answer,
+    BulkRunResult as BulkRunResult,
+    PipelineList as PipelineList,
+    RunResult as RunResult,
+    RunStatus as RunStatus,
+    StreamChunk as StreamChunk,
+)
+
+__all__ = [
+    "Answer",
+    "AsyncChunks",
+    "BulkRunResult",
+    "Pipeline",
+    "PipelineList",
+    "RunHandler",
+    "RunResult",
+    "RunStatus",
+    "StreamChunk",
+]
+'''
+
+
+def stub() -> str:
+    """Return the stub of the two classes as they are."""
+    return HEAD + "".join(f"\n{_class(each)}" for each in (Pipeline, RunHandler))
+
+
+def _class(kind: type) -> str:
+    lines = [f"class {kind.__name__}:", *_doc(kind)]
+    lines += ["", *(f"{name}: {text}" for name, text in inspect.get_annotations(kind).items())]
+    for name in _names(kind):
+        lines += _member(name, vars(kind)[name])
+    return "\n    ".join(lines).replace("\n    \n", "\n\n") + "\n"
+
+
+def _names(kind: type) -> Iterator[str]:
+    """Yield the names of public members and operators, `ax` behind `x`."""
+    for name, member in vars(kind).items():
+        operator = name.endswith("__") and inspect.isfunction(member) and name != "__getattr__"
+        if (operator or not name.startswith("_")) and name[1:] not in vars(kind):
+            yield from (each for each in (name, f"a{name}") if each in vars(kind))
+
+
+def _member(name: str, member: Any) -> Iterator[str]:
+    if isinstance(member, property):
+        yield "@property"
+        member = member.fget
+    elif isinstance(member, classmethod):
+        yield "@classmethod"
+        member = member.__func__
+    kind = "async def" if inspect.iscoroutinefunction(member) else "def"
+    doc = _doc(member)
+    arguments, result = _signature(member)
+    end = ":" if doc else ": ..."
+    line = f"{kind} {name}({', '.join(arguments)}) -> {result}{end}"
+    if len(line) <= 96 and len(arguments) < 4:
+        yield line
+    else:
+        yield f"{kind} {name}("
+        yield from (f"    {each}," for each in arguments)
+        yield f") -> {result}{end}"
+    yield from doc
+
+
+def _signature(function: Any) -> tuple[list[str], str]:
+    signature = inspect.signature(function)
+    arguments: list[str] = []
+    for each in signature.parameters.values():
+        if each.kind is each.KEYWORD_ONLY and "*" not in arguments:
+            arguments.append("*")
+        annotation = str(each.annotation).replace("'", '"')
+        typed = "" if each.annotation is each.empty else f": {annotation}"
+        default = "" if each.default is each.empty else f" = {_literal(each.default)}"
+        arguments.append(f"{each.name}{typed}{default}")
+    return arguments, signature.return_annotation
+
+
+def _literal(value: object) -> str:
+    return f'"{value}"' if isinstance(value, str) else repr(value)
+
+
+def _doc(thing: Any) -> list[str]:
+    if not thing.__doc__:
+        return []
+    text = f'"""{inspect.cleandoc(thing.__doc__)}'
+    text += '\n"""' if "\n" in text else '"""'
+    return textwrap.indent(text, "    " if inspect.isfunction(thing) else "").splitlines()
+
+
+if __name__ == "__main__":
+    STUB.write_text(stub(), "utf-8")
