@@ -215,19 +215,16 @@ async def test_a_short_key_is_masked_once(key: str) -> None:
 
 
 @pytest.mark.parametrize("key", [KEY, 'a"b', "a\\b", "a\\\\'b", "/a/", "\\", "a\\", '\\\\"', "a%b"])
-async def test_a_key_is_masked_however_often_it_was_escaped(key: str) -> None:
+async def test_a_key_is_masked_as_python_json_and_urls_write_it(key: str) -> None:
     texts = [
         key,
         repr([key]),
         repr(key.encode()),
         repr(bytearray(key.encode())),
         json.dumps(key),
+        json.dumps(key).replace("/", r"\/"),
         quote(key, safe=""),
     ]
-    texts += [repr(RuntimeError(f"{text}!")) for text in texts] + [
-        json.dumps({"error": text}) for text in texts
-    ]
-    texts += [json.dumps(json.dumps(text)).replace("/", r"\/") for text in texts[:4]]
     for text in texts:
         assert Secret(key).fingerprint in redact(text, [Secret(key)])
 

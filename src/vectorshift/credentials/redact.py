@@ -1,4 +1,4 @@
-"""Keeps keys that a server echoes out of what is shown: each stands there as its fingerprint."""
+"""Replace keys in text of a server by their fingerprints: a server may echo the key it was sent."""
 
 from __future__ import annotations
 
@@ -13,62 +13,53 @@ if TYPE_CHECKING:
 
 __all__ = ["redact", "redactor"]
 
-_MOST = 8
-"""Backslashes that may stand before a quote or a slash: it was escaped three times over."""
-
 
 def redact(text: str, secrets: Iterable[Secret]) -> str:
-    """Return text of the server's with the secrets that it echoes replaced by their fingerprints.
+    """Return a text with each of the secrets in it replaced by its fingerprint.
 
-    They are found as they are, and with characters that are escaped as those of Python, JSON, URLs
-    and HTML are.
+    Finds them as they are, and as JSON, URLs and HTML escape them.
     """
     return redactor(secrets)(text)
 
 
 def redactor(secrets: Iterable[Secret]) -> Callable[[str], str]:
-    """Return what does as `redact`, for several texts."""
+    """Return a function that redacts several texts."""
     known = {secret.reveal(): secret.fingerprint for secret in secrets if secret.reveal()}
     if not known:
         return lambda text: text
-    plain = sorted(known, key=len, reverse=True)  # a key may be the beginning of another
-    any_of_them = re.compile("|".join(f"({_pattern(each)})" for each in plain))
+    keys = sorted(known, key=len, reverse=True)  # a key may be the beginning of another
+    any_key = re.compile("|".join(f"({_any_spelling(key)})" for key in keys))
     # In one pass: a short key may be part of a fingerprint.
-    return lambda text: any_of_them.sub(
-        lambda found: known[plain[(found.lastindex or 1) - 1]], text
+    return lambda text: any_key.sub(lambda found: known[keys[(found.lastindex or 1) - 1]], text)
+
+
+def _any_spelling(key: str) -> str:
+    return "".join(
+        _backslashes(part) if part[0] == "\\" else _character(part)
+        for part in re.findall(r"\\+|[^\\]", key)
     )
 
 
-def _pattern(plain: str) -> str:
-    return re.sub(r"(\\*)([^\\]|$)", _escaped, plain)
+def _character(character: str) -> str:
+    """Return a pattern for a character, plain or escaped.
 
-
-def _escaped(found: re.Match[str]) -> str:
-    """Return a pattern for a character of a key, and the backslashes before it, however they are
-    escaped.
-
-    An error whose text has the `repr` of bytes is logged with its own `repr`.
+    httpcore logs the `repr` of an error whose text has the `repr` of bytes: a quote has three
+    backslashes there.
     """
-    backslashes, then = found.groups()
-    least = len(backslashes)
-    most = _MOST * least + (_MOST if least or then in tuple("'\"/") else 0)
-    before = f"(?:{_any_way('')}){{{least},{most}}}" if most else ""
-    return before + (f"(?:{re.escape(then)}|{_any_way(then)})" if then else "")
+    before = r"\\{0,3}" if character in "\"'/" else ""
+    return f"(?:{before}{re.escape(character)}|{_escapes(character)})"
 
 
-def _any_way(character: str) -> str:
-    """Return the ways to escape a character; a backslash, if it is empty, and that also as it
-    is.
-    """
-    number = ord(character or "\\")
-    ways = [
-        rf"\\{{1,{_MOST}}}u{number:04x}",
-        f"%{number:02x}",
-        f"&#0*{number};",
-        f"&#x0*{number:x};",
-    ]
+def _backslashes(run: str) -> str:
+    """Return a pattern for a run of backslashes: each may be doubled twice."""
+    least = len(run)
+    return rf"(?:{_escapes(run[0])}{{{least}}}|\\{{{least},{4 * least}}})"
+
+
+def _escapes(character: str) -> str:
+    number = ord(character)
+    # A body of JSON may be a text within another: then a `u` has two backslashes.
+    ways = [rf"\\{{1,2}}u{number:04x}", f"%{number:02x}", f"&#0*{number};", f"&#x0*{number:x};"]
     if number in html.entities.codepoint2name:
         ways.append(f"&{html.entities.codepoint2name[number]};")
-    if not character:
-        ways.append(r"\\")
     return f"(?i:{'|'.join(ways)})"

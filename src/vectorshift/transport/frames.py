@@ -1,9 +1,8 @@
-"""Where a cancellation or Ctrl-C hits there may be a key: in h11, in TLS, in an event loop's
-transport.
+"""Drop library frames from BaseExceptions: their locals may hold the key.
 
-Their frames hold the request as it is sent, or an answer that repeats its key, and crash reporters
-show the locals of every frame. An `Exception` is another matter: those of httpx become errors of
-ours, those of hooks are the caller's.
+A cancellation or Ctrl-C may hit within h11, TLS or an event loop's transport, whose frames hold the
+request as it is sent. Crash reporters show the locals of every frame. An `Exception` keeps its
+frames: those of httpx become errors of ours, and those of hooks are the caller's.
 """
 
 from __future__ import annotations
@@ -21,10 +20,9 @@ T = TypeVar("T")
 
 
 def strip_library_frames(work: Callable[P, T]) -> Callable[P, T]:
-    """Let what is no `Exception` leave a function as the same object, with no frame of what the
-    function called.
+    """Wrap a function: a BaseException leaves it as the same object, without the frames below.
 
-    The frames above it are added as ever, and its context is what was being handled there.
+    The frames above are added as ever, and its context is what the caller was handling.
     """
 
     @wraps(work)
@@ -34,19 +32,16 @@ def strip_library_frames(work: Callable[P, T]) -> Callable[P, T]:
         except Exception:
             raise
         except BaseException as error:
-            found = error
-        try:
-            raise _stripped(
-                found
-            )  # beyond the block, so that Python gives it the context of the caller
-        finally:
-            del found  # it holds this frame
+            found = [error]
+        # Beyond the block, so that Python sets the caller's context. Popped, so that this frame,
+        # which is part of its traceback, does not hold it.
+        raise _stripped(found.pop())
 
     return call
 
 
 def astrip_library_frames(work: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
-    """Do as `strip_library_frames` does."""
+    """Wrap a coroutine function as `strip_library_frames` does."""
 
     @wraps(work)
     async def call(*args: P.args, **given: P.kwargs) -> T:
@@ -55,11 +50,8 @@ def astrip_library_frames(work: Callable[P, Awaitable[T]]) -> Callable[P, Awaita
         except Exception:
             raise
         except BaseException as error:
-            found = error
-        try:
-            raise _stripped(found)
-        finally:
-            del found
+            found = [error]
+        raise _stripped(found.pop())
 
     return call
 

@@ -1,6 +1,4 @@
-"""Keeps a key that the server echoes out of what httpx and httpcore log of our calls: status lines
-and headers.
-"""
+"""Keep a key that the server echoes out of what httpx and httpcore log of our calls."""
 
 from __future__ import annotations
 
@@ -15,32 +13,32 @@ if TYPE_CHECKING:
 
 __all__ = ["redacting_logs"]
 
-_call: ContextVar[CallState | None] = ContextVar("vectorshift_call_on_its_way", default=None)
+_current: ContextVar[CallState | None] = ContextVar("vectorshift_call", default=None)
+"""The call that this context sends or reads for, if any."""
 
 
 class redacting_logs:
-    """For a `with` block in which bytes of a call are sent or read: this context logs its keys as
-    fingerprints.
+    """For a `with` block that sends or reads: its keys are logged as fingerprints.
 
-    The block may end in another context than it began in, as that of a task does that is thrown
-    away.
+    The block may end in another context than it began in, as that of a dropped task does. So the
+    value before is set again, and no token is reset.
     """
 
-    __slots__ = ("_before", "_exchange")
+    __slots__ = ("_before", "_call_state")
 
     def __init__(self, call_state: CallState) -> None:
-        self._exchange = call_state
+        self._call_state = call_state
 
     def __enter__(self) -> None:
-        self._before = _call.get()
-        _call.set(self._exchange)
+        self._before = _current.get()
+        _current.set(self._call_state)
 
     def __exit__(self, *_: object) -> None:
-        _call.set(self._before)
+        _current.set(self._before)
 
 
-def _mask(record: logging.LogRecord) -> bool:
-    call_state = _call.get()
+def _redact(record: logging.LogRecord) -> bool:
+    call_state = _current.get()
     if call_state is not None:
         text = record.getMessage()
         if (clean := redact(text, call_state.secrets())) != text:
@@ -48,19 +46,14 @@ def _mask(record: logging.LogRecord) -> bool:
     return True
 
 
-def _drop(record: logging.LogRecord) -> bool:
-    """Drop what the coder of HTTP/2 headers tells at DEBUG: all of them, and also as the bytes that
-    are sent.
-    """
-    return _call.get() is None or record.levelno > logging.DEBUG
+def _drop_debug(record: logging.LogRecord) -> bool:
+    """Drop what HTTP/2's coder of headers tells at DEBUG: all of them, and as the bytes sent."""
+    return _current.get() is None or record.levelno > logging.DEBUG
 
 
-# A logger asks its filters only about what it is to log, so they cost nothing where these loggers
-# are off.
-for _name in (
-    "httpx",
-    *(f"httpcore.{part}" for part in ("connection", "http11", "http2", "proxy", "socks")),
-):
-    logging.getLogger(_name).addFilter(_mask)
+# A logger asks its filters only about what it is to log: where it is off, they cost nothing.
+_HTTPCORE = ("connection", "http11", "http2", "proxy", "socks")
+for _name in ("httpx", *(f"httpcore.{part}" for part in _HTTPCORE)):
+    logging.getLogger(_name).addFilter(_redact)
 for _name in ("hpack.hpack", "hpack.table"):
-    logging.getLogger(_name).addFilter(_drop)
+    logging.getLogger(_name).addFilter(_drop_debug)
