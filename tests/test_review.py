@@ -46,7 +46,7 @@ from vectorshift.events import CredentialEvent, on_event
 from vectorshift.providers.env import EnvProvider
 from vectorshift.providers.explicit import ExplicitProvider
 from vectorshift.testing import FakeVectorShift, ManualClock
-from vectorshift.transport.request_state import REJECTION
+from vectorshift.transport.rejection import REJECTION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

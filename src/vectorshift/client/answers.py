@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, cast
 from vectorshift.client.body import OF_BODY
 from vectorshift.credentials.redact import redact, redactor
 from vectorshift.errors import AuthenticationError, api_error_class
+from vectorshift.transport.auth import CREDENTIAL
 from vectorshift.transport.failures import AttemptFailure, RetrySafety, repeat_after_status
 from vectorshift.transport.http import secrets_of
-from vectorshift.transport.request_state import CREDENTIAL, REJECTION, Rejection
+from vectorshift.transport.rejection import REJECTION, Rejection
 
 if TYPE_CHECKING:
     from vectorshift.client.call import Call

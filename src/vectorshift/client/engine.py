@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from vectorshift.client.answers import failed, read, secrets_in
 from vectorshift.credentials.events import log
+from vectorshift.transport.auth import CALL, CallContext, SourceMoved
 from vectorshift.transport.failures import AttemptFailure, RetrySafety
 from vectorshift.transport.http import API_KEY_HEADER, connection_error, httpx
-from vectorshift.transport.request_state import CALL, CallContext, SourceMoved
 
 if TYPE_CHECKING:
     from vectorshift._platform.clock import WaitingClock

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncGenerator, Generator
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, cast
+from math import inf
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from vectorshift._platform.urls import DIRECT, in_the_clear
 from vectorshift.chain.chain import ProviderChain
@@ -18,16 +20,28 @@ from vectorshift.credentials.resolving import (
     Result,
     unwrap,
 )
-from vectorshift.credentials.values import Credential, same_source
-from vectorshift.errors import CredentialConfigurationError, CredentialError
+from vectorshift.credentials.values import Credential, Secret, same_source
+from vectorshift.errors import CredentialConfigurationError
 from vectorshift.transport.http import API_KEY_HEADER, Origin, httpx, origin_of
-from vectorshift.transport.request_state import CALL, CREDENTIAL, REJECTION, CallContext, Rejection
-
-__all__ = ["API_KEY_TOO", "CredentialAuth", "KeyFlow"]
+from vectorshift.transport.rejection import REJECTION, Rejection
 
 if TYPE_CHECKING:
-    from typing import TypeGuard
+    from vectorshift._platform.clock import Clock
 
+__all__ = [
+    "API_KEY_TOO",
+    "CALL",
+    "CREDENTIAL",
+    "CallContext",
+    "CredentialAuth",
+    "KeyFlow",
+    "SourceMoved",
+]
+
+CREDENTIAL: Final = "vectorshift.credential"
+"""Where a request's extensions hold the `Credential` that was stamped on it."""
+CALL: Final = "vectorshift.call"
+"""Where a request's extensions hold the `CallContext` of a client of ours."""
 API_KEY_TOO: Final = "vectorshift.api-key"
 """A request with this in its extensions gets the key as `Api-Key` as well. Send it without
 following redirects: httpx takes `Authorization` off a request that is led to another origin, and no
@@ -42,6 +56,42 @@ _MOVED_ON = (
 )
 
 
+@dataclass(slots=True, kw_only=True)
+class CallContext:
+    """State of one call that its attempts share: a call never changes its organisation half-way.
+
+    Args:
+        provider: the provider of all attempts, whatever is configured meanwhile.
+        clock: tells the time.
+        ends: the deadline of the call, in seconds of the monotonic clock.
+        credential: the credential of the attempt before.
+    """
+
+    provider: BaseProvider
+    clock: Clock
+    ends: float = inf
+    credential: Credential | None = None
+
+    def left(self) -> float:
+        """Return how many seconds are left for the call."""
+        return self.ends - self.clock.monotonic()
+
+    def bind(self, credential: Credential) -> None:
+        """Note the credential of the next attempt.
+
+        Raises:
+            SourceMoved: it is from another source than the one of the attempt before.
+        """
+        before = self.credential
+        if before is not None and not same_source(before, credential):
+            raise SourceMoved(f"the key was {before}, and would be {credential} by now.")
+        self.credential = credential
+
+
+class SourceMoved(httpx.StreamError):
+    """An attempt that is not sent, as its key would be of another source."""
+
+
 class KeyFlow:
     """What `CredentialAuth` does, for the requests and responses of httpx and of those that are
     made like it.
@@ -53,12 +103,10 @@ class KeyFlow:
     def __init__(
         self, provider: object, *, origin: str, allow_http: bool = False, replace: bool = False
     ) -> None:
+        provider = Secret(provider) if isinstance(provider, str) else provider
+        self.provider: BaseProvider = as_provider(provider)
         self._replaces = replace
         self._process: int | None = None
-        try:
-            self.provider: BaseProvider = as_provider(provider)
-        finally:
-            del provider  # a traceback may show locals, and it may be a key
         if not isinstance(cast("object", origin), str | httpx.URL):
             raise TypeError(f"{_NO_URL[:-1]}, not {type(origin).__name__}.")
         try:
@@ -77,73 +125,52 @@ class KeyFlow:
     def sync_auth_flow(
         self, request: httpx.Request
     ) -> Generator[httpx.Request, httpx.Response, None]:
-        """Drive `_steps` for a sync client."""
-        steps = self._steps(request)
-        step, provider = next(steps, None), self.provider
-        while step is not None:
-            if isinstance(step, BaseProvider):
-                provider = step.resolved()
-                step = _next(steps, provider)
-            elif isinstance(step, LookupRequest):
-                step = _next(steps, _answer(provider, step))
-            elif isinstance(step, _Drain):
-                step.read()
-                step = _next(steps)
-            else:
-                step = _next(steps, (yield step))
+        """Drive `_flow` for a sync client."""
+        flow, reply = self._flow(request), None
+        with suppress(StopIteration):
+            while True:
+                step = flow.send(reply)
+                reply = step.run() if isinstance(step, _Lookup | _Drain) else (yield step)
 
     async def async_auth_flow(
         self, request: httpx.Request
     ) -> AsyncGenerator[httpx.Request, httpx.Response]:
-        """Drive `_steps` for an async client."""
-        steps = self._steps(request)
-        step, provider = next(steps, None), self.provider
-        while step is not None:
-            if isinstance(step, BaseProvider):
-                provider = await step.aresolved()
-                step = _next(steps, provider)
-            elif isinstance(step, LookupRequest):
-                step = _next(steps, await _aanswer(provider, step))
-            elif isinstance(step, _Drain):
-                await step.aread()
-                step = _next(steps)
-            else:
-                step = _next(steps, (yield step))
+        """Drive `_flow` for an async client."""
+        flow, reply = self._flow(request), None
+        with suppress(StopIteration):
+            while True:
+                step = flow.send(reply)
+                reply = await step.arun() if isinstance(step, _Lookup | _Drain) else (yield step)
 
-    def _asked_for(self, request: httpx.Request) -> BaseProvider:
-        call: CallContext | None = request.extensions.get(CALL)
-        return self.provider if call is None else call.provider
-
-    def _steps(self, request: httpx.Request) -> Steps:
-        """Yield who is asked, what to ask, and what to send to the server."""
-        if (not self._replaces and _is_the_callers(request)) or origin_of(
-            request.url
-        ) != self._origin:
+    def _flow(self, request: httpx.Request) -> Generator[_Step, Any, None]:
+        """Yield what to look up, what to send and what to read; receive what came of it."""
+        if not self._is_ours(request):
             yield request
             return
         request.extensions.pop(REJECTION, None)
-        if CALL not in request.extensions:  # our own clients look after their connections
+        call: CallContext | None = request.extensions.get(CALL)
+        if call is None:  # our own clients look after their connections
             self._check_process()
         if self._refuses:
             raise CredentialConfigurationError(in_the_clear(request.url.host))
         why_not = "" if self._is_replayable(request) else _UNREPEATABLE
-        provider = yield self._asked_for(request)
-        assert isinstance(provider, BaseProvider)
-        credential = unwrap(_answer_of((yield DEFAULT_REQUEST)))
-        call: CallContext | None = request.extensions.get(CALL)
+        lookup = _Lookup(self.provider if call is None else call.provider)
+        credential = unwrap((yield lookup))
         if call is not None:
             call.bind(credential)
         response = yield _stamped(request, credential)
-        if not self._is_refusal(response):
+        if not self._is_rejection(response):
             return
         if response.request.method != request.method:
             why_not = _MOVED_ON
-        answer = _answer_of((yield LookupRequest(rejected=credential)))
-        resend = not why_not and _succeeds(answer, credential)
+        lookup.request = LookupRequest(rejected=credential)
+        answer: Result = yield lookup
+        resend = not why_not and _is_newer(answer, credential)
         if resend and call is not None:
             yield _Drain(response, call)  # httpx would read it whole, after this decision
             why_not = _TOO_LATE if call.left() <= 0 else ""
             resend = not why_not
+        provider = lookup.provider
         goes_back = isinstance(answer, Credential) and provider.is_previous(answer)
         request.extensions[REJECTION] = Rejection(
             rejected=credential,
@@ -151,14 +178,29 @@ class KeyFlow:
             resent=resend,
             goes_back=goes_back,
             why_not=why_not,
-            shadowed_stores=_unasked(provider, credential),
+            shadowed_stores=_shadowed_stores(provider, credential),
         )
         if not resend:
             return
         again = unwrap(answer)
         response = yield _stamped(request, again)
-        if goes_back and self._is_refusal(response):
+        if goes_back and self._is_rejection(response):
             provider.invalidate(again)
+
+    def _is_ours(self, request: httpx.Request) -> bool:
+        """Whether the request gets our key: it goes to our origin, and has no key of the caller's.
+
+        A request object that is sent again has the key that was stamped on it before.
+        """
+        if origin_of(request.url) != self._origin:
+            return False
+        stamped: Credential | None = request.extensions.get(CREDENTIAL)
+        present = request.headers.get("Authorization")
+        return (
+            self._replaces
+            or present is None
+            or (stamped is not None and present == f"Bearer {stamped.secret.reveal()}")
+        )
 
     def _check_process(self) -> None:
         """Refuse a client that may share its connections with a parent process, which cannot be
@@ -174,10 +216,8 @@ class KeyFlow:
                 f" its {type(self).__name__} in the child."
             )
 
-    def _is_refusal(self, response: _Reply) -> TypeGuard[httpx.Response]:
+    def _is_rejection(self, response: httpx.Response) -> bool:
         """Whether this is a 401 of the origin itself, not of a place that it redirected to."""
-        assert response is not None
-        assert not isinstance(response, Credential | CredentialError | BaseProvider)
         return response.status_code == 401 and origin_of(response.request.url) == self._origin
 
     def _is_replayable(self, request: httpx.Request) -> bool:
@@ -218,36 +258,48 @@ class CredentialAuth(KeyFlow, httpx.Auth):
     unread = httpx.RequestNotRead
 
 
-def _answer(provider: BaseProvider, lookup: LookupRequest) -> Result:
-    answer = provider.get_cached() if lookup is DEFAULT_REQUEST else None
-    return provider.resolve(lookup) if answer is None else answer
-
-
-async def _aanswer(provider: BaseProvider, lookup: LookupRequest) -> Result:
-    answer = provider.get_cached() if lookup is DEFAULT_REQUEST else None
-    return await provider.aresolve(lookup) if answer is None else answer
-
-
-def _unasked(provider: BaseProvider, rejected: Credential) -> tuple[str, ...]:
-    """Return what only the chain knows: stores that may hold the right key, and were not asked."""
+def _shadowed_stores(provider: BaseProvider, rejected: Credential) -> tuple[str, ...]:
+    """Return the stores that may hold the right key, and were not asked: only a chain knows."""
     return tuple(provider.shadowed_stores(rejected)) if isinstance(provider, ProviderChain) else ()
+
+
+class _Lookup:
+    """Ask a provider. All look-ups of one request ask the same provider."""
+
+    __slots__ = ("provider", "request")
+
+    def __init__(self, provider: BaseProvider) -> None:
+        self.provider, self.request = provider, DEFAULT_REQUEST
+
+    def run(self) -> Result:
+        if self.request is not DEFAULT_REQUEST:
+            return self.provider.resolve(self.request)
+        self.provider = provider = self.provider.resolved()
+        cached = provider.get_cached()
+        return provider.resolve(DEFAULT_REQUEST) if cached is None else cached
+
+    async def arun(self) -> Result:
+        if self.request is not DEFAULT_REQUEST:
+            return await self.provider.aresolve(self.request)
+        self.provider = provider = await self.provider.aresolved()
+        cached = provider.get_cached()
+        return await provider.aresolve(DEFAULT_REQUEST) if cached is None else cached
 
 
 _ENOUGH = 16_384
 """Bytes of a 401 that are read before a request is sent again."""
 
 
-@dataclass(frozen=True, slots=True)
 class _Drain:
-    """A step of a flow: read a response to its end, or as long as there is time and it is short,
-    and close it.
-    """
+    """Read the body of a response, up to a limit of bytes and of time, and close it."""
 
-    response: httpx.Response
-    call: CallContext
+    __slots__ = ("_call", "_response")
 
-    def read(self) -> None:
-        body, raw = cast("httpx.SyncByteStream", self.response.stream), bytearray()
+    def __init__(self, response: httpx.Response, call: CallContext) -> None:
+        self._response, self._call = response, call
+
+    def run(self) -> None:
+        body, raw = cast("httpx.SyncByteStream", self._response.stream), bytearray()
         try:
             for piece in body:
                 raw += piece
@@ -257,8 +309,8 @@ class _Drain:
             body.close()
         self._keep(raw)
 
-    async def aread(self) -> None:
-        body, raw = cast("httpx.AsyncByteStream", self.response.stream), bytearray()
+    async def arun(self) -> None:
+        body, raw = cast("httpx.AsyncByteStream", self._response.stream), bytearray()
         pieces = aiter(body)
         try:
             async for piece in pieces:
@@ -266,46 +318,21 @@ class _Drain:
                 if self._is_enough(raw):
                     break
         finally:
-            if isinstance(
-                pieces, AsyncGenerator
-            ):  # left to the collector, it would be ended in a task of its own
+            if isinstance(pieces, AsyncGenerator):
+                # Left to the collector, it would be closed in a task of its own.
                 await cast("AsyncGenerator[bytes, None]", pieces).aclose()
             await body.aclose()
         self._keep(raw)
 
     def _is_enough(self, raw: bytearray) -> bool:
-        return len(raw) >= _ENOUGH or self.call.left() <= 0
+        return len(raw) >= _ENOUGH or self._call.left() <= 0
 
     def _keep(self, raw: bytearray) -> None:
-        self.response.stream = httpx.ByteStream(bytes(raw[:_ENOUGH]))
-        self.response.read()
+        self._response.stream = httpx.ByteStream(bytes(raw[:_ENOUGH]))
+        self._response.read()
 
 
-_Step = BaseProvider | LookupRequest | _Drain | httpx.Request
-_Reply = BaseProvider | Result | httpx.Response | None
-Steps = Generator[_Step, _Reply, None]
-
-
-def _next(steps: Steps, result: _Reply = None) -> _Step | None:
-    try:
-        return steps.send(result)
-    except StopIteration:
-        return None
-
-
-def _answer_of(result: _Reply) -> Result:
-    assert isinstance(result, Credential | CredentialError)
-    return result
-
-
-def _is_the_callers(request: httpx.Request) -> bool:
-    """Whether the caller set `Authorization`; a request that is sent again has what we stamped on
-    it before.
-    """
-    ours: Credential | None = request.extensions.get(CREDENTIAL)
-    return "Authorization" in request.headers and not (
-        ours is not None and request.headers["Authorization"] == f"Bearer {ours.secret.reveal()}"
-    )
+_Step = httpx.Request | _Lookup | _Drain
 
 
 def _stamped(request: httpx.Request, credential: Credential) -> httpx.Request:
@@ -316,7 +343,7 @@ def _stamped(request: httpx.Request, credential: Credential) -> httpx.Request:
     return request
 
 
-def _succeeds(answer: Result, rejected: Credential) -> bool:
+def _is_newer(answer: Result, rejected: Credential) -> bool:
     """Whether this is another key from the same place: a request never changes its organisation
     half-way.
     """
