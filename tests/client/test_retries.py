@@ -240,11 +240,11 @@ def test_the_queue_for_a_connection_does_not_count() -> None:
         FaultServer(answer()) as server,
         VectorShift("k", base_url=server.origin, clock=clock) as client,
     ):
-        call_state = client._call_state(Call(method="GET", path="/x"))
+        call_state = client._state(client._make(), Call(method="GET", path="/x"), streamed=False)
         clock.advance(1_000)
         with httpx.Client() as http:
             call_state.request(http)
-        assert call_state.left() == 180
+        assert call_state.context.left() == 180
 
 
 def test_a_stream_may_last_longer_than_the_deadline() -> None:

@@ -1,16 +1,11 @@
 """`VectorShift` and `AsyncVectorShift`: pooled clients that ask for the key on every call.
 
-A call goes through these modules:
-
-    sync, asynchronous      the clients: connections, and one attempt after the other
-    └── sending             one attempt: a request is sent and its answer read
-        ├── exchange        what the attempts of one call have in common: limits, count, deadline
-        │   └── answers     what an answer means
-        ├── retries         the pauses between attempts, by tenacity
-        ├── streams         an answer that is read as it comes
-        └── bodies          its bytes: given up in time, closed half-read
-
-What decides has no I/O and is shared by sync and async code.
+sync, async_    the clients: signatures, connections, and the I/O of a call
+└── handle      what both share: where to, as whom, for how long and how often
+    └── engine  one call: its attempts, their time, and what comes of them. Does no I/O
+        ├── call      what is sent
+        ├── answers   an answer that is no success
+        └── retries   the pause before the next attempt
 """
 
 from vectorshift.client.async_ import AsyncVectorShift

@@ -1,13 +1,13 @@
-"""How an answer is read: shared by sync and async code, without I/O."""
+"""Answers of the API that are no success, and what may be shown of an answer. No I/O."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from vectorshift.client.body import OF_BODY
 from vectorshift.credentials.redact import redact, redactor
 from vectorshift.errors import AuthenticationError, api_error_class
 from vectorshift.transport.auth import CREDENTIAL
+from vectorshift.transport.body import BODY_NOTE
 from vectorshift.transport.failures import AttemptFailure, RetrySafety, repeat_after_status
 from vectorshift.transport.http import secrets_of
 from vectorshift.transport.rejection import REJECTION, Rejection
@@ -17,42 +17,18 @@ if TYPE_CHECKING:
     from vectorshift.credentials.values import Credential, Secret
     from vectorshift.transport.http import httpx
 
-__all__ = ["failed", "masked_headers", "masked_text", "read", "secrets_in"]
+__all__ = ["failed", "masked_headers", "masked_text", "secrets_in"]
 
 
-def read(response: httpx.Response, call: Call, tries: int = 1) -> Any:
-    """Return the parsed body of an answer that was read whole.
-
-    Returns: What the body says; an empty dict if there is none; or a `AttemptFailure`, as the
-        answer is not a
-            success, says in its
-        body that it failed, or is no JSON.
-    """
-    if not response.is_success:
-        return failed(response, call, tries)
-    if not response.content:
-        return {}
-    try:
-        body: Any = response.json()
-    except (ValueError, RecursionError):
-        body = _FAILED
-    if not isinstance(body, dict) or cast("dict[str, Any]", body).get("status") != "failed":
-        return cast("Any", body)
-    return failed(response, call, tries)
-
-
-_FAILED: Any = {"status": "failed"}
-
-
-def failed(response: httpx.Response, call: Call, tries: int = 1) -> AttemptFailure:
-    """Return what it means that this answer, which was read whole, is not a success."""
+def failed(response: httpx.Response, call: Call, tries: int) -> AttemptFailure:
+    """Return what it means that this answer, which was read, is not a success."""
     extensions = _first(response).extensions
     credential: Credential | None = extensions.get(CREDENTIAL)
-    secrets = _secrets(response)  # a server that echoes them does not bring them into a log
+    secrets = _secrets(response)  # the server may echo them
     kind = api_error_class(response.status_code)
     notes = [
         _note(response, credential, extensions.get(REJECTION)),
-        response.extensions.get(OF_BODY, ""),
+        response.extensions.get(BODY_NOTE, ""),
     ]
     note = "\n  ".join(filter(None, notes))
     about: dict[str, Any] = {"headers": masked_headers(response), "tries": tries, "note": note}
@@ -64,9 +40,8 @@ def failed(response: httpx.Response, call: Call, tries: int = 1) -> AttemptFailu
     )
     repeat = repeat_after_status(response.status_code, error.retry_after)
     if repeat is RetrySafety.ANY and response.request is not _first(response):
-        repeat = (
-            RetrySafety.IDEMPOTENT
-        )  # another place says that it did nothing; the first one led there, and may have
+        # Another place says that it did nothing. The first one led there, and may have.
+        repeat = RetrySafety.IDEMPOTENT
     return AttemptFailure(error, repeat)
 
 
@@ -118,7 +93,6 @@ def secrets_in(request: httpx.Request) -> list[Secret]:
 def _text(response: httpx.Response) -> str:
     try:
         return response.text
-    except (
-        Exception
-    ):  # a charset such as `hex` is one to Python and none for text; its codec raises what it likes
+    except Exception:
+        # A charset such as `hex` is one to Python and none for text; its codec raises anything.
         return response.content.decode("utf-8", "replace")

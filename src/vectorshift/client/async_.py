@@ -3,43 +3,37 @@
 from __future__ import annotations
 
 import contextlib
-import sys
+import re
 from functools import partial
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from vectorshift._platform.background import arun_blocking
 from vectorshift._platform.clock import SYSTEM_CLOCK
 from vectorshift._platform.loops import running_loop
-from vectorshift.client.engine import CallState, settled
+from vectorshift.client.call import Call
+from vectorshift.client.engine import CallState, adrive
 from vectorshift.client.handle import Handle
-from vectorshift.client.sending import aread, asend
 from vectorshift.client.stream import AsyncStream
-from vectorshift.client.uploads import are_at_hand, load
+from vectorshift.credentials.values import Secret
 from vectorshift.scope.current import DEFAULT_SCOPE
-from vectorshift.transport.failures import AttemptFailure
-from vectorshift.transport.http import httpx, new_async_pool
+from vectorshift.transport.body import AsyncBody, Connecting, SentBody
+from vectorshift.transport.frames import astrip_library_frames
+from vectorshift.transport.http import escapes, httpx, new_async_pool
 from vectorshift.transport.opening import LoopBoundContext
 from vectorshift.transport.pool import LoopPools, Owner
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Mapping
     from contextlib import AbstractAsyncContextManager
     from types import TracebackType
 
     from typing_extensions import Self
 
     from vectorshift._platform.clock import WaitingClock
-    from vectorshift.client.call import Call
     from vectorshift.client.uploads import Files
     from vectorshift.settings import Settings
 
 __all__ = ["AsyncVectorShift"]
-
-_RETRIES = "vectorshift.client.retries"
-"""The module that imports the retry library: loaded after the first failure, and then not on an
-event loop.
-"""
 
 
 class AsyncVectorShift(Handle):
@@ -65,19 +59,18 @@ class AsyncVectorShift(Handle):
         http_client: httpx.AsyncClient | None = None,
         clock: WaitingClock = SYSTEM_CLOCK,
     ) -> None:
-        try:
-            super().__init__(
-                credentials,
-                settings,
-                base_url,
-                timeout,
-                max_retries,
-                http_client,
-                httpx.AsyncClient,
-                clock,
-            )
-        finally:
-            del credentials  # a traceback may show locals
+        if isinstance(credentials, str):
+            credentials = Secret(credentials)
+        super().__init__(
+            credentials,
+            settings,
+            base_url,
+            timeout,
+            max_retries,
+            http_client,
+            httpx.AsyncClient,
+            clock,
+        )
         self._yours = http_client
         self._owner = None if http_client is None else Owner.of(http_client)
         self._pools = LoopPools(
@@ -99,9 +92,7 @@ class AsyncVectorShift(Handle):
         """Make a call and return the parsed body. Arguments and errors are those of
         `VectorShift.request`.
         """
-        return await self.call(
-            self._call_of(method, path, query, json, files, form, headers, timeout)
-        )
+        return await self.call(Call(method, path, query, json, files, form, headers, timeout))
 
     def stream(
         self,
@@ -120,80 +111,37 @@ class AsyncVectorShift(Handle):
 
         A cancelled task leaves the block, and so closes the connection.
         """
-        return self.open(self._call_of(method, path, query, json, files, form, headers, timeout))
+        return self.open(Call(method, path, query, json, files, form, headers, timeout))
 
+    @astrip_library_frames
     async def call(self, call: Call) -> Any:
         """Make a call that is described by a value. Raises as `request`."""
-        call_state = await self._call_state(call)
-        outcome = await self._attempt(call_state)
-        if isinstance(outcome, AttemptFailure) and call_state.may_follow(outcome):
-            outcome = await self._again(call_state, outcome, self._attempt)
-        return settled(outcome)
+        async with contextlib.AsyncExitStack() as held:
+            return await self._run(call, held)
 
     def open(self, call: Call) -> AbstractAsyncContextManager[AsyncStream]:
         """Make a call that is described by a value and give its answer as it comes. Raises as
         `request`.
         """
-        return LoopBoundContext(partial(self._begin, call))
+        return LoopBoundContext(partial(astrip_library_frames(self._run), call, streamed=True))
 
-    async def _begin(self, call: Call, held: contextlib.AsyncExitStack) -> AsyncStream:
-        call_state = await self._call_state(call)
+    async def _run(
+        self, call: Call, held: contextlib.AsyncExitStack, *, streamed: bool = False
+    ) -> Any:
+        ready = self._at_hand() or await self._making.ajoin()
+        return await adrive(self._state(ready, call, streamed=streamed).steps(_IO(self, held)))
 
-        async def attempt(call_state: CallState) -> AsyncStream | AttemptFailure:
-            await held.aclose()
-            response = await asend(await held.enter_async_context(self._acquire()), call_state)
-            if isinstance(response, AttemptFailure):
-                return response
-            if not response.is_success:
-                return await aread(response, call_state)  # type: ignore[no-any-return]
-            held.push_async_callback((stream := AsyncStream(response, call_state)).aclose)
-            return stream
-
-        outcome = await attempt(call_state)
-        if isinstance(outcome, AttemptFailure) and call_state.may_follow(outcome):
-            outcome = await self._again(call_state, outcome, attempt)
-        return settled(outcome)  # type: ignore[no-any-return]
-
-    async def _call_state(self, call: Call) -> CallState:
-        call_state = self._call_state_of(await self._aready(), call)
-        if call.files is not None:
-            files = call.files
-            call_state.files = (
-                load(files) if are_at_hand(files) else await arun_blocking(lambda: load(files))
-            )
-        return call_state
-
-    def _acquire(self) -> AbstractAsyncContextManager[httpx.AsyncClient]:
+    def acquire(self) -> AbstractAsyncContextManager[httpx.AsyncClient]:
+        """Give one request an httpx client for itself, for an `async with` block."""
         if self._yours is None or self._owner is None:
             return self._pools.acquire()
         self._owner.check(running_loop())
         return contextlib.nullcontext(self._yours)
 
-    async def _attempt(self, call_state: CallState) -> Any:
-        async with self._acquire() as http:
-            response = await asend(http, call_state)
-            return (
-                response
-                if isinstance(response, AttemptFailure)
-                else await aread(response, call_state)
-            )
-
-    async def _again(
-        self, call_state: CallState, outcome: Any, attempt: Callable[[CallState], Awaitable[Any]]
-    ) -> Any:
-        if _RETRIES not in sys.modules:
-            await arun_blocking(partial(import_module, _RETRIES))
-        from vectorshift.client.retries import Retries
-
-        retries = Retries(call_state)
-        while (pause := retries.pause(outcome)) is not None:
-            await call_state.clock.asleep(pause)
-            outcome = await attempt(call_state)
-        return outcome
-
     async def aprepare(self) -> None:
         """Do ahead what the first call would: read settings and certificates. Contacts nothing."""
-        await self._aready()
+        if self._at_hand() is None:
+            await self._making.ajoin()
         async with self._pools.acquire():
             pass
 
@@ -214,3 +162,56 @@ class AsyncVectorShift(Handle):
         trace: TracebackType | None,
     ) -> None:
         await self.aclose()
+
+
+class _IO:
+    """The I/O of one call: each operation is to be awaited.
+
+    Args:
+        client: the client.
+        held: what is opened, and closed by `release` or when the call ends.
+    """
+
+    run_blocking = staticmethod(arun_blocking)
+
+    def __init__(self, client: AsyncVectorShift, held: contextlib.AsyncExitStack) -> None:
+        self._client, self._held = client, held
+        self.release, self.sleep = held.aclose, client.clock.asleep
+
+    async def send(self, state: CallState) -> httpx.Response | Exception:
+        http = await self._held.enter_async_context(self._client.acquire())
+        connecting = Connecting()
+        try:
+            request = state.request(http)
+            request.stream = SentBody(request.content)
+            request.extensions["trace"] = connecting
+            return await http.send(
+                request, auth=state.auth, stream=True, follow_redirects=state.follow_redirects
+            )
+        except escapes() as error:
+            return error
+        except BaseException as error:
+            if isinstance(error, RuntimeError) and _is_of_another_loop(str(error)):
+                return httpx.StreamError(_OTHER_LOOP)
+            await connecting.aclose()
+            raise
+
+    def body(self, response: httpx.Response) -> AsyncBody:
+        body = AsyncBody(response)
+        self._held.push_async_callback(body.close)
+        return body
+
+    def stream(self, state: CallState, body: AsyncBody) -> AsyncStream:
+        return AsyncStream(state, body)
+
+
+_is_of_another_loop = re.compile(
+    "Event loop is closed|no running event loop|different (event )?loop|called from async context"
+).search
+"""What asyncio and trio say of a connection that another event loop has left behind in an httpx
+client.
+"""
+_OTHER_LOOP = (
+    "the httpx client that was handed in has served another event loop. Each takes a client of its"
+    " own."
+)

@@ -22,9 +22,9 @@ _IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "PUT", "DELETE"))
 _BESIDE = "/integrations-go/"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Call:
-    """One call of the API.
+    """One call of the API, with what `VectorShift.request` takes in the same order.
 
     Args:
         method: the HTTP method.
@@ -33,10 +33,10 @@ class Call:
             in `Api-Key` as well.
         query: parameters; those that are None are left out.
         json: the body, or None.
-        form: the fields of a form, in place of `json`; those that are None are left out.
-        files: files to send with the form, by field: each a path, bytes or an open binary file, or
+        files: files to send with a form, by field: each a path, bytes or an open binary file, or
             a tuple of its name, one of these and perhaps its media type. They are read whole before
             anything is sent.
+        form: the fields of a form, in place of `json`; those that are None are left out.
         headers: headers of the caller's; an `Authorization` among them wins over the key.
         timeout: seconds to wait for the answer, or None for the client's own.
         within: seconds in which the call has to be over, with all of its attempts, whatever the
@@ -53,12 +53,12 @@ class Call:
     path: str
     query: Mapping[str, Any] | None = None
     json: Any = field(default=None, repr=False)
-    form: Mapping[str, Any] | None = field(default=None, repr=False)
     files: Files | None = field(default=None, repr=False)
+    form: Mapping[str, Any] | None = field(default=None, repr=False)
     headers: Mapping[str, str] | None = field(default=None, repr=False)
     timeout: float | None = None
-    within: float | None = None
-    patient: bool = False
+    within: float | None = field(default=None, kw_only=True)
+    patient: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         if not isinstance(self.path, str):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -121,9 +121,9 @@ class Call:
         request: httpx.Request = build(
             self.method,
             base_url + self.path,
-            params=_given(self.query) or None,
+            params=(self.query and _given(self.query)) or None,
             json=self.json,
-            data=_given(self.form),
+            data=self.form and _given(self.form),
             files=files,
             headers=self.headers,
             extensions=extensions,
@@ -157,5 +157,5 @@ _NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(rb"(?:[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)?")
 
 
-def _given(values: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    return {name: value for name, value in values.items() if value is not None} if values else None
+def _given(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}

@@ -1,30 +1,104 @@
-"""One call on its way: what each attempt sends, how long it may take, and what came of it. Shared
-by sync and async code.
+"""One call: its attempts, how long they may take, and what comes of them. Does no I/O itself.
+
+`CallState.steps` is a generator. It yields what an operation of `IO` gave, and is sent the result.
+`drive` does that for sync code, where this is the result itself; `adrive` awaits it.
 """
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from functools import partial
+from importlib import import_module
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
-from vectorshift.client.answers import failed, read, secrets_in
+from vectorshift.client.answers import failed, secrets_in
+from vectorshift.client.uploads import are_at_hand, load
 from vectorshift.credentials.events import log
 from vectorshift.transport.auth import CALL, CallContext, SourceMoved
+from vectorshift.transport.body import read
 from vectorshift.transport.failures import AttemptFailure, RetrySafety
-from vectorshift.transport.http import API_KEY_HEADER, connection_error, httpx
+from vectorshift.transport.http import API_KEY_HEADER, connection_error, escapes, httpx
+from vectorshift.transport.redacting_logs import redacting_logs
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from vectorshift._platform.clock import WaitingClock
     from vectorshift.client.call import Call
     from vectorshift.client.uploads import Loaded
-    from vectorshift.credentials.resolving import BaseProvider
     from vectorshift.credentials.values import Secret
     from vectorshift.transport.auth import CredentialAuth
+    from vectorshift.transport.body import AsyncBody, Body
     from vectorshift.transport.http import Timeouts
 
-__all__ = ["CallState", "settled"]
+__all__ = ["IO", "CallState", "Steps", "adrive", "drive"]
+
+T = TypeVar("T")
+Steps = Generator[Any, Any, T]
+
+_RETRIES = "vectorshift.client.retries"
+"""The module that imports the retry library: loaded after the first failure."""
 
 
+def drive(steps: Steps[T]) -> T:
+    """Run steps whose operations block: each has been done when it is yielded."""
+    result: Any = None
+    try:
+        while True:
+            result = steps.throw(result) if isinstance(result, Exception) else steps.send(result)
+    except StopIteration as end:
+        return cast("T", end.value)
+
+
+async def adrive(steps: Steps[T]) -> T:
+    """Run steps whose operations are to be awaited."""
+    result: Any = None
+    try:
+        while True:
+            result = await (
+                steps.throw(result) if isinstance(result, Exception) else steps.send(result)
+            )
+    except StopIteration as end:
+        return cast("T", end.value)
+    finally:
+        steps.close()
+
+
+class IO(Protocol):
+    """The I/O of one call. For an async client, the results of its operations are awaitable.
+
+    Of what httpx raises, an operation returns the error; the drivers throw it into the steps.
+    """
+
+    def run_blocking(self, work: Callable[[], object]) -> Any:
+        """Do some work that may block, and return its result."""
+        ...
+
+    def send(self, state: CallState, /) -> Any:
+        """Send the next attempt on a connection of its own, and return the response, unread."""
+        ...
+
+    def body(self, response: httpx.Response, /) -> Body | AsyncBody:
+        """Return the body of a response, which `release` will close. Does nothing else."""
+        ...
+
+    def stream(self, state: CallState, body: Any, /) -> Any:
+        """Return the stream that the caller gets. Does nothing else."""
+        ...
+
+    def release(self) -> Any:
+        """Close the response and give the connection back."""
+        ...
+
+    def sleep(self, seconds: float, /) -> Any:
+        """Wait."""
+        ...
+
+
+@dataclass(eq=False, repr=False, slots=True, kw_only=True)
 class CallState:
     """What the attempts of one call have in common. Not thread-safe, as a call belongs to one
     thread or task.
@@ -36,51 +110,68 @@ class CallState:
 
     Args:
         call: the call.
+        streamed: whether a success is given as a stream, unread.
         auth: stamps each attempt with the key of that moment.
-        provider: who is asked for that key, for all attempts.
+        context: the provider that is asked for that key, for all attempts, and the deadline.
         base_url: the URL below which paths lie.
         limits: the time limits of an attempt.
         max_retries: how many attempts there may be after the first.
         clock: what time it is.
     """
 
-    __slots__ = (
-        "auth", "base_url", "before", "call", "clock", "files", "limits", "max_retries", "one",
-        "sent", "tries",
-    )  # fmt: skip
+    call: Call
+    streamed: bool
+    auth: CredentialAuth
+    context: CallContext
+    base_url: str
+    limits: Timeouts
+    max_retries: int
+    clock: WaitingClock
+    tries: int = field(default=0, init=False)
+    _files: Loaded | None = field(default=None, init=False)
+    _sent: httpx.Request | None = field(default=None, init=False)
+    _before: AttemptFailure | None = field(default=None, init=False)
 
-    def __init__(
-        self,
-        call: Call,
-        auth: CredentialAuth,
-        provider: BaseProvider,
-        base_url: str,
-        limits: Timeouts,
-        max_retries: int,
-        clock: WaitingClock,
-    ) -> None:
-        self.call, self.auth, self.base_url = call, auth, base_url
-        self.limits, self.max_retries, self.clock = limits, max_retries, clock
-        self.one = CallContext(provider=provider, clock=clock)
-        self.before: AttemptFailure | None = None
-        self.files: Loaded | None = None
-        self.tries = 0
-        self.sent: httpx.Request | None = None
-        if call.within is not None:
-            self.limits = clipped(limits, call.within)
-            self.one.ends = clock.monotonic() + call.within
+    def __post_init__(self) -> None:
+        within = self.call.within
+        if within is not None:
+            self.limits = _clipped(self.limits, within)
+            self.context.ends = self.clock.monotonic() + within
 
-    @property
-    def follow_redirects(self) -> Any:
-        """What to tell httpx: an `Api-Key`, ours or the caller's, must not travel on to where a
-        redirect leads.
+    def steps(self, io: IO) -> Steps[Any]:
+        """Make the call: return the parsed answer or a stream of it, or raise what went wrong."""
+        files = self.call.files
+        if files is not None:
+            work = partial(load, files)
+            self._files = work() if are_at_hand(files) else (yield io.run_blocking(work))
+        while isinstance(outcome := (yield from self._attempt(io)), AttemptFailure):
+            yield io.release()
+            pause = yield from self._pause(io, outcome)
+            if pause is None:
+                raise outcome.error
+            yield io.sleep(pause)
+        return outcome
+
+    def _attempt(self, io: IO) -> Steps[Any]:
+        """Send the next attempt; return the parsed answer, a stream of it, or an
+        `AttemptFailure`.
         """
-        is_there = self.sent is not None and API_KEY_HEADER in self.sent.headers
-        return False if is_there or self.call.is_beside else httpx.USE_CLIENT_DEFAULT
-
-    def left(self) -> float:
-        """Return how many seconds are left for all of it."""
-        return self.one.left()
+        try:
+            with redacting_logs(self):
+                try:
+                    response = yield io.send(self)
+                except httpx.HTTPStatusError as error:
+                    response = self._answer_of(error)
+                body = io.body(response)
+                if self.streamed and response.is_success:
+                    return io.stream(self, body)
+                # No wait for the next bytes of the body may take longer than what is left.
+                limits: Timeouts = response.request.extensions["timeout"]
+                limits.update(_clipped(limits, self.context.left()))
+                yield from read(body, self._check_time)
+        except escapes() as error:
+            return self.connection_error(error)
+        return self._judge(response)
 
     def request(self, http: httpx.Client | httpx.AsyncClient) -> httpx.Request:
         """Return the request of the next attempt.
@@ -90,14 +181,15 @@ class CallState:
             httpx.HTTPError, httpx.StreamError, UnicodeError: nothing can be sent; what
                 `connection_error` makes an error of ours.
         """
-        self.sent, limits = None, clipped(dict(self.limits), self.left())
+        self._sent, limits = None, _clipped(dict(self.limits), self.context.left())
         self.tries += 1
         if self.tries == 1:
-            self.one.ends = min(self.one.ends, self.clock.monotonic() + self._patience())
+            ends = self.clock.monotonic() + self._patience()
+            self.context.ends = min(self.context.ends, ends)
         if http.is_closed:
             raise httpx.StreamError("the httpx client that was handed in is closed.")
         try:
-            self.sent = self.call.request(self.base_url, http.build_request, limits, self.files)
+            self._sent = self.call.request(self.base_url, http.build_request, limits, self._files)
         except UnicodeEncodeError as error:
             what = "its method or a header" if error.encoding == "ascii" else "a text in it"
             flaw = f"{what} holds a character that cannot be sent."
@@ -106,68 +198,77 @@ class CallState:
         except (TypeError, ValueError, AttributeError) as error:
             flaw = f"{error}."
         else:
-            self.sent.extensions[CALL] = self.one
-            return self.sent
+            self._sent.extensions[CALL] = self.context
+            return self._sent
         raise TypeError(f"{self.call.method} {self.call.path} was not sent: {flaw}")
 
-    def may_follow(self, failure: AttemptFailure) -> bool:
-        """Whether the call may be sent again after this failure, as far as its rules and its count
-        go.
+    @property
+    def follow_redirects(self) -> Any:
+        """What to tell httpx: an `Api-Key`, ours or the caller's, must not travel on to where a
+        redirect leads.
         """
-        self.before = failure
-        if self.tries > self.max_retries or failure.repeat is RetrySafety.NEVER:
-            return False
-        return failure.repeat is RetrySafety.ANY or self.call.may_be_repeated
+        is_there = self._sent is not None and API_KEY_HEADER in self._sent.headers
+        return False if is_there or self.call.is_beside else httpx.USE_CLIENT_DEFAULT
+
+    def _answer_of(self, error: httpx.HTTPStatusError) -> httpx.Response:
+        """Return the answer for which a hook of the httpx client raised: it is judged here, as any
+        other. Raise the error if it is that of another request, or of a success.
+        """
+        response, first = error.response, self._sent
+        sent = response._request  # pyright: ignore[reportPrivateUsage]
+        if first is None or sent is None or response.is_success or not _leads_to(first, sent):
+            raise error
+        if sent is not first and not response.history:  # httpx had not come to that
+            response.history = [httpx.Response(302, request=first)]
+        return response
+
+    def _judge(self, response: httpx.Response) -> Any:
+        """Return the parsed body of an answer that was read; an empty dict if there is none.
+
+        An `AttemptFailure` if it is not a success, says in its body that it failed, or is no JSON.
+        """
+        if response.is_success:
+            if not response.content:
+                return {}
+            try:
+                body: Any = response.json()
+            except (ValueError, RecursionError):
+                return failed(response, self.call, self.tries)
+            if not isinstance(body, dict) or cast("dict[str, Any]", body).get("status") != "failed":
+                return cast("Any", body)
+        return failed(response, self.call, self.tries)
 
     def connection_error(self, error: Exception, *, begun: bool = False) -> AttemptFailure:
         """Return what it means that this attempt has no answer, or, if one has begun, no whole
         one.
         """
-        if isinstance(error, SourceMoved) and self.before is not None:
+        if isinstance(error, SourceMoved) and self._before is not None:
             log.warning("%s %s is not sent again: %s", self.call.method, self.call.path, error)
-            return AttemptFailure(self.before.error, RetrySafety.NEVER)
+            return AttemptFailure(self._before.error, RetrySafety.NEVER)
         return connection_error(
-            error, self.sent, self.call.method, self.call.path, self.tries, begun=begun
+            error, self._sent, self.call.method, self.call.path, self.tries, begun=begun
         )
 
-    def answered(self, error: httpx.HTTPStatusError) -> httpx.Response | AttemptFailure:
-        """Return the answer for which a hook of the httpx client raised: it is judged here, as any
-        other.
+    def _pause(self, io: IO, failure: AttemptFailure) -> Steps[float | None]:
+        """Return how many seconds to wait before the next attempt, or None if there is none."""
+        self._before = failure
+        if self.tries > self.max_retries or failure.repeat is RetrySafety.NEVER:
+            return None
+        if failure.repeat is RetrySafety.IDEMPOTENT and not self.call.may_be_repeated:
+            return None
+        if _RETRIES not in sys.modules:
+            yield io.run_blocking(partial(import_module, _RETRIES))
+        from vectorshift.client.retries import pause
 
-        Else a failure, as the error is that of another request, or of a success.
-        """
-        response, first = error.response, self.sent
-        sent = response._request  # pyright: ignore[reportPrivateUsage]
-        if first is None or sent is None or response.is_success or not _leads_to(first, sent):
-            return self.connection_error(error)
-        if sent is not first and not response.history:  # httpx had not come to that
-            response.history = [httpx.Response(302, request=first)]
-        return response
+        return pause(self, failure)
 
     def secrets(self) -> list[Secret]:
         """Return what this attempt has sent and nobody else may read."""
-        return [] if self.sent is None else secrets_in(self.sent)
+        return [] if self._sent is None else secrets_in(self._sent)
 
-    def read(self, response: httpx.Response) -> Any:
-        """Return the parsed body of an answer that was read whole, or a `AttemptFailure`."""
-        return read(response, self.call, self.tries)
-
-    def failed(self, response: httpx.Response) -> AttemptFailure:
-        """Return what it means that an answer, which was read whole, is not a success."""
-        return failed(response, self.call, self.tries)
-
-    def clip(self, response: httpx.Response) -> None:
-        """Let no wait for the next bytes of the body take longer than what is left."""
-        left, patience = self.left(), self.limits["read"]
-        if patience is None or left < patience:
-            limits: Timeouts = response.request.extensions["timeout"]
-            limits.update(clipped(limits, left))
-
-    def check(self) -> None:
-        """Raise a time-out when the call should be over: a body that drips never waits long for its
-        next byte.
-        """
-        if self.left() <= 0:
+    def _check_time(self) -> None:
+        """Raise a time-out when the call should be over."""
+        if self.context.left() <= 0:
             raise httpx.ReadTimeout(f"the answer was not whole after {self._patience():g} s.")
 
     def _patience(self) -> float:
@@ -186,7 +287,7 @@ def _leads_to(first: httpx.Request, request: httpx.Request) -> bool:
     return request.extensions.get("timeout") is first.extensions["timeout"]
 
 
-def clipped(limits: Timeouts, left: float) -> Timeouts:
+def _clipped(limits: Timeouts, left: float) -> Timeouts:
     """Return the limits with none that is longer than what is left."""
     if left == inf:
         return limits
@@ -194,10 +295,3 @@ def clipped(limits: Timeouts, left: float) -> Timeouts:
     return {
         name: left if seconds is None else min(seconds, left) for name, seconds in limits.items()
     }
-
-
-def settled(outcome: Any) -> Any:
-    """Return what the API said, or raise what went wrong."""
-    if isinstance(outcome, AttemptFailure):
-        raise outcome.error
-    return outcome

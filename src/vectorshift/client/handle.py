@@ -12,19 +12,19 @@ from vectorshift._platform.background import SharedWork
 from vectorshift._platform.tls import tls
 from vectorshift._platform.urls import api_url
 from vectorshift.chain.coerce import as_provider
-from vectorshift.client.call import Call
 from vectorshift.client.engine import CallState
 from vectorshift.scope.current import DEFAULT_SCOPE, DefaultScope
 from vectorshift.transport.auth import CredentialAuth
 from vectorshift.transport.http import LONGEST_WAIT, httpx, timeouts
+from vectorshift.transport.request_state import CallContext
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from typing_extensions import Self
 
     from vectorshift._platform.clock import WaitingClock
-    from vectorshift.client.uploads import Files
+    from vectorshift.client.call import Call
     from vectorshift.credentials.resolving import BaseProvider
     from vectorshift.scope.configuration import Configured
     from vectorshift.settings import Settings
@@ -43,14 +43,10 @@ class _Ready:
     """What calls need, and what it was made for: another may be configured at any time."""
 
     configured: Configured
+    settings: Settings
     base_url: str
     auth: CredentialAuth
     max_retries: int
-
-    @property
-    def settings(self) -> Settings:
-        """The settings, which have been read."""
-        return self.configured.settings
 
 
 class Handle:
@@ -67,17 +63,12 @@ class Handle:
         kind: type[httpx.Client | httpx.AsyncClient],
         clock: WaitingClock,
     ) -> None:
-        try:
-            self._configured: DefaultScope | Configured = (
-                DEFAULT_SCOPE if settings is None else DefaultScope(settings)
-            )
-            self._provider = (
-                self._configured
-                if credentials is DEFAULT_SCOPE
-                else as_provider(credentials, settings)
-            )
-        finally:
-            del credentials  # a traceback may show locals
+        self._configured: DefaultScope | Configured = (
+            DEFAULT_SCOPE if settings is None else DefaultScope(settings)
+        )
+        self._provider = (
+            self._configured if credentials is DEFAULT_SCOPE else as_provider(credentials, settings)
+        )
         _check(
             "timeout",
             timeout,
@@ -142,7 +133,7 @@ class Handle:
     @property
     def auth(self) -> CredentialAuth:
         """The auth that stamps this client's key on requests to the origin of `base_url`."""
-        return self._ready().auth
+        return (self._at_hand() or self._make()).auth
 
     @property
     def timeout(self) -> float:
@@ -154,69 +145,46 @@ class Handle:
         """How many attempts of a call may follow its first."""
         return self.settings.max_retries if self._max_retries is None else self._max_retries
 
-    def _ready(self) -> _Ready:
-        """Return what calls need for the settings in force. May block."""
-        return self._at_hand() or self._make()
-
-    async def _aready(self) -> _Ready:
-        """Return what calls need for the settings in force; what may block is done in a thread."""
-        return self._at_hand() or await self._making.ajoin()
-
     def _at_hand(self) -> _Ready | None:
+        """Return what calls need for the settings in force, or None if it has to be made."""
         ready = self._made
         return ready if ready is not None and ready.configured is self._configured.current else None
 
     def _make(self) -> _Ready:
+        """Make what calls need for the settings in force. May block."""
         configured = self._configured.current
         settings = configured.settings
         tls(settings.ca_bundle)
         base_url = self._base_url or settings.base_url
         auth = CredentialAuth(self._provider, origin=base_url, allow_http=settings.allow_http)
         retries = settings.max_retries if self._max_retries is None else self._max_retries
-        made = self._made = _Ready(configured, base_url, auth, retries)
+        made = self._made = _Ready(configured, settings, base_url, auth, retries)
         return made
 
-    def _call_of(
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, Any] | None,
-        json: Any,
-        files: Files | None,
-        form: Mapping[str, Any] | None,
-        headers: Mapping[str, str] | None,
-        timeout: float | None,
-    ) -> Call:
-        """Return what `request` and `stream` are given as a value. Raises as `Call`."""
-        return Call(
-            method=method,
-            path=path,
-            query=query,
-            json=json,
-            files=files,
-            form=form,
-            headers=headers,
-            timeout=timeout,
-        )
-
-    def _call_state_of(self, ready: _Ready, call: Call) -> CallState:
+    def _state(self, ready: _Ready, call: Call, *, streamed: bool) -> CallState:
         mine = self._provider
         provider = mine.pin_to(ready.configured) if isinstance(mine, DefaultScope) else mine
-        limits = self._limits(ready, call)
         return CallState(
-            call, ready.auth, provider, ready.base_url, limits, ready.max_retries, self.clock
+            call=call,
+            streamed=streamed,
+            auth=ready.auth,
+            context=CallContext(provider=provider, clock=self.clock),
+            base_url=ready.base_url,
+            limits=self._limits(ready.settings, call),
+            max_retries=ready.max_retries,
+            clock=self.clock,
         )
 
-    def _limits(self, ready: _Ready, call: Call) -> Timeouts:
+    def _limits(self, settings: Settings, call: Call) -> Timeouts:
         """The time limits of an attempt: the call's, the client's, the settings', the httpx
         client's, the default.
         """
         seconds = call.timeout or self._timeout
         if seconds is None:
-            is_set = "timeout" in ready.settings.model_fields_set
+            is_set = "timeout" in settings.model_fields_set
             if self._own_limits is not None and not is_set:
                 return self._own_limits
-            seconds = PATIENCE if call.patient and not is_set else ready.settings.timeout
+            seconds = PATIENCE if call.patient and not is_set else settings.timeout
         return timeouts(seconds)
 
     def _close_own(self) -> None:

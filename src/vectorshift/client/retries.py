@@ -1,107 +1,56 @@
-"""When a call is sent again: tenacity's backoff and book-keeping around the rules of this package.
+"""How long a call waits before it is sent again: tenacity's backoff within the limits of the call.
 
-A first attempt does not come here, and tenacity is imported after the first failure. Its state
-machine is asked for each pause and does no waiting itself, so sync and async share it, and no
-exception passes through it.
+tenacity is imported with this module, after the first failure. It does no waiting itself, so sync
+and async share it.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tenacity import DoSleep, RetryCallState, Retrying, wait_exponential, wait_random_exponential
+from tenacity import RetryCallState, Retrying, wait_exponential, wait_random_exponential
 
 from vectorshift.credentials.events import log
 from vectorshift.errors import VectorshiftApiError
-from vectorshift.transport.failures import AttemptFailure
 
 if TYPE_CHECKING:
     from vectorshift.client.engine import CallState
+    from vectorshift.transport.failures import AttemptFailure
 
-__all__ = ["LONGEST_RETRY_AFTER", "Retries"]
+__all__ = ["LONGEST_RETRY_AFTER", "pause"]
 
 LONGEST_RETRY_AFTER = 120.0
 
+_retrying = Retrying()
 _backoff = wait_exponential(multiplier=0.25, max=4.0) + wait_random_exponential(
     multiplier=0.25, max=4.0
 )
 """Half of it certain, half of it by chance: up to 0.5 s, doubling up to 8 s."""
 
 
-class Retries:
-    """The pauses between the attempts of one call. Not thread-safe, as a call belongs to one thread
-    or task.
+def pause(call_state: CallState, failure: AttemptFailure) -> float | None:
+    """Return how many seconds to wait after this failure, or None if that would be too long.
 
-    Args:
-        exchange: the call, how often it was sent, and when it has to be over.
+    A wait that is cut short would be for nothing, where the server asks for a longer one.
     """
-
-    def __init__(self, call_state: CallState) -> None:
-        self._call_state = call_state
-        self._machine = Retrying(
-            retry=self._is_wanted,
-            wait=self._pause,
-            stop=self._is_over,
-            before_sleep=self._announce,
-            retry_error_callback=lambda state: None,
-        )
-        self._machine.begin()
-        self._state = RetryCallState(self._machine, None, (), {})
-
-    def pause(self, outcome: object) -> float | None:
-        """Return how many seconds to wait before the next attempt, or None if this outcome is the
-        last one.
-        """
-        self._state.set_result(outcome)
-        step = self._machine.iter(self._state)
-        if not isinstance(step, DoSleep):
-            return None
-        self._state.prepare_for_next_attempt()
-        return float(step)
-
-    def _is_wanted(self, state: RetryCallState) -> bool:
-        outcome = _outcome(state)
-        return isinstance(outcome, AttemptFailure) and self._call_state.may_follow(outcome)
-
-    def _pause(self, state: RetryCallState) -> float:
-        return max(_backoff(state), _asked_for(state))
-
-    def _is_over(self, state: RetryCallState) -> bool:
-        """Whether the server asks for more patience than there is: a wait that is cut short would
-        be for nothing.
-        """
-        return (
-            _asked_for(state) > LONGEST_RETRY_AFTER
-            or state.upcoming_sleep >= self._call_state.left()
-        )
-
-    def _announce(self, state: RetryCallState) -> None:
-        call, outcome = self._call_state.call, _outcome(state)
-        assert isinstance(outcome, AttemptFailure)
-        log.info(
-            "%s %s is sent again in %.1f s (attempt %d of %d): %s",
-            call.method,
-            call.path,
-            state.upcoming_sleep,
-            self._call_state.tries + 1,
-            self._call_state.max_retries + 1,
-            _reason(outcome),
-        )
-
-
-def _outcome(state: RetryCallState) -> object:
-    assert state.outcome is not None
-    return state.outcome.result()
-
-
-def _asked_for(state: RetryCallState) -> float:
-    outcome = _outcome(state)
-    error = outcome.error if isinstance(outcome, AttemptFailure) else None
-    return (error.retry_after or 0.0) if isinstance(error, VectorshiftApiError) else 0.0
-
-
-def _reason(outcome: AttemptFailure) -> str:
-    error = outcome.error
+    attempt = RetryCallState(_retrying, None, (), {})
+    attempt.attempt_number = call_state.tries
+    error = failure.error
+    asked_for = (error.retry_after or 0.0) if isinstance(error, VectorshiftApiError) else 0.0
+    seconds = max(_backoff(attempt), asked_for)
+    if asked_for > LONGEST_RETRY_AFTER or seconds >= call_state.context.left():
+        return None
     if isinstance(error, VectorshiftApiError):
-        return f"{error.label} ({error.status_code})"
-    return type(error.__cause__ or error).__name__
+        reason = f"{error.label} ({error.status_code})"
+    else:
+        reason = type(error.__cause__ or error).__name__
+    log.info(
+        "%s %s is sent again in %.1f s (attempt %d of %d): %s",
+        call_state.call.method,
+        call_state.call.path,
+        seconds,
+        call_state.tries + 1,
+        call_state.max_retries + 1,
+        reason,
+    )
+    return seconds

@@ -6,14 +6,15 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from vectorshift._platform.clock import SYSTEM_CLOCK
-from vectorshift.client.engine import CallState, settled
+from vectorshift.client.call import Call
+from vectorshift.client.engine import CallState, drive
 from vectorshift.client.handle import Handle
-from vectorshift.client.sending import read, send
 from vectorshift.client.stream import Stream
-from vectorshift.client.uploads import load
+from vectorshift.credentials.values import Secret
 from vectorshift.scope.current import DEFAULT_SCOPE
-from vectorshift.transport.failures import AttemptFailure
-from vectorshift.transport.http import httpx, new_pool
+from vectorshift.transport.body import Body
+from vectorshift.transport.frames import strip_library_frames
+from vectorshift.transport.http import escapes, httpx, new_pool
 from vectorshift.transport.pool import Owner, Pool
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from vectorshift._platform.clock import WaitingClock
-    from vectorshift.client.call import Call
     from vectorshift.client.uploads import Files
     from vectorshift.settings import Settings
 
@@ -65,19 +65,11 @@ class VectorShift(Handle):
         http_client: httpx.Client | None = None,
         clock: WaitingClock = SYSTEM_CLOCK,
     ) -> None:
-        try:
-            super().__init__(
-                credentials,
-                settings,
-                base_url,
-                timeout,
-                max_retries,
-                http_client,
-                httpx.Client,
-                clock,
-            )
-        finally:
-            del credentials  # a traceback may show locals
+        if isinstance(credentials, str):
+            credentials = Secret(credentials)
+        super().__init__(
+            credentials, settings, base_url, timeout, max_retries, http_client, httpx.Client, clock
+        )
         self._yours = http_client
         self._owner = None if http_client is None else Owner.of(http_client)
         self._pool = Pool(lambda: new_pool(self.timeout, self.settings.ca_bundle), clock)
@@ -116,7 +108,7 @@ class VectorShift(Handle):
             VectorshiftError: a file cannot be read; nothing was sent.
             TypeError: something that is given cannot be sent; nothing was.
         """
-        return self.call(self._call_of(method, path, query, json, files, form, headers, timeout))
+        return self.call(Call(method, path, query, json, files, form, headers, timeout))
 
     def stream(
         self,
@@ -136,70 +128,37 @@ class VectorShift(Handle):
         Leaving the block before the end closes the connection. The call may be sent again until its
         answer begins.
         """
-        return self.open(self._call_of(method, path, query, json, files, form, headers, timeout))
+        return self.open(Call(method, path, query, json, files, form, headers, timeout))
 
+    @strip_library_frames
     def call(self, call: Call) -> Any:
         """Make a call that is described by a value. Raises as `request`."""
-        call_state = self._call_state(call)
-        outcome = self._attempt(call_state)
-        if isinstance(outcome, AttemptFailure) and call_state.may_follow(outcome):
-            outcome = self._again(call_state, outcome, self._attempt)
-        return settled(outcome)
+        with contextlib.ExitStack() as held:
+            return self._run(call, held)
 
     @contextlib.contextmanager
     def open(self, call: Call) -> Generator[Stream, None, None]:
         """Make a call that is described by a value and give its answer as it comes. Raises as
         `request`.
         """
-        call_state = self._call_state(call)
         with contextlib.ExitStack() as held:
+            yield strip_library_frames(self._run)(call, held, streamed=True)
 
-            def attempt(call_state: CallState) -> Stream | AttemptFailure:
-                held.close()
-                response = send(held.enter_context(self._acquire()), call_state)
-                if isinstance(response, AttemptFailure):
-                    return response
-                if not response.is_success:
-                    return read(response, call_state)  # type: ignore[no-any-return]
-                held.callback((stream := Stream(response, call_state)).close)
-                return stream
+    def _run(self, call: Call, held: contextlib.ExitStack, *, streamed: bool = False) -> Any:
+        ready = self._at_hand() or self._make()
+        return drive(self._state(ready, call, streamed=streamed).steps(_IO(self, held)))
 
-            outcome = attempt(call_state)
-            if isinstance(outcome, AttemptFailure) and call_state.may_follow(outcome):
-                outcome = self._again(call_state, outcome, attempt)
-            yield settled(outcome)
-
-    def _call_state(self, call: Call) -> CallState:
-        call_state = self._call_state_of(self._ready(), call)
-        if call.files is not None:
-            call_state.files = load(call.files)
-        return call_state
-
-    def _acquire(self) -> AbstractContextManager[httpx.Client]:
+    def acquire(self) -> AbstractContextManager[httpx.Client]:
+        """Give one request an httpx client for itself, for a `with` block."""
         if self._yours is None or self._owner is None:
             return self._pool.acquire()
         self._owner.check()
         return contextlib.nullcontext(self._yours)
 
-    def _attempt(self, call_state: CallState) -> Any:
-        with self._acquire() as http:
-            response = send(http, call_state)
-            return response if isinstance(response, AttemptFailure) else read(response, call_state)
-
-    def _again(
-        self, call_state: CallState, outcome: Any, attempt: Callable[[CallState], Any]
-    ) -> Any:
-        from vectorshift.client.retries import Retries
-
-        retries = Retries(call_state)
-        while (pause := retries.pause(outcome)) is not None:
-            call_state.clock.sleep(pause)
-            outcome = attempt(call_state)
-        return outcome
-
     def prepare(self) -> None:
         """Do ahead what the first call would: read settings and certificates. Contacts nothing."""
-        self._ready()
+        if self._at_hand() is None:
+            self._make()
         with self._pool.acquire():
             pass
 
@@ -220,3 +179,39 @@ class VectorShift(Handle):
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+class _IO:
+    """The I/O of one call: each operation blocks, and returns its result.
+
+    Args:
+        client: the client.
+        held: what is opened, and closed by `release` or when the call ends.
+    """
+
+    def __init__(self, client: VectorShift, held: contextlib.ExitStack) -> None:
+        self._client, self._held = client, held
+        self.release, self.sleep = held.close, client.clock.sleep
+
+    def run_blocking(self, work: Callable[[], object]) -> object:
+        return work()
+
+    def send(self, state: CallState) -> httpx.Response | Exception:
+        http = self._held.enter_context(self._client.acquire())
+        try:
+            return http.send(
+                state.request(http),
+                auth=state.auth,
+                stream=True,
+                follow_redirects=state.follow_redirects,
+            )
+        except escapes() as error:
+            return error
+
+    def body(self, response: httpx.Response) -> Body:
+        body = Body(response)
+        self._held.callback(body.close)
+        return body
+
+    def stream(self, state: CallState, body: Body) -> Stream:
+        return Stream(state, body)

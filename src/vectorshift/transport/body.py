@@ -1,0 +1,296 @@
+"""Bodies: sent or read in part they leave nothing open, and failures are decoded up to a limit."""
+
+from __future__ import annotations
+
+import contextlib
+import zlib
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import anyio
+
+from vectorshift.transport.http import ESCAPES, escapes, httpx
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
+
+    from typing_extensions import Self
+
+__all__ = ["BODY_NOTE", "AsyncBody", "Body", "Connecting", "Decoder", "SentBody", "read"]
+
+BODY_NOTE: Final = "vectorshift.body-note"
+"""Where a response's extensions hold a sentence about what is missing in its body."""
+LONGEST_OF_ERRORS: Final = 2**20
+_SPENT: Final = httpx.ByteStream(b"")
+
+
+def _was_read(response: httpx.Response) -> bool:
+    """Return whether a hook of the httpx client has read the body."""
+    return hasattr(response, "_content")
+
+
+class Body:
+    """The body of a response, for sync code.
+
+    Args:
+        response: its body may have been read by a hook of the httpx client.
+    """
+
+    def __init__(self, response: httpx.Response) -> None:
+        self.response, self.was_read = response, _was_read(response)
+        self._pieces: Iterator[bytes] = iter(
+            (response.content,) if self.was_read else cast("httpx.SyncByteStream", response.stream)
+        )
+
+    def next(self) -> bytes | Exception | None:
+        """Return the next piece as it came, None at the end, or the error that came instead."""
+        try:
+            return next(self._pieces, None)
+        except escapes() as error:
+            return error
+
+    def close(self) -> None:
+        """Close the connection, unless the body was read whole."""
+        self.response.close()
+        # The stream of httpx holds the response: a cycle that would wait for the collector.
+        self.response.stream = _SPENT
+
+
+class AsyncBody:
+    """The same for event loops.
+
+    An async generator that is left in the middle is a warning under trio, and httpx stacks up six
+    of them. `close` ends them.
+    """
+
+    def __init__(self, response: httpx.Response) -> None:
+        self.response, self.was_read = response, _was_read(response)
+        self._pieces: AsyncIterator[bytes] | None = None
+        self._ended = False
+
+    async def next(self) -> bytes | Exception | None:
+        """Return the next piece as it came, None at the end, or the error that came instead."""
+        if self._pieces is None:
+            self._pieces = (
+                _Whole(self.response.content)
+                if self.was_read
+                else aiter(cast("httpx.AsyncByteStream", self.response.stream))
+            )
+        try:
+            piece = await anext(self._pieces, None)
+        except escapes() as error:
+            return error
+        self._ended = piece is None
+        return piece
+
+    async def close(self) -> None:
+        """Close the connection, unless the body was read whole."""
+        if self.response.is_closed:
+            return
+        with anyio.CancelScope(shield=True):
+            try:
+                await self.response.aclose()
+            except BaseException:
+                # A cancellation of asyncio's own passes the shield, and httpcore then leaves the
+                # connection open.
+                connection = self.response.extensions.get("network_stream")
+                if connection is not None:
+                    await connection.aclose()
+                raise
+            finally:
+                self.response.stream = _SPENT
+            if self._pieces is not None and not self._ended:
+                await _end(self._pieces)
+
+
+async def _end(pieces: AsyncIterator[bytes]) -> None:
+    """End async generators that were left in the middle: their next wait is cancelled."""
+    # RuntimeError: the event loop ends and is closing them as well
+    with (
+        anyio.CancelScope(shield=True) as scope,
+        contextlib.suppress(*ESCAPES, StopAsyncIteration, RuntimeError),
+    ):
+        scope.cancel()
+        while True:
+            await anext(pieces)
+
+
+class SentBody(httpx.ByteStream):
+    """The body of an async request.
+
+    That of httpx is an async generator, which stays in the middle where sending fails or is
+    cancelled: a warning under trio. This one gives a plain iterator, anew for each attempt.
+    """
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__(body)
+        self._body = body
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return _Whole(self._body)
+
+
+class _Whole:
+    def __init__(self, piece: bytes) -> None:
+        self._left = [piece]
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._left:
+            raise StopAsyncIteration
+        return self._left.pop()
+
+
+class Connecting:
+    """Traces the connection that an async request opens, to close it where that is cancelled.
+
+    httpcore drops a connection, open, whose TLS handshake is cancelled. One that is closed already
+    may be closed again.
+    """
+
+    _stream: Any = None
+
+    async def __call__(self, event: str, info: Mapping[str, Any]) -> None:
+        """See an event of httpcore's."""
+        if event == "connection.connect_tcp.complete":
+            self._stream = info["return_value"]
+
+    async def aclose(self) -> None:
+        """Close it, if there is one."""
+        if self._stream is not None:
+            with anyio.CancelScope(shield=True):
+                await self._stream.aclose()
+
+
+def read(body: Body | AsyncBody, check_time: Callable[[], None]) -> Generator[Any, Any, None]:
+    """Read a body into its response: that of a success whole, that of a failure up to 1 MiB.
+
+    Yields each `body.next()`, to be sent its result, or to have the error thrown in.
+
+    Args:
+        body: the body.
+        check_time: raises when the time for the call is over. A body that drips never waits long
+            for its next piece.
+
+    Raises:
+        httpx.DecodingError: it is not encoded as it says, or was cut off.
+    """
+    response = body.response
+    if body.was_read:
+        return
+    if response.is_closed:
+        response.extensions[BODY_NOTE] = (
+            "Its body was not read: a hook of the httpx client raised before."
+        )
+        response._content = b""  # pyright: ignore[reportPrivateUsage]
+        return
+    decoder = Decoder(body) if response.is_success else _BoundedDecoder(response)
+    content: list[bytes] = []
+    while not decoder.is_full and (piece := (yield body.next())) is not None:
+        check_time()
+        content.append(decoder.feed(piece))
+    content.append(decoder.end())
+    response._content = b"".join(content)  # pyright: ignore[reportPrivateUsage]
+
+
+class Decoder:
+    """Takes the encoding off a body, piece by piece.
+
+    httpx takes a body in gzip or deflate that was cut off for whole, if its message is; this does
+    not. An answer to HEAD has no body, whatever its headers say.
+    """
+
+    is_full: Final = False
+
+    def __init__(self, body: Body | AsyncBody) -> None:
+        self._decoder: Any = None
+        if not body.was_read:
+            self._decoder = body.response._get_content_decoder()  # pyright: ignore[reportPrivateUsage]
+        self._begun = False
+
+    def feed(self, piece: bytes) -> bytes:
+        """Return what this piece says. Raises httpx.DecodingError."""
+        self._begun = True
+        return piece if self._decoder is None else self._decoder.decode(piece)
+
+    def end(self) -> bytes:
+        """Return the rest, when all pieces have come. Raises httpx.DecodingError."""
+        if self._decoder is None or not self._begun:
+            return b""
+        rest: bytes = self._decoder.flush()
+        for layer in getattr(self._decoder, "children", (self._decoder,)):
+            if not getattr(getattr(layer, "decompressor", None), "eof", True):
+                raise httpx.DecodingError("its body is compressed, and was cut off.")
+        return rest
+
+
+class _BoundedDecoder:
+    """Takes the encoding off the body of a failure, up to 1 MiB.
+
+    A few hundred bytes may unpack to gigabytes, all at once, so only what can be unpacked up to a
+    limit is: one gzip, or one deflate. What is encoded otherwise stays as it came.
+    """
+
+    def __init__(self, response: httpx.Response) -> None:
+        names = response.headers.get("Content-Encoding", "").lower().split(",")
+        # The encodings that httpx knows; it ignores others, which are often no encodings.
+        encodings = [
+            name for name in map(str.strip, names) if name in ("gzip", "deflate", "br", "zstd")
+        ]
+        self._inflate = _Inflate(*encodings) if encodings in (["gzip"], ["deflate"]) else None
+        self._stays = bool(encodings) and self._inflate is None
+        self._response = response
+        self._came = self._size = 0
+
+    @property
+    def is_full(self) -> bool:
+        return self._size > LONGEST_OF_ERRORS or self._came > 2 * LONGEST_OF_ERRORS
+
+    def feed(self, piece: bytes) -> bytes:
+        room = LONGEST_OF_ERRORS - self._size
+        found = piece[: room + 1] if self._inflate is None else self._inflate(piece, room + 1)
+        self._came += len(piece)
+        self._size += len(found)
+        return found[:room]
+
+    def end(self) -> bytes:
+        note = ""
+        if self.is_full:
+            note = "Its body was longer, and was not read beyond 1 MiB."
+        elif self._stays:
+            note = (
+                "Its body is shown as it came: of a failed answer nothing but one gzip or deflate"
+                " is unpacked."
+            )
+        elif self._inflate is not None and self._came and not self._inflate.is_whole:
+            note = "Its body was cut off."
+        self._response.extensions[BODY_NOTE] = note
+        return b""
+
+
+class _Inflate:
+    """Unpacks gzip or deflate, no more than it is asked for.
+
+    Args:
+        encoding: which of them. What is called deflate has the header of zlib, or none.
+    """
+
+    def __init__(self, encoding: str) -> None:
+        self._zlib = zlib.decompressobj(zlib.MAX_WBITS + (16 if encoding == "gzip" else 0))
+        self._may_be_raw = encoding == "deflate"
+
+    def __call__(self, piece: bytes, limit: int) -> bytes:
+        may_be_raw, self._may_be_raw = self._may_be_raw, False
+        try:
+            return self._zlib.decompress(piece, limit)
+        except zlib.error as error:
+            if not may_be_raw:
+                raise httpx.DecodingError(str(error)) from None
+        self._zlib = zlib.decompressobj(-zlib.MAX_WBITS)
+        return self(piece, limit)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all that was packed has come."""
+        return self._zlib.eof
