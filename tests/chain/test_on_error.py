@@ -33,7 +33,7 @@ from vectorshift import (
     using,
 )
 from vectorshift.chain.coerce import as_provider
-from vectorshift.credentials.resolving import adapt
+from vectorshift.credentials.adapter import adapt
 from vectorshift.testing import MemoryStore
 
 if TYPE_CHECKING:

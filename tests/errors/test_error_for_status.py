@@ -21,7 +21,7 @@ from vectorshift import (
     CredentialRevokedError,
     CredentialStoreUnavailableError,
 )
-from vectorshift.credentials.resolving import adapt
+from vectorshift.credentials.adapter import adapt
 from vectorshift.errors import error_for_status
 
 DENIED = {401, 402, 403, 451}

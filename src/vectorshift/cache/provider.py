@@ -32,16 +32,11 @@ from vectorshift.cache.refresh import (
     is_inside,
     settles,
 )
+from vectorshift.credentials.adapter import PolicyOfTheWrapped, adapt, flaw_of_ttl
 from vectorshift.credentials.events import CredentialEvent, Kind, announce
+from vectorshift.credentials.guard import no_thread
 from vectorshift.credentials.provider import CredentialProvider, check_policies
-from vectorshift.credentials.resolving import (
-    BaseProvider,
-    LookupRequest,
-    PolicyOfTheWrapped,
-    Result,
-    adapt,
-    flaw_of_ttl,
-)
+from vectorshift.credentials.resolving import DEFAULT_REQUEST, BaseProvider, LookupRequest, Result
 from vectorshift.credentials.values import Credential
 from vectorshift.errors import CredentialError, CredentialStoreUnavailableError
 
@@ -247,7 +242,7 @@ class CachingProvider(BaseProvider):
             if not isinstance(step, Refresh):
                 return step
             if not self._start(step):
-                return self._hidden(self.no_thread(), request)
+                return self._hidden(no_thread(self), request)
             yield step
             if step.answer is None:
                 return self._hidden(self._too_slow(request, asked), request)
@@ -379,7 +374,7 @@ class CachingProvider(BaseProvider):
         """
         entered(load)
         try:
-            self._store_result(load, self.provider.load())
+            self._store_result(load, self.provider.resolve(DEFAULT_REQUEST))
         except (
             BaseException
         ) as error:  # also for an answer that cannot be judged, as one of an author's own class

@@ -30,9 +30,10 @@ from vectorshift.cache.provider import (
 )
 from vectorshift.chain.order import HintProvider, providers_of
 from vectorshift.chain.outcomes import attempts_of, must_not_miss, nothing_found, stops
+from vectorshift.credentials.adapter import adapt
 from vectorshift.credentials.events import CredentialEvent, Kind, announce, log_safely
 from vectorshift.credentials.provider import CredentialProvider, Description, check_policies
-from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Result, adapt
+from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Result
 from vectorshift.credentials.values import Credential, same_source
 from vectorshift.errors import (
     Attempt,

@@ -16,16 +16,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from vectorshift._platform.plugin_names import being_made, canonical, making, prefix_of
-from vectorshift.credentials.adapter import line_of
+from vectorshift.credentials.adapter import adapt, flaw_of_ttl
 from vectorshift.credentials.events import log_safely
+from vectorshift.credentials.guard import line_of
 from vectorshift.credentials.provider import CredentialProvider, Description, PolicyError
-from vectorshift.credentials.resolving import (
-    BaseProvider,
-    LookupRequest,
-    Result,
-    adapt,
-    flaw_of_ttl,
-)
+from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Result
 from vectorshift.errors import CredentialConfigurationError, CredentialError
 from vectorshift.providers.static import UnconfiguredProvider
 from vectorshift.settings.plugin import CommonSettings

@@ -17,7 +17,8 @@ from vectorshift.cli.screen import (
     say_json,
     table,
 )
-from vectorshift.credentials.resolving import DEFAULT_REQUEST, adapt
+from vectorshift.credentials.adapter import adapt
+from vectorshift.credentials.resolving import DEFAULT_REQUEST
 from vectorshift.errors import CredentialConfigurationError
 from vectorshift.scope.current import DEFAULT_SCOPE
 

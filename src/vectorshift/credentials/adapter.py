@@ -1,152 +1,155 @@
-"""What it means that a provider raised what nobody foresaw: its type and line are told, never its
-text.
-"""
+"""Adapts an author's provider to `BaseProvider`, guarded against what it may let out."""
 
 from __future__ import annotations
 
-import re
-import sys
-from asyncio import CancelledError
-from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, cast
+import logging
+from typing import TYPE_CHECKING, Any, cast
 
-from vectorshift.credentials.provider import Description
-from vectorshift.credentials.values import Credential, Secret
-from vectorshift.errors import (
-    CredentialConfigurationError,
-    CredentialError,
-    CredentialStoreUnavailableError,
-    fresh_copy,
+from vectorshift.credentials.description import Description, described
+from vectorshift.credentials.events import log_safely
+from vectorshift.credentials.guard import (
+    Result,
+    aget_by_sync_getter,
+    aget_guarded,
+    get_by_async_getter,
+    get_guarded,
+    line_of,
+    unforeseen,
 )
+from vectorshift.credentials.provider import CredentialProvider, check_policies
+from vectorshift.credentials.resolving import BaseProvider, LookupRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from vectorshift.credentials.values import Credential
+    from vectorshift.errors import CredentialError
 
-    from vectorshift.credentials.provider import CredentialProvider
-
-__all__ = ["described", "is_the_callers", "line_of", "unforeseen", "without"]
-
-
-_SHORTEST = 4
+__all__ = ["GuardedProvider", "PolicyOfTheWrapped", "adapt", "flaw_of_ttl"]
 
 
-def described(provider: CredentialProvider) -> Description:
-    """Return how an author's provider describes itself, or its name if it cannot do so.
+def adapt(provider: CredentialProvider) -> BaseProvider:
+    """Return a provider that answers with values: itself, or an author's provider, adapted.
 
-    What it holds as a `Secret` is masked, in its own attributes or in those of a settings model; so
-    is the key of a `Credential` that it keeps. A key that it holds as plain text, and has not
-    answered with, cannot be told from other words.
+    A subclass that overrides a getter of ours is an author's provider too: its getter is what
+    counts.
     """
-    try:
-        description: object = provider.describe()
-    except Exception:
-        description = None
-    if not isinstance(description, Description):
-        return Description(configured=True, source=provider.name)
-    known, source, detail = (
-        _held(provider),
-        cast("object", description.source),
-        cast("object", description.detail),
-    )
-    return replace(
-        description,
-        source=without(known, source) if isinstance(source, str) else description.source,
-        detail=without(known, detail) if isinstance(detail, str) else description.detail,
-    )
+    ours, kind = BaseProvider, type(provider)
+    if (
+        isinstance(provider, ours)
+        and kind.get_credential is ours.get_credential
+        and kind.aget_credential is ours.aget_credential
+    ):
+        return provider
+    return GuardedProvider(provider)
 
 
-def _held(provider: CredentialProvider) -> list[Secret]:
-    kept: list[object] = list(vars(provider).values())
-    kept += [
-        inner
-        for each in kept
-        if hasattr(type(each), "model_fields")
-        for inner in vars(each).values()
-    ]
-    secrets = [each.secret if isinstance(each, Credential) else each for each in kept]
-    return [each for each in secrets if isinstance(each, Secret)]
+def flaw_of_ttl(ttl: object) -> str:
+    """Say what is wrong with the `ttl` of a provider, or nothing."""
+    if ttl is None or (isinstance(ttl, int | float) and 0 <= ttl < float("inf")):
+        return ""
+    return f"its ttl is {type(ttl).__name__}, and should be a number of seconds or None."
 
 
-def without(secrets: Iterable[Secret], text: str) -> str:
-    """Return the text with each of these secrets replaced by its fingerprint, in one pass."""
-    known = {plain: secret.fingerprint for secret in secrets if (plain := _telling(secret))}
-    if not known:
-        return text
-    longest_first = sorted(known, key=len, reverse=True)  # one may be the beginning of another
-    return re.sub("|".join(map(re.escape, longest_first)), lambda found: known[found[0]], text)
+class PolicyOfTheWrapped:
+    """`on_error` or `on_missing` of a wrapper: what was set on it, else what the wrapped provider
+    has now.
 
-
-def _telling(secret: Secret) -> str | None:
-    """Return the text to look for. One that is shorter is no secret, and may stand anywhere by
-    chance.
+    A copy would miss what a user sets after a chain was made, and so go on where it should stop.
     """
-    try:
-        plain = secret.reveal()
-    except CredentialError:  # it came out of a pickle, and its text stayed behind
-        return None
-    return plain if len(plain) >= _SHORTEST else None
+
+    def __set_name__(self, owner: type[object], name: str) -> None:
+        self._name, self._own = name, f"_own_{name}"
+
+    def __get__(self, wrapper: Any, owner: type[object] | None = None) -> Any:
+        if wrapper is None:
+            return self
+        own = cast("dict[str, str]", vars(wrapper)).get(self._own)
+        return cast("str", getattr(wrapper.provider, self._name)) if own is None else own
+
+    def __set__(self, wrapper: Any, value: str) -> None:
+        vars(wrapper)[self._own] = value
 
 
-def unforeseen(
-    error: BaseException, provider: CredentialProvider, home: str | None = None
-) -> CredentialError:
-    """Turn what a provider raised into an answer that holds nothing of the provider's frames.
+class GuardedProvider(BaseProvider):
+    """An author's provider: asked in the way it was written, sync or async, and guarded against
+    what it may let out.
 
     Args:
-        error: what was raised.
-        provider: who raised it.
-        home: the file whose line is told; that of the provider's class by default.
+        provider: the author's provider.
     """
-    own = getattr(sys.modules.get(type(provider).__module__), "__file__", None) or ""
-    source, name = described(provider).source, provider.name
-    if isinstance(error, CredentialError):
-        bare = fresh_copy(error)
-        bare.__cause__ = None
-        bare.source, bare.provider = bare.source or source, bare.provider or name
-        return bare
-    what = (
-        f"{source}: {name} raised {type(error).__name__} at"
-        f" {line_of(error, own if home is None else home)}."
-    )
-    if (
-        isinstance(error, OSError) or type(error).__name__ == "TimeoutError"
-    ):  # there are three before Python 3.11
-        return CredentialStoreUnavailableError(
-            f"{what} The store could not be reached.", source=source, provider=name
+
+    on_error: Any = PolicyOfTheWrapped()
+    on_missing: Any = PolicyOfTheWrapped()
+
+    def __init__(self, provider: CredentialProvider) -> None:
+        check_policies(provider)
+        self.provider = provider
+        self.name, self.remote, self.ttl = provider.name, provider.remote, provider.ttl
+        given = BaseProvider if isinstance(provider, BaseProvider) else CredentialProvider
+        self._sync = type(provider).get_credential is not given.get_credential
+        self._async = type(provider).aget_credential is not given.aget_credential
+
+    def describe(self) -> Description:
+        """Describe the author's provider, or name it if it cannot do so itself."""
+        return described(self.provider)
+
+    def winner_warning(self, below: list[str]) -> str | None:
+        """Warn as the provider does that an author's class derives from."""
+        inner = self.provider
+        return inner.winner_warning(below) if isinstance(inner, BaseProvider) else None
+
+    def invalidate(self, rejected: Credential) -> None:
+        """Tell the author's provider that the server refused `rejected`."""
+        try:
+            self.provider.invalidate(rejected)
+        except Exception as error:
+            self._complain("invalidate", error)
+
+    def close(self) -> None:
+        """Close the author's provider. What it raises keeps no other from being closed."""
+        try:
+            self.provider.close()
+        except Exception as error:
+            self._complain("close", error)
+
+    async def aclose(self) -> None:
+        """Close the author's provider. What it raises keeps no other from being closed."""
+        try:
+            await self.provider.aclose()
+        except Exception as error:
+            self._complain("aclose", error)
+
+    def _complain(self, of: str, error: Exception) -> None:
+        """Say what was raised where no answer is waited for, and not its text, which may hold a
+        secret.
+        """
+        log_safely(
+            logging.WARNING,
+            "%s: %s raised %s at %s.",
+            self.name,
+            of,
+            type(error).__name__,
+            line_of(error),
         )
-    return CredentialConfigurationError(
-        f"{what} Its text is withheld, as it may hold a secret.", source=source, provider=name
-    )
 
+    def resolve(self, request: LookupRequest) -> Result:
+        """Call the sync getter, or the async one in an event loop of its own."""
+        if request.rejected is not None:
+            self.invalidate(request.rejected)
+        return get_guarded(self.provider) if self._sync else get_by_async_getter(self.provider)
 
-def is_the_callers(error: BaseException) -> bool:
-    """Whether what a sync getter raised is for its caller: an interrupt, alone or in a group, and
-    what is no error.
+    async def aresolve(self, request: LookupRequest) -> Result:
+        """Call the async getter, or the sync one in a thread that has the caller's context
+        variables.
+        """
+        if request.rejected is not None:
+            self.invalidate(request.rejected)
+        if self._async:
+            return await aget_guarded(self.provider)
+        return await aget_by_sync_getter(self.provider)
 
-    A `SystemExit` may come from a handler of SIGTERM, which runs in the midst of whatever the main
-    thread does. The end of a generator or of a task is the getter's: those of the caller do not
-    come here.
-    """
-    if isinstance(error, Exception | GeneratorExit | CancelledError):
-        return False
-    subgroup = getattr(
-        error, "subgroup", None
-    )  # of a BaseExceptionGroup, which Python 3.10 does not have
-    return subgroup is None or subgroup((KeyboardInterrupt, SystemExit)) is not None
+    def unmapped(self, error: BaseException) -> CredentialError:
+        """Return what an exception of the author's means."""
+        return unforeseen(error, self.provider)
 
-
-def line_of(error: BaseException, home: str = "") -> str:
-    """Return `file:line` of the deepest frame in the file `home`, else of the deepest frame."""
-    if isinstance(error, SyntaxError) and (error.filename or "").endswith(
-        ".py"
-    ):  # no frame of it ever ran
-        return f"{Path(error.filename or '').name}:{error.lineno}"
-    deepest = "an unknown line"
-    trace = error.__traceback__
-    while trace is not None:
-        place = trace.tb_frame.f_code.co_filename
-        if place == home or not deepest.startswith(Path(home).name or "?"):
-            deepest = f"{Path(place).name}:{trace.tb_lineno}"
-        trace = trace.tb_next
-    return deepest
+    def __repr__(self) -> str:
+        return repr(self.provider)

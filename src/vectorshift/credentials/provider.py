@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
+
+from vectorshift.credentials.description import Description, described
+from vectorshift.credentials.guard import aget_by_sync_getter, get_by_async_getter, unwrap
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -23,25 +25,6 @@ _LONGEST_WORD = 24
 
 class PolicyError(ValueError):
     """`on_error` or `on_missing` of a provider is neither `stop` nor `continue`."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Description:
-    """What a provider can tell of itself without contacting anything.
-
-    Args:
-        configured: whether it would be asked at all.
-        source: the printable place that it looks at.
-        detail: a sentence for a person, without a secret in it.
-        locator: whether the source is a store that the user pointed at, so that a chain warns when
-            it is passed over. A remote provider counts as one in any case; a local one says so
-            here.
-    """
-
-    configured: bool
-    source: str
-    detail: str = ""
-    locator: bool = False
 
 
 class CredentialProvider(ABC):  # noqa: B024  # one of two methods is enough
@@ -123,17 +106,13 @@ class CredentialProvider(ABC):  # noqa: B024  # one of two methods is enough
             CredentialRevokedError: the store says that this secret is gone.
             CredentialStoreUnavailableError: the store is down, slow or throttling.
         """
-        from vectorshift.credentials.resolving import DEFAULT_REQUEST, adapt, unwrap
-
-        return unwrap(adapt(self).resolve(DEFAULT_REQUEST))
+        return unwrap(get_by_async_getter(self))
 
     async def aget_credential(self) -> Credential:
         """Return the credential of this moment without blocking the event loop. Raises as
         `get_credential`.
         """
-        from vectorshift.credentials.resolving import DEFAULT_REQUEST, adapt, unwrap
-
-        return unwrap(await adapt(self).aresolve(DEFAULT_REQUEST))
+        return unwrap(await aget_by_sync_getter(self))
 
     # a provider without memory has nothing to do
     def invalidate(self, rejected: Credential) -> None:  # noqa: B027
@@ -160,10 +139,7 @@ class CredentialProvider(ABC):  # noqa: B024  # one of two methods is enough
         self.close()
 
     def __repr__(self) -> str:
-        from vectorshift.credentials.adapter import (
-            described,
-        )  # what shows locals may find one that is half made
-
+        # a tool that shows locals may find an instance that is half made: `described` bears that
         return f"<{type(self).__name__} {described(self).source}>"
 
 

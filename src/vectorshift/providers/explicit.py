@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from vectorshift._platform.arguments import UNSET, Unset
 from vectorshift._platform.background import arun_blocking, run_async
-from vectorshift.credentials.adapter import unforeseen
 from vectorshift.credentials.events import log_safely
+from vectorshift.credentials.guard import unforeseen
 from vectorshift.credentials.provider import Description
 from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Result
 from vectorshift.credentials.values import Secret

@@ -15,7 +15,7 @@ from vectorshift._platform.background import SharedWork
 from vectorshift._platform.forks import renew_after_fork
 from vectorshift._platform.plugin_names import being_made, making
 from vectorshift.chain.chain import ProviderChain
-from vectorshift.credentials.adapter import line_of
+from vectorshift.credentials.guard import line_of
 from vectorshift.credentials.provider import Description
 from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Result
 from vectorshift.errors import CredentialConfigurationError

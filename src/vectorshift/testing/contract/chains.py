@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vectorshift.chain.chain import ProviderChain
-from vectorshift.credentials.resolving import adapt
+from vectorshift.credentials.adapter import adapt
 from vectorshift.credentials.values import Credential
 from vectorshift.errors import CredentialNotFoundError
 from vectorshift.providers.explicit import ExplicitProvider

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 import pytest
 
 from vectorshift._platform.background import BackgroundTask
-from vectorshift.credentials.resolving import DEFAULT_REQUEST, Result, adapt
+from vectorshift.credentials.adapter import adapt
+from vectorshift.credentials.resolving import DEFAULT_REQUEST, Result
 from vectorshift.credentials.values import Credential, Secret
 from vectorshift.errors import CredentialError
 
@@ -106,7 +107,7 @@ class Probe:
 
     def ask(self, provider: CredentialProvider) -> Result:
         """Return what the provider answers now, past any cache of ours."""
-        return self.done(adapt(provider).load)
+        return self.done(lambda: adapt(provider).resolve(DEFAULT_REQUEST))
 
     async def aask(self, provider: CredentialProvider) -> Result:
         """Return what the provider answers an async caller, past any cache of ours."""

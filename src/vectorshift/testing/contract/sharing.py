@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from vectorshift.cache.provider import CachingProvider
-from vectorshift.credentials.resolving import DEFAULT_REQUEST, adapt
+from vectorshift.credentials.adapter import adapt
+from vectorshift.credentials.resolving import DEFAULT_REQUEST
 from vectorshift.credentials.values import Credential
 from vectorshift.testing.contract.hooks import SourceHooks
 from vectorshift.testing.contract.probe import named, printed
@@ -48,7 +49,7 @@ class SharingTests(SourceHooks):
         key = probe.put()
         provider = probe.provider()
         probe.found(provider)
-        answers = _together(probe, 8, adapt(provider).load)
+        answers = _together(probe, 8, lambda: adapt(provider).resolve(DEFAULT_REQUEST))
         wrong = next(
             (a for a in answers if not isinstance(a, Credential) or a.secret.reveal() != key), None
         )
@@ -118,7 +119,7 @@ class SharingTests(SourceHooks):
         probe.found(provider)
 
         def child() -> str:
-            answer = adapt(provider).load()
+            answer = adapt(provider).resolve(DEFAULT_REQUEST)
             right = isinstance(answer, Credential) and answer.secret.reveal() == key
             return "right" if right else named(answer)
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from vectorshift.chain.chain import ProviderChain
+from vectorshift.credentials.adapter import adapt
 from vectorshift.credentials.events import CredentialEvent, on_event
-from vectorshift.credentials.resolving import adapt
 from vectorshift.errors import CredentialError
 from vectorshift.testing.contract.hooks import SourceHooks
 from vectorshift.testing.contract.output import everything_told

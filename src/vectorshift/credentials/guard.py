@@ -1,0 +1,196 @@
+"""Calls an author's getter and lets nothing out but a credential or an error of ours.
+
+Answers travel as values: a raised error would carry the author's frames, which hold secrets.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from asyncio import CancelledError
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from vectorshift._platform.background import arun_blocking, run_async
+from vectorshift.credentials.description import described
+from vectorshift.credentials.values import Credential, parse_key
+from vectorshift.errors import (
+    CredentialConfigurationError,
+    CredentialError,
+    CredentialRevokedError,
+    CredentialStoreUnavailableError,
+    fresh_copy,
+)
+
+if TYPE_CHECKING:
+    from vectorshift.credentials.provider import CredentialProvider
+
+__all__ = [
+    "Result",
+    "aget_by_sync_getter",
+    "aget_guarded",
+    "get_by_async_getter",
+    "get_guarded",
+    "is_the_callers",
+    "line_of",
+    "no_thread",
+    "unforeseen",
+    "unwrap",
+]
+
+Result = Credential | CredentialError
+"""A credential, or why there is none: returned, not raised."""
+
+
+def unwrap(result: Result) -> Credential:
+    """Return the credential, or raise an error instance that is this caller's own."""
+    if isinstance(result, Credential):
+        return result
+    raise fresh_copy(result)
+
+
+# --- An author's getters, called in the way they were written or the other one ---
+
+
+def get_guarded(provider: CredentialProvider) -> Result:
+    """Call the sync getter."""
+    try:
+        return _checked(provider.get_credential(), provider)
+    except BaseException as error:
+        if is_the_callers(error):
+            raise
+        return unforeseen(error, provider)
+
+
+async def aget_guarded(provider: CredentialProvider) -> Result:
+    """Call the async getter. A cancellation and the end of a coroutine are the caller's."""
+    try:
+        return _checked(await provider.aget_credential(), provider)
+    except Exception as error:
+        return unforeseen(error, provider)
+
+
+def get_by_async_getter(provider: CredentialProvider) -> Result:
+    """Call the async getter for a sync caller, in an event loop of its own."""
+    try:
+        return cast("Result", run_async(lambda: aget_guarded(provider)))
+    except CredentialStoreUnavailableError:
+        return no_thread(provider)
+    except BaseException as error:
+        # the task whose cancellation this may be was the getter's own
+        if is_the_callers(error):
+            raise
+        return unforeseen(error, provider)
+
+
+async def aget_by_sync_getter(provider: CredentialProvider) -> Result:
+    """Call the sync getter in a thread, with the caller's context variables."""
+    try:
+        return await arun_blocking(lambda: get_guarded(provider))
+    except CredentialStoreUnavailableError:
+        return no_thread(provider)
+
+
+def no_thread(provider: CredentialProvider) -> CredentialStoreUnavailableError:
+    """Return the error of a provider that no thread can be started for."""
+    source = described(provider).source
+    return CredentialStoreUnavailableError(
+        f"{source} cannot be asked: no thread can be started (too many, or the process is ending).",
+        source=source,
+        provider=provider.name,
+    )
+
+
+def _checked(answer: object, provider: CredentialProvider) -> Result:
+    """Return the answer if it is a credential whose key can stand in a header; else an error."""
+    if not isinstance(answer, Credential):
+        hint = ""
+        if inspect.iscoroutine(answer):
+            answer.close()
+            hint = " An async getter is named aget_credential."
+        return CredentialConfigurationError(
+            f"{provider.name} answered with {type(answer).__name__}, not a Credential.{hint}",
+            source=described(provider).source,
+            provider=provider.name,
+        )
+    key = parse_key(answer.secret.reveal(), source=answer.source, provider=answer.provider)
+    if isinstance(key, CredentialError):
+        return key
+    expires = answer.expires_at
+    if not provider.remote and expires is not None and expires <= datetime.now(timezone.utc):
+        return CredentialRevokedError(
+            f"{answer} had expired when it was read. Write a key that is still valid there.",
+            source=answer.source,
+            provider=answer.provider,
+        )
+    # the key was stripped of white space around it
+    return answer if key == answer.secret else replace(answer, secret=key)
+
+
+# --- Errors that nobody foresaw: their type and line are told, never their text ---
+
+
+def unforeseen(
+    error: BaseException, provider: CredentialProvider, home: str | None = None
+) -> CredentialError:
+    """Turn what a provider raised into an answer that holds nothing of the provider's frames.
+
+    Args:
+        error: what was raised.
+        provider: who raised it.
+        home: the file whose line is told; that of the provider's class by default.
+    """
+    own = getattr(sys.modules.get(type(provider).__module__), "__file__", None) or ""
+    source, name = described(provider).source, provider.name
+    if isinstance(error, CredentialError):
+        bare = fresh_copy(error)
+        bare.__cause__ = None
+        bare.source, bare.provider = bare.source or source, bare.provider or name
+        return bare
+    what = (
+        f"{source}: {name} raised {type(error).__name__} at"
+        f" {line_of(error, own if home is None else home)}."
+    )
+    if (
+        isinstance(error, OSError) or type(error).__name__ == "TimeoutError"
+    ):  # there are three before Python 3.11
+        return CredentialStoreUnavailableError(
+            f"{what} The store could not be reached.", source=source, provider=name
+        )
+    return CredentialConfigurationError(
+        f"{what} Its text is withheld, as it may hold a secret.", source=source, provider=name
+    )
+
+
+def is_the_callers(error: BaseException) -> bool:
+    """Whether what a sync getter raised is for its caller: an interrupt, alone or in a group, and
+    what is no error.
+
+    A `SystemExit` may come from a handler of SIGTERM, which runs in the midst of whatever the main
+    thread does. The end of a generator or of a task is the getter's: those of the caller do not
+    come here.
+    """
+    if isinstance(error, Exception | GeneratorExit | CancelledError):
+        return False
+    subgroup = getattr(
+        error, "subgroup", None
+    )  # of a BaseExceptionGroup, which Python 3.10 does not have
+    return subgroup is None or subgroup((KeyboardInterrupt, SystemExit)) is not None
+
+
+def line_of(error: BaseException, home: str = "") -> str:
+    """Return `file:line` of the deepest frame in the file `home`, else of the deepest frame."""
+    if isinstance(error, SyntaxError) and (error.filename or "").endswith(
+        ".py"
+    ):  # no frame of it ever ran
+        return f"{Path(error.filename or '').name}:{error.lineno}"
+    deepest = "an unknown line"
+    trace = error.__traceback__
+    while trace is not None:
+        place = trace.tb_frame.f_code.co_filename
+        if place == home or not deepest.startswith(Path(home).name or "?"):
+            deepest = f"{Path(place).name}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return deepest
