@@ -4,18 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.machine import oracle, promises, stage
-from tests.machine.oracle import ANY, Chain, Env, File, InCode, Source, Store
+from tests.machine import stage
+from tests.machine.files import File, in_dotenv, in_found_dotenv, in_key_file
+from tests.machine.oracle import Chain, Env, InCode, Source, Store
 from tests.machine.process import Client, Process, Settings
-from tests.machine.script import Named, NamedClient, Picker, Script, Spot
-from tests.machine.world import (
-    DENIED,
-    REVOKED,
-    UNAVAILABLE,
-    VARIABLE,
-    in_dotenv,
-    in_found_dotenv,
-)
+from tests.machine.script import Entry, Named, NamedClient, Picker, Script, Spot
+from tests.machine.world import DENIED, NO_KEYS, REVOKED, UNAVAILABLE, VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,8 +21,6 @@ FAILURES = {
     "revoked": "CredentialRevokedError('gone')",
 }
 VARIABLES = {"env": VARIABLE, "other": "TENANT_KEY"}  # by the origin of their keys
-REFERENCE = ["reference"] if promises.NO_REFERENCES else []
-TWO = ["two"] if promises.ONE_KEY_A_FILE else []
 
 
 class Changes(Script):
@@ -44,22 +36,26 @@ class Changes(Script):
             ("key", "None", "del", "key", "None", "function", "None", "del", "bad", "blank")
         )
         if kind == "del":
-            self.change("del vectorshift.api_key", lambda: self._assign(None))
+            self.change("del vectorshift.api_key", lambda: vars(self.world).update(api_key=None))
         elif kind == "function":
-            form = pick.of(("function", "afunction"))
-            self.change(f"vectorshift.api_key = {form}('f')", lambda: self._assign("f"))
+            self._assign(f"{pick.of(('function', 'afunction'))}('f')", "f")
         else:
-            others: dict[str, str | None] = {"None": None, "bad": "vs bad", "blank": ""}
+            others = {"None": None, "bad": pick.of(NO_KEYS), "blank": ""}
             value = others.get(kind, self.key("code"))
-            self.change(f"vectorshift.api_key = {value!r}", lambda: self._assign(value))
+            self._assign(repr(value), value)
 
-    def _assign(self, value: str | None) -> None:
-        self.world.api_key = value
+    def _assign(self, text: str, value: str | None) -> None:
+        line = f"vectorshift.api_key = {text}"
+        if value is not None and self.process.requires_using(self.world):
+            self.rejected(line, "CredentialConfigurationError")
+        else:
+            self.change(line, lambda: vars(self.world).update(api_key=value))
 
     def result(self, pick: Picker) -> None:
         """Change what the functions give."""
-        kind = pick.of((*["key"] * 5, "None", "not found", "unavailable"))
-        value = self.key("tenant") if kind == "key" else None if kind == "None" else kind
+        kind = pick.of((*["key"] * 5, "None", "not found", "unavailable", "bad"))
+        others = {"key": self.key("tenant"), "None": None, "bad": pick.of(NO_KEYS)}
+        value = others.get(kind, kind)
         line = f"functions['f'] = {FAILURES.get(kind, repr(value))}"
         self.change(line, lambda: self.world.functions.update(f=value))
 
@@ -67,9 +63,9 @@ class Changes(Script):
 
     def variable(self, pick: Picker) -> None:
         origin = pick.of(("env", "env", "other"))
-        kind = pick.of((*["key"] * 8, *["gone"] * 5, "blank", "bad", *REFERENCE))
+        kind = pick.of((*["key"] * 8, *["gone"] * 5, "blank", "bad"))
         key = self.key(origin)
-        values = {"gone": None, "blank": " ", "bad": "vs bad", "reference": "${NAME}"}
+        values = {"gone": None, "blank": " ", "bad": pick.of(NO_KEYS)}
         self._set(VARIABLES[origin], values.get(kind, key))
 
     def _set(self, name: str, value: str | None) -> None:
@@ -90,24 +86,24 @@ class Changes(Script):
             key = self.key(value)
             self._write(value, key if value == "key" else f"{VARIABLE}={key}\n")
         self._set(f"VECTORSHIFT_{name}", value)
-        if pick.of((False, True)):
+        if name in ("ENV_FILE", "REQUIRE_USING") or pick.of((False, True)):
             self.reset(pick)
 
     def file(self, pick: Picker) -> None:
         name = pick.of(("key", ".env", "named.env"))
-        kinds = (*["key"] * 9, *["gone"] * 3, "empty", "bad", "none", "mistyped", "address", *TWO)
+        kinds = (*["key"] * 9, *["gone"] * 3, "empty", "bad", "none", "mistyped", "address", "two")
         kind, key = pick.of(kinds), self.key(name.strip("."))
         if kind == "gone":
             self.do(f"Path({name!r}).unlink(missing_ok=True)")
             self.world.files.pop(name, None)
         elif name == "key":
-            self._write(name, {"empty": " \n", "bad": "vs bad"}.get(kind, key))
+            self._write(name, {"empty": " \n", "bad": pick.of(NO_KEYS)}.get(kind, key))
         else:
             address = f"VECTORSHIFT_BASE_URL={stage.api.url}\n" if name == ".env" else ""
             line = f"{VARIABLE}={key}\n"
             texts = {
                 "empty": f"{VARIABLE}=\n",
-                "bad": f"{VARIABLE}=vs bad\n",
+                "bad": f"{VARIABLE}={pick.of(NO_KEYS)}\n",
                 "none": "OTHER=1\n",
                 "mistyped": f"{VARIABLE}: {key}\n",
                 "address": line + address,
@@ -125,7 +121,7 @@ class Changes(Script):
         kind = pick.of((*["put"] * 6, *["recover"] * 5, *kinds))
         world = self.world
         if kind in ("put", "bad", "remove"):
-            key = {"bad": "vs bad", "remove": None}.get(kind, self.key(name))
+            key = {"bad": pick.of(NO_KEYS), "remove": None}.get(kind, self.key(name))
             line = f"{name}.remove()" if key is None else f"{name}.put({key!r})"
             self.change(line, lambda: world.stores.update({name: key}))
         elif kind == "recover":
@@ -166,7 +162,7 @@ class Changes(Script):
         origin = old[3:].rpartition("-")[0] if old.startswith("vs-") else ""
         new, world = self.key(origin), self.world
         how: dict[str, tuple[str, Callable[[], object]]] = {
-            "code": (f"vectorshift.api_key = {new!r}", lambda: self._assign(new)),
+            "code": (f"vectorshift.api_key = {new!r}", lambda: vars(world).update(api_key=new)),
             "tenant": (f"functions['f'] = {new!r}", lambda: world.functions.update(f=new)),
             "key": (f"Path('key').write_text({new!r})", lambda: world.files.update(key=new)),
             **{
@@ -181,6 +177,8 @@ class Changes(Script):
                 for each, name in VARIABLES.items()
             },
         }
+        if origin == "code" and self.process.requires_using(world):
+            return
         if origin in how and self.pending is None:
             self._reject(old)
             self.deferring = pick.of((True, True, False))
@@ -196,7 +194,7 @@ class Changes(Script):
         elif origin in VARIABLES:
             self._set(VARIABLES[origin], None)
         elif origin == "code":
-            self.change("del vectorshift.api_key", lambda: self._assign(None))
+            self.change("del vectorshift.api_key", lambda: vars(world).update(api_key=None))
 
     def meanwhile(self, pick: Picker) -> None:
         """Change something while the next request is under way, often one that comes to nothing."""
@@ -222,7 +220,7 @@ class Changes(Script):
         text, made = pick.of(SOURCES)
         key = self.key("given")
         new = Named(self.name("s"), made(key))
-        self.do(f"{new.name} = {text.format(key=repr(key))}")
+        self.do(f"{new.name} = {text.replace('{key}', repr(key))}")
         self.sources.append(new)
         return new
 
@@ -246,33 +244,23 @@ class Changes(Script):
             self.do(f"vectorshift.configure(client={name})")
             self.process.clients[kind] = client
 
-    def configure_none(self, pick: Picker) -> None:
-        if promises.NONE_IS_A_TYPE_ERROR:
-            self.rejected("vectorshift.configure(credentials=None)", "TypeError")
-
-    def mistype(self, pick: Picker) -> None:
-        if promises.ON_ERROR_IS_CHECKED:
-            word = pick.of(("Stop", "fail", ""))
-            self.rejected(f"ProviderChain([one.provider(on_error={word!r})])", "ValueError")
+    def mistake(self, pick: Picker) -> None:
+        """Give what is refused at once: None, or another word than stop and continue."""
+        how, word = pick.of(("on_error", "on_missing")), pick.of(("Stop", "", True, None))
+        wrong = f"ProviderChain([EnvProvider(), one.provider({how}={word!r})])"
+        self.rejected(*pick.of([*((each, "TypeError") for each in NONE), (wrong, "ValueError")]))
 
     def require_using(self, pick: Picker) -> None:
-        if promises.REQUIRE_USING:
-            on = pick.of((True, False))
-            self.do(f"vectorshift.configure(require_using={on})")
-            self.process.require_using = on
-
-    def refresh(self, pick: Picker) -> None:
-        """Have the source in force read anew, as an operator does."""
-        place: Spot = pick.of(self.places)
-        if promises.REFRESH and place.kind != "Worker":
-            self.do(f"{place.name}.run(refreshed)")
-            blocks = [each.source for each in place.stack]
-            source = oracle.in_force(self.process, self.world, blocks, Client())
-            source.ask(self.world, ANY)
+        on = pick.of((True, False))
+        self.do(f"vectorshift.configure(require_using={on})")
+        self.process.require_using = on
+        self.process.made = None
 
     def reset(self, pick: Picker) -> None:
         def model() -> None:
             self.process = Process()
+            self.world.late.clear()
+            self.world.resets += 1
 
         self.change("vectorshift.reset()", model)
 
@@ -300,12 +288,17 @@ class Changes(Script):
             return
         given = self.source(pick)
         if cls:
+            client = Client(given.source, 1)
+            if pick.of((False, False, True)):
+                http = {"sync": "httpx.Client", "async": "httpx.AsyncClient"}[kind]
+                how, client.owner = f"{how}, http_client=handed({http}(verify=False))", ""
             self.do(f"{name} = {cls}({given.name}, {how})")
         else:
             cls = "httpx.Client" if kind == "get" else "httpx.AsyncClient"
             auth = f"CredentialAuth({given.name}, origin=api.url)"
             self.do(f"{name} = {cls}(auth={auth}, verify=False)")
-        self.clients.append(NamedClient(name, Client(given.source, 1), kind))
+            client = Client(given.source, 0, Process(Settings()), "")  # it reads no settings
+        self.clients.append(NamedClient(name, client, kind))
 
     # --- Blocks and places --------------------------------------------------------------------
 
@@ -327,25 +320,31 @@ class Changes(Script):
                 name = self.generators[place, block.name] = self.name("g")
                 self.do(f"{name} = begun({block.name})")
                 self.do(f"{place.name}.run(lambda: next({name}))")
-        place.stack.append(block)
+        place.stack.append(Entry(block))
+        self.entries.append(place.stack[-1])
 
     def leave(self, pick: Picker) -> None:
         """Leave a block, mostly in the place where it was entered."""
         place: Spot = pick.of(self.places)
-        known = [*place.stack[::-1], *self.blocks]
+        known = [*(each.block for each in place.stack[::-1]), *self.blocks]
         if known:
             block = known[0] if pick.of((True, True, False)) else pick.of(known)
-            if block in place.stack:
+            if block in known[: len(place.stack)]:
                 self.leave_here(place, block)
             else:
                 ends = f"lambda: {block.name}.__exit__(None, None, None)"
                 self.rejected(f"{place.name}.run({ends})", "RuntimeError")
+                lost = [each for each in self.entries if each.block == block and not each.left]
+                if len(lost) == 1:  # of several, nobody knows which one was meant
+                    lost[0].left_elsewhere = True
 
     def leave_here(self, place: Spot, block: Named) -> None:
         generator = self.generators.pop((place, block.name), None)
         ends = f"{generator}.close" if generator else f"lambda: {block.name}.__exit__(*[None] * 3)"
         self.do(f"{place.name}.run({ends})")
-        del place.stack[len(place.stack) - 1 - place.stack[::-1].index(block)]
+        entry = [each for each in place.stack if each.block == block][-1]
+        place.stack.remove(entry)
+        entry.left = True
 
     def place(self, pick: Picker) -> None:
         """Begin a task, a thread, or what is given a copy of the context."""
@@ -358,6 +357,16 @@ class Changes(Script):
             seen = [] if kind == "Worker" else [*parent.stack]
             self.places.append(Spot(name, kind, seen))
 
+
+NONE = [
+    *(f"vectorshift.configure({each}=None)" for each in ("credentials", "settings", "client")),
+    *("using(None)", "ExplicitProvider(None)", "CachingProvider(None)", "ProviderChain([None])"),
+    *(
+        "VectorShift(None)",
+        "AsyncVectorShift(credentials=None)",
+    ),
+    *("CredentialAuth(None, origin=api.url)", "httpx2_auth(None, origin=api.url)"),
+]
 
 ENVIRONMENT: list[tuple[str, tuple[str | None, ...]]] = [
     ("API_KEY_FILE", (None, None, "key")),
@@ -372,6 +381,7 @@ ENVIRONMENT: list[tuple[str, tuple[str | None, ...]]] = [
     ("ONE_ON_ERROR", (None, "continue", "stop", "Stop")),
     ("ONE_ON_MISSING", (None, "stop", "continue")),
     ("TWO_ON_ERROR", (None, "continue")),
+    ("REQUIRE_USING", (None, None, "1")),
 ]
 
 SETTINGS: list[tuple[str, Callable[[], Settings]]] = [
@@ -389,14 +399,22 @@ SETTINGS: list[tuple[str, Callable[[], Settings]]] = [
 
 SOURCES: list[tuple[str, Callable[[str], Source]]] = [
     *[("{key}", lambda key: InCode(key))] * 6,
-    ("'vs bad'", lambda _: InCode("vs bad")),
+    *[(repr(text), lambda _, text=text: InCode(text)) for text in NO_KEYS[:2]],
     ("function('f')", lambda _: InCode("f")),
     ("afunction('f')", lambda _: InCode("f")),
     ("EnvProvider()", lambda _: Env()),
     ("EnvProvider('TENANT_KEY')", lambda _: Env("TENANT_KEY")),
-    ("EnvProvider(file='key', **timed)", lambda _: Env(file=File("key"))),
+    (
+        "ProviderChain([EnvProvider(file='key', **timed)], clock=clock)",
+        lambda _: Env(file=File("key", in_key_file)),
+    ),
     ("DotenvProvider(**timed)", lambda _: Chain([File(".env", in_found_dotenv)])),
     ("DotenvProvider('named.env', **timed)", lambda _: File("named.env", in_dotenv)),
+    ("one.provider('one')", lambda _: Chain([Store("one", clocked=False)])),
+    (
+        "two.provider('two', on_missing='stop')",
+        lambda _: Chain([Store("two", on_missing="stop", clocked=False)]),
+    ),
     ("cached(one)", lambda _: Chain([Store("one")])),
     ("cached(two)", lambda _: Chain([Store("two")])),
     ("cached(one, on_missing='stop')", lambda _: Chain([Store("one", on_missing="stop")])),
@@ -416,10 +434,19 @@ SOURCES: list[tuple[str, Callable[[str], Source]]] = [
     ),
     (
         "ProviderChain([EnvProvider(file='key', **timed), DotenvProvider(**timed), cached(one),"
-        " cached(two)])",
+        " cached(two)], clock=clock)",
         lambda _: Chain(
-            [Env(file=File("key")), File(".env", in_found_dotenv), Store("one"), Store("two")]
+            [
+                Env(file=File("key", in_key_file)),
+                File(".env", in_found_dotenv),
+                Store("one"),
+                Store("two"),
+            ]
         ),
+    ),
+    (
+        "ProviderChain([EnvProvider('TENANT_KEY'), DotenvProvider(**timed), cached(two)])",
+        lambda _: Chain([Env("TENANT_KEY"), File(".env", in_found_dotenv), Store("two")]),
     ),
     (
         "ProviderChain([DotenvProvider(**timed), EnvProvider(),"

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 from tests.machine import oracle, stage
 from tests.machine.changes import Changes
-from tests.machine.process import Client, Process, Settings
+from tests.machine.files import File
+from tests.machine.oracle import REFRESH, Chain, Env, InCode, Source
+from tests.machine.process import Client
 from tests.machine.script import NamedClient, Picker, Spot
-from tests.machine.world import Key
-
-NOBODY = NamedClient("", Client(), "")
+from tests.machine.world import CONFIGURATION, NOT_FOUND, Key
 
 
 class Machine(Changes, RuleBasedStateMachine):
@@ -35,7 +35,9 @@ class Machine(Changes, RuleBasedStateMachine):
     def step(self, change: Any, what: int, way: Any, where: int) -> None:
         """Change something and make a call."""
         Machine.steps += 1
-        self.keep_files_fresh()
+        if not self.is_fresh():
+            self.teardown()
+            self.begin()
         change(self, Picker(what))
         way(self, Picker(where))
         self.resolve_now()
@@ -43,8 +45,8 @@ class Machine(Changes, RuleBasedStateMachine):
     def teardown(self) -> None:
         """End what the script has begun."""
         for place in self.places[::-1]:
-            for block in place.stack[::-1]:
-                self.leave_here(place, block)
+            for entry in place.stack[::-1]:
+                self.leave_here(place, entry.block)
             self.do(f"{place.name}.end()")
         for name, _, kind in self.clients:
             self.do(f"{name}.close()" if kind in ("sync", "get") else f"aclose({name})")
@@ -57,24 +59,35 @@ class Machine(Changes, RuleBasedStateMachine):
             way, sees = "", True  # its event loops come and go, and have no pool of threads
         style = "async" if asynchronous and not way.startswith(("in_to", "in_an")) else "sync"
         kinds = {"sync": ["sync", "get"], "async": ["async", "aget"]}[style]
-        if place.kind == "Worker":
+        here: object = "here"
+        if place.kind == "Worker" and style == "async":
+            here = object()
             kinds.pop()  # httpx's own client cannot follow from loop to loop
-        name, client, kind = pick.of(
-            [NOBODY, *(each for each in self.clients if each.kind in kinds)]
-        )
+        name, client, kind = self._one_of(kinds, pick)
+        if here != "here" and client.owner == "":
+            return
         form = kind if kind in ("get", "aget") else "call" if style == "sync" else "acall"
         work = f"{way}({form}({name}))" if way else f"{form}({name})"
-        seen = [each.source for each in place.stack] if sees else []
+        seen = place.seen if sees else []
+        if work == "call()" and not self.may_be_eager() and pick.of((True, False, False)):
+            work = "explained"
         if self.failing and kind not in ("sync", "async"):
             self.do("api.failing = 0")
             self.failing = False
 
         def expect() -> list[str]:
-            if kind in ("get", "aget"):  # it reads no settings, and sends nothing again
-                return self.called(Process(Settings()), [], Client(client.credentials))
-            return self.called(self.process, seen, client if name else self._configured(style))
+            if work == "explained":
+                self.explained(oracle.in_force(self.process, self.world, seen, client))
+            return self.called(self.process, seen, client, here)
 
         self.check(f"{place.name}.{'arun' if asynchronous else 'run'}({work})", expect)
+
+    def explained(self, source: Source) -> None:
+        """Each file is looked at, also those that come after the winner."""
+        if isinstance(source, Env | File):
+            source.ask(self.world, REFRESH)
+        for each in source.sources if isinstance(source, Chain) else ():
+            self.explained(each)
 
     def call_in_a_child(self, pick: Picker) -> None:
         """Call in a forked child, which keeps to itself what it learns."""
@@ -82,31 +95,42 @@ class Machine(Changes, RuleBasedStateMachine):
         place: Spot = pick.of(
             [each for each in self.places if each.kind in ("OnThisThread", "Copied")]
         )
-        name, client, _ = pick.of([NOBODY, *(each for each in self.clients if each.kind == "sync")])
-        seen = [each.source for each in place.stack]
+        name, client, kind = self._one_of(["sync", "get"], pick)
         before = self.snapshot()
+        work = f"{'get' if kind == 'get' else 'call'}({name})"
 
         def expect() -> list[str]:
-            return self.called(self.process, seen, client if name else self._configured("sync"))
+            return self.called(self.process, place.seen, client, "a child")
 
-        self.check(f"{place.name}.run(in_a_child(call({name})))", expect)
+        self.check(f"{place.name}.run(in_a_child({work}))", expect)
         self.restore(before)
 
     def ask(self, pick: Picker, form: str) -> None:
         """Ask for the key, and make no call."""
         place: Spot = pick.of(self.places)
         style = "async" if form == "acredential" else "sync"
-        seen = [each.source for each in place.stack]
 
         def expect() -> list[str]:
+            process, world = self.process, self.world
+            if form == "api_key" and not place.stack and process.requires_using(world):
+                known = process.require_using or process.settings_in(world) is not None
+                return [NOT_FOUND if known else CONFIGURATION]
             client = self._configured(style)
-            answer = oracle.in_force(self.process, self.world, seen, client).ask(self.world)
+            source = oracle.in_force(self.process, self.world, place.seen, client)
+            answer = source.ask(self.world, REFRESH if form == "refreshed" else None)
             return [answer.text if isinstance(answer, Key) else answer]
 
         self.check(f"{place.name}.{'arun' if style == 'async' else 'run'}({form})", expect)
 
+    def _one_of(self, kinds: list[str], pick: Picker) -> NamedClient:
+        unnamed = NamedClient("", self._configured(kinds[0]), "")
+        return pick.of([unnamed, *(each for each in self.clients if each.kind in kinds)])
+
     def _configured(self, style: str) -> Client:
-        return self.process.clients.get(style, Client())
+        """The client of calls that name none. Its own key would be that of the process."""
+        client = self.process.clients.get(style, Client())
+        refused = client.credentials is not None and self.process.requires_using(self.world)
+        return Client(InCode("")) if refused else client
 
 
 def _weighted(*pairs: tuple[int, Any]) -> list[Any]:
@@ -130,10 +154,8 @@ CHANGES: list[Any] = _weighted(
     (3, Changes.configure),
     (1, Changes.configure_settings),
     (1, Changes.configure_client),
-    (1, Changes.configure_none),
-    (1, Changes.mistype),
+    (1, Changes.mistake),
     (1, Changes.require_using),
-    (1, Changes.refresh),
     (1, Changes.reset),
     (1, Changes.close),
     (4, Changes.client),
@@ -162,5 +184,6 @@ WAYS: list[Any] = _weighted(
     (15, _asked("credential")),
     (15, _asked("acredential")),
     (15, _asked("api_key")),
+    (15, _asked("refreshed")),
     (1, Machine.call_in_a_child),
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.machine.promises import LATE_FILES_DO_NOT_COUNT
+from tests.machine.rotation import NONE, Rotation
 from tests.machine.world import (
     CONFIGURATION,
     NOT_FOUND,
@@ -18,9 +18,7 @@ from tests.machine.world import (
     VARIABLE,
     Key,
     World,
-    in_found_dotenv,
-    in_key_file,
-    parsed,
+    key_in,
 )
 
 if TYPE_CHECKING:
@@ -29,17 +27,29 @@ if TYPE_CHECKING:
     from tests.machine.process import Client, Process
 
 TTL, MAX_STALE = 300, 86_400  # seconds
-ANY = Key("*", "")  # what `refresh` doubts
+REFRESH = Key("", "")  # what `refresh` doubts
 
 
 @dataclass(kw_only=True)
 class Source:
     on_error: str = "stop"
     on_missing: str = "continue"
+    clocked: bool = True  # False: on the clock of the system, which stands still in a script
+    keys: Rotation = NONE
 
     def ask(self, world: World, doubted: Key | None = None) -> Key | str:
         """Say what there is now. After a 401 it is asked again, with the key that was refused."""
         raise NotImplementedError
+
+    def settle(self, world: World) -> None:
+        """Take note that a source of the chain has answered."""
+
+    def give_up(self, key: Key, world: World) -> None:
+        """Take note that the API refused a key that was sent in place of another."""
+        self.keys = self.keys.after_401(key, self.now(world))
+
+    def now(self, world: World) -> float:
+        return world.now if self.clocked else 0
 
 
 @dataclass
@@ -51,35 +61,11 @@ class InCode(Source):
     def ask(self, world: World, doubted: Key | None = None) -> Key | str:
         value = world.api_key if self.value is None else self.value
         if value not in world.functions:
-            return NOT_FOUND if value is None else parsed(value, "code")
+            return NOT_FOUND if value is None else key_in(value, "code")
         value = world.functions[value]
         if value in (None, NOT_FOUND):  # a tenant without a key becomes no other tenant
             return CONFIGURATION
-        return UNAVAILABLE if value == UNAVAILABLE else parsed(value, "code")
-
-
-@dataclass
-class File(Source):
-    """A file is looked at once a moment. One that had a key and has none is not absent."""
-
-    path: str
-    read: Callable[[str | None, str], Key | str] = in_key_file
-    clocked: bool = True  # False: on the clock of the system, which stands still in a script
-    looked: float | None = None
-    had_key: bool = False
-    late: bool = False  # found, and without a key when the chain had its first
-    answer: Key | str = NOT_FOUND
-
-    def ask(self, world: World, doubted: Key | None = None) -> Key | str:
-        if self.late:
-            return NOT_FOUND
-        if self.looked is None or doubted or (self.clocked and self.looked != world.now):
-            text, self.looked = world.files.get(self.path), world.now
-            self.answer = self.read(text, self.path)
-            if self.had_key and (self.answer == NOT_FOUND or not (text or "").strip()):
-                self.answer = UNAVAILABLE
-            self.had_key |= isinstance(self.answer, Key)
-        return self.answer
+        return UNAVAILABLE if value == UNAVAILABLE else key_in(value, "code")
 
 
 @dataclass
@@ -87,13 +73,19 @@ class Env(Source):
     """A variable, or the file that another variable names; both are a contradiction."""
 
     variable: str = VARIABLE
-    file: File | None = None
+    file: Source | None = None
 
     def ask(self, world: World, doubted: Key | None = None) -> Key | str:
-        text = world.environ.get(self.variable, "")
+        text, now = world.environ.get(self.variable, ""), self.now(world)
         if text.strip():
-            return CONFIGURATION if self.file else parsed(text, f"env:{self.variable}")
-        return self.file.ask(world, doubted) if self.file else NOT_FOUND
+            self.keys = NONE
+            return CONFIGURATION if self.file else key_in(text, f"env:{self.variable}")
+        answer = self.file.ask(world, doubted) if self.file else NOT_FOUND
+        if isinstance(answer, str):
+            self.keys = NONE
+            return answer
+        self.keys = self.keys.after_401(doubted, now).after_read(answer, now)
+        return self.keys.instead(answer, now)
 
 
 @dataclass
@@ -102,7 +94,6 @@ class Store(Source):
 
     name: str
     cached: bool = True
-    key: Key | None = None
     read_at: float = 0
     had_key: bool = False
     rejected: bool = False  # the API refused the key since it was read
@@ -111,30 +102,36 @@ class Store(Source):
 
     def ask(self, world: World, doubted: Key | None = None) -> Key | str:
         if not self.cached:
-            return Store(self.name).read(world)
-        key, age, may_read = self.key, world.now - self.read_at, self.rests != world.now
-        if key and doubted and doubted.text in (key.text, ANY.text):
-            self.rejected = self.rejected or doubted is not ANY
-            return self.read(world) if may_read else self.failure or key
+            return world.stored(self.name)
+        now = self.now(world)
+        self.keys = self.keys.after_401(doubted, now)
+        key, age, may_read = self.keys.key, now - self.read_at, self.rests != now
+        if doubted is REFRESH:
+            answer = self.read(world, now)
+            return answer if isinstance(answer, str) else self.keys.instead(answer, now)
+        if key and doubted == key:
+            self.rejected = True
+            answer = self.read(world, now) if may_read else self.failure or key
+            return self.keys.instead(answer, now)
         if key and age < MAX_STALE:
+            served = self.keys.instead(key, now)
             if age >= TTL and may_read and not doubted:
-                newer = self.read(world)  # in the background
-                return self.key or newer if world.eager else key
-            return key
-        return self.failure if self.failure and not may_read else self.read(world)
+                newer = self.read(world, now)  # in the background
+                return self.keys.key or newer if world.eager else served
+            return served
+        return self.failure if self.failure and not may_read else self.read(world, now)
 
-    def read(self, world: World) -> Key | str:
-        text = world.stores[self.name]
-        answer = NOT_FOUND if text is None else parsed(text, self.name)
-        answer = world.broken.get(self.name) or answer
+    def read(self, world: World, now: float) -> Key | str:
+        answer = world.stored(self.name)
         if answer == NOT_FOUND and self.had_key:
             answer = REVOKED
         if isinstance(answer, Key):
-            self.rests = world.now if self.rejected and answer == self.key else None
-            self.key, self.read_at, self.had_key, self.failure = answer, world.now, True, None
+            self.rests = now if self.rejected and answer == self.keys.key else None
+            self.keys = self.keys.after_read(answer, now, end=self.read_at + MAX_STALE)
+            self.read_at, self.had_key, self.failure = now, True, None
         else:
-            self.failure, self.rests = answer, world.now
-            self.key = None if answer == REVOKED else self.key
+            self.failure, self.rests = answer, now
+            self.keys = NONE if answer == REVOKED else self.keys
         self.rejected = False
         return answer
 
@@ -144,14 +141,13 @@ class Chain(Source):
     """The first source with a key answers."""
 
     sources: list[Source]
-    answered: bool = False
 
     def ask(self, world: World, doubted: Key | None = None) -> Key | str:
         failures = []
         for source in self.sources:
             answer = source.ask(world, doubted)
             if isinstance(answer, Key):
-                self.note_late_files(world)
+                self.settle(world)
                 return answer
             if answer == NOT_FOUND:
                 if source.on_missing == "stop":
@@ -162,12 +158,13 @@ class Chain(Source):
                 failures.append(answer)
         return failures[0] if failures else NOT_FOUND
 
-    def note_late_files(self, world: World) -> None:
-        for each in self.sources if LATE_FILES_DO_NOT_COUNT and not self.answered else []:
-            if isinstance(each, File) and each.read is in_found_dotenv:
-                there = in_found_dotenv(world.files.get(each.path), each.path)
-                each.late = there == NOT_FOUND and not each.had_key
-        self.answered = True
+    def settle(self, world: World) -> None:
+        for each in self.sources:
+            each.settle(world)
+
+    def give_up(self, key: Key, world: World) -> None:
+        for each in self.sources:
+            each.give_up(key, world)
 
 
 def in_force(process: Process, world: World, blocks: list[Source], client: Client) -> Source:
@@ -176,7 +173,7 @@ def in_force(process: Process, world: World, blocks: list[Source], client: Clien
         return client.credentials
     if blocks:
         return blocks[-1]
-    if process.require_using:
+    if process.requires_using(world):
         return InCode("")  # what is set up incorrectly
     return process.credentials or (client.own or process).chain(world)
 
@@ -186,8 +183,7 @@ def call(
 ) -> str | None:
     """Send what must be sent; return how it fails without an answer of the API, or None.
 
-    All attempts of a call ask one and the same source, and its key stays that of one place. After a
-    401 the key before the refused one may be sent as well: see `script`.
+    All attempts of a call ask one and the same source, and its key stays that of one place.
     """
     if (client.own or process).settings_in(world) is None:
         return CONFIGURATION
@@ -200,9 +196,11 @@ def call(
             return None  # the failure stands
         before, status = key, send(key)
         if status == "401":
-            newer = source.ask(world, doubted=key)
-            if isinstance(newer, Key) and newer.source == key.source and newer != key:
-                status = send(newer)
+            other = source.ask(world, doubted=key)
+            if isinstance(other, Key) and other.source == key.source and other != key:
+                status = send(other)
+                if status == "401":
+                    source.give_up(other, world)
         if status != "503":
             return None
     return None

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
-from tests.machine.oracle import Chain, Env, File, InCode, Source, Store
-from tests.machine.world import World, in_dotenv, in_found_dotenv, mistyped
+from tests.machine.files import File, in_dotenv, in_found_dotenv, in_key_file, mistyped
+from tests.machine.oracle import Chain, Env, InCode, Source, Store
+
+if TYPE_CHECKING:
+    from tests.machine.world import World
 
 BUILT_IN, PLUGINS = ("env", "dotenv", "vault", "aws"), ("one", "two")
 WRONG = InCode("")
 
 
-class Client(NamedTuple):
+@dataclass
+class Client:
     credentials: Source | None = None  # None: those of the block or of the process
     retries: int = 0
     own: Process | None = None  # with the settings of this client alone
+    owner: object = None  # of an httpx client that was handed in; "" before its first use
+
+    def belongs(self, here: object) -> bool:
+        """Whether a client may be used in this process and event loop; it is noted at first."""
+        self.owner = here if self.owner == "" else self.owner
+        return self.owner in (None, here)
 
 
 @dataclass
@@ -26,11 +36,19 @@ class Process:
     credentials: Source | None = None
     clients: dict[str, Client] = field(default_factory=dict)  # for "sync" and "async" calls
     made: Source | None = None
-    require_using: bool = False
+    require_using: bool | None = None
 
     def settings_in(self, world: World) -> Settings | None:
         self.settings = self.settings or Settings.of(world)
         return self.settings
+
+    def requires_using(self, world: World) -> bool:
+        """Whether calls need a block; a call fails in the same way where nobody can tell."""
+        said = world.environ.get("VECTORSHIFT_REQUIRE_USING") == "1"
+        may = said or world.environ.get("VECTORSHIFT_ENV_FILE")
+        if self.require_using is None and may:
+            return said or self.settings_in(world) is None
+        return bool(self.require_using)
 
     def chain(self, world: World) -> Source:
         settings = self.settings_in(world)
@@ -65,8 +83,8 @@ class Settings:
         names = self.providers.replace("default", ",".join(BUILT_IN)).split(",")
         if len({*names}) < len(names) or not {*names} <= {*BUILT_IN, *PLUGINS}:
             return WRONG
-        key_file = File(self.key_file, clocked=False) if self.key_file else None
-        made: dict[str, Source] = {"env": Env(file=key_file)}
+        key_file = File(self.key_file, in_key_file, clocked=False) if self.key_file else None
+        made: dict[str, Source] = {"env": Env(file=key_file, clocked=False)}
         if self.env_file != "":
             read = in_dotenv if self.env_file else in_found_dotenv
             made["dotenv"] = File(self.env_file or ".env", read, clocked=False)

@@ -29,18 +29,14 @@ import vectorshift
 from vectorshift import (
     AsyncVectorShift,
     CachingProvider,
-    CredentialAuth,
     CredentialConfigurationError,
     CredentialDeniedError,
     CredentialError,
     CredentialNotFoundError,
     CredentialProvider,
     CredentialRevokedError,
-    CredentialStoreUnavailableError,
-    DotenvProvider,
-    EnvProvider,
     Pipeline,
-    ProviderChain,
+    Secret,
     Settings,
     VectorShift,
     VectorshiftApiError,
@@ -50,60 +46,6 @@ from vectorshift.testing import ManualClock, MemoryStore
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
-
-__all__ = [
-    "AsyncVectorShift",
-    "CachingProvider",
-    "Copied",
-    "CredentialAuth",
-    "CredentialDeniedError",
-    "CredentialNotFoundError",
-    "CredentialRevokedError",
-    "CredentialStoreUnavailableError",
-    "DotenvProvider",
-    "EnvProvider",
-    "OnThisThread",
-    "Path",
-    "Pipeline",
-    "ProviderChain",
-    "Settings",
-    "Task",
-    "VectorShift",
-    "Worker",
-    "acall",
-    "aclose",
-    "acredential",
-    "advance",
-    "afunction",
-    "aget",
-    "api",
-    "api_key",
-    "begun",
-    "cached",
-    "call",
-    "credential",
-    "end",
-    "function",
-    "functions",
-    "get",
-    "httpx",
-    "in_a_child",
-    "in_a_copied_thread",
-    "in_a_task",
-    "in_a_thread",
-    "in_an_executor",
-    "in_to_thread",
-    "one",
-    "os",
-    "refreshed",
-    "start",
-    "stop",
-    "timed",
-    "two",
-    "using",
-    "vectorshift",
-    "waits",
-]
 
 
 class Api:
@@ -202,6 +144,7 @@ timed: dict[str, Any] = {"clock": clock, "pause": lambda seconds: None}
 one: Any = MemoryStore(source="memory:one")
 two: Any = MemoryStore(source="memory:two")
 functions: dict[str, Any] = {}
+hands: list[httpx.Client | httpx.AsyncClient] = []
 pool: ThreadPoolExecutor
 loop: asyncio.AbstractEventLoop | None = None
 known: set[threading.Thread] = set()
@@ -210,6 +153,12 @@ known: set[threading.Thread] = set()
 def advance(seconds: float) -> None:
     """Let time pass for stores and files."""
     clock.advance(seconds)
+
+
+def handed(client: Any) -> Any:
+    """Return an httpx client, which is closed at the end."""
+    hands.append(client)
+    return client
 
 
 def cached(store: Any, **how: Any) -> CachingProvider:
@@ -357,11 +306,26 @@ async def acredential() -> list[str]:
         return [_kind(error)]
 
 
-def refreshed() -> None:
-    """Have the source in force read anew; that it cannot be read is no news here."""
-    with contextlib.suppress(CredentialError):
-        refresh: Any = vectorshift.refresh
-        refresh()
+def refreshed() -> list[str]:
+    """Have the source in force read anew."""
+    try:
+        return [vectorshift.refresh().secret.reveal()]
+    except CredentialError as error:
+        return [_kind(error)]
+
+
+def explained() -> list[str]:
+    """Ask which key a call would use, and call: it has to use that one."""
+    report = vectorshift.explain()
+    told = call()()
+    key = report.winner.fingerprint if report.winner else None
+    agrees = {
+        "found": Secret(told[0]).fingerprint == key,
+        "none": told == ["not found"],
+        "failed": told[0] in ("configuration", "denied", "revoked", "unavailable"),
+        "unknown": True,
+    }[report.outcome]
+    return told if agrees else [f"{told}, but was told: {report.verdict}"]
 
 
 def api_key() -> list[str]:
@@ -578,6 +542,9 @@ def start() -> None:
 
 def end() -> None:
     """Close and forget what the process has opened and set."""
+    for each in hands:
+        each.close() if isinstance(each, httpx.Client) else aclose(each)
+    hands.clear()
     _run(vectorshift.aclose())
     _forget()
 
