@@ -599,6 +599,35 @@ def test_a_chain_that_is_made_later_in_the_process_does_not_take_the_file_either
     assert "appeared after" not in said_by_explain()
 
 
+def test_a_chain_that_meets_the_late_file_below_another_source_does_not_take_it_either(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    ProviderChain([DotenvProvider(clock=clock), ExplicitProvider("vs-acme")]).get_credential()
+    a_key_in(tmp_path / ".env")
+    held = {"api_key": Secret("vs-umbrella")}
+    chain = ProviderChain([ExplicitProvider(held=held), DotenvProvider(clock=clock)])
+    chain.get_credential()
+    del held["api_key"]
+    with pytest.raises(MissingCredentialError, match="appeared after"):
+        chain.get_credential()
+
+
+@FOUND
+@pytest.mark.anyio
+async def test_after_a_reset_a_file_is_late_once_a_source_above_it_has_answered_again(
+    tmp_path: Path, asks: str, clock: ManualClock
+) -> None:
+    held = {"api_key": Secret("vs-acme")}
+    chain = ProviderChain([ExplicitProvider(held=held), DotenvProvider(clock=clock)])
+    await asked(chain, asks)
+    vectorshift.reset()
+    assert await asked(chain, asks) == "vs-acme"
+    a_key_in(tmp_path / ".env")
+    del held["api_key"]
+    with pytest.raises(MissingCredentialError, match="appeared after"):
+        await asked(chain, asks)
+
+
 def test_explain_tells_of_a_file_that_appeared_and_of_its_absence_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: ManualClock
 ) -> None:

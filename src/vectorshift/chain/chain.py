@@ -33,7 +33,7 @@ from vectorshift.chain.outcomes import attempts_of, must_not_miss, nothing_found
 from vectorshift.credentials.adapter import adapt
 from vectorshift.credentials.events import CredentialEvent, Kind, announce, log_safely
 from vectorshift.credentials.provider import CredentialProvider, Description, check_policies
-from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Result
+from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Resets, Result
 from vectorshift.credentials.values import Credential, same_source
 from vectorshift.errors import (
     Attempt,
@@ -54,13 +54,14 @@ __all__ = ["ProviderChain"]
 @dataclass(frozen=True, slots=True)
 class _Win:
     """Who answered last, and past whom: kept to notice changes. `newest` is the newest key of that
-    source, where `credential` may be the one before it.
+    source, where `credential` may be the one before it. After a `reset()` it is found out anew.
     """
 
     credential: Credential
     newest: Credential
     provider: BaseProvider
     fallen: tuple[str, ...]
+    resets: int
 
 
 _NO_END: Instant = (float("inf"), float("inf"))
@@ -252,7 +253,7 @@ class ProviderChain(BaseProvider):
         None.
         """
         win = self._win
-        if win is None:
+        if win is None or win.resets != Resets.count:
             return None
         for get_cached, provider in self._peeks:
             answer = get_cached()
@@ -381,7 +382,7 @@ class ProviderChain(BaseProvider):
         with self._lock:
             before = self._win
             newest = before.newest if goes_back and before is not None else winner
-            self._win = win = _Win(winner, newest, provider, passed_over)
+            self._win = win = _Win(winner, newest, provider, passed_over, Resets.count)
             self._stopped = None
         if before is None:
             self._tell_of_hidden(winner, provider)

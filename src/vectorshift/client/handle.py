@@ -14,9 +14,8 @@ from vectorshift._platform.urls import api_url
 from vectorshift.chain.coerce import as_provider
 from vectorshift.client.engine import CallState
 from vectorshift.scope.current import DEFAULT_SCOPE, DefaultScope
-from vectorshift.transport.auth import CredentialAuth
+from vectorshift.transport.auth import CallContext, CredentialAuth
 from vectorshift.transport.http import LONGEST_WAIT, httpx, timeouts
-from vectorshift.transport.request_state import CallContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable

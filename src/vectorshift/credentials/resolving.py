@@ -22,9 +22,16 @@ __all__ = [
     "REFRESH_REQUEST",
     "BaseProvider",
     "LookupRequest",
+    "Resets",
     "Result",
     "unwrap",
 ]
+
+
+class Resets:
+    """Counts the calls of `reset()`: what a chain remembers of one before is not taken for new."""
+
+    count = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Final
 
 from vectorshift._platform.clock import SYSTEM_CLOCK, Clock
 from vectorshift._platform.dotenv_syntax import Assignments, assignments_in
 from vectorshift._platform.files import absolute, text_of
 from vectorshift.credentials.events import log_safely
 from vectorshift.credentials.provider import Description
-from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Result
+from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Resets, Result
 from vectorshift.credentials.values import Credential
 from vectorshift.errors import CredentialNotFoundError
 from vectorshift.providers._watched_file import Content, KeyFile, unreadable
@@ -40,23 +40,15 @@ _NO_FILE = (
 )  # virtual environments are named so, too
 
 
-class _Process:
-    """What holds for all found files of this process.
-
-    Attributes:
-        resets: how often everything began anew.
-        closed: the files that had no key when a source had answered. They are looked at to be told
-            of, and do not count.
-    """
-
-    resets = 0
-    closed: ClassVar[set[Path]] = set()
+_closed: Final[set[Path]] = set()
+"""The found files that had no key when a source had answered. They are looked at to be told of, and
+do not count."""
 
 
 def admit_latecomers() -> None:
     """Begin anew: let a found file count again that had no key before, or that lost it."""
-    _Process.closed.clear()
-    _Process.resets += 1
+    _closed.clear()
+    Resets.count += 1
 
 
 class DotenvProvider(BaseProvider):
@@ -97,7 +89,7 @@ class DotenvProvider(BaseProvider):
         self._there = False
         self._is_asked = self._is_late = False
         self._admits = not self.named
-        self._resets = _Process.resets
+        self._resets = Resets.count
         self._file = KeyFile(
             self.path,
             self._read,
@@ -156,22 +148,22 @@ class DotenvProvider(BaseProvider):
         if not self._file.answered and isinstance(
             self._file.look(silently=True), CredentialNotFoundError
         ):
-            _Process.closed.add(self.path)
+            _closed.add(self.path)
         self._admits = False
 
     def _begin(self) -> None:
         """Take note that the file is asked, and whether it comes too late to count."""
         self._is_asked = True
         self._begin_anew()
-        is_closed = self.path in _Process.closed and not self.named
-        if is_closed and not self._is_late and not self._file.answered:
-            self._is_late = True
-            self._file.forget()
 
     def _begin_anew(self) -> None:
         """Forget what the file held and when, if there was a `reset()` meanwhile."""
-        if self._resets != _Process.resets and not self.named:
-            self._resets, self._admits, self._is_late = _Process.resets, True, False
+        if self._resets != Resets.count and not self.named:
+            self._resets, self._admits, self._is_late = Resets.count, True, False
+            self._file.forget()
+        is_closed = self.path in _closed and not self.named
+        if is_closed and not self._is_late and not self._file.answered:
+            self._is_late = True
             self._file.forget()
 
     def winner_warning(self, below: list[str]) -> str | None:
