@@ -132,6 +132,21 @@ def test_on_missing_stop_lets_no_other_source_answer(ask: Asker) -> None:
     assert below.asked == 0
 
 
+@pytest.mark.parametrize("name", ["vault", "aws"])
+def test_on_missing_stop_counts_where_the_store_s_locator_is_misspelt(
+    name: str, ask: Asker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VECTORSHIFT_API_KEY", "vs-forgotten-key")
+    variables = {
+        "VECTORSHIFT_PROVIDERS": f"{name},env",
+        f"VECTORSHIFT_{name.upper()}_ON_MISSING": "stop",
+        "VECTORSHIFT_VAULT_PTH": "prod/vectorshift",
+    }
+    chain = ProviderChain.from_settings(Settings.load(variables))
+    with pytest.raises(CredentialConfigurationError, match=f"is not set.* on_missing of {name}"):
+        ask(chain)
+
+
 def test_a_fall_past_a_configured_store_that_is_empty_is_a_warning(
     ask: Asker, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -710,6 +710,18 @@ def test_a_plugin_whose_name_goes_on_where_a_setting_ends_has_its_variables(
     assert warnings_in(caplog) == []
 
 
+def test_on_missing_stop_counts_for_a_plugin_that_is_not_configured(
+    install: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(NOT_CONFIGURED)
+    monkeypatch.setenv("VECTORSHIFT_API_KEY", "vs-forgotten-key")
+    variables = {"VECTORSHIFT_PROVIDERS": "shelf,env", "VECTORSHIFT_SHELF_ON_MISSING": "stop"}
+    chain = ProviderChain.from_settings(Settings.load(variables))
+    assert not chain.providers[1].describe().configured
+    with pytest.raises(CredentialConfigurationError, match="on_missing of shelf is 'stop'"):
+        chain.get_credential()
+
+
 def test_on_error_on_missing_and_cache_ttl_are_read_for_every_plugin(
     install: Callable[..., str],
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vectorshift._platform.plugin_names import canonical, prefix_of
 from vectorshift.credentials.events import log
@@ -118,7 +118,10 @@ def _built(name: str, settings: Settings) -> CredentialProvider:
     provider: CredentialProvider | None = getattr(import_module(module), cls).from_settings(
         settings
     )
-    return UnconfiguredProvider(name, _LOCATORS[name]) if provider is None else provider
+    if provider is not None:
+        return provider
+    on_missing: Any = getattr(settings, f"{name}_on_missing", "continue")
+    return UnconfiguredProvider(name, _LOCATORS[name], on_missing=on_missing)
 
 
 def _entries(settings: Settings, names: Collection[str]) -> dict[str, PluginEntry]:

@@ -180,7 +180,8 @@ def _loaded(entry: PluginEntry, settings: Settings) -> BaseProvider:
     except BaseException as error:  # SystemExit too: a plugin must not end the process
         made = _failure(entry, error)
     if made is None:
-        return UnconfiguredProvider(entry.name, _hint(entry, settings))
+        on_missing = (common and common.on_missing) or "continue"
+        return UnconfiguredProvider(entry.name, _hint(entry, settings), on_missing=on_missing)
     if isinstance(made, CredentialError):
         log_safely(logging.WARNING, "%s", made)
     provider = made if isinstance(made, CredentialProvider) else BrokenPlugin(made)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from vectorshift.credentials.provider import Description
 from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Result
 from vectorshift.errors import CredentialNotFoundError
@@ -15,13 +17,17 @@ class UnconfiguredProvider(BaseProvider):
     Args:
         name: the name of the provider that would stand here.
         hint: what is not set.
+        on_missing: the user's word for the source, which may be misspelt and not unwanted.
     """
 
     remote = False
     blocks = False
 
-    def __init__(self, name: str, hint: str) -> None:
+    def __init__(
+        self, name: str, hint: str, *, on_missing: Literal["stop", "continue"] = "continue"
+    ) -> None:
         self.name = name
+        self.on_missing = on_missing
         self._hint = hint
         self._answer = CredentialNotFoundError(
             f"not configured: {hint}.", source=name, provider=name
