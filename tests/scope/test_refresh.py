@@ -30,7 +30,7 @@ from vectorshift import (
     on_event,
     using,
 )
-from vectorshift.testing import ManualClock
+from vectorshift.testing import ManualClock, MemoryStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -101,6 +101,24 @@ async def test_a_read_that_fails_is_raised_and_calls_keep_the_key(
     stop()
     assert store.asked == 4  # the pause after a failure is for the cache, not for who insists
     assert [event.kind for event in events] == ["refresh_failed"]
+
+
+async def test_no_other_source_answers_while_calls_keep_the_key(style: CallStyle) -> None:
+    store, other = MemoryStore("old"), MemoryStore("of-another", source="memory:other")
+    first = store.provider("first", on_error="continue")
+    vectorshift.configure(credentials=ProviderChain([first, other.provider("second")]))
+    assert used() == "old"
+    store.fail()
+    events: list[CredentialEvent] = []
+    stop = on_event(events.append)
+    with pytest.raises(CredentialStoreUnavailableError, match="memory:store is down"):
+        await refreshed(style)
+    assert used() == "old"
+    stop()
+    assert [event.kind for event in events] == ["refresh_failed"]
+    store.fail(CredentialRevokedError("It was deleted."))
+    assert await refreshed(style) == "of-another"
+    assert used() == "of-another"
 
 
 async def test_a_remembered_failure_does_not_keep_the_store_from_being_asked(

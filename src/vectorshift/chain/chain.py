@@ -319,6 +319,8 @@ class ProviderChain(BaseProvider):
                 return answer
             attempts.extend(attempts_of(provider, answer, self._monotonic() - began))
             missing = isinstance(answer, CredentialNotFoundError)
+            if request.forced and isinstance(provider.get_cached(), Credential):
+                return answer  # calls go on with the old key, whatever on_error says
             if stops(provider, answer):
                 return self._nothing_else(provider, answer) if missing else answer
             fallen.extend(_stores_passed(provider, answer) if missing else (answer,))
