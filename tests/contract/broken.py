@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import contextlib
 import dataclasses
@@ -867,6 +868,18 @@ class TestKeepsItsPlaceOnTheClass(Checked):
 
         def get_credential(self) -> Credential:
             return self.answer(type(self).last.read(self.name).secret.reveal())
+
+
+class TestKeepsItsPlaceInAModuleWhileItReads(Checked):
+    """As one client of a store's library does for all providers, whose token each of them sets."""
+
+    class provider(Sound):
+        client = argparse.Namespace(store=None)
+
+        def get_credential(self) -> Credential:
+            self.client.store = self.store
+            time.sleep(0.01)
+            return self.answer(self.client.store.read(self.name).secret.reveal())
 
 
 class TestKeepsItsAnswersOnTheClass(Checked):

@@ -44,6 +44,7 @@ FAULTS = {
     "KeepsASecondPlaceToItself": "what_the_settings_make_finds_the_key_of_its_place",
     "LeavesTheTokenOut": "what_the_settings_make_finds_the_key_of_its_place",
     "KeepsItsPlaceOnTheClass": "two_providers_of_two_places_find_a_key_each",
+    "KeepsItsPlaceInAModuleWhileItReads": "two_providers_of_two_places_find_a_key_each",
     "KeepsItsAnswersOnTheClass": "two_providers_of_two_places_find_a_key_each",
     "IsOfNoUseOnceClosed": "a_closed_provider_can_be_closed_again_and_asked_again",
     "IsPassedOverWhenItFails": "a_chain_stops_when_the_source_is_broken",

@@ -4,19 +4,23 @@ closed.
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 from vectorshift.credentials.provider import CredentialProvider, Description
+from vectorshift.credentials.resolving import adapt
 from vectorshift.credentials.values import Credential
 from vectorshift.errors import CredentialConfigurationError
 from vectorshift.settings import Settings
 from vectorshift.testing.contract.hooks import SourceHooks, is_written
 from vectorshift.testing.contract.probe import named
+from vectorshift.testing.contract.sharing import together
 from vectorshift.testing.contract.watch import watched
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from vectorshift.credentials.resolving import Result
     from vectorshift.testing.contract.probe import Probe
 
 __all__ = ["LifeTests"]
@@ -85,9 +89,11 @@ class LifeTests(SourceHooks):
             self.make_second("")  # skips
         key, provider = probe.put(), probe.provider()
         probe.found(provider)
-        if wrong := _mixed_up(probe, provider, key):
+        if wrong := _mixed_up(probe, provider, key) or _mixed_up_at_once(probe, provider, key):
             probe.fault(
-                expected="two providers of two places to find a key each, in whatever order.",
+                expected=(
+                    "two providers of two places to find a key each, in whatever order and at once."
+                ),
                 happened=wrong,
                 mend=(
                     "Keep what a provider was made with, and whatever it keeps of an answer, on the"
@@ -216,6 +222,27 @@ def _mixed_up(probe: Probe, first: CredentialProvider, key: str) -> str:
     return _not_its_own(probe, places) or _not_its_own(
         probe, {"make_second()": (second, other), "make()": (probe.provider(), key)}
     )
+
+
+def _mixed_up_at_once(probe: Probe, first: CredentialProvider, key: str) -> str:
+    """Ask two providers of two places from threads of their own; return what was wrong."""
+    other = probe.new_key()
+    second = probe.keep(probe.contract.make_second(other))
+    askers = iter([("make()", first, key), ("make_second()", second, other)] * 4)
+    lock, wrong = threading.Lock(), list[str]()
+
+    def ask() -> Result:
+        with lock:
+            of, provider, own = next(askers)
+        answer = adapt(provider).load()
+        if not isinstance(answer, Credential):
+            wrong.append(f"asked at once, the provider of {of} gave {named(answer).rstrip('.')}.")
+        elif answer.secret.reveal() != own:
+            wrong.append(f"asked at once, the provider of {of} gave another key.")
+        return answer
+
+    together(probe, 8, ask)
+    return next(iter(wrong), "")
 
 
 def _not_its_own(probe: Probe, places: dict[str, tuple[CredentialProvider, str]]) -> str:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from vectorshift.credentials.resolving import Result
     from vectorshift.testing.contract.probe import Probe
 
-__all__ = ["SharingTests"]
+__all__ = ["SharingTests", "together"]
 
 _READS = 10
 _GRACE = 2.0
@@ -49,7 +49,7 @@ class SharingTests(SourceHooks):
         key = probe.put()
         provider = probe.provider()
         probe.found(provider)
-        answers = _together(probe, 8, lambda: adapt(provider).resolve(DEFAULT_REQUEST))
+        answers = together(probe, 8, lambda: adapt(provider).resolve(DEFAULT_REQUEST))
         wrong = next(
             (a for a in answers if not isinstance(a, Credential) or a.secret.reveal() != key), None
         )
@@ -68,7 +68,7 @@ class SharingTests(SourceHooks):
         probe.put()
         probe.found(probe.provider())
         fresh, before = _cached(probe.provider()), probe.counted()
-        answers = _together(probe, 50, lambda: fresh.resolve(DEFAULT_REQUEST))
+        answers = together(probe, 50, lambda: fresh.resolve(DEFAULT_REQUEST))
         _judge(probe, "fifty threads", answers, probe.counted() - before)
 
     def test_two_hundred_tasks_cause_one_read(self, probe: Probe) -> None:
@@ -177,7 +177,7 @@ def _left(threads: int, files: int) -> str:
     )
 
 
-def _together(probe: Probe, number: int, does: Callable[[], Result]) -> list[Result]:
+def together(probe: Probe, number: int, does: Callable[[], Result]) -> list[Result]:
     """Do it in so many threads at once. Those that hang are left to themselves."""
     gate = threading.Barrier(number)
     answers: list[Result] = []
