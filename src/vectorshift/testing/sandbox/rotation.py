@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import threading
 import time
@@ -14,7 +15,7 @@ from vectorshift import Pipeline, VectorshiftError
 from vectorshift.credentials.values import fingerprint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from vectorshift.testing import FakeVectorShift
 
@@ -28,14 +29,14 @@ _WITHIN = 20.0
 
 @dataclass(slots=True)
 class Rotation:
-    """What calls saw while the key changed under them.
+    """The outcome of calls while the key changed under them.
 
     Args:
         store: the store, for a person.
         old: the fingerprint of the key before.
         new: the fingerprint of the key after.
         calls: how many calls were made.
-        errors: what went wrong in those that failed.
+        errors: the messages of those that failed.
         seconds: from the write to the first call with the new key, or None if none was made.
     """
 
@@ -47,21 +48,26 @@ class Rotation:
     seconds: float | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    def note(self, error: VectorshiftError | None) -> None:
-        """Count a call, and keep what went wrong in it."""
+    @contextlib.contextmanager
+    def call(self) -> Generator[None, None, None]:
+        """Count the call in the block, and keep its error if it fails."""
+        errors: list[str] = []
+        try:
+            yield
+        except VectorshiftError as error:
+            errors.append(str(error))
         with self._lock:
             self.calls += 1
-            if error is not None:
-                self.errors.append(str(error))
+            self.errors += errors
 
     @property
     def flaws(self) -> list[str]:
-        """What did not happen as it should."""
-        found = (
-            [f"{self.store}: {len(self.errors)} calls failed, the first with: {self.errors[0]}"]
-            if self.errors
-            else []
-        )
+        """The failed calls, and a new key that no call used."""
+        found: list[str] = []
+        if self.errors:
+            found.append(
+                f"{self.store}: {len(self.errors)} calls failed, the first with: {self.errors[0]}"
+            )
         if self.seconds is None:
             found.append(f"{self.store}: no call used the new key within {_WITHIN:g} s")
         return found
@@ -118,22 +124,14 @@ def _until(reached: Callable[[], bool]) -> bool:
 
 def _call(stop: threading.Event, rotation: Rotation) -> None:
     while not stop.is_set():
-        try:
+        with rotation.call():
             Pipeline.list()
-        except VectorshiftError as error:
-            rotation.note(error)
-        else:
-            rotation.note(None)
 
 
 async def _acalls(stop: threading.Event, rotation: Rotation) -> None:
     async def one() -> None:
         while not stop.is_set():
-            try:
+            with rotation.call():
                 await Pipeline.alist()
-            except VectorshiftError as error:
-                rotation.note(error)
-            else:
-                rotation.note(None)
 
     await asyncio.gather(*(one() for _ in range(_TASKS)))

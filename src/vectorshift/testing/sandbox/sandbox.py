@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
+import tempfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich import box
@@ -17,14 +21,16 @@ from rich.table import Table
 import vectorshift
 from vectorshift import AuthenticationError, Pipeline, VectorshiftError
 from vectorshift.credentials.values import fingerprint
+from vectorshift.testing import FakeVectorShift, MotoServer, OpenBaoServer
 from vectorshift.testing.sandbox.rotation import rotate_under_traffic
-from vectorshift.testing.sandbox.stage import SECRET, Stage, set_stage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
 __all__ = ["run", "serve_until_stopped"]
 
+_SECRET = "vectorshift"  # its name in both stores
+_OURS = ("VECTORSHIFT_", "VAULT_", "BAO_", "AWS_")
 _ORGANISATIONS = {
     "explicit": "amber",
     "env": "birch",
@@ -36,7 +42,9 @@ _ORGANISATIONS = {
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """One step of the walk: what answered, and whether that is what should have."""
+    """One step of the walk: the source that gave the key, and the flaw if it is another than
+    expected.
+    """
 
     source: str
     fingerprint: str
@@ -51,13 +59,13 @@ def run() -> int:
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
     console = Console(highlight=False)
     console.print("Starting the stand-in API, OpenBao and Secrets Manager on loopback ...")
-    with set_stage() as stage:
+    with _set_stage() as stage:
         rows = _walk(stage)
         console.print(_table(rows))
         flaws = [row.flaw for row in rows if row.flaw]
         rotations = (
-            rotate_under_traffic("Vault", stage.api, stage.vault_variables(), _into_vault(stage)),
-            rotate_under_traffic("AWS", stage.api, stage.aws_variables(), _into_aws(stage)),
+            rotate_under_traffic("Vault", stage.api, stage.vault_variables(), stage.write_to_vault),
+            rotate_under_traffic("AWS", stage.api, stage.aws_variables(), stage.write_to_aws),
         )
         for rotation in rotations:
             console.print(str(rotation))
@@ -70,8 +78,8 @@ def run() -> int:
 
 
 def serve_until_stopped() -> int:
-    """Keep the servers up until the process is told to stop, and print what points one's own code
-    at them.
+    """Keep the servers up until the process is told to stop, and print the variables that point
+    code of your own at them.
     """
     stopped = threading.Event()
 
@@ -81,9 +89,9 @@ def serve_until_stopped() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
     console = Console(soft_wrap=True, highlight=False)
-    with set_stage() as stage:
-        _into_vault(stage)(stage.api.create_key(org=_ORGANISATIONS["vault"]))
-        _into_aws(stage)(stage.api.create_key(org=_ORGANISATIONS["aws"]))
+    with _set_stage() as stage:
+        stage.write_to_vault(stage.api.create_key(org=_ORGANISATIONS["vault"]))
+        stage.write_to_aws(stage.api.create_key(org=_ORGANISATIONS["aws"]))
         key_file = stage.folder / "api-key"
         key_file.write_text(stage.api.create_key(org=_ORGANISATIONS["env"]))
         console.print(
@@ -105,22 +113,14 @@ def _export(console: Console, variables: dict[str, str]) -> None:
         console.print(f"export {name}={value}")
 
 
-def _into_vault(stage: Stage) -> Callable[[str], object]:
-    return lambda key: stage.bao.write(SECRET, {"api_key": key})
-
-
-def _into_aws(stage: Stage) -> Callable[[str], object]:
-    return lambda key: stage.moto.put(SECRET, key)
-
-
-def _walk(stage: Stage) -> list[_Row]:
+def _walk(stage: _Stage) -> list[_Row]:
     """Put another organisation's key into each source, and take the sources away one at a time."""
     keys = {source: stage.api.create_key(org=org) for source, org in _ORGANISATIONS.items()}
     vectorshift.api_key = keys["explicit"]
     dotenv = stage.folder / ".env"
     dotenv.write_text(f"VECTORSHIFT_API_KEY={keys['dotenv']}\n")
-    _into_vault(stage)(keys["vault"])
-    _into_aws(stage)(keys["aws"])
+    stage.write_to_vault(keys["vault"])
+    stage.write_to_aws(keys["aws"])
     os.environ["VECTORSHIFT_API_KEY"] = keys["env"]
     os.environ["VECTORSHIFT_ENV_FILE"] = str(dotenv)
     os.environ.update(stage.vault_variables())
@@ -143,49 +143,39 @@ def _walk(stage: Stage) -> list[_Row]:
     return rows
 
 
-def _ask(stage: Stage, source: str, key: str) -> _Row:
-    before = len(stage.api.requests)
+def _ask(stage: _Stage, source: str, key: str) -> _Row:
+    """Make a call, and check that it was sent once, with the key of this source."""
+    stage.api.clear_requests()
     began = time.perf_counter()
     try:
         Pipeline.list()
     except VectorshiftError as error:
         return _Row(source, "-", "-", "-", 0.0, f"{source}: {error}")
     milliseconds = (time.perf_counter() - began) * 1000
-    sent = stage.api.requests[before:]
+    sent = [(request.org, request.status) for request in stage.api.requests]
     used = vectorshift.get_credential()
-    org = _ORGANISATIONS[source]
-    as_it_should = (
-        len(sent) == 1
-        and sent[0].org == org
-        and sent[0].status == 200
-        and used.secret.reveal() == key
-    )
-    flaw = (
-        ""
-        if as_it_should
-        else f"{source}: expected {fingerprint(key)} of {org}, got {used} and {sent}"
-    )
-    return _Row(
-        used.source, used.fingerprint, str(sent[-1].org), str(sent[-1].status), milliseconds, flaw
-    )
+    flaw = ""
+    if sent != [(_ORGANISATIONS[source], 200)] or used.secret.reveal() != key:
+        flaw = (
+            f"{source}: expected {fingerprint(key)} of {_ORGANISATIONS[source]}, got {used}"
+            f" and {sent}"
+        )
+    org, status = sent[-1]
+    return _Row(used.source, used.fingerprint, str(org), str(status), milliseconds, flaw)
 
 
-def _ask_in_vain(stage: Stage) -> _Row:
-    before = len(stage.api.requests)
+def _ask_in_vain(stage: _Stage) -> _Row:
+    """Make a call without any source of a key, and check that nothing was sent."""
+    stage.api.clear_requests()
     began = time.perf_counter()
     try:
         Pipeline.list()
     except AuthenticationError:
-        quiet = len(stage.api.requests) == before
-        return _Row(
-            "none: AuthenticationError",
-            "-",
-            "-",
-            "none",
-            (time.perf_counter() - began) * 1000,
-            "" if quiet else "without a key, a request was sent",
-        )
-    return _Row("none", "-", "-", "-", 0.0, "without any source, a call succeeded")
+        source, status = "none: AuthenticationError", "none"
+        flaw = "without a key, a request was sent" if stage.api.requests else ""
+    else:
+        source, status, flaw = "none", "-", "without any source, a call succeeded"
+    return _Row(source, "-", "-", status, (time.perf_counter() - began) * 1000, flaw)
 
 
 def _table(rows: list[_Row]) -> Table:
@@ -202,3 +192,70 @@ def _table(rows: list[_Row]) -> Table:
             row.source, row.fingerprint, row.organisation, row.status, f"{row.milliseconds:.1f}"
         )
     return table
+
+
+# --- The servers ---
+
+
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """Three servers on loopback, and a folder for key files."""
+
+    api: FakeVectorShift
+    bao: OpenBaoServer
+    moto: MotoServer
+    folder: Path
+
+    def write_to_vault(self, key: str) -> None:
+        """Store a key in Vault."""
+        self.bao.write(_SECRET, {"api_key": key})
+
+    def write_to_aws(self, key: str) -> None:
+        """Store a key in Secrets Manager."""
+        self.moto.put(_SECRET, key)
+
+    def vault_variables(self) -> dict[str, str]:
+        """Return the variables that configure Vault: the locator, the address, and the file with a
+        token that may read only.
+        """
+        self.bao.policy("sandbox", f'path "secret/data/{_SECRET}" {{ capabilities = ["read"] }}')
+        token = self.folder / "vault-token"
+        token.write_text(self.bao.token(["sandbox"]))
+        return {
+            "VECTORSHIFT_VAULT_PATH": _SECRET,
+            "VECTORSHIFT_VAULT_ADDR": self.bao.address,
+            "VECTORSHIFT_VAULT_TOKEN_FILE": str(token),
+        }
+
+    def aws_variables(self) -> dict[str, str]:
+        """Return the variables that configure Secrets Manager: the locator, and AWS's own."""
+        return {"VECTORSHIFT_AWS_SECRET_ID": _SECRET, **self.moto.environment()}
+
+
+@contextlib.contextmanager
+def _set_stage() -> Generator[_Stage, None, None]:
+    """Start the servers, and clear the environment of everything that would name another."""
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vs-")))
+        stack.enter_context(_cleared_environment())
+        with ThreadPoolExecutor(3) as side_by_side:
+            api = side_by_side.submit(stack.enter_context, FakeVectorShift())
+            bao = side_by_side.submit(stack.enter_context, OpenBaoServer())
+            moto = side_by_side.submit(stack.enter_context, MotoServer())
+        os.environ["VECTORSHIFT_BASE_URL"] = api.result().base_url
+        vectorshift.reset()
+        stack.callback(vectorshift.reset)
+        yield _Stage(api.result(), bao.result(), moto.result(), folder)
+
+
+@contextlib.contextmanager
+def _cleared_environment() -> Generator[None, None, None]:
+    before = dict(os.environ)
+    for name in before:
+        if name.startswith(_OURS) or name.upper().endswith("_PROXY"):
+            del os.environ[name]
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
