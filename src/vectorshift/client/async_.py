@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from vectorshift._platform.background import arun_blocking
 from vectorshift._platform.clock import SYSTEM_CLOCK
 from vectorshift._platform.loops import running_loop
+from vectorshift._platform.urls import DIRECT
 from vectorshift.client.call import Call
 from vectorshift.client.engine import CallState, adrive
 from vectorshift.client.handle import Handle
@@ -184,7 +185,9 @@ class _IO:
         try:
             request = state.request(http)
             request.stream = SentBody(request.content)
-            request.extensions["trace"] = connecting
+            # A connection to this machine in plain text has no TLS handshake, be it to a proxy.
+            if request.url.scheme == "https" or request.url.host not in DIRECT:
+                request.extensions["trace"] = connecting
             return await http.send(
                 request, auth=state.auth, stream=True, follow_redirects=state.follow_redirects
             )

@@ -1,7 +1,7 @@
-"""One call: its attempts, how long they may take, and what comes of them. Does no I/O itself.
+"""One call: its attempts, the pauses between them, and what comes of each. Does no I/O itself.
 
-`CallState.steps` is a generator. It yields what an operation of `IO` gave, and is sent the result.
-`drive` does that for sync code, where this is the result itself; `adrive` awaits it.
+`CallState.steps` is a generator that decides. It yields what an operation of `IO` returned, and is
+sent the result of that: the same in sync code (`drive`), and awaited in async code (`adrive`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 from vectorshift.client.answers import failed, secrets_in
 from vectorshift.client.uploads import are_at_hand, load
 from vectorshift.credentials.events import log
-from vectorshift.transport.auth import CALL, CallContext, SourceMoved
+from vectorshift.transport.auth import API_KEY_TOO, CALL, CallContext, SourceMoved
 from vectorshift.transport.body import read
 from vectorshift.transport.failures import AttemptFailure, RetrySafety
 from vectorshift.transport.http import API_KEY_HEADER, connection_error, escapes, httpx
@@ -44,7 +44,7 @@ _RETRIES = "vectorshift.client.retries"
 
 
 def drive(steps: Steps[T]) -> T:
-    """Run steps whose operations block: each has been done when it is yielded."""
+    """Run steps whose operations return their results. An error that is one is thrown in."""
     result: Any = None
     try:
         while True:
@@ -54,7 +54,7 @@ def drive(steps: Steps[T]) -> T:
 
 
 async def adrive(steps: Steps[T]) -> T:
-    """Run steps whose operations are to be awaited."""
+    """Run steps whose operations return awaitables of their results. Otherwise as `drive`."""
     result: Any = None
     try:
         while True:
@@ -68,33 +68,33 @@ async def adrive(steps: Steps[T]) -> T:
 
 
 class IO(Protocol):
-    """The I/O of one call. For an async client, the results of its operations are awaitable.
-
-    Of what httpx raises, an operation returns the error; the drivers throw it into the steps.
-    """
+    """The I/O of one call. Those of its operations that wait return awaitables in async code."""
 
     def run_blocking(self, work: Callable[[], object]) -> Any:
-        """Do some work that may block, and return its result."""
+        """Do work that may block, and return its result."""
         ...
 
     def send(self, state: CallState, /) -> Any:
-        """Send the next attempt on a connection of its own, and return the response, unread."""
+        """Send the next attempt on a connection of its own.
+
+        Returns: the response, with its body unread, or the error of httpx.
+        """
         ...
 
     def body(self, response: httpx.Response, /) -> Body | AsyncBody:
-        """Return the body of a response, which `release` will close. Does nothing else."""
+        """Return the body of a response, which `release` closes. Does not wait."""
         ...
 
     def stream(self, state: CallState, body: Any, /) -> Any:
-        """Return the stream that the caller gets. Does nothing else."""
+        """Return the stream of a response for the caller. Does not wait."""
         ...
 
     def release(self) -> Any:
-        """Close the response and give the connection back."""
+        """Close the response, and give its connection back."""
         ...
 
     def sleep(self, seconds: float, /) -> Any:
-        """Wait."""
+        """Wait that long."""
         ...
 
 
@@ -128,15 +128,16 @@ class CallState:
     max_retries: int
     clock: WaitingClock
     tries: int = field(default=0, init=False)
+    _patience: float = field(init=False)
     _files: Loaded | None = field(default=None, init=False)
     _sent: httpx.Request | None = field(default=None, init=False)
     _before: AttemptFailure | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        within = self.call.within
-        if within is not None:
-            self.limits = _clipped(self.limits, within)
-            self.context.ends = self.clock.monotonic() + within
+        within = inf if self.call.within is None else self.call.within
+        self.context.ends = self.clock.monotonic() + within
+        each = self.limits["read"]
+        self._patience = within if each is None else min(within, each * (1 + self.max_retries))
 
     def steps(self, io: IO) -> Steps[Any]:
         """Make the call: return the parsed answer or a stream of it, or raise what went wrong."""
@@ -166,8 +167,9 @@ class CallState:
                 if self.streamed and response.is_success:
                     return io.stream(self, body)
                 # No wait for the next bytes of the body may take longer than what is left.
-                limits: Timeouts = response.request.extensions["timeout"]
-                limits.update(_clipped(limits, self.context.left()))
+                limits, left = response.request.extensions["timeout"], self.context.left()
+                if limits["read"] is None or left < limits["read"]:
+                    limits.update(_clipped(limits, left))
                 yield from read(body, self._check_time)
         except escapes() as error:
             return self.connection_error(error)
@@ -184,7 +186,7 @@ class CallState:
         self._sent, limits = None, _clipped(dict(self.limits), self.context.left())
         self.tries += 1
         if self.tries == 1:
-            ends = self.clock.monotonic() + self._patience()
+            ends = self.clock.monotonic() + self._patience
             self.context.ends = min(self.context.ends, ends)
         if http.is_closed:
             raise httpx.StreamError("the httpx client that was handed in is closed.")
@@ -207,8 +209,9 @@ class CallState:
         """What to tell httpx: an `Api-Key`, ours or the caller's, must not travel on to where a
         redirect leads.
         """
-        is_there = self._sent is not None and API_KEY_HEADER in self._sent.headers
-        return False if is_there or self.call.is_beside else httpx.USE_CLIENT_DEFAULT
+        assert self._sent is not None
+        is_there = API_KEY_HEADER in self._sent.headers or API_KEY_TOO in self._sent.extensions
+        return False if is_there else httpx.USE_CLIENT_DEFAULT
 
     def _answer_of(self, error: httpx.HTTPStatusError) -> httpx.Response:
         """Return the answer for which a hook of the httpx client raised: it is judged here, as any
@@ -227,16 +230,17 @@ class CallState:
 
         An `AttemptFailure` if it is not a success, says in its body that it failed, or is no JSON.
         """
-        if response.is_success:
-            if not response.content:
-                return {}
-            try:
-                body: Any = response.json()
-            except (ValueError, RecursionError):
-                return failed(response, self.call, self.tries)
-            if not isinstance(body, dict) or cast("dict[str, Any]", body).get("status") != "failed":
-                return cast("Any", body)
-        return failed(response, self.call, self.tries)
+        if not response.is_success:
+            return failed(response, self.call, self.tries)
+        if not response.content:
+            return {}
+        try:
+            body: Any = response.json()
+        except (ValueError, RecursionError):
+            return failed(response, self.call, self.tries)
+        if isinstance(body, dict) and cast("dict[str, Any]", body).get("status") == "failed":
+            return failed(response, self.call, self.tries)
+        return cast("Any", body)
 
     def connection_error(self, error: Exception, *, begun: bool = False) -> AttemptFailure:
         """Return what it means that this attempt has no answer, or, if one has begun, no whole
@@ -269,15 +273,7 @@ class CallState:
     def _check_time(self) -> None:
         """Raise a time-out when the call should be over."""
         if self.context.left() <= 0:
-            raise httpx.ReadTimeout(f"the answer was not whole after {self._patience():g} s.")
-
-    def _patience(self) -> float:
-        """Seconds for all of it."""
-        each, within = self.limits["read"], self.call.within
-        return min(
-            inf if each is None else each * (1 + self.max_retries),
-            inf if within is None else within,
-        )
+            raise httpx.ReadTimeout(f"the answer was not whole after {self._patience:g} s.")
 
 
 def _leads_to(first: httpx.Request, request: httpx.Request) -> bool:

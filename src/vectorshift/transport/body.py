@@ -23,20 +23,16 @@ LONGEST_OF_ERRORS: Final = 2**20
 _SPENT: Final = httpx.ByteStream(b"")
 
 
-def _was_read(response: httpx.Response) -> bool:
-    """Return whether a hook of the httpx client has read the body."""
-    return hasattr(response, "_content")
-
-
 class Body:
     """The body of a response, for sync code.
 
-    Args:
-        response: its body may have been read by a hook of the httpx client.
+    Attributes:
+        response: the response.
+        was_read: whether a hook of the httpx client has read it.
     """
 
     def __init__(self, response: httpx.Response) -> None:
-        self.response, self.was_read = response, _was_read(response)
+        self.response, self.was_read = response, hasattr(response, "_content")
         self._pieces: Iterator[bytes] = iter(
             (response.content,) if self.was_read else cast("httpx.SyncByteStream", response.stream)
         )
@@ -63,7 +59,7 @@ class AsyncBody:
     """
 
     def __init__(self, response: httpx.Response) -> None:
-        self.response, self.was_read = response, _was_read(response)
+        self.response, self.was_read = response, hasattr(response, "_content")
         self._pieces: AsyncIterator[bytes] | None = None
         self._ended = False
 
