@@ -115,16 +115,13 @@ def test_a_request_is_not_sent_again_with_what_was_configured_meanwhile() -> Non
 
         vectorshift.configure(settings=Settings(base_url=api.base_url), credentials=meanwhile)
         auth = vectorshift.client.default.sync_client().auth
-        request = (
-            vectorshift.client.default.sync_client()
-            ._pool._make()
-            .build_request("GET", f"{api.base_url}/pipelines")
-        )
+        import httpx
+
+        with httpx.Client() as http:
+            request = http.build_request("GET", f"{api.base_url}/pipelines")
         flow = auth.sync_auth_flow(request)
         next(flow)
         vectorshift.configure(credentials=other)  # between the 401 and the second look
-        import httpx
-
         with pytest.raises(StopIteration):
             flow.send(httpx.Response(401, request=request))
 

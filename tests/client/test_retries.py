@@ -453,10 +453,11 @@ async def test_a_call_that_is_cancelled_while_it_waits_ends_at_once_and_holds_no
                 tasks.start_soon(client.request, "GET", "/x")
                 with anyio.fail_after(30):
                     await clock.waiting.wait()
-                    pool = await client._pools.get()
+                    (seat,) = client._connections._seats.values()
+                    pool = seat.pool
                     assert len(pool.idle) == 1  # the connection serves others meanwhile
                     tasks.cancel_scope.cancel()
-            assert (len(pool.idle), pool.limiter.value) == (1, 90)
+            assert (len(pool.idle), seat.limiter.value) == (1, 90)
             assert await client.request("GET", "/x") == {"status": "success"}
     assert len(server.received) == 2
 

@@ -296,8 +296,8 @@ async def test_cancellation_closes_the_connection_and_frees_its_place() -> None:
                 with anyio.fail_after(30):
                     await begun.wait()
                 tasks.cancel_scope.cancel()
-            pool = await client._pools.get()
-            assert pool.limiter.value == 90
+            (seat,) = client._connections._seats.values()
+            assert seat.limiter.value == 90
             assert await_closed(server)
             assert await client.request("GET", "/y") == {"status": "success"}
         assert server.connections == 2

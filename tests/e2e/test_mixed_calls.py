@@ -139,8 +139,9 @@ def by_threads(campaign: Campaign, api: Faulty, file: Path) -> None:
         for each in threads:
             each.join(campaign.patience)
         assert not any(each.is_alive() for each in threads), "a call hangs"
-        assert len(client._pool._idle) <= 16
-        wait_until(lambda: api.connections <= len(client._pool._idle))  # none stays half-read
+        (seat,) = client._connections._seats.values()
+        assert len(seat.pool.idle) <= 16
+        wait_until(lambda: api.connections <= len(seat.pool.idle))  # none stays half-read
 
 
 # --- Tasks ---
@@ -157,11 +158,11 @@ async def by_tasks(campaign: Campaign, api: Faulty, file: Path) -> None:
             async with anyio.create_task_group() as group:
                 for _ in range(64):
                     group.start_soon(campaign.work, mixed, sometimes_cancelled)
-        pool = await client._pools.get()
-        assert pool.limiter.value == 90
-        assert len(pool.idle) <= 64
+        (seat,) = client._connections._seats.values()
+        assert seat.limiter.value == 90
+        assert len(seat.pool.idle) <= 64
         with anyio.fail_after(60):
-            while api.connections > len(pool.idle):  # none stays half-read
+            while api.connections > len(seat.pool.idle):  # none stays half-read
                 await anyio.sleep(0.005)
     assert len(anyio.get_running_tasks()) == tasks
 

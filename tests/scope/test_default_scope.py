@@ -287,7 +287,9 @@ def test_a_client_of_the_process_that_is_replaced_is_closed(api: FakeVectorShift
     import weakref
 
     Pipeline.list()
-    http = weakref.ref(vectorshift.client.default.sync_client()._pool._idle[0][1])
+    (seat,) = vectorshift.client.default.sync_client()._connections._seats.values()
+    http = weakref.ref(seat.pool.idle[0][1])
+    del seat
     mine = VectorShift(api.create_key())
     vectorshift.configure(client=mine)
     found = http()

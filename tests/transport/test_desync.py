@@ -19,7 +19,7 @@ from tests.faults import FaultServer, StillClock, answer
 
 from vectorshift import AsyncVectorShift, VectorShift, using
 from vectorshift.transport.desync import has_unread_bytes
-from vectorshift.transport.http import new_async_pool, new_pool
+from vectorshift.transport.http import new_async_client, new_client, route_to
 
 if TYPE_CHECKING:
     import ssl
@@ -165,22 +165,22 @@ async def test_a_surplus_is_found(
             monkeypatch.setenv("HTTP_PROXY", server.origin)
             url = "http://api.example.test/"
         if not style.prefix:
-            with new_pool(5, None) as http:
+            with new_client(route_to(url, None)) as http:
                 http.get(url)
                 assert has_unread_bytes(http)
         else:
-            async with new_async_pool(5, None) as ahttp:
+            async with new_async_client(route_to(url, None)) as ahttp:
                 await ahttp.get(url)
                 assert has_unread_bytes(ahttp)
 
 
-async def test_what_is_not_there_holds_nothing(style: CallStyle) -> None:
+async def test_a_transport_that_is_not_known_is_told_apart(style: CallStyle) -> None:
     transport = httpx.MockTransport(lambda _: httpx.Response(200))
     if not style.prefix:
         with httpx.Client(transport=transport) as http:
             http.get("http://127.0.0.1/")
-            assert not has_unread_bytes(http)
+            assert has_unread_bytes(http) is None
     else:
         async with httpx.AsyncClient(transport=transport) as ahttp:
             await ahttp.get("http://127.0.0.1/")
-            assert not has_unread_bytes(ahttp)
+            assert has_unread_bytes(ahttp) is None

@@ -1,6 +1,4 @@
-"""Connections that have been idle for too long to be used again are closed, in whatever client they
-are.
-"""
+"""Connections that were idle for too long to be used again are closed, in whatever pool."""
 
 from __future__ import annotations
 
@@ -19,8 +17,8 @@ from tests.e2e.stage import wait_until
 from vectorshift import AsyncVectorShift, Pipeline, VectorShift
 from vectorshift._platform.clock import SYSTEM_CLOCK
 from vectorshift.testing import FakeVectorShift, ManualClock
-from vectorshift.transport.http import new_async_pool
-from vectorshift.transport.pool import IN_FLIGHT, LoopPools
+from vectorshift.transport.http import route_to
+from vectorshift.transport.pool import IN_FLIGHT, Connections
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -45,52 +43,54 @@ class OpenServer(FakeVectorShift):
         return len(self._server._uvicorn.server_state.connections)
 
 
+def hold(clients: list[VectorShift]) -> None:
+    """Have each client hold a connection at the same time, and give it back."""
+    together = threading.Barrier(len(clients))
+
+    def call(client: VectorShift) -> None:
+        with client.stream("GET", "/pipelines") as stream:
+            b"".join(stream.iter_bytes())
+            together.wait(30)
+
+    with ThreadPoolExecutor(len(clients)) as threads:
+        list(threads.map(call, clients))
+
+
+async def ahold(clients: list[AsyncVectorShift]) -> None:
+    opened = [client.stream("GET", "/pipelines") for client in clients]
+    async with contextlib.AsyncExitStack() as stack:
+        for each in opened:
+            stream = await stack.enter_async_context(each)
+            b"".join([piece async for piece in stream.aiter_bytes()])
+
+
+def idle_in(client: VectorShift | AsyncVectorShift) -> int:
+    return sum(len(seat.pool.idle) for seat in client._connections._seats.values())
+
+
 def test_connections_that_nobody_will_use_again_are_closed_by_those_who_open_others() -> None:
     clock = ManualClock()
-    with OpenServer() as api, contextlib.ExitStack() as clients:
-        key = api.create_key()
+    with OpenServer() as api, OpenServer() as other, contextlib.ExitStack() as clients:
 
-        def call_with_new(count: int) -> list[VectorShift]:
-            made = [VectorShift(key, base_url=api.base_url, clock=clock) for _ in range(count)]
-            for each in made:
-                clients.enter_context(each)
-                Pipeline.list(client=each)
-            return made
+        def new(server: OpenServer, count: int) -> list[VectorShift]:
+            key = server.create_key()
+            made = [VectorShift(key, base_url=server.base_url, clock=clock) for _ in range(count)]
+            return [clients.enter_context(each) for each in made]
 
-        old = call_with_new(50)
+        old = new(api, 20)
+        hold(old)
         clock.advance(29)
-        young = call_with_new(1)
-        assert api.open == 51, "what may be used again stays"
+        wait_until(lambda: api.open == idle_in(old[0]))
+        assert api.open > 0, "what may be used again stays"
+        (elsewhere,) = new(other, 1)
+        hold([elsewhere])
+        assert idle_in(old[0]) == api.open
         clock.advance(2)
-        call_with_new(16)  # one of sixteen looks after the others
-        wait_until(lambda: api.open == 1 + 16)
-        assert Pipeline.list(client=young[0])["status"] == "success"
-        assert api.open == 17
+        hold([elsewhere])  # its own may be used again, and nobody needs a look at the others
+        assert idle_in(old[0]) == api.open
+        hold([elsewhere] * 2)
+        wait_until(lambda: api.open == idle_in(old[0]) == 0)
         assert all(Pipeline.list(client=each)["status"] == "success" for each in old)
-
-
-def test_clients_that_open_their_own_connections_anew_look_after_the_others_too() -> None:
-    clock = ManualClock()
-    with OpenServer() as api, contextlib.ExitStack() as held:
-        clients = [
-            held.enter_context(VectorShift(api.create_key(), base_url=api.base_url, clock=clock))
-        ]
-        clients += [
-            held.enter_context(VectorShift(api.create_key(), base_url=api.base_url, clock=clock))
-        ]
-        Pipeline.list(client=clients[1])
-        with ThreadPoolExecutor(20) as threads:
-            together = threading.Barrier(20)
-
-            def call(_: int) -> None:
-                with clients[0].stream("GET", "/pipelines"):
-                    together.wait(30)
-
-            list(threads.map(call, range(20)))
-        for _ in range(16):
-            clock.advance(31)
-            Pipeline.list(client=clients[1])
-        assert clients[0]._pool._idle == []  # the server hangs up as well, in time
 
 
 @run
@@ -101,32 +101,28 @@ def test_an_event_loop_closes_the_connections_that_nobody_in_it_will_use_again(
     with OpenServer() as api:
         key = api.create_key()
 
-        async def call_with_new(count: int) -> list[AsyncVectorShift]:
-            made = [AsyncVectorShift(key, base_url=api.base_url, clock=clock) for _ in range(count)]
-            for each in made:
-                await Pipeline.alist(client=each)
-            return made
+        def new(count: int) -> list[AsyncVectorShift]:
+            return [AsyncVectorShift(key, base_url=api.base_url, clock=clock) for _ in range(count)]
 
-        async def elsewhere() -> list[AsyncVectorShift]:
-            made = await call_with_new(16)
+        async def elsewhere() -> None:
+            made = new(16)
+            await ahold(made)
+            assert idle_in(made[0]) > 0
             clock.advance(31)
             await anyio.to_thread.run_sync(run, here)
-            assert all(
-                [(await Pipeline.alist(client=each))["status"] == "success" for each in made]
-            )
-            return made
+            assert idle_in(made[0]) > 0, "those of another loop are left to it"
+            for each in made:
+                assert (await Pipeline.alist(client=each))["status"] == "success"
+            assert idle_in(made[0]) == 1
 
         async def here() -> None:
-            made = await call_with_new(50)
+            made = new(50)
+            await ahold(made)
+            assert idle_in(made[0]) > 0
             clock.advance(31)
-            made += await call_with_new(16)
-            with anyio.fail_after(15):
-                while api.open > 16 + 16:
-                    await anyio.sleep(0.002)
-            assert api.open == 16 + 16, "those of another loop are left to it"
-            assert all(
-                [(await Pipeline.alist(client=each))["status"] == "success" for each in made]
-            )
+            for each in made:
+                assert (await Pipeline.alist(client=each))["status"] == "success"
+            assert idle_in(made[0]) == 1
 
         run(elsewhere)
 
@@ -136,17 +132,18 @@ def test_a_call_whose_turn_comes_as_the_client_is_closed_gets_an_open_connection
     run: Callable[..., Any],
 ) -> None:
     async def main() -> None:
-        pools, turn = LoopPools(lambda: new_async_pool(5, None), SYSTEM_CLOCK), anyio.Event()
+        pools, turn = Connections(SYSTEM_CLOCK), anyio.Event()
+        route = route_to("http://127.0.0.1:1", None)
 
         async def last() -> None:
-            async with pools.acquire() as http:
+            async with pools.aacquire(route) as http:
                 await turn.wait()
                 assert not http.is_closed
 
         async with contextlib.AsyncExitStack() as others, anyio.create_task_group() as group:
             for _ in range(IN_FLIGHT - 1):
-                await others.enter_async_context(pools.acquire())
-            async with pools.acquire():
+                await others.enter_async_context(pools.aacquire(route))
+            async with pools.aacquire(route):
                 group.start_soon(last)
                 await anyio.wait_all_tasks_blocked()
             await pools.aclose()

@@ -23,6 +23,8 @@ from vectorshift.testing import FakeVectorShift
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
+    from vectorshift.transport.pool import Pool
+
 
 @pytest.fixture
 def api() -> Iterator[FakeVectorShift]:
@@ -50,6 +52,12 @@ def run_asyncio(main: Callable[[], Awaitable[Any]]) -> Any:
 
 
 run = pytest.mark.parametrize("run", [run_asyncio, trio.run], ids=["asyncio", "trio"])
+
+
+def pool_of(client: VectorShift | AsyncVectorShift) -> Pool:
+    """The pool of a client that has called in one way, so far."""
+    (seat,) = client._connections._seats.values()
+    return seat.pool
 
 
 def collected() -> None:
@@ -127,7 +135,7 @@ def test_a_client_that_is_dropped_in_a_running_loop_is_closed_by_it(
     async def main() -> None:
         client = AsyncVectorShift(key, base_url=api.base_url)
         await Pipeline.alist(client=client)
-        https.append((await client._pools.get()).idle[0][1])
+        https.append(pool_of(client).idle[0][1])
         del client
         collected()
         with anyio.fail_after(5):

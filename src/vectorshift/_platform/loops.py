@@ -7,14 +7,15 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Awaitable, Callable
 
 __all__ = ["run_soon", "running_loop"]
 
 
-def run_soon(loop: Any, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Have an event loop, perhaps that of another thread, do some work; it is left undone if the
-    loop has ended.
+def run_soon(loop: Any, work: Callable[[], Awaitable[object]]) -> None:
+    """Have an event loop, perhaps that of another thread, do some work.
+
+    It is left undone if the loop has ended. Its errors are dropped: nobody waits for it.
     """
     with contextlib.suppress(RuntimeError):  # the loop has ended
         if isinstance(loop, asyncio.AbstractEventLoop):
@@ -23,21 +24,24 @@ def run_soon(loop: Any, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
             loop.run_sync_soon(_begin_system_task, work)
 
 
-def _begin_task(
-    loop: asyncio.AbstractEventLoop, work: Callable[[], Coroutine[Any, Any, None]]
-) -> None:
-    _begun.add(task := loop.create_task(work()))
+def _begin_task(loop: asyncio.AbstractEventLoop, work: Callable[[], Awaitable[object]]) -> None:
+    _begun.add(task := loop.create_task(_quietly(work)))
     task.add_done_callback(_begun.discard)
 
 
 _begun: set[asyncio.Task[None]] = set()
 
 
-def _begin_system_task(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+def _begin_system_task(work: Callable[[], Awaitable[object]]) -> None:
     import trio
 
     with contextlib.suppress(RuntimeError):  # the loop is ending, and closes what it has itself
-        trio.lowlevel.spawn_system_task(work)
+        trio.lowlevel.spawn_system_task(_quietly, work)
+
+
+async def _quietly(work: Callable[[], Awaitable[object]]) -> None:
+    with contextlib.suppress(Exception):
+        await work()
 
 
 def running_loop() -> object:

@@ -18,10 +18,10 @@ from vectorshift.client.stream import AsyncStream
 from vectorshift.credentials.values import Secret
 from vectorshift.scope.current import DEFAULT_SCOPE
 from vectorshift.transport.body import AsyncBody, Connecting, SentBody
+from vectorshift.transport.closing import LoopBoundContext
 from vectorshift.transport.frames import astrip_library_frames
-from vectorshift.transport.http import escapes, httpx, new_async_pool
-from vectorshift.transport.opening import LoopBoundContext
-from vectorshift.transport.pool import LoopPools, Owner
+from vectorshift.transport.http import escapes, httpx
+from vectorshift.transport.pool import Connections, Owner
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from vectorshift._platform.clock import WaitingClock
     from vectorshift.client.uploads import Files
     from vectorshift.settings import Settings
+    from vectorshift.transport.http import Route
 
 __all__ = ["AsyncVectorShift"]
 
@@ -74,9 +75,7 @@ class AsyncVectorShift(Handle):
         )
         self._yours = http_client
         self._owner = None if http_client is None else Owner.of(http_client)
-        self._pools = LoopPools(
-            lambda: new_async_pool(self.timeout, self.settings.ca_bundle), clock
-        )
+        self._connections = Connections(clock)
 
     async def request(
         self,
@@ -132,25 +131,24 @@ class AsyncVectorShift(Handle):
         ready = self._at_hand() or await self._making.ajoin()
         return await adrive(self._state(ready, call, streamed=streamed).steps(_IO(self, held)))
 
-    def acquire(self) -> AbstractAsyncContextManager[httpx.AsyncClient]:
+    def acquire(self, route: Route) -> AbstractAsyncContextManager[httpx.AsyncClient]:
         """Give one request an httpx client for itself, for an `async with` block."""
         if self._yours is None or self._owner is None:
-            return self._pools.acquire()
+            return self._connections.aacquire(route)
         self._owner.check(running_loop())
         return contextlib.nullcontext(self._yours)
 
     async def aprepare(self) -> None:
         """Do ahead what the first call would: read settings and certificates. Contacts nothing."""
-        if self._at_hand() is None:
-            await self._making.ajoin()
-        async with self._pools.acquire():
+        ready = self._at_hand() or await self._making.ajoin()
+        async with self._connections.aacquire(ready.route):
             pass
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop, those in use when their calls are
         done.
         """
-        await self._pools.aclose()
+        await self._connections.aclose()
         self._close_own()
 
     async def __aenter__(self) -> Self:
@@ -180,7 +178,7 @@ class _IO:
         self.release, self.sleep = held.aclose, client.clock.asleep
 
     async def send(self, state: CallState) -> httpx.Response | Exception:
-        http = await self._held.enter_async_context(self._client.acquire())
+        http = await self._held.enter_async_context(self._client.acquire(state.route))
         connecting = Connecting()
         try:
             request = state.request(http)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from vectorshift.credentials.values import Secret
     from vectorshift.transport.auth import CredentialAuth
     from vectorshift.transport.body import AsyncBody, Body
-    from vectorshift.transport.http import Timeouts
+    from vectorshift.transport.http import Route, Timeouts
 
 __all__ = ["IO", "CallState", "Steps", "adrive", "drive"]
 
@@ -114,6 +114,7 @@ class CallState:
         auth: stamps each attempt with the key of that moment.
         context: the provider that is asked for that key, for all attempts, and the deadline.
         base_url: the URL below which paths lie.
+        route: where connections lead.
         limits: the time limits of an attempt.
         max_retries: how many attempts there may be after the first.
         clock: what time it is.
@@ -124,6 +125,7 @@ class CallState:
     auth: CredentialAuth
     context: CallContext
     base_url: str
+    route: Route
     limits: Timeouts
     max_retries: int
     clock: WaitingClock

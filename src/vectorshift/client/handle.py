@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from vectorshift._platform.background import SharedWork
-from vectorshift._platform.tls import tls
 from vectorshift._platform.urls import api_url
 from vectorshift.chain.coerce import as_provider
 from vectorshift.client.engine import CallState
 from vectorshift.scope.current import DEFAULT_SCOPE, DefaultScope
 from vectorshift.transport.auth import CallContext, CredentialAuth
-from vectorshift.transport.http import LONGEST_WAIT, httpx, timeouts
+from vectorshift.transport.http import LONGEST_WAIT, httpx, route_to, timeouts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from vectorshift.credentials.resolving import BaseProvider
     from vectorshift.scope.configuration import Configured
     from vectorshift.settings import Settings
-    from vectorshift.transport.http import Timeouts
+    from vectorshift.transport.http import Route, Timeouts
 
 __all__ = ["Handle"]
 
@@ -45,6 +44,7 @@ class _Ready:
     settings: Settings
     base_url: str
     auth: CredentialAuth
+    route: Route
     max_retries: int
 
 
@@ -153,11 +153,11 @@ class Handle:
         """Make what calls need for the settings in force. May block."""
         configured = self._configured.current
         settings = configured.settings
-        tls(settings.ca_bundle)
         base_url = self._base_url or settings.base_url
         auth = CredentialAuth(self._provider, origin=base_url, allow_http=settings.allow_http)
+        route = route_to(base_url, settings.ca_bundle)
         retries = settings.max_retries if self._max_retries is None else self._max_retries
-        made = self._made = _Ready(configured, settings, base_url, auth, retries)
+        made = self._made = _Ready(configured, settings, base_url, auth, route, retries)
         return made
 
     def _state(self, ready: _Ready, call: Call, *, streamed: bool) -> CallState:
@@ -169,6 +169,7 @@ class Handle:
             auth=ready.auth,
             context=CallContext(provider=provider, clock=self.clock),
             base_url=ready.base_url,
+            route=ready.route,
             limits=self._limits(ready.settings, call),
             max_retries=ready.max_retries,
             clock=self.clock,

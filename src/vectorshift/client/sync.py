@@ -14,8 +14,8 @@ from vectorshift.credentials.values import Secret
 from vectorshift.scope.current import DEFAULT_SCOPE
 from vectorshift.transport.body import Body
 from vectorshift.transport.frames import strip_library_frames
-from vectorshift.transport.http import escapes, httpx, new_pool
-from vectorshift.transport.pool import Owner, Pool
+from vectorshift.transport.http import escapes, httpx
+from vectorshift.transport.pool import Connections, Owner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from vectorshift._platform.clock import WaitingClock
     from vectorshift.client.uploads import Files
     from vectorshift.settings import Settings
+    from vectorshift.transport.http import Route
 
 __all__ = ["VectorShift"]
 
@@ -72,7 +73,7 @@ class VectorShift(Handle):
         )
         self._yours = http_client
         self._owner = None if http_client is None else Owner.of(http_client)
-        self._pool = Pool(lambda: new_pool(self.timeout, self.settings.ca_bundle), clock)
+        self._connections = Connections(clock)
 
     def request(
         self,
@@ -148,25 +149,24 @@ class VectorShift(Handle):
         ready = self._at_hand() or self._make()
         return drive(self._state(ready, call, streamed=streamed).steps(_IO(self, held)))
 
-    def acquire(self) -> AbstractContextManager[httpx.Client]:
+    def acquire(self, route: Route) -> AbstractContextManager[httpx.Client]:
         """Give one request an httpx client for itself, for a `with` block."""
         if self._yours is None or self._owner is None:
-            return self._pool.acquire()
+            return self._connections.acquire(route)
         self._owner.check()
         return contextlib.nullcontext(self._yours)
 
     def prepare(self) -> None:
         """Do ahead what the first call would: read settings and certificates. Contacts nothing."""
-        if self._at_hand() is None:
-            self._make()
-        with self._pool.acquire():
+        ready = self._at_hand() or self._make()
+        with self._connections.acquire(ready.route):
             pass
 
     def close(self) -> None:
         """Close the connections, those in use when their calls are done. A later call opens new
         ones.
         """
-        self._pool.close()
+        self._connections.close()
         self._close_own()
 
     def __enter__(self) -> Self:
@@ -197,7 +197,7 @@ class _IO:
         return work()
 
     def send(self, state: CallState) -> httpx.Response | Exception:
-        http = self._held.enter_context(self._client.acquire())
+        http = self._held.enter_context(self._client.acquire(state.route))
         try:
             return http.send(
                 state.request(http),

@@ -1,14 +1,14 @@
-"""What a server sent behind its answer: on the same connection it would be read as the answer to
-the next request.
+"""Detect unread bytes on a pooled connection, which must not be reused: the next request would take
+them for its answer.
 
-Bytes that still lie in the socket make httpcore drop the connection. Those that were read along
-with the answer wait in h11, in the TLS layer or in the event loop's protocol, and no public
-interface tells of them.
+httpcore drops a connection whose socket has unread bytes. Bytes that were read along with the last
+answer wait in h11, in the TLS layer or in the event loop's protocol. No public interface tells of
+them, so private names of httpcore, anyio and trio are read here, and nowhere else.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from vectorshift.transport.http import httpx
@@ -16,47 +16,52 @@ if TYPE_CHECKING:
 __all__ = ["has_connections", "has_unread_bytes"]
 
 
-def has_unread_bytes(http: httpx.Client | httpx.AsyncClient) -> bool:
-    """Return whether a connection of this httpx client, which nobody uses now, holds bytes behind
-    its last answer.
+def has_unread_bytes(http: httpx.Client | httpx.AsyncClient) -> bool | None:
+    """Return whether an idle connection of this httpx client holds bytes behind its last answer.
 
-    What is private to httpcore and those below it is read here alone. An attribute that is not
-    there, as under HTTP/2 or with another transport, holds nothing.
+    Returns None where this cannot be told: a transport of another library, HTTP/2, or a private
+    name that a later version has changed.
     """
-    return any(map(_holds_more, _connections(http)))
+    try:
+        return any(_has_unread(each) for one in _transports(http) for each in one._pool.connections)
+    except AttributeError:
+        return None
 
 
 def has_connections(http: httpx.Client | httpx.AsyncClient) -> bool:
     """Return whether this httpx client has a connection, as far as its transports tell."""
-    return bool(_connections(http))
+    pools = (getattr(each, "_pool", None) for each in _transports(http))
+    return any(getattr(pool, "connections", ()) for pool in pools)
 
 
-def _connections(http: httpx.Client | httpx.AsyncClient) -> list[Any]:
-    transports: tuple[Any, ...] = (
-        getattr(http, "_transport", None),
-        *getattr(http, "_mounts", {}).values(),
-    )
-    pools = (getattr(transport, "_pool", None) for transport in transports)
-    return [each for pool in pools for each in getattr(pool, "connections", ())]
+def _transports(http: Any) -> list[Any]:
+    return [each for each in (http._transport, *http._mounts.values()) if each is not None]
 
 
-def _holds_more(connection: Any) -> bool:
-    """Look at h11, and at each layer of the stream below it, down to the socket."""
-    while (inner := getattr(connection, "_connection", None)) is not None:  # within that to a proxy
-        connection = inner
-    if getattr(getattr(connection, "_h11_state", None), "trailing_data", _NOTHING)[0]:
+def _has_unread(connection: Any) -> bool:
+    while hasattr(connection, "_connection"):  # one through a proxy has another inside
+        connection = connection._connection
+    if connection is None:  # it never connected
+        return False
+    if connection._h11_state.trailing_data[0]:
         return True
-    layer = getattr(connection, "_network_stream", None)
-    while layer is not None:
-        tls = getattr(layer, "_read_bio", None) or getattr(
-            layer, "_incoming", None
-        )  # of anyio, and of trio
-        if getattr(tls, "pending", 0) or getattr(
-            getattr(layer, "_protocol", None), "read_queue", None
-        ):  # of asyncio
+    layer = connection._network_stream
+    while layer is not None:  # from TLS down to the socket
+        if _has_buffered(layer):
             return True
         layer = getattr(layer, "_stream", None) or getattr(layer, "transport_stream", None)
     return False
 
 
-_NOTHING = (b"", False)
+_UNBUFFERED: Final = ("_stream", "_sock", "socket")
+"""The names by which layers without a buffer are known: of httpcore, and of trio."""
+
+
+def _has_buffered(layer: Any) -> bool:
+    """Raises AttributeError for a layer that is not known."""
+    for tls in ("_read_bio", "_incoming"):  # of anyio; of trio, and of httpcore within a proxy
+        if hasattr(layer, tls):
+            return bool(getattr(layer, tls).pending)
+    if any(hasattr(layer, name) for name in _UNBUFFERED):
+        return False
+    return bool(layer._protocol.read_queue)  # of anyio on asyncio

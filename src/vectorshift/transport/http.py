@@ -4,11 +4,13 @@ here.
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 import ssl
 import sys
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from urllib.request import getproxies
 
 import httpx as httpx
 
@@ -29,18 +31,19 @@ __all__ = [
     "KEEPALIVE",
     "LONGEST_WAIT",
     "Origin",
+    "Route",
     "Timeouts",
     "connection_error",
     "escapes",
     "httpx",
-    "new_async_pool",
-    "new_pool",
+    "new_async_client",
+    "new_client",
     "origin_of",
+    "route_to",
     "secrets_of",
     "timeouts",
 ]
 
-CONNECTIONS = 100
 CONNECT_TIMEOUT = 5.0
 LONGEST_WAIT: Final = 1_000_000.0
 """Seconds at which a time limit is cut off, 11 days: a system call takes no more than 24."""
@@ -48,9 +51,7 @@ API_KEY_HEADER: Final = "Api-Key"
 KEEPALIVE: Final = 30.0
 """Seconds after which an idle connection is not used again."""
 
-_LIMITS = httpx.Limits(
-    max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS, keepalive_expiry=KEEPALIVE
-)
+_LIMITS = httpx.Limits(keepalive_expiry=KEEPALIVE)
 # A proxy of the environment would carry even loopback traffic, with its key and in plain text, to
 # another machine.
 _DIRECT: Final[Any] = {
@@ -113,30 +114,55 @@ class _AsyncClient(httpx.AsyncClient):
 
 
 substitute: Callable[[ssl.SSLContext], Any] | None = None
-"""Makes the transport of new pools in place of httpx. The fixture `vectorshift_offline` sets it,
-and nothing else.
+"""Makes the transport of new connections in place of httpx. The fixture `vectorshift_offline` sets
+it, and nothing else.
 """
 
 
-def new_pool(timeout: float, ca_bundle: str | None) -> httpx.Client:
-    """Return a new connection pool: proxies from the environment, no redirects, no cookies, never
+class Route(NamedTuple):
+    """Where connections lead, and how. Any client may use those of an equal route.
+
+    Args:
+        origin: the server. A redirect to another one opens a connection beside it.
+        ca_bundle: the file of the CAs to trust, or None for those of the environment.
+        environment: the variables that name proxies and CAs.
+    """
+
+    origin: Origin
+    ca_bundle: str | None
+    environment: tuple[tuple[str, str], ...]
+
+
+def route_to(url: str, ca_bundle: str | None) -> Route:
+    """Return the route to a URL by the environment of this moment.
+
+    Raises:
+        CredentialConfigurationError: what names the CAs cannot be used.
+    """
+    tls(ca_bundle)
+    named = {name: os.environ.get(name, "") for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")}
+    environment = tuple(sorted({**getproxies(), **named}.items()))
+    return Route(origin_of(httpx.URL(url)), ca_bundle, environment)
+
+
+def new_client(route: Route) -> httpx.Client:
+    """Return a new httpx client: proxies from the environment, no redirects, no cookies, never
     netrc.
     """
-    pool: httpx.Client = _new(_Client, timeout, ca_bundle)
-    return pool
+    client: httpx.Client = _new(_Client, route)
+    return client
 
 
-def new_async_pool(timeout: float, ca_bundle: str | None) -> httpx.AsyncClient:
-    """Return a new connection pool for one event loop."""
-    pool: httpx.AsyncClient = _new(_AsyncClient, timeout, ca_bundle)
-    return pool
+def new_async_client(route: Route) -> httpx.AsyncClient:
+    """Return a new httpx client for one event loop."""
+    client: httpx.AsyncClient = _new(_AsyncClient, route)
+    return client
 
 
-def _new(kind: Callable[..., Any], timeout: float, ca_bundle: str | None) -> Any:
-    verify, flaw = tls(ca_bundle), ""
+def _new(kind: Callable[..., Any], route: Route) -> Any:
+    verify, flaw = tls(route.ca_bundle), ""
     try:
         return kind(
-            timeout=httpx.Timeout(**timeouts(timeout)),
             verify=verify,
             limits=_LIMITS,
             headers=_HEADERS,

@@ -1,308 +1,324 @@
-"""Connections that fit their process and their event loop: made at first use, never shared with a
-forked child.
+"""Connections that clients share. A key belongs to a request and not to a connection.
 
-Those that have been idle for too long to be used again are closed by whoever opens one next, in
-whatever pool they are, so that the clients of a thousand tenants do not keep a thousand dead
-connections.
+Clients share a pool if their connections lead to the same origin in the same way, in one process
+and on one event loop. So a thousand tenants with a client each have one pool, and not a thousand.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import threading
 import weakref
-from dataclasses import dataclass, field
-from functools import partial
-from itertools import count
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import anyio
 
 from vectorshift._platform.forks import renew_after_fork
 from vectorshift._platform.loops import run_soon, running_loop
 from vectorshift.errors import CredentialConfigurationError
+from vectorshift.transport import http as _http
+from vectorshift.transport.closing import LoopFinalizer
 from vectorshift.transport.desync import has_connections, has_unread_bytes
-from vectorshift.transport.http import CONNECTIONS, KEEPALIVE, httpx
+from vectorshift.transport.http import KEEPALIVE, httpx, new_async_client, new_client
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+    from collections.abc import Generator
 
     from vectorshift._platform.clock import Clock
+    from vectorshift.transport.http import Route
 
-__all__ = ["LoopPool", "LoopPools", "Owner", "Pool"]
+__all__ = ["AsyncLease", "Connections", "Owner", "Pool"]
 
-T = TypeVar("T")
+IN_FLIGHT: Final = 90
+"""Requests of one client at a time on one event loop; its others wait for their turn."""
 
-IN_FLIGHT: Final = CONNECTIONS - 10
-"""Requests at a time on one event loop: a queue in httpcore's pool is slow and times out."""
 
-_EVERY: Final = 16
-"""How many connections are opened between two looks at all pools for those that nobody will use
-again.
-"""
+class _Key(NamedTuple):
+    """What clients must have in common to share a pool."""
 
-_openings = count(1)
-
-_pools: weakref.WeakValueDictionary[int, Pool] = weakref.WeakValueDictionary()
-"""The pools of sync clients, by their ids."""
-
-_kept: set[LoopPool] = set()
-"""The open pools of event loops: what the collector finds open it warns of, whoever would close it
-later.
-"""
-
-_parents: list[object] = []
-"""Connections of a parent process. The child neither uses nor closes them, and so keeps them until
-it ends.
-"""
+    loop: Any
+    """The event loop, or None for sync code."""
+    route: Route
+    substitute: object
+    """What takes the place of the network while a test is offline."""
+    clock: Clock
+    client: int = 0
+    """The one client of a pool that is not shared."""
 
 
 class Pool:
-    """The connections of a sync client. Thread-safe and fork-safe.
+    """The idle connections of one route, each in an httpx client of its own.
 
-    Each request borrows an httpx client for itself, and so has one connection: httpcore looks at
-    every connection of a client for every request, and 64 threads on one client get a quarter of
-    the answers that they get in this way.
+    A request borrows an httpx client for itself. httpcore looks at every connection of a client for
+    every request, and a queue within it times out: 64 threads on one client got a quarter of the
+    answers, and 90 tasks a sixteenth.
+
+    Attributes:
+        seats: the clients that use this pool.
+        finalizer: closes the pool of an event loop.
+    """
+
+    def __init__(self, key: _Key) -> None:
+        self.key = key
+        self.idle: list[tuple[float, Any]] = []
+        self.seats: set[_Seat] = set()
+        self.is_closed = False
+        self.finalizer = None if key.loop is None else LoopFinalizer(self._aclose)
+
+    def take(self) -> Any:
+        """Return the httpx client that was used last, as its connection is the warmest, or None."""
+        with contextlib.suppress(IndexError):
+            since, http = self.idle.pop()
+            if self.key.clock.monotonic() <= since + KEEPALIVE:
+                return http
+            self.idle.append((since, http))
+        return None
+
+    def make(self) -> Any:
+        """Return a new httpx client."""
+        new = new_client if self.key.loop is None else new_async_client
+        return new(self.key.route)
+
+    def give_back(self, http: Any) -> list[Any]:
+        """Keep an httpx client for the next request, and return those that must be closed."""
+        if self.is_closed:
+            return [http]
+        has_unread = has_unread_bytes(http)
+        if has_unread is None and not self.key.client:  # not safe for other clients
+            _registry.unshared.add(_anywhere(self.key))
+            self.retire()
+            return [http, *self.drain()]
+        if has_unread:
+            return [http]
+        self.idle.append((self.key.clock.monotonic(), http))
+        return [] if self.seats else self.drain()  # another thread has closed the pool
+
+    def drain(self) -> list[Any]:
+        """Take out all httpx clients, and return them."""
+        drained: list[Any] = []
+        with contextlib.suppress(IndexError):
+            while True:
+                drained.append(self.idle.pop()[1])
+        return drained
+
+    def take_expired(self) -> list[Any]:
+        """Take out the httpx clients that were idle for too long to be used again."""
+        longest = self.key.clock.monotonic() - KEEPALIVE
+        expired: list[Any] = []
+        with contextlib.suppress(IndexError):  # another thread was faster
+            while self.idle[0][0] < longest:
+                expired.append(self.idle.pop(0)[1])
+        return expired
+
+    def retire(self) -> None:
+        """Let nobody use this pool again."""
+        with _registry.lock:
+            if not self.is_closed:
+                self.is_closed = True
+                del _registry.pools[self.key]
+            for seat in self.seats.copy():
+                seat.leave()
+
+    def close(self) -> None:
+        """Close the idle connections of sync code, and those in use when they are given back."""
+        self.retire()
+        for http in self.drain():
+            http.close()
+
+    async def _aclose(self) -> None:
+        self.retire()
+        await _aclose_all(self.drain())
+
+
+class _Registry:
+    """The open pools of this process.
+
+    Attributes:
+        unshared: where the desync guard cannot look into connections. Each client has its own pool
+            there.
+    """
+
+    def __init__(self) -> None:
+        self.pools: dict[_Key, Pool] = {}
+        self.unshared: set[_Key] = set()
+        self._of_parents: list[object] = []
+        self.lock = threading.RLock()  # a signal handler may come here while its thread is in here
+        renew_after_fork(self)
+
+    def _after_fork(self) -> None:
+        # A forked child neither uses nor closes the connections of its parent.
+        self._of_parents.append(self.pools)
+        self.pools = {}
+        self.lock = threading.RLock()
+
+    def pool(self, key: _Key, client: int) -> Pool:
+        """Return the pool of a key, and make it at need."""
+        if _anywhere(key) in self.unshared:
+            key = key._replace(client=client)
+        if key not in self.pools:
+            self.pools[key] = Pool(key)
+        return self.pools[key]
+
+    def take_expired(self, loop: object) -> list[Any]:
+        """Take out what nobody on this event loop will use again, in whatever pool it is."""
+        return [
+            http
+            for pool in list(self.pools.values())
+            if pool.key.loop is loop
+            for http in pool.take_expired()
+        ]
+
+
+_registry = _Registry()
+
+
+def _anywhere(key: _Key) -> _Key:
+    return key._replace(loop=type(key.loop))
+
+
+class _Seat:
+    """A client's place in a pool. The limit is its own: no tenant waits for another's requests."""
+
+    __slots__ = ("_key", "_of_client", "limiter", "pool")
+
+    def __init__(self, pool: Pool, of_client: dict[_Key, _Seat], key: _Key) -> None:
+        self.pool, self._of_client, self._key = pool, of_client, key
+        self.limiter: Any = (
+            None if key.loop is None else anyio.Semaphore(IN_FLIGHT, fast_acquire=True)
+        )
+        of_client[key] = self
+        pool.seats.add(self)
+
+    def leave(self) -> bool:
+        """Leave the pool; return whether nobody is left in it."""
+        with _registry.lock:
+            self._of_client.pop(self._key, None)
+            self.pool.seats.discard(self)
+            return not self.pool.seats
+
+
+class Connections:
+    """The connections of one client, sync or async. Thread-safe and fork-safe.
 
     Args:
-        make: makes an httpx client, at need.
         clock: tells how long a connection has been idle.
     """
 
-    def __init__(self, make: Callable[[], httpx.Client], clock: Clock) -> None:
-        self._make, self._clock = make, clock
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._begin()
-        _pools[id(self)] = self
         renew_after_fork(self)
 
     def _begin(self) -> None:
-        self._idle: list[tuple[float, httpx.Client]] = []
-        self._retire = weakref.finalize(
-            self, _close, self._idle
-        )  # whoever drops it has nothing to close
+        self._seats: dict[_Key, _Seat] = {}
+        self._dropped = weakref.finalize(self, _leave, self._seats)
 
     def _after_fork(self) -> None:
-        self._retire.detach()
-        _parents.append(self._idle)
+        self._dropped.detach()
         self._begin()
 
     @contextlib.contextmanager
-    def acquire(self) -> Generator[httpx.Client, None, None]:
-        """Give one request a client for itself: the one that was used last, as its connection is
-        the warmest.
-
-        A client whose connection holds more than the answer is closed, and not lent again.
-        """
-        idle = self._idle
-        if _opens(idle, self._clock) and next(_openings) % _EVERY == 0:
-            for known in _pools.valuerefs():
-                if (pool := known()) is not None:
-                    pool.drop_expired()
-        http = None
-        with contextlib.suppress(IndexError):
-            http = idle.pop()[1]
-        http = http or self._make()
+    def acquire(self, route: Route) -> Generator[httpx.Client, None, None]:
+        """Lend one request an httpx client with one connection."""
+        pool = self.seat(None, route).pool
+        http = pool.take()
+        if http is None:
+            for each in _registry.take_expired(None):
+                each.close()
+            http = pool.make()
         try:
             yield http
         finally:
-            if has_unread_bytes(http):
-                http.close()
-            else:
-                idle.append((self._clock.monotonic(), http))
-            if idle is not self._idle:  # closed meanwhile, or forked
-                _close(idle)
+            for each in pool.give_back(http):
+                each.close()
 
-    def drop_expired(self) -> None:
-        """Close the connections that have been idle for too long to be used again."""
-        for http in _expired(self._idle, self._clock):
-            http.close()
+    def aacquire(self, route: Route) -> AsyncLease:
+        """Lend one request of the running event loop an httpx client with one connection."""
+        return AsyncLease(self, route)
+
+    def seat(self, loop: object, route: Route) -> _Seat:
+        """Return the place of this client in the pool of a route.
+
+        Args:
+            loop: the running event loop, or None for sync code.
+            route: where the connections lead.
+        """
+        key = _Key(loop, route, _http.substitute, self._clock)
+        seat = self._seats.get(key)
+        if seat is not None:
+            return seat
+        with _registry.lock:
+            if key not in self._seats:
+                _Seat(_registry.pool(key, id(self)), self._seats, key)
+            return self._seats[key]
 
     def close(self) -> None:
-        """Close the connections, those in use when they are given back; `acquire` makes new
-        ones.
-        """
-        retire = self._retire
-        self._begin()
-        retire()
-
-
-def _opens(idle: Sequence[tuple[float, object]], clock: Clock) -> bool:
-    """Whether the next request opens a connection."""
-    newest = idle[-1:]
-    return not newest or clock.monotonic() > newest[0][0] + KEEPALIVE
-
-
-def _expired(idle: list[tuple[float, T]], clock: Clock) -> Generator[T, None, None]:
-    """Take out the clients whose connection has been idle for too long to be used again, and give
-    each.
-    """
-    longest = clock.monotonic() - KEEPALIVE
-    with contextlib.suppress(IndexError):  # another thread was faster
-        while idle[0][0] < longest:
-            yield idle.pop(0)[1]
-
-
-def _close(idle: list[tuple[float, httpx.Client]]) -> None:
-    while idle:
-        with contextlib.suppress(IndexError):  # another thread was faster
-            idle.pop()[1].close()
-
-
-@dataclass(eq=False, slots=True)
-class LoopPool:
-    """The connections of one event loop: as many httpx clients as there are requests at a time.
-
-    Each client is lent to one request, and so has one connection, for the same reason as in `Pool`:
-    90 requests at a time on one client got 50 answers a second, and get 800 in this way.
-
-    Args:
-        loop: the event loop.
-        clock: tells how long a connection has been idle.
-        limiter: keeps the number of requests at a time, and so of clients, down.
-        idle: the httpx clients that nobody has borrowed, and since when.
-        closed: whether clients are closed when they are given back.
-        keeper: a started generator that closes the clients: the loop itself ends it when the loop
-            ends.
-    """
-
-    loop: object
-    clock: Clock
-    limiter: anyio.Semaphore
-    idle: list[tuple[float, httpx.AsyncClient]] = field(
-        default_factory=list["tuple[float, httpx.AsyncClient]"]
-    )
-    closed: bool = False
-    finalizer: AsyncGenerator[None, None] = field(init=False)
-
-
-class LoopPools:
-    """The connections of an async client: a pool for each event loop. Thread-safe and fork-safe.
-
-    Args:
-        make: makes the httpx client, in the event loop.
-        clock: tells how long a connection has been idle.
-    """
-
-    def __init__(self, make: Callable[[], httpx.AsyncClient], clock: Clock) -> None:
-        self._make, self._clock = make, clock
-        self._begin()
-        renew_after_fork(self)
-
-    def _begin(self) -> None:
-        self._pools: weakref.WeakKeyDictionary[Any, LoopPool] = weakref.WeakKeyDictionary()
-        self._retire = weakref.finalize(self, _retire, self._pools)
-        self._retire.atexit = False
-
-    def _after_fork(self) -> None:
-        self._retire.detach()
-        _parents.append(self._pools)
-        self._begin()
-
-    async def get(self) -> LoopPool:
-        """Return the pool of the running event loop."""
-        loop = running_loop()
-        if loop not in self._pools:
-            pool = self._pools[loop] = LoopPool(
-                loop, self._clock, anyio.Semaphore(IN_FLIGHT, fast_acquire=True)
-            )
-            pool.finalizer = _keep(pool, self._pools)
-            _kept.add(pool)
-            await anext(pool.finalizer)
-        return self._pools[loop]
-
-    def acquire(self) -> Lease:
-        """Give one request a client for itself, as `Pool.lend` does."""
-        return Lease(self, self._make)
+        """Leave the pools of sync code. The last client closes its connections."""
+        _leave(self._seats)
 
     async def aclose(self) -> None:
-        """Close the connections of the running event loop, those in use when they are given
-        back.
-        """
-        pool = self._pools.pop(running_loop(), None)
-        if pool is not None:
-            await pool.finalizer.aclose()
+        """Leave the pools of the running event loop. The last client closes their connections."""
+        loop = running_loop()
+        for key, seat in list(self._seats.items()):
+            if key.loop is loop and seat.leave() and seat.pool.finalizer is not None:
+                await seat.pool.finalizer.aclose()
 
 
-class Lease:
-    """A client of the running event loop for an `async with` block.
+def _leave(seats: dict[_Key, _Seat]) -> None:
+    for key, seat in list(seats.items()):
+        if not seat.leave():
+            continue
+        if seat.pool.finalizer is None:
+            seat.pool.close()
+        else:
+            run_soon(key.loop, seat.pool.finalizer.aclose)
 
-    It is no async generator: an event loop that ends closes all of these at once, those that a
-    block still needs too.
+
+class AsyncLease:
+    """The block of `Connections.aacquire`.
+
+    It is no async generator: a loop that ends closes all of these at once, also those that a block
+    still needs.
     """
 
-    def __init__(self, pools: LoopPools, make: Callable[[], httpx.AsyncClient]) -> None:
-        self._pools, self._make = pools, make
+    __slots__ = ("_connections", "_lent", "_route", "_seat")
+
+    def __init__(self, connections: Connections, route: Route) -> None:
+        self._connections, self._route = connections, route
 
     async def __aenter__(self) -> httpx.AsyncClient:
-        self._pool = pool = await self._pools.get()
-        await pool.limiter.acquire()
+        loop = running_loop()
+        self._seat = seat = self._connections.seat(loop, self._route)
+        await seat.limiter.acquire()
         try:
-            if _opens(pool.idle, pool.clock) and next(_openings) % _EVERY == 0:
-                await _drop_expired(pool.loop)
-            self._http = pool.idle.pop()[1] if pool.idle else self._make()
+            http: httpx.AsyncClient | None = seat.pool.take()
+            if http is None:
+                await _aclose_all(_registry.take_expired(loop))
+                http = seat.pool.make()
         except BaseException:
-            pool.limiter.release()
+            seat.limiter.release()
             raise
-        return self._http
+        self._lent = http
+        return http
 
     async def __aexit__(self, *_: object) -> None:
         try:
-            if self._pool.closed or has_unread_bytes(self._http):
-                await _aclose(self._http)
-            else:
-                self._pool.idle.append((self._pool.clock.monotonic(), self._http))
+            if unfit := self._seat.pool.give_back(self._lent):
+                await _aclose_all(unfit)
         finally:
-            self._pool.limiter.release()
+            self._seat.limiter.release()
 
 
-async def _keep(
-    pool: LoopPool, pools: weakref.WeakKeyDictionary[Any, LoopPool]
-) -> AsyncGenerator[None, None]:
+async def _aclose_all(clients: list[httpx.AsyncClient]) -> None:
+    """Close them all: a cancellation by asyncio goes through a shield, and hits one wait only."""
     try:
-        yield
+        while clients:
+            with anyio.CancelScope(shield=True):
+                await clients.pop().aclose()
     finally:
-        _kept.discard(pool)
-        pools.pop(
-            pool.loop, None
-        )  # a started generator holds its loop, and would keep it for ever in there
-        pool.closed = True
-        idle, pool.idle = pool.idle, []
-        await _aclose_all([http for _, http in idle])
-
-
-async def _drop_expired(loop: object) -> None:
-    """Close the connections of this event loop that have been idle for too long to be used
-    again.
-    """
-    there = [pool for pool in _kept.copy() if pool.loop is loop]
-    await _aclose_all([http for pool in there for http in _expired(pool.idle, pool.clock)])
-
-
-async def _aclose_all(idle: list[httpx.AsyncClient]) -> None:
-    """Close them all: asyncio's own cancellation goes through a shield, and hits one wait and not
-    those behind it.
-    """
-    try:
-        while idle:
-            await _aclose(idle.pop())
-    finally:
-        if idle:
-            await _aclose_all(idle)
-
-
-async def _aclose(http: httpx.AsyncClient) -> None:
-    with anyio.CancelScope(shield=True):
-        await http.aclose()
-
-
-async def _end(finalizer: AsyncGenerator[None, None]) -> None:
-    await finalizer.aclose()
-
-
-def _retire(pools: weakref.WeakKeyDictionary[Any, LoopPool]) -> None:
-    """Let each loop close the connections of a client that was dropped unclosed."""
-    for loop, pool in list(pools.items()):
-        run_soon(loop, partial(_end, pool.finalizer))
+        if clients:
+            await _aclose_all(clients)
 
 
 class Owner:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from vectorshift.transport.opening import LoopBoundContext
+from vectorshift.transport.closing import LoopBoundContext
 
 if TYPE_CHECKING:
     from contextlib import AsyncExitStack
@@ -87,6 +87,8 @@ def test_a_loop_that_ends_and_a_block_that_is_left_do_not_meet_in_the_keeper() -
     async def main() -> None:
         opening = LoopBoundContext(begin)
         await opening.__aenter__()
-        await asyncio.gather(opening.__aexit__(None, None, None), opening._held.finalizer.aclose())
+        await asyncio.gather(
+            opening.__aexit__(None, None, None), opening._finalizer._generator.aclose()
+        )
 
     asyncio.run(main())
