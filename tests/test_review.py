@@ -674,7 +674,7 @@ def test_a_note_that_one_caller_adds_is_not_in_the_error_of_another() -> None:
 def test_the_cause_of_a_connection_error_has_none_of_the_frames_and_errors_below_it() -> None:
     import httpx
 
-    from vectorshift.transport.http import connection_error
+    from vectorshift.transport.failures import connection_error
 
     request = httpx.Request(
         "GET", "https://api.example.com/x", headers={"Authorization": f"Bearer {A}"}

@@ -43,31 +43,31 @@ class BackgroundTask(Generic[T]):
         self, work: Callable[[], T], *, context: contextvars.Context | None = None
     ) -> None:
         self._work: Callable[[], T] | None = work
-        self._landed = threading.Event()
+        self._done = threading.Event()
         self._lock = threading.RLock()  # a signal handler may come here while its thread is in here
-        self._departed = False
+        self._started = False
         self._wakers: list[Callable[[], None]] = []
-        self._answer: list[T] = []
+        self._result: list[T] = []
         self._error: BaseException | None = None
         self._pid = os.getpid()
         self._context = context or contextvars.Context()
 
     def start(self) -> Self:
-        """Start the thread, unless it was started; return this flight.
+        """Start the thread, unless it was started; return this task.
 
         Raises:
             RuntimeError: no thread can be started: there are too many, or the process is ending.
         """
         with self._lock:
-            if not self._departed:
-                self._departed = True
+            if not self._started:
+                self._started = True
                 run = self._context.run
                 try:
                     threading.Thread(
                         target=run, args=(self._run,), name="vectorshift-load", daemon=True
                     ).start()
                 except BaseException:
-                    self._departed = False
+                    self._started = False
                     raise
         return self
 
@@ -76,11 +76,11 @@ class BackgroundTask(Generic[T]):
         """Whether the work still runs, in this process: a forked child has none of its parent's
         threads.
         """
-        return not self._landed.is_set() and self._pid == os.getpid()
+        return not self._done.is_set() and self._pid == os.getpid()
 
     def wait(self, timeout: float | None) -> bool:
         """Block for at most `timeout` seconds (None: for ever); return whether the work is done."""
-        return self._landed.wait(timeout)
+        return self._done.wait(timeout)
 
     async def wait_async(self, timeout: float | None) -> bool:
         """Wait without blocking the event loop, for at most `timeout` seconds; return whether the
@@ -91,7 +91,7 @@ class BackgroundTask(Generic[T]):
         event = anyio.Event()
         waker = _waker(event.set)
         with self._lock:
-            waiting = not self._landed.is_set()
+            waiting = not self._done.is_set()
             if waiting:
                 self._wakers.append(waker)
         if not waiting:
@@ -103,7 +103,7 @@ class BackgroundTask(Generic[T]):
             with self._lock:
                 if waker in self._wakers:
                     self._wakers.remove(waker)
-        return self._landed.is_set()
+        return self._done.is_set()
 
     def result(self) -> T:
         """Return what the work answered, or raise what it raised. Call it once the work is done.
@@ -114,23 +114,22 @@ class BackgroundTask(Generic[T]):
         error = self._error
         if error is not None:
             raise fresh_copy(error) if isinstance(error, VectorshiftError) else error
-        return self._answer[0]
+        return self._result[0]
 
     def _run(self) -> None:
         work, self._work = self._work, None
         assert work is not None
         try:
-            self._answer.append(work())
+            self._result.append(work())
         except BaseException as error:
             self._error = error
         finally:
             with self._lock:
-                self._landed.set()
+                self._done.set()
                 wakers, self._wakers = self._wakers, []
             for wake in wakers:
-                with contextlib.suppress(
-                    Exception
-                ):  # one event loop in trouble keeps no other waiting
+                # One event loop in trouble keeps no other waiting.
+                with contextlib.suppress(Exception):
                     wake()
 
 
@@ -167,7 +166,7 @@ class SharedWork(Generic[T]):
 
     def __init__(self, work: Callable[[], T]) -> None:
         self._work = work
-        self._flight: BackgroundTask[T] | None = None
+        self._task: BackgroundTask[T] | None = None
 
     async def ajoin(self) -> T:
         """Join the work that runs, or start it; return its answer, or raise what it raised.
@@ -175,14 +174,14 @@ class SharedWork(Generic[T]):
         Raises:
             CredentialStoreUnavailableError: no thread can be started.
         """
-        task = self._flight
+        task = self._task
         if task is None or not task.running:
-            task = self._flight = BackgroundTask(self._work)
-        await _departed(task).wait_async(None)
+            task = self._task = BackgroundTask(self._work)
+        await _start(task).wait_async(None)
         return task.result()
 
 
-def _departed(task: BackgroundTask[T]) -> BackgroundTask[T]:
+def _start(task: BackgroundTask[T]) -> BackgroundTask[T]:
     try:
         return task.start()
     except RuntimeError:
@@ -198,7 +197,7 @@ async def arun_blocking(work: Callable[[], T]) -> T:
     Raises:
         CredentialStoreUnavailableError: no thread can be started.
     """
-    task = _departed(BackgroundTask(work, context=contextvars.copy_context()))
+    task = _start(BackgroundTask(work, context=contextvars.copy_context()))
     await task.wait_async(None)
     return task.result()
 
@@ -212,7 +211,7 @@ def run_async(work: Callable[[], Any]) -> Any:
     Raises:
         CredentialStoreUnavailableError: no thread can be started.
     """
-    task: BackgroundTask[Any] = _departed(
+    task: BackgroundTask[Any] = _start(
         BackgroundTask(lambda: asyncio.run(work()), context=contextvars.copy_context())
     )
     task.wait(None)

@@ -19,8 +19,9 @@ from vectorshift.credentials.values import Secret
 from vectorshift.scope.current import DEFAULT_SCOPE
 from vectorshift.transport.body import AsyncBody, Connecting, SentBody
 from vectorshift.transport.closing import LoopBoundContext
+from vectorshift.transport.failures import escapes
 from vectorshift.transport.frames import astrip_library_frames
-from vectorshift.transport.http import escapes, httpx
+from vectorshift.transport.http import httpx
 from vectorshift.transport.pool import Connections, Owner
 
 if TYPE_CHECKING:

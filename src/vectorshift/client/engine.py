@@ -19,8 +19,13 @@ from vectorshift.client.uploads import are_at_hand, load
 from vectorshift.credentials.events import log
 from vectorshift.transport.auth import API_KEY_TOO, CALL, CallContext, SourceMoved
 from vectorshift.transport.body import read
-from vectorshift.transport.failures import AttemptFailure, RetrySafety
-from vectorshift.transport.http import API_KEY_HEADER, connection_error, escapes, httpx
+from vectorshift.transport.failures import (
+    AttemptFailure,
+    RetrySafety,
+    connection_error,
+    escapes,
+)
+from vectorshift.transport.http import API_KEY_HEADER, httpx
 from vectorshift.transport.redacting_logs import redacting_logs
 
 if TYPE_CHECKING:

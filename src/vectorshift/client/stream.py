@@ -12,8 +12,8 @@ from vectorshift.client.answers import masked_headers, masked_text
 from vectorshift.client.engine import adrive, drive
 from vectorshift.errors import VectorshiftError
 from vectorshift.transport.body import Decoder
+from vectorshift.transport.failures import escapes
 from vectorshift.transport.frames import astrip_library_frames, strip_library_frames
-from vectorshift.transport.http import escapes
 from vectorshift.transport.redacting_logs import redacting_logs
 
 if TYPE_CHECKING:

@@ -13,8 +13,9 @@ from vectorshift.client.stream import Stream
 from vectorshift.credentials.values import Secret
 from vectorshift.scope.current import DEFAULT_SCOPE
 from vectorshift.transport.body import Body
+from vectorshift.transport.failures import escapes
 from vectorshift.transport.frames import strip_library_frames
-from vectorshift.transport.http import escapes, httpx
+from vectorshift.transport.http import httpx
 from vectorshift.transport.pool import Connections, Owner
 
 if TYPE_CHECKING:

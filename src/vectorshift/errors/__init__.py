@@ -1,19 +1,27 @@
 """Every error that this package raises.
 
-    VectorshiftError ├── VectorshiftApiError             the API answered, and not with success │
-    ├── BadRequestError             400 │   ├── AuthenticationError         401: no key, or a key
-    that the API refuses │   ├── PermissionDeniedError       403: the key is good and lacks the
-    scope │   ├── NotFoundError               404 │   ├── UnprocessableEntityError    422 │   ├──
-    RateLimitError              429 │   ├── InternalServerError         500 and above │   ├──
-    PipelineRunFailedError      0: a run failed; 200 where the answer to `run` says so │   └──
-    PollTimeoutError            0: a run in the background did not end in time; also a TimeoutError
-    ├── ApiConnectionError              no answer: nothing listens, or the connection broke │   └──
-    ApiTimeoutError └── CredentialError                 no key could be had
-        ├── CredentialNotFoundError             nothing is configured here, or the place is empty │
-        └── MissingCredentialError          ... anywhere in the chain; also an AuthenticationError
-        ├── CredentialConfigurationError        configured, and wrong ├── CredentialDeniedError
-        the store refused us │   └── CredentialRevokedError          the store says that this secret
-        is gone └── CredentialStoreUnavailableError     the store is down, slow or throttling
+```text
+VectorshiftError
+├── VectorshiftApiError              the API answered, and not with success
+│   ├── BadRequestError              400
+│   ├── AuthenticationError          401: no key, or a key that the API refuses
+│   ├── PermissionDeniedError        403: the key is good and lacks the scope
+│   ├── NotFoundError                404
+│   ├── UnprocessableEntityError     422
+│   ├── RateLimitError               429
+│   ├── InternalServerError          500 and above
+│   ├── PipelineRunFailedError       0: a run failed; 200 if the answer to `run` says so
+│   └── PollTimeoutError             0: a run did not end in time; also a TimeoutError
+├── ApiConnectionError               no answer: nothing listens, or the connection broke
+│   └── ApiTimeoutError
+└── CredentialError                  no key could be had
+    ├── CredentialNotFoundError      nothing is configured here, or the place is empty
+    │   └── MissingCredentialError   ... anywhere in the chain; also an AuthenticationError
+    ├── CredentialConfigurationError       configured, and wrong
+    ├── CredentialDeniedError              the store refused us
+    │   └── CredentialRevokedError         the store says that this secret is gone
+    └── CredentialStoreUnavailableError    the store is down, slow or throttling
+```
 
 Each error survives `pickle` and `copy` with its attributes, and none holds a key.
 """

@@ -1,6 +1,4 @@
-"""What every error of this package is: a message, and attributes that survive `pickle` and
-`copy`.
-"""
+"""The base of all errors: a message, and attributes that survive `pickle` and `copy`."""
 
 from __future__ import annotations
 
@@ -46,9 +44,8 @@ def fresh_copy(error: E) -> E:
     raise.
     """
     copied = revive(type(error), error.args, error.__dict__)
-    copied.__cause__ = (
-        error.__cause__
-    )  # which also keeps what is handled where it is raised out of its traceback
+    # A cause, None too, keeps what is being handled where this is raised out of its traceback.
+    copied.__cause__ = error.__cause__
     if "__notes__" in vars(copied):  # a list, to which each caller may add
         vars(copied)["__notes__"] = list(vars(copied)["__notes__"])
     return copied

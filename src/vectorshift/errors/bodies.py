@@ -1,4 +1,4 @@
-"""What a failed answer says: in its body, and in `Retry-After`."""
+"""Read a failed answer: the message in its body, and `Retry-After`."""
 
 from __future__ import annotations
 
@@ -10,31 +10,26 @@ if TYPE_CHECKING:
 __all__ = ["MESSAGE_FIELDS", "abbreviated", "error_sentence", "seconds"]
 
 MESSAGE_FIELDS = ("error", "message", "detail", "errors")
-"""The fields in which the API says what went wrong; the first that is not empty counts."""
+"""The fields of the API's message; the first that is not empty counts."""
 
 _A_YEAR = 31_536_000.0
 _LONG = 10_000
-"""Characters of a body from which on it is not indented: deep in it, that could make a thousand of
-each.
-"""
+"""Longer bodies are not indented: deep in one, a character could become a thousand."""
 _MAX_LENGTH = 2_000
 
 
 def error_sentence(body: str) -> str:
-    """Return the sentence in a body: of its `error`, `message`, `detail` or `errors`, else all of
-    it.
-    """
+    """Return the message in a body: its `error`, `message`, `detail` or `errors`, or all of it."""
     try:
         text = _sentence(body)
     except (ValueError, RecursionError):  # no JSON, or JSON that is nested too deep
         text = body.strip()
-    return text.encode(
-        "utf-8", "replace"
-    ).decode()  # JSON may hold half a character, which nobody could print
+    # JSON may hold half a character, which cannot be printed.
+    return text.encode("utf-8", "replace").decode()
 
 
 def abbreviated(sentence: str) -> str:
-    """Return what a message shows of what the server said."""
+    """Return the beginning of a long sentence, and its length."""
     if len(sentence) <= _MAX_LENGTH:
         return sentence
     return f"{sentence[:_MAX_LENGTH]} ... ({len(sentence):,} characters)"
@@ -59,10 +54,9 @@ def _sentence(body: str) -> str:
 
 
 def seconds(header: str | None) -> float | None:
-    """Return what `Retry-After` says, in seconds from now: a number, or an HTTP date (RFC 9110,
-    section 10.2.3).
+    """Return the seconds of `Retry-After`: a number, or an HTTP date (RFC 9110, section 10.2.3).
 
-    More than a year is a year, `inf` too, so that the number can be waited for.
+    More than a year is a year, also `inf`, so that it can be waited for.
     """
     if header is None:
         return None
@@ -77,8 +71,6 @@ def seconds(header: str | None) -> float | None:
             at = parsedate_to_datetime(header)
         except (ValueError, OverflowError):
             return None
-        at = (
-            at if at.tzinfo else at.replace(tzinfo=timezone.utc)
-        )  # "-0000": UTC, from an unknown zone
+        at = at if at.tzinfo else at.replace(tzinfo=timezone.utc)  # "-0000" is UTC
         wait = (at - datetime.now(timezone.utc)).total_seconds()
     return None if isnan(wait) else min(max(0.0, wait), _A_YEAR)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import anyio
 
-from vectorshift.transport.http import ESCAPES, escapes, httpx
+from vectorshift.transport.failures import ESCAPES, escapes
+from vectorshift.transport.http import httpx
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping

@@ -1,15 +1,52 @@
-"""A failed attempt as a value, and whether its call may be sent again. No I/O, and no library."""
+"""A failed attempt as a value: the error, and whether its call may be sent again."""
 
 from __future__ import annotations
 
+import re
+import ssl
+import sys
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from vectorshift.credentials.redact import redact
+from vectorshift.errors import ApiConnectionError, ApiTimeoutError
+from vectorshift.transport.http import httpx, secrets_of
 
 if TYPE_CHECKING:
     from vectorshift.errors import VectorshiftError
 
-__all__ = ["AttemptFailure", "RetrySafety", "repeat_after_status"]
+__all__ = [
+    "ESCAPES",
+    "AttemptFailure",
+    "RetrySafety",
+    "connection_error",
+    "escapes",
+    "repeat_after_status",
+]
+
+
+ESCAPES: Final = (
+    httpx.HTTPError,
+    httpx.InvalidURL,
+    httpx.StreamError,
+    httpx.CookieConflict,
+    OSError,
+    UnicodeError,
+)
+"""Exceptions of httpx and the libraries below. `ssl.SSLError` and `TimeoutError` are `OSError`s."""
+
+_OF_HTTP2: Final = (
+    ("h2.exceptions", "H2Error"),
+    ("hpack.exceptions", "HPACKError"),
+    ("hyperframe.exceptions", "HyperframeError"),
+)
+
+
+def escapes() -> tuple[type[Exception], ...]:
+    """Return `ESCAPES`, and the exceptions of HTTP/2 that httpcore lets through."""
+    found = (getattr(sys.modules.get(module), name, None) for module, name in _OF_HTTP2)
+    return (*ESCAPES, *(each for each in found if each is not None))
 
 
 class RetrySafety(Enum):
@@ -43,3 +80,112 @@ def repeat_after_status(status: int, retry_after: float | None) -> RetrySafety:
     if status == 429 or (status == 503 and retry_after is not None):
         return RetrySafety.ANY
     return RetrySafety.IDEMPOTENT if status == 408 or status >= 500 else RetrySafety.NEVER
+
+
+_UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+_FUTILE = (
+    httpx.UnsupportedProtocol,
+    httpx.LocalProtocolError,
+    httpx.HTTPStatusError,
+    httpx.DecodingError,
+    httpx.TooManyRedirects,
+    httpx.InvalidURL,
+    httpx.StreamError,
+    httpx.CookieConflict,
+    UnicodeError,
+)
+
+
+def connection_error(
+    error: Exception,
+    request: httpx.Request | None,
+    method: str,
+    endpoint: str,
+    tries: int = 1,
+    *,
+    begun: bool = False,
+) -> AttemptFailure:
+    """Return the failure of an attempt that has no answer, or no whole one.
+
+    The cause of its error keeps type and text, and no frame or request with a header.
+
+    Args:
+        error: one of `ESCAPES`.
+        request: what was sent; None if it could not even be put together.
+        method: the HTTP method.
+        endpoint: the path alone.
+        tries: the number of this attempt.
+        begun: whether a part of the answer has come.
+    """
+    timed_out = isinstance(error, httpx.TimeoutException | TimeoutError)
+    about, futile = _reason(error, request)
+    unsent = (
+        request is None
+        or isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol)
+        or _is_unsent(error, request)
+    )
+    failure = (ApiTimeoutError if timed_out else ApiConnectionError)(
+        f"The API {_verb(error, timed_out, begun)} for {method} {endpoint}: {about}",
+        request_info={"method": method, "endpoint": endpoint},
+        may_have_run=not unsent,
+        tries=tries,
+    )
+    failure.__cause__ = _stripped(error, about) if isinstance(error, httpx.HTTPError) else None
+    return AttemptFailure(
+        failure,
+        RetrySafety.NEVER if futile else RetrySafety.ANY if unsent else RetrySafety.IDEMPOTENT,
+    )
+
+
+def _reason(error: Exception, request: httpx.Request | None) -> tuple[str, bool]:
+    """Return what went wrong, without a secret, and whether it will go wrong again."""
+    if (distrust := _distrust(error)) is not None:
+        reason = distrust.verify_message
+        about = (
+            f"its certificate is not trusted: {reason}. VECTORSHIFT_CA_BUNDLE names the CAs to"
+            " trust."
+        )
+        return about, True
+    if isinstance(error, httpx.LocalProtocolError | UnicodeError):
+        # Its text may be that of a header.
+        return "something in it breaks the protocol.", True
+    if not isinstance(error, ESCAPES):
+        return f"HTTP/2 was broken off ({type(error).__name__}).", False
+    if isinstance(error, httpx.ProxyError) and (refusal := _STATUS.match(str(error))):
+        status = int(refusal[0])  # the text behind it may repeat the request
+        return f"the proxy answered {status}.", status < 500 and status not in (408, 429)
+    about = redact(str(error), secrets_of(request) if request else []) or type(error).__name__
+    return about, isinstance(error, _FUTILE)
+
+
+_STATUS = re.compile(r"[1-5]\d\d\b")
+
+
+def _verb(error: Exception, timed_out: bool, begun: bool) -> str:
+    if isinstance(error, httpx.DecodingError):
+        return "sent what cannot be read"
+    if timed_out:
+        return "did not go on with its answer in time" if begun else "did not answer in time"
+    return "broke off its answer" if begun else "could not be reached"
+
+
+def _is_unsent(error: Exception, request: httpx.Request) -> bool:
+    """Whether no byte of the request was sent. After a redirect the first server has had it."""
+    if not isinstance(error, _UNSENT):
+        return False
+    return error._request in (None, request)  # pyright: ignore[reportPrivateUsage]
+
+
+def _distrust(error: BaseException | None) -> ssl.SSLCertVerificationError | None:
+    """Return the flaw of a certificate, if it was that."""
+    while error is not None and not isinstance(error, ssl.SSLCertVerificationError):
+        error = error.__cause__ or error.__context__
+    return error
+
+
+def _stripped(error: httpx.HTTPError, about: str) -> httpx.HTTPError:
+    vars(error).clear()  # also the response of an `HTTPStatusError`
+    error.args = (about,)
+    error.__traceback__ = error.__context__ = error.__cause__ = None
+    error._request = None  # pyright: ignore[reportPrivateUsage]
+    return error

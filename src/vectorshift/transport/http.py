@@ -1,14 +1,9 @@
-"""The one module that imports httpx: pools, time limits, TLS, and what httpx's failures mean
-here.
-"""
+"""The one module that imports httpx: clients of one connection, their routes and time limits."""
 
 from __future__ import annotations
 
 import os
 import platform
-import re
-import ssl
-import sys
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.request import getproxies
 
@@ -16,25 +11,21 @@ import httpx as httpx
 
 from vectorshift._platform.tls import tls
 from vectorshift._platform.urls import DIRECT
-from vectorshift.credentials.redact import redact
 from vectorshift.credentials.values import Secret
-from vectorshift.errors import ApiConnectionError, ApiTimeoutError, CredentialConfigurationError
-from vectorshift.transport.failures import AttemptFailure, RetrySafety
+from vectorshift.errors import CredentialConfigurationError
 from vectorshift.version import __version__
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable
 
 __all__ = [
     "API_KEY_HEADER",
-    "ESCAPES",
     "KEEPALIVE",
     "LONGEST_WAIT",
     "Origin",
     "Route",
     "Timeouts",
-    "connection_error",
-    "escapes",
     "httpx",
     "new_async_client",
     "new_client",
@@ -51,6 +42,14 @@ API_KEY_HEADER: Final = "Api-Key"
 KEEPALIVE: Final = 30.0
 """Seconds after which an idle connection is not used again."""
 
+_HEADERS: Final = {
+    "User-Agent": (
+        f"vectorshift/{__version__} python/{platform.python_version()} httpx/{httpx.__version__}"
+    ),
+    "Accept": "application/json",
+    # The encodings that the body of a failure is unpacked from, within a limit.
+    "Accept-Encoding": "gzip, deflate",
+}
 _LIMITS = httpx.Limits(keepalive_expiry=KEEPALIVE)
 # A proxy of the environment would carry even loopback traffic, with its key and in plain text, to
 # another machine.
@@ -58,33 +57,6 @@ _DIRECT: Final[Any] = {
     f"all://[{host}]" if ":" in host else f"all://{host}": None for host in DIRECT
 }
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-
-ESCAPES: Final = (
-    httpx.HTTPError,
-    httpx.InvalidURL,
-    httpx.StreamError,
-    httpx.CookieConflict,
-    OSError,
-    UnicodeError,
-)
-"""What may come out of httpx and the libraries below it. `ssl.SSLError` and `TimeoutError` are
-`OSError`s.
-"""
-
-_OF_HTTP2: Final = (
-    ("h2.exceptions", "H2Error"),
-    ("hpack.exceptions", "HPACKError"),
-    ("hyperframe.exceptions", "HyperframeError"),
-)
-
-
-def escapes() -> tuple[type[Exception], ...]:
-    """Return what may come out of a call: `ESCAPES`, and what httpcore lets through of the
-    libraries for HTTP/2.
-    """
-    found = (getattr(sys.modules.get(module), name, None) for module, name in _OF_HTTP2)
-    return (*ESCAPES, *(each for each in found if each is not None))
-
 
 Origin = tuple[str, str, int | None]
 Timeouts = dict[str, float | None]
@@ -94,12 +66,13 @@ them.
 
 
 class _NoCookies(httpx.Cookies):
-    """Keeps none: one organisation's cookie must not go with another's call. It also saves looking
-    for them.
+    """Keep none: one organisation's cookie must not go with another's call.
+
+    A jar whose policy allows no domain does the same, and costs 25 microseconds a call.
     """
 
     def extract_cookies(self, response: httpx.Response) -> None:
-        """Leave them where they are."""
+        """Leave the cookies of a response where they are."""
 
 
 _NO_COOKIES: Final = _NoCookies()
@@ -179,7 +152,7 @@ def _new(kind: Callable[..., Any], route: Route) -> Any:
 
 
 def timeouts(seconds: float) -> Timeouts:
-    """Return the limits of a call that waits so long for its answer."""
+    """Return the time limits of a call that waits so many seconds for its answer."""
     seconds = min(seconds, LONGEST_WAIT)
     return {
         "connect": min(CONNECT_TIMEOUT, seconds),
@@ -190,136 +163,11 @@ def timeouts(seconds: float) -> Timeouts:
 
 
 def origin_of(url: httpx.URL) -> Origin:
-    """Return scheme, host and port: what a key is bound to."""
+    """Return scheme, host and port. A key is bound to them."""
     return (url.scheme, url.host, url.port or _DEFAULT_PORTS.get(url.scheme))
 
 
 def secrets_of(request: httpx.Request) -> list[Secret]:
-    """Return what a request has in `Authorization`, without the word `Bearer`, and in `Api-Key`."""
+    """Return the keys in `Authorization`, without the word `Bearer`, and in `Api-Key`."""
     sent = (request.headers.get(name, "") for name in ("Authorization", API_KEY_HEADER))
     return [Secret(header.removeprefix("Bearer ").strip()) for header in sent if header]
-
-
-_UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
-_FUTILE = (
-    httpx.UnsupportedProtocol,
-    httpx.LocalProtocolError,
-    httpx.HTTPStatusError,
-    httpx.DecodingError,
-    httpx.TooManyRedirects,
-    httpx.InvalidURL,
-    httpx.StreamError,
-    httpx.CookieConflict,
-    UnicodeError,
-)
-
-
-def connection_error(
-    error: Exception,
-    request: httpx.Request | None,
-    method: str,
-    endpoint: str,
-    tries: int = 1,
-    *,
-    begun: bool = False,
-) -> AttemptFailure:
-    """Return what it means that there is no answer, or no whole one.
-
-    The cause of the error keeps type and text, and no frame or request with a header.
-
-    Args:
-        error: one of `ESCAPES`.
-        request: what was sent; None if it could not even be put together.
-        method: the HTTP method.
-        endpoint: the path alone.
-        tries: the number of this attempt.
-        begun: whether a part of the answer has come.
-    """
-    timed_out = isinstance(error, httpx.TimeoutException | TimeoutError)
-    about, futile = _judged(error, request)
-    unsent = (
-        request is None
-        or isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol)
-        or _is_unsent(error, request)
-    )
-    failure = (ApiTimeoutError if timed_out else ApiConnectionError)(
-        f"The API {_verb(error, timed_out, begun)} for {method} {endpoint}: {about}",
-        request_info={"method": method, "endpoint": endpoint},
-        may_have_run=not unsent,
-        tries=tries,
-    )
-    failure.__cause__ = _bare(error, about) if isinstance(error, httpx.HTTPError) else None
-    return AttemptFailure(
-        failure,
-        RetrySafety.NEVER if futile else RetrySafety.ANY if unsent else RetrySafety.IDEMPOTENT,
-    )
-
-
-def _judged(error: Exception, request: httpx.Request | None) -> tuple[str, bool]:
-    """Return what went wrong, without a secret, and whether it would be the same again."""
-    if (distrust := _distrust(error)) is not None:
-        reason = distrust.verify_message
-        return (
-            (
-                f"its certificate is not trusted: {reason}. VECTORSHIFT_CA_BUNDLE names the CAs to"
-                " trust."
-            ),
-            True,
-        )
-    if isinstance(
-        error, httpx.LocalProtocolError | UnicodeError
-    ):  # its text may be that of a header
-        return "something in it breaks the protocol.", True
-    if not isinstance(error, ESCAPES):
-        return f"HTTP/2 was broken off ({type(error).__name__}).", False
-    if isinstance(error, httpx.ProxyError) and (refusal := _STATUS.match(str(error))):
-        status = int(refusal[0])  # what follows may repeat what the proxy was sent
-        return f"the proxy answered {status}.", status < 500 and status not in (408, 429)
-    about = redact(str(error), secrets_of(request) if request else []) or type(error).__name__
-    return about, isinstance(error, _FUTILE)
-
-
-_STATUS = re.compile(r"[1-5]\d\d\b")
-
-
-def _verb(error: Exception, timed_out: bool, begun: bool) -> str:
-    if isinstance(error, httpx.DecodingError):
-        return "sent what cannot be read"
-    if timed_out:
-        return "did not go on with its answer in time" if begun else "did not answer in time"
-    return "broke off its answer" if begun else "could not be reached"
-
-
-def _is_unsent(error: Exception, request: httpx.Request) -> bool:
-    """Whether not a byte of the request was sent. After a redirect the first place has had it, so
-    that says nothing.
-    """
-    if not isinstance(error, _UNSENT):
-        return False
-    return error._request in (None, request)  # pyright: ignore[reportPrivateUsage]
-
-
-def _distrust(error: BaseException | None) -> ssl.SSLCertVerificationError | None:
-    """Return the certificate's flaw, if it was that: it will not be trusted in a second either."""
-    while error is not None and not isinstance(error, ssl.SSLCertVerificationError):
-        error = error.__cause__ or error.__context__
-    return error
-
-
-def _bare(error: httpx.HTTPError, about: str) -> httpx.HTTPError:
-    vars(error).clear()  # also the response of an `HTTPStatusError`
-    error.args = (about,)
-    error.__traceback__ = error.__context__ = error.__cause__ = None
-    error._request = None  # pyright: ignore[reportPrivateUsage]
-    return error
-
-
-_HEADERS = {
-    "User-Agent": (
-        f"vectorshift/{__version__} python/{platform.python_version()} httpx/{httpx.__version__}"
-    ),
-    "Accept": "application/json",
-    "Accept-Encoding": (
-        "gzip, deflate"
-    ),  # what an answer of a failure is unpacked from, within a limit
-}

@@ -7,8 +7,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from vectorshift.credentials.adapter import adapt
 from vectorshift.credentials.provider import CredentialProvider, Description
-from vectorshift.credentials.resolving import adapt
 from vectorshift.credentials.values import Credential
 from vectorshift.errors import CredentialConfigurationError
 from vectorshift.settings import Settings
