@@ -1,4 +1,4 @@
-"""Connections that were idle for too long to be used again are closed, in whatever pool."""
+"""ClientConnections that were idle for too long to be used again are closed, in whatever pool."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from vectorshift import AsyncVectorShift, Pipeline, VectorShift
 from vectorshift._platform.clock import SYSTEM_CLOCK
 from vectorshift.testing import FakeVectorShift, ManualClock
 from vectorshift.transport.http import route_to
-from vectorshift.transport.pool import IN_FLIGHT, Connections
+from vectorshift.transport.pool import IN_FLIGHT, ClientConnections
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -132,7 +132,7 @@ def test_a_call_whose_turn_comes_as_the_client_is_closed_gets_an_open_connection
     run: Callable[..., Any],
 ) -> None:
     async def main() -> None:
-        pools, turn = Connections(SYSTEM_CLOCK), anyio.Event()
+        pools, turn = ClientConnections(SYSTEM_CLOCK), anyio.Event()
         route = route_to("http://127.0.0.1:1", None)
 
         async def last() -> None:

@@ -73,9 +73,7 @@ class BackgroundTask(Generic[T]):
 
     @property
     def running(self) -> bool:
-        """Whether the work still runs, in this process: a forked child has none of its parent's
-        threads.
-        """
+        """True while the work runs in this process: a forked child has no threads of its parent."""
         return not self._done.is_set() and self._pid == os.getpid()
 
     def wait(self, timeout: float | None) -> bool:

@@ -1,9 +1,8 @@
-"""What a dotenv file says, and which of its lines seem to be meant for this package and say
-nothing.
+"""Parse a dotenv file, and find lines that look like settings of this package but are not.
 
-python-dotenv passes over a line that it cannot parse, and takes whatever is no white space for a
-name. Passed over, a line with a key would let another source answer, and another organisation's
-with it; taken for a name, it would be shown.
+python-dotenv skips a line that it cannot parse, and takes any text without spaces for a name. A
+skipped line with a key would let another source answer, perhaps with another organisation's key. A
+key that is taken for a name would be shown.
 """
 
 from __future__ import annotations
@@ -34,18 +33,16 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assignments:
-    """What a dotenv file says. The last of two lines with one name counts.
+    """The content of a dotenv file. The last of two lines with one name counts.
 
     Args:
-        values: the text of each name, as it stands, without interpolation.
+        values: the text of each name, without interpolation.
         bare: the names that stand alone, as in `export NAME`, and set nothing.
         lines: the line, from 1, that first sets a name to something.
-        twice: the names that are set to something and then to something else, or to nothing, with
-            both lines.
-        flaw: what is wrong with a line that seems to be meant for this package, without its text;
-            mostly nothing.
-        passed_over: the first line that cannot be parsed and does not seem to be; 0 if there is
-            none.
+        twice: the names with two different values, and both lines.
+        flaw: the flaw of a line that looks like a setting of this package, without its text; empty
+            if there is none.
+        passed_over: the first other line that cannot be parsed; 0 if there is none.
     """
 
     values: dict[str, str] = field(repr=False)
@@ -56,7 +53,7 @@ class Assignments:
     passed_over: int = 0
 
     def contradiction(self, names: Iterable[str]) -> str:
-        """Say of the first of these names that has two values where they stand; mostly nothing."""
+        """Return the flaw of the first of these names that has two values, or an empty text."""
         for name in names:
             if name in self.twice:
                 first, second = self.twice[name]
@@ -68,7 +65,7 @@ class Assignments:
 
 
 def assignments_in(text: str) -> Assignments:
-    """Return what the text of a dotenv file says."""
+    """Parse the text of a dotenv file."""
     from dotenv.parser import parse_stream
 
     text = re.sub("\r\n?", "\n", text)
@@ -105,7 +102,7 @@ def assignments_in(text: str) -> Assignments:
 
 
 def _unmerged(text: str) -> str:
-    """Say where a merge was not finished, if one of our settings stands in it; mostly nothing."""
+    """Return the flaw of an unfinished merge around one of our settings, or an empty text."""
     begins, is_ours = 0, False
     for number, line in enumerate(text.split("\n") if "<<<<<<<" in text else (), 1):
         if line.startswith("<<<<<<<"):
@@ -123,9 +120,7 @@ def _unmerged(text: str) -> str:
 
 
 def _mistyped(binding: Binding, written: str) -> int | None:
-    """Return where a statement has what seems to be meant for this package and is no assignment;
-    None if nowhere.
-    """
+    """Return the place in a statement that looks like a setting of ours but is none, or None."""
     if binding.error:
         found = _OURS.search(written)
         return found.start() if found else None
@@ -140,9 +135,7 @@ def _mistyped(binding: Binding, written: str) -> int | None:
 
 
 def _is_no_name(name: str, value: str | None) -> bool:
-    """Whether this holds the name of a variable of ours, and more: the key, perhaps, after a colon
-    or after nothing.
-    """
+    """Return whether a name of ours has more behind it: perhaps the key, after a colon."""
     if not _NAME.fullmatch(name):
         return bool(_LIKE_OURS.search(name))
     if not name.startswith("VECTORSHIFT_"):

@@ -1,6 +1,4 @@
-"""What a forked child has to make anew: locks that another thread may have held, work that nobody
-does there.
-"""
+"""Renew locks, threads and connections in a forked child, which must not share its parent's."""
 
 from __future__ import annotations
 
@@ -12,14 +10,10 @@ __all__ = ["ForkAware", "renew_after_fork"]
 
 
 class ForkAware(Protocol):
-    """Something with a lock, a thread or a connection that must not be shared with a forked
-    child.
-    """
+    """An object with a lock, a thread or a connection that a forked child must not share."""
 
     def _after_fork(self) -> None:
-        """Make anew what the child must not share. Runs in the child, before any other code of
-        it.
-        """
+        """Renew what the child must not share. Runs in the child, before its other code."""
         ...
 
 

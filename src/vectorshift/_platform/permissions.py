@@ -1,4 +1,4 @@
-"""Who else can say what a key file holds, by its mode and by its owner.
+"""Find other users who can change a key file, by its mode and by its owner.
 
 A named file is used all the same. One that is merely found must belong to this user or to root.
 """
@@ -51,7 +51,7 @@ class Stranger:
 
     @property
     def cure(self) -> str:
-        """What gives the file to this user."""
+        """The command that gives the file to this user."""
         if not self.is_known:
             return "run as its owner, or map its owner into the container."
         option = "-h " if self.is_link else ""
@@ -59,11 +59,10 @@ class Stranger:
 
 
 class FilePermissions:
-    """Keep what the mode and the owner of one file let others do. Looks at the file's folder when
-    the mode is a new one.
+    """Rights of other users on one file. Looks at the file's folder when the mode is a new one.
 
-    Others are all users of the machine: a group was given its rights on purpose. What an
-    orchestrator mounts is passed over, as its modes are not the user's to choose: Kubernetes,
+    Others are all users of the machine: a group was given its rights on purpose. Files that an
+    orchestrator mounts are skipped, as the user cannot choose their modes: Kubernetes,
     `/run/secrets`, systemd's credentials.
 
     Args:
@@ -71,7 +70,7 @@ class FilePermissions:
         mounted: whether an orchestrator is known to have put it there.
 
     Attributes:
-        stranger: whom the file belongs to, if neither to this user nor to root; else None.
+        stranger: the owner of the file, if it is neither this user nor root; else None.
     """
 
     def __init__(self, path: Path, *, mounted: bool = False) -> None:
@@ -83,7 +82,7 @@ class FilePermissions:
 
     @property
     def detail(self) -> str:
-        """What others can do to the file; mostly nothing."""
+        """The things that others can do to the file; empty if there are none."""
         return "; ".join(
             filter(None, (self._by_mode, "" if self.stranger is None else str(self.stranger)))
         )
@@ -146,7 +145,7 @@ def _stranger(path: Path, uid: int) -> Stranger | None:
 def _owners(path: Path, uid: int) -> Iterator[tuple[str, int, bool]]:
     """Yield the owners of the links that lead to a file, and that of the file itself.
 
-    Whoever owns a link says which file is read.
+    The owner of a link decides which file is read.
     """
     for _ in range(_MOST_LINKS):
         try:
@@ -170,7 +169,5 @@ def _overflow_uid() -> int:
 
 
 def _is_kubernetes(path: Path) -> bool:
-    """Whether the file stands in a volume that the kubelet writes: its folder has a link named
-    `..data`.
-    """
+    """Return whether the kubelet wrote the file: then its folder has a link named `..data`."""
     return os.path.islink(path.parent / "..data")  # noqa: PTH114  # it does not raise

@@ -1,6 +1,4 @@
-"""How plugins and their variables are named. Imports no settings library: every chain is made with
-this module.
-"""
+"""Names of plugins and of their variables. Every chain imports this: no settings library here."""
 
 from __future__ import annotations
 
@@ -15,16 +13,12 @@ if TYPE_CHECKING:
 __all__ = ["being_made", "canonical", "is_service_link", "making", "prefix_of"]
 
 _names: ContextVar[set[str] | None] = ContextVar("vectorshift_being_made", default=None)
-"""Has what is being made where this runs, in the threads and event loops that this starts as
-well.
-"""
+"""The plugins that are being made here, and in the threads and event loops started from here."""
 
 
 @contextmanager
 def making(name: str) -> Generator[None, None, None]:
-    """Let `being_made` have the name within the block, and no longer, in contexts that are copied
-    there, either.
-    """
+    """Let `being_made` hold the name within the block, but not afterwards in copied contexts."""
     names = {*being_made(), name}
     token = _names.set(names)
     try:
@@ -35,26 +29,20 @@ def making(name: str) -> Generator[None, None, None]:
 
 
 def being_made() -> set[str]:
-    """Return the names of the plugins, or `the chain`, that this would wait for in vain: it is part
-    of their making.
-    """
+    """Return the plugins, or `the chain`, that are being made: waiting for them would not end."""
     return _names.get() or set()
 
 
 def canonical(name: str) -> str:
-    """Return a provider's name as it is compared and shown: `Azure_KV` and `azure.kv` are
-    `azure-kv`.
-    """
+    """Return the canonical name of a provider: `azure-kv` for `Azure_KV` and `azure.kv`."""
     return re.sub(r"[-_.]+", "-", name.strip()).lower()
 
 
 def prefix_of(name: str) -> str:
-    """Return what the variables of a plugin begin with: `VECTORSHIFT_AZURE_KV_` for `azure-kv`."""
+    """Return the prefix of a plugin's variables: `VECTORSHIFT_AZURE_KV_` for `azure-kv`."""
     return f"VECTORSHIFT_{canonical(name).replace('-', '_').upper()}_"
 
 
 def is_service_link(variable: str) -> bool:
-    """Return whether Kubernetes may have made a variable for a service that is named as its
-    prefix.
-    """
+    """Return whether Kubernetes may have set a variable, for a service with the prefix's name."""
     return "_PORT" in variable or "_SERVICE_" in variable

@@ -1,6 +1,4 @@
-"""What can be told of a URL without contact: whether it can be the API's, and whether it is this
-very machine.
-"""
+"""Check URLs without contact: can it be the API's, and is it this machine?"""
 
 from __future__ import annotations
 
@@ -19,9 +17,7 @@ __all__ = [
 
 
 DIRECT = ("localhost", "127.0.0.1", "::1")
-"""This machine, as it is spelt where no proxy of the environment is asked, so that plain HTTP stays
-on it.
-"""
+"""Names of this machine that use no proxy of the environment, so that plain HTTP stays on it."""
 
 
 def is_loopback(host: str) -> bool:
@@ -67,9 +63,7 @@ _NUMBERS = re.compile(r"([0-9]+\.){3}[0-9]+")
 
 
 def _can_be_a_host(host: str) -> bool:
-    """Whether a host is one that can be looked up: httpx tells of others when a call is made, in
-    words of its own.
-    """
+    """Return whether a host can be looked up. httpx would refuse others only at a call."""
     if ":" in host or _NUMBERS.fullmatch(host):
         ipaddress.ip_address(host)
         return True
@@ -77,16 +71,12 @@ def _can_be_a_host(host: str) -> bool:
 
 
 def has_control_characters(value: str) -> bool:
-    """Return whether a text has a line break, a tab, or another character that is no part of a
-    name.
-    """
+    """Return whether a text has a line break, a tab, or another character that no name has."""
     return bool(re.search("[\x00-\x1f\x7f-\x9f\u2028\u2029]", value))
 
 
 def in_the_clear(host: str) -> str:
-    """Say why a key is not sent to this host, which is spoken to in plain HTTP and is another
-    machine.
-    """
+    """Return why a key is not sent to this host: it is another machine, over plain HTTP."""
     return (
         f"The API key is not sent over plain HTTP to {host}. Use https, or, where the network"
         " encrypts below, set VECTORSHIFT_ALLOW_HTTP=1."

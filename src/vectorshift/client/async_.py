@@ -22,7 +22,7 @@ from vectorshift.transport.closing import LoopBoundContext
 from vectorshift.transport.failures import escapes
 from vectorshift.transport.frames import astrip_library_frames
 from vectorshift.transport.http import httpx
-from vectorshift.transport.pool import Connections, Owner
+from vectorshift.transport.pool import ClientConnections, Owner
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from vectorshift._platform.clock import WaitingClock
     from vectorshift.client.uploads import Files
     from vectorshift.settings import Settings
-    from vectorshift.transport.http import Route
+    from vectorshift.transport.http import ConnectionRoute
 
 __all__ = ["AsyncVectorShift"]
 
@@ -76,7 +76,7 @@ class AsyncVectorShift(Handle):
         )
         self._yours = http_client
         self._owner = None if http_client is None else Owner.of(http_client)
-        self._connections = Connections(clock)
+        self._connections = ClientConnections(clock)
 
     async def request(
         self,
@@ -132,7 +132,7 @@ class AsyncVectorShift(Handle):
         ready = self._at_hand() or await self._making.ajoin()
         return await adrive(self._state(ready, call, streamed=streamed).steps(_IO(self, held)))
 
-    def acquire(self, route: Route) -> AbstractAsyncContextManager[httpx.AsyncClient]:
+    def acquire(self, route: ConnectionRoute) -> AbstractAsyncContextManager[httpx.AsyncClient]:
         """Give one request an httpx client for itself, for an `async with` block."""
         if self._yours is None or self._owner is None:
             return self._connections.aacquire(route)

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from vectorshift.credentials.values import Secret
     from vectorshift.transport.auth import CredentialAuth
     from vectorshift.transport.body import AsyncBody, Body
-    from vectorshift.transport.http import Route, Timeouts
+    from vectorshift.transport.http import ConnectionRoute, Timeouts
 
 __all__ = ["IO", "CallState", "Steps", "adrive", "drive"]
 
@@ -130,7 +130,7 @@ class CallState:
     auth: CredentialAuth
     context: CallContext
     base_url: str
-    route: Route
+    route: ConnectionRoute
     limits: Timeouts
     max_retries: int
     clock: WaitingClock

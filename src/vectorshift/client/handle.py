@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from vectorshift.credentials.resolving import BaseProvider
     from vectorshift.scope.configuration import Configured
     from vectorshift.settings import Settings
-    from vectorshift.transport.http import Route, Timeouts
+    from vectorshift.transport.http import ConnectionRoute, Timeouts
 
 __all__ = ["Handle"]
 
@@ -44,7 +44,7 @@ class _Ready:
     settings: Settings
     base_url: str
     auth: CredentialAuth
-    route: Route
+    route: ConnectionRoute
     max_retries: int
 
 

@@ -16,7 +16,7 @@ from vectorshift.transport.body import Body
 from vectorshift.transport.failures import escapes
 from vectorshift.transport.frames import strip_library_frames
 from vectorshift.transport.http import httpx
-from vectorshift.transport.pool import Connections, Owner
+from vectorshift.transport.pool import ClientConnections, Owner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from vectorshift._platform.clock import WaitingClock
     from vectorshift.client.uploads import Files
     from vectorshift.settings import Settings
-    from vectorshift.transport.http import Route
+    from vectorshift.transport.http import ConnectionRoute
 
 __all__ = ["VectorShift"]
 
@@ -74,7 +74,7 @@ class VectorShift(Handle):
         )
         self._yours = http_client
         self._owner = None if http_client is None else Owner.of(http_client)
-        self._connections = Connections(clock)
+        self._connections = ClientConnections(clock)
 
     def request(
         self,
@@ -150,7 +150,7 @@ class VectorShift(Handle):
         ready = self._at_hand() or self._make()
         return drive(self._state(ready, call, streamed=streamed).steps(_IO(self, held)))
 
-    def acquire(self, route: Route) -> AbstractContextManager[httpx.Client]:
+    def acquire(self, route: ConnectionRoute) -> AbstractContextManager[httpx.Client]:
         """Give one request an httpx client for itself, for a `with` block."""
         if self._yours is None or self._owner is None:
             return self._connections.acquire(route)

@@ -85,7 +85,7 @@ class CredentialStoreUnavailableError(CredentialError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """What one provider of a chain was asked and what came of it.
+    """One question to a provider of a chain, and its outcome.
 
     Args:
         provider: the provider's name.

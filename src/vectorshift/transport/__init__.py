@@ -1,1 +1,1 @@
-"""httpx: connections, the key on each request, failures, and what must not be seen."""
+"""httpx: connections, the key on each request, failures, and redaction."""

@@ -1,4 +1,4 @@
-"""`CredentialAuth`: asks for the credential of the moment and stamps it on a request."""
+"""`CredentialAuth`: look up the current credential and stamp it on a request."""
 
 from __future__ import annotations
 
@@ -93,12 +93,10 @@ class SourceMoved(httpx.StreamError):
 
 
 class KeyFlow:
-    """What `CredentialAuth` does, for the requests and responses of httpx and of those that are
-    made like it.
-    """
+    """The flow of `CredentialAuth`, for httpx and for libraries made like it."""
 
     unread: type[Exception]
-    """What `request.content` raises for a body that was not read."""
+    """The error of `request.content` for a body that was not read."""
 
     def __init__(
         self, provider: object, *, origin: str, allow_http: bool = False, replace: bool = False
@@ -188,7 +186,7 @@ class KeyFlow:
             provider.invalidate(again)
 
     def _is_ours(self, request: httpx.Request) -> bool:
-        """Whether the request gets our key: it goes to our origin, and has no key of the caller's.
+        """Return whether a request gets our key: it goes to our origin, and brings no key along.
 
         A request object that is sent again has the key that was stamped on it before.
         """
@@ -203,9 +201,7 @@ class KeyFlow:
         )
 
     def _check_process(self) -> None:
-        """Refuse a client that may share its connections with a parent process, which cannot be
-        told from a new one here.
-        """
+        """Refuse to work in a forked child: the client may share connections with its parent."""
         if self._process is None:
             self._process = os.getpid()
         if self._process != os.getpid():
@@ -217,13 +213,11 @@ class KeyFlow:
             )
 
     def _is_rejection(self, response: httpx.Response) -> bool:
-        """Whether this is a 401 of the origin itself, not of a place that it redirected to."""
+        """Return whether this is a 401 of the origin itself, and not of a redirect's target."""
         return response.status_code == 401 and origin_of(response.request.url) == self._origin
 
     def _is_replayable(self, request: httpx.Request) -> bool:
-        """Whether the body can be sent twice. An iterator would silently send an empty one the
-        second time.
-        """
+        """Return whether the body can be sent twice. An iterator would be empty the second time."""
         try:
             request.content  # noqa: B018
         except self.unread:
@@ -287,7 +281,7 @@ class _Lookup:
 
 
 _ENOUGH = 16_384
-"""Bytes of a 401 that are read before a request is sent again."""
+"""Bytes of a 401 that are read before the request is sent again."""
 
 
 class _Drain:
@@ -344,8 +338,9 @@ def _stamped(request: httpx.Request, credential: Credential) -> httpx.Request:
 
 
 def _is_newer(answer: Result, rejected: Credential) -> bool:
-    """Whether this is another key from the same place: a request never changes its organisation
-    half-way.
+    """Return whether this is another key of the same source.
+
+    A request never changes its organisation half-way.
     """
     if not isinstance(answer, Credential) or answer.secret == rejected.secret:
         return False

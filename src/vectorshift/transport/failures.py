@@ -50,7 +50,7 @@ def escapes() -> tuple[type[Exception], ...]:
 
 
 class RetrySafety(Enum):
-    """Which calls may be sent again after a failure."""
+    """The calls that may be sent again after a failure."""
 
     NEVER = "another attempt would fail as this one did"
     IDEMPOTENT = "it may have been carried out: only what does no harm twice"
@@ -59,7 +59,7 @@ class RetrySafety(Enum):
 
 @dataclass(frozen=True, slots=True)
 class AttemptFailure:
-    """What came of an attempt that failed.
+    """An attempt that failed.
 
     Args:
         error: what the caller gets if there is no further attempt.
@@ -71,11 +71,11 @@ class AttemptFailure:
 
 
 def repeat_after_status(status: int, retry_after: float | None) -> RetrySafety:
-    """Return what a status says of whether the call was carried out.
+    """Return which calls may be sent again after a status.
 
-    429 says that it was not, and so does 503 with `Retry-After`: the server asks to be called
-    again. A 408 or another 5xx says nothing of that: a gateway sends it as well when what is behind
-    it did its work too slowly.
+    A 429 says that the call was not carried out, and so does a 503 with `Retry-After`: the server
+    asks to be called again. A 408 or another 5xx does not say: a gateway also sends it when the
+    server behind it was too slow.
     """
     if status == 429 or (status == 503 and retry_after is not None):
         return RetrySafety.ANY
@@ -170,7 +170,7 @@ def _verb(error: Exception, timed_out: bool, begun: bool) -> str:
 
 
 def _is_unsent(error: Exception, request: httpx.Request) -> bool:
-    """Whether no byte of the request was sent. After a redirect the first server has had it."""
+    """Return whether no byte was sent. After a redirect the first server has had the request."""
     if not isinstance(error, _UNSENT):
         return False
     return error._request in (None, request)  # pyright: ignore[reportPrivateUsage]

@@ -23,8 +23,8 @@ __all__ = [
     "API_KEY_HEADER",
     "KEEPALIVE",
     "LONGEST_WAIT",
+    "ConnectionRoute",
     "Origin",
-    "Route",
     "Timeouts",
     "httpx",
     "new_async_client",
@@ -92,7 +92,7 @@ it, and nothing else.
 """
 
 
-class Route(NamedTuple):
+class ConnectionRoute(NamedTuple):
     """Where connections lead, and how. Any client may use those of an equal route.
 
     Args:
@@ -106,7 +106,7 @@ class Route(NamedTuple):
     environment: tuple[tuple[str, str], ...]
 
 
-def route_to(url: str, ca_bundle: str | None) -> Route:
+def route_to(url: str, ca_bundle: str | None) -> ConnectionRoute:
     """Return the route to a URL by the environment of this moment.
 
     Raises:
@@ -115,10 +115,10 @@ def route_to(url: str, ca_bundle: str | None) -> Route:
     tls(ca_bundle)
     named = {name: os.environ.get(name, "") for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")}
     environment = tuple(sorted({**getproxies(), **named}.items()))
-    return Route(origin_of(httpx.URL(url)), ca_bundle, environment)
+    return ConnectionRoute(origin_of(httpx.URL(url)), ca_bundle, environment)
 
 
-def new_client(route: Route) -> httpx.Client:
+def new_client(route: ConnectionRoute) -> httpx.Client:
     """Return a new httpx client: proxies from the environment, no redirects, no cookies, never
     netrc.
     """
@@ -126,13 +126,13 @@ def new_client(route: Route) -> httpx.Client:
     return client
 
 
-def new_async_client(route: Route) -> httpx.AsyncClient:
+def new_async_client(route: ConnectionRoute) -> httpx.AsyncClient:
     """Return a new httpx client for one event loop."""
     client: httpx.AsyncClient = _new(_AsyncClient, route)
     return client
 
 
-def _new(kind: Callable[..., Any], route: Route) -> Any:
+def _new(kind: Callable[..., Any], route: ConnectionRoute) -> Any:
     verify, flaw = tls(route.ca_bundle), ""
     try:
         return kind(

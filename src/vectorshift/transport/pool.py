@@ -1,4 +1,4 @@
-"""Connections that clients share. A key belongs to a request and not to a connection.
+"""ClientConnections that clients share. A key belongs to a request and not to a connection.
 
 Clients share a pool if their connections lead to the same origin in the same way, in one process
 and on one event loop. So a thousand tenants with a client each have one pool, and not a thousand.
@@ -26,22 +26,22 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from vectorshift._platform.clock import Clock
-    from vectorshift.transport.http import Route
+    from vectorshift.transport.http import ConnectionRoute
 
-__all__ = ["AsyncLease", "Connections", "Owner", "Pool"]
+__all__ = ["AsyncLease", "ClientConnections", "Owner", "Pool"]
 
 IN_FLIGHT: Final = 90
 """Requests of one client at a time on one event loop; its others wait for their turn."""
 
 
-class _Key(NamedTuple):
-    """What clients must have in common to share a pool."""
+class _PoolKey(NamedTuple):
+    """Clients with an equal key share a pool."""
 
     loop: Any
     """The event loop, or None for sync code."""
-    route: Route
+    route: ConnectionRoute
     substitute: object
-    """What takes the place of the network while a test is offline."""
+    """The stand-in for the network in an offline test, or None."""
     clock: Clock
     client: int = 0
     """The one client of a pool that is not shared."""
@@ -59,7 +59,7 @@ class Pool:
         finalizer: closes the pool of an event loop.
     """
 
-    def __init__(self, key: _Key) -> None:
+    def __init__(self, key: _PoolKey) -> None:
         self.key = key
         self.idle: list[tuple[float, Any]] = []
         self.seats: set[_Seat] = set()
@@ -140,8 +140,8 @@ class _Registry:
     """
 
     def __init__(self) -> None:
-        self.pools: dict[_Key, Pool] = {}
-        self.unshared: set[_Key] = set()
+        self.pools: dict[_PoolKey, Pool] = {}
+        self.unshared: set[_PoolKey] = set()
         self._of_parents: list[object] = []
         self.lock = threading.RLock()  # a signal handler may come here while its thread is in here
         renew_after_fork(self)
@@ -152,7 +152,7 @@ class _Registry:
         self.pools = {}
         self.lock = threading.RLock()
 
-    def pool(self, key: _Key, client: int) -> Pool:
+    def pool(self, key: _PoolKey, client: int) -> Pool:
         """Return the pool of a key, and make it at need."""
         if _anywhere(key) in self.unshared:
             key = key._replace(client=client)
@@ -173,7 +173,7 @@ class _Registry:
 _registry = _Registry()
 
 
-def _anywhere(key: _Key) -> _Key:
+def _anywhere(key: _PoolKey) -> _PoolKey:
     return key._replace(loop=type(key.loop))
 
 
@@ -182,7 +182,7 @@ class _Seat:
 
     __slots__ = ("_key", "_of_client", "limiter", "pool")
 
-    def __init__(self, pool: Pool, of_client: dict[_Key, _Seat], key: _Key) -> None:
+    def __init__(self, pool: Pool, of_client: dict[_PoolKey, _Seat], key: _PoolKey) -> None:
         self.pool, self._of_client, self._key = pool, of_client, key
         self.limiter: Any = (
             None if key.loop is None else anyio.Semaphore(IN_FLIGHT, fast_acquire=True)
@@ -198,7 +198,7 @@ class _Seat:
             return not self.pool.seats
 
 
-class Connections:
+class ClientConnections:
     """The connections of one client, sync or async. Thread-safe and fork-safe.
 
     Args:
@@ -211,7 +211,7 @@ class Connections:
         renew_after_fork(self)
 
     def _begin(self) -> None:
-        self._seats: dict[_Key, _Seat] = {}
+        self._seats: dict[_PoolKey, _Seat] = {}
         self._dropped = weakref.finalize(self, _leave, self._seats)
 
     def _after_fork(self) -> None:
@@ -219,7 +219,7 @@ class Connections:
         self._begin()
 
     @contextlib.contextmanager
-    def acquire(self, route: Route) -> Generator[httpx.Client, None, None]:
+    def acquire(self, route: ConnectionRoute) -> Generator[httpx.Client, None, None]:
         """Lend one request an httpx client with one connection."""
         pool = self.seat(None, route).pool
         http = pool.take()
@@ -233,18 +233,18 @@ class Connections:
             for each in pool.give_back(http):
                 each.close()
 
-    def aacquire(self, route: Route) -> AsyncLease:
+    def aacquire(self, route: ConnectionRoute) -> AsyncLease:
         """Lend one request of the running event loop an httpx client with one connection."""
         return AsyncLease(self, route)
 
-    def seat(self, loop: object, route: Route) -> _Seat:
+    def seat(self, loop: object, route: ConnectionRoute) -> _Seat:
         """Return the place of this client in the pool of a route.
 
         Args:
             loop: the running event loop, or None for sync code.
             route: where the connections lead.
         """
-        key = _Key(loop, route, _http.substitute, self._clock)
+        key = _PoolKey(loop, route, _http.substitute, self._clock)
         seat = self._seats.get(key)
         if seat is not None:
             return seat
@@ -265,7 +265,7 @@ class Connections:
                 await seat.pool.finalizer.aclose()
 
 
-def _leave(seats: dict[_Key, _Seat]) -> None:
+def _leave(seats: dict[_PoolKey, _Seat]) -> None:
     for key, seat in list(seats.items()):
         if not seat.leave():
             continue
@@ -276,7 +276,7 @@ def _leave(seats: dict[_Key, _Seat]) -> None:
 
 
 class AsyncLease:
-    """The block of `Connections.aacquire`.
+    """The block of `ClientConnections.aacquire`.
 
     It is no async generator: a loop that ends closes all of these at once, also those that a block
     still needs.
@@ -284,7 +284,7 @@ class AsyncLease:
 
     __slots__ = ("_connections", "_lent", "_route", "_seat")
 
-    def __init__(self, connections: Connections, route: Route) -> None:
+    def __init__(self, connections: ClientConnections, route: ConnectionRoute) -> None:
         self._connections, self._route = connections, route
 
     async def __aenter__(self) -> httpx.AsyncClient:
@@ -322,8 +322,7 @@ async def _aclose_all(clients: list[httpx.AsyncClient]) -> None:
 
 
 class Owner:
-    """Who may use an httpx client that the caller handed in: the process, and if it is async the
-    event loop, that used it first.
+    """Owner of an httpx client of the caller's: the process, and event loop, that used it first.
 
     A forked child shares the sockets of its parent. Two processes on one connection read each
     other's answers, which may be those of another organisation.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from vectorshift.credentials.adapter import adapt
 from vectorshift.credentials.provider import CredentialProvider, Description
+from vectorshift.credentials.resolving import DEFAULT_REQUEST
 from vectorshift.credentials.values import Credential
 from vectorshift.errors import CredentialConfigurationError
 from vectorshift.settings import Settings
@@ -234,7 +235,7 @@ def _mixed_up_at_once(probe: Probe, first: CredentialProvider, key: str) -> str:
     def ask() -> Result:
         with lock:
             of, provider, own = next(askers)
-        answer = adapt(provider).load()
+        answer = adapt(provider).resolve(DEFAULT_REQUEST)
         if not isinstance(answer, Credential):
             wrong.append(f"asked at once, the provider of {of} gave {named(answer).rstrip('.')}.")
         elif answer.secret.reveal() != own:
