@@ -7,9 +7,8 @@ from importlib import import_module
 
 __all__ = ["main"]
 
-_MISSING_EXTRA = (
-    3  # what `vectorshift.cli.exits` calls SOURCE_FAILED; 1 would say that the API refuses the key
-)
+# SOURCE_FAILED in `vectorshift.cli.exits`; 1 would say that the API refuses the key
+_MISSING_EXTRA = 3
 
 
 def main() -> None:

@@ -1,10 +1,11 @@
-"""The commands, and what becomes of what goes wrong in them."""
+"""The commands, and how each error becomes a message and an exit code."""
 
 from __future__ import annotations
 
 import logging
 import os
 import sys
+from traceback import walk_tb
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
@@ -56,7 +57,7 @@ def _options(
     """Hold the options of the program itself."""
     from vectorshift.scope.current import DEFAULT_SCOPE
 
-    # A command has no using block: it asks what the process has.
+    # A command has no using block. `vectorshift.configure` would import httpx.
     DEFAULT_SCOPE.configure(None, require_using=False)
 
 
@@ -133,14 +134,12 @@ def sandbox(
 
 # --- Running them ---
 
-_UsageError = cast(
-    "type[typer.BadParameter]", typer.BadParameter.__base__
-)  # typer brings it under changing names
+# typer has it under a name that changes with its versions
+_UsageError = cast("type[typer.BadParameter]", typer.BadParameter.__base__)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit code. An operator sees a message, and never a traceback or
-    a local's value.
+    """Run a command and return its exit code. An operator sees a message, never a traceback.
 
     Args:
         arguments: those of the process by default.
@@ -152,9 +151,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return _pipe_gone()
     except SystemExit as end:  # typer and rich end the process when standard output is gone
-        return (
-            _pipe_gone() if isinstance(end.__context__, BrokenPipeError) else cast("int", end.code)
-        )
+        if isinstance(end.__context__, BrokenPipeError):
+            return _pipe_gone()
+        return cast("int", end.code)
     except (KeyboardInterrupt, typer.Abort):
         return Exit.INTERRUPTED
     except _UsageError as error:
@@ -189,41 +188,25 @@ def _set_streams() -> None:
 
 
 def _pipe_gone() -> Exit:
-    """Give up on a pipe that nobody reads."""
-    _write_nowhere()
+    """Give up on standard output that cannot be written.
+
+    The interpreter flushes it at its end, and a failure there would change the exit code.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     return Exit.PIPE_GONE
 
 
-def _write_nowhere() -> None:
-    """Keep the interpreter from flushing, at its end, into what cannot be written: it would change
-    the exit code.
-    """
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-
-
 def _unforeseen(error: Exception) -> Exit:
-    """Say where it was, and of a full disk and the like also what: in words of the system, which
-    hold no value.
-    """
+    """Name the error and its line, and of a full disk and the like the system's own words."""
     number = error.errno if isinstance(error, OSError) else None
     words = f" ({os.strerror(number).lower()})" if number else ""
+    *_, (frame, line) = walk_tb(error.__traceback__)
     complain(
-        f"unexpected {type(error).__name__}{words} at {_line(error)}. Its text is withheld, as it"
-        " may hold a secret."
+        f"unexpected {type(error).__name__}{words} at {frame.f_code.co_filename}:{line}. Its text"
+        " is withheld, as it may hold a secret."
     )
     try:
         sys.stdout.flush()
     except OSError:
-        _write_nowhere()
+        _pipe_gone()
     return Exit.INTERNAL
-
-
-def _line(error: BaseException) -> str:
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return (
-        "an unknown line"
-        if trace is None
-        else f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
-    )

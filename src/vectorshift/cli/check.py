@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import vectorshift
 from vectorshift.cli.exits import Exit, exit_of
-from vectorshift.cli.screen import console, on_terminal, printable, say_facts, say_json
+from vectorshift.cli.screen import console, printable, show
 from vectorshift.errors import (
     AuthenticationError,
     CredentialError,
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 __all__ = ["show_check"]
 
 _STYLES = {Exit.GOOD: "bold green", Exit.API_FAILED: "bold yellow"}
+_LABELS = {"source": "source", "version": "version", "fingerprint": "key", "base_url": "API"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True)
 class _Finding:
-    """What the API says of which key.
+    """The key that was tried, and the API's answer to it.
 
     Args:
-        end: the exit code.
-        message: what there is to say, for a person.
+        message: the outcome, for a person.
         provider: the name of the provider that had the key, or that failed.
         source: where the key came from, or where it was looked for.
         version: the store's name for the version of the key.
@@ -42,8 +42,7 @@ class _Finding:
         seconds: how long the API took.
     """
 
-    end: Exit
-    message: str
+    message: str = "The API accepts this key."
     provider: str | None = None
     source: str | None = None
     version: str | None = None
@@ -52,110 +51,69 @@ class _Finding:
     http_status: int | None = None
     seconds: float | None = None
 
-    def facts(self) -> dict[str, Any]:
-        """Return it as plain data."""
-        facts = asdict(self)
-        del facts["end"]
-        return {"status": self.end.word, **facts}
-
 
 def show_check(as_json: bool) -> Exit:
-    """Resolve the key, call the API with it, print what came of it, and return the exit code."""
-    finding = _found_out()
-    if as_json:
-        say_json(finding.facts())
-    elif on_terminal():
-        _draw(finding)
-    else:
-        say_facts(finding.facts())
-    return finding.end
+    """Resolve the key, call the API with it, print the outcome, and return the exit code."""
+    finding = _Finding()
+    try:
+        _check(finding)
+        end = Exit.GOOD
+    except VectorshiftError as error:
+        _explain(finding, error)
+        end = exit_of(error)
+    facts = {"status": end.word, **asdict(finding)}
+    show(as_json, facts, lambda: _draw(finding, end), facts)
+    return end
 
 
-def _found_out() -> _Finding:
-    try:
-        base_url = DEFAULT_SCOPE.settings.base_url
-    except CredentialError as error:
-        return _without_answer(error)
-    try:
-        credential = vectorshift.get_credential()
-    except CredentialError as error:
-        return replace(_without_answer(error), base_url=base_url)
+def _check(finding: _Finding) -> None:
+    finding.base_url = DEFAULT_SCOPE.settings.base_url
+    _name(finding, vectorshift.get_credential())
     began = monotonic()
     try:
         vectorshift.Pipeline.list(limit=1)
-    except VectorshiftError as error:
-        return _of_call(error, credential, base_url, monotonic() - began)
-    used = (
-        vectorshift.get_credential()
-    )  # another one, if the first was refused and its store had a newer
-    return _with(used, Exit.GOOD, "The API accepts this key.", base_url, 200, monotonic() - began)
+    finally:
+        finding.seconds = monotonic() - began
+    finding.http_status = 200
+    # another key, if the first was refused and its store had a newer one
+    _name(finding, vectorshift.get_credential())
 
 
-def _without_answer(error: VectorshiftError) -> _Finding:
-    """Return the finding for what went wrong before anything was sent."""
-    if not isinstance(error, CredentialError):
-        return _Finding(end=exit_of(error), message=error.message)
-    return _Finding(
-        end=exit_of(error), message=error.message, provider=error.provider, source=error.source
-    )
+def _name(finding: _Finding, credential: Credential) -> None:
+    finding.provider, finding.source = credential.provider, credential.source
+    finding.version, finding.fingerprint = credential.version, credential.fingerprint
 
 
-def _of_call(
-    error: VectorshiftError, credential: Credential, base_url: str, seconds: float
-) -> _Finding:
-    if isinstance(error, CredentialError):
-        return replace(_without_answer(error), base_url=base_url)
-    status = error.status_code if isinstance(error, VectorshiftApiError) else None
-    message = error.message
+def _explain(finding: _Finding, error: VectorshiftError) -> None:
+    finding.message = error.message
+    if isinstance(error, CredentialError):  # nothing was sent
+        finding.provider, finding.source = error.provider, error.source
+        finding.version = finding.fingerprint = finding.seconds = None
+        return
+    if isinstance(error, VectorshiftApiError):
+        finding.http_status = error.status_code
     if isinstance(error, PermissionDeniedError):
-        message = f"The API knows this key, which lacks the scope to list pipelines.\n{message}"
-    finding = _with(credential, exit_of(error), message, base_url, status, seconds)
-    if isinstance(error, AuthenticationError) and error.fingerprint != credential.fingerprint:
+        lacks = "The API knows this key, which lacks the scope to list pipelines."
+        finding.message = f"{lacks}\n{error.message}"
+    if isinstance(error, AuthenticationError) and error.fingerprint != finding.fingerprint:
         # the first was refused, and so was the newer one that its store had
-        return replace(finding, source=error.source, fingerprint=error.fingerprint, version=None)
-    return finding
+        finding.source, finding.fingerprint = error.source, error.fingerprint
+        finding.version = None
 
 
-def _with(
-    credential: Credential,
-    end: Exit,
-    message: str,
-    base_url: str,
-    http_status: int | None,
-    seconds: float,
-) -> _Finding:
-    return _Finding(
-        end=end,
-        message=message,
-        provider=credential.provider,
-        source=credential.source,
-        version=credential.version,
-        fingerprint=credential.fingerprint,
-        base_url=base_url,
-        http_status=http_status,
-        seconds=seconds,
-    )
-
-
-def _draw(finding: _Finding) -> None:
+def _draw(finding: _Finding, end: Exit) -> None:
     from rich.table import Table
     from rich.text import Text
 
     screen = console()
     message = Text(printable(finding.message))
-    message.stylize(_STYLES.get(finding.end, "bold red"), 0, len(message.plain.partition("\n")[0]))
+    message.stylize(_STYLES.get(end, "bold red"), 0, len(message.plain.partition("\n")[0]))
     screen.print(message)
     rows = Table.grid(padding=(0, 2))
     rows.add_column(style="dim", no_wrap=True)
     rows.add_column(overflow="fold")
-    for name, label in (
-        ("source", "source"),
-        ("version", "version"),
-        ("fingerprint", "key"),
-        ("base_url", "API"),
-    ):
-        value = getattr(finding, name)
-        if value:
+    for name, label in _LABELS.items():
+        if value := getattr(finding, name):
             rows.add_row(label, Text(printable(value)))
     if rows.row_count:
         screen.print()

@@ -25,10 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["environment_for", "execute", "replace_process", "supervise"]
 
-_HAS_EXEC = (
-    os.name == "posix"
-)  # elsewhere os.execvpe starts another process, and this one ends before it
-
 _WHERE_KEYS_ARE = {
     "VECTORSHIFT_API_KEY_FILE",
     "VECTORSHIFT_CREDENTIALS_DIRECTORY",
@@ -36,21 +32,13 @@ _WHERE_KEYS_ARE = {
     "VECTORSHIFT_PROVIDERS",
 }
 _STORES = {"vault", "aws"}
-_WITHOUT_SETTINGS = {
-    "default",
-    "explicit",
-    "env",
-    "dotenv",
-    "login",
-}  # the other names are those of plugins
+# other names in VECTORSHIFT_PROVIDERS are those of plugins
+_WITHOUT_SETTINGS = {"default", "explicit", "env", "dotenv", "login"}
 _WHERE_KEYS_GO = ("base_url", "ca_bundle", "allow_http", "timeout", "max_retries")
 
 _PASSED_ON = ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
-_SHARED = (
-    "SIGINT",
-    "SIGQUIT",
-    "SIGBREAK",
-)  # a terminal sends them to every process in the foreground
+# a terminal sends these to every process in the foreground
+_SHARED = ("SIGINT", "SIGQUIT", "SIGBREAK")
 
 
 def execute(command: Sequence[str]) -> int:
@@ -63,18 +51,20 @@ def execute(command: Sequence[str]) -> int:
     credential = vectorshift.get_credential()
     environment = environment_for(credential, os.environ, DEFAULT_SCOPE.settings)
     vectorshift.reset()  # closes the connections to stores
-    return (replace_process if _HAS_EXEC else supervise)(command, environment)
+    if os.name == "posix":
+        return replace_process(command, environment)
+    # os.execvpe would start another process here, and this one would end before it
+    return supervise(command, environment)
 
 
 def environment_for(
     credential: Credential, environ: Mapping[str, str], settings: Settings
 ) -> dict[str, str]:
-    """Return the environment of the program: the key, and not what leads to it.
+    """Return the environment of the program: the key, without the variables that lead to it.
 
-    A second source of the key would contradict the variable, and who has the key needs no token of
-    the store that it is in. `VAULT_` and `AWS_` variables stay: they may be the program's own. So
-    does what says where keys are sent, also if a dotenv file says it that `VECTORSHIFT_ENV_FILE`
-    names.
+    A second source would contradict the key, and a program that has it needs no token of the store.
+    `VAULT_` and `AWS_` variables stay: they may be the program's own. The settings that say where
+    keys are sent stay too, also those from the dotenv file that `VECTORSHIFT_ENV_FILE` names.
     """
     stores = _STORES | set(map(canonical, settings.providers)) - _WITHOUT_SETTINGS
     prefixes = tuple(map(prefix_of, stores))
@@ -86,12 +76,9 @@ def environment_for(
     for field in _WHERE_KEYS_GO:
         name = f"VECTORSHIFT_{field.upper()}"
         if field in settings.model_fields_set and not kept.get(name, "").strip():
-            kept[name] = _written(getattr(settings, field))
+            value = getattr(settings, field)
+            kept[name] = str(int(value) if isinstance(value, bool) else value)
     return {**kept, "VECTORSHIFT_API_KEY": credential.secret.reveal()}
-
-
-def _written(value: object) -> str:
-    return str(int(value)) if isinstance(value, bool) else str(value)
 
 
 # --- The program takes the place of this process ---
@@ -142,9 +129,8 @@ def supervise(command: Sequence[str], environment: Mapping[str, str]) -> int:
         try:
             if not command[0]:
                 raise FileNotFoundError
-            program = (
-                shutil.which(command[0], path=environment.get("PATH")) or command[0]
-            )  # .cmd and .bat too
+            # finds .cmd and .bat files too
+            program = shutil.which(command[0], path=environment.get("PATH")) or command[0]
             started = subprocess.Popen([program, *command[1:]], env=environment, close_fds=False)  # noqa: S603
         except OSError as error:
             return _not_run(command[0], error, environment)

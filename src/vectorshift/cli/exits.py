@@ -16,7 +16,7 @@ __all__ = ["Exit", "exit_of"]
 
 
 class Exit(IntEnum):
-    """What a command ends with. `docs/cli.md` promises the numbers.
+    """An exit code. `docs/cli.md` promises the numbers.
 
     Wrong usage is not 2, as it is elsewhere: a mistyped command is not taken for a machine without
     a key.
@@ -42,10 +42,9 @@ class Exit(IntEnum):
 
 
 def exit_of(error: VectorshiftError) -> Exit:
-    """Return the exit code for what a look-up or a call ended in."""
-    if isinstance(
-        error, CredentialNotFoundError
-    ):  # before the others: a missing key is an AuthenticationError too
+    """Return the exit code for the error of a look-up or a call."""
+    # first, as a missing key is an AuthenticationError too
+    if isinstance(error, CredentialNotFoundError):
         return Exit.NONE
     if isinstance(error, CredentialError):
         return Exit.SOURCE_FAILED

@@ -1,4 +1,4 @@
-"""`providers list`: what a chain can be made of, and what it is made of now."""
+"""`providers list`: the providers that a chain can have, and those that it has now."""
 
 from __future__ import annotations
 
@@ -8,15 +8,7 @@ from typing import TYPE_CHECKING
 from vectorshift._platform.plugin_names import prefix_of
 from vectorshift.chain.order import available_plugins, providers_of
 from vectorshift.cli.exits import Exit, exit_of
-from vectorshift.cli.screen import (
-    complain,
-    console,
-    on_terminal,
-    printable,
-    say_facts,
-    say_json,
-    table,
-)
+from vectorshift.cli.screen import complain, console, printable, show, table
 from vectorshift.credentials.adapter import adapt
 from vectorshift.credentials.resolving import DEFAULT_REQUEST
 from vectorshift.errors import CredentialConfigurationError
@@ -41,15 +33,12 @@ BUILT_IN = {
 }
 """What configures each of the providers that this package brings, in the order of the chain."""
 
-_IN_FILES = (
-    "env",
-    "dotenv",
-    "login",
-)  # whether they are configured is known once they have looked for their files
+# whether these are configured is known once they have looked for their files
+_IN_FILES = ("env", "dotenv", "login")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _PluginRow:
+class _Row:
     """One provider.
 
     Args:
@@ -58,9 +47,9 @@ class _PluginRow:
         configured: whether a call that comes to it would ask it; None for a plugin that is not
             imported. Files are looked at to know it.
         source: where it looks.
-        configured_by: what configures it.
-        detail: what it says of itself, or what is wrong with its settings.
-        distribution: what brings it, if that is not this package.
+        configured_by: the variable or the place that configures it.
+        detail: its own description, or the flaw in its settings.
+        distribution: the distribution that installed it, if that is not this package.
         version: that distribution's version.
         problem: why it cannot be named, or None.
     """
@@ -83,37 +72,40 @@ def show_providers(as_json: bool) -> Exit:
         CredentialConfigurationError: the settings are wrong, or name a provider that there is not.
             As JSON, this is printed and not raised.
     """
+    rows: list[_Row] = []
+    problem, end = None, Exit.GOOD
     try:
-        entries = _entries(DEFAULT_SCOPE.settings)
+        rows = _rows(DEFAULT_SCOPE.settings)
     except CredentialConfigurationError as error:
         if not as_json:
             raise
-        say_json({"problem": error.message, "providers": []})
-        return exit_of(error)
-    if as_json:
-        say_json({"problem": None, "providers": [asdict(entry) for entry in entries]})
-    elif on_terminal():
-        _draw(entries)
-    else:
-        for entry in entries:
-            facts = {name: value for name, value in asdict(entry).items() if name != "name"}
-            say_facts({f"{printable(entry.name)}.{name}": value for name, value in facts.items()})
-    return Exit.GOOD
+        problem, end = error.message, exit_of(error)
+    facts = {
+        f"{printable(row.name)}.{name}": value
+        for row in rows
+        for name, value in asdict(row).items()
+        if name != "name"
+    }
+    data = {"problem": problem, "providers": [asdict(row) for row in rows]}
+    show(as_json, data, lambda: _draw(rows), facts)
+    return end
 
 
-def _entries(settings: Settings) -> list[_PluginRow]:
+def _rows(settings: Settings) -> list[_Row]:
     """Return the members of the chain in order, then the other providers that there are."""
-    members = enumerate(providers_of(settings), 1)
-    chain = [_entry(provider, place) for place, provider in members]
-    inside = {entry.name for entry in chain}
+    chain = [_row(provider, place) for place, provider in enumerate(providers_of(settings), 1)]
+    inside = {row.name for row in chain}
     plugins = _plugins()
-    mine = {plugin.name: plugin for plugin in plugins if not plugin.problem}
-    chain = [_brought(entry, mine[entry.name]) if entry.name in mine else entry for entry in chain]
-    others = [_outside(name, settings) for name in BUILT_IN if name not in inside]
-    idle = [
-        _idle(plugin, settings) for plugin in plugins if plugin.problem or plugin.name not in inside
+    usable = {plugin.name: plugin for plugin in plugins if not plugin.problem}
+    return [
+        *(_of_plugin(row, usable[row.name]) if row.name in usable else row for row in chain),
+        *(_outside(name, settings) for name in BUILT_IN if name not in inside),
+        *(
+            _not_imported(plugin, settings)
+            for plugin in plugins
+            if plugin.problem or plugin.name not in inside
+        ),
     ]
-    return [*chain, *others, *idle]
 
 
 def _plugins() -> Sequence[PluginEntry]:
@@ -124,25 +116,49 @@ def _plugins() -> Sequence[PluginEntry]:
         return ()
 
 
-def _brought(entry: _PluginRow, plugin: PluginEntry) -> _PluginRow:
-    by = entry.configured_by or f"{prefix_of(plugin.name)}..."
-    return replace(
-        entry, configured_by=by, distribution=plugin.distribution, version=plugin.version
+def _row(provider: CredentialProvider, position: int | None) -> _Row:
+    if provider.name in _IN_FILES:
+        adapt(provider).resolve(DEFAULT_REQUEST)
+    described = provider.describe()
+    return _Row(
+        name=provider.name,
+        position=position,
+        configured=described.configured,
+        source=described.source,
+        configured_by=BUILT_IN.get(provider.name, ""),
+        detail=described.detail,
     )
 
 
-def _idle(plugin: PluginEntry, settings: Settings) -> _PluginRow:
-    """Return a plugin that is installed and that the chain leaves out, of which nothing more is
-    known.
-    """
-    disabled = (
-        "VECTORSHIFT_DISABLE_PLUGINS=1 allows built-in providers alone"
-        if settings.disable_plugins
-        else ""
-    )
-    problem = plugin.problem or disabled
+def _of_plugin(row: _Row, plugin: PluginEntry) -> _Row:
+    """Return the row with the distribution that installed the plugin."""
+    by = row.configured_by or f"{prefix_of(plugin.name)}..."
+    return replace(row, configured_by=by, distribution=plugin.distribution, version=plugin.version)
+
+
+def _outside(name: str, settings: Settings) -> _Row:
+    """Return a built-in provider that the chain leaves out, as it would be if it were named."""
+    try:
+        provider = providers_of(settings.model_copy(update={"providers": (name,)}))[-1]
+    except CredentialConfigurationError as error:
+        return _Row(
+            name=name,
+            position=None,
+            configured=True,
+            source=error.source or name,
+            configured_by=BUILT_IN[name],
+            detail=error.message,
+        )
+    return _row(provider, None)
+
+
+def _not_imported(plugin: PluginEntry, settings: Settings) -> _Row:
+    """Return a plugin that is installed and that the chain leaves out: it says nothing more."""
+    problem = plugin.problem
+    if not problem and settings.disable_plugins:
+        problem = "VECTORSHIFT_DISABLE_PLUGINS=1 allows built-in providers alone"
     names = ",".join([*settings.providers, plugin.name])
-    return _PluginRow(
+    return _Row(
         name=plugin.name,
         position=None,
         configured=None,
@@ -155,50 +171,20 @@ def _idle(plugin: PluginEntry, settings: Settings) -> _PluginRow:
     )
 
 
-def _outside(name: str, settings: Settings) -> _PluginRow:
-    """Return a provider that the chain leaves out, as it would be if it were named."""
-    try:
-        provider = providers_of(settings.model_copy(update={"providers": (name,)}))[-1]
-    except CredentialConfigurationError as error:
-        return _PluginRow(
-            name=name,
-            position=None,
-            configured=True,
-            source=error.source or name,
-            configured_by=BUILT_IN[name],
-            detail=error.message,
-        )
-    return _entry(provider, None)
-
-
-def _entry(provider: CredentialProvider, position: int | None) -> _PluginRow:
-    if provider.name in _IN_FILES:
-        adapt(provider).resolve(DEFAULT_REQUEST)
-    described = provider.describe()
-    return _PluginRow(
-        name=provider.name,
-        position=position,
-        configured=described.configured,
-        source=described.source,
-        configured_by=BUILT_IN.get(provider.name, ""),
-        detail=described.detail,
-    )
-
-
-def _draw(entries: list[_PluginRow]) -> None:
+def _draw(providers: list[_Row]) -> None:
     from rich.text import Text
 
     rows = table(("", "provider", "configured", "by"))
-    for entry in entries:
-        found = (entry.source, entry.detail) if entry.configured else ()
-        brought = f"installed by {entry.distribution} {entry.version}" if entry.distribution else ""
-        problem = f"It cannot be named: {entry.problem}." if entry.problem else ""
-        described = "\n".join(filter(None, (entry.configured_by, *found, brought, problem)))
-        style = "dim" if entry.position is None else "green" if entry.configured else ""
-        place = "-" if entry.position is None else str(entry.position)
-        configured = {True: "yes", False: "no", None: "not known"}[entry.configured]
+    for row in providers:
+        found = (row.source, row.detail) if row.configured else ()
+        installed = f"installed by {row.distribution} {row.version}" if row.distribution else ""
+        problem = f"It cannot be named: {row.problem}." if row.problem else ""
+        described = "\n".join(filter(None, (row.configured_by, *found, installed, problem)))
+        style = "dim" if row.position is None else "green" if row.configured else ""
+        place = "-" if row.position is None else str(row.position)
+        configured = {True: "yes", False: "no", None: "not known"}[row.configured]
         rows.add_row(
-            place, printable(entry.name), configured, Text(printable(described)), style=style
+            place, printable(row.name), configured, Text(printable(described)), style=style
         )
     screen = console()
     screen.print(rows)

@@ -1,6 +1,4 @@
-"""What commands print: tables on a wide terminal, else one fact a line; or
-JSON.
-"""
+"""The output of commands: tables on a wide terminal, else one fact a line; or JSON."""
 
 from __future__ import annotations
 
@@ -10,17 +8,31 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from rich.console import Console
     from rich.table import Table
 
-__all__ = ["complain", "console", "on_terminal", "printable", "say_facts", "say_json", "table"]
+__all__ = ["complain", "console", "printable", "show", "table"]
 
 _NARROWEST = 50  # columns: below, nothing would be left for the last one of a table
 
 
-def on_terminal() -> bool:
+def show(
+    as_json: bool, data: object, draw: Callable[[], None], facts: Mapping[str, object]
+) -> None:
+    """Print JSON, if that is wanted; else draw on a terminal, or print one fact a line."""
+    if as_json:
+        sys.stdout.write(json.dumps(data, indent=2) + "\n")
+    elif _on_terminal():
+        draw()
+    else:
+        for name, value in facts.items():
+            if value is not None and value != "":
+                sys.stdout.write(f"{name}: {_plain(value)}\n")
+
+
+def _on_terminal() -> bool:
     """Whether a table can be drawn: on a terminal, or what `FORCE_COLOR` says to treat as one, that
     has the width.
     """
@@ -29,8 +41,8 @@ def on_terminal() -> bool:
 
 
 def printable(text: str) -> str:
-    """Return the text without what would move a cursor, as a server's answer or a file's name may
-    try to.
+    """Return the text without control characters, which may stand in a server's answer or the name
+    of a file.
     """
     return "".join(
         each if each.isprintable() or each == "\n" else "\N{REPLACEMENT CHARACTER}" for each in text
@@ -38,20 +50,8 @@ def printable(text: str) -> str:
 
 
 def complain(message: str) -> None:
-    """Say on standard error what went wrong."""
+    """Print an error on standard error."""
     print(f"vectorshift: {printable(message)}", file=sys.stderr)
-
-
-def say_json(data: object) -> None:
-    """Print JSON, in ASCII, on standard output."""
-    sys.stdout.write(json.dumps(data, indent=2) + "\n")
-
-
-def say_facts(facts: Mapping[str, object]) -> None:
-    """Print `name: value` lines of any length; what is None or empty is left out."""
-    for name, value in facts.items():
-        if value is not None and value != "":
-            sys.stdout.write(f"{name}: {_plain(value)}\n")
 
 
 def _plain(value: object) -> str:

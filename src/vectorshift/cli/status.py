@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import vectorshift
 from vectorshift.cli.exits import Exit, exit_of
-from vectorshift.cli.screen import console, on_terminal, printable, say_facts, say_json, table
+from vectorshift.cli.screen import console, printable, show, table
 from vectorshift.errors import VectorshiftError
 from vectorshift.scope.current import DEFAULT_SCOPE
 
@@ -44,19 +44,13 @@ def show_status(probe: bool | None, as_json: bool) -> Exit:
         as_json: whether to print JSON.
     """
     report, end = _examined(probe)
-    if as_json:
-        say_json({"status": _word(end), **report.to_dict(), "note": _note()})
-    elif on_terminal():
-        _draw(report, end)
-    else:
-        _list(report, end)
+    data = {"status": _word(end), **report.to_dict(), "note": _note()}
+    show(as_json, data, lambda: _draw(report, end), _facts(report, end))
     return end
 
 
 def _examined(probe: bool | None) -> tuple[Report, Exit]:
-    """Look the key up as a call does, so that the process knows what a call would have come to
-    know, and report.
-    """
+    """Look the key up as a call does, unless `probe` says otherwise, and report."""
     looked_up = _looked_up() if probe is None else None
     report = vectorshift.explain(probe=bool(probe))
     if report.outcome == "failed":  # also where a key is found, and may not be sent
@@ -83,28 +77,26 @@ def _note() -> str:
 
 
 def _word(end: Exit) -> str:
-    return "found" if end is Exit.GOOD else end.word  # whether the key is good, nobody has asked
+    return "found" if end is Exit.GOOD else end.word  # the API was not asked about the key
 
 
 # --- Without a terminal ---
 
 
-def _list(report: Report, end: Exit) -> None:
-    say_facts(
-        {
-            "status": _word(end),
-            "verdict": report.verdict,
-            "winner": None if report.winner is None else report.winner.provider,
-            "base_url": report.base_url,
-            "probed": report.probed,
-            "note": _note(),
-            **{
-                f"{printable(source.provider)}.{name}": getattr(source, name)
-                for source in report.sources
-                for name in _FACTS
-            },
-        }
-    )
+def _facts(report: Report, end: Exit) -> dict[str, object]:
+    return {
+        "status": _word(end),
+        "verdict": report.verdict,
+        "winner": None if report.winner is None else report.winner.provider,
+        "base_url": report.base_url,
+        "probed": report.probed,
+        "note": _note(),
+        **{
+            f"{printable(source.provider)}.{name}": getattr(source, name)
+            for source in report.sources
+            for name in _FACTS
+        },
+    }
 
 
 # --- On a terminal ---
@@ -136,19 +128,16 @@ def _draw(report: Report, end: Exit) -> None:
 
 
 def _about(source: SourceReport) -> Text:
-    """Return what the last column says.
+    """Return the text of the last column.
 
-    The times of a cache are no news in a process that has just begun, nor are those of a source
-    that is no store.
+    The times of a cache are no news in a process that has just begun. The seconds of a look-up are
+    shown for stores alone, which a cache keeps.
     """
     from rich.text import Text
 
     cached = source.age is not None or source.next_refresh is not None
-    described = printable(
-        str(
-            replace(source, age=None, next_refresh=None, seconds=source.seconds if cached else None)
-        )
-    )
+    seconds = source.seconds if cached else None
+    described = printable(str(replace(source, age=None, next_refresh=None, seconds=seconds)))
     about = Text(described, "dim" if _STYLES.get(source.outcome) == "dim" else "")
     if source.wins:
         about.stylize("bold green", 0, len(described.partition("\n")[0]))
