@@ -32,6 +32,27 @@ def test_of_a_setting_with_a_fall_back_the_variable_that_is_set_is_named(name: s
     )
 
 
+OF_A_STORE = {
+    "an open quotation mark": f'BAO_TOKEN="{MARK}\n',
+    "a space in the name": f"VAULT_ADDR https://{MARK}.example\n",
+    "a colon": f"VAULT_NAMESPACE: {MARK}\n",
+    "the marks of a merge": f"<<<<<<< ours\nVAULT_TOKEN={MARK}\n=======\n>>>>>>> theirs\n",
+}
+
+
+@pytest.mark.parametrize("line", OF_A_STORE.values(), ids=OF_A_STORE)
+def test_a_broken_line_of_a_named_file_is_a_flaw_if_it_is_about_the_store_in_use(
+    line: str, tmp_path: Path
+) -> None:
+    """Passed over, it would let another token or server count."""
+    named = tmp_path / "named.env"
+    named.write_text(line)
+    environ = {"VECTORSHIFT_ENV_FILE": str(named), "VAULT_ADDR": "https://vault.example"}
+    assert "line" in (said := flaw({**environ, "VECTORSHIFT_VAULT_PATH": "vs"}))
+    assert MARK not in said
+    assert Settings.load(environ).vault_path is None
+
+
 # --- VECTORSHIFT_PROVIDERS ------------------------------------------------------------------------
 
 

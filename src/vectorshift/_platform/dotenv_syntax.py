@@ -21,6 +21,7 @@ __all__ = ["Assignments", "assignments_in"]
 
 _KEY = "VECTORSHIFT_API_KEY"
 _OURS = re.compile(r"(?i:vectorshift[ _-]api[ _-]?key)|VECTORSHIFT_[A-Z]")
+_SETTING = re.compile("VECTORSHIFT_")
 _LIKE_OURS = re.compile("VECTORSHIFT[_-]")
 _LINE_OF_OURS = re.compile(r"\n[ \t]*(?:export[ \t]+)?VECTORSHIFT_[A-Z]")
 _BESIDE_ANOTHER = re.compile(
@@ -28,6 +29,7 @@ _BESIDE_ANOTHER = re.compile(
     r"(?:^|(?<=[\s;]))VECTORSHIFT_[A-Z][A-Z0-9_]*"
     r"|(?<=[A-Za-z0-9])VECTORSHIFT_[A-Z][A-Z0-9_]*)="
 )
+_OF_A_STORE = re.compile(r"\b(?:BAO|VAULT)_[A-Z]")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -42,6 +44,7 @@ class Assignments:
         twice: the names with two different values, and both lines.
         flaw: the flaw of a line that looks like a setting of this package, without its text; empty
             if there is none.
+        flaw_of_stores: the same for a standard variable of Vault or OpenBao.
         passed_over: the first other line that cannot be parsed; 0 if there is none.
     """
 
@@ -50,6 +53,7 @@ class Assignments:
     lines: dict[str, int] = field(default_factory=dict[str, int])
     twice: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
     flaw: str = ""
+    flaw_of_stores: str = ""
     passed_over: int = 0
 
     def contradiction(self, names: Iterable[str]) -> str:
@@ -73,10 +77,13 @@ def assignments_in(text: str) -> Assignments:
     bare: set[str] = set()
     lines: dict[str, int] = {}
     twice: dict[str, tuple[int, int]] = {}
-    flaw, passed_over = "", 0
+    flaw, flaw_of_stores, passed_over = "", "", 0
     for each in parse_stream(io.StringIO(text)):
         written = each.original.string.lstrip()
         line = each.original.line + each.original.string[: -len(written) or None].count("\n")
+        is_broken = each.error or not _NAME.fullmatch(each.key or "_")
+        if is_broken and _OF_A_STORE.search(written):
+            flaw_of_stores = flaw_of_stores or _flaw(line, line)
         at = _mistyped(each, written)
         if at is not None:
             flaw = flaw or _flaw(line, line + written[:at].count("\n"))
@@ -96,12 +103,13 @@ def assignments_in(text: str) -> Assignments:
         bare=frozenset(bare),
         lines=lines,
         twice=twice,
-        flaw=flaw or _unmerged(text),
+        flaw=flaw or _unmerged(text, _SETTING),
+        flaw_of_stores=flaw_of_stores or _unmerged(text, _OF_A_STORE),
         passed_over=passed_over,
     )
 
 
-def _unmerged(text: str) -> str:
+def _unmerged(text: str, ours: re.Pattern[str]) -> str:
     """Return the flaw of an unfinished merge around one of our settings, or an empty text."""
     begins, is_ours = 0, False
     for number, line in enumerate(text.split("\n") if "<<<<<<<" in text else (), 1):
@@ -114,7 +122,7 @@ def _unmerged(text: str) -> str:
                     " and a setting of vectorshift stands between them. Finish the merge."
                 )
             begins = 0
-        elif "VECTORSHIFT_" in line:
+        elif ours.search(line):
             is_ours = True
     return ""
 

@@ -172,7 +172,7 @@ def _wrong_file(env_file: str | None, flaw: str) -> CredentialConfigurationError
 
 
 def _contradiction(found: Assignments, known: Iterable[str], *, has_vault: bool) -> str:
-    """Say which two lines of the named file leave open what is meant; mostly nothing.
+    """Say which lines of the named file leave open what is meant; mostly nothing.
 
     Two different keys are the provider's to refuse, as a key in the environment comes before both.
     """
@@ -182,6 +182,8 @@ def _contradiction(found: Assignments, known: Iterable[str], *, has_vault: bool)
         if name != _KEY and (name in known or name.startswith(PREFIX))
         if has_vault or not name.startswith(("VAULT_", "BAO_"))
     ]
+    if has_vault and found.flaw_of_stores:
+        return found.flaw_of_stores
     both = [_KEY, f"{_KEY}_FILE"]
     if flaw := found.contradiction(settings):
         return flaw
