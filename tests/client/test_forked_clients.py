@@ -123,9 +123,9 @@ def test_one_that_the_parent_has_used_is_refused_in_the_child_before_anything_is
 
 
 def test_an_async_one_is_too(mirror: Mirror) -> None:
-    http = httpx.AsyncClient()
+    http, loop = httpx.AsyncClient(), asyncio.new_event_loop()
     client = AsyncVectorShift(OWN, base_url=mirror.url, http_client=http)
-    assert asent(client)
+    loop.run_until_complete(client.request("GET", "/x"))
 
     async def streamed() -> None:
         async with client.stream("GET", "/x"):
@@ -134,6 +134,8 @@ def test_an_async_one_is_too(mirror: Mirror) -> None:
     assert succeeds_in_a_child(
         lambda: is_refused(lambda: asent(client)) and is_refused(lambda: asyncio.run(streamed()))
     )
+    loop.run_until_complete(http.aclose())
+    loop.close()
     assert mirror.requests == 1
 
 

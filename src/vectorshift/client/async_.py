@@ -17,7 +17,7 @@ from vectorshift.client.handle import Handle
 from vectorshift.client.stream import AsyncStream
 from vectorshift.credentials.values import Secret
 from vectorshift.scope.current import DEFAULT_SCOPE
-from vectorshift.transport.body import AsyncBody, Connecting, SentBody
+from vectorshift.transport.body import AsyncResponseBody, Connecting, SentBody
 from vectorshift.transport.closing import LoopBoundContext
 from vectorshift.transport.failures import escapes
 from vectorshift.transport.frames import astrip_library_frames
@@ -130,7 +130,7 @@ class AsyncVectorShift(Handle):
         self, call: Call, held: contextlib.AsyncExitStack, *, streamed: bool = False
     ) -> Any:
         ready = self._at_hand() or await self._making.ajoin()
-        return await adrive(self._state(ready, call, streamed=streamed).steps(_IO(self, held)))
+        return await adrive(self._state(ready, call, streamed=streamed).steps(_AsyncIO(self, held)))
 
     def acquire(self, route: ConnectionRoute) -> AbstractAsyncContextManager[httpx.AsyncClient]:
         """Give one request an httpx client for itself, for an `async with` block."""
@@ -164,7 +164,7 @@ class AsyncVectorShift(Handle):
         await self.aclose()
 
 
-class _IO:
+class _AsyncIO:
     """The I/O of one call: each operation is to be awaited.
 
     Args:
@@ -198,12 +198,12 @@ class _IO:
             await connecting.aclose()
             raise
 
-    def body(self, response: httpx.Response) -> AsyncBody:
-        body = AsyncBody(response)
+    def body(self, response: httpx.Response) -> AsyncResponseBody:
+        body = AsyncResponseBody(response)
         self._held.push_async_callback(body.close)
         return body
 
-    def stream(self, state: CallState, body: AsyncBody) -> AsyncStream:
+    def stream(self, state: CallState, body: AsyncResponseBody) -> AsyncStream:
         return AsyncStream(state, body)
 
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from vectorshift.client.uploads import Loaded
     from vectorshift.credentials.values import Secret
     from vectorshift.transport.auth import CredentialAuth
-    from vectorshift.transport.body import AsyncBody, Body
+    from vectorshift.transport.body import AsyncResponseBody, ResponseBody
     from vectorshift.transport.http import ConnectionRoute, Timeouts
 
 __all__ = ["IO", "CallState", "Steps", "adrive", "drive"]
@@ -86,7 +86,7 @@ class IO(Protocol):
         """
         ...
 
-    def body(self, response: httpx.Response, /) -> Body | AsyncBody:
+    def body(self, response: httpx.Response, /) -> ResponseBody | AsyncResponseBody:
         """Return the body of a response, which `release` closes. Does not wait."""
         ...
 

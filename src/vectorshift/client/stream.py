@@ -22,19 +22,18 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from vectorshift.client.engine import CallState, Steps
-    from vectorshift.transport.body import AsyncBody, Body
+    from vectorshift.transport.body import AsyncResponseBody, ResponseBody
 
 __all__ = ["AsyncStream", "Stream"]
 
 T = TypeVar("T")
+B = TypeVar("B", bound="ResponseBody | AsyncResponseBody")
 
 
-class _BaseStream:
+class _BaseStream(Generic[B]):
     """What sync and async streams share: what is known of the answer, and how it is read on."""
 
-    _body: Body | AsyncBody
-
-    def __init__(self, call_state: CallState, body: Body | AsyncBody) -> None:
+    def __init__(self, call_state: CallState, body: B) -> None:
         self._call_state, self._body = call_state, body
         self.status_code: int = body.response.status_code
         self.headers: dict[str, str] = masked_headers(body.response)
@@ -78,7 +77,7 @@ class _BaseStream:
         return f"<{type(self).__name__} {self.status_code} of {call.method} {call.path}>"
 
 
-class Stream(_BaseStream):
+class Stream(_BaseStream["ResponseBody"]):
     """An answer of the API that is read as it comes, once and in one way. It belongs to one thread.
 
     Each wait for the next bytes ends with the call's `timeout`; how long the whole takes has no
@@ -90,9 +89,7 @@ class Stream(_BaseStream):
         request_id: what the server calls this request, or None.
     """
 
-    _body: Body
-
-    def __init__(self, call_state: CallState, body: Body) -> None:
+    def __init__(self, call_state: CallState, body: ResponseBody) -> None:
         super().__init__(call_state, body)
         _open.add(self)
 
@@ -126,10 +123,8 @@ class Stream(_BaseStream):
         self._body.close()
 
 
-class AsyncStream(_BaseStream):
+class AsyncStream(_BaseStream["AsyncResponseBody"]):
     """The same for an event loop; it belongs to one task. Attributes are those of `Stream`."""
-
-    _body: AsyncBody
 
     def aiter_bytes(self) -> AsyncIterator[bytes]:
         """Yield the body in the pieces in which it arrives. Raises as `Stream.iter_bytes`."""

@@ -12,7 +12,7 @@ from vectorshift.client.handle import Handle
 from vectorshift.client.stream import Stream
 from vectorshift.credentials.values import Secret
 from vectorshift.scope.current import DEFAULT_SCOPE
-from vectorshift.transport.body import Body
+from vectorshift.transport.body import ResponseBody
 from vectorshift.transport.failures import escapes
 from vectorshift.transport.frames import strip_library_frames
 from vectorshift.transport.http import httpx
@@ -148,7 +148,7 @@ class VectorShift(Handle):
 
     def _run(self, call: Call, held: contextlib.ExitStack, *, streamed: bool = False) -> Any:
         ready = self._at_hand() or self._make()
-        return drive(self._state(ready, call, streamed=streamed).steps(_IO(self, held)))
+        return drive(self._state(ready, call, streamed=streamed).steps(_BlockingIO(self, held)))
 
     def acquire(self, route: ConnectionRoute) -> AbstractContextManager[httpx.Client]:
         """Give one request an httpx client for itself, for a `with` block."""
@@ -182,7 +182,7 @@ class VectorShift(Handle):
         self.close()
 
 
-class _IO:
+class _BlockingIO:
     """The I/O of one call: each operation blocks, and returns its result.
 
     Args:
@@ -209,10 +209,10 @@ class _IO:
         except escapes() as error:
             return error
 
-    def body(self, response: httpx.Response) -> Body:
-        body = Body(response)
+    def body(self, response: httpx.Response) -> ResponseBody:
+        body = ResponseBody(response)
         self._held.callback(body.close)
         return body
 
-    def stream(self, state: CallState, body: Body) -> Stream:
+    def stream(self, state: CallState, body: ResponseBody) -> Stream:
         return Stream(state, body)

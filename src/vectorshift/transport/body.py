@@ -16,7 +16,15 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-__all__ = ["BODY_NOTE", "AsyncBody", "Body", "Connecting", "Decoder", "SentBody", "read"]
+__all__ = [
+    "BODY_NOTE",
+    "AsyncResponseBody",
+    "Connecting",
+    "Decoder",
+    "ResponseBody",
+    "SentBody",
+    "read",
+]
 
 BODY_NOTE: Final = "vectorshift.body-note"
 """Where a response's extensions hold a sentence about what is missing in its body."""
@@ -24,7 +32,7 @@ LONGEST_OF_ERRORS: Final = 2**20
 _SPENT: Final = httpx.ByteStream(b"")
 
 
-class Body:
+class ResponseBody:
     """The body of a response, for sync code.
 
     Attributes:
@@ -52,7 +60,7 @@ class Body:
         self.response.stream = _SPENT
 
 
-class AsyncBody:
+class AsyncResponseBody:
     """The same for event loops.
 
     An async generator that is left in the middle is a warning under trio, and httpx stacks up six
@@ -160,7 +168,9 @@ class Connecting:
                 await self._stream.aclose()
 
 
-def read(body: Body | AsyncBody, check_time: Callable[[], None]) -> Generator[Any, Any, None]:
+def read(
+    body: ResponseBody | AsyncResponseBody, check_time: Callable[[], None]
+) -> Generator[Any, Any, None]:
     """Read a body into its response: that of a success whole, that of a failure up to 1 MiB.
 
     Yields each `body.next()`, to be sent its result, or to have the error thrown in.
@@ -200,7 +210,7 @@ class Decoder:
 
     is_full: Final = False
 
-    def __init__(self, body: Body | AsyncBody) -> None:
+    def __init__(self, body: ResponseBody | AsyncResponseBody) -> None:
         self._decoder: Any = None
         if not body.was_read:
             self._decoder = body.response._get_content_decoder()  # pyright: ignore[reportPrivateUsage]
@@ -245,11 +255,11 @@ class _BoundedDecoder:
         return self._size > LONGEST_OF_ERRORS or self._came > 2 * LONGEST_OF_ERRORS
 
     def feed(self, piece: bytes) -> bytes:
-        room = LONGEST_OF_ERRORS - self._size
-        found = piece[: room + 1] if self._inflate is None else self._inflate(piece, room + 1)
+        limit = LONGEST_OF_ERRORS - self._size
+        found = piece[: limit + 1] if self._inflate is None else self._inflate(piece, limit + 1)
         self._came += len(piece)
         self._size += len(found)
-        return found[:room]
+        return found[:limit]
 
     def end(self) -> bytes:
         note = ""
