@@ -48,7 +48,7 @@ def failed(response: httpx.Response, call: Call, tries: int) -> AttemptFailure:
 def _note(
     response: httpx.Response, credential: Credential | None, refusal: Rejection | None
 ) -> str:
-    """Say what the server cannot: whose key it was, and what was done about a refusal."""
+    """Return what the server cannot say: whose key it was, and what was done about a 401."""
     if response.status_code == 401 and credential is None:
         return "The Authorization header is the caller's own."
     if response.status_code in (401, 403, 404) and credential is not None:
@@ -72,7 +72,7 @@ def masked_text(response: httpx.Response, text: str) -> str:
 
 
 def _first(response: httpx.Response) -> httpx.Request:
-    """The request as it was sent at first: that of a redirect is a copy."""
+    """Return the first request. Those of redirects are copies."""
     return (response.history or [response])[0].request
 
 
@@ -81,7 +81,7 @@ def _secrets(response: httpx.Response) -> list[Secret]:
 
 
 def secrets_in(request: httpx.Request) -> list[Secret]:
-    """Return the keys that a request was sent with, that of before a 401 too."""
+    """Return the keys that a request was sent with, including one that a 401 rejected."""
     refusal: Rejection | None = request.extensions.get(REJECTION)
     stamped: list[Credential | None] = [
         request.extensions.get(CREDENTIAL),

@@ -1,4 +1,4 @@
-"""What is sent for a call: shared by sync and async code, without I/O."""
+"""`Call`: what is sent for a call. No I/O."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class Call:
 
     @property
     def may_be_repeated(self) -> bool:
-        """Whether it does no harm when it is carried out twice."""
+        """Whether the method is idempotent: it does no harm twice."""
         return self.method.upper() in _IDEMPOTENT
 
     @property
@@ -135,9 +135,7 @@ class Call:
 
 
 def _check_headers(request: httpx.Request) -> None:
-    """Refuse headers that h11 would refuse in the midst of sending, with an error of its own that
-    quotes them.
-    """
+    """Refuse headers that h11 would refuse while it sends, with an error that quotes them."""
     for name, value in request.headers.raw:
         if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
             raise ValueError(

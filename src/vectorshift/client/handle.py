@@ -1,6 +1,4 @@
-"""What clients sync and async share: where to, as whom, for how long and how often. Nothing is
-read before a call.
-"""
+"""`Handle`: what the sync and the async client share. Nothing is read before a call."""
 
 from __future__ import annotations
 
@@ -38,7 +36,7 @@ _UNSET: Final = httpx.Timeout(5.0)
 
 @dataclass(frozen=True, slots=True)
 class _Ready:
-    """What calls need, and what it was made for: another may be configured at any time."""
+    """What calls need, made for one configuration. Another may be in force at any time."""
 
     configured: Configured
     settings: Settings
@@ -49,7 +47,7 @@ class _Ready:
 
 
 class Handle:
-    """The base of both clients."""
+    """The base of both clients: where calls go, as whom, for how long and how often."""
 
     def __init__(
         self,
@@ -107,21 +105,17 @@ class Handle:
 
     @property
     def has_own_credentials(self) -> bool:
-        """Whether it calls with credentials that it was given, and not with those of a block or of
-        the process.
-        """
+        """Whether it has its own credentials, and uses those of no block and no process."""
         return not isinstance(self._provider, DefaultScope)
 
     @property
     def provider(self) -> BaseProvider:
-        """Who is asked for its key."""
+        """The provider of its key."""
         return self._provider
 
     @property
     def settings(self) -> Settings:
-        """The settings in force: those of the client, else those of the process. May block at
-        first.
-        """
+        """The client's settings, else those of the process. May block at first."""
         return self._configured.settings
 
     @property
@@ -176,8 +170,10 @@ class Handle:
         )
 
     def _limits(self, settings: Settings, call: Call) -> Timeouts:
-        """The time limits of an attempt: the call's, the client's, the settings', the httpx
-        client's, the default.
+        """Return the limits of an attempt.
+
+        The first that is set: of the call, the client, the settings, the httpx client; else the
+        default.
         """
         seconds = call.timeout or self._timeout
         if seconds is None:

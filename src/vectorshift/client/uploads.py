@@ -23,7 +23,7 @@ Loaded = list[tuple[str, tuple[str, bytes] | tuple[str, bytes, str]]]
 
 
 def are_at_hand(files: Files) -> bool:
-    """Whether reading them takes no I/O."""
+    """Return whether all are bytes, so that `load` does no I/O."""
     return all(isinstance(_parts(field, given)[1], _BYTES) for field, given in _pairs(files))
 
 
@@ -63,10 +63,8 @@ class Reader:
             return _read(field, content)
         known = self._read.get(id(content))
         if known is None:
-            known = self._read[id(content)] = (
-                content,
-                _read(field, content),
-            )  # kept, so that its id stays its own
+            # The file is kept, so that its id stays its own.
+            known = self._read[id(content)] = (content, _read(field, content))
         return known[1]
 
 
