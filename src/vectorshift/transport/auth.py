@@ -192,12 +192,12 @@ class KeyFlow:
         """
         if origin_of(request.url) != self._origin:
             return False
+        if self._replaces or "Authorization" not in request.headers:
+            return True
         stamped: Credential | None = request.extensions.get(CREDENTIAL)
-        present = request.headers.get("Authorization")
         return (
-            self._replaces
-            or present is None
-            or (stamped is not None and present == f"Bearer {stamped.secret.reveal()}")
+            stamped is not None
+            and request.headers["Authorization"] == f"Bearer {stamped.secret.reveal()}"
         )
 
     def _check_process(self) -> None:
