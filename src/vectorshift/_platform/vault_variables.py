@@ -14,7 +14,14 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["TOKEN_HELPER", "StandardVariables", "fallbacks", "is_there", "standard_variables"]
+__all__ = [
+    "TOKEN_HELPER",
+    "StandardVariables",
+    "fallbacks",
+    "foreign_helper",
+    "is_there",
+    "standard_variables",
+]
 
 _FAMILIES: Final = ("BAO_", "VAULT_")
 _ADDRESSES: Final = ("AGENT_ADDR", "ADDR")
@@ -85,6 +92,8 @@ def standard_variables(
         if argument not in given and not (argument == "token" and own_token)
         if (name := _find(environ, argument))
     }
+    # Whoever names a CA wants the certificate to be checked.
+    unchecked = used.pop("skip_verify", None) if given.get("cacert") else None
     found = [
         text.format(*pair)
         for which, text in _CLASHES.items()
@@ -110,14 +119,23 @@ def standard_variables(
             if flaw := _foreign(token, family, str(address)):
                 found.append(flaw)
         elif address is not None:
-            both = {**_addresses(environ, "VAULT_"), **_addresses(environ, "BAO_")}
-            helper_flaw = _foreign(TOKEN_HELPER, both, str(address))
-    ignored = tuple(
+            helper_flaw = foreign_helper(environ, str(address))
+    ignored = [
         (used[argument], fallbacks(argument)[-1])
         for argument in ("cacert", "skip_verify")
         if argument in used and _differ(environ, *fallbacks(argument))
+    ]
+    if unchecked:
+        ignored.append(("VECTORSHIFT_VAULT_CACERT", unchecked))
+    return StandardVariables(
+        used=used, flaws=found, helper_flaw=helper_flaw, ignored=tuple(ignored)
     )
-    return StandardVariables(used=used, flaws=found, helper_flaw=helper_flaw, ignored=ignored)
+
+
+def foreign_helper(environ: Mapping[str, str], address: str) -> str | None:
+    """Return why the token of `~/.vault-token` must not go to this address, or None."""
+    both = {**_addresses(environ, "VAULT_"), **_addresses(environ, "BAO_")}
+    return _foreign(TOKEN_HELPER, both, address)
 
 
 def is_there(path: str) -> bool:

@@ -29,6 +29,8 @@ PREFIX = "VECTORSHIFT_"
 _ENV_FILE = "VECTORSHIFT_ENV_FILE"
 _VAULT_PATH = "VECTORSHIFT_VAULT_PATH"
 _VAULT = "VECTORSHIFT_VAULT_"
+_CACERT = "VECTORSHIFT_VAULT_CACERT"
+_SKIP_VERIFY = "VECTORSHIFT_VAULT_SKIP_VERIFY"
 _PLUGINS = "plugins"
 _NAME_ANOTHER = "Name a file that is there, or unset it."
 _KEY = "VECTORSHIFT_API_KEY"
@@ -112,6 +114,8 @@ def _by_variable(
             if own in values and own not in variables:
                 value = values.pop(own)
                 name = next(name for name in standard if name in variables)
+                if own == _SKIP_VERIFY and _CACERT in variables:
+                    continue  # whoever names a CA wants it to be looked at
                 if _VAULT_PATH in variables or not name.startswith(("BAO_", "VAULT_")):
                     values[name] = value
     return values

@@ -292,15 +292,15 @@ class AsyncLease:
         self._seat = seat = self._connections.seat(loop, self._route)
         await seat.limiter.acquire()
         try:
-            http = seat.pool.take()
+            http: httpx.AsyncClient | None = seat.pool.take()
             if http is None:
                 await _aclose_all(_registry.take_expired(loop))
                 http = seat.pool.make()
         except BaseException:
             seat.limiter.release()
             raise
-        self._lent: httpx.AsyncClient = http
-        return self._lent
+        self._lent = http
+        return http
 
     async def __aexit__(self, *_: object) -> None:
         try:

@@ -252,6 +252,58 @@ def test_the_token_helper_s_token_does_not_go_to_another_address(
         assert not server.seen
 
 
+def test_nor_does_it_where_settings_are_made_in_code_or_the_file_comes_later(
+    user: User, tiny: MakeTiny
+) -> None:
+    user.sets(VAULT_ADDR="https://other.example")
+    with tiny() as server:
+        made = [
+            VaultProvider.from_settings(Settings(vault_path=PATH, vault_addr=server.address)),
+            VaultProvider(PATH, addr=server.address),
+        ]
+        user.sets(VECTORSHIFT_VAULT_ADDR=server.address)
+        made.append(user.load())
+        Path("~/.vault-token").expanduser().write_text("hvs.of-the-other")
+        for vault in made:
+            assert vault is not None
+            with pytest.raises(CONFIGURATION, match=r"the token of ~/\.vault-token is for that"):
+                vault.get_credential()
+        assert not server.seen
+
+
+BLANK_IS_NO_DEFAULT = [
+    "addr",
+    "token_file",
+    "role",
+    "role_id",
+    "secret_id_file",
+    "creation_path",
+    "jwt_file",
+    "auth_mount",
+]
+
+
+@pytest.mark.parametrize("argument", BLANK_IS_NO_DEFAULT)
+@pytest.mark.parametrize("blank", ["", " \n"])
+def test_a_blank_argument_is_refused_and_does_not_mean_the_default(
+    argument: str, blank: str
+) -> None:
+    with pytest.raises(ValueError, match=f"{argument} must not be blank"):
+        VaultProvider(PATH, **{argument: blank})
+
+
+def test_a_blank_setting_is_unset(new: OpenBaoServer) -> None:
+    settings = Settings(
+        vault_path=PATH,
+        vault_addr=new.address,
+        vault_token=new.root_token,
+        vault_cacert="",
+        vault_token_file="",
+    )
+    with VaultProvider.from_settings(settings) or pytest.fail("no provider") as vault:
+        assert vault.get_credential().secret.reveal() == NEW
+
+
 def test_the_token_helper_s_file_may_be_named_for_another_address(
     new: OpenBaoServer, user: User
 ) -> None:
@@ -364,6 +416,41 @@ def test_skip_verify_of_the_environment_counts_in_code(
         assert user.reads_in_code(**given) == NEW
         return
     assert "TLS failed" in failure(VaultProvider(PATH, **given), CONFIGURATION)
+
+
+def test_it_does_not_count_where_a_ca_is_given(
+    tls_bao: OpenBaoServer,
+    user: User,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with OpenBaoServer(tls=True) as other:
+        wrong = tmp_path / "ca-of-another.pem"
+        wrong.write_text(Path(other.cacert or "").read_text())
+    user.sets(VAULT_SKIP_VERIFY="1", VAULT_ADDR=tls_bao.address, VAULT_TOKEN=tls_bao.root_token)
+    assert "TLS failed" in user.is_told_in_code(cacert=str(wrong))
+    assert "VAULT_SKIP_VERIFY is not used, as cacert= comes before it." in caplog.messages
+    user.sets(VECTORSHIFT_VAULT_CACERT=str(wrong))
+    assert "TLS failed" in user.is_told_by_settings()
+    said = "VAULT_SKIP_VERIFY is not used, as VECTORSHIFT_VAULT_CACERT comes before it."
+    assert said in caplog.messages
+
+
+def test_a_certificate_and_a_key_that_do_not_belong_together_are_told_as_such(
+    tls_bao: OpenBaoServer, user: User, tmp_path: Path
+) -> None:
+    own = Path(tls_bao.cacert or "").parent
+    with OpenBaoServer(tls=True) as other:
+        key = tmp_path / "key-of-another.pem"
+        key.write_text((Path(other.cacert or "").parent / "vault-key.pem").read_text())
+    user.sets(VAULT_ADDR=tls_bao.address, VAULT_TOKEN=tls_bao.root_token)
+    user.sets(VAULT_CACERT=tls_bao.cacert or "", VAULT_CLIENT_KEY=str(key))
+    certificate = str(own / "vault-cert.pem")
+    said = user.is_told_in_code(client_cert=certificate)
+    assert "do not belong together" in said
+    assert "Look at client_cert= and VAULT_CLIENT_KEY." in said
+    user.monkeypatch.delenv("VAULT_CLIENT_KEY")
+    assert "do not belong together" in user.is_told_in_code(client_cert=certificate)
 
 
 def test_nonsense_for_skip_verify_is_an_error_in_code(user: User) -> None:

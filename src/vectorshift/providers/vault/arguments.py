@@ -30,6 +30,20 @@ _TYPES: Final[Mapping[str, tuple[type, ...]]] = {
 }
 """The types of the arguments that are not strings. Numbers are checked at the first read."""
 
+_NEVER_BLANK: Final = frozenset(
+    [
+        "addr",
+        "token_file",
+        "role",
+        "role_id",
+        "secret_id_file",
+        "creation_path",
+        "jwt_file",
+        "auth_mount",
+    ]
+)
+"""Arguments whose blank text would mean the default. A blank CA or namespace means none."""
+
 _BOOLEANS: Final = {
     **dict.fromkeys(("1", "true", "t", "yes", "y", "on"), True),
     **dict.fromkeys(("0", "false", "f", "no", "n", "off"), False),
@@ -70,9 +84,12 @@ class VaultArguments:
 
         Raises:
             TypeError: one is None, or of another type.
+            ValueError: one is blank that must not be.
         """
         for name, value in arguments.items():
             check({name: value}, *_TYPES.get(name, (str,)))
+            if name in _NEVER_BLANK and value is not UNSET and not str(value).strip():
+                raise ValueError(f"{name} must not be blank. Leave it out for its default.")
         values: dict[str, Any] = {
             name: None if value is UNSET else value for name, value in arguments.items()
         }
@@ -82,7 +99,7 @@ class VaultArguments:
     def in_settings(cls, settings: Settings) -> dict[str, Any]:
         """Return the arguments that the settings give, by name."""
         found = {each.name: getattr(settings, f"vault_{each.name}") for each in fields(cls)}
-        return {name: value for name, value in found.items() if value is not None}
+        return {name: value for name, value in found.items() if value not in (None, "")}
 
     @property
     def given(self) -> dict[str, Any]:
@@ -99,7 +116,6 @@ class VaultSetup:
         arguments: the arguments, with the values of standard variables.
         in_code: whether messages name arguments and variables, and not settings.
         flaw: why nothing may be sent, or None.
-        helper_flaw: why the token of `~/.vault-token` must not go to this server, or None.
         sources: the variable that an argument was taken from, by argument.
         ignored: pairs of a variable that counts and one that says something else.
     """
@@ -107,9 +123,13 @@ class VaultSetup:
     arguments: VaultArguments
     in_code: bool = False
     flaw: str | None = None
-    helper_flaw: str | None = None
     sources: Mapping[str, str] = dataclass_field(default_factory=dict[str, str])
     ignored: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def own_addr(self) -> str | None:
+        """The server's address if it was given, and not taken from a variable."""
+        return None if "addr" in self.sources else self.arguments.addr
 
     def spell(self, text: str) -> str:
         """Return a message in the words of the place where the provider was made."""
@@ -133,7 +153,6 @@ def with_variables(given: VaultArguments, environ: Mapping[str, str]) -> VaultSe
         arguments=replace(given, **values),
         in_code=True,
         flaw=flaw,
-        helper_flaw=found.helper_flaw,
         sources=found.used,
         ignored=found.ignored,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 from abc import ABC, abstractmethod
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from vectorshift._platform.forks import renew_after_fork
-from vectorshift._platform.vault_variables import TOKEN_HELPER, is_there
+from vectorshift._platform.vault_variables import TOKEN_HELPER, foreign_helper, is_there
 from vectorshift.credentials.values import Secret
 from vectorshift.errors import CredentialError
 from vectorshift.providers.vault.classify import classify_login
@@ -31,7 +32,7 @@ def choose_login(setup: VaultSetup) -> Login:
     """Return the login for the auth method of the arguments."""
     arguments = setup.arguments
     if arguments.auth == "token":
-        return TokenLogin(arguments, setup.helper_flaw)
+        return TokenLogin(arguments, setup.own_addr)
     return _METHODS.get(arguments.auth, UnknownLogin)(arguments)
 
 
@@ -86,14 +87,14 @@ class TokenLogin(Login):
 
     Args:
         arguments: those of the provider.
-        helper_flaw: why the token of `~/.vault-token` must not go to this server, or None.
+        addr: the server's address, if it was given and no variable named it.
     """
 
     contacts = False
 
-    def __init__(self, arguments: VaultArguments, helper_flaw: str | None) -> None:
+    def __init__(self, arguments: VaultArguments, addr: str | None) -> None:
         super().__init__(arguments)
-        self._helper_flaw = helper_flaw
+        self._addr = addr
         self.watches = bool(arguments.token_file) or arguments.token is None
 
     def log_in(self, requests: VaultRequests, ref: SecretRef) -> TokenLease | CredentialError:
@@ -108,8 +109,9 @@ class TokenLogin(Login):
         if token is not None:
             return _checked_token(token.reveal(), "VECTORSHIFT_VAULT_TOKEN", ref)
         if is_there(TOKEN_HELPER):
-            if self._helper_flaw:
-                return ref.wrong(self._helper_flaw)
+            # The file belongs to the environment's server, however this provider was made.
+            if self._addr and (flaw := foreign_helper(os.environ, self._addr)):
+                return ref.wrong(flaw)
             return _read_token(TOKEN_HELPER, "The token helper's file", ref)
         return ref.wrong(
             "there is no token. Set VECTORSHIFT_VAULT_TOKEN (BAO_TOKEN or VAULT_TOKEN serve too),"

@@ -168,8 +168,8 @@ class VaultProvider(BaseProvider):
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self | None:
-        """Return the provider that the settings describe, or None if they name no path. It reads no
-        variable.
+        """Return the provider that the settings describe, or None if they name no path. It takes
+        nothing from a variable.
         """
         if settings.vault_path is None:
             return None
@@ -224,7 +224,8 @@ class VaultProvider(BaseProvider):
                 return reader
             reader = self._reader = _Reader(setup, self._clock)
         for used, other in setup.ignored:
-            log_safely(logging.WARNING, "%s is not used, as %s comes before it.", other, used)
+            before = setup.spell(used)
+            log_safely(logging.WARNING, "%s is not used, as %s comes before it.", other, before)
         return reader
 
     def _set_up(self) -> VaultSetup:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import ssl
 import time
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -265,7 +266,8 @@ def _failure(error: Exception) -> TransportFailure:
     from urllib3 import exceptions as below
 
     if isinstance(error, seen.SSLError | below.SSLError):
-        return TransportFailure(reason=_TLS, transient=False)
+        is_own = _is_of_own_certificate(error)
+        return TransportFailure(reason=_OWN_CERTIFICATE if is_own else _TLS, transient=False)
     if isinstance(
         error, seen.InvalidSchema | seen.MissingSchema | seen.InvalidURL | seen.InvalidHeader
     ):
@@ -304,6 +306,11 @@ _TLS = (
     " there. Set VECTORSHIFT_VAULT_CACERT to the CA's file."
 )
 
+_OWN_CERTIFICATE = (
+    "the client's certificate and its key do not belong together, or one of their files holds"
+    " neither. Look at VECTORSHIFT_VAULT_CLIENT_CERT and VECTORSHIFT_VAULT_CLIENT_KEY."
+)
+
 _REASONS: Final = {
     "NameResolutionError": "its name does not resolve",
     "ConnectTimeoutError": f"no connection within {TIMEOUTS[0]:g} s",
@@ -321,6 +328,21 @@ _UNSENT: Final = {
     "NewConnectionError",
     "ProxyError",
 }
+
+
+def _is_of_own_certificate(error: BaseException) -> bool:
+    """Return whether OpenSSL could not load the client's certificate or key, by its codes: what it
+    calls "PEM lib" has no reason in some versions.
+    """
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ssl.SSLError):
+        cause = cause.__cause__ or cause.__context__
+    if cause is None:
+        return False
+    reason: str | None = cause.reason  # the stubs know of no None
+    return reason in ("KEY_VALUES_MISMATCH", "PEM_LIB") or (
+        reason is None and cause.library == "SSL"
+    )
 
 
 def _innermost(error: BaseException) -> str:
