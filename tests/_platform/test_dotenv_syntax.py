@@ -364,6 +364,40 @@ def test_a_merge_that_was_not_finished_stops_the_chain_if_it_is_about_our_settin
 
 
 @pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (f"<<<<<<< HEAD\n{NAME}={KEY}\n=======\nX=1\n", 1),
+        (f"X=1\n  <<<<<<< HEAD\n  {NAME}={KEY}\n", 2),
+        (f"{NAME}={KEY}\n=======\nX=1\n>>>>>>> theirs\n", 4),
+        (f"<<<<<<< HEAD\nX=1\n>>>>>>> theirs\n{NAME}={KEY}\n>>>>>>> theirs\n", 5),
+    ],
+    ids=["no end", "indented", "no beginning", "a second end"],
+)
+def test_one_mark_of_a_merge_stops_the_chain_too(tmp_path: Path, text: str, line: int) -> None:
+    path = tmp_path / ".env"
+    path.write_text(text)
+    error = refusal(below(None).get_credential)
+    assert type(error) is CredentialConfigurationError
+    assert str(error).startswith(f"dotenv:{path}: line {line} is the mark of a merge")
+    assert KEY not in str(error)
+
+
+def test_an_indented_merge_stops_the_chain(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(
+        f"  <<<<<<< HEAD\n  {NAME}={KEY}\n  =======\n  X=1\n  >>>>>>> theirs\n"
+    )
+    assert "lines 1 and 5 are the marks" in str(refusal(below(None).get_credential))
+
+
+def test_a_line_of_python_that_sets_the_key_stops_the_chain(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(f'vectorshift.api_key = "{KEY}"\n')
+    error = refusal(below(None).get_credential)
+    assert type(error) is CredentialConfigurationError
+    assert "line 1 seems to be meant for vectorshift" in str(error)
+    assert KEY not in str(error)
+
+
+@pytest.mark.parametrize(
     "name",
     ["VECTORSHIFT_BASE_URL", "VECTORSHIFT_VAULT_ADDR", "VAULT_ADDR", "VECTORSHIFT_PROVIDERS"],
 )

@@ -22,7 +22,7 @@ __all__ = ["Assignments", "assignments_in"]
 _KEY = "VECTORSHIFT_API_KEY"
 _OURS = re.compile(r"(?i:vectorshift[ _-]api[ _-]?key)|VECTORSHIFT_[A-Z]")
 _SETTING = re.compile("VECTORSHIFT_")
-_LIKE_OURS = re.compile("VECTORSHIFT[_-]")
+_LIKE_OURS = re.compile("VECTORSHIFT[_-]|(?i:vectorshift[ ._-]api[ ._-]?key)")
 _LINE_OF_OURS = re.compile(r"\n[ \t]*(?:export[ \t]+)?VECTORSHIFT_[A-Z]")
 _BESIDE_ANOTHER = re.compile(
     r"(?<!-e )(?<!--env )(?:"
@@ -110,21 +110,34 @@ def assignments_in(text: str) -> Assignments:
 
 
 def _unmerged(text: str, ours: re.Pattern[str]) -> str:
-    """Return the flaw of an unfinished merge around one of our settings, or an empty text."""
+    """Return the flaw of an unfinished merge around one of our settings, or an empty text.
+
+    A mark without its counterpart reaches to the end of the file, or from its beginning.
+    """
     begins, is_ours = 0, False
-    for number, line in enumerate(text.split("\n") if "<<<<<<<" in text else (), 1):
-        if line.startswith("<<<<<<<"):
+    for number, line in enumerate(text.split("\n"), 1):
+        mark = line.lstrip()
+        if mark.startswith("<<<<<<<"):
             begins, is_ours = number, False
-        elif begins and line.startswith(">>>>>>>"):
+        elif mark.startswith(">>>>>>>"):
             if is_ours:
-                return (
-                    f"lines {begins} and {number} are the marks of a merge that was not finished,"
-                    " and a setting of vectorshift stands between them. Finish the merge."
-                )
+                return _merge(begins, number)
             begins = 0
         elif ours.search(line):
             is_ours = True
-    return ""
+    return _merge(begins, 0) if begins and is_ours else ""
+
+
+def _merge(begins: int, ends: int) -> str:
+    if begins and ends:
+        return (
+            f"lines {begins} and {ends} are the marks of a merge that was not finished, and a"
+            " setting of vectorshift stands between them. Finish the merge."
+        )
+    return (
+        f"line {begins or ends} is the mark of a merge that was not finished, and its counterpart"
+        " is missing. Finish the merge, or remove the mark."
+    )
 
 
 def _mistyped(binding: Binding, written: str) -> int | None:
