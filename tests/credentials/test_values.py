@@ -354,6 +354,24 @@ UNRESOLVED = {
     '"vs-good" # prod': "comment",
     "vs-good # prod": "comment",
     "# only for production": "comment",
+    "$$VS_KEY": "variable",
+    "$${VS_KEY}": "variable",
+    "$[variables.key]": "variable",
+    "%%VS_KEY%%": "variable",
+    "!VS_KEY!": "variable",
+    "((vectorshift.key))": "template",
+    "#1a2b3c4d": "fingerprint",
+    "'#1a2b3c4d'": "fingerprint",
+    "Secret(#1a2b3c4d)": "fingerprint",
+    "!secret vectorshift": "YAML",
+    "!Ref VsKey": "YAML",
+    "set KEY=vs-good": "command",
+    "setx VS_KEY vs-good": "command",
+    "-n vs-good": "command",
+    "Token vs-good": "kind of key",
+    "\u201cvs-good\u201d": "quotation marks",
+    "\u2018vs-good\u2019": "quotation marks",
+    "\u201dvs-good\u201d": "quotation marks",
 }
 """Texts that nothing replaced, or that hold more than a key, with a word of the hint."""
 
@@ -415,6 +433,12 @@ def test_no_hint_quotes_a_form_as_that_might_be_the_text_itself(text: str) -> No
         "a://",
         "/aB3/xy+z==",
         "#abc",
+        "#1a2b3c4d5",
+        "#1A2B3C4D",
+        "((a))x((b))",
+        "$$",
+        "!abc",
+        "!",
     ],
 )
 def test_a_key_that_only_begins_like_a_reference_or_holds_one_stays_a_key(key: str) -> None:
@@ -457,7 +481,18 @@ ODD = [
     "vs-good;",
     "vs-good,",
     "\\",
+    "secretref:vectorshift",
+    "gcp:secretmanager:vectorshift",
+    "base64:dnMtZ29vZA==",
+    "=vs-good",
 ]
+
+
+def test_what_a_secret_prints_is_no_key() -> None:
+    """`using(f"{secret}")` would send the fingerprint."""
+    secret = Secret("vs-good")
+    for text in (str(secret), repr(secret), f"{secret}"):
+        assert "reveal()" in refused(text)
 
 
 @pytest.mark.parametrize("key", ODD)

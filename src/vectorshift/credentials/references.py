@@ -61,11 +61,17 @@ _FORMS: Final = tuple(
             f"it is encrypted, and nothing decrypted it. {_ITSELF}",
         ),
         (
-            r"\$[A-Z_][A-Z0-9_]*|\$env:\w+|%[A-Za-z_]\w*%|%\(\w+\)s|\$\([A-Z_][A-Z0-9_]*\)",
+            r"\$\$?[A-Z_][A-Z0-9_]*|\$env:\w+|%%?[A-Za-z_]\w*%?%|![A-Z_][A-Z0-9_]*!|%\(\w+\)s"
+            r"|\$\([A-Z_][A-Z0-9_]*\)|\$\[\w+(\.\w+)*\]",
             _VARIABLE,
         ),
         (r"\{[A-Za-z_][\w.]*\}", _TEMPLATE),
         (r"`.*\s.*`", _COMMAND),
+        (
+            r"(Secret\()?'?#[0-9a-f]{8}'?\)?",
+            "it is the fingerprint that a Secret prints, not the key. Give the Secret itself, or"
+            " its reveal().",
+        ),
         (
             rf"""([A-Za-z-]+\s+)*["']?(\$env:)?{_OUR_NAME}["']?\s*[=:].*|vectorshift\.api_key\s*=.*""",
             "it is a line that sets the key, not the key alone. Give what stands behind the name.",
@@ -83,6 +89,8 @@ _BRACKETS: Final = (
     ("${", "}", _VARIABLE),
     ("#{", "}", _VARIABLE),
     ("%{", "}", _VARIABLE),
+    ("$${", "}", _VARIABLE),
+    ("((", "))", _TEMPLATE),
     ("$(", ")", _COMMAND),
     ("<", ">", f"it is a placeholder in angle brackets. {_ITSELF}"),
 )
@@ -141,16 +149,17 @@ _ODD: Final = tuple(
             "A part of it looks like a reference that nothing resolved.",
         ),
         (
-            r"(env|file|dotenv|login|vault|aws|arn|op|ssm|secret):.*",
-            "It looks like the name of a place where a key is kept.",
+            r"[A-Za-z][\w-]*:.+",
+            "It begins with a word and a colon, as the name of a place where a key is kept does.",
         ),
         (
             r"[A-Za-z_]\w*=[^=].*",
             "It looks like a name and a value in one.",
         ),
         (
-            r"""["'`].*|.*["'`;,\\]""",
-            "It begins or ends with a quotation mark, a comma, a semicolon or a backslash.",
+            r"""["'`=].*|.*["'`;,\\]""",
+            "It begins or ends with a quotation mark, or with another mark that is hardly part of"
+            " a key.",
         ),
     )
 )

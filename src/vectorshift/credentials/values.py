@@ -252,6 +252,9 @@ def looks_odd(secret: Secret) -> str:
 
 
 _KEY = re.compile(r"[!-~]+")
+_QUOTES = ('"', "'", "`")
+_CURLY = "\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb"
+"""The quotation marks that word processors and chats put in place of straight ones."""
 
 
 def _flaw(key: str, field_setting: str | None) -> str | None:
@@ -267,7 +270,7 @@ def _flaw(key: str, field_setting: str | None) -> str | None:
         return f"it is longer than {LONGEST_KEY:,} characters."
     if flaw := unresolved(key):
         return flaw
-    if len(key) > 1 and key[0] == key[-1] and key[0] in "\"'`":
+    if len(key) > 1 and (key[0] == key[-1] in _QUOTES or (key[0] in _CURLY and key[-1] in _CURLY)):
         return "it stands in quotation marks. Take them away."
     if key[:7].lower() == "bearer ":
         return "it begins with 'Bearer '. Give the key alone."
@@ -289,6 +292,18 @@ _WITH_SPACES = (
     (
         re.compile(r"(?i:authorization|(x-)?api-key)\s*:"),
         "it is a whole header. Give the key alone.",
+    ),
+    (
+        re.compile(r"!\w\S*\s"),
+        "it begins with a tag of YAML, and nothing resolved it. Give the key itself.",
+    ),
+    (
+        re.compile(r"(?i:export|setx?|setenv|declare|env)\s|-[ne]\s"),
+        "it is a shell command, and no shell ran it. Give the key itself.",
+    ),
+    (
+        re.compile(r"(?i:token|basic|api-?key)\s"),
+        "it begins with the word that names a kind of key. Give the key alone.",
     ),
     (
         re.compile(r"[\"'].*[\"']\s+#|\S+\s+#"),
