@@ -178,3 +178,20 @@ def test_a_blank_text_is_an_error_that_names_the_argument(name: str) -> None:
     given: dict[str, Any] = {"secret_id": "prod/vs", name: " "}
     with pytest.raises(ValueError, match=rf"^{name} "):
         AwsSecretsManagerProvider(**given)
+
+
+@pytest.mark.parametrize("argument", ["version_stage", "version_id", "region", "profile"])
+@pytest.mark.parametrize("blank", ["", " \n"])
+def test_a_blank_argument_is_refused_where_aws_would_find_nothing(
+    argument: str, blank: str
+) -> None:
+    given: dict[str, Any] = {argument: blank}
+    with pytest.raises(ValueError, match=f"{argument} must not be blank"):
+        AwsSecretsManagerProvider("prod/vs", **given)
+    assert by_settings("prod/vs", **given)
+
+
+def test_white_space_round_a_stage_is_no_part_of_it(aws: MotoServer) -> None:
+    aws.put("staged", SECRET)
+    provider = AwsSecretsManagerProvider("staged", version_stage=" AWSCURRENT\n")
+    assert provider.get_credential().secret.reveal() == SECRET

@@ -52,7 +52,12 @@ class AwsArguments:
         if not secret_id or has_control_characters(secret_id):
             raise ValueError("secret_id has to be the name or the ARN of a secret.")
         values: dict[str, Any] = {**arguments, "secret_id": secret_id}
-        values.update({name: arguments[name] or None for name in ("field", "version_id")})
+        values["field"] = arguments["field"] or None
+        for name in ("version_stage", "version_id"):
+            value = arguments[name]
+            if value is not None and not value.strip():  # AWS calls it not found
+                raise ValueError(f"{name} must not be blank. Leave it out for its default.")
+            values[name] = None if value is None else value.strip()
         for name in (*_TEXTS, *_OBJECTS):
             value = arguments[name]
             if value is None:
