@@ -126,6 +126,39 @@ def test_a_session_or_a_client_of_the_users_is_used(moto: MotoServer) -> None:
     assert client.get_secret_value(SecretId="handed-in")["SecretString"] == SECRET
 
 
+@pytest.mark.parametrize("beside", ["region", "profile", "endpoint_url", "session"])
+def test_what_a_client_would_not_use_is_refused_beside_it(moto: MotoServer, beside: str) -> None:
+    import boto3
+
+    moto.put("handed-in", SECRET)
+    session = boto3.Session(
+        aws_access_key_id="a", aws_secret_access_key="b", region_name="us-east-1"
+    )
+    client = session.client("secretsmanager", endpoint_url=moto.endpoint_url)
+    values: dict[str, Any] = {
+        "region": "eu-central-1",
+        "profile": "work",
+        "endpoint_url": "https://example.com",
+        "session": session,
+    }
+    given = AwsSecretsManagerProvider("handed-in", client=client, **{beside: values[beside]})
+    with pytest.raises(CredentialConfigurationError, match=f"client= is given beside {beside}="):
+        given.get_credential()
+    same = AwsSecretsManagerProvider("handed-in", client=client, region="us-east-1")
+    assert same.get_credential().secret.reveal() == SECRET
+
+
+def test_a_session_of_another_profile_is_refused_beside_a_profile(moto: MotoServer) -> None:
+    import boto3
+
+    session = boto3.Session(
+        aws_access_key_id="a", aws_secret_access_key="b", region_name="us-east-1"
+    )
+    given = AwsSecretsManagerProvider("handed-in", session=session, profile="work")
+    with pytest.raises(CredentialConfigurationError, match="session= is given beside profile="):
+        given.get_credential()
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_client_that_the_parent_has_used_is_refused_in_the_child_and_a_session_is_not(
     moto: MotoServer,

@@ -109,6 +109,27 @@ def test_a_region_that_is_not_the_arn_s_names_both(make: Make, fake: Any, failur
     assert not fake.asked
 
 
+@pytest.mark.parametrize("region", ["EU-WEST-1", "eu-west-1a", "eu west 1"])
+@pytest.mark.parametrize("secret_id", ["prod/vs", ARN])
+def test_what_is_no_region_is_told_before_any_contact(
+    region: str, secret_id: str, make: Make, fake: Any, failure: Failure
+) -> None:
+    error = failure(make(secret_id, region=region))
+    assert type(error) is CredentialConfigurationError
+    assert f"is {region}, which is no region" in str(error)
+    assert not fake.asked
+
+
+@pytest.mark.parametrize("text", [f'"{ARN}"', f"'{ARN}'", "${ARN:-none}"])
+def test_quotation_marks_round_an_arn_are_told_as_such(
+    text: str, make: Make, fake: Any, failure: Failure
+) -> None:
+    error = failure(make(text))
+    assert type(error) is CredentialConfigurationError
+    assert "in quotation marks, or a reference" in str(error)
+    assert not fake.asked
+
+
 def test_the_client_s_own_region_counts_as_well(fake: Any, failure: Failure) -> None:
     import boto3
 

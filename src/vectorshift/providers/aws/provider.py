@@ -45,9 +45,9 @@ class AwsSecretsManagerProvider(BaseProvider):
         region: the AWS region.
         profile: the AWS profile; AWS's own chain of credentials by default.
         endpoint_url: where to send requests instead of to the region's endpoint.
-        session: a `boto3.Session` to make the client with; `profile` is then not used.
-        client: a Secrets Manager client of boto3 to use as it is; no other setting of AWS's is then
-            used.
+        session: a `boto3.Session` to make the client with; another `profile` beside it is an error.
+        client: a Secrets Manager client of boto3 to use as it is; another `region`, or a `profile`,
+            `endpoint_url` or `session` beside it, is an error.
         agent_url: where the Secrets Manager Agent listens, such as `http://localhost:2773`. It has
             AWS credentials and an endpoint of its own; `region` is then compared with what it
             answers.
@@ -159,6 +159,12 @@ class AwsSecretsManagerProvider(BaseProvider):
     def _flaw(self) -> str | None:
         """Return what is wrong with the arguments, as far as this is known without contact."""
         given = self._arguments
+        if self._agent is None and (unused := _unused(given)):
+            handed_in, *names = unused
+            return (
+                f"{handed_in} is given beside {', '.join(names)}, which would not be used. Make"
+                f" what you hand in as {handed_in} with them, or leave out one or the other."
+            )
         region, region_from = given.region, f"{PREFIX}REGION"
         if given.client is not None and self._agent is None:
             region, region_from = self._secrets_manager.region, "the region of the client"
@@ -175,3 +181,26 @@ class AwsSecretsManagerProvider(BaseProvider):
             f"VECTORSHIFT_AWS_AGENT_URL is set beside {', '.join(idle)}, which the Agent would not"
             " use: it has AWS credentials and an endpoint of its own. Unset one or the other."
         )
+
+
+def _unused(given: AwsArguments) -> list[str]:
+    """Return the argument that was handed in, and those beside it that it would not use.
+
+    Another region or AWS profile may hold another organisation's key.
+    """
+    if given.client is not None:
+        own = getattr(getattr(given.client, "meta", None), "region_name", None)
+        beside = {
+            "REGION": given.region is not None and given.region != own,
+            "PROFILE": given.profile,
+            "ENDPOINT_URL": given.endpoint_url,
+            "SESSION": given.session,
+        }
+        handed_in = "CLIENT"
+    else:
+        own = getattr(given.session, "profile_name", None)
+        other = given.profile is not None and given.profile != own
+        beside = {"PROFILE": given.session is not None and other}
+        handed_in = "SESSION"
+    names = [PREFIX + name for name, is_unused in beside.items() if is_unused]
+    return [PREFIX + handed_in, *names] if names else []

@@ -12,6 +12,7 @@ __all__ = ["flaw_of"]
 
 _NAME: Final = re.compile(r"[A-Za-z0-9/_+=.@!-]{1,512}")
 _NO_NAME: Final = re.compile(r"""["'`{}<>$\r\n]""")
+_NO_REGION: Final = re.compile(r"[A-Z\s]|-\d[a-z]$")
 _REGION: Final = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d{1,2}")
 _PARTITIONS: Final = {
     "cn-": "aws-cn",
@@ -42,8 +43,18 @@ def flaw_of(secret_id: str, *, region: str | None, region_from: str) -> str | No
         region: the region that was set, or None.
         region_from: what set it, for the message.
     """
+    if region and _NO_REGION.search(region):
+        return (
+            f"{region_from} is {region}, which is no region. Write a region as AWS does, such as"
+            " eu-central-1, in lower case and without the letter of a zone."
+        )
     if secret_id.startswith("arn:"):
         return _flaw_of_arn(secret_id.split(":"), region, region_from)
+    if _NO_NAME.search(secret_id):
+        return (
+            "the secret id is in quotation marks, or a reference that was not resolved. Set"
+            " VECTORSHIFT_AWS_SECRET_ID to the name or the ARN alone."
+        )
     if "://" in secret_id:
         return "the secret id is a URL. Set VECTORSHIFT_AWS_SECRET_ID to the secret's name or ARN."
     if secret_id.startswith("/aws/reference/secretsmanager/"):
@@ -55,11 +66,6 @@ def flaw_of(secret_id: str, *, region: str | None, region_from: str) -> str | No
         return (
             "the secret id is no ARN, and a name has no colon. Set VECTORSHIFT_AWS_SECRET_ID to the"
             " name alone, and VECTORSHIFT_AWS_FIELD to the field, if it has one."
-        )
-    if _NO_NAME.search(secret_id):
-        return (
-            "the secret id is in quotation marks, or a reference that was not resolved. Set"
-            " VECTORSHIFT_AWS_SECRET_ID to the name alone."
         )
     return None
 
