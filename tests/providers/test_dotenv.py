@@ -240,11 +240,16 @@ def test_a_setting_of_a_found_file_that_is_set_to_nothing_says_nothing(
 
 def test_a_found_file_may_not_say_where_its_key_is_sent(dotenv: Path) -> None:
     dotenv.write_text(f"VECTORSHIFT_API_KEY={KEY}\nVECTORSHIFT_BASE_URL=https://evil.example/v1\n")
-    error = failure(DotenvProvider())
-    assert type(error) is CredentialConfigurationError
-    assert "VECTORSHIFT_BASE_URL" in str(error)
-    assert f"VECTORSHIFT_ENV_FILE={dotenv}" in str(error)
-    assert "evil.example" not in str(error)
+    by_settings = DotenvProvider.from_settings(Settings())
+    assert by_settings is not None
+    named = f"VECTORSHIFT_ENV_FILE={dotenv}"
+    for provider, fix in (by_settings, named), (DotenvProvider(), f"DotenvProvider('{dotenv}')"):
+        error = failure(provider)
+        assert type(error) is CredentialConfigurationError
+        assert "VECTORSHIFT_BASE_URL" in str(error)
+        assert str(error).endswith(f"name it: {fix}")
+        assert "evil.example" not in str(error)
+    assert key_of(DotenvProvider(str(dotenv))) == KEY
 
 
 def test_the_other_settings_of_a_found_file_are_named_in_a_warning_and_ignored(
@@ -434,7 +439,8 @@ def test_ignored_settings_are_told_once_and_not_at_every_change_of_the_file(
         assert chain.get_credential().secret.reveal() == f"vs-{number}"
     assert [record.getMessage() for record in caplog.records] == [
         f"The API key comes from dotenv:{dotenv}, a file that was merely found. Its other settings"
-        " are ignored: VECTORSHIFT_TIMEOUT. Name it with VECTORSHIFT_ENV_FILE if you mean it."
+        " are ignored: VECTORSHIFT_TIMEOUT."
+        f" Name it with DotenvProvider('{dotenv}') if you mean it."
     ]
     assert provider.describe().detail.startswith(
         "not named; its settings are ignored: VECTORSHIFT_TIMEOUT"

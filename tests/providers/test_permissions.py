@@ -248,7 +248,7 @@ def test_a_found_file_of_another_user_stops_the_chain_until_it_is_named_or_taken
     assert str(error) == (
         f"dotenv:{found} supplies the key, but it was found, not named, and it belongs to another"
         f" user of this machine (uid {STRANGER}). Name it, if you trust it:"
-        f" VECTORSHIFT_ENV_FILE={found} or take it over: chown 0 {found}"
+        f" DotenvProvider('{found}') or take it over: chown 0 {found}"
     )
     named = DotenvProvider.from_settings(Settings.load({"VECTORSHIFT_ENV_FILE": str(found)}))
     assert named is not None

@@ -89,6 +89,7 @@ class DotenvProvider(BaseProvider):
         self._there = False
         self._is_asked = self._is_late = False
         self._admits = not self.named
+        self._naming = f"DotenvProvider({str(self.path)!r})"
         self._resets = Resets.count
         self._file = KeyFile(
             self.path,
@@ -103,7 +104,11 @@ class DotenvProvider(BaseProvider):
     @classmethod
     def from_settings(cls, settings: Settings) -> Self | None:
         """Return the provider for `VECTORSHIFT_ENV_FILE`; None if that is set to nothing."""
-        return None if settings.env_file == "" else cls(settings.env_file)
+        if settings.env_file == "":
+            return None
+        made = cls(settings.env_file)
+        made._naming = f"VECTORSHIFT_ENV_FILE={made.path}"
+        return made
 
     def describe(self) -> Description:
         """Say which file is looked at, and what others can do to it as far as it was looked at.
@@ -178,7 +183,7 @@ class DotenvProvider(BaseProvider):
         )
         return (
             f"The API key comes from {self._source}, a file that was merely"
-            f" found{although}.{ignored} Name it with VECTORSHIFT_ENV_FILE if you mean it."
+            f" found{although}.{ignored} Name it with {self._naming} if you mean it."
         )
 
     def passed_over(self, winner: Credential) -> None:
@@ -188,9 +193,10 @@ class DotenvProvider(BaseProvider):
             log_safely(
                 logging.WARNING,
                 "%s is a file that was merely found. Its settings are ignored: %s. Name it with"
-                " VECTORSHIFT_ENV_FILE if you mean it.",
+                " %s if you mean it.",
                 self._source,
                 ", ".join(self._ignored),
+                self._naming,
             )
 
     def _read(self, content: Content) -> Result:
@@ -249,13 +255,13 @@ class DotenvProvider(BaseProvider):
             return self.wrong(
                 f"{self._source} supplies the key and also sets {_DESTINATION}, but it was found,"
                 " not named. If you trust it to say where the key is sent, name it:"
-                f" VECTORSHIFT_ENV_FILE={self.path}"
+                f" {self._naming}"
             )
         stranger = self._file.stranger
         if isinstance(answer, Credential) and not self.named and stranger and stranger.is_known:
             return self.wrong(
                 f"{self._source} supplies the key, but it was found, not named, and {stranger}."
-                f" Name it, if you trust it: VECTORSHIFT_ENV_FILE={self.path} or"
+                f" Name it, if you trust it: {self._naming} or"
                 f" {stranger.cure}"
             )
         return answer
