@@ -459,6 +459,13 @@ def test_nonsense_for_skip_verify_is_an_error_in_code(user: User) -> None:
     assert "VAULT_SKIP_VERIFY must be 1 or 0." in said
 
 
+def test_a_unix_socket_of_an_agent_is_told_as_such(user: User, is_told: Callable[..., str]) -> None:
+    user.sets(VAULT_AGENT_ADDR="unix:///run/agent.sock", VAULT_TOKEN="t")
+    said = is_told()
+    assert "a unix socket is not spoken to" in said
+    assert "VAULT_AGENT_ADDR name that" in said or "VECTORSHIFT_VAULT_ADDR name that" in said
+
+
 def test_an_error_names_the_variable_that_a_value_came_from(user: User) -> None:
     user.sets(VAULT_ADDR="vault.example:8200", VAULT_TOKEN="t")
     assert "Look at VAULT_ADDR." in user.is_told_in_code()

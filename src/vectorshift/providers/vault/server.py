@@ -95,6 +95,11 @@ class VaultServer:
             host, _ = url.hostname, url.port
         except ValueError:
             return malformed
+        if url.scheme == "unix":
+            return (
+                "a unix socket is not spoken to. Give the agent a listener of type tcp on loopback,"
+                " and let VECTORSHIFT_VAULT_ADDR name that: http://127.0.0.1:8100."
+            )
         if url.scheme not in ("http", "https") or not host:
             return (
                 "the address has to begin with https:// and a host. Look at VECTORSHIFT_VAULT_ADDR."
