@@ -176,15 +176,12 @@ def explicit_of(state: str) -> ExplicitProvider:
 
 
 def local(files: Path, explicit: str, file: str, dotenv: str) -> list[CredentialProvider]:
-    named = None
     if dotenv in LOCAL:
         os.chdir(files / dotenv)  # where a `.env` is looked for
-    else:
-        named = files / "none.env"
     return [
         explicit_of(explicit),
-        EnvProvider(file=None if file == "absent" else files / f"file-{file}"),
-        DotenvProvider(named),
+        EnvProvider() if file == "absent" else EnvProvider(file=files / f"file-{file}"),
+        DotenvProvider() if dotenv in LOCAL else DotenvProvider(files / "none.env"),
     ]
 
 

@@ -101,7 +101,7 @@ class TestKeyFile(ProviderContract):
         self.path = tmp_path / "key"
 
     def make(self) -> CredentialProvider:
-        return EnvProvider(file=self.path if self.path.exists() else None)
+        return EnvProvider(file=self.path) if self.path.exists() else EnvProvider()
 
     def second(self, key: str) -> Path:
         path = self.path.with_name("another key")

@@ -310,7 +310,7 @@ def test_a_text_in_a_dotenv_file_is_a_key_or_refused(
         path = _written(f"{more}{VARIABLE}={quotes.format(text)}\n{more}", Path(folder, ".env"))
         os.chdir(folder)
         try:
-            answers = check(DotenvProvider(path if named else None), shown)
+            answers = check(DotenvProvider(path) if named else DotenvProvider(), shown)
         finally:
             os.chdir(here)
     if could_be_a_key(text) and text == text.strip():

@@ -359,7 +359,7 @@ def test_what_is_there_and_cannot_be_read_is_an_error_and_no_skip(
 ) -> None:
     path = tmp_path / ".env"
     make(path)
-    error = failure(DotenvProvider(path if named else None), asks)
+    error = failure(DotenvProvider(path) if named else DotenvProvider(), asks)
     assert type(error) is CredentialConfigurationError
     assert str(error).startswith(f"dotenv:{path} cannot be read: {why}")
     fix = (

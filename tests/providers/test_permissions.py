@@ -45,7 +45,7 @@ def provider(request: pytest.FixtureRequest, tmp_path: Path) -> CredentialProvid
         path.write_text(f'[auth]\napi_key = "{KEY}"')
         return LoginProvider(path)
     path.write_text(f"VECTORSHIFT_API_KEY={KEY}")
-    return DotenvProvider(None if request.param == "found" else path)
+    return DotenvProvider() if request.param == "found" else DotenvProvider(path)
 
 
 def file_of(provider: CredentialProvider) -> Path:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from typing import TYPE_CHECKING, Final
 
+from vectorshift._platform.arguments import UNSET, Unset, check
 from vectorshift._platform.clock import SYSTEM_CLOCK, Clock
 from vectorshift._platform.dotenv_syntax import Assignments, assignments_in
 from vectorshift._platform.files import absolute, text_of
@@ -17,7 +19,6 @@ from vectorshift.errors import CredentialNotFoundError
 from vectorshift.providers._watched_file import Content, KeyFile, unreadable
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable
     from pathlib import Path
 
@@ -65,9 +66,13 @@ class DotenvProvider(BaseProvider):
     no other source answers in its place; any other that cannot be parsed is a warning.
 
     Args:
-        path: the file that the user names, or None to look for `.env` in the working directory.
+        path: the file that the user names; by default `.env` in the working directory, if it is
+            there.
         clock: the source of time.
         pause: waits the 50 ms between two looks at a file that is being rewritten.
+
+    Raises:
+        TypeError: `path` is None: a look-up that failed must not reach the file that is found.
     """
 
     name = "dotenv"
@@ -75,13 +80,14 @@ class DotenvProvider(BaseProvider):
 
     def __init__(
         self,
-        path: str | os.PathLike[str] | None = None,
+        path: str | os.PathLike[str] | Unset = UNSET,
         *,
         clock: Clock = SYSTEM_CLOCK,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
-        self.named = path is not None
-        self.path = absolute(".env" if path is None else path)
+        check({"path": path}, str, os.PathLike)
+        self.named = path is not UNSET
+        self.path = absolute(".env" if isinstance(path, Unset) else path)
         self._source = f"dotenv:{self.path}"
         self._ignored: list[str] = []
         self._told: list[str] = []
@@ -106,7 +112,7 @@ class DotenvProvider(BaseProvider):
         """Return the provider for `VECTORSHIFT_ENV_FILE`; None if that is set to nothing."""
         if settings.env_file == "":
             return None
-        made = cls(settings.env_file)
+        made = cls() if settings.env_file is None else cls(settings.env_file)
         made._naming = f"VECTORSHIFT_ENV_FILE={made.path}"
         return made
 

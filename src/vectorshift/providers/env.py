@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vectorshift._platform.arguments import UNSET, Unset, check
 from vectorshift._platform.clock import SYSTEM_CLOCK, Clock
 from vectorshift._platform.files import absolute, text_of
 from vectorshift.credentials.events import log
@@ -47,11 +48,14 @@ class EnvProvider(BaseProvider):
     Args:
         variable: the environment variable that holds the key.
         file: a file that holds the key, as `VECTORSHIFT_API_KEY_FILE` names it.
-        credentials_directory: the folder that systemd names with `CREDENTIALS_DIRECTORY`; the key
-            is in the file that has the variable's name in lower case, such as
+        credentials_directory: the folder that systemd names with `CREDENTIALS_DIRECTORY`, or None;
+            the key is in the file that has the variable's name in lower case, such as
             `vectorshift_api_key`.
         clock: the source of time.
         pause: waits the 50 ms between two looks at a file that is being rewritten.
+
+    Raises:
+        TypeError: `file` is None: a look-up that failed must not reach another key.
     """
 
     name = "env"
@@ -61,25 +65,26 @@ class EnvProvider(BaseProvider):
         self,
         variable: str = VARIABLE,
         *,
-        file: str | os.PathLike[str] | None = None,
+        file: str | os.PathLike[str] | Unset = UNSET,
         credentials_directory: str | os.PathLike[str] | None = None,
         clock: Clock = SYSTEM_CLOCK,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
+        check({"variable": variable}, str)
+        check({"file": file}, str, os.PathLike)
         self.variable = variable
         self._source = f"env:{variable}"
         self._unset = self.not_found(f"{variable} is not set.", self._source)
         self._blank = self.not_found(f"{variable} is set but empty.", self._source)
         self._seen: tuple[str, Result] = ("", self._blank)
-        self._named = None if file is None else absolute(file)
-        folder = (
-            credentials_directory or None
-        )  # an empty name is none, and not the working directory
-        self._handed = None if folder is None else absolute(Path(folder, variable.lower()))
+        self._named = None if isinstance(file, Unset) else absolute(file)
+        self._handed: Path | None = None
+        if credentials_directory:  # an empty name is not the working directory
+            self._handed = absolute(Path(credentials_directory, variable.lower()))
         self._untold = self._handed is not None
         self._beside = ""
         path = self._named or self._handed
-        self._file = None
+        self._file: KeyFile | None = None
         self.blocks = path is not None
         if path is not None:
             by_systemd, self._file_source = self._named is None, f"file:{path}"
@@ -98,12 +103,16 @@ class EnvProvider(BaseProvider):
         """Return the provider for `VECTORSHIFT_API_KEY`, `VECTORSHIFT_API_KEY_FILE` and systemd's
         credentials.
         """
-        return cls(file=settings.api_key_file, credentials_directory=settings.credentials_directory)
+        return cls(
+            file=UNSET if settings.api_key_file is None else settings.api_key_file,
+            credentials_directory=settings.credentials_directory,
+        )
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Take the names along to another process, and not the key that was seen under them."""
+        file = UNSET if self._named is None else self._named
         folder = None if self._handed is None else self._handed.parent
-        return partial(type(self), file=self._named, credentials_directory=folder), (self.variable,)
+        return partial(type(self), file=file, credentials_directory=folder), (self.variable,)
 
     def describe(self) -> Description:
         """Say which variable or file is looked at, and, as far as it was looked at, what is told of

@@ -9,6 +9,7 @@ import time
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
+from vectorshift._platform.arguments import UNSET, Unset, check
 from vectorshift._platform.clock import SYSTEM_CLOCK, Clock
 from vectorshift._platform.files import absolute, text_of
 from vectorshift.credentials.provider import Description
@@ -42,6 +43,9 @@ class LoginProvider(BaseProvider):
             this is made.
         clock: the source of time.
         pause: waits the 50 ms between two looks at a file that is being rewritten.
+
+    Raises:
+        TypeError: `path` is None: a look-up that failed must not reach the user's own login.
     """
 
     name = "login"
@@ -49,17 +53,18 @@ class LoginProvider(BaseProvider):
 
     def __init__(
         self,
-        path: str | os.PathLike[str] | None = None,
+        path: str | os.PathLike[str] | Unset = UNSET,
         *,
         clock: Clock = SYSTEM_CLOCK,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
+        check({"path": path}, str, os.PathLike)
         # pathlib would raise
-        given = os.path.expanduser(_FILE if path is None else path)  # noqa: PTH111
+        given = os.path.expanduser(_FILE if isinstance(path, Unset) else path)  # noqa: PTH111
         self.path = absolute(given)
         self._source = f"login:{self.path}"
         self._homeless: Result | None = None
-        if path is None and given == _FILE:  # not to be taken for a folder named `~`
+        if path is UNSET and given == _FILE:  # not to be taken for a folder named `~`
             self._source = f"login:{_FILE}"
             self._homeless = self.not_found(
                 "HOME is not set, and this user has no home directory.", self._source
