@@ -7,10 +7,9 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar, cast, get_args
+from typing import TYPE_CHECKING, Annotated, Generic, Literal, TypeVar, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core.core_schema import ErrorType
 
 from vectorshift._platform.plugin_names import canonical, is_service_link, prefix_of
 from vectorshift.credentials.events import log
@@ -37,43 +36,37 @@ V = TypeVar("V")
 P = TypeVar("P", bound="PluginSettings")
 
 Value = Secret | str | bool | int | float
-"""What a plugin's setting may be given as in code. A string is kept as a `Secret`, as it may be
-one.
+"""A value of a plugin's setting. A string is kept as a `Secret`, as it may be one."""
+
+_SAFE = """
+    none_required literal_error enum is_instance_of is_subclass_of callable_type
+    greater_than greater_than_equal less_than less_than_equal multiple_of finite_number
+    too_short too_long
+    string_type string_unicode string_too_short string_too_long string_pattern_mismatch
+    bool_type bool_parsing
+    int_type int_parsing int_parsing_size int_from_float
+    float_type float_parsing
+    decimal_type decimal_parsing decimal_max_digits decimal_max_places decimal_whole_digits
+    bytes_type bytes_too_short bytes_too_long
+    dict_type list_type tuple_type set_type frozen_set_type iterable_type model_type
+    date_type date_from_datetime_inexact date_past date_future
+    time_type time_delta_type datetime_type datetime_past datetime_future
+    timezone_naive timezone_aware
+    url_type url_too_long url_scheme uuid_type uuid_version
+"""
+"""The types of pydantic's errors whose texts name a type or a limit, and show nothing of the value.
+
+The text of any other type is withheld: also that of a type that a later pydantic may bring.
 """
 
-_PARSED = frozenset(
-    {
-        "date_parsing",
-        "date_from_datetime_parsing",
-        "datetime_parsing",
-        "datetime_from_date_parsing",
-        "time_parsing",
-        "time_delta_parsing",
-        "url_parsing",
-        "url_syntax_violation",
-        "uuid_parsing",
-    }
-)
-"""After the comma, these tell of the text that was parsed, and may quote a part of it."""
+_SAFE_BEFORE_A_COMMA = """
+    date_parsing date_from_datetime_parsing datetime_parsing datetime_from_date_parsing
+    time_parsing time_delta_parsing url_parsing url_syntax_violation uuid_parsing
+"""
+"""After a comma, these texts may quote a part of the value."""
 
-_QUOTES = frozenset(
-    {
-        "assertion_error",
-        "bytes_invalid_encoding",
-        "datetime_object_invalid",
-        "get_attribute_error",
-        "iteration_error",
-        "json_invalid",
-        "mapping_type",
-        "union_tag_invalid",
-        "value_error",
-    }
-)
-"""These pass on the words of a check or of a library, or quote a part of the value."""
-
-_OWN_WORDS = frozenset[str](get_args(ErrorType)) - _QUOTES
 _TELLING = 4
-"""A value that is shorter is no secret, and may stand in any message by chance."""
+"""A shorter value is no secret, and may be in any message by chance."""
 
 
 class FrozenMap(Mapping[str, V], Generic[V]):
@@ -219,20 +212,14 @@ class PluginSettings(BaseModel):
             key for key in given if key not in fields and key not in CommonSettings.model_fields
         )
         flaws = [_unknown(key, name, given, fields) for key in unknown]
-        mine = {
-            key: _shaped(value, fields[key].annotation)
-            for key, value in given.items()
-            if key in fields
-        }
-        made = _made(cls, mine, prefix_of(name), [flaw for flaw in flaws if flaw])
-        del mine  # a traceback may show locals
+        made = _made(cls, given, name, [flaw for flaw in flaws if flaw])
         if isinstance(made, CredentialError):
             raise made
         return made
 
 
 class CommonSettings(PluginSettings):
-    """What is read for every plugin, so that an author need not."""
+    """The settings of every plugin, which need no field."""
 
     on_error: Literal["stop", "continue"] | None = None
     on_missing: Literal["stop", "continue"] | None = None
@@ -240,12 +227,8 @@ class CommonSettings(PluginSettings):
 
     @classmethod
     def of(cls, settings: Settings, name: str) -> Self:
-        """Return them for the plugin `name`, and look at no other setting of it."""
-        given = _of(settings, name)
-        mine = {
-            key: _shaped(value, None) for key, value in given.items() if key in cls.model_fields
-        }
-        made = _made(cls, mine, prefix_of(name), [])
+        """Return them for the plugin `name`. Its other settings are not checked."""
+        made = _made(cls, _of(settings, name), name, [])
         if isinstance(made, CredentialError):
             raise made
         return made
@@ -258,9 +241,7 @@ def _of(settings: Settings, name: str) -> FrozenMap[Value]:
 def _unknown(
     key: str, name: str, given: FrozenMap[Value], fields: Mapping[str, object]
 ) -> str | None:
-    """Warn of a variable that is no setting of the plugin; return what is wrong with a name given
-    in code.
-    """
+    """Warn of a variable that is no setting of the plugin; for a name in code, return the flaw."""
     near = difflib.get_close_matches(key, [*fields, *CommonSettings.model_fields], n=1)
     prefix = prefix_of(name)
     if not given.loaded:
@@ -283,26 +264,20 @@ def _names_secret(annotation: object) -> bool:
 
 
 def _made(
-    cls: type[P], values: Mapping[str, Any], prefix: str, flaws: list[str]
+    cls: type[P], given: Mapping[str, Value], name: str, flaws: list[str]
 ) -> P | CredentialError:
-    """Return the model, or the error that says what is wrong, which has no frame that holds a
-    value.
-    """
+    """Return the model, or the error that says what is wrong, with no frame that holds a value."""
+    fields, prefix = cls.model_fields, prefix_of(name)
     try:
-        made = cls.model_validate(values)
+        made = cls.model_validate(
+            {key: _shaped(given[key], fields[key].annotation) for key in given if key in fields}
+        )
     except ValidationError as error:
-        flaws = [
-            *flaws,
-            *(
-                _said(flaw, prefix)
-                for flaw in error.errors(include_url=False, include_context=False)
-            ),
-        ]
+        found = error.errors(include_url=False, include_context=False)
+        flaws = [*flaws, *(_said(flaw, prefix) for flaw in found)]
     except CredentialError as error:  # an author's own check, which chose its words
         flaws = [*flaws, error.message]
-    except (
-        Exception
-    ) as error:  # what else a check raises has a text, and frames, that may hold the value
+    except Exception as error:  # its text and its frames may hold the value
         flaws = [*flaws, f"{prefix}...: a check of the plugin raised {type(error).__name__}."]
     else:
         if not flaws:
@@ -311,9 +286,7 @@ def _made(
 
 
 def _said(flaw: ErrorDetails, prefix: str) -> str:
-    """Say what is wrong with a setting, but not in words of an author's check, which may quote the
-    value.
-    """
+    """Say what is wrong with a setting. The words of an author's check may quote the value."""
     name = f"{prefix}{str(flaw['loc'][0]).upper()}" if flaw["loc"] else f"{prefix}..."
     if flaw["type"] == "missing":
         return f"{name}: is not set, and is needed."
@@ -321,20 +294,15 @@ def _said(flaw: ErrorDetails, prefix: str) -> str:
 
 
 def formatted(flaw: ErrorDetails) -> str | None:
-    """Return what pydantic says of a value, where the words are its own and show nothing of the
-    value; else None.
-    """
-    if flaw["type"] not in _OWN_WORDS:
+    """Return pydantic's own words about a value, or None if they may show a part of it."""
+    words = flaw["msg"]
+    if flaw["type"] in _SAFE_BEFORE_A_COMMA.split():
+        words = words.partition(", ")[0]
+    elif flaw["type"] not in _SAFE.split():
         return None
-    words = flaw["msg"].partition(", ")[0] if flaw["type"] in _PARSED else flaw["msg"]
     given: object = flaw["input"]
-    value = (
-        given.reveal()
-        if isinstance(given, Secret)
-        else str(given)
-        if isinstance(given, str | int | float)
-        else ""
-    )
-    if len(value) >= _TELLING and value in words:
+    value = given.reveal() if isinstance(given, Secret) else given
+    # a check of an author's may use one of these types with a text of its own
+    if isinstance(value, str | int | float) and len(str(value)) >= _TELLING and str(value) in words:
         return None
     return words.removeprefix("Input ")
