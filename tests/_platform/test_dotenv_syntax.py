@@ -87,7 +87,8 @@ SWALLOWED = {
 
 def below(path: Path | None) -> ProviderChain:
     """A chain in which another organisation's key stands below the file."""
-    return ProviderChain([DotenvProvider(path), ExplicitProvider("vs-umbrella")])
+    dotenv = DotenvProvider() if path is None else DotenvProvider(path)
+    return ProviderChain([dotenv, ExplicitProvider("vs-umbrella")])
 
 
 def refusal(call: Callable[[], Any]) -> CredentialError:

@@ -15,10 +15,9 @@ _LARGEST: Final = 1 << 20
 
 
 def absolute(path: str | os.PathLike[str]) -> Path:
-    """Return the path as one that a later change of the working directory does not lead elsewhere.
-    Does not raise.
+    """Return the path as it is now, whatever becomes the working directory later. Does not raise.
 
-    Where the working directory was deleted, what is relative to it is not there, and never will be.
+    If the working directory was deleted, a relative path becomes one that never exists.
     """
     try:
         return Path(path).absolute()
@@ -27,10 +26,10 @@ def absolute(path: str | os.PathLike[str]) -> Path:
 
 
 def read_small(path: str | os.PathLike[str]) -> tuple[bytes, os.stat_result]:
-    """Return what a plain file holds, and its mode and owner.
+    """Return the content of a plain file, and its mode and owner.
 
-    Nothing else is opened: a pipe can be read once, and whoever writes to it would be told to go on
-    by the mere opening; a device might never end.
+    Nothing else is opened: a pipe can be read once, and opening it already tells its writer to go
+    on; a device might never end.
 
     Raises:
         OSError: it cannot be read, is no plain file, or is larger than 1 MiB.
@@ -59,9 +58,7 @@ def _open_at_once(path: str, flags: int) -> int:
 
 
 def text_of(content: bytes) -> str | None:
-    """Return the text, or None if it is not UTF-8: the decoder's own exception would carry the
-    whole file.
-    """
+    """Return the text, or None if it is not UTF-8. The decoder's exception would hold the file."""
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -77,10 +74,10 @@ _LIKE_A_NAME = re.compile(
 
 
 def file_name(value: str) -> str:
-    """Return the name of a file or folder as it is; it is printed wherever the file is named.
+    """Return the name of a file or folder unchanged, if it can be printed.
 
-    A name that is set by mistake to the key itself must not be: without a separator in it, it has
-    to be there, or to look like a name, such as `.env`, `prod2.key` or `vectorshift_api_key`.
+    It may be the key itself, set by mistake. A name without a separator must exist, or look like a
+    name, such as `.env`, `prod2.key` or `vectorshift_api_key`.
 
     Raises:
         ValueError: it may be the key. The text of the error does not repeat it.

@@ -88,7 +88,7 @@ class FilePermissions:
         )
 
     def see(self, mode: int, uid: int | None = None) -> None:
-        """Take note of the mode and of the owner as they are now."""
+        """Note the present mode and owner. A new mode is a look at the file's folder."""
         if self._mounted or not _POSIX:
             return
         if uid is not None:

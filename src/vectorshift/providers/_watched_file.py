@@ -1,6 +1,4 @@
-"""A key that lives in a file: looked at once a second at most, and never mistaken for absent while
-it is rewritten.
-"""
+"""A key in a file, read once a second at most, and not taken for gone while it is rewritten."""
 
 from __future__ import annotations
 
@@ -34,10 +32,10 @@ Content = bytes | OSError
 
 
 class KeyFile:
-    """Watch a file and keep what `read` makes of its content.
+    """Watch a file and keep the answer that `read` makes of its content.
 
-    The content is read again, and not only the file's time, as Kubernetes' symlink swap may leave
-    the time as it was. It is parsed again only when it has changed. Thread-safe and fork-safe.
+    The content is compared, and not the file's time, which a symlink swap of Kubernetes may not
+    change. It is parsed again only when it has changed. Thread-safe and fork-safe.
 
     Args:
         path: the file.
@@ -46,9 +44,8 @@ class KeyFile:
         provider: the name of the provider.
         clock: the source of time.
         pause: waits the 50 ms between two looks at a file that is being rewritten.
-        mounted: whether an orchestrator put the file there, so that its mode is not the user's
-            affair.
-        way_out: what to do, beside putting the key back, once the file has lost it.
+        mounted: whether an orchestrator put the file there and chose its mode.
+        way_out: the advice, beside putting the key back, once the file has lost it.
 
     Attributes:
         there: whether the last look found a file, readable or not; None before the first look.
@@ -86,21 +83,18 @@ class KeyFile:
 
     @property
     def detail(self) -> str:
-        """What others can do to the file, as the last look saw it; mostly nothing."""
+        """The rights of others and the owner, if either is worth a warning, else ""."""
         return self._exposure.detail
 
     @property
     def stranger(self) -> Stranger | None:
-        """Whom the file belongs to, as the last look saw it, if neither to this user nor to
-        root.
-        """
+        """The owner of the file at the last look, if neither this user nor root."""
         return self._exposure.stranger
 
     def get_cached(self) -> Credential | CredentialError | None:
-        """Return what was seen within the last second, or None: it is time for `look`. Does no I/O.
+        """Return the answer of the last second, or None if it is time to `look`. Does no I/O.
 
-        It may be asked any number of times before the look. Once one caller looks, the others go on
-        with what was seen before.
+        While one caller looks, the others go on with the answer before.
         """
         return self._answer if self._monotonic() < self._look_at else None
 
@@ -112,9 +106,7 @@ class KeyFile:
             self._look_at = float("-inf")
 
     def look(self, *, silently: bool = False) -> Credential | CredentialError:
-        """Read the file now and return what it holds. Blocks. Callers who come together share a
-        reading.
-        """
+        """Read the file now and return the answer. Blocks. Simultaneous callers share a reading."""
         asked = self._monotonic()
         with self._lock:
             if self._answer is not None and self._looked > asked:
@@ -165,27 +157,14 @@ class KeyFile:
 
 
 def _holds_nothing(content: Content) -> bool:
-    """Whether the file is empty or gone; one that only cannot be read just then may hold its key as
-    before.
-    """
-    return (
-        isinstance(content, FileNotFoundError | NotADirectoryError)
-        if isinstance(content, OSError)
-        else not content.strip()
-    )
+    """Return whether the file is empty or gone. An unreadable one may still hold its key."""
+    if isinstance(content, OSError):
+        return isinstance(content, FileNotFoundError | NotADirectoryError)
+    return not content.strip()
 
 
-_WRONG_FILE = (
-    errno.ENOENT,
-    errno.EACCES,
-    errno.EPERM,
-    errno.EISDIR,
-    errno.ENOTDIR,
-    errno.EINVAL,
-    errno.EFBIG,
-    errno.ENAMETOOLONG,
-    errno.ELOOP,
-)
+_LASTING: Final = "ENOENT EACCES EPERM EISDIR ENOTDIR EINVAL EFBIG ENAMETOOLONG ELOOP"
+"""The errors that do not pass by themselves."""
 
 
 def _why(error: OSError) -> str:
@@ -199,13 +178,11 @@ def unreadable(
     provider: str,
     fix: str = "Name a file that this process may read.",
 ) -> CredentialError:
-    """Return what it means that a file which should hold a key cannot be read."""
+    """Return the error for a file that should hold a key and cannot be read."""
     why = _why(error)
-    if error.errno in _WRONG_FILE:
+    if errno.errorcode.get(error.errno or 0, "") in _LASTING.split():
         return CredentialConfigurationError(
-            f"{source} cannot be read: {why}. {fix}",
-            source=source,
-            provider=provider,
+            f"{source} cannot be read: {why}. {fix}", source=source, provider=provider
         )
     return CredentialStoreUnavailableError(
         f"{source} cannot be read: {why}.", source=source, provider=provider

@@ -34,11 +34,8 @@ _DESTINATION = "VECTORSHIFT_BASE_URL"
 _PREFIX = "VECTORSHIFT_"
 _RESTART = "restart without this source"
 _RESET = "call vectorshift.reset() to go on without this file"
-_NO_FILE = (
-    FileNotFoundError,
-    IsADirectoryError,
-    NotADirectoryError,
-)  # virtual environments are named so, too
+# some virtual environments are folders named .env
+_NO_FILE = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 
 
 _closed: Final[set[Path]] = set()
@@ -117,19 +114,18 @@ class DotenvProvider(BaseProvider):
         return made
 
     def describe(self) -> Description:
-        """Say which file is looked at, and what others can do to it as far as it was looked at.
+        """Name the file, with the warnings of the last look at it.
 
-        A file that may be found counts as configured once it was.
+        A file that was not named counts as configured once it was found.
         """
+        named = "named" if self.named else "not named"
         ignored = f"its settings are ignored: {', '.join(self._ignored)}" if self._ignored else ""
-        detail = "; ".join(
-            filter(None, ("named" if self.named else "not named", ignored, self._file.detail))
-        )
+        detail = "; ".join(filter(None, (named, ignored, self._file.detail)))
         there = self._is_asked and self._there
         return Description(configured=self.named or there, source=self._source, detail=detail)
 
     def get_cached(self) -> Result | None:
-        """Answer with the file as it was within the last second."""
+        """Answer with the file as it was in the last second."""
         self._begin()
         return self._file.get_cached()
 
@@ -163,7 +159,7 @@ class DotenvProvider(BaseProvider):
         self._admits = False
 
     def _begin(self) -> None:
-        """Take note that the file is asked, and whether it comes too late to count."""
+        """Note that the file is asked, and whether it comes too late to count."""
         self._is_asked = True
         self._begin_anew()
 
@@ -247,15 +243,12 @@ class DotenvProvider(BaseProvider):
             return self.wrong(f"{self._source}: {flaw}")
         text = found.values.get(VARIABLE)
         if text is None:
-            ignored = (
-                f" Its settings are ignored: {', '.join(self._ignored)}." if self._ignored else ""
-            )
-            without = (
-                f"names {VARIABLE} without a value"
-                if VARIABLE in found.bare
-                else f"has no {VARIABLE}"
-            )
-            return self.not_found(f"{self.path} {without}.{ignored}", self._source)
+            text = f"{self.path} has no {VARIABLE}."
+            if VARIABLE in found.bare:
+                text = f"{self.path} names {VARIABLE} without a value."
+            if self._ignored:
+                text += f" Its settings are ignored: {', '.join(self._ignored)}."
+            return self.not_found(text, self._source)
         answer = self.keyed(text, self._source, blank="not found")
         if isinstance(answer, Credential) and _DESTINATION in self._ignored:
             return self.wrong(

@@ -1,6 +1,4 @@
-"""A key in the environment, in a file that the environment names, or among the credentials that
-systemd hands over.
-"""
+"""A key in the environment, in a file that the environment names, or in systemd's credentials."""
 
 from __future__ import annotations
 
@@ -38,12 +36,11 @@ VARIABLE = "VECTORSHIFT_API_KEY"
 
 
 class EnvProvider(BaseProvider):
-    """Answer with the environment variable, which is read on every call, or with a file, looked at
-    once a second.
+    """Answer with the environment variable, read on every call, or with a file, read once a second.
 
-    The variable and a file that is named contradict each other. The folder of systemd's credentials
-    is no such word of the user's, as it is there for any unit that has credentials: a variable or a
-    file that is named comes before it, and no file of that name in it is no key.
+    A variable and a named file contradict each other, which is an error. systemd's folder is there
+    for any unit that has credentials: a variable or a named file comes before it, and if the file
+    is not in it, there is no key.
 
     Args:
         variable: the environment variable that holds the key.
@@ -115,9 +112,7 @@ class EnvProvider(BaseProvider):
         return partial(type(self), file=file, credentials_directory=folder), (self.variable,)
 
     def describe(self) -> Description:
-        """Say which variable or file is looked at, and, as far as it was looked at, what is told of
-        the file.
-        """
+        """Name the variable or the file, with the warnings of the last look at the file."""
         file = self._file
         if file is not None and self._named is not None:
             detail = "; ".join(filter(None, (f"{self.variable}_FILE", file.detail, self._beside)))
@@ -132,9 +127,7 @@ class EnvProvider(BaseProvider):
         )
 
     def get_cached(self) -> Result | None:
-        """Answer with the variable of this moment, or with the file as it was within the last
-        second.
-        """
+        """Answer with the variable as it is now, or with the file as it was in the last second."""
         text = os.environ.get(self.variable)
         if text is None:
             return self._unset if self._file is None else self._file.get_cached()
@@ -163,14 +156,14 @@ class EnvProvider(BaseProvider):
         return answer if self.variable not in os.environ else self._or_blank(answer) or answer
 
     def keeps_previous(self, credential: Credential) -> bool:
-        """Whether the key is that of a file, which an agent or an orchestrator replaces."""
+        """Return whether the key is from a file, which an agent or an orchestrator replaces."""
         return self._file is not None and credential.source == self._file_source
 
     def _is_set(self) -> bool:
         return bool(os.environ.get(self.variable, "").strip())
 
     def _or_blank(self, answer: Result | None) -> Result | None:
-        """Return what a file says beside a variable that is set but empty."""
+        """Return the answer of a file beside a variable that is set but empty."""
         return self._blank if isinstance(answer, CredentialNotFoundError) else answer
 
     def _tell_of_what_is_hidden(self) -> None:
@@ -215,9 +208,7 @@ _TEMPLATE = '{{ with secret "secret/data/vectorshift" }}{{ .Data.data.api_key }}
 
 
 def _more_than_a_key(text: str, variable: str) -> str | None:
-    """Say that a file holds more than a key, and what may have written it; None if it does not, or
-    if it is JSON.
-    """
+    """Return what else a file holds, and which program may have written it; None if it is JSON."""
     if re.match(r"(data: *)?map\[|[A-Za-z_][\w.-]*: ", text):
         return (
             "it looks like what Vault Agent writes without a template. Give the agent one, such as"

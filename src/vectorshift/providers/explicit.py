@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 __all__ = ["Assignable", "ExplicitProvider"]
 
 Assignable = str | Secret | Callable[[], "str | Secret | Awaitable[str | Secret | None] | None"]
-"""What may be given in code: a key, or a sync or async function that returns one."""
+"""A key, or a sync or async function that returns one."""
 
 _SLOT = "api_key"
 _SET_TO_NONE = "_api_key_set_to_none"
-"""The entry beside the slot that says that None was assigned, and that nobody was told yet."""
+"""The entry that says that None was assigned and that no warning was logged yet."""
 
 
 class ExplicitProvider(BaseProvider):
@@ -37,11 +37,11 @@ class ExplicitProvider(BaseProvider):
 
     A callable is called on each request, in the caller's context. A sync one is called in a worker
     thread when the caller is async, and an async one in an event loop of its own when the caller is
-    sync. A callable that returns None, or raises that it found nothing, stops the chain: a look-up
-    of a tenant's key that fails must not reach another key.
+    sync. A callable that returns None, or raises that it found nothing, stops the chain: a failed
+    look-up of a tenant's key must not reach another key.
 
     Args:
-        value: the key, or a callable, sync or async that returns one; without it there is none.
+        value: the key, or a callable, sync or async, that returns one. Left out, there is no key.
         held: a mapping whose entry `api_key` is read on each call instead of `value`.
 
     Raises:
@@ -78,7 +78,7 @@ class ExplicitProvider(BaseProvider):
 
     @property
     def changes_silently(self) -> bool:  # type: ignore[override]
-        """A callable may serve many tenants, so that another key of its is no news."""
+        """True for a callable, which may serve many tenants: another key of it is no news."""
         return callable(self._held.get(_SLOT))
 
     def get_cached(self) -> Result | None:
@@ -108,7 +108,7 @@ class ExplicitProvider(BaseProvider):
         return parsed[1]
 
     def resolve(self, request: LookupRequest) -> Result:
-        """Call what is given, in the caller's context."""
+        """Call the callable, in the caller's context."""
         value = self._held.get(_SLOT)
         if not callable(value):
             return self._given(value)
@@ -121,7 +121,7 @@ class ExplicitProvider(BaseProvider):
         return self._returned(answer)
 
     async def aresolve(self, request: LookupRequest) -> Result:
-        """Call what is given, in the caller's context; what is sync in a thread."""
+        """Call the callable, in the caller's context; a sync one in a thread."""
         value = self._held.get(_SLOT)
         if not callable(value):
             return self._given(value)

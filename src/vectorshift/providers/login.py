@@ -1,4 +1,4 @@
-"""The key that the official command-line tool stored when its user logged in."""
+"""The key that the official command-line tool stored at a login."""
 
 from __future__ import annotations
 
@@ -79,10 +79,7 @@ class LoginProvider(BaseProvider):
         return cls()
 
     def describe(self) -> Description:
-        """Say which file is looked at, and what others can do to it as far as it was looked at.
-
-        It counts as configured if the file is there.
-        """
+        """Name the file, with the warnings of the last look at it. Configured if it is there."""
         # pathlib would raise
         there = os.path.isfile(self.path) if self._file.there is None else self._file.there  # noqa: PTH113
         return Description(
@@ -90,7 +87,7 @@ class LoginProvider(BaseProvider):
         )
 
     def get_cached(self) -> Result | None:
-        """Answer with the file as it was within the last second."""
+        """Answer with the file as it was in the last second."""
         return self._file.get_cached() if self._homeless is None else self._homeless
 
     def resolve(self, request: LookupRequest) -> Result:
@@ -132,9 +129,7 @@ class LoginProvider(BaseProvider):
 
 
 def _parsed(text: str) -> dict[str, Any] | str:
-    """Return the document, or the line of its flaw in words: what the parser says may quote the
-    key.
-    """
+    """Return the document, or the line of its flaw: the parser's own words may quote the key."""
     try:
         document: dict[str, Any] = import_module(_TOML).loads(text)
     except RecursionError:

@@ -1,4 +1,4 @@
-"""The place of a source that a chain names and nobody configured."""
+"""A placeholder for a source that a chain names and that is not configured."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["UnconfiguredProvider"]
 
 
 class UnconfiguredProvider(BaseProvider):
-    """Answer *not found*, and say what would configure the source. Costs nothing else.
+    """Answer *not found*, with the setting that would configure the source.
 
     Args:
         name: the name of the provider that would stand here.

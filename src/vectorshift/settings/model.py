@@ -85,8 +85,7 @@ OfPlugins = Annotated[
 
 
 class Settings(BaseSettings):
-    """What can be set. In code it is pure: `Settings(...)` reads no environment; `Settings.load()`
-    does.
+    """Every setting. `Settings(...)` in code reads no environment; `Settings.load()` does.
 
     Immutable, thread-safe, and without a key: the key is no setting. Durations are in seconds.
 

@@ -1,4 +1,4 @@
-"""How settings are read from variables, and what is said of those that are wrong or unknown."""
+"""Read settings from variables, and explain those that are wrong or unknown."""
 
 from __future__ import annotations
 
@@ -50,9 +50,7 @@ def names_in(text: str) -> tuple[str, ...]:
 
 
 def loaded_from(cls: type[S], process: Mapping[str, str]) -> S | CredentialConfigurationError:
-    """Return the settings that the variables make, or what is wrong with them, without a frame that
-    holds a value.
-    """
+    """Return the settings of the variables, or an error that has no frame with a value."""
     try:
         env_file = process[_ENV_FILE].strip() if _ENV_FILE in process else None
         cls(env_file=env_file)  # what is no name is refused before it is printed as one
@@ -79,9 +77,7 @@ def loaded_from(cls: type[S], process: Mapping[str, str]) -> S | CredentialConfi
 
 
 def _set_in(variables: Mapping[str, str]) -> dict[str, str]:
-    """Return those that are set to something, without white space around it, as a secret or a file
-    brings it along.
-    """
+    """Return the variables that are not blank, without white space around their values."""
     return {name: value.strip() for name, value in variables.items() if value.strip()}
 
 
@@ -103,10 +99,9 @@ class _Variables(EnvSettingsSource):
 def _by_variable(
     cls: type[BaseSettings], values: dict[str, Any], variables: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Key what was read from a store's standard variable by that, so that an error names the
-    variable that is set.
+    """Key values of a store's standard variable by that, so that an error names it.
 
-    Those of Vault are others' affair while no path makes it a source here, and are left out.
+    Those of Vault are left out while no path makes it a source here.
     """
     for field in cls.model_fields.values():
         if isinstance(field.validation_alias, AliasChoices):
@@ -178,7 +173,7 @@ def _wrong_file(env_file: str | None, flaw: str) -> CredentialConfigurationError
 def _contradiction(found: Assignments, known: Iterable[str], *, has_vault: bool) -> str:
     """Say which lines of the named file leave open what is meant; mostly nothing.
 
-    Two different keys are the provider's to refuse, as a key in the environment comes before both.
+    The provider refuses two different keys, as a key in the environment comes before both.
     """
     settings = [
         name

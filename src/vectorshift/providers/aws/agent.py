@@ -58,7 +58,7 @@ class _Reply:
 
     @property
     def is_of_a_start(self) -> bool:
-        """Whether it says that the Agent serves nobody yet."""
+        """Whether the Agent says that it is not ready yet."""
         if self.status == 503:
             return not self.says('"__type"')  # that would be AWS's own
         return self.status == 400 and self.says("not ready to serve")
@@ -66,7 +66,7 @@ class _Reply:
 
 @dataclass(frozen=True, slots=True)
 class _Silence:
-    """Why there is no reply: the exception's name, and what it was about."""
+    """The reason why there is no reply, by the exception's name."""
 
     name: str
     connection_refused: bool = False
@@ -196,9 +196,7 @@ class Agent:
         )
 
     def _failed(self, reply: _Reply, token: Token) -> CredentialError:
-        """Return what an answer means that is not a success: the Agent's own, or AWS's, which it
-        passes on.
-        """
+        """Return the error that a failure response of the Agent, or of AWS behind it, means."""
         text, status = reply.body.decode(errors="replace"), reply.status
         code = _code(text)
         if reply.is_of_a_start:
@@ -248,8 +246,7 @@ class Token:
 
 
 def find_token(environ: Mapping[str, str], token_file: str = TOKEN_FILE) -> Token | str:
-    """Return the token, in the order in which the Agent itself looks; or say what is wrong, without
-    it.
+    """Return the token, searched in the Agent's own order, or what is wrong, without its text.
 
     Files are read each time: a restarted Agent has another token.
 
@@ -297,7 +294,7 @@ _CHECK: Final = "Check VECTORSHIFT_AWS_AGENT_URL, such as http://localhost:2773.
 
 
 def _flaw(url: str) -> str | None:
-    """Say what keeps an Agent at this address from being asked; None if nothing does."""
+    """Return why an Agent at this address must not be asked, or None."""
     no_url = f"the address of the Secrets Manager Agent is not a plain URL. {_CHECK}"
     try:
         parts = urlsplit(url)
@@ -318,12 +315,9 @@ def _flaw(url: str) -> str | None:
 
 
 def _code(text: str) -> str | None:
-    """Return the code of AWS's that the Agent passes on, or that the extension names in a
-    sentence.
-    """
-    found = re.search(
-        r'"__type"\s*:\s*"([\w.#]{1,200})"', text
-    )  # its messages are not escaped, so it may be no JSON
+    """Return AWS's code, which the Agent passes on and the extension names in a sentence."""
+    # its messages are not escaped, so it may not be JSON
+    found = re.search(r'"__type"\s*:\s*"([\w.#]{1,200})"', text)
     if found:
         return found[1].rpartition("#")[2]
     named = re.findall(r"(?<![\w-])([A-Z]\w+): ", text)

@@ -100,10 +100,10 @@ class SecretsManager:
         return self._region or self._known_region() or getattr(given.session, "region_name", None)
 
     def read(self) -> Result:
-        """Read the secret, with botocore's DEBUG lines kept back. Raises what nobody foresaw."""
+        """Read the secret, with botocore's DEBUG lines kept back. Raises unknown exceptions."""
         client = self._arguments.client
-        if client is not None and (inherited := self._inherited()) is not None:
-            return inherited
+        if client is not None and (flaw := self._used_by_another_process()) is not None:
+            return flaw
         logged_in = client is not None
         with quiet_botocore():
             try:
@@ -125,11 +125,10 @@ class SecretsManager:
         return credential_in(response, self._arguments)
 
     def client(self) -> AwsClient | CredentialError:
-        """Return the client, with AWS credentials that are good, or say what is missing. Raises
-        what boto3 raises.
+        """Return the client, with good AWS credentials, or the error that says what is missing.
 
-        Looking for AWS credentials can take seconds, which `close` and `forget` do not wait for.
-        That and making a client are not thread-safe, using one is.
+        The search for AWS credentials can take seconds; `close` and `forget` do not wait for it.
+        Neither that nor making a client is thread-safe; using one is. Raises what boto3 raises.
         """
         with self._lock:
             session = self._session or self._new_session()
@@ -173,7 +172,7 @@ class SecretsManager:
             profile=None if given.client is not None else given.profile,
         )
 
-    def _inherited(self) -> CredentialError | None:
+    def _used_by_another_process(self) -> CredentialError | None:
         """Return an error if a client that was handed in has been used by a parent process: on its
         connections the two would read each other's secrets.
         """
@@ -188,9 +187,7 @@ class SecretsManager:
         )
 
     def _new_session(self) -> Any:
-        """Return the session, with its region decided: left to botocore, that is told after a wait
-        for metadata.
-        """
+        """Return the session. Without a region, botocore would first wait for metadata."""
         if flaw := _flaw(self._arguments.endpoint_url or _endpoint_of(os.environ) or ""):
             return self._arguments.wrong(flaw)
         region = self._known_region()
@@ -218,7 +215,7 @@ class SecretsManager:
 
     def _new_client(self, session: Any) -> Any:
         url = self._arguments.endpoint_url or _endpoint_of(os.environ) or ""
-        # What this machine answers itself, no proxy has to see.
+        # no proxy for a server on this machine
         config = read_config(direct=is_loopback(urlsplit(url).hostname or ""))
         client = session.client(
             "secretsmanager",
@@ -240,9 +237,7 @@ def _endpoint_of(environ: Mapping[str, str]) -> str | None:
 
 
 def _flaw(endpoint_url: str) -> str | None:
-    """Say what keeps requests from being sent to an endpoint; None if nothing does, or if it is
-    AWS's own.
-    """
+    """Return why requests must not be sent to an endpoint, or None. AWS's own is empty or https."""
     if not endpoint_url:
         return None
     try:

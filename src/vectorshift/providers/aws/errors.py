@@ -1,8 +1,8 @@
-"""From a failure of AWS's to the error that a chain understands.
+"""Map failures of AWS to the errors that a chain understands.
 
-Codes and class names are matched as text, so nothing of botocore is imported. What AWS said is not
-repeated: its answer to a bad signature holds the session token. Who was refused, and which KMS key,
-are taken over.
+Codes and class names are matched as text, so nothing of botocore is imported. No text of AWS is
+repeated, as its answer to a bad signature holds the session token; but the ARNs of the refused
+caller and of the KMS key are.
 """
 
 from __future__ import annotations
@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from vectorshift.errors import CredentialError, CredentialStoreUnavailableError
 from vectorshift.providers.aws import meanings as means
+from vectorshift.providers.aws.secret_ids import partition_of
 
 if TYPE_CHECKING:
     from vectorshift.providers.aws.meanings import Meaning
 
 __all__ = ["SecretLocation", "answered", "missing_credentials", "outcome"]
-
-_PARTITIONS: Final = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
 _READ: Final = "GetSecretValue"
 # An attempt to get AWS credentials that hung has cost seconds, and the next would: as rare as after
 # a wrong setting.
@@ -65,7 +64,7 @@ class SecretLocation:
 
     @property
     def where(self) -> str:
-        """The region, and who asked there if that was not us."""
+        """The region, and the Agent if that asked there."""
         if self.agent is None:
             return f"region {self.region or 'unknown'}"
         if self.region is None:
@@ -74,15 +73,15 @@ class SecretLocation:
 
     @property
     def region_setting(self) -> str:
-        """What decides on the region."""
+        """The name of the setting that decides on the region."""
         return "VECTORSHIFT_AWS_REGION" if self.agent is None else "the Agent's region"
 
     @property
     def permission(self) -> str:
-        """The action and the resource that an IAM policy has to name: AWS adds a dash and six
-        characters to a name.
+        """The action and the resource that an IAM policy must name.
 
-        The Agent looks a secret up before it reads it again.
+        AWS adds a dash and six characters to a name. The Agent looks a secret up before it reads it
+        again.
         """
         actions = (
             "the action secretsmanager:GetSecretValue"
@@ -96,10 +95,8 @@ class SecretLocation:
         if self.secret_id.startswith("arn:"):
             return self.secret_id
         region = self.region or "*"
-        here = next(
-            (name for start, name in _PARTITIONS.items() if region.startswith(start)), "aws"
-        )
-        return f"arn:{here}:secretsmanager:{region}:*:secret:{self.secret_id}-??????"
+        arn = f"arn:{partition_of(region)}:secretsmanager:{region}:*:secret"
+        return f"{arn}:{self.secret_id}-??????"
 
     @property
     def login(self) -> str:
@@ -110,12 +107,12 @@ class SecretLocation:
 def outcome(
     error: Exception, place: SecretLocation, *, login: bool = False
 ) -> CredentialError | None:
-    """Return what `error` means, without it as a cause; None for what is not a failure of AWS's.
+    """Return the error that an exception of botocore means, or None for any other exception.
 
     Args:
-        error: what botocore raised.
+        error: the exception. It does not become a cause.
         place: where the secret was looked for.
-        login: whether it was raised while AWS credentials were looked for, and not by the read.
+        login: whether it was raised by the search for AWS credentials, and not by the read.
     """
     response: dict[str, Any] | None = getattr(error, "response", None)
     if type(response) is dict and "Error" in response:
@@ -149,14 +146,14 @@ def missing_credentials(place: SecretLocation) -> CredentialError:
 def answered(
     *, code: str, text: str, status: int, place: SecretLocation, operation: str = _READ
 ) -> CredentialError:
-    """Return what an answer of AWS's means that is not a success.
+    """Return the error that a failure response of AWS means.
 
     Args:
         code: the code of the failure.
-        text: what AWS says of it; looked at, and not repeated.
+        text: AWS's text, which is not repeated.
         status: the HTTP status.
         place: where the secret was looked for.
-        operation: what was asked of AWS; anything but a read says nothing about the secret.
+        operation: the operation. Only a read says something about the secret.
     """
     meaning = means.BY_CODE.get(code)
     if meaning is means.BUSY or status == 429 or status >= 500:

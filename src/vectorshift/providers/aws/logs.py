@@ -1,6 +1,4 @@
-"""Keeps what botocore logs at DEBUG, headers and bodies, out of the logs while a call of ours
-runs.
-"""
+"""Keep the headers and bodies that botocore logs at DEBUG out of the logs during our calls."""
 
 from __future__ import annotations
 
@@ -34,9 +32,7 @@ _hushed: ContextVar[bool] = ContextVar("vectorshift_aws_hushed", default=False)
 
 
 def _let_pass(record: logging.LogRecord) -> bool:
-    """Drop what is below INFO; let the rest pass without the frames of its exception, whose locals
-    hold tokens.
-    """
+    """Drop DEBUG lines; strip the frames of exceptions, which hold tokens, from all others."""
     if not _hushed.get():
         return True
     if record.levelno <= logging.DEBUG:
@@ -53,11 +49,9 @@ def _let_pass(record: logging.LogRecord) -> bool:
 
 @contextmanager
 def quiet_botocore() -> Generator[None]:
-    """Drop botocore's telling DEBUG lines in this block and this context; those of others are
-    untouched.
+    """Drop botocore's DEBUG lines in this block and this context; those of others are untouched.
 
-    The filter stays installed: taking it away would uncover a call that still runs in another
-    thread.
+    The filter stays installed, as another thread may still be in such a block.
     """
     for name in _TALKATIVE:
         logging.getLogger(name).addFilter(_let_pass)  # adds it once, however often it is called

@@ -1,6 +1,4 @@
-"""What each code of AWS and each class of botocore's failures means for a chain, and what to do
-about it.
-"""
+"""The table of failures: the meaning of each code of AWS and each exception class of botocore."""
 
 from __future__ import annotations
 

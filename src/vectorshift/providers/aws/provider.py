@@ -23,8 +23,7 @@ __all__ = ["AwsSecretsManagerProvider"]
 
 
 class AwsSecretsManagerProvider(BaseProvider):
-    """Reads a key from AWS Secrets Manager: a whole secret, or one field of a secret that is a JSON
-    object.
+    """Read the key from AWS Secrets Manager: a whole secret, or one field of a JSON object.
 
     Nothing is imported or contacted before the first read. The region is `region`, else the one in
     the ARN, else `AWS_DEFAULT_REGION`, else `AWS_REGION`, else the AWS profile's; a session's own
@@ -115,9 +114,7 @@ class AwsSecretsManagerProvider(BaseProvider):
         return made
 
     def describe(self) -> Description:
-        """Say which secret would be read, and by way of what, as far as this is known without
-        boto3.
-        """
+        """Name the secret, and the region or the Agent, as far as known without boto3."""
         if self._agent is None:
             detail = f"region {self._secrets_manager.region or 'of the AWS profile'}"
         else:

@@ -1,6 +1,6 @@
-"""What is wrong with the name or the ARN of a secret, as far as this can be told without contact.
+"""Check the name or the ARN of a secret without contact.
 
-AWS answers *not found* to most of these, and a chain would move on to another source's key.
+AWS answers *not found* to most of the wrong ones, and a chain would move on to another source.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["flaw_of"]
+__all__ = ["flaw_of", "partition_of"]
 
 _NAME: Final = re.compile(r"[A-Za-z0-9/_+=.@!-]{1,512}")
 _NO_NAME: Final = re.compile(r"""["'`{}<>$\r\n]""")
@@ -36,7 +36,7 @@ _BEHIND: Final = ("FIELD", "VERSION_STAGE", "VERSION_ID")
 
 
 def flaw_of(secret_id: str, *, region: str | None, region_from: str) -> str | None:
-    """Say why no secret can have this name or ARN, and what to do; None if one can.
+    """Return why no secret can have this name or ARN, and what to do; None if one can.
 
     Args:
         secret_id: the name or the ARN.
@@ -70,6 +70,11 @@ def flaw_of(secret_id: str, *, region: str | None, region_from: str) -> str | No
     return None
 
 
+def partition_of(region: str) -> str:
+    """Return the AWS partition of a region."""
+    return next((name for start, name in _PARTITIONS.items() if region.startswith(start)), "aws")
+
+
 def _flaw_of_arn(parts: list[str], region: str | None, region_from: str) -> str | None:
     if len(parts) < 6:
         return _malformed("it has too few parts")
@@ -85,7 +90,7 @@ def _flaw_of_arn(parts: list[str], region: str | None, region_from: str) -> str 
         return _malformed("its account is not 12 digits")
     if not _REGION.fullmatch(in_arn):
         return _malformed("its region is not one")
-    here = next((name for start, name in _PARTITIONS.items() if in_arn.startswith(start)), "aws")
+    here = partition_of(in_arn)
     if partition != here and partition in ("aws", *_PARTITIONS.values()):
         return _malformed(f"region {in_arn} is of partition {here}, and it says {partition}")
     if not re.fullmatch(r"aws(-[a-z]+)*", partition):
