@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from tests.machine import stage
-from tests.machine.files import File, in_dotenv, in_found_dotenv, in_key_file
-from tests.machine.oracle import Chain, Env, InCode, Source, Store
-from tests.machine.process import Client, Process, Settings
+from tests.machine.process import Client, Process, Settings, meant
 from tests.machine.script import Entry, Named, NamedClient, Picker, Script, Spot
 from tests.machine.world import DENIED, NO_KEYS, REVOKED, UNAVAILABLE, VARIABLE
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 FAILURES = {
     "not found": "CredentialNotFoundError('none')",
@@ -20,7 +13,20 @@ FAILURES = {
     "denied": "CredentialDeniedError('no')",
     "revoked": "CredentialRevokedError('gone')",
 }
-VARIABLES = {"env": VARIABLE, "other": "TENANT_KEY"}  # by the origin of their keys
+ORIGINS = {  # of keys: the line that gives one, and where the oracle has it
+    "code": ("vectorshift.api_key = {!r}", "", "api_key"),
+    "tenant": ("functions['f'] = {!r}", "functions", "f"),
+    "key": ("Path('key').write_text({!r})", "files", "key"),
+    "one": ("one.put({!r})", "stores", "one"),
+    "two": ("two.put({!r})", "stores", "two"),
+    "env": (f"os.environ[{VARIABLE!r}] = {{!r}}", "environ", VARIABLE),
+    "other": ("os.environ['TENANT_KEY'] = {!r}", "environ", "TENANT_KEY"),
+}
+GONE = {
+    "code": "del vectorshift.api_key",
+    **{name: f"{name}.remove()" for name in ("one", "two")},
+    **{name: f"os.environ.pop({ORIGINS[name][2]!r}, None)" for name in ("env", "other")},
+}
 
 
 class Changes(Script):
@@ -29,54 +35,50 @@ class Changes(Script):
     def nothing(self, pick: Picker) -> None:
         """Call again."""
 
-    # --- Code ---------------------------------------------------------------------------------
+    # --- Keys ---------------------------------------------------------------------------------
+
+    def put(self, line: str, where: str, at: str, value: str | None) -> None:
+        """Do a line that changes one thing of the world."""
+
+        def model() -> None:
+            (getattr(self.world, where) if where else vars(self.world))[at] = value
+
+        self.change(line, model)
+
+    def give(self, origin: str, value: str | None, text: str = "") -> None:
+        """Let a source have another key, or none."""
+        form, where, at = ORIGINS[origin]
+        gone = value is None and not text
+        line = GONE[origin] if gone else form.replace("{!r}", text or repr(value))
+        if origin == "code" and value is not None and self.process.requires_using(self.world):
+            self.rejected(line, "CredentialConfigurationError")
+        else:
+            self.put(line, where, at, value)
 
     def assign(self, pick: Picker) -> None:
         kind = pick.of(
             ("key", "None", "del", "key", "None", "function", "None", "del", "bad", "blank")
         )
-        if kind == "del":
-            self.change("del vectorshift.api_key", lambda: vars(self.world).update(api_key=None))
-        elif kind == "function":
-            self._assign(f"{pick.of(('function', 'afunction'))}('f')", "f")
-        else:
-            others = {"None": None, "bad": pick.of(NO_KEYS), "blank": ""}
-            value = others.get(kind, self.key("code"))
-            self._assign(repr(value), value)
-
-    def _assign(self, text: str, value: str | None) -> None:
-        line = f"vectorshift.api_key = {text}"
-        if value is not None and self.process.requires_using(self.world):
-            self.rejected(line, "CredentialConfigurationError")
-        else:
-            self.change(line, lambda: vars(self.world).update(api_key=value))
+        form, bad, key = pick.of(("function", "afunction")), pick.of(NO_KEYS), self.key("code")
+        texts = {"None": "None", "function": f"{form}('f')"}
+        values = {"None": None, "del": None, "function": "f", "bad": bad, "blank": ""}
+        self.give("code", values.get(kind, key), texts.get(kind, ""))
 
     def result(self, pick: Picker) -> None:
         """Change what the functions give."""
         kind = pick.of((*["key"] * 5, "None", "not found", "unavailable", "bad"))
-        others = {"key": self.key("tenant"), "None": None, "bad": pick.of(NO_KEYS)}
-        value = others.get(kind, kind)
-        line = f"functions['f'] = {FAILURES.get(kind, repr(value))}"
-        self.change(line, lambda: self.world.functions.update(f=value))
+        values = {"key": self.key("tenant"), "None": None, "bad": pick.of(NO_KEYS)}
+        self.give(
+            "tenant", values.get(kind, kind), "None" if kind == "None" else FAILURES.get(kind, "")
+        )
 
     # --- Environment, files, stores, time -----------------------------------------------------
 
     def variable(self, pick: Picker) -> None:
         origin = pick.of(("env", "env", "other"))
         kind = pick.of((*["key"] * 8, *["gone"] * 5, "blank", "bad"))
-        key = self.key(origin)
         values = {"gone": None, "blank": " ", "bad": pick.of(NO_KEYS)}
-        self._set(VARIABLES[origin], values.get(kind, key))
-
-    def _set(self, name: str, value: str | None) -> None:
-        def unset() -> None:
-            self.world.environ.pop(name, None)
-
-        if value is None:
-            self.change(f"os.environ.pop({name!r}, None)", unset)
-        else:
-            line = f"os.environ[{name!r}] = {value!r}"
-            self.change(line, lambda: self.world.environ.update({name: value}))
+        self.give(origin, values.get(kind, self.key(origin)))
 
     def setting(self, pick: Picker) -> None:
         """Change a setting of the environment. It counts when settings are next read."""
@@ -85,7 +87,10 @@ class Changes(Script):
         if value in ("key", "named.env") and pick.of((True, True, True, False)):
             key = self.key(value)
             self._write(value, key if value == "key" else f"{VARIABLE}={key}\n")
-        self._set(f"VECTORSHIFT_{name}", value)
+        variable = f"VECTORSHIFT_{name}"
+        line = f"os.environ[{variable!r}] = {value!r}"
+        line = f"os.environ.pop({variable!r}, None)" if value is None else line
+        self.put(line, "environ", variable, value)
         if name in ("ENV_FILE", "REQUIRE_USING") or pick.of((False, True)):
             self.reset(pick)
 
@@ -119,17 +124,14 @@ class Changes(Script):
         name = pick.of(("one", "two"))
         kinds = ("down", "remove", "deny", "revoke", "down", "remove", "bad")
         kind = pick.of((*["put"] * 6, *["recover"] * 5, *kinds))
-        world = self.world
         if kind in ("put", "bad", "remove"):
-            key = {"bad": pick.of(NO_KEYS), "remove": None}.get(kind, self.key(name))
-            line = f"{name}.remove()" if key is None else f"{name}.put({key!r})"
-            self.change(line, lambda: world.stores.update({name: key}))
+            values = {"bad": pick.of(NO_KEYS), "remove": None}
+            self.give(name, values.get(kind, self.key(name)))
         elif kind == "recover":
-            self.change(f"{name}.recover()", lambda: world.broken.update({name: ""}))
+            self.put(f"{name}.recover()", "broken", name, "")
         else:
             word = {"down": UNAVAILABLE, "deny": DENIED, "revoke": REVOKED}[kind]
-            line = f"{name}.fail({FAILURES[word]})"
-            self.change(line, lambda: world.broken.update({name: word}))
+            self.put(f"{name}.fail({FAILURES[word]})", "broken", name, word)
 
     def time(self, pick: Picker) -> None:
         seconds = pick.of((61, 400, 61, 400, 90_000))
@@ -160,41 +162,17 @@ class Changes(Script):
         """Let the API reject the last key whose source has another, now or within the request."""
         old = (self.told or [""])[0]
         origin = old[3:].rpartition("-")[0] if old.startswith("vs-") else ""
-        new, world = self.key(origin), self.world
-        how: dict[str, tuple[str, Callable[[], object]]] = {
-            "code": (f"vectorshift.api_key = {new!r}", lambda: vars(world).update(api_key=new)),
-            "tenant": (f"functions['f'] = {new!r}", lambda: world.functions.update(f=new)),
-            "key": (f"Path('key').write_text({new!r})", lambda: world.files.update(key=new)),
-            **{
-                each: (f"{each}.put({new!r})", lambda: world.stores.update({origin: new}))
-                for each in ("one", "two")
-            },
-            **{
-                each: (
-                    f"os.environ[{name!r}] = {new!r}",
-                    lambda: world.environ.update({VARIABLES[origin]: new}),
-                )
-                for each, name in VARIABLES.items()
-            },
-        }
-        if origin == "code" and self.process.requires_using(world):
-            return
-        if origin in how and self.pending is None:
+        if origin in ORIGINS and self.pending is None:
             self._reject(old)
             self.deferring = pick.of((True, True, False))
-            self.change(*how[origin])
+            self.give(origin, self.key(origin))
             self.deferring = False
 
     def vanish(self, pick: Picker) -> None:
         """Take the key of the last call away from where it came from."""
-        old, world = (self.told or [""])[0], self.world
-        origin = old[3:].rpartition("-")[0]
-        if origin in ("one", "two"):
-            self.change(f"{origin}.remove()", lambda: world.stores.update({origin: None}))
-        elif origin in VARIABLES:
-            self._set(VARIABLES[origin], None)
-        elif origin == "code":
-            self.change("del vectorshift.api_key", lambda: vars(world).update(api_key=None))
+        origin = (self.told or [""])[0][3:].rpartition("-")[0]
+        if origin in GONE:
+            self.give(origin, None)
 
     def meanwhile(self, pick: Picker) -> None:
         """Change something while the next request is under way, often one that comes to nothing."""
@@ -217,10 +195,9 @@ class Changes(Script):
         if self.sources and pick.of((False, False, True)):
             used: Named = pick.of(self.sources)
             return used
-        text, made = pick.of(SOURCES)
-        key = self.key("given")
-        new = Named(self.name("s"), made(key))
-        self.do(f"{new.name} = {text.replace('{key}', repr(key))}")
+        text = pick.of(SOURCES).replace("{key}", repr(self.key("given")))
+        new = Named(self.name("s"), meant(text))
+        self.do(f"{new.name} = {text}")
         self.sources.append(new)
         return new
 
@@ -233,9 +210,9 @@ class Changes(Script):
         self.change(f"vectorshift.configure(credentials={given.name})", model)
 
     def configure_settings(self, pick: Picker) -> None:
-        text, made = pick.of(SETTINGS)
-        self.do(f"vectorshift.configure(settings=Settings(base_url=api.url{text}))")
-        self.process.settings, self.process.made = made(), None
+        text = pick.of(SETTINGS)
+        self.do(f"vectorshift.configure(settings=Settings(base_url=api.url, {text}))")
+        self.process.settings, self.process.made = meant(f"Settings({text})"), None
 
     def configure_client(self, pick: Picker) -> None:
         mine = [each for each in self.clients if each.kind in ("sync", "async")]
@@ -282,7 +259,7 @@ class Changes(Script):
                 how = how.replace(
                     "base_url=api.url", f"settings=Settings(base_url=api.url, providers={names})"
                 )
-                own = Process(Settings(",".join(names)))
+                own = Process(Settings(names))
             self.do(f"{name} = {cls}({how})")
             self.clients.append(NamedClient(name, Client(None, 1, own), kind))
             return
@@ -361,10 +338,7 @@ class Changes(Script):
 NONE = [
     *(f"vectorshift.configure({each}=None)" for each in ("credentials", "settings", "client")),
     *("using(None)", "ExplicitProvider(None)", "CachingProvider(None)", "ProviderChain([None])"),
-    *(
-        "VectorShift(None)",
-        "AsyncVectorShift(credentials=None)",
-    ),
+    *("VectorShift(None)", "AsyncVectorShift(credentials=None)"),
     *("CredentialAuth(None, origin=api.url)", "httpx2_auth(None, origin=api.url)"),
 ]
 
@@ -384,84 +358,40 @@ ENVIRONMENT: list[tuple[str, tuple[str | None, ...]]] = [
     ("REQUIRE_USING", (None, None, "1")),
 ]
 
-SETTINGS: list[tuple[str, Callable[[], Settings]]] = [
-    ("", Settings),
-    (", providers=('env', 'one')", lambda: Settings("env,one")),
-    (", providers=('one', 'two', 'env')", lambda: Settings("one,two,env")),
-    (
-        ", providers=('one', 'two'), plugins={'one': {'on_error': 'continue'}}",
-        lambda: Settings("one,two", plugins={"ONE": ("continue", "continue")}),
-    ),
-    (", api_key_file='key'", lambda: Settings(key_file="key")),
-    (", env_file='named.env'", lambda: Settings(env_file="named.env")),
-    (", env_file=''", lambda: Settings(env_file="")),
+SETTINGS = [
+    "",
+    "providers=('env', 'one')",
+    "providers=('one', 'two', 'env')",
+    "providers=('one', 'two'), plugins={'one': {'on_error': 'continue'}}",
+    "api_key_file='key'",
+    "env_file='named.env'",
+    "env_file=''",
 ]
 
-SOURCES: list[tuple[str, Callable[[str], Source]]] = [
-    *[("{key}", lambda key: InCode(key))] * 6,
-    *[(repr(text), lambda _, text=text: InCode(text)) for text in NO_KEYS[:2]],
-    ("function('f')", lambda _: InCode("f")),
-    ("afunction('f')", lambda _: InCode("f")),
-    ("EnvProvider()", lambda _: Env()),
-    ("EnvProvider('TENANT_KEY')", lambda _: Env("TENANT_KEY")),
-    (
-        "ProviderChain([EnvProvider(file='key', **timed)], clock=clock)",
-        lambda _: Env(file=File("key", in_key_file)),
-    ),
-    ("DotenvProvider(**timed)", lambda _: Chain([File(".env", in_found_dotenv)])),
-    ("DotenvProvider('named.env', **timed)", lambda _: File("named.env", in_dotenv)),
-    ("one.provider('one')", lambda _: Chain([Store("one", clocked=False)])),
-    (
-        "two.provider('two', on_missing='stop')",
-        lambda _: Chain([Store("two", on_missing="stop", clocked=False)]),
-    ),
-    ("cached(one)", lambda _: Chain([Store("one")])),
-    ("cached(two)", lambda _: Chain([Store("two")])),
-    ("cached(one, on_missing='stop')", lambda _: Chain([Store("one", on_missing="stop")])),
-    ("cached(one, on_error='continue')", lambda _: Chain([Store("one", on_error="continue")])),
-    ("two.provider('two', remote=False)", lambda _: Store("two", cached=False)),
-    (
-        "ProviderChain([cached(one, on_error='continue'), EnvProvider('TENANT_KEY')])",
-        lambda _: Chain([Store("one", on_error="continue"), Env("TENANT_KEY")]),
-    ),
-    (
-        "ProviderChain([cached(one, on_missing='stop'), cached(two)])",
-        lambda _: Chain([Store("one", on_missing="stop"), Store("two")]),
-    ),
-    (
-        "ProviderChain([cached(one, on_error='continue', on_missing='stop'), cached(two)])",
-        lambda _: Chain([Store("one", on_error="continue", on_missing="stop"), Store("two")]),
-    ),
-    (
-        "ProviderChain([EnvProvider(file='key', **timed), DotenvProvider(**timed), cached(one),"
-        " cached(two)], clock=clock)",
-        lambda _: Chain(
-            [
-                Env(file=File("key", in_key_file)),
-                File(".env", in_found_dotenv),
-                Store("one"),
-                Store("two"),
-            ]
-        ),
-    ),
-    (
-        "ProviderChain([EnvProvider('TENANT_KEY'), DotenvProvider(**timed), cached(two)])",
-        lambda _: Chain([Env("TENANT_KEY"), File(".env", in_found_dotenv), Store("two")]),
-    ),
-    (
-        "ProviderChain([DotenvProvider(**timed), EnvProvider(),"
-        " two.provider('two', remote=False)])",
-        lambda _: Chain([File(".env", in_found_dotenv), Env(), Store("two", cached=False)]),
-    ),
-    (
-        "ProviderChain([ProviderChain([cached(one), EnvProvider()]),"
-        " cached(two, on_error='continue'), EnvProvider('TENANT_KEY')])",
-        lambda _: Chain(
-            [
-                Chain([Store("one"), Env()]),
-                Store("two", on_error="continue"),
-                Env("TENANT_KEY"),
-            ]
-        ),
-    ),
+SOURCES = [
+    *["{key}"] * 6,
+    *map(repr, NO_KEYS[:2]),
+    "function('f')",
+    "afunction('f')",
+    "EnvProvider()",
+    "EnvProvider('TENANT_KEY')",
+    "ProviderChain([EnvProvider(file='key', **timed)], clock=clock)",
+    "DotenvProvider(**timed)",
+    "DotenvProvider('named.env', **timed)",
+    "one.provider('one')",
+    "two.provider('two', on_missing='stop')",
+    "two.provider('two', remote=False)",
+    "cached(one)",
+    "cached(two)",
+    "cached(one, on_missing='stop')",
+    "cached(one, on_error='continue')",
+    "ProviderChain([cached(one, on_error='continue'), EnvProvider('TENANT_KEY')])",
+    "ProviderChain([cached(one, on_missing='stop'), cached(two)])",
+    "ProviderChain([cached(one, on_error='continue', on_missing='stop'), cached(two)])",
+    "ProviderChain([EnvProvider(file='key', **timed), DotenvProvider(**timed), cached(one),"
+    " cached(two)], clock=clock)",
+    "ProviderChain([EnvProvider('TENANT_KEY'), DotenvProvider(**timed), cached(two)])",
+    "ProviderChain([DotenvProvider(**timed), EnvProvider(), two.provider('two', remote=False)])",
+    "ProviderChain([ProviderChain([cached(one), EnvProvider()]), cached(two, on_error='continue'),"
+    " EnvProvider('TENANT_KEY')])",
 ]

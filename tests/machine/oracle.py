@@ -13,7 +13,6 @@ from tests.machine.rotation import NONE, Rotation
 from tests.machine.world import (
     CONFIGURATION,
     NOT_FOUND,
-    REVOKED,
     UNAVAILABLE,
     VARIABLE,
     Key,
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 
     from tests.machine.process import Client, Process
 
-TTL, MAX_STALE = 300, 86_400  # seconds
 REFRESH = Key("", "")  # what `refresh` doubts
 
 
@@ -76,7 +74,7 @@ class Env(Source):
     file: Source | None = None
 
     def ask(self, world: World, doubted: Key | None = None) -> Key | str:
-        text, now = world.environ.get(self.variable, ""), self.now(world)
+        text, now = world.environ.get(self.variable) or "", self.now(world)
         if text.strip():
             self.keys = NONE
             return CONFIGURATION if self.file else key_in(text, f"env:{self.variable}")
@@ -86,54 +84,6 @@ class Env(Source):
             return answer
         self.keys = self.keys.after_401(doubted, now).after_read(answer, now)
         return self.keys.instead(answer, now)
-
-
-@dataclass
-class Store(Source):
-    """A store. Its key is kept while it fails, unless it says that the key is gone."""
-
-    name: str
-    cached: bool = True
-    read_at: float = 0
-    had_key: bool = False
-    rejected: bool = False  # the API refused the key since it was read
-    failure: str | None = None
-    rests: float | None = None  # the moment in which it is not read again
-
-    def ask(self, world: World, doubted: Key | None = None) -> Key | str:
-        if not self.cached:
-            return world.stored(self.name)
-        now = self.now(world)
-        self.keys = self.keys.after_401(doubted, now)
-        key, age, may_read = self.keys.key, now - self.read_at, self.rests != now
-        if doubted is REFRESH:
-            answer = self.read(world, now)
-            return answer if isinstance(answer, str) else self.keys.instead(answer, now)
-        if key and doubted == key:
-            self.rejected = True
-            answer = self.read(world, now) if may_read else self.failure or key
-            return self.keys.instead(answer, now)
-        if key and age < MAX_STALE:
-            served = self.keys.instead(key, now)
-            if age >= TTL and may_read and not doubted:
-                newer = self.read(world, now)  # in the background
-                return self.keys.key or newer if world.eager else served
-            return served
-        return self.failure if self.failure and not may_read else self.read(world, now)
-
-    def read(self, world: World, now: float) -> Key | str:
-        answer = world.stored(self.name)
-        if answer == NOT_FOUND and self.had_key:
-            answer = REVOKED
-        if isinstance(answer, Key):
-            self.rests = now if self.rejected and answer == self.keys.key else None
-            self.keys = self.keys.after_read(answer, now, end=self.read_at + MAX_STALE)
-            self.read_at, self.had_key, self.failure = now, True, None
-        else:
-            self.failure, self.rests = answer, now
-            self.keys = NONE if answer == REVOKED else self.keys
-        self.rejected = False
-        return answer
 
 
 @dataclass

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.machine.files import File, in_dotenv, in_found_dotenv, in_key_file, mistyped
-from tests.machine.oracle import Chain, Env, InCode, Source, Store
+from tests.machine.oracle import Chain, Env, InCode, Source
+from tests.machine.store import Store
+from tests.machine.world import VARIABLE
 
 if TYPE_CHECKING:
     from tests.machine.world import World
 
 BUILT_IN, PLUGINS = ("env", "dotenv", "vault", "aws"), ("one", "two")
+POLICIES = ("on_error", "on_missing")
 WRONG = InCode("")
 
 
@@ -59,37 +62,73 @@ class Process:
 
 @dataclass
 class Settings:
-    providers: str = "default"
-    key_file: str | None = None
+    """They have the names that they have in scripts."""
+
+    providers: tuple[str, ...] = ("default",)
+    api_key_file: str | None = None
     env_file: str | None = None  # "" for none
-    plugins: dict[str, tuple[str, str]] = field(default_factory=dict)  # on_error, on_missing
+    plugins: dict[str, dict[str, str]] = field(default_factory=dict)
 
     @staticmethod
     def of(world: World) -> Settings | None:
         """None: a dotenv file is named, and is not there or has a mistyped line."""
-        said = {name.removeprefix("VECTORSHIFT_"): text for name, text in world.environ.items()}
+        said = {name[12:]: text for name, text in world.environ.items() if text is not None}
         env_file = said.get("ENV_FILE")
         if env_file and mistyped(world.files.get(env_file, "VECTORSHIFT")):
             return None
         plugins = {
-            name: (said.get(f"{name}_ON_ERROR", "stop"), said.get(f"{name}_ON_MISSING", "continue"))
-            for name in map(str.upper, PLUGINS)
+            name: {how: said[at] for how in POLICIES if (at := f"{name}_{how}".upper()) in said}
+            for name in PLUGINS
         }
-        return Settings(
-            said.get("PROVIDERS", "default"), said.get("API_KEY_FILE"), env_file, plugins
-        )
+        providers = said.get("PROVIDERS", "default").split(",")
+        return Settings(tuple(providers), said.get("API_KEY_FILE"), env_file, plugins)
 
     def chain(self) -> Source:
-        names = self.providers.replace("default", ",".join(BUILT_IN)).split(",")
+        names = ",".join(self.providers).replace("default", ",".join(BUILT_IN)).split(",")
         if len({*names}) < len(names) or not {*names} <= {*BUILT_IN, *PLUGINS}:
             return WRONG
-        key_file = File(self.key_file, in_key_file, clocked=False) if self.key_file else None
-        made: dict[str, Source] = {"env": Env(file=key_file, clocked=False)}
+        key_file = File(self.api_key_file, in_key_file, clocked=False)
+        made: dict[str, Source] = {"env": Env(file=key_file if self.api_key_file else None)}
+        made["env"].clocked = False
         if self.env_file != "":
             read = in_dotenv if self.env_file else in_found_dotenv
             made["dotenv"] = File(self.env_file or ".env", read, clocked=False)
         for name in PLUGINS:
-            error, missing = self.plugins.get(name.upper(), ("stop", "continue"))
-            right = {error, missing} <= {"stop", "continue"}
-            made[name] = Store(name, on_error=error, on_missing=missing) if right else WRONG
+            how = self.plugins.get(name, {})
+            right = {*how.values()} <= {"stop", "continue"}
+            made[name] = Store(name, **how) if right else WRONG
         return Chain([InCode(), *(made[name] for name in names if name in made)])
+
+
+class _Store:
+    """A store, where a script says what credentials are made of."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def provider(self, _: str, *, remote: bool = True, **how: str) -> Store:
+        return Store(self.name, clocked=False, cached=remote, **how)
+
+
+def _env(variable: str = VARIABLE, file: str | None = None, **_: object) -> Env:
+    return Env(variable, File(file, in_key_file) if file else None)
+
+
+def _dotenv(path: str | None = None, **_: object) -> File:
+    return File(path or ".env", in_dotenv if path else in_found_dotenv)
+
+
+NAMES = {
+    **{name: _Store(name) for name in PLUGINS},
+    **{"EnvProvider": _env, "DotenvProvider": _dotenv, "timed": {}, "clock": None},
+    **{"function": InCode, "afunction": InCode, "Settings": Settings},
+    "cached": lambda store, **how: Store(store.name, **how),
+    "ProviderChain": lambda sources, **_: Chain(sources),
+}
+
+
+def meant(text: str) -> Any:
+    """What an expression of a script stands for: credentials are a chain, whatever is given."""
+    made = eval(text, NAMES)
+    made = InCode(made) if isinstance(made, str) else made
+    return made if isinstance(made, Chain | Settings) else Chain([made])

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tests.machine import oracle
-from tests.machine.oracle import TTL, InCode, Source, Store
+from tests.machine.oracle import InCode, Source
 from tests.machine.process import Client, Process
+from tests.machine.store import TTL, Store
 from tests.machine.world import CONFIGURATION, Key, World
 
 if TYPE_CHECKING:

@@ -64,19 +64,18 @@ def test_no_call_of_a_million_is_sent_with_a_key_that_nobody_meant(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Each batch has a seed of its own, as hypothesis remembers all that it has tried."""
-    began, batch, Machine.steps = time.monotonic(), 0, 0
+    began, batch, Machine.steps = time.process_time(), 0, 0
     while Machine.steps < STEPS:
 
         @seed(SEED * 1_000_000 + batch)
         class Batch(Machine):
             """A machine with the seed of this batch."""
 
-        run_state_machine_as_test(Batch, settings=settings(ANY, max_examples=200))
+        run_state_machine_as_test(Batch, settings=settings(ANY, max_examples=100))
         batch += 1
-        taken = time.monotonic() - began
+        cpu = time.process_time() - began
         with capsys.disabled():
-            rate = Machine.steps / taken
-            print(f"{Machine.steps:,} steps, {taken:,.0f} s, {rate:,.0f} a second", flush=True)
+            print(f"{Machine.steps:,} steps, {cpu:,.0f} s of CPU, no failure", flush=True)
 
 
 @pytest.mark.soak

@@ -27,7 +27,7 @@ class World:
 
     now: float = 0
     api_key: str | None = None  # a key, or the name of a function
-    environ: dict[str, str] = field(default_factory=dict)
+    environ: dict[str, str | None] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
     stores: dict[str, str | None] = field(default_factory=dict)
     broken: dict[str, str] = field(default_factory=dict)  # how a store fails, if it does

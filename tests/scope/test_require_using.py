@@ -383,6 +383,8 @@ def test_configure_wins_over_the_variable_and_reset_reads_it_anew(
     monkeypatch.setenv(VARIABLE, "1")
     vectorshift.configure(require_using=False)
     assert seen() == "process"
+    with VectorShift(settings=Settings(), base_url=api.base_url) as client:
+        assert seen(client) == "process"
     vectorshift.reset()
     with refused():
         seen()

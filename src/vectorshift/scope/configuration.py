@@ -181,6 +181,8 @@ class Configured(ForwardingProvider):
         settings = self.settings
         if self.chosen is None or "require_using" in settings.model_fields_set:
             return settings.require_using
+        if self._process is not None:  # it was asked above, and has read the variable
+            return False
         said = os.environ.get(_REQUIRE_USING, "")  # settings in code that are silent do not undo it
         return _model().load({_REQUIRE_USING: said}).require_using
 
