@@ -1,4 +1,4 @@
-"""What all operations have in common: ids in paths, and answers that have to be objects."""
+"""Ids in paths, and answers that must be objects: for all calls."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def post(id: str, action: str, fields: Mapping[str, Any]) -> Call:
 
 
 def object_in(answer: object, call: Call) -> dict[str, Any]:
-    """Return the object that an answer is.
+    """Return an answer that must be an object.
 
     Raises:
         VectorshiftApiError: it is none.
@@ -63,7 +63,7 @@ def object_in(answer: object, call: Call) -> dict[str, Any]:
 
 
 def failed_answer(error: VectorshiftApiError) -> dict[str, Any] | None:
-    """Return the body of a 200 that is an error to the client as it says `failed`, or None."""
+    """Return the body of a 200 that says `failed`, which the client raises as an error, or None."""
     if error.status_code != 200:
         return None
     try:
@@ -74,9 +74,7 @@ def failed_answer(error: VectorshiftApiError) -> dict[str, Any] | None:
 
 
 def run_failure(error: VectorshiftApiError) -> VectorshiftApiError:
-    """Return what an answer to a call that waits for a run means: that the run failed, if it says
-    so; else itself.
-    """
+    """Return the error of a run for an answer that says that the run failed; else `error`."""
     body = failed_answer(error)
     if body is None:
         return error

@@ -1,5 +1,5 @@
-"""What a run is given: values as JSON, and files beside them. A file in the midst of a value goes
-as JSON, too.
+"""The inputs of a run: values as JSON, and files beside them. A file inside a value goes as JSON,
+too.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ class Body:
 
 
 def run_body(inputs: Mapping[str, Any] | None, fields: Mapping[str, Any]) -> Body:
-    """Return what is sent to run a pipeline. Reads the files, once: it may be sent again.
+    """Return the body that runs a pipeline. Reads the files, once: it may be sent again.
 
     Args:
-        inputs: values by the names of input nodes; None is none.
-        fields: what else is sent; what is None is left out.
+        inputs: values by the names of input nodes, or None.
+        fields: the other fields of the body; those that are None are left out.
 
     Raises:
         TypeError: `inputs` is no mapping.
@@ -46,7 +46,7 @@ def run_body(inputs: Mapping[str, Any] | None, fields: Mapping[str, Any]) -> Bod
 
 
 def bulk_body(inputs: Sequence[Mapping[str, Any]]) -> Body:
-    """Return what is sent to run a pipeline once for each of `inputs`. Reads files and raises as
+    """Return the body that runs a pipeline once for each of `inputs`. Reads files and raises as
     `run_body`.
     """
     runs: list[Any] = []
@@ -66,12 +66,8 @@ def checked_runs(inputs: object) -> list[Mapping[str, Any]]:
         TypeError: they are no list, or no collection as good as one.
     """
     kind = type(inputs).__name__
-    unordered = isinstance(inputs, Mapping | Set)
-    if (
-        unordered
-        or isinstance(inputs, str | bytes | bytearray | memoryview)
-        or not isinstance(inputs, Collection)
-    ):
+    no_list = isinstance(inputs, Mapping | Set | str | bytes | bytearray | memoryview)
+    if no_list or not isinstance(inputs, Collection):
         raise TypeError(f"bulk_run takes a list of inputs, a dict for each run, not {kind}.")
     return list(cast("Collection[Mapping[str, Any]]", inputs))
 
@@ -102,12 +98,13 @@ def _parted(
     inputs: Mapping[str, Any], prefix: str, reader: Reader
 ) -> tuple[dict[str, Any], dict[str, File]]:
     """Part values from files; the parts of a form are named as the API's reference does it."""
-    files = {
-        f"{prefix}{name}": _named(name, value) for name, value in inputs.items() if _is_file(value)
-    }
-    values = {
-        name: _plain(name, value, reader) for name, value in inputs.items() if not _is_file(value)
-    }
+    values: dict[str, Any] = {}
+    files: dict[str, File] = {}
+    for name, value in inputs.items():
+        if _is_file(value):
+            files[f"{prefix}{name}"] = _named(name, value)
+        else:
+            values[name] = _plain(name, value, reader)
     return values, files
 
 
@@ -155,11 +152,8 @@ def _plain(name: str, value: Any, reader: Reader) -> Any:
         }
     if _is_file(value):
         ((_, (filename, content, *media_type)),) = reader.load([(name, _named(name, value))])
-        kind = (
-            media_type[0]
-            if media_type
-            else mimetypes.guess_type(filename)[0] or "application/octet-stream"
-        )
+        guessed = mimetypes.guess_type(filename)[0] or "application/octet-stream"
+        kind = media_type[0] if media_type else guessed
         raw = base64.b64encode(content).decode("ascii")
         return {"type": "file", "raw_bytes": raw, "metadata": {"name": filename, "mime_type": kind}}
     if isinstance(value, list | tuple):

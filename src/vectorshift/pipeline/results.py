@@ -1,6 +1,4 @@
-"""What the API says of pipelines and runs: dicts as it sent them, with names for what matters in
-them.
-"""
+"""The API's answers about pipelines and runs: dicts as it sent them, with their fields by name."""
 
 from __future__ import annotations
 
@@ -31,7 +29,7 @@ CANCELLED = frozenset(("cancelled", "canceled"))
 
 
 class Answer(dict[str, Any]):
-    """What the API answered, as it was sent: a dict that is yours to keep and change."""
+    """An answer of the API, as it was sent: a dict that is yours to keep and change."""
 
     __slots__ = ()
 
@@ -42,42 +40,39 @@ class Answer(dict[str, Any]):
     def _object(self, name: str) -> dict[str, Any]:
         return as_object(self.get(name)) or {}
 
+    def _list(self, name: str) -> list[object]:
+        value = self.get(name)
+        return cast("list[object]", value) if isinstance(value, list) else []
+
     def _status(self) -> str:
         return self._text("status").lower()
 
     def _error(self) -> str:
-        """Return what stands in `error`, and of a failure also what stands where the API's errors
-        have it.
-        """
+        """Return the text of `error`; of a failure also that of the fields of the API's errors."""
         names = MESSAGE_FIELDS if self._status() in FAILED | CANCELLED else MESSAGE_FIELDS[:1]
         fields = {name: self[name] for name in names if self.get(name)}
         return error_sentence(json.dumps(fields, default=str)) if fields else ""
 
 
 class PipelineList(Answer):
-    """What `Pipeline.list` answers: `status`, `object_ids`, and `objects` if it was asked to be
-    verbose.
-    """
+    """The answer to `Pipeline.list`: `status`, `object_ids`, and `objects` if it was verbose."""
 
     __slots__ = ()
 
     @property
     def ids(self) -> list[str]:
         """The ids, as strings; of the objects, if the server sent no list of ids."""
-        listed = self.get("object_ids") or self.get("objects")
-        items = cast("list[object]", listed) if isinstance(listed, list) else []
+        items = self._list("object_ids" if self.get("object_ids") else "objects")
         return [id for id in map(id_of, items) if id]
 
     @property
     def objects(self) -> list[dict[str, Any]]:
-        """The pipelines as the server describes them; empty if it was not asked to be verbose."""
-        listed = self.get("objects")
-        items = cast("list[object]", listed) if isinstance(listed, list) else []
-        return [each for each in map(as_object, items) if each is not None]
+        """The pipelines as the server describes them; empty if the list was not verbose."""
+        return [each for each in map(as_object, self._list("objects")) if each is not None]
 
 
 class RunResult(Answer):
-    """What a run gave: `result["outputs"]["answer"]`, or `result.outputs["answer"]`."""
+    """The result of a run: `result["outputs"]["answer"]`, or `result.outputs["answer"]`."""
 
     __slots__ = ()
 
@@ -93,43 +88,33 @@ class RunResult(Answer):
 
     @property
     def trace_id(self) -> str:
-        """What the run is called in traces; an empty string if the server did not say."""
+        """The name of the run in traces; an empty string if the server did not say."""
         return self._text("trace_id")
 
     @property
     def status(self) -> str:
-        """What the server says of the run, such as `success` or `failed`; in lower case, or an
-        empty string.
-        """
+        """Such as `success` or `failed`; in lower case, or an empty string."""
         return self._status()
 
     @property
     def error(self) -> str:
-        """What the server says of its failure, or an empty string. Of a single run, a failure is
-        raised instead.
-        """
+        """The server's message about a failure, or an empty string. `run` raises it instead."""
         return self._error()
 
 
 class BulkRunResult(Answer):
-    """What `bulk_run` gave: `status`, and `run_outputs` with a `RunResult` for each set of inputs,
-    in their order.
-    """
+    """The result of `bulk_run`: `status`, and `run_outputs` in the order of the inputs."""
 
     __slots__ = ()
 
     @property
     def runs(self) -> list[RunResult]:
         """The runs, each at the place of its inputs; empty where the server sent nothing of it."""
-        listed = self.get("run_outputs")
-        items = cast("list[object]", listed) if isinstance(listed, list) else []
-        return [RunResult(as_object(each) or {}) for each in items]
+        return [RunResult(as_object(each) or {}) for each in self._list("run_outputs")]
 
 
 class RunStatus(Answer):
-    """What a background run says of itself: `task_id`, `status`, and `error` or `result` at its
-    end.
-    """
+    """The state of a background run: `task_id`, `status`, and `error` or `result` at its end."""
 
     __slots__ = ()
 
@@ -162,14 +147,12 @@ class RunStatus(Answer):
 
     @property
     def error(self) -> str:
-        """What it says of its failure, or an empty string."""
+        """The message about its failure, or an empty string."""
         return self._error()
 
     @property
     def outputs(self) -> dict[str, Any]:
-        """The values of the output nodes, by name; what stands in `result`. Empty until it has
-        ended well.
-        """
+        """The values of the output nodes, by name; empty until the run has ended well."""
         return self._object("result") or self._object("outputs")
 
 
@@ -207,7 +190,7 @@ class StreamChunk(Answer):
 
     @property
     def error(self) -> str:
-        """What it says of a failure, or an empty string. `Pipeline.stream` raises it."""
+        """The message about a failure, or an empty string. `Pipeline.stream` raises it."""
         return self._error()
 
     @property
@@ -228,16 +211,10 @@ def id_of(value: object, layers: int = 3) -> str | None:
     An object may hold objects; no API has an id below more than `layers` of them, and a body may be
     nested by hundreds.
     """
-    if not isinstance(value, Mapping):
-        return (
-            str(value)
-            if isinstance(value, str | int) and not isinstance(value, bool) and value != ""
-            else None
-        )
-    if not layers:
+    if isinstance(value, str | int) and not isinstance(value, bool) and value != "":
+        return str(value)
+    if not isinstance(value, Mapping) or not layers:
         return None
     fields = cast("Mapping[str, object]", value)
-    return next(
-        (found for name in ("$oid", "_id", "id") if (found := id_of(fields.get(name), layers - 1))),
-        None,
-    )
+    found = (id_of(fields.get(name), layers - 1) for name in ("$oid", "_id", "id"))
+    return next(filter(None, found), None)
