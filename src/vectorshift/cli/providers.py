@@ -38,7 +38,7 @@ _IN_FILES = ("env", "dotenv", "login")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Row:
+class _ProviderRow:
     """One provider.
 
     Args:
@@ -72,7 +72,7 @@ def show_providers(as_json: bool) -> Exit:
         CredentialConfigurationError: the settings are wrong, or name a provider that there is not.
             As JSON, this is printed and not raised.
     """
-    rows: list[_Row] = []
+    rows: list[_ProviderRow] = []
     problem, end = None, Exit.GOOD
     try:
         rows = _rows(DEFAULT_SCOPE.settings)
@@ -91,7 +91,7 @@ def show_providers(as_json: bool) -> Exit:
     return end
 
 
-def _rows(settings: Settings) -> list[_Row]:
+def _rows(settings: Settings) -> list[_ProviderRow]:
     """Return the members of the chain in order, then the other providers that there are."""
     chain = [_row(provider, place) for place, provider in enumerate(providers_of(settings), 1)]
     inside = {row.name for row in chain}
@@ -116,11 +116,11 @@ def _plugins() -> Sequence[PluginEntry]:
         return ()
 
 
-def _row(provider: CredentialProvider, position: int | None) -> _Row:
+def _row(provider: CredentialProvider, position: int | None) -> _ProviderRow:
     if provider.name in _IN_FILES:
         adapt(provider).resolve(DEFAULT_REQUEST)
     described = provider.describe()
-    return _Row(
+    return _ProviderRow(
         name=provider.name,
         position=position,
         configured=described.configured,
@@ -130,18 +130,18 @@ def _row(provider: CredentialProvider, position: int | None) -> _Row:
     )
 
 
-def _of_plugin(row: _Row, plugin: PluginEntry) -> _Row:
+def _of_plugin(row: _ProviderRow, plugin: PluginEntry) -> _ProviderRow:
     """Return the row with the distribution that installed the plugin."""
     by = row.configured_by or f"{prefix_of(plugin.name)}..."
     return replace(row, configured_by=by, distribution=plugin.distribution, version=plugin.version)
 
 
-def _outside(name: str, settings: Settings) -> _Row:
+def _outside(name: str, settings: Settings) -> _ProviderRow:
     """Return a built-in provider that the chain leaves out, as it would be if it were named."""
     try:
         provider = providers_of(settings.model_copy(update={"providers": (name,)}))[-1]
     except CredentialConfigurationError as error:
-        return _Row(
+        return _ProviderRow(
             name=name,
             position=None,
             configured=True,
@@ -152,13 +152,13 @@ def _outside(name: str, settings: Settings) -> _Row:
     return _row(provider, None)
 
 
-def _not_imported(plugin: PluginEntry, settings: Settings) -> _Row:
+def _not_imported(plugin: PluginEntry, settings: Settings) -> _ProviderRow:
     """Return a plugin that is installed and that the chain leaves out: it says nothing more."""
     problem = plugin.problem
     if not problem and settings.disable_plugins:
         problem = "VECTORSHIFT_DISABLE_PLUGINS=1 allows built-in providers alone"
     names = ",".join([*settings.providers, plugin.name])
-    return _Row(
+    return _ProviderRow(
         name=plugin.name,
         position=None,
         configured=None,
@@ -171,7 +171,7 @@ def _not_imported(plugin: PluginEntry, settings: Settings) -> _Row:
     )
 
 
-def _draw(providers: list[_Row]) -> None:
+def _draw(providers: list[_ProviderRow]) -> None:
     from rich.text import Text
 
     rows = table(("", "provider", "configured", "by"))
