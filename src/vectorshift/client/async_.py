@@ -25,7 +25,7 @@ from vectorshift.transport.http import httpx
 from vectorshift.transport.pool import ClientConnections, Owner
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
     from contextlib import AbstractAsyncContextManager
     from types import TracebackType
 
@@ -130,9 +130,11 @@ class AsyncVectorShift(Handle):
         self, call: Call, held: contextlib.AsyncExitStack, *, streamed: bool = False
     ) -> Any:
         ready = self._at_hand() or await self._making.ajoin()
-        return await adrive(self._state(ready, call, streamed=streamed).steps(_AsyncIO(self, held)))
+        state = self._state(ready, call, streamed=streamed)
+        found = await adrive(state.steps(_AsyncIO(self._acquire, self.clock.asleep, held)))
+        return AsyncStream(state, found) if streamed else found
 
-    def acquire(self, route: ConnectionRoute) -> AbstractAsyncContextManager[httpx.AsyncClient]:
+    def _acquire(self, route: ConnectionRoute) -> AbstractAsyncContextManager[httpx.AsyncClient]:
         """Give one request an httpx client for itself, for an `async with` block."""
         if self._yours is None or self._owner is None:
             return self._connections.aacquire(route)
@@ -168,18 +170,24 @@ class _AsyncIO:
     """The I/O of one call: each operation is to be awaited.
 
     Args:
-        client: the client.
-        held: what is opened, and closed by `release` or when the call ends.
+        acquire: gives an attempt an httpx client for itself.
+        sleep: waits.
+        held: closes what is open, when it is released or the call ends.
     """
 
     run_blocking = staticmethod(arun_blocking)
 
-    def __init__(self, client: AsyncVectorShift, held: contextlib.AsyncExitStack) -> None:
-        self._client, self._held = client, held
-        self.release, self.sleep = held.aclose, client.clock.asleep
+    def __init__(
+        self,
+        acquire: Callable[[ConnectionRoute], AbstractAsyncContextManager[httpx.AsyncClient]],
+        sleep: Callable[[float], Awaitable[None]],
+        held: contextlib.AsyncExitStack,
+    ) -> None:
+        self._acquire, self.sleep, self._held = acquire, sleep, held
+        self.release = held.aclose
 
     async def send(self, state: CallState) -> httpx.Response | Exception:
-        http = await self._held.enter_async_context(self._client.acquire(state.route))
+        http = await self._held.enter_async_context(self._acquire(state.route))
         connecting = Connecting()
         try:
             request = state.request(http)
@@ -202,9 +210,6 @@ class _AsyncIO:
         body = AsyncResponseBody(response)
         self._held.push_async_callback(body.close)
         return body
-
-    def stream(self, state: CallState, body: AsyncResponseBody) -> AsyncStream:
-        return AsyncStream(state, body)
 
 
 _is_of_another_loop = re.compile(

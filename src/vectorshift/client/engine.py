@@ -90,10 +90,6 @@ class IO(Protocol):
         """Return the body of a response, which `release` closes. Does not wait."""
         ...
 
-    def stream(self, state: CallState, body: Any, /) -> Any:
-        """Return the stream of a response for the caller. Does not wait."""
-        ...
-
     def release(self) -> Any:
         """Close the response, and give its connection back."""
         ...
@@ -115,7 +111,7 @@ class CallState:
 
     Args:
         call: the call.
-        streamed: whether a success is given as a stream, unread.
+        streamed: whether the body of a success is left unread.
         auth: stamps each attempt with the key of that moment.
         context: the provider that is asked for that key, for all attempts, and the deadline.
         base_url: the URL below which paths lie.
@@ -147,7 +143,12 @@ class CallState:
         self._patience = within if each is None else min(within, each * (1 + self.max_retries))
 
     def steps(self, io: IO) -> Steps[Any]:
-        """Make the call: return the parsed answer or a stream of it, or raise what went wrong."""
+        """Make the call.
+
+        Returns: the parsed body of its answer; or the body unread, if the call is streamed.
+
+        Raises: see `VectorShift.request`.
+        """
         files = self.call.files
         if files is not None:
             work = partial(load, files)
@@ -161,9 +162,7 @@ class CallState:
         return outcome
 
     def _attempt(self, io: IO) -> Steps[Any]:
-        """Send the next attempt; return the parsed answer, a stream of it, or an
-        `AttemptFailure`.
-        """
+        """Send the next attempt; return what `steps` does, or an `AttemptFailure`."""
         try:
             with redacting_logs(self):
                 try:
@@ -172,7 +171,7 @@ class CallState:
                     response = self._answer_of(error)
                 body = io.body(response)
                 if self.streamed and response.is_success:
-                    return io.stream(self, body)
+                    return body
                 # No wait for the next bytes of the body may take longer than what is left.
                 limits, left = response.request.extensions["timeout"], self.context.left()
                 if limits["read"] is None or left < limits["read"]:

@@ -148,9 +148,11 @@ class VectorShift(Handle):
 
     def _run(self, call: Call, held: contextlib.ExitStack, *, streamed: bool = False) -> Any:
         ready = self._at_hand() or self._make()
-        return drive(self._state(ready, call, streamed=streamed).steps(_BlockingIO(self, held)))
+        state = self._state(ready, call, streamed=streamed)
+        found = drive(state.steps(_BlockingIO(self._acquire, self.clock.sleep, held)))
+        return Stream(state, found) if streamed else found
 
-    def acquire(self, route: ConnectionRoute) -> AbstractContextManager[httpx.Client]:
+    def _acquire(self, route: ConnectionRoute) -> AbstractContextManager[httpx.Client]:
         """Give one request an httpx client for itself, for a `with` block."""
         if self._yours is None or self._owner is None:
             return self._connections.acquire(route)
@@ -186,19 +188,25 @@ class _BlockingIO:
     """The I/O of one call: each operation blocks, and returns its result.
 
     Args:
-        client: the client.
-        held: what is opened, and closed by `release` or when the call ends.
+        acquire: gives an attempt an httpx client for itself.
+        sleep: waits.
+        held: closes what is open, when it is released or the call ends.
     """
 
-    def __init__(self, client: VectorShift, held: contextlib.ExitStack) -> None:
-        self._client, self._held = client, held
-        self.release, self.sleep = held.close, client.clock.sleep
+    def __init__(
+        self,
+        acquire: Callable[[ConnectionRoute], AbstractContextManager[httpx.Client]],
+        sleep: Callable[[float], None],
+        held: contextlib.ExitStack,
+    ) -> None:
+        self._acquire, self.sleep, self._held = acquire, sleep, held
+        self.release = held.close
 
     def run_blocking(self, work: Callable[[], object]) -> object:
         return work()
 
     def send(self, state: CallState) -> httpx.Response | Exception:
-        http = self._held.enter_context(self._client.acquire(state.route))
+        http = self._held.enter_context(self._acquire(state.route))
         try:
             return http.send(
                 state.request(http),
@@ -213,6 +221,3 @@ class _BlockingIO:
         body = ResponseBody(response)
         self._held.callback(body.close)
         return body
-
-    def stream(self, state: CallState, body: ResponseBody) -> Stream:
-        return Stream(state, body)
