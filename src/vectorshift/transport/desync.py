@@ -23,9 +23,12 @@ def has_unread_bytes(http: httpx.Client | httpx.AsyncClient) -> bool | None:
     name that a later version has changed.
     """
     try:
-        return any(_has_unread(each) for one in _transports(http) for each in one._pool.connections)
+        for transport in _transports(http):
+            if transport is not None and any(map(_has_unread, transport._pool.connections)):
+                return True
     except AttributeError:
         return None
+    return False
 
 
 def has_connections(http: httpx.Client | httpx.AsyncClient) -> bool:
@@ -34,8 +37,8 @@ def has_connections(http: httpx.Client | httpx.AsyncClient) -> bool:
     return any(getattr(pool, "connections", ()) for pool in pools)
 
 
-def _transports(http: Any) -> list[Any]:
-    return [each for each in (http._transport, *http._mounts.values()) if each is not None]
+def _transports(http: Any) -> tuple[Any, ...]:
+    return (http._transport, *http._mounts.values())
 
 
 def _has_unread(connection: Any) -> bool:

@@ -75,15 +75,15 @@ class _NoCookies(httpx.Cookies):
         """Leave the cookies of a response where they are."""
 
 
-_NO_COOKIES: Final = _NoCookies()
+_NO_COOKIES: Final[Any] = _NoCookies()
 
 
 class _Client(httpx.Client):
-    cookies = property(lambda self: _NO_COOKIES)  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
+    cookies = _NO_COOKIES  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
 
 
 class _AsyncClient(httpx.AsyncClient):
-    cookies = property(lambda self: _NO_COOKIES)  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
+    cookies = _NO_COOKIES  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
 
 
 substitute: Callable[[ssl.SSLContext], Any] | None = None
