@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import anyio.to_thread
 import pytest
 import trio
 from tests.call_styles import CALL_STYLES, CallStyle
 from tests.faults import FaultServer, answer
+from tests.forks import succeeds_in_a_child
+from tests.transport.test_desync import BRACES, FOREIGN, Sends
 
 from vectorshift import AsyncVectorShift, VectorShift
 from vectorshift.testing.offline import cut_off
@@ -38,10 +42,9 @@ class Tenant:
         kind: Any = AsyncVectorShift if self.is_async else VectorShift
         self.client = kind(key, base_url=server.origin, max_retries=0)
 
-    async def call(self) -> None:
+    async def call(self) -> Any:
         answer = self.client.request("GET", "/x")
-        if self.is_async:
-            await answer
+        return await answer if self.is_async else answer
 
     async def close(self) -> None:
         await self.client.aclose() if self.is_async else self.client.close()
@@ -60,6 +63,41 @@ async def test_tenants_share_a_connection_and_send_keys_of_their_own(style: Call
         "Bearer vs-umbrella",
         "Bearer vs-acme",
     ]
+
+
+async def test_an_answer_behind_a_tenants_own_never_reaches_another_tenant(
+    style: CallStyle,
+) -> None:
+    surplus = Sends(BRACES + FOREIGN)
+    with FaultServer(surplus, answer(200, b'{"of": "other"}')) as server:
+        one, other = Tenant(style, server, "vs-one"), Tenant(style, server, "vs-other")
+        await one.call()
+        await anyio.to_thread.run_sync(surplus.sent.wait, 30)
+        assert await other.call() == {"of": "other"}
+        assert server.connections == 2
+        await one.close()
+        await other.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
+def test_a_forked_child_shares_connections_of_its_own() -> None:
+    with FaultServer(answer()) as server:
+        one, other = (VectorShift(f"vs-{each}", base_url=server.origin) for each in "ab")
+        one.request("GET", "/x")
+
+        def in_the_child() -> bool:
+            one.request("GET", "/x")
+            other.request("GET", "/x")
+            one.close()
+            return bool(other.request("GET", "/x") == {"status": "success"})
+
+        assert succeeds_in_a_child(in_the_child)
+        assert server.connections == 2
+        other.request("GET", "/x")
+        assert server.connections == 2, "the parent goes on with its own"
+        one.close()
+        other.close()
 
 
 async def test_closing_a_client_leaves_connections_that_others_use(style: CallStyle) -> None:
