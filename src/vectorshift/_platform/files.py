@@ -9,7 +9,7 @@ import stat
 from pathlib import Path
 from typing import Final
 
-__all__ = ["absolute", "file_name", "read_small", "text_of"]
+__all__ = ["absolute", "file_name", "read_small", "text_of", "wrong_name"]
 
 _LARGEST: Final = 1 << 20
 
@@ -76,20 +76,29 @@ _LIKE_A_NAME = re.compile(
 def file_name(value: str) -> str:
     """Return the name of a file or folder unchanged, if it can be printed.
 
-    It may be the key itself, set by mistake. A name without a separator must exist, or look like a
-    name, such as `.env`, `prod2.key` or `vectorshift_api_key`.
-
     Raises:
         ValueError: it may be the key. The text of the error does not repeat it.
     """
+    if flaw := wrong_name(value):
+        raise ValueError(flaw)
+    return value
+
+
+def wrong_name(path: object) -> str:
+    """Return that the name of a file may be the key itself, set by mistake, or an empty text.
+
+    Without a separator in it, a string has to be there, or to look like a name, such as `.env`,
+    `prod2.key` or `vectorshift_api_key`. The key is not repeated.
+    """
     if (
-        re.search(r"[/\\]", value)
-        or not value
-        or _LIKE_A_NAME.fullmatch(value)
-        or os.path.lexists(value)
+        not isinstance(path, str)
+        or not path
+        or re.search(r"[/\\]", path)
+        or _LIKE_A_NAME.fullmatch(path)
+        or os.path.lexists(path)
     ):
-        return value
-    raise ValueError(
+        return ""
+    return (
         "should be the name of a file, and there is none of this name. It may be the key itself,"
         " and so is not shown; if it is a name, put ./ before it"
     )

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from vectorshift._platform.arguments import UNSET, Unset, check
 from vectorshift._platform.clock import SYSTEM_CLOCK, Clock
 from vectorshift._platform.dotenv_syntax import Assignments, assignments_in
-from vectorshift._platform.files import absolute, text_of
+from vectorshift._platform.files import absolute, text_of, wrong_name
 from vectorshift.credentials.events import log_safely
 from vectorshift.credentials.provider import Description
 from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Resets, Result
@@ -20,7 +21,6 @@ from vectorshift.providers._watched_file import Content, KeyFile, unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from typing_extensions import Self
 
@@ -70,6 +70,7 @@ class DotenvProvider(BaseProvider):
 
     Raises:
         TypeError: `path` is None: a look-up that failed must not reach the file that is found.
+        ValueError: `path` is no such name, and may be the key itself.
     """
 
     name = "dotenv"
@@ -83,6 +84,9 @@ class DotenvProvider(BaseProvider):
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         check({"path": path}, str, os.PathLike)
+        if flaw := wrong_name(path):
+            del path  # a traceback may show locals
+            raise ValueError(f"path {flaw}.")
         self.named = path is not UNSET
         self.path = absolute(".env" if isinstance(path, Unset) else path)
         self._source = f"dotenv:{self.path}"
@@ -109,7 +113,7 @@ class DotenvProvider(BaseProvider):
         """Return the provider for `VECTORSHIFT_ENV_FILE`; None if that is set to nothing."""
         if settings.env_file == "":
             return None
-        made = cls() if settings.env_file is None else cls(settings.env_file)
+        made = cls() if settings.env_file is None else cls(Path(settings.env_file))
         made._naming = f"VECTORSHIFT_ENV_FILE={made.path}"
         return made
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from vectorshift._platform.arguments import UNSET, Unset, check
 from vectorshift._platform.clock import SYSTEM_CLOCK, Clock
-from vectorshift._platform.files import absolute, text_of
+from vectorshift._platform.files import absolute, text_of, wrong_name
 from vectorshift.credentials.events import log
 from vectorshift.credentials.provider import Description
 from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Result
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["EnvProvider"]
 
 VARIABLE = "VECTORSHIFT_API_KEY"
+_NAME = re.compile(r"[^\W\d]\w*")
 
 
 class EnvProvider(BaseProvider):
@@ -53,6 +54,7 @@ class EnvProvider(BaseProvider):
 
     Raises:
         TypeError: `file` is None: a look-up that failed must not reach another key.
+        ValueError: `variable` or `file` is no such name, and may be the key itself.
     """
 
     name = "env"
@@ -69,6 +71,15 @@ class EnvProvider(BaseProvider):
     ) -> None:
         check({"variable": variable}, str)
         check({"file": file}, str, os.PathLike)
+        if flaw := wrong_name(file):
+            del file  # a traceback may show locals
+            raise ValueError(f"file {flaw}.")
+        if not (_NAME.fullmatch(variable) or variable in os.environ or credentials_directory):
+            del variable  # a traceback may show locals
+            raise ValueError(
+                "variable should be the name of an environment variable, of letters, digits and _."
+                " It is not shown, as it may be the key itself: ExplicitProvider(key) takes that."
+            )
         self.variable = variable
         self._source = f"env:{variable}"
         self._unset = self.not_found(f"{variable} is not set.", self._source)
@@ -101,7 +112,7 @@ class EnvProvider(BaseProvider):
         credentials.
         """
         return cls(
-            file=UNSET if settings.api_key_file is None else settings.api_key_file,
+            file=UNSET if settings.api_key_file is None else Path(settings.api_key_file),
             credentials_directory=settings.credentials_directory,
         )
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from vectorshift._platform.arguments import UNSET, Unset, check
 from vectorshift._platform.clock import SYSTEM_CLOCK, Clock
-from vectorshift._platform.files import absolute, text_of
+from vectorshift._platform.files import absolute, text_of, wrong_name
 from vectorshift.credentials.provider import Description
 from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Result
 from vectorshift.providers._watched_file import Content, KeyFile, unreadable
@@ -46,6 +46,7 @@ class LoginProvider(BaseProvider):
 
     Raises:
         TypeError: `path` is None: a look-up that failed must not reach the user's own login.
+        ValueError: `path` is no such name, and may be the key itself.
     """
 
     name = "login"
@@ -59,6 +60,9 @@ class LoginProvider(BaseProvider):
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         check({"path": path}, str, os.PathLike)
+        if flaw := wrong_name(path):
+            del path  # a traceback may show locals
+            raise ValueError(f"path {flaw}.")
         # pathlib would raise
         given = os.path.expanduser(_FILE if isinstance(path, Unset) else path)  # noqa: PTH111
         self.path = absolute(given)
