@@ -316,6 +316,20 @@ def test_of_a_link_that_was_found_all_owners_count(tmp_path: Path, whose: str) -
 
 
 @root
+def test_a_link_to_a_folder_on_the_way_to_the_file_counts_too(tmp_path: Path) -> None:
+    """A link such as `current`, which another user moves from release to release."""
+    (tmp_path / "release").mkdir()
+    (tmp_path / "release" / "file").write_text(f"VECTORSHIFT_API_KEY={KEY}\n")
+    (tmp_path / "current").symlink_to("release")
+    (tmp_path / ".env").symlink_to("current/file")
+    assert DotenvProvider().get_credential().secret.reveal() == KEY
+    os.chown(tmp_path / "current", STRANGER, -1, follow_symlinks=False)
+    error = refusal(DotenvProvider())
+    assert type(error) is CredentialConfigurationError
+    assert f"its link {tmp_path / 'current'} belongs to another user" in str(error)
+
+
+@root
 def test_a_found_file_that_is_given_away_while_it_is_used_stops(found: Path) -> None:
     clock = ManualClock()
     provider = DotenvProvider(clock=clock, pause=lambda _: None)

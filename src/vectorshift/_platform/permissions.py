@@ -143,20 +143,21 @@ def _stranger(path: Path, uid: int) -> Stranger | None:
 
 
 def _owners(path: Path, uid: int) -> Iterator[tuple[str, int, bool]]:
-    """Yield the owners of the links that lead to a file, and that of the file itself.
+    """Yield the owners of the links that lead to a file, links to its folders among them, and that
+    of the file itself.
 
     The owner of a link decides which file is read.
     """
     for _ in range(_MOST_LINKS):
+        link = next(filter(os.path.islink, [*reversed(path.parents), path]), None)
+        if link is None:
+            break
         try:
-            link = path.lstat()
-            target = path.readlink() if stat.S_ISLNK(link.st_mode) else None
+            owner, target = link.lstat().st_uid, link.readlink()
         except OSError:  # it was replaced just now; what was read has an owner of its own
             break
-        if target is None:
-            break
-        yield str(path), link.st_uid, True
-        path = path.parent / target
+        yield str(link), owner, True
+        path = link.parent / target / path.relative_to(link)
     yield str(path), uid, False
 
 
