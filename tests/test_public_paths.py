@@ -129,8 +129,8 @@ LARGEST = {  # how many modules of ours a name may load
     "CredentialProvider": 3,
     "CredentialEvent": 4,
     "Credential": 8,
-    "ProviderChain": 28,
-    "get_credential": 34,
+    "ProviderChain": 29,
+    "get_credential": 35,
     "VectorShift": 64,
     "Pipeline": 80,
 }

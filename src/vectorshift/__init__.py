@@ -14,6 +14,8 @@ import os
 import sys
 from types import ModuleType
 
+from vectorshift._platform import slot as _slot
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,8 +113,6 @@ if TYPE_CHECKING:
     # reads as `str | None`; takes a callable and a Secret, too: no type of a variable says both
     api_key: Any
 
-_default_scope: "Any" = None  # the DefaultScope, once its module is loaded
-
 _HOMES = {
     "client.default": "aclose awarm_up close configure reset warm_up",
     "transport.auth": "CredentialAuth",
@@ -201,7 +201,7 @@ class _Face(ModuleType):
         if text is None:
             return None
         key = _Key(text)
-        key.restores = self.__dict__["api_key"]
+        key.restores = _slot.namespace["api_key"]
         return key
 
     @api_key.setter
@@ -226,8 +226,8 @@ class _Face(ModuleType):
                 del value  # a traceback may show locals
                 raise
         _keep(value, set_to_none)
-        if _default_scope is not None:
-            _default_scope.warn_of_api_key()
+        if _slot.scope is not None:
+            _slot.scope.warn_of_api_key()
 
     @api_key.deleter
     def api_key(self) -> None:
@@ -252,17 +252,16 @@ class _Face(ModuleType):
 
 def _keep(value: object, set_to_none: bool) -> None:
     """Put a key into the slot that the chain reads, and note whether it was None that was set."""
-    slot = globals()
-    slot["api_key"] = value
+    _slot.namespace["api_key"] = value
     if set_to_none:
-        slot["_api_key_set_to_none"] = True
+        _slot.namespace["_api_key_set_to_none"] = True
     else:
-        slot.pop("_api_key_set_to_none", None)
+        _slot.namespace.pop("_api_key_set_to_none", None)
 
 
 def _refuse_process_key() -> None:
     """Raise where every call needs a `using` block. Imports nothing where that cannot be."""
-    scope = _default_scope
+    scope = _slot.scope
     if scope is None and os.environ.get("VECTORSHIFT_REQUIRE_USING"):
         from vectorshift.scope.current import DEFAULT_SCOPE as scope
     if scope is not None:
@@ -347,7 +346,8 @@ if any(getattr(finder, "package", None) == __name__ for finder in sys.meta_path)
         f" {__name__}, which gives the first.",
         name=__name__,
     )
-globals()["api_key"] = None
+_slot.namespace = globals()
+_slot.namespace["api_key"] = None
 _this = sys.modules[__name__]
 _this.__class__ = _Face
 sys.meta_path.insert(0, _LoadedModules())

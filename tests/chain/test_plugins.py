@@ -28,7 +28,7 @@ from vectorshift import (
     on_event,
 )
 from vectorshift.chain.order import available_plugins, providers_of
-from vectorshift.chain.plugins import BrokenPlugin
+from vectorshift.providers.static import FailingProvider
 from vectorshift.testing import ManualClock
 
 if TYPE_CHECKING:
@@ -468,7 +468,7 @@ def test_a_plugin_that_fails_keeps_no_source_before_it_from_answering(
         "shelf of vectorshift-shelf 1.2.3 cannot be used" in line for line in warnings_in(caplog)
     )
     assert chain.providers[-1].describe().source == "shelf"
-    assert isinstance(chain.providers[-1], BrokenPlugin)
+    assert isinstance(chain.providers[-1], FailingProvider)
 
 
 def test_a_log_handler_that_raises_keeps_no_chain_with_a_plugin_that_fails_from_being_made(

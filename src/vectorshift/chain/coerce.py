@@ -15,7 +15,7 @@ from vectorshift.cache.provider import (
 from vectorshift.chain.chain import ProviderChain
 from vectorshift.credentials.provider import CredentialProvider
 from vectorshift.credentials.resolving import BaseProvider
-from vectorshift.credentials.values import Secret
+from vectorshift.credentials.values import Secret, masked
 
 if TYPE_CHECKING:
     from vectorshift.settings import Settings
@@ -34,13 +34,14 @@ def as_provider(credentials: object, settings: Settings | None = None) -> BasePr
     Raises:
         TypeError: it is none of these.
     """
+    credentials = masked(credentials)
     if isinstance(credentials, ProviderChain):
         return credentials
     if isinstance(credentials, BaseProvider) and credentials.stands_for_another:
         return credentials
     if isinstance(credentials, CredentialProvider):
         return _chain_of(credentials, _NUMBERS if settings is None else _numbers_of(settings))
-    if isinstance(credentials, str | Secret) or (
+    if isinstance(credentials, Secret) or (
         callable(credentials) and not isinstance(credentials, type)
     ):
         from vectorshift.providers.explicit import ExplicitProvider
@@ -51,7 +52,6 @@ def as_provider(credentials: object, settings: Settings | None = None) -> BasePr
         if isinstance(credentials, type)
         else type(credentials).__name__
     )
-    del credentials  # a traceback may show locals
     raise TypeError(
         "credentials should be a key, a callable that returns one, or a CredentialProvider, not"
         f" {kind}."

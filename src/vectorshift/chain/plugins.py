@@ -19,10 +19,9 @@ from vectorshift._platform.plugin_names import being_made, canonical, making, pr
 from vectorshift.credentials.adapter import adapt, flaw_of_ttl
 from vectorshift.credentials.events import log_safely
 from vectorshift.credentials.guard import line_of
-from vectorshift.credentials.provider import CredentialProvider, Description, PolicyError
-from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Result
+from vectorshift.credentials.provider import CredentialProvider, PolicyError
 from vectorshift.errors import CredentialConfigurationError, CredentialError
-from vectorshift.providers.static import UnconfiguredProvider
+from vectorshift.providers.static import FailingProvider, UnconfiguredProvider
 from vectorshift.settings.plugin import CommonSettings
 from vectorshift.settings.variables import variables_of
 
@@ -30,9 +29,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from importlib.metadata import Distribution
 
+    from vectorshift.credentials.resolving import BaseProvider
     from vectorshift.settings import Settings
 
-__all__ = ["GROUP", "BrokenPlugin", "PluginEntry", "available", "load"]
+__all__ = ["GROUP", "PluginEntry", "available", "load"]
 
 GROUP = "vectorshift.providers"
 
@@ -150,7 +150,7 @@ def load(entry: PluginEntry, settings: Settings) -> BaseProvider:
     """Import what an entry names, and return its provider, under the entry's name.
 
     A plugin that is not configured gives an `UnconfiguredProvider`, and one that fails to be
-    imported or made a `BrokenPlugin`, so that the sources before it still answer. Of what it
+    imported or made a `FailingProvider`, so that the sources before it still answer. Of what it
     raised, type and line are told.
 
     Raises:
@@ -184,7 +184,7 @@ def _loaded(entry: PluginEntry, settings: Settings) -> BaseProvider:
         return UnconfiguredProvider(entry.name, _hint(entry, settings), on_missing=on_missing)
     if isinstance(made, CredentialError):
         log_safely(logging.WARNING, "%s", made)
-    provider = made if isinstance(made, CredentialProvider) else BrokenPlugin(made)
+    provider = made if isinstance(made, CredentialProvider) else FailingProvider(made, locator=True)
     adapted = adapt(provider)
     _dress(provider, name=entry.name)
     _dress(adapted, name=entry.name)
@@ -312,31 +312,3 @@ def _hint(entry: PluginEntry, settings: Settings) -> str:
     if _without_variables(entry.name, settings):
         return f"it is given no variables: {_taken(entry.name)}"
     return f"no {prefix}... variable is set; {entry.origin} says which it needs"
-
-
-class BrokenPlugin(BaseProvider):
-    """Stand in the place of a plugin that cannot be used, and answer with what is wrong with it.
-
-    Args:
-        error: the answer.
-    """
-
-    remote = False
-    blocks = False
-
-    def __init__(self, error: CredentialError) -> None:
-        self._error = error
-
-    def describe(self) -> Description:
-        """Say what is wrong."""
-        return Description(
-            configured=True, source=self.name, detail=self._error.message, locator=True
-        )
-
-    def get_cached(self) -> Result:
-        """Answer with what is wrong."""
-        return self._error
-
-    def resolve(self, request: LookupRequest) -> Result:
-        """Answer with what is wrong."""
-        return self._error

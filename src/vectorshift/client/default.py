@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from vectorshift._platform.arguments import UNSET, Unset
 from vectorshift._platform.forks import renew_after_fork
 from vectorshift.client import AsyncVectorShift, VectorShift
+from vectorshift.credentials.values import Secret, masked
 from vectorshift.scope.current import DEFAULT_SCOPE, aget_credential, get_credential
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ __all__ = [
     "awarm_up",
     "close",
     "configure",
-    "configured_client",
     "reset",
     "sync_client",
     "warm_up",
@@ -29,13 +29,9 @@ __all__ = [
 
 
 class _Clients:
-    """The clients that were handed in, and those that were made in their place and are closed
-    here.
-    """
+    """The clients that were made because none was configured; they are closed here."""
 
     def __init__(self) -> None:
-        self.given_sync: VectorShift | None = None
-        self.given_async: AsyncVectorShift | None = None
         self.sync: VectorShift | None = None
         self.asynchronous: AsyncVectorShift | None = None
         self._after_fork()
@@ -44,8 +40,8 @@ class _Clients:
     def _after_fork(self) -> None:
         self.lock = threading.RLock()  # a signal handler may come here while its thread is in here
 
-    def forget_made(self) -> None:
-        """Close the sync client that was made, and leave the async one to its event loops."""
+    def forget(self) -> None:
+        """Close the sync client, and leave the async one to its event loops."""
         with self.lock:
             made, self.sync, self.asynchronous = self.sync, None, None
         if made is not None:
@@ -58,12 +54,10 @@ C = TypeVar("C", bound="VectorShift | AsyncVectorShift")
 
 def sync_client(client: VectorShift | None = None) -> VectorShift:
     """Return the client that a sync call uses: the one it names, else that of the process."""
-    given = _configured(asynchronous=False) if client is None else client
-    try:
-        if given is not None:
-            return _checked(given, VectorShift, "A sync call")
-    finally:
-        del client, given  # a traceback may show locals, and it may be a key
+    client = masked(client)
+    named = _named(client, VectorShift, "A sync call")
+    if named is not None:
+        return named
     with _clients.lock:
         if _clients.sync is None:
             _clients.sync = VectorShift()
@@ -72,33 +66,24 @@ def sync_client(client: VectorShift | None = None) -> VectorShift:
 
 def async_client(client: AsyncVectorShift | None = None) -> AsyncVectorShift:
     """Return the client that an async call uses: the one it names, else that of the process."""
-    given = _configured(asynchronous=True) if client is None else client
-    try:
-        if given is not None:
-            return _checked(given, AsyncVectorShift, "An async call")
-    finally:
-        del client, given
+    client = masked(client)
+    named = _named(client, AsyncVectorShift, "An async call")
+    if named is not None:
+        return named
     with _clients.lock:
         if _clients.asynchronous is None:
             _clients.asynchronous = AsyncVectorShift()
         return _clients.asynchronous
 
 
-def configured_client(*, asynchronous: bool) -> VectorShift | AsyncVectorShift | None:
-    """Return the client that was configured for calls of this kind, sync or async, that name none,
-    or None.
-    """
-    return _clients.given_async if asynchronous else _clients.given_sync
-
-
-def _configured(*, asynchronous: bool) -> Any:
-    """Return what `configured_client` does, unless it would stand for a key of the process where
-    there is to be none.
-    """
-    client = configured_client(asynchronous=asynchronous)
-    if client is not None:
-        DEFAULT_SCOPE.refuse_client(client)
-    return client
+def _named(client: C | None, kind: type[C], what: str) -> C | None:
+    """Return the client that a call names, else the one that was configured, else None."""
+    given: Any = client
+    if given is None:
+        given = DEFAULT_SCOPE.target(asynchronous=kind is AsyncVectorShift)
+        if given is DEFAULT_SCOPE:
+            return None
+    return cast("C", _checked(given, kind, what))
 
 
 def _checked(client: C, kind: type[C] | tuple[type[C], ...], what: str) -> C:
@@ -106,8 +91,7 @@ def _checked(client: C, kind: type[C] | tuple[type[C], ...], what: str) -> C:
         names = " or ".join(
             each.__name__ for each in (kind if isinstance(kind, tuple) else (kind,))
         )
-        other = type(client).__name__
-        del client  # a traceback may show locals, and it may be a key
+        other = "str" if isinstance(cast("object", client), Secret) else type(client).__name__
         raise TypeError(f"{what} takes an instance of {names} as client=, not of {other}.")
     return client
 
@@ -127,14 +111,12 @@ class PinnedClients:
     __slots__ = ("_asynchronous", "_sync")
 
     def __init__(self, client: VectorShift | AsyncVectorShift | None) -> None:
+        client = masked(client)
         if client is None:
             self._sync: Any = sync_client().pinned()
             self._asynchronous: Any = async_client().pinned()
         else:
-            try:
-                checked = _checked(client, (VectorShift, AsyncVectorShift), "A call")
-            finally:
-                del client  # a traceback may show locals, and it may be a key
+            checked = _checked(client, (VectorShift, AsyncVectorShift), "A call")
             self._sync = self._asynchronous = checked.pinned()
 
     @property
@@ -172,6 +154,7 @@ def configure(
     Raises:
         TypeError: an argument is of another type, or None.
     """
+    credentials, client = masked(credentials), masked(client)
     wrong = None
     given, required = cast("object", client), cast("object", require_using)
     if not isinstance(given, VectorShift | AsyncVectorShift | Unset):
@@ -183,34 +166,28 @@ def configure(
     elif not isinstance(required, bool | Unset):
         wrong = f"require_using should be True or False, not {type(require_using).__name__}."
     if wrong is not None:
-        del credentials, client, given  # a traceback may show locals
         raise TypeError(wrong)
-    try:
-        DEFAULT_SCOPE.configure(
-            None if isinstance(settings, Unset) else settings,
-            credentials,
-            None if isinstance(require_using, Unset) else require_using,
-        )
-    finally:
-        del credentials  # a traceback may show locals
+    DEFAULT_SCOPE.configure(
+        None if isinstance(settings, Unset) else settings,
+        credentials,
+        None if isinstance(require_using, Unset) else require_using,
+    )
     if isinstance(client, VectorShift):
-        _clients.given_sync = client
+        DEFAULT_SCOPE.sync = client
     elif isinstance(client, AsyncVectorShift):
-        _clients.given_async = client
+        DEFAULT_SCOPE.asynchronous = client
     if not isinstance(client, Unset) and client.has_own_credentials:
         DEFAULT_SCOPE.warn_of_api_key(again=True)
-    if (
-        settings is not UNSET or client is not UNSET
-    ):  # what was made before has the old base URL or is not used
-        _clients.forget_made()
+    # a client that was made before has the old base URL, or is not used any more
+    if settings is not UNSET or client is not UNSET:
+        _clients.forget()
 
 
 def reset() -> None:
     """Forget settings, credentials and clients; the next call reads the environment anew. `api_key`
     stays.
     """
-    _clients.given_sync = _clients.given_async = None
-    _clients.forget_made()
+    _clients.forget()
     DEFAULT_SCOPE.reset()
 
 
@@ -234,17 +211,14 @@ def close() -> None:
     """Close the connections of the sync client of the process. Runs at exit; a later call opens new
     ones.
     """
-    made = _clients.sync
-    if made is not None:
+    if (made := _clients.sync) is not None:
         made.close()
 
 
 async def aclose() -> None:
     """Close the connections that the running event loop has in the async client of the process."""
-    made = _clients.asynchronous
-    if made is not None:
+    if (made := _clients.asynchronous) is not None:
         await made.aclose()
 
 
-DEFAULT_SCOPE.client = configured_client
 atexit.register(close)

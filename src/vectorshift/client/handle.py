@@ -100,7 +100,8 @@ class Handle:
             return self
         twin = copy.copy(self)
         twin._stays, twin._made, twin._making = True, None, SharedWork(twin._make)
-        twin._configured, twin._provider = self._configured.current, self._provider.pin()
+        twin._configured, mine = self._configured.current, self._provider
+        twin._provider = mine.pin() if isinstance(mine, DefaultScope) else mine
         return twin
 
     @property

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, cast
 
-from vectorshift.credentials.description import Description, described
 from vectorshift.credentials.events import log_safely
 from vectorshift.credentials.guard import (
     Result,
     aget_by_sync_getter,
     aget_guarded,
+    described,
     get_by_async_getter,
     get_guarded,
     line_of,
@@ -20,6 +20,7 @@ from vectorshift.credentials.provider import CredentialProvider, check_policies
 from vectorshift.credentials.resolving import BaseProvider, LookupRequest
 
 if TYPE_CHECKING:
+    from vectorshift.credentials.description import Description
     from vectorshift.credentials.values import Credential
     from vectorshift.errors import CredentialError
 

@@ -6,16 +6,17 @@ Answers travel as values: a raised error would carry the author's frames, which 
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 from asyncio import CancelledError
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from vectorshift._platform.background import arun_blocking, run_async
-from vectorshift.credentials.description import described
-from vectorshift.credentials.values import Credential, parse_key
+from vectorshift.credentials.description import Description
+from vectorshift.credentials.values import Credential, Secret, parse_key
 from vectorshift.errors import (
     CredentialConfigurationError,
     CredentialError,
@@ -25,12 +26,15 @@ from vectorshift.errors import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from vectorshift.credentials.provider import CredentialProvider
 
 __all__ = [
     "Result",
     "aget_by_sync_getter",
     "aget_guarded",
+    "described",
     "get_by_async_getter",
     "get_guarded",
     "is_the_callers",
@@ -38,10 +42,14 @@ __all__ = [
     "no_thread",
     "unforeseen",
     "unwrap",
+    "without",
 ]
 
 Result = Credential | CredentialError
 """A credential, or why there is none: returned, not raised."""
+
+
+_SHORTEST: Final = 4
 
 
 def unwrap(result: Result) -> Credential:
@@ -194,3 +202,63 @@ def line_of(error: BaseException, home: str = "") -> str:
             deepest = f"{Path(place).name}:{trace.tb_lineno}"
         trace = trace.tb_next
     return deepest
+
+
+# --- What a provider says of itself, without a secret ---
+
+
+def described(provider: CredentialProvider) -> Description:
+    """Return how an author's provider describes itself, or its name if it cannot do so.
+
+    What it holds as a `Secret` is masked, in its own attributes or in those of a settings model; so
+    is the key of a `Credential` that it keeps. A key that it holds as plain text, and has not
+    answered with, cannot be told from other words.
+    """
+    try:
+        description: object = provider.describe()
+    except Exception:
+        description = None
+    if not isinstance(description, Description):
+        return Description(configured=True, source=provider.name)
+    known, source, detail = (
+        _held(provider),
+        cast("object", description.source),
+        cast("object", description.detail),
+    )
+    return replace(
+        description,
+        source=without(known, source) if isinstance(source, str) else description.source,
+        detail=without(known, detail) if isinstance(detail, str) else description.detail,
+    )
+
+
+def _held(provider: CredentialProvider) -> list[Secret]:
+    kept: list[object] = list(vars(provider).values())
+    kept += [
+        inner
+        for each in kept
+        if hasattr(type(each), "model_fields")
+        for inner in vars(each).values()
+    ]
+    secrets = [each.secret if isinstance(each, Credential) else each for each in kept]
+    return [each for each in secrets if isinstance(each, Secret)]
+
+
+def without(secrets: Iterable[Secret], text: str) -> str:
+    """Return the text with each of these secrets replaced by its fingerprint, in one pass."""
+    known = {plain: secret.fingerprint for secret in secrets if (plain := _telling(secret))}
+    if not known:
+        return text
+    longest_first = sorted(known, key=len, reverse=True)  # one may be the beginning of another
+    return re.sub("|".join(map(re.escape, longest_first)), lambda found: known[found[0]], text)
+
+
+def _telling(secret: Secret) -> str | None:
+    """Return the text to look for. One that is shorter is no secret, and may stand anywhere by
+    chance.
+    """
+    try:
+        plain = secret.reveal()
+    except CredentialError:  # it came out of a pickle, and its text stayed behind
+        return None
+    return plain if len(plain) >= _SHORTEST else None

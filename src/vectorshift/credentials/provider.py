@@ -5,8 +5,7 @@ from __future__ import annotations
 from abc import ABC
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from vectorshift.credentials.description import Description, described
-from vectorshift.credentials.guard import aget_by_sync_getter, get_by_async_getter, unwrap
+from vectorshift.credentials.description import Description
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -106,12 +105,16 @@ class CredentialProvider(ABC):  # noqa: B024  # one of two methods is enough
             CredentialRevokedError: the store says that this secret is gone.
             CredentialStoreUnavailableError: the store is down, slow or throttling.
         """
+        from vectorshift.credentials.guard import get_by_async_getter, unwrap
+
         return unwrap(get_by_async_getter(self))
 
     async def aget_credential(self) -> Credential:
         """Return the credential of this moment without blocking the event loop. Raises as
         `get_credential`.
         """
+        from vectorshift.credentials.guard import aget_by_sync_getter, unwrap
+
         return unwrap(await aget_by_sync_getter(self))
 
     # a provider without memory has nothing to do
@@ -139,6 +142,8 @@ class CredentialProvider(ABC):  # noqa: B024  # one of two methods is enough
         self.close()
 
     def __repr__(self) -> str:
+        from vectorshift.credentials.guard import described
+
         # a tool that shows locals may find an instance that is half made: `described` bears that
         return f"<{type(self).__name__} {described(self).source}>"
 

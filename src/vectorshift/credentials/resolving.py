@@ -89,12 +89,6 @@ class BaseProvider(CredentialProvider, ABC):
         """
         return self
 
-    def pin(self) -> BaseProvider:
-        """Return who stays the same where this stands for whoever the surroundings name, or itself.
-        Does no I/O.
-        """
-        return self
-
     @abstractmethod
     def resolve(self, request: LookupRequest) -> Result:
         """Answer; may block."""

@@ -12,7 +12,7 @@ from vectorshift.cache.policy import passed, without_expired
 from vectorshift.cache.provider import CachingProvider
 from vectorshift.chain.chain import ProviderChain
 from vectorshift.chain.outcomes import must_not_miss, outcome_of, stops, what_to_do
-from vectorshift.credentials.description import without
+from vectorshift.credentials.guard import without
 from vectorshift.credentials.values import Credential, looks_odd
 from vectorshift.errors import CredentialError, CredentialNotFoundError
 from vectorshift.explanation.report import Report, SourceReport

@@ -5,7 +5,6 @@ is in use.
 from __future__ import annotations
 
 import os
-import sys
 from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -20,13 +19,14 @@ from vectorshift.credentials.resolving import DEFAULT_REQUEST, BaseProvider, Loo
 from vectorshift.errors import CredentialError, VectorshiftError
 from vectorshift.explanation.chain_result import Observation, build_report, ending
 from vectorshift.explanation.report import Report
-from vectorshift.scope.configuration import FailingProvider
+from vectorshift.providers.static import FailingProvider
 from vectorshift.scope.current import DEFAULT_SCOPE, DefaultScope
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
     from vectorshift.client import AsyncVectorShift, VectorShift
+    from vectorshift.scope.current import Target
     from vectorshift.settings import Settings
 
 __all__ = ["aexplain", "explain"]
@@ -95,24 +95,14 @@ def _no_chain(error: VectorshiftError, probe: bool) -> Report:
     return Report(verdict=f"No key can be had: {error}", outcome="failed", probed=probe)
 
 
-def _configured(*, asynchronous: bool) -> VectorShift | AsyncVectorShift | None:
-    """Return the client that `configure` was given; nobody has called it before its module was
-    imported.
-    """
-    ambient = sys.modules.get("vectorshift.client.default")
-    return None if ambient is None else ambient.configured_client(asynchronous=asynchronous)
-
-
 def _subject(
     named: VectorShift | AsyncVectorShift | None, *, asynchronous: bool = False
 ) -> _Subject:
-    client = named or _configured(asynchronous=asynchronous)
-    if client is not None and named is None:
-        DEFAULT_SCOPE.refuse_client(client)
-    provider = DEFAULT_SCOPE if client is None else client.auth.provider
+    target: Target = named or DEFAULT_SCOPE.target(asynchronous=asynchronous)
+    provider = target.provider
     scope = provider.scope if isinstance(provider, DefaultScope) else "client"
-    base_url = DEFAULT_SCOPE.settings.base_url if client is None else client.base_url
-    obstacle = _obstacle(base_url, (DEFAULT_SCOPE if client is None else client).settings)
+    base_url = target.base_url
+    obstacle = _obstacle(base_url, target.settings)
     in_force = provider.resolved()
     if isinstance(in_force, FailingProvider):  # its one sentence is the whole answer
         raise in_force.failure

@@ -6,64 +6,38 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import threading
 from abc import abstractmethod
 from typing import TYPE_CHECKING
 
+from vectorshift._platform import slot
 from vectorshift._platform.background import SharedWork
 from vectorshift._platform.forks import renew_after_fork
 from vectorshift._platform.plugin_names import being_made, making
 from vectorshift.chain.chain import ProviderChain
 from vectorshift.credentials.guard import line_of
-from vectorshift.credentials.provider import Description
 from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Result
 from vectorshift.errors import CredentialConfigurationError
 from vectorshift.providers.explicit import ExplicitProvider
+from vectorshift.providers.static import FailingProvider
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from vectorshift.credentials.provider import Description
     from vectorshift.credentials.values import Credential
     from vectorshift.settings import Settings
 
-__all__ = ["NAMESPACE", "Configured", "FailingProvider", "ForwardingProvider"]
-
-NAMESPACE = vars(sys.modules["vectorshift"])
-"""The namespace of the package, which has `vectorshift.api_key`. It is looked up once: another
-object may be in `sys.modules` later.
-"""
+__all__ = ["Configured", "ForwardingProvider", "failing"]
 
 _REQUIRE_USING = "VECTORSHIFT_REQUIRE_USING"
 _SAY_SO = (_REQUIRE_USING, "VECTORSHIFT_ENV_FILE")
 """The variables by which an environment can say that calls need a `using` block."""
 
 
-class FailingProvider(BaseProvider):
-    """Fails every call with one configuration error, so that no other source answers it.
-
-    Args:
-        message: the message of the error.
-    """
-
-    name = "using"
-    remote = False
-    blocks = False
-
-    def __init__(self, message: str) -> None:
-        self.failure = CredentialConfigurationError(message, source=self.name, provider=self.name)
-
-    def describe(self) -> Description:
-        """Describe what is wrong."""
-        return Description(configured=True, source=self.name, detail=self.failure.message)
-
-    def get_cached(self) -> Result:
-        """Return the error."""
-        return self.failure
-
-    def resolve(self, request: LookupRequest) -> Result:
-        """Return the error."""
-        return self.failure
+def failing(message: str) -> FailingProvider:
+    """Return what fails every call with this configuration error, so that no source answers it."""
+    return FailingProvider(CredentialConfigurationError(message, source="using", provider="using"))
 
 
 class ForwardingProvider(BaseProvider):
@@ -206,7 +180,7 @@ class Configured(ForwardingProvider):
 
     def _built(self) -> ProviderChain:
         if self._chain is None:
-            explicit = ExplicitProvider(held=NAMESPACE)
+            explicit = ExplicitProvider(held=slot.namespace)
             with making("the chain"):
                 built = ProviderChain.from_settings(self.settings, explicit=explicit)
             with self._lock:
@@ -214,7 +188,7 @@ class Configured(ForwardingProvider):
         return self._chain
 
     def _needs_using(self) -> FailingProvider:
-        return FailingProvider(
+        return failing(
             f"This call is outside every using block, and {self.required_by} says that this process"
             " has no key of its own. Put the call into `with vectorshift.using(key):`, or give a"
             " client its own key: VectorShift(key). New threads and executors do not see a block"

@@ -7,25 +7,19 @@ import threading
 import weakref
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
+from vectorshift._platform import slot
 from vectorshift._platform.arguments import UNSET, Unset
 from vectorshift._platform.forks import renew_after_fork
 from vectorshift.chain.coerce import as_provider
 from vectorshift.credentials.events import log, log_safely
 from vectorshift.credentials.resolving import DEFAULT_REQUEST, REFRESH_REQUEST, BaseProvider, unwrap
+from vectorshift.credentials.values import masked
 from vectorshift.errors import CredentialConfigurationError, CredentialNotFoundError
-from vectorshift.scope.configuration import (
-    NAMESPACE,
-    Configured,
-    FailingProvider,
-    ForwardingProvider,
-)
+from vectorshift.scope.configuration import Configured, ForwardingProvider, failing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from vectorshift.client import AsyncVectorShift, VectorShift
     from vectorshift.credentials.provider import CredentialProvider
     from vectorshift.credentials.values import Credential
     from vectorshift.settings import Settings
@@ -76,7 +70,7 @@ class _Block:
 
 _in_block: ContextVar[_Block | None] = ContextVar("vectorshift.using", default=None)
 
-_LEFT_ELSEWHERE = FailingProvider(
+_LEFT_ELSEWHERE = failing(
     "The using block around this call was left in another task or thread, so that it is not known"
     " whose key is meant. Let the block begin and end in one function."
 )
@@ -107,8 +101,24 @@ def _warn_of_lost() -> None:
         )
 
 
-def _nobody(*, asynchronous: bool) -> None:
-    return None
+class Target(Protocol):
+    """Where calls go, and as whom: a client that was configured for calls that name none."""
+
+    @property
+    def provider(self) -> BaseProvider:
+        """The provider that is asked for the key."""
+
+    @property
+    def has_own_credentials(self) -> bool:
+        """Whether the key is the client's own, and not that of a block or of the process."""
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force. May block at first."""
+
+    @property
+    def base_url(self) -> str:
+        """The URL below which all paths lie. May block at first."""
 
 
 class DefaultScope(ForwardingProvider):
@@ -119,9 +129,9 @@ class DefaultScope(ForwardingProvider):
         settings: what the chain is built from; the environment at first use by default.
 
     Attributes:
-        now: what is configured.
-        client: gives the client that was configured for sync or async calls, or None. Who keeps the
-            clients sets it.
+        current: the settings and credentials that are configured.
+        sync: the target that was configured for sync calls, or None.
+        asynchronous: the target that was configured for async calls, or None.
     """
 
     name = "ambient"
@@ -130,7 +140,8 @@ class DefaultScope(ForwardingProvider):
         self.current = Configured(
             settings, process=None if settings is None else lambda: DEFAULT_SCOPE.current
         )
-        self.client: Callable[..., VectorShift | AsyncVectorShift | None] = _nobody
+        self.sync: Target | None = None
+        self.asynchronous: Target | None = None
         self._warned = False
         self._after_fork()
         renew_after_fork(self)
@@ -149,6 +160,40 @@ class DefaultScope(ForwardingProvider):
         block.
         """
         return self.current.settings
+
+    @property
+    def base_url(self) -> str:
+        """The base URL that is configured. May block."""
+        return self.settings.base_url
+
+    @property
+    def provider(self) -> BaseProvider:
+        """This."""
+        return self
+
+    @property
+    def has_own_credentials(self) -> bool:
+        """False: a call is made as the block or the process."""
+        return False
+
+    def target(self, *, asynchronous: bool = False) -> Target:
+        """Return the client that was configured for calls of this kind; else this.
+
+        Raises:
+            CredentialConfigurationError: that client would be a key of the process where every call
+                needs a `using` block.
+        """
+        target = self.asynchronous if asynchronous else self.sync
+        if target is None:
+            return self
+        if target.has_own_credentials and self.current.requires_using:
+            raise CredentialConfigurationError(
+                "configure(client=...) set a client with credentials of its own, which every call"
+                f" would use, and {self.current.required_by} says that this process has no key of"
+                " its own. Pass that client to the calls that mean it: client=...",
+                source="using",
+            )
+        return target
 
     @property
     def scope(self) -> str:
@@ -194,14 +239,11 @@ class DefaultScope(ForwardingProvider):
         require_using: bool | None = None,
     ) -> None:
         """Set what is given, and leave the rest as it is."""
-        try:
-            provider = (
-                None
-                if isinstance(credentials, Unset)
-                else as_provider(credentials, settings or self.current.chosen)
-            )
-        finally:
-            del credentials
+        provider = (
+            None
+            if isinstance(credentials, Unset)
+            else as_provider(credentials, settings or self.current.chosen)
+        )
         if settings is None and provider is None and require_using is None:
             return
         with self._lock:
@@ -221,7 +263,7 @@ class DefaultScope(ForwardingProvider):
     def _warn_of_process_key(self) -> None:
         """Say that a key of the process is set although there is to be none."""
         what = [
-            *(["vectorshift.api_key"] if NAMESPACE["api_key"] is not None else []),
+            *(["vectorshift.api_key"] if slot.namespace["api_key"] is not None else []),
             *(["configure(credentials=...)"] if self.current.given is not None else []),
         ]
         if what:
@@ -241,23 +283,12 @@ class DefaultScope(ForwardingProvider):
                 source="using",
             )
 
-    def refuse_client(self, client: VectorShift | AsyncVectorShift) -> None:
-        """Raise CredentialConfigurationError if a configured client would be the process's key."""
-        now = self.current
-        if client.has_own_credentials and now.requires_using:
-            raise CredentialConfigurationError(
-                "configure(client=...) set a client with credentials of its own, which every call"
-                f" would use, and {now.required_by} says that this process has no key of its own."
-                " Pass that client to the calls that mean it: client=...",
-                source="using",
-            )
-
     def warn_of_api_key(self, *, again: bool = False) -> None:
         """Say once that `vectorshift.api_key` is set and not used, as something was configured in
         its place.
         """
         self._warned = self._warned and not again
-        if self._warned or NAMESPACE["api_key"] is None:
+        if self._warned or slot.namespace["api_key"] is None:
             return
         what, how = self._in_place_of_api_key()
         self._warned = bool(how)
@@ -275,9 +306,10 @@ class DefaultScope(ForwardingProvider):
         """
         if self.current.given is not None:
             return "", "credentials"
-        clients = [self.client(asynchronous=asynchronous) for asynchronous in (False, True)]
         own = [
-            type(each).__name__ for each in clients if each is not None and each.has_own_credentials
+            type(each).__name__
+            for each in (self.sync, self.asynchronous)
+            if each is not None and each.has_own_credentials
         ]
         return (f" on calls of {own[0]}" if len(own) == 1 else "", "client" if own else "")
 
@@ -286,6 +318,7 @@ class DefaultScope(ForwardingProvider):
         from vectorshift.providers.dotenv import admit_latecomers
 
         admit_latecomers()
+        self.sync = self.asynchronous = None
         with self._lock:
             old, self.current = self.current, Configured()
         old.close()
@@ -301,7 +334,7 @@ class DefaultScope(ForwardingProvider):
 
 
 DEFAULT_SCOPE = DefaultScope()
-NAMESPACE["_default_scope"] = DEFAULT_SCOPE
+slot.scope = DEFAULT_SCOPE
 
 
 class using:  # it reads as a statement
@@ -323,11 +356,8 @@ class using:  # it reads as a statement
     """
 
     def __init__(self, credentials: Any) -> None:
-        try:
-            provider = as_provider(credentials)
-        finally:
-            del credentials  # a traceback may show locals
-        self._provider = provider.resolved()
+        credentials = masked(credentials)
+        self._provider = as_provider(credentials).resolved()
         self._entries: list[weakref.ref[_Entry]] = []
 
     def __enter__(self) -> CredentialProvider:
@@ -371,14 +401,6 @@ def _without(left: using, block: _Block | None) -> _Block | None:
     return kept
 
 
-def _in_force(*, asynchronous: bool = False) -> BaseProvider:
-    client = DEFAULT_SCOPE.client(asynchronous=asynchronous)
-    if client is None:
-        return DEFAULT_SCOPE
-    DEFAULT_SCOPE.refuse_client(client)
-    return client.provider
-
-
 def get_credential() -> Credential:
     """Return the credential that a sync call would use now. Thread-safe; may block when nothing is
     cached.
@@ -390,7 +412,7 @@ def get_credential() -> Credential:
         MissingCredentialError: no source has a key; it is an `AuthenticationError`.
         CredentialError: a configured source failed.
     """
-    return _in_force().get_credential()
+    return DEFAULT_SCOPE.target().provider.get_credential()
 
 
 async def aget_credential() -> Credential:
@@ -398,7 +420,7 @@ async def aget_credential() -> Credential:
 
     Raises as `get_credential`.
     """
-    return await _in_force(asynchronous=True).aget_credential()
+    return await DEFAULT_SCOPE.target(asynchronous=True).provider.aget_credential()
 
 
 def refresh() -> Credential:
@@ -414,7 +436,7 @@ def refresh() -> Credential:
         MissingCredentialError: no source has a key.
         CredentialError: a configured source failed.
     """
-    return unwrap(_in_force().resolve(REFRESH_REQUEST))
+    return unwrap(DEFAULT_SCOPE.target().provider.resolve(REFRESH_REQUEST))
 
 
 async def arefresh() -> Credential:
@@ -422,7 +444,7 @@ async def arefresh() -> Credential:
 
     Promises and raises as `refresh`.
     """
-    return unwrap(await _in_force(asynchronous=True).aresolve(REFRESH_REQUEST))
+    return unwrap(await DEFAULT_SCOPE.target(asynchronous=True).provider.aresolve(REFRESH_REQUEST))
 
 
 def api_key() -> str | None:
@@ -432,7 +454,7 @@ def api_key() -> str | None:
     """
     if _in_block.get() is None and DEFAULT_SCOPE.current.requires_using:
         return None
-    provider = _in_force()
+    provider = DEFAULT_SCOPE.target().provider
     answer = provider.get_cached()
     if answer is None:
         answer = provider.resolve(DEFAULT_REQUEST)

@@ -18,10 +18,11 @@ except ModuleNotFoundError as error:
     ) from None
 
 import vectorshift
+from vectorshift._platform import slot
 from vectorshift.client import default
 from vectorshift.client.default import configure, reset
 from vectorshift.scope import current
-from vectorshift.scope.configuration import NAMESPACE, Configured
+from vectorshift.scope.configuration import Configured
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -33,7 +34,8 @@ __all__ = ["vectorshift_api", "vectorshift_offline"]
 
 _SCRUBBED = ("VECTORSHIFT_", "VAULT_", "BAO_", "AWS_")
 _OF_THE_KEY = ("api_key", "_api_key_set_to_none")
-_OF_CLIENTS = ("given_sync", "given_async", "sync", "asynchronous")
+_OF_CLIENTS = ("sync", "asynchronous")
+_OF_SCOPE = ("current", *_OF_CLIENTS)
 
 
 @pytest.fixture
@@ -96,14 +98,14 @@ def _as_new(monkeypatch: pytest.MonkeyPatch) -> Generator[None, None, None]:
             monkeypatch.delenv(name)
     monkeypatch.setenv("VECTORSHIFT_ENV_FILE", "")
     # reading the attribute would ask the chain
-    assigned = {name: NAMESPACE[name] for name in _OF_THE_KEY if name in NAMESPACE}
+    assigned = {name: slot.namespace[name] for name in _OF_THE_KEY if name in slot.namespace}
     del vectorshift.api_key
     try:
         with _set_aside():
             yield
     finally:
         del vectorshift.api_key
-        NAMESPACE.update(assigned)
+        slot.namespace.update(assigned)
 
 
 @contextlib.contextmanager
@@ -114,17 +116,17 @@ def _set_aside() -> Generator[None, None, None]:
     A suite may have configured a test's key for the whole run: forgotten, the next test would find
     the machine's.
     """
-    scope, clients = current.DEFAULT_SCOPE, vars(default._clients)  # pyright: ignore[reportPrivateUsage]
-    now = scope.current
-    entered = current._in_block.get()  # pyright: ignore[reportPrivateUsage]
+    scope, clients = vars(current.DEFAULT_SCOPE), vars(default._clients)  # pyright: ignore[reportPrivateUsage]
+    configured = {name: scope[name] for name in _OF_SCOPE}
     made = {name: clients[name] for name in _OF_CLIENTS}
-    scope.current = Configured()
+    entered = current._in_block.get()  # pyright: ignore[reportPrivateUsage]
+    scope.update(dict.fromkeys(_OF_CLIENTS), current=Configured())
     clients.update(dict.fromkeys(_OF_CLIENTS))
     current._in_block.set(None)  # pyright: ignore[reportPrivateUsage]
     try:
         yield
     finally:
         reset()
-        scope.current = now
+        scope.update(configured)
         clients.update(made)
         current._in_block.set(entered)  # pyright: ignore[reportPrivateUsage]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from vectorshift._platform import slot
 from vectorshift._platform.urls import is_loopback
 from vectorshift.chain import order
 from vectorshift.chain.chain import ProviderChain
@@ -20,7 +21,6 @@ from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Resul
 from vectorshift.errors import CredentialNotFoundError
 from vectorshift.providers.env import EnvProvider
 from vectorshift.providers.explicit import ExplicitProvider
-from vectorshift.scope.configuration import NAMESPACE
 from vectorshift.transport import http
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def offline_credentials() -> ProviderChain:
     """Return a chain of `vectorshift.api_key` and `VECTORSHIFT_API_KEY`, and of no store or
     file.
     """
-    return ProviderChain(_members(ExplicitProvider(held=NAMESPACE)))
+    return ProviderChain(_members(ExplicitProvider(held=slot.namespace)))
 
 
 def _members(explicit: CredentialProvider) -> tuple[CredentialProvider, ...]:

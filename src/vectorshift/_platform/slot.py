@@ -1,0 +1,14 @@
+"""Where `vectorshift.api_key` is kept: in the namespace of the package, one per process.
+
+`mock.patch` looks for the key there. The package registers its namespace when it is imported, so
+that another object in `sys.modules` under its name hides no key.
+"""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+namespace: "dict[str, Any]" = {"api_key": None}
+
+scope: "Any" = None
+"""The default scope, once its module is loaded: it may refuse a key that is assigned."""
