@@ -66,7 +66,7 @@ class Machine(Changes, RuleBasedStateMachine):
         name, client, kind = self._one_of(kinds, pick)
         if here != "here" and client.owner == "":
             return
-        form = kind if kind in ("get", "aget") else "call" if style == "sync" else "acall"
+        form = "call" if style == "sync" else "acall"
         work = f"{way}({form}({name}))" if way else f"{form}({name})"
         seen = place.seen if sees else []
         if work == "call()" and not self.may_be_eager() and pick.of((True, False, False)):
@@ -92,17 +92,15 @@ class Machine(Changes, RuleBasedStateMachine):
     def call_in_a_child(self, pick: Picker) -> None:
         """Call in a forked child, which keeps to itself what it learns."""
         self.resolve_now()
-        place: Spot = pick.of(
-            [each for each in self.places if each.kind in ("OnThisThread", "Copied")]
-        )
-        name, client, kind = self._one_of(["sync", "get"], pick)
+        able = [each for each in self.places if each.kind in ("OnThisThread", "Copied")]
+        place: Spot = pick.of(able)
+        name, client, _ = self._one_of(["sync", "get"], pick)
         before = self.snapshot()
-        work = f"{'get' if kind == 'get' else 'call'}({name})"
 
         def expect() -> list[str]:
             return self.called(self.process, place.seen, client, "a child")
 
-        self.check(f"{place.name}.run(in_a_child({work}))", expect)
+        self.check(f"{place.name}.run(in_a_child(call({name})))", expect)
         self.restore(before)
 
     def ask(self, pick: Picker, form: str) -> None:
@@ -113,11 +111,10 @@ class Machine(Changes, RuleBasedStateMachine):
         def expect() -> list[str]:
             process, world = self.process, self.world
             if form == "api_key" and not place.stack and process.requires_using(world):
-                known = process.require_using or process.settings_in(world) is not None
+                known = process.require_using or process.settings_in(world)
                 return [NOT_FOUND if known else CONFIGURATION]
-            client = self._configured(style)
-            source = oracle.in_force(self.process, self.world, place.seen, client)
-            answer = source.ask(self.world, REFRESH if form == "refreshed" else None)
+            source = oracle.in_force(process, world, place.seen, self._configured(style))
+            answer = source.ask(world, REFRESH if form == "refreshed" else None)
             return [answer.text if isinstance(answer, Key) else answer]
 
         self.check(f"{place.name}.{'arun' if style == 'async' else 'run'}({form})", expect)

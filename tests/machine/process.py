@@ -87,9 +87,9 @@ class Settings:
         names = ",".join(self.providers).replace("default", ",".join(BUILT_IN)).split(",")
         if len({*names}) < len(names) or not {*names} <= {*BUILT_IN, *PLUGINS}:
             return WRONG
-        key_file = File(self.api_key_file, in_key_file, clocked=False)
-        made: dict[str, Source] = {"env": Env(file=key_file if self.api_key_file else None)}
-        made["env"].clocked = False
+        path = self.api_key_file
+        key_file = File(path, in_key_file, clocked=False) if path else None
+        made: dict[str, Source] = {"env": Env(file=key_file, clocked=False)}
         if self.env_file != "":
             read = in_dotenv if self.env_file else in_found_dotenv
             made["dotenv"] = File(self.env_file or ".env", read, clocked=False)
@@ -100,11 +100,9 @@ class Settings:
         return Chain([InCode(), *(made[name] for name in names if name in made)])
 
 
+@dataclass
 class _Store:
-    """A store, where a script says what credentials are made of."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
+    name: str
 
     def provider(self, _: str, *, remote: bool = True, **how: str) -> Store:
         return Store(self.name, clocked=False, cached=remote, **how)
