@@ -68,11 +68,11 @@ async def test_tenants_share_a_connection_and_send_keys_of_their_own(style: Call
 async def test_an_answer_behind_a_tenants_own_never_reaches_another_tenant(
     style: CallStyle,
 ) -> None:
-    surplus = Sends(BRACES + FOREIGN)
-    with FaultServer(surplus, answer(200, b'{"of": "other"}')) as server:
+    late = Sends(BRACES + FOREIGN)
+    with FaultServer(late, answer(200, b'{"of": "other"}')) as server:
         one, other = Tenant(style, server, "vs-one"), Tenant(style, server, "vs-other")
         await one.call()
-        await anyio.to_thread.run_sync(surplus.sent.wait, 30)
+        await anyio.to_thread.run_sync(late.sent.wait, 30)
         assert await other.call() == {"of": "other"}
         assert server.connections == 2
         await one.close()
