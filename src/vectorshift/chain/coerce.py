@@ -52,6 +52,7 @@ def as_provider(credentials: object, settings: Settings | None = None) -> BasePr
         if isinstance(credentials, type)
         else type(credentials).__name__
     )
+    del credentials  # bytes, perhaps: a traceback may show locals
     raise TypeError(
         "credentials should be a key, a callable that returns one, or a CredentialProvider, not"
         f" {kind}."

@@ -166,12 +166,16 @@ def configure(
     elif not isinstance(required, bool | Unset):
         wrong = f"require_using should be True or False, not {type(require_using).__name__}."
     if wrong is not None:
+        del credentials, client, given
         raise TypeError(wrong)
-    DEFAULT_SCOPE.configure(
-        None if isinstance(settings, Unset) else settings,
-        credentials,
-        None if isinstance(require_using, Unset) else require_using,
-    )
+    try:
+        DEFAULT_SCOPE.configure(
+            None if isinstance(settings, Unset) else settings,
+            credentials,
+            None if isinstance(require_using, Unset) else require_using,
+        )
+    finally:
+        del credentials  # bytes, perhaps: a traceback may show locals
     if isinstance(client, VectorShift):
         DEFAULT_SCOPE.sync = client
     elif isinstance(client, AsyncVectorShift):

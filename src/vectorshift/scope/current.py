@@ -15,7 +15,6 @@ from vectorshift._platform.forks import renew_after_fork
 from vectorshift.chain.coerce import as_provider
 from vectorshift.credentials.events import log, log_safely
 from vectorshift.credentials.resolving import DEFAULT_REQUEST, REFRESH_REQUEST, BaseProvider, unwrap
-from vectorshift.credentials.values import masked
 from vectorshift.errors import CredentialConfigurationError, CredentialNotFoundError
 from vectorshift.scope.configuration import Configured, ForwardingProvider, failing
 
@@ -239,11 +238,14 @@ class DefaultScope(ForwardingProvider):
         require_using: bool | None = None,
     ) -> None:
         """Set what is given, and leave the rest as it is."""
-        provider = (
-            None
-            if isinstance(credentials, Unset)
-            else as_provider(credentials, settings or self.current.chosen)
-        )
+        try:
+            provider = (
+                None
+                if isinstance(credentials, Unset)
+                else as_provider(credentials, settings or self.current.chosen)
+            )
+        finally:
+            del credentials
         if settings is None and provider is None and require_using is None:
             return
         with self._lock:
@@ -356,8 +358,11 @@ class using:  # it reads as a statement
     """
 
     def __init__(self, credentials: Any) -> None:
-        credentials = masked(credentials)
-        self._provider = as_provider(credentials).resolved()
+        try:
+            provider = as_provider(credentials)
+        finally:
+            del credentials  # bytes, perhaps: a traceback may show locals
+        self._provider = provider.resolved()
         self._entries: list[weakref.ref[_Entry]] = []
 
     def __enter__(self) -> CredentialProvider:
