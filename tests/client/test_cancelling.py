@@ -54,6 +54,10 @@ def read_to_its_end(connection: socket.socket) -> None:
             pass
 
 
+async def send(client: AsyncVectorShift) -> None:
+    await client.call(POST)
+
+
 @pytest.mark.anyio
 @pytest.mark.parametrize(
     "scheme", ["https", "http"], ids=["in the TLS handshake", "in the sending of a body"]
@@ -65,7 +69,7 @@ async def test_a_call_that_is_cancelled_on_its_way_out_closes_its_connection(
         with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always")
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(client.call, POST)
+                tasks.start_soon(send, client)
                 connection = await anyio.to_thread.run_sync(mute.accept)
                 tasks.cancel_scope.cancel()
             await anyio.to_thread.run_sync(read_to_its_end, connection)

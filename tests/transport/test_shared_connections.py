@@ -173,7 +173,7 @@ def test_a_tenant_with_all_its_requests_under_way_holds_nobody_else_up(
         with FaultServer(answer()) as server:
             busy = AsyncVectorShift("vs-busy", base_url=server.origin)
             other = AsyncVectorShift("vs-other", base_url=server.origin)
-            route = (await busy._aready()).route
+            route = busy._make().route
             async with anyio.create_task_group() as group:
                 release = anyio.Event()
 

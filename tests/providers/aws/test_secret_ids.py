@@ -209,7 +209,7 @@ def test_a_blank_argument_is_refused_where_aws_would_find_nothing(
     given: dict[str, Any] = {argument: blank}
     with pytest.raises(ValueError, match=f"{argument} must not be blank"):
         AwsSecretsManagerProvider("prod/vs", **given)
-    assert by_settings("prod/vs", **given)
+    assert by_settings("prod/vs", **given).describe().configured
 
 
 def test_white_space_round_a_stage_is_no_part_of_it(aws: MotoServer) -> None:

@@ -289,14 +289,15 @@ def test_a_blank_argument_is_refused_and_does_not_mean_the_default(
     argument: str, blank: str
 ) -> None:
     with pytest.raises(ValueError, match=f"{argument} must not be blank"):
-        VaultProvider(PATH, **{argument: blank})
+        given: dict[str, Any] = {argument: blank}
+        VaultProvider(PATH, **given)
 
 
 def test_a_blank_setting_is_unset(new: OpenBaoServer) -> None:
     settings = Settings(
         vault_path=PATH,
         vault_addr=new.address,
-        vault_token=new.root_token,
+        vault_token=Secret(new.root_token),
         vault_cacert="",
         vault_token_file="",
     )
