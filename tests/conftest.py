@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import hypothesis
 import pytest
 
+import vectorshift
 from vectorshift.testing.moto import MotoServer
 from vectorshift.testing.openbao import OpenBaoServer
 
@@ -34,6 +35,14 @@ def _scrubbed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def forgotten() -> Iterator[None]:
+    """Begin and end with nothing configured."""
+    vectorshift.reset()
+    yield
+    vectorshift.reset()
 
 
 @pytest.fixture(scope="session")

@@ -14,8 +14,9 @@ import pytest
 from tests.forks import succeeds_in_a_child
 
 import vectorshift
-from vectorshift import AsyncVectorShift, ProviderChain, VectorShift
+from vectorshift import AsyncVectorShift, ProviderChain, VectorShift, get_credential
 from vectorshift._platform.background import BackgroundTask, SharedWork, arun_blocking
+from vectorshift.cache.provider import CachingProvider
 from vectorshift.credentials import Credential
 from vectorshift.credentials.provider import CredentialProvider
 from vectorshift.errors import (
@@ -213,3 +214,51 @@ def test_settings_that_no_thread_can_read_are_an_error_of_this_package(
 
     with pytest.raises(VectorshiftError, match="No thread can be started"):
         asyncio.run(main())
+
+
+A, B = "vs-organisation-a", "vs-organisation-b"
+
+
+class Tenant(CredentialProvider):
+    """A remote source that counts how often it is read."""
+
+    def __init__(self, key_in_use: str) -> None:
+        self.key_in_use = key_in_use
+        self.reads = 0
+
+    def get_credential(self) -> Credential:
+        self.reads += 1
+        return Credential(secret=self.key_in_use, source="tenant:x", provider="tenant")
+
+
+def key_in_use() -> str:
+    return get_credential().secret.reveal()
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_a_thread_that_could_not_be_started_leaves_nothing_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def too_many(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    provider = CachingProvider(Tenant(A), load_timeout=0.5)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", too_many)
+        with pytest.raises(CredentialStoreUnavailableError, match="no thread can be started"):
+            provider.get_credential()
+        assert not provider._loads
+        task = BackgroundTask(lambda: 7)
+        with pytest.raises(RuntimeError):
+            task.start()
+    assert provider.get_credential().secret.reveal() == A
+    assert task.start().wait(5)
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_an_event_loop_in_trouble_keeps_no_other_waiting() -> None:
+    woken = threading.Event()
+    task = BackgroundTask(lambda: None)
+    task._wakers = [lambda: 1 / 0, woken.set]  # type: ignore[list-item]
+    assert task.start().wait(5)
+    assert woken.wait(5)

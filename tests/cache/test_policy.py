@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from vectorshift.cache.policy import Policy, State, after_refresh
 from vectorshift.cache.provider import CachingProvider
 from vectorshift.credentials import Credential
 from vectorshift.credentials.provider import CredentialProvider
@@ -146,3 +147,21 @@ def test_scenario(path: Path, style: str) -> None:
 def test_there_are_enough_scenarios() -> None:
     assert len(SCENARIOS) >= 40
     assert len({json.loads(path.read_text())["it"] for path in SCENARIOS}) == len(SCENARIOS)
+
+
+A, B = "vs-organisation-a", "vs-organisation-b"
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_a_read_from_before_a_refusal_is_told_by_the_clock_that_is_never_set_back() -> None:
+    held = Credential(secret=A, source="x", provider="y")
+    state = State(credential=held, rejected_at=(100.0, 10.0))
+    after = after_refresh(
+        state,
+        held,
+        began=(200.0, 5.0),
+        now=(101.0, 11.0),
+        policy=Policy(ttl=1, max_stale=2),
+        jitter=0,
+    )
+    assert after.rejected_at == (100.0, 10.0)

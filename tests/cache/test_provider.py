@@ -10,11 +10,14 @@ import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
 
+from vectorshift import get_credential
 from vectorshift.cache.provider import CachingProvider
 from vectorshift.credentials import Credential
 from vectorshift.credentials.provider import CredentialProvider
@@ -411,3 +414,148 @@ def test_a_child_forked_in_the_middle_of_a_load_gets_its_key(store: GatedStore) 
     store.gate.set()
     parent.join()
     assert store.contacts == 1
+
+
+A, B = "vs-organisation-a", "vs-organisation-b"
+
+
+class Tenant(CredentialProvider):
+    """A remote source that counts how often it is read."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self.reads = 0
+
+    def get_credential(self) -> Credential:
+        self.reads += 1
+        return Credential(secret=self.key, source="tenant:x", provider="tenant")
+
+
+def key() -> str:
+    return get_credential().secret.reveal()
+
+
+class Meanwhile:
+    """A lock that does something of another thread's the first time somebody gets it."""
+
+    def __init__(self, happens: Any) -> None:
+        self._happens = happens
+        self._lock = threading.RLock()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        happens, self._happens = self._happens, None
+        if happens is not None:
+            happens()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_an_outage_under_many_threads_is_contacted_as_often_as_the_backoff_says() -> None:
+    clock = ManualClock()
+    down = False
+    contacts = 0
+
+    class Store(CredentialProvider):
+        def get_credential(self) -> Credential:
+            nonlocal contacts
+            contacts += 1
+            if down:
+                raise CredentialStoreUnavailableError("down")
+            return Credential(secret=A, source="store:x", provider="store")
+
+    provider = CachingProvider(Store(), clock=clock, random=lambda: 0.0)
+    provider.get_credential()
+    down = True
+    clock.advance(300)
+    with ThreadPoolExecutor(32) as pool:
+        for pause in (0, 1, 2, 4, 8):
+            clock.advance(pause)
+            before = contacts
+            assert {
+                each.result() for each in [pool.submit(provider.get_credential) for _ in range(200)]
+            }
+            for load in list(provider._loads):
+                assert load.task.wait(5)
+            assert contacts == before + 1
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_loads_that_hung_are_given_up_after_a_minute() -> None:
+    clock = ManualClock()
+    gate = threading.Event()
+
+    class Hangs(CredentialProvider):
+        def get_credential(self) -> Credential:
+            assert gate.wait(20)
+            return Credential(secret=A, source="store:x", provider="store")
+
+    provider = CachingProvider(Hangs(), load_timeout=0.02, clock=clock)
+    for _ in range(3):
+        with pytest.raises(CredentialStoreUnavailableError):
+            provider.get_credential()
+        clock.advance(0.02)
+    hung, gate = gate, threading.Event()
+    gate.set()
+    with pytest.raises(CredentialStoreUnavailableError, match="not asked a third time so soon"):
+        provider.get_credential()
+    clock.advance(60)
+    assert provider.get_credential().secret.reveal() == A
+    hung.set()
+
+
+@pytest.mark.usefixtures("forgotten")
+@pytest.mark.parametrize("moment", [datetime(2030, 1, 1), 1_900_000_000.0, "2030-01-01"])
+def test_an_end_that_is_no_aware_time_is_a_configuration_error_and_no_storm(moment: Any) -> None:
+    reads = 0
+
+    class Author(CredentialProvider):
+        def get_credential(self) -> Credential:
+            nonlocal reads
+            reads += 1
+            return Credential(secret=A, source="author:x", provider="author", expires_at=moment)
+
+    provider = CachingProvider(Author())
+    for _ in range(5):
+        with pytest.raises(
+            CredentialConfigurationError, match="expires_at of a Credential is an aware datetime"
+        ):
+            provider.get_credential()
+    assert reads == 1
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_a_load_that_landed_while_a_caller_waited_for_the_lock_is_not_followed_by_another() -> None:
+    clock, tenant = ManualClock(), Tenant(A)
+    provider = CachingProvider(tenant, clock=clock)
+    provider.get_credential()
+    fresh = provider._state
+    clock.advance(300)
+    landed_now = replace(fresh, fresh_until=(clock.time() + 300, clock.monotonic() + 300))
+
+    def lands() -> None:
+        provider._state = landed_now
+
+    provider._lock = Meanwhile(lands)  # type: ignore[assignment]
+    provider.get_credential()
+    assert not provider._loads
+    assert tenant.reads == 1
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_a_signal_handler_may_ask_while_its_thread_holds_the_lock() -> None:
+    clock = ManualClock()
+    provider = CachingProvider(Tenant(A), clock=clock)
+    provider.get_credential()
+    clock.advance(300)
+    done = threading.Event()
+
+    def interrupted() -> None:
+        with provider._lock:
+            provider.get_credential()
+        done.set()
+
+    threading.Thread(target=interrupted, daemon=True).start()
+    assert done.wait(5)

@@ -6,15 +6,17 @@ import asyncio
 import itertools
 import logging
 import pickle
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
+from vectorshift import get_credential
 from vectorshift.cache.provider import CachingProvider
 from vectorshift.chain.chain import ProviderChain
 from vectorshift.chain.coerce import as_provider
-from vectorshift.credentials import Credential
+from vectorshift.credentials import Credential, Secret
 from vectorshift.credentials.provider import CredentialProvider, Description
 from vectorshift.errors import (
     AuthenticationError,
@@ -373,3 +375,138 @@ def test_a_subclass_of_ours_that_overrides_a_getter_is_asked_through_it(ask: Ask
 
     assert ask(ProviderChain([Audited("k1")])).secret.reveal() == "k1"
     assert Audited.asked == 1
+
+
+A, B = "vs-organisation-a", "vs-organisation-b"
+
+
+def key() -> str:
+    return get_credential().secret.reveal()
+
+
+class Meanwhile:
+    """A lock that does something of another thread's the first time somebody gets it."""
+
+    def __init__(self, happens: Any) -> None:
+        self._happens = happens
+        self._lock = threading.RLock()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        happens, self._happens = self._happens, None
+        if happens is not None:
+            happens()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+class Empty(CredentialProvider):
+    """A local source that may not be passed over, and has a key once it is given one."""
+
+    name, remote, on_missing = "empty", False, "stop"
+    key: str | None = None
+
+    def get_credential(self) -> Credential:
+        if self.key is None:
+            raise CredentialNotFoundError("nothing is here.", source="empty:x")
+        return Credential(secret=self.key, source="empty:x", provider=self.name)
+
+
+class Handing(CredentialProvider):
+    """A local source whose key somebody else hands out."""
+
+    remote = False
+
+    def __init__(self, hand: Any) -> None:
+        self.hand = hand
+
+    def get_credential(self) -> Credential:
+        return Credential(secret=self.hand(), source="hand:x", provider=self.name)
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_a_source_that_was_left_no_time_is_not_blamed_alone() -> None:
+    class Slow(CredentialProvider):
+        def get_credential(self) -> Credential:
+            assert hold.wait(20)
+            raise AssertionError
+
+    class Good(Slow):
+        name = "good"
+
+    hold = threading.Event()
+    hung, good = Slow(), Good()
+    hung.on_error = "continue"
+    with pytest.raises(CredentialStoreUnavailableError, match="did not answer within"):
+        ProviderChain([hung, good], load_timeout=0.05).get_credential()
+    hold.set()
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_chains_in_chains_tell_once() -> None:
+    seen: list[str] = []
+    stop = on_event(lambda event: seen.append(event.kind))
+    try:
+        ProviderChain([ProviderChain([ExplicitProvider(A)])]).get_credential()
+    finally:
+        stop()
+    assert seen == ["resolved"]
+
+
+@pytest.mark.usefixtures("forgotten")
+@pytest.mark.parametrize("asks", ["sync", "async"])
+def test_on_missing_stop_says_once_which_sources_are_not_asked(
+    asks: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    empty = Empty()
+    chain = ProviderChain([empty, ExplicitProvider(), ExplicitProvider(B)])
+
+    def fails() -> None:
+        with pytest.raises(CredentialConfigurationError, match="on_missing of empty is 'stop'"):
+            chain.get_credential() if asks == "sync" else asyncio.run(chain.aget_credential())
+
+    def told() -> list[tuple[str, str]]:
+        return [
+            (each.levelname, each.message)
+            for each in caplog.records
+            if "may not answer" in each.message
+        ]
+
+    line = (
+        "empty:x has no key, and explicit:api_key may not answer in its place, as on_missing of"
+        " empty is 'stop'."
+    )
+    fails()
+    fails()
+    assert told() == [("WARNING", line)]
+    empty.key = A
+    chain.get_credential()
+    empty.key = None
+    fails()
+    assert told() == [("WARNING", line)] * 2
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_on_missing_stop_says_nothing_where_nobody_else_could_answer(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with pytest.raises(CredentialConfigurationError):
+        ProviderChain([Empty(), ExplicitProvider()]).get_credential()
+    assert "may not answer" not in caplog.text
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_of_two_walks_that_end_at_once_the_second_tells_of_what_has_changed_since_the_first() -> (
+    None
+):
+    keys = iter([A, B])
+    seen: list[tuple[str, str | None]] = []
+    chain = ProviderChain([Handing(lambda: next(keys))])
+    chain._lock = Meanwhile(chain.get_credential)  # type: ignore[assignment]
+    stop = on_event(lambda event: seen.append((event.kind, event.fingerprint)))
+    try:
+        chain.get_credential()
+    finally:
+        stop()
+    assert seen == [("resolved", Secret(B).fingerprint), ("rotated", Secret(A).fingerprint)]

@@ -4,7 +4,10 @@ it.
 
 from __future__ import annotations
 
+import asyncio
+import copy
 import os
+import pickle
 import threading
 from typing import TYPE_CHECKING
 
@@ -15,9 +18,11 @@ import vectorshift
 from vectorshift import (
     AsyncVectorShift,
     CachingProvider,
+    Pipeline,
     ProviderChain,
     Settings,
     VectorShift,
+    get_credential,
     using,
 )
 from vectorshift.chain import coerce
@@ -25,6 +30,7 @@ from vectorshift.chain.coerce import as_provider
 from vectorshift.credentials import Credential
 from vectorshift.credentials.provider import CredentialProvider
 from vectorshift.errors import CredentialStoreUnavailableError
+from vectorshift.providers.env import EnvProvider
 from vectorshift.scope.current import DEFAULT_SCOPE
 
 if TYPE_CHECKING:
@@ -149,3 +155,49 @@ def test_a_child_may_hand_in_a_provider_though_its_parent_was_about_to() -> None
 
     with held_by_another_thread(coerce._keeping.lock):
         assert succeeds_in_a_child(in_the_child)
+
+
+A, B = "vs-organisation-a", "vs-organisation-b"
+
+
+class Tenant(CredentialProvider):
+    """A remote source that counts how often it is read."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self.reads = 0
+
+    def get_credential(self) -> Credential:
+        self.reads += 1
+        return Credential(secret=self.key, source="tenant:x", provider="tenant")
+
+
+def key() -> str:
+    return get_credential().secret.reveal()
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_a_copy_of_a_provider_has_a_cache_of_its_own() -> None:
+    first = Tenant(A)
+    with using(first):
+        assert key() == A
+    for second in (copy.copy(first), copy.deepcopy(first), pickle.loads(pickle.dumps(first))):
+        second.key = B
+        with using(second):
+            assert key() == B
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_classes_and_keys_where_providers_belong_are_named() -> None:
+    with pytest.raises(TypeError, match="not the class EnvProvider"), using(EnvProvider):
+        pass
+    with pytest.raises(TypeError, match=r"takes providers, not str.*ExplicitProvider"):
+        ProviderChain([A])  # type: ignore[list-item]
+    with pytest.raises(TypeError, match="An async call takes an instance of AsyncVectorShift"):
+        asyncio.run(Pipeline.alist(client=VectorShift(A)))  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="settings should be Settings"):
+        vectorshift.configure(settings={"timeout": 3})  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="begins with one slash"):
+        VectorShift(A).request("GET", "pipelines")
+    with pytest.raises(ValueError, match="above 0"):
+        VectorShift(A, timeout=0)

@@ -196,3 +196,12 @@ async def test_a_method_that_is_not_ascii_is_not_sent_and_shows_no_key(
         await send(server, method, "/x", headers={"Api-Key": "3f9c2e71"})
     assert "httpcore" not in shown(caught.value)
     assert server.received == []
+
+
+A, B = "vs-organisation-a", "vs-organisation-b"
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_a_path_that_begins_with_two_slashes_is_refused() -> None:
+    with pytest.raises(ValueError, match="begins with one slash"):
+        VectorShift(A).request("GET", "//elsewhere/x")

@@ -8,6 +8,7 @@ import asyncio
 import json
 import logging
 import pickle
+import threading
 import traceback
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ import httpx
 import pytest
 from tests.fakes import AsyncRotating, Echo, RawServer, Received, Rotating, accepting
 
+import vectorshift
 from vectorshift import (
     ApiConnectionError,
     ApiTimeoutError,
@@ -600,3 +602,45 @@ async def test_a_status_that_nobody_documents_is_a_vectorshift_error(
     with Echo(lambda _: (status, {}, b"")) as server, pytest.raises(VectorshiftApiError) as caught:
         await call(server.origin)
     assert caught.value.status_code == status
+
+
+A, B = "vs-organisation-a", "vs-organisation-b"
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_closing_while_calls_are_under_way_breaks_none_of_them() -> None:
+    with (
+        FakeVectorShift(latency=0.01) as api,
+        VectorShift(api.create_key(), base_url=api.base_url) as client,
+    ):
+        stop = threading.Event()
+        errors: list[BaseException] = []
+
+        def calls() -> None:
+            while not stop.is_set():
+                try:
+                    client.request("GET", "/pipelines")
+                except BaseException as error:
+                    errors.append(error)
+
+        threads = [threading.Thread(target=calls) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for _ in range(50):
+            client.close()
+            threading.Event().wait(0.005)
+        stop.set()
+        for thread in threads:
+            thread.join()
+        assert errors == []
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_a_permission_for_plain_http_ends_with_the_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = VectorShift(A, base_url="http://vectorshift.example/v1", timeout=0.2)
+    monkeypatch.setenv("VECTORSHIFT_ALLOW_HTTP", "1")
+    assert not client.auth._refuses
+    monkeypatch.delenv("VECTORSHIFT_ALLOW_HTTP")
+    vectorshift.reset()
+    with pytest.raises(CredentialConfigurationError, match="VECTORSHIFT_ALLOW_HTTP=1"):
+        client.request("GET", "/x")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import builtins
+import inspect
 import logging
 import threading
+import traceback
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -28,10 +30,13 @@ from vectorshift import (
     Settings,
     on_event,
 )
+from vectorshift.errors import fresh_copy
 from vectorshift.testing import ManualClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from vectorshift.credentials.provider import Description
 
 HIDDEN = "vs-Xq7fL0nevertobeseen"
 
@@ -304,3 +309,78 @@ def test_a_check_that_raises_whatever_it_likes_shows_no_value(
         Checked.of(settings, "mine")
     assert HIDDEN not in shown(caught.value)
     assert (caught.value.__cause__, caught.value.__context__) == (None, None)
+
+
+A, B = "vs-organisation-a", "vs-organisation-b"
+
+
+def _raise(error: Exception, *, because_of: Exception | None = None) -> None:
+    if because_of is None:
+        raise error  # and no word of a cause, which would hide what is handled just then
+    try:
+        raise because_of
+    except Exception as cause:
+        raise error from cause
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_what_an_author_raises_while_describing_or_being_told_stays_inside(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Bad(CredentialProvider):
+        name = "bad"
+
+        def describe(self) -> Description:
+            raise RuntimeError(A)
+
+        def invalidate(self, rejected: Credential) -> None:
+            raise RuntimeError(A)
+
+        def get_credential(self) -> Credential:
+            raise ValueError(A)
+
+    provider = ProviderChain([Bad()])
+    with pytest.raises(CredentialConfigurationError, match="bad raised ValueError") as caught:
+        provider.get_credential()
+    provider.invalidate(Credential(secret=A, source="", provider=""))
+    assert A not in str(caught.value) + caplog.text
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_an_async_getter_with_the_sync_name_is_told_its_name() -> None:
+    class Wrong(CredentialProvider):
+        async def get_credential(self) -> Credential:  # type: ignore[override]
+            raise AssertionError
+
+    with pytest.raises(
+        CredentialConfigurationError, match="An async getter is named aget_credential"
+    ):
+        ProviderChain([Wrong()]).get_credential()
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_the_coroutine_of_an_async_getter_with_the_sync_name_is_closed() -> None:
+    made: list[Any] = []
+
+    class Wrong(CredentialProvider):
+        def get_credential(self) -> Credential:
+            made.append(self.aget_credential())
+            return made[-1]  # type: ignore[no-any-return]
+
+    with pytest.raises(
+        CredentialConfigurationError, match="An async getter is named aget_credential"
+    ):
+        ProviderChain([Wrong()]).get_credential()
+    assert inspect.getcoroutinestate(made[0]) == inspect.CORO_CLOSED
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_an_error_that_is_raised_while_another_is_handled_shows_nothing_of_that() -> None:
+    try:
+        raise ValueError(A)
+    except ValueError:
+        with pytest.raises(CredentialStoreUnavailableError) as caught:
+            _raise(fresh_copy(CredentialStoreUnavailableError("down")))
+    shown = "".join(traceback.format_exception(caught.value))
+    assert "During handling" not in shown
+    assert A not in shown

@@ -17,6 +17,7 @@ from vectorshift import (
     Settings,
     on_event,
 )
+from vectorshift.events import CredentialEvent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,3 +96,22 @@ def test_the_same_function_given_twice_is_called_twice() -> None:
     for stop in stops:
         stop()
     assert len(seen) == 2
+
+
+A, B = "vs-organisation-a", "vs-organisation-b"
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_a_callback_that_ends_itself_keeps_the_event_from_nobody() -> None:
+    seen: list[str] = []
+
+    def once(event: CredentialEvent) -> None:
+        stop_once()
+
+    stop_once = on_event(once)
+    stop = on_event(lambda event: seen.append(event.kind))
+    try:
+        ProviderChain([ExplicitProvider(A)]).get_credential()
+    finally:
+        stop()
+    assert seen == ["resolved"]

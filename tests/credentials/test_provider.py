@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import pickle
 import threading
 from abc import ABC
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,8 @@ from vectorshift.errors import (
     CredentialStoreUnavailableError,
 )
 from vectorshift.providers import CredentialProvider, Description
+from vectorshift.providers.env import EnvProvider
+from vectorshift.providers.explicit import ExplicitProvider
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -360,3 +363,35 @@ def test_an_error_that_is_returned_rather_than_raised_is_a_bad_answer_and_stops(
 def test_the_contract_imports_from_both_places() -> None:
     assert vectorshift.CredentialProvider is CredentialProvider
     assert vectorshift.Description is Description
+
+
+A, B = "vs-organisation-a", "vs-organisation-b"
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_trivial_answers_start_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VECTORSHIFT_API_KEY", A)
+    started: list[str] = []
+    begin = threading.Thread.start
+
+    def counted(thread: threading.Thread) -> None:
+        started.append(thread.name)
+        begin(thread)
+
+    chain = ProviderChain([ExplicitProvider(), EnvProvider()])
+    monkeypatch.setattr(threading.Thread, "start", counted)
+
+    async def many() -> None:
+        await asyncio.gather(*(chain.aget_credential() for _ in range(100)))
+
+    asyncio.run(many())
+    assert started == []
+
+
+@pytest.mark.usefixtures("forgotten")
+@pytest.mark.parametrize("make", [lambda: ExplicitProvider(A), EnvProvider])
+def test_a_pickled_provider_holds_no_key(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VECTORSHIFT_API_KEY", A)
+    provider = make()
+    provider.get_credential()
+    assert A.encode() not in pickle.dumps(provider)

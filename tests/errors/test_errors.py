@@ -302,3 +302,13 @@ def test_the_errors_are_found_where_the_official_examples_import_them_from() -> 
     assert {name: getattr(request, name) for name in errors.__all__} == {
         name: getattr(errors, name) for name in errors.__all__
     }
+
+
+@pytest.mark.usefixtures("forgotten")
+@pytest.mark.skipif(not hasattr(BaseException, "add_note"), reason="notes came with Python 3.11")
+def test_a_note_that_one_caller_adds_is_not_in_the_error_of_another() -> None:
+    shared: Any = CredentialStoreUnavailableError("down")
+    shared.add_note("of the store")
+    first, second = fresh_copy(shared), fresh_copy(shared)
+    first.add_note("of the first caller")
+    assert second.__notes__ == shared.__notes__ == ["of the store"]

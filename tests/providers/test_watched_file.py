@@ -7,12 +7,14 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from blockbuster import blockbuster_ctx
 
+from vectorshift import get_credential
 from vectorshift._platform.files import read_small
 from vectorshift.chain.chain import ProviderChain
 from vectorshift.credentials.provider import CredentialProvider
@@ -511,3 +513,55 @@ def test_why_a_file_cannot_be_read_is_told_in_words(
     assert type(flaw) is kind
     assert (flaw.source, flaw.provider) == ("file:/k", "env")
     assert f"file:/k cannot be read: {(error.strerror or 'OSError').lower()}." in str(flaw)
+
+
+A, B = "vs-organisation-a", "vs-organisation-b"
+
+
+def key() -> str:
+    return get_credential().secret.reveal()
+
+
+class Meanwhile:
+    """A lock that does something of another thread's the first time somebody gets it."""
+
+    def __init__(self, happens: Any) -> None:
+        self._happens = happens
+        self._lock = threading.RLock()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        happens, self._happens = self._happens, None
+        if happens is not None:
+            happens()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+@pytest.mark.usefixtures("forgotten")
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+def test_a_pipe_is_refused_as_a_key_file_and_not_waited_for(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(CredentialConfigurationError, match="not a plain file"):
+        EnvProvider(file=pipe).get_credential()
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_those_who_wait_for_a_look_at_a_key_file_share_it(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    path.write_text(A)
+    provider = EnvProvider(file=path)
+    provider.get_credential()
+    file = provider._file
+    assert file is not None
+    path.write_text(B)
+
+    def another_looked() -> None:
+        file._looked = time.monotonic() + 1
+
+    file._lock = Meanwhile(another_looked)  # type: ignore[assignment]
+    shared = file.look()
+    assert isinstance(shared, Credential)
+    assert shared.secret.reveal() == A  # what the other one saw: it was not read again

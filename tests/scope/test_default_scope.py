@@ -23,6 +23,7 @@ from vectorshift import (
     Pipeline,
     Settings,
     VectorShift,
+    get_credential,
     using,
 )
 from vectorshift.scope.current import DEFAULT_SCOPE
@@ -381,3 +382,47 @@ async def test_many_threads_and_resets_at_once_find_their_key(api: FakeVectorShi
     for thread in threads:
         thread.join()
     assert failures == []
+
+
+A, B = "vs-organisation-a", "vs-organisation-b"
+
+
+def key() -> str:
+    return get_credential().secret.reveal()
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_settings_that_are_configured_later_leave_the_credentials_that_were_given(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("VECTORSHIFT_API_KEY", B)
+    vectorshift.configure(credentials=A)
+    vectorshift.configure(settings=Settings(timeout=30))
+    assert key() == A
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_the_event_loop_is_not_blocked_by_reading_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    import httpx
+
+    threads: list[threading.Thread] = []
+    load = Settings.load.__func__  # type: ignore[attr-defined]
+
+    def seen(cls: type[Settings], environ: Any = None) -> Settings:
+        threads.append(threading.current_thread())
+        return load(cls, environ)  # type: ignore[no-any-return]
+
+    monkeypatch.setattr(Settings, "load", classmethod(seen))
+
+    async def main(api: FakeVectorShift) -> None:
+        async with httpx.AsyncClient() as http:
+            await AsyncVectorShift(api.create_key(), http_client=http).request("GET", "/pipelines")
+            vectorshift.reset()
+            await Pipeline.alist()
+
+    with FakeVectorShift() as api:
+        monkeypatch.setenv("VECTORSHIFT_BASE_URL", api.base_url)
+        monkeypatch.setenv("VECTORSHIFT_API_KEY", api.create_key())
+        asyncio.run(main(api))
+    assert threads
+    assert threading.main_thread() not in threads

@@ -22,6 +22,7 @@ from vectorshift import (
     MissingCredentialError,
     ProviderChain,
     VectorShift,
+    get_credential,
     httpx2_auth,
     using,
 )
@@ -214,3 +215,21 @@ def test_explain_shows_the_source_and_leaves_the_warning_to_the_call(
     assert warnings(caplog) == []
     seen()
     assert len(warnings(caplog)) == 1
+
+
+A, B = "vs-organisation-a", "vs-organisation-b"
+
+
+def key() -> str:
+    return get_credential().secret.reveal()
+
+
+@pytest.mark.usefixtures("forgotten")
+@pytest.mark.parametrize("kind", [VectorShift, AsyncVectorShift])
+def test_none_is_not_the_key_of_the_process(
+    kind: type[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VECTORSHIFT_API_KEY", B)
+    tenants: dict[str, str] = {}
+    with pytest.raises(TypeError, match="not NoneType"):
+        kind(tenants.get("key"))

@@ -542,3 +542,8 @@ def test_the_first_call_of_a_process_with_a_wrong_setting_shows_no_key(
     error = failure(vectorshift.get_credential)
     assert "VECTORSHIFT_TIMEOUT" in str(error)
     assert TOKEN not in shown(error)
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_a_variable_in_lower_case_is_another_variable() -> None:
+    assert Settings.load({"VECTORSHIFT_TIMEOUT": "5", "vectorshift_timeout": "7"}).timeout == 5

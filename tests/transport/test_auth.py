@@ -4,6 +4,7 @@ about a 401.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ import httpx2
 import pytest
 from tests.fakes import AsyncRotating, Echo, Received, Result, Rotating, accepting
 
+import vectorshift
 from vectorshift import (
     AuthenticationError,
     Credential,
@@ -21,10 +23,13 @@ from vectorshift import (
     CredentialStoreUnavailableError,
     EnvProvider,
     MissingCredentialError,
+    Settings,
     VectorShift,
     httpx2_auth,
 )
+from vectorshift.providers.explicit import ExplicitProvider
 from vectorshift.testing import FakeVectorShift
+from vectorshift.transport.rejection import REJECTION
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -534,3 +539,52 @@ def test_the_error_after_a_redirect_within_the_origin_says_what_was_done() -> No
         pytest.raises(AuthenticationError, match="still held when it was last asked"),
     ):
         client.request("GET", "/x")
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_a_request_is_not_sent_again_with_what_was_configured_meanwhile() -> None:
+    with FakeVectorShift() as api:
+        mine, other = api.create_key(org="a"), api.create_key(org="b")
+        api.revoke_key(mine)
+
+        def meanwhile() -> str:
+            return mine
+
+        vectorshift.configure(settings=Settings(base_url=api.base_url), credentials=meanwhile)
+        auth = vectorshift.client.default.sync_client().auth
+        import httpx
+
+        with httpx.Client() as http:
+            request = http.build_request("GET", f"{api.base_url}/pipelines")
+        flow = auth.sync_auth_flow(request)
+        next(flow)
+        vectorshift.configure(credentials=other)  # between the 401 and the second look
+        with pytest.raises(StopIteration):
+            flow.send(httpx.Response(401, request=request))
+
+
+@pytest.mark.usefixtures("forgotten")
+@pytest.mark.parametrize("style", ["sync", "async"])
+def test_a_request_object_that_is_sent_again_does_not_bring_along_the_refusal_of_before(
+    style: str,
+) -> None:
+    import httpx
+
+    with FakeVectorShift() as api:
+        good, bad = api.create_key(), "vs-nobody"
+        held = {"api_key": bad}
+        auth = CredentialAuth(ExplicitProvider(held=held), origin=api.base_url)
+        request = httpx.Request("GET", f"{api.base_url}/pipelines")
+
+        async def send() -> int:
+            if style == "sync":
+                with httpx.Client(trust_env=False) as http:
+                    return http.send(request, auth=auth).status_code
+            async with httpx.AsyncClient(trust_env=False) as ahttp:
+                return (await ahttp.send(request, auth=auth)).status_code
+
+        assert asyncio.run(send()) == 401
+        assert REJECTION in request.extensions
+        held["api_key"] = good
+        assert asyncio.run(send()) == 200
+        assert REJECTION not in request.extensions

@@ -28,6 +28,7 @@ from vectorshift import (
     VectorShift,
     VectorshiftError,
 )
+from vectorshift.errors import CredentialError
 from vectorshift.scope.current import DEFAULT_SCOPE
 from vectorshift.testing import FakeVectorShift
 
@@ -363,3 +364,20 @@ def test_events_hold_no_key(caplog: pytest.LogCaptureFixture) -> None:
         assert MARK not in repr(event) + str(event)
         assert MARK.encode() not in pickle.dumps(event)
     assert MARK not in caplog.text
+
+
+A, B = "vs-organisation-a", "vs-organisation-b"
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_the_frames_of_a_client_that_could_not_be_made_hold_no_key(shown: Any) -> None:
+    for make in (VectorShift, AsyncVectorShift):
+        with pytest.raises(ValueError, match="should be a URL") as caught:
+            make(A, base_url="nonsense")
+        assert A not in shown(caught.value)
+    with pytest.raises(TypeError) as wrong:
+        vectorshift.configure(credentials=A, client="oops")  # type: ignore[arg-type]
+    assert A not in shown(wrong.value)
+    with pytest.raises(CredentialError) as bytes_given:
+        Credential(secret=A.encode(), source="x", provider="y")  # type: ignore[arg-type]
+    assert A not in shown(bytes_given.value)

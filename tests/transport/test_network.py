@@ -436,3 +436,33 @@ async def test_a_path_that_is_no_part_of_a_url_is_ours(get: Any) -> None:
     with FaultServer(answer()) as server, pytest.raises(ApiConnectionError):
         await get(server.origin, path="/a\x00b")
     assert server.received == []
+
+
+A, B = "vs-organisation-a", "vs-organisation-b"
+
+
+def _raise(error: Exception, *, because_of: Exception | None = None) -> None:
+    if because_of is None:
+        raise error  # and no word of a cause, which would hide what is handled just then
+    try:
+        raise because_of
+    except Exception as cause:
+        raise error from cause
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_the_cause_of_a_connection_error_has_none_of_the_frames_and_errors_below_it() -> None:
+    import httpx
+
+    from vectorshift.transport.failures import connection_error
+
+    request = httpx.Request(
+        "GET", "https://api.example.com/x", headers={"Authorization": f"Bearer {A}"}
+    )
+    with pytest.raises(httpx.ConnectError) as caught:
+        _raise(httpx.ConnectError(f"refused {A}", request=request), because_of=OSError(A))
+    assert caught.value.__traceback__ is not None
+    cause = connection_error(caught.value, request, "GET", "/x").error.__cause__
+    assert cause is not None
+    assert (cause.__traceback__, cause.__context__, cause.__cause__) == (None, None, None)
+    assert A not in str(cause)
