@@ -288,8 +288,8 @@ BLANK_IS_NO_DEFAULT = [
 def test_a_blank_argument_is_refused_and_does_not_mean_the_default(
     argument: str, blank: str
 ) -> None:
+    given: dict[str, Any] = {argument: blank}
     with pytest.raises(ValueError, match=f"{argument} must not be blank"):
-        given: dict[str, Any] = {argument: blank}
         VaultProvider(PATH, **given)
 
 
