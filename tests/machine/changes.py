@@ -56,9 +56,7 @@ class Changes(Script):
             self.put(line, where, at, value)
 
     def assign(self, pick: Picker) -> None:
-        kind = pick.of(
-            ("key", "None", "del", "key", "None", "function", "None", "del", "bad", "blank")
-        )
+        kind = pick.of((*["key", "None", "del"] * 2, "None", "function", "bad", "blank"))
         form, bad, key = pick.of(("function", "afunction")), pick.of(NO_KEYS), self.key("code")
         texts = {"None": "None", "function": f"{form}('f')"}
         values = {"None": None, "del": None, "function": "f", "bad": bad, "blank": ""}
@@ -68,9 +66,8 @@ class Changes(Script):
         """Change what the functions give."""
         kind = pick.of((*["key"] * 5, "None", "not found", "unavailable", "bad"))
         values = {"key": self.key("tenant"), "None": None, "bad": pick.of(NO_KEYS)}
-        self.give(
-            "tenant", values.get(kind, kind), "None" if kind == "None" else FAILURES.get(kind, "")
-        )
+        text = "None" if kind == "None" else FAILURES.get(kind, "")
+        self.give("tenant", values.get(kind, kind), text)
 
     # --- Environment, files, stores, time -----------------------------------------------------
 

@@ -121,7 +121,8 @@ class Machine(Changes, RuleBasedStateMachine):
 
     def _one_of(self, kinds: list[str], pick: Picker) -> NamedClient:
         unnamed = NamedClient("", self._configured(kinds[0]), "")
-        return pick.of([unnamed, *(each for each in self.clients if each.kind in kinds)])
+        able = [unnamed, *(each for each in self.clients if each.kind in kinds)]
+        return NamedClient(*pick.of(able))
 
     def _configured(self, style: str) -> Client:
         """The client of calls that name none. Its own key would be that of the process."""

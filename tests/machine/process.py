@@ -67,7 +67,7 @@ class Settings:
     providers: tuple[str, ...] = ("default",)
     api_key_file: str | None = None
     env_file: str | None = None  # "" for none
-    plugins: dict[str, dict[str, str]] = field(default_factory=dict)
+    plugins: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @staticmethod
     def of(world: World) -> Settings | None:
@@ -104,7 +104,7 @@ class Settings:
 class _Store:
     name: str
 
-    def provider(self, _: str, *, remote: bool = True, **how: str) -> Store:
+    def provider(self, _: str, *, remote: bool = True, **how: Any) -> Store:
         return Store(self.name, clocked=False, cached=remote, **how)
 
 
@@ -116,7 +116,7 @@ def _dotenv(path: str | None = None, **_: object) -> File:
     return File(path or ".env", in_dotenv if path else in_found_dotenv)
 
 
-NAMES = {
+NAMES: dict[str, Any] = {
     **{name: _Store(name) for name in PLUGINS},
     **{"EnvProvider": _env, "DotenvProvider": _dotenv, "timed": {}, "clock": None},
     **{"function": InCode, "afunction": InCode, "Settings": Settings},

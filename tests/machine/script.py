@@ -208,14 +208,15 @@ class Script:
         )
 
     def snapshot(self) -> Before:
-        kept = [*self._all(), *self._processes()[1:], *(each.client for each in self.clients)]
+        clients = [each.client for each in self.clients]
+        kept: list[Any] = [*self._all(), *self._processes()[1:], *clients]
         sources = [(each, copy.copy(vars(each))) for each in kept]
         return copy.deepcopy(self.world), copy.copy(self.process), sources
 
     def restore(self, before: Before) -> None:
         self.world, self.process, sources = before
         for each, was in sources:
-            vars(each).update(was)
+            each.__dict__.update(was)
 
     def _all(self) -> Iterable[Source]:
         seen: dict[int, Source] = {}
