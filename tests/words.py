@@ -36,7 +36,6 @@ PLAIN = {
     "refusals": ("src/vectorshift/testing/openbao.py",),  # HTTP refusals, as a script of the server
     "Failure": ("tests/providers/",),
     "Place": ("tests/test_matrix.py", "tests/transport/test_leaks.py"),
-    "surplus": ("tests/transport/test_desync.py",),
 }
 """Where one of these words is plain English, or public."""
 

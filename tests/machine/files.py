@@ -62,7 +62,7 @@ class File(Source):
             self.had_key |= isinstance(self.answer, Key)
         return self.answer
 
-    def settle(self, world: World) -> None:
+    def note_answer(self, world: World) -> None:
         """A `.env` that is merely found and had no key before is late from now on."""
         had_key = self.had_key and self.since == world.resets
         if self.read is in_found_dotenv and not (self.settled and self.since == world.resets):

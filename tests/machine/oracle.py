@@ -39,7 +39,7 @@ class Source:
         """Say what there is now. After a 401 it is asked again, with the key that was refused."""
         raise NotImplementedError
 
-    def settle(self, world: World) -> None:
+    def note_answer(self, world: World) -> None:
         """Take note that a source of the chain has answered."""
 
     def give_up(self, key: Key, world: World) -> None:
@@ -97,7 +97,7 @@ class Chain(Source):
         for source in self.sources:
             answer = source.ask(world, doubted)
             if isinstance(answer, Key):
-                self.settle(world)
+                self.note_answer(world)
                 return answer
             if answer == NOT_FOUND:
                 if source.on_missing == "stop":
@@ -108,9 +108,9 @@ class Chain(Source):
                 failures.append(answer)
         return failures[0] if failures else NOT_FOUND
 
-    def settle(self, world: World) -> None:
+    def note_answer(self, world: World) -> None:
         for each in self.sources:
-            each.settle(world)
+            each.note_answer(world)
 
     def give_up(self, key: Key, world: World) -> None:
         for each in self.sources:
