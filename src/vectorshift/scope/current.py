@@ -106,18 +106,22 @@ class Target(Protocol):
     @property
     def provider(self) -> BaseProvider:
         """The provider that is asked for the key."""
+        ...
 
     @property
     def has_own_credentials(self) -> bool:
         """Whether the key is the client's own, and not that of a block or of the process."""
+        ...
 
     @property
     def settings(self) -> Settings:
         """The settings in force. May block at first."""
+        ...
 
     @property
     def base_url(self) -> str:
         """The URL below which all paths lie. May block at first."""
+        ...
 
 
 class DefaultScope(ForwardingProvider):

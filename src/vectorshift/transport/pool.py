@@ -292,13 +292,14 @@ class AsyncLease:
         self._seat = seat = self._connections.seat(loop, self._route)
         await seat.limiter.acquire()
         try:
-            http: httpx.AsyncClient | None = seat.pool.take()
-            if http is None:
+            found = seat.pool.take()
+            if found is None:
                 await _aclose_all(_registry.take_expired(loop))
-                http = seat.pool.make()
+                found = seat.pool.make()
         except BaseException:
             seat.limiter.release()
             raise
+        http: httpx.AsyncClient = found
         self._lent = http
         return http
 

@@ -339,10 +339,10 @@ def _is_of_own_certificate(error: BaseException) -> bool:
         cause = cause.__cause__ or cause.__context__
     if cause is None:
         return False
-    reason: str | None = cause.reason  # the stubs know of no None
-    return reason in ("KEY_VALUES_MISMATCH", "PEM_LIB") or (
-        reason is None and cause.library == "SSL"
-    )
+    reason = cast("str | None", cause.reason)
+    if reason is None:
+        return cause.library == "SSL"
+    return reason in ("KEY_VALUES_MISMATCH", "PEM_LIB")
 
 
 def _innermost(error: BaseException) -> str:
