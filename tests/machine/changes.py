@@ -308,9 +308,9 @@ class Changes(Script):
             else:
                 ends = f"lambda: {block.name}.__exit__(None, None, None)"
                 self.rejected(f"{place.name}.run({ends})", "RuntimeError")
-                orphans = [each for each in self.entries if each.block == block and not each.left]
-                if len(orphans) == 1:  # of several, nobody knows which one was meant
-                    orphans[0].left_elsewhere = True
+                entered = [each for each in self.entries if each.block == block and not each.left]
+                if len(entered) == 1:  # of several, nobody knows which one was meant
+                    entered[0].left_elsewhere = True
 
     def leave_here(self, place: Spot, block: Named) -> None:
         generator = self.generators.pop((place, block.name), None)
