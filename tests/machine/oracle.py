@@ -46,6 +46,10 @@ class Source:
         """Take note that the API refused a key that was sent in place of another."""
         self.keys = self.keys.after_401(key, self.now(world))
 
+    def keeps_key(self, world: World) -> bool:
+        """Whether calls use its key although it could not be read again."""
+        return False
+
     def now(self, world: World) -> float:
         return world.now if self.clocked else 0
 
@@ -102,7 +106,7 @@ class Chain(Source):
             if answer == NOT_FOUND:
                 if source.on_missing == "stop":
                     return CONFIGURATION
-            elif source.on_error == "stop":
+            elif source.on_error == "stop" or (doubted is REFRESH and source.keeps_key(world)):
                 return answer
             else:
                 failures.append(answer)

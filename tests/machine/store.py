@@ -48,6 +48,9 @@ class Store(Source):
             return served
         return self.failure if self.failure and not may_read else self.read(world, now)
 
+    def keeps_key(self, world: World) -> bool:
+        return self.keys.key is not None and self.now(world) - self.read_at < MAX_STALE
+
     def read(self, world: World, now: float) -> Key | str:
         answer = world.stored(self.name)
         if answer == NOT_FOUND and self.had_key:
