@@ -144,7 +144,9 @@ class VectorShift(Handle):
         `request`.
         """
         with contextlib.ExitStack() as held:
-            yield strip_library_frames(self._run)(call, held, streamed=True)
+            # Kept here, so that it is closed at exit even if the block lost it.
+            stream: Stream = strip_library_frames(self._run)(call, held, streamed=True)
+            yield stream
 
     def _run(self, call: Call, held: contextlib.ExitStack, *, streamed: bool = False) -> Any:
         ready = self._at_hand() or self._make()
