@@ -261,7 +261,8 @@ class ProviderChain(BaseProvider):
                 return None
             if answer.__class__ is Credential:
                 return answer if answer is win.credential else None
-            if not isinstance(answer, CredentialNotFoundError) or stops(provider, answer):
+            # As `stops` says, without a call for each source that is passed.
+            if not isinstance(answer, CredentialNotFoundError) or provider.on_missing != "continue":
                 return None
         return None
 

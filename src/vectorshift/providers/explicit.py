@@ -84,8 +84,8 @@ class ExplicitProvider(BaseProvider):
     def get_cached(self) -> Result | None:
         """Answer with the key that is given; a callable has to be called."""
         value = self._held.get(_SLOT)
-        if value is None and _SET_TO_NONE in self._held:
-            return None  # the chain has to walk, and tells who answers in its place
+        if value is None:  # once None was set, the chain must walk to tell who answers
+            return None if _SET_TO_NONE in self._held else self._unset
         return None if callable(value) else self._given(value)
 
     def passed_over(self, winner: Credential) -> None:

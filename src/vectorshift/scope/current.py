@@ -215,15 +215,18 @@ class DefaultScope(ForwardingProvider):
         the process come before the chain that they describe.
         """
         provider = _provider_of_block()
-        if provider is not None:
-            return provider
+        return self._outside_blocks(configured) if provider is None else provider
+
+    def _outside_blocks(self, configured: Configured) -> Configured:
         process = DEFAULT_SCOPE.current  # it also says whether a call must stand in a block
         return configured if self is DEFAULT_SCOPE or process.given is None else process
 
     def resolved_or_none(self) -> BaseProvider | None:
         """Return the credentials that are in force here and now, if they have been made."""
-        pinned = self.pin()
-        return pinned.resolved_or_none() if isinstance(pinned, Configured) else pinned
+        provider = _provider_of_block()
+        if provider is not None:
+            return provider
+        return self._outside_blocks(self.current).resolved_or_none()
 
     def resolved(self) -> BaseProvider:
         """Return the credentials that are in force here and now. May block."""
