@@ -33,8 +33,9 @@ def in_found_dotenv(text: str | None, path: str, *, named: bool = False) -> Key 
 
 
 def mistyped(text: str) -> bool:
-    """Whether a line is meant for the package, and is not NAME=value."""
-    return any("VECTORSHIFT" in line and "=" not in line for line in text.split("\n"))
+    """Whether a line is meant for the package, and is not one NAME=value."""
+    ours = [line for line in text.split("\n") if "VECTORSHIFT" in line]
+    return any("=" not in line or line.count("VECTORSHIFT_") > 1 for line in ours)
 
 
 @dataclass
