@@ -497,16 +497,3 @@ def test_a_found_file_does_not_count_and_that_is_said(
     warnings = [each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING]
     named = [each for each in warnings if f"{VARIABLE}, VECTORSHIFT_TIMEOUT" in each]
     assert len(named) == 1, warnings
-
-
-def test_a_key_can_be_assigned_while_the_settings_are_wrong_and_the_call_says_so(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    (tmp_path / "named.env").write_text("VECTORSHIFT_API_KEY vs-no-sign")
-    monkeypatch.setenv("VECTORSHIFT_ENV_FILE", "named.env")
-    vectorshift.reset()
-    with pytest.raises(CredentialConfigurationError, match=r"named\.env"):
-        vectorshift.get_credential()
-    vectorshift.api_key = "vs-code"
-    with pytest.raises(CredentialConfigurationError, match=r"named\.env"):
-        vectorshift.get_credential()

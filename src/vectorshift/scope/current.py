@@ -17,7 +17,6 @@ from vectorshift.credentials.events import log, log_safely
 from vectorshift.credentials.resolving import DEFAULT_REQUEST, REFRESH_REQUEST, BaseProvider, unwrap
 from vectorshift.errors import (
     CredentialConfigurationError,
-    CredentialError,
     CredentialNotFoundError,
 )
 from vectorshift.scope.configuration import Configured, ForwardingProvider, failing
@@ -289,11 +288,7 @@ class DefaultScope(ForwardingProvider):
     def refuse_api_key(self) -> None:
         """Raise CredentialConfigurationError if the process is to have no key of its own."""
         now = self.current
-        try:
-            requires_using = now.requires_using
-        except CredentialError:  # the settings are wrong, which the next call says
-            return
-        if requires_using:
+        if now.requires_using:
             raise CredentialConfigurationError(
                 f"vectorshift.api_key cannot be set: {now.required_by} says that this process has"
                 " no key of its own. Use `with vectorshift.using(key):`, or VectorShift(key).",
