@@ -130,7 +130,9 @@ class DotenvProvider(BaseProvider):
 
     def get_cached(self) -> Result | None:
         """Answer with the file as it was in the last second."""
-        self._begin()
+        is_settled = self.named or self._is_late or self._file.answered
+        if not (self._is_asked and is_settled and self._resets == Resets.count):
+            self._begin()
         return self._file.get_cached()
 
     def resolve(self, request: LookupRequest) -> Result:
@@ -169,11 +171,13 @@ class DotenvProvider(BaseProvider):
 
     def _begin_anew(self) -> None:
         """Forget what the file held and when, if there was a `reset()` meanwhile."""
-        if self._resets != Resets.count and not self.named:
+        if self.named:
+            return
+        if self._resets != Resets.count:
             self._resets, self._admits, self._is_late = Resets.count, True, False
             self._file.forget()
-        is_closed = self.path in _closed and not self.named
-        if is_closed and not self._is_late and not self._file.answered:
+        # Last, as each look-up comes here and the hash of a path is slow.
+        if not (self._is_late or self._file.answered) and _closed and self.path in _closed:
             self._is_late = True
             self._file.forget()
 
