@@ -43,6 +43,7 @@ KNOWN_IN_STEP = {
     "suspended",
     "wall",
     "store",
+    "takes",
     "fork",
     "invalidate",
     "refused",
@@ -58,10 +59,12 @@ class Store(CredentialProvider):
     clock: ManualClock
     ttl: float | None = None
     says: Any = "not found"
+    takes: float = 0
     contacts: int = field(default=0)
 
     def get_credential(self) -> Credential:
         self.contacts += 1
+        self.clock.advance(self.takes)
         says = self.says
         if isinstance(says, str):
             if says in FAILURES:
@@ -129,6 +132,7 @@ def test_scenario(path: Path, style: str) -> None:
         clock.advance(step.get("suspended", 0), suspended=True)
         clock.set_wall(clock.time() + step.get("wall", 0))
         store.says = step.get("store", store.says)
+        store.takes = step.get("takes", store.takes)
         if "fork" in step:
             provider._after_fork()
         if "invalidate" in step:

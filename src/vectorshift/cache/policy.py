@@ -46,6 +46,9 @@ Instant = tuple[float, float]
 LONG_AGO: Instant = (float("-inf"), float("-inf"))
 
 _LONGEST_BACKOFF = 60.0
+# A container's credentials endpoint, a sidecar or a store next door may start after the process.
+_QUICK_FAILURE = 0.25
+_START_UP = 15.0
 _REMIND_EVERY = 300.0
 _EXPIRY_MARGIN = 60.0
 _JITTER = 0.1
@@ -104,7 +107,8 @@ class State:
         fresh_until: until when it is served without a refresh.
         usable_until: until when it is served at all.
         failure: what came of the last contact, or None if that was a credential.
-        failures: failed contacts in a row.
+        failures: failed contacts in a row, without the quick ones of the first 15 s.
+        failing_since: when the first of the contacts that failed in a row began, or None.
         retry_at: no contact with the store before that.
         refused_at: when the server first refused the credential after it was last read, or None.
         refusals: re-reads in a row that brought a refused key again.
@@ -121,6 +125,7 @@ class State:
     usable_until: Instant = LONG_AGO
     failure: CredentialError | None = None
     failures: int = 0
+    failing_since: Instant | None = None
     retry_at: Instant = LONG_AGO
     rejected_at: Instant | None = None
     rejections: int = 0
@@ -171,13 +176,13 @@ def after_refresh(
         dice: a number from 0 to 1 that spreads the contacts of many processes.
     """
     if isinstance(answer, CredentialError):
-        return _failed(state, answer, now=now, jitter=jitter)
+        return _failed(state, answer, began=began, now=now, jitter=jitter)
     credential = answer
     fresh, usable, retry_at = policy.ttl * (1 - _JITTER * jitter), policy.max_stale, LONG_AGO
     if credential.expires_at is not None:
         left = credential.expires_at.timestamp() - now[0]
         if left <= 0:
-            return _failed(state, _expired(credential), now=now, jitter=jitter)
+            return _failed(state, _expired(credential), began=began, now=now, jitter=jitter)
         life = (credential.expires_at - credential.obtained_at).total_seconds()
         fresh, usable = (
             min(fresh, left - min(_EXPIRY_MARGIN, max(life, left) / 10)),
@@ -233,7 +238,9 @@ def _turned(found: State, *, now: Instant, jitter: float) -> State:
     )
 
 
-def _failed(state: State, error: CredentialError, *, now: Instant, jitter: float) -> State:
+def _failed(
+    state: State, error: CredentialError, *, began: Instant, now: Instant, jitter: float
+) -> State:
     """Return the state after a load that failed.
 
     Only proof about the secret itself drops a credential: the store says that it is gone, or a
@@ -244,7 +251,11 @@ def _failed(state: State, error: CredentialError, *, now: Instant, jitter: float
         error = _vanished(error)
     gone = isinstance(error, CredentialRevokedError)
     kept = state.credential is not None and not gone and not passed(state.usable_until, now)
-    pause = backoff(state.failures + 1, jitter)
+    since = state.failing_since or began
+    starting_up = not (kept or passed(later(since, _START_UP), now))
+    soon = starting_up and _is_quick(error, now[1] - began[1])
+    failures = state.failures if soon else state.failures + 1
+    pause = backoff(1 if soon else failures, jitter)
     if not kept:
         pause = next((seconds for kind, seconds in _PAUSES if isinstance(error, kind)), pause)
     if isinstance(error, CredentialStoreUnavailableError) and error.retry_after is not None:
@@ -252,7 +263,8 @@ def _failed(state: State, error: CredentialError, *, now: Instant, jitter: float
     after = replace(
         state,
         failure=error,
-        failures=state.failures + 1,
+        failures=failures,
+        failing_since=since,
         retry_at=later(now, pause),
         refresh_required=False,
         rejected_at=None,
@@ -269,6 +281,18 @@ def _failed(state: State, error: CredentialError, *, now: Instant, jitter: float
     if kept and passed(state.remind_at, now):
         return replace(after, remind_at=later(now, _REMIND_EVERY))
     return after
+
+
+def _is_quick(error: CredentialError, seconds: float) -> bool:
+    """Whether a contact cost so little that the next one may come soon.
+
+    A provider that waited for its store, but may be asked again soon, says so by a `retry_after`
+    of at most 1 s.
+    """
+    if not isinstance(error, CredentialStoreUnavailableError):
+        return False
+    asked_for = error.retry_after
+    return seconds < _QUICK_FAILURE or (asked_for is not None and asked_for <= 1)
 
 
 def after_rejection(
