@@ -126,6 +126,7 @@ def test_scenario(path: Path, style: str) -> None:
         clock=clock,
         random=lambda: 0.0,
     )
+    had_key = False
     for number, step in enumerate(story["steps"], 1):
         assert set(step) <= KNOWN_IN_STEP
         clock.advance(step.get("after", 0))
@@ -140,7 +141,10 @@ def test_scenario(path: Path, style: str) -> None:
         if "gets" not in step:
             continue
         before = store.contacts
-        got = name_of(answer_of(provider, step, style=style))
+        answer = answer_of(provider, step, style=style)
+        got, had_key = name_of(answer), had_key or isinstance(answer, Credential)
+        if isinstance(answer, CredentialNotFoundError):
+            assert answer.had_key is had_key, "a key that was removed lets no other source answer"
         settle_down(provider)
         assert (got, store.contacts - before) == (
             step["gets"],

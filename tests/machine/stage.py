@@ -200,6 +200,8 @@ def afunction(name: str) -> Callable[[], Awaitable[str | None]]:
 
 
 def _kind(error: CredentialError) -> str:
+    if isinstance(error, vectorshift.CredentialNotFoundError) and error.had_key:
+        return "removed"
     kinds = (
         (vectorshift.CredentialRevokedError, "revoked"),
         (vectorshift.CredentialDeniedError, "denied"),
@@ -300,7 +302,7 @@ def explained() -> list[str]:
     agrees = {
         "found": vectorshift.Secret(told[0]).fingerprint == key,
         "none": told == ["not found"],
-        "failed": told[0] in ("configuration", "denied", "revoked", "unavailable"),
+        "failed": told[0] in ("configuration", "denied", "removed", "revoked", "unavailable"),
         "unknown": True,
     }[report.outcome]
     return told if agrees else [f"{told}, but was told: {report.verdict}"]

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tests.machine.oracle import REFRESH, Source
-from tests.machine.rotation import NONE
-from tests.machine.world import NOT_FOUND, REVOKED, Key
+from tests.machine.rotation import NONE, Rotation
+from tests.machine.world import NOT_FOUND, REMOVED, REVOKED, Key
 
 if TYPE_CHECKING:
     from tests.machine.world import World
@@ -25,6 +25,7 @@ class Store(Source):
     had_key: bool = False
     rejected: bool = False  # the API refused the key since it was read
     failure: str | None = None
+    missing_since: float | None = None  # when it first had no key any more
     rests: float | None = None  # the moment in which it is not read again
 
     def ask(self, world: World, doubted: Key | None = None) -> Key | str:
@@ -42,7 +43,8 @@ class Store(Source):
             return self.keys.instead(answer, now)
         if key and age < MAX_STALE:
             served = self.keys.instead(key, now)
-            if age >= TTL and may_read and not doubted:
+            is_stale = age >= TTL or self.missing_since is not None
+            if is_stale and may_read and not doubted:
                 newer = self.read(world, now)  # in the background
                 return self.keys.key or newer if world.eager else served
             return served
@@ -54,13 +56,22 @@ class Store(Source):
     def read(self, world: World, now: float) -> Key | str:
         answer = world.stored(self.name)
         if answer == NOT_FOUND and self.had_key:
-            answer = REVOKED
+            answer = REMOVED
         if isinstance(answer, Key):
             self.rests = now if self.rejected and answer == self.keys.key else None
             self.keys = self.keys.after_read(answer, now, end=self.read_at + MAX_STALE)
             self.read_at, self.had_key, self.failure = now, True, None
+            self.missing_since = None
         else:
             self.failure, self.rests = answer, now
             self.keys = NONE if answer == REVOKED else self.keys
+            if answer == REMOVED:
+                self.look_again(now)
         self.rejected = False
         return answer
+
+    def look_again(self, now: float) -> None:
+        """A store that had a key has none: a second answer, at a later moment, drops the key."""
+        if self.missing_since is None:
+            self.missing_since = now
+        self.keys = Rotation(self.keys.key) if self.missing_since == now else NONE

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 NOT_FOUND, CONFIGURATION, UNAVAILABLE = "not found", "configuration", "unavailable"
 DENIED, REVOKED = "denied", "revoked"
+REMOVED = "removed"  # not found where a key was before: no other source answers
 VARIABLE = "VECTORSHIFT_API_KEY"
 NO_KEYS = (
     *("vs bad", "${NAME}", "op://vault/item/field", "{{ key }}", "<your key>", "$(cat key)"),

@@ -50,6 +50,9 @@ _LONGEST_BACKOFF = 60.0
 _QUICK_FAILURE = 0.25
 _START_UP = 15.0
 _REMIND_EVERY = 300.0
+_CONFIRM_AFTER = 2.0
+"""Seconds after which a key that its store does not find any more is looked for again."""
+_REMOVED_PAUSE = 5.0
 _EXPIRY_MARGIN = 60.0
 _JITTER = 0.1
 _OVERLAP = 120.0
@@ -116,6 +119,7 @@ class State:
         turns_end: when the row of those has ended.
         owed: the next caller waits for a re-read, as the server refused the credential.
         answered: whether the source has ever given a credential.
+        missing_since: when the store, which had a key, first answered that there is none; or None.
         remind_at: when it is next told that a stale credential is in use.
         overlap: the key before `credential`, and whether it is used in its place.
     """
@@ -133,6 +137,7 @@ class State:
     turns_end: Instant = LONG_AGO
     refresh_required: bool = False
     answered: bool = False
+    missing_since: Instant | None = None
     remind_at: Instant = LONG_AGO
     overlap: Overlap = Overlap()
 
@@ -243,12 +248,12 @@ def _failed(
 ) -> State:
     """Return the state after a load that failed.
 
-    Only proof about the secret itself drops a credential: the store says that it is gone, or a
-    store that had it now finds nothing. Whether the key still works, when it is only us who cannot
+    Only proof about the secret itself drops a credential: the store says that it was deleted, or
+    twice in a row that there is none. Whether the key still works, when it is only us who cannot
     read it, is for the API to say.
     """
     if isinstance(error, CredentialNotFoundError) and state.answered:
-        error = _vanished(error)
+        return _missing(state, error, began=began, now=now)
     gone = isinstance(error, CredentialRevokedError)
     kept = state.credential is not None and not gone and not passed(state.usable_until, now)
     since = state.failing_since or began
@@ -260,27 +265,64 @@ def _failed(
         pause = next((seconds for kind, seconds in _PAUSES if isinstance(error, kind)), pause)
     if isinstance(error, CredentialStoreUnavailableError) and error.retry_after is not None:
         pause = min(max(pause, error.retry_after), _LONGEST_BACKOFF)
-    after = replace(
+    after = _after_failure(state, error, failures=failures, since=since, retry_at=later(now, pause))
+    if gone:
+        return _dropped(after)
+    return _reminded(after, now) if kept else after
+
+
+def _missing(
+    state: State, error: CredentialNotFoundError, *, began: Instant, now: Instant
+) -> State:
+    """Return the state after a store that had the key answered that there is none.
+
+    It may be a replica that lags behind. A second read settles it, which begins 2 s after the first
+    answer at the earliest. The key is in use until then; where the API refuses it, that stands.
+    """
+    since = state.missing_since or now
+    failed = _after_failure(
+        state,
+        _removed(error),
+        failures=state.failures + 1,
+        since=began,
+        retry_at=later(since, _CONFIRM_AFTER),
+    )
+    if passed(failed.retry_at, began):
+        return replace(_dropped(failed), retry_at=later(now, _REMOVED_PAUSE))
+    after = replace(failed, missing_since=since, fresh_until=LONG_AGO, overlap=Overlap())
+    return after if passed(state.usable_until, now) else _reminded(after, now)
+
+
+def _after_failure(
+    state: State, error: CredentialError, *, failures: int, since: Instant, retry_at: Instant
+) -> State:
+    return replace(
         state,
         failure=error,
         failures=failures,
-        failing_since=since,
-        retry_at=later(now, pause),
+        failing_since=state.failing_since or since,
+        retry_at=retry_at,
         refresh_required=False,
         rejected_at=None,
     )
-    if gone:
-        return replace(
-            after,
-            credential=None,
-            fresh_until=LONG_AGO,
-            usable_until=LONG_AGO,
-            rejections=0,
-            overlap=Overlap(),
-        )
-    if kept and passed(state.remind_at, now):
-        return replace(after, remind_at=later(now, _REMIND_EVERY))
-    return after
+
+
+def _dropped(state: State) -> State:
+    """Return the state without its credential."""
+    return replace(
+        state,
+        credential=None,
+        fresh_until=LONG_AGO,
+        usable_until=LONG_AGO,
+        rejections=0,
+        overlap=Overlap(),
+    )
+
+
+def _reminded(state: State, now: Instant) -> State:
+    """Return the state in which it is told, if that is due, that a stale credential is in use."""
+    due = passed(state.remind_at, now)
+    return replace(state, remind_at=later(now, _REMIND_EVERY)) if due else state
 
 
 def _is_quick(error: CredentialError, seconds: float) -> bool:
@@ -409,10 +451,12 @@ def _expired(credential: Credential) -> CredentialRevokedError:
     )
 
 
-def _vanished(error: CredentialNotFoundError) -> CredentialRevokedError:
-    return CredentialRevokedError(
-        f"{error.message} It held a key before, so the key was removed. "
+def _removed(error: CredentialNotFoundError) -> CredentialNotFoundError:
+    removed = CredentialNotFoundError(
+        f"{error.message} It held a key before: that was removed, or a replica lags behind. "
         "Put a key back, or take the source out of the settings and restart.",
         source=error.source,
         provider=error.provider,
     )
+    removed.had_key = True
+    return removed

@@ -29,7 +29,7 @@ from vectorshift.cache.provider import (
     CachingProvider,
 )
 from vectorshift.chain.order import HintProvider, providers_of
-from vectorshift.chain.outcomes import attempts_of, must_not_miss, nothing_found, stops
+from vectorshift.chain.outcomes import attempts_of, is_missing, must_not_miss, nothing_found, stops
 from vectorshift.credentials.adapter import adapt
 from vectorshift.credentials.events import CredentialEvent, Kind, announce, log_safely
 from vectorshift.credentials.provider import CredentialProvider, Description, check_policies
@@ -262,7 +262,11 @@ class ProviderChain(BaseProvider):
             if answer.__class__ is Credential:
                 return answer if answer is win.credential else None
             # As `stops` says, without a call for each source that is passed.
-            if not isinstance(answer, CredentialNotFoundError) or provider.on_missing != "continue":
+            if (
+                not isinstance(answer, CredentialNotFoundError)
+                or answer.had_key
+                or provider.on_missing != "continue"
+            ):
                 return None
         return None
 
@@ -319,13 +323,13 @@ class ProviderChain(BaseProvider):
                     each.passed_over(answer)
                 return answer
             attempts.extend(attempts_of(provider, answer, self._monotonic() - began))
-            missing = isinstance(answer, CredentialNotFoundError)
+            missing = is_missing(answer)
             if request.forced and isinstance(provider.get_cached(), Credential):
                 return answer  # calls go on with the old key, whatever on_error says
             if stops(provider, answer):
                 return self._nothing_else(provider, answer) if missing else answer
             fallen.extend(_stores_passed(provider, answer) if missing else (answer,))
-        failures = [error for error in fallen if not isinstance(error, CredentialNotFoundError)]
+        failures = [error for error in fallen if not is_missing(error)]
         if failures:
             return failures[0]
         hint = (yield self.neighbours, question) if self.neighbours else None

@@ -19,8 +19,17 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from vectorshift.credentials.provider import CredentialProvider
+    from vectorshift.credentials.resolving import Result
 
-__all__ = ["attempts_of", "must_not_miss", "nothing_found", "outcome_of", "stops", "what_to_do"]
+__all__ = [
+    "attempts_of",
+    "is_missing",
+    "must_not_miss",
+    "nothing_found",
+    "outcome_of",
+    "stops",
+    "what_to_do",
+]
 
 _VARIABLE, _IN_CODE = "env:VECTORSHIFT_API_KEY", "explicit:api_key"
 
@@ -34,8 +43,12 @@ _OUTCOMES: tuple[tuple[type[CredentialError], str], ...] = (
 
 def stops(provider: CredentialProvider, error: CredentialError) -> bool:
     """Return whether a chain asks no other provider after this failure. Only `continue` lets it."""
-    missing = isinstance(error, CredentialNotFoundError)
-    return (provider.on_missing if missing else provider.on_error) != "continue"
+    return (provider.on_missing if is_missing(error) else provider.on_error) != "continue"
+
+
+def is_missing(answer: Result) -> bool:
+    """Return whether a source is empty. One whose key was removed has failed instead."""
+    return isinstance(answer, CredentialNotFoundError) and not answer.had_key
 
 
 def outcome_of(provider: CredentialProvider, error: CredentialError) -> str:

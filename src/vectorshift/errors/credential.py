@@ -39,7 +39,14 @@ class CredentialError(VectorshiftError):
 
 
 class CredentialNotFoundError(CredentialError):
-    """Nothing is configured here, or the place is empty. The one failure that moves a chain on."""
+    """Nothing is configured here, or the place is empty. The one failure that moves a chain on.
+
+    Attributes:
+        had_key: whether this process found a key there before. Then it was removed, and the failure
+            stops a chain as others do: nothing takes the place of a key that was in use.
+    """
+
+    had_key = False
 
 
 class CredentialConfigurationError(CredentialError):

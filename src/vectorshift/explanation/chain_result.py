@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from vectorshift.cache.policy import passed, without_expired
 from vectorshift.cache.provider import CachingProvider
 from vectorshift.chain.chain import ProviderChain
-from vectorshift.chain.outcomes import must_not_miss, outcome_of, stops, what_to_do
+from vectorshift.chain.outcomes import is_missing, must_not_miss, outcome_of, stops, what_to_do
 from vectorshift.credentials.guard import without
 from vectorshift.credentials.values import Credential, looks_odd
 from vectorshift.errors import CredentialError, CredentialNotFoundError
@@ -48,7 +48,7 @@ class ChainResult:
     @property
     def is_nothing(self) -> bool:
         """Whether no source has a key and none has failed."""
-        return isinstance(self.answer, CredentialNotFoundError)
+        return self.answer is not None and is_missing(self.answer)
 
 
 def ending(provider: BaseProvider, seen: Iterator[Observation]) -> ChainResult:

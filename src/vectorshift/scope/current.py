@@ -13,11 +13,11 @@ from vectorshift._platform import slot
 from vectorshift._platform.arguments import UNSET, Unset
 from vectorshift._platform.forks import renew_after_fork
 from vectorshift.chain.coerce import as_provider
+from vectorshift.chain.outcomes import is_missing
 from vectorshift.credentials.events import log, log_safely
 from vectorshift.credentials.resolving import DEFAULT_REQUEST, REFRESH_REQUEST, BaseProvider, unwrap
 from vectorshift.errors import (
     CredentialConfigurationError,
-    CredentialNotFoundError,
 )
 from vectorshift.scope.configuration import Configured, ForwardingProvider, failing
 
@@ -473,4 +473,4 @@ def api_key() -> str | None:
     answer = provider.get_cached()
     if answer is None:
         answer = provider.resolve(DEFAULT_REQUEST)
-    return None if isinstance(answer, CredentialNotFoundError) else unwrap(answer).secret.reveal()
+    return None if is_missing(answer) else unwrap(answer).secret.reveal()

@@ -284,6 +284,8 @@ class _Reader:
             return reply.error(self.ref)
         new_token = refused and self._login.contacts
         failure = self._failure(reply, requests, lease, new_token=new_token)
+        if reply.is_gap:  # it may be a replica that lags behind: the next read may reach another
+            self._server.close()
         if reply.status in (200, 404):  # the token must last until a missing secret is written
             self._tokens.renew_if_due(lease, requests)
         return read_key(reply, self.ref) if failure is None else failure
