@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import mimetypes
 from email import message_from_bytes
 from email.policy import HTTP
 from typing import TYPE_CHECKING, Any
@@ -241,13 +242,18 @@ async def test_a_call_has_one_body(send: Any) -> None:
         assert server.received == []
 
 
-async def test_reading_a_file_does_not_block_an_event_loop(tmp_path: Path) -> None:
+@pytest.mark.parametrize("from_disk", [True, False], ids=["path", "bytes"])
+async def test_reading_a_file_does_not_block_an_event_loop(
+    from_disk: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from blockbuster import blockbuster_ctx
 
+    monkeypatch.setattr(mimetypes, "inited", False)  # as in a process that has sent no file yet
     (tmp_path / "a").write_bytes(b"a" * 1_000_000)
+    sent = tmp_path / "a" if from_disk else b"a" * 1_000_000
     with FaultServer(answer()) as server:
         async with AsyncVectorShift("k", base_url=server.origin) as client:
             await client.request("GET", "/x")  # imports are done
             with blockbuster_ctx():
-                await client.request("POST", "/x", files={"f": tmp_path / "a"})
+                await client.request("POST", "/x", files={"f": sent})
     assert len(parts(server.received[1])["f"][2]) == 1_000_000

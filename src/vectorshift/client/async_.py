@@ -117,24 +117,29 @@ class AsyncVectorShift(Handle):
     @astrip_library_frames
     async def call(self, call: Call) -> Any:
         """Make a call that is described by a value. Raises as `request`."""
-        async with contextlib.AsyncExitStack() as held:
-            return await self._run(call, held)
+        io = _AsyncIO(self._lease, self.clock.asleep)
+        try:
+            return await adrive((await self._begin(call)).steps(io))
+        finally:
+            await io.release()
 
     def open(self, call: Call) -> AbstractAsyncContextManager[AsyncStream]:
         """Make a call that is described by a value and give its answer as it comes. Raises as
         `request`.
         """
-        return LoopBoundContext(partial(astrip_library_frames(self._run), call, streamed=True))
+        return LoopBoundContext(partial(self._opened, call))
 
-    async def _run(
-        self, call: Call, held: contextlib.AsyncExitStack, *, streamed: bool = False
-    ) -> Any:
-        ready = self._at_hand() or await self._making.ajoin()
-        state = self._state(ready, call, streamed=streamed)
-        found = await adrive(state.steps(_AsyncIO(self._acquire, self.clock.asleep, held)))
-        return AsyncStream(state, found) if streamed else found
+    @astrip_library_frames
+    async def _opened(self, call: Call, held: contextlib.AsyncExitStack) -> AsyncStream:
+        io = _AsyncIO(self._lease, self.clock.asleep)
+        held.push_async_callback(io.release)
+        state = await self._begin(call, streamed=True)
+        return AsyncStream(state, await adrive(state.steps(io)))
 
-    def _acquire(self, route: ConnectionRoute) -> AbstractAsyncContextManager[httpx.AsyncClient]:
+    async def _begin(self, call: Call, *, streamed: bool = False) -> CallState:
+        return self._state(self._at_hand() or await self._making.ajoin(), call, streamed=streamed)
+
+    def _lease(self, route: ConnectionRoute) -> AbstractAsyncContextManager[httpx.AsyncClient]:
         """Give one request an httpx client for itself, for an `async with` block."""
         if self._yours is None or self._owner is None:
             return self._connections.aacquire(route)
@@ -170,24 +175,25 @@ class _AsyncIO:
     """The I/O of one call: each operation is to be awaited.
 
     Args:
-        acquire: gives an attempt an httpx client for itself.
+        lease: gives an attempt an httpx client for itself.
         sleep: waits.
-        held: closes what is open, when it is released or the call ends.
     """
 
     run_blocking = staticmethod(arun_blocking)
 
     def __init__(
         self,
-        acquire: Callable[[ConnectionRoute], AbstractAsyncContextManager[httpx.AsyncClient]],
+        lease: Callable[[ConnectionRoute], AbstractAsyncContextManager[httpx.AsyncClient]],
         sleep: Callable[[float], Awaitable[None]],
-        held: contextlib.AsyncExitStack,
     ) -> None:
-        self._acquire, self.sleep, self._held = acquire, sleep, held
-        self.release = held.aclose
+        self._new_lease, self.sleep = lease, sleep
+        self._lease: AbstractAsyncContextManager[httpx.AsyncClient] | None = None
+        self._body: AsyncResponseBody | None = None
 
     async def send(self, state: CallState) -> httpx.Response | Exception:
-        http = await self._held.enter_async_context(self._acquire(state.route))
+        lease = self._new_lease(state.route)
+        http = await lease.__aenter__()
+        self._lease = lease
         connecting = Connecting()
         try:
             request = state.request(http)
@@ -207,9 +213,18 @@ class _AsyncIO:
             raise
 
     def body(self, response: httpx.Response) -> AsyncResponseBody:
-        body = AsyncResponseBody(response)
-        self._held.push_async_callback(body.close)
-        return body
+        self._body = AsyncResponseBody(response)
+        return self._body
+
+    async def release(self) -> None:
+        """Close the response, and give the connection back."""
+        body, lease, self._body, self._lease = self._body, self._lease, None, None
+        try:
+            if body is not None:
+                await body.close()
+        finally:
+            if lease is not None:
+                await lease.__aexit__(None, None, None)
 
 
 _is_of_another_loop = re.compile(

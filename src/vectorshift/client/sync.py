@@ -135,26 +135,34 @@ class VectorShift(Handle):
     @strip_library_frames
     def call(self, call: Call) -> Any:
         """Make a call that is described by a value. Raises as `request`."""
-        with contextlib.ExitStack() as held:
-            return self._run(call, held)
+        io = _BlockingIO(self._lease, self.clock.sleep)
+        try:
+            return drive(self._begin(call).steps(io))
+        finally:
+            io.release()
 
     @contextlib.contextmanager
     def open(self, call: Call) -> Generator[Stream, None, None]:
         """Make a call that is described by a value and give its answer as it comes. Raises as
         `request`.
         """
-        with contextlib.ExitStack() as held:
+        io = _BlockingIO(self._lease, self.clock.sleep)
+        try:
             # Kept here, so that it is closed at exit even if the block lost it.
-            stream: Stream = strip_library_frames(self._run)(call, held, streamed=True)
+            stream = self._opened(call, io)
             yield stream
+        finally:
+            io.release()
 
-    def _run(self, call: Call, held: contextlib.ExitStack, *, streamed: bool = False) -> Any:
-        ready = self._at_hand() or self._make()
-        state = self._state(ready, call, streamed=streamed)
-        found = drive(state.steps(_BlockingIO(self._acquire, self.clock.sleep, held)))
-        return Stream(state, found) if streamed else found
+    @strip_library_frames
+    def _opened(self, call: Call, io: _BlockingIO) -> Stream:
+        state = self._begin(call, streamed=True)
+        return Stream(state, drive(state.steps(io)))
 
-    def _acquire(self, route: ConnectionRoute) -> AbstractContextManager[httpx.Client]:
+    def _begin(self, call: Call, *, streamed: bool = False) -> CallState:
+        return self._state(self._at_hand() or self._make(), call, streamed=streamed)
+
+    def _lease(self, route: ConnectionRoute) -> AbstractContextManager[httpx.Client]:
         """Give one request an httpx client for itself, for a `with` block."""
         if self._yours is None or self._owner is None:
             return self._connections.acquire(route)
@@ -190,25 +198,26 @@ class _BlockingIO:
     """The I/O of one call: each operation blocks, and returns its result.
 
     Args:
-        acquire: gives an attempt an httpx client for itself.
+        lease: gives an attempt an httpx client for itself.
         sleep: waits.
-        held: closes what is open, when it is released or the call ends.
     """
 
     def __init__(
         self,
-        acquire: Callable[[ConnectionRoute], AbstractContextManager[httpx.Client]],
+        lease: Callable[[ConnectionRoute], AbstractContextManager[httpx.Client]],
         sleep: Callable[[float], None],
-        held: contextlib.ExitStack,
     ) -> None:
-        self._acquire, self.sleep, self._held = acquire, sleep, held
-        self.release = held.close
+        self._new_lease, self.sleep = lease, sleep
+        self._lease: AbstractContextManager[httpx.Client] | None = None
+        self._body: ResponseBody | None = None
 
     def run_blocking(self, work: Callable[[], object]) -> object:
         return work()
 
     def send(self, state: CallState) -> httpx.Response | Exception:
-        http = self._held.enter_context(self._acquire(state.route))
+        lease = self._new_lease(state.route)
+        http = lease.__enter__()
+        self._lease = lease
         try:
             return http.send(
                 state.request(http),
@@ -220,6 +229,15 @@ class _BlockingIO:
             return error
 
     def body(self, response: httpx.Response) -> ResponseBody:
-        body = ResponseBody(response)
-        self._held.callback(body.close)
-        return body
+        self._body = ResponseBody(response)
+        return self._body
+
+    def release(self) -> None:
+        """Close the response, and give the connection back."""
+        body, lease, self._body, self._lease = self._body, self._lease, None, None
+        try:
+            if body is not None:
+                body.close()
+        finally:
+            if lease is not None:
+                lease.__exit__(None, None, None)

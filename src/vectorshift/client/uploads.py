@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mimetypes
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
@@ -23,8 +24,10 @@ Loaded = list[tuple[str, tuple[str, bytes] | tuple[str, bytes, str]]]
 
 
 def are_at_hand(files: Files) -> bool:
-    """Return whether all are bytes, so that `load` does no I/O."""
-    return all(isinstance(_parts(field, given)[1], _BYTES) for field, given in _pairs(files))
+    """Return whether `load` does no I/O: all are bytes, and the table of media types was read."""
+    return mimetypes.inited and all(
+        isinstance(_parts(field, given)[1], _BYTES) for field, given in _pairs(files)
+    )
 
 
 def load(files: Files) -> Loaded:
@@ -49,6 +52,8 @@ class Reader:
             TypeError: what is given is no file, or has a name or a media type that is none.
             VectorshiftError: a file cannot be read; nothing was sent.
         """
+        if not mimetypes.inited:
+            mimetypes.init()  # reads files; httpx would do it in the event loop
         loaded: Loaded = []
         for field, given in _pairs(files):
             name, content, *media_type = _parts(field, given)

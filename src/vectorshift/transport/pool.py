@@ -23,12 +23,10 @@ from vectorshift.transport.desync import has_connections, has_unread_bytes
 from vectorshift.transport.http import KEEPALIVE, httpx, new_async_client, new_client
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-
     from vectorshift._platform.clock import Clock
     from vectorshift.transport.http import ConnectionRoute
 
-__all__ = ["AsyncLease", "ClientConnections", "Owner", "Pool"]
+__all__ = ["AsyncLease", "ClientConnections", "Lease", "Owner", "Pool"]
 
 IN_FLIGHT: Final = 90
 """Requests of one client at a time on one event loop; its others wait for their turn."""
@@ -218,23 +216,12 @@ class ClientConnections:
         self._dropped.detach()
         self._begin()
 
-    @contextlib.contextmanager
-    def acquire(self, route: ConnectionRoute) -> Generator[httpx.Client, None, None]:
-        """Lend one request an httpx client with one connection."""
-        pool = self.seat(None, route).pool
-        http = pool.take()
-        if http is None:
-            for each in _registry.take_expired(None):
-                each.close()
-            http = pool.make()
-        try:
-            yield http
-        finally:
-            for each in pool.give_back(http):
-                each.close()
+    def acquire(self, route: ConnectionRoute) -> Lease:
+        """Lend one request an httpx client with one connection, for a `with` block."""
+        return Lease(self.seat(None, route).pool)
 
     def aacquire(self, route: ConnectionRoute) -> AsyncLease:
-        """Lend one request of the running event loop an httpx client with one connection."""
+        """Lend one request of the running event loop an httpx client, for an `async with` block."""
         return AsyncLease(self, route)
 
     def seat(self, loop: object, route: ConnectionRoute) -> _Seat:
@@ -273,6 +260,29 @@ def _leave(seats: dict[_PoolKey, _Seat]) -> None:
             seat.pool.close()
         else:
             run_soon(key.loop, seat.pool.finalizer.aclose)
+
+
+class Lease:
+    """The block of `ClientConnections.acquire`."""
+
+    __slots__ = ("_lent", "_pool")
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    def __enter__(self) -> httpx.Client:
+        found = self._pool.take()
+        if found is None:
+            for each in _registry.take_expired(None):
+                each.close()
+            found = self._pool.make()
+        http: httpx.Client = found
+        self._lent = http
+        return http
+
+    def __exit__(self, *_: object) -> None:
+        for each in self._pool.give_back(self._lent):
+            each.close()
 
 
 class AsyncLease:
