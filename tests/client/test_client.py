@@ -406,6 +406,21 @@ async def test_a_header_of_the_caller_that_cannot_be_sent_is_not_in_the_error(
     assert caught.value.__cause__ is caught.value.__context__ is None
 
 
+async def test_a_header_of_a_client_that_was_handed_in_is_held_to_the_same_rule(
+    api: FakeVectorShift,
+) -> None:
+    headers = {"X-Tenant": "3f9c\n2e71d8"}
+    wrong = "the header 'X-Tenant' holds a character that cannot be sent"
+    with httpx.Client(headers=headers) as given:
+        client = VectorShift(KEY, base_url=api.base_url, http_client=given)
+        with pytest.raises(TypeError, match=wrong):
+            client.request("GET", "/x")
+    async with httpx.AsyncClient(headers=headers) as agiven:
+        aclient = AsyncVectorShift(KEY, base_url=api.base_url, http_client=agiven)
+        with pytest.raises(TypeError, match=wrong):
+            await aclient.request("GET", "/x")
+
+
 # --- Whose key ---
 
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from vectorshift.transport.auth import API_KEY_TOO
-from vectorshift.transport.http import API_KEY_HEADER
+from vectorshift.transport.http import API_KEY_HEADER, AsyncPooledClient, PooledClient
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from vectorshift.client.uploads import Files, Loaded
-    from vectorshift.transport.http import Timeouts, httpx
+    from vectorshift.transport.http import AnyClient, Timeouts, httpx
 
 __all__ = ["Call"]
 
@@ -96,13 +96,13 @@ class Call:
         return self.path.startswith(_BESIDE)
 
     def request(
-        self, base_url: str, build: Any, limits: Timeouts, files: Loaded | None
+        self, base_url: str, http: AnyClient, limits: Timeouts, files: Loaded | None
     ) -> httpx.Request:
-        """Return the request, made by a client's `build_request`.
+        """Return the request, made by an httpx client.
 
         Args:
             base_url: the URL below which paths lie.
-            build: `build_request` of an httpx client.
+            http: the httpx client.
             limits: the time limits of this attempt.
             files: what `files` holds.
 
@@ -118,7 +118,7 @@ class Call:
             base_url = base_url.removesuffix("/v1")
             if not any(name.lower() == API_KEY_HEADER.lower() for name in self.headers or ()):
                 extensions[API_KEY_TOO] = True
-        request: httpx.Request = build(
+        request: httpx.Request = http.build_request(
             self.method,
             base_url + self.path,
             params=(self.query and _given(self.query)) or None,
@@ -130,12 +130,15 @@ class Call:
         )
         if files is not None:
             request.read()  # bytes can be sent a second time, after a 401
-        _check_headers(request)
+        if self.headers or not isinstance(http, PooledClient | AsyncPooledClient):
+            _check_headers(request)
         return request
 
 
 def _check_headers(request: httpx.Request) -> None:
-    """Refuse headers that h11 would refuse while it sends, with an error that quotes them."""
+    """Refuse headers that h11 would refuse while it sends, with an error that quotes them: those
+    of the call, and of a client that was handed in.
+    """
     for name, value in request.headers.raw:
         if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
             raise ValueError(

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from vectorshift.credentials.values import Secret
     from vectorshift.transport.auth import CredentialAuth
     from vectorshift.transport.body import AsyncResponseBody, ResponseBody
-    from vectorshift.transport.http import ConnectionRoute, Timeouts
+    from vectorshift.transport.http import AnyClient, ConnectionRoute, Timeouts
 
 __all__ = ["IO", "CallState", "Steps", "adrive", "drive"]
 
@@ -181,7 +181,7 @@ class CallState:
             return self.connection_error(error)
         return self._judge(response)
 
-    def request(self, http: httpx.Client | httpx.AsyncClient) -> httpx.Request:
+    def request(self, http: AnyClient) -> httpx.Request:
         """Return the request of the next attempt.
 
         Raises:
@@ -197,7 +197,7 @@ class CallState:
         if http.is_closed:
             raise httpx.StreamError("the httpx client that was handed in is closed.")
         try:
-            self._sent = self.call.request(self.base_url, http.build_request, limits, self._files)
+            self._sent = self.call.request(self.base_url, http, limits, self._files)
         except UnicodeEncodeError as error:
             what = "its method or a header" if error.encoding == "ascii" else "a text in it"
             flaw = f"{what} holds a character that cannot be sent."

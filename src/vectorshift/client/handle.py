@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from vectorshift.credentials.resolving import BaseProvider
     from vectorshift.scope.configuration import Configured
     from vectorshift.settings import Settings
-    from vectorshift.transport.http import ConnectionRoute, Timeouts
+    from vectorshift.transport.http import AnyClient, ConnectionRoute, Timeouts
 
 __all__ = ["Handle"]
 
@@ -56,8 +56,8 @@ class Handle:
         base_url: str | None,
         timeout: float | None,
         max_retries: int | None,
-        http_client: httpx.Client | httpx.AsyncClient | None,
-        kind: type[httpx.Client | httpx.AsyncClient],
+        http_client: AnyClient | None,
+        kind: type[AnyClient],
         clock: WaitingClock,
     ) -> None:
         self._configured: DefaultScope | Configured = (

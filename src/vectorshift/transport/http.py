@@ -23,8 +23,11 @@ __all__ = [
     "API_KEY_HEADER",
     "KEEPALIVE",
     "LONGEST_WAIT",
+    "AnyClient",
+    "AsyncPooledClient",
     "ConnectionRoute",
     "Origin",
+    "PooledClient",
     "Timeouts",
     "httpx",
     "new_async_client",
@@ -58,6 +61,7 @@ _DIRECT: Final[Any] = {
 }
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
+AnyClient = httpx.Client | httpx.AsyncClient
 Origin = tuple[str, str, int | None]
 Timeouts = dict[str, float | None]
 """Seconds to connect, to write, to read and to wait for a connection, by the names that httpx gives
@@ -78,11 +82,15 @@ class _NoCookies(httpx.Cookies):
 _NO_COOKIES: Final[Any] = _NoCookies()
 
 
-class _Client(httpx.Client):
+class PooledClient(httpx.Client):
+    """A client of this package."""
+
     cookies = _NO_COOKIES  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
 
 
-class _AsyncClient(httpx.AsyncClient):
+class AsyncPooledClient(httpx.AsyncClient):
+    """A client of this package, for one event loop."""
+
     cookies = _NO_COOKIES  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
 
 
@@ -122,13 +130,13 @@ def new_client(route: ConnectionRoute) -> httpx.Client:
     """Return a new httpx client: proxies from the environment, no redirects, no cookies, never
     netrc.
     """
-    client: httpx.Client = _new(_Client, route)
+    client: httpx.Client = _new(PooledClient, route)
     return client
 
 
 def new_async_client(route: ConnectionRoute) -> httpx.AsyncClient:
     """Return a new httpx client for one event loop."""
-    client: httpx.AsyncClient = _new(_AsyncClient, route)
+    client: httpx.AsyncClient = _new(AsyncPooledClient, route)
     return client
 
 

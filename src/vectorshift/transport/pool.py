@@ -24,7 +24,7 @@ from vectorshift.transport.http import KEEPALIVE, httpx, new_async_client, new_c
 
 if TYPE_CHECKING:
     from vectorshift._platform.clock import Clock
-    from vectorshift.transport.http import ConnectionRoute
+    from vectorshift.transport.http import AnyClient, ConnectionRoute
 
 __all__ = ["AsyncLease", "ClientConnections", "Lease", "Owner", "Pool"]
 
@@ -341,14 +341,14 @@ class Owner:
 
     _known: Final[weakref.WeakKeyDictionary[Any, Owner]] = weakref.WeakKeyDictionary()
 
-    def __init__(self, http: httpx.Client | httpx.AsyncClient) -> None:
+    def __init__(self, http: AnyClient) -> None:
         self._http = weakref.ref(http)
         self._process: int | None = None
         self._loop: weakref.ref[Any] | None = None
         renew_after_fork(self)
 
     @classmethod
-    def of(cls, http: httpx.Client | httpx.AsyncClient) -> Owner:
+    def of(cls, http: AnyClient) -> Owner:
         """Return the owner of this httpx client, which any number of our clients may share."""
         return cls._known.setdefault(http, cls(http))
 
