@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import hypothesis
 import pytest
@@ -77,12 +77,16 @@ def shown() -> Callable[[BaseException], str]:
     def text(error: BaseException | None) -> str:
         if error is None:
             return ""
-        frames = traceback.TracebackException.from_exception(error, capture_locals=True).stack
-        ours = traceback.StackSummary.from_list(
-            f for f in frames if not f.filename.startswith(_TESTS)
-        )
-        attributes: dict[str, Any] = vars(error)
-        said = f"{error}\n{error!r}\n{attributes}\n{''.join(ours.format())}"
-        return said + text(error.__cause__) + text(error.__context__)
+        said = [str(error), repr(error), str(vars(error))]
+        for frame, _ in traceback.walk_tb(error.__traceback__):
+            if not frame.f_code.co_filename.startswith(_TESTS):
+                said += map(printed, frame.f_locals.values())
+        return "\n".join([*said, text(error.__cause__), text(error.__context__)])
+
+    def printed(value: object) -> str:
+        try:
+            return repr(value)
+        except Exception as error:  # it is half made
+            return type(error).__name__
 
     return text

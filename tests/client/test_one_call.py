@@ -31,10 +31,10 @@ from vectorshift import (
     Settings,
     VectorShift,
 )
+from vectorshift._platform.frames import astrip_library_frames, strip_library_frames
 from vectorshift.client.engine import CallState
 from vectorshift.scope.current import DEFAULT_SCOPE
 from vectorshift.testing import FakeVectorShift, ManualClock
-from vectorshift.transport.frames import astrip_library_frames, strip_library_frames
 
 if TYPE_CHECKING:
     import socket
@@ -209,7 +209,7 @@ def test_a_call_leaves_nothing_to_the_collector(api: FakeVectorShift, send: Any)
     gc.disable()
     try:
         send("GET", "/pipelines")
-        assert [each for each in gc.get_objects() if isinstance(each, CallState)] == []
+        assert [each for each in gc.get_objects() if type(each) is CallState] == []
     finally:
         gc.enable()
 

@@ -48,6 +48,8 @@ def running_loop() -> object:
     """Return what stands for the running event loop: that of asyncio, or the token of trio."""
     try:
         return asyncio.get_running_loop()
+    except RecursionError:
+        raise
     except RuntimeError:
         import trio
 

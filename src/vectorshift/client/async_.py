@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from vectorshift._platform.background import arun_blocking
 from vectorshift._platform.clock import SYSTEM_CLOCK
+from vectorshift._platform.frames import astrip_library_frames
 from vectorshift._platform.loops import running_loop
 from vectorshift._platform.urls import DIRECT
 from vectorshift.client.call import Call
@@ -20,7 +21,6 @@ from vectorshift.scope.current import DEFAULT_SCOPE
 from vectorshift.transport.body import AsyncResponseBody, Connecting, SentBody
 from vectorshift.transport.closing import LoopBoundContext
 from vectorshift.transport.failures import escapes
-from vectorshift.transport.frames import astrip_library_frames
 from vectorshift.transport.http import httpx
 from vectorshift.transport.pool import ClientConnections, Owner
 

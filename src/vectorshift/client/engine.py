@@ -201,7 +201,9 @@ class CallState:
         except UnicodeEncodeError as error:
             what = "its method or a header" if error.encoding == "ascii" else "a text in it"
             flaw = f"{what} holds a character that cannot be sent."
-        except RecursionError:
+        except RecursionError as error:
+            if "JSON" not in str(error):  # the stack was full before
+                raise
             flaw = "its body is nested too deep."
         except (TypeError, ValueError, AttributeError) as error:
             flaw = f"{error}."

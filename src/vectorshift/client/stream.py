@@ -7,13 +7,13 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from weakref import WeakSet
 
+from vectorshift._platform.frames import astrip_library_frames, strip_library_frames
 from vectorshift._platform.sse import EventDecoder, LineDecoder, ServerSentEvent
 from vectorshift.client.answers import masked_headers, masked_text
 from vectorshift.client.engine import adrive, drive
 from vectorshift.errors import VectorshiftError
 from vectorshift.transport.body import Decoder
 from vectorshift.transport.failures import escapes
-from vectorshift.transport.frames import astrip_library_frames, strip_library_frames
 from vectorshift.transport.redacting_logs import redacting_logs
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class _BaseStream(Generic[B]):
         """
         return masked_text(self._body.response, text)
 
-    def _next_piece(self) -> Steps[bytes | VectorshiftError | None]:
+    def _next_piece(self) -> Steps[bytes | BaseException | None]:
         """Return the next piece of the body, None at its end, or the error to raise.
 
         Where no more can come that is an error, as it would look like the end.
@@ -150,8 +150,8 @@ class AsyncStream(_BaseStream["AsyncResponseBody"]):
         await self._body.close()
 
 
-def _raised(piece: bytes | VectorshiftError | None) -> bytes | None:
-    if isinstance(piece, VectorshiftError):
+def _raised(piece: bytes | BaseException | None) -> bytes | None:
+    if isinstance(piece, BaseException):
         raise piece
     return piece
 

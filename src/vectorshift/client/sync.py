@@ -6,6 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from vectorshift._platform.clock import SYSTEM_CLOCK
+from vectorshift._platform.frames import strip_library_frames
 from vectorshift.client.call import Call
 from vectorshift.client.engine import CallState, drive
 from vectorshift.client.handle import Handle
@@ -14,7 +15,6 @@ from vectorshift.credentials.values import Secret
 from vectorshift.scope.current import DEFAULT_SCOPE
 from vectorshift.transport.body import ResponseBody
 from vectorshift.transport.failures import escapes
-from vectorshift.transport.frames import strip_library_frames
 from vectorshift.transport.http import httpx
 from vectorshift.transport.pool import ClientConnections, Owner
 
@@ -135,24 +135,18 @@ class VectorShift(Handle):
     @strip_library_frames
     def call(self, call: Call) -> Any:
         """Make a call that is described by a value. Raises as `request`."""
-        io = _BlockingIO(self._lease, self.clock.sleep)
-        try:
+        with _BlockingIO(self._lease, self.clock.sleep) as io:
             return drive(self._begin(call).steps(io))
-        finally:
-            io.release()
 
     @contextlib.contextmanager
     def open(self, call: Call) -> Generator[Stream, None, None]:
         """Make a call that is described by a value and give its answer as it comes. Raises as
         `request`.
         """
-        io = _BlockingIO(self._lease, self.clock.sleep)
-        try:
+        with _BlockingIO(self._lease, self.clock.sleep) as io:
             # Kept here, so that it is closed at exit even if the block lost it.
             stream = self._opened(call, io)
             yield stream
-        finally:
-            io.release()
 
     @strip_library_frames
     def _opened(self, call: Call, io: _BlockingIO) -> Stream:
@@ -232,12 +226,19 @@ class _BlockingIO:
         self._body = ResponseBody(response)
         return self._body
 
-    def release(self) -> None:
-        """Close the response, and give the connection back."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        # What ends a lost generator interrupts nothing.
+        self.release(None if kind is GeneratorExit else kind)
+
+    def release(self, interruption: type[BaseException] | None = None) -> None:
+        """Close the response, and give the connection back, or close it after an interruption."""
         body, lease, self._body, self._lease = self._body, self._lease, None, None
         try:
             if body is not None:
                 body.close()
         finally:
             if lease is not None:
-                lease.__exit__(None, None, None)
+                lease.__exit__(interruption, None, None)

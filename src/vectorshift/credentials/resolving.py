@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, cast
 
 from vectorshift._platform.background import SharedWork, arun_blocking
+from vectorshift._platform.frames import astrip_library_frames, strip_library_frames
 from vectorshift.credentials.guard import Result, no_thread, unforeseen, unwrap
 from vectorshift.credentials.provider import CredentialProvider
 from vectorshift.credentials.values import Credential, parse_key
@@ -157,11 +158,13 @@ class BaseProvider(CredentialProvider, ABC):
     def passed_over(self, winner: Credential) -> None:
         """Note that a chain asked this first, and that `winner` answered. Does no I/O."""
 
+    @strip_library_frames
     def get_credential(self) -> Credential:
         """Return the credential of this moment. Raises as the contract says."""
         answer = self.get_cached()
         return unwrap(self.resolve(DEFAULT_REQUEST) if answer is None else answer)
 
+    @astrip_library_frames
     async def aget_credential(self) -> Credential:
         """Return the credential of this moment without blocking the event loop."""
         answer = self.get_cached()

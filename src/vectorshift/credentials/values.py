@@ -10,7 +10,7 @@ import json
 import re
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any, Final, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, cast
 
 from vectorshift.credentials.references import oddity, unresolved
 from vectorshift.errors import (
@@ -18,6 +18,9 @@ from vectorshift.errors import (
     CredentialError,
     CredentialNotFoundError,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = [
     "LONGEST_KEY",
@@ -63,9 +66,10 @@ class Secret:
         TypeError: `text` is not a string.
     """
 
-    __slots__ = ("_fingerprint", "_text")
+    __slots__ = ("_fingerprint", "_read")
 
-    _text: str | None
+    _read: Callable[[], str] | None
+    """Gives the text, which is no attribute: serialisers and debuggers show those."""
     _fingerprint: str | None
 
     def __init__(self, text: str) -> None:
@@ -73,9 +77,9 @@ class Secret:
         if not isinstance(given, str):  # pyright: ignore[reportUnnecessaryIsInstance]
             kind = type(given).__name__
             del text, given  # what was given may be a key, and a traceback may show locals
-            self._text, self._fingerprint = None, "#none"
+            self._read, self._fingerprint = None, "#none"
             raise TypeError(f"Secret takes a str, not {kind}.")
-        self._text = text
+        self._read = lambda: text
         self._fingerprint = None
 
     def reveal(self) -> str:
@@ -85,12 +89,12 @@ class Secret:
             CredentialConfigurationError: this secret came out of a pickle, which never holds the
                 text.
         """
-        if self._text is None:
+        if self._read is None:
             raise CredentialConfigurationError(
                 f"The secret {self} was pickled, and its text stayed behind. Ask a provider in this"
                 " process for it."
             )
-        return self._text
+        return self._read()
 
     @property
     def fingerprint(self) -> str:
@@ -111,10 +115,10 @@ class Secret:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
-        if self._text is None or other._text is None:
+        if self._read is None or other._read is None:
             return self is other
         mine, theirs = (
-            s._text.encode("utf-8", "surrogatepass") for s in (self, other) if s._text is not None
+            read().encode("utf-8", "surrogatepass") for read in (self._read, other._read)
         )
         return hmac.compare_digest(mine, theirs)
 
@@ -133,7 +137,7 @@ class Secret:
     @classmethod
     def _without_text(cls, fingerprint: str) -> Secret:
         secret = cls("")
-        secret._text, secret._fingerprint = None, fingerprint
+        secret._read, secret._fingerprint = None, fingerprint
         return secret
 
 

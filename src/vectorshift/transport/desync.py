@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from vectorshift.transport.http import httpx
 
-__all__ = ["has_connections", "has_unread_bytes"]
+__all__ = ["abandon", "has_connections", "has_unread_bytes"]
 
 
 def has_unread_bytes(http: httpx.Client | httpx.AsyncClient) -> bool | None:
@@ -35,6 +35,17 @@ def has_connections(http: httpx.Client | httpx.AsyncClient) -> bool:
     """Return whether this httpx client has a connection, as far as its transports tell."""
     pools = (getattr(each, "_pool", None) for each in _transports(http))
     return any(getattr(pool, "connections", ()) for pool in pools)
+
+
+def abandon(http: httpx.Client) -> None:
+    """Close the sockets of an httpx client that was interrupted, without its locks."""
+    for transport in _transports(http):
+        for connection in getattr(getattr(transport, "_pool", None), "connections", ()):
+            while hasattr(connection, "_connection"):
+                connection = connection._connection
+            stream = getattr(connection, "_network_stream", None)
+            if stream is not None:
+                stream.close()
 
 
 def _transports(http: Any) -> tuple[Any, ...]:

@@ -7,14 +7,12 @@ import ssl
 import sys
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from vectorshift._platform.frames import callers_own
 from vectorshift.credentials.redact import redact
 from vectorshift.errors import ApiConnectionError, ApiTimeoutError
 from vectorshift.transport.http import httpx, secrets_of
-
-if TYPE_CHECKING:
-    from vectorshift.errors import VectorshiftError
 
 __all__ = [
     "ESCAPES",
@@ -62,11 +60,12 @@ class AttemptFailure:
     """An attempt that failed.
 
     Args:
-        error: what the caller gets if there is no further attempt.
+        error: what the caller gets if there is no further attempt; an error of ours, or one that
+            code of the caller's raised meanwhile, such as a signal handler.
         repeat: which calls may be sent again.
     """
 
-    error: VectorshiftError
+    error: BaseException
     repeat: RetrySafety
 
 
@@ -117,6 +116,8 @@ def connection_error(
         tries: the number of this attempt.
         begun: whether a part of the answer has come.
     """
+    if (own := callers_own(error)) is not None:
+        return AttemptFailure(own, RetrySafety.NEVER)
     timed_out = isinstance(error, httpx.TimeoutException | TimeoutError)
     about, futile = _reason(error, request)
     unsent = (

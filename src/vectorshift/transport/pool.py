@@ -19,7 +19,7 @@ from vectorshift._platform.loops import run_soon, running_loop
 from vectorshift.errors import CredentialConfigurationError
 from vectorshift.transport import http as _http
 from vectorshift.transport.closing import LoopFinalizer
-from vectorshift.transport.desync import has_connections, has_unread_bytes
+from vectorshift.transport.desync import abandon, has_connections, has_unread_bytes
 from vectorshift.transport.http import KEEPALIVE, httpx, new_async_client, new_client
 
 if TYPE_CHECKING:
@@ -280,7 +280,10 @@ class Lease:
         self._lent = http
         return http
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, interruption: type[BaseException] | None, *_: object) -> None:
+        if interruption is not None:  # httpcore may hold a lock, for which the next request waits
+            abandon(self._lent)
+            return
         for each in self._pool.give_back(self._lent):
             each.close()
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import urlsplit
 
+from vectorshift._platform.frames import raise_callers_own
 from vectorshift._platform.urls import is_loopback
 from vectorshift.credentials.values import Secret
 from vectorshift.errors import CredentialDeniedError, CredentialError
@@ -159,6 +160,7 @@ class Agent:
                 )
                 return _Reply(response.status_code, response.content)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise_callers_own(error)
             cause = error.__cause__ or error.__context__
             bad_tls = isinstance(cause, ssl.SSLError) or isinstance(
                 getattr(cause, "__context__", None), ssl.SSLError

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import urlsplit
 
 from vectorshift._platform.forks import renew_after_fork
+from vectorshift._platform.frames import raise_callers_own
 from vectorshift._platform.urls import is_loopback
 from vectorshift.errors import (
     CredentialError,
@@ -114,6 +115,7 @@ class SecretsManager:
                 logged_in = True
                 response = client.get_secret_value(**self._arguments.query)
             except Exception as error:
+                raise_callers_own(error)
                 failure = outcome(error, self._place, login=not logged_in)
                 if not isinstance(
                     failure, CredentialNotFoundError | CredentialStoreUnavailableError

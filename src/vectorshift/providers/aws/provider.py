@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from vectorshift._platform.arguments import UNSET, Unset, name_arguments
+from vectorshift._platform.frames import raise_callers_own
 from vectorshift.credentials.provider import Description
 from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Result
 from vectorshift.errors import CredentialError
@@ -151,6 +152,7 @@ class AwsSecretsManagerProvider(BaseProvider):
                 return self._secrets_manager.read()
             return self._agent.read(rejected=request.rejected is not None)
         except Exception as error:  # its frames hold tokens
+            raise_callers_own(error)
             return self.unmapped(error)
 
     def _flaw(self) -> str | None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from vectorshift._platform.frames import raise_callers_own
 from vectorshift.credentials.values import Secret
 from vectorshift.providers.vault.classify import Reply, as_object
 
@@ -168,13 +169,16 @@ class VaultRequests:
 def send(
     call: Callable[[tuple[float, float]], Any], budget: Budget, *, repeatable: bool = True
 ) -> Reply | TransportFailure:
-    """Make a request and return the reply, or the reason why there is none. Raises only interrupts.
+    """Make a request and return the reply, or the reason why there is none.
 
     Args:
         call: makes it within the time-outs it gets, and returns a streamed `requests.Response`.
         budget: the time that is left for this request and those after it.
         repeatable: whether the server may do it twice. Else it is tried again only if the server
             surely did nothing.
+
+    Raises:
+        Exception: only what the caller's code has raised meanwhile, such as a signal handler.
     """
     outcome: Reply | TransportFailure = TransportFailure(
         reason=_TOO_LATE, transient=True, sent=False
@@ -205,10 +209,8 @@ def _once(call: Callable[[tuple[float, float]], Any], budget: Budget) -> Reply |
         finally:
             response.close()  # gives the connection back if the body was read, else drops it
     except Exception as error:
+        raise_callers_own(error)
         return _failure(error)
-    except BaseException as interrupt:  # the frames of requests hold the token
-        interrupt.__context__ = interrupt.__cause__ = None
-        raise interrupt.with_traceback(None) from None
 
 
 def _reply(response: Any, budget: Budget) -> Reply | TransportFailure:
