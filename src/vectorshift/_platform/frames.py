@@ -37,7 +37,7 @@ def strip_library_frames(work: Callable[P, T]) -> Callable[P, T]:
     """Wrap a function: an exception leaves it as the same object, without the frames of libraries.
 
     Frames of the caller's own stay, such as those of a hook, and so do ours in an error of ours.
-    Where there is no room for a call, as close to the recursion limit, all frames below go.
+    Near the recursion limit, where no call is possible, all frames below go.
     """
 
     @wraps(work)
