@@ -49,6 +49,33 @@ def failure(provider: EnvProvider, asks: str = "sync") -> CredentialError:
 # --- The variable ---------------------------------------------------------------------------------
 
 
+class _OwnEnviron(dict[str, str]):
+    """What some put in the place of `os.environ`: it has no private names."""
+
+
+@pytest.mark.parametrize(
+    "environ", [None, _OwnEnviron(), {}], ids=["the process's", "a class", "a dict"]
+)
+def test_the_variable_is_read_wherever_the_environment_is(
+    environ: dict[str, str] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(NAME, raising=False)
+    if environ is not None:
+        monkeypatch.setattr(os, "environ", environ)
+    provider = EnvProvider()
+    assert isinstance(failure(provider), CredentialNotFoundError)
+    os.environ[NAME] = "vs-é".encode("utf-8", "surrogateescape").decode("ascii", "surrogateescape")
+    assert isinstance(failure(provider), CredentialConfigurationError)
+    os.environ[NAME] = KEY
+    assert provider.get_credential().secret.reveal() == KEY
+    del os.environ[NAME]
+    assert isinstance(failure(provider), CredentialNotFoundError)
+
+
+def test_the_private_name_that_makes_it_fast_is_there() -> None:
+    assert os.environ.encodekey("PATH") in os.environ._data  # type: ignore[attr-defined]
+
+
 def test_the_variable_is_read_on_every_call(monkeypatch: pytest.MonkeyPatch) -> None:
     provider = EnvProvider()
     for key in ("vs-one", "vs-two"):

@@ -153,9 +153,10 @@ def later(now: Instant, seconds: float) -> Instant:
 
 
 def decide(state: State, now: Instant) -> Decision:
-    """Say what a caller gets who asks now."""
-    if not (state.refresh_required or passed(state.fresh_until, now)):
-        return Decision.SERVE
+    """Return what a caller gets now."""
+    fresh_until = state.fresh_until
+    if now[0] < fresh_until[0] and now[1] < fresh_until[1] and not state.refresh_required:
+        return Decision.SERVE  # on the way of every call: `passed` without a call
     may_contact = passed(state.retry_at, now)
     if not passed(state.usable_until, now):
         if not may_contact:

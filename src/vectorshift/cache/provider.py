@@ -162,13 +162,13 @@ class CachingProvider(BaseProvider):
         """
         state = self._state
         decision = decide(state, (self._wall(), self._monotonic()))
+        if decision is Decision.SERVE:
+            return state.credential if state.overlap.previous is None else self._in_use()
         if decision is Decision.FAIL:
             return state.failure
         if decision is Decision.WAIT:
             return None
-        served = state.credential if state.overlap.previous is None else self._in_use()
-        if decision is Decision.SERVE:
-            return served
+        served = self._in_use()
         with self._lock:  # the load that made it stale may have landed meanwhile
             now = self._now()
             load = (

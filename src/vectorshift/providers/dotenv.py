@@ -97,7 +97,7 @@ class DotenvProvider(BaseProvider):
         self._is_asked = self._is_late = False
         self._admits = not self.named
         self._naming = f"DotenvProvider({str(self.path)!r})"
-        self._resets = Resets.count
+        self._resets, self._settled_for = Resets.count, -1
         self._file = KeyFile(
             self.path,
             self._read,
@@ -130,8 +130,7 @@ class DotenvProvider(BaseProvider):
 
     def get_cached(self) -> Result | None:
         """Answer with the file as it was in the last second."""
-        is_settled = self.named or self._is_late or self._file.answered
-        if not (self._is_asked and is_settled and self._resets == Resets.count):
+        if self._settled_for != Resets.count:
             self._begin()
         return self._file.get_cached()
 
@@ -165,9 +164,13 @@ class DotenvProvider(BaseProvider):
         self._admits = False
 
     def _begin(self) -> None:
-        """Note that the file is asked, and whether it comes too late to count."""
+        """Note that the file is asked, and whether it comes too late to count: once that cannot
+        change any more, until the next `reset()`.
+        """
         self._is_asked = True
         self._begin_anew()
+        if self.named or self._is_late or self._file.answered:
+            self._settled_for = Resets.count
 
     def _begin_anew(self) -> None:
         """Forget what the file held and when, if there was a `reset()` meanwhile."""
@@ -176,7 +179,7 @@ class DotenvProvider(BaseProvider):
         if self._resets != Resets.count:
             self._resets, self._admits, self._is_late = Resets.count, True, False
             self._file.forget()
-        # Last, as each look-up comes here and the hash of a path is slow.
+        # Last, as each look-up of a file that may yet come is here, and the hash of a path is slow.
         if not (self._is_late or self._file.answered) and _closed and self.path in _closed:
             self._is_late = True
             self._file.forget()

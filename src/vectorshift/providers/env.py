@@ -34,6 +34,21 @@ __all__ = ["EnvProvider"]
 
 VARIABLE = "VECTORSHIFT_API_KEY"
 _NAME = re.compile(r"[^\W\d]\w*")
+_Environ = type(os.environ)
+
+
+def _read(variable: str) -> str | None:
+    """Return an environment variable, as `os.environ.get` does.
+
+    That raises and catches a KeyError for a variable that is not set: a third of the time that a
+    look-up takes. Without the private name that this reads, it is used all the same.
+    """
+    environ: Any = os.environ
+    if environ.__class__ is not _Environ or not hasattr(environ, "_data"):
+        text: str | None = environ.get(variable)
+        return text
+    raw = environ._data.get(environ.encodekey(variable))
+    return None if raw is None else environ.decodevalue(raw)
 
 
 class EnvProvider(BaseProvider):
@@ -139,7 +154,7 @@ class EnvProvider(BaseProvider):
 
     def get_cached(self) -> Result | None:
         """Answer with the variable as it is now, or with the file as it was in the last second."""
-        text = os.environ.get(self.variable)
+        text = _read(self.variable)
         if text is None:
             return self._unset if self._file is None else self._file.get_cached()
         seen = self._seen
