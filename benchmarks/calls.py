@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from benchmarks.surroundings import Api
 
-_QUERY = {"include_shared": "false", "verbose": "false"}  # what Pipeline.list sends
+_QUERY = {"include_shared": "false", "verbose": "true"}  # what Pipeline.list sends
 _BARE, _SECOND, _BARE_QUERY, _REQUEST, _LIST, _OPENAI = (
     "httpx",
     "httpx, a second client",

@@ -23,5 +23,5 @@ async def aseen(client: AsyncVectorShift | None = None) -> str:
 
 
 def _org(answer: Any) -> str:
-    (name,) = {pipeline["org_name"] for pipeline in answer["objects"]}
+    (name,) = {pipeline.raw["org_name"] for pipeline in answer}
     return str(name)

@@ -72,8 +72,11 @@ BODIES: dict[str, tuple[Any, str]] = {
 HINT_401 = (
     "\n  Hint: make or look up a key under Account → API Keys, in the organisation it is to act on."
 )
-HINT_404 = "\n  Hint: check the id, and that the key belongs to the organisation that owns it."
-HINT_500 = "\n  Hint: the fault is on the server's side; try again later."
+HINT_404 = (
+    "\n  Hint: check that the resource ID exists, and that the key belongs to the organisation that"
+    " owns it."
+)
+HINT_500 = "\n  Hint: this is a server-side error; try again later."
 REDIRECT = "\n  Hint: a redirect is not followed; check the base URL."
 KINDS: dict[int, tuple[type[VectorshiftApiError], str, str]] = {
     307: (VectorshiftApiError, "API Error (307) on {}: {}", REDIRECT),
@@ -206,7 +209,7 @@ METHODS: dict[str, tuple[Callable[..., Any], str]] = {
     "fetch": (method("fetch", "p-1"), "GET /pipeline"),
     "run": (method("run", {"a": 1}), "POST /pipeline/p-1/run"),
     "run with a file": (method("run", {"a": b"1"}), "POST /pipeline/p-1/run"),
-    "bulk_run": (method("bulk_run", [{"a": 1}]), "POST /pipeline/p-1/bulk_run"),
+    "bulk_run": (method("bulk_run", [{"a": 1}]), "POST /pipeline/p-1/bulk-run"),
     "stream": (method("stream", {"a": 1}), "POST /pipeline/p-1/run"),
     "start": (method("start", {"a": 1}), "POST /pipeline/p-1/run"),
     "run_status": (method("run_status", "t-1"), "GET /pipeline/p-1/run/status/t-1"),
@@ -318,11 +321,13 @@ async def test_a_200_that_says_failed_or_is_no_json_is_a_failure(
 
 NO_OBJECT = "The answer is no JSON object; check the base URL."
 WITHOUT_CONTENT = {
+    "list": "The answer has no list of pipelines; check the base URL.",
+    "iterate": "The answer has no list of pipelines; check the base URL.",
     "fetch": "The answer has no object; check the base URL.",
     "start": "The answer has no task_id; check the base URL.",
     "duplicate": "The answer has no id; check the base URL.",
     "stream": "The answer is no event stream, but of no type.",
-    "handler.result": "Run t-1 did not end within 0 s.",
+    "handler.result": "Run t-1 gave no result within 0 s.",
 }
 """What is missing in a 204; the other methods are content with it."""
 

@@ -169,7 +169,7 @@ def test_dir_shows_every_name() -> None:
     [
         *(
             ("vectorshift", name)
-            for name in ("Agent", "KnowledgeBase", "Table", "Chatbot", "Workflow", "LlmInfo")
+            for name in ("Agent", "KnowledgeBase", "Table", "Chatbot", "Skill", "LlmInfo")
         ),
         *(
             ("vectorshift", name)
@@ -180,19 +180,22 @@ def test_dir_shows_every_name() -> None:
             for name in ("BumpLevel", "LlmNode", "Operator", "LogicalOp", "ConditionGroup")
         ),
         ("vectorshift.events", "SessionEventType"),
+        ("vectorshift.request", "request_client"),
     ],
 )
 def test_a_name_of_the_official_sdk_says_that_it_is_not_here_and_what_to_use_instead(
     module: str, name: str
 ) -> None:
-    says = rf"{name} is not part of this package\. VectorShift\(\)\.request\(.*docs/migrate\.md"
+    says = rf"{name} is not part of this package\. VectorShift\(\)\.request\(.*vectorshift<1"
     with pytest.raises(ImportError, match=says):
         exec(f"from {module} import {name}")
     with pytest.raises(ImportError, match=says):
         getattr(importlib.import_module(module), name)
 
 
-@pytest.mark.parametrize("module", ["vectorshift", "vectorshift.pipeline", "vectorshift.events"])
+@pytest.mark.parametrize(
+    "module", ["vectorshift", "vectorshift.pipeline", "vectorshift.events", "vectorshift.request"]
+)
 def test_a_name_that_is_nowhere_is_an_attribute_error(module: str) -> None:
     assert not hasattr(importlib.import_module(module), "no_such_name")
     with pytest.raises(ImportError, match="cannot import name 'NoSuchName'"):

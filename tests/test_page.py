@@ -21,7 +21,7 @@ PRINT = (
     'import vectorshift\nprint(vectorshift.api_key[:4] + "..." if vectorshift.api_key else'
     ' "missing")\n'
 )
-LIST = "from vectorshift import Pipeline\nprint(len(Pipeline.list()['object_ids']))\n"
+LIST = "from vectorshift import Pipeline\nprint(len(Pipeline.list()))\n"
 ASSIGN = f'import vectorshift\nvectorshift.api_key = "{KEY}"\n'
 TRY = """
 from vectorshift import AuthenticationError, PermissionDeniedError, Pipeline
@@ -41,7 +41,7 @@ from vectorshift import AuthenticationError, Pipeline
 
 async def main():
     try:
-        print(len((await Pipeline.alist())["object_ids"]))
+        print(len(await Pipeline.alist()))
     except AuthenticationError as error:
         print("authentication", error.status_code)
 

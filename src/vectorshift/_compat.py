@@ -2,47 +2,58 @@
 
 from __future__ import annotations
 
-__all__ = ["missing", "missing_member", "not_here"]
+__all__ = ["PIPELINE_MEMBERS", "Absent", "missing", "not_here"]
 
-_CLASSES = (
-    "Agent AgentTools AgentType Analytics BumpLevel Chatbot Clause ConditionGroup"
-    " ConnectionExpired ConnectionFailed ConnectionRequest ConnectionStatus ConnectionTimeout"
-    " File Form Integration IntegrationError IntegrationNotFound IntegrationStatus"
-    " IntegrationType KnowledgeBase LLMInfo LlmInfo LogicalOp MemoryConfig Operator Portal"
-    " Session SessionDisconnectedError SessionError SessionEvent SessionEventType Table Tool"
-    " ToolApprovalConfig ToolInput ToolInputType Transformation UnknownIntegrationType"
-    " VectorStore Workflow Workspace"
+_NAMES = (
+    "Agent AgentRunResult AgentTools AgentType Analytics Audio AuthMode BumpLevel Chatbot Clause"
+    " ConditionGroup ConnectionExpired ConnectionFailed ConnectionPending ConnectionRequest"
+    " ConnectionStatus ConnectionTimeout CustomTool File IOConfig Image Integration"
+    " IntegrationError IntegrationNotFound IntegrationStatus IntegrationType IoConfig KnowledgeBase"
+    " LLMInfo LlmInfo LogicalOp McpConnectorTool McpServer McpServerTool MemoryConfig MessageSender"
+    " MissingCredentials Node Operator Portal Project QueryEnhancementConfig RerankConfig"
+    " RetrievalConfig RetryConfig SafetyConfig SamplingConfig SendManyItem Session"
+    " SessionDisconnectedError SessionError SessionEvent SessionEventType SessionMessage"
+    " SessionMessageStatus Skill StartResult Str Table Tool ToolApprovalConfig ToolInput"
+    " ToolInputType Transformation UnknownIntegrationType UserSessionMessage VariableSet Workspace"
+    " async_request_client parse_sse_stream request_client AsyncRequestClient RequestClient"
 )
 _BUILDING = (
     "add add_batch add_node anew aremove_node asave config edges from_json inputs new nodes"
     " outputs remove_node save serialize_inputs to_dict"
 )
 _PUBLISHING = "amove_to_folder apublish aunpublish move_to_folder publish unpublish"
+PIPELINE_MEMBERS = (*_BUILDING.split(), *_PUBLISHING.split())
+"""Members of the official `Pipeline` that are not here."""
 
 
 def not_here(name: str, because: str = "") -> str:
-    """Return the sentence for a name of the official SDK. It stands alone: the page is not
-    installed.
-    """
+    """Return the sentence for a name of the official SDK. Whoever reads it has the wheel alone."""
     return (
         f"{name} is not part of this package{because}. VectorShift().request(method, path, ...)"
-        " makes any call of the API; docs/migrate.md, with the sources of this package, says what"
-        " else there is."
+        " makes any call of the API over HTTP. For the official SDK, make another environment"
+        ' (python -m venv official; official/bin/pip install "vectorshift<1"), and give it the key'
+        " of the chain here: vectorshift exec -- official/bin/python app.py"
     )
 
 
 def missing(module: str, name: str) -> Exception:
     """Return the error for a name that `module` has not."""
-    if name in _CLASSES.split() or name.endswith("Node"):
+    if name in _NAMES.split() or name.endswith("Node"):
         return ImportError(not_here(name))
     return AttributeError(f"module {module!r} has no attribute {name!r}")
 
 
-def missing_member(owner: str, name: str) -> AttributeError:
-    """Return the error for a name that a `Pipeline` has not."""
-    if name in _BUILDING.split():
-        why = ": pipelines are built in the platform's editor"
-        return AttributeError(not_here(f"{owner}.{name}", why))
-    if name in _PUBLISHING.split():
-        return AttributeError(not_here(f"{owner}.{name}"))
-    return AttributeError(f"{owner!r} has no attribute {name!r}")
+class Absent:
+    """A member of an official class that is not here: reading it says so.
+
+    Args:
+        name: the name with that of its class, such as `Pipeline.new`.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, instance: object, owner: type) -> object:
+        built = self._name.rpartition(".")[2] in _BUILDING.split()
+        because = ": pipelines are built in the platform's editor" if built else ""
+        raise AttributeError(not_here(self._name, because))

@@ -70,6 +70,31 @@ def test_with_a_key_in_the_environment_no_store_library_is_imported(
 
 
 @pytest.mark.parametrize(
+    ("arguments", "instead"),
+    [
+        (["login"], "VECTORSHIFT_PROVIDERS=default,login"),
+        (["login", "--api-key", "vs-secret-key"], "VECTORSHIFT_API_KEY"),
+        (["integrations", "list", "--type", "slack"], 'pip install "vectorshift<1"'),
+        (["connect", "slack", "--no-browser"], "vectorshift exec --"),
+        (["status", "id"], "vectorshift exec --"),
+        (["sync", "id"], "vectorshift exec --"),
+        (["reauth", "id"], "vectorshift exec --"),
+        (["disconnect", "--help"], "vectorshift exec --"),
+    ],
+    ids=str,
+)
+def test_commands_of_the_official_sdk_say_what_there_is_instead(
+    arguments: list[str], instead: str
+) -> None:
+    done = piped(*arguments)
+    assert (done.returncode, done.stdout) == (64, "")
+    assert f"The command {arguments[0]} is not part of this package" in done.stderr
+    assert instead in done.stderr
+    assert "vs-secret-key" not in done.stderr
+    assert "Usage" not in done.stderr
+
+
+@pytest.mark.parametrize(
     "arguments", [["bogus"], ["--bogus"], ["auth", "chekc"], ["auth", "check", "--bogus"]], ids=str
 )
 def test_wrong_usage_is_64_so_that_it_is_not_taken_for_a_missing_key(arguments: list[str]) -> None:

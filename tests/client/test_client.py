@@ -503,11 +503,11 @@ async def test_a_client_of_the_users_own_sends_and_stays_open(api: FakeVectorShi
         trust_env=False, headers={"X-Mine": "1"}, auth=("not", "this")
     ) as http:
         async with AsyncVectorShift(KEY, base_url=api.base_url, http_client=http) as client:
-            assert (await Pipeline.alist(client=client))["status"] == "success"
+            assert (await Pipeline.alist(client=client)).raw["status"] == "success"
         assert not http.is_closed
     with httpx.Client(trust_env=False, headers={"X-Mine": "1"}, auth=("not", "this")) as plain:
         with VectorShift(KEY, base_url=api.base_url, http_client=plain) as sync_client:
-            assert Pipeline.list(client=sync_client)["status"] == "success"
+            assert Pipeline.list(client=sync_client).raw["status"] == "success"
         assert not plain.is_closed
     assert [request.headers["x-mine"] for request in api.requests] == ["1", "1"]
 
@@ -583,7 +583,7 @@ def test_a_client_without_a_base_url_follows_the_settings_of_the_process(
             with pytest.raises(ApiConnectionError):
                 Pipeline.list(client=client)
             vectorshift.configure(settings=Settings(base_url=api.base_url))
-            assert Pipeline.list(client=client)["status"] == "success"
+            assert Pipeline.list(client=client).raw["status"] == "success"
     finally:
         vectorshift.reset()
 

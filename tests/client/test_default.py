@@ -58,7 +58,7 @@ async def used(style: str) -> str:
     pipelines = (
         Pipeline.list(verbose=True) if style == "sync" else await Pipeline.alist(verbose=True)
     )
-    return str(pipelines["objects"][0]["org_name"])
+    return str(pipelines[0].raw["org_name"])
 
 
 def client(style: str, *credentials: Any, **more: Any) -> Any:

@@ -130,7 +130,7 @@ def test_what_is_configured_in_a_pause_is_for_the_next_call(
         assert send("GET", "/pipelines", clock=Meanwhile(configure))["status"] == "success"
         assert organisations(api) == ["environment", "environment"]
         assert other.requests == []
-        assert Pipeline.list()["status"] == "success"
+        assert Pipeline.list().raw["status"] == "success"
         assert organisations(other) == ["other"]
 
 

@@ -145,7 +145,7 @@ def test_streams_background_tasks_and_dependencies_of_fastapi_see_the_block(
         return StreamingResponse(str(Pipeline.list()) for _ in range(2))
 
     def name() -> object:
-        return Pipeline.list()["object_ids"]
+        return Pipeline.list().raw["object_ids"]
 
     @app.get("/dependency")
     def dependency(found: Any = Depends(name)) -> Any:  # noqa: B008
@@ -272,10 +272,10 @@ def django_urls() -> Any:
     from django.urls import path
 
     def sync_view(request: Any) -> Any:
-        return JsonResponse(dict(Pipeline.list()))
+        return JsonResponse(Pipeline.list().raw)
 
     async def async_view(request: Any) -> Any:
-        return JsonResponse(dict(await Pipeline.alist()))
+        return JsonResponse((await Pipeline.alist()).raw)
 
     urls: Any = types.ModuleType("urls_of_the_recipe")
     urls.urlpatterns = [path("sync", sync_view), path("async", async_view)]
@@ -357,8 +357,8 @@ def test_tasks_of_celery_act_as_the_organisation_that_they_are_sent(
 
     with start_worker(app, pool=pool, concurrency=4, perform_ping_check=False, loglevel="ERROR"):
         results = [recipe["list_pipelines"].delay(org) for org in ORGANISATIONS]
-        for result in results:
-            assert result.get(timeout=60)["status"] == "success"
+        for org, result in zip(ORGANISATIONS, results, strict=True):
+            assert f"{org}-assistant" in result.get(timeout=60)
         with pytest.raises(Exception, match="outside every using block"):
             without_a_block.delay().get(timeout=60)
     assert sent(api) == sorted(ORGANISATIONS)

@@ -6,16 +6,21 @@ out.
 
 from __future__ import annotations
 
+import ast
+import asyncio
 import builtins
+import dataclasses
+import inspect
 import logging
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.docs.blocks import PAGES, ROOT, Block, blocks, blocks_of, name_of
 
 import vectorshift
+from vectorshift import Pipeline, RunHandler, VectorShift
 from vectorshift.settings import Settings
 from vectorshift.testing import FakeVectorShift, MotoServer, OpenBaoServer
 
@@ -26,6 +31,16 @@ NOT_HERE = {
     "EndpointConnectionError",  # of botocore, as a message says
     "TransportError",  # of httpx, in an example
 }
+BESIDE_PIPELINES: dict[str, Any] = {
+    "/agent/a-1/run": {"status": "success", "outputs": {"answer": "Two."}},
+    "/chatbot/c-1/run": {"status": "success", "output_message": "Hi."},
+    "/chatbot/c-1/upload": {"status": "success", "uploaded_files": []},
+    "/chatbot/c-2/run": 'data: {"output_value": "H"}\n\ndata: {"output_value": "i"}\n\n',
+    "/knowledge-bases/": {"status": "success", "object_ids": ["kb-1"]},
+    "/knowledge-base/kb-1/query": {"status": "success", "result": {"chunks": []}},
+    "/knowledge-base/kb-1/items": {"status": "success"},
+}
+"""What the pages call beside pipelines, and the answers."""
 READ_BY_STORES = {"VAULT_ADDR", "VAULT_TOKEN"}
 READ_BY_PLUGINS = re.compile(r"VECTORSHIFT_(CUPBOARD|EXEC|KEYRING|SAFE)(_\w+)?")  # of the examples
 
@@ -67,6 +82,9 @@ def stand_in(openbao: OpenBaoServer, moto: MotoServer) -> Iterator[FakeVectorShi
         api.create_key(org="acme", key="vs-...")
         openbao.write("vectorshift", {"api_key": api.create_key(org="vault")})
         moto.put("prod/vectorshift", api.create_key(org="aws"))
+        for path, body in BESIDE_PIPELINES.items():
+            kind = "text/event-stream" if isinstance(body, str) else "application/json"
+            api.fail_next(200, times=100, body=body, path=path, headers={"content-type": kind})
         yield api
         moto.delete("prod/vectorshift", force=True)
 
@@ -102,6 +120,7 @@ def files_sent(api: FakeVectorShift) -> list[str]:
         each.form
         for each in api.requests
         if each.headers.get("content-type", "").startswith("multipart/")
+        and each.path.startswith("/v1/pipeline/")
     ]
     return [part.name for form in forms for part in form.values() if part.filename is not None]
 
@@ -198,3 +217,59 @@ def test_page_for_those_who_come_from_the_official_sdk_shows_what_they_are_told(
         for name in ("publish", "unpublish", "move_to_folder", "BumpLevel")
         if f"`{name}`" not in page
     ] == []
+
+
+# --- What you write today ---
+
+
+def migration_rows() -> list[tuple[str, str]]:
+    page = (ROOT / "docs/migrate.md").read_text("utf-8")
+    table = page.partition("## What you write today")[2].partition("\n## ")[0]
+    return re.findall(r"^\| `(.+?)` \| (?:`(.+)`|the same) \|$", table, re.MULTILINE)
+
+
+def run(code: str, names: dict[str, Any]) -> None:
+    """Run a line of sync or async code, and read whatever it gives."""
+    names = dict(names)
+
+    async def read(value: Any) -> None:
+        value = await value if inspect.isawaitable(value) else value
+        if hasattr(value, "__aiter__"):
+            assert [each async for each in value]
+        elif inspect.isgenerator(value):
+            assert list(value)
+        elif hasattr(value, "__enter__"):
+            with value:
+                pass
+
+    mode = "exec" if re.match(r"for|from|print|\w+\.api_key", code) else "eval"
+    compiled = compile(code, "migrate.md", mode, flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    asyncio.run(read(eval(compiled, names)))
+
+
+@pytest.mark.parametrize(("theirs", "ours"), migration_rows())
+def test_a_row_for_those_who_come_from_the_official_sdk_is_true(
+    theirs: str, ours: str, surroundings: FakeVectorShift
+) -> None:
+    surroundings.dialect.late_results = 1
+    for path in ("/marketplace/publish", "/marketplace/m-1"):
+        surroundings.fail_next(200, body={"status": "success"}, path=path)
+    pipeline = Pipeline.fetch(name="invoices")
+    inputs = {"text": "May"}
+    names = {
+        **{each.__name__: each for each in (Pipeline, RunHandler, VectorShift)},
+        **{"pipeline": pipeline, "inputs": inputs, "handler": pipeline.start(inputs)},
+        **{"client": VectorShift(), "vectorshift": vectorshift, "dataclasses": dataclasses},
+    }
+    if not ours:
+        run(theirs, names)
+        return
+    with pytest.raises((TypeError, AttributeError, ImportError)):
+        run(theirs, names)
+    run(ours, names)
+
+
+def test_each_row_for_those_who_come_from_the_official_sdk_is_read() -> None:
+    page = (ROOT / "docs/migrate.md").read_text("utf-8")
+    table = page.partition("## What you write today")[2].partition("\n## ")[0]
+    assert len(migration_rows()) == table.count("\n|") - 2 > 25

@@ -164,7 +164,7 @@ APPLICATION = """
     MASTER = os.getpid()
 
     def application(environ, start_response):
-        status = Pipeline.list()["status"]
+        status = Pipeline.list().raw["status"]
         start_response("200 OK", [("Content-Type", "application/json")])
         return [json.dumps({"status": status, "pid": os.getpid(), "master": MASTER}).encode()]
 """

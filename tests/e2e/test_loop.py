@@ -48,7 +48,9 @@ def test_200_tasks_cold_on_a_slow_store_hold_up_no_other_task(
                 await asyncio.sleep(0)
             assert not any(call.done() for call in calls)
             gate.open.set()
-            assert [each["status"] for each in await asyncio.gather(*calls)] == ["success"] * 200
+            assert [each.raw["status"] for each in await asyncio.gather(*calls)] == [
+                "success"
+            ] * 200
 
     with Gate(openbao.address) as gate:
         gate.open.clear()
@@ -147,7 +149,7 @@ def test_a_call_after_awarm_up_makes_no_blocking_call_on_the_loop(
         await vectorshift.awarm_up()
         with blockbuster_ctx("vectorshift"):
             for _ in range(3):
-                assert (await Pipeline.alist())["status"] == "success"
+                assert (await Pipeline.alist()).raw["status"] == "success"
         await vectorshift.aclose()
 
     try:
@@ -163,9 +165,9 @@ def test_sync_and_async_calls_in_a_running_loop_work_side_by_side_as_in_a_notebo
         with VectorShift(chain, base_url=rotation.api.base_url) as client:
             async with AsyncVectorShift(chain, base_url=rotation.api.base_url) as aclient:
                 for _ in range(2):
-                    assert Pipeline.list(client=client)["status"] == "success"
+                    assert Pipeline.list(client=client).raw["status"] == "success"
                     rotation.rotate()
-                    assert (await Pipeline.alist(client=aclient))["status"] == "success"
+                    assert (await Pipeline.alist(client=aclient)).raw["status"] == "success"
                     rotation.rotate()
 
     asyncio.run(cells())

@@ -110,7 +110,7 @@ def test_one_handle_serves_loop_after_loop_while_the_key_rotates(
 
     async def main() -> None:
         for _ in range(3):
-            assert (await Pipeline.alist(client=client))["status"] == "success"
+            assert (await Pipeline.alist(client=client)).raw["status"] == "success"
 
     for number in range(6):
         (run_asyncio, trio.run)[number % 2](main)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import vectorshift.pipeline
+from vectorshift._compat import Absent
 from vectorshift.pipeline import Pipeline, RunHandler
 
 if TYPE_CHECKING:
@@ -66,19 +67,22 @@ def _class(kind: type) -> str:
     lines = [f"class {kind.__name__}:", *_doc(kind)]
     lines += ["", *(f"{name}: {text}" for name, text in inspect.get_annotations(kind).items())]
     for name in _names(kind):
-        lines += _member(name, vars(kind)[name])
+        twin = name[1:] if name[1:] in vars(kind) else ""
+        lines += _member(name, vars(kind)[name], twin)
     return "\n    ".join(lines).replace("\n    \n", "\n\n") + "\n"
 
 
 def _names(kind: type) -> Iterator[str]:
     """Yield the names of public members and operators, `ax` behind `x`."""
     for name, member in vars(kind).items():
+        if isinstance(member, Absent):
+            continue
         operator = name.endswith("__") and inspect.isfunction(member) and name != "__getattr__"
         if (operator or not name.startswith("_")) and name[1:] not in vars(kind):
             yield from (each for each in (name, f"a{name}") if each in vars(kind))
 
 
-def _member(name: str, member: Any) -> Iterator[str]:
+def _member(name: str, member: Any, twin: str) -> Iterator[str]:
     if isinstance(member, property):
         yield "@property"
         member = member.fget
@@ -86,7 +90,7 @@ def _member(name: str, member: Any) -> Iterator[str]:
         yield "@classmethod"
         member = member.__func__
     kind = "async def" if inspect.iscoroutinefunction(member) else "def"
-    doc = _doc(member)
+    doc = _twin_doc(member, twin) if twin else _doc(member)
     arguments, result = _signature(member)
     end = ":" if doc else ": ..."
     line = f"{kind} {name}({', '.join(arguments)}) -> {result}{end}"
@@ -122,6 +126,12 @@ def _doc(thing: Any) -> list[str]:
     text = f'"""{inspect.cleandoc(thing.__doc__)}'
     text += '\n"""' if "\n" in text else '"""'
     return textwrap.indent(text, "    " if inspect.isfunction(thing) else "").splitlines()
+
+
+def _twin_doc(member: Any, twin: str) -> list[str]:
+    """Return what the docstring begins with, and where the rest of it is."""
+    first = inspect.cleandoc(member.__doc__).partition("\n\n")[0]
+    return textwrap.indent(f'"""{first}\n\nAll else is as in `{twin}`.\n"""', "    ").splitlines()
 
 
 if __name__ == "__main__":

@@ -190,7 +190,7 @@ async def test_each_run_of_a_bulk_has_its_own_files(
 ) -> None:
     buffer = io.BytesIO(b"two")
     api.fail_next(
-        404, path="/pipeline/p1/bulk_run"
+        404, path="/pipeline/p1/bulk-run"
     )  # it is sent a second time, and a buffer can be read only once
     bulk = await style.call(
         pipeline, "bulk_run", [{"doc": path}, {"n": 1}, {"doc": buffer, "n": 2}]

@@ -12,7 +12,15 @@ from uuid import UUID
 import pytest
 from tests.call_styles import CALL_STYLES, CallStyle
 
-from vectorshift import AsyncVectorShift, NotFoundError, Pipeline, VectorShift, VectorshiftApiError
+from vectorshift import (
+    AsyncVectorShift,
+    InternalServerError,
+    NotFoundError,
+    Pipeline,
+    PipelineRunFailedError,
+    VectorShift,
+    VectorshiftApiError,
+)
 from vectorshift.pipeline import (
     Answer,
     BulkRunResult,
@@ -21,7 +29,7 @@ from vectorshift.pipeline import (
     RunResult,
     RunStatus,
 )
-from vectorshift.testing import FakeVectorShift
+from vectorshift.testing import FakeVectorShift, ManualClock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -67,7 +75,7 @@ def sent(api: FakeVectorShift) -> tuple[str, str, dict[str, str], Any]:
         ({}, {}),
         ({"include_shared": True, "verbose": True}, {"include_shared": "true", "verbose": "true"}),
         ({"folder_id": None, "offset": None, "limit": None}, {}),
-        ({"include_shared": 0, "verbose": 1}, {"verbose": "true"}),
+        ({"include_shared": None, "verbose": 0}, {"verbose": "false"}),
         (
             {"folder_id": "f/1 &", "offset": 0, "limit": 5},
             {"folder_id": "f/1 &", "offset": "0", "limit": "5"},
@@ -83,7 +91,7 @@ async def test_parameters_of_a_list_are_sent_as_the_api_reads_them(
     query: dict[str, str],
 ) -> None:
     await style.call(Pipeline, "list", client=client, **given)
-    expected = {"include_shared": "false", "verbose": "false", **query}
+    expected = {"include_shared": "false", "verbose": "true", **query}
     assert sent(api) == ("GET", "/v1/pipelines", expected, None)
 
 
@@ -92,45 +100,136 @@ async def test_it_lists_the_pipelines_of_the_organisation_of_the_key(
 ) -> None:
     shared = api.add_pipeline("globex", "theirs", shared_with=["acme"])
     api.add_pipeline("globex", "hidden")
-    plain = await style.call(Pipeline, "list", client=client)
-    assert plain["status"] == "success"
-    assert len(plain["object_ids"]) == 3
-    assert "objects" not in plain
-    whole = await style.call(Pipeline, "list", include_shared=True, verbose=True, client=client)
+    page = await style.call(Pipeline, "list", verbose=False, client=client)
+    assert (len(page), page.raw["status"], "objects" in page.raw) == (3, "success", False)
+    page = await style.call(Pipeline, "list", include_shared=True, client=client)
     names = ["acme-assistant", "acme-summary", "invoices", "theirs"]
-    assert (
-        [each["name"] for each in whole["objects"]]
-        == [each["name"] for each in whole.objects]
-        == names
-    )
-    assert whole["object_ids"][-1] == whole.ids[-1] == shared
+    assert [each.name for each in page] == [each["name"] for each in page.raw["objects"]] == names
+    assert page[-1].id == shared
+
+
+async def test_a_page_is_a_list_of_pipelines_with_their_ids_and_names(
+    api: FakeVectorShift, style: CallStyle, client: Any
+) -> None:
+    page = await style.call(Pipeline, "list", client=client)
+    assert issubclass(type(page), list)
+    assert (len(page), bool(page)) == (3, True)
+    assert [type(each) for each in page] == [Pipeline] * 3
+    assert [each.name for each in page] == ["acme-assistant", "acme-summary", "invoices"]
+    assert [each.id for each in page] == page.ids == page.raw["object_ids"]
+    assert (page[2].id, page[-1].raw["org_name"], page[0].branch_id) == ("p1", "acme", "main")
+    await style.call(page[2], "run", {})  # through the client that listed it
+    assert api.requests[-1].org == "acme"
+    assert [each.id for each in page if each.name == "invoices"] == ["p1"]
+    assert Pipeline("p1") in page
+
+    empty = await style.call(Pipeline, "list", "no such folder", client=client)
+    assert (len(empty), bool(empty), empty.ids, empty == []) == (0, False, [], True)
+
+
+async def test_the_page_that_was_asked_for_is_known(style: CallStyle, client: Any) -> None:
     page = await style.call(Pipeline, "list", offset=1, limit=1, client=client)
-    assert page["object_ids"] == plain["object_ids"][1:2]
+    assert (page.offset, page.limit, [each.name for each in page]) == (1, 1, ["acme-summary"])
+    page = await style.call(Pipeline, "list", None, False, False, 2, 5, client=client)
+    assert (page.offset, page.limit, [each.name for each in page]) == (2, 5, [None])
 
 
-@pytest.mark.parametrize("name", ["list", "alist", "iterate", "aiterate"])
-async def test_arguments_of_a_list_are_given_by_name_alone(name: str) -> None:
+async def test_the_arguments_of_a_list_stand_in_the_order_of_the_official_sdk(
+    api: FakeVectorShift, style: CallStyle, client: Any
+) -> None:
+    await style.call(Pipeline, "list", "f1", True, False, 1, 2, client=client)
+    expected = {"folder_id": "f1", "include_shared": "true", "verbose": "false"}
+    assert sent(api)[2] == {**expected, "offset": "1", "limit": "2"}
     with pytest.raises(TypeError):
-        await getattr(Pipeline, name)(True)
+        await style.call(Pipeline, "iterate", True)
 
 
-def test_ids_of_a_list_may_be_extended_json() -> None:
-    listed = PipelineList(
-        {
-            "object_ids": [
-                {"$oid": "a"},
-                {"_id": {"$oid": "b"}},
-                {"_id": "c"},
-                {"id": "d"},
-                "e",
-                None,
-                5,
-            ]
-        }
-    )
-    assert listed.ids == ["a", "b", "c", "d", "e", "5"]
-    assert PipelineList({"objects": [{"id": "x"}, None]}).ids == ["x"]
-    assert (PipelineList({"object_ids": "x"}).ids, PipelineList().objects) == ([], [])
+def test_a_page_that_is_read_as_the_answer_names_where_that_is() -> None:
+    page: Any = PipelineList([Pipeline("a")], raw={"objects": []})
+    with pytest.raises(TypeError, match=r"a list of pipelines.*use \.raw\['objects'\]"):
+        page["objects"]
+    assert page.raw["objects"] == []
+
+
+async def test_slices_copies_and_pickles_of_a_page(
+    api: FakeVectorShift, style: CallStyle, client: Any
+) -> None:
+    page = await style.call(Pipeline, "list", client=client)
+    assert page[:2] == page[0:2] == [page[0], page[1]]
+    assert page[::-1] == [*reversed(page)]
+    copied = copy.copy(page)
+    assert (type(copied), copied, copied.raw) == (PipelineList, page, page.raw)
+    copied.pop()
+    assert (len(copied), len(page)) == (2, 3)
+    with pytest.raises(TypeError, match="A Pipeline that has a client cannot be pickled"):
+        pickle.dumps(page)
+    alone = PipelineList([Pipeline("a", name="n")], raw={"object_ids": ["a"]}, offset=1, limit=2)
+    for other in (pickle.loads(pickle.dumps(alone)), copy.deepcopy(alone)):
+        assert (type(other), other, other[0].name) == (PipelineList, alone, "n")
+        assert (other.raw, other.offset, other.limit) == (alone.raw, 1, 2)
+        assert other.raw is not alone.raw
+
+
+async def test_a_page_prints_ids_and_names_and_neither_key_nor_client(
+    api: FakeVectorShift, style: CallStyle
+) -> None:
+    key = api.create_key()
+    async with style.client(api, credentials=key) as client:
+        page = await style.call(Pipeline, "list", offset=2, client=client)
+        assert repr(page) == "[<Pipeline p1 'invoices'>]"
+        assert key not in f"{page} {page!r} {page[0]}"
+        assert "Shift" not in f"{page} {page!r} {page[0]}"
+
+
+@pytest.mark.parametrize(
+    ("body", "ids"),
+    [
+        ({"object_ids": [{"$oid": "a"}, {"_id": {"$oid": "b"}}, {"_id": "c"}]}, ["a", "b", "c"]),
+        ({"object_ids": [{"id": "d"}, {"object_id": "e"}, "f", 5]}, ["d", "e", "f", "5"]),
+        ({"objects": [{"_id": "a"}, {"id": "b"}, {"object_id": "c"}]}, ["a", "b", "c"]),
+        ({"object_ids": None, "objects": [{"_id": "a"}]}, ["a"]),
+        ({"object_ids": ["a"], "objects": [{"_id": "a"}, {"_id": "b"}]}, ["a", "b"]),
+        ({"object_ids": ["a", "b"], "objects": [{"_id": "b", "name": "n"}]}, ["a", "b"]),
+        ({"object_ids": None}, []),
+        ({"objects": []}, []),
+    ],
+    ids=str,
+)
+async def test_a_list_comes_in_any_of_its_forms(
+    api: FakeVectorShift, style: CallStyle, client: Any, body: dict[str, Any], ids: list[str]
+) -> None:
+    api.fail_next(200, body=body)
+    page = await style.call(Pipeline, "list", client=client)
+    assert ([each.id for each in page], page.raw) == (ids, body)
+
+
+@pytest.mark.parametrize("name", ["list", "iterate"])
+@pytest.mark.parametrize(
+    ("body", "flaw"),
+    [
+        ("", "has no list of pipelines"),
+        ("{}", "has no list of pipelines"),
+        ('{"status": "success"}', "has no list of pipelines"),
+        ('{"object_ids": {}}', "has no list of pipelines"),
+        ('{"objects": "x"}', "has no list of pipelines"),
+        ("[1]", "is no JSON object"),
+        ("<html>Sign in</html>", "Sign in"),
+        ('{"object_ids": ["a", null]}', "has no id for one of its pipelines"),
+        ('{"objects": [{"name": "n"}]}', "has no id for one of its pipelines"),
+    ],
+)
+async def test_an_answer_that_is_no_list_of_pipelines_is_an_error(
+    api: FakeVectorShift, style: CallStyle, client: Any, name: str, body: str, flaw: str
+) -> None:
+    async def read() -> None:
+        if name == "list":
+            await style.call(Pipeline, "list", client=client)
+        else:
+            await style.all(style.iterator(Pipeline, "iterate", client=client))
+
+    api.fail_next(200, body=body)
+    with pytest.raises(VectorshiftApiError, match=flaw):
+        await read()
 
 
 # --- Fetching ---
@@ -276,9 +375,9 @@ CALLS: list[tuple[str, tuple[Any, ...], dict[str, Any], tuple[str, str, Any]]] =
         "bulk_run",
         ([{"a": 1}, {}],),
         {},
-        ("POST", "bulk_run", {"runs": [{"inputs": {"a": 1}}, {"inputs": {}}]}),
+        ("POST", "bulk-run", {"runs": [{"inputs": {"a": 1}}, {"inputs": {}}]}),
     ),
-    ("bulk_run", (), {"inputs": []}, ("POST", "bulk_run", {"runs": []})),
+    ("bulk_run", (), {"inputs": []}, ("POST", "bulk-run", {"runs": []})),
     ("delete", (), {}, ("DELETE", "", None)),
     ("duplicate", (), {}, ("POST", "duplicate", {})),
     (
@@ -315,9 +414,11 @@ async def test_what_is_sent(
     method, action, body = expected
     await style.call(Pipeline("p1", client=client), name, *args, **given)
     path = f"/v1/pipeline/p1/{action}".removesuffix("/")
-    assert sent(api) == (method, path, {}, body)
-    assert len(api.requests) == 1
-    assert api.requests[0].headers["accept"]
+    request, *others = api.requests
+    found = request.method, request.raw_path, dict(request.query)
+    assert (*found, request.json if request.body else None) == (method, path, {}, body)
+    assert [each.path for each in others] == (["/v1/pipeline"] if name == "duplicate" else [])
+    assert request.headers["accept"]
 
 
 async def test_what_is_read(api: FakeVectorShift, style: CallStyle, client: Any) -> None:
@@ -338,7 +439,7 @@ async def test_what_is_read(api: FakeVectorShift, style: CallStyle, client: Any)
     assert bulk.runs[0].run_id
 
     copied = await style.call(pipeline, "duplicate", "copy")
-    assert (await style.call(Pipeline, "fetch", copied.id, client=client)).name == "copy"
+    assert (copied.name, copied.branch_id, copied.id != "p1") == ("copy", "main", True)
     assert (await style.call(copied, "delete")) == {"status": "success"}
 
     for name, given in (
@@ -371,29 +472,151 @@ async def test_sharing_with_nobody_is_refused(
     assert api.requests == []
 
 
+async def test_positional_arguments_of_runs_are_in_the_order_of_the_official_sdk(
+    api: FakeVectorShift, style: CallStyle, client: Any
+) -> None:
+    pipeline = Pipeline("p1", client=client)
+    common: dict[str, Any] = {"inputs": {"a": 1}, "session_id": "s"}
+    overrides = {"node": {"x": 1}}
+    await style.call(pipeline, "run", {"a": 1}, False, False, "s", overrides, True)
+    shared = {**common, "node_input_overrides": overrides, "send_intermediate_results": True}
+    assert sent(api)[3] == shared
+    started = await style.call(pipeline, "start", {"a": 1}, "s", overrides, True, "https://x", "2")
+    expected = {**shared, "webhook_url": "https://x", "version": "2", "background": True}
+    assert sent(api)[3] == expected
+    await style.all(style.iterator(pipeline, "stream", {"a": 1}, True, "s", overrides, "2"))
+    expected = {**common, "node_input_overrides": overrides, "version": "2", "stream": True}
+    assert sent(api)[3] == {**expected, "stream_all_outputs": True}
+    assert RunHandler("p1", started.task_id, "t").trace_id == "t"
+
+
+@pytest.mark.parametrize("given", [{"stream": True}, {"stream_all_outputs": True}], ids=str)
+async def test_a_run_that_is_to_be_streamed_names_the_call_for_that(
+    api: FakeVectorShift, style: CallStyle, client: Any, given: dict[str, bool]
+) -> None:
+    with pytest.raises(TypeError, match=r"pipeline\.stream\(inputs\)"):
+        await style.call(Pipeline("p1", client=client), "run", {}, **given)
+    assert api.requests == []
+    assert (await style.call(Pipeline("p1", client=client), "run", {}, stream=False)).run_id
+
+
+@pytest.mark.parametrize("failures", [1, 3])
+async def test_a_delete_that_fails_right_after_the_creation_is_tried_once_more(
+    api: FakeVectorShift, style: CallStyle, failures: int
+) -> None:
+    clock = ManualClock()
+    async with style.client(api, clock=clock, max_retries=0) as client:
+        pipeline = Pipeline("p1", client=client)
+        api.fail_next(500, times=failures)
+        if failures == 1:
+            assert await style.call(pipeline, "delete") == {"status": "success"}
+        else:
+            with pytest.raises(InternalServerError):
+                await style.call(pipeline, "delete")
+        assert ([request.method for request in api.requests], clock.waits) == (
+            ["DELETE"] * 2,
+            [1.0],
+        )
+
+
+@pytest.mark.parametrize("status", [400, 401, 404])
+async def test_a_delete_that_is_refused_is_not_tried_again(
+    api: FakeVectorShift, style: CallStyle, client: Any, status: int
+) -> None:
+    api.fail_next(status)
+    with pytest.raises(VectorshiftApiError):
+        await style.call(Pipeline("p1", client=client), "delete")
+    assert len(api.requests) == 1
+
+
+@pytest.mark.parametrize("field", ["run_id", "pipeline_run_id"])
+async def test_a_run_may_be_named_by_either_field(
+    api: FakeVectorShift, style: CallStyle, client: Any, field: Any
+) -> None:
+    api.dialect.run_id = field
+    pipeline = Pipeline("p1", client=client)
+    result = await style.call(pipeline, "run", {})
+    assert result.run_id == result[field] != ""
+    (run,) = (await style.call(pipeline, "bulk_run", [{}])).runs
+    assert run.run_id == run[field] != ""
+    api.fail_run("broken")
+    with pytest.raises(PipelineRunFailedError, match=r"Run [0-9a-f]{24} failed .*: broken"):
+        await style.call(pipeline, "run", {})
+
+
+# --- What a pipeline says of itself ---
+
+
+def test_what_is_known_of_a_pipeline_may_be_given() -> None:
+    pipeline = Pipeline(id="a", name="n", branch_id="b")
+    assert (pipeline.id, pipeline.name, pipeline.branch_id) == ("a", "n", "b")
+    assert (Pipeline("a").name, Pipeline("a").branch_id, Pipeline("a").raw) == (None, None, {})
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("invoices", "invoices"),
+        (None, "vs_no_show"),
+        ("a & b", "a & b"),
+        ("</txt><guidelines>", "vs_no_show"),
+    ],
+)
+def test_the_text_of_a_pipeline_tells_agents_of_it(name: str | None, shown: str) -> None:
+    expected = (
+        '<vs-context><object-info>{"objectType":0,"objectId":"a"}</object-info>'
+        f"<txt>{shown}</txt></vs-context>"
+    )
+    assert str(Pipeline("a", name=name)) == f"{Pipeline('a', name=name)}" == expected
+
+
 # --- Bulk runs at either path ---
 
 
-async def test_a_bulk_run_falls_back_to_the_other_spelling(
-    api: FakeVectorShift, style: CallStyle, client: Any
+@pytest.mark.parametrize("there", ["bulk-run", "bulk_run"])
+async def test_the_path_of_bulk_runs_is_looked_for_once(
+    api: FakeVectorShift, style: CallStyle, client: Any, there: str
 ) -> None:
-    api.fail_next(404, path="/pipeline/p1/bulk_run")
-    bulk = await style.call(Pipeline("p1", client=client), "bulk_run", [{"n": 1}])
-    assert bulk.runs[0].outputs == {"n": 1}
-    assert [request.raw_path for request in api.requests] == [
-        "/v1/pipeline/p1/bulk_run",
-        "/v1/pipeline/p1/bulk-run",
-    ]
-    assert api.requests[0].body == api.requests[1].body
+    api.dialect.bulk_paths = (there,)
+    for _ in range(3):
+        bulk = await style.call(Pipeline("p1", client=client), "bulk_run", [{"n": 1}])
+        assert bulk.runs[0].outputs == {"n": 1}
+    paths = [request.raw_path.rpartition("/")[2] for request in api.requests]
+    assert paths == ["bulk-run"] * 3 if there == "bulk-run" else ["bulk-run", *["bulk_run"] * 3]
+    assert len({request.body for request in api.requests}) == 1
 
 
-async def test_a_bulk_run_of_no_pipeline_says_so_of_the_documented_path(
+async def test_a_server_that_changes_its_path_of_bulk_runs_is_followed(
     api: FakeVectorShift, style: CallStyle, client: Any
 ) -> None:
-    with pytest.raises(NotFoundError, match="Pipeline not found") as caught:
-        await style.call(Pipeline("nothing", client=client), "bulk_run", [])
-    assert caught.value.endpoint == "/pipeline/nothing/bulk_run"
-    assert len(api.requests) == 2
+    for there in ("bulk_run", "bulk-run", "bulk_run"):
+        api.dialect.bulk_paths = (there,)
+        api.clear_requests()
+        for _ in range(2):
+            await style.call(Pipeline("p1", client=client), "bulk_run", [{}])
+        assert [request.status for request in api.requests] == [404, 200, 200]
+
+
+async def test_a_path_that_is_remembered_is_that_of_its_server(
+    api: FakeVectorShift, style: CallStyle, client: Any
+) -> None:
+    api.dialect.bulk_paths = ("bulk_run",)
+    await style.call(Pipeline("p1", client=client), "bulk_run", [{}])
+    with FakeVectorShift() as another:
+        another.add_pipeline("acme", "invoices", id="p1")
+        async with style.client(another) as theirs:
+            await style.call(Pipeline("p1", client=theirs), "bulk_run", [{}])
+        assert [request.raw_path for request in another.requests] == ["/v1/pipeline/p1/bulk-run"]
+
+
+async def test_a_bulk_run_of_no_pipeline_says_so_and_nothing_is_remembered(
+    api: FakeVectorShift, style: CallStyle, client: Any
+) -> None:
+    for _ in range(2):
+        with pytest.raises(NotFoundError, match="Pipeline not found") as caught:
+            await style.call(Pipeline("nothing", client=client), "bulk_run", [])
+        assert caught.value.endpoint == "/pipeline/nothing/bulk-run"
+    assert len(api.requests) == 4
 
 
 @pytest.mark.parametrize("status", [400, 403, 500, 503])
@@ -569,7 +792,7 @@ BESIDE_A_FILE = {"document": b"x", "a": [CIRCLE]}
 async def test_inputs_without_an_end_are_refused_before_anything_is_sent(
     api: FakeVectorShift, style: CallStyle, client: Any, name: str, inputs: Any
 ) -> None:
-    path = "bulk_run" if name == "bulk_run" else "run"
+    path = "bulk-run" if name == "bulk_run" else "run"
     pipeline = Pipeline("p1", client=client)
 
     async def attempt() -> None:
@@ -602,7 +825,6 @@ async def test_a_fetch_without_an_object_is_an_error_of_ours(
 @pytest.mark.parametrize("value", [None, 3, "x", [1]], ids=repr)
 def test_fields_of_another_shape_read_as_nothing(value: Any) -> None:
     assert RunResult({"outputs": value}).outputs == RunStatus({"result": value}).outputs == {}
-    assert PipelineList({"objects": [value]}).objects == []
     assert BulkRunResult({"run_outputs": [value, {"run_id": "r2"}]}).runs == [{}, {"run_id": "r2"}]
     assert BulkRunResult({"run_outputs": value}).runs in ([], [{}])
 
@@ -733,16 +955,18 @@ BUILDING = [
 def test_what_the_official_pipeline_has_beside_says_where_to_look(name: str) -> None:
     pipeline = Pipeline("p1")
     with pytest.raises(
-        AttributeError, match=rf"Pipeline.{name} is not part of this package.*docs/migrate.md"
+        AttributeError, match=rf"Pipeline.{name} is not part of this package.*vectorshift<1"
     ) as caught:
         getattr(pipeline, name)
     assert ("platform's editor" in str(caught.value)) == (name in BUILDING)
+    with pytest.raises(AttributeError, match=rf"Pipeline.{name} is not part of this package"):
+        getattr(Pipeline, name)
     assert not hasattr(pipeline, name)
     assert not hasattr(Pipeline, name)
 
 
 def test_a_mistyped_name_is_an_ordinary_error() -> None:
-    with pytest.raises(AttributeError, match="'Pipeline' has no attribute 'rum'"):
+    with pytest.raises(AttributeError, match="'Pipeline' object has no attribute 'rum'"):
         getattr(Pipeline("p1"), "rum")  # noqa: B009
 
 
@@ -750,7 +974,7 @@ def test_a_mistyped_name_is_an_ordinary_error() -> None:
 def test_classes_of_nodes_say_where_to_look(name: str) -> None:
     import vectorshift.pipeline
 
-    with pytest.raises(ImportError, match=rf"{name} is not part of this package.*docs/migrate.md"):
+    with pytest.raises(ImportError, match=rf"{name} is not part of this package.*vectorshift<1"):
         getattr(vectorshift.pipeline, name)
     with pytest.raises(AttributeError, match="has no attribute"):
         vectorshift.pipeline.nothing  # type: ignore[attr-defined]  # noqa: B018

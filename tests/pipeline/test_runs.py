@@ -83,10 +83,15 @@ async def test_a_start_gives_a_handler_of_the_run(
 async def test_a_task_id_may_come_in_any_of_its_forms(
     api: FakeVectorShift, style: CallStyle, pipeline: Pipeline
 ) -> None:
-    for body in ({"task_id": {"$oid": "r1"}}, {"run_id": "r1"}):
+    forms: list[dict[str, Any]] = [
+        {"task_id": {"$oid": "r1"}, "run_id": "r2"},
+        {"run_id": "r1"},
+        {"pipeline_run_id": "r1"},
+    ]
+    for body in forms:
         api.fail_next(200, body=body)
         handler = await style.call(pipeline, "start")
-        assert (handler.task_id, handler.trace_id) == ("r1", None)
+        assert (handler.task_id, handler.trace_id) == ("r1", "")
 
 
 @pytest.mark.parametrize(
@@ -123,6 +128,61 @@ async def test_a_run_that_has_ended_is_asked_once(
     handler = await style.call(pipeline, "start", {"n": 1})
     assert (await style.call(handler, "result", timeout=0)).outputs == {"n": 1}
     assert (statuses_asked(api), clock.waits) == (1, [])
+
+
+async def test_outputs_that_come_later_than_the_end_are_waited_for(
+    api: FakeVectorShift, style: CallStyle, pipeline: Pipeline, clock: ManualClock
+) -> None:
+    api.dialect.late_results = 2
+    handler = await style.call(pipeline, "start", {"n": 1})
+    result = await style.call(handler, "result")
+    assert (result["status"], result["result"], result.outputs) == ("completed", {"n": 1}, {"n": 1})
+    assert clock.waits == [1.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    "outputs", [{"result": {}}, {"outputs": {}}, {"result": None, "outputs": {"n": 1}}], ids=str
+)
+async def test_outputs_may_be_empty(
+    api: FakeVectorShift, style: CallStyle, client: Any, clock: ManualClock, outputs: dict[str, Any]
+) -> None:
+    api.fail_next(200, body={"task_id": "r1", "status": "completed", **outputs})
+    result = await style.call(RunHandler("p1", "r1", client=client), "result")
+    assert result.outputs == (outputs.get("result") or outputs.get("outputs", {}))
+    assert clock.waits == []
+
+
+@pytest.mark.parametrize("late", [{}, {"result": None}], ids=str)
+async def test_outputs_that_do_not_come_are_waited_for_30_seconds_and_said_to_be_missing(
+    api: FakeVectorShift,
+    style: CallStyle,
+    client: Any,
+    clock: ManualClock,
+    late: dict[str, Any],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    api.fail_next(200, body={"task_id": "r1", "status": "completed", **late}, times=50)
+    result = await style.call(RunHandler("p1", "r1", client=client), "result", 4.0)
+    assert (result.succeeded, result.outputs, sum(clock.waits)) == (True, {}, 32.0)
+    assert "Run r1 is completed, and its outputs are not there after 30 s." in caplog.text
+
+
+async def test_outputs_that_do_not_come_in_the_time_that_was_given_are_an_error(
+    api: FakeVectorShift, style: CallStyle, client: Any
+) -> None:
+    api.fail_next(200, body={"task_id": "r1", "status": "completed"}, times=50)
+    with pytest.raises(PollTimeoutError, match=r"Run r1 gave no result within 5 s\."):
+        await style.call(RunHandler("p1", "r1", client=client), "result", timeout=5.0)
+
+
+async def test_polling_has_the_defaults_that_users_of_the_official_sdk_know(
+    api: FakeVectorShift, style: CallStyle, pipeline: Pipeline, clock: ManualClock
+) -> None:
+    api.script_run("running")
+    handler = await style.call(pipeline, "start")
+    with pytest.raises(PollTimeoutError):
+        await style.call(handler, "result")
+    assert clock.waits == [1.0] * 300
 
 
 async def test_a_run_that_does_not_end_is_given_up_at_the_deadline(

@@ -5,8 +5,11 @@ that are closed.
 from __future__ import annotations
 
 import contextlib
+import copy
+import dataclasses
 import gc
 import json
+import pickle
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -82,6 +85,74 @@ async def test_chunks_come_as_the_server_sends_them(
     assert (result.output_name, result.output_value, pieces[0].outputs) == ("", None, {})
 
 
+@pytest.mark.parametrize("types", ["line", "data", "both"])
+@pytest.mark.parametrize("run_id", ["run_id", "pipeline_run_id"])
+async def test_the_type_and_the_run_are_read_wherever_the_server_puts_them(
+    api: FakeVectorShift, style: CallStyle, pipeline: Pipeline, types: Any, run_id: Any
+) -> None:
+    api.dialect.event_types, api.dialect.run_id = types, run_id
+    piece, result = await style.all(style.iterator(pipeline, "stream", {"text": "one"}))
+    assert (piece.type, piece.output_value, result.type, result.outputs) == (
+        "stream",
+        "one",
+        "result",
+        {"text": "one"},
+    )
+    assert piece.run_id == result.run_id == piece.raw[run_id]
+    api.fail_run("broken")
+    with pytest.raises(PipelineRunFailedError, match=r"Run [0-9a-f]{24} failed: broken"):
+        await style.all(style.iterator(pipeline, "stream"))
+
+
+@pytest.mark.parametrize(
+    ("line", "in_data", "found"),
+    [
+        ("event: stream\n", '"type": "string", ', "stream"),
+        ("event: chunk\n", '"type": "stream", ', "stream"),
+        ("event: chunk\n", "", "chunk"),
+        ("event: message\n", '"type": "result", ', "result"),
+        ("", '"type": "other", ', "other"),
+        ("", "", ""),
+        ("event: message\n", "", ""),
+    ],
+)
+async def test_of_two_types_that_which_is_one_counts(
+    api: FakeVectorShift,
+    style: CallStyle,
+    pipeline: Pipeline,
+    line: str,
+    in_data: str,
+    found: str,
+) -> None:
+    api.script_events([f'{line}data: {{{in_data}"output_value": 1}}\n\n'])
+    (chunk,) = await style.all(style.iterator(pipeline, "stream"))
+    assert (chunk.type, chunk.output_value) == (found, 1)
+
+
+async def test_a_chunk_is_a_dataclass_with_what_was_sent_beside_it(
+    api: FakeVectorShift, style: CallStyle, pipeline: Pipeline
+) -> None:
+    api.script_events([{"type": "stream", "output_name": "a", "output_value": 1, "node": "n1"}])
+    (chunk,) = await style.all(style.iterator(pipeline, "stream"))
+    fields = {
+        "type": "stream",
+        "output_name": "a",
+        "output_value": 1,
+        "run_id": "",
+        "status": "",
+        "outputs": {},
+        "error": "",
+    }
+    assert dataclasses.asdict(chunk) == vars(chunk) == fields
+    assert [field.name for field in dataclasses.fields(chunk)] == [*fields]
+    assert chunk == StreamChunk(type="stream", output_name="a", output_value=1)
+    assert dataclasses.replace(chunk, status="completed").status == "completed"
+    assert (chunk.raw["node"], chunk["node"], chunk.get("node")) == ("n1", "n1", "n1")
+    assert (chunk.get("nothing"), chunk.get("nothing", 0)) == (None, 0)
+    for other in (pickle.loads(pickle.dumps(chunk)), copy.deepcopy(chunk)):
+        assert (other, other.raw) == (chunk, chunk.raw)
+
+
 @pytest.mark.parametrize(
     ("args", "given", "fields"),
     [
@@ -135,7 +206,8 @@ async def test_events_of_many_lines_and_in_any_pieces_are_read(
     ]
     api.script_events(events, piece=piece)
     (chunk,) = await style.all(style.iterator(pipeline, "stream"))
-    assert chunk == {"type": "stream", "output_value": "ä\u2028ö 😀"}
+    assert chunk.raw == {"type": "stream", "output_value": "ä\u2028ö 😀"}
+    assert (chunk.type, chunk.output_value) == ("stream", "ä\u2028ö 😀")
 
 
 async def test_an_event_of_20_megabytes_is_read(

@@ -301,4 +301,4 @@ async def test_a_pipeline_with_a_client_uses_that_in_any_block(
         with vectorshift.using(globex):
             await style.call(pipeline, "run")
             await style.call(copied, "run")
-        assert organisations(api) == ["acme"] * 4
+        assert organisations(api) == ["acme"] * 5

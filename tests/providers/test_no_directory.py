@@ -49,7 +49,7 @@ def test_calls_go_on_with_the_key_of_the_environment(monkeypatch: pytest.MonkeyP
         key = api.create_key(org="acme")
         monkeypatch.setenv("VECTORSHIFT_API_KEY", key)
         monkeypatch.setenv("VECTORSHIFT_BASE_URL", api.base_url)
-        assert Pipeline.list()["status"] == "success"
+        assert Pipeline.list().raw["status"] == "success"
         assert vectorshift.get_credential().source == "env:VECTORSHIFT_API_KEY"
         assert asyncio.run(vectorshift.aget_credential()).source == "env:VECTORSHIFT_API_KEY"
         assert vectorshift.api_key == key

@@ -58,7 +58,7 @@ class Asker:
             answer = Pipeline.list(verbose=True, client=client)
         else:
             answer = await Pipeline.alist(verbose=True, client=client)
-        return str(answer["objects"][0]["org_name"])
+        return str(answer[0].raw["org_name"])
 
     def client(self, credentials: Any = DEFAULT_SCOPE) -> Any:
         kind = VectorShift if self.style == "sync" else AsyncVectorShift
@@ -280,7 +280,7 @@ def test_configure_takes_no_other_types(api: FakeVectorShift) -> None:
         vectorshift.configure(client=wrong)
     with pytest.raises(TypeError, match="int"):
         vectorshift.configure(credentials=wrong)
-    assert Pipeline.list()["status"] == "success"
+    assert Pipeline.list().raw["status"] == "success"
 
 
 @pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")

@@ -142,7 +142,7 @@ def test_a_list_has_ids_and_the_objects_only_if_verbose(
     assert len(plain["object_ids"]) == 2
     verbose = http.get("/pipelines", headers=bearer(key), params={"verbose": "true"}).json()
     assert (
-        [pipeline["id"] for pipeline in verbose["objects"]]
+        [pipeline["_id"] for pipeline in verbose["objects"]]
         == plain["object_ids"]
         == verbose["object_ids"]
     )
@@ -242,7 +242,7 @@ def test_a_pipeline_is_fetched_by_id_or_name(
         status,
         "success" if status == 200 else "failed",
     )
-    assert body["object"]["id"] == "abc" if status == 200 else body["error"]
+    assert body["object"]["_id"] == "abc" if status == 200 else body["error"]
 
 
 @pytest.mark.parametrize(

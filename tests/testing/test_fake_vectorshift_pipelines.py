@@ -72,7 +72,7 @@ def test_a_duplicate_is_a_pipeline_of_its_own(http: httpx.Client, id: str) -> No
     one, two = (
         ok(http.get("/pipeline", params={"id": each}))["object"] for each in (first, second)
     )
-    assert (one["name"], one["id"]) == ("invoices (copy)", first)
+    assert (one["name"], one["_id"]) == ("invoices (copy)", first)
     assert (two["name"], two["description"], two["folder_id"]) == ("n", "d", "f")
 
 
@@ -93,7 +93,7 @@ def test_who_a_pipeline_belongs_to_and_its_id_are_not_the_callers_to_say(
     made = ok(http.post("/pipeline", json=claimed))["id"]
     saved = ok(http.post(f"/update/pipeline/{made}", json=claimed))["object"]
     assert made != id
-    assert (saved["id"], saved["org_name"], saved["username"]) == (made, "acme", "acme-user")
+    assert (saved["_id"], saved["org_name"], saved["username"]) == (made, "acme", "acme-user")
     assert ok(http.get("/pipeline", params={"id": id}))["object"]["name"] == "invoices"
 
 
@@ -104,7 +104,7 @@ def test_a_pipeline_is_fetched_by_the_version_that_it_has(
     api: FakeVectorShift, http: httpx.Client
 ) -> None:
     id = api.add_pipeline("acme", "ours", version="1.2.0")
-    assert ok(http.get("/pipeline", params={"id": id, "version": "1.2.0"}))["object"]["id"] == id
+    assert ok(http.get("/pipeline", params={"id": id, "version": "1.2.0"}))["object"]["_id"] == id
     assert http.get("/pipeline", params={"id": id, "version": "1.0.0"}).status_code == 404
 
 
@@ -115,7 +115,7 @@ def test_of_several_pipelines_with_one_name_the_last_changed_is_fetched(
     first, second = (api.add_pipeline("acme", "twice") for _ in range(2))
 
     def fetched() -> object:
-        return ok(http.get("/pipeline", params={"name": "twice"}))["object"]["id"]
+        return ok(http.get("/pipeline", params={"name": "twice"}))["object"]["_id"]
 
     assert fetched() == second
     ok(http.post(change.format(id=first), json={"version": "1.2.0"}))
@@ -123,6 +123,15 @@ def test_of_several_pipelines_with_one_name_the_last_changed_is_fetched(
     third = ok(http.post("/pipeline", json={"name": "twice"}))["id"]
     assert fetched() == third
     assert ok(http.get("/pipelines"))["object_ids"][-3:] == [first, second, third]
+
+
+def test_an_object_has_its_id_and_its_branch_as_the_service_spells_them(
+    api: FakeVectorShift, http: httpx.Client
+) -> None:
+    id = api.add_pipeline("acme", "ours", branch_id="br-1")
+    found = ok(http.get("/pipeline", params={"id": id}))["object"]
+    assert (found["_id"], found["mainBranch"]) == (id, "br-1")
+    assert not {"id", "branch_id"} & {*found}
 
 
 def test_ids_can_come_as_extended_json(api: FakeVectorShift, http: httpx.Client) -> None:
@@ -133,7 +142,7 @@ def test_ids_can_come_as_extended_json(api: FakeVectorShift, http: httpx.Client)
     extended = ok(http.get("/pipelines", params={"verbose": "true"}))
     assert extended["object_ids"] == [{"$oid": each} for each in plain["object_ids"]]
     for before, after in zip(plain["objects"], extended["objects"], strict=True):
-        assert after == {"_id": {"$oid": before.pop("id")}, **before}
+        assert after == {**before, "_id": {"$oid": before["_id"]}}
     fetched = ok(http.get("/pipeline", params={"id": id}))["object"]
     assert fetched["_id"] == {"$oid": id}
     saved = ok(http.post(f"/update/pipeline/{id}", json={"description": "d"}))["object"]

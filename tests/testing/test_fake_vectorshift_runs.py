@@ -44,7 +44,11 @@ def ok(response: httpx.Response) -> dict[str, Any]:
 
 
 def data_of(text: str) -> list[dict[str, Any]]:
-    return [json.loads(line.removeprefix("data: ")) for line in text.splitlines() if line]
+    return [
+        json.loads(line.removeprefix("data: "))
+        for line in text.splitlines()
+        if line.startswith("data: ")
+    ]
 
 
 # --- Runs ---
@@ -259,10 +263,60 @@ def test_events_are_sent_as_scripted_in_pieces_of_any_size(
         [{"type": "stream", "output_value": "é"}, ": ping\n\n", b"data: \xff\n\n"], piece=piece
     )
     answer = http.post(f"{P}/run", json={"stream": True})
-    assert (
-        answer.content
-        == b'data: {"type": "stream", "output_value": "\\u00e9"}\n\n: ping\n\ndata: \xff\n\n'
+    assert answer.content == (
+        b'event: stream\ndata: {"type": "stream", "output_value": "\\u00e9"}\n\n'
+        b": ping\n\ndata: \xff\n\n"
     )
+
+
+# --- How answers are spelled ---
+
+
+@pytest.mark.parametrize(
+    ("types", "line", "in_data"),
+    [("both", True, True), ("line", True, False), ("data", False, True)],
+)
+def test_events_say_their_type_in_a_line_in_their_data_or_in_both(
+    api: FakeVectorShift, http: httpx.Client, id: str, types: Any, line: bool, in_data: bool
+) -> None:
+    api.dialect.event_types = types
+    api.script_events([{"type": "stream", "output_value": 1}])
+    for _ in range(2):  # scripted, and not
+        text = http.post(f"{P}/run", json={"inputs": {"a": 1}, "stream": True}).text
+        assert ("event: stream\n" in text) == line
+        assert ("type" in data_of(text)[0]) == in_data
+
+
+def test_outputs_may_come_later_than_the_word_that_the_run_has_completed(
+    api: FakeVectorShift, http: httpx.Client, id: str
+) -> None:
+    api.dialect.late_results = 2
+    task = ok(http.post(f"{P}/run", json={"inputs": {"a": 1}, "background": True}))["task_id"]
+    said = [ok(http.get(f"{P}/run/status/{task}")) for _ in range(5)]
+    assert [each["status"] for each in said] == ["in_progress", *["completed"] * 4]
+    assert [each.get("result") for each in said] == [None, None, None, {"a": 1}, {"a": 1}]
+
+
+def test_a_run_may_be_named_by_another_field(
+    api: FakeVectorShift, http: httpx.Client, id: str
+) -> None:
+    api.dialect.run_id = "pipeline_run_id"
+    plain = ok(http.post(f"{P}/run", json={"inputs": {"a": 1}}))
+    events = data_of(http.post(f"{P}/run", json={"inputs": {"a": 1}, "stream": True}).text)
+    (bulk,) = ok(http.post(f"{P}/bulk-run", json={"runs": [{"inputs": {"a": 1}}]}))["run_outputs"]
+    for each in (plain, bulk, *events):
+        assert each["pipeline_run_id"]
+        assert "run_id" not in each
+
+
+@pytest.mark.parametrize("there", ["bulk_run", "bulk-run"])
+def test_a_path_of_bulk_runs_may_be_missing(
+    api: FakeVectorShift, http: httpx.Client, id: str, there: str
+) -> None:
+    api.dialect.bulk_paths = (there,)
+    for path in ("bulk_run", "bulk-run"):
+        status = http.post(f"{P}/{path}", json={"runs": []}).status_code
+        assert status == (200 if path == there else 404)
 
 
 def test_a_stream_may_break(api: FakeVectorShift, http: httpx.Client, id: str) -> None:

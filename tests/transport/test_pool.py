@@ -88,7 +88,7 @@ def test_one_client_serves_one_event_loop_after_the_other(
     run: Callable[..., Any], aclient: AsyncVectorShift
 ) -> None:
     async def main() -> str:
-        return str((await Pipeline.alist(client=aclient))["status"])
+        return str((await Pipeline.alist(client=aclient)).raw["status"])
 
     assert [run(main) for _ in range(5)] == ["success"] * 5
     collected()
@@ -96,7 +96,7 @@ def test_one_client_serves_one_event_loop_after_the_other(
 
 def test_one_client_serves_asyncio_and_trio_in_turns(aclient: AsyncVectorShift) -> None:
     async def main() -> str:
-        return str((await Pipeline.alist(client=aclient))["status"])
+        return str((await Pipeline.alist(client=aclient)).raw["status"])
 
     assert [run(main) for run in (run_asyncio, trio.run) * 3] == ["success"] * 6
     collected()
@@ -104,7 +104,7 @@ def test_one_client_serves_asyncio_and_trio_in_turns(aclient: AsyncVectorShift) 
 
 def test_one_client_serves_event_loops_in_parallel_threads(aclient: AsyncVectorShift) -> None:
     async def main() -> list[str]:
-        return [str((await Pipeline.alist(client=aclient))["status"]) for _ in range(5)]
+        return [str((await Pipeline.alist(client=aclient)).raw["status"]) for _ in range(5)]
 
     with ThreadPoolExecutor(8) as pool:
         for lists in pool.map(lambda number: (run_asyncio, trio.run)[number % 2](main), range(16)):
@@ -170,7 +170,7 @@ def test_a_cancelled_call_leaves_its_client_usable(
             await Pipeline.alist(client=aclient)
         assert scope.cancelled_caught
         api.latency = 0
-        assert (await Pipeline.alist(client=aclient))["status"] == "success"
+        assert (await Pipeline.alist(client=aclient)).raw["status"] == "success"
 
     run(main)
     collected()
@@ -183,7 +183,7 @@ def test_200_tasks_at_once_all_get_their_answer(
     seen: Counter[str] = Counter()
 
     async def call() -> None:
-        seen[(await Pipeline.alist(client=aclient))["status"]] += 1
+        seen[(await Pipeline.alist(client=aclient)).raw["status"]] += 1
 
     async def main() -> None:
         async with anyio.create_task_group() as tasks:
@@ -197,7 +197,7 @@ def test_200_tasks_at_once_all_get_their_answer(
 
 def test_32_threads_share_one_client(api: FakeVectorShift, client: VectorShift) -> None:
     with ThreadPoolExecutor(32) as pool:
-        answers = list(pool.map(lambda _: Pipeline.list(client=client)["status"], range(200)))
+        answers = list(pool.map(lambda _: Pipeline.list(client=client).raw["status"], range(200)))
     assert answers == ["success"] * 200
 
 
@@ -268,11 +268,7 @@ def test_a_forked_child_uses_connections_of_its_own(api: FakeVectorShift) -> Non
     child_key = api.create_key(org="child")
 
     def orgs() -> set[str]:
-        return {
-            each["org_name"]
-            for _ in range(20)
-            for each in Pipeline.list(verbose=True, client=client)["objects"]
-        }
+        return {each.raw["org_name"] for _ in range(20) for each in Pipeline.list(client=client)}
 
     def child() -> bool:
         current["key"] = child_key
@@ -296,7 +292,7 @@ def test_a_child_that_is_forked_between_two_runs_of_a_loop_runs_one_of_its_own(
     api: FakeVectorShift, aclient: AsyncVectorShift
 ) -> None:
     async def call() -> bool:
-        return bool((await Pipeline.alist(client=aclient))["status"] == "success")
+        return bool((await Pipeline.alist(client=aclient)).raw["status"] == "success")
 
     loop = asyncio.new_event_loop()
     try:
@@ -325,7 +321,8 @@ def test_a_fork_while_another_thread_holds_a_lock_does_not_hang_the_child(
     thread.start()
     try:
         assert all(
-            in_child(lambda: Pipeline.list(client=client)["status"] == "success") for _ in range(5)
+            in_child(lambda: Pipeline.list(client=client).raw["status"] == "success")
+            for _ in range(5)
         )
     finally:
         ceased.set()
@@ -392,7 +389,7 @@ def test_connections_that_nobody_will_use_again_are_closed_by_those_who_open_oth
         assert idle_in(old[0]) == api.open
         hold([elsewhere] * 2)
         wait_until(lambda: api.open == idle_in(old[0]) == 0)
-        assert all(Pipeline.list(client=each)["status"] == "success" for each in old)
+        assert all(Pipeline.list(client=each).raw["status"] == "success" for each in old)
 
 
 @run
@@ -414,7 +411,7 @@ def test_an_event_loop_closes_the_connections_that_nobody_in_it_will_use_again(
             await anyio.to_thread.run_sync(run, here)
             assert idle_in(made[0]) > 0, "those of another loop are left to it"
             for each in made:
-                assert (await Pipeline.alist(client=each))["status"] == "success"
+                assert (await Pipeline.alist(client=each)).raw["status"] == "success"
             assert idle_in(made[0]) == 1
 
         async def here() -> None:
@@ -423,7 +420,7 @@ def test_an_event_loop_closes_the_connections_that_nobody_in_it_will_use_again(
             assert idle_in(made[0]) > 0
             clock.advance(31)
             for each in made:
-                assert (await Pipeline.alist(client=each))["status"] == "success"
+                assert (await Pipeline.alist(client=each)).raw["status"] == "success"
             assert idle_in(made[0]) == 1
 
         run(elsewhere)

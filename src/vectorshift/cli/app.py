@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from vectorshift._compat import not_here
 from vectorshift.cli.exits import Exit, exit_of
 from vectorshift.cli.screen import complain, printable
 from vectorshift.errors import VectorshiftError
@@ -130,6 +131,35 @@ def sandbox(
             f"The sandbox lacks a package ({error}): pip install 'vectorshift[sandbox]'", err=True
         )
         raise typer.Exit(1) from None
+
+
+# --- Commands of the official SDK ---
+
+
+def _add_absent(name: str) -> None:
+    """Add a command that says what there is in its place. What is given to it is not shown: it may
+    be a key.
+    """
+
+    @app.command(
+        name,
+        hidden=True,
+        add_help_option=False,
+        context_settings={"ignore_unknown_options": True},
+    )
+    def absent(given: Annotated[list[str] | None, typer.Argument()] = None) -> None:
+        del given
+        complain(_LOGIN if name == "login" else not_here(f"The command {name}"))
+        raise typer.Exit(Exit.USAGE)
+
+
+_LOGIN = (
+    "The command login is not part of this package. Put the key into VECTORSHIFT_API_KEY, into a"
+    " line VECTORSHIFT_API_KEY=... of the file .env, or into a store: vectorshift providers list."
+    " A key that the official command stored is read with VECTORSHIFT_PROVIDERS=default,login."
+)
+for _command in ("login", "integrations", "connect", "status", "sync", "reauth", "disconnect"):
+    _add_absent(_command)
 
 
 # --- Running them ---

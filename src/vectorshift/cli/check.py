@@ -71,7 +71,7 @@ def _check(finding: _Finding) -> None:
     _name(finding, vectorshift.get_credential())
     began = monotonic()
     try:
-        vectorshift.Pipeline.list(limit=1)
+        vectorshift.Pipeline.list(verbose=False, limit=1)
     finally:
         finding.seconds = monotonic() - began
     finding.http_status = 200

@@ -20,6 +20,7 @@ __all__ = ["Call"]
 
 _IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "PUT", "DELETE"))
 _BESIDE = "/integrations-go/"
+_RUNS = ("/run", "/bulk-run", "/bulk_run")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,8 @@ class Call:
         timeout: seconds to wait for the answer, or None for the client's own.
         within: seconds in which the call has to be over, with all of its attempts, whatever the
             time-outs are; or None.
-        patient: whether the call waits 600 s for its answer where nobody set a timeout.
+        patient: whether the call waits 600 s for its answer where nobody set a timeout; None: if
+            it is a POST to a path such as `/agent/{id}/run`, which awaits the end of a run.
 
     Raises:
         TypeError: the path is no `str`.
@@ -58,7 +60,7 @@ class Call:
     headers: Mapping[str, str] | None = field(default=None, repr=False)
     timeout: float | None = None
     within: float | None = field(default=None, kw_only=True)
-    patient: bool = field(default=False, kw_only=True)
+    patient: bool | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         if not isinstance(self.path, str):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -89,6 +91,13 @@ class Call:
     def may_be_repeated(self) -> bool:
         """Whether the method is idempotent: it does no harm twice."""
         return self.method.upper() in _IDEMPOTENT
+
+    @property
+    def awaits_run(self) -> bool:
+        """Whether the answer comes when a run has ended, and may take minutes."""
+        if self.patient is not None:
+            return self.patient
+        return self.method.upper() == "POST" and self.path.endswith(_RUNS)
 
     @property
     def is_beside(self) -> bool:

@@ -181,7 +181,7 @@ class Handle:
             is_set = "timeout" in settings.model_fields_set
             if self._own_limits is not None and not is_set:
                 return self._own_limits
-            seconds = PATIENCE if call.patient and not is_set else settings.timeout
+            seconds = PATIENCE if call.awaits_run and not is_set else settings.timeout
         return timeouts(seconds)
 
     def _close_own(self) -> None:

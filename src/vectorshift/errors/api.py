@@ -130,7 +130,10 @@ class NotFoundError(VectorshiftApiError):
     """The API has no such object, or not for this key's organisation (404)."""
 
     label = "Not Found"
-    hint = "Hint: check the id, and that the key belongs to the organisation that owns it."
+    hint = (
+        "Hint: check that the resource ID exists, and that the key belongs to the organisation that"
+        " owns it."
+    )
 
 
 class UnprocessableEntityError(VectorshiftApiError):
@@ -149,7 +152,7 @@ class InternalServerError(VectorshiftApiError):
     """The API failed (500 and above)."""
 
     label = "Internal Server Error"
-    hint = "Hint: the fault is on the server's side; try again later."
+    hint = "Hint: this is a server-side error; try again later."
 
 
 class PipelineRunFailedError(VectorshiftApiError):
@@ -197,7 +200,7 @@ class PollTimeoutError(VectorshiftApiError, TimeoutError):
         self.task_id = task_id
         self.timeout = timeout
         self.message = (
-            f"Run {task_id} did not end within {timeout:g} s. It may still go on; ask again, or"
+            f"Run {task_id} gave no result within {timeout:g} s. It may still go on; ask again, or"
             " terminate it."
         )
         self.args = (self.message,)

@@ -146,9 +146,9 @@ def _chunk_of(
     except (ValueError, RecursionError):
         parsed = None
     found = as_object(parsed)
-    chunk = StreamChunk(found or {})
+    chunk = StreamChunk.of(event.event, found or {})
     ended_badly = chunk.status in FAILED | CANCELLED
-    if ended_badly or chunk.get("error") or "error" in (event.event, chunk.type):
+    if ended_badly or chunk.error or chunk.type == "error":
         ended = f"The run has ended as {chunk.status}." if ended_badly else ""
         return PipelineRunFailedError(
             redact(chunk.run_id), redact(chunk.error) or ended or error_sentence(redact(data))

@@ -28,7 +28,7 @@ class RunHandler:
     Args:
         pipeline_id: the pipeline.
         task_id: the run.
-        trace_id: the name of the run in traces, if it is known.
+        trace_id: the name of the run in traces; an empty string if it is not known.
         client: the client to use; that of the process by default.
 
     Raises:
@@ -37,14 +37,14 @@ class RunHandler:
 
     pipeline_id: str
     task_id: str
-    trace_id: str | None
+    trace_id: str
 
     def __init__(
         self,
         pipeline_id: str,
         task_id: str,
+        trace_id: str = "",
         *,
-        trace_id: str | None = None,
         client: VectorShift | AsyncVectorShift | PinnedClients | None = None,
     ) -> None:
         self.pipeline_id = checked_id(pipeline_id)
@@ -64,13 +64,16 @@ class RunHandler:
 
     @twins()
     def result(
-        self, poll_interval: float = 2.0, timeout: float | None = 600.0, *, progress: bool = False
+        self, poll_interval: float = 1.0, timeout: float | None = 300.0, *, progress: bool = False
     ) -> Steps[RunStatus]:
-        """Ask the run how it is until it has ended, and return its last word: `result["result"]`,
-        or `result.outputs`.
+        """Ask for the status of the run until it has ended, and return it with the outputs:
+        `result["result"]`, or `result.outputs`.
 
-        A question that gets no answer is repeated as the client repeats calls. The run goes on when
-        this gives up or is cancelled.
+        Outputs may come a few seconds after the status `completed`. They are waited for, for up to
+        30 s more; if there are none by then, the status is returned without them, with a WARNING.
+
+        A status request that fails is retried like any other call. The run goes on when this gives
+        up or is cancelled.
 
         Args:
             poll_interval: seconds between two questions.

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from vectorshift.client.call import Call
 from vectorshift.errors import PipelineRunFailedError, VectorshiftApiError
-from vectorshift.pipeline.results import as_object, id_of
+from vectorshift.pipeline.results import RUN_IDS, as_object, first_id, id_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +17,7 @@ __all__ = [
     "checked_id",
     "failed_answer",
     "object_in",
+    "pipelines_in",
     "post",
     "run_failure",
     "segment",
@@ -62,6 +63,25 @@ def object_in(answer: object, call: Call) -> dict[str, Any]:
     return found
 
 
+def pipelines_in(answer: dict[str, Any], call: Call) -> list[tuple[str, dict[str, Any]]]:
+    """Return the id and the description of each pipeline in an answer to GET /pipelines. A
+    description is empty where the server sent the id alone.
+
+    Raises:
+        VectorshiftApiError: it is no list of pipelines, or one of them has no id.
+    """
+    lists = [answer[name] for name in ("object_ids", "objects") if name in answer]
+    if not lists or not all(each is None or isinstance(each, list) for each in lists):
+        raise unexpected(call, "list of pipelines")
+    objects = answer.get("objects") or ()
+    described = {id_of(each): as_object(each) or {} for each in objects}
+    listed = [id_of(each) for each in answer.get("object_ids") or objects]
+    ids = [*listed, *(described.keys() - set(listed))]
+    if None in ids:
+        raise unexpected(call, "id for one of its pipelines")
+    return [(id, described.get(id, {})) for id in ids if id]
+
+
 def failed_answer(error: VectorshiftApiError) -> dict[str, Any] | None:
     """Return the body of a 200 that says `failed`, which the client raises as an error, or None."""
     if error.status_code != 200:
@@ -78,8 +98,7 @@ def run_failure(error: VectorshiftApiError) -> VectorshiftApiError:
     body = failed_answer(error)
     if body is None:
         return error
-    run_id = id_of(body.get("run_id")) or id_of(body.get("task_id")) or ""
-    return PipelineRunFailedError(run_id, error.error_message, answer=error)
+    return PipelineRunFailedError(first_id(body, *RUN_IDS) or "", error.error_message, answer=error)
 
 
 def unexpected(call: Call, missing: str) -> VectorshiftApiError:

@@ -7,8 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from vectorshift.client.call import Call
-from vectorshift.pipeline.ids import object_in
-from vectorshift.pipeline.results import PipelineList, id_of
+from vectorshift.pipeline.ids import object_in, pipelines_in
 from vectorshift.pipeline.steps import Steps, Use, aperform, perform
 
 if TYPE_CHECKING:
@@ -69,10 +68,7 @@ class Walk(Generic[T]):
     def _page(self, offset: int) -> Steps[dict[str, dict[str, Any]]]:
         query = {**self._query, "verbose": True, "offset": offset, "limit": self._page_size}
         call = Call(method="GET", path="/pipelines", query=query)
-        page = PipelineList(object_in((yield call), call))
-        described = {id: each for each in page.objects if (id := id_of(each))}
-        # from a server that does not know of `verbose`, the ids alone
-        return {id: described.get(id, {}) for id in (*page.ids, *described)}
+        return dict(pipelines_in(object_in((yield call), call), call))
 
     def _take(self, page: dict[str, dict[str, Any]]) -> None:
         new = [(id, described) for id, described in page.items() if id not in self._known]

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
-from vectorshift._compat import missing_member
+from vectorshift._compat import PIPELINE_MEMBERS, Absent
 from vectorshift.client.call import Call
 from vectorshift.client.default import PinnedClients
+from vectorshift.errors import InternalServerError
 from vectorshift.pipeline import runs
 from vectorshift.pipeline.chunks import achunks, chunks
 from vectorshift.pipeline.handler import RunHandler
-from vectorshift.pipeline.ids import checked_id, object_in, post, segment, unexpected
+from vectorshift.pipeline.ids import (
+    checked_id,
+    object_in,
+    pipelines_in,
+    post,
+    segment,
+    unexpected,
+)
 from vectorshift.pipeline.pages import Walk, apages, pages
-from vectorshift.pipeline.results import Answer, PipelineList, as_object, id_of
-from vectorshift.pipeline.steps import Use, twins
+from vectorshift.pipeline.results import (
+    Answer,
+    PipelineList,
+    as_object,
+    first_id,
+    id_of,
+    text_in,
+)
+from vectorshift.pipeline.steps import Use, Wait, twins
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,10 +57,12 @@ class Pipeline:
 
     Args:
         id: its id, also in Mongo extended JSON.
+        name: its name, if you know it.
+        branch_id: its branch, if you know it.
         client: the client to use, for sync or async calls, by its type.
 
     Attributes:
-        raw: the object as the server sent it; empty if it was not asked.
+        raw: the object as the server sent it; what you know of it, if the server was not asked.
 
     Raises:
         ValueError: the id is empty.
@@ -58,11 +76,17 @@ class Pipeline:
     raw: dict[str, Any]
 
     def __init__(
-        self, id: str | Mapping[str, Any], *, client: VectorShift | AsyncVectorShift | None = None
+        self,
+        id: str | Mapping[str, Any],
+        *,
+        name: str | None = None,
+        branch_id: str | None = None,
+        client: VectorShift | AsyncVectorShift | None = None,
     ) -> None:
         self._id = checked_id(id)
         self._client = client
-        self.raw = {}
+        known = {"name": name, "mainBranch": branch_id}
+        self.raw = {field: value for field, value in known.items() if value is not None}
 
     @classmethod
     def _described(cls, id: str, raw: dict[str, Any], client: Client | None) -> Self:
@@ -81,13 +105,13 @@ class Pipeline:
 
     @property
     def name(self) -> str | None:
-        """The pipeline's name, or None if the server was not asked."""
+        """The pipeline's name, or None if it is not known."""
         return self.raw.get("name")
 
     @property
     def branch_id(self) -> str | None:
-        """The branch, or None if the server was not asked."""
-        return id_of(self.raw.get("branch_id"))
+        """The pipeline's main branch, or None if it is not known."""
+        return first_id(self.raw, "mainBranch", "branch_id")
 
     # --- Finding pipelines ---
 
@@ -95,33 +119,32 @@ class Pipeline:
     @classmethod
     def list(
         cls,
-        *,
-        include_shared: bool = False,
-        verbose: bool = False,
         folder_id: str | None = None,
+        include_shared: bool | None = False,
+        verbose: bool | None = True,
         offset: int | None = None,
         limit: int | None = None,
+        *,
         client: Client | None = None,
-    ) -> Steps[PipelineList]:
-        """List the pipelines, as the server describes them: one page, if there are more than it
-        gives at once.
+    ) -> Steps[PipelineList[Self]]:
+        """List the pipelines: one page, as the server sends it. `iterate` goes through all pages.
 
         Args:
-            include_shared: whether to list those that others share with the organisation.
-            verbose: whether to give whole objects, under `objects`, and not only `object_ids`.
             folder_id: only those in this folder.
+            include_shared: whether to list those that others share with the organisation.
+            verbose: whether to ask for names and descriptions; False: for ids alone.
             offset: how many to leave out at the beginning.
             limit: how many to give at most.
-            client: the client to use.
+            client: the client to use, also by the pipelines that are returned.
 
         Returns:
-            The answer, a dict: `status`, `object_ids`, and `objects` if verbose. `.ids` has the ids
-                as strings.
+            A list of pipelines. `.ids` has their ids, `.raw` the answer as the server sent it.
 
         Raises:
             AuthenticationError: no key was found, or the API refuses it.
             PermissionDeniedError: the key lacks the scope.
-            VectorshiftApiError: the API answered with another failure.
+            VectorshiftApiError: the API answered with another failure, or with no list of
+                pipelines.
             ApiConnectionError: the API did not answer.
             CredentialError: a configured source of the key failed.
         """
@@ -134,7 +157,9 @@ class Pipeline:
             "limit": limit,
         }
         call = Call(method="GET", path="/pipelines", query=query)
-        return PipelineList(object_in((yield call), call))
+        answer = object_in((yield call), call)
+        listed = (cls._described(id, raw, client) for id, raw in pipelines_in(answer, call))
+        return PipelineList(listed, raw=answer, offset=offset, limit=limit)
 
     @twins(pages, apages)
     @classmethod
@@ -211,10 +236,14 @@ class Pipeline:
             "branch_id": branch_id,
             "version": version,
         }
+        return (yield from cls._found(query, client))
+
+    @classmethod
+    def _found(cls, query: dict[str, Any], client: Client | None) -> Steps[Self]:
         call = Call(method="GET", path="/pipeline", query=query)
         answer = object_in((yield call), call)
         found = as_object(answer.get("object"))
-        known = id_of(found) or wanted
+        known = id_of(found) or query["id"]
         if found is None or not known:
             raise unexpected(call, "object")
         return cls._described(known, found, client)
@@ -225,11 +254,13 @@ class Pipeline:
     def run(
         self,
         inputs: Mapping[str, Any] | None = None,
-        *,
+        stream: Literal[False] = False,
+        stream_all_outputs: Literal[False] = False,
         session_id: str | None = None,
-        version: str | None = None,
         node_input_overrides: Mapping[str, Any] | None = None,
         send_intermediate_results: bool | None = None,
+        *,
+        version: str | None = None,
         timeout: float | None = None,
         client: Client | None = None,
     ) -> Steps[RunResult]:
@@ -241,21 +272,29 @@ class Pipeline:
                 for reading bytes is sent as a file; so is a tuple of a name, one of these and
                 perhaps a media type. Files are read before anything is sent; one that you opened is
                 left open.
+            stream: False; `Pipeline.stream` streams a run.
+            stream_all_outputs: False; as `stream`.
             session_id: groups runs in analytics and traces.
-            version: the version to run.
             node_input_overrides: inputs of nodes, by node.
             send_intermediate_results: as the API has it.
+            version: the version to run.
             timeout: seconds to wait for the answer; 600 where neither this nor another time-out is
                 set.
             client: the client to use.
 
         Raises:
+            TypeError: `stream` is true; nothing was sent.
             VectorshiftError: a file cannot be read; nothing was sent.
             PipelineRunFailedError: the API says that the run failed.
             VectorshiftApiError: the API answered with another failure.
             ApiConnectionError: the API did not answer; whether the run took place is at
                 `may_have_run`.
         """
+        if any((stream, stream_all_outputs)):  # whatever a checker says of their types
+            raise TypeError(
+                "run gives the outputs of the whole run. To stream them, loop over"
+                " pipeline.stream(inputs), or pipeline.astream(inputs) in async code."
+            )
         yield Use(self._named(client))
         fields = {
             "session_id": session_id,
@@ -294,18 +333,18 @@ class Pipeline:
             TypeError: `inputs` is no list.
             ImportError: `progress` is wanted, and its package is not installed.
         """
-        yield Use(self._named(client))
-        return (yield from runs.bulk_run(self.id, inputs, timeout, progress))
+        caller = yield Use(self._named(client))
+        return (yield from runs.bulk_run(self.id, inputs, timeout, progress, caller))
 
     @twins(chunks, achunks)
     def stream(
         self,
         inputs: Mapping[str, Any] | None = None,
         stream_all_outputs: bool = False,
-        *,
         session_id: str | None = None,
-        version: str | None = None,
         node_input_overrides: Mapping[str, Any] | None = None,
+        version: str | None = None,
+        *,
         timeout: float | None = None,
         client: Client | None = None,
     ) -> runs.StreamedRun:
@@ -322,8 +361,8 @@ class Pipeline:
             inputs: as `run` takes them.
             stream_all_outputs: whether the outputs of all nodes come.
             session_id: as `run` takes it.
-            version: as `run` takes it.
             node_input_overrides: as `run` takes them.
+            version: as `run` takes it.
             timeout: seconds to wait for the next event; 600 where neither this nor another time-out
                 is set.
             client: the client to use.
@@ -346,13 +385,13 @@ class Pipeline:
     def start(
         self,
         inputs: Mapping[str, Any] | None = None,
-        *,
         session_id: str | None = None,
-        version: str | None = None,
         node_input_overrides: Mapping[str, Any] | None = None,
         send_intermediate_results: bool | None = None,
         webhook_url: str | None = None,
+        version: str | None = None,
         trace_id: str | None = None,
+        *,
         client: Client | None = None,
     ) -> Steps[RunHandler]:
         """Start a run in the background and return what asks after it and ends it.
@@ -360,10 +399,10 @@ class Pipeline:
         Args:
             inputs: as `run` takes them.
             session_id: as `run` takes it.
-            version: as `run` takes it.
             node_input_overrides: as `run` takes them.
             send_intermediate_results: as `run` takes it.
             webhook_url: the URL that the API calls when the run has ended.
+            version: as `run` takes it.
             trace_id: the name of the run in traces.
             client: the client to use, also by the handler.
         """
@@ -378,7 +417,7 @@ class Pipeline:
             "trace_id": trace_id,
         }
         task_id, answer = yield from runs.start(self.id, inputs, fields)
-        return RunHandler(self.id, task_id, trace_id=answer.get("trace_id"), client=clients)
+        return RunHandler(self.id, task_id, text_in(answer, "trace_id"), client=clients)
 
     @twins()
     def run_status(self, run_id: str, *, client: Client | None = None) -> Steps[RunStatus]:
@@ -396,10 +435,19 @@ class Pipeline:
 
     @twins()
     def delete(self, *, client: Client | None = None) -> Steps[Answer]:
-        """Delete the pipeline. Returns the answer, `{"status": "success"}`."""
+        """Delete the pipeline. Returns the answer, `{"status": "success"}`.
+
+        The API may fail right after a pipeline was made, so a failure of the server is followed by
+        one more call, 1 s later.
+        """
         yield Use(self._named(client))
         call = Call(method="DELETE", path=f"/pipeline/{segment(self.id)}")
-        return Answer(object_in((yield call), call))
+        try:
+            answer = yield call
+        except InternalServerError:
+            yield Wait(1.0)
+            answer = yield call
+        return Answer(object_in(answer, call))
 
     @twins()
     def duplicate(
@@ -410,8 +458,7 @@ class Pipeline:
         *,
         client: Client | None = None,
     ) -> Steps[Self]:
-        """Copy the pipeline and return the copy, of which `raw` holds the answer alone; `fetch`
-        gives the rest.
+        """Copy the pipeline, and return the copy as the server describes it.
 
         Args:
             name: the copy's name; the server makes one up by default.
@@ -426,7 +473,7 @@ class Pipeline:
         copied = id_of(answer)
         if copied is None:
             raise unexpected(call, "id")
-        return self._described(copied, answer, self._named(client))
+        return (yield from self._found({"id": copied}, self._named(client)))
 
     @twins()
     def share(
@@ -504,10 +551,20 @@ class Pipeline:
     def __repr__(self) -> str:
         return f"<Pipeline {self.id}{f' {self.name!r}' if self.name else ''}>"
 
-    if not TYPE_CHECKING:  # a checker is to find a mistyped name
+    def __str__(self) -> str:
+        """Return the tag by which VectorShift's agents are told of a pipeline, in a text for them.
 
-        def __getattr__(self, name: str) -> Any:
-            raise missing_member(type(self).__name__, name)
+        A name that could end the tag is left out: the platform puts its own in.
+        """
+        name = self.name or ""
+        shown = name if name and not {"<", ">"} & {*name} else "vs_no_show"
+        about = json.dumps({"objectType": 0, "objectId": self.id}, separators=(",", ":"))
+        return f"<vs-context><object-info>{about}</object-info><txt>{shown}</txt></vs-context>"
+
+
+if not TYPE_CHECKING:  # a checker finds by itself that they are not there
+    for _name in PIPELINE_MEMBERS:
+        setattr(Pipeline, _name, Absent(f"Pipeline.{_name}"))
 
 
 def _guest(user_id: str | None, org_id: str | None) -> dict[str, Any]:

@@ -1,16 +1,21 @@
-"""The API's answers about pipelines and runs: dicts as it sent them, with their fields by name."""
+"""The API's answers about pipelines and runs: as it sent them, with their fields by name."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, cast
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from vectorshift.errors.bodies import MESSAGE_FIELDS, error_sentence
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = [
     "CANCELLED",
     "FAILED",
+    "RUN_IDS",
     "SUCCEEDED",
     "Answer",
     "BulkRunResult",
@@ -19,23 +24,33 @@ __all__ = [
     "RunStatus",
     "StreamChunk",
     "as_object",
+    "first_id",
     "id_of",
+    "message_in",
+    "text_in",
 ]
+
+
+class _WithId(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+P = TypeVar("P", bound=_WithId)
 
 # The API's reference and its guide name them differently.
 SUCCEEDED = frozenset(("completed", "succeeded"))
 FAILED = frozenset(("failed",))
 CANCELLED = frozenset(("cancelled", "canceled"))
+RUN_IDS = ("run_id", "pipeline_run_id", "task_id")
+_KINDS = ("stream", "result", "error")
+_IDS = ("$oid", "_id", "id", "object_id")
 
 
 class Answer(dict[str, Any]):
     """An answer of the API, as it was sent: a dict that is yours to keep and change."""
 
     __slots__ = ()
-
-    def _text(self, name: str) -> str:
-        value = self.get(name)
-        return value if isinstance(value, str) else "" if value is None else str(value)
 
     def _object(self, name: str) -> dict[str, Any]:
         return as_object(self.get(name)) or {}
@@ -45,30 +60,44 @@ class Answer(dict[str, Any]):
         return cast("list[object]", value) if isinstance(value, list) else []
 
     def _status(self) -> str:
-        return self._text("status").lower()
-
-    def _error(self) -> str:
-        """Return the text of `error`; of a failure also that of the fields of the API's errors."""
-        names = MESSAGE_FIELDS if self._status() in FAILED | CANCELLED else MESSAGE_FIELDS[:1]
-        fields = {name: self[name] for name in names if self.get(name)}
-        return error_sentence(json.dumps(fields, default=str)) if fields else ""
+        return text_in(self, "status").lower()
 
 
-class PipelineList(Answer):
-    """The answer to `Pipeline.list`: `status`, `object_ids`, and `objects` if it was verbose."""
+class PipelineList(list[P]):
+    """The answer to `Pipeline.list`: one page of pipelines, a list that is yours to change.
 
-    __slots__ = ()
+    Attributes:
+        raw: the answer as the server sent it: `status`, `object_ids`, and `objects` if verbose.
+        offset: how many pipelines come before this page, as it was asked for.
+        limit: how many pipelines were asked for.
+    """
+
+    def __init__(
+        self,
+        pipelines: Iterable[P] = (),
+        *,
+        raw: dict[str, Any] | None = None,
+        offset: int | None = None,
+        limit: int | None = None,
+    ) -> None:
+        super().__init__(pipelines)
+        self.raw: dict[str, Any] = {} if raw is None else raw
+        self.offset, self.limit = offset, limit
 
     @property
     def ids(self) -> list[str]:
-        """The ids, as strings; of the objects, if the server sent no list of ids."""
-        items = self._list("object_ids" if self.get("object_ids") else "objects")
-        return [id for id in map(id_of, items) if id]
+        """The ids of the pipelines."""
+        return [pipeline.id for pipeline in self]
 
-    @property
-    def objects(self) -> list[dict[str, Any]]:
-        """The pipelines as the server describes them; empty if the list was not verbose."""
-        return [each for each in map(as_object, self._list("objects")) if each is not None]
+    if not TYPE_CHECKING:  # a checker finds a text as an index by itself
+
+        def __getitem__(self, index: Any) -> Any:
+            if isinstance(index, str):
+                raise TypeError(
+                    "Pipeline.list() gives a list of pipelines; the answer as the server sent it"
+                    f" is at .raw, so use .raw[{index!r}]."
+                )
+            return super().__getitem__(index)
 
 
 class RunResult(Answer):
@@ -79,7 +108,7 @@ class RunResult(Answer):
     @property
     def run_id(self) -> str:
         """The run; an empty string if the server did not name it."""
-        return id_of(self.get("run_id")) or ""
+        return first_id(self, *RUN_IDS) or ""
 
     @property
     def outputs(self) -> dict[str, Any]:
@@ -89,7 +118,7 @@ class RunResult(Answer):
     @property
     def trace_id(self) -> str:
         """The name of the run in traces; an empty string if the server did not say."""
-        return self._text("trace_id")
+        return text_in(self, "trace_id")
 
     @property
     def status(self) -> str:
@@ -99,7 +128,7 @@ class RunResult(Answer):
     @property
     def error(self) -> str:
         """The server's message about a failure, or an empty string. `run` raises it instead."""
-        return self._error()
+        return message_in(self)
 
 
 class BulkRunResult(Answer):
@@ -148,7 +177,12 @@ class RunStatus(Answer):
     @property
     def error(self) -> str:
         """The message about its failure, or an empty string."""
-        return self._error()
+        return message_in(self)
+
+    @property
+    def has_outputs(self) -> bool:
+        """Whether the server sent outputs, and be they empty."""
+        return not (self.get("result") is None and self.get("outputs") is None)
 
     @property
     def outputs(self) -> dict[str, Any]:
@@ -156,47 +190,66 @@ class RunStatus(Answer):
         return self._object("result") or self._object("outputs")
 
 
-class StreamChunk(Answer):
+class _Sent:
+    """Holds what was sent beside the fields of a dataclass, which `asdict` and `vars` give."""
+
+    __slots__ = ("raw",)
+
+
+@dataclass
+class StreamChunk(_Sent):
     """One event of a streamed run: a piece of an output (`type` is `stream`), or the end
     (`result`).
+
+    Args:
+        type: `stream` or `result`.
+        output_name: the output that this is a piece of, or an empty string.
+        output_value: the piece, or None.
+        run_id: the run; an empty string if the server did not name it.
+        status: how the run ended; in lower case, or an empty string.
+        outputs: the values of the output nodes, by name; empty before the end.
+        error: the message about a failure, or an empty string. `Pipeline.stream` raises it.
+
+    Attributes:
+        raw: the data of the event, as the server sent it. `chunk["name"]` reads from it.
     """
 
-    __slots__ = ()
+    type: str = ""
+    output_name: str = ""
+    output_value: Any = None
+    run_id: str = ""
+    status: str = ""
+    outputs: dict[str, Any] = field(default_factory=dict[str, Any])
+    error: str = ""
 
-    @property
-    def type(self) -> str:
-        """`stream` or `result`."""
-        return self._text("type")
+    def __post_init__(self) -> None:
+        self.raw: dict[str, Any] = {}
 
-    @property
-    def run_id(self) -> str:
-        """The run; an empty string if the server did not name it."""
-        return id_of(self.get("run_id")) or ""
+    @classmethod
+    def of(cls, event: str, data: dict[str, Any]) -> StreamChunk:
+        """Return the chunk of an event, by the name that the stream gives it, and its data.
 
-    @property
-    def output_name(self) -> str:
-        """The output that this is a piece of, or an empty string."""
-        return self._text("output_name")
+        Servers put the type into the name, or into the data.
+        """
+        kind = event if event in _KINDS else text_in(data, "type")
+        chunk = cls(
+            kind or ("" if event == "message" else event),  # `message`: the stream gave no name
+            text_in(data, "output_name"),
+            data.get("output_value"),
+            first_id(data, *RUN_IDS) or "",
+            text_in(data, "status").lower(),
+            as_object(data.get("outputs")) or {},
+            message_in(data),
+        )
+        chunk.raw = data
+        return chunk
 
-    @property
-    def output_value(self) -> Any:
-        """The piece, or None."""
-        return self.get("output_value")
+    def __getitem__(self, name: str) -> Any:
+        return self.raw[name]
 
-    @property
-    def status(self) -> str:
-        """How the run ended; in lower case, or an empty string."""
-        return self._status()
-
-    @property
-    def error(self) -> str:
-        """The message about a failure, or an empty string. `Pipeline.stream` raises it."""
-        return self._error()
-
-    @property
-    def outputs(self) -> dict[str, Any]:
-        """The values of the output nodes, by name; empty before the end."""
-        return self._object("outputs")
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return a field of the data as the server sent it, or the default."""
+        return self.raw.get(name, default)
 
 
 def as_object(value: object) -> dict[str, Any] | None:
@@ -205,8 +258,8 @@ def as_object(value: object) -> dict[str, Any] | None:
 
 
 def id_of(value: object, layers: int = 3) -> str | None:
-    """Return the id in a string, in Mongo extended JSON (`{"$oid": ...}`), or in an object's `_id`
-    or `id`, or None.
+    """Return the id in a string, in Mongo extended JSON (`{"$oid": ...}`), or in an object's `_id`,
+    `id` or `object_id`, or None.
 
     An object may hold objects; no API has an id below more than `layers` of them, and a body may be
     nested by hundreds.
@@ -216,5 +269,24 @@ def id_of(value: object, layers: int = 3) -> str | None:
     if not isinstance(value, Mapping) or not layers:
         return None
     fields = cast("Mapping[str, object]", value)
-    found = (id_of(fields.get(name), layers - 1) for name in ("$oid", "_id", "id"))
+    found = (id_of(fields.get(name), layers - 1) for name in _IDS)
     return next(filter(None, found), None)
+
+
+def first_id(fields: Mapping[str, Any], *names: str) -> str | None:
+    """Return the id in the first of these fields that has one, or None."""
+    return next(filter(None, (id_of(fields.get(name)) for name in names)), None)
+
+
+def text_in(fields: Mapping[str, Any], name: str) -> str:
+    """Return a field as text; an empty string if it is not there."""
+    value = fields.get(name)
+    return value if isinstance(value, str) else "" if value is None else str(value)
+
+
+def message_in(fields: Mapping[str, Any]) -> str:
+    """Return the text of `error`; of a failure also that of the fields of the API's errors."""
+    ended_badly = text_in(fields, "status").lower() in FAILED | CANCELLED
+    names = MESSAGE_FIELDS if ended_badly else MESSAGE_FIELDS[:1]
+    found = {name: fields[name] for name in names if fields.get(name)}
+    return error_sentence(json.dumps(found, default=str)) if found else ""

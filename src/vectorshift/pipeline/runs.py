@@ -8,6 +8,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from vectorshift.client.call import Call
+from vectorshift.credentials.events import log
 from vectorshift.errors import (
     ApiTimeoutError,
     NotFoundError,
@@ -25,7 +26,15 @@ from vectorshift.pipeline.ids import (
     unexpected,
 )
 from vectorshift.pipeline.inputs import Body, bulk_body, checked_runs, holds_files, run_body
-from vectorshift.pipeline.results import Answer, BulkRunResult, RunResult, RunStatus, id_of
+from vectorshift.pipeline.results import (
+    RUN_IDS,
+    Answer,
+    BulkRunResult,
+    RunResult,
+    RunStatus,
+    first_id,
+    id_of,
+)
 from vectorshift.pipeline.steps import Steps, ThreadWork, Use, Wait
 
 if TYPE_CHECKING:
@@ -38,6 +47,10 @@ __all__ = ["StreamedRun", "await_end", "bulk_run", "run", "start", "status", "te
 
 _LAST_QUESTION = 1.0
 """Seconds that a question gets when the time is up: one is always asked."""
+_LATE_RESULT = 30.0
+"""Seconds after a run has completed in which its outputs may come."""
+_second_path_alone: set[str] = set()
+"""The base URLs of servers that have bulk runs at the path of the API's reference alone."""
 
 
 def run(
@@ -80,31 +93,40 @@ def start(
     call = yield from _run_call(id, inputs, {**fields, "background": True}, None)
     call = replace(call, patient=False)  # this answer comes soon
     answer = Answer(object_in((yield call), call))
-    task_id = id_of(answer.get("task_id")) or id_of(answer.get("run_id"))
+    task_id = first_id(answer, "task_id", *RUN_IDS)
     if task_id is None:
         raise unexpected(call, "task_id")
     return task_id, answer
 
 
 def bulk_run(
-    id: str, inputs: Sequence[Mapping[str, Any]], timeout: float | None, progress: bool
+    id: str,
+    inputs: Sequence[Mapping[str, Any]],
+    timeout: float | None,
+    progress: bool,
+    client: Client,
 ) -> Steps[BulkRunResult]:
-    """Run a pipeline once for each of `inputs`: at the documented path, or, if there is none, at
-    the official SDK's.
+    """Run a pipeline once for each of `inputs`: at the path that the official SDK calls, or, if
+    that is not there, at the one of the API's reference. A server that has the second one alone is
+    remembered.
     """
     runs = checked_runs(inputs)
-    path = f"/pipeline/{segment(id)}/bulk_run"
+    paths = [f"/pipeline/{segment(id)}/{action}" for action in ("bulk-run", "bulk_run")]
+    if _second_path_alone and (yield ThreadWork(lambda: client.base_url)) in _second_path_alone:
+        paths.reverse()
     with _bar(progress, f"{len(runs)} runs"):
-        body = yield from _built(path, runs, lambda: bulk_body(runs))
+        body = yield from _built(paths[0], runs, lambda: bulk_body(runs))
         try:
-            return BulkRunResult((yield from _awaited(_long(path, body, timeout))))
+            return BulkRunResult((yield from _awaited(_long(paths[0], body, timeout))))
         except NotFoundError as error:
             not_found = error
-        path = f"/pipeline/{segment(id)}/bulk-run"
         try:
-            return BulkRunResult((yield from _awaited(_long(path, body, timeout))))
+            result = BulkRunResult((yield from _awaited(_long(paths[1], body, timeout))))
         except NotFoundError:
             raise not_found from None
+    remember = paths[1].endswith("bulk_run")
+    (_second_path_alone.add if remember else _second_path_alone.discard)(client.base_url)
+    return result
 
 
 def _awaited(call: Call) -> Steps[dict[str, Any]]:
@@ -148,7 +170,8 @@ def await_end(
     now: Callable[[], float],
     progress: bool,
 ) -> Steps[RunStatus]:
-    """Ask a run how it is until it has ended.
+    """Ask a run how it is until it has ended and its outputs are there: they may come a little
+    later than the word that it has completed.
 
     Args:
         id: the pipeline.
@@ -161,6 +184,7 @@ def await_end(
     if not poll_interval >= 0 or (timeout is not None and not timeout >= 0):
         raise ValueError("poll_interval and timeout are numbers of seconds, not below 0.")
     deadline = inf if timeout is None else now() + timeout
+    last_chance = None
     with _bar(progress, f"run {run_id}") as show:
         while True:
             within = None if timeout is None else max(deadline - now(), _LAST_QUESTION)
@@ -172,8 +196,18 @@ def await_end(
                 raise PollTimeoutError(run_id, timeout) from None
             show(found.status)
             if found.succeeded:
-                return found
-            if found.done:
+                if found.has_outputs:
+                    return found
+                last_chance = last_chance or now() + _LATE_RESULT
+                if now() >= last_chance:
+                    log.warning(
+                        "Run %s is %s, and its outputs are not there after %g s.",
+                        run_id,
+                        found.status,
+                        _LATE_RESULT,
+                    )
+                    return found
+            elif found.done:
                 raise PipelineRunFailedError(
                     run_id, found.error or f"The run has ended as {found.status}."
                 )
@@ -203,15 +237,7 @@ def _built(path: str, inputs: object, build: Callable[[], Body]) -> Steps[Body]:
 
 
 def _long(path: str, body: Body, timeout: float | None) -> Call:
-    return Call(
-        method="POST",
-        path=path,
-        json=body.json,
-        form=body.form,
-        files=body.files,
-        timeout=timeout,
-        patient=True,
-    )
+    return Call("POST", path, None, body.json, body.files, body.form, timeout=timeout)
 
 
 # --- Progress ---

@@ -21,6 +21,7 @@ from vectorshift.testing.event_streams import Event, EventStream, StreamEnding
 from vectorshift.testing.organisations import (
     SCOPES,
     ApiKeyRecord,
+    Dialect,
     FailedRun,
     RunScript,
     World,
@@ -105,15 +106,18 @@ class FakeVectorShift:
     @property
     def extended_ids(self) -> bool:
         """Whether pipelines' ids are answered as Mongo's extended JSON, `{"$oid": ...}`; may be set
-        while it runs.
-
-        An object then has its id at `_id`, and not at `id`. The API is known to do either.
+        while it runs. As `dialect.extended_ids`.
         """
-        return self._world.extended_ids
+        return self.dialect.extended_ids
 
     @extended_ids.setter
     def extended_ids(self, extended: bool) -> None:
-        self._world.extended_ids = extended
+        self.dialect.extended_ids = extended
+
+    @property
+    def dialect(self) -> Dialect:
+        """How answers are spelled; its attributes may be set while it runs."""
+        return self._world.dialect
 
     @property
     def base_url(self) -> str:

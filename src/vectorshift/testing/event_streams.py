@@ -37,6 +37,8 @@ class EventStream:
         events: the events.
         piece: bytes in each piece; each event in a piece of its own if None.
         pause: seconds before each piece.
+        types: where an event that is JSON has its type: in a line `event: ...`, in its data, or in
+            both.
         then: what comes behind the events: a regular end, a connection that breaks, or one that
             stays open until the client closes it.
     """
@@ -44,6 +46,7 @@ class EventStream:
     events: tuple[Event, ...]
     piece: int | None = None
     pause: float = 0.0
+    types: Literal["line", "data", "both"] = "both"
     then: StreamEnding = "end"
 
     async def respond(self, receive: Receive, send: Send, hang_up: Callable[[], None]) -> None:
@@ -71,7 +74,7 @@ class EventStream:
             await asyncio.Event().wait()  # until the client has gone
 
     def _pieces(self) -> Iterator[bytes]:
-        wires = map(_wire, self.events)
+        wires = (_wire(event, self.types) for event in self.events)
         if self.piece is None:
             yield from wires
             return
@@ -80,14 +83,14 @@ class EventStream:
             yield whole[start : start + self.piece]
 
 
-def _wire(event: Event) -> bytes:
+def _wire(event: Event, types: str) -> bytes:
     if isinstance(event, bytes):
         return event
-    return (
-        event.encode()
-        if isinstance(event, str)
-        else b"data: " + json.dumps(event).encode() + b"\n\n"
-    )
+    if isinstance(event, str):
+        return event.encode()
+    line = f"event: {event['type']}\n" if types != "data" and "type" in event else ""
+    data = {name: value for name, value in event.items() if types != "line" or name != "type"}
+    return f"{line}data: {json.dumps(data)}\n\n".encode()
 
 
 async def _gone(receive: Callable[[], Awaitable[Any]]) -> None:
@@ -95,11 +98,16 @@ async def _gone(receive: Callable[[], Awaitable[Any]]) -> None:
         pass
 
 
-def events_of(run: Run) -> Iterable[Event]:
-    """Return the events of a run: its outputs, texts word by word, and the result."""
+def events_of(run: Run, run_id: str) -> Iterable[Event]:
+    """Return the events of a run: its outputs, texts word by word, and the result.
+
+    Args:
+        run: the run.
+        run_id: the field that names it.
+    """
     for name, value in run.outputs.items():
         words = value.split(" ") if isinstance(value, str) else [value]
         for number, word in enumerate(words):
             part = f" {word}" if number else word
-            yield {"type": "stream", "run_id": run.id, "output_name": name, "output_value": part}
-    yield {"type": "result", "run_id": run.id, "status": "completed", "outputs": dict(run.outputs)}
+            yield {"type": "stream", run_id: run.id, "output_name": name, "output_value": part}
+    yield {"type": "result", run_id: run.id, "status": "completed", "outputs": dict(run.outputs)}

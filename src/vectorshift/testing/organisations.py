@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Literal
 
     from vectorshift.testing.event_streams import EventStream
 
@@ -20,6 +21,7 @@ __all__ = [
     "SCOPES",
     "ApiKeyRecord",
     "Body",
+    "Dialect",
     "ErrorReply",
     "FailedRun",
     "Organisation",
@@ -68,12 +70,14 @@ class Run:
         pipeline: the id of the pipeline.
         statuses: what it says of itself when it is asked, one after the other; the last one stays.
         error: what it says when it has failed.
+        late: how often it says that it has completed before its outputs are there.
     """
 
     pipeline: str
     outputs: Mapping[str, Any]
     statuses: deque[str]
     error: str = ""
+    late: int = 0
     id: str = field(default_factory=lambda: secrets.token_hex(12))
     trace_id: str = field(default_factory=lambda: secrets.token_hex(8))
 
@@ -168,6 +172,27 @@ class ApiKeyRecord:
     scopes: frozenset[str]
 
 
+@dataclass(slots=True, kw_only=True)
+class Dialect:
+    """How the stand-in spells its answers, where the service is known to do more than one thing.
+
+    Args:
+        extended_ids: pipelines' ids are Mongo's extended JSON, `{"$oid": ...}`.
+        event_types: where an event of a stream has its type: in a line `event: ...`, in its data,
+            or in both.
+        run_id: the field that names a run: `run_id`, or `pipeline_run_id`.
+        late_results: how often a background run says that it has completed before its outputs are
+            there.
+        bulk_paths: the paths of bulk runs that are there.
+    """
+
+    extended_ids: bool = False
+    event_types: Literal["line", "data", "both"] = "both"
+    run_id: Literal["run_id", "pipeline_run_id"] = "run_id"
+    late_results: int = 0
+    bulk_paths: tuple[str, ...] = ("bulk-run", "bulk_run")
+
+
 class World:
     """All that is known, and what a test has scripted. Its owner guards it with a lock."""
 
@@ -177,7 +202,7 @@ class World:
         self.outputs: deque[Mapping[str, Any] | FailedRun] = deque()
         self.runs: deque[RunScript] = deque()
         self.streams: deque[EventStream] = deque()
-        self.extended_ids = False
+        self.dialect = Dialect()
 
     def organisation(self, name: str) -> Organisation:
         """Return an organisation, which comes into being when it is first named."""

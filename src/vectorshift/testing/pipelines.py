@@ -38,6 +38,7 @@ _OF_THE_SERVER = (
     "deploy",
     "bump",
 )  # of these none is a caller's to set
+_SPELLED = {"id": "_id", "branch_id": "mainBranch"}
 
 
 def list_pipelines(visit: Visit) -> Body:
@@ -171,16 +172,12 @@ def _settable(fields: Mapping[str, Any]) -> Body:
 
 
 def _id(visit: Visit, pipeline: StoredPipeline) -> object:
-    return {"$oid": pipeline["id"]} if visit.world.extended_ids else pipeline["id"]
+    return {"$oid": pipeline["id"]} if visit.world.dialect.extended_ids else pipeline["id"]
 
 
 def _shown(visit: Visit, pipeline: StoredPipeline) -> Body:
-    if not visit.world.extended_ids:
-        return pipeline
-    return {
-        "_id": _id(visit, pipeline),
-        **{name: value for name, value in pipeline.items() if name != "id"},
-    }
+    spelled = {_SPELLED.get(name, name): value for name, value in pipeline.items()}
+    return {**spelled, "_id": _id(visit, pipeline)}
 
 
 def _text(fields: Mapping[str, Any], name: str) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from vectorshift.testing.event_streams import EventStream, events_of
@@ -30,30 +31,35 @@ def run_pipeline(visit: Visit, id: str) -> Body | EventStream:
     """
     visit.organisation.seen(id)
     fields = visit.fields()
-    files = visit.files("inputs.")
+    # in the form of the API's reference, and in that of the official SDK
+    files = {name.removeprefix("inputs."): part for name, part in visit.files("").items()}
     if _is_set(fields, "background"):
         script = visit.world.runs.popleft() if visit.world.runs else None
         run = _new_run(visit, id, _inputs(fields, files), script, steps=("in_progress",))
         run.trace_id = fields.get("trace_id") or run.trace_id
         return {"task_id": run.id, "trace_id": run.trace_id}
     if _is_set(fields, "stream"):
+        dialect = visit.world.dialect
         if visit.world.streams:
-            return visit.world.streams.popleft()
+            return replace(visit.world.streams.popleft(), types=dialect.event_types)
         run = _new_run(visit, id, _inputs(fields, files))
-        ended = {"type": "result", **_outcome(run)}
-        return EventStream(events=(ended,) if run.error else tuple(events_of(run)))
+        ended = {"type": "result", **_outcome(visit, run)}
+        events = (ended,) if run.error else tuple(events_of(run, dialect.run_id))
+        return EventStream(events=events, types=dialect.event_types)
     run = _new_run(visit, id, _inputs(fields, files))
-    return {**_outcome(run), "trace_id": run.trace_id}
+    return {**_outcome(visit, run), "trace_id": run.trace_id}
 
 
 def bulk_run(visit: Visit, id: str) -> Body:
     """POST /pipeline/{id}/bulk_run, also /bulk-run: one run after the other."""
+    if visit.request.raw_path.rpartition("/")[2] not in visit.world.dialect.bulk_paths:
+        raise ErrorReply(404)
     visit.organisation.seen(id)
     runs: list[Run] = []
     for number, each in enumerate(_items(visit, "runs")):
         fields = cast("Body", each) if isinstance(each, dict) else {}
         runs.append(_new_run(visit, id, _inputs(fields, visit.files(f"runs.{number}.inputs."))))
-    return {"run_outputs": [_outcome(run) for run in runs]}
+    return {"run_outputs": [_outcome(visit, run) for run in runs]}
 
 
 def run_status(visit: Visit, id: str, run_id: str) -> Body:
@@ -63,7 +69,9 @@ def run_status(visit: Visit, id: str, run_id: str) -> Body:
     run = _run(visit, id, run_id)
     status = run.statuses.popleft() if len(run.statuses) > 1 else run.statuses[0]
     body: Body = {"task_id": run.id, "status": status}
-    if status in _SUCCEEDED:
+    if status in _SUCCEEDED and run.late > 0:
+        run.late -= 1
+    elif status in _SUCCEEDED:
         body["result"] = run.outputs
     elif status == "failed":
         body["error"] = run.error or "The run failed"
@@ -114,16 +122,21 @@ def _new_run(
     error = planned.error if isinstance(planned, FailedRun) else ""
     script = script or RunScript(statuses=(*steps, "failed" if error else "completed"))
     run = Run(
-        pipeline=id, outputs=outputs, statuses=deque(script.statuses), error=script.error or error
+        pipeline=id,
+        outputs=outputs,
+        statuses=deque(script.statuses),
+        error=script.error or error,
+        late=visit.world.dialect.late_results,
     )
     visit.organisation.runs[run.id] = run
     return run
 
 
-def _outcome(run: Run) -> Body:
+def _outcome(visit: Visit, run: Run) -> Body:
+    named: Body = {visit.world.dialect.run_id: run.id}
     if run.error:
-        return {"run_id": run.id, "status": "failed", "error": run.error}
-    return {"run_id": run.id, "outputs": run.outputs}
+        return {**named, "status": "failed", "error": run.error}
+    return {**named, "outputs": run.outputs}
 
 
 def _inputs(fields: Mapping[str, Any], files: Mapping[str, FormPart]) -> Body:

@@ -14,7 +14,7 @@ from vectorshift.testing.sandbox.rotation import Rotation
 
 SANDBOX = [sys.executable, "-m", "vectorshift", "sandbox"]
 LIST = (
-    "from vectorshift import Pipeline, get_credential; print(len(Pipeline.list()['object_ids']),"
+    "from vectorshift import Pipeline, get_credential; print(len(Pipeline.list()),"
     " get_credential())"
 )
 
