@@ -1,11 +1,12 @@
 # Everything there is to run. Each target sets itself up in .venv; only Python 3.10 or newer and make are needed.
 PYTHON ?= python3
 VENV ?= .venv
+OFFICIAL ?= .venv-official
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs bench soak build clean
+.PHONY: help demo test check compat docs bench soak build clean
 
 help: ## List what there is to run
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -26,6 +27,9 @@ check: $(VENV)/.dev ## Lint, types, import directions, docs
 	$(BIN)/lint-imports
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
+compat: $(VENV)/.test $(OFFICIAL)/.ready ## The official SDK on the stand-in API, and its tests on this package
+	@OFFICIAL=$(OFFICIAL) $(BIN)/python -m pytest -m compat tests/compat
+
 docs: $(VENV)/.dev ## Serve the documentation on loopback
 	$(BIN)/mkdocs serve
 
@@ -39,7 +43,7 @@ build: $(VENV)/.dev ## Build the wheel and the source distribution into dist/
 	@$(BIN)/python -m build --outdir dist
 
 clean: ## Remove what the targets made
-	rm -rf $(VENV) dist site .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(OFFICIAL) dist site .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
@@ -60,6 +64,14 @@ $(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/bin/python
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@$(PIP) install -c constraints.txt -e '.[sandbox]' --group dev
 	@touch $@ $(VENV)/.test $(VENV)/.sandbox
+
+$(OFFICIAL)/.ready: tests/compat/official.txt
+	@echo "Setting up $(OFFICIAL) ..."
+	@rm -rf $(OFFICIAL) && $(PYTHON) -m venv $(OFFICIAL)
+	@$(OFFICIAL)/bin/python -m pip --disable-pip-version-check --quiet download --no-deps \
+	  --require-hashes -r tests/compat/official.txt -d $(OFFICIAL)/wheel
+	@$(OFFICIAL)/bin/python -m pip --disable-pip-version-check --quiet install $(OFFICIAL)/wheel/*.whl
+	@touch $@
 
 $(VENV)/.bench: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@$(PIP) install -c constraints.txt -e '.[sandbox]' --group bench

@@ -1,0 +1,176 @@
+"""The official SDK on the stand-in API, and its own tests on this package: `make compat`.
+
+The official wheel is downloaded by its hash into an environment of its own, and is not kept here.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import vectorshift
+from vectorshift._compat import PIPELINE_MEMBERS
+from vectorshift.testing import FakeVectorShift
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.compat
+
+HERE = Path(__file__).parent
+ENVIRONMENT = Path(os.environ.get("OFFICIAL", HERE.parents[1] / ".venv-official")).absolute()
+OFFICIAL = ENVIRONMENT / "bin" / "python"
+KEY = "vs-0123456789"
+
+DIALECTS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "event lines, late results": {
+        "event_types": "line",
+        "run_id": "pipeline_run_id",
+        "late_results": 2,
+        "bulk_paths": ("bulk-run",),
+    },
+    "types in data": {"event_types": "data"},
+}
+
+
+@pytest.fixture
+def api() -> Iterator[FakeVectorShift]:
+    with FakeVectorShift() as running:
+        running.create_key(key=KEY)
+        running.add_pipeline("acme", "invoices", id="65f0c3a1b2d4e5f60718293a", branch_id="br-1")
+        yield running
+
+
+def run(python: Path | str, api: FakeVectorShift, *arguments: str, **variables: str) -> str:
+    """Run a program in this folder, with no setting but these; return what it prints."""
+    given = {"VECTORSHIFT_BASE_URL": api.base_url, "VECTORSHIFT_API_KEY": KEY, **variables}
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    done = subprocess.run(
+        [str(python), "-W", "ignore", *arguments],
+        env={**kept, **given},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_what_users_of_the_official_sdk_write_does_the_same_here(
+    api: FakeVectorShift, dialect: str
+) -> None:
+    seen = []
+    for python in (OFFICIAL, sys.executable):
+        for name, value in DIALECTS[dialect].items():
+            setattr(api.dialect, name, value)
+        seen.append(json.loads(run(python, api, str(HERE / "program.py"), "works")))
+    theirs, ours = seen
+    assert len(theirs) > 25
+    assert ours == theirs
+
+
+def test_failures_are_told_the_same_here(api: FakeVectorShift) -> None:
+    seen = []
+    for python in (OFFICIAL, sys.executable):
+        api.script_run("in_progress", "failed", error="node 3 broke")
+        seen.append(json.loads(run(python, api, str(HERE / "program.py"), "fails")))
+    assert seen[0] == seen[1]
+    assert seen[0]["failed"] == [True, "node 3 broke", 0]
+
+
+BUILD = """
+from vectorshift import Pipeline
+pipeline = Pipeline.new(name="made")
+pipeline.add(name="question").input(input_type="string")
+pipeline.save()
+print(pipeline.id, pipeline.branch_id, sorted(Pipeline.fetch(name="made").inputs))
+"""
+
+
+def test_the_official_sdk_builds_pipelines_on_the_stand_in(api: FakeVectorShift) -> None:
+    id, branch, *inputs = run(OFFICIAL, api, "-c", BUILD).split()
+    assert (len(id), branch, inputs) == (24, "main", ["['question']"])
+
+
+def test_exec_gives_the_official_sdk_the_key_of_the_chain(
+    api: FakeVectorShift, tmp_path: Path
+) -> None:
+    """As the sentence of a name that is not here advises."""
+    (tmp_path / "key").write_text(KEY)
+    (tmp_path / "app.py").write_text(
+        "from vectorshift import KnowledgeBase, Pipeline\nprint(len(Pipeline.list()))"
+    )
+    program = ["-m", "vectorshift", "exec", "--", str(OFFICIAL), str(tmp_path / "app.py")]
+    key = {"VECTORSHIFT_API_KEY": "", "VECTORSHIFT_API_KEY_FILE": str(tmp_path / "key")}
+    assert run(sys.executable, api, *program, **key) == "3\n"
+
+
+# --- Names ---
+
+
+def exported(module: str) -> list[str]:
+    """Return the public names of a module of the official SDK."""
+    (wheel,) = (ENVIRONMENT / "wheel").glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        tree = ast.parse(archive.read(module))
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            names: list[str] = ast.literal_eval(node.value)
+            return names
+    raise AssertionError(module)
+
+
+def members() -> set[str]:
+    """Return the public members of the official `Pipeline`."""
+    code = "import vectorshift; print(*(n for n in dir(vectorshift.Pipeline) if n[0] != '_'))"
+    done = subprocess.run([OFFICIAL, "-c", code], capture_output=True, text=True, check=True)
+    return {*done.stdout.split()}
+
+
+@pytest.mark.parametrize("module", ["vectorshift", "vectorshift.pipeline"])
+def test_every_public_name_is_here_or_says_what_there_is_instead(module: str) -> None:
+    names = exported(f"{module.replace('.', '/')}/__init__.py")
+    absent = [name for name in names if name not in dir(importlib.import_module(module))]
+    for name in absent:
+        with pytest.raises(ImportError, match=f'{name} is not part of.*install "vectorshift<1"'):
+            exec(f"from {module} import {name}")
+    if module == "vectorshift":
+        assert (len(names), len(absent)) == (76, 56)
+
+
+def test_every_member_of_pipeline_is_here_or_says_what_there_is_instead() -> None:
+    here = {name for name in members() if hasattr(vectorshift.Pipeline, name)}
+    assert members() - here <= {*PIPELINE_MEMBERS}
+
+
+# --- The official tests ---
+
+
+def test_the_official_tests_of_errors_and_queries_pass_here(tmp_path: Path) -> None:
+    (wheel,) = (ENVIRONMENT / "wheel").glob("*.whl")
+    names = ["tests/test_errors.py", "tests/test_request_query.py"]
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path, names)
+    command = ["-m", "pytest", "-q", "-p", "adapter", "-p", "no:cacheprovider", "-c", os.devnull]
+    done = subprocess.run(
+        [sys.executable, *command, "--rootdir", str(tmp_path), *names],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(HERE)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert "202 passed" in done.stdout, done.stdout
