@@ -97,7 +97,7 @@ class Call:
         """Whether the answer comes when a run has ended, and may take minutes."""
         if self.patient is not None:
             return self.patient
-        return self.method.upper() == "POST" and self.path.endswith(_RUNS)
+        return self.path.endswith(_RUNS) and str(self.method).upper() == "POST"
 
     @property
     def is_beside(self) -> bool:
