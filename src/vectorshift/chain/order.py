@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 import os
+from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from vectorshift._platform.plugin_names import canonical, prefix_of
 from vectorshift.credentials.events import log
@@ -21,30 +22,79 @@ if TYPE_CHECKING:
     from vectorshift.providers.explicit import ExplicitProvider
     from vectorshift.settings import Settings
 
-__all__ = ["DEFAULT_ORDER", "HintProvider", "available_plugins", "providers_of"]
+__all__ = [
+    "BUILT_IN",
+    "DEFAULT_ORDER",
+    "BuiltIn",
+    "HintProvider",
+    "available_plugins",
+    "providers_of",
+]
 
-DEFAULT_ORDER = ("explicit", "env", "dotenv", "vault", "aws")
 
-_BUILT_IN = {
-    "explicit": ("vectorshift.providers.explicit", "ExplicitProvider"),
-    "env": ("vectorshift.providers.env", "EnvProvider"),
-    "dotenv": ("vectorshift.providers.dotenv", "DotenvProvider"),
-    "vault": ("vectorshift.providers.vault", "VaultProvider"),
-    "aws": ("vectorshift.providers.aws", "AwsSecretsManagerProvider"),
-    "login": ("vectorshift.providers.login", "LoginProvider"),
-}
-_LOCATORS = {
-    "dotenv": "VECTORSHIFT_ENV_FILE is set to nothing",
-    "vault": "VECTORSHIFT_VAULT_PATH is not set",
-    "aws": "VECTORSHIFT_AWS_SECRET_ID is not set",
-}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltIn:
+    """A provider of this package.
 
-_FIELDS = {
-    "env": "api_key_file",
-    "dotenv": "env_file",
-    "vault": "vault_path",
-    "aws": "aws_secret_id",
+    Args:
+        home: its module and its class.
+        configured_by: what configures it, for a person.
+        setting: the field of `Settings` that leads to its key, or "".
+        unset: why it is not configured where that field says so, or "".
+        in_files: whether it is known to be configured once it has looked for its files.
+        is_store: whether it has settings of its own, whose variables begin with its name.
+    """
+
+    home: tuple[str, str]
+    configured_by: str
+    setting: str = ""
+    unset: str = ""
+    in_files: bool = False
+    is_store: bool = False
+
+
+BUILT_IN: Final = {
+    "explicit": BuiltIn(
+        home=("vectorshift.providers.explicit", "ExplicitProvider"),
+        configured_by="vectorshift.api_key = ... in code",
+    ),
+    "env": BuiltIn(
+        home=("vectorshift.providers.env", "EnvProvider"),
+        configured_by="VECTORSHIFT_API_KEY or VECTORSHIFT_API_KEY_FILE",
+        setting="api_key_file",
+        in_files=True,
+    ),
+    "dotenv": BuiltIn(
+        home=("vectorshift.providers.dotenv", "DotenvProvider"),
+        configured_by=".env in the working directory, or VECTORSHIFT_ENV_FILE",
+        setting="env_file",
+        unset="VECTORSHIFT_ENV_FILE is set to nothing",
+        in_files=True,
+    ),
+    "vault": BuiltIn(
+        home=("vectorshift.providers.vault", "VaultProvider"),
+        configured_by="VECTORSHIFT_VAULT_PATH",
+        setting="vault_path",
+        unset="VECTORSHIFT_VAULT_PATH is not set",
+        is_store=True,
+    ),
+    "aws": BuiltIn(
+        home=("vectorshift.providers.aws", "AwsSecretsManagerProvider"),
+        configured_by="VECTORSHIFT_AWS_SECRET_ID",
+        setting="aws_secret_id",
+        unset="VECTORSHIFT_AWS_SECRET_ID is not set",
+        is_store=True,
+    ),
+    "login": BuiltIn(
+        home=("vectorshift.providers.login", "LoginProvider"),
+        configured_by="the official CLI's login; VECTORSHIFT_PROVIDERS=default,login names it",
+        in_files=True,
+    ),
 }
+"""The providers of this package by name, in the order of the chain."""
+DEFAULT_ORDER: Final = tuple(name for name in BUILT_IN if name != "login")
+"""What `default` stands for in `VECTORSHIFT_PROVIDERS`."""
+
 _KEY = "VECTORSHIFT_API_KEY"
 substitute: Callable[[CredentialProvider], tuple[CredentialProvider, ...]] | None = None
 """Makes all members of a chain of settings from the first, in place of files, stores and plugins;
@@ -81,7 +131,7 @@ def providers_of(
             raise CredentialConfigurationError(
                 f"VECTORSHIFT_PROVIDERS names {name!r} twice.{standing}"
             )
-    entries = _entries(settings, [name for name in rest if name not in _BUILT_IN])
+    entries = _entries(settings, [name for name in rest if name not in BUILT_IN])
     _check_all_are_named(settings, entries)
     first = explicit if explicit is not None else _built("explicit", settings)
     if substitute is not None:
@@ -104,7 +154,7 @@ def available_plugins() -> tuple[PluginEntry, ...]:
     """
     from vectorshift.chain import plugins  # imports pydantic, and a chain is made without
 
-    return plugins.available(reserved={*_BUILT_IN, "default"})
+    return plugins.available(reserved={*BUILT_IN, "default"})
 
 
 def _plugged(entry: PluginEntry, settings: Settings) -> CredentialProvider:
@@ -114,14 +164,14 @@ def _plugged(entry: PluginEntry, settings: Settings) -> CredentialProvider:
 
 
 def _built(name: str, settings: Settings) -> CredentialProvider:
-    module, cls = _BUILT_IN[name]
+    module, cls = BUILT_IN[name].home
     provider: CredentialProvider | None = getattr(import_module(module), cls).from_settings(
         settings
     )
     if provider is not None:
         return provider
     on_missing: Any = getattr(settings, f"{name}_on_missing", "continue")
-    return UnconfiguredProvider(name, _LOCATORS[name], on_missing=on_missing)
+    return UnconfiguredProvider(name, BUILT_IN[name].unset, on_missing=on_missing)
 
 
 def _entries(settings: Settings, names: Collection[str]) -> dict[str, PluginEntry]:
@@ -134,7 +184,7 @@ def _entries(settings: Settings, names: Collection[str]) -> dict[str, PluginEntr
         )
     found = available_plugins()
     for entry in found:
-        if entry.name in _BUILT_IN:
+        if entry.name in BUILT_IN:
             log.warning(
                 "The plugin %s of %s is not used: %s.", entry.name, entry.origin, entry.problem
             )
@@ -150,7 +200,7 @@ def _entries(settings: Settings, names: Collection[str]) -> dict[str, PluginEntr
 
 
 def _no_such(name: str, installed: Collection[str], why: str = "") -> CredentialConfigurationError:
-    there = ["default", *_BUILT_IN, *sorted(installed)]
+    there = ["default", *BUILT_IN, *sorted(installed)]
     near = difflib.get_close_matches(name, there, n=1)
     printable_name = (
         repr(name) if len(name) <= _LONGEST_NAME else "a provider"
@@ -172,7 +222,7 @@ def _check_all_are_named(settings: Settings, entries: Collection[str]) -> None:
             for key in values:
                 log.warning("%s%s is no setting of vectorshift.", prefix_of(name), key.upper())
             continue
-        if name in _BUILT_IN:
+        if name in BUILT_IN:
             raise CredentialConfigurationError(
                 f"plugins has settings of {name!r}, which is built in: they are {name}_..."
             )
@@ -222,9 +272,9 @@ def _passed_by(settings: Settings, named: Collection[str]) -> list[str]:
     given = {name for name, value in os.environ.items() if value.strip() and name.upper() == _KEY}
     known = [("env", _KEY)] if _KEY in given else []
     known += [
-        (name, f"VECTORSHIFT_{field.upper()}")
-        for name, field in _FIELDS.items()
-        if getattr(settings, field)
+        (name, f"VECTORSHIFT_{each.setting.upper()}")
+        for name, each in BUILT_IN.items()
+        if each.setting and getattr(settings, each.setting)
     ]
     near = [
         f"Nearby: {variable} is set, but VECTORSHIFT_PROVIDERS does not name {name}, which"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import vectorshift
 from vectorshift._platform.plugin_names import canonical, prefix_of
+from vectorshift.chain.order import BUILT_IN
 from vectorshift.cli.exits import Exit
 from vectorshift.cli.screen import complain
 from vectorshift.scope.current import DEFAULT_SCOPE
@@ -31,9 +32,7 @@ _WHERE_KEYS_ARE = {
     "VECTORSHIFT_ENV_FILE",
     "VECTORSHIFT_PROVIDERS",
 }
-_STORES = {"vault", "aws"}
-# other names in VECTORSHIFT_PROVIDERS are those of plugins
-_WITHOUT_SETTINGS = {"default", "explicit", "env", "dotenv", "login"}
+_STORES = {name for name, each in BUILT_IN.items() if each.is_store}
 _WHERE_KEYS_GO = ("base_url", "ca_bundle", "allow_http", "timeout", "max_retries")
 
 _PASSED_ON = ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
@@ -66,8 +65,8 @@ def environment_for(
     `VAULT_` and `AWS_` variables stay: they may be the program's own. The settings that say where
     keys are sent stay too, also those from the dotenv file that `VECTORSHIFT_ENV_FILE` names.
     """
-    stores = _STORES | set(map(canonical, settings.providers)) - _WITHOUT_SETTINGS
-    prefixes = tuple(map(prefix_of, stores))
+    plugins = set(map(canonical, settings.providers)) - {"default", *BUILT_IN}
+    prefixes = tuple(map(prefix_of, _STORES | plugins))
     kept = {
         name: value
         for name, value in environ.items()

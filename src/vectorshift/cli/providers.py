@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from vectorshift._platform.plugin_names import prefix_of
-from vectorshift.chain.order import available_plugins, providers_of
+from vectorshift.chain.order import BUILT_IN, available_plugins, providers_of
 from vectorshift.cli.exits import Exit, exit_of
 from vectorshift.cli.screen import complain, console, printable, show, table
 from vectorshift.credentials.adapter import adapt
@@ -21,20 +21,7 @@ if TYPE_CHECKING:
     from vectorshift.credentials.provider import CredentialProvider
     from vectorshift.settings import Settings
 
-__all__ = ["BUILT_IN", "show_providers"]
-
-BUILT_IN = {
-    "explicit": "vectorshift.api_key = ... in code",
-    "env": "VECTORSHIFT_API_KEY or VECTORSHIFT_API_KEY_FILE",
-    "dotenv": ".env in the working directory, or VECTORSHIFT_ENV_FILE",
-    "vault": "VECTORSHIFT_VAULT_PATH",
-    "aws": "VECTORSHIFT_AWS_SECRET_ID",
-    "login": "the official CLI's login; VECTORSHIFT_PROVIDERS=default,login names it",
-}
-"""What configures each of the providers that this package brings, in the order of the chain."""
-
-# whether these are configured is known once they have looked for their files
-_IN_FILES = ("env", "dotenv", "login")
+__all__ = ["show_providers"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +104,8 @@ def _plugins() -> Sequence[PluginEntry]:
 
 
 def _row(provider: CredentialProvider, position: int | None) -> _ProviderRow:
-    if provider.name in _IN_FILES:
+    built_in = BUILT_IN.get(provider.name)
+    if built_in is not None and built_in.in_files:
         adapt(provider).resolve(DEFAULT_REQUEST)
     described = provider.describe()
     return _ProviderRow(
@@ -125,7 +113,7 @@ def _row(provider: CredentialProvider, position: int | None) -> _ProviderRow:
         position=position,
         configured=described.configured,
         source=described.source,
-        configured_by=BUILT_IN.get(provider.name, ""),
+        configured_by="" if built_in is None else built_in.configured_by,
         detail=described.detail,
     )
 
@@ -146,7 +134,7 @@ def _outside(name: str, settings: Settings) -> _ProviderRow:
             position=None,
             configured=True,
             source=error.source or name,
-            configured_by=BUILT_IN[name],
+            configured_by=BUILT_IN[name].configured_by,
             detail=error.message,
         )
     return _row(provider, None)
