@@ -27,9 +27,10 @@ class Authority:
 
     Args:
         folder: where its files go: `ca.pem`, which a client may trust, and the server's own.
+        expired: whether the server's certificate ended a moment ago.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, expired: bool = False) -> None:
         self.file = folder / "ca.pem"
         key, ours = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "A test's CA")])
@@ -37,6 +38,7 @@ class Authority:
             _builder(name, name, key, key)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .add_extension(_usage(signs_certificates=True), critical=True)
+            .not_valid_after(_now() + datetime.timedelta(days=1))
         )
         names = [
             x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
@@ -49,11 +51,12 @@ class Authority:
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(signs_certificates=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+            .not_valid_after(_now() + datetime.timedelta(minutes=-1 if expired else 1440))
         )
         self.file.write_bytes(
             ca.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
         )
-        own = folder / "server.pem"
+        own = self.own = folder / "server.pem"
         own.write_bytes(
             ours.private_bytes(
                 serialization.Encoding.PEM,
@@ -66,21 +69,23 @@ class Authority:
         self.context.load_cert_chain(own)
 
 
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.timezone.utc)
+
+
 def _builder(
     issuer: x509.Name,
     subject: x509.Name,
     key: ec.EllipticCurvePrivateKey,
     signer: ec.EllipticCurvePrivateKey,
 ) -> x509.CertificateBuilder:
-    now = datetime.datetime.now(datetime.timezone.utc)
     return (
         x509.CertificateBuilder()
         .issuer_name(issuer)
         .subject_name(subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
+        .not_valid_before(_now() - datetime.timedelta(days=1))
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False

@@ -67,7 +67,7 @@ def text_with_arguments(text: str, prefix: str, sources: Mapping[str, str]) -> s
         if value is None:
             return f"{name}="
         value = value[1:]
-        if name.startswith("allow_"):
+        if name.startswith("allow_") or name.endswith("_wrapped"):
             return f"{name}={value == '1'}"
         return f"{name}={value}" if value.isdigit() else f'{name}="{value}"'
 

@@ -9,9 +9,19 @@ import stat
 from pathlib import Path
 from typing import Final
 
-__all__ = ["absolute", "file_name", "read_small", "text_of", "wrong_name"]
+__all__ = [
+    "absolute",
+    "content_in_place_of_name",
+    "file_name",
+    "no_content",
+    "read_small",
+    "text_of",
+    "wrong_name",
+]
 
 _LARGEST: Final = 1 << 20
+_LONGEST_PATH: Final = 4096
+_LONGEST_NAME: Final = 255
 
 
 def absolute(path: str | os.PathLike[str]) -> Path:
@@ -84,12 +94,40 @@ def file_name(value: str) -> str:
     return value
 
 
+def no_content(value: str) -> str:
+    """Return the name of a file or folder unchanged, unless it is what such a file holds.
+
+    Raises:
+        ValueError: it is. The text of the error does not repeat it.
+    """
+    if flaw := content_in_place_of_name(value):
+        raise ValueError(flaw)
+    return value
+
+
+def content_in_place_of_name(value: str) -> str:
+    """Return that a text is no name, as it has the form of what files hold; else nothing."""
+    if not (
+        "-----BEGIN" in value
+        or re.search(r"[\x00-\x1f\x7f]", value)
+        or len(value) > _LONGEST_PATH
+        or any(len(part) > _LONGEST_NAME for part in re.split(r"[/\\]", value))
+    ):
+        return ""
+    return (
+        "should be the name of a file, and may be the content of one, so it is not shown. Write"
+        " that to a file, and name the file"
+    )
+
+
 def wrong_name(path: object) -> str:
     """Return that the name of a file may be the key itself, set by mistake, or an empty text.
 
     Without a separator in it, a string has to be there, or to look like a name, such as `.env`,
     `prod2.key` or `vectorshift_api_key`. The key is not repeated.
     """
+    if isinstance(path, str) and (flaw := content_in_place_of_name(path)):
+        return flaw
     if (
         not isinstance(path, str)
         or not path

@@ -91,4 +91,6 @@ def url_without_password(value: str) -> str:
     """
     if "@" in value:
         raise ValueError("should hold no user name and no password")
+    if has_control_characters(value) or "-----BEGIN" in value or len(value) > _LONGEST_URL:
+        raise ValueError("should be a URL, and its value is not shown, as it is none")
     return value

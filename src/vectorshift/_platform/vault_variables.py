@@ -6,17 +6,20 @@ Pure functions of an environment. No value of a variable is in a message.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = [
+    "OTHER_METHODS",
     "TOKEN_HELPER",
     "StandardVariables",
+    "VaultMethod",
     "fallbacks",
     "foreign_helper",
     "is_there",
@@ -29,10 +32,12 @@ _NAMES: Final = {
     "addr": _ADDRESSES,
     "token": ("TOKEN",),
     "namespace": ("NAMESPACE",),
-    "cacert": ("CACERT",),
+    "cacert": ("CACERT", "CACERT_BYTES", "CAPATH"),
     "client_cert": ("CLIENT_CERT",),
     "client_key": ("CLIENT_KEY",),
+    "tls_server_name": ("TLS_SERVER_NAME",),
     "skip_verify": ("SKIP_VERIFY",),
+    "proxy": ("PROXY_ADDR", "HTTP_PROXY"),
 }
 _CLASHES: Final = {
     "namespace": (
@@ -49,6 +54,14 @@ _CLASHES: Final = {
     ),
 }
 TOKEN_HELPER: Final = "~/.vault-token"
+
+VaultMethod = Literal[
+    "token", "approle", "kubernetes", "jwt", "userpass", "ldap", "aws", "cert", "agent"
+]
+OTHER_METHODS: Final = (
+    "Set VECTORSHIFT_VAULT_AUTH to token, approle, kubernetes, jwt, userpass, ldap, aws, cert or"
+    " agent. For any other method, let a Vault Agent or OpenBao Agent log in, and set agent."
+)
 
 
 def fallbacks(argument: str) -> tuple[str, ...]:
@@ -121,9 +134,10 @@ def standard_variables(
         elif address is not None:
             helper_flaw = foreign_helper(environ, str(address))
     ignored = [
-        (used[argument], fallbacks(argument)[-1])
-        for argument in ("cacert", "skip_verify")
-        if argument in used and _differ(environ, *fallbacks(argument))
+        (used[argument], vault)
+        for argument in ("cacert", "tls_server_name", "skip_verify", "proxy")
+        for bao, vault in [fallbacks(argument)[:2]]
+        if used.get(argument) == bao and _differ(environ, bao, vault)
     ]
     if unchecked:
         ignored.append(("VECTORSHIFT_VAULT_CACERT", unchecked))
@@ -210,7 +224,7 @@ def _normalised(address: str) -> str:
     """Return an address as it compares with others: in lower case where that makes no difference,
     without the scheme's own port and without a slash at its end.
     """
-    address = address.strip().rstrip("/")
+    address = re.sub(r"/+(v1|ui)?/*$", "", address.strip())
     try:
         url = urlsplit(address)
         host, port = (url.hostname or "").rstrip("."), url.port

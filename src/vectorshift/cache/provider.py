@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random as _random
 import threading
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -36,7 +37,7 @@ from vectorshift.credentials.adapter import PolicyOfTheWrapped, adapt, flaw_of_t
 from vectorshift.credentials.events import CredentialEvent, Kind, announce
 from vectorshift.credentials.guard import no_thread
 from vectorshift.credentials.provider import CredentialProvider, check_policies
-from vectorshift.credentials.resolving import DEFAULT_REQUEST, BaseProvider, LookupRequest, Result
+from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Result
 from vectorshift.credentials.values import Credential
 from vectorshift.errors import CredentialError, CredentialStoreUnavailableError
 
@@ -374,7 +375,8 @@ class CachingProvider(BaseProvider):
         """
         entered(load)
         try:
-            self._store_result(load, self.provider.resolve(DEFAULT_REQUEST))
+            until = time.monotonic() + self.load_timeout
+            self._store_result(load, self.provider.resolve(LookupRequest(deadline=until)))
         except (
             BaseException
         ) as error:  # also for an answer that cannot be judged, as one of an author's own class

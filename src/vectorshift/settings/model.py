@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -23,9 +23,9 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from vectorshift._platform.files import file_name
+from vectorshift._platform.files import file_name, no_content
 from vectorshift._platform.urls import api_url, has_control_characters, url_without_password
-from vectorshift._platform.vault_variables import fallbacks
+from vectorshift._platform.vault_variables import OTHER_METHODS, VaultMethod, fallbacks
 from vectorshift.credentials.values import Secret
 from vectorshift.errors import CredentialConfigurationError
 from vectorshift.settings.plugin import FrozenMap, Value, held
@@ -46,6 +46,27 @@ def _one_line(value: str) -> str:
 
 def _path(value: object) -> object:
     return str(value) if isinstance(value, Path) else value
+
+
+class _PemText(str):
+    """A text of certificates, in place of the name of their file."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'(certificates)'"
+
+
+def _pem_or_name(value: str) -> str:
+    if "-----BEGIN CERTIFICATE" in value and "PRIVATE KEY" not in value:
+        return _PemText(value)
+    return no_content(value)
+
+
+def _method(value: object) -> object:
+    if value not in get_args(VaultMethod):
+        raise ValueError(f"is no auth method that there is. {OTHER_METHODS.rstrip('.')}")
+    return value
 
 
 def _listed(value: object) -> object:
@@ -73,8 +94,9 @@ def _fallback(field: str, *others: str) -> Any:
 
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
 Text = Annotated[str, AfterValidator(_one_line)]
-File = Annotated[str, BeforeValidator(_path)]
+File = Annotated[str, BeforeValidator(_path), AfterValidator(no_content)]
 SecretFile = Annotated[File, AfterValidator(file_name)]
+Authorities = Annotated[str, BeforeValidator(_path), AfterValidator(_pem_or_name)]
 Url = Annotated[str, AfterValidator(url_without_password)]
 Token = Annotated[Secret, BeforeValidator(_wrapped), PlainSerializer(str)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -130,15 +152,21 @@ class Settings(BaseSettings):
     vault_version: Annotated[int, Field(ge=1)] | None = None
     vault_addr: Url | None = _fallback("vault_addr", *fallbacks("addr"))
     vault_namespace: Text | None = _fallback("vault_namespace", *fallbacks("namespace"))
-    vault_cacert: File | None = _fallback("vault_cacert", *fallbacks("cacert"))
-    vault_client_cert: File | None = _fallback("vault_client_cert", *fallbacks("client_cert"))
-    vault_client_key: File | None = _fallback("vault_client_key", *fallbacks("client_key"))
+    vault_cacert: Authorities | None = _fallback("vault_cacert", *fallbacks("cacert"))
+    vault_client_cert: SecretFile | None = _fallback("vault_client_cert", *fallbacks("client_cert"))
+    vault_client_key: SecretFile | None = _fallback("vault_client_key", *fallbacks("client_key"))
+    vault_tls_server_name: Text | None = _fallback(
+        "vault_tls_server_name", *fallbacks("tls_server_name")
+    )
     vault_skip_verify: bool = Field(
         default=False,
         validation_alias=AliasChoices("VECTORSHIFT_VAULT_SKIP_VERIFY", *fallbacks("skip_verify")),
     )
     vault_allow_http: bool = False
-    vault_auth: Literal["token", "approle", "kubernetes", "jwt", "cert", "agent"] = "token"
+    vault_proxy: Token | None = _fallback("vault_proxy", *fallbacks("proxy"))
+    vault_auth: Annotated[VaultMethod, BeforeValidator(_method)] = "token"
+    vault_auth_mount: Text | None = None
+    vault_auth_namespace: Text | None = None
     vault_token: Token | None = _fallback("vault_token", *fallbacks("token"))
     vault_token_file: SecretFile | None = None
     vault_role: Text | None = None
@@ -147,8 +175,12 @@ class Settings(BaseSettings):
     vault_secret_id_file: SecretFile | None = None
     vault_secret_id_wrapped: bool = False
     vault_creation_path: Text | None = None
+    vault_username: Text | None = None
+    vault_password: Token | None = None
+    vault_password_file: SecretFile | None = None
+    vault_jwt: Token | None = None
     vault_jwt_file: SecretFile | None = None
-    vault_auth_mount: Text | None = None
+    vault_aws_server_id: Text | None = None
     vault_on_error: Literal["stop", "continue"] = "stop"
     vault_on_missing: Literal["stop", "continue"] = "continue"
     vault_cache_ttl: Seconds | None = None

@@ -17,6 +17,7 @@ from vectorshift.providers.vault import VaultProvider
 from vectorshift.testing.openbao import OpenBaoServer
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Iterator, Mapping
 
 KEY = "vs-key-3f9c2e71d8"
@@ -97,6 +98,7 @@ class Tiny(ThreadingHTTPServer):
     """Gives one answer to everything and keeps what it was asked."""
 
     daemon_threads = True
+    scheme = "http"
 
     def __init__(
         self, status: int, body: str, headers: Mapping[str, str], before: Callable[[], object]
@@ -112,7 +114,7 @@ class Tiny(ThreadingHTTPServer):
 
     @property
     def address(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
+        return f"{self.scheme}://127.0.0.1:{self.server_address[1]}"
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -144,8 +146,12 @@ def serve(
     body: str = "{}",
     headers: Mapping[str, str] | None = None,
     before: Callable[[], object] = lambda: None,
+    tls: ssl.SSLContext | None = None,
 ) -> Iterator[Tiny]:
     server = Tiny(status, body, headers or {"Content-Type": "application/json"}, before)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+        server.scheme = "https"
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:

@@ -7,6 +7,8 @@ answer) and asks.
 
 from __future__ import annotations
 
+import re
+import ssl
 import tempfile
 import threading
 import time
@@ -15,8 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.certificates import Authority
 from tests.providers.vault.conftest import serve
 from tests.providers.vault.stand_ins import Issuer, role, token_review
+from tests.providers.vault.test_classify import DISASTER, NO_LEADER
 
 from vectorshift.credentials.resolving import LookupRequest, Result
 from vectorshift.errors import CredentialError
@@ -86,9 +90,10 @@ def unreachable(at: Stage) -> Iterator[Asked]:
     with serve() as server:
         address = server.address
     yield at.ask("it is stopped", addr=address)
+    yield at.ask("it is stopped, and spoken to by a unix socket", addr="unix:///nowhere/agent.sock")
     over = threading.Event()
     with serve(before=over.wait) as server:
-        yield at.ask("it is held up for longer than the time-out", addr=server.address, seconds=2)
+        yield at.ask("it is held up for longer than the time-out", addr=server.address, seconds=4)
         over.set()
     with serve(200, "{", {"Content-Length": "9", "Connection": "close"}) as server:
         yield at.ask("it breaks off in the midst of its answer", addr=server.address)
@@ -113,11 +118,60 @@ def tls(at: Stage) -> Iterator[Asked]:
     yield at.ask("(the CA's file is not there)", addr=at.tls.address, cacert="/nowhere/ca.pem")
     broken = at.file("broken.pem", "no certificate")
     yield at.ask("(the CA's file holds no certificate)", addr=at.tls.address, cacert=broken)
+    folder = at.home / "no-authorities"
+    folder.mkdir()
+    yield at.ask("(the CA's folder holds no certificate)", addr=at.tls.address, cacert=str(folder))
+    own: dict[str, Any] = {"addr": at.tls.address, "cacert": at.tls.cacert}
+    name = "vault.example.com"
+    yield at.ask("its certificate is for another name", **own, tls_server_name=name)
+    expired = Authority(at.home, expired=True)
+    with serve(200, "{}", tls=expired.context) as server:
+        yield at.ask("its certificate has expired", addr=server.address, cacert=str(expired.file))
+    yield from clients(at, own, expired)
     yield at.ask("(the address has no scheme)", addr="vault.example.com:8200")
     yield at.ask(
         "(the address is plain HTTP to another machine)", addr="http://vault.example.com:8200"
     )
     yield at.ask("(the token holds a line break)", token="hvs.a\nhvs.b")
+
+
+def clients(at: Stage, own: dict[str, Any], authority: Authority) -> Iterator[Asked]:
+    home = Path(at.tls.cacert or "").parent
+    cert, key = str(home / "vault-cert.pem"), str(home / "vault-key.pem")
+    text = Path(key).read_text()
+    other = at.file("other-key.pem", authority.own.read_text())
+    locked = at.file("locked.pem", text.replace("PRIVATE", "ENCRYPTED PRIVATE"))
+    yield at.ask(
+        "(the client's key is of another certificate)", **own, client_cert=cert, client_key=other
+    )
+    yield at.ask("(the client's key is encrypted)", **own, client_cert=cert, client_key=locked)
+    yield at.ask("(the client's certificate has no key)", **own, client_cert=cert)
+    yield at.ask("(the client's certificate is none)", **own, client_cert=key)
+    yield at.ask("(the client's key has no certificate)", **own, client_key=key)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority.own)
+    context.load_verify_locations(authority.file)
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.maximum_version = ssl.TLSVersion.TLSv1_2  # 1.3 refuses after it, and may be cut off
+    valid = Authority(at.home / "no-authorities")
+    context.load_cert_chain(valid.own)
+    with serve(200, "{}", tls=context) as server:
+        more: dict[str, Any] = {"addr": server.address, "cacert": str(valid.file)}
+        yield at.ask("it asks for a client certificate", **more)
+        yield at.ask(
+            "it trusts another client certificate", **more, client_cert=cert, client_key=key
+        )
+
+
+def proxies(at: Stage) -> Iterator[Asked]:
+    far = "https://vault.example.com:8200"
+    with serve() as server:
+        address = server.address
+    yield at.ask("(the proxy does not answer)", addr=far, proxy=address)
+    yield at.ask("(the proxy is malformed)", addr=far, proxy="http://me:pa ss@:x")
+    yield at.ask(
+        "(the proxy is SOCKS, without its package)", addr=far, proxy="socks5://127.0.0.1:1"
+    )
 
 
 def unwell(at: Stage) -> Iterator[Asked]:
@@ -135,11 +189,18 @@ def unwell(at: Stage) -> Iterator[Asked]:
         {"rate": 1, "interval": "60s", "path": f"secret/data/{PATH}"},
     )
     at.ask("the one read that the quota allows")
-    yield at.ask("a rate-limit quota is used up (429)")
+    yield at.ask("a rate-limit quota is used up (429)", seconds=0.5)
     at.bao.call("DELETE", "sys/quotas/rate-limit/tight")
     for status in (500, 501, 502, 504, 412, 472, 473):
         with serve(status, '{"errors":[]}') as server:
-            yield at.ask(f"it answers {status}", addr=server.address)
+            yield at.ask(f"it answers {status}", addr=server.address, seconds=0.5)
+    with serve(500, f'{{"errors":["{NO_LEADER}"]}}') as server:
+        yield at.ask("its cluster elects a leader (500)", addr=server.address, seconds=0.5)
+    away = {"Location": f"https://10.0.0.1:8200/v1/secret/data/{PATH}"}
+    with serve(307, "", away) as server:
+        yield at.ask("it redirects to its leader (307)", addr=server.address, seconds=0.5)
+    with serve(400, f'{{"errors":["{DISASTER}"]}}') as server:
+        yield at.ask("it replicates for disasters (400)", addr=server.address)
 
 
 def tokens(at: Stage) -> Iterator[Asked]:
@@ -151,6 +212,10 @@ def tokens(at: Stage) -> Iterator[Asked]:
     at.bao.revoke(gone)
     yield at.ask("it revoked the token", token=gone)
     yield at.ask("its policy does not allow the read", token=at.bao.token())
+    wrapping = at.bao.call("POST", "auth/token/create", {}, headers={"X-Vault-Wrap-TTL": "60s"})[
+        "wrap_info"
+    ]["token"]
+    yield at.ask("(the token wraps another)", token=wrapping)
     found: dict[str, Any] = role(at.bao, "app")
     at.bao.policy("reader", 'path "secret/data/other" { capabilities = ["read"] }')
     yield at.ask(
@@ -201,9 +266,25 @@ def places(at: Stage) -> Iterator[Asked]:
         token=at.bao.token(),
     )
     yield at.ask("it has no such namespace", namespace="nowhere")
+    at.bao.policy("one", f'path "secret/data/{PATH}" {{ capabilities = ["read"] }}')
+    limited = at.bao.token(["one"])
+    for path in (f"data/{PATH}", f"secret/{PATH}", f"secret/data/{PATH}", f"v1/secret/data/{PATH}"):
+        yield at.ask(f"(the path is {path}, and the token is limited)", path, token=limited)
+    yield at.ask("(the path begins with the mount)", f"secret/{PATH}")
+    yield at.ask("(the mount ends in data)", mount="secret/data")
+    at.bao.mount_kv("org/team")
+    at.bao.write(PATH, {"api_key": KEY}, mount="org/team")
+    at.bao.policy("team", f'path "org/team/data/{PATH}" {{ capabilities = ["read"] }}')
+    team = at.bao.token(["team"])
+    yield at.ask("(the mount is cut short)", f"team/{PATH}", mount="org", token=team)
+    at.bao.policy("old", f'path "old/{PATH}" {{ capabilities = ["read"] }}')
     at.bao.mount_kv("old", version=1)
     at.bao.write(PATH, {"api_key": KEY}, mount="old")
     yield at.ask("its mount is KV 1, the setting says 2", mount="old")
+    old = at.bao.token(["old"])
+    yield at.ask(
+        "its mount is KV 1, the setting says 2, and the token is limited", mount="old", token=old
+    )
     yield at.ask("its mount is KV 2, the setting says 1", kv_version=1)
 
 
@@ -225,13 +306,18 @@ def secrets(at: Stage) -> Iterator[Asked]:
 def strangers(at: Stage) -> Iterator[Asked]:
     with serve(200, "<html>welcome</html>") as server:
         yield at.ask("something else answers there: 200 and no JSON", addr=server.address)
-    with serve(307, "", {"Location": at.bao.address}) as server:
-        yield at.ask("it redirects (307)", addr=server.address)
+    for status, body in ((403, "<html>denied</html>"), (401, ""), (404, '{"detail":"Not Found"}')):
+        with serve(status, body) as server:
+            what = "HTML" if "<" in body else "no JSON of Vault's" if body else "nothing"
+            yield at.ask(f"a gateway in between answers {status} and {what}", addr=server.address)
+    with serve(302, "", {"Location": "https://login.example.com/"}) as server:
+        yield at.ask("it redirects to another place (302)", addr=server.address)
 
 
 PARTS: list[Callable[[Stage], Iterator[Asked]]] = [
     unreachable,
     tls,
+    proxies,
     unwell,
     tokens,
     logins,
@@ -252,11 +338,9 @@ def table(asked: list[Asked]) -> str:
     lines = ["| done to the server | the caller gets | it says |", "| --- | --- | --- |"]
     for done, answer in asked:
         assert isinstance(answer, CredentialError), done
-        said = (
-            " ".join(str(answer).partition("): ")[2].split())
-            .replace("<", "&lt;")
-            .replace("|", "\\|")
-        )
+        said = re.sub(rf"{tempfile.gettempdir()}/\S*/", "/etc/ssl/", str(answer))
+        said = re.sub(r"[\d.]+ s\b", "N s", said)
+        said = " ".join(said.partition("): ")[2].split()).replace("<", "&lt;").replace("|", "\\|")
         lines.append(f"| {done} | `{type(answer).__name__}` | {said} |")
     return "\n".join(lines)
 

@@ -34,6 +34,7 @@ METHODS = [
     "approle",
     "kubernetes",
     "jwt",
+    "userpass",
     "cert",
     "agent",
     "kubernetes-with-agent",
@@ -169,6 +170,6 @@ def test_the_metadata_command_of_the_index_ends_the_key(reader: Reader) -> None:
 
 def test_each_page_is_there_and_in_the_navigation() -> None:
     pages = {page.stem for page in PAGES.glob("*.md")}
-    assert pages == {"index", "failures", *METHODS}
+    assert pages == {"index", "failures", "aws", *METHODS}
     navigation = (PAGES.parents[1] / "mkdocs.yml").read_text("utf-8")
     assert all(f"vault/{page}.md" in navigation for page in pages)

@@ -68,7 +68,6 @@ def test_what_its_token_may_not_read_is_denied_with_the_policy_that_lacks(
     vault = VaultProvider("vs", mount=f"beyond-{side.port}", addr=side.address, auth="agent")
     said = failure(vault, errors.CredentialDeniedError)
     assert f'path "beyond-{side.port}/data/vs"' in said
-    assert "use_auto_auth_token" in said
 
 
 def test_what_is_not_there_is_not_found_through_it_too(

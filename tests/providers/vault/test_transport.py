@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import logging
+import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import requests
+from urllib3 import HTTPConnectionPool, exceptions as seen
+from urllib3.connection import HTTPConnection
 
 from vectorshift import errors
 from vectorshift.providers.vault import VaultProvider
-from vectorshift.providers.vault.requests import Budget, TransportFailure, send
+from vectorshift.providers.vault.requests import Budget, TransportFailure, VaultRequests
 from vectorshift.providers.vault.server import VaultServer
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 KEY = "vs-key-3f9c2e71d8"
 TOKEN = "hvs.token-a1b2c3d4e5"
+POOL = HTTPConnectionPool("127.0.0.1")
 
 
 def kv2(fields: Mapping[str, object]) -> str:
@@ -137,24 +140,25 @@ def test_unverified_tls_has_to_be_asked_for_and_warns(
 @pytest.mark.parametrize(
     ("error", "passing"),
     [
-        (requests.exceptions.ReadTimeout(TOKEN), True),
-        (requests.exceptions.ConnectTimeout(TOKEN), True),
-        (requests.exceptions.ProxyError(TOKEN), True),
-        (requests.exceptions.ChunkedEncodingError(TOKEN), True),
-        (requests.exceptions.SSLError(TOKEN), False),
-        (requests.exceptions.InvalidHeader(TOKEN), False),
-        (requests.exceptions.InvalidURL(TOKEN), False),
-        (OSError(TOKEN), False),
+        (seen.ReadTimeoutError(POOL, TOKEN, TOKEN), True),
+        (seen.ConnectTimeoutError(POOL, TOKEN), True),
+        (seen.NewConnectionError(HTTPConnection("127.0.0.1"), TOKEN), True),
+        (seen.ProxyError(TOKEN, OSError(TOKEN)), True),
+        (seen.ProtocolError(TOKEN), True),
+        (ConnectionResetError(TOKEN), True),
+        (seen.SSLError(ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER]")), True),
+        (seen.LocationParseError(TOKEN), False),
         (TypeError(TOKEN), False),
     ],
 )
 def test_an_exception_of_the_library_is_classified_by_its_type_alone(
     error: Exception, passing: bool
 ) -> None:
-    def broken(timeouts: object) -> None:
+    def broken(adapter: object) -> None:
         raise error
 
-    trouble = send(broken, Budget())
+    server = VaultServer(VaultProvider("vs", addr="http://127.0.0.1:9")._given)
+    trouble = VaultRequests(server, Budget(attempts=1)).send("/v1/x", broken)
     assert isinstance(trouble, TransportFailure)
     assert trouble.transient is passing
     assert TOKEN not in trouble.reason

@@ -17,13 +17,17 @@ if TYPE_CHECKING:
 
     from vectorshift.settings import Settings
 
-__all__ = ["PREFIX", "VaultArguments", "VaultSetup", "with_variables"]
+__all__ = ["ARGUMENTS", "PREFIX", "VaultArguments", "VaultSetup", "with_variables"]
 
 PREFIX: Final = "VECTORSHIFT_VAULT_"
 
-_FILES: Final = ("cacert", "client_cert", "client_key", "token_file", "secret_id_file", "jwt_file")
+_FILES: Final = (
+    *("cacert", "client_cert", "client_key"),
+    *("token_file", "secret_id_file", "password_file", "jwt_file"),
+)
+_SECRETS: Final = ("token", "secret_id", "password", "jwt", "proxy")
 _TYPES: Final[Mapping[str, tuple[type, ...]]] = {
-    **dict.fromkeys(("token", "secret_id"), (str, Secret)),
+    **dict.fromkeys(_SECRETS, (str, Secret)),
     **dict.fromkeys(_FILES, (str, os.PathLike)),
     **dict.fromkeys(("skip_verify", "allow_http", "secret_id_wrapped"), (bool,)),
     **dict.fromkeys(("kv_version", "version"), (object,)),
@@ -32,14 +36,9 @@ _TYPES: Final[Mapping[str, tuple[type, ...]]] = {
 
 _NEVER_BLANK: Final = frozenset(
     [
-        "addr",
-        "token_file",
-        "role",
-        "role_id",
-        "secret_id_file",
-        "creation_path",
-        "jwt_file",
-        "auth_mount",
+        *("addr", "tls_server_name", "auth_mount"),
+        *("token_file", "role", "role_id", "secret_id_file", "creation_path"),
+        *("username", "password_file", "jwt_file", "aws_server_id"),
     ]
 )
 """Arguments whose blank text would mean the default. A blank CA or namespace means none."""
@@ -64,9 +63,13 @@ class VaultArguments:
     cacert: str | None
     client_cert: str | None
     client_key: str | None
+    tls_server_name: str | None
     skip_verify: bool | None
     allow_http: bool
+    proxy: Secret | None
     auth: str
+    auth_mount: str | None
+    auth_namespace: str | None
     token: Secret | None
     token_file: str | None
     role: str | None
@@ -75,8 +78,12 @@ class VaultArguments:
     secret_id_file: str | None
     secret_id_wrapped: bool
     creation_path: str | None
+    username: str | None
+    password: Secret | None
+    password_file: str | None
+    jwt: Secret | None
     jwt_file: str | None
-    auth_mount: str | None
+    aws_server_id: str | None
 
     @classmethod
     def checked(cls, **arguments: Any) -> Self:
@@ -106,6 +113,9 @@ class VaultArguments:
         """The arguments that were given, by name."""
         found = {each.name: getattr(self, each.name) for each in fields(self)}
         return {name: value for name, value in found.items() if value is not None}
+
+
+ARGUMENTS: Final = tuple(each.name for each in fields(VaultArguments))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,8 +153,7 @@ def with_variables(given: VaultArguments, environ: Mapping[str, str]) -> VaultSe
         return VaultSetup(arguments=given, in_code=True, flaw=" ".join(found.flaws))
     values: dict[str, Any] = {name: environ[found.used[name]].strip() for name in found.used}
     flaw = None
-    if "token" in values:
-        values["token"] = Secret(values["token"])
+    values |= {name: Secret(values[name]) for name in ("token", "proxy") if name in values}
     if "skip_verify" in values:
         word = values["skip_verify"].lower()
         values["skip_verify"] = _BOOLEANS.get(word, False)

@@ -19,7 +19,18 @@ from vectorshift.errors import (
     CredentialStoreUnavailableError,
 )
 
-__all__ = ["Reply", "SecretRef", "as_object", "classify_login", "classify_read", "parse_time"]
+__all__ = [
+    "Mount",
+    "Reply",
+    "SecretRef",
+    "as_object",
+    "classify_login",
+    "classify_read",
+    "is_denied",
+    "parse_time",
+]
+
+_PASSING: Final = (412, 429, 472, 473, 500, 502, 503, 504)
 
 
 def as_object(value: object) -> dict[str, Any] | None:
@@ -37,6 +48,7 @@ class Reply:
         plain_http: whether the server complained of plain HTTP on a TLS port.
         retry_after: seconds to wait as the server asked, or None.
         date: when the server answered, by its own clock, or None.
+        is_standby: whether a standby redirects to its leader.
     """
 
     status: int
@@ -44,6 +56,22 @@ class Reply:
     plain_http: bool = False
     retry_after: float | None = None
     date: datetime | None = None
+    is_standby: bool = False
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether the server cannot serve just then, and may soon."""
+        return self.is_standby or self.status in _PASSING
+
+    @property
+    def is_of_vault(self) -> bool:
+        """Whether a refusal is Vault's own: that of a gateway in between has no list of errors."""
+        return isinstance((self.body or {}).get("errors"), list)
+
+    @property
+    def rejects_token(self) -> bool:
+        """Whether the server does not know the token. One without the right has another text."""
+        return self.says("permission denied") or self.mentions("invalid token")
 
     @property
     def data(self) -> dict[str, Any]:
@@ -58,6 +86,10 @@ class Reply:
     def says(self, words: str) -> bool:
         """Return whether one of the server's errors is `words`: a longer one may quote a path."""
         return any(error.strip().rstrip(".").lower() == words for error in self._texts("errors"))
+
+    def mentions(self, word: str) -> bool:
+        """Return whether one of the server's errors has a word in it."""
+        return any(word in error.lower() for error in self._texts("errors"))
 
     @property
     def warns_of_versions(self) -> bool:
@@ -124,65 +156,182 @@ class SecretRef:
         return self.error(CredentialStoreUnavailableError, what, retry_after=retry_after)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mount:
+    """Where a path lives, as the server tells a token that may read something there.
+
+    Args:
+        path: the mount's path.
+        kv_version: the version of its KV engine.
+    """
+
+    path: str
+    kv_version: int
+
+    @classmethod
+    def told(cls, reply: Reply) -> Mount | None:
+        """Return what a reply of `sys/internal/ui/mounts` tells, or None if that is nothing."""
+        path, options = reply.data.get("path"), as_object(reply.data.get("options")) or {}
+        if reply.data.get("type") != "kv" or not isinstance(path, str):
+            return None
+        return cls(path=path.strip("/"), kv_version=2 if options.get("version") == "2" else 1)
+
+
 def classify_read(
-    reply: Reply, ref: SecretRef, *, other_kv: bool = False, new_token: bool = False
+    reply: Reply,
+    ref: SecretRef,
+    *,
+    mount: Mount | None = None,
+    new_token: bool = False,
+    used_up: bool = False,
 ) -> CredentialError | None:
     """Return the error that a reply to a read means, or None if it brings a secret.
 
     Args:
         reply: the reply.
         ref: the secret that was read.
-        other_kv: whether the mount is known to be of the other KV version.
+        mount: the mount of the secret, if that is known.
         new_token: whether a login has just brought the token, so that it cannot have ended.
+        used_up: whether the server does not know the token any more after this reply.
     """
     if reply.status == 200 and as_object((reply.body or {}).get("data")) is not None:
         return None
-    if reply.status in (401, 403) or (reply.status == 400 and reply.says("missing client token")):
-        return ref.denied(_denial(ref, new_token=new_token))
     if reply.status == 404 and reply.body is not None:
-        return _classify_404(reply, ref, other_kv=other_kv)
-    return _classify_status(reply, ref)
-
-
-def _denial(ref: SecretRef, *, new_token: bool) -> str:
-    """Return why a read may be refused. With a new token, only the policy can be the reason."""
-    if new_token:
-        why = "A new login did not help: the policies of its role lack these lines"
-    elif ref.auth == "agent":
-        why = (
-            "Either the agent adds no token (use_auto_auth_token), or the policy of its token lacks"
-            " these lines"
+        return _classify_404(reply, ref, mount)
+    if not is_denied(reply):
+        return _classify_status(reply, ref)
+    if reply.status == 400:
+        return ref.denied("the request has no token. " + _NO_AGENT_TOKEN)
+    if mount is not None and (flaw := _wrong_mount(ref, mount)):
+        return ref.wrong(flaw)
+    if used_up:
+        return ref.denied(
+            "the token was good for one request alone. Either it wraps another (get that with: bao"
+            " unwrap), or it was made with num_uses. Give a token without that."
         )
-    else:
-        why = "Either the token is wrong, expired or revoked, or its policy lacks these lines"
+    return ref.denied(_denial(reply, ref, new_token=new_token))
+
+
+def is_denied(reply: Reply) -> bool:
+    """Return whether Vault itself, and no gateway before it, refuses a read."""
+    return reply.is_of_vault and (
+        reply.status in (401, 403) or (reply.status == 400 and reply.says("missing client token"))
+    )
+
+
+_NO_AGENT_TOKEN: Final = (
+    "Let the agent add its own (use_auto_auth_token) and log in, or choose another"
+    " VECTORSHIFT_VAULT_AUTH."
+)
+
+
+def _denial(reply: Reply, ref: SecretRef, *, new_token: bool) -> str:
+    """Return why a read may be refused. A server tells a token that it does not know from one
+    without the right.
+    """
+    if reply.rejects_token and not new_token:
+        if ref.auth == "agent":
+            return (
+                f"the server does not know the agent's token, or there is none. {_NO_AGENT_TOKEN}"
+            )
+        other = (
+            f", or of another namespace than {ref.namespace} (VECTORSHIFT_VAULT_NAMESPACE)"
+            if ref.namespace
+            else ""
+        )
+        return (
+            "the server does not know the token: it is wrong, expired, revoked, used up, bound to"
+            f" other addresses{other}. Give a new one; a wrapping token has to be unwrapped first."
+        )
+    hint = _path_hint(ref)
+    if new_token:
+        hint = f"A new login did not help. {hint}".rstrip()
+    where = "VECTORSHIFT_VAULT_MOUNT, VECTORSHIFT_VAULT_PATH"
+    if ref.namespace:
+        where += ", VECTORSHIFT_VAULT_NAMESPACE"
+    whose = "the policies of its role" if new_token else "the token's policies"
     return (
-        "the server refuses the read, as it does where nothing is mounted"
-        f" (VECTORSHIFT_VAULT_MOUNT). {why}:\n"
+        f"the server refuses the read. {hint}{' ' if hint else ''}If the place is right ({where}),"
+        f" {whose} lack these lines:\n"
         f'  path "{ref.api_path}" {{\n    capabilities = ["read"]\n  }}'
     )
 
 
-def classify_login(reply: Reply, ref: SecretRef, fix: str) -> CredentialError | None:
-    """Return the error that a reply to a login means, or None if it brings a token."""
+def _path_hint(ref: SecretRef) -> str:
+    """Return what is wrong with a path as the API, the command line or the user interface show it;
+    else nothing.
+    """
+    mount = re.sub(r"^v1/|/(data|metadata)$", "", ref.mount)
+    if mount != ref.mount:
+        return f"The mount has a part that is added by itself. Set VECTORSHIFT_VAULT_MOUNT={mount}."
+    data = "(data/|metadata/)" if ref.kv_version == 2 else "()"
+    pattern = rf"(v1/)?({re.escape(mount)}/{data}?|{data})?(.+)"
+    found = re.fullmatch(pattern, ref.path)
+    path = found.groups()[-1] if found else ref.path
+    if path == ref.path:
+        return ""
+    return (
+        "The path begins with what is added by itself: the mount, data/ or v1/. Set"
+        f" VECTORSHIFT_VAULT_PATH={path}."
+    )
+
+
+def _wrong_mount(ref: SecretRef, mount: Mount) -> str | None:
+    """Return how the place of a secret differs from that of its mount, or None."""
+    if mount.path != ref.mount:
+        path = f"{ref.mount}/{ref.path}".removeprefix(f"{mount.path}/")
+        if mount.kv_version == 2:
+            path = path.removeprefix("data/")
+        return (
+            f"the engine is mounted at '{mount.path}'. Set VECTORSHIFT_VAULT_MOUNT={mount.path} and"
+            f" VECTORSHIFT_VAULT_PATH={path}."
+        )
+    if mount.kv_version == ref.kv_version:
+        return None
+    return (
+        f"the mount '{ref.mount}' holds KV version {mount.kv_version}, not {ref.kv_version}. "
+        f"Set VECTORSHIFT_VAULT_KV_VERSION={mount.kv_version}."
+    )
+
+
+def classify_login(
+    reply: Reply, ref: SecretRef, fix: str, *, namespace: str | None = None
+) -> CredentialError | None:
+    """Return the error that a reply to a login means, or None if it brings a token.
+
+    Args:
+        reply: the reply.
+        ref: the secret that the token is for.
+        fix: what is wrong if the server knows the method and does not accept the identity.
+        namespace: where the login went, if not to the root namespace.
+    """
     auth = as_object((reply.body or {}).get("auth")) or {}
     if reply.status == 200 and auth.get("client_token"):
         return None
-    if reply.status == 404 and reply.body is not None:
+    if not reply.is_of_vault:
+        return _classify_status(reply, ref)
+    where = (
+        " The login goes to the namespace"
+        f" {namespace}: set VECTORSHIFT_VAULT_AUTH_NAMESPACE if the auth method is in another one."
+        if namespace
+        else ""
+    )
+    if reply.status == 404:
         return ref.wrong(
             "nothing is mounted where the login goes. Set VECTORSHIFT_VAULT_AUTH_MOUNT to the mount"
-            " of the auth method, and look at VECTORSHIFT_VAULT_NAMESPACE."
+            f" of the auth method.{where}"
         )
     if reply.status in (401, 403):
         return ref.denied(
             "the server refuses the login, as it does where no auth method is mounted "
-            f"(VECTORSHIFT_VAULT_AUTH_MOUNT). {fix}"
+            f"(VECTORSHIFT_VAULT_AUTH_MOUNT). {fix}{where}"
         )
-    if reply.status == 400 and reply.body is not None:
-        return ref.denied(f"the server refuses the login. {fix}")
+    if reply.status == 400 and not reply.says(_DISASTER):
+        return ref.denied(f"the server refuses the login. {fix}{where}")
     return _classify_status(reply, ref)
 
 
-def _classify_404(reply: Reply, ref: SecretRef, *, other_kv: bool) -> CredentialError:
+def _classify_404(reply: Reply, ref: SecretRef, mount: Mount | None) -> CredentialError:
     """Distinguish a gap, a deleted version, a missing mount and the other KV version."""
     body = reply.body or {}
     metadata = as_object(reply.data.get("metadata")) or {}
@@ -193,36 +342,31 @@ def _classify_404(reply: Reply, ref: SecretRef, *, other_kv: bool) -> Credential
                 " and its clock."
             )
         return ref.error(CredentialRevokedError, _gone(metadata, ref))
-    if other_kv or (ref.kv_version == 1 and reply.warns_of_versions):
-        other = 1 if ref.kv_version == 2 else 2
-        return ref.wrong(
-            f"the mount '{ref.mount}' holds KV version {other}, not {ref.kv_version}. "
-            f"Set VECTORSHIFT_VAULT_KV_VERSION={other}."
-        )
+    if mount is None and ref.kv_version == 1 and reply.warns_of_versions:
+        mount = Mount(path=ref.mount, kv_version=2)
+    if mount is not None and (flaw := _wrong_mount(ref, mount)):
+        return ref.wrong(flaw)
     if reply.says("namespace not found"):
         return ref.wrong("the server has no such namespace. Look at VECTORSHIFT_VAULT_NAMESPACE.")
-    if body.get("errors"):
-        return ref.wrong(
-            f"nothing is mounted at '{ref.mount}'. Look at VECTORSHIFT_VAULT_MOUNT and"
-            " VECTORSHIFT_VAULT_NAMESPACE."
-        )
-    if "errors" not in body:
+    if not reply.is_of_vault:
         return _classify_status(reply, ref)
+    hint = _path_hint(ref)
+    if body["errors"]:
+        return ref.wrong(
+            f"nothing is mounted at '{ref.mount}'. "
+            + (hint or "Look at VECTORSHIFT_VAULT_MOUNT and VECTORSHIFT_VAULT_NAMESPACE.")
+        )
     if ref.version:
         return ref.error(
             CredentialNotFoundError,
             f"the server has no version {ref.version} of it. Look at VECTORSHIFT_VAULT_VERSION.",
         )
-    hint = (
-        " KV version 2 adds 'data/' by itself: leave it out of the path."
-        if ref.path.startswith("data/")
-        else ""
+    fix = (
+        hint
+        or "Look at VECTORSHIFT_VAULT_PATH, or write one: "
+        f"bao kv put -mount={ref.mount} {ref.path} {ref.field}=..."
     )
-    return ref.error(
-        CredentialNotFoundError,
-        f"the server has no such secret.{hint} Look at VECTORSHIFT_VAULT_PATH, or write one: "
-        f"bao kv put -mount={ref.mount} {ref.path} {ref.field}=...",
-    )
+    return ref.error(CredentialNotFoundError, f"the server has no such secret. {fix}")
 
 
 def _is_gone(metadata: dict[str, Any], date: datetime | None) -> bool:
@@ -248,42 +392,80 @@ def _gone(metadata: dict[str, Any], ref: SecretRef) -> str:
     )
 
 
+_DISASTER: Final = "path disabled in replication dr secondary mode"
+_NO_LEADER: Final = "local node not active but active cluster node not found"
+
+
 def _classify_status(reply: Reply, ref: SecretRef) -> CredentialError:
-    """Return the error that a reply means if it is about the server and not about the request."""
-    status = reply.status
-    if status == 503 and reply.says("vault is sealed"):
-        return ref.unavailable("the server is sealed. Unseal it.", retry_after=reply.retry_after)
-    if status == 429:
-        return ref.unavailable(
-            "the server limits the rate (429). Raise its quota, or VECTORSHIFT_VAULT_CACHE_TTL.",
-            retry_after=reply.retry_after,
-        )
-    if status >= 500 or status == 412:
-        return ref.unavailable(
-            f"the server fails (HTTP {status}). Look at its log.", retry_after=reply.retry_after
-        )
+    """Return the error that a reply means if it is about the server and not about the request.
+
+    What may be different in a second is unavailable, whatever the status.
+    """
+    status, wait = reply.status, reply.retry_after
     if reply.plain_http:
         return ref.wrong(
             "the server speaks TLS there. Let VECTORSHIFT_VAULT_ADDR begin with https://."
         )
+    if reply.is_standby:
+        return ref.unavailable(_STANDBY, retry_after=_SOON)
     if 300 <= status < 400:
         return ref.wrong(
             f"the server redirects (HTTP {status}), which is not followed, as it would carry the"
             " token elsewhere. Set VECTORSHIFT_VAULT_ADDR to the address that answers itself."
         )
-    if status in (472, 473):
-        return ref.denied(
-            f"the server is a standby that does not serve reads (HTTP {status}). "
-            "Set VECTORSHIFT_VAULT_ADDR to one that does."
-        )
-    if status < 300 or reply.body is None or status == 404:
+    if status < 300:
         return ref.wrong(
             f"what answers there (HTTP {status}) is not a Vault server. Look at"
-            " VECTORSHIFT_VAULT_ADDR: it is the server's address without a path."
+            " VECTORSHIFT_VAULT_ADDR."
         )
-    if status == 400:
-        return ref.wrong("the server calls the request malformed (HTTP 400).")
-    return ref.denied(f"the server refuses the request (HTTP {status}).")
+    if status == 503 and reply.says("vault is sealed"):
+        return ref.unavailable("the server is sealed. Unseal it.", retry_after=wait)
+    if status == 429:
+        return ref.unavailable(
+            "the server limits the rate (429). Raise its quota, or VECTORSHIFT_VAULT_CACHE_TTL.",
+            retry_after=wait,
+        )
+    if status in (472, 473) or reply.says(_DISASTER):
+        return ref.unavailable(
+            f"the server is a standby that does not serve reads (HTTP {status}). If that lasts, set"
+            " VECTORSHIFT_VAULT_ADDR to one that does.",
+            retry_after=wait,
+        )
+    if status == 412:
+        return ref.unavailable(
+            "the server has not caught up with its leader (HTTP 412). If that lasts, look at its"
+            " log.",
+            retry_after=wait,
+        )
+    if reply.says(_NO_LEADER):
+        return ref.unavailable(
+            "the cluster has no leader just now. If that lasts, look at its log.",
+            retry_after=wait or _SOON,
+        )
+    if status >= 500:
+        return ref.unavailable(
+            f"the server fails (HTTP {status}). Look at its log.", retry_after=wait
+        )
+    if not reply.is_of_vault:
+        return ref.unavailable(
+            f"what answered (HTTP {status}) is not Vault: something in between, such as a gateway,"
+            " a proxy or a login page, or another server. If that lasts, look at"
+            " VECTORSHIFT_VAULT_ADDR.",
+            retry_after=wait,
+        )
+    return ref.unavailable(
+        f"the server does not accept the request (HTTP {status}). If that lasts, look at its log.",
+        retry_after=wait,
+    )
+
+
+_SOON: Final = 1.0
+"""Seconds after which the server may be asked again, though this look-up took long."""
+
+_STANDBY: Final = (
+    "a standby redirects to its leader (HTTP 307), as it does when it cannot reach it: there may be"
+    " an election. If that lasts, set VECTORSHIFT_VAULT_ADDR to the leader, or to a load balancer."
+)
 
 
 _RFC_3339: Final = re.compile(

@@ -7,11 +7,17 @@ import re
 import threading
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
+from vectorshift._platform.files import read_small, wrong_name
 from vectorshift._platform.forks import renew_after_fork
-from vectorshift._platform.vault_variables import TOKEN_HELPER, foreign_helper, is_there
+from vectorshift._platform.vault_variables import (
+    OTHER_METHODS,
+    TOKEN_HELPER,
+    foreign_helper,
+    is_there,
+)
 from vectorshift.credentials.values import Secret
 from vectorshift.errors import CredentialError
 from vectorshift.providers.vault.classify import classify_login
@@ -66,10 +72,7 @@ class UnknownLogin(Login):
 
     def log_in(self, requests: VaultRequests, ref: SecretRef) -> TokenLease | CredentialError:
         """Return a configuration error."""
-        return ref.wrong(
-            "there is no such auth method. "
-            "Set VECTORSHIFT_VAULT_AUTH to token, approle, kubernetes, jwt, cert or agent."
-        )
+        return ref.wrong(f"there is no such auth method here. {OTHER_METHODS}")
 
 
 class AgentLogin(Login):
@@ -116,8 +119,8 @@ class TokenLogin(Login):
         return ref.wrong(
             "there is no token. Set VECTORSHIFT_VAULT_TOKEN (BAO_TOKEN or VAULT_TOKEN serve too),"
             " name a file with VECTORSHIFT_VAULT_TOKEN_FILE, run 'bao login' or 'vault login', or"
-            " choose"
-            " another VECTORSHIFT_VAULT_AUTH."
+            " choose another VECTORSHIFT_VAULT_AUTH: agent where an agent or a proxy adds its own."
+            f"{_unused_helper()}"
         )
 
 
@@ -130,8 +133,14 @@ class MountedLogin(Login):
 
     def __init__(self, arguments: VaultArguments) -> None:
         super().__init__(arguments)
-        self._mount = (arguments.auth_mount or arguments.auth).strip("/")
+        mount = (arguments.auth_mount or arguments.auth).strip("/")
+        self._mount = mount.removeprefix("auth/")
         self.label = f"{arguments.auth} at auth/{self._mount}"
+
+    @property
+    def path(self) -> str:
+        """The API path of the login."""
+        return f"/v1/auth/{quote(self._mount, errors='replace')}/login"
 
     @abstractmethod
     def payload(self, requests: VaultRequests, ref: SecretRef) -> Payload | CredentialError:
@@ -144,15 +153,20 @@ class MountedLogin(Login):
             return payload
         if self.fresh_connection:
             requests.reconnect()
-        reply = requests.post(f"/v1/auth/{quote(self._mount, errors='replace')}/login", payload)
+        reply = requests.post(self.path, payload)
         if isinstance(reply, TransportFailure):
             return reply.error(ref)
-        flaw = classify_login(reply, ref, self.fix)
+        fix = self.explain(reply, payload)
+        flaw = classify_login(reply, ref, fix, namespace=requests.auth_namespace)
         if flaw is not None:
             return flaw
         auth = (reply.body or {})["auth"]
         token = _checked_token(str(auth["client_token"]), "The server's answer to the login", ref)
         return token if isinstance(token, CredentialError) else TokenLease.granted(token, auth)
+
+    def explain(self, reply: Reply, payload: Payload) -> str:
+        """Return what is likely to be wrong if the server refuses the login."""
+        return self.fix
 
 
 class AppRoleLogin(MountedLogin):
@@ -177,6 +191,18 @@ class AppRoleLogin(MountedLogin):
         if secret is not None:
             payload["secret_id"] = secret
         return payload
+
+    def explain(self, reply: Reply, payload: Payload) -> str:
+        """Tell a secret id for other addresses, and a token in its place, from a wrong one."""
+        secret_id = payload.get("secret_id")
+        if reply.mentions("cidr"):
+            return "The secret id may be used from other addresses only (secret_id_bound_cidrs)."
+        if isinstance(secret_id, Secret) and re.match(_TOKEN, secret_id.reveal()):
+            return (
+                "The secret id has the form of a token. If that wraps it, set"
+                " VECTORSHIFT_VAULT_SECRET_ID_WRAPPED=1."
+            )
+        return self.fix
 
     def _secret_id(self, ref: SecretRef) -> Secret | CredentialError | None:
         """Return the secret id or the token that wraps it; None for a role that needs none."""
@@ -204,6 +230,11 @@ class AppRoleLogin(MountedLogin):
         self, wrapping: Secret, requests: VaultRequests, ref: SecretRef
     ) -> Secret | CredentialError:
         """Check who wrapped the secret id, then unwrap it."""
+        if not re.match(_TOKEN, wrapping.reveal()):
+            return ref.wrong(
+                "the secret id does not have the form of a wrapping token. Unset"
+                " VECTORSHIFT_VAULT_SECRET_ID_WRAPPED if it is plain."
+            )
         looked = requests.post("/v1/sys/wrapping/lookup", {"token": wrapping})
         if isinstance(looked, TransportFailure):
             return looked.error(ref)
@@ -215,7 +246,7 @@ class AppRoleLogin(MountedLogin):
                 " swapped it. Look at VECTORSHIFT_VAULT_CREATION_PATH, and revoke the secret id if"
                 " that is right."
             )
-        reply = requests.post("/v1/sys/wrapping/unwrap", {}, wrapping)
+        reply = requests.post("/v1/sys/wrapping/unwrap", {}, wrapping, repeatable=False)
         if isinstance(reply, TransportFailure):
             return reply.error(ref)
         if reply.status != 200:
@@ -246,7 +277,7 @@ _unwrapped = _Unwrapped()
 
 
 def _not_unwrapped(reply: Reply, ref: SecretRef) -> CredentialError:
-    if reply.status in (400, 403) and reply.body is not None:
+    if reply.status in (400, 403) and reply.is_of_vault:
         return ref.denied(
             "the secret id cannot be unwrapped. The wrapping token has expired or was unwrapped"
             " before: somebody else may hold the secret id. If this process did not unwrap it,"
@@ -258,7 +289,7 @@ def _not_unwrapped(reply: Reply, ref: SecretRef) -> CredentialError:
 
 
 class JwtLogin(MountedLogin):
-    """Kubernetes and JWT: a signed token from a file that is read at each login."""
+    """Kubernetes and JWT: a signed token, as it is or from a file that is read at each login."""
 
     fix = (
         "The role does not exist or does not accept this token, or the token has expired. Look at"
@@ -268,12 +299,19 @@ class JwtLogin(MountedLogin):
     def payload(self, requests: VaultRequests, ref: SecretRef) -> Payload | CredentialError:
         """Return the role and the file's token."""
         is_kubernetes, role = self._arguments.auth == "kubernetes", self._arguments.role
-        file = self._arguments.jwt_file or (KUBERNETES_JWT if is_kubernetes else None)
-        if file is None:
-            return ref.wrong("JWT needs a file with the token. Set VECTORSHIFT_VAULT_JWT_FILE.")
+        given, file = self._arguments.jwt, self._arguments.jwt_file
+        file = file or (KUBERNETES_JWT if is_kubernetes else None)
+        if given is None and file is None:
+            return ref.wrong(
+                "JWT needs a token. Set VECTORSHIFT_VAULT_JWT_FILE to its file, or"
+                " VECTORSHIFT_VAULT_JWT to the token."
+            )
         if is_kubernetes and not role:
             return ref.wrong("Kubernetes needs a role. Set VECTORSHIFT_VAULT_ROLE.")
-        jwt = _read_token(file, "VECTORSHIFT_VAULT_JWT_FILE", ref)
+        if given is not None:
+            jwt = _checked_token(given.reveal(), "VECTORSHIFT_VAULT_JWT", ref)
+        else:
+            jwt = _read_token(file or "", "VECTORSHIFT_VAULT_JWT_FILE", ref)
         if isinstance(jwt, CredentialError):
             return jwt
         return {"jwt": jwt, "role": role} if role else {"jwt": jwt}
@@ -298,31 +336,139 @@ class CertLogin(MountedLogin):
         return {"name": self._arguments.role} if self._arguments.role else {}
 
 
+class PasswordLogin(MountedLogin):
+    """Userpass and LDAP: a name and a password, which may be in a file that is read each time."""
+
+    fix = (
+        "The name or the password is wrong. Look at VECTORSHIFT_VAULT_USERNAME and"
+        " VECTORSHIFT_VAULT_PASSWORD."
+    )
+
+    @property
+    def path(self) -> str:
+        """The API path of the login, which ends in the name."""
+        name = (self._arguments.username or "").strip()
+        return f"{super().path}/{quote(name, safe='', errors='replace')}"
+
+    def payload(self, requests: VaultRequests, ref: SecretRef) -> Payload | CredentialError:
+        """Return the password."""
+        if not self._arguments.username:
+            return ref.wrong("this login needs a name. Set VECTORSHIFT_VAULT_USERNAME.")
+        if self._arguments.password is not None:
+            return {"password": self._arguments.password}
+        if self._arguments.password_file is None:
+            return ref.wrong(
+                "this login needs a password. Set VECTORSHIFT_VAULT_PASSWORD, or name its file with"
+                " VECTORSHIFT_VAULT_PASSWORD_FILE."
+            )
+        setting = "VECTORSHIFT_VAULT_PASSWORD_FILE"
+        text = _read(self._arguments.password_file, setting, ref)
+        return text if isinstance(text, CredentialError) else {"password": Secret(text.strip())}
+
+
+class AwsLogin(MountedLogin):
+    """AWS IAM: a signed request to AWS, which the server sends on to ask who signed it."""
+
+    fix = (
+        "No role accepts the AWS identity of this process. Look at VECTORSHIFT_VAULT_ROLE and"
+        " VECTORSHIFT_VAULT_AWS_SERVER_ID, and at the role's bound_iam_principal_arn."
+    )
+
+    def payload(self, requests: VaultRequests, ref: SecretRef) -> Payload | CredentialError:
+        """Return the request, signed with what botocore finds: variables, a profile, IRSA, a role
+        of the instance.
+        """
+        try:
+            from botocore.exceptions import BotoCoreError
+            from botocore.session import get_session
+        except ImportError:
+            return ref.wrong(
+                "login by AWS needs the package botocore. Install it: pip install"
+                " 'vectorshift[aws]'"
+            )
+        from hvac.api import auth_methods  # pyright: ignore[reportMissingTypeStubs]
+
+        try:
+            found = get_session().get_credentials()
+            keys = None if found is None else found.get_frozen_credentials()
+        except BotoCoreError as error:
+            return ref.unavailable(
+                f"the AWS credentials of this process cannot be had ({type(error).__name__})."
+            )
+        if keys is None:
+            return ref.wrong("this process has no AWS credentials to log in with.")
+        role: Payload = {"role": self._arguments.role} if self._arguments.role else {}
+        aws: Any = auth_methods.Aws(_Payload())
+        signed: dict[str, str | None] = aws.iam_login(
+            keys.access_key,
+            keys.secret_key,
+            keys.token,
+            header_value=self._arguments.aws_server_id,
+        )
+        return {name: Secret(value) for name, value in signed.items() if value is not None} | role
+
+
+class _Payload:
+    """Takes the place of hvac's adapter and returns what would be posted."""
+
+    def login(self, *, json: Payload, **_unused: object) -> Payload:
+        return json
+
+
 _METHODS: Final[dict[str, type[Login]]] = {
     "agent": AgentLogin,
     "approle": AppRoleLogin,
     "kubernetes": JwtLogin,
     "jwt": JwtLogin,
+    "userpass": PasswordLogin,
+    "ldap": PasswordLogin,
+    "aws": AwsLogin,
     "cert": CertLogin,
 }
 
 
+_TOKEN: Final = r"(hv)?[sb]\."
+"""How tokens begin, those that wrap something among them."""
+
+
+def _unused_helper() -> str:
+    """Return that a program which keeps tokens is not asked, if one is set up."""
+    if os.environ.get("VAULT_CONFIG_PATH") or is_there("~/.vault"):
+        return " The token helper of the command line (~/.vault, VAULT_CONFIG_PATH) is not used."
+    return ""
+
+
+def _read(path: str, setting: str, ref: SecretRef) -> str | CredentialError:
+    """Return the content of a file."""
+    try:
+        content, _ = read_small(Path(path).expanduser())
+    except (OSError, RuntimeError, ValueError) as error:  # ValueError: no file can have this name
+        reason = f"cannot be read ({type(error).__name__})"
+        if wrong_name(path):
+            return ref.wrong(f"{setting}: the file {reason}. Its name is not shown.")
+        return ref.wrong(f"{setting}: the file {path} {reason}.")
+    return content.decode(errors="replace")
+
+
 def _read_token(path: str, setting: str, ref: SecretRef) -> Secret | CredentialError:
     """Return the content of a file, checked as a token is."""
-    try:
-        text = Path(path).expanduser().read_bytes().decode(errors="replace")
-    except (OSError, RuntimeError, ValueError) as error:  # ValueError: no file can have this name
-        return ref.wrong(f"{setting}: the file {path} cannot be read ({type(error).__name__}).")
+    text = _read(path, setting, ref)
+    if isinstance(text, CredentialError):
+        return text
     return _checked_token(text, f"{setting}: the file {path}", ref)
 
 
 def _checked_token(text: str, where: str, ref: SecretRef) -> Secret | CredentialError:
-    """Return a token that can be a header's value: requests would print another one."""
+    """Return a token that can be a header's value: hvac would print another one."""
     token = text.strip()
-    if re.fullmatch(r"[!-~]+", token):
-        return Secret(token)
     if not token:
         return ref.wrong(f"{where} is empty.")
+    if token.startswith(("{", "[")):
+        return ref.wrong(f"{where} holds JSON. Give the token alone, as in its client_token.")
+    if token[0] in "\"'":
+        return ref.wrong(f"{where} holds quotation marks. Give the token alone.")
+    if re.fullmatch(r"[!-~]+", token):
+        return Secret(token)
     return ref.wrong(
         f"{where} holds a space, a line break or a character outside ASCII. Give the token alone."
     )

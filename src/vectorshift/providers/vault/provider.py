@@ -15,15 +15,22 @@ from vectorshift._platform.forks import renew_after_fork
 from vectorshift.credentials.events import log_safely
 from vectorshift.credentials.provider import Description
 from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Result
-from vectorshift.credentials.values import Secret
+from vectorshift.credentials.values import Secret, masked
 from vectorshift.errors import CredentialConfigurationError, CredentialError
 from vectorshift.providers.vault.arguments import (
+    ARGUMENTS,
     PREFIX,
     VaultArguments,
     VaultSetup,
     with_variables,
 )
-from vectorshift.providers.vault.classify import Reply, SecretRef, as_object, classify_read
+from vectorshift.providers.vault.classify import (
+    Mount,
+    Reply,
+    SecretRef,
+    classify_read,
+    is_denied,
+)
 from vectorshift.providers.vault.login import choose_login
 from vectorshift.providers.vault.requests import Budget, TransportFailure, VaultRequests
 from vectorshift.providers.vault.server import VaultServer
@@ -34,6 +41,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from vectorshift._platform.clock import Clock
+    from vectorshift._platform.vault_variables import VaultMethod
     from vectorshift.providers.vault.tokens import TokenLease
     from vectorshift.settings import Settings
 
@@ -51,9 +59,10 @@ class VaultProvider(BaseProvider):
     credential's `expires_at` is the earlier of the time that the secret's custom metadata names
     under that key (RFC 3339) and the time at which the version is to be deleted.
 
-    For `addr`, `namespace`, `token`, `cacert`, `client_cert`, `client_key` and `skip_verify` that
-    are not given, the first call reads the standard variables: `BAO_X`, else `VAULT_X`, and an
-    agent's address (`BAO_AGENT_ADDR`, `VAULT_AGENT_ADDR`) before the server's. If a `BAO_X` and its
+    For `addr`, `namespace`, `token`, `cacert`, `client_cert`, `client_key`, `tls_server_name`,
+    `skip_verify` and `proxy` that are not given, the first call reads the standard variables:
+    `BAO_X`, else `VAULT_X`, and an agent's address (`BAO_AGENT_ADDR`, `VAULT_AGENT_ADDR`) before
+    the server's. If a `BAO_X` and its
     `VAULT_X` differ in address, token, namespace or client certificate, give the argument. A token
     that was not given goes to an `addr` that was given only if the variables name no address, or
     the same. A provider of `from_settings` reads no variable.
@@ -64,27 +73,37 @@ class VaultProvider(BaseProvider):
         field: the field of the secret that is the key.
         kv_version: 2, or 1.
         version: the version of the secret to read (KV 2 only); the newest by default.
-        addr: the server's address, such as `https://vault.example.com:8200`.
+        addr: the server's address, such as `https://vault.example.com:8200`, or
+            `unix:///run/agent.sock`.
         namespace: the namespace; `""` is the root namespace.
-        cacert: a file or folder with the CA that signed the server's certificate; requests' own by
-            default.
+        cacert: a file or folder with the CA that signed the server's certificate, in PEM, or its
+            text; by default what `SSL_CERT_FILE` or `SSL_CERT_DIR` names, else certifi's.
         client_cert: a file with the client's certificate.
         client_key: a file with the client's key, unless the certificate's file holds it.
+        tls_server_name: the name to expect in the server's certificate; that of `addr` by default.
         skip_verify: leave the server's certificate unverified; logs a warning.
         allow_http: speak plain HTTP to other machines too; logs a warning.
-        auth: `token`, `approle`, `kubernetes`, `jwt`, `cert`, or `agent` (no token of ours).
+        proxy: the proxy to another machine; by default that of the environment (`HTTPS_PROXY`).
+        auth: `token`, `approle`, `kubernetes`, `jwt`, `userpass`, `ldap`, `aws`, `cert`, or `agent`
+            (no token of ours).
+        auth_mount: where the auth method is mounted; its own name by default.
+        auth_namespace: the namespace of the auth method; `namespace` by default.
         token: the token, unless a `token_file` is named; by default that of a variable, else that
             of `~/.vault-token`.
         token_file: a file with the token, read again at each read.
-        role: the role of `kubernetes`, `jwt` and `cert`.
+        role: the role of `kubernetes`, `jwt`, `aws` and `cert`.
         role_id: the role id of `approle`.
         secret_id: the secret id of `approle`, or the token that wraps it.
         secret_id_file: a file with the same, read at each login.
         secret_id_wrapped: whether the secret id is response-wrapped.
         creation_path: where a wrapped secret id must have been made, such as
             `auth/approle/role/app/secret-id`; any role of the mount by default.
-        jwt_file: the file with the token of `kubernetes` and `jwt`, read at each login.
-        auth_mount: where the auth method is mounted; its own name by default.
+        username: the name of `userpass` and `ldap`.
+        password: their password.
+        password_file: a file with the same, read at each login.
+        jwt: the token of `kubernetes` and `jwt`.
+        jwt_file: a file with the same, read at each login.
+        aws_server_id: what `aws` sends as `X-Vault-AWS-IAM-Server-ID`.
         on_error: `"continue"` lets another source answer when this one fails.
         on_missing: `"stop"` lets no other source answer when this one is empty.
         ttl: seconds for which an answer is fresh; the common setting by default.
@@ -111,9 +130,13 @@ class VaultProvider(BaseProvider):
         cacert: str | Unset = UNSET,
         client_cert: str | Unset = UNSET,
         client_key: str | Unset = UNSET,
+        tls_server_name: str | Unset = UNSET,
         skip_verify: bool | Unset = UNSET,
         allow_http: bool = False,
-        auth: Literal["token", "approle", "kubernetes", "jwt", "cert", "agent"] = "token",
+        proxy: str | Secret | Unset = UNSET,
+        auth: VaultMethod = "token",
+        auth_mount: str | Unset = UNSET,
+        auth_namespace: str | Unset = UNSET,
         token: str | Secret | Unset = UNSET,
         token_file: str | Unset = UNSET,
         role: str | Unset = UNSET,
@@ -122,40 +145,22 @@ class VaultProvider(BaseProvider):
         secret_id_file: str | Unset = UNSET,
         secret_id_wrapped: bool = False,
         creation_path: str | Unset = UNSET,
+        username: str | Unset = UNSET,
+        password: str | Secret | Unset = UNSET,
+        password_file: str | Unset = UNSET,
+        jwt: str | Secret | Unset = UNSET,
         jwt_file: str | Unset = UNSET,
-        auth_mount: str | Unset = UNSET,
+        aws_server_id: str | Unset = UNSET,
         on_error: Literal["stop", "continue"] = "stop",
         on_missing: Literal["stop", "continue"] = "continue",
         ttl: float | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         # first, so that no traceback from here on shows a secret
-        token, secret_id = _wrapped(token), _wrapped(secret_id)
-        self._given = VaultArguments.checked(
-            path=path,
-            mount=mount,
-            field=field,
-            kv_version=kv_version,
-            version=version,
-            addr=addr,
-            namespace=namespace,
-            cacert=cacert,
-            client_cert=client_cert,
-            client_key=client_key,
-            skip_verify=skip_verify,
-            allow_http=allow_http,
-            auth=auth,
-            token=token,
-            token_file=token_file,
-            role=role,
-            role_id=role_id,
-            secret_id=secret_id,
-            secret_id_file=secret_id_file,
-            secret_id_wrapped=secret_id_wrapped,
-            creation_path=creation_path,
-            jwt_file=jwt_file,
-            auth_mount=auth_mount,
-        )
+        token, secret_id, proxy = masked(token), masked(secret_id), masked(proxy)
+        password, jwt = masked(password), masked(jwt)
+        given = locals()
+        self._given = VaultArguments.checked(**{name: given[name] for name in ARGUMENTS})
         self.on_error = on_error
         self.on_missing = on_missing
         self.ttl = ttl
@@ -199,7 +204,9 @@ class VaultProvider(BaseProvider):
         is due.
         """
         reader = self._current_reader()
-        answer = reader.read(Budget(deadline=request.deadline))
+        # a source that may be passed over is not waited for, or the next one would have no time
+        patient = self.on_error != "continue"
+        answer = reader.read(Budget(deadline=request.deadline, patient=patient))
         if isinstance(answer, CredentialError) and self._in_code:
             name_arguments(answer, PREFIX, reader.setup.sources)
             self._look_again = isinstance(answer, CredentialConfigurationError)
@@ -232,10 +239,6 @@ class VaultProvider(BaseProvider):
         if self._in_code:
             return with_variables(self._given, os.environ)
         return VaultSetup(arguments=self._given)
-
-
-def _wrapped(value: str | Secret | Unset) -> Secret | Unset:
-    return Secret(value) if isinstance(value, str) else value
 
 
 class _Reader:
@@ -293,17 +296,19 @@ class _Reader:
     def _failure(
         self, reply: Reply, requests: VaultRequests, lease: TokenLease, *, new_token: bool
     ) -> CredentialError | None:
-        ref, other_kv = self.ref, False
-        if reply.is_gap and ref.kv_version == 2:
+        mount, used_up, ref = None, False, self.ref
+        lacks_right = is_denied(reply) and not reply.rejects_token
+        if lacks_right or (reply.status == 404 and reply.is_of_vault):
             where = quote(f"{ref.mount}/{ref.path}")
-            mount = requests.get(f"/v1/sys/internal/ui/mounts/{where}", lease.token)
+            told = requests.get(f"/v1/sys/internal/ui/mounts/{where}", lease.token)
             # every Vault has this path
-            if isinstance(mount, Reply) and mount.is_gap and self._server.has_path:
+            if isinstance(told, Reply) and told.is_gap and self._server.has_path:
                 return ref.wrong(
                     "VECTORSHIFT_VAULT_ADDR has a path below which no Vault answers. Leave it out."
                 )
-            other_kv = _is_kv1(mount)
-        return classify_read(reply, ref, other_kv=other_kv, new_token=new_token)
+            if isinstance(told, Reply):
+                mount, used_up = Mount.told(told), is_denied(told) and told.rejects_token
+        return classify_read(reply, ref, mount=mount, new_token=new_token, used_up=used_up)
 
     def _flaw(self) -> str | None:
         """Return what is wrong with the configuration, as far as this is known without contact."""
@@ -325,10 +330,3 @@ class _Reader:
         if ref.kv_version == 1 and ref.version is not None:
             return "KV version 1 keeps no versions. Unset VECTORSHIFT_VAULT_VERSION."
         return None
-
-
-def _is_kv1(mount: Reply | TransportFailure) -> bool:
-    """Return whether the mount is of KV 1, which answers a read of KV 2 with a plain 404."""
-    if isinstance(mount, TransportFailure) or mount.data.get("type") != "kv":
-        return False
-    return (as_object(mount.data.get("options")) or {}).get("version") != "2"

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import random
-import ssl
 import time
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final, cast
+from urllib.parse import unquote, urlsplit
 
 from vectorshift._platform.frames import raise_callers_own
 from vectorshift.credentials.values import Secret
 from vectorshift.providers.vault.classify import Reply, as_object
+from vectorshift.providers.vault.tls import tls_failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,16 +24,19 @@ if TYPE_CHECKING:
     from vectorshift.providers.vault.classify import SecretRef
     from vectorshift.providers.vault.server import VaultServer
 
-__all__ = ["NO_TOKEN", "TOTAL", "Budget", "Payload", "TransportFailure", "VaultRequests", "send"]
+__all__ = ["NO_TOKEN", "TOTAL", "Budget", "Payload", "TransportFailure", "VaultRequests"]
 
 TOTAL: Final = 10.0
-"""Seconds that one look-up may take in all, with its retries and its login."""
+"""Seconds that one look-up may take, with its retries and its login, if nobody says otherwise."""
 
-TIMEOUTS: Final = (2.0, 5.0)
-"""Seconds to connect and to wait for bytes."""
+_SPARE: Final = 0.25
+"""Seconds, at most, that a look-up ends before its caller gives it up: so the reason is told."""
 
-ATTEMPTS: Final = 3
-LARGEST_BODY: Final = 1 << 20
+_CONNECT, _READ = 1 / 5, 1 / 2
+"""The parts of the time for one connection and for one wait for bytes. A next try has the rest."""
+
+_LONGEST_PAUSE: Final = 1.0
+_LARGEST_BODY: Final = 1 << 20
 
 Payload = dict[str, str | Secret]
 NO_TOKEN: Final = Secret("")
@@ -60,17 +65,28 @@ class Budget:
     """The time that all requests of one look-up share.
 
     Args:
-        seconds: how long.
-        deadline: the moment in seconds of `time.monotonic` at which it ends in any case, or None.
-        attempts: how often one request may be tried.
+        seconds: how long, if there is no deadline.
+        deadline: the moment in seconds of `time.monotonic` at which the caller gives up, or None.
+        attempts: how often one request may be tried where no answer comes.
+        patient: whether a server that answers, and cannot serve just then, is asked until the time
+            is over.
     """
 
     def __init__(
-        self, seconds: float = TOTAL, *, deadline: float | None = None, attempts: int = ATTEMPTS
+        self,
+        seconds: float = TOTAL,
+        *,
+        deadline: float | None = None,
+        attempts: int = 3,
+        patient: bool = True,
     ) -> None:
-        end = time.monotonic() + seconds
-        self._end = end if deadline is None else min(end, deadline)
+        now = time.monotonic()
+        if deadline is not None:
+            seconds = deadline - now - min(_SPARE, (deadline - now) / 20)
+        self.seconds = max(0.0, seconds)
         self.attempts = attempts
+        self.patient = patient
+        self._end = now + self.seconds
 
     def left(self) -> float:
         """Return the seconds that are left; 0 when it is over."""
@@ -79,11 +95,13 @@ class Budget:
     def timeouts(self) -> tuple[float, float]:
         """Return the seconds to connect and to wait for bytes that are left for one attempt."""
         left = max(0.001, self.left())
-        return min(TIMEOUTS[0], left), min(TIMEOUTS[1], left)
+        if self.attempts == 1:
+            return left, left
+        return min(self.seconds * _CONNECT, left), min(self.seconds * _READ, left)
 
     def part(self, seconds: float) -> Budget:
         """Return a budget for something that can wait: a part of this one, and one attempt."""
-        return Budget(seconds, deadline=self._end, attempts=1)
+        return Budget(min(seconds, self.left()), attempts=1, patient=False)
 
 
 class VaultRequests:
@@ -102,29 +120,38 @@ class VaultRequests:
         """Return the way to make requests that can wait, in a part of the time."""
         return VaultRequests(self._server, self.budget.part(seconds))
 
+    @property
+    def auth_namespace(self) -> str | None:
+        """The namespace of logins and tokens; that of the secret by default."""
+        own = self._server.arguments.auth_namespace
+        return self._server.namespace if own is None else own or None
+
     def reconnect(self) -> None:
         """Use new connections from here on."""
         self._server.close()
 
     def get(self, path: str, token: Secret) -> Reply | TransportFailure:
         """Get an API path."""
-        return send(lambda timeouts: self._adapter(token, timeouts).get(path), self.budget)
+        return self.send(path, lambda adapter: adapter.get(path), token=token)
 
     def post(
-        self, path: str, payload: Payload, token: Secret = NO_TOKEN
+        self,
+        path: str,
+        payload: Payload,
+        token: Secret = NO_TOKEN,
+        *,
+        repeatable: bool = True,
     ) -> Reply | TransportFailure:
-        """Post a JSON object with its secrets revealed. It is not sent twice if the server may have
-        acted on it.
-        """
+        """Post a JSON object with its secrets revealed."""
 
-        def call(timeouts: tuple[float, float]) -> Any:
+        def call(adapter: Any) -> Any:
             plain = {
                 name: value.reveal() if isinstance(value, Secret) else value
                 for name, value in payload.items()
             }
-            return self._adapter(token, timeouts).post(path, json=plain)
+            return adapter.post(path, json=plain)
 
-        return send(call, self.budget, repeatable=False)
+        return self.send(path, call, token=token, repeatable=repeatable)
 
     def read(self, ref: SecretRef, token: Secret) -> Reply | TransportFailure:
         """Read the secret."""
@@ -133,17 +160,79 @@ class VaultRequests:
         engines = cast("Any", secrets_engines)
         where: dict[str, Any] = {"path": ref.path, "mount_point": ref.mount}
 
-        def call(timeouts: tuple[float, float]) -> Any:
-            adapter = self._adapter(token, timeouts)
+        def call(adapter: Any) -> Any:
             if ref.kv_version == 1:
                 return engines.KvV1(adapter).read_secret(**where)
             return engines.KvV2(adapter).read_secret_version(
                 **where, version=ref.version, raise_on_deleted_version=True
             )
 
-        return send(call, self.budget)
+        return self.send(f"/v1/{ref.api_path}", call, token=token)
 
-    def _adapter(self, token: Secret, timeouts: tuple[float, float]) -> Any:
+    def send(
+        self,
+        path: str,
+        call: Callable[[Any], Any],
+        *,
+        token: Secret = NO_TOKEN,
+        repeatable: bool = True,
+    ) -> Reply | TransportFailure:
+        """Make a request and return the reply, or the reason why there is none. Raises only
+        interrupts.
+
+        A server that answers, and cannot serve just then, is asked again until the time is over, as
+        an election takes seconds. Where no answer came at all, it is tried three times.
+
+        Args:
+            path: the API path, to tell a standby's redirect from another.
+            call: makes it with hvac's adapter.
+            token: the token to send.
+            repeatable: whether the server may do it twice. Else it is tried again only if the
+                server surely did nothing.
+        """
+        budget, pause = self.budget, 0.1
+        outcome: Reply | TransportFailure = _too_late(budget, sent=False)
+        attempts = 0
+        while budget.left() > 0:
+            attempts += 1
+            outcome = self._once(path, call, token)
+            if not _may_pass(outcome, repeatable=repeatable):
+                return outcome
+            if attempts >= budget.attempts and not (budget.patient and _is_passing(outcome)):
+                return outcome
+            wait = pause * random.uniform(0.5, 1)  # noqa: S311
+            if isinstance(outcome, Reply):
+                wait = max(wait, outcome.retry_after or 0.0)
+            if wait >= budget.left():
+                return outcome
+            self.reconnect()  # a load balancer may choose another server
+            time.sleep(wait)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+        return outcome
+
+    def _once(
+        self, path: str, call: Callable[[Any], Any], token: Secret
+    ) -> Reply | TransportFailure:
+        connections = self._server.connections()
+        if isinstance(connections, str):
+            return TransportFailure(reason=connections, transient=False, sent=False)
+        try:
+            response = call(self._adapter(path, connections, token))
+            try:
+                is_standby = _is_standby(response, self._server.url, path)
+                return _reply(response, self.budget, is_standby=is_standby)
+            finally:
+                response.close()  # gives the connection back if the body was read, else drops it
+        except Exception as error:
+            raise_callers_own(error)
+            failure = _failure(error, self._server, self.budget)
+            self.reconnect()  # files of certificates are read again
+            return failure
+        except BaseException as interrupt:  # the frames below hold the token
+            interrupt.__context__ = interrupt.__cause__ = None
+            raise interrupt.with_traceback(None) from None
+
+    def _adapter(self, path: str, connections: object, token: Secret) -> Any:
         """Return an hvac adapter that returns plain responses.
 
         `hvac.Client` reads `VAULT_` variables by itself, some of them when it is imported. The
@@ -151,70 +240,50 @@ class VaultRequests:
         """
         from hvac.adapters import RawAdapter  # pyright: ignore[reportMissingTypeStubs]
 
-        session = self._server.session()
+        is_login = path.startswith(("/v1/auth/", "/v1/sys/wrapping/"))
+        namespace = self.auth_namespace if is_login else self._server.namespace
         return RawAdapter(
             base_uri=self._server.url,
             token=token.reveal(),
-            session=session,
-            verify=session.verify,
-            cert=session.cert,
-            proxies=session.proxies,
-            timeout=timeouts,  # pyright: ignore[reportArgumentType]
-            namespace=self._server.namespace,  # pyright: ignore[reportArgumentType]
+            session=connections,
+            timeout=self.budget.timeouts(),  # pyright: ignore[reportArgumentType]
+            namespace=namespace,  # pyright: ignore[reportArgumentType]
             allow_redirects=False,
             ignore_exceptions=True,
         )
 
 
-def send(
-    call: Callable[[tuple[float, float]], Any], budget: Budget, *, repeatable: bool = True
-) -> Reply | TransportFailure:
-    """Make a request and return the reply, or the reason why there is none.
-
-    Args:
-        call: makes it within the time-outs it gets, and returns a streamed `requests.Response`.
-        budget: the time that is left for this request and those after it.
-        repeatable: whether the server may do it twice. Else it is tried again only if the server
-            surely did nothing.
-
-    Raises:
-        Exception: only what the caller's code has raised meanwhile, such as a signal handler.
-    """
-    outcome: Reply | TransportFailure = TransportFailure(
-        reason=_TOO_LATE, transient=True, sent=False
-    )
-    for attempt in range(budget.attempts):
-        if budget.left() == 0:
-            break
-        outcome = _once(call, budget)
-        pause = 0.1 * 2**attempt * random.uniform(0.5, 1)  # noqa: S311
-        if not _may_pass(outcome, repeatable=repeatable) or pause >= budget.left():
-            break
-        if attempt + 1 < budget.attempts:
-            time.sleep(pause)
-    return outcome
-
-
 def _may_pass(outcome: Reply | TransportFailure, *, repeatable: bool) -> bool:
+    """Return whether another try may bring something else."""
     if isinstance(outcome, TransportFailure):
         return outcome.transient and (repeatable or not outcome.sent)
-    return outcome.status in ((412, 429, 500, 502, 503, 504) if repeatable else (412, 429, 503))
+    did_nothing = outcome.status in (412, 429, 503) or outcome.is_standby
+    return outcome.may_pass and (repeatable or did_nothing)
 
 
-def _once(call: Callable[[tuple[float, float]], Any], budget: Budget) -> Reply | TransportFailure:
+def _is_passing(outcome: Reply | TransportFailure) -> bool:
+    """Return whether the server says that it cannot serve just then. Unsealing takes a person."""
+    return isinstance(outcome, Reply) and not outcome.says("vault is sealed")
+
+
+def _is_standby(response: Any, url: str, path: str) -> bool:
+    """Return whether a redirect is that of a standby to its leader: to the same API path on another
+    server. One from http:// to https:// on the same host is not.
+    """
+    if response.status != 307:
+        return False
     try:
-        response = call(budget.timeouts())
-        try:
-            return _reply(response, budget)
-        finally:
-            response.close()  # gives the connection back if the body was read, else drops it
-    except Exception as error:
-        raise_callers_own(error)
-        return _failure(error)
+        there, here = urlsplit(response.headers.get("Location", "")), urlsplit(url)
+        elsewhere = (there.hostname, there.port) != (here.hostname, here.port)
+        upgrade = there.scheme != here.scheme and there.hostname == here.hostname
+    except ValueError:
+        return False
+    is_same = there.hostname and unquote(there.path).endswith(unquote(path).rstrip("/"))
+    return bool(is_same) and elsewhere and not (upgrade and there.port in (None, 443))
 
 
-def _reply(response: Any, budget: Budget) -> Reply | TransportFailure:
-    content = _content(response.raw, budget)
+def _reply(response: Any, budget: Budget, *, is_standby: bool) -> Reply | TransportFailure:
+    content = _content(response, budget)
     if isinstance(content, TransportFailure):
         return content
     try:
@@ -226,12 +295,12 @@ def _reply(response: Any, budget: Budget) -> Reply | TransportFailure:
     except ValueError:
         retry_after = None
     return Reply(
-        status=response.status_code,
+        status=response.status,
         body=body,
-        plain_http=response.status_code == 400
-        and b"HTTP request to an HTTPS server" in content[:200],
+        plain_http=response.status == 400 and b"HTTP request to an HTTPS server" in content[:200],
         retry_after=retry_after,
         date=_date(response.headers.get("Date", "")),
+        is_standby=is_standby,
     )
 
 
@@ -243,114 +312,87 @@ def _date(text: str) -> datetime | None:
     return date if date.tzinfo is not None else None
 
 
-def _content(raw: Any, budget: Budget) -> bytes | TransportFailure:
+def _content(response: Any, budget: Budget) -> bytes | TransportFailure:
     """Read the body as it comes. A server that sends a byte now and then must not outlast the
     budget.
     """
     # urllib3 1 has no read1, and its time-out counts for each byte alone
-    read = getattr(raw, "read1", raw.read)
+    read = getattr(response, "read1", response.read)
     content = bytearray()
-    while piece := read(65_536, decode_content=True):
+    while piece := read(65_536, decode_content=False):
         content += piece
-        if len(content) > LARGEST_BODY:
+        if len(content) > _LARGEST_BODY:
             return TransportFailure(
-                reason="what answers there is not a Vault server: it sends too much.",
+                reason="what answers there is not a Vault server: it sends too much. Look at"
+                " VECTORSHIFT_VAULT_ADDR.",
                 transient=False,
             )
         if budget.left() == 0:
-            return TransportFailure(reason=_TOO_LATE, transient=True)
+            return _too_late(budget)
     return bytes(content)
 
 
-def _failure(error: Exception) -> TransportFailure:
-    """Classify an exception of requests by its type: its text may hold a proxy's password."""
-    from requests import exceptions as seen
-    from urllib3 import exceptions as below
+def _failure(error: Exception, server: VaultServer, budget: Budget) -> TransportFailure:
+    """Classify an exception of urllib3 by its type: its text may hold a proxy's password."""
+    from urllib3 import exceptions as seen
 
-    if isinstance(error, seen.SSLError | below.SSLError):
-        is_own = _is_of_own_certificate(error)
-        return TransportFailure(reason=_OWN_CERTIFICATE if is_own else _TLS, transient=False)
-    if isinstance(
-        error, seen.InvalidSchema | seen.MissingSchema | seen.InvalidURL | seen.InvalidHeader
-    ):
+    if isinstance(error, seen.ProxyError):
         return TransportFailure(
-            reason="the address or a header is malformed. Look at VECTORSHIFT_VAULT_ADDR.",
-            transient=False,
-        )
-    if isinstance(error, seen.RequestException | below.HTTPError):
-        name = _innermost(error)
-        reason = _REASONS.get(name, name)
-        return TransportFailure(
-            reason=f"the server cannot be reached: {reason}. {_LOOK}",
+            reason=f"the server cannot be reached: the proxy of {server.proxy} failed.",
             transient=True,
-            sent=name not in _UNSENT,
+            sent=False,
         )
-    if isinstance(error, OSError):
+    if isinstance(error, seen.SSLError):
+        reason, transient = tls_failure(error, server.arguments)
+        return TransportFailure(reason=reason, transient=transient, sent=False)
+    if isinstance(error, seen.LocationValueError | UnicodeError):
         return TransportFailure(
-            reason=(
-                "a certificate file cannot be read. Look at VECTORSHIFT_VAULT_CACERT,"
-                " VECTORSHIFT_VAULT_CLIENT_CERT and VECTORSHIFT_VAULT_CLIENT_KEY."
-            ),
-            transient=False,
+            reason="the address is malformed. Look at VECTORSHIFT_VAULT_ADDR.", transient=False
+        )
+    if isinstance(error, seen.HTTPError | OSError):
+        reason, sent = _reason(error, budget)
+        return TransportFailure(
+            reason=f"the server cannot be reached: {reason}", transient=True, sent=sent
         )
     return TransportFailure(
         reason=f"the exchange failed with {type(error).__name__}.", transient=False
     )
 
 
-_LOOK = "Look at the server and at VECTORSHIFT_VAULT_ADDR."
-_TOO_LATE = (
-    f"the server cannot be reached: no whole answer in time ({TOTAL:g} s in all at most). {_LOOK}"
+def _reason(error: Exception, budget: Budget) -> tuple[str, bool]:
+    """Return why there is no answer, and whether the server may have got the request."""
+    name, (connect, read) = (
+        type(error).__name__,
+        (budget.seconds * _CONNECT, budget.seconds * _READ),
+    )
+    if name == "NameResolutionError":
+        return f"its name does not resolve. {_LOOK}{_unused('SRV_LOOKUP')}", False
+    if name == "ConnectTimeoutError":
+        return f"no connection within {connect:.1f} s. {_LOOK}", False
+    if name == "NewConnectionError":
+        return f"nothing listens there. {_LOOK}", False
+    if name == "ReadTimeoutError":
+        return f"no answer within {read:.1f} s. {_MORE_TIME}{_unused('CLIENT_TIMEOUT')}", True
+    return f"the connection broke. {_LOOK}", True
+
+
+_LOOK: Final = "Look at the server and at VECTORSHIFT_VAULT_ADDR."
+_MORE_TIME: Final = (
+    "Look at the server, or allow it more time with VECTORSHIFT_LOAD_TIMEOUT: an answer may take"
+    " half of that."
 )
 
-_TLS = (
-    "TLS failed: the server's certificate is not trusted, is for another name, or no TLS is spoken"
-    " there. Set VECTORSHIFT_VAULT_CACERT to the CA's file."
-)
 
-_OWN_CERTIFICATE = (
-    "the client's certificate and its key do not belong together, or one of their files holds"
-    " neither. Look at VECTORSHIFT_VAULT_CLIENT_CERT and VECTORSHIFT_VAULT_CLIENT_KEY."
-)
-
-_REASONS: Final = {
-    "NameResolutionError": "its name does not resolve",
-    "ConnectTimeoutError": f"no connection within {TIMEOUTS[0]:g} s",
-    "ReadTimeoutError": f"no answer within {TIMEOUTS[1]:g} s",
-    "ProxyError": "the proxy of the environment failed",
-    "NewConnectionError": "nothing listens there",
-    "ProtocolError": "the connection broke",
-    "ConnectTimeout": f"no connection within {TIMEOUTS[0]:g} s",
-    "ReadTimeout": f"no answer within {TIMEOUTS[1]:g} s",
-}
-_UNSENT: Final = {
-    "NameResolutionError",
-    "ConnectTimeoutError",
-    "ConnectTimeout",
-    "NewConnectionError",
-    "ProxyError",
-}
+def _unused(name: str) -> str:
+    """Return that a variable of the official command lines is not used, if it is set."""
+    found = next((f + name for f in ("BAO_", "VAULT_") if os.environ.get(f + name)), None)
+    return f" {found} is not used." if found else ""
 
 
-def _is_of_own_certificate(error: BaseException) -> bool:
-    """Return whether OpenSSL could not load the client's certificate or key, by its codes: what it
-    calls "PEM lib" has no reason in some versions.
-    """
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, ssl.SSLError):
-        cause = cause.__cause__ or cause.__context__
-    if cause is None:
-        return False
-    reason = cast("str | None", cause.reason)
-    if reason is None:
-        return cause.library == "SSL"
-    return reason in ("KEY_VALUES_MISMATCH", "PEM_LIB")
-
-
-def _innermost(error: BaseException) -> str:
-    """Return the name of the innermost exception type that is known, else that of the error."""
-    inner = error.args[0] if error.args else None
-    for candidate in (getattr(inner, "reason", None), inner, error):
-        if (name := type(candidate).__name__) in _REASONS:
-            return name
-    return type(error).__name__
+def _too_late(budget: Budget, *, sent: bool = True) -> TransportFailure:
+    return TransportFailure(
+        reason="the server cannot be reached: no whole answer in the time there was"
+        f" ({budget.seconds:.1f} s). {_MORE_TIME}",
+        transient=True,
+        sent=sent,
+    )

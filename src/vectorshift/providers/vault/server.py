@@ -1,22 +1,32 @@
-"""The Vault server: its address, TLS, proxies, and the pooled connections to it. Holds no token."""
+"""The Vault server: its address, the way to it, and the pooled connections. Holds no token."""
 
 from __future__ import annotations
 
+import json as json_
 import os
 import re
+import socket
 import threading
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlencode, urlsplit
 
+from vectorshift._platform.files import wrong_name
 from vectorshift._platform.urls import is_loopback
 from vectorshift.credentials.events import log
+from vectorshift.providers.vault.tls import new_context
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from vectorshift.providers.vault.arguments import VaultArguments
 
-__all__ = ["VaultServer"]
+__all__ = ["Connections", "VaultServer"]
+
+_UNIX: Final = "unix://"
+_POOL: Final = 10
+"""Idle connections that are kept. More may be in use at once."""
 
 
 class VaultServer:
@@ -25,27 +35,42 @@ class VaultServer:
     Args:
         arguments: those of the provider.
         spell: returns a message with settings named as they were where the provider was made.
+
+    Attributes:
+        proxy: the variable that names the proxy, if there is one.
     """
 
     def __init__(self, arguments: VaultArguments, spell: Callable[[str], str] = str) -> None:
-        self._arguments = arguments
+        self.arguments = arguments
         self._spell = spell
-        self.url = (arguments.addr or "").strip().rstrip("/")
+        self._addr = _without_known_path((arguments.addr or "").strip())
         self.namespace = arguments.namespace or None
-        self._session: Any = None
+        self._connections: Connections | None = None
+        self.proxy = "VECTORSHIFT_VAULT_PROXY"
         self._warned = False
         self._lock = threading.Lock()
 
     @property
+    def _socket(self) -> str | None:
+        """The socket's file for a `unix://` address."""
+        return self._addr.removeprefix(_UNIX) if self._addr.startswith(_UNIX) else None
+
+    @property
+    def url(self) -> str:
+        """Where HTTP requests go."""
+        return "http://localhost" if self._socket else self._addr
+
+    @property
     def address(self) -> str:
         """The address as it can be shown: user information, path and query are left out."""
-        if not self._arguments.addr:
+        if not self._addr:
             return "no address"
-        try:
-            url = urlsplit(self.url)
-            return f"{url.scheme}://{url.netloc.rpartition('@')[2]}"
-        except ValueError:
+        if self._addr_flaw() is not None:
             return "an unreadable address"
+        if self._socket:
+            return self._addr
+        url = urlsplit(self._addr)
+        return f"{url.scheme}://{url.netloc}"
 
     @property
     def is_local(self) -> bool:
@@ -60,60 +85,57 @@ class VaultServer:
         """Whether the address has a path, as behind some proxies."""
         return "/" in self.url.partition("://")[2]
 
-    def session(self) -> Any:
-        """Return the `requests.Session` in use."""
+    def connections(self) -> Connections | str:
+        """Return the connections in use, or a sentence that says why there can be none."""
         with self._lock:
-            if self._session is None:
+            if self._connections is None:
                 if not self._warned:
                     self._warn()
                     self._warned = True
-                self._session = self._new_session()
-            return self._session
+                manager = self._new_manager()
+                if isinstance(manager, str):
+                    return manager
+                self._connections = Connections(manager)
+            return self._connections
 
     def close(self) -> None:
         """Close the connections. The next use makes new ones and reads the certificates again."""
         with self._lock:
-            session, self._session = self._session, None
-        if session is not None:
-            session.close()
+            connections, self._connections = self._connections, None
+        if connections is not None:
+            connections.close()
 
     def flaw(self) -> str | None:
         """Return why this server must not be contacted, or None. Makes no contact."""
-        if not (self._arguments.addr or "").strip():
+        if not self._addr:
             return (
                 "no address is given. Set VECTORSHIFT_VAULT_ADDR (BAO_ADDR or VAULT_ADDR serve"
                 " too)."
             )
-        return (
-            self._address_flaw() or self._http_flaw() or self._file_flaw() or self._namespace_flaw()
-        )
+        return self._addr_flaw() or self._http_flaw() or self._file_flaw() or self._header_flaw()
 
-    def _address_flaw(self) -> str | None:
-        malformed = "the address is malformed. Look at VECTORSHIFT_VAULT_ADDR."
+    def _addr_flaw(self) -> str | None:
+        look = "Look at VECTORSHIFT_VAULT_ADDR."
+        if self._socket is not None:
+            is_path = self._socket.startswith("/") and not wrong_name(self._socket)
+            return None if is_path else f"the address names no unix socket. {look}"
         try:
-            url = urlsplit(self.url)
+            url = urlsplit(self._addr)
             host, _ = url.hostname, url.port
         except ValueError:
-            return malformed
-        if url.scheme == "unix":
-            return (
-                "a unix socket is not spoken to. Give the agent a listener of type tcp on loopback,"
-                " and let VECTORSHIFT_VAULT_ADDR name that: http://127.0.0.1:8100."
-            )
+            return f"the address is malformed. {look}"
         if url.scheme not in ("http", "https") or not host:
-            return (
-                "the address has to begin with https:// and a host. Look at VECTORSHIFT_VAULT_ADDR."
-            )
+            return f"the address has to begin with https:// and a host. {look}"
         if "@" in url.netloc:
             return (
                 "the address holds a user or a password. Take them out of VECTORSHIFT_VAULT_ADDR."
             )
-        if url.query or url.fragment or not re.fullmatch(r"[!-~]+", self.url):
-            return malformed
+        if url.query or url.fragment or not re.fullmatch(r"[!-~]{1,2048}", self._addr):
+            return f"the address is malformed. {look}"
         return None
 
     def _http_flaw(self) -> str | None:
-        if self.address.startswith("https://") or self.is_local or self._arguments.allow_http:
+        if self.url.startswith("https://") or self.is_local or self.arguments.allow_http:
             return None
         return (
             "plain HTTP would show the token and the key to the network. "
@@ -123,44 +145,170 @@ class VaultServer:
 
     def _file_flaw(self) -> str | None:
         for name in ("cacert", "client_cert", "client_key"):
-            path = getattr(self._arguments, name)
-            # Path.exists raises if a name is too long
-            if path and not os.path.exists(path):  # noqa: PTH110
-                return f"VECTORSHIFT_VAULT_{name.upper()} names a file that is not there: {path}"
+            setting, path = f"VECTORSHIFT_VAULT_{name.upper()}", getattr(self.arguments, name)
+            if not path or (name == "cacert" and "-----BEGIN" in path):
+                continue
+            if flaw := wrong_name(path):
+                return f"{setting} {flaw}."
+            if not Path(path).expanduser().exists():
+                return f"{setting} names a file that is not there: {path}"
         return None
 
-    def _namespace_flaw(self) -> str | None:
+    def _header_flaw(self) -> str | None:
         if re.fullmatch(r"[!-~]*", self.namespace or ""):
             return None
         return "VECTORSHIFT_VAULT_NAMESPACE holds a character that cannot stand in a header."
 
     def _warn(self) -> None:
         """Log a warning for each protection that the user has switched off."""
-        if self.address.startswith("http://") and not self.is_local:
+        if self.url.startswith("http://") and not self.is_local:
             log.warning(
                 "Vault at %s is spoken to in plain HTTP, as %s says.",
                 self.address,
                 self._spell("VECTORSHIFT_VAULT_ALLOW_HTTP"),
             )
-        if self._arguments.skip_verify and self.address.startswith("https://"):
+        if self.arguments.skip_verify and self.url.startswith("https://"):
             log.warning(
                 "The certificate of Vault at %s is not verified, as %s says.",
                 self.address,
                 self._spell("VECTORSHIFT_VAULT_SKIP_VERIFY"),
             )
 
-    def _new_session(self) -> Any:
-        """Return a session. From the environment it takes only proxies, and none for loopback."""
-        import requests
-        from requests.utils import get_environ_proxies
+    def _new_manager(self) -> Any:
+        """Return a pool manager of urllib3. From the environment it takes only proxies, and none
+        for loopback.
+        """
+        import urllib3
 
-        cert, key = self._arguments.client_cert, self._arguments.client_key
-        session = requests.Session()
-        session.trust_env = False  # also keeps ~/.netrc from setting an Authorization header
-        session.verify = False if self._arguments.skip_verify else self._arguments.cacert or True
-        session.stream = True  # the body is read under the look-up's own deadline
-        if cert:
-            session.cert = (cert, key) if key else cert
-        if not self.is_local:
-            session.proxies.update(get_environ_proxies(self.url))
-        return session
+        options: dict[str, Any] = {"maxsize": _POOL}
+        if self.url.startswith("https://"):
+            context = new_context(self.arguments)
+            if isinstance(context, str):
+                return context
+            options |= {"ssl_context": context, "cert_reqs": context.verify_mode}
+            if self.arguments.skip_verify:
+                options["assert_hostname"] = False
+            if self.arguments.tls_server_name:
+                options["server_hostname"] = self.arguments.tls_server_name
+        if self._socket:
+            manager: Any = urllib3.PoolManager(**options)
+            manager.pool_classes_by_scheme = {"http": _unix_pool(self._socket)}
+            return manager
+        self.proxy, proxy = self._proxy()
+        return _proxied(proxy, self.proxy, options) if proxy else urllib3.PoolManager(**options)
+
+    def _proxy(self) -> tuple[str, str]:
+        """Return the proxy to use, and the variable that names it; two empty texts without one."""
+        from requests.utils import get_environ_proxies, select_proxy
+
+        if self.is_local:
+            return "", ""
+        if self.arguments.proxy is not None:
+            return "VECTORSHIFT_VAULT_PROXY", self.arguments.proxy.reveal()
+        proxy = select_proxy(self.url, get_environ_proxies(self.url)) or ""
+        scheme = self.url.partition(":")[0]
+        names = (f"{each}_proxy" for each in (scheme, "all"))
+        both = [spelt for name in names for spelt in (name, name.upper())]
+        return next((name for name in both if os.environ.get(name) == proxy), "HTTPS_PROXY"), proxy
+
+
+def _without_known_path(addr: str) -> str:
+    """Return an address without the path of the API or the user interface, as browsers show it."""
+    return re.sub(r"/+(v1|ui)?/*$", "", addr) if not addr.startswith(_UNIX) else addr
+
+
+def _proxied(proxy: str, variable: str, options: Mapping[str, Any]) -> Any:
+    """Return a manager that goes through a proxy, or a sentence that says what is wrong with it."""
+    from requests.utils import get_auth_from_url
+    from urllib3 import ProxyManager, make_headers
+    from urllib3.exceptions import HTTPError
+
+    user, password = get_auth_from_url(proxy)
+    is_socks = proxy.lower().startswith("socks")
+    if is_socks and find_spec("socks") is None:
+        return f"{variable} names a SOCKS proxy, which needs a package: pip install pysocks"
+    proxy = proxy if "://" in proxy else f"http://{proxy}"
+    try:
+        if not urlsplit(proxy).hostname or not re.fullmatch(r"[!-~]+", proxy):
+            raise ValueError
+        if is_socks:
+            from urllib3.contrib.socks import SOCKSProxyManager
+
+            return SOCKSProxyManager(proxy, username=user or None, password=password, **options)
+        headers = make_headers(proxy_basic_auth=f"{user}:{password}") if user else None
+        return ProxyManager(proxy, proxy_headers=headers, **options)
+    except (HTTPError, ValueError):
+        return f"the proxy of {variable} is malformed. It has the form http://host:port."
+
+
+def _unix_pool(path: str) -> type:
+    """Return a pool class whose connections go to a socket of this machine."""
+    from urllib3.connection import HTTPConnection
+    from urllib3.connectionpool import HTTPConnectionPool
+    from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+
+    class UnixConnection(HTTPConnection):
+        def _new_conn(self) -> socket.socket:
+            connected = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            connected.settimeout(self.timeout if isinstance(self.timeout, int | float) else None)
+            try:
+                connected.connect(path)
+            except OSError as error:
+                connected.close()
+                if isinstance(error, TimeoutError):
+                    raise ConnectTimeoutError(self, "no connection") from error
+                raise NewConnectionError(self, "no connection") from error
+            return connected
+
+    class UnixPool(HTTPConnectionPool):
+        ConnectionCls = UnixConnection
+
+    return UnixPool
+
+
+class Connections:
+    """Pooled connections in the place of the session that hvac's adapter takes.
+
+    A session of requests would print headers in its errors, read `~/.netrc`, and map the errors of
+    TLS to one.
+    """
+
+    verify = cert = proxies = None  # the adapter looks at them
+
+    def __init__(self, manager: Any) -> None:
+        self._manager = manager
+
+    def request(
+        self,
+        *,
+        method: str,
+        url: str,
+        headers: dict[str, str],
+        timeout: tuple[float, float],
+        params: Mapping[str, Any] | None = None,
+        json: object = None,
+        **_unused: object,
+    ) -> Any:
+        """Send a request, and return a response whose body is not read yet."""
+        from urllib3 import Timeout
+
+        given = {name: value for name, value in (params or {}).items() if value is not None}
+        body = None
+        if json is not None:
+            body, headers = json_.dumps(json), {**headers, "Content-Type": "application/json"}
+        response = self._manager.request(
+            method.upper(),
+            f"{url}?{urlencode(given)}" if given else url,
+            body=body,
+            headers=headers,
+            timeout=Timeout(connect=timeout[0], read=timeout[1]),
+            retries=False,
+            redirect=False,
+            preload_content=False,
+        )
+        response.ok = True  # the adapter asks, and would raise the body
+        return response
+
+    def close(self) -> None:
+        """Close idle connections; those in use are closed after it."""
+        self._manager.clear()

@@ -241,6 +241,14 @@ class TokenKeeper:
             return lease
         # a token without the right to ask is used until it ends
         data = reply.data if reply.status == 200 else {}
+        if (uses := _seconds(data.get("num_uses"))) is not None:
+            log.warning(
+                "%s: the token of %s may be used %d more times, and each read takes one. Give a"
+                " token without num_uses.",
+                self._ref.source,
+                self._ref.address,
+                uses,
+            )
         return replace(lease.looked_up(data), since=before)
 
     def _renew(self, lease: TokenLease, requests: VaultRequests) -> TokenLease:

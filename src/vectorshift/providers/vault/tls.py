@@ -1,0 +1,187 @@
+"""TLS to a Vault server: the context that the arguments describe, and what its failures mean."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, cast
+
+from vectorshift._platform.files import read_small
+
+if TYPE_CHECKING:
+    from vectorshift.providers.vault.arguments import VaultArguments
+
+__all__ = ["new_context", "tls_failure"]
+
+_PEM: Final = "-----BEGIN"
+
+
+def new_context(arguments: VaultArguments) -> ssl.SSLContext | str:
+    """Return a new context, which reads the files now, or a sentence that says what is wrong."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if arguments.skip_verify:
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        flaw = None
+    else:
+        flaw = _load_authorities(context, arguments.cacert)
+    return flaw or _load_client(context, arguments) or context
+
+
+def _load_authorities(context: ssl.SSLContext, cacert: str | None) -> str | None:
+    """Trust the CAs of a file, a folder or a PEM text; without one, those that the API's client
+    trusts.
+    """
+    name, where = "VECTORSHIFT_VAULT_CACERT", cacert
+    if not where:
+        name = next(
+            (each for each in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(each)), ""
+        )
+        where = os.environ[name] if name else _certifi()
+    # a CA that is named is trusted, whoever signed it in turn
+    context.verify_flags |= getattr(ssl, "VERIFY_X509_PARTIAL_CHAIN", 0)
+    if _PEM in where:
+        return _load_text(context, where, f"{name} holds PEM text that")
+    path = Path(where).expanduser()
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    flaw: str | None = None
+    for file in files:
+        flaw = _load_file(context, file, f"{name}: the file {file}")
+        if flaw is None and file is path:
+            return None
+    if context.cert_store_stats()["x509"]:
+        return None
+    return flaw if files == [path] else f"{name}: the folder {path} holds no certificate in PEM."
+
+
+def _load_file(context: ssl.SSLContext, file: Path, what: str) -> str | None:
+    text = _text_of(file)
+    return f"{what} {text[1]}." if isinstance(text, tuple) else _load_text(context, text, what)
+
+
+def _load_text(context: ssl.SSLContext, text: str, what: str) -> str | None:
+    try:
+        context.load_verify_locations(cadata=text)
+    except (ssl.SSLError, ValueError):  # ValueError: an empty text, or one outside ASCII
+        return f"{what} holds no certificate in PEM."
+    return None
+
+
+def _text_of(file: Path) -> str | tuple[None, str]:
+    """Return what a file holds, or None and why it cannot be read."""
+    try:
+        return read_small(file)[0].decode(errors="replace")
+    except OSError as error:
+        return None, f"cannot be read ({error.strerror or type(error).__name__})"
+
+
+def _load_client(context: ssl.SSLContext, arguments: VaultArguments) -> str | None:
+    """Load the client's certificate. OpenSSL tells its flaws by numbers, so look at the text."""
+    cert, key = arguments.client_cert, arguments.client_key
+    names = ("VECTORSHIFT_VAULT_CLIENT_CERT", "VECTORSHIFT_VAULT_CLIENT_KEY")
+    if not cert:
+        return f"{names[1]} is set without a certificate. Set {names[0]}." if key else None
+    for name, file, what, marks in (
+        (names[0], cert, "certificate", ("CERTIFICATE-----",)),
+        (names[1] if key else names[0], key or cert, "private key", ("PRIVATE KEY-----",)),
+    ):
+        text = _text_of(Path(file).expanduser())
+        if isinstance(text, tuple):
+            return f"{name}: the file {file} {text[1]}."
+        if not any(mark in text for mark in marks):
+            more = "" if key or what == "certificate" else f" Set {names[1]} to the key's file."
+            return f"{name}: the file {file} holds no {what} in PEM.{more}"
+        if what == "private key" and ("ENCRYPTED" in text):
+            return (
+                f"{name}: the private key in the file {file} is encrypted, and no passphrase is"
+                " asked for. Decrypt it: openssl pkey -in <file> -out <new file>"
+            )
+    try:
+        context.load_cert_chain(Path(cert).expanduser(), Path(key).expanduser() if key else None)
+    except ssl.SSLError as error:
+        if cast("str | None", error.reason) == "KEY_VALUES_MISMATCH":
+            return (
+                "the client's certificate and its private key do not belong together. Look at"
+                f" {names[0]} and {names[1]}."
+            )
+        return (
+            f"the client's certificate or its private key is malformed. Look at {names[0]} and"
+            f" {names[1]}."
+        )
+    return None
+
+
+def _certifi() -> str:
+    from requests.utils import DEFAULT_CA_BUNDLE_PATH
+
+    return str(DEFAULT_CA_BUNDLE_PATH)
+
+
+def tls_failure(error: BaseException, arguments: VaultArguments) -> tuple[str, bool]:
+    """Return what a failed handshake means, and whether it may be different in a second."""
+    found = _ssl_error(error)
+    if isinstance(found, ssl.SSLCertVerificationError):
+        return _unverified(found, arguments), False
+    reason = (cast("str | None", getattr(found, "reason", None)) or "").upper()
+    if "CERTIFICATE_REQUIRED" in reason or (
+        "HANDSHAKE_FAILURE" in reason and not arguments.client_cert
+    ):
+        return (
+            "TLS failed: the server asks for a client certificate. Set"
+            " VECTORSHIFT_VAULT_CLIENT_CERT and VECTORSHIFT_VAULT_CLIENT_KEY."
+        ), False
+    if "ALERT" in reason and ("CERTIFICATE" in reason or "UNKNOWN_CA" in reason):
+        return (
+            "TLS failed: the server does not accept the client's certificate. Look at"
+            " VECTORSHIFT_VAULT_CLIENT_CERT: it may have expired, or be signed by another CA."
+        ), False
+    if "UNRECOGNIZED_NAME" in reason:
+        return f"TLS failed: the server has no certificate for this name. {_NAME}", False
+    if reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"):
+        return (
+            "TLS failed: no TLS is spoken there. Let VECTORSHIFT_VAULT_ADDR name the port that"
+            " speaks TLS, or begin with http:// for a server on this machine."
+        ), False
+    if not reason or "EOF" in reason:
+        return "the server cannot be reached: it closed the connection during TLS.", True
+    return f"TLS failed ({reason}). Look at the server's settings of TLS.", False
+
+
+_NAME: Final = (
+    "Let VECTORSHIFT_VAULT_ADDR have a name of the certificate, or set"
+    " VECTORSHIFT_VAULT_TLS_SERVER_NAME to one."
+)
+
+
+def _unverified(error: ssl.SSLCertVerificationError, arguments: VaultArguments) -> str:
+    """Return why the server's certificate is not accepted, by the codes of X509_verify_cert."""
+    code = cast("int | None", getattr(error, "verify_code", None))
+    if code in (62, 64):
+        return f"TLS failed: the server's certificate is for another name. {_NAME}"
+    if code in (9, 10):
+        when = "is not valid yet" if code == 9 else "has expired"
+        return (
+            f"TLS failed: the server's certificate, or one that signed it, {when}. Renew it, or"
+            " look at the clock of this machine."
+        )
+    if arguments.cacert:
+        return (
+            "TLS failed: the server's certificate is not signed by the CA that"
+            " VECTORSHIFT_VAULT_CACERT names. Name the CA that signed it."
+        )
+    return (
+        "TLS failed: the server's certificate is signed by a CA that is not trusted here. Set"
+        " VECTORSHIFT_VAULT_CACERT to the CA's file."
+    )
+
+
+def _ssl_error(error: BaseException | None) -> ssl.SSLError | None:
+    """Return the error of OpenSSL inside one of urllib3."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        if isinstance(error, ssl.SSLError):
+            return error
+        inner = error.args[0] if error.args else None
+        error = inner if isinstance(inner, BaseException) else error.__cause__ or error.__context__
+    return None

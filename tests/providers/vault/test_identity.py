@@ -1,0 +1,224 @@
+"""Who logs in, and where: names, AWS identities, given JWTs, namespaces, wrong kinds of input."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from base64 import b64decode
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.providers.vault.stand_ins import Issuer, role
+
+from vectorshift import Secret, errors
+from vectorshift.providers.vault import VaultProvider
+from vectorshift.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from vectorshift.testing.openbao import OpenBaoServer
+
+    MakeTiny = Callable[..., AbstractContextManager[Any]]
+    Failure = Callable[[VaultProvider, type[errors.CredentialError]], str]
+
+KEY = "vs-key-3f9c2e71d8"
+READER = 'path "secret/data/*" { capabilities = ["read"] }'
+DENIED, WRONG = errors.CredentialDeniedError, errors.CredentialConfigurationError
+
+
+@pytest.fixture
+def userpass(openbao: OpenBaoServer, path: str) -> str:
+    """A mount of userpass with the user `me / a b`, whose password is `swordfish`."""
+    mount = f"people-{path.rpartition('/')[2]}"
+    openbao.enable_auth("userpass", mount)
+    openbao.policy("reader", READER)
+    user = {"password": "swordfish", "token_policies": "reader"}
+    openbao.call("POST", f"auth/{mount}/users/me", user)
+    return mount
+
+
+@pytest.mark.parametrize("before", ["", "auth/", "/auth/"])
+@pytest.mark.parametrize("in_file", [True, False])
+def test_a_name_and_a_password_log_in(
+    before: str, in_file: bool, openbao: OpenBaoServer, stored: str, userpass: str, tmp_path: Path
+) -> None:
+    (tmp_path / "password").write_text("swordfish\n")
+    how: dict[str, Any] = {"password": "swordfish"}
+    if in_file:
+        how = {"password_file": str(tmp_path / "password")}
+    mount = f"{before}{userpass}"
+    vault = VaultProvider(
+        stored, addr=openbao.address, auth="userpass", auth_mount=mount, username="me", **how
+    )
+    assert vault.get_credential().secret.reveal() == KEY
+
+
+def test_a_wrong_password_is_denied_and_not_shown(
+    openbao: OpenBaoServer, stored: str, userpass: str, failure: Failure
+) -> None:
+    more: dict[str, Any] = {"auth_mount": userpass, "username": "me", "password": "not-it-7"}
+    vault = VaultProvider(stored, addr=openbao.address, auth="userpass", **more)
+    said = failure(vault, DENIED)
+    assert "name or the password is wrong. Look at username= and password=." in said
+    assert "not-it-7" not in said + repr(vault) + repr(vars(vault))
+
+
+@pytest.mark.parametrize("name", ["me/../../x", "ü me", "?a=b"])
+def test_a_name_is_one_part_of_the_path(name: str, tiny: MakeTiny, failure: Failure) -> None:
+    with tiny(400, '{"errors":["no"]}') as server:
+        more: dict[str, Any] = {"username": name, "password": "p"}
+        failure(VaultProvider("vs", addr=server.address, auth="ldap", **more), DENIED)
+        (asked, _), *_ = server.seen
+    assert re.fullmatch(r"POST /v1/auth/ldap/login/[^/?]+", asked)
+
+
+def test_a_jwt_may_be_given_as_it_is(openbao: OpenBaoServer, stored: str) -> None:
+    issuer, mount = Issuer(), f"jwt-{stored.rpartition('/')[2]}"
+    openbao.enable_auth("jwt", mount)
+    openbao.policy("reader", READER)
+    openbao.call("POST", f"auth/{mount}/config", {"jwt_validation_pubkeys": [issuer.public]})
+    how = {"role_type": "jwt", "user_claim": "sub", "bound_audiences": ["vs"]}
+    openbao.call("POST", f"auth/{mount}/role/ci", {**how, "token_policies": "reader"})
+    made = Settings(
+        vault_path=stored,
+        vault_addr=openbao.address,
+        vault_auth="jwt",
+        vault_auth_mount=mount,
+        vault_role="ci",
+        vault_jwt=Secret(issuer.sign({"sub": "me", "aud": "vs"})),
+    )
+    vault = VaultProvider.from_settings(made)
+    assert vault is not None
+    assert vault.get_credential().secret.reveal() == KEY
+
+
+def test_the_login_may_be_in_another_namespace_than_the_secret(
+    openbao: OpenBaoServer, failure: Failure
+) -> None:
+    openbao.call("POST", "sys/namespaces/team1")
+    inside: dict[str, Any] = {"headers": {"X-Vault-Namespace": "team1"}}
+    openbao.call("POST", "sys/mounts/kv", {"type": "kv", "options": {"version": "1"}}, **inside)
+    openbao.call("POST", "kv/vs", {"api_key": KEY}, **inside)
+    openbao.policy("team1", 'path "team1/kv/*" { capabilities = ["read"] }')
+    ids: Any = role(openbao, "of-the-root", token_policies="team1")
+    common: dict[str, Any] = {"addr": openbao.address, "mount": "kv", "kv_version": 1, **ids}
+    vault = VaultProvider("vs", namespace="team1", auth="approle", auth_namespace="", **common)
+    assert vault.get_credential().secret.reveal() == KEY
+    said = failure(VaultProvider("vs", namespace="team1", auth="approle", **common), DENIED)
+    assert "goes to the namespace team1: set auth_namespace=" in said
+
+
+def test_an_aws_identity_logs_in_with_a_request_that_aws_would_accept(
+    tiny: MakeTiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stand-in looks at what a server sends on to AWS. It cannot ask AWS itself."""
+    auth = {"client_token": "hvs.t", "lease_duration": 3600, "renewable": True}
+    body = {"auth": auth, "data": {"data": {"api_key": KEY}, "metadata": {"version": 1}}}
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "aws-secret-5f1d")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "aws-session-77")
+    with tiny(200, json.dumps(body)) as server:
+        more: dict[str, Any] = {"role": "app", "aws_server_id": "vault.example.com"}
+        vault = VaultProvider("vs", addr=server.address, auth="aws", **more)
+        assert vault.get_credential().secret.reveal() == KEY
+        sent = json.loads(server.bodies[0])
+        assert server.seen[0][0] == "POST /v1/auth/aws/login"
+    assert sent["role"] == "app"
+    assert sent["iam_http_request_method"] == "POST"
+    assert b64decode(sent["iam_request_url"]) == b"https://sts.amazonaws.com/"
+    assert b64decode(sent["iam_request_body"]) == b"Action=GetCallerIdentity&Version=2011-06-15"
+    headers = json.loads(b64decode(sent["iam_request_headers"]))
+    assert headers["X-Vault-AWS-IAM-Server-ID"] == ["vault.example.com"]
+    assert headers["X-Amz-Security-Token"] == ["aws-session-77"]
+    (signed,) = headers["Authorization"]
+    assert "Credential=AKIDEXAMPLE/" in signed
+    assert "x-vault-aws-iam-server-id" in signed
+    assert "aws-secret-5f1d" not in json.dumps(sent)
+
+
+def test_without_an_aws_identity_nothing_is_sent(
+    tiny: MakeTiny, monkeypatch: pytest.MonkeyPatch, failure: Failure
+) -> None:
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    with tiny() as server:
+        said = failure(VaultProvider("vs", addr=server.address, auth="aws"), WRONG)
+        assert "no AWS credentials" in said
+        assert not server.seen
+
+
+# --- Wrong kinds of input ---
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"auth": {"client_token": "hvs.a"}}', "holds JSON"),
+        ('"hvs.a"', "holds quotation marks"),
+        ("'hvs.a'", "holds quotation marks"),
+        ("hvs.a hvs.b", "holds a space"),
+        (" \n", "is empty"),
+    ],
+)
+@pytest.mark.parametrize("in_file", [True, False])
+def test_what_is_no_token_is_named_and_not_sent(
+    text: str, said: str, in_file: bool, tmp_path: Path, tiny: MakeTiny, failure: Failure
+) -> None:
+    (tmp_path / "token").write_text(text)
+    how: dict[str, Any] = {"token": text}
+    if in_file:
+        how = {"token_file": str(tmp_path / "token")}
+    with tiny() as server:
+        told = failure(VaultProvider("vs", addr=server.address, **how), WRONG)
+        assert said in told
+        assert "hvs." not in told
+        assert not server.seen
+
+
+def test_a_plain_secret_id_that_is_said_to_be_wrapped_raises_no_alarm(
+    openbao: OpenBaoServer, stored: str, failure: Failure
+) -> None:
+    more: Any = {**role(openbao, "plain"), "secret_id_wrapped": True}
+    said = failure(VaultProvider(stored, addr=openbao.address, auth="approle", **more), WRONG)
+    assert "does not have the form of a wrapping token. Unset secret_id_wrapped= " in said
+
+
+def test_a_wrapping_token_in_place_of_a_secret_id_is_named(
+    openbao: OpenBaoServer, stored: str, failure: Failure
+) -> None:
+    more: Any = role(openbao, "wrapped")
+    wrapped = openbao.call(
+        "POST", "auth/approle/role/wrapped/secret-id", {}, headers={"X-Vault-Wrap-TTL": "60s"}
+    )
+    more["secret_id"] = wrapped["wrap_info"]["token"]
+    said = failure(VaultProvider(stored, addr=openbao.address, auth="approle", **more), DENIED)
+    assert "secret_id_wrapped=True" in said
+
+
+def test_a_secret_id_for_other_addresses_is_named(
+    openbao: OpenBaoServer, stored: str, failure: Failure
+) -> None:
+    more: Any = role(openbao, "bound", secret_id_bound_cidrs="10.9.9.9/32")
+    said = failure(VaultProvider(stored, addr=openbao.address, auth="approle", **more), DENIED)
+    assert "may be used from other addresses only" in said
+
+
+def test_a_token_whose_uses_are_counted_is_told_of(
+    openbao: OpenBaoServer, stored: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    openbao.policy("reader", READER)
+    token = openbao.token(["reader", "default"], num_uses=9)
+    vault = VaultProvider(stored, addr=openbao.address, token=token)
+    for _ in range(4):
+        vault.get_credential()
+    told = [each for each in caplog.records if "each read takes one" in each.getMessage()]
+    assert [each.levelno for each in told] == [logging.WARNING]
+
+
+@pytest.mark.parametrize("method", ["gcp", "github", "oidc", ""])
+def test_another_method_is_told_of_the_agent(method: str) -> None:
+    with pytest.raises(WRONG, match="let a Vault Agent or OpenBao Agent log in, and set agent"):
+        Settings.load({"VECTORSHIFT_VAULT_AUTH": method or "?"})
