@@ -70,7 +70,7 @@ BODIES: dict[str, tuple[Any, str]] = {
     "the key": ({"error": f"Invalid API key {KEY}"}, f"Invalid API key {Secret(KEY).fingerprint}"),
 }
 HINT_401 = (
-    "\n  Hint: make or look up a key under Account → API Keys, in the organisation it is to act on."
+    "\n  Hint: make or look up a key under Account > API Keys, in the organisation it is to act on."
 )
 HINT_404 = (
     "\n  Hint: check that the resource ID exists, and that the key belongs to the organisation that"

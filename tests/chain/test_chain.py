@@ -174,7 +174,7 @@ def test_a_chain_that_ends_with_nothing_tells_what_was_tried(ask: Asker) -> None
     ]
     assert all(each.seconds >= 0 for each in error.attempts)
     assert "a   a says not found" in str(error)
-    assert "Make a key under Account → API Keys and put it into one of these sources." in str(error)
+    assert "Make a key under Account > API Keys and put it into one of these sources." in str(error)
     again = pickle.loads(pickle.dumps(error))
     assert (again.attempts, str(again)) == (error.attempts, str(error))
 

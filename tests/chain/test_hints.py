@@ -66,7 +66,7 @@ def of(**settings: object) -> str:
 def test_the_variable_and_the_code_are_named_where_both_are_looked_at() -> None:
     assert (
         of()
-        == "under Account → API Keys and set VECTORSHIFT_API_KEY, or in code: vectorshift.api_key"
+        == "under Account > API Keys and set VECTORSHIFT_API_KEY, or in code: vectorshift.api_key"
         " = ..."
     )
 
@@ -74,7 +74,7 @@ def test_the_variable_and_the_code_are_named_where_both_are_looked_at() -> None:
 def test_a_variable_that_the_chain_does_not_read_is_not_advised() -> None:
     assert (
         of(providers=("vault", "aws"))
-        == "under Account → API Keys and put it into one of these sources, or in code:"
+        == "under Account > API Keys and put it into one of these sources, or in code:"
         " vectorshift.api_key = ..."
     )
 
@@ -82,7 +82,7 @@ def test_a_variable_that_the_chain_does_not_read_is_not_advised() -> None:
 def test_a_source_of_ones_own_is_left_to_itself() -> None:
     assert (
         advice(EnvProvider("ACME_KEY"))
-        == "under Account → API Keys and put it into one of these sources."
+        == "under Account > API Keys and put it into one of these sources."
     )
     with (
         vectorshift.using(EnvProvider("ACME_KEY")),

@@ -7,6 +7,7 @@ it. To see a message that has changed: `python -m pytest tests/docs/test_trouble
 
 from __future__ import annotations
 
+import ast
 import logging
 import os
 import re
@@ -333,3 +334,50 @@ def test_each_message_of_the_page_has_its_scene() -> None:
 @pytest.mark.parametrize("heading", list(SCENES))
 def test_the_page_has_the_message_that_the_code_gives(heading: str, stage: Stage) -> None:
     assert messages()[heading] == stage.as_written(SCENES[heading](stage))
+
+
+TERMINALS = ["cp1252", "cp437", "latin-1", "ascii"]
+
+
+@pytest.mark.parametrize("encoding", TERMINALS)
+def test_every_message_prints_on_any_terminal(encoding: str) -> None:
+    script = (
+        "import vectorshift\n"
+        f"for message in {list(messages().values())!r}:\n    print(message)\n"
+        "try:\n    vectorshift.get_credential()\n"
+        "except vectorshift.VectorshiftError as error:\n    print(error)\n"
+        "print(vectorshift.explain())\n"
+    )
+    environ = {
+        **{name: value for name, value in os.environ.items() if "VECTORSHIFT" not in name},
+        "PYTHONIOENCODING": encoding,
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environ, capture_output=True, check=False
+    )
+    assert (done.returncode, done.stderr.decode()) == (0, "")
+    assert b"Account > API Keys" in done.stdout
+
+
+def test_the_words_of_every_message_are_ascii() -> None:
+    source = Path(vectorshift.__file__).parent
+    found = [
+        f"{path.name}:{node.lineno}: {node.value!r}"
+        for path in source.rglob("*.py")
+        for tree in [ast.parse(path.read_text("utf-8"))]
+        for docstrings in [{id(doc) for doc in map(_docstring_of, ast.walk(tree))}]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and id(node) not in docstrings
+        if isinstance(node.value, str) and _NOT_ASCII.search(node.value)
+    ]
+    assert found == []
+
+
+_NOT_ASCII = re.compile("[^\x00-\x9f\u2018-\u2029\u00ab\u00bb]")
+"""Quotation marks and line ends aside: some texts are searched for them."""
+
+
+def _docstring_of(node: ast.AST) -> ast.AST | None:
+    body = getattr(node, "body", None)
+    first = body[0] if isinstance(body, list) and body else None
+    return first.value if isinstance(first, ast.Expr) else None

@@ -222,7 +222,7 @@ def test_the_text_has_label_status_path_detail_note_and_hint() -> None:
         "Unauthorized (401) on GET /pipelines: no",
         "  A note.",
         (
-            "  Hint: make or look up a key under Account → API Keys, in the organisation it is to"
+            "  Hint: make or look up a key under Account > API Keys, in the organisation it is to"
             " act on."
         ),
     ]

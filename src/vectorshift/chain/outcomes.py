@@ -98,7 +98,7 @@ def what_to_do(sources: Collection[str]) -> str:
         "set VECTORSHIFT_API_KEY" if _VARIABLE in sources else "put it into one of these sources"
     )
     in_code = ", or in code: vectorshift.api_key = ..." if _IN_CODE in sources else "."
-    return f"Make a key under Account → API Keys and {where}{in_code}"
+    return f"Make a key under Account > API Keys and {where}{in_code}"
 
 
 def nothing_found(attempts: tuple[Attempt, ...], hint: str) -> MissingCredentialError:

@@ -45,7 +45,7 @@ def printable(text: str) -> str:
     of a file.
     """
     return "".join(
-        each if each.isprintable() or each == "\n" else "\N{REPLACEMENT CHARACTER}" for each in text
+        each if each.isprintable() or each == "\n" else "?" for each in text
     )
 
 

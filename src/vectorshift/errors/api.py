@@ -97,7 +97,7 @@ class AuthenticationError(VectorshiftApiError):
 
     label = "Unauthorized"
     hint = (
-        "Hint: make or look up a key under Account → API Keys, in the organisation it is to act on."
+        "Hint: make or look up a key under Account > API Keys, in the organisation it is to act on."
     )
 
     def __init__(

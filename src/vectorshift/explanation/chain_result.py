@@ -267,6 +267,6 @@ def _clean(text: object, secrets: Iterable[Secret]) -> str:
     """
     clean = without(secrets, "" if text is None else str(text))
     return "".join(
-        each if each.isprintable() or each == "\n" else "\N{REPLACEMENT CHARACTER}"
+        each if each.isprintable() or each == "\n" else "?"
         for each in clean
     )

@@ -91,4 +91,4 @@ class RecordedRequest:
 
     def __repr__(self) -> str:
         key = self.key.fingerprint if self.key else "without a key"
-        return f"<{self.method} {self.path} {key} org={self.org} → {self.status or 'no answer'}>"
+        return f"<{self.method} {self.path} {key} org={self.org} -> {self.status or 'no answer'}>"
