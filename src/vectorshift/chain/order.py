@@ -39,15 +39,15 @@ class BuiltIn:
     Args:
         home: its module and its class.
         configured_by: what configures it, for a person.
-        setting: the field of `Settings` that leads to its key, or "".
-        unset: why it is not configured where that field says so, or "".
+        settings: the fields of `Settings` that lead to its key.
+        unset: why it is not configured where those fields say so, or "".
         in_files: whether it is known to be configured once it has looked for its files.
         is_store: whether it has settings of its own, whose variables begin with its name.
     """
 
     home: tuple[str, str]
     configured_by: str
-    setting: str = ""
+    settings: tuple[str, ...] = ()
     unset: str = ""
     in_files: bool = False
     is_store: bool = False
@@ -61,27 +61,27 @@ BUILT_IN: Final = {
     "env": BuiltIn(
         home=("vectorshift.providers.env", "EnvProvider"),
         configured_by="VECTORSHIFT_API_KEY or VECTORSHIFT_API_KEY_FILE",
-        setting="api_key_file",
+        settings=("api_key_file",),
         in_files=True,
     ),
     "dotenv": BuiltIn(
         home=("vectorshift.providers.dotenv", "DotenvProvider"),
         configured_by=".env in the working directory, or VECTORSHIFT_ENV_FILE",
-        setting="env_file",
+        settings=("env_file",),
         unset="VECTORSHIFT_ENV_FILE is set to nothing",
         in_files=True,
     ),
     "vault": BuiltIn(
         home=("vectorshift.providers.vault", "VaultProvider"),
         configured_by="VECTORSHIFT_VAULT_PATH",
-        setting="vault_path",
+        settings=("vault_path",),
         unset="VECTORSHIFT_VAULT_PATH is not set",
         is_store=True,
     ),
     "aws": BuiltIn(
         home=("vectorshift.providers.aws", "AwsSecretsManagerProvider"),
-        configured_by="VECTORSHIFT_AWS_SECRET_ID",
-        setting="aws_secret_id",
+        configured_by="VECTORSHIFT_AWS_SECRET_ID or VECTORSHIFT_AWS_PARAMETER",
+        settings=("aws_secret_id", "aws_parameter"),
         unset="VECTORSHIFT_AWS_SECRET_ID is not set",
         is_store=True,
     ),
@@ -272,9 +272,10 @@ def _passed_by(settings: Settings, named: Collection[str]) -> list[str]:
     given = {name for name, value in os.environ.items() if value.strip() and name.upper() == _KEY}
     known = [("env", _KEY)] if _KEY in given else []
     known += [
-        (name, f"VECTORSHIFT_{each.setting.upper()}")
+        (name, f"VECTORSHIFT_{setting.upper()}")
         for name, each in BUILT_IN.items()
-        if each.setting and getattr(settings, each.setting)
+        for setting in each.settings
+        if getattr(settings, setting)
     ]
     near = [
         f"Nearby: {variable} is set, but VECTORSHIFT_PROVIDERS does not name {name}, which"

@@ -186,6 +186,7 @@ class Settings(BaseSettings):
     vault_cache_ttl: Seconds | None = None
 
     aws_secret_id: Text | None = None
+    aws_parameter: Text | None = None
     aws_field: Text | None = None
     aws_version_stage: Text = "AWSCURRENT"
     aws_version_id: Text | None = None
@@ -193,6 +194,7 @@ class Settings(BaseSettings):
     aws_profile: Text | None = None
     aws_endpoint_url: Url | None = None
     aws_agent_url: Url | None = None
+    aws_agent_role_arn: Text | None = None
     aws_on_error: Literal["stop", "continue"] = "stop"
     aws_on_missing: Literal["stop", "continue"] = "continue"
     aws_cache_ttl: Seconds | None = None

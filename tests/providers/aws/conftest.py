@@ -48,6 +48,13 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeAws]:
 
 
 @pytest.fixture
+def nobody(fake: FakeAws, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A region and an endpoint, and no AWS credentials."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
 def hanging() -> Iterator[Hanging]:
     with Hanging() as server:
         yield server

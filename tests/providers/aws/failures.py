@@ -303,8 +303,8 @@ FAILURES = (
     ),
     Failure(
         "no AWS credentials, the metadata service hangs",
-        CONFIGURATION,
-        "no AWS credentials",
+        UNAVAILABLE,
+        "no answer in time",
         _metadata_hangs,
     ),
     Failure(

@@ -10,17 +10,24 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from typing_extensions import Self
 
 __all__ = ["FakeAws", "Hanging", "free_url"]
 
 
 class FakeAws:
-    """An endpoint that gives the answers that it was told to give, whatever it is asked."""
+    """An endpoint that gives the answers that it was told to give, whatever it is asked.
 
-    def __init__(self) -> None:
+    Args:
+        port: where it is to listen; a free one by default.
+        listens: whether it does so from the beginning.
+    """
+
+    def __init__(self, *, port: int = 0, listens: bool = True) -> None:
         self.asked: list[tuple[str, dict[str, str]]] = []
-        self.answers: dict[str, tuple[int, str]] = {}
+        self.answers: dict[str, list[tuple[int, str]]] = {}
         fake = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -39,7 +46,8 @@ class FakeAws:
                 self.do_GET()
 
             def _answer(self, operation: str) -> None:
-                status, answer = fake.answers.get(operation, (404, ""))
+                answers = fake.answers.get(operation) or [(404, "")]
+                status, answer = answers.pop(0) if len(answers) > 1 else answers[0]
                 if status == 0:  # hang up
                     self.close_connection = True
                     return
@@ -52,25 +60,44 @@ class FakeAws:
             def log_message(self, format: str, *args: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler, bind_and_activate=listens)
+        self._listens = listens
+        self.url = f"http://127.0.0.1:{port or self._server.server_port}"
 
     def says(
-        self, status: int, body: dict[str, Any] | str, operation: str = "GetSecretValue"
+        self,
+        status: int,
+        body: dict[str, Any] | str,
+        operation: str = "GetSecretValue",
+        *,
+        first: Sequence[tuple[int, str]] = (),
     ) -> None:
-        self.answers[operation] = (status, body if isinstance(body, str) else json.dumps(body))
+        """Answer an operation, or a path, so; after the answers that come first."""
+        text = body if isinstance(body, str) else json.dumps(body)
+        self.answers[operation] = [*first, (status, text)]
 
-    def fails(self, status: int, code: str, message: str = "") -> None:
-        self.says(status, {"__type": code, "message": message})
+    def fails(
+        self, status: int, code: str, message: str = "", operation: str = "GetSecretValue"
+    ) -> None:
+        self.says(status, {"__type": code, "message": message}, operation)
 
     def __enter__(self) -> Self:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-        self._thread.start()
+        if self._listens:
+            self._thread.start()
         return self
 
+    def listen(self) -> None:
+        """Begin to listen."""
+        self._server.server_bind()
+        self._server.server_activate()
+        self._listens = True
+        self._thread.start()
+
     def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
+        if self._listens:
+            self._server.shutdown()
+            self._thread.join()
         self._server.server_close()
 
 

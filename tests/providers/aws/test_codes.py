@@ -15,6 +15,7 @@ from vectorshift.errors import (
     CredentialStoreUnavailableError,
 )
 from vectorshift.providers.aws import AwsSecretsManagerProvider
+from vectorshift.providers.aws.arguments import AwsArguments
 from vectorshift.providers.aws.errors import SecretLocation, outcome
 
 if TYPE_CHECKING:
@@ -153,7 +154,8 @@ def test_each_failure_of_botocore_has_its_outcome(
     error: Exception, kind: type[CredentialError], words: str
 ) -> None:
     answer = outcome(
-        error, SecretLocation(source="aws:s", secret_id="s", region="eu-central-1", profile="p")
+        error,
+        SecretLocation(given=AwsArguments(secret_id="s", profile="p"), region="eu-central-1"),
     )
     assert type(answer) is kind
     assert words in str(answer)

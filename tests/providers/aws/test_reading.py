@@ -237,7 +237,7 @@ def test_a_client_of_aws_credentials_that_were_forgotten_meanwhile_is_not_kept(
 
         def get_credentials(self) -> Any:
             if not Forgotten.made:
-                provider._secrets_manager.forget()
+                provider._reader.forget()
             return super().get_credentials()
 
         def client(self, *args: Any, **kwargs: Any) -> Any:

@@ -118,7 +118,7 @@ def test_without_a_region_the_setting_is_named_and_not_even_the_metadata_service
 
 def test_waits_are_seconds_and_hold_for_the_session_as_well(aws: MotoServer) -> None:
     provider = AwsSecretsManagerProvider("any")
-    client: Any = provider._secrets_manager.client()
+    client: Any = provider._reader.client()
     config = client.meta.config
     assert (config.connect_timeout, config.read_timeout) == (2, 3)
     assert config.retries["total_max_attempts"] == 2

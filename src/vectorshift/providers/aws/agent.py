@@ -1,4 +1,5 @@
-"""Read a secret through the Secrets Manager Agent, or the Lambda extension with the same API.
+"""Read a secret through the Secrets Manager Agent (now AWS Workload Credentials Provider), or a
+secret or parameter through the Lambda extension with the same API.
 
 Neither boto3 nor botocore is imported. Errors name the HTTP status and known codes; no text of an
 answer is repeated.
@@ -11,6 +12,7 @@ import json
 import os
 import re
 import ssl
+import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +24,9 @@ from vectorshift._platform.urls import is_loopback
 from vectorshift.credentials.values import Secret
 from vectorshift.errors import CredentialDeniedError, CredentialError
 from vectorshift.providers.aws.errors import SecretLocation, answered
+from vectorshift.providers.aws.locators import PARAMETERS, SECRETS, region_in
 from vectorshift.providers.aws.meanings import BY_CODE
+from vectorshift.providers.aws.session import PAUSES
 from vectorshift.providers.aws.value import credential_in
 
 if TYPE_CHECKING:
@@ -33,14 +37,17 @@ if TYPE_CHECKING:
 
 __all__ = ["TOKEN_FILE", "Agent", "Token", "find_token"]
 
-TOKEN_FILE: Final = "/var/run/awssmatoken"
+TOKEN_FILE: Final = (
+    r"C:\ProgramData\AWS\WorkloadCredentialsProvider\awssmatoken"
+    if sys.platform == "win32"
+    else "/var/run/awssmatoken"
+)
 _VARIABLES: Final = ("AWS_TOKEN", "AWS_SESSION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN")
 _FILE: Final = "file://"
 _HEADER: Final = "X-Aws-Parameters-Secrets-Token"
 _CONNECT, _READ = 2.0, 3.0
-# Seconds between attempts while it starts: a Lambda extension begins to listen during the
-# function's own init.
-_PAUSES: Final = (0.05, 0.1, 0.2, 0.4, 0.8)
+# What the Lambda extension says to each failure behind it, whatever that was.
+_SAYS_NOTHING: Final = "unexpected error occurred while executing request"
 _PARAMETERS: Final = {
     "SecretId": "secretId",
     "VersionId": "versionId",
@@ -85,7 +92,7 @@ class Agent:
     def __init__(self, arguments: AwsArguments) -> None:
         self._arguments = arguments
         self._url = (arguments.agent_url or "").rstrip("/")
-        self._query = {_PARAMETERS[name]: value for name, value in arguments.query.items()}
+        self._path, self._query = _request(arguments)
         self._refused = False
 
     @property
@@ -107,7 +114,7 @@ class Agent:
         Args:
             rejected: whether the API has refused the key, so that the Agent is to ask AWS.
         """
-        refresh = self._refused or rejected
+        refresh = (self._refused or rejected) and self._arguments.store is SECRETS
         self._refused = False  # before the read: a refusal during it asks for another one
         answer = self._read(refresh=refresh)
         if refresh and isinstance(answer, CredentialError):
@@ -133,7 +140,7 @@ class Agent:
         return self._credential(reply) if reply.status == 200 else self._failed(reply, token)
 
     def _patiently(self, token: Token, *, refresh: bool) -> _Reply | _Silence:
-        for pause in _PAUSES:
+        for pause in PAUSES:
             reply = self._ask(token, refresh=refresh)
             if not (
                 reply.connection_refused if isinstance(reply, _Silence) else reply.is_of_a_start
@@ -149,12 +156,16 @@ class Agent:
 
         query = {**self._query, "refreshNow": "true"} if refresh else self._query
         limits = httpx.Timeout(_READ, connect=_CONNECT)
+        # plain HTTP needs no certificates, whose loading takes 20 ms
+        verify = (
+            tls(None) if self._url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        )
         try:
             # No proxy of the environment, no netrc, no redirect: the token goes to this address
             # alone.
-            with httpx.Client(trust_env=False, verify=tls(None), timeout=limits) as client:
+            with httpx.Client(trust_env=False, verify=verify, timeout=limits) as client:
                 response = client.get(
-                    f"{self._url}/secretsmanager/get",
+                    f"{self._url}{self._path}",
                     params=query,
                     headers={_HEADER: token.secret.reveal()},
                 )
@@ -175,10 +186,12 @@ class Agent:
                 f"what answers at {self.address} is not the Agent: it sends no JSON object."
                 f" {_CHECK}"
             )
-        arn, region = str(answer.get("ARN") or "").split(":"), self._arguments.region
-        if region and len(arn) > 6 and arn[3] != region:
+        parameter = answer.get("Parameter")
+        named = parameter if isinstance(parameter, dict) else answer
+        region, read_from = self._arguments.region, region_in(str(named.get("ARN")))
+        if region and read_from and read_from != region:
             return self._arguments.wrong(
-                f"the Agent at {self.address} reads from region {arn[3]}, and"
+                f"the Agent at {self.address} reads from region {read_from}, and"
                 f" VECTORSHIFT_AWS_REGION is {region}. Give the Agent that region, or unset"
                 " the setting."
             )
@@ -194,7 +207,8 @@ class Agent:
         )
         return self._arguments.unavailable(
             f"the Agent at {self.address} {what} ({silence.name}). See that it runs, or correct the"
-            " address."
+            " address.",
+            retry_after=1 if silence.connection_refused else None,
         )
 
     def _failed(self, reply: _Reply, token: Token) -> CredentialError:
@@ -203,7 +217,14 @@ class Agent:
         code = _code(text)
         if reply.is_of_a_start:
             return self._arguments.unavailable(
-                f"the Agent at {self.address} is not ready yet (HTTP {status})."
+                f"the Agent at {self.address} is not ready yet (HTTP {status}).", retry_after=1
+            )
+        if reply.says(_SAYS_NOTHING):
+            thing = self._arguments.store.thing
+            return self._arguments.unavailable(
+                f"the Lambda extension at {self.address} could not read the {thing}, and does not"
+                f" say why (HTTP {status}). Its lines in the function's log in CloudWatch do: the"
+                f" role's policy, the {thing}'s name, or the network."
             )
         if status >= 500 and code in (None, "InternalFailure"):
             return self._arguments.unavailable(
@@ -231,12 +252,24 @@ class Agent:
 
     @property
     def _place(self) -> SecretLocation:
-        return SecretLocation(
-            source=self._arguments.source,
-            secret_id=self._arguments.secret_id,
-            region=self._arguments.region,
-            agent=self.address,
-        )
+        given = self._arguments
+        return SecretLocation(given=given, region=given.region, agent=self.address)
+
+
+def _request(given: AwsArguments) -> tuple[str, dict[str, str]]:
+    """Return the path and the query that ask for what is meant."""
+    if given.store is PARAMETERS:
+        parts = given.locator.split(":")
+        length = 6 if parts[0] == "arn" else 1  # of the name; what follows is a version or label
+        name, version = ":".join(parts[:length]), ":".join(parts[length:])
+        query = {"name": name, "withDecryption": "true"}
+        if version:
+            query["version" if version.isdigit() else "label"] = version
+        return "/systemsmanager/parameters/get", query
+    query = {_PARAMETERS[name]: value for name, value in given.query.items()}
+    if given.agent_role_arn:
+        query["roleArn"] = given.agent_role_arn
+    return "/secretsmanager/get", query
 
 
 @dataclass(frozen=True, slots=True)

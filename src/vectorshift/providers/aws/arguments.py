@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from vectorshift._platform.arguments import UNSET, check
 from vectorshift._platform.urls import has_control_characters
 from vectorshift.errors import CredentialConfigurationError, CredentialStoreUnavailableError
+from vectorshift.providers.aws.locators import PARAMETERS, SECRETS, Store
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -19,7 +20,8 @@ __all__ = ["CURRENT", "PREFIX", "AwsArguments"]
 PREFIX: Final = "VECTORSHIFT_AWS_"
 CURRENT: Final = "AWSCURRENT"
 
-_TEXTS: Final = ("region", "profile", "endpoint_url", "agent_url")
+_LOCATORS: Final = ("secret_id", "parameter")
+_TEXTS: Final = ("region", "profile", "endpoint_url", "agent_url", "agent_role_arn")
 _OBJECTS: Final = ("session", "client")
 
 
@@ -27,46 +29,44 @@ _OBJECTS: Final = ("session", "client")
 class AwsArguments:
     """The arguments of the provider, which describes them. None stands for one not given."""
 
-    secret_id: str
-    field: str | None
-    version_stage: str
-    version_id: str | None
-    region: str | None
-    profile: str | None
-    endpoint_url: str | None
-    session: Any
-    client: Any
-    agent_url: str | None
+    secret_id: str | None = None
+    parameter: str | None = None
+    field: str | None = None
+    version_stage: str = CURRENT
+    version_id: str | None = None
+    region: str | None = None
+    profile: str | None = None
+    endpoint_url: str | None = None
+    session: Any = None
+    client: Any = None
+    agent_url: str | None = None
+    agent_role_arn: str | None = None
 
     @classmethod
     def checked(cls, **arguments: Any) -> Self:
         """Return the arguments of the constructor, where `UNSET` stands for one not given.
 
         Raises:
-            TypeError: one is None, or of another type.
+            TypeError: one is None, or of another type; there is no locator.
             ValueError: one is blank: it would mean "whatever the environment says".
         """
-        for name in ("secret_id", "version_stage", *_TEXTS):
+        for name in (*_LOCATORS, "version_stage", *_TEXTS):
             check({name: arguments[name]}, str)
-        secret_id = arguments["secret_id"].strip()
-        if not secret_id or has_control_characters(secret_id):
-            raise ValueError("secret_id has to be the name or the ARN of a secret.")
-        values: dict[str, Any] = {**arguments, "secret_id": secret_id}
-        values["field"] = arguments["field"] or None
-        for name in ("version_stage", "version_id"):
+        if all(arguments[name] is UNSET for name in _LOCATORS):
+            raise TypeError("Name a secret with secret_id, or a parameter with parameter=.")
+        values: dict[str, Any] = dict(arguments)
+        for name in (*_LOCATORS, *_TEXTS, *_OBJECTS, "version_stage", "version_id"):
             value = arguments[name]
-            if value is not None and not value.strip():  # AWS calls it not found
-                raise ValueError(f"{name} must not be blank. Leave it out for its default.")
-            values[name] = None if value is None else value.strip()
-        for name in (*_TEXTS, *_OBJECTS):
-            value = arguments[name]
-            if value is None:
+            if value is None and name in _OBJECTS:
                 raise TypeError(f"{name} must not be None. Leave it out for its default.")
-            if name in _TEXTS and value is not UNSET:
+            if isinstance(value, str) and name not in _OBJECTS:
                 value = value.strip()
-                if not value:
+                if name in _LOCATORS and (not value or has_control_characters(value)):
+                    raise ValueError(f"{name} has to be the name or the ARN of a secret.")
+                if not value:  # AWS calls a blank version not found
                     raise ValueError(f"{name} must not be blank. Leave it out for its default.")
             values[name] = None if value is UNSET else value
+        values["field"] = arguments["field"] or None
         return cls(**values)
 
     @classmethod
@@ -77,22 +77,56 @@ class AwsArguments:
         return {name: value for name, value in found.items() if value}
 
     @property
-    def source(self) -> str:
-        """The printable source, such as `aws:prod/vs#api_key`."""
-        return f"aws:{self.secret_id}#{self.field}" if self.field else f"aws:{self.secret_id}"
+    def store(self) -> Store:
+        """The store that is asked."""
+        return SECRETS if self.secret_id else PARAMETERS
 
     @property
-    def query(self) -> dict[str, str]:
-        """The parameters of `GetSecretValue`.
+    def locator(self) -> str:
+        """The name or the ARN of the secret or the parameter."""
+        return self.secret_id or self.parameter or ""
+
+    @property
+    def source(self) -> str:
+        """The printable source, such as `aws:prod/vs#api_key` or `ssm:/prod/vs`."""
+        scheme = "aws" if self.secret_id else "ssm"
+        return f"{scheme}:{self.locator}#{self.field}" if self.field else f"{scheme}:{self.locator}"
+
+    @property
+    def query(self) -> dict[str, Any]:
+        """The parameters of `GetSecretValue` or `GetParameter`.
 
         Policies may demand a stage. It is left out for a pinned version, current or not.
         """
-        query = {"SecretId": self.secret_id}
+        if self.store is PARAMETERS:
+            return {"Name": self.locator, "WithDecryption": True}
+        query = {"SecretId": self.locator}
         if self.version_id:
             query["VersionId"] = self.version_id
         if not self.version_id or self.version_stage != CURRENT:
             query["VersionStage"] = self.version_stage
         return query
+
+    @property
+    def flaw(self) -> str | None:
+        """What cannot be meant together, and what to do; None if nothing is wrong."""
+        if self.secret_id and self.parameter:
+            return (
+                "VECTORSHIFT_AWS_SECRET_ID and VECTORSHIFT_AWS_PARAMETER are both set, and may hold"
+                " the keys of two organisations. Unset one of them."
+            )
+        if self.parameter and (self.version_id or self.version_stage != CURRENT):
+            return (
+                "a parameter has no stages and no version ids. Unset VECTORSHIFT_AWS_VERSION_STAGE"
+                " and VECTORSHIFT_AWS_VERSION_ID, and pin a version or a label in the name:"
+                " VECTORSHIFT_AWS_PARAMETER=/prod/vectorshift:3"
+            )
+        if self.agent_role_arn and not self.agent_url:
+            return (
+                "VECTORSHIFT_AWS_AGENT_ROLE_ARN is set without VECTORSHIFT_AWS_AGENT_URL. Without"
+                " the agent, boto3 assumes the role_arn of an AWS profile."
+            )
+        return None
 
     def wrong(self, text: str) -> CredentialConfigurationError:
         """Return a configuration error of this source."""
@@ -100,8 +134,10 @@ class AwsArguments:
             f"{self.source}: {text}", source=self.source, provider="aws"
         )
 
-    def unavailable(self, text: str) -> CredentialStoreUnavailableError:
+    def unavailable(
+        self, text: str, *, retry_after: float | None = None
+    ) -> CredentialStoreUnavailableError:
         """Return a store-unavailable error of this source."""
         return CredentialStoreUnavailableError(
-            f"{self.source}: {text}", source=self.source, provider="aws"
+            f"{self.source}: {text}", source=self.source, provider="aws", retry_after=retry_after
         )

@@ -1,36 +1,32 @@
 """Map failures of AWS to the errors that a chain understands.
 
 Codes and class names are matched as text, so nothing of botocore is imported. No text of AWS is
-repeated, as its answer to a bad signature holds the session token; but the ARNs of the refused
-caller and of the KMS key are.
+repeated as a whole, as its answer to a bad signature holds the session token; but ARNs and the
+reasons of a denial are.
 """
 
 from __future__ import annotations
 
+import os
 import re
+import ssl
+import sys
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
-from vectorshift.errors import CredentialError, CredentialStoreUnavailableError
 from vectorshift.providers.aws import meanings as means
-from vectorshift.providers.aws.secret_ids import partition_of
+from vectorshift.providers.aws.locators import PARAMETERS, Store, partition_of
+from vectorshift.providers.aws.session import LoginError, printable
 
 if TYPE_CHECKING:
+    from vectorshift.errors import CredentialError
+    from vectorshift.providers.aws.arguments import AwsArguments
     from vectorshift.providers.aws.meanings import Meaning
 
 __all__ = ["SecretLocation", "answered", "missing_credentials", "outcome"]
-_READ: Final = "GetSecretValue"
-# An attempt to get AWS credentials that hung has cost seconds, and the next would: as rare as after
-# a wrong setting.
-_AFTER_HANGING: Final = 30.0
-# A proxy that does not answer, a ProxyConnectionError, looks as one that refuses.
-_HUNG: Final = {
-    "ConnectTimeoutError",
-    "CredentialRetrievalError",
-    "MetadataRetrievalError",
-    "ProxyConnectionError",
-    "ReadTimeoutError",
-}
+
 # AWS's own sentences as a whole, whatever they are wrapped in: a single word may be about something
 # else, such as a KMS key or a replica.
 _SAYS_DELETED: Final = re.compile(
@@ -42,6 +38,26 @@ _SAYS_NO_VERSION: Final = re.compile(
     r"can['\u2019]t find the specified secret value for (?:VersionId|staging label)\b"
 )
 _SAYS_KMS: Final = re.compile(r"\bAccess to KMS is not allowed\b|\bkms:[A-Z]\w+")
+_SAYS_OTHER_ACCOUNT: Final = re.compile(r"different AWS account\b.{0,80}\bdefault KMS")
+_SAYS_WHY: Final = re.compile(
+    r"because no (?P<missing>[\w -]+?(?:policy|boundary)) allows"
+    r"|with an explicit deny in an? (?P<deny>[\w -]+?(?:policy|boundary))\b"
+)
+_POLICIES: Final = {
+    "identity-based policy": "an IAM policy of the caller",
+    "resource-based policy": "the secret's own policy",
+    "VPC endpoint policy": "the policy of the VPC endpoint",
+    "permissions boundary": "the permissions boundary of the role",
+    "session policy": "the policy that the role's session was made with",
+    "service control policy": "the service control policy (SCP) of the AWS organization",
+    "resource control policy": "the resource control policy (RCP) of the AWS organization",
+}
+_KEYS: Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+_NUMBERS: Final = (
+    "AWS_METADATA_SERVICE_TIMEOUT",
+    "AWS_METADATA_SERVICE_NUM_ATTEMPTS",
+    "AWS_MAX_ATTEMPTS",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,18 +65,24 @@ class SecretLocation:
     """The place where a secret was looked for, as messages name it.
 
     Args:
-        source: the printable source.
-        secret_id: the secret's name or ARN.
+        given: the arguments of the provider.
         region: the region that was asked, or None where only the Agent knows it.
-        profile: the AWS profile that the settings name, or None.
         agent: the address of the Secrets Manager Agent, or None.
     """
 
-    source: str
-    secret_id: str
+    given: AwsArguments
     region: str | None
-    profile: str | None = None
     agent: str | None = None
+
+    @property
+    def store(self) -> Store:
+        """The store that was asked."""
+        return self.given.store
+
+    @property
+    def locator(self) -> str:
+        """The name or ARN."""
+        return self.given.locator
 
     @property
     def where(self) -> str:
@@ -72,36 +94,76 @@ class SecretLocation:
         return f"region {self.region} (through the Agent at {self.agent})"
 
     @property
+    def region_option(self) -> str:
+        """The region as an option of the AWS CLI."""
+        return f" --region {self.region}" if self.region else ""
+
+    @property
     def region_setting(self) -> str:
         """The name of the setting that decides on the region."""
         return "VECTORSHIFT_AWS_REGION" if self.agent is None else "the Agent's region"
 
     @property
-    def permission(self) -> str:
-        """The action and the resource that an IAM policy must name.
+    def version_settings(self) -> str:
+        """The names of the settings that decide on the version."""
+        if self.store is PARAMETERS:
+            return "the version behind the name in VECTORSHIFT_AWS_PARAMETER"
+        return "VECTORSHIFT_AWS_VERSION_STAGE or VECTORSHIFT_AWS_VERSION_ID"
+
+    def permission(self, named: str | None) -> str:
+        """Return the action and the resource that a policy must name.
 
         AWS adds a dash and six characters to a name. The Agent looks a secret up before it reads it
         again.
+
+        Args:
+            named: the resource that AWS named in its refusal, or None.
         """
-        actions = (
-            "the action secretsmanager:GetSecretValue"
-            if self.agent is None
-            else "secretsmanager:GetSecretValue and secretsmanager:DescribeSecret"
-        )
-        return f"{actions} on {self._resource}"
+        action = f"{self.store.service}:{self.store.action}"
+        if self.agent is None or self.store is PARAMETERS:
+            return f"the action {action} on {self._resource(named)}"
+        return f"{action} and secretsmanager:DescribeSecret on {self._resource(named)}"
+
+    def _resource(self, named: str | None) -> str:
+        if named and named.startswith("arn:") and named != self.locator:
+            return named
+        region = self.region or "*"
+        arn = f"arn:{partition_of(region)}:{self.store.service}:{region}:*"
+        if self.store is PARAMETERS:
+            head = re.match(r"(arn:(?:[^:]*:){4}[^:]*)|([^:]*)", self.locator)
+            whole, name = head.groups() if head else (None, "")
+            return whole or f"{arn}:parameter/{name.lstrip('/')}"
+        full = self.locator if self.locator.startswith("arn:") else f"{arn}:secret:{self.locator}"
+        is_whole = full is self.locator and re.search(r"-[A-Za-z0-9]{6}$", full)
+        return full if is_whole else f"{full}-??????"
 
     @property
-    def _resource(self) -> str:
-        if self.secret_id.startswith("arn:"):
-            return self.secret_id
-        region = self.region or "*"
-        arn = f"arn:{partition_of(region)}:secretsmanager:{region}:*:secret"
-        return f"{arn}:{self.secret_id}-??????"
+    def _profile_option(self) -> str:
+        profile = None if self.given.client is not None else self.given.profile
+        profile = profile or os.environ.get("AWS_PROFILE")
+        return f" --profile {printable(profile)}" if profile else ""
 
     @property
     def login(self) -> str:
         """The command that renews an SSO session."""
-        return f"aws sso login --profile {self.profile}" if self.profile else "aws sso login"
+        return f"aws sso login{self._profile_option}"
+
+    @property
+    def export(self) -> str:
+        """The command that asks for an MFA code, and puts the session into the environment."""
+        return (
+            f'eval "$(aws configure export-credentials{self._profile_option} --format env)" and'
+            " unset VECTORSHIFT_AWS_PROFILE and AWS_PROFILE"
+        )
+
+    @property
+    def by_hand(self) -> str:
+        """The command that reads the same with AWS's own tool."""
+        if self.store is PARAMETERS:
+            read = f"ssm get-parameter --name {self.locator}"
+        else:
+            read = f"secretsmanager get-secret-value --secret-id {self.locator}"
+        return f"aws {read}{self.region_option}{self._profile_option}"
 
 
 def outcome(
@@ -120,22 +182,88 @@ def outcome(
             code=str(response["Error"].get("Code")),
             text=str(response["Error"].get("Message")),
             status=response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0),
-            operation=getattr(error, "operation_name", _READ),
+            operation=getattr(error, "operation_name", place.store.action),
             place=place,
         )
-    name = type(error).__name__
+    if isinstance(error, LoginError):
+        return _made(means.BY_LOGIN[error.kind], place, **error.kwargs)
+    if isinstance(error, RecursionError) and "gevent" in sys.modules:
+        return _made(means.PATCHED_LATE, place)
+    raw: dict[str, Any] = getattr(error, "kwargs", None) or {}
+    fields = {name: printable(str(value)) for name, value in raw.items()}
+    cause = raw.get("error")
+    if isinstance(cause, UnicodeError) or str(cause).startswith("Invalid header"):
+        return _bad_values(place) or _made(
+            means.BAD_VALUES, place, where="The AWS credentials in use have"
+        )
     # the most specific class first: an SSLError is a ConnectionError as well
-    for cls in type(error).__mro__:
-        meaning = means.BY_CLASS.get(cls.__name__)
-        if meaning is not None:
-            return _made(
-                means.NO_LOGIN_ANSWER if login and meaning is means.UNREACHABLE else meaning,
-                place,
-                code=name,
-            )
-    if login and isinstance(error, OSError) and error.filename:
-        return _made(means.NO_LOGIN_FILE, place, code=name)
+    names = [cls.__name__ for cls in type(error).__mro__ if cls.__name__ in means.BY_CLASS]
+    if not names:
+        return _of_plain_python(error, place) if login else None
+    meaning = means.BY_CLASS[names[0]]
+    if names[0] == "SSLError" and (flaw := _ca_flaw(place)) is not None:
+        return flaw
+    if names[0] == "ProfileNotFound" and not fields.get("profile"):
+        return place.given.wrong(
+            "AWS_PROFILE is set to nothing, as 'AWS_PROFILE=' in a compose file does. Unset it."
+        )
+    if login and meaning is means.UNREACHABLE:
+        meaning = means.NO_LOGIN_ANSWER
+    status = re.search(r"response (\d{3})\b", fields.get("error_msg", ""))
+    about = {
+        "code": type(error).__name__,
+        "status": f", HTTP {status[1]}" if status else "",
+        "host": _host(fields.get("endpoint_url", "")),
+    }
+    return _made(meaning, place, **{**fields, **about})
+
+
+def _of_plain_python(error: Exception, place: SecretLocation) -> CredentialError | None:
+    """Return what an exception means that is not of botocore's classes, and whose text is known."""
+    if isinstance(error, OSError) and error.filename:
+        return _made(means.NO_LOGIN_FILE, place, code=type(error).__name__)
+    for form, meaning in means.BY_TEXT:
+        if found := re.match(form, str(error)):
+            fields = found.groupdict()
+            value = fields.get("value")
+            named = [name for name in _NUMBERS if os.environ.get(name) == value]
+            fields["variable"] = named[0] if named else "a number in AWS's files"
+            return _made(meaning, place, **fields)
     return None
+
+
+def _bad_values(place: SecretLocation) -> CredentialError | None:
+    """Return the error that names the variables whose AWS credentials cannot be sent."""
+    names = [name for name in _KEYS if re.search(r"""[^!-~]|^["']""", os.environ.get(name, ""))]
+    if not names:
+        return None
+    verb = "holds" if len(names) == 1 else "hold"
+    return _made(means.BAD_VALUES, place, where=f"{' and '.join(names)} {verb}")
+
+
+def _ca_flaw(place: SecretLocation) -> CredentialError | None:
+    """Return the error of a bundle of CAs that cannot be used; botocore calls it a bad
+    certificate.
+    """
+    for variable in ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"):
+        path = os.environ.get(variable)
+        if not path:
+            continue
+        try:
+            ssl.create_default_context(cafile=path)
+        except OSError as error:  # an ssl.SSLError is one
+            why = "no certificate in it" if isinstance(error, ssl.SSLError) else error.strerror
+            return _made(means.NO_SUCH_CA, place, variable=variable, path=path, why=str(why))
+        break
+    return None
+
+
+def _host(endpoint_url: str) -> str:
+    try:
+        host = urlsplit(endpoint_url).hostname
+    except ValueError:
+        host = None
+    return f", {host}" if host else ""
 
 
 def missing_credentials(place: SecretLocation) -> CredentialError:
@@ -144,21 +272,23 @@ def missing_credentials(place: SecretLocation) -> CredentialError:
 
 
 def answered(
-    *, code: str, text: str, status: int, place: SecretLocation, operation: str = _READ
+    *, code: str, text: str, status: int, place: SecretLocation, operation: str | None = None
 ) -> CredentialError:
     """Return the error that a failure response of AWS means.
 
     Args:
         code: the code of the failure.
-        text: AWS's text, which is not repeated.
+        text: AWS's text, of which only what is known to hold no secret is repeated.
         status: the HTTP status.
         place: where the secret was looked for.
-        operation: the operation. Only a read says something about the secret.
+        operation: the operation, a read by default. Only a read says something about the secret.
     """
     meaning = means.BY_CODE.get(code)
     if meaning is means.BUSY or status == 429 or status >= 500:
         meaning = means.BUSY
-    elif operation != _READ:  # of STS or SSO, whatever the code
+    elif meaning is means.UNKNOWN_CALLER and (flaw := _bad_values(place)) is not None:
+        return flaw
+    elif operation not in (None, place.store.action):  # of STS or SSO, whatever the code
         meaning = means.NO_LOGIN
     elif meaning is means.ABSENT and _SAYS_NO_VERSION.search(text):
         meaning = means.NO_VERSION
@@ -167,29 +297,51 @@ def answered(
     elif code == "InvalidRequestException":
         # proof of deletion drops a cached key, so only AWS's own sentence counts
         meaning = means.DELETED if _SAYS_DELETED.search(text) else means.WRONG_STATE
+        if _SAYS_OTHER_ACCOUNT.search(text):
+            meaning = means.OTHER_ACCOUNT
     elif meaning is None:
         meaning = means.REFUSED if status in (401, 403) else means.MALFORMED
-    return _made(meaning, place, code=code, operation=operation, text=text)
-
-
-def _made(
-    meaning: Meaning, place: SecretLocation, *, code: str, operation: str = _READ, text: str = ""
-) -> CredentialError:
     who = re.search(r"User: (arn:[\w:/+=,.@-]{1,300})", text)
     key = re.search(r"arn:[\w-]{1,20}:kms:[\w:/-]{1,300}", text)
-    says = meaning.text.format(
-        place=place,
+    return _made(
+        meaning,
+        place,
         code=code if re.fullmatch(r"[\w.]{1,64}", code) else "an unknown code",
-        operation=operation,
+        operation=operation or place.store.action,
         who=f" to {who[1]}" if who else "",
         key=key[0] if key else "the KMS key that encrypts it",
-        region_option=f" --region {place.region}" if place.region else "",
+        denial=_denial(place, text, who[1] if who else "") if meaning is means.FORBIDDEN else "",
     )
-    failure = meaning.kind(f"{place.source}: {says}", source=place.source, provider="aws")
-    if (
-        isinstance(failure, CredentialStoreUnavailableError)
-        and meaning is means.NO_LOGIN_ANSWER
-        and code in _HUNG
-    ):
-        failure.retry_after = _AFTER_HANGING
-    return failure
+
+
+def _denial(place: SecretLocation, text: str, who: str) -> str:
+    """Return the reason of a denial as AWS gives it, and the advice that fits it."""
+    resource = re.search(r"on resource: ([\w:/+=.@!?*-]{1,600})", text)
+    named = resource[1] if resource else None
+    if named == place.given.secret_id and not place.locator.startswith("arn:"):
+        account = re.search(r":(\d{12}):", who)
+        return (
+            f". {f'Account {account[1]}' if account else 'The account'} seems to have no secret of"
+            f" this name there, as AWS names no ARN of it. Correct the name or"
+            f" {place.region_setting}. A secret of another account needs its full ARN."
+        )
+    why = _SAYS_WHY.search(text)
+    if why and (policy := _POLICIES.get(why["deny"])):
+        return (
+            f", by an explicit deny in {policy}. Change that policy: to allow the read elsewhere"
+            " does not help."
+        )
+    allow = f". Allow {place.permission(named)}"
+    if why and (policy := _POLICIES.get(why["missing"])):
+        allow = f", as no {why['missing']} allows it{allow} in {policy}"
+    if re.search(r":secret:.*-[a-z0-9]{6}$", place.locator):
+        allow += (
+            ". If the dash and the six characters at its end are part of the name, set"
+            f" {place.store.setting} to the name, or to the ARN with AWS's own six behind it"
+        )
+    return f"{allow}."
+
+
+def _made(meaning: Meaning, place: SecretLocation, **fields: str) -> CredentialError:
+    text = meaning.text.format_map(defaultdict(str, fields, place=place))
+    return meaning.kind(f"{place.given.source}: {text}", source=place.given.source, provider="aws")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-__all__ = ["quiet_botocore"]
+__all__ = ["is_reading", "quiet_botocore"]
 
 # The loggers whose lines, or the frames of whose `exc_info`, hold a response's body (the secret, or
 # the session token that STS, SSO and metadata services hand out) or a request's headers (the
@@ -28,12 +28,17 @@ _TALKATIVE = (
     "botocore.utils",
 )
 
-_hushed: ContextVar[bool] = ContextVar("vectorshift_aws_hushed", default=False)
+_reading: ContextVar[bool] = ContextVar("vectorshift_aws_reading", default=False)
+
+
+def is_reading() -> bool:
+    """Whether the caller is in a read of ours."""
+    return _reading.get()
 
 
 def _let_pass(record: logging.LogRecord) -> bool:
     """Drop DEBUG lines; strip the frames of exceptions, which hold tokens, from all others."""
-    if not _hushed.get():
+    if not _reading.get():
         return True
     if record.levelno <= logging.DEBUG:
         return False
@@ -55,8 +60,8 @@ def quiet_botocore() -> Generator[None]:
     """
     for name in _TALKATIVE:
         logging.getLogger(name).addFilter(_let_pass)  # adds it once, however often it is called
-    token = _hushed.set(True)
+    token = _reading.set(True)
     try:
         yield
     finally:
-        _hushed.reset(token)
+        _reading.reset(token)

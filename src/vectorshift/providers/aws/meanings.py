@@ -1,4 +1,8 @@
-"""The table of failures: the meaning of each code of AWS and each exception class of botocore."""
+"""The table of failures: the meaning of each code of AWS and each exception class of botocore.
+
+A text is a format: `{place}` is a `SecretLocation`, and names such as `{profile}` are fields of
+the exception. Only fields that hold no secret are named here.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +19,12 @@ from vectorshift.errors import (
 
 __all__ = [
     "ABSENT",
+    "BAD_VALUES",
     "BUSY",
     "BY_CLASS",
     "BY_CODE",
+    "BY_LOGIN",
+    "BY_TEXT",
     "DELETED",
     "FORBIDDEN",
     "MALFORMED",
@@ -25,9 +32,13 @@ __all__ = [
     "NO_LOGIN",
     "NO_LOGIN_ANSWER",
     "NO_LOGIN_FILE",
+    "NO_SUCH_CA",
     "NO_VERSION",
+    "OTHER_ACCOUNT",
+    "PATCHED_LATE",
     "REFUSED",
     "UNDECIPHERABLE",
+    "UNKNOWN_CALLER",
     "UNREACHABLE",
     "WRONG_STATE",
     "Meaning",
@@ -44,41 +55,52 @@ class Meaning:
 
 ABSENT = Meaning(
     CredentialNotFoundError,
-    "AWS Secrets Manager has no such secret in {place.where}. "
-    "Create it, or correct VECTORSHIFT_AWS_SECRET_ID or {place.region_setting}.",
+    "{place.store.title} has no such {place.store.thing} in {place.where}. "
+    "Create it, or correct {place.store.setting} or {place.region_setting}.",
 )
 NO_VERSION = Meaning(
     CredentialNotFoundError,
-    "the secret in {place.where} has no such version. Put a value into it, "
-    "or correct VECTORSHIFT_AWS_VERSION_STAGE or VECTORSHIFT_AWS_VERSION_ID.",
+    "the {place.store.thing} in {place.where} has no such version. Put a value into it, "
+    "or correct {place.version_settings}.",
 )
 DELETED = Meaning(
     CredentialRevokedError,
     "the secret in {place.where} is scheduled for deletion. If that is a mistake: aws"
-    " secretsmanager restore-secret --secret-id {place.secret_id}{region_option}",
+    " secretsmanager restore-secret --secret-id {place.locator}{place.region_option}",
 )
 WRONG_STATE = Meaning(
     CredentialConfigurationError,
-    "AWS cannot read the secret in its present state ({code}, {place.where}). Check that "
-    "VECTORSHIFT_AWS_VERSION_STAGE and VECTORSHIFT_AWS_VERSION_ID name one and the same version.",
+    "AWS cannot read the secret in its present state ({code}, {place.where}). See that it has a"
+    " current version, and that VECTORSHIFT_AWS_VERSION_STAGE and VECTORSHIFT_AWS_VERSION_ID, if"
+    " both are set, name one and the same version.",
 )
-FORBIDDEN = Meaning(
-    CredentialDeniedError, "AWS denied the read in {place.where}{who}. Allow {place.permission}."
+OTHER_ACCOUNT = Meaning(
+    CredentialDeniedError,
+    "the secret in {place.where} is another account's, and encrypted with the default KMS key,"
+    " which works within one account only. Encrypt it with a KMS key of your own, and allow"
+    " kms:Decrypt on that key to this account.",
 )
+FORBIDDEN = Meaning(CredentialDeniedError, "AWS denied the read in {place.where}{who}{denial}")
 UNDECIPHERABLE = Meaning(
     CredentialDeniedError,
-    "the secret in {place.where} could not be decrypted{who} ({code}). Allow the action kms:Decrypt"
-    " on {key}, in the IAM policy and in the key's own, and see that it is enabled.",
+    "the {place.store.thing} in {place.where} could not be decrypted{who} ({code}). Allow the"
+    " action kms:Decrypt on {key}, in the IAM policy and in the key's own, and see that it is"
+    " enabled.",
 )
 _EXPIRED = Meaning(
     CredentialDeniedError,
     "the AWS credentials for {place.where} have expired ({code}). Renew them, as with:"
     " {place.login}",
 )
-_UNKNOWN_CALLER = Meaning(
+UNKNOWN_CALLER = Meaning(
     CredentialDeniedError,
     "AWS does not recognise the AWS credentials in {place.where} ({code}). Check the access key, "
     "the account and its region, and this machine's clock.",
+)
+BAD_VALUES = Meaning(
+    CredentialConfigurationError,
+    "{where} a line break, a space, a quotation mark or a letter outside ASCII, and AWS credentials"
+    " have none. Set the value anew, without it.",
 )
 NO_LOGIN = Meaning(
     CredentialDeniedError,
@@ -88,9 +110,8 @@ NO_LOGIN = Meaning(
 )
 NO_LOGIN_ANSWER = Meaning(
     CredentialStoreUnavailableError,
-    "what gives the AWS credentials for {place.where} could not be reached ({code}). Check STS or"
-    " SSO, the container's or machine's metadata service, or the credential_process of the AWS"
-    " profile.",
+    "what gives the AWS credentials for {place.where} could not be reached ({code}{status}). Check"
+    " STS or SSO, or the container's metadata service.",
 )
 NO_LOGIN_FILE = Meaning(
     CredentialConfigurationError,
@@ -100,7 +121,7 @@ NO_LOGIN_FILE = Meaning(
 REFUSED = Meaning(CredentialDeniedError, "AWS refused the read in {place.where}{who} ({code}).")
 MALFORMED = Meaning(
     CredentialConfigurationError,
-    "AWS does not accept the request in {place.where} ({code}). Check VECTORSHIFT_AWS_SECRET_ID, "
+    "AWS does not accept the request in {place.where} ({code}). Check {place.store.setting}, "
     "{place.region_setting} and VECTORSHIFT_AWS_ENDPOINT_URL.",
 )
 BUSY = Meaning(
@@ -108,13 +129,28 @@ BUSY = Meaning(
 )
 UNREACHABLE = Meaning(
     CredentialStoreUnavailableError,
-    "AWS could not be reached for {place.where} ({code}). Check the network, a VPC endpoint or"
-    " proxy on the way, and VECTORSHIFT_AWS_REGION.",
+    "AWS could not be reached for {place.where} ({code}{host}). Check the network, a VPC endpoint"
+    " or proxy on the way, and VECTORSHIFT_AWS_REGION.",
 )
 NO_AWS_CREDENTIALS = Meaning(
     CredentialConfigurationError,
     "no AWS credentials for {place.where} ({code}). Give the process a role, or an AWS profile with"
     " VECTORSHIFT_AWS_PROFILE, or AWS_ACCESS_KEY_ID together with AWS_SECRET_ACCESS_KEY.",
+)
+NO_SUCH_CA = Meaning(
+    CredentialConfigurationError,
+    "{variable} names {path}, which cannot be used: {why}. Name a PEM file of certificates, or"
+    " unset it.",
+)
+PATCHED_LATE = Meaning(
+    CredentialConfigurationError,
+    "gevent patched the ssl module after boto3 or another package had imported it. Call"
+    " gevent.monkey.patch_all() first, before any other import.",
+)
+_HALF = Meaning(
+    CredentialConfigurationError,
+    "the AWS credentials for {place.where} are incomplete: {cred_var} is missing ({provider})."
+    " AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY go together.",
 )
 _SSO_OVER = Meaning(
     CredentialConfigurationError,
@@ -124,10 +160,32 @@ _LOGIN_OVER = Meaning(
     CredentialConfigurationError,
     "the AWS login session for {place.where} is missing or has expired ({code}). Run: aws login",
 )
-_BAD_PROFILE = Meaning(
+_LOGIN_DENIED = Meaning(
+    CredentialDeniedError,
+    "AWS does not renew the login session. Allow the action signin:CreateOAuth2Token, then run:"
+    " aws login",
+)
+_NO_PROFILE = Meaning(
     CredentialConfigurationError,
-    "the AWS configuration is not usable ({code}). Correct VECTORSHIFT_AWS_PROFILE, AWS_PROFILE or"
-    " ~/.aws/config.",
+    "AWS's files have no profile '{profile}', which VECTORSHIFT_AWS_PROFILE or AWS_PROFILE names."
+    " Correct or unset the variable; in ~/.aws/config the section is called [profile NAME].",
+)
+_BAD_FILE = Meaning(
+    CredentialConfigurationError,
+    "AWS's file {path} cannot be read ({code}). Correct it: sections in square brackets, and"
+    " name = value, in UTF-8.",
+)
+_BAD_CONFIG = Meaning(
+    CredentialConfigurationError, "the AWS configuration is not usable: {error_msg}."
+)
+_NO_CRT = Meaning(
+    CredentialConfigurationError,
+    "a profile of 'aws login' needs one more package. Run: pip install 'botocore[crt]'",
+)
+_NO_RENEWAL = Meaning(
+    CredentialConfigurationError,
+    "the AWS session of a profile with mfa_serial is over, and renewing it needs a new MFA code."
+    " Get a new session, as with: {place.export}",
 )
 _NO_REGION = Meaning(
     CredentialConfigurationError, "{code}: set VECTORSHIFT_AWS_REGION, such as eu-central-1."
@@ -139,30 +197,57 @@ _BAD_TLS = Meaning(
 )
 _BAD_ENDPOINT = Meaning(
     CredentialConfigurationError,
-    "what answers for AWS in {place.where} is not Secrets Manager ({code}). Check "
-    "VECTORSHIFT_AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_SECRETS_MANAGER.",
+    "what answers for AWS in {place.where} is not {place.store.title} ({code}). Check "
+    "VECTORSHIFT_AWS_ENDPOINT_URL and {place.store.endpoint}.",
 )
+_NO_ENDPOINT = Meaning(
+    CredentialConfigurationError,
+    "boto3 finds no endpoint in {place.where} ({code}): {msg}. Check {place.region_setting},"
+    " AWS_USE_FIPS_ENDPOINT, AWS_USE_DUALSTACK_ENDPOINT and VECTORSHIFT_AWS_ENDPOINT_URL.",
+)
+_INCOMPLETE = Meaning(
+    CredentialConfigurationError,
+    "boto3 is incomplete here ({code}). Unset AWS_DATA_PATH, or run: pip install --force-reinstall"
+    " boto3 botocore",
+)
+_UNKNOWN = Meaning(
+    CredentialConfigurationError,
+    "boto3 raised {code}. Its text is withheld, as it may hold a secret. To see it:"
+    " {place.by_hand}",
+)
+
+
+def _setting(variable: str, wrong: str, *, good: str) -> Meaning:
+    return Meaning(
+        CredentialConfigurationError,
+        f"{variable} (or its name in ~/.aws/config) is {{{wrong}}}, and has to be {good}.",
+    )
+
 
 BY_CODE = {
     name: meaning
     for names, meaning in (
-        ("ResourceNotFoundException", ABSENT),
+        ("ResourceNotFoundException ParameterNotFound", ABSENT),
+        ("ParameterVersionNotFound", NO_VERSION),
         ("AccessDeniedException AccessDenied NotAuthorized UnauthorizedOperation", FORBIDDEN),
-        ("DecryptionFailure DecryptionFailureException", UNDECIPHERABLE),
+        ("DecryptionFailure DecryptionFailureException InvalidKeyId", UNDECIPHERABLE),
         ("ExpiredTokenException ExpiredToken RequestExpired TokenRefreshRequired", _EXPIRED),
         (
-            "UnrecognizedClientException InvalidClientTokenId InvalidSignatureException",
-            _UNKNOWN_CALLER,
+            "UnrecognizedClientException InvalidClientTokenId InvalidSignatureException"
+            " SignatureDoesNotMatch IncompleteSignature IncompleteSignatureException"
+            " MissingAuthenticationToken MissingAuthenticationTokenException",
+            UNKNOWN_CALLER,
         ),
-        ("SignatureDoesNotMatch IncompleteSignature IncompleteSignatureException", _UNKNOWN_CALLER),
-        ("MissingAuthenticationToken MissingAuthenticationTokenException", _UNKNOWN_CALLER),
         ("InvalidParameterException InvalidParameterCombination ValidationException", MALFORMED),
-        ("Throttling ThrottlingException ThrottledException RequestThrottledException", BUSY),
-        ("RequestThrottled TooManyRequestsException RequestLimitExceeded", BUSY),
-        ("LimitExceededException SlowDown PriorRequestNotComplete", BUSY),
-        ("InternalServiceError InternalServiceErrorException InternalFailure", BUSY),
-        ("ServiceUnavailable ServiceUnavailableException IDPCommunicationError", BUSY),
-        ("RequestTimeout RequestTimeoutException", BUSY),
+        (
+            "Throttling ThrottlingException ThrottledException RequestThrottledException"
+            " RequestThrottled TooManyRequestsException RequestLimitExceeded"
+            " LimitExceededException SlowDown PriorRequestNotComplete"
+            " InternalServiceError InternalServiceErrorException InternalFailure"
+            " InternalServerError ServiceUnavailable ServiceUnavailableException"
+            " IDPCommunicationError RequestTimeout RequestTimeoutException",
+            BUSY,
+        ),
     )
     for name in names.split()
 }
@@ -170,22 +255,126 @@ BY_CODE = {
 BY_CLASS = {
     name: meaning
     for names, meaning in (
-        ("NoCredentialsError PartialCredentialsError", NO_AWS_CREDENTIALS),
-        ("SSOError TokenRetrievalError", _SSO_OVER),
+        ("NoCredentialsError", NO_AWS_CREDENTIALS),
+        ("PartialCredentialsError", _HALF),
+        ("SSOError TokenRetrievalError NoAuthTokenError", _SSO_OVER),
         ("LoginError", _LOGIN_OVER),
+        ("LoginInsufficientPermissions", _LOGIN_DENIED),
+        ("ProfileNotFound", _NO_PROFILE),
+        ("ConfigParseError ConfigNotFound", _BAD_FILE),
+        ("InvalidConfigError", _BAD_CONFIG),
         (
-            (
-                "ProfileNotFound ConfigParseError ConfigNotFound InvalidConfigError"
-                " UnknownCredentialError"
+            "InfiniteLoopConfigError",
+            Meaning(
+                CredentialConfigurationError,
+                "the AWS profile '{source_profile}' refers to itself through source_profile.",
             ),
-            _BAD_PROFILE,
         ),
+        ("MissingDependencyException", _NO_CRT),
+        ("RefreshWithMFAUnsupportedError", _NO_RENEWAL),
         ("NoRegionError InvalidRegionError", _NO_REGION),
         ("SSLError", _BAD_TLS),
         ("ResponseParserError", _BAD_ENDPOINT),
+        ("BaseEndpointResolverError EndpointProviderError", _NO_ENDPOINT),
+        ("DataNotFoundError ApiVersionNotFoundError", _INCOMPLETE),
         ("ParamValidationError", MALFORMED),
-        ("ConnectionError HTTPClientError", UNREACHABLE),
+        ("ConnectionError HTTPClientError IncompleteReadError ChecksumError", UNREACHABLE),
+        ("CapacityNotAvailableError", BUSY),
         ("CredentialRetrievalError MetadataRetrievalError", NO_LOGIN_ANSWER),
+        (
+            "InvalidIMDSEndpointError",
+            _setting("AWS_EC2_METADATA_SERVICE_ENDPOINT", "endpoint", good="a URL"),
+        ),
+        (
+            "InvalidIMDSEndpointModeError",
+            _setting("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "mode", good="ipv4 or ipv6"),
+        ),
+        (
+            "InvalidDefaultsMode",
+            _setting("AWS_DEFAULTS_MODE", "mode", good="one of {valid_modes}"),
+        ),
+        (
+            "InvalidSTSRegionalEndpointsConfigError",
+            _setting(
+                "AWS_STS_REGIONAL_ENDPOINTS",
+                "sts_regional_endpoints_config",
+                good="regional or legacy",
+            ),
+        ),
+        (
+            "InvalidRetryModeError",
+            _setting("AWS_RETRY_MODE", "provided_retry_mode", good="one of {valid_modes}"),
+        ),
+        (
+            "InvalidMaxRetryAttemptsError",
+            _setting("AWS_MAX_ATTEMPTS", "provided_max_attempts", good="a number, 1 or more"),
+        ),
+        (
+            "InvalidChecksumConfigError",
+            _setting("{config_key}", "config_value", good="one of {valid_options}"),
+        ),
+        ("BotoCoreError", _UNKNOWN),
     )
     for name in names.split()
 }
+
+BY_LOGIN = {
+    "mfa": Meaning(
+        CredentialConfigurationError,
+        "the AWS profile asks for an MFA code of {device}, and a library asks nobody at the"
+        " terminal. Get a session first, as with: {place.export}",
+    ),
+    "process": Meaning(
+        CredentialStoreUnavailableError,
+        "the credential_process of the AWS profile '{profile}' {why}. Run it by hand: it must print"
+        " JSON within {limit} s, and can ask nobody at the terminal.",
+    ),
+    "process start": Meaning(
+        CredentialConfigurationError,
+        "the credential_process of the AWS profile '{profile}' cannot be run: {why}. Correct its"
+        " path in ~/.aws/config.",
+    ),
+    "metadata": Meaning(
+        CredentialStoreUnavailableError,
+        "no AWS credentials for {place.where}: the machine's metadata service gives none"
+        " ({answer}). Attach a role to the machine. In a container on EC2 allow it a second hop"
+        " (--http-put-response-hop-limit 2). Elsewhere set AWS_EC2_METADATA_DISABLED=true, and"
+        " AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY.",
+    ),
+}
+"""The meaning of a `LoginError` of ours."""
+
+BY_TEXT = (
+    (
+        "Credentials were refreshed, but the refreshed credentials are still expired.",
+        Meaning(
+            CredentialStoreUnavailableError,
+            "what gives the AWS credentials for {place.where} gives expired ones. Check this"
+            " machine's clock, and that service.",
+        ),
+    ),
+    (
+        r"Unsupported host '(?P<value>[\w.:-]*)'",
+        Meaning(
+            CredentialConfigurationError,
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI names the host {value}. boto3 takes credentials"
+            " from loopback, 169.254.170.2, 169.254.170.23 or over https only.",
+        ),
+    ),
+    (
+        "Auth token value is not a legal header value",
+        Meaning(
+            CredentialConfigurationError,
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN, or the file of"
+            " AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE, has a line break. Remove it.",
+        ),
+    ),
+    (
+        r"invalid literal for int\(\) with base 10: '(?P<value>[^']{0,40})'",
+        Meaning(
+            CredentialConfigurationError,
+            "{variable} is {value}, and has to be a whole number.",
+        ),
+    ),
+)
+"""The meaning of a plain exception of botocore's, by its text."""

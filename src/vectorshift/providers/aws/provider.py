@@ -1,8 +1,8 @@
-"""The provider that reads a key from AWS Secrets Manager."""
+"""The provider that reads a key from AWS Secrets Manager or Parameter Store."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from vectorshift._platform.arguments import UNSET, Unset, name_arguments
 from vectorshift._platform.frames import raise_callers_own
@@ -11,8 +11,8 @@ from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Resul
 from vectorshift.errors import CredentialError
 from vectorshift.providers.aws.agent import Agent
 from vectorshift.providers.aws.arguments import CURRENT, PREFIX, AwsArguments
-from vectorshift.providers.aws.client import SecretsManager
-from vectorshift.providers.aws.secret_ids import flaw_of
+from vectorshift.providers.aws.client import BotoReader
+from vectorshift.providers.aws.locators import flaw_of
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -22,9 +22,13 @@ if TYPE_CHECKING:
 
 __all__ = ["AwsSecretsManagerProvider"]
 
+_PROCESS_LIMIT: Final = 60.0
+"""Seconds for a `credential_process`, where the patience of callers is not known."""
+
 
 class AwsSecretsManagerProvider(BaseProvider):
-    """Read the key from AWS Secrets Manager: a whole secret, or one field of a JSON object.
+    """Read the key from AWS Secrets Manager or from Parameter Store: a whole value, or one field of
+    a JSON object.
 
     Nothing is imported or contacted before the first read. The region is `region`, else the one in
     the ARN, else `AWS_DEFAULT_REGION`, else `AWS_REGION`, else the AWS profile's; a session's own
@@ -38,7 +42,11 @@ class AwsSecretsManagerProvider(BaseProvider):
 
     Args:
         secret_id: the secret's name or ARN; it is the source as well, such as `aws:prod/vs`.
-        field: the field that is the key, if the secret is a JSON object; the whole secret if None.
+        parameter: in place of `secret_id`, the name or ARN of a parameter of Parameter Store, such
+            as `/prod/vs`, with `:3` or `:label` behind it for one version; the source is
+            `ssm:/prod/vs`.
+        field: the field that is the key, if the value is a JSON object; `a.b` is the field `b` of
+            the field `a`, unless a field is called that. The whole value if None.
         version_stage: the staging label of the version to read.
         version_id: one particular version. It is read whether it is current or not, unless a stage
             other than `AWSCURRENT` is named as well, which it then has to carry.
@@ -46,18 +54,21 @@ class AwsSecretsManagerProvider(BaseProvider):
         profile: the AWS profile; AWS's own chain of credentials by default.
         endpoint_url: where to send requests instead of to the region's endpoint.
         session: a `boto3.Session` to make the client with; another `profile` beside it is an error.
-        client: a Secrets Manager client of boto3 to use as it is; another `region`, or a `profile`,
+        client: a client of boto3 for the store, to use as it is; another `region`, or a `profile`,
             `endpoint_url` or `session` beside it, is an error.
         agent_url: where the Secrets Manager Agent listens, such as `http://localhost:2773`. It has
             AWS credentials and an endpoint of its own; `region` is then compared with what it
             answers.
+        agent_role_arn: the role that the agent is to assume for the read, as for the secret of
+            another account.
         on_error: `"continue"` if another source may answer when this one fails.
         on_missing: `"stop"` if no other source may answer when there is no such secret.
         ttl: seconds for which an answer is fresh, or None for the common setting.
 
     Raises:
-        TypeError: `secret_id`, or an argument that decides on the server or the identity, is None
-            or of another type. What is left out is boto3's own default.
+        TypeError: neither `secret_id` nor `parameter` is given. Or one of them, or an argument that
+            decides on the server or the identity, is None or of another type. What is left out is
+            boto3's own default.
         ValueError: one of them is blank.
     """
 
@@ -66,8 +77,9 @@ class AwsSecretsManagerProvider(BaseProvider):
 
     def __init__(
         self,
-        secret_id: str,
+        secret_id: str | Unset = UNSET,
         *,
+        parameter: str | Unset = UNSET,
         field: str | None = None,
         version_stage: str = CURRENT,
         version_id: str | None = None,
@@ -77,12 +89,14 @@ class AwsSecretsManagerProvider(BaseProvider):
         session: Any = UNSET,
         client: Any = UNSET,
         agent_url: str | Unset = UNSET,
+        agent_role_arn: str | Unset = UNSET,
         on_error: Literal["stop", "continue"] = "stop",
         on_missing: Literal["stop", "continue"] = "continue",
         ttl: float | None = None,
     ) -> None:
         self._arguments = AwsArguments.checked(
             secret_id=secret_id,
+            parameter=parameter,
             field=field,
             version_stage=version_stage,
             version_id=version_id,
@@ -92,18 +106,19 @@ class AwsSecretsManagerProvider(BaseProvider):
             session=session,
             client=client,
             agent_url=agent_url,
+            agent_role_arn=agent_role_arn,
         )
         self.on_error = on_error
         self.on_missing = on_missing
         self.ttl = ttl
         self._in_code = True
-        self._secrets_manager = SecretsManager(self._arguments)
+        self._reader = BotoReader(self._arguments, process_limit=_PROCESS_LIMIT)
         self._agent = Agent(self._arguments) if self._arguments.agent_url else None
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self | None:
         """Return the provider that the settings ask for, or None if they name no secret."""
-        if not settings.aws_secret_id:
+        if not (settings.aws_secret_id or settings.aws_parameter):
             return None
         made = cls(
             **AwsArguments.in_settings(settings),
@@ -112,12 +127,14 @@ class AwsSecretsManagerProvider(BaseProvider):
             ttl=settings.aws_cache_ttl,
         )
         made._in_code = False
+        # shorter than the patience of callers, so that they learn what hangs
+        made._reader.process_limit = settings.load_timeout * 0.9
         return made
 
     def describe(self) -> Description:
         """Name the secret, and the region or the Agent, as far as known without boto3."""
         if self._agent is None:
-            detail = f"region {self._secrets_manager.region or 'of the AWS profile'}"
+            detail = f"region {self._reader.region or 'of the AWS profile'}"
         else:
             detail = f"through the Agent at {self._agent.address}"
         return Description(
@@ -131,7 +148,7 @@ class AwsSecretsManagerProvider(BaseProvider):
 
     def close(self) -> None:
         """Close our own client's connections; a client that was handed in stays open."""
-        self._secrets_manager.close()
+        self._reader.close()
 
     def resolve(self, request: LookupRequest) -> Result:
         """Read the secret, through the Agent or with boto3.
@@ -149,7 +166,7 @@ class AwsSecretsManagerProvider(BaseProvider):
             return self._arguments.wrong(flaw)
         try:
             if self._agent is None:
-                return self._secrets_manager.read()
+                return self._reader.read()
             return self._agent.read(rejected=request.rejected is not None)
         except Exception as error:  # its frames hold tokens
             raise_callers_own(error)
@@ -158,6 +175,8 @@ class AwsSecretsManagerProvider(BaseProvider):
     def _flaw(self) -> str | None:
         """Return what is wrong with the arguments, as far as this is known without contact."""
         given = self._arguments
+        if given.flaw:
+            return given.flaw
         if self._agent is None and (unused := _unused(given)):
             handed_in, *names = unused
             return (
@@ -166,8 +185,8 @@ class AwsSecretsManagerProvider(BaseProvider):
             )
         region, region_from = given.region, f"{PREFIX}REGION"
         if given.client is not None and self._agent is None:
-            region, region_from = self._secrets_manager.region, "the region of the client"
-        if flaw := flaw_of(given.secret_id, region=region, region_from=region_from):
+            region, region_from = self._reader.region, "the region of the client"
+        if flaw := flaw_of(given.locator, given.store, region=region, region_from=region_from):
             return flaw
         idle = [
             PREFIX + name.upper()

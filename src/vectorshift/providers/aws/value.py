@@ -1,4 +1,4 @@
-"""The key in an answer of Secrets Manager: a pure function, with no value of it in an error."""
+"""The key in an answer of AWS: a pure function, with no value of it in an error."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from vectorshift.credentials.values import Credential, parse_key
 from vectorshift.errors import CredentialError
+from vectorshift.providers.aws.locators import PARAMETERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,19 +21,26 @@ __all__ = ["credential_in"]
 
 
 def credential_in(response: Mapping[str, Any], arguments: AwsArguments) -> Result:
-    """Return the credential in an answer of `GetSecretValue`, or the error that says why not.
+    """Return the credential in an answer of `GetSecretValue` or `GetParameter`, or the error that
+    says why not.
 
     Args:
-        response: the answer, with `SecretString` or `SecretBinary` (bytes), and `VersionId`.
+        response: the answer, with `SecretString` or `SecretBinary` (bytes), and `VersionId`; or
+            with `Parameter`.
         arguments: those of the provider.
     """
     source, field = arguments.source, arguments.field
-    text = _text(response)
-    if text is None:
+    text, version = _text(response), response.get("VersionId")
+    if arguments.store is PARAMETERS:
+        parameter = response.get("Parameter")
+        found: dict[str, Any] = parameter if isinstance(parameter, dict) else {}
+        text, version = found.get("Value"), found.get("Version")
+    if not isinstance(text, str):
         return arguments.wrong(
             "the answer holds no text. Store the key as a string, and check the endpoint if one is"
             " set."
         )
+    text = text.removeprefix("\ufeff")  # some editors begin a file with this mark
     if field is not None:
         picked = _field(text, field, arguments)
         if isinstance(picked, CredentialError):
@@ -43,7 +51,10 @@ def credential_in(response: Mapping[str, Any], arguments: AwsArguments) -> Resul
     if isinstance(secret, CredentialError):
         return secret
     return Credential(
-        secret=secret, source=source, provider="aws", version=response.get("VersionId")
+        secret=secret,
+        source=source,
+        provider="aws",
+        version=None if version is None else str(version),
     )
 
 
@@ -59,27 +70,48 @@ def _text(response: Mapping[str, Any]) -> str | None:
 
 
 def _field(text: str, field: str, arguments: AwsArguments) -> str | CredentialConfigurationError:
+    """Return the field of this name, or else the one at the end of this dotted path."""
     fields = _fields(text)
     if fields is None:
         return arguments.wrong(
-            f"the secret is not a JSON object, so it has no field {field!r}. "
-            "If the whole secret is the key, unset VECTORSHIFT_AWS_FIELD.",
+            f"the value is not a JSON object, so it has no field {field!r}. "
+            "If the whole value is the key, unset VECTORSHIFT_AWS_FIELD.",
         )
-    value = fields.get(field)
-    if isinstance(value, str):
-        return value
-    if field in fields:
-        return arguments.wrong(f"the field {field!r} is not a string. Store the key as one.")
-    names = ", ".join(sorted(name for name in fields if re.fullmatch(r"[\w.\-]{1,64}", name))[:20])
-    return arguments.wrong(
-        f"the secret has no field {field!r}. Its fields are: {names or 'none'}. "
-        "Name the one that is the key with VECTORSHIFT_AWS_FIELD.",
-    )
+    names, inner = [field], fields
+    if field not in fields and "." in field:
+        names = field.split(".")
+    for position, name in enumerate(names):
+        value = inner.get(name)
+        if name not in inner:
+            within = f" within {'.'.join(names[:position])!r}" if position else ""
+            return arguments.wrong(
+                f"the value has no field {field!r}. Its fields{within} are: {_names(inner)}. "
+                "Name the one that is the key with VECTORSHIFT_AWS_FIELD.",
+            )
+        if isinstance(value, dict) and position < len(names) - 1:
+            inner = cast("dict[str, Any]", value)
+        elif isinstance(value, str) and position == len(names) - 1:
+            return value
+        else:
+            break
+    found = ".".join(names[: position + 1])
+    if isinstance(value, dict):
+        return arguments.wrong(
+            f"the field {found!r} is an object with the fields: {_names(value)}. Name the one"
+            f" that is the key with VECTORSHIFT_AWS_FIELD, as in {found}.NAME."
+        )
+    return arguments.wrong(f"the field {found!r} is not a string. Store the key as one.")
+
+
+def _names(fields: Mapping[str, Any]) -> str:
+    names = [name for name in fields if re.fullmatch(r"[\w.\-]{1,64}", name)]
+    return ", ".join(sorted(names)[:20]) or "none"
 
 
 def _fields(text: str) -> dict[str, Any] | None:
     try:
-        document: Any = json.loads(text)
+        # a number is taken as it is written
+        document: Any = json.loads(text, parse_int=str, parse_float=str)
     except (ValueError, RecursionError):  # a JSONDecodeError holds the text, and goes no further
         return None
     return cast("dict[str, Any]", document) if isinstance(document, dict) else None

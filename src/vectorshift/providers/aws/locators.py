@@ -1,0 +1,195 @@
+"""AWS's two stores, and their names and ARNs, which are checked without contact.
+
+AWS answers *not found* to most of the wrong ones, and a chain would move on to another source.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+__all__ = ["PARAMETERS", "SECRETS", "Store", "flaw_of", "partition_of", "region_in"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Store:
+    """A store, as requests, settings and messages name it.
+
+    Args:
+        title: its name.
+        thing: one entry of it.
+        setting: the setting that names the entry.
+        service: its name in boto3 and in ARNs.
+        action: the action that reads the entry.
+        method: the method of boto3's client that reads it.
+        endpoint: botocore's variable for its endpoint.
+        form: the form of an ARN.
+    """
+
+    title: str
+    thing: str
+    setting: str
+    service: str
+    action: str
+    method: str
+    endpoint: str
+    form: str
+
+
+SECRETS: Final = Store(
+    title="AWS Secrets Manager",
+    thing="secret",
+    setting="VECTORSHIFT_AWS_SECRET_ID",
+    service="secretsmanager",
+    action="GetSecretValue",
+    method="get_secret_value",
+    endpoint="AWS_ENDPOINT_URL_SECRETS_MANAGER",
+    form="arn:aws:secretsmanager:<region>:<account>:secret:<name>",
+)
+PARAMETERS: Final = Store(
+    title="AWS Parameter Store",
+    thing="parameter",
+    setting="VECTORSHIFT_AWS_PARAMETER",
+    service="ssm",
+    action="GetParameter",
+    method="get_parameter",
+    endpoint="AWS_ENDPOINT_URL_SSM",
+    form="arn:aws:ssm:<region>:<account>:parameter/<name>",
+)
+
+_NAME: Final = re.compile(r"[A-Za-z0-9/_+=.@!-]{1,512}")
+_NO_NAME: Final = re.compile(r"""["'`{}<>$\r\n]""")
+_NO_REGION: Final = re.compile(r"[A-Z\s]|-\d[a-z]$")
+_REGION: Final = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d{1,2}")
+_PARTITIONS: Final = {
+    "cn-": "aws-cn",
+    "us-gov-": "aws-us-gov",
+    "us-iso-": "aws-iso",
+    "us-isob-": "aws-iso-b",
+    "us-isof-": "aws-iso-f",
+    "eu-isoe-": "aws-iso-e",
+    "eusc-": "aws-eusc",
+}
+_OTHERS: Final = {
+    "ssm": "a parameter of Systems Manager",
+    "secretsmanager": "a secret of Secrets Manager",
+    "kms": "a KMS key",
+    "iam": "a role or a user",
+    "s3": "an S3 object",
+    "lambda": "a Lambda function",
+    "rds": "a database",
+}
+_BEHIND: Final = ("FIELD", "VERSION_STAGE", "VERSION_ID")
+_REFERENCE: Final = "/aws/reference/secretsmanager/"
+
+
+def region_in(locator: str) -> str | None:
+    """Return the region that an ARN names, or None for a name."""
+    parts = locator.split(":")
+    return parts[3] if locator.startswith("arn:") and len(parts) > 5 else None
+
+
+def partition_of(region: str) -> str:
+    """Return the AWS partition of a region."""
+    return next((name for start, name in _PARTITIONS.items() if region.startswith(start)), "aws")
+
+
+def flaw_of(locator: str, store: Store, *, region: str | None, region_from: str) -> str | None:
+    """Return why nothing can have this name or ARN, and what to do; None if something can.
+
+    Args:
+        locator: the name or the ARN.
+        store: the store that it is looked for in.
+        region: the region that was set, or None.
+        region_from: what set it, for the message.
+    """
+    if region and _NO_REGION.search(region):
+        return (
+            f"{region_from} is {region}, which is no region. Write a region as AWS does, such as"
+            " eu-central-1, in lower case and without the letter of a zone."
+        )
+    if locator.startswith("arn:"):
+        return _flaw_of_arn(locator.split(":"), store, region, region_from)
+    if _NO_NAME.search(locator):
+        return (
+            f"the {store.thing} id is in quotation marks, or a reference that was not resolved. Set"
+            f" {store.setting} to the name or the ARN alone."
+        )
+    if "://" in locator:
+        return (
+            f"the {store.thing} id is a URL. Set {store.setting} to the {store.thing}'s name or"
+            " ARN."
+        )
+    if locator.startswith(_REFERENCE):
+        return (
+            "the name is a reference of Parameter Store to a secret. Set VECTORSHIFT_AWS_SECRET_ID"
+            f" to what follows {_REFERENCE}."
+        )
+    if store is SECRETS and ":" in locator:
+        return (
+            "the secret id is no ARN, and a name has no colon. Set VECTORSHIFT_AWS_SECRET_ID to the"
+            " name alone, and VECTORSHIFT_AWS_FIELD to the field, if it has one."
+        )
+    return None
+
+
+def _flaw_of_arn(
+    parts: list[str], store: Store, region: str | None, region_from: str
+) -> str | None:
+    set_it = f"Set {store.setting} to the {store.thing}'s name or ARN, as in {store.form}."
+    if len(parts) > 2 and parts[2] != store.service:
+        what = _OTHERS.get(parts[2], "something else")
+        other = PARAMETERS if store is SECRETS else SECRETS
+        if parts[2] == other.service:
+            set_it = f"Set {other.setting} to it, and unset {store.setting}."
+        return f"the {store.thing} id is the ARN of {what}, and not of a {store.thing}. {set_it}"
+    why = _malformed(parts, store)
+    if why:
+        return f"the {store.thing} id is a malformed ARN: {why}. {set_it}"
+    if store is SECRETS and len(parts) > 7:
+        return _as_ecs_writes_it(parts)
+    if region and region != parts[3]:
+        return (
+            f"the {store.thing}'s ARN is of region {parts[3]}, and {region_from} is {region}. Leave"
+            " the region out, or give the ARN of the replica that is there."
+        )
+    return None
+
+
+def _malformed(parts: list[str], store: Store) -> str | None:
+    if len(parts) < 6:
+        return "it has too few parts"
+    _, partition, _, region, account, kind = parts[:6]
+    if store is SECRETS:
+        name = parts[6] if kind == "secret" and len(parts) > 6 else None
+    else:
+        name = kind.removeprefix("parameter/") if kind.startswith("parameter/") else None
+    if name is None:
+        after = "secret: and" if store is SECRETS else "parameter/ and"
+        return f"it does not go on with {after} a name"
+    if not _NAME.fullmatch(name):
+        return "its name is missing, or has a character that no name has"
+    if not re.fullmatch(r"\d{12}", account):
+        return "its account is not 12 digits"
+    if not _REGION.fullmatch(region):
+        return "its region is not one"
+    here = partition_of(region)
+    if partition != here and partition in ("aws", *_PARTITIONS.values()):
+        return f"region {region} is of partition {here}, and it says {partition}"
+    return None if re.fullmatch(r"aws(-[a-z]+)*", partition) else "its partition is not one"
+
+
+def _as_ecs_writes_it(parts: list[str]) -> str:
+    """Take apart `<arn>:<field>:<stage>:<version>`."""
+    settings = [
+        f"VECTORSHIFT_AWS_{name} to {value if _NAME.fullmatch(value) else 'the one that is meant'}"
+        for name, value in zip(_BEHIND, parts[7:], strict=False)
+        if value
+    ]
+    arn = ":".join(parts[:7])
+    also = f", {', '.join(settings)}" if settings else ""
+    return (
+        "the secret's ARN goes on behind its name, as in a task definition of ECS. Set"
+        f" VECTORSHIFT_AWS_SECRET_ID to {arn}{also}."
+    )

@@ -1,0 +1,317 @@
+"""boto3 sessions that ask nobody at the terminal, and that wait for no AWS credentials for long.
+
+botocore has no public way to any of this. Its private names are used here and nowhere else.
+boto3 and botocore are imported at the first read.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from typing import Any, Final
+
+from vectorshift.errors import CredentialConfigurationError
+from vectorshift.providers.aws.logs import is_reading
+
+__all__ = [
+    "PAUSES",
+    "LoginError",
+    "ask_nobody",
+    "credentials_of",
+    "detach_processes",
+    "new_session",
+    "printable",
+    "read_config",
+]
+
+PAUSES: Final = (0.05, 0.1, 0.2, 0.4, 0.8)
+"""Seconds between attempts on loopback or a link-local address: what answers there may start later
+than the process."""
+
+# The defaults of 60 s each outlast every caller's patience.
+_READ_WAITS: Final[dict[str, Any]] = {
+    "connect_timeout": 2,
+    "read_timeout": 3,
+    "retries": {"mode": "standard", "total_max_attempts": 2},
+}
+# For the inner clients of STS and SSO. One attempt: the next call of ours is the second one, and
+# what hangs here is waited for before the read has even begun.
+_LOGIN_WAITS: Final[dict[str, Any]] = {
+    "connect_timeout": 2,
+    "read_timeout": 2,
+    "retries": {"mode": "standard", "total_max_attempts": 1},
+}
+
+
+class LoginError(Exception):
+    """What gives AWS credentials failed. Has fields, like an exception of botocore's.
+
+    Args:
+        kind: the key in the table of meanings.
+        fields: printable facts for the message.
+    """
+
+    def __init__(self, kind: str, **fields: str) -> None:
+        super().__init__(kind)
+        self.kind = kind
+        self.kwargs = fields
+
+
+def read_config(*, direct: bool) -> Any:
+    """Return the configuration of the client.
+
+    Args:
+        direct: no proxy of the environment is to see the requests.
+    """
+    from botocore.config import Config  # pyright: ignore[reportMissingTypeStubs]
+
+    return Config(**_READ_WAITS, **({"proxies": {}} if direct else {}))
+
+
+def new_session(*, profile: str | None, region: str | None, fallback: str | None) -> Any:
+    """Return a `boto3.Session`. Raises what botocore raises for a profile that there is not.
+
+    botocore's own waits for a machine's metadata service are kept: one second a request, two
+    requests. `AWS_METADATA_SERVICE_TIMEOUT` and `AWS_METADATA_SERVICE_NUM_ATTEMPTS` change them.
+
+    Args:
+        profile: the AWS profile, or None.
+        region: the region of the session, or None for that of AWS's files.
+        fallback: the region if those have none either.
+
+    Raises:
+        CredentialConfigurationError: boto3 is missing or broken.
+    """
+    boto3, botocore_session = _imported()
+    from botocore.config import Config  # pyright: ignore[reportMissingTypeStubs]
+
+    own: Any = botocore_session.Session()
+    # a web identity's STS client ignores the config of our own client
+    own.set_default_client_config(Config(**_LOGIN_WAITS))
+    session: Any = boto3.Session(botocore_session=own, profile_name=profile, region_name=region)
+    if session.region_name is None and fallback is not None:
+        own.set_config_variable("region", fallback)
+    for each in own.get_component("credential_provider").providers:
+        if each.METHOD == "container-role":
+            each._fetcher = _container_fetcher()
+        elif each.METHOD == "iam-role":
+            _watch_metadata(each)
+    return session
+
+
+def _imported() -> tuple[Any, Any]:
+    """Import boto3 and botocore, or say whether they are missing or broken."""
+    try:
+        import boto3  # pyright: ignore[reportMissingTypeStubs]
+        import botocore.session  # pyright: ignore[reportMissingTypeStubs]
+    except ModuleNotFoundError as error:
+        if error.name in ("boto3", "botocore", None):
+            raise CredentialConfigurationError(
+                "AWS Secrets Manager needs boto3. Run: pip install 'vectorshift[aws]'"
+            ) from None
+        why = f"No module named {error.name!r}"
+    except Exception as error:  # urllib3 of another age, half an upgrade
+        why = f"{type(error).__name__}: {error}"
+    else:
+        if hasattr(boto3, "Session"):
+            return boto3, botocore.session
+        why = f"{getattr(boto3, '__file__', 'what is imported')} is not boto3; rename it"
+    raise CredentialConfigurationError(
+        f"boto3 is installed and cannot be imported: {printable(why)}. Unless that names a file of"
+        " yours, run: pip install --force-reinstall boto3 botocore"
+    )
+
+
+def _container_fetcher() -> Any:
+    """Return a fetcher that asks the endpoint of ECS or EKS once; botocore's own waits for up to
+    9 s.
+    """
+    from botocore.httpsession import URLLib3Session  # pyright: ignore[reportMissingTypeStubs]
+    from botocore.utils import ContainerMetadataFetcher  # pyright: ignore[reportMissingTypeStubs]
+
+    class AskOnce(ContainerMetadataFetcher):  # type: ignore[misc]
+        RETRY_ATTEMPTS = 1
+
+    return AskOnce(session=URLLib3Session(timeout=1), sleep=lambda _: None)
+
+
+def _watch_metadata(provider: Any) -> None:
+    """Let a metadata service that is there and gives no credentials raise: botocore passes over
+    it, as over one that is not there.
+
+    No proxy sees its requests: the answer holds the role's credentials.
+    """
+    from botocore.exceptions import ReadTimeoutError  # pyright: ignore[reportMissingTypeStubs]
+    from botocore.httpsession import URLLib3Session  # pyright: ignore[reportMissingTypeStubs]
+
+    fetcher, load = provider._role_fetcher, provider.load
+    direct, seen = URLLib3Session(timeout=fetcher._timeout), [""]
+
+    class Watched:
+        def send(self, request: Any) -> Any:
+            try:
+                response = direct.send(request)
+            except ReadTimeoutError:
+                seen[0] = "no answer in time"
+                raise
+            seen[0] = f"HTTP {response.status_code}"
+            return response
+
+    def watched_load() -> Any:
+        seen[0] = ""
+        credentials = load()
+        if credentials is None and seen[0]:
+            raise LoginError("metadata", answer=seen[0])
+        return credentials
+
+    fetcher._session, provider.load = Watched(), watched_load
+
+
+# --- The terminal and standard input are the program's, and a library asks nobody ---
+
+
+def detach_processes(session: Any, limit: float) -> None:
+    """Keep each `credential_process` of a session off the terminal while we read.
+
+    Outside our reads, a session that the caller handed in starts them as before.
+
+    Args:
+        session: a `boto3.Session`.
+        limit: seconds after which such a process is ended.
+    """
+    own = getattr(session, "_session", None)
+    if own is None or getattr(own, "_vectorshift", False):
+        return
+    own._vectorshift = True
+    for each in own.get_component("credential_provider").providers:
+        if each.METHOD == "custom-process":
+            _detach(each, limit)
+        elif each.METHOD == "assume-role":
+            _detach_source_profiles(each._profile_provider_builder, limit)
+
+
+def _detach_source_profiles(builder: Any, limit: float) -> None:
+    make = builder._create_process_provider
+    builder._create_process_provider = lambda profile: _detach(make(profile), limit)
+
+
+def _detach(provider: Any, limit: float) -> Any:
+    popen, profile = provider._popen, provider._profile_name
+
+    def start(arguments: list[str], **pipes: Any) -> Any:
+        if not is_reading():
+            return popen(arguments, **pipes)
+        return _Process(arguments, profile, limit)
+
+    provider._popen = start
+    return provider
+
+
+def credentials_of(client: Any) -> Any:
+    """Return the AWS credentials of a client, which may be renewed during a read, or None."""
+    return getattr(getattr(client, "_request_signer", None), "_credentials", None)
+
+
+def ask_nobody(credentials: Any) -> None:
+    """Raise if to use AWS credentials would mean to prompt for an MFA code.
+
+    botocore prompts on the terminal, or else reads a line of standard input and sends it to STS.
+
+    Raises:
+        LoginError: it would.
+    """
+    while credentials is not None and hasattr(credentials, "refresh_needed"):
+        if not credentials.refresh_needed():
+            return
+        renew = getattr(credentials, "_refresh_using", None)
+        asked_before = getattr(renew, "_has_been_called", False)  # it never asks twice
+        fetcher = getattr(getattr(renew, "_refresh", renew), "__self__", None)
+        device = getattr(fetcher, "_assume_kwargs", {}).get("SerialNumber")
+        if fetcher is None:
+            return
+        if device and not asked_before and fetcher._load_from_cache() is None:
+            raise LoginError("mfa", device=printable(device))
+        credentials = getattr(fetcher, "_source_credentials", None)
+
+
+_running: dict[subprocess.Popen[bytes], int] = {}
+
+
+@atexit.register
+def _end_running() -> None:
+    for child, parent in list(_running.items()):
+        if parent == os.getpid():  # not in a fork
+            _end(child)
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(OSError):
+        if sys.platform == "win32":
+            child.kill()
+        else:
+            os.killpg(child.pid, signal.SIGKILL)  # its own children too
+
+
+_CREDENTIALS: Final = {"AccessKeyId", "SecretAccessKey"}
+
+
+class _Process:
+    """A `credential_process` in a session of its own, with nothing to read from."""
+
+    returncode = 0
+
+    def __init__(self, arguments: list[str], profile: str, limit: float) -> None:
+        self._profile, self._limit = profile, limit
+        try:
+            self._child = subprocess.Popen(  # noqa: S603  # the user's own AWS file names it
+                arguments,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or type(error).__name__
+            raise self._failed("process start", why) from None
+
+    def communicate(self) -> tuple[bytes, bytes]:
+        """Return what it printed, which is JSON, within the limit."""
+        _running[self._child] = os.getpid()
+        with self._child:
+            try:
+                output, errors = self._child.communicate(timeout=self._limit)
+            except subprocess.TimeoutExpired:
+                _end(self._child)
+                raise self._failed("process", f"did not end within {self._limit:g} s") from None
+            finally:
+                del _running[self._child]
+        if status := self._child.returncode:
+            lines = errors.decode(errors="replace").strip().splitlines()
+            says = f" and said: {printable(lines[-1])}" if lines else ""
+            raise self._failed("process", f"ended with status {status}{says}")
+        try:
+            document = json.loads(output)
+        except ValueError:  # it may hold part of the output, and goes no further
+            document = None
+        if not isinstance(document, dict):
+            raise self._failed("process", "printed no JSON object")
+        if document.get("Version") != 1 or not document.keys() >= _CREDENTIALS:
+            raise self._failed("process", "printed no Version 1, AccessKeyId and SecretAccessKey")
+        return output, errors
+
+    def _failed(self, kind: str, why: str) -> LoginError:
+        return LoginError(kind, profile=self._profile, why=why, limit=f"{self._limit:g}")
+
+
+def printable(text: str) -> str:
+    """Return a text of another program as a message may show it: short, on one line, and without
+    what could be a key.
+    """
+    plain = re.sub(r"[^ -~]+", " ", text)
+    return re.sub(r"[\w+/=%]{32,}", "(withheld)", plain)[:400].strip().rstrip(".")
