@@ -161,7 +161,7 @@ GOOD = 'echo \'{"Version": 1, "AccessKeyId": "A", "SecretAccessKey": "b"}\''
         ("echo 'Open https://sso to log in'", "printed no JSON object."),
         (
             "echo 'x' >&2; echo vs-0123456789abcdef0123456789abcdef >&2; exit 1",
-            "said: vs-(withheld).",
+            "ended with status 1 and said: vs-(withheld).",
         ),
     ],
 )

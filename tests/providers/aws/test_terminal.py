@@ -168,7 +168,9 @@ def test_a_process_ends_with_the_program(nobody: None, tmp_path: Path) -> None:
     pids = credential_process(tmp_path, HANG)
     code = (
         "import os, threading, time, vectorshift\n"
+        "from vectorshift.providers.aws.session import _running\n"
         "threading.Thread(target=vectorshift.get_credential, daemon=True).start()\n"
+        "while not _running: time.sleep(0.01)\n"
         f"while not (os.path.exists({str(pids)!r}) and len(open({str(pids)!r}).read().split()) == 2"
         "): time.sleep(0.01)\n"
     )

@@ -279,10 +279,10 @@ class _Process:
         except (OSError, ValueError) as error:
             why = getattr(error, "strerror", None) or type(error).__name__
             raise self._failed("process start", why) from None
+        _running[self._child] = os.getpid()
 
     def communicate(self) -> tuple[bytes, bytes]:
         """Return what it printed, which is JSON, within the limit."""
-        _running[self._child] = os.getpid()
         with self._child:
             try:
                 output, errors = self._child.communicate(timeout=self._limit)
