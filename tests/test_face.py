@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import copy
 import importlib
+import inspect
 import pickle
+import pydoc
 import sys
 import threading
 import types
@@ -18,7 +20,10 @@ from hypothesis import given, strategies as st
 import vectorshift
 from vectorshift import (
     AuthenticationError,
+    CachingProvider,
     CredentialConfigurationError,
+    CredentialError,
+    CredentialProvider,
     CredentialStoreUnavailableError,
     EnvProvider,
     ExplicitProvider,
@@ -27,6 +32,7 @@ from vectorshift import (
     Secret,
     Settings,
 )
+from vectorshift.testing import ManualClock, MemoryStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -217,6 +223,103 @@ def test_threads_see_one_assignment() -> None:
     for thread in threads:
         thread.join()
     assert seen == [KEY] * 4
+
+
+# --- Reading contacts no store --------------------------------------------------------------------
+
+
+def _list_members() -> object:
+    return dict(inspect.getmembers(vectorshift))["api_key"]
+
+
+def _patch() -> object:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(vectorshift, "api_key", "vs-test")
+    return vectorshift.api_key
+
+
+READERS: dict[str, Callable[[], object]] = {
+    "read": read,
+    "getattr": lambda: getattr(vectorshift, "api_key", None),
+    "hasattr": lambda: None if hasattr(vectorshift, "api_key") else "missing",
+    "getmembers": _list_members,
+    "help": lambda: pydoc.render_doc(vectorshift) and None,
+    "autospec": lambda: mock.create_autospec(vectorshift).api_key and None,
+    "monkeypatch": _patch,
+    "page": lambda: None if page_prints() == "missing" else "a key",
+}
+STORES: dict[str, Callable[[MemoryStore], CredentialProvider]] = {
+    "alone": lambda store: store.provider(),
+    "cached": lambda store: CachingProvider(store.provider()),
+    "nested": lambda store: ProviderChain([ExplicitProvider(), ProviderChain([store.provider()])]),
+    "before another": lambda store: ProviderChain([store.provider(), ExplicitProvider(KEY)]),
+    "may be passed": lambda store: ProviderChain(
+        [store.provider(on_error="continue"), ExplicitProvider(KEY)]
+    ),
+}
+
+
+@pytest.mark.parametrize("reader", READERS.values(), ids=READERS)
+@pytest.mark.parametrize("made", STORES.values(), ids=STORES)
+def test_what_reads_it_contacts_no_store(
+    made: Callable[[MemoryStore], CredentialProvider], reader: Callable[[], object]
+) -> None:
+    store = MemoryStore("vs-in-the-store")
+    vectorshift.configure(credentials=made(store))
+    assert reader() is None
+    assert store.reads == 0
+
+
+@pytest.mark.parametrize("made", STORES.values(), ids=STORES)
+def test_it_shows_what_the_cache_has_and_refreshes_nothing(
+    made: Callable[[MemoryStore], CredentialProvider],
+) -> None:
+    store, clock = MemoryStore("vs-in-the-store"), ManualClock()
+    vectorshift.configure(credentials=ProviderChain([made(store)]))
+    assert vectorshift.get_credential().secret.reveal() == "vs-in-the-store" == read()
+    chain = ProviderChain([CachingProvider(store.provider(), clock=clock)])
+    vectorshift.configure(credentials=chain)
+    vectorshift.get_credential()
+    clock.advance(3_600)
+    reads = store.reads
+    assert read() == "vs-in-the-store"
+    assert store.reads == reads
+    clock.advance(100_000)
+    assert read() is None
+
+
+@pytest.mark.parametrize("fault", ["fail", "deny", "remove"])
+@pytest.mark.parametrize("on_error", ["stop", "continue"])
+def test_a_failure_that_the_cache_remembers_is_not_raised(fault: str, on_error: Any) -> None:
+    store = MemoryStore("vs-in-the-store")
+    getattr(store, fault)()
+    vectorshift.configure(credentials=store.provider(on_error=on_error))
+    with pytest.raises(CredentialError):
+        vectorshift.get_credential()
+    reads = store.reads
+    assert read() is None
+    assert store.reads == reads
+
+
+@pytest.mark.parametrize("reader", [each for each in READERS if each != "monkeypatch"])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"VECTORSHIFT_TIMEOUT": "20s"},
+        {"VECTORSHIFT_REQUIRE_USING": "perhaps"},
+        {"VECTORSHIFT_PROVIDERS": "vualt"},
+        {"VECTORSHIFT_ENV_FILE": "missing.env", "VECTORSHIFT_TIMEOUT": "x"},
+        {"VECTORSHIFT_VAULT_PATH": "x", "VAULT_ADDR": "http://127.0.0.1:9", "VAULT_TOKEN": "t"},
+        {"VECTORSHIFT_AWS_SECRET_ID": "x"},
+    ],
+    ids=lambda wrong: next(iter(wrong)),
+)
+def test_a_process_that_is_set_up_wrong_can_be_inspected(
+    reader: str, wrong: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in wrong.items():
+        monkeypatch.setenv(name, value)
+    assert READERS[reader]() is None
 
 
 # --- What is read ---------------------------------------------------------------------------------
@@ -430,7 +533,7 @@ def test_a_provider_that_there_is_not_and_one_that_is_there_twice_are_errors(
 ) -> None:
     monkeypatch.setenv("VECTORSHIFT_PROVIDERS", names)
     with pytest.raises(CredentialConfigurationError, match="VECTORSHIFT_PROVIDERS names") as caught:
-        read()
+        vectorshift.get_credential()
     assert why in str(caught.value)
 
 

@@ -182,12 +182,14 @@ class _Face(ModuleType):
 
     @property
     def api_key(self) -> "str | None":
-        """The key that a call would use now, as the chain gives it; None if no source has one.
+        """The key that a call would use now, as far as local sources and the cache know it.
 
         Assign a string, a callable, sync or async, or None, which unsets it; `del` unsets it too.
         If another source has a key after None was assigned, the first call logs a WARNING that
-        names it: a look-up that found nothing may have returned that None. Reading asks as a call
-        would, so it may block, and raises what a call would raise, other than for a missing key.
+        names it: a look-up that found nothing may have returned that None.
+
+        Reading contacts no store, and raises for none: it is None until a call or `get_credential`
+        has asked the store. It raises if a local source fails, such as a malformed key.
 
         Where calls need a `using` block (`require_using`), it is None outside a block, and to
         assign a key raises CredentialConfigurationError.

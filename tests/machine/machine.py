@@ -17,7 +17,7 @@ from tests.machine.files import File
 from tests.machine.oracle import REFRESH, Chain, Env, InCode, Source
 from tests.machine.process import Client
 from tests.machine.script import NamedClient, Picker, Spot
-from tests.machine.world import CONFIGURATION, NOT_FOUND, Key
+from tests.machine.world import Key
 
 
 class Machine(Changes, RuleBasedStateMachine):
@@ -110,9 +110,6 @@ class Machine(Changes, RuleBasedStateMachine):
 
         def expect() -> list[str]:
             process, world = self.process, self.world
-            if form == "api_key" and not place.stack and process.requires_using(world):
-                known = process.require_using or process.settings_in(world)
-                return [NOT_FOUND if known else CONFIGURATION]
             source = oracle.in_force(process, world, place.seen, self._configured(style))
             answer = source.ask(world, REFRESH if form == "refreshed" else None)
             return [answer.text if isinstance(answer, Key) else answer]

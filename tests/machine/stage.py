@@ -199,16 +199,19 @@ def afunction(name: str) -> Callable[[], Awaitable[str | None]]:
 # --- Calls: what came over the wire, and how the call failed ----------------------------------
 
 
+KINDS = (
+    (vectorshift.CredentialRevokedError, "revoked"),
+    (vectorshift.CredentialDeniedError, "denied"),
+    (vectorshift.CredentialNotFoundError, "not found"),
+    (vectorshift.CredentialConfigurationError, "configuration"),
+)
+FAILURES = ("removed", "unavailable", *(word for _, word in KINDS))
+
+
 def _kind(error: CredentialError) -> str:
     if isinstance(error, vectorshift.CredentialNotFoundError) and error.had_key:
         return "removed"
-    kinds = (
-        (vectorshift.CredentialRevokedError, "revoked"),
-        (vectorshift.CredentialDeniedError, "denied"),
-        (vectorshift.CredentialNotFoundError, "not found"),
-        (vectorshift.CredentialConfigurationError, "configuration"),
-    )
-    return next((word for kind, word in kinds if isinstance(error, kind)), "unavailable")
+    return next((word for kind, word in KINDS if isinstance(error, kind)), "unavailable")
 
 
 @contextlib.contextmanager
@@ -282,8 +285,11 @@ def refreshed() -> list[str]:
 
 
 def api_key() -> list[str]:
-    """Read `vectorshift.api_key`."""
-    return _key(lambda: vectorshift.api_key)
+    """Ask for the key, then read `vectorshift.api_key`: it shows that key, or none if there is
+    none.
+    """
+    told, read = _key(vectorshift.get_credential), _key(lambda: vectorshift.api_key)
+    return told if read == ["not found"] and told[0] in FAILURES else read
 
 
 async def acredential() -> list[str]:

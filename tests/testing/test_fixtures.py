@@ -423,5 +423,5 @@ def test_offline_no_store_file_or_plugin_is_asked_that_settings_name(
         def test_a_provider_that_is_handed_in_is_asked():
             from vectorshift.testing import MemoryStore
             vectorshift.configure(credentials=MemoryStore("vs-in-memory").provider())
-            assert vectorshift.api_key == "vs-in-memory"
+            assert vectorshift.get_credential().secret.reveal() == "vs-in-memory"
         """)

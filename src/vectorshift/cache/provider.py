@@ -37,9 +37,19 @@ from vectorshift.credentials.adapter import PolicyOfTheWrapped, adapt, flaw_of_t
 from vectorshift.credentials.events import CredentialEvent, Kind, announce
 from vectorshift.credentials.guard import no_thread
 from vectorshift.credentials.provider import CredentialProvider, check_policies
-from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Result
+from vectorshift.credentials.resolving import (
+    NOT_ASKED,
+    STORE_FAILED,
+    BaseProvider,
+    LookupRequest,
+    Result,
+)
 from vectorshift.credentials.values import Credential
-from vectorshift.errors import CredentialError, CredentialStoreUnavailableError
+from vectorshift.errors import (
+    CredentialError,
+    CredentialNotFoundError,
+    CredentialStoreUnavailableError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -197,6 +207,8 @@ class CachingProvider(BaseProvider):
 
     def resolve(self, request: LookupRequest) -> Result:
         """Answer, and block for a load if one is needed."""
+        if request.local:
+            return self._known_locally()
         asked = self._now()
         steps = self._steps(request, asked)
         try:
@@ -206,6 +218,15 @@ class CachingProvider(BaseProvider):
         except StopIteration as end:
             answer: Result = end.value
             return answer
+
+    def _known_locally(self) -> Result:
+        """Answer without contact, and without a refresh behind it."""
+        state = self._state
+        decision = decide(state, (self._wall(), self._monotonic()))
+        if decision is Decision.FAIL and state.failure is not None:
+            empty = isinstance(state.failure, CredentialNotFoundError) and not state.failure.had_key
+            return state.failure if empty else STORE_FAILED
+        return (None if decision is Decision.WAIT else self._in_use()) or NOT_ASKED
 
     async def aresolve(self, request: LookupRequest) -> Result:
         """Answer, and wait for a load if one is needed."""

@@ -33,7 +33,13 @@ from vectorshift.chain.outcomes import attempts_of, is_missing, must_not_miss, n
 from vectorshift.credentials.adapter import adapt
 from vectorshift.credentials.events import CredentialEvent, Kind, announce, log_safely
 from vectorshift.credentials.provider import CredentialProvider, Description, check_policies
-from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Resets, Result
+from vectorshift.credentials.resolving import (
+    NOT_ASKED,
+    BaseProvider,
+    LookupRequest,
+    Resets,
+    Result,
+)
 from vectorshift.credentials.values import Credential, same_source
 from vectorshift.errors import (
     Attempt,
@@ -280,7 +286,7 @@ class ProviderChain(BaseProvider):
             while True:
                 answer = (
                     provider.get_cached()
-                    if question.rejected is None and not question.bypass_cache
+                    if question.rejected is None and not (question.bypass_cache or question.local)
                     else None
                 )
                 provider, question = walk.send(
@@ -318,9 +324,13 @@ class ProviderChain(BaseProvider):
             if isinstance(answer, Credential):
                 if self.admits_latecomers():
                     yield _Closing(self), question
+                if request.local:
+                    return answer
                 self._vet(answer, provider, fallen)
                 for each in self.providers[: self.providers.index(provider)]:
                     each.passed_over(answer)
+                return answer
+            if answer is NOT_ASKED:
                 return answer
             attempts.extend(attempts_of(provider, answer, self._monotonic() - began))
             missing = is_missing(answer)
@@ -332,7 +342,8 @@ class ProviderChain(BaseProvider):
         failures = [error for error in fallen if not is_missing(error)]
         if failures:
             return failures[0]
-        hint = (yield self.neighbours, question) if self.neighbours else None
+        near = None if request.local else self.neighbours
+        hint = None if near is None else (yield near, question)
         return nothing_found(
             tuple(attempts), hint.message if isinstance(hint, CredentialError) else ""
         )

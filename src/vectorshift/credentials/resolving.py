@@ -20,7 +20,10 @@ from vectorshift.errors import (
 
 __all__ = [
     "DEFAULT_REQUEST",
+    "LOCAL_REQUEST",
+    "NOT_ASKED",
     "REFRESH_REQUEST",
+    "STORE_FAILED",
     "BaseProvider",
     "LookupRequest",
     "Resets",
@@ -40,21 +43,28 @@ class LookupRequest:
     """What one caller brings along when it asks.
 
     Args:
-        refused: the credential that the server has just refused with a 401, or None.
+        rejected: the credential that the server has just refused with a 401, or None.
         deadline: the moment, in seconds of `time.monotonic`, until which the caller waits, or None.
-        anew: whether what is cached will not do, and the store is to be read now if it may be.
+        bypass_cache: whether the store is to be read now if it may be, past the cache.
         forced: whether it is read now in any case, also while it is left alone after a failure, and
             the caller wants to know if that fails, though the cached key stays in use.
+        local: whether no store may be contacted: a cache answers with what it has.
     """
 
     rejected: Credential | None = None
     deadline: float | None = None
     bypass_cache: bool = False
     forced: bool = False
+    local: bool = False
 
 
 DEFAULT_REQUEST = LookupRequest()
 REFRESH_REQUEST = LookupRequest(bypass_cache=True, forced=True)
+LOCAL_REQUEST = LookupRequest(local=True)
+NOT_ASKED = CredentialStoreUnavailableError("The cache has no key, and the store was not asked.")
+"""The answer of a cache to a local request if only its store can tell. It stops each chain."""
+STORE_FAILED = CredentialStoreUnavailableError("The store failed the last time it was asked.")
+"""The answer of a cache to a local request while it remembers a failure of its store."""
 
 
 class BaseProvider(CredentialProvider, ABC):

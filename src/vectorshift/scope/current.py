@@ -15,7 +15,14 @@ from vectorshift._platform.forks import renew_after_fork
 from vectorshift.chain.coerce import as_provider
 from vectorshift.chain.outcomes import is_missing
 from vectorshift.credentials.events import log, log_safely
-from vectorshift.credentials.resolving import DEFAULT_REQUEST, REFRESH_REQUEST, BaseProvider, unwrap
+from vectorshift.credentials.resolving import (
+    LOCAL_REQUEST,
+    NOT_ASKED,
+    REFRESH_REQUEST,
+    STORE_FAILED,
+    BaseProvider,
+    unwrap,
+)
 from vectorshift.errors import (
     CredentialConfigurationError,
 )
@@ -463,14 +470,22 @@ async def arefresh() -> Credential:
 
 
 def api_key() -> str | None:
-    """Return the text of the key that a sync call would use now, or None if no source has one.
+    """Return the text of the key that a sync call would use now, as far as that is known here.
 
-    It is also None outside every block where calls need one: the process has no key then.
+    Contacts no store. None if no local source and no cache has a key, or a store comes first that
+    was not asked yet, or each call fails for its settings. It is also None outside every block
+    where calls need one: the process has no key then.
+
+    Raises:
+        CredentialError: a local source failed.
     """
-    if _in_block.get() is None and DEFAULT_SCOPE.current.requires_using:
+    try:
+        if _in_block.get() is None and DEFAULT_SCOPE.current.requires_using:
+            return None
+        provider = DEFAULT_SCOPE.target().provider.resolved()
+    except CredentialConfigurationError:  # tools that list a module read this: let a call raise it
         return None
-    provider = DEFAULT_SCOPE.target().provider
-    answer = provider.get_cached()
-    if answer is None:
-        answer = provider.resolve(DEFAULT_REQUEST)
-    return None if is_missing(answer) else unwrap(answer).secret.reveal()
+    answer = provider.resolve(LOCAL_REQUEST)
+    if is_missing(answer) or answer is NOT_ASKED or answer is STORE_FAILED:
+        return None
+    return unwrap(answer).secret.reveal()
