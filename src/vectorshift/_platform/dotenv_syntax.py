@@ -73,6 +73,8 @@ def assignments_in(text: str) -> Assignments:
     from dotenv.parser import parse_stream
 
     text = re.sub("\r\n?", "\n", text)
+    # What python-dotenv needs for a run of white space grows with its square. A key has none in it.
+    text = re.sub(r"[^\S\n]{64,}", " " * 64, text)
     values: dict[str, str] = {}
     bare: set[str] = set()
     lines: dict[str, int] = {}

@@ -6,10 +6,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["EventDecoder", "LineDecoder", "ServerSentEvent"]
+__all__ = ["EventDecoder", "LineDecoder", "ServerSentEvent", "TooLongError"]
 
 _BOM = b"\xef\xbb\xbf"
+_LONGEST = 16 * 2**20
 _LONGEST_NUMBER = 18  # digits; more are no time that anyone would wait
+
+
+class TooLongError(ValueError):
+    """A line or an event does not end."""
+
+
+def _check(size: int, what: str) -> None:
+    if size > _LONGEST:
+        raise TooLongError(f"has {what} of more than {_LONGEST >> 20} MiB.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +66,7 @@ class _Lines:
             self._begun += lines[0]
             lines[0] = self.end()
         self._begun += rest
+        _check(len(self._begun), "a line")
         return lines
 
     def end(self) -> bytes:
@@ -95,6 +106,7 @@ class EventDecoder:
         self._at_start = True
         self._event = ""
         self._data: list[str] = []
+        self._size = 0
         self._id = ""
         self._retry: int | None = None
 
@@ -124,6 +136,8 @@ class EventDecoder:
         text = value.removeprefix(b" ").decode("utf-8", "replace") if name else ""
         if name == b"data":
             self._data.append(text)
+            self._size += len(text) + 1
+            _check(self._size, "an event")
         elif name == b"event":
             self._event = text
         elif name == b"id" and "\0" not in text:
@@ -136,7 +150,7 @@ class EventDecoder:
 
     def _dispatch(self) -> ServerSentEvent | None:
         event, self._event = self._event, ""
-        data, self._data = self._data, []
+        data, self._data, self._size = self._data, [], 0
         if not data:
             return None
         retry, self._retry = self._retry, None

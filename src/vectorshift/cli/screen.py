@@ -44,9 +44,7 @@ def printable(text: str) -> str:
     """Return the text without control characters, which may stand in a server's answer or the name
     of a file.
     """
-    return "".join(
-        each if each.isprintable() or each == "\n" else "?" for each in text
-    )
+    return "".join(each if each.isprintable() or each == "\n" else "?" for each in text)
 
 
 def complain(message: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from weakref import WeakSet
 
 from vectorshift._platform.frames import astrip_library_frames, strip_library_frames
-from vectorshift._platform.sse import EventDecoder, LineDecoder, ServerSentEvent
+from vectorshift._platform.sse import EventDecoder, LineDecoder, ServerSentEvent, TooLongError
 from vectorshift.client.answers import masked_headers, masked_text
 from vectorshift.client.engine import adrive, drive
 from vectorshift.errors import VectorshiftError
@@ -41,6 +41,12 @@ class _BaseStream(Generic[B]):
         self._decoder = Decoder(body)
         self._ended = self._broken = False
 
+    def broken(self, flaw: str) -> VectorshiftError:
+        """Return the error of a stream of which no more is read."""
+        self._broken = True
+        call = self._call_state.call
+        return VectorshiftError(f"The answer to {call.method} {call.path} {flaw}")
+
     def redact(self, text: str) -> str:
         """Return a text out of the body without the keys that the server may echo: for errors and
         logs.
@@ -54,16 +60,17 @@ class _BaseStream(Generic[B]):
         """
         if self._ended:
             return None
-        call = self._call_state.call
         if self._broken:
-            flaw = "broke off: a wait for its next bytes failed, or was cancelled"
-            return VectorshiftError(f"The answer to {call.method} {call.path} {flaw}.")
+            return self.broken("broke off: a wait for its next bytes failed, or was cancelled.")
         if self._body.response.is_closed and not self._body.was_read:
-            return VectorshiftError(f"The answer to {call.method} {call.path} was closed unread.")
+            return self.broken("was closed unread.")
         self._broken = True  # unless this wait comes to its end
         try:
-            with redacting_logs(self._call_state):
-                raw = yield self._body.next()
+            if self._decoder.rest:
+                raw: Any = self._decoder.rest
+            else:
+                with redacting_logs(self._call_state):
+                    raw = yield self._body.next()
             piece = self._decoder.end() if raw is None else self._decoder.feed(raw)
         except escapes() as error:
             return self._call_state.connection_error(error, begun=True).error
@@ -206,7 +213,11 @@ class _BaseItems(Generic[T]):
 
     def _take(self, piece: bytes | None) -> None:
         self._ended = piece is None
-        self._items.extend(self._decoder.end() if piece is None else self._decoder.feed(piece))
+        try:
+            items = self._decoder.end() if piece is None else self._decoder.feed(piece)
+        except TooLongError as error:
+            raise self._stream.broken(f"{error}") from None
+        self._items.extend(items)
 
 
 class _Items(_BaseItems[T]):

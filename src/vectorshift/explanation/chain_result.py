@@ -266,7 +266,4 @@ def _clean(text: object, secrets: Iterable[Secret]) -> str:
     text at all.
     """
     clean = without(secrets, "" if text is None else str(text))
-    return "".join(
-        each if each.isprintable() or each == "\n" else "?"
-        for each in clean
-    )
+    return "".join(each if each.isprintable() or each == "\n" else "?" for each in clean)

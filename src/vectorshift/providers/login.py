@@ -27,6 +27,8 @@ __all__ = ["LoginProvider"]
 
 _FILE = "~/.vectorshift/config.toml"
 _FIELD = "[auth] api_key"
+_MOST_DOTS = 512
+"""In one line: the time for a dotted key grows faster than the square of its length."""
 _TOML = "tomllib" if sys.version_info >= (3, 11) else "tomli"
 
 
@@ -134,6 +136,8 @@ class LoginProvider(BaseProvider):
 
 def _parsed(text: str) -> dict[str, Any] | str:
     """Return the document, or the line of its flaw: the parser's own words may quote the key."""
+    if max(line.count(".") for line in text.split("\n")) > _MOST_DOTS:
+        return " that can be read: one of its lines has too many dots"
     try:
         document: dict[str, Any] = import_module(_TOML).loads(text)
     except RecursionError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import zlib
+from math import inf
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import anyio
@@ -28,6 +29,7 @@ __all__ = [
 
 BODY_NOTE: Final = "vectorshift.body-note"
 """Where a response's extensions hold a sentence about what is missing in its body."""
+LONGEST: Final = 64 * 2**20
 LONGEST_OF_ERRORS: Final = 2**20
 _SPENT: Final = httpx.ByteStream(b"")
 
@@ -171,7 +173,7 @@ class Connecting:
 def read(
     body: ResponseBody | AsyncResponseBody, check_time: Callable[[], None]
 ) -> Generator[Any, Any, None]:
-    """Read a body into its response: that of a success whole, that of a failure up to 1 MiB.
+    """Read a body into its response: that of a success up to 64 MiB, and of a failure up to 1 MiB.
 
     Yields each `body.next()`, to be sent its result, or to have the error thrown in.
 
@@ -181,7 +183,7 @@ def read(
             for its next piece.
 
     Raises:
-        httpx.DecodingError: it is not encoded as it says, or was cut off.
+        httpx.DecodingError: it is not encoded as it says, was cut off, or is longer.
     """
     response = body.response
     if body.was_read:
@@ -192,11 +194,13 @@ def read(
         )
         response._content = b""  # pyright: ignore[reportPrivateUsage]
         return
-    decoder = Decoder(body) if response.is_success else _BoundedDecoder(response)
+    decoder = Decoder(body, LONGEST) if response.is_success else _BoundedDecoder(response)
     content: list[bytes] = []
     while not decoder.is_full and (piece := (yield body.next())) is not None:
         check_time()
         content.append(decoder.feed(piece))
+        while decoder.rest:
+            content.append(decoder.feed(decoder.rest))
     content.append(decoder.end())
     response._content = b"".join(content)  # pyright: ignore[reportPrivateUsage]
 
@@ -204,29 +208,50 @@ def read(
 class Decoder:
     """Takes the encoding off a body, piece by piece.
 
+    A few bytes may unpack to a thousand times as many, so no more than some MiB are made at once.
     httpx takes a body in gzip or deflate that was cut off for whole, if its message is; this does
     not. An answer to HEAD has no body, whatever its headers say.
     """
 
     is_full: Final = False
 
-    def __init__(self, body: ResponseBody | AsyncResponseBody) -> None:
+    def __init__(self, body: ResponseBody | AsyncResponseBody, longest: float = inf) -> None:
         self._decoder: Any = None
         if not body.was_read:
             self._decoder = body.response._get_content_decoder()  # pyright: ignore[reportPrivateUsage]
-        self._begun = False
+        children = getattr(self._decoder, "children", (self._decoder,))
+        self._layers = [each for each in children if hasattr(each, "decompressor")]
+        self._step = 4 * 2**20 // 1000 ** len(self._layers)
+        self._longest = longest
+        self._size, self._begun = 0, False
+        self.rest = b""
 
     def feed(self, piece: bytes) -> bytes:
-        """Return what this piece says. Raises httpx.DecodingError."""
+        """Return what this piece says, up to some MiB; `rest` is what is to be fed next.
+
+        Raises httpx.DecodingError.
+        """
         self._begun = True
-        return piece if self._decoder is None else self._decoder.decode(piece)
+        if not self._layers:
+            found = piece
+        elif self._step == 0:
+            raise httpx.DecodingError("its body is compressed three times.")
+        else:
+            self.rest = piece[self._step :]
+            found = self._decoder.decode(piece[: self._step])
+        self._size += len(found)
+        if self._size > self._longest:
+            raise httpx.DecodingError(
+                f"its body is longer than {LONGEST >> 20} MiB. Read it with stream()."
+            )
+        return found
 
     def end(self) -> bytes:
         """Return the rest, when all pieces have come. Raises httpx.DecodingError."""
         if self._decoder is None or not self._begun:
             return b""
         rest: bytes = self._decoder.flush()
-        for layer in getattr(self._decoder, "children", (self._decoder,)):
+        for layer in self._layers:
             if not getattr(getattr(layer, "decompressor", None), "eof", True):
                 raise httpx.DecodingError("its body is compressed, and was cut off.")
         return rest
@@ -248,6 +273,7 @@ class _BoundedDecoder:
         self._inflate = _Inflate(*encodings) if encodings in (["gzip"], ["deflate"]) else None
         self._stays = bool(encodings) and self._inflate is None
         self._response = response
+        self.rest = b""
         self._came = self._size = 0
 
     @property

@@ -153,6 +153,7 @@ def test_a_token_that_cannot_stand_in_a_header_is_refused_unseen(
         ({"namespace": "a\nb"}, "namespace="),
         ({"mount": ""}, "mount="),
         ({"path": "../sys/auth"}, "path="),
+        ({"auth": "approle", "role_id": "r", "auth_mount": "../sys/raw/x"}, "auth_mount="),
         ({"path": "/"}, "path="),
         ({"kv_version": 3}, "kv_version="),
         ({"kv_version": 1, "version": 2}, "version="),

@@ -15,10 +15,10 @@ import ssl
 import sys
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import urlsplit
 
+from vectorshift._platform.files import read_small
 from vectorshift._platform.frames import raise_callers_own
 from vectorshift._platform.urls import is_loopback
 from vectorshift.credentials.values import Secret
@@ -31,6 +31,8 @@ from vectorshift.providers.aws.value import credential_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import httpx
 
     from vectorshift.credentials.resolving import Result
     from vectorshift.providers.aws.arguments import AwsArguments
@@ -46,6 +48,7 @@ _VARIABLES: Final = ("AWS_TOKEN", "AWS_SESSION_TOKEN", "AWS_CONTAINER_AUTHORIZAT
 _FILE: Final = "file://"
 _HEADER: Final = "X-Aws-Parameters-Secrets-Token"
 _CONNECT, _READ = 2.0, 3.0
+_LARGEST: Final = 1 << 20
 # What the Lambda extension says to each failure behind it, whatever that was.
 _SAYS_NOTHING: Final = "unexpected error occurred while executing request"
 _PARAMETERS: Final = {
@@ -164,12 +167,10 @@ class Agent:
             # No proxy of the environment, no netrc, no redirect: the token goes to this address
             # alone.
             with httpx.Client(trust_env=False, verify=verify, timeout=limits) as client:
-                response = client.get(
-                    f"{self._url}{self._path}",
-                    params=query,
-                    headers={_HEADER: token.secret.reveal()},
-                )
-                return _Reply(response.status_code, response.content)
+                headers = {_HEADER: token.secret.reveal(), "Accept-Encoding": "identity"}
+                url = f"{self._url}{self._path}"
+                with client.stream("GET", url, params=query, headers=headers) as response:
+                    return _Reply(response.status_code, _content(response))
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise_callers_own(error)
             cause = error.__cause__ or error.__context__
@@ -272,6 +273,20 @@ def _request(given: AwsArguments) -> tuple[str, dict[str, str]]:
     return "/secretsmanager/get", query
 
 
+def _content(response: httpx.Response) -> bytes:
+    """Return the body as it came, up to 1 MiB: more is not the Agent's, and no JSON any more."""
+    import httpx
+
+    ends, content = time.monotonic() + _READ, bytearray()
+    for piece in response.iter_raw():
+        content += piece
+        if len(content) > _LARGEST:
+            break
+        if time.monotonic() > ends:
+            raise httpx.ReadTimeout("the answer was not whole in time")
+    return bytes(content[:_LARGEST])
+
+
 @dataclass(frozen=True, slots=True)
 class Token:
     """A token and the printable place that it was found at."""
@@ -302,7 +317,7 @@ def find_token(environ: Mapping[str, str], token_file: str = TOKEN_FILE) -> Toke
 
 def _in_file(path: str, subject: str) -> Token | str:
     try:
-        text = Path(path).read_text("utf-8").strip()
+        text = read_small(path)[0].decode().strip()
     except OSError as error:
         flaw = (error.strerror or type(error).__name__).lower()
         return (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -39,6 +40,10 @@ if TYPE_CHECKING:
 
 __all__ = ["AwsClient", "BotoReader", "known_region"]
 
+_LONGEST, _LARGEST = 3.0, 1 << 20
+"""The seconds and bytes of an answer."""
+_PIECE: Final = 4096
+"""Bytes that are unpacked at a time: they become a thousand times as many at most."""
 _NOT_A_URL: Final = (
     "the endpoint is not a URL. Let VECTORSHIFT_AWS_ENDPOINT_URL (or {variable}) begin with"
     " https:// and name a host."
@@ -247,7 +252,7 @@ class BotoReader:
         if flaw := self._flaw(client.meta.endpoint_url):
             client.close()
             return given.wrong(flaw)
-        return client
+        return _bounded(client)
 
     def _endpoint_of(self, environ: Mapping[str, str]) -> str | None:
         """Return the endpoint that the environment names, as botocore reads it."""
@@ -267,10 +272,40 @@ class BotoReader:
             host, scheme = parts.hostname, parts.scheme
         except ValueError:
             host = scheme = None
-        if not host or scheme not in ("https", "http"):
+        # Libraries disagree about the host of such a text.
+        odd = re.search(r"[\\@\s]", endpoint_url)
+        if odd or not host or scheme not in ("https", "http"):
             return _NOT_A_URL.format(variable=variable)
         safe = scheme == "https" or is_loopback(host)
         return None if safe else _PLAIN_HTTP.format(variable=variable)
+
+
+def _bounded(client: Any) -> Any:
+    """Let a client read its answers up to 1 MiB and within the time of one read: botocore takes
+    what comes, unpacked, for as long as it comes.
+    """
+    from botocore.exceptions import (  # pyright: ignore[reportMissingTypeStubs]
+        HTTPClientError,
+        ReadTimeoutError,
+    )
+
+    http = client._endpoint.http_session  # pyright: ignore[reportPrivateUsage]
+
+    def send(request: Any, **_: object) -> Any:
+        request.stream_output = True
+        response: Any = http.send(request)
+        content, ends = bytearray(), time.monotonic() + _LONGEST
+        for piece in response.raw.stream(_PIECE):
+            content += piece
+            if len(content) > _LARGEST:
+                raise HTTPClientError(error="the answer is larger than 1 MiB")
+            if time.monotonic() > ends:
+                raise ReadTimeoutError(endpoint_url=request.url)
+        response._content = bytes(content)  # pyright: ignore[reportPrivateUsage]
+        return response
+
+    client.meta.events.register("before-send", send)
+    return client
 
 
 def _log_in(session: Any) -> bool:

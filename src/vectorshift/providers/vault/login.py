@@ -443,7 +443,8 @@ def _read(path: str, setting: str, ref: SecretRef) -> str | CredentialError:
     try:
         content, _ = read_small(Path(path).expanduser())
     except (OSError, RuntimeError, ValueError) as error:  # ValueError: no file can have this name
-        reason = f"cannot be read ({type(error).__name__})"
+        why = error.strerror if type(error) is OSError else type(error).__name__
+        reason = f"cannot be read ({why})"
         if wrong_name(path):
             return ref.wrong(f"{setting}: the file {reason}. Its name is not shown.")
         return ref.wrong(f"{setting}: the file {path} {reason}.")

@@ -320,7 +320,10 @@ class _Reader:
         flaw = self.setup.flaw or self._server.flaw()
         if flaw is not None:
             return flaw
-        for setting, text in (("MOUNT", ref.mount), ("PATH", ref.path)):
+        given = self.setup.arguments
+        auth_mount = (given.auth_mount or given.auth).strip("/")
+        places = (("MOUNT", ref.mount), ("PATH", ref.path), ("AUTH_MOUNT", auth_mount))
+        for setting, text in places:
             if not text or re.search(r"[\x00-\x1f\x7f]|(^|/)\.{1,2}(/|$)", text):
                 return f"VECTORSHIFT_VAULT_{setting} is empty or is not a plain path."
         if ref.kv_version not in (1, 2):
