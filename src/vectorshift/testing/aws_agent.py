@@ -1,5 +1,5 @@
-"""A stand-in for the AWS Secrets Manager Agent, and for the Lambda extension, on a loopback
-port.
+"""A stand-in for the AWS Secrets Manager Agent, now AWS Workload Credentials Provider, and for the
+Lambda extension, on a loopback port.
 """
 
 from __future__ import annotations
@@ -24,7 +24,12 @@ __all__ = ["FakeSecretsManagerAgent"]
 
 _TOKEN_HEADERS = ("X-Aws-Parameters-Secrets-Token", "X-Vault-Token")
 _NOT_READY = "not ready to serve traffic, please wait"
-_KNOWN = {"secretId", "versionId", "versionStage", "refreshNow"}
+_SECRETS, _PARAMETERS = "/secretsmanager/get", "/systemsmanager/parameters/get"
+_KNOWN = {
+    _SECRETS: {"secretId", "versionId", "versionStage", "refreshNow", "roleArn"},
+    _PARAMETERS: {"name", "version", "label", "withDecryption"},
+}
+_NEEDED = {_SECRETS: "secretId", _PARAMETERS: "name"}
 _ABSENT = "Secrets Manager can't find the specified secret."
 
 
@@ -60,6 +65,7 @@ class FakeSecretsManagerAgent:
         self._ttl = ttl
         self._lock = threading.Lock()
         self._stored: dict[str, list[_Version]] = {}
+        self._parameters: dict[str, list[str]] = {}
         self._cache: dict[tuple[str, ...], tuple[float, bytes]] = {}
         self._failures: list[tuple[int, str]] = []
         self._server: ThreadingHTTPServer | None = None
@@ -92,6 +98,15 @@ class FakeSecretsManagerAgent:
                     old.stages.add("AWSPREVIOUS")
             versions.append(version)
         return version.id
+
+    def put_parameter(self, name: str, value: str) -> int:
+        """Make `value` the newest version of a parameter, which the Lambda extension gives; return
+        the version.
+        """
+        with self._lock:
+            versions = self._parameters.setdefault(name, [])
+            versions.append(value)
+            return len(versions)
 
     def fail(self, status: int, body: str, *, times: int = 1) -> None:
         """Answer the next reads with this instead, before the token is looked at."""
@@ -147,7 +162,9 @@ class FakeSecretsManagerAgent:
             if self._failures:
                 status, body = self._failures.pop(0)
                 return status, body.encode()
-            return self._refusal(method, url.path, headers, query) or self._found(query)
+            refusal = self._refusal(method, url.path, headers, query)
+            found = self._found if url.path == _SECRETS else self._found_parameter
+            return refusal or found(query)
 
     def _refusal(
         self, method: str, path: str, headers: Any, query: dict[str, str]
@@ -158,12 +175,12 @@ class FakeSecretsManagerAgent:
             return 403, b"Bad Token"
         if method != "GET":
             return 405, b"Not allowed"
-        if path != "/secretsmanager/get":
+        if path not in _KNOWN:
             return 404, b"Not found"
-        if unknown := sorted(query.keys() - _KNOWN):
+        if unknown := sorted(query.keys() - _KNOWN[path]):
             return 400, f"unknown parameter: {unknown[0]}".encode()
-        if not query.get("secretId"):
-            return 400, b"missing parameter secretId"
+        if not query.get(_NEEDED[path]):
+            return 400, f"missing parameter {_NEEDED[path]}".encode()
         if query.get("refreshNow", "false").lower() not in ("true", "false", "1", "0"):
             return 400, b"invalid refreshNow value"
         return None
@@ -182,6 +199,17 @@ class FakeSecretsManagerAgent:
         if status == 200:
             self._cache[place] = (time.monotonic() + self._ttl, body)
         return status, body
+
+    def _found_parameter(self, query: dict[str, str]) -> tuple[int, bytes]:
+        """Answer as the Lambda extension does, which says nothing of its failures."""
+        versions = self._parameters.get(query["name"], [])
+        number = int(query.get("version", len(versions)))
+        if not 0 < number <= len(versions) or "label" in query:
+            return 400, b"an unexpected error occurred while executing request"
+        name, head = query["name"], f"arn:aws:ssm:{self.region}:123456789012:parameter"
+        about = {"Name": name, "Type": "SecureString", "Value": versions[number - 1]}
+        place = {"Version": number, "ARN": f"{head}/{name.lstrip('/')}"}
+        return 200, json.dumps({"Parameter": about | place, "ResultMetadata": {}}).encode()
 
     def _read(self, name: str, version_id: str, stage: str) -> tuple[int, bytes]:
         wanted = stage or ("" if version_id else "AWSCURRENT")

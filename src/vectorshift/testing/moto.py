@@ -74,6 +74,7 @@ class MotoServer:
         """Return the environment variables that lead a client of AWS here."""
         return {
             "AWS_ENDPOINT_URL_SECRETS_MANAGER": self.endpoint_url,
+            "AWS_ENDPOINT_URL_SSM": self.endpoint_url,
             "AWS_ACCESS_KEY_ID": "testing",
             "AWS_SECRET_ACCESS_KEY": "testing",
             "AWS_DEFAULT_REGION": self.region,
@@ -94,6 +95,11 @@ class MotoServer:
         except LookupError:
             answer = self.call("CreateSecret", Name=name, **part)
         return str(answer["VersionId"])
+
+    def put_parameter(self, name: str, value: str) -> int:
+        """Make `value` the newest version of a parameter of Parameter Store; return the version."""
+        fields = {"Name": name, "Value": value, "Type": "SecureString", "Overwrite": True}
+        return int(self.call("PutParameter", "ssm", **fields)["Version"])
 
     def rotate(self, name: str, value: str) -> str:
         """Rotate as AWS does: put `value` as `AWSPENDING`, then move `AWSCURRENT` to it; return the
@@ -128,15 +134,18 @@ class MotoServer:
                 )
         return count
 
-    def call(self, operation: str, **fields: Any) -> dict[str, Any]:
-        """Call an operation of Secrets Manager, such as `DescribeSecret`, without boto3; return its
-        answer.
+    def call(
+        self, operation: str, service: str = "secretsmanager", /, **fields: Any
+    ) -> dict[str, Any]:
+        """Call an operation of Secrets Manager, such as `DescribeSecret`, or of another service,
+        without boto3; return its answer.
 
         Raises:
             LookupError: there is no such secret.
             RuntimeError: the server refused for another reason, which the message has.
         """
-        scope = f"testing/20260101/{self.region}/secretsmanager/aws4_request"
+        scope = f"testing/20260101/{self.region}/{service}/aws4_request"
+        target = {"secretsmanager": "secretsmanager", "ssm": "AmazonSSM"}[service]
         request = urllib.request.Request(  # noqa: S310  # always http to loopback
             self.endpoint_url,
             data=json.dumps(fields).encode(),
@@ -145,7 +154,7 @@ class MotoServer:
                     f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=none"
                 ),
                 "Content-Type": "application/x-amz-json-1.1",
-                "X-Amz-Target": f"secretsmanager.{operation}",
+                "X-Amz-Target": f"{target}.{operation}",
             },
         )
         try:

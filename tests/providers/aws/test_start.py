@@ -1,7 +1,7 @@
 """What gives AWS credentials may start after the process, or stumble once: the first call waits for
 it for up to 1.6 s, and later calls ask again within a second.
 
-Observation to fail: without the attempts of `_log_in` each first call here fails; with a `_WAITED`
+Observation to fail: without the attempts of `_log_in` each first call here fails; with a `_QUICK`
 of 0 what failed at once is left alone for longer and longer.
 """
 

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 SECRET = "vs-Xq7fL0nevertobeseen"
 CONSOLE = json.dumps({"api_key": SECRET, "user": "me"})
+NESTED = json.dumps(
+    {"api_key": SECRET, "svc": {"key": "vs-nested", "list": [SECRET]}, "a.b": "vs-dotted"}
+)
 
 
 @pytest.mark.parametrize(
@@ -32,6 +35,13 @@ CONSOLE = json.dumps({"api_key": SECRET, "user": "me"})
         (CONSOLE, None, "api_key, user. Name the one that is the key with field="),
         (CONSOLE, "key", "no field 'key'. Its fields are: api_key, user."),
         (json.dumps({"api_key": [SECRET]}), "api_key", "not a string"),
+        (json.dumps({"api_key": True}), "api_key", "not a string"),
+        (NESTED, "svc", "'svc' is an object with the fields: key, list. Name the one that is"),
+        (NESTED, "svc", "as in svc.NAME"),
+        (NESTED, "svc.other", "no field 'svc.other'. Its fields within 'svc' are: key, list."),
+        (NESTED, "other.key", "no field 'other.key'. Its fields are: a.b, api_key, svc."),
+        (NESTED, "svc.list.x", "the field 'svc.list' is not a string"),
+        (NESTED, "api_key.x", "the field 'api_key' is not a string"),
         (json.dumps({"api_key": f"{SECRET} {SECRET}"}), "api_key", "a space"),
         (SECRET, "api_key", "not a JSON object"),
         (f'{{"api_key": "{SECRET}', "api_key", "not a JSON object"),
@@ -48,3 +58,30 @@ def test_a_value_that_is_no_key_is_refused_without_being_shown(
     assert type(error) is CredentialConfigurationError
     assert words in str(error)
     assert "aws:malformed" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("value", "field", "key"),
+    [
+        (NESTED, "svc.key", "vs-nested"),
+        (NESTED, "a.b", "vs-dotted"),
+        ('{"a.b": "vs-1", "a": {"b": "vs-2"}}', "a.b", "vs-1"),
+        ('{"a": {"b": {"c": "vs-3"}}}', "a.b.c", "vs-3"),
+        ('{"n": 12345678901234567890}', "n", "12345678901234567890"),
+        ('{"n": 1.50}', "n", "1.50"),
+        ("\ufeffvs-bom", None, "vs-bom"),
+        ('\ufeff{"api_key": "vs-bom"}', "api_key", "vs-bom"),
+        ("\ufeffvs-bom".encode(), None, "vs-bom"),
+    ],
+)
+@pytest.mark.parametrize("parameter", [False, True], ids=["secret", "parameter"])
+def test_a_key_is_found_where_the_field_says(
+    aws: MotoServer, value: str | bytes, field: str | None, key: str, parameter: bool
+) -> None:
+    if parameter:
+        aws.put_parameter("/values", value if isinstance(value, str) else value.decode())
+        provider = AwsSecretsManagerProvider(parameter="/values", field=field)
+    else:
+        aws.put("values", value)
+        provider = AwsSecretsManagerProvider("values", field=field)
+    assert provider.get_credential().secret.reveal() == key

@@ -18,7 +18,12 @@ from vectorshift.errors import (
     CredentialNotFoundError,
     CredentialStoreUnavailableError,
 )
-from vectorshift.providers.aws.errors import SecretLocation, missing_credentials, outcome
+from vectorshift.providers.aws.errors import (
+    SecretLocation,
+    missing_credentials,
+    outcome,
+    patched_late,
+)
 from vectorshift.providers.aws.locators import region_in
 from vectorshift.providers.aws.logs import quiet_botocore
 from vectorshift.providers.aws.session import (
@@ -55,8 +60,8 @@ _PLAIN_HTTP: Final = (
     " stand-in in a closed network hand in a client of your own:"
     " AwsSecretsManagerProvider(..., client=...)."
 )
-_WAITED: Final = sum(PAUSES) + 0.25
-"""Seconds after which a failed search for AWS credentials counts as one that hung."""
+_QUICK: Final = 0.9
+"""Seconds within which a search for AWS credentials must fail, so that it may soon be repeated."""
 
 
 class AwsClient(Protocol):
@@ -138,16 +143,15 @@ class BotoReader:
         The search for AWS credentials can take seconds; `close` and `forget` do not wait for it.
         Neither that nor making a client is thread-safe; using one is.
         """
-        began = time.monotonic()
+        attempts: list[float] = []
         try:
             with self._lock:
                 session = self._session or self._new_session()
                 if isinstance(session, CredentialError):
                     return session
                 self._session = session
-            began = time.monotonic()
             with self._login_lock:
-                has_credentials = _log_in(session)
+                has_credentials = _log_in(session, attempts)
             if not has_credentials:
                 self.forget()
                 return missing_credentials(self._place)
@@ -162,15 +166,14 @@ class BotoReader:
         except Exception as error:
             self.forget()
             failure = self._failed(error, login=True)
-            if (
-                isinstance(failure, CredentialStoreUnavailableError)
-                and time.monotonic() - began < _WAITED
-            ):
-                failure.retry_after = 1.0
+            if isinstance(failure, CredentialStoreUnavailableError):
+                was_quick = bool(attempts) and time.monotonic() - attempts[-1] < _QUICK
+                failure.retry_after = 1.0 if was_quick else None
             return failure
 
     def _failed(self, error: Exception, *, login: bool = False) -> CredentialError:
-        raise_callers_own(error)
+        if not patched_late(error):
+            raise_callers_own(error)
         failure = outcome(error, self._place, login=login)
         if not isinstance(failure, CredentialNotFoundError | CredentialStoreUnavailableError):
             self.forget()
@@ -308,21 +311,27 @@ def _bounded(client: Any) -> Any:
     return client
 
 
-def _log_in(session: Any) -> bool:
+def _log_in(session: Any, attempts: list[float]) -> bool:
     """Get AWS credentials, which asks STS, SSO or a metadata service if that is due; return whether
     there are any.
 
     What runs beside the process, such as the agent of EKS, may start later: it is asked again
     while that takes less than 1.6 s.
+
+    Args:
+        session: a `boto3.Session`.
+        attempts: takes the moment at which each attempt begins.
     """
     end = time.monotonic() + sum(PAUSES)
     for pause in PAUSES:
+        attempts.append(time.monotonic())
         try:
             return _has_credentials(session)
         except Exception as error:
             if not _may_be_starting(error) or time.monotonic() > end:
                 raise
         time.sleep(pause)
+    attempts.append(time.monotonic())
     return _has_credentials(session)
 
 

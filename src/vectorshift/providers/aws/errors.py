@@ -11,6 +11,7 @@ import os
 import re
 import ssl
 import sys
+import traceback
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from vectorshift.providers.aws.arguments import AwsArguments
     from vectorshift.providers.aws.meanings import Meaning
 
-__all__ = ["SecretLocation", "answered", "missing_credentials", "outcome"]
+__all__ = ["SecretLocation", "answered", "missing_credentials", "outcome", "patched_late"]
 
 # AWS's own sentences as a whole, whatever they are wrapped in: a single word may be about something
 # else, such as a KMS key or a replica.
@@ -187,11 +188,11 @@ def outcome(
         )
     if isinstance(error, LoginError):
         return _made(means.BY_LOGIN[error.kind], place, **error.kwargs)
-    if isinstance(error, RecursionError) and "gevent" in sys.modules:
+    if patched_late(error):
         return _made(means.PATCHED_LATE, place)
     raw: dict[str, Any] = getattr(error, "kwargs", None) or {}
     fields = {name: printable(str(value)) for name, value in raw.items()}
-    cause = raw.get("error")
+    cause = raw.get("error") if type(error).__name__ == "HTTPClientError" else None
     if isinstance(cause, UnicodeError) or str(cause).startswith("Invalid header"):
         return _bad_values(place) or _made(
             means.BAD_VALUES, place, where="The AWS credentials in use have"
@@ -216,6 +217,14 @@ def outcome(
         "host": _host(fields.get("endpoint_url", "")),
     }
     return _made(meaning, place, **{**fields, **about})
+
+
+def patched_late(error: Exception) -> bool:
+    """Whether gevent patched ssl after it was imported: its setters then call each other."""
+    if not isinstance(error, RecursionError) or "gevent" not in sys.modules:
+        return False
+    *_, (before, _), (last, _) = traceback.walk_tb(error.__traceback__)
+    return before.f_code is last.f_code and last.f_globals.get("__name__") == "ssl"
 
 
 def _of_plain_python(error: Exception, place: SecretLocation) -> CredentialError | None:
@@ -318,7 +327,7 @@ def _denial(place: SecretLocation, text: str, who: str) -> str:
     """Return the reason of a denial as AWS gives it, and the advice that fits it."""
     resource = re.search(r"on resource: ([\w:/+=.@!?*-]{1,600})", text)
     named = resource[1] if resource else None
-    if named == place.given.secret_id and not place.locator.startswith("arn:"):
+    if named and named == place.given.secret_id and not place.locator.startswith("arn:"):
         account = re.search(r":(\d{12}):", who)
         return (
             f". {f'Account {account[1]}' if account else 'The account'} seems to have no secret of"

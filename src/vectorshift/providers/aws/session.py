@@ -314,4 +314,4 @@ def printable(text: str) -> str:
     what could be a key.
     """
     plain = re.sub(r"[^ -~]+", " ", text)
-    return re.sub(r"[\w+/=%]{32,}", "(withheld)", plain)[:400].strip().rstrip(".")
+    return re.sub(r"(?=[a-zA-Z_+=%]*\d)[\w+=%]{32,}", "(withheld)", plain)[:400].strip().rstrip(".")
