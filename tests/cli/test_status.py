@@ -249,7 +249,7 @@ def test_force_color_gives_a_pipe_what_a_terminal_gets() -> None:
 
 @posix
 @pytest.mark.parametrize("where", ["pipe", "terminal"])
-def test_a_name_that_would_move_the_cursor_is_not_printed_as_it_is(
+def test_a_name_that_would_move_the_cursor_is_not_printed(
     tmp_path: Path, where: str
 ) -> None:
     folder = tmp_path / "a\x1b[2Jb"
@@ -261,7 +261,7 @@ def test_a_name_that_would_move_the_cursor_is_not_printed_as_it_is(
         else on_terminal(["auth", "status"], variables)[0]
     )
     assert "\x1b[2J" not in text
-    assert "[2Jb/missing" in text.replace("\n", "")
+    assert "so it is not shown" in " ".join(text.split())
 
 
 def test_a_warning_moves_no_cursor_either(tmp_path: Path, in_vault: dict[str, str]) -> None:

@@ -489,7 +489,7 @@ def test_a_fifo_a_device_and_what_is_larger_than_a_mebibyte_are_refused_at_once(
     if hasattr(os, "mkfifo"):
         os.mkfifo(tmp_path / "pipe")
         for each in (tmp_path / "pipe", Path("/dev/zero")):
-            with pytest.raises(OSError, match="not a plain file"):
+            with pytest.raises(OSError, match="and not a plain file"):
                 read_small(each)
 
 
@@ -537,15 +537,6 @@ class Meanwhile:
 
     def __exit__(self, *_: object) -> None:
         self._lock.release()
-
-
-@pytest.mark.usefixtures("forgotten")
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
-def test_a_pipe_is_refused_as_a_key_file_and_not_waited_for(tmp_path: Path) -> None:
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    with pytest.raises(CredentialConfigurationError, match="not a plain file"):
-        EnvProvider(file=pipe).get_credential()
 
 
 @pytest.mark.usefixtures("forgotten")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -213,12 +212,6 @@ def test_a_password_in_the_url_of_a_store_is_refused_and_not_shown(
 def test_a_blank_value_in_a_named_dotenv_file_counts_as_unset(tmp_path: Path) -> None:
     (tmp_path / "named.env").write_text("VECTORSHIFT_TIMEOUT='  '\n")
     assert Settings.load({"VECTORSHIFT_ENV_FILE": "named.env"}).timeout == 60.0
-
-
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
-def test_a_pipe_as_the_named_dotenv_file_is_refused_and_not_waited_for(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe")
-    assert "not a plain file" in flaw({"VECTORSHIFT_ENV_FILE": str(tmp_path / "pipe")})
 
 
 def test_a_named_dotenv_file_that_no_file_can_be_is_an_error() -> None:

@@ -9,6 +9,8 @@ import stat
 from pathlib import Path
 from typing import Final
 
+from vectorshift._platform.pipes import read_pipe
+
 __all__ = [
     "absolute",
     "content_in_place_of_name",
@@ -35,31 +37,43 @@ def absolute(path: str | os.PathLike[str]) -> Path:
         return Path(os.sep, "no working directory", path)
 
 
-def read_small(path: str | os.PathLike[str]) -> tuple[bytes, os.stat_result]:
+def read_small(
+    path: str | os.PathLike[str], *, pipe_within: float | None = None
+) -> tuple[bytes, os.stat_result]:
     """Return the content of a plain file, and its mode and owner.
 
-    Nothing else is opened: a pipe can be read once, and opening it already tells its writer to go
-    on; a device might never end.
+    Nothing else is opened: a device might never end, and a pipe can be read once.
+
+    Args:
+        path: the file.
+        pipe_within: seconds to wait for the content of a pipe; None refuses one.
 
     Raises:
+        PipeError: a pipe gave nothing, or nothing yet.
         OSError: it cannot be read, is no plain file, or is larger than 1 MiB.
         ValueError: no file can have this name.
     """
+    piped = None if pipe_within is None else read_pipe(path, within=pipe_within, most=_LARGEST)
+    content, status = piped or _read_plain(path)
+    if len(content) > _LARGEST:
+        raise OSError(errno.EFBIG, "too large for a file with a key")
+    return content, status
+
+
+def _read_plain(path: str | os.PathLike[str]) -> tuple[bytes, os.stat_result]:
     _check_plain(Path(path).stat())
     with open(path, "rb", opener=_open_at_once) as file:
         status = os.fstat(file.fileno())
         _check_plain(status)
-        content = file.read(_LARGEST + 1)
-    if len(content) > _LARGEST:
-        raise OSError(errno.EFBIG, "too large for a file with a key")
-    return content, status
+        return file.read(_LARGEST + 1), status
 
 
 def _check_plain(status: os.stat_result) -> None:
     if stat.S_ISDIR(status.st_mode):
         raise IsADirectoryError(errno.EISDIR, "is a directory")
     if not stat.S_ISREG(status.st_mode):
-        raise OSError(errno.EINVAL, "not a plain file, which could be read again")
+        kind = "a named pipe" if stat.S_ISFIFO(status.st_mode) else "a device or a socket"
+        raise OSError(errno.EINVAL, f"it is {kind}, and not a plain file")
 
 
 def _open_at_once(path: str, flags: int) -> int:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
+from vectorshift._platform.pipes import left_alone
 from vectorshift._platform.plugin_names import prefix_of
 from vectorshift.chain.order import BUILT_IN, available_plugins, providers_of
 from vectorshift.cli.exits import Exit, exit_of
 from vectorshift.cli.screen import complain, console, printable, show, table
 from vectorshift.credentials.adapter import adapt
 from vectorshift.credentials.resolving import DEFAULT_REQUEST
-from vectorshift.errors import CredentialConfigurationError
+from vectorshift.errors import CredentialConfigurationError, CredentialError
 from vectorshift.scope.current import DEFAULT_SCOPE
 
 if TYPE_CHECKING:
@@ -56,14 +57,15 @@ def show_providers(as_json: bool) -> Exit:
     """Print the providers. Contacts no store, and imports no plugin that the chain does not name.
 
     Raises:
-        CredentialConfigurationError: the settings are wrong, or name a provider that there is not.
-            As JSON, this is printed and not raised.
+        CredentialError: the settings are wrong, name a provider that there is not, or stand in a
+            pipe. As JSON, this is printed and not raised.
     """
     rows: list[_ProviderRow] = []
     problem, end = None, Exit.GOOD
     try:
-        rows = _rows(DEFAULT_SCOPE.settings)
-    except CredentialConfigurationError as error:
+        with left_alone():
+            rows = _rows(DEFAULT_SCOPE.settings)
+    except CredentialError as error:
         if not as_json:
             raise
         problem, end = error.message, exit_of(error)
@@ -106,7 +108,9 @@ def _plugins() -> Sequence[PluginEntry]:
 def _row(provider: CredentialProvider, position: int | None) -> _ProviderRow:
     built_in = BUILT_IN.get(provider.name)
     if built_in is not None and built_in.in_files:
-        adapt(provider).resolve(DEFAULT_REQUEST)
+        files = adapt(provider)
+        if not files.takes_once:
+            files.resolve(DEFAULT_REQUEST)
     described = provider.describe()
     return _ProviderRow(
         name=provider.name,

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import vectorshift
+from vectorshift._platform.pipes import left_alone
 from vectorshift.cli.exits import Exit, exit_of
 from vectorshift.cli.screen import console, printable, show, table
 from vectorshift.errors import VectorshiftError
@@ -50,15 +51,18 @@ def show_status(probe: bool | None, as_json: bool) -> Exit:
 
 
 def _examined(probe: bool | None) -> tuple[Report, Exit]:
-    """Look the key up as a call does, unless `probe` says otherwise, and report."""
-    looked_up = _looked_up() if probe is None else None
-    report = vectorshift.explain(probe=bool(probe))
-    if report.outcome == "failed":  # also where a key is found, and may not be sent
-        end = Exit.SOURCE_FAILED
-    elif looked_up is None:
-        end = Exit.UNKNOWN if report.outcome == "unknown" else _looked_up()
-    else:
-        end = looked_up
+    """Look the key up as a call does, unless `probe` says otherwise, and report. A pipe is left to
+    who needs its key.
+    """
+    with left_alone():
+        looked_up = _looked_up() if probe is None else None
+        report = vectorshift.explain(probe=bool(probe))
+        if report.outcome == "failed":  # also where a key is found, and may not be sent
+            end = Exit.SOURCE_FAILED
+        elif report.outcome == "unknown":
+            end = Exit.UNKNOWN
+        else:
+            end = _looked_up() if looked_up is None else looked_up
     return replace(report, probed=probe is not False), end
 
 

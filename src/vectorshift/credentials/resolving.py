@@ -85,6 +85,9 @@ class BaseProvider(CredentialProvider, ABC):
     wrapped.
     """
 
+    takes_once = False
+    """Whether asking takes what can be had once and was not taken yet, as from a pipe."""
+
     blocks = True
     """Whether `resolve` may do I/O, so that an event loop has to leave it to a thread."""
 

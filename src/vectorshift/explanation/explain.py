@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from vectorshift._platform.background import arun_blocking
+from vectorshift._platform.pipes import is_unread, left_alone
 from vectorshift._platform.urls import DIRECT, in_the_clear
 from vectorshift.cache.policy import Decision, decide, in_use
 from vectorshift.cache.provider import CachingProvider
@@ -56,7 +57,8 @@ def explain(*, probe: bool = False, client: VectorShift | AsyncVectorShift | Non
             none.
     """
     try:
-        subject = _subject(client)
+        with left_alone():
+            subject = _subject(client)
         steps = _steps(subject, probe)
         provider, lookup = next(steps)
         while True:
@@ -74,7 +76,8 @@ async def aexplain(
     those of `explain`.
     """
     try:
-        subject = await arun_blocking(lambda: _subject(client, asynchronous=True))
+        with left_alone():
+            subject = await arun_blocking(lambda: _subject(client, asynchronous=True))
         steps = _steps(subject, probe)
         provider, lookup = next(steps)
         while True:
@@ -92,6 +95,10 @@ def _report_of(end: StopIteration) -> Report:
 
 
 def _no_chain(error: VectorshiftError, probe: bool) -> Report:
+    """Return the report where the settings cannot be had: they are wrong, or still in a pipe."""
+    source = (error.source or "") if isinstance(error, CredentialError) else ""
+    if is_unread(source.partition(":")[2]):
+        return Report(verdict=f"Not known yet: {error}", outcome="unknown", probed=probe)
     return Report(verdict=f"No key can be had: {error}", outcome="failed", probed=probe)
 
 
@@ -178,9 +185,11 @@ def _leaves(
 
 def _is_asked(provider: BaseProvider, probe: bool) -> bool:
     """Whether to ask now: a store and a callable of the user's are contacted only if that is
-    wished.
+    wished, and a pipe is left to who needs it.
     """
-    return probe or not (isinstance(provider, CachingProvider) or provider.changes_silently)
+    return not provider.takes_once and (
+        probe or not (isinstance(provider, CachingProvider) or provider.changes_silently)
+    )
 
 
 def _known(provider: BaseProvider) -> Result | None:

@@ -11,6 +11,7 @@ from vectorshift._platform.clock import SYSTEM_CLOCK, Clock
 from vectorshift._platform.files import read_small
 from vectorshift._platform.forks import renew_after_fork
 from vectorshift._platform.permissions import FilePermissions, Stranger
+from vectorshift._platform.pipes import PATIENCE, PipeError, is_unread
 from vectorshift.credentials.values import Credential
 from vectorshift.errors import (
     CredentialConfigurationError,
@@ -35,7 +36,8 @@ class KeyFile:
     """Watch a file and keep the answer that `read` makes of its content.
 
     The content is compared, and not the file's time, which a symlink swap of Kubernetes may not
-    change. It is parsed again only when it has changed. Thread-safe and fork-safe.
+    change. It is parsed again only when it has changed. A pipe is read once, and its answer stays.
+    Thread-safe and fork-safe.
 
     Args:
         path: the file.
@@ -74,6 +76,7 @@ class KeyFile:
         self._parsed = None
         self._answer: Credential | CredentialError | None = None
         self.answered = False
+        self._pipe_within = PATIENCE
         self._look_at = self._looked = float("-inf")
         self._after_fork()
         renew_after_fork(self)
@@ -83,8 +86,17 @@ class KeyFile:
 
     @property
     def detail(self) -> str:
-        """The rights of others and the owner, if either is worth a warning, else ""."""
+        """The rights of others and the owner, if either is worth a warning, or that it is a pipe
+        that was not read; else "".
+        """
+        if self.is_unread_pipe:
+            return "a named pipe, which the first call that needs it reads, once"
         return self._exposure.detail
+
+    @property
+    def is_unread_pipe(self) -> bool:
+        """Whether a look would take what can be had once. Does not open the file."""
+        return is_unread(self.path)
 
     @property
     def stranger(self) -> Stranger | None:
@@ -105,22 +117,32 @@ class KeyFile:
             self.answered = False
             self._look_at = float("-inf")
 
-    def look(self, *, silently: bool = False) -> Credential | CredentialError:
-        """Read the file now and return the answer. Blocks. Simultaneous callers share a reading."""
+    def look(
+        self, deadline: float | None = None, *, silently: bool = False
+    ) -> Credential | CredentialError:
+        """Read the file now and return the answer. Blocks. Simultaneous callers share a reading.
+
+        Args:
+            deadline: until when to wait for a pipe, in seconds of the monotonic clock.
+            silently: whether not to warn of the rights of others.
+        """
         asked = self._monotonic()
+        self._pipe_within = PATIENCE if deadline is None else max(0.0, deadline - asked)
         with self._lock:
             if self._answer is not None and self._looked > asked:
                 return self._answer
             if self._answer is not None:
                 self._look_at = asked + _LOOK_EVERY
-            answer = self._answer = self._looked_at()
-            self._look_at = self._monotonic() + _LOOK_EVERY
+            content, answer = self._looked_at()
+            self._answer = answer
+            every = 0.0 if isinstance(content, PipeError) else _LOOK_EVERY
+            self._look_at = self._monotonic() + every
         if isinstance(answer, Credential) and not silently:
             # with no lock held: a handler of log lines may ask for the key
             self._exposure.warn_once()
         return answer
 
-    def _looked_at(self) -> Credential | CredentialError:
+    def _looked_at(self) -> tuple[Content, Credential | CredentialError]:
         self._looked = self._monotonic()
         content, answer = self._once()
         if self.answered and not isinstance(answer, Credential):
@@ -130,12 +152,12 @@ class KeyFile:
                 answer = self._gone(content)
         self.answered = self.answered or isinstance(answer, Credential)
         self.there = not isinstance(content, FileNotFoundError | NotADirectoryError)
-        return answer
+        return content, answer
 
     def _once(self) -> tuple[Content, Credential | CredentialError]:
         content: Content
         try:
-            content, status = read_small(self.path)
+            content, status = read_small(self.path, pipe_within=self._pipe_within)
             self._exposure.see(status.st_mode, status.st_uid)
         except OSError as error:
             content = error.with_traceback(None)

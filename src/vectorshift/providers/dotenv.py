@@ -125,7 +125,7 @@ class DotenvProvider(BaseProvider):
         named = "named" if self.named else "not named"
         ignored = f"its settings are ignored: {', '.join(self._ignored)}" if self._ignored else ""
         detail = "; ".join(filter(None, (named, ignored, self._file.detail)))
-        there = self._is_asked and self._there
+        there = (self._is_asked and self._there) or self._file.is_unread_pipe
         return Description(configured=self.named or there, source=self._source, detail=detail)
 
     def get_cached(self) -> Result | None:
@@ -137,7 +137,7 @@ class DotenvProvider(BaseProvider):
     def resolve(self, request: LookupRequest) -> Result:
         """Answer with the file as it is now."""
         self._begin()
-        answer = self._file.look()
+        answer = self._file.look(request.deadline)
         line, self._passed_over = self._passed_over, 0
         if line:  # it is told here, with no lock held: a handler of log lines may ask for the key
             log_safely(
@@ -148,6 +148,11 @@ class DotenvProvider(BaseProvider):
             )
         return answer
 
+    @property
+    def takes_once(self) -> bool:  # type: ignore[override]
+        """Whether the file is a pipe that was not read."""
+        return self._file.is_unread_pipe
+
     def admits_latecomers(self) -> bool:
         """Return whether the file was not named, and no source has answered yet."""
         self._begin_anew()
@@ -157,8 +162,9 @@ class DotenvProvider(BaseProvider):
         """Let the file not count from now on, unless it has a key."""
         if not self.admits_latecomers():
             return
-        if not self._file.answered and isinstance(
-            self._file.look(silently=True), CredentialNotFoundError
+        if self._file.is_unread_pipe or (
+            not self._file.answered
+            and isinstance(self._file.look(silently=True), CredentialNotFoundError)
         ):
             _closed.add(self.path)
         self._admits = False

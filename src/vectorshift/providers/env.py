@@ -178,8 +178,13 @@ class EnvProvider(BaseProvider):
             self._tell_of_what_is_hidden()
         if self._file is None or self._is_set():
             return self.get_cached() or self._unset
-        answer = self._file.look()
+        answer = self._file.look(request.deadline)
         return answer if self.variable not in os.environ else self._or_blank(answer) or answer
+
+    @property
+    def takes_once(self) -> bool:  # type: ignore[override]
+        """Whether the file is a pipe that was not read, and is what would be asked."""
+        return self._file is not None and not self._is_set() and self._file.is_unread_pipe
 
     def keeps_previous(self, credential: Credential) -> bool:
         """Return whether the key is from a file, which an agent or an orchestrator replaces."""

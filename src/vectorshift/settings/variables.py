@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import logging
+import os
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import AliasChoices
@@ -12,10 +13,11 @@ from pydantic_settings import BaseSettings, EnvSettingsSource
 from vectorshift._platform.dotenv_syntax import Assignments, assignments_in
 from vectorshift._platform.files import absolute, read_small, text_of
 from vectorshift._platform.permissions import FilePermissions
+from vectorshift._platform.pipes import PATIENCE, PipeError
 from vectorshift._platform.plugin_names import is_service_link, prefix_of
 from vectorshift._platform.vault_variables import TOKEN_HELPER, is_there, standard_variables
 from vectorshift.credentials.events import log_safely
-from vectorshift.errors import CredentialConfigurationError
+from vectorshift.errors import CredentialConfigurationError, CredentialStoreUnavailableError
 from vectorshift.settings.plugin import formatted, of_plugins
 
 if TYPE_CHECKING:
@@ -140,11 +142,15 @@ def _named_file(env_file: str | None) -> Assignments:
         return Assignments(values={})
     flaw, text, fix = "it is not UTF-8 text", None, "Save it as UTF-8, or name another."
     try:
-        content, status = read_small(env_file)
+        content, status = read_small(env_file, pipe_within=_pipe_within())
         text = text_of(content)
         exposure = FilePermissions(absolute(env_file))
         exposure.see(status.st_mode, status.st_uid)
         exposure.warn_once()  # it may say where keys are read from and sent to
+    except PipeError as error:
+        raise CredentialStoreUnavailableError(
+            f"{_ENV_FILE} names {env_file}: {error.strerror}.", source=f"dotenv:{env_file}"
+        ) from None
     except OSError as error:
         flaw, there = (
             (error.strerror or type(error).__name__).lower(),
@@ -162,6 +168,14 @@ def _named_file(env_file: str | None) -> Assignments:
     if found.flaw:
         raise _wrong_file(env_file, found.flaw)
     return found
+
+
+def _pipe_within() -> float:
+    """Return how long to wait for a pipe, as the settings that it may hold cannot say so."""
+    try:
+        return float(os.environ.get("VECTORSHIFT_LOAD_TIMEOUT", ""))
+    except ValueError:
+        return PATIENCE
 
 
 def _wrong_file(env_file: str | None, flaw: str) -> CredentialConfigurationError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from vectorshift._platform.pipes import was_read
 from vectorshift.credentials.values import Credential, looks_odd, same_source
 
 if TYPE_CHECKING:
@@ -57,9 +58,11 @@ class Rejection:
                 f" {new.message}"
             )
         if new.secret == old.secret:
+            piped = old.source.partition(":")[2]
+            again = " It is a named pipe, which is read once: restart." if was_read(piped) else ""
             return (
                 f"The key {old} was refused, and is what {old.source} still held when it was last"
-                " asked."
+                f" asked.{again}"
             )
         if self.goes_back:
             tried = "was refused, too" if self.resent else f"was not tried: {self.why_not}"

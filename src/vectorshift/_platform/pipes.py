@@ -1,0 +1,142 @@
+"""Read a named pipe, `/dev/fd/N` or `/dev/stdin` once, and keep what it said for the process.
+
+A pipe gives its content once. Looking into it takes that from whoever waits for it, and its writer
+may have asked a person for consent, as 1Password's environments do. So the first look-up that needs
+the file reads it, in a thread of its own; `explain` and the commands that only look leave it alone.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import threading
+import time
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from vectorshift._platform.background import BackgroundTask
+from vectorshift._platform.forks import renew_after_fork
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+__all__ = ["PATIENCE", "PipeError", "is_unread", "left_alone", "read_pipe", "was_read"]
+
+PATIENCE: Final = 10.0
+"""Seconds that a look-up waits for a pipe, where it has no deadline of its own."""
+
+_left_alone: ContextVar[bool] = ContextVar("vectorshift_pipes_left_alone", default=False)
+
+
+class PipeError(OSError):
+    """A pipe that gave nothing, or nothing yet. It may be different in a second."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(errno.EAGAIN, f"it is a named pipe, {why}")
+
+
+class _Reading:
+    """One pipe, from the moment that somebody needs it."""
+
+    def __init__(self, path: str, status: os.stat_result, most: int) -> None:
+        self.status, self.began = status, time.monotonic()
+        self.task = BackgroundTask(lambda: _content_of(path, most))
+
+
+class _Pipes:
+    """The pipes of this process, by path. Thread-safe and fork-safe."""
+
+    def __init__(self) -> None:
+        self.readings: dict[str, _Reading] = {}
+        self.was_forked = False
+        self.lock = threading.RLock()
+        renew_after_fork(self)
+
+    def _after_fork(self) -> None:
+        # What was read is the child's too. The rest is the parent's to read, or another child's.
+        self.lock, self.was_forked = threading.RLock(), True
+        self.readings = {path: each for path, each in self.readings.items() if each.task.wait(0)}
+
+
+_pipes = _Pipes()
+
+
+@contextmanager
+def left_alone() -> Generator[None, None, None]:
+    """Let no pipe be read in this block that was not read before."""
+    token = _left_alone.set(True)
+    try:
+        yield
+    finally:
+        _left_alone.reset(token)
+
+
+def was_read(path: str | os.PathLike[str]) -> bool:
+    """Return whether this is a pipe that this process has read, or is reading."""
+    return os.path.abspath(path) in _pipes.readings  # noqa: PTH100
+
+
+def is_unread(path: str | os.PathLike[str]) -> bool:
+    """Return whether this is a pipe that was not read. Does not open it."""
+    try:
+        return not was_read(path) and stat.S_ISFIFO(Path(path).stat().st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+def read_pipe(
+    path: str | os.PathLike[str], *, within: float, most: int
+) -> tuple[bytes, os.stat_result] | None:
+    """Return what a pipe says and its status at that time, or None if this is no pipe.
+
+    Args:
+        path: the file.
+        within: seconds to wait for its content, from when the reading began.
+        most: bytes to read, and one more that says that there are more.
+
+    Raises:
+        PipeError: nothing came in that time, or it is not this process that may read it.
+        OSError: it cannot be read.
+        ValueError: no file can have this name.
+    """
+    name = os.path.abspath(path)  # noqa: PTH100  # a link such as /dev/fd/3 stays what it is
+    with _pipes.lock:
+        reading = _pipes.readings.get(name) or _begun(name, most)
+    if reading is None:
+        return None
+    try:
+        reading.task.start()
+    except RuntimeError:
+        raise PipeError("and no thread can be started to read it") from None
+    if not reading.task.wait(max(0.0, reading.began + within - time.monotonic())):
+        raise PipeError(f"and nobody wrote to it, to the end, within {within:.2g} s")
+    try:
+        return reading.task.result(), reading.status
+    except OSError:
+        _pipes.readings.pop(name, None)  # it may be mended
+        raise
+
+
+def _begun(name: str, most: int) -> _Reading | None:
+    """Begin to read a pipe; return None if this is none."""
+    status = Path(name).stat()
+    if not stat.S_ISFIFO(status.st_mode):
+        return None
+    if _left_alone.get():
+        raise PipeError("which the first call that needs it reads, once")
+    if _pipes.was_forked:
+        raise PipeError(
+            "which is read once, and this process was forked before that; call"
+            " vectorshift.warm_up() before the fork"
+        )
+    reading = _pipes.readings[name] = _Reading(name, status, most)
+    return reading
+
+
+def _content_of(path: str, most: int) -> bytes:
+    """Wait for a writer, and read until it closes the pipe."""
+    with Path(path).open("rb") as pipe:
+        return pipe.read(most + 1)
