@@ -249,9 +249,7 @@ def test_force_color_gives_a_pipe_what_a_terminal_gets() -> None:
 
 @posix
 @pytest.mark.parametrize("where", ["pipe", "terminal"])
-def test_a_name_that_would_move_the_cursor_is_not_printed(
-    tmp_path: Path, where: str
-) -> None:
+def test_a_name_that_would_move_the_cursor_is_not_printed(tmp_path: Path, where: str) -> None:
     folder = tmp_path / "a\x1b[2Jb"
     folder.mkdir()
     variables = environment(VECTORSHIFT_API_KEY_FILE=str(folder / "missing"), TERM="dumb")
