@@ -70,6 +70,10 @@ echo "saml2aws: session expired, run saml2aws login" >&2
 exit 1
 """
 AWS = 'AwsSecretsManagerProvider("prod/vs", {})'
+VAULT = (
+    'os.environ.update(AWS_PROFILE="{}") or'
+    ' VaultProvider("vs", addr="{{url}}", auth="aws", role="r")'
+)
 SESSION = "CredentialConfigurationError aws:prod/vs: the AWS profile asks for an MFA code of"
 ENDED = "ended with status 1 and said: saml2aws: session expired, run saml2aws login."
 
@@ -96,6 +100,8 @@ STS_ANSWER = (
         (AWS.format('profile="sso"'), "aws sso login"),
         (AWS.format('profile="login"'), "aws login"),
         ("ProviderChain([EnvProvider(), DotenvProvider(), LoginProvider()])", "Missing"),
+        (VAULT.format("mfa"), "cannot be had: the AWS profile asks for an MFA code of arn:aws"),
+        (VAULT.format("process"), f"the AWS profile process {ENDED}"),
         ('VaultProvider("vs", addr="{url}", token="t")', "Unavailable"),
         ('VaultProvider("vs", addr="{url}", auth="approle", role_id="r")', "Unavailable"),
     ],

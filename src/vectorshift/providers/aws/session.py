@@ -17,7 +17,7 @@ import sys
 from typing import Any, Final
 
 from vectorshift.errors import CredentialConfigurationError
-from vectorshift.providers.aws.logs import is_reading
+from vectorshift.providers.aws.logs import is_reading, quiet_botocore
 
 __all__ = [
     "PAUSES",
@@ -25,6 +25,7 @@ __all__ = [
     "ask_nobody",
     "credentials_of",
     "detach_processes",
+    "keys_to_sign_with",
     "new_session",
     "printable",
     "read_config",
@@ -49,6 +50,14 @@ _LOGIN_WAITS: Final[dict[str, Any]] = {
 }
 
 
+_SAYS: Final = {
+    "mfa": "the AWS profile asks for an MFA code of {device}",
+    "process": "the credential_process of the AWS profile {profile} {why}",
+    "process start": "the credential_process of the AWS profile {profile} cannot be run: {why}",
+    "metadata": "the machine's metadata service gives none ({answer})",
+}
+
+
 class LoginError(Exception):
     """What gives AWS credentials failed. Has fields, like an exception of botocore's.
 
@@ -58,7 +67,7 @@ class LoginError(Exception):
     """
 
     def __init__(self, kind: str, **fields: str) -> None:
-        super().__init__(kind)
+        super().__init__(_SAYS[kind].format_map(fields))
         self.kind = kind
         self.kwargs = fields
 
@@ -194,6 +203,21 @@ def detach_processes(session: Any, limit: float) -> None:
             _detach(each, limit)
         elif each.METHOD == "assume-role":
             _detach_source_profiles(each._profile_provider_builder, limit)
+
+
+def keys_to_sign_with() -> Any:
+    """Return AWS credentials as boto3 finds them, for a signature that another store wants, or
+    None. Nobody is asked.
+
+    Raises:
+        LoginError: what gives them failed, or would ask somebody. Or an exception of botocore's.
+    """
+    session = new_session(profile=None, region=None, fallback=None)
+    detach_processes(session, 60.0)
+    with quiet_botocore():
+        credentials = session.get_credentials()
+        ask_nobody(credentials)
+        return None if credentials is None else credentials.get_frozen_credentials()
 
 
 def _detach_source_profiles(builder: Any, limit: float) -> None:

@@ -380,7 +380,6 @@ class AwsLogin(MountedLogin):
         """
         try:
             from botocore.exceptions import BotoCoreError
-            from botocore.session import get_session
         except ImportError:
             return ref.wrong(
                 "login by AWS needs the package botocore. Install it: pip install"
@@ -388,9 +387,12 @@ class AwsLogin(MountedLogin):
             )
         from hvac.api import auth_methods  # pyright: ignore[reportMissingTypeStubs]
 
+        from vectorshift.providers.aws.session import LoginError, keys_to_sign_with
+
         try:
-            found = get_session().get_credentials()
-            keys = None if found is None else found.get_frozen_credentials()
+            keys = keys_to_sign_with()
+        except LoginError as error:
+            return ref.unavailable(f"the AWS credentials of this process cannot be had: {error}.")
         except BotoCoreError as error:
             return ref.unavailable(
                 f"the AWS credentials of this process cannot be had ({type(error).__name__})."
