@@ -189,7 +189,9 @@ async def test_pipelines_that_the_loop_itself_deletes_take_none_of_the_others_wi
 
 
 def walk_of(page_size: int = 10) -> Walk[str]:
-    return Walk(cast("Any", None), {}, page_size, lambda id, raw: id)
+    walk = Walk(cast("Any", None), {}, page_size, lambda id, raw: id)
+    walk.client = cast("Any", None)
+    return walk
 
 
 def walked(
@@ -202,7 +204,7 @@ def walked(
     found: list[str] = []
     asked = 0
     while True:
-        steps, reply = walk.next(cast("Any", None)), None
+        steps, reply = walk.next(), None
         assert isinstance(next(steps), Use)
         try:
             while True:
@@ -299,7 +301,8 @@ def test_a_server_that_shuffles_the_same_pages_for_ever_is_left() -> None:
 
 def test_ids_alone_are_enough() -> None:
     walk: Walk[Any] = Walk(cast("Any", None), {}, 10, lambda id, raw: (id, raw))
-    steps = walk.next(cast("Any", None))
+    walk.client = cast("Any", None)
+    steps = walk.next()
     assert isinstance(next(steps), Use)
     assert isinstance(steps.send(None), Call)
     assert isinstance(steps.send({"object_ids": [{"$oid": "a"}, "b"]}), Call)

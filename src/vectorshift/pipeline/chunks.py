@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from vectorshift.errors import PipelineRunFailedError, VectorshiftApiError, VectorshiftError
 from vectorshift.errors.bodies import error_sentence
 from vectorshift.pipeline.ids import run_failure
-from vectorshift.pipeline.results import CANCELLED, FAILED, StreamChunk, as_object
+from vectorshift.pipeline.results import ENDED_BADLY, StreamChunk, as_object
 from vectorshift.pipeline.steps import aperform, perform
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def _chunk_of(
         parsed = None
     found = as_object(parsed)
     chunk = StreamChunk.of(event.event, found or {})
-    ended_badly = chunk.status in FAILED | CANCELLED
+    ended_badly = chunk.status in ENDED_BADLY
     if ended_badly or chunk.error or chunk.type == "error":
         ended = f"The run has ended as {chunk.status}." if ended_badly else ""
         return PipelineRunFailedError(

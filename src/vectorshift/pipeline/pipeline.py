@@ -469,8 +469,7 @@ class Pipeline:
         yield Use(self._named(client))
         fields = {"name": name, "description": description, "folder_id": folder_id}
         call = post(self.id, "duplicate", fields)
-        answer = Answer(object_in((yield call), call))
-        copied = id_of(answer)
+        copied = id_of(object_in((yield call), call))
         if copied is None:
             raise unexpected(call, "id")
         return (yield from self._found({"id": copied}, self._named(client)))
@@ -497,9 +496,8 @@ class Pipeline:
         Raises:
             ValueError: neither a user nor an organisation is given.
         """
-        yield Use(self._named(client))
-        call = post(self.id, "share", {**_guest(user_id, org_id), "role": role, "name": name})
-        return Answer(object_in((yield call), call))
+        fields = {**_guest(user_id, org_id), "role": role, "name": name}
+        return (yield from self._post("share", fields, client))
 
     @twins()
     def unshare(
@@ -510,9 +508,7 @@ class Pipeline:
         client: Client | None = None,
     ) -> Steps[Answer]:
         """Take back what `share` gave. Raises as `share`."""
-        yield Use(self._named(client))
-        call = post(self.id, "unshare", _guest(user_id, org_id))
-        return Answer(object_in((yield call), call))
+        return (yield from self._post("unshare", _guest(user_id, org_id), client))
 
     @twins()
     def revert(self, version: str, *, client: Client | None = None) -> Steps[Answer]:
@@ -520,8 +516,11 @@ class Pipeline:
 
         This object stays as it is; `fetch` gives the new state.
         """
+        return (yield from self._post("revert", {"version": version}, client))
+
+    def _post(self, action: str, fields: dict[str, Any], client: Client | None) -> Steps[Answer]:
         yield Use(self._named(client))
-        call = post(self.id, "revert", {"version": version})
+        call = post(self.id, action, fields)
         return Answer(object_in((yield call), call))
 
     # --- As a value ---

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CANCELLED",
+    "ENDED_BADLY",
     "FAILED",
     "RUN_IDS",
     "SUCCEEDED",
@@ -42,6 +43,7 @@ P = TypeVar("P", bound=_WithId)
 SUCCEEDED = frozenset(("completed", "succeeded"))
 FAILED = frozenset(("failed",))
 CANCELLED = frozenset(("cancelled", "canceled"))
+ENDED_BADLY = FAILED | CANCELLED
 RUN_IDS = ("run_id", "pipeline_run_id", "task_id")
 _KINDS = ("stream", "result", "error")
 _IDS = ("$oid", "_id", "id", "object_id")
@@ -59,8 +61,15 @@ class Answer(dict[str, Any]):
         value = self.get(name)
         return cast("list[object]", value) if isinstance(value, list) else []
 
-    def _status(self) -> str:
+    @property
+    def status(self) -> str:
+        """Such as `success` or `failed`; in lower case, or an empty string."""
         return text_in(self, "status").lower()
+
+    @property
+    def error(self) -> str:
+        """The server's message about a failure, or an empty string. `run` raises it instead."""
+        return message_in(self)
 
 
 class PipelineList(list[P]):
@@ -120,16 +129,6 @@ class RunResult(Answer):
         """The name of the run in traces; an empty string if the server did not say."""
         return text_in(self, "trace_id")
 
-    @property
-    def status(self) -> str:
-        """Such as `success` or `failed`; in lower case, or an empty string."""
-        return self._status()
-
-    @property
-    def error(self) -> str:
-        """The server's message about a failure, or an empty string. `run` raises it instead."""
-        return message_in(self)
-
 
 class BulkRunResult(Answer):
     """The result of `bulk_run`: `status`, and `run_outputs` in the order of the inputs."""
@@ -143,16 +142,13 @@ class BulkRunResult(Answer):
 
 
 class RunStatus(Answer):
-    """The state of a background run: `task_id`, `status`, and `error` or `result` at its end."""
+    """The state of a background run: `task_id`, `status`, and `error` or `result` at its end.
+
+    `status` is such as `in_progress` or `running`, `completed` or `succeeded`, `failed`,
+    `cancelled`; the properties below understand all of them.
+    """
 
     __slots__ = ()
-
-    @property
-    def status(self) -> str:
-        """Such as `in_progress` or `running`, `completed` or `succeeded`, `failed`, `cancelled`; in
-        lower case.
-        """
-        return self._status()
 
     @property
     def succeeded(self) -> bool:
@@ -173,11 +169,6 @@ class RunStatus(Answer):
     def done(self) -> bool:
         """Whether it has ended, in any way."""
         return self.succeeded or self.failed or self.cancelled
-
-    @property
-    def error(self) -> str:
-        """The message about its failure, or an empty string."""
-        return message_in(self)
 
     @property
     def has_outputs(self) -> bool:
@@ -264,7 +255,9 @@ def id_of(value: object, layers: int = 3) -> str | None:
     An object may hold objects; no API has an id below more than `layers` of them, and a body may be
     nested by hundreds.
     """
-    if isinstance(value, str | int) and not isinstance(value, bool) and value != "":
+    if isinstance(value, str):
+        return value or None
+    if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     if not isinstance(value, Mapping) or not layers:
         return None
@@ -275,7 +268,11 @@ def id_of(value: object, layers: int = 3) -> str | None:
 
 def first_id(fields: Mapping[str, Any], *names: str) -> str | None:
     """Return the id in the first of these fields that has one, or None."""
-    return next(filter(None, (id_of(fields.get(name)) for name in names)), None)
+    for name in names:
+        found = id_of(fields.get(name))
+        if found:
+            return found
+    return None
 
 
 def text_in(fields: Mapping[str, Any], name: str) -> str:
@@ -286,7 +283,9 @@ def text_in(fields: Mapping[str, Any], name: str) -> str:
 
 def message_in(fields: Mapping[str, Any]) -> str:
     """Return the text of `error`; of a failure also that of the fields of the API's errors."""
-    ended_badly = text_in(fields, "status").lower() in FAILED | CANCELLED
+    ended_badly = text_in(fields, "status").lower() in ENDED_BADLY
+    if not ended_badly and "error" not in fields:
+        return ""
     names = MESSAGE_FIELDS if ended_badly else MESSAGE_FIELDS[:1]
     found = {name: fields[name] for name in names if fields.get(name)}
     return error_sentence(json.dumps(found, default=str)) if found else ""
