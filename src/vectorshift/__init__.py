@@ -16,7 +16,7 @@ from types import ModuleType
 
 from vectorshift._platform import slot as _slot
 
-TYPE_CHECKING = False
+TYPE_CHECKING: bool = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from importlib.machinery import ModuleSpec
@@ -326,16 +326,18 @@ class _SameModule:
             )
 
 
-def __getattr__(name: str) -> object:
-    if name in _HOME:
-        from importlib import import_module
+if not TYPE_CHECKING:  # a checker is to find a mistyped name
 
-        value: object = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-        globals()[name] = value
-        return value
-    from vectorshift._compat import missing
+    def __getattr__(name: str) -> object:
+        if name in _HOME:
+            from importlib import import_module
 
-    raise missing(__name__, name)
+            value: object = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+            globals()[name] = value
+            return value
+        from vectorshift._compat import missing
+
+        raise missing(__name__, name)
 
 
 def __dir__() -> "list[str]":
