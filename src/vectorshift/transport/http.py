@@ -10,9 +10,9 @@ from urllib.request import getproxies
 import httpx as httpx
 
 from vectorshift._platform.tls import tls
-from vectorshift._platform.urls import DIRECT
 from vectorshift.credentials.values import Secret
 from vectorshift.errors import CredentialConfigurationError
+from vectorshift.transport.proxies import is_direct, proxies_in, variable_of
 from vectorshift.version import __version__
 
 if TYPE_CHECKING:
@@ -54,11 +54,6 @@ _HEADERS: Final = {
     "Accept-Encoding": "gzip, deflate",
 }
 _LIMITS = httpx.Limits(keepalive_expiry=KEEPALIVE)
-# A proxy of the environment would carry even loopback traffic, with its key and in plain text, to
-# another machine.
-_DIRECT: Final[Any] = {
-    f"all://[{host}]" if ":" in host else f"all://{host}": None for host in DIRECT
-}
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 AnyClient = httpx.Client | httpx.AsyncClient
@@ -86,12 +81,24 @@ class PooledClient(httpx.Client):
     """A client of this package."""
 
     cookies = _NO_COOKIES  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
+    no_proxy = ""
+
+    def _transport_for_url(self, url: httpx.URL) -> httpx.BaseTransport:
+        if not self._mounts or is_direct(self.no_proxy, url.scheme, url.host, url.port):
+            return self._transport
+        return super()._transport_for_url(url)
 
 
 class AsyncPooledClient(httpx.AsyncClient):
     """A client of this package, for one event loop."""
 
     cookies = _NO_COOKIES  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
+    no_proxy = ""
+
+    def _transport_for_url(self, url: httpx.URL) -> httpx.AsyncBaseTransport:
+        if not self._mounts or is_direct(self.no_proxy, url.scheme, url.host, url.port):
+            return self._transport
+        return super()._transport_for_url(url)
 
 
 substitute: Callable[[ssl.SSLContext], Any] | None = None
@@ -130,32 +137,46 @@ def new_client(route: ConnectionRoute) -> httpx.Client:
     """Return a new httpx client: proxies from the environment, no redirects, no cookies, never
     netrc.
     """
-    client: httpx.Client = _new(PooledClient, route)
+    client: PooledClient = _new(PooledClient, httpx.HTTPTransport, route)
     return client
 
 
 def new_async_client(route: ConnectionRoute) -> httpx.AsyncClient:
     """Return a new httpx client for one event loop."""
-    client: httpx.AsyncClient = _new(AsyncPooledClient, route)
+    client: AsyncPooledClient = _new(AsyncPooledClient, httpx.AsyncHTTPTransport, route)
     return client
 
 
-def _new(kind: Callable[..., Any], route: ConnectionRoute) -> Any:
-    verify, flaw = tls(route.ca_bundle), ""
+def _new(kind: Callable[..., Any], transport: Callable[..., Any], route: ConnectionRoute) -> Any:
+    verify, environment = tls(route.ca_bundle), dict(route.environment)
+    proxies = {} if substitute is not None else proxies_in(environment)
+    client = kind(
+        verify=verify,
+        limits=_LIMITS,
+        headers=_HEADERS,
+        # httpx fails for an entry of NO_PROXY that it cannot parse, and knows no networks.
+        trust_env=False,
+        mounts={
+            f"{scheme}://": _through(transport, scheme, url, verify)
+            for scheme, url in proxies.items()
+        },
+        transport=None if substitute is None else substitute(verify),
+    )
+    client.no_proxy = environment.get("no", "")
+    return client
+
+
+def _through(transport: Callable[..., Any], scheme: str, url: str, verify: Any) -> Any:
     try:
-        return kind(
-            verify=verify,
-            limits=_LIMITS,
-            headers=_HEADERS,
-            mounts=_DIRECT,
-            transport=None if substitute is None else substitute(verify),
-        )
+        return transport(verify=verify, limits=_LIMITS, trust_env=False, proxy=url)
     except (ValueError, httpx.InvalidURL):  # the text has the URL, which may hold a password
         flaw = "is no URL of a proxy, such as http://proxy.internal:3128"
-    except ImportError:
+    except ImportError as error:
+        if "socksio" not in str(error):
+            raise
         flaw = "names a SOCKS proxy, which takes the package socksio: pip install 'httpx[socks]'"
     raise CredentialConfigurationError(
-        f"A proxy variable of the environment (HTTPS_PROXY and its like) {flaw}."
+        f"The variable {variable_of(scheme)} of the environment {flaw}."
     )
 
 

@@ -1,0 +1,83 @@
+"""The proxies that the environment names, and the hosts that need none of them."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from vectorshift._platform.urls import DIRECT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["is_direct", "proxies_in", "variable_of"]
+
+_SCHEMES: Final = ("http", "https", "all")
+_PORTS: Final = {"http": 80, "https": 443}
+_ENTRY: Final = re.compile(
+    r"""(?:(?P<scheme>[a-z]+)://)?
+        (?P<host>\[[^\]]*\](?:/\d+)?|[^\[\]:]*|[^\[\]]*:[^\[\]]*:[^\[\]]*)
+        (?::(?P<port>\d+))?""",
+    re.VERBOSE,
+)
+"""An entry of NO_PROXY. Only an address in brackets, or one without a second colon, has a port."""
+
+
+def proxies_in(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the URL of the proxy for each scheme that has one.
+
+    Args:
+        environment: what `urllib.request.getproxies` gives.
+    """
+    found = {scheme: environment.get(scheme, "") for scheme in _SCHEMES}
+    return {
+        scheme: url if "://" in url else f"http://{url}" for scheme, url in found.items() if url
+    }
+
+
+def variable_of(scheme: str) -> str:
+    """Return the name of the variable that names the proxy for this scheme."""
+    name = f"{scheme}_proxy"
+    return name if os.environ.get(name) else name.upper()
+
+
+@lru_cache(maxsize=256)
+def is_direct(no_proxy: str, scheme: str, host: str, port: int | None) -> bool:
+    """Return whether a request to this origin uses no proxy.
+
+    Entries of NO_PROXY are read as requests, curl and httpx2 read them: a name with or without a
+    dot before it stands for itself and for all below it; addresses, networks (10.0.0.0/8,
+    fd00::/8), brackets, a port, a scheme, and `*` for everything. What is none of these excludes
+    nothing. No name is looked up.
+
+    A proxy would carry loopback traffic, with its key and in plain text, to another machine.
+    """
+    host, port = host.strip("[]").rstrip(".").lower(), port or _PORTS.get(scheme)
+    if host in DIRECT:
+        return True
+    entries = re.split(r"[,\s]+", no_proxy.lower())
+    return any(_excludes(entry, scheme, host, port) for entry in entries if entry)
+
+
+def _excludes(entry: str, scheme: str, host: str, port: int | None) -> bool:
+    if entry == "*":
+        return True
+    found = _ENTRY.fullmatch(entry)
+    if found is None:
+        return False
+    if found["scheme"] not in (None, "all", scheme) or found["port"] not in (None, str(port)):
+        return False
+    named = re.sub(r"[\[\]]", "", found["host"]).removeprefix("*").strip(".")
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return bool(named) and f".{host}".endswith(f".{named}")
+    try:
+        network = ipaddress.ip_network(named.partition("%")[0], strict=False)
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return address in network or (mapped is not None and mapped in network)
