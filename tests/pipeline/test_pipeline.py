@@ -519,6 +519,22 @@ async def test_a_delete_that_fails_right_after_the_creation_is_tried_once_more(
         )
 
 
+@pytest.mark.parametrize("failures", [1, 3])
+async def test_a_copy_that_is_not_there_right_after_it_was_made_is_asked_for_once_more(
+    api: FakeVectorShift, style: CallStyle, failures: int
+) -> None:
+    clock = ManualClock()
+    async with style.client(api, clock=clock) as client:
+        api.fail_next(404, times=failures, path="/pipeline")
+        if failures == 1:
+            assert (await style.call(Pipeline("p1", client=client), "duplicate", "n")).name == "n"
+        else:
+            with pytest.raises(NotFoundError):
+                await style.call(Pipeline("p1", client=client), "duplicate", "n")
+        assert [request.method for request in api.requests] == ["POST", "GET", "GET"]
+        assert clock.waits == [1.0]
+
+
 @pytest.mark.parametrize("status", [400, 401, 404])
 async def test_a_delete_that_is_refused_is_not_tried_again(
     api: FakeVectorShift, style: CallStyle, client: Any, status: int

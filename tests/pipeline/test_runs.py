@@ -281,6 +281,17 @@ async def test_what_a_failed_run_says_is_the_sentence_in_it(
     assert RunStatus({"status": "completed", "message": "done"}).error == ""
 
 
+@pytest.mark.parametrize("field", ["task_id", "run_id", "pipeline_run_id"])
+async def test_a_failed_run_may_be_named_by_any_field(
+    api: FakeVectorShift, style: CallStyle, client: Any, field: str
+) -> None:
+    handler = RunHandler("p1", "r1", client=client)
+    api.fail_next(200, body={field: "r1", "status": "failed", "error": "broken"}, times=2)
+    assert (await style.call(handler, "run_status")).failed
+    with pytest.raises(PipelineRunFailedError, match="Run r1 failed: broken"):
+        await style.call(handler, "result")
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -403,6 +403,35 @@ def test_who_names_the_nearest_timeout_is_followed(
     assert (seen[0]["connect"], seen[0]["read"]) == limits
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "seconds"),
+    [
+        ("POST", "/agent/a-1/run", 600),
+        ("post", "/chatbot/c-1/run", 600),
+        ("POST", "/transformation/t-1/bulk_run", 600),
+        ("POST", "/pipeline/p-1/bulk-run", 600),
+        ("GET", "/pipeline/p-1/run", 60),
+        ("POST", "/pipeline/p-1/rerun", 60),
+        ("POST", "/pipeline/run/terminate", 60),
+    ],
+)
+def test_a_call_that_awaits_a_run_waits_longer(method: str, path: str, seconds: float) -> None:
+    from vectorshift import Pipeline
+
+    seen: list[Any] = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        seen.append(request.extensions["timeout"]["read"])
+        return httpx.Response(200, json={"task_id": "r"})
+
+    with httpx.Client(transport=httpx.MockTransport(handle)) as http:
+        client = VectorShift("k", http_client=http, settings=Settings())
+        client.request(method, path)
+        client.request(method, path, timeout=5)
+        Pipeline("p-1", client=client).start()  # comes back at once
+    assert seen == [seconds, 5, 60]
+
+
 def test_an_httpx_client_of_the_other_kind_is_refused() -> None:
     with (
         httpx.Client() as http,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, SupportsIndex
 from vectorshift._compat import PIPELINE_MEMBERS, Absent
 from vectorshift.client.call import Call
 from vectorshift.client.default import PinnedClients
-from vectorshift.errors import InternalServerError
+from vectorshift.errors import InternalServerError, NotFoundError
 from vectorshift.pipeline import runs
 from vectorshift.pipeline.chunks import achunks, chunks
 from vectorshift.pipeline.handler import RunHandler
@@ -472,7 +472,11 @@ class Pipeline:
         copied = id_of(object_in((yield call), call))
         if copied is None:
             raise unexpected(call, "id")
-        return (yield from self._found({"id": copied}, self._named(client)))
+        try:
+            return (yield from self._found({"id": copied}, self._named(client)))
+        except NotFoundError:  # the API may not have it yet
+            yield Wait(1.0)
+            return (yield from self._found({"id": copied}, self._named(client)))
 
     @twins()
     def share(

@@ -33,7 +33,6 @@ from vectorshift.pipeline.results import (
     RunResult,
     RunStatus,
     first_id,
-    id_of,
 )
 from vectorshift.pipeline.steps import Steps, ThreadWork, Use, Wait
 
@@ -151,7 +150,7 @@ def status(id: str, run_id: str, within: float | None = None) -> Steps[RunStatus
         return RunStatus(object_in((yield call), call))
     except VectorshiftApiError as error:
         failed = failed_answer(error)
-        if failed is None or not id_of(failed.get("task_id")):
+        if failed is None or not first_id(failed, *RUN_IDS):
             raise
     return RunStatus(failed)
 
