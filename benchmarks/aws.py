@@ -1,5 +1,5 @@
-"""What a read of AWS costs by each way, and what a chain costs whose way to AWS hangs: `python -m
-benchmarks.aws`.
+"""What a first call and a read of AWS cost by each way, how long a process waits for a role that
+starts later, and what a chain costs whose way to AWS hangs: `python -m benchmarks.aws`.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import statistics
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.figures import in_turn, median, show
-from benchmarks.surroundings import clean_surroundings, python
+from benchmarks.surroundings import Api, clean_surroundings, python, stand_in_api
 from vectorshift import AwsSecretsManagerProvider, CredentialError, EnvProvider, ProviderChain
 from vectorshift.testing import FakeSecretsManagerAgent, MotoServer
 
@@ -23,48 +23,142 @@ if TYPE_CHECKING:
 
 _READS = 50
 _CALLS = 1000
-_COLD = """
-import time
-began = time.perf_counter()
-from vectorshift import AwsSecretsManagerProvider
-AwsSecretsManagerProvider("prod/vs", agent_url=AGENT_URL).get_credential()
-print(time.perf_counter() - began)
+_BOTO3 = """
+import boto3
+key = boto3.client("secretsmanager").get_secret_value(SecretId="prod/vs")["SecretString"]
 """
+_HTTPX = """
+import httpx
+httpx.get(URL, headers=dict(Authorization="Bearer " + KEY)).raise_for_status()
+"""
+_OURS = """
+from vectorshift import VectorShift
+VectorShift(base_url=BASE_URL).request("GET", "/pipelines")
+"""
+_CPU = "import time; began = time.process_time()\n{}\nprint(time.process_time() - began)"
+_BOTO3_READ = "boto3's own first read"
+_HTTPX_CALL = "bare httpx's first call"
+_START = """
+import json, threading, time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+class Role(BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = json.dumps({"AccessKeyId": "A", "SecretAccessKey": "b", "Token": "c",
+                           "Expiration": "2099-01-01T00:00:00Z"}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *about): pass
+def serve():
+    time.sleep(LATE)
+    ThreadingHTTPServer(("127.0.0.1", PORT), Role).serve_forever()
+threading.Thread(target=serve, daemon=True).start()
+began, failed = time.monotonic(), 0
+while True:
+    try:
+        ASK
+        break
+    except Exception:
+        failed += 1
+        time.sleep(0.1)
+print(time.monotonic() - began - LATE, failed)
+"""
+_ASK = {
+    "boto3, a new session each time": (
+        'import boto3;boto3.Session().client("secretsmanager").get_secret_value(SecretId="prod/vs")'
+    ),
+    "vectorshift": "import vectorshift; vectorshift.get_credential()",
+}
 
 
 def aws() -> None:
-    """Measure the reads by boto3 and by the Agent, then the chains that hang."""
-    with MotoServer() as moto, FakeSecretsManagerAgent() as agent:
-        moto.put("prod/vs", "vs-bench")
-        agent.put("prod/vs", "vs-bench")
+    """Measure first calls, the reads by boto3 and by the Agent, late starts, and chains that
+    hang.
+    """
+    with MotoServer() as moto, FakeSecretsManagerAgent() as agent, stand_in_api() as api:
+        moto.put("prod/vs", api.key)
+        agent.put("prod/vs", api.key)
         os.environ.update({**moto.environment(), "AWS_TOKEN": agent.token})
+        _first_calls(api, agent.url)
         _reads(agent.url)
+        _late_starts()
     _hanging()
 
 
-def _reads(agent_url: str) -> None:
-    ways = {"boto3": None, "the Agent": agent_url}
-    cold = in_turn({name: _cold(url) for name, url in ways.items()}, rounds=5)
-    warm = in_turn({name: _warm(url) for name, url in ways.items()}, rounds=5)
+def _first_calls(api: Api, agent_url: str) -> None:
+    secret = {"VECTORSHIFT_AWS_SECRET_ID": "prod/vs"}
+    ways = {
+        _BOTO3_READ: (_BOTO3, {}),
+        _HTTPX_CALL: (_HTTPX, {}),
+        "first call, key in the environment": (_OURS, {"VECTORSHIFT_API_KEY": api.key}),
+        "first call, boto3": (_OURS, secret),
+        "first call, the Agent": (_OURS, {**secret, "VECTORSHIFT_AWS_AGENT_URL": agent_url}),
+    }
+    found = in_turn({name: _cpu(api, *way) for name, way in ways.items()}, rounds=9)
+    bare, with_boto3 = median(found, _HTTPX_CALL), median(found, _BOTO3_READ)
+    bases = {"first call, boto3": bare + with_boto3}
     show(
-        "A read from Secrets Manager on loopback, past the cache of vectorshift",
-        ("", "first, ms", "later, ms"),
+        "The first call of a new process",
+        ("", "CPU, ms", "to the bare"),
         [
-            (name, f"{1000 * median(cold, name):.0f}", f"{1000 * median(warm, name):.1f}")
+            (
+                name,
+                f"{1000 * median(found, name):.0f}",
+                f"{median(found, name) / bases.get(name, bare):.2f}"
+                if "first call," in name
+                else "",
+            )
             for name in ways
         ],
-        f"First: in a new process, with imports. Later: median of {_READS} reads. Each the median"
-        " of 5 rounds.",
+        "CPU with imports, median of 9 rounds. The bare: httpx's first call, and for boto3 its own"
+        " first read as well.",
     )
 
 
-def _cold(agent_url: str | None) -> Callable[[], float]:
-    code = _COLD.replace("AGENT_URL", repr(agent_url))
-    return lambda: float(python(code))
+def _cpu(api: Api, code: str, environ: dict[str, str]) -> Callable[[], float]:
+    code = code.replace("BASE_URL", repr(api.base_url))
+    code = code.replace("(URL", f"({api.url!r}").replace("KEY)", f"{api.key!r})")
+    return lambda: float(python(_CPU.format(code), **environ))
 
 
-def _warm(agent_url: str | None) -> Callable[[], float]:
-    provider = AwsSecretsManagerProvider("prod/vs", agent_url=agent_url)
+def _late_starts() -> None:
+    rows = []
+    for name, ask in _ASK.items():
+        for late in (0.5, 4.0, 12.0):
+            with socket.socket() as free:
+                free.bind(("127.0.0.1", 0))
+                port = free.getsockname()[1]
+            code = _START.replace("LATE", str(late)).replace("PORT", str(port)).replace("ASK", ask)
+            environ = {
+                "AWS_ACCESS_KEY_ID": "",
+                "AWS_SECRET_ACCESS_KEY": "",
+                "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"http://127.0.0.1:{port}/role",
+                "VECTORSHIFT_AWS_SECRET_ID": "prod/vs",
+            }
+            after, failed = python(code, **environ).split()
+            rows.append((name, f"{late:g}", f"{float(after):.1f}", failed))
+    show(
+        "A credentials endpoint of ECS or EKS that is up some seconds after the process",
+        ("", "up after, s", "key then after, s", "failed calls before"),
+        rows,
+        "The process asks every 0.1 s.",
+    )
+
+
+def _reads(agent_url: str) -> None:
+    ways: dict[str, dict[str, str]] = {"boto3": {}, "the Agent": {"agent_url": agent_url}}
+    warm = in_turn({name: _warm(**way) for name, way in ways.items()}, rounds=5)
+    show(
+        "A read from Secrets Manager on loopback, past the cache of vectorshift",
+        ("", "ms"),
+        [(name, f"{1000 * median(warm, name):.1f}") for name in ways],
+        f"Median of {_READS} reads, and of 5 rounds.",
+    )
+
+
+def _warm(**way: Any) -> Callable[[], float]:
+    provider = AwsSecretsManagerProvider("prod/vs", **way)
     provider.get_credential()
 
     def measure() -> float:

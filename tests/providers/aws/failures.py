@@ -202,6 +202,33 @@ def _container_hangs(stage: Stage) -> AwsSecretsManagerProvider:
     return _nobody(stage, AWS_CONTAINER_CREDENTIALS_FULL_URI=f"{stage.hanging.url}/role")
 
 
+def _container_refuses(stage: Stage) -> AwsSecretsManagerProvider:
+    return _nobody(stage, AWS_CONTAINER_CREDENTIALS_FULL_URI=f"{free_url()}/role")
+
+
+def _metadata_fails(stage: Stage) -> AwsSecretsManagerProvider:
+    url = stage.fake.url
+    return _nobody(stage, AWS_EC2_METADATA_DISABLED="false", AWS_EC2_METADATA_SERVICE_ENDPOINT=url)
+
+
+def _profile(config: str) -> Act:
+    """The settings name a profile `work` with this in AWS's file."""
+
+    def act(stage: Stage) -> AwsSecretsManagerProvider:
+        stage.config(
+            f"[profile work]\n{config}\n[profile keys]\naws_access_key_id = a\n"
+            "aws_secret_access_key = b\n"
+        )
+        return _by_settings(secret_id=NAME, profile="work", endpoint_url=stage.fake.url)
+
+    return act
+
+
+def _line_break(stage: Stage) -> AwsSecretsManagerProvider:
+    stage.env(**{**KEYS, "AWS_ACCESS_KEY_ID": "testing\n"})
+    return _by_settings(secret_id=NAME, endpoint_url=stage.fake.url)
+
+
 def _no_profile(_: Stage) -> AwsSecretsManagerProvider:
     return _by_settings(secret_id=NAME, profile="nobody")
 
@@ -245,6 +272,7 @@ KMS_SAYS = f"not authorized to perform: kms:Decrypt on resource: {KMS_KEY}"
 DENIAL = '{"__type":"AccessDeniedException", "message":"no"}'
 INTERNAL = '{"__type":"InternalFailure"}'
 NOT_READY = "not ready to serve traffic, please wait"
+READ = f"not authorized to perform: secretsmanager:GetSecretValue on resource: arn:aws:x:{NAME}"
 RESOURCE = (
     f"secretsmanager:GetSecretValue on arn:aws:secretsmanager:eu-central-1:*:secret:{NAME}-??????"
 )
@@ -271,6 +299,39 @@ FAILURES = (
         partial(_object, field="api_key"),
     ),
     Failure("the policy does not allow it", DENIED, RESOURCE, _code(400, "AccessDeniedException")),
+    Failure(
+        "the policy of the VPC endpoint does not allow it",
+        DENIED,
+        "in the policy of the VPC endpoint",
+        _code(400, "AccessDeniedException", f"{READ} because no VPC endpoint policy allows it"),
+    ),
+    Failure(
+        "a service control policy denies it",
+        DENIED,
+        "the service control policy (SCP)",
+        _code(
+            400,
+            "AccessDeniedException",
+            f"{READ} with an explicit deny in a service control policy",
+        ),
+    ),
+    Failure(
+        "the account has no secret of this name",
+        DENIED,
+        "seems to have no secret of this name",
+        _code(400, "AccessDeniedException", f"not authorized: x on resource: {NAME} because"),
+    ),
+    Failure(
+        "another account's secret, under the default KMS key",
+        DENIED,
+        "a KMS key of your own",
+        _code(
+            400,
+            "InvalidRequestException",
+            "You can't access a secret from a different AWS account if you encrypt the secret with"
+            " the default KMS service key.",
+        ),
+    ),
     Failure(
         "KMS does not allow it",
         DENIED,
@@ -299,6 +360,39 @@ FAILURES = (
     Failure("STS refuses the role", DENIED, "sts:AssumeRoleWithWebIdentity", _sts_denies),
     Failure("the SSO session is over", CONFIGURATION, "aws sso login --profile work", _sso),
     Failure(
+        "a profile of 'aws login', without botocore[crt]",
+        CONFIGURATION,
+        "pip install 'botocore[crt]'",
+        _profile("login_session = arn:aws:iam::123456789012:user/me"),
+    ),
+    Failure(
+        "a profile with mfa_serial",
+        CONFIGURATION,
+        "aws configure export-credentials --profile work --format env",
+        _profile(
+            "role_arn = arn:aws:iam::123456789012:role/r\nsource_profile = keys\n"
+            "mfa_serial = arn:aws:iam::123456789012:mfa/me"
+        ),
+    ),
+    Failure(
+        "a credential_process fails",
+        UNAVAILABLE,
+        "ended with status 3 and said: log in first",
+        _profile("credential_process = sh -c 'echo log in first >&2; exit 3'"),
+    ),
+    Failure(
+        "a credential_process is not there",
+        CONFIGURATION,
+        "cannot be run",
+        _profile("credential_process = /nowhere/tool"),
+    ),
+    Failure(
+        "a line break in AWS_ACCESS_KEY_ID",
+        CONFIGURATION,
+        "AWS_ACCESS_KEY_ID holds a line break",
+        _line_break,
+    ),
+    Failure(
         "no AWS credentials, no metadata service", CONFIGURATION, "VECTORSHIFT_AWS_PROFILE", _nobody
     ),
     Failure(
@@ -306,6 +400,18 @@ FAILURES = (
         UNAVAILABLE,
         "no answer in time",
         _metadata_hangs,
+    ),
+    Failure(
+        "the machine's metadata service answers 404",
+        UNAVAILABLE,
+        "gives none (HTTP 404)",
+        _metadata_fails,
+    ),
+    Failure(
+        "the container's credentials endpoint refuses connections",
+        UNAVAILABLE,
+        "could not be reached",
+        _container_refuses,
     ),
     Failure(
         "the container's credentials endpoint hangs",
@@ -335,6 +441,12 @@ FAILURES = (
     Failure("Agent: AWS denies it", DENIED, "secretsmanager:DescribeSecret", _through(400, DENIAL)),
     Failure(
         "Agent: it has no AWS credentials", UNAVAILABLE, "Its own log", _through(500, INTERNAL)
+    ),
+    Failure(
+        "Lambda extension: its one text for every failure",
+        UNAVAILABLE,
+        "CloudWatch",
+        _through(400, "an unexpected error occurred while executing request"),
     ),
     Failure(
         "Agent: it does not come up",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from vectorshift.credentials.values import Credential, parse_key
 from vectorshift.errors import CredentialError
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from vectorshift.providers.aws.arguments import AwsArguments
 
 __all__ = ["credential_in"]
+
+_BYTE_ORDER_MARK: Final = chr(0xFEFF)
 
 
 def credential_in(response: Mapping[str, Any], arguments: AwsArguments) -> Result:
@@ -40,7 +42,7 @@ def credential_in(response: Mapping[str, Any], arguments: AwsArguments) -> Resul
             "the answer holds no text. Store the key as a string, and check the endpoint if one is"
             " set."
         )
-    text = text.removeprefix("\ufeff")  # some editors begin a file with this mark
+    text = text.removeprefix(_BYTE_ORDER_MARK)  # some editors begin a file with this mark
     if field is not None:
         picked = _field(text, field, arguments)
         if isinstance(picked, CredentialError):
