@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import re
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +21,7 @@ from vectorshift import (
     CachingProvider,
     Credential,
     CredentialConfigurationError,
+    CredentialError,
     CredentialNotFoundError,
     CredentialProvider,
     CredentialStoreUnavailableError,
@@ -126,16 +130,6 @@ def test_a_locator_of_a_provider_that_was_asked_is_not_named(tmp_path: Path) -> 
     empty = tmp_path / "empty.env"
     empty.touch()
     assert "does not name" not in of(env_file=str(empty))
-
-
-def test_a_variable_in_small_letters_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("vectorshift_api_key", KEY)
-    said = of()
-    assert (
-        "vectorshift_api_key is set, and is not read, as it is not VECTORSHIFT_API_KEY in capitals."
-        in said
-    )
-    assert KEY not in said
 
 
 def test_the_login_is_added_to_the_providers_that_are_named(tmp_path: Path) -> None:
@@ -621,3 +615,134 @@ def test_a_login_without_a_key_is_passed_over_with_a_warning(
     ((level, line),) = told(chain, caplog)
     assert level == "WARNING"
     assert line.startswith(f"login:{tmp_path}/.vectorshift/config.toml was passed over for env:")
+
+
+# --- Near misses of people at a terminal ---
+
+
+HAS_KEY = f"VECTORSHIFT_API_KEY={KEY}\n"
+_READS = "has a key, and is not read: only .env in the working directory is. VECTORSHIFT_ENV_FILE="
+_OF_THE_FILE = "which is not read: the name is VECTORSHIFT_API_KEY."
+_CANNOT = "cannot be read: no such file or directory."
+
+NEAR_MISSES: dict[str, tuple[dict[str, str], dict[str, str], str]] = {
+    "in small letters": ({"vectorshift_api_key": KEY}, {}, "Nearby: vectorshift_api_key is set"),
+    "two words": ({"VECTOR_SHIFT_API_KEY": KEY}, {}, "Nearby: VECTOR_SHIFT_API_KEY is set"),
+    "a letter short": ({"VECTORSHFT_API_KEY": KEY}, {}, "The name is VECTORSHIFT_API_KEY."),
+    "a file in small letters": (
+        {},
+        {"app/.env": f"vectorshift_api_key={KEY}\n"},
+        f"It has vectorshift_api_key, {_OF_THE_FILE}",
+    ),
+    "a file with a typo": (
+        {},
+        {"app/.env": f"VECTORSHIFT_APIKEY={KEY}\n"},
+        f"It has VECTORSHIFT_APIKEY, {_OF_THE_FILE}",
+    ),
+    "a file with mixed letters": (
+        {},
+        {"app/.env": f"VECTORSHIFT_api_key={KEY}\n"},
+        "and its name is not in capitals. Write it in capitals, or put # before it.",
+    ),
+    "a found file with settings": (
+        {},
+        {"app/.env": "VECTORSHIFT_VAULT_PATH=x\n"},
+        "To use them, name the file: VECTORSHIFT_ENV_FILE=@/app/.env",
+    ),
+    "the parent folder": ({}, {".env": HAS_KEY}, f"Nearby: @/.env {_READS}@/.env"),
+    ".env.local": ({}, {"app/.env.local": HAS_KEY}, f"Nearby: @/app/.env.local {_READS}"),
+    ".env.txt": ({}, {"app/.env.txt": HAS_KEY}, f"Nearby: @/app/.env.txt {_READS}"),
+    "a tilde": ({"VECTORSHIFT_API_KEY_FILE": "~/key"}, {}, f"{_CANNOT} No shell replaces ~"),
+    "a variable": ({"VECTORSHIFT_API_KEY_FILE": "$HOME/key"}, {}, "Write the whole path."),
+    "a variable of Windows": ({"VECTORSHIFT_ENV_FILE": "%HOME%/key"}, {}, "Write the whole path."),
+    "a tilde in a dotenv's name": ({"VECTORSHIFT_ENV_FILE": "~/a.env"}, {}, "No shell replaces ~"),
+    "quotation marks": (
+        {"VECTORSHIFT_API_KEY_FILE": '"/run/secrets/vs"'},
+        {},
+        "The quotation marks are part of its name here. Remove them.",
+    ),
+    "a URL": (
+        {"VECTORSHIFT_API_KEY_FILE": "file:///run/vs"},
+        {},
+        "It is a URL here. Write the path alone.",
+    ),
+    "semicolons": (
+        {"VECTORSHIFT_PROVIDERS": "env;vault"},
+        {},
+        "Separate names with commas, such as env,vault.",
+    ),
+    "systemd's credential": (
+        {"CREDENTIALS_DIRECTORY": "@/cd"},
+        {"cd/vectorshift-api-key": KEY},
+        "There is vectorshift-api-key: call the credential vectorshift_api_key.",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", list(NEAR_MISSES))
+def test_a_near_miss_is_told_with_what_to_do(
+    case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    variables, files, told = NEAR_MISSES[case]
+    (tmp_path / "app").mkdir()
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    for name, text in variables.items():
+        monkeypatch.setenv(name, text.replace("@", str(tmp_path)))
+    monkeypatch.chdir(tmp_path / "app")
+    vectorshift.reset()
+    with pytest.raises(CredentialError) as caught:
+        vectorshift.get_credential()
+    assert told.replace("@", str(tmp_path)) in str(caught.value)
+    assert KEY not in str(caught.value)
+
+
+def test_a_file_beside_the_script_is_told(tmp_path: Path) -> None:
+    (tmp_path / "work").mkdir()
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app/.env").write_text(HAS_KEY)
+    script = tmp_path / "app/main.py"
+    script.write_text("import vectorshift\nvectorshift.get_credential()\n")
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        cwd=tmp_path / "work",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert f"Nearby: {tmp_path}/app/.env {_READS}{tmp_path}/app/.env reads it." in done.stderr
+
+
+def test_a_near_file_of_another_user_is_not_recommended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        pytest.skip("takes root, to give a file away")
+    (tmp_path / ".env").write_text(HAS_KEY)
+    os.chown(tmp_path / ".env", 12345, 12345)
+    (tmp_path / "app").mkdir()
+    monkeypatch.chdir(tmp_path / "app")
+    vectorshift.reset()
+    with pytest.raises(MissingCredentialError) as caught:
+        vectorshift.get_credential()
+    assert "Nearby" not in str(caught.value)
+
+
+@pytest.mark.parametrize("named", [False, True], ids=["found", "named"])
+def test_a_401_mentions_a_dotenv_file_that_the_variable_hides(
+    named: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text("VECTORSHIFT_API_KEY=vs-the-newer-one\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("VECTORSHIFT_API_KEY", KEY)
+    if named:
+        monkeypatch.setenv("VECTORSHIFT_ENV_FILE", ".env")
+    with Echo(accepting("vs-the-newer-one")) as api:
+        monkeypatch.setenv("VECTORSHIFT_BASE_URL", api.origin)
+        vectorshift.reset()
+        with pytest.raises(AuthenticationError) as caught:
+            Pipeline.list()
+    vectorshift.reset()
+    told = f"Configured, but not asked, as env:VECTORSHIFT_API_KEY comes first: dotenv:{tmp_path}"
+    assert told in " ".join(str(caught.value).split())

@@ -373,8 +373,8 @@ def test_the_words_of_every_message_are_ascii() -> None:
     assert found == []
 
 
-_NOT_ASCII = re.compile("[^\x00-\x9f\u2018-\u2029\u00ab\u00bb]")
-"""Quotation marks and line ends aside: some texts are searched for them."""
+_NOT_ASCII = re.compile("[^\x00-\x9f\u2018-\u2029\u00ab\u00bb\ufeff]")
+"""Quotation marks, line ends and the byte order mark aside: some texts are searched for them."""
 
 
 def _docstring_of(node: ast.AST) -> ast.AST | None:

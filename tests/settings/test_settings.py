@@ -300,9 +300,10 @@ def test_a_mistyped_variable_is_a_warning_with_the_nearest_name_and_without_the_
         "VECTORSHIFT_VAULT_PTH is no setting of vectorshift. Did you mean VECTORSHIFT_VAULT_PATH?"
         in lines
     )
-    assert "VECTORSHIFT_QQQQQ is no setting of vectorshift." in [
-        line.partition(" Did")[0] for line in lines
-    ]
+    assert (
+        "VECTORSHIFT_QQQQQ is no setting of vectorshift. If it belongs to a plugin, name that in"
+        " VECTORSHIFT_PROVIDERS." in lines
+    )
     assert "hidden" not in caplog.text
 
 

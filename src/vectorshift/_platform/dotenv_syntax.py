@@ -87,7 +87,12 @@ def assignments_in(text: str) -> Assignments:
         if is_broken and _OF_A_STORE.search(written):
             flaw_of_stores = flaw_of_stores or _flaw(line, line)
         at = _mistyped(each, written)
-        if at is not None:
+        if at is not None and _is_in_small_letters(each):
+            flaw = flaw or (
+                f"line {line} seems to be meant for vectorshift, and its name is not in capitals."
+                " Write it in capitals, or put # before it."
+            )
+        elif at is not None:
             flaw = flaw or _flaw(line, line + written[:at].count("\n"))
         elif each.error:
             passed_over = passed_over or line
@@ -165,6 +170,13 @@ def _is_no_name(name: str, value: str | None) -> bool:
         return False
     glued = value is None and (name.startswith(_KEY) or re.search("[0-9]", name)) and name != _KEY
     return bool(glued) or name != name.upper()
+
+
+def _is_in_small_letters(binding: Binding) -> bool:
+    """Return whether nothing but the letters of a name is wrong. Digits may be those of a key."""
+    name = binding.key or ""
+    is_name = re.fullmatch("VECTORSHIFT_[A-Za-z_]+", name) and name != name.upper()
+    return binding.value is not None and bool(is_name)
 
 
 def _flaw(begins: int, line: int) -> str:

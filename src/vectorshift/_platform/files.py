@@ -18,6 +18,7 @@ __all__ = [
     "no_content",
     "read_small",
     "text_of",
+    "unexpanded",
     "wrong_name",
 ]
 
@@ -132,6 +133,17 @@ def content_in_place_of_name(value: str) -> str:
         "should be the name of a file, and may be the content of one, so it is not shown. Write"
         " that to a file, and name the file"
     )
+
+
+def unexpanded(name: str) -> str:
+    """Return what to do about a name that a shell would have changed, or an empty text."""
+    if name[:1] in ("'", '"'):
+        return "The quotation marks are part of its name here. Remove them."
+    if name.startswith("file:"):
+        return "It is a URL here. Write the path alone."
+    if name.startswith("~") or re.search(r"\$|%\w+%", name):
+        return "No shell replaces ~ or a variable here. Write the whole path."
+    return ""
 
 
 def wrong_name(path: object) -> str:

@@ -28,7 +28,8 @@ from vectorshift.cache.provider import (
     DEFAULT_TTL,
     CachingProvider,
 )
-from vectorshift.chain.order import HintProvider, providers_of
+from vectorshift.chain.hints import HintProvider
+from vectorshift.chain.order import providers_of
 from vectorshift.chain.outcomes import attempts_of, is_missing, must_not_miss, nothing_found, stops
 from vectorshift.credentials.adapter import adapt
 from vectorshift.credentials.events import CredentialEvent, Kind, announce, log_safely
@@ -451,7 +452,10 @@ class ProviderChain(BaseProvider):
         ]
 
     def _stores_below(self, provider: BaseProvider) -> list[str]:
-        return [each.source for each in self._below(provider) if each.configured and each.locator]
+        below = self.providers[self.providers.index(provider) + 1 :]
+        files = [each.describe().source for each in below if each.may_be_meant]
+        stores = [each.source for each in self._below(provider) if each.configured and each.locator]
+        return files + stores
 
     def _below(self, provider: BaseProvider) -> list[Description]:
         below = self.providers[self.providers.index(provider) + 1 :]

@@ -1,17 +1,16 @@
-"""Which provider stands behind a name, and what lies near when none of them has a key."""
+"""The providers that the settings name, in their order."""
 
 from __future__ import annotations
 
 import difflib
-import os
+import re
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from vectorshift._platform.plugin_names import canonical, prefix_of
 from vectorshift.credentials.events import log
-from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Result
-from vectorshift.errors import CredentialConfigurationError, CredentialNotFoundError
+from vectorshift.errors import CredentialConfigurationError
 from vectorshift.providers.static import UnconfiguredProvider
 
 if TYPE_CHECKING:
@@ -26,7 +25,6 @@ __all__ = [
     "BUILT_IN",
     "DEFAULT_ORDER",
     "BuiltIn",
-    "HintProvider",
     "available_plugins",
     "providers_of",
 ]
@@ -95,14 +93,12 @@ BUILT_IN: Final = {
 DEFAULT_ORDER: Final = tuple(name for name in BUILT_IN if name != "login")
 """What `default` stands for in `VECTORSHIFT_PROVIDERS`."""
 
-_KEY = "VECTORSHIFT_API_KEY"
 substitute: Callable[[CredentialProvider], tuple[CredentialProvider, ...]] | None = None
 """Makes all members of a chain of settings from the first, in place of files, stores and plugins;
 for tests.
 """
 
 _LONGEST_NAME = 24
-_LOGIN = "~/.vectorshift/config.toml"
 
 
 def providers_of(
@@ -202,10 +198,12 @@ def _entries(settings: Settings, names: Collection[str]) -> dict[str, PluginEntr
 def _no_such(name: str, installed: Collection[str], why: str = "") -> CredentialConfigurationError:
     there = ["default", *BUILT_IN, *sorted(installed)]
     near = difflib.get_close_matches(name, there, n=1)
+    meant = f" Did you mean {near[0]}?" if near else f" There are: {', '.join(there)}."
+    if re.search(r"[;:|\s]", name.strip()):
+        meant = " Separate names with commas, such as env,vault."
     printable_name = (
         repr(name) if len(name) <= _LONGEST_NAME else "a provider"
     )  # what is longer may be a key
-    meant = f" Did you mean {near[0]}?" if near else f" There are: {', '.join(there)}."
     what = "is not built in." if why else "is neither built in nor a plugin that is installed here."
     return CredentialConfigurationError(
         f"VECTORSHIFT_PROVIDERS names {printable_name}, which {what}{why}{meant}"
@@ -231,80 +229,3 @@ def _check_all_are_named(settings: Settings, entries: Collection[str]) -> None:
         raise CredentialConfigurationError(
             f"plugins has settings of {name!r}, which providers does not name.{meant}"
         )
-
-
-class HintProvider(BaseProvider):
-    """Answer *not found* with a sentence about what lies near: asked last, when no provider has a
-    key.
-
-    Args:
-        settings: those that the chain was made of.
-    """
-
-    name = "neighbours"
-    remote = False
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._unnamed: str | None = None
-
-    def resolve(self, request: LookupRequest) -> Result:
-        """Look around."""
-        if self._unnamed is None:
-            self._unnamed = _unnamed(self._settings)
-        near = [self._unnamed] if self._unnamed else []
-        named = {*map(canonical, self._settings.providers)}
-        near += _passed_by(self._settings, named | set(DEFAULT_ORDER if "default" in named else ()))
-        # pathlib would raise
-        if "login" not in named and os.path.isfile(os.path.expanduser(_LOGIN)):  # noqa: PTH111, PTH113
-            names = ",".join([*self._settings.providers, "login"])
-            near.append(
-                f"Nearby: {_LOGIN}, where the official CLI keeps a key."
-                f" VECTORSHIFT_PROVIDERS={names} reads it."
-            )
-        return CredentialNotFoundError("\n".join(near))
-
-
-def _passed_by(settings: Settings, named: Collection[str]) -> list[str]:
-    """Say which variables would lead to a key, if the chain had the provider that reads them, or
-    were they spelt so.
-    """
-    given = {name for name, value in os.environ.items() if value.strip() and name.upper() == _KEY}
-    known = [("env", _KEY)] if _KEY in given else []
-    known += [
-        (name, f"VECTORSHIFT_{setting.upper()}")
-        for name, each in BUILT_IN.items()
-        for setting in each.settings
-        if getattr(settings, setting)
-    ]
-    near = [
-        f"Nearby: {variable} is set, but VECTORSHIFT_PROVIDERS does not name {name}, which"
-        " reads it."
-        for name, variable in known
-        if name not in named
-    ]
-    misspelt = sorted(given - {_KEY}) if "env" in named else []
-    return near + [
-        f"Nearby: {name} is set, and is not read, as it is not {_KEY} in capitals."
-        for name in misspelt
-    ]
-
-
-def _unnamed(settings: Settings) -> str:
-    """Say which plugins are installed and not named, and what would name them."""
-    if settings.disable_plugins:
-        return ""
-    try:
-        found = available_plugins()
-    except CredentialConfigurationError:
-        return ""
-    named = {*map(canonical, settings.providers)}
-    idle = [each for each in found if not each.problem and each.name not in named]
-    if not idle:
-        return ""
-    origins = ", ".join(f"{each.name} ({each.origin})" for each in idle)
-    names = ",".join([*settings.providers, idle[0].name])
-    return (
-        f"Nearby: installed and not named: {origins}. To ask one as well:"
-        f" VECTORSHIFT_PROVIDERS={names}"
-    )

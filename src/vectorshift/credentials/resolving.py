@@ -85,6 +85,9 @@ class BaseProvider(CredentialProvider, ABC):
     wrapped.
     """
 
+    may_be_meant = False
+    """Whether the user may have meant this source, though it names no store: a 401 says so."""
+
     takes_once = False
     """Whether asking takes what can be had once and was not taken yet, as from a pipe."""
 

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from vectorshift._platform.clock import SYSTEM_CLOCK, Clock
-from vectorshift._platform.files import read_small
+from vectorshift._platform.files import read_small, unexpanded
 from vectorshift._platform.forks import renew_after_fork
 from vectorshift._platform.permissions import FilePermissions, Stranger
 from vectorshift._platform.pipes import PATIENCE, PipeError, is_unread
@@ -195,13 +195,24 @@ def _why(error: OSError) -> str:
 
 def unreadable(
     error: OSError,
+    name: str = "",
     *,
     source: str,
     provider: str,
     fix: str = "Name a file that this process may read.",
 ) -> CredentialError:
-    """Return the error for a file that should hold a key and cannot be read."""
+    """Return the error for a file that should hold a key and cannot be read.
+
+    Args:
+        error: what the system says.
+        name: the name of the file as the user wrote it.
+        source: the printable place.
+        provider: the name of the provider.
+        fix: the advice, unless the name itself is wrong.
+    """
     why = _why(error)
+    if isinstance(error, FileNotFoundError):
+        fix = unexpanded(name) or fix
     if errno.errorcode.get(error.errno or 0, "") in _LASTING.split():
         return CredentialConfigurationError(
             f"{source} cannot be read: {why}. {fix}", source=source, provider=provider

@@ -12,6 +12,7 @@ from vectorshift._platform.arguments import UNSET, Unset, check
 from vectorshift._platform.clock import SYSTEM_CLOCK, Clock
 from vectorshift._platform.dotenv_syntax import Assignments, assignments_in
 from vectorshift._platform.files import absolute, text_of, wrong_name
+from vectorshift._platform.misspelt import means_key
 from vectorshift.credentials.events import log_safely
 from vectorshift.credentials.provider import Description
 from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Resets, Result
@@ -88,6 +89,7 @@ class DotenvProvider(BaseProvider):
             del path  # a traceback may show locals
             raise ValueError(f"path {flaw}.")
         self.named = path is not UNSET
+        self._given = "" if isinstance(path, Unset) else os.fspath(path)
         self.path = absolute(".env" if isinstance(path, Unset) else path)
         self._source = f"dotenv:{self.path}"
         self._ignored: list[str] = []
@@ -147,6 +149,11 @@ class DotenvProvider(BaseProvider):
                 line,
             )
         return answer
+
+    @property
+    def may_be_meant(self) -> bool:  # type: ignore[override]
+        """Whether the file was named, or has a key."""
+        return self.named or self._file.answered
 
     @property
     def takes_once(self) -> bool:  # type: ignore[override]
@@ -242,7 +249,7 @@ class DotenvProvider(BaseProvider):
 
     def _unreadable(self, error: OSError) -> CredentialError:
         if self.named:
-            return unreadable(error, source=self._source, provider=self.name)
+            return unreadable(error, self._given, source=self._source, provider=self.name)
         if isinstance(error, _NO_FILE):
             what = "is a directory" if isinstance(error, IsADirectoryError) else "does not exist"
             return self.not_found(f"{self.path} {what}.", self._source)
@@ -254,6 +261,7 @@ class DotenvProvider(BaseProvider):
             name
             for name, text in found.values.items()
             if name.startswith(_PREFIX) and name != VARIABLE and text.strip()
+            if not means_key(name)
         )
         self._ignored, self._passed_over = [] if self.named else others, found.passed_over
         if flaw := found.contradiction([VARIABLE]) or found.flaw:
@@ -263,8 +271,14 @@ class DotenvProvider(BaseProvider):
             text = f"{self.path} has no {VARIABLE}."
             if VARIABLE in found.bare:
                 text = f"{self.path} names {VARIABLE} without a value."
+            misspelt = sorted(filter(means_key, found.values))
+            if misspelt:
+                text += f" It has {misspelt[0]}, which is not read: the name is {VARIABLE}."
             if self._ignored:
-                text += f" Its settings are ignored: {', '.join(self._ignored)}."
+                text += (
+                    f" Its settings are ignored: {', '.join(self._ignored)}. To use them, name the"
+                    f" file: {self._naming}"
+                )
             return self.not_found(text, self._source)
         answer = self.keyed(text, self._source, blank="not found")
         if isinstance(answer, Credential) and _DESTINATION in self._ignored:

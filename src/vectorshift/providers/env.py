@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from vectorshift._platform.arguments import UNSET, Unset, check
 from vectorshift._platform.clock import SYSTEM_CLOCK, Clock
 from vectorshift._platform.files import absolute, text_of, wrong_name
+from vectorshift._platform.misspelt import means_key
+from vectorshift._platform.plugin_names import canonical
 from vectorshift.credentials.events import log
 from vectorshift.credentials.provider import Description
 from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Result
@@ -100,6 +103,7 @@ class EnvProvider(BaseProvider):
         self._unset = self.not_found(f"{variable} is not set.", self._source)
         self._blank = self.not_found(f"{variable} is set but empty.", self._source)
         self._seen: tuple[str, Result] = ("", self._blank)
+        self._given = "" if isinstance(file, Unset) else os.fspath(file)
         self._named = None if isinstance(file, Unset) else absolute(file)
         self._handed: Path | None = None
         if credentials_directory:  # an empty name is not the working directory
@@ -219,16 +223,28 @@ class EnvProvider(BaseProvider):
 
     def _unreadable(self, error: OSError) -> CredentialError:
         if self._named is not None:
-            return unreadable(error, source=self._file_source, provider=self.name)
+            return unreadable(error, self._given, source=self._file_source, provider=self.name)
         if isinstance(error, FileNotFoundError):
             return self.not_found(
-                f"{self.variable} is not set, and {self._handed} does not exist.", self._source
+                f"{self.variable} is not set, and {self._handed} does not exist."
+                f"{self._named_otherwise()}",
+                self._source,
             )
         fix = (
             "Let LoadCredential= or SetCredential= of the unit hand it over, or unset"
             " CREDENTIALS_DIRECTORY."
         )
         return unreadable(error, source=self._file_source, provider=self.name, fix=fix)
+
+    def _named_otherwise(self) -> str:
+        """Return how systemd's folder names what is perhaps the key, or an empty text."""
+        if self._handed is None:
+            return ""
+        name, there = self._handed.name, list[str]()
+        with suppress(OSError):
+            there = sorted(each.name for each in self._handed.parent.iterdir())
+        near = [each for each in there if means_key(each) or canonical(each) == canonical(name)]
+        return f" There is {near[0]}: call the credential {name}." if near else ""
 
     def _wrong_file(self, flaw: str) -> CredentialConfigurationError:
         source = self._file_source

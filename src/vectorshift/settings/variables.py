@@ -11,7 +11,8 @@ from pydantic import AliasChoices
 from pydantic_settings import BaseSettings, EnvSettingsSource
 
 from vectorshift._platform.dotenv_syntax import Assignments, assignments_in
-from vectorshift._platform.files import absolute, read_small, text_of
+from vectorshift._platform.files import absolute, read_small, text_of, unexpanded
+from vectorshift._platform.misspelt import nearest
 from vectorshift._platform.permissions import FilePermissions
 from vectorshift._platform.pipes import PATIENCE, PipeError
 from vectorshift._platform.plugin_names import is_service_link, prefix_of
@@ -21,7 +22,7 @@ from vectorshift.errors import CredentialConfigurationError, CredentialStoreUnav
 from vectorshift.settings.plugin import formatted, of_plugins
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from pydantic import ValidationError
 
@@ -35,6 +36,7 @@ _CACERT = "VECTORSHIFT_VAULT_CACERT"
 _SKIP_VERIFY = "VECTORSHIFT_VAULT_SKIP_VERIFY"
 _PLUGINS = "plugins"
 _NAME_ANOTHER = "Name a file that is there, or unset it."
+_OF_A_PLUGIN = "If it belongs to a plugin, name that in VECTORSHIFT_PROVIDERS."
 _KEY = "VECTORSHIFT_API_KEY"
 _NOT_FIELDS = (_KEY, _ENV_FILE)
 
@@ -156,7 +158,9 @@ def _named_file(env_file: str | None) -> Assignments:
             (error.strerror or type(error).__name__).lower(),
             not isinstance(error, FileNotFoundError),
         )
-        fix = "Name a file that this process may read, or unset it." if there else _NAME_ANOTHER
+        fix = "Name a file that this process may read, or unset it."
+        if not there:
+            fix = unexpanded(env_file) or _NAME_ANOTHER
     except ValueError:
         flaw, fix = "no file can have this name", _NAME_ANOTHER
     if text is None:
@@ -222,15 +226,15 @@ def variables_of(cls: type[BaseSettings]) -> dict[str, str]:
 
 
 def _warn_of_unknown(
-    variables: Mapping[str, str], known: Iterable[str], plugins: Mapping[str, Iterable[str]]
+    variables: Mapping[str, str], known: Collection[str], plugins: Mapping[str, Iterable[str]]
 ) -> None:
     taken = {f"{prefix_of(name)}{key.upper()}" for name, keys in plugins.items() for key in keys}
     for name in sorted(set(variables) - set(known) - taken):
         if not name.startswith(PREFIX) or is_service_link(name):
             continue
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f" Did you mean {near[0]}?" if near else ""
-        _warn(name, "%s is no setting of vectorshift.%s", name, hint)
+        near = nearest(name, known)
+        hint = f"Did you mean {near}?" if near else _OF_A_PLUGIN
+        _warn(name, "%s is no setting of vectorshift. %s", name, hint)
 
 
 def _warn(variable: str, message: str, *args: str) -> None:

@@ -1,0 +1,141 @@
+"""Hints for a chain without a key: names, files and plugins that were perhaps meant."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from vectorshift._platform.dotenv_syntax import assignments_in
+from vectorshift._platform.files import read_small, text_of
+from vectorshift._platform.misspelt import means_key
+from vectorshift._platform.plugin_names import canonical
+from vectorshift.chain.order import BUILT_IN, DEFAULT_ORDER, available_plugins
+from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Result
+from vectorshift.errors import CredentialConfigurationError, CredentialNotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from vectorshift.settings import Settings
+
+__all__ = ["HintProvider"]
+
+_KEY: Final = "VECTORSHIFT_API_KEY"
+_LOGIN: Final = "~/.vectorshift/config.toml"
+_LIKE_DOTENV: Final = (".env.local", ".env.txt", "env", ".env.development", ".env.production")
+
+
+class HintProvider(BaseProvider):
+    """Answer *not found* with a sentence about what lies near: asked last, when no provider has a
+    key.
+
+    Args:
+        settings: those that the chain was made of.
+    """
+
+    name = "neighbours"
+    remote = False
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._unnamed: str | None = None
+
+    def resolve(self, request: LookupRequest) -> Result:
+        """Look around."""
+        if self._unnamed is None:
+            self._unnamed = _unnamed(self._settings)
+        near = [self._unnamed] if self._unnamed else []
+        named = {*map(canonical, self._settings.providers)}
+        asked = named | set(DEFAULT_ORDER if "default" in named else ())
+        near += _passed_by(self._settings, asked) + _files(self._settings, asked)
+        # pathlib would raise
+        if "login" not in named and os.path.isfile(os.path.expanduser(_LOGIN)):  # noqa: PTH111, PTH113
+            names = ",".join([*self._settings.providers, "login"])
+            near.append(
+                f"Nearby: {_LOGIN}, where the official CLI keeps a key."
+                f" VECTORSHIFT_PROVIDERS={names} reads it."
+            )
+        return CredentialNotFoundError("\n".join(near))
+
+
+def _passed_by(settings: Settings, named: Collection[str]) -> list[str]:
+    """Return which variables would lead to a key, if the chain had the provider that reads them, or
+    were they spelt so.
+    """
+    given = {name for name, value in os.environ.items() if value.strip()}
+    known = [("env", _KEY)] if _KEY in given else []
+    known += [
+        (name, f"VECTORSHIFT_{setting.upper()}")
+        for name, each in BUILT_IN.items()
+        for setting in each.settings
+        if getattr(settings, setting)
+    ]
+    near = [
+        f"Nearby: {variable} is set, but VECTORSHIFT_PROVIDERS does not name {name}, which"
+        " reads it."
+        for name, variable in known
+        if name not in named
+    ]
+    misspelt = sorted(filter(means_key, given)) if "env" in named else []
+    return near + [
+        f"Nearby: {name} is set, and is not read. The name is {_KEY}." for name in misspelt
+    ]
+
+
+def _files(settings: Settings, named: Collection[str]) -> list[str]:
+    """Return which files would have had a key, were they looked for."""
+    if "dotenv" not in named or settings.env_file is not None:
+        return []
+    found = next(filter(_has_key, _candidates()), None)
+    if found is None:
+        return []
+    return [
+        f"Nearby: {found} has a key, and is not read: only .env in the working directory is."
+        f" VECTORSHIFT_ENV_FILE={found} reads it."
+    ]
+
+
+def _candidates() -> Iterator[Path]:
+    """Yield the names that people give to the file, and the folders where others look for it."""
+    with suppress(OSError):
+        here = Path.cwd()
+        yield from (here / name for name in _LIKE_DOTENV)
+        script = getattr(sys.modules.get("__main__"), "__file__", None)
+        if script:
+            yield Path(script).absolute().with_name(".env")
+        yield from (folder / ".env" for folder in here.parents)
+
+
+def _has_key(path: Path) -> bool:
+    """Return whether a file of this user's or of root's has a key."""
+    try:
+        content, status = read_small(path)
+    except (OSError, ValueError):
+        return False
+    if hasattr(os, "geteuid") and status.st_uid not in (0, os.geteuid()):
+        return False
+    text = text_of(content)
+    return text is not None and bool(assignments_in(text).values.get(_KEY, "").strip())
+
+
+def _unnamed(settings: Settings) -> str:
+    """Say which plugins are installed and not named, and what would name them."""
+    if settings.disable_plugins:
+        return ""
+    try:
+        found = available_plugins()
+    except CredentialConfigurationError:
+        return ""
+    named = {*map(canonical, settings.providers)}
+    idle = [each for each in found if not each.problem and each.name not in named]
+    if not idle:
+        return ""
+    origins = ", ".join(f"{each.name} ({each.origin})" for each in idle)
+    names = ",".join([*settings.providers, idle[0].name])
+    return (
+        f"Nearby: installed and not named: {origins}. To ask one as well:"
+        f" VECTORSHIFT_PROVIDERS={names}"
+    )
