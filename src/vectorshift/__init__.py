@@ -235,6 +235,11 @@ class _Face(ModuleType):
     def api_key(self) -> None:
         _keep(None, False)
 
+    def __reduce__(self) -> "tuple[object, ...]":
+        from importlib import import_module  # by name, as other modules: cloudpickle, joblib, Ray
+
+        return import_module, (self.__name__,)
+
     def __setattr__(self, name: str, value: object) -> None:
         if name == "api_key" or name in _HOME or name[:1] == "_" or isinstance(value, ModuleType):
             try:

@@ -79,4 +79,3 @@ def name_arguments(
 ) -> None:
     """Let an error speak of arguments and not of settings, for a provider that was made in code."""
     error.message = text_with_arguments(error.message, prefix, sources or {})
-    error.args = (error.message,)

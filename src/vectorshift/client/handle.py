@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from vectorshift._platform.background import SharedWork
+from vectorshift._platform.copying import StaysInProcess
 from vectorshift._platform.urls import api_url
 from vectorshift.chain.coerce import as_provider
 from vectorshift.client.engine import CallState
@@ -46,7 +47,7 @@ class _Ready:
     max_retries: int
 
 
-class Handle:
+class Handle(StaysInProcess):
     """The base of both clients: where calls go, as whom, for how long and how often."""
 
     def __init__(

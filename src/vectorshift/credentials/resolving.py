@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, cast
 
 from vectorshift._platform.background import SharedWork, arun_blocking
+from vectorshift._platform.copying import StaysInProcess
 from vectorshift._platform.frames import astrip_library_frames, strip_library_frames
 from vectorshift.credentials.guard import Result, no_thread, unforeseen, unwrap
 from vectorshift.credentials.provider import CredentialProvider
@@ -67,7 +68,7 @@ STORE_FAILED = CredentialStoreUnavailableError("The store failed the last time i
 """The answer of a cache to a local request while it remembers a failure of its store."""
 
 
-class BaseProvider(CredentialProvider, ABC):
+class BaseProvider(StaysInProcess, CredentialProvider, ABC):
     """Base of the providers of this package: answers are values, so nothing is raised on the way to
     a caller.
 

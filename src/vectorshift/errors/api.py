@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from vectorshift.errors.base import VectorshiftError
 from vectorshift.errors.bodies import abbreviated, error_sentence, seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 __all__ = [
     "ApiConnectionError",
@@ -48,6 +48,15 @@ class VectorshiftApiError(VectorshiftError):
 
     label = "API Error"
     hint = ""
+    _parameters: ClassVar[tuple[str, ...]] = (
+        "status_code",
+        "method",
+        "endpoint",
+        "raw_response",
+        "headers",
+        "note",
+        "tries",
+    )
 
     def __init__(
         self,
@@ -55,7 +64,6 @@ class VectorshiftApiError(VectorshiftError):
         method: str,
         endpoint: str,
         raw_response: str = "",
-        *,
         headers: Mapping[str, str] | None = None,
         note: str = "",
         tries: int = 1,
@@ -99,6 +107,11 @@ class AuthenticationError(VectorshiftApiError):
     hint = (
         "Hint: make or look up a key under Account > API Keys, in the organisation it is to act on."
     )
+    _parameters: ClassVar[tuple[str, ...]] = (
+        *VectorshiftApiError._parameters,
+        "source",
+        "fingerprint",
+    )
 
     def __init__(
         self,
@@ -106,7 +119,6 @@ class AuthenticationError(VectorshiftApiError):
         method: str = "",
         endpoint: str = "",
         raw_response: str = "",
-        *,
         headers: Mapping[str, str] | None = None,
         note: str = "",
         tries: int = 1,
@@ -165,25 +177,36 @@ class PipelineRunFailedError(VectorshiftApiError):
     Args:
         task_id: the run; empty if the server did not name it.
         error: what the API says of the failure.
-        answer: the error that the answer is as such, if it was the answer to a call.
+        answer: the error that the answer is as such, if it was the answer to a call; or its `args`.
 
     Attributes:
         run_error: the same as `error`.
     """
 
+    _parameters: ClassVar[tuple[str, ...]] = ("task_id", "run_error", "_answer")
+
     def __init__(
-        self, task_id: str, error: str = "", *, answer: VectorshiftApiError | None = None
+        self,
+        task_id: str,
+        error: str = "",
+        answer: VectorshiftApiError | Sequence[Any] | None = None,
     ) -> None:
         super().__init__(0, "", "", error)
         where = ""
         if answer is not None:
+            if not isinstance(answer, VectorshiftApiError):
+                answer = VectorshiftApiError(*answer)
             vars(self).update(vars(answer))
             where = f" ({answer.method} {answer.endpoint})"
         self.task_id = task_id
         self.run_error = error
         who = f"Run {task_id}" if task_id else "The run"
         self.message = self._told(f"{who} failed{where}")
-        self.args = (self.message,)
+
+    @property
+    def _answer(self) -> tuple[Any, ...] | None:
+        names = VectorshiftApiError._parameters if self.endpoint else ()
+        return tuple(getattr(self, name) for name in names) or None
 
 
 class PollTimeoutError(VectorshiftApiError, TimeoutError):
@@ -195,6 +218,8 @@ class PollTimeoutError(VectorshiftApiError, TimeoutError):
         timeout: how long it was waited for, in seconds.
     """
 
+    _parameters: ClassVar[tuple[str, ...]] = ("task_id", "timeout")
+
     def __init__(self, task_id: str, timeout: float) -> None:
         super().__init__(0, "", "")
         self.task_id = task_id
@@ -203,7 +228,6 @@ class PollTimeoutError(VectorshiftApiError, TimeoutError):
             f"Run {task_id} gave no result within {timeout:g} s. It may still go on; ask again, or"
             " terminate it."
         )
-        self.args = (self.message,)
 
 
 _BY_STATUS: dict[int, type[VectorshiftApiError]] = {
@@ -233,15 +257,17 @@ class ApiConnectionError(VectorshiftError):
         tries: how often the call was sent until it was given up.
     """
 
+    _parameters: ClassVar[tuple[str, ...]] = ("message", "request_info", "may_have_run", "tries")
+
     def __init__(
         self,
         message: str = "",
-        *,
         request_info: dict[str, str] | None = None,
         may_have_run: bool = True,
         tries: int = 1,
     ) -> None:
-        super().__init__(f"{message}\n  Given up after {tries} attempts." if tries > 1 else message)
+        tried = f"\n  Given up after {tries} attempts." if tries > 1 else ""
+        super().__init__(message.removesuffix(tried) + tried)
         self.request_info = request_info or {}
         self.may_have_run = may_have_run
         self.tries = tries

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,7 +15,6 @@ __all__ = ["VectorshiftError", "fresh_copy"]
 def revive(cls: type[E], args: tuple[Any, ...], state: dict[str, Any]) -> E:
     """Make an error again from what a pickle holds."""
     error = cls.__new__(cls, *args)
-    error.args = args  # a TimeoutError does not take them from __new__
     error.__dict__.update(state)
     return error
 
@@ -31,19 +30,42 @@ class VectorshiftError(Exception):
         message: what happened, where, and what to do about it. Holds no key.
     """
 
+    _parameters: ClassVar[tuple[str, ...]] = ("message",)
+
     def __init__(self, message: str = "") -> None:
         super().__init__(message)
         self.message = message
 
+    @property
+    def args(self) -> tuple[Any, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The arguments of the constructor, each of a type that JSON has.
+
+        Celery's JSON results, and what is made like them, keep these alone and call the class with
+        them.
+        """
+        maker = next(each for each in type(self).__mro__ if "__init__" in vars(each))
+        names: tuple[str, ...] = vars(maker).get("_parameters", ("message",))
+        return tuple(getattr(self, name, None) for name in names)
+
+    @args.setter
+    def args(self, value: tuple[Any, ...]) -> None:
+        """Leave them: they follow from the attributes."""
+
+    def __str__(self) -> str:
+        return str(vars(self).get("message", ""))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"
+
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-        return revive, (type(self), self.args, self.__dict__)
+        return revive, (type(self), (self.message,), self.__dict__)
 
 
 def fresh_copy(error: E) -> E:
     """Return an equal error without a traceback or context: one that is shared would grow with each
     raise.
     """
-    copied = revive(type(error), error.args, error.__dict__)
+    copied = revive(type(error), (error.message,), error.__dict__)
     # A cause, None too, keeps what is being handled where this is raised out of its traceback.
     copied.__cause__ = error.__cause__
     if "__notes__" in vars(copied):  # a list, to which each caller may add

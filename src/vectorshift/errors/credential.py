@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final, cast
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from vectorshift.errors.api import AuthenticationError
 from vectorshift.errors.base import VectorshiftError
 from vectorshift.errors.bodies import seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 __all__ = [
     "Attempt",
@@ -30,8 +33,10 @@ class CredentialError(VectorshiftError):
         provider: the name of the provider that was asked, or None.
     """
 
+    _parameters: ClassVar[tuple[str, ...]] = ("message", "source", "provider")
+
     def __init__(
-        self, message: str = "", *, source: str | None = None, provider: str | None = None
+        self, message: str = "", source: str | None = None, provider: str | None = None
     ) -> None:
         super().__init__(message)
         self.source = source
@@ -46,7 +51,18 @@ class CredentialNotFoundError(CredentialError):
             stops a chain as others do: nothing takes the place of a key that was in use.
     """
 
-    had_key = False
+    had_key = False  # in pickles of 1.0 it is not
+    _parameters: ClassVar[tuple[str, ...]] = ("message", "source", "provider", "had_key")
+
+    def __init__(
+        self,
+        message: str = "",
+        source: str | None = None,
+        provider: str | None = None,
+        had_key: bool = False,
+    ) -> None:
+        super().__init__(message, source, provider)
+        self.had_key = had_key
 
 
 class CredentialConfigurationError(CredentialError):
@@ -75,10 +91,11 @@ class CredentialStoreUnavailableError(CredentialError):
         retry_after: seconds to wait as the store asked, or None.
     """
 
+    _parameters: ClassVar[tuple[str, ...]] = ("message", "source", "provider", "retry_after")
+
     def __init__(
         self,
         message: str = "",
-        *,
         source: str | None = None,
         provider: str | None = None,
         retry_after: float | str | None = None,
@@ -120,12 +137,21 @@ class MissingCredentialError(CredentialNotFoundError, AuthenticationError):
         attempts: one `Attempt` for each provider asked, in order.
     """
 
-    def __init__(self, message: str = "", *, attempts: tuple[Attempt, ...] = ()) -> None:
+    _parameters: ClassVar[tuple[str, ...]] = ("message", "_attempts")
+
+    def __init__(
+        self, message: str = "", attempts: Iterable[Attempt | Mapping[str, Any]] = ()
+    ) -> None:
         AuthenticationError.__init__(self)
         self.message = message
-        self.args = (message,)
-        self.provider = None
-        self.attempts = attempts
+        self.provider, self.had_key = None, False
+        self.attempts = tuple(
+            each if isinstance(each, Attempt) else Attempt(**each) for each in attempts
+        )
+
+    @property
+    def _attempts(self) -> tuple[dict[str, Any], ...]:
+        return tuple(map(asdict, self.attempts))
 
 
 _WHOLE: Final = (200, 201, 203)

@@ -51,6 +51,7 @@ class ExplicitProvider(BaseProvider):
     name = "explicit"
     remote = False
     source = "explicit:api_key"
+    __reduce__ = object.__reduce__  # type: ignore[assignment]  # a pickle holds the fingerprint of the key
 
     def __init__(
         self, value: Assignable | Unset = UNSET, *, held: MutableMapping[str, Any] | None = None

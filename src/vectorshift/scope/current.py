@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from vectorshift._platform import slot
 from vectorshift._platform.arguments import UNSET, Unset
+from vectorshift._platform.copying import StaysInProcess
 from vectorshift._platform.forks import renew_after_fork
 from vectorshift.chain.coerce import as_provider
 from vectorshift.chain.outcomes import is_missing
@@ -356,7 +357,7 @@ DEFAULT_SCOPE = DefaultScope()
 slot.scope = DEFAULT_SCOPE
 
 
-class using:  # it reads as a statement
+class using(StaysInProcess):  # it reads as a statement
     """Use these credentials in a block, and in the tasks that are started in it, instead of the
     process's own.
 

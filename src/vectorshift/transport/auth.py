@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from vectorshift._platform.copying import StaysInProcess
 from vectorshift._platform.urls import DIRECT, in_the_clear
 from vectorshift.chain.chain import ProviderChain
 from vectorshift.chain.coerce import as_provider
@@ -92,7 +93,7 @@ class SourceMoved(httpx.StreamError):
     """An attempt that is not sent, as its key would be of another source."""
 
 
-class KeyFlow:
+class KeyFlow(StaysInProcess):
     """The flow of `CredentialAuth`, for httpx and for libraries made like it."""
 
     unread: type[Exception]
