@@ -210,12 +210,12 @@ async def test_events_of_many_lines_and_in_any_pieces_are_read(
     assert (chunk.type, chunk.output_value) == ("stream", "ä\u2028ö 😀")
 
 
-async def test_an_event_of_20_megabytes_is_read(
+async def test_an_event_of_15_megabytes_is_read(
     api: FakeVectorShift, style: CallStyle, pipeline: Pipeline
 ) -> None:
-    api.script_events([{"type": "result", "outputs": {"text": "x" * 20_000_000}}], piece=65_536)
+    api.script_events([{"type": "result", "outputs": {"text": "x" * 15_000_000}}], piece=65_536)
     (chunk,) = await style.all(style.iterator(pipeline, "stream"))
-    assert len(chunk.outputs["text"]) == 20_000_000
+    assert len(chunk.outputs["text"]) == 15_000_000
 
 
 async def test_a_chunk_comes_before_the_run_has_ended(

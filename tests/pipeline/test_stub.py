@@ -68,7 +68,7 @@ def test_both_are_functions_of_their_own_with_one_signature_and_one_docstring(
 def test_help_shows_the_arguments_and_the_docstring(name: str) -> None:
     text = pydoc.plain(pydoc.render_doc(getattr(Pipeline, name)))
     client = "AsyncVectorShift" if name == "ashare" else "VectorShift"
-    assert re.search(rf"\b{name}\(self, user_id: 'str \| None' = None", text)
+    assert re.search(rf"\b{name}\(\s*self,\s+user_id: 'str \| None' = None", text)
     assert f"client: '{client} | None' = None" in text
     assert "-> 'Answer'" in text
     assert "Share the pipeline with a user or an organisation." in text
