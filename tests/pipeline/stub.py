@@ -1,8 +1,8 @@
 """Write `src/vectorshift/pipeline/__init__.pyi`: `python -m tests.pipeline.stub`.
 
 `twins` makes two methods of each call of `Pipeline` and `RunHandler` when their classes are made,
-which type checkers and editors do not see. The stub shows them, with the signatures and docstrings
-that the classes have at run time.
+which type checkers and editors do not see. The stub shows them, with the signatures that they have
+at run time. Editors find the docstrings of sync calls in the source; those of async calls are here.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ def stub() -> str:
 
 
 def _class(kind: type) -> str:
-    lines = [f"class {kind.__name__}:", *_doc(kind)]
-    lines += ["", *(f"{name}: {text}" for name, text in inspect.get_annotations(kind).items())]
+    lines = [f"class {kind.__name__}:"]
+    lines += [*(f"{name}: {text}" for name, text in inspect.get_annotations(kind).items())]
     for name in _names(kind):
         twin = name[1:] if name[1:] in vars(kind) else ""
         lines += _member(name, vars(kind)[name], twin)
@@ -90,7 +90,7 @@ def _member(name: str, member: Any, twin: str) -> Iterator[str]:
         yield "@classmethod"
         member = member.__func__
     kind = "async def" if inspect.iscoroutinefunction(member) else "def"
-    doc = _twin_doc(member, twin) if twin else _doc(member)
+    doc = _twin_doc(member, twin) if twin else []
     arguments, result = _signature(member)
     end = ":" if doc else ": ..."
     line = f"{kind} {name}({', '.join(arguments)}) -> {result}{end}"
@@ -118,14 +118,6 @@ def _signature(function: Any) -> tuple[list[str], str]:
 
 def _literal(value: object) -> str:
     return f'"{value}"' if isinstance(value, str) else repr(value)
-
-
-def _doc(thing: Any) -> list[str]:
-    if not thing.__doc__:
-        return []
-    text = f'"""{inspect.cleandoc(thing.__doc__)}'
-    text += '\n"""' if "\n" in text else '"""'
-    return textwrap.indent(text, "    " if inspect.isfunction(thing) else "").splitlines()
 
 
 def _twin_doc(member: Any, twin: str) -> list[str]:

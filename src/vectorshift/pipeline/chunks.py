@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from vectorshift.client.engine import adrive, drive
 from vectorshift.errors import PipelineRunFailedError, VectorshiftApiError, VectorshiftError
 from vectorshift.errors.bodies import error_sentence
 from vectorshift.pipeline.ids import run_failure
@@ -39,7 +40,7 @@ def _chunks(client: VectorShift, run: StreamedRun) -> Generator[StreamChunk, Non
     call = perform(run.call(client))
     with client.open(call) as stream:
         if not _is_of_events(stream):
-            raise _no_events(stream, call, _beginning(stream))
+            raise _no_events(stream, call, drive(_beginning(stream)))
         read = partial(_chunk_of, call=call, redact=stream.redact)
         for chunk in map(read, stream.iter_events()):
             if isinstance(chunk, VectorshiftApiError):
@@ -114,7 +115,7 @@ class AsyncChunks(AsyncIterator[StreamChunk]):
         stream = await opening.__aenter__()
         self._opening = opening
         if not _is_of_events(stream):
-            raise _no_events(stream, call, await _abeginning(stream))
+            raise _no_events(stream, call, await adrive(_beginning(stream)))
         self._read = partial(_chunk_of, call=call, redact=stream.redact)
         self._events = stream.aiter_events()
 
@@ -166,21 +167,11 @@ def _is_of_events(stream: Stream | AsyncStream) -> bool:
     return stream.headers.get("content-type", "").lower().startswith("text/event-stream")
 
 
-def _beginning(stream: Stream) -> bytes:
+def _beginning(stream: Stream | AsyncStream) -> Generator[Any, bytes | None, bytes]:
+    """Read the beginning of a body, in steps for `drive` or `adrive`."""
     body = b""
-    for piece in stream.iter_bytes():
+    while len(body) < _ENOUGH and (piece := (yield stream.piece())) is not None:
         body += piece
-        if len(body) > _ENOUGH:
-            break
-    return body[:_ENOUGH]
-
-
-async def _abeginning(stream: AsyncStream) -> bytes:
-    body = b""
-    async for piece in stream.aiter_bytes():
-        body += piece
-        if len(body) > _ENOUGH:
-            break
     return body[:_ENOUGH]
 
 
