@@ -368,7 +368,7 @@ FAILURES = (
     Failure(
         "a profile with mfa_serial",
         CONFIGURATION,
-        "aws configure export-credentials --profile work --format env",
+        "--serial-number arn:aws:iam::123456789012:mfa/me --token-code CODE",
         _profile(
             "role_arn = arn:aws:iam::123456789012:role/r\nsource_profile = keys\n"
             "mfa_serial = arn:aws:iam::123456789012:mfa/me"

@@ -261,11 +261,11 @@ def test_each_exception_of_botocore_has_a_meaning_without_text_that_may_hold_a_s
             CredentialConfigurationError,
             "Unset AWS_DATA_PATH",
         ),
-        ("InvalidProxiesConfigError()", CredentialConfigurationError, "aws secretsmanager get-"),
+        ("InvalidProxiesConfigError()", CredentialConfigurationError, "with boto3 alone"),
         (
             "InvalidMaxRetryAttemptsError(provided_max_attempts=0, min_value=1)",
             CredentialConfigurationError,
-            "AWS_MAX_ATTEMPTS (or its name in ~/.aws/config) is 0",
+            "AWS_MAX_ATTEMPTS (or its name in ~/.aws/config) is 0, and has to be 1 or more",
         ),
     ],
 )

@@ -101,7 +101,7 @@ STS_ANSWER = (
         (AWS.format('profile="login"'), "aws login"),
         ("ProviderChain([EnvProvider(), DotenvProvider(), LoginProvider()])", "Missing"),
         (VAULT.format("mfa"), "cannot be had: the AWS profile asks for an MFA code of arn:aws"),
-        (VAULT.format("process"), f"the AWS profile process {ENDED}"),
+        (VAULT.format("process"), f"the AWS profile 'process' {ENDED}"),
         ('VaultProvider("vs", addr="{url}", token="t")', "Unavailable"),
         ('VaultProvider("vs", addr="{url}", auth="approle", role_id="r")', "Unavailable"),
     ],

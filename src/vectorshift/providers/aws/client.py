@@ -6,7 +6,7 @@ import os
 import re
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from vectorshift._platform.forks import renew_after_fork
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from vectorshift.credentials.resolving import Result
     from vectorshift.providers.aws.arguments import AwsArguments
 
-__all__ = ["AwsClient", "BotoReader", "known_region"]
+__all__ = ["BotoReader", "known_region"]
 
 _LONGEST, _LARGEST = 3.0, 1 << 20
 """The seconds and bytes of an answer."""
@@ -62,22 +62,6 @@ _PLAIN_HTTP: Final = (
 )
 _QUICK: Final = 0.9
 """Seconds within which a search for AWS credentials must fail, so that it may soon be repeated."""
-
-
-class AwsClient(Protocol):
-    """The methods of a client of boto3 that are used, one or the other."""
-
-    def get_secret_value(self, **request: Any) -> dict[str, Any]:
-        """Read a secret."""
-        ...
-
-    def get_parameter(self, **request: Any) -> dict[str, Any]:
-        """Read a parameter."""
-        ...
-
-    def close(self) -> None:
-        """Close the connections."""
-        ...
 
 
 def known_region(setting: str | None, locator: str, environ: Mapping[str, str]) -> str | None:
@@ -113,7 +97,7 @@ class BotoReader:
         self._lock = threading.Lock()  # held for no contact
         self._login_lock = threading.Lock()
         self._session: Any = None
-        self._client: AwsClient | None = None
+        self._client: Any = None
 
     @property
     def region(self) -> str | None:
@@ -137,7 +121,7 @@ class BotoReader:
                 return self._failed(error)
         return credential_in(response, given)
 
-    def client(self) -> AwsClient | CredentialError:
+    def client(self) -> Any:
         """Return the client, with good AWS credentials, or the error that says what is missing.
 
         The search for AWS credentials can take seconds; `close` and `forget` do not wait for it.
@@ -158,7 +142,7 @@ class BotoReader:
             with self._lock:
                 if self._client is not None and self._session is session:
                     return self._client
-                made: AwsClient | CredentialError = self._new_client(session)
+                made = self._new_client(session)
                 # a session that was forgotten meanwhile has old AWS credentials
                 if self._session is session and not isinstance(made, CredentialError):
                     self._client = made
@@ -197,11 +181,11 @@ class BotoReader:
     def _place(self) -> SecretLocation:
         return SecretLocation(given=self._arguments, region=self.region)
 
-    def _handed_in(self) -> AwsClient | CredentialError:
+    def _handed_in(self) -> Any:
         """Return the client that was handed in, or an error if a parent process has used it: on
         its connections the two would read each other's secrets.
         """
-        client: AwsClient = self._arguments.client
+        client = self._arguments.client
         self._process = self._process or os.getpid()
         if self._process == os.getpid():
             return client

@@ -139,32 +139,11 @@ class SecretLocation:
         return full if is_whole else f"{full}-??????"
 
     @property
-    def _profile_option(self) -> str:
-        profile = None if self.given.client is not None else self.given.profile
-        profile = profile or os.environ.get("AWS_PROFILE")
-        return f" --profile {printable(profile)}" if profile else ""
-
-    @property
     def login(self) -> str:
         """The command that renews an SSO session."""
-        return f"aws sso login{self._profile_option}"
-
-    @property
-    def export(self) -> str:
-        """The command that asks for an MFA code, and puts the session into the environment."""
-        return (
-            f'eval "$(aws configure export-credentials{self._profile_option} --format env)" and'
-            " unset VECTORSHIFT_AWS_PROFILE and AWS_PROFILE"
-        )
-
-    @property
-    def by_hand(self) -> str:
-        """The command that reads the same with AWS's own tool."""
-        if self.store is PARAMETERS:
-            read = f"ssm get-parameter --name {self.locator}"
-        else:
-            read = f"secretsmanager get-secret-value --secret-id {self.locator}"
-        return f"aws {read}{self.region_option}{self._profile_option}"
+        profile = None if self.given.client is not None else self.given.profile
+        profile = profile or os.environ.get("AWS_PROFILE")
+        return f"aws sso login --profile {printable(profile)}" if profile else "aws sso login"
 
 
 def outcome(
@@ -187,7 +166,7 @@ def outcome(
             place=place,
         )
     if isinstance(error, LoginError):
-        return _made(means.BY_LOGIN[error.kind], place, **error.kwargs)
+        return _made(means.BY_LOGIN[error.kind], place, error=str(error), **error.kwargs)
     if patched_late(error):
         return _made(means.PATCHED_LATE, place)
     raw: dict[str, Any] = getattr(error, "kwargs", None) or {}

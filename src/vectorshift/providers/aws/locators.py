@@ -12,6 +12,10 @@ from typing import Final
 __all__ = ["PARAMETERS", "SECRETS", "Store", "flaw_of", "partition_of", "region_in"]
 
 
+_NAME: Final = "[A-Za-z0-9/_+=.@!-]+"
+_ARN: Final = r"arn:aws(?:-[a-z]+)*:{service}:[a-z]+(?:-[a-z]+)+-\d+:\d{{12}}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Store:
     """A store, as requests, settings and messages name it.
@@ -25,6 +29,7 @@ class Store:
         method: the method of boto3's client that reads it.
         endpoint: botocore's variable for its endpoint.
         form: the form of an ARN.
+        arn: what an ARN begins with.
     """
 
     title: str
@@ -35,6 +40,7 @@ class Store:
     method: str
     endpoint: str
     form: str
+    arn: re.Pattern[str]
 
 
 SECRETS: Final = Store(
@@ -46,6 +52,7 @@ SECRETS: Final = Store(
     method="get_secret_value",
     endpoint="AWS_ENDPOINT_URL_SECRETS_MANAGER",
     form="arn:aws:secretsmanager:<region>:<account>:secret:<name>",
+    arn=re.compile(rf"{_ARN}:secret:{_NAME}(:|$)".format(service="secretsmanager")),
 )
 PARAMETERS: Final = Store(
     title="AWS Parameter Store",
@@ -56,12 +63,11 @@ PARAMETERS: Final = Store(
     method="get_parameter",
     endpoint="AWS_ENDPOINT_URL_SSM",
     form="arn:aws:ssm:<region>:<account>:parameter/<name>",
+    arn=re.compile(rf"{_ARN}:parameter/{_NAME}(:|$)".format(service="ssm")),
 )
 
-_NAME: Final = re.compile(r"[A-Za-z0-9/_+=.@!-]{1,512}")
 _NO_NAME: Final = re.compile(r"""["'`{}<>$\r\n]""")
 _NO_REGION: Final = re.compile(r"[A-Z\s]|-\d[a-z]$")
-_REGION: Final = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d{1,2}")
 _PARTITIONS: Final = {
     "cn-": "aws-cn",
     "us-gov-": "aws-us-gov",
@@ -144,9 +150,14 @@ def _flaw_of_arn(
         if parts[2] == other.service:
             set_it = f"Set {other.setting} to it, and unset {store.setting}."
         return f"the {store.thing} id is the ARN of {what}, and not of a {store.thing}. {set_it}"
-    why = _malformed(parts, store)
-    if why:
-        return f"the {store.thing} id is a malformed ARN: {why}. {set_it}"
+    if not store.arn.match(":".join(parts)):
+        return f"the {store.thing} id is a malformed ARN. {set_it}"
+    partition, of_region = parts[1], partition_of(parts[3])
+    if partition != of_region and partition in ("aws", *_PARTITIONS.values()):
+        return (
+            f"the {store.thing} id is a malformed ARN: region {parts[3]} is of partition"
+            f" {of_region}, and it says {partition}. {set_it}"
+        )
     if store is SECRETS and len(parts) > 7:
         return _as_ecs_writes_it(parts)
     if region and region != parts[3]:
@@ -157,33 +168,10 @@ def _flaw_of_arn(
     return None
 
 
-def _malformed(parts: list[str], store: Store) -> str | None:
-    if len(parts) < 6:
-        return "it has too few parts"
-    _, partition, _, region, account, kind = parts[:6]
-    if store is SECRETS:
-        name = parts[6] if kind == "secret" and len(parts) > 6 else None
-    else:
-        name = kind.removeprefix("parameter/") if kind.startswith("parameter/") else None
-    if name is None:
-        after = "secret: and" if store is SECRETS else "parameter/ and"
-        return f"it does not go on with {after} a name"
-    if not _NAME.fullmatch(name):
-        return "its name is missing, or has a character that no name has"
-    if not re.fullmatch(r"\d{12}", account):
-        return "its account is not 12 digits"
-    if not _REGION.fullmatch(region):
-        return "its region is not one"
-    here = partition_of(region)
-    if partition != here and partition in ("aws", *_PARTITIONS.values()):
-        return f"region {region} is of partition {here}, and it says {partition}"
-    return None if re.fullmatch(r"aws(-[a-z]+)*", partition) else "its partition is not one"
-
-
 def _as_ecs_writes_it(parts: list[str]) -> str:
     """Take apart `<arn>:<field>:<stage>:<version>`."""
     settings = [
-        f"VECTORSHIFT_AWS_{name} to {value if _NAME.fullmatch(value) else 'the one that is meant'}"
+        f"VECTORSHIFT_AWS_{name} to {_plain(value)}"
         for name, value in zip(_BEHIND, parts[7:], strict=False)
         if value
     ]
@@ -193,3 +181,7 @@ def _as_ecs_writes_it(parts: list[str]) -> str:
         "the secret's ARN goes on behind its name, as in a task definition of ECS. Set"
         f" VECTORSHIFT_AWS_SECRET_ID to {arn}{also}."
     )
+
+
+def _plain(value: str) -> str:
+    return value if re.fullmatch(_NAME, value) else "the one that is meant"

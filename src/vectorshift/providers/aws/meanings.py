@@ -17,33 +17,6 @@ from vectorshift.errors import (
     CredentialStoreUnavailableError,
 )
 
-__all__ = [
-    "ABSENT",
-    "BAD_VALUES",
-    "BUSY",
-    "BY_CLASS",
-    "BY_CODE",
-    "BY_LOGIN",
-    "BY_TEXT",
-    "DELETED",
-    "FORBIDDEN",
-    "MALFORMED",
-    "NO_AWS_CREDENTIALS",
-    "NO_LOGIN",
-    "NO_LOGIN_ANSWER",
-    "NO_LOGIN_FILE",
-    "NO_SUCH_CA",
-    "NO_VERSION",
-    "OTHER_ACCOUNT",
-    "PATCHED_LATE",
-    "REFUSED",
-    "UNDECIPHERABLE",
-    "UNKNOWN_CALLER",
-    "UNREACHABLE",
-    "WRONG_STATE",
-    "Meaning",
-]
-
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
@@ -185,7 +158,7 @@ _NO_CRT = Meaning(
 _NO_RENEWAL = Meaning(
     CredentialConfigurationError,
     "the AWS session of a profile with mfa_serial is over, and renewing it needs a new MFA code."
-    " Get a new session, as with: {place.export}",
+    " Get a new session, and hand that in.",
 )
 _NO_REGION = Meaning(
     CredentialConfigurationError, "{code}: set VECTORSHIFT_AWS_REGION, such as eu-central-1."
@@ -212,17 +185,31 @@ _INCOMPLETE = Meaning(
 )
 _UNKNOWN = Meaning(
     CredentialConfigurationError,
-    "boto3 raised {code}. Its text is withheld, as it may hold a secret. To see it:"
-    " {place.by_hand}",
+    "boto3 raised {code}. Its text is withheld, as it may hold a secret. To see it, read the"
+    " {place.store.thing} with boto3 alone.",
 )
 
 
-def _setting(variable: str, wrong: str, *, good: str) -> Meaning:
-    return Meaning(
-        CredentialConfigurationError,
-        f"{variable} (or its name in ~/.aws/config) is {{{wrong}}}, and has to be {good}.",
-    )
-
+# exception, variable, what it is, what it has to be
+_SETTINGS = (
+    ("InvalidIMDSEndpointError", "AWS_EC2_METADATA_SERVICE_ENDPOINT", "{endpoint}", "a URL"),
+    (
+        "InvalidIMDSEndpointModeError",
+        "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE",
+        "{mode}",
+        "ipv4 or ipv6",
+    ),
+    ("InvalidDefaultsMode", "AWS_DEFAULTS_MODE", "{mode}", "one of {valid_modes}"),
+    (
+        "InvalidSTSRegionalEndpointsConfigError",
+        "AWS_STS_REGIONAL_ENDPOINTS",
+        "{sts_regional_endpoints_config}",
+        "regional or legacy",
+    ),
+    ("InvalidRetryModeError", "AWS_RETRY_MODE", "{provided_retry_mode}", "one of {valid_modes}"),
+    ("InvalidMaxRetryAttemptsError", "AWS_MAX_ATTEMPTS", "{provided_max_attempts}", "1 or more"),
+    ("InvalidChecksumConfigError", "{config_key}", "{config_value}", "one of {valid_options}"),
+)
 
 BY_CODE = {
     name: meaning
@@ -281,65 +268,39 @@ BY_CLASS = {
         ("ConnectionError HTTPClientError IncompleteReadError ChecksumError", UNREACHABLE),
         ("CapacityNotAvailableError", BUSY),
         ("CredentialRetrievalError MetadataRetrievalError", NO_LOGIN_ANSWER),
-        (
-            "InvalidIMDSEndpointError",
-            _setting("AWS_EC2_METADATA_SERVICE_ENDPOINT", "endpoint", good="a URL"),
-        ),
-        (
-            "InvalidIMDSEndpointModeError",
-            _setting("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "mode", good="ipv4 or ipv6"),
-        ),
-        (
-            "InvalidDefaultsMode",
-            _setting("AWS_DEFAULTS_MODE", "mode", good="one of {valid_modes}"),
-        ),
-        (
-            "InvalidSTSRegionalEndpointsConfigError",
-            _setting(
-                "AWS_STS_REGIONAL_ENDPOINTS",
-                "sts_regional_endpoints_config",
-                good="regional or legacy",
-            ),
-        ),
-        (
-            "InvalidRetryModeError",
-            _setting("AWS_RETRY_MODE", "provided_retry_mode", good="one of {valid_modes}"),
-        ),
-        (
-            "InvalidMaxRetryAttemptsError",
-            _setting("AWS_MAX_ATTEMPTS", "provided_max_attempts", good="a number, 1 or more"),
-        ),
-        (
-            "InvalidChecksumConfigError",
-            _setting("{config_key}", "config_value", good="one of {valid_options}"),
-        ),
         ("BotoCoreError", _UNKNOWN),
     )
     for name in names.split()
+} | {
+    name: Meaning(
+        CredentialConfigurationError,
+        f"{variable} (or its name in ~/.aws/config) is {value}, and has to be {good}.",
+    )
+    for name, variable, value, good in _SETTINGS
 }
 
 BY_LOGIN = {
     "mfa": Meaning(
         CredentialConfigurationError,
-        "the AWS profile asks for an MFA code of {device}, and a library asks nobody at the"
-        " terminal. Get a session first, as with: {place.export}",
+        "{error}, and a library asks nobody at the terminal. Get a session first: aws sts"
+        " assume-role --role-arn {role} --role-session-name vectorshift --serial-number {device}"
+        " --token-code CODE, with the keys of the source profile. Put what it prints into"
+        " AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, and unset"
+        " VECTORSHIFT_AWS_PROFILE and AWS_PROFILE.",
     ),
     "process": Meaning(
         CredentialStoreUnavailableError,
-        "the credential_process of the AWS profile '{profile}' {why}. Run it by hand: it must print"
-        " JSON within {limit} s, and can ask nobody at the terminal.",
+        "{error}. Run it by hand: it must print JSON within {limit} s, and can ask nobody at the"
+        " terminal.",
     ),
     "process start": Meaning(
-        CredentialConfigurationError,
-        "the credential_process of the AWS profile '{profile}' cannot be run: {why}. Correct its"
-        " path in ~/.aws/config.",
+        CredentialConfigurationError, "{error}. Correct its path in ~/.aws/config."
     ),
     "metadata": Meaning(
         CredentialStoreUnavailableError,
-        "no AWS credentials for {place.where}: the machine's metadata service gives none"
-        " ({answer}). Attach a role to the machine. In a container on EC2 allow it a second hop"
-        " (--http-put-response-hop-limit 2). Elsewhere set AWS_EC2_METADATA_DISABLED=true, and"
-        " AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY.",
+        "no AWS credentials for {place.where}: {error}. Attach a role to the machine. In a"
+        " container on EC2 allow it a second hop (--http-put-response-hop-limit 2). Elsewhere set"
+        " AWS_EC2_METADATA_DISABLED=true, and AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY.",
     ),
 }
 """The meaning of a `LoginError` of ours."""

@@ -52,8 +52,8 @@ _LOGIN_WAITS: Final[dict[str, Any]] = {
 
 _SAYS: Final = {
     "mfa": "the AWS profile asks for an MFA code of {device}",
-    "process": "the credential_process of the AWS profile {profile} {why}",
-    "process start": "the credential_process of the AWS profile {profile} cannot be run: {why}",
+    "process": "the credential_process of the AWS profile '{profile}' {why}",
+    "process start": "the credential_process of the AWS profile '{profile}' cannot be run: {why}",
     "metadata": "the machine's metadata service gives none ({answer})",
 }
 
@@ -260,7 +260,8 @@ def ask_nobody(credentials: Any) -> None:
         if fetcher is None:
             return
         if device and not asked_before and fetcher._load_from_cache() is None:
-            raise LoginError("mfa", device=printable(device))
+            role = printable(fetcher._assume_kwargs.get("RoleArn", "the role"))
+            raise LoginError("mfa", device=printable(device), role=role)
         credentials = getattr(fetcher, "_source_credentials", None)
 
 
