@@ -216,9 +216,10 @@ def test_only_what_aws_says_of_this_very_secret_is_a_revocation(
     ("body", "kind"),
     [
         ("operation error: ResourceNotFoundException: can't find it", CredentialNotFoundError),
-        ("a page about ResourceNotFoundException", CONFIGURATION),
-        ("<p>ResourceNotFoundException</p>", CONFIGURATION),
-        ("no secret named My-ResourceNotFoundException: see there", CONFIGURATION),
+        ("a page about ResourceNotFoundException", UNAVAILABLE),
+        ("<p>ResourceNotFoundException</p>", UNAVAILABLE),
+        ("no secret named My-ResourceNotFoundException: see there", UNAVAILABLE),
+        ("missing parameter secretId", CONFIGURATION),
         (f"operation error: InvalidRequestException: {MARKED}", CredentialRevokedError),
         (f"operation error: AccessDeniedException: {MARKED}", DENIED),
     ],

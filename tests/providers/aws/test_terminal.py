@@ -13,6 +13,7 @@ import subprocess
 import sys
 import termios
 import threading
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,6 +70,15 @@ read line && echo "took a line of standard input" >&2
 echo "saml2aws: session expired, run saml2aws login" >&2
 exit 1
 """
+# gives credentials that are soon over, and reads when it is to renew them
+RENEWED = """#!/bin/sh
+if mkdir {home}/given 2>/dev/null; then
+    echo '{{"Version": 1, "AccessKeyId": "A", "SecretAccessKey": "b", "SessionToken": "c",'
+    echo ' "Expiration": "{soon}"}}'
+else
+    exec {home}/reader
+fi
+"""
 AWS = 'AwsSecretsManagerProvider("prod/vs", {})'
 VAULT = (
     'os.environ.update(AWS_PROFILE="{}") or'
@@ -93,6 +103,10 @@ STS_ANSWER = (
         (AWS.format('profile="chained"'), SESSION),
         (AWS.format('session=session("mfa")'), SESSION),
         (AWS.format('client=session("mfa").client("secretsmanager")'), SESSION),
+        (
+            AWS.format('client=session("renewed").client("secretsmanager")'),
+            f"the AWS profile 'renewed' {ENDED}",
+        ),
         (AWS.format('profile="process"'), f"the AWS profile 'process' {ENDED}"),
         (AWS.format('session=session("process")'), f"the AWS profile 'process' {ENDED}"),
         (AWS.format('profile="behind"'), f"the AWS profile 'process' {ENDED}"),
@@ -201,7 +215,12 @@ def ask_at_a_terminal(code: str, home: Path) -> str:
     reader = home / "reader"
     reader.write_text(READER)
     reader.chmod(0o755)
+    renewed = home / "renewed"
+    soon = (datetime.now(timezone.utc) + timedelta(minutes=5)).isoformat()
+    renewed.write_text(RENEWED.format(home=home, soon=soon))
+    renewed.chmod(0o755)
     (home / "config").write_text(
+        f"[profile renewed]\nregion = eu-central-1\ncredential_process = {renewed}\n"
         f"{ROLE}[profile process]\nregion = eu-central-1\ncredential_process = {reader}\n"
         "[profile behind]\nregion = eu-central-1\nrole_arn = arn:aws:iam::123456789012:role/r\n"
         "source_profile = process\n"

@@ -49,8 +49,6 @@ _FILE: Final = "file://"
 _HEADER: Final = "X-Aws-Parameters-Secrets-Token"
 _CONNECT, _READ = 2.0, 3.0
 _LARGEST: Final = 1 << 20
-# What the Lambda extension says to each failure behind it, whatever that was.
-_SAYS_NOTHING: Final = "unexpected error occurred while executing request"
 _PARAMETERS: Final = {
     "SecretId": "secretId",
     "VersionId": "versionId",
@@ -220,13 +218,6 @@ class Agent:
             return self._arguments.unavailable(
                 f"the Agent at {self.address} is not ready yet (HTTP {status}).", retry_after=1
             )
-        if reply.says(_SAYS_NOTHING):
-            thing = self._arguments.store.thing
-            return self._arguments.unavailable(
-                f"the Lambda extension at {self.address} could not read the {thing}, and does not"
-                f" say why (HTTP {status}). Its lines in the function's log in CloudWatch do: the"
-                f" role's policy, the {thing}'s name, or the network."
-            )
         if status >= 500 and code in (None, "InternalFailure"):
             return self._arguments.unavailable(
                 f"the Agent at {self.address} could not read from AWS (HTTP {status}). "
@@ -246,6 +237,13 @@ class Agent:
         if status == 429 or status >= 500:
             return self._arguments.unavailable(
                 f"the Agent at {self.address} could not answer just now (HTTP {status})."
+            )
+        if status in (400, 408) and not reply.says("parameter", "forwarded"):
+            thing = self._arguments.store.thing
+            return self._arguments.unavailable(
+                f"the Agent at {self.address} could not read the {thing}, and does not say why"
+                f" (HTTP {status}). Its own log does, which the Lambda extension writes to"
+                f" CloudWatch: the role's policy, the {thing}'s name, or the network."
             )
         return self._arguments.wrong(
             f"what answers at {self.address} does not accept the request (HTTP {status}). {_CHECK}"

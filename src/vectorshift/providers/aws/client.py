@@ -115,7 +115,7 @@ class BotoReader:
             if isinstance(client, CredentialError):
                 return client
             try:
-                ask_nobody(credentials_of(client))
+                ask_nobody(credentials_of(client), self.process_limit)
                 response = getattr(client, given.store.method)(**given.query)
             except Exception as error:
                 return self._failed(error)
@@ -135,7 +135,7 @@ class BotoReader:
                     return session
                 self._session = session
             with self._login_lock:
-                has_credentials = _log_in(session, attempts)
+                has_credentials = _log_in(session, attempts, self.process_limit)
             if not has_credentials:
                 self.forget()
                 return missing_credentials(self._place)
@@ -295,7 +295,7 @@ def _bounded(client: Any) -> Any:
     return client
 
 
-def _log_in(session: Any, attempts: list[float]) -> bool:
+def _log_in(session: Any, attempts: list[float], limit: float) -> bool:
     """Get AWS credentials, which asks STS, SSO or a metadata service if that is due; return whether
     there are any.
 
@@ -305,25 +305,26 @@ def _log_in(session: Any, attempts: list[float]) -> bool:
     Args:
         session: a `boto3.Session`.
         attempts: takes the moment at which each attempt begins.
+        limit: seconds that a `credential_process` may take.
     """
     end = time.monotonic() + sum(PAUSES)
     for pause in PAUSES:
         attempts.append(time.monotonic())
         try:
-            return _has_credentials(session)
+            return _has_credentials(session, limit)
         except Exception as error:
             if not _may_be_starting(error) or time.monotonic() > end:
                 raise
         time.sleep(pause)
     attempts.append(time.monotonic())
-    return _has_credentials(session)
+    return _has_credentials(session, limit)
 
 
-def _has_credentials(session: Any) -> bool:
+def _has_credentials(session: Any, limit: float) -> bool:
     credentials = session.get_credentials()
     if credentials is None:
         return False
-    ask_nobody(credentials)
+    ask_nobody(credentials, limit)
     credentials.get_frozen_credentials()
     return True
 

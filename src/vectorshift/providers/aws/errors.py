@@ -189,7 +189,8 @@ def outcome(
         )
     if login and meaning is means.UNREACHABLE:
         meaning = means.NO_LOGIN_ANSWER
-    status = re.search(r"response (\d{3})\b", fields.get("error_msg", ""))
+    said = fields.get("error_msg", "") + fields.get("error", "")
+    status = re.search(r"(?:response|Tunnel connection failed:) (\d{3})\b", said)
     about = {
         "code": type(error).__name__,
         "status": f", HTTP {status[1]}" if status else "",

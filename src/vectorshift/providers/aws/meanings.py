@@ -62,8 +62,8 @@ UNDECIPHERABLE = Meaning(
 )
 _EXPIRED = Meaning(
     CredentialDeniedError,
-    "the AWS credentials for {place.where} have expired ({code}). Renew them, as with:"
-    " {place.login}",
+    "the AWS credentials for {place.where} have expired ({code}). Set AWS_SESSION_TOKEN and its"
+    " keys anew, or run: {place.login}",
 )
 UNKNOWN_CALLER = Meaning(
     CredentialDeniedError,
@@ -102,8 +102,8 @@ BUSY = Meaning(
 )
 UNREACHABLE = Meaning(
     CredentialStoreUnavailableError,
-    "AWS could not be reached for {place.where} ({code}{host}). Check the network, a VPC endpoint"
-    " or proxy on the way, and VECTORSHIFT_AWS_REGION.",
+    "AWS could not be reached for {place.where} ({code}{host}{status}). Check the network, a VPC"
+    " endpoint or proxy on the way, and VECTORSHIFT_AWS_REGION.",
 )
 NO_AWS_CREDENTIALS = Meaning(
     CredentialConfigurationError,

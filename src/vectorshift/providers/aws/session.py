@@ -14,6 +14,7 @@ import re
 import signal
 import subprocess
 import sys
+from dataclasses import dataclass
 from typing import Any, Final
 
 from vectorshift.errors import CredentialConfigurationError
@@ -212,11 +213,11 @@ def keys_to_sign_with() -> Any:
     Raises:
         LoginError: what gives them failed, or would ask somebody. Or an exception of botocore's.
     """
-    session = new_session(profile=None, region=None, fallback=None)
-    detach_processes(session, 60.0)
+    session, limit = new_session(profile=None, region=None, fallback=None), 60.0
+    detach_processes(session, limit)
     with quiet_botocore():
         credentials = session.get_credentials()
-        ask_nobody(credentials)
+        ask_nobody(credentials, limit)
         return None if credentials is None else credentials.get_frozen_credentials()
 
 
@@ -226,14 +227,8 @@ def _detach_source_profiles(builder: Any, limit: float) -> None:
 
 
 def _detach(provider: Any, limit: float) -> Any:
-    popen, profile = provider._popen, provider._profile_name
-
-    def start(arguments: list[str], **pipes: Any) -> Any:
-        if not is_reading():
-            return popen(arguments, **pipes)
-        return _Process(arguments, profile, limit)
-
-    provider._popen = start
+    if not isinstance(provider._popen, _Start):
+        provider._popen = _Start(provider._popen, provider._profile_name, limit)
     return provider
 
 
@@ -242,23 +237,31 @@ def credentials_of(client: Any) -> Any:
     return getattr(getattr(client, "_request_signer", None), "_credentials", None)
 
 
-def ask_nobody(credentials: Any) -> None:
-    """Raise if to use AWS credentials would mean to prompt for an MFA code.
+def ask_nobody(credentials: Any, limit: float) -> None:
+    """Raise if to use AWS credentials would mean to prompt for an MFA code; keep the
+    `credential_process` that renews them off the terminal.
 
     botocore prompts on the terminal, or else reads a line of standard input and sends it to STS.
 
+    Args:
+        credentials: those of a session or a client, or None.
+        limit: seconds after which a `credential_process` is ended.
+
     Raises:
-        LoginError: it would.
+        LoginError: it would prompt.
     """
     while credentials is not None and hasattr(credentials, "refresh_needed"):
         if not credentials.refresh_needed():
             return
         renew = getattr(credentials, "_refresh_using", None)
         asked_before = getattr(renew, "_has_been_called", False)  # it never asks twice
+        for cell in getattr(renew, "__closure__", None) or ():
+            if hasattr(cell.cell_contents, "_popen"):
+                _detach(cell.cell_contents, limit)
         fetcher = getattr(getattr(renew, "_refresh", renew), "__self__", None)
-        device = getattr(fetcher, "_assume_kwargs", {}).get("SerialNumber")
         if fetcher is None:
             return
+        device = getattr(fetcher, "_assume_kwargs", {}).get("SerialNumber")
         if device and not asked_before and fetcher._load_from_cache() is None:
             role = printable(fetcher._assume_kwargs.get("RoleArn", "the role"))
             raise LoginError("mfa", device=printable(device), role=role)
@@ -284,6 +287,20 @@ def _end(child: subprocess.Popen[bytes]) -> None:
 
 
 _CREDENTIALS: Final = {"AccessKeyId", "SecretAccessKey"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """Takes the place of `subprocess.Popen` in botocore, during our reads."""
+
+    popen: Any
+    profile: str
+    limit: float
+
+    def __call__(self, arguments: list[str], **pipes: Any) -> Any:
+        if not is_reading():
+            return self.popen(arguments, **pipes)
+        return _Process(arguments, self.profile, self.limit)
 
 
 class _Process:
