@@ -84,23 +84,19 @@ class BackgroundTask(Generic[T]):
         """Wait without blocking the event loop, for at most `timeout` seconds; return whether the
         work is done.
         """
-        import anyio
-
-        event = anyio.Event()
-        waker = _waker(event.set)
+        woken = _Woken()
         with self._lock:
             waiting = not self._done.is_set()
             if waiting:
-                self._wakers.append(waker)
+                self._wakers.append(woken.wake)
         if not waiting:
             return True
         try:
-            with anyio.move_on_after(timeout):
-                await event.wait()
+            await woken.wait(timeout)
         finally:
             with self._lock:
-                if waker in self._wakers:
-                    self._wakers.remove(waker)
+                if woken.wake in self._wakers:
+                    self._wakers.remove(woken.wake)
         return self._done.is_set()
 
     def result(self) -> T:
@@ -131,28 +127,48 @@ class BackgroundTask(Generic[T]):
                     wake()
 
 
-def _waker(wake: Callable[[], Any]) -> Callable[[], None]:
-    """Return a function that any thread may call, and that calls `wake` in the running event
-    loop.
+class _Woken:
+    """A task of the running event loop that waits, and that any thread may wake.
+
+    Without anyio, which would be imported here, on the event loop, by a first call.
     """
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:
+
+    def __init__(self) -> None:
+        self._trio: Any = None
+        try:
+            self._loop = asyncio.get_running_loop()
+        except RuntimeError:
+            import trio
+
+            self._trio, self._event = trio.lowlevel.current_trio_token(), trio.Event()
+        else:
+            self._future: asyncio.Future[None] = self._loop.create_future()
+
+    def wake(self) -> None:
+        """Wake it, unless its event loop has ended: then nobody is left to wake."""
+        if self._trio is None:
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._wake)
+            return
         import trio
 
-        token = trio.lowlevel.current_trio_token()
+        with contextlib.suppress(trio.RunFinishedError):
+            self._trio.run_sync_soon(self._event.set)
 
-        def wake_trio() -> None:
-            with contextlib.suppress(trio.RunFinishedError):  # nobody is left to wake
-                token.run_sync_soon(wake)
+    def _wake(self) -> None:
+        if not self._future.done():
+            self._future.set_result(None)
 
-        return wake_trio
+    async def wait(self, timeout: float | None) -> None:
+        """Wait for at most `timeout` seconds."""
+        if self._trio is None:
+            # wait_for would lose a cancellation before Python 3.12
+            await asyncio.wait([self._future], timeout=timeout)
+            return
+        import trio
 
-    def wake_asyncio() -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to wake
-            loop.call_soon_threadsafe(wake)
-
-    return wake_asyncio
+        with trio.move_on_after(float("inf") if timeout is None else timeout):
+            await self._event.wait()
 
 
 class SharedWork(Generic[T]):

@@ -76,7 +76,8 @@ def left_alone() -> Generator[None, None, None]:
 
 def was_read(path: str | os.PathLike[str]) -> bool:
     """Return whether this is a pipe that this process has read, or is reading."""
-    return os.path.abspath(path) in _pipes.readings  # noqa: PTH100
+    readings = _pipes.readings  # mostly empty: a look-up on an event loop asks for no folder then
+    return bool(readings) and os.path.abspath(path) in readings  # noqa: PTH100
 
 
 def is_unread(path: str | os.PathLike[str]) -> bool:

@@ -21,7 +21,7 @@ from vectorshift.scope.current import DEFAULT_SCOPE
 from vectorshift.transport.body import AsyncResponseBody, Connecting, SentBody
 from vectorshift.transport.closing import LoopBoundContext
 from vectorshift.transport.failures import escapes
-from vectorshift.transport.http import httpx
+from vectorshift.transport.http import httpx, load_ahead
 from vectorshift.transport.pool import ClientConnections, Owner
 
 if TYPE_CHECKING:
@@ -135,6 +135,10 @@ class AsyncVectorShift(Handle):
         held.push_async_callback(io.release)
         state = await self._begin(call, streamed=True)
         return AsyncStream(state, await adrive(state.steps(io)))
+
+    def _make(self) -> Any:
+        load_ahead()
+        return super()._make()
 
     async def _begin(self, call: Call, *, streamed: bool = False) -> CallState:
         return self._state(self._at_hand() or await self._making.ajoin(), call, streamed=streamed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from vectorshift.errors.base import VectorshiftError
 from vectorshift.errors.bodies import abbreviated, error_sentence, seconds
@@ -48,7 +48,7 @@ class VectorshiftApiError(VectorshiftError):
 
     label = "API Error"
     hint = ""
-    _parameters: ClassVar[tuple[str, ...]] = (
+    _parameters: tuple[str, ...] = (
         "status_code",
         "method",
         "endpoint",
@@ -107,7 +107,7 @@ class AuthenticationError(VectorshiftApiError):
     hint = (
         "Hint: make or look up a key under Account > API Keys, in the organisation it is to act on."
     )
-    _parameters: ClassVar[tuple[str, ...]] = (
+    _parameters: tuple[str, ...] = (
         *VectorshiftApiError._parameters,
         "source",
         "fingerprint",
@@ -183,7 +183,7 @@ class PipelineRunFailedError(VectorshiftApiError):
         run_error: the same as `error`.
     """
 
-    _parameters: ClassVar[tuple[str, ...]] = ("task_id", "run_error", "_answer")
+    _parameters: tuple[str, ...] = ("task_id", "run_error", "_answer")
 
     def __init__(
         self,
@@ -218,7 +218,7 @@ class PollTimeoutError(VectorshiftApiError, TimeoutError):
         timeout: how long it was waited for, in seconds.
     """
 
-    _parameters: ClassVar[tuple[str, ...]] = ("task_id", "timeout")
+    _parameters: tuple[str, ...] = ("task_id", "timeout")
 
     def __init__(self, task_id: str, timeout: float) -> None:
         super().__init__(0, "", "")
@@ -257,7 +257,7 @@ class ApiConnectionError(VectorshiftError):
         tries: how often the call was sent until it was given up.
     """
 
-    _parameters: ClassVar[tuple[str, ...]] = ("message", "request_info", "may_have_run", "tries")
+    _parameters: tuple[str, ...] = ("message", "request_info", "may_have_run", "tries")
 
     def __init__(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,7 @@ class VectorshiftError(Exception):
         message: what happened, where, and what to do about it. Holds no key.
     """
 
-    _parameters: ClassVar[tuple[str, ...]] = ("message",)
+    _parameters: tuple[str, ...] = ("message",)
 
     def __init__(self, message: str = "") -> None:
         super().__init__(message)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from vectorshift.errors.api import AuthenticationError
 from vectorshift.errors.base import VectorshiftError
@@ -33,7 +33,7 @@ class CredentialError(VectorshiftError):
         provider: the name of the provider that was asked, or None.
     """
 
-    _parameters: ClassVar[tuple[str, ...]] = ("message", "source", "provider")
+    _parameters: tuple[str, ...] = ("message", "source", "provider")
 
     def __init__(
         self, message: str = "", source: str | None = None, provider: str | None = None
@@ -52,7 +52,7 @@ class CredentialNotFoundError(CredentialError):
     """
 
     had_key = False  # in pickles of 1.0 it is not
-    _parameters: ClassVar[tuple[str, ...]] = ("message", "source", "provider", "had_key")
+    _parameters: tuple[str, ...] = ("message", "source", "provider", "had_key")
 
     def __init__(
         self,
@@ -91,7 +91,7 @@ class CredentialStoreUnavailableError(CredentialError):
         retry_after: seconds to wait as the store asked, or None.
     """
 
-    _parameters: ClassVar[tuple[str, ...]] = ("message", "source", "provider", "retry_after")
+    _parameters: tuple[str, ...] = ("message", "source", "provider", "retry_after")
 
     def __init__(
         self,
@@ -137,7 +137,7 @@ class MissingCredentialError(CredentialNotFoundError, AuthenticationError):
         attempts: one `Attempt` for each provider asked, in order.
     """
 
-    _parameters: ClassVar[tuple[str, ...]] = ("message", "_attempts")
+    _parameters: tuple[str, ...] = ("message", "_attempts")
 
     def __init__(
         self, message: str = "", attempts: Iterable[Attempt | Mapping[str, Any]] = ()

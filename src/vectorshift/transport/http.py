@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
+import sys
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.request import getproxies
 
@@ -30,6 +33,7 @@ __all__ = [
     "PooledClient",
     "Timeouts",
     "httpx",
+    "load_ahead",
     "new_async_client",
     "new_client",
     "origin_of",
@@ -131,6 +135,18 @@ def route_to(url: str, ca_bundle: str | None) -> ConnectionRoute:
     named = {name: os.environ.get(name, "") for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")}
     environment = tuple(sorted({**getproxies(), **named}.items()))
     return ConnectionRoute(origin_of(httpx.URL(url)), ca_bundle, environment)
+
+
+def load_ahead() -> None:
+    """Import what httpx and its libraries would import with the first connection, on the event
+    loop, in up to 80 ms. Call it in a thread.
+    """
+    names = ["httpcore", "httpcore._backends.anyio", "anyio._backends._asyncio"]
+    if "trio" in sys.modules:
+        names += ["httpcore._backends.trio", "anyio._backends._trio", "encodings.idna"]
+    for name in names:
+        with contextlib.suppress(ImportError):  # if it is needed, the first connection fails
+            import_module(name)
 
 
 def new_client(route: ConnectionRoute) -> httpx.Client:
