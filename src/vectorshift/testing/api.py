@@ -191,8 +191,8 @@ class FakeVectorShift:
             id: its id; 24 random hex digits by default.
             shared_with: the organisations that see it too, if they ask for shared ones.
             fields: what else stands in the object, or replaces what stands there by default:
-                `description`, `folder_id`, `username`, `org_name`, `branch_id` (`main`), `version`
-                (`1.0.0`).
+                `description`, `folder_id`, `username`, `org_name`, `branch_id` (`main`; sent as
+                `mainBranch`), `version` (`1.0.0`).
         """
         with self._traffic.lock:
             owner = self._world.organisation(org)
