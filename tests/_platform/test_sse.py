@@ -31,10 +31,10 @@ def cut(raw: bytes, size: int) -> list[bytes]:
 
 def by_the_text(raw: bytes) -> list[ServerSentEvent]:
     """The specification's steps over the whole text at once: slow, plain, and written from its
-    sentences.
+    sentences. But the end of the text ends an event, too.
     """
     text = raw.decode("utf-8", "replace").removeprefix("\ufeff")
-    *lines, _unended = re.split(r"\r\n|\r|\n", text)
+    lines = [*re.split(r"\r\n|\r|\n", text), ""]
     events: list[ServerSentEvent] = []
     kind, data, id, retry = "", "", "", None
     for line in lines:
@@ -76,8 +76,11 @@ def by_the_text(raw: bytes) -> list[ServerSentEvent]:
         (b": ping\n\ndata: x\n:in the midst\n\n", [("message", "x", "")]),
         (b"event: nothing\n\nid: 1\n\ndata: x\n\n", [("message", "x", "1")]),
         (b"Data: x\n data: y\ndatum: z\n\n", []),
-        (b"data: never ended", []),
-        (b"data: no empty line behind it\n", []),
+        (b"data: no line end", [("message", "no line end", "")]),
+        (b"\xef\xbb\xbfdata: no line end", [("message", "no line end", "")]),
+        (b"data: no empty line behind it\n", [("message", "no empty line behind it", "")]),
+        (b"event: x\ndata: a\r\ndata: b\r", [("x", "a\nb", "")]),
+        (b"data: x\n\nevent: nothing", [("message", "x", "")]),
         (b"\xef\xbb\xbfdata: x\n\n", [("message", "x", "")]),
         (b"data: \xef\xbb\xbfx\n\n", [("message", "\ufeffx", "")]),
         (b"data: a\r\ndata: b\r\n\r\n", [("message", "a\nb", "")]),

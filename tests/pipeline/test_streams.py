@@ -10,11 +10,13 @@ import dataclasses
 import gc
 import json
 import pickle
+import traceback
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
 from tests.call_styles import CALL_STYLES, CallStyle
+from tests.faults import FaultServer, answer, cut
 
 from vectorshift import (
     ApiConnectionError,
@@ -482,3 +484,33 @@ async def test_many_streams_at_once_keep_their_events_apart(api: FakeVectorShift
                 tasks.start_soon(read, number)
     assert results == {number: " ".join([f"w{number}"] * 20) for number in range(50)}
     assert await closed(api)
+
+
+# --- What a server may do at the end of a stream ---
+
+
+async def events_of(style: CallStyle, fault: Any) -> list[Any]:
+    with FaultServer(fault) as server:
+        given: dict[str, Any] = {"base_url": server.origin, "max_retries": 0}
+        kind = AsyncVectorShift if style.prefix else VectorShift
+        pipeline = Pipeline("p1", client=kind("vs-key", **given))
+        return await style.all(style.iterator(pipeline, "stream", {}))
+
+
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r\n", b"\n\n"])
+async def test_the_last_event_counts_however_the_stream_ends(style: CallStyle, end: bytes) -> None:
+    body = b'data: {"output_value": "x"}\n\ndata: {"status": "failed", "error": "no"}' + end
+    with pytest.raises(PipelineRunFailedError) as caught:
+        await events_of(style, answer(200, body, Content_Type="text/event-stream"))
+    assert caught.value.run_error == "no"
+
+
+async def test_no_frame_holds_the_chunk_before_a_break(style: CallStyle) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 999\r\n\r\n"
+    event = b'data: {"type": "stream", "output_value": "customers-own"}\n\n'
+    with pytest.raises(ApiConnectionError) as caught:
+        await events_of(style, cut(after=head + event))
+    shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    ours = [each for each in shown.stack if "/tests/" not in each.filename]
+    assert ours
+    assert "customers-own" not in str([each.locals for each in ours])

@@ -119,14 +119,15 @@ class EventDecoder:
         return [event for event in map(self._take, lines) if event is not None]
 
     def end(self) -> list[ServerSentEvent]:
-        """Forget what the end of the stream cut off, and return nothing.
+        """Return the last event, if no empty line ended it.
 
-        The specification drops an event without the empty line behind it, as nothing tells whether
-        it is whole.
+        Browsers drop it, as they cannot tell whether it is whole. Here, a stream that was cut off
+        is an error before, and the last event may say that a run failed.
         """
-        self._lines.end()
-        self._data, self._event = [], ""
-        return []
+        rest = self._lines.end()
+        rest = rest.removeprefix(_BOM) if self._at_start else rest
+        events = [self._take(rest) if rest else None, self._dispatch()]
+        return [event for event in events if event is not None]
 
     def _take(self, line: bytes) -> ServerSentEvent | None:
         """Read one line; return the event if the line is the empty one behind it."""

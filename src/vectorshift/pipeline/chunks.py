@@ -47,6 +47,7 @@ def _chunks(client: VectorShift, run: StreamedRun) -> Generator[StreamChunk, Non
                 raise chunk
             if chunk is not None:
                 yield chunk
+            del chunk  # the wait for the next one may raise, and crash reporters show locals
 
 
 def achunks(run: StreamedRun) -> AsyncChunks:
