@@ -563,6 +563,11 @@ async def test_a_run_may_be_named_by_either_field(
 # --- What a pipeline says of itself ---
 
 
+def test_an_id_moves_no_cursor() -> None:
+    assert repr(Pipeline("a\x1b[2J")) == r"<Pipeline 'a\x1b[2J'>"
+    assert repr(RunHandler("p", "r\n")) == r"<RunHandler 'r\n' of pipeline p>"
+
+
 def test_what_is_known_of_a_pipeline_may_be_given() -> None:
     pipeline = Pipeline(id="a", name="n", branch_id="b")
     assert (pipeline.id, pipeline.name, pipeline.branch_id) == ("a", "n", "b")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from vectorshift.client.default import PinnedClients
 from vectorshift.pipeline import runs
-from vectorshift.pipeline.ids import checked_id
+from vectorshift.pipeline.ids import checked_id, printable
 from vectorshift.pipeline.steps import Use, twins
 
 if TYPE_CHECKING:
@@ -110,4 +110,4 @@ class RunHandler:
         )
 
     def __repr__(self) -> str:
-        return f"<RunHandler {self.task_id} of pipeline {self.pipeline_id}>"
+        return f"<RunHandler {printable(self.task_id)} of pipeline {printable(self.pipeline_id)}>"

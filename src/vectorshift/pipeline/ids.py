@@ -19,6 +19,7 @@ __all__ = [
     "object_in",
     "pipelines_in",
     "post",
+    "printable",
     "run_failure",
     "segment",
     "unexpected",
@@ -38,6 +39,11 @@ def checked_id(id: object) -> str:
             f" {id!r}."
         )
     return text
+
+
+def printable(id: str) -> str:
+    """Return an id for a `repr`: a server may send anything, and a terminal obeys some of it."""
+    return id if id.isprintable() else ascii(id)
 
 
 def segment(id: object) -> str:

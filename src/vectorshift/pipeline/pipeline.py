@@ -17,6 +17,7 @@ from vectorshift.pipeline.ids import (
     object_in,
     pipelines_in,
     post,
+    printable,
     segment,
     unexpected,
 )
@@ -552,7 +553,7 @@ class Pipeline:
         return copied
 
     def __repr__(self) -> str:
-        return f"<Pipeline {self.id}{f' {self.name!r}' if self.name else ''}>"
+        return f"<Pipeline {printable(self.id)}{f' {self.name!r}' if self.name else ''}>"
 
     def __str__(self) -> str:
         """Return the tag by which VectorShift's agents are told of a pipeline, in a text for them.
