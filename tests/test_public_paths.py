@@ -117,6 +117,7 @@ PATHS = {
         "MemoryProvider",
         "MemoryStore",
         "MotoServer",
+        "OpenBaoCluster",
         "OpenBaoServer",
         "ProviderContract",
         "RecordedRequest",

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from vectorshift.testing.contract import ProviderContract
     from vectorshift.testing.memory import MemoryProvider, MemoryStore
     from vectorshift.testing.records import RecordedRequest
-    from vectorshift.testing.stores import MotoServer, OpenBaoServer
+    from vectorshift.testing.stores import MotoServer, OpenBaoCluster, OpenBaoServer
 
 __all__ = [
     "FakeSecretsManagerAgent",
@@ -22,6 +22,7 @@ __all__ = [
     "MemoryProvider",
     "MemoryStore",
     "MotoServer",
+    "OpenBaoCluster",
     "OpenBaoServer",
     "ProviderContract",
     "RecordedRequest",
@@ -34,6 +35,7 @@ _HOME = {
     "MemoryProvider": "memory",
     "MemoryStore": "memory",
     "MotoServer": "stores",
+    "OpenBaoCluster": "stores",
     "OpenBaoServer": "stores",
     "ProviderContract": "contract",
     "RecordedRequest": "records",

@@ -59,14 +59,14 @@ def free_port() -> int:
             return port
 
 
-def watch(pid: int) -> subprocess.Popen[bytes] | None:
+def watch(pid: int, how: str = "TERM") -> subprocess.Popen[bytes] | None:
     """End the process when this one ends, even by SIGKILL: the watcher's standard input closes
     then.
     """
     if os.name != "posix":
         return None
     return subprocess.Popen(  # noqa: S603
-        ["/bin/sh", "-c", 'read _; kill "$0"', str(pid)],
+        ["/bin/sh", "-c", 'read _; kill -s "$1" "$0"', str(pid), how],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

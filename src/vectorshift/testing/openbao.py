@@ -19,12 +19,116 @@ if TYPE_CHECKING:
     import httpx
     from typing_extensions import Self
 
-__all__ = ["OpenBaoServer"]
+__all__ = ["OpenBaoApi", "OpenBaoServer"]
 
 _NOT_RUNNING = "The server is not running: use `with OpenBaoServer() as bao:`."
 
 
-class OpenBaoServer:
+class OpenBaoApi:
+    """What a test does to OpenBao, whether that is one server or a cluster."""
+
+    root_token: str
+    _http: httpx.Client | None
+    _kv1: set[str]
+
+    @property
+    def _api_address(self) -> str:
+        raise NotImplementedError
+
+    # --- Secrets ---
+
+    def write(self, path: str, fields: Mapping[str, Any], mount: str = "secret") -> int | None:
+        """Write a secret, and return its new version, or None on a mount of KV version 1."""
+        if mount in self._kv1:
+            self.call("POST", f"{mount}/{path}", fields)
+            return None
+        answer = self.call("POST", f"{mount}/data/{path}", {"data": dict(fields)})
+        return int(answer["data"]["version"])
+
+    def delete(self, path: str, mount: str = "secret") -> None:
+        """Delete the newest version, so that it can be brought back (KV version 1: for good)."""
+        self.call("DELETE", f"{mount}/{path}" if mount in self._kv1 else f"{mount}/data/{path}")
+
+    def destroy(self, path: str, versions: Sequence[int], mount: str = "secret") -> None:
+        """Destroy these versions for good."""
+        self.call("PUT", f"{mount}/destroy/{path}", {"versions": list(versions)})
+
+    def forget(self, path: str, mount: str = "secret") -> None:
+        """Remove the secret with all its versions, as if it had never been."""
+        self.call("DELETE", f"{mount}/{path}" if mount in self._kv1 else f"{mount}/metadata/{path}")
+
+    # --- The server ---
+
+    def mount_kv(self, mount: str, *, version: int = 2) -> None:
+        """Mount a KV engine of version 1 or 2."""
+        self.call(
+            "POST", f"sys/mounts/{mount}", {"type": "kv", "options": {"version": str(version)}}
+        )
+        if version == 1:
+            self._kv1.add(mount)
+        else:
+            self._until(lambda: self._answers(f"{mount}/config"), f"the mount {mount}")
+
+    def enable_auth(self, kind: str, mount: str | None = None) -> None:
+        """Enable an auth method, at a mount of its own name by default."""
+        self.call("POST", f"sys/auth/{mount or kind}", {"type": kind})
+
+    def policy(self, name: str, text: str) -> None:
+        """Write a policy."""
+        self.call("PUT", f"sys/policies/acl/{name}", {"policy": text})
+
+    def token(self, policies: Sequence[str] = (), ttl: str = "1h", **more: Any) -> str:
+        """Make a token, with the default policy alone if none is named.
+
+        More fields of `auth/token/create` can be given, such as `type="batch"`.
+        """
+        body = {"policies": list(policies) or ["default"], "ttl": ttl, **more}
+        return str(self.call("POST", "auth/token/create", body)["auth"]["client_token"])
+
+    def revoke(self, token: str) -> None:
+        """Revoke a token."""
+        self.call("POST", "auth/token/revoke", {"token": token})
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        token: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
+        """Call the HTTP API below `/v1/`, as root by default; return the answer, empty if it has no
+        body.
+
+        Raises:
+            RuntimeError: the server refused; the message has its reasons.
+        """
+        if self._http is None:
+            raise RuntimeError(_NOT_RUNNING)
+        sent = {"X-Vault-Token": self.root_token if token is None else token, **(headers or {})}
+        url = f"{self._api_address}/v1/{path}"
+        response = self._http.request(method, url, json=body, headers=sent)
+        if response.is_error:
+            raise RuntimeError(
+                f"{method} {path}: HTTP {response.status_code} {response.text.strip()}"
+            )
+        return dict(response.json()) if response.content else {}
+
+    def _answers(self, path: str) -> bool:
+        import httpx
+
+        try:
+            self.call("GET", path)
+        except (RuntimeError, httpx.TransportError):
+            return False
+        return True
+
+    def _until(self, ready: Callable[[], bool], what: str) -> None:
+        raise NotImplementedError
+
+
+class OpenBaoServer(OpenBaoApi):
     """An OpenBao server in development mode. Use it as a context manager.
 
     It starts unsealed and empty, with KV version 2 at `secret`, keeps everything in memory, listens
@@ -69,32 +173,16 @@ class OpenBaoServer:
         """The file with the CA of the server's certificate, or None without TLS."""
         return str(self._home / "vault-ca.pem") if self._tls else None
 
+    @property
+    def _api_address(self) -> str:
+        return self.address
+
     def environment(self) -> dict[str, str]:
         """Return the environment variables that lead a client of Vault here, as root."""
         ca = {"VAULT_CACERT": self.cacert} if self.cacert else {}
         return {"VAULT_ADDR": self.address, "VAULT_TOKEN": self.root_token, **ca}
 
-    # --- Secrets ---
-
-    def write(self, path: str, fields: Mapping[str, Any], mount: str = "secret") -> int | None:
-        """Write a secret, and return its new version, or None on a mount of KV version 1."""
-        if mount in self._kv1:
-            self.call("POST", f"{mount}/{path}", fields)
-            return None
-        answer = self.call("POST", f"{mount}/data/{path}", {"data": dict(fields)})
-        return int(answer["data"]["version"])
-
-    def delete(self, path: str, mount: str = "secret") -> None:
-        """Delete the newest version, so that it can be brought back (KV version 1: for good)."""
-        self.call("DELETE", f"{mount}/{path}" if mount in self._kv1 else f"{mount}/data/{path}")
-
-    def destroy(self, path: str, versions: Sequence[int], mount: str = "secret") -> None:
-        """Destroy these versions for good."""
-        self.call("PUT", f"{mount}/destroy/{path}", {"versions": list(versions)})
-
-    def forget(self, path: str, mount: str = "secret") -> None:
-        """Remove the secret with all its versions, as if it had never been."""
-        self.call("DELETE", f"{mount}/{path}" if mount in self._kv1 else f"{mount}/metadata/{path}")
+    # --- What was asked ---
 
     def reads(self, path: str, mount: str = "secret") -> int:
         """Return how often this secret was asked for, with or without success."""
@@ -122,36 +210,6 @@ class OpenBaoServer:
 
     # --- The server ---
 
-    def mount_kv(self, mount: str, *, version: int = 2) -> None:
-        """Mount a KV engine of version 1 or 2."""
-        self.call(
-            "POST", f"sys/mounts/{mount}", {"type": "kv", "options": {"version": str(version)}}
-        )
-        if version == 1:
-            self._kv1.add(mount)
-        else:
-            self._until(lambda: self._answers(f"{mount}/config"), f"the mount {mount}")
-
-    def enable_auth(self, kind: str, mount: str | None = None) -> None:
-        """Enable an auth method, at a mount of its own name by default."""
-        self.call("POST", f"sys/auth/{mount or kind}", {"type": kind})
-
-    def policy(self, name: str, text: str) -> None:
-        """Write a policy."""
-        self.call("PUT", f"sys/policies/acl/{name}", {"policy": text})
-
-    def token(self, policies: Sequence[str] = (), ttl: str = "1h", **more: Any) -> str:
-        """Make a token, with the default policy alone if none is named.
-
-        More fields of `auth/token/create` can be given, such as `type="batch"`.
-        """
-        body = {"policies": list(policies) or ["default"], "ttl": ttl, **more}
-        return str(self.call("POST", "auth/token/create", body)["auth"]["client_token"])
-
-    def revoke(self, token: str) -> None:
-        """Revoke a token."""
-        self.call("POST", "auth/token/revoke", {"token": token})
-
     def seal(self) -> None:
         """Seal the server: it answers everything with 503 from now on."""
         self.call("PUT", "sys/seal")
@@ -162,31 +220,6 @@ class OpenBaoServer:
         key = log.partition("Unseal Key: ")[2].split()[0]
         self.call("PUT", "sys/unseal", {"key": key})
         self._until(lambda: self._answers("secret/config"), "unsealing")
-
-    def call(
-        self,
-        method: str,
-        path: str,
-        body: Mapping[str, Any] | None = None,
-        *,
-        token: str | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> dict[str, Any]:
-        """Call the HTTP API below `/v1/`, as root by default; return the answer, empty if it has no
-        body.
-
-        Raises:
-            RuntimeError: the server refused; the message has its reasons.
-        """
-        if self._http is None:
-            raise RuntimeError(_NOT_RUNNING)
-        sent = {"X-Vault-Token": self.root_token if token is None else token, **(headers or {})}
-        response = self._http.request(method, f"{self.address}/v1/{path}", json=body, headers=sent)
-        if response.is_error:
-            raise RuntimeError(
-                f"{method} {path}: HTTP {response.status_code} {response.text.strip()}"
-            )
-        return dict(response.json()) if response.content else {}
 
     # --- Its process ---
 
@@ -258,15 +291,6 @@ class OpenBaoServer:
         self._http = httpx.Client(verify=process.context(self.cacert), trust_env=False, timeout=10)
         # Only this server knows the token, so no other that took the port can pass for it.
         self._until(lambda: self._answers("secret/config"), "the start")
-
-    def _answers(self, path: str) -> bool:
-        import httpx
-
-        try:
-            self.call("GET", path)
-        except (RuntimeError, httpx.TransportError):
-            return False
-        return True
 
     def _until(self, ready: Callable[[], bool], what: str) -> None:
         end = time.monotonic() + self._start_timeout

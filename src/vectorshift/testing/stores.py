@@ -4,5 +4,6 @@
 
 from vectorshift.testing.moto import MotoServer
 from vectorshift.testing.openbao import OpenBaoServer
+from vectorshift.testing.openbao_cluster import OpenBaoCluster
 
-__all__ = ["MotoServer", "OpenBaoServer"]
+__all__ = ["MotoServer", "OpenBaoCluster", "OpenBaoServer"]

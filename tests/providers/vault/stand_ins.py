@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from vectorshift.testing.openbao import OpenBaoServer
+    from vectorshift.testing.openbao import OpenBaoApi
 
 __all__ = ["BaoSide", "Issuer", "role", "token_review"]
 
@@ -69,7 +69,7 @@ def token_review(audience: str = "vault") -> str:
     )
 
 
-def role(server: OpenBaoServer, name: str, **fields: Any) -> dict[str, str]:
+def role(server: OpenBaoApi, name: str, **fields: Any) -> dict[str, str]:
     """Make an AppRole that may read every secret; return the `role_id` and a `secret_id` of it."""
     if "approle/" not in server.call("GET", "sys/auth")["data"]:
         server.enable_auth("approle")

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from vectorshift import Credential, errors
+from vectorshift import CachingProvider, Credential, errors
 from vectorshift.credentials.resolving import LookupRequest
 from vectorshift.providers.vault import VaultProvider
+from vectorshift.testing import ManualClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -301,3 +302,29 @@ def test_an_error_that_quotes_a_missing_token_is_no_denial(
     with tiny(500, '{"errors":["upstream: missing client token"]}') as server:
         vault = VaultProvider("vs", addr=server.address, token=TOKEN)
         failure(vault, errors.CredentialStoreUnavailableError)
+
+
+def test_one_not_found_of_a_replica_that_lags_fails_no_call(tiny: MakeTiny) -> None:
+    """It is asked again 2 s later, by the clock of the cache, on a new connection."""
+    clock, connections = ManualClock(), list[object]()
+    with tiny(200, kv2({"api_key": KEY})) as server:
+        accept = server.get_request
+
+        def counted() -> Any:
+            connections.append(1)
+            return accept()
+
+        server.get_request = counted
+        vault = VaultProvider("vs", addr=server.address, token=TOKEN, clock=clock)
+        cached = CachingProvider(vault, ttl=0, clock=clock)
+        assert cached.get_credential().version == "7"
+        server.answer = (404, '{"errors":[]}', {})
+        rejected = cached.resolve(LookupRequest(rejected=cached.get_credential()))
+        assert isinstance(rejected, MISSING), "a 401 stands meanwhile"
+        server.answer = (200, kv2({"api_key": KEY}), {})
+        clock.advance(2)
+        for _ in range(20):
+            assert cached.get_credential().version == "7"
+        answer = cached.resolve(LookupRequest(bypass_cache=True, forced=True))
+    assert isinstance(answer, Credential)
+    assert len(connections) > 1

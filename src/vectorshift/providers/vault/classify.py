@@ -61,7 +61,8 @@ class Reply:
     @property
     def may_pass(self) -> bool:
         """Whether the server cannot serve just then, and may soon."""
-        return self.is_standby or self.status in _PASSING
+        is_preparing = self.status == 400 and self.mentions("upgrading")  # a new mount of KV 2
+        return self.is_standby or self.status in _PASSING or is_preparing
 
     @property
     def is_of_vault(self) -> bool:
@@ -323,8 +324,9 @@ def classify_login(
         )
     if reply.status in (401, 403):
         return ref.denied(
-            "the server refuses the login, as it does where no auth method is mounted "
-            f"(VECTORSHIFT_VAULT_AUTH_MOUNT). {fix}{where}"
+            "the server refuses the login, as it does where no auth method is mounted"
+            " (VECTORSHIFT_VAULT_AUTH_MOUNT), and for some minutes after several wrong logins."
+            f" {fix}{where}"
         )
     if reply.status == 400 and not reply.says(_DISASTER):
         return ref.denied(f"the server refuses the login. {fix}{where}")

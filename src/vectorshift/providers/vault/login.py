@@ -20,13 +20,13 @@ from vectorshift._platform.vault_variables import (
 )
 from vectorshift.credentials.values import Secret
 from vectorshift.errors import CredentialError
-from vectorshift.providers.vault.classify import classify_login
+from vectorshift.providers.vault.classify import Reply, classify_login
 from vectorshift.providers.vault.requests import NO_TOKEN, Payload, TransportFailure
 from vectorshift.providers.vault.tokens import TokenLease
 
 if TYPE_CHECKING:
     from vectorshift.providers.vault.arguments import VaultArguments, VaultSetup
-    from vectorshift.providers.vault.classify import Reply, SecretRef
+    from vectorshift.providers.vault.classify import SecretRef
     from vectorshift.providers.vault.requests import VaultRequests
 
 __all__ = ["AppRoleLogin", "Login", "choose_login"]
@@ -128,6 +128,8 @@ class MountedLogin(Login):
     """A method that posts a document to `auth/<mount>/login`."""
 
     fix = ""
+    may_be_new = False
+    """Whether what logs in may have been made just before this process was started."""
     fresh_connection = False
     """Whether the connection itself logs in, so that an old one will not do."""
 
@@ -154,6 +156,11 @@ class MountedLogin(Login):
         if self.fresh_connection:
             requests.reconnect()
         reply = requests.post(self.path, payload)
+        if self.may_be_new and isinstance(reply, Reply) and reply.status == 400:
+            # Made a moment ago, it is not known at a standby that lags behind. This is tried once
+            # in the life of the process: servers lock out who fails often.
+            reply = requests.post_later(self.path, payload)
+        self.may_be_new = False
         if isinstance(reply, TransportFailure):
             return reply.error(ref)
         fix = self.explain(reply, payload)
@@ -172,6 +179,7 @@ class MountedLogin(Login):
 class AppRoleLogin(MountedLogin):
     """AppRole; the secret id inline, in a file that is read at each login, or response-wrapped."""
 
+    may_be_new = True
     fix = (
         "The role id or the secret id is wrong, expired or used up. Look at"
         " VECTORSHIFT_VAULT_ROLE_ID and VECTORSHIFT_VAULT_SECRET_ID, or make a new one: bao write"

@@ -36,6 +36,9 @@ _CONNECT, _READ = 1 / 5, 1 / 2
 """The parts of the time for one connection and for one wait for bytes. A next try has the rest."""
 
 _LONGEST_PAUSE: Final = 1.0
+_LAG: Final = 0.3
+"""Seconds within which a standby has mostly caught up with its leader."""
+
 _LARGEST_BODY: Final = 1 << 20
 
 Payload = dict[str, str | Secret]
@@ -152,6 +155,12 @@ class VaultRequests:
             return adapter.post(path, json=plain)
 
         return self.send(path, call, token=token, repeatable=repeatable)
+
+    def post_later(self, path: str, payload: Payload) -> Reply | TransportFailure:
+        """Post once more, after a moment and on a new connection."""
+        time.sleep(min(_LAG, self.budget.left()))
+        self.reconnect()
+        return self.post(path, payload)
 
     def read(self, ref: SecretRef, token: Secret) -> Reply | TransportFailure:
         """Read the secret."""
