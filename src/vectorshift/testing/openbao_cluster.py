@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import secrets
 import signal
 import socket
@@ -79,6 +80,34 @@ class OpenBaoCluster(OpenBaoApi):
         version = super().write(path, fields, mount)
         self._until(self._has_caught_up, "replication")
         return version
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        token: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
+        """Call the HTTP API below `/v1/` at the leader; during an election, again when it is over.
+
+        Raises:
+            RuntimeError: the server refused; the message has its reasons.
+        """
+        import httpx
+
+        end = time.monotonic() + self._start_timeout
+        while True:
+            try:
+                return super().call(method, path, body, token=token, headers=headers)
+            except (RuntimeError, httpx.TransportError) as error:
+                passes = not isinstance(error, RuntimeError) or re.search(
+                    "HTTP (307|5)", str(error)
+                )
+                if not passes or time.monotonic() > end:
+                    raise
+            time.sleep(0.1)
 
     def route(self, node: int | None) -> None:
         """Let the load balancer send everything to one server, or to all again. It closes the
