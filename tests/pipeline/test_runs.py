@@ -153,17 +153,22 @@ async def test_outputs_may_be_empty(
 
 
 @pytest.mark.parametrize("late", [{}, {"result": None}], ids=str)
+@pytest.mark.parametrize(("poll_interval", "asked"), [(4.0, 9), (3600.0, 2)])
 async def test_outputs_that_do_not_come_are_waited_for_30_seconds_and_said_to_be_missing(
     api: FakeVectorShift,
     style: CallStyle,
     client: Any,
     clock: ManualClock,
     late: dict[str, Any],
+    poll_interval: float,
+    asked: int,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     api.fail_next(200, body={"task_id": "r1", "status": "completed", **late}, times=50)
-    result = await style.call(RunHandler("p1", "r1", client=client), "result", 4.0)
-    assert (result.succeeded, result.outputs, sum(clock.waits)) == (True, {}, 32.0)
+    handler = RunHandler("p1", "r1", client=client)
+    result = await style.call(handler, "result", poll_interval, None)
+    assert (result.succeeded, result.outputs) == (True, {})
+    assert (sum(clock.waits), statuses_asked(api)) == (30.0, asked)
     assert "Run r1 is completed, and its outputs are not there after 30 s." in caplog.text
 
 

@@ -183,7 +183,7 @@ def await_end(
     if not poll_interval >= 0 or (timeout is not None and not timeout >= 0):
         raise ValueError("poll_interval and timeout are numbers of seconds, not below 0.")
     deadline = inf if timeout is None else now() + timeout
-    last_chance = None
+    last_chance = inf
     with _bar(progress, f"run {run_id}") as show:
         while True:
             within = None if timeout is None else max(deadline - now(), _LAST_QUESTION)
@@ -197,7 +197,7 @@ def await_end(
             if found.succeeded:
                 if found.has_outputs:
                     return found
-                last_chance = last_chance or now() + _LATE_RESULT
+                last_chance = min(last_chance, now() + _LATE_RESULT)
                 if now() >= last_chance:
                     log.warning(
                         "Run %s is %s, and its outputs are not there after %g s.",
@@ -213,7 +213,7 @@ def await_end(
             left = deadline - now()
             if timeout is not None and left <= 0:
                 raise PollTimeoutError(run_id, timeout)
-            yield Wait(min(poll_interval, left))
+            yield Wait(min(poll_interval, left, last_chance - now()))
 
 
 # --- The calls ---
