@@ -57,6 +57,7 @@ def api_url(value: str) -> str:
 
 
 _LONGEST_URL = 2048
+_LONGEST_HOST = 255
 _BEFORE_A_QUERY = re.compile(r"[!\"$->@-~]+")
 _NAME = re.compile(r"([a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}\.?")
 _NUMBERS = re.compile(r"([0-9]+\.){3}[0-9]+")
@@ -91,6 +92,7 @@ def url_without_password(value: str) -> str:
     """
     if "@" in value:
         raise ValueError("should hold no user name and no password")
-    if has_control_characters(value) or "-----BEGIN" in value or len(value) > _LONGEST_URL:
+    longest = _LONGEST_URL if "://" in value else _LONGEST_HOST
+    if has_control_characters(value) or "-----BEGIN" in value or len(value) > longest:
         raise ValueError("should be a URL, and its value is not shown, as it is none")
     return value

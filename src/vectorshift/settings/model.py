@@ -38,9 +38,14 @@ def _wrapped(value: object) -> object:
     return Secret(value.strip()) if isinstance(value, str) else value
 
 
+_LONGEST_TEXT = 2048
+
+
 def _one_line(value: str) -> str:
     if has_control_characters(value):
         raise ValueError("should have no line break and no other control character in it")
+    if "-----BEGIN" in value or len(value) > _LONGEST_TEXT:
+        raise ValueError("should be a short text, and is not shown, as it may be a key")
     return value
 
 

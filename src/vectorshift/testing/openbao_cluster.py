@@ -102,9 +102,8 @@ class OpenBaoCluster(OpenBaoApi):
             try:
                 return super().call(method, path, body, token=token, headers=headers)
             except (RuntimeError, httpx.TransportError) as error:
-                passes = not isinstance(error, RuntimeError) or re.search(
-                    "HTTP (307|5)", str(error)
-                )
+                refused = isinstance(error, RuntimeError)
+                passes = not refused or re.search("HTTP (307|5)", str(error)) is not None
                 if not passes or time.monotonic() > end:
                     raise
             time.sleep(0.1)

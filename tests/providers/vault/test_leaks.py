@@ -6,6 +6,7 @@ import json
 import logging
 import signal
 import threading
+import time
 import traceback
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,10 @@ import pytest
 from tests.providers.vault.stand_ins import Issuer, role
 
 from vectorshift.credentials import Secret
+from vectorshift.credentials.resolving import LookupRequest
+from vectorshift.errors import CredentialConfigurationError
 from vectorshift.providers.vault import VaultProvider
+from vectorshift.settings import Settings
 from vectorshift.testing import ManualClock
 
 if TYPE_CHECKING:
@@ -196,3 +200,64 @@ def test_over_tls_nothing_is_shown_either(
     more: dict[str, Any] = {"cacert": tls_bao.cacert} if verify else {}
     vault = VaultProvider("vs", addr=tls_bao.address, token=tls_bao.root_token, **more)
     assert ("TLS failed" in Watched(vault, tls_bao.root_token).ask(caplog)) is not verify
+
+
+# --- What holds the content of a file, or a token, in place of a name ---
+
+MARK = "b64Mark7f3e/Q+9xA=="
+NAMES = ("cacert", "client_cert", "client_key", "token_file", "secret_id_file", "jwt_file")
+CONTENTS = {
+    "a private key": f"-----BEGIN PRIVATE KEY-----\n{MARK}\n-----END PRIVATE KEY-----\n",
+    "on one line": f"-----BEGIN PRIVATE KEY----- {MARK} -----END PRIVATE KEY-----",
+    "with a certificate": f"-----BEGIN CERTIFICATE-----\n-----BEGIN RSA PRIVATE KEY-----\n{MARK}",
+    "a token behind a line break": f"\n./{MARK}\nx",
+    "longer than a path": f"./{MARK}" + "/a" * 4096,
+    "longer than a name": f"./{MARK}" + "a" * 300,
+}
+
+
+def methods(name: str) -> dict[str, Any]:
+    """What makes a provider look at this argument."""
+    if name.startswith("jwt"):
+        return {"auth": "jwt"}
+    if name.startswith("secret_id"):
+        return {"auth": "approle", "role_id": "r"}
+    if name.startswith("password"):
+        return {"auth": "userpass", "username": "me"}
+    return {} if name.startswith("token") else {"token": TOKEN}
+
+
+@pytest.mark.parametrize("content", CONTENTS.values(), ids=list(CONTENTS))
+@pytest.mark.parametrize(
+    "name", [*NAMES, "password_file", "addr", "path", "mount", "namespace", "field"]
+)
+def test_a_content_in_place_of_a_name_is_shown_nowhere(
+    name: str, content: str, caplog: pytest.LogCaptureFixture, shown: Callable[..., str]
+) -> None:
+    given: dict[str, Any] = {"addr": "https://127.0.0.1:9", "path": "vs", **methods(name)}
+    given[name] = content
+    vault = VaultProvider(**given)
+    said = everything_shown(vault, caplog)
+    assert MARK not in said.replace("given = ", "").split("Traceback")[0]
+    answer = vault.resolve(LookupRequest(deadline=time.monotonic() + 0.5))
+    assert MARK not in str(answer) + repr(answer)
+    if name in ("path", "mount", "namespace", "field") and "longer" in content_name(content):
+        return  # such names are refused by the server, if they are none
+    variables = {f"VECTORSHIFT_VAULT_{key.upper()}": value for key, value in given.items()}
+    with pytest.raises(CredentialConfigurationError, match=f"VAULT_{name.upper()}: ") as caught:
+        Settings.load(variables)
+    assert MARK not in shown(caught.value)
+
+
+def content_name(content: str) -> str:
+    return next(name for name, text in CONTENTS.items() if text == content)
+
+
+@pytest.mark.parametrize("name", ["api_key_file", "env_file", "ca_bundle", "credentials_directory"])
+@pytest.mark.parametrize("content", CONTENTS.values(), ids=list(CONTENTS))
+def test_the_other_settings_that_name_files_show_no_content_either(
+    name: str, content: str, shown: Callable[..., str]
+) -> None:
+    with pytest.raises(CredentialConfigurationError) as caught:
+        Settings.load({f"VECTORSHIFT_{name.upper()}": content})
+    assert MARK not in shown(caught.value)

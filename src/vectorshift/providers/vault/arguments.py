@@ -49,7 +49,7 @@ _BOOLEANS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class VaultArguments:
     """The arguments of a `VaultProvider`, which describes them. None stands for one not given."""
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any, Final, cast
 
+from vectorshift._platform.files import content_in_place_of_name
 from vectorshift.errors import (
     CredentialConfigurationError,
     CredentialDeniedError,
@@ -28,6 +29,7 @@ __all__ = [
     "classify_read",
     "is_denied",
     "parse_time",
+    "printable",
 ]
 
 _PASSING: Final = (412, 429, 472, 473, 500, 502, 503, 504)
@@ -36,6 +38,11 @@ _PASSING: Final = (412, 429, 472, 473, 500, 502, 503, 504)
 def as_object(value: object) -> dict[str, Any] | None:
     """Return a JSON object as such, or None for any other value."""
     return cast("dict[str, Any]", value) if isinstance(value, dict) else None
+
+
+def printable(text: str) -> str:
+    """Return a name as it can be shown. What may be the content of a file is not."""
+    return "(not shown)" if content_in_place_of_name(text) else text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +128,7 @@ class SecretRef:
     @property
     def source(self) -> str:
         """The printable place without the version, such as `vault:secret/vectorshift#api_key`."""
-        return f"vault:{self.mount}/{self.path}#{self.field}"
+        return f"vault:{printable(self.mount)}/{printable(self.path)}#{printable(self.field)}"
 
     @property
     def api_path(self) -> str:
@@ -136,7 +143,7 @@ class SecretRef:
         self, kind: type[CredentialError], what: str, *, retry_after: float | None = None
     ) -> CredentialError:
         """Return an error of `kind` whose message names this place and says `what`."""
-        namespace = f", namespace {self.namespace}" if self.namespace else ""
+        namespace = f", namespace {printable(self.namespace)}" if self.namespace else ""
         text = f"{self.source} ({self.address}{namespace}, auth method {self.auth}): {what}"
         if kind is CredentialStoreUnavailableError:
             return CredentialStoreUnavailableError(

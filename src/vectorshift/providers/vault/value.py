@@ -79,6 +79,8 @@ def _no_field(fields: Mapping[str, Any], ref: SecretRef) -> str:
             " of the path."
         )
     names = ", ".join(sorted(name for name in fields if re.fullmatch(r"[\w.\-]{1,64}", name))[:20])
+    if not names and fields:
+        names = f"{len(fields)}, with names that are not shown"
     return (
         f"the secret has no field '{ref.field}'. Its fields are: {names or 'none'}. "
         "Name the one that is the key with VECTORSHIFT_VAULT_FIELD."
