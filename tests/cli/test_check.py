@@ -136,3 +136,37 @@ def test_on_a_terminal_the_servers_words_move_no_cursor(api: FakeVectorShift) ->
     assert "\x1b[2J" not in text
     assert "[bold]such[/bold] key :warning:" in text
     assert fingerprint("vs-mine") in text
+
+
+# --- whoami ---
+
+
+def test_whoami_tells_what_the_key_sees_and_what_the_api_does_not_say(api: FakeVectorShift) -> None:
+    key = api.create_key()
+    for name in ("Summaries", "Answers"):
+        api.add_pipeline("acme", name)
+    given = {"VECTORSHIFT_BASE_URL": api.base_url, "VECTORSHIFT_API_KEY": key}
+    done = piped("auth", "whoami", "--json", **given)
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["status"], told["fingerprint"]) == (0, "good", fingerprint(key))
+    assert {"Summaries", "Answers"} < set(told["names"])
+    assert told["pipelines"] == len(told["names"])
+    assert "does not say which organisation or user the key belongs to" in told["message"]
+    assert key not in done.stdout
+
+
+def test_whoami_of_a_refused_key_ends_with_1(api: FakeVectorShift) -> None:
+    given = {"VECTORSHIFT_BASE_URL": api.base_url, "VECTORSHIFT_API_KEY": "vs-nobody-knows-it"}
+    assert piped("auth", "whoami", **given).returncode == 1
+
+
+@pytest.mark.parametrize("command", ["status", "check", "whoami"])
+@pytest.mark.parametrize("option", ["-q", "--quiet"])
+def test_quiet_leaves_the_answer_to_the_exit_code(
+    command: str, option: str, api: FakeVectorShift
+) -> None:
+    good = {"VECTORSHIFT_BASE_URL": api.base_url, "VECTORSHIFT_API_KEY": api.create_key()}
+    done = piped("auth", command, option, **good)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    done = piped("auth", command, option, VECTORSHIFT_BASE_URL=api.base_url)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", "")

@@ -306,3 +306,73 @@ def test_a_signal_that_comes_before_the_child_is_there_waits_for_it() -> None:
     with started(sys.executable, "-c", "import signal; signal.pause()") as process:
         child.follow(process)
         assert process.wait(timeout=30) == -signal.SIGTERM
+
+
+# --- What the program gets ---
+
+
+def handed(*options: str, **variables: str) -> dict[str, str]:
+    code = "import json, os; print(json.dumps(dict(os.environ)))"
+    done = piped("exec", *options, "--", sys.executable, "-c", code, **variables)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, str] = json.loads(done.stdout)
+    return found
+
+
+def test_another_variable_may_hold_the_key_and_several_may() -> None:
+    got = handed("--as", "ACME_KEY", "--as", "OTHER", VECTORSHIFT_API_KEY=KEY)
+    assert (got["ACME_KEY"], got["OTHER"]) == (KEY, KEY)
+    assert "VECTORSHIFT_API_KEY" not in got
+
+
+@pytest.mark.parametrize("name", ["", "A B", "1A", "A=B", "vs-key-here"])
+def test_what_is_no_variable_is_wrong_usage_and_not_printed(name: str) -> None:
+    done = piped("exec", "--as", name, "true", VECTORSHIFT_API_KEY=KEY)
+    assert (done.returncode, done.stdout) == (64, "")
+    assert "--as takes the name of a variable" in done.stderr
+    assert not name or name not in done.stderr
+
+
+def test_a_clean_environment_has_what_is_named_alone() -> None:
+    got = handed("--clean", "--keep", "LANG", VECTORSHIFT_API_KEY=KEY, LANG="C.UTF-8", SECRET="x")
+    names = {"PATH", "HOME", "LANG", "VECTORSHIFT_API_KEY"} & {*os.environ, *got}
+    assert set(got) - {"LC_CTYPE", "__CF_USER_TEXT_ENCODING"} == names
+    assert (got["VECTORSHIFT_API_KEY"], got["LANG"]) == (KEY, "C.UTF-8")
+
+
+def test_a_dotenv_file_gives_the_key_and_its_other_variables(tmp_path: Path) -> None:
+    file = tmp_path / "prod.env"
+    file.write_text(f"VECTORSHIFT_API_KEY={KEY}\nVECTORSHIFT_TIMEOUT=9\nDEBUG=0\nREGION='eu 1'\n")
+    got = handed("--env-file", str(file), DEBUG="1")
+    assert (got["VECTORSHIFT_API_KEY"], got["VECTORSHIFT_TIMEOUT"]) == (KEY, "9.0")
+    assert (got["REGION"], got["DEBUG"]) == ("eu 1", "1")  # the environment comes first
+    assert "VECTORSHIFT_ENV_FILE" not in got
+    clean = handed("--clean", "--env-file", str(file), DEBUG="1")
+    assert (clean["REGION"], clean["DEBUG"]) == ("eu 1", "0")
+
+
+def test_a_dotenv_file_may_be_a_pipe() -> None:
+    run = f"{' '.join(PROGRAM)} exec --env-file <(printf 'VECTORSHIFT_API_KEY={KEY}\\nA=b\\n')"
+    done = subprocess.run(
+        ["bash", "-c", f"{run} -- printenv VECTORSHIFT_API_KEY A"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=environment(),
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{KEY}\nb\n", "")
+
+
+def test_a_missing_dotenv_file_runs_nothing(tmp_path: Path) -> None:
+    done = piped("exec", "--env-file", str(tmp_path / "no.env"), "touch", str(tmp_path / "ran"))
+    assert done.returncode == 3
+    assert "no such file or directory" in done.stderr
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_script_without_its_first_line_is_one_for_the_shell(tmp_path: Path) -> None:
+    script = tmp_path / "start"
+    script.write_text('echo "$1 $VECTORSHIFT_API_KEY"\n')
+    script.chmod(0o755)
+    done = piped("exec", str(script), "hello", VECTORSHIFT_API_KEY=KEY)
+    assert (done.returncode, done.stdout) == (0, f"hello {KEY}\n")

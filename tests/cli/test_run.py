@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -227,3 +229,85 @@ def test_standard_output_that_cannot_show_a_character_shows_another(
     assert done.returncode == 2
     assert b"????" in done.stdout
     assert done.stderr == b""
+
+
+# --- Habits ---
+
+
+@pytest.mark.parametrize(
+    "command", ["", "auth", "auth status", "auth check", "providers list", "exec", "config"]
+)
+def test_help_has_its_short_option_and_fits_60_columns(command: str) -> None:
+    short, long = (piped(*command.split(), each, COLUMNS="60") for each in ("-h", "--help"))
+    assert (short.returncode, short.stdout) == (0, long.stdout)
+    _, _, below = short.stdout.partition("\n")
+    assert not re.search(r"\w\.\.\.$", below, re.MULTILINE)  # no sentence is cut
+    assert max(map(len, short.stdout.splitlines())) <= 60
+
+
+def test_the_version_has_its_short_option() -> None:
+    assert piped("-V").stdout == piped("--version").stdout
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        (["check"], "auth check"),
+        (["whoami"], "auth whoami"),
+        (["list"], "providers list"),
+        (["explain", "--json"], "auth status"),
+        (["settings"], "config"),
+        (["run", "app.py"], "exec"),
+    ],
+    ids=str,
+)
+def test_a_command_that_others_have_names_ours(typed: list[str], meant: str) -> None:
+    done = piped(*typed)
+    assert (done.returncode, done.stdout) == (64, "")
+    assert f"No such command {typed[0]!r}. Did you mean: vectorshift {meant}" in done.stderr
+
+
+def test_the_official_status_names_ours() -> None:
+    assert "To see which key a call uses: vectorshift auth status." in piped("status").stderr
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("vectorshift au", {"auth"}),
+        ("vectorshift auth ", {"status", "check", "whoami"}),
+        ("vectorshift auth status --js", {"--json"}),
+    ],
+)
+def test_bash_completes_commands_and_options(line: str, offered: set[str]) -> None:
+    words = line.split(" ")
+    script = (
+        'eval "$(vectorshift completion bash)"\n'
+        f"COMP_WORDS=({' '.join(repr(word) for word in words)})\nCOMP_CWORD={len(words) - 1}\n"
+        '_vectorshift_completion vectorshift\nprintf "%s\\n" "${COMPREPLY[@]}"\n'
+    )
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=environment(PATH=path),
+    )
+    assert offered == set(done.stdout.split()), done.stderr
+
+
+@pytest.mark.parametrize(("shell", "word"), [("zsh", "#compdef"), ("fish", "complete --command")])
+def test_other_shells_get_their_script_and_their_answers(shell: str, word: str) -> None:
+    assert word in piped("completion", shell).stdout
+    asked = {
+        "_VECTORSHIFT_COMPLETE": f"complete_{shell}",
+        "_TYPER_COMPLETE_ARGS": "vectorshift au",
+        "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+    }
+    assert "auth" in piped(**asked).stdout
+
+
+def test_an_unknown_shell_is_wrong_usage() -> None:
+    assert piped("completion", "tcsh").returncode == 64

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from enum import Enum
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -12,7 +13,7 @@ import typer
 
 from vectorshift._compat import not_here
 from vectorshift.cli.exits import Exit, exit_of
-from vectorshift.cli.screen import complain, printable
+from vectorshift.cli.screen import complain, printable, silenced
 from vectorshift.errors import VectorshiftError
 from vectorshift.version import __version__
 
@@ -21,23 +22,43 @@ if TYPE_CHECKING:
 
 __all__ = ["app", "run"]
 
+_COMPLETE = "_VECTORSHIFT_COMPLETE"
+"""The variable by which the script of a shell asks for the completion of a line."""
+
+
+class _Shell(str, Enum):
+    bash = "bash"
+    zsh = "zsh"
+    fish = "fish"
+
+
+_HELP = {"help_option_names": ["-h", "--help"]}
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
+    context_settings=_HELP,
     pretty_exceptions_enable=False,  # its tracebacks would show the locals of every frame
     rich_markup_mode=None,
     help="The VectorShift SDK on the command line.",
 )
 auth = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Which key is in use, and whether it works."
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    context_settings=_HELP,
+    help="Which key is in use, and whether it works.",
 )
 providers = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Where keys may come from."
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    context_settings=_HELP,
+    help="Where keys may come from.",
 )
 app.add_typer(auth, name="auth")
 app.add_typer(providers, name="providers")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing: the exit code says it.")]
 
 
 def _print_version(wanted: bool) -> None:
@@ -51,7 +72,7 @@ def _options(
     version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=_print_version, is_eager=True, help="Print the version."
+            "--version", "-V", callback=_print_version, is_eager=True, help="Print the version."
         ),
     ] = False,
 ) -> None:
@@ -62,7 +83,7 @@ def _options(
     DEFAULT_SCOPE.configure(None, require_using=False)
 
 
-@auth.command("status")
+@auth.command("status", short_help="Say which key a call would use, and why.")
 def auth_status(
     probe: Annotated[
         bool | None,
@@ -76,24 +97,51 @@ def auth_status(
         ),
     ] = None,
     as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Say which key a call would use, and why that one."""
     from vectorshift.cli.status import show_status
 
-    raise typer.Exit(show_status(probe, as_json))
+    with silenced(quiet):
+        raise typer.Exit(show_status(probe, as_json))
 
 
-@auth.command("check")
-def auth_check(as_json: AsJson = False) -> None:
+@auth.command("check", short_help="Ask the API whether the key works.")
+def auth_check(as_json: AsJson = False, quiet: Quiet = False) -> None:
     """Ask the API whether the key works. Exits with 0 if so, 1 if refused, 2 without a key, 3 if a
     source failed.
     """
     from vectorshift.cli.check import show_check
 
-    raise typer.Exit(show_check(as_json))
+    with silenced(quiet):
+        raise typer.Exit(show_check(as_json))
 
 
-@providers.command("list")
+@auth.command("whoami", short_help="Say what the API lets this key see.")
+def auth_whoami(as_json: AsJson = False, quiet: Quiet = False) -> None:
+    """Say what the API lets this key see: how many pipelines, and their names. The API does not say
+    whose key it is.
+    """
+    from vectorshift.cli.check import show_whoami
+
+    with silenced(quiet):
+        raise typer.Exit(show_whoami(as_json))
+
+
+@app.command("config", short_help="List the settings and where they are set.")
+def config(
+    everything: Annotated[
+        bool, typer.Option("--all", help="Print those too that have their defaults.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the settings, their values, and where each comes from. Prints no secret."""
+    from vectorshift.cli.config import show_config
+
+    raise typer.Exit(show_config(as_json, everything))
+
+
+@providers.command("list", short_help="List the providers and what configures them.")
 def providers_list(as_json: AsJson = False) -> None:
     """List the providers, what configures each, and which are in the chain. Contacts nothing."""
     from vectorshift.cli.providers import show_providers
@@ -101,19 +149,67 @@ def providers_list(as_json: AsJson = False) -> None:
     raise typer.Exit(show_providers(as_json))
 
 
-@app.command("exec", context_settings={"allow_interspersed_args": False}, options_metavar="[--]")
+@app.command(
+    "exec",
+    context_settings={"allow_interspersed_args": False},
+    options_metavar="[OPTIONS] [--]",
+    short_help="Run a program with the key.",
+)
 def execute(
     command: Annotated[
         list[str], typer.Argument(help="The program and its arguments, after -- if you like.")
     ],
+    env_file: Annotated[
+        str | None,
+        typer.Option(
+            help=(
+                "Read the key and the settings from this dotenv file, and hand its other variables"
+                " to the program."
+            )
+        ),
+    ] = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Option("--as", help="Hand over the key in this variable. May be repeated."),
+    ] = None,
+    clean: Annotated[
+        bool,
+        typer.Option(
+            "--clean", help="Hand over PATH, HOME and what the other options name, no more."
+        ),
+    ] = False,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(help="With --clean: hand over this variable too. May be repeated."),
+    ] = None,
 ) -> None:
-    """Run a program with the key in its environment only. It reads VECTORSHIFT_API_KEY there."""
-    from vectorshift.cli.exec import execute
+    """Run a program with the key in its environment only. It reads VECTORSHIFT_API_KEY there,
+    unless --as names others.
+    """
+    from vectorshift.cli.exec import Handover, execute
 
-    raise typer.Exit(execute(command))
+    kept = ("PATH", "HOME", *(keep or ())) if clean else None
+    handover = Handover(env_file=env_file, names=tuple(names or ()), kept=kept)
+    raise typer.Exit(execute(command, handover))
 
 
-@app.command()
+@app.command("completion", short_help="Print the completion script of a shell.")
+def completion(
+    shell: Annotated[_Shell, typer.Argument(help="The shell.", show_default=False)],
+) -> None:
+    """Print a script that completes commands and options. For bash: add the line
+    eval "$(vectorshift completion bash)" to ~/.bashrc.
+    """
+    # typer has it here without exporting it
+    from typer.completion import get_completion_script  # type: ignore[attr-defined]
+
+    script = get_completion_script(
+        prog_name="vectorshift", complete_var=_COMPLETE, shell=shell.value
+    )
+    typer.echo(script)
+
+
+@app.command(short_help="Show the main job on servers on loopback.")
 def sandbox(
     serve: Annotated[
         bool, typer.Option("--serve", help="Keep the servers up, to point your own code at.")
@@ -149,7 +245,24 @@ def _add_absent(name: str) -> None:
     )
     def absent(given: Annotated[list[str] | None, typer.Argument()] = None) -> None:
         del given
-        complain(_LOGIN if name == "login" else not_here(f"The command {name}"))
+        near = _NEAR.get(name)
+        hint = f" To see which key a call uses: vectorshift {near}." if near else ""
+        complain(_LOGIN if name == "login" else not_here(f"The command {name}") + hint)
+        raise typer.Exit(Exit.USAGE)
+
+
+def _add_near(name: str, meant: str) -> None:
+    """Add a command that names the one that was meant."""
+
+    @app.command(
+        name,
+        hidden=True,
+        add_help_option=False,
+        context_settings={"ignore_unknown_options": True},
+    )
+    def near(given: Annotated[list[str] | None, typer.Argument()] = None) -> None:
+        del given
+        complain(f"No such command {name!r}. Did you mean: vectorshift {meant}")
         raise typer.Exit(Exit.USAGE)
 
 
@@ -158,8 +271,19 @@ _LOGIN = (
     " line VECTORSHIFT_API_KEY=... of the file .env, or into a store: vectorshift providers list."
     " A key that the official command stored is read with VECTORSHIFT_PROVIDERS=default,login."
 )
+_NEAR = {"status": "auth status"}
 for _command in ("login", "integrations", "connect", "status", "sync", "reauth", "disconnect"):
     _add_absent(_command)
+for _command, _meant in {
+    "check": "auth check",
+    "whoami": "auth whoami",
+    "explain": "auth status",
+    "list": "providers list",
+    "settings": "config",
+    "env": "config",
+    "run": "exec",
+}.items():
+    _add_near(_command, _meant)
 
 
 # --- Running them ---
@@ -175,6 +299,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         arguments: those of the process by default.
     """
     _set_streams()
+    _complete()
     try:
         code = app(arguments, prog_name="vectorshift", standalone_mode=False)
         sys.stdout.flush()
@@ -195,6 +320,14 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         return _unforeseen(error)
     return code if isinstance(code, int) else Exit.GOOD
+
+
+def _complete() -> None:
+    """Let typer know the shells, where one asks for the completion of a line."""
+    if _COMPLETE in os.environ:
+        from typer.completion import completion_init  # type: ignore[attr-defined]
+
+        completion_init()
 
 
 class _Printable(logging.Formatter):

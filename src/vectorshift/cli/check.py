@@ -1,10 +1,10 @@
-"""`auth check`: whether the API accepts the key."""
+"""`auth check` and `auth whoami`: whether the API accepts the key, and what it lets it see."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import vectorshift
 from vectorshift.cli.exits import Exit, exit_of
@@ -19,10 +19,15 @@ from vectorshift.errors import (
 from vectorshift.scope.current import DEFAULT_SCOPE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from vectorshift.credentials.values import Credential
 
-__all__ = ["show_check"]
+__all__ = ["show_check", "show_whoami"]
 
+F = TypeVar("F", bound="_Finding")
+
+_NAMES: Final = 10
 _STYLES = {Exit.GOOD: "bold green", Exit.API_FAILED: "bold yellow"}
 _LABELS = {"source": "source", "version": "version", "fingerprint": "key", "base_url": "API"}
 
@@ -52,11 +57,32 @@ class _Finding:
     seconds: float | None = None
 
 
+@dataclass(slots=True)
+class _Identity(_Finding):
+    """A key, and what the API lets it see.
+
+    Args:
+        pipelines: how many pipelines there are, those that others share left out.
+        names: the names of the first ten.
+    """
+
+    pipelines: int | None = None
+    names: tuple[str, ...] = ()
+
+
 def show_check(as_json: bool) -> Exit:
     """Resolve the key, call the API with it, print the outcome, and return the exit code."""
-    finding = _Finding()
+    return _show(_Finding(), _check, as_json)
+
+
+def show_whoami(as_json: bool) -> Exit:
+    """Print what the API lets the key see, and return the exit code of `show_check`."""
+    return _show(_Identity(), _look_around, as_json)
+
+
+def _show(finding: F, find: Callable[[F], None], as_json: bool) -> Exit:
     try:
-        _check(finding)
+        find(finding)
         end = Exit.GOOD
     except VectorshiftError as error:
         _explain(finding, error)
@@ -64,6 +90,17 @@ def show_check(as_json: bool) -> Exit:
     facts = {"status": end.word, **asdict(finding)}
     show(as_json, facts, lambda: _draw(finding, end), facts)
     return end
+
+
+def _look_around(finding: _Identity) -> None:
+    _check(finding)
+    page = vectorshift.Pipeline.list(verbose=True)
+    names = [each.name or each.id or "" for each in page]
+    finding.pipelines, finding.names = len(names), tuple(names[:_NAMES])
+    finding.message = (
+        f"The API accepts this key, and shows it {len(names)} pipeline(s)."
+        " It does not say which organisation or user the key belongs to."
+    )
 
 
 def _check(finding: _Finding) -> None:
@@ -115,6 +152,8 @@ def _draw(finding: _Finding, end: Exit) -> None:
     for name, label in _LABELS.items():
         if value := getattr(finding, name):
             rows.add_row(label, Text(printable(value)))
+    if isinstance(finding, _Identity) and finding.names:
+        rows.add_row("sees", Text(printable("\n".join(finding.names))))
     if rows.row_count:
         screen.print()
         screen.print(rows)

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import vectorshift
+from vectorshift._platform.dotenv_syntax import assignments_in
+from vectorshift._platform.files import absolute, read_small, text_of
+from vectorshift._platform.pipes import PATIENCE
 from vectorshift._platform.plugin_names import canonical, prefix_of
 from vectorshift.chain.order import BUILT_IN
 from vectorshift.cli.exits import Exit
@@ -24,8 +30,9 @@ if TYPE_CHECKING:
     from vectorshift.credentials.values import Credential
     from vectorshift.settings import Settings
 
-__all__ = ["environment_for", "execute", "replace_process", "supervise"]
+__all__ = ["Handover", "environment_for", "execute", "replace_process", "supervise"]
 
+_KEY = "VECTORSHIFT_API_KEY"
 _WHERE_KEYS_ARE = {
     "VECTORSHIFT_API_KEY_FILE",
     "VECTORSHIFT_CREDENTIALS_DIRECTORY",
@@ -40,15 +47,37 @@ _PASSED_ON = ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
 _SHARED = ("SIGINT", "SIGQUIT", "SIGBREAK")
 
 
-def execute(command: Sequence[str]) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handover:
+    """What of the environment a program gets.
+
+    Args:
+        env_file: a dotenv file with the key, settings, and variables for the program; or None.
+        names: the variables that get the key; `VECTORSHIFT_API_KEY` if there are none.
+        kept: the variables that are handed over; None for all.
+    """
+
+    env_file: str | None = None
+    names: tuple[str, ...] = ()
+    kept: tuple[str, ...] | None = None
+
+
+def execute(command: Sequence[str], handover: Handover = Handover()) -> int:
     """Resolve the key and run the program with it; return its exit code where it does not replace
     this process.
 
     Raises:
         CredentialError: no key can be had; nothing was run.
     """
+    for name in handover.names:
+        if not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name):
+            complain("--as takes the name of a variable: letters, digits and _, no digit first.")
+            return Exit.USAGE
+    if handover.env_file is not None:
+        os.environ["VECTORSHIFT_ENV_FILE"] = handover.env_file
+    settings = DEFAULT_SCOPE.settings
     credential = vectorshift.get_credential()
-    environment = environment_for(credential, os.environ, DEFAULT_SCOPE.settings)
+    environment = environment_for(credential, os.environ, settings, handover)
     vectorshift.reset()  # closes the connections to stores
     if os.name == "posix":
         return replace_process(command, environment)
@@ -57,7 +86,10 @@ def execute(command: Sequence[str]) -> int:
 
 
 def environment_for(
-    credential: Credential, environ: Mapping[str, str], settings: Settings
+    credential: Credential,
+    environ: Mapping[str, str],
+    settings: Settings,
+    handover: Handover = Handover(),
 ) -> dict[str, str]:
     """Return the environment of the program: the key, without the variables that lead to it.
 
@@ -67,9 +99,14 @@ def environment_for(
     """
     plugins = set(map(canonical, settings.providers)) - {"default", *BUILT_IN}
     prefixes = tuple(map(prefix_of, _STORES | plugins))
+    given = environ
+    if handover.kept is not None:
+        given = {name: environ[name] for name in handover.kept if name in environ}
+    if handover.env_file is not None:
+        given = {**_others_in(handover.env_file), **given}
     kept = {
         name: value
-        for name, value in environ.items()
+        for name, value in given.items()
         if name not in _WHERE_KEYS_ARE and not name.startswith(prefixes)
     }
     for field in _WHERE_KEYS_GO:
@@ -77,7 +114,15 @@ def environment_for(
         if field in settings.model_fields_set and not kept.get(name, "").strip():
             value = getattr(settings, field)
             kept[name] = str(int(value) if isinstance(value, bool) else value)
-    return {**kept, "VECTORSHIFT_API_KEY": credential.secret.reveal()}
+    kept.pop(_KEY, None)
+    return {**kept, **dict.fromkeys(handover.names or (_KEY,), credential.secret.reveal())}
+
+
+def _others_in(env_file: str) -> dict[str, str]:
+    """Return what a dotenv file holds for the program: all but what is vectorshift's."""
+    content, _ = read_small(absolute(env_file), pipe_within=PATIENCE)
+    values = assignments_in(text_of(content) or "").values
+    return {name: value for name, value in values.items() if not name.startswith("VECTORSHIFT_")}
 
 
 # --- The program takes the place of this process ---
@@ -102,7 +147,21 @@ def replace_process(command: Sequence[str], environment: Mapping[str, str]) -> i
 def _become(command: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
     if not command[0]:
         raise FileNotFoundError
-    os.execvpe(command[0], list(command), environment)  # noqa: S606  # no shell, on purpose
+    try:
+        os.execvpe(command[0], list(command), environment)  # noqa: S606  # no shell, on purpose
+    except OSError as error:
+        script = shutil.which(command[0], path=environment.get("PATH"))
+        if error.errno != errno.ENOEXEC or script is None or not _is_text(script):
+            raise
+        # A script without its #! line is one for the shell, as POSIX says of execvp.
+        os.execve("/bin/sh", ["sh", script, *command[1:]], environment)  # noqa: S606
+
+
+def _is_text(path: str) -> bool:
+    """Return whether a file may be a script, and is no program of another machine."""
+    with open(path, "rb") as file:  # noqa: PTH123
+        head = file.read(256)
+    return not head.startswith(b"\x7f") and b"\0" not in head
 
 
 def _not_run(program: str, error: OSError, environment: Mapping[str, str]) -> Exit:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Generator, Iterable, Mapping
 
     from rich.console import Console
     from rich.table import Table
 
-__all__ = ["complain", "console", "printable", "show", "table"]
+__all__ = ["complain", "console", "printable", "show", "silenced", "table"]
 
 _NARROWEST = 50  # columns: below, nothing would be left for the last one of a table
 
@@ -45,6 +47,13 @@ def printable(text: str) -> str:
     of a file.
     """
     return "".join(each if each.isprintable() or each == "\n" else "?" for each in text)
+
+
+@contextlib.contextmanager
+def silenced(wanted: bool) -> Generator[None, None, None]:
+    """Print nothing on standard output in this block, if that is wanted."""
+    with contextlib.redirect_stdout(io.StringIO()) if wanted else contextlib.nullcontext():
+        yield
 
 
 def complain(message: str) -> None:

@@ -1,0 +1,135 @@
+"""`config`: each setting, its value, and where that comes from. No secret is printed."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from vectorshift._platform.dotenv_syntax import assignments_in
+from vectorshift._platform.files import absolute, read_small, text_of
+from vectorshift._platform.pipes import PATIENCE, left_alone
+from vectorshift.cli.exits import Exit, exit_of
+from vectorshift.cli.screen import complain, console, printable, show, table
+from vectorshift.credentials.values import Secret
+from vectorshift.errors import CredentialError
+from vectorshift.scope.current import DEFAULT_SCOPE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from vectorshift.settings import Settings
+
+__all__ = ["show_config"]
+
+_WITHHELD = "(withheld)"
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One setting.
+
+    Args:
+        setting: its variable.
+        value: as it counts, or `(withheld)`; None if it is not set.
+        origin: `default`, a variable, or a file and a line.
+    """
+
+    setting: str
+    value: str | None
+    origin: str
+
+
+def show_config(as_json: bool, everything: bool) -> Exit:
+    """Print the settings. Contacts no store, and reads no key.
+
+    Args:
+        as_json: whether to print JSON, which has every setting.
+        everything: whether to print those too that have their defaults.
+    """
+    rows: list[_Row] = []
+    problem, end = None, Exit.GOOD
+    try:
+        with left_alone():
+            rows = list(_rows(DEFAULT_SCOPE.settings))
+    except CredentialError as error:
+        problem, end = error.message, exit_of(error)
+    data = {"problem": problem, "settings": [asdict(row) for row in rows]}
+    shown = [row for row in rows if everything or row.origin != "default"]
+    facts: dict[str, object] = {
+        row.setting: f"{row.value or 'not set'} ({row.origin})" for row in shown
+    }
+    if not shown and problem is None:
+        facts = {"settings": "all have their defaults"}
+    show(as_json, data, lambda: _draw(shown, len(rows) - len(shown)), facts)
+    if problem is not None and not as_json:
+        complain(problem)
+    return end
+
+
+def _rows(settings: Settings) -> Iterator[_Row]:
+    from vectorshift.settings.variables import variables_of
+
+    names: dict[str, list[str]] = {}
+    for variable, field in variables_of(type(settings)).items():
+        names.setdefault(field, []).append(variable)
+    lines = _lines_of_file(settings)
+    for field, variables in names.items():
+        if field:
+            value = getattr(settings, field)
+            origin = _origin(variables, lines) if field in settings.model_fields_set else "default"
+            yield _Row(variables[0], _shown(value), origin)
+    yield _Row("VECTORSHIFT_ENV_FILE", settings.env_file, _origin(["VECTORSHIFT_ENV_FILE"], {}))
+    for plugin, values in settings.plugins.items():
+        for name, value in values.items():
+            variable = f"VECTORSHIFT_{plugin}_{name}".replace("-", "_").upper()
+            yield _Row(variable, _shown(value), _origin([variable], lines))
+
+
+def _lines_of_file(settings: Settings) -> Mapping[str, str]:
+    """Return the place of each name in the dotenv file that the user named."""
+    if not settings.env_file:
+        return {}
+    path = absolute(settings.env_file)
+    content, _ = read_small(path, pipe_within=PATIENCE)
+    found = assignments_in(text_of(content) or "")
+    return {name: f"{path}, line {line}" for name, line in found.lines.items()}
+
+
+def _origin(variables: list[str], lines: Mapping[str, str]) -> str:
+    """Return where the first of these variables is set: the environment comes before the file."""
+    for name in variables:
+        if os.environ.get(name, "").strip():
+            return f"variable {name}"
+        if name in lines:
+            return lines[name]
+    return "default"
+
+
+def _shown(value: object) -> str | None:
+    if value is None:
+        return None
+    if isinstance(value, Secret) or "-----BEGIN" in str(value):
+        return _WITHHELD
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _draw(rows: list[_Row], defaults: int) -> None:
+    from rich.text import Text
+
+    screen = console()
+    lines = table(("setting", "value", "from"))
+    for row in rows:
+        style = "dim" if row.origin == "default" else ""
+        lines.add_row(
+            row.setting, printable(row.value or "not set"), Text(printable(row.origin)), style=style
+        )
+    if rows:
+        screen.print(lines)
+        screen.print()
+    if defaults:
+        screen.print(Text(f"{defaults} more have their defaults: vectorshift config --all", "dim"))
