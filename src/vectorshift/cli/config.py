@@ -26,7 +26,7 @@ _WITHHELD = "(withheld)"
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class _SettingRow:
     """One setting.
 
     Args:
@@ -47,7 +47,7 @@ def show_config(as_json: bool, everything: bool) -> Exit:
         as_json: whether to print JSON, which has every setting.
         everything: whether to print those too that have their defaults.
     """
-    rows: list[_Row] = []
+    rows: list[_SettingRow] = []
     problem, end = None, Exit.GOOD
     try:
         with left_alone():
@@ -67,7 +67,7 @@ def show_config(as_json: bool, everything: bool) -> Exit:
     return end
 
 
-def _rows(settings: Settings) -> Iterator[_Row]:
+def _rows(settings: Settings) -> Iterator[_SettingRow]:
     from vectorshift.settings.variables import variables_of
 
     names: dict[str, list[str]] = {}
@@ -78,12 +78,14 @@ def _rows(settings: Settings) -> Iterator[_Row]:
         if field:
             value = getattr(settings, field)
             origin = _origin(variables, lines) if field in settings.model_fields_set else "default"
-            yield _Row(variables[0], _shown(value), origin)
-    yield _Row("VECTORSHIFT_ENV_FILE", settings.env_file, _origin(["VECTORSHIFT_ENV_FILE"], {}))
+            yield _SettingRow(variables[0], _shown(value), origin)
+    yield _SettingRow(
+        "VECTORSHIFT_ENV_FILE", settings.env_file, _origin(["VECTORSHIFT_ENV_FILE"], {})
+    )
     for plugin, values in settings.plugins.items():
         for name, value in values.items():
             variable = f"VECTORSHIFT_{plugin}_{name}".replace("-", "_").upper()
-            yield _Row(variable, _shown(value), _origin([variable], lines))
+            yield _SettingRow(variable, _shown(value), _origin([variable], lines))
 
 
 def _lines_of_file(settings: Settings) -> Mapping[str, str]:
@@ -118,7 +120,7 @@ def _shown(value: object) -> str | None:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _draw(rows: list[_Row], defaults: int) -> None:
+def _draw(rows: list[_SettingRow], defaults: int) -> None:
     from rich.text import Text
 
     screen = console()
