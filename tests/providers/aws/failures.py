@@ -410,7 +410,7 @@ FAILURES = (
     Failure(
         "the container's credentials endpoint refuses connections",
         UNAVAILABLE,
-        "could not be reached",
+        "the container's metadata service",
         _container_refuses,
     ),
     Failure(

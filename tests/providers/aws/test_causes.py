@@ -45,6 +45,10 @@ ROOT = Path(__file__).parents[3]
             "sso_session = s\nsso_account_id = 1\nsso_role_name = r",
             'sso-session does not exist: "s"',
         ),
+        (
+            "role_arn = arn:aws:iam::1:role/r\ncredential_source = EcsContainer",
+            "No credentials found in credential_source referenced in profile p",
+        ),
         ("aws_access_key_id = a", "incomplete: aws_secret_access_key is missing"),
         (
             "aws_access_key_id = a\naws_secret_access_key = b\ndefaults_mode = quick",
@@ -160,6 +164,15 @@ def test_a_bundle_of_cas_that_cannot_be_used_is_named(
     error = failure(AwsSecretsManagerProvider("prod/vs"))
     assert type(error) is CredentialConfigurationError
     assert f"{variable} names {bundle}, which cannot be used: {words}" in str(error)
+
+
+def test_an_endpoint_without_tls_is_no_bad_certificate(
+    fake: FakeAws, monkeypatch: pytest.MonkeyPatch, failure: Failure
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", fake.url.replace("http:", "https:"))
+    error = failure(AwsSecretsManagerProvider("prod/vs"))
+    assert type(error) is CredentialConfigurationError
+    assert "does not speak TLS (SSLError, 127.0.0.1)" in str(error)
 
 
 BROKEN = """

@@ -183,10 +183,14 @@ def outcome(
     meaning = means.BY_CLASS[names[0]]
     if names[0] == "SSLError" and (flaw := _ca_flaw(place)) is not None:
         return flaw
+    if names[0] == "SSLError" and "WRONG_VERSION_NUMBER" in fields.get("error", ""):
+        meaning = means.NO_TLS
     if names[0] == "ProfileNotFound" and not fields.get("profile"):
         return place.given.wrong(
             "AWS_PROFILE is set to nothing, as 'AWS_PROFILE=' in a compose file does. Unset it."
         )
+    if fields.get("error_msg", "").startswith("No credentials found in credential_source"):
+        meaning = means.BAD_CONFIG
     if login and meaning is means.UNREACHABLE:
         meaning = means.NO_LOGIN_ANSWER
     said = fields.get("error_msg", "") + fields.get("error", "")

@@ -83,8 +83,8 @@ NO_LOGIN = Meaning(
 )
 NO_LOGIN_ANSWER = Meaning(
     CredentialStoreUnavailableError,
-    "what gives the AWS credentials for {place.where} could not be reached ({code}{status}). Check"
-    " STS or SSO, or the container's metadata service.",
+    "what gives the AWS credentials for {place.where} gave none ({code}{status}). Check STS or SSO,"
+    " or the container's metadata service and, on EKS, the association of the role.",
 )
 NO_LOGIN_FILE = Meaning(
     CredentialConfigurationError,
@@ -148,7 +148,7 @@ _BAD_FILE = Meaning(
     "AWS's file {path} cannot be read ({code}). Correct it: sections in square brackets, and"
     " name = value, in UTF-8.",
 )
-_BAD_CONFIG = Meaning(
+BAD_CONFIG = Meaning(
     CredentialConfigurationError, "the AWS configuration is not usable: {error_msg}."
 )
 _NO_CRT = Meaning(
@@ -167,6 +167,11 @@ _BAD_TLS = Meaning(
     CredentialConfigurationError,
     "the TLS certificate of AWS in {place.where} cannot be verified ({code}). "
     "If a proxy signs it, name its CA in AWS_CA_BUNDLE.",
+)
+NO_TLS = Meaning(
+    CredentialConfigurationError,
+    "what answers for AWS in {place.where} does not speak TLS ({code}{host}). Check"
+    " VECTORSHIFT_AWS_ENDPOINT_URL and {place.store.endpoint}, or the proxy.",
 )
 _BAD_ENDPOINT = Meaning(
     CredentialConfigurationError,
@@ -249,7 +254,7 @@ BY_CLASS = {
         ("LoginInsufficientPermissions", _LOGIN_DENIED),
         ("ProfileNotFound", _NO_PROFILE),
         ("ConfigParseError ConfigNotFound", _BAD_FILE),
-        ("InvalidConfigError", _BAD_CONFIG),
+        ("InvalidConfigError", BAD_CONFIG),
         (
             "InfiniteLoopConfigError",
             Meaning(
