@@ -8,7 +8,7 @@ import contextlib
 import os
 import threading
 from abc import abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from vectorshift._platform import slot
 from vectorshift._platform.background import SharedWork
@@ -20,6 +20,7 @@ from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Resul
 from vectorshift.errors import CredentialConfigurationError
 from vectorshift.providers.explicit import ExplicitProvider
 from vectorshift.providers.static import FailingProvider
+from vectorshift.settings.defaults import DefaultSettings, is_default
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -138,7 +139,9 @@ class Configured(ForwardingProvider):
         """The settings that were given, else those of the environment at first use. May block."""
         settings = self._settings
         if settings is None:
-            fresh = _model().load()
+            fresh = (
+                cast("Settings", DefaultSettings()) if is_default(os.environ) else _model().load()
+            )
             with self._lock:
                 settings = self._settings = self._settings or fresh
         return settings

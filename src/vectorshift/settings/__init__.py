@@ -2,6 +2,19 @@
 
 from __future__ import annotations
 
-from vectorshift.settings.model import Settings
+TYPE_CHECKING: bool = False
+if TYPE_CHECKING:
+    from vectorshift.settings.model import Settings
 
 __all__ = ["Settings"]
+
+
+if not TYPE_CHECKING:  # a checker is to find a mistyped name
+
+    def __getattr__(name: str) -> object:
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from vectorshift.settings.model import Settings
+
+        globals()[name] = Settings
+        return Settings
