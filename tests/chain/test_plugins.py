@@ -327,7 +327,11 @@ try:
 except vectorshift.CredentialConfigurationError as error:
     print(error)
 """
-    environ = {"VECTORSHIFT_API_KEY": "vs-1", "PATH": os.environ["PATH"]}
+    environ = {
+        "VECTORSHIFT_API_KEY": "vs-1",
+        "VECTORSHIFT_TIMEOUT": "5",  # without a setting there is no pydantic
+        "PATH": os.environ["PATH"],
+    }
     run = functools.partial(
         subprocess.run, [sys.executable, "-c", code], capture_output=True, text=True, timeout=60
     )
