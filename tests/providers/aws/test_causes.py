@@ -289,7 +289,7 @@ def test_what_a_client_of_the_users_raises_has_its_meaning(
 
     class Client:
         def get_secret_value(self, **request: str) -> Any:
-            raise eval(make, vars(boto))
+            raise eval(make, dict(vars(boto)))
 
     error = failure(AwsSecretsManagerProvider("prod/vs", client=Client()))
     assert type(error) is kind

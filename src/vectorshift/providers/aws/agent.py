@@ -186,7 +186,7 @@ class Agent:
                 f" {_CHECK}"
             )
         parameter = answer.get("Parameter")
-        named = parameter if isinstance(parameter, dict) else answer
+        named = cast("dict[str, Any]", parameter) if isinstance(parameter, dict) else answer
         region, read_from = self._arguments.region, region_in(str(named.get("ARN")))
         if region and read_from and read_from != region:
             return self._arguments.wrong(

@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from vectorshift.errors import CredentialConfigurationError
 from vectorshift.providers.aws.logs import is_reading, quiet_botocore
@@ -148,7 +148,10 @@ def _container_fetcher() -> Any:
     class AskOnce(ContainerMetadataFetcher):  # type: ignore[misc]
         RETRY_ATTEMPTS = 1
 
-    return AskOnce(session=URLLib3Session(timeout=1), sleep=lambda _: None)
+    def no_pause(_: float) -> None:
+        pass
+
+    return AskOnce(session=URLLib3Session(timeout=1), sleep=no_pause)
 
 
 def _watch_metadata(provider: Any) -> None:
@@ -161,7 +164,8 @@ def _watch_metadata(provider: Any) -> None:
     from botocore.httpsession import URLLib3Session  # pyright: ignore[reportMissingTypeStubs]
 
     fetcher, load = provider._role_fetcher, provider.load
-    direct, seen = URLLib3Session(timeout=fetcher._timeout), [""]
+    direct: Any = URLLib3Session(timeout=fetcher._timeout)
+    seen = [""]
 
     class Watched:
         def send(self, request: Any) -> Any:
@@ -223,7 +227,11 @@ def keys_to_sign_with() -> Any:
 
 def _detach_source_profiles(builder: Any, limit: float) -> None:
     make = builder._create_process_provider
-    builder._create_process_provider = lambda profile: _detach(make(profile), limit)
+
+    def make_detached(profile: str) -> Any:
+        return _detach(make(profile), limit)
+
+    builder._create_process_provider = make_detached
 
 
 def _detach(provider: Any, limit: float) -> Any:
@@ -338,12 +346,13 @@ class _Process:
             says = f" and said: {printable(lines[-1])}" if lines else ""
             raise self._failed("process", f"ended with status {status}{says}")
         try:
-            document = json.loads(output)
+            document: Any = json.loads(output)
         except ValueError:  # it may hold part of the output, and goes no further
             document = None
         if not isinstance(document, dict):
             raise self._failed("process", "printed no JSON object")
-        if document.get("Version") != 1 or not document.keys() >= _CREDENTIALS:
+        fields = cast("dict[str, Any]", document)
+        if fields.get("Version") != 1 or not fields.keys() >= _CREDENTIALS:
             raise self._failed("process", "printed no Version 1, AccessKeyId and SecretAccessKey")
         return output, errors
 

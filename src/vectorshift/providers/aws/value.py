@@ -35,7 +35,7 @@ def credential_in(response: Mapping[str, Any], arguments: AwsArguments) -> Resul
     text, version = _text(response), response.get("VersionId")
     if arguments.store is PARAMETERS:
         parameter = response.get("Parameter")
-        found: dict[str, Any] = parameter if isinstance(parameter, dict) else {}
+        found = cast("dict[str, Any]", parameter) if isinstance(parameter, dict) else {}
         text, version = found.get("Value"), found.get("Version")
     if not isinstance(text, str):
         return arguments.wrong(
@@ -79,30 +79,32 @@ def _field(text: str, field: str, arguments: AwsArguments) -> str | CredentialCo
             f"the value is not a JSON object, so it has no field {field!r}. "
             "If the whole value is the key, unset VECTORSHIFT_AWS_FIELD.",
         )
-    names, inner = [field], fields
-    if field not in fields and "." in field:
-        names = field.split(".")
-    for position, name in enumerate(names):
-        value = inner.get(name)
+    path = [field] if field in fields else field.split(".")
+    value: Any = fields
+    for depth, name in enumerate(path):
+        found = ".".join(path[:depth])
+        if not isinstance(value, dict):
+            return arguments.wrong(
+                f"the field {found!r} has no fields. If it is the key, set VECTORSHIFT_AWS_FIELD to"
+                f" {found}."
+            )
+        inner = cast("dict[str, Any]", value)
         if name not in inner:
-            within = f" within {'.'.join(names[:position])!r}" if position else ""
+            within = f" within {found!r}" if found else ""
             return arguments.wrong(
                 f"the value has no field {field!r}. Its fields{within} are: {_names(inner)}. "
                 "Name the one that is the key with VECTORSHIFT_AWS_FIELD.",
             )
-        if isinstance(value, dict) and position < len(names) - 1:
-            inner = cast("dict[str, Any]", value)
-        elif isinstance(value, str) and position == len(names) - 1:
-            return value
-        else:
-            break
-    found = ".".join(names[: position + 1])
+        value = inner[name]
     if isinstance(value, dict):
+        names = _names(cast("dict[str, Any]", value))
         return arguments.wrong(
-            f"the field {found!r} is an object with the fields: {_names(value)}. Name the one"
-            f" that is the key with VECTORSHIFT_AWS_FIELD, as in {found}.NAME."
+            f"the field {field!r} is an object with the fields: {names}. Name the one that is the"
+            f" key with VECTORSHIFT_AWS_FIELD, as in {field}.NAME."
         )
-    return arguments.wrong(f"the field {found!r} is not a string. Store the key as one.")
+    if isinstance(value, str):
+        return value
+    return arguments.wrong(f"the field {field!r} is not a string. Store the key as one.")
 
 
 def _names(fields: Mapping[str, Any]) -> str:
