@@ -189,16 +189,16 @@ def unwell(at: Stage) -> Iterator[Asked]:
         {"rate": 1, "interval": "60s", "path": f"secret/data/{PATH}"},
     )
     at.ask("the one read that the quota allows")
-    yield at.ask("a rate-limit quota is used up (429)", seconds=0.5)
+    yield at.ask("a rate-limit quota is used up (429)", on_error="continue")
     at.bao.call("DELETE", "sys/quotas/rate-limit/tight")
     for status in (500, 501, 502, 504, 412, 472, 473):
         with serve(status, '{"errors":[]}') as server:
-            yield at.ask(f"it answers {status}", addr=server.address, seconds=0.5)
+            yield at.ask(f"it answers {status}", addr=server.address, on_error="continue")
     with serve(500, f'{{"errors":["{NO_LEADER}"]}}') as server:
-        yield at.ask("its cluster elects a leader (500)", addr=server.address, seconds=0.5)
+        yield at.ask("its cluster elects a leader (500)", addr=server.address, on_error="continue")
     away = {"Location": f"https://10.0.0.1:8200/v1/secret/data/{PATH}"}
     with serve(307, "", away) as server:
-        yield at.ask("it redirects to its leader (307)", addr=server.address, seconds=0.5)
+        yield at.ask("it redirects to its leader (307)", addr=server.address, on_error="continue")
     with serve(400, f'{{"errors":["{DISASTER}"]}}') as server:
         yield at.ask("it replicates for disasters (400)", addr=server.address)
 
