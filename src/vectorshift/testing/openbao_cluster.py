@@ -229,7 +229,7 @@ class OpenBaoCluster(OpenBaoApi):
             )
         except httpx.TransportError:
             return False
-        if made.status_code == httpx.codes.OK:
+        if made.is_success:
             self.root_token = str(made.json()["root_token"])
         return bool(self.root_token)
 

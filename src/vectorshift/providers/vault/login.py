@@ -387,7 +387,7 @@ class AwsLogin(MountedLogin):
         of the instance.
         """
         try:
-            from botocore.exceptions import BotoCoreError
+            from botocore.exceptions import BotoCoreError  # pyright: ignore[reportMissingTypeStubs]
         except ImportError:
             return ref.wrong(
                 "login by AWS needs the package botocore. Install it: pip install"
@@ -408,7 +408,8 @@ class AwsLogin(MountedLogin):
         if keys is None:
             return ref.wrong("this process has no AWS credentials to log in with.")
         role: Payload = {"role": self._arguments.role} if self._arguments.role else {}
-        aws: Any = auth_methods.Aws(_Payload())
+        payload: Any = _Payload()
+        aws: Any = auth_methods.Aws(payload)
         signed: dict[str, str | None] = aws.iam_login(
             keys.access_key,
             keys.secret_key,

@@ -199,25 +199,27 @@ class VaultRequests:
             repeatable: whether the server may do it twice. Else it is tried again only if the
                 server surely did nothing.
         """
-        budget, pause = self.budget, 0.1
+        budget, pause, attempts = self.budget, 0.1, 0
         outcome: Reply | TransportFailure = _too_late(budget, sent=False)
-        attempts = 0
+        told: Reply | None = None
         while budget.left() > 0:
             attempts += 1
             outcome = self._once(path, call, token)
+            told = outcome if isinstance(outcome, Reply) else told
             if not _may_pass(outcome, repeatable=repeatable):
-                return outcome
+                break
             if attempts >= budget.attempts and not (budget.patient and _is_passing(outcome)):
-                return outcome
+                break
             wait = pause * random.uniform(0.5, 1)  # noqa: S311
             if isinstance(outcome, Reply):
                 wait = max(wait, outcome.retry_after or 0.0)
             if wait >= budget.left():
-                return outcome
+                break
             self.reconnect()  # a load balancer may choose another server
             time.sleep(wait)
             pause = min(2 * pause, _LONGEST_PAUSE)
-        return outcome
+        # a try that the end of the time cut off says less than the one before it
+        return outcome if told is None or budget.left() > 0 else told
 
     def _once(
         self, path: str, call: Callable[[Any], Any], token: Secret
@@ -254,7 +256,7 @@ class VaultRequests:
         return RawAdapter(
             base_uri=self._server.url,
             token=token.reveal(),
-            session=connections,
+            session=connections,  # pyright: ignore[reportArgumentType]
             timeout=self.budget.timeouts(),  # pyright: ignore[reportArgumentType]
             namespace=namespace,  # pyright: ignore[reportArgumentType]
             allow_redirects=False,
@@ -282,13 +284,14 @@ def _is_standby(response: Any, url: str, path: str) -> bool:
     if response.status != 307:
         return False
     try:
-        there, here = urlsplit(response.headers.get("Location", "")), urlsplit(url)
+        there, here = urlsplit(str(response.headers.get("Location", ""))), urlsplit(url)
         elsewhere = (there.hostname, there.port) != (here.hostname, here.port)
         upgrade = there.scheme != here.scheme and there.hostname == here.hostname
     except ValueError:
         return False
-    is_same = there.hostname and unquote(there.path).endswith(unquote(path).rstrip("/"))
-    return bool(is_same) and elsewhere and not (upgrade and there.port in (None, 443))
+    is_same = unquote(there.path).endswith(unquote(path).rstrip("/"))
+    is_far = there.hostname is not None and elsewhere
+    return is_same and is_far and not (upgrade and there.port in (None, 443))
 
 
 def _reply(response: Any, budget: Budget, *, is_standby: bool) -> Reply | TransportFailure:

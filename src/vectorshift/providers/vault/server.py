@@ -261,7 +261,7 @@ def _unix_pool(path: str) -> type:
             return connected
 
     class UnixPool(HTTPConnectionPool):
-        ConnectionCls = UnixConnection
+        ConnectionCls: Any = UnixConnection
 
     return UnixPool
 
