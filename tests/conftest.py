@@ -11,6 +11,7 @@ import hypothesis
 import pytest
 
 import vectorshift
+from vectorshift._platform.log import begin_anew
 from vectorshift.testing.moto import MotoServer
 from vectorshift.testing.openbao import OpenBaoServer
 
@@ -32,6 +33,7 @@ def _scrubbed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
             ("VECTORSHIFT_", "VAULT_", "BAO_", "AWS_", "CREDENTIALS_DIRECTORY")
         ) or name.upper().endswith("_PROXY"):
             monkeypatch.delenv(name)
+    begin_anew()
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)

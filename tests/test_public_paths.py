@@ -91,6 +91,7 @@ FACE = (
         "explain",
         "get_credential",
         "httpx2_auth",
+        "metrics",
         "on_event",
         "reset",
         "using",
@@ -130,8 +131,8 @@ LARGEST = {  # how many modules of ours a name may load
     "CredentialProvider": 3,
     "CredentialEvent": 4,
     "Credential": 8,
-    "ProviderChain": 29,
-    "get_credential": 35,
+    "ProviderChain": 30,
+    "get_credential": 36,
     "VectorShift": 64,
     "Pipeline": 80,
 }

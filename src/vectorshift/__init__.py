@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     )
     from vectorshift.credentials.events import (
         CredentialEvent as CredentialEvent,
+        metrics as metrics,
         on_event as on_event,
     )
     from vectorshift.credentials.provider import (
@@ -130,7 +131,7 @@ _HOMES = {
         " UnprocessableEntityError VectorShiftAPIError VectorShiftError VectorshiftApiError"
         " VectorshiftError"
     ),
-    "credentials.events": "CredentialEvent on_event",
+    "credentials.events": "CredentialEvent metrics on_event",
     "explanation.explain": "aexplain explain",
     "pipeline": "BulkRunResult Pipeline PipelineList RunHandler RunResult RunStatus StreamChunk",
     "settings.plugin": "PluginSettings",

@@ -303,7 +303,8 @@ async def test_a_file_is_gone_back_from_like_a_store(
     assert await call(files, style) == "success"
     assert files.sent() == ["new"]
     assert [(each.kind, each.previous_fingerprint) for each in events] == [
-        ("rejected", Secret(files.old).fingerprint)
+        ("rejected", Secret(files.old).fingerprint),
+        ("accepted", None),
     ]
 
 

@@ -5,6 +5,7 @@ cancellation, forks.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import os
 import threading
@@ -21,7 +22,7 @@ from vectorshift import get_credential
 from vectorshift.cache.provider import CachingProvider
 from vectorshift.credentials import Credential
 from vectorshift.credentials.provider import CredentialProvider
-from vectorshift.credentials.resolving import LookupRequest
+from vectorshift.credentials.resolving import DEFAULT_REQUEST, LookupRequest
 from vectorshift.errors import (
     CredentialConfigurationError,
     CredentialError,
@@ -261,41 +262,112 @@ def test_a_refusal_is_not_answered_by_a_load_that_began_before_it_and_brings_the
     assert store.contacts == 3
 
 
-def test_a_load_that_hangs_for_ever_does_not_stop_the_next_caller() -> None:
-    store = GatedStore()
-    provider = CachingProvider(store, load_timeout=0.05)
-    with pytest.raises(CredentialStoreUnavailableError, match=r"did not answer within 0\.05 s"):
-        provider.get_credential()
+def test_after_a_load_that_hangs_callers_fail_at_once_and_the_next_load_runs_behind_them() -> None:
+    store, clock = GatedStore(), ManualClock()
+    provider = CachingProvider(store, load_timeout=0.05, clock=clock)
+    said: list[str] = []
+    stop = on_event(lambda event: said.append(event.kind))
+    for _ in range(3):
+        with pytest.raises(CredentialStoreUnavailableError, match=r"did not answer within 0\.05 s"):
+            provider.get_credential()
+        clock.advance(0.05)
+        assert store.contacts == 1
     store.gate, hung = threading.Event(), store.gate
     store.gate.set()
+    clock.advance(1)
+    with pytest.raises(CredentialStoreUnavailableError, match=r"did not answer within 0\.05 s"):
+        provider.get_credential()
+    wait_until(lambda: not isinstance(provider.get_cached(), CredentialError))
     assert provider.get_credential().secret.reveal() == "k1"
-    hung.set()
-
-
-def test_two_loads_that_hang_are_not_followed_by_a_third() -> None:
-    store = GatedStore()
-    provider = CachingProvider(store, load_timeout=0.02)
-    for _ in range(5):
-        with pytest.raises(CredentialStoreUnavailableError):
-            provider.get_credential()
     assert store.contacts == 2
+    hung.set()
+    stop()
+    assert said == ["lost", "recovered"]
+
+
+@pytest.mark.parametrize("steady", [False, True], ids=["at start", "with a key"])
+def test_a_store_that_hangs_is_read_four_times_in_growing_steps_and_told_of(steady: bool) -> None:
+    store, clock = GatedStore(), ManualClock()
+    provider = CachingProvider(store, ttl=10, load_timeout=0.02, clock=clock, random=lambda: 0)
+    said: list[CredentialEvent] = []
+    stop = on_event(said.append)
+    if steady:
+        store.gate.set()
+        provider.get_credential()
+        store.gate = threading.Event()
+        clock.advance(10)
+    before, contacts = store.contacts, []
+    for _ in range(400):
+        with contextlib.suppress(CredentialStoreUnavailableError):
+            provider.get_credential()
+        contacts.append(store.contacts - before)
+        clock.advance(0.5)
+    stop()
     store.gate.set()
+    wait_until(lambda: store.contacts - before == 4)
+    assert [event.kind for event in said] == [*["refresh_failed" if steady else "lost"] * 2]
+    assert "did not answer within 0.02 s" in str(said[0])
+    assert "has not answered 4 reads" in str(said[1])
 
 
 def test_a_late_answer_does_not_replace_that_of_a_newer_load() -> None:
-    store = GatedStore()
-    provider = CachingProvider(store, load_timeout=0.05)
+    store, clock = GatedStore(), ManualClock()
+    provider = CachingProvider(store, load_timeout=0.05, clock=clock)
     with pytest.raises(CredentialStoreUnavailableError):
         provider.get_credential()
     late = provider._loads[0]
     store.gate, frozen = threading.Event(), store.gate
     store.gate.set()
     store.key = "k2"
+    for seconds in (0.05, 1.0):
+        clock.advance(seconds)
+        with pytest.raises(CredentialStoreUnavailableError):
+            provider.get_credential()
+    wait_until(lambda: not isinstance(provider.get_cached(), CredentialError))
     assert provider.get_credential().secret.reveal() == "k2"
     frozen.set()
     assert late.task.wait(5)
     assert provider.get_credential().secret.reveal() == "k2"
     assert not provider._loads
+
+
+def test_no_more_than_32_loads_run_in_a_process_and_the_others_wait_for_a_thread() -> None:
+    stores = [GatedStore() for _ in range(40)]
+    providers = [CachingProvider(each, load_timeout=20) for each in stores]
+    callers = [threading.Thread(target=each.get_credential) for each in providers]
+    for each in callers:
+        each.start()
+    wait_until(lambda: sum(each.contacts for each in stores) == 32)
+    assert sum(each.name == "vectorshift-load" for each in threading.enumerate()) == 32
+    for store in stores:
+        store.gate.set()
+    for each in callers:
+        each.join(10)
+    assert all(each.contacts == 1 for each in stores)
+
+
+def test_where_32_loads_hang_callers_of_others_fail_at_once() -> None:
+    stores, clock = [GatedStore() for _ in range(32)], ManualClock()
+    for store in stores:
+        provider = CachingProvider(store, load_timeout=0.01, clock=clock)
+        for _ in range(2):
+            with pytest.raises(CredentialStoreUnavailableError):
+                provider.get_credential()
+            clock.advance(0.01)
+    healthy = GatedStore()
+    healthy.gate.set()
+    other = CachingProvider(healthy, clock=clock)
+    with pytest.raises(CredentialStoreUnavailableError, match="no thread can be started"):
+        other.get_credential()
+    stores[0].gate.set()
+
+    def answers() -> bool:
+        clock.advance(1.1)
+        return isinstance(other.resolve(DEFAULT_REQUEST), Credential)
+
+    wait_until(answers)
+    for store in stores:
+        store.gate.set()
 
 
 def test_a_late_answer_counts_if_no_newer_load_began() -> None:
@@ -480,30 +552,6 @@ def test_an_outage_under_many_threads_is_contacted_as_often_as_the_backoff_says(
             for load in list(provider._loads):
                 assert load.task.wait(5)
             assert contacts == before + 1
-
-
-@pytest.mark.usefixtures("forgotten")
-def test_loads_that_hung_are_given_up_after_a_minute() -> None:
-    clock = ManualClock()
-    gate = threading.Event()
-
-    class Hangs(CredentialProvider):
-        def get_credential(self) -> Credential:
-            assert gate.wait(20)
-            return Credential(secret=A, source="store:x", provider="store")
-
-    provider = CachingProvider(Hangs(), load_timeout=0.02, clock=clock)
-    for _ in range(3):
-        with pytest.raises(CredentialStoreUnavailableError):
-            provider.get_credential()
-        clock.advance(0.02)
-    hung, gate = gate, threading.Event()
-    gate.set()
-    with pytest.raises(CredentialStoreUnavailableError, match="not asked a third time so soon"):
-        provider.get_credential()
-    clock.advance(60)
-    assert provider.get_credential().secret.reveal() == A
-    hung.set()
 
 
 @pytest.mark.usefixtures("forgotten")

@@ -2,27 +2,42 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.faults import FaultServer, answer
 
 from vectorshift import (
+    AuthenticationError,
     Credential,
     CredentialConfigurationError,
+    CredentialError,
     CredentialNotFoundError,
     CredentialProvider,
+    CredentialRevokedError,
+    CredentialStoreUnavailableError,
+    DotenvProvider,
+    EnvProvider,
     ExplicitProvider,
+    InternalServerError,
     ProviderChain,
+    Secret,
     Settings,
+    VectorShift,
+    explain,
+    metrics,
     on_event,
 )
+from vectorshift.credentials.events import announce
+from vectorshift.credentials.resolving import LookupRequest
 from vectorshift.events import CredentialEvent
+from vectorshift.testing import FakeVectorShift, ManualClock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from vectorshift.events import CredentialEvent
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 KEY = "vs-5f10"
 
@@ -115,3 +130,164 @@ def test_a_callback_that_ends_itself_keeps_the_event_from_nobody() -> None:
     finally:
         stop()
     assert seen == ["resolved"]
+
+
+# --- Each change of state is told once ---
+
+
+class Changing(CredentialProvider):
+    """A source whose next answer the test chooses."""
+
+    name = "changing"
+
+    def __init__(self, *, remote: bool) -> None:
+        self.remote = remote
+        self.answer: object = KEY
+
+    def get_credential(self) -> Credential:
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return Credential(secret=str(self.answer), source="changing:x", provider=self.name)
+
+
+def failing(kind: type[CredentialError], text: str) -> CredentialError:
+    return kind(f"changing:x {text}", source="changing:x")
+
+
+DOWN = failing(CredentialStoreUnavailableError, "is down (3 s).")
+STILL_DOWN = failing(CredentialStoreUnavailableError, "is down (7 s).")
+SEALED = failing(CredentialStoreUnavailableError, "is sealed.")
+GONE = failing(CredentialRevokedError, "was deleted.")
+WRONG = failing(CredentialConfigurationError, "holds JSON.")
+
+TOLD: dict[str, tuple[bool, list[object], list[str]]] = {
+    "a store goes and comes": (
+        True,
+        [KEY, DOWN, STILL_DOWN, KEY, KEY],
+        ["resolved", "refresh_failed", "recovered"],
+    ),
+    "the reason changes": (
+        True,
+        [KEY, DOWN, SEALED, SEALED, WRONG, KEY],
+        ["resolved", "refresh_failed", "refresh_failed", "refresh_failed", "recovered"],
+    ),
+    "a key is lost": (True, [KEY, GONE, GONE, KEY], ["resolved", "lost", "recovered"]),
+    "it is down at start": (True, [DOWN, DOWN, KEY], ["lost", "recovered", "resolved"]),
+    "a local source loses its key": (
+        False,
+        [KEY, DOWN, STILL_DOWN, WRONG, KEY],
+        ["resolved", "lost", "lost", "recovered"],
+    ),
+    "a rotation meanwhile": (
+        True,
+        [KEY, DOWN, "vs-other"],
+        ["resolved", "refresh_failed", "recovered", "rotated"],
+    ),
+}
+
+
+@pytest.mark.parametrize("what", TOLD)
+def test_each_change_of_state_is_one_event_and_one_line(
+    what: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    remote, answers, expected = TOLD[what]
+    caplog.set_level(logging.INFO, "vectorshift")
+    source, clock, seen = Changing(remote=remote), ManualClock(), list[CredentialEvent]()
+    chain = ProviderChain([source], ttl=0, clock=clock, random=lambda: 0)
+    stop = on_event(seen.append)
+    for source.answer in answers:
+        for _ in range(3):
+            chain.resolve(LookupRequest(bypass_cache=True))
+        clock.advance(61)
+    stop()
+    assert [event.kind for event in seen] == expected
+    records = [each for each in caplog.records if hasattr(each, "event")]
+    assert [vars(each)["event"] for each in records] == expected
+    for record, event in zip(records, seen, strict=True):
+        fields = vars(record)
+        assert (fields["source"], fields["provider"]) == (event.source, event.provider)
+        assert record.levelname == ("INFO" if event.kind in GOOD else "WARNING")
+    late = [event for event in seen if event.kind == "refresh_failed"]
+    assert all(event.until is not None and "is used until 20" in str(event) for event in late)
+
+
+GOOD = ("resolved", "recovered", "rotated")
+
+
+def test_a_key_file_that_is_emptied_and_filled_again_is_told_of(tmp_path: Path) -> None:
+    path, clock, kinds = tmp_path / "key", ManualClock(), list[str]()
+    path.write_text(KEY)
+    provider = EnvProvider(file=path, clock=clock, pause=lambda _: None)
+    chain = ProviderChain([provider], clock=clock)
+    stop = on_event(lambda event: kinds.append(event.kind))
+    for content in (KEY, "", "", "<<<<<<< HEAD\n", KEY):
+        path.write_text(content)
+        clock.advance(1)
+        for _ in range(3):
+            with contextlib.suppress(CredentialError):
+                chain.get_credential()
+    stop()
+    assert kinds == ["resolved", "lost", "lost", "recovered"]
+
+
+@pytest.mark.parametrize("where", ["code", "env", "file", "dotenv", "plugin"])
+def test_a_refused_key_is_told_of_once_wherever_it_came_from(
+    where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "key").write_text(KEY)
+    (tmp_path / "named.env").write_text(f"VECTORSHIFT_API_KEY={KEY}\n")
+    monkeypatch.setenv("VECTORSHIFT_API_KEY", KEY)
+    providers: dict[str, Callable[[], object]] = {
+        "code": lambda: KEY,
+        "env": EnvProvider,
+        "file": lambda: EnvProvider("OTHER", file=tmp_path / "key"),
+        "dotenv": lambda: DotenvProvider(tmp_path / "named.env"),
+        "plugin": lambda: Changing(remote=False),
+    }
+    kinds: list[str] = []
+    stop = on_event(lambda event: kinds.append(event.kind))
+    with FakeVectorShift() as api:
+        client = VectorShift(providers[where](), base_url=api.base_url, max_retries=0)
+        for _ in range(5):
+            with pytest.raises(AuthenticationError):
+                client.request("GET", "/pipelines")
+        assert f"The API refuses {Secret(KEY)}." in str(explain(client=client))
+        api.create_key(key=KEY)
+        for _ in range(3):
+            client.request("GET", "/pipelines")
+        assert "The API refuses" not in str(explain(client=client))
+    stop()
+    assert [kind for kind in kinds if kind != "resolved"] == ["rejected", "accepted"]
+
+
+# --- However many there are ---
+
+
+def test_a_thousand_events_of_a_kind_are_few_lines_and_all_events(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "vectorshift")
+    seen: list[CredentialEvent] = []
+    before = metrics().get("lost", 0)
+    stop = on_event(seen.append)
+    for tenant in range(1_000):
+        announce(CredentialEvent(kind="lost", provider="vault", source=f"vault:{tenant}"))
+    stop()
+    assert len(seen) == 1_000
+    assert metrics()["lost"] == before + 1_000
+    assert len(caplog.records) == 6
+    assert (
+        "1000 times within a minute: lost, first at vault:0, vault:1, vault:2."
+        in (caplog.messages[-1])
+    )
+
+
+def test_an_api_that_fails_makes_few_lines(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "vectorshift")
+    with FaultServer(answer(503)) as server:
+        client = VectorShift(KEY, base_url=server.origin, clock=ManualClock())
+        for _ in range(100):
+            with pytest.raises(InternalServerError):
+                client.request("GET", "/x")
+    assert len(server.received) == 300
+    assert len(caplog.records) < 10

@@ -8,7 +8,9 @@ as either clock says so: a monotonic clock stands still in suspend, a wall clock
 from __future__ import annotations
 
 import enum
+import re
 from dataclasses import dataclass, replace
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from vectorshift.credentials.values import same_source
@@ -22,6 +24,7 @@ from vectorshift.errors import (
 )
 
 if TYPE_CHECKING:
+    from vectorshift.credentials.events import Kind
     from vectorshift.credentials.values import Credential
 
 __all__ = [
@@ -30,6 +33,7 @@ __all__ = [
     "Overlap",
     "Policy",
     "State",
+    "Told",
     "after_refresh",
     "after_rejection",
     "after_rotation",
@@ -37,8 +41,10 @@ __all__ = [
     "in_use",
     "instead_of",
     "later",
+    "news",
     "overlap_after_rejection",
     "passed",
+    "until_of",
     "without_expired",
 ]
 
@@ -72,6 +78,7 @@ class Decision(enum.Enum):
     REFRESH = "the cached credential, at once, while one refresh runs"
     WAIT = "the answer of a load"
     FAIL = "the remembered failure, at once"
+    PROBE = "the remembered failure, at once, while one load runs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +108,42 @@ class Overlap:
     rejected: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What was last told of a source.
+
+    Args:
+        reason: the failure, or empty while there is none.
+        remind_at: when it is told again.
+    """
+
+    reason: tuple[str, ...] = ()
+    remind_at: Instant = LONG_AGO
+
+
+def news(
+    told: Told, failure: CredentialError | None, *, has_key: bool, now: Instant
+) -> tuple[Told, Kind | None]:
+    """Return what there is to tell of a source, and what was told of it then.
+
+    Args:
+        told: what was told before.
+        failure: what came of the last look-up, or None if that was a key.
+        has_key: whether an older key is in use while it fails.
+        now: the moment.
+    """
+    if failure is None:
+        return Told(), "recovered" if told.reason else None
+    text = re.sub(r"\d+", "", failure.message)  # how many seconds it took is no news
+    reason = (str(has_key), type(failure).__name__, text)
+    if reason == told.reason and not passed(told.remind_at, now):
+        return told, None
+    kind: Kind = "lost"
+    if has_key:
+        kind = "served_stale" if reason == told.reason else "refresh_failed"
+    return Told(reason, later(now, _REMIND_EVERY)), kind
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
     """What is known of one source.
@@ -120,7 +163,9 @@ class State:
         owed: the next caller waits for a re-read, as the server refused the credential.
         answered: whether the source has ever given a credential.
         missing_since: when the store, which had a key, first answered that there is none; or None.
-        remind_at: when it is next told that a stale credential is in use.
+        hung: whether the last contact was given up: nobody waits for the next one.
+        told: what was last told of it.
+        read_at: when the credential was read.
         overlap: the key before `credential`, and whether it is used in its place.
     """
 
@@ -138,13 +183,23 @@ class State:
     refresh_required: bool = False
     answered: bool = False
     missing_since: Instant | None = None
-    remind_at: Instant = LONG_AGO
+    hung: bool = False
+    told: Told = Told()
+    read_at: Instant = LONG_AGO
     overlap: Overlap = Overlap()
 
 
 def passed(deadline: Instant, now: Instant) -> bool:
     """Return whether either clock has reached the deadline."""
     return now[0] >= deadline[0] or now[1] >= deadline[1]
+
+
+def until_of(state: State) -> datetime | None:
+    """Return until when the credential is used while its store fails, or None for ever."""
+    try:
+        return datetime.fromtimestamp(state.usable_until[0], timezone.utc)
+    except (OverflowError, ValueError):
+        return None
 
 
 def later(now: Instant, seconds: float) -> Instant:
@@ -164,7 +219,8 @@ def decide(state: State, now: Instant) -> Decision:
         return Decision.WAIT if state.refresh_required else Decision.REFRESH
     if state.failure is not None and not may_contact:
         return Decision.FAIL
-    return Decision.WAIT
+    recent = not passed(later(state.retry_at, _LONGEST_BACKOFF), now)
+    return Decision.PROBE if state.hung and recent else Decision.WAIT
 
 
 def after_refresh(
@@ -204,6 +260,8 @@ def after_refresh(
         rejected_rotations=state.rejected_rotations,
         turns_end=state.turns_end,
         answered=True,
+        told=state.told,
+        read_at=now,
         overlap=_overlap_with(state, credential, now=now),
     )
     if state.credential is None or state.rejected_at is None:
@@ -267,9 +325,7 @@ def _failed(
     if isinstance(error, CredentialStoreUnavailableError) and error.retry_after is not None:
         pause = min(max(pause, error.retry_after), _LONGEST_BACKOFF)
     after = _after_failure(state, error, failures=failures, since=since, retry_at=later(now, pause))
-    if gone:
-        return _dropped(after)
-    return _reminded(after, now) if kept else after
+    return _dropped(after) if gone else after
 
 
 def _missing(
@@ -290,8 +346,7 @@ def _missing(
     )
     if passed(failed.retry_at, began):
         return replace(_dropped(failed), retry_at=later(now, _REMOVED_PAUSE))
-    after = replace(failed, missing_since=since, fresh_until=LONG_AGO, overlap=Overlap())
-    return after if passed(state.usable_until, now) else _reminded(after, now)
+    return replace(failed, missing_since=since, fresh_until=LONG_AGO, overlap=Overlap())
 
 
 def _after_failure(
@@ -305,6 +360,7 @@ def _after_failure(
         retry_at=retry_at,
         refresh_required=False,
         rejected_at=None,
+        hung=False,
     )
 
 
@@ -318,12 +374,6 @@ def _dropped(state: State) -> State:
         rejections=0,
         overlap=Overlap(),
     )
-
-
-def _reminded(state: State, now: Instant) -> State:
-    """Return the state in which it is told, if that is due, that a stale credential is in use."""
-    due = passed(state.remind_at, now)
-    return replace(state, remind_at=later(now, _REMIND_EVERY)) if due else state
 
 
 def _is_quick(error: CredentialError, seconds: float) -> bool:

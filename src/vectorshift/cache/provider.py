@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import random as _random
 import threading
 import time
+from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -22,19 +24,22 @@ from vectorshift.cache.policy import (
     in_use,
     instead_of,
     later,
+    news,
     passed,
+    until_of,
     without_expired,
 )
 from vectorshift.cache.refresh import (
-    GIVEN_UP_AFTER,
-    MAX_REFRESHES,
+    MAX_LOADS,
     Refresh,
+    end,
     entered,
     is_inside,
     settles,
+    start,
 )
 from vectorshift.credentials.adapter import PolicyOfTheWrapped, adapt, flaw_of_ttl
-from vectorshift.credentials.events import CredentialEvent, Kind, announce
+from vectorshift.credentials.events import CredentialEvent, Kind, announce, refused
 from vectorshift.credentials.guard import no_thread
 from vectorshift.credentials.provider import CredentialProvider, check_policies
 from vectorshift.credentials.resolving import (
@@ -46,7 +51,6 @@ from vectorshift.credentials.resolving import (
 )
 from vectorshift.credentials.values import Credential
 from vectorshift.errors import (
-    CredentialError,
     CredentialNotFoundError,
     CredentialStoreUnavailableError,
 )
@@ -126,7 +130,7 @@ class CachingProvider(BaseProvider):
         ):  # whoever wraps it again has not heard of its numbers
             self._policy, self.load_timeout = provider._policy, provider.load_timeout
             self.on_error, self.on_missing = provider.on_error, provider.on_missing
-        self._given_up = max(GIVEN_UP_AFTER, 6 * self.load_timeout)
+        self._events: deque[CredentialEvent] = deque()
         self._wall, self._monotonic, self._random = clock.time, clock.monotonic, random
         self._state = State()
         self._after_fork()
@@ -179,14 +183,15 @@ class CachingProvider(BaseProvider):
             return state.failure
         if decision is Decision.WAIT:
             return None
-        served = self._in_use()
+        served = state.failure if decision is Decision.PROBE else self._in_use()
         with self._lock:  # the load that made it stale may have landed meanwhile
             now = self._now()
-            load = (
-                self._join_or_start(now) if decide(self._state, now) is Decision.REFRESH else None
-            )
+            self._give_up(now)
+            behind = decide(self._state, now) in (Decision.REFRESH, Decision.PROBE)
+            load = self._join_or_start(now) if behind else None
         if isinstance(load, Refresh):
             self._start(load)
+        self._tell()
         return served
 
     def _in_use(self) -> Credential | None:
@@ -214,7 +219,7 @@ class CachingProvider(BaseProvider):
         try:
             while True:
                 load = next(steps)
-                load.task.wait(self._patience(request, asked))
+                load.task.wait(self._patience(request, load))
         except StopIteration as end:
             answer: Result = end.value
             return answer
@@ -235,13 +240,14 @@ class CachingProvider(BaseProvider):
         try:
             while True:
                 load = next(steps)
-                await load.task.wait_async(self._patience(request, asked))
+                await load.task.wait_async(self._patience(request, load))
         except StopIteration as end:
             answer: Result = end.value
             return answer
 
-    def _patience(self, request: LookupRequest, asked: Instant) -> float:
-        until = asked[1] + self.load_timeout
+    def _patience(self, request: LookupRequest, load: Refresh) -> float:
+        """Return how long a caller waits for a load: until that is given up, whenever it came."""
+        until = load.began[1] + self.load_timeout
         return max(
             0.0,
             (until if request.deadline is None else min(until, request.deadline))
@@ -261,12 +267,16 @@ class CachingProvider(BaseProvider):
             self.provider.invalidate(known)  # past what the provider keeps itself, or its agent
         while True:
             step = self._next_step(request)
+            self._tell()
             if not isinstance(step, Refresh):
                 return step
             if not self._start(step):
-                return self._hidden(no_thread(self), request)
+                return self._hidden(self._state.failure or no_thread(self), request)
             yield step
             if step.answer is None:
+                with self._lock:
+                    self._give_up(self._now())
+                self._tell()
                 return self._hidden(self._too_slow(request, asked), request)
             if settles(step, known, request, asked):
                 return self._hidden(step.answer, request)
@@ -274,7 +284,9 @@ class CachingProvider(BaseProvider):
     def _next_step(self, request: LookupRequest) -> Result | Refresh:
         """Return an answer that needs no waiting, or the load to wait for, which may begin here."""
         with self._lock:
-            state, now = self._state, self._now()
+            now = self._now()
+            self._give_up(now)
+            state = self._state
             credential = state.credential
             if (
                 request.rejected is not None
@@ -288,7 +300,8 @@ class CachingProvider(BaseProvider):
             may_read = request.forced or (request.bypass_cache and passed(state.retry_at, now))
             if decision is Decision.WAIT or may_read:
                 return self._join_or_start(now)
-            answer = state.failure if decision is Decision.FAIL else self._in_use()
+            failed = decision in (Decision.FAIL, Decision.PROBE)
+            answer = state.failure if failed else self._in_use()
             assert answer is not None
             return answer
 
@@ -342,35 +355,50 @@ class CachingProvider(BaseProvider):
                 before.rejections or before.overlap.rejections
             )
         if is_news or before.overlap.rejections > after.overlap.rejections:
-            self._announce("rejected", rejected, previous=previous)
+            refused(rejected, previous=previous)
 
     # --- Loads: one at a time, a second one when the first seems frozen. The lock is held but in
     # `_run`. ---
 
     def known(self) -> tuple[State, Instant]:
         """Return what is known of the source, without asking, and the present moment."""
-        return self._state, self._now()
+        with self._lock:
+            now = self._now()
+            self._give_up(now)
+        self._tell()
+        return self._state, now
 
     def _now(self) -> Instant:
         return (self._wall(), self._monotonic())
 
     def _joinable(self, now: Instant) -> bool:
         """Whether the newest load is worth waiting for; one that is older may hang for ever."""
-        return bool(self._loads) and not passed(
-            later(self._loads[-1].began, self.load_timeout), now
-        )
+        return bool(self._loads) and not self._is_overdue(self._loads[-1], now)
+
+    def _is_overdue(self, load: Refresh, now: Instant) -> bool:
+        # A little less than a caller waits, so that the wait of each finds it overdue.
+        return passed(later(load.began, 0.98 * self.load_timeout), now)
+
+    def _give_up(self, now: Instant) -> None:
+        """Count a load that hangs as a failed contact, once."""
+        load = self._newest
+        if load is None or load.given_up or load not in self._loads:
+            return
+        if self._is_overdue(load, now):
+            load.given_up = True
+            self._record(self._no_answer(f"{self.load_timeout:g} s"), load.began)
+            self._state = replace(self._state, hung=True)
 
     def _join_or_start(self, now: Instant) -> Refresh | CredentialStoreUnavailableError:
         if self._joinable(now):
             return self._loads[-1]
-        self._loads = [
-            load for load in self._loads if not passed(later(load.began, self._given_up), now)
-        ]
-        if len(self._loads) >= MAX_REFRESHES:
-            return self._unavailable(
-                "has answered neither of two requests, and is not asked a third time so soon."
-                f" {_MORE_TIME}"
+        if len(self._loads) >= MAX_LOADS:
+            flaw = self._unavailable(
+                f"has not answered {MAX_LOADS} reads, which still run. It is asked again when one"
+                " of them ends. Give the provider a time limit, or restart the process."
             )
+            self._record(flaw, now)
+            return flaw
         load = Refresh(now)
         load.task = BackgroundTask(lambda: self._run(load))
         self._loads.append(load)
@@ -382,13 +410,13 @@ class CachingProvider(BaseProvider):
         """Start a load that was reserved, outside the lock; return False if no thread can be
         started.
         """
-        try:
-            load.task.start()
-        except RuntimeError:
-            with self._lock:
-                self._loads = [other for other in self._loads if other is not load]
-            return False
-        return True
+        if start(load):
+            return True
+        with self._lock:
+            self._loads = [other for other in self._loads if other is not load]
+            self._record(no_thread(self), load.began)
+        self._tell()
+        return False
 
     def _run(self, load: Refresh) -> None:
         """Ask the store, and keep what it says if no newer load began. Runs in a thread of its
@@ -396,37 +424,63 @@ class CachingProvider(BaseProvider):
         """
         entered(load)
         try:
-            until = time.monotonic() + self.load_timeout
+            # It ends before the patience of those who wait for it.
+            until = time.monotonic() + 0.95 * self.load_timeout
             self._store_result(load, self.provider.resolve(LookupRequest(deadline=until)))
         except (
             BaseException
         ) as error:  # also for an answer that cannot be judged, as one of an author's own class
             self._store_result(load, self.provider.unmapped(error))
+        finally:
+            end(load)
 
     def _store_result(self, load: Refresh, answer: Result) -> None:
         with self._lock:
             load.counts = load is self._newest
             if load in self._loads:
                 self._loads.remove(load)
-            before = self._state
-            if load.counts:
-                now, jitter = self._now(), self._random()
-                self._state = after_refresh(
-                    before, answer, began=load.began, now=now, policy=self._policy, jitter=jitter
-                )
+            late = load.given_up and isinstance(answer, CredentialStoreUnavailableError)
+            if load.counts and not late:  # else it is counted already
+                self._record(answer, load.began)
             after = self._state
             load.answer = (after.failure or after.credential) if load.counts else answer
-        if (
-            load.counts
-            and after.remind_at != before.remind_at
-            and after.failure
-            and after.credential
-        ):
-            self._announce(
-                "served_stale" if before.failure else "refresh_failed",
-                after.credential,
-                after.failure,
-            )
+        self._tell()
+
+    # --- What is told: each change of state once ---
+
+    def _record(self, answer: Result, began: Instant) -> None:
+        """Keep what came of a contact, and note what is to be told of it. The lock is held."""
+        now, jitter = self._now(), self._random()
+        state = after_refresh(
+            self._state, answer, began=began, now=now, policy=self._policy, jitter=jitter
+        )
+        failure, credential = state.failure, state.credential
+        has_key = credential is not None and not passed(state.usable_until, now)
+        kind: Kind | None = None
+        if not (isinstance(failure, CredentialNotFoundError) and not failure.had_key):
+            told, kind = news(state.told, failure, has_key=has_key, now=now)
+            state = replace(state, told=told)
+        self._state = state
+        if kind is not None:
+            self._events.append(self._event(kind, state, has_key=has_key))
+
+    def _event(self, kind: Kind, state: State, *, has_key: bool) -> CredentialEvent:
+        credential, failure = state.credential, state.failure
+        source = credential.source if credential is not None else failure and failure.source
+        return CredentialEvent(
+            kind=kind,
+            provider=self.name,
+            source=source or self.describe().source,
+            fingerprint=credential.fingerprint if credential is not None else None,
+            error=failure,
+            until=until_of(state) if has_key and failure is not None else None,
+        )
+
+    def _tell(self) -> None:
+        """Tell what is noted, with no lock held: a handler may ask for the key."""
+        while self._events:
+            with contextlib.suppress(IndexError):  # another thread was faster
+                announce(self._events.popleft())
 
     def _too_slow(self, request: LookupRequest, asked: Instant) -> CredentialStoreUnavailableError:
         left = (
@@ -435,30 +489,15 @@ class CachingProvider(BaseProvider):
         within = f"{self.load_timeout:g} s"
         if left < self.load_timeout / 2:
             within = f"{left:.1f} s, all that was left of the time for the whole chain"
-        return self._unavailable(f"did not answer within {within}. {_MORE_TIME}")
+        return self._no_answer(within)
+
+    def _no_answer(self, within: str) -> CredentialStoreUnavailableError:
+        detail = self.describe().detail
+        where = f"({detail}) " if detail else ""
+        return self._unavailable(f"{where}did not answer within {within}. {_MORE_TIME}")
 
     def _unavailable(self, what: str) -> CredentialStoreUnavailableError:
         source = self.describe().source
         return CredentialStoreUnavailableError(
             f"{source} {what}", source=source, provider=self.name
-        )
-
-    def _announce(
-        self,
-        kind: Kind,
-        about: Credential,
-        error: CredentialError | None = None,
-        *,
-        previous: Credential | None = None,
-    ) -> None:
-        announce(
-            CredentialEvent(
-                kind=kind,
-                provider=self.name,
-                source=about.source,
-                fingerprint=about.fingerprint,
-                previous_source=None if previous is None else previous.source,
-                previous_fingerprint=None if previous is None else previous.fingerprint,
-                error=error,
-            )
         )

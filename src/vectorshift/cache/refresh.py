@@ -1,13 +1,13 @@
-"""One contact of a `CachingProvider` with its store: who waits for it, and who must not, as it
-stands inside it.
-"""
+"""One contact of a `CachingProvider` with its store: its thread, and who waits for it."""
 
 from __future__ import annotations
 
+import threading
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from vectorshift._platform.forks import renew_after_fork
 from vectorshift.credentials.values import Credential
 
 if TYPE_CHECKING:
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from vectorshift.cache.policy import Instant
     from vectorshift.credentials.resolving import LookupRequest, Result
 
-__all__ = ["GIVEN_UP_AFTER", "MAX_REFRESHES", "Refresh", "entered", "is_inside", "settles"]
+__all__ = ["MAX_LOADS", "Refresh", "end", "entered", "is_inside", "settles", "start"]
 
-MAX_REFRESHES: Final = 2
-"""How many may be under way at once: a second one, when the first seems frozen."""
-GIVEN_UP_AFTER: Final = 60.0
-"""Seconds after which a load is thought to be gone for good, unless `load_timeout` is long."""
+MAX_LOADS: Final = 4
+"""How many of one provider may be under way at once: further ones, when the others hang."""
+MAX_THREADS: Final = 32
+"""How many of all providers run at once in a process."""
 
 
 @dataclass(eq=False, slots=True)
@@ -39,11 +39,59 @@ class Refresh:
     task: BackgroundTask[None] = field(init=False)
     answer: Result | None = None
     counts: bool = False
+    given_up: bool = False
 
     def __post_init__(self) -> None:
         self.around = tuple(
             load for load in _inside.get() if load.answer is None
         )  # a context outlives its load
+
+
+class _Loads:
+    """The loads that run in this process, and those that wait for a thread."""
+
+    def __init__(self) -> None:
+        self._after_fork()
+        renew_after_fork(self)
+
+    def _after_fork(self) -> None:
+        self.lock = threading.RLock()
+        self.running: list[Refresh] = []
+        self.waiting: list[Refresh] = []
+
+
+_loads: Final = _Loads()
+
+
+def start(load: Refresh) -> bool:
+    """Start a load, or let it wait for a thread; return False if none can be had: too many hang, or
+    the system has no more. One that another load waits for does not wait.
+    """
+    with _loads.lock:
+        if load in _loads.running or load in _loads.waiting or load.answer is not None:
+            return True
+        if len(_loads.running) >= MAX_THREADS and not load.around:
+            if all(each.given_up for each in _loads.running):
+                return False
+            _loads.waiting.append(load)
+            return True
+        _loads.running.append(load)
+    try:
+        load.task.start()
+    except RuntimeError:
+        end(load)
+        return False
+    return True
+
+
+def end(load: Refresh) -> None:
+    """Give the thread of a load to one that waits."""
+    with _loads.lock:
+        if load in _loads.running:
+            _loads.running.remove(load)
+        waiting = _loads.waiting.pop(0) if _loads.waiting else None
+    if waiting is not None:
+        start(waiting)
 
 
 _inside: ContextVar[tuple[Refresh, ...]] = ContextVar("vectorshift.cache.refresh", default=())

@@ -16,9 +16,11 @@ from vectorshift._platform.plugin_names import canonical
 from vectorshift.cache.policy import (
     Instant,
     Overlap,
+    Told,
     after_rotation,
     in_use,
     instead_of,
+    news,
     overlap_after_rejection,
     without_expired,
 )
@@ -32,7 +34,13 @@ from vectorshift.chain.hints import HintProvider
 from vectorshift.chain.order import providers_of
 from vectorshift.chain.outcomes import attempts_of, is_missing, must_not_miss, nothing_found, stops
 from vectorshift.credentials.adapter import adapt
-from vectorshift.credentials.events import CredentialEvent, Kind, announce, log_safely
+from vectorshift.credentials.events import (
+    CredentialEvent,
+    Kind,
+    announce,
+    log_safely,
+    refused as tell_refused,
+)
 from vectorshift.credentials.provider import CredentialProvider, Description, check_policies
 from vectorshift.credentials.resolving import (
     NOT_ASKED,
@@ -165,6 +173,7 @@ class ProviderChain(BaseProvider):
         self._named: frozenset[str] = frozenset()
         self._load_timeout, self._monotonic, self._wall = load_timeout, clock.monotonic, clock.time
         self._files: dict[int, _File] = {}
+        self._told: dict[int, Told] = {}
         self._win: _Win | None = None
         self._stopped: BaseProvider | None = None
         self.neighbours: BaseProvider | None = None
@@ -322,11 +331,14 @@ class ProviderChain(BaseProvider):
         for provider in self.providers:
             began = self._monotonic()
             answer = self.or_previous(provider, (yield provider, question), request.rejected)
+            if not request.local:
+                self._note(provider, answer)
             if isinstance(answer, Credential):
                 if self.admits_latecomers():
                     yield _Closing(self), question
                 if request.local:
                     return answer
+                self._note(self, answer)
                 self._vet(answer, provider, fallen)
                 for each in self.providers[: self.providers.index(provider)]:
                     each.passed_over(answer)
@@ -340,6 +352,8 @@ class ProviderChain(BaseProvider):
             if stops(provider, answer):
                 return self._nothing_else(provider, answer) if missing else answer
             fallen.extend(_stores_passed(provider, answer) if missing else (answer,))
+        if self._win is not None and not request.local and not fallen:
+            self._note(self, nothing_found(tuple(attempts), ""), had_key=True)
         failures = [error for error in fallen if not is_missing(error)]
         if failures:
             return failures[0]
@@ -347,6 +361,35 @@ class ProviderChain(BaseProvider):
         hint = None if near is None else (yield near, question)
         return nothing_found(
             tuple(attempts), hint.message if isinstance(hint, CredentialError) else ""
+        )
+
+    def _note(self, provider: BaseProvider, answer: Result, *, had_key: bool = False) -> None:
+        """Tell once that a source has lost its key, and that it has one again. A cache, and a chain
+        within this one, do so themselves; what is passed over is told of as such.
+        """
+        if provider is not self and isinstance(provider, CachingProvider | ProviderChain):
+            return
+        before, failure = self._told.get(id(provider)), None
+        if not isinstance(answer, Credential):
+            failure = answer
+            if not had_key and (is_missing(failure) or not stops(provider, failure)):
+                return
+        elif before is None:
+            return
+        now = (self._wall(), self._monotonic())
+        told, kind = news(before or Told(), failure, has_key=False, now=now)
+        self._told[id(provider)] = told
+        if kind is None:
+            return
+        known = self._win.credential.source if had_key and self._win is not None else ""
+        announce(
+            CredentialEvent(
+                kind=kind,
+                provider=provider.name,
+                source=answer.source or known or provider.describe().source,
+                fingerprint=answer.fingerprint if isinstance(answer, Credential) else None,
+                error=failure,
+            )
         )
 
     def or_previous(
@@ -372,9 +415,9 @@ class ProviderChain(BaseProvider):
             return in_use(answer, overlap, now)
         previous = overlap.previous
         if before.rejections == 0 < overlap.rejections and previous is not None:
-            _announce("rejected", answer, past=previous.source, past_key=previous.fingerprint)
+            tell_refused(answer, previous=previous)
         elif before.rejections > overlap.rejections and newest.secret == answer.secret:
-            _announce("rejected", refused)
+            tell_refused(refused)
         return instead_of(answer, overlap, now) if refused.secret == answer.secret else answer
 
     def _nothing_else(self, provider: BaseProvider, missing: CredentialError) -> CredentialError:

@@ -347,6 +347,8 @@ def _set_streams() -> None:
         reconfigure(errors="replace")
     handler = logging.StreamHandler()
     handler.setFormatter(_Printable("vectorshift: %(levelname)s: %(message)s"))
+    # A command says itself that it finds no key, or one that is refused.
+    handler.addFilter(lambda record: getattr(record, "event", "") not in ("lost", "rejected"))
     logging.basicConfig(handlers=[handler])
 
 

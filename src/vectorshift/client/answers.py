@@ -51,7 +51,7 @@ def _note(
     """Return what the server cannot say: whose key it was, and what was done about a 401."""
     if response.status_code == 401 and credential is None:
         return "The Authorization header is the caller's own."
-    if response.status_code in (401, 403, 404) and credential is not None:
+    if response.status_code in (401, 403, 404, 429) and credential is not None:
         return str(refusal or f"The key was {credential}.")
     return (
         ""

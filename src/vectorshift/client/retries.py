@@ -6,11 +6,12 @@ and async share it.
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from tenacity import RetryCallState, Retrying, wait_exponential, wait_random_exponential
 
-from vectorshift.credentials.events import log
+from vectorshift._platform.log import log_seldom
 from vectorshift.errors import VectorshiftApiError
 
 if TYPE_CHECKING:
@@ -44,7 +45,10 @@ def pause(call_state: CallState, failure: AttemptFailure) -> float | None:
         reason = f"{error.label} ({error.status_code})"
     else:
         reason = type(error.__cause__ or error).__name__
-    log.info(
+    log_seldom(
+        logging.INFO,
+        "retry",
+        call_state.call.path,
         "%s %s is sent again in %.1f s (attempt %d of %d): %s",
         call_state.call.method,
         call_state.call.path,

@@ -4,18 +4,43 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
-from vectorshift._platform.log import log, log_safely
+from vectorshift._platform.log import log, log_safely, log_seldom
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
+    from vectorshift.credentials.values import Credential
     from vectorshift.errors import CredentialError
 
-__all__ = ["CredentialEvent", "Kind", "announce", "log", "log_safely", "on_event"]
+__all__ = [
+    "CredentialEvent",
+    "Kind",
+    "accepted",
+    "announce",
+    "is_refused",
+    "log",
+    "log_safely",
+    "metrics",
+    "on_event",
+    "refused",
+]
 
-Kind = Literal["resolved", "rotated", "refresh_failed", "served_stale", "rejected", "fell_through"]
+Kind = Literal[
+    "resolved",
+    "rotated",
+    "refresh_failed",
+    "served_stale",
+    "lost",
+    "recovered",
+    "rejected",
+    "accepted",
+    "expiring",
+    "fell_through",
+]
+_GOOD: Final = ("resolved", "recovered", "accepted")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,8 +49,11 @@ class CredentialEvent:
 
     Args:
         kind: `resolved` (the first key), `rotated` (another key or another source),
-            `refresh_failed`, `served_stale` (again every 5 minutes while it lasts), `rejected` (the
-            API refused the key), `fell_through` (a configured source was passed over).
+            `refresh_failed` (or the reason has changed), `served_stale` (again every 5 minutes
+            while it lasts), `lost` (no key can be had from the source), `recovered` (it can be read
+            again), `rejected` (the API refused the key), `accepted` (it takes it again), `expiring`
+            (14, 3 and 1 days before the end of the key), `fell_through` (a configured source was
+            passed over).
         provider: the name of the provider that it happened to.
         source: the provider's source.
         fingerprint: of the key in question, or None.
@@ -33,6 +61,7 @@ class CredentialEvent:
         previous_fingerprint: the key before a rotation, or None. With `rejected`, the key before
             the rejected one, which calls use for a while.
         error: what went wrong, or None.
+        until: until when the key can be used, with a failed refresh and with `expiring`; or None.
     """
 
     kind: Kind
@@ -42,17 +71,15 @@ class CredentialEvent:
     previous_source: str | None = None
     previous_fingerprint: str | None = None
     error: CredentialError | None = None
+    until: datetime | None = None
 
     @property
     def level(self) -> int:
         """The level of the log line: a key that changes its source is worth a warning, a new key is
         not.
         """
-        if self.kind == "resolved" or (
-            self.kind == "rotated" and self.source == self.previous_source
-        ):
-            return logging.INFO
-        return logging.WARNING
+        rotated = self.kind == "rotated" and self.source == self.previous_source
+        return logging.INFO if rotated or self.kind in _GOOD else logging.WARNING
 
     @property
     def _until_then(self) -> str:
@@ -65,6 +92,7 @@ class CredentialEvent:
 
     def __str__(self) -> str:
         now = f"{self.source} {self.fingerprint or ''}".rstrip()
+        ends = f"{self.until:%Y-%m-%d %H:%M} UTC" if self.until else "it is refused"
         return {
             "resolved": f"The API key comes from {now}.",
             "rotated": (
@@ -72,13 +100,17 @@ class CredentialEvent:
                 f" {now}."
             ),
             "refresh_failed": (
-                f"{now} could not be read again; the cached key is used. {self.error}"
+                f"{now} could not be read again; the cached key is used until {ends}. {self.error}"
             ),
             "served_stale": (
-                f"{now} has not been read for longer than its ttl; the cached key is used."
-                f" {self.error}"
+                f"{now} has not been read for longer than its ttl; the cached key is used until"
+                f" {ends}. {self.error}"
             ),
+            "lost": f"No API key can be had from {self.source}. {self.error}",
+            "recovered": f"{now} can be read again.",
             "rejected": f"The API refused {now}.{self._until_then}",
+            "accepted": f"The API accepts {now} again.",
+            "expiring": f"{now} expires at {ends}. Write a new key before.",
             "fell_through": f"{self.previous_source} was passed over for {now}. {self.error}",
         }[self.kind]
 
@@ -105,12 +137,70 @@ def on_event(callback: Callable[[CredentialEvent], object]) -> Callable[[], None
 
 
 def announce(event: CredentialEvent) -> None:
-    """Log the event and hand it to the callbacks. No `Exception` of theirs, or of a log handler,
-    comes out of it.
+    """Log the event, count it, and hand it to the callbacks. No `Exception` of theirs, or of a log
+    handler, comes out of it. Of many events of a kind some are logged, and all are handed on.
     """
-    log_safely(event.level, "%s", event)
+    _counts[event.kind] = _counts.get(event.kind, 0) + 1
+    extra = {name: getattr(event, name) for name in ("source", "provider", "fingerprint")}
+    log_seldom(event.level, event.kind, event.source, "%s", event, extra=extra)
     for callback in tuple(_callbacks.values()):
         try:
             callback(event)
         except Exception as error:
             log_safely(logging.ERROR, "An event callback raised %s.", type(error).__name__)
+
+
+_counts: dict[str, int] = {}
+
+
+def metrics() -> dict[str, int]:
+    """Return how many events of each kind this process has seen, for a page or a gauge."""
+    return dict(_counts)
+
+
+# --- Keys that the API refuses, wherever they come from: each is told of once ---
+
+_refused: set[tuple[str, str, str]] = set()
+_MOST_REFUSED: Final = 10_000
+
+
+def refused(credential: Credential, *, previous: Credential | None = None) -> None:
+    """Tell that the API refused a key.
+
+    Args:
+        credential: the key.
+        previous: the key before it, which calls use for a while.
+    """
+    if len(_refused) >= _MOST_REFUSED:
+        _refused.clear()
+    _refused.add(_key(credential))
+    _announce("rejected", credential, previous)
+
+
+def accepted(credential: Credential) -> None:
+    """Take note that the API took a key, and tell of it if it had refused that before."""
+    if _refused and is_refused(credential):
+        _refused.discard(_key(credential))
+        _announce("accepted", credential)
+
+
+def is_refused(credential: Credential) -> bool:
+    """Return whether the API refused this key when it was last used."""
+    return _key(credential) in _refused
+
+
+def _key(credential: Credential) -> tuple[str, str, str]:
+    return credential.provider, credential.source, credential.fingerprint
+
+
+def _announce(kind: Kind, about: Credential, previous: Credential | None = None) -> None:
+    announce(
+        CredentialEvent(
+            kind=kind,
+            provider=about.provider,
+            source=about.source,
+            fingerprint=about.fingerprint,
+            previous_source=None if previous is None else previous.source,
+            previous_fingerprint=None if previous is None else previous.fingerprint,
+        )
+    )

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from time import time
 from typing import TYPE_CHECKING
 
-from vectorshift.cache.policy import passed, without_expired
+from vectorshift.cache.policy import Instant, passed, until_of, without_expired
 from vectorshift.cache.provider import CachingProvider
 from vectorshift.chain.chain import ProviderChain
 from vectorshift.chain.outcomes import is_missing, must_not_miss, outcome_of, stops, what_to_do
+from vectorshift.credentials.events import is_refused
 from vectorshift.credentials.guard import without
 from vectorshift.credentials.values import Credential, looks_odd
 from vectorshift.errors import CredentialError, CredentialNotFoundError
@@ -193,11 +194,13 @@ def _source(seen: Observation) -> SourceReport:
 
 def _with_credential(about: SourceReport, credential: Credential, now: float) -> SourceReport:
     expires = credential.expires_at
+    refused = f"The API refuses {credential.fingerprint}." if is_refused(credential) else ""
+    refused = "" if refused in about.reason else refused  # its cache has said so
     return replace(
         about,
         outcome="found",
         source=credential.source,
-        reason="\n".join(filter(None, (about.reason, looks_odd(credential.secret)))),
+        reason="\n".join(filter(None, (about.reason, refused, looks_odd(credential.secret)))),
         fingerprint=credential.fingerprint,
         version=credential.version,
         expires_in=None if expires is None else max(0.0, expires.timestamp() - now),
@@ -214,6 +217,9 @@ def _with_cache(about: SourceReport, provider: CachingProvider) -> SourceReport:
     if failure is not None:
         before = "Its store cannot be read" if credential is not None else "When it was last asked"
         words = [f"{before}: {failure.message}"]
+        ends = until_of(state)
+        if credential is not None and ends is not None and not passed(state.usable_until, now):
+            words.append(f"The cached key is used until {ends:%Y-%m-%d %H:%M} UTC at the latest.")
     previous = without_expired(state.overlap, now).previous
     goes_back = previous is not None and state.overlap.rejections > 0
     if state.rejected_at is not None or state.rejections or goes_back:
@@ -228,7 +234,7 @@ def _with_cache(about: SourceReport, provider: CachingProvider) -> SourceReport:
         )
     return replace(
         about,
-        age=None if credential is None else now[0] - credential.obtained_at.timestamp(),
+        age=None if credential is None else _age(state.read_at, now),
         next_refresh=(
             None
             if credential is None and failure is None
@@ -237,6 +243,11 @@ def _with_cache(about: SourceReport, provider: CachingProvider) -> SourceReport:
         stale=stale,
         reason="\n".join(filter(None, words)),
     )
+
+
+def _age(since: Instant, now: Instant) -> float:
+    """Return the age by the clock that has gone further: the other was set back, or stood still."""
+    return max(0.0, now[0] - since[0], now[1] - since[1])
 
 
 # --- No secret in it: what an author's provider says of itself passes through here ---

@@ -13,6 +13,7 @@ from vectorshift._platform import slot
 from vectorshift._platform.arguments import UNSET, Unset
 from vectorshift._platform.copying import StaysInProcess
 from vectorshift._platform.forks import renew_after_fork
+from vectorshift._platform.log import begin_anew
 from vectorshift.chain.coerce import as_provider
 from vectorshift.chain.outcomes import is_missing
 from vectorshift.credentials.events import log, log_safely
@@ -338,6 +339,7 @@ class DefaultScope(ForwardingProvider):
         from vectorshift.providers.dotenv import admit_latecomers
 
         admit_latecomers()
+        begin_anew()
         self.sync = self.asynchronous = None
         with self._lock:
             old, self.current = self.current, Configured()

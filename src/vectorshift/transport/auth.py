@@ -13,7 +13,7 @@ from vectorshift._platform.copying import StaysInProcess
 from vectorshift._platform.urls import DIRECT, in_the_clear
 from vectorshift.chain.chain import ProviderChain
 from vectorshift.chain.coerce import as_provider
-from vectorshift.credentials.events import log
+from vectorshift.credentials.events import accepted, is_refused, log, refused
 from vectorshift.credentials.resolving import (
     DEFAULT_REQUEST,
     BaseProvider,
@@ -159,11 +159,15 @@ class KeyFlow(StaysInProcess):
             call.bind(credential)
         response = yield _stamped(request, credential)
         if not self._is_rejection(response):
+            if response.is_success:
+                accepted(credential)
             return
         if response.request.method != request.method:
             why_not = _MOVED_ON
         lookup.request = LookupRequest(rejected=credential)
         answer: Result = yield lookup
+        if not is_refused(credential):  # a cache has told of it
+            refused(credential)
         resend = not why_not and _is_newer(answer, credential)
         if resend and call is not None:
             yield _Drain(response, call)  # httpx would read it whole, after this decision

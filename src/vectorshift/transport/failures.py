@@ -125,8 +125,9 @@ def connection_error(
         or isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol)
         or _is_unsent(error, request)
     )
+    what = f"The API{_address(request)} {_verb(error, timed_out, begun)}"
     failure = (ApiTimeoutError if timed_out else ApiConnectionError)(
-        f"The API {_verb(error, timed_out, begun)} for {method} {endpoint}: {about}",
+        f"{what} for {method} {endpoint}: {about}",
         request_info={"method": method, "endpoint": endpoint},
         may_have_run=not unsent,
         tries=tries,
@@ -136,6 +137,13 @@ def connection_error(
         failure,
         RetrySafety.NEVER if futile else RetrySafety.ANY if unsent else RetrySafety.IDEMPOTENT,
     )
+
+
+def _address(request: httpx.Request | None) -> str:
+    """Return where the API is, without user information."""
+    if request is None:
+        return ""
+    return f" at {request.url.scheme}://{request.url.netloc.decode('ascii')}"
 
 
 def _reason(error: Exception, request: httpx.Request | None) -> tuple[str, bool]:
