@@ -273,6 +273,17 @@ def test_with_plugins_disabled_a_plugin_is_an_error_that_says_so(
     assert len(ProviderChain.from_settings(Settings(disable_plugins=True)).providers) == 5
 
 
+def test_a_plugin_whose_name_is_like_that_of_a_built_in_one_is_remarked_on(
+    install: Callable[..., str], caplog: pytest.LogCaptureFixture
+) -> None:
+    install(name="vaults")
+    chain_of("vaults")
+    assert warnings_in(caplog) == [
+        "The plugin vaults of vectorshift-shelf 1.2.3 is used, and not the built-in vault, whose"
+        " name is like it."
+    ]
+
+
 def test_a_mistyped_name_is_compared_with_what_is_built_in_and_with_what_is_installed(
     install: Callable[..., str],
 ) -> None:

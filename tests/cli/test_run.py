@@ -311,3 +311,10 @@ def test_other_shells_get_their_script_and_their_answers(shell: str, word: str) 
 
 def test_an_unknown_shell_is_wrong_usage() -> None:
     assert piped("completion", "tcsh").returncode == 64
+
+
+@pytest.mark.parametrize("command", [["auth", "check"], ["auth"], [], ["auth", "status", "--x"]])
+def test_wrong_usage_repeats_no_argument_that_may_be_a_key(command: list[str]) -> None:
+    done = piped(*command, "vs-a1b2c3d4e5f60718")
+    assert done.returncode == 64
+    assert "vs-a1b2c3d4e5f60718" not in done.stdout + done.stderr

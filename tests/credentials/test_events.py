@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.faults import FaultServer, answer
 
 from vectorshift import (
     AuthenticationError,
+    CachingProvider,
     Credential,
     CredentialConfigurationError,
     CredentialError,
@@ -291,3 +293,31 @@ def test_an_api_that_fails_makes_few_lines(caplog: pytest.LogCaptureFixture) -> 
                 client.request("GET", "/x")
     assert len(server.received) == 300
     assert len(caplog.records) < 10
+
+
+def test_the_end_of_a_key_is_told_of_14_3_and_1_days_before() -> None:
+    clock, seen = ManualClock(), list[CredentialEvent]()
+    ends = datetime.fromtimestamp(clock.time(), timezone.utc) + timedelta(days=20)
+
+    class Ending(CredentialProvider):
+        name = "ending"
+
+        def get_credential(self) -> Credential:
+            return Credential(secret=KEY, source="ending:x", provider=self.name, expires_at=ends)
+
+    provider = CachingProvider(Ending(), ttl=3600, clock=clock)
+    stop = on_event(seen.append)
+    for _ in range(20 * 8 - 1):
+        provider.resolve(LookupRequest(forced=True, bypass_cache=True))
+        clock.advance(3 * 3600)
+    stop()
+    assert [(event.kind, event.until) for event in seen] == [("expiring", ends)] * 3
+    assert "Write a new key before." in str(seen[0])
+
+
+@pytest.mark.parametrize("version", ["a\nb\x1b[2J", "9" * 4_000, {"api_key": "vs-secret"}, 7])
+def test_the_version_that_a_store_names_can_be_printed(version: Any) -> None:
+    credential = Credential(secret=KEY, source="x", provider="x", version=version)
+    assert str(credential).isprintable()
+    assert len(str(credential)) < 300
+    assert "vs-secret" not in f"{credential} {credential.version}"

@@ -21,6 +21,7 @@ from vectorshift import (
     VectorShift,
     VectorshiftApiError,
 )
+from vectorshift.errors.bodies import error_sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -143,3 +144,8 @@ def test_a_long_body_is_not_blown_up_by_its_indentation() -> None:
     assert len(error.error_message) <= 2 * len(body)
     short = VectorshiftApiError(400, "GET", "/x", '{"a": 0}')
     assert short.error_message == '{\n  "a": 0\n}'
+
+
+def test_a_body_moves_no_cursor_and_forges_no_line_of_a_terminal() -> None:
+    body = json.dumps({"error": "no\x1b[2J\x1b]0;title\x07\r\u202e way"})
+    assert error_sentence(body) == "no?[2J?]0;title??? way"

@@ -495,3 +495,34 @@ def test_the_cause_of_a_connection_error_has_none_of_the_frames_and_errors_below
     assert cause is not None
     assert (cause.__traceback__, cause.__context__, cause.__cause__) == (None, None, None)
     assert A not in str(cause)
+
+
+@pytest.mark.usefixtures("forgotten")
+@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "VECTORSHIFT_CA_BUNDLE"])
+@pytest.mark.parametrize("asks", ["sync", "async"])
+def test_a_file_of_cas_that_is_replaced_is_read_again(
+    variable: str, asks: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+    old, new = Authority(tmp_path / "old"), Authority(tmp_path / "new")
+    trusted = tmp_path / "trusted.pem"
+    trusted.write_bytes(old.file.read_bytes())
+    monkeypatch.setenv(variable, str(trusted))
+    with FaultServer(answer(), tls=new.context) as server:
+        if asks == "sync":
+            with VectorShift("vs-1", base_url=server.origin, max_retries=0) as client:
+                with pytest.raises(ApiConnectionError, match="is not trusted"):
+                    client.request("GET", "/x")
+                trusted.write_bytes(new.file.read_bytes())
+                client.request("GET", "/x")
+            return
+
+        async def calls() -> None:
+            async with AsyncVectorShift("vs-1", base_url=server.origin, max_retries=0) as client:
+                with pytest.raises(ApiConnectionError, match="is not trusted"):
+                    await client.request("GET", "/x")
+                trusted.write_bytes(new.file.read_bytes())
+                await client.request("GET", "/x")
+
+        asyncio.run(calls())

@@ -12,7 +12,9 @@ __all__ = ["tls"]
 
 
 @lru_cache(maxsize=16)
-def _context(ca_bundle: str | None, _file: str | None, _folder: str | None) -> ssl.SSLContext:
+def _context(
+    ca_bundle: str | None, _file: str | None, _folder: str | None, _version: object
+) -> ssl.SSLContext:
     if ca_bundle is None:
         import httpx
 
@@ -20,18 +22,27 @@ def _context(ca_bundle: str | None, _file: str | None, _folder: str | None) -> s
     return ssl.create_default_context(cafile=ca_bundle)
 
 
+def _version(path: str | None) -> tuple[int, ...] | None:
+    """Return what tells a file from the one that takes its place."""
+    try:
+        status = os.stat(path) if path else None  # noqa: PTH116
+    except OSError:
+        return None
+    return status and (status.st_mtime_ns, status.st_size, status.st_ino)
+
+
 def tls(ca_bundle: str | None) -> ssl.SSLContext:
     """Return a TLS context that all clients share: making one takes 20 ms.
 
     Without a bundle, `SSL_CERT_FILE` and `SSL_CERT_DIR` name the CAs, and else the certifi package
-    that httpx brings.
+    that httpx brings. A file that has changed is read again: CAs are rotated, too.
 
     Raises:
         CredentialConfigurationError: what names the CAs cannot be used.
     """
     named = [os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")]
     try:
-        return _context(ca_bundle, *named)
+        return _context(ca_bundle, *named, _version(ca_bundle or named[0]))
     except OSError as error:  # an ssl.SSLError, for a file without certificates, is one
         flaw = error.strerror or "no certificate in it"
     if ca_bundle is None:

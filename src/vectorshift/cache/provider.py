@@ -131,6 +131,7 @@ class CachingProvider(BaseProvider):
             self._policy, self.load_timeout = provider._policy, provider.load_timeout
             self.on_error, self.on_missing = provider.on_error, provider.on_missing
         self._events: deque[CredentialEvent] = deque()
+        self._ending = ("", 15)
         self._wall, self._monotonic, self._random = clock.time, clock.monotonic, random
         self._state = State()
         self._after_fork()
@@ -463,6 +464,22 @@ class CachingProvider(BaseProvider):
         self._state = state
         if kind is not None:
             self._events.append(self._event(kind, state, has_key=has_key))
+        if failure is None and credential is not None and self._is_ending(credential, now):
+            event = self._event("expiring", state, has_key=True)
+            self._events.append(replace(event, until=credential.expires_at))
+
+    def _is_ending(self, credential: Credential, now: Instant) -> bool:
+        """Return whether it is to be told that a key ends soon: 14, 3 and 1 days before, once each.
+        Keys that are made for a day or less are renewed by programs, and not told of.
+        """
+        if credential.expires_at is None:
+            return False
+        days = (credential.expires_at.timestamp() - now[0]) / 86_400
+        due = next((each for each in (1, 3, 14) if days <= each), 15)
+        fingerprint, before = self._ending
+        is_new = fingerprint != credential.fingerprint
+        self._ending = (credential.fingerprint, due)
+        return due < 15 and (days > 1 if is_new else due < before)
 
     def _event(self, kind: Kind, state: State, *, has_key: bool) -> CredentialEvent:
         credential, failure = state.credential, state.failure

@@ -192,6 +192,9 @@ def _entries(settings: Settings, names: Collection[str]) -> dict[str, PluginEntr
             raise CredentialConfigurationError(
                 f"VECTORSHIFT_PROVIDERS names {name!r}: {entries[name].problem}."
             )
+        if near := difflib.get_close_matches(name, BUILT_IN, n=1, cutoff=0.8):
+            text = "The plugin %s of %s is used, and not the built-in %s, whose name is like it."
+            log.warning(text, name, entries[name].origin, near[0])
     return {name: entries[name] for name in names}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 from enum import Enum
 from traceback import walk_tb
@@ -312,6 +313,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return Exit.INTERRUPTED
     except _UsageError as error:
+        error.message = _without_keys(
+            error.message, sys.argv[1:] if arguments is None else arguments
+        )
         error.show()
         return Exit.USAGE
     except VectorshiftError as error:
@@ -328,6 +332,17 @@ def _complete() -> None:
         from typer.completion import completion_init  # type: ignore[attr-defined]
 
         completion_init()
+
+
+def _without_keys(message: str, arguments: Sequence[str]) -> str:
+    """Return a message without the arguments that may be keys: all but short plain words."""
+    for each in sorted(arguments, key=len, reverse=True):
+        if len(each) > 1 and not _WORD.fullmatch(each):
+            message = message.replace(each, "(not shown)")
+    return message
+
+
+_WORD = re.compile("-{0,2}[a-z][a-z-]{0,15}")
 
 
 class _Printable(logging.Formatter):

@@ -193,6 +193,7 @@ class _AsyncIO:
         self._new_lease, self.sleep = lease, sleep
         self._lease: AbstractAsyncContextManager[httpx.AsyncClient] | None = None
         self._body: AsyncResponseBody | None = None
+        self._failed: type[BaseException] | None = None
 
     async def send(self, state: CallState) -> httpx.Response | Exception:
         lease = self._new_lease(state.route)
@@ -209,6 +210,7 @@ class _AsyncIO:
                 request, auth=state.auth, stream=True, follow_redirects=state.follow_redirects
             )
         except escapes() as error:
+            self._failed = type(error)
             return error
         except BaseException as error:
             if isinstance(error, RuntimeError) and _is_of_another_loop(str(error)):
@@ -223,12 +225,13 @@ class _AsyncIO:
     async def release(self) -> None:
         """Close the response, and give the connection back."""
         body, lease, self._body, self._lease = self._body, self._lease, None, None
+        failed, self._failed = self._failed, None
         try:
             if body is not None:
                 await body.close()
         finally:
             if lease is not None:
-                await lease.__aexit__(None, None, None)
+                await lease.__aexit__(failed, None, None)
 
 
 _is_of_another_loop = re.compile(

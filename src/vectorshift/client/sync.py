@@ -204,6 +204,7 @@ class _BlockingIO:
         self._new_lease, self.sleep = lease, sleep
         self._lease: AbstractContextManager[httpx.Client] | None = None
         self._body: ResponseBody | None = None
+        self._failed: type[BaseException] | None = None
 
     def run_blocking(self, work: Callable[[], object]) -> object:
         return work()
@@ -220,6 +221,7 @@ class _BlockingIO:
                 follow_redirects=state.follow_redirects,
             )
         except escapes() as error:
+            self._failed = type(error)
             return error
 
     def body(self, response: httpx.Response) -> ResponseBody:
@@ -236,6 +238,7 @@ class _BlockingIO:
     def release(self, interruption: type[BaseException] | None = None) -> None:
         """Close the response, and give the connection back, or close it after an interruption."""
         body, lease, self._body, self._lease = self._body, self._lease, None, None
+        interruption, self._failed = interruption or self._failed, None
         try:
             if body is not None:
                 body.close()

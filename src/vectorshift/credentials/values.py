@@ -192,7 +192,7 @@ class Credential:
         keep(self, "secret", secret if isinstance(secret, Secret) else Secret(secret))
         keep(self, "source", source)
         keep(self, "provider", provider)
-        keep(self, "version", version)
+        keep(self, "version", _named(version))
         keep(self, "obtained_at", obtained_at or datetime.now(timezone.utc))
         keep(self, "expires_at", expires_at)
 
@@ -212,6 +212,13 @@ class Credential:
 
     def __format__(self, spec: str) -> str:
         return format(str(self), spec)
+
+
+def _named(version: object) -> str | None:
+    """Return the name of a version as it can be printed; None if it is no text."""
+    if not isinstance(version, str):
+        return None
+    return version if version.isprintable() and len(version) <= 200 else ascii(version)[1:201]
 
 
 def same_source(one: Credential, other: Credential) -> bool:

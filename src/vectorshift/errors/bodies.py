@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["MESSAGE_FIELDS", "abbreviated", "error_sentence", "seconds"]
+__all__ = ["MESSAGE_FIELDS", "abbreviated", "error_sentence", "printable", "seconds"]
 
 MESSAGE_FIELDS = ("error", "message", "detail", "errors")
 """The fields of the API's message; the first that is not empty counts."""
@@ -25,7 +25,16 @@ def error_sentence(body: str) -> str:
     except (ValueError, RecursionError):  # no JSON, or JSON that is nested too deep
         text = body.strip()
     # JSON may hold half a character, which cannot be printed.
-    return text.encode("utf-8", "replace").decode()
+    return printable(text.encode("utf-8", "replace").decode())
+
+
+def printable(text: str) -> str:
+    """Return a text of a server without control characters but line breaks and tabs: those of a
+    terminal could hide or forge lines.
+    """
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() or each in "\n\t" else "?" for each in text)
 
 
 def abbreviated(sentence: str) -> str:

@@ -281,7 +281,8 @@ class Lease:
         return http
 
     def __exit__(self, interruption: type[BaseException] | None, *_: object) -> None:
-        if interruption is not None:  # httpcore may hold a lock, for which the next request waits
+        # httpcore may hold a lock, for which the next request would wait; or the CAs are old ones.
+        if interruption is not None:
             abandon(self._lent)
             return
         for each in self._pool.give_back(self._lent):
@@ -316,9 +317,11 @@ class AsyncLease:
         self._lent = http
         return http
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, failure: type[BaseException] | None, *_: object) -> None:
+        lent = self._lent
         try:
-            if unfit := self._seat.pool.give_back(self._lent):
+            # One that failed is not used again: the CAs that it trusts may be old.
+            if unfit := self._seat.pool.give_back(lent) if failure is None else [lent]:
                 await _aclose_all(unfit)
         finally:
             self._seat.limiter.release()
