@@ -131,9 +131,9 @@ LARGEST = {  # how many modules of ours a name may load
     "CredentialProvider": 3,
     "CredentialEvent": 4,
     "Credential": 8,
-    "ProviderChain": 30,
-    "get_credential": 36,
-    "VectorShift": 64,
+    "ProviderChain": 36,
+    "get_credential": 42,
+    "VectorShift": 68,
     "Pipeline": 80,
 }
 WEIGHTLESS = FACE - CLIENTS - PIPELINE - {"CredentialAuth", "PluginSettings", "Settings"}

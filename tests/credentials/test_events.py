@@ -299,13 +299,13 @@ def test_the_end_of_a_key_is_told_of_14_3_and_1_days_before() -> None:
     clock, seen = ManualClock(), list[CredentialEvent]()
     ends = datetime.fromtimestamp(clock.time(), timezone.utc) + timedelta(days=20)
 
-    class Ending(CredentialProvider):
+    class Expiring(CredentialProvider):
         name = "ending"
 
         def get_credential(self) -> Credential:
             return Credential(secret=KEY, source="ending:x", provider=self.name, expires_at=ends)
 
-    provider = CachingProvider(Ending(), ttl=3600, clock=clock)
+    provider = CachingProvider(Expiring(), ttl=3600, clock=clock)
     stop = on_event(seen.append)
     for _ in range(20 * 8 - 1):
         provider.resolve(LookupRequest(forced=True, bypass_cache=True))

@@ -32,8 +32,8 @@ __all__ = [
     "Instant",
     "Overlap",
     "Policy",
+    "Reported",
     "State",
-    "Told",
     "after_refresh",
     "after_rejection",
     "after_rotation",
@@ -109,7 +109,7 @@ class Overlap:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Reported:
     """What was last told of a source.
 
     Args:
@@ -122,26 +122,26 @@ class Told:
 
 
 def news(
-    told: Told, failure: CredentialError | None, *, has_key: bool, now: Instant
-) -> tuple[Told, Kind | None]:
+    reported: Reported, failure: CredentialError | None, *, has_key: bool, now: Instant
+) -> tuple[Reported, Kind | None]:
     """Return what there is to tell of a source, and what was told of it then.
 
     Args:
-        told: what was told before.
+        reported: what was told before.
         failure: what came of the last look-up, or None if that was a key.
         has_key: whether an older key is in use while it fails.
         now: the moment.
     """
     if failure is None:
-        return Told(), "recovered" if told.reason else None
+        return Reported(), "recovered" if reported.reason else None
     text = re.sub(r"\d+", "", failure.message)  # how many seconds it took is no news
     reason = (str(has_key), type(failure).__name__, text)
-    if reason == told.reason and not passed(told.remind_at, now):
-        return told, None
+    if reason == reported.reason and not passed(reported.remind_at, now):
+        return reported, None
     kind: Kind = "lost"
     if has_key:
-        kind = "served_stale" if reason == told.reason else "refresh_failed"
-    return Told(reason, later(now, _REMIND_EVERY)), kind
+        kind = "served_stale" if reason == reported.reason else "refresh_failed"
+    return Reported(reason, later(now, _REMIND_EVERY)), kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +164,7 @@ class State:
         answered: whether the source has ever given a credential.
         missing_since: when the store, which had a key, first answered that there is none; or None.
         hung: whether the last contact was given up: nobody waits for the next one.
-        told: what was last told of it.
+        reported: what was last told of it.
         read_at: when the credential was read.
         overlap: the key before `credential`, and whether it is used in its place.
     """
@@ -184,7 +184,7 @@ class State:
     answered: bool = False
     missing_since: Instant | None = None
     hung: bool = False
-    told: Told = Told()
+    reported: Reported = Reported()
     read_at: Instant = LONG_AGO
     overlap: Overlap = Overlap()
 
@@ -260,7 +260,7 @@ def after_refresh(
         rejected_rotations=state.rejected_rotations,
         turns_end=state.turns_end,
         answered=True,
-        told=state.told,
+        reported=state.reported,
         read_at=now,
         overlap=_overlap_with(state, credential, now=now),
     )

@@ -192,7 +192,7 @@ class CachingProvider(BaseProvider):
             load = self._join_or_start(now) if behind else None
         if isinstance(load, Refresh):
             self._start(load)
-        self._tell()
+        self._announce_all()
         return served
 
     def _in_use(self) -> Credential | None:
@@ -268,7 +268,7 @@ class CachingProvider(BaseProvider):
             self.provider.invalidate(known)  # past what the provider keeps itself, or its agent
         while True:
             step = self._next_step(request)
-            self._tell()
+            self._announce_all()
             if not isinstance(step, Refresh):
                 return step
             if not self._start(step):
@@ -277,7 +277,7 @@ class CachingProvider(BaseProvider):
             if step.answer is None:
                 with self._lock:
                     self._give_up(self._now())
-                self._tell()
+                self._announce_all()
                 return self._hidden(self._too_slow(request, asked), request)
             if settles(step, known, request, asked):
                 return self._hidden(step.answer, request)
@@ -366,7 +366,7 @@ class CachingProvider(BaseProvider):
         with self._lock:
             now = self._now()
             self._give_up(now)
-        self._tell()
+        self._announce_all()
         return self._state, now
 
     def _now(self) -> Instant:
@@ -416,7 +416,7 @@ class CachingProvider(BaseProvider):
         with self._lock:
             self._loads = [other for other in self._loads if other is not load]
             self._record(no_thread(self), load.began)
-        self._tell()
+        self._announce_all()
         return False
 
     def _run(self, load: Refresh) -> None:
@@ -445,7 +445,7 @@ class CachingProvider(BaseProvider):
                 self._record(answer, load.began)
             after = self._state
             load.answer = (after.failure or after.credential) if load.counts else answer
-        self._tell()
+        self._announce_all()
 
     # --- What is told: each change of state once ---
 
@@ -459,8 +459,8 @@ class CachingProvider(BaseProvider):
         has_key = credential is not None and not passed(state.usable_until, now)
         kind: Kind | None = None
         if not (isinstance(failure, CredentialNotFoundError) and not failure.had_key):
-            told, kind = news(state.told, failure, has_key=has_key, now=now)
-            state = replace(state, told=told)
+            reported, kind = news(state.reported, failure, has_key=has_key, now=now)
+            state = replace(state, reported=reported)
         self._state = state
         if kind is not None:
             self._events.append(self._event(kind, state, has_key=has_key))
@@ -493,7 +493,7 @@ class CachingProvider(BaseProvider):
             until=until_of(state) if has_key and failure is not None else None,
         )
 
-    def _tell(self) -> None:
+    def _announce_all(self) -> None:
         """Tell what is noted, with no lock held: a handler may ask for the key."""
         while self._events:
             with contextlib.suppress(IndexError):  # another thread was faster

@@ -16,7 +16,7 @@ from vectorshift._platform.plugin_names import canonical
 from vectorshift.cache.policy import (
     Instant,
     Overlap,
-    Told,
+    Reported,
     after_rotation,
     in_use,
     instead_of,
@@ -173,7 +173,7 @@ class ProviderChain(BaseProvider):
         self._named: frozenset[str] = frozenset()
         self._load_timeout, self._monotonic, self._wall = load_timeout, clock.monotonic, clock.time
         self._files: dict[int, _File] = {}
-        self._told: dict[int, Told] = {}
+        self._reported: dict[int, Reported] = {}
         self._win: _Win | None = None
         self._stopped: BaseProvider | None = None
         self.neighbours: BaseProvider | None = None
@@ -369,7 +369,7 @@ class ProviderChain(BaseProvider):
         """
         if provider is not self and isinstance(provider, CachingProvider | ProviderChain):
             return
-        before, failure = self._told.get(id(provider)), None
+        before, failure = self._reported.get(id(provider)), None
         if not isinstance(answer, Credential):
             failure = answer
             if not had_key and (is_missing(failure) or not stops(provider, failure)):
@@ -377,8 +377,8 @@ class ProviderChain(BaseProvider):
         elif before is None:
             return
         now = (self._wall(), self._monotonic())
-        told, kind = news(before or Told(), failure, has_key=False, now=now)
-        self._told[id(provider)] = told
+        reported, kind = news(before or Reported(), failure, has_key=False, now=now)
+        self._reported[id(provider)] = reported
         if kind is None:
             return
         known = self._win.credential.source if had_key and self._win is not None else ""

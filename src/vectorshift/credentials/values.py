@@ -215,7 +215,9 @@ class Credential:
 
 
 def _named(version: object) -> str | None:
-    """Return the name of a version as it can be printed; None if it is no text."""
+    """Return the name of a version as it can be printed; None if it is neither text nor number."""
+    if isinstance(version, int) and abs(version) < 2**64:
+        return str(version)
     if not isinstance(version, str):
         return None
     return version if version.isprintable() and len(version) <= 200 else ascii(version)[1:201]
