@@ -607,3 +607,22 @@ def test_a_signal_handler_may_ask_while_its_thread_holds_the_lock() -> None:
 
     threading.Thread(target=interrupted, daemon=True).start()
     assert done.wait(5)
+
+
+@pytest.mark.parametrize("rate", [20, 100, 500])
+def test_at_any_rate_a_hanging_store_is_told_of_when_the_first_load_is_given_up(rate: int) -> None:
+    store, clock, said = GatedStore(), ManualClock(), list[tuple[str, float]]()
+    provider = CachingProvider(store, ttl=10, load_timeout=10, clock=clock, random=lambda: 0)
+    store.gate.set()
+    provider.get_credential()
+    store.gate = threading.Event()
+    began = clock.monotonic()
+    stop = on_event(lambda event: said.append((event.kind, clock.monotonic() - began)))
+    for _ in range(25 * rate):
+        assert provider.get_credential().secret.reveal() == "k1"
+        clock.advance(1 / rate)
+    stop()
+    store.gate.set()
+    ((kind, after),) = said
+    assert kind == "refresh_failed"
+    assert 19 < after < 20.5
