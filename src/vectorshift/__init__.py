@@ -15,6 +15,7 @@ import sys
 from types import ModuleType
 
 from vectorshift._platform import slot as _slot
+from vectorshift._platform.importing import load as _load
 
 TYPE_CHECKING: bool = False
 if TYPE_CHECKING:
@@ -195,10 +196,9 @@ class _Face(ModuleType):
         Where calls need a `using` block (`require_using`), it is None outside a block, and to
         assign a key raises CredentialConfigurationError.
         """
-        from vectorshift.scope.current import api_key
-
+        current = _load("vectorshift.scope.current")
         try:
-            text = api_key()
+            text = current.api_key()
         except AttributeError as error:  # the machinery of modules would take it for a missing name
             raise RuntimeError(f"reading vectorshift.api_key failed: {error}") from None
         if text is None:
@@ -336,9 +336,7 @@ if not TYPE_CHECKING:  # a checker is to find a mistyped name
 
     def __getattr__(name: str) -> object:
         if name in _HOME:
-            from importlib import import_module
-
-            value: object = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+            value: object = getattr(_load(f"{__name__}.{_HOME[name]}"), name)
             globals()[name] = value
             return value
         from vectorshift._compat import missing

@@ -5,9 +5,9 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import dataclass
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
+from vectorshift._platform.importing import load
 from vectorshift._platform.plugin_names import canonical, prefix_of
 from vectorshift.credentials.events import log
 from vectorshift.errors import CredentialConfigurationError
@@ -161,9 +161,7 @@ def _plugged(entry: PluginEntry, settings: Settings) -> CredentialProvider:
 
 def _built(name: str, settings: Settings) -> CredentialProvider:
     module, cls = BUILT_IN[name].home
-    provider: CredentialProvider | None = getattr(import_module(module), cls).from_settings(
-        settings
-    )
+    provider: CredentialProvider | None = getattr(load(module), cls).from_settings(settings)
     if provider is not None:
         return provider
     on_missing: Any = getattr(settings, f"{name}_on_missing", "continue")

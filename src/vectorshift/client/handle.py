@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from vectorshift._platform.background import SharedWork
 from vectorshift._platform.copying import StaysInProcess
+from vectorshift._platform.importing import load
 from vectorshift._platform.urls import api_url
 from vectorshift.chain.coerce import as_provider
 from vectorshift.client.engine import CallState
@@ -147,6 +148,7 @@ class Handle(StaysInProcess):
 
     def _make(self) -> _Ready:
         """Make what calls need for the settings in force. May block."""
+        load("httpcore")  # httpx would import it with the first connection
         configured = self._configured.current
         settings = configured.settings
         base_url = self._base_url or settings.base_url

@@ -209,7 +209,9 @@ class PipelineRunFailedError(VectorshiftApiError):
         return tuple(getattr(self, name) for name in names) or None
 
 
-class PollTimeoutError(VectorshiftApiError, TimeoutError):
+class PollTimeoutError(  # pyright: ignore[reportIncompatibleVariableOverride]
+    VectorshiftApiError, TimeoutError
+):
     """A run in the background did not end in the time that it was given; it may still go on.
     `status_code` is 0.
 

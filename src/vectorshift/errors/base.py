@@ -48,7 +48,9 @@ class VectorshiftError(Exception):
         return tuple(getattr(self, name, None) for name in names)
 
     @args.setter
-    def args(self, value: tuple[Any, ...]) -> None:
+    def args(  # pyright: ignore[reportIncompatibleVariableOverride]
+        self, value: tuple[Any, ...]
+    ) -> None:
         """Leave them: they follow from the attributes."""
 
     def __str__(self) -> str:

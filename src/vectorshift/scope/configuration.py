@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, cast
 from vectorshift._platform import slot
 from vectorshift._platform.background import SharedWork
 from vectorshift._platform.forks import renew_after_fork
+from vectorshift._platform.importing import load
 from vectorshift._platform.plugin_names import being_made, making
 from vectorshift.chain.chain import ProviderChain
 from vectorshift.credentials.guard import line_of
@@ -231,6 +232,7 @@ def _model() -> type[Settings]:
     trips over one.
     """
     try:
+        load("vectorshift.settings.model")
         from vectorshift.settings import Settings
     except ImportError:
         raise

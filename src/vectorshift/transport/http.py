@@ -6,12 +6,12 @@ import contextlib
 import os
 import platform
 import sys
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.request import getproxies
 
 import httpx as httpx
 
+from vectorshift._platform.importing import load
 from vectorshift._platform.tls import tls
 from vectorshift.credentials.values import Secret
 from vectorshift.errors import CredentialConfigurationError
@@ -146,7 +146,7 @@ def load_ahead() -> None:
         names += ["httpcore._backends.trio", "anyio._backends._trio", "encodings.idna"]
     for name in names:
         with contextlib.suppress(ImportError):  # if it is needed, the first connection fails
-            import_module(name)
+            load(name)
 
 
 def new_client(route: ConnectionRoute) -> httpx.Client:
