@@ -165,8 +165,9 @@ def _is_handler(trace: TracebackType) -> bool:
     """Return whether this frame is of a signal handler: one gets the frame that it interrupts."""
     if not _stays(trace):
         return False
-    given = list(trace.tb_frame.f_locals.values())
-    given += [each for value in given if isinstance(value, tuple) for each in value]
+    given: list[Any] = list(trace.tb_frame.f_locals.values())
+    for value in tuple(given):
+        given += value if isinstance(value, tuple) else ()
     return any(isinstance(each, FrameType) for each in given)
 
 

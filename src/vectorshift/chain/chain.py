@@ -30,7 +30,6 @@ from vectorshift.cache.provider import (
     DEFAULT_TTL,
     CachingProvider,
 )
-from vectorshift.chain.hints import HintProvider
 from vectorshift.chain.order import providers_of
 from vectorshift.chain.outcomes import attempts_of, is_missing, must_not_miss, nothing_found, stops
 from vectorshift.credentials.adapter import adapt
@@ -196,6 +195,8 @@ class ProviderChain(BaseProvider):
         Raises:
             CredentialConfigurationError: `providers` names something that there is not.
         """
+        from vectorshift.chain.hints import HintProvider
+
         chain = cls(
             providers_of(settings, explicit),
             ttl=settings.cache_ttl,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from vectorshift._platform.dotenv_syntax import assignments_in
 from vectorshift._platform.files import absolute, read_small, text_of
@@ -114,7 +114,7 @@ def _shown(value: object) -> str | None:
     if isinstance(value, Secret) or "-----BEGIN" in str(value):
         return _WITHHELD
     if isinstance(value, tuple):
-        return ",".join(map(str, value))
+        return ",".join(map(str, cast("tuple[object, ...]", value)))
     if isinstance(value, bool):
         return "1" if value else "0"
     return f"{value:g}" if isinstance(value, float) else str(value)

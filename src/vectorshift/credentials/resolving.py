@@ -182,7 +182,9 @@ class BaseProvider(StaysInProcess, CredentialProvider, ABC):
         return unwrap(self.resolve(DEFAULT_REQUEST) if answer is None else answer)
 
     @astrip_library_frames
-    async def aget_credential(self) -> Credential:
+    async def aget_credential(  # pyright: ignore[reportIncompatibleMethodOverride]  # a Coroutine
+        self,
+    ) -> Credential:
         """Return the credential of this moment without blocking the event loop."""
         answer = self.get_cached()
         return unwrap(await self.aresolve(DEFAULT_REQUEST) if answer is None else answer)
