@@ -26,6 +26,7 @@ __all__ = [
     "DEFAULT_ORDER",
     "BuiltIn",
     "available_plugins",
+    "built_in",
     "providers_of",
 ]
 
@@ -129,13 +130,13 @@ def providers_of(
             )
     entries = _entries(settings, [name for name in rest if name not in BUILT_IN])
     _check_all_are_named(settings, entries)
-    first = explicit if explicit is not None else _built("explicit", settings)
+    first = explicit if explicit is not None else built_in("explicit", settings)
     if substitute is not None:
         return substitute(first)
     return (
         first,
         *(
-            _plugged(entries[name], settings) if name in entries else _built(name, settings)
+            _plugged(entries[name], settings) if name in entries else built_in(name, settings)
             for name in rest
         ),
     )
@@ -159,7 +160,8 @@ def _plugged(entry: PluginEntry, settings: Settings) -> CredentialProvider:
     return plugins.load(entry, settings)
 
 
-def _built(name: str, settings: Settings) -> CredentialProvider:
+def built_in(name: str, settings: Settings) -> CredentialProvider:
+    """Return a provider of this package as these settings make it."""
     module, cls = BUILT_IN[name].home
     provider: CredentialProvider | None = getattr(load(module), cls).from_settings(settings)
     if provider is not None:

@@ -68,10 +68,11 @@ def show_config(as_json: bool, everything: bool) -> Exit:
 
 
 def _rows(settings: Settings) -> Iterator[_SettingRow]:
+    from vectorshift.settings import Settings as Model
     from vectorshift.settings.variables import variables_of
 
     names: dict[str, list[str]] = {}
-    for variable, field in variables_of(type(settings)).items():
+    for variable, field in variables_of(Model).items():
         names.setdefault(field, []).append(variable)
     lines = _lines_of_file(settings)
     for field, variables in names.items():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from vectorshift._platform.pipes import left_alone
 from vectorshift._platform.plugin_names import prefix_of
-from vectorshift.chain.order import BUILT_IN, available_plugins, providers_of
+from vectorshift.chain.order import BUILT_IN, available_plugins, built_in, providers_of
 from vectorshift.cli.exits import Exit, exit_of
 from vectorshift.cli.screen import complain, console, printable, show, table
 from vectorshift.credentials.adapter import adapt
@@ -106,8 +106,8 @@ def _plugins() -> Sequence[PluginEntry]:
 
 
 def _row(provider: CredentialProvider, position: int | None) -> _ProviderRow:
-    built_in = BUILT_IN.get(provider.name)
-    if built_in is not None and built_in.in_files:
+    known = BUILT_IN.get(provider.name)
+    if known is not None and known.in_files:
         files = adapt(provider)
         if not files.takes_once:
             files.resolve(DEFAULT_REQUEST)
@@ -117,7 +117,7 @@ def _row(provider: CredentialProvider, position: int | None) -> _ProviderRow:
         position=position,
         configured=described.configured,
         source=described.source,
-        configured_by="" if built_in is None else built_in.configured_by,
+        configured_by="" if known is None else known.configured_by,
         detail=described.detail,
     )
 
@@ -131,7 +131,7 @@ def _of_plugin(row: _ProviderRow, plugin: PluginEntry) -> _ProviderRow:
 def _outside(name: str, settings: Settings) -> _ProviderRow:
     """Return a built-in provider that the chain leaves out, as it would be if it were named."""
     try:
-        provider = providers_of(settings.model_copy(update={"providers": (name,)}))[-1]
+        provider = built_in(name, settings)
     except CredentialConfigurationError as error:
         return _ProviderRow(
             name=name,

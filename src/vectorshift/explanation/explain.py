@@ -41,6 +41,7 @@ class _Subject:
     scope: str
     base_url: str
     obstacle: str
+    pipes: frozenset[int]
 
 
 def explain(*, probe: bool = False, client: VectorShift | AsyncVectorShift | None = None) -> Report:
@@ -86,7 +87,8 @@ async def aexplain(
     except StopIteration as end:
         return _report_of(end)
     except VectorshiftError as error:
-        return _no_chain(error, probe)
+        failure = error
+    return await arun_blocking(lambda: _no_chain(failure, probe))
 
 
 def _report_of(end: StopIteration) -> Report:
@@ -113,7 +115,13 @@ def _subject(
     in_force = provider.resolved()
     if isinstance(in_force, FailingProvider):  # its one sentence is the whole answer
         raise in_force.failure
-    return _Subject(provider=in_force, scope=scope, base_url=base_url, obstacle=obstacle)
+    return _Subject(
+        provider=in_force,
+        scope=scope,
+        base_url=base_url,
+        obstacle=obstacle,
+        pipes=frozenset(id(each) for _, each in _leaves(in_force) if each.takes_once),
+    )
 
 
 def _obstacle(base_url: str, settings: Settings) -> str:
@@ -143,7 +151,7 @@ def _steps(
     """Yield whom to ask what; return the report."""
     seen: list[Observation] = []
     for chain, provider in _leaves(subject.provider):
-        if not _is_asked(provider, probe):
+        if id(provider) in subject.pipes or not _is_asked(provider, probe):
             seen.append(Observation(provider=provider, answer=_known(provider)))
             continue
         began = monotonic()
@@ -185,11 +193,9 @@ def _leaves(
 
 def _is_asked(provider: BaseProvider, probe: bool) -> bool:
     """Whether to ask now: a store and a callable of the user's are contacted only if that is
-    wished, and a pipe is left to who needs it.
+    wished.
     """
-    return not provider.takes_once and (
-        probe or not (isinstance(provider, CachingProvider) or provider.changes_silently)
-    )
+    return probe or not (isinstance(provider, CachingProvider) or provider.changes_silently)
 
 
 def _known(provider: BaseProvider) -> Result | None:

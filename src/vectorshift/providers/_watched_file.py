@@ -52,6 +52,7 @@ class KeyFile:
     Attributes:
         there: whether the last look found a file, readable or not; None before the first look.
         answered: whether the file ever had a key.
+        is_unread_pipe: whether `check_pipe` found a pipe, and nobody has read it since.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class KeyFile:
         self._parsed = None
         self._answer: Credential | CredentialError | None = None
         self.answered = False
+        self.is_unread_pipe = False
         self._pipe_within = PATIENCE
         self._look_at = self._looked = float("-inf")
         self._after_fork()
@@ -93,10 +95,10 @@ class KeyFile:
             return "a named pipe, which the first call that needs it reads, once"
         return self._exposure.detail
 
-    @property
-    def is_unread_pipe(self) -> bool:
-        """Whether a look would take what can be had once. Does not open the file."""
-        return is_unread(self.path)
+    def check_pipe(self) -> bool:
+        """Find out whether a look would take what can be had once. Does not open the file."""
+        self.is_unread_pipe = is_unread(self.path)
+        return self.is_unread_pipe
 
     @property
     def stranger(self) -> Stranger | None:
@@ -158,6 +160,7 @@ class KeyFile:
         content: Content
         try:
             content, status = read_small(self.path, pipe_within=self._pipe_within)
+            self.is_unread_pipe = False
             self._exposure.see(status.st_mode, status.st_uid)
         except OSError as error:
             content = error.with_traceback(None)

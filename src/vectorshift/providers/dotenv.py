@@ -158,7 +158,7 @@ class DotenvProvider(BaseProvider):
     @property
     def takes_once(self) -> bool:  # type: ignore[override]
         """Whether the file is a pipe that was not read."""
-        return self._file.is_unread_pipe
+        return self._file.check_pipe()
 
     def admits_latecomers(self) -> bool:
         """Return whether the file was not named, and no source has answered yet."""
@@ -169,7 +169,7 @@ class DotenvProvider(BaseProvider):
         """Let the file not count from now on, unless it has a key."""
         if not self.admits_latecomers():
             return
-        if self._file.is_unread_pipe or (
+        if self._file.check_pipe() or (
             not self._file.answered
             and isinstance(self._file.look(silently=True), CredentialNotFoundError)
         ):

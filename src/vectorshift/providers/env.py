@@ -188,7 +188,7 @@ class EnvProvider(BaseProvider):
     @property
     def takes_once(self) -> bool:  # type: ignore[override]
         """Whether the file is a pipe that was not read, and is what would be asked."""
-        return self._file is not None and not self._is_set() and self._file.is_unread_pipe
+        return self._file is not None and not self._is_set() and self._file.check_pipe()
 
     def keeps_previous(self, credential: Credential) -> bool:
         """Return whether the key is from a file, which an agent or an orchestrator replaces."""
