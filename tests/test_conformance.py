@@ -126,7 +126,7 @@ def judge(
             f"\n  The key explicit:api_key {error.fingerprint} was refused, and is what"
             " explicit:api_key still held when it was last asked."
         )
-    if status in (403, 404):
+    if status in (403, 404, 429):
         note = f"\n  The key was explicit:api_key {Secret(KEY).fingerprint}."
     assert str(error) == error.message == first.format(call, said or "no details") + note + hint
     str(error).encode()  # it can be printed

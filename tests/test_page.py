@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from vectorshift.credentials.values import fingerprint
 from vectorshift.testing import FakeVectorShift
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Page:
         self.folder = folder
         self.environment = {**os.environ, "VECTORSHIFT_BASE_URL": base_url}
 
-    def run(self, code: str, **environment: str) -> str:
+    def run(self, code: str, told: str = "", **environment: str) -> str:
         script = self.folder / "page.py"
         script.write_text(code)
         done = subprocess.run(
@@ -78,7 +79,8 @@ class Page:
             timeout=60,
             check=False,
         )
-        assert (done.returncode, done.stderr) == (0, "")
+        assert done.returncode == 0
+        assert done.stderr == told
         return done.stdout
 
 
@@ -135,7 +137,8 @@ def test_a_missing_key_is_an_authentication_error_and_sends_nothing(
 
 
 def test_a_refused_key_is_an_authentication_error(page: Page, api: FakeVectorShift) -> None:
-    assert page.run(TRY, VECTORSHIFT_API_KEY="vs-wrong") == "authentication 401\n"
+    told = f"The API refused env:VECTORSHIFT_API_KEY {fingerprint('vs-wrong')}.\n"
+    assert page.run(TRY, told, VECTORSHIFT_API_KEY="vs-wrong") == "authentication 401\n"
     assert [request.status for request in api.requests] == [401]
 
 

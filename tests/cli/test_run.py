@@ -268,7 +268,10 @@ def test_a_command_that_others_have_names_ours(typed: list[str], meant: str) -> 
 
 
 def test_the_official_status_names_ours() -> None:
-    assert "To see which key a call uses: vectorshift auth status." in piped("status").stderr
+    assert (
+        "To see which key a call uses: vectorshift auth status. The command status is not"
+        in piped("status").stderr
+    )
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")

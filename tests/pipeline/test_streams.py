@@ -314,14 +314,30 @@ async def test_a_key_that_an_error_event_echoes_is_masked(
         assert key.reveal() not in f"{caught.value!r}{vars(caught.value)}"
 
 
-@pytest.mark.parametrize("data", ["not JSON", "[1]", "3", '"text"', "{" * 10, "[" * 200_000])
-async def test_an_event_that_is_no_json_object_is_an_error_of_ours(
-    api: FakeVectorShift, style: CallStyle, pipeline: Pipeline, data: str
+@pytest.mark.parametrize(
+    "data",
+    ["ping", "null", "[1]", "3", '"text"', "{" * 10, "[" * 200_000],
+    ids=lambda each: each[:6],
+)
+async def test_an_event_that_is_no_json_object_is_passed_over_with_a_warning(
+    api: FakeVectorShift,
+    style: CallStyle,
+    pipeline: Pipeline,
+    data: str,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    api.script_events([f"data: {data}\n\n"], then="hang")
-    with pytest.raises(VectorshiftApiError, match="no JSON object"):
-        await style.all(style.iterator(pipeline, "stream"))
-    assert await closed(api)
+    api.script_events([f"data: {data}\n\n", {"type": "result", "outputs": {"a": 1}}])
+    chunks = await style.all(style.iterator(pipeline, "stream"))
+    assert [chunk.outputs for chunk in chunks] == [{"a": 1}]
+    assert "is no JSON object, and is passed over" in caplog.text
+    assert data[:6] not in caplog.text.replace("passed over", "") or len(data) < 4
+
+
+def test_a_chunk_says_what_was_sent() -> None:
+    chunk = StreamChunk.of("stream ", {"type": "stream", "x": 1})
+    assert (chunk.type, "x" in chunk, "y" in chunk) == ("stream", True, False)
+    with pytest.raises(TypeError):
+        list(chunk)  # type: ignore[call-overload]
 
 
 async def test_a_stream_that_breaks_is_an_error_behind_what_came(

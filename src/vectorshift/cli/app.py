@@ -247,8 +247,8 @@ def _add_absent(name: str) -> None:
     def absent(given: Annotated[list[str] | None, typer.Argument()] = None) -> None:
         del given
         near = _NEAR.get(name)
-        hint = f" To see which key a call uses: vectorshift {near}." if near else ""
-        complain(_LOGIN if name == "login" else not_here(f"The command {name}") + hint)
+        hint = f"To see which key a call uses: vectorshift {near}. " if near else ""
+        complain(_LOGIN if name == "login" else hint + not_here(f"The command {name}"))
         raise typer.Exit(Exit.USAGE)
 
 

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from vectorshift.client.engine import adrive, drive
+from vectorshift.credentials.events import log
 from vectorshift.errors import PipelineRunFailedError, VectorshiftApiError, VectorshiftError
 from vectorshift.errors.bodies import error_sentence
 from vectorshift.pipeline.ids import run_failure
@@ -134,8 +135,8 @@ class AsyncChunks(AsyncIterator[StreamChunk]):
 def _chunk_of(
     event: ServerSentEvent, call: Call, redact: Callable[[str], str]
 ) -> StreamChunk | VectorshiftApiError | None:
-    """Return the chunk of an event, None for an event that holds nothing, or the error if it says
-    that the run failed or is no JSON object.
+    """Return the chunk of an event, None for an event that holds none, or the error if it says that
+    the run failed.
 
     The error is returned, as the frame that raises it may not hold the event: the server may echo
     the key in it.
@@ -155,9 +156,13 @@ def _chunk_of(
         return PipelineRunFailedError(
             redact(chunk.run_id), redact(chunk.error) or ended or error_sentence(redact(data))
         )
-    if found is None:
-        note = "An event of the stream is no JSON object."
-        return VectorshiftApiError(200, call.method, call.path, note=note)
+    if found is None:  # a heartbeat, perhaps; the official SDK passes over it, too
+        log.warning(
+            "An event of the stream of %s %s is no JSON object, and is passed over.",
+            call.method,
+            call.path,
+        )
+        return None
     return chunk
 
 

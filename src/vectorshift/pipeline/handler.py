@@ -102,6 +102,9 @@ class RunHandler:
         copied.__dict__.update(self.__dict__)
         return copied
 
+    def __deepcopy__(self, memo: object) -> RunHandler:
+        return self.__copy__()
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Raise TypeError: it would go on as another organisation than that of its client."""
         raise TypeError(

@@ -82,7 +82,7 @@ def pipelines_in(answer: dict[str, Any], call: Call) -> list[tuple[str, dict[str
     objects = answer.get("objects") or ()
     described = {id_of(each): as_object(each) or {} for each in objects}
     listed = [id_of(each) for each in answer.get("object_ids") or objects]
-    ids = [*listed, *(described.keys() - set(listed))]
+    ids = list(dict.fromkeys([*listed, *described]))
     if None in ids:
         raise unexpected(call, "id for one of its pipelines")
     return [(id, described.get(id, {})) for id in ids if id]

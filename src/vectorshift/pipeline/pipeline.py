@@ -536,6 +536,9 @@ class Pipeline:
     def __hash__(self) -> int:
         return hash(self.id)
 
+    def __deepcopy__(self, memo: object) -> Self:
+        return self.__copy__()
+
     def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
         """Do as for any object. Raises TypeError if a client was named: without it, it would act as
         somebody else.

@@ -171,11 +171,6 @@ class RunStatus(Answer):
         return self.succeeded or self.failed or self.cancelled
 
     @property
-    def has_outputs(self) -> bool:
-        """Whether the server sent outputs, and be they empty."""
-        return not (self.get("result") is None and self.get("outputs") is None)
-
-    @property
     def outputs(self) -> dict[str, Any]:
         """The values of the output nodes, by name; empty until the run has ended well."""
         return self._object("result") or self._object("outputs")
@@ -222,6 +217,7 @@ class StreamChunk(_Sent):
 
         Servers put the type into the name, or into the data.
         """
+        event = event.strip()
         kind = event if event in _KINDS else text_in(data, "type")
         chunk = cls(
             kind or ("" if event == "message" else event),  # `message`: the stream gave no name
@@ -237,6 +233,11 @@ class StreamChunk(_Sent):
 
     def __getitem__(self, name: str) -> Any:
         return self.raw[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.raw
+
+    __iter__ = None  # it would be tried by index
 
     def get(self, name: str, default: Any = None) -> Any:
         """Return a field of the data as the server sent it, or the default."""

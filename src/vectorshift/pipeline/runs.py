@@ -195,7 +195,7 @@ def await_end(
                 raise PollTimeoutError(run_id, timeout) from None
             show(found.status)
             if found.succeeded:
-                if found.has_outputs:
+                if "result" in found or "outputs" in found:
                     return found
                 last_chance = min(last_chance, now() + _LATE_RESULT)
                 if now() >= last_chance:
@@ -213,7 +213,7 @@ def await_end(
             left = deadline - now()
             if timeout is not None and left <= 0:
                 raise PollTimeoutError(run_id, timeout)
-            yield Wait(min(poll_interval, left, last_chance - now()))
+            yield Wait(max(0.0, min(poll_interval, left, last_chance - now())))
 
 
 # --- The calls ---

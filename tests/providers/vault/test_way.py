@@ -245,7 +245,7 @@ def test_load_timeout_is_the_time_that_a_look_up_has(tiny: MakeTiny) -> None:
             VaultProvider("vs", addr=server.address, token="t"), load_timeout=60
         )
         assert vault.get_credential().secret.reveal() == KEY
-    assert 29 < max(noted.asked) <= 30
+    assert 20 < max(noted.asked) <= 30  # half of the time, less what was used before
 
 
 @pytest.mark.parametrize("how", ["file", "variable"])
