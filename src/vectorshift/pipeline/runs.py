@@ -6,6 +6,7 @@ import contextlib
 from dataclasses import dataclass, replace
 from math import inf
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from vectorshift.client.call import Call
 from vectorshift.credentials.events import log
@@ -48,8 +49,8 @@ _LAST_QUESTION = 1.0
 """Seconds that a question gets when the time is up: one is always asked."""
 _LATE_RESULT = 30.0
 """Seconds after a run has completed in which its outputs may come."""
-_second_path_alone: set[str] = set()
-"""The base URLs of servers that have bulk runs at the path of the API's reference alone."""
+_second_path_alone: WeakSet[Client] = WeakSet()
+"""The clients whose server has bulk runs at the path of the API's reference alone."""
 
 
 def run(
@@ -111,7 +112,7 @@ def bulk_run(
     """
     runs = checked_runs(inputs)
     paths = [f"/pipeline/{segment(id)}/{action}" for action in ("bulk-run", "bulk_run")]
-    if _second_path_alone and (yield ThreadWork(lambda: client.base_url)) in _second_path_alone:
+    if client in _second_path_alone:
         paths.reverse()
     with _bar(progress, f"{len(runs)} runs"):
         body = yield from _built(paths[0], runs, lambda: bulk_body(runs))
@@ -124,7 +125,7 @@ def bulk_run(
         except NotFoundError:
             raise not_found from None
     remember = paths[1].endswith("bulk_run")
-    (_second_path_alone.add if remember else _second_path_alone.discard)(client.base_url)
+    (_second_path_alone.add if remember else _second_path_alone.discard)(client)
     return result
 
 
