@@ -1,4 +1,6 @@
-"""Names of plugins and of their variables. Every chain imports this: no settings library here."""
+"""Names of plugins, of their variables, and of profiles. Every chain imports this: no settings
+library here.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-__all__ = ["being_made", "canonical", "is_service_link", "making", "prefix_of"]
+__all__ = ["being_made", "canonical", "is_service_link", "making", "prefix_of", "profile_flaw"]
 
 _names: ContextVar[set[str] | None] = ContextVar("vectorshift_being_made", default=None)
 """The plugins that are being made here, and in the threads and event loops started from here."""
@@ -46,3 +48,13 @@ def prefix_of(name: str) -> str:
 def is_service_link(variable: str) -> bool:
     """Return whether Kubernetes may have set a variable, for a service with the prefix's name."""
     return "_PORT" in variable or "_SERVICE_" in variable
+
+
+def profile_flaw(name: str) -> str:
+    """Return why a profile cannot have this name, or an empty text. A key looks otherwise."""
+    if re.fullmatch(r"(?!vs-|sk[-_])[a-z][a-z0-9_-]{0,23}", name):
+        return ""
+    return (
+        "should be the name of a profile: at most 24 lower-case letters, digits, - and _, a letter"
+        " first. It is not shown, as it may be a key"
+    )

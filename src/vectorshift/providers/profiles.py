@@ -1,0 +1,417 @@
+"""Profiles: keys that `vectorshift auth login` stored, in a keyring of the system or in a file.
+
+`~/.vectorshift/credentials.toml` lists the profiles, and says for which API each key is. It holds
+the key itself only where the user chose the file. `LoginProvider` reads profiles; the command line
+alone writes them. All functions may block, a keyring for as long as somebody unlocks it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+import sys
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from shlex import quote
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+
+from vectorshift._platform.files import read_small, text_of
+from vectorshift._platform.importing import load
+from vectorshift._platform.plugin_names import profile_flaw
+from vectorshift.credentials.values import Secret, parse_key
+from vectorshift.errors import (
+    CredentialConfigurationError,
+    CredentialError,
+    CredentialStoreUnavailableError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping
+
+__all__ = [
+    "DEFAULT",
+    "FILE",
+    "Profile",
+    "delete_profile",
+    "is_stored",
+    "parse_toml",
+    "read_profile",
+    "stored_profiles",
+    "write_profile",
+]
+
+T = TypeVar("T")
+
+DEFAULT: Final = "default"
+"""The profile of a login that names none."""
+FILE: Final = "~/.vectorshift/credentials.toml"
+
+_HEAD: Final = "# Profiles of VectorShift, written by `vectorshift auth login`.\n"
+_POSIX: Final = os.name == "posix"  # Windows has neither these modes nor these owners
+_MOST_DOTS: Final = 512
+"""In one line: the time for a dotted key grows faster than the square of its length."""
+_TOML: Final = "tomllib" if sys.version_info >= (3, 11) else "tomli"
+
+_KEYRINGS: Final = {
+    "darwin": {"Keychain": ("macOS", "Keyring")},
+    "win32": {"Credential Manager": ("Windows", "WinVaultKeyring")},
+}
+_OF_LINUX: Final = {
+    "Secret Service": ("SecretService", "Keyring"),
+    "KWallet": ("kwallet", "DBusKeyring"),
+}
+"""The modules and classes of the `keyring` library that are asked. What that library would choose
+by itself may be a plug-in that keeps plain text, or one that loses what it is given."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """A key's name, and where it is.
+
+    Args:
+        name: the name that the user gave it.
+        origin: scheme, host and port of the API that the key is for.
+        keyring: the keyring that has the key, or None if the file has it.
+    """
+
+    name: str
+    origin: str
+    keyring: str | None
+
+    @property
+    def place(self) -> str:
+        """Where the key is, for a person."""
+        return self.keyring or FILE
+
+
+def stored_profiles() -> dict[str, Profile]:
+    """Return the profiles by name. Opens no keyring.
+
+    Raises:
+        CredentialError: the file is wrong, or belongs to somebody else.
+    """
+    return {name: _profile(name, fields) for name, fields in _entries().items()}
+
+
+def is_stored(name: str) -> bool:
+    """Return whether there is such a profile. If the file is wrong, there may be one."""
+    try:
+        return name in _entries()
+    except CredentialError:
+        return True
+
+
+def read_profile(name: str) -> tuple[Profile, Secret]:
+    """Return a profile and its key.
+
+    Raises:
+        CredentialConfigurationError: there is no such profile, its keyring has no key or is not
+            there, or the file is wrong.
+        CredentialStoreUnavailableError: the keyring is locked, or failed.
+    """
+    entries, again = _entries(), f"vectorshift auth login --profile {name}"
+    if name not in entries:
+        known = f"The profiles are: {', '.join(entries)}. " if entries else ""
+        raise _wrong(name, f"there is no profile {name} in {FILE}. {known}Store one: {again}")
+    profile, text = _profile(name, entries[name]), entries[name].get("api_key")
+    if profile.keyring is not None:
+        text = _keyring(name, profile.keyring).get(profile.origin)
+        if text is None:
+            raise _wrong(name, f"{profile.keyring} has no key for it. Store one: {again}")
+    key = parse_key("" if text is None else text.reveal(), source=f"login:{name}", provider="login")
+    if isinstance(key, CredentialError):
+        raise key
+    return profile, key
+
+
+def write_profile(name: str, key: Secret, *, origin: str, in_file: bool) -> Profile:
+    """Store a key, read it back, and remove it from where the profile had one before.
+
+    A process that ends in the middle leaves the old key or the new one.
+
+    Args:
+        name: that of the profile.
+        key: what is stored.
+        origin: scheme, host and port of the API that the key is for.
+        in_file: whether the file holds the key, and no keyring.
+
+    Raises:
+        CredentialConfigurationError: no keyring can be used, or the file cannot be written.
+        CredentialStoreUnavailableError: the keyring is locked, failed, or did not keep the key.
+    """
+    with _locked():
+        entries = _entries()
+        before = _profile(name, entries[name]) if name in entries else None
+        fields = {"origin": Secret(origin), "api_key": key}
+        if not in_file:
+            keyring = _keyring(name)
+            keyring.put(origin, key)
+            if keyring.get(origin) != key:
+                raise _failed(name, f"{keyring.label} did not keep the key.")
+            fields = {"origin": Secret(origin), "keyring": Secret(keyring.label)}
+        profile = _profile(name, fields)
+        _save({**entries, name: fields})
+        if _entries().get(name) != fields:
+            raise _failed(name, f"{FILE} did not keep the profile.")
+        if before is not None and before.keyring and before != profile:
+            with suppress(CredentialError):
+                _keyring(name, before.keyring).remove(before.origin)
+    return profile
+
+
+def delete_profile(name: str, *, origin: str) -> list[str]:
+    """Remove a key from the file and from the keyring; return where it was.
+
+    Args:
+        name: that of the profile.
+        origin: the API, for a key in the keyring of which the file knows nothing.
+
+    Raises:
+        CredentialError: the keyring that has the key cannot be opened, or the file is wrong.
+    """
+    places: list[str] = []
+    with _locked():
+        entries = _entries()
+        profile = _profile(name, entries[name]) if name in entries else None
+        needed = profile is not None and profile.keyring is not None
+        try:
+            keyring = _keyring(name, profile.keyring if profile else None)
+            if keyring.remove(profile.origin if profile else origin):
+                places.append(keyring.label)
+        except CredentialError:
+            if needed:
+                raise
+        if profile is not None:
+            del entries[name]
+            _save(entries)
+            places += [profile.place]
+    return sorted({*places})
+
+
+# --- The file ---
+
+_Fields = dict[str, Secret]
+"""The fields of a profile. All are masked, as one of them is the key."""
+
+
+def _file() -> Path:
+    path = os.path.expanduser(FILE)  # noqa: PTH111  # pathlib would raise
+    if path == FILE:
+        raise CredentialConfigurationError(
+            "HOME is not set, and this user has no home directory.", FILE, "login"
+        )
+    return Path(path)
+
+
+def _entries() -> dict[str, _Fields]:
+    """Return the fields of each profile, as the file has them."""
+    path = _file()
+    try:
+        for each in (path.parent, path):
+            _check(each, each.lstat())
+        content, status = read_small(path)
+        _check(path, status)
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except OSError as error:
+        raise _unusable(error, "read") from None
+    found = _profiles_in(text_of(content))
+    del content  # a traceback may show locals
+    if isinstance(found, str):
+        raise CredentialConfigurationError(
+            f"{FILE} {found}. Mend it, or remove it and log in again.", FILE, "login"
+        )
+    return found
+
+
+def _profiles_in(text: str | None) -> dict[str, _Fields] | str:
+    """Return the fields of each profile, or what is wrong with the text."""
+    document = " in UTF-8" if text is None else parse_toml(text)
+    if isinstance(document, str):
+        return f"is not TOML{document}"
+    entries: dict[str, _Fields] = {}
+    for name, fields in document.items():
+        given = cast("dict[str, object]", fields) if isinstance(fields, dict) else {}
+        entries[name] = {key: Secret(each) for key, each in given.items() if isinstance(each, str)}
+        if profile_flaw(name) or entries[name].keys() != given.keys() or "origin" not in given:
+            return "has a table that is no profile"
+    return entries
+
+
+def _check(path: Path, status: os.stat_result) -> None:
+    """Raise if a file or its folder is a link, or may be somebody else's work."""
+    if stat.S_ISLNK(status.st_mode):
+        raise _insecure(path, "is a symbolic link. Put the real one in its place.")
+    if not _POSIX:
+        return
+    if status.st_uid != os.geteuid():
+        raise _insecure(path, f"belongs to another user (uid {status.st_uid}).")
+    mode = stat.S_IMODE(status.st_mode)
+    most, right = (0o755, "700") if stat.S_ISDIR(status.st_mode) else (0o700, "600")
+    if mode & ~most & 0o777:
+        cure = f"chmod {right} {quote(str(path))}"
+        raise _insecure(path, f"is open to other users (mode {mode:04o}). Run: {cure}")
+
+
+@contextmanager
+def _locked() -> Generator[None, None, None]:
+    """Keep other logins away from the file, which is made if need be."""
+    folder = _file().parent
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        _check(folder, folder.lstat())
+        folder.chmod(0o700)
+        if not _POSIX:
+            yield
+            return
+        fcntl, number = cast("Any", load("fcntl")), os.open(folder, os.O_RDONLY)
+        try:
+            with suppress(OSError):  # as some network file systems say
+                fcntl.flock(number, fcntl.LOCK_EX)
+            yield
+            os.fsync(number)
+        finally:
+            os.close(number)
+    except OSError as error:
+        raise _unusable(error, "written") from None
+
+
+def _save(entries: Mapping[str, _Fields]) -> None:
+    path = _file()
+    new = path.with_name(f"{path.name}.new")
+    new.unlink(missing_ok=True)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+    with os.fdopen(os.open(new, flags, 0o600), "w", encoding="utf-8") as file:
+        file.write(_HEAD)
+        for name, fields in entries.items():
+            file.write(f"\n[{name}]\n")
+            for key, value in fields.items():
+                bare = key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _quoted(key)
+                file.write(f"{bare} = {_quoted(value.reveal())}\n")
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)  # a string of JSON is one of TOML
+
+
+def _profile(name: str, fields: Mapping[str, Secret]) -> Profile:
+    keyring = fields.get("keyring")
+    return Profile(
+        name=name,
+        origin=fields["origin"].reveal(),
+        keyring=None if keyring is None else keyring.reveal(),
+    )
+
+
+def parse_toml(text: str) -> dict[str, Any] | str:
+    """Return the document, or the line of its flaw: the parser's own words may quote the key."""
+    if max(line.count(".") for line in text.split("\n")) > _MOST_DOTS:
+        return " that can be read: one of its lines has too many dots"
+    try:
+        document: dict[str, Any] = cast("Any", load(_TOML)).loads(text)
+    except RecursionError:
+        return " that can be read, as it is nested too deeply"
+    except ValueError as error:
+        line = re.search(r"\(at line (\d+)", str(error))
+        return f" (line {line[1]})" if line else ""
+    return document
+
+
+# --- The keyring ---
+
+
+class _Keyring:
+    """A keyring of the system that can be used now, for one profile."""
+
+    def __init__(self, profile: str, label: str, backend: Any) -> None:
+        self.label, self._profile, self._backend = label, profile, backend
+
+    def get(self, origin: str) -> Secret | None:
+        """Return what is stored for this API, or None."""
+        found = self._do(lambda: self._backend.get_password(_service(origin), self._profile))
+        return None if found is None else Secret(found)
+
+    def put(self, origin: str, key: Secret) -> None:
+        """Store a key for this API."""
+        self._do(lambda: self._backend.set_password(_service(origin), self._profile, key.reveal()))
+
+    def remove(self, origin: str) -> bool:
+        """Remove what is stored for this API; return whether there was something."""
+        there = self.get(origin) is not None
+        if there:
+            self._do(lambda: self._backend.delete_password(_service(origin), self._profile))
+        return there
+
+    def _do(self, work: Callable[[], T]) -> T:
+        try:
+            return work()
+        except Exception as error:  # those of the libraries below, which may hold the key
+            kind = type(error).__name__
+        if kind in ("KeyringLocked", "PromptDismissedException", "LockedException"):
+            why = f"{self.label} is locked. Unlock it and try again."
+        else:
+            why = f"{self.label} failed ({kind})."
+        raise _failed(self._profile, why)
+
+
+def _service(origin: str) -> str:
+    """Return the name under which a keyring has the keys for one API.
+
+    The key for another API has another name, so the two cannot be mixed up.
+    """
+    return f"vectorshift:{origin}"
+
+
+def _keyring(profile: str, label: str | None = None) -> _Keyring:
+    """Return the keyring of this name, else the best one of the system."""
+    there: dict[str, Any] = {}
+    reasons: list[str] = []
+    for each, (module, cls) in _KEYRINGS.get(sys.platform, _OF_LINUX).items():
+        try:
+            backend: Any = getattr(load(f"keyring.backends.{module}"), cls)
+            priority = backend.priority
+        except ModuleNotFoundError as error:
+            if error.name != "keyring":
+                raise
+            why = "the library keyring is not installed: pip install 'vectorshift[login]'"
+            raise _wrong(profile, f"{why}. {_or_file(profile)}") from None
+        except Exception as error:
+            reasons.append(f"{each}: {str(error).strip()[:120]}")
+        else:
+            there[each] = (priority, backend)
+    best = label or max(there, key=lambda each: there[each][0], default="")
+    if best not in there:
+        what = f"{label} cannot be used here" if label else "no keyring can be used here"
+        why = f" ({'; '.join(reasons)})" if reasons else ""
+        raise _wrong(profile, f"{what}{why}. {_or_file(profile)}")
+    return _Keyring(profile, best, there[best][1]())
+
+
+def _or_file(profile: str) -> str:
+    return f"To keep the key in {FILE}: vectorshift auth login --profile {profile} --file"
+
+
+# --- What is wrong ---
+
+
+def _wrong(name: str, why: str) -> CredentialConfigurationError:
+    return CredentialConfigurationError(f"login:{name}: {why}", f"login:{name}", "login")
+
+
+def _failed(name: str, why: str) -> CredentialStoreUnavailableError:
+    return CredentialStoreUnavailableError(f"login:{name}: {why}", f"login:{name}", "login")
+
+
+def _insecure(path: Path, why: str) -> CredentialConfigurationError:
+    return CredentialConfigurationError(f"{path} {why}", FILE, "login")
+
+
+def _unusable(error: OSError, done: str) -> CredentialConfigurationError:
+    why = (error.strerror or type(error).__name__).lower()
+    return CredentialConfigurationError(f"{FILE} cannot be {done}: {why}.", FILE, "login")
