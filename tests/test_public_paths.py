@@ -199,7 +199,7 @@ def test_a_name_loads_no_more_than_it_needs() -> None:
 
 
 def test_what_is_part_of_the_contract_with_others_keeps_its_name() -> None:
-    from vectorshift.chain.plugins import GROUP
+    from vectorshift._platform.entry_points import GROUP
     from vectorshift.credentials.events import log
     from vectorshift.transport.auth import CREDENTIAL
 

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -28,6 +29,7 @@ from vectorshift import (
     on_event,
 )
 from vectorshift.chain.order import available_plugins, providers_of
+from vectorshift.credentials.resolving import DEFAULT_REQUEST
 from vectorshift.providers.static import FailingProvider
 from vectorshift.testing import ManualClock
 
@@ -99,6 +101,13 @@ def chain_of(*names: str, **settings: Any) -> ProviderChain:
     )
 
 
+def made(provider: Any) -> Any:
+    """What a plugin becomes when it is asked: a cache, or what guards a local provider."""
+    if (maker := provider.maker()) is not None:
+        maker.resolve(DEFAULT_REQUEST)
+    return provider.provider
+
+
 def failure(call: Callable[[], Any]) -> CredentialConfigurationError:
     with pytest.raises(CredentialConfigurationError) as caught:
         call()
@@ -159,10 +168,22 @@ def test_a_plugin_that_is_named_answers_and_no_other_is_imported(
     install: Callable[..., str],
 ) -> None:
     named, other = install(), install(name="other", distribution="other")
-    chain = chain_of()
+    assert chain_of().get_credential().secret.reveal() == "vs-plugin"
     assert named in sys.modules
     assert other not in sys.modules
-    assert chain.get_credential().secret.reveal() == "vs-plugin"
+
+
+def test_a_plugin_is_not_imported_while_a_source_before_it_answers(
+    install: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = install()
+    monkeypatch.setenv("VECTORSHIFT_API_KEY", "vs-env")
+    chain = chain_of()
+    assert chain.get_credential().provider == "env"
+    assert "not imported yet" in chain.providers[-1].describe().detail
+    chain.invalidate(chain.get_credential())
+    chain.close()
+    assert module not in sys.modules
 
 
 def test_listing_plugins_imports_none_of_them(install: Callable[..., str]) -> None:
@@ -202,7 +223,7 @@ def test_the_name_of_the_entry_point_is_the_one_that_is_shown(install: Callable[
     chain = chain_of()
     assert chain.get_credential().provider == "shelf"
     chain = chain_of(plugins={"shelf": {}})
-    chain.providers[-1].provider.provider.key = ""  # type: ignore[attr-defined]
+    made(chain.providers[-1]).provider.provider.key = ""
     with pytest.raises(MissingCredentialError) as caught:
         chain.get_credential()
     assert caught.value.attempts[-1].provider == "shelf"
@@ -463,27 +484,17 @@ def test_what_a_plugin_says_of_its_settings_is_told(install: Callable[..., str])
     assert "vectorshift-shelf 1.2.3" in said
 
 
-@pytest.mark.parametrize(
-    "code", ["raise KeyboardInterrupt", "def Provider():\n    raise KeyboardInterrupt"]
-)
-def test_an_interrupt_passes_through(install: Callable[..., str], code: str) -> None:
-    install(code)
-    with pytest.raises(KeyboardInterrupt):
-        chain_of()
-
-
-def test_a_plugin_that_fails_keeps_no_source_before_it_from_answering(
-    install: Callable[..., str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_a_plugin_that_fails_is_warned_of_when_it_is_asked_and_once(
+    install: Callable[..., str], caplog: pytest.LogCaptureFixture
 ) -> None:
     install("raise RuntimeError")
-    monkeypatch.setenv("VECTORSHIFT_API_KEY", "vs-env")
     chain = chain_of()
-    assert chain.get_credential().provider == "env"
-    assert any(
-        "shelf of vectorshift-shelf 1.2.3 cannot be used" in line for line in warnings_in(caplog)
-    )
+    for _ in range(2):
+        failure(chain.get_credential)
+    said = [line for line in warnings_in(caplog) if line.startswith("The provider shelf of")]
+    assert len(said) == 1
     assert chain.providers[-1].describe().source == "shelf"
-    assert isinstance(chain.providers[-1], FailingProvider)
+    assert isinstance(made(chain.providers[-1]), FailingProvider)
 
 
 def test_a_log_handler_that_raises_keeps_no_chain_with_a_plugin_that_fails_from_being_made(
@@ -595,7 +606,7 @@ def test_a_plugin_that_has_been_made_is_made_anew_in_a_context_that_it_left_behi
     install: Callable[..., str],
 ) -> None:
     module = install(SIMPLE + "\n    import contextvars\n    LEFT = contextvars.copy_context()\n")
-    chain_of()
+    chain_of().get_credential()
     assert sys.modules[module].LEFT.run(chain_of).get_credential().provider == "shelf"
 
 
@@ -625,8 +636,9 @@ def test_what_one_chain_sets_is_not_set_for_the_next_where_a_factory_gives_the_s
     )
     own = {"on_error": "continue", "on_missing": "stop", "cache_ttl": 7}
     first, second = chain_of(plugins={"shelf": own}).providers[-1], chain_of().providers[-1]
-    assert (first.on_error, first.on_missing, first.provider.ttl) == ("continue", "stop", 7)  # type: ignore[attr-defined]
-    assert (second.on_error, second.on_missing, second.provider.ttl) == ("stop", "continue", None)  # type: ignore[attr-defined]
+    assert (made(first).provider.ttl, made(second).provider.ttl) == (7, None)
+    assert (first.on_error, first.on_missing) == ("continue", "stop")
+    assert (second.on_error, second.on_missing) == ("stop", "continue")
 
 
 # --- Not configured, and what lies near -----------------------------------------------------------
@@ -732,9 +744,9 @@ def test_on_missing_stop_counts_for_a_plugin_that_is_not_configured(
     monkeypatch.setenv("VECTORSHIFT_API_KEY", "vs-forgotten-key")
     variables = {"VECTORSHIFT_PROVIDERS": "shelf,env", "VECTORSHIFT_SHELF_ON_MISSING": "stop"}
     chain = ProviderChain.from_settings(Settings.load(variables))
-    assert not chain.providers[1].describe().configured
     with pytest.raises(CredentialConfigurationError, match="on_missing of shelf is 'stop'"):
         chain.get_credential()
+    assert not chain.providers[1].describe().configured
 
 
 def test_on_error_on_missing_and_cache_ttl_are_read_for_every_plugin(
@@ -746,13 +758,10 @@ def test_on_error_on_missing_and_cache_ttl_are_read_for_every_plugin(
     settings = Settings.load({"VECTORSHIFT_PROVIDERS": "env,shelf", **variables})
     provider: Any = ProviderChain.from_settings(settings).providers[-1]
     assert (provider.on_error, provider.on_missing) == ("continue", "stop")
-    assert provider.provider.ttl == 7.0
+    assert made(provider).provider.ttl == 7.0
     provider = chain_of("shelf").providers[-1]
-    assert (provider.on_error, provider.on_missing, provider.provider.ttl) == (
-        "stop",
-        "continue",
-        None,
-    )
+    assert (provider.on_error, provider.on_missing) == ("stop", "continue")
+    assert made(provider).provider.ttl is None
 
 
 def test_a_wrong_value_of_these_is_an_error_that_names_the_variable_and_not_the_value(
@@ -786,7 +795,7 @@ def test_a_plugin_has_sync_and_async_and_is_asked_once(
 
     found = {str(chain.get_credential()), *asyncio.run(many()), str(chain.get_credential())}
     assert len(found) == 1
-    assert chain.providers[-1].provider.provider.asked == 1  # type: ignore[attr-defined]
+    assert made(chain.providers[-1]).provider.provider.asked == 1
 
 
 @pytest.mark.parametrize("code", [SIMPLE, ASYNC], ids=["sync", "async"])
@@ -796,7 +805,7 @@ def test_a_plugin_that_is_local_is_asked_every_time(install: Callable[..., str],
     assert {chain.get_credential().provider, asyncio.run(chain.aget_credential()).provider} == {
         "shelf"
     }
-    assert chain.providers[-1].provider.asked == 2  # type: ignore[attr-defined]
+    assert made(chain.providers[-1]).provider.asked == 2
 
 
 @pytest.mark.parametrize("code", [SIMPLE, ASYNC], ids=["sync", "async"])
@@ -805,7 +814,7 @@ def test_the_last_answer_of_a_plugin_is_served_while_its_store_is_down(
 ) -> None:
     install(code)
     clock, told = ManualClock(), threading.Event()
-    provider: Any = providers_of(Settings(providers=("shelf",)))[-1]
+    provider = made(providers_of(Settings(providers=("shelf",)))[-1]).provider
     chain = ProviderChain([provider], clock=clock)
     first = chain.get_credential()
     provider.provider.key = f"down {HIDDEN}"
@@ -833,15 +842,15 @@ def test_what_a_plugin_raises_is_told_without_its_text(
 
 def test_a_plugin_states_a_ttl_of_its_own(install: Callable[..., str]) -> None:
     install(SIMPLE.replace("asked = 0", "asked = 0; ttl = 3600"))
-    cached: Any = chain_of().providers[-1]
-    assert cached._policy.ttl == 3600
+    assert made(chain_of().providers[-1])._policy.ttl == 3600
 
 
 def test_a_plugin_is_described_without_being_asked(install: Callable[..., str]) -> None:
     install()
-    provider = chain_of().providers[-1]
+    provider: Any = chain_of().providers[-1]
+    author = made(provider).provider.provider
     assert (provider.describe().source, provider.describe().configured) == ("shelf", True)
-    assert provider.provider.provider.asked == 0  # type: ignore[attr-defined]
+    assert author.asked == 0
 
 
 def test_a_plugin_that_describes_itself_badly_is_described_by_its_name(
@@ -849,8 +858,8 @@ def test_a_plugin_that_describes_itself_badly_is_described_by_its_name(
 ) -> None:
     install(SIMPLE.replace("asked = 0", "asked = 0\n        def describe(self): return 'here'"))
     chain = chain_of()
-    assert chain.providers[-1].describe().source == "shelf"
     assert chain.get_credential().source == "shelf:here"
+    assert chain.providers[-1].describe().source == "shelf"
 
 
 def test_events_tell_of_a_plugin_as_of_any_provider(install: Callable[..., str]) -> None:
@@ -864,3 +873,218 @@ def test_events_tell_of_a_plugin_as_of_any_provider(install: Callable[..., str])
     assert [(event.kind, event.provider, event.source) for event in events] == [
         ("resolved", "shelf", "shelf:here")
     ]
+
+
+# --- Time limits ----------------------------------------------------------------------------------
+
+HANGS = {
+    "import": "import threading; threading.Event().wait()",
+    "from_settings": (
+        SIMPLE
+        + """
+        @classmethod
+        def from_settings(cls, settings):
+            import threading; threading.Event().wait()
+"""
+    ),
+    "describe()": (
+        SIMPLE
+        + """
+        def describe(self):
+            import threading; threading.Event().wait()
+"""
+    ),
+    "getter": SIMPLE.replace("self.asked += 1", "import threading; threading.Event().wait()"),
+}
+
+
+@pytest.mark.parametrize("style", ["sync", "async"])
+@pytest.mark.parametrize("where", HANGS)
+def test_a_plugin_that_hangs_costs_a_caller_at_most_the_load_timeout(
+    install: Callable[..., str], where: str, style: str
+) -> None:
+    install(HANGS[where])
+    chain = chain_of("shelf", load_timeout=0.5)
+    began = time.monotonic()
+    with pytest.raises(CredentialStoreUnavailableError) as caught:
+        chain.get_credential() if style == "sync" else asyncio.run(chain.aget_credential())
+    assert 0.4 < time.monotonic() - began < 5
+    if where != "getter":
+        assert f"The provider shelf of vectorshift-shelf 1.2.3 is not ready: its {where}" in str(
+            caught.value
+        )
+    began = time.monotonic()
+    for _ in range(5):  # nobody waits for it a second time
+        with pytest.raises(CredentialStoreUnavailableError):
+            chain.get_credential()
+    assert time.monotonic() - began < 2
+    assert chain.providers[-1].describe().source == "shelf"  # nor to have it described
+
+
+@pytest.mark.parametrize("where", ["import", "from_settings", "describe()"])
+def test_explain_waits_no_longer_for_a_plugin_that_hangs(
+    install: Callable[..., str], monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    install(HANGS[where])
+    monkeypatch.setenv("VECTORSHIFT_PROVIDERS", "shelf")
+    monkeypatch.setenv("VECTORSHIFT_LOAD_TIMEOUT", "0.5")
+    vectorshift.reset()
+    began = time.monotonic()
+    try:
+        report = vectorshift.explain()
+    finally:
+        vectorshift.reset()
+    assert time.monotonic() - began < 5
+    assert report.sources[-1].provider == "shelf"
+
+
+def test_a_describe_that_hangs_later_holds_up_the_reads_and_no_caller(
+    install: Callable[..., str],
+) -> None:
+    code = """
+        told = 0
+        def describe(self):
+            import threading
+            from vectorshift import Description
+            self.told += 1
+            if self.told > 1:
+                threading.Event().wait()
+            return Description(configured=True, source="shelf:here")
+"""
+    install(SIMPLE + code)
+    chain = chain_of("shelf", load_timeout=0.5)
+    began = time.monotonic()
+    with pytest.raises(CredentialStoreUnavailableError, match="shelf:here"):
+        chain.get_credential()
+    assert chain.providers[-1].describe().source == "shelf:here"
+    assert time.monotonic() - began < 5
+
+
+def test_a_plugin_that_is_slow_to_import_is_used_once_it_is_there(
+    install: Callable[..., str],
+) -> None:
+    module = install("import time; time.sleep(1)\n" + textwrap.dedent(SIMPLE))
+    chain = chain_of("shelf", load_timeout=0.3)
+    with pytest.raises(CredentialStoreUnavailableError, match="its import has not ended"):
+        chain.get_credential()
+    end = time.monotonic() + 20
+    while not hasattr(sys.modules.get(module), "Provider") and time.monotonic() < end:
+        time.sleep(0.05)
+    time.sleep(0.2)
+    assert chain.get_credential().secret.reveal() == "vs-plugin"
+
+
+@pytest.mark.parametrize("code", [SIMPLE, ASYNC], ids=["sync", "async"])
+def test_a_local_plugin_that_is_slow_is_warned_of_once_with_the_way_out(
+    install: Callable[..., str],
+    code: str,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("vectorshift.credentials.adapter.SLOW", 0.05)
+    slow = code.replace("asked = 0", "asked = 0; remote = False")
+    install(slow.replace("self.asked += 1", "import time; time.sleep(0.1)"))
+    chain = chain_of("shelf")
+    for _ in range(2):
+        chain.get_credential()
+    (line,) = warnings_in(caplog)
+    assert line.startswith("shelf took 0.")
+    assert "remote = True" in line
+
+
+def test_a_local_plugin_is_asked_in_the_thread_and_the_context_of_its_caller(
+    install: Callable[..., str],
+) -> None:
+    own = SIMPLE.replace("asked = 0", "asked = 0; remote = False")
+    module = install(
+        own.replace("self.asked += 1", "import threading as t; SEEN.append(t.get_ident())")
+    )
+    (chain := chain_of("shelf")).providers[-1].maker().resolve(DEFAULT_REQUEST)  # type: ignore[union-attr]
+    sys.modules[module].SEEN = []  # type: ignore[attr-defined]
+    chain.get_credential()
+    assert [threading.get_ident()] == sys.modules[module].SEEN
+
+
+# --- Several instances of one plugin --------------------------------------------------------------
+
+PLACES = """
+    from vectorshift import Credential, CredentialProvider, PluginSettings
+
+    class Own(PluginSettings):
+        place: str
+        size: int = 1
+
+    class Provider(CredentialProvider):
+        def __init__(self, place):
+            self.place = place
+
+        @classmethod
+        def from_settings(cls, settings):
+            return cls(Own.of(settings, "shelf").place)
+
+        def get_credential(self):
+            return Credential(secret=f"vs-{self.place}", source=self.place, provider=self.name)
+"""
+
+
+def test_several_instances_of_one_plugin_have_settings_of_their_own(
+    install: Callable[..., str],
+) -> None:
+    install(PLACES)
+    variables = {
+        "VECTORSHIFT_PROVIDERS": "shelf,shelf:prod,shelf:dr",
+        "VECTORSHIFT_SHELF_PLACE": "plain",
+        "VECTORSHIFT_SHELF_PROD_PLACE": "prod",
+        "VECTORSHIFT_SHELF_DR_PLACE": "dr",
+        "VECTORSHIFT_SHELF_DR_ON_ERROR": "continue",
+    }
+    chain = ProviderChain.from_settings(Settings.load(variables))
+    found = [each.get_credential() for each in chain.providers[1:]]
+    assert [(each.provider, each.secret.reveal()) for each in found] == [
+        ("shelf", "vs-plain"),
+        ("shelf:prod", "vs-prod"),
+        ("shelf:dr", "vs-dr"),
+    ]
+    assert [each.on_error for each in chain.providers[1:]] == ["stop", "stop", "continue"]
+    own = {"shelf:prod": {"place": "code"}}
+    assert chain_of("shelf:prod", plugins=own).get_credential().secret.reveal() == "vs-code"
+
+
+def test_an_instance_has_nothing_of_the_settings_of_another(install: Callable[..., str]) -> None:
+    install(PLACES)
+    variables = {"VECTORSHIFT_PROVIDERS": "shelf:prod", "VECTORSHIFT_SHELF_PLACE": "plain"}
+    chain = ProviderChain.from_settings(Settings.load(variables))
+    assert "VECTORSHIFT_SHELF_PROD_PLACE: is not set, and is needed" in str(
+        failure(chain.get_credential)
+    )
+
+
+@pytest.mark.parametrize("name", ["vault:prod", "shelf:", "shelf:a:b", ":shelf", "nobody:prod"])
+def test_only_a_plugin_has_instances_and_each_has_one_name(
+    install: Callable[..., str], name: str
+) -> None:
+    install(PLACES)
+    failure(lambda: chain_of(name))
+
+
+def test_two_names_with_the_same_variables_are_an_error(install: Callable[..., str]) -> None:
+    install(PLACES)
+    install(PLACES, name="shelf-prod", distribution="other")
+    said = str(failure(lambda: chain_of("shelf:prod", "shelf-prod")))
+    assert "'shelf:prod' and 'shelf-prod'" in said
+    assert "VECTORSHIFT_SHELF_PROD_" in said
+
+
+# --- Variables of a plugin that is not named ------------------------------------------------------
+
+
+def test_a_variable_of_an_installed_plugin_is_not_taken_for_one_of_vault(
+    install: Callable[..., str], caplog: pytest.LogCaptureFixture
+) -> None:
+    module = install(name="fault", version="4.5")
+    Settings.load({"VECTORSHIFT_FAULT_TOKEN": HIDDEN, "VECTORSHIFT_PROVIDERS": "default"})
+    assert warnings_in(caplog) == [
+        "VECTORSHIFT_FAULT_TOKEN is no setting of vectorshift. The plugin fault (vectorshift-shelf"
+        " 4.5) is installed, and reads it once VECTORSHIFT_PROVIDERS names it."
+    ]
+    assert module not in sys.modules

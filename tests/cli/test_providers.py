@@ -177,6 +177,7 @@ def test_a_plugin_that_is_installed_is_listed_and_not_imported(install: Callable
         "distribution": "vectorshift-shelf",
         "version": "1.2.3",
         "problem": None,
+        "variables": [],
     }
     assert imported(site) == set()
 
@@ -194,6 +195,46 @@ def test_a_plugin_that_the_chain_names_stands_in_its_place_with_what_brought_it(
     assert (entries[0]["distribution"], entries[0]["version"]) == ("vectorshift-shelf", "1.2.3")
     assert entries[0]["configured_by"] == "VECTORSHIFT_SHELF_..."
     assert imported(site) == {"vectorshift-shelf"}
+
+
+SETTINGS = """
+from vectorshift import Credential, CredentialProvider, PluginSettings, Secret
+
+class Own(PluginSettings):
+    url: str
+    token: Secret | None = None
+    timeout: float = 5
+    names: list[str] | None = None
+
+class Provider(CredentialProvider):
+    @classmethod
+    def from_settings(cls, settings):
+        Own.of(settings, "shelf")
+        return cls()
+
+    def get_credential(self):
+        raise AssertionError("it was asked")
+"""
+
+
+@pytest.mark.parametrize("name", ["shelf", "shelf:prod"])
+def test_the_variables_of_a_plugin_are_listed_with_their_types_and_defaults(
+    install: Callable[..., str], name: str
+) -> None:
+    site = install("shelf", code=SETTINGS)
+    prefix = "VECTORSHIFT_SHELF_" + ("PROD_" if ":" in name else "")
+    variables = {f"{prefix}URL": "https://shelf", f"{prefix}TOKEN": "t0ken"}
+    given = {"PYTHONPATH": site, "VECTORSHIFT_PROVIDERS": f"env,{name}", **variables}
+    (entry,) = brought(**given)
+    assert [tuple(each.values()) for each in entry["variables"]] == [
+        (f"{prefix}URL", "text", "needed"),
+        (f"{prefix}TOKEN", "secret", "none"),
+        (f"{prefix}TIMEOUT", "number", "5"),
+        (f"{prefix}NAMES", "text", "none"),
+    ]
+    done = piped("providers", "list", **given)
+    assert (done.returncode, done.stderr) == (0, "")  # no false warning of a variable
+    assert "t0ken" not in done.stdout
 
 
 TALKS = """

@@ -27,16 +27,17 @@ from vectorshift import (
     MissingCredentialError,
     PluginSettings,
     ProviderChain,
+    Secret,
     Settings,
     on_event,
 )
+from vectorshift.credentials.adapter import adapt
+from vectorshift.credentials.provider import Description
 from vectorshift.errors import fresh_copy
 from vectorshift.testing import ManualClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from vectorshift.credentials.provider import Description
 
 HIDDEN = "vs-Xq7fL0nevertobeseen"
 
@@ -384,3 +385,40 @@ def test_an_error_that_is_raised_while_another_is_handled_shows_nothing_of_that(
     shown = "".join(traceback.format_exception(caught.value))
     assert "During handling" not in shown
     assert A not in shown
+
+
+def test_a_secret_of_an_authors_own_class_cannot_show_its_text() -> None:
+    class Open(Secret):
+        def __str__(self) -> str:
+            return self.reveal()
+
+        __repr__ = __str__
+
+    given = Credential(secret=Open(HIDDEN), source="mine:here", provider="mine")
+    got = ProviderChain([Mine(lambda: given)]).get_credential()
+    assert got.secret.reveal() == HIDDEN
+    assert HIDDEN not in f"{got} {got!r} {got.secret} {got.secret!r} {given!r} {given.secret!r}"
+
+
+def test_the_words_of_a_store_move_no_cursor_and_begin_no_line() -> None:
+    class Described(Mine):
+        def describe(self) -> Description:
+            return Description(configured=True, source="mine:here", detail="a\n\x1b[2JFAKE")
+
+    provider = ProviderChain([Described(threading.Event().wait)], load_timeout=0.2)
+    with pytest.raises(CredentialStoreUnavailableError) as caught:
+        provider.get_credential()
+    assert "(a??[2JFAKE)" in str(caught.value)
+
+
+def test_an_exit_in_describe_ends_no_thread_but_the_main_one() -> None:
+    class Exits(Mine):
+        def describe(self) -> Description:
+            raise SystemExit
+
+    told: list[Description] = []
+    guarded = adapt(Exits())
+    thread = threading.Thread(target=lambda: told.append(guarded.describe()))
+    thread.start()
+    thread.join(10)
+    assert [each.source for each in told] == ["mine"]

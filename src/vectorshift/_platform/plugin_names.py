@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-__all__ = ["being_made", "canonical", "is_service_link", "making", "prefix_of", "profile_flaw"]
+__all__ = [
+    "being_made",
+    "canonical",
+    "is_service_link",
+    "making",
+    "plugin_of",
+    "prefix_of",
+    "profile_flaw",
+]
 
 _names: ContextVar[set[str] | None] = ContextVar("vectorshift_being_made", default=None)
 """The plugins that are being made here, and in the threads and event loops started from here."""
@@ -41,8 +49,15 @@ def canonical(name: str) -> str:
 
 
 def prefix_of(name: str) -> str:
-    """Return the prefix of a plugin's variables: `VECTORSHIFT_AZURE_KV_` for `azure-kv`."""
-    return f"VECTORSHIFT_{canonical(name).replace('-', '_').upper()}_"
+    """Return the prefix of a plugin's variables: `VECTORSHIFT_AZURE_KV_` for `azure-kv`, and
+    `VECTORSHIFT_AZURE_KV_PROD_` for `azure-kv:prod`.
+    """
+    return f"VECTORSHIFT_{re.sub('[-:]', '_', canonical(name)).upper()}_"
+
+
+def plugin_of(name: str) -> str:
+    """Return the plugin that a name in a chain means: `azure-kv` for `azure-kv:prod`."""
+    return canonical(name).partition(":")[0]
 
 
 def is_service_link(variable: str) -> bool:

@@ -225,9 +225,8 @@ class ProviderChain(BaseProvider):
         win = self._win
         if win is None or win.credential.source != winner.source:
             return []
-        inner = (
-            win.provider.shadowed_stores(winner) if isinstance(win.provider, ProviderChain) else []
-        )
+        member = win.provider.actual
+        inner = member.shadowed_stores(winner) if isinstance(member, ProviderChain) else []
         return [*inner, *self._stores_below(win.provider)]
 
     def admits_latecomers(self) -> bool:
@@ -368,7 +367,7 @@ class ProviderChain(BaseProvider):
         """Tell once that a source has lost its key, and that it has one again. A cache, and a chain
         within this one, do so themselves; what is passed over is told of as such.
         """
-        if provider is not self and isinstance(provider, CachingProvider | ProviderChain):
+        if provider is not self and isinstance(provider.actual, CachingProvider | ProviderChain):
             return
         before, failure = self._reported.get(id(provider)), None
         if not isinstance(answer, Credential):
@@ -452,7 +451,9 @@ class ProviderChain(BaseProvider):
         if fallen and (before is None or before.fallen != win.fallen):
             for error in fallen:
                 _announce("fell_through", winner, past=error.source, error=error)
-        if isinstance(provider, ProviderChain) and (before is None or before.provider is provider):
+        if isinstance(provider.actual, ProviderChain) and (
+            before is None or before.provider is provider
+        ):
             return  # it has told of it itself
         if before is None:
             _announce("resolved", winner)
@@ -508,6 +509,7 @@ class ProviderChain(BaseProvider):
 
 def _each_of(provider: BaseProvider) -> list[Description]:
     """Describe a provider, or each member of a chain, in order."""
+    provider = provider.actual
     if not isinstance(provider, ProviderChain):
         return [provider.describe()]
     return [described for member in provider.providers for described in _each_of(member)]
@@ -517,7 +519,7 @@ def _stores_passed(provider: BaseProvider, missing: CredentialError) -> list[Cre
     """Return what is to be told of a source that is empty: nothing, unless it is a configured
     store. A chain within a chain has an attempt for each of its members.
     """
-    if not isinstance(provider, ProviderChain):
+    if not isinstance(provider.actual, ProviderChain):
         described = provider.describe()
         return [missing] if described.configured and described.locator else []
     attempts = missing.attempts if isinstance(missing, MissingCredentialError) else ()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import difflib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from vectorshift._platform.entry_points import PluginEntry, available
 from vectorshift._platform.importing import load
-from vectorshift._platform.plugin_names import canonical, prefix_of
+from vectorshift._platform.plugin_names import canonical, plugin_of, prefix_of
 from vectorshift.credentials.events import log
 from vectorshift.errors import CredentialConfigurationError
 from vectorshift.providers.static import UnconfiguredProvider
@@ -16,7 +17,6 @@ from vectorshift.providers.static import UnconfiguredProvider
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from vectorshift.chain.plugins import PluginEntry
     from vectorshift.credentials.provider import CredentialProvider
     from vectorshift.providers.explicit import ExplicitProvider
     from vectorshift.settings import Settings
@@ -100,6 +100,8 @@ for tests.
 """
 
 _LONGEST_NAME = 24
+_INSTANCE = re.compile(r"[^:]+(:[a-z0-9]([a-z0-9-]*[a-z0-9])?)?")
+"""A plugin, or one of several instances of it: `acme`, `acme:prod`."""
 
 
 def providers_of(
@@ -149,15 +151,13 @@ def available_plugins() -> tuple[PluginEntry, ...]:
     Raises:
         CredentialConfigurationError: some distribution's metadata cannot be read.
     """
-    from vectorshift.chain import plugins  # imports pydantic, and a chain is made without
-
-    return plugins.available(reserved={*BUILT_IN, "default"})
+    return available(reserved={*BUILT_IN, "default"})
 
 
 def _plugged(entry: PluginEntry, settings: Settings) -> CredentialProvider:
-    from vectorshift.chain import plugins
+    from vectorshift.chain.plugins import PluginProvider  # imports pydantic
 
-    return plugins.load(entry, settings)
+    return PluginProvider(entry, settings)
 
 
 def built_in(name: str, settings: Settings) -> CredentialProvider:
@@ -185,13 +185,21 @@ def _entries(settings: Settings, names: Collection[str]) -> dict[str, PluginEntr
                 "The plugin %s of %s is not used: %s.", entry.name, entry.origin, entry.problem
             )
     entries = {entry.name: entry for entry in found}
+    prefixes: dict[str, str] = {}
     for name in names:
-        if name not in entries:
+        plugin = plugin_of(name)
+        if plugin not in entries or not _INSTANCE.fullmatch(name):
             raise _no_such(name, [each.name for each in found if not each.problem])
-        if entries[name].problem:
+        if entries[plugin].problem:
             raise CredentialConfigurationError(
-                f"VECTORSHIFT_PROVIDERS names {name!r}: {entries[name].problem}."
+                f"VECTORSHIFT_PROVIDERS names {name!r}: {entries[plugin].problem}."
             )
+        if (other := prefixes.setdefault(prefix_of(name), name)) != name:
+            raise CredentialConfigurationError(
+                f"VECTORSHIFT_PROVIDERS names {other!r} and {name!r}, whose variables would both"
+                f" begin with {prefix_of(name)}. Name one of them otherwise."
+            )
+        entries[name] = replace(entries[plugin], name=name)
         if near := difflib.get_close_matches(name, BUILT_IN, n=1, cutoff=0.8):
             text = "The plugin %s of %s is used, and not the built-in %s, whose name is like it."
             log.warning(text, name, entries[name].origin, near[0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vectorshift.credentials.resolving import BaseProvider
 from vectorshift.errors import (
     Attempt,
     CredentialConfigurationError,
@@ -53,7 +54,7 @@ def is_missing(answer: Result) -> bool:
 
 def outcome_of(provider: CredentialProvider, error: CredentialError) -> str:
     """Return the word for a failure, such as `denied`."""
-    if isinstance(provider, UnconfiguredProvider):
+    if isinstance(provider, BaseProvider) and isinstance(provider.actual, UnconfiguredProvider):
         return "not configured"
     return next((word for kind, word in _OUTCOMES if isinstance(error, kind)), "unavailable")
 

@@ -1,5 +1,4 @@
-"""Providers of other packages: installed ones are found by their entry points, and imported when a
-chain names them.
+"""Providers of other packages: a chain that names one imports it when it comes to ask it.
 
 An entry point of the group `vectorshift.providers` leads to a class with `from_settings(settings)`,
 or to any callable without arguments that returns a provider.
@@ -11,195 +10,255 @@ import contextlib
 import inspect
 import logging
 import re
-from dataclasses import dataclass, replace
+import threading
+import time
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from vectorshift._platform.plugin_names import being_made, canonical, making, prefix_of
-from vectorshift.credentials.adapter import adapt, flaw_of_ttl
+from vectorshift._platform.background import BackgroundTask
+from vectorshift._platform.forks import renew_after_fork
+from vectorshift._platform.plugin_names import being_made, making, prefix_of
+from vectorshift.cache.provider import CachingProvider
+from vectorshift.credentials.adapter import (
+    GuardedProvider,
+    PolicyOfTheWrapped,
+    adapt,
+    flaw_of_ttl,
+)
 from vectorshift.credentials.events import log_safely
-from vectorshift.credentials.guard import line_of
-from vectorshift.credentials.provider import CredentialProvider, PolicyError
-from vectorshift.errors import CredentialConfigurationError, CredentialError
+from vectorshift.credentials.guard import line_of, no_thread
+from vectorshift.credentials.provider import CredentialProvider, Description, PolicyError
+from vectorshift.credentials.resolving import NOT_ASKED, BaseProvider, LookupRequest, Result
+from vectorshift.errors import (
+    CredentialConfigurationError,
+    CredentialError,
+    CredentialNotFoundError,
+    CredentialStoreUnavailableError,
+)
 from vectorshift.providers.static import FailingProvider, UnconfiguredProvider
-from vectorshift.settings.plugin import CommonSettings
+from vectorshift.settings.plugin import CommonSettings, for_instance
 from vectorshift.settings.variables import variables_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
-    from importlib.metadata import Distribution
+    from collections.abc import Callable
 
-    from vectorshift.credentials.resolving import BaseProvider
+    from vectorshift._platform.entry_points import PluginEntry
+    from vectorshift.credentials.values import Credential
     from vectorshift.settings import Settings
 
-__all__ = ["GROUP", "PluginEntry", "available", "load"]
+__all__ = ["PluginProvider"]
 
-GROUP = "vectorshift.providers"
-
-_NAME = re.compile(r"[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?", re.ASCII)
 _MODULE = re.compile(r"[\w.]{1,100}", re.ASCII)
 _CALLS_THE_CLASS = CredentialProvider.from_settings.__func__  # type: ignore[attr-defined]
+_NOT_MADE = UnconfiguredProvider("", "")
+"""Has the policies of a plugin that is not made yet and for which the user has set none."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PluginEntry:
-    """A provider that an installed distribution offers; nothing of it is imported.
+class PluginProvider(BaseProvider):
+    """Stands for a plugin in a chain, which imports and makes it when it first asks it.
+
+    Import, `from_settings` and the first `describe()` run in a thread of their own, and a caller
+    waits for them no longer than `load_timeout`. A plugin that is not configured is then an
+    `UnconfiguredProvider`, one that fails a `FailingProvider`, and one that is remote has a cache.
 
     Args:
-        name: what `VECTORSHIFT_PROVIDERS` calls it, in lower case with dashes.
-        distribution: the name of the distribution that offers it.
-        version: that distribution's version.
-        target: what would be imported, as `module:attribute`.
-        problem: why it cannot be named, or an empty string.
+        entry: the plugin, under the name that the chain gives it.
+        settings: those of the chain.
     """
 
-    name: str
-    distribution: str
-    version: str
-    target: str
-    problem: str = ""
+    remote = False
+    on_error: Any = PolicyOfTheWrapped()
+    on_missing: Any = PolicyOfTheWrapped()
+
+    def __init__(self, entry: PluginEntry, settings: Settings) -> None:
+        self.name, self._entry, self._settings = entry.name, entry, settings
+        self._made: BaseProvider | None = None
+        self._ttl: float | None = None
+        self._doing = "import"
+        try:
+            common = CommonSettings.of(settings, entry.name)
+        except CredentialError as error:
+            self._made = _failing(_failure(entry, error))
+        else:
+            _dress(self, on_error=common.on_error, on_missing=common.on_missing)
+            self._ttl = common.cache_ttl
+        self._after_fork()
+        renew_after_fork(self)
+
+    def _after_fork(self) -> None:
+        self._lock = threading.RLock()
+        self._task: BackgroundTask[BaseProvider] | None = None
+        self._began = 0.0
 
     @property
-    def origin(self) -> str:
-        """The distribution and its version."""
-        return f"{self.distribution} {self.version}".rstrip()
+    def provider(self) -> BaseProvider:
+        """What the plugin has become, or a provider without a key until it is made."""
+        return self._made or _NOT_MADE
 
+    @property
+    def actual(self) -> BaseProvider:
+        """What the plugin has become, or this if it is not made yet."""
+        return self._made or self
 
-def available(reserved: Collection[str] = ()) -> tuple[PluginEntry, ...]:
-    """Return the plugins that are installed, by name. Imports none of them; reads the metadata of
-    what is installed.
+    def describe(self) -> Description:
+        """Describe the plugin, which is not imported for that."""
+        if self._made is not None:
+            return self._made.describe()
+        detail = "not imported yet, as no call has come to it"
+        return Description(configured=True, source=self.name, detail=detail, locator=True)
 
-    Args:
-        reserved: names that no plugin can have.
+    # --- Asking it ---
 
-    Raises:
-        CredentialConfigurationError: the entry points of a distribution cannot be read; names it.
-    """
-    found = _scan()
-    if isinstance(found, str):
-        raise CredentialConfigurationError(
-            f"The installed packages cannot be searched for plugins: entry_points.txt of {found} is"
-            " damaged."
-        )
-    return tuple(replace(each, problem=_problem(each, found, reserved)) for each in found)
+    def get_cached(self) -> Result | None:
+        """Return what it knows without I/O."""
+        return None if self._made is None else self._made.get_cached()
 
+    def resolve(self, request: LookupRequest) -> Result:
+        """Ask the plugin; import and make it first."""
+        if (made := self._made) is None:
+            task = self._begun(request)
+            if not isinstance(task, BackgroundTask):
+                return task
+            if not task.wait(self._patience(request)):
+                return self._too_slow()
+            made = task.result()
+        return made.resolve(request)
 
-def _scan() -> list[PluginEntry] | str:
-    """Return the plugins, or the name of a distribution whose entry points cannot be read."""
-    from importlib.metadata import distributions
+    async def aresolve(self, request: LookupRequest) -> Result:
+        """Ask the plugin; import and make it first, in a thread."""
+        if (made := self._made) is None:
+            task = self._begun(request)
+            if not isinstance(task, BackgroundTask):
+                return task
+            if not await task.wait_async(self._patience(request)):
+                return self._too_slow()
+            made = task.result()
+        return await made.aresolve(request)
 
-    found: set[tuple[str, str, str, str]] = set()
-    for each in distributions():
+    def maker(self) -> BaseProvider | None:
+        """Return a provider that makes the plugin when it is asked, and has no key."""
+        return _Maker(self) if self._made is None else None
+
+    def _begun(self, request: LookupRequest) -> BackgroundTask[BaseProvider] | CredentialError:
+        """Return the work that makes the plugin, which may begin here, or why there is none."""
+        if request.local:
+            return NOT_ASKED
+        if self.name in being_made():
+            why = (
+                "it asks for a credential while it is imported or made, and would be asked itself."
+            )
+            return _broken(self._entry, why)
+        with self._lock:
+            if self._task is None:
+                self._task, self._began = BackgroundTask(self._make), time.monotonic()
+            task = self._task
         try:
-            text = each.read_text("entry_points.txt") or ""
-            points = (
-                each.entry_points if GROUP in text else ()
-            )  # what has no plugin may be as damaged as it likes
-            mine = {
-                (canonical(p.name), p.value)
-                for p in points
-                if p.group == GROUP and _NAME.fullmatch(p.name)
-            }
-        except RecursionError:
-            raise
-        except Exception:
-            return " ".join(_about(each)).rstrip()
-        if mine:
-            first = _first_of_its_name(each)
-            if first is each or first.read_text("entry_points.txt") == text:
-                found.update((name, *_about(first), target) for name, target in mine)
-    return [
-        PluginEntry(name=n, distribution=d, version=v, target=t) for n, d, v, t in sorted(found)
-    ]
+            return task.start()
+        except RuntimeError:
+            return no_thread(self)
 
+    def _patience(self, request: LookupRequest) -> float:
+        """Return how long a caller waits: no longer than the one who began it."""
+        until = self._began + self._settings.load_timeout
+        until = until if request.deadline is None else min(until, request.deadline)
+        return max(0.0, until - time.monotonic())
 
-def _first_of_its_name(one: Distribution) -> Distribution:
-    """Return the distribution that counts: of two with one name, the first on the path hides the
-    other.
-    """
-    from importlib.metadata import distribution
-
-    try:
-        return distribution(one.metadata["Name"])
-    except Exception:  # it has no name
-        return one
-
-
-def _about(distribution: Distribution) -> tuple[str, str]:
-    try:
-        name, version = distribution.metadata["Name"], distribution.version
-    except Exception:
-        name = version = ""
-    return (name, version or "") if name else ("an unnamed distribution", "")
-
-
-def _problem(entry: PluginEntry, among: list[PluginEntry], reserved: Collection[str]) -> str:
-    if entry.name in reserved:
-        return "a built-in provider has this name, and a plugin cannot take it"
-    same = [other for other in among if other.name == entry.name]
-    if len(same) > 1:
-        places = " and ".join(f"{other.origin} ({other.target})" for other in same)
-        return f"more than one plugin has this name: {places}. Uninstall all but one"
-    return ""
-
-
-# --- From an entry to a provider ------------------------------------------------------------------
-
-
-def load(entry: PluginEntry, settings: Settings) -> BaseProvider:
-    """Import what an entry names, and return its provider, under the entry's name.
-
-    A plugin that is not configured gives an `UnconfiguredProvider`, and one that fails to be
-    imported or made a `FailingProvider`, so that the sources before it still answer. Of what it
-    raised, type and line are told.
-
-    Raises:
-        CredentialConfigurationError: this was asked for by the very plugin, while it is imported or
-            made.
-    """
-    if entry.name in being_made():
-        why = (
-            "it asks for a credential while it is imported or made, and would be asked for it"
-            " itself."
+    def _too_slow(self) -> CredentialStoreUnavailableError:
+        return CredentialStoreUnavailableError(
+            f"The provider {self.name} of {self._entry.origin} is not ready: its {self._doing} has"
+            f" not ended after {time.monotonic() - self._began:.1f} s, and goes on. It should"
+            " contact nothing. More time for all sources: VECTORSHIFT_LOAD_TIMEOUT.",
+            source=self.name,
+            provider=self.name,
         )
-        raise _broken(entry, why)
-    with making(entry.name):
-        return _loaded(entry, settings)
 
+    def _make(self) -> BaseProvider:
+        """Import and make the plugin. Runs in a thread of its own."""
+        with making(self.name):
+            made = self._loaded()
+        if made.remote:
+            made = CachingProvider(
+                made,
+                ttl=self._settings.cache_ttl,
+                max_stale=self._settings.cache_max_stale,
+                load_timeout=self._settings.load_timeout,
+            )
+        self._made = made
+        return made
 
-def _loaded(entry: PluginEntry, settings: Settings) -> BaseProvider:
-    common = made = None
-    if _without_variables(entry.name, settings):
-        about = entry.name, entry.origin, _taken(entry.name)
-        log_safely(logging.WARNING, "The plugin %s of %s is given no variables: %s", *about)
-    try:
-        common = CommonSettings.of(settings, entry.name)
-        made = _made(entry, settings)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # SystemExit too: a plugin must not end the process
-        made = _failure(entry, error)
-    if made is None:
-        on_missing = (common and common.on_missing) or "continue"
-        return UnconfiguredProvider(entry.name, _hint(entry, settings), on_missing=on_missing)
-    if isinstance(made, CredentialError):
+    def _loaded(self) -> BaseProvider:
+        entry, settings = self._entry, self._settings
+        if _without_variables(entry.name, settings):
+            about = entry.name, entry.origin, _taken(entry.name)
+            log_safely(logging.WARNING, "The plugin %s of %s is given no variables: %s", *about)
+        try:
+            found = _imported(entry)
+            self._doing = "from_settings"
+            made = found if isinstance(found, CredentialError) else _made(entry, found, settings)
+            if made is None:
+                return UnconfiguredProvider(entry.name, _hint(entry, settings))
+            if isinstance(made, CredentialProvider):
+                self._doing = "describe()"
+                return self._adapted(made)
+        except BaseException as error:  # SystemExit too: a plugin must not end the process
+            made = _failure(entry, error)
         log_safely(logging.WARNING, "%s", made)
-    provider = made if isinstance(made, CredentialProvider) else FailingProvider(made, locator=True)
-    adapted = adapt(provider)
-    _dress(provider, name=entry.name)
-    _dress(adapted, name=entry.name)
-    if (
-        common is not None
-    ):  # around the provider alone: a factory may give the same one to every chain
-        _dress(
-            adapted, on_error=common.on_error, on_missing=common.on_missing, ttl=common.cache_ttl
-        )
-    return adapted
+        return _failing(made)
+
+    def _adapted(self, provider: CredentialProvider) -> BaseProvider:
+        adapted = adapt(provider)
+        _dress(provider, name=self.name)
+        # around the provider alone: a factory may give the same one to every chain
+        _dress(adapted, name=self.name, ttl=self._ttl)
+        if isinstance(adapted, GuardedProvider):
+            adapted.keep_description()
+        return adapted
+
+    # --- What it passes on ---
+
+    def keeps_previous(self, credential: Credential) -> bool:
+        """Answer as the plugin does."""
+        return self.provider.keeps_previous(credential)
+
+    def is_previous(self, credential: Credential) -> bool:
+        """Answer as the plugin does."""
+        return self.provider.is_previous(credential)
+
+    def winner_warning(self, below: list[str]) -> str | None:
+        """Warn as the plugin does."""
+        return self.provider.winner_warning(below)
+
+    def invalidate(self, rejected: Credential) -> None:
+        """Tell the plugin that the server refused `rejected`."""
+        self.provider.invalidate(rejected)
+
+    def close(self) -> None:
+        """Close the plugin."""
+        self.provider.close()
+
+    async def aclose(self) -> None:
+        """Close the plugin."""
+        await self.provider.aclose()
 
 
-def _made(
-    entry: PluginEntry, settings: Settings
-) -> CredentialProvider | CredentialConfigurationError | None:
+class _Maker(BaseProvider):
+    """Makes a plugin as a provider is asked: sync or async."""
+
+    name = "maker"
+    remote = False
+
+    def __init__(self, plugin: PluginProvider) -> None:
+        self._plugin = plugin
+
+    def resolve(self, request: LookupRequest) -> Result:
+        """Make it."""
+        task = self._plugin._begun(request)
+        if isinstance(task, BackgroundTask):
+            task.wait(self._plugin._patience(request))
+        return CredentialNotFoundError()
+
+
+def _imported(entry: PluginEntry) -> Callable[..., object] | CredentialConfigurationError:
     module, _, path = (part.strip() for part in entry.target.partition("[")[0].partition(":"))
     if not module or module.startswith("."):
         return _broken(entry, f"its entry point, {entry.target}, names no module.")
@@ -208,6 +267,13 @@ def _made(
         found = getattr(found, name, None)
     if not callable(found):
         return _broken(entry, f"{entry.target} is neither a class nor a function.")
+    return found
+
+
+def _made(
+    entry: PluginEntry, found: Callable[..., object], settings: Settings
+) -> CredentialProvider | CredentialConfigurationError | None:
+    settings = for_instance(settings, entry.name)
     make: Any = getattr(found, "from_settings", None)
     plain = make is None or getattr(make, "__func__", None) is _CALLS_THE_CLASS
     make, given = (found, ()) if plain else (make, (settings,))
@@ -259,6 +325,10 @@ def _dress(provider: CredentialProvider, **given: object) -> None:
 
 
 # --- When that fails ------------------------------------------------------------------------------
+
+
+def _failing(error: CredentialError) -> FailingProvider:
+    return FailingProvider(error, locator=True)
 
 
 def _broken(entry: PluginEntry, why: str) -> CredentialConfigurationError:

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from vectorshift._platform.pipes import left_alone
-from vectorshift._platform.plugin_names import prefix_of
+from vectorshift._platform.plugin_names import plugin_of, prefix_of
 from vectorshift.chain.order import BUILT_IN, available_plugins, built_in, providers_of
 from vectorshift.cli.exits import Exit, exit_of
 from vectorshift.cli.screen import complain, console, printable, show, table
 from vectorshift.credentials.adapter import adapt
 from vectorshift.credentials.resolving import DEFAULT_REQUEST
+from vectorshift.credentials.values import Secret
 from vectorshift.errors import CredentialConfigurationError, CredentialError
 from vectorshift.scope.current import DEFAULT_SCOPE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from vectorshift.chain.plugins import PluginEntry
+    from vectorshift._platform.entry_points import PluginEntry
     from vectorshift.credentials.provider import CredentialProvider
     from vectorshift.settings import Settings
 
@@ -40,6 +41,7 @@ class _ProviderRow:
         distribution: the distribution that installed it, if that is not this package.
         version: that distribution's version.
         problem: why it cannot be named, or None.
+        variables: those of a plugin that the chain names.
     """
 
     name: str
@@ -51,6 +53,19 @@ class _ProviderRow:
     distribution: str | None = None
     version: str | None = None
     problem: str | None = None
+    variables: tuple[_Variable, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Variable:
+    """One variable that a plugin reads."""
+
+    name: str
+    type: str
+    default: str
+
+
+_TYPES = {Secret: "secret", str: "text", bool: "1 or 0", int: "whole number", float: "number"}
 
 
 def show_providers(as_json: bool) -> Exit:
@@ -83,11 +98,14 @@ def show_providers(as_json: bool) -> Exit:
 def _rows(settings: Settings) -> list[_ProviderRow]:
     """Return the members of the chain in order, then the other providers that there are."""
     chain = [_row(provider, place) for place, provider in enumerate(providers_of(settings), 1)]
-    inside = {row.name for row in chain}
+    inside = {plugin_of(row.name) for row in chain}
     plugins = _plugins()
     usable = {plugin.name: plugin for plugin in plugins if not plugin.problem}
     return [
-        *(_of_plugin(row, usable[row.name]) if row.name in usable else row for row in chain),
+        *(
+            _of_plugin(row, usable[plugin]) if (plugin := plugin_of(row.name)) in usable else row
+            for row in chain
+        ),
         *(_outside(name, settings) for name in BUILT_IN if name not in inside),
         *(
             _not_imported(plugin, settings)
@@ -111,6 +129,9 @@ def _row(provider: CredentialProvider, position: int | None) -> _ProviderRow:
         files = adapt(provider)
         if not files.takes_once:
             files.resolve(DEFAULT_REQUEST)
+    maker = adapt(provider).maker()
+    if maker is not None:
+        maker.resolve(DEFAULT_REQUEST)
     described = provider.describe()
     return _ProviderRow(
         name=provider.name,
@@ -124,8 +145,40 @@ def _row(provider: CredentialProvider, position: int | None) -> _ProviderRow:
 
 def _of_plugin(row: _ProviderRow, plugin: PluginEntry) -> _ProviderRow:
     """Return the row with the distribution that installed the plugin."""
-    by = row.configured_by or f"{prefix_of(plugin.name)}..."
-    return replace(row, configured_by=by, distribution=plugin.distribution, version=plugin.version)
+    variables = _variables(row.name)
+    return replace(
+        row,
+        configured_by="" if variables else f"{prefix_of(row.name)}...",
+        variables=variables,
+        distribution=plugin.distribution,
+        version=plugin.version,
+    )
+
+
+def _variables(name: str) -> tuple[_Variable, ...]:
+    """Return the variables of a plugin, if it has read its settings by a `PluginSettings`."""
+    from vectorshift.settings.plugin import declared
+
+    return tuple(
+        _Variable(
+            name=f"{prefix_of(name)}{key.upper()}",
+            type=_type(field.annotation),
+            default="needed" if field.is_required() else _default(field.default),
+        )
+        for key, field in declared.get(name, {}).items()
+    )
+
+
+def _default(value: object) -> str:
+    return "none" if value is None or isinstance(value, Secret) else str(value)
+
+
+def _type(annotation: object) -> str:
+    """Return the type of a setting for a person, such as `text or none`."""
+    if isinstance(annotation, type) and not get_args(annotation):
+        return _TYPES.get(annotation, annotation.__name__)
+    parts = [_type(each) for each in get_args(annotation) if each is not type(None)]
+    return " or ".join(parts) if parts else repr(annotation)
 
 
 def _outside(name: str, settings: Settings) -> _ProviderRow:
@@ -171,7 +224,9 @@ def _draw(providers: list[_ProviderRow]) -> None:
         found = (row.source, row.detail) if row.configured else ()
         installed = f"installed by {row.distribution} {row.version}" if row.distribution else ""
         problem = f"It cannot be named: {row.problem}." if row.problem else ""
-        described = "\n".join(filter(None, (row.configured_by, *found, installed, problem)))
+        variables = (f"{each.name} ({each.type}, {each.default})" for each in row.variables)
+        by = (row.configured_by, *variables, *found, installed, problem)
+        described = "\n".join(filter(None, by))
         style = "dim" if row.position is None else "green" if row.configured else ""
         place = "-" if row.position is None else str(row.position)
         configured = {True: "yes", False: "no", None: "not known"}[row.configured]

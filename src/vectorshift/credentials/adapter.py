@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, cast
+from contextlib import contextmanager
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from vectorshift.credentials.events import log_safely
 from vectorshift.credentials.guard import (
@@ -20,11 +22,16 @@ from vectorshift.credentials.provider import CredentialProvider, check_policies
 from vectorshift.credentials.resolving import BaseProvider, LookupRequest
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from vectorshift.credentials.description import Description
     from vectorshift.credentials.values import Credential
     from vectorshift.errors import CredentialError
 
-__all__ = ["GuardedProvider", "PolicyOfTheWrapped", "adapt", "flaw_of_ttl"]
+__all__ = ["SLOW", "GuardedProvider", "PolicyOfTheWrapped", "adapt", "flaw_of_ttl"]
+
+SLOW: Final = 1.0
+"""Seconds after which a local getter is warned of."""
 
 
 def adapt(provider: CredentialProvider) -> BaseProvider:
@@ -88,10 +95,19 @@ class GuardedProvider(BaseProvider):
         given = BaseProvider if isinstance(provider, BaseProvider) else CredentialProvider
         self._sync = type(provider).get_credential is not given.get_credential
         self._async = type(provider).aget_credential is not given.aget_credential
+        self._described: Description | None = None
+        self._was_slow = False
 
     def describe(self) -> Description:
         """Describe the author's provider, or name it if it cannot do so itself."""
-        return described(self.provider)
+        return self._described or described(self.provider)
+
+    def keep_description(self) -> None:
+        """Describe the author's provider now. If it is remote, this is told until the next read, so
+        that no caller waits for a `describe()` that hangs.
+        """
+        told = described(self.provider)
+        self._described = told if self.remote else None
 
     def winner_warning(self, below: list[str]) -> str | None:
         """Warn as the provider does that an author's class derives from."""
@@ -136,7 +152,8 @@ class GuardedProvider(BaseProvider):
         """Call the sync getter, or the async one in an event loop of its own."""
         if request.rejected is not None:
             self.invalidate(request.rejected)
-        return get_guarded(self.provider) if self._sync else get_by_async_getter(self.provider)
+        with self._observed():
+            return get_guarded(self.provider) if self._sync else get_by_async_getter(self.provider)
 
     async def aresolve(self, request: LookupRequest) -> Result:
         """Call the async getter, or the sync one in a thread that has the caller's context
@@ -144,9 +161,33 @@ class GuardedProvider(BaseProvider):
         """
         if request.rejected is not None:
             self.invalidate(request.rejected)
-        if self._async:
-            return await aget_guarded(self.provider)
-        return await aget_by_sync_getter(self.provider)
+        with self._observed():
+            if self._async:
+                return await aget_guarded(self.provider)
+            return await aget_by_sync_getter(self.provider)
+
+    @contextmanager
+    def _observed(self) -> Generator[None]:
+        """Describe a remote provider anew after a read, and warn once of a local one that is slow:
+        its getter runs in the thread of its caller, where nothing can end it.
+        """
+        began = monotonic()
+        try:
+            yield
+        finally:
+            seconds = monotonic() - began
+            if self._described is not None:
+                self.keep_description()
+            elif not self.remote and seconds > SLOW and not self._was_slow:
+                self._was_slow = True
+                log_safely(
+                    logging.WARNING,
+                    "%s took %.1f s to answer, and every call waits for it, as it is local. With"
+                    " remote = True, its answers are cached, and no call waits for longer than"
+                    " load_timeout.",
+                    self.name,
+                    seconds,
+                )
 
     def unmapped(self, error: BaseException) -> CredentialError:
         """Return what an exception of the author's means."""

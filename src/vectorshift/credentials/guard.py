@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import re
 import sys
+import threading
 from asyncio import CancelledError
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -218,6 +219,10 @@ def described(provider: CredentialProvider) -> Description:
         description: object = provider.describe()
     except Exception:
         description = None
+    except SystemExit:  # in the main thread, a signal handler may have raised it
+        if threading.current_thread() is threading.main_thread():
+            raise
+        description = None
     if not isinstance(description, Description):
         return Description(configured=True, source=provider.name)
     known, source, detail = (
@@ -228,8 +233,15 @@ def described(provider: CredentialProvider) -> Description:
     return replace(
         description,
         source=without(known, source) if isinstance(source, str) else description.source,
-        detail=without(known, detail) if isinstance(detail, str) else description.detail,
+        detail=_in_one_line(without(known, detail))
+        if isinstance(detail, str)
+        else description.detail,
     )
+
+
+def _in_one_line(text: str) -> str:
+    """Return a text without control characters: a store's words may stand in a log line."""
+    return "".join(each if each.isprintable() else "?" for each in text)
 
 
 def _held(provider: CredentialProvider) -> list[Secret]:

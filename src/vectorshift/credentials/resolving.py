@@ -95,6 +95,17 @@ class BaseProvider(StaysInProcess, CredentialProvider, ABC):
     blocks = True
     """Whether `resolve` may do I/O, so that an event loop has to leave it to a thread."""
 
+    @property
+    def actual(self) -> BaseProvider:
+        """The provider that answers in the name of this one in its chain: a plugin, once it is
+        made.
+        """
+        return self
+
+    def maker(self) -> BaseProvider | None:
+        """Return what makes that provider when it is asked, or None if there is nothing to make."""
+        return None
+
     def resolved(self) -> BaseProvider:
         """Return the provider that this stands for now, or itself: one request asks one and the
         same. May block.

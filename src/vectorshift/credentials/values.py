@@ -189,7 +189,9 @@ class Credential:
                     f"{source}: {name} of a Credential is an aware datetime or None."
                 )
         keep = object.__setattr__
-        keep(self, "secret", secret if isinstance(secret, Secret) else Secret(secret))
+        if type(secret) is not Secret:  # a subclass could show its text
+            secret = Secret(secret.reveal() if isinstance(secret, Secret) else secret)
+        keep(self, "secret", secret)
         keep(self, "source", source)
         keep(self, "provider", provider)
         keep(self, "version", _named(version))

@@ -59,12 +59,13 @@ def ending(provider: BaseProvider, seen: Iterator[Observation]) -> ChainResult:
         provider: a chain, whose members may be chains, or another provider.
         seen: what its members have said, in order, those of nested chains in their place.
     """
-    if not isinstance(provider, ProviderChain):
+    chain = provider.actual
+    if not isinstance(chain, ProviderChain):
         each = next(seen)
         if each.answer is None and not provider.describe().configured:
             return ChainResult(CredentialNotFoundError(f"{provider.name} is not configured."), each)
         return ChainResult(each.answer, each)
-    members = [(member, ending(member, seen)) for member in provider.providers]
+    members = [(member, ending(member, seen)) for member in chain.providers]
     passed_over: ChainResult | None = None
     for member, end in members:
         if not isinstance(end.answer, CredentialError):
@@ -178,8 +179,8 @@ def _source(seen: Observation) -> SourceReport:
         on_missing=provider.on_missing,
     )
     now = time()
-    if isinstance(provider, CachingProvider):
-        about, now = _with_cache(about, provider), provider.known()[1][0]
+    if isinstance(cache := provider.actual, CachingProvider):
+        about, now = _with_cache(about, cache), cache.known()[1][0]
     if isinstance(answer, Credential):
         return _with_credential(about, answer, now)
     if answer is None:
@@ -255,8 +256,8 @@ def _age(since: Instant, now: Instant) -> float:
 
 def _secrets(seen: list[Observation]) -> list[Secret]:
     """Return the keys that were found."""
-    caches = [each.provider for each in seen if isinstance(each.provider, CachingProvider)]
-    states = [cache.known()[0] for cache in caches]
+    behind = [each.provider.actual for each in seen]
+    states = [each.known()[0] for each in behind if isinstance(each, CachingProvider)]
     found = [each.answer for each in seen] + [each.credential for each in states]
     found += [each.overlap.previous for each in states]
     return [each.secret for each in found if isinstance(each, Credential)]

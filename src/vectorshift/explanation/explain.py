@@ -17,6 +17,7 @@ from vectorshift.cache.policy import Decision, decide, in_use
 from vectorshift.cache.provider import CachingProvider
 from vectorshift.chain.chain import ProviderChain
 from vectorshift.credentials.resolving import DEFAULT_REQUEST, BaseProvider, LookupRequest, Result
+from vectorshift.credentials.values import Credential
 from vectorshift.errors import CredentialError, VectorshiftError
 from vectorshift.explanation.chain_result import Observation, build_report, ending
 from vectorshift.explanation.report import Report
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from vectorshift.settings import Settings
 
 __all__ = ["aexplain", "explain"]
+
+_NO_CHAIN: ProviderChain | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +123,7 @@ def _subject(
         scope=scope,
         base_url=base_url,
         obstacle=obstacle,
-        pipes=frozenset(id(each) for _, each in _leaves(in_force) if each.takes_once),
+        pipes=frozenset(id(each) for each in _leaves(in_force) if each.takes_once),
     )
 
 
@@ -150,14 +153,24 @@ def _steps(
 ) -> Generator[tuple[BaseProvider, LookupRequest], Result, Report]:
     """Yield whom to ask what; return the report."""
     seen: list[Observation] = []
-    for chain, provider in _leaves(subject.provider):
+    found, waiting = False, [(_NO_CHAIN, subject.provider)]
+    while waiting:
+        chain, provider = waiting.pop(0)
+        maker = None if found and not probe else provider.maker()
+        if maker is not None:
+            yield maker, DEFAULT_REQUEST
+        if isinstance(members := provider.actual, ProviderChain):
+            waiting[:0] = [(members, each) for each in members.providers]
+            continue
         if id(provider) in subject.pipes or not _is_asked(provider, probe):
             seen.append(Observation(provider=provider, answer=_known(provider)))
+            found = found or isinstance(seen[-1].answer, Credential)
             continue
         began = monotonic()
         answer = yield provider, LookupRequest(bypass_cache=True)
         answer = answer if chain is None else chain.or_previous(provider, answer)
         seen.append(Observation(provider=provider, answer=answer, seconds=monotonic() - began))
+        found = found or isinstance(answer, Credential)
     end = ending(subject.provider, iter(seen))
     hint = ""
     if (
@@ -178,31 +191,29 @@ def _steps(
     )
 
 
-def _leaves(
-    provider: BaseProvider, chain: ProviderChain | None = None
-) -> Iterator[tuple[ProviderChain | None, BaseProvider]]:
-    """Yield the providers of a chain in order, each with its chain; those of nested chains in their
-    place.
-    """
-    if not isinstance(provider, ProviderChain):
-        yield chain, provider
+def _leaves(provider: BaseProvider) -> Iterator[BaseProvider]:
+    """Yield the providers of a chain in order, those of nested chains in their place."""
+    if not isinstance(members := provider.actual, ProviderChain):
+        yield provider
         return
-    for member in provider.providers:
-        yield from _leaves(member, provider)
+    for member in members.providers:
+        yield from _leaves(member)
 
 
 def _is_asked(provider: BaseProvider, probe: bool) -> bool:
     """Whether to ask now: a store and a callable of the user's are contacted only if that is
     wished.
     """
-    return probe or not (isinstance(provider, CachingProvider) or provider.changes_silently)
+    known = provider.maker() is not None or isinstance(provider.actual, CachingProvider)
+    return probe or not (known or provider.changes_silently)
 
 
 def _known(provider: BaseProvider) -> Result | None:
     """Return what a call would get without a contact, or None if it would have to wait for one."""
-    if not isinstance(provider, CachingProvider):
+    cache = provider.actual
+    if not isinstance(cache, CachingProvider):
         return None
-    state, now = provider.known()
+    state, now = cache.known()
     verdict = decide(state, now)
     if verdict is Decision.WAIT:
         return None

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Generic, Literal, TypeVar, cast, ge
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from vectorshift._platform.plugin_names import canonical, is_service_link, prefix_of
+from vectorshift._platform.plugin_names import canonical, is_service_link, plugin_of, prefix_of
 from vectorshift.credentials.events import log
 from vectorshift.credentials.values import Secret
 from vectorshift.errors import CredentialConfigurationError, CredentialError
 
 if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
     from pydantic_core import ErrorDetails
     from typing_extensions import Self
 
@@ -27,6 +28,8 @@ __all__ = [
     "FrozenMap",
     "PluginSettings",
     "Value",
+    "declared",
+    "for_instance",
     "formatted",
     "held",
     "of_plugins",
@@ -75,13 +78,16 @@ class FrozenMap(Mapping[str, V], Generic[V]):
     Args:
         items: what to keep; copied.
         loaded: whether it comes from variables, of which an unknown one is a warning and no error.
+        owner: the name whose variables these are, if a plugin reads them under another one.
     """
 
-    __slots__ = ("_items", "loaded")
+    __slots__ = ("_items", "loaded", "owner")
 
-    def __init__(self, items: Mapping[str, V], *, loaded: bool = False) -> None:
+    def __init__(
+        self, items: Mapping[str, V], *, loaded: bool = False, owner: str | None = None
+    ) -> None:
         self._items = dict(items)
-        self.loaded = loaded
+        self.loaded, self.owner = loaded, owner
 
     def __getitem__(self, name: str) -> V:
         return self._items[name]
@@ -122,8 +128,11 @@ def held(given: object) -> FrozenMap[FrozenMap[Value]]:
             for key, each in cast("Mapping[object, object]", values).items()
         )
         known = {key: each for key, each in mine if each is not None}
+        given_as = cast("object", values)
         kept[canonical(name)] = FrozenMap(
-            known, loaded=getattr(cast("object", values), "loaded", False)
+            known,
+            loaded=getattr(given_as, "loaded", False),
+            owner=getattr(given_as, "owner", None),
         )
     return FrozenMap(kept)
 
@@ -168,7 +177,22 @@ def of_plugins(
     return {name: FrozenMap(values, loaded=True) for name, values in found.items()}
 
 
+def for_instance(settings: Settings, name: str) -> Settings:
+    """Return settings in which a plugin finds those of one of its instances, such as `acme:prod`,
+    under its own name, `acme`.
+    """
+    plugin = plugin_of(name)
+    if plugin == name:
+        return settings
+    own = _of(settings, name)
+    mine = FrozenMap(own, loaded=own.loaded, owner=name)
+    return settings.model_copy(update={"plugins": FrozenMap({**settings.plugins, plugin: mine})})
+
+
 # --- What an author reads them with ---------------------------------------------------------------
+
+declared: dict[str, Mapping[str, FieldInfo]] = {}
+"""The fields of the settings that plugins have read, by the name of the plugin or its instance."""
 
 
 class PluginSettings(BaseModel):
@@ -207,7 +231,8 @@ class PluginSettings(BaseModel):
                 value.
         """
         given = _of(settings, name)
-        fields = cls.model_fields
+        name = given.owner or name
+        fields = declared[name] = cls.model_fields
         unknown = sorted(
             key for key in given if key not in fields and key not in CommonSettings.model_fields
         )

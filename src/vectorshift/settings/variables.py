@@ -11,6 +11,7 @@ from pydantic import AliasChoices
 from pydantic_settings import BaseSettings, EnvSettingsSource
 
 from vectorshift._platform.dotenv_syntax import Assignments, assignments_in
+from vectorshift._platform.entry_points import available
 from vectorshift._platform.files import absolute, read_small, text_of, unexpanded
 from vectorshift._platform.misspelt import nearest
 from vectorshift._platform.permissions import FilePermissions
@@ -233,8 +234,23 @@ def _warn_of_unknown(
         if not name.startswith(PREFIX) or is_service_link(name):
             continue
         near = nearest(name, known)
-        hint = f"Did you mean {near}?" if near else _OF_A_PLUGIN
+        hint = _of_an_installed(name) or (f"Did you mean {near}?" if near else _OF_A_PLUGIN)
         _warn(name, "%s is no setting of vectorshift. %s", name, hint)
+
+
+def _of_an_installed(variable: str) -> str:
+    """Say which plugin that is installed and not named would read a variable, or nothing."""
+    try:
+        plugins = [each for each in available() if variable.startswith(prefix_of(each.name))]
+    except CredentialConfigurationError:  # some package's metadata is damaged
+        return ""
+    if not plugins:
+        return ""
+    meant = max(plugins, key=lambda each: len(each.name))
+    return (
+        f"The plugin {meant.name} ({meant.origin}) is installed, and reads it once"
+        " VECTORSHIFT_PROVIDERS names it."
+    )
 
 
 def _warn(variable: str, message: str, *args: str) -> None:

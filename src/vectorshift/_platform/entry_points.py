@@ -1,0 +1,122 @@
+"""Finds the providers that other packages offer, by their entry points; imports none of them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from vectorshift._platform.plugin_names import canonical
+from vectorshift.errors import CredentialConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from importlib.metadata import Distribution
+
+__all__ = ["GROUP", "PluginEntry", "available"]
+
+GROUP = "vectorshift.providers"
+
+_NAME = re.compile(r"[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginEntry:
+    """A provider that an installed distribution offers; nothing of it is imported.
+
+    Args:
+        name: what `VECTORSHIFT_PROVIDERS` calls it, in lower case with dashes.
+        distribution: the name of the distribution that offers it.
+        version: that distribution's version.
+        target: what would be imported, as `module:attribute`.
+        problem: why it cannot be named, or an empty string.
+    """
+
+    name: str
+    distribution: str
+    version: str
+    target: str
+    problem: str = ""
+
+    @property
+    def origin(self) -> str:
+        """The distribution and its version."""
+        return f"{self.distribution} {self.version}".rstrip()
+
+
+def available(reserved: Collection[str] = ()) -> tuple[PluginEntry, ...]:
+    """Return the plugins that are installed, by name. Imports none of them; reads the metadata of
+    what is installed.
+
+    Args:
+        reserved: names that no plugin can have.
+
+    Raises:
+        CredentialConfigurationError: the entry points of a distribution cannot be read; names it.
+    """
+    found = _scan()
+    if isinstance(found, str):
+        raise CredentialConfigurationError(
+            f"The installed packages cannot be searched for plugins: entry_points.txt of {found} is"
+            " damaged."
+        )
+    return tuple(replace(each, problem=_problem(each, found, reserved)) for each in found)
+
+
+def _scan() -> list[PluginEntry] | str:
+    """Return the plugins, or the name of a distribution whose entry points cannot be read."""
+    from importlib.metadata import distributions
+
+    found: set[tuple[str, str, str, str]] = set()
+    for each in distributions():
+        try:
+            text = each.read_text("entry_points.txt") or ""
+            points = (
+                each.entry_points if GROUP in text else ()
+            )  # what has no plugin may be as damaged as it likes
+            mine = {
+                (canonical(p.name), p.value)
+                for p in points
+                if p.group == GROUP and _NAME.fullmatch(p.name)
+            }
+        except RecursionError:
+            raise
+        except Exception:
+            return " ".join(_about(each)).rstrip()
+        if mine:
+            first = _first_of_its_name(each)
+            if first is each or first.read_text("entry_points.txt") == text:
+                found.update((name, *_about(first), target) for name, target in mine)
+    return [
+        PluginEntry(name=n, distribution=d, version=v, target=t) for n, d, v, t in sorted(found)
+    ]
+
+
+def _first_of_its_name(one: Distribution) -> Distribution:
+    """Return the distribution that counts: of two with one name, the first on the path hides the
+    other.
+    """
+    from importlib.metadata import distribution
+
+    try:
+        return distribution(one.metadata["Name"])
+    except Exception:  # it has no name
+        return one
+
+
+def _about(distribution: Distribution) -> tuple[str, str]:
+    try:
+        name, version = distribution.metadata["Name"], distribution.version
+    except Exception:
+        name = version = ""
+    return (name, version or "") if name else ("an unnamed distribution", "")
+
+
+def _problem(entry: PluginEntry, among: list[PluginEntry], reserved: Collection[str]) -> str:
+    if entry.name in reserved:
+        return "a built-in provider has this name, and a plugin cannot take it"
+    same = [other for other in among if other.name == entry.name]
+    if len(same) > 1:
+        places = " and ".join(f"{other.origin} ({other.target})" for other in same)
+        return f"more than one plugin has this name: {places}. Uninstall all but one"
+    return ""
