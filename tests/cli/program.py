@@ -57,9 +57,10 @@ def on_terminal(
     *,
     columns: int = 80,
     cwd: Path | str | None = None,
+    answers: Mapping[str, str] | None = None,
 ) -> tuple[str, int]:
     """Run it on a terminal; return what the terminal got, with its escape sequences, and the exit
-    code.
+    code. A question that ends in a key of `answers` is answered.
     """
     import fcntl
     import pty
@@ -76,6 +77,9 @@ def on_terminal(
     try:
         while more := _read(ours):
             got += more
+            for question, text in (answers or {}).items():
+                if got.decode(errors="replace").endswith(question):
+                    os.write(ours, f"{text}\n".encode())
     finally:
         os.close(ours)
     return got.decode().replace("\r\n", "\n"), process.wait(timeout=60)

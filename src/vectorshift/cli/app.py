@@ -194,6 +194,55 @@ def execute(
     raise typer.Exit(execute(command, handover))
 
 
+@app.command("rotate", short_help="Put a new key in the place of the old one.")
+def rotate(
+    source: Annotated[
+        str | None,
+        typer.Option(
+            help=(
+                "Where to write it: vault, aws, parameter, file or dotenv. By default where the key"
+                " in use comes from."
+            )
+        ),
+    ] = None,
+    expires_at: Annotated[
+        str | None,
+        typer.Option(help="Vault KV 2: when the new key ends, as RFC 3339 has it, or never."),
+    ] = None,
+    no_check_and_set: Annotated[
+        bool,
+        typer.Option("--no-check-and-set", help="Write to KV version 1, which has none."),
+    ] = False,
+    unverified: Annotated[
+        bool,
+        typer.Option("--unverified", help="Accept a key that shares no pipeline with the old one."),
+    ] = False,
+    undo: Annotated[
+        bool,
+        typer.Option("--undo", help="Go back to the version before (Vault KV 2, Secrets Manager)."),
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Do all but write.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Do not ask. Without a terminal, --source too.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Put a new key in the place of the old one, in the store or the file where that is. The new
+    key is asked for, or read from standard input.
+    """
+    from vectorshift.cli.rotate import Mode, show_rotation
+    from vectorshift.rotation.flow import Options
+
+    options = Options(
+        source=source,
+        expires_at=expires_at,
+        check_and_set=not no_check_and_set,
+        unverified=unverified,
+    )
+    mode = Mode(undo=undo, dry_run=dry_run, yes=yes, as_json=as_json)
+    raise typer.Exit(show_rotation(options, mode))
+
+
 @app.command("completion", short_help="Print the completion script of a shell.")
 def completion(
     shell: Annotated[_Shell, typer.Argument(help="The shell.", show_default=False)],

@@ -28,6 +28,7 @@ class Exit(IntEnum):
     SOURCE_FAILED = 3
     API_FAILED = 4
     UNKNOWN = 5
+    NOT_ROTATED = 6
     USAGE = 64
     INTERNAL = 70
     NOT_EXECUTABLE = 126

@@ -6,6 +6,7 @@ import os
 import re
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -108,7 +109,23 @@ class BotoReader:
         return self._region or self._known_region() or getattr(given.session, "region_name", None)
 
     def read(self) -> Result:
-        """Read it, with botocore's DEBUG lines kept back. Raises unknown exceptions."""
+        """Read it. Raises unknown exceptions."""
+        given = self._arguments
+        response = self.call(given.store.method, given.query)
+        if isinstance(response, CredentialError):
+            return response
+        return credential_in(response, given)
+
+    def call(
+        self, method: str, query: Mapping[str, Any], action: str = ""
+    ) -> dict[str, Any] | CredentialError:
+        """Call a method of the client, with botocore's DEBUG lines kept back.
+
+        Args:
+            method: the name of the method.
+            query: its arguments.
+            action: AWS's name for what it does; the read by default.
+        """
         given = self._arguments
         with quiet_botocore():
             client = self.client() if given.client is None else self._handed_in()
@@ -116,10 +133,10 @@ class BotoReader:
                 return client
             try:
                 ask_nobody(credentials_of(client), self.process_limit)
-                response = getattr(client, given.store.method)(**given.query)
+                response: dict[str, Any] = getattr(client, method)(**query)
             except Exception as error:
-                return self._failed(error)
-        return credential_in(response, given)
+                return self._failed(error, action=action)
+        return response
 
     def client(self) -> Any:
         """Return the client, with good AWS credentials, or the error that says what is missing.
@@ -138,7 +155,7 @@ class BotoReader:
                 has_credentials = _log_in(session, attempts, self.process_limit)
             if not has_credentials:
                 self.forget()
-                return missing_credentials(self._place)
+                return missing_credentials(self.place)
             with self._lock:
                 if self._client is not None and self._session is session:
                     return self._client
@@ -155,10 +172,12 @@ class BotoReader:
                 failure.retry_after = 1.0 if was_quick else None
             return failure
 
-    def _failed(self, error: Exception, *, login: bool = False) -> CredentialError:
+    def _failed(
+        self, error: Exception, *, login: bool = False, action: str = ""
+    ) -> CredentialError:
         if not patched_late(error):
             raise_callers_own(error)
-        failure = outcome(error, self._place, login=login)
+        failure = outcome(error, replace(self.place, action=action), login=login)
         if not isinstance(failure, CredentialNotFoundError | CredentialStoreUnavailableError):
             self.forget()
         if failure is None:
@@ -178,7 +197,8 @@ class BotoReader:
             client.close()
 
     @property
-    def _place(self) -> SecretLocation:
+    def place(self) -> SecretLocation:
+        """The place that is asked, as messages name it."""
         return SecretLocation(given=self._arguments, region=self.region)
 
     def _handed_in(self) -> Any:

@@ -69,16 +69,26 @@ class SecretLocation:
         given: the arguments of the provider.
         region: the region that was asked, or None where only the Agent knows it.
         agent: the address of the Secrets Manager Agent, or None.
+        action: what was asked for; the read by default.
     """
 
     given: AwsArguments
     region: str | None
     agent: str | None = None
+    action: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "action", self.action or self.store.action)
 
     @property
     def store(self) -> Store:
         """The store that was asked."""
         return self.given.store
+
+    @property
+    def asked(self) -> str:
+        """The action, in words if it is the read."""
+        return "the read" if self.action == self.store.action else self.action
 
     @property
     def locator(self) -> str:
@@ -120,7 +130,7 @@ class SecretLocation:
         Args:
             named: the resource that AWS named in its refusal, or None.
         """
-        action = f"{self.store.service}:{self.store.action}"
+        action = f"{self.store.service}:{self.action}"
         if self.agent is None or self.store is PARAMETERS:
             return f"the action {action} on {self._resource(named)}"
         return f"{action} and secretsmanager:DescribeSecret on {self._resource(named)}"
@@ -162,7 +172,7 @@ def outcome(
             code=str(response["Error"].get("Code")),
             text=str(response["Error"].get("Message")),
             status=response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0),
-            operation=getattr(error, "operation_name", place.store.action),
+            operation=getattr(error, "operation_name", place.action),
             place=place,
         )
     if isinstance(error, LoginError):
@@ -281,7 +291,7 @@ def answered(
         meaning = means.BUSY
     elif meaning is means.UNKNOWN_CALLER and (flaw := _bad_values(place)) is not None:
         return flaw
-    elif operation not in (None, place.store.action):  # of STS or SSO, whatever the code
+    elif operation not in (None, place.action):  # of STS or SSO, whatever the code
         meaning = means.NO_LOGIN
     elif meaning is means.ABSENT and _SAYS_NO_VERSION.search(text):
         meaning = means.NO_VERSION
@@ -300,7 +310,7 @@ def answered(
         meaning,
         place,
         code=code if re.fullmatch(r"[\w.]{1,64}", code) else "an unknown code",
-        operation=operation or place.store.action,
+        operation=operation or place.action,
         who=f" to {who[1]}" if who else "",
         key=key[0] if key else "the KMS key that encrypts it",
         denial=_denial(place, text, who[1] if who else "") if meaning is means.FORBIDDEN else "",

@@ -53,7 +53,7 @@ OTHER_ACCOUNT = Meaning(
     " which works within one account only. Encrypt it with a KMS key of your own, and allow"
     " kms:Decrypt on that key to this account.",
 )
-FORBIDDEN = Meaning(CredentialDeniedError, "AWS denied the read in {place.where}{who}{denial}")
+FORBIDDEN = Meaning(CredentialDeniedError, "AWS denied {place.asked} in {place.where}{who}{denial}")
 UNDECIPHERABLE = Meaning(
     CredentialDeniedError,
     "the {place.store.thing} in {place.where} could not be decrypted{who} ({code}). Allow the"
@@ -91,7 +91,9 @@ NO_LOGIN_FILE = Meaning(
     "{code}: a file that gives the AWS credentials for {place.where} cannot be read. Correct "
     "AWS_WEB_IDENTITY_TOKEN_FILE, AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE or the AWS profile.",
 )
-REFUSED = Meaning(CredentialDeniedError, "AWS refused the read in {place.where}{who} ({code}).")
+REFUSED = Meaning(
+    CredentialDeniedError, "AWS refused {place.asked} in {place.where}{who} ({code})."
+)
 MALFORMED = Meaning(
     CredentialConfigurationError,
     "AWS does not accept the request in {place.where} ({code}). Check {place.store.setting}, "

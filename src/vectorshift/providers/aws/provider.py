@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from vectorshift.credentials.values import Credential
     from vectorshift.settings import Settings
 
-__all__ = ["AwsSecretsManagerProvider"]
+__all__ = ["AwsSecretsManagerProvider", "reader_of"]
 
 _PROCESS_LIMIT: Final = 60.0
 """Seconds for a `credential_process`, where the patience of callers is not known."""
@@ -199,6 +199,21 @@ class AwsSecretsManagerProvider(BaseProvider):
             f"VECTORSHIFT_AWS_AGENT_URL is set beside {', '.join(idle)}, which the Agent would not"
             " use: it has AWS credentials and an endpoint of its own. Unset one or the other."
         )
+
+
+def reader_of(settings: Settings) -> tuple[BotoReader, AwsArguments] | None:
+    """Return a reader that asks AWS itself, past an agent, and its arguments; None if the settings
+    name no secret.
+
+    Raises:
+        CredentialConfigurationError: the settings contradict each other.
+    """
+    made = AwsSecretsManagerProvider.from_settings(settings)
+    if made is None:
+        return None
+    if flaw := made._flaw():
+        raise made._arguments.wrong(flaw)
+    return made._reader, made._arguments
 
 
 def _unused(given: AwsArguments) -> list[str]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from vectorshift.errors import CredentialConfigurationError
     from vectorshift.providers.aws.arguments import AwsArguments
 
-__all__ = ["credential_in"]
+__all__ = ["credential_in", "text_in"]
 
 _BYTE_ORDER_MARK: Final = chr(0xFEFF)
 
@@ -32,12 +32,10 @@ def credential_in(response: Mapping[str, Any], arguments: AwsArguments) -> Resul
         arguments: those of the provider.
     """
     source, field = arguments.source, arguments.field
-    text, version = _text(response), response.get("VersionId")
+    text, version = text_in(response), response.get("VersionId")
     if arguments.store is PARAMETERS:
-        parameter = response.get("Parameter")
-        found = cast("dict[str, Any]", parameter) if isinstance(parameter, dict) else {}
-        text, version = found.get("Value"), found.get("Version")
-    if not isinstance(text, str):
+        version = _parameter(response).get("Version")
+    if text is None:
         return arguments.wrong(
             "the answer holds no text. Store the key as a string, and check the endpoint if one is"
             " set."
@@ -60,8 +58,14 @@ def credential_in(response: Mapping[str, Any], arguments: AwsArguments) -> Resul
     )
 
 
-def _text(response: Mapping[str, Any]) -> str | None:
-    text = response.get("SecretString")
+def _parameter(response: Mapping[str, Any]) -> dict[str, Any]:
+    parameter = response.get("Parameter")
+    return cast("dict[str, Any]", parameter) if isinstance(parameter, dict) else {}
+
+
+def text_in(response: Mapping[str, Any]) -> str | None:
+    """Return the whole text of a secret or a parameter, or None if there is none."""
+    text = response.get("SecretString", _parameter(response).get("Value"))
     if isinstance(text, str):
         return text
     binary = response.get("SecretBinary")

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from vectorshift.providers.vault.tokens import TokenLease
     from vectorshift.settings import Settings
 
-__all__ = ["VaultProvider"]
+__all__ = ["VaultProvider", "VaultReader", "reader_of"]
 
 
 class VaultProvider(BaseProvider):
@@ -166,7 +166,7 @@ class VaultProvider(BaseProvider):
         self.ttl = ttl
         self._clock = clock
         self._in_code = True
-        self._reader: _Reader | None = None
+        self._reader: VaultReader | None = None
         self._look_again = False
         self._after_fork()
         renew_after_fork(self)
@@ -189,7 +189,7 @@ class VaultProvider(BaseProvider):
 
     def describe(self) -> Description:
         """Say which secret is read and where, without contact."""
-        ref = (self._reader or _Reader(self._set_up(), self._clock)).ref
+        ref = (self._reader or VaultReader(self._set_up(), self._clock)).ref
         detail = f"{ref.address}, auth method {ref.auth}"
         return Description(configured=True, source=ref.source, detail=detail, locator=True)
 
@@ -215,9 +215,9 @@ class VaultProvider(BaseProvider):
     def _after_fork(self) -> None:
         self._lock = threading.Lock()  # held for no contact
         if self._reader is not None:
-            self._reader = _Reader(self._reader.setup, self._clock)
+            self._reader = VaultReader(self._reader.setup, self._clock)
 
-    def _current_reader(self) -> _Reader:
+    def _current_reader(self) -> VaultReader:
         """Return the reader of this process. Variables are read for the first look-up, and again
         after a configuration error.
         """
@@ -229,7 +229,7 @@ class VaultProvider(BaseProvider):
             setup = self._set_up()
             if reader is not None and reader.setup == setup:  # it keeps its login
                 return reader
-            reader = self._reader = _Reader(setup, self._clock)
+            reader = self._reader = VaultReader(setup, self._clock)
         for used, other in setup.ignored:
             before = setup.spell(used)
             log_safely(logging.WARNING, "%s is not used, as %s comes before it.", other, before)
@@ -241,7 +241,13 @@ class VaultProvider(BaseProvider):
         return VaultSetup(arguments=self._given)
 
 
-class _Reader:
+def reader_of(settings: Settings) -> VaultReader | None:
+    """Return a reader of the secret that the settings name, or None if they name no path."""
+    made = VaultProvider.from_settings(settings)
+    return None if made is None else made._current_reader()
+
+
+class VaultReader:
     """Reads one secret, with the connections and the token that this takes."""
 
     def __init__(self, setup: VaultSetup, clock: Clock) -> None:
@@ -268,13 +274,10 @@ class _Reader:
 
     def read(self, budget: Budget) -> Result:
         """Read the secret within the time of one look-up."""
-        flaw = self._flaw()
-        if flaw is not None:
-            return self.ref.wrong(flaw)
-        requests = VaultRequests(self._server, budget)
-        lease = self._tokens.open(requests)
-        if isinstance(lease, CredentialError):
-            return lease
+        session = self.session(budget)
+        if isinstance(session, CredentialError):
+            return session
+        requests, lease = session
         reply = requests.read(self.ref, lease.token)
         refused = isinstance(reply, Reply) and reply.status == 403
         if refused:
@@ -292,6 +295,15 @@ class _Reader:
         if reply.status in (200, 404):  # the token must last until a missing secret is written
             self._tokens.renew_if_due(lease, requests)
         return read_key(reply, self.ref) if failure is None else failure
+
+    def session(self, budget: Budget) -> tuple[VaultRequests, TokenLease] | CredentialError:
+        """Return the way to make requests within the time, and the token for them."""
+        flaw = self._flaw()
+        if flaw is not None:
+            return self.ref.wrong(flaw)
+        requests = VaultRequests(self._server, budget)
+        lease = self._tokens.open(requests)
+        return lease if isinstance(lease, CredentialError) else (requests, lease)
 
     def _failure(
         self, reply: Reply, requests: VaultRequests, lease: TokenLease, *, new_token: bool

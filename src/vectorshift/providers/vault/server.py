@@ -295,7 +295,7 @@ class Connections:
         given = {name: value for name, value in (params or {}).items() if value is not None}
         body = None
         if json is not None:
-            body, headers = json_.dumps(json), {**headers, "Content-Type": "application/json"}
+            body, headers = json_.dumps(json), {"Content-Type": "application/json", **headers}
         response = self._manager.request(
             method.upper(),
             f"{url}?{urlencode(given)}" if given else url,

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from vectorshift.credentials.resolving import Result
     from vectorshift.providers.vault.classify import Reply, SecretRef
 
-__all__ = ["read_expiry", "read_key"]
+__all__ = ["EXPIRES_AT", "read_expiry", "read_key"]
 
-_EXPIRES_AT: Final = "expires_at"
+EXPIRES_AT: Final = "expires_at"
 """The key in the secret's custom metadata whose value is an RFC 3339 time."""
 
 
@@ -36,9 +36,9 @@ def read_key(reply: Reply, ref: SecretRef) -> Result:
             expires_at = read_expiry(metadata)
         except ValueError:
             return ref.wrong(
-                f"the custom metadata's '{_EXPIRES_AT}' is not a time as RFC 3339 has it, such as"
+                f"the custom metadata's '{EXPIRES_AT}' is not a time as RFC 3339 has it, such as"
                 f" 2027-01-31T00:00:00Z. Set it: bao kv metadata patch -mount={ref.mount}"
-                f" -custom-metadata={_EXPIRES_AT}=... {ref.path}"
+                f" -custom-metadata={EXPIRES_AT}=... {ref.path}"
             )
     if ref.field not in fields:
         return ref.wrong(_no_field(fields, ref))
@@ -64,10 +64,10 @@ def read_expiry(metadata: Mapping[str, Any]) -> datetime | None:
     Raises:
         ValueError: the custom metadata have something else in the place of a time.
     """
-    named = (as_object(metadata.get("custom_metadata")) or {}).get(_EXPIRES_AT)
+    named = (as_object(metadata.get("custom_metadata")) or {}).get(EXPIRES_AT)
     own = parse_time(named)
     if named is not None and own is None:
-        raise ValueError(_EXPIRES_AT)
+        raise ValueError(EXPIRES_AT)
     times = [time for time in (own, parse_time(metadata.get("deletion_time"))) if time is not None]
     return min(times, default=None)
 

@@ -1,0 +1,134 @@
+"""`rotate`: asks for a new key, and puts it in the place of the old one."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from vectorshift.cli.exits import Exit
+from vectorshift.cli.screen import complain, console, printable, show
+from vectorshift.credentials.values import LONGEST_KEY, Secret, parse_key
+from vectorshift.errors import CredentialError
+from vectorshift.pipeline import Pipeline
+from vectorshift.rotation import core_dumps
+from vectorshift.rotation.checks import Checks
+from vectorshift.rotation.flow import Options, Plan, look, prepare, rotate
+from vectorshift.rotation.target import RotationError
+from vectorshift.scope.current import DEFAULT_SCOPE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vectorshift.client import VectorShift
+    from vectorshift.credentials.values import Credential
+    from vectorshift.rotation.flow import Rotated
+
+__all__ = ["Mode", "show_rotation"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mode:
+    """How the command goes about it: its options that are no matter of the store."""
+
+    undo: bool = False
+    dry_run: bool = False
+    yes: bool = False
+    as_json: bool = False
+
+
+def show_rotation(options: Options, mode: Mode) -> Exit:
+    """Rotate the key, print what was done, and return the exit code."""
+    core_dumps.turn_off()
+    try:
+        return _rotate(options, mode)
+    except RotationError as refusal:
+        complain(refusal.message)
+        return Exit.NOT_ROTATED
+
+
+def _rotate(options: Options, mode: Mode) -> Exit:
+    asks = sys.stdin.isatty()
+    if not asks and not (mode.yes and (options.source or mode.dry_run)):
+        raise RotationError(
+            "There is no terminal to ask on. Name the place with --source, and pass --yes; or look"
+            " first, with --dry-run --yes."
+        )
+    settings = DEFAULT_SCOPE.settings
+    target, old = look(settings, options)
+    try:
+        new = None if mode.undo else _new_key(old, asks)
+        checks = Checks(settings, _pipelines)
+        plan = prepare(target, old, new, checks, options)
+        if mode.dry_run:
+            return _show(_facts(plan, "checked"), mode)
+        if not mode.yes and not _agreed(plan):
+            raise RotationError("Nothing was written.")
+        done = rotate(plan, checks)
+    finally:
+        target.close()
+    return _show(_facts(plan, "rotated", done), mode)
+
+
+def _pipelines(client: VectorShift) -> Iterator[str]:
+    return (str(each.id) for each in Pipeline.iterate(client=client))
+
+
+def _new_key(old: Credential, asks: bool) -> Secret:
+    """Return the new key, from a prompt that shows nothing or from standard input."""
+    if asks:
+        print(printable(f"The key that is there: {old}"), file=sys.stderr)
+        typed = Secret(getpass.getpass("New key (not shown): "))
+    else:
+        typed = Secret(sys.stdin.read(LONGEST_KEY + 100))
+    where = "the prompt" if asks else "standard input"
+    key = parse_key(typed.reveal(), source=where, provider="rotate")
+    if isinstance(key, CredentialError):
+        raise RotationError(f"{key.message} Nothing was written.")
+    return key
+
+
+def _agreed(plan: Plan) -> bool:
+    where = (
+        f"{plan.target.source} ({plan.target.where})" if plan.target.where else plan.target.source
+    )
+    question = f"{plan.verdict} Write {plan.key} over {plan.old} at {where}? [y/N] "
+    print(printable(question), end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _facts(plan: Plan, status: str, done: Rotated | None = None) -> dict[str, str | None]:
+    return {
+        "status": status,
+        "source": plan.target.source,
+        "where": plan.target.where or None,
+        "old_version": plan.old.version,
+        "old": plan.old.fingerprint,
+        "version": done.version if done else None,
+        "new": plan.key.fingerprint,
+        "check": plan.verdict,
+        "note": " ".join(plan.target.notes) or None,
+        "chain": done.chain if done else None,
+        "undo": plan.target.undo if done else None,
+        "next": done.wait if done else "Nothing was written: this was a dry run.",
+    }
+
+
+def _show(facts: dict[str, str | None], mode: Mode) -> Exit:
+    show(mode.as_json, facts, lambda: _draw(facts), facts)
+    return Exit.GOOD
+
+
+def _draw(facts: dict[str, str | None]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    rows = Table.grid(padding=(0, 2))
+    rows.add_column(style="dim", no_wrap=True)
+    rows.add_column(overflow="fold")
+    for name, value in facts.items():
+        if value:
+            style = "bold green" if name == "status" else ""
+            rows.add_row(name.replace("_", " "), Text(printable(value), style))
+    console().print(rows)

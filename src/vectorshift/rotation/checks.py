@@ -1,0 +1,100 @@
+"""Checks of a new key before it is written: it works, and sees what the old one sees."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vectorshift.client import VectorShift
+from vectorshift.errors import AuthenticationError, PermissionDeniedError
+from vectorshift.rotation.target import RotationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from vectorshift.credentials.values import Secret
+    from vectorshift.settings import Settings
+
+__all__ = ["Checks"]
+
+_UNVERIFIED = (
+    " So it is not known whether both are of one organisation. If you know it, pass --unverified."
+)
+
+
+class Checks:
+    """Asks the API about keys.
+
+    Args:
+        settings: where keys are sent, and how.
+        pipelines: gives the ids of the pipelines that a client sees, as it is iterated.
+    """
+
+    def __init__(
+        self, settings: Settings, pipelines: Callable[[VectorShift], Iterable[str]]
+    ) -> None:
+        self.settings, self._pipelines = settings, pipelines
+
+    def compare(self, old: Secret, new: Secret, *, unverified: bool) -> str:
+        """Return what the API says of both keys, in one sentence.
+
+        A key acts on its organisation, which the API does not name: the pipelines that both keys
+        see are the only hint.
+
+        Args:
+            old: the key that is in the store.
+            new: the key to write.
+            unverified: whether two keys that share no pipeline are accepted.
+
+        Raises:
+            RotationError: the new key is the old one, does not work, or may be of another
+                organisation.
+            VectorshiftError: the API did not answer.
+        """
+        if new == old:
+            raise RotationError(f"The new key is the old one, {old}. Nothing was written.")
+        try:
+            seen = self._seen_by(new)
+        except AuthenticationError:
+            raise RotationError(
+                f"The API does not take the new key, {new}. Make another."
+            ) from None
+        try:
+            before = self._seen_by(old)
+        except AuthenticationError:
+            before = f"The API does not take the old key, {old}, any more."
+        doubt = next((each for each in (seen, before) if isinstance(each, str)), "")
+        if isinstance(seen, frozenset) and isinstance(before, frozenset):
+            shared = seen & before
+            if shared and seen == before:
+                return f"Both keys see the same {len(shared)} pipeline(s)."
+            if shared:
+                return (
+                    f"The new key sees {len(shared)} of the {len(before)} pipelines that the old"
+                    f" one sees, and {len(seen - before)} other(s)."
+                )
+            doubt = "The two keys see no pipeline in common."
+            if not (seen or before):
+                doubt = "Neither key sees a pipeline."
+        if not unverified:
+            raise RotationError(doubt + _UNVERIFIED)
+        return f"{doubt} --unverified accepts that."
+
+    def _seen_by(self, key: Secret) -> frozenset[str] | str:
+        """Return the ids of the pipelines that a key sees, or why that is not known."""
+        with VectorShift(key, settings=self.settings) as client:
+            try:
+                return frozenset(self._pipelines(client))
+            except PermissionDeniedError:
+                return f"The API knows the key {key}, and does not let it list pipelines."
+
+    def make_one_call(self, key: Secret) -> None:
+        """Make a call with a key.
+
+        Raises:
+            VectorshiftError: the API does not take it, or did not answer.
+        """
+        with VectorShift(key, settings=self.settings) as client:
+            try:
+                next(iter(self._pipelines(client)), None)
+            except PermissionDeniedError:
+                return  # it is known, and lacks the scope

@@ -1,0 +1,222 @@
+"""The steps of a rotation: find the place, check the new key, write it, read it back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from vectorshift.chain.chain import ProviderChain
+from vectorshift.credentials.values import Credential, Secret
+from vectorshift.errors import (
+    CredentialError,
+    CredentialNotFoundError,
+    CredentialStoreUnavailableError,
+)
+from vectorshift.rotation.dotenv import DotenvTarget
+from vectorshift.rotation.key_file import KeyFileTarget
+from vectorshift.rotation.parameters import ParameterTarget
+from vectorshift.rotation.secrets_manager import SecretTarget
+from vectorshift.rotation.target import RotationError, RotationTarget
+from vectorshift.rotation.vault import VaultTarget
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vectorshift.rotation.checks import Checks
+    from vectorshift.settings import Settings
+
+__all__ = ["SOURCES", "Options", "Plan", "Rotated", "look", "prepare", "rotate", "target_of"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """The options of a rotation.
+
+    Args:
+        source: one of `SOURCES`, or None for the source in force.
+        expires_at: the end of the new key, `never`, or None.
+        check_and_set: False allows a store that has none.
+        unverified: accept a key that may be of another organisation.
+    """
+
+    source: str | None = None
+    expires_at: str | None = None
+    check_and_set: bool = True
+    unverified: bool = False
+
+
+SOURCES: Final[dict[str, Callable[[Settings, Options], RotationTarget]]] = {
+    "vault": lambda settings, options: VaultTarget(
+        settings, expires_at=options.expires_at, check_and_set=options.check_and_set
+    ),
+    "aws": lambda settings, _: SecretTarget(settings),
+    "parameter": lambda settings, _: ParameterTarget(settings),
+    "file": lambda settings, _: KeyFileTarget(settings),
+    "dotenv": lambda settings, _: DotenvTarget(settings),
+}
+"""How to make the target of each source that can be written to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A rotation that was checked, and not yet carried out.
+
+    Args:
+        target: the place.
+        old: the key that is there.
+        new: the key to write; a `Credential` if it is that of the version before.
+        verdict: what the API says of both keys.
+    """
+
+    target: RotationTarget
+    old: Credential
+    new: Secret | Credential
+    verdict: str
+
+    @property
+    def key(self) -> Secret:
+        """The key to write."""
+        return self.new.secret if isinstance(self.new, Credential) else self.new
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rotated:
+    """A rotation that was carried out.
+
+    Args:
+        version: the version that holds the new key, if the store has versions.
+        chain: what a call would use now.
+        wait: what to wait for before the old key is revoked.
+    """
+
+    version: str | None
+    chain: str
+    wait: str
+
+
+def look(settings: Settings, options: Options) -> tuple[RotationTarget, Credential]:
+    """Return the target, and the key that it holds now. Refuses what must not be written to."""
+    target = target_of(settings, options)
+    old = target.read()
+    target.check()
+    return target, old
+
+
+def target_of(settings: Settings, options: Options) -> RotationTarget:
+    """Return the place that is named, else that of the key which a call would use.
+
+    Raises:
+        RotationError: no such source is set up, or this one cannot be written to.
+        CredentialError: no source is named, and no key can be had.
+    """
+    name = options.source
+    if name is None:
+        name = _source_of(_winner(settings))
+    if name not in SOURCES:
+        raise RotationError(f"There is no source {name!r}. There are: {', '.join(SOURCES)}.")
+    if options.expires_at is not None and name != "vault":
+        raise RotationError("--expires-at is kept by KV version 2 of Vault alone. Leave it out.")
+    return SOURCES[name](settings, options)
+
+
+def _winner(settings: Settings) -> Credential:
+    """Return the key that a call would use now. A new chain has no cache."""
+    with ProviderChain.from_settings(settings) as chain:
+        return chain.get_credential()
+
+
+def _source_of(winner: Credential) -> str:
+    """Return the name of the source of a key that the chain found."""
+    scheme = winner.source.partition(":")[0]
+    name = {"ssm": "parameter"}.get(scheme, scheme)
+    if name in SOURCES:
+        return name
+    raise RotationError(
+        f"The key comes from {winner.source}, which a command cannot change. Change it where it is"
+        f" set, or name another source with --source: {', '.join(SOURCES)}."
+    )
+
+
+def prepare(
+    target: RotationTarget, old: Credential, new: Secret | None, checks: Checks, options: Options
+) -> Plan:
+    """Check the new key, or that of the version before if there is none.
+
+    Raises:
+        RotationError: it must not be written.
+    """
+    chosen = target.previous() if new is None else new
+    key = chosen.secret if isinstance(chosen, Credential) else chosen
+    verdict = checks.compare(old.secret, key, unverified=options.unverified)
+    return Plan(target=target, old=old, new=chosen, verdict=verdict)
+
+
+def rotate(plan: Plan, checks: Checks) -> Rotated:
+    """Write the new key, read it back, and make a call with it.
+
+    Raises:
+        RotationError: it was not written, or what is there now is another key.
+        VectorshiftError: it was written, and what followed failed: the message says so.
+    """
+    target, key = plan.target, plan.key
+    doubt: CredentialStoreUnavailableError | None = None
+    version: str | None = None
+    try:
+        restores = isinstance(plan.new, Credential)
+        version = target.restore(plan.new) if restores else target.write(key)  # type: ignore[arg-type]
+    except CredentialStoreUnavailableError as error:
+        doubt = error
+    try:
+        found = target.read()
+    except CredentialError as error:
+        known = "the new key was written" if doubt is None else "it is not known what was written"
+        raise type(error)(
+            f"{error.message} This was the look at {target.source} after the write: {known}.",
+            source=target.source,
+            provider=error.provider,
+        ) from None
+    if found.secret == plan.old.secret and doubt is not None:
+        raise RotationError(f"{doubt.message} The old key is still there. Run this again.")
+    if found.secret != key:
+        raise RotationError(
+            f"{target.source} holds {found.fingerprint} now, which is neither the old nor the new"
+            " key: somebody else wrote right after it. Look at what is there."
+        )
+    checks.make_one_call(found.secret)
+    return Rotated(
+        version=version or found.version,
+        chain=_chain_now(plan, checks.settings),
+        wait=_wait(plan, checks.settings),
+    )
+
+
+def _chain_now(plan: Plan, settings: Settings) -> str:
+    """Say what a call would use now, and why not the new key yet."""
+    try:
+        winner = _winner(settings)
+    except CredentialNotFoundError:
+        return "A call finds no key with the present settings."
+    except CredentialError as error:
+        return f"A call gets no key with the present settings: {error.message}"
+    if winner.secret == plan.key:
+        return f"A call uses the new key, from {winner.source}."
+    if winner.source == plan.target.source:
+        return (
+            f"A call still uses {winner.fingerprint}: an agent or a proxy between this machine and"
+            " the store answers from its cache until that ends."
+        )
+    return f"A call uses {winner}, which comes before {plan.target.source}."
+
+
+def _wait(plan: Plan, settings: Settings) -> str:
+    is_store = plan.target.name in ("vault", "aws", "parameter")
+    when = (
+        f"Running processes read it within {settings.cache_ttl:g} s, or at the first call that the"
+        " API refuses."
+        if is_store
+        else "Running processes read it within a second."
+    )
+    return (
+        f"{when} Before you revoke {plan.old.fingerprint}, see that no process uses it: the metric"
+        " vectorshift.credential.in_use counts them by fingerprint."
+    )

@@ -1,0 +1,145 @@
+"""Replace a file as a whole: at each moment it holds the old content or the new one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import sys
+from typing import TYPE_CHECKING, Final
+
+from vectorshift._platform.files import read_small
+from vectorshift.rotation.target import RotationError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+__all__ = ["read_to_replace", "replace_file", "why_not"]
+
+_NO_FOLLOW: Final = getattr(os, "O_NOFOLLOW", 0)
+
+
+def why_not(path: Path) -> str:
+    """Return why a file must not be replaced, and what to do; empty if it may."""
+    if not os.path.islink(path):  # noqa: PTH114  # it does not raise
+        return ""
+    if os.path.islink(path.parent / "..data"):  # noqa: PTH114
+        return (
+            "it is a link that Kubernetes made to a mounted Secret, and replaces when that Secret"
+            " changes. Change the Secret: kubectl create secret generic NAME"
+            " --from-file=... --dry-run=client -o yaml | kubectl apply -f -"
+        )
+    return f"it is a link to {path.resolve()}. Name that file itself."
+
+
+def read_to_replace(path: Path) -> bytes:
+    """Return the content of a plain file.
+
+    Raises:
+        RotationError: it is a link, or cannot be read.
+    """
+    flaw = why_not(path)
+    try:
+        content, _ = read_small(path) if not flaw else (b"", None)
+    except (OSError, ValueError) as error:
+        flaw = f"it cannot be read: {getattr(error, 'strerror', None) or 'it has no such name'}."
+        content = b""
+    if flaw:
+        raise RotationError(f"{path}: {flaw}")
+    return content
+
+
+def replace_file(path: Path, content: bytes, *, expected: bytes) -> None:
+    """Put new content in the place of the content that was read.
+
+    A file beside it gets the mode and the owner first, then the content, and then its name. Its
+    name is the same each time, so that two rotations do not write at once, and that what a killed
+    one left is removed by the next.
+
+    Raises:
+        RotationError: somebody else wrote meanwhile, or the system refuses; the file is unchanged.
+    """
+    beside = path.with_name(f".{path.name}.vectorshift-rotate")
+    try:
+        with _created(beside) as descriptor:
+            _take_over(descriptor, path.stat())
+            with open(descriptor, "wb", closefd=False) as file:
+                file.write(content)
+            os.fsync(descriptor)
+            if read_to_replace(path) != expected:
+                raise RotationError(
+                    f"{path}: somebody else changed it meanwhile. Look at what is there now, and"
+                    " run this again."
+                )
+            beside.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        why = (error.strerror or type(error).__name__).lower()
+        raise RotationError(
+            f"{path} was not changed, as a file beside it cannot be written or take its place:"
+            f" {why}. A file that is mounted by itself, as docker does it, is changed on the host."
+        ) from None
+
+
+@contextlib.contextmanager
+def _created(beside: Path) -> Generator[int, None, None]:
+    """Create a file that only this process has; remove it unless it took its place."""
+    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | _NO_FOLLOW | getattr(os, "O_BINARY", 0)
+    try:
+        descriptor = os.open(beside, flags, 0o600)
+    except FileExistsError:
+        _remove_left_over(beside)
+        descriptor = os.open(beside, flags, 0o600)
+    try:
+        _lock(descriptor)
+        yield descriptor
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            beside.unlink()
+        raise
+    finally:
+        os.close(descriptor)
+
+
+def _remove_left_over(beside: Path) -> None:
+    """Remove the file of a rotation that was killed, unless that still runs."""
+    descriptor = os.open(beside, os.O_RDWR | _NO_FOLLOW)
+    try:
+        if not _lock(descriptor):
+            raise RotationError(f"{beside} is there: another rotation of this file is under way.")
+        beside.unlink()
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> bool:
+    """Return whether this process has the file's lock now. It ends with the process."""
+    if sys.platform == "win32":
+        return True
+    import fcntl
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _take_over(descriptor: int, status: os.stat_result) -> None:
+    if sys.platform == "win32":
+        return
+    own = os.fstat(descriptor)
+    if (own.st_uid, own.st_gid) != (status.st_uid, status.st_gid):
+        os.fchown(descriptor, status.st_uid, status.st_gid)
+    os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
+
+
+def _sync_folder(folder: Path) -> None:
+    if sys.platform == "win32":  # its folders cannot be opened
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,77 @@
+"""Which place is written to, and what is said of it afterwards."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.rotation.stage import rotated
+
+from vectorshift import MissingCredentialError
+from vectorshift.rotation.flow import Options, target_of
+from vectorshift.rotation.target import RotationError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.rotation.stage import Keys
+
+    from vectorshift.testing import OpenBaoServer
+
+
+def test_the_source_in_force_is_written_to_if_none_is_named(
+    openbao: OpenBaoServer, path: str, keys: Keys
+) -> None:
+    openbao.write(path, {"api_key": keys.old})
+    target = target_of(keys.in_vault(openbao, path), Options())
+    assert target.source == f"vault:secret/{path}#api_key"
+    target.close()
+
+
+def test_a_key_in_a_variable_cannot_be_changed_by_a_command(
+    monkeypatch: pytest.MonkeyPatch, keys: Keys
+) -> None:
+    monkeypatch.setenv("VECTORSHIFT_API_KEY", keys.old)
+    with pytest.raises(RotationError, match="env:VECTORSHIFT_API_KEY, which a command cannot"):
+        target_of(keys.settings(), Options())
+
+
+def test_a_found_dotenv_is_not_written_to(tmp_path: Path, keys: Keys) -> None:
+    (tmp_path / ".env").write_text(f"VECTORSHIFT_API_KEY={keys.old}\n")
+    with pytest.raises(RotationError, match="merely found is not written to"):
+        target_of(keys.settings(), Options())
+
+
+def test_without_a_key_there_is_nothing_to_rotate(keys: Keys) -> None:
+    with pytest.raises(MissingCredentialError):
+        target_of(keys.settings(), Options())
+    with pytest.raises(RotationError, match="VECTORSHIFT_VAULT_PATH is not set"):
+        target_of(keys.settings(), Options(source="vault"))
+    with pytest.raises(RotationError, match="There is no source 'vaul'"):
+        target_of(keys.settings(), Options(source="vaul"))
+
+
+def test_an_expiry_is_for_vault_alone(tmp_path: Path, keys: Keys) -> None:
+    settings = keys.settings(api_key_file=str(tmp_path / "key"))
+    with pytest.raises(RotationError, match="Leave it out"):
+        target_of(settings, Options(source="file", expires_at="never"))
+
+
+def test_a_named_source_that_another_one_hides_is_written_and_that_is_said(
+    monkeypatch: pytest.MonkeyPatch, openbao: OpenBaoServer, path: str, keys: Keys
+) -> None:
+    openbao.write(path, {"api_key": keys.old})
+    monkeypatch.setenv("VECTORSHIFT_API_KEY", keys.old)
+    done = rotated(keys.in_vault(openbao, path), keys.new, "vault")
+    assert "A call uses env:VECTORSHIFT_API_KEY" in done.chain
+    assert f"which comes before vault:secret/{path}#api_key" in done.chain
+
+
+def test_it_says_what_to_wait_for_and_never_that_it_is_safe(
+    openbao: OpenBaoServer, path: str, keys: Keys
+) -> None:
+    openbao.write(path, {"api_key": keys.old})
+    done = rotated(keys.in_vault(openbao, path, cache_ttl=60), keys.new, "vault")
+    assert "within 60 s" in done.wait
+    assert "vectorshift.credential.in_use" in done.wait
+    assert "safe" not in done.wait
