@@ -100,7 +100,7 @@ def test_what_makes_calls_is_imported_without_the_settings_and_the_search_for_pl
     extra = imported_by(f"from vectorshift import {name}")
     assert not {module for module in extra if module.startswith(("pydantic", "importlib.metadata"))}
     assert not extra & {
-        "vectorshift.chain.plugins",
+        "vectorshift.chain.plugin_provider",
         "vectorshift.settings.plugin",
         "vectorshift.settings.model",
     }

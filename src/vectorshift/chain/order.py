@@ -155,7 +155,7 @@ def available_plugins() -> tuple[PluginEntry, ...]:
 
 
 def _plugged(entry: PluginEntry, settings: Settings) -> CredentialProvider:
-    from vectorshift.chain.plugins import PluginProvider  # imports pydantic
+    from vectorshift.chain.plugin_provider import PluginProvider  # imports pydantic
 
     return PluginProvider(entry, settings)
 

@@ -151,6 +151,8 @@ def unforeseen(
         provider: who raised it.
         home: the file whose line is told; that of the provider's class by default.
     """
+    from vectorshift.errors.libraries import is_outage
+
     own = getattr(sys.modules.get(type(provider).__module__), "__file__", None) or ""
     source, name = described(provider).source, provider.name
     if isinstance(error, CredentialError):
@@ -162,9 +164,7 @@ def unforeseen(
         f"{source}: {name} raised {type(error).__name__} at"
         f" {line_of(error, own if home is None else home)}."
     )
-    if (
-        isinstance(error, OSError) or type(error).__name__ == "TimeoutError"
-    ):  # there are three before Python 3.11
+    if is_outage(error):
         return CredentialStoreUnavailableError(
             f"{what} The store could not be reached.", source=source, provider=name
         )

@@ -8,10 +8,13 @@ import difflib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Generic, Literal, TypeVar, cast, get_args
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
 
 from vectorshift._platform.plugin_names import canonical, is_service_link, plugin_of, prefix_of
+from vectorshift._platform.urls import is_loopback, url_without_password
 from vectorshift.credentials.events import log
 from vectorshift.credentials.values import Secret
 from vectorshift.errors import CredentialConfigurationError, CredentialError
@@ -27,6 +30,7 @@ __all__ = [
     "CommonSettings",
     "FrozenMap",
     "PluginSettings",
+    "StoreUrl",
     "Value",
     "declared",
     "for_instance",
@@ -56,6 +60,7 @@ _SAFE = """
     time_type time_delta_type datetime_type datetime_past datetime_future
     timezone_naive timezone_aware
     url_type url_too_long url_scheme uuid_type uuid_version
+    store_url
 """
 """The types of pydantic's errors whose texts name a type or a limit, and show nothing of the value.
 
@@ -175,6 +180,26 @@ def of_plugins(
                 variable
             ]
     return {name: FrozenMap(values, loaded=True) for name, values in found.items()}
+
+
+def _url_of_a_store(value: str) -> str:
+    flaw = "should be an https URL with a host"
+    try:
+        value = url_without_password(value.strip()).rstrip("/")
+        url = urlsplit(value)
+        if url.scheme == "http" and not is_loopback(url.hostname or ""):
+            flaw = "should be an https URL, as others could read plain HTTP"
+        elif url.scheme in ("http", "https") and url.hostname and url.port != 0:
+            return value
+    except ValueError as error:
+        flaw = str(error) if "should" in str(error) else flaw
+    raise PydanticCustomError("store_url", "{flaw}", {"flaw": flaw}) from None
+
+
+StoreUrl = Annotated[str, AfterValidator(_url_of_a_store)]
+"""The URL of a store, as a field of a `PluginSettings`: without user name and password, and without
+plain HTTP but to this machine. It has no slash at its end, and can be printed.
+"""
 
 
 def for_instance(settings: Settings, name: str) -> Settings:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
+
+from vectorshift._platform.quiet import quiet
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -36,32 +37,12 @@ def is_reading() -> bool:
     return _reading.get()
 
 
-def _let_pass(record: logging.LogRecord) -> bool:
-    """Drop DEBUG lines; strip the frames of exceptions, which hold tokens, from all others."""
-    if not _reading.get():
-        return True
-    if record.levelno <= logging.DEBUG:
-        return False
-    if record.exc_info:
-        kind = record.exc_info[0]
-        record.msg, record.args = (
-            f"{record.getMessage()} ({kind.__name__ if kind else 'unknown'})",
-            None,
-        )
-        record.exc_info = record.exc_text = None
-    return True
-
-
 @contextmanager
 def quiet_botocore() -> Generator[None]:
-    """Drop botocore's DEBUG lines in this block and this context; those of others are untouched.
-
-    The filter stays installed, as another thread may still be in such a block.
-    """
-    for name in _TALKATIVE:
-        logging.getLogger(name).addFilter(_let_pass)  # adds it once, however often it is called
+    """Drop botocore's DEBUG lines in this block and this context; those of others are untouched."""
     token = _reading.set(True)
     try:
-        yield
+        with quiet(*_TALKATIVE):
+            yield
     finally:
         _reading.reset(token)

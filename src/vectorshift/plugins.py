@@ -1,0 +1,203 @@
+"""What authors of providers need beside the contract: `docs/plugins.md` shows each in its place."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import signal
+import subprocess
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import IO, TYPE_CHECKING, Final
+
+from vectorshift._platform.quiet import quiet
+from vectorshift.credentials.values import Secret
+from vectorshift.errors import (
+    CredentialConfigurationError,
+    CredentialStoreUnavailableError,
+    error_for_status,
+)
+from vectorshift.errors.libraries import error_for_exception
+from vectorshift.settings.plugin import PluginSettings, StoreUrl
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+__all__ = [
+    "CONTRACT",
+    "CommandResult",
+    "PluginSettings",
+    "StoreUrl",
+    "error_for_exception",
+    "error_for_status",
+    "expiry",
+    "quiet",
+    "run_command",
+]
+
+CONTRACT: Final = 1
+"""The number of the contract between this package and providers of others. It grows when a provider
+that kept the one before has to change.
+"""
+
+_ENVIRONMENT: Final = """
+    PATH HOME USER LOGNAME SHELL LANG LC_ALL TZ TMPDIR XDG_CONFIG_HOME XDG_RUNTIME_DIR
+    SYSTEMROOT APPDATA LOCALAPPDATA USERPROFILE TEMP
+"""
+"""What a command is given of the environment in any case."""
+_LIMIT: Final = 65_536
+_LOOK_EVERY: Final = 0.1
+"""Seconds between two looks at whether a command has ended that does not close its outputs."""
+
+
+def expiry(expires_in: float | str | None) -> datetime | None:
+    """Return `Credential.expires_at` for the seconds that a store gives as `expires_in`.
+
+    Args:
+        expires_in: a number of seconds, also as text; None for no end.
+
+    Raises:
+        CredentialConfigurationError: it is no number of seconds. The text is not repeated.
+    """
+    if expires_in is None:
+        return None
+    try:
+        if isinstance(expires_in, bool):
+            raise ValueError
+        seconds = timedelta(seconds=float(expires_in))
+        return datetime.now(timezone.utc) + seconds
+    except OverflowError:  # later than any date
+        return None
+    except (TypeError, ValueError):
+        raise CredentialConfigurationError(
+            "The store's expires_in is no number of seconds."
+        ) from None
+
+
+# --- Commands -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class CommandResult:
+    """What a command left behind.
+
+    Args:
+        status: its exit status; 0 is success, and -9 that it was killed.
+        output: what it printed, with white space around it taken away.
+        errors: what it printed on its error output: to tell failures apart, not to be shown.
+    """
+
+    status: int
+    output: Secret
+    errors: Secret
+
+
+def run_command(
+    command: Sequence[str],
+    *,
+    source: str,
+    timeout: float = 5.0,
+    environment: Iterable[str] = (),
+) -> CommandResult:
+    """Run a command without a shell and without input, and return what it printed.
+
+    At the end of the time, it is killed with all that it started in its own process group; so is
+    what it leaves behind there and holds its outputs. It prints at most 64 KiB.
+
+    Args:
+        command: the program and its arguments. Others on this machine can see them: put no secret
+            there.
+        source: the printable place that errors name.
+        timeout: seconds that it may take.
+        environment: names of variables that it is given beside `PATH`, `HOME` and their like. To it
+            go no others, so that it cannot read what is not its own.
+
+    Raises:
+        CredentialConfigurationError: the program is not there or may not be run, or it printed too
+            much.
+        CredentialStoreUnavailableError: it took too long.
+    """
+    names = {*_ENVIRONMENT.split(), *environment}
+    given = {name: value for name, value in os.environ.items() if name in names}
+    try:
+        process = subprocess.Popen(  # noqa: S603  # a list, and no shell
+            list(command),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=given,
+            start_new_session=True,
+        )
+    except (FileNotFoundError, PermissionError, NotADirectoryError):
+        raise CredentialConfigurationError(
+            f"{source}: the program is not there, or may not be run. Install it, or correct its"
+            " path.",
+            source=source,
+        ) from None
+    with process:
+        is_over = False
+        try:
+            printed, is_over = _read(process, time.monotonic() + timeout)
+        finally:
+            if not is_over:
+                _end(process)
+    has_ended = is_over or process.returncode != -signal.SIGKILL
+    output, errors = (Secret(each.decode(errors="replace").strip()) for each in printed)
+    is_too_long = any(len(each) > _LIMIT for each in printed)
+    del printed  # a traceback may show locals
+    if is_too_long:
+        raise CredentialConfigurationError(
+            f"{source}: the command printed more than {_LIMIT:,} bytes, which is no key.",
+            source=source,
+        )
+    if not has_ended:
+        raise CredentialStoreUnavailableError(
+            f"{source}: the command did not end within {timeout:g} s.", source=source
+        )
+    return CommandResult(process.returncode, output, errors)
+
+
+def _read(process: subprocess.Popen[bytes], end: float) -> tuple[list[bytes], bool]:
+    """Return what a command prints on its two outputs until it ends, and whether it has ended and
+    nothing that it started holds them any more.
+    """
+    assert process.stdout is not None
+    assert process.stderr is not None
+    if os.name == "nt":  # no selector takes pipes there
+        try:
+            return list(process.communicate(timeout=max(0.0, end - time.monotonic()))), True
+        except subprocess.TimeoutExpired:
+            return [b"", b""], False
+    outputs: dict[IO[bytes], bytes] = {process.stdout: b"", process.stderr: b""}
+    with selectors.DefaultSelector() as waiting:
+        for each in outputs:
+            waiting.register(each, selectors.EVENT_READ)
+        while waiting.get_map() and (left := end - time.monotonic()) > 0:
+            has_ended = process.poll() is not None
+            ready = waiting.select(min(left, _LOOK_EVERY))
+            if has_ended and not ready:  # a child of it holds them open
+                break
+            for key, _ in ready:
+                pipe = next(each for each in outputs if each is key.fileobj)
+                more = os.read(key.fd, _LIMIT)
+                outputs[pipe] += more
+                if not more or len(outputs[pipe]) > _LIMIT:
+                    waiting.unregister(pipe)
+            if any(len(each) > _LIMIT for each in outputs.values()):
+                break
+        is_open = bool(waiting.get_map())
+    if not is_open:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(max(0.0, end - time.monotonic()))
+    return list(outputs.values()), not is_open and process.returncode is not None
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kill a command with all that it started in its own process group."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        if os.name == "nt":
+            process.kill()
+        else:
+            os.killpg(process.pid, signal.SIGKILL)
