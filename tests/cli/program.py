@@ -25,8 +25,14 @@ def environment(**variables: str) -> dict[str, str]:
 
 def piped(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run it with its output in pipes."""
+    return fed(None, *arguments, **variables)
+
+
+def fed(text: str | None, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run it with its output in pipes, and with this text on its standard input."""
     return subprocess.run(
         [*PROGRAM, *arguments],
+        input=text,
         capture_output=True,
         text=True,
         timeout=60,
@@ -70,7 +76,14 @@ def on_terminal(
     ours, its = pty.openpty()
     fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
     process = subprocess.Popen(
-        [*PROGRAM, *arguments], stdin=its, stdout=its, stderr=its, env=variables, cwd=cwd
+        [*PROGRAM, *arguments],
+        stdin=its,
+        stdout=its,
+        stderr=its,
+        env=variables,
+        cwd=cwd,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # what /dev/tty is
     )
     os.close(its)
     got = b""

@@ -145,6 +145,7 @@ def test_a_given_environment_stands_for_that_of_the_process(
 def test_every_setting_has_its_variable(field: str) -> None:
     values = {
         "base_url": "https://own.example",
+        "profile": "acme",
         "vault_auth": "approle",
         "vault_on_error": "continue",
         "vault_on_missing": "stop",

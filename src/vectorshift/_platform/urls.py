@@ -12,7 +12,9 @@ __all__ = [
     "has_control_characters",
     "in_the_clear",
     "is_loopback",
+    "origin",
     "url_without_password",
+    "wrong_api",
 ]
 
 
@@ -71,6 +73,15 @@ def _can_be_a_host(host: str) -> bool:
     return bool(_NAME.fullmatch(host))
 
 
+def origin(url: str) -> str:
+    """Return the scheme, host and port of a URL: what a key is bound to."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+    usual = (parts.scheme, port) in (("https", 443), ("http", 80))
+    return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{'' if usual else f':{port}'}"
+
+
 def has_control_characters(value: str) -> bool:
     """Return whether a text has a line break, a tab, or another character that no name has."""
     return bool(re.search("[\x00-\x1f\x7f-\x9f\u2028\u2029]", value))
@@ -81,6 +92,16 @@ def in_the_clear(host: str) -> str:
     return (
         f"The API key is not sent over plain HTTP to {host}. Use https, or, where the network"
         " encrypts below, set VECTORSHIFT_ALLOW_HTTP=1."
+    )
+
+
+def wrong_api(source: str, bound_to: str | None, url: str) -> str:
+    """Return why a key is not sent to this URL: it is bound to another origin. Else nothing."""
+    if bound_to is None or origin(bound_to) == origin(url):
+        return ""
+    return (
+        f"The key of {source} is for {bound_to}, and is not sent to {origin(url)}. Use a key of"
+        " that API, or correct the base URL."
     )
 
 

@@ -14,7 +14,11 @@ from vectorshift._platform.misspelt import means_key
 from vectorshift._platform.plugin_names import canonical
 from vectorshift.chain.order import BUILT_IN, DEFAULT_ORDER, available_plugins
 from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Result
-from vectorshift.errors import CredentialConfigurationError, CredentialNotFoundError
+from vectorshift.errors import (
+    CredentialConfigurationError,
+    CredentialError,
+    CredentialNotFoundError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -51,6 +55,7 @@ class HintProvider(BaseProvider):
         named = {*map(canonical, self._settings.providers)}
         asked = named | set(DEFAULT_ORDER if "default" in named else ())
         near += _passed_by(self._settings, asked) + _files(self._settings, asked)
+        near += _profiles() if "login" not in named else []
         # pathlib would raise
         if "login" not in named and os.path.isfile(os.path.expanduser(_LOGIN)):  # noqa: PTH111, PTH113
             names = ",".join([*self._settings.providers, "login"])
@@ -82,6 +87,22 @@ def _passed_by(settings: Settings, named: Collection[str]) -> list[str]:
     misspelt = sorted(filter(means_key, given)) if "env" in named else []
     return near + [
         f"Nearby: {name} is set, and is not read. The name is {_KEY}." for name in misspelt
+    ]
+
+
+def _profiles() -> list[str]:
+    """Return how to use a key that was stored at a login."""
+    from vectorshift.providers.profiles import stored_profiles  # nobody pays who has a key
+
+    try:
+        names = list(stored_profiles())
+    except CredentialError:
+        return []
+    if not names:
+        return []
+    return [
+        f"Nearby: `vectorshift auth login` stored {', '.join(names)}."
+        f" VECTORSHIFT_PROFILE={names[0]} uses it."
     ]
 
 

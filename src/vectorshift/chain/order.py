@@ -86,7 +86,10 @@ BUILT_IN: Final = {
     ),
     "login": BuiltIn(
         home=("vectorshift.providers.login", "LoginProvider"),
-        configured_by="the official CLI's login; VECTORSHIFT_PROVIDERS=default,login names it",
+        configured_by=(
+            "vectorshift auth login, and VECTORSHIFT_PROFILE; or the official CLI's login, and"
+            " VECTORSHIFT_PROVIDERS=default,login"
+        ),
         in_files=True,
     ),
 }
@@ -108,6 +111,7 @@ def providers_of(
     settings: Settings, explicit: ExplicitProvider | None = None
 ) -> tuple[CredentialProvider, ...]:
     """Return the providers that the settings name, in order; explicit assignment is always first.
+    A profile takes the place of all others.
 
     Plugins are looked for only if a name is not built in, and only those that are named are
     imported.
@@ -117,7 +121,7 @@ def providers_of(
             plugins have; settings of a plugin that is not named.
     """
     names: list[str] = []
-    for name in map(canonical, settings.providers):
+    for name in ("login",) if settings.profile else map(canonical, settings.providers):
         names.extend(DEFAULT_ORDER if name == "default" else (name,))
     rest = [name for name in names if name != "explicit"]
     for name in rest:

@@ -59,6 +59,25 @@ app.add_typer(auth, name="auth")
 app.add_typer(providers, name="providers")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def _use_profile(name: str | None) -> str | None:
+    if name is not None:
+        from vectorshift.cli.login import use_profile
+
+        try:
+            use_profile(name)
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from None
+    return name
+
+
+Profile = Annotated[
+    str | None,
+    typer.Option(
+        "--profile", metavar="NAME", callback=_use_profile, help="The key that is stored so."
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing: the exit code says it.")]
 
 
@@ -76,6 +95,7 @@ def _options(
             "--version", "-V", callback=_print_version, is_eager=True, help="Print the version."
         ),
     ] = False,
+    profile: Profile = None,
 ) -> None:
     """Hold the options of the program itself."""
     from vectorshift.scope.current import DEFAULT_SCOPE
@@ -97,6 +117,7 @@ def auth_status(
             show_default=False,
         ),
     ] = None,
+    profile: Profile = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -108,7 +129,7 @@ def auth_status(
 
 
 @auth.command("check", short_help="Ask the API whether the key works.")
-def auth_check(as_json: AsJson = False, quiet: Quiet = False) -> None:
+def auth_check(profile: Profile = None, as_json: AsJson = False, quiet: Quiet = False) -> None:
     """Ask the API whether the key works. Exits with 0 if so, 1 if refused, 2 without a key, 3 if a
     source failed.
     """
@@ -119,7 +140,7 @@ def auth_check(as_json: AsJson = False, quiet: Quiet = False) -> None:
 
 
 @auth.command("whoami", short_help="Say what the API lets this key see.")
-def auth_whoami(as_json: AsJson = False, quiet: Quiet = False) -> None:
+def auth_whoami(profile: Profile = None, as_json: AsJson = False, quiet: Quiet = False) -> None:
     """Say what the API lets this key see: how many pipelines, and their names. The API does not say
     whose key it is.
     """
@@ -129,11 +150,47 @@ def auth_whoami(as_json: AsJson = False, quiet: Quiet = False) -> None:
         raise typer.Exit(show_whoami(as_json))
 
 
+@auth.command("login", short_help="Store a key in the system's keyring.")
+def auth_login(
+    profile: Profile = None,
+    with_token: Annotated[
+        bool, typer.Option("--with-token", help="Read the key from standard input.")
+    ] = False,
+    in_file: Annotated[
+        bool,
+        typer.Option("--file", help="Store it in ~/.vectorshift/credentials.toml, in plain text."),
+    ] = False,
+) -> None:
+    """Ask for a key, let the API check it, and store it in the system's keyring. It is used where
+    its profile is named; without a name, that is `default`.
+    """
+    from vectorshift.cli.login import log_in
+
+    raise typer.Exit(log_in(with_token, in_file))
+
+
+@auth.command("logout", short_help="Remove a key that login stored.")
+def auth_logout(profile: Profile = None) -> None:
+    """Remove a key that login stored, from the keyring and from the file. It is not revoked."""
+    from vectorshift.cli.login import log_out
+
+    raise typer.Exit(log_out())
+
+
+@auth.command("list", short_help="List the profiles that login stored.")
+def auth_list(profile: Profile = None, as_json: AsJson = False) -> None:
+    """List the profiles that login stored. Opens no keyring."""
+    from vectorshift.cli.login import list_profiles
+
+    raise typer.Exit(list_profiles(as_json))
+
+
 @app.command("config", short_help="List the settings and where they are set.")
 def config(
     everything: Annotated[
         bool, typer.Option("--all", help="Print those too that have their defaults.")
     ] = False,
+    profile: Profile = None,
     as_json: AsJson = False,
 ) -> None:
     """List the settings, their values, and where each comes from. Prints no secret."""
@@ -143,7 +200,7 @@ def config(
 
 
 @providers.command("list", short_help="List the providers and what configures them.")
-def providers_list(as_json: AsJson = False) -> None:
+def providers_list(profile: Profile = None, as_json: AsJson = False) -> None:
     """List the providers, what configures each, and which are in the chain. Contacts nothing."""
     from vectorshift.cli.providers import show_providers
 
@@ -160,6 +217,7 @@ def execute(
     command: Annotated[
         list[str], typer.Argument(help="The program and its arguments, after -- if you like.")
     ],
+    profile: Profile = None,
     env_file: Annotated[
         str | None,
         typer.Option(
@@ -297,7 +355,7 @@ def _add_absent(name: str) -> None:
         del given
         near = _NEAR.get(name)
         hint = f"To see which key a call uses: vectorshift {near}. " if near else ""
-        complain(_LOGIN if name == "login" else hint + not_here(f"The command {name}"))
+        complain(hint + not_here(f"The command {name}"))
         raise typer.Exit(Exit.USAGE)
 
 
@@ -316,15 +374,13 @@ def _add_near(name: str, meant: str) -> None:
         raise typer.Exit(Exit.USAGE)
 
 
-_LOGIN = (
-    "The command login is not part of this package. Put the key into VECTORSHIFT_API_KEY, into a"
-    " line VECTORSHIFT_API_KEY=... of the file .env, or into a store: vectorshift providers list."
-    " A key that the official command stored is read with VECTORSHIFT_PROVIDERS=default,login."
-)
 _NEAR = {"status": "auth status"}
-for _command in ("login", "integrations", "connect", "status", "sync", "reauth", "disconnect"):
+for _command in ("integrations", "connect", "status", "sync", "reauth", "disconnect"):
     _add_absent(_command)
 for _command, _meant in {
+    "login": "auth login",
+    "logout": "auth logout",
+    "profiles": "auth list",
     "check": "auth check",
     "whoami": "auth whoami",
     "explain": "auth status",

@@ -10,6 +10,7 @@ from vectorshift._platform.dotenv_syntax import assignments_in
 from vectorshift._platform.files import absolute, read_small, text_of
 from vectorshift._platform.pipes import PATIENCE, left_alone
 from vectorshift.cli.exits import Exit, exit_of
+from vectorshift.cli.login import by_option
 from vectorshift.cli.screen import complain, console, printable, show, table
 from vectorshift.credentials.values import Secret
 from vectorshift.errors import CredentialError
@@ -102,6 +103,8 @@ def _lines_of_file(settings: Settings) -> Mapping[str, str]:
 def _origin(variables: list[str], lines: Mapping[str, str]) -> str:
     """Return where the first of these variables is set: the environment comes before the file."""
     for name in variables:
+        if name == "VECTORSHIFT_PROFILE" and by_option:
+            return "option --profile"
         if os.environ.get(name, "").strip():
             return f"variable {name}"
         if name in lines:

@@ -18,9 +18,11 @@ from vectorshift._platform.dotenv_syntax import assignments_in
 from vectorshift._platform.files import absolute, read_small, text_of
 from vectorshift._platform.pipes import PATIENCE
 from vectorshift._platform.plugin_names import canonical, prefix_of
+from vectorshift._platform.urls import wrong_api
 from vectorshift.chain.order import BUILT_IN
 from vectorshift.cli.exits import Exit
 from vectorshift.cli.screen import complain
+from vectorshift.errors import CredentialConfigurationError
 from vectorshift.scope.current import DEFAULT_SCOPE
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ _WHERE_KEYS_ARE = {
     "VECTORSHIFT_API_KEY_FILE",
     "VECTORSHIFT_CREDENTIALS_DIRECTORY",
     "VECTORSHIFT_ENV_FILE",
+    "VECTORSHIFT_PROFILE",
     "VECTORSHIFT_PROVIDERS",
 }
 _STORES = {name for name, each in BUILT_IN.items() if each.is_store}
@@ -77,6 +80,8 @@ def execute(command: Sequence[str], handover: Handover = Handover()) -> int:
         os.environ["VECTORSHIFT_ENV_FILE"] = handover.env_file
     settings = DEFAULT_SCOPE.settings
     credential = vectorshift.get_credential()
+    if flaw := wrong_api(credential.source, credential.origin, settings.base_url):
+        raise CredentialConfigurationError(flaw, credential.source, credential.provider)
     environment = environment_for(credential, os.environ, settings, handover)
     vectorshift.reset()  # closes the connections to stores
     if os.name == "posix":

@@ -127,7 +127,7 @@ def _row(provider: CredentialProvider, position: int | None) -> _ProviderRow:
     known = BUILT_IN.get(provider.name)
     if known is not None and known.in_files:
         files = adapt(provider)
-        if not files.takes_once:
+        if not files.takes_once and not provider.remote:
             files.resolve(DEFAULT_REQUEST)
     maker = adapt(provider).maker()
     if maker is not None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import vectorshift
 from vectorshift._platform.pipes import left_alone
 from vectorshift.cli.exits import Exit, exit_of
+from vectorshift.cli.login import profile_names
 from vectorshift.cli.screen import console, printable, show, table
 from vectorshift.errors import VectorshiftError
 from vectorshift.scope.current import DEFAULT_SCOPE
@@ -45,7 +46,7 @@ def show_status(probe: bool | None, as_json: bool) -> Exit:
         as_json: whether to print JSON.
     """
     report, end = _examined(probe)
-    data = {"status": _word(end), **report.to_dict(), "note": _note()}
+    data = {"status": _word(end), **report.to_dict(), "note": _note(), "profiles": profile_names()}
     show(as_json, data, lambda: _draw(report, end), _facts(report, end))
     return end
 
@@ -95,6 +96,7 @@ def _facts(report: Report, end: Exit) -> dict[str, object]:
         "base_url": report.base_url,
         "probed": report.probed,
         "note": _note(),
+        "profiles": ", ".join(profile_names()),
         **{
             f"{printable(source.provider)}.{name}": getattr(source, name)
             for source in report.sources
@@ -129,6 +131,8 @@ def _draw(report: Report, end: Exit) -> None:
         source.configured and source.outcome == "not asked" for source in report.sources
     ):
         screen.print(Text("To ask the other sources too: vectorshift auth status --probe", "dim"))
+    if names := ", ".join(profile_names()):
+        screen.print(Text(f"Profiles, of which --profile takes one: {names}.", "dim"))
 
 
 def _about(source: SourceReport) -> Text:

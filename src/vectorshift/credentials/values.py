@@ -152,6 +152,8 @@ class Credential:
         version: the store's own name for this version, or None.
         obtained_at: aware UTC time at which it was found; now by default.
         expires_at: aware UTC time after which it must not be used, or None.
+        origin: the API that the key is for, such as `https://api.vectorshift.ai`: it is sent to no
+            other. None binds it to nothing.
 
     Raises:
         CredentialConfigurationError: `secret` is no text, or a time is not an aware datetime.
@@ -163,6 +165,7 @@ class Credential:
     version: str | None
     obtained_at: datetime = field(compare=False)
     expires_at: datetime | None
+    origin: str | None
 
     def __init__(
         self,
@@ -173,6 +176,7 @@ class Credential:
         version: str | None = None,
         obtained_at: datetime | None = None,
         expires_at: datetime | None = None,
+        origin: str | None = None,
     ) -> None:
         given = cast("object", secret)
         if not isinstance(given, Secret | str):
@@ -197,6 +201,7 @@ class Credential:
         keep(self, "version", _named(version))
         keep(self, "obtained_at", obtained_at or datetime.now(timezone.utc))
         keep(self, "expires_at", expires_at)
+        keep(self, "origin", origin)
 
     @property
     def fingerprint(self) -> str:
@@ -209,7 +214,7 @@ class Credential:
 
     def __repr__(self) -> str:
         return (
-            f"<Credential {self}>" if hasattr(self, "expires_at") else "<Credential>"
+            f"<Credential {self}>" if hasattr(self, "origin") else "<Credential>"
         )  # it is still being made
 
     def __format__(self, spec: str) -> str:

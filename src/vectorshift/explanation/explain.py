@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from vectorshift._platform.background import arun_blocking
 from vectorshift._platform.pipes import is_unread, left_alone
-from vectorshift._platform.urls import DIRECT, in_the_clear
+from vectorshift._platform.urls import DIRECT, in_the_clear, wrong_api
 from vectorshift.cache.policy import Decision, decide, in_use
 from vectorshift.cache.provider import CachingProvider
 from vectorshift.chain.chain import ProviderChain
@@ -172,7 +172,10 @@ def _steps(
         seen.append(Observation(provider=provider, answer=answer, seconds=monotonic() - began))
         found = found or isinstance(answer, Credential)
     end = ending(subject.provider, iter(seen))
-    hint = ""
+    hint, key = "", end.answer
+    obstacle = subject.obstacle
+    if isinstance(key, Credential):
+        obstacle = obstacle or wrong_api(key.source, key.origin, subject.base_url)
     if (
         end.is_nothing
         and isinstance(subject.provider, ProviderChain)
@@ -185,7 +188,7 @@ def _steps(
         end,
         hint,
         base_url=subject.base_url,
-        obstacle=subject.obstacle,
+        obstacle=obstacle,
         scope=subject.scope,
         probed=probe,
     )

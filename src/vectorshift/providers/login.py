@@ -1,20 +1,21 @@
-"""The key that the official command-line tool stored at a login."""
+"""The key that a person stored at a login: as a profile, or with the official command-line tool."""
 
 from __future__ import annotations
 
 import os
-import re
-import sys
 import time
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 from vectorshift._platform.arguments import UNSET, Unset, check
 from vectorshift._platform.clock import SYSTEM_CLOCK, Clock
 from vectorshift._platform.files import absolute, text_of, wrong_name
+from vectorshift._platform.plugin_names import profile_flaw
 from vectorshift.credentials.provider import Description
 from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Result
+from vectorshift.credentials.values import Credential
+from vectorshift.errors import CredentialError
 from vectorshift.providers._watched_file import Content, KeyFile, unreadable
+from vectorshift.providers.profiles import DEFAULT, is_stored, parse_toml, read_profile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,28 +28,28 @@ __all__ = ["LoginProvider"]
 
 _FILE = "~/.vectorshift/config.toml"
 _FIELD = "[auth] api_key"
-_MOST_DOTS = 512
-"""In one line: the time for a dotted key grows faster than the square of its length."""
-_TOML = "tomllib" if sys.version_info >= (3, 11) else "tomli"
 
 
 class LoginProvider(BaseProvider):
-    """Answer with `api_key` under `[auth]` in `~/.vectorshift/config.toml`, which is looked at once
-    a second at most.
+    """Answer with a profile that `vectorshift auth login` stored, or with `api_key` under `[auth]`
+    in `~/.vectorshift/config.toml`, where the official tool keeps it.
 
     Not in the default chain: what a person logged in to is not what a program should act on by
-    accident. Name it: `VECTORSHIFT_PROVIDERS=default,login`. The file is the official tool's and is
-    never written.
+    accident. Name a profile, `VECTORSHIFT_PROFILE=acme`, or this:
+    `VECTORSHIFT_PROVIDERS=default,login`. A profile may be in a keyring, so it is cached as the key
+    of a store is. The official file is looked at once a second at most.
 
     Args:
-        path: another file of that form; by default the one in the home directory of the moment when
-            this is made.
+        path: another file of the official form; by default the one in the home directory of the
+            moment when this is made.
+        profile: the name of a profile, in place of such a file.
         clock: the source of time.
         pause: waits the 50 ms between two looks at a file that is being rewritten.
 
     Raises:
         TypeError: `path` is None: a look-up that failed must not reach the user's own login.
-        ValueError: `path` is no such name, and may be the key itself.
+        ValueError: `path` or `profile` is no such name, and may be the key itself; or both are
+            given.
     """
 
     name = "login"
@@ -58,20 +59,29 @@ class LoginProvider(BaseProvider):
         self,
         path: str | os.PathLike[str] | Unset = UNSET,
         *,
+        profile: str | Unset = UNSET,
         clock: Clock = SYSTEM_CLOCK,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         check({"path": path}, str, os.PathLike)
+        check({"profile": profile}, str)
+        if not isinstance(profile, Unset) and (flaw := profile_flaw(profile)):
+            del profile  # a traceback may show locals
+            raise ValueError(f"profile {flaw}.")
         if flaw := wrong_name(path):
             del path  # a traceback may show locals
             raise ValueError(f"path {flaw}.")
+        if not isinstance(path, Unset) and not isinstance(profile, Unset):
+            raise ValueError("path and profile name two places. Give one.")
+        self._profile = None if isinstance(profile, Unset) else profile
+        self.remote = self._profile is not None
         # pathlib would raise
         given = os.path.expanduser(_FILE if isinstance(path, Unset) else path)  # noqa: PTH111
         self.path = absolute(given)
-        self._source = f"login:{self.path}"
+        self._source = f"login:{self._profile or self.path}"
         self._homeless: Result | None = None
         if path is UNSET and given == _FILE:  # not to be taken for a folder named `~`
-            self._source = f"login:{_FILE}"
+            self._source = f"login:{self._profile or _FILE}"
             self._homeless = self.not_found(
                 "HOME is not set, and this user has no home directory.", self._source
             )
@@ -81,11 +91,17 @@ class LoginProvider(BaseProvider):
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
-        """Return the provider for the file in the home directory."""
-        return cls()
+        """Return the provider for the profile that is named, else for the profile `default`, else
+        for the official file in the home directory.
+        """
+        if settings.profile is not None:
+            return cls(profile=settings.profile)
+        return cls(profile=DEFAULT) if is_stored(DEFAULT) else cls()
 
     def describe(self) -> Description:
-        """Name the file, with the warnings of the last look at it. Configured if it is there."""
+        """Name the profile or the file, with the warnings of the last look at the file."""
+        if self._profile is not None:
+            return Description(configured=True, source=self._source, locator=True)
         # pathlib would raise
         there = os.path.isfile(self.path) if self._file.there is None else self._file.there  # noqa: PTH113
         return Description(
@@ -94,11 +110,24 @@ class LoginProvider(BaseProvider):
 
     def get_cached(self) -> Result | None:
         """Answer with the file as it was in the last second."""
+        if self._profile is not None:
+            return None
         return self._file.get_cached() if self._homeless is None else self._homeless
 
     def resolve(self, request: LookupRequest) -> Result:
-        """Answer with the file as it is now."""
+        """Answer with the profile, or with the file, as it is now."""
+        if self._profile is not None:
+            return self._stored(self._profile)
         return self._file.look() if self._homeless is None else self._homeless
+
+    def _stored(self, name: str) -> Result:
+        try:
+            profile, key = read_profile(name)
+        except CredentialError as error:
+            return error.with_traceback(None)
+        return Credential(
+            secret=key, source=self._source, provider=self.name, origin=profile.origin
+        )
 
     def _read(self, content: Content) -> Result:
         if isinstance(content, FileNotFoundError | NotADirectoryError):
@@ -109,7 +138,7 @@ class LoginProvider(BaseProvider):
         text = text_of(content)
         if text is None:
             return self.wrong(f"{self._source} is not UTF-8 text. Log in again.")
-        document = _parsed(text)
+        document = parse_toml(text)
         if isinstance(document, str):
             return self.wrong(f"{self._source} is not TOML{document}. Log in again, or mend it.")
         return self._answer(document)
@@ -132,17 +161,3 @@ class LoginProvider(BaseProvider):
                 " again."
             )
         return self.keyed(key, self._source, blank="not found")
-
-
-def _parsed(text: str) -> dict[str, Any] | str:
-    """Return the document, or the line of its flaw: the parser's own words may quote the key."""
-    if max(line.count(".") for line in text.split("\n")) > _MOST_DOTS:
-        return " that can be read: one of its lines has too many dots"
-    try:
-        document: dict[str, Any] = import_module(_TOML).loads(text)
-    except RecursionError:
-        return " that can be read, as it is nested too deeply"
-    except ValueError as error:
-        line = re.search(r"\(at line (\d+)", str(error))
-        return f" (line {line[1]})" if line else ""
-    return document

@@ -35,6 +35,7 @@ __all__ = [
     "DEFAULT",
     "FILE",
     "Profile",
+    "check_keyring",
     "delete_profile",
     "is_stored",
     "parse_toml",
@@ -102,6 +103,15 @@ def is_stored(name: str) -> bool:
         return name in _entries()
     except CredentialError:
         return True
+
+
+def check_keyring(name: str) -> None:
+    """Raise if no keyring can keep the key of this profile.
+
+    Raises:
+        CredentialConfigurationError: there is none. Says how to use the file.
+    """
+    _keyring(name)
 
 
 def read_profile(name: str) -> tuple[Profile, Secret]:

@@ -33,6 +33,7 @@ class DefaultSettings:
     disable_plugins: bool = False
     require_using: bool = False
     providers: tuple[str, ...] = ("default",)
+    profile: str | None = None
     plugins: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: MappingProxyType({}))
     env_file: str | None = None
     timeout: float = 60.0

@@ -24,6 +24,7 @@ from pydantic_settings import (
 )
 
 from vectorshift._platform.files import file_name, no_content
+from vectorshift._platform.plugin_names import profile_flaw
 from vectorshift._platform.urls import api_url, has_control_characters, url_without_password
 from vectorshift._platform.vault_variables import OTHER_METHODS, VaultMethod, fallbacks
 from vectorshift.credentials.values import Secret
@@ -74,6 +75,12 @@ def _method(value: object) -> object:
     return value
 
 
+def _profile(value: str) -> str:
+    if flaw := profile_flaw(value):
+        raise ValueError(flaw)
+    return value
+
+
 def _listed(value: object) -> object:
     if not isinstance(value, str):
         return value
@@ -100,6 +107,7 @@ def _fallback(field: str, *others: str) -> Any:
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
 Text = Annotated[str, AfterValidator(_one_line)]
 File = Annotated[str, BeforeValidator(_path), AfterValidator(no_content)]
+ProfileName = Annotated[str, AfterValidator(_profile)]
 SecretFile = Annotated[File, AfterValidator(file_name)]
 Authorities = Annotated[str, BeforeValidator(_path), AfterValidator(_pem_or_name)]
 Url = Annotated[str, AfterValidator(url_without_password)]
@@ -142,6 +150,7 @@ class Settings(BaseSettings):
     disable_plugins: bool = False
     require_using: bool = False
     providers: Names = ("default",)
+    profile: ProfileName | None = None
     plugins: OfPlugins = FrozenMap[FrozenMap[Value]]({})
     env_file: SecretFile | None = None
     timeout: Positive = 60.0

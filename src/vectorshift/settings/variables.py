@@ -16,7 +16,7 @@ from vectorshift._platform.files import absolute, read_small, text_of, unexpande
 from vectorshift._platform.misspelt import nearest
 from vectorshift._platform.permissions import FilePermissions
 from vectorshift._platform.pipes import PATIENCE, PipeError
-from vectorshift._platform.plugin_names import is_service_link, prefix_of
+from vectorshift._platform.plugin_names import is_service_link, prefix_of, profile_flaw
 from vectorshift._platform.vault_variables import TOKEN_HELPER, is_there, standard_variables
 from vectorshift.credentials.events import log_safely
 from vectorshift.errors import CredentialConfigurationError, CredentialStoreUnavailableError
@@ -36,6 +36,14 @@ _VAULT = "VECTORSHIFT_VAULT_"
 _CACERT = "VECTORSHIFT_VAULT_CACERT"
 _SKIP_VERIFY = "VECTORSHIFT_VAULT_SKIP_VERIFY"
 _PLUGINS = "plugins"
+_PROFILE = "VECTORSHIFT_PROFILE"
+_OTHER_SOURCES = (
+    "VECTORSHIFT_PROVIDERS",
+    _VAULT_PATH,
+    "VECTORSHIFT_AWS_SECRET_ID",
+    "VECTORSHIFT_AWS_PARAMETER",
+)
+"""What leads to a key elsewhere, and does not while a profile is named."""
 _NAME_ANOTHER = "Name a file that is there, or unset it."
 _OF_A_PLUGIN = "If it belongs to a plugin, name that in VECTORSHIFT_PROVIDERS."
 _KEY = "VECTORSHIFT_API_KEY"
@@ -64,6 +72,8 @@ def loaded_from(cls: type[S], process: Mapping[str, str]) -> S | CredentialConfi
         if _VAULT_PATH in variables and (
             flaw := _vault_flaw({**found.values, **process, **variables})
         ):
+            return CredentialConfigurationError(f"A setting is wrong. {flaw}")
+        if flaw := _two_keys(variables):
             return CredentialConfigurationError(f"A setting is wrong. {flaw}")
         values = _by_variable(cls, _Variables(cls, variables)(), variables)
         known = variables_of(cls)
@@ -138,6 +148,25 @@ def _vault_flaw(variables: Mapping[str, str]) -> str | None:
     for used, other in found.ignored:
         _warn(other, "%s is not used, as %s comes before it.", other, used)
     return " ".join(flaws) or None
+
+
+def _two_keys(variables: Mapping[str, str]) -> str:
+    """Say that a key and a profile contradict each other; mostly nothing. Warns of what a profile
+    takes the place of.
+    """
+    profile = variables.get(_PROFILE, "")
+    if not profile or profile_flaw(profile):
+        return ""
+    for name in (_KEY, f"{_KEY}_FILE"):
+        if name in variables:
+            return (
+                f"The profile {profile} is named, by {_PROFILE} or --profile, and {name} is set"
+                " too. Unset the one that you do not mean."
+            )
+    for name in _OTHER_SOURCES:
+        if name in variables and "login" not in names_in(variables[name]):
+            _warn(name, "%s is not used, as the profile %s comes before it.", name, profile)
+    return ""
 
 
 def _named_file(env_file: str | None) -> Assignments:

@@ -10,7 +10,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from vectorshift._platform.copying import StaysInProcess
-from vectorshift._platform.urls import DIRECT, in_the_clear
+from vectorshift._platform.urls import DIRECT, in_the_clear, wrong_api
 from vectorshift.chain.chain import ProviderChain
 from vectorshift.chain.coerce import as_provider
 from vectorshift.credentials.events import accepted, is_refused, log, refused
@@ -113,6 +113,7 @@ class KeyFlow(StaysInProcess):
             self._origin: Origin = origin_of(url)
         except (httpx.InvalidURL, UnicodeError):  # the text has the URL, which may hold a password
             raise CredentialConfigurationError(_NO_URL) from None
+        self._url = str(url)
         self._exposed = url.scheme != "https" and url.host not in DIRECT
         if self._exposed and allow_http:
             log.warning(
@@ -157,7 +158,7 @@ class KeyFlow(StaysInProcess):
         credential = unwrap((yield lookup))
         if call is not None:
             call.bind(credential)
-        response = yield _stamped(request, credential)
+        response = yield self._stamped(request, credential)
         if not self._is_rejection(response):
             if response.is_success:
                 accepted(credential)
@@ -186,9 +187,18 @@ class KeyFlow(StaysInProcess):
         if not resend:
             return
         again = unwrap(answer)
-        response = yield _stamped(request, again)
+        response = yield self._stamped(request, again)
         if goes_back and self._is_rejection(response):
             provider.invalidate(again)
+
+    def _stamped(self, request: httpx.Request, credential: Credential) -> httpx.Request:
+        if flaw := wrong_api(credential.source, credential.origin, self._url):
+            raise CredentialConfigurationError(flaw, credential.source, credential.provider)
+        request.headers["Authorization"] = f"Bearer {credential.secret.reveal()}"
+        if API_KEY_TOO in request.extensions:
+            request.headers[API_KEY_HEADER] = credential.secret.reveal()
+        request.extensions[CREDENTIAL] = credential
+        return request
 
     def _is_ours(self, request: httpx.Request) -> bool:
         """Return whether a request gets our key: it goes to our origin, and brings no key along.
@@ -250,7 +260,8 @@ class CredentialAuth(KeyFlow, httpx.Auth):
 
     Raises:
         CredentialConfigurationError: on a request, if `origin` is plain HTTP to another machine and
-            not allowed, or if this was used in a parent process.
+            not allowed, if the key is bound to another origin, or if this was used in a parent
+            process.
         CredentialError: on a request, if no key can be had.
     """
 
@@ -332,14 +343,6 @@ class _Drain:
 
 
 _Step = httpx.Request | _Lookup | _Drain
-
-
-def _stamped(request: httpx.Request, credential: Credential) -> httpx.Request:
-    request.headers["Authorization"] = f"Bearer {credential.secret.reveal()}"
-    if API_KEY_TOO in request.extensions:
-        request.headers[API_KEY_HEADER] = credential.secret.reveal()
-    request.extensions[CREDENTIAL] = credential
-    return request
 
 
 def _is_newer(answer: Result, rejected: Credential) -> bool:

@@ -1,0 +1,239 @@
+"""`auth login`, `auth logout` and `auth list`: keys by name, in the system's keyring or a file."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from dataclasses import asdict, dataclass
+from getpass import GetPassWarning, getpass
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import vectorshift
+from vectorshift._platform.background import BackgroundTask
+from vectorshift._platform.plugin_names import profile_flaw
+from vectorshift._platform.urls import origin
+from vectorshift.cli.exits import Exit, exit_of
+from vectorshift.cli.screen import complain, console, printable, show, table
+from vectorshift.credentials.values import LONGEST_KEY, Secret, looks_odd, parse_key
+from vectorshift.errors import (
+    CredentialConfigurationError,
+    CredentialError,
+    CredentialStoreUnavailableError,
+    PermissionDeniedError,
+    VectorshiftError,
+)
+from vectorshift.providers.profiles import (
+    DEFAULT,
+    FILE,
+    Profile,
+    check_keyring,
+    delete_profile,
+    stored_profiles,
+    write_profile,
+)
+from vectorshift.scope.current import DEFAULT_SCOPE
+from vectorshift.settings.defaults import DefaultSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["list_profiles", "log_in", "log_out", "profile_names", "use_profile"]
+
+T = TypeVar("T")
+
+_VARIABLE: Final = "VECTORSHIFT_PROFILE"
+_PATIENCE: Final = 120.0
+"""Seconds for a person to unlock a keyring."""
+_REVOKES_NOTHING: Final = (
+    "This revokes nothing: the key works until you delete it under Account > API Keys, and programs"
+    " that run go on with it."
+)
+
+by_option: list[str] = []
+"""Has the name that `--profile` gave, if it was given."""
+
+
+def use_profile(name: str) -> None:
+    """Let this command use a profile, whatever the variable says.
+
+    Raises:
+        ValueError: no profile can have this name.
+    """
+    if flaw := profile_flaw(name):
+        raise ValueError(flaw)
+    before = os.environ.get(_VARIABLE, "").strip()
+    if before not in ("", name):
+        shown = "" if profile_flaw(before) else f"={before}"
+        complain(f"--profile {name} is used in place of {_VARIABLE}{shown}.")
+    os.environ[_VARIABLE] = name
+    by_option[:] = [name]
+
+
+def profile_names() -> list[str]:
+    """Return the names of the profiles; none if their list cannot be read."""
+    try:
+        return list(stored_profiles())
+    except CredentialError:
+        return []
+
+
+# --- Login ---
+
+
+def log_in(with_token: bool, in_file: bool) -> Exit:
+    """Ask for a key, let the API check it, store it, and say what uses it.
+
+    Raises:
+        CredentialError: the key cannot be one, or there is no place to store it.
+    """
+    if with_token == sys.stdin.isatty():
+        complain(
+            "--with-token reads standard input, which is a terminal here. Leave it out to be asked."
+            if with_token
+            else "There is no terminal to ask at. Give the key on standard input: --with-token."
+        )
+        return Exit.USAGE
+    name = _named()
+    base_url = DEFAULT_SCOPE.settings.base_url
+    if not in_file:
+        _in_time(name, lambda: check_keyring(name))
+    if base_url != DefaultSettings().base_url:
+        complain(f"The key is for {origin(base_url)}, which is not VectorShift's own address.")
+    text = _from_input() if with_token else _asked()
+    key = parse_key(text.reveal(), source="The text", provider="login")
+    if isinstance(key, CredentialError):
+        raise key
+    try:
+        client = vectorshift.VectorShift(key)
+        vectorshift.Pipeline.list(verbose=False, limit=1, client=client)
+    except PermissionDeniedError:
+        pass  # it is known, and lacks the scope to list pipelines
+    except VectorshiftError as error:
+        complain(f"{error.message} {looks_odd(key)}".rstrip())
+        complain("Nothing was stored.")
+        return exit_of(error)
+    profile = _in_time(
+        name, lambda: write_profile(name, key, origin=origin(base_url), in_file=in_file)
+    )
+    print(f"The API accepts the key {key}. It is stored in {profile.place}, as {name}.")
+    print(_how_to_use(name))
+    return Exit.GOOD
+
+
+def _named() -> str:
+    """Return the profile of this command. From here on, settings know of none: what is about to be
+    stored is not asked.
+    """
+    name = os.environ.pop(_VARIABLE, "").strip() or DEFAULT
+    if flaw := profile_flaw(name):
+        raise CredentialConfigurationError(f"{_VARIABLE} {flaw}.", "login", "login")
+    return name
+
+
+def _asked() -> Secret:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", GetPassWarning)  # it would show the key
+        return Secret(getpass("API key (it is not shown): "))
+
+
+def _from_input() -> Secret:
+    return Secret(sys.stdin.read(LONGEST_KEY + 1024))
+
+
+def _in_time(name: str, work: Callable[[], T]) -> T:
+    """Return what a keyring answers while a person may unlock it; Ctrl-C ends the wait."""
+    task = BackgroundTask(work).start()
+    if not task.wait(_PATIENCE):
+        raise CredentialStoreUnavailableError(
+            f"The keyring did not answer within {_PATIENCE:.0f} s. Unlock it and try again.",
+            f"login:{name}",
+            "login",
+        )
+    return task.result()
+
+
+def _how_to_use(name: str) -> str:
+    ways = f"{_VARIABLE}={name}, or --profile {name}"
+    if name == DEFAULT:
+        ways += ", or VECTORSHIFT_PROVIDERS=default,login"
+    said = f"Nothing uses it by itself. To use it: {ways}."
+    if os.environ.get("VECTORSHIFT_API_KEY", "").strip():
+        said += "\nVECTORSHIFT_API_KEY is set. Unset it first: beside a profile it is an error."
+    return said
+
+
+# --- Logout ---
+
+
+def log_out() -> Exit:
+    """Remove a profile from the file and from the keyring.
+
+    Raises:
+        CredentialError: the keyring that has its key cannot be opened.
+    """
+    name = _named()
+    api = origin(DEFAULT_SCOPE.settings.base_url)
+    places = _in_time(name, lambda: delete_profile(name, origin=api))
+    if not places:
+        complain(f"There is no profile {name}.")
+        return Exit.NONE
+    print(f"Removed the profile {name} from {' and '.join(places)}.")
+    print(_REVOKES_NOTHING)
+    return Exit.GOOD
+
+
+# --- List ---
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ProfileRow(Profile):
+    """A profile, and whether this command would use it.
+
+    Args:
+        in_use: whether the option or the variable names it.
+    """
+
+    in_use: bool
+
+
+def list_profiles(as_json: bool) -> Exit:
+    """Print the profiles. Opens no keyring, and shows no key.
+
+    Raises:
+        CredentialError: the file is wrong. As JSON, this is printed and not raised.
+    """
+    named = os.environ.get(_VARIABLE, "").strip()
+    rows: list[_ProfileRow] = []
+    problem, end = None, Exit.GOOD
+    try:
+        found = stored_profiles().values()
+        rows = [_ProfileRow(**asdict(each), in_use=each.name == named) for each in found]
+    except CredentialError as error:
+        if not as_json:
+            raise
+        problem, end = error.message, exit_of(error)
+    data = {"problem": problem, "profiles": [asdict(row) for row in rows]}
+    facts: dict[str, object] = {row.name: f"{row.place}, for {row.origin}" for row in rows}
+    show(as_json, data, lambda: _draw(rows), facts or {"profiles": "none"})
+    return end
+
+
+def _draw(rows: list[_ProfileRow]) -> None:
+    from rich.text import Text
+
+    screen = console()
+    if not rows:
+        screen.print(Text("There are no profiles. To store a key: vectorshift auth login"))
+        return
+    lines = table(("  profile", "key in", "API"))
+    for row in rows:
+        style = "bold green" if row.in_use else ""
+        mark = ">" if row.in_use else " "
+        place = row.keyring or "the file"
+        lines.add_row(
+            f"{mark} {row.name}", printable(place), Text(printable(row.origin)), style=style
+        )
+    screen.print(lines)
+    screen.print()
+    screen.print(Text(f"They are listed in {FILE}.", "dim"))

@@ -1,0 +1,365 @@
+"""`auth login`, `logout` and `list`, and the profiles that other commands use."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from tests import keyrings
+from tests.cli.program import environment, fed, on_terminal, piped
+
+from vectorshift.credentials.values import fingerprint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from vectorshift.testing import FakeVectorShift
+
+FILE = "~/.vectorshift/credentials.toml"
+
+
+@pytest.fixture
+def key(api: FakeVectorShift) -> str:
+    return api.create_key(key="vs-Xq7fL0nevertobeseen")
+
+
+@pytest.fixture
+def here(api: FakeVectorShift) -> dict[str, str]:
+    """The variables that lead to the stand-in API, in a session without a keyring."""
+    return {"VECTORSHIFT_BASE_URL": api.base_url, "DBUS_SESSION_BUS_ADDRESS": ""}
+
+
+@pytest.fixture
+def keyring(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """The variables that lead to a real keyring."""
+    if keyrings.MISSING:
+        pytest.skip(f"no Secret Service without {' and '.join(keyrings.MISSING)}")
+    with keyrings.secret_service(tmp_path) as variables:
+        yield variables
+
+
+def log_in(key: str, *options: str, **variables: str) -> None:
+    done = fed(f"{key}\n", "auth", "login", "--with-token", *options, **variables)
+    assert done.returncode == 0, done.stderr
+
+
+# --- Login ----------------------------------------------------------------------------------------
+
+
+def test_a_key_from_standard_input_is_checked_and_stored_in_the_file(
+    api: FakeVectorShift, key: str, here: dict[str, str], tmp_path: Path
+) -> None:
+    done = fed(
+        f" {key}\r\n", "auth", "login", "--with-token", "--file", "--profile", "acme", **here
+    )
+    assert (done.returncode, done.stdout.splitlines()) == (
+        0,
+        [
+            f"The API accepts the key {fingerprint(key)}. It is stored in {FILE}, as acme.",
+            "Nothing uses it by itself. To use it: VECTORSHIFT_PROFILE=acme, or --profile acme.",
+        ],
+    )
+    address = api.base_url.removesuffix("/v1")
+    assert done.stderr == (
+        f"vectorshift: The key is for {address}, which is not VectorShift's own address.\n"
+    )
+    assert f'api_key = "{key}"' in (tmp_path / ".vectorshift/credentials.toml").read_text()
+    assert [request.path for request in api.requests] == ["/v1/pipelines"]
+
+
+def test_at_a_terminal_it_asks_without_an_echo_and_names_another_address_first(
+    api: FakeVectorShift, key: str, here: dict[str, str]
+) -> None:
+    answers = {"API key (it is not shown): ": key}
+    shown, code = on_terminal(["auth", "login", "--file"], environment(**here), answers=answers)
+    assert code == 0
+    assert key not in shown
+    address, prompt = shown.index("not VectorShift's own address"), shown.index("API key (it is")
+    assert address < prompt
+    assert "VECTORSHIFT_PROFILE=default, or --profile default, or VECTORSHIFT_PROVIDERS" in shown
+
+
+def test_without_a_keyring_it_says_so_before_it_asks_and_takes_no_file_instead(
+    key: str, here: dict[str, str], tmp_path: Path
+) -> None:
+    done = fed(key, "auth", "login", "--with-token", "--profile", "acme", **here)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "no keyring can be used here (Secret Service: " in done.stderr
+    assert "vectorshift auth login --profile acme --file" in done.stderr
+    assert not (tmp_path / ".vectorshift").exists()
+
+
+def test_a_key_that_the_api_refuses_is_not_stored(here: dict[str, str], tmp_path: Path) -> None:
+    done = fed("vs-nobody-knows-it", "auth", "login", "--with-token", "--file", **here)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.endswith("Nothing was stored.\n")
+    assert "vs-nobody" not in done.stderr
+    assert not (tmp_path / ".vectorshift").exists()
+
+
+def test_a_key_that_may_do_nothing_is_a_good_key(
+    api: FakeVectorShift, here: dict[str, str]
+) -> None:
+    log_in(api.create_key(scopes=()), "--file", **here)
+
+
+def test_an_api_that_does_not_answer_leaves_nothing_stored(tmp_path: Path) -> None:
+    nobody = {"VECTORSHIFT_BASE_URL": "http://127.0.0.1:9/v1", "VECTORSHIFT_MAX_RETRIES": "0"}
+    done = fed("vs-x", "auth", "login", "--with-token", "--file", **nobody)
+    assert done.returncode == 4
+    assert done.stderr.endswith("Nothing was stored.\n")
+
+
+@pytest.mark.parametrize("text", ["", "\n", "Bearer vs-nevertobeseen", "${KEY}"])
+def test_what_cannot_be_a_key_is_not_sent(api: FakeVectorShift, text: str) -> None:
+    done = fed(text, "auth", "login", "--with-token", "--file", VECTORSHIFT_BASE_URL=api.base_url)
+    assert done.returncode == 3
+    assert "nevertobeseen" not in done.stderr
+    assert api.requests == []
+
+
+def test_nobody_is_asked_without_a_terminal_and_a_terminal_is_no_token(
+    here: dict[str, str],
+) -> None:
+    done = fed("vs-x", "auth", "login", "--file", **here)
+    assert (done.returncode, done.stdout) == (64, "")
+    assert "Give the key on standard input: --with-token" in done.stderr
+    shown, code = on_terminal(["auth", "login", "--with-token"], environment(**here))
+    assert code == 64
+    assert "Leave it out to be asked" in shown
+
+
+def test_a_name_that_may_be_a_key_is_not_shown(here: dict[str, str]) -> None:
+    done = fed("vs-x", "auth", "login", "--with-token", "--profile", "vs-Secret1", **here)
+    assert done.returncode == 64
+    assert "at most 24 lower-case letters" in done.stderr
+    done = fed("vs-x", "auth", "login", "--with-token", VECTORSHIFT_PROFILE="vs-Secret2", **here)
+    assert done.returncode == 3
+    assert "Secret" not in done.stderr
+
+
+def test_a_key_in_the_environment_does_not_keep_anybody_from_storing_one(
+    key: str, here: dict[str, str]
+) -> None:
+    given = {**here, "VECTORSHIFT_API_KEY": "vs-other", "VECTORSHIFT_PROFILE": "acme"}
+    done = fed(key, "auth", "login", "--with-token", "--file", **given)
+    assert done.returncode == 0
+    assert "as acme." in done.stdout
+    assert "VECTORSHIFT_API_KEY is set. Unset it first" in done.stdout
+
+
+# --- What uses it ---------------------------------------------------------------------------------
+
+
+def test_nothing_uses_it_until_it_is_named(key: str, here: dict[str, str]) -> None:
+    log_in(key, "--file", "--profile", "acme", **here)
+    done = piped("auth", "status", "--json", **here)
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["outcome"], told["profiles"]) == (2, "none", ["acme"])
+    assert (
+        "`vectorshift auth login` stored acme. VECTORSHIFT_PROFILE=acme uses it"
+        in (told["verdict"])
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "variables"),
+    [
+        (["--profile", "acme", "auth", "check"], {}),
+        (["auth", "check", "--profile", "acme"], {}),
+        (["auth", "check"], {"VECTORSHIFT_PROFILE": "acme"}),
+    ],
+    ids=["before", "behind", "variable"],
+)
+def test_a_profile_is_used_where_it_is_named(
+    options: list[str], variables: dict[str, str], key: str, here: dict[str, str]
+) -> None:
+    log_in(key, "--file", "--profile", "acme", **here)
+    done = piped(*options, **here, **variables)
+    assert done.returncode == 0, done.stdout
+    assert "source: login:acme" in done.stdout
+    assert done.stderr == ""
+
+
+def test_the_default_profile_is_what_the_provider_login_reads(
+    key: str, here: dict[str, str], tmp_path: Path
+) -> None:
+    log_in(key, "--file", **here)
+    (tmp_path / ".vectorshift/config.toml").write_text('[auth]\napi_key = "vs-official"\n')
+    done = piped("auth", "check", VECTORSHIFT_PROVIDERS="default,login", **here)
+    assert "source: login:default" in done.stdout
+    assert piped("auth", "logout", **here).returncode == 0
+    done = piped("auth", "check", VECTORSHIFT_PROVIDERS="default,login", **here)
+    assert f"source: login:{tmp_path}/.vectorshift/config.toml" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "variable", ["VECTORSHIFT_API_KEY", "VECTORSHIFT_API_KEY_FILE", "VECTORSHIFT_ENV_FILE"]
+)
+def test_a_key_in_the_environment_beside_a_profile_is_an_error_that_names_both(
+    variable: str, key: str, here: dict[str, str], tmp_path: Path
+) -> None:
+    log_in(key, "--file", "--profile", "acme", **here)
+    (tmp_path / "app.env").write_text("VECTORSHIFT_API_KEY=vs-other\n")
+    value = "vs-other" if variable.endswith("KEY") else str(tmp_path / "app.env")
+    for arguments in (
+        ["exec", "--profile", "acme", "true"],
+        ["auth", "check", "--profile", "acme"],
+    ):
+        done = piped(*arguments, **here, **{variable: value})
+        assert done.returncode == 3
+        said = done.stdout + done.stderr
+        assert "The profile acme is named, by VECTORSHIFT_PROFILE or --profile, and" in said
+        assert variable.replace("ENV_FILE", "API_KEY") in said
+
+
+def test_the_option_beats_the_variable_and_says_so(
+    api: FakeVectorShift, key: str, here: dict[str, str]
+) -> None:
+    log_in(key, "--file", "--profile", "acme", **here)
+    log_in(api.create_key(), "--file", "--profile", "other", **here)
+    done = piped("auth", "check", "--profile", "acme", VECTORSHIFT_PROFILE="other", **here)
+    assert "source: login:acme" in done.stdout
+    assert done.stderr == (
+        "vectorshift: --profile acme is used in place of VECTORSHIFT_PROFILE=other.\n"
+    )
+    origin = json.loads(
+        piped("config", "--json", "--profile", "acme", VECTORSHIFT_PROFILE="acme").stdout
+    )
+    assert {"setting": "VECTORSHIFT_PROFILE", "value": "acme", "origin": "option --profile"} in (
+        origin["settings"]
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["VECTORSHIFT_VAULT_PATH", "VECTORSHIFT_AWS_SECRET_ID", "VECTORSHIFT_PROVIDERS"]
+)
+def test_another_source_that_was_configured_is_told_to_be_unused(
+    name: str, key: str, here: dict[str, str]
+) -> None:
+    log_in(key, "--file", "--profile", "acme", **here)
+    done = piped("auth", "check", "--profile", "acme", **here, **{name: "vault"})
+    assert done.returncode == 0
+    assert f"{name} is not used, as the profile acme comes before it" in done.stderr
+
+
+def test_an_absent_profile_is_a_configuration_error_and_no_missing_key(
+    here: dict[str, str],
+) -> None:
+    done = piped("auth", "check", "--profile", "acmee", **here)
+    assert done.returncode == 3
+    assert "there is no profile acmee" in done.stdout
+
+
+def test_another_base_url_gets_no_key_from_any_command(
+    api: FakeVectorShift, key: str, here: dict[str, str]
+) -> None:
+    log_in(key, "--file", "--profile", "acme", **here)
+    elsewhere = {"VECTORSHIFT_BASE_URL": "http://127.0.0.1:9/v1", "VECTORSHIFT_PROFILE": "acme"}
+    before = len(api.requests)
+    for arguments in (["auth", "status"], ["auth", "check"], ["exec", "--", "env"]):
+        done = piped(*arguments, **elsewhere)
+        assert done.returncode == 3
+        said = done.stdout + done.stderr
+        assert f"The key of login:acme is for {api.base_url.removesuffix('/v1')}" in said
+        assert "is not sent to http://127.0.0.1:9" in said
+        assert key not in said
+    assert len(api.requests) == before
+
+
+def test_exec_takes_the_variable_from_the_program(key: str, here: dict[str, str]) -> None:
+    log_in(key, "--file", "--profile", "acme", **here)
+    done = piped("exec", "--", "env", VECTORSHIFT_PROFILE="acme", **here)
+    names = [line.partition("=")[0] for line in done.stdout.splitlines()]
+    assert "VECTORSHIFT_PROFILE" not in names
+    assert f"VECTORSHIFT_API_KEY={key}" in done.stdout.splitlines()
+
+
+# --- Logout and list ------------------------------------------------------------------------------
+
+
+def test_logout_removes_it_and_says_that_this_revokes_nothing(
+    key: str, here: dict[str, str], tmp_path: Path
+) -> None:
+    log_in(key, "--file", "--profile", "acme", **here)
+    done = piped("auth", "logout", "--profile", "acme", **here)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"Removed the profile acme from {FILE}.\nThis revokes nothing:")
+    assert key not in (tmp_path / ".vectorshift/credentials.toml").read_text()
+    done = piped("auth", "logout", "--profile", "acme", **here)
+    assert (done.returncode, done.stderr) == (2, "vectorshift: There is no profile acme.\n")
+
+
+def test_the_list_has_place_and_api_and_no_key(
+    api: FakeVectorShift, key: str, here: dict[str, str]
+) -> None:
+    assert piped("auth", "list").stdout == "profiles: none\n"
+    log_in(key, "--file", "--profile", "acme", **here)
+    origin = api.base_url.removesuffix("/v1")
+    assert piped("auth", "list").stdout == f"acme: {FILE}, for {origin}\n"
+    told = json.loads(piped("auth", "list", "--json", VECTORSHIFT_PROFILE="acme").stdout)
+    row = {"name": "acme", "origin": origin, "keyring": None, "in_use": True}
+    assert told == {"problem": None, "profiles": [row]}
+    shown, code = on_terminal(["auth", "list", "--profile", "acme"], environment())
+    assert code == 0
+    assert "> acme" in shown
+    assert key not in shown
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes of POSIX")
+def test_a_list_that_others_could_have_written_is_refused(
+    key: str, here: dict[str, str], tmp_path: Path
+) -> None:
+    log_in(key, "--file", "--profile", "acme", **here)
+    (tmp_path / ".vectorshift/credentials.toml").chmod(0o646)
+    done = piped("auth", "list")
+    assert done.returncode == 3
+    assert "Run: chmod 600" in done.stderr
+    told = json.loads(piped("auth", "list", "--json").stdout)
+    assert "open to other users" in told["problem"]
+    assert piped("auth", "check", VECTORSHIFT_PROFILE="acme", **here).returncode == 3
+
+
+# --- A real keyring -------------------------------------------------------------------------------
+
+
+def test_a_key_goes_into_the_keyring_and_out_of_it(
+    api: FakeVectorShift, key: str, keyring: dict[str, str]
+) -> None:
+    given = {"VECTORSHIFT_BASE_URL": api.base_url, **keyring}
+    done = fed(key, "auth", "login", "--with-token", "--profile", "acme", **given)
+    assert done.returncode == 0, done.stderr
+    assert "It is stored in Secret Service, as acme." in done.stdout
+    done = piped("auth", "status", VECTORSHIFT_PROFILE="acme", **given)
+    assert done.returncode == 0, done.stdout
+    assert f"A call uses login:acme {fingerprint(key)}." in done.stdout
+    assert "profiles: acme" in done.stdout
+    done = piped(
+        "exec", "--", "printenv", "VECTORSHIFT_API_KEY", VECTORSHIFT_PROFILE="acme", **given
+    )
+    assert done.stdout == f"{key}\n"
+    done = piped("auth", "logout", "--profile", "acme", **given)
+    assert done.stdout.startswith("Removed the profile acme from Secret Service.\n")
+
+
+def test_a_locked_keyring_is_unavailable_in_every_command(
+    api: FakeVectorShift,
+    key: str,
+    keyring: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given = {"VECTORSHIFT_BASE_URL": api.base_url, **keyring}
+    log_in(key, "--profile", "acme", **given)
+    for name, value in keyring.items():
+        monkeypatch.setenv(name, value)
+    keyrings.lock()
+    keyrings.collect()
+    for arguments in (["auth", "check"], ["exec", "--", "true"], ["auth", "logout"]):
+        done = piped(*arguments, VECTORSHIFT_PROFILE="acme", **given)
+        assert done.returncode == 3
+        assert "Secret Service is locked. Unlock it and try again." in done.stdout + done.stderr
+    told = json.loads(piped("auth", "status", "--json", VECTORSHIFT_PROFILE="acme", **given).stdout)
+    assert told["sources"][1]["outcome"] == "unavailable"
