@@ -5,6 +5,8 @@ OFFICIAL ?= .venv-official
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 
+PROJECT = pyproject.toml constraints.txt src/vectorshift/version.py
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test check compat docs bench soak build clean
 
@@ -53,15 +55,15 @@ $(VENV)/bin/python:
 	  { rm -rf $(VENV); echo "Python's venv module is incomplete here (on Debian and Ubuntu: apt-get install python3-venv)."; exit 1; }
 	@$(PIP) install 'pip>=25.1'
 
-$(VENV)/.sandbox: pyproject.toml constraints.txt | $(VENV)/bin/python
+$(VENV)/.sandbox: $(PROJECT) | $(VENV)/bin/python
 	@$(PIP) install -c constraints.txt -e '.[sandbox]'
 	@touch $@
 
-$(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/bin/python
+$(VENV)/.test: $(PROJECT) | $(VENV)/bin/python
 	@$(PIP) install -c constraints.txt -e '.[sandbox]' --group test
 	@touch $@ $(VENV)/.sandbox
 
-$(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+$(VENV)/.dev: $(PROJECT) | $(VENV)/bin/python
 	@$(PIP) install -c constraints.txt -e '.[sandbox]' --group dev
 	@touch $@ $(VENV)/.test $(VENV)/.sandbox
 
@@ -73,6 +75,6 @@ $(OFFICIAL)/.ready: tests/compat/official.txt
 	@$(OFFICIAL)/bin/python -m pip --disable-pip-version-check --quiet install $(OFFICIAL)/wheel/*.whl
 	@touch $@
 
-$(VENV)/.bench: pyproject.toml constraints.txt | $(VENV)/bin/python
+$(VENV)/.bench: $(PROJECT) | $(VENV)/bin/python
 	@$(PIP) install -c constraints.txt -e '.[sandbox]' --group bench
 	@touch $@ $(VENV)/.sandbox

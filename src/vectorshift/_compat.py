@@ -22,17 +22,25 @@ _BUILDING = (
     " outputs remove_node save serialize_inputs to_dict"
 )
 _PUBLISHING = "amove_to_folder apublish aunpublish move_to_folder publish unpublish"
+_SENT = ("inputs", "outputs", "nodes")
 PIPELINE_MEMBERS = (*_BUILDING.split(), *_PUBLISHING.split())
 """Members of the official `Pipeline` that are not here."""
 
 
-def not_here(name: str, because: str = "") -> str:
-    """Return the sentence for a name of the official SDK. Whoever reads it has the wheel alone."""
+def not_here(name: str, because: str = "", program: str = "python app.py") -> str:
+    """Return the sentence for a name of the official SDK. Whoever reads it has the wheel alone.
+
+    Args:
+        name: the name.
+        because: why it is not here, and what else there is, behind a colon.
+        program: what to run of the environment of the official SDK.
+    """
     return (
         f"{name} is not part of this package{because}. VectorShift().request(method, path, ...)"
         " makes any call of the API over HTTP. For the official SDK, make another environment"
         ' (python -m venv official; official/bin/pip install "vectorshift<1"), and give it the key'
-        " of the chain here: vectorshift exec -- official/bin/python app.py"
+        f" of the chain here: vectorshift exec -- official/bin/{program} (exec needs: pip install"
+        ' "vectorshift[cli]")'
     )
 
 
@@ -44,16 +52,22 @@ def missing(module: str, name: str) -> Exception:
 
 
 class Absent:
-    """A member of an official class that is not here: reading it says so.
+    """A member of the official `Pipeline` that is not here: reading it says so, and where what the
+    server sent of it is.
 
     Args:
-        name: the name with that of its class, such as `Pipeline.new`.
+        name: the name.
     """
 
     def __init__(self, name: str) -> None:
         self._name = name
 
     def __get__(self, instance: object, owner: type) -> object:
-        built = self._name.rpartition(".")[2] in _BUILDING.split()
-        because = ": pipelines are built in the platform's editor" if built else ""
-        raise AttributeError(not_here(self._name, because))
+        because = ": pipelines are built in the platform's editor" * (
+            self._name in _BUILDING.split()
+        )
+        if self._name in getattr(instance, "raw", ()):
+            because += f". What the server sent of it is at pipeline.raw[{self._name!r}]"
+        elif self._name in _SENT:
+            because += ". Of a pipeline that was fetched, .raw has all that the server sent"
+        raise AttributeError(not_here(f"Pipeline.{self._name}", because))

@@ -75,7 +75,7 @@ def test_with_a_key_in_the_environment_no_store_library_is_imported(
     ("arguments", "instead"),
     [
         (["integrations", "list", "--type", "slack"], 'pip install "vectorshift<1"'),
-        (["connect", "slack", "--no-browser"], "vectorshift exec --"),
+        (["connect", "slack", "--no-browser"], "exec -- official/bin/vectorshift connect ("),
         (["status", "id"], "vectorshift exec --"),
         (["sync", "id"], "vectorshift exec --"),
         (["reauth", "id"], "vectorshift exec --"),

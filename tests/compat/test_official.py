@@ -6,7 +6,7 @@ The official wheel is downloaded by its hash into an environment of its own, and
 from __future__ import annotations
 
 import ast
-import importlib
+import importlib.util
 import json
 import os
 import subprocess
@@ -117,6 +117,17 @@ def test_exec_gives_the_official_sdk_the_key_of_the_chain(
     assert run(sys.executable, api, *program, **key) == "3\n"
 
 
+def test_exec_runs_the_official_commands(api: FakeVectorShift) -> None:
+    """As the sentence of a command that is not here advises."""
+    api.fail_next(200, body={"status": "success", "objects": []}, path="/integrations")
+    program = ["-m", "vectorshift", "exec", "--", str(OFFICIAL.parent / "vectorshift")]
+    said = run(sys.executable, api, *program, "integrations", "list")
+    assert said == "No integrations found.\n"
+    key = api.requests[-1].key
+    assert key is not None
+    assert key.reveal() == KEY
+
+
 # --- Names ---
 
 
@@ -153,6 +164,19 @@ def test_every_public_name_is_here_or_says_what_there_is_instead(module: str) ->
 def test_every_member_of_pipeline_is_here_or_says_what_there_is_instead() -> None:
     here = {name for name in members() if hasattr(vectorshift.Pipeline, name)}
     assert members() - here <= {*PIPELINE_MEMBERS}
+
+
+def test_every_module_is_here_or_stands_on_the_page() -> None:
+    (wheel,) = (ENVIRONMENT / "wheel").glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        files = [Path(name) for name in archive.namelist() if name.startswith("vectorshift/")]
+    modules = {file.parts[1].removesuffix(".py") for file in files if file.suffix == ".py"}
+    page = (HERE.parents[1] / "docs" / "migrate.md").read_text("utf-8")
+    for name in sorted(modules):
+        here = importlib.util.find_spec(f"vectorshift.{name}") is not None
+        assert here or f"`{name}`" in page or f"`vectorshift.{name}`" in page or name[0] == "_", (
+            name
+        )
 
 
 # --- The official tests ---

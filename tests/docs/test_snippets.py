@@ -103,7 +103,8 @@ def surroundings(
     }
     for name, value in {**api, **openbao.environment(), **moto.environment()}.items():
         monkeypatch.setenv(name, value)
-    stand_in.add_pipeline("environment", "invoices", id="65f0c3a1b2d4e5f60718293a")
+    nodes = {"n-1": {"name": "text", "type": "input", "inputs": {"input_type": "string"}}}
+    stand_in.add_pipeline("environment", "invoices", id="65f0c3a1b2d4e5f60718293a", nodes=nodes)
     stand_in.add_pipeline("environment", "notes", id="p-1")
     stand_in.next_outputs({"summary": "Two invoices, both paid."}, times=10)
     Path("invoice.pdf").write_bytes(b"%PDF-1.7")  # in the temporary folder of the test
@@ -217,6 +218,16 @@ def test_page_for_those_who_come_from_the_official_sdk_shows_what_they_are_told(
     ] == []
 
 
+def test_the_version_is_the_one_that_the_changelog_names() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    first, newest = re.findall(
+        r"^## \[(.+?)\](?:\n\nThis will be version (\S+):)?", text, re.MULTILINE
+    )[0]
+    assert vectorshift.__version__ == (newest if first == "Unreleased" else first)
+    major = int(vectorshift.__version__.partition(".")[0])
+    assert f"vectorshift>={major}.0,<{major + 1}" in (ROOT / "docs/plugins.md").read_text("utf-8")
+
+
 # --- What you write today ---
 
 
@@ -250,9 +261,13 @@ def test_a_row_for_those_who_come_from_the_official_sdk_is_true(
     theirs: str, ours: str, surroundings: FakeVectorShift
 ) -> None:
     surroundings.dialect.late_results = 1
-    for path in ("/marketplace/publish", "/marketplace/m-1"):
-        surroundings.fail_next(200, body={"status": "success"}, path=path)
     pipeline = Pipeline.fetch(name="invoices")
+    for path in (
+        "/marketplace/publish",
+        "/marketplace/m-1",
+        f"/pipeline/{pipeline.id}/remove-node",
+    ):
+        surroundings.fail_next(200, body={"status": "success"}, path=path)
     inputs = {"text": "May"}
     names = {
         **{each.__name__: each for each in (Pipeline, RunHandler, VectorShift)},

@@ -28,7 +28,7 @@ HEAD = '''\
 # ruff: noqa: UP043
 
 from collections.abc import AsyncIterator, Generator, Iterator, Mapping, Sequence
-from typing import Any, Literal, SupportsIndex
+from typing import Any, Literal, SupportsIndex, overload
 
 from typing_extensions import Self
 
@@ -92,6 +92,9 @@ def _member(name: str, member: Any, twin: str) -> Iterator[str]:
     kind = "async def" if inspect.iscoroutinefunction(member) else "def"
     doc = _twin_doc(member, twin) if twin else []
     arguments, result = _signature(member)
+    if "stream: bool = False" in arguments:
+        yield from _overloads(name, kind, arguments, result)
+        return
     end = ":" if doc else ": ..."
     line = f"{kind} {name}({', '.join(arguments)}) -> {result}{end}"
     if len(line) <= 96 and len(arguments) < 4:
@@ -101,6 +104,20 @@ def _member(name: str, member: Any, twin: str) -> Iterator[str]:
         yield from (f"    {each}," for each in arguments)
         yield f") -> {result}{end}"
     yield from doc
+
+
+def _overloads(name: str, kind: str, arguments: list[str], result: str) -> Iterator[str]:
+    """`run` returns something else where it streams."""
+    lines = "AsyncIterator[bytes]" if kind == "async def" else "Iterator[bytes]"
+    _, inputs, stream, *others = arguments
+    for first, second, returned in (
+        (inputs, stream.replace("bool", "Literal[False]"), result),
+        (inputs.removesuffix(" = None"), "stream: Literal[True]", lines),
+    ):
+        yield "@overload"
+        yield f"{kind} {name}("
+        yield from (f"    {each}," for each in ("self", first, second, *others))
+        yield f") -> {returned}: ..."
 
 
 def _signature(function: Any) -> tuple[list[str], str]:

@@ -211,7 +211,8 @@ def walked(
                 step: Any = steps.send(reply)
                 offset, limit = step.query["offset"], step.query["limit"]
                 objects = answer(asked, offset, limit)
-                reply = {"objects": objects, "object_ids": [each["id"] for each in objects]}
+                ids = [each["id"] for each in objects]
+                reply = step.parse({"objects": objects, "object_ids": ids})
                 asked += 1
                 assert asked < 10_000, "it does not end"
         except StopIteration as end:
@@ -304,10 +305,10 @@ def test_ids_alone_are_enough() -> None:
     walk.client = cast("Any", None)
     steps = walk.next()
     assert isinstance(next(steps), Use)
-    assert isinstance(steps.send(None), Call)
-    assert isinstance(steps.send({"object_ids": [{"$oid": "a"}, "b"]}), Call)
+    call: Any = steps.send(None)
+    assert isinstance(steps.send(call.parse({"object_ids": [{"$oid": "a"}, "b"]})), Call)
     with pytest.raises(StopIteration) as end:
-        steps.send({"object_ids": []})
+        steps.send(call.parse({"object_ids": []}))
     assert end.value.value == ("a", {})
 
 

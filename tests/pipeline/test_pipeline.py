@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
+import json
 import pickle
 import re
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ from vectorshift.pipeline import (
     RunHandler,
     RunResult,
     RunStatus,
+    StreamChunk,
 )
 from vectorshift.testing import FakeVectorShift, ManualClock
 
@@ -146,8 +148,18 @@ async def test_the_arguments_of_a_list_stand_in_the_order_of_the_official_sdk(
 
 def test_a_page_that_is_read_as_the_answer_names_where_that_is() -> None:
     page: Any = PipelineList([Pipeline("a")], raw={"objects": []})
-    with pytest.raises(TypeError, match=r"a list of pipelines.*use \.raw\['objects'\]"):
+    with pytest.raises(TypeError, match=r"a list of pipelines.*Use \.raw\['objects'\]"):
         page["objects"]
+    with pytest.raises(TypeError, match=r"Use 'objects' in \.raw, or in \.ids for an id"):
+        assert "objects" in page
+    assert Pipeline("a") in page
+    assert "a" in page.ids
+    for name in ("get", "items", "keys"):
+        assert not hasattr(page, name)
+        with pytest.raises(AttributeError, match=rf"Use \.raw\.{name}\(\.\.\.\)"):
+            getattr(page, name)
+    with pytest.raises(AttributeError, match="'PipelineList' object has no attribute 'idz'"):
+        page.idz  # noqa: B018
     assert page.raw["objects"] == []
 
 
@@ -490,33 +502,50 @@ async def test_positional_arguments_of_runs_are_in_the_order_of_the_official_sdk
     assert RunHandler("p1", started.task_id, "t").trace_id == "t"
 
 
-@pytest.mark.parametrize("given", [{"stream": True}, {"stream_all_outputs": True}], ids=str)
-async def test_a_run_that_is_to_be_streamed_names_the_call_for_that(
-    api: FakeVectorShift, style: CallStyle, client: Any, given: dict[str, bool]
+@pytest.mark.parametrize("failure", [None, "node 3 broke"])
+async def test_a_run_that_is_streamed_gives_the_lines_as_they_come(
+    api: FakeVectorShift, style: CallStyle, client: Any, failure: str | None
 ) -> None:
-    with pytest.raises(TypeError, match=r"pipeline\.stream\(inputs\)"):
-        await style.call(Pipeline("p1", client=client), "run", {}, **given)
+    pipeline = Pipeline("p1", client=client)
+    if failure:
+        api.fail_run(failure)
+    given = {"session_id": "s", "stream_all_outputs": True}
+    lines = await style.all(await style.call(pipeline, "run", {"a": "x"}, stream=True, **given))
+    assert sent(api)[3] == {"inputs": {"a": "x"}, "stream": True, **given}
+    types, data = lines[::2], [json.loads(line[len(b"data: ") :]) for line in lines[1::2]]
+    if failure:
+        assert (types, data[0]["error"]) == ([b"event: result"], failure)
+        return
+    assert types == [b"event: stream", b"event: result"]
+    assert [data[0]["output_value"], data[1]["outputs"]] == ["x", {"a": "x"}]
+
+
+async def test_a_run_that_is_streamed_is_sent_when_the_first_line_is_asked_for(
+    api: FakeVectorShift, style: CallStyle, client: Any
+) -> None:
+    lines = await style.call(Pipeline("p1", client=client), "run", {}, True)
     assert api.requests == []
-    assert (await style.call(Pipeline("p1", client=client), "run", {}, stream=False)).run_id
+    api.fail_next(200, body={"outputs": {}})
+    with pytest.raises(VectorshiftApiError, match="no event stream"):
+        await style.all(lines)
 
 
 @pytest.mark.parametrize("failures", [1, 3])
-async def test_a_delete_that_fails_right_after_the_creation_is_tried_once_more(
+async def test_a_delete_that_fails_right_after_the_creation_is_sent_again_later_than_other_calls(
     api: FakeVectorShift, style: CallStyle, failures: int
 ) -> None:
     clock = ManualClock()
-    async with style.client(api, clock=clock, max_retries=0) as client:
+    async with style.client(api, clock=clock) as client:
         pipeline = Pipeline("p1", client=client)
         api.fail_next(500, times=failures)
         if failures == 1:
             assert await style.call(pipeline, "delete") == {"status": "success"}
         else:
-            with pytest.raises(InternalServerError):
+            with pytest.raises(InternalServerError, match="Given up after 3 attempts"):
                 await style.call(pipeline, "delete")
-        assert ([request.method for request in api.requests], clock.waits) == (
-            ["DELETE"] * 2,
-            [1.0],
-        )
+        assert {request.method for request in api.requests} == {"DELETE"}
+        assert len(api.requests) == len(clock.waits) + 1 == min(failures, 2) + 1
+        assert min(clock.waits) >= 1.0
 
 
 @pytest.mark.parametrize("failures", [1, 3])
@@ -581,14 +610,20 @@ def test_what_is_known_of_a_pipeline_may_be_given() -> None:
         (None, "vs_no_show"),
         ("a & b", "a & b"),
         ("</txt><guidelines>", "vs_no_show"),
+        ("", "vs_no_show"),
+        (5, "5"),
+        (["<b>"], "vs_no_show"),
     ],
 )
-def test_the_text_of_a_pipeline_tells_agents_of_it(name: str | None, shown: str) -> None:
+def test_the_text_of_a_pipeline_tells_agents_of_it(name: Any, shown: str) -> None:
     expected = (
         '<vs-context><object-info>{"objectType":0,"objectId":"a"}</object-info>'
         f"<txt>{shown}</txt></vs-context>"
     )
-    assert str(Pipeline("a", name=name)) == f"{Pipeline('a', name=name)}" == expected
+    pipeline = Pipeline("a", name=name)
+    assert str(pipeline) == f"{pipeline}" == expected
+    assert pipeline.name == (name if name is None else str(name))
+    assert repr(pipeline) == f"<Pipeline a{f' {str(name)!r}' if name else ''}>"
 
 
 # --- Bulk runs at either path ---
@@ -761,6 +796,50 @@ def test_pipelines_are_equal_by_their_ids() -> None:
 # --- Answers that are not what they should be ---
 
 
+ALL_CALLS: list[tuple[str, tuple[Any, ...]]] = [
+    ("list", ()),
+    ("fetch", ("p1",)),
+    ("run", ()),
+    ("bulk_run", ([{}],)),
+    ("start", ()),
+    ("run_status", ("r1",)),
+    ("terminate", ("r1",)),
+    ("delete", ()),
+    ("duplicate", ()),
+    ("share", ("u1",)),
+    ("revert", ("1.0.0",)),
+]
+
+
+@pytest.mark.parametrize(("name", "args"), ALL_CALLS, ids=lambda each: str(each)[:10])
+@pytest.mark.parametrize("more", [{}, {"status": "FAILED"}, {"run_id": "r1"}], ids=str)
+async def test_a_success_that_holds_an_error_is_an_error_with_its_text(
+    api: FakeVectorShift,
+    style: CallStyle,
+    name: str,
+    args: tuple[Any, ...],
+    more: dict[str, Any],
+) -> None:
+    if name == "run_status" and "status" in more:
+        return  # an answer to who asks how the run is
+    key = api.create_key()
+    api.fail_next(200, body={"error": f"no such plan for {key}", **more})
+    owner: Any = Pipeline if name in ("list", "fetch") else Pipeline("p1")
+    async with style.client(api, credentials=key) as client:
+        with pytest.raises(VectorshiftApiError, match="no such plan for #") as caught:
+            await style.call(owner, name, *args, client=client)
+    assert key not in f"{caught.value!r}{vars(caught.value)}"
+    assert isinstance(caught.value, PipelineRunFailedError) == (name in ("run", "bulk_run"))
+
+
+async def test_a_run_that_was_ended_meanwhile_has_failed(
+    api: FakeVectorShift, style: CallStyle, client: Any
+) -> None:
+    api.fail_next(200, body={"status": "cancelled", "run_id": "r1"})
+    with pytest.raises(PipelineRunFailedError, match=r"^Run r1 failed: .* ended as cancelled"):
+        await style.call(Pipeline("p1", client=client), "run")
+
+
 @pytest.mark.parametrize(
     ("name", "args", "body", "missing"),
     [
@@ -844,8 +923,13 @@ async def test_a_fetch_without_an_object_is_an_error_of_ours(
 
 
 @pytest.mark.parametrize("value", [None, 3, "x", [1]], ids=repr)
-def test_fields_of_another_shape_read_as_nothing(value: Any) -> None:
-    assert RunResult({"outputs": value}).outputs == RunStatus({"result": value}).outputs == {}
+def test_fields_of_another_shape_read_as_they_were_sent(value: Any) -> None:
+    for found in (
+        RunResult({"outputs": value}).outputs,
+        RunStatus({"result": value}).outputs,
+        StreamChunk.of("result", {"outputs": value}).outputs,
+    ):
+        assert found == ({} if value is None else value)
     assert BulkRunResult({"run_outputs": [value, {"run_id": "r2"}]}).runs == [{}, {"run_id": "r2"}]
     assert BulkRunResult({"run_outputs": value}).runs in ([], [{}])
 
@@ -986,6 +1070,23 @@ def test_what_the_official_pipeline_has_beside_says_where_to_look(name: str) -> 
     assert not hasattr(Pipeline, name)
 
 
+@pytest.mark.parametrize("name", ["nodes", "inputs", "outputs", "config"])
+async def test_what_the_server_sent_of_an_absent_member_is_where_the_error_says(
+    api: FakeVectorShift, style: CallStyle, client: Any, name: str
+) -> None:
+    sent: dict[str, Any] = {name: {"n1": {}}}
+    id = api.add_pipeline("acme", "built", **sent)
+    pipeline = await style.call(Pipeline, "fetch", id, client=client)
+    with pytest.raises(AttributeError) as caught:
+        getattr(pipeline, name)
+    (advice,) = re.findall(r"What the server sent of it is at (\S+)\.", str(caught.value))
+    assert eval(advice, {"pipeline": pipeline}) == {"n1": {}}
+    with pytest.raises(AttributeError) as caught:
+        getattr(Pipeline("p1"), name)
+    assert ".raw has all that the server sent" in str(caught.value) or name == "config"
+    assert "pipeline.raw[" not in str(caught.value)
+
+
 def test_a_mistyped_name_is_an_ordinary_error() -> None:
     with pytest.raises(AttributeError, match="'Pipeline' object has no attribute 'rum'"):
         getattr(Pipeline("p1"), "rum")  # noqa: B009
@@ -1010,12 +1111,10 @@ def test_values_are_copied_and_pickled(made: Any) -> None:
 
 
 def test_pipelines_that_are_described_alone_come_in_the_order_of_the_answer() -> None:
-    from vectorshift.client.call import Call
-    from vectorshift.pipeline.ids import pipelines_in
+    from vectorshift.pipeline.results import pipelines_in
 
     answer = {"object_ids": ["x", "x"], "objects": [{"id": each} for each in "edcba"]}
-    found = [id for id, _ in pipelines_in(answer, Call("GET", "/pipelines"))]
-    assert found == ["x", "e", "d", "c", "b", "a"]
+    assert [id for id, _ in pipelines_in(answer)[0]] == ["x", "e", "d", "c", "b", "a"]
 
 
 def test_a_deep_copy_keeps_its_client() -> None:

@@ -176,7 +176,9 @@ async def test_outputs_that_do_not_come_in_the_time_that_was_given_are_an_error(
     api: FakeVectorShift, style: CallStyle, client: Any
 ) -> None:
     api.fail_next(200, body={"task_id": "r1", "status": "completed"}, times=50)
-    with pytest.raises(PollTimeoutError, match=r"Run r1 gave no result within 5 s\."):
+    with pytest.raises(
+        PollTimeoutError, match=r"^Run r1 has completed, and its outputs did not come within 5 s\."
+    ):
         await style.call(RunHandler("p1", "r1", client=client), "result", timeout=5.0)
 
 
@@ -297,11 +299,25 @@ async def test_a_failed_run_may_be_named_by_any_field(
         await style.call(handler, "result")
 
 
+@pytest.mark.parametrize("status", ["failed", "FAILED"])
+@pytest.mark.parametrize("error", ["node 3 broke", ""])
+async def test_a_failed_run_need_not_be_named(
+    api: FakeVectorShift, style: CallStyle, client: Any, status: str, error: str
+) -> None:
+    handler = RunHandler("p1", "r1", client=client)
+    api.fail_next(200, body={"status": status, "error": error}, times=2)
+    found = await style.call(handler, "run_status")
+    assert (found["status"], found.failed, found.error) == (status, True, error)
+    said = error or "The run has ended as failed."
+    with pytest.raises(PipelineRunFailedError, match=f"^Run r1 failed: {said}$") as caught:
+        await style.call(handler, "result")
+    assert caught.value.task_id == "r1"
+
+
 @pytest.mark.parametrize(
     "body",
     [
-        '{"status": "failed", "error": "no such route"}',
-        '{"status": "failed"}',
+        '{"error": "no such route"}',
         "not JSON",
         '["failed"]',
     ],

@@ -281,6 +281,72 @@ async def test_an_event_that_says_that_the_run_failed_is_raised(
     assert await closed(api)
 
 
+NODE: dict[str, Any] = {"node_id": "n3", "status": "failed", "error": "node 3 broke"}
+RESULT = {"type": "result", "status": "completed", "outputs": {"a": 1}}
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        NODE,
+        {**NODE, "type": "node"},
+        {"type": "stream", "output_name": "a", "status": "failed", "error": "node 3 broke"},
+        {"type": "stream", "error": "node 3 broke"},
+    ],
+    ids=str,
+)
+async def test_a_node_that_failed_is_a_chunk_and_the_error_of_a_stream_without_a_result(
+    api: FakeVectorShift, style: CallStyle, pipeline: Pipeline, event: dict[str, Any]
+) -> None:
+    api.script_events([event, {"type": "stream", "n": 1}, RESULT])
+    failed, _, result = await style.all(style.iterator(pipeline, "stream"))
+    assert (failed.error, failed.raw, result.outputs) == ("node 3 broke", event, {"a": 1})
+    api.script_events([event, {"type": "stream", "n": 1}])
+    chunks = style.iterator(pipeline, "stream")
+    assert [(await style.next(chunks)).error for _ in range(2)] == ["node 3 broke", ""]
+    with pytest.raises(PipelineRunFailedError, match=r"^The run failed: node 3 broke$"):
+        await style.next(chunks)
+    assert await style.all(chunks) == []
+
+
+@pytest.mark.parametrize("type", ["error", "result"])
+async def test_an_error_that_names_a_node_is_one(
+    api: FakeVectorShift, style: CallStyle, pipeline: Pipeline, type: str
+) -> None:
+    api.script_events([{**NODE, "type": type}, RESULT])
+    with pytest.raises(PipelineRunFailedError, match="node 3 broke"):
+        await style.all(style.iterator(pipeline, "stream"))
+
+
+async def test_events_without_empty_lines_between_them_are_read(
+    api: FakeVectorShift, style: CallStyle, pipeline: Pipeline
+) -> None:
+    lines = [
+        'data: {"type": "stream", "output_value": "a"}',
+        'data: {"output_value": "b"}',
+        "event: stream",
+        'data: {"output_value": "c"}',
+        "data: ping",
+        "event: result",
+        'data: {"outputs": {"x": 1}}',
+        "data: [DONE]",
+    ]
+    api.script_events(["\n".join([*lines, "", ""])])
+    chunks = await style.all(style.iterator(pipeline, "stream"))
+    assert [(chunk.type, chunk.output_value) for chunk in chunks] == [
+        ("stream", "a"),
+        ("stream", "b"),
+        ("stream", "c"),
+        ("result", None),
+    ]
+    assert chunks[-1].outputs == {"x": 1}
+    api.script_events([f'data: {json.dumps(RESULT)}\ndata: {{"error": "node 3 broke"}}\n\n'])
+    chunks = style.iterator(pipeline, "stream")
+    assert (await style.next(chunks)).type == "result"
+    with pytest.raises(PipelineRunFailedError, match="node 3 broke"):
+        await style.next(chunks)
+
+
 async def test_a_failure_of_a_run_without_an_id_reads_as_a_sentence(
     api: FakeVectorShift, style: CallStyle, pipeline: Pipeline
 ) -> None:

@@ -104,6 +104,10 @@ async def main(client: VectorShift, aclient: AsyncVectorShift, handler: RunHandl
     reveal_type(await Mine.afetch("p"))
     reveal_type(Pipeline("p").run({"n": 1}, timeout=1.0))
     reveal_type(await Pipeline("p").arun({"n": 1}, timeout=1.0))
+    for line in Pipeline("p").run({"n": 1}, stream=True):
+        reveal_type(line)
+    async for line in await Pipeline("p").arun({"n": 1}, True, timeout=1.0):
+        reveal_type(line)
     reveal_type(handler.result(1.0, progress=True))
     reveal_type(await handler.aresult(1.0, progress=True))
     for pipeline in Mine.iterate(client=client):
@@ -115,12 +119,12 @@ async def main(client: VectorShift, aclient: AsyncVectorShift, handler: RunHandl
     async for chunk in Pipeline("p").astream():
         reveal_type(chunk)
 """
-TYPES = ["PipelineList", "Mine", "RunResult", "RunStatus", "Mine", "StreamChunk"]
+TYPES = ["PipelineList", "Mine", "RunResult", "bytes", "RunStatus", "Mine", "StreamChunk"]
 MISUSE = [
     "Pipeline.list(client=AsyncVectorShift('k'))",
     "Pipeline.alist(client=VectorShift('k'))",
     "Pipeline.list()['objects']",
-    "Pipeline('p').run({}, True)",
+    "Pipeline('p').run({}, 'yes')",
     "Pipeline.new('p')",
     "Pipeline.rum",
     "Pipeline('p').nodes",

@@ -132,13 +132,15 @@ def test_an_object_has_its_id_and_its_branch_as_the_service_spells_them(
     found = ok(http.get("/pipeline", params={"id": id}))["object"]
     assert (found["_id"], found["mainBranch"]) == (id, "br-1")
     assert not {"id", "branch_id"} & {*found}
+    for sent in ({"branch_id": "br-2", "deploy": True, "bump": "minor"}, {"mainBranch": "br-3"}):
+        saved = ok(http.post(f"/update/pipeline/{id}", json={**sent, "_id": "x", "n": 1}))["object"]
+        assert saved == {**found, "n": 1}
 
 
 def test_ids_can_come_as_extended_json(api: FakeVectorShift, http: httpx.Client) -> None:
     id = api.add_pipeline("acme", "ours")
-    assert api.extended_ids is False
     plain = ok(http.get("/pipelines", params={"verbose": "true"}))
-    api.extended_ids = True
+    api.dialect.extended_ids = True
     extended = ok(http.get("/pipelines", params={"verbose": "true"}))
     assert extended["object_ids"] == [{"$oid": each} for each in plain["object_ids"]]
     for before, after in zip(plain["objects"], extended["objects"], strict=True):

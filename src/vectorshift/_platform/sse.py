@@ -97,8 +97,9 @@ class EventDecoder:
     """Turn the bytes of an event stream into events, however they are cut into pieces.
 
     The work is linear in the bytes, whatever the size of an event or of a piece. An event is given
-    as soon as the empty line behind it has begun to arrive. Bytes that are no UTF-8 become U+FFFD.
-    One decoder reads one stream; it is not thread-safe.
+    as soon as the empty line behind it has begun to arrive, or where that is missing, a second
+    line `event:`. Bytes that are no UTF-8 become U+FFFD. One decoder reads one stream; it is not
+    thread-safe.
     """
 
     def __init__(self) -> None:
@@ -130,7 +131,7 @@ class EventDecoder:
         return [event for event in events if event is not None]
 
     def _take(self, line: bytes) -> ServerSentEvent | None:
-        """Read one line; return the event if the line is the empty one behind it."""
+        """Read one line; return the event that it ends, such as the empty line behind it."""
         if not line:
             return self._dispatch()
         name, _, value = line.partition(b":")
@@ -140,7 +141,9 @@ class EventDecoder:
             self._size += len(text) + 1
             _check(self._size, "an event")
         elif name == b"event":
+            due = self._dispatch() if self._event and self._data else None
             self._event = text
+            return due
         elif name == b"id" and "\0" not in text:
             self._id = text
         elif (

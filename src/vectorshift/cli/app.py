@@ -337,10 +337,34 @@ def sandbox(
         raise typer.Exit(1) from None
 
 
-# --- Commands of the official SDK ---
+# --- Commands of the official SDK, and of other tools ---
 
 
-def _add_absent(name: str) -> None:
+_INSTEAD = {
+    **{
+        name: not_here(f"The command {name}", program=f"vectorshift {name}")
+        for name in ("integrations", "connect", "status", "sync", "reauth", "disconnect")
+    },
+    **{
+        name: f"No such command {name!r}. Did you mean: vectorshift {meant}"
+        for name, meant in {
+            "login": "auth login",
+            "logout": "auth logout",
+            "profiles": "auth list",
+            "check": "auth check",
+            "whoami": "auth whoami",
+            "explain": "auth status",
+            "list": "providers list",
+            "settings": "config",
+            "env": "config",
+            "run": "exec",
+        }.items()
+    },
+}
+_INSTEAD["status"] = "To see which key a call uses: vectorshift auth status. " + _INSTEAD["status"]
+
+
+def _add(name: str, instead: str) -> None:
     """Add a command that says what there is in its place. What is given to it is not shown: it may
     be a key.
     """
@@ -353,43 +377,12 @@ def _add_absent(name: str) -> None:
     )
     def absent(given: Annotated[list[str] | None, typer.Argument()] = None) -> None:
         del given
-        near = _NEAR.get(name)
-        hint = f"To see which key a call uses: vectorshift {near}. " if near else ""
-        complain(hint + not_here(f"The command {name}"))
+        complain(instead)
         raise typer.Exit(Exit.USAGE)
 
 
-def _add_near(name: str, meant: str) -> None:
-    """Add a command that names the one that was meant."""
-
-    @app.command(
-        name,
-        hidden=True,
-        add_help_option=False,
-        context_settings={"ignore_unknown_options": True},
-    )
-    def near(given: Annotated[list[str] | None, typer.Argument()] = None) -> None:
-        del given
-        complain(f"No such command {name!r}. Did you mean: vectorshift {meant}")
-        raise typer.Exit(Exit.USAGE)
-
-
-_NEAR = {"status": "auth status"}
-for _command in ("integrations", "connect", "status", "sync", "reauth", "disconnect"):
-    _add_absent(_command)
-for _command, _meant in {
-    "login": "auth login",
-    "logout": "auth logout",
-    "profiles": "auth list",
-    "check": "auth check",
-    "whoami": "auth whoami",
-    "explain": "auth status",
-    "list": "providers list",
-    "settings": "config",
-    "env": "config",
-    "run": "exec",
-}.items():
-    _add_near(_command, _meant)
+for _command, _instead in _INSTEAD.items():
+    _add(_command, _instead)
 
 
 # --- Running them ---

@@ -20,8 +20,15 @@ if TYPE_CHECKING:
 __all__ = ["failed", "masked_headers", "masked_text", "secrets_in"]
 
 
-def failed(response: httpx.Response, call: Call, tries: int) -> AttemptFailure:
-    """Return what it means that this answer, which was read, is not a success."""
+def failed(response: httpx.Response, call: Call, tries: int, lacks: str = "") -> AttemptFailure:
+    """Return what it means that this answer, which was read, is not a success.
+
+    Args:
+        response: the answer.
+        call: the call.
+        tries: how often it was sent.
+        lacks: what the body of a 200 lacks, such as `has no id`.
+    """
     extensions = _first(response).extensions
     credential: Credential | None = extensions.get(CREDENTIAL)
     secrets = _secrets(response)  # the server may echo them
@@ -29,6 +36,7 @@ def failed(response: httpx.Response, call: Call, tries: int) -> AttemptFailure:
     notes = [
         _note(response, credential, extensions.get(REJECTION)),
         response.extensions.get(BODY_NOTE, ""),
+        lacks and f"The answer {lacks}; check the base URL.",
     ]
     note = "\n  ".join(filter(None, notes))
     about: dict[str, Any] = {"headers": masked_headers(response), "tries": tries, "note": note}

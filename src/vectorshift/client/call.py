@@ -11,7 +11,7 @@ from vectorshift.transport.auth import API_KEY_TOO
 from vectorshift.transport.http import API_KEY_HEADER, AsyncPooledClient, PooledClient
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from vectorshift.client.uploads import Files, Loaded
     from vectorshift.transport.http import AnyClient, Timeouts, httpx
@@ -44,6 +44,9 @@ class Call:
             time-outs are; or None.
         patient: whether the call waits 600 s for its answer where nobody set a timeout; None: if
             it is a POST to a path such as `/agent/{id}/run`, which awaits the end of a run.
+        min_pause: seconds to wait at least before it is sent again.
+        parse: what makes the result of the call out of the parsed body. A ValueError says what the
+            body lacks, such as `has no id`, and is a failure of the call.
 
     Raises:
         TypeError: the path is no `str`.
@@ -61,6 +64,8 @@ class Call:
     timeout: float | None = None
     within: float | None = field(default=None, kw_only=True)
     patient: bool | None = field(default=None, kw_only=True)
+    min_pause: float = field(default=0.0, kw_only=True)
+    parse: Callable[[Any], Any] | None = field(default=None, repr=False, kw_only=True)
 
     def __post_init__(self) -> None:
         if not isinstance(self.path, str):  # pyright: ignore[reportUnnecessaryIsInstance]

@@ -234,21 +234,28 @@ class CallState:
         return response
 
     def _judge(self, response: httpx.Response) -> Any:
-        """Return the parsed body of an answer that was read; an empty dict if there is none.
+        """Return the result of an answer that was read; an empty dict if it has no body.
 
-        An `AttemptFailure` if it is not a success, says in its body that it failed, or is no JSON.
+        An `AttemptFailure` if it is not a success, says in its body that it failed, is no JSON, or
+        lacks what the call is for.
         """
         if not response.is_success:
             return failed(response, self.call, self.tries)
-        if not response.content:
-            return {}
+        lacks = ""
         try:
-            body: Any = response.json()
+            body: Any = response.json() if response.content else {}
+            status = cast("Any", body).get("status") if isinstance(body, dict) else None
         except (ValueError, RecursionError):
             return failed(response, self.call, self.tries)
-        if isinstance(body, dict) and cast("dict[str, Any]", body).get("status") == "failed":
+        if isinstance(status, str) and status.lower() == "failed":
             return failed(response, self.call, self.tries)
-        return cast("Any", body)
+        if self.call.parse is None:
+            return body
+        try:
+            return self.call.parse(body)
+        except ValueError as error:
+            lacks = str(error)
+        return failed(response, self.call, self.tries, lacks)
 
     def connection_error(self, error: Exception, *, begun: bool = False) -> AttemptFailure:
         """Return what it means that this attempt has no answer, or, if one has begun, no whole

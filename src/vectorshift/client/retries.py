@@ -38,7 +38,7 @@ def pause(call_state: CallState, failure: AttemptFailure) -> float | None:
     attempt.attempt_number = call_state.tries
     error = failure.error
     asked_for = (error.retry_after or 0.0) if isinstance(error, VectorshiftApiError) else 0.0
-    seconds = max(_backoff(attempt), asked_for)
+    seconds = max(_backoff(attempt), asked_for, call_state.call.min_pause)
     if asked_for > LONGEST_RETRY_AFTER or seconds >= call_state.context.left():
         return None
     if isinstance(error, VectorshiftApiError):

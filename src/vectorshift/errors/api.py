@@ -218,18 +218,26 @@ class PollTimeoutError(  # pyright: ignore[reportIncompatibleVariableOverride]
     Args:
         task_id: the run.
         timeout: how long it was waited for, in seconds.
+        completed: whether it has ended well, and only its outputs did not come.
     """
 
-    _parameters: tuple[str, ...] = ("task_id", "timeout")
+    _parameters: tuple[str, ...] = ("task_id", "timeout", "completed")
 
-    def __init__(self, task_id: str, timeout: float) -> None:
+    def __init__(self, task_id: str, timeout: float, completed: bool = False) -> None:
         super().__init__(0, "", "")
         self.task_id = task_id
         self.timeout = timeout
-        self.message = (
-            f"Run {task_id} gave no result within {timeout:g} s. It may still go on; ask again, or"
-            " terminate it."
-        )
+        self.completed = completed
+        if completed:
+            self.message = (
+                f"Run {task_id} has completed, and its outputs did not come within {timeout:g} s."
+                " Ask again; they may come up to 30 s later."
+            )
+        else:
+            self.message = (
+                f"Run {task_id} gave no result within {timeout:g} s. It may still go on; ask again,"
+                " or terminate it."
+            )
 
 
 _BY_STATUS: dict[int, type[VectorshiftApiError]] = {

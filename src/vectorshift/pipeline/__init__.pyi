@@ -4,7 +4,7 @@
 # ruff: noqa: UP043
 
 from collections.abc import AsyncIterator, Generator, Iterator, Mapping, Sequence
-from typing import Any, Literal, SupportsIndex
+from typing import Any, Literal, SupportsIndex, overload
 
 from typing_extensions import Self
 
@@ -125,11 +125,12 @@ class Pipeline:
 
         All else is as in `fetch`.
         """
+    @overload
     def run(
         self,
         inputs: Mapping[str, Any] | None = None,
         stream: Literal[False] = False,
-        stream_all_outputs: Literal[False] = False,
+        stream_all_outputs: bool = False,
         session_id: str | None = None,
         node_input_overrides: Mapping[str, Any] | None = None,
         send_intermediate_results: bool | None = None,
@@ -138,11 +139,26 @@ class Pipeline:
         timeout: float | None = None,
         client: VectorShift | None = None,
     ) -> RunResult: ...
+    @overload
+    def run(
+        self,
+        inputs: Mapping[str, Any] | None,
+        stream: Literal[True],
+        stream_all_outputs: bool = False,
+        session_id: str | None = None,
+        node_input_overrides: Mapping[str, Any] | None = None,
+        send_intermediate_results: bool | None = None,
+        *,
+        version: str | None = None,
+        timeout: float | None = None,
+        client: VectorShift | None = None,
+    ) -> Iterator[bytes]: ...
+    @overload
     async def arun(
         self,
         inputs: Mapping[str, Any] | None = None,
         stream: Literal[False] = False,
-        stream_all_outputs: Literal[False] = False,
+        stream_all_outputs: bool = False,
         session_id: str | None = None,
         node_input_overrides: Mapping[str, Any] | None = None,
         send_intermediate_results: bool | None = None,
@@ -150,12 +166,21 @@ class Pipeline:
         version: str | None = None,
         timeout: float | None = None,
         client: AsyncVectorShift | None = None,
-    ) -> RunResult:
-        """Run the pipeline and wait for its outputs: `result["outputs"]["answer"]`, or
-        `result.outputs["answer"]`.
-
-        All else is as in `run`.
-        """
+    ) -> RunResult: ...
+    @overload
+    async def arun(
+        self,
+        inputs: Mapping[str, Any] | None,
+        stream: Literal[True],
+        stream_all_outputs: bool = False,
+        session_id: str | None = None,
+        node_input_overrides: Mapping[str, Any] | None = None,
+        send_intermediate_results: bool | None = None,
+        *,
+        version: str | None = None,
+        timeout: float | None = None,
+        client: AsyncVectorShift | None = None,
+    ) -> AsyncIterator[bytes]: ...
     def bulk_run(
         self,
         inputs: Sequence[Mapping[str, Any]],

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import AsyncIterator
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from itertools import chain
+from typing import TYPE_CHECKING, Any, cast
 
 from vectorshift.client.engine import adrive, drive
 from vectorshift.credentials.events import log
 from vectorshift.errors import PipelineRunFailedError, VectorshiftApiError, VectorshiftError
 from vectorshift.errors.bodies import error_sentence
 from vectorshift.pipeline.ids import run_failure
-from vectorshift.pipeline.results import ENDED_BADLY, StreamChunk, as_object
+from vectorshift.pipeline.results import ENDED_BADLY, StreamChunk, as_object, text_in
 from vectorshift.pipeline.steps import aperform, perform
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Generator, Iterable
     from contextlib import AbstractAsyncContextManager
 
     from vectorshift._platform.sse import ServerSentEvent
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["AsyncChunks", "achunks", "chunks"]
 
 _DONE = "[DONE]"
+_OF_A_PART = ("output_name", "node", "node_id", "node_name", "nodeId")
 _ENOUGH = 65_536  # bytes of an answer that is no stream, for its error
 
 
@@ -42,13 +44,15 @@ def _chunks(client: VectorShift, run: StreamedRun) -> Generator[StreamChunk, Non
     with client.open(call) as stream:
         if not _is_of_events(stream):
             raise _no_events(stream, call, drive(_beginning(stream)))
-        read = partial(_chunk_of, call=call, redact=stream.redact)
-        for chunk in map(read, stream.iter_events()):
+        reader = _LineReader() if run.raw else _ChunkReader(stream, call)
+        items = stream.iter_lines() if run.raw else stream.iter_events()
+        for chunk in chain.from_iterable(map(cast("Any", reader.read), items)):
             if isinstance(chunk, VectorshiftApiError):
                 raise chunk
-            if chunk is not None:
-                yield chunk
+            yield chunk
             del chunk  # the wait for the next one may raise, and crash reporters show locals
+        if reader.failure is not None:
+            raise reader.failure
 
 
 def achunks(run: StreamedRun) -> AsyncChunks:
@@ -68,6 +72,7 @@ class AsyncChunks(AsyncIterator[StreamChunk]):
     def __init__(self, run: StreamedRun) -> None:
         self._client, self._run = run.clients.asynchronous, run
         self._opening: AbstractAsyncContextManager[AsyncStream] | None = None
+        self._due: deque[StreamChunk | VectorshiftApiError] = deque()
         self._busy = self._ended = self._cut = False
 
     async def __anext__(self) -> StreamChunk:
@@ -104,12 +109,17 @@ class AsyncChunks(AsyncIterator[StreamChunk]):
     async def _next(self) -> StreamChunk:
         if self._opening is None:
             await self._open()
-        while True:
-            chunk = self._read(await anext(self._events))
-            if isinstance(chunk, VectorshiftApiError):
-                raise chunk
-            if chunk is not None:
-                return chunk
+        while not self._due:
+            try:
+                self._due.extend(self._reader.read(await anext(self._items)))
+            except StopAsyncIteration:
+                if self._reader.failure is None:
+                    raise
+                self._due.append(self._reader.failure)
+        chunk = self._due.popleft()
+        if isinstance(chunk, VectorshiftApiError):
+            raise chunk
+        return chunk
 
     async def _open(self) -> None:
         call = await aperform(self._run.call(self._client))
@@ -118,8 +128,9 @@ class AsyncChunks(AsyncIterator[StreamChunk]):
         self._opening = opening
         if not _is_of_events(stream):
             raise _no_events(stream, call, await adrive(_beginning(stream)))
-        self._read = partial(_chunk_of, call=call, redact=stream.redact)
-        self._events = stream.aiter_events()
+        raw = self._run.raw
+        self._reader: Any = _LineReader() if raw else _ChunkReader(stream, call)
+        self._items: Any = stream.aiter_lines() if raw else stream.aiter_events()
 
     async def _close(self) -> None:
         self._ended = True
@@ -132,38 +143,86 @@ class AsyncChunks(AsyncIterator[StreamChunk]):
             raise RuntimeError("Another task waits for the next chunk of this stream.")
 
 
-def _chunk_of(
-    event: ServerSentEvent, call: Call, redact: Callable[[str], str]
-) -> StreamChunk | VectorshiftApiError | None:
-    """Return the chunk of an event, None for an event that holds none, or the error if it says that
-    the run failed.
+class _ChunkReader:
+    """Makes chunks of the events of one stream.
 
-    The error is returned, as the frame that raises it may not hold the event: the server may echo
-    the key in it.
+    Attributes:
+        failure: what a node or an output said of its failure, until a result comes: the error of a
+            stream that ends without one.
     """
-    data = event.data.strip()
-    if not data or data == _DONE:
-        return None
-    try:
-        parsed: Any = json.loads(data)
-    except (ValueError, RecursionError):
-        parsed = None
-    found = as_object(parsed)
-    chunk = StreamChunk.of(event.event, found or {})
-    ended_badly = chunk.status in ENDED_BADLY
-    if ended_badly or chunk.error or chunk.type == "error":
+
+    def __init__(self, stream: Stream | AsyncStream, call: Call) -> None:
+        self._redact, self._call = stream.redact, call
+        self.failure: VectorshiftApiError | None = None
+
+    def read(self, event: ServerSentEvent) -> Iterable[StreamChunk | VectorshiftApiError]:
+        """Return the chunks of an event, or the error if it says that the run failed.
+
+        The error is returned, as the frame that raises it may not hold the event: the server may
+        echo the key in it.
+        """
+        data = event.data.strip()
+        if not data or data == _DONE:
+            return ()
+        found = _parsed(data)
+        if found is not None:
+            return (self._chunk(StreamChunk.of(event.event, found), data),)
+        if event.event.strip() == "error":
+            return (self._chunk(StreamChunk.of("error", {}), data),)
+        # without empty lines between them, events arrive as one
+        objects = [each for each in map(_parsed, data.split("\n")) if each is not None]
+        if not objects:  # a heartbeat, perhaps; the official SDK passes over it, too
+            log.warning(
+                "An event of the stream of %s %s is no JSON object, and is passed over.",
+                self._call.method,
+                self._call.path,
+            )
+        names = (text_in(each, "type") or event.event for each in objects)
+        return [
+            self._chunk(StreamChunk.of(name, each), json.dumps(each))
+            for name, each in zip(names, objects, strict=True)
+        ]
+
+    def _chunk(self, chunk: StreamChunk, data: str) -> StreamChunk | VectorshiftApiError:
+        ended_badly = chunk.status in ENDED_BADLY
+        if not (ended_badly or chunk.error or chunk.type == "error"):
+            if chunk.type == "result":
+                self.failure = None
+            return chunk
         ended = f"The run has ended as {chunk.status}." if ended_badly else ""
-        return PipelineRunFailedError(
-            redact(chunk.run_id), redact(chunk.error) or ended or error_sentence(redact(data))
-        )
-    if found is None:  # a heartbeat, perhaps; the official SDK passes over it, too
-        log.warning(
-            "An event of the stream of %s %s is no JSON object, and is passed over.",
-            call.method,
-            call.path,
-        )
+        said = self._redact(chunk.error) or ended or error_sentence(self._redact(data))
+        error = PipelineRunFailedError(self._redact(chunk.run_id), said)
+        if not _is_of_a_part(chunk):
+            return error
+        self.failure = self.failure or error
+        return chunk
+
+
+class _LineReader:
+    """Gives the lines of a stream as they come, without empty ones: what `run(stream=True)` of the
+    official SDK does. What they say is left to the caller.
+    """
+
+    failure = None
+
+    def read(self, line: str) -> tuple[bytes, ...]:
+        return (line.encode(),) if line else ()
+
+
+def _parsed(data: str) -> dict[str, Any] | None:
+    try:
+        return as_object(json.loads(data))
+    except (ValueError, RecursionError):
         return None
-    return chunk
+
+
+def _is_of_a_part(chunk: StreamChunk) -> bool:
+    """Whether an event speaks of a node or an output, and not of the run: a pipeline may go on
+    when a node fails.
+    """
+    if chunk.type in ("result", "error"):
+        return False
+    return chunk.type == "stream" or any(name in chunk.raw for name in _OF_A_PART)
 
 
 # --- An answer that is no stream: an error, or a server that does not know of streams ---

@@ -1,4 +1,4 @@
-"""Ids in paths, and answers that must be objects: for all calls."""
+"""Ids in paths, and answers that say that a run failed: for all calls."""
 
 from __future__ import annotations
 
@@ -8,22 +8,12 @@ from urllib.parse import quote
 
 from vectorshift.client.call import Call
 from vectorshift.errors import PipelineRunFailedError, VectorshiftApiError
-from vectorshift.pipeline.results import RUN_IDS, as_object, first_id, id_of
+from vectorshift.pipeline.results import RUN_IDS, Answer, as_object, first_id, id_of, text_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = [
-    "checked_id",
-    "failed_answer",
-    "object_in",
-    "pipelines_in",
-    "post",
-    "printable",
-    "run_failure",
-    "segment",
-    "unexpected",
-]
+__all__ = ["checked_id", "failed_answer", "post", "printable", "run_failure", "segment"]
 
 
 def checked_id(id: object) -> str:
@@ -54,49 +44,21 @@ def segment(id: object) -> str:
 def post(id: str, action: str, fields: Mapping[str, Any]) -> Call:
     """Return POST /pipeline/{id}/{action}; fields that are None are left out."""
     body = {name: value for name, value in fields.items() if value is not None}
-    return Call(method="POST", path=f"/pipeline/{segment(id)}/{action}", json=body)
-
-
-def object_in(answer: object, call: Call) -> dict[str, Any]:
-    """Return an answer that must be an object.
-
-    Raises:
-        VectorshiftApiError: it is none.
-    """
-    found = as_object(answer)
-    if found is None:
-        raise unexpected(call, "")
-    return found
-
-
-def pipelines_in(answer: dict[str, Any], call: Call) -> list[tuple[str, dict[str, Any]]]:
-    """Return the id and the description of each pipeline in an answer to GET /pipelines. A
-    description is empty where the server sent the id alone.
-
-    Raises:
-        VectorshiftApiError: it is no list of pipelines, or one of them has no id.
-    """
-    lists = [answer[name] for name in ("object_ids", "objects") if name in answer]
-    if not lists or not all(each is None or isinstance(each, list) for each in lists):
-        raise unexpected(call, "list of pipelines")
-    objects = answer.get("objects") or ()
-    described = {id_of(each): as_object(each) or {} for each in objects}
-    listed = [id_of(each) for each in answer.get("object_ids") or objects]
-    ids = list(dict.fromkeys([*listed, *described]))
-    if None in ids:
-        raise unexpected(call, "id for one of its pipelines")
-    return [(id, described.get(id, {})) for id in ids if id]
+    return Call("POST", f"/pipeline/{segment(id)}/{action}", json=body, parse=Answer.of)
 
 
 def failed_answer(error: VectorshiftApiError) -> dict[str, Any] | None:
-    """Return the body of a 200 that says `failed`, which the client raises as an error, or None."""
+    """Return the body of a 200 that says `failed`, or has an error and no status, which the client
+    raises as an error; else None.
+    """
     if error.status_code != 200:
         return None
     try:
-        body = as_object(json.loads(error.raw_response))
+        body = as_object(json.loads(error.raw_response)) or {}
     except (ValueError, RecursionError):
         return None
-    return body if body is not None and body.get("status") == "failed" else None
+    failed = text_in(body, "status").lower() == "failed"
+    return body if failed or ("status" not in body and body.get("error")) else None
 
 
 def run_failure(error: VectorshiftApiError) -> VectorshiftApiError:
@@ -105,13 +67,3 @@ def run_failure(error: VectorshiftApiError) -> VectorshiftApiError:
     if body is None:
         return error
     return PipelineRunFailedError(first_id(body, *RUN_IDS) or "", error.error_message, answer=error)
-
-
-def unexpected(call: Call, missing: str) -> VectorshiftApiError:
-    """Return the error for an answer without the field `missing`, or, if that is empty, one that is
-    no object.
-    """
-    what = f"has no {missing}" if missing else "is no JSON object"
-    return VectorshiftApiError(
-        200, call.method, call.path, note=f"The answer {what}; check the base URL."
-    )

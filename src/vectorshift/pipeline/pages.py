@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from vectorshift.client.call import Call
-from vectorshift.pipeline.ids import object_in, pipelines_in
+from vectorshift.pipeline.results import pipelines_in
 from vectorshift.pipeline.steps import Steps, Use, aperform, perform
 
 if TYPE_CHECKING:
@@ -62,10 +62,10 @@ class Walk(Iterator[T], AsyncIterator[T]):
         yield Use(self.client)
         while not self._read_all:
             offset = self._offset
-            call = Call(method="GET", path="/pipelines", query={**self._query, "offset": offset})
-            page = dict(pipelines_in(object_in((yield call), call), call))
+            query = {**self._query, "offset": offset}
+            page, _ = yield Call("GET", "/pipelines", query, parse=pipelines_in)
             if offset == self._offset:  # else another task has read it meanwhile
-                self._take(page)
+                self._take(dict(page))
         return self._make(*self._due.popleft()) if self._due else None
 
     def _take(self, page: dict[str, dict[str, Any]]) -> None:

@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, SupportsIndex
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, SupportsIndex, cast
 
 from vectorshift._compat import PIPELINE_MEMBERS, Absent
+from vectorshift.client import VectorShift
 from vectorshift.client.call import Call
 from vectorshift.client.default import PinnedClients
-from vectorshift.errors import InternalServerError, NotFoundError
+from vectorshift.errors import NotFoundError
 from vectorshift.pipeline import runs
 from vectorshift.pipeline.chunks import achunks, chunks
 from vectorshift.pipeline.handler import RunHandler
-from vectorshift.pipeline.ids import (
-    checked_id,
-    object_in,
-    pipelines_in,
-    post,
-    printable,
-    segment,
-    unexpected,
-)
+from vectorshift.pipeline.ids import checked_id, post, printable, segment
 from vectorshift.pipeline.pages import Walk, apages, pages
 from vectorshift.pipeline.results import (
     Answer,
     PipelineList,
     as_object,
     first_id,
+    id_in,
     id_of,
+    object_in,
+    pipelines_in,
     text_in,
 )
 from vectorshift.pipeline.steps import Use, Wait, twins
@@ -38,7 +35,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from vectorshift.client import AsyncVectorShift, VectorShift
+    from vectorshift.client import AsyncVectorShift
     from vectorshift.pipeline.results import BulkRunResult, RunResult, RunStatus
     from vectorshift.pipeline.steps import Client, Steps
 
@@ -107,7 +104,7 @@ class Pipeline:
     @property
     def name(self) -> str | None:
         """The pipeline's name, or None if it is not known."""
-        return self.raw.get("name")
+        return None if self.raw.get("name") is None else text_in(self.raw, "name")
 
     @property
     def branch_id(self) -> str | None:
@@ -157,9 +154,8 @@ class Pipeline:
             "offset": offset,
             "limit": limit,
         }
-        call = Call(method="GET", path="/pipelines", query=query)
-        answer = object_in((yield call), call)
-        listed = (cls._described(id, raw, client) for id, raw in pipelines_in(answer, call))
+        found, answer = yield Call("GET", "/pipelines", query, parse=pipelines_in)
+        listed = [cls._described(id, raw, client) for id, raw in found]
         return PipelineList(listed, raw=answer, offset=offset, limit=limit)
 
     @twins(pages, apages)
@@ -241,13 +237,15 @@ class Pipeline:
 
     @classmethod
     def _found(cls, query: dict[str, Any], client: Client | None) -> Steps[Self]:
-        call = Call(method="GET", path="/pipeline", query=query)
-        answer = object_in((yield call), call)
-        found = as_object(answer.get("object"))
-        known = id_of(found) or query["id"]
-        if found is None or not known:
-            raise unexpected(call, "object")
-        return cls._described(known, found, client)
+        def parse(body: object) -> Pipeline:
+            found = as_object(object_in(body).get("object"))
+            known = id_of(found) or query["id"]
+            if found is None or not known:
+                raise ValueError("has no object")
+            return cls._described(known, found, client)
+
+        pipeline: Self = yield Call("GET", "/pipeline", query, parse=parse)
+        return pipeline
 
     # --- Running it ---
 
@@ -255,8 +253,8 @@ class Pipeline:
     def run(
         self,
         inputs: Mapping[str, Any] | None = None,
-        stream: Literal[False] = False,
-        stream_all_outputs: Literal[False] = False,
+        stream: bool = False,
+        stream_all_outputs: bool = False,
         session_id: str | None = None,
         node_input_overrides: Mapping[str, Any] | None = None,
         send_intermediate_results: bool | None = None,
@@ -273,8 +271,9 @@ class Pipeline:
                 for reading bytes is sent as a file; so is a tuple of a name, one of these and
                 perhaps a media type. Files are read before anything is sent; one that you opened is
                 left open.
-            stream: False; `Pipeline.stream` streams a run.
-            stream_all_outputs: False; as `stream`.
+            stream: True returns the lines of an event stream, as bytes: what the official SDK
+                gives. `Pipeline.stream` gives chunks, and raises if the run fails.
+            stream_all_outputs: whether the outputs of all nodes come.
             session_id: groups runs in analytics and traces.
             node_input_overrides: inputs of nodes, by node.
             send_intermediate_results: as the API has it.
@@ -284,26 +283,27 @@ class Pipeline:
             client: the client to use.
 
         Raises:
-            TypeError: `stream` is true; nothing was sent.
             VectorshiftError: a file cannot be read; nothing was sent.
             PipelineRunFailedError: the API says that the run failed.
             VectorshiftApiError: the API answered with another failure.
             ApiConnectionError: the API did not answer; whether the run took place is at
                 `may_have_run`.
         """
-        if any((stream, stream_all_outputs)):  # whatever a checker says of their types
-            raise TypeError(
-                "run gives the outputs of the whole run. To stream them, loop over"
-                " pipeline.stream(inputs), or pipeline.astream(inputs) in async code."
-            )
-        yield Use(self._named(client))
         fields = {
             "session_id": session_id,
             "version": version,
             "node_input_overrides": node_input_overrides,
             "send_intermediate_results": send_intermediate_results,
+            "stream_all_outputs": stream_all_outputs or None,
         }
-        return (yield from runs.run(self.id, inputs, fields, timeout))
+        if not stream:
+            yield Use(self._named(client))
+            return (yield from runs.run(self.id, inputs, fields, timeout))
+        clients = PinnedClients(self._named(client))
+        caller = yield Use(clients)
+        lines = runs.StreamedRun(clients, self.id, inputs, fields, timeout, raw=True)
+        found: Any = (chunks if isinstance(caller, VectorShift) else achunks)(lines)
+        return cast("RunResult", found)  # the stub says what it is
 
     @twins()
     def bulk_run(
@@ -417,8 +417,8 @@ class Pipeline:
             "webhook_url": webhook_url,
             "trace_id": trace_id,
         }
-        task_id, answer = yield from runs.start(self.id, inputs, fields)
-        return RunHandler(self.id, task_id, text_in(answer, "trace_id"), client=clients)
+        task_id, trace_id = yield from runs.start(self.id, inputs, fields)
+        return RunHandler(self.id, task_id, trace_id, client=clients)
 
     @twins()
     def run_status(self, run_id: str, *, client: Client | None = None) -> Steps[RunStatus]:
@@ -438,17 +438,12 @@ class Pipeline:
     def delete(self, *, client: Client | None = None) -> Steps[Answer]:
         """Delete the pipeline. Returns the answer, `{"status": "success"}`.
 
-        The API may fail right after a pipeline was made, so a failure of the server is followed by
-        one more call, 1 s later.
+        The API may fail right after a pipeline was made, so a retry comes 1 s later at least.
         """
         yield Use(self._named(client))
-        call = Call(method="DELETE", path=f"/pipeline/{segment(self.id)}")
-        try:
-            answer = yield call
-        except InternalServerError:
-            yield Wait(1.0)
-            answer = yield call
-        return Answer(object_in(answer, call))
+        path = f"/pipeline/{segment(self.id)}"
+        answer: Answer = yield Call("DELETE", path, min_pause=1.0, parse=Answer.of)
+        return answer
 
     @twins()
     def duplicate(
@@ -469,10 +464,7 @@ class Pipeline:
         """
         yield Use(self._named(client))
         fields = {"name": name, "description": description, "folder_id": folder_id}
-        call = post(self.id, "duplicate", fields)
-        copied = id_of(object_in((yield call), call))
-        if copied is None:
-            raise unexpected(call, "id")
+        copied, _ = yield replace(post(self.id, "duplicate", fields), parse=id_in)
         try:
             return (yield from self._found({"id": copied}, self._named(client)))
         except NotFoundError:  # the API may not have it yet
@@ -525,8 +517,8 @@ class Pipeline:
 
     def _post(self, action: str, fields: dict[str, Any], client: Client | None) -> Steps[Answer]:
         yield Use(self._named(client))
-        call = post(self.id, action, fields)
-        return Answer(object_in((yield call), call))
+        answer: Answer = yield post(self.id, action, fields)
+        return answer
 
     # --- As a value ---
 
@@ -571,7 +563,7 @@ class Pipeline:
 
 if not TYPE_CHECKING:  # a checker finds by itself that they are not there
     for _name in PIPELINE_MEMBERS:
-        setattr(Pipeline, _name, Absent(f"Pipeline.{_name}"))
+        setattr(Pipeline, _name, Absent(_name))
 
 
 def _guest(user_id: str | None, org_id: str | None) -> dict[str, Any]:

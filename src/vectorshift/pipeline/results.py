@@ -12,6 +12,8 @@ from vectorshift.errors.bodies import MESSAGE_FIELDS, error_sentence
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from typing_extensions import Self
+
 __all__ = [
     "CANCELLED",
     "ENDED_BADLY",
@@ -26,8 +28,12 @@ __all__ = [
     "StreamChunk",
     "as_object",
     "first_id",
+    "id_in",
     "id_of",
     "message_in",
+    "object_in",
+    "outputs_in",
+    "pipelines_in",
     "text_in",
 ]
 
@@ -46,6 +52,7 @@ CANCELLED = frozenset(("cancelled", "canceled"))
 ENDED_BADLY = FAILED | CANCELLED
 RUN_IDS = ("run_id", "pipeline_run_id", "task_id")
 _KINDS = ("stream", "result", "error")
+_OF_A_RESULT = ("status", "outputs", "run_outputs", "result")
 _IDS = ("$oid", "_id", "id", "object_id")
 
 
@@ -54,12 +61,10 @@ class Answer(dict[str, Any]):
 
     __slots__ = ()
 
-    def _object(self, name: str) -> dict[str, Any]:
-        return as_object(self.get(name)) or {}
-
-    def _list(self, name: str) -> list[object]:
-        value = self.get(name)
-        return cast("list[object]", value) if isinstance(value, list) else []
+    @classmethod
+    def of(cls, body: object) -> Self:
+        """Return the answer that a body is. Raises as `object_in`."""
+        return cls(object_in(body))
 
     @property
     def status(self) -> str:
@@ -98,15 +103,27 @@ class PipelineList(list[P]):
         """The ids of the pipelines."""
         return [pipeline.id for pipeline in self]
 
-    if not TYPE_CHECKING:  # a checker finds a text as an index by itself
+    if not TYPE_CHECKING:  # a checker finds by itself what a list has not
 
         def __getitem__(self, index: Any) -> Any:
             if isinstance(index, str):
-                raise TypeError(
-                    "Pipeline.list() gives a list of pipelines; the answer as the server sent it"
-                    f" is at .raw, so use .raw[{index!r}]."
-                )
+                raise TypeError(f"{_NO_DICT}.raw[{index!r}].")
             return super().__getitem__(index)
+
+        def __contains__(self, item: object) -> bool:
+            if isinstance(item, str):
+                raise TypeError(f"{_NO_DICT}{item!r} in .raw, or in .ids for an id.")
+            return super().__contains__(item)
+
+        def __getattr__(self, name: str) -> Any:
+            if hasattr(dict, name):
+                raise AttributeError(f"{_NO_DICT}.raw.{name}(...).")
+            raise AttributeError(f"'PipelineList' object has no attribute {name!r}")
+
+
+_NO_DICT = (
+    "Pipeline.list() gives a list of pipelines; the answer as the server sent it is at .raw. Use "
+)
 
 
 class RunResult(Answer):
@@ -120,9 +137,9 @@ class RunResult(Answer):
         return first_id(self, *RUN_IDS) or ""
 
     @property
-    def outputs(self) -> dict[str, Any]:
-        """The values of the output nodes, by name."""
-        return self._object("outputs")
+    def outputs(self) -> Any:
+        """The values of the output nodes: a dict by name, unless the server sent something else."""
+        return outputs_in(self, "outputs")
 
     @property
     def trace_id(self) -> str:
@@ -138,7 +155,9 @@ class BulkRunResult(Answer):
     @property
     def runs(self) -> list[RunResult]:
         """The runs, each at the place of its inputs; empty where the server sent nothing of it."""
-        return [RunResult(as_object(each) or {}) for each in self._list("run_outputs")]
+        found = self.get("run_outputs")
+        sent = cast("list[object]", found) if isinstance(found, list) else []
+        return [RunResult(as_object(each) or {}) for each in sent]
 
 
 class RunStatus(Answer):
@@ -171,19 +190,15 @@ class RunStatus(Answer):
         return self.succeeded or self.failed or self.cancelled
 
     @property
-    def outputs(self) -> dict[str, Any]:
-        """The values of the output nodes, by name; empty until the run has ended well."""
-        return self._object("result") or self._object("outputs")
-
-
-class _Sent:
-    """Holds what was sent beside the fields of a dataclass, which `asdict` and `vars` give."""
-
-    __slots__ = ("raw",)
+    def outputs(self) -> Any:
+        """The values of the output nodes: a dict by name, unless the server sent something else;
+        empty until the run has ended well.
+        """
+        return outputs_in(self, "result", "outputs")
 
 
 @dataclass
-class StreamChunk(_Sent):
+class StreamChunk:
     """One event of a streamed run: a piece of an output (`type` is `stream`), or the end
     (`result`).
 
@@ -193,19 +208,22 @@ class StreamChunk(_Sent):
         output_value: the piece, or None.
         run_id: the run; an empty string if the server did not name it.
         status: how the run ended; in lower case, or an empty string.
-        outputs: the values of the output nodes, by name; empty before the end.
+        outputs: the values of the output nodes, as a dict by name unless the server sent something
+            else; empty before the end.
         error: the message about a failure, or an empty string. `Pipeline.stream` raises it.
 
     Attributes:
         raw: the data of the event, as the server sent it. `chunk["name"]` reads from it.
     """
 
+    __slots__ = ("__dict__", "raw")  # no field: `asdict` and `vars` are those of the official SDK
+
     type: str = ""
     output_name: str = ""
     output_value: Any = None
     run_id: str = ""
     status: str = ""
-    outputs: dict[str, Any] = field(default_factory=dict[str, Any])
+    outputs: Any = field(default_factory=dict[str, Any])
     error: str = ""
 
     def __post_init__(self) -> None:
@@ -225,7 +243,7 @@ class StreamChunk(_Sent):
             data.get("output_value"),
             first_id(data, *RUN_IDS) or "",
             text_in(data, "status").lower(),
-            as_object(data.get("outputs")) or {},
+            outputs_in(data, "outputs"),
             message_in(data),
         )
         chunk.raw = data
@@ -247,6 +265,48 @@ class StreamChunk(_Sent):
 def as_object(value: object) -> dict[str, Any] | None:
     """Return the dict that this is, or None."""
     return cast("dict[str, Any]", value) if isinstance(value, dict) else None
+
+
+def object_in(body: object) -> dict[str, Any]:
+    """Return a body that must be an object, and more than an error.
+
+    Raises:
+        ValueError: it is none; says what it lacks, as `Call.parse` has it.
+    """
+    found = as_object(body)
+    if found is None:
+        raise ValueError("is no JSON object")
+    if found.get("error") and found.keys().isdisjoint(_OF_A_RESULT):
+        raise ValueError("has an error and no status")
+    return found
+
+
+def id_in(body: object, *names: str) -> tuple[str, dict[str, Any]]:
+    """Return the id in the first of these fields of a body that has one, and the body. Raises as
+    `object_in`.
+    """
+    found = object_in(body)
+    id = first_id(found, *names) if names else id_of(found)
+    if id is None:
+        raise ValueError(f"has no {names[0] if names else 'id'}")
+    return id, found
+
+
+def pipelines_in(body: object) -> tuple[list[tuple[str, dict[str, Any]]], dict[str, Any]]:
+    """Return the id and the description of each pipeline in an answer to GET /pipelines, and the
+    answer. A description is empty where the server sent the id alone. Raises as `object_in`.
+    """
+    answer = object_in(body)
+    lists = [answer[name] for name in ("object_ids", "objects") if name in answer]
+    if not lists or not all(each is None or isinstance(each, list) for each in lists):
+        raise ValueError("has no list of pipelines")
+    objects = answer.get("objects") or ()
+    described = {id_of(each): as_object(each) or {} for each in objects}
+    listed = [id_of(each) for each in answer.get("object_ids") or objects]
+    ids = list(dict.fromkeys([*listed, *described]))
+    if None in ids:
+        raise ValueError("has no id for one of its pipelines")
+    return [(id, described.get(id, {})) for id in ids if id], answer
 
 
 def id_of(value: object, layers: int = 3) -> str | None:
@@ -274,6 +334,11 @@ def first_id(fields: Mapping[str, Any], *names: str) -> str | None:
         if found:
             return found
     return None
+
+
+def outputs_in(fields: Mapping[str, Any], *names: str) -> Any:
+    """Return the first of these fields that is not empty, or an empty dict."""
+    return next(filter(None, map(fields.get, names)), {})
 
 
 def text_in(fields: Mapping[str, Any], name: str) -> str:

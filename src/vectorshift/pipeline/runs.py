@@ -20,20 +20,20 @@ from vectorshift.errors import (
 from vectorshift.pipeline.ids import (
     checked_id,
     failed_answer,
-    object_in,
     post,
     run_failure,
     segment,
-    unexpected,
 )
 from vectorshift.pipeline.inputs import Body, bulk_body, checked_runs, holds_files, run_body
 from vectorshift.pipeline.results import (
+    CANCELLED,
     RUN_IDS,
     Answer,
     BulkRunResult,
     RunResult,
     RunStatus,
-    first_id,
+    id_in,
+    text_in,
 )
 from vectorshift.pipeline.steps import Steps, ThreadWork, Use, Wait
 
@@ -58,7 +58,10 @@ def run(
 ) -> Steps[RunResult]:
     """Run a pipeline and wait for what it gives."""
     call = yield from _run_call(id, inputs, fields, timeout)
-    return RunResult((yield from _awaited(call)))
+    result: RunResult = yield from _awaited(replace(call, parse=RunResult.of))
+    if result.status in CANCELLED:
+        raise PipelineRunFailedError(result.run_id, f"The run has ended as {result.status}.")
+    return result
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,7 @@ class StreamedRun:
         inputs: values by the names of input nodes.
         fields: the other fields of the body.
         timeout: seconds to wait for the next event, or None.
+        raw: whether its lines are wanted as they come, and no chunks.
     """
 
     clients: PinnedClients
@@ -78,6 +82,7 @@ class StreamedRun:
     inputs: Mapping[str, Any] | None
     fields: Mapping[str, Any]
     timeout: float | None
+    raw: bool = False
 
     def call(self, client: Client) -> Steps[Call]:
         """Give the call, with the files in it read."""
@@ -88,15 +93,13 @@ class StreamedRun:
 
 def start(
     id: str, inputs: Mapping[str, Any] | None, fields: Mapping[str, Any]
-) -> Steps[tuple[str, Answer]]:
-    """Start a run in the background; give its id and the answer."""
+) -> Steps[tuple[str, str]]:
+    """Start a run in the background; give its id and that of its trace."""
     call = yield from _run_call(id, inputs, {**fields, "background": True}, None)
-    call = replace(call, patient=False)  # this answer comes soon
-    answer = Answer(object_in((yield call), call))
-    task_id = first_id(answer, "task_id", *RUN_IDS)
-    if task_id is None:
-        raise unexpected(call, "task_id")
-    return task_id, answer
+    # this answer comes soon
+    call = replace(call, patient=False, parse=lambda body: id_in(body, "task_id", *RUN_IDS))
+    task_id, answer = yield call
+    return task_id, text_in(answer, "trace_id")
 
 
 def bulk_run(
@@ -116,12 +119,15 @@ def bulk_run(
         paths.reverse()
     with _bar(progress, f"{len(runs)} runs"):
         body = yield from _built(paths[0], runs, lambda: bulk_body(runs))
+        result: BulkRunResult
         try:
-            return BulkRunResult((yield from _awaited(_long(paths[0], body, timeout))))
+            result = yield from _awaited(_long(paths[0], body, timeout))
         except NotFoundError as error:
             not_found = error
+        else:
+            return result
         try:
-            result = BulkRunResult((yield from _awaited(_long(paths[1], body, timeout))))
+            result = yield from _awaited(_long(paths[1], body, timeout))
         except NotFoundError:
             raise not_found from None
     remember = paths[1].endswith("bulk_run")
@@ -129,12 +135,12 @@ def bulk_run(
     return result
 
 
-def _awaited(call: Call) -> Steps[dict[str, Any]]:
+def _awaited(call: Call) -> Steps[Any]:
     """Give the answer to a call that waits for a run; that it says `failed` is a failure of the
     run.
     """
     try:
-        return object_in((yield call), call)
+        return (yield call)
     except VectorshiftApiError as error:
         failure = run_failure(error)
     raise failure
@@ -144,22 +150,22 @@ def status(id: str, run_id: str, within: float | None = None) -> Steps[RunStatus
     """Give what a run says of itself, also when it says that it failed (GET
     /pipeline/{id}/run/status/{run_id}).
     """
-    call = Call(
-        method="GET", path=f"/pipeline/{segment(id)}/run/status/{segment(run_id)}", within=within
-    )
+    path = f"/pipeline/{segment(id)}/run/status/{segment(run_id)}"
+    found: RunStatus
     try:
-        return RunStatus(object_in((yield call), call))
+        found = yield Call("GET", path, within=within, parse=RunStatus.of)
     except VectorshiftApiError as error:
         failed = failed_answer(error)
-        if failed is None or not first_id(failed, *RUN_IDS):
+        if failed is None or "status" not in failed:
             raise
-    return RunStatus(failed)
+        found = RunStatus(failed)
+    return found
 
 
 def terminate(id: str, run_id: str) -> Steps[Answer]:
     """POST /pipeline/{id}/terminate."""
-    call = post(id, "terminate", {"run_id": checked_id(run_id)})
-    return Answer(object_in((yield call), call))
+    answer: Answer = yield post(id, "terminate", {"run_id": checked_id(run_id)})
+    return answer
 
 
 def await_end(
@@ -185,6 +191,7 @@ def await_end(
         raise ValueError("poll_interval and timeout are numbers of seconds, not below 0.")
     deadline = inf if timeout is None else now() + timeout
     last_chance = inf
+    completed = False
     with _bar(progress, f"run {run_id}") as show:
         while True:
             within = None if timeout is None else max(deadline - now(), _LAST_QUESTION)
@@ -193,9 +200,10 @@ def await_end(
             except ApiTimeoutError:
                 if timeout is None or now() < deadline:
                     raise
-                raise PollTimeoutError(run_id, timeout) from None
+                raise PollTimeoutError(run_id, timeout, completed) from None
             show(found.status)
-            if found.succeeded:
+            completed = found.succeeded
+            if completed:
                 if "result" in found or "outputs" in found:
                     return found
                 last_chance = min(last_chance, now() + _LATE_RESULT)
@@ -213,7 +221,7 @@ def await_end(
                 )
             left = deadline - now()
             if timeout is not None and left <= 0:
-                raise PollTimeoutError(run_id, timeout)
+                raise PollTimeoutError(run_id, timeout, completed)
             yield Wait(max(0.0, min(poll_interval, left, last_chance - now())))
 
 
@@ -237,7 +245,9 @@ def _built(path: str, inputs: object, build: Callable[[], Body]) -> Steps[Body]:
 
 
 def _long(path: str, body: Body, timeout: float | None) -> Call:
-    return Call("POST", path, None, body.json, body.files, body.form, timeout=timeout)
+    return Call(
+        "POST", path, None, body.json, body.files, body.form, None, timeout, parse=BulkRunResult.of
+    )
 
 
 # --- Progress ---

@@ -104,17 +104,6 @@ class FakeVectorShift:
         self._traffic.latency = seconds
 
     @property
-    def extended_ids(self) -> bool:
-        """Whether pipelines' ids are answered as Mongo's extended JSON, `{"$oid": ...}`; may be set
-        while it runs. As `dialect.extended_ids`.
-        """
-        return self.dialect.extended_ids
-
-    @extended_ids.setter
-    def extended_ids(self, extended: bool) -> None:
-        self.dialect.extended_ids = extended
-
-    @property
     def dialect(self) -> Dialect:
         """How answers are spelled; its attributes may be set while it runs."""
         return self._world.dialect

@@ -31,13 +31,11 @@ __all__ = [
 ]
 
 _ROLES = ("viewer", "editor")
-_OF_THE_SERVER = (
-    "id",
-    "username",
-    "org_name",
-    "deploy",
-    "bump",
-)  # of these none is a caller's to set
+_OF_THE_SERVER = {
+    *("id", "_id", "branch_id", "mainBranch"),
+    *("username", "org_name", "deploy", "bump"),
+}
+"""Fields that a caller may send and cannot set; `branch_id` names the branch that is saved."""
 _SPELLED = {"id": "_id", "branch_id": "mainBranch"}
 
 

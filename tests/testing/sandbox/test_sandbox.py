@@ -11,6 +11,7 @@ from typing import IO
 import pytest
 
 from vectorshift.testing.sandbox.rotation import Rotation
+from vectorshift.version import __version__
 
 SANDBOX = [sys.executable, "-m", "vectorshift", "sandbox"]
 LIST = (
@@ -118,7 +119,7 @@ def test_version_and_help_work() -> None:
         text=True,
         timeout=60,
     )
-    assert done.stdout.strip() == "vectorshift 1.0.0"
+    assert done.stdout.strip() == f"vectorshift {__version__}"
     done = subprocess.run(
         [sys.executable, "-m", "vectorshift", "--help"], capture_output=True, text=True, timeout=60
     )
