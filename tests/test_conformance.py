@@ -279,6 +279,8 @@ async def test_each_method_raises_what_the_api_says(
 FAILED = b'{"status": "failed", "error": "no"}'
 WAITING = ("run", "run with a file", "bulk_run", "stream")
 """The methods that wait for a run, so that a failure in their answer is one of the run."""
+ABOUT_A_RUN = ("run_status", "handler.run_status", "handler.result")
+"""To these, `failed` is the status of the run."""
 
 
 @pytest.mark.parametrize("name", ["request", *METHODS])
@@ -287,7 +289,7 @@ async def test_a_200_that_says_failed_or_is_no_json_is_a_failure(
 ) -> None:
     call, place = METHODS.get(name, (request, "POST /x"))
     for raw, said in (
-        (FAILED, "no"),
+        *([] if name in ABOUT_A_RUN else [(FAILED, "no")]),
         (b"<html>", "<html>"),
         (b'{"status": "succ', '{"status": "succ'),
     ):
@@ -352,7 +354,9 @@ async def test_json_that_is_no_object_is_a_failure(name: str, style: CallStyle) 
         with FaultServer(answer(200, raw)) as server, pytest.raises(VectorshiftApiError) as caught:
             async with client_of(style, server) as client:
                 await call(style, client)
-        assert str(caught.value) == f"API Error (200) on {place}: no details\n  {NO_OBJECT}"
+        said = raw.decode()
+        assert str(caught.value) == f"API Error (200) on {place}: {said}\n  {NO_OBJECT}"
+        assert caught.value.raw_response == said
 
 
 @pytest.mark.parametrize(
