@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from vectorshift._platform.urls import api_url, is_loopback
-from vectorshift.transport.http import httpx
+from vectorshift._platform.urls import api_url, is_loopback, origin, wrong_api
+from vectorshift.transport.http import httpx, origin_of
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.8.8.8", "::1", "[::1]"])
@@ -79,3 +79,29 @@ def test_httpx_can_use_whatever_is_taken(rest: str) -> None:
     parsed = httpx.URL(f"{url}/pipelines")
     assert parsed.path.endswith("/pipelines")
     assert parsed.host.encode("idna") or ":" in parsed.host
+
+
+@pytest.mark.parametrize(
+    ("url", "bound_to"),
+    [
+        ("https://api.vectorshift.ai/v1", "https://api.vectorshift.ai"),
+        ("HTTPS://API.example:443/v1", "https://api.example"),
+        ("https://api.example:8443", "https://api.example:8443"),
+        ("http://127.0.0.1:80/v1", "http://127.0.0.1"),
+        ("https://api.example:80", "https://api.example:80"),
+        ("http://[::1]:8000/v1", "http://[::1]:8000"),
+    ],
+)
+def test_an_origin_is_scheme_host_and_port_and_stays_itself(url: str, bound_to: str) -> None:
+    assert origin(url) == bound_to
+    assert origin(bound_to) == bound_to
+    assert origin_of(httpx.URL(url)) == origin_of(httpx.URL(bound_to))
+    assert wrong_api("mine:x", url, bound_to) == ""
+
+
+@pytest.mark.parametrize(
+    "other", ["http://api.example/v1", "https://api.example:8443", "https://x.api.example"]
+)
+def test_another_scheme_port_or_host_is_another_api(other: str) -> None:
+    assert "is for https://api.example, and" in wrong_api("mine:x", "https://api.example", other)
+    assert wrong_api("mine:x", None, other) == ""

@@ -10,7 +10,9 @@ import pytest
 from tests import keyrings
 from tests.cli.program import environment, fed, on_terminal, piped
 
-from vectorshift.credentials.values import fingerprint
+from vectorshift._platform.urls import origin
+from vectorshift.credentials.values import Secret, fingerprint
+from vectorshift.providers.profiles import write_profile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,9 +43,9 @@ def keyring(tmp_path: Path) -> Iterator[dict[str, str]]:
         yield variables
 
 
-def log_in(key: str, *options: str, **variables: str) -> None:
-    done = fed(f"{key}\n", "auth", "login", "--with-token", *options, **variables)
-    assert done.returncode == 0, done.stderr
+def stored(api: FakeVectorShift, key: str, name: str = "acme") -> None:
+    """Store a profile in the file, as `auth login --file` does."""
+    write_profile(name, Secret(key), origin=origin(api.base_url), in_file=True)
 
 
 # --- Login ----------------------------------------------------------------------------------------
@@ -103,7 +105,8 @@ def test_a_key_that_the_api_refuses_is_not_stored(here: dict[str, str], tmp_path
 def test_a_key_that_may_do_nothing_is_a_good_key(
     api: FakeVectorShift, here: dict[str, str]
 ) -> None:
-    log_in(api.create_key(scopes=()), "--file", **here)
+    key = api.create_key(scopes=())
+    assert fed(key, "auth", "login", "--with-token", "--file", **here).returncode == 0
 
 
 def test_an_api_that_does_not_answer_leaves_nothing_stored(tmp_path: Path) -> None:
@@ -154,8 +157,10 @@ def test_a_key_in_the_environment_does_not_keep_anybody_from_storing_one(
 # --- What uses it ---------------------------------------------------------------------------------
 
 
-def test_nothing_uses_it_until_it_is_named(key: str, here: dict[str, str]) -> None:
-    log_in(key, "--file", "--profile", "acme", **here)
+def test_nothing_uses_it_until_it_is_named(
+    api: FakeVectorShift, key: str, here: dict[str, str]
+) -> None:
+    stored(api, key)
     done = piped("auth", "status", "--json", **here)
     told = json.loads(done.stdout)
     assert (done.returncode, told["outcome"], told["profiles"]) == (2, "none", ["acme"])
@@ -175,9 +180,13 @@ def test_nothing_uses_it_until_it_is_named(key: str, here: dict[str, str]) -> No
     ids=["before", "behind", "variable"],
 )
 def test_a_profile_is_used_where_it_is_named(
-    options: list[str], variables: dict[str, str], key: str, here: dict[str, str]
+    options: list[str],
+    variables: dict[str, str],
+    api: FakeVectorShift,
+    key: str,
+    here: dict[str, str],
 ) -> None:
-    log_in(key, "--file", "--profile", "acme", **here)
+    stored(api, key)
     done = piped(*options, **here, **variables)
     assert done.returncode == 0, done.stdout
     assert "source: login:acme" in done.stdout
@@ -185,9 +194,9 @@ def test_a_profile_is_used_where_it_is_named(
 
 
 def test_the_default_profile_is_what_the_provider_login_reads(
-    key: str, here: dict[str, str], tmp_path: Path
+    api: FakeVectorShift, key: str, here: dict[str, str], tmp_path: Path
 ) -> None:
-    log_in(key, "--file", **here)
+    stored(api, key, "default")
     (tmp_path / ".vectorshift/config.toml").write_text('[auth]\napi_key = "vs-official"\n')
     done = piped("auth", "check", VECTORSHIFT_PROVIDERS="default,login", **here)
     assert "source: login:default" in done.stdout
@@ -200,9 +209,9 @@ def test_the_default_profile_is_what_the_provider_login_reads(
     "variable", ["VECTORSHIFT_API_KEY", "VECTORSHIFT_API_KEY_FILE", "VECTORSHIFT_ENV_FILE"]
 )
 def test_a_key_in_the_environment_beside_a_profile_is_an_error_that_names_both(
-    variable: str, key: str, here: dict[str, str], tmp_path: Path
+    variable: str, api: FakeVectorShift, key: str, here: dict[str, str], tmp_path: Path
 ) -> None:
-    log_in(key, "--file", "--profile", "acme", **here)
+    stored(api, key)
     (tmp_path / "app.env").write_text("VECTORSHIFT_API_KEY=vs-other\n")
     value = "vs-other" if variable.endswith("KEY") else str(tmp_path / "app.env")
     for arguments in (
@@ -219,8 +228,8 @@ def test_a_key_in_the_environment_beside_a_profile_is_an_error_that_names_both(
 def test_the_option_beats_the_variable_and_says_so(
     api: FakeVectorShift, key: str, here: dict[str, str]
 ) -> None:
-    log_in(key, "--file", "--profile", "acme", **here)
-    log_in(api.create_key(), "--file", "--profile", "other", **here)
+    stored(api, key)
+    stored(api, api.create_key(), "other")
     done = piped("auth", "check", "--profile", "acme", VECTORSHIFT_PROFILE="other", **here)
     assert "source: login:acme" in done.stdout
     assert done.stderr == (
@@ -238,9 +247,9 @@ def test_the_option_beats_the_variable_and_says_so(
     "name", ["VECTORSHIFT_VAULT_PATH", "VECTORSHIFT_AWS_SECRET_ID", "VECTORSHIFT_PROVIDERS"]
 )
 def test_another_source_that_was_configured_is_told_to_be_unused(
-    name: str, key: str, here: dict[str, str]
+    name: str, api: FakeVectorShift, key: str, here: dict[str, str]
 ) -> None:
-    log_in(key, "--file", "--profile", "acme", **here)
+    stored(api, key)
     done = piped("auth", "check", "--profile", "acme", **here, **{name: "vault"})
     assert done.returncode == 0
     assert f"{name} is not used, as the profile acme comes before it" in done.stderr
@@ -257,7 +266,7 @@ def test_an_absent_profile_is_a_configuration_error_and_no_missing_key(
 def test_another_base_url_gets_no_key_from_any_command(
     api: FakeVectorShift, key: str, here: dict[str, str]
 ) -> None:
-    log_in(key, "--file", "--profile", "acme", **here)
+    stored(api, key)
     elsewhere = {"VECTORSHIFT_BASE_URL": "http://127.0.0.1:9/v1", "VECTORSHIFT_PROFILE": "acme"}
     before = len(api.requests)
     for arguments in (["auth", "status"], ["auth", "check"], ["exec", "--", "env"]):
@@ -270,8 +279,10 @@ def test_another_base_url_gets_no_key_from_any_command(
     assert len(api.requests) == before
 
 
-def test_exec_takes_the_variable_from_the_program(key: str, here: dict[str, str]) -> None:
-    log_in(key, "--file", "--profile", "acme", **here)
+def test_exec_takes_the_variable_from_the_program(
+    api: FakeVectorShift, key: str, here: dict[str, str]
+) -> None:
+    stored(api, key)
     done = piped("exec", "--", "env", VECTORSHIFT_PROFILE="acme", **here)
     names = [line.partition("=")[0] for line in done.stdout.splitlines()]
     assert "VECTORSHIFT_PROFILE" not in names
@@ -282,9 +293,9 @@ def test_exec_takes_the_variable_from_the_program(key: str, here: dict[str, str]
 
 
 def test_logout_removes_it_and_says_that_this_revokes_nothing(
-    key: str, here: dict[str, str], tmp_path: Path
+    api: FakeVectorShift, key: str, here: dict[str, str], tmp_path: Path
 ) -> None:
-    log_in(key, "--file", "--profile", "acme", **here)
+    stored(api, key)
     done = piped("auth", "logout", "--profile", "acme", **here)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"Removed the profile acme from {FILE}.\nThis revokes nothing:")
@@ -297,7 +308,7 @@ def test_the_list_has_place_and_api_and_no_key(
     api: FakeVectorShift, key: str, here: dict[str, str]
 ) -> None:
     assert piped("auth", "list").stdout == "profiles: none\n"
-    log_in(key, "--file", "--profile", "acme", **here)
+    stored(api, key)
     origin = api.base_url.removesuffix("/v1")
     assert piped("auth", "list").stdout == f"acme: {FILE}, for {origin}\n"
     told = json.loads(piped("auth", "list", "--json", VECTORSHIFT_PROFILE="acme").stdout)
@@ -311,9 +322,9 @@ def test_the_list_has_place_and_api_and_no_key(
 
 @pytest.mark.skipif(os.name != "posix", reason="modes of POSIX")
 def test_a_list_that_others_could_have_written_is_refused(
-    key: str, here: dict[str, str], tmp_path: Path
+    api: FakeVectorShift, key: str, here: dict[str, str], tmp_path: Path
 ) -> None:
-    log_in(key, "--file", "--profile", "acme", **here)
+    stored(api, key)
     (tmp_path / ".vectorshift/credentials.toml").chmod(0o646)
     done = piped("auth", "list")
     assert done.returncode == 3
@@ -352,9 +363,9 @@ def test_a_locked_keyring_is_unavailable_in_every_command(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     given = {"VECTORSHIFT_BASE_URL": api.base_url, **keyring}
-    log_in(key, "--profile", "acme", **given)
     for name, value in keyring.items():
         monkeypatch.setenv(name, value)
+    write_profile("acme", Secret(key), origin=origin(api.base_url), in_file=False)
     keyrings.lock()
     keyrings.collect()
     for arguments in (["auth", "check"], ["exec", "--", "true"], ["auth", "logout"]):

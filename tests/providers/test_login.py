@@ -4,11 +4,13 @@ import asyncio
 import json
 import logging
 import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
-from vectorshift import ProviderChain, Settings
+from vectorshift import ProviderChain, Secret, Settings, VectorShift
 from vectorshift.errors import (
     CredentialConfigurationError,
     CredentialError,
@@ -17,7 +19,8 @@ from vectorshift.errors import (
     MissingCredentialError,
 )
 from vectorshift.providers.login import LoginProvider
-from vectorshift.testing import ManualClock
+from vectorshift.providers.profiles import write_profile
+from vectorshift.testing import FakeVectorShift, ManualClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -268,3 +271,112 @@ def test_it_describes_itself_without_reading_and_shows_nothing(config: Path) -> 
     provider.get_credential()
     assert provider.describe().detail == "others can read it (mode 0644)"
     assert KEY not in repr(provider) + repr(provider.describe())
+
+
+# --- Profiles -------------------------------------------------------------------------------------
+
+API = "https://api.vectorshift.ai"
+
+
+def store(key: str = KEY, origin: str = API) -> None:
+    write_profile("acme", Secret(key), origin=origin, in_file=True)
+
+
+@pytest.mark.anyio
+async def test_a_profile_is_a_credential_that_is_bound_to_its_api() -> None:
+    store()
+    provider = LoginProvider(profile="acme")
+    for credential in (provider.get_credential(), await provider.aget_credential()):
+        assert credential.secret == Secret(KEY)
+        assert (credential.source, credential.provider) == ("login:acme", "login")
+        assert credential.origin == API
+    assert provider.describe().source == "login:acme"
+
+
+def test_a_profile_is_cached_as_a_store_is_and_read_again_when_the_api_refuses_it() -> None:
+    with FakeVectorShift() as api:
+        old, new = api.create_key(), api.create_key()
+        store(old, api.base_url.removesuffix("/v1"))
+        settings = Settings(profile="acme", base_url=api.base_url)
+        with VectorShift(settings=settings) as client:
+            assert client.request("GET", "/pipelines")["status"] == "success"
+            store(new, api.base_url.removesuffix("/v1"))
+            client.request("GET", "/pipelines")
+            api.revoke_key(old)
+            client.request("GET", "/pipelines")
+        sent = [request.key for request in api.requests]
+    assert sent == [Secret(each) for each in (old, old, old, new)]
+
+
+def test_a_profile_in_settings_is_the_whole_chain(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VECTORSHIFT_API_KEY", "vs-env")
+    store()
+    chain = ProviderChain.from_settings(Settings(profile="acme", providers=("env", "vault")))
+    assert [each.name for each in chain.providers] == ["explicit", "login"]
+    assert chain.get_credential().source == "login:acme"
+
+
+def test_an_absent_profile_lets_no_other_source_answer() -> None:
+    with pytest.raises(CredentialConfigurationError, match="there is no profile acme"):
+        ProviderChain.from_settings(Settings(profile="acme")).get_credential()
+
+
+@pytest.mark.parametrize("name", ["", "Acme", "a b", "a.b", f"{KEY}", "sk_abc", "a" * 25, "-a"])
+def test_a_name_that_no_profile_has_is_a_value_error_that_does_not_show_it(
+    name: str, shown: Callable[[BaseException], str]
+) -> None:
+    with pytest.raises(ValueError, match="should be the name of a profile") as caught:
+        LoginProvider(profile=name)
+    assert len(name) < 4 or name not in shown(caught.value)
+
+
+def test_a_file_and_a_profile_are_two_places() -> None:
+    with pytest.raises(ValueError, match="name two places"):
+        LoginProvider("config.toml", profile="acme")
+
+
+def test_the_provider_alone_reads_the_default_profile_before_the_official_file(
+    config: Path,
+) -> None:
+    settings = Settings(providers=("login",))
+    assert ProviderChain.from_settings(settings).get_credential().source == f"login:{config}"
+    write_profile("default", Secret("vs-mine"), origin=API, in_file=True)
+    assert ProviderChain.from_settings(settings).get_credential().source == "login:default"
+
+
+def test_a_damaged_list_of_profiles_does_not_lead_to_the_official_file(config: Path) -> None:
+    config.with_name("credentials.toml").write_text("x")
+    config.with_name("credentials.toml").chmod(0o600)
+    with pytest.raises(CredentialConfigurationError, match="is not TOML"):
+        ProviderChain.from_settings(Settings(providers=("login",))).get_credential()
+
+
+def test_profiles_are_named_where_no_source_has_a_key() -> None:
+    store()
+    with pytest.raises(MissingCredentialError) as caught:
+        ProviderChain.from_settings(Settings()).get_credential()
+    assert "`vectorshift auth login` stored acme. VECTORSHIFT_PROFILE=acme uses it." in str(
+        caught.value
+    )
+
+
+def test_who_has_no_profile_pays_nothing() -> None:
+    code = (
+        "import sys\n"
+        "seen = []\n"
+        "add = lambda event, args: seen.append(str(args)) if event == 'open' else None\n"
+        "sys.addaudithook(add)\n"
+        "import vectorshift\n"
+        "vectorshift.get_credential()\n"
+        "print([each for each in seen if '.vectorshift' in each], end=' ')\n"
+        "names = {'keyring', 'vectorshift.providers.profiles', 'vectorshift.providers.login'}\n"
+        "print(sorted(names & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "VECTORSHIFT_API_KEY": "vs-x"},
+    )
+    assert done.stdout == "[] []\n", done.stderr

@@ -252,3 +252,38 @@ def test_any_text_in_any_variable_is_taken_or_refused_with_the_variable_named_an
         return
     assert f"{name}: " in said
     assert MARK not in text_shown
+
+
+# --- VECTORSHIFT_PROFILE --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["VECTORSHIFT_API_KEY", "VECTORSHIFT_API_KEY_FILE"])
+def test_a_profile_and_a_key_name_two_keys(name: str, tmp_path: Path) -> None:
+    said = (
+        f"The profile acme is named, by VECTORSHIFT_PROFILE or --profile, and {name} is set too."
+        " Unset the one that you do not mean."
+    )
+    assert said in flaw({"VECTORSHIFT_PROFILE": "acme", name: "./a.key"})
+    named = tmp_path / "named.env"
+    named.write_text(f"{name}=./a.key\n")
+    assert said in flaw({"VECTORSHIFT_PROFILE": "acme", "VECTORSHIFT_ENV_FILE": str(named)})
+    blank = Settings.load({"VECTORSHIFT_PROFILE": "acme", name: " "})
+    assert blank.profile == "acme"
+
+
+def test_a_key_in_place_of_a_profile_is_not_shown() -> None:
+    said = flaw({"VECTORSHIFT_PROFILE": f"vs-{MARK}", "VECTORSHIFT_API_KEY": "x"})
+    assert "VECTORSHIFT_PROFILE: should be the name of a profile" in said
+    assert MARK not in said
+
+
+def test_what_a_profile_takes_the_place_of_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    given = {"VECTORSHIFT_VAULT_PATH": "x", "VECTORSHIFT_PROVIDERS": "env"}
+    Settings.load({"VECTORSHIFT_PROFILE": "acme", **given})
+    assert sorted(caplog.messages) == [
+        "VECTORSHIFT_PROVIDERS is not used, as the profile acme comes before it.",
+        "VECTORSHIFT_VAULT_PATH is not used, as the profile acme comes before it.",
+    ]
+    caplog.clear()
+    Settings.load({"VECTORSHIFT_PROFILE": "acme", "VECTORSHIFT_PROVIDERS": "default,login"})
+    assert caplog.messages == []

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -412,6 +413,37 @@ async def test_a_header_that_another_sdk_sets_is_replaced_where_that_is_wished(
         auth = CredentialAuth(Rotating("old", "new"), origin=server.origin, replace=True)
         answer = await send(auth, server.origin, headers={"Authorization": "Bearer placeholder"})
     assert (answer.status_code, keys(server)) == (200, ["Bearer old", "Bearer new"])
+
+
+@pytest.mark.parametrize("turns", [1, 2], ids=["at first", "after a 401"])
+async def test_a_key_that_is_bound_to_another_api_is_not_sent(send: Sender, turns: int) -> None:
+    class Bound(Rotating):
+        def get_credential(self) -> Credential:
+            there = "https://api.example.com" if self.asked == turns - 1 else None
+            return replace(super().get_credential(), origin=there)
+
+    with Echo(accepting("none")) as server:
+        auth = CredentialAuth(Bound("one", "two"), origin=server.origin)
+        with pytest.raises(CredentialConfigurationError) as caught:
+            await send(auth, server.origin)
+    assert str(caught.value).startswith("The key of fake:store is for https://api.example.com, and")
+    assert len(keys(server)) == turns - 1
+
+
+async def test_a_key_that_is_bound_to_this_api_is_sent(send: Sender) -> None:
+    with Echo(accepting("one")) as server:
+
+        def bound() -> Credential:
+            return Credential(
+                secret="one", source="mine:x", provider="mine", origin=f"{server.origin}/v1"
+            )
+
+        class Bound(Rotating):
+            def get_credential(self) -> Credential:
+                return bound()
+
+        answer = await send(CredentialAuth(Bound("one"), origin=server.origin), server.origin)
+    assert (answer.status_code, keys(server)) == (200, ["Bearer one"])
 
 
 PLAIN = "http://api.example.com/v1"
