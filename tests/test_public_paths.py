@@ -140,7 +140,7 @@ LARGEST = {  # how many modules of ours a name may load
     "ServerSentEvent": 2,
     "Report": 2,
     "CredentialProvider": 3,
-    "CredentialEvent": 4,
+    "CredentialEvent": 6,
     "Credential": 8,
     "ProviderChain": 36,
     "get_credential": 42,

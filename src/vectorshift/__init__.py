@@ -42,13 +42,13 @@ if TYPE_CHECKING:
     )
     from vectorshift.credentials.events import (
         CredentialEvent as CredentialEvent,
-        metrics as metrics,
         on_event as on_event,
     )
     from vectorshift.credentials.provider import (
         CredentialProvider as CredentialProvider,
         Description as Description,
     )
+    from vectorshift.credentials.usage import metrics as metrics
     from vectorshift.credentials.values import (
         Credential as Credential,
         Secret as Secret,
@@ -132,7 +132,8 @@ _HOMES = {
         " UnprocessableEntityError VectorShiftAPIError VectorShiftError VectorshiftApiError"
         " VectorshiftError"
     ),
-    "credentials.events": "CredentialEvent metrics on_event",
+    "credentials.events": "CredentialEvent on_event",
+    "credentials.usage": "metrics",
     "explanation.explain": "aexplain explain",
     "pipeline": "BulkRunResult Pipeline PipelineList RunHandler RunResult RunStatus StreamChunk",
     "settings.plugin": "PluginSettings",

@@ -49,6 +49,7 @@ from vectorshift.credentials.resolving import (
     LookupRequest,
     Result,
 )
+from vectorshift.credentials.usage import HeldKey, Refreshed, usage
 from vectorshift.credentials.values import Credential
 from vectorshift.errors import (
     CredentialNotFoundError,
@@ -134,6 +135,7 @@ class CachingProvider(BaseProvider):
         self._ending = ("", 15)
         self._wall, self._monotonic, self._random = clock.time, clock.monotonic, random
         self._state = State()
+        usage.holders.add(self)
         self._after_fork()
         renew_after_fork(self)
 
@@ -161,6 +163,14 @@ class CachingProvider(BaseProvider):
         no fresh one.
         """
         self._mark(rejected, refresh_required=True)
+
+    def held(self) -> list[HeldKey]:
+        """Return the key that is cached, and the one before it while that may be used."""
+        state, now = self._state, self._now()
+        age = max(now[0] - state.read_at[0], now[1] - state.read_at[1])
+        keys = (state.credential, state.overlap.previous)
+        is_stale = state.failure is not None
+        return [HeldKey(credential=each, age=age, is_stale=is_stale) for each in keys if each]
 
     def close(self) -> None:
         """Close the wrapped provider."""
@@ -440,11 +450,15 @@ class CachingProvider(BaseProvider):
             load.counts = load is self._newest
             if load in self._loads:
                 self._loads.remove(load)
+            seconds = max(0.0, self._monotonic() - load.began[1])
             late = load.given_up and isinstance(answer, CredentialStoreUnavailableError)
             if load.counts and not late:  # else it is counted already
                 self._record(answer, load.began)
             after = self._state
             load.answer = (after.failure or after.credential) if load.counts else answer
+        source = answer.source or self.describe().source
+        failure = "" if isinstance(answer, Credential) else type(answer).__name__
+        usage.refreshed(Refreshed(self.name, source, failure, seconds))
         self._announce_all()
 
     # --- What is told: each change of state once ---

@@ -48,6 +48,7 @@ from vectorshift.credentials.resolving import (
     Resets,
     Result,
 )
+from vectorshift.credentials.usage import HeldKey, usage
 from vectorshift.credentials.values import Credential, same_source
 from vectorshift.errors import (
     Attempt,
@@ -176,6 +177,7 @@ class ProviderChain(BaseProvider):
         self._win: _Win | None = None
         self._stopped: BaseProvider | None = None
         self.neighbours: BaseProvider | None = None
+        usage.holders.add(self)
         self._after_fork()
         renew_after_fork(self)
 
@@ -252,6 +254,14 @@ class ProviderChain(BaseProvider):
             return True
         return any(provider.is_previous(credential) for provider in self.providers)
 
+    def held(self) -> list[HeldKey]:
+        """Return the key of the last walk, if it is of a source that is not cached."""
+        win = self._win
+        if win is None or isinstance(win.provider, CachingProvider | ProviderChain):
+            return []
+        age = self._wall() - win.credential.obtained_at.timestamp()
+        return [HeldKey(credential=win.credential, age=max(0.0, age))]
+
     def close(self) -> None:
         """Close each provider."""
         for provider in self.providers:
@@ -304,6 +314,7 @@ class ProviderChain(BaseProvider):
                 )
         except StopIteration as end:
             found: Result = end.value
+            _count(found, request)
             return found
 
     async def aresolve(self, request: LookupRequest) -> Result:
@@ -315,6 +326,7 @@ class ProviderChain(BaseProvider):
                 provider, question = walk.send(await provider.aresolve(question))
         except StopIteration as end:
             answer: Result = end.value
+            _count(answer, request)
             return answer
 
     def _walk(
@@ -505,6 +517,11 @@ class ProviderChain(BaseProvider):
     def _below(self, provider: BaseProvider) -> list[Description]:
         below = self.providers[self.providers.index(provider) + 1 :]
         return [described for other in below for described in _each_of(other)]
+
+
+def _count(answer: Result, request: LookupRequest) -> None:
+    if not (request.local or answer is NOT_ASKED):
+        usage.walked("" if isinstance(answer, Credential) else type(answer).__name__)
 
 
 def _each_of(provider: BaseProvider) -> list[Description]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from vectorshift._platform.log import log, log_safely, log_seldom
+from vectorshift.credentials.usage import usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +24,6 @@ __all__ = [
     "is_refused",
     "log",
     "log_safely",
-    "metrics",
     "on_event",
     "refused",
 ]
@@ -140,7 +140,7 @@ def announce(event: CredentialEvent) -> None:
     """Log the event, count it, and hand it to the callbacks. No `Exception` of theirs, or of a log
     handler, comes out of it. Of many events of a kind some are logged, and all are handed on.
     """
-    _counts[event.kind] = _counts.get(event.kind, 0) + 1
+    usage.happened(event)
     extra = {name: getattr(event, name) for name in ("source", "provider", "fingerprint")}
     log_seldom(event.level, event.kind, event.source, "%s", event, extra=extra)
     for callback in tuple(_callbacks.values()):
@@ -148,14 +148,6 @@ def announce(event: CredentialEvent) -> None:
             callback(event)
         except Exception as error:
             log_safely(logging.ERROR, "An event callback raised %s.", type(error).__name__)
-
-
-_counts: dict[str, int] = {}
-
-
-def metrics() -> dict[str, int]:
-    """Return how many events of each kind this process has seen, for a page or a gauge."""
-    return dict(_counts)
 
 
 # --- Keys that the API refuses, wherever they come from: each is told of once ---

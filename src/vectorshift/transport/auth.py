@@ -21,6 +21,7 @@ from vectorshift.credentials.resolving import (
     Result,
     unwrap,
 )
+from vectorshift.credentials.usage import usage
 from vectorshift.credentials.values import Credential, Secret, same_source
 from vectorshift.errors import CredentialConfigurationError
 from vectorshift.transport.http import API_KEY_HEADER, Origin, httpx, origin_of
@@ -198,6 +199,8 @@ class KeyFlow(StaysInProcess):
         if API_KEY_TOO in request.extensions:
             request.headers[API_KEY_HEADER] = credential.secret.reveal()
         request.extensions[CREDENTIAL] = credential
+        if usage.note is not None:
+            usage.note(credential)
         return request
 
     def _is_ours(self, request: httpx.Request) -> bool:

@@ -1,0 +1,190 @@
+"""Metrics and span attributes about keys, for OpenTelemetry.
+
+    from vectorshift.integrations.opentelemetry import instrument
+
+    instrument()
+
+Or run the program under `opentelemetry-instrument`, which finds this by itself. Needs the package
+`opentelemetry-api`: `pip install 'vectorshift[otel]'`. Without an SDK nothing is recorded.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+try:
+    from opentelemetry import metrics as otel, trace
+    from opentelemetry.metrics import CallbackOptions, Observation
+except ImportError as error:
+    raise ImportError(
+        "vectorshift.integrations.opentelemetry needs opentelemetry-api. Run: pip install"
+        " 'vectorshift[otel]'"
+    ) from error
+
+from vectorshift.credentials.usage import IN_USE, KeyName, Refreshed, usage, without_version
+from vectorshift.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from opentelemetry.metrics import MeterProvider
+
+    from vectorshift.credentials.values import Credential
+
+__all__ = ["VectorShiftInstrumentor", "instrument"]
+
+_PREFIX: Final = "vectorshift.credential."
+_KEYS: Final = ("provider", "source", "fingerprint")
+_EVENTS: Final = {
+    "rejected": ("rejections", "{rejection}", "Keys that the API refused."),
+    "served_stale": ("served_stale", "{event}", "Keys that are served while their store fails."),
+    "fell_through": ("fall_throughs", "{event}", "Configured sources that were passed over."),
+    "rotated": ("rotations", "{rotation}", "New keys from the same source."),
+    "source_changed": ("source_changes", "{event}", "Keys from another source than before."),
+    "lost": ("losses", "{event}", "Sources from which no key can be had."),
+}
+
+
+def instrument(*, meter_provider: MeterProvider | None = None) -> None:
+    """Report which keys are in use, and how they are read. A second call does nothing.
+
+    The metrics have the names of sources and fingerprints, never keys. Only gauges have
+    fingerprints. A span that is current when a request is sent gets the attributes
+    `vectorshift.credential.source`, `.provider` and `.fingerprint`.
+
+    Args:
+        meter_provider: where the metrics go; the global one by default.
+    """
+    VectorShiftInstrumentor().instrument(meter_provider=meter_provider)
+
+
+class VectorShiftInstrumentor:
+    """What OpenTelemetry's entry point makes. `instrument()` is for code."""
+
+    _current: VectorShiftInstrumentor | None = None
+    """The one that reports: one process reports once."""
+
+    def instrumentation_dependencies(self) -> tuple[str, ...]:
+        """Return nothing: this package instruments itself."""
+        return ()
+
+    def instrument(self, *, meter_provider: MeterProvider | None = None, **_options: Any) -> None:
+        """Report from now on, unless another one does."""
+        if VectorShiftInstrumentor._current is not None:
+            return
+        VectorShiftInstrumentor._current = self
+        usage.watch()
+        self._use = usage.note
+        usage.note = self._note
+        meter = otel.get_meter("vectorshift", __version__, meter_provider)
+        self._duration = meter.create_histogram(
+            f"{_PREFIX}refresh.duration",
+            unit="s",
+            description="How long reads of stores take, by outcome.",
+            explicit_bucket_boundaries_advisory=_SECONDS,
+        )
+        usage.observers.append(self._observe)
+        self._gauges(meter)
+        self._counters(meter)
+
+    def uninstrument(self, **_options: Any) -> None:
+        """Report nothing any more."""
+        current = VectorShiftInstrumentor._current
+        if current is None:
+            return
+        VectorShiftInstrumentor._current = None
+        usage.observers.remove(current._observe)
+        usage.note = current._use
+
+    def _note(self, credential: Credential) -> None:
+        if self._use is not None:
+            self._use(credential)
+        span = trace.get_current_span()
+        if span.is_recording():
+            name = (
+                credential.provider,
+                without_version(credential.source),
+                credential.fingerprint,
+            )
+            span.set_attributes(_attributes(name))
+
+    def _observe(self, refresh: Refreshed) -> None:
+        about = {
+            f"{_PREFIX}provider": refresh.provider,
+            f"{_PREFIX}source": without_version(refresh.source),
+        }
+        self._duration.record(refresh.seconds, {**about, **_outcome(refresh.failure)})
+
+    def _gauges(self, meter: otel.Meter) -> None:
+        def in_use() -> Iterable[Observation]:
+            for name, since in usage.in_use().items():
+                yield Observation(int(since < IN_USE), _attributes(name))
+
+        def held() -> Iterable[Observation]:
+            for name in usage.held():
+                yield Observation(1, _attributes(name))
+
+        def age() -> Iterable[Observation]:
+            for name, key in usage.held().items():
+                yield Observation(key.age, _attributes(name))
+
+        def stale() -> Iterable[Observation]:
+            for name, key in usage.held().items():
+                yield Observation(int(key.is_stale), _attributes(name))
+
+        for name, unit, description, observe in (
+            ("in_use", "{key}", "1 for a key that requests had in the last 5 minutes.", in_use),
+            ("held", "{key}", "1 for a key that a cache or a chain holds.", held),
+            ("age", "s", "Seconds since a held key was read.", age),
+            ("stale", "{key}", "1 for a held key whose store cannot be read.", stale),
+        ):
+            meter.create_observable_gauge(
+                _PREFIX + name, [self._while_on(observe)], unit, description
+            )
+
+    def _counters(self, meter: otel.Meter) -> None:
+        def events_of(kind: str) -> Callable[[], Iterable[Observation]]:
+            def observe() -> Iterable[Observation]:
+                found = usage.events().get(kind, {})
+                if kind == "source_changed":  # without a source: a counter has to begin at 0
+                    yield Observation(sum(found.values()))
+                    return
+                for (provider, source), count in found.items():
+                    about = {f"{_PREFIX}provider": provider, f"{_PREFIX}source": source}
+                    yield Observation(count, about)
+
+            return observe
+
+        def walks() -> Iterable[Observation]:
+            for failure, count in usage.walks().items():
+                yield Observation(count, _outcome(failure))
+
+        for kind, (name, unit, description) in _EVENTS.items():
+            meter.create_observable_counter(
+                _PREFIX + name, [self._while_on(events_of(kind))], unit, description
+            )
+        meter.create_observable_counter(
+            "vectorshift.chain.walks",
+            [self._while_on(walks)],
+            "{walk}",
+            "Walks through the whole chain. Most requests need none.",
+        )
+
+    def _while_on(
+        self, observe: Callable[[], Iterable[Observation]]
+    ) -> Callable[[CallbackOptions], Iterable[Observation]]:
+        def callback(_options: CallbackOptions) -> Iterable[Observation]:
+            return observe() if VectorShiftInstrumentor._current is self else ()
+
+        return callback
+
+
+_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+def _attributes(name: KeyName) -> dict[str, str]:
+    return {f"{_PREFIX}{key}": value for key, value in zip(_KEYS, name, strict=True)}
+
+
+def _outcome(failure: str) -> dict[str, str]:
+    return {"error.type": failure} if failure else {}
