@@ -46,6 +46,7 @@ def test_by_default_it_asks_what_a_call_would_ask_until_one_answers(
     assert told["aws.outcome"] == "not asked"
     assert openbao.reads(path) == 1
     assert moto.reads(path) == 0
+    assert "note" not in told
     assert "vs-the-key" not in done.stdout + done.stderr
 
 
@@ -102,6 +103,7 @@ def test_a_store_that_refuses_ends_it_with_3_and_aws_is_not_asked(
     assert told["vault.outcome"] == "denied"
     assert 'capabilities = ["read"]' in told["vault.reason"]
     assert moto.reads(path) == 0
+    assert "running service may still use a key that it has cached" in told["note"]
 
 
 def test_a_store_that_may_be_passed_over_leaves_the_word_to_the_next(

@@ -27,6 +27,7 @@ from vectorshift import (
 )
 from vectorshift._platform.arguments import UNSET
 from vectorshift.cache.provider import CachingProvider
+from vectorshift.cli.exits import exit_of
 from vectorshift.testing import FakeVectorShift, ManualClock, OpenBaoServer
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Stage:
         clock: ManualClock | None = None,
         load_timeout: float = 3,
     ) -> None:
-        self.api, self.clock = api, clock or ManualClock()
+        self.api, self.clock, self.load_timeout = api, clock or ManualClock(), load_timeout
         self.chain = ProviderChain(
             [provider], ttl=10, load_timeout=load_timeout, clock=self.clock, random=lambda: 0
         )
@@ -73,6 +74,16 @@ class Stage:
                     got.append(f"`{type(error).__name__}`")
                 self.wait_for_refresh()
         return ", then ".join(dict.fromkeys(got))
+
+    def status(self) -> str:
+        """Return the status that `vectorshift auth status` prints: it asks the source anew."""
+        (provider,) = self.chain.providers
+        source = provider.provider if isinstance(provider, CachingProvider) else provider
+        try:
+            ProviderChain([source], load_timeout=self.load_timeout).get_credential()
+        except vectorshift.VectorshiftError as error:
+            return f"`{exit_of(error).word}`"
+        return "`found`"
 
     def wait_for_refresh(self) -> None:
         """Wait until the refresh behind a call has ended, and was told of."""
@@ -314,8 +325,9 @@ SITUATIONS: dict[str, Callable[[World], Play]] = {
     "the API drops connections": api_drops,
 }
 HEAD = (
-    "| situation | calls get | log lines | `explain` says | when it is mended |\n"
-    "| --- | --- | --- | --- | --- |\n"
+    "| situation | calls get | log lines | `explain` says | `auth status` says"
+    " | when it is mended |\n"
+    "| --- | --- | --- | --- | --- | --- |\n"
 )
 
 
@@ -355,10 +367,11 @@ def test_what_a_service_sees_is_what_the_page_says(
     got, told = stage.calls(), lines(caplog.records)
     report = vectorshift.explain(client=stage.client)
     said = masked(f"{report.verdict} {report.sources[0].reason}")
+    status = stage.status()
     caplog.clear()
     mend()
     after = "" if mend is nothing else f"{stage.calls(61)}; {lines(caplog.records)}"
-    row = f"| {what} | {got} | {told} | {said} | {after} |"
+    row = f"| {what} | {got} | {told} | {said} | {status} | {after} |"
     before, mark, table = PAGE.read_text("utf-8").partition(MARK)
     assert mark
     rows = dict.fromkeys(table.removeprefix(HEAD).splitlines())

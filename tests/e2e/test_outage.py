@@ -4,6 +4,8 @@ is kept.
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -22,6 +24,7 @@ from vectorshift.testing import FakeVectorShift, ManualClock, OpenBaoServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 TTL, MAX_STALE, STEP = 300.0, 3600.0, 5.0
 TRIES_AT_MOST = 3  # the provider itself tries a broken connection again, within one contact
@@ -132,3 +135,39 @@ def test_a_sealed_store_fails_no_call_and_is_asked_as_the_backoff_says(
             settled(threads)
         assert threads.failures == []
         assert rotation.accepted() == set(rotation.keys)
+
+
+WITHOUT_DESCRIPTORS = """
+import resource
+import vectorshift
+
+ttl = 1.0  # so that each of the calls below also wants to read the store again
+clock = vectorshift.testing.ManualClock()
+vault = vectorshift.VaultProvider("vs", addr={addr!r}, token={token!r})
+files = [vectorshift.EnvProvider(), vectorshift.DotenvProvider()]
+chain = vectorshift.ProviderChain([*files, vault], ttl=ttl, clock=clock)
+with vectorshift.VectorShift(chain, base_url={api!r}, max_retries=0) as client:
+    client.request("GET", "/pipelines")
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    for _ in range(3):
+        clock.advance(2)
+        print(type(client.request("GET", "/pipelines")).__name__)
+"""
+
+
+def test_out_of_descriptors_calls_go_on_with_the_cached_key(
+    api: FakeVectorShift, openbao: OpenBaoServer, tmp_path: Path
+) -> None:
+    openbao.write("vs", {"api_key": api.create_key()})
+    program = WITHOUT_DESCRIPTORS.format(
+        addr=openbao.address, token=openbao.root_token, api=api.base_url
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", f"import vectorshift.testing{program}"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=tmp_path,
+    )
+    assert (done.returncode, len(done.stdout.split())) == (0, 3), done.stderr

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from vectorshift.errors import CredentialConfigurationError
 
-__all__ = ["tls"]
+__all__ = ["file_version", "tls"]
 
 
 @lru_cache(maxsize=16)
@@ -22,7 +22,7 @@ def _context(
     return ssl.create_default_context(cafile=ca_bundle)
 
 
-def _version(path: str | None) -> tuple[int, ...] | None:
+def file_version(path: str | os.PathLike[str] | None) -> tuple[int, ...] | None:
     """Return what tells a file from the one that takes its place."""
     try:
         status = os.stat(path) if path else None  # noqa: PTH116
@@ -42,7 +42,7 @@ def tls(ca_bundle: str | None) -> ssl.SSLContext:
     """
     named = [os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")]
     try:
-        return _context(ca_bundle, *named, _version(ca_bundle or named[0]))
+        return _context(ca_bundle, *named, file_version(ca_bundle or named[0]))
     except OSError as error:  # an ssl.SSLError, for a file without certificates, is one
         flaw = error.strerror or "no certificate in it"
     if ca_bundle is None:

@@ -258,12 +258,8 @@ class CachingProvider(BaseProvider):
 
     def _patience(self, request: LookupRequest, load: Refresh) -> float:
         """Return how long a caller waits for a load: until that is given up, whenever it came."""
-        until = load.began[1] + self.load_timeout
-        return max(
-            0.0,
-            (until if request.deadline is None else min(until, request.deadline))
-            - self._monotonic(),
-        )
+        left = load.began[1] + self.load_timeout - self._monotonic()
+        return max(0.0, min(left, request.time_left()))
 
     def _steps(self, request: LookupRequest, asked: Instant) -> Generator[Refresh, None, Result]:
         """Yield the loads that this caller has to wait for; return its answer."""
@@ -276,6 +272,7 @@ class CachingProvider(BaseProvider):
         known = request.rejected
         if request.forced and (known := self._state.credential) is not None:
             self.provider.invalidate(known)  # past what the provider keeps itself, or its agent
+        patience = request.time_left()
         while True:
             step = self._next_step(request)
             self._announce_all()
@@ -288,7 +285,7 @@ class CachingProvider(BaseProvider):
                 with self._lock:
                     self._give_up(self._now())
                 self._announce_all()
-                return self._hidden(self._too_slow(request, asked), request)
+                return self._hidden(self._too_slow(patience), request)
             if settles(step, known, request, asked):
                 return self._hidden(step.answer, request)
 
@@ -513,13 +510,10 @@ class CachingProvider(BaseProvider):
             with contextlib.suppress(IndexError):  # another thread was faster
                 announce(self._events.popleft())
 
-    def _too_slow(self, request: LookupRequest, asked: Instant) -> CredentialStoreUnavailableError:
-        left = (
-            self.load_timeout if request.deadline is None else max(0.0, request.deadline - asked[1])
-        )
+    def _too_slow(self, patience: float) -> CredentialStoreUnavailableError:
         within = f"{self.load_timeout:g} s"
-        if left < self.load_timeout / 2:
-            within = f"{left:.1f} s, all that was left of the time for the whole chain"
+        if patience < self.load_timeout / 2:
+            within = f"{patience:.1f} s, all that was left of the time for the whole chain"
         return self._no_answer(within)
 
     def _no_answer(self, within: str) -> CredentialStoreUnavailableError:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import logging
 import random as _random
 import threading
+import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
@@ -332,12 +333,9 @@ class ProviderChain(BaseProvider):
     def _walk(
         self, request: LookupRequest
     ) -> Generator[tuple[BaseProvider, LookupRequest], Result, Result]:
-        deadline = (
-            request.deadline
-            if request.deadline is not None
-            else self._monotonic() + self._load_timeout
-        )
-        question = replace(request, deadline=deadline)
+        question = request
+        if request.deadline is None:
+            question = replace(request, deadline=time.monotonic() + self._load_timeout)
         attempts: list[Attempt] = []
         fallen: list[CredentialError] = []
         for provider in self.providers:

@@ -24,6 +24,10 @@ _REQUIRE_USING = (
     "VECTORSHIFT_REQUIRE_USING is on and ignored here, as a command has no using block. In a"
     " program, a call outside every using block fails, whatever the sources below hold."
 )
+_CACHED_KEYS = (
+    "This command asked anew. A running service may still use a key that it has cached: ask the"
+    " service itself, by vectorshift.explain()."
+)
 _STYLES = {"found": "green", "not found": "", "not configured": "dim", "not asked": "dim"}
 _FACTS = (
     "outcome",
@@ -46,7 +50,7 @@ def show_status(probe: bool | None, as_json: bool) -> Exit:
         as_json: whether to print JSON.
     """
     report, end = _examined(probe)
-    data = {"status": _word(end), **report.to_dict(), "note": _note(), "profiles": profile_names()}
+    data = {"status": _word(end), **report.to_dict(), "note": _note(report), "profiles": profile_names()}
     show(as_json, data, lambda: _draw(report, end), _facts(report, end))
     return end
 
@@ -75,10 +79,15 @@ def _looked_up() -> Exit:
     return Exit.GOOD
 
 
-def _note() -> str:
-    """Say what differs between this command and a program, or return an empty string."""
+def _note(report: Report) -> str:
+    """Say what may differ in a program, or return an empty string."""
     settings = DEFAULT_SCOPE.loaded
-    return _REQUIRE_USING if settings is not None and settings.require_using else ""
+    is_cached = any(each.next_refresh for each in report.sources)
+    notes = {
+        _REQUIRE_USING: settings is not None and settings.require_using,
+        _CACHED_KEYS: report.outcome == "failed" and is_cached,
+    }
+    return " ".join(note for note, applies in notes.items() if applies)
 
 
 def _word(end: Exit) -> str:
@@ -95,7 +104,7 @@ def _facts(report: Report, end: Exit) -> dict[str, object]:
         "winner": None if report.winner is None else report.winner.provider,
         "base_url": report.base_url,
         "probed": report.probed,
-        "note": _note(),
+        "note": _note(report),
         "profiles": ", ".join(profile_names()),
         **{
             f"{printable(source.provider)}.{name}": getattr(source, name)
@@ -114,7 +123,7 @@ def _draw(report: Report, end: Exit) -> None:
     screen = console()
     style = {Exit.GOOD: "bold green", Exit.UNKNOWN: "bold yellow"}.get(end, "bold red")
     screen.print(Text(printable(report.verdict), style))
-    if note := _note():
+    if note := _note(report):
         screen.print(Text(note, "yellow"))
     if report.sources:
         rows = table(("  provider", "outcome", "source"))

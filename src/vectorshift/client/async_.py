@@ -229,6 +229,9 @@ class _AsyncIO:
         try:
             if body is not None:
                 await body.close()
+        except BaseException as error:
+            failed = type(error)
+            raise
         finally:
             if lease is not None:
                 await lease.__aexit__(failed, None, None)

@@ -242,6 +242,9 @@ class _BlockingIO:
         try:
             if body is not None:
                 body.close()
+        except BaseException as error:
+            interruption = type(error)
+            raise
         finally:
             if lease is not None:
                 lease.__exit__(interruption, None, None)

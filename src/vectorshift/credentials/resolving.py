@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from math import inf
 from typing import Literal, cast
 
 from vectorshift._platform.background import SharedWork, arun_blocking
@@ -57,6 +59,10 @@ class LookupRequest:
     bypass_cache: bool = False
     forced: bool = False
     local: bool = False
+
+    def time_left(self) -> float:
+        """Return the real seconds until the deadline, whatever clock a test moves."""
+        return inf if self.deadline is None else max(0.0, self.deadline - time.monotonic())
 
 
 DEFAULT_REQUEST = LookupRequest()

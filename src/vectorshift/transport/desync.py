@@ -8,12 +8,26 @@ them, so private names of httpcore, anyio and trio are read here, and nowhere el
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from vectorshift.transport.http import httpx
 
-__all__ = ["abandon", "has_connections", "has_unread_bytes"]
+__all__ = ["abandon", "has_connections", "has_unread_bytes", "without_lock"]
+
+
+def without_lock(http: httpx.Client) -> httpx.Client:
+    """Return this httpx client without the lock of its pools: one request at a time uses it.
+
+    A signal between taking the lock and noting that left it locked, and httpcore then waited for
+    itself, for ever.
+    """
+    for transport in _transports(http):
+        pool: Any = getattr(transport, "_pool", None)
+        if hasattr(pool, "_optional_thread_lock"):
+            pool._optional_thread_lock = contextlib.nullcontext()
+    return http
 
 
 def has_unread_bytes(http: httpx.Client | httpx.AsyncClient) -> bool | None:

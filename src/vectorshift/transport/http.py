@@ -15,6 +15,7 @@ from vectorshift._platform.importing import load
 from vectorshift._platform.tls import tls
 from vectorshift.credentials.values import Secret
 from vectorshift.errors import CredentialConfigurationError
+from vectorshift.transport.desync import without_lock
 from vectorshift.transport.proxies import is_direct, proxies_in, variable_of
 from vectorshift.version import __version__
 
@@ -153,8 +154,7 @@ def new_client(route: ConnectionRoute) -> httpx.Client:
     """Return a new httpx client: proxies from the environment, no redirects, no cookies, never
     netrc.
     """
-    client: PooledClient = _new(PooledClient, httpx.HTTPTransport, route)
-    return client
+    return without_lock(_new(PooledClient, httpx.HTTPTransport, route))
 
 
 def new_async_client(route: ConnectionRoute) -> httpx.AsyncClient:

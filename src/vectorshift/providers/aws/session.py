@@ -26,10 +26,10 @@ __all__ = [
     "ask_nobody",
     "credentials_of",
     "detach_processes",
-    "keys_to_sign_with",
     "new_session",
     "printable",
     "read_config",
+    "signed_identity",
 ]
 
 PAUSES: Final = (0.05, 0.1, 0.2, 0.4, 0.8)
@@ -51,6 +51,7 @@ _LOGIN_WAITS: Final[dict[str, Any]] = {
 }
 
 
+_FORM: Final = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
 _SAYS: Final = {
     "mfa": "the AWS profile asks for an MFA code of {device}",
     "process": "the credential_process of the AWS profile '{profile}' {why}",
@@ -210,19 +211,29 @@ def detach_processes(session: Any, limit: float) -> None:
             _detach_source_profiles(each._profile_provider_builder, limit)
 
 
-def keys_to_sign_with() -> Any:
-    """Return AWS credentials as boto3 finds them, for a signature that another store wants, or
-    None. Nobody is asked.
+def signed_identity(headers: dict[str, str]) -> tuple[str, str, dict[str, str]] | None:
+    """Return a request that asks STS who signed it: its URL, body and headers. It is for another
+    server to send. None if there are no credentials; nobody is asked for them.
 
     Raises:
-        LoginError: what gives them failed, or would ask somebody. Or an exception of botocore's.
+        LoginError: what gives credentials failed, or would ask somebody. Or an exception of
+            botocore's.
     """
+    from botocore.auth import SigV4Auth
+    from botocore.awsrequest import AWSRequest
+
     session, limit = new_session(profile=None, region=None, fallback=None), 60.0
     detach_processes(session, limit)
     with quiet_botocore():
         credentials = session.get_credentials()
         ask_nobody(credentials, limit)
-        return None if credentials is None else credentials.get_frozen_credentials()
+        if credentials is None:
+            return None
+        keys = credentials.get_frozen_credentials()
+    url, body = "https://sts.amazonaws.com/", "Action=GetCallerIdentity&Version=2011-06-15"
+    request = AWSRequest("POST", url, headers={**_FORM, **headers}, data=body)
+    SigV4Auth(keys, "sts", "us-east-1").add_auth(request)
+    return url, body, dict(request.headers.items())
 
 
 def _detach_source_profiles(builder: Any, limit: float) -> None:

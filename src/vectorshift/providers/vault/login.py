@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import threading
 from abc import ABC, abstractmethod
+from base64 import b64encode
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from vectorshift._platform.files import read_small, wrong_name
@@ -393,37 +395,32 @@ class AwsLogin(MountedLogin):
                 "login by AWS needs the package botocore. Install it: pip install"
                 " 'vectorshift[aws]'"
             )
-        from hvac.api import auth_methods  # pyright: ignore[reportMissingTypeStubs]
+        from vectorshift.providers.aws.session import LoginError, signed_identity
 
-        from vectorshift.providers.aws.session import LoginError, keys_to_sign_with
-
+        server_id = self._arguments.aws_server_id
         try:
-            keys = keys_to_sign_with()
+            signed = signed_identity({"X-Vault-AWS-IAM-Server-ID": server_id} if server_id else {})
         except LoginError as error:
             return ref.unavailable(f"the AWS credentials of this process cannot be had: {error}.")
         except BotoCoreError as error:
             return ref.unavailable(
                 f"the AWS credentials of this process cannot be had ({type(error).__name__})."
             )
-        if keys is None:
+        if signed is None:
             return ref.wrong("this process has no AWS credentials to log in with.")
+        url, body, headers = signed
+        every = {name: [value] for name, value in headers.items()}
         role: Payload = {"role": self._arguments.role} if self._arguments.role else {}
-        payload: Any = _Payload()
-        aws: Any = auth_methods.Aws(payload)
-        signed: dict[str, str | None] = aws.iam_login(
-            keys.access_key,
-            keys.secret_key,
-            keys.token,
-            header_value=self._arguments.aws_server_id,
-        )
-        return {name: Secret(value) for name, value in signed.items() if value is not None} | role
+        return role | {
+            "iam_http_request_method": "POST",
+            "iam_request_url": _encoded(url),
+            "iam_request_body": _encoded(body),
+            "iam_request_headers": Secret(_encoded(json.dumps(every))),
+        }
 
 
-class _Payload:
-    """Takes the place of hvac's adapter and returns what would be posted."""
-
-    def login(self, *, json: Payload, **_unused: object) -> Payload:
-        return json
+def _encoded(text: str) -> str:
+    return b64encode(text.encode()).decode()
 
 
 _METHODS: Final[dict[str, type[Login]]] = {

@@ -15,7 +15,7 @@ from urllib.parse import urlencode, urlsplit
 from vectorshift._platform.files import wrong_name
 from vectorshift._platform.urls import is_loopback
 from vectorshift.credentials.events import log
-from vectorshift.providers.vault.tls import new_context
+from vectorshift.providers.vault.tls import certificates_of, new_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -46,6 +46,7 @@ class VaultServer:
         self._addr = _without_known_path((arguments.addr or "").strip())
         self.namespace = arguments.namespace or None
         self._connections: Connections | None = None
+        self._certificates: tuple[object, ...] = ()
         self.proxy = "VECTORSHIFT_VAULT_PROXY"
         self._warned = False
         self._lock = threading.Lock()
@@ -86,8 +87,15 @@ class VaultServer:
         return "/" in self.url.partition("://")[2]
 
     def connections(self) -> Connections | str:
-        """Return the connections in use, or a sentence that says why there can be none."""
+        """Return the connections in use, or a sentence that says why there can be none.
+
+        Certificates that have changed are read again, as they are rotated too.
+        """
         with self._lock:
+            read, self._certificates = self._certificates, certificates_of(self.arguments)
+            if self._connections is not None and read != self._certificates:
+                self._connections.close()
+                self._connections = None
             if self._connections is None:
                 if not self._warned:
                     self._warn()

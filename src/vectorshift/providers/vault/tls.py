@@ -8,13 +8,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
 from vectorshift._platform.files import read_small
+from vectorshift._platform.tls import file_version
 
 if TYPE_CHECKING:
     from vectorshift.providers.vault.arguments import VaultArguments
 
-__all__ = ["new_context", "tls_failure"]
+__all__ = ["certificates_of", "new_context", "tls_failure"]
 
 _PEM: Final = "-----BEGIN"
+
+
+def certificates_of(arguments: VaultArguments) -> tuple[object, ...]:
+    """Return what differs once a file of certificates has changed."""
+    named = (arguments.cacert, arguments.client_cert, arguments.client_key)
+    files = [Path(each).expanduser() for each in named if each and _PEM not in each]
+    return tuple(file_version(each) for each in (*files, os.environ.get("SSL_CERT_FILE")))
 
 
 def new_context(arguments: VaultArguments) -> ssl.SSLContext | str:
