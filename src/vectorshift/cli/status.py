@@ -50,7 +50,12 @@ def show_status(probe: bool | None, as_json: bool) -> Exit:
         as_json: whether to print JSON.
     """
     report, end = _examined(probe)
-    data = {"status": _word(end), **report.to_dict(), "note": _note(report), "profiles": profile_names()}
+    data = {
+        "status": _word(end),
+        **report.to_dict(),
+        "note": _note(report),
+        "profiles": profile_names(),
+    }
     show(as_json, data, lambda: _draw(report, end), _facts(report, end))
     return end
 

@@ -176,13 +176,13 @@ def test_a_ca_that_is_corrected_is_read_again(
 
 def test_a_ca_that_is_rotated_fails_no_read(tiny: MakeTiny, tmp_path: Path) -> None:
     (tmp_path / "next").mkdir()
-    authority, successor = Authority(tmp_path), Authority(tmp_path / "next")
+    authority, renewed = Authority(tmp_path), Authority(tmp_path / "next")
     closing = {"Content-Type": "application/json", "Connection": "close"}
     with tiny(200, BODY, closing, tls=authority.context) as server:
         vault = VaultProvider("vs", addr=server.address, token="t", cacert=str(authority.file))
         assert vault.get_credential().secret.reveal() == KEY
-        authority.context.load_cert_chain(successor.own)
-        shutil.copy(successor.file, authority.file)
+        authority.context.load_cert_chain(renewed.own)
+        shutil.copy(renewed.file, authority.file)
         assert vault.get_credential().secret.reveal() == KEY
 
 
