@@ -260,7 +260,7 @@ def test_an_absent_profile_is_a_configuration_error_and_no_missing_key(
 ) -> None:
     done = piped("auth", "check", "--profile", "acmee", **here)
     assert done.returncode == 3
-    assert "there is no profile acmee" in done.stdout
+    assert "login:acmee: ~/.vectorshift/credentials.toml has no such profile" in done.stdout
 
 
 def test_another_base_url_gets_no_key_from_any_command(

@@ -317,7 +317,7 @@ def test_a_profile_in_settings_is_the_whole_chain(monkeypatch: pytest.MonkeyPatc
 
 
 def test_an_absent_profile_lets_no_other_source_answer() -> None:
-    with pytest.raises(CredentialConfigurationError, match="there is no profile acme"):
+    with pytest.raises(CredentialConfigurationError, match="has no such profile"):
         ProviderChain.from_settings(Settings(profile="acme")).get_credential()
 
 

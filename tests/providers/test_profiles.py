@@ -126,8 +126,8 @@ def test_deleting_removes_it_and_leaves_the_others(file: Path) -> None:
     in_file("prod")
     assert delete_profile("acme", origin=API) == ["~/.vectorshift/credentials.toml"]
     assert list(stored_profiles()) == ["prod"]
-    assert "there is no profile acme in" in str(failure())
-    assert "The profiles are: prod." in str(failure())
+    assert "has no such profile" in str(failure())
+    assert "It has: prod." in str(failure())
     assert delete_profile("acme", origin=API) == []
 
 

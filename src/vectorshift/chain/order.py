@@ -86,10 +86,7 @@ BUILT_IN: Final = {
     ),
     "login": BuiltIn(
         home=("vectorshift.providers.login", "LoginProvider"),
-        configured_by=(
-            "vectorshift auth login, and VECTORSHIFT_PROFILE; or the official CLI's login, and"
-            " VECTORSHIFT_PROVIDERS=default,login"
-        ),
+        configured_by="VECTORSHIFT_PROFILE, or login in VECTORSHIFT_PROVIDERS",
         in_files=True,
     ),
 }

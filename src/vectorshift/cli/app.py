@@ -14,7 +14,7 @@ import typer
 
 from vectorshift._compat import not_here
 from vectorshift.cli.exits import Exit, exit_of
-from vectorshift.cli.screen import complain, printable, silenced
+from vectorshift.cli.screen import complain, folded, printable, silenced
 from vectorshift.errors import VectorshiftError
 from vectorshift.version import __version__
 
@@ -35,7 +35,20 @@ class _Shell(str, Enum):
 
 _HELP = {"help_option_names": ["-h", "--help"]}
 
+
+class _GroupsFirst(typer.core.TyperGroup):
+    """Lists `auth` and `providers` before the single commands."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
+        """Return the names in their order."""
+        names = super().list_commands(ctx)
+        return sorted(
+            names, key=lambda name: not isinstance(self.commands[name], typer.core.TyperGroup)
+        )
+
+
 app = typer.Typer(
+    cls=_GroupsFirst,
     no_args_is_help=True,
     add_completion=False,
     context_settings=_HELP,
@@ -47,7 +60,7 @@ auth = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     context_settings=_HELP,
-    help="Which key is in use, and whether it works.",
+    help="Store a key, and see which one is in use.",
 )
 providers = typer.Typer(
     no_args_is_help=True,
@@ -75,7 +88,7 @@ def _use_profile(name: str | None) -> str | None:
 Profile = Annotated[
     str | None,
     typer.Option(
-        "--profile", metavar="NAME", callback=_use_profile, help="The key that is stored so."
+        "--profile", metavar="NAME", callback=_use_profile, help="The name of a stored key."
     ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing: the exit code says it.")]
@@ -215,21 +228,27 @@ def providers_list(profile: Profile = None, as_json: AsJson = False) -> None:
 )
 def execute(
     command: Annotated[
-        list[str], typer.Argument(help="The program and its arguments, after -- if you like.")
+        list[str],
+        typer.Argument(
+            metavar="PROGRAM", help="The program and its arguments, after -- if you like."
+        ),
     ],
     profile: Profile = None,
     env_file: Annotated[
         str | None,
         typer.Option(
+            metavar="FILE",
             help=(
                 "Read the key and the settings from this dotenv file, and hand its other variables"
                 " to the program."
-            )
+            ),
         ),
     ] = None,
     names: Annotated[
         list[str] | None,
-        typer.Option("--as", help="Hand over the key in this variable. May be repeated."),
+        typer.Option(
+            "--as", metavar="NAME", help="Hand over the key in this variable. May be repeated."
+        ),
     ] = None,
     clean: Annotated[
         bool,
@@ -239,7 +258,9 @@ def execute(
     ] = False,
     keep: Annotated[
         list[str] | None,
-        typer.Option(help="With --clean: hand over this variable too. May be repeated."),
+        typer.Option(
+            metavar="NAME", help="With --clean: hand over this variable too. May be repeated."
+        ),
     ] = None,
 ) -> None:
     """Run a program with the key in its environment only. It reads VECTORSHIFT_API_KEY there,
@@ -257,15 +278,18 @@ def rotate(
     source: Annotated[
         str | None,
         typer.Option(
+            metavar="STORE",
             help=(
                 "Where to write it: vault, aws, parameter, file or dotenv. By default where the key"
                 " in use comes from."
-            )
+            ),
         ),
     ] = None,
     expires_at: Annotated[
         str | None,
-        typer.Option(help="Vault KV 2: when the new key ends, as RFC 3339 has it, or never."),
+        typer.Option(
+            metavar="TIME", help="Vault KV 2: when the new key ends, as RFC 3339 has it, or never."
+        ),
     ] = None,
     no_check_and_set: Annotated[
         bool,
@@ -303,7 +327,7 @@ def rotate(
 
 @app.command("completion", short_help="Print the completion script of a shell.")
 def completion(
-    shell: Annotated[_Shell, typer.Argument(help="The shell.", show_default=False)],
+    shell: Annotated[_Shell, typer.Argument(metavar="SHELL", help="The shell.")],
 ) -> None:
     """Print a script that completes commands and options. For bash: add the line
     eval "$(vectorshift completion bash)" to ~/.bashrc.
@@ -447,7 +471,7 @@ class _Printable(logging.Formatter):
     """Formats log records so that nothing in them moves a cursor."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return printable(super().format(record))
+        return folded(printable(super().format(record)), sys.stderr)
 
 
 def _set_streams() -> None:

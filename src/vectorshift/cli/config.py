@@ -128,12 +128,11 @@ def _draw(rows: list[_SettingRow], defaults: int) -> None:
     from rich.text import Text
 
     screen = console()
-    lines = table(("setting", "value", "from"))
+    lines = table(("setting", "value", "from"), folded=2)
     for row in rows:
         style = "dim" if row.origin == "default" else ""
-        lines.add_row(
-            row.setting, printable(row.value or "not set"), Text(printable(row.origin)), style=style
-        )
+        origin = printable(row.origin).removesuffix(f" {row.setting}")
+        lines.add_row(row.setting, printable(row.value or "not set"), Text(origin), style=style)
     if rows:
         screen.print(lines)
         screen.print()

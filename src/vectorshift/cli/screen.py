@@ -6,16 +6,19 @@ import contextlib
 import io
 import json
 import os
+import shutil
 import sys
+import textwrap
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Mapping
+    from collections.abc import Callable, Generator, Mapping, Sequence
+    from typing import TextIO
 
     from rich.console import Console
     from rich.table import Table
 
-__all__ = ["complain", "console", "printable", "show", "silenced", "table"]
+__all__ = ["complain", "console", "folded", "printable", "say", "show", "silenced", "table"]
 
 _NARROWEST = 50  # columns: below, nothing would be left for the last one of a table
 
@@ -58,7 +61,23 @@ def silenced(wanted: bool) -> Generator[None, None, None]:
 
 def complain(message: str) -> None:
     """Print an error on standard error."""
-    print(f"vectorshift: {printable(message)}", file=sys.stderr)
+    print(folded(f"vectorshift: {printable(message)}", sys.stderr), file=sys.stderr)
+
+
+def say(message: str) -> None:
+    """Print what was done on standard output."""
+    print(folded(printable(message), sys.stdout))
+
+
+def folded(text: str, stream: TextIO) -> str:
+    """Return the text with lines that fit, if the stream is a terminal: none ends within a word."""
+    if not stream.isatty():
+        return text
+    width = shutil.get_terminal_size().columns
+    lines = text.split("\n")
+    return "\n".join(
+        textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False) for line in lines
+    )
 
 
 def _plain(value: object) -> str:
@@ -76,14 +95,17 @@ def console() -> Console:
     return Console(force_terminal=True, markup=False, highlight=False, emoji=False)
 
 
-def table(headings: Iterable[str]) -> Table:
-    """Return an empty table without frames, whose last column takes what width there is."""
+def table(headings: Sequence[str], *, folded: int = 1) -> Table:
+    """Return an empty table without frames, whose last columns take what width there is.
+
+    Args:
+        headings: those of the columns.
+        folded: how many columns at the end may take several lines.
+    """
     from rich import box
     from rich.table import Table
 
     empty = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
-    *narrow, last = headings
-    for heading in narrow:
-        empty.add_column(heading, no_wrap=True)
-    empty.add_column(last, overflow="fold")
+    for place, heading in enumerate(headings, folded - len(headings)):
+        empty.add_column(heading, no_wrap=place < 0, overflow="fold")
     return empty

@@ -146,7 +146,7 @@ def _draw(report: Report, end: Exit) -> None:
     ):
         screen.print(Text("To ask the other sources too: vectorshift auth status --probe", "dim"))
     if names := ", ".join(profile_names()):
-        screen.print(Text(f"Profiles, of which --profile takes one: {names}.", "dim"))
+        screen.print(Text(f"Profiles: {names}. To use one: --profile NAME", "dim"))
 
 
 def _about(source: SourceReport) -> Text:

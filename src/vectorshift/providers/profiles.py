@@ -124,8 +124,8 @@ def read_profile(name: str) -> tuple[Profile, Secret]:
     """
     entries, again = _entries(), f"vectorshift auth login --profile {name}"
     if name not in entries:
-        known = f"The profiles are: {', '.join(entries)}. " if entries else ""
-        raise _wrong(name, f"there is no profile {name} in {FILE}. {known}Store one: {again}")
+        known = f"It has: {', '.join(entries)}. " if entries else ""
+        raise _wrong(name, f"{FILE} has no such profile. {known}Store one: {again}")
     profile, text = _profile(name, entries[name]), entries[name].get("api_key")
     if profile.keyring is not None:
         text = _keyring(name, profile.keyring).get(profile.origin)
