@@ -14,7 +14,7 @@ from vectorshift._platform.background import BackgroundTask
 from vectorshift._platform.plugin_names import profile_flaw
 from vectorshift._platform.urls import origin
 from vectorshift.cli.exits import Exit, exit_of
-from vectorshift.cli.screen import complain, console, printable, say, show, table
+from vectorshift.cli.screen import complain, console, print_folded, printable, show, table
 from vectorshift.credentials.values import LONGEST_KEY, Secret, looks_odd, parse_key
 from vectorshift.errors import (
     CredentialConfigurationError,
@@ -116,8 +116,8 @@ def log_in(with_token: bool, in_file: bool) -> Exit:
     profile = _in_time(
         name, lambda: write_profile(name, key, origin=origin(base_url), in_file=in_file)
     )
-    say(f"The API accepts the key {key}. It is stored in {profile.place}, as {name}.")
-    say(_how_to_use(name))
+    print_folded(f"The API accepts the key {key}. It is stored in {profile.place}, as {name}.")
+    print_folded(_how_to_use(name))
     return Exit.GOOD
 
 
@@ -178,8 +178,8 @@ def log_out() -> Exit:
     if not places:
         complain(f"There is no profile {name}.")
         return Exit.NONE
-    say(f"Removed the profile {name} from {' and '.join(places)}.")
-    say(_REVOKES_NOTHING)
+    print_folded(f"Removed the profile {name} from {' and '.join(places)}.")
+    print_folded(_REVOKES_NOTHING)
     return Exit.GOOD
 
 

@@ -18,7 +18,16 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-__all__ = ["complain", "console", "folded", "printable", "say", "show", "silenced", "table"]
+__all__ = [
+    "complain",
+    "console",
+    "folded",
+    "print_folded",
+    "printable",
+    "show",
+    "silenced",
+    "table",
+]
 
 _NARROWEST = 50  # columns: below, nothing would be left for the last one of a table
 
@@ -64,7 +73,7 @@ def complain(message: str) -> None:
     print(folded(f"vectorshift: {printable(message)}", sys.stderr), file=sys.stderr)
 
 
-def say(message: str) -> None:
+def print_folded(message: str) -> None:
     """Print what was done on standard output."""
     print(folded(printable(message), sys.stdout))
 
