@@ -139,8 +139,8 @@ PATHS = {
 LARGEST = {  # how many modules of ours a name may load
     "ServerSentEvent": 2,
     "Report": 2,
-    "CredentialProvider": 3,
-    "CredentialEvent": 6,
+    "CredentialProvider": 4,
+    "CredentialEvent": 12,
     "Credential": 8,
     "ProviderChain": 36,
     "get_credential": 42,

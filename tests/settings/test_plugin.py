@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import copy
-import datetime  # noqa: TC003  # pydantic reads the annotation
+import datetime  # pydantic reads the annotation
 import logging
 import pickle
-import uuid  # noqa: TC003
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 

@@ -1,35 +1,117 @@
-"""Imports at first use, kept apart from forks: a child would wait for ever for a module that a
-thread of its parent was importing.
+"""Imports at first use, kept apart from forks.
+
+A fork copies the locks of Python's imports, and no thread of the child ever releases those that
+another thread held: the child would wait for ever. So imports at first use run under one lock that
+a fork takes, for at most 2 s. If it did not get the lock, the child gives up after a while.
 """
 
 import os
 import sys
-from _thread import RLock
+from _thread import RLock, allocate_lock, get_ident, start_new_thread
 
 TYPE_CHECKING: bool = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import ModuleType
+    from typing import Any, TypeVar
+
+    T = TypeVar("T")
+
+_WAIT_OF_FORK = 2.0
+_WAIT_OF_IMPORT = 10.0
 
 _lock = RLock()
-_first: "list[str]" = []
-_WAIT_OF_IMPORT = 10.0
-_WAIT_OF_FORK = 2.0
+_loaded: "set[str]" = set()
+_is_ordered = False
+_importing = 0
+"""The thread that imports, or imported last."""
+_cut_off = 0
+"""In a child: the thread of its parent that was importing at the fork, or 0."""
+_importers: "set[int]" = set()
+_stuck: "set[str]" = set()
 
 
 def load(name: str) -> "ModuleType":
-    """Import a module; a fork waits until that is done, for at most 2 s."""
+    """Import a module; a fork waits until that is done, for at most 2 s.
+
+    Raises:
+        CredentialConfigurationError: this is a forked child whose parent was importing it, and the
+            fork could not wait.
+    """
+    if name not in _loaded or name not in sys.modules:
+        (_load_in_a_thread if _cut_off else _load)(name)
+        _loaded.add(name)
+    return sys.modules[name]
+
+
+def _load(name: str) -> None:
+    apart_from_forks(lambda: __import__(name))
+
+
+def apart_from_forks(work: "Callable[[], T]") -> "T":
+    """Do work that holds locks of libraries; a fork waits until it is done, for at most 2 s."""
+    global _is_ordered, _importing
     lock = _lock  # a child has another one
     taken = lock.acquire(timeout=_WAIT_OF_IMPORT)
     try:
-        if not _first:
-            _first.append(name)
+        _importing = get_ident()
+        if not _is_ordered:
             __import__("logging")  # a fork takes its lock as well, which imports may need:
-            _register()  # what is registered last is called first
-        __import__(name)
-        return sys.modules[name]
+            _register(before=_before, after_in_parent=_after)  # the last one is called first
+            _is_ordered = True
+        return work()
     finally:
         if taken:
             lock.release()
+
+
+def _load_in_a_thread(name: str) -> None:
+    """Import a module that may never come, for nearly as long as the look-up of a key may take:
+    the look-up is to end with what this raises.
+    """
+    if get_ident() in _importers:
+        __import__(name)
+        return
+    done, failures = allocate_lock(), list[BaseException]()
+
+    def run() -> None:
+        if get_ident() == _cut_off:  # by its number it would have the locks, and half a module
+            start_new_thread(run, ())  # gets another number, as this one is still in use
+            return
+        _importers.add(get_ident())
+        try:
+            __import__(name)
+        except BaseException as error:
+            failures.append(error)
+        finally:
+            _importers.discard(get_ident())
+            done.release()
+
+    done.acquire()
+    start_new_thread(run, ())
+    if not done.acquire(timeout=0.1 if name in _stuck else _patience()):
+        _stuck.add(name)
+        # The error's own module may be what cannot be imported.
+        errors = sys.modules.get("vectorshift.errors")
+        raise getattr(errors, "CredentialConfigurationError", RuntimeError)(
+            f"{name} cannot be imported in this process: while another thread imported it, this"
+            " process was forked. Call vectorshift.warm_up() before threads start and processes"
+            " fork."
+        )
+    if failures:
+        raise failures[0]
+
+
+def _patience() -> float:
+    try:
+        seconds = float(os.environ["VECTORSHIFT_LOAD_TIMEOUT"])
+    except (KeyError, ValueError):
+        seconds = _WAIT_OF_IMPORT
+    return 0.9 * min(max(seconds, 0.1), 3600.0)
+
+
+def _before_first() -> None:
+    _lock.acquire(timeout=0 if _is_ordered else _WAIT_OF_FORK)
 
 
 def _before() -> None:
@@ -44,13 +126,17 @@ def _after() -> None:
 
 
 def _after_in_child() -> None:
-    global _lock
+    global _lock, _cut_off
+    try:
+        _lock.release()
+    except RuntimeError:
+        _cut_off = _importing
     _lock = RLock()
 
 
-def _register() -> None:
+def _register(**hooks: "Any") -> None:
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(before=_before, after_in_parent=_after, after_in_child=_after_in_child)
+        os.register_at_fork(**hooks)
 
 
-_register()
+_register(before=_before_first, after_in_parent=_after, after_in_child=_after_in_child)

@@ -6,6 +6,7 @@ import os
 import ssl
 from functools import lru_cache
 
+from vectorshift._platform.importing import apart_from_forks
 from vectorshift.errors import CredentialConfigurationError
 
 __all__ = ["file_version", "tls"]
@@ -42,7 +43,9 @@ def tls(ca_bundle: str | None) -> ssl.SSLContext:
     """
     named = [os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")]
     try:
-        return _context(ca_bundle, *named, file_version(ca_bundle or named[0]))
+        version = file_version(ca_bundle or named[0])
+        # OpenSSL has locks as well, and hashing would wait for them in a forked child
+        return apart_from_forks(lambda: _context(ca_bundle, *named, version))
     except OSError as error:  # an ssl.SSLError, for a file without certificates, is one
         flaw = error.strerror or "no certificate in it"
     if ca_bundle is None:

@@ -7,6 +7,7 @@ import random as _random
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -37,11 +38,12 @@ from vectorshift.cache.refresh import (
     is_inside,
     settles,
     start,
+    were_cut_off,
 )
 from vectorshift.credentials.adapter import PolicyOfTheWrapped, adapt, flaw_of_ttl
 from vectorshift.credentials.events import CredentialEvent, Kind, announce, refused
 from vectorshift.credentials.guard import no_thread
-from vectorshift.credentials.provider import CredentialProvider, check_policies
+from vectorshift.credentials.provider import CredentialProvider, Description, check_policies
 from vectorshift.credentials.resolving import (
     NOT_ASKED,
     STORE_FAILED,
@@ -57,9 +59,7 @@ from vectorshift.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
-
-    from vectorshift.credentials.provider import Description
+    from collections.abc import Generator
 
 __all__ = ["DEFAULT_LOAD_TIMEOUT", "CachingProvider"]
 
@@ -69,6 +69,10 @@ DEFAULT_LOAD_TIMEOUT: Final = 10.0
 
 _MORE_TIME = (
     "Look at the store, or allow it more time with load_timeout (VECTORSHIFT_LOAD_TIMEOUT)."
+)
+_FORKED = (
+    " This process was forked while a thread of its parent read a key: if reads hang here, call"
+    " vectorshift.warm_up() before threads start and processes fork."
 )
 
 
@@ -519,7 +523,8 @@ class CachingProvider(BaseProvider):
     def _no_answer(self, within: str) -> CredentialStoreUnavailableError:
         detail = self.describe().detail
         where = f"({detail}) " if detail else ""
-        return self._unavailable(f"{where}did not answer within {within}. {_MORE_TIME}")
+        forked = _FORKED if were_cut_off() else ""
+        return self._unavailable(f"{where}did not answer within {within}. {_MORE_TIME}{forked}")
 
     def _unavailable(self, what: str) -> CredentialStoreUnavailableError:
         source = self.describe().source

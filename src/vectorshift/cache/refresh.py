@@ -17,7 +17,16 @@ if TYPE_CHECKING:
     from vectorshift.cache.policy import Instant
     from vectorshift.credentials.resolving import LookupRequest, Result
 
-__all__ = ["MAX_LOADS", "Refresh", "end", "entered", "is_inside", "settles", "start"]
+__all__ = [
+    "MAX_LOADS",
+    "Refresh",
+    "end",
+    "entered",
+    "is_inside",
+    "settles",
+    "start",
+    "were_cut_off",
+]
 
 MAX_LOADS: Final = 4
 """How many of one provider may be under way at once: further ones, when the others hang."""
@@ -48,19 +57,32 @@ class Refresh:
 
 
 class _Loads:
-    """The loads that run in this process, and those that wait for a thread."""
+    """The loads that run in this process, and those that wait for a thread.
+
+    Attributes:
+        cut_off: whether loads ran when this process was forked. Their threads are not here, and a
+            library that one was importing can never be imported.
+    """
 
     def __init__(self) -> None:
+        self.running: list[Refresh] = []
+        self.cut_off = False
         self._after_fork()
         renew_after_fork(self)
 
     def _after_fork(self) -> None:
         self.lock = threading.RLock()
-        self.running: list[Refresh] = []
+        self.cut_off = self.cut_off or bool(self.running)
+        self.running = []
         self.waiting: list[Refresh] = []
 
 
 _loads: Final = _Loads()
+
+
+def were_cut_off() -> bool:
+    """Whether this process was forked while loads of its parent ran."""
+    return _loads.cut_off
 
 
 def start(load: Refresh) -> bool:

@@ -8,11 +8,14 @@ import logging
 import random as _random
 import threading
 import time
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
+from vectorshift._platform import public
 from vectorshift._platform.clock import SYSTEM_CLOCK, Clock
 from vectorshift._platform.forks import renew_after_fork
+from vectorshift._platform.importing import load
 from vectorshift._platform.plugin_names import canonical
 from vectorshift.cache.policy import (
     Instant,
@@ -57,12 +60,7 @@ from vectorshift.errors import (
     CredentialNotFoundError,
     MissingCredentialError,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable
-
-    from vectorshift.providers.explicit import ExplicitProvider
-    from vectorshift.settings import Settings
+from vectorshift.providers.explicit import ExplicitProvider
 
 __all__ = ["ProviderChain"]
 
@@ -187,7 +185,7 @@ class ProviderChain(BaseProvider):
 
     @classmethod
     def from_settings(
-        cls, settings: Settings, *, explicit: ExplicitProvider | None = None
+        cls, settings: public.Settings, *, explicit: ExplicitProvider | None = None
     ) -> ProviderChain:
         """Return the chain that the settings describe. Contacts nothing, and reads no environment.
 
@@ -198,15 +196,13 @@ class ProviderChain(BaseProvider):
         Raises:
             CredentialConfigurationError: `providers` names something that there is not.
         """
-        from vectorshift.chain.hints import HintProvider
-
         chain = cls(
             providers_of(settings, explicit),
             ttl=settings.cache_ttl,
             max_stale=settings.cache_max_stale,
             load_timeout=settings.load_timeout,
         )
-        chain.neighbours = HintProvider(settings)
+        chain.neighbours = load("vectorshift.chain.hints").HintProvider(settings)
         chain._named = frozenset(map(canonical, settings.providers))
         return chain
 

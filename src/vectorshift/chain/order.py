@@ -156,9 +156,9 @@ def available_plugins() -> tuple[PluginEntry, ...]:
 
 
 def _plugged(entry: PluginEntry, settings: Settings) -> CredentialProvider:
-    from vectorshift.chain.plugin_provider import PluginProvider  # imports pydantic
-
-    return PluginProvider(entry, settings)
+    home = load("vectorshift.chain.plugin_provider")  # imports pydantic
+    provider: CredentialProvider = home.PluginProvider(entry, settings)
+    return provider
 
 
 def built_in(name: str, settings: Settings) -> CredentialProvider:

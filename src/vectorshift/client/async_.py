@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from functools import partial
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from vectorshift._platform import public
 from vectorshift._platform.background import arun_blocking
-from vectorshift._platform.clock import SYSTEM_CLOCK
+from vectorshift._platform.clock import SYSTEM_CLOCK, WaitingClock
 from vectorshift._platform.frames import astrip_library_frames
 from vectorshift._platform.loops import running_loop
+from vectorshift._platform.public import Self
 from vectorshift._platform.urls import DIRECT
 from vectorshift.client.call import Call
 from vectorshift.client.engine import CallState, adrive
 from vectorshift.client.handle import Handle
 from vectorshift.client.stream import AsyncStream
+from vectorshift.client.uploads import Files
 from vectorshift.credentials.values import Secret
 from vectorshift.scope.current import DEFAULT_SCOPE
 from vectorshift.transport.body import AsyncResponseBody, Connecting, SentBody
@@ -25,15 +31,8 @@ from vectorshift.transport.http import httpx, load_ahead
 from vectorshift.transport.pool import ClientConnections, Owner
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
-    from contextlib import AbstractAsyncContextManager
-    from types import TracebackType
+    from collections.abc import Awaitable, Callable
 
-    from typing_extensions import Self
-
-    from vectorshift._platform.clock import WaitingClock
-    from vectorshift.client.uploads import Files
-    from vectorshift.settings import Settings
     from vectorshift.transport.http import ConnectionRoute
 
 __all__ = ["AsyncVectorShift"]
@@ -55,7 +54,7 @@ class AsyncVectorShift(Handle):
         self,
         credentials: Any = DEFAULT_SCOPE,
         *,
-        settings: Settings | None = None,
+        settings: public.Settings | None = None,
         base_url: str | None = None,
         timeout: float | None = None,
         max_retries: int | None = None,

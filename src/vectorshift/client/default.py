@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import atexit
 import threading
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, TypeVar, cast
 
+from vectorshift._platform import public
 from vectorshift._platform.arguments import UNSET, Unset
 from vectorshift._platform.forks import renew_after_fork
 from vectorshift.client import AsyncVectorShift, VectorShift
 from vectorshift.credentials.values import Secret, masked
 from vectorshift.scope.current import DEFAULT_SCOPE, aget_credential, get_credential
-
-if TYPE_CHECKING:
-    from vectorshift.settings import Settings
 
 __all__ = [
     "PinnedClients",
@@ -132,7 +130,7 @@ class PinnedClients:
 
 def configure(
     *,
-    settings: Settings | Unset = UNSET,
+    settings: public.Settings | Unset = UNSET,
     credentials: Any = UNSET,
     client: VectorShift | AsyncVectorShift | Unset = UNSET,
     require_using: bool | Unset = UNSET,

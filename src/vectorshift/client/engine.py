@@ -10,10 +10,10 @@ import sys
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from functools import partial
-from importlib import import_module
 from math import inf
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
+from vectorshift._platform.importing import load as load_module
 from vectorshift.client.answers import failed, secrets_in
 from vectorshift.client.uploads import are_at_hand, load
 from vectorshift.credentials.events import log
@@ -276,7 +276,7 @@ class CallState:
         if failure.repeat is RetrySafety.IDEMPOTENT and not self.call.may_be_repeated:
             return None
         if _RETRIES not in sys.modules:
-            yield io.run_blocking(partial(import_module, _RETRIES))
+            yield io.run_blocking(partial(load_module, _RETRIES))
         from vectorshift.client.retries import pause
 
         return pause(self, failure)

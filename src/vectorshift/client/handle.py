@@ -6,12 +6,15 @@ import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from vectorshift._platform import public
 from vectorshift._platform.background import SharedWork
 from vectorshift._platform.copying import StaysInProcess
 from vectorshift._platform.importing import load
+from vectorshift._platform.public import Self
 from vectorshift._platform.urls import api_url
 from vectorshift.chain.coerce import as_provider
 from vectorshift.client.engine import CallState
+from vectorshift.credentials.resolving import BaseProvider
 from vectorshift.scope.current import DEFAULT_SCOPE, DefaultScope
 from vectorshift.transport.auth import CallContext, CredentialAuth
 from vectorshift.transport.http import LONGEST_WAIT, httpx, route_to, timeouts
@@ -19,13 +22,9 @@ from vectorshift.transport.http import LONGEST_WAIT, httpx, route_to, timeouts
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from typing_extensions import Self
-
     from vectorshift._platform.clock import WaitingClock
     from vectorshift.client.call import Call
-    from vectorshift.credentials.resolving import BaseProvider
     from vectorshift.scope.configuration import Configured
-    from vectorshift.settings import Settings
     from vectorshift.transport.http import AnyClient, ConnectionRoute, Timeouts
 
 __all__ = ["Handle"]
@@ -41,7 +40,7 @@ class _Ready:
     """What calls need, made for one configuration. Another may be in force at any time."""
 
     configured: Configured
-    settings: Settings
+    settings: public.Settings
     base_url: str
     auth: CredentialAuth
     route: ConnectionRoute
@@ -54,7 +53,7 @@ class Handle(StaysInProcess):
     def __init__(
         self,
         credentials: Any,
-        settings: Settings | None,
+        settings: public.Settings | None,
         base_url: str | None,
         timeout: float | None,
         max_retries: int | None,
@@ -117,7 +116,7 @@ class Handle(StaysInProcess):
         return self._provider
 
     @property
-    def settings(self) -> Settings:
+    def settings(self) -> public.Settings:
         """The client's settings, else those of the process. May block at first."""
         return self._configured.settings
 
@@ -148,7 +147,8 @@ class Handle(StaysInProcess):
 
     def _make(self) -> _Ready:
         """Make what calls need for the settings in force. May block."""
-        load("httpcore")  # httpx would import it with the first connection
+        for name in ("httpcore", "encodings.idna"):  # the first connection would import them
+            load(name)
         configured = self._configured.current
         settings = configured.settings
         base_url = self._base_url or settings.base_url
@@ -173,7 +173,7 @@ class Handle(StaysInProcess):
             clock=self.clock,
         )
 
-    def _limits(self, settings: Settings, call: Call) -> Timeouts:
+    def _limits(self, settings: public.Settings, call: Call) -> Timeouts:
         """Return the limits of an attempt.
 
         The first that is set: of the call, the client, the settings, the httpx client; else the

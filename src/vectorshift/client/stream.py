@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import atexit
 from collections import deque
+from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from weakref import WeakSet
 
 from vectorshift._platform.frames import astrip_library_frames, strip_library_frames
+from vectorshift._platform.public import Self
 from vectorshift._platform.sse import EventDecoder, LineDecoder, ServerSentEvent, TooLongError
 from vectorshift.client.answers import masked_headers, masked_text
-from vectorshift.client.engine import adrive, drive
+from vectorshift.client.engine import CallState, adrive, drive
 from vectorshift.errors import VectorshiftError
-from vectorshift.transport.body import Decoder
+from vectorshift.transport.body import AsyncResponseBody, Decoder, ResponseBody
 from vectorshift.transport.failures import escapes
 from vectorshift.transport.redacting_logs import redacting_logs
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
-
-    from typing_extensions import Self
-
-    from vectorshift.client.engine import CallState, Steps
-    from vectorshift.transport.body import AsyncResponseBody, ResponseBody
+    from vectorshift.client.engine import Steps
 
 __all__ = ["AsyncStream", "Stream"]
 

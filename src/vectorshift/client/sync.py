@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Generator, Mapping
+from contextlib import AbstractContextManager
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from vectorshift._platform.clock import SYSTEM_CLOCK
+from vectorshift._platform import public
+from vectorshift._platform.clock import SYSTEM_CLOCK, WaitingClock
 from vectorshift._platform.frames import strip_library_frames
+from vectorshift._platform.public import Self
 from vectorshift.client.call import Call
 from vectorshift.client.engine import CallState, drive
 from vectorshift.client.handle import Handle
 from vectorshift.client.stream import Stream
+from vectorshift.client.uploads import Files
 from vectorshift.credentials.values import Secret
 from vectorshift.scope.current import DEFAULT_SCOPE
 from vectorshift.transport.body import ResponseBody
@@ -19,15 +25,8 @@ from vectorshift.transport.http import httpx
 from vectorshift.transport.pool import ClientConnections, Owner
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
-    from contextlib import AbstractContextManager
-    from types import TracebackType
+    from collections.abc import Callable
 
-    from typing_extensions import Self
-
-    from vectorshift._platform.clock import WaitingClock
-    from vectorshift.client.uploads import Files
-    from vectorshift.settings import Settings
     from vectorshift.transport.http import ConnectionRoute
 
 __all__ = ["VectorShift"]
@@ -60,7 +59,7 @@ class VectorShift(Handle):
         self,
         credentials: Any = DEFAULT_SCOPE,
         *,
-        settings: Settings | None = None,
+        settings: public.Settings | None = None,
         base_url: str | None = None,
         timeout: float | None = None,
         max_retries: int | None = None,

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from datetime import datetime
+from typing import Final, Literal, get_type_hints
 
 from vectorshift._platform.log import log, log_safely, log_seldom
 from vectorshift.credentials.usage import usage
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import datetime
-
-    from vectorshift.credentials.values import Credential
-    from vectorshift.errors import CredentialError
+from vectorshift.credentials.values import Credential
+from vectorshift.errors import CredentialError
 
 __all__ = [
     "CredentialEvent",
@@ -115,6 +112,7 @@ class CredentialEvent:
         }[self.kind]
 
 
+CredentialEvent.__annotations__ = get_type_hints(CredentialEvent)
 CredentialEvent.__module__ = "vectorshift"  # a pickle names the public path
 
 _callbacks: dict[object, Callable[[CredentialEvent], object]] = {}

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC
-from typing import TYPE_CHECKING, Any, Final, Literal
+from types import TracebackType
+from typing import Any, Final, Literal
 
+from vectorshift._platform import public
+from vectorshift._platform.public import Self
 from vectorshift.credentials.description import Description
-
-if TYPE_CHECKING:
-    from types import TracebackType
-
-    from typing_extensions import Self
-
-    from vectorshift.credentials.values import Credential
-    from vectorshift.settings import Settings
 
 __all__ = ["CredentialProvider", "Description", "PolicyError", "check_policies"]
 
@@ -76,7 +71,7 @@ class CredentialProvider(ABC):  # noqa: B024  # one of two methods is enough
         super().__setattr__(name, value)
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> Self | None:
+    def from_settings(cls, settings: public.Settings) -> Self | None:
         """Return the provider that the settings ask for, or None if they do not configure it.
         Contacts nothing.
 
@@ -95,7 +90,7 @@ class CredentialProvider(ABC):  # noqa: B024  # one of two methods is enough
         """
         return Description(configured=True, source=self.name)
 
-    def get_credential(self) -> Credential:
+    def get_credential(self) -> public.Credential:
         """Return the credential of this moment. May block; thread-safe.
 
         Raises:
@@ -109,7 +104,7 @@ class CredentialProvider(ABC):  # noqa: B024  # one of two methods is enough
 
         return unwrap(get_by_async_getter(self))
 
-    async def aget_credential(self) -> Credential:
+    async def aget_credential(self) -> public.Credential:
         """Return the credential of this moment without blocking the event loop. Raises as
         `get_credential`.
         """
@@ -118,7 +113,7 @@ class CredentialProvider(ABC):  # noqa: B024  # one of two methods is enough
         return unwrap(await aget_by_sync_getter(self))
 
     # a provider without memory has nothing to do
-    def invalidate(self, rejected: Credential) -> None:  # noqa: B027
+    def invalidate(self, rejected: public.Credential) -> None:  # noqa: B027
         """Take note that the server refused `rejected`, or that the user asks for a fresh read.
         Does no I/O; wrappers pass it on.
         """

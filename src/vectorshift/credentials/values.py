@@ -8,9 +8,10 @@ import hashlib
 import hmac
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, cast
+from typing import Any, Final, Literal, TypeVar, cast, get_type_hints
 
 from vectorshift.credentials.references import oddity, unresolved
 from vectorshift.errors import (
@@ -18,9 +19,6 @@ from vectorshift.errors import (
     CredentialError,
     CredentialNotFoundError,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 __all__ = [
     "LONGEST_KEY",
@@ -238,6 +236,7 @@ def same_source(one: Credential, other: Credential) -> bool:
 
 
 for _public in (Secret, Credential):  # pickles and tracebacks name the public path
+    _public.__annotations__ = get_type_hints(_public)
     _public.__module__ = "vectorshift"
 
 

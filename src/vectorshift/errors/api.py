@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from vectorshift.errors.base import VectorshiftError
 from vectorshift.errors.bodies import abbreviated, error_sentence, seconds
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 __all__ = [
     "ApiConnectionError",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    E = TypeVar("E", bound="VectorshiftError")
+E = TypeVar("E", bound="VectorshiftError")
 
 __all__ = ["VectorshiftError", "fresh_copy"]
 

@@ -10,6 +10,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from vectorshift._platform import public
 from vectorshift._platform.background import arun_blocking
 from vectorshift._platform.pipes import is_unread, left_alone
 from vectorshift._platform.urls import DIRECT, in_the_clear, wrong_api
@@ -27,7 +28,6 @@ from vectorshift.scope.current import DEFAULT_SCOPE, DefaultScope
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from vectorshift.client import AsyncVectorShift, VectorShift
     from vectorshift.scope.current import Target
     from vectorshift.settings import Settings
 
@@ -47,7 +47,11 @@ class _Subject:
     pipes: frozenset[int]
 
 
-def explain(*, probe: bool = False, client: VectorShift | AsyncVectorShift | None = None) -> Report:
+def explain(
+    *,
+    probe: bool = False,
+    client: public.VectorShift | public.AsyncVectorShift | None = None,
+) -> Report:
     """Say which key a call would use now, and why that one. Prints as a table; never shows a key.
 
     Sources that are read on every call are read. Stores are contacted only if asked to: else the
@@ -74,7 +78,9 @@ def explain(*, probe: bool = False, client: VectorShift | AsyncVectorShift | Non
 
 
 async def aexplain(
-    *, probe: bool = False, client: VectorShift | AsyncVectorShift | None = None
+    *,
+    probe: bool = False,
+    client: public.VectorShift | public.AsyncVectorShift | None = None,
 ) -> Report:
     """Say which key an async call would use now, without blocking the event loop. Arguments are
     those of `explain`.
@@ -108,7 +114,9 @@ def _no_chain(error: VectorshiftError, probe: bool) -> Report:
 
 
 def _subject(
-    named: VectorShift | AsyncVectorShift | None, *, asynchronous: bool = False
+    named: public.VectorShift | public.AsyncVectorShift | None,
+    *,
+    asynchronous: bool = False,
 ) -> _Subject:
     target: Target = named or DEFAULT_SCOPE.target(asynchronous=asynchronous)
     provider = target.provider

@@ -7,6 +7,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from vectorshift._platform import public
 from vectorshift.transport.auth import KeyFlow
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ __all__ = ["httpx2_auth"]
 
 def httpx2_auth(
     provider: object, *, origin: str, allow_http: bool = False, replace: bool = False
-) -> httpx2.Auth:
+) -> public.httpx2.Auth:
     """Return what `CredentialAuth` is, for clients of httpx2: its classes are other ones than those
     of httpx.
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from vectorshift.client import AsyncVectorShift, VectorShift
 from vectorshift.client.default import PinnedClients
 from vectorshift.pipeline import runs
 from vectorshift.pipeline.ids import checked_id, printable
+from vectorshift.pipeline.results import Answer, RunStatus
 from vectorshift.pipeline.steps import Use, twins
 
 if TYPE_CHECKING:
-    from vectorshift.client import AsyncVectorShift, VectorShift
-    from vectorshift.pipeline.results import Answer, RunStatus
     from vectorshift.pipeline.steps import Steps
 
 __all__ = ["RunHandler"]

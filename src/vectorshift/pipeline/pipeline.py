@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import json
+
+# Some names are in the annotations of what `twins` makes: what a driver returns.
+from collections.abc import AsyncIterator, Generator, Iterator, Mapping, Sequence  # noqa: F401
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, SupportsIndex, cast
+from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, cast
 
 from vectorshift._compat import PIPELINE_MEMBERS, Absent
-from vectorshift.client import VectorShift
+from vectorshift._platform.public import Self
+from vectorshift.client import AsyncVectorShift, VectorShift
 from vectorshift.client.call import Call
 from vectorshift.client.default import PinnedClients
 from vectorshift.errors import NotFoundError
 from vectorshift.pipeline import runs
-from vectorshift.pipeline.chunks import achunks, chunks
+from vectorshift.pipeline.chunks import AsyncChunks, achunks, chunks  # noqa: F401
 from vectorshift.pipeline.handler import RunHandler
 from vectorshift.pipeline.ids import checked_id, post, printable, segment
 from vectorshift.pipeline.pages import Walk, apages, pages
 from vectorshift.pipeline.results import (
     Answer,
+    BulkRunResult,
     PipelineList,
+    RunResult,
+    RunStatus,
+    StreamChunk,  # noqa: F401
     as_object,
     first_id,
     id_in,
@@ -30,13 +38,6 @@ from vectorshift.pipeline.results import (
 from vectorshift.pipeline.steps import Use, Wait, twins
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from typing import Literal
-
-    from typing_extensions import Self
-
-    from vectorshift.client import AsyncVectorShift
-    from vectorshift.pipeline.results import BulkRunResult, RunResult, RunStatus
     from vectorshift.pipeline.steps import Client, Steps
 
 __all__ = ["Pipeline"]

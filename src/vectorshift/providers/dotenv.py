@@ -5,14 +5,17 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from vectorshift._platform import public
 from vectorshift._platform.arguments import UNSET, Unset, check
 from vectorshift._platform.clock import SYSTEM_CLOCK, Clock
 from vectorshift._platform.dotenv_syntax import Assignments, assignments_in
 from vectorshift._platform.files import absolute, text_of, wrong_name
 from vectorshift._platform.misspelt import means_key
+from vectorshift._platform.public import Self
 from vectorshift.credentials.events import log_safely
 from vectorshift.credentials.provider import Description
 from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Resets, Result
@@ -21,12 +24,7 @@ from vectorshift.errors import CredentialNotFoundError
 from vectorshift.providers._watched_file import Content, KeyFile, unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from typing_extensions import Self
-
     from vectorshift.errors import CredentialError
-    from vectorshift.settings import Settings
 
 __all__ = ["DotenvProvider"]
 
@@ -111,7 +109,7 @@ class DotenvProvider(BaseProvider):
         )
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> Self | None:
+    def from_settings(cls, settings: public.Settings) -> Self | None:
         """Return the provider for `VECTORSHIFT_ENV_FILE`; None if that is set to nothing."""
         if settings.env_file == "":
             return None

@@ -5,33 +5,29 @@ from __future__ import annotations
 import os
 import re
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from vectorshift._platform import public
 from vectorshift._platform.arguments import UNSET, Unset, check
 from vectorshift._platform.clock import SYSTEM_CLOCK, Clock
 from vectorshift._platform.files import absolute, text_of, wrong_name
 from vectorshift._platform.misspelt import means_key
 from vectorshift._platform.plugin_names import canonical
+from vectorshift._platform.public import Self
 from vectorshift.credentials.events import log
 from vectorshift.credentials.provider import Description
 from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Result
+from vectorshift.credentials.values import Credential
 from vectorshift.errors import (
     CredentialConfigurationError,
     CredentialError,
     CredentialNotFoundError,
 )
 from vectorshift.providers._watched_file import Content, KeyFile, unreadable
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from typing_extensions import Self
-
-    from vectorshift.credentials.values import Credential
-    from vectorshift.settings import Settings
 
 __all__ = ["EnvProvider"]
 
@@ -126,7 +122,7 @@ class EnvProvider(BaseProvider):
             )
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> Self:
+    def from_settings(cls, settings: public.Settings) -> Self:
         """Return the provider for `VECTORSHIFT_API_KEY`, `VECTORSHIFT_API_KEY_FILE` and systemd's
         credentials.
         """

@@ -5,22 +5,18 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
+from vectorshift._platform import public
 from vectorshift._platform.arguments import UNSET, Unset
 from vectorshift._platform.background import arun_blocking, run_async
+from vectorshift._platform.public import Self
 from vectorshift.credentials.events import log_safely
 from vectorshift.credentials.guard import unforeseen
 from vectorshift.credentials.provider import Description
 from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Result
-from vectorshift.credentials.values import Secret
+from vectorshift.credentials.values import Credential, Secret
 from vectorshift.errors import CredentialNotFoundError
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
-
-    from vectorshift.credentials.values import Credential
-    from vectorshift.settings import Settings
 
 __all__ = ["Assignable", "ExplicitProvider"]
 
@@ -67,7 +63,7 @@ class ExplicitProvider(BaseProvider):
         self._unset = self.not_found("vectorshift.api_key is not set.", self.source)
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> Self:
+    def from_settings(cls, settings: public.Settings) -> Self:
         """Return a provider without a key: a key is no setting."""
         return cls()
 

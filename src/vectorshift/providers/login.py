@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable
+from typing import Any, cast
 
+from vectorshift._platform import public
 from vectorshift._platform.arguments import UNSET, Unset, check
 from vectorshift._platform.clock import SYSTEM_CLOCK, Clock
 from vectorshift._platform.files import absolute, text_of, wrong_name
 from vectorshift._platform.plugin_names import profile_flaw
+from vectorshift._platform.public import Self
 from vectorshift.credentials.provider import Description
 from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Result
 from vectorshift.credentials.values import Credential
 from vectorshift.errors import CredentialError
 from vectorshift.providers._watched_file import Content, KeyFile, unreadable
 from vectorshift.providers.profiles import DEFAULT, is_stored, parse_toml, read_profile
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from typing_extensions import Self
-
-    from vectorshift.settings import Settings
 
 __all__ = ["LoginProvider"]
 
@@ -90,7 +86,7 @@ class LoginProvider(BaseProvider):
         )
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> Self:
+    def from_settings(cls, settings: public.Settings) -> Self:
         """Return the provider for the profile that is named, else for the profile `default`, else
         for the official file in the home directory.
         """

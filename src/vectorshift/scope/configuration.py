@@ -18,7 +18,7 @@ from vectorshift._platform.plugin_names import being_made, making
 from vectorshift.chain.chain import ProviderChain
 from vectorshift.credentials.guard import line_of
 from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Result
-from vectorshift.errors import CredentialConfigurationError
+from vectorshift.errors import CredentialConfigurationError, VectorshiftError
 from vectorshift.providers.explicit import ExplicitProvider
 from vectorshift.providers.static import FailingProvider
 from vectorshift.settings.defaults import DefaultSettings, is_default
@@ -234,7 +234,7 @@ def _model() -> type[Settings]:
     try:
         load("vectorshift.settings.model")
         from vectorshift.settings import Settings
-    except ImportError:
+    except (ImportError, VectorshiftError):
         raise
     except Exception as error:
         damaged, what = _damaged(), f"{type(error).__name__} at {line_of(error)}"

@@ -17,6 +17,7 @@ from vectorshift._platform.log import begin_anew
 from vectorshift.chain.coerce import as_provider
 from vectorshift.chain.outcomes import is_missing
 from vectorshift.credentials.events import log, log_safely
+from vectorshift.credentials.provider import CredentialProvider
 from vectorshift.credentials.resolving import (
     LOCAL_REQUEST,
     NOT_ASKED,
@@ -25,14 +26,13 @@ from vectorshift.credentials.resolving import (
     BaseProvider,
     unwrap,
 )
+from vectorshift.credentials.values import Credential
 from vectorshift.errors import (
     CredentialConfigurationError,
 )
 from vectorshift.scope.configuration import Configured, ForwardingProvider, failing
 
 if TYPE_CHECKING:
-    from vectorshift.credentials.provider import CredentialProvider
-    from vectorshift.credentials.values import Credential
     from vectorshift.settings import Settings
 
 __all__ = [

@@ -13,7 +13,9 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
+from vectorshift._platform import public
 from vectorshift._platform.plugin_names import canonical, is_service_link, plugin_of, prefix_of
+from vectorshift._platform.public import Self
 from vectorshift._platform.urls import is_loopback, url_without_password
 from vectorshift.credentials.events import log
 from vectorshift.credentials.values import Secret
@@ -22,9 +24,6 @@ from vectorshift.errors import CredentialConfigurationError, CredentialError
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
     from pydantic_core import ErrorDetails
-    from typing_extensions import Self
-
-    from vectorshift.settings import Settings
 
 __all__ = [
     "CommonSettings",
@@ -202,7 +201,7 @@ plain HTTP but to this machine. It has no slash at its end, and can be printed.
 """
 
 
-def for_instance(settings: Settings, name: str) -> Settings:
+def for_instance(settings: public.Settings, name: str) -> public.Settings:
     """Return settings in which a plugin finds those of one of its instances, such as `acme:prod`,
     under its own name, `acme`.
     """
@@ -244,7 +243,7 @@ class PluginSettings(BaseModel):
     )
 
     @classmethod
-    def of(cls, settings: Settings, name: str) -> Self:
+    def of(cls, settings: public.Settings, name: str) -> Self:
         """Return the settings of the plugin `name`. Reads no environment.
 
         Args:
@@ -276,7 +275,7 @@ class CommonSettings(PluginSettings):
     cache_ttl: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
 
     @classmethod
-    def of(cls, settings: Settings, name: str) -> Self:
+    def of(cls, settings: public.Settings, name: str) -> Self:
         """Return them for the plugin `name`. Its other settings are not checked."""
         made = _made(cls, _of(settings, name), name, [])
         if isinstance(made, CredentialError):
@@ -284,7 +283,7 @@ class CommonSettings(PluginSettings):
         return made
 
 
-def _of(settings: Settings, name: str) -> FrozenMap[Value]:
+def _of(settings: public.Settings, name: str) -> FrozenMap[Value]:
     return held(settings.plugins).get(canonical(name), FrozenMap[Value]({}))
 
 

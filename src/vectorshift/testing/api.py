@@ -9,9 +9,13 @@ with FakeVectorShift() as api:
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable, Mapping
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, cast
 
+from vectorshift._platform.public import Self
 from vectorshift.credentials.values import Secret
+from vectorshift.testing.records import RecordedRequest
 from vectorshift.testing.traffic import Fault, Traffic  # first: it says what to install
 
 # isort: split
@@ -31,13 +35,7 @@ from vectorshift.testing.organisations import (
 from vectorshift.testing.server import LoopbackServer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from types import TracebackType
-
     from starlette.types import Receive, Scope, Send
-    from typing_extensions import Self
-
-    from vectorshift.testing.records import RecordedRequest
 
 __all__ = ["FakeVectorShift"]
 

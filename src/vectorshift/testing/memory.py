@@ -7,7 +7,9 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Generator
+from datetime import datetime
+from typing import Literal
 
 from vectorshift.credentials.provider import CredentialProvider, Description
 from vectorshift.credentials.values import Credential, Secret
@@ -18,10 +20,6 @@ from vectorshift.errors import (
     CredentialStoreUnavailableError,
     fresh_copy,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
-    from datetime import datetime
 
 __all__ = ["MemoryProvider", "MemoryStore"]
 

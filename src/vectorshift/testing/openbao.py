@@ -7,17 +7,15 @@ import secrets
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import Any
 
+import httpx
+
+from vectorshift._platform.public import Self
 from vectorshift.testing import _openbao_process as process
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from types import TracebackType
-
-    import httpx
-    from typing_extensions import Self
 
 __all__ = ["OpenBaoApi", "OpenBaoServer"]
 

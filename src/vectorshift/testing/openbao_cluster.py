@@ -13,19 +13,17 @@ import subprocess
 import tempfile
 import threading
 import time
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import Any
 
+import httpx
+
+from vectorshift._platform.public import Self
 from vectorshift.testing import _openbao_process as process
 from vectorshift.testing.openbao import OpenBaoApi
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from types import TracebackType
-
-    import httpx
-    from typing_extensions import Self
 
 __all__ = ["OpenBaoCluster"]
 

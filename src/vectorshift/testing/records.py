@@ -5,15 +5,12 @@ it.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from vectorshift.credentials.values import Secret
 from vectorshift.testing.forms import FormPart, form_parts
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from vectorshift.credentials.values import Secret
 
 __all__ = ["RecordedHeaders", "RecordedRequest"]
 

@@ -144,7 +144,7 @@ def load_ahead() -> None:
     """
     names = ["httpcore", "httpcore._backends.anyio", "anyio._backends._asyncio"]
     if "trio" in sys.modules:
-        names += ["httpcore._backends.trio", "anyio._backends._trio", "encodings.idna"]
+        names += ["httpcore._backends.trio", "anyio._backends._trio"]
     for name in names:
         with contextlib.suppress(ImportError):  # if it is needed, the first connection fails
             load(name)

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
+from vectorshift._platform import public
 from vectorshift._platform.arguments import UNSET, Unset, name_arguments
 from vectorshift._platform.frames import raise_callers_own
+from vectorshift._platform.public import Self
 from vectorshift.credentials.provider import Description
 from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Result
+from vectorshift.credentials.values import Credential
 from vectorshift.errors import CredentialError
 from vectorshift.providers.aws.agent import Agent
 from vectorshift.providers.aws.arguments import CURRENT, PREFIX, AwsArguments
 from vectorshift.providers.aws.client import BotoReader
 from vectorshift.providers.aws.locators import flaw_of
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
-
-    from vectorshift.credentials.values import Credential
-    from vectorshift.settings import Settings
 
 __all__ = ["AwsSecretsManagerProvider", "reader_of"]
 
@@ -116,7 +113,7 @@ class AwsSecretsManagerProvider(BaseProvider):
         self._agent = Agent(self._arguments) if self._arguments.agent_url else None
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> Self | None:
+    def from_settings(cls, settings: public.Settings) -> Self | None:
         """Return the provider that the settings ask for, or None if they name no secret."""
         if not (settings.aws_secret_id or settings.aws_parameter):
             return None
@@ -201,7 +198,7 @@ class AwsSecretsManagerProvider(BaseProvider):
         )
 
 
-def reader_of(settings: Settings) -> tuple[BotoReader, AwsArguments] | None:
+def reader_of(settings: public.Settings) -> tuple[BotoReader, AwsArguments] | None:
     """Return a reader that asks AWS itself, past an agent, and its arguments; None if the settings
     name no secret.
 

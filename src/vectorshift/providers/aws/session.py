@@ -17,6 +17,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
+from vectorshift._platform.importing import load
 from vectorshift.errors import CredentialConfigurationError
 from vectorshift.providers.aws.logs import is_reading, quiet_botocore
 
@@ -119,8 +120,7 @@ def new_session(*, profile: str | None, region: str | None, fallback: str | None
 def _imported() -> tuple[Any, Any]:
     """Import boto3 and botocore, or say whether they are missing or broken."""
     try:
-        import boto3  # pyright: ignore[reportMissingTypeStubs]
-        import botocore.session  # pyright: ignore[reportMissingTypeStubs]
+        boto3, session = load("boto3"), load("botocore.session")
     except ModuleNotFoundError as error:
         if error.name in ("boto3", "botocore", None):
             raise CredentialConfigurationError(
@@ -131,7 +131,7 @@ def _imported() -> tuple[Any, Any]:
         why = f"{type(error).__name__}: {error}"
     else:
         if hasattr(boto3, "Session"):
-            return boto3, botocore.session
+            return boto3, session
         why = f"{getattr(boto3, '__file__', 'what is imported')} is not boto3; rename it"
     raise CredentialConfigurationError(
         f"boto3 is installed and cannot be imported: {printable(why)}. Unless that names a file of"

@@ -9,9 +9,13 @@ import threading
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
+from vectorshift._platform import public
 from vectorshift._platform.arguments import UNSET, Unset, name_arguments
-from vectorshift._platform.clock import SYSTEM_CLOCK
+from vectorshift._platform.clock import SYSTEM_CLOCK, Clock
 from vectorshift._platform.forks import renew_after_fork
+from vectorshift._platform.importing import load
+from vectorshift._platform.public import Self
+from vectorshift._platform.vault_variables import VaultMethod
 from vectorshift.credentials.events import log_safely
 from vectorshift.credentials.provider import Description
 from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Result
@@ -38,12 +42,7 @@ from vectorshift.providers.vault.tokens import TokenKeeper
 from vectorshift.providers.vault.value import read_key
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
-
-    from vectorshift._platform.clock import Clock
-    from vectorshift._platform.vault_variables import VaultMethod
     from vectorshift.providers.vault.tokens import TokenLease
-    from vectorshift.settings import Settings
 
 __all__ = ["VaultProvider", "VaultReader", "reader_of"]
 
@@ -172,7 +171,7 @@ class VaultProvider(BaseProvider):
         renew_after_fork(self)
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> Self | None:
+    def from_settings(cls, settings: public.Settings) -> Self | None:
         """Return the provider that the settings describe, or None if they name no path. It takes
         nothing from a variable.
         """
@@ -241,7 +240,7 @@ class VaultProvider(BaseProvider):
         return VaultSetup(arguments=self._given)
 
 
-def reader_of(settings: Settings) -> VaultReader | None:
+def reader_of(settings: public.Settings) -> VaultReader | None:
     """Return a reader of the secret that the settings name, or None if they name no path."""
     made = VaultProvider.from_settings(settings)
     return None if made is None else made._current_reader()
@@ -326,7 +325,7 @@ class VaultReader:
         """Return what is wrong with the configuration, as far as this is known without contact."""
         ref = self.ref
         try:
-            import hvac  # noqa: F401  # pyright: ignore[reportMissingTypeStubs, reportUnusedImport]
+            load("hvac")
         except ImportError:
             return "the package hvac is missing. Install it: pip install 'vectorshift[vault]'"
         flaw = self.setup.flaw or self._server.flaw()

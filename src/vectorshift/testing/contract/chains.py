@@ -10,11 +10,10 @@ from vectorshift.credentials.values import Credential
 from vectorshift.errors import CredentialNotFoundError
 from vectorshift.providers.explicit import ExplicitProvider
 from vectorshift.testing.contract.hooks import SourceHooks
-from vectorshift.testing.contract.probe import named
+from vectorshift.testing.contract.probe import Probe, named
 
 if TYPE_CHECKING:
     from vectorshift.credentials.resolving import Result
-    from vectorshift.testing.contract.probe import Probe
 
 __all__ = ["ChainTests"]
 

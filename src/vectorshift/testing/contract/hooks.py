@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, NoReturn
+
+from vectorshift._platform import public
+from vectorshift.credentials.provider import CredentialProvider
 
 try:
     import pytest
@@ -12,10 +16,8 @@ except ModuleNotFoundError as error:
     ) from None
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
-    from vectorshift.credentials.provider import CredentialProvider
-    from vectorshift.settings import Settings
     from vectorshift.testing.contract.probe import Probe
 
 __all__ = ["SourceHooks", "is_written"]
@@ -72,7 +74,7 @@ class SourceHooks:
         """Make the source refuse the provider's access, and not the key. Optional."""
         _left_out(self, "deny", "makes the source refuse access")
 
-    def settings(self) -> Settings:
+    def settings(self) -> public.Settings:
         """Return the settings that lead `from_settings` to the source. Optional."""
         _left_out(self, "settings", "returns the settings that lead from_settings() to the source")
 
@@ -82,7 +84,7 @@ class SourceHooks:
         """
         _left_out(self, "make_second", "stores a key in a second place and makes its provider")
 
-    def second_settings(self, key: str) -> Settings:
+    def second_settings(self, key: str) -> public.Settings:
         """Store this key in a second place of the source, and return the settings that lead
         `from_settings` to that place. Optional; needs `settings`.
         """

@@ -14,7 +14,7 @@ from vectorshift.credentials.values import Credential
 from vectorshift.errors import CredentialConfigurationError
 from vectorshift.settings import Settings
 from vectorshift.testing.contract.hooks import SourceHooks, is_written
-from vectorshift.testing.contract.probe import named
+from vectorshift.testing.contract.probe import Probe, named
 from vectorshift.testing.contract.sharing import together
 from vectorshift.testing.contract.watch import watched
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vectorshift.credentials.resolving import Result
-    from vectorshift.testing.contract.probe import Probe
 
 __all__ = ["LifeTests"]
 

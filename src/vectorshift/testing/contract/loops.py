@@ -12,13 +12,12 @@ import pytest
 from vectorshift.chain.chain import ProviderChain
 from vectorshift.credentials.values import Credential
 from vectorshift.testing.contract.hooks import SourceHooks
-from vectorshift.testing.contract.probe import named
+from vectorshift.testing.contract.probe import Probe, named
 from vectorshift.testing.contract.watch import watched
 
 if TYPE_CHECKING:
     from vectorshift.credentials.provider import CredentialProvider
     from vectorshift.credentials.resolving import Result
-    from vectorshift.testing.contract.probe import Probe
 
 __all__ = ["LoopTests"]
 

@@ -5,7 +5,6 @@ where it is from.
 from __future__ import annotations
 
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
 
 from vectorshift.chain.chain import ProviderChain
 from vectorshift.credentials.values import Credential
@@ -17,10 +16,7 @@ from vectorshift.errors import (
     CredentialStoreUnavailableError,
 )
 from vectorshift.testing.contract.hooks import SourceHooks
-from vectorshift.testing.contract.probe import named
-
-if TYPE_CHECKING:
-    from vectorshift.testing.contract.probe import Probe
+from vectorshift.testing.contract.probe import Probe, named
 
 __all__ = ["OutcomeTests"]
 

@@ -22,14 +22,13 @@ from vectorshift.credentials.adapter import adapt
 from vectorshift.credentials.resolving import DEFAULT_REQUEST
 from vectorshift.credentials.values import Credential
 from vectorshift.testing.contract.hooks import SourceHooks
-from vectorshift.testing.contract.probe import named, printed
+from vectorshift.testing.contract.probe import Probe, named, printed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vectorshift.credentials.provider import CredentialProvider
     from vectorshift.credentials.resolving import Result
-    from vectorshift.testing.contract.probe import Probe
 
 __all__ = ["SharingTests", "together"]
 

@@ -16,13 +16,12 @@ from vectorshift.credentials.events import CredentialEvent, on_event
 from vectorshift.errors import CredentialError
 from vectorshift.testing.contract.hooks import SourceHooks
 from vectorshift.testing.contract.output import everything_told
-from vectorshift.testing.contract.probe import printed
+from vectorshift.testing.contract.probe import Probe, printed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vectorshift.credentials.provider import CredentialProvider
-    from vectorshift.testing.contract.probe import Probe
 
 __all__ = ["SilenceTests"]
 

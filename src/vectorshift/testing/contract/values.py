@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 from vectorshift.credentials.values import Credential
 from vectorshift.errors import CredentialConfigurationError, CredentialNotFoundError
 from vectorshift.testing.contract.hooks import SourceHooks
-from vectorshift.testing.contract.probe import named
-
-if TYPE_CHECKING:
-    from vectorshift.testing.contract.probe import Probe
+from vectorshift.testing.contract.probe import Probe, named
 
 __all__ = ["ValueTests"]
 

@@ -1,0 +1,29 @@
+"""Names for annotations that tools resolve at run time: `Self` on Python 3.10, and public classes
+that an annotation must not import.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+if sys.version_info >= (3, 11):
+    from typing import Self as Self
+else:
+    from typing_extensions import Self as Self
+
+if TYPE_CHECKING:
+    import httpx2 as httpx2
+
+    from vectorshift.client import AsyncVectorShift as AsyncVectorShift, VectorShift as VectorShift
+    from vectorshift.credentials.values import Credential as Credential
+    from vectorshift.settings import Settings as Settings
+else:
+
+    def __getattr__(name: str) -> object:  # when somebody reads the annotation
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return __import__(name) if name == "httpx2" else getattr(sys.modules["vectorshift"], name)
+
+
+__all__ = ["AsyncVectorShift", "Credential", "Self", "Settings", "VectorShift", "httpx2"]
