@@ -7,14 +7,18 @@ import subprocess
 import sys
 import typing
 
+import hypothesis
 import pytest
+from hypothesis import strategies as st
 
 from vectorshift import Settings
 from vectorshift.settings import model
-from vectorshift.settings.defaults import DefaultSettings, is_default
+from vectorshift.settings.defaults import PlainSettings, plain_settings
 
-FIELDS = {each.name: each for each in dataclasses.fields(DefaultSettings)}
-HINTS = typing.get_type_hints(DefaultSettings, vars(model))
+FIELDS = {
+    each.name: each for each in dataclasses.fields(PlainSettings) if each.name != "model_fields_set"
+}
+HINTS = typing.get_type_hints(PlainSettings, vars(model))
 MODEL_HINTS = typing.get_type_hints(Settings)
 
 
@@ -24,7 +28,7 @@ def test_the_fields_are_those_of_the_model_in_their_order() -> None:
 
 @pytest.mark.parametrize("name", Settings.model_fields)
 def test_a_field_has_the_default_and_the_type_of_the_model(name: str) -> None:
-    ours, theirs = getattr(DefaultSettings(), name), getattr(Settings(), name)
+    ours, theirs = getattr(PlainSettings(), name), getattr(Settings(), name)
     assert ours == theirs
     assert type(ours) is type(theirs) or name == "plugins"
     assert HINTS[name] == MODEL_HINTS[name] or name == "plugins"
@@ -33,25 +37,74 @@ def test_a_field_has_the_default_and_the_type_of_the_model(name: str) -> None:
 def test_they_are_what_an_empty_environment_gives() -> None:
     loaded = Settings.load({})
     assert not loaded.model_fields_set - {"env_file"}
-    assert all(getattr(loaded, name) == getattr(DefaultSettings(), name) for name in FIELDS)
-    assert not DefaultSettings().model_fields_set
+    assert all(getattr(loaded, name) == getattr(PlainSettings(), name) for name in FIELDS)
+    assert not PlainSettings().model_fields_set
 
 
 @pytest.mark.parametrize(
-    ("name", "default"),
+    ("name", "value", "plain"),
     [
-        ("VECTORSHIFT_API_KEY", True),
-        ("VAULT_ADDR", True),
-        ("vectorshift_timeout", True),
-        ("VECTORSHIFT_TIMEOUT", False),
-        ("VECTORSHIFT_TIMOUT", False),
-        ("VECTORSHIFT_API_KEY_FILE", False),
-        ("VECTORSHIFT_ENV_FILE", False),
-        ("CREDENTIALS_DIRECTORY", False),
+        ("VECTORSHIFT_API_KEY", "vs-k", True),
+        ("VAULT_ADDR", "", True),
+        ("vectorshift_timeout", "", True),
+        ("VECTORSHIFT_VAULT_PATH", "", True),
+        ("VECTORSHIFT_AWS_SECRET_ID", "prod/vs", True),
+        ("VECTORSHIFT_VAULT_AUTH", "kubernetes", True),
+        ("VECTORSHIFT_VAULT_AUTH", "kubernets", False),
+        ("VECTORSHIFT_AWS_SECRET_ID", "two\nlines", False),
+        ("VECTORSHIFT_VAULT_ADDR", "https://user:word@vault", False),
+        ("VECTORSHIFT_BASE_URL", "no url", False),
+        ("VECTORSHIFT_TIMEOUT", "", False),
+        ("VECTORSHIFT_TIMOUT", "", False),
+        ("VECTORSHIFT_API_KEY_FILE", "", False),
+        ("VECTORSHIFT_ENV_FILE", "", False),
+        ("VECTORSHIFT_PROFILE", "acme", False),
+        ("CREDENTIALS_DIRECTORY", "", False),
     ],
 )
-def test_any_name_of_ours_but_that_of_the_key_takes_the_full_path(name: str, default: bool) -> None:
-    assert is_default({"PATH": "/bin", name: ""}) == default
+def test_what_is_no_plain_text_takes_the_full_path(name: str, value: str, plain: bool) -> None:
+    assert (plain_settings({"PATH": "/bin", name: value}) is not None) == plain
+
+
+NAMES = [
+    "VECTORSHIFT_API_KEY",
+    *(f"VECTORSHIFT_{name.upper()}" for name in FIELDS),
+    "VECTORSHIFT_VAULT_PTH",
+    *(f"{family}_{name}" for family in ("BAO", "VAULT") for name in ("ADDR", "TOKEN", "NAMESPACE")),
+    "VAULT_AGENT_ADDR",
+    "VAULT_SKIP_VERIFY",
+    "VAULT_CACERT",
+    "CREDENTIALS_DIRECTORY",
+]
+VALUES = [
+    "",
+    " a ",
+    "a/b",
+    "token",
+    "https://a.example",
+    "http://127.0.0.1:1/v1",
+    "1",
+    "root",
+    "é\n",
+]
+
+
+@hypothesis.settings(max_examples=400)
+@hypothesis.given(
+    st.dictionaries(st.sampled_from(NAMES), st.sampled_from(VALUES), max_size=5), st.booleans()
+)
+def test_plain_settings_are_what_the_model_makes_of_the_same_variables(
+    environ: dict[str, str], has_vault: bool
+) -> None:
+    environ |= {"VECTORSHIFT_VAULT_PATH": "a/b"} if has_vault else {}
+    plain = plain_settings(environ)
+    hypothesis.assume(plain is not None)
+    loaded = Settings.load(environ)
+    assert {name: getattr(plain, name) for name in FIELDS} == {
+        name: getattr(loaded, name) for name in FIELDS
+    }
+    assert plain is not None
+    assert plain.model_fields_set == loaded.model_fields_set
 
 
 @pytest.mark.parametrize(
@@ -74,5 +127,29 @@ def test_pydantic_is_not_imported_where_nothing_but_the_key_is_set(use: str) -> 
         capture_output=True,
         text=True,
         check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("variables", "store"),
+    [
+        ({"VECTORSHIFT_VAULT_PATH": "vs", "VAULT_TOKEN": "t"}, "vault"),
+        ({"VECTORSHIFT_AWS_SECRET_ID": "vs"}, "aws"),
+    ],
+)
+def test_a_store_set_by_plain_texts_takes_neither_pydantic_nor_the_other_store(
+    variables: dict[str, str], store: str
+) -> None:
+    other = {"vault": "aws", "aws": "vault"}[store]
+    code = (
+        "import sys, vectorshift, vectorshift.scope.current as scope\n"
+        "scope.DEFAULT_SCOPE.target().provider.resolved()\n"
+        f"assert 'vectorshift.providers.{store}.provider' in sys.modules, 'it is set'\n"
+        f"found = {{'pydantic', 'asyncio', 'vectorshift.providers.{other}'}} & set(sys.modules)\n"
+        "assert not found, found"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=variables, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr

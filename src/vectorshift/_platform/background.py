@@ -8,7 +8,6 @@ else.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import contextvars
 import os
@@ -134,6 +133,8 @@ class _Woken:
     """
 
     def __init__(self) -> None:
+        import asyncio  # sync programs do without: importing it takes 20 ms
+
         self._trio: Any = None
         try:
             self._loop = asyncio.get_running_loop()
@@ -163,7 +164,9 @@ class _Woken:
         """Wait for at most `timeout` seconds."""
         if self._trio is None:
             # wait_for would lose a cancellation before Python 3.12
-            await asyncio.wait([self._future], timeout=timeout)
+            from asyncio import wait
+
+            await wait([self._future], timeout=timeout)
             return
         import trio
 
@@ -225,6 +228,8 @@ def run_async(work: Callable[[], Any]) -> Any:
     Raises:
         CredentialStoreUnavailableError: no thread can be started.
     """
+    import asyncio
+
     task: BackgroundTask[Any] = _start(
         BackgroundTask(lambda: asyncio.run(work()), context=contextvars.copy_context())
     )

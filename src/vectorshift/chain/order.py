@@ -163,12 +163,15 @@ def _plugged(entry: PluginEntry, settings: Settings) -> CredentialProvider:
 
 def built_in(name: str, settings: Settings) -> CredentialProvider:
     """Return a provider of this package as these settings make it."""
-    module, cls = BUILT_IN[name].home
-    provider: CredentialProvider | None = getattr(load(module), cls).from_settings(settings)
+    kind = BUILT_IN[name]
+    provider: CredentialProvider | None = None
+    if not kind.is_store or any(getattr(settings, each) is not None for each in kind.settings):
+        module, cls = kind.home  # a store that nothing configures is not imported
+        provider = getattr(load(module), cls).from_settings(settings)
     if provider is not None:
         return provider
     on_missing: Any = getattr(settings, f"{name}_on_missing", "continue")
-    return UnconfiguredProvider(name, BUILT_IN[name].unset, on_missing=on_missing)
+    return UnconfiguredProvider(name, kind.unset, on_missing=on_missing)
 
 
 def _entries(settings: Settings, names: Collection[str]) -> dict[str, PluginEntry]:

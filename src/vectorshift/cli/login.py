@@ -33,7 +33,7 @@ from vectorshift.providers.profiles import (
     write_profile,
 )
 from vectorshift.scope.current import DEFAULT_SCOPE
-from vectorshift.settings.defaults import DefaultSettings
+from vectorshift.settings.defaults import PlainSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,7 +98,7 @@ def log_in(with_token: bool, in_file: bool) -> Exit:
     base_url = DEFAULT_SCOPE.settings.base_url
     if not in_file:
         _in_time(name, lambda: check_keyring(name))
-    if base_url != DefaultSettings().base_url:
+    if base_url != PlainSettings().base_url:
         complain(f"The key is for {origin(base_url)}, which is not VectorShift's own address.")
     text = _from_input() if with_token else _asked()
     key = parse_key(text.reveal(), source="The text", provider="login")

@@ -9,7 +9,6 @@ import inspect
 import re
 import sys
 import threading
-from asyncio import CancelledError
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -181,7 +180,9 @@ def is_the_callers(error: BaseException) -> bool:
     thread does. The end of a generator or of a task is the getter's: those of the caller do not
     come here.
     """
-    if isinstance(error, Exception | GeneratorExit | CancelledError):
+    asyncio = sys.modules.get("asyncio")  # a task was cancelled only where this is imported
+    ended = (Exception, GeneratorExit, *((asyncio.CancelledError,) if asyncio else ()))
+    if isinstance(error, ended):
         return False
     subgroup = getattr(
         error, "subgroup", None

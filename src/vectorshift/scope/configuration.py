@@ -21,7 +21,7 @@ from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Resul
 from vectorshift.errors import CredentialConfigurationError, VectorshiftError
 from vectorshift.providers.explicit import ExplicitProvider
 from vectorshift.providers.static import FailingProvider
-from vectorshift.settings.defaults import DefaultSettings, is_default
+from vectorshift.settings.defaults import plain_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -140,9 +140,8 @@ class Configured(ForwardingProvider):
         """The settings that were given, else those of the environment at first use. May block."""
         settings = self._settings
         if settings is None:
-            fresh = (
-                cast("Settings", DefaultSettings()) if is_default(os.environ) else _model().load()
-            )
+            plain = cast("Settings | None", plain_settings(os.environ))
+            fresh = plain or _model().load()
             with self._lock:
                 settings = self._settings = self._settings or fresh
         return settings

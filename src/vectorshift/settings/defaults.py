@@ -1,29 +1,31 @@
-"""The settings of a process that sets none, without pydantic, whose import takes 170 ms."""
+"""The settings of a process that sets none, or plain texts alone, without pydantic: importing that
+takes 170 ms.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+
+from vectorshift._platform.urls import api_url, has_control_characters, url_without_password
+from vectorshift._platform.vault_variables import VaultMethod, standard_variables
+from vectorshift.credentials.values import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-    from vectorshift._platform.vault_variables import VaultMethod
-    from vectorshift.credentials.values import Secret
+__all__ = ["PlainSettings", "one_line", "plain_settings"]
 
-__all__ = ["DefaultSettings", "is_default"]
-
-_PREFIX = "VECTORSHIFT_"
-_KEY = "VECTORSHIFT_API_KEY"
-_STANDARD = "CREDENTIALS_DIRECTORY"  # those of Vault count only where its path is set
+_PREFIX: Final = "VECTORSHIFT_"
+_KEY: Final = "VECTORSHIFT_API_KEY"
+_STANDARD: Final = "CREDENTIALS_DIRECTORY"  # those of Vault count only where its path is set
+_LONGEST_TEXT: Final = 2048
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DefaultSettings:
+class PlainSettings:
     """The fields of `Settings`, with their types and defaults. A test compares the two."""
-
-    model_fields_set = frozenset[str]()
 
     api_key_file: str | None = None
     credentials_directory: str | None = None
@@ -88,13 +90,63 @@ class DefaultSettings:
     aws_on_error: Literal["stop", "continue"] = "stop"
     aws_on_missing: Literal["stop", "continue"] = "continue"
     aws_cache_ttl: float | None = None
+    model_fields_set: frozenset[str] = frozenset()
 
 
-def is_default(environ: Mapping[str, str]) -> bool:
-    """Return whether these variables set nothing, so that there is nothing to check or to warn of.
+def one_line(value: str) -> str:
+    """Return a text that may be printed.
 
-    A misspelt `VECTORSHIFT_` name sets nothing either, and is to be warned of: it gives False.
+    Raises:
+        ValueError: it may not. The text of the error does not repeat it.
     """
-    return not any(
-        name == _STANDARD or (name.startswith(_PREFIX) and name != _KEY) for name in environ
-    )
+    if has_control_characters(value):
+        raise ValueError("should have no line break and no other control character in it")
+    if "-----BEGIN" in value or len(value) > _LONGEST_TEXT:
+        raise ValueError("should be a short text, and is not shown, as it may be a key")
+    return value
+
+
+def _method(value: str) -> str:
+    if value not in get_args(VaultMethod):
+        raise ValueError
+    return value
+
+
+_TEXTS: Final = (
+    "vault_path vault_mount vault_field vault_namespace vault_auth_mount vault_role vault_role_id"
+    " aws_secret_id aws_parameter aws_field aws_version_stage aws_region aws_profile"
+)
+_CHECKS: Final[Mapping[str, Callable[[str], object]]] = {
+    **dict.fromkeys(_TEXTS.split(), one_line),
+    **dict.fromkeys(("vault_addr", "aws_endpoint_url", "aws_agent_url"), url_without_password),
+    **dict.fromkeys(("vault_token", "vault_secret_id"), Secret),
+    "base_url": api_url,
+    "vault_auth": _method,
+}
+"""The settings whose texts are taken as they are, and what looks at them: as in `Settings`."""
+
+
+def plain_settings(environ: Mapping[str, str]) -> PlainSettings | None:
+    """Return the settings that these variables make, or None if it takes `Settings` to tell: for
+    numbers, files, a misspelt name that is to be warned of, or any value that is wrong.
+    """
+    fields = {
+        name: name.removeprefix(_PREFIX).lower()
+        for name in environ
+        if name == _STANDARD or (name.startswith(_PREFIX) and name != _KEY)
+    }
+    if not _CHECKS.keys() >= set(fields.values()):
+        return None
+    texts = {field: environ[name].strip() for name, field in fields.items()}
+    texts = {field: text for field, text in texts.items() if text}
+    if "vault_path" in texts:
+        own = {name.removeprefix("vault_"): text for name, text in texts.items()}
+        found = standard_variables(environ, own)
+        texts |= {f"vault_{each}": environ[name].strip() for each, name in found.used.items()}
+        if found.flaws or found.helper_flaw or found.ignored or not _CHECKS.keys() >= texts.keys():
+            return None
+    try:
+        values: dict[str, Any] = {name: _CHECKS[name](text) for name, text in texts.items()}
+    except ValueError:
+        return None
+    return PlainSettings(**values, model_fields_set=frozenset(values))

@@ -25,10 +25,11 @@ from pydantic_settings import (
 
 from vectorshift._platform.files import file_name, no_content
 from vectorshift._platform.plugin_names import profile_flaw
-from vectorshift._platform.urls import api_url, has_control_characters, url_without_password
+from vectorshift._platform.urls import api_url, url_without_password
 from vectorshift._platform.vault_variables import OTHER_METHODS, VaultMethod, fallbacks
 from vectorshift.credentials.values import Secret
 from vectorshift.errors import CredentialConfigurationError
+from vectorshift.settings.defaults import one_line
 from vectorshift.settings.plugin import FrozenMap, Value, held
 from vectorshift.settings.variables import PREFIX, explained, loaded_from, names_in
 
@@ -37,17 +38,6 @@ __all__ = ["Settings"]
 
 def _wrapped(value: object) -> object:
     return Secret(value.strip()) if isinstance(value, str) else value
-
-
-_LONGEST_TEXT = 2048
-
-
-def _one_line(value: str) -> str:
-    if has_control_characters(value):
-        raise ValueError("should have no line break and no other control character in it")
-    if "-----BEGIN" in value or len(value) > _LONGEST_TEXT:
-        raise ValueError("should be a short text, and is not shown, as it may be a key")
-    return value
 
 
 def _path(value: object) -> object:
@@ -105,7 +95,7 @@ def _fallback(field: str, *others: str) -> Any:
 
 
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
-Text = Annotated[str, AfterValidator(_one_line)]
+Text = Annotated[str, AfterValidator(one_line)]
 File = Annotated[str, BeforeValidator(_path), AfterValidator(no_content)]
 ProfileName = Annotated[str, AfterValidator(_profile)]
 SecretFile = Annotated[File, AfterValidator(file_name)]
