@@ -15,6 +15,27 @@ _PREFIX: Final = "VECTORSHIFT_"
 _KEY: Final = "VECTORSHIFT_API_KEY"
 _MEANT: Final = ("VECTORSHIFTAPIKEY", "VECTORSHIFTTOKEN", "VECTORSHIFTAPITOKEN")
 
+_SYNONYMS: Final = {
+    "URL": "BASE_URL",
+    "API_URL": "BASE_URL",
+    "HOST": "BASE_URL",
+    "VAULT_URL": "VAULT_ADDR",
+    "VAULT_HOST": "VAULT_ADDR",
+    "VAULT_SERVER": "VAULT_ADDR",
+    "VAULT_SECRET": "VAULT_PATH",
+    "VAULT_SECRET_PATH": "VAULT_PATH",
+    "VAULT_KEY": "VAULT_FIELD",
+    "VAULT_CA": "VAULT_CACERT",
+    "VAULT_CAPATH": "VAULT_CACERT",
+    "VAULT_TIMEOUT": "LOAD_TIMEOUT",
+    "VAULT_ENGINE": "VAULT_MOUNT",
+    "AWS_SECRET": "AWS_SECRET_ID",
+    "AWS_SECRET_ARN": "AWS_SECRET_ID",
+    "AWS_KEY": "AWS_FIELD",
+    "AWS_SSM_PARAMETER": "AWS_PARAMETER",
+}
+"""Other names of the same things, as other tools have them."""
+
 
 def means_key(name: str) -> bool:
     """Return whether a name is no variable of ours, and is meant for `VECTORSHIFT_API_KEY`."""
@@ -27,14 +48,24 @@ def means_key(name: str) -> bool:
 def nearest(name: str, known: Collection[str]) -> str:
     """Return the known variable that a name means, or an empty text.
 
-    What stands behind the prefix is compared. The prefix alone would make any two names alike, and
-    lead the token of a plugin to Vault.
+    What stands behind the prefix, and behind that of a store, is compared. A prefix alone would make
+    any two names alike, and lead the token of a plugin to Vault.
     """
     if means_key(name):
         return _KEY
     as_file = re.sub("_PATH$", "_FILE", name)
     if as_file != name and as_file in known:
         return as_file
-    rests = {each.removeprefix(_PREFIX): each for each in known if each.startswith(_PREFIX)}
-    near = difflib.get_close_matches(name.removeprefix(_PREFIX), rests, n=1, cutoff=0.75)
+    rest = name.removeprefix(_PREFIX)
+    if _SYNONYMS.get(rest, "") and _PREFIX + _SYNONYMS[rest] in known:
+        return _PREFIX + _SYNONYMS[rest]
+    store = next((each for each in ("VAULT_", "AWS_") if rest.startswith(each)), "")
+    rests = {
+        each.removeprefix(_PREFIX + store): each
+        for each in known
+        if each.startswith(_PREFIX + store)
+    }
+    near = difflib.get_close_matches(
+        rest.removeprefix(store), rests, n=1, cutoff=0.6 if store else 0.75
+    )
     return rests[near[0]] if near else ""

@@ -455,6 +455,17 @@ def test_a_certificate_and_a_key_that_do_not_belong_together_are_told_as_such(
     assert "holds no private key in PEM. Set client_key= to the key's file." in said
 
 
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
+@pytest.mark.parametrize("name", ["VECTORSHIFT_VAULT_SKIP_VERIFY", "VAULT_SKIP_VERIFY"])
+def test_the_warning_names_the_variable_that_was_set(
+    user: User, tls_bao: OpenBaoServer, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    tls_bao.write(PATH, {"api_key": NEW})
+    user.sets(**{name: "1"}, VAULT_ADDR=tls_bao.address, VAULT_TOKEN=tls_bao.root_token)
+    assert user.reads_by_settings() == NEW
+    assert f"is not verified, as {name} says." in caplog.text
+
+
 def test_nonsense_for_skip_verify_is_an_error_in_code(user: User) -> None:
     user.sets(VAULT_SKIP_VERIFY="perhaps")
     said = user.is_told_in_code("perhaps", addr="https://vault.example", token="t")

@@ -333,7 +333,8 @@ class CertLogin(MountedLogin):
     fresh_connection = True  # only a new connection uses a certificate file that was replaced
     fix = (
         "No role accepts the client certificate. Look at VECTORSHIFT_VAULT_CLIENT_CERT,"
-        " VECTORSHIFT_VAULT_ROLE and VECTORSHIFT_VAULT_AUTH_MOUNT."
+        " VECTORSHIFT_VAULT_ROLE and VECTORSHIFT_VAULT_AUTH_MOUNT. A load balancer that ends TLS"
+        " keeps the certificate from the server: let it pass TLS through."
     )
 
     def payload(self, requests: VaultRequests, ref: SecretRef) -> Payload | CredentialError:

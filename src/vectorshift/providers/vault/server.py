@@ -14,6 +14,7 @@ from urllib.parse import urlencode, urlsplit
 
 from vectorshift._platform.files import wrong_name
 from vectorshift._platform.urls import is_loopback
+from vectorshift._platform.vault_variables import fallbacks
 from vectorshift.credentials.events import log
 from vectorshift.providers.vault.tls import certificates_of, new_context
 
@@ -176,10 +177,15 @@ class VaultServer:
                 self._spell("VECTORSHIFT_VAULT_ALLOW_HTTP"),
             )
         if self.arguments.skip_verify and self.url.startswith("https://"):
+            own = "VECTORSHIFT_VAULT_SKIP_VERIFY"
+            named = self._spell(own)
+            if named == own:  # not in code: a variable says so
+                names = (own, *fallbacks("skip_verify"))
+                named = next((each for each in names if os.environ.get(each)), own)
             log.warning(
                 "The certificate of Vault at %s is not verified, as %s says.",
                 self.address,
-                self._spell("VECTORSHIFT_VAULT_SKIP_VERIFY"),
+                named,
             )
 
     def _new_manager(self) -> Any:

@@ -177,9 +177,11 @@ def _unverified(error: ssl.SSLCertVerificationError, arguments: VaultArguments) 
             "TLS failed: the server's certificate is not signed by the CA that"
             " VECTORSHIFT_VAULT_CACERT names. Name the CA that signed it."
         )
+    bundles = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+    unused = next((f" {name} is not used." for name in bundles if os.environ.get(name)), "")
     return (
         "TLS failed: the server's certificate is signed by a CA that is not trusted here. Set"
-        " VECTORSHIFT_VAULT_CACERT to the CA's file."
+        f" VECTORSHIFT_VAULT_CACERT to the CA's file.{unused}"
     )
 
 
