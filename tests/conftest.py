@@ -30,7 +30,15 @@ def _scrubbed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """
     for name in list(os.environ):
         if name.startswith(
-            ("VECTORSHIFT_", "VAULT_", "BAO_", "AWS_", "CREDENTIALS_DIRECTORY")
+            (
+                "VECTORSHIFT_",
+                "VAULT_",
+                "BAO_",
+                "AWS_",
+                "CREDENTIALS_DIRECTORY",
+                "REQUESTS_CA_",
+                "CURL_CA_",
+            )
         ) or name.upper().endswith("_PROXY"):
             monkeypatch.delenv(name)
     begin_anew()

@@ -48,8 +48,8 @@ def means_key(name: str) -> bool:
 def nearest(name: str, known: Collection[str]) -> str:
     """Return the known variable that a name means, or an empty text.
 
-    What stands behind the prefix, and behind that of a store, is compared. A prefix alone would make
-    any two names alike, and lead the token of a plugin to Vault.
+    What stands behind the prefix, and behind that of a store, is compared. A prefix alone would
+    make any two names alike, and lead the token of a plugin to Vault.
     """
     if means_key(name):
         return _KEY

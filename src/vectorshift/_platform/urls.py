@@ -42,9 +42,10 @@ def api_url(value: str) -> str:
     value, flaw = value.strip(), "should be a URL such as https://api.vectorshift.ai/v1"
     try:
         url = urlsplit(value)
-        good = (
-            url.scheme in ("http", "https") and url.port != 0 and _can_be_a_host(url.hostname or "")
-        )
+        host = url.hostname or ""
+        if "[" in url.netloc:
+            ipaddress.IPv6Address(host)  # as urlsplit itself does from Python 3.11.4 on
+        good = url.scheme in ("http", "https") and url.port != 0 and _can_be_a_host(host)
     except ValueError:
         good = False
     else:
