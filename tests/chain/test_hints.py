@@ -746,3 +746,20 @@ def test_a_401_mentions_a_dotenv_file_that_the_variable_hides(
     vectorshift.reset()
     told = f"Configured, but not asked, as env:VECTORSHIFT_API_KEY comes first: dotenv:{tmp_path}"
     assert told in " ".join(str(caught.value).split())
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_a_setting_that_came_after_the_settings_were_read_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(MissingCredentialError):
+        vectorshift.get_credential()
+    (tmp_path / "key").write_text("vs-of-the-file")
+    monkeypatch.setenv("VECTORSHIFT_API_KEY_FILE", str(tmp_path / "key"))
+    with pytest.raises(MissingCredentialError) as caught:
+        vectorshift.get_credential()
+    assert "Nearby: VECTORSHIFT_API_KEY_FILE is set, and the settings in use do not have it" in str(
+        caught.value
+    )
+    vectorshift.reset()  # as it says
+    assert vectorshift.get_credential().secret.reveal() == "vs-of-the-file"

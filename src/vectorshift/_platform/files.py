@@ -143,6 +143,8 @@ def unexpanded(name: str) -> str:
         return "It is a URL here. Write the path alone."
     if name.startswith("~") or re.search(r"\$|%\w+%", name):
         return "No shell replaces ~ or a variable here. Write the whole path."
+    if name and not Path(name).is_absolute():
+        return "It is looked for in the working directory. Write the whole path."
     return ""
 
 

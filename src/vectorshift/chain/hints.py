@@ -84,6 +84,18 @@ def _passed_by(settings: Settings, named: Collection[str]) -> list[str]:
         for name, variable in known
         if name not in named
     ]
+    late = [
+        f"VECTORSHIFT_{setting.upper()}"
+        for name in named
+        if name in BUILT_IN
+        for setting in BUILT_IN[name].settings
+        if getattr(settings, setting) is None
+    ]
+    near += [
+        f"Nearby: {variable} is set, and the settings in use do not have it: they were read before,"
+        " or given in code. vectorshift.reset() reads them anew."
+        for variable in sorted(given.intersection(late))
+    ]
     misspelt = sorted(filter(means_key, given)) if "env" in named else []
     return near + [
         f"Nearby: {name} is set, and is not read. The name is {_KEY}." for name in misspelt

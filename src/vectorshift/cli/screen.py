@@ -94,7 +94,9 @@ def _plain(value: object) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.3f}"
-    return " ".join(printable(str(value)).split())
+    lines = [" ".join(line.split()) for line in printable(str(value)).splitlines() if line.strip()]
+    *first, last = lines or [""]
+    return " ".join([*(line if line[-1] in ".:,;!?" else f"{line}." for line in first), last])
 
 
 def console() -> Console:
