@@ -9,6 +9,7 @@ from importlib.metadata import version
 
 from benchmarks.aws import aws
 from benchmarks.calls import calls
+from benchmarks.fleet import fleet
 from benchmarks.imports import imports
 from benchmarks.lookups import lookups
 from benchmarks.memory import memory
@@ -25,6 +26,7 @@ _ALONE = {
     "vault": vault,
     "aws": aws,
     "tenants": tenants,
+    "fleet": fleet,
 }
 _WITH_API = {"calls": calls, "tasks": tasks, "memory": memory}
 _COMPARED = (

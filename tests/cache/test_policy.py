@@ -37,7 +37,7 @@ FAILURES: dict[str, type[CredentialError]] = {
     "revoked": CredentialRevokedError,
     "unavailable": CredentialStoreUnavailableError,
 }
-KNOWN = {"it", "ttl", "max_stale", "own_ttl", "steps"}
+KNOWN = {"it", "ttl", "max_stale", "own_ttl", "jitter", "steps"}
 KNOWN_IN_STEP = {
     "after",
     "suspended",
@@ -49,6 +49,7 @@ KNOWN_IN_STEP = {
     "refused",
     "gets",
     "contacts",
+    "pauses",
 }
 
 
@@ -124,7 +125,7 @@ def test_scenario(path: Path, style: str) -> None:
         ttl=story.get("ttl", 300),
         max_stale=story.get("max_stale", 86_400),
         clock=clock,
-        random=lambda: 0.0,
+        random=lambda: story.get("jitter", 0.0),
     )
     had_key = False
     for number, step in enumerate(story["steps"], 1):
@@ -150,6 +151,9 @@ def test_scenario(path: Path, style: str) -> None:
             step["gets"],
             step["contacts"],
         ), f"step {number} of: {story['it']}"
+        if "pauses" in step:
+            assert provider._newest is not None
+            assert provider._newest.pause == pytest.approx(step["pauses"])
 
 
 def test_there_are_enough_scenarios() -> None:

@@ -18,12 +18,15 @@ from tests.rotation.stage import checks
 
 import vectorshift.rotation
 from vectorshift import Secret, Settings
+from vectorshift._platform.urls import origin
+from vectorshift.providers import profiles
+from vectorshift.providers.profiles import write_profile
 from vectorshift.rotation.flow import Options, look, prepare, rotate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PACKAGE = str(Path(vectorshift.rotation.__file__).parent)
+TRACED = (str(Path(vectorshift.rotation.__file__).parent), profiles.__file__)
 OLD, NEW = os.environ["OLD_KEY"], os.environ["NEW_KEY"]
 
 
@@ -64,12 +67,18 @@ def in_dotenv(key: str) -> None:
     file.write_text(f"# ours\nVECTORSHIFT_BASE_URL={here}\nVECTORSHIFT_API_KEY='{key}'\n")
 
 
+def in_login(key: str) -> None:
+    here = origin(os.environ["VECTORSHIFT_BASE_URL"])
+    write_profile("acme", Secret(key), origin=here, in_file=True)
+
+
 PUT: dict[str, Callable[[str], None]] = {
     "vault": in_vault,
     "aws": in_aws,
     "parameter": in_parameter,
     "file": in_file,
     "dotenv": in_dotenv,
+    "login": in_login,
 }
 
 
@@ -104,7 +113,7 @@ def traced(kind: str, at_line: Callable[[], None]) -> None:
         return line
 
     def call(frame: Any, event: str, argument: object) -> Any:
-        return line if frame.f_code.co_filename.startswith(PACKAGE) else None
+        return line if frame.f_code.co_filename.startswith(TRACED) else None
 
     sys.settrace(call)
     whole_rotation(kind)

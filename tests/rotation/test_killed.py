@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from vectorshift.testing import MotoServer, OpenBaoServer
 
 ROOT = Path(__file__).parents[2]
-KINDS = ["vault", "aws", "parameter", "file", "dotenv"]
+KINDS = ["vault", "aws", "parameter", "file", "dotenv", "login"]
 
 
 def variables(kind: str, path: str, folder: Path, request: pytest.FixtureRequest) -> dict[str, str]:
@@ -34,6 +34,8 @@ def variables(kind: str, path: str, folder: Path, request: pytest.FixtureRequest
         else:
             given = {"VECTORSHIFT_AWS_PARAMETER": f"/{path}"}
         return {**given, **moto.environment()}
+    if kind == "login":
+        return {"VECTORSHIFT_PROFILE": "acme", "HOME": str(folder)}
     name = {"file": "VECTORSHIFT_API_KEY_FILE", "dotenv": "VECTORSHIFT_ENV_FILE"}[kind]
     return {name: str(folder / "kept.env")}
 

@@ -44,6 +44,7 @@ __all__ = [
     "news",
     "overlap_after_rejection",
     "passed",
+    "reread_pause",
     "until_of",
     "without_expired",
 ]
@@ -62,6 +63,9 @@ _REMOVED_PAUSE = 5.0
 _EXPIRY_MARGIN = 60.0
 _JITTER = 0.1
 _OVERLAP = 120.0
+_SPREAD = 3.0
+"""Seconds over which the processes of a fleet spread their re-reads after a revocation."""
+_LONG_RUNNING = 300.0
 _FREE_ROTATIONS = 16
 _ROTATIONS_APART = 1.0
 _PAUSES: tuple[tuple[type[CredentialError], float], ...] = (
@@ -166,6 +170,7 @@ class State:
         hung: whether the last contact was given up: nobody waits for the next one.
         reported: what was last told of it.
         read_at: when the credential was read.
+        since: when the first credential was read, or None.
         overlap: the key before `credential`, and whether it is used in its place.
     """
 
@@ -186,6 +191,7 @@ class State:
     hung: bool = False
     reported: Reported = Reported()
     read_at: Instant = LONG_AGO
+    since: Instant | None = None
     overlap: Overlap = Overlap()
 
 
@@ -262,6 +268,7 @@ def after_refresh(
         answered=True,
         reported=state.reported,
         read_at=now,
+        since=state.since or now,
         overlap=_overlap_with(state, credential, now=now),
     )
     if state.credential is None or state.rejected_at is None:
@@ -408,6 +415,20 @@ def after_rejection(
         rejected_at=state.rejected_at or now,
         refresh_required=refresh_required or state.refresh_required,
     )
+
+
+def reread_pause(state: State, now: Instant, *, load_timeout: float, jitter: float) -> float:
+    """Return how many seconds a read waits whose reason is that the server refused the key.
+
+    A key that is revoked is refused to all processes of a fleet in the same second, and their store
+    would be read by all of them at once. Scripts and commands do not wait: only a process that has
+    run for long may be one of many. Nor does a re-read that is paused already, or one that has a
+    key to go back to.
+    """
+    alone = state.since is None or not passed(later(state.since, _LONG_RUNNING), now)
+    if alone or state.rejected_at is None or state.rejections or state.overlap.previous:
+        return 0.0
+    return min(_SPREAD, 0.3 * load_timeout) * jitter
 
 
 # --- Overlap: a key can reach its store before it reaches the API. All of this is about keys of one

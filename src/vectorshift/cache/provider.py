@@ -27,6 +27,7 @@ from vectorshift.cache.policy import (
     later,
     news,
     passed,
+    reread_pause,
     until_of,
     without_expired,
 )
@@ -412,6 +413,9 @@ class CachingProvider(BaseProvider):
             self._record(flaw, now)
             return flaw
         load = Refresh(now)
+        load.pause = reread_pause(
+            self._state, now, load_timeout=self.load_timeout, jitter=self._random()
+        )
         load.task = BackgroundTask(lambda: self._run(load))
         self._loads.append(load)
         self._newest = load
@@ -438,6 +442,8 @@ class CachingProvider(BaseProvider):
         try:
             # It ends before the patience of those who wait for it.
             until = time.monotonic() + 0.95 * self.load_timeout
+            if load.pause:
+                time.sleep(load.pause)
             self._store_result(load, self.provider.resolve(LookupRequest(deadline=until)))
         except (
             BaseException
@@ -451,7 +457,7 @@ class CachingProvider(BaseProvider):
             load.counts = load is self._newest
             if load in self._loads:
                 self._loads.remove(load)
-            seconds = max(0.0, self._monotonic() - load.began[1])
+            seconds = max(0.0, self._monotonic() - load.began[1] - load.pause)
             late = load.given_up and isinstance(answer, CredentialStoreUnavailableError)
             if load.counts and not late:  # else it is counted already
                 self._record(answer, load.began)

@@ -41,6 +41,7 @@ class Refresh:
 
     Args:
         began: the moment at which it was begun.
+        pause: seconds that it waits before it asks.
     """
 
     began: Instant
@@ -49,6 +50,7 @@ class Refresh:
     answer: Result | None = None
     counts: bool = False
     given_up: bool = False
+    pause: float = 0.0
 
     def __post_init__(self) -> None:
         self.around = tuple(

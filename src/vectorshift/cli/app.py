@@ -280,8 +280,8 @@ def rotate(
         typer.Option(
             metavar="STORE",
             help=(
-                "Where to write it: vault, aws, parameter, file or dotenv. By default where the key"
-                " in use comes from."
+                "Where to write it: vault, aws, parameter, file, dotenv or login. By default where"
+                " the key in use comes from."
             ),
         ),
     ] = None,

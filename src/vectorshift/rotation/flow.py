@@ -15,6 +15,7 @@ from vectorshift.errors import (
 from vectorshift.rotation.dotenv import DotenvTarget
 from vectorshift.rotation.key_file import KeyFileTarget
 from vectorshift.rotation.parameters import ParameterTarget
+from vectorshift.rotation.profile import ProfileTarget
 from vectorshift.rotation.secrets_manager import SecretTarget
 from vectorshift.rotation.target import RotationError, RotationTarget
 from vectorshift.rotation.vault import VaultTarget
@@ -53,6 +54,7 @@ SOURCES: Final[dict[str, Callable[[Settings, Options], RotationTarget]]] = {
     "parameter": lambda settings, _: ParameterTarget(settings),
     "file": lambda settings, _: KeyFileTarget(settings),
     "dotenv": lambda settings, _: DotenvTarget(settings),
+    "login": lambda settings, _: ProfileTarget(settings),
 }
 """How to make the target of each source that can be written to."""
 

@@ -104,6 +104,8 @@ def serve_until_stopped() -> int:
         _export(console, stage.vault_variables())
         console.print(f"# Secrets Manager, with a key of {_ORGANISATIONS['aws']}")
         _export(console, stage.aws_variables())
+        stage.prepare_rotations()
+        console.print(f"# What a rotation needs is in a folder:\ncd {stage.folder}")
         stopped.wait()
     return 0
 
@@ -226,6 +228,16 @@ class _Stage:
             "VECTORSHIFT_VAULT_ADDR": self.bao.address,
             "VECTORSHIFT_VAULT_TOKEN_FILE": str(token),
         }
+
+    def prepare_rotations(self) -> None:
+        """Write a second key of each organisation, and a token that may write to Vault."""
+        for source in ("env", "vault", "aws"):
+            organisation = _ORGANISATIONS[source]
+            key = self.api.create_key(org=organisation)
+            (self.folder / f"new-{organisation}-key").write_text(key)
+        rights = f'path "secret/data/{_SECRET}" {{ capabilities = ["read", "patch"] }}'
+        self.bao.policy("rotator", rights)
+        (self.folder / "rotator-token").write_text(self.bao.token(["rotator"]))
 
     def aws_variables(self) -> dict[str, str]:
         """Return the variables that configure Secrets Manager: the locator, and AWS's own."""
