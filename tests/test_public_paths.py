@@ -143,9 +143,9 @@ LARGEST = {  # how many modules of ours a name may load
     "CredentialEvent": 12,
     "Credential": 8,
     "ProviderChain": 36,
-    "get_credential": 42,
-    "VectorShift": 69,
-    "Pipeline": 81,
+    "get_credential": 44,
+    "VectorShift": 70,
+    "Pipeline": 82,
 }
 WEIGHTLESS = FACE - CLIENTS - PIPELINE - {"CredentialAuth", "PluginSettings", "Settings"}
 WEIGHTLESS -= {"aclose", "awarm_up", "close", "configure", "httpx2_auth", "reset", "warm_up"}
