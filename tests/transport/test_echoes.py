@@ -4,12 +4,11 @@ is.
 
 from __future__ import annotations
 
-import contextvars
 import html
 import json
 import logging
 import re
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import httpx
@@ -20,12 +19,11 @@ from tests.faults import FaultServer, StillClock, answer
 
 from vectorshift import AsyncVectorShift, BadRequestError, Secret, VectorShift, VectorshiftError
 from vectorshift.credentials.redact import redact
-from vectorshift.transport.redacting_logs import redacting_logs
 
 if TYPE_CHECKING:
     import socket
     import threading
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
 
 pytestmark = pytest.mark.anyio
 
@@ -193,16 +191,6 @@ async def test_a_line_without_a_key_keeps_its_arguments(
     line, _ = [record for record in caplog.records if record.name == "httpx"]
     assert isinstance(line.args, tuple)
     assert line.args[0] == "GET"
-
-
-def test_a_block_may_end_in_another_context() -> None:
-    def block() -> Generator[None, None, None]:
-        with redacting_logs(cast("Any", None)):
-            yield
-
-    begun = block()
-    contextvars.copy_context().run(next, begun)
-    begun.close()
 
 
 # --- Keys of any length ---

@@ -83,7 +83,9 @@ class Call:
                 "The path of a call holds no ? and no #: parameters go into query=. This is"
                 f" {self.path!r}."
             )
-        if any(unquote(segment) in (".", "..") for segment in self.path.split("/")):
+        if ("." in self.path or "%" in self.path) and any(
+            unquote(segment) in (".", "..") for segment in self.path.split("/")
+        ):
             raise ValueError(
                 f"A path has no . and no .. between its slashes; this is {self.path!r}."
             )

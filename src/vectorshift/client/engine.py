@@ -26,7 +26,7 @@ from vectorshift.transport.failures import (
     escapes,
 )
 from vectorshift.transport.http import API_KEY_HEADER, httpx
-from vectorshift.transport.redacting_logs import redacting_logs
+from vectorshift.transport.redacting_logs import CURRENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -164,7 +164,9 @@ class CallState:
     def _attempt(self, io: IO) -> Steps[Any]:
         """Send the next attempt; return what `steps` does, or an `AttemptFailure`."""
         try:
-            with redacting_logs(self):
+            before = CURRENT.get()
+            CURRENT.set(self)
+            try:
                 try:
                     response = yield io.send(self)
                 except httpx.HTTPStatusError as error:
@@ -177,6 +179,8 @@ class CallState:
                 if limits["read"] is None or left < limits["read"]:
                     limits.update(_clipped(limits, left))
                 yield from read(body, self._check_time)
+            finally:
+                CURRENT.set(before)
         except escapes() as error:
             return self.connection_error(error)
         return self._judge(response)
@@ -189,7 +193,9 @@ class CallState:
             httpx.HTTPError, httpx.StreamError, UnicodeError: nothing can be sent; what
                 `connection_error` makes an error of ours.
         """
-        self._sent, limits = None, _clipped(dict(self.limits), self.context.left())
+        self._sent, limits = None, dict(self.limits)
+        if self.context.ends < inf:
+            limits = _clipped(limits, self.context.left())
         self.tries += 1
         if self.tries == 1:
             ends = self.clock.monotonic() + self._patience

@@ -16,7 +16,7 @@ from vectorshift.client.engine import CallState, adrive, drive
 from vectorshift.errors import VectorshiftError
 from vectorshift.transport.body import AsyncResponseBody, Decoder, ResponseBody
 from vectorshift.transport.failures import escapes
-from vectorshift.transport.redacting_logs import redacting_logs
+from vectorshift.transport.redacting_logs import CURRENT
 
 if TYPE_CHECKING:
     from vectorshift.client.engine import Steps
@@ -66,8 +66,12 @@ class _BaseStream(Generic[B]):
             if self._decoder.rest:
                 raw: Any = self._decoder.rest
             else:
-                with redacting_logs(self._call_state):
+                before = CURRENT.get()
+                CURRENT.set(self._call_state)
+                try:
                     raw = yield self._body.next()
+                finally:
+                    CURRENT.set(before)
             piece = self._decoder.end() if raw is None else self._decoder.feed(raw)
         except escapes() as error:
             return self._call_state.connection_error(error, begun=True).error

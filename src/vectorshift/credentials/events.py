@@ -150,7 +150,7 @@ def announce(event: CredentialEvent) -> None:
 
 # --- Keys that the API refuses, wherever they come from: each is told of once ---
 
-_refused: set[tuple[str, str, str]] = set()
+REFUSED: set[tuple[str, str, str]] = set()
 _MOST_REFUSED: Final = 10_000
 
 
@@ -161,22 +161,22 @@ def refused(credential: Credential, *, previous: Credential | None = None) -> No
         credential: the key.
         previous: the key before it, which calls use for a while.
     """
-    if len(_refused) >= _MOST_REFUSED:
-        _refused.clear()
-    _refused.add(_key(credential))
+    if len(REFUSED) >= _MOST_REFUSED:
+        REFUSED.clear()
+    REFUSED.add(_key(credential))
     _announce("rejected", credential, previous)
 
 
 def accepted(credential: Credential) -> None:
     """Take note that the API took a key, and tell of it if it had refused that before."""
-    if _refused and is_refused(credential):
-        _refused.discard(_key(credential))
+    if is_refused(credential):
+        REFUSED.discard(_key(credential))
         _announce("accepted", credential)
 
 
 def is_refused(credential: Credential) -> bool:
     """Return whether the API refused this key when it was last used."""
-    return _key(credential) in _refused
+    return _key(credential) in REFUSED
 
 
 def _key(credential: Credential) -> tuple[str, str, str]:

@@ -13,7 +13,7 @@ from vectorshift._platform.copying import StaysInProcess
 from vectorshift._platform.urls import DIRECT, in_the_clear, wrong_api
 from vectorshift.chain.chain import ProviderChain
 from vectorshift.chain.coerce import as_provider
-from vectorshift.credentials.events import accepted, is_refused, log, refused
+from vectorshift.credentials.events import REFUSED, accepted, is_refused, log, refused
 from vectorshift.credentials.resolving import (
     DEFAULT_REQUEST,
     BaseProvider,
@@ -156,12 +156,13 @@ class KeyFlow(StaysInProcess):
             raise CredentialConfigurationError(in_the_clear(request.url.host))
         why_not = "" if self._is_replayable(request) else _UNREPEATABLE
         lookup = _Lookup(self.provider if call is None else call.provider)
-        credential = unwrap((yield lookup))
+        result: Result = yield lookup
+        credential = result if isinstance(result, Credential) else unwrap(result)
         if call is not None:
             call.bind(credential)
         response = yield self._stamped(request, credential)
         if not self._is_rejection(response):
-            if response.is_success:
+            if REFUSED and response.is_success:
                 accepted(credential)
             return
         if response.request.method != request.method:
@@ -193,7 +194,8 @@ class KeyFlow(StaysInProcess):
             provider.invalidate(again)
 
     def _stamped(self, request: httpx.Request, credential: Credential) -> httpx.Request:
-        if flaw := wrong_api(credential.source, credential.origin, self._url):
+        bound_to = credential.origin
+        if bound_to and (flaw := wrong_api(credential.source, bound_to, self._url)):
             raise CredentialConfigurationError(flaw, credential.source, credential.provider)
         request.headers["Authorization"] = f"Bearer {credential.secret.reveal()}"
         if API_KEY_TOO in request.extensions:

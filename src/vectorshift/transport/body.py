@@ -93,7 +93,8 @@ class AsyncResponseBody:
         """Close the connection, unless the body was read whole."""
         if self.response.is_closed:
             return
-        with anyio.CancelScope(shield=True):
+        # Where the body has come, httpcore's own shield is enough.
+        with contextlib.nullcontext() if self._ended else anyio.CancelScope(shield=True):
             try:
                 await self.response.aclose()
             except BaseException:
@@ -194,8 +195,18 @@ def read(
         )
         response._content = b""  # pyright: ignore[reportPrivateUsage]
         return
-    decoder = Decoder(body, LONGEST) if response.is_success else _BoundedDecoder(response)
     content: list[bytes] = []
+    if response.is_success and "Content-Encoding" not in response.headers:
+        size = 0
+        while (piece := (yield body.next())) is not None:
+            check_time()
+            size += len(piece)
+            if size > LONGEST:
+                _check_size(size, LONGEST)
+            content.append(piece)
+        response._content = b"".join(content)  # pyright: ignore[reportPrivateUsage]
+        return
+    decoder = Decoder(body, LONGEST) if response.is_success else _BoundedDecoder(response)
     while not decoder.is_full and (piece := (yield body.next())) is not None:
         check_time()
         content.append(decoder.feed(piece))
@@ -240,10 +251,7 @@ class Decoder:
             self.rest = piece[self._step :]
             found = self._decoder.decode(piece[: self._step])
         self._size += len(found)
-        if self._size > self._longest:
-            raise httpx.DecodingError(
-                f"its body is longer than {LONGEST >> 20} MiB. Read it with stream()."
-            )
+        _check_size(self._size, self._longest)
         return found
 
     def end(self) -> bytes:
@@ -255,6 +263,13 @@ class Decoder:
             if not getattr(getattr(layer, "decompressor", None), "eof", True):
                 raise httpx.DecodingError("its body is compressed, and was cut off.")
         return rest
+
+
+def _check_size(size: int, longest: float) -> None:
+    if size > longest:
+        raise httpx.DecodingError(
+            f"its body is longer than {LONGEST >> 20} MiB. Read it with stream()."
+        )
 
 
 class _BoundedDecoder:

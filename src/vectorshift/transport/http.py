@@ -86,24 +86,33 @@ class PooledClient(httpx.Client):
     """A client of this package."""
 
     cookies = _NO_COOKIES  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
-    no_proxy = ""
-
-    def _transport_for_url(self, url: httpx.URL) -> httpx.BaseTransport:
-        if not self._mounts or is_direct(self.no_proxy, url.scheme, url.host, url.port):
-            return self._transport
-        return super()._transport_for_url(url)
 
 
 class AsyncPooledClient(httpx.AsyncClient):
     """A client of this package, for one event loop."""
 
     cookies = _NO_COOKIES  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
-    no_proxy = ""
 
-    def _transport_for_url(self, url: httpx.URL) -> httpx.AsyncBaseTransport:
-        if not self._mounts or is_direct(self.no_proxy, url.scheme, url.host, url.port):
+
+class _NoProxy:
+    """Goes past the proxies to what `NO_PROXY` names."""
+
+    no_proxy = ""
+    _transport: Any
+
+    def _transport_for_url(self, url: httpx.URL) -> Any:
+        if is_direct(self.no_proxy, url.scheme, url.host, url.port):
             return self._transport
-        return super()._transport_for_url(url)
+        chosen: Any = super()
+        return chosen._transport_for_url(url)
+
+
+class _ProxiedClient(_NoProxy, PooledClient):
+    pass
+
+
+class _AsyncProxiedClient(_NoProxy, AsyncPooledClient):
+    pass
 
 
 substitute: Callable[[ssl.SSLContext], Any] | None = None
@@ -154,19 +163,26 @@ def new_client(route: ConnectionRoute) -> httpx.Client:
     """Return a new httpx client: proxies from the environment, no redirects, no cookies, never
     netrc.
     """
-    return without_lock(_new(PooledClient, httpx.HTTPTransport, route))
+    return without_lock(_new(PooledClient, _ProxiedClient, httpx.HTTPTransport, route))
 
 
 def new_async_client(route: ConnectionRoute) -> httpx.AsyncClient:
     """Return a new httpx client for one event loop."""
-    client: AsyncPooledClient = _new(AsyncPooledClient, httpx.AsyncHTTPTransport, route)
+    client: AsyncPooledClient = _new(
+        AsyncPooledClient, _AsyncProxiedClient, httpx.AsyncHTTPTransport, route
+    )
     return client
 
 
-def _new(kind: Callable[..., Any], transport: Callable[..., Any], route: ConnectionRoute) -> Any:
+def _new(
+    direct: Callable[..., Any],
+    proxied: Callable[..., Any],
+    transport: Callable[..., Any],
+    route: ConnectionRoute,
+) -> Any:
     verify, environment = tls(route.ca_bundle), dict(route.environment)
     proxies = {} if substitute is not None else proxies_in(environment)
-    client = kind(
+    client = (proxied if proxies else direct)(
         verify=verify,
         limits=_LIMITS,
         headers=_HEADERS,
@@ -178,7 +194,8 @@ def _new(kind: Callable[..., Any], transport: Callable[..., Any], route: Connect
         },
         transport=None if substitute is None else substitute(verify),
     )
-    client.no_proxy = environment.get("no", "")
+    if proxies:
+        client.no_proxy = environment.get("no", "")
     return client
 
 

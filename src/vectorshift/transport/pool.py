@@ -304,7 +304,10 @@ class AsyncLease:
     async def __aenter__(self) -> httpx.AsyncClient:
         loop = running_loop()
         self._seat = seat = self._connections.seat(loop, self._route)
-        await seat.limiter.acquire()
+        try:
+            seat.limiter.acquire_nowait()
+        except anyio.WouldBlock:
+            await seat.limiter.acquire()
         try:
             found = seat.pool.take()
             if found is None:

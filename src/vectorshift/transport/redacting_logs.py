@@ -11,34 +11,18 @@ from vectorshift.credentials.redact import redact
 if TYPE_CHECKING:
     from vectorshift.client.engine import CallState
 
-__all__ = ["redacting_logs"]
+__all__ = ["CURRENT"]
 
-_current: ContextVar[CallState | None] = ContextVar("vectorshift_call", default=None)
-"""The call that this context sends or reads for, if any."""
+CURRENT: ContextVar[CallState | None] = ContextVar("vectorshift_call", default=None)
+"""The call that this context sends or reads for, if any: its keys are logged as fingerprints.
 
-
-class redacting_logs:
-    """For a `with` block that sends or reads: its keys are logged as fingerprints.
-
-    The block may end in another context than it began in, as that of a dropped task does. So the
-    value before is set again, and no token is reset.
-    """
-
-    __slots__ = ("_before", "_call_state")
-
-    def __init__(self, call_state: CallState) -> None:
-        self._call_state = call_state
-
-    def __enter__(self) -> None:
-        self._before = _current.get()
-        _current.set(self._call_state)
-
-    def __exit__(self, *_: object) -> None:
-        _current.set(self._before)
+Whoever sets it sets the value before again, and resets no token: the end may come in another
+context, as that of a dropped task does.
+"""
 
 
 def _redact(record: logging.LogRecord) -> bool:
-    call_state = _current.get()
+    call_state = CURRENT.get()
     if call_state is not None:
         text = record.getMessage()
         if (clean := redact(text, call_state.secrets())) != text:
@@ -48,7 +32,7 @@ def _redact(record: logging.LogRecord) -> bool:
 
 def _drop_debug(record: logging.LogRecord) -> bool:
     """Drop what HTTP/2's coder of headers tells at DEBUG: all of them, and as the bytes sent."""
-    return _current.get() is None or record.levelno > logging.DEBUG
+    return CURRENT.get() is None or record.levelno > logging.DEBUG
 
 
 # A logger asks its filters only about what it is to log: where it is off, they cost nothing.
