@@ -52,6 +52,11 @@ def test_a_refused_key_ends_it_with_1_and_names_its_source(api: FakeVectorShift)
     assert "vs-nobody" not in json.dumps(told)
 
 
+def test_in_a_pipe_the_lines_of_a_message_are_sentences_of_one_line(api: FakeVectorShift) -> None:
+    done = piped("auth", "check", VECTORSHIFT_BASE_URL=api.base_url, VECTORSHIFT_API_KEY="vs-x")
+    assert "Invalid API key. The key env:VECTORSHIFT_API_KEY #" in done.stdout.splitlines()[1]
+
+
 def test_a_key_without_the_scope_is_good_and_says_what_it_lacks(api: FakeVectorShift) -> None:
     code, told = check(api, VECTORSHIFT_API_KEY=api.create_key(scopes=()))
     assert code == 0

@@ -172,6 +172,12 @@ CASES = (
     ),
     # files that cannot be read
     Case("pydantic#2175", {KEY_FILE: "./none.txt"}, wrong="no such file"),
+    Case(
+        "a name in a named file",
+        {NAMED: "./conf/app.env"},
+        {"conf/app.env": f"{KEY_FILE}=./key.txt", "conf/key.txt": KEY},
+        wrong="It is looked for in the working directory",
+    ),
     Case("pydantic#2175 a folder", {KEY_FILE: "./given"}, {"given/x": ""}, wrong="is a directory"),
     Case(
         "pydantic#2175 large", {KEY_FILE: "./k.txt"}, {"k.txt": "x" * (1 << 21)}, wrong="too large"
