@@ -155,6 +155,16 @@ def test_a_key_in_the_environment_does_not_keep_anybody_from_storing_one(
     assert "VECTORSHIFT_API_KEY is set. Unset it first" in done.stdout
 
 
+def test_a_profile_that_changes_its_place_says_so(
+    api: FakeVectorShift, key: str, keyring: dict[str, str]
+) -> None:
+    given = {"VECTORSHIFT_BASE_URL": api.base_url, **keyring}
+    for options, before in (([], ""), (["--file"], "Secret Service"), ([], FILE)):
+        done = fed(key, "auth", "login", "--with-token", *options, **given)
+        assert done.returncode == 0, done.stderr
+        assert (f"It was in {before} before." in done.stdout) == bool(before)
+
+
 # --- What uses it ---------------------------------------------------------------------------------
 
 

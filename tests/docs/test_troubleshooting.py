@@ -25,16 +25,19 @@ import vectorshift
 from vectorshift import (
     Pipeline,
     ProviderChain,
+    Secret,
     Settings,
     VaultProvider,
     VectorShift,
     VectorshiftError,
 )
+from vectorshift.providers.profiles import write_profile
 from vectorshift.testing import FakeVectorShift, ManualClock, OpenBaoServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+_API = "https://api.vectorshift.ai"
 PAGE = Path(__file__).parents[2] / "docs/troubleshooting.md"
 
 
@@ -282,6 +285,32 @@ def _(at: Stage) -> str:
         "VECTORSHIFT_API_KEY=vs-of-acme\nX=1\nVECTORSHIFT_API_KEY=vs-of-globex\n"
     )
     return at.failure()
+
+
+@scene("A key beside a profile")
+def _(at: Stage) -> str:
+    at.set("VECTORSHIFT_PROFILE", "acme")
+    at.set("VECTORSHIFT_API_KEY", "vs-...")
+    return at.failure()
+
+
+@scene("A session without a keyring")
+def _(at: Stage) -> str:
+    at.set("DBUS_SESSION_BUS_ADDRESS", "")
+    os.environ.pop("DBUS_SESSION_BUS_ADDRESS")
+    at.set("VECTORSHIFT_PROFILE", "acme")
+    write_profile("acme", Secret("vs-..."), origin=_API, in_file=True)
+    file = at.folder / ".vectorshift" / "credentials.toml"
+    file.write_text(f'[acme]\norigin = "{_API}"\nkeyring = "Secret Service"\n')
+    return at.failure()
+
+
+@scene("A profile of another API")
+def _(at: Stage) -> str:
+    at.set("VECTORSHIFT_PROFILE", "acme")
+    at.set("VECTORSHIFT_BASE_URL", "https://api.internal/v1")
+    write_profile("acme", Secret("vs-..."), origin=_API, in_file=True)
+    return at.failure(Pipeline.list)
 
 
 @scene("Plain HTTP")

@@ -113,10 +113,13 @@ def log_in(with_token: bool, in_file: bool) -> Exit:
         complain(f"{error.message} {looks_odd(key)}".rstrip())
         complain("Nothing was stored.")
         return exit_of(error)
+    before = stored_profiles().get(name)
     profile = _in_time(
         name, lambda: write_profile(name, key, origin=origin(base_url), in_file=in_file)
     )
     print_folded(f"The API accepts the key {key}. It is stored in {profile.place}, as {name}.")
+    if before is not None and before.place != profile.place:
+        print_folded(f"It was in {before.place} before.")
     print_folded(_how_to_use(name))
     return Exit.GOOD
 
