@@ -14,6 +14,7 @@ from benchmarks.imports import imports
 from benchmarks.lookups import lookups
 from benchmarks.memory import memory
 from benchmarks.stampede import stampede
+from benchmarks.streams import streams
 from benchmarks.surroundings import clean_surroundings, stand_in_api
 from benchmarks.tasks import tasks
 from benchmarks.tenants import tenants
@@ -27,6 +28,7 @@ _ALONE = {
     "aws": aws,
     "tenants": tenants,
     "fleet": fleet,
+    "streams": streams,
 }
 _WITH_API = {"calls": calls, "tasks": tasks, "memory": memory}
 _COMPARED = (

@@ -41,6 +41,13 @@ def plain(chunk: StreamChunk) -> dict[str, object]:
     return {**fields, "run_id": bool(fields["run_id"])}
 
 
+def read(line: bytes) -> object:
+    """Return what a line of a stream says, without the id of the run."""
+    name, _, value = line.decode().strip().partition(": ")
+    said = json.loads(value) if name == "data" else value
+    return {**said, "run_id": 0, "pipeline_run_id": 0} if isinstance(said, dict) else [name, said]
+
+
 def sync() -> None:
     tell("list", [(each.id, each.name) for each in Pipeline.list(None, False, True)])
     tell("page", [each.id for each in Pipeline.list(limit=1, offset=1)])
@@ -52,6 +59,7 @@ def sync() -> None:
     outputs = pipeline.run(inputs={"text": "x", "document": report})["outputs"]
     tell("file", [outputs["text"], outputs["document"]["name"], outputs["document"]["sha256"]])
     tell("stream", [plain(chunk) for chunk in pipeline.stream({"text": "one two", "n": 1})])
+    tell("raw", [read(line) for line in pipeline.run({"text": "one two"}, stream=True)])
     handler = pipeline.start({"text": "one"}, "s-1", None, True, "https://example.com", None, "t-1")
     tell("start", [bool(handler.task_id), handler.pipeline_id, handler.trace_id])
     tell("status", handler.run_status()["status"])
@@ -94,6 +102,8 @@ async def main() -> None:
     tell("arun", (await pipeline.arun({"text": "one"}))["outputs"])
     tell("abulk", [e["outputs"] for e in (await pipeline.abulk_run([{"n": 1}]))["run_outputs"]])
     tell("astream", [plain(chunk) async for chunk in pipeline.astream({"text": "one two"})])
+    lines = [line async for line in await pipeline.arun({"text": "one two"}, True, True)]
+    tell("araw", [read(line) for line in lines if line.strip()])
     handler = await pipeline.astart({"text": "one"})
     tell("aresult", without_id(await handler.aresult(0.05, 20)))
     ended = await pipeline.astart({"text": "two"})

@@ -22,7 +22,7 @@ def _check(size: int, what: str) -> None:
         raise TooLongError(f"has {what} of more than {_LONGEST >> 20} MiB.")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # frozen would cost a fifth of the time of a stream
 class ServerSentEvent:
     """One event of a stream.
 
@@ -134,17 +134,20 @@ class EventDecoder:
         """Read one line; return the event that it ends, such as the empty line behind it."""
         if not line:
             return self._dispatch()
-        name, _, value = line.partition(b":")
-        text = value.removeprefix(b" ").decode("utf-8", "replace") if name else ""
-        if name == b"data":
+        if line.startswith(b"data:") or line == b"data":  # most lines are
+            text = line[6 if line[5:6] == b" " else 5 :].decode("utf-8", "replace")
             self._data.append(text)
             self._size += len(text) + 1
-            _check(self._size, "an event")
-        elif name == b"event":
+            if self._size > _LONGEST:
+                _check(self._size, "an event")
+            return None
+        name, _, value = line.partition(b":")
+        text = value.removeprefix(b" ").decode("utf-8", "replace") if name else ""
+        if name == b"event":
             due = self._dispatch() if self._event and self._data else None
             self._event = text
             return due
-        elif name == b"id" and "\0" not in text:
+        if name == b"id" and "\0" not in text:
             self._id = text
         elif (
             name == b"retry" and text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER

@@ -226,7 +226,7 @@ class _Items(_BaseItems[T]):
         return self
 
     def __next__(self) -> T:
-        if not drive(self._fill()):
+        if not self._items and not drive(self._fill()):
             raise StopIteration
         return self._items.popleft()
 
@@ -236,6 +236,6 @@ class _AsyncItems(_BaseItems[T]):
         return self
 
     async def __anext__(self) -> T:
-        if not await adrive(self._fill()):
+        if not self._items and not await adrive(self._fill()):
             raise StopAsyncIteration
         return self._items.popleft()

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["AsyncChunks", "achunks", "chunks"]
 
 _DONE = "[DONE]"
+_decode = json.JSONDecoder().raw_decode  # what json.loads comes to, in less time
 _OF_A_PART = ("output_name", "node", "node_id", "node_name", "nodeId")
 _ENOUGH = 65_536  # bytes of an answer that is no stream, for its error
 
@@ -170,7 +171,8 @@ class _ChunkReader:
         if event.event.strip() == "error":
             return (self._chunk(StreamChunk.of("error", {}), data),)
         # without empty lines between them, events arrive as one
-        objects = [each for each in map(_parsed, data.split("\n")) if each is not None]
+        lines = (_parsed(line.strip()) for line in data.split("\n"))
+        objects = [each for each in lines if each is not None]
         if not objects:  # a heartbeat, perhaps; the official SDK passes over it, too
             log.warning(
                 "An event of the stream of %s %s is no JSON object, and is passed over.",
@@ -211,9 +213,10 @@ class _LineReader:
 
 def _parsed(data: str) -> dict[str, Any] | None:
     try:
-        return as_object(json.loads(data))
+        found, end = _decode(data)
     except (ValueError, RecursionError):
         return None
+    return as_object(found) if end == len(data) else None
 
 
 def _is_of_a_part(chunk: StreamChunk) -> bool:

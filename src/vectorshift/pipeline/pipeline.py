@@ -84,8 +84,9 @@ class Pipeline:
     ) -> None:
         self._id = checked_id(id)
         self._client = client
-        known = {"name": name, "mainBranch": branch_id}
-        self.raw = {field: value for field, value in known.items() if value is not None}
+        self.raw = {} if name is None else {"name": name}
+        if branch_id is not None:
+            self.raw["mainBranch"] = branch_id
 
     @classmethod
     def _described(cls, id: str, raw: dict[str, Any], client: Client | None) -> Self:

@@ -233,14 +233,15 @@ class StreamChunk:
         """
         event = event.strip()
         kind = event if event in _KINDS else text_in(data, "type")
+        status = text_in(data, "status").lower() if "status" in data else ""
         chunk = cls(
             kind or ("" if event == "message" else event),  # `message`: the stream gave no name
             text_in(data, "output_name"),
             data.get("output_value"),
             first_id(data, *RUN_IDS) or "",
-            text_in(data, "status").lower(),
-            outputs_in(data, "outputs"),
-            message_in(data),
+            status,
+            data.get("outputs") or {},
+            message_in(data) if "error" in data or status in ENDED_BADLY else "",
         )
         chunk.raw = data
         return chunk
@@ -296,13 +297,13 @@ def pipelines_in(body: object) -> tuple[list[tuple[str, dict[str, Any]]], dict[s
     lists = [answer[name] for name in ("object_ids", "objects") if name in answer]
     if not lists or not all(each is None or isinstance(each, list) for each in lists):
         raise ValueError("has no list of pipelines")
-    objects = answer.get("objects") or ()
-    described = {id_of(each): as_object(each) or {} for each in objects}
-    listed = [id_of(each) for each in answer.get("object_ids") or objects]
-    ids = list(dict.fromkeys([*listed, *described]))
-    if None in ids:
+    listed, objects = answer.get("object_ids") or (), answer.get("objects") or ()
+    described: dict[str | None, dict[str, Any]] = {id_of(each): {} for each in listed}
+    for each in objects:
+        described[id_of(each)] = as_object(each) or {}
+    if None in described:
         raise ValueError("has no id for one of its pipelines")
-    return [(id, described.get(id, {})) for id in ids if id], answer
+    return cast("list[tuple[str, dict[str, Any]]]", [*described.items()]), answer
 
 
 def id_of(value: object, layers: int = 3) -> str | None:
@@ -314,13 +315,14 @@ def id_of(value: object, layers: int = 3) -> str | None:
     """
     if isinstance(value, str):
         return value or None
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, dict | Mapping) and layers:
+        fields = cast("Mapping[str, object]", value)
+        for name in _IDS:
+            if name in fields and (found := id_of(fields[name], layers - 1)):
+                return found
+    elif isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    if not isinstance(value, Mapping) or not layers:
-        return None
-    fields = cast("Mapping[str, object]", value)
-    found = (id_of(fields.get(name), layers - 1) for name in _IDS)
-    return next(filter(None, found), None)
+    return None
 
 
 def first_id(fields: Mapping[str, Any], *names: str) -> str | None:
@@ -339,7 +341,7 @@ def outputs_in(fields: Mapping[str, Any], *names: str) -> Any:
 
 def text_in(fields: Mapping[str, Any], name: str) -> str:
     """Return a field as text; an empty string if it is not there."""
-    value = fields.get(name)
+    value = fields.get(name, "")
     return value if isinstance(value, str) else "" if value is None else str(value)
 
 
