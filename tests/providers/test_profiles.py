@@ -254,6 +254,7 @@ def test_a_user_without_a_home_has_no_profiles_and_no_folder_named_tilde(
     for act in (lambda: read_profile("acme"), in_file):
         with pytest.raises(CredentialConfigurationError, match="HOME is not set"):
             act()
+    assert not is_stored("default")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -11,6 +11,7 @@ from traceback import walk_tb
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
+from typer.core import TyperGroup
 
 from vectorshift._compat import not_here
 from vectorshift.cli.exits import Exit, exit_of
@@ -36,15 +37,13 @@ class _Shell(str, Enum):
 _HELP = {"help_option_names": ["-h", "--help"]}
 
 
-class _GroupsFirst(typer.core.TyperGroup):
+class _GroupsFirst(TyperGroup):
     """Lists `auth` and `providers` before the single commands."""
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
         """Return the names in their order."""
         names = super().list_commands(ctx)
-        return sorted(
-            names, key=lambda name: not isinstance(self.commands[name], typer.core.TyperGroup)
-        )
+        return sorted(names, key=lambda name: not isinstance(self.commands[name], TyperGroup))
 
 
 app = typer.Typer(

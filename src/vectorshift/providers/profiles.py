@@ -100,7 +100,7 @@ def stored_profiles() -> dict[str, Profile]:
 def is_stored(name: str) -> bool:
     """Return whether there is such a profile. If the file is wrong, there may be one."""
     try:
-        return name in _entries()
+        return os.path.expanduser(FILE) != FILE and name in _entries()  # noqa: PTH111
     except CredentialError:
         return True
 
