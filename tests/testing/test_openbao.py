@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from vectorshift.testing import _openbao_process as process
+from vectorshift.testing import _processes as process
 from vectorshift.testing.stores import OpenBaoServer
 
 

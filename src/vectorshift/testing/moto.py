@@ -13,10 +13,10 @@ import urllib.error
 import urllib.request
 from importlib.util import find_spec
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from vectorshift._platform.public import Self
+from vectorshift.testing._processes import terminate
 
 __all__ = ["MotoServer"]
 
@@ -177,12 +177,7 @@ class MotoServer:
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stop()
 
     def _file(self, name: str) -> Path:
@@ -221,12 +216,7 @@ class MotoServer:
         if process is not None:
             if process.stdin is not None:
                 process.stdin.close()
-            process.terminate()
-            try:
-                process.wait(5)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            terminate(process)
         if self._folder is not None:
             self._folder.cleanup()
             self._folder = None

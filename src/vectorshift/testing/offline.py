@@ -26,7 +26,6 @@ from vectorshift.transport import http
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Generator
-    from types import TracebackType
 
     from typing_extensions import Self
 
@@ -134,12 +133,7 @@ class RefusingServer:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()

@@ -9,13 +9,12 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import httpx
 
 from vectorshift._platform.public import Self
-from vectorshift.testing import _openbao_process as process
+from vectorshift.testing import _processes as process
 
 __all__ = ["OpenBaoApi", "OpenBaoServer"]
 
@@ -238,12 +237,7 @@ class OpenBaoServer(OpenBaoApi):
                 return self
         raise RuntimeError(f"OpenBao did not come up: {last}")
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stop()
 
     @property
@@ -312,12 +306,7 @@ class OpenBaoServer(OpenBaoApi):
             watcher.communicate()
         server, self._process = self._process, None
         if server is not None:
-            server.terminate()
-            try:
-                server.wait(5)
-            except subprocess.TimeoutExpired:
-                server.kill()
-                server.wait()
+            process.terminate(server)
         if self._folder is not None:
             self._folder.cleanup()
             self._folder = None

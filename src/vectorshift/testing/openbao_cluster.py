@@ -16,13 +16,12 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import httpx
 
 from vectorshift._platform.public import Self
-from vectorshift.testing import _openbao_process as process
+from vectorshift.testing import _processes as process
 from vectorshift.testing.openbao import OpenBaoApi
 
 __all__ = ["OpenBaoCluster"]
@@ -181,12 +180,7 @@ class OpenBaoCluster(OpenBaoApi):
                 break
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stack.close()
         self._nodes, self._balancer, self._http = [], None, None
         self._kv1.clear()

@@ -14,7 +14,7 @@ import httpx
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from vectorshift.testing import _openbao_process as process
+from vectorshift.testing import _processes as process
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -19,7 +19,7 @@ from tests.providers.vault.stand_ins import BaoSide, Issuer, token_review
 
 from vectorshift.providers.vault import VaultProvider
 from vectorshift.settings import Settings
-from vectorshift.testing import _openbao_process as process
+from vectorshift.testing import _processes as process
 from vectorshift.testing.openbao import OpenBaoServer
 
 if TYPE_CHECKING:

@@ -11,12 +11,12 @@ import ssl
 import subprocess
 import sysconfig
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["binary", "context", "environment", "free_port", "watch"]
+__all__ = ["binary", "context", "environment", "free_port", "terminate", "watch"]
 
 
 def binary() -> str:
@@ -72,6 +72,16 @@ def watch(pid: int, how: str = "TERM") -> subprocess.Popen[bytes] | None:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
+
+
+def terminate(process: subprocess.Popen[Any]) -> None:
+    """End a process: kindly, and after 5 s by force."""
+    process.terminate()
+    try:
+        process.wait(5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def context(cacert: str | None) -> ssl.SSLContext | bool:
