@@ -73,7 +73,8 @@ class KeyFile:
         self._read, self._source, self._provider = read, source, provider
         self._way_out = way_out
         self._monotonic, self._pause = clock.monotonic, pause
-        self._parsed: tuple[tuple[Content, Stranger | None], Credential | CredentialError] | None
+        # what was read is no attribute: debuggers and serialisers show those
+        self._parsed: tuple[Callable[[], object], Credential | CredentialError] | None
         self._parsed = None
         self._answer: Credential | CredentialError | None = None
         self.answered = False
@@ -167,8 +168,8 @@ class KeyFile:
         except ValueError:  # a NUL in the path
             content = FileNotFoundError(2, "No such file or directory")
         seen = content, self.stranger
-        if self._parsed is None or seen != self._parsed[0]:
-            self._parsed = seen, self._read(content)
+        if self._parsed is None or seen != self._parsed[0]():
+            self._parsed = (lambda: seen), self._read(content)
         return content, self._parsed[1]
 
     def _gone(self, content: Content) -> CredentialStoreUnavailableError:

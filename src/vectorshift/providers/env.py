@@ -98,7 +98,8 @@ class EnvProvider(BaseProvider):
         self._source = f"env:{variable}"
         self._unset = self.not_found(f"{variable} is not set.", self._source)
         self._blank = self.not_found(f"{variable} is set but empty.", self._source)
-        self._seen: tuple[str, Result] = ("", self._blank)
+        # the text is no attribute: debuggers and serialisers show those
+        self._seen: tuple[Callable[[], str], Result] = (str, self._blank)
         self._given = "" if isinstance(file, Unset) else os.fspath(file)
         self._named = None if isinstance(file, Unset) else absolute(file)
         self._handed: Path | None = None
@@ -158,8 +159,9 @@ class EnvProvider(BaseProvider):
         if text is None:
             return self._unset if self._file is None else self._file.get_cached()
         seen = self._seen
-        if seen[0] != text:
-            seen = self._seen = (text, self.keyed(text, self._source, blank="not found"))
+        if seen[0]() != text:
+            known = text
+            seen = self._seen = (lambda: known, self.keyed(text, self._source, blank="not found"))
         if self._file is None:
             return seen[1]
         if isinstance(seen[1], CredentialNotFoundError):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vectorshift.chain.chain import ProviderChain
 from vectorshift.credentials.adapter import adapt
 from vectorshift.credentials.values import Credential
 from vectorshift.errors import CredentialNotFoundError
@@ -27,7 +26,7 @@ class ChainTests(SourceHooks):
         if not isinstance(probe.ask(provider), CredentialNotFoundError):
             probe.left_to("test_an_empty_place_is_not_found")
         key = probe.new_key()
-        answer = probe.ask(ProviderChain([provider, ExplicitProvider(key)]))
+        answer = probe.ask(probe.chain(provider, ExplicitProvider(key)))
         if not isinstance(answer, Credential) or answer.secret.reveal() != key:
             probe.fault(
                 expected="the key of the next provider in the chain, as this one is empty.",
@@ -41,7 +40,7 @@ class ChainTests(SourceHooks):
         provider = probe.provider()
         probe.break_source()
         _check_that_it_fails(probe, probe.ask(provider))
-        answer = probe.ask(ProviderChain([provider, ExplicitProvider(probe.new_key())]))
+        answer = probe.ask(probe.chain(provider, ExplicitProvider(probe.new_key())))
         if isinstance(answer, Credential):
             probe.fault(
                 expected="the failure of this provider, and not the key of the next one.",
@@ -62,7 +61,7 @@ class ChainTests(SourceHooks):
             provider = adapt(provider)
             provider.on_error = "continue"
         key = probe.new_key()
-        answer = probe.ask(ProviderChain([provider, ExplicitProvider(key)]))
+        answer = probe.ask(probe.chain(provider, ExplicitProvider(key)))
         if not isinstance(answer, Credential) or answer.secret.reveal() != key:
             probe.fault(
                 expected="the key of the next provider, as on_error is 'continue'.",

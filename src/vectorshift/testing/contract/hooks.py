@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NoReturn
 
 from vectorshift._platform import public
 from vectorshift.credentials.provider import CredentialProvider
+from vectorshift.plugins import CONTRACT
 
 try:
     import pytest
@@ -31,10 +33,18 @@ class SourceHooks:
     `self`.
 
     Attributes:
-        patience: seconds that a test waits for a getter, a thread, a task or a child that may hang.
+        patience: seconds that a caller waits: a getter that takes longer has hung. It may take
+            half of that to fail, and a tenth to find a key.
+        strict: whether a test that is left out fails, for want of a hook or a package.
+        exempt: what a strict test may leave out all the same, and why: the name of a hook, `trio`,
+            `blockbuster` or `entry_point`, and the reason.
+        contract: the number of the contract that the provider was written for.
     """
 
-    patience: float = 20.0
+    patience: float = 10.0
+    strict: bool = False
+    exempt: Mapping[str, str] = MappingProxyType({})
+    contract: int = CONTRACT
 
     def make(self) -> CredentialProvider:
         """Return a new provider that is configured for the source."""

@@ -5,16 +5,18 @@ closed.
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING
 
 from vectorshift.credentials.adapter import adapt
 from vectorshift.credentials.provider import CredentialProvider, Description
 from vectorshift.credentials.resolving import DEFAULT_REQUEST
 from vectorshift.credentials.values import Credential
-from vectorshift.errors import CredentialConfigurationError
+from vectorshift.errors import CredentialConfigurationError, CredentialStoreUnavailableError
 from vectorshift.settings import Settings
 from vectorshift.testing.contract.hooks import SourceHooks, is_written
 from vectorshift.testing.contract.probe import Probe, named
+from vectorshift.testing.contract.process import CONTACT, audited, environment_read
 from vectorshift.testing.contract.sharing import together
 from vectorshift.testing.contract.watch import watched
 
@@ -34,7 +36,13 @@ class LifeTests(SourceHooks):
         settings = self.settings()
         probe.put()
         provider, before = probe.provider(), self.reads()
-        made, wrong = _made(provider, settings)
+        _made(provider, settings)  # imports are done
+        with audited() as events, environment_read() as names:
+            made, wrong = _made(provider, settings)
+        if contact := [event for event, _ in events if event in CONTACT]:
+            wrong = wrong or f"it contacted something: {contact[0]}."
+        elif names:
+            wrong = wrong or f"it read {min(names)} from the environment, and not the settings."
         if not wrong and not isinstance(made, CredentialProvider):
             wrong = f"from_settings(settings()) returned {type(made).__name__}."
         elif made is not None and probe.described(made).source != probe.described(provider).source:
@@ -108,6 +116,8 @@ class LifeTests(SourceHooks):
         told, wrong = _called(probe, provider.describe)
         if not wrong and not isinstance(told, Description):
             wrong = f"it answered with {type(told).__name__}."
+        elif isinstance(told, Description) and not str(told.detail).isprintable():
+            wrong = "its detail has a line break or another control character."
         _judge(probe, "describe()", wrong, before)
         if isinstance(probe.ask(provider), Credential) and not provider.describe().configured:
             probe.fault(
@@ -181,27 +191,54 @@ class LifeTests(SourceHooks):
             provider.close()
             provider.close()
 
-        ways: dict[str, Callable[[], None]] = {
+        other = probe.provider()
+        probe.found(other)
+        ways: dict[str, Callable[[], object]] = {
             "close()": closed,
             "aclose()": lambda: probe.run(aclosed),
+            "close() of another": probe.provider().close,
         }
+        wrong = ""
         for what, does in ways.items():
             try:
                 probe.done(does)
-                answer = probe.ask(provider)
-                wrong = (
-                    ""
-                    if isinstance(answer, Credential)
-                    else f"asked after {what}, it gave {named(answer)}."
-                )
+                for each in (provider, other):
+                    answer = probe.ask(each)
+                    if not isinstance(answer, Credential):
+                        wrong = wrong or f"asked after {what}, it gave {named(answer)}."
             except Exception as error:
-                wrong = f"{what} raised {type(error).__name__}."
-            if wrong:
-                probe.fault(
-                    expected="a provider that can be closed twice, and asked afterwards.",
-                    happened=wrong,
-                    mend="Let close() drop what is held, and the next getter make it anew.",
-                )
+                wrong = wrong or f"{what} raised {type(error).__name__}."
+        if wrong := wrong or _closed_while_read(probe, provider):
+            probe.fault(
+                expected="a provider that can be closed at any time, twice, and asked afterwards.",
+                happened=wrong,
+                mend=(
+                    "Let close() drop what this provider holds, and nothing that it was given or"
+                    " shares; a read that goes on keeps its own, and the next one makes it anew."
+                ),
+            )
+
+
+def _closed_while_read(probe: Probe, provider: CredentialProvider) -> str:
+    """Close it again and again while threads ask it; return what was wrong."""
+    wrong: list[str] = []
+    lock, closing = threading.Lock(), iter([True, False, False, False])
+
+    def ask_or_close() -> Result:
+        with lock:
+            closes = next(closing)
+        for _ in range(10):
+            if closes:
+                provider.close()
+                time.sleep(0.002)
+                continue
+            answer = adapt(provider).resolve(DEFAULT_REQUEST)
+            if not isinstance(answer, Credential | CredentialStoreUnavailableError):
+                wrong.append(f"asked while it was closed, it gave {named(answer)}.")
+        return adapt(provider).resolve(DEFAULT_REQUEST)
+
+    together(probe, 4, ask_or_close)
+    return next(iter(wrong), "")
 
 
 def _of_settings(
@@ -236,7 +273,7 @@ def _mixed_up_at_once(probe: Probe, first: CredentialProvider, key: str) -> str:
             of, provider, own = next(askers)
         answer = adapt(provider).resolve(DEFAULT_REQUEST)
         if not isinstance(answer, Credential):
-            wrong.append(f"asked at once, the provider of {of} gave {named(answer).rstrip('.')}.")
+            wrong.append(f"asked at once, the provider of {of} gave {named(answer)}.")
         elif answer.secret.reveal() != own:
             wrong.append(f"asked at once, the provider of {of} gave another key.")
         return answer
@@ -251,7 +288,7 @@ def _not_its_own(probe: Probe, places: dict[str, tuple[CredentialProvider, str]]
     for of, (provider, key) in [*places.items(), *places.items()]:
         answer = probe.ask(provider)
         if not isinstance(answer, Credential):
-            return f"the provider of {of} gave {named(answer).rstrip('.')}."
+            return f"the provider of {of} gave {named(answer)}."
         if (found := answer.secret.reveal()) != key:
             whose = f"the key of {keys[found]}" if found in keys else "another key"
             return f"the provider of {of} gave {whose}."
@@ -281,10 +318,13 @@ def _called(probe: Probe, does: Callable[[], object]) -> tuple[object, str]:
         return does()
 
     try:
-        answer, place = probe.run(lambda: watched(call))
+        with audited() as events:
+            answer, place = probe.run(lambda: watched(call))
     except Exception as error:
         return None, f"it raised {type(error).__name__}."
-    return answer, f"it blocked at {place}." if place else ""
+    if contact := [event for event, _ in events if event in CONTACT]:
+        return answer, f"it contacted something: {contact[0]}."
+    return answer, f"it blocked: {place}." if place else ""
 
 
 def _judge(probe: Probe, what: str, wrong: str, before: int | None) -> None:

@@ -5,14 +5,15 @@ be obeyed.
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from vectorshift.chain.chain import ProviderChain
 from vectorshift.credentials.values import Credential
+from vectorshift.errors import CredentialError
 from vectorshift.testing.contract.hooks import SourceHooks
-from vectorshift.testing.contract.probe import Probe, named
+from vectorshift.testing.contract.probe import BROKEN, Probe, named
 from vectorshift.testing.contract.watch import watched
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["LoopTests"]
 
-_STEPS = (1, 2, 3, 5, 8)
+_STEPS, _SHARES = (1, 2, 3, 5, 8), (0.2, 0.4, 0.6, 0.8)
+"""When reads are cancelled: after so many steps of the loop, and such a share of their time."""
 
 
 class LoopTests(SourceHooks):
@@ -65,6 +67,12 @@ class LoopTests(SourceHooks):
         if not all(isinstance(answer, Credential) for answer in first):
             probe.left_to("test_sync_and_async_find_the_same")
         wrong = next((a for a in probe.run(several) if not isinstance(a, Credential)), None)
+        if wrong is None and not probe.leaves_its_loop(several):
+            probe.fault(
+                expected="an event loop that can be closed once the getter has answered.",
+                happened="a task that it started goes on, and ignores that it is cancelled.",
+                mend="Await the tasks that a getter starts, or cancel them and await that.",
+            )
         if wrong is not None:
             probe.fault(
                 expected="the key in a second event loop, as in the first.",
@@ -77,11 +85,13 @@ class LoopTests(SourceHooks):
 
     def test_trio_is_served(self, probe: Probe) -> None:
         """An application that runs trio uses the provider through a chain."""
-        trio = pytest.importorskip("trio")
+        probe.need("trio", "pip install trio.")
+        import trio
+
         probe.put()
         provider = probe.provider()
         probe.found(provider)
-        chain = ProviderChain([provider])
+        chain = probe.chain(provider)
 
         async def main() -> Result:
             return await probe.aask(chain)
@@ -100,11 +110,14 @@ class LoopTests(SourceHooks):
                 ),
             )
 
-    @pytest.mark.parametrize("state", ["found", "broken"])
+    @pytest.mark.parametrize("state", ["found", "broken", "refused"])
     def test_the_event_loop_is_not_blocked(self, probe: Probe, state: str) -> None:
         """One blocking call in an async getter holds up every request of a process, and outages are
         when it hurts.
         """
+        probe.may_be(state)
+        if self.strict:
+            probe.need("blockbuster", "pip install blockbuster, which sees short blocks.")
         probe.put()
         probe.found(probe.provider())
         provider = probe.provider()
@@ -117,7 +130,7 @@ class LoopTests(SourceHooks):
                     f"an async getter that awaits whatever takes time, with its source {state}."
                 ),
                 happened=(
-                    f"the event loop stood still at {place}."
+                    f"the event loop stood still: {place}."
                     if place
                     else f"watched, it gave {named(answer)}."
                 ),
@@ -127,12 +140,19 @@ class LoopTests(SourceHooks):
                 ),
             )
 
-    def test_a_cancelled_read_is_cancelled_and_harms_no_other(self, probe: Probe) -> None:
+    @pytest.mark.parametrize("state", ["found", "broken"])
+    def test_a_cancelled_read_is_cancelled_and_harms_no_other(
+        self, probe: Probe, state: str
+    ) -> None:
         """A caller that gives up gets its `CancelledError` at once, wherever the read stood."""
         probe.put()
         provider = probe.provider()
         probe.found(provider)
-        happened = probe.run(lambda: _cancelled(probe, provider), patience=2 * self.patience)
+        probe.bring_about(state)
+        kind = Credential if state == "found" else CredentialError
+        if not isinstance(probe.run(lambda: probe.aask(provider)), kind):
+            probe.left_to(BROKEN)
+        happened = probe.run(lambda: _cancelled(probe, provider, kind), patience=2 * self.patience)
         if happened:
             probe.fault(
                 expected="asyncio.CancelledError in a cancelled aget_credential, at once.",
@@ -143,9 +163,9 @@ class LoopTests(SourceHooks):
                 ),
             )
         answer = probe.ask(provider)
-        if not isinstance(answer, Credential):
+        if not isinstance(answer, kind):
             probe.fault(
-                expected="the key for the next caller, after another was cancelled.",
+                expected="the same for the next caller, after another was cancelled.",
                 happened=f"{named(answer)}.",
                 mend="Release locks and connections in finally or async with.",
             )
@@ -169,20 +189,25 @@ async def _asked(probe: Probe, provider: CredentialProvider) -> tuple[Result, st
     return await watched(lambda: probe.aask(provider))
 
 
-async def _cancelled(probe: Probe, provider: CredentialProvider) -> str:
+async def _cancelled(probe: Probe, provider: CredentialProvider, kind: type[object]) -> str:
     """Cancel reads, each one step later than the last; return what was wrong."""
-    for steps in _STEPS:
+    began = time.monotonic()
+    await probe.aask(provider)
+    took = min(time.monotonic() - began, 0.2)
+    for steps, share in [*((each, 0.0) for each in _STEPS), *((0, each) for each in _SHARES)]:
         task = asyncio.ensure_future(probe.aask(provider))
         for _ in range(steps):
             await asyncio.sleep(0)
+        if share:
+            await asyncio.sleep(took * share)
         if not task.cancel():
-            return ""
+            continue
         await asyncio.wait({task}, timeout=probe.contract.patience)
         if not task.done():
             return f"it went on for {probe.contract.patience:g} s after it was cancelled."
         if not task.cancelled():
             return f"it swallowed the cancellation and gave {named(task.result())}."
         answer = await probe.aask(provider)
-        if not isinstance(answer, Credential):
+        if not isinstance(answer, kind):
             return f"the next caller got {named(answer)}."
     return ""

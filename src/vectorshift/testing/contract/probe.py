@@ -7,28 +7,41 @@ import base64
 import contextvars
 import secrets
 import string
+import threading
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 import pytest
 
 from vectorshift._platform.background import BackgroundTask
+from vectorshift.chain.chain import ProviderChain
 from vectorshift.credentials.adapter import adapt
 from vectorshift.credentials.resolving import DEFAULT_REQUEST, Result
 from vectorshift.credentials.values import Credential, Secret
 from vectorshift.errors import CredentialError
+from vectorshift.settings.plugin import declared
+from vectorshift.testing.contract.hooks import SourceHooks, is_written
+from vectorshift.testing.contract.process import restore, snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
     from vectorshift.credentials.provider import CredentialProvider, Description
-    from vectorshift.testing.contract.hooks import SourceHooks
+    from vectorshift.settings import Settings
 
-__all__ = ["Probe", "named", "printed"]
+__all__ = ["BROKEN", "LeftToAnother", "Probe", "Skipped", "lacking", "named", "printed"]
 
 T = TypeVar("T")
 
-_BROKEN = "test_a_broken_source_is_unavailable_or_misconfigured_and_never_not_found"
+
+class LeftToAnother(pytest.skip.Exception):  # type: ignore[misc, name-defined]
+    """Skips a test that needs what another one proves."""
+
+
+Skipped = pytest.skip.Exception
+
+BROKEN = "test_a_broken_source_is_unavailable_or_misconfigured_and_never_not_found"
 _LETTERS = string.ascii_letters + string.digits
 _TELLING = 8
 """So many characters of a secret in a row give too much of it away."""
@@ -47,6 +60,8 @@ class Probe:
         self._test, self._broken = test, False
         self._keys: list[str] = []
         self._made: list[CredentialProvider] = []
+        self._settings: Settings | None = None
+        self.initial = snapshot()
 
     # --- The source ---
 
@@ -79,6 +94,12 @@ class Probe:
         self._broken = True
         self.contract.break_source()
 
+    def may_be(self, state: str) -> str:
+        """Return a state of the source; skip if the hook that brings it about is left out."""
+        if state == "refused" and not is_written(self.contract, "deny"):
+            self.contract.deny()
+        return state
+
     def counted(self) -> int:
         """Return how often the source was read; skip if nobody counts."""
         count = self.contract.reads()
@@ -101,9 +122,23 @@ class Probe:
         return provider
 
     def close(self) -> None:
-        """Close what was made."""
-        for provider in self._made:  # what it raises, or that it hangs, is for a test of its own
-            BackgroundTask(provider.close).start().wait(self.contract.patience)
+        """Close what was made, and bring the state of the process back.
+
+        What `close` raises, or that it hangs, is for a test of its own.
+        """
+        kind = type(self.contract)
+        for provider in self._made:
+            task = BackgroundTask(provider.close).start()
+            if not task.wait(0 if "_close_hangs" in vars(kind) else self.contract.patience):
+                kind._close_hangs = True  # type: ignore[attr-defined]  # the others do not wait
+        restore(self.initial)
+
+    def chain(self, *providers: CredentialProvider) -> ProviderChain:
+        """Return a chain; skip if it does not take them, as another test tells of that."""
+        try:
+            return ProviderChain(providers)
+        except ValueError:
+            self.left_to("test_its_attributes_are_such_as_a_chain_takes")
 
     def ask(self, provider: CredentialProvider) -> Result:
         """Return what the provider answers now, past any cache of ours."""
@@ -134,7 +169,7 @@ class Probe:
     def _result(self, flight: BackgroundTask[T]) -> T:
         try:
             return flight.result()
-        except (Exception, KeyboardInterrupt, pytest.fail.Exception, pytest.skip.Exception):
+        except (Exception, pytest.fail.Exception, pytest.skip.Exception):
             raise
         except BaseException as error:
             kind = type(error).__name__
@@ -149,23 +184,34 @@ class Probe:
     def run(self, main: Callable[[], Awaitable[T]], *, patience: float | None = None) -> T:
         """Run it in an event loop of asyncio, in a thread, as `done` does."""
         answers: list[T] = []
+        over = threading.Event()  # what a getter leaves running may keep the loop from its end
 
         async def kept() -> None:
             answers.append(await main())
+            over.set()
 
-        flight = BackgroundTask(
-            lambda: asyncio.run(kept()), context=contextvars.copy_context()
-        ).start()
-        ended = flight.wait(self.contract.patience if patience is None else patience)
-        if not answers and not ended:
+        def run() -> None:
+            try:
+                asyncio.run(kept())
+            finally:
+                over.set()
+
+        flight = BackgroundTask(run, context=contextvars.copy_context()).start()
+        if not over.wait(self.contract.patience if patience is None else patience):
             self._hung()
         if not answers:
+            flight.wait(self.contract.patience)
             self._result(flight)
         return answers[0]
 
+    def leaves_its_loop(self, main: Callable[[], Awaitable[object]]) -> bool:
+        """Return whether an event loop can be closed after this has run in it."""
+        task = BackgroundTask(lambda: asyncio.run(cast("Any", main)()))
+        return task.start().wait(self.contract.patience)
+
     def _hung(self) -> NoReturn:
-        if self._broken and self._test != _BROKEN:
-            self.left_to(_BROKEN)
+        if self._broken and self._test != BROKEN:
+            self.left_to(BROKEN)
         self.fault(
             expected="an answer, or an error.",
             happened=f"it had neither after {self.contract.patience:g} s.",
@@ -207,9 +253,20 @@ class Probe:
         except Exception:
             self.left_to("test_describe_answers_without_contact_and_does_not_raise")
 
+    def need(self, package: str, why: str) -> None:
+        """Skip if a package is not installed, or something else is not there."""
+        if find_spec(package) is None:
+            self.lack(package, f"{package} is not installed: {why}")
+
+    def lack(self, what: str, words: str) -> NoReturn:
+        """Skip, as something is not there."""
+        skipped = pytest.skip.Exception(words)
+        skipped.package = what  # type: ignore[attr-defined]
+        raise skipped
+
     def left_to(self, test: str) -> NoReturn:
         """Skip, so that one fault fails one test."""
-        pytest.skip(f"{test} fails, and this test needs what it proves.")
+        raise LeftToAnother(f"{test} fails, and this test needs what it proves.")
 
     # --- Words ---
 
@@ -235,13 +292,32 @@ class Probe:
 
     def redacted(self, text: str) -> str:
         """Return a text without the keys of this test, or anything that would give one away."""
-        for secret in (*self._keys, *self.contract.secrets()):
+        for secret in (*self._keys, *self.contract.secrets(), *self._declared()):
             raw = secret.encode()
-            for form in (secret, base64.b64encode(raw).decode(), raw.hex(), secret[::-1]):
+            # what stands before it in a longer text, such as `user:key`, shifts its base64
+            coded = [
+                base64.b64encode(b"\0" * shift + raw).decode()[skipped:-4]
+                for shift, skipped in ((0, 0), (1, 2), (2, 3))
+            ]
+            for form in (secret, *coded, raw.hex(), secret[::-1]):
                 text = text.replace(form, f"<{Secret(secret)}>")
             for start in range(3, len(secret) - _TELLING + 1):
                 text = text.replace(secret[start : start + _TELLING], "<...>")
         return text
+
+    def _declared(self) -> Iterator[str]:
+        """Yield the settings that the author calls a `Secret`, as far as they were read."""
+        if not is_written(self.contract, "settings"):
+            return
+        if self._settings is None:
+            self._settings = self.contract.settings()
+        for name, values in self._settings.plugins.items():
+            fields = declared.get(name, {})
+            for key, value in values.items():
+                if isinstance(value, Secret) and "Secret" in str(
+                    getattr(fields.get(key), "annotation", "")
+                ):
+                    yield value.reveal()
 
     def fault(self, *, expected: str, happened: str, mend: str) -> NoReturn:
         """Fail the test with words for the author, without a traceback, which could show a key."""
@@ -249,10 +325,23 @@ class Probe:
         pytest.fail(self.redacted(words), pytrace=False)
 
 
+def lacking(skipped: BaseException) -> str:
+    """Return what a skipped test lacks: a package, or the hook in which it was skipped."""
+    package = getattr(skipped, "package", None)
+    if isinstance(package, str):
+        return package
+    found, trace = "", skipped.__traceback__
+    while trace is not None:
+        name = trace.tb_frame.f_code.co_name
+        found = name if name in vars(SourceHooks) and not name.startswith("_") else found
+        trace = trace.tb_next
+    return found
+
+
 def named(answer: Result) -> str:
     """Return what an answer is, for a sentence; mask it before it is shown."""
     if isinstance(answer, CredentialError):
-        return f"{type(answer).__name__}: {answer.message}"
+        return f"{type(answer).__name__}: {answer.message}".rstrip(".")
     return f"the credential {answer}"
 
 

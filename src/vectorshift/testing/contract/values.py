@@ -44,6 +44,8 @@ class ValueTests(SourceHooks):
         self, probe: Probe, flaw: str
     ) -> None:
         """The refusal is a configuration error that names the source."""
+        probe.put()
+        probe.found(probe.provider())
         self.put(_NO_KEYS[flaw].format(key=probe.new_key()))
         answer = probe.ask(probe.provider())
         blank = not _NO_KEYS[flaw].strip()  # may count as empty

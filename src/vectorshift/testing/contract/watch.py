@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import sys
 import threading
+import time
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, TypeVar
 
@@ -24,6 +26,9 @@ _LOOKS = 10
 blocked.
 """
 
+_COMPUTES = 0.08
+"""Seconds of computing in one step, and it counts as blocked."""
+
 
 async def watched(work: Callable[[], Awaitable[T]]) -> tuple[T, str]:
     """Await `work` on this loop; return what it returns, and where it blocked the loop, or an empty
@@ -34,12 +39,17 @@ async def watched(work: Callable[[], Awaitable[T]]) -> tuple[T, str]:
     under load accuses nobody.
     """
     watch = _Watch()
+    gc.disable()  # a collection is no computation of theirs
     beat = asyncio.ensure_future(watch.beat())
     with watch:
         await asyncio.sleep(0)
         with _blockbuster():
             answer = await work()
+        await asyncio.sleep(2 * _LOOK_EVERY)  # for the last step to be seen
+    gc.enable()
     beat.cancel()
+    if not watch.place and watch.longest > _COMPUTES:
+        return answer, f"a computation of {watch.longest:.2f} s"
     return answer, watch.place
 
 
@@ -55,16 +65,19 @@ class _Watch:
     """Looks at the loop's thread, from one of its own."""
 
     def __init__(self) -> None:
-        self.place = ""
+        self.place, self.longest = "", 0.0
         self._watched = threading.get_ident()
         self._beats = 0
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._look, name="vectorshift-watch", daemon=True)
 
     async def beat(self) -> None:
+        used = time.thread_time()
         while True:
             self._beats += 1
             await asyncio.sleep(_LOOK_EVERY / 4)
+            used, before = time.thread_time(), used
+            self.longest = max(self.longest, used - before)
 
     def _look(self) -> None:
         seen, still = -1, 0
@@ -76,7 +89,9 @@ class _Watch:
                 frames = sys._current_frames()  # pyright: ignore[reportPrivateUsage]
                 frame = frames.get(self._watched)
                 self.place = (
-                    "somewhere" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
+                    "somewhere"
+                    if frame is None
+                    else f"at {frame.f_code.co_filename}:{frame.f_lineno}"
                 )
 
     def __enter__(self) -> Self:

@@ -1,0 +1,161 @@
+"""Each fault fails the test of the kit that names it, in words that help and show no key; a sound
+provider passes every test.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import shutil
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+from tests.contract.faults import END, FAULTS, FOLDER, SOUND, Checked, Sound
+
+from vectorshift.testing import ProviderContract
+from vectorshift.testing.contract.probe import Probe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TESTS = sorted(name for name in dir(ProviderContract) if name.startswith("test_"))
+CAUGHT = {name: kind for name, kind in FAULTS.items() if kind.fails}
+NOT_CAUGHT = {name: kind for name, kind in FAULTS.items() if not kind.fails}
+LEFT_OUT = {"test_its_entry_point_leads_to_it"}  # no package is installed here
+SECRETS = re.compile(r"vs-\w{12,}|hvs\.\w+")
+
+
+class Run(NamedTuple):
+    failed: bool
+    words: str
+
+
+@pytest.fixture(scope="module", autouse=True)
+def ended() -> Iterator[None]:
+    """Let what hangs end when all is over."""
+    END.clear()
+    yield
+    END.set()
+    shutil.rmtree(FOLDER, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def quiet_root() -> Iterator[None]:
+    level = logging.root.level
+    yield
+    logging.root.setLevel(level)
+
+
+def checked(kind: type[Sound]) -> type[Checked]:
+    return type(f"Test{kind.__name__}", (Checked,), {"provider": kind, **kind.hooks})
+
+
+def cases(test: str) -> list[dict[str, Any]]:
+    """Return the arguments of each case of a test of the kit."""
+    marks = getattr(getattr(ProviderContract, test), "pytestmark", [])
+    for mark in marks:
+        if mark.name == "parametrize":
+            return [{mark.args[0]: value} for value in mark.args[1]]
+    return [{}]
+
+
+def run(contract: type[Checked], test: str) -> Run:
+    """Run a test of the kit as pytest would, in this process: the first case that fails, or all."""
+    words = ""
+    for case in cases(test):
+        instance = contract()
+        instance.source()
+        probe = Probe(instance, test)
+        try:
+            getattr(instance, test)(probe, **case)
+        except pytest.fail.Exception as failure:
+            return Run(True, str(failure.msg))
+        except pytest.skip.Exception as skipped:
+            words = f"skipped: {skipped.msg}"
+        finally:
+            probe.close()
+    return Run(False, words)
+
+
+@pytest.mark.parametrize("fault", CAUGHT)
+def test_a_fault_fails_the_test_that_names_it_in_words_that_help(fault: str) -> None:
+    kind = CAUGHT[fault]
+    said = run(checked(kind), f"test_{kind.fails}")
+    assert said.failed, said.words
+    assert re.match(r"Expected: .+\nHappened: .+\nTo mend:  .+", said.words, re.DOTALL)
+    assert not SECRETS.search(said.words)
+
+
+@pytest.mark.parametrize("kind", SOUND)
+def test_a_provider_without_fault_passes_every_test(kind: type[Sound]) -> None:
+    for test in TESTS:
+        said = run(checked(kind), test)
+        assert not said.failed, said.words
+        assert not said.words or test in LEFT_OUT, said.words
+
+
+def test_every_test_of_the_kit_is_failed_by_some_provider() -> None:
+    named = {f"test_{kind.fails}" for kind in CAUGHT.values()}
+    assert set(TESTS) - named == {*LEFT_OUT, "test_it_was_written_for_this_contract"}
+
+
+def test_most_faults_are_caught() -> None:
+    assert len(CAUGHT) >= 145
+    assert len(NOT_CAUGHT) <= 9
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("fault", CAUGHT)
+def test_a_fault_fails_no_other_test(fault: str) -> None:
+    kind = CAUGHT[fault]
+    failed = {test.removeprefix("test_") for test in TESTS if run(checked(kind), test).failed}
+    assert kind.fails in failed
+    assert kind.also == "*" or failed <= {kind.fails, *kind.also.split()}
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("fault", NOT_CAUGHT)
+def test_what_the_docs_say_is_not_caught_is_not_caught(fault: str) -> None:
+    assert not [test for test in TESTS if run(checked(NOT_CAUGHT[fault]), test).failed]
+
+
+# --- Strict ---------------------------------------------------------------------------------------
+
+
+class Strict(Checked):
+    strict = True
+
+    def deny(self) -> None:
+        pytest.skip("nobody can be refused")
+
+
+def test_a_strict_test_that_is_left_out_fails_with_what_it_lacks() -> None:
+    said = run(Strict, "test_a_refused_access_is_denied_and_never_not_found")
+    assert said.failed
+    assert "nobody can be refused" in said.words
+    assert "exempt = {'deny': '...'}" in said.words
+
+
+@pytest.mark.parametrize("hook", ["restore", "settings", "make_second"])
+def test_a_strict_test_without_its_hook_fails(hook: str) -> None:
+    from vectorshift.testing.contract.hooks import SourceHooks
+
+    left_out = type("LeftOut", (Strict,), {hook: getattr(SourceHooks, hook)})
+    assert [test for test in TESTS if f"the hook {hook}()" in run(left_out, test).words]
+
+
+def test_what_is_exempt_is_left_out() -> None:
+    exempt = type("Exempt", (Strict,), {"exempt": {"deny": "nobody can be refused"}})
+    said = run(exempt, "test_a_refused_access_is_denied_and_never_not_found")
+    assert not said.failed
+    assert said.words == "skipped: nobody can be refused"
+
+
+def test_a_strict_test_of_a_provider_that_no_package_offers_fails() -> None:
+    assert "has an entry point" in run(Strict, "test_its_entry_point_leads_to_it").words
+
+
+def test_a_provider_of_another_contract_is_told_so() -> None:
+    said = run(type("Old", (Checked,), {"contract": 0}), "test_it_was_written_for_this_contract")
+    assert said.failed
+    assert "it is 0" in said.words
