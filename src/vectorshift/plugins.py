@@ -8,9 +8,10 @@ import selectors
 import signal
 import subprocess
 import time
+from collections.abc import Iterable, Sequence  # at run time, for tools that read annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import IO, TYPE_CHECKING, Final
+from typing import IO, Final
 
 from vectorshift._platform.quiet import quiet
 from vectorshift.credentials.values import Secret
@@ -21,9 +22,6 @@ from vectorshift.errors import (
 )
 from vectorshift.errors.libraries import error_for_exception
 from vectorshift.settings.plugin import PluginSettings, StoreUrl
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
 
 __all__ = [
     "CONTRACT",
