@@ -280,7 +280,7 @@ def test_the_official_status_names_ours() -> None:
     ("line", "offered"),
     [
         ("vectorshift au", {"auth"}),
-        ("vectorshift auth ", {"status", "check", "whoami", "login", "logout", "list"}),
+        ("vectorshift auth ", {"status", "check", "whoami", "login", "logout", "list", "in-use"}),
         ("vectorshift auth status --js", {"--json"}),
     ],
 )

@@ -197,6 +197,29 @@ def auth_list(profile: Profile = None, as_json: AsJson = False) -> None:
     raise typer.Exit(list_profiles(as_json))
 
 
+@auth.command("in-use", short_help="Say how many processes still use a key.")
+def auth_in_use(
+    fingerprint: Annotated[
+        str, typer.Argument(help="The fingerprint of the key, such as '#1a2b3c4d'.")
+    ],
+    urls: Annotated[
+        list[str],
+        typer.Argument(
+            help="Addresses of metrics: of processes, or the /federate of a Prometheus."
+        ),
+    ],
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Say how many processes still use a key, by the metric vectorshift.credential.in_use. Exits
+    with 0 if none that reported does, 1 if one does, 5 if none reported.
+    """
+    from vectorshift.cli.in_use import show_in_use
+
+    with silenced(quiet):
+        raise typer.Exit(show_in_use(fingerprint, urls, as_json))
+
+
 @app.command("config", short_help="List the settings and where they are set.")
 def config(
     everything: Annotated[
@@ -306,6 +329,7 @@ def rotate(
     yes: Annotated[
         bool, typer.Option("--yes", "-y", help="Do not ask. Without a terminal, --source too.")
     ] = False,
+    profile: Profile = None,
     as_json: AsJson = False,
 ) -> None:
     """Put a new key in the place of the old one, in the store or the file where that is. The new

@@ -218,7 +218,8 @@ def _wait(plan: Plan, settings: Settings) -> str:
         if is_store
         else "Running processes read it within a second."
     )
+    old = plan.old.fingerprint
     return (
-        f"{when} Before you revoke {plan.old.fingerprint}, see that no process uses it: the metric"
-        " vectorshift.credential.in_use counts them by fingerprint."
+        f"{when} Before you revoke {old}, see that no process uses it, by the metric"
+        f" vectorshift.credential.in_use: vectorshift auth in-use '{old}' URL"
     )

@@ -1,0 +1,122 @@
+"""`auth in-use`: which processes still use a key, by what they report to Prometheus."""
+
+from __future__ import annotations
+
+import re
+import urllib.error
+import urllib.request
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from vectorshift.cli.exits import Exit
+from vectorshift.cli.screen import complain, show
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+__all__ = ["show_in_use"]
+
+_LARGEST: Final = 64 << 20
+_TIMEOUT: Final = 30.0
+_MINUTES: Final = 5
+_SAMPLE: Final = re.compile(r"vectorshift_credential_in_use(?:\{(.*)\})? +([0-9.eE+-]+)( +-?\d+)?")
+_LABEL: Final = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+_FINGERPRINT: Final = re.compile("#?[0-9a-f]{8}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Told:
+    """The outcome.
+
+    Args:
+        message: the outcome, for a person.
+        fingerprint: the key.
+        reported: how many processes reported.
+        using: how many of them used the key.
+        since: until when none did, or None.
+    """
+
+    message: str
+    fingerprint: str
+    reported: int
+    using: int
+    since: str | None
+
+
+def show_in_use(fingerprint: str, urls: Sequence[str], as_json: bool) -> Exit:
+    """Read scrapes, and say how many processes use the key; return 0 if none that reported does.
+
+    Args:
+        fingerprint: that of the key, with or without its `#`.
+        urls: addresses of metrics in Prometheus's text format: of processes, or the `/federate` of
+            a Prometheus.
+        as_json: whether to print JSON.
+    """
+    if not _FINGERPRINT.fullmatch(fingerprint):
+        complain("A fingerprint has 8 hex digits, such as '#1a2b3c4d'. It is not shown.")
+        return Exit.USAGE
+    wanted = f"#{fingerprint.removeprefix('#')}"
+    reported, using = set[tuple[str, ...]](), set[tuple[str, ...]]()
+    for number, url in enumerate(urls):
+        text = _fetched(url)
+        if text is None:
+            return Exit.SOURCE_FAILED
+        for labels, value in _samples(text):
+            process = (str(number), labels.get("job", ""), labels.get("instance", ""))
+            reported.add(process)
+            if labels.get("vectorshift_credential_fingerprint") == wanted and value > 0:
+                using.add(process)
+    told = _told(wanted, len(reported), len(using))
+    facts = asdict(told)
+    show(as_json, facts, lambda: print(told.message), facts)
+    if not reported:
+        return Exit.UNKNOWN
+    return Exit.REFUSED if using else Exit.GOOD
+
+
+def _told(fingerprint: str, reported: int, using: int) -> _Told:
+    since = None
+    if not reported:
+        message = "No process reported: none of these addresses has the metric in_use."
+    elif using:
+        message = f"{using} of {reported} processes that reported use {fingerprint}."
+    else:
+        moment = datetime.now(timezone.utc) - timedelta(minutes=_MINUTES)
+        since = f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+        message = (
+            f"No instrumented process used {fingerprint} since {since}; {reported} reported. Of"
+            " processes that report nothing, nothing is known."
+        )
+    return _Told(
+        message=message, fingerprint=fingerprint, reported=reported, using=using, since=since
+    )
+
+
+def _fetched(url: str) -> str | None:
+    """Return what is at an address, or None after saying why that cannot be had."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        complain("An address of metrics begins with http:// or https://, and names a host.")
+        return None
+    where = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    try:
+        with urllib.request.urlopen(url, timeout=_TIMEOUT) as answer:  # noqa: S310  # see above
+            content: bytes = answer.read(_LARGEST + 1)
+    except OSError as error:  # an HTTPError is one
+        status = f"HTTP {error.code}" if isinstance(error, urllib.error.HTTPError) else "no answer"
+        complain(f"{where} cannot be read: {status}.")
+        return None
+    if len(content) > _LARGEST:
+        complain(f"{where} is larger than 64 MiB. Ask for one metric: ?match[]=...")
+        return None
+    return content.decode("utf-8", "replace")
+
+
+def _samples(text: str) -> Iterator[tuple[dict[str, str], float]]:
+    """Yield labels and value of each sample of the gauge."""
+    for line in text.splitlines():
+        found = _SAMPLE.fullmatch(line.strip())
+        if found:
+            yield dict(_LABEL.findall(found[1] or "")), float(found[2])

@@ -1,0 +1,109 @@
+"""`auth in-use`: how many of the processes that reported still use a key."""
+
+from __future__ import annotations
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
+
+import pytest
+from opentelemetry.exporter.prometheus import PrometheusMetricReader
+from opentelemetry.sdk.metrics import MeterProvider
+from prometheus_client import REGISTRY, start_http_server
+from tests.cli.program import piped
+
+from vectorshift import Pipeline, VectorShift
+from vectorshift.credentials.values import fingerprint
+from vectorshift.integrations.opentelemetry import VectorShiftInstrumentor, instrument
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from vectorshift.testing import FakeVectorShift
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[str], str]]:
+    """Serve a text, and return its address."""
+    servers: list[ThreadingHTTPServer] = []
+
+    def add(text: str) -> str:
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(text.encode())
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        servers.append(ThreadingHTTPServer(("127.0.0.1", 0), Handler))
+        threading.Thread(target=servers[-1].serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{servers[-1].server_port}/metrics"
+
+    yield add
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def gauge(key: str, value: int, **labels: str) -> str:
+    told = {"vectorshift_credential_fingerprint": key, **labels}
+    inner = ",".join(f'{name}="{text}"' for name, text in told.items())
+    return f"vectorshift_credential_in_use{{{inner}}} {value} 1796061102000\n"
+
+
+def test_a_process_that_uses_the_key_is_counted_in_a_real_scrape(api: FakeVectorShift) -> None:
+    reader = PrometheusMetricReader()
+    provider = MeterProvider([reader])
+    instrument(meter_provider=provider)
+    server, thread = start_http_server(0, "127.0.0.1", registry=REGISTRY)
+    url = f"http://127.0.0.1:{server.server_port}/metrics"
+    key = api.create_key()
+    try:
+        with VectorShift(key, base_url=api.base_url) as client:
+            Pipeline.list(client=client)
+        used = piped("auth", "in-use", fingerprint(key), url)
+        other = piped("auth", "in-use", "#00000000", url, "--json")
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+        VectorShiftInstrumentor().uninstrument()
+        provider.shutdown()
+    assert used.returncode == 1
+    assert f"1 of 1 processes that reported use {fingerprint(key)}." in used.stdout
+    told = json.loads(other.stdout)
+    assert (other.returncode, told["reported"], told["using"]) == (0, 1, 0)
+    assert told["message"].startswith("No instrumented process used #00000000 since ")
+    assert "1 reported" in told["message"]
+    assert "safe" not in told["message"]
+
+
+def test_the_processes_of_a_federation_are_told_apart(serve: Callable[[str], str]) -> None:
+    text = "".join(
+        gauge(key, value, job="web", instance=f"10.0.0.{number}:9464")
+        for number in range(3)
+        for key, value in (("#1a2b3c4d", int(number == 2)), ("#5e6f7a8b", 1))
+    )
+    done = piped("auth", "in-use", "1a2b3c4d", serve(text), serve(gauge("#5e6f7a8b", 1)))
+    assert done.returncode == 1
+    assert "message: 1 of 4 processes that reported use #1a2b3c4d." in done.stdout
+
+
+def test_silence_is_no_sign_of_disuse(serve: Callable[[str], str]) -> None:
+    done = piped("auth", "in-use", "#1a2b3c4d", serve("up 1\n"))
+    assert done.returncode == 5
+    assert "No process reported" in done.stdout
+    gone = piped("auth", "in-use", "#1a2b3c4d", "http://127.0.0.1:1/metrics")
+    assert gone.returncode == 3
+    assert "http://127.0.0.1:1/metrics cannot be read: no answer" in gone.stderr
+
+
+def test_a_key_in_place_of_a_fingerprint_is_not_shown() -> None:
+    done = piped("auth", "in-use", "vs-a-whole-key", "http://127.0.0.1:1/metrics")
+    assert done.returncode == 64
+    assert "vs-a-whole-key" not in done.stdout + done.stderr
+    wrong = piped("auth", "in-use", "#1a2b3c4d", "file:///etc/passwd")
+    assert wrong.returncode == 3
