@@ -67,6 +67,7 @@ def run(code: str, place: object, **environment: str) -> tuple[str, float]:
 
 DOTENV = "print(outcome(DotenvProvider(place).get_credential))"
 LOGIN = "print(outcome(LoginProvider(place).get_credential))"
+PROFILE = "os.environ['HOME'] = place; print(outcome(LoginProvider(profile='acme').get_credential))"
 LINES = "OTHER=some value # of a comment\n"
 
 
@@ -88,6 +89,18 @@ FILES = {
     "a dotted key": (LOGIN, toml("a." * 32_000 + "a = 1\n")),
     "a dotted table": (LOGIN, toml("[" + "a . " * 16_000 + "a]\n")),
 }
+
+
+@pytest.mark.parametrize("shape", ["a dotted key", "a dotted table", "more than a mebibyte"])
+def test_a_list_of_profiles_costs_no_more(tmp_path: Path, shape: str) -> None:
+    text = FILES[shape][1] if shape in FILES else "# a\n" * 300_000
+    folder = tmp_path / ".vectorshift"
+    folder.mkdir(0o700)
+    (folder / "credentials.toml").write_text(text, "utf-8")
+    (folder / "credentials.toml").chmod(0o600)
+    said, seconds = run(PROFILE, tmp_path)
+    assert said.startswith("CredentialConfigurationError: ")
+    assert seconds < 5 * max(usual(LOGIN), 0.2)
 
 
 @functools.cache
