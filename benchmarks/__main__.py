@@ -9,6 +9,7 @@ from importlib.metadata import version
 
 from benchmarks.aws import aws
 from benchmarks.calls import calls
+from benchmarks.first import first
 from benchmarks.fleet import fleet
 from benchmarks.imports import imports
 from benchmarks.lookups import lookups
@@ -30,7 +31,7 @@ _ALONE = {
     "fleet": fleet,
     "streams": streams,
 }
-_WITH_API = {"calls": calls, "tasks": tasks, "memory": memory}
+_WITH_API = {"first": first, "calls": calls, "tasks": tasks, "memory": memory}
 _COMPARED = (
     "vectorshift",
     "httpx",
