@@ -90,6 +90,47 @@ def test_failures_are_told_the_same_here(api: FakeVectorShift) -> None:
     assert seen[0]["failed"] == [True, "node 3 broke", 0]
 
 
+def test_what_the_page_says_of_the_official_sdk_is_so(
+    api: FakeVectorShift, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id = "65f0c3a1b2d4e5f60718293a"
+    for _ in range(2):
+        api.fail_run("node 3 broke")
+    api.fail_next(500, times=2, path=f"/pipeline/{id}")
+    (tmp_path / ".env").write_text("FROM_DOTENV=yes\n")
+    monkeypatch.chdir(tmp_path)
+    program = (HERE / "differences.py").read_text("utf-8")
+    assert json.loads(run(OFFICIAL, api, "-c", program, HOME=str(tmp_path))) == {
+        "the variable is read at import": True,
+        ".env beside python -c": "yes",
+        "names of a list": [None, None, True],
+        "a status that says failed": "node 3 broke",
+        "an event that says failed": ["node 3 broke"],
+        "inputs that do not fit": "ValueError",
+        "timeout=": "TypeError",
+        "delete": "InternalServerError",
+        "its pause": 1,
+        "the first argument": "nodes",
+        "equal": False,
+        "unpickles": [False, True],
+        "lines of a text": 4,
+        "a line break is shown": True,
+        "and async": False,
+        "async time limit": 300,
+    }
+    requests = [each for each in api.requests if each.headers.get("content-type")]
+    (upload,) = [each for each in requests if "multipart" in each.headers["content-type"]]
+    (by_name,) = [each for each in requests if each.query.get("name")]
+    assert ([*upload.form], {*by_name.query}) == (["inputs", "document"], {"name"})
+    assert sum(each.method == "DELETE" for each in requests) == 2
+    keys = [each.headers["authorization"].partition(" ") for each in requests[-4:]]
+    assert [(scheme, key) for scheme, _, key in keys[:2]] == [
+        ("Bearer", "vs-at-import"),
+        ("Bearer", "None"),
+    ]
+    assert [scheme for scheme, *_ in keys[2:]] == ["Basic", "Bearer"]
+
+
 BUILD = """
 from vectorshift import Pipeline
 pipeline = Pipeline.new(name="made")
