@@ -6,6 +6,7 @@ It runs on that SDK alone, and prints what it sees as JSON.
 from __future__ import annotations
 
 import asyncio
+import importlib
 import inspect
 import json
 import os
@@ -15,7 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import vectorshift
-from vectorshift import ApiConnectionError, NotFoundError, Pipeline, request
+from vectorshift import ApiConnectionError, NotFoundError, Pipeline
+
+request: Any = importlib.import_module("vectorshift.request")  # names that are not in ours
 
 seen: dict[str, Any] = {}
 ID = "65f0c3a1b2d4e5f60718293a"
@@ -32,7 +35,7 @@ def error_of(call: Any, *args: Any, **given: Any) -> Exception | None:
 os.environ["VECTORSHIFT_API_KEY"] = "vs-later"
 seen["the variable is read at import"] = vectorshift.api_key != "vs-later"
 seen[".env beside python -c"] = os.environ.get("FROM_DOTENV")
-pipeline = Pipeline.fetch(id=ID)
+pipeline: Any = Pipeline.fetch(id=ID)
 
 first, second = Pipeline.list()[:2]
 seen["names of a list"] = [first.name, second.name, Pipeline.list(verbose=True)[0].name is not None]
