@@ -114,7 +114,7 @@ class Pool:
         with _registry.lock:
             if not self.is_closed:
                 self.is_closed = True
-                del _registry.pools[self.key]
+                _registry.pools.pop(self.key, None)  # a signal may have come in between once
             for seat in self.seats.copy():
                 seat.leave()
 
