@@ -8,7 +8,6 @@ import asyncio
 import contextvars
 import os
 import threading
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,6 +26,7 @@ from vectorshift.errors import (
     VectorshiftError,
 )
 from vectorshift.providers import ExplicitProvider
+from vectorshift.testing import ManualClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -243,7 +243,8 @@ def test_a_thread_that_could_not_be_started_leaves_nothing_behind(
     def too_many(thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    provider = CachingProvider(Tenant(A), load_timeout=0.5)
+    clock = ManualClock()
+    provider = CachingProvider(Tenant(A), load_timeout=0.5, clock=clock)
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", too_many)
         with pytest.raises(CredentialStoreUnavailableError, match="no thread can be started"):
@@ -252,7 +253,7 @@ def test_a_thread_that_could_not_be_started_leaves_nothing_behind(
         task = BackgroundTask(lambda: 7)
         with pytest.raises(RuntimeError):
             task.start()
-    time.sleep(1.1)  # it counts as a failed contact: the next one is a second later
+    clock.advance(1.1)  # it counts as a failed contact: the next one is a second later
     assert provider.get_credential().secret.reveal() == A
     assert task.start().wait(5)
 

@@ -144,8 +144,8 @@ def running(command: list[str], variables: dict[str, str]) -> subprocess.Popen[s
 def test_a_process_that_was_stopped_in_the_middle_of_a_load_gets_its_key_when_it_goes_on(
     gate: Gate, rotation: Rotation, openbao: OpenBaoServer, path: str, tmp_path: Path
 ) -> None:
-    """As a frozen Lambda: the connection is dead on return. The call that waited fails, and those
-    from a second or two later on have their key.
+    """As a frozen Lambda: the connection is dead on return. The call that waited fails, and the
+    next one has its key at once.
     """
     gate.held = True
     variables = environment(
@@ -160,11 +160,11 @@ def test_a_process_that_was_stopped_in_the_middle_of_a_load_gets_its_key_when_it
             wait_until(lambda: gate.visits)
             os.kill(process.pid, signal.SIGSTOP)
             gate.held = False  # the store is well; what was asked before the stop is never answered
-            time.sleep(2.1)  # a process that stands still has no clock of ours
+            time.sleep(4.5)  # a process that stands still has no clock of ours
             os.kill(process.pid, signal.SIGCONT)
             said, _ = process.communicate("go on\n", timeout=60)
         finally:
             process.kill()
     gate.hang_up()
     assert said.splitlines()[0] == "CredentialStoreUnavailableError"
-    assert said.splitlines()[-5:] == ["success"] * 5
+    assert said.splitlines()[1:] == ["success"] * 10

@@ -285,9 +285,11 @@ class CachingProvider(BaseProvider):
                 return step
             if not self._start(step):
                 return self._hidden(self._state.failure or no_thread(self), request)
+            began = time.monotonic()
             yield step
             if step.answer is None:
                 with self._lock:
+                    step.given_up = step.given_up or self._was_stopped(began)
                     self._give_up(self._now())
                 self._announce_all()
                 return self._hidden(self._too_slow(patience), request)
@@ -439,26 +441,34 @@ class CachingProvider(BaseProvider):
         own.
         """
         entered(load)
+        began = time.monotonic()
         try:
             # It ends before the patience of those who wait for it.
-            until = time.monotonic() + 0.95 * self.load_timeout
+            until = began + 0.95 * self.load_timeout
             if load.pause:
                 time.sleep(load.pause)
-            self._store_result(load, self.provider.resolve(LookupRequest(deadline=until)))
+            self._store_result(load, self.provider.resolve(LookupRequest(deadline=until)), began)
         except (
             BaseException
         ) as error:  # also for an answer that cannot be judged, as one of an author's own class
-            self._store_result(load, self.provider.unmapped(error))
+            self._store_result(load, self.provider.unmapped(error), began)
         finally:
             end(load)
 
-    def _store_result(self, load: Refresh, answer: Result) -> None:
+    def _was_stopped(self, began: float) -> bool:
+        """Whether so much time has passed that this process was stopped: that says nothing of the
+        store.
+        """
+        return time.monotonic() - began > 2 * self.load_timeout
+
+    def _store_result(self, load: Refresh, answer: Result, began: float) -> None:
         with self._lock:
             load.counts = load is self._newest
             if load in self._loads:
                 self._loads.remove(load)
             seconds = max(0.0, self._monotonic() - load.began[1] - load.pause)
-            late = load.given_up and isinstance(answer, CredentialStoreUnavailableError)
+            is_over = load.given_up or self._was_stopped(began)
+            late = is_over and isinstance(answer, CredentialStoreUnavailableError)
             if load.counts and not late:  # else it is counted already
                 self._record(answer, load.began)
             after = self._state
