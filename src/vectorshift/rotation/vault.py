@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import quote
 
 from vectorshift.credentials.values import Credential, Secret
@@ -211,7 +211,10 @@ class VaultTarget(RotationTarget):
         return RotationError(f"{self.source} ({self.where}): {why}")
 
 
-def _revealed(value: Any) -> Any:
+def _revealed(value: object) -> object:
     if isinstance(value, Secret):
         return value.reveal()
-    return {name: _revealed(each) for name, each in value.items()} if type(value) is dict else value
+    if not isinstance(value, dict):
+        return value
+    fields = cast("dict[str, object]", value)
+    return {name: _revealed(each) for name, each in fields.items()}

@@ -169,6 +169,16 @@ class AwsSecretsManagerProvider(BaseProvider):
             raise_callers_own(error)
             return self.unmapped(error)
 
+    def direct_reader(self) -> tuple[BotoReader, AwsArguments]:
+        """Return the reader that asks AWS itself, past an agent, and its arguments.
+
+        Raises:
+            CredentialConfigurationError: the arguments contradict each other.
+        """
+        if flaw := self._flaw():
+            raise self._arguments.wrong(flaw)
+        return self._reader, self._arguments
+
     def _flaw(self) -> str | None:
         """Return what is wrong with the arguments, as far as this is known without contact."""
         given = self._arguments
@@ -206,11 +216,7 @@ def reader_of(settings: public.Settings) -> tuple[BotoReader, AwsArguments] | No
         CredentialConfigurationError: the settings contradict each other.
     """
     made = AwsSecretsManagerProvider.from_settings(settings)
-    if made is None:
-        return None
-    if flaw := made._flaw():
-        raise made._arguments.wrong(flaw)
-    return made._reader, made._arguments
+    return None if made is None else made.direct_reader()
 
 
 def _unused(given: AwsArguments) -> list[str]:

@@ -202,7 +202,7 @@ class VaultProvider(BaseProvider):
         """Read the secret; after a 403, once more with a new token. Then renew the token, if that
         is due.
         """
-        reader = self._current_reader()
+        reader = self.current_reader()
         # a source that may be passed over is not waited for, or the next one would have no time
         patient = self.on_error != "continue"
         answer = reader.read(Budget(deadline=request.deadline, patient=patient))
@@ -216,7 +216,7 @@ class VaultProvider(BaseProvider):
         if self._reader is not None:
             self._reader = VaultReader(self._reader.setup, self._clock)
 
-    def _current_reader(self) -> VaultReader:
+    def current_reader(self) -> VaultReader:
         """Return the reader of this process. Variables are read for the first look-up, and again
         after a configuration error.
         """
@@ -243,7 +243,7 @@ class VaultProvider(BaseProvider):
 def reader_of(settings: public.Settings) -> VaultReader | None:
     """Return a reader of the secret that the settings name, or None if they name no path."""
     made = VaultProvider.from_settings(settings)
-    return None if made is None else made._current_reader()
+    return None if made is None else made.current_reader()
 
 
 class VaultReader:
