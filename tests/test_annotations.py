@@ -11,12 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import vectorshift
 import vectorshift.errors
+import vectorshift.plugins
 import vectorshift.testing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PUBLIC: list[ModuleType] = [vectorshift, vectorshift.errors, vectorshift.testing]
+PUBLIC: list[ModuleType] = [
+    vectorshift,
+    vectorshift.errors,
+    vectorshift.plugins,
+    vectorshift.testing,
+]
 
 
 def _callables(name: str, value: Any) -> Iterator[tuple[str, Any]]:

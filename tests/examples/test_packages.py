@@ -80,3 +80,28 @@ def test_an_example_has_a_hundred_lines_of_code_at_most(name: str) -> None:
         EXAMPLES / f"vectorshift-{name}" / "src" / f"vectorshift_{name}" / "__init__.py"
     ).read_text("utf-8")
     assert len([line for line in text.splitlines() if line.strip()]) <= 100
+
+
+@pytest.mark.parametrize("kind", ["", "--http"])
+def test_a_new_package_passes_its_strict_tests_in_an_environment_of_its_own(
+    shell: Callable[..., str], tmp_path: Path, kind: str
+) -> None:
+    python = tmp_path / "venv" / "bin" / "python"
+    said = shell(
+        f"{sys.executable} -m venv venv && {python} -m pip install --quiet 'vectorshift[cli]'\n"
+        f"venv/bin/vectorshift providers new acme {kind}\n"
+        f"cd vectorshift-acme && {python} -m pip install --quiet .\n"
+        f"{python} -m pytest -q -p no:cacheprovider",
+        tmp_path,
+    )
+    assert int(re.findall(r"(\d+) passed", said)[0]) > 50, said
+    assert "failed" not in said
+    if not kind:
+        (tmp_path / "key").write_text("vs-1")
+        environ = {"VECTORSHIFT_ACME_PATH": str(tmp_path / "key")}
+        said = shell(
+            f"venv/bin/vectorshift providers check acme; {python} -c 'import vectorshift'",
+            tmp_path,
+            **environ,
+        )
+        assert "asked: acme:" in said

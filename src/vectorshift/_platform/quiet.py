@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Generator  # at run time, for tools that read annotations
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
 
 __all__ = ["quiet"]
 

@@ -242,6 +242,39 @@ def providers_list(profile: Profile = None, as_json: AsJson = False) -> None:
     raise typer.Exit(show_providers(as_json))
 
 
+@providers.command("new", short_help="Write a package for a provider of your own.")
+def providers_new(
+    name: Annotated[str, typer.Argument(help="Its name, such as acme.", show_default=False)],
+    asynchronous: Annotated[
+        bool, typer.Option("--async", help="The store's library is async.")
+    ] = False,
+    command: Annotated[bool, typer.Option("--command", help="It runs a program.")] = False,
+    http: Annotated[bool, typer.Option("--http", help="It asks a URL.")] = False,
+) -> None:
+    """Write the package vectorshift-NAME into a new folder: a provider, and its tests."""
+    from vectorshift.cli.new_provider import create
+
+    kinds = {"async": asynchronous, "command": command, "http": http}
+    chosen = [kind for kind, is_chosen in kinds.items() if is_chosen] or ["file"]
+    if len(chosen) > 1:
+        complain(f"Choose one of {' and '.join(f'--{each}' for each in chosen)}.")
+        raise typer.Exit(Exit.USAGE)
+    raise typer.Exit(create(name, chosen[0]))
+
+
+@providers.command("check", short_help="Try an installed provider with your settings.")
+def providers_check(
+    name: Annotated[str, typer.Argument(help="Its name, such as acme.", show_default=False)],
+    as_json: AsJson = False,
+) -> None:
+    """Find an installed provider, make it with your settings, and ask it once. Exits with 0 if it
+    has a key.
+    """
+    from vectorshift.cli.check_provider import check
+
+    raise typer.Exit(check(name, as_json))
+
+
 @app.command(
     "exec",
     context_settings={"allow_interspersed_args": False},

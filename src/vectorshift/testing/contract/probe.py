@@ -104,9 +104,10 @@ class Probe:
         """Return how often the source was read; skip if nobody counts."""
         count = self.contract.reads()
         if count is None:
-            pytest.skip(
+            self.lack(
+                "reads",
                 f"{type(self.contract).__name__} leaves out the hook reads(), which counts reads of"
-                " the source."
+                " the source.",
             )
         return count
 

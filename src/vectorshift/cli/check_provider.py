@@ -1,0 +1,112 @@
+"""`providers check`: an installed plugin, tried with the user's own settings."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from vectorshift._platform.plugin_names import canonical, plugin_of
+from vectorshift.chain.order import BUILT_IN, available_plugins, providers_of
+from vectorshift.chain.outcomes import outcome_of
+from vectorshift.cli.exits import Exit, exit_of
+from vectorshift.cli.screen import complain, console, printable, show
+from vectorshift.credentials.adapter import adapt
+from vectorshift.credentials.resolving import DEFAULT_REQUEST
+from vectorshift.credentials.values import Credential
+from vectorshift.providers.static import FailingProvider, UnconfiguredProvider
+from vectorshift.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["check"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Step:
+    """One thing that a chain does with a plugin, and what came of it."""
+
+    step: str
+    good: bool
+    detail: str
+    seconds: float
+
+
+def check(name: str, as_json: bool) -> Exit:
+    """Find, make, describe and ask an installed plugin once; print each step with its time.
+
+    Args:
+        name: the plugin, or one of its instances, such as `acme:prod`.
+        as_json: whether to print JSON.
+    """
+    name = canonical(name)
+    if plugin_of(name) in BUILT_IN:
+        complain(f"{name} is built in: vectorshift auth status --probe asks it.")
+        return Exit.USAGE
+    end: list[Exit] = [Exit.SOURCE_FAILED]
+    steps = list(_steps(name, end))
+    data = {"provider": name, "status": end[0].word, "steps": [asdict(each) for each in steps]}
+    facts = {each.step: each.detail for each in steps}
+    show(as_json, data, lambda: _draw(steps), {"status": end[0].word, **facts})
+    return end[0]
+
+
+def _steps(name: str, end: list[Exit]) -> Iterator[_Step]:
+    began = time.monotonic()
+
+    def step(what: str, detail: str, *, good: bool = True) -> _Step:
+        nonlocal began
+        took, began = time.monotonic() - began, time.monotonic()
+        return _Step(step=what, good=good, detail=printable(detail), seconds=round(took, 3))
+
+    plugins = {each.name: each for each in available_plugins()}
+    entry = plugins.get(plugin_of(name))
+    if entry is None or entry.problem:
+        there = ", ".join(sorted(plugins)) or "none"
+        why = entry.problem if entry else f"no installed package has it. Plugins here: {there}"
+        yield step("found", f"{why}.", good=False)
+        return
+    yield step("found", f"{entry.origin}, {entry.target}")
+    # the chain is this provider alone, whatever VECTORSHIFT_PROVIDERS says
+    settings = Settings.load({**os.environ, "VECTORSHIFT_PROVIDERS": name})
+    provider = adapt(providers_of(settings)[-1])
+    if (maker := provider.maker()) is not None:
+        maker.resolve(DEFAULT_REQUEST)
+    made = provider.actual
+    if made is provider:  # it is not ready: asked now, it says why
+        answer = provider.resolve(DEFAULT_REQUEST)
+        yield step("made", str(answer), good=False)
+        return
+    described = provider.describe()
+    if isinstance(made, FailingProvider):
+        end[0] = exit_of(made.failure)
+        not_set = isinstance(made, UnconfiguredProvider)
+        yield step("made", described.detail if not_set else made.failure.message, good=False)
+        return
+    yield step("made", "remote, cached" if made.name and _is_cached(made) else "local")
+    yield step("described", f"{described.source} {described.detail}".rstrip())
+    answer = provider.resolve(DEFAULT_REQUEST)
+    if isinstance(answer, Credential):
+        end[0] = Exit.GOOD
+        yield step("asked", str(answer))
+    else:
+        end[0] = exit_of(answer)
+        yield step("asked", f"{outcome_of(provider, answer)}: {answer.message}", good=False)
+    provider.close()
+
+
+def _is_cached(made: object) -> bool:
+    from vectorshift.cache.provider import CachingProvider
+
+    return isinstance(made, CachingProvider)
+
+
+def _draw(steps: list[_Step]) -> None:
+    screen = console()
+    for each in steps:
+        mark = Text("ok    " if each.good else "failed", "green" if each.good else "red")
+        screen.print(mark, Text(f"{each.step:<9} {each.seconds:6.3f} s  {each.detail}"))

@@ -1,0 +1,99 @@
+"""`vectorshift providers check`: each step, its time, and how a failure is classified."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.cli.program import piped
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HIDDEN = "vs-Xq7fL0nevertobeseen"
+CODE = """
+from vectorshift import *
+
+class Own(PluginSettings):
+    place: str | None = None
+
+class Provider(CredentialProvider):
+    @classmethod
+    def from_settings(cls, settings):
+        own = Own.of(settings, "shelf")
+        return cls() if own.place else None
+
+    def describe(self):
+        return Description(configured=True, source="shelf:here", detail="by hand")
+
+    def get_credential(self):
+        {does}
+"""
+ANSWERS = f"return Credential(secret='{HIDDEN}', source='shelf:here', provider=self.name)"
+SET = {"VECTORSHIFT_SHELF_PLACE": "x", "VECTORSHIFT_PROVIDERS": "default"}
+
+
+def checked(folder: Path, name: str = "shelf", does: str = ANSWERS, **more: str) -> Any:
+    about = folder / "vectorshift_shelf-1.2.3.dist-info"
+    about.mkdir(exist_ok=True)
+    (folder / "shelf_plugin.py").write_text(CODE.replace("{does}", does))
+    (about / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: vectorshift-shelf\nVersion: 1.2.3\n"
+    )
+    (about / "entry_points.txt").write_text(
+        "[vectorshift.providers]\nshelf = shelf_plugin:Provider\n"
+    )
+    done = piped("providers", "check", name, "--json", PYTHONPATH=str(folder), **more)
+    assert HIDDEN not in done.stdout + done.stderr
+    return done.returncode, json.loads(done.stdout or "{}"), done.stderr
+
+
+def test_each_step_of_a_good_plugin_is_told(tmp_path: Path) -> None:
+    code, told, errors = checked(tmp_path, **SET)
+    assert (code, errors, told["status"]) == (0, "", "good")
+    steps = {each["step"]: each for each in told["steps"]}
+    assert list(steps) == ["found", "made", "described", "asked"]
+    assert steps["found"]["detail"] == "vectorshift-shelf 1.2.3, shelf_plugin:Provider"
+    assert steps["described"]["detail"] == "shelf:here by hand"
+    assert steps["asked"]["detail"].startswith("shelf:here #")
+    assert all(each["seconds"] >= 0 for each in told["steps"])
+
+
+def test_an_instance_is_checked_with_its_own_settings(tmp_path: Path) -> None:
+    code, told, _ = checked(tmp_path, "shelf:prod", VECTORSHIFT_SHELF_PROD_PLACE="x")
+    assert (code, told["provider"]) == (0, "shelf:prod")
+
+
+@pytest.mark.parametrize(
+    ("does", "code", "step", "words"),
+    [
+        ("raise OSError('x')", 3, "asked", "unavailable: shelf:here: shelf raised OSError"),
+        ("raise CredentialDeniedError('No.')", 3, "asked", "denied: No."),
+        ("raise CredentialNotFoundError('Empty.')", 2, "asked", "not found: Empty."),
+        ("pass\nraise RuntimeError", 3, "made", "raised RuntimeError at shelf_plugin.py"),
+        ("pass\nimport time; time.sleep(30)", 3, "made", "its import has not ended"),
+    ],
+)
+def test_a_failure_is_told_with_its_kind(
+    tmp_path: Path, does: str, code: int, step: str, words: str
+) -> None:
+    ended, told, _ = checked(tmp_path, does=does, VECTORSHIFT_LOAD_TIMEOUT="2", **SET)
+    last = told["steps"][-1]
+    assert (ended, last["step"], last["good"]) == (code, step, False)
+    assert words in last["detail"]
+
+
+def test_a_plugin_that_is_not_configured_says_what_is_missing(tmp_path: Path) -> None:
+    code, told, _ = checked(tmp_path)
+    assert code == 2
+    assert "no VECTORSHIFT_SHELF_... variable is set" in told["steps"][-1]["detail"]
+
+
+def test_what_is_not_installed_and_what_is_built_in_are_told_so(tmp_path: Path) -> None:
+    code, told, _ = checked(tmp_path, "shelv")
+    assert (code, told["steps"][0]["good"]) == (3, False)
+    assert "Plugins here: " in told["steps"][0]["detail"]
+    code, _, errors = checked(tmp_path, "vault")
+    assert code == 64
+    assert "built in" in errors
