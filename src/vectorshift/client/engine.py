@@ -256,7 +256,7 @@ class CallState:
         if isinstance(status, str) and status.lower() == "failed":
             return failed(response, self.call, self.tries)
         if self.call.parse is None:
-            return body
+            return cast("Any", body)
         try:
             return self.call.parse(body)
         except ValueError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 # Some names are in the annotations of what `twins` makes: what a driver returns.
+# pyright: reportUnusedImport=false
 from collections.abc import AsyncIterator, Generator, Iterator, Mapping, Sequence  # noqa: F401
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, cast

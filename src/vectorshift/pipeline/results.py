@@ -336,7 +336,8 @@ def first_id(fields: Mapping[str, Any], *names: str) -> str | None:
 
 def outputs_in(fields: Mapping[str, Any], *names: str) -> Any:
     """Return the first of these fields that is not empty, or an empty dict."""
-    return next(filter(None, map(fields.get, names)), {})
+    empty: dict[str, Any] = {}
+    return next(filter(None, map(fields.get, names)), empty)
 
 
 def text_in(fields: Mapping[str, Any], name: str) -> str:
