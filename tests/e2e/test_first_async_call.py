@@ -50,6 +50,9 @@ async def stream():
         async with client.stream("GET", "/pipelines") as answer:
             assert [line async for line in answer.aiter_lines()]
 
+async def retry():
+    await call()
+
 watched, seen = None, []
 
 def watch(event, args):
@@ -76,10 +79,14 @@ assert not seen, seen
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "asyncio without trio", "trio"])
-@pytest.mark.parametrize("first", ["call", "warm_up", "credential", "client", "tenant", "stream"])
+@pytest.mark.parametrize(
+    "first", ["call", "warm_up", "credential", "client", "tenant", "stream", "retry"]
+)
 def test_nothing_is_imported_or_read_on_the_event_loop(
     api: FakeVectorShift, loop: str, first: str
 ) -> None:
+    if first == "retry":
+        api.fail_next(503)
     environment = {
         **os.environ,
         "VECTORSHIFT_BASE_URL": api.base_url,

@@ -35,7 +35,9 @@ def refused(call):
     raise AssertionError("not refused")
 
 {before}
+forking = time.monotonic()
 pid = os.fork()
+took = time.monotonic() - forking
 if not pid:
     try:
 {child}
@@ -106,7 +108,8 @@ ROWS = {
     ),
     "was importing in another thread, in its first use": (
         "threading.Thread(target=vectorshift.warm_up).start(); time.sleep(0.02)",
-        "Pipeline.list()",
+        "if took < 1.9: Pipeline.list()\n"  # else the machine is too busy for the 2 s
+        "else: assert time.monotonic() - forking < 30",
         "Pipeline.list()",
     ),
     "was importing for longer than that": (
