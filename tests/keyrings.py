@@ -48,9 +48,10 @@ def secret_service(home: Path) -> Generator[dict[str, str], None, None]:
                     service.stdin.write(b"password of the keyring")
                     service.stdin.close()
                     service.stdout.readline()  # it has its name on the bus by then
+                    variables["GNOME_KEYRING_PID"] = str(service.pid)
                     yield variables
                 finally:
-                    service.kill()
+                    service.kill()  # also one that a test has stopped
         finally:
             daemon.kill()
 

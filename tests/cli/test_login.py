@@ -117,10 +117,25 @@ def test_an_api_that_does_not_answer_leaves_nothing_stored(tmp_path: Path) -> No
     assert done.stderr.endswith("Nothing was stored.\n")
 
 
+@pytest.mark.parametrize(("typed", "end"), [("\x03", 130), ("\x04", 64), ("\n", 64)])
+def test_nothing_is_stored_without_a_key(
+    typed: str, end: int, here: dict[str, str], tmp_path: Path
+) -> None:
+    shown, code = on_terminal(
+        ["auth", "login", "--file"],
+        environment(**here),
+        answers={"API key (it is not shown): ": typed},
+    )
+    assert code == end
+    assert ("No key was given." in shown) == (end == 64)
+    assert "Traceback" not in shown
+    assert not (tmp_path / ".vectorshift").exists()
+
+
 @pytest.mark.parametrize("text", ["", "\n", "Bearer vs-nevertobeseen", "${KEY}"])
 def test_what_cannot_be_a_key_is_not_sent(api: FakeVectorShift, text: str) -> None:
     done = fed(text, "auth", "login", "--with-token", "--file", VECTORSHIFT_BASE_URL=api.base_url)
-    assert done.returncode == 3
+    assert done.returncode == (3 if text.strip() else 64)
     assert "nevertobeseen" not in done.stderr
     assert api.requests == []
 

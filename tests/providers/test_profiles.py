@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from tests import keyrings
 
-from vectorshift import Secret
+from vectorshift import LoginProvider, ProviderChain, Secret
 from vectorshift.errors import (
     CredentialConfigurationError,
     CredentialError,
@@ -332,6 +335,26 @@ def test_a_locked_keyring_is_unavailable_and_never_not_found(
     with pytest.raises(CredentialStoreUnavailableError):
         delete_profile("acme", origin=API)
     assert list(stored_profiles()) == ["acme"]
+
+
+@pytest.mark.usefixtures("keyring")
+def test_a_keyring_that_hangs_costs_the_time_of_a_load_and_is_asked_again() -> None:
+    in_keyring()
+    keyring = int(os.environ["GNOME_KEYRING_PID"])
+    chain = ProviderChain([LoginProvider(profile="acme")], load_timeout=1)
+    os.kill(keyring, signal.SIGSTOP)
+    began = time.monotonic()
+    with pytest.raises(CredentialStoreUnavailableError, match="login:acme did not answer"):
+        chain.get_credential()
+    assert time.monotonic() - began < 5
+    os.kill(keyring, signal.SIGCONT)
+    give_up = time.monotonic() + 30
+    while time.monotonic() < give_up:
+        with contextlib.suppress(CredentialStoreUnavailableError):
+            assert chain.get_credential().secret == KEY
+            return
+        time.sleep(0.1)
+    pytest.fail("it was not asked again")
 
 
 @pytest.mark.usefixtures("no_keyring")

@@ -101,7 +101,11 @@ def log_in(with_token: bool, in_file: bool) -> Exit:
     if base_url != PlainSettings().base_url:
         complain(f"The key is for {origin(base_url)}, which is not VectorShift's own address.")
     text = _from_input() if with_token else _asked()
-    key = parse_key(text.reveal(), source="The text", provider="login")
+    if not text.reveal().strip():
+        complain("No key was given. Nothing was stored.")
+        return Exit.USAGE
+    where = "standard input" if with_token else "the prompt"
+    key = parse_key(text.reveal(), source=where, provider="login")
     if isinstance(key, CredentialError):
         raise key
     try:
@@ -137,7 +141,10 @@ def _named() -> str:
 def _asked() -> Secret:
     with warnings.catch_warnings():
         warnings.simplefilter("error", GetPassWarning)  # it would show the key
-        return Secret(getpass("API key (it is not shown): "))
+        try:
+            return Secret(getpass("API key (it is not shown): "))
+        except EOFError:  # Ctrl-D
+            return Secret("")
 
 
 def _from_input() -> Secret:
