@@ -140,7 +140,8 @@ def _literal(value: object) -> str:
 def _twin_doc(member: Any, twin: str) -> list[str]:
     """Return what the docstring begins with, and where the rest of it is."""
     first = inspect.cleandoc(member.__doc__).partition("\n\n")[0]
-    return textwrap.indent(f'"""{first}\n\nAll else is as in `{twin}`.\n"""', "    ").splitlines()
+    text = textwrap.fill(f'"""{" ".join(first.split())} All else is as in `{twin}`.', 92)
+    return textwrap.indent(text + ("\n" if "\n" in text else "") + '"""', "    ").splitlines()
 
 
 if __name__ == "__main__":

@@ -71,7 +71,6 @@ class Pipeline:
         client: AsyncVectorShift | None = None,
     ) -> PipelineList[Self]:
         """List the pipelines: one page, as the server sends it. `iterate` goes through all pages.
-
         All else is as in `list`.
         """
     @classmethod
@@ -93,9 +92,7 @@ class Pipeline:
         client: AsyncVectorShift | None = None,
     ) -> AsyncIterator[Self]:
         """Go through all pipelines, each once. The list is read, page after page, when the first is
-        asked for; so the loop may delete what comes up.
-
-        All else is as in `iterate`.
+        asked for; so the loop may delete what comes up. All else is as in `iterate`.
         """
     @classmethod
     def fetch(
@@ -121,9 +118,8 @@ class Pipeline:
         *,
         client: AsyncVectorShift | None = None,
     ) -> Self:
-        """Fetch a pipeline by its id or its name. `raw` holds what the server says of it.
-
-        All else is as in `fetch`.
+        """Fetch a pipeline by its id or its name. `raw` holds what the server says of it. All else
+        is as in `fetch`.
         """
     @overload
     def run(
@@ -198,9 +194,7 @@ class Pipeline:
         client: AsyncVectorShift | None = None,
     ) -> BulkRunResult:
         """Run the pipeline once for each of `inputs`, in one call, and wait for all:
-        `result["run_outputs"]`.
-
-        All else is as in `bulk_run`.
+        `result["run_outputs"]`. All else is as in `bulk_run`.
         """
     def stream(
         self,
@@ -224,10 +218,8 @@ class Pipeline:
         timeout: float | None = None,
         client: AsyncVectorShift | None = None,
     ) -> AsyncChunks:
-        """Run the pipeline and give its outputs as they come, to `for`, or of `astream` to
-        `async for`.
-
-        All else is as in `stream`.
+        """Run the pipeline and give its outputs as they come, to `for`, or of `astream` to `async
+        for`. All else is as in `stream`.
         """
     def start(
         self,
@@ -253,9 +245,8 @@ class Pipeline:
         *,
         client: AsyncVectorShift | None = None,
     ) -> RunHandler:
-        """Start a run in the background and return what asks after it and ends it.
-
-        All else is as in `start`.
+        """Start a run in the background and return what asks after it and ends it. All else is as
+        in `start`.
         """
     def run_status(
         self,
@@ -269,9 +260,8 @@ class Pipeline:
         *,
         client: AsyncVectorShift | None = None,
     ) -> RunStatus:
-        """Ask a background run once how it is. That it failed is an answer, and no error.
-
-        All else is as in `run_status`.
+        """Ask a background run once how it is. That it failed is an answer, and no error. All else
+        is as in `run_status`.
         """
     def terminate(
         self,
@@ -285,15 +275,13 @@ class Pipeline:
         *,
         client: AsyncVectorShift | None = None,
     ) -> Answer:
-        """End a background run. Its status is `cancelled` from then on.
-
-        All else is as in `terminate`.
+        """End a background run. Its status is `cancelled` from then on. All else is as in
+        `terminate`.
         """
     def delete(self, *, client: VectorShift | None = None) -> Answer: ...
     async def adelete(self, *, client: AsyncVectorShift | None = None) -> Answer:
-        """Delete the pipeline. Returns the answer, `{"status": "success"}`.
-
-        All else is as in `delete`.
+        """Delete the pipeline. Returns the answer, `{"status": "success"}`. All else is as in
+        `delete`.
         """
     def duplicate(
         self,
@@ -311,9 +299,8 @@ class Pipeline:
         *,
         client: AsyncVectorShift | None = None,
     ) -> Self:
-        """Copy the pipeline, and return the copy as the server describes it.
-
-        All else is as in `duplicate`.
+        """Copy the pipeline, and return the copy as the server describes it. All else is as in
+        `duplicate`.
         """
     def share(
         self,
@@ -333,10 +320,7 @@ class Pipeline:
         *,
         client: AsyncVectorShift | None = None,
     ) -> Answer:
-        """Share the pipeline with a user or an organisation.
-
-        All else is as in `share`.
-        """
+        """Share the pipeline with a user or an organisation. All else is as in `share`."""
     def unshare(
         self,
         user_id: str | None = None,
@@ -351,10 +335,7 @@ class Pipeline:
         *,
         client: AsyncVectorShift | None = None,
     ) -> Answer:
-        """Take back what `share` gave. Raises as `share`.
-
-        All else is as in `unshare`.
-        """
+        """Take back what `share` gave. Raises as `share`. All else is as in `unshare`."""
     def revert(
         self,
         version: str,
@@ -367,10 +348,7 @@ class Pipeline:
         *,
         client: AsyncVectorShift | None = None,
     ) -> Answer:
-        """Take the pipeline back to a version, such as `1.2.0`.
-
-        All else is as in `revert`.
-        """
+        """Take the pipeline back to a version, such as `1.2.0`. All else is as in `revert`."""
     def __eq__(self, other: object) -> bool: ...
     def __hash__(self) -> int: ...
     def __deepcopy__(self, memo: object) -> Self: ...
@@ -393,9 +371,8 @@ class RunHandler:
     ) -> None: ...
     def run_status(self) -> RunStatus: ...
     async def arun_status(self) -> RunStatus:
-        """Ask the run once how it is. That it failed is an answer, and no error.
-
-        All else is as in `run_status`.
+        """Ask the run once how it is. That it failed is an answer, and no error. All else is as in
+        `run_status`.
         """
     def result(
         self,
@@ -412,16 +389,11 @@ class RunHandler:
         progress: bool = False,
     ) -> RunStatus:
         """Ask for the status of the run until it has ended, and return it with the outputs:
-        `result["result"]`, or `result.outputs`.
-
-        All else is as in `result`.
+        `result["result"]`, or `result.outputs`. All else is as in `result`.
         """
     def terminate(self) -> Answer: ...
     async def aterminate(self) -> Answer:
-        """End the run. Its status is `cancelled` from then on.
-
-        All else is as in `terminate`.
-        """
+        """End the run. Its status is `cancelled` from then on. All else is as in `terminate`."""
     def __copy__(self) -> RunHandler: ...
     def __deepcopy__(self, memo: object) -> RunHandler: ...
     def __reduce__(self) -> tuple[Any, ...]: ...

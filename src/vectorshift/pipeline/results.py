@@ -13,9 +13,7 @@ from vectorshift.errors.bodies import MESSAGE_FIELDS, error_sentence
 __all__ = [
     "CANCELLED",
     "ENDED_BADLY",
-    "FAILED",
     "RUN_IDS",
-    "SUCCEEDED",
     "Answer",
     "BulkRunResult",
     "PipelineList",
@@ -26,9 +24,7 @@ __all__ = [
     "first_id",
     "id_in",
     "id_of",
-    "message_in",
     "object_in",
-    "outputs_in",
     "pipelines_in",
     "text_in",
 ]

@@ -80,19 +80,15 @@ def perform(steps: Steps[T]) -> T:
     """Do what a sequence yields, and return its result or raise what it raises."""
     try:
         client = cast("Use", next(steps)).sync()
-        step = steps.send(client)
+        step, result = steps.send(client), None
         while True:
             try:
-                match step:
-                    case Call():
-                        result = client.call(step)
-                    case ThreadWork(work):
-                        result = work()
-                    case Wait(seconds):
-                        result = None
-                        client.clock.sleep(seconds)
-                    case _:
-                        raise TypeError(step)
+                if isinstance(step, Call):
+                    result = client.call(step)
+                elif isinstance(step, ThreadWork):
+                    result = step.work()
+                else:
+                    client.clock.sleep(cast("Wait", step).seconds)
             except Exception as error:
                 step = steps.throw(error)
             else:
@@ -107,19 +103,15 @@ async def aperform(steps: Steps[T]) -> T:
     """Do what a sequence yields, without blocking the event loop. Otherwise as `perform`."""
     try:
         client = cast("Use", next(steps)).asynchronous()
-        step = steps.send(client)
+        step, result = steps.send(client), None
         while True:
             try:
-                match step:
-                    case Call():
-                        result = await client.call(step)
-                    case ThreadWork(work):
-                        result = await arun_blocking(work)
-                    case Wait(seconds):
-                        result = None
-                        await client.clock.asleep(seconds)
-                    case _:
-                        raise TypeError(step)
+                if isinstance(step, Call):
+                    result = await client.call(step)
+                elif isinstance(step, ThreadWork):
+                    result = await arun_blocking(step.work)
+                else:
+                    await client.clock.asleep(cast("Wait", step).seconds)
             except Exception as error:
                 step = steps.throw(error)
             else:
