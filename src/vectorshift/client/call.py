@@ -106,11 +106,6 @@ class Call:
             return self.patient
         return self.path.endswith(_RUNS) and str(self.method).upper() == "POST"
 
-    @property
-    def is_beside(self) -> bool:
-        """Whether the path lies beside the `/v1` of the base URL."""
-        return self.path.startswith(_BESIDE)
-
     def request(
         self, base_url: str, http: AnyClient, limits: Timeouts, files: Loaded | None
     ) -> httpx.Request:
@@ -130,7 +125,7 @@ class Call:
         """
         self.method.encode("ascii")  # httpcore refuses it with the headers in its frame
         extensions: dict[str, Any] = {"timeout": limits}
-        if self.is_beside:
+        if self.path.startswith(_BESIDE):  # beside the `/v1` of the base URL
             base_url = base_url.removesuffix("/v1")
             if not any(name.lower() == API_KEY_HEADER.lower() for name in self.headers or ()):
                 extensions[API_KEY_TOO] = True

@@ -37,7 +37,8 @@ def has_unread_bytes(http: httpx.Client | httpx.AsyncClient) -> bool | None:
     name that a later version has changed.
     """
     try:
-        for transport in _transports(http):
+        client: Any = http  # as `_transports`, and without a call for each request
+        for transport in (client._transport, *client._mounts.values()):
             if transport is not None and any(map(_has_unread, transport._pool.connections)):
                 return True
     except AttributeError:

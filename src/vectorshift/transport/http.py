@@ -6,6 +6,7 @@ import contextlib
 import os
 import platform
 import sys
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.request import getproxies
 
@@ -213,8 +214,11 @@ def _through(transport: Callable[..., Any], scheme: str, url: str, verify: Any) 
     )
 
 
+@lru_cache(maxsize=64)
 def timeouts(seconds: float) -> Timeouts:
-    """Return the time limits of a call that waits so many seconds for its answer."""
+    """Return the time limits of a call that waits so many seconds for its answer. Shared: a request
+    takes a copy.
+    """
     seconds = min(seconds, LONGEST_WAIT)
     return {
         "connect": min(CONNECT_TIMEOUT, seconds),
