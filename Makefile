@@ -2,13 +2,14 @@
 PYTHON ?= python3
 VENV ?= .venv
 OFFICIAL ?= .venv-official
+LOWEST ?= .venv-lowest
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 PROJECT = pyproject.toml constraints.txt src/vectorshift/version.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check compat docs bench soak build clean
+.PHONY: help demo test lowest check compat docs bench soak build clean
 
 help: ## List what there is to run
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -18,6 +19,9 @@ demo: $(VENV)/.sandbox ## Run the main job against real servers on loopback
 
 test: $(VENV)/.test ## Run the tests
 	@$(BIN)/python -m pytest -n auto --dist worksteal
+
+lowest: $(LOWEST)/.ready ## The same with the oldest versions that pyproject.toml allows
+	@$(LOWEST)/bin/python -m pytest -n auto --dist worksteal
 
 check: $(VENV)/.dev ## Lint, types, import directions, docs
 	$(BIN)/ruff check .
@@ -45,7 +49,7 @@ build: $(VENV)/.dev ## Build the wheel and the source distribution into dist/
 	@$(BIN)/python -m build --outdir dist
 
 clean: ## Remove what the targets made
-	rm -rf $(VENV) $(OFFICIAL) dist site .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(OFFICIAL) $(LOWEST) dist site .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
@@ -73,6 +77,16 @@ $(OFFICIAL)/.ready: tests/compat/official.txt
 	@$(OFFICIAL)/bin/python -m pip --disable-pip-version-check --quiet download --no-deps \
 	  --require-hashes -r tests/compat/official.txt -d $(OFFICIAL)/wheel
 	@$(OFFICIAL)/bin/python -m pip --disable-pip-version-check --quiet install $(OFFICIAL)/wheel/*.whl
+	@touch $@
+
+$(LOWEST)/.ready: pyproject.toml
+	@echo "Setting up $(LOWEST) ..."
+	@rm -rf $(LOWEST) && $(PYTHON) -m venv $(LOWEST)
+	@$(LOWEST)/bin/python -m pip --disable-pip-version-check --quiet install 'pip>=25.1' uv
+	@$(LOWEST)/bin/uv pip compile --quiet --resolution lowest-direct --extra all --extra testing \
+	  --python $(LOWEST)/bin/python -o $(LOWEST)/lowest.txt pyproject.toml
+	@$(LOWEST)/bin/python -m pip --disable-pip-version-check --quiet install \
+	  -c $(LOWEST)/lowest.txt -e '.[sandbox]' --group test
 	@touch $@
 
 $(VENV)/.bench: $(PROJECT) | $(VENV)/bin/python
