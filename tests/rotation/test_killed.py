@@ -2,6 +2,9 @@
 
 `tests.rotation.killing` kills it with SIGKILL before one line of the package after another. Some
 lines are tried here, and each of them with the marker `soak`.
+
+Observation to fail: with a file that is opened and written in its place, a kill between the two
+leaves it empty.
 """
 
 from __future__ import annotations
