@@ -23,7 +23,7 @@ _STANDARD: Final = "CREDENTIALS_DIRECTORY"  # those of Vault count only where it
 _LONGEST_TEXT: Final = 2048
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class PlainSettings:
     """The fields of `Settings`, with their types and defaults. A test compares the two."""
 
