@@ -50,8 +50,7 @@ def page() -> str:
     """Run every command, and return the page."""
     shown = dict(_runs())
     parts = [_HEAD]
-    names = list(_names(typer.main.get_command(app)))
-    for name, said in zip(names, _helps(names), strict=True):
+    for name, said in helps(_COLUMNS).items():
         ran = next((line for line in shown if f"{line} ".startswith(f"{name} ")), None)
         parts.append(f"## vectorshift {name}".rstrip() + "\n")
         parts.append(f"```text\n{said}```\n")
@@ -71,8 +70,9 @@ def _names(group: Any, before: str = "") -> Iterator[str]:
             yield f"{before} {name}".strip()
 
 
-def _helps(names: list[str]) -> list[str]:
+def helps(columns: int) -> dict[str, str]:
     """Return the help of each command. One process prints all, as a start takes its time."""
+    names = list(_names(typer.main.get_command(app)))
     code = (
         "import sys; from vectorshift.cli.app import run\n"
         "for line in sys.argv[1:]: run([*line.split(), '--help']); print(end='\\f')"
@@ -82,9 +82,9 @@ def _helps(names: list[str]) -> list[str]:
         capture_output=True,
         text=True,
         check=True,
-        env=environment(COLUMNS=str(_COLUMNS)),
+        env=environment(COLUMNS=str(columns)),
     )
-    return done.stdout.split("\f")[:-1]
+    return dict(zip(names, done.stdout.split("\f"), strict=False))
 
 
 def _runs() -> Iterator[tuple[str, str]]:

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 
 import pytest
-from tests.cli.commands import PAGE, page
+from tests.cli.commands import PAGE, helps, page
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
 def test_the_page_of_all_commands_is_what_they_print() -> None:
     assert page() == PAGE.read_text("utf-8"), "run: python -m tests.cli.commands"
+
+
+def test_every_help_fits_60_columns_and_cuts_no_sentence() -> None:
+    for name, said in helps(60).items():
+        assert max(map(len, said.splitlines())) <= 60, name
+        assert not re.search(r"\w\.\.\.$", said.partition("\n")[2], re.MULTILINE), name

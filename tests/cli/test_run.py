@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -231,16 +230,10 @@ def test_standard_output_that_cannot_show_a_character_shows_another(
 # --- Habits ---
 
 
-@pytest.mark.parametrize(
-    "command",
-    ["", "auth", "auth status", "auth check", "auth login", "providers list", "exec", "config"],
-)
-def test_help_has_its_short_option_and_fits_60_columns(command: str) -> None:
-    short, long = (piped(*command.split(), each, COLUMNS="60") for each in ("-h", "--help"))
+@pytest.mark.parametrize("command", ["", "auth", "auth login", "exec"])
+def test_help_has_its_short_option(command: str) -> None:
+    short, long = (piped(*command.split(), each) for each in ("-h", "--help"))
     assert (short.returncode, short.stdout) == (0, long.stdout)
-    _, _, below = short.stdout.partition("\n")
-    assert not re.search(r"\w\.\.\.$", below, re.MULTILINE)  # no sentence is cut
-    assert max(map(len, short.stdout.splitlines())) <= 60
 
 
 def test_the_version_has_its_short_option() -> None:
