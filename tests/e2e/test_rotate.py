@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from vectorshift.testing import FakeVectorShift, MotoServer, OpenBaoServer
 
-OUT_OF_USE = 2.0
+OUT_OF_USE = 1.0
 """Seconds without a request that count here. A service waits for the 5 minutes of the gauge."""
 
 OTHER_PROCESS = """
