@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -70,14 +72,50 @@ def test_there_are_fewer_than_a_hundred_series(watched: Usage, clock: ManualCloc
 
 
 def test_events_and_refreshes_are_bounded_too(watched: Usage) -> None:
+    observed = set[str]()
+    watched.observers.append(lambda refresh: observed.add(refresh.source))
     for number in range(1_000):
         source = f"vault:{number}"
         watched.happened(CredentialEvent(kind="lost", provider="vault", source=source))
         watched.refreshed(Refreshed("vault", source, "", 0.5))
+    assert len(observed) == 91
     found = watched.events()["lost"]
     assert len(found) == 91
     assert sum(found.values()) == 1_000
     assert watched.refreshes()[OTHER, OTHER, ""] == (910, 455.0)
+
+
+@pytest.fixture
+def _hasty() -> Iterator[None]:
+    """Threads take turns as often as they can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("_hasty")
+def test_threads_note_keys_and_make_caches_while_others_look(
+    watched: Usage, clock: ManualClock
+) -> None:
+    class Cache:
+        def held(self) -> tuple[()]:
+            return ()
+
+    keys, caches = [key(number) for number in range(500)], list[Cache]()
+
+    def work(_: int) -> None:
+        for each in keys:
+            clock.advance(7)
+            use(watched, each)
+            caches.append(Cache())
+            watched.look_at(caches[-1])
+            watched.in_use()
+            watched.held()
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(work, range(4)))
+    assert len(watched.in_use()) <= 91
 
 
 @pytest.mark.parametrize(

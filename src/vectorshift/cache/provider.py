@@ -140,7 +140,7 @@ class CachingProvider(BaseProvider):
         self._ending = ("", 15)
         self._wall, self._monotonic, self._random = clock.time, clock.monotonic, random
         self._state = State()
-        usage.holders.add(self)
+        usage.look_at(self)
         self._after_fork()
         renew_after_fork(self)
 

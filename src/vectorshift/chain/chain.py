@@ -176,7 +176,7 @@ class ProviderChain(BaseProvider):
         self._win: _Win | None = None
         self._stopped: BaseProvider | None = None
         self.neighbours: BaseProvider | None = None
-        usage.holders.add(self)
+        usage.look_at(self)
         self._after_fork()
         renew_after_fork(self)
 

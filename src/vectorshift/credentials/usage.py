@@ -92,12 +92,11 @@ class Usage:
 
     Attributes:
         note: is called with the credential of each request, once somebody wants to know; else None.
-        observers: are called with each `Refreshed`.
-        holders: the caches and chains that there are.
+        observers: are called with each `Refreshed`, by a name within the limit.
     """
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self.holders: weakref.WeakSet[Holder] = weakref.WeakSet()
+        self._holders: weakref.WeakSet[Holder] = weakref.WeakSet()
         self.observers: list[Callable[[Refreshed], None]] = []
         self.note: Callable[[Credential], None] | None = None
         self._monotonic = monotonic
@@ -119,12 +118,17 @@ class Usage:
 
     def _use(self, credential: Credential) -> None:
         name = _name(credential)
-        if name not in self._last_used and len(self._last_used) >= _MOST:
-            with self._lock:
+        with self._lock:
+            if name not in self._last_used and len(self._last_used) >= _MOST:
                 self._forget_old()
                 if len(self._last_used) >= _MOST:
                     name = (OTHER, OTHER, OTHER)
-        self._last_used[name] = self._monotonic()
+            self._last_used[name] = self._monotonic()
+
+    def look_at(self, holder: Holder) -> None:
+        """Let `held` have the keys of a cache or a chain, as long as that lives."""
+        with self._lock:
+            self._holders.add(holder)
 
     def happened(self, event: CredentialEvent) -> None:
         """Count an event."""
@@ -147,7 +151,7 @@ class Usage:
             count, seconds = self._refreshes.get(name, (0, 0.0))
             self._refreshes[name] = (count + 1, seconds + refresh.seconds)
         for observe in tuple(self.observers):
-            observe(refresh)
+            observe(Refreshed(*name, refresh.seconds))
 
     def walked(self, failure: str) -> None:
         """Count a walk through a chain: with a key at its end, or with an error."""
@@ -166,7 +170,9 @@ class Usage:
     def held(self) -> dict[KeyName, HeldKey]:
         """Return the keys that caches and chains hold; of two with one name the older."""
         found: dict[KeyName, HeldKey] = {}
-        for holder in list(self.holders):
+        with self._lock:
+            holders = list(self._holders)
+        for holder in holders:
             for key in holder.held():
                 name = _name(key.credential)
                 if name not in found and len(found) >= _MOST:

@@ -111,7 +111,7 @@ class VectorShiftInstrumentor:
     def _observe(self, refresh: Refreshed) -> None:
         about = {
             f"{_PREFIX}provider": refresh.provider,
-            f"{_PREFIX}source": without_version(refresh.source),
+            f"{_PREFIX}source": refresh.source,
         }
         self._duration.record(refresh.seconds, {**about, **_outcome(refresh.failure)})
 
