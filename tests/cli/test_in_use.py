@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
@@ -99,6 +100,52 @@ def test_silence_is_no_sign_of_disuse(serve: Callable[[str], str]) -> None:
     gone = piped("auth", "in-use", "#1a2b3c4d", "http://127.0.0.1:1/metrics")
     assert gone.returncode == 3
     assert "http://127.0.0.1:1/metrics cannot be read: no answer" in gone.stderr
+
+
+def test_a_process_that_uses_more_keys_than_it_names_may_use_this_one(
+    serve: Callable[[str], str],
+) -> None:
+    text = gauge("#5e6f7a8b", 1) + gauge("other", 1)
+    done = piped("auth", "in-use", "#1a2b3c4d", serve(text), serve(gauge("#5e6f7a8b", 1)))
+    assert done.returncode == 5
+    assert "1 of 2 processes that reported use more keys than they name" in done.stdout
+    assert "No instrumented process" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://user:sesame@127.0.0.1/metrics",
+        "http://127.0.0.1:sesame/metrics",
+        "http://127.0.0.1/metrics?sesame sesame",
+        "http://[::1/sesame",
+        "http://127.0.0.1:99999/sesame",
+    ],
+)
+def test_what_is_no_address_is_not_shown(url: str) -> None:
+    done = piped("auth", "in-use", "#1a2b3c4d", url)
+    assert done.returncode == 3
+    assert "begins with http:// or https:// and a host" in done.stderr
+    assert "sesame" not in done.stderr
+
+
+def test_an_answer_that_is_no_metrics_is_said(serve: Callable[[str], str]) -> None:
+    done = piped("auth", "in-use", "#1a2b3c4d", serve("vectorshift_credential_in_use +-e\n"))
+    assert done.returncode == 5
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer() -> None:
+            with listening.accept()[0] as connection:
+                connection.recv(1024)
+                connection.sendall(b"no HTTP at all\r\n\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/metrics"
+        done = piped("auth", "in-use", "#1a2b3c4d", url)
+        thread.join()
+    assert done.returncode == 3
+    assert f"{url} cannot be read: no answer" in done.stderr
 
 
 def test_a_key_in_place_of_a_fingerprint_is_not_shown() -> None:

@@ -7,11 +7,13 @@ import urllib.error
 import urllib.request
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta, timezone
+from http.client import HTTPException
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from vectorshift.cli.exits import Exit
 from vectorshift.cli.screen import complain, show
+from vectorshift.credentials.usage import OTHER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,7 +23,9 @@ __all__ = ["show_in_use"]
 _LARGEST: Final = 64 << 20
 _TIMEOUT: Final = 30.0
 _MINUTES: Final = 5
-_SAMPLE: Final = re.compile(r"vectorshift_credential_in_use(?:\{(.*)\})? +([0-9.eE+-]+)( +-?\d+)?")
+_SAMPLE: Final = re.compile(
+    r"vectorshift_credential_in_use(?:\{(.*)\})? +(\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)( +-?\d+)?"
+)
 _LABEL: Final = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 _FINGERPRINT: Final = re.compile("#?[0-9a-f]{8}")
 
@@ -35,6 +39,7 @@ class _Told:
         fingerprint: the key.
         reported: how many processes reported.
         using: how many of them used the key.
+        unnamed: how many others used more keys than they name.
         since: until when none did, or None.
     """
 
@@ -42,6 +47,7 @@ class _Told:
     fingerprint: str
     reported: int
     using: int
+    unnamed: int
     since: str | None
 
 
@@ -58,7 +64,7 @@ def show_in_use(fingerprint: str, urls: Sequence[str], as_json: bool) -> Exit:
         complain("A fingerprint has 8 hex digits, such as '#1a2b3c4d'. It is not shown.")
         return Exit.USAGE
     wanted = f"#{fingerprint.removeprefix('#')}"
-    reported, using = set[tuple[str, ...]](), set[tuple[str, ...]]()
+    reported, using, unnamed = (set[tuple[str, ...]]() for _ in range(3))
     for number, url in enumerate(urls):
         text = _fetched(url)
         if text is None:
@@ -66,22 +72,28 @@ def show_in_use(fingerprint: str, urls: Sequence[str], as_json: bool) -> Exit:
         for labels, value in _samples(text):
             process = (str(number), labels.get("job", ""), labels.get("instance", ""))
             reported.add(process)
-            if labels.get("vectorshift_credential_fingerprint") == wanted and value > 0:
-                using.add(process)
-    told = _told(wanted, len(reported), len(using))
+            key = labels.get("vectorshift_credential_fingerprint")
+            if value > 0 and key in (wanted, OTHER):
+                (using if key == wanted else unnamed).add(process)
+    told = _told(wanted, len(reported), len(using), len(unnamed - using))
     facts = asdict(told)
     show(as_json, facts, lambda: print(told.message), facts)
-    if not reported:
-        return Exit.UNKNOWN
-    return Exit.REFUSED if using else Exit.GOOD
+    if using:
+        return Exit.REFUSED
+    return Exit.GOOD if told.since else Exit.UNKNOWN
 
 
-def _told(fingerprint: str, reported: int, using: int) -> _Told:
+def _told(fingerprint: str, reported: int, using: int, unnamed: int) -> _Told:
     since = None
     if not reported:
         message = "No process reported: none of these addresses has the metric in_use."
     elif using:
         message = f"{using} of {reported} processes that reported use {fingerprint}."
+    elif unnamed:
+        message = (
+            f"{unnamed} of {reported} processes that reported use more keys than they name, and"
+            f" perhaps {fingerprint}."
+        )
     else:
         moment = datetime.now(timezone.utc) - timedelta(minutes=_MINUTES)
         since = f"{moment:%Y-%m-%d %H:%M:%S} UTC"
@@ -90,21 +102,28 @@ def _told(fingerprint: str, reported: int, using: int) -> _Told:
             " processes that report nothing, nothing is known."
         )
     return _Told(
-        message=message, fingerprint=fingerprint, reported=reported, using=using, since=since
+        message=message,
+        fingerprint=fingerprint,
+        reported=reported,
+        using=using,
+        unnamed=unnamed,
+        since=since,
     )
 
 
 def _fetched(url: str) -> str | None:
     """Return what is at an address, or None after saying why that cannot be had."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        complain("An address of metrics begins with http:// or https://, and names a host.")
+    where = _place_of(url)
+    if where is None:
+        complain(
+            "An address of metrics begins with http:// or https:// and a host, and has no password"
+            " and no spaces."
+        )
         return None
-    where = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
     try:
         with urllib.request.urlopen(url, timeout=_TIMEOUT) as answer:  # noqa: S310  # see above
             content: bytes = answer.read(_LARGEST + 1)
-    except OSError as error:  # an HTTPError is one
+    except (OSError, HTTPException) as error:  # an HTTPError is an OSError
         status = f"HTTP {error.code}" if isinstance(error, urllib.error.HTTPError) else "no answer"
         complain(f"{where} cannot be read: {status}.")
         return None
@@ -112,6 +131,18 @@ def _fetched(url: str) -> str | None:
         complain(f"{where} is larger than 64 MiB. Ask for one metric: ?match[]=...")
         return None
     return content.decode("utf-8", "replace")
+
+
+def _place_of(url: str) -> str | None:
+    """Return an address without its query, or None if it is none."""
+    try:
+        parts = urlsplit(url)
+        has_host = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return None
+    if not has_host or parts.scheme not in ("http", "https") or "@" in parts.netloc:
+        return None
+    return f"{parts.scheme}://{parts.netloc}{parts.path}" if re.fullmatch("[!-~]+", url) else None
 
 
 def _samples(text: str) -> Iterator[tuple[dict[str, str], float]]:
