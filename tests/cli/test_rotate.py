@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.cli.program import PROGRAM, environment, on_terminal
+from tests.cli.program import PROGRAM, environment, on_terminal, started
 
 from vectorshift.credentials.values import fingerprint
 
@@ -142,3 +144,36 @@ def test_a_source_that_fails_ends_it_as_it_ends_the_other_commands(
     variables["VAULT_TOKEN"] = openbao.token()
     done = rotate(new, "--source", "vault", "--yes", **variables)
     assert done.returncode == 3
+
+
+def test_with_standard_input_closed_it_says_what_is_missing(variables: dict[str, str]) -> None:
+    command = f"{' '.join(PROGRAM)} rotate --source vault --yes <&-"
+    done = subprocess.run(
+        command, shell=True, capture_output=True, text=True, env=environment(**variables)
+    )
+    assert done.returncode == 6
+    assert "standard input" in done.stderr
+
+
+def test_interrupted_after_the_write_it_says_that_either_key_may_be_there(
+    variables: dict[str, str],
+    api: FakeVectorShift,
+    openbao: OpenBaoServer,
+    path: str,
+    old: str,
+    new: str,
+) -> None:
+    api.latency = 1.0  # of the call after the write
+    with started(*PROGRAM, "rotate", "--source", "vault", "--yes", **variables) as process:
+        assert process.stdin is not None
+        process.stdin.write(new)
+        process.stdin.close()
+        process.stdin = None
+        while stored(openbao, path) == old:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, "")
+    source = f"vault:secret/{path}#api_key"
+    assert f"{source} has {fingerprint(old)} or {fingerprint(new)}" in err
+    assert new not in err

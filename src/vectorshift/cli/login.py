@@ -38,7 +38,15 @@ from vectorshift.settings.defaults import PlainSettings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["list_profiles", "log_in", "log_out", "profile_names", "use_profile"]
+__all__ = [
+    "key_from_input",
+    "key_from_prompt",
+    "list_profiles",
+    "log_in",
+    "log_out",
+    "profile_names",
+    "use_profile",
+]
 
 T = TypeVar("T")
 
@@ -100,7 +108,7 @@ def log_in(with_token: bool, in_file: bool) -> Exit:
         _in_time(name, lambda: check_keyring(name))
     if base_url != PlainSettings().base_url:
         complain(f"The key is for {origin(base_url)}, which is not VectorShift's own address.")
-    text = _from_input() if with_token else _asked()
+    text = key_from_input() if with_token else key_from_prompt("API key (it is not shown): ")
     if not text.reveal().strip():
         complain("No key was given. Nothing was stored.")
         return Exit.USAGE
@@ -138,16 +146,18 @@ def _named() -> str:
     return name
 
 
-def _asked() -> Secret:
+def key_from_prompt(prompt: str) -> Secret:
+    """Return what is typed, without showing it; an empty text after Ctrl-D."""
     with warnings.catch_warnings():
         warnings.simplefilter("error", GetPassWarning)  # it would show the key
         try:
-            return Secret(getpass("API key (it is not shown): "))
-        except EOFError:  # Ctrl-D
+            return Secret(getpass(prompt))
+        except EOFError:
             return Secret("")
 
 
-def _from_input() -> Secret:
+def key_from_input() -> Secret:
+    """Return what is on standard input, and a little more than a key may have."""
     return Secret(sys.stdin.read(LONGEST_KEY + 1024))
 
 

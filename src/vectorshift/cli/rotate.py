@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vectorshift.cli.exits import Exit
+from vectorshift.cli.login import key_from_input, key_from_prompt
 from vectorshift.cli.screen import complain, console, printable, show
-from vectorshift.credentials.values import LONGEST_KEY, Secret, parse_key
+from vectorshift.credentials.values import parse_key
 from vectorshift.errors import CredentialError
 from vectorshift.pipeline import Pipeline
 from vectorshift.rotation import core_dumps
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from vectorshift.client import VectorShift
-    from vectorshift.credentials.values import Credential
+    from vectorshift.credentials.values import Credential, Secret
     from vectorshift.rotation.flow import Rotated
 
 __all__ = ["Mode", "show_rotation"]
@@ -65,7 +65,14 @@ def _rotate(options: Options, mode: Mode) -> Exit:
             return _show(_facts(plan, "checked"), mode)
         if not mode.yes and not _agreed(plan):
             raise RotationError("Nothing was written.")
-        done = rotate(plan, checks)
+        try:
+            done = rotate(plan, checks)
+        except KeyboardInterrupt:
+            complain(
+                f"Interrupted. {target.source} has {old.fingerprint} or {plan.key.fingerprint}. To"
+                " see which: vectorshift auth status --probe"
+            )
+            raise
     finally:
         target.close()
     return _show(_facts(plan, "rotated", done), mode)
@@ -79,9 +86,9 @@ def _new_key(old: Credential, asks: bool) -> Secret:
     """Return the new key, from a prompt that shows nothing or from standard input."""
     if asks:
         print(printable(f"The key that is there: {old}"), file=sys.stderr)
-        typed = Secret(getpass.getpass("New key (not shown): "))
+        typed = key_from_prompt("New key (not shown): ")
     else:
-        typed = Secret(sys.stdin.read(LONGEST_KEY + 100))
+        typed = key_from_input()
     where = "the prompt" if asks else "standard input"
     key = parse_key(typed.reveal(), source=where, provider="rotate")
     if isinstance(key, CredentialError):
