@@ -40,6 +40,7 @@ def test_a_profile_in_the_file_is_rotated(keys: Keys) -> None:
     write_profile("other", Secret("vs-other"), origin="https://api.vectorshift.ai", in_file=True)
     done = rotated(keys.settings(profile="acme"), keys.new, "login")
     assert done.chain == "A call uses the new key, from login:acme."
+    assert "within 300 s" in done.wait
     profile, key = read_profile("acme")
     assert (profile.keyring, key.reveal()) == (None, keys.new)
     assert read_profile("other")[1].reveal() == "vs-other"

@@ -64,6 +64,23 @@ def test_a_rotation_that_still_runs_is_not_disturbed(file: Path) -> None:
     assert file.read_bytes() == b"old\n"
 
 
+def test_a_rotation_whose_file_was_taken_for_a_left_over_writes_nothing(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beside, lock = file.with_name(".key.vectorshift-rotate"), fcntl.flock
+
+    def after_another(descriptor: int, operation: int) -> None:
+        beside.unlink()
+        beside.write_bytes(b"half of th")
+        lock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", after_another)
+    with pytest.raises(RotationError, match="another rotation of this file is under way"):
+        replace_file(file, b"new\n", expected=b"old\n")
+    assert beside.read_bytes() == b"half of th"
+    assert file.read_bytes() == b"old\n"
+
+
 def test_a_link_in_the_place_of_the_file_beside_is_not_followed(file: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.write_bytes(b"kept")

@@ -7,10 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.rotation.stage import aws, key_in, planned, rotated
+from tests.rotation.stage import aws, checks, key_in, planned, rotated
 
 from vectorshift.providers.aws.errors import answered
 from vectorshift.providers.aws.provider import reader_of
+from vectorshift.rotation.flow import rotate
 from vectorshift.rotation.target import RotationError
 
 if TYPE_CHECKING:
@@ -119,6 +120,18 @@ def test_undo_moves_current_back_and_forth(moto: MotoServer, path: str, keys: Ke
     assert current(moto, path) == keys.old
     rotated(settings, None, "aws")
     assert current(moto, path) == keys.new
+
+
+def test_a_move_that_was_repeated_as_its_answer_was_lost_has_succeeded(
+    moto: MotoServer, path: str, keys: Keys
+) -> None:
+    before = moto.put(path, keys.old)
+    settings = keys.settings(aws_secret_id=path)
+    read = rotated(settings, keys.new, "aws").version
+    plan = planned(settings, None, "aws")
+    move = {"MoveToVersionId": before, "RemoveFromVersionId": read}
+    moto.call("UpdateSecretVersionStage", SecretId=path, VersionStage="AWSCURRENT", **move)
+    assert rotate(plan, checks(settings)).version == before
 
 
 def test_a_missing_right_is_named(moto: MotoServer, path: str, keys: Keys) -> None:

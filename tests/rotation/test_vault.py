@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.rotation.stage import checks, planned, rotated
 
-from vectorshift import CredentialDeniedError, Secret
+from vectorshift import AuthenticationError, CredentialDeniedError, Secret
 from vectorshift.rotation.flow import rotate
 from vectorshift.rotation.target import RotationError
 
@@ -136,6 +136,17 @@ def test_without_the_right_to_the_metadata_the_key_is_not_written_either(
     assert stored(openbao, path)["data"] == {"api_key": keys.old}
 
 
+def test_an_expiry_that_is_written_is_told_if_the_key_is_not(
+    openbao: OpenBaoServer, path: str, keys: Keys
+) -> None:
+    with_expiry(openbao, path, keys)
+    ends = "3000-01-01T00:00:00Z"
+    plan = planned(keys.in_vault(openbao, path), keys.new, "vault", expires_at=ends)
+    openbao.write(path, {"api_key": "vs-of-somebody-else"})
+    with pytest.raises(RotationError, match=f"Its expires_at is {ends} already"):
+        plan.target.write(plan.key)
+
+
 # --- KV version 1, pinned versions, going back ---
 
 
@@ -201,3 +212,16 @@ def test_a_write_that_cannot_be_read_back_says_what_is_known(
     with pytest.raises(CredentialDeniedError, match="after the write: the new key was written"):
         rotate(plan, checks(settings))
     assert stored(openbao, path)["data"] == {"api_key": keys.new}
+
+
+def test_a_key_that_the_api_refuses_after_the_write_is_said_to_be_written(
+    openbao: OpenBaoServer, path: str, keys: Keys
+) -> None:
+    openbao.write(path, {"api_key": keys.old})
+    settings = keys.in_vault(openbao, path)
+    plan = planned(settings, keys.new, "vault")
+    keys.api.revoke_key(keys.new)
+    with pytest.raises(AuthenticationError) as raised:
+        rotate(plan, checks(settings))
+    assert f"vault:secret/{path}#api_key holds the new key" in raised.value.message
+    assert keys.new not in raised.value.message

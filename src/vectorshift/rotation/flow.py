@@ -11,6 +11,7 @@ from vectorshift.errors import (
     CredentialError,
     CredentialNotFoundError,
     CredentialStoreUnavailableError,
+    VectorshiftError,
 )
 from vectorshift.rotation.dotenv import DotenvTarget
 from vectorshift.rotation.key_file import KeyFileTarget
@@ -184,7 +185,11 @@ def rotate(plan: Plan, checks: Checks) -> Rotated:
             f"{target.source} holds {found.fingerprint} now, which is neither the old nor the new"
             " key: somebody else wrote right after it. Look at what is there."
         )
-    checks.make_one_call(found.secret)
+    try:
+        checks.make_one_call(found.secret)
+    except VectorshiftError as error:
+        error.message += f" {target.source} holds the new key, {key}, since the write."
+        raise
     return Rotated(
         version=version or found.version,
         chain=_chain_now(plan, checks.settings),
@@ -211,12 +216,11 @@ def _chain_now(plan: Plan, settings: Settings) -> str:
 
 
 def _wait(plan: Plan, settings: Settings) -> str:
-    is_store = plan.target.name in ("vault", "aws", "parameter")
     when = (
-        f"Running processes read it within {settings.cache_ttl:g} s, or at the first call that the"
-        " API refuses."
-        if is_store
-        else "Running processes read it within a second."
+        "Running processes read it within a second."
+        if plan.target.name in ("file", "dotenv")
+        else f"Running processes read it within {settings.cache_ttl:g} s, or at the first call that"
+        " the API refuses."
     )
     old = plan.old.fingerprint
     return (

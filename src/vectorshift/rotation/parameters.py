@@ -99,8 +99,9 @@ class ParameterTarget(RotationTarget):
         version = int(self._call("put_parameter", "PutParameter", **query)["Version"])
         if version != before + 1:
             self.notes.append(
-                f"Somebody else wrote version {version - 1} in the same moment. Version {version},"
-                " which has the new key, is in force. Look at what theirs held."
+                f"Version {version - 1} was written in the same moment, by somebody else or by a"
+                f" repeat of the request. Version {version}, which has the new key, is in force."
+                " Look at what the other one holds."
             )
         return str(version)
 

@@ -92,12 +92,15 @@ def _created(beside: Path) -> Generator[int, None, None]:
         _remove_left_over(beside)
         descriptor = os.open(beside, flags, 0o600)
     try:
-        _lock(descriptor)
-        yield descriptor
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            beside.unlink()
-        raise
+        # another rotation may have taken it for a left-over before it was locked
+        if not _lock(descriptor) or not os.fstat(descriptor).st_nlink:
+            raise RotationError(f"{beside}: another rotation of this file is under way.")
+        try:
+            yield descriptor
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                beside.unlink()
+            raise
     finally:
         os.close(descriptor)
 
@@ -107,7 +110,7 @@ def _remove_left_over(beside: Path) -> None:
     descriptor = os.open(beside, os.O_RDWR | _NO_FOLLOW)
     try:
         if not _lock(descriptor):
-            raise RotationError(f"{beside} is there: another rotation of this file is under way.")
+            raise RotationError(f"{beside}: another rotation of this file is under way.")
         beside.unlink()
     finally:
         os.close(descriptor)

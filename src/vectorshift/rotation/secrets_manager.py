@@ -130,12 +130,13 @@ class SecretTarget(RotationTarget):
             raise
         except CredentialError:
             current = _holder(self._described(), CURRENT)
-            if current in (version, self._version):
+            if current == self._version:
                 raise
-            raise self._refused(
-                f"somebody else made version {current} current after {self._version} was read. Look"
-                " at what is there now, and run this again."
-            ) from None
+            if current != version:  # else this was the repeat of a move whose answer was lost
+                raise self._refused(
+                    f"somebody else made version {current} current after {self._version} was read."
+                    " Look at what is there now, and run this again."
+                ) from None
         labels = self._described()["VersionIdsToStages"].get(version, [])
         if _STAGE in labels:
             self._call(*move, VersionStage=_STAGE, RemoveFromVersionId=version)

@@ -60,6 +60,7 @@ class VaultTarget(RotationTarget):
         self._check_and_set = check_and_set
         self._expires_at = expires_at
         self._has_expiry = False
+        self._done = ""
         self._version = 0
         self._fields = Secret("{}")
         if self._is_kv2:
@@ -110,6 +111,7 @@ class VaultTarget(RotationTarget):
         """Patch the one field; where the token or the server does not let, write all of them."""
         if self._is_kv2 and (self._has_expiry or self._expires_at not in (None, "never")):
             self._write_expiry()
+            self._done = f" Its {EXPIRES_AT} is {self._expires_at} already."
         changed, options = {self._ref.field: key}, {"cas": self._version}
         reply = None
         if self._is_kv2:
@@ -208,7 +210,7 @@ class VaultTarget(RotationTarget):
         )
 
     def _refused(self, why: str) -> RotationError:
-        return RotationError(f"{self.source} ({self.where}): {why}")
+        return RotationError(f"{self.source} ({self.where}): {why}{self._done}")
 
 
 def _revealed(value: object) -> object:
