@@ -423,6 +423,7 @@ def test_the_event_loop_is_not_blocked_by_reading_settings(monkeypatch: pytest.M
     with FakeVectorShift() as api:
         monkeypatch.setenv("VECTORSHIFT_BASE_URL", api.base_url)
         monkeypatch.setenv("VECTORSHIFT_API_KEY", api.create_key())
+        monkeypatch.setenv("VECTORSHIFT_TIMEOUT", "30")  # plain texts alone need no such work
         asyncio.run(main(api))
     assert threads
     assert threading.main_thread() not in threads
