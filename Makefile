@@ -3,13 +3,14 @@ PYTHON ?= python3
 VENV ?= .venv
 OFFICIAL ?= .venv-official
 LOWEST ?= .venv-lowest
+EXAMPLES ?= .venv-examples
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 PROJECT = pyproject.toml constraints.txt src/vectorshift/version.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lowest check compat docs bench soak build clean
+.PHONY: help demo test lowest check compat examples docs bench soak build clean
 
 help: ## List what there is to run
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -36,6 +37,11 @@ check: $(VENV)/.dev ## Lint, types, import directions, docs
 compat: $(VENV)/.test $(OFFICIAL)/.ready ## The official SDK on the stand-in API, and its tests on this package
 	@OFFICIAL=$(OFFICIAL) $(BIN)/python -m pytest -m compat tests/compat
 
+examples: $(EXAMPLES)/.ready ## The packages of examples/ whose tests need the client library of a cloud
+	@for each in azure-keyvault gcp; do \
+	  (cd examples/vectorshift-$$each && $(CURDIR)/$(EXAMPLES)/bin/python -m pytest -q -p no:cacheprovider) || exit 1; \
+	done
+
 docs: $(VENV)/.dev ## Serve the documentation on loopback
 	$(BIN)/mkdocs serve
 
@@ -49,7 +55,7 @@ build: $(VENV)/.dev ## Build the wheel and the source distribution into dist/
 	@$(BIN)/python -m build --outdir dist
 
 clean: ## Remove what the targets made
-	rm -rf $(VENV) $(OFFICIAL) $(LOWEST) dist site .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(OFFICIAL) $(LOWEST) $(EXAMPLES) dist site .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
@@ -87,6 +93,13 @@ $(LOWEST)/.ready: pyproject.toml
 	  --python $(LOWEST)/bin/python -o $(LOWEST)/lowest.txt pyproject.toml
 	@$(LOWEST)/bin/python -m pip --disable-pip-version-check --quiet install \
 	  -c $(LOWEST)/lowest.txt -e '.[sandbox]' --group test
+	@touch $@
+
+$(EXAMPLES)/.ready: $(PROJECT) $(wildcard src/vectorshift/plugins.py examples/vectorshift-azure-keyvault/src/*/*.py examples/vectorshift-gcp/src/*/*.py)
+	@echo "Setting up $(EXAMPLES) ..."
+	@$(PYTHON) -m venv $(EXAMPLES)
+	@$(EXAMPLES)/bin/python -m pip --disable-pip-version-check --quiet install pytest trio blockbuster cryptography \
+	  -e . ./examples/vectorshift-azure-keyvault ./examples/vectorshift-gcp
 	@touch $@
 
 $(VENV)/.bench: $(PROJECT) | $(VENV)/bin/python

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 NOT_HERE = {
     "EndpointConnectionError",  # of botocore, as a message says
+    "HTTPError",  # of httpx
     "TransportError",  # of httpx, in an example
 }
 BESIDE_PIPELINES: dict[str, Any] = {

@@ -54,6 +54,9 @@ def backend() -> Iterator[MemoryKeyring]:
 
 
 class TestKeyring(ProviderContract):
+    strict = True
+    contract = 1
+
     @pytest.fixture(autouse=True)
     def source(self, backend: MemoryKeyring) -> None:
         self.backend = backend

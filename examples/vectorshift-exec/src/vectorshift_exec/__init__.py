@@ -1,12 +1,7 @@
 """A VectorShift key from a command that prints JSON, as `credential_process` does."""
 
-import contextlib
 import os
 import shlex
-import signal
-import time
-from select import POLLIN, poll
-from subprocess import DEVNULL, PIPE, Popen, TimeoutExpired
 from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, ValidationError
@@ -22,8 +17,8 @@ from vectorshift import (
     PluginSettings,
     Settings,
 )
+from vectorshift.plugins import run_command
 
-LIMIT = 65_536
 # A number is no date.
 Date = Annotated[AwareDatetime, BeforeValidator(lambda at: at if "-" in str(at)[1:] else "")]
 
@@ -60,18 +55,18 @@ class ExecProvider(CredentialProvider):
 
     def describe(self) -> Description:
         """Say which program would be run."""
-        return Description(configured=True, source=self._source, locator=True)
+        return Description(configured=True, source=self._source)
 
     def get_credential(self) -> Credential:
         """Run the command. No frame of an error holds what it printed."""
-        try:
-            printed = _read(self._command, self._timeout)
-        except (FileNotFoundError, PermissionError):
-            printed = "is not there, or may not be run."
-        if isinstance(printed, int):
-            raise CredentialStoreUnavailableError(
-                f"{self._source} ended with status {printed}, or took too long."
-            )
+        # The command must not run itself through vectorshift.
+        environment = set(os.environ) - {"VECTORSHIFT_EXEC_COMMAND"}
+        done = run_command(
+            self._command, source=self._source, timeout=self._timeout, environment=environment
+        )
+        if done.status != 0:
+            raise CredentialStoreUnavailableError(f"{self._source} ended with status {done.status}")
+        printed = _parsed(done.output.reveal())
         if isinstance(printed, str):
             raise CredentialConfigurationError(f"{self._source} {printed}")
         if printed.api_key is None:
@@ -80,29 +75,8 @@ class ExecProvider(CredentialProvider):
         return Credential(secret=printed.api_key, source=self._source, provider=self.name, **rest)
 
 
-def _read(command: list[str], timeout: float) -> Printed | int | str:
-    """Return what a command printed, its status if it failed, or what is wrong with the output."""
-    # The command must not run itself through vectorshift.
-    environ = {k: v for k, v in os.environ.items() if k != "VECTORSHIFT_EXEC_COMMAND"}
-    output, more, end = b"", b"?", time.monotonic() + timeout
-    with Popen(
-        command, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL, env=environ, start_new_session=True
-    ) as process:
-        pipe, waiting = process.stdout.fileno() if process.stdout else -1, poll()
-        waiting.register(pipe, POLLIN)
-
-        def left() -> float:
-            return max(0.0, end - time.monotonic())
-
-        while more and len(output) <= LIMIT and waiting.poll(1000 * left()):
-            output += (more := os.read(pipe, LIMIT))
-        with contextlib.suppress(TimeoutExpired):
-            process.wait(0 if more else left())
-        if more or process.returncode is None:  # a child of it may hold the pipe open
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
-    if len(output) > LIMIT or process.returncode:
-        return f"printed more than {LIMIT:,} bytes." if len(output) > LIMIT else process.returncode
+def _parsed(output: str) -> Printed | str:
+    """Return what a command printed, or what is wrong with it."""
     try:
         return Printed.model_validate_json(output)
     except ValidationError as error:
