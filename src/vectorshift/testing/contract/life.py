@@ -227,7 +227,8 @@ def _closed_while_read(probe: Probe, provider: CredentialProvider) -> str:
     def ask_or_close() -> Result:
         with lock:
             closes = next(closing)
-        for _ in range(10):
+        end = time.monotonic() + 0.1
+        while time.monotonic() < end:
             if closes:
                 provider.close()
                 time.sleep(0.002)
