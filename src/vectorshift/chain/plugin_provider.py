@@ -116,10 +116,10 @@ class PluginProvider(BaseProvider):
     def resolve(self, request: LookupRequest) -> Result:
         """Ask the plugin; import and make it first."""
         if (made := self._made) is None:
-            task = self._begun(request)
+            task = self.begun(request)
             if not isinstance(task, BackgroundTask):
                 return task
-            if not task.wait(self._patience(request)):
+            if not task.wait(self.patience(request)):
                 return self._too_slow()
             made = task.result()
         return made.resolve(request)
@@ -127,10 +127,10 @@ class PluginProvider(BaseProvider):
     async def aresolve(self, request: LookupRequest) -> Result:
         """Ask the plugin; import and make it first, in a thread."""
         if (made := self._made) is None:
-            task = self._begun(request)
+            task = self.begun(request)
             if not isinstance(task, BackgroundTask):
                 return task
-            if not await task.wait_async(self._patience(request)):
+            if not await task.wait_async(self.patience(request)):
                 return self._too_slow()
             made = task.result()
         return await made.aresolve(request)
@@ -139,7 +139,7 @@ class PluginProvider(BaseProvider):
         """Return a provider that makes the plugin when it is asked, and has no key."""
         return _Maker(self) if self._made is None else None
 
-    def _begun(self, request: LookupRequest) -> BackgroundTask[BaseProvider] | CredentialError:
+    def begun(self, request: LookupRequest) -> BackgroundTask[BaseProvider] | CredentialError:
         """Return the work that makes the plugin, which may begin here, or why there is none."""
         if request.local:
             return NOT_ASKED
@@ -157,7 +157,7 @@ class PluginProvider(BaseProvider):
         except RuntimeError:
             return no_thread(self)
 
-    def _patience(self, request: LookupRequest) -> float:
+    def patience(self, request: LookupRequest) -> float:
         """Return how long a caller waits: no longer than the one who began it."""
         until = self._began + self._settings.load_timeout
         until = until if request.deadline is None else min(until, request.deadline)
@@ -252,9 +252,9 @@ class _Maker(BaseProvider):
 
     def resolve(self, request: LookupRequest) -> Result:
         """Make it."""
-        task = self._plugin._begun(request)
+        task = self._plugin.begun(request)
         if isinstance(task, BackgroundTask):
-            task.wait(self._plugin._patience(request))
+            task.wait(self._plugin.patience(request))
         return CredentialNotFoundError()
 
 

@@ -219,8 +219,8 @@ def signed_identity(headers: dict[str, str]) -> tuple[str, str, dict[str, str]] 
         LoginError: what gives credentials failed, or would ask somebody. Or an exception of
             botocore's.
     """
-    from botocore.auth import SigV4Auth
-    from botocore.awsrequest import AWSRequest
+    auth: Any = load("botocore.auth")
+    awsrequest: Any = load("botocore.awsrequest")
 
     session, limit = new_session(profile=None, region=None, fallback=None), 60.0
     detach_processes(session, limit)
@@ -231,8 +231,8 @@ def signed_identity(headers: dict[str, str]) -> tuple[str, str, dict[str, str]] 
             return None
         keys = credentials.get_frozen_credentials()
     url, body = "https://sts.amazonaws.com/", "Action=GetCallerIdentity&Version=2011-06-15"
-    request = AWSRequest("POST", url, headers={**_FORM, **headers}, data=body)
-    SigV4Auth(keys, "sts", "us-east-1").add_auth(request)
+    request = awsrequest.AWSRequest("POST", url, headers={**_FORM, **headers}, data=body)
+    auth.SigV4Auth(keys, "sts", "us-east-1").add_auth(request)
     return url, body, dict(request.headers.items())
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -149,7 +149,7 @@ class LoopTests(SourceHooks):
         provider = probe.provider()
         probe.found(provider)
         probe.bring_about(state)
-        kind = Credential if state == "found" else CredentialError
+        kind: type[Any] = Credential if state == "found" else CredentialError
         if not isinstance(probe.run(lambda: probe.aask(provider)), kind):
             probe.left_to(BROKEN)
         happened = probe.run(lambda: _cancelled(probe, provider, kind), patience=2 * self.patience)

@@ -114,13 +114,13 @@ def environment_read() -> Generator[set[str]]:
         def __getitem__(self, name: str) -> str:
             if str(name).startswith("VECTORSHIFT_"):
                 names.add(name)
-            return cast("str", super().__getitem__(name))
+            return cast("str", real[name])
 
         def items(self) -> Any:
             return real.items()
 
     recording = Recording.__new__(Recording)
-    recording.__dict__.update(vars(real))
+    recording.__dict__.update(cast("dict[str, Any]", vars(real)))
     holder: Any = os
     holder.environ = recording
     try:
@@ -238,7 +238,7 @@ def sub_reaper() -> Generator[None]:
     Linux alone can do that; elsewhere, orphans are not noticed.
     """
     set_, get = 36, 37
-    library = ctypes.CDLL(None) if sys.platform == "linux" else None
+    library: Any = ctypes.CDLL(None) if sys.platform == "linux" else None
     before = ctypes.c_int(0)
     if library is not None:
         library.prctl(get, ctypes.byref(before))
