@@ -146,3 +146,36 @@ def test_a_missing_right_is_named(moto: MotoServer, path: str, keys: Keys) -> No
     )
     assert "AWS denied PutSecretValue" in error.message
     assert "Allow the action secretsmanager:PutSecretValue on arn:aws:" in error.message
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("Access to KMS is not allowed", "kms:GenerateDataKey and kms:Decrypt on the KMS key"),
+        (
+            "User: arn:aws:iam::123456789012:user/x is not authorized to perform:"
+            " kms:GenerateDataKey on resource: arn:aws:kms:us-east-1:123456789012:key/k",
+            "kms:GenerateDataKey on arn:aws:kms:us-east-1:123456789012:key/k",
+        ),
+    ],
+)
+def test_a_missing_right_to_the_kms_key_is_named(
+    moto: MotoServer, path: str, keys: Keys, text: str, told: str
+) -> None:
+    found = reader_of(keys.settings(aws_secret_id=path))
+    assert found is not None
+    place = replace(found[0].place, action="PutSecretValue")
+    error = answered(code="AccessDeniedException", text=text, status=400, place=place)
+    assert "could not be encrypted" in error.message
+    assert f"Allow the action {told}" in error.message
+
+
+def test_a_write_that_is_refused_is_not_said_to_be_a_matter_of_the_settings(
+    moto: MotoServer, path: str, keys: Keys
+) -> None:
+    found = reader_of(keys.settings(aws_secret_id=path))
+    assert found is not None
+    place = replace(found[0].place, action="PutSecretValue")
+    error = answered(code="InvalidParameterException", text="", status=400, place=place)
+    assert "AWS did not carry out PutSecretValue" in error.message
+    assert "VECTORSHIFT_" not in error.message

@@ -53,6 +53,11 @@ _POLICIES: Final = {
     "service control policy": "the service control policy (SCP) of the AWS organization",
     "resource control policy": "the resource control policy (RCP) of the AWS organization",
 }
+_ENCRYPTING: Final = {
+    "PutSecretValue": "kms:GenerateDataKey and kms:Decrypt",
+    "PutParameter": "kms:Encrypt",
+}
+"""What KMS is asked to do for a write."""
 _KEYS: Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 _NUMBERS: Final = (
     "AWS_METADATA_SERVICE_TIMEOUT",
@@ -89,6 +94,11 @@ class SecretLocation:
     def asked(self) -> str:
         """The action, in words if it is the read."""
         return "the read" if self.action == self.store.action else self.action
+
+    @property
+    def ciphered(self) -> str:
+        """What KMS was asked to do."""
+        return "encrypted" if self.action in _ENCRYPTING else "decrypted"
 
     @property
     def locator(self) -> str:
@@ -304,7 +314,10 @@ def answered(
             meaning = means.OTHER_ACCOUNT
     elif meaning is None:
         meaning = means.REFUSED if status in (401, 403) else means.MALFORMED
+    if meaning is means.MALFORMED and place.action != place.store.action:
+        meaning = means.NOT_DONE  # the settings are right: the secret was read before
     who = re.search(r"User: (arn:[\w:/+=,.@-]{1,300})", text)
+    kms = re.search(r"\bkms:[A-Z][A-Za-z]{1,40}", text)
     key = re.search(r"arn:[\w-]{1,20}:kms:[\w:/-]{1,300}", text)
     return _made(
         meaning,
@@ -312,6 +325,7 @@ def answered(
         code=code if re.fullmatch(r"[\w.]{1,64}", code) else "an unknown code",
         operation=operation or place.action,
         who=f" to {who[1]}" if who else "",
+        kms=kms[0] if kms else _ENCRYPTING.get(place.action, "kms:Decrypt"),
         key=key[0] if key else "the KMS key that encrypts it",
         denial=_denial(place, text, who[1] if who else "") if meaning is means.FORBIDDEN else "",
     )
@@ -331,8 +345,8 @@ def _denial(place: SecretLocation, text: str, who: str) -> str:
     why = _SAYS_WHY.search(text)
     if why and (policy := _POLICIES.get(why["deny"])):
         return (
-            f", by an explicit deny in {policy}. Change that policy: to allow the read elsewhere"
-            " does not help."
+            f", by an explicit deny in {policy}. Change that policy: to allow {place.asked}"
+            " elsewhere does not help."
         )
     allow = f". Allow {place.permission(named)}"
     if why and (policy := _POLICIES.get(why["missing"])):

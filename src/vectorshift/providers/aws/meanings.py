@@ -56,8 +56,8 @@ OTHER_ACCOUNT = Meaning(
 FORBIDDEN = Meaning(CredentialDeniedError, "AWS denied {place.asked} in {place.where}{who}{denial}")
 UNDECIPHERABLE = Meaning(
     CredentialDeniedError,
-    "the {place.store.thing} in {place.where} could not be decrypted{who} ({code}). Allow the"
-    " action kms:Decrypt on {key}, in the IAM policy and in the key's own, and see that it is"
+    "the {place.store.thing} in {place.where} could not be {place.ciphered}{who} ({code}). Allow"
+    " the action {kms} on {key}, in the IAM policy and in the key's own, and see that it is"
     " enabled.",
 )
 _EXPIRED = Meaning(
@@ -98,6 +98,10 @@ MALFORMED = Meaning(
     CredentialConfigurationError,
     "AWS does not accept the request in {place.where} ({code}). Check {place.store.setting}, "
     "{place.region_setting} and VECTORSHIFT_AWS_ENDPOINT_URL.",
+)
+NOT_DONE = Meaning(
+    CredentialConfigurationError,
+    "AWS did not carry out {place.action} in {place.where} ({code}).",
 )
 BUSY = Meaning(
     CredentialStoreUnavailableError, "AWS could not answer just now in {place.where} ({code})."
@@ -224,7 +228,10 @@ BY_CODE = {
         ("ResourceNotFoundException ParameterNotFound", ABSENT),
         ("ParameterVersionNotFound", NO_VERSION),
         ("AccessDeniedException AccessDenied NotAuthorized UnauthorizedOperation", FORBIDDEN),
-        ("DecryptionFailure DecryptionFailureException InvalidKeyId", UNDECIPHERABLE),
+        (
+            "DecryptionFailure DecryptionFailureException EncryptionFailure InvalidKeyId",
+            UNDECIPHERABLE,
+        ),
         ("ExpiredTokenException ExpiredToken RequestExpired TokenRefreshRequired", _EXPIRED),
         (
             "UnrecognizedClientException InvalidClientTokenId InvalidSignatureException"
