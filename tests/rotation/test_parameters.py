@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.faults import FaultServer, answer
 from tests.rotation.stage import aws, planned, rotated
 
 from vectorshift.rotation.target import RotationError
@@ -94,3 +96,18 @@ def test_an_arn_is_described_by_its_name(moto: MotoServer, name: str, keys: Keys
     arn = f"arn:aws:ssm:us-east-1:123456789012:parameter{name}"
     rotated(keys.settings(aws_parameter=arn), keys.new, "parameter")
     assert value(moto, name) == keys.new
+
+
+def test_the_policies_are_kept_as_they_are(monkeypatch: pytest.MonkeyPatch, keys: Keys) -> None:
+    """moto shows policies in a form of its own."""
+    policies = [f'{{"Type":"{each}","Version":"1.0"}}' for each in ("Expiration", "NoChange")]
+    texts = [{"PolicyText": each, "PolicyStatus": "Pending"} for each in policies]
+    parameter = {"Name": "/app", "Version": 1, "Value": keys.old, "Type": "String"}
+    found, described = {"Parameter": parameter}, {"Name": "/app", "Policies": texts}
+    answers = [found, {"Parameters": [described]}, found, {"Version": 2}]
+    with FaultServer(*(answer(200, json.dumps(each).encode()) for each in answers)) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SSM", server.origin)
+        plan = planned(keys.settings(aws_parameter="/app"), keys.new, "parameter")
+        assert plan.target.write(plan.key) == "2"
+        plan.target.close()
+    assert json.loads(server.received[-1].body)["Policies"] == f"[{','.join(policies)}]"

@@ -111,3 +111,10 @@ def test_a_pipe_is_refused_without_being_opened(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(RotationError, match="cannot be read"):
         read_to_replace(tmp_path / "pipe")
+
+
+def test_a_name_that_is_too_long_is_no_matter_of_docker(tmp_path: Path) -> None:
+    path = tmp_path / ("k" * 250)
+    path.write_bytes(b"old\n")
+    with pytest.raises(RotationError, match=r"file name too long\.$"):
+        replace_file(path, b"new\n", expected=b"old\n")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 
@@ -76,8 +75,7 @@ class ParameterTarget(RotationTarget):
             )
         self._kept = {each: found[0][each] for each in _KEPT if found[0].get(each)}
         if policies := found[0].get("Policies"):
-            texts = [json.loads(each["PolicyText"]) for each in policies]
-            self._kept["Policies"] = json.dumps(texts)
+            self._kept["Policies"] = f"[{','.join(each['PolicyText'] for each in policies)}]"
         self.notes.append(
             "Parameter Store has no check-and-set: versions were compared before and after."
         )

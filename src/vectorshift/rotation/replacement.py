@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 import sys
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["read_to_replace", "replace_file", "why_not"]
 
+_MOUNTED: Final = (errno.EBUSY, errno.EROFS)
 _NO_FOLLOW: Final = getattr(os, "O_NOFOLLOW", 0)
 
 
@@ -76,9 +78,10 @@ def replace_file(path: Path, content: bytes, *, expected: bytes) -> None:
         _sync_folder(path.parent)
     except OSError as error:
         why = (error.strerror or type(error).__name__).lower()
+        hint = " If docker mounts it, change it on the host." if error.errno in _MOUNTED else ""
         raise RotationError(
             f"{path} was not changed, as a file beside it cannot be written or take its place:"
-            f" {why}. A file that is mounted by itself, as docker does it, is changed on the host."
+            f" {why}.{hint}"
         ) from None
 
 
