@@ -6,12 +6,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from vectorshift.credentials.values import Credential
-from vectorshift.errors import CredentialError
 from vectorshift.testing.contract.hooks import SourceHooks
 from vectorshift.testing.contract.probe import BROKEN, Probe, named
 from vectorshift.testing.contract.watch import watched
@@ -149,10 +148,10 @@ class LoopTests(SourceHooks):
         provider = probe.provider()
         probe.found(provider)
         probe.bring_about(state)
-        kind: type[Any] = Credential if state == "found" else CredentialError
-        if not isinstance(probe.run(lambda: probe.aask(provider)), kind):
+        finds = state == "found"
+        if isinstance(probe.run(lambda: probe.aask(provider)), Credential) is not finds:
             probe.left_to(BROKEN)
-        happened = probe.run(lambda: _cancelled(probe, provider, kind), patience=2 * self.patience)
+        happened = probe.run(lambda: _cancelled(probe, provider, finds), patience=2 * self.patience)
         if happened:
             probe.fault(
                 expected="asyncio.CancelledError in a cancelled aget_credential, at once.",
@@ -163,7 +162,7 @@ class LoopTests(SourceHooks):
                 ),
             )
         answer = probe.ask(provider)
-        if not isinstance(answer, kind):
+        if isinstance(answer, Credential) is not finds:
             probe.fault(
                 expected="the same for the next caller, after another was cancelled.",
                 happened=f"{named(answer)}.",
@@ -189,7 +188,7 @@ async def _asked(probe: Probe, provider: CredentialProvider) -> tuple[Result, st
     return await watched(lambda: probe.aask(provider))
 
 
-async def _cancelled(probe: Probe, provider: CredentialProvider, kind: type[object]) -> str:
+async def _cancelled(probe: Probe, provider: CredentialProvider, finds: bool) -> str:
     """Cancel reads, each one step later than the last; return what was wrong."""
     began = time.monotonic()
     await probe.aask(provider)
@@ -208,6 +207,6 @@ async def _cancelled(probe: Probe, provider: CredentialProvider, kind: type[obje
         if not task.cancelled():
             return f"it swallowed the cancellation and gave {named(task.result())}."
         answer = await probe.aask(provider)
-        if not isinstance(answer, kind):
+        if isinstance(answer, Credential) is not finds:
             return f"the next caller got {named(answer)}."
     return ""

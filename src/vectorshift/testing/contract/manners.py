@@ -141,6 +141,7 @@ class MannerTests(SourceHooks):
         restore(at_first)
         probe.bring_about(state)
         before, key_in = snapshot(), dict(os.environ)
+        probe.both(probe.provider())  # in threads: what hangs is left to itself
         with audited() as events:
             provider = probe.provider()
             if is_written(self, "settings"):
