@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import traceback
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.rotation.stage import rotated
+from tests.rotation.stage import aws, checks, planned, rotated
 
-from vectorshift import MissingCredentialError
-from vectorshift.rotation.flow import Options, target_of
+from vectorshift import MissingCredentialError, Secret
+from vectorshift._platform.urls import origin
+from vectorshift.providers.profiles import write_profile
+from vectorshift.rotation.flow import SOURCES, Options, rotate, target_of
 from vectorshift.rotation.target import RotationError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.rotation.stage import Keys
 
+    from vectorshift import Settings
     from vectorshift.testing import OpenBaoServer
 
 
@@ -75,3 +80,57 @@ def test_it_says_what_to_wait_for_and_never_that_it_is_safe(
     assert "within 60 s" in done.wait
     assert "vectorshift.credential.in_use" in done.wait
     assert "safe" not in done.wait
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+def test_no_key_is_in_the_log_or_in_our_frames_when_somebody_else_wrote(
+    kind: str,
+    keys: Keys,
+    path: str,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(0)
+    settings, put = place(kind, keys, path, tmp_path, request, monkeypatch)
+    put(keys.old)
+    plan = planned(settings, keys.new, kind)
+    put(keys.foreign)
+    with pytest.raises(RotationError, match="somebody else") as caught:
+        rotate(plan, checks(settings))
+    frames = traceback.TracebackException.from_exception(caught.value, capture_locals=True).stack
+    ours = "".join(str(each.locals) for each in frames if each.filename != __file__)
+    for text in (ours, caplog.text, str([vars(each) for each in caplog.records])):
+        assert not [key for key in (keys.old, keys.new, keys.foreign) if key in text]
+
+
+def place(
+    kind: str,
+    keys: Keys,
+    path: str,
+    folder: Path,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> tuple[Settings, Callable[[str], object]]:
+    """Return the settings that lead to a place, and what puts a key there."""
+    file = folder / "app.env"
+    if kind == "vault":
+        bao = request.getfixturevalue("openbao")
+        return keys.in_vault(bao, path), lambda key: bao.write(path, {"api_key": key})
+    if kind in ("aws", "parameter"):
+        moto = request.getfixturevalue("moto")
+        aws(monkeypatch, moto)
+        if kind == "aws":
+            return keys.settings(aws_secret_id=path), lambda key: moto.put(path, key)
+        name = f"/{path}"
+        return keys.settings(aws_parameter=name), lambda key: moto.put_parameter(name, key)
+    if kind == "file":
+        return keys.settings(api_key_file=str(file)), file.write_text
+    if kind == "dotenv":
+        line = "VECTORSHIFT_API_KEY={}\n"
+        return keys.settings(env_file=str(file)), lambda key: file.write_text(line.format(key))
+    here = origin(keys.api.base_url)
+    return keys.settings(profile="acme"), lambda key: write_profile(
+        "acme", Secret(key), origin=here, in_file=True
+    )

@@ -26,13 +26,14 @@ from vectorshift.rotation.json_text import with_key
     ],
 )
 def test_only_the_field_is_changed(text: str, field: str | None, changed: str) -> None:
-    assert with_key(Secret(text), field, Secret("old"), Secret("new")) == changed
+    assert with_key(Secret(text), field, Secret("old"), Secret("new")) == Secret(changed)
 
 
 def test_a_new_key_is_escaped() -> None:
     new = 'n"e\\w'
     changed = with_key(Secret('{"k":"old"}'), "k", Secret("old"), Secret(new))
-    assert json.loads(changed or "") == {"k": new}
+    assert changed is not None
+    assert json.loads(changed.reveal()) == {"k": new}
 
 
 def test_a_text_without_the_old_key_is_left_alone() -> None:

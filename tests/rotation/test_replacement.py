@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from vectorshift import Secret
 from vectorshift.rotation.replacement import read_to_replace, replace_file
 from vectorshift.rotation.target import RotationError
 
@@ -24,7 +25,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_the_mode_stays_and_nothing_is_left_beside_it(file: Path) -> None:
-    replace_file(file, b"new\n", expected=b"old\n")
+    replace_file(file, Secret("new\n"), expected=Secret("old\n"))
     assert file.read_bytes() == b"new\n"
     assert file.stat().st_mode & 0o777 == 0o640
     assert [each.name for each in file.parent.iterdir()] == ["key"]
@@ -33,14 +34,14 @@ def test_the_mode_stays_and_nothing_is_left_beside_it(file: Path) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
 def test_the_owner_stays(file: Path) -> None:
     os.chown(file, 1234, 2345)
-    replace_file(file, b"new\n", expected=b"old\n")
+    replace_file(file, Secret("new\n"), expected=Secret("old\n"))
     assert (file.stat().st_uid, file.stat().st_gid) == (1234, 2345)
 
 
 def test_a_change_of_somebody_else_is_not_overwritten(file: Path) -> None:
     file.write_bytes(b"theirs\n")
     with pytest.raises(RotationError, match="somebody else changed it meanwhile"):
-        replace_file(file, b"new\n", expected=b"old\n")
+        replace_file(file, Secret("new\n"), expected=Secret("old\n"))
     assert file.read_bytes() == b"theirs\n"
     assert [each.name for each in file.parent.iterdir()] == ["key"]
 
@@ -48,7 +49,7 @@ def test_a_change_of_somebody_else_is_not_overwritten(file: Path) -> None:
 def test_what_a_killed_rotation_left_is_removed(file: Path) -> None:
     left = file.with_name(".key.vectorshift-rotate")
     left.write_bytes(b"half of a ke")
-    replace_file(file, b"new\n", expected=b"old\n")
+    replace_file(file, Secret("new\n"), expected=Secret("old\n"))
     assert file.read_bytes() == b"new\n"
     assert not left.exists()
 
@@ -59,7 +60,7 @@ def test_a_rotation_that_still_runs_is_not_disturbed(file: Path) -> None:
     with beside.open("rb") as theirs:
         fcntl.flock(theirs, fcntl.LOCK_EX)
         with pytest.raises(RotationError, match="another rotation of this file is under way"):
-            replace_file(file, b"new\n", expected=b"old\n")
+            replace_file(file, Secret("new\n"), expected=Secret("old\n"))
     assert beside.read_bytes() == b"theirs"
     assert file.read_bytes() == b"old\n"
 
@@ -76,7 +77,7 @@ def test_a_rotation_whose_file_was_taken_for_a_left_over_writes_nothing(
 
     monkeypatch.setattr(fcntl, "flock", after_another)
     with pytest.raises(RotationError, match="another rotation of this file is under way"):
-        replace_file(file, b"new\n", expected=b"old\n")
+        replace_file(file, Secret("new\n"), expected=Secret("old\n"))
     assert beside.read_bytes() == b"half of th"
     assert file.read_bytes() == b"old\n"
 
@@ -86,7 +87,7 @@ def test_a_link_in_the_place_of_the_file_beside_is_not_followed(file: Path, tmp_
     elsewhere.write_bytes(b"kept")
     file.with_name(".key.vectorshift-rotate").symlink_to(elsewhere)
     with pytest.raises(RotationError, match="was not changed"):
-        replace_file(file, b"new\n", expected=b"old\n")
+        replace_file(file, Secret("new\n"), expected=Secret("old\n"))
     assert elsewhere.read_bytes() == b"kept"
     assert file.read_bytes() == b"old\n"
 
@@ -117,4 +118,4 @@ def test_a_name_that_is_too_long_is_no_matter_of_docker(tmp_path: Path) -> None:
     path = tmp_path / ("k" * 250)
     path.write_bytes(b"old\n")
     with pytest.raises(RotationError, match=r"file name too long\.$"):
-        replace_file(path, b"new\n", expected=b"old\n")
+        replace_file(path, Secret("new\n"), expected=Secret("old\n"))

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from vectorshift._platform.dotenv_syntax import assignments_in
-from vectorshift._platform.files import absolute, text_of
+from vectorshift._platform.files import absolute
 from vectorshift.credentials.values import Credential, Secret, parse_key
 from vectorshift.errors import CredentialError
 from vectorshift.rotation.replacement import read_to_replace, replace_file
@@ -50,44 +50,41 @@ class DotenvTarget(RotationTarget):
     def read(self) -> Credential:
         """Read the file."""
         content = read_to_replace(self._path)
-        text = text_of(content)
-        if text is None:
-            raise RotationError(f"{self.source} is not UTF-8 text.")
-        found = assignments_in(text)
+        found = assignments_in(content.reveal().removeprefix("\ufeff"))
         if flaw := found.contradiction([_VARIABLE]) or found.flaw:
             raise RotationError(f"{self.source}: {flaw}")
         key = parse_key(found.values.get(_VARIABLE, ""), source=self.source, provider="dotenv")
         if isinstance(key, CredentialError):
             raise key
-        self._content = Secret(content.decode())
+        self._content = content
         return Credential(secret=key, source=self.source, provider="dotenv")
 
     def write(self, key: Secret) -> None:
         """Replace the file, with the value of one variable changed."""
-        content = self._content.reveal()
-        changed = with_value(content, key)
+        changed = with_value(self._content, key)
         if changed is None:
             raise RotationError(
                 f"{self.source}: the line of {_VARIABLE} has a form that is not changed safely."
                 f" Write it as {_VARIABLE}=... and run this again."
             )
-        replace_file(self._path, changed.encode(), expected=content.encode())
+        replace_file(self._path, changed, expected=self._content)
 
 
-def with_value(text: str, key: Secret) -> str | None:
+def with_value(content: Secret, key: Secret) -> Secret | None:
     """Return a dotenv file with the key in each line that sets it, and nothing else changed; None
     if that cannot be done.
     """
     from dotenv.parser import parse_stream
 
-    start = text[: len(text) - len(text.removeprefix("\ufeff"))]
+    text = content.reveal().removeprefix("\ufeff")
+    start = content.reveal().removesuffix(text)
     written = [
         _changed(each.original.string, key) if each.key == _VARIABLE else each.original.string
         for each in parse_stream(io.StringIO(text, newline=""))
     ]
-    changed = start + "".join(written)
+    changed = "".join(written)
     wanted = {**assignments_in(text).values, _VARIABLE: key.reveal()}
-    return changed if assignments_in(changed).values == wanted else None
+    return Secret(start + changed) if assignments_in(changed).values == wanted else None
 
 
 def _changed(line: str, key: Secret) -> str:

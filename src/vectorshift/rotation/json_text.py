@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from vectorshift.credentials.values import Secret
+from vectorshift.credentials.values import Secret
 
 __all__ = ["with_key"]
 
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 
-def with_key(text: Secret, field: str | None, old: Secret, new: Secret) -> str | None:
+def with_key(text: Secret, field: str | None, old: Secret, new: Secret) -> Secret | None:
     """Return a stored text with the new key in the place of the old one; None if that fails.
 
     What is around the key stays as it was written: order, white space, numbers.
@@ -28,7 +27,7 @@ def with_key(text: Secret, field: str | None, old: Secret, new: Secret) -> str |
     """
     whole = text.reveal()
     if field is None:
-        return whole.replace(old.reveal(), new.reveal()) if old.reveal() in whole else None
+        return Secret(whole.replace(old.reveal(), new.reveal())) if old.reveal() in whole else None
     wanted = _parsed(whole)
     path = [field] if field in wanted else field.split(".")
     holder = wanted
@@ -40,7 +39,7 @@ def with_key(text: Secret, field: str | None, old: Secret, new: Secret) -> str |
         if json.loads(found[0], strict=False).strip() == old.reveal():
             changed = whole[: found.start()] + json.dumps(new.reveal()) + whole[found.end() :]
             if _parsed(changed) == wanted:
-                return changed
+                return Secret(changed)
     return None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vectorshift._platform.files import absolute, text_of
+from vectorshift._platform.files import absolute
 from vectorshift.credentials.values import Credential, Secret, parse_key
 from vectorshift.errors import CredentialError
 from vectorshift.rotation.replacement import read_to_replace, replace_file
@@ -39,17 +39,13 @@ class KeyFileTarget(RotationTarget):
     def read(self) -> Credential:
         """Read the file."""
         content = read_to_replace(self._path)
-        text = text_of(content)
-        if text is None:
-            raise RotationError(f"{self.source} is not UTF-8 text.")
-        key = parse_key(text, source=self.source, provider="env")
+        key = parse_key(content.reveal().removeprefix("\ufeff"), source=self.source, provider="env")
         if isinstance(key, CredentialError):
             raise key
-        self._content, self._old = Secret(content.decode()), key
+        self._content, self._old = content, key
         return Credential(secret=key, source=self.source, provider="env")
 
     def write(self, key: Secret) -> None:
         """Replace the file. White space around the key stays."""
-        content = self._content.reveal()
-        changed = content.replace(self._old.reveal(), key.reveal(), 1)
-        replace_file(self._path, changed.encode(), expected=content.encode())
+        changed = Secret(self._content.reveal().replace(self._old.reveal(), key.reveal(), 1))
+        replace_file(self._path, changed, expected=self._content)

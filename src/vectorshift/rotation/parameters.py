@@ -11,7 +11,7 @@ from vectorshift.providers.aws.locators import PARAMETERS
 from vectorshift.providers.aws.provider import reader_of
 from vectorshift.providers.aws.value import credential_in, text_in
 from vectorshift.rotation.json_text import with_key
-from vectorshift.rotation.target import RotationError, RotationTarget
+from vectorshift.rotation.target import RotationError, RotationTarget, revealed
 
 if TYPE_CHECKING:
     from vectorshift.settings import Settings
@@ -93,7 +93,6 @@ class ParameterTarget(RotationTarget):
                 " is there now, and run this again."
             )
         query = {"Name": self._name, "Value": text, "Overwrite": True, **self._kept}
-        del text
         version = int(self._call("put_parameter", "PutParameter", **query)["Version"])
         if version != before + 1:
             self.notes.append(
@@ -108,7 +107,7 @@ class ParameterTarget(RotationTarget):
         self._reader.close()
 
     def _call(self, method: str, action: str, **query: Any) -> dict[str, Any]:
-        answer = self._reader.call(method, query, action)
+        answer = self._reader.call(method, revealed(query), action)
         if isinstance(answer, CredentialError):
             raise answer
         return answer

@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from vectorshift._platform.files import read_small
+from vectorshift.credentials.values import Secret
 from vectorshift.rotation.target import RotationError
 
 if TYPE_CHECKING:
@@ -35,24 +36,26 @@ def why_not(path: Path) -> str:
     return f"it is a link to {path.resolve()}. Name that file itself."
 
 
-def read_to_replace(path: Path) -> bytes:
-    """Return the content of a plain file.
+def read_to_replace(path: Path) -> Secret:
+    """Return the text of a plain file.
 
     Raises:
-        RotationError: it is a link, or cannot be read.
+        RotationError: it is a link, is not UTF-8 text, or cannot be read.
     """
-    flaw = why_not(path)
+    flaw, content = why_not(path), Secret("")
     try:
-        content, _ = read_small(path) if not flaw else (b"", None)
+        if not flaw:
+            content = Secret(read_small(path)[0].decode())
+    except UnicodeDecodeError:
+        flaw = "it is not UTF-8 text."
     except (OSError, ValueError) as error:
         flaw = f"it cannot be read: {getattr(error, 'strerror', None) or 'it has no such name'}."
-        content = b""
     if flaw:
         raise RotationError(f"{path}: {flaw}")
     return content
 
 
-def replace_file(path: Path, content: bytes, *, expected: bytes) -> None:
+def replace_file(path: Path, content: Secret, *, expected: Secret) -> None:
     """Put new content in the place of the content that was read.
 
     A file beside it gets the mode and the owner first, then the content, and then its name. Its
@@ -67,7 +70,7 @@ def replace_file(path: Path, content: bytes, *, expected: bytes) -> None:
         with _created(beside) as descriptor:
             _take_over(descriptor, path.stat())
             with open(descriptor, "wb", closefd=False) as file:
-                file.write(content)
+                file.write(content.reveal().encode())
             os.fsync(descriptor)
             if read_to_replace(path) != expected:
                 raise RotationError(

@@ -12,7 +12,7 @@ from vectorshift.providers.aws.locators import SECRETS
 from vectorshift.providers.aws.provider import reader_of
 from vectorshift.providers.aws.value import credential_in, text_in
 from vectorshift.rotation.json_text import with_key
-from vectorshift.rotation.target import RotationError, RotationTarget
+from vectorshift.rotation.target import RotationError, RotationTarget, revealed
 
 if TYPE_CHECKING:
     from vectorshift.settings import Settings
@@ -85,17 +85,14 @@ class SecretTarget(RotationTarget):
         if text is None:
             raise self._refused("the old key is not found in its text as it is written.")
         version = str(uuid.uuid4())
-        value = {"SecretBinary": text.encode()} if self._is_binary else {"SecretString": text}
         self._call(
             "put_secret_value",
             "PutSecretValue",
             ClientRequestToken=version,  # a repeated request writes no second version
             VersionStages=[_STAGE],
-            **value,
+            **{"SecretBinary" if self._is_binary else "SecretString": text},
         )
-        del text, value
-        there = self._call("get_secret_value", "GetSecretValue", VersionId=version)
-        if self._key_in(there).secret != key:
+        if self._key_of(version).secret != key:
             raise self._refused(f"version {version} does not hold what was written to it.")
         self._make_current(version)
         return version
@@ -105,7 +102,7 @@ class SecretTarget(RotationTarget):
         version = _holder(self._described(), _PREVIOUS)
         if version is None:
             raise self._refused(f"no version is {_PREVIOUS}: there is nothing to go back to.")
-        return self._key_in(self._call("get_secret_value", "GetSecretValue", VersionId=version))
+        return self._key_of(version)
 
     def restore(self, previous: Credential) -> str:
         """Move `AWSCURRENT` back to a version that is there."""
@@ -144,6 +141,9 @@ class SecretTarget(RotationTarget):
     def _described(self) -> dict[str, Any]:
         return self._call("describe_secret", "DescribeSecret")
 
+    def _key_of(self, version: str) -> Credential:
+        return self._key_in(self._call("get_secret_value", "GetSecretValue", VersionId=version))
+
     def _key_in(self, response: dict[str, Any]) -> Credential:
         answer = credential_in(response, self._given)
         if isinstance(answer, CredentialError):
@@ -151,7 +151,8 @@ class SecretTarget(RotationTarget):
         return answer
 
     def _call(self, method: str, action: str, **query: Any) -> dict[str, Any]:
-        answer = self._reader.call(method, {"SecretId": self._given.locator, **query}, action)
+        query["SecretId"] = self._given.locator
+        answer = self._reader.call(method, revealed(query), action)
         if isinstance(answer, CredentialError):
             raise answer
         return answer

@@ -3,18 +3,37 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
+from vectorshift.credentials.values import Secret
 from vectorshift.errors import VectorshiftError
 
 if TYPE_CHECKING:
-    from vectorshift.credentials.values import Credential, Secret
+    from collections.abc import Mapping
 
-__all__ = ["RotationError", "RotationTarget"]
+    from vectorshift.credentials.values import Credential
+
+__all__ = ["RotationError", "RotationTarget", "revealed"]
 
 
 class RotationError(VectorshiftError):
     """A rotation that is refused: nothing was written."""
+
+
+def revealed(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is sent to a store, with the secrets in it revealed.
+
+    Call it in the arguments of the call that sends: a traceback may show locals.
+    """
+    shown: dict[str, Any] = {}
+    for name, value in fields.items():
+        if isinstance(value, Secret):
+            shown[name] = value.reveal()
+        elif isinstance(value, dict):
+            shown[name] = revealed(cast("dict[str, Any]", value))
+        else:
+            shown[name] = value
+    return shown
 
 
 class RotationTarget(ABC):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from vectorshift.credentials.values import Credential, Secret
@@ -19,7 +19,7 @@ from vectorshift.providers.vault.classify import (
 from vectorshift.providers.vault.provider import reader_of
 from vectorshift.providers.vault.requests import Budget, TransportFailure
 from vectorshift.providers.vault.value import EXPIRES_AT, read_key
-from vectorshift.rotation.target import RotationError, RotationTarget
+from vectorshift.rotation.target import RotationError, RotationTarget, revealed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -190,7 +190,7 @@ class VaultTarget(RotationTarget):
                     path, params={"version": version}, headers={"Cache-Control": "no-cache"}
                 )
             headers = {"Content-Type": _MERGE} if method == "patch" else {}
-            return adapter.request(method, path, headers=headers, json=_revealed(body))
+            return adapter.request(method, path, headers=headers, json=revealed(body))
 
         reply = requests.send(path, call, token=lease.token, repeatable=body is None)
         if isinstance(reply, TransportFailure):
@@ -211,12 +211,3 @@ class VaultTarget(RotationTarget):
 
     def _refused(self, why: str) -> RotationError:
         return RotationError(f"{self.source} ({self.where}): {why}{self._done}")
-
-
-def _revealed(value: object) -> object:
-    if isinstance(value, Secret):
-        return value.reveal()
-    if not isinstance(value, dict):
-        return value
-    fields = cast("dict[str, object]", value)
-    return {name: _revealed(each) for name, each in fields.items()}
