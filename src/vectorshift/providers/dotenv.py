@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 from vectorshift._platform import public
 from vectorshift._platform.arguments import UNSET, Unset, check
 from vectorshift._platform.clock import SYSTEM_CLOCK, Clock
-from vectorshift._platform.dotenv_syntax import Assignments, assignments_in
 from vectorshift._platform.files import absolute, text_of, wrong_name
+from vectorshift._platform.importing import load
 from vectorshift._platform.misspelt import means_key
 from vectorshift._platform.public import Self
 from vectorshift.credentials.events import log_safely
@@ -24,6 +24,7 @@ from vectorshift.errors import CredentialNotFoundError
 from vectorshift.providers._watched_file import Content, KeyFile, unreadable
 
 if TYPE_CHECKING:
+    from vectorshift._platform.dotenv_syntax import Assignments
     from vectorshift.errors import CredentialError
 
 __all__ = ["DotenvProvider"]
@@ -243,7 +244,8 @@ class DotenvProvider(BaseProvider):
                 f"{self._source} is not UTF-8 text. Save it as UTF-8, or leave it out:"
                 " VECTORSHIFT_ENV_FILE="
             )
-        return self._answer(assignments_in(text))
+        syntax = load("vectorshift._platform.dotenv_syntax")  # most processes have no such file
+        return self._answer(syntax.assignments_in(text))
 
     def _unreadable(self, error: OSError) -> CredentialError:
         if self.named:
