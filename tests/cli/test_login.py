@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 from tests import keyrings
-from tests.cli.program import environment, fed, on_terminal, piped
+from tests.cli.program import PROGRAM, environment, fed, on_terminal, piped
 
 from vectorshift._platform.urls import origin
 from vectorshift.credentials.values import Secret, fingerprint
@@ -127,7 +128,8 @@ def test_nothing_is_stored_without_a_key(
         answers={"API key (it is not shown): ": typed},
     )
     assert code == end
-    assert ("No key was given." in shown) == (end == 64)
+    assert ("\nvectorshift: No key was given." in shown) == (end == 64)
+    assert shown.endswith("\n")
     assert "Traceback" not in shown
     assert not (tmp_path / ".vectorshift").exists()
 
@@ -138,6 +140,36 @@ def test_what_cannot_be_a_key_is_not_sent(api: FakeVectorShift, text: str) -> No
     assert done.returncode == (3 if text.strip() else 64)
     assert "nevertobeseen" not in done.stderr
     assert api.requests == []
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_pipe_of_powershell_holds_a_key_or_an_error_in_words(
+    encoding: str, key: str, here: dict[str, str]
+) -> None:
+    done = subprocess.run(
+        [*PROGRAM, "auth", "login", "--with-token", "--file"],
+        input=f"{key}\r\n".encode(encoding),
+        capture_output=True,
+        timeout=60,
+        env=environment(**here, PYTHONIOENCODING="utf-8:strict"),
+    )
+    assert done.returncode == (0 if encoding == "utf-8-sig" else 3)
+    assert (b"standard input is not UTF-8 text." in done.stderr) == (encoding == "utf-16")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a shell of POSIX")
+@pytest.mark.parametrize("command", ["auth login --file", "auth login --with-token", "rotate"])
+def test_a_closed_standard_input_has_no_key(command: str, here: dict[str, str]) -> None:
+    line = f'"$@" {command} --profile acme <&-'
+    done = subprocess.run(
+        ["/bin/sh", "-c", line, "sh", *PROGRAM],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=environment(**here),
+    )
+    assert "unexpected" not in done.stderr
+    assert done.returncode in (3, 6, 64)
 
 
 def test_nobody_is_asked_without_a_terminal_and_a_terminal_is_no_token(

@@ -111,7 +111,7 @@ def test_what_cannot_be_a_key_is_refused(
 ) -> None:
     done = rotate(given, "--source", "vault", "--yes", **variables)
     assert done.returncode == 6
-    assert "standard input" in done.stderr
+    assert ("standard input" if given else "No key was given.") in done.stderr
     assert "Nothing was written." in done.stderr
     assert not given or given.split()[-1] not in done.stderr
     assert stored(openbao, path) == old
@@ -127,6 +127,17 @@ def test_on_a_terminal_it_asks_and_shows_no_key(
     assert "Both keys see the same 2 pipeline(s)" in screen
     assert new not in screen
     assert stored(openbao, path) == new
+
+
+@pytest.mark.parametrize(("typed", "end"), [("\x03", 130), ("\x04", 6)])
+def test_nothing_is_written_without_a_key(
+    typed: str, end: int, variables: dict[str, str], openbao: OpenBaoServer, path: str, old: str
+) -> None:
+    answers = {"New key (not shown): ": typed}
+    screen, code = on_terminal(["rotate"], environment(**variables), answers=answers)
+    assert code == end
+    assert ("\nvectorshift: No key was given. Nothing was written." in screen) == (end == 6)
+    assert stored(openbao, path) == old
 
 
 def test_any_answer_but_yes_writes_nothing(
@@ -152,7 +163,7 @@ def test_with_standard_input_closed_it_says_what_is_missing(variables: dict[str,
         command, shell=True, capture_output=True, text=True, env=environment(**variables)
     )
     assert done.returncode == 6
-    assert "standard input" in done.stderr
+    assert "No key was given." in done.stderr
 
 
 def test_interrupted_after_the_write_it_says_that_either_key_may_be_there(

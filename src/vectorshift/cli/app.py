@@ -531,7 +531,7 @@ class _Printable(logging.Formatter):
 
 
 def _set_streams() -> None:
-    """Let standard output take any character, and warnings go to standard error in one form."""
+    """Open closed streams, let standard output take any character, and log to standard error."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:  # closed by whoever started this
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-import warnings
 from dataclasses import asdict, dataclass
-from getpass import GetPassWarning, getpass
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import vectorshift
@@ -14,8 +12,9 @@ from vectorshift._platform.background import BackgroundTask
 from vectorshift._platform.plugin_names import profile_flaw
 from vectorshift._platform.urls import origin
 from vectorshift.cli.exits import Exit, exit_of
+from vectorshift.cli.prompt import read_key
 from vectorshift.cli.screen import complain, console, print_folded, printable, show, table
-from vectorshift.credentials.values import LONGEST_KEY, Secret, looks_odd, parse_key
+from vectorshift.credentials.values import looks_odd
 from vectorshift.errors import (
     CredentialConfigurationError,
     CredentialError,
@@ -38,15 +37,7 @@ from vectorshift.settings.defaults import PlainSettings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = [
-    "key_from_input",
-    "key_from_prompt",
-    "list_profiles",
-    "log_in",
-    "log_out",
-    "profile_names",
-    "use_profile",
-]
+__all__ = ["list_profiles", "log_in", "log_out", "profile_names", "use_profile"]
 
 T = TypeVar("T")
 
@@ -108,14 +99,10 @@ def log_in(with_token: bool, in_file: bool) -> Exit:
         _in_time(name, lambda: check_keyring(name))
     if base_url != PlainSettings().base_url:
         complain(f"The key is for {origin(base_url)}, which is not VectorShift's own address.")
-    text = key_from_input() if with_token else key_from_prompt("API key (it is not shown): ")
-    if not text.reveal().strip():
+    key = read_key("API key (it is not shown): ", provider="login")
+    if key is None:
         complain("No key was given. Nothing was stored.")
         return Exit.USAGE
-    where = "standard input" if with_token else "the prompt"
-    key = parse_key(text.reveal(), source=where, provider="login")
-    if isinstance(key, CredentialError):
-        raise key
     try:
         client = vectorshift.VectorShift(key)
         vectorshift.Pipeline.list(verbose=False, limit=1, client=client)
@@ -144,21 +131,6 @@ def _named() -> str:
     if flaw := profile_flaw(name):
         raise CredentialConfigurationError(f"{_VARIABLE} {flaw}.", "login", "login")
     return name
-
-
-def key_from_prompt(prompt: str) -> Secret:
-    """Return what is typed, without showing it; an empty text after Ctrl-D."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", GetPassWarning)  # it would show the key
-        try:
-            return Secret(getpass(prompt))
-        except EOFError:
-            return Secret("")
-
-
-def key_from_input() -> Secret:
-    """Return what is on standard input, and a little more than a key may have."""
-    return Secret(sys.stdin.read(LONGEST_KEY + 1024))
 
 
 def _in_time(name: str, work: Callable[[], T]) -> T:

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vectorshift.cli.exits import Exit
-from vectorshift.cli.login import key_from_input, key_from_prompt
+from vectorshift.cli.prompt import read_key
 from vectorshift.cli.screen import complain, console, printable, show
-from vectorshift.credentials.values import parse_key
 from vectorshift.errors import CredentialError
 from vectorshift.pipeline import Pipeline
 from vectorshift.rotation import core_dumps
@@ -86,13 +85,12 @@ def _new_key(old: Credential, asks: bool) -> Secret:
     """Return the new key, from a prompt that shows nothing or from standard input."""
     if asks:
         print(printable(f"The key that is there: {old}"), file=sys.stderr)
-        typed = key_from_prompt("New key (not shown): ")
-    else:
-        typed = key_from_input()
-    where = "the prompt" if asks else "standard input"
-    key = parse_key(typed.reveal(), source=where, provider="rotate")
-    if isinstance(key, CredentialError):
-        raise RotationError(f"{key.message} Nothing was written.")
+    try:
+        key = read_key("New key (not shown): ", provider="rotate")
+    except CredentialError as error:
+        raise RotationError(f"{error.message} Nothing was written.") from None
+    if key is None:
+        raise RotationError("No key was given. Nothing was written.")
     return key
 
 

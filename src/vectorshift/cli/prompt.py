@@ -1,0 +1,55 @@
+"""Take a key from a person at a terminal, or from standard input. Nothing of it is shown."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from getpass import GetPassWarning, getpass
+
+from vectorshift._platform.files import text_of
+from vectorshift.credentials.values import LONGEST_KEY, Secret, parse_key
+from vectorshift.errors import CredentialConfigurationError, CredentialError
+
+__all__ = ["read_key"]
+
+
+def read_key(question: str, *, provider: str) -> Secret | None:
+    """Ask for a key at the terminal, without an echo; without a terminal, read standard input.
+    Return None if there is none.
+
+    Args:
+        question: the text before the cursor.
+        provider: the name for errors.
+
+    Raises:
+        CredentialConfigurationError: it cannot be a key.
+    """
+    asks = sys.stdin.isatty()
+    source = "the prompt" if asks else "standard input"
+    text = _asked(question) if asks else _piped()
+    if text is None:
+        raise CredentialConfigurationError(f"{source} is not UTF-8 text.", source, provider)
+    if not text.reveal().strip():
+        return None
+    key = parse_key(text.reveal(), source=source, provider=provider)
+    if isinstance(key, CredentialError):
+        raise key
+    return key
+
+
+def _asked(question: str) -> Secret:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", GetPassWarning)  # it would show the key
+        try:
+            return Secret(getpass(question))
+        except EOFError:  # Ctrl-D
+            print(file=sys.stderr)  # the cursor is behind the question
+            return Secret("")
+        except KeyboardInterrupt:
+            print(file=sys.stderr)
+            raise
+
+
+def _piped() -> Secret | None:
+    text = text_of(sys.stdin.buffer.read(LONGEST_KEY + 1024))
+    return None if text is None else Secret(text)
