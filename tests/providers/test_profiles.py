@@ -119,9 +119,10 @@ def test_a_profile_that_is_written_again_has_the_new_key_alone(file: Path) -> No
 
 def test_what_a_newer_version_wrote_beside_it_stays(file: Path) -> None:
     in_file()
-    file.write_text(file.read_text() + 'note = "\u00e4 \U0001f600 \\" x"\n"a b" = "c"\n')
+    lines = 'note = "\u00e4 \U0001f600 \\" x \\u007f"\n"a b" = "c"\n'
+    file.write_text(file.read_text() + lines)
     in_file("prod")
-    assert 'note = "\u00e4 \U0001f600 \\" x"\n"a b" = "c"\n' in file.read_text()
+    assert lines in file.read_text()
 
 
 def test_deleting_removes_it_and_leaves_the_others(file: Path) -> None:
@@ -188,6 +189,10 @@ def test_a_folder_that_is_a_link_is_refused(file: Path, tmp_path: Path) -> None:
         ('[acme]\norigin = "https://x"\napi_key = 1\n', "no profile"),
         ('["vs-nevertobeseen"]\norigin = "https://x"\n', "no profile"),
         ('acme = "vs-nevertobeseen"\n', "no profile"),
+        *(
+            (f'[acme]\norigin = "{api}"\napi_key = "vs-nevertobeseen"\n', "no profile")
+            for api in ("", "https://x:99999", "http://[::1", "https://x/v1", "https://u:p@x", "x")
+        ),
     ],
 )
 def test_a_damaged_file_says_so_without_what_is_in_it(

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from vectorshift._platform.files import read_small, text_of
 from vectorshift._platform.importing import load
 from vectorshift._platform.plugin_names import profile_flaw
+from vectorshift._platform.urls import api_url, origin
 from vectorshift.credentials.values import Secret, parse_key
 from vectorshift.errors import (
     CredentialConfigurationError,
@@ -246,9 +247,18 @@ def _profiles_in(text: str | None) -> dict[str, _Fields] | str:
     for name, fields in document.items():
         given = cast("dict[str, object]", fields) if isinstance(fields, dict) else {}
         entries[name] = {key: Secret(each) for key, each in given.items() if isinstance(each, str)}
-        if profile_flaw(name) or entries[name].keys() != given.keys() or "origin" not in given:
+        if entries[name].keys() != given.keys() or not _is_profile(name, entries[name]):
             return "has a table that is no profile"
     return entries
+
+
+def _is_profile(name: str, fields: _Fields) -> bool:
+    """Return whether a profile can have this name, and says which API its key is for."""
+    try:
+        api = fields["origin"].reveal()
+        return not profile_flaw(name) and origin(api_url(api)) == api
+    except (KeyError, ValueError):
+        return False
 
 
 def _check(path: Path, status: os.stat_result) -> None:
@@ -307,7 +317,8 @@ def _save(entries: Mapping[str, _Fields]) -> None:
 
 
 def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)  # a string of JSON is one of TOML
+    # a string of JSON is one of TOML, but for this character
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", r"\u007f")
 
 
 def _profile(name: str, fields: Mapping[str, Secret]) -> Profile:
