@@ -151,6 +151,14 @@ def test_a_credential_wraps_plain_text() -> None:
     assert KEY not in repr(dataclasses.asdict(credential))
 
 
+@pytest.mark.parametrize("api", ["", "x", "https://x:99999", "https://u:p@x", 5])
+def test_a_credential_is_bound_to_the_url_of_an_api_or_to_nothing(api: Any) -> None:
+    with pytest.raises(CredentialConfigurationError, match="origin of a Credential is a URL such"):
+        Credential(secret="vs-x", source="acme:x", provider="acme", origin=api)
+    bound = Credential(secret="vs-x", source="x", provider="x", origin="https://x/v1")
+    assert bound.origin == "https://x/v1"
+
+
 def test_a_credential_is_obtained_now_in_utc_and_lasts() -> None:
     credential = Credential(secret=Secret(KEY), source="env:X", provider="env")
     assert credential.obtained_at.tzinfo is timezone.utc

@@ -154,7 +154,8 @@ class Credential:
             other. None binds it to nothing.
 
     Raises:
-        CredentialConfigurationError: `secret` is no text, or a time is not an aware datetime.
+        CredentialConfigurationError: `secret` is no text, a time is not an aware datetime, or
+            `origin` is not a URL.
     """
 
     secret: Secret
@@ -190,6 +191,12 @@ class Credential:
                 raise CredentialConfigurationError(
                     f"{source}: {name} of a Credential is an aware datetime or None."
                 )
+        if origin is not None and not _is_api(origin):
+            del secret, given
+            raise CredentialConfigurationError(
+                f"{source}: origin of a Credential is a URL such as https://api.vectorshift.ai, or"
+                " None."
+            )
         keep = object.__setattr__
         if type(secret) is not Secret:  # a subclass could show its text
             secret = Secret(secret.reveal() if isinstance(secret, Secret) else secret)
@@ -226,6 +233,15 @@ def _named(version: object) -> str | None:
     if not isinstance(version, str):
         return None
     return version if version.isprintable() and len(version) <= 200 else ascii(version)[1:201]
+
+
+def _is_api(value: object) -> bool:
+    from vectorshift._platform.urls import api_url  # few credentials are bound to an API
+
+    try:
+        return isinstance(value, str) and bool(api_url(value))
+    except ValueError:
+        return False
 
 
 def same_source(one: Credential, other: Credential) -> bool:
