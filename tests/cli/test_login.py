@@ -313,6 +313,12 @@ def test_another_source_that_was_configured_is_told_to_be_unused(
     assert f"{name} is not used, as the profile acme comes before it" in done.stderr
 
 
+def test_the_last_of_two_options_counts_and_says_so(key: str, api: FakeVectorShift) -> None:
+    stored(api, key)
+    done = piped("--profile", "other", "auth", "list", "--profile", "acme")
+    assert done.stderr == "vectorshift: --profile acme is used in place of --profile other.\n"
+
+
 def test_an_absent_profile_is_a_configuration_error_and_no_missing_key(
     here: dict[str, str],
 ) -> None:
@@ -390,6 +396,20 @@ def test_a_list_that_others_could_have_written_is_refused(
     told = json.loads(piped("auth", "list", "--json").stdout)
     assert "open to other users" in told["problem"]
     assert piped("auth", "check", VECTORSHIFT_PROFILE="acme", **here).returncode == 3
+    before = len(api.requests)
+    done = fed(key, "auth", "login", "--with-token", "--file", **here)
+    assert done.returncode == 3
+    assert len(api.requests) == before  # nobody types a key for nothing
+
+
+def test_a_profile_that_a_named_dotenv_file_names_is_the_one_of_each_command(
+    key: str, here: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "app.env").write_text("VECTORSHIFT_PROFILE=acme\n")
+    given = {**here, "VECTORSHIFT_ENV_FILE": str(tmp_path / "app.env")}
+    assert "as acme." in fed(key, "auth", "login", "--with-token", "--file", **given).stdout
+    assert json.loads(piped("auth", "list", "--json", **given).stdout)["profiles"][0]["in_use"]
+    assert "Removed the profile acme" in piped("auth", "logout", **given).stdout
 
 
 # --- A real keyring -------------------------------------------------------------------------------

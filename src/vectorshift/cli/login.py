@@ -64,7 +64,8 @@ def use_profile(name: str) -> None:
     before = os.environ.get(_VARIABLE, "").strip()
     if before not in ("", name):
         shown = "" if profile_flaw(before) else f"={before}"
-        complain(f"--profile {name} is used in place of {_VARIABLE}{shown}.")
+        other = f"--profile {before}" if by_option else f"{_VARIABLE}{shown}"
+        complain(f"--profile {name} is used in place of {other}.")
     os.environ[_VARIABLE] = name
     by_option[:] = [name]
 
@@ -95,6 +96,7 @@ def log_in(with_token: bool, in_file: bool) -> Exit:
         return Exit.USAGE
     name = _named()
     base_url = DEFAULT_SCOPE.settings.base_url
+    before = stored_profiles().get(name)
     if not in_file:
         _in_time(name, lambda: check_keyring(name))
     if base_url != PlainSettings().base_url:
@@ -112,7 +114,6 @@ def log_in(with_token: bool, in_file: bool) -> Exit:
         complain(f"{error.message} {looks_odd(key)}".rstrip())
         complain("Nothing was stored.")
         return exit_of(error)
-    before = stored_profiles().get(name)
     profile = _in_time(
         name, lambda: write_profile(name, key, origin=origin(base_url), in_file=in_file)
     )
@@ -124,13 +125,13 @@ def log_in(with_token: bool, in_file: bool) -> Exit:
 
 
 def _named() -> str:
-    """Return the profile of this command. From here on, settings know of none: what is about to be
-    stored is not asked.
+    """Return the profile of this command. From here on, the environment names none, as a key in it
+    does not matter here.
     """
-    name = os.environ.pop(_VARIABLE, "").strip() or DEFAULT
-    if flaw := profile_flaw(name):
+    name = os.environ.pop(_VARIABLE, "").strip()
+    if name and (flaw := profile_flaw(name)):
         raise CredentialConfigurationError(f"{_VARIABLE} {flaw}.", "login", "login")
-    return name
+    return name or DEFAULT_SCOPE.settings.profile or DEFAULT
 
 
 def _in_time(name: str, work: Callable[[], T]) -> T:
@@ -183,7 +184,7 @@ class _ProfileRow(Profile):
     """A profile, and whether this command would use it.
 
     Args:
-        in_use: whether the option or the variable names it.
+        in_use: whether the settings name it.
     """
 
     in_use: bool
@@ -195,10 +196,10 @@ def list_profiles(as_json: bool) -> Exit:
     Raises:
         CredentialError: the file is wrong. As JSON, this is printed and not raised.
     """
-    named = os.environ.get(_VARIABLE, "").strip()
     rows: list[_ProfileRow] = []
     problem, end = None, Exit.GOOD
     try:
+        named = _in_use()
         found = stored_profiles().values()
         rows = [_ProfileRow(**asdict(each), in_use=each.name == named) for each in found]
     except CredentialError as error:
@@ -209,6 +210,14 @@ def list_profiles(as_json: bool) -> Exit:
     facts: dict[str, object] = {row.name: f"{row.place}, for {row.origin}" for row in rows}
     show(as_json, data, lambda: _draw(rows), facts or {"profiles": "none"})
     return end
+
+
+def _in_use() -> str | None:
+    """Return the profile that calls would use. Wrong settings do not keep a list from being shown."""
+    try:
+        return DEFAULT_SCOPE.settings.profile
+    except CredentialError:
+        return None
 
 
 def _draw(rows: list[_ProfileRow]) -> None:
