@@ -251,6 +251,13 @@ def test_a_program_that_is_not_there_is_127(by: list[str], tmp_path: Path) -> No
 
 
 @both
+def test_an_assignment_in_place_of_a_program_is_not_shown(by: list[str]) -> None:
+    done = run("VECTORSHIFT_API_KEY=vs-nevertobeseen1", "true", by=by)
+    assert done.returncode == 127
+    assert done.stderr == "vectorshift: VECTORSHIFT_API_KEY=...: command not found\n"
+
+
+@both
 def test_a_program_that_cannot_be_run_is_126(by: list[str], tmp_path: Path) -> None:
     plain, broken = tmp_path / "plain", tmp_path / "broken"
     plain.write_text("no program")
@@ -361,6 +368,24 @@ def test_a_dotenv_file_may_be_a_pipe() -> None:
         env=environment(),
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, f"{KEY}\nb\n", "")
+
+
+def test_another_key_in_the_environment_than_in_the_file_runs_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "prod.env"
+    file.write_text("VECTORSHIFT_API_KEY=vs-nevertobeseen1\n")
+    given = ("exec", "--env-file", str(file), "echo", "ran")
+    done = piped(*given, VECTORSHIFT_API_KEY=KEY)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert f"env:VECTORSHIFT_API_KEY comes before the key in {file}" in done.stderr
+    assert "nevertobeseen" not in done.stderr
+    assert piped(*given, VECTORSHIFT_API_KEY="vs-nevertobeseen1").stdout == "ran\n"
+
+
+@pytest.mark.parametrize("options", [["--env-file", ""], ["--keep", "LANG"]])
+def test_an_option_that_would_do_nothing_is_wrong_usage(options: list[str]) -> None:
+    done = piped("exec", *options, "echo", "ran", VECTORSHIFT_API_KEY=KEY)
+    assert (done.returncode, done.stdout) == (64, "")
+    assert f"vectorshift: {options[0]} " in done.stderr
 
 
 def test_a_missing_dotenv_file_runs_nothing(tmp_path: Path) -> None:

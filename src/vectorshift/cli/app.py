@@ -323,6 +323,9 @@ def execute(
     """
     from vectorshift.cli.exec import Handover, execute
 
+    if keep and not clean:
+        complain("--keep goes with --clean. Without that, every variable is handed over.")
+        raise typer.Exit(Exit.USAGE)
     kept = ("PATH", "HOME", *(keep or ())) if clean else None
     handover = Handover(env_file=env_file, names=tuple(names or ()), kept=kept)
     raise typer.Exit(execute(command, handover))

@@ -22,6 +22,7 @@ from vectorshift._platform.urls import wrong_api
 from vectorshift.chain.order import BUILT_IN
 from vectorshift.cli.exits import Exit
 from vectorshift.cli.screen import complain
+from vectorshift.credentials.values import Secret
 from vectorshift.errors import CredentialConfigurationError
 from vectorshift.scope.current import DEFAULT_SCOPE
 
@@ -76,12 +77,17 @@ def execute(command: Sequence[str], handover: Handover = Handover()) -> int:
         if not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name):
             complain("--as takes the name of a variable: letters, digits and _, no digit first.")
             return Exit.USAGE
+    if handover.env_file == "":
+        complain("--env-file takes the name of a file, and got an empty text.")
+        return Exit.USAGE
     if handover.env_file is not None:
         os.environ["VECTORSHIFT_ENV_FILE"] = handover.env_file
     settings = DEFAULT_SCOPE.settings
     credential = vectorshift.get_credential()
     if flaw := wrong_api(credential.source, credential.origin, settings.base_url):
         raise CredentialConfigurationError(flaw, credential.source, credential.provider)
+    if handover.env_file is not None:
+        _check_key(handover.env_file, credential)
     environment = environment_for(credential, os.environ, settings, handover)
     vectorshift.reset()  # closes the connections to stores
     if os.name == "posix":
@@ -123,11 +129,27 @@ def environment_for(
     return {**kept, **dict.fromkeys(handover.names or (_KEY,), credential.secret.reveal())}
 
 
+def _check_key(env_file: str, credential: Credential) -> None:
+    """Raise if the file has a key, and another one comes before it."""
+    key = _assigned_in(env_file).get(_KEY, "").strip()
+    if key and Secret(key) != credential.secret:
+        raise CredentialConfigurationError(
+            f"{credential.source} comes before the key in {env_file}, which is another one. Unset"
+            " the one that you do not mean.",
+            credential.source,
+            credential.provider,
+        )
+
+
 def _others_in(env_file: str) -> dict[str, str]:
     """Return what a dotenv file holds for the program: all but what is vectorshift's."""
-    content, _ = read_small(absolute(env_file), pipe_within=PATIENCE)
-    values = assignments_in(text_of(content) or "").values
+    values = _assigned_in(env_file)
     return {name: value for name, value in values.items() if not name.startswith("VECTORSHIFT_")}
+
+
+def _assigned_in(env_file: str) -> Mapping[str, str]:
+    content, _ = read_small(absolute(env_file), pipe_within=PATIENCE)
+    return assignments_in(text_of(content) or "").values
 
 
 # --- The program takes the place of this process ---
@@ -171,13 +193,14 @@ def _is_text(path: str) -> bool:
 
 def _not_run(program: str, error: OSError, environment: Mapping[str, str]) -> Exit:
     """Say why the program does not run, and return what shells return."""
+    shown = re.sub("=.*", "=...", program, flags=re.DOTALL)  # a variable, which may hold a key
     why = (error.strerror or type(error).__name__).lower()
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         if not shutil.which(program, path=environment.get("PATH")):
-            complain(f"{program or repr(program)}: command not found")
+            complain(f"{shown or repr(shown)}: command not found")
             return Exit.NOT_THERE
         why = "it is there, but what it says it is run by is not; see its first line"
-    complain(f"{program}: cannot be run: {why}")
+    complain(f"{shown}: cannot be run: {why}")
     return Exit.NOT_EXECUTABLE
 
 
