@@ -302,7 +302,13 @@ def test_the_option_beats_the_variable_and_says_so(
 
 
 @pytest.mark.parametrize(
-    "name", ["VECTORSHIFT_VAULT_PATH", "VECTORSHIFT_AWS_SECRET_ID", "VECTORSHIFT_PROVIDERS"]
+    "name",
+    [
+        "VECTORSHIFT_VAULT_PATH",
+        "VECTORSHIFT_AWS_SECRET_ID",
+        "VECTORSHIFT_PROVIDERS",
+        "VECTORSHIFT_CREDENTIALS_DIRECTORY",
+    ],
 )
 def test_another_source_that_was_configured_is_told_to_be_unused(
     name: str, api: FakeVectorShift, key: str, here: dict[str, str]

@@ -213,7 +213,7 @@ def list_profiles(as_json: bool) -> Exit:
 
 
 def _in_use() -> str | None:
-    """Return the profile that calls would use. Wrong settings do not keep a list from being shown."""
+    """Return the profile that calls would use; None if the settings are wrong."""
     try:
         return DEFAULT_SCOPE.settings.profile
     except CredentialError:
