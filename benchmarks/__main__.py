@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import platform
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
 
 from benchmarks.aws import aws
 from benchmarks.calls import calls
@@ -20,6 +22,9 @@ from benchmarks.surroundings import clean_surroundings, stand_in_api
 from benchmarks.tasks import tasks
 from benchmarks.tenants import tenants
 from benchmarks.vault import vault
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _ALONE = {
     "imports": imports,
@@ -44,6 +49,13 @@ _COMPARED = (
 )
 
 
+def _versions() -> Iterator[str]:
+    """Yield what is measured: not every part needs all of it."""
+    for name in _COMPARED:
+        with contextlib.suppress(PackageNotFoundError):
+            yield f"{name} {version(name)}"
+
+
 def main() -> None:
     """Run the parts that are named, or all of them."""
     parser = argparse.ArgumentParser(
@@ -56,7 +68,7 @@ def main() -> None:
             f"there is no part {unknown[0]!r}; there are {', '.join([*_ALONE, *_WITH_API])}"
         )
     print(f"Python {platform.python_version()}, {platform.system()}, {os.cpu_count()} cores")
-    print(", ".join(f"{name} {version(name)}" for name in _COMPARED), flush=True)
+    print(", ".join(_versions()), flush=True)
     with clean_surroundings():
         for part in parts:
             if part in _ALONE:

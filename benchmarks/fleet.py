@@ -17,7 +17,14 @@ from typing import TYPE_CHECKING
 
 from benchmarks.figures import show
 from vectorshift import Credential, CredentialStoreUnavailableError
-from vectorshift.cache.policy import Policy, State, after_refresh, after_rejection, reread_pause
+from vectorshift.cache.policy import (
+    Policy,
+    State,
+    after_refresh,
+    after_rejection,
+    passed,
+    reread_pause,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -76,7 +83,10 @@ class Agent:
 
 
 def ours(
-    rate: float, read: Callable[[float, Credential | None], Credential | None], seed: int
+    rate: float,
+    read: Callable[[float, Credential | None], Credential | None],
+    day: Day,
+    seed: int,
 ) -> Iterator[float]:
     """Run one process, and yield the time of each contact before it is made."""
     rng = random.Random(seed)
@@ -101,6 +111,9 @@ def ours(
         due = state.fresh_until[0] if state.failure is None else state.retry_at[0]
         if state.credential is OLD:  # the next call after the revocation is refused
             due = max(at, min(due, ROTATION))
+        is_good = state.credential is NEW or (state.credential is OLD and at < ROTATION)
+        if not is_good or passed(state.usable_until, (at, at)):
+            day.failing += due - at
         at = due + rng.expovariate(rate)
 
 
@@ -153,7 +166,7 @@ def _often(rng: random.Random, rate: float) -> int:
 def directly(rate: float) -> Day:
     day = Day()
     for seed in range(PROCESSES):
-        for at in ours(rate, day.read, seed):
+        for at in ours(rate, day.read, day, seed):
             if at >= DAY:
                 break
     return day
@@ -163,7 +176,7 @@ def through_agents(rate: float) -> Day:
     day = Day()
     for node in range(0, PROCESSES, PER_NODE):
         agent = Agent(day)
-        runs = [ours(rate, agent.read, seed) for seed in range(node, node + PER_NODE)]
+        runs = [ours(rate, agent.read, day, seed) for seed in range(node, node + PER_NODE)]
         queue = [(next(run), number) for number, run in enumerate(runs)]
         heapq.heapify(queue)
         while queue[0][0] < DAY:
