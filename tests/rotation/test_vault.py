@@ -189,6 +189,21 @@ def test_undo_puts_the_key_before_in_a_new_version(
     assert stored(openbao, path)["data"] == {"api_key": keys.old}
 
 
+def test_undo_says_why_it_has_no_key_to_go_back_to(
+    openbao: OpenBaoServer, path: str, keys: Keys
+) -> None:
+    openbao.call("POST", f"secret/metadata/{path}", {"max_versions": 2})
+    settings = keys.in_vault(openbao, path)
+    for size in range(2):
+        openbao.write(path, {"api_key": keys.old, "size": size})
+    with pytest.raises(RotationError, match=r"The version before holds #[0-9a-f]{8} too"):
+        rotated(settings, None, "vault")
+    openbao.call("POST", f"secret/metadata/{path}", {"max_versions": 1})
+    openbao.write(path, {"api_key": keys.old})
+    with pytest.raises(RotationError, match="version 2 is not kept any more"):
+        rotated(settings, None, "vault")
+
+
 def test_undo_does_not_go_back_to_a_key_that_was_revoked(
     openbao: OpenBaoServer, path: str, keys: Keys
 ) -> None:

@@ -150,6 +150,10 @@ def prepare(
     """
     chosen = target.previous() if new is None else new
     key = chosen.secret if isinstance(chosen, Credential) else chosen
+    if new is None and key == old.secret:
+        raise RotationError(
+            f"The version before holds {key} too: there is no other key to go back to."
+        )
     verdict = checks.compare(old.secret, key, unverified=options.unverified)
     return Plan(target=target, old=old, new=chosen, verdict=verdict)
 

@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from vectorshift.credentials.values import Credential, Secret
-from vectorshift.errors import CredentialError, CredentialStoreUnavailableError
+from vectorshift.errors import (
+    CredentialError,
+    CredentialNotFoundError,
+    CredentialStoreUnavailableError,
+)
 from vectorshift.providers.vault.classify import (
     Reply,
     as_object,
@@ -138,7 +142,13 @@ class VaultTarget(RotationTarget):
             return super().previous()
         if self._version < 2:
             raise self._refused("it has one version only: there is nothing to go back to.")
-        return self._key_in(self._read_version(self._version - 1))
+        before = self._version - 1
+        try:
+            return self._key_in(self._read_version(before))
+        except CredentialNotFoundError:
+            raise self._refused(
+                f"version {before} is not kept any more: there is nothing to go back to."
+            ) from None
 
     def close(self) -> None:
         """Close the connections and forget the token."""
