@@ -104,7 +104,8 @@ def test_the_policies_are_kept_as_they_are(monkeypatch: pytest.MonkeyPatch, keys
     texts = [{"PolicyText": each, "PolicyStatus": "Pending"} for each in policies]
     parameter = {"Name": "/app", "Version": 1, "Value": keys.old, "Type": "String"}
     found, described = {"Parameter": parameter}, {"Name": "/app", "Policies": texts}
-    answers = [found, {"Parameters": [described]}, found, {"Version": 2}]
+    first = {"Parameters": [], "NextToken": "more"}  # AWS may send empty pages
+    answers = [found, first, {"Parameters": [described]}, found, {"Version": 2}]
     with FaultServer(*(answer(200, json.dumps(each).encode()) for each in answers)) as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL_SSM", server.origin)
         plan = planned(keys.settings(aws_parameter="/app"), keys.new, "parameter")

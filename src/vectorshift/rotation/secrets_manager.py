@@ -9,10 +9,7 @@ from vectorshift.credentials.values import Credential, Secret
 from vectorshift.errors import CredentialError, CredentialStoreUnavailableError
 from vectorshift.providers.aws.arguments import CURRENT
 from vectorshift.providers.aws.locators import SECRETS
-from vectorshift.providers.aws.provider import reader_of
-from vectorshift.providers.aws.value import credential_in, text_in
-from vectorshift.rotation.json_text import with_key
-from vectorshift.rotation.target import RotationError, RotationTarget, revealed
+from vectorshift.rotation.aws import AwsTarget
 
 if TYPE_CHECKING:
     from vectorshift.settings import Settings
@@ -25,7 +22,7 @@ _PENDING: Final = "AWSPENDING"
 _PREVIOUS: Final = "AWSPREVIOUS"
 
 
-class SecretTarget(RotationTarget):
+class SecretTarget(AwsTarget):
     """A secret of Secrets Manager.
 
     Args:
@@ -33,30 +30,19 @@ class SecretTarget(RotationTarget):
     """
 
     name = "aws"
-    keeps_versions = True
+    store = SECRETS
     undo = "vectorshift rotate --source aws --undo"
 
     def __init__(self, settings: Settings) -> None:
-        super().__init__()
-        found = reader_of(settings)
-        if found is None or found[1].store is not SECRETS:
-            raise RotationError(
-                "VECTORSHIFT_AWS_SECRET_ID is not set: there is no secret to write."
-            )
-        self._reader, self._given = found
-        self.source = self._given.source
-        self.where = f"region {self._reader.region or 'of the AWS profile'}"
-        self._version = ""
-        self._old, self._text, self._is_binary = Secret(""), Secret(""), False
+        super().__init__(settings)
+        self._version, self._is_binary = "", False
 
     def read(self) -> Credential:
         """Read the current version from AWS itself."""
-        response = self._call("get_secret_value", "GetSecretValue", **self._given.query)
-        credential = self._key_in(response)
-        self._version, self._old = str(response["VersionId"]), credential.secret
-        self._text = Secret(text_in(response) or "")
+        response = self._call("get_secret_value", **self._given.query)
+        self._version = str(response["VersionId"])
         self._is_binary = "SecretBinary" in response
-        return credential
+        return self._take(response)
 
     def check(self) -> None:
         """Refuse a pinned version, and a secret that something else rotates."""
@@ -81,13 +67,10 @@ class SecretTarget(RotationTarget):
 
     def write(self, key: Secret) -> str:
         """Put a version with a label of ours, read it back, then move `AWSCURRENT` to it."""
-        text = with_key(self._text, self._given.field, self._old, key)
-        if text is None:
-            raise self._refused("the old key is not found in its text as it is written.")
+        text = self._changed(key)
         version = str(uuid.uuid4())
         self._call(
             "put_secret_value",
-            "PutSecretValue",
             ClientRequestToken=version,  # a repeated request writes no second version
             VersionStages=[_STAGE],
             **{"SecretBinary" if self._is_binary else "SecretString": text},
@@ -110,15 +93,11 @@ class SecretTarget(RotationTarget):
         self._make_current(version)
         return version
 
-    def close(self) -> None:
-        """Close the connections."""
-        self._reader.close()
-
     def _make_current(self, version: str) -> None:
-        move = ("update_secret_version_stage", "UpdateSecretVersionStage")
+        move = "update_secret_version_stage"
         try:
             self._call(
-                *move,
+                move,
                 VersionStage=CURRENT,
                 MoveToVersionId=version,
                 RemoveFromVersionId=self._version,  # AWS refuses if it is not current any more
@@ -136,29 +115,16 @@ class SecretTarget(RotationTarget):
                 ) from None
         labels = self._described()["VersionIdsToStages"].get(version, [])
         if _STAGE in labels:
-            self._call(*move, VersionStage=_STAGE, RemoveFromVersionId=version)
+            self._call(move, VersionStage=_STAGE, RemoveFromVersionId=version)
 
     def _described(self) -> dict[str, Any]:
-        return self._call("describe_secret", "DescribeSecret")
+        return self._call("describe_secret")
 
     def _key_of(self, version: str) -> Credential:
-        return self._key_in(self._call("get_secret_value", "GetSecretValue", VersionId=version))
+        return self._key_in(self._call("get_secret_value", VersionId=version))
 
-    def _key_in(self, response: dict[str, Any]) -> Credential:
-        answer = credential_in(response, self._given)
-        if isinstance(answer, CredentialError):
-            raise answer
-        return answer
-
-    def _call(self, method: str, action: str, **query: Any) -> dict[str, Any]:
-        query["SecretId"] = self._given.locator
-        answer = self._reader.call(method, revealed(query), action)
-        if isinstance(answer, CredentialError):
-            raise answer
-        return answer
-
-    def _refused(self, why: str) -> RotationError:
-        return RotationError(f"{self.source} ({self.where}): {why}")
+    def _call(self, method: str, **query: Any) -> dict[str, Any]:
+        return super()._call(method, **{"SecretId": self._given.locator, **query})
 
 
 def _holder(told: dict[str, Any], stage: str) -> str | None:

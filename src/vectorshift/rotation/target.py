@@ -48,7 +48,6 @@ class RotationTarget(ABC):
     """
 
     name: ClassVar[str]
-    keeps_versions: ClassVar[bool] = False
     source: str
     where: str = ""
     undo: str = (
@@ -92,6 +91,10 @@ class RotationTarget(ABC):
     def restore(self, previous: Credential) -> str | None:
         """Put the key of the version before in force again; return the version."""
         return self.write(previous.secret)
+
+    def _refused(self, why: str) -> RotationError:
+        """Return a refusal that names this place."""
+        return RotationError(f"{self.source} ({self.where}): {why}")
 
     def close(self) -> None:  # noqa: B027  # files have no connections
         """Close connections."""

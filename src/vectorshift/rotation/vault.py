@@ -47,7 +47,6 @@ class VaultTarget(RotationTarget):
     """
 
     name = "vault"
-    keeps_versions = True
 
     def __init__(
         self, settings: Settings, *, expires_at: str | None, check_and_set: bool = True
@@ -220,4 +219,4 @@ class VaultTarget(RotationTarget):
         )
 
     def _refused(self, why: str) -> RotationError:
-        return RotationError(f"{self.source} ({self.where}): {why}{self._done}")
+        return super()._refused(why + self._done)

@@ -1,0 +1,71 @@
+"""Write to one of AWS's stores, with the provider's own connections and error texts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from vectorshift.credentials.values import Credential, Secret
+from vectorshift.errors import CredentialError
+from vectorshift.providers.aws.provider import reader_of
+from vectorshift.providers.aws.value import credential_in, text_in
+from vectorshift.rotation.json_text import with_key
+from vectorshift.rotation.target import RotationError, RotationTarget, revealed
+
+if TYPE_CHECKING:
+    from vectorshift.providers.aws.locators import Store
+    from vectorshift.settings import Settings
+
+__all__ = ["AwsTarget"]
+
+
+class AwsTarget(RotationTarget):
+    """An entry of a store.
+
+    Args:
+        settings: those that lead to the entry.
+    """
+
+    store: ClassVar[Store]
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        found = reader_of(settings)
+        if found is None or found[1].store is not self.store:
+            raise RotationError(
+                f"{self.store.setting} is not set: there is no {self.store.thing} to write."
+            )
+        self._reader, self._given = found
+        self.source = self._given.source
+        self.where = f"region {self._reader.region or 'of the AWS profile'}"
+        self._old, self._text = Secret(""), Secret("")
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._reader.close()
+
+    def _take(self, response: dict[str, Any]) -> Credential:
+        """Keep what was read, to be changed by `_changed`."""
+        credential = self._key_in(response)
+        self._old, self._text = credential.secret, Secret(text_in(response) or "")
+        return credential
+
+    def _changed(self, key: Secret) -> Secret:
+        """Return the text that was read with another key in it."""
+        text = with_key(self._text, self._given.field, self._old, key)
+        if text is None:
+            raise self._refused("the old key is not found in its text as it is written.")
+        return text
+
+    def _key_in(self, response: dict[str, Any]) -> Credential:
+        answer = credential_in(response, self._given)
+        if isinstance(answer, CredentialError):
+            raise answer
+        return answer
+
+    def _call(self, method: str, **query: Any) -> dict[str, Any]:
+        """Call a method of boto3's client. Secrets in the query are revealed to it alone."""
+        action = method.title().replace("_", "")
+        answer = self._reader.call(method, revealed(query), action)
+        if isinstance(answer, CredentialError):
+            raise answer
+        return answer
