@@ -1,4 +1,4 @@
-"""What holds locks, connections or a key stays in its process."""
+"""Keep objects with locks, connections or a key in their process."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ _PAUSES: tuple[tuple[type[CredentialError], float], ...] = (
 
 
 class Decision(enum.Enum):
-    """What a caller gets."""
+    """The decision on one look-up."""
 
     SERVE = "the cached credential, at once"
     REFRESH = "the cached credential, at once, while one refresh runs"
@@ -114,7 +114,7 @@ class Overlap:
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """What was last told of a source.
+    """The last report of a source.
 
     Args:
         reason: the failure, or empty while there is none.
@@ -150,7 +150,7 @@ def news(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """What is known of one source.
+    """The state of one source.
 
     Args:
         credential: the newest answer, or None.
@@ -384,7 +384,7 @@ def _dropped(state: State) -> State:
 
 
 def _is_quick(error: CredentialError, seconds: float) -> bool:
-    """Whether a contact cost so little that the next one may come soon.
+    """Return whether a contact cost so little that the next one may come soon.
 
     A provider that waited for its store, but may be asked again soon, says so by a `retry_after`
     of at most 1 s.

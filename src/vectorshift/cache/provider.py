@@ -223,7 +223,7 @@ class CachingProvider(BaseProvider):
         return None if credential is None else in_use(credential, overlap, now)
 
     def is_previous(self, credential: Credential) -> bool:
-        """Whether this is the key before the newest one, which the API may not know yet."""
+        """Return whether this is the key before the newest one, which the API may not know yet."""
         return credential is self._state.overlap.previous
 
     def resolve(self, request: LookupRequest) -> Result:
@@ -387,7 +387,7 @@ class CachingProvider(BaseProvider):
         return (self._wall(), self._monotonic())
 
     def _joinable(self, now: Instant) -> bool:
-        """Whether the newest load is worth waiting for; one that is older may hang for ever."""
+        """Return whether the newest load is worth waiting for; an older one may hang for ever."""
         return bool(self._loads) and not self._is_overdue(self._loads[-1], now)
 
     def _is_overdue(self, load: Refresh, now: Instant) -> bool:
@@ -456,8 +456,8 @@ class CachingProvider(BaseProvider):
             end(load)
 
     def _was_stopped(self, began: float) -> bool:
-        """Whether so much time has passed that this process was stopped: that says nothing of the
-        store.
+        """Return whether so much time has passed that this process was stopped: that says nothing
+        of the store.
         """
         return time.monotonic() - began > 2 * self.load_timeout
 

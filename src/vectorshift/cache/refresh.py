@@ -83,7 +83,7 @@ _loads: Final = _Loads()
 
 
 def were_cut_off() -> bool:
-    """Whether this process was forked while loads of its parent ran."""
+    """Return whether this process was forked while loads of its parent ran."""
     return _loads.cut_off
 
 
@@ -129,8 +129,8 @@ def entered(load: Refresh) -> None:
 
 
 def is_inside(loads: Collection[Refresh]) -> bool:
-    """Whether the caller runs in one of these loads, as a log handler does: to wait would be to
-    wait for itself.
+    """Return whether the caller runs in one of these loads, as a log handler does: to wait would be
+    to wait for itself.
     """
     return any(load in loads for load in _inside.get())
 
@@ -138,8 +138,8 @@ def is_inside(loads: Collection[Refresh]) -> bool:
 def settles(
     load: Refresh, known: Credential | None, request: LookupRequest, asked: Instant
 ) -> bool:
-    """Whether a load answers this caller. One whom the known key will not do is answered by another
-    key, or by a load that began after it asked.
+    """Return whether a load answers this caller. One whom the known key will not do is answered by
+    another key, or by a load that began after it asked.
     """
     if not (load.counts and (request.forced or request.rejected is not None)):
         return load.counts

@@ -246,7 +246,7 @@ class ProviderChain(BaseProvider):
                 self.or_previous(provider, file.newest, rejected)
 
     def is_previous(self, credential: Credential) -> bool:
-        """Whether this is the key before the newest one of its source."""
+        """Return whether this is the key before the newest one of its source."""
         if any(file.overlap.previous is credential for file in tuple(self._files.values())):
             return True
         return any(provider.is_previous(credential) for provider in self.providers)

@@ -1,4 +1,4 @@
-"""What may be handed in as credentials, and the chain that is made of it."""
+"""Turn credentials of a caller into a provider or a chain."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a chain says of its walk: the attempts, and the error when nobody had a key."""
+"""The outcome of a walk through a chain: the attempts, and the error if no source had a key."""
 
 from __future__ import annotations
 

@@ -96,12 +96,12 @@ class Call:
 
     @property
     def may_be_repeated(self) -> bool:
-        """Whether the method is idempotent: it does no harm twice."""
+        """Return whether the method is idempotent: it does no harm twice."""
         return self.method.upper() in _IDEMPOTENT
 
     @property
     def awaits_run(self) -> bool:
-        """Whether the answer comes when a run has ended, and may take minutes."""
+        """Return whether the answer comes when a run has ended, and may take minutes."""
         if self.patient is not None:
             return self.patient
         return self.path.endswith(_RUNS) and str(self.method).upper() == "POST"

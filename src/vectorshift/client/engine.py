@@ -298,8 +298,8 @@ class CallState:
 
 
 def _leads_to(first: httpx.Request, request: httpx.Request) -> bool:
-    """Whether it is the same request, or one to which redirects of it led: these take over what
-    stands beside it.
+    """Return whether it is the same request, or one to which redirects of it led: these take over
+    what stands beside it.
     """
     return request.extensions.get("timeout") is first.extensions["timeout"]
 

@@ -32,12 +32,12 @@ __all__ = ["Handle"]
 PATIENCE: Final = 600.0
 """Seconds that a run waits for its answer, where nobody set a timeout."""
 _UNSET: Final = httpx.Timeout(5.0)
-"""What httpx gives to a client that names no timeout."""
+"""The default timeout of httpx."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Ready:
-    """What calls need, made for one configuration. Another may be in force at any time."""
+    """Everything that calls need, made for one configuration. It may change at any time."""
 
     configured: Configured
     settings: public.Settings
@@ -107,7 +107,7 @@ class Handle(StaysInProcess):
 
     @property
     def has_own_credentials(self) -> bool:
-        """Whether it has its own credentials, and uses those of no block and no process."""
+        """Return whether it has its own credentials, and uses those of no block and no process."""
         return not isinstance(self._provider, DefaultScope)
 
     @property

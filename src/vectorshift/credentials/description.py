@@ -1,4 +1,4 @@
-"""What a provider says of itself, without contact and without a secret."""
+"""A provider's description of itself, without contact and without a secret."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["Description"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Description:
-    """What a provider can tell of itself without contacting anything.
+    """A provider's description of itself, made without contacting anything.
 
     Args:
         configured: whether it would be asked at all.

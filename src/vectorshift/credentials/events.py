@@ -1,4 +1,4 @@
-"""What happens to credentials, told to whoever listens: log lines and callbacks, on change only."""
+"""Events of credentials, as log lines and callbacks, on change only."""
 
 from __future__ import annotations
 

@@ -173,8 +173,8 @@ def unforeseen(
 
 
 def is_the_callers(error: BaseException) -> bool:
-    """Whether what a sync getter raised is for its caller: an interrupt, alone or in a group, and
-    what is no error.
+    """Return whether what a sync getter raised is for its caller: an interrupt, alone or in a
+    group, and what is no error.
 
     A `SystemExit` may come from a handler of SIGTERM, which runs in the midst of whatever the main
     thread does. The end of a generator or of a task is the getter's: those of the caller do not

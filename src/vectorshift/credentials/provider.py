@@ -144,7 +144,7 @@ class CredentialProvider(ABC):  # noqa: B024  # one of two methods is enough
 
 
 def _writes(cls: type[CredentialProvider], getter: str) -> bool:
-    """Whether a class has a getter of its own, and not the one that is given."""
+    """Return whether a class has a getter of its own, and not the one that is given."""
     return getattr(cls, getter) is not getattr(CredentialProvider, getter)
 
 

@@ -113,7 +113,7 @@ def unresolved(text: str) -> str | None:
 
 
 def _encloses(opening: str, text: str, closing: str) -> bool:
-    """Whether the bracket at the beginning of `text` is closed at its end, and not before."""
+    """Return whether the bracket that begins `text` is closed at its end, and not before."""
     if not (text.startswith(opening) and text.endswith(closing)):
         return False
     opens, closes, depth = _PAIRS[closing[-1]], closing[-1], 0

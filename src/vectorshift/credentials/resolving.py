@@ -43,7 +43,7 @@ class Resets:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LookupRequest:
-    """What one caller brings along when it asks.
+    """One caller's request for a credential.
 
     Args:
         rejected: the credential that the server has just refused with a 401, or None.
@@ -83,23 +83,24 @@ class BaseProvider(StaysInProcess, CredentialProvider, ABC):
     """
 
     changes_silently = False
-    """Whether another key from the same source is no news, as from a callable that serves many
-    tenants.
+    """True if another key from the same source is no news, as from a callable that serves
+    many tenants.
     """
 
     stands_for_another = False
-    """Whether this passes on to whichever provider the surroundings name, and is not to be
+    """True if this passes on to whichever provider the surroundings name, and is not to be
     wrapped.
     """
 
     may_be_meant = False
-    """Whether the user may have meant this source, though it names no store: a 401 says so."""
+    """True if the user may have meant this source, though it names no store: a 401 says so.
+    """
 
     takes_once = False
-    """Whether asking takes what can be had once and was not taken yet, as from a pipe."""
+    """True if asking takes what can be had once and was not taken yet, as from a pipe."""
 
     blocks = True
-    """Whether `resolve` may do I/O, so that an event loop has to leave it to a thread."""
+    """True if `resolve` may do I/O, so that an event loop has to leave it to a thread."""
 
     @property
     def actual(self) -> BaseProvider:
@@ -151,7 +152,8 @@ class BaseProvider(StaysInProcess, CredentialProvider, ABC):
             return no_thread(self)
 
     def keeps_previous(self, credential: Credential) -> bool:
-        """Whether a chain may go back to the key before this one of a source that is not cached.
+        """Return whether a chain may go back to the key before this one of a source that is not
+        cached.
 
         Only where programs replace keys. What a person writes, perhaps another organisation's key,
         is meant as it is.
@@ -159,8 +161,8 @@ class BaseProvider(StaysInProcess, CredentialProvider, ABC):
         return False
 
     def is_previous(self, credential: Credential) -> bool:
-        """Whether this key is not the newest one of its source, but the one before it, which is
-        used while the API does not know the newest. Does no I/O.
+        """Return whether this key is not the newest one of its source, but the one before it, which
+        is used while the API does not know the newest. Does no I/O.
         """
         return False
 

@@ -245,7 +245,7 @@ def _is_api(value: object) -> bool:
 
 
 def same_source(one: Credential, other: Credential) -> bool:
-    """Whether both are of one provider and one place, so that the second is the first one
+    """Return whether both are of one provider and one place, so that the second is the first one
     rotated.
     """
     return (one.provider, one.source) == (other.provider, other.source)

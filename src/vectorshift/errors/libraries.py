@@ -1,4 +1,4 @@
-"""What the exceptions of libraries mean, told by their names: no library is imported for it."""
+"""Classify exceptions of libraries by their names: no library is imported for it."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ __all__ = ["ChainResult", "Observation", "build_report", "ending"]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Observation:
-    """What one provider said: an answer, or None if a call would have to ask it."""
+    """One provider's answer, or None if a call would have to ask it."""
 
     provider: BaseProvider
     answer: Result | None
@@ -48,7 +48,7 @@ class ChainResult:
 
     @property
     def is_nothing(self) -> bool:
-        """Whether no source has a key and none has failed."""
+        """Return whether no source has a key and none has failed."""
         return self.answer is not None and is_missing(self.answer)
 
 

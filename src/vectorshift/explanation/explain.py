@@ -212,7 +212,7 @@ def _leaves(provider: BaseProvider) -> Iterator[BaseProvider]:
 
 
 def _is_asked(provider: BaseProvider, probe: bool) -> bool:
-    """Whether to ask now: a store and a callable of the user's are contacted only if that is
+    """Return whether to ask now: a store and a callable of the user's are contacted only if that is
     wished.
     """
     known = provider.maker() is not None or isinstance(provider.actual, CachingProvider)

@@ -14,7 +14,7 @@ _WIDTH = 110
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceReport:
-    """What is known of one provider's source. Durations are in seconds.
+    """The report of one provider's source. Durations are in seconds.
 
     Args:
         provider: the provider's name.
@@ -60,7 +60,7 @@ class SourceReport:
 
     @property
     def timing(self) -> str:
-        """What there is to say of time, such as `read 12 s ago, refreshed in 4 min`."""
+        """Return the times, such as `read 12 s ago, refreshed in 4 min`."""
         again = (
             "refreshed in {}"
             if self.fingerprint and not self.stale
@@ -87,7 +87,7 @@ class SourceReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Report:
-    """What `vectorshift.explain()` found out. Prints as a table, pickles, and holds no key.
+    """The result of `vectorshift.explain()`. Prints as a table, pickles, and holds no key.
 
     Args:
         verdict: which key a call would use now, or why none, in a sentence or more.

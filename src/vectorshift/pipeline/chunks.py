@@ -220,8 +220,8 @@ def _parsed(data: str) -> dict[str, Any] | None:
 
 
 def _is_of_a_part(chunk: StreamChunk) -> bool:
-    """Whether an event speaks of a node or an output, and not of the run: a pipeline may go on
-    when a node fails.
+    """Return whether an event speaks of a node or an output, and not of the run: a pipeline may go
+    on when a node fails.
     """
     if chunk.type in ("result", "error"):
         return False

@@ -73,7 +73,7 @@ def checked_runs(inputs: object) -> list[Mapping[str, Any]]:
 
 
 def holds_files(value: object) -> bool:
-    """Whether a file stands anywhere in it."""
+    """Return whether a file stands anywhere in it."""
     if _is_file(value):
         return True
     if isinstance(value, Mapping):

@@ -163,22 +163,22 @@ class RunStatus(Answer):
 
     @property
     def succeeded(self) -> bool:
-        """Whether it has ended well."""
+        """Return whether it has ended well."""
         return self.status in SUCCEEDED
 
     @property
     def failed(self) -> bool:
-        """Whether it has ended in failure."""
+        """Return whether it has ended in failure."""
         return self.status in FAILED
 
     @property
     def cancelled(self) -> bool:
-        """Whether somebody ended it."""
+        """Return whether somebody ended it."""
         return self.status in CANCELLED
 
     @property
     def done(self) -> bool:
-        """Whether it has ended, in any way."""
+        """Return whether it has ended, in any way."""
         return self.succeeded or self.failed or self.cancelled
 
     @property

@@ -151,12 +151,12 @@ class DotenvProvider(BaseProvider):
 
     @property
     def may_be_meant(self) -> bool:  # type: ignore[override]
-        """Whether the file was named, or has a key."""
+        """True if the file was named, or has a key."""
         return self.named or self._file.answered
 
     @property
     def takes_once(self) -> bool:  # type: ignore[override]
-        """Whether the file is a pipe that was not read."""
+        """True if the file is a pipe that was not read."""
         return self._file.check_pipe()
 
     def admits_latecomers(self) -> bool:

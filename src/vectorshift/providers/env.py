@@ -185,7 +185,7 @@ class EnvProvider(BaseProvider):
 
     @property
     def takes_once(self) -> bool:  # type: ignore[override]
-        """Whether the file is a pipe that was not read, and is what would be asked."""
+        """True if the file is a pipe that was not read, and is what would be asked."""
         return self._file is not None and not self._is_set() and self._file.check_pipe()
 
     def keeps_previous(self, credential: Credential) -> bool:

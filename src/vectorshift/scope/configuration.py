@@ -69,7 +69,7 @@ class ForwardingProvider(BaseProvider):
         self.resolved().invalidate(rejected)
 
     def is_previous(self, credential: Credential) -> bool:
-        """Whether this is the key before the newest one of its source."""
+        """Return whether this is the key before the newest one of its source."""
         provider = self.resolved_or_none()
         return provider is not None and provider.is_previous(credential)
 
@@ -148,7 +148,7 @@ class Configured(ForwardingProvider):
 
     @property
     def requires_using(self) -> bool:
-        """Whether calls outside a `using` block fail. May block at first."""
+        """Return whether calls outside a `using` block fail. May block at first."""
         if self.require_using is not None:
             return self.require_using
         if self._process is not None and self._process().requires_using:

@@ -122,7 +122,7 @@ class Target(Protocol):
 
     @property
     def has_own_credentials(self) -> bool:
-        """Whether the key is the client's own, and not that of a block or of the process."""
+        """Return whether the key is the client's own, and not that of a block or of the process."""
         ...
 
     @property

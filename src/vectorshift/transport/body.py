@@ -340,5 +340,5 @@ class _Inflate:
 
     @property
     def is_whole(self) -> bool:
-        """Whether all that was packed has come."""
+        """Return whether all that was packed has come."""
         return self._zlib.eof

@@ -67,7 +67,7 @@ class _Reply:
 
     @property
     def is_of_a_start(self) -> bool:
-        """Whether the Agent says that it is not ready yet."""
+        """Return whether the Agent says that it is not ready yet."""
         if self.status == 503:
             return not self.says('"__type"')  # that would be AWS's own
         return self.status == 400 and self.says("not ready to serve")

@@ -109,7 +109,7 @@ class AwsArguments:
 
     @property
     def flaw(self) -> str | None:
-        """What cannot be meant together, and what to do; None if nothing is wrong."""
+        """Return which arguments contradict each other, and the fix; None if nothing is wrong."""
         if self.secret_id and self.parameter:
             return (
                 "VECTORSHIFT_AWS_SECRET_ID and VECTORSHIFT_AWS_PARAMETER are both set, and may hold"

@@ -57,7 +57,7 @@ _ENCRYPTING: Final = {
     "PutSecretValue": "kms:GenerateDataKey and kms:Decrypt",
     "PutParameter": "kms:Encrypt",
 }
-"""What KMS is asked to do for a write."""
+"""The action of KMS for a write."""
 _KEYS: Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 _NUMBERS: Final = (
     "AWS_METADATA_SERVICE_TIMEOUT",
@@ -97,7 +97,7 @@ class SecretLocation:
 
     @property
     def ciphered(self) -> str:
-        """What KMS was asked to do."""
+        """The action that KMS was asked for."""
         return "encrypted" if self.action in _ENCRYPTING else "decrypted"
 
     @property
@@ -224,7 +224,7 @@ def outcome(
 
 
 def patched_late(error: Exception) -> bool:
-    """Whether gevent patched ssl after it was imported: its setters then call each other."""
+    """Return whether gevent patched ssl after it was imported: its setters then call each other."""
     if not isinstance(error, RecursionError) or "gevent" not in sys.modules:
         return False
     *_, (before, _), (last, _) = traceback.walk_tb(error.__traceback__)

@@ -33,7 +33,7 @@ _reading: ContextVar[bool] = ContextVar("vectorshift_aws_reading", default=False
 
 
 def is_reading() -> bool:
-    """Whether the caller is in a read of ours."""
+    """Return whether the caller is in a read of ours."""
     return _reading.get()
 
 

@@ -1,4 +1,4 @@
-"""What a Vault server's replies mean: pure functions from a reply to one of five failures.
+"""Classify a Vault server's replies: pure functions from a reply to one of five failures.
 
 No message repeats text of the server, as a body may hold a secret.
 """
@@ -67,18 +67,22 @@ class Reply:
 
     @property
     def may_pass(self) -> bool:
-        """Whether the server cannot serve just then, and may soon."""
+        """Return whether the server cannot serve just then, and may soon."""
         is_preparing = self.status == 400 and self.mentions("upgrading")  # a new mount of KV 2
         return self.is_standby or self.status in _PASSING or is_preparing
 
     @property
     def is_of_vault(self) -> bool:
-        """Whether a refusal is Vault's own: that of a gateway in between has no list of errors."""
+        """Return whether a refusal is Vault's own: that of a gateway in between has no list of
+        errors.
+        """
         return isinstance((self.body or {}).get("errors"), list)
 
     @property
     def rejects_token(self) -> bool:
-        """Whether the server does not know the token. One without the right has another text."""
+        """Return whether the server does not know the token. One without the right has another
+        text.
+        """
         return self.says("permission denied") or self.mentions("invalid token")
 
     @property
@@ -88,7 +92,7 @@ class Reply:
 
     @property
     def is_gap(self) -> bool:
-        """Whether the server says, as Vault does, that nothing is there."""
+        """Return whether the server says, as Vault does, that nothing is there."""
         return self.status == 404 and (self.body or {}).get("errors") == []
 
     def says(self, words: str) -> bool:
@@ -101,7 +105,7 @@ class Reply:
 
     @property
     def warns_of_versions(self) -> bool:
-        """Whether the server says that a mount of KV version 2 was read as version 1."""
+        """Return whether the server says that a mount of KV version 2 was read as version 1."""
         start = "Invalid path for a versioned K/V secrets engine"
         return any(warning.startswith(start) for warning in self._texts("warnings"))
 
@@ -379,7 +383,9 @@ def _classify_404(reply: Reply, ref: SecretRef, mount: Mount | None) -> Credenti
 
 
 def _is_gone(metadata: dict[str, Any], date: datetime | None) -> bool:
-    """Whether the metadata prove that the version is gone. A time in the future proves nothing."""
+    """Return whether the metadata prove that the version is gone. A time in the future proves
+    nothing.
+    """
     if metadata.get("destroyed") is True:
         return True
     deleted = parse_time(metadata.get("deletion_time"))

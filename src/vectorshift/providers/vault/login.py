@@ -131,9 +131,9 @@ class MountedLogin(Login):
 
     fix = ""
     may_be_new = False
-    """Whether what logs in may have been made just before this process was started."""
+    """True if what logs in may have been made just before this process was started."""
     fresh_connection = False
-    """Whether the connection itself logs in, so that an old one will not do."""
+    """True if the connection itself logs in, so that an old one will not do."""
 
     def __init__(self, arguments: VaultArguments) -> None:
         super().__init__(arguments)

@@ -76,7 +76,7 @@ class VaultServer:
 
     @property
     def is_local(self) -> bool:
-        """Whether the server is on this very machine."""
+        """Return whether the server is on this very machine."""
         try:
             return is_loopback(urlsplit(self.url).hostname or "")
         except ValueError:
@@ -84,7 +84,7 @@ class VaultServer:
 
     @property
     def has_path(self) -> bool:
-        """Whether the address has a path, as behind some proxies."""
+        """Return whether the address has a path, as behind some proxies."""
         return "/" in self.url.partition("://")[2]
 
     def connections(self) -> Connections | str:
