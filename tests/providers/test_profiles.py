@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -360,6 +361,24 @@ def test_a_keyring_that_hangs_costs_the_time_of_a_load_and_is_asked_again() -> N
             return
         time.sleep(0.1)
     pytest.fail("it was not asked again")
+
+
+@pytest.mark.usefixtures("keyring")
+def test_plain_text_is_removed_while_a_keyring_hangs(file: Path) -> None:
+    in_file()
+    keyring = int(os.environ["GNOME_KEYRING_PID"])
+    os.kill(keyring, signal.SIGSTOP)
+    removal = threading.Thread(target=delete_profile, args=("acme",), kwargs={"origin": API})
+    removal.start()
+    try:
+        give_up = time.monotonic() + 30
+        while "nevertobeseen" in file.read_text() and time.monotonic() < give_up:
+            time.sleep(0.05)
+        assert "nevertobeseen" not in file.read_text()
+        assert removal.is_alive()
+    finally:
+        os.kill(keyring, signal.SIGCONT)
+        removal.join()
 
 
 @pytest.mark.usefixtures("no_keyring")

@@ -183,23 +183,25 @@ def delete_profile(name: str, *, origin: str) -> list[str]:
     Raises:
         CredentialError: the keyring that has the key cannot be opened, or the file is wrong.
     """
-    places: list[str] = []
+    places: set[str] = set()
     with _locked():
         entries = _entries()
-        profile = _profile(name, entries[name]) if name in entries else None
-        needed = profile is not None and profile.keyring is not None
+        profile = _profile(name, entries.pop(name)) if name in entries else None
+        label = None if profile is None else profile.keyring
+        if profile is not None and label is None:
+            _save(entries)  # first, as it holds plain text, and a keyring may hang
+            places.add(FILE)
         try:
-            keyring = _keyring(name, profile.keyring if profile else None)
+            keyring = _keyring(name, label)
             if keyring.remove(profile.origin if profile else origin):
-                places.append(keyring.label)
+                places.add(keyring.label)
         except CredentialError:
-            if needed:
+            if label is not None:
                 raise
-        if profile is not None:
-            del entries[name]
+        if label is not None:
             _save(entries)
-            places += [profile.place]
-    return sorted({*places})
+            places.add(label)
+    return sorted(places)
 
 
 # --- The file ---
