@@ -153,7 +153,8 @@ def test_a_line_that_open_quotation_marks_take_in_stops_the_chain_and_both_lines
     (tmp_path / ".env").write_bytes(f"# ours\n{text}\n".replace("\n", end).encode())
     error = refusal(below(None).get_credential)
     assert type(error) is CredentialConfigurationError
-    assert ": line 3 stands in quotation marks that are opened in line 2, " in str(error)
+    assert ": line 3 looks like a setting" in str(error)
+    assert "the quotation marks that line 2 opens." in str(error)
     assert KEY not in shown(error)
 
 
@@ -215,7 +216,7 @@ def test_a_line_that_is_not_meant_for_us_is_passed_over_with_one_warning_that_na
 def test_lines_are_counted_as_an_editor_counts_them(end: str) -> None:
     lines = ["OTHER: x", "", "# c", "LAST x", f"{NAME}: {KEY}", ""]
     found = assignments_in(end.join(lines))
-    assert (found.passed_over, found.flaw.partition(" seems")[0]) == (1, "line 5")
+    assert (found.passed_over, found.flaw.partition(" looks")[0]) == (1, "line 5")
 
 
 def test_what_a_handler_does_with_that_warning_does_not_lock_the_file(tmp_path: Path) -> None:
@@ -394,7 +395,7 @@ def test_a_line_of_python_that_sets_the_key_stops_the_chain(tmp_path: Path) -> N
     (tmp_path / ".env").write_text(f'vectorshift.api_key = "{KEY}"\n')
     error = refusal(below(None).get_credential)
     assert type(error) is CredentialConfigurationError
-    assert "line 1 seems to be meant for vectorshift" in str(error)
+    assert "line 1 looks like a setting of vectorshift" in str(error)
     assert KEY not in str(error)
 
 

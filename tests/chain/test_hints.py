@@ -642,7 +642,7 @@ NEAR_MISSES: dict[str, tuple[dict[str, str], dict[str, str], str]] = {
     "a file with mixed letters": (
         {},
         {"app/.env": f"VECTORSHIFT_api_key={KEY}\n"},
-        "and its name is not in capitals. Write it in capitals, or put # before it.",
+        "but its name is not in capitals. Write it in capitals, or comment it out.",
     ),
     "a found file with settings": (
         {},

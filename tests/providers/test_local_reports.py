@@ -130,7 +130,7 @@ CASES = (
     dotenv("python-dotenv#422 whole", f"{VARIABLE}=${{OTHER}}", wrong="it refers to a variable"),
     dotenv("huggingface_hub#4625", f"{VARIABLE}=vs-abc#def", key="vs-abc#def"),
     # lines that cannot be parsed, and values of many lines
-    dotenv("python-dotenv#235", f"{VARIABLE}: {KEY}\n", wrong="line 1 seems to be meant for"),
+    dotenv("python-dotenv#235", f"{VARIABLE}: {KEY}\n", wrong="line 1 looks like a setting of"),
     dotenv("python-dotenv#467", f"what is this\n{VARIABLE}={KEY}\n", key=KEY, warns="line 1"),
     dotenv("docker/cli#5057", f'PEM="{PEM}"\n{VARIABLE}={KEY}\n', key=KEY),
     dotenv("pipenv#2914", f"PEM={PEM}\n{VARIABLE}={KEY}\n", key=KEY, warns="is not NAME=value"),

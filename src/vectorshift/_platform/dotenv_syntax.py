@@ -89,8 +89,8 @@ def assignments_in(text: str) -> Assignments:
         at = _mistyped(each, written)
         if at is not None and _is_in_small_letters(each):
             flaw = flaw or (
-                f"line {line} seems to be meant for vectorshift, and its name is not in capitals."
-                " Write it in capitals, or put # before it."
+                f"line {line} looks like a setting of vectorshift, but its name is not in capitals."
+                " Write it in capitals, or comment it out."
             )
         elif at is not None:
             flaw = flaw or _flaw(line, line + written[:at].count("\n"))
@@ -182,10 +182,10 @@ def _is_in_small_letters(binding: Binding) -> bool:
 def _flaw(begins: int, line: int) -> str:
     if line > begins:
         return (
-            f"line {line} stands in quotation marks that are opened in line {begins}, and seems to"
-            " be meant for vectorshift. Close them where they should end."
+            f"line {line} looks like a setting of vectorshift, but is inside the quotation marks"
+            f" that line {begins} opens. Close them where they should end."
         )
     return (
-        f"line {line} seems to be meant for vectorshift, and is not NAME=value. Mend it, or put #"
-        " before it. It is not shown, as it may hold a key."
+        f"line {line} looks like a setting of vectorshift, but is not NAME=value. Fix it, or"
+        " comment it out. It is not shown, as it may hold a key."
     )

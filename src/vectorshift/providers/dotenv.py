@@ -58,9 +58,10 @@ class DotenvProvider(BaseProvider):
     and nothing else: whoever can put a file there must not be able to say where the key is sent.
     In a chain it has to be there before any source has answered: one that appears in the working
     directory of a running service changes nothing until `vectorshift.reset()`.
-    Values are taken as they stand, without interpolation, and `os.environ` is never written. A line
-    that seems to be meant for this package and is no assignment is a configuration error, so that
-    no other source answers in its place; any other that cannot be parsed is a warning.
+    Values are taken as they stand, without interpolation, and `os.environ` is never written.
+
+    A line that looks like a setting of this package but is no assignment is a configuration error:
+    no other source takes its place. Any other line that cannot be parsed is a warning.
 
     Args:
         path: the file that the user names; by default `.env` in the working directory, if it is

@@ -31,10 +31,10 @@ _SET_TO_NONE = "_api_key_set_to_none"
 class ExplicitProvider(BaseProvider):
     """Answer with a key that is given in code.
 
-    A callable is called on each request, in the caller's context. A sync one is called in a worker
-    thread when the caller is async, and an async one in an event loop of its own when the caller is
-    sync. A callable that returns None, or raises that it found nothing, stops the chain: a failed
-    look-up of a tenant's key must not reach another key.
+    A callable is called on each request, in the caller's context. For an async caller, a sync one
+    runs in a worker thread. For a sync caller, an async one runs in an event loop of its own. A
+    callable that returns None, or raises that it found nothing, stops the chain: a failed look-up
+    of a tenant's key must not reach another key.
 
     Args:
         value: the key, or a callable, sync or async, that returns one. Left out, there is no key.

@@ -136,7 +136,7 @@ class LoginProvider(BaseProvider):
             return self.wrong(f"{self._source} is not UTF-8 text. Log in again.")
         document = parse_toml(text)
         if isinstance(document, str):
-            return self.wrong(f"{self._source} is not TOML{document}. Log in again, or mend it.")
+            return self.wrong(f"{self._source} is not TOML{document}. Log in again, or fix it.")
         return self._answer(document)
 
     def _answer(self, document: dict[str, Any]) -> Result:

@@ -85,7 +85,7 @@ class Profile:
 
     @property
     def place(self) -> str:
-        """Where the key is, for a person."""
+        """The keyring or the file, for a person."""
         return self.keyring or FILE
 
 
@@ -235,7 +235,7 @@ def _entries() -> dict[str, _Fields]:
     del content  # a traceback may show locals
     if isinstance(found, str):
         raise CredentialConfigurationError(
-            f"{FILE} {found}. Mend it, or remove it and log in again.", FILE, "login"
+            f"{FILE} {found}. Fix it, or remove it and log in again.", FILE, "login"
         )
     return found
 

@@ -246,7 +246,7 @@ class Settings(BaseSettings):
 
         Raises:
             CredentialConfigurationError: a value that a setting cannot have; a named file that is
-                missing or has a line that seems to be meant for this package and is no assignment;
+                missing, or has a line that looks like a setting but is no assignment;
                 or standard variables that name two servers, tokens, namespaces or client
                 certificates.
         """
