@@ -48,7 +48,7 @@ DOWN = CredentialStoreUnavailableError("down", source="vault:fleet", provider="v
 
 @dataclass
 class Day:
-    """What a store saw in a day, second by second, and the seconds for which calls failed."""
+    """The reads of a store in a day, by second, and the seconds for which calls failed."""
 
     reads: Counter[int] = field(default_factory=Counter[int])
     attempts: Counter[int] = field(default_factory=Counter[int])

@@ -29,7 +29,7 @@ __all__ = ["Mode", "show_rotation"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mode:
-    """How the command goes about it: its options that are no matter of the store."""
+    """The options of the command that do not concern the store."""
 
     undo: bool = False
     dry_run: bool = False
@@ -95,10 +95,8 @@ def _new_key(old: Credential, asks: bool) -> Secret:
 
 
 def _agreed(plan: Plan) -> bool:
-    where = (
-        f"{plan.target.source} ({plan.target.where})" if plan.target.where else plan.target.source
-    )
-    question = f"{plan.verdict} Write {plan.key} over {plan.old} at {where}? [y/N] "
+    where = f" ({plan.target.where})" if plan.target.where else ""
+    question = f"{plan.verdict} Write {plan.key} over {plan.old}{where}? [y/N] "
     print(printable(question), end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 

@@ -41,7 +41,7 @@ SHOWN: Final = 600.0
 OTHER: Final = "other"
 """The name of what exceeds the limit."""
 _MOST: Final = 90
-"""How many series of one kind a process has at most, besides those of `other`."""
+"""The most series of one kind in a process, besides those of `other`."""
 
 KeyName = tuple[str, str, str]
 """Provider, source and fingerprint of a key."""
@@ -63,7 +63,7 @@ class HeldKey:
 
 
 class Holder(Protocol):
-    """What holds keys."""
+    """A cache or a chain."""
 
     def held(self) -> Iterable[HeldKey]:
         """Return the keys, without contact."""

@@ -59,7 +59,7 @@ def instrument(*, meter_provider: MeterProvider | None = None) -> None:
 
 
 class VectorShiftInstrumentor:
-    """What OpenTelemetry's entry point makes. `instrument()` is for code."""
+    """The class that OpenTelemetry's entry point names. In code, call `instrument()`."""
 
     _current: VectorShiftInstrumentor | None = None
     """The one that reports: one process reports once."""

@@ -57,7 +57,7 @@ SOURCES: Final[dict[str, Callable[[Settings, Options], RotationTarget]]] = {
     "dotenv": lambda settings, _: DotenvTarget(settings),
     "login": lambda settings, _: ProfileTarget(settings),
 }
-"""How to make the target of each source that can be written to."""
+"""Makers of the targets, by the name of the source."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,8 +169,10 @@ def rotate(plan: Plan, checks: Checks) -> Rotated:
     doubt: CredentialStoreUnavailableError | None = None
     version: str | None = None
     try:
-        restores = isinstance(plan.new, Credential)
-        version = target.restore(plan.new) if restores else target.write(key)  # type: ignore[arg-type]
+        if isinstance(plan.new, Credential):
+            version = target.restore(plan.new)
+        else:
+            version = target.write(plan.new)
     except CredentialStoreUnavailableError as error:
         doubt = error
     try:

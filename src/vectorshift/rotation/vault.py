@@ -34,7 +34,7 @@ __all__ = ["VaultTarget"]
 
 _MERGE: Final = "application/merge-patch+json"
 _NO_PATCH: Final = (403, 405)
-"""How a token without the right to patch, and a Vault before 1.9, answer."""
+"""Statuses for a token without the right to patch, and of a Vault before 1.9."""
 
 
 class VaultTarget(RotationTarget):
