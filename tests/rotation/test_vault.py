@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.rotation.stage import checks, planned, rotated
 
-from vectorshift import AuthenticationError, CredentialDeniedError, Secret
+from vectorshift import (
+    AuthenticationError,
+    CredentialDeniedError,
+    CredentialStoreUnavailableError,
+    Secret,
+)
 from vectorshift.rotation.flow import rotate
 from vectorshift.rotation.target import RotationError
 
@@ -224,7 +229,7 @@ def test_a_write_that_cannot_be_read_back_says_what_is_known(
     settings = keys.in_vault(openbao, path, vault_token=Secret(openbao.token([path])))
     plan = planned(settings, keys.new, "vault")
     openbao.policy(path, f'path "secret/data/{path}" {{ capabilities = ["patch"] }}')
-    with pytest.raises(CredentialDeniedError, match="after the write: the new key was written"):
+    with pytest.raises(CredentialDeniedError, match="key was written, and cannot be read back"):
         rotate(plan, checks(settings))
     assert stored(openbao, path)["data"] == {"api_key": keys.new}
 
@@ -240,3 +245,18 @@ def test_a_key_that_the_api_refuses_after_the_write_is_said_to_be_written(
         rotate(plan, checks(settings))
     assert f"vault:secret/{path}#api_key holds the new key" in raised.value.message
     assert keys.new not in raised.value.message
+
+
+def test_a_store_that_is_down_at_the_write_is_not_said_to_have_either_key(
+    openbao: OpenBaoServer, path: str, keys: Keys
+) -> None:
+    openbao.write(path, {"api_key": keys.old})
+    settings = keys.in_vault(openbao, path)
+    plan = planned(settings, keys.new, "vault")
+    openbao.seal()
+    try:
+        with pytest.raises(CredentialStoreUnavailableError, match="It is not known whether"):
+            rotate(plan, checks(settings))
+    finally:
+        openbao.unseal()
+    assert stored(openbao, path)["data"] == {"api_key": keys.old}

@@ -178,9 +178,13 @@ def rotate(plan: Plan, checks: Checks) -> Rotated:
     try:
         found = target.read()
     except CredentialError as error:
-        known = "the new key was written" if doubt is None else "it is not known what was written"
+        known = (
+            "The new key was written, and cannot be read back."
+            if doubt is None
+            else "It is not known whether the new key was written."
+        )
         raise type(error)(
-            f"{error.message} This was the look at {target.source} after the write: {known}.",
+            f"{error.message} {known}",
             source=target.source,
             provider=error.provider,
         ) from None
@@ -194,7 +198,7 @@ def rotate(plan: Plan, checks: Checks) -> Rotated:
     try:
         checks.make_one_call(found.secret)
     except VectorshiftError as error:
-        error.message += f" {target.source} holds the new key, {key}, since the write."
+        error.message += f" {target.source} holds the new key, {key}, nevertheless."
         raise
     return Rotated(
         version=version or found.version,
