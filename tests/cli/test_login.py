@@ -212,6 +212,21 @@ def test_a_profile_that_changes_its_place_says_so(
         assert (f"It was in {before} before." in done.stdout) == bool(before)
 
 
+def test_a_locked_keyring_does_not_keep_a_login_from_the_file_and_is_told_of(
+    api: FakeVectorShift, key: str, keyring: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = {"VECTORSHIFT_BASE_URL": api.base_url, **keyring}
+    fed(key, "auth", "login", "--with-token", **given)
+    for name, value in keyring.items():
+        monkeypatch.setenv(name, value)
+    keyrings.lock()
+    done = fed(key, "auth", "login", "--with-token", "--file", **given)
+    assert (done.returncode, f"stored in {FILE}" in done.stdout) == (0, True)
+    assert "The old key may still be in Secret Service. login:default: Secret Service is" in (
+        done.stderr
+    )
+
+
 # --- What uses it ---------------------------------------------------------------------------------
 
 

@@ -22,6 +22,7 @@ from vectorshift.errors import (
     CredentialStoreUnavailableError,
 )
 from vectorshift.providers.profiles import (
+    clear_keyring,
     delete_profile,
     is_stored,
     read_profile,
@@ -287,7 +288,10 @@ def test_a_key_in_the_keyring_is_not_in_the_file(file: Path) -> None:
 @pytest.mark.usefixtures("keyring")
 def test_from_one_place_to_the_other_nothing_stays_behind(file: Path) -> None:
     in_keyring()
+    before, _ = read_profile("acme")
+    clear_keyring(before)  # it is there, so nothing is removed
     in_file(key=Secret("vs-two"))
+    clear_keyring(before)
     assert read_profile("acme")[1] == Secret("vs-two")
     assert delete_profile("acme", origin=API) == ["~/.vectorshift/credentials.toml"]
     in_file()
@@ -300,12 +304,16 @@ def test_from_one_place_to_the_other_nothing_stays_behind(file: Path) -> None:
 @pytest.mark.usefixtures("keyring")
 def test_the_key_for_another_api_takes_the_place_of_the_first_and_is_not_mixed_up() -> None:
     in_keyring()
+    before, _ = read_profile("acme")
     in_keyring(key=Secret("vs-elsewhere"), origin=OTHER_API)
+    clear_keyring(before)
     assert read_profile("acme")[0].origin == OTHER_API
     assert read_profile("acme")[1] == Secret("vs-elsewhere")
     assert delete_profile("acme", origin=OTHER_API) == ["Secret Service"]
     in_keyring(key=Secret("vs-again"), origin=OTHER_API)
     assert delete_profile("gone", origin=API) == []
+    assert delete_profile("acme", origin=OTHER_API) == ["Secret Service"]
+    assert delete_profile("acme", origin=API) == []
 
 
 @pytest.mark.usefixtures("keyring")

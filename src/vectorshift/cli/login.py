@@ -27,6 +27,7 @@ from vectorshift.providers.profiles import (
     FILE,
     Profile,
     check_keyring,
+    clear_keyring,
     delete_profile,
     stored_profiles,
     write_profile,
@@ -120,8 +121,18 @@ def log_in(with_token: bool, in_file: bool) -> Exit:
     print_folded(f"The API accepts the key {key}. It is stored in {profile.place}, as {name}.")
     if before is not None and before.place != profile.place:
         print_folded(f"It was in {before.place} before.")
+    if before is not None and before != profile:
+        _clear(before)
     print_folded(_how_to_use(name))
     return Exit.GOOD
+
+
+def _clear(before: Profile) -> None:
+    """Remove the old key from its keyring. If that fails, the new one is stored all the same."""
+    try:
+        _in_time(before.name, lambda: clear_keyring(before))
+    except CredentialError as error:
+        complain(f"The old key may still be in {before.place}. {error.message}")
 
 
 def _named() -> str:

@@ -37,6 +37,7 @@ __all__ = [
     "FILE",
     "Profile",
     "check_keyring",
+    "clear_keyring",
     "delete_profile",
     "is_stored",
     "parse_toml",
@@ -139,7 +140,7 @@ def read_profile(name: str) -> tuple[Profile, Secret]:
 
 
 def write_profile(name: str, key: Secret, *, origin: str, in_file: bool) -> Profile:
-    """Store a key, read it back, and remove it from where the profile had one before.
+    """Store a key, and read it back. `clear_keyring` removes the one that a keyring had before.
 
     A process that ends in the middle leaves the old key or the new one.
 
@@ -155,7 +156,6 @@ def write_profile(name: str, key: Secret, *, origin: str, in_file: bool) -> Prof
     """
     with _locked():
         entries = _entries()
-        before = _profile(name, entries[name]) if name in entries else None
         fields = {"origin": Secret(origin), "api_key": key}
         if not in_file:
             keyring = _keyring(name)
@@ -167,10 +167,18 @@ def write_profile(name: str, key: Secret, *, origin: str, in_file: bool) -> Prof
         _save({**entries, name: fields})
         if _entries().get(name) != fields:
             raise _failed(name, f"{FILE} did not keep the profile.")
-        if before is not None and before.keyring and before != profile:
-            with suppress(CredentialError):
-                _keyring(name, before.keyring).remove(before.origin)
     return profile
+
+
+def clear_keyring(profile: Profile) -> None:
+    """Remove the key of a profile from its keyring, unless the profile is there now.
+
+    Raises:
+        CredentialError: the keyring is locked, failed, or is not there.
+    """
+    with _locked():
+        if profile.keyring and stored_profiles().get(profile.name) != profile:
+            _keyring(profile.name, profile.keyring).remove(profile.origin)
 
 
 def delete_profile(name: str, *, origin: str) -> list[str]:
