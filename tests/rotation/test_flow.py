@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.rotation.stage import aws, checks, planned, rotated
 
-from vectorshift import MissingCredentialError, Secret
+from vectorshift import Credential, MissingCredentialError, Secret
 from vectorshift._platform.urls import origin
+from vectorshift.credentials.values import fingerprint
 from vectorshift.providers.profiles import write_profile
-from vectorshift.rotation.flow import SOURCES, Options, rotate, target_of
-from vectorshift.rotation.target import RotationError
+from vectorshift.rotation.flow import SOURCES, Options, prepare, rotate, target_of
+from vectorshift.rotation.target import RotationError, RotationTarget
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,6 +81,24 @@ def test_it_says_what_to_wait_for_and_never_that_it_is_safe(
     assert "within 60 s" in done.wait
     assert "vectorshift.credential.in_use" in done.wait
     assert "safe" not in done.wait
+
+
+def test_a_store_that_gives_the_old_key_after_the_write_is_not_believed(keys: Keys) -> None:
+    class Cached(RotationTarget):
+        name = source = "cached"
+
+        def read(self) -> Credential:
+            return Credential(secret=keys.old, source=self.source, provider=self.name)
+
+        def write(self, key: Secret) -> None:
+            pass
+
+    target, settings = Cached(), keys.settings()
+    new = Secret(keys.new)
+    plan = prepare(target, target.read(), new, checks(settings), Options())
+    told = f"gives {fingerprint(keys.old)} after the write, and not the new key"
+    with pytest.raises(RotationError, match=told):
+        rotate(plan, checks(settings))
 
 
 @pytest.mark.parametrize("kind", SOURCES)

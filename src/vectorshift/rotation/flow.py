@@ -192,8 +192,9 @@ def rotate(plan: Plan, checks: Checks) -> Rotated:
         raise RotationError(f"{doubt.message} The old key is still there. Run this again.")
     if found.secret != key:
         raise RotationError(
-            f"{target.source} holds {found.fingerprint} now, which is neither the old nor the new"
-            " key: somebody else wrote right after it. Look at what is there."
+            f"{target.source} gives {found.fingerprint} after the write, and not the new key."
+            " Somebody else wrote right after it, or a cache before the store answers. Look at"
+            " what is there."
         )
     try:
         checks.make_one_call(found.secret)
