@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
@@ -12,7 +13,8 @@ import pytest
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.sdk.metrics import MeterProvider
 from prometheus_client import REGISTRY, start_http_server
-from tests.cli.program import piped
+from tests.cli.program import piped, started
+from tests.docs.blocks import ROOT, blocks_of
 
 from vectorshift import Pipeline, VectorShift
 from vectorshift.credentials.values import fingerprint
@@ -80,6 +82,33 @@ def test_a_process_that_uses_the_key_is_counted_in_a_real_scrape(api: FakeVector
     assert told["message"].startswith("No instrumented process used #00000000 since ")
     assert "1 reported" in told["message"]
     assert "safe" not in told["message"]
+
+
+SERVED = """
+import os, sys
+from prometheus_client import start_http_server
+from vectorshift import VectorShift
+
+vectorshift.metrics()
+with VectorShift(os.environ["KEY"], base_url=sys.argv[1]) as client:
+    client.request("GET", "/pipelines")
+server, _ = start_http_server(0, "127.0.0.1")
+print(server.server_port, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_process_without_opentelemetry_reports_by_the_recipe_of_the_docs(
+    api: FakeVectorShift,
+) -> None:
+    blocks = blocks_of(ROOT / "docs" / "operations.md")
+    recipe = next(block.code for block in blocks if "GaugeMetricFamily" in block.code)
+    key, command = api.create_key(), [sys.executable, "-c", recipe + SERVED, api.base_url]
+    with started(*command, KEY=key) as process:
+        assert process.stdout is not None
+        url = f"http://127.0.0.1:{process.stdout.readline().strip()}/metrics"
+        done = piped("auth", "in-use", fingerprint(key), url)
+    assert f"1 of 1 processes that reported use {fingerprint(key)}." in done.stdout
 
 
 def test_the_processes_of_a_federation_are_told_apart(serve: Callable[[str], str]) -> None:
