@@ -6,7 +6,7 @@ import os
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, cast
 
-from vectorshift._platform.dotenv_syntax import assignments_in
+from vectorshift._platform.dotenv_syntax import Assignments, assignments_in
 from vectorshift._platform.files import absolute, read_small, text_of
 from vectorshift._platform.pipes import PATIENCE, left_alone
 from vectorshift.cli.exits import Exit, exit_of
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from vectorshift.settings import Settings
 
-__all__ = ["show_config"]
+__all__ = ["assignments_of", "show_config"]
 
 _WITHHELD = "(withheld)"
 
@@ -90,13 +90,17 @@ def _rows(settings: Settings) -> Iterator[_SettingRow]:
             yield _SettingRow(variable, _shown(value), _origin([variable], lines))
 
 
+def assignments_of(env_file: str) -> Assignments:
+    """Return the assignments in a dotenv file that the settings were read from."""
+    content, _ = read_small(absolute(env_file), pipe_within=PATIENCE)
+    return assignments_in(text_of(content) or "")
+
+
 def _lines_of_file(settings: Settings) -> Mapping[str, str]:
     """Return the place of each name in the dotenv file that the user named."""
     if not settings.env_file:
         return {}
-    path = absolute(settings.env_file)
-    content, _ = read_small(path, pipe_within=PATIENCE)
-    found = assignments_in(text_of(content) or "")
+    path, found = absolute(settings.env_file), assignments_of(settings.env_file)
     return {name: f"{path}, line {line}" for name, line in found.lines.items()}
 
 

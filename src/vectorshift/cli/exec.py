@@ -14,12 +14,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import vectorshift
-from vectorshift._platform.dotenv_syntax import assignments_in
-from vectorshift._platform.files import absolute, read_small, text_of
-from vectorshift._platform.pipes import PATIENCE
 from vectorshift._platform.plugin_names import canonical, prefix_of
 from vectorshift._platform.urls import wrong_api
 from vectorshift.chain.order import BUILT_IN
+from vectorshift.cli.config import assignments_of
 from vectorshift.cli.exits import Exit
 from vectorshift.cli.screen import complain
 from vectorshift.credentials.values import Secret
@@ -131,7 +129,7 @@ def environment_for(
 
 def _check_key(env_file: str, credential: Credential) -> None:
     """Raise if the file has a key, and another one comes before it."""
-    key = _assigned_in(env_file).get(_KEY, "").strip()
+    key = assignments_of(env_file).values.get(_KEY, "").strip()
     if key and Secret(key) != credential.secret:
         raise CredentialConfigurationError(
             f"{credential.source} comes before the key in {env_file}, which is another one. Unset"
@@ -143,13 +141,8 @@ def _check_key(env_file: str, credential: Credential) -> None:
 
 def _others_in(env_file: str) -> dict[str, str]:
     """Return what a dotenv file holds for the program: all but what is vectorshift's."""
-    values = _assigned_in(env_file)
+    values = assignments_of(env_file).values
     return {name: value for name, value in values.items() if not name.startswith("VECTORSHIFT_")}
-
-
-def _assigned_in(env_file: str) -> Mapping[str, str]:
-    content, _ = read_small(absolute(env_file), pipe_within=PATIENCE)
-    return assignments_in(text_of(content) or "").values
 
 
 # --- The program takes the place of this process ---
