@@ -141,6 +141,11 @@ def test_a_process_that_uses_more_keys_than_it_names_may_use_this_one(
     assert "No instrumented process" not in done.stdout
 
 
+def test_a_host_that_cannot_be_looked_up_does_not_answer() -> None:
+    done = piped("auth", "in-use", "#1a2b3c4d", f"http://{'a' * 64}/metrics")
+    assert (done.returncode, "/metrics cannot be read: no answer." in done.stderr) == (3, True)
+
+
 @pytest.mark.parametrize(
     "url",
     [

@@ -123,7 +123,8 @@ def _fetched(url: str) -> str | None:
     try:
         with urllib.request.urlopen(url, timeout=_TIMEOUT) as answer:  # noqa: S310  # see above
             content: bytes = answer.read(_LARGEST + 1)
-    except (OSError, HTTPException) as error:  # an HTTPError is an OSError
+    # an HTTPError is an OSError; a UnicodeError comes of a name too long to be looked up
+    except (OSError, HTTPException, UnicodeError) as error:
         status = f"HTTP {error.code}" if isinstance(error, urllib.error.HTTPError) else "no answer"
         complain(f"{where} cannot be read: {status}.")
         return None
