@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -53,6 +55,19 @@ def forgotten() -> Iterator[None]:
     vectorshift.reset()
     yield
     vectorshift.reset()
+
+
+@pytest.fixture
+def no_folder_is_synced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system on which fsync fails for folders, as on some network mounts."""
+    sync = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
 
 
 @pytest.fixture(scope="session")

@@ -256,6 +256,12 @@ def test_a_full_or_read_only_disk_leaves_the_old_key(
     assert read_profile("acme")[1] == KEY
 
 
+@pytest.mark.usefixtures("no_folder_is_synced")
+def test_a_file_system_that_cannot_sync_folders_keeps_the_key() -> None:
+    in_file()
+    assert read_profile("acme")[1] == KEY
+
+
 def test_a_user_without_a_home_has_no_profiles_and_no_folder_named_tilde(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -26,6 +26,16 @@ def test_the_white_space_around_the_key_stays(tmp_path: Path, keys: Keys, form: 
     assert "within a second" in done.wait
 
 
+@pytest.mark.usefixtures("no_folder_is_synced")
+def test_a_file_system_that_cannot_sync_folders_keeps_the_new_key(
+    tmp_path: Path, keys: Keys
+) -> None:
+    path = tmp_path / "key"
+    path.write_text(keys.old)
+    rotated(keys.settings(api_key_file=str(path)), keys.new, "file")
+    assert path.read_text() == keys.new
+
+
 def test_there_has_to_be_a_file_and_a_key_in_it(tmp_path: Path, keys: Keys) -> None:
     with pytest.raises(RotationError, match="VECTORSHIFT_API_KEY_FILE is not set"):
         rotated(keys.settings(), keys.new, "file")

@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,7 @@ __all__ = [
     "file_name",
     "no_content",
     "read_small",
+    "sync_folder",
     "text_of",
     "unexpanded",
     "wrong_name",
@@ -80,6 +82,18 @@ def _check_plain(status: os.stat_result) -> None:
 def _open_at_once(path: str, flags: int) -> int:
     """Open a pipe without waiting for its writer, too."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def sync_folder(folder: Path) -> None:
+    """Let the names in a folder outlast a power failure, on file systems that can do that."""
+    if os.name != "posix":  # folders of Windows cannot be opened
+        return
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def text_of(content: bytes) -> str | None:

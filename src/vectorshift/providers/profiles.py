@@ -18,7 +18,7 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
-from vectorshift._platform.files import read_small, text_of
+from vectorshift._platform.files import read_small, sync_folder, text_of
 from vectorshift._platform.importing import load
 from vectorshift._platform.plugin_names import profile_flaw
 from vectorshift._platform.urls import api_url, origin
@@ -288,7 +288,7 @@ def _check(path: Path, status: os.stat_result) -> None:
 
 @contextmanager
 def _locked() -> Generator[None, None, None]:
-    """Keep other logins away from the file, which is made if need be."""
+    """Keep other logins away from the file. Make its folder if need be."""
     folder = _file().parent
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -302,7 +302,6 @@ def _locked() -> Generator[None, None, None]:
             with suppress(OSError):  # as some network file systems say
                 fcntl.flock(number, fcntl.LOCK_EX)
             yield
-            os.fsync(number)
         finally:
             os.close(number)
     except OSError as error:
@@ -324,6 +323,7 @@ def _save(entries: Mapping[str, _Fields]) -> None:
         file.flush()
         os.fsync(file.fileno())
     new.replace(path)
+    sync_folder(path.parent)
 
 
 def _quoted(text: str) -> str:

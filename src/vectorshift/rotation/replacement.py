@@ -9,7 +9,7 @@ import stat
 import sys
 from typing import TYPE_CHECKING, Final
 
-from vectorshift._platform.files import read_small
+from vectorshift._platform.files import read_small, sync_folder
 from vectorshift.credentials.values import Secret
 from vectorshift.rotation.target import RotationError
 
@@ -78,7 +78,7 @@ def replace_file(path: Path, content: Secret, *, expected: Secret) -> None:
                     " run this again."
                 )
             beside.replace(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         why = (error.strerror or type(error).__name__).lower()
         hint = " If docker mounts it, change it on the host." if error.errno in _MOUNTED else ""
@@ -142,13 +142,3 @@ def _take_over(descriptor: int, status: os.stat_result) -> None:
     if (own.st_uid, own.st_gid) != (status.st_uid, status.st_gid):
         os.fchown(descriptor, status.st_uid, status.st_gid)
     os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
-
-
-def _sync_folder(folder: Path) -> None:
-    if sys.platform == "win32":  # its folders cannot be opened
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
