@@ -918,7 +918,9 @@ def test_a_plugin_that_hangs_costs_a_caller_at_most_the_load_timeout(
         with pytest.raises(CredentialStoreUnavailableError):
             chain.get_credential()
     assert time.monotonic() - began < 2
-    assert chain.providers[-1].describe().source == "shelf"  # nor to have it described
+    described = chain.providers[-1].describe()  # nor to have it described
+    assert described.source == "shelf"
+    assert where == "getter" or f"its {where} has not ended after" in described.detail
 
 
 @pytest.mark.parametrize("where", ["import", "from_settings", "describe()"])
@@ -935,7 +937,10 @@ def test_explain_waits_no_longer_for_a_plugin_that_hangs(
     finally:
         vectorshift.reset()
     assert time.monotonic() - began < 5
-    assert report.sources[-1].provider == "shelf"
+    assert report.outcome == "failed"  # as a call would
+    shelf = report.sources[-1]
+    assert (shelf.provider, shelf.outcome) == ("shelf", "unavailable")
+    assert f"its {where} has not ended after" in shelf.reason
 
 
 def test_a_describe_that_hangs_later_holds_up_the_reads_and_no_caller(

@@ -31,6 +31,8 @@ class Provider(CredentialProvider):
         {does}
 """
 ANSWERS = f"return Credential(secret='{HIDDEN}', source='shelf:here', provider=self.name)"
+LOCAL = "Provider.remote = False"
+CLOSE_HANGS = "import time; Provider.close = lambda self: time.sleep(30)"
 SET = {"VECTORSHIFT_SHELF_PLACE": "x", "VECTORSHIFT_PROVIDERS": "default"}
 
 
@@ -73,6 +75,8 @@ def test_an_instance_is_checked_with_its_own_settings(tmp_path: Path) -> None:
         ("raise CredentialNotFoundError('Empty.')", 2, "asked", "not found: Empty."),
         ("pass\nraise RuntimeError", 3, "made", "raised RuntimeError at shelf_plugin.py"),
         ("pass\nimport time; time.sleep(30)", 3, "made", "its import has not ended"),
+        (f"import time; time.sleep(30)\n{LOCAL}", 3, "asked", "a call would hang as well"),
+        (f"{ANSWERS}\n{CLOSE_HANGS}", 3, "closed", "close() has not ended after 2 s"),
     ],
 )
 def test_a_failure_is_told_with_its_kind(

@@ -234,6 +234,8 @@ def test_the_variables_of_a_plugin_are_listed_with_their_types_and_defaults(
     ]
     done = piped("providers", "list", **given)
     assert (done.returncode, done.stderr) == (0, "")  # no false warning of a variable
+    assert f"{prefix}URL (text, needed), {prefix}TOKEN (secret, none)" in done.stdout
+    assert done.stdout.count(".variables:") == 1  # what is built in has none to list
     assert "t0ken" not in done.stdout
 
 

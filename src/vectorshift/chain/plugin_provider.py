@@ -105,6 +105,8 @@ class PluginProvider(BaseProvider):
         if self._made is not None:
             return self._made.describe()
         detail = "not imported yet, as no call has come to it"
+        if self._task is not None:
+            detail = self._not_ended()
         return Description(configured=True, source=self.name, detail=detail, locator=True)
 
     # --- Asking it ---
@@ -120,7 +122,7 @@ class PluginProvider(BaseProvider):
             if not isinstance(task, BackgroundTask):
                 return task
             if not task.wait(self.patience(request)):
-                return self._too_slow()
+                return self.too_slow()
             made = task.result()
         return made.resolve(request)
 
@@ -131,7 +133,7 @@ class PluginProvider(BaseProvider):
             if not isinstance(task, BackgroundTask):
                 return task
             if not await task.wait_async(self.patience(request)):
-                return self._too_slow()
+                return self.too_slow()
             made = task.result()
         return await made.aresolve(request)
 
@@ -163,11 +165,15 @@ class PluginProvider(BaseProvider):
         until = until if request.deadline is None else min(until, request.deadline)
         return max(0.0, until - time.monotonic())
 
-    def _too_slow(self) -> CredentialStoreUnavailableError:
+    def _not_ended(self) -> str:
+        took = time.monotonic() - self._began
+        return f"its {self._doing} has not ended after {took:.1f} s, and goes on"
+
+    def too_slow(self) -> CredentialStoreUnavailableError:
+        """Return the error of a plugin that is not ready in time."""
         return CredentialStoreUnavailableError(
-            f"The provider {self.name} of {self._entry.origin} is not ready: its {self._doing} has"
-            f" not ended after {time.monotonic() - self._began:.1f} s, and goes on. It should"
-            " contact nothing. More time for all sources: VECTORSHIFT_LOAD_TIMEOUT.",
+            f"The provider {self.name} of {self._entry.origin} is not ready: {self._not_ended()}."
+            " It should contact nothing. More time for all sources: VECTORSHIFT_LOAD_TIMEOUT.",
             source=self.name,
             provider=self.name,
         )
@@ -251,11 +257,12 @@ class _Maker(BaseProvider):
         self._plugin = plugin
 
     def resolve(self, request: LookupRequest) -> Result:
-        """Make it."""
+        """Make it; return why it is not ready, or *not found*."""
         task = self._plugin.begun(request)
-        if isinstance(task, BackgroundTask):
-            task.wait(self._plugin.patience(request))
-        return CredentialNotFoundError()
+        if not isinstance(task, BackgroundTask):
+            return task
+        is_made = task.wait(self._plugin.patience(request))
+        return CredentialNotFoundError() if is_made else self._plugin.too_slow()
 
 
 def _imported(entry: PluginEntry) -> Callable[..., object] | CredentialConfigurationError:

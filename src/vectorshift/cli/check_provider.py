@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from vectorshift._platform.background import BackgroundTask
 from vectorshift._platform.plugin_names import canonical, plugin_of
 from vectorshift.chain.order import BUILT_IN, available_plugins, providers_of
 from vectorshift.chain.outcomes import outcome_of
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = ["check"]
+
+_GRACE = 1.0
+"""Seconds for what has a time limit of its own to come to its end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,12 +79,11 @@ def _steps(name: str, end: list[Exit]) -> Iterator[_Step]:
     settings = Settings.load({**os.environ, "VECTORSHIFT_PROVIDERS": name})
     provider = adapt(providers_of(settings)[-1])
     if (maker := provider.maker()) is not None:
-        maker.resolve(DEFAULT_REQUEST)
+        late = maker.resolve(DEFAULT_REQUEST)
+        if provider.maker() is not None:
+            yield step("made", str(late), good=False)
+            return
     made = provider.actual
-    if made is provider:  # it is not ready: asked now, it says why
-        answer = provider.resolve(DEFAULT_REQUEST)
-        yield step("made", str(answer), good=False)
-        return
     described = provider.describe()
     if isinstance(made, FailingProvider):
         end[0] = exit_of(made.failure)
@@ -89,14 +92,24 @@ def _steps(name: str, end: list[Exit]) -> Iterator[_Step]:
         return
     yield step("made", "remote, cached" if made.name and _is_cached(made) else "local")
     yield step("described", f"{described.source} {described.detail}".rstrip())
-    answer = provider.resolve(DEFAULT_REQUEST)
+    asking = BackgroundTask(lambda: provider.resolve(DEFAULT_REQUEST)).start()
+    if not asking.wait(settings.load_timeout + _GRACE):  # a local getter, which nothing else ends
+        hangs = f"its getter has not ended after {settings.load_timeout + _GRACE:g} s. It is local"
+        yield step("asked", f"{hangs} (remote = False): a call would hang as well.", good=False)
+        return
+    answer = asking.result()
     if isinstance(answer, Credential):
         end[0] = Exit.GOOD
         yield step("asked", str(answer))
     else:
         end[0] = exit_of(answer)
         yield step("asked", f"{outcome_of(provider, answer)}: {answer.message}", good=False)
-    provider.close()
+    closing = BackgroundTask(provider.close).start()
+    if not closing.wait(settings.load_timeout):
+        end[0] = Exit.SOURCE_FAILED
+        yield step(
+            "closed", f"close() has not ended after {settings.load_timeout:g} s.", good=False
+        )
 
 
 def _is_cached(made: object) -> bool:

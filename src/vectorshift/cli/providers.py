@@ -64,6 +64,9 @@ class _Variable:
     type: str
     default: str
 
+    def __str__(self) -> str:
+        return f"{self.name} ({self.type}, {self.default})"
+
 
 _TYPES = {Secret: "secret", str: "text", bool: "1 or 0", int: "whole number", float: "number"}
 
@@ -87,7 +90,7 @@ def show_providers(as_json: bool) -> Exit:
     facts = {
         f"{printable(row.name)}.{name}": value
         for row in rows
-        for name, value in asdict(row).items()
+        for name, value in (asdict(row) | {"variables": ", ".join(map(str, row.variables))}).items()
         if name != "name"
     }
     data = {"problem": problem, "providers": [asdict(row) for row in rows]}
@@ -224,8 +227,7 @@ def _draw(providers: list[_ProviderRow]) -> None:
         found = (row.source, row.detail) if row.configured else ()
         installed = f"installed by {row.distribution} {row.version}" if row.distribution else ""
         problem = f"It cannot be named: {row.problem}." if row.problem else ""
-        variables = (f"{each.name} ({each.type}, {each.default})" for each in row.variables)
-        by = (row.configured_by, *variables, *found, installed, problem)
+        by = (row.configured_by, *map(str, row.variables), *found, installed, problem)
         described = "\n".join(filter(None, by))
         style = "dim" if row.position is None else "green" if row.configured else ""
         place = "-" if row.position is None else str(row.position)

@@ -166,7 +166,13 @@ def _steps(
         chain, provider = waiting.pop(0)
         maker = None if found and not probe else provider.maker()
         if maker is not None:
-            yield maker, DEFAULT_REQUEST
+            began = monotonic()
+            late = yield maker, DEFAULT_REQUEST
+            if provider.maker() is not None:  # a call fails with this, too
+                seen.append(
+                    Observation(provider=provider, answer=late, seconds=monotonic() - began)
+                )
+                continue
         if isinstance(members := provider.actual, ProviderChain):
             waiting[:0] = [(members, each) for each in members.providers]
             continue
