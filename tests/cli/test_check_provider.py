@@ -31,6 +31,12 @@ class Provider(CredentialProvider):
         {does}
 """
 ANSWERS = f"return Credential(secret='{HIDDEN}', source='shelf:here', provider=self.name)"
+INSTANCES = {
+    "VECTORSHIFT_PROVIDERS": "shelf:prod,shelf:dr,gone",
+    "VECTORSHIFT_SHELF_PROD_PLACE": "x",
+    "VECTORSHIFT_SHELF_DR_PLACE": "y",
+    "VECTORSHIFT_GONE_URL": "z",
+}
 LOCAL = "Provider.remote = False"
 CLOSE_HANGS = "import time; Provider.close = lambda self: time.sleep(30)"
 SET = {"VECTORSHIFT_SHELF_PLACE": "x", "VECTORSHIFT_PROVIDERS": "default"}
@@ -65,6 +71,13 @@ def test_each_step_of_a_good_plugin_is_told(tmp_path: Path) -> None:
 def test_an_instance_is_checked_with_its_own_settings(tmp_path: Path) -> None:
     code, told, _ = checked(tmp_path, "shelf:prod", VECTORSHIFT_SHELF_PROD_PLACE="x")
     assert (code, told["provider"]) == (0, "shelf:prod")
+
+
+def test_variables_of_other_plugins_that_the_chain_names_are_no_unknown_ones(
+    tmp_path: Path,
+) -> None:
+    code, _, errors = checked(tmp_path, "shelf:prod", **INSTANCES)
+    assert (code, errors) == (0, "")
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from vectorshift.credentials.resolving import DEFAULT_REQUEST
 from vectorshift.credentials.values import Credential
 from vectorshift.providers.static import FailingProvider, UnconfiguredProvider
 from vectorshift.settings import Settings
+from vectorshift.settings.plugin import FrozenMap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,8 +76,7 @@ def _steps(name: str, end: list[Exit]) -> Iterator[_Step]:
         yield step("found", f"{why}.", good=False)
         return
     yield step("found", f"{entry.origin}, {entry.target}")
-    # the chain is this provider alone, whatever VECTORSHIFT_PROVIDERS says
-    settings = Settings.load({**os.environ, "VECTORSHIFT_PROVIDERS": name})
+    settings = _settings_of(name)
     provider = adapt(providers_of(settings)[-1])
     if (maker := provider.maker()) is not None:
         late = maker.resolve(DEFAULT_REQUEST)
@@ -110,6 +110,17 @@ def _steps(name: str, end: list[Exit]) -> Iterator[_Step]:
         yield step(
             "closed", f"close() has not ended after {settings.load_timeout:g} s.", good=False
         )
+
+
+def _settings_of(name: str) -> Settings:
+    """Return settings whose chain is this provider alone, whatever `VECTORSHIFT_PROVIDERS` names.
+
+    Variables of what it names are read all the same, so that none is taken for an unknown one.
+    """
+    named = ",".join(filter(None, [os.environ.get("VECTORSHIFT_PROVIDERS"), name]))
+    settings = Settings.load({**os.environ, "VECTORSHIFT_PROVIDERS": named})
+    own = {each: values for each, values in settings.plugins.items() if each == name}
+    return settings.model_copy(update={"providers": (name,), "plugins": FrozenMap(own)})
 
 
 def _is_cached(made: object) -> bool:
