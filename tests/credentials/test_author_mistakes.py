@@ -19,6 +19,7 @@ from vectorshift import (
     CachingProvider,
     Credential,
     CredentialConfigurationError,
+    CredentialDeniedError,
     CredentialError,
     CredentialNotFoundError,
     CredentialProvider,
@@ -409,6 +410,28 @@ def test_the_words_of_a_store_move_no_cursor_and_begin_no_line() -> None:
     with pytest.raises(CredentialStoreUnavailableError) as caught:
         provider.get_credential()
     assert "(a??[2JFAKE)" in str(caught.value)
+
+
+@pytest.mark.parametrize("style", ["sync", "async"])
+def test_the_words_of_an_authors_error_move_no_cursor_begin_no_line_and_end(style: str) -> None:
+    def refused() -> Credential:
+        raise CredentialDeniedError("no\n\x1b[31mFAKE " + "y" * 100_000)
+
+    chain = ProviderChain([Mine(refused)])
+    with pytest.raises(CredentialDeniedError) as caught:
+        chain.get_credential() if style == "sync" else asyncio.run(chain.aget_credential())
+    assert caught.value.message.startswith("no ?[31mFAKE yyy")
+    assert len(caught.value.message) <= 2_000
+
+
+def test_the_words_of_a_description_have_an_end() -> None:
+    class Described(Mine):
+        def describe(self) -> Description:
+            return Description(configured=True, source="s" * 100_000, detail="d" * 100_000)
+
+    told = adapt(Described()).describe()
+    assert len(told.source) <= 2_000
+    assert len(told.detail) <= 2_000
 
 
 def test_an_exit_in_describe_ends_no_thread_but_the_main_one() -> None:

@@ -144,6 +144,15 @@ def test_a_credential_prints_source_version_and_fingerprint() -> None:
     assert str(dataclasses.replace(credential, version=None)) == f"vault:secret/vs#api_key {NAME}"
 
 
+@pytest.mark.parametrize(
+    ("version", "named"),
+    [("1\n\x1b[31mFAKE", r"1\n\x1b[31mFAKE"), ("v" * 300, "v" * 200), (3, "3"), (object(), None)],
+)
+def test_a_version_is_printable_and_has_an_end(version: Any, named: str | None) -> None:
+    given = Credential(secret=Secret(KEY), source="env:X", provider="env", version=version)
+    assert given.version == named
+
+
 def test_a_credential_wraps_plain_text() -> None:
     secret: Any = KEY
     credential = Credential(secret=secret, source="env:X", provider="env")

@@ -22,6 +22,7 @@ from vectorshift.errors import (
     CredentialError,
     CredentialRevokedError,
     CredentialStoreUnavailableError,
+    MissingCredentialError,
     fresh_copy,
 )
 
@@ -50,6 +51,7 @@ Result = Credential | CredentialError
 
 
 _SHORTEST: Final = 4
+_LONGEST: Final = 2_000
 
 
 def unwrap(result: Result) -> Credential:
@@ -158,6 +160,8 @@ def unforeseen(
         bare = fresh_copy(error)
         bare.__cause__ = None
         bare.source, bare.provider = bare.source or source, bare.provider or name
+        if not isinstance(error, MissingCredentialError):  # its lines are ours
+            bare.message = _in_one_line(" ".join(str(error).split()))
         return bare
     what = (
         f"{source}: {name} raised {type(error).__name__} at"
@@ -233,7 +237,7 @@ def described(provider: CredentialProvider) -> Description:
     )
     return replace(
         description,
-        source=without(known, source) if isinstance(source, str) else description.source,
+        source=without(known, source)[:_LONGEST] if isinstance(source, str) else description.source,
         detail=_in_one_line(without(known, detail))
         if isinstance(detail, str)
         else description.detail,
@@ -241,8 +245,10 @@ def described(provider: CredentialProvider) -> Description:
 
 
 def _in_one_line(text: str) -> str:
-    """Return a text without control characters: a store's words may stand in a log line."""
-    return "".join(each if each.isprintable() else "?" for each in text)
+    """Return a text without control characters: a store's words may stand in a log line. What is
+    too long to be read is cut off.
+    """
+    return "".join(each if each.isprintable() else "?" for each in text[:_LONGEST])
 
 
 def _held(provider: CredentialProvider) -> list[Secret]:

@@ -232,7 +232,8 @@ def _named(version: object) -> str | None:
         return str(version)
     if not isinstance(version, str):
         return None
-    return version if version.isprintable() and len(version) <= 200 else ascii(version)[1:201]
+    text = version if version.isprintable() else ascii(version)[1:-1]
+    return text[:200]
 
 
 def _is_api(value: object) -> bool:
