@@ -38,7 +38,7 @@ def load(name: str) -> "ModuleType":
         CredentialConfigurationError: this is a forked child whose parent was importing it, and the
             fork could not wait.
     """
-    if name not in _loaded or name not in sys.modules:
+    if name not in _loaded or sys.modules.get(name) is None:
         (_load_in_a_thread if _cut_off else _load)(name)
         _loaded.add(name)
     return sys.modules[name]
