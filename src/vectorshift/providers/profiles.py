@@ -54,7 +54,7 @@ FILE: Final = "~/.vectorshift/credentials.toml"
 
 _HEAD: Final = "# Profiles of VectorShift, written by `vectorshift auth login`.\n"
 _POSIX: Final = os.name == "posix"  # Windows has neither these modes nor these owners
-_MOST_DOTS: Final = 512
+_MOST_DOTS: Final = 64
 """In one line: the time for a dotted key grows faster than the square of its length."""
 _TOML: Final = "tomllib" if sys.version_info >= (3, 11) else "tomli"
 
