@@ -274,6 +274,21 @@ def test_what_a_plugin_says_of_itself_shows_no_secret_that_it_was_given(
     assert "the-token" not in done.stdout + done.stderr
 
 
+@pytest.mark.parametrize(
+    "command",
+    [["providers", "list"], ["providers", "check", "shelf"], ["auth", "status"]],
+    ids=" ".join,
+)
+def test_what_a_plugin_prints_is_not_in_the_answer(
+    install: Callable[..., str], command: list[str]
+) -> None:
+    code = "print('Welcome to the shelf!')\n" + ANSWERS
+    variables = {"PYTHONPATH": install("shelf", code=code), "VECTORSHIFT_PROVIDERS": "shelf"}
+    done = piped(*command, "--json", **variables)
+    assert json.loads(done.stdout)
+    assert "Welcome to the shelf!" in done.stderr
+
+
 def test_a_plugin_that_cannot_be_named_says_why(install: Callable[..., str]) -> None:
     install("vault", "imposter")
     install("shelf")

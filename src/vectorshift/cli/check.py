@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import vectorshift
 from vectorshift.cli.exits import Exit, exit_of
-from vectorshift.cli.screen import console, printable, show
+from vectorshift.cli.screen import console, printable, prints_of_plugins_aside, show
 from vectorshift.errors import (
     AuthenticationError,
     CredentialError,
@@ -82,7 +82,8 @@ def show_whoami(as_json: bool) -> Exit:
 
 def _show(finding: F, find: Callable[[F], None], as_json: bool) -> Exit:
     try:
-        find(finding)
+        with prints_of_plugins_aside():
+            find(finding)
         end = Exit.GOOD
     except VectorshiftError as error:
         _explain(finding, error)

@@ -14,7 +14,7 @@ from vectorshift._platform.plugin_names import canonical, plugin_of
 from vectorshift.chain.order import BUILT_IN, available_plugins, providers_of
 from vectorshift.chain.outcomes import outcome_of
 from vectorshift.cli.exits import Exit, exit_of
-from vectorshift.cli.screen import complain, console, printable, show
+from vectorshift.cli.screen import complain, console, printable, prints_of_plugins_aside, show
 from vectorshift.credentials.adapter import adapt
 from vectorshift.credentials.resolving import DEFAULT_REQUEST
 from vectorshift.credentials.values import Credential
@@ -53,7 +53,8 @@ def check(name: str, as_json: bool) -> Exit:
         complain(f"{name} is built in: vectorshift auth status --probe asks it.")
         return Exit.USAGE
     end: list[Exit] = [Exit.SOURCE_FAILED]
-    steps = list(_steps(name, end))
+    with prints_of_plugins_aside():
+        steps = list(_steps(name, end))
     data = {"provider": name, "status": end[0].word, "steps": [asdict(each) for each in steps]}
     facts = {each.step: each.detail for each in steps}
     show(as_json, data, lambda: _draw(steps), {"status": end[0].word, **facts})

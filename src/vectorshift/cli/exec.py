@@ -19,7 +19,7 @@ from vectorshift._platform.urls import wrong_api
 from vectorshift.chain.order import BUILT_IN
 from vectorshift.cli.config import assignments_of
 from vectorshift.cli.exits import Exit
-from vectorshift.cli.screen import complain
+from vectorshift.cli.screen import complain, prints_of_plugins_aside
 from vectorshift.credentials.values import Secret
 from vectorshift.errors import CredentialConfigurationError
 from vectorshift.scope.current import DEFAULT_SCOPE
@@ -81,7 +81,8 @@ def execute(command: Sequence[str], handover: Handover = Handover()) -> int:
     if handover.env_file is not None:
         os.environ["VECTORSHIFT_ENV_FILE"] = handover.env_file
     settings = DEFAULT_SCOPE.settings
-    credential = vectorshift.get_credential()
+    with prints_of_plugins_aside():
+        credential = vectorshift.get_credential()
     if flaw := wrong_api(credential.source, credential.origin, settings.base_url):
         raise CredentialConfigurationError(flaw, credential.source, credential.provider)
     if handover.env_file is not None:

@@ -9,7 +9,14 @@ from vectorshift._platform.pipes import left_alone
 from vectorshift._platform.plugin_names import plugin_of, prefix_of
 from vectorshift.chain.order import BUILT_IN, available_plugins, built_in, providers_of
 from vectorshift.cli.exits import Exit, exit_of
-from vectorshift.cli.screen import complain, console, printable, show, table
+from vectorshift.cli.screen import (
+    complain,
+    console,
+    printable,
+    prints_of_plugins_aside,
+    show,
+    table,
+)
 from vectorshift.credentials.adapter import adapt
 from vectorshift.credentials.resolving import DEFAULT_REQUEST
 from vectorshift.credentials.values import Secret
@@ -81,7 +88,7 @@ def show_providers(as_json: bool) -> Exit:
     rows: list[_ProviderRow] = []
     problem, end = None, Exit.GOOD
     try:
-        with left_alone():
+        with left_alone(), prints_of_plugins_aside():
             rows = _rows(DEFAULT_SCOPE.settings)
     except CredentialError as error:
         if not as_json:

@@ -24,6 +24,7 @@ __all__ = [
     "folded",
     "print_folded",
     "printable",
+    "prints_of_plugins_aside",
     "show",
     "silenced",
     "table",
@@ -66,6 +67,11 @@ def silenced(wanted: bool) -> Generator[None, None, None]:
     """Print nothing on standard output in this block, if that is wanted."""
     with contextlib.redirect_stdout(io.StringIO()) if wanted else contextlib.nullcontext():
         yield
+
+
+def prints_of_plugins_aside() -> contextlib.AbstractContextManager[object]:
+    """Send what a plugin prints in this block to standard error: scripts read standard output."""
+    return contextlib.redirect_stdout(sys.stderr)
 
 
 def complain(message: str) -> None:

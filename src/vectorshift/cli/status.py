@@ -9,7 +9,7 @@ import vectorshift
 from vectorshift._platform.pipes import left_alone
 from vectorshift.cli.exits import Exit, exit_of
 from vectorshift.cli.login import profile_names
-from vectorshift.cli.screen import console, printable, show, table
+from vectorshift.cli.screen import console, printable, prints_of_plugins_aside, show, table
 from vectorshift.errors import VectorshiftError
 from vectorshift.scope.current import DEFAULT_SCOPE
 
@@ -64,7 +64,7 @@ def _examined(probe: bool | None) -> tuple[Report, Exit]:
     """Look the key up as a call does, unless `probe` says otherwise, and report. A pipe is left to
     who needs its key.
     """
-    with left_alone():
+    with left_alone(), prints_of_plugins_aside():
         looked_up = _looked_up() if probe is None else None
         report = vectorshift.explain(probe=bool(probe))
         if report.outcome == "failed":  # also where a key is found, and may not be sent
