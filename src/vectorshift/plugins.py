@@ -79,11 +79,11 @@ def expiry(expires_in: float | str | None) -> datetime | None:
 
 @dataclass(frozen=True, slots=True)
 class CommandResult:
-    """What a command left behind.
+    """The result of a command.
 
     Args:
         status: its exit status; 0 is success, and -9 that it was killed.
-        output: what it printed, with white space around it taken away.
+        output: what it printed, stripped of white space.
         errors: what it printed on its error output: to tell failures apart, not to be shown.
     """
 
@@ -101,16 +101,16 @@ def run_command(
 ) -> CommandResult:
     """Run a command without a shell and without input, and return what it printed.
 
-    At the end of the time, it is killed with all that it started in its own process group; so is
-    what it leaves behind there and holds its outputs. It prints at most 64 KiB.
+    At the time limit, its whole process group is killed. So is a child that it leaves behind and
+    that holds its outputs open. It may print at most 64 KiB.
 
     Args:
         command: the program and its arguments. Others on this machine can see them: put no secret
             there.
         source: the printable place that errors name.
         timeout: seconds that it may take.
-        environment: names of variables that it is given beside `PATH`, `HOME` and their like. To it
-            go no others, so that it cannot read what is not its own.
+        environment: names of variables to pass on, beside `PATH`, `HOME` and their like. It gets no
+            others.
 
     Raises:
         CredentialConfigurationError: the program is not there or may not be run, or it printed too

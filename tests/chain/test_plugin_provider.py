@@ -1072,6 +1072,10 @@ def test_only_a_plugin_has_instances_and_each_has_one_name(
     failure(lambda: chain_of(name))
 
 
+def test_an_instance_of_a_built_in_provider_is_refused_with_the_reason() -> None:
+    assert "Only a plugin has instances" in str(failure(lambda: chain_of("vault:prod")))
+
+
 def test_two_names_with_the_same_variables_are_an_error(install: Callable[..., str]) -> None:
     install(PLACES)
     install(PLACES, name="shelf-prod", distribution="other")

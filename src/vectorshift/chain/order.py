@@ -216,6 +216,8 @@ def _no_such(name: str, installed: Collection[str], why: str = "") -> Credential
     meant = f" Did you mean {near[0]}?" if near else f" There are: {', '.join(there)}."
     if re.search(r"[;:|\s]", name.strip()):
         meant = " Separate names with commas, such as env,vault."
+        if plugin_of(name) in BUILT_IN and ":" in name:
+            meant += " Only a plugin has instances, such as acme:prod."
     printable_name = (
         repr(name) if len(name) <= _LONGEST_NAME else "a provider"
     )  # what is longer may be a key

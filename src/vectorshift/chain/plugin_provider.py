@@ -370,7 +370,7 @@ def _failure(entry: PluginEntry, error: BaseException) -> CredentialConfiguratio
 
 
 def _without_variables(name: str, settings: Settings) -> bool:
-    """Whether the variables that would be the plugin's begin as some of this package's do."""
+    """Return whether variables of this package begin with the plugin's prefix."""
     return any(variable.startswith(prefix_of(name)) for variable in variables_of(type(settings)))
 
 

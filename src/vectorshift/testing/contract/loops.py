@@ -171,16 +171,14 @@ class LoopTests(SourceHooks):
 
 
 def _told(credential: Credential) -> tuple[object, ...]:
-    """What two reads of one key have in common; `expires_at` and `version` may be those of the
-    read, as a lease's.
+    """Return what two reads of one key have in common: `expires_at` and `version` may differ, as
+    those of a lease do.
     """
     return credential.secret, credential.source, credential.provider
 
 
 def _is_blocking_error(answer: Result) -> bool:
-    """Whether it says that blockbuster interfered; nothing of this kind is raised by a provider
-    that is let be.
-    """
+    """Return whether blockbuster interfered. No provider raises such an error by itself."""
     return not isinstance(answer, Credential) and "raised BlockingError" in answer.message
 
 

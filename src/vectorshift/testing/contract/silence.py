@@ -141,7 +141,7 @@ class SilenceTests(SourceHooks):
 
 
 def _known(probe: Probe, provider: CredentialProvider) -> tuple[str, ...]:
-    """What other tests look at: how the provider prints, and its source."""
+    """Return what other tests look at: how the provider prints, and its source."""
     return (printed(provider), printed(provider, str), probe.described(provider).source)
 
 
