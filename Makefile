@@ -4,13 +4,14 @@ VENV ?= .venv
 OFFICIAL ?= .venv-official
 LOWEST ?= .venv-lowest
 EXAMPLES ?= .venv-examples
+FUZZ_SECONDS ?= 3600
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 PROJECT = pyproject.toml constraints.txt src/vectorshift/version.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lowest check compat examples docs bench soak build clean
+.PHONY: help demo test lowest check compat examples docs bench soak fuzz build clean
 
 help: ## List what there is to run
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -51,11 +52,14 @@ bench: $(VENV)/.bench ## Measure speed and memory, beside other libraries where 
 soak: $(VENV)/.test ## The long campaigns that CI leaves out
 	@$(BIN)/python -m pytest -m soak
 
+fuzz: $(VENV)/.test ## Try what is parsed and shown with mutated texts, for FUZZ_SECONDS (an hour)
+	@$(BIN)/python -m tests.fuzz $(FUZZ_SECONDS)
+
 build: $(VENV)/.dev ## Build the wheel and the source distribution into dist/
 	@$(BIN)/python -m build --outdir dist
 
 clean: ## Remove what the targets made
-	rm -rf $(VENV) $(OFFICIAL) $(LOWEST) $(EXAMPLES) dist site .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(OFFICIAL) $(LOWEST) $(EXAMPLES) dist site .mypy_cache .ruff_cache .hypothesis .fuzz .import_linter_cache
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \

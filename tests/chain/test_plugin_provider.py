@@ -340,6 +340,18 @@ def test_damaged_entry_points_are_told_with_the_name_of_their_distribution(
     assert "entry_points.txt of bad-one 1 is damaged" in str(failure(chain_of))
 
 
+def test_metadata_of_a_plugin_forge_no_line_and_move_no_cursor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    about = b"Name: acme\x1b[2J\n ERROR all is well\nVersion: 1\x07\n"
+    points = "[vectorshift.providers]\nacme-kv = acme\u202e:Provider\n".encode()
+    lay_out(tmp_path / "site" / "acme-1.dist-info", {"METADATA": about, "entry_points.txt": points})
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    error = str(failure(lambda: chain_of("acme-kv").get_credential()))
+    assert "acme?[2J?ERROR all is well 1? cannot be used" in error
+    assert error.isprintable()
+
+
 @pytest.mark.parametrize(
     "asks", ["vectorshift.get_credential()", "asyncio.run(vectorshift.aget_credential())"]
 )

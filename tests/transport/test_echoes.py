@@ -283,3 +283,18 @@ async def test_a_key_that_the_api_escapes_is_in_no_error() -> None:
         client.request("GET", "/x")
     assert caught.value.error_message == f"no such key: {Secret(key).fingerprint}"
     assert "u002B" not in caught.value.raw_response
+
+
+@pytest.mark.parametrize("echoed", [KEY, json.dumps(KEY), quote(KEY), html.escape(KEY)])
+@pytest.mark.parametrize("kept", [5, 14])
+def test_a_part_of_an_echoed_key_at_the_end_of_a_body_that_is_cut_is_not_shown(
+    echoed: str, kept: int
+) -> None:
+    body = b"a" * (2**20 - kept) + echoed.encode() + b"b" * 9
+    with (
+        FaultServer(answer(400, body)) as server,
+        VectorShift(KEY, base_url=server.origin, max_retries=0) as client,
+        pytest.raises(BadRequestError) as caught,
+    ):
+        client.request("GET", "/x")
+    assert caught.value.raw_response.strip('"') == "a" * (2**20 - kept)

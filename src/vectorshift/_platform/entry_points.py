@@ -28,7 +28,8 @@ class PluginEntry:
         name: what `VECTORSHIFT_PROVIDERS` calls it, in lower case with dashes.
         distribution: the name of the distribution that offers it.
         version: that distribution's version.
-        target: what would be imported, as `module:attribute`.
+        target: what would be imported, as `module:attribute`. In these three, a `?` stands for a
+            character that cannot be printed.
         problem: why it cannot be named, or an empty string.
     """
 
@@ -75,7 +76,7 @@ def _scan() -> list[PluginEntry] | str:
                 each.entry_points if GROUP in text else ()
             )  # what has no plugin may be as damaged as it likes
             mine = {
-                (canonical(p.name), p.value)
+                (canonical(p.name), _printable(p.value))
                 for p in points
                 if p.group == GROUP and _NAME.fullmatch(p.name)
             }
@@ -109,7 +110,11 @@ def _about(distribution: Distribution) -> tuple[str, str]:
         name, version = distribution.metadata["Name"], distribution.version
     except Exception:
         name = version = ""
-    return (name, version or "") if name else ("an unnamed distribution", "")
+    return (_printable(name or "an unnamed distribution"), _printable((name and version) or ""))
+
+
+def _printable(text: str) -> str:
+    return "".join(each if each.isprintable() else "?" for each in text)
 
 
 def _problem(entry: PluginEntry, among: list[PluginEntry], reserved: Collection[str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from vectorshift.credentials.redact import redact, redactor
+from vectorshift.credentials.redact import redact, redactor, without_part
 from vectorshift.errors import AuthenticationError, api_error_class
 from vectorshift.transport.auth import CREDENTIAL
 from vectorshift.transport.body import BODY_NOTE
@@ -43,9 +43,7 @@ def failed(response: httpx.Response, call: Call, tries: int, lacks: str = "") ->
     if issubclass(kind, AuthenticationError):
         about["source"] = credential.source if credential else None
         about["fingerprint"] = credential.fingerprint if credential else None
-    error = kind(
-        response.status_code, call.method, call.path, redact(_text(response), secrets), **about
-    )
+    error = kind(response.status_code, call.method, call.path, _text(response, secrets), **about)
     repeat = repeat_after_status(response.status_code, error.retry_after)
     if repeat is RetrySafety.ANY and response.request is not _first(response):
         # Another place says that it did nothing. The first one led there, and may have.
@@ -98,6 +96,7 @@ def secrets_in(request: httpx.Request) -> list[Secret]:
     return [*secrets_of(request), *(known.secret for known in stamped if known)]
 
 
-def _text(response: httpx.Response) -> str:
+def _text(response: httpx.Response, secrets: list[Secret]) -> str:
     # Whatever charset it names: `punycode` and its like take minutes for some bodies.
-    return response.content.decode("utf-8", "replace")
+    text = redact(response.content.decode("utf-8", "replace"), secrets)
+    return without_part(text, secrets) if response.extensions.get(BODY_NOTE) else text

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from vectorshift.credentials.values import Secret
 
-__all__ = ["redact", "redactor"]
+__all__ = ["redact", "redactor", "without_part"]
 
 
 def redact(text: str, secrets: Iterable[Secret]) -> str:
@@ -33,11 +33,39 @@ def redactor(secrets: Iterable[Secret]) -> Callable[[str], str]:
     return lambda text: any_key.sub(lambda found: known[keys[(found.lastindex or 1) - 1]], text)
 
 
+def without_part(text: str, secrets: Iterable[Secret]) -> str:
+    """Return a redacted text that was cut off, without the beginning of a secret at its end."""
+    for key in {secret.reveal() for secret in secrets}:
+        pieces = _pieces(key)
+        spelled = {piece: re.compile(_spelling(piece)) for piece in pieces}
+        for start in range(max(0, len(text) - _LONGEST_ESCAPE * len(key)), len(text)):
+            end = start
+            for count, piece in enumerate(pieces):
+                found = spelled[piece].match(text, end)
+                if found is None:
+                    if count >= _LEAST_PART and _CUT_ESCAPE.fullmatch(text, end):
+                        return text[:start]
+                    break
+                end = found.end()
+    return text
+
+
+_LEAST_PART = 4
+_LONGEST_ESCAPE = 9
+_CUT_ESCAPE = re.compile(r"([\\%&][\\#\w]{0,8})?")
+
+
 def _any_spelling(key: str) -> str:
-    return "".join(
-        _backslashes(part) if part[0] == "\\" else _character(part)
-        for part in re.findall(r"\\+|[^\\]", key)
-    )
+    return "".join(map(_spelling, _pieces(key)))
+
+
+def _pieces(key: str) -> list[str]:
+    """Return the characters of a key, but with each run of backslashes in one."""
+    return re.findall(r"\\+|[^\\]", key)
+
+
+def _spelling(piece: str) -> str:
+    return _backslashes(piece) if piece[0] == "\\" else _character(piece)
 
 
 def _character(character: str) -> str:

@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from vectorshift import (
 )
 from vectorshift.providers.aws.arguments import AwsArguments
 from vectorshift.providers.aws.errors import SecretLocation, outcome
+from vectorshift.providers.aws.session import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +35,13 @@ if TYPE_CHECKING:
 
 SECRET = "vs-Xq7fL0nevertobeseen"
 ROOT = Path(__file__).parents[3]
+
+
+def test_a_text_of_another_program_is_made_printable_in_linear_time() -> None:
+    began = time.process_time()
+    assert printable("a=" * 100_000 + "\x1b 1" + "b" * 40) == ("a=" * 200)
+    assert printable("x " + "b" * 100_000 + "1") == "x (withheld)"
+    assert time.process_time() - began < 1
 
 
 @pytest.mark.parametrize(

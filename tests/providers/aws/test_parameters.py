@@ -4,6 +4,7 @@ Lambda extension.
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -217,6 +218,18 @@ def test_the_region_of_the_extension_is_compared(
         parameter="/prod/vs", agent_url=agent.url, region="eu-west-1"
     )
     assert "reads from region us-east-1" in str(failure(provider))
+
+
+@pytest.mark.parametrize("region", ["\x1b[2J", "\u202e", "vs-" + "Xq7fL0never" * 9])
+def test_what_is_no_region_in_an_answer_is_not_shown(
+    agent: FakeSecretsManagerAgent, failure: Failure, region: str
+) -> None:
+    arn = f"arn:aws:secretsmanager:{region}:123456789012:secret:prod/vs"
+    agent.fail(200, json.dumps({"SecretString": SECRET, "ARN": arn}))
+    error = failure(AwsSecretsManagerProvider("prod/vs", agent_url=agent.url, region="eu-west-1"))
+    assert "region= is eu-west-1" in str(error)
+    assert region not in str(error)
+    assert str(error).isprintable()
 
 
 def test_the_agent_assumes_the_role_that_is_named(

@@ -129,6 +129,14 @@ def test_tls_spoken_to_a_plain_server_is_a_configuration_error(
     assert "TLS failed" in failure(vault, errors.CredentialConfigurationError)
 
 
+def test_an_answer_that_is_nested_too_deep_is_no_answer_of_vault(
+    tiny: MakeTiny, failure: Failure
+) -> None:
+    with tiny(404, "[" * 100_000) as gateway:
+        vault = VaultProvider("vs", addr=gateway.address, token=TOKEN)
+        assert "is not Vault" in failure(vault, errors.CredentialStoreUnavailableError)
+
+
 @pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
 def test_unverified_tls_has_to_be_asked_for_and_warns(
     tls_bao: OpenBaoServer, caplog: pytest.LogCaptureFixture, provider: MakeProvider

@@ -26,7 +26,7 @@ from vectorshift.errors import CredentialDeniedError, CredentialError
 from vectorshift.providers.aws.errors import SecretLocation, answered
 from vectorshift.providers.aws.locators import PARAMETERS, SECRETS, region_in
 from vectorshift.providers.aws.meanings import BY_CODE
-from vectorshift.providers.aws.session import PAUSES
+from vectorshift.providers.aws.session import PAUSES, printable
 from vectorshift.providers.aws.value import credential_in
 
 if TYPE_CHECKING:
@@ -190,7 +190,7 @@ class Agent:
         region, read_from = self._arguments.region, region_in(str(named.get("ARN")))
         if region and read_from and read_from != region:
             return self._arguments.wrong(
-                f"the Agent at {self.address} reads from region {read_from}, and"
+                f"the Agent at {self.address} reads from region {printable(read_from)}, and"
                 f" VECTORSHIFT_AWS_REGION is {region}. Give the Agent that region, or unset"
                 " the setting."
             )

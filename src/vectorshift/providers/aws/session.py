@@ -376,4 +376,10 @@ def printable(text: str) -> str:
     what could be a key.
     """
     plain = re.sub(r"[^ -~]+", " ", text)
-    return re.sub(r"(?=[a-zA-Z_+=%]*\d)[\w+=%]{32,}", "(withheld)", plain)[:400].strip().rstrip(".")
+    # The digit is looked for afterwards: a look-ahead would do so anew from each character.
+    safe = re.sub(r"[\w+=%]{32,}", _withheld, plain)
+    return safe[:400].strip().rstrip(".")
+
+
+def _withheld(found: re.Match[str]) -> str:
+    return "(withheld)" if re.search("[0-9]", found[0]) else found[0]

@@ -300,7 +300,7 @@ def _reply(response: Any, budget: Budget, *, is_standby: bool) -> Reply | Transp
         return content
     try:
         body = as_object(json.loads(content))
-    except ValueError:
+    except (ValueError, RecursionError):  # no JSON, or JSON that is nested too deep
         body = None
     try:
         retry_after = max(0.0, float(response.headers.get("Retry-After", "")))
