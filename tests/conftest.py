@@ -14,6 +14,7 @@ import pytest
 
 import vectorshift
 from vectorshift._platform.log import begin_anew
+from vectorshift.credentials.usage import usage
 from vectorshift.testing.moto import MotoServer
 from vectorshift.testing.openbao import OpenBaoServer
 
@@ -44,6 +45,7 @@ def _scrubbed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ) or name.upper().endswith("_PROXY"):
             monkeypatch.delenv(name)
     begin_anew()
+    usage._after_fork()  # the numbers of a process are bounded, and those of other tests fill them
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)

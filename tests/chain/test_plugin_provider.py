@@ -14,6 +14,7 @@ import sys
 import textwrap
 import threading
 import time
+import types
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -889,24 +890,35 @@ def test_events_tell_of_a_plugin_as_of_any_provider(install: Callable[..., str])
 
 # --- Time limits ----------------------------------------------------------------------------------
 
+
+@pytest.fixture(autouse=True)
+def _hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let plugins hang until the test has ended: their threads are not left to other tests."""
+    module: Any = types.ModuleType("hanging")
+    module.until = threading.Event()
+    monkeypatch.setitem(sys.modules, "hanging", module)
+    yield
+    module.until.set()
+
+
 HANGS = {
-    "import": "import threading; threading.Event().wait()",
+    "import": "import hanging; hanging.until.wait()",
     "from_settings": (
         SIMPLE
         + """
         @classmethod
         def from_settings(cls, settings):
-            import threading; threading.Event().wait()
+            import hanging; hanging.until.wait()
 """
     ),
     "describe()": (
         SIMPLE
         + """
         def describe(self):
-            import threading; threading.Event().wait()
+            import hanging; hanging.until.wait()
 """
     ),
-    "getter": SIMPLE.replace("self.asked += 1", "import threading; threading.Event().wait()"),
+    "getter": SIMPLE.replace("self.asked += 1", "import hanging; hanging.until.wait()"),
 }
 
 
@@ -961,11 +973,11 @@ def test_a_describe_that_hangs_later_holds_up_the_reads_and_no_caller(
     code = """
         told = 0
         def describe(self):
-            import threading
+            import hanging
             from vectorshift import Description
             self.told += 1
             if self.told > 1:
-                threading.Event().wait()
+                hanging.until.wait()
             return Description(configured=True, source="shelf:here")
 """
     install(SIMPLE + code)

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.e2e.stage import Rotation
+from tests.e2e.stage import Rotation, left_hanging
 
 from vectorshift import ProviderChain, Secret, Settings
 from vectorshift.testing import FakeVectorShift, OpenBaoServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+@pytest.fixture(autouse=True)
+def _before() -> None:
+    left_hanging.clear()
+    left_hanging.update(threading.enumerate())
 
 
 @pytest.fixture

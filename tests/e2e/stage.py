@@ -42,6 +42,19 @@ __all__ = [
 ]
 
 
+left_hanging: set[threading.Thread] = set()
+"""The threads of earlier tests, noted when a test begins."""
+
+
+def loads() -> list[threading.Thread]:
+    """Return the threads of loads that this test began and that still run."""
+    return [
+        each
+        for each in threading.enumerate()
+        if each.name == "vectorshift-load" and each not in left_hanging
+    ]
+
+
 def wait_until(reached: Callable[[], object], seconds: float = 60) -> None:
     """Wait until something is so; fail loudly if it never is."""
     give_up = time.monotonic() + seconds

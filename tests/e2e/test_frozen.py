@@ -7,13 +7,12 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import threading
 import time
 from typing import TYPE_CHECKING
 
 import anyio
 import pytest
-from tests.e2e.stage import Gate, Rotation, environment, script, traffic, wait_until
+from tests.e2e.stage import Gate, Rotation, environment, loads, script, traffic, wait_until
 
 from vectorshift import (
     AsyncVectorShift,
@@ -106,7 +105,7 @@ def test_a_refresh_that_hangs_for_ever_holds_nobody_up(
         assert threads.failures == []
         gate.held = False
         clock.advance(LOAD_TIMEOUT)
-        wait_until(lambda: "vectorshift-load" not in {t.name for t in threading.enumerate()}, 10)
+        wait_until(lambda: not loads(), 10)
         clock.advance(LOAD_TIMEOUT)
         rotation.rotate()
         assert Pipeline.list(client=client).raw["status"] == "success"

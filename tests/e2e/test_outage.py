@@ -6,10 +6,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import threading
 from typing import TYPE_CHECKING
 
-from tests.e2e.stage import Gate, Rotation, Threads, traffic, wait_until
+from tests.e2e.stage import Gate, Rotation, Threads, loads, traffic, wait_until
 
 from vectorshift import (
     Credential,
@@ -63,7 +62,7 @@ def settled(threads: Threads) -> None:
     """Wait until each caller has looked at the clock, and the loads that they began have landed."""
     threads.turn()
     threads.turn()
-    wait_until(lambda: not any(each.name == "vectorshift-load" for each in threading.enumerate()))
+    wait_until(lambda: not loads())
 
 
 def test_an_outage_longer_than_ttl_fails_no_call_and_the_next_rotation_is_picked_up(
