@@ -731,6 +731,7 @@ TARGETS: dict[str, Target] = {
             "https api.corp.example 8443\nhttps://api.corp.example:8443 *.x",
             "https 10.1.2.3\n10.0.0.0/8",
             "https fd00::2 443\n[fd00::2]:443,fd00::/8",
+            f"https 10.1.2.3\n{':' * 300}[",
             "http localhost\n*",
             "https corp.example\norp.example",
             "https 10.1.2.3\n10.1.2.3/8",

@@ -7,6 +7,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import httpx2
@@ -90,6 +91,13 @@ def test_what_no_proxy_does_not_exclude_uses_the_proxy(no_proxy: str, url: str) 
 def test_what_requests_excludes_is_excluded(no_proxy: str, url: str) -> None:
     if requests.utils.should_bypass_proxies(url, no_proxy):
         assert direct(no_proxy, url)
+
+
+@pytest.mark.parametrize("entry", [":" * 30_000 + "[", "a:" * 15_000 + "]", "[" + ":" * 30_000])
+def test_an_entry_of_many_colons_costs_linear_time(entry: str) -> None:
+    began = time.process_time()
+    assert not is_direct(entry, "https", "10.1.2.3", 443)
+    assert time.process_time() - began < 1
 
 
 def call_sync(base_url: str) -> object:

@@ -19,7 +19,7 @@ _SCHEMES: Final = ("http", "https", "all")
 _PORTS: Final = {"http": 80, "https": 443}
 _ENTRY: Final = re.compile(
     r"""(?:(?P<scheme>[a-z]+)://)?
-        (?P<host>\[[^\]]*\](?:/\d+)?|[^\[\]:]*|[^\[\]]*:[^\[\]]*:[^\[\]]*)
+        (?P<host>\[[^\]]*\](?:/\d+)?|[^\[\]:]*|[^\[\]:]*:[^\[\]:]*:[^\[\]]*)
         (?::(?P<port>\d+))?""",
     re.VERBOSE,
 )
