@@ -234,7 +234,8 @@ def test_logs_in_by_client_certificate(
     more: dict[str, Any] = {"addr": tls_bao.address, "cacert": tls_bao.cacert, "auth": "cert"}
     clock = ManualClock()
     vault = VaultProvider("vs", client_cert=str(cert), client_key=str(key), clock=clock, **more)
-    failure(vault, errors.CredentialDeniedError)
+    said = failure(vault, errors.CredentialDeniedError)
+    assert "A load balancer that ends TLS keeps the certificate from the server" in said
     role = {"certificate": ca["certificate"], "token_policies": ["cert-reader"], "token_ttl": "1h"}
     tls_bao.call("POST", "auth/cert/certs/app", role)
     assert vault.get_credential().secret.reveal() == KEY

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import anyio
 import pytest
@@ -241,3 +242,13 @@ def test_logs_in_and_reads_kv_version_2_in_a_namespace_within_a_namespace(
     vault = provider(openbao, "vs", namespace="green/team", **login)
     assert (vault.get_credential().secret.reveal(), vault.get_credential().version) == (KEY, "1")
     failure(provider(openbao, "vs", **login), errors.CredentialDeniedError)
+
+
+@pytest.mark.parametrize(
+    "name", ["a b", "a%b", "a%2Fb", "a?b=c", "a#b", "a+b", "\u00e4\u00f6/\u00fc"]
+)
+def test_a_path_of_odd_characters_is_read_as_it_was_written(
+    openbao: OpenBaoServer, provider: Callable[..., VaultProvider], name: str
+) -> None:
+    openbao.call("POST", f"secret/data/odd/{quote(name)}", {"data": {"api_key": KEY}})
+    assert provider(openbao, f"odd/{name}").get_credential().secret.reveal() == KEY
