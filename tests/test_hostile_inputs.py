@@ -87,6 +87,10 @@ FILES = {
     "no-break spaces": (DOTENV, dotenv("A=x" + "\u00a0" * 131_072 + "y")),
     "form feeds in many lines": (DOTENV, dotenv(("A=x" + "\f" * 4_000 + "\n") * 64)),
     "a dotted key": (LOGIN, toml("a." * 32_000 + "a = 1\n")),
+    "lines of dotted keys": (
+        LOGIN,
+        toml("".join(f"[x{n}.{'a.' * 400}a]\nk{'.b' * 400} = 1\n" for n in range(600))),
+    ),
     "a dotted table": (LOGIN, toml("[" + "a . " * 16_000 + "a]\n")),
 }
 

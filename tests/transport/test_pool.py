@@ -772,3 +772,41 @@ def test_a_tenant_with_all_its_requests_under_way_holds_nobody_else_up(
             await other.aclose()
 
     run(main)
+
+
+# --- What a signal leaves behind ---
+
+
+def test_an_httpx_client_of_a_sync_pool_has_no_lock_that_a_signal_could_leave_locked(
+    api: FakeVectorShift,
+) -> None:
+    """Tells if a later httpcore has another name for it."""
+    http = new_client(route_to(api.base_url, None))
+    pool = http._transport._pool  # type: ignore[attr-defined]
+    assert type(pool._optional_thread_lock) is contextlib.nullcontext
+    http.close()
+
+
+async def test_a_client_whose_response_was_interrupted_in_its_end_is_not_lent_again(
+    api: FakeVectorShift, style: CallStyle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closing = "aclose" if style.prefix else "close"
+    async with style.client(api) as client:
+        await style.call(Pipeline, "list", client=client)
+        used: list[Any] = []
+        kind = httpx.AsyncClient if style.prefix else httpx.Client
+        send = kind.send
+
+        def noted(http: Any, *args: Any, **given: Any) -> Any:
+            used.append(http)
+            return send(http, *args, **given)
+
+        def interrupted(*_: object) -> Any:
+            raise SystemExit
+
+        monkeypatch.setattr(kind, "send", noted)
+        with monkeypatch.context() as once, contextlib.suppress(SystemExit):
+            once.setattr(httpx.Response, closing, interrupted)
+            await style.call(Pipeline, "list", client=client)
+        await style.call(Pipeline, "list", client=client)
+    assert len({id(each) for each in used}) == 2

@@ -161,6 +161,16 @@ def test_the_name_in_the_certificate_may_be_another_than_that_of_the_address(
     assert "is for another name" in failure(other, WRONG)
 
 
+@pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_a_bundle_of_other_programs_is_named_where_it_would_have_helped(
+    far: tuple[str, Authority], failure: Failure, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address, authority = far
+    monkeypatch.setenv(name, str(authority.file))
+    said = failure(VaultProvider("vs", addr=address, token="t"), WRONG)
+    assert f"{name} is not used." in said
+
+
 def test_a_ca_that_is_corrected_is_read_again(
     far: tuple[str, Authority], tmp_path: Path, failure: Failure
 ) -> None:
