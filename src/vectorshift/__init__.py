@@ -156,7 +156,7 @@ __all__ = sorted(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 class _Key(str):
-    """What `vectorshift.api_key` reads as: a string whose `repr` is masked. Assigning it restores
+    """The value of `vectorshift.api_key`: a string whose `repr` is masked. Assigning it restores
     what was there.
     """
 

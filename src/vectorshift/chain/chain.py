@@ -67,8 +67,10 @@ __all__ = ["ProviderChain"]
 
 @dataclass(frozen=True, slots=True)
 class _Win:
-    """Who answered last, and past whom: kept to notice changes. `newest` is the newest key of that
-    source, where `credential` may be the one before it. After a `reset()` it is found out anew.
+    """The last answer, and the sources it passed: kept to notice changes.
+
+    `newest` is the newest key of that source, where `credential` may be the one before it. After a
+    `reset()` it is found out anew.
     """
 
     credential: Credential

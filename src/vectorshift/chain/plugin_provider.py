@@ -92,12 +92,12 @@ class PluginProvider(BaseProvider):
 
     @property
     def provider(self) -> BaseProvider:
-        """What the plugin has become, or a provider without a key until it is made."""
+        """The plugin's provider, or one without a key until it is made."""
         return self._made or _NOT_MADE
 
     @property
     def actual(self) -> BaseProvider:
-        """What the plugin has become, or this if it is not made yet."""
+        """The plugin's provider, or this one until it is made."""
         return self._made or self
 
     def describe(self) -> Description:

@@ -51,7 +51,7 @@ _SHARED = ("SIGINT", "SIGQUIT", "SIGBREAK")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handover:
-    """What of the environment a program gets.
+    """The part of the environment that a program gets.
 
     Args:
         env_file: a dotenv file with the key, settings, and variables for the program; or None.

@@ -48,8 +48,8 @@ def show(
 
 
 def _on_terminal() -> bool:
-    """Whether a table can be drawn: on a terminal, or what `FORCE_COLOR` says to treat as one, that
-    has the width.
+    """Return whether a table can be drawn: on a terminal, or what `FORCE_COLOR` says to treat as
+    one, that has the width.
     """
     looked_at = bool(os.environ.get("FORCE_COLOR")) or sys.stdout.isatty()
     return looked_at and console().width >= _NARROWEST

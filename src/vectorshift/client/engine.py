@@ -101,7 +101,7 @@ class IO(Protocol):
 
 @dataclass(eq=False, repr=False, slots=True, kw_only=True)
 class CallState:
-    """What the attempts of one call have in common. Not thread-safe, as a call belongs to one
+    """The state that the attempts of one call share. Not thread-safe, as a call belongs to one
     thread or task.
 
     A call has to be over when all of its attempts could have taken their whole time-out: `read * (1
@@ -220,8 +220,8 @@ class CallState:
 
     @property
     def follow_redirects(self) -> Any:
-        """What to tell httpx: an `Api-Key`, ours or the caller's, must not travel on to where a
-        redirect leads.
+        """Return the option for httpx: an `Api-Key`, ours or the caller's, must not travel on to
+        where a redirect leads.
         """
         assert self._sent is not None
         is_there = API_KEY_HEADER in self._sent.headers or API_KEY_TOO in self._sent.extensions

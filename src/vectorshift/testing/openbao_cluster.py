@@ -320,7 +320,7 @@ class _Node:
 
     @property
     def runs(self) -> bool:
-        """Whether the process was started and not killed."""
+        """Return whether the process was started and not killed."""
         return self._process is not None
 
     @property

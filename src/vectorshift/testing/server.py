@@ -47,7 +47,7 @@ class LoopbackServer:
 
     @property
     def running(self) -> bool:
-        """Whether the port answers."""
+        """Return whether the port answers."""
         return self._thread is not None
 
     def start(self) -> None:
