@@ -9,10 +9,11 @@ from contextlib import asynccontextmanager
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import httpx
 import pytest
 from tests.fakes import Rotating
-from tests.faults import FaultServer, StillClock, answer, cut, drop
+from tests.faults import FaultServer, StillClock, answer, cut, drop, hang
 
 from vectorshift import ApiConnectionError, AsyncVectorShift, VectorshiftApiError
 
@@ -120,10 +121,13 @@ async def test_aiohttp_sends_a_get_again_by_itself_and_no_post(method: str, sent
 
 
 async def test_a_stream_that_is_left_closes_its_connection() -> None:
-    begun = cut(after=b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nbegun")
+    begun = hang(after=b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nbegun")
     with FaultServer(begun) as server:
-        async with client(server) as ours, ours.stream("GET", "/x") as stream:
-            async for piece in stream.aiter_bytes():
-                assert piece == b"begun"
-                break
-        assert server.open_connections == 0
+        async with client(server) as ours:
+            async with ours.stream("GET", "/x") as stream:
+                async for piece in stream.aiter_bytes():
+                    assert piece == b"begun"
+                    break
+            with anyio.fail_after(10):  # the server sees it when it looks
+                while server.open_connections:
+                    await anyio.sleep(0.01)
