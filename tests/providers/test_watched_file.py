@@ -18,7 +18,7 @@ from vectorshift import get_credential
 from vectorshift._platform.files import read_small
 from vectorshift.chain.chain import ProviderChain
 from vectorshift.credentials.provider import CredentialProvider
-from vectorshift.credentials.resolving import LookupRequest
+from vectorshift.credentials.resolving import LOCAL_REQUEST, LookupRequest
 from vectorshift.credentials.values import Credential, Secret, parse_key
 from vectorshift.errors import (
     CredentialConfigurationError,
@@ -198,6 +198,14 @@ def test_a_file_whose_key_alone_was_taken_out_is_unavailable_too(tmp_path: Path)
     assert isinstance(file.look(), Credential)
     path.write_text("# KEY=vs-one")
     assert isinstance(file.look(), CredentialStoreUnavailableError)
+
+
+def test_a_local_request_sees_what_calls_see_and_no_later_key(watched: Watched) -> None:
+    watched.path.unlink(missing_ok=True)
+    assert isinstance(watched.answer(), CredentialNotFoundError)
+    watched.path.write_text("vs-late")
+    assert isinstance(watched.file.look(LOCAL_REQUEST), CredentialNotFoundError)
+    assert watched.key_in_a_second() == "vs-late"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="limits of POSIX")

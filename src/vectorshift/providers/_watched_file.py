@@ -12,6 +12,7 @@ from vectorshift._platform.files import read_small, unexpanded
 from vectorshift._platform.forks import renew_after_fork
 from vectorshift._platform.permissions import FilePermissions, Stranger
 from vectorshift._platform.pipes import PATIENCE, PipeError, is_unread
+from vectorshift.credentials.resolving import DEFAULT_REQUEST, LookupRequest
 from vectorshift.credentials.values import Credential
 from vectorshift.errors import (
     CredentialConfigurationError,
@@ -121,15 +122,19 @@ class KeyFile:
             self._look_at = float("-inf")
 
     def look(
-        self, deadline: float | None = None, *, silently: bool = False
+        self, request: LookupRequest = DEFAULT_REQUEST, *, silently: bool = False
     ) -> Credential | CredentialError:
         """Read the file now and return the answer. Blocks. Simultaneous callers share a reading.
 
         Args:
-            deadline: until when to wait for a pipe, in seconds of the monotonic clock.
+            request: its deadline ends the wait for a pipe. A local one is answered as
+                `get_cached` does: `vectorshift.api_key` shows the key that calls use.
             silently: whether not to warn of the rights of others.
         """
-        asked = self._monotonic()
+        known = self.get_cached() if request.local else None
+        if known is not None:
+            return known
+        asked, deadline = self._monotonic(), request.deadline
         self._pipe_within = PATIENCE if deadline is None else max(0.0, deadline - asked)
         with self._lock:
             if self._answer is not None and self._looked > asked:

@@ -139,7 +139,7 @@ class DotenvProvider(BaseProvider):
     def resolve(self, request: LookupRequest) -> Result:
         """Answer with the file as it is now."""
         self._begin()
-        answer = self._file.look(request.deadline)
+        answer = self._file.look(request)
         line, self._passed_over = self._passed_over, 0
         if line:  # it is told here, with no lock held: a handler of log lines may ask for the key
             log_safely(

@@ -180,7 +180,7 @@ class EnvProvider(BaseProvider):
             self._tell_of_what_is_hidden()
         if self._file is None or self._is_set():
             return self.get_cached() or self._unset
-        answer = self._file.look(request.deadline)
+        answer = self._file.look(request)
         return answer if self.variable not in os.environ else self._or_blank(answer) or answer
 
     @property

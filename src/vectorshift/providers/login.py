@@ -114,7 +114,7 @@ class LoginProvider(BaseProvider):
         """Answer with the profile, or with the file, as it is now."""
         if self._profile is not None:
             return self._stored(self._profile)
-        return self._file.look() if self._homeless is None else self._homeless
+        return self._file.look(request) if self._homeless is None else self._homeless
 
     def _stored(self, name: str) -> Result:
         try:
