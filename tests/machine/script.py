@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from tests.machine import oracle
 from tests.machine.oracle import InCode, Source
 from tests.machine.process import Client, Process
-from tests.machine.store import TTL, Store
+from tests.machine.store import Store
 from tests.machine.world import CONFIGURATION, Key, World
 
 if TYPE_CHECKING:
@@ -203,7 +203,7 @@ class Script:
     def may_be_eager(self) -> bool:
         """Whether a key is stale: then its successor is as good, if the refresh is that quick."""
         return self.world.now > 0 and any(
-            isinstance(each, Store) and each.keys.key and self.world.now - each.read_at >= TTL
+            isinstance(each, Store) and each.keys.key and each.is_stale(self.world.now)
             for each in self._all()
         )
 

@@ -43,12 +43,15 @@ class Store(Source):
             return self.keys.instead(answer, now)
         if key and age < MAX_STALE:
             served = self.keys.instead(key, now)
-            is_stale = age >= TTL or self.missing_since is not None
-            if is_stale and may_read and not doubted:
+            if self.is_stale(now) and may_read and not doubted:
                 newer = self.read(world, now)  # in the background
                 return self.keys.key or newer if world.eager else served
             return served
         return self.failure if self.failure and not may_read else self.read(world, now)
+
+    def is_stale(self, now: float) -> bool:
+        """Whether the store is to be read behind the next answer."""
+        return now - self.read_at >= TTL or self.missing_since is not None
 
     def keeps_key(self, world: World) -> bool:
         return self.keys.key is not None and self.now(world) - self.read_at < MAX_STALE
