@@ -11,7 +11,7 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 PROJECT = pyproject.toml constraints.txt src/vectorshift/version.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lowest check compat examples docs bench soak fuzz build clean
+.PHONY: help demo test whole lowest check compat examples docs bench soak fuzz build clean
 
 help: ## List what there is to run
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -21,6 +21,9 @@ demo: $(VENV)/.sandbox ## Run the main job against real servers on loopback
 
 test: $(VENV)/.test ## Run the tests
 	@$(BIN)/python -m pytest -n auto --dist worksteal
+
+whole: $(VENV)/.test ## Run the tests in each combination, where `make test` takes a sample
+	@$(BIN)/python -m pytest -n auto --dist worksteal --whole
 
 lowest: $(LOWEST)/.ready ## The same with the oldest versions that pyproject.toml allows
 	@$(LOWEST)/bin/python -m pytest -n auto --dist worksteal

@@ -26,6 +26,38 @@ hypothesis.settings.register_profile("unhurried", deadline=None)
 hypothesis.settings.load_profile("unhurried")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--whole` runs each combination, also where a sample is the rule."""
+    parser.addoption("--whole", action="store_true", help="each combination, and no sample")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Take a sample of the combinations of a test that is marked `crossed`: the diagonals of its
+    table, so that each value of each parameter is there.
+    """
+    if config.getoption("--whole") or any("[" in each for each in config.args):
+        return
+    tables: dict[str, dict[str, int]] = {}
+    crossed: list[tuple[pytest.Item, str, dict[str, int]]] = []
+    for item in items:
+        if item.get_closest_marker("crossed") and hasattr(item, "callspec"):
+            test, at = item.nodeid.partition("[")[0], item.callspec.indices
+            crossed.append((item, test, at))
+            sizes = tables.setdefault(test, {})
+            for name, index in at.items():
+                sizes[name] = max(sizes.get(name, 0), index + 1)
+    left_out = set()
+    for item, test, at in crossed:
+        several = [name for name, size in tables[test].items() if size > 1]
+        if len(several) > 1:
+            smallest = min(tables[test][name] for name in several)
+            if sum(at[name] for name in several) % smallest:
+                left_out.add(item)
+    if left_out:
+        config.hook.pytest_deselected(items=list(left_out))
+        items[:] = [each for each in items if each not in left_out]
+
+
 @pytest.fixture(autouse=True)
 def _scrubbed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Each test starts in an empty folder that is its home, with no store and no proxy in the

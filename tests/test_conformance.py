@@ -35,7 +35,7 @@ from vectorshift import (
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.crossed]
 
 KEY = "vs-7d1e5ac94b"
 

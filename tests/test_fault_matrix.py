@@ -18,7 +18,7 @@ from vectorshift import AsyncVectorShift, VectorShift, VectorshiftError, errors
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.crossed]
 
 HEADERS = b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n"
 BODY = HEADERS + b'\r\n{"status": "suc'

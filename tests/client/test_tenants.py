@@ -27,7 +27,7 @@ from vectorshift.testing import FakeVectorShift
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.crossed]
 
 Client = VectorShift | AsyncVectorShift
 

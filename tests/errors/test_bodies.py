@@ -26,7 +26,7 @@ from vectorshift.errors.bodies import error_sentence
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.crossed]
 
 MIB = 2**20
 NOTE = "Its body was longer, and was not read beyond 1 MiB."

@@ -13,7 +13,7 @@ from tests.faults import FaultServer, answer
 
 from vectorshift import AsyncVectorShift, InternalServerError, VectorShift
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.crossed]
 
 MIB = 2**20
 STAYS = "Its body is shown as it came"

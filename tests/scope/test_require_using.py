@@ -45,6 +45,7 @@ from vectorshift.testing import FakeVectorShift
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+pytestmark = pytest.mark.crossed
 VARIABLE = "VECTORSHIFT_REQUIRE_USING"
 REFUSED = "outside every using block"
 

@@ -35,7 +35,7 @@ from vectorshift.testing import FakeVectorShift
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.crossed]
 
 MARK = "3f9c2e71d8a04b56"
 """Stands in every key of this file, and nowhere else."""
