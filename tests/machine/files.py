@@ -49,14 +49,18 @@ class File(Source):
     answer: Key | str = NOT_FOUND
     since: int = -1  # the last `reset` that it knows of
     settled: bool = False
+    is_late: bool = False
 
     def ask(self, world: World, doubted: Key | None = None) -> Key | str:
         found, now = self.read is in_found_dotenv, self.now(world)
         if found and self.since != world.resets:
             self.since, self.settled, self.looked, self.had_key = world.resets, False, None, False
+            self.is_late = False
+        late = found and self.path in world.late and not self.had_key
+        if late and not self.is_late:  # what it was a moment ago counts no more
+            self.is_late, self.looked = True, None
         if self.looked != now or doubted:
             text, self.looked = world.files.get(self.path), now
-            late = found and self.path in world.late and not self.had_key
             self.answer = NOT_FOUND if late else self.read(text, self.path)
             if self.had_key and (self.answer == NOT_FOUND or not (text or "").strip()):
                 self.answer = UNAVAILABLE
