@@ -74,8 +74,6 @@ def text_with_arguments(text: str, prefix: str, sources: Mapping[str, str]) -> s
     return re.sub(rf"{prefix}([A-Z_]*[A-Z])(=[\w:/.+@-]*\w)?", spell, text)
 
 
-def name_arguments(
-    error: CredentialError, prefix: str, sources: Mapping[str, str] | None = None
-) -> None:
+def name_arguments(error: CredentialError, prefix: str) -> None:
     """Let an error speak of arguments and not of settings, for a provider that was made in code."""
-    error.message = text_with_arguments(error.message, prefix, sources or {})
+    error.message = text_with_arguments(error.message, prefix, {})

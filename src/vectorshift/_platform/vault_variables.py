@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "OTHER_METHODS",
+    "STANDARD",
     "TOKEN_HELPER",
     "StandardVariables",
     "VaultMethod",
@@ -24,11 +25,12 @@ __all__ = [
     "foreign_helper",
     "is_there",
     "standard_variables",
+    "without_known_path",
 ]
 
 _FAMILIES: Final = ("BAO_", "VAULT_")
 _ADDRESSES: Final = ("AGENT_ADDR", "ADDR")
-_NAMES: Final = {
+STANDARD: Final = {
     "addr": _ADDRESSES,
     "token": ("TOKEN",),
     "namespace": ("NAMESPACE",),
@@ -66,7 +68,7 @@ OTHER_METHODS: Final = (
 
 def fallbacks(argument: str) -> tuple[str, ...]:
     """Return the variables that stand in for an argument of `VaultProvider`, in their order."""
-    return tuple(family + name for name in _NAMES[argument] for family in _FAMILIES)
+    return tuple(family + name for name in STANDARD[argument] for family in _FAMILIES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +103,7 @@ def standard_variables(
     own_token = given.keys() & {"token", "token_file"} or given.get("auth", "token") != "token"
     used = {
         argument: name
-        for argument in _NAMES
+        for argument in STANDARD
         if argument not in given and not (argument == "token" and own_token)
         if (name := _find(environ, argument))
     }
@@ -150,6 +152,11 @@ def foreign_helper(environ: Mapping[str, str], address: str) -> str | None:
     """Return why the token of `~/.vault-token` must not go to this address, or None."""
     both = {**_addresses(environ, "VAULT_"), **_addresses(environ, "BAO_")}
     return _foreign(TOKEN_HELPER, both, address)
+
+
+def without_known_path(address: str) -> str:
+    """Return an address without the path of the API or the user interface, as browsers show it."""
+    return re.sub(r"(?<![:/])/+(v1|ui(/[^?#]*)?)?/*$", "", address.strip())
 
 
 def is_there(path: str) -> bool:
@@ -224,7 +231,7 @@ def _normalised(address: str) -> str:
     """Return an address as it compares with others: in lower case where that makes no difference,
     without the scheme's own port and without a slash at its end.
     """
-    address = re.sub(r"/+(v1|ui)?/*$", "", address.strip())
+    address = without_known_path(address)
     try:
         url = urlsplit(address)
         host, port = (url.hostname or "").rstrip("."), url.port

@@ -23,7 +23,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from vectorshift._platform.files import file_name, no_content
+from vectorshift._platform.files import content_in_place_of_name, file_name, no_content
 from vectorshift._platform.plugin_names import profile_flaw
 from vectorshift._platform.urls import api_url, url_without_password
 from vectorshift._platform.vault_variables import OTHER_METHODS, VaultMethod, fallbacks
@@ -56,7 +56,12 @@ class _PemText(str):
 def _pem_or_name(value: str) -> str:
     if "-----BEGIN CERTIFICATE" in value and "PRIVATE KEY" not in value:
         return _PemText(value)
-    return no_content(value)
+    if content_in_place_of_name(value):
+        raise ValueError(
+            "should be the name of a file or folder, or the text of certificates in PEM. It is"
+            " neither, and is not shown"
+        )
+    return value
 
 
 def _method(value: object) -> object:

@@ -1,13 +1,16 @@
 """What stands in for the parties around a Vault server: an identity that signs, a cluster, an
-agent, a proxy.
+agent, a proxy, a load balancer.
 """
 
 from __future__ import annotations
 
 import base64
 import json
+import ssl
 import subprocess
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -17,15 +20,16 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from vectorshift.testing import _processes as process
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Mapping
     from pathlib import Path
     from types import TracebackType
 
     from typing_extensions import Self
 
-    from vectorshift.testing.openbao import OpenBaoApi
+    from vectorshift.testing.openbao import OpenBaoApi, OpenBaoServer
 
-__all__ = ["BaoSide", "Issuer", "role", "token_review"]
+__all__ = ["BaoSide", "Issuer", "TlsEnd", "client_certificate", "role", "token_review"]
 
 
 class Issuer:
@@ -81,6 +85,84 @@ def role(server: OpenBaoApi, name: str, **fields: Any) -> dict[str, str]:
             "secret_id"
         ],
     }
+
+
+def client_certificate(server: OpenBaoApi, home: Path) -> tuple[str, str, str]:
+    """Issue a certificate for a client; return its CA's text, and its file and that of its key."""
+    if "pki/" not in server.call("GET", "sys/mounts")["data"]:
+        server.call("POST", "sys/mounts/pki", {"type": "pki"})
+        server.call("POST", "pki/root/generate/internal", {"common_name": "a ca", "ttl": "1h"})
+        server.call("POST", "pki/roles/app", {"allow_any_name": True, "client_flag": True})
+    issued = server.call("POST", "pki/issue/app", {"common_name": "app.example", "ttl": "30m"})
+    cert, key = home / "cert.pem", home / "key.pem"
+    cert.write_text(issued["data"]["certificate"])
+    key.write_text(issued["data"]["private_key"])
+    return issued["data"]["issuing_ca"], str(cert), str(key)
+
+
+class TlsEnd(ThreadingHTTPServer):
+    """A load balancer that ends TLS and passes requests on. Use it as a context manager.
+
+    Args:
+        tls: its certificate, and whose client certificates it wants.
+        server: where requests go.
+    """
+
+    daemon_threads = True
+
+    def __init__(self, tls: ssl.SSLContext, server: OpenBaoServer) -> None:
+        super().__init__(("127.0.0.1", 0), _Forwarding)
+        self._tls = tls
+        inner = ssl.create_default_context(cafile=server.cacert)
+        self.client = httpx.Client(base_url=server.address, verify=inner, trust_env=False)
+
+    @property
+    def address(self) -> str:
+        return f"https://127.0.0.1:{self.server_port}"
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        connection, address = super().get_request()
+        wrapped = self._tls.wrap_socket(
+            connection,
+            server_side=True,
+            do_handshake_on_connect=False,  # but in the thread of the connection
+        )
+        return wrapped, address
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that is turned away is no news."""
+
+    def __enter__(self) -> Self:
+        self._thread = threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.shutdown()
+        self._thread.join()
+        self.server_close()
+        self.client.close()
+
+
+class _Forwarding(BaseHTTPRequestHandler):
+    server: TlsEnd  # pyright: ignore[reportIncompatibleVariableOverride]
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        kept = {name: value for name, value in self.headers.items() if name.startswith("X-Vault-")}
+        sent = {**kept, "X-Forwarded-For": str(self.client_address[0])}
+        answer = self.server.client.request(self.command, self.path, content=body, headers=sent)
+        self.send_response(answer.status_code)
+        self.send_header("Content-Type", answer.headers.get("Content-Type", ""))
+        self.send_header("Content-Length", str(len(answer.content)))
+        self.end_headers()
+        self.wfile.write(answer.content)
+
+    do_POST = do_GET
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
 
 
 class BaoSide:

@@ -118,6 +118,9 @@ def tls(at: Stage) -> Iterator[Asked]:
     yield at.ask("(the CA's file is not there)", addr=at.tls.address, cacert="/nowhere/ca.pem")
     broken = at.file("broken.pem", "no certificate")
     yield at.ask("(the CA's file holds no certificate)", addr=at.tls.address, cacert=broken)
+    der = at.home / "ca.der"
+    der.write_bytes(ssl.PEM_cert_to_DER_cert(Path(at.tls.cacert or "").read_text()))
+    yield at.ask("(the CA's file is in DER)", addr=at.tls.address, cacert=str(der))
     folder = at.home / "no-authorities"
     folder.mkdir()
     yield at.ask("(the CA's folder holds no certificate)", addr=at.tls.address, cacert=str(folder))
@@ -277,6 +280,9 @@ def places(at: Stage) -> Iterator[Asked]:
     at.bao.policy("team", f'path "org/team/data/{PATH}" {{ capabilities = ["read"] }}')
     team = at.bao.token(["team"])
     yield at.ask("(the mount is cut short)", f"team/{PATH}", mount="org", token=team)
+    done, whole = "(the path begins with another mount)", f"org/team/{PATH}"
+    yield at.ask(done, whole)
+    yield at.ask(f"{done[:-1]}, and the token is limited)", whole, token=team)
     at.bao.policy("old", f'path "old/{PATH}" {{ capabilities = ["read"] }}')
     at.bao.mount_kv("old", version=1)
     at.bao.write(PATH, {"api_key": KEY}, mount="old")

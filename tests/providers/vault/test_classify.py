@@ -84,8 +84,10 @@ NOT_VAULT = "is not Vault: something in between"
         (403, '{"errors":["2 errors occurred: permission denied, invalid token"]}', DENIED, "know"),
         (400, '{"errors":["missing client token"]}', DENIED, "has no token"),
         (400, "Client sent an HTTP request to an HTTPS server.", WRONG, "https://"),
+        (400, "<b>The plain HTTP request was sent to HTTPS port</b>", WRONG, "https://"),
+        (400, "You're speaking plain HTTP to an SSL-enabled server port.", WRONG, "https://"),
         (404, '{"errors":[]}', MISSING, "no such secret"),
-        (404, '{"errors":["no handler for route"]}', WRONG, "nothing is mounted"),
+        (404, '{"errors":["no handler for route"]}', WRONG, "no KV engine is mounted"),
         (200, "<html>welcome</html>", WRONG, "is not a Vault server"),
         (200, "[]", WRONG, "is not a Vault server"),
         (200, "{}", WRONG, "is not a Vault server"),
@@ -260,7 +262,7 @@ def test_the_word_namespace_in_a_path_is_no_missing_namespace(
 ) -> None:
     vault = provider(openbao, "namespace/app", mount="nowhere")
     said = failure(vault, errors.CredentialConfigurationError)
-    assert "nothing is mounted at 'nowhere'" in said
+    assert "no KV engine is mounted at 'nowhere'" in said
 
 
 @pytest.mark.parametrize(

@@ -206,6 +206,15 @@ def test_a_secret_id_for_other_addresses_is_named(
     assert "may be used from other addresses only" in said
 
 
+def test_a_role_whose_tokens_are_for_other_addresses_is_named(
+    openbao: OpenBaoServer, stored: str, failure: Failure
+) -> None:
+    ids: Any = role(openbao, "far-away", token_bound_cidrs="10.0.0.0/8")
+    said = failure(VaultProvider(stored, addr=openbao.address, auth="approle", **ids), DENIED)
+    assert "does not accept the token that the login brought" in said
+    assert "token_bound_cidrs" in said
+
+
 def test_a_token_whose_uses_are_counted_is_told_of(
     openbao: OpenBaoServer, stored: str, caplog: pytest.LogCaptureFixture
 ) -> None:

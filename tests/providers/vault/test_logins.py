@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.providers.vault.stand_ins import Issuer, token_review
+import pytest
+from tests.certificates import Authority
+from tests.providers.vault.stand_ins import Issuer, TlsEnd, client_certificate, token_review
 
 from vectorshift import errors
 from vectorshift.providers.vault import VaultProvider
@@ -15,8 +18,6 @@ from vectorshift.testing import ManualClock
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
-
-    import pytest
 
     from vectorshift.testing.openbao import OpenBaoServer
 
@@ -218,32 +219,18 @@ def test_logs_in_by_kubernetes_and_reads_the_service_account_s_token_at_each_log
 def test_logs_in_by_client_certificate(
     tls_bao: OpenBaoServer, tmp_path: Path, failure: Failure
 ) -> None:
-    tls_bao.call("POST", "sys/mounts/pki", {"type": "pki"})
-    ca = tls_bao.call(
-        "POST", "pki/root/generate/internal", {"common_name": "test ca", "ttl": "1h"}
-    )["data"]
-    tls_bao.call("POST", "pki/roles/app", {"allow_any_name": True, "client_flag": True})
-    issued = tls_bao.call("POST", "pki/issue/app", {"common_name": "app.example", "ttl": "30m"})[
-        "data"
-    ]
-    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    cert.write_text(issued["certificate"])
-    key.write_text(issued["private_key"])
+    ca, cert, key = client_certificate(tls_bao, tmp_path)
     tls_bao.enable_auth("cert")
     tls_bao.policy("cert-reader", 'path "secret/data/*" { capabilities = ["read"] }')
     more: dict[str, Any] = {"addr": tls_bao.address, "cacert": tls_bao.cacert, "auth": "cert"}
     clock = ManualClock()
-    vault = VaultProvider("vs", client_cert=str(cert), client_key=str(key), clock=clock, **more)
+    vault = VaultProvider("vs", client_cert=cert, client_key=key, clock=clock, **more)
     said = failure(vault, errors.CredentialDeniedError)
     assert "A load balancer that ends TLS keeps the certificate from the server" in said
-    role = {"certificate": ca["certificate"], "token_policies": ["cert-reader"], "token_ttl": "1h"}
+    role = {"certificate": ca, "token_policies": ["cert-reader"], "token_ttl": "1h"}
     tls_bao.call("POST", "auth/cert/certs/app", role)
     assert vault.get_credential().secret.reveal() == KEY
-    renewed = tls_bao.call("POST", "pki/issue/app", {"common_name": "app.example", "ttl": "30m"})[
-        "data"
-    ]
-    cert.write_text(renewed["certificate"])
-    key.write_text(renewed["private_key"])
+    client_certificate(tls_bao, tmp_path)
     tls_bao.call(
         "POST",
         "auth/cert/certs/app",
@@ -262,6 +249,41 @@ def test_logs_in_by_client_certificate(
     assert "client_cert=" in failure(
         VaultProvider("vs", **more), errors.CredentialConfigurationError
     )
+
+
+@pytest.mark.parametrize("inside", ["tls", "plain"])
+def test_behind_a_load_balancer_that_ends_tls_the_key_is_read_and_the_server_sees_no_certificate(
+    inside: str,
+    openbao: OpenBaoServer,
+    tls_bao: OpenBaoServer,
+    tmp_path: Path,
+    failure: Failure,
+) -> None:
+    server, authority = tls_bao if inside == "tls" else openbao, Authority(tmp_path)
+    server.write("vs", {"api_key": KEY})
+    ca, cert, key = client_certificate(server, tmp_path)
+    server.enable_auth("cert", "behind")
+    server.policy("cert-reader", 'path "secret/data/*" { capabilities = ["read"] }')
+    role = {"certificate": ca, "token_policies": ["cert-reader"]}
+    server.call("POST", "auth/behind/certs/app", role)
+    authority.context.load_verify_locations(cadata=ca)
+    authority.context.verify_mode = ssl.CERT_REQUIRED
+    # 1.3 refuses after the handshake, and its word may be cut off
+    authority.context.maximum_version = ssl.TLSVersion.TLSv1_2
+    own: dict[str, Any] = {"client_cert": cert, "client_key": key}
+    login: dict[str, Any] = {"auth": "cert", "auth_mount": "behind", **own}
+    with TlsEnd(authority.context, server) as balancer:
+        way: dict[str, Any] = {"addr": balancer.address, "cacert": str(authority.file)}
+        given = VaultProvider("vs", token=server.root_token, **way, **own)
+        assert given.get_credential().secret.reveal() == KEY
+        bare = VaultProvider("vs", token=server.root_token, **way)
+        said = failure(bare, errors.CredentialConfigurationError)
+        assert "asks for a client certificate. Set client_cert= and client_key=" in said
+        said = failure(VaultProvider("vs", **way, **login), errors.CredentialDeniedError)
+        assert "A load balancer that ends TLS keeps the certificate from the server" in said
+    if inside == "tls":
+        direct = VaultProvider("vs", addr=server.address, cacert=server.cacert or "", **login)
+        assert direct.get_credential().secret.reveal() == KEY
 
 
 def test_behind_an_agent_no_token_of_ours_is_sent(

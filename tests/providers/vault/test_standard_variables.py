@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from vectorshift import errors
 from vectorshift.credentials import Secret
@@ -450,6 +452,9 @@ def test_a_certificate_and_a_key_that_do_not_belong_together_are_told_as_such(
     said = user.is_told_in_code(client_cert=certificate)
     assert "do not belong together" in said
     assert "Look at client_cert= and VAULT_CLIENT_KEY." in said
+    kind = ed25519.Ed25519PrivateKey.generate()
+    key.write_bytes(kind.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    assert "do not belong together" in user.is_told_in_code(client_cert=certificate)
     user.monkeypatch.delenv("VAULT_CLIENT_KEY")
     said = user.is_told_in_code(client_cert=certificate)
     assert "holds no private key in PEM. Set client_key= to the key's file." in said
@@ -475,6 +480,24 @@ def test_nonsense_for_skip_verify_is_an_error_in_code(user: User) -> None:
 def test_an_error_names_the_variable_that_a_value_came_from(user: User) -> None:
     user.sets(VAULT_ADDR="vault.example:8200", VAULT_TOKEN="t")
     assert "Look at VAULT_ADDR." in user.is_told_in_code()
+    assert "Look at VAULT_ADDR." in user.is_told_by_settings()
+    user.sets(VECTORSHIFT_VAULT_ADDR="vault.example:8200")
+    assert "Look at VECTORSHIFT_VAULT_ADDR." in user.is_told_by_settings()
+    user.sets(VECTORSHIFT_VAULT_ADDR="https://vault.example", VECTORSHIFT_VAULT_TOKEN="t")
+    user.sets(BAO_CAPATH="/nowhere/cas")
+    assert "BAO_CAPATH names a file that is not there" in user.is_told_by_settings()
+    user.sets(BAO_CAPATH="", VAULT_PROXY_ADDR="http://:x")
+    assert "the proxy of VAULT_PROXY_ADDR is malformed" in user.is_told_by_settings()
+
+
+def test_certificates_that_are_no_pem_are_named_by_their_variable(user: User) -> None:
+    user.sets(VAULT_ADDR="https://vault.example", VAULT_TOKEN="t")
+    user.sets(VAULT_CACERT_BYTES="bm8gcGVt\n" * 20)
+    said = user.is_told_by_settings("bm8gcGVt")
+    assert "VAULT_CACERT_BYTES: should be the name of a file or folder, or the text of" in said
+    user.sets(VAULT_CACERT_BYTES="-----BEGIN CERTIFICATE-----\\nbm8gcGVt")
+    said = user.is_told_by_settings("bm8gcGVt")
+    assert "VAULT_CACERT_BYTES: the text holds no certificate in PEM." in said
 
 
 # --- When it is read ------------------------------------------------------------------------------

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
 import socket
 import threading
@@ -44,12 +46,21 @@ def loaded(**variables: str) -> VaultProvider:
 # --- Addresses ---
 
 
-@pytest.mark.parametrize("end", ["", "/", "//", "/v1", "/v1/", "/ui", "/ui/", "\n"])
+@pytest.mark.parametrize(
+    "end",
+    ["", "/", "//", "/v1", "/v1/", "/ui", "/ui/", "/ui/vault/secrets", "/ui/vault/x/", "\n"],
+)
 def test_what_browsers_and_examples_put_at_the_end_of_an_address_is_taken_off(
     end: str, openbao: OpenBaoServer, stored: str
 ) -> None:
     vault = VaultProvider(stored, addr=f"{openbao.address}{end}", token=openbao.root_token)
     assert vault.get_credential().secret.reveal() == KEY
+
+
+@pytest.mark.parametrize("host", ["ui", "v1"])
+def test_a_host_of_that_name_is_kept(host: str) -> None:
+    described = VaultProvider("vs", addr=f"https://{host}/ui/").describe()
+    assert f"https://{host}, " in (described.detail or "")
 
 
 def test_two_variables_that_differ_in_that_alone_name_one_server(
@@ -122,7 +133,10 @@ def far(tmp_path: Path, tiny: MakeTiny) -> Iterator[tuple[str, Authority]]:
         yield server.address, authority
 
 
-@pytest.mark.parametrize("how", ["file", "folder", "hidden folder", "bytes", "capath", "ssl"])
+@pytest.mark.parametrize(
+    "how",
+    ["file", "folder", "hidden folder", "bytes", "capath", "ssl", "ssl folders", "with comments"],
+)
 def test_a_ca_may_be_a_file_a_folder_of_plain_files_or_a_text(
     how: str,
     far: tuple[str, Authority],
@@ -137,6 +151,12 @@ def test_a_ca_may_be_a_file_a_folder_of_plain_files_or_a_text(
     (folder / "company.crt").symlink_to("..data/company.crt")
     if how == "ssl":
         monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    if how == "ssl folders":
+        monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+        monkeypatch.setenv("SSL_CERT_DIR", os.pathsep.join(["/nowhere", str(folder)]))
+    commented = tmp_path / "commented.pem"
+    text = authority.file.read_text()
+    commented.write_text(f"\ufeff# F\u0151tan\u00fas\u00edtv\u00e1ny\n{text}", "utf-8")
     variables = {
         "file": {"VAULT_CACERT": str(authority.file)},
         "folder": {"VECTORSHIFT_VAULT_CACERT": str(folder)},
@@ -144,6 +164,8 @@ def test_a_ca_may_be_a_file_a_folder_of_plain_files_or_a_text(
         "bytes": {"VAULT_CACERT_BYTES": authority.file.read_text()},
         "capath": {"VAULT_CAPATH": str(folder)},
         "ssl": {},
+        "ssl folders": {},
+        "with comments": {"VAULT_CACERT": str(commented)},
     }[how]
     given = {"VECTORSHIFT_VAULT_PATH": "vs", "VAULT_ADDR": address, "VAULT_TOKEN": "t"}
     vault = loaded(**given, **variables)
@@ -270,14 +292,18 @@ def test_load_timeout_is_the_time_that_a_look_up_has(tiny: MakeTiny) -> None:
     assert 20 < max(noted.asked) <= 30  # half of the time, less what was used before
 
 
-@pytest.mark.parametrize("how", ["file", "variable"])
-def test_a_token_helper_is_named_where_there_is_no_token(
-    how: str, monkeypatch: pytest.MonkeyPatch, failure: Failure
+@pytest.mark.parametrize(
+    "where",
+    ["~/.vault", "~/.bao"]
+    + [f"{family}_{name}" for family in ("VAULT", "BAO") for name in ("CONFIG_PATH", "TOKEN_FILE")],
+)
+def test_another_place_of_a_token_is_named_where_there_is_no_token(
+    where: str, monkeypatch: pytest.MonkeyPatch, failure: Failure
 ) -> None:
-    if how == "file":
-        Path("~/.vault").expanduser().write_text('token_helper = "/usr/bin/helper"')
+    if where.startswith("~"):
+        Path(where).expanduser().write_text('token_helper = "/usr/bin/helper"')
     else:
-        monkeypatch.setenv("VAULT_CONFIG_PATH", "/etc/vault-helper")
+        monkeypatch.setenv(where, "/etc/vault-token")
     said = failure(VaultProvider("vs", addr="https://vault.example"), WRONG)
-    assert "token helper of the command line" in said
+    assert re.search(rf"{where}\)? is not used", said)
     assert "agent where an agent or a proxy adds its own" in said

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field as dataclass_field, fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from vectorshift._platform.arguments import UNSET, check, text_with_arguments
-from vectorshift._platform.vault_variables import standard_variables
+from vectorshift._platform.vault_variables import STANDARD, fallbacks, standard_variables
 from vectorshift.credentials.values import Secret
 
 if TYPE_CHECKING:
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
 
     from vectorshift.settings import Settings
 
-__all__ = ["ARGUMENTS", "PREFIX", "VaultArguments", "VaultSetup", "with_variables"]
+__all__ = ["ARGUMENTS", "VaultArguments", "VaultSetup", "sources_of", "with_variables"]
 
-PREFIX: Final = "VECTORSHIFT_VAULT_"
+_PREFIX: Final = "VECTORSHIFT_VAULT_"
 
 _FILES: Final = (
     *("cacert", "client_cert", "client_key"),
@@ -143,7 +144,27 @@ class VaultSetup:
 
     def spell(self, text: str) -> str:
         """Return a message in the words of the place where the provider was made."""
-        return text_with_arguments(text, PREFIX, self.sources) if self.in_code else text
+        if self.in_code:
+            return text_with_arguments(text, _PREFIX, self.sources)
+        names = {_PREFIX + name.upper(): variable for name, variable in self.sources.items()}
+        return re.sub(rf"{_PREFIX}[A-Z_]*[A-Z]", lambda each: names.get(each[0], each[0]), text)
+
+
+def sources_of(given: VaultArguments, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the standard variables that the arguments of settings were taken from."""
+
+    def is_source(variable: str, value: object) -> bool:
+        text = environ.get(variable, "").strip()
+        if isinstance(value, bool):
+            return _BOOLEANS.get(text.lower()) is value
+        return text == (value.reveal() if isinstance(value, Secret) else value)
+
+    found = {
+        name: next((each for each in fallbacks(name) if is_source(each, value)), None)
+        for name, value in given.given.items()
+        if name in STANDARD and not environ.get(_PREFIX + name.upper())
+    }
+    return {name: variable for name, variable in found.items() if variable}
 
 
 def with_variables(given: VaultArguments, environ: Mapping[str, str]) -> VaultSetup:

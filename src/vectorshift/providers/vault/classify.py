@@ -135,13 +135,14 @@ class SecretRef:
         return f"vault:{printable(self.mount)}/{printable(self.path)}#{printable(self.field)}"
 
     @property
+    def whole(self) -> str:
+        """The mount and the path."""
+        return f"{self.mount}/{self.path}"
+
+    @property
     def api_path(self) -> str:
         """The path that a policy has to allow."""
-        return (
-            f"{self.mount}/data/{self.path}"
-            if self.kv_version == 2
-            else f"{self.mount}/{self.path}"
-        )
+        return f"{self.mount}/data/{self.path}" if self.kv_version == 2 else self.whole
 
     def error(
         self, kind: type[CredentialError], what: str, *, retry_after: float | None = None
@@ -194,6 +195,7 @@ def classify_read(
     ref: SecretRef,
     *,
     mount: Mount | None = None,
+    other: Mount | None = None,
     new_token: bool = False,
     used_up: bool = False,
 ) -> CredentialError | None:
@@ -203,13 +205,14 @@ def classify_read(
         reply: the reply.
         ref: the secret that was read.
         mount: the mount of the secret, if that is known.
+        other: the mount that the path begins with, if that is known.
         new_token: whether a login has just brought the token, so that it cannot have ended.
         used_up: whether the server does not know the token any more after this reply.
     """
     if reply.status == 200 and as_object((reply.body or {}).get("data")) is not None:
         return None
     if reply.status == 404 and reply.body is not None:
-        return _classify_404(reply, ref, mount)
+        return _classify_404(reply, ref, mount, other)
     if not is_denied(reply):
         return _classify_status(reply, ref)
     if reply.status == 400:
@@ -221,7 +224,7 @@ def classify_read(
             "the token was good for one request alone. Either it wraps another (get that with: bao"
             " unwrap), or it was made with num_uses. Give a token without that."
         )
-    return ref.denied(_denial(reply, ref, new_token=new_token))
+    return ref.denied(_denial(reply, ref, other, new_token=new_token))
 
 
 def is_denied(reply: Reply) -> bool:
@@ -237,25 +240,31 @@ _NO_AGENT_TOKEN: Final = (
 )
 
 
-def _denial(reply: Reply, ref: SecretRef, *, new_token: bool) -> str:
+def _denial(reply: Reply, ref: SecretRef, other: Mount | None, *, new_token: bool) -> str:
     """Return why a read may be refused. A server tells a token that it does not know from one
     without the right.
     """
-    if reply.rejects_token and not new_token:
+    if reply.rejects_token and new_token:
+        return (
+            "the server does not accept the token that the login brought. The role may bind it to"
+            " other addresses (token_bound_cidrs)."
+        )
+    if reply.rejects_token:
         if ref.auth == "agent":
             return (
                 f"the server does not know the agent's token, or there is none. {_NO_AGENT_TOKEN}"
             )
-        other = (
+        elsewhere = (
             f", or of another namespace than {ref.namespace} (VECTORSHIFT_VAULT_NAMESPACE)"
             if ref.namespace
             else ""
         )
         return (
             "the server does not know the token: it is wrong, expired, revoked, used up, bound to"
-            f" other addresses{other}. Give a new one; a wrapping token has to be unwrapped first."
+            f" other addresses{elsewhere}. Give a new one; a wrapping token has to be unwrapped"
+            " first."
         )
-    hint = _path_hint(ref)
+    hint = _path_hint(ref, other)
     if new_token:
         hint = f"A new login did not help. {hint}".rstrip()
     where = "VECTORSHIFT_VAULT_MOUNT, VECTORSHIFT_VAULT_PATH"
@@ -269,10 +278,13 @@ def _denial(reply: Reply, ref: SecretRef, *, new_token: bool) -> str:
     )
 
 
-def _path_hint(ref: SecretRef) -> str:
+def _path_hint(ref: SecretRef, other: Mount | None) -> str:
     """Return what is wrong with a path as the API, the command line or the user interface show it;
     else nothing.
     """
+    if other is not None and other.path != ref.mount:
+        split = _split(other, ref.path.removeprefix("v1/"))
+        return f"The path begins with another mount. If that is meant, set {split}"
     mount = re.sub(r"^v1/|/(data|metadata)$", "", ref.mount)
     if mount != ref.mount:
         return f"The mount has a part that is added by itself. Set VECTORSHIFT_VAULT_MOUNT={mount}."
@@ -291,19 +303,21 @@ def _path_hint(ref: SecretRef) -> str:
 def _wrong_mount(ref: SecretRef, mount: Mount) -> str | None:
     """Return how the place of a secret differs from that of its mount, or None."""
     if mount.path != ref.mount:
-        path = f"{ref.mount}/{ref.path}".removeprefix(f"{mount.path}/")
-        if mount.kv_version == 2:
-            path = path.removeprefix("data/")
-        return (
-            f"the engine is mounted at '{mount.path}'. Set VECTORSHIFT_VAULT_MOUNT={mount.path} and"
-            f" VECTORSHIFT_VAULT_PATH={path}."
-        )
+        return f"the engine is mounted at '{mount.path}'. Set {_split(mount, ref.whole)}"
     if mount.kv_version == ref.kv_version:
         return None
     return (
         f"the mount '{ref.mount}' holds KV version {mount.kv_version}, not {ref.kv_version}. "
         f"Set VECTORSHIFT_VAULT_KV_VERSION={mount.kv_version}."
     )
+
+
+def _split(mount: Mount, whole: str) -> str:
+    """Return the settings for a mount and a path that are one text."""
+    path = whole.removeprefix(f"{mount.path}/")
+    if mount.kv_version == 2:
+        path = re.sub(r"^(data|metadata)/", "", path)
+    return f"VECTORSHIFT_VAULT_MOUNT={mount.path} and VECTORSHIFT_VAULT_PATH={path}."
 
 
 def classify_login(
@@ -324,7 +338,8 @@ def classify_login(
         return _classify_status(reply, ref)
     where = (
         " The login goes to the namespace"
-        f" {namespace}: set VECTORSHIFT_VAULT_AUTH_NAMESPACE if the auth method is in another one."
+        f" {namespace}: set VECTORSHIFT_VAULT_AUTH_NAMESPACE if the auth method is in another one,"
+        " such as root."
         if namespace
         else ""
     )
@@ -337,14 +352,16 @@ def classify_login(
         return ref.denied(
             "the server refuses the login, as it does where no auth method is mounted"
             " (VECTORSHIFT_VAULT_AUTH_MOUNT), and for some minutes after several wrong logins."
-            f" {fix}{where}"
+            f"{where} {fix}"
         )
     if reply.status == 400 and not reply.says(_DISASTER):
-        return ref.denied(f"the server refuses the login. {fix}{where}")
+        return ref.denied(f"the server refuses the login.{where} {fix}")
     return _classify_status(reply, ref)
 
 
-def _classify_404(reply: Reply, ref: SecretRef, mount: Mount | None) -> CredentialError:
+def _classify_404(
+    reply: Reply, ref: SecretRef, mount: Mount | None, other: Mount | None
+) -> CredentialError:
     """Distinguish a gap, a deleted version, a missing mount and the other KV version."""
     body = reply.body or {}
     metadata = as_object(reply.data.get("metadata")) or {}
@@ -363,10 +380,10 @@ def _classify_404(reply: Reply, ref: SecretRef, mount: Mount | None) -> Credenti
         return ref.wrong("the server has no such namespace. Look at VECTORSHIFT_VAULT_NAMESPACE.")
     if not reply.is_of_vault:
         return _classify_status(reply, ref)
-    hint = _path_hint(ref)
+    hint = _path_hint(ref, other)
     if body["errors"]:
         return ref.wrong(
-            f"nothing is mounted at '{ref.mount}'. "
+            f"no KV engine is mounted at '{ref.mount}'. "
             + (hint or "Look at VECTORSHIFT_VAULT_MOUNT and VECTORSHIFT_VAULT_NAMESPACE.")
         )
     if ref.version:

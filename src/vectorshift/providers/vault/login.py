@@ -122,7 +122,7 @@ class TokenLogin(Login):
             "there is no token. Set VECTORSHIFT_VAULT_TOKEN (BAO_TOKEN or VAULT_TOKEN serve too),"
             " name a file with VECTORSHIFT_VAULT_TOKEN_FILE, run 'bao login' or 'vault login', or"
             " choose another VECTORSHIFT_VAULT_AUTH: agent where an agent or a proxy adds its own."
-            f"{_unused_helper()}"
+            f"{_unused_token()}"
         )
 
 
@@ -365,16 +365,22 @@ class PasswordLogin(MountedLogin):
         """Return the password."""
         if not self._arguments.username:
             return ref.wrong("this login needs a name. Set VECTORSHIFT_VAULT_USERNAME.")
-        if self._arguments.password is not None:
-            return {"password": self._arguments.password}
-        if self._arguments.password_file is None:
+        given, file = self._arguments.password, self._arguments.password_file
+        if given is None and file is None:
             return ref.wrong(
                 "this login needs a password. Set VECTORSHIFT_VAULT_PASSWORD, or name its file with"
                 " VECTORSHIFT_VAULT_PASSWORD_FILE."
             )
-        setting = "VECTORSHIFT_VAULT_PASSWORD_FILE"
-        text = _read(self._arguments.password_file, setting, ref)
-        return text if isinstance(text, CredentialError) else {"password": Secret(text.strip())}
+        setting = "VECTORSHIFT_VAULT_PASSWORD"
+        if given is None:
+            setting = f"{setting}_FILE"
+            text = _read(file or "", setting, ref)
+            if isinstance(text, CredentialError):
+                return text
+            given = Secret(text.strip())
+        if not given.reveal():  # the server fails at it
+            return ref.wrong(f"{setting} is empty.")
+        return {"password": given}
 
 
 class AwsLogin(MountedLogin):
@@ -440,10 +446,15 @@ _TOKEN: Final = r"(hv)?[sb]\."
 """How tokens begin, those that wrap something among them."""
 
 
-def _unused_helper() -> str:
-    """Return that a program which keeps tokens is not asked, if one is set up."""
-    if os.environ.get("VAULT_CONFIG_PATH") or is_there("~/.vault"):
-        return " The token helper of the command line (~/.vault, VAULT_CONFIG_PATH) is not used."
+def _unused_token() -> str:
+    """Return which other place may have a token, and is not looked at."""
+    for name in ("TOKEN_FILE", "CONFIG_PATH"):
+        for variable in (f"BAO_{name}", f"VAULT_{name}"):
+            if os.environ.get(variable):
+                return f" {variable} is not used."
+    for file in ("~/.bao", "~/.vault"):
+        if is_there(file):
+            return f" The token helper of the command line ({file}) is not used."
     return ""
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
 from vectorshift._platform import public
-from vectorshift._platform.arguments import UNSET, Unset, name_arguments
+from vectorshift._platform.arguments import UNSET, Unset
 from vectorshift._platform.clock import SYSTEM_CLOCK, Clock
 from vectorshift._platform.forks import renew_after_fork
 from vectorshift._platform.importing import load
@@ -23,9 +23,9 @@ from vectorshift.credentials.values import Secret, masked
 from vectorshift.errors import CredentialConfigurationError, CredentialError
 from vectorshift.providers.vault.arguments import (
     ARGUMENTS,
-    PREFIX,
     VaultArguments,
     VaultSetup,
+    sources_of,
     with_variables,
 )
 from vectorshift.providers.vault.classify import (
@@ -206,9 +206,9 @@ class VaultProvider(BaseProvider):
         # a source that may be passed over is not waited for, or the next one would have no time
         patient = self.on_error != "continue"
         answer = reader.read(Budget(deadline=request.deadline, patient=patient))
-        if isinstance(answer, CredentialError) and self._in_code:
-            name_arguments(answer, PREFIX, reader.setup.sources)
-            self._look_again = isinstance(answer, CredentialConfigurationError)
+        if isinstance(answer, CredentialError):
+            answer.message = reader.setup.spell(answer.message)
+            self._look_again = self._in_code and isinstance(answer, CredentialConfigurationError)
         return answer
 
     def _after_fork(self) -> None:
@@ -237,7 +237,7 @@ class VaultProvider(BaseProvider):
     def _set_up(self) -> VaultSetup:
         if self._in_code:
             return with_variables(self._given, os.environ)
-        return VaultSetup(arguments=self._given)
+        return VaultSetup(arguments=self._given, sources=sources_of(self._given, os.environ))
 
 
 def reader_of(settings: public.Settings) -> VaultReader | None:
@@ -307,11 +307,14 @@ class VaultReader:
     def _failure(
         self, reply: Reply, requests: VaultRequests, lease: TokenLease, *, new_token: bool
     ) -> CredentialError | None:
-        mount, used_up, ref = None, False, self.ref
+        mount, other, used_up, ref = None, None, False, self.ref
         lacks_right = is_denied(reply) and not reply.rejects_token
         if lacks_right or (reply.status == 404 and reply.is_of_vault):
-            where = quote(f"{ref.mount}/{ref.path}")
-            told = requests.get(f"/v1/sys/internal/ui/mounts/{where}", lease.token)
+
+            def mount_of(place: str) -> Reply | TransportFailure:
+                return requests.get(f"/v1/sys/internal/ui/mounts/{quote(place)}", lease.token)
+
+            told = mount_of(ref.whole)
             # every Vault has this path
             if isinstance(told, Reply) and told.is_gap and self._server.has_path:
                 return ref.wrong(
@@ -319,7 +322,13 @@ class VaultReader:
                 )
             if isinstance(told, Reply):
                 mount, used_up = Mount.told(told), is_denied(told) and told.rejects_token
-        return classify_read(reply, ref, mount=mount, new_token=new_token, used_up=used_up)
+                if "/" in ref.path and isinstance(
+                    told := mount_of(ref.path.removeprefix("v1/")), Reply
+                ):
+                    other = Mount.told(told)
+        return classify_read(
+            reply, ref, mount=mount, other=other, new_token=new_token, used_up=used_up
+        )
 
     def _flaw(self) -> str | None:
         """Return what is wrong with the configuration, as far as this is known without contact."""

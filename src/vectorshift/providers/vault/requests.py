@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import time
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -309,11 +310,17 @@ def _reply(response: Any, budget: Budget, *, is_standby: bool) -> Reply | Transp
     return Reply(
         status=response.status,
         body=body,
-        plain_http=response.status == 400 and b"HTTP request to an HTTPS server" in content[:200],
+        plain_http=response.status == 400 and re.search(_PLAIN_HTTP, content[:1000]) is not None,
         retry_after=retry_after,
         date=_date(response.headers.get("Date", "")),
         is_standby=is_standby,
     )
+
+
+_PLAIN_HTTP: Final = (
+    rb"HTTP request to an HTTPS server|HTTP request was sent to HTTPS|plain HTTP to an SSL-enabled"
+)
+"""What Vault's own listener, nginx and Apache say where TLS is spoken."""
 
 
 def _date(text: str) -> datetime | None:

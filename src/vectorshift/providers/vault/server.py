@@ -14,7 +14,7 @@ from urllib.parse import urlencode, urlsplit
 
 from vectorshift._platform.files import wrong_name
 from vectorshift._platform.urls import is_loopback
-from vectorshift._platform.vault_variables import fallbacks
+from vectorshift._platform.vault_variables import without_known_path
 from vectorshift.credentials.events import log
 from vectorshift.providers.vault.tls import certificates_of, new_context
 
@@ -44,7 +44,8 @@ class VaultServer:
     def __init__(self, arguments: VaultArguments, spell: Callable[[str], str] = str) -> None:
         self.arguments = arguments
         self._spell = spell
-        self._addr = _without_known_path((arguments.addr or "").strip())
+        addr = (arguments.addr or "").strip()
+        self._addr = addr if addr.startswith(_UNIX) else without_known_path(addr)
         self.namespace = arguments.namespace or None
         self._connections: Connections | None = None
         self._certificates: tuple[object, ...] = ()
@@ -177,15 +178,10 @@ class VaultServer:
                 self._spell("VECTORSHIFT_VAULT_ALLOW_HTTP"),
             )
         if self.arguments.skip_verify and self.url.startswith("https://"):
-            own = "VECTORSHIFT_VAULT_SKIP_VERIFY"
-            named = self._spell(own)
-            if named == own:  # not in code: a variable says so
-                names = (own, *fallbacks("skip_verify"))
-                named = next((each for each in names if os.environ.get(each)), own)
             log.warning(
                 "The certificate of Vault at %s is not verified, as %s says.",
                 self.address,
-                named,
+                self._spell("VECTORSHIFT_VAULT_SKIP_VERIFY"),
             )
 
     def _new_manager(self) -> Any:
@@ -224,11 +220,6 @@ class VaultServer:
         names = (f"{each}_proxy" for each in (scheme, "all"))
         both = [spelt for name in names for spelt in (name, name.upper())]
         return next((name for name in both if os.environ.get(name) == proxy), "HTTPS_PROXY"), proxy
-
-
-def _without_known_path(addr: str) -> str:
-    """Return an address without the path of the API or the user interface, as browsers show it."""
-    return re.sub(r"/+(v1|ui)?/*$", "", addr) if not addr.startswith(_UNIX) else addr
 
 
 def _proxied(proxy: str, variable: str, options: Mapping[str, Any]) -> Any:

@@ -49,17 +49,17 @@ def _load_authorities(context: ssl.SSLContext, cacert: str | None) -> str | None
     # a CA that is named is trusted, whoever signed it in turn
     context.verify_flags |= getattr(ssl, "VERIFY_X509_PARTIAL_CHAIN", 0)
     if _PEM in where:
-        return _load_text(context, where, f"{name} holds PEM text that")
+        return _load_text(context, where, f"{name}: the text")
     path = Path(where).expanduser()
-    files = sorted(path.iterdir()) if path.is_dir() else [path]
-    flaw: str | None = None
-    for file in files:
-        flaw = _load_file(context, file, f"{name}: the file {file}")
-        if flaw is None and file is path:
-            return None
+    if name != "SSL_CERT_DIR" and not path.is_dir():
+        return _load_file(context, path, f"{name}: the file {path}")
+    folders = where.split(os.pathsep) if name == "SSL_CERT_DIR" else [path]
+    for folder in filter(Path.is_dir, map(Path, folders)):
+        for file in sorted(folder.iterdir()):
+            _load_file(context, file, "")  # there may be others than certificates
     if context.cert_store_stats()["x509"]:
         return None
-    return flaw if files == [path] else f"{name}: the folder {path} holds no certificate in PEM."
+    return f"{name}: the folder {where} holds no certificate in PEM."
 
 
 def _load_file(context: ssl.SSLContext, file: Path, what: str) -> str | None:
@@ -68,9 +68,9 @@ def _load_file(context: ssl.SSLContext, file: Path, what: str) -> str | None:
 
 
 def _load_text(context: ssl.SSLContext, text: str, what: str) -> str | None:
-    try:
-        context.load_verify_locations(cadata=text)
-    except (ssl.SSLError, ValueError):  # ValueError: an empty text, or one outside ASCII
+    try:  # comments in bundles have names outside ASCII, which Python takes for a TypeError
+        context.load_verify_locations(cadata=text.encode("ascii", "ignore").decode())
+    except (ssl.SSLError, ValueError):  # ValueError: an empty text
         return f"{what} holds no certificate in PEM."
     return None
 
@@ -107,7 +107,8 @@ def _load_client(context: ssl.SSLContext, arguments: VaultArguments) -> str | No
     try:
         context.load_cert_chain(Path(cert).expanduser(), Path(key).expanduser() if key else None)
     except ssl.SSLError as error:
-        if cast("str | None", error.reason) == "KEY_VALUES_MISMATCH":
+        # the second: the key is of another kind, such as RSA
+        if cast("str | None", error.reason) in ("KEY_VALUES_MISMATCH", "NO_CERTIFICATE_ASSIGNED"):
             return (
                 "the client's certificate and its private key do not belong together. Look at"
                 f" {names[0]} and {names[1]}."
