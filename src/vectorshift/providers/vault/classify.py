@@ -254,22 +254,15 @@ def _denial(reply: Reply, ref: SecretRef, other: Mount | None, *, new_token: boo
             return (
                 f"the server does not know the agent's token, or there is none. {_NO_AGENT_TOKEN}"
             )
-        elsewhere = (
-            f", or of another namespace than {ref.namespace} (VECTORSHIFT_VAULT_NAMESPACE)"
-            if ref.namespace
-            else ""
-        )
         return (
             "the server does not know the token: it is wrong, expired, revoked, used up, bound to"
-            f" other addresses{elsewhere}. Give a new one; a wrapping token has to be unwrapped"
-            " first."
+            " other addresses, or of another namespace (VECTORSHIFT_VAULT_NAMESPACE). Give a new"
+            " one; a wrapping token has to be unwrapped first."
         )
     hint = _path_hint(ref, other)
     if new_token:
         hint = f"A new login did not help. {hint}".rstrip()
-    where = "VECTORSHIFT_VAULT_MOUNT, VECTORSHIFT_VAULT_PATH"
-    if ref.namespace:
-        where += ", VECTORSHIFT_VAULT_NAMESPACE"
+    where = "VECTORSHIFT_VAULT_MOUNT, VECTORSHIFT_VAULT_PATH, VECTORSHIFT_VAULT_NAMESPACE"
     whose = "the policies of its role" if new_token else "the token's policies"
     return (
         f"the server refuses the read. {hint}{' ' if hint else ''}If the place is right ({where}),"
@@ -346,12 +339,13 @@ def classify_login(
     if reply.status == 404:
         return ref.wrong(
             "nothing is mounted where the login goes. Set VECTORSHIFT_VAULT_AUTH_MOUNT to the mount"
-            f" of the auth method.{where}"
+            f" of the auth method, and VECTORSHIFT_VAULT_NAMESPACE to its namespace.{where}"
         )
     if reply.status in (401, 403):
         return ref.denied(
             "the server refuses the login, as it does where no auth method is mounted"
-            " (VECTORSHIFT_VAULT_AUTH_MOUNT), and for some minutes after several wrong logins."
+            " (VECTORSHIFT_VAULT_AUTH_MOUNT, VECTORSHIFT_VAULT_NAMESPACE), and for some minutes"
+            " after several wrong logins."
             f"{where} {fix}"
         )
     if reply.status == 400 and not reply.says(_DISASTER):
