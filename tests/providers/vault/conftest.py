@@ -4,6 +4,7 @@ ask.
 
 from __future__ import annotations
 
+import socket
 import threading
 import uuid
 from contextlib import contextmanager
@@ -101,9 +102,16 @@ class Tiny(ThreadingHTTPServer):
     scheme = "http"
 
     def __init__(
-        self, status: int, body: str, headers: Mapping[str, str], before: Callable[[], object]
+        self,
+        status: int,
+        body: str,
+        headers: Mapping[str, str],
+        before: Callable[[], object],
+        host: str,
     ) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self.host = f"[{host}]" if ":" in host else host
+        super().__init__((host, 0), _Handler)
         self.answer = (status, body, headers)
         self.before = before
         self.seen: list[tuple[str, Mapping[str, str]]] = []
@@ -114,7 +122,7 @@ class Tiny(ThreadingHTTPServer):
 
     @property
     def address(self) -> str:
-        return f"{self.scheme}://127.0.0.1:{self.server_address[1]}"
+        return f"{self.scheme}://{self.host}:{self.server_address[1]}"
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -147,8 +155,9 @@ def serve(
     headers: Mapping[str, str] | None = None,
     before: Callable[[], object] = lambda: None,
     tls: ssl.SSLContext | None = None,
+    host: str = "127.0.0.1",
 ) -> Iterator[Tiny]:
-    server = Tiny(status, body, headers or {"Content-Type": "application/json"}, before)
+    server = Tiny(status, body, headers or {"Content-Type": "application/json"}, before, host)
     if tls is not None:
         server.socket = tls.wrap_socket(server.socket, server_side=True)
         server.scheme = "https"

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.certificates import Authority
-from tests.providers.vault.stand_ins import Issuer, TlsEnd, client_certificate, token_review
+from tests.providers.vault.stand_ins import (
+    Issuer,
+    TlsEnd,
+    client_certificate,
+    role,
+    token_review,
+)
 
 from vectorshift import errors
 from vectorshift.providers.vault import VaultProvider
@@ -71,6 +77,16 @@ def test_a_wrong_secret_id_is_denied(
     said = failure(approle(openbao, stored, secret_id="wrong-one"), errors.CredentialDeniedError)
     assert "secret_id=" in said
     assert "wrong-one" not in said
+
+
+def test_a_secret_id_for_one_login_serves_for_one(
+    openbao: OpenBaoServer, stored: str, failure: Failure
+) -> None:
+    ids: Any = role(openbao, "once", secret_id_num_uses=1)
+    vault = VaultProvider(stored, addr=openbao.address, auth="approle", **ids)
+    assert vault.get_credential().secret.reveal() == KEY
+    vault.close()
+    assert "wrong, expired or used up" in failure(vault, errors.CredentialDeniedError)
 
 
 def test_a_wrapped_secret_id_is_unwrapped_once(
@@ -208,7 +224,9 @@ def test_logs_in_by_kubernetes_and_reads_the_service_account_s_token_at_each_log
         }
         vault = VaultProvider(stored, addr=openbao.address, role="app", **more)
         assert vault.get_credential().secret.reveal() == KEY
-        file.write_text(second)
+        (tmp_path / "..next").write_text(second)
+        (tmp_path / "..data").symlink_to("..next")
+        (tmp_path / "..data").replace(file)  # as the kubelet does
         clock.advance(4000)
         assert vault.get_credential().secret.reveal() == KEY
         assert [first in bodies[0], second in bodies[-1]] == [True, True]
@@ -227,14 +245,14 @@ def test_logs_in_by_client_certificate(
     vault = VaultProvider("vs", client_cert=cert, client_key=key, clock=clock, **more)
     said = failure(vault, errors.CredentialDeniedError)
     assert "A load balancer that ends TLS keeps the certificate from the server" in said
-    role = {"certificate": ca, "token_policies": ["cert-reader"], "token_ttl": "1h"}
-    tls_bao.call("POST", "auth/cert/certs/app", role)
+    bound = {"certificate": ca, "token_policies": ["cert-reader"], "token_ttl": "1h"}
+    tls_bao.call("POST", "auth/cert/certs/app", bound)
     assert vault.get_credential().secret.reveal() == KEY
     client_certificate(tls_bao, tmp_path)
     tls_bao.call(
         "POST",
         "auth/cert/certs/app",
-        role | {"allowed_common_names": "app.example", "token_ttl": "1h"},
+        bound | {"allowed_common_names": "app.example", "token_ttl": "1h"},
     )
     clock.advance(4000)
     assert vault.get_credential().secret.reveal() == KEY
@@ -264,8 +282,8 @@ def test_behind_a_load_balancer_that_ends_tls_the_key_is_read_and_the_server_see
     ca, cert, key = client_certificate(server, tmp_path)
     server.enable_auth("cert", "behind")
     server.policy("cert-reader", 'path "secret/data/*" { capabilities = ["read"] }')
-    role = {"certificate": ca, "token_policies": ["cert-reader"]}
-    server.call("POST", "auth/behind/certs/app", role)
+    accepted = {"certificate": ca, "token_policies": ["cert-reader"]}
+    server.call("POST", "auth/behind/certs/app", accepted)
     authority.context.load_verify_locations(cadata=ca)
     authority.context.verify_mode = ssl.CERT_REQUIRED
     # 1.3 refuses after the handshake, and its word may be cut off

@@ -57,8 +57,18 @@ def test_reads_another_field_of_another_mount(
 ) -> None:
     openbao.mount_kv("teams/blue")
     openbao.write("vs", {"key": KEY}, mount="teams/blue")
-    found = provider(openbao, "vs", mount="teams/blue", field="key").get_credential()
-    assert found.source == "vault:teams/blue/vs#key"
+    for mount in ("teams/blue", "/teams/blue/"):
+        found = provider(openbao, "vs", mount=mount, field="key").get_credential()
+        assert found.source == "vault:teams/blue/vs#key"
+
+
+@pytest.mark.parametrize("written", ["/{}", "{}/", "//{}//"])
+def test_slashes_around_a_path_make_no_difference(
+    written: str, openbao: OpenBaoServer, stored: str, provider: MakeProvider
+) -> None:
+    openbao.policy("one", f'path "secret/data/{stored}" {{ capabilities = ["read"] }}')
+    vault = provider(openbao, written.format(stored), token=openbao.token(["one"]))
+    assert vault.get_credential().secret.reveal() == KEY
 
 
 def test_reads_kv_version_1(
@@ -130,6 +140,41 @@ def test_a_deleted_version_is_revoked(
     openbao.delete(stored)
     said = failure(provider(openbao, stored), errors.CredentialRevokedError)
     assert f"bao kv undelete -mount=secret -versions=1 {stored}" in said
+
+
+def test_the_newest_version_counts_though_an_older_one_is_there(
+    openbao: OpenBaoServer, stored: str, provider: MakeProvider, failure: Failure
+) -> None:
+    openbao.write(stored, {"api_key": "vs-second"})
+    openbao.delete(stored)
+    said = failure(provider(openbao, stored), errors.CredentialRevokedError)
+    assert "version 2 was deleted" in said
+    assert provider(openbao, stored, version=1).get_credential().secret.reveal() == KEY
+
+
+def test_metadata_alone_are_no_secret(
+    openbao: OpenBaoServer, path: str, provider: MakeProvider, failure: Failure
+) -> None:
+    openbao.call("POST", f"secret/metadata/{path}", {"max_versions": 3})
+    failure(provider(openbao, path), errors.CredentialNotFoundError)
+
+
+@pytest.mark.parametrize("name", ["api key", "user:key", "api/key"])
+def test_a_field_of_an_odd_name_is_counted_and_can_be_named(
+    openbao: OpenBaoServer, path: str, name: str, provider: MakeProvider, failure: Failure
+) -> None:
+    openbao.write(path, {name: KEY})
+    said = failure(provider(openbao, path), errors.CredentialConfigurationError)
+    assert "Its fields are: 1, with names that are not shown." in said
+    assert provider(openbao, path, field=name).get_credential().secret.reveal() == KEY
+
+
+def test_a_field_within_a_field_is_not_read(
+    openbao: OpenBaoServer, path: str, provider: MakeProvider, failure: Failure
+) -> None:
+    openbao.write(path, {"a": {"b": KEY}})
+    said = failure(provider(openbao, path, field="a.b"), errors.CredentialConfigurationError)
+    assert "no field 'a.b'. Its fields are: a." in said
 
 
 def test_a_destroyed_version_is_revoked(

@@ -345,13 +345,22 @@ def test_tokens_that_are_not_used_are_no_conflict(new: OpenBaoServer, user: User
 # --- Which namespace ------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [("team1", TEAM), ("team1/", TEAM), ("/team1", TEAM), ("root", OLD), ("/", OLD)],
+)
 @pytest.mark.parametrize("family", ["BAO", "VAULT"])
 def test_the_namespace_of_the_environment_counts(
-    family: str, old: OpenBaoServer, user: User, reads: Callable[[], str]
+    family: str, name: str, key: str, old: OpenBaoServer, user: User, reads: Callable[[], str]
 ) -> None:
     user.sets(VAULT_ADDR=old.address, VAULT_TOKEN=old.root_token)
-    user.sets(**{f"{family}_NAMESPACE": "team1"})
-    assert reads() == TEAM
+    user.sets(**{f"{family}_NAMESPACE": name})
+    assert reads() == key
+
+
+def test_a_mount_may_begin_with_its_namespace(old: OpenBaoServer, user: User) -> None:
+    given = {"addr": old.address, "token": old.root_token}
+    assert user.reads_in_code(**given, mount="team1/secret") == TEAM
 
 
 def test_the_namespace_of_the_environment_counts_for_an_address_and_a_token_in_code(
@@ -408,17 +417,25 @@ def test_the_ca_of_openbao_comes_first_and_the_other_one_is_named_once(
 
 
 @pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
-@pytest.mark.parametrize(("value", "verified"), [("1", False), ("false", True)])
-def test_skip_verify_of_the_environment_counts_in_code(
-    value: str, verified: bool, tls_bao: OpenBaoServer, user: User, failure: Failure
+@pytest.mark.parametrize(
+    ("value", "verified"),
+    [(yes, False) for yes in ("1", "true", "TRUE", "t", "yes", "y", "on", " 1 ")]
+    + [(no, True) for no in ("0", "false", "False", "f", "no", "n", "off", "")],
+)
+def test_skip_verify_of_the_environment_counts(
+    value: str,
+    verified: bool,
+    tls_bao: OpenBaoServer,
+    user: User,
+    reads: Callable[[], str],
+    is_told: Callable[..., str],
 ) -> None:
     tls_bao.write(PATH, {"api_key": NEW})
-    user.sets(VAULT_SKIP_VERIFY=value)
-    given: dict[str, Any] = {"addr": tls_bao.address, "token": tls_bao.root_token}
+    user.sets(VAULT_SKIP_VERIFY=value, VAULT_ADDR=tls_bao.address, VAULT_TOKEN=tls_bao.root_token)
     if not verified:
-        assert user.reads_in_code(**given) == NEW
+        assert reads() == NEW
         return
-    assert "TLS failed" in failure(VaultProvider(PATH, **given), CONFIGURATION)
+    assert "TLS failed" in is_told()
 
 
 def test_it_does_not_count_where_a_ca_is_given(

@@ -56,11 +56,15 @@ def test_without_a_token_anywhere_it_says_where_one_may_stand(
         assert place in said
 
 
+@pytest.mark.parametrize("end", ["", "\n", "\r\n", "  \n\n"])
 def test_the_token_helper_s_file_is_used(
-    openbao: OpenBaoServer, stored: str, provider: MakeProvider
+    end: str, openbao: OpenBaoServer, stored: str, provider: MakeProvider
 ) -> None:
-    Path("~/.vault-token").expanduser().write_text(f"{openbao.root_token}\n")
+    helper, token = Path("~/.vault-token").expanduser(), f"{openbao.root_token}{end}"
+    helper.write_bytes(token.encode())
     assert provider(openbao, stored, token=UNSET).get_credential().secret.reveal() == KEY
+    for given in ({"token": token}, {"token": UNSET, "token_file": str(helper)}):
+        assert provider(openbao, stored, **given).get_credential().secret.reveal() == KEY
 
 
 def test_a_token_file_is_read_again_once_its_token_is_refused(
@@ -149,6 +153,7 @@ def test_a_token_that_cannot_stand_in_a_header_is_refused_unseen(
         ({"addr": UNSET}, "addr="),
         ({"addr": "vault.example:8200"}, "https://"),
         ({"addr": "http://127.0.0.1:port"}, "addr="),
+        ({"addr": "http://::1:8200"}, "addr="),
         ({"addr": "https://vault.example/ui/vault/secrets?namespace=team1"}, "addr="),
         ({"addr": f"https://me:{TOKEN}@vault.example"}, "a user or a password"),
         ({"cacert": "nowhere.pem"}, "cacert="),

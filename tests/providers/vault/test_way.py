@@ -20,6 +20,7 @@ from tests.providers.vault.stand_ins import BaoSide, role
 from vectorshift import CachingProvider, errors
 from vectorshift.credentials.resolving import LookupRequest
 from vectorshift.providers.vault import VaultProvider
+from vectorshift.providers.vault.server import VaultServer
 from vectorshift.settings import Settings
 
 if TYPE_CHECKING:
@@ -46,6 +47,14 @@ def loaded(**variables: str) -> VaultProvider:
 # --- Addresses ---
 
 
+def _has_ipv6() -> bool:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
 @pytest.mark.parametrize(
     "end",
     ["", "/", "//", "/v1", "/v1/", "/ui", "/ui/", "/ui/vault/secrets", "/ui/vault/x/", "\n"],
@@ -55,6 +64,13 @@ def test_what_browsers_and_examples_put_at_the_end_of_an_address_is_taken_off(
 ) -> None:
     vault = VaultProvider(stored, addr=f"{openbao.address}{end}", token=openbao.root_token)
     assert vault.get_credential().secret.reveal() == KEY
+
+
+@pytest.mark.skipif(not _has_ipv6(), reason="this machine has no IPv6")
+def test_an_address_of_ipv6_is_spoken_to(tiny: MakeTiny) -> None:
+    with tiny(200, BODY, host="::1") as server:
+        vault = VaultProvider("vs", addr=server.address, token="t")
+        assert vault.get_credential().secret.reveal() == KEY
 
 
 @pytest.mark.parametrize("host", ["ui", "v1"])
@@ -233,6 +249,19 @@ def test_the_proxy_of_the_command_lines_is_used(
         far = {"VAULT_ADDR": "http://vault.example:8200", "VECTORSHIFT_VAULT_ALLOW_HTTP": "1"}
         assert loaded(**given, **far).get_credential().secret.reveal() == KEY
         assert not other.seen
+
+
+@pytest.mark.parametrize("kept", ["vault.example", ".example", "*"])
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"])
+def test_the_proxy_of_the_environment_is_used_but_for_what_no_proxy_names(
+    name: str, kept: str, tiny: MakeTiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vault = VaultProvider("vs", addr="http://vault.example:8200", allow_http=True, token="t")
+    with tiny(200, BODY) as proxy:
+        monkeypatch.setenv(name, proxy.address)
+        assert vault.get_credential().secret.reveal() == KEY
+    monkeypatch.setenv("NO_PROXY", kept)
+    assert VaultServer(vault._given)._proxy() == ("", "")
 
 
 @pytest.mark.parametrize(
