@@ -50,19 +50,19 @@ def test_64_threads_lose_no_call_in_ten_rotations_and_each_costs_one_read(
 
 
 @pytest.mark.parametrize(
-    ("calling", "rotations"), [(200, 3), pytest.param(1000, 10, marks=pytest.mark.soak)]
+    ("callers", "rotations"), [(200, 3), pytest.param(1000, 10, marks=pytest.mark.soak)]
 )
 def test_tasks_lose_no_call_in_a_rotation_and_each_costs_one_read(
     rotation: Rotation,
     chain: ProviderChain,
     openbao: OpenBaoServer,
     path: str,
-    calling: int,
+    callers: int,
     rotations: int,
 ) -> None:
     async def main() -> None:
         client = AsyncVectorShift(chain, base_url=rotation.api.base_url)
-        async with client, atraffic(calling, lambda: Pipeline.alist(client=client)) as tasks:
+        async with client, atraffic(callers, lambda: Pipeline.alist(client=client)) as tasks:
             await tasks.turn()
             for _ in range(rotations):
                 await anyio.to_thread.run_sync(rotation.rotate)
