@@ -4,6 +4,7 @@ VENV ?= .venv
 OFFICIAL ?= .venv-official
 LOWEST ?= .venv-lowest
 EXAMPLES ?= .venv-examples
+RELEASE ?= .venv-release
 FUZZ_SECONDS ?= 3600
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -11,7 +12,7 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 PROJECT = pyproject.toml constraints.txt src/vectorshift/version.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test whole lowest check compat examples docs bench soak fuzz build clean
+.PHONY: help demo test whole lowest check compat examples docs bench soak chaos fuzz mutants build clean
 
 help: ## List what there is to run
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -33,6 +34,7 @@ check: $(VENV)/.dev ## Lint, types, import directions, docs
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m tests.words
+	$(BIN)/python -m tests.prose
 	$(BIN)/python -m tests.docs.block_types
 	$(BIN)/pyright --warnings
 	$(BIN)/lint-imports
@@ -58,11 +60,21 @@ soak: $(VENV)/.test ## The long campaigns that CI leaves out
 fuzz: $(VENV)/.test ## Try what is parsed and shown with mutated texts, for FUZZ_SECONDS (an hour)
 	@$(BIN)/python -m tests.fuzz $(FUZZ_SECONDS)
 
-build: $(VENV)/.dev ## Build the wheel and the source distribution into dist/
-	@$(BIN)/python -m build --outdir dist
+chaos: $(VENV)/.test ## An hour of everything at once, CHAOS_SECONDS; figures and a plot in .chaos/
+	@$(BIN)/python -m pytest -q -m soak tests/chaos
+
+mutants: $(VENV)/.mutants ## Change the code in one place at a time; goes on where it was stopped
+	@$(BIN)/python -m tests.mutants
+
+build: $(RELEASE)/.ready ## Build wheel, source distribution and SBOM into dist/, and try them
+	@rm -rf dist
+	@$(RELEASE)/bin/python -m build --outdir dist
+	@$(RELEASE)/bin/python -m twine check --strict dist/*
+	@$(RELEASE)/bin/python -m tests.artefacts dist
 
 clean: ## Remove what the targets made
-	rm -rf $(VENV) $(OFFICIAL) $(LOWEST) $(EXAMPLES) dist site .mypy_cache .ruff_cache .hypothesis .fuzz .import_linter_cache
+	rm -rf $(VENV) $(OFFICIAL) $(LOWEST) $(EXAMPLES) $(RELEASE) dist site .mypy_cache .ruff_cache .hypothesis
+	rm -rf .fuzz .chaos .mutants .import_linter_cache
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
@@ -83,6 +95,17 @@ $(VENV)/.test: $(PROJECT) | $(VENV)/bin/python
 $(VENV)/.dev: $(PROJECT) | $(VENV)/bin/python
 	@$(PIP) install -c constraints.txt -e '.[sandbox]' --group dev
 	@touch $@ $(VENV)/.test $(VENV)/.sandbox
+
+$(VENV)/.mutants: $(VENV)/.test
+	@$(PIP) install -c constraints.txt --group mutants
+	@touch $@
+
+$(RELEASE)/.ready: pyproject.toml constraints.txt
+	@echo "Setting up $(RELEASE) ..."
+	@$(PYTHON) -m venv $(RELEASE)
+	@$(RELEASE)/bin/python -m pip --disable-pip-version-check --quiet install 'pip>=25.1'
+	@$(RELEASE)/bin/python -m pip --disable-pip-version-check --quiet install -c constraints.txt --group release
+	@touch $@
 
 $(OFFICIAL)/.ready: tests/compat/official.txt
 	@echo "Setting up $(OFFICIAL) ..."

@@ -70,7 +70,8 @@ BODIES: dict[str, tuple[Any, str]] = {
     "the key": ({"error": f"Invalid API key {KEY}"}, f"Invalid API key {Secret(KEY).fingerprint}"),
 }
 HINT_401 = (
-    "\n  Hint: make or look up a key under Account > API Keys, in the organisation it is to act on."
+    "\n  Hint: create or find a key under Account > API Keys, in the organisation that the call "
+    "is for."
 )
 HINT_404 = (
     "\n  Hint: check that the resource ID exists, and that the key belongs to the organisation that"
@@ -123,8 +124,8 @@ def judge(
     if isinstance(error, AuthenticationError):
         assert (error.source, error.fingerprint) == ("explicit:api_key", Secret(KEY).fingerprint)
         note = (
-            f"\n  The key explicit:api_key {error.fingerprint} was refused, and is what"
-            " explicit:api_key still held when it was last asked."
+            f"\n  The key explicit:api_key {error.fingerprint} was rejected, and it is still "
+            "what explicit:api_key had at the last read."
         )
     if status in (403, 404, 429):
         note = f"\n  The key was explicit:api_key {Secret(KEY).fingerprint}."
@@ -316,14 +317,14 @@ async def test_a_200_that_says_failed_or_is_no_json_is_a_failure(
         judge_copies(error, shown)
 
 
-NO_OBJECT = "The answer is no JSON object; check the base URL."
+NO_OBJECT = "The answer is not a JSON object; check the base URL."
 WITHOUT_CONTENT = {
     "list": "The answer has no list of pipelines; check the base URL.",
     "iterate": "The answer has no list of pipelines; check the base URL.",
     "fetch": "The answer has no object; check the base URL.",
     "start": "The answer has no task_id; check the base URL.",
     "duplicate": "The answer has no id; check the base URL.",
-    "stream": "The answer is no event stream, but of no type.",
+    "stream": "The answer is not an event stream, but of no type.",
     "handler.result": "Run t-1 gave no result within 0 s.",
 }
 """What is missing in a 204; the other methods are content with it."""

@@ -519,10 +519,7 @@ def test_explicit_is_first_even_if_it_is_not_named(monkeypatch: pytest.MonkeyPat
     [
         (
             "env,vualt",
-            (
-                "'vualt', which is neither built in nor a plugin that is installed here. Did you"
-                " mean vault?"
-            ),
+            ("'vualt', which is neither built in nor an installed plugin. Did you mean vault?"),
         ),
         ("env,default", "'env' twice"),
         ("zz", "default"),

@@ -96,7 +96,7 @@ def test_a_program_that_cannot_be_run_is_a_configuration_error(tmp_path: Path, f
         program.chmod(stat.S_IRUSR)
     if form == "a folder":
         program.mkdir()
-    with pytest.raises(CredentialConfigurationError, match="op:key: the program is not there"):
+    with pytest.raises(CredentialConfigurationError, match="op:key: the program is missing"):
         run_command([str(program)], source="op:key")
 
 
@@ -138,7 +138,7 @@ def test_what_never_ends_has_no_end(seconds: Any) -> None:
 def test_what_is_no_number_of_seconds_is_refused_and_not_shown(seconds: Any) -> None:
     with pytest.raises(CredentialConfigurationError) as caught:
         expiry(seconds)
-    assert str(caught.value) == "The store's expires_in is no number of seconds."
+    assert str(caught.value) == "The store's expires_in is not a number of seconds."
 
 
 # --- Loggers --------------------------------------------------------------------------------------

@@ -41,7 +41,7 @@ PLAIN = {
 
 PROSE = re.compile(r"\b(colours?|rooms?|house)\b", re.IGNORECASE)
 PLAIN_PROSE = {
-    "docs/cli.md": "colour",  # of a terminal
+    "docs/cli-exits.md": "colour",  # of a terminal
     "tests/e2e/test_tenants.py": "Room",
     "tests/words.py": "",
 }

@@ -188,8 +188,8 @@ class _Face(ModuleType):
         """The key that a call would use now, as far as local sources and the cache know it.
 
         Assign a string, a callable, sync or async, or None, which unsets it; `del` unsets it too.
-        If another source has a key after None was assigned, the first call logs a WARNING that
-        names it: a look-up that found nothing may have returned that None.
+        After None was assigned, the first call logs a WARNING if another source has a key: the None
+        may come from a failed look-up.
 
         Reading contacts no store, and raises for none: it is None until a call or `get_credential`
         has asked the store. It raises if a local source fails, such as a malformed key.
@@ -327,9 +327,9 @@ class _SameModule:
             from vectorshift.credentials.events import log
 
             log.warning(
-                "vectorshift was imported a second time, and is the same module as before:"
-                " vectorshift.api_key and what configure() set stay in force. To start afresh: del"
-                " vectorshift.api_key, and call vectorshift.reset()."
+                "vectorshift was imported a second time. It is the same module: "
+                "vectorshift.api_key and the settings of configure() stay in force. To start "
+                "afresh: del vectorshift.api_key, and call vectorshift.reset()."
             )
 
 
@@ -351,8 +351,8 @@ def __dir__() -> "list[str]":
 
 if any(getattr(finder, "package", None) == __name__ for finder in sys.meta_path):
     raise ImportError(
-        f"{__name__} is loaded already, and a second copy would not share its key: import"
-        f" {__name__}, which gives the first.",
+        f"{__name__} is loaded already. A second copy would not share its key. To get the first: "
+        f"import {__name__}, which gives the first.",
         name=__name__,
     )
 _slot.namespace = globals()

@@ -37,9 +37,9 @@ def not_here(name: str, because: str = "", program: str = "python app.py") -> st
     """
     return (
         f"{name} is not part of this package{because}. VectorShift().request(method, path, ...)"
-        " makes any call of the API over HTTP. For the official SDK, make another environment"
-        ' (python -m venv official; official/bin/pip install "vectorshift<1"), and give it the key'
-        f" of the chain here: vectorshift exec -- official/bin/{program} (exec needs: pip install"
+        " makes any call of the API over HTTP. To use the official SDK, create another environment:"
+        ' python -m venv official; official/bin/pip install "vectorshift<1". To pass it the key:'
+        f" vectorshift exec -- official/bin/{program} (exec needs: pip install"
         ' "vectorshift[cli]")'
     )
 
@@ -67,7 +67,7 @@ class Absent:
             self._name in _BUILDING.split()
         )
         if self._name in getattr(instance, "raw", ()):
-            because += f". What the server sent of it is at pipeline.raw[{self._name!r}]"
+            because += f". What the server sent is in pipeline.raw[{self._name!r}]"
         elif self._name in _SENT:
-            because += ". Of a pipeline that was fetched, .raw has all that the server sent"
+            because += ". After a fetch, .raw has everything that the server sent"
         raise AttributeError(not_here(f"Pipeline.{self._name}", because))

@@ -1,4 +1,6 @@
-"""What authors of providers need beside the contract: `docs/plugins.md` shows each in its place."""
+"""Helpers for authors of providers, beside the contract: `docs/plugins.md` shows each in its
+place.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,7 @@ _ENVIRONMENT: Final = """
     PATH HOME USER LOGNAME SHELL LANG LC_ALL TZ TMPDIR XDG_CONFIG_HOME XDG_RUNTIME_DIR
     SYSTEMROOT APPDATA LOCALAPPDATA USERPROFILE TEMP
 """
-"""What a command is given of the environment in any case."""
+"""The variables that every command gets."""
 _LIMIT: Final = 65_536
 _LOOK_EVERY: Final = 0.1
 """Seconds between two looks at whether a command has ended that does not close its outputs."""
@@ -70,7 +72,7 @@ def expiry(expires_in: float | str | None) -> datetime | None:
         return None
     except (TypeError, ValueError):
         raise CredentialConfigurationError(
-            "The store's expires_in is no number of seconds."
+            "The store's expires_in is not a number of seconds."
         ) from None
 
 
@@ -130,8 +132,7 @@ def run_command(
         )
     except (FileNotFoundError, PermissionError, NotADirectoryError):
         raise CredentialConfigurationError(
-            f"{source}: the program is not there, or may not be run. Install it, or correct its"
-            " path.",
+            f"{source}: the program is missing or may not be run. Install it, or correct its path.",
             source=source,
         ) from None
     with process:
@@ -147,7 +148,7 @@ def run_command(
     del printed  # a traceback may show locals
     if is_too_long:
         raise CredentialConfigurationError(
-            f"{source}: the command printed more than {_LIMIT:,} bytes, which is no key.",
+            f"{source}: the command printed more than {_LIMIT:,} bytes, which is not a key.",
             source=source,
         )
     if not has_ended:

@@ -190,7 +190,7 @@ def test_an_async_only_source_without_a_thread_is_unavailable(provider: Credenti
 
 @pytest.mark.usefixtures("no_threads")
 def test_a_callable_without_a_thread_is_unavailable() -> None:
-    with pytest.raises(CredentialStoreUnavailableError, match="No thread can be started") as caught:
+    with pytest.raises(CredentialStoreUnavailableError, match="Cannot start a thread") as caught:
         asyncio.run(ExplicitProvider(lambda: KEY).aget_credential())
     assert caught.value.source == "explicit:api_key"
 
@@ -213,7 +213,7 @@ def test_settings_that_no_thread_can_read_are_an_error_of_this_package(
     async def main() -> None:
         await call()  # type: ignore[misc]
 
-    with pytest.raises(VectorshiftError, match="No thread can be started"):
+    with pytest.raises(VectorshiftError, match="Cannot start a thread"):
         asyncio.run(main())
 
 

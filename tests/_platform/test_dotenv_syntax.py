@@ -153,7 +153,7 @@ def test_a_line_that_open_quotation_marks_take_in_stops_the_chain_and_both_lines
     (tmp_path / ".env").write_bytes(f"# ours\n{text}\n".replace("\n", end).encode())
     error = refusal(below(None).get_credential)
     assert type(error) is CredentialConfigurationError
-    assert ": line 3 looks like a setting" in str(error)
+    assert ": line 3 looks like a VECTORSHIFT setting" in str(error)
     assert "the quotation marks that line 2 opens." in str(error)
     assert KEY not in shown(error)
 
@@ -208,7 +208,7 @@ def test_a_line_that_is_not_meant_for_us_is_passed_over_with_one_warning_that_na
     provider = DotenvProvider()
     assert [provider.get_credential().secret.reveal() for _ in range(3)] == [KEY] * 3
     assert [(record.name, record.getMessage()) for record in caplog.records] == [
-        ("vectorshift", f"dotenv:{path}: line 3 is not NAME=value, and is passed over.")
+        ("vectorshift", f"dotenv:{path}: line 3 is not NAME=value and is skipped.")
     ]
 
 
@@ -380,7 +380,7 @@ def test_one_mark_of_a_merge_stops_the_chain_too(tmp_path: Path, text: str, line
     path.write_text(text)
     error = refusal(below(None).get_credential)
     assert type(error) is CredentialConfigurationError
-    assert str(error).startswith(f"dotenv:{path}: line {line} is the mark of a merge")
+    assert str(error).startswith(f"dotenv:{path}: line {line} is a conflict marker")
     assert KEY not in str(error)
 
 
@@ -388,14 +388,14 @@ def test_an_indented_merge_stops_the_chain(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text(
         f"  <<<<<<< HEAD\n  {NAME}={KEY}\n  =======\n  X=1\n  >>>>>>> theirs\n"
     )
-    assert "lines 1 and 5 are the marks" in str(refusal(below(None).get_credential))
+    assert "lines 1 and 5 are conflict markers" in str(refusal(below(None).get_credential))
 
 
 def test_a_line_of_python_that_sets_the_key_stops_the_chain(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text(f'vectorshift.api_key = "{KEY}"\n')
     error = refusal(below(None).get_credential)
     assert type(error) is CredentialConfigurationError
-    assert "line 1 looks like a setting of vectorshift" in str(error)
+    assert "line 1 looks like a VECTORSHIFT setting" in str(error)
     assert KEY not in str(error)
 
 
@@ -440,8 +440,8 @@ def test_a_named_file_with_a_key_and_the_name_of_a_key_file_is_an_error_as_in_th
     error = refusal(lambda: Settings.load({"VECTORSHIFT_ENV_FILE": "named.env"}))
     assert type(error) is CredentialConfigurationError
     assert str(error) == (
-        f"VECTORSHIFT_ENV_FILE names named.env: {NAME} is set in line 1, and so is {NAME}_FILE in"
-        " line 3. Remove the one that you do not mean."
+        f"VECTORSHIFT_ENV_FILE names named.env: {NAME} is set in line 1, and so is {NAME}_FILE in "
+        "line 3. Remove one of them."
     )
     assert KEY not in shown(error)
 

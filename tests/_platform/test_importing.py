@@ -135,3 +135,31 @@ def test_a_child_that_lost_an_import_says_so_in_time(
     assert named in done.stdout, done.stdout + done.stderr
     assert "Call vectorshift.warm_up()" in done.stdout
     assert "False" not in done.stdout, done.stdout
+
+
+AT_THE_END = """
+import sys, vectorshift
+
+class Flusher:
+    def __del__(self):
+        try:
+            {call}
+        except ImportError as error:
+            print(error)
+
+sys.modules["kept until the end"] = Flusher()
+"""
+
+
+@pytest.mark.parametrize(
+    "call", ["vectorshift.get_credential()", "vectorshift.Pipeline.list()", "vectorshift.api_key"]
+)
+def test_a_first_use_while_python_ends_says_so(call: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", AT_THE_END.format(call=call)],
+        env={},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "as Python is ending. Call vectorshift.warm_up() before" in done.stdout, done.stderr

@@ -152,7 +152,7 @@ async def test_the_key_before_is_not_used_once_the_new_one_was_first_seen_120_se
     stage: Stage, style: CallStyle
 ) -> None:
     stage.clock.advance(120)
-    assert "still held when it was last asked" in await call(stage, style)
+    assert "had at the last read" in await call(stage, style)
     assert stage.sent() == ["new"]
 
 
@@ -161,8 +161,8 @@ async def test_a_key_before_that_is_refused_as_well_is_not_used_again(
 ) -> None:
     stage.api.revoke_key(stage.old)
     assert (
-        "was refused: the API may not know it yet. The key before it,"
-        f" {Secret(stage.old)}, was refused, too." in await call(stage, style)
+        f"was rejected: the API may not know it yet. The key before it, {Secret(stage.old)}, was "
+        "rejected, too." in await call(stage, style)
     )
     assert stage.sent() == ["new", "old"]
     for _ in range(3):
@@ -222,7 +222,7 @@ async def test_another_source_of_the_same_provider_is_not_gone_back_to(
     stage = Stage(api)
     await stage.rotate((NEW, "fake:elsewhere"))
     for _ in range(3):
-        assert "was refused" in await call(stage, style)
+        assert "was rejected" in await call(stage, style)
     assert stage.sent() == ["new"] * 3
 
 
@@ -314,7 +314,7 @@ async def test_a_file_is_not_gone_back_from_after_120_seconds(
     assert await call(files, style) == "success"
     files.clock.advance(120)
     for _ in range(3):
-        assert "was refused" in await call(files, style)
+        assert "was rejected" in await call(files, style)
     assert files.sent() == ["new", "old", "new", "new", "new"]
     assert [(each.kind, each.previous_fingerprint is None) for each in events] == [
         ("rejected", False),
@@ -327,10 +327,10 @@ async def test_a_file_is_not_gone_back_from_to_a_key_that_was_refused(
 ) -> None:
     stage = FileStage(api, tmp_path / "key")
     api.revoke_key(stage.old)
-    assert "was refused" in await call(stage, style)
+    assert "was rejected" in await call(stage, style)
     stage.write(NEW)
     for _ in range(2):
-        assert "was refused" in await call(stage, style)
+        assert "was rejected" in await call(stage, style)
     assert stage.sent() == ["old", "new", "new"]
 
 
@@ -339,7 +339,7 @@ async def test_a_key_before_in_a_file_that_is_refused_too_is_not_used_again(
 ) -> None:
     files.api.revoke_key(files.old)
     for _ in range(3):
-        assert "was refused" in await call(files, style)
+        assert "was rejected" in await call(files, style)
     assert files.sent() == ["new", "old", "new", "new"]
 
 
@@ -351,7 +351,7 @@ async def test_a_file_that_was_removed_is_not_gone_back_from(
     with pytest.raises(CredentialStoreUnavailableError):
         files.chain.get_credential()
     files.write(NEW)
-    assert "was refused" in await call(files, style)
+    assert "was rejected" in await call(files, style)
     assert files.sent() == ["new"]
 
 
@@ -387,8 +387,8 @@ async def test_one_event_and_one_line_say_that_the_key_before_is_used(
     old, new = Secret(stage.old).fingerprint, Secret(NEW).fingerprint
     assert (event.fingerprint, event.previous_fingerprint) == (new, old)
     line = (
-        f"The API refused fake:store {new}. It may not know this new key yet. For 2 minutes at"
-        f" most, calls use the key before it, {old}."
+        f"The API refused fake:store {new}. It may not know this new key yet. For at most 2 "
+        f"minutes, calls use the key before it, {old}."
     )
     lines = [(r.levelname, r.getMessage()) for r in caplog.records if r.name == "vectorshift"]
     assert lines[-1:] == [("WARNING", line)]
@@ -412,7 +412,7 @@ async def test_the_end_of_the_two_minutes_is_told_if_the_new_key_is_still_refuse
     stage.clock.advance(120)
     told = len(events)
     for _ in range(5):
-        assert "was refused" in await call(stage, style)
+        assert "was rejected" in await call(stage, style)
         stage.clock.advance(1)
     new = Secret(NEW).fingerprint
     assert [(each.kind, each.fingerprint, each.previous_fingerprint) for each in events[told:]] == [
@@ -452,8 +452,8 @@ async def test_explain_says_which_of_the_two_a_call_uses(stage: Stage, style: Ca
     old, new = Secret(stage.old).fingerprint, Secret(NEW).fingerprint
     assert f"A call uses fake:store {old}" in report.verdict
     assert report.sources[0].reason == (
-        f"The API refuses {new}.\nIt may not know this new key yet: calls use the key before it,"
-        f" {old}, for at most 120 s."
+        f"The API refuses {new}.\nIt may not know this new key yet. Calls use the key before it, "
+        f"{old}, for at most 120 s."
     )
 
 

@@ -117,7 +117,8 @@ def test_the_error_says_who_asked(handler: Handler) -> None:
 
     def ask() -> None:
         with pytest.raises(
-            CredentialStoreUnavailableError, match="from inside its own load, by a log handler"
+            CredentialStoreUnavailableError,
+            match="from inside its own read, perhaps by a log handler",
         ) as own:
             provider.get_credential()
         told.append(str(own.value))

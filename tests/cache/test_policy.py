@@ -6,14 +6,30 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from vectorshift.cache.policy import Policy, State, after_refresh
+from vectorshift.cache.policy import (
+    LONG_AGO,
+    Decision,
+    Overlap,
+    Policy,
+    State,
+    after_refresh,
+    after_rotation,
+    backoff,
+    decide,
+    instead_of,
+    later,
+    overlap_after_rejection,
+    passed,
+    reread_pause,
+    until_of,
+)
 from vectorshift.cache.provider import CachingProvider
 from vectorshift.credentials import Credential
 from vectorshift.credentials.provider import CredentialProvider
@@ -177,3 +193,106 @@ def test_a_read_from_before_a_refusal_is_told_by_the_clock_that_is_never_set_bac
         jitter=0,
     )
     assert after.rejected_at == (100.0, 10.0)
+
+
+NOW = (1_000.0, 50.0)
+OLD, NEW = key("vs-old"), key("vs-new")
+NEVER = (float("inf"), float("inf"))
+LONG_RUNNING = State(credential=OLD, since=LONG_AGO, rejected_at=NOW)
+DURING = Overlap(previous=OLD, until=NEVER)
+
+
+def loaded(answer: Result, state: State | None = None, *, took: float = 0.0) -> State:
+    """Return the state after a load that ends now."""
+    policy, began = Policy(ttl=300, max_stale=86_400), (NOW[0] - took, NOW[1] - took)
+    return after_refresh(state or State(), answer, began=began, now=NOW, policy=policy, jitter=0.0)
+
+
+def ending(in_seconds: float) -> Credential:
+    """Return a key that was made long ago."""
+    end = datetime.fromtimestamp(NOW[0] + in_seconds, timezone.utc)
+    return replace(OLD, obtained_at=end - timedelta(days=1), expires_at=end)
+
+
+def limits() -> dict[str, tuple[object, object]]:
+    """Return what each rule gives at a limit, and what it should."""
+    return {
+        "either clock reaches a deadline": (passed((2_000.0, 50.0), NOW), True),
+        "a usable key ends by the wall clock": (
+            until_of(State(usable_until=NOW)),
+            datetime.fromtimestamp(1_000, timezone.utc),
+        ),
+        "a usable key that never ends": (until_of(State(usable_until=NEVER)), None),
+        "a usable key that ends beyond all dates": (until_of(State(usable_until=(1e12, 0))), None),
+        "a fresh key": (decide(State(fresh_until=NEVER), NOW), Decision.SERVE),
+        "a stale key before its next read": (
+            decide(State(usable_until=NEVER, retry_at=NEVER), NOW),
+            Decision.SERVE,
+        ),
+        "a key that ends now has ended": (loaded(ending(0)).credential, None),
+        "a key that ends in half a second": (loaded(ending(0.5)).credential, ending(0.5)),
+        "at the margin it is read again soon": (loaded(ending(60)).retry_at, later(NOW, 1.0)),
+        "before the margin it is just fresh": (loaded(ending(60.5)).retry_at, LONG_AGO),
+        "the first read counts": (loaded(OLD, State(since=LONG_AGO)).since, LONG_AGO),
+        "a missing key is a failure": (
+            loaded(CredentialNotFoundError("x"), State(answered=True, failures=3)).failures,
+            4,
+        ),
+        "a revoked key takes its refusals along": (
+            loaded(CredentialRevokedError("x"), State(rejections=2)).rejections,
+            0,
+        ),
+        "a quick denial is no start of a store": (loaded(CredentialDeniedError("x")).failures, 1),
+        "a store that starts asks for a second": (
+            loaded(CredentialStoreUnavailableError("x", retry_after=1), took=1).failures,
+            0,
+        ),
+        "a store that asks for more is down": (
+            loaded(CredentialStoreUnavailableError("x", retry_after=1.5), took=1).failures,
+            1,
+        ),
+        "re-reads are spread over 3 s": (
+            reread_pause(LONG_RUNNING, NOW, load_timeout=20, jitter=1.0),
+            3.0,
+        ),
+        "and over less than a third of the patience": (
+            reread_pause(LONG_RUNNING, NOW, load_timeout=5, jitter=0.5),
+            0.75,
+        ),
+        "a key that nobody refused": (
+            reread_pause(LONG_RUNNING._replace(rejected_at=None), NOW, load_timeout=20, jitter=1.0),
+            0.0,
+        ),
+        "the key before, when its time is over": (
+            instead_of(NEW, Overlap(previous=OLD, until=NOW), NOW),
+            NEW,
+        ),
+        "the key before ends by both clocks": (
+            after_rotation(
+                Overlap(), OLD, NEW, usable_until=(NOW[0] + 9, NOW[1] + 7), now=NOW
+            ).until,
+            (NOW[0] + 9, NOW[1] + 7),
+        ),
+        "the key before is refused, the newest was not": (
+            overlap_after_rejection(DURING, NEW, OLD, now=NOW),
+            Overlap(rejected=False),
+        ),
+        "the key before is refused, as the newest was": (
+            overlap_after_rejection(DURING._replace(rejections=1), NEW, OLD, now=NOW),
+            Overlap(rejected=True),
+        ),
+        "the newest rests for a second": (
+            overlap_after_rejection(DURING, NEW, NEW, now=NOW).pause_ends,
+            later(NOW, 1.0),
+        ),
+        "pauses double": (
+            [backoff(n, 0.0) for n in (1, 2, 6, 7, 99)],
+            [1.0, 2.0, 32.0, 60.0, 60.0],
+        ),
+    }
+
+
+@pytest.mark.parametrize("name", list(limits()))
+def test_each_rule_holds_at_its_limit(name: str) -> None:
+    is_so, should_be = limits()[name]
+    assert is_so == should_be

@@ -11,7 +11,6 @@ import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -568,7 +567,8 @@ def test_an_end_that_is_no_aware_time_is_a_configuration_error_and_no_storm(mome
     provider = CachingProvider(Author())
     for _ in range(5):
         with pytest.raises(
-            CredentialConfigurationError, match="expires_at of a Credential is an aware datetime"
+            CredentialConfigurationError,
+            match="expires_at of a Credential must be an aware datetime",
         ):
             provider.get_credential()
     assert reads == 1
@@ -581,7 +581,7 @@ def test_a_load_that_landed_while_a_caller_waited_for_the_lock_is_not_followed_b
     provider.get_credential()
     fresh = provider._state
     clock.advance(300)
-    landed_now = replace(fresh, fresh_until=(clock.time() + 300, clock.monotonic() + 300))
+    landed_now = fresh._replace(fresh_until=(clock.time() + 300, clock.monotonic() + 300))
 
     def lands() -> None:
         provider._state = landed_now

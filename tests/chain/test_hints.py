@@ -190,8 +190,8 @@ async def test_the_stores_below_the_refused_key_are_named_and_not_asked(
     )
     said = await refused(style, server, ProviderChain([EnvProvider(), vault, aws]))
     assert (
-        "Configured, but not asked, as env:VECTORSHIFT_API_KEY comes first: vault:x, aws:y. "
-        "If the key should come from there, take it out of env:VECTORSHIFT_API_KEY." in said
+        "Configured but not asked, because env:VECTORSHIFT_API_KEY comes first: vault:x, aws:y. "
+        "If the key should come from there, remove it from env:VECTORSHIFT_API_KEY." in said
     )
     assert vault.asked == aws.asked == 0
 
@@ -206,7 +206,7 @@ async def test_what_is_above_or_not_configured_is_not_named(style: str, server: 
 
 async def test_the_store_below_a_store_is_named_too(style: str, server: Echo) -> None:
     chain = ProviderChain([Store(HELD, source="vault:x"), Store("good", source="aws:y")])
-    assert "not asked, as vault:x comes first: aws:y." in await refused(style, server, chain)
+    assert "not asked, because vault:x comes first: aws:y." in await refused(style, server, chain)
 
 
 async def test_the_stores_below_in_a_nested_chain_and_below_it_are_named(
@@ -237,7 +237,7 @@ async def test_a_store_that_fails_when_it_is_read_again_still_names_the_ones_bel
 ) -> None:
     vault = Store(HELD, CredentialStoreUnavailableError("vault:x is away."), source="vault:x")
     said = await refused(style, server, ProviderChain([vault, Store("good", source="aws:y")]))
-    assert "vault:x is away. Configured, but not asked, as vault:x comes first: aws:y." in said
+    assert "vault:x is away. Configured but not asked, because vault:x comes first: aws:y." in said
 
 
 async def test_it_is_told_for_the_credentials_of_the_process_and_of_a_block(
@@ -272,7 +272,7 @@ def test_a_store_that_another_source_hides_is_told_once(
             chain.get_credential()
     told = [record for record in caplog.records if "not asked" in record.message]
     assert [record.message for record in told] == [
-        "Configured, but not asked while env:VECTORSHIFT_API_KEY has a key: vault:x."
+        "Configured but not asked while env:VECTORSHIFT_API_KEY has a key: vault:x."
     ]
     assert told[0].levelname == "INFO"
 
@@ -410,8 +410,8 @@ def test_stores_below_a_variable_are_one_line_at_info(
         (
             "INFO",
             (
-                "Configured, but not asked while env:VECTORSHIFT_API_KEY has a key:"
-                " vault:secret/vs#api_key, aws:prod/vs."
+                "Configured but not asked while env:VECTORSHIFT_API_KEY has a key: "
+                "vault:secret/vs#api_key, aws:prod/vs."
             ),
         )
     ]
@@ -440,7 +440,7 @@ def test_a_variable_and_a_named_file_below_an_assignment_are_told(
     )
     hidden = f"env:VECTORSHIFT_API_KEY, dotenv:{tmp_path / 'named.env'}"
     assert told(chain, caplog) == [
-        ("INFO", f"Configured, but not asked while explicit:api_key has a key: {hidden}.")
+        ("INFO", f"Configured but not asked while explicit:api_key has a key: {hidden}.")
     ]
 
 
@@ -449,7 +449,7 @@ def test_a_key_file_below_an_assignment_is_told(caplog: pytest.LogCaptureFixture
     assert told(chain, caplog) == [
         (
             "INFO",
-            "Configured, but not asked while explicit:api_key has a key: file:/run/secrets/vs.",
+            "Configured but not asked while explicit:api_key has a key: file:/run/secrets/vs.",
         )
     ]
 
@@ -621,7 +621,7 @@ def test_a_login_without_a_key_is_passed_over_with_a_warning(
 
 
 HAS_KEY = f"VECTORSHIFT_API_KEY={KEY}\n"
-_READS = "has a key, and is not read: only .env in the working directory is. VECTORSHIFT_ENV_FILE="
+_READS = "has a key but is not read: only .env in the working directory is. VECTORSHIFT_ENV_FILE="
 _OF_THE_FILE = "which is not read: the name is VECTORSHIFT_API_KEY."
 _CANNOT = "cannot be read: no such file or directory."
 
@@ -652,19 +652,31 @@ NEAR_MISSES: dict[str, tuple[dict[str, str], dict[str, str], str]] = {
     "the parent folder": ({}, {".env": HAS_KEY}, f"Nearby: @/.env {_READS}@/.env"),
     ".env.local": ({}, {"app/.env.local": HAS_KEY}, f"Nearby: @/app/.env.local {_READS}"),
     ".env.txt": ({}, {"app/.env.txt": HAS_KEY}, f"Nearby: @/app/.env.txt {_READS}"),
-    "a tilde": ({"VECTORSHIFT_API_KEY_FILE": "~/key"}, {}, f"{_CANNOT} No shell replaces ~"),
-    "a variable": ({"VECTORSHIFT_API_KEY_FILE": "$HOME/key"}, {}, "Write the whole path."),
-    "a variable of Windows": ({"VECTORSHIFT_ENV_FILE": "%HOME%/key"}, {}, "Write the whole path."),
-    "a tilde in a dotenv's name": ({"VECTORSHIFT_ENV_FILE": "~/a.env"}, {}, "No shell replaces ~"),
+    "a tilde": ({"VECTORSHIFT_API_KEY_FILE": "~/key"}, {}, f"{_CANNOT} Write the whole path: ~"),
+    "a variable": (
+        {"VECTORSHIFT_API_KEY_FILE": "$HOME/key"},
+        {},
+        "Write the whole path: ~ and variables are not expanded here.",
+    ),
+    "a variable of Windows": (
+        {"VECTORSHIFT_ENV_FILE": "%HOME%/key"},
+        {},
+        "Write the whole path: ~ and variables are not expanded here.",
+    ),
+    "a tilde in a dotenv's name": (
+        {"VECTORSHIFT_ENV_FILE": "~/a.env"},
+        {},
+        "Write the whole path: ~",
+    ),
     "quotation marks": (
         {"VECTORSHIFT_API_KEY_FILE": '"/run/secrets/vs"'},
         {},
-        "The quotation marks are part of its name here. Remove them.",
+        "Remove the quotation marks: here they are part of the name.",
     ),
     "a URL": (
         {"VECTORSHIFT_API_KEY_FILE": "file:///run/vs"},
         {},
-        "It is a URL here. Write the path alone.",
+        "Write the path alone, not a URL.",
     ),
     "semicolons": (
         {"VECTORSHIFT_PROVIDERS": "env;vault"},
@@ -744,7 +756,7 @@ def test_a_401_mentions_a_dotenv_file_that_the_variable_hides(
         with pytest.raises(AuthenticationError) as caught:
             Pipeline.list()
     vectorshift.reset()
-    told = f"Configured, but not asked, as env:VECTORSHIFT_API_KEY comes first: dotenv:{tmp_path}"
+    told = f"not asked, because env:VECTORSHIFT_API_KEY comes first: dotenv:{tmp_path}"
     assert told in " ".join(str(caught.value).split())
 
 
@@ -758,8 +770,9 @@ def test_a_setting_that_came_after_the_settings_were_read_is_told(
     monkeypatch.setenv("VECTORSHIFT_API_KEY_FILE", str(tmp_path / "key"))
     with pytest.raises(MissingCredentialError) as caught:
         vectorshift.get_credential()
-    assert "Nearby: VECTORSHIFT_API_KEY_FILE is set, and the settings in use do not have it" in str(
-        caught.value
+    assert (
+        "Nearby: VECTORSHIFT_API_KEY_FILE is set, but the settings in use were made without it"
+        in str(caught.value)
     )
     vectorshift.reset()  # as it says
     assert vectorshift.get_credential().secret.reveal() == "vs-of-the-file"

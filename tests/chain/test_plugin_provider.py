@@ -15,6 +15,7 @@ import textwrap
 import threading
 import time
 import types
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -301,8 +302,8 @@ def test_a_plugin_whose_name_is_like_that_of_a_built_in_one_is_remarked_on(
     install(name="vaults")
     chain_of("vaults")
     assert warnings_in(caplog) == [
-        "The plugin vaults of vectorshift-shelf 1.2.3 is used, and not the built-in vault, whose"
-        " name is like it."
+        "The plugin vaults of vectorshift-shelf 1.2.3 is used, not the built-in vault, whose "
+        "name is similar."
     ]
 
 
@@ -565,7 +566,7 @@ def test_a_plugin_that_asks_for_a_credential_while_it_is_made_is_told_so_and_is_
         vectorshift.reset()
     (told,) = sys.modules[module].TOLD
     assert "shelf of vectorshift-shelf 1.2.3" in told
-    assert "asks for a credential while it is imported or made" in told
+    assert "asks for a credential while it is imported or created" in told
 
 
 LOOPS = """
@@ -720,7 +721,7 @@ def test_a_variable_that_begins_with_a_built_in_name_is_a_warning_and_no_error(
 ) -> None:
     variable = f"VECTORSHIFT_{name.upper()}_PATH"
     ProviderChain.from_settings(Settings.load({"VECTORSHIFT_PROVIDERS": name, variable: HIDDEN}))
-    assert warnings_in(caplog) == [f"{variable} is no setting of vectorshift."]
+    assert warnings_in(caplog) == [f"{variable} is not a vectorshift setting."]
 
 
 @pytest.mark.parametrize("name", ["cache", "api", "vault-token"])
@@ -732,10 +733,10 @@ def test_a_plugin_whose_variables_are_those_of_this_package_is_warned_of_and_set
         chain_of("env", name).get_credential()
     (said,) = warnings_in(caplog)
     assert said.startswith(
-        f"The plugin {name} of vectorshift-shelf 1.2.3 is given no variables: VECTORSHIFT_"
+        f"The plugin {name} of vectorshift-shelf 1.2.3 gets no variables: VECTORSHIFT_"
     )
     assert f"Settings(plugins={{'{name}': {{...}}}}) sets it in code." in said
-    assert "is given no variables" in caught.value.attempts[-1].reason
+    assert "gets no variables" in caught.value.attempts[-1].reason
     with pytest.raises(MissingCredentialError, match="needs more than"):
         chain_of("env", name, plugins={name: {"url": "x"}}).get_credential()
 
@@ -922,27 +923,33 @@ HANGS = {
 }
 
 
+def hang(install: Callable[..., str], where: str) -> None:
+    """Install a plugin that hangs there: it is imported, so that nothing else takes time."""
+    module = install(HANGS[where])
+    if where != "import":
+        import_module(module)
+
+
 @pytest.mark.parametrize("style", ["sync", "async"])
 @pytest.mark.parametrize("where", HANGS)
 def test_a_plugin_that_hangs_costs_a_caller_at_most_the_load_timeout(
     install: Callable[..., str], where: str, style: str
 ) -> None:
-    install(HANGS[where])
+    hang(install, where)
     chain = chain_of("shelf", load_timeout=0.5)
     began = time.monotonic()
     with pytest.raises(CredentialStoreUnavailableError) as caught:
         chain.get_credential() if style == "sync" else asyncio.run(chain.aget_credential())
-    assert 0.4 < time.monotonic() - began < 5
+    assert 0.4 < time.monotonic() - began < 60
     if where != "getter":
         assert f"The provider shelf of vectorshift-shelf 1.2.3 is not ready: its {where}" in str(
             caught.value
         )
-    began = time.monotonic()
-    for _ in range(5):  # nobody waits for it a second time
-        with pytest.raises(CredentialStoreUnavailableError):
-            chain.get_credential()
-    assert time.monotonic() - began < 2
-    described = chain.providers[-1].describe()  # nor to have it described
+    plugin: Any = chain.providers[-1]
+    assert plugin.patience(DEFAULT_REQUEST) < 0.1  # nobody waits for it a second time
+    with pytest.raises(CredentialStoreUnavailableError):
+        chain.get_credential()
+    described = plugin.describe()  # nor to have it described
     assert described.source == "shelf"
     assert where == "getter" or f"its {where} has not ended after" in described.detail
 
@@ -951,7 +958,7 @@ def test_a_plugin_that_hangs_costs_a_caller_at_most_the_load_timeout(
 def test_explain_waits_no_longer_for_a_plugin_that_hangs(
     install: Callable[..., str], monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
-    install(HANGS[where])
+    hang(install, where)
     monkeypatch.setenv("VECTORSHIFT_PROVIDERS", "shelf")
     monkeypatch.setenv("VECTORSHIFT_LOAD_TIMEOUT", "0.5")
     vectorshift.reset()
@@ -960,7 +967,7 @@ def test_explain_waits_no_longer_for_a_plugin_that_hangs(
         report = vectorshift.explain()
     finally:
         vectorshift.reset()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 60
     assert report.outcome == "failed"  # as a call would
     shelf = report.sources[-1]
     assert (shelf.provider, shelf.outcome) == ("shelf", "unavailable")
@@ -980,26 +987,24 @@ def test_a_describe_that_hangs_later_holds_up_the_reads_and_no_caller(
                 hanging.until.wait()
             return Description(configured=True, source="shelf:here")
 """
-    install(SIMPLE + code)
+    import_module(install(SIMPLE + code))
     chain = chain_of("shelf", load_timeout=0.5)
-    began = time.monotonic()
     with pytest.raises(CredentialStoreUnavailableError, match="shelf:here"):
         chain.get_credential()
     assert chain.providers[-1].describe().source == "shelf:here"
-    assert time.monotonic() - began < 5
 
 
 def test_a_plugin_that_is_slow_to_import_is_used_once_it_is_there(
     install: Callable[..., str],
 ) -> None:
-    module = install("import time; time.sleep(1)\n" + textwrap.dedent(SIMPLE))
+    install("import hanging; hanging.until.wait()\n" + textwrap.dedent(SIMPLE))
     chain = chain_of("shelf", load_timeout=0.3)
     with pytest.raises(CredentialStoreUnavailableError, match="its import has not ended"):
         chain.get_credential()
-    end = time.monotonic() + 20
-    while not hasattr(sys.modules.get(module), "Provider") and time.monotonic() < end:
-        time.sleep(0.05)
-    time.sleep(0.2)
+    sys.modules["hanging"].until.set()
+    end = time.monotonic() + 60
+    while chain.providers[-1].maker() is not None and time.monotonic() < end:
+        time.sleep(0.01)
     assert chain.get_credential().secret.reveal() == "vs-plugin"
 
 
@@ -1083,7 +1088,7 @@ def test_an_instance_has_nothing_of_the_settings_of_another(install: Callable[..
     install(PLACES)
     variables = {"VECTORSHIFT_PROVIDERS": "shelf:prod", "VECTORSHIFT_SHELF_PLACE": "plain"}
     chain = ProviderChain.from_settings(Settings.load(variables))
-    assert "VECTORSHIFT_SHELF_PROD_PLACE: is not set, and is needed" in str(
+    assert "VECTORSHIFT_SHELF_PROD_PLACE: is required but not set" in str(
         failure(chain.get_credential)
     )
 
@@ -1094,6 +1099,33 @@ def test_only_a_plugin_has_instances_and_each_has_one_name(
 ) -> None:
     install(PLACES)
     failure(lambda: chain_of(name))
+
+
+@pytest.mark.parametrize("instance", ["vs-q7fL0never", "sk_q7fL0never", "q7fl0" * 5])
+def test_an_instance_that_may_be_a_key_is_refused_and_not_shown(
+    install: Callable[..., str], instance: str
+) -> None:
+    install(PLACES)
+    said = str(failure(lambda: chain_of(f"shelf:{instance}")))
+    assert "An instance is named as shelf:prod is" in said
+    assert "q7fl0" not in said.lower()
+
+
+def test_a_misspelt_variable_of_an_instance_is_told_with_the_right_prefix(
+    install: Callable[..., str], caplog: pytest.LogCaptureFixture
+) -> None:
+    install(PLACES)
+    names = {"VECTORSHIFT_PROVIDERS": "shelf:prod,shelf:vs-q7fL0never"}
+    Settings.load({**names, "VECTORSHIFT_SHELF_PRD_PLACE": "x"})
+    assert caplog.messages == [
+        "VECTORSHIFT_SHELF_PRD_PLACE is not a vectorshift setting. VECTORSHIFT_PROVIDERS names"
+        " instances of shelf: they read VECTORSHIFT_SHELF_PROD_..."
+    ]
+
+
+def test_an_entry_point_whose_name_cannot_be_one_is_told_of(install: Callable[..., str]) -> None:
+    install(PLACES, name="my shelf")
+    assert "should have letters, digits" in str(failure(lambda: chain_of("my shelf")))
 
 
 def test_an_instance_of_a_built_in_provider_is_refused_with_the_reason() -> None:
@@ -1117,7 +1149,7 @@ def test_a_variable_of_an_installed_plugin_is_not_taken_for_one_of_vault(
     module = install(name="fault", version="4.5")
     Settings.load({"VECTORSHIFT_FAULT_TOKEN": HIDDEN, "VECTORSHIFT_PROVIDERS": "default"})
     assert warnings_in(caplog) == [
-        "VECTORSHIFT_FAULT_TOKEN is no setting of vectorshift. The plugin fault (vectorshift-shelf"
-        " 4.5) is installed, and reads it once VECTORSHIFT_PROVIDERS names it."
+        "VECTORSHIFT_FAULT_TOKEN is not a vectorshift setting. The plugin fault "
+        "(vectorshift-shelf 4.5) is installed and reads it if VECTORSHIFT_PROVIDERS names it."
     ]
     assert module not in sys.modules

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -38,7 +39,8 @@ INSTANCES = {
     "VECTORSHIFT_GONE_URL": "z",
 }
 LOCAL = "Provider.remote = False"
-CLOSE_HANGS = "import time; Provider.close = lambda self: time.sleep(30)"
+DESCRIBE_RAISES = "def fail(self): raise RuntimeError\nProvider.describe = fail"
+CLOSE_HANGS = "import time; Provider.close = lambda self: time.sleep(90)"
 SET = {"VECTORSHIFT_SHELF_PLACE": "x", "VECTORSHIFT_PROVIDERS": "default"}
 
 
@@ -68,6 +70,12 @@ def test_each_step_of_a_good_plugin_is_told(tmp_path: Path) -> None:
     assert all(each["seconds"] >= 0 for each in told["steps"])
 
 
+def test_each_step_has_its_time_where_output_is_no_terminal(tmp_path: Path) -> None:
+    checked(tmp_path, **SET)  # installs it
+    said = piped("providers", "check", "shelf", PYTHONPATH=str(tmp_path), **SET).stdout
+    assert re.search(r"^asked: ok +[0-9.]+ s shelf:here #", said, re.MULTILINE)
+
+
 def test_an_instance_is_checked_with_its_own_settings(tmp_path: Path) -> None:
     code, told, _ = checked(tmp_path, "shelf:prod", VECTORSHIFT_SHELF_PROD_PLACE="x")
     assert (code, told["provider"]) == (0, "shelf:prod")
@@ -87,18 +95,19 @@ def test_variables_of_other_plugins_that_the_chain_names_are_no_unknown_ones(
         ("raise CredentialDeniedError('No.')", 3, "asked", "denied: No."),
         ("raise CredentialNotFoundError('Empty.')", 2, "asked", "not found: Empty."),
         ("pass\nraise RuntimeError", 3, "made", "raised RuntimeError at shelf_plugin.py"),
-        ("pass\nimport time; time.sleep(30)", 3, "made", "its import has not ended"),
-        (f"import time; time.sleep(30)\n{LOCAL}", 3, "asked", "a call would hang as well"),
-        (f"{ANSWERS}\n{CLOSE_HANGS}", 3, "closed", "close() has not ended after 2 s"),
+        ("pass\nimport time; time.sleep(90)", 3, "made", "its import has not ended"),
+        (f"import time; time.sleep(90)\n{LOCAL}", 3, "asked", "a call would hang too"),
+        (f"{ANSWERS}\n{CLOSE_HANGS}", 3, "closed", "close() still runs after 8 s"),
+        (f"{ANSWERS}\n{DESCRIBE_RAISES}", 3, "described", "its describe() raised RuntimeError at"),
     ],
 )
 def test_a_failure_is_told_with_its_kind(
     tmp_path: Path, does: str, code: int, step: str, words: str
 ) -> None:
-    ended, told, _ = checked(tmp_path, does=does, VECTORSHIFT_LOAD_TIMEOUT="2", **SET)
-    last = told["steps"][-1]
-    assert (ended, last["step"], last["good"]) == (code, step, False)
-    assert words in last["detail"]
+    ended, told, _ = checked(tmp_path, does=does, VECTORSHIFT_LOAD_TIMEOUT="8", **SET)
+    bad = [(each["step"], each["detail"]) for each in told["steps"] if not each["good"]]
+    assert (ended, [step for step, _ in bad]) == (code, [step])
+    assert words in bad[0][1]
 
 
 def test_a_plugin_that_is_not_configured_says_what_is_missing(tmp_path: Path) -> None:

@@ -281,7 +281,7 @@ def test_a_script_whose_interpreter_is_not_there_is_126_and_not_called_missing(
         done = run(command, by=by, PATH=f"{tmp_path}:{os.environ['PATH']}")
         assert done.returncode == 126
         assert done.stderr.startswith(
-            f"vectorshift: {command}: cannot be run: it is there, but what it "
+            f"vectorshift: {command}: cannot be run: the file exists, but the interpreter "
         )
         assert len(done.stderr.splitlines()) == 1
 
@@ -336,7 +336,7 @@ def test_another_variable_may_hold_the_key_and_several_may() -> None:
 def test_what_is_no_variable_is_wrong_usage_and_not_printed(name: str) -> None:
     done = piped("exec", "--as", name, "true", VECTORSHIFT_API_KEY=KEY)
     assert (done.returncode, done.stdout) == (64, "")
-    assert "--as takes the name of a variable" in done.stderr
+    assert "--as needs the name of a variable" in done.stderr
     assert not name or name not in done.stderr
 
 

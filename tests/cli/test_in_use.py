@@ -159,7 +159,7 @@ def test_a_host_that_cannot_be_looked_up_does_not_answer() -> None:
 def test_what_is_no_address_is_not_shown(url: str) -> None:
     done = piped("auth", "in-use", "#1a2b3c4d", url)
     assert done.returncode == 3
-    assert "begins with http:// or https:// and a host" in done.stderr
+    assert "must begin with http:// or https:// and a host" in done.stderr
     assert "sesame" not in done.stderr
 
 

@@ -62,12 +62,12 @@ def test_a_key_from_standard_input_is_checked_and_stored_in_the_file(
         0,
         [
             f"The API accepts the key {fingerprint(key)}. It is stored in {FILE}, as acme.",
-            "Nothing uses it by itself. To use it: VECTORSHIFT_PROFILE=acme, or --profile acme.",
+            "To use it: VECTORSHIFT_PROFILE=acme, or --profile acme.",
         ],
     )
     address = api.base_url.removesuffix("/v1")
     assert done.stderr == (
-        f"vectorshift: The key is for {address}, which is not VectorShift's own address.\n"
+        f"vectorshift: The key is for {address}, which is not the address of VectorShift.\n"
     )
     assert f'api_key = "{key}"' in (tmp_path / ".vectorshift/credentials.toml").read_text()
     assert [request.path for request in api.requests] == ["/v1/pipelines"]
@@ -81,7 +81,7 @@ def test_at_a_terminal_it_asks_without_an_echo_and_names_another_address_first(
     assert code == 0
     assert key not in shown
     shown = " ".join(shown.split())  # it is folded to the width of the terminal
-    address, prompt = shown.index("not VectorShift's own address"), shown.index("API key (it is")
+    address, prompt = shown.index("not the address of VectorShift"), shown.index("API key (it is")
     assert address < prompt
     assert "VECTORSHIFT_PROFILE=default, or --profile default, or VECTORSHIFT_PROVIDERS" in shown
 
@@ -180,7 +180,7 @@ def test_nobody_is_asked_without_a_terminal_and_a_terminal_is_no_token(
     assert "Give the key on standard input: --with-token" in done.stderr
     shown, code = on_terminal(["auth", "login", "--with-token"], environment(**here))
     assert code == 64
-    assert "Leave it out to be asked" in " ".join(shown.split())
+    assert "Leave it out to get a prompt" in " ".join(shown.split())
 
 
 def test_a_name_that_may_be_a_key_is_not_shown(here: dict[str, str]) -> None:
@@ -199,7 +199,7 @@ def test_a_key_in_the_environment_does_not_keep_anybody_from_storing_one(
     done = fed(key, "auth", "login", "--with-token", "--file", **given)
     assert done.returncode == 0
     assert "as acme." in done.stdout
-    assert "VECTORSHIFT_API_KEY is set. Unset it first" in done.stdout
+    assert "Unset VECTORSHIFT_API_KEY first" in done.stdout
 
 
 def test_a_profile_that_changes_its_place_says_so(
@@ -331,7 +331,7 @@ def test_another_source_that_was_configured_is_told_to_be_unused(
     stored(api, key)
     done = piped("auth", "check", "--profile", "acme", **here, **{name: "vault"})
     assert done.returncode == 0
-    assert f"{name} is not used, as the profile acme comes before it" in done.stderr
+    assert f"{name} is not used: the profile acme comes before it" in done.stderr
 
 
 def test_the_last_of_two_options_counts_and_says_so(key: str, api: FakeVectorShift) -> None:
@@ -383,7 +383,7 @@ def test_logout_removes_it_and_says_that_this_revokes_nothing(
     stored(api, key)
     done = piped("auth", "logout", "--profile", "acme", **here)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith(f"Removed the profile acme from {FILE}.\nThis revokes nothing:")
+    assert done.stdout.startswith(f"Removed the profile acme from {FILE}.\nThe key still works")
     assert key not in (tmp_path / ".vectorshift/credentials.toml").read_text()
     done = piped("auth", "logout", "--profile", "acme", **here)
     assert (done.returncode, done.stderr) == (2, "vectorshift: There is no profile acme.\n")

@@ -295,7 +295,7 @@ def test_a_plugin_that_cannot_be_named_says_why(install: Callable[..., str]) -> 
     site = install("Shelf", "other-shelf")
     problems = {entry["distribution"]: entry["problem"] for entry in brought(PYTHONPATH=site)}
     assert "a built-in provider has this name" in problems["imposter"]
-    assert "more than one plugin has this name" in problems["vectorshift-shelf"]
+    assert "several plugins have this name" in problems["vectorshift-shelf"]
     assert problems["other-shelf"] == problems["vectorshift-shelf"]
     (entry,) = [
         entry for entry in listed(PYTHONPATH=site) if entry["name"] == "vault" and entry["position"]

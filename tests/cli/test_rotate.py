@@ -101,7 +101,7 @@ def test_without_a_terminal_it_needs_both_the_source_and_yes(
 ) -> None:
     done = rotate(new, *options, **variables)
     assert done.returncode == 6
-    assert "Name the place with --source, and pass --yes" in done.stderr
+    assert "Pass --source and --yes" in done.stderr
     assert stored(openbao, path) == old
 
 

@@ -103,7 +103,7 @@ def test_a_store_that_refuses_ends_it_with_3_and_aws_is_not_asked(
     assert told["vault.outcome"] == "denied"
     assert 'capabilities = ["read"]' in told["vault.reason"]
     assert moto.reads(path) == 0
-    assert "running service may still use a key that it has cached" in told["note"]
+    assert "running service may still use a cached key" in told["note"]
 
 
 def test_a_store_that_may_be_passed_over_leaves_the_word_to_the_next(
@@ -285,7 +285,7 @@ def test_that_programs_need_a_block_is_ignored_and_said() -> None:
     done = piped("auth", "status", **ON)
     told = facts(done.stdout)
     assert (done.returncode, told["winner"], done.stderr) == (0, "env", "")
-    assert told["note"].startswith("VECTORSHIFT_REQUIRE_USING is on and ignored here")
+    assert told["note"].startswith("VECTORSHIFT_REQUIRE_USING is on, but ignored here")
     found = json.loads(piped("auth", "status", "--json", **ON).stdout)
     assert found["note"] == told["note"]
     off = {**ON, "VECTORSHIFT_REQUIRE_USING": "0"}
@@ -297,7 +297,7 @@ def test_that_programs_need_a_block_is_ignored_and_said() -> None:
 def test_a_terminal_shows_that_programs_need_a_block() -> None:
     text, code = on_terminal(["auth", "status"], environment(**ON))
     assert code == 0
-    assert "VECTORSHIFT_REQUIRE_USING is on and ignored here" in " ".join(
+    assert "VECTORSHIFT_REQUIRE_USING is on, but ignored here" in " ".join(
         ESCAPE.sub("", text).split()
     )
 

@@ -141,7 +141,7 @@ async def test_an_assigned_key_beside_a_client_with_its_own_is_told_once(
     vectorshift.api_key = "vs-assigned-again"
     (warning,) = told(caplog)
     assert warning.startswith(
-        f"vectorshift.api_key is set and has no effect on calls of {type(given).__name__}, as "
+        f"vectorshift.api_key is set and has no effect on calls of {type(given).__name__}: "
     )
     assert await shown(style) == OWN
 
@@ -153,7 +153,7 @@ def test_beside_clients_of_both_kinds_it_has_no_effect_at_all(
     vectorshift.configure(client=AsyncVectorShift(OWN))
     vectorshift.api_key = "vs-assigned"
     assert told(caplog)[0].startswith(
-        "vectorshift.api_key is set and has no effect, as configure(client=...)"
+        "vectorshift.api_key is set and has no effect: configure(client=...)"
     )
 
 

@@ -22,7 +22,7 @@ from vectorshift import (
     CredentialConfigurationError,
     VectorShift,
 )
-from vectorshift.transport.desync import has_connections
+from vectorshift.transport.http import has_connections
 from vectorshift.transport.pool import Owner
 
 if TYPE_CHECKING:

@@ -87,7 +87,7 @@ async def test_a_hook_that_raises_for_a_status_leaves_the_judgement_here(
     error = caught.value
     assert len(server.received) == 1
     assert (error.error_message, error.request_id, error.__cause__) == ("", "r-1", None)
-    assert "Its body was not read: a hook of the httpx client raised before." in str(error)
+    assert "Its body was not read: a hook of the httpx client raised first." in str(error)
     assert KEY not in shown(error)
 
 

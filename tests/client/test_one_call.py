@@ -181,7 +181,7 @@ def test_after_its_time_a_call_is_not_sent_again_with_a_newer_key(send: Any) -> 
             max_retries=0,
         )
     assert len(server.received) == 1
-    assert "the time for this call is over. Call again." in str(caught.value)
+    assert "the time limit of this call has passed. Call again." in str(caught.value)
 
 
 @pytest.mark.parametrize("packed", [False, True], ids=["endless", "packed"])

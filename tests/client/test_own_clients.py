@@ -100,7 +100,7 @@ def test_an_httpx_client_that_served_another_event_loop_is_refused_before_anythi
         call = partial(client.request, "POST", "/x", json={})
         assert first(call) == {"status": "success"}
         with pytest.raises(
-            CredentialConfigurationError, match=r"http_client has served another event loop"
+            CredentialConfigurationError, match=r"http_client was used in another event loop"
         ):
             second(call)
         assert len(server.received) == 1
@@ -142,7 +142,7 @@ def test_one_that_another_loop_has_used_by_itself_fails_as_a_connection_does() -
         http = httpx.AsyncClient()
         run_asyncio(partial(http.get, server.origin))
         client = AsyncVectorShift(KEY, base_url=server.origin, http_client=http)
-        with pytest.raises(ApiConnectionError, match="has served another event loop") as caught:
+        with pytest.raises(ApiConnectionError, match="was used in another event loop") as caught:
             run_asyncio(partial(client.request, "POST", "/x", json={}))
         assert caught.value.may_have_run
         assert caught.value.tries == 1

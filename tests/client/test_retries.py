@@ -181,7 +181,7 @@ async def test_a_call_that_has_to_be_over_gives_up_a_body_that_drips(caller: Cal
     clock = ManualClock()
     with (
         FaultServer(drip(clock, pieces=100, seconds=1.0)) as server,
-        pytest.raises(ApiTimeoutError, match="was not whole after 7 s"),
+        pytest.raises(ApiTimeoutError, match="was incomplete after 7 s"),
     ):
         await caller(server, call=Call(method="GET", path="/x", within=7.0), clock=clock)
     assert clock.monotonic() < 1_020
@@ -207,7 +207,7 @@ async def test_a_body_that_drips_beyond_the_deadline_is_a_timeout(caller: Caller
         pytest.raises(ApiTimeoutError) as caught,
     ):
         await caller(server, clock=clock, timeout=20, max_retries=1)
-    assert "the answer was not whole after 40 s" in str(caught.value)
+    assert "the answer was incomplete after 40 s" in str(caught.value)
     assert (len(server.received), clock.waits) == (1, [])
 
 

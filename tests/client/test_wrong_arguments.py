@@ -50,7 +50,8 @@ def test_a_key_in_a_wrong_place_is_in_no_frame_of_the_error(
 
 def test_a_key_in_place_of_a_provider_is_told_what_to_do() -> None:
     with pytest.raises(
-        TypeError, match=r"CachingProvider takes a provider, not str\. For a key in code: Explicit"
+        TypeError,
+        match=r"CachingProvider takes a provider, not str\. For a key in code, use Explicit",
     ):
         CachingProvider(KEY)
 

@@ -1,4 +1,4 @@
-"""What `docs/migrate.md` says of the official SDK in the table of what means something else.
+"""What `docs/migrate-details.md` says of the official SDK in its table of differences.
 
 It runs on that SDK alone, and prints what it sees as JSON.
 """

@@ -1,6 +1,6 @@
 """Providers with one fault each, and the test of the kit that each fails: the table of faults.
 
-`fails` names that test. Where it is empty, no test sees the fault: `docs/testing.md` says so.
+`fails` names that test. If it is empty, no test sees the fault: `docs/provider-tests.md` says so.
 """
 
 from __future__ import annotations
@@ -10,17 +10,22 @@ import asyncio
 import atexit
 import base64
 import contextlib
+import gc
 import itertools
+import locale
 import logging
 import os
+import random
 import signal
 import socket
+import sqlite3
 import ssl
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+import urllib.request
 import warnings
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -62,8 +67,6 @@ class Sound(CredentialProvider):
 
     name = "mine"
     fails: ClassVar[str] = ""
-    also: ClassVar[str] = ""
-    """Other tests that such a fault fails of necessity."""
     hooks: ClassVar[dict[str, Any]] = {}
     more: ClassVar[dict[str, Any]] = {}
 
@@ -150,6 +153,7 @@ class Checked(ProviderContract):
     contract = 1
 
     def source(self) -> None:
+        STORES.clear()
         self.store = STORES["here"] = MemoryStore()
 
     def settings(self) -> Settings:
@@ -188,7 +192,7 @@ class Checked(ProviderContract):
         return [TOKEN]
 
 
-SHORT = {"patience": 0.6}
+SHORT = {"patience": 2.0}
 
 
 # --- Without a fault ------------------------------------------------------------------------------
@@ -291,7 +295,6 @@ class AnswersWithAHeader(Sound):
 
 class AnswersWithACoroutine(Sound):
     fails = "a_key_that_is_there_is_found"
-    also = "an_empty_place_is_not_found"
 
     async def get_credential(self) -> Credential:  # type: ignore[override]
         return self.answer(self.store.read(self.name).secret.reveal())
@@ -430,7 +433,6 @@ class RemembersAFailure(Sound):
 
 class EndsItsThread(Sound):
     fails = "a_key_that_is_there_is_found"
-    also = "*"
 
     def before(self) -> None:
         raise SystemExit(1)
@@ -438,7 +440,6 @@ class EndsItsThread(Sound):
 
 class RaisesAnErrorOfItsOwn(Sound):
     fails = "a_key_that_is_there_is_found"
-    also = "*"
 
     class Halt(BaseException):
         pass
@@ -449,7 +450,6 @@ class RaisesAnErrorOfItsOwn(Sound):
 
 class InterruptsItsCaller(Sound):
     fails = "a_key_that_is_there_is_found"
-    also = "*"
 
     def before(self) -> None:
         raise KeyboardInterrupt
@@ -469,16 +469,12 @@ class KeepsTheKeyForEver(Sound):
 
 class KeepsTheKeyForEverOnItsClass(Sound):
     fails = "a_rotated_key_is_found_by_the_next_read"
-    also = (
-        "a_value_that_is_no_key_is_refused_without_showing_it"
-        " white_space_around_a_key_is_taken_away"
-    )
-    kept: ClassVar[dict[int, Credential]] = {}
+    kept: ClassVar[dict[MemoryStore, Credential]] = {}
 
     def get_credential(self) -> Credential:
-        if id(self.store) not in self.kept:
-            self.kept[id(self.store)] = super().get_credential()
-        return self.kept[id(self.store)]
+        if self.store not in self.kept:
+            self.kept[self.store] = super().get_credential()
+        return self.kept[self.store]
 
 
 class KeepsTheKeyForAnHour(Sound):
@@ -611,7 +607,6 @@ class HangsAsyncWhenBroken(SoundAsync):
 
 class HangsWhenRefused(Sound):
     fails = "a_refused_access_is_denied_and_never_not_found"
-    also = "*"
     hooks: ClassVar[dict[str, Any]] = SHORT
 
     def failed(self, error: CredentialError) -> Credential:
@@ -622,7 +617,6 @@ class HangsWhenRefused(Sound):
 
 class HangsAlways(Sound):
     fails = "a_key_that_is_there_is_found"
-    also = "*"
     hooks: ClassVar[dict[str, Any]] = SHORT
 
     def before(self) -> None:
@@ -693,6 +687,15 @@ class OpensTheTerminal(Sound):
         raise error
 
 
+class FallsBackToTheEnvironment(Sound):
+    fails = "it_asks_neither_another_source_nor_a_person"
+
+    def failed(self, error: CredentialError) -> Credential:
+        if key := os.environ.get("VECTORSHIFT_API_KEY"):
+            return self.answer(key)
+        raise error
+
+
 class AsksTheChain(Sound):
     fails = "it_asks_neither_another_source_nor_a_person"
 
@@ -703,7 +706,6 @@ class AsksTheChain(Sound):
 
 class AsksItself(Sound):
     fails = "a_key_that_is_there_is_found"
-    also = "*"
 
     def get_credential(self) -> Credential:
         return self.get_credential()
@@ -732,7 +734,6 @@ class FailsOtherwiseInAsync(Sound):
 
 class IsBoundToALoop(SoundAsync):
     fails = "one_event_loop_after_another_is_served"
-    also = "*"
     loop: asyncio.AbstractEventLoop | None = None
 
     async def wait(self) -> None:
@@ -744,7 +745,6 @@ class IsBoundToALoop(SoundAsync):
 
 class KeepsALockOfALoop(SoundAsync):
     fails = "one_event_loop_after_another_is_served"
-    also = "*"
     hooks: ClassVar[dict[str, Any]] = SHORT
 
     def __init__(self, store: MemoryStore, token: Secret | None = None) -> None:
@@ -756,13 +756,14 @@ class KeepsALockOfALoop(SoundAsync):
             await super().wait()
 
 
-class LeavesATaskThatIsNotToBeStopped(SoundAsync):
+class LeavesATaskThatIsNotToBeStopped(SoundInBoth):
     fails = "one_event_loop_after_another_is_served"
     hooks: ClassVar[dict[str, Any]] = SHORT
     tasks: ClassVar[set[Any]] = set()
 
-    async def wait(self) -> None:
+    async def aget_credential(self) -> Credential:
         self.tasks.add(asyncio.ensure_future(self.go_on()))
+        return await super().aget_credential()
 
     async def go_on(self) -> None:
         while not END.is_set():
@@ -837,7 +838,7 @@ class SwallowsCancellationWhenBroken(SoundAsync):
 
     async def afailed(self, error: CredentialError) -> Credential:
         try:
-            await super().wait()
+            await asyncio.sleep(0.05)
         except asyncio.CancelledError:
             raise Unavailable("interrupted") from None
         raise error
@@ -858,15 +859,13 @@ class StaysLockedWhenCancelled(SoundAsync):
 
     def __init__(self, store: MemoryStore, token: Secret | None = None) -> None:
         super().__init__(store, token)
-        self.busy: set[asyncio.AbstractEventLoop] = set()
+        self.locks: dict[asyncio.AbstractEventLoop, asyncio.Lock] = {}
 
     async def wait(self) -> None:
-        loop = asyncio.get_running_loop()
-        if loop in self.busy:
-            raise Unavailable("busy")
-        self.busy.add(loop)
+        lock = self.locks.setdefault(asyncio.get_running_loop(), asyncio.Lock())
+        await asyncio.wait_for(lock.acquire(), 2)
         await asyncio.sleep(0)
-        self.busy.remove(loop)
+        lock.release()
 
 
 # --- Threads, forks, what is left behind ----------------------------------------------------------
@@ -874,7 +873,6 @@ class StaysLockedWhenCancelled(SoundAsync):
 
 class MixesUpThreads(Sound):
     fails = "threads_share_a_provider"
-    also = "*"
     text = ""
 
     def answer(self, key: str, **more: Any) -> Credential:
@@ -886,7 +884,6 @@ class MixesUpThreads(Sound):
 
 class MixesUpThreadsForAMoment(Sound):
     fails = "threads_share_a_provider"
-    also = "*"
 
     def answer(self, key: str, **more: Any) -> Credential:
         self.parts: list[str] = []
@@ -897,7 +894,6 @@ class MixesUpThreadsForAMoment(Sound):
 
 class BelongsToOneThread(Sound):
     fails = "threads_share_a_provider"
-    also = "*"
     owner: int | None = None
 
     def before(self) -> None:
@@ -907,8 +903,7 @@ class BelongsToOneThread(Sound):
 
 
 class ReadsTwice(Sound):
-    fails = "fifty_threads_cause_one_read"
-    also = "two_hundred_tasks_cause_one_read"
+    fails = "fifty_threads_and_two_hundred_tasks_cause_one_read_each"
 
     def before(self) -> None:
         with contextlib.suppress(CredentialError):
@@ -916,8 +911,7 @@ class ReadsTwice(Sound):
 
 
 class ReadsThriceForAsync(SoundInBoth):
-    fails = "two_hundred_tasks_cause_one_read"
-    also = "fifty_threads_cause_one_read"
+    fails = "fifty_threads_and_two_hundred_tasks_cause_one_read_each"
 
     async def aget_credential(self) -> Credential:
         for _ in range(2):
@@ -1024,11 +1018,10 @@ class Works:
 class NeedsAThreadThatAForkDoesNotHave(Sound):
     fails = "a_forked_child_is_served"
 
-    def __init__(self, store: MemoryStore, token: Secret | None = None) -> None:
-        super().__init__(store, token)
-        self.worker = Works()
+    worker: ClassVar[Any] = None
 
     def before(self) -> None:
+        type(self).worker = self.worker or Works()
         self.worker.asked.release()
         if not self.worker.answered.acquire(timeout=1):
             raise Unavailable("nobody answers")
@@ -1042,8 +1035,12 @@ class FailsInSomeForks(Sound):
         self.pid = os.getpid()
 
     def before(self) -> None:
-        if os.getpid() != self.pid and os.getpid() % 5 == 0:
-            raise Unavailable("the channel is broken")
+        if os.getpid() == self.pid:
+            return
+        with (FOLDER / "forks").open("ab") as forks:
+            forks.write(b"x")
+            if forks.tell() % 5 == 0:
+                raise Unavailable("the channel is broken")
 
 
 class HoldsALockWhileItReads(Sound):
@@ -1272,7 +1269,6 @@ class ShowsTheKeyInAnErrorOfALibrary(Keeps):
 
 class AnnouncesTheKey(Sound):
     fails = "no_event_shows_the_key"
-    also = "no_log_line_and_no_output_shows_the_key"
 
     def answer(self, key: str, **more: Any) -> Credential:
         announce(
@@ -1358,6 +1354,41 @@ class KeepsTheKeyInItsModule(Sound):
 
     def answer(self, key: str, **more: Any) -> Credential:
         SEEN[:] = [key]
+        return super().answer(key, **more)
+
+
+class KeepsTheKeyInADefault(Sound):
+    fails = "the_key_is_left_nowhere"
+
+    @staticmethod
+    def keep(key: str, kept: list[str] = []) -> None:  # noqa: B006
+        kept[:] = [key]
+
+    def answer(self, key: str, **more: Any) -> Credential:
+        self.keep(key)
+        return super().answer(key, **more)
+
+
+class LeavesTheKeyInAFileThatItRenames(Sound):
+    fails = "the_key_is_left_nowhere"
+
+    def answer(self, key: str, **more: Any) -> Credential:
+        with tempfile.NamedTemporaryFile("w", dir=FOLDER, delete=False) as file:
+            file.write(key)
+        Path(file.name).replace(FOLDER / "renamed")
+        return super().answer(key, **more)
+
+
+class LeavesTheKeyInADatabase(Sound):
+    fails = "the_key_is_left_nowhere"
+
+    def answer(self, key: str, **more: Any) -> Credential:
+        with contextlib.closing(
+            sqlite3.connect(FOLDER / f"database-{os.getpid()}", timeout=60)
+        ) as database:
+            database.execute("CREATE TABLE IF NOT EXISTS keys (key)")
+            database.execute("INSERT INTO keys VALUES (?)", [key])
+            database.commit()
         return super().answer(key, **more)
 
 
@@ -1462,6 +1493,17 @@ MEDDLING = {
     "SetsTheKeyOfTheProcess": set_api_key,
     "ConfiguresTheProcess": lambda: vectorshift.configure(credentials="vs-of-this-plugin"),
     "ExtendsThePathOfModules": lambda: sys.path.append("/mine"),
+    "ReplacesAFunctionOfSocket": lambda: setattr(socket, "getaddrinfo", int),
+    "ReplacesWhatIsDoneWithExceptions": lambda: setattr(sys, "excepthook", print),
+    "ReplacesTheOpenerOfUrllib": lambda: urllib.request.install_opener(
+        urllib.request.OpenerDirector()
+    ),
+    "SetsTheLevelOfALibrarysLogger": lambda: logging.getLogger("mine.library").setLevel(50),
+    "SetsTheRecursionLimit": lambda: sys.setrecursionlimit(3333),
+    "SetsTheLocale": lambda: locale.setlocale(
+        locale.LC_ALL, "C" if locale.setlocale(locale.LC_ALL) != "C" else "C.UTF-8"
+    ),
+    "TurnsTheGarbageCollectorOff": gc.disable,
 }
 for _name, _does in MEDDLING.items():
     meddling(_name, _does)
@@ -1659,13 +1701,23 @@ class KeepsItsPlaceInAModuleWhileItReads(Sound):
         return self.answer(self.client.store.read(self.name).secret.reveal())
 
 
+class TakesTheKeyOfAnotherPlaceIfItsOwnIsEmpty(Sound):
+    fails = TWO
+
+    def failed(self, error: CredentialError) -> Credential:
+        other = STORES.get("there")
+        if isinstance(error, NotFound) and other is not None:
+            return self.answer(other.read(self.name).secret.reveal())
+        raise error
+
+
 class KeepsItsAnswersByTheirVersion(Sound):
     fails = TWO
     kept: ClassVar[dict[Any, Secret]] = {}
 
     def get_credential(self) -> Credential:
         found = self.store.read(self.name)
-        version = (id(STORES["here"]), found.version)  # each test has a store of its own
+        version = (STORES["here"], found.version)  # each test has a store of its own
         return self.answer(self.kept.setdefault(version, found.secret).reveal())
 
 
@@ -1698,7 +1750,6 @@ class DescribesItselfInText(Sound):
 
 class ReadsOnDescribe(Sound):
     fails = DESCRIBE
-    also = "describe_answers_while_the_source_is_broken"
 
     def describe(self) -> Description:
         with contextlib.suppress(CredentialError):
@@ -1708,7 +1759,6 @@ class ReadsOnDescribe(Sound):
 
 class ConnectsOnDescribe(Sound):
     fails = DESCRIBE
-    also = "describe_answers_while_the_source_is_broken"
 
     def describe(self) -> Description:
         with contextlib.suppress(OSError):
@@ -1718,7 +1768,6 @@ class ConnectsOnDescribe(Sound):
 
 class RunsACommandOnDescribe(Sound):
     fails = DESCRIBE
-    also = "describe_answers_while_the_source_is_broken"
 
     def describe(self) -> Description:
         child = os.posix_spawn("/bin/true", ["true"], {})
@@ -1728,7 +1777,6 @@ class RunsACommandOnDescribe(Sound):
 
 class SleepsOnDescribe(Sound):
     fails = DESCRIBE
-    also = "describe_answers_while_the_source_is_broken"
 
     def describe(self) -> Description:
         time.sleep(0.1)
@@ -1737,7 +1785,6 @@ class SleepsOnDescribe(Sound):
 
 class ComputesOnDescribe(Sound):
     fails = DESCRIBE
-    also = "describe_answers_while_the_source_is_broken"
 
     def describe(self) -> Description:
         compute(0.1)
@@ -1843,17 +1890,17 @@ class IsOfNoUseOnceClosed(Sound):
 
 class ClosesAClientThatOthersUse(Sound):
     fails = CLOSE
-    clients: ClassVar[dict[int, bool]] = {}
+    clients: ClassVar[dict[MemoryStore, bool]] = {}
 
     def __init__(self, store: MemoryStore, token: Secret | None = None) -> None:
         super().__init__(store, token)
-        self.clients[id(store)] = True
+        self.clients[store] = True
 
     def close(self) -> None:
-        self.clients[id(self.store)] = False
+        self.clients[self.store] = False
 
     def before(self) -> None:
-        if not self.clients[id(self.store)]:
+        if not self.clients[self.store]:
             raise Unavailable("the client is closed")
 
 
@@ -1890,11 +1937,13 @@ class LogsTheKeyAMinuteLater(Sound):
     """The kit waits a second for threads."""
 
     fails = ""
+    timer: ClassVar[Any] = None
 
     def answer(self, key: str, **more: Any) -> Credential:
-        timer = threading.Timer(60, logs, [key])
-        timer.daemon = True
-        timer.start()
+        if self.timer is None:
+            type(self).timer = timer = threading.Timer(60, logs, [key])
+            timer.daemon = True
+            timer.start()
         return super().answer(key, **more)
 
 
@@ -1917,6 +1966,26 @@ class DeletesAFileWithTheKey(Sound):
         with tempfile.NamedTemporaryFile("w", dir=FOLDER) as file:
             file.write(key)
         return super().answer(key, **more)
+
+
+class KeepsTheKeyForAThread(Sound):
+    """What is a thread's own cannot be seen from another."""
+
+    fails = ""
+    mine = threading.local()
+
+    def answer(self, key: str, **more: Any) -> Credential:
+        self.mine.last = key
+        return super().answer(key, **more)
+
+
+class SeedsTheRandomNumbers(Sound):
+    """Random numbers that are used change the same state."""
+
+    fails = ""
+
+    def before(self) -> None:
+        random.seed(7)
 
 
 class SendsTheKeyElsewhere(Sound):

@@ -354,9 +354,7 @@ def test_an_async_getter_with_the_sync_name_is_told_its_name() -> None:
         async def get_credential(self) -> Credential:  # type: ignore[override]
             raise AssertionError
 
-    with pytest.raises(
-        CredentialConfigurationError, match="An async getter is named aget_credential"
-    ):
+    with pytest.raises(CredentialConfigurationError, match="Name an async getter aget_credential"):
         ProviderChain([Wrong()]).get_credential()
 
 
@@ -369,9 +367,7 @@ def test_the_coroutine_of_an_async_getter_with_the_sync_name_is_closed() -> None
             made.append(self.aget_credential())
             return made[-1]  # type: ignore[no-any-return]
 
-    with pytest.raises(
-        CredentialConfigurationError, match="An async getter is named aget_credential"
-    ):
+    with pytest.raises(CredentialConfigurationError, match="Name an async getter aget_credential"):
         ProviderChain([Wrong()]).get_credential()
     assert inspect.getcoroutinestate(made[0]) == inspect.CORO_CLOSED
 

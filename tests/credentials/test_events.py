@@ -160,7 +160,7 @@ DOWN = failing(CredentialStoreUnavailableError, "is down (3 s).")
 STILL_DOWN = failing(CredentialStoreUnavailableError, "is down (7 s).")
 SEALED = failing(CredentialStoreUnavailableError, "is sealed.")
 GONE = failing(CredentialRevokedError, "was deleted.")
-WRONG = failing(CredentialConfigurationError, "holds JSON.")
+WRONG = failing(CredentialConfigurationError, "has JSON in it.")
 
 TOLD: dict[str, tuple[bool, list[object], list[str]]] = {
     "a store goes and comes": (

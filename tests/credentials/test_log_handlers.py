@@ -100,5 +100,5 @@ def test_a_handler_that_asks_for_the_key_is_told_once_of_a_variable_that_there_i
     assert got == [KEY]
     about = [(key, line) for key, line in told if UNKNOWN in line]
     assert about == [
-        (KEY, f"{UNKNOWN} is no setting of vectorshift. Did you mean VECTORSHIFT_TIMEOUT?")
+        (KEY, f"{UNKNOWN} is not a vectorshift setting. Did you mean VECTORSHIFT_TIMEOUT?")
     ]

@@ -143,7 +143,7 @@ def test_a_getter_sees_the_context_of_its_caller(
 
 def test_a_provider_without_a_getter_is_refused_when_it_is_defined() -> None:
     with pytest.raises(
-        TypeError, match="NeitherProvider has to define get_credential or aget_credential"
+        TypeError, match="NeitherProvider must define get_credential or aget_credential"
     ):
 
         class NeitherProvider(CredentialProvider):

@@ -162,7 +162,9 @@ def test_a_credential_wraps_plain_text() -> None:
 
 @pytest.mark.parametrize("api", ["", "x", "https://x:99999", "https://u:p@x", 5])
 def test_a_credential_is_bound_to_the_url_of_an_api_or_to_nothing(api: Any) -> None:
-    with pytest.raises(CredentialConfigurationError, match="origin of a Credential is a URL such"):
+    with pytest.raises(
+        CredentialConfigurationError, match="origin of a Credential must be a URL such"
+    ):
         Credential(secret="vs-x", source="acme:x", provider="acme", origin=api)
     bound = Credential(secret="vs-x", source="x", provider="x", origin="https://x/v1")
     assert bound.origin == "https://x/v1"
@@ -315,8 +317,8 @@ UNRESOLVED = {
     "arn:aws:ssm:eu-central-1:123456789012:parameter/vs": "ARN",
     "arn:aws:kms:eu-central-1:1:key/2": "ARN",
     "https://vault.example.com/v1/secret/data/vs": "URL",
-    "secret://vectorshift": "reference that nothing resolved",
-    "gcp-sm://vectorshift": "reference that nothing resolved",
+    "secret://vectorshift": "unresolved reference",
+    "gcp-sm://vectorshift": "unresolved reference",
     "projects/p/secrets/vs": "Google Cloud",
     "projects/1/secrets/vs/versions/latest": "Google Cloud",
     "@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/vs)": "Azure",
@@ -349,6 +351,7 @@ UNRESOLVED = {
     "${{secrets.VS}}": "workflow",
     "<your-api-key>": "angle brackets",
     "<YOUR KEY>": "angle brackets",
+    "<>": "angle brackets",
     "VECTORSHIFT_API_KEY=vs-good": "line that sets the key",
     "VECTORSHIFT_API_KEY = vs-good": "line that sets the key",
     "export VECTORSHIFT_API_KEY=vs-good": "line that sets the key",
@@ -446,6 +449,7 @@ def test_no_hint_quotes_a_form_as_that_might_be_the_text_itself(text: str) -> No
         "<x",
         "x>",
         "${x",
+        "${x{y}",
         "{{x",
         "a://",
         "/aB3/xy+z==",

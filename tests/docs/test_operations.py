@@ -1,4 +1,4 @@
-"""Play what happens to a service, and compare what it sees with the table of docs/operations.md.
+"""Play what happens to a service, and compare what it sees with the table of docs/situations.md.
 
 To write a changed table: `OPERATIONS=write python -m pytest tests/docs/test_operations.py`.
 """
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from vectorshift.testing.moto import MotoServer
 
-PAGE = Path(__file__).parents[2] / "docs/operations.md"
+PAGE = Path(__file__).parents[2] / "docs/situations.md"
 MARK = "<!-- situations -->\n"
 KEY = "vs-acme-1"
 OTHER = "vs-acme-2"
@@ -135,7 +135,7 @@ def masked(text: str) -> str:
     text = re.sub(r"ops-[0-9a-f]{32}", "prod/acme", text)
     text = re.sub(r"#[0-9a-f]{8}", "#1a2b3c4d", text)
     text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", "2026-11-30 08:00 UTC", text)
-    text = re.sub(r"\s+", " ", text).replace("|", "/")
+    text = re.sub(r"\s*\n\s*", "<br>", text.replace("|", "/"))
     return text if len(text) < 400 else f"{text[:397]}..."
 
 

@@ -192,7 +192,7 @@ def test_a_sync_generator_dependency_of_fastapi_fails_or_warns(
     app.get("/async")(aendpoint)
 
     def warned() -> bool:
-        return any("FastAPI runs a dependency" in each.message for each in caplog.records)
+        return any("FastAPI does this with a dependency" in each.message for each in caplog.records)
 
     async def main() -> int:
         requests = 0

@@ -42,6 +42,24 @@ BESIDE_PIPELINES: dict[str, Any] = {
     "/knowledge-base/kb-1/items": {"status": "success"},
 }
 """What the pages call beside pipelines, and the answers."""
+TASKS = {
+    "start.md",
+    "keys/index.md",
+    "rotate.md",
+    "organisations.md",
+    "deploy/index.md",
+    "troubleshooting.md",
+    "plugins.md",
+    "testing.md",
+    "security.md",
+    "performance.md",
+}
+REFERENCE = {
+    "docs/settings.md",
+    "docs/situations.md",
+    "docs/troubleshooting.md",
+    "docs/vault/failures.md",
+}
 READ_BY_STORES = {"VAULT_ADDR", "VAULT_TOKEN"}
 READ_BY_PLUGINS = re.compile(r"VECTORSHIFT_(CUPBOARD|EXEC|KEYRING|SAFE)(_\w+)?")  # of the examples
 
@@ -187,9 +205,29 @@ def test_relative_links_lead_to_files(page: Path) -> None:
     assert [target for target in targets if target and not (page.parent / target).is_file()] == []
 
 
-def test_home_page_leads_to_every_page_of_the_guide() -> None:
-    linked = set(re.findall(r"\]\((\w+\.md)", (ROOT / "docs/index.md").read_text("utf-8")))
-    assert {page.name for page in ROOT.glob("docs/*.md")} - linked == {"index.md"}
+def test_every_page_is_in_the_navigation() -> None:
+    navigation = set(re.findall(r"[\w/-]+\.md", (ROOT / "mkdocs.yml").read_text("utf-8")))
+    assert {page.relative_to(ROOT / "docs").as_posix() for page in ROOT.glob("docs/**/*.md")} == (
+        navigation
+    )
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/index.md"])
+def test_a_first_page_leads_to_the_page_of_each_task(page: str) -> None:
+    """The rest is one click further, in the navigation or on those pages."""
+    linked = set(re.findall(r"\]\((?:docs/)?([\w/-]+\.md)", (ROOT / page).read_text("utf-8")))
+    assert TASKS - linked == set()
+
+
+def test_a_page_of_the_guide_is_short() -> None:
+    """Reference pages are searched, not read."""
+    long = {
+        name_of(page): len(text.split())
+        for page in ROOT.glob("docs/**/*.md")
+        for text in [re.sub(r"(?ms)^```.*?^```", "", page.read_text("utf-8"))]
+        if len(text.split()) > 900
+    }
+    assert set(long) <= REFERENCE, long
 
 
 def test_tree_of_errors_has_each_of_them() -> None:

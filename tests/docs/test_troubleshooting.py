@@ -148,14 +148,14 @@ def _(at: Stage) -> str:
     return at.failure(Pipeline.list)
 
 
-@scene("A key is refused, and a configured store was not asked")
+@scene("A key is rejected, and a configured store was not asked")
 def _(at: Stage) -> str:
     at.vault()
     at.set("VECTORSHIFT_API_KEY", "vs-of-last-year")
     return at.failure(Pipeline.list)
 
 
-@scene("A key is refused that the store still holds")
+@scene("A key is rejected that the store still has")
 def _(at: Stage) -> str:
     at.bao.write(at.path, {"api_key": "vs-of-last-year"})
     at.vault()
@@ -172,7 +172,7 @@ def _(at: Stage) -> str:
     return at.warning(Pipeline.list)
 
 
-@scene("The key acts on another organisation")
+@scene("The key is of another organisation")
 def _(at: Stage) -> str:
     theirs = at.api.add_pipeline("globex", "summary", id="6650f1c2a4b8d90e12345678")
     at.set("VECTORSHIFT_API_KEY", at.api.create_key(org="acme"))
@@ -255,7 +255,7 @@ def _(at: Stage) -> str:
     return at.warning(vectorshift.get_credential)
 
 
-@scene("A `.env` says where the key is sent")
+@scene("A `.env` sets where the key is sent")
 def _(at: Stage) -> str:
     (at.folder / ".env").write_text(
         "VECTORSHIFT_API_KEY=vs-of-a-developer\nVECTORSHIFT_BASE_URL=https://api.example.com/v1\n"
@@ -263,7 +263,7 @@ def _(at: Stage) -> str:
     return at.failure()
 
 
-@scene("A `.env` belongs to somebody else")
+@scene("A `.env` belongs to another user")
 def _(at: Stage) -> str:
     if os.geteuid() != 0:
         pytest.skip("to give a file away takes root")
@@ -320,7 +320,7 @@ def _(at: Stage) -> str:
     return at.failure(Pipeline.list)
 
 
-@scene("A setting that there is not")
+@scene("An unknown setting")
 def _(at: Stage) -> str:
     at.set("VECTORSHIFT_TIMOUT", "20")
     return at.warning(Settings.load)

@@ -1,4 +1,4 @@
-"""The table of `docs/clients.md` that says what works in a child of a fork: each row is tried."""
+"""The table of `docs/forks.md` that says what works in a child of a fork: each row is tried."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
-PAGE = Path(__file__).parents[2] / "docs" / "clients.md"
+PAGE = Path(__file__).parents[2] / "docs" / "forks.md"
 
 SCRIPT = """
 import asyncio, os, sys, threading, time, warnings

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.anyio, pytest.mark.crossed]
 
 MIB = 2**20
-NOTE = "Its body was longer, and was not read beyond 1 MiB."
+NOTE = "Its body was longer, but only 1 MiB was read."
 
 
 @pytest.fixture(params=CALL_STYLES, ids=repr)

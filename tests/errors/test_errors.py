@@ -222,8 +222,8 @@ def test_the_text_has_label_status_path_detail_note_and_hint() -> None:
         "Unauthorized (401) on GET /pipelines: no",
         "  A note.",
         (
-            "  Hint: make or look up a key under Account > API Keys, in the organisation it is to"
-            " act on."
+            "  Hint: create or find a key under Account > API Keys, in the organisation that the "
+            "call is for."
         ),
     ]
     assert str(VectorshiftApiError(409, "GET", "/x")) == "API Error (409) on GET /x: no details"

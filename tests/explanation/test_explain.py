@@ -123,11 +123,11 @@ def test_it_says_where_keys_are_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "https://eu.example.com/v1" in str(report)
 
 
-NOWHERE = "No call can be made: The API key is not sent over plain HTTP to api.internal."
+NOWHERE = "A call would fail: The API key is not sent over plain HTTP to api.internal."
 
 
 @pytest.mark.parametrize(
-    ("key", "verdict"), [(KEY, NOWHERE), ("", "No source has a key."), ('"q"', "No key can be")]
+    ("key", "verdict"), [(KEY, NOWHERE), ("", "No source has a key."), ('"q"', "No key is")]
 )
 def test_where_no_key_may_be_sent_the_verdict_says_so(
     monkeypatch: pytest.MonkeyPatch, key: str, verdict: str
@@ -151,7 +151,7 @@ def test_a_ca_bundle_that_cannot_be_used_stands_in_the_verdict(
     report = vectorshift.explain()
     assert (report.outcome, report.winner, report.base_url) == ("failed", None, None)
     assert report.verdict.startswith(
-        f"No call can be made: {variable} names {tmp_path / 'missing.pem'}"
+        f"A call would fail: {variable} names {tmp_path / 'missing.pem'}"
     )
     assert [source.provider for source in report.sources] == [
         "explicit",
@@ -331,13 +331,10 @@ async def test_async_callers_get_the_same_report(monkeypatch: pytest.MonkeyPatch
 def test_a_source_that_fails_stops_the_chain_and_says_so(error: Exception, outcome: str) -> None:
     report = explained(store(error), store(KEY, source="fake:below"), probe=True)
     assert report.winner is None
-    assert (
-        report.verdict
-        == "No key can be had: rotating failed, and no other source is asked in its place."
-    )
+    assert report.verdict == "No key is available: rotating failed, and no other source is asked."
     assert report.sources[0].outcome == outcome
     assert str(error) in str(report)
-    assert "Not used: rotating failed, and nothing takes its place." in report.sources[1].reason
+    assert "Not used: rotating failed, and no other source is asked." in report.sources[1].reason
     assert report.outcome == "failed"
 
 
@@ -354,7 +351,7 @@ def test_a_source_that_must_not_be_empty_stops_the_chain() -> None:
     empty.on_missing = "stop"
     report = explained(empty, store(KEY, source="fake:below"), probe=True)
     assert report.winner is None
-    assert report.verdict.startswith("No key can be had")
+    assert report.verdict.startswith("No key is available")
 
 
 def test_a_stale_key_is_told_with_what_is_wrong_with_its_store() -> None:
@@ -428,7 +425,7 @@ def test_a_failure_that_was_passed_over_is_what_remains_when_no_other_source_has
     denied.on_error = "continue"
     report = explained(denied, Nothing(), probe=True)
     assert report.outcome == "failed"
-    assert report.verdict == "No key can be had: rotating failed, and no other source has a key."
+    assert report.verdict == "No key is available: rotating failed, and no other source has a key."
 
 
 @pytest.mark.parametrize("seconds", [0, 29, 31])
@@ -459,7 +456,7 @@ def test_a_store_that_is_not_configured_and_must_not_be_empty_stops_the_chain() 
         chain.get_credential()
     assert (report.outcome, report.verdict) == (
         "failed",
-        "No key can be had: unset is empty, and no other source is asked in its place.",
+        "No key is available: unset is empty, and no other source is asked.",
     )
 
 

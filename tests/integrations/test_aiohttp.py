@@ -1,4 +1,4 @@
-"""aiohttp below an httpx client that is handed in: what `docs/clients.md` says of it."""
+"""aiohttp below an httpx client that is handed in: what `docs/httpx.md` says of it."""
 
 from __future__ import annotations
 

@@ -224,7 +224,7 @@ async def test_a_list_comes_in_any_of_its_forms(
         ('{"status": "success"}', "has no list of pipelines"),
         ('{"object_ids": {}}', "has no list of pipelines"),
         ('{"objects": "x"}', "has no list of pipelines"),
-        ("[1]", "is no JSON object"),
+        ("[1]", "is not a JSON object"),
         ("<html>Sign in</html>", "Sign in"),
         ('{"object_ids": ["a", null]}', "has no id for one of its pipelines"),
         ('{"objects": [{"name": "n"}]}', "has no id for one of its pipelines"),
@@ -300,7 +300,7 @@ async def test_positional_arguments_are_in_the_order_that_users_of_the_official_
 async def test_fetching_by_what_is_no_id_is_refused_before_anything_is_sent(
     api: FakeVectorShift, style: CallStyle, client: Any, id: Any
 ) -> None:
-    with pytest.raises(ValueError, match="The id of a pipeline or a run is a text") as caught:
+    with pytest.raises(ValueError, match="The id of a pipeline or a run must be a text") as caught:
         await style.call(Pipeline, "fetch", id, client=client)
     assert str(caught.value).endswith(f"not {id!r}.")
     assert api.requests == []
@@ -526,7 +526,7 @@ async def test_a_run_that_is_streamed_is_sent_when_the_first_line_is_asked_for(
     lines = await style.call(Pipeline("p1", client=client), "run", {}, True)
     assert api.requests == []
     api.fail_next(200, body={"outputs": {}})
-    with pytest.raises(VectorshiftApiError, match="no event stream"):
+    with pytest.raises(VectorshiftApiError, match="not an event stream"):
         await style.all(lines)
 
 
@@ -695,7 +695,7 @@ async def test_a_bulk_run_takes_a_list(
     api: FakeVectorShift, style: CallStyle, client: Any, inputs: Any, progress: bool
 ) -> None:
     with pytest.raises(
-        TypeError, match=f"list of inputs, a dict for each run, not {type(inputs).__name__}"
+        TypeError, match=f"list of dicts, one for each run, not {type(inputs).__name__}"
     ):
         await style.call(Pipeline("p1", client=client), "bulk_run", inputs, progress=progress)
     assert api.requests == []
@@ -758,7 +758,7 @@ async def test_an_id_that_is_none_is_refused_and_shown(
 ) -> None:
     def refused() -> Any:
         return pytest.raises(
-            ValueError, match=f"The id of a pipeline or a run is .* not {re.escape(repr(id))}"
+            ValueError, match=f"The id of a pipeline or a run must be .* not {re.escape(repr(id))}"
         )
 
     with refused():
@@ -843,12 +843,12 @@ async def test_a_run_that_was_ended_meanwhile_has_failed(
 @pytest.mark.parametrize(
     ("name", "args", "body", "missing"),
     [
-        ("run", (), "[1]", "is no JSON object"),
+        ("run", (), "[1]", "is not a JSON object"),
         ("start", (), '{"status": "success"}', "has no task_id"),
-        ("bulk_run", ([],), '"text"', "is no JSON object"),
+        ("bulk_run", ([],), '"text"', "is not a JSON object"),
         ("duplicate", (), '{"status": "success"}', "has no id"),
-        ("delete", (), "null", "is no JSON object"),
-        ("run_status", ("r",), "3", "is no JSON object"),
+        ("delete", (), "null", "is not a JSON object"),
+        ("run_status", ("r",), "3", "is not a JSON object"),
     ],
 )
 async def test_an_answer_of_another_shape_is_an_error_of_ours(
@@ -1007,10 +1007,10 @@ async def test_what_has_a_client_says_what_to_hand_over_in_its_place(
     for made, said in (
         (
             Pipeline("p1", client=client),
-            r"Hand over its id, and make Pipeline\(id, client=...\) there",
+            r"Pass its id, and create Pipeline\(id, client=...\) there",
         ),
-        (RunHandler("p1", "r1", client=client), r"Hand over its pipeline_id and its task_id"),
-        (RunHandler("p1", "r1"), r"make RunHandler\(pipeline_id, task_id\) there"),
+        (RunHandler("p1", "r1", client=client), r"Pass its pipeline_id and task_id"),
+        (RunHandler("p1", "r1"), r"create RunHandler\(pipeline_id, task_id\) there"),
     ):
         for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
             with pytest.raises(TypeError, match=said):
@@ -1079,11 +1079,11 @@ async def test_what_the_server_sent_of_an_absent_member_is_where_the_error_says(
     pipeline = await style.call(Pipeline, "fetch", id, client=client)
     with pytest.raises(AttributeError) as caught:
         getattr(pipeline, name)
-    (advice,) = re.findall(r"What the server sent of it is at (\S+)\.", str(caught.value))
+    (advice,) = re.findall(r"What the server sent is in (\S+)\.", str(caught.value))
     assert eval(advice, {"pipeline": pipeline}) == {"n1": {}}
     with pytest.raises(AttributeError) as caught:
         getattr(Pipeline("p1"), name)
-    assert ".raw has all that the server sent" in str(caught.value) or name == "config"
+    assert ".raw has everything that the server sent" in str(caught.value) or name == "config"
     assert "pipeline.raw[" not in str(caught.value)
 
 

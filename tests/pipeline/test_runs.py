@@ -169,7 +169,7 @@ async def test_outputs_that_do_not_come_are_waited_for_30_seconds_and_said_to_be
     result = await style.call(handler, "result", poll_interval, None)
     assert (result.succeeded, result.outputs) == (True, {})
     assert (sum(clock.waits), statuses_asked(api)) == (30.0, asked)
-    assert "Run r1 is completed, and its outputs are not there after 30 s." in caplog.text
+    assert "Run r1 is completed, but its outputs did not arrive within 30 s." in caplog.text
 
 
 async def test_outputs_that_do_not_come_in_the_time_that_was_given_are_an_error(
@@ -177,7 +177,7 @@ async def test_outputs_that_do_not_come_in_the_time_that_was_given_are_an_error(
 ) -> None:
     api.fail_next(200, body={"task_id": "r1", "status": "completed"}, times=50)
     with pytest.raises(
-        PollTimeoutError, match=r"^Run r1 has completed, and its outputs did not come within 5 s\."
+        PollTimeoutError, match=r"^Run r1 has completed, but its outputs did not arrive"
     ):
         await style.call(RunHandler("p1", "r1", client=client), "result", timeout=5.0)
 

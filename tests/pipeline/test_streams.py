@@ -395,7 +395,7 @@ async def test_an_event_that_is_no_json_object_is_passed_over_with_a_warning(
     api.script_events([f"data: {data}\n\n", {"type": "result", "outputs": {"a": 1}}])
     chunks = await style.all(style.iterator(pipeline, "stream"))
     assert [chunk.outputs for chunk in chunks] == [{"a": 1}]
-    assert "is no JSON object, and is passed over" in caplog.text
+    assert "is not a JSON object and is skipped" in caplog.text
     assert data[:6] not in caplog.text.replace("passed over", "") or len(data) < 4
 
 
@@ -414,7 +414,7 @@ async def test_a_stream_that_breaks_is_an_error_behind_what_came(
     assert (await style.next(chunks))["n"] == 1
     with pytest.raises(
         ApiConnectionError,
-        match=r"^The API at http://127.0.0.1:\d+ broke off its answer for POST /pipeline/p1/run: ",
+        match=r"^The API at http://127.0.0.1:\d+ ended its answer early for POST /",
     ):
         await style.next(chunks)
     assert len(api.requests) == 1
@@ -427,7 +427,7 @@ async def test_a_stream_that_stands_still_is_an_error(
     api.script_events([{"type": "stream", "n": 1}], then="hang")
     with pytest.raises(
         ApiConnectionError,
-        match=r"^The API at http://127.0.0.1:\d+ did not go on with its answer in time for POST /",
+        match=r"^The API at http://127.0.0.1:\d+ stopped in the middle of its answer for POST /",
     ):
         await style.all(style.iterator(pipeline, "stream", timeout=0.2))
     assert await closed(api)
@@ -451,9 +451,9 @@ async def test_failures_of_the_call_are_those_of_other_calls(
     ("body", "said"),
     [
         ({"status": "failed", "error": "no such node"}, "no such node"),
-        ({"status": "success", "outputs": {}}, "no event stream, but application/json"),
-        ("<html>hello</html>", "no event stream, but text/plain"),
-        ("x" * 200_000, "no event stream"),
+        ({"status": "success", "outputs": {}}, "not an event stream, but application/json"),
+        ("<html>hello</html>", "not an event stream, but text/plain"),
+        ("x" * 200_000, "not an event stream"),
     ],
 )
 async def test_an_answer_that_is_no_stream_is_an_error(

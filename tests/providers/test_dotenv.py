@@ -309,7 +309,7 @@ def test_a_found_file_that_wins_over_a_configured_store_is_a_warning(
         record.getMessage() for record in caplog.records if record.levelno == logging.WARNING
     ]
     assert len(warnings) == 1
-    assert "merely found" in warnings[0]
+    assert "found, not named" in warnings[0]
     assert "vault:secret/vs#api_key" in warnings[0]
     assert "aws:prod/vs" in warnings[0]
 
@@ -358,9 +358,7 @@ def test_what_is_there_and_cannot_be_read_is_an_error_and_no_skip(
     assert type(error) is CredentialConfigurationError
     assert str(error).startswith(f"dotenv:{path} cannot be read: {why}")
     fix = (
-        "Name a file that this process may read."
-        if named
-        else "or leave it out: VECTORSHIFT_ENV_FILE="
+        "Name a file that this process may read." if named else "or skip it: VECTORSHIFT_ENV_FILE="
     )
     assert str(error).endswith(fix)
 
@@ -435,9 +433,9 @@ def test_ignored_settings_are_told_once_and_not_at_every_change_of_the_file(
         clock.advance(1)
         assert chain.get_credential().secret.reveal() == f"vs-{number}"
     assert [record.getMessage() for record in caplog.records] == [
-        f"The API key comes from dotenv:{dotenv}, a file that was merely found. Its other settings"
-        " are ignored: VECTORSHIFT_TIMEOUT."
-        f" Name it with DotenvProvider('{dotenv}') if you mean it."
+        f"The API key comes from dotenv:{dotenv}, a file that was found, not named. Its other "
+        f"settings are ignored: VECTORSHIFT_TIMEOUT. Name it with DotenvProvider('{dotenv}') if "
+        "you mean it."
     ]
     assert provider.describe().detail.startswith(
         "not named; its settings are ignored: VECTORSHIFT_TIMEOUT"
@@ -528,8 +526,8 @@ async def test_once_a_source_has_answered_a_file_that_had_no_key_does_not_count_
     with pytest.raises(MissingCredentialError) as caught:
         await asked(chain, asks)
     assert (
-        f"{path} appeared after a source had answered, or got its key then, and so is not used. To"
-        " use it, call vectorshift.reset() or restart." in str(caught.value)
+        f"{path} appeared, or got its key, after a source had answered, so it is not used. To "
+        "use it, call vectorshift.reset() or restart." in str(caught.value)
     )
     vectorshift.reset()
     assert await asked(chain, asks) == KEY
@@ -579,7 +577,7 @@ def test_a_file_in_a_nested_chain_is_closed_by_a_source_of_the_outer_one(
     a_key_in(tmp_path / ".env")
     clock.advance(1)
     del held["api_key"]
-    with pytest.raises(MissingCredentialError, match="appeared after a source had answered"):
+    with pytest.raises(MissingCredentialError, match="after a source had answered"):
         chain.get_credential()
 
 
@@ -591,15 +589,15 @@ def test_a_chain_that_is_made_later_in_the_process_does_not_take_the_file_either
     vectorshift.get_credential()
     monkeypatch.delenv("VECTORSHIFT_API_KEY")
     a_key_in(tmp_path / ".env")
-    with pytest.raises(MissingCredentialError, match="appeared after"):
+    with pytest.raises(MissingCredentialError, match="after a source had answered"):
         ProviderChain.from_settings(Settings()).get_credential()
     vectorshift.configure(settings=Settings(timeout=5))
-    with pytest.raises(MissingCredentialError, match="appeared after"):
+    with pytest.raises(MissingCredentialError, match="after a source had answered"):
         vectorshift.get_credential()
-    assert "appeared after" in said_by_explain()
+    assert "after a source had answered" in said_by_explain()
     vectorshift.reset()
     assert vectorshift.get_credential().secret.reveal() == KEY
-    assert "appeared after" not in said_by_explain()
+    assert "after a source had answered" not in said_by_explain()
 
 
 def test_a_chain_that_meets_the_late_file_below_another_source_does_not_take_it_either(
@@ -611,7 +609,7 @@ def test_a_chain_that_meets_the_late_file_below_another_source_does_not_take_it_
     chain = ProviderChain([ExplicitProvider(held=held), DotenvProvider(clock=clock)])
     chain.get_credential()
     del held["api_key"]
-    with pytest.raises(MissingCredentialError, match="appeared after"):
+    with pytest.raises(MissingCredentialError, match="after a source had answered"):
         chain.get_credential()
 
 
@@ -627,7 +625,7 @@ async def test_after_a_reset_a_file_is_late_once_a_source_above_it_has_answered_
     assert await asked(chain, asks) == "vs-acme"
     a_key_in(tmp_path / ".env")
     del held["api_key"]
-    with pytest.raises(MissingCredentialError, match="appeared after"):
+    with pytest.raises(MissingCredentialError, match="after a source had answered"):
         await asked(chain, asks)
 
 
@@ -641,7 +639,7 @@ def test_explain_tells_of_a_file_that_appeared_and_of_its_absence_nothing(
     report = vectorshift.explain()
     (source,) = [each for each in report.sources if each.provider == "dotenv"]
     assert source.outcome == "not found"
-    assert "appeared after a source had answered" in source.reason
+    assert "after a source had answered" in source.reason
     assert report.winner is not None
     assert (report.winner.provider, KEY in str(report)) == ("env", False)
 
@@ -719,5 +717,5 @@ def test_a_pipe_is_not_opened_to_be_looked_at(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", _OPENED], capture_output=True, text=True, check=True, timeout=60
     )
-    assert "a named pipe, which the first call that needs it reads, once" in done.stdout
+    assert "a named pipe, which the first call that needs it reads once" in done.stdout
     assert done.stdout.strip().endswith("[]")

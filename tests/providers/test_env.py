@@ -297,7 +297,7 @@ def test_a_relative_file_stays_the_same_file_when_the_process_changes_its_direct
     [
         (
             f"{KEY}\n{KEY}\n",
-            "it has 2 lines, and a line break is no part of a key. Leave the key alone in it",
+            "it has 2 lines, but a key has no line break. Put only the key into it",
         ),
         (f"# the key\r\n\r\n{KEY}\r\n", "it has 3 lines"),
         (
@@ -509,8 +509,7 @@ def test_the_variable_wins_over_a_credential_of_systemd_and_what_is_hidden_is_to
             assert provider.get_credential().source == f"env:{NAME}"
             assert asyncio.run(provider.aget_credential()).source == f"env:{NAME}"
     told = [
-        f"file:{unit / 'vectorshift_api_key'} is there too, and not read while env:{NAME} has a"
-        " key."
+        f"file:{unit / 'vectorshift_api_key'} is there too but not read while env:{NAME} has a key."
     ]
     assert [
         record.getMessage() for record in caplog.records if record.name == "vectorshift"
@@ -553,8 +552,8 @@ def test_a_named_file_wins_over_a_credential_of_systemd(
         f"; comes before file:{unit / 'vectorshift_api_key'}"
     )
     told = (
-        f"file:{unit / 'vectorshift_api_key'} is there too, and not read while file:{file} has a"
-        " key."
+        f"file:{unit / 'vectorshift_api_key'} is there too but not read while file:{file} has a "
+        "key."
     )
     assert [record.getMessage() for record in caplog.records if record.name == "vectorshift"] == [
         told
@@ -575,9 +574,9 @@ def test_a_credential_of_systemd_that_cannot_be_read_is_an_error_and_no_skip(
     error = failure(handed(unit), asks)
     assert type(error) is CredentialConfigurationError
     assert (
-        str(error) == f"file:{unit / 'vectorshift_api_key'} cannot be read: permission denied. Let"
-        " LoadCredential= or SetCredential= of the unit hand it over, or unset"
-        " CREDENTIALS_DIRECTORY."
+        str(error) == f"file:{unit / 'vectorshift_api_key'} cannot be read: permission denied. "
+        "Add it to the unit with LoadCredential= or SetCredential=, or unset "
+        "CREDENTIALS_DIRECTORY."
     )
 
 

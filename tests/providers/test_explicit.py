@@ -147,7 +147,7 @@ def test_a_callable_that_finds_nothing_stops_and_never_reaches_another_source(
     for below in (ExplicitProvider(KEY), ExplicitProvider(lambda: KEY)):
         chain = ProviderChain([ExplicitProvider(nothing if style == "sync" else anothing), below])
         with pytest.raises(
-            CredentialConfigurationError, match=rf"found none\. No other source is asked.*{told}"
+            CredentialConfigurationError, match=rf"found no key\. No other source is asked.*{told}"
         ) as caught:
             chain.get_credential() if asks == "sync" else asyncio.run(chain.aget_credential())
         assert (caught.value.source, caught.value.provider) == ("explicit:api_key", "explicit")

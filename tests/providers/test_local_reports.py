@@ -77,10 +77,10 @@ def credential_of_systemd(report: str, name: str, text: str, **expected: Any) ->
 
 CASES = (
     # quotation marks and comments that only some tools take away
-    variable("moby/moby#46773", f'"{KEY}"', wrong="it stands in quotation marks"),
+    variable("moby/moby#46773", f'"{KEY}"', wrong="it is wrapped in quotation marks"),
     dotenv("moby/moby#46773 in .env", f'{VARIABLE}="{KEY}"', key=KEY),
-    variable("docker/cli#4464", f"{KEY} # prod", wrong="a comment stands behind it"),
-    variable("openscientist#244", f'"{KEY}" # prod', wrong="a comment stands behind it"),
+    variable("docker/cli#4464", f"{KEY} # prod", wrong="it ends with a comment"),
+    variable("openscientist#244", f'"{KEY}" # prod', wrong="it ends with a comment"),
     dotenv("docker/cli#4464 in .env", f"{VARIABLE}={KEY} # prod", key=KEY),
     variable("mtrnix/metronix-memory#458", "# the key", wrong="it is a comment"),
     dotenv(
@@ -103,7 +103,7 @@ CASES = (
     variable("apache/devlake#7132 inside", "vs-Xq7f never tobeseen", wrong="holds a space"),
     # names that are nearly right
     *(
-        Case(f"langchain#21261 {name}", {name: KEY}, missing=f"Nearby: {name} is set, and is not")
+        Case(f"langchain#21261 {name}", {name: KEY}, missing=f"Nearby: {name} is set but not")
         for name in ("VECTOR_SHIFT_API_KEY", "VECTORSHFT_API_KEY", "vectorshift_api_key")
     ),
     *(
@@ -130,7 +130,9 @@ CASES = (
     dotenv("python-dotenv#422 whole", f"{VARIABLE}=${{OTHER}}", wrong="it refers to a variable"),
     dotenv("huggingface_hub#4625", f"{VARIABLE}=vs-abc#def", key="vs-abc#def"),
     # lines that cannot be parsed, and values of many lines
-    dotenv("python-dotenv#235", f"{VARIABLE}: {KEY}\n", wrong="line 1 looks like a setting of"),
+    dotenv(
+        "python-dotenv#235", f"{VARIABLE}: {KEY}\n", wrong="line 1 looks like a VECTORSHIFT setting"
+    ),
     dotenv("python-dotenv#467", f"what is this\n{VARIABLE}={KEY}\n", key=KEY, warns="line 1"),
     dotenv("docker/cli#5057", f'PEM="{PEM}"\n{VARIABLE}={KEY}\n', key=KEY),
     dotenv("pipenv#2914", f"PEM={PEM}\n{VARIABLE}={KEY}\n", key=KEY, warns="is not NAME=value"),
@@ -157,7 +159,7 @@ CASES = (
         {"VECTORSHIFT_PROVIDERS": "default,login"},
         {".env": f"{VARIABLE}={KEY}", ".vectorshift/config.toml": f'[auth]\napi_key="{OTHER}"'},
         key=KEY,
-        warns="was merely found",
+        warns="was found, not named",
     ),
     # other things in the file, and other encodings
     dotenv(
@@ -176,7 +178,7 @@ CASES = (
         "a name in a named file",
         {NAMED: "./conf/app.env"},
         {"conf/app.env": f"{KEY_FILE}=./key.txt", "conf/key.txt": KEY},
-        wrong="It is looked for in the working directory",
+        wrong="this one is relative to the working directory",
     ),
     Case("pydantic#2175 a folder", {KEY_FILE: "./given"}, {"given/x": ""}, wrong="is a directory"),
     Case(
@@ -307,7 +309,7 @@ def test_a_dotenv_file_of_another_folder_is_not_read_and_is_named(
     file = (tmp_path if folder == "parent" else home) / ".env"
     file.write_text(f"{VARIABLE}={KEY}\n")
     said = script("", str(program), cwd=work)
-    assert f"Nearby: {file} has a key, and is not read" in said
+    assert f"Nearby: {file} has a key but is not read" in said
     assert KEY not in said
 
 

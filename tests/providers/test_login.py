@@ -127,7 +127,7 @@ def test_the_default_sources_come_before_it(
     with caplog.at_level(logging.INFO):
         chain = ProviderChain.from_settings(Settings(providers=("default", "login")))
         assert chain.get_credential().source == "env:VECTORSHIFT_API_KEY"
-    hidden = f"Configured, but not asked while env:VECTORSHIFT_API_KEY has a key: login:{config}."
+    hidden = f"Configured but not asked while env:VECTORSHIFT_API_KEY has a key: login:{config}."
     assert [record.levelname for record in caplog.records if record.getMessage() == hidden] == [
         "INFO"
     ]

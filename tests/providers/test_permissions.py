@@ -87,8 +87,8 @@ def test_a_file_that_others_can_write_is_used_with_one_warning_in_the_life_of_th
     assert ProviderChain([provider]).get_credential().secret.reveal() == KEY
     assert provider.describe().detail.endswith("others can read and write it (mode 0666)")
     assert warnings_in(caplog) == [
-        f"{path}: others can read and write it (mode 0666), and so every user of this machine can"
-        f" say which key is used. Run: chmod o-w {path}"
+        f"{path}: others can read and write it (mode 0666), so every user of this machine can "
+        f"choose which key is used. Run: chmod o-w {path}"
     ]
 
 
@@ -246,14 +246,14 @@ def test_a_found_file_of_another_user_stops_the_chain_until_it_is_named_or_taken
     error = refusal(ProviderChain([provider, ExplicitProvider("vs-umbrella")]))
     assert type(error) is CredentialConfigurationError
     assert str(error) == (
-        f"dotenv:{found} supplies the key, but it was found, not named, and it belongs to another"
-        f" user of this machine (uid {STRANGER}). Name it, if you trust it:"
-        f" DotenvProvider('{found}') or take it over: chown 0 {found}"
+        f"dotenv:{found} supplies the key, but it was found, not named, and it belongs to "
+        f"another user of this machine (uid {STRANGER}). Name it, if you trust it: "
+        f"DotenvProvider('{found}') or make it yours: chown 0 {found}"
     )
     named = DotenvProvider.from_settings(Settings.load({"VECTORSHIFT_ENV_FILE": str(found)}))
     assert named is not None
     assert named.get_credential().secret.reveal() == KEY
-    command = str(error).rpartition("take it over: ")[2]
+    command = str(error).rpartition("make it yours: ")[2]
     subprocess.run(command.split(), check=True)
     clock.advance(1)
     assert provider.get_credential().secret.reveal() == KEY
@@ -310,7 +310,7 @@ def test_of_a_link_that_was_found_all_owners_count(tmp_path: Path, whose: str) -
     assert type(error) is CredentialConfigurationError
     assert f"(uid {STRANGER})" in str(error)
     assert ("its link " in str(error)) is (whose != "target")
-    subprocess.run(str(error).rpartition("take it over: ")[2].split(), check=True)
+    subprocess.run(str(error).rpartition("make it yours: ")[2].split(), check=True)
     clock.advance(1)
     assert provider.get_credential().secret.reveal() == KEY
 
@@ -348,8 +348,9 @@ def test_a_file_whose_owner_the_system_cannot_map_is_used_with_one_warning(
     for _ in range(2):
         assert provider.get_credential().secret.reveal() == KEY
     assert warnings_in(caplog) == [
-        f"{path}: it belongs to a user unknown on this system (uid {UNKNOWN}), who can say which"
-        " key is used. If that is not meant, run as its owner, or map its owner into the container."
+        f"{path}: it belongs to a user unknown on this system (uid {UNKNOWN}), who can choose "
+        "which key is used. If you do not want that, run as its owner, or map its owner into the "
+        "container."
     ]
 
 
@@ -365,8 +366,8 @@ def test_a_file_of_another_user_that_is_named_is_used_with_one_warning(
         Settings.load({"VECTORSHIFT_ENV_FILE": path.name})
         assert provider.get_credential().secret.reveal() == KEY
     assert warnings_in(caplog) == [
-        f"{path}: it belongs to another user of this machine (uid {STRANGER}), who can say which"
-        f" key is used. If that is not meant, take it over: chown 0 {path}"
+        f"{path}: it belongs to another user of this machine (uid {STRANGER}), who can choose "
+        f"which key is used. If you do not want that, make it yours: chown 0 {path}"
     ]
     assert provider.describe().detail == (
         f"named; others can read it (mode 0644); it belongs to another user of this machine"

@@ -109,7 +109,7 @@ def test_a_pipe_without_a_writer_is_unavailable_and_answers_when_one_comes(
     soon = LookupRequest(deadline=time.monotonic() + 0.05)
     answer = provider.resolve(soon)
     assert isinstance(answer, CredentialStoreUnavailableError)
-    assert "it is a named pipe, and nobody wrote to it, to the end, within" in answer.message
+    assert "it is a named pipe, and nothing was written to it within" in answer.message
     assert str(pipe) in answer.message
     pipe.write_text(text)
     assert provider.get_credential().secret.reveal() == KEY
@@ -137,7 +137,7 @@ def test_what_is_larger_than_a_mebibyte_is_refused(pipe: Path) -> None:
 
 def test_what_asks_for_no_pipe_is_told_that_it_is_one(pipe: Path) -> None:
     os.mkfifo(pipe)
-    with pytest.raises(OSError, match="it is a named pipe, and not a plain file"):
+    with pytest.raises(OSError, match="it is a named pipe, not a plain file"):
         read_small(pipe)
 
 
@@ -163,7 +163,7 @@ def test_explain_reads_no_pipe_and_says_what_a_call_would_do(pipe: Path) -> None
         report = vectorshift.explain(probe=probe)
         assert report.outcome == "unknown"
         assert report.verdict == f"Not known yet: a call would first ask dotenv:{pipe}."
-        assert "a named pipe, which the first call that needs it reads, once" in str(report)
+        assert "a named pipe, which the first call that needs it reads once" in str(report)
     assert not writer.was_opened.is_set()
     assert vectorshift.get_credential().secret.reveal() == KEY
     assert vectorshift.explain().outcome == "found"
@@ -176,7 +176,7 @@ def test_commands_that_look_leave_a_pipe_alone(command: str, code: int, pipe: Pa
     writer = Writer(pipe, f"VECTORSHIFT_API_KEY={KEY}\n")
     done = piped(*command.split())
     assert (done.returncode, done.stderr) == (code, "")
-    assert "a named pipe, which the first call that needs it reads, once" in done.stdout
+    assert "a named pipe, which the first call that needs it reads once" in done.stdout
     assert not writer.was_opened.is_set()
     pipe.read_text()
 
@@ -249,7 +249,7 @@ def test_a_401_says_that_a_pipe_is_not_read_again(pipe: Path) -> None:
         client = VectorShift(EnvProvider(file=pipe), base_url=api.base_url)
         with client, pytest.raises(AuthenticationError) as caught:
             client.request("GET", "/pipelines")
-    assert "It is a named pipe, which is read once: restart." in str(caught.value)
+    assert "It is a named pipe, which is read once. Restart the process." in str(caught.value)
 
 
 def test_a_key_in_code_leaves_the_pipe_to_the_program(pipe: Path) -> None:

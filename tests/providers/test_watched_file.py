@@ -497,7 +497,7 @@ def test_a_fifo_a_device_and_what_is_larger_than_a_mebibyte_are_refused_at_once(
     if hasattr(os, "mkfifo"):
         os.mkfifo(tmp_path / "pipe")
         for each in (tmp_path / "pipe", Path("/dev/zero")):
-            with pytest.raises(OSError, match="and not a plain file"):
+            with pytest.raises(OSError, match="not a plain file"):
                 read_small(each)
 
 

@@ -24,7 +24,7 @@ def test_two_keys_of_one_organisation_see_the_same(keys: Keys) -> None:
 
 def test_the_same_key_is_refused_also_unverified(keys: Keys) -> None:
     for unverified in (False, True):
-        with pytest.raises(RotationError, match="The new key is the old one"):
+        with pytest.raises(RotationError, match="The new key is the same as the old one"):
             compared(keys, keys.old, keys.old, unverified=unverified)
 
 

@@ -58,7 +58,7 @@ def test_a_file_that_is_named_is_rotated(tmp_path: Path, keys: Keys) -> None:
 
 def test_a_file_that_is_merely_found_is_refused(tmp_path: Path, keys: Keys) -> None:
     (tmp_path / ".env").write_text(f"VECTORSHIFT_API_KEY={keys.old}\n")
-    with pytest.raises(RotationError, match="merely found is not written to"):
+    with pytest.raises(RotationError, match="only found is not written to"):
         rotated(keys.settings(), keys.new, "dotenv")
 
 

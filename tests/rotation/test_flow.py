@@ -44,7 +44,7 @@ def test_a_key_in_a_variable_cannot_be_changed_by_a_command(
 
 def test_a_found_dotenv_is_not_written_to(tmp_path: Path, keys: Keys) -> None:
     (tmp_path / ".env").write_text(f"VECTORSHIFT_API_KEY={keys.old}\n")
-    with pytest.raises(RotationError, match="merely found is not written to"):
+    with pytest.raises(RotationError, match="only found is not written to"):
         target_of(keys.settings(), Options())
 
 
@@ -96,7 +96,7 @@ def test_a_store_that_gives_the_old_key_after_the_write_is_not_believed(keys: Ke
     target, settings = Cached(), keys.settings()
     new = Secret(keys.new)
     plan = prepare(target, target.read(), new, checks(settings), Options())
-    told = f"gives {fingerprint(keys.old)} after the write, and not the new key"
+    told = f"gives {fingerprint(keys.old)} after the write, not the new key"
     with pytest.raises(RotationError, match=told):
         rotate(plan, checks(settings))
 

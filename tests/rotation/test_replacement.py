@@ -59,7 +59,7 @@ def test_a_rotation_that_still_runs_is_not_disturbed(file: Path) -> None:
     beside.write_bytes(b"theirs")
     with beside.open("rb") as theirs:
         fcntl.flock(theirs, fcntl.LOCK_EX)
-        with pytest.raises(RotationError, match="another rotation of this file is under way"):
+        with pytest.raises(RotationError, match="another rotation of this file is running"):
             replace_file(file, Secret("new\n"), expected=Secret("old\n"))
     assert beside.read_bytes() == b"theirs"
     assert file.read_bytes() == b"old\n"
@@ -76,7 +76,7 @@ def test_a_rotation_whose_file_was_taken_for_a_left_over_writes_nothing(
         lock(descriptor, operation)
 
     monkeypatch.setattr(fcntl, "flock", after_another)
-    with pytest.raises(RotationError, match="another rotation of this file is under way"):
+    with pytest.raises(RotationError, match="another rotation of this file is running"):
         replace_file(file, Secret("new\n"), expected=Secret("old\n"))
     assert beside.read_bytes() == b"half of th"
     assert file.read_bytes() == b"old\n"
@@ -97,7 +97,7 @@ def test_a_link_of_kubernetes_is_refused_with_the_reason(tmp_path: Path) -> None
     (tmp_path / "..2026" / "key").write_bytes(b"old\n")
     (tmp_path / "..data").symlink_to("..2026")
     (tmp_path / "key").symlink_to("..data/key")
-    with pytest.raises(RotationError, match="Kubernetes made to a mounted Secret"):
+    with pytest.raises(RotationError, match="it is a Kubernetes link to a mounted Secret"):
         read_to_replace(tmp_path / "key")
 
 

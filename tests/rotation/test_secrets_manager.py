@@ -81,7 +81,7 @@ def test_a_rotation_of_somebody_else_that_is_under_way_is_refused(
     moto.put(path, keys.old)
     pending = {"SecretString": "vs-pending", "VersionStages": ["AWSPENDING"]}
     moto.call("PutSecretValue", SecretId=path, **pending)
-    with pytest.raises(RotationError, match="another rotation is under way"):
+    with pytest.raises(RotationError, match="another rotation is running"):
         rotated(keys.settings(aws_secret_id=path), keys.new, "aws")
     assert current(moto, path) == keys.old
 
@@ -92,7 +92,7 @@ def test_a_secret_that_aws_rotates_by_itself_is_refused(
     moto.put(path, keys.old)
     moto.call("RotateSecret", SecretId=path, RotationRules={"AutomaticallyAfterDays": 30})
     moto.put(path, keys.old)
-    with pytest.raises(RotationError, match="AWS rotates this secret by itself"):
+    with pytest.raises(RotationError, match="AWS rotates this secret and would overwrite"):
         rotated(keys.settings(aws_secret_id=path), keys.new, "aws")
 
 

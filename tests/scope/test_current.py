@@ -143,7 +143,7 @@ def test_what_a_generator_asks_is_asked_as_whoever_advances_it(api: FakeVectorSh
 def test_a_block_in_a_generator_is_seen_by_whoever_advances_it_until_it_is_left(
     api: FakeVectorShift,
 ) -> None:
-    """So it is with every context variable (PEP 568 was not accepted); docs/clients.md says it."""
+    """So it is with every context variable (PEP 568 was not accepted); docs/scope.md says it."""
 
     def pages() -> Iterator[str]:
         with using(api.create_key(org="block")):
@@ -272,7 +272,7 @@ def test_a_call_that_does_not_see_a_block_whose_context_has_ended_warns_once(
     in_thread(block.__enter__)
     assert seen() == "process"
     (warning,) = warnings(caplog)
-    assert "using block was entered in a task or thread that has ended" in warning
+    assert "using block was entered in a task or thread that ended" in warning
     assert (seen(), warnings(caplog)) == ("process", [])
     with pytest.raises(RuntimeError, match="another task or thread"):
         block.__exit__()

@@ -122,7 +122,7 @@ def test_a_second_import_says_what_is_still_in_force(
     importlib.import_module("vectorshift")
     (record,) = caplog.records
     assert (record.levelno, record.name) == (logging.WARNING, "vectorshift")
-    assert "the same module as before" in record.getMessage()
+    assert "It is the same module" in record.getMessage()
     caplog.clear()
     importlib.import_module("vectorshift.scope.current")
     assert caplog.records == []

@@ -126,7 +126,7 @@ def test_the_first_call_after_none_was_assigned_warns_of_the_source_that_answers
     CALLS[way]()
     (warning,) = warnings(caplog)
     assert warning.startswith("vectorshift.api_key was set to None")
-    assert f"env:{NAME} answers" in warning
+    assert f"env:{NAME} is used now" in warning
     caplog.clear()
     for call in CALLS.values():
         call()

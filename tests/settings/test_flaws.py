@@ -27,7 +27,7 @@ def flaw(environ: dict[str, str]) -> str:
 @pytest.mark.parametrize("name", ["VAULT_SKIP_VERIFY", "VECTORSHIFT_VAULT_SKIP_VERIFY"])
 def test_of_a_setting_with_a_fall_back_the_variable_that_is_set_is_named(name: str) -> None:
     assert flaw({name: MARK, "VECTORSHIFT_VAULT_PATH": "vs"}).startswith(
-        f"A setting is wrong. {name}: should be a valid boolean"
+        f"Invalid settings: {name}: should be a valid boolean"
     )
 
 
@@ -63,11 +63,11 @@ def test_a_broken_line_of_a_named_file_is_a_flaw_if_it_is_about_the_store_in_use
         (
             "valt",
             (
-                "names 'valt', which is neither built in nor a plugin that is installed here. Did"
-                " you mean vault?"
+                "names 'valt', which is neither built in nor an installed plugin. Did you mean "
+                "vault?"
             ),
         ),
-        ("env;vault", "which is neither built in nor a plugin that is installed here."),
+        ("env;vault", "which is neither built in nor an installed plugin."),
         ("zzz", "There are: default, explicit, env, dotenv, vault, aws, login."),
         ("vault,env,vault", "VECTORSHIFT_PROVIDERS names 'vault' twice."),
         (
@@ -78,8 +78,8 @@ def test_a_broken_line_of_a_named_file_is_a_flaw_if_it_is_about_the_store_in_use
         (
             f"vs-{MARK}-{MARK}",
             (
-                "VECTORSHIFT_PROVIDERS names a provider, which is neither built in nor a plugin"
-                " that is installed here."
+                "VECTORSHIFT_PROVIDERS names a provider, which is neither built in nor an "
+                "installed plugin."
             ),
         ),
     ],
@@ -114,7 +114,7 @@ def test_the_name_of_a_built_in_provider_excuses_no_mistyped_variable(
             {"VECTORSHIFT_PROVIDERS": "env, vault,my-safe", "VECTORSHIFT_MY_SAFE_NAME": "x"}
         )
     assert [record.getMessage() for record in caplog.records] == [
-        "VECTORSHIFT_VAULT_PTH is no setting of vectorshift. Did you mean VECTORSHIFT_VAULT_PATH?"
+        "VECTORSHIFT_VAULT_PTH is not a vectorshift setting. Did you mean VECTORSHIFT_VAULT_PATH?"
     ]
 
 
@@ -203,7 +203,7 @@ def test_a_password_in_the_url_of_a_store_is_refused_and_not_shown(
     variable: str, url: str, shown: Callable[[BaseException], str]
 ) -> None:
     with pytest.raises(
-        CredentialConfigurationError, match=f"{variable}: should hold no user name and no"
+        CredentialConfigurationError, match=f"{variable}: should have no user name and no"
     ) as caught:
         Settings.load({variable: url, "VECTORSHIFT_VAULT_PATH": "vs"})
     assert MARK not in shown(caught.value)
@@ -260,8 +260,8 @@ def test_any_text_in_any_variable_is_taken_or_refused_with_the_variable_named_an
 @pytest.mark.parametrize("name", ["VECTORSHIFT_API_KEY", "VECTORSHIFT_API_KEY_FILE"])
 def test_a_profile_and_a_key_name_two_keys(name: str, tmp_path: Path) -> None:
     said = (
-        f"The profile acme is named, by VECTORSHIFT_PROFILE or --profile, and {name} is set too."
-        " Unset the one that you do not mean."
+        f"The profile acme is named, by VECTORSHIFT_PROFILE or --profile, and {name} is set too. "
+        "Unset one of them."
     )
     assert said in flaw({"VECTORSHIFT_PROFILE": "acme", name: "./a.key"})
     named = tmp_path / "named.env"
@@ -281,8 +281,8 @@ def test_what_a_profile_takes_the_place_of_is_told(caplog: pytest.LogCaptureFixt
     given = {"VECTORSHIFT_VAULT_PATH": "x", "VECTORSHIFT_PROVIDERS": "env"}
     Settings.load({"VECTORSHIFT_PROFILE": "acme", **given})
     assert sorted(caplog.messages) == [
-        "VECTORSHIFT_PROVIDERS is not used, as the profile acme comes before it.",
-        "VECTORSHIFT_VAULT_PATH is not used, as the profile acme comes before it.",
+        "VECTORSHIFT_PROVIDERS is not used: the profile acme comes before it.",
+        "VECTORSHIFT_VAULT_PATH is not used: the profile acme comes before it.",
     ]
     caplog.clear()
     Settings.load({"VECTORSHIFT_PROFILE": "acme", "VECTORSHIFT_PROVIDERS": "default,login"})

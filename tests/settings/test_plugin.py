@@ -149,10 +149,10 @@ def test_a_mistyped_variable_is_a_warning_with_the_nearest_name(
     )
     assert warnings_in(caplog) == [
         (
-            "VECTORSHIFT_SHELF_ON_EROR is no setting of shelf. Did you mean"
+            "VECTORSHIFT_SHELF_ON_EROR is not a setting of shelf. Did you mean"
             " VECTORSHIFT_SHELF_ON_ERROR?"
         ),
-        "VECTORSHIFT_SHELF_TOKNE is no setting of shelf. Did you mean VECTORSHIFT_SHELF_TOKEN?",
+        "VECTORSHIFT_SHELF_TOKNE is not a setting of shelf. Did you mean VECTORSHIFT_SHELF_TOKEN?",
     ]
 
 
@@ -165,7 +165,7 @@ def test_a_mistyped_variable_of_a_built_in_provider_is_a_warning_where_it_is_nam
 
 def test_a_mistyped_name_in_code_is_an_error_with_the_nearest_name() -> None:
     said = str(failure(lambda: of(Settings(plugins={"shelf": {"tokne": TOKEN}}))))
-    assert "tokne is no setting of shelf. Did you mean token?" in said
+    assert "tokne is not a setting of shelf. Did you mean token?" in said
 
 
 @pytest.mark.parametrize("how", ["code", "environment"])
@@ -264,7 +264,7 @@ def test_a_field_with_an_alias_is_set_and_named_by_its_own_name() -> None:
     assert "VECTORSHIFT_SHELF_ROW: should be a valid integer" in str(
         failure(lambda: Aliased.of(loaded(ROW="x"), "shelf"))
     )
-    assert "VECTORSHIFT_SHELF_ROW: is not set" in str(
+    assert "VECTORSHIFT_SHELF_ROW: is required but not set" in str(
         failure(lambda: Aliased.of(loaded(), "shelf"))
     )
 
@@ -294,7 +294,9 @@ def test_a_setting_that_is_needed_is_named() -> None:
     class Needy(PluginSettings):
         url: str
 
-    assert "VECTORSHIFT_SHELF_URL: is not set" in str(failure(lambda: Needy.of(loaded(), "shelf")))
+    assert "VECTORSHIFT_SHELF_URL: is required but not set" in str(
+        failure(lambda: Needy.of(loaded(), "shelf"))
+    )
 
 
 @pytest.mark.parametrize(
@@ -313,7 +315,7 @@ def test_what_is_no_mapping_of_values_is_an_error_without_the_value(
     given: Any, shown: Callable[[BaseException], str]
 ) -> None:
     error = failure(lambda: Settings(plugins=given))
-    assert str(error).startswith("A setting is wrong. plugins: ")
+    assert str(error).startswith("Invalid settings: plugins: ")
     assert TOKEN not in shown(error)
 
 

@@ -294,16 +294,16 @@ def test_a_mistyped_variable_is_a_warning_with_the_nearest_name_and_without_the_
     lines = warnings_in(caplog)
     assert len(lines) == 3
     assert (
-        "VECTORSHIFT_API_KYE is no setting of vectorshift. Did you mean VECTORSHIFT_API_KEY?"
+        "VECTORSHIFT_API_KYE is not a vectorshift setting. Did you mean VECTORSHIFT_API_KEY?"
         in lines
     )
     assert (
-        "VECTORSHIFT_VAULT_PTH is no setting of vectorshift. Did you mean VECTORSHIFT_VAULT_PATH?"
+        "VECTORSHIFT_VAULT_PTH is not a vectorshift setting. Did you mean VECTORSHIFT_VAULT_PATH?"
         in lines
     )
     assert (
-        "VECTORSHIFT_QQQQQ is no setting of vectorshift. If it belongs to a plugin, name that in"
-        " VECTORSHIFT_PROVIDERS." in lines
+        "VECTORSHIFT_QQQQQ is not a vectorshift setting. If it belongs to a plugin, name the "
+        "plugin in VECTORSHIFT_PROVIDERS." in lines
     )
     assert "hidden" not in caplog.text
 
@@ -366,7 +366,7 @@ def test_a_named_file_without_rights_is_told_to_be_there(named: Path) -> None:
         said = str(failure(lambda: Settings.load({"VECTORSHIFT_ENV_FILE": str(named)})))
     finally:
         os.seteuid(me)
-    assert said.endswith("permission denied. Name a file that this process may read, or unset it.")
+    assert said.endswith("permission denied. Name a file that this process can read, or unset it.")
 
 
 @pytest.mark.parametrize("what", ["missing", "directory", "utf-16"])
@@ -477,7 +477,7 @@ def test_any_url_is_taken_or_refused_with_the_variable_named(url: str) -> None:
         settings = Settings(base_url=url)
     except CredentialConfigurationError as error:
         said = str(error)
-        assert said.startswith("A setting is wrong. VECTORSHIFT_BASE_URL: ")
+        assert said.startswith("Invalid settings: VECTORSHIFT_BASE_URL: ")
     else:
         assert settings.base_url.lower().lstrip().startswith("http")
 

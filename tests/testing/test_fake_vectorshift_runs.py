@@ -425,5 +425,5 @@ def test_a_record_has_the_path_as_it_was_sent(
         "/v1/pipeline/a%2Fb%3Fc/run",
     )
     assert request.json == {"inputs": {}}
-    with pytest.raises(ValueError, match="no multipart form"):
+    with pytest.raises(ValueError, match="not a multipart form"):
         _ = request.form

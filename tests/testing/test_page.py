@@ -1,6 +1,4 @@
-"""What the page about testing shows is run as a reader would run it: by pytest, in a folder of its
-own.
-"""
+"""Run the examples of the pages about testing as a reader would: by pytest, in their own folder."""
 
 from __future__ import annotations
 
@@ -10,11 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-PAGE = Path(__file__).parents[2] / "docs" / "testing.md"
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 def test_the_fixtures_and_the_kit_on_the_page_work_as_they_stand(tmp_path: Path) -> None:
-    blocks = re.findall(r"^```python\n(.*?)^```", PAGE.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    pages = "".join(
+        (DOCS / name).read_text("utf-8") for name in ("testing.md", "provider-tests.md")
+    )
+    blocks = re.findall(r"^```python\n(.*?)^```", pages, re.DOTALL | re.MULTILINE)
     plugin, service, offline, kit = (b for b in blocks if "pytest" in b)
     (tmp_path / "conftest.py").write_text(plugin + offline)
     (tmp_path / "test_service.py").write_text(service)

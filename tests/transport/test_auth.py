@@ -403,7 +403,7 @@ async def test_a_post_that_a_redirect_answered_is_not_sent_again(send: Sender, s
     assert [request.method for request in server.received] == ["POST", "GET"]
     assert answer.status_code == 401
     refusal = answer.history[0].request.extensions["vectorshift.refusal"]
-    assert "a redirect had answered this request by then" in str(refusal)
+    assert "a redirect had already answered this request" in str(refusal)
 
 
 async def test_a_header_that_another_sdk_sets_is_replaced_where_that_is_wished(
@@ -524,7 +524,7 @@ def test_the_error_says_that_the_source_still_holds_the_key() -> None:
     fingerprint = Credential(secret="same", source="", provider="").fingerprint
     assert (error.source, error.fingerprint) == ("fake:here", fingerprint)
     assert f"fake:here {fingerprint}" in str(error)
-    assert "is what fake:here still held when it was last asked" in str(error)
+    assert "it is still what fake:here had at the last read" in str(error)
 
 
 def test_the_error_names_the_failure_of_a_store_that_could_not_be_asked() -> None:
@@ -532,7 +532,7 @@ def test_the_error_names_the_failure_of_a_store_that_could_not_be_asked() -> Non
     with Echo(accepting()) as server:
         error = failure(Rotating("old", away, source="fake:here"), server)
     assert error.source == "fake:here"
-    assert "was refused" in str(error)
+    assert "was rejected" in str(error)
     assert "fake:here is away." in str(error)
 
 
@@ -568,7 +568,7 @@ def test_the_error_after_a_redirect_within_the_origin_says_what_was_done() -> No
         Echo(answers) as server,
         httpx.Client(follow_redirects=True, trust_env=False) as http,
         VectorShift(Rotating("same"), base_url=server.origin, http_client=http) as client,
-        pytest.raises(AuthenticationError, match="still held when it was last asked"),
+        pytest.raises(AuthenticationError, match="had at the last read"),
     ):
         client.request("GET", "/x")
 

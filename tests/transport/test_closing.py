@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.faults import FaultServer, answer, hang
 
-from vectorshift.transport.closing import LoopBoundContext
+from vectorshift.client.async_ import LoopBoundContext
 
 if TYPE_CHECKING:
     from contextlib import AsyncExitStack

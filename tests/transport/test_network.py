@@ -444,9 +444,9 @@ def test_an_httpx_client_that_was_closed_is_ours() -> None:
     http, ahttp = httpx.Client(), httpx.AsyncClient()
     http.close()
     asyncio.run(ahttp.aclose())
-    with pytest.raises(ApiConnectionError, match="was handed in is closed"):
+    with pytest.raises(ApiConnectionError, match="your httpx client is closed"):
         VectorShift("k", http_client=http).request("GET", "/x")
-    with pytest.raises(ApiConnectionError, match="was handed in is closed"):
+    with pytest.raises(ApiConnectionError, match="your httpx client is closed"):
         asyncio.run(AsyncVectorShift("k", http_client=ahttp).request("GET", "/x"))
 
 

@@ -29,8 +29,7 @@ from vectorshift import AsyncVectorShift, Pipeline, VectorShift, using
 from vectorshift._platform.clock import SYSTEM_CLOCK
 from vectorshift.testing import FakeVectorShift, ManualClock
 from vectorshift.testing.offline import cut_off
-from vectorshift.transport.desync import has_unread_bytes
-from vectorshift.transport.http import new_async_client, new_client, route_to
+from vectorshift.transport.http import has_unread_bytes, new_async_client, new_client, route_to
 from vectorshift.transport.pool import IN_FLIGHT, ClientConnections
 
 if TYPE_CHECKING:

@@ -118,7 +118,7 @@ def test_an_op_that_asks_a_person_is_given_up(tmp_path: Path) -> None:
 
 
 def test_a_machine_without_op_says_so() -> None:
-    with pytest.raises(CredentialConfigurationError, match="the program is not there"):
+    with pytest.raises(CredentialConfigurationError, match="the program is missing"):
         OnePasswordProvider(REFERENCE, program="/no/such/op").get_credential()
 
 

@@ -1,9 +1,8 @@
 """A piece of blocking or asynchronous work in a daemon thread of its own, awaited by sync
 and async callers alike.
 
-This is the one place where sync and async code meet. No thread outlives its work, no lock is held
-while it runs, and a caller that gives up, is cancelled, or whose event loop is gone harms nobody
-else.
+This is the one place where sync and async code meet. No thread outlives its work, and no lock is
+held while it runs. A caller that gives up, is cancelled or loses its event loop harms nobody else.
 """
 
 from __future__ import annotations
@@ -203,7 +202,7 @@ def _start(task: BackgroundTask[T]) -> BackgroundTask[T]:
         return task.start()
     except RuntimeError:
         raise CredentialStoreUnavailableError(
-            "No thread can be started: there are too many, or the process is ending."
+            "Cannot start a thread: there are too many, or the process is ending."
         ) from None
 
 

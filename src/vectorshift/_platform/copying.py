@@ -26,6 +26,6 @@ class StaysInProcess:
 
     def __reduce__(self) -> tuple[Any, ...]:
         raise TypeError(
-            f"{type(self).__name__} cannot be pickled, as locks, connections and keys stay in their"
-            " process. Make it in the other process, in the function that uses it."
+            f"{type(self).__name__} cannot be pickled: locks, connections and keys stay in their "
+            "process. Create it in the other process, in the function that uses it."
         )

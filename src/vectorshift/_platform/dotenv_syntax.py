@@ -62,8 +62,8 @@ class Assignments:
             if name in self.twice:
                 first, second = self.twice[name]
                 return (
-                    f"lines {first} and {second} give {name} two different values. Keep the one"
-                    " that you mean."
+                    f"lines {first} and {second} give {name} two different values. Remove one of "
+                    "them."
                 )
         return ""
 
@@ -89,8 +89,8 @@ def assignments_in(text: str) -> Assignments:
         at = _mistyped(each, written)
         if at is not None and _is_in_small_letters(each):
             flaw = flaw or (
-                f"line {line} looks like a setting of vectorshift, but its name is not in capitals."
-                " Write it in capitals, or comment it out."
+                f"line {line} looks like a VECTORSHIFT setting but its name is not in capitals. "
+                "Write it in capitals, or comment it out."
             )
         elif at is not None:
             flaw = flaw or _flaw(line, line + written[:at].count("\n"))
@@ -138,12 +138,12 @@ def _unmerged(text: str, ours: re.Pattern[str]) -> str:
 def _merge(begins: int, ends: int) -> str:
     if begins and ends:
         return (
-            f"lines {begins} and {ends} are the marks of a merge that was not finished, and a"
-            " setting of vectorshift stands between them. Finish the merge."
+            f"lines {begins} and {ends} are conflict markers with a VECTORSHIFT setting between "
+            "them. Finish the merge."
         )
     return (
-        f"line {begins or ends} is the mark of a merge that was not finished, and its counterpart"
-        " is missing. Finish the merge, or remove the mark."
+        f"line {begins or ends} is a conflict marker without its counterpart. Finish the merge, "
+        "or remove the marker."
     )
 
 
@@ -182,10 +182,10 @@ def _is_in_small_letters(binding: Binding) -> bool:
 def _flaw(begins: int, line: int) -> str:
     if line > begins:
         return (
-            f"line {line} looks like a setting of vectorshift, but is inside the quotation marks"
-            f" that line {begins} opens. Close them where they should end."
+            f"line {line} looks like a VECTORSHIFT setting but is inside the quotation marks that"
+            f" line {begins} opens. Close the quotation marks."
         )
     return (
-        f"line {line} looks like a setting of vectorshift, but is not NAME=value. Fix it, or"
-        " comment it out. It is not shown, as it may hold a key."
+        f"line {line} looks like a VECTORSHIFT setting but is not NAME=value. Fix it, or comment "
+        "it out. It is not shown: it may hold a key."
     )

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from vectorshift._platform.plugin_names import canonical
 from vectorshift.errors import CredentialConfigurationError
@@ -20,8 +19,7 @@ GROUP = "vectorshift.providers"
 _NAME = re.compile(r"[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PluginEntry:
+class PluginEntry(NamedTuple):
     """A provider that an installed distribution offers; nothing of it is imported.
 
     Args:
@@ -61,7 +59,7 @@ def available(reserved: Collection[str] = ()) -> tuple[PluginEntry, ...]:
             f"The installed packages cannot be searched for plugins: entry_points.txt of {found} is"
             " damaged."
         )
-    return tuple(replace(each, problem=_problem(each, found, reserved)) for each in found)
+    return tuple(each._replace(problem=_problem(each, found, reserved)) for each in found)
 
 
 def _scan() -> list[PluginEntry] | str:
@@ -76,9 +74,9 @@ def _scan() -> list[PluginEntry] | str:
                 each.entry_points if GROUP in text else ()
             )  # what has no plugin may be as damaged as it likes
             mine = {
-                (canonical(p.name), _printable(p.value))
+                (canonical(_printable(p.name)), _printable(p.value))
                 for p in points
-                if p.group == GROUP and _NAME.fullmatch(p.name)
+                if p.group == GROUP
             }
         except RecursionError:
             raise
@@ -118,10 +116,12 @@ def _printable(text: str) -> str:
 
 
 def _problem(entry: PluginEntry, among: list[PluginEntry], reserved: Collection[str]) -> str:
+    if not _NAME.fullmatch(entry.name):
+        return "its name should have letters, digits, dashes, dots and underscores alone"
     if entry.name in reserved:
-        return "a built-in provider has this name, and a plugin cannot take it"
+        return "a built-in provider has this name"
     same = [other for other in among if other.name == entry.name]
     if len(same) > 1:
         places = " and ".join(f"{other.origin} ({other.target})" for other in same)
-        return f"more than one plugin has this name: {places}. Uninstall all but one"
+        return f"several plugins have this name: {places}. Uninstall all but one"
     return ""

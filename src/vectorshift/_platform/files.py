@@ -76,7 +76,7 @@ def _check_plain(status: os.stat_result) -> None:
         raise IsADirectoryError(errno.EISDIR, "is a directory")
     if not stat.S_ISREG(status.st_mode):
         kind = "a named pipe" if stat.S_ISFIFO(status.st_mode) else "a device or a socket"
-        raise OSError(errno.EINVAL, f"it is {kind}, and not a plain file")
+        raise OSError(errno.EINVAL, f"it is {kind}, not a plain file")
 
 
 def _open_at_once(path: str, flags: int) -> int:
@@ -144,28 +144,28 @@ def content_in_place_of_name(value: str) -> str:
     ):
         return ""
     return (
-        "should be the name of a file, and may be the content of one, so it is not shown. Write"
-        " that to a file, and name the file"
+        "should be the name of a file. It may be the content of one, so it is not shown. Write "
+        "the content to a file, and name that file"
     )
 
 
 def unexpanded(name: str) -> str:
     """Return what to do about a name that a shell would have changed, or an empty text."""
     if name[:1] in ("'", '"'):
-        return "The quotation marks are part of its name here. Remove them."
+        return "Remove the quotation marks: here they are part of the name."
     if name.startswith("file:"):
-        return "It is a URL here. Write the path alone."
+        return "Write the path alone, not a URL."
     if name.startswith("~") or re.search(r"\$|%\w+%", name):
-        return "No shell replaces ~ or a variable here. Write the whole path."
+        return "Write the whole path: ~ and variables are not expanded here."
     if name and not Path(name).is_absolute():
-        return "It is looked for in the working directory. Write the whole path."
+        return "Write the whole path: this one is relative to the working directory."
     return ""
 
 
 def wrong_name(path: object) -> str:
     """Return that the name of a file may be the key itself, set by mistake, or an empty text.
 
-    Without a separator in it, a string has to be there, or to look like a name, such as `.env`,
+    A string without a separator must exist as a file, or look like a name, such as `.env`,
     `prod2.key` or `vectorshift_api_key`. The key is not repeated.
     """
     if isinstance(path, str) and (flaw := content_in_place_of_name(path)):
@@ -179,6 +179,6 @@ def wrong_name(path: object) -> str:
     ):
         return ""
     return (
-        "should be the name of a file, and there is none of this name. It may be the key itself,"
-        " and so is not shown; if it is a name, put ./ before it"
+        "should be the name of a file, but no file has this name. It may be the key itself, so "
+        "it is not shown. If it is a name, put ./ before it"
     )

@@ -17,7 +17,13 @@ from vectorshift.errors import VectorshiftError
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
 
-__all__ = ["astrip_library_frames", "callers_own", "raise_callers_own", "strip_library_frames"]
+__all__ = [
+    "astrip_library_frames",
+    "callers_own",
+    "raise_callers_own",
+    "strip_library_frames",
+    "stripped",
+]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -46,11 +52,7 @@ def strip_library_frames(work: Callable[P, T]) -> Callable[P, T]:
         try:
             return work(*args, **given)
         except BaseException as error:
-            try:
-                _strip(error, before)
-            except _NO_ROOM:
-                error.__traceback__ = error.__context__ = error.__cause__ = None
-            raise error  # on Python 3.10 a bare `raise` has the old frames
+            raise stripped(error, before)  # noqa: B904  # what it was raised from stays
 
     return call
 
@@ -66,24 +68,28 @@ def astrip_library_frames(
         try:
             return await work(*args, **given)
         except BaseException as error:
-            try:
-                _strip(error, before)
-            except _NO_ROOM:
-                error.__traceback__ = error.__context__ = error.__cause__ = None
-            raise error
+            raise stripped(error, before)  # noqa: B904
 
     return call
 
 
-def _strip(error: BaseException, before: BaseException | None) -> None:
-    """Strip an error, and all that it was raised from.
+def stripped(error: BaseException, before: BaseException | None) -> BaseException:
+    """Strip an error, and all that it was raised from, and return it, to be raised again.
 
     What libraries raised among themselves is unlinked: a text of theirs may have the key.
 
     Args:
-        error: what is on its way out; the first frame of its traceback is added again.
+        error: the error that is being raised; the first frame of its traceback is added again.
         before: what the caller was handling, which is left as it is.
     """
+    try:
+        _strip(error, before)
+    except _NO_ROOM:
+        error.__traceback__ = error.__context__ = error.__cause__ = None
+    return error
+
+
+def _strip(error: BaseException, before: BaseException | None) -> None:
     found = list(_related(error, {id(before)}))
     theirs: set[int] = set()
     for each in found:
@@ -141,7 +147,7 @@ def _stays(trace: TracebackType, *, ours_stay: bool = False) -> bool:
 def _note(error: Exception, last: TracebackType) -> None:
     """Note where it was raised, as the frame is gone."""
     place = f"{last.tb_frame.f_code.co_filename}:{last.tb_lineno}"
-    note = f"(vectorshift has removed frames of libraries, whose locals may hold a key: {place})"
+    note = f"(vectorshift removed library frames, whose locals may hold a key: {place})"
     if sys.version_info >= (3, 11) and note not in getattr(error, "__notes__", ()):
         error.add_note(note)
 

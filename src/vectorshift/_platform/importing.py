@@ -37,8 +37,15 @@ def load(name: str) -> "ModuleType":
     Raises:
         CredentialConfigurationError: this is a forked child whose parent was importing it, and the
             fork could not wait.
+        ImportError: Python is ending. No error of ours can be imported any more.
     """
     if name not in _loaded or sys.modules.get(name) is None:
+        if not sys.meta_path:
+            raise ImportError(
+                f"{name} cannot be imported, as Python is ending. Call vectorshift.warm_up() before"
+                " the program ends, or the client in atexit, and not first in __del__.",
+                name=name,
+            )
         (_load_in_a_thread if _cut_off else _load)(name)
         _loaded.add(name)
     return sys.modules[name]
@@ -94,9 +101,8 @@ def _load_in_a_thread(name: str) -> None:
         # The error's own module may be what cannot be imported.
         errors = sys.modules.get("vectorshift.errors")
         raise getattr(errors, "CredentialConfigurationError", RuntimeError)(
-            f"{name} cannot be imported in this process: while another thread imported it, this"
-            " process was forked. Call vectorshift.warm_up() before threads start and processes"
-            " fork."
+            f"{name} cannot be imported in this process, which was forked while another thread "
+            "imported it. Call vectorshift.warm_up() before threads start and processes fork."
         )
     if failures:
         raise failures[0]

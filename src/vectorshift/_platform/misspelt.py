@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from typing import TYPE_CHECKING, Final
 
@@ -42,7 +41,9 @@ def means_key(name: str) -> bool:
     letters = re.sub("[^A-Z]", "", name.upper())
     if name == _KEY or not ("VEC" in letters or "SHIFT" in letters):
         return False
-    return any(difflib.SequenceMatcher(None, letters, meant).ratio() > 0.9 for meant in _MEANT)
+    from difflib import SequenceMatcher
+
+    return any(SequenceMatcher(None, letters, meant).ratio() > 0.9 for meant in _MEANT)
 
 
 def nearest(name: str, known: Collection[str]) -> str:
@@ -65,7 +66,7 @@ def nearest(name: str, known: Collection[str]) -> str:
         for each in known
         if each.startswith(_PREFIX + store)
     }
-    near = difflib.get_close_matches(
-        rest.removeprefix(store), rests, n=1, cutoff=0.6 if store else 0.75
-    )
+    from difflib import get_close_matches
+
+    near = get_close_matches(rest.removeprefix(store), rests, n=1, cutoff=0.6 if store else 0.75)
     return rests[near[0]] if near else ""

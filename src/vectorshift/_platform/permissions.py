@@ -1,6 +1,6 @@
 """Find other users who can change a key file, by its mode and by its owner.
 
-A named file is used all the same. One that is merely found must belong to this user or to root.
+A named file is used all the same. A found file must belong to this user or to root.
 """
 
 from __future__ import annotations
@@ -8,10 +8,8 @@ from __future__ import annotations
 import logging
 import os
 import stat
-from dataclasses import dataclass
 from pathlib import Path
-from shlex import quote
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from vectorshift._platform.log import log_safely
 
@@ -27,8 +25,7 @@ _MOST_LINKS: Final = 40
 _warned: set[str] = set()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stranger:
+class Stranger(NamedTuple):
     """An owner of a file, or of a link that leads to it, who is neither this user nor root.
 
     Args:
@@ -54,8 +51,10 @@ class Stranger:
         """The command that gives the file to this user."""
         if not self.is_known:
             return "run as its owner, or map its owner into the container."
+        from shlex import quote
+
         option = "-h " if self.is_link else ""
-        return f"take it over: chown {option}{os.geteuid()} {quote(self.place)}"
+        return f"make it yours: chown {option}{os.geteuid()} {quote(self.place)}"
 
 
 class FilePermissions:
@@ -111,11 +110,13 @@ class FilePermissions:
         """Log a warning if others can write the file or own it: once a process, file and reason."""
         path = str(self._path)
         if "write" in self._by_mode and path not in _warned:
+            from shlex import quote
+
             _warned.add(path)
             log_safely(
                 logging.WARNING,
-                "%s: %s, and so every user of this machine can say which key is used. Run: chmod"
-                " o-w %s",
+                "%s: %s, so every user of this machine can choose which key is used. Run: chmod "
+                "o-w %s",
                 path,
                 self._by_mode,
                 quote(path),
@@ -125,7 +126,7 @@ class FilePermissions:
             _warned.add(f"owner of {path}")
             log_safely(
                 logging.WARNING,
-                "%s: %s, who can say which key is used. If that is not meant, %s",
+                "%s: %s, who can choose which key is used. If you do not want that, %s",
                 path,
                 stranger,
                 stranger.cure,

@@ -113,7 +113,7 @@ def read_pipe(
     except RuntimeError:
         raise PipeError("and no thread can be started to read it") from None
     if not reading.task.wait(max(0.0, reading.began + within - time.monotonic())):
-        raise PipeError(f"and nobody wrote to it, to the end, within {within:.2g} s")
+        raise PipeError(f"and nothing was written to it within {within:.2g} s")
     try:
         return reading.task.result(), reading.status
     except OSError:
@@ -127,11 +127,11 @@ def _begun(name: str, most: int) -> _Reading | None:
     if not stat.S_ISFIFO(status.st_mode):
         return None
     if _left_alone.get():
-        raise PipeError("which the first call that needs it reads, once")
+        raise PipeError("which the first call that needs it reads once")
     if _pipes.was_forked:
         raise PipeError(
-            "which is read once, and this process was forked before that; call"
-            " vectorshift.warm_up() before the fork"
+            "which can be read once, and this process was forked before that. Call "
+            "vectorshift.warm_up() before the fork"
         )
     reading = _pipes.readings[name] = _Reading(name, status, most)
     return reading

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = [
     "being_made",
     "canonical",
+    "is_instance",
     "is_service_link",
     "making",
     "plugin_of",
@@ -55,6 +56,13 @@ def prefix_of(name: str) -> str:
     return f"VECTORSHIFT_{re.sub('[-:]', '_', canonical(name)).upper()}_"
 
 
+def is_instance(name: str) -> bool:
+    """Return whether a name is that of an instance of a plugin, such as `acme:prod`. A key looks
+    otherwise.
+    """
+    return bool(re.fullmatch(r"[^:]+:(?!vs-|sk-)[a-z0-9]([a-z0-9-]{0,22}[a-z0-9])?", name))
+
+
 def plugin_of(name: str) -> str:
     """Return the plugin that a name in a chain means: `azure-kv` for `azure-kv:prod`."""
     return canonical(name).partition(":")[0]
@@ -70,6 +78,6 @@ def profile_flaw(name: str) -> str:
     if re.fullmatch(r"(?!vs-|sk[-_])[a-z][a-z0-9_-]{0,23}", name):
         return ""
     return (
-        "should be the name of a profile: at most 24 lower-case letters, digits, - and _, a letter"
-        " first. It is not shown, as it may be a key"
+        "should be the name of a profile: at most 24 lower-case letters, digits, - and _, a "
+        "letter first. It is not shown: it may be a key"
     )

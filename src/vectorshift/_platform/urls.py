@@ -52,7 +52,7 @@ def api_url(value: str) -> str:
         if url.username or url.password:
             good, flaw = (
                 False,
-                "should hold no user name and no password; the key alone authenticates",
+                "should have no user name and no password: the key authenticates",
             )
     if not good or len(value) > _LONGEST_URL or not _BEFORE_A_QUERY.fullmatch(value):
         raise ValueError(flaw)
@@ -91,8 +91,8 @@ def has_control_characters(value: str) -> bool:
 def in_the_clear(host: str) -> str:
     """Return why a key is not sent to this host: it is another machine, over plain HTTP."""
     return (
-        f"The API key is not sent over plain HTTP to {host}. Use https, or, where the network"
-        " encrypts below, set VECTORSHIFT_ALLOW_HTTP=1."
+        f"The API key is not sent over plain HTTP to {host}. Use https. If the network itself "
+        "encrypts, set VECTORSHIFT_ALLOW_HTTP=1."
     )
 
 
@@ -113,8 +113,8 @@ def url_without_password(value: str) -> str:
         ValueError: it may hold a password. The text of the error does not repeat it.
     """
     if "@" in value:
-        raise ValueError("should hold no user name and no password")
+        raise ValueError("should have no user name and no password")
     longest = _LONGEST_URL if "://" in value else _LONGEST_HOST
     if has_control_characters(value) or "-----BEGIN" in value or len(value) > longest:
-        raise ValueError("should be a URL, and its value is not shown, as it is none")
+        raise ValueError("should be a URL. Its value is not shown")
     return value

@@ -7,9 +7,8 @@ Pure functions of an environment. No value of a variable is in a message.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
@@ -43,16 +42,15 @@ STANDARD: Final = {
 }
 _CLASHES: Final = {
     "namespace": (
-        "{} and {} name different namespaces. Set VECTORSHIFT_VAULT_NAMESPACE to the one that is"
-        " meant; root is the root namespace."
+        "{} and {} name different namespaces. Set VECTORSHIFT_VAULT_NAMESPACE to the right one; "
+        "root is the root namespace."
     ),
     "client_cert": (
-        "{} and {} name different client certificates. Set VECTORSHIFT_VAULT_CLIENT_CERT to the one"
-        " that is meant."
+        "{} and {} name different client certificates. Set VECTORSHIFT_VAULT_CLIENT_CERT to the "
+        "right one."
     ),
     "client_key": (
-        "{} and {} name different client keys. Set VECTORSHIFT_VAULT_CLIENT_KEY to the one that is"
-        " meant."
+        "{} and {} name different client keys. Set VECTORSHIFT_VAULT_CLIENT_KEY to the right one."
     ),
 }
 TOKEN_HELPER: Final = "~/.vault-token"
@@ -61,8 +59,8 @@ VaultMethod = Literal[
     "token", "approle", "kubernetes", "jwt", "userpass", "ldap", "aws", "cert", "agent"
 ]
 OTHER_METHODS: Final = (
-    "Set VECTORSHIFT_VAULT_AUTH to token, approle, kubernetes, jwt, userpass, ldap, aws, cert or"
-    " agent. For any other method, let a Vault Agent or OpenBao Agent log in, and set agent."
+    "Set VECTORSHIFT_VAULT_AUTH to token, approle, kubernetes, jwt, userpass, ldap, aws, cert or "
+    "agent. For other methods, run a Vault Agent or OpenBao Agent that logs in, and set agent."
 )
 
 
@@ -71,8 +69,7 @@ def fallbacks(argument: str) -> tuple[str, ...]:
     return tuple(family + name for name in STANDARD[argument] for family in _FAMILIES)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StandardVariables:
+class StandardVariables(NamedTuple):
     """The standard variables that count for the arguments that were not given.
 
     Args:
@@ -125,9 +122,8 @@ def standard_variables(
         token = used.get("token")
         if _differ(environ, *fallbacks("token")):
             found.append(
-                "{} and {} hold different tokens. Set VECTORSHIFT_VAULT_TOKEN to the one that is"
-                " meant, or name its file with"
-                " VECTORSHIFT_VAULT_TOKEN_FILE.".format(*fallbacks("token"))
+                "{} and {} hold different tokens. Set VECTORSHIFT_VAULT_TOKEN to the right one, "
+                "or name its file with VECTORSHIFT_VAULT_TOKEN_FILE.".format(*fallbacks("token"))
             )
         elif address is not None and token:
             family = _family_addresses(environ, token.partition("_")[0] + "_")

@@ -1,17 +1,16 @@
 """When a cached credential is served, refreshed, waited for or given up: pure functions of state
 and time.
 
-Every moment is a pair (wall clock, monotonic clock) in seconds, and a deadline has passed as soon
-as either clock says so: a monotonic clock stands still in suspend, a wall clock may be set back.
+Every moment is a pair (wall clock, monotonic clock) in seconds. A deadline has passed as soon as
+either clock says so: a monotonic clock stops in suspend, and a wall clock may be set back.
 """
 
 from __future__ import annotations
 
 import enum
 import re
-from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from vectorshift.credentials.values import same_source
 from vectorshift.errors import (
@@ -85,16 +84,14 @@ class Decision(enum.Enum):
     PROBE = "the remembered failure, at once, while one load runs"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
+class Policy(NamedTuple):
     """How long an answer counts, in seconds: fresh below `ttl`, usable below `max_stale`."""
 
     ttl: float
     max_stale: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Overlap:
+class Overlap(NamedTuple):
     """The key before the newest one of a source, while the API may not know the newest one yet.
 
     Args:
@@ -112,8 +109,7 @@ class Overlap:
     rejected: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Reported:
+class Reported(NamedTuple):
     """The last report of a source.
 
     Args:
@@ -148,8 +144,7 @@ def news(
     return Reported(reason, later(now, _REMIND_EVERY)), kind
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class State:
+class State(NamedTuple):
     """The state of one source.
 
     Args:
@@ -164,7 +159,8 @@ class State:
         refusals: re-reads in a row that brought a refused key again.
         turns: re-reads in a row that brought another key each, which was soon refused as well.
         turns_end: when the row of those has ended.
-        owed: the next caller waits for a re-read, as the server refused the credential.
+        refresh_required: the next caller waits for a re-read, because the server rejected the
+            credential.
         answered: whether the source has ever given a credential.
         missing_since: when the store, which had a key, first answered that there is none; or None.
         hung: whether the last contact was given up: nobody waits for the next one.
@@ -215,9 +211,8 @@ def later(now: Instant, seconds: float) -> Instant:
 
 def decide(state: State, now: Instant) -> Decision:
     """Return what a caller gets now."""
-    fresh_until = state.fresh_until
-    if now[0] < fresh_until[0] and now[1] < fresh_until[1] and not state.refresh_required:
-        return Decision.SERVE  # on the way of every call: `passed` without a call
+    if not (passed(state.fresh_until, now) or state.refresh_required):
+        return Decision.SERVE
     may_contact = passed(state.retry_at, now)
     if not passed(state.usable_until, now):
         if not may_contact:
@@ -241,7 +236,7 @@ def after_refresh(
     """Return the state after a load that began at `began` brought this answer.
 
     Args:
-        dice: a number from 0 to 1 that spreads the contacts of many processes.
+        jitter: a number from 0 to 1 that spreads the contacts of many processes.
     """
     if isinstance(answer, CredentialError):
         return _failed(state, answer, began=began, now=now, jitter=jitter)
@@ -276,15 +271,14 @@ def after_refresh(
     if state.credential.secret != credential.secret:
         return _turned(found, now=now, jitter=jitter)
     if began[1] < state.rejected_at[1]:  # read before the refusal: that is not answered yet
-        return replace(
-            found,
+        return found._replace(
             rejected_at=state.rejected_at,
             rejections=state.rejections,
             refresh_required=state.refresh_required,
             retry_at=state.retry_at,
         )
     pause = backoff(state.rejections + 1, jitter)
-    return replace(found, rejections=state.rejections + 1, retry_at=later(now, pause))
+    return found._replace(rejections=state.rejections + 1, retry_at=later(now, pause))
 
 
 def _turned(found: State, *, now: Instant, jitter: float) -> State:
@@ -301,8 +295,7 @@ def _turned(found: State, *, now: Instant, jitter: float) -> State:
         else 0.0
     )
     retry_at = later(now, pause) if pause else found.retry_at
-    return replace(
-        found,
+    return found._replace(
         rejected_rotations=rejected_rotations,
         turns_end=later(now, pause + _ROTATIONS_APART),
         retry_at=retry_at,
@@ -352,15 +345,14 @@ def _missing(
         retry_at=later(since, _CONFIRM_AFTER),
     )
     if passed(failed.retry_at, began):
-        return replace(_dropped(failed), retry_at=later(now, _REMOVED_PAUSE))
-    return replace(failed, missing_since=since, fresh_until=LONG_AGO, overlap=Overlap())
+        return _dropped(failed)._replace(retry_at=later(now, _REMOVED_PAUSE))
+    return failed._replace(missing_since=since, fresh_until=LONG_AGO, overlap=Overlap())
 
 
 def _after_failure(
     state: State, error: CredentialError, *, failures: int, since: Instant, retry_at: Instant
 ) -> State:
-    return replace(
-        state,
+    return state._replace(
         failure=error,
         failures=failures,
         failing_since=state.failing_since or since,
@@ -373,8 +365,7 @@ def _after_failure(
 
 def _dropped(state: State) -> State:
     """Return the state without its credential."""
-    return replace(
-        state,
+    return state._replace(
         credential=None,
         fresh_until=LONG_AGO,
         usable_until=LONG_AGO,
@@ -398,20 +389,19 @@ def _is_quick(error: CredentialError, seconds: float) -> bool:
 def after_rejection(
     state: State, rejected: Credential, *, now: Instant, refresh_required: bool = False
 ) -> State:
-    """Return the state after the server refused `rejected`: marked if that is what is cached, else
-    unchanged, but that the key before it is given up if it was that one.
+    """Return the state after the server refused `rejected`: marked if it is cached, else unchanged.
+    If it was the previous key, that key is dropped.
     """
     overlap = overlap_after_rejection(state.overlap, state.credential, rejected, now=now)
     if overlap != state.overlap:
-        state = replace(state, overlap=overlap)
+        state = state._replace(overlap=overlap)
     if state.credential is None or state.credential.secret != rejected.secret:
         return state
     if (
         state.rejected_at is not None and state.refresh_required >= refresh_required
     ):  # it is marked already
         return state
-    return replace(
-        state,
+    return state._replace(
         rejected_at=state.rejected_at or now,
         refresh_required=refresh_required or state.refresh_required,
     )
@@ -420,10 +410,9 @@ def after_rejection(
 def reread_pause(state: State, now: Instant, *, load_timeout: float, jitter: float) -> float:
     """Return how many seconds a read waits whose reason is that the server refused the key.
 
-    A key that is revoked is refused to all processes of a fleet in the same second, and their store
-    would be read by all of them at once. Scripts and commands do not wait: only a process that has
-    run for long may be one of many. Nor does a re-read that is paused already, or one that has a
-    key to go back to.
+    All processes of a fleet get the 401 for a revoked key in the same second, and would all read
+    the store at once. Scripts and commands do not wait: only a process that has run for long may be
+    one of many. Nor does a re-read that is paused already, or one that has a key to go back to.
     """
     alone = state.since is None or not passed(later(state.since, _LONG_RUNNING), now)
     if alone or state.rejected_at is None or state.rejections or state.overlap.previous:
@@ -490,14 +479,14 @@ def overlap_after_rejection(
     if not passed(overlap.pause_ends, now):  # it was sent before the newest was given up for now
         return overlap
     rejections = overlap.rejections + 1
-    return replace(overlap, rejections=rejections, pause_ends=later(now, backoff(rejections, 0.0)))
+    return overlap._replace(rejections=rejections, pause_ends=later(now, backoff(rejections, 0.0)))
 
 
 def without_expired(overlap: Overlap, now: Instant) -> Overlap:
     """Return the overlap, without the key before if the time for that is over."""
     if overlap.previous is None or not passed(overlap.until, now):
         return overlap
-    return replace(overlap, previous=None, pause_ends=LONG_AGO)
+    return overlap._replace(previous=None, pause_ends=LONG_AGO)
 
 
 def _overlap_with(state: State, found: Credential, *, now: Instant) -> Overlap:
@@ -517,7 +506,7 @@ def backoff(failures: int, jitter: float) -> float:
 
 def _expired(credential: Credential) -> CredentialRevokedError:
     return CredentialRevokedError(
-        f"{credential} had expired when it was read. Write a key that is still valid there.",
+        f"{credential} had expired when it was read. Write a valid key there.",
         source=credential.source,
         provider=credential.provider,
     )
@@ -525,8 +514,8 @@ def _expired(credential: Credential) -> CredentialRevokedError:
 
 def _removed(error: CredentialNotFoundError) -> CredentialNotFoundError:
     removed = CredentialNotFoundError(
-        f"{error.message} It held a key before: that was removed, or a replica lags behind. "
-        "Put a key back, or take the source out of the settings and restart.",
+        f"{error.message} It held a key before: the key was removed, or a replica lags behind. "
+        "Put a key back, or remove the source from the settings and restart.",
         source=error.source,
         provider=error.provider,
     )

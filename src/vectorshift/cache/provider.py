@@ -68,24 +68,21 @@ DEFAULT_TTL: Final = 300.0
 DEFAULT_MAX_STALE: Final = 86_400.0
 DEFAULT_LOAD_TIMEOUT: Final = 10.0
 
-_MORE_TIME = (
-    "Look at the store, or allow it more time with load_timeout (VECTORSHIFT_LOAD_TIMEOUT)."
-)
+_MORE_TIME = "Check the store, or allow more time with load_timeout (VECTORSHIFT_LOAD_TIMEOUT)."
 _FORKED = (
-    " This process was forked while a thread of its parent read a key: if reads hang here, call"
-    " vectorshift.warm_up() before threads start and processes fork."
+    " This process was forked while a thread of its parent read a key. If reads hang here, call "
+    "vectorshift.warm_up() before threads start and processes fork."
 )
 
 
 class CachingProvider(BaseProvider):
     """Wrap a provider and keep its answer fresh.
 
-    A fresh answer is served at once; a stale one is served at once while one background load runs;
-    with none, callers wait for one load, whatever their number, threads or event loops. Each load
-    has a daemon thread of its own. A store that fails keeps its last answer in use for `max_stale`,
-    unless it says that the secret is gone. Thread-safe, loop-safe (asyncio and trio) and fork-safe.
-    One that is wrapped again keeps its numbers. What asks from inside a load, as a log handler may,
-    gets at once what is known.
+    A fresh key is served at once. A stale one is served at once while one background refresh runs.
+    With no key, all callers wait for one refresh. If the store fails, the last key stays in use for
+    `max_stale`, unless the store says that the secret is gone. Thread-safe, loop-safe (asyncio and
+    trio) and fork-safe. Wrapping a wrapped provider keeps its numbers. Code that asks from inside a
+    refresh, such as a log handler, gets the cached key.
 
     Args:
         provider: the provider to ask.
@@ -120,8 +117,8 @@ class CachingProvider(BaseProvider):
             kind = type(provider).__name__
             del provider  # a traceback may show locals, and it may be a key
             raise TypeError(
-                f"CachingProvider takes a provider, not {kind}. For a key in code:"
-                " ExplicitProvider(key)."
+                f"CachingProvider takes a provider, not {kind}. For a key in code, use "
+                "ExplicitProvider(key)."
             )
         inner = provider.provider if isinstance(provider, CachingProvider) else adapt(provider)
         check_policies(inner)
@@ -192,9 +189,18 @@ class CachingProvider(BaseProvider):
         is needed.
         """
         state = self._state
-        decision = decide(state, (self._wall(), self._monotonic()))
+        now = wall, monotonic = self._wall(), self._monotonic()
+        fresh_until = state.fresh_until
+        if (  # as `decide` says, without a call: on the way of every request
+            wall < fresh_until[0]
+            and monotonic < fresh_until[1]
+            and not state.refresh_required
+            and state.overlap.previous is None
+        ):
+            return state.credential
+        decision = decide(state, now)
         if decision is Decision.SERVE:
-            return state.credential if state.overlap.previous is None else self._in_use()
+            return self._in_use()
         if decision is Decision.FAIL:
             return state.failure
         if decision is Decision.WAIT:
@@ -218,7 +224,7 @@ class CachingProvider(BaseProvider):
             state, now = self._state, self._now()
             overlap = without_expired(state.overlap, now)
             if overlap is not state.overlap:
-                self._state = replace(state, overlap=overlap)
+                self._state = state._replace(overlap=overlap)
         credential = state.credential
         return None if credential is None else in_use(credential, overlap, now)
 
@@ -350,8 +356,8 @@ class CachingProvider(BaseProvider):
         if kept is not None and not passed(state.usable_until, self._now()):
             return kept
         return self._unavailable(
-            "was asked for its key from inside its own load, by a log handler perhaps. "
-            "Such code gets the key that is known, and there is none now."
+            "was asked for its key from inside its own read, perhaps by a log handler. Such code "
+            "gets the cached key, and none is cached."
         )
 
     def _mark(self, rejected: Credential, *, refresh_required: bool = False) -> None:
@@ -402,15 +408,15 @@ class CachingProvider(BaseProvider):
         if self._is_overdue(load, now):
             load.given_up = True
             self._record(self._no_answer(f"{self.load_timeout:g} s"), load.began)
-            self._state = replace(self._state, hung=True)
+            self._state = self._state._replace(hung=True)
 
     def _join_or_start(self, now: Instant) -> Refresh | CredentialStoreUnavailableError:
         if self._joinable(now):
             return self._loads[-1]
         if len(self._loads) >= MAX_LOADS:
             flaw = self._unavailable(
-                f"has not answered {MAX_LOADS} reads, which still run. It is asked again when one"
-                " of them ends. Give the provider a time limit, or restart the process."
+                f"has not answered {MAX_LOADS} reads, which still run. The next read starts when "
+                "one of them ends. Give the provider a time limit, or restart the process."
             )
             self._record(flaw, now)
             return flaw
@@ -421,7 +427,7 @@ class CachingProvider(BaseProvider):
         load.task = BackgroundTask(lambda: self._run(load))
         self._loads.append(load)
         self._newest = load
-        self._state = replace(self._state, refresh_required=False)
+        self._state = self._state._replace(refresh_required=False)
         return load
 
     def _start(self, load: Refresh) -> bool:
@@ -491,7 +497,7 @@ class CachingProvider(BaseProvider):
         kind: Kind | None = None
         if not (isinstance(failure, CredentialNotFoundError) and not failure.had_key):
             reported, kind = news(state.reported, failure, has_key=has_key, now=now)
-            state = replace(state, reported=reported)
+            state = state._replace(reported=reported)
         self._state = state
         if kind is not None:
             self._events.append(self._event(kind, state, has_key=has_key))
@@ -533,7 +539,7 @@ class CachingProvider(BaseProvider):
     def _too_slow(self, patience: float) -> CredentialStoreUnavailableError:
         within = f"{self.load_timeout:g} s"
         if patience < self.load_timeout / 2:
-            within = f"{patience:.1f} s, all that was left of the time for the whole chain"
+            within = f"{patience:.1f} s, the time that was left for the whole chain"
         return self._no_answer(within)
 
     def _no_answer(self, within: str) -> CredentialStoreUnavailableError:

@@ -9,8 +9,7 @@ import random as _random
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass, replace
-from typing import cast
+from typing import NamedTuple, cast
 
 from vectorshift._platform import public
 from vectorshift._platform.clock import SYSTEM_CLOCK, Clock
@@ -65,8 +64,7 @@ from vectorshift.providers.explicit import ExplicitProvider
 __all__ = ["ProviderChain"]
 
 
-@dataclass(frozen=True, slots=True)
-class _Win:
+class _Win(NamedTuple):
     """The last answer, and the sources it passed: kept to notice changes.
 
     `newest` is the newest key of that source, where `credential` may be the one before it. After a
@@ -83,8 +81,7 @@ class _Win:
 _NO_END: Instant = (float("inf"), float("inf"))
 
 
-@dataclass(frozen=True, slots=True)
-class _File:
+class _File(NamedTuple):
     """The newest key of a source that is not cached, and the one before it."""
 
     newest: Credential
@@ -163,8 +160,8 @@ class ProviderChain(BaseProvider):
         if wrong is not None:
             del given  # a traceback may show locals, and it may be a key
             raise TypeError(
-                f"ProviderChain takes providers, not {wrong}. For a key in code:"
-                " ExplicitProvider(key)."
+                f"ProviderChain takes providers, not {wrong}. For a key in code, use "
+                "ExplicitProvider(key)."
             )
         members = cast("list[CredentialProvider]", given)
         for each in members:
@@ -177,7 +174,8 @@ class ProviderChain(BaseProvider):
         self._reported: dict[int, Reported] = {}
         self._win: _Win | None = None
         self._stopped: BaseProvider | None = None
-        self.neighbours: BaseProvider | None = None
+        self._settings: public.Settings | None = None
+        self._neighbours: BaseProvider | None = None
         usage.look_at(self)
         self._after_fork()
         renew_after_fork(self)
@@ -204,9 +202,16 @@ class ProviderChain(BaseProvider):
             max_stale=settings.cache_max_stale,
             load_timeout=settings.load_timeout,
         )
-        chain.neighbours = load("vectorshift.chain.hints").HintProvider(settings)
+        chain._settings = settings
         chain._named = frozenset(map(canonical, settings.providers))
         return chain
+
+    @property
+    def neighbours(self) -> BaseProvider | None:
+        """The provider of a hint, asked last, if the chain was made of settings."""
+        if self._neighbours is None and self._settings is not None:
+            self._neighbours = load("vectorshift.chain.hints").HintProvider(self._settings)
+        return self._neighbours
 
     def describe(self) -> Description:
         """Describe the first provider that is configured."""
@@ -333,7 +338,7 @@ class ProviderChain(BaseProvider):
     ) -> Generator[tuple[BaseProvider, LookupRequest], Result, Result]:
         question = request
         if request.deadline is None:
-            question = replace(request, deadline=time.monotonic() + self._load_timeout)
+            question = request._replace(deadline=time.monotonic() + self._load_timeout)
         attempts: list[Attempt] = []
         fallen: list[CredentialError] = []
         for provider in self.providers:
@@ -437,9 +442,7 @@ class ProviderChain(BaseProvider):
         below = [each.source for each in self._below(provider) if each.configured]
         if below and previous is not provider:
             source = missing.source or provider.describe().source
-            text = (
-                "%s has no key, and %s may not answer in its place, as on_missing of %s is 'stop'."
-            )
+            text = "%s has no key. %s is not asked, because on_missing of %s is 'stop'."
             log_safely(logging.WARNING, text, source, ", ".join(below), provider.name)
         return must_not_miss(provider, missing)
 
@@ -490,7 +493,7 @@ class ProviderChain(BaseProvider):
         elif hidden:
             log_safely(
                 logging.INFO,
-                "Configured, but not asked while %s has a key: %s.",
+                "Configured but not asked while %s has a key: %s.",
                 winner.source,
                 ", ".join(hidden),
             )

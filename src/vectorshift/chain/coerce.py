@@ -32,7 +32,7 @@ def as_provider(credentials: object, settings: Settings | None = None) -> BasePr
             from; the defaults hold if there are none.
 
     Raises:
-        TypeError: it is none of these.
+        TypeError: `credentials` has another type.
     """
     credentials = masked(credentials)
     if isinstance(credentials, ProviderChain):

@@ -33,8 +33,7 @@ _LIKE_DOTENV: Final = (".env.local", ".env.txt", "env", ".env.development", ".en
 
 
 class HintProvider(BaseProvider):
-    """Answer *not found* with a sentence about what lies near: asked last, when no provider has a
-    key.
+    """Answer *not found* with hints: asked last, when no provider has a key.
 
     Args:
         settings: those that the chain was made of.
@@ -92,14 +91,12 @@ def _passed_by(settings: Settings, named: Collection[str]) -> list[str]:
         if getattr(settings, setting) is None
     ]
     near += [
-        f"Nearby: {variable} is set, and the settings in use do not have it: they were read before,"
-        " or given in code. vectorshift.reset() reads them anew."
+        f"Nearby: {variable} is set, but the settings in use were made without it. To read them "
+        "again: vectorshift.reset()."
         for variable in sorted(given.intersection(late))
     ]
     misspelt = sorted(filter(means_key, given)) if "env" in named else []
-    return near + [
-        f"Nearby: {name} is set, and is not read. The name is {_KEY}." for name in misspelt
-    ]
+    return near + [f"Nearby: {name} is set but not read. The name is {_KEY}." for name in misspelt]
 
 
 def _profiles() -> list[str]:
@@ -126,8 +123,8 @@ def _files(settings: Settings, named: Collection[str]) -> list[str]:
     if found is None:
         return []
     return [
-        f"Nearby: {found} has a key, and is not read: only .env in the working directory is."
-        f" VECTORSHIFT_ENV_FILE={found} reads it."
+        f"Nearby: {found} has a key but is not read: only .env in the working directory is. "
+        f"VECTORSHIFT_ENV_FILE={found} reads it."
     ]
 
 

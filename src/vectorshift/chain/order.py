@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from vectorshift._platform.entry_points import PluginEntry, available
 from vectorshift._platform.importing import load
-from vectorshift._platform.plugin_names import canonical, plugin_of, prefix_of
+from vectorshift._platform.plugin_names import canonical, is_instance, plugin_of, prefix_of
 from vectorshift.credentials.events import log
 from vectorshift.errors import CredentialConfigurationError
 from vectorshift.providers.static import UnconfiguredProvider
@@ -31,8 +29,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BuiltIn:
+class BuiltIn(NamedTuple):
     """A provider of this package.
 
     Args:
@@ -92,7 +89,7 @@ BUILT_IN: Final = {
 }
 """The providers of this package by name, in the order of the chain."""
 DEFAULT_ORDER: Final = tuple(name for name in BUILT_IN if name != "login")
-"""What `default` stands for in `VECTORSHIFT_PROVIDERS`."""
+"""The providers that `default` in `VECTORSHIFT_PROVIDERS` stands for."""
 
 substitute: Callable[[CredentialProvider], tuple[CredentialProvider, ...]] | None = None
 """Makes all members of a chain of settings from the first, in place of files, stores and plugins;
@@ -100,8 +97,6 @@ for tests.
 """
 
 _LONGEST_NAME = 24
-_INSTANCE = re.compile(r"[^:]+(:[a-z0-9]([a-z0-9-]*[a-z0-9])?)?")
-"""A plugin, or one of several instances of it: `acme`, `acme:prod`."""
 
 
 def providers_of(
@@ -182,6 +177,8 @@ def _entries(settings: Settings, names: Collection[str]) -> dict[str, PluginEntr
         raise _no_such(
             next(iter(names)), [], " VECTORSHIFT_DISABLE_PLUGINS=1 allows built-in providers alone."
         )
+    from difflib import get_close_matches
+
     found = available_plugins()
     for entry in found:
         if entry.name in BUILT_IN:
@@ -192,7 +189,7 @@ def _entries(settings: Settings, names: Collection[str]) -> dict[str, PluginEntr
     prefixes: dict[str, str] = {}
     for name in names:
         plugin = plugin_of(name)
-        if plugin not in entries or not _INSTANCE.fullmatch(name):
+        if plugin not in entries or (":" in name and not is_instance(name)):
             raise _no_such(name, [each.name for each in found if not each.problem])
         if entries[plugin].problem:
             raise CredentialConfigurationError(
@@ -203,25 +200,28 @@ def _entries(settings: Settings, names: Collection[str]) -> dict[str, PluginEntr
                 f"VECTORSHIFT_PROVIDERS names {other!r} and {name!r}, whose variables would both"
                 f" begin with {prefix_of(name)}. Name one of them otherwise."
             )
-        entries[name] = replace(entries[plugin], name=name)
-        if near := difflib.get_close_matches(name, BUILT_IN, n=1, cutoff=0.8):
-            text = "The plugin %s of %s is used, and not the built-in %s, whose name is like it."
+        entries[name] = entries[plugin]._replace(name=name)
+        if near := get_close_matches(name, BUILT_IN, n=1, cutoff=0.8):
+            text = "The plugin %s of %s is used, not the built-in %s, whose name is similar."
             log.warning(text, name, entries[name].origin, near[0])
     return {name: entries[name] for name in names}
 
 
 def _no_such(name: str, installed: Collection[str], why: str = "") -> CredentialConfigurationError:
+    from difflib import get_close_matches
+
     there = ["default", *BUILT_IN, *sorted(installed)]
-    near = difflib.get_close_matches(name, there, n=1)
+    near = get_close_matches(name, there, n=1)
     meant = f" Did you mean {near[0]}?" if near else f" There are: {', '.join(there)}."
-    if re.search(r"[;:|\s]", name.strip()):
+    if plugin_of(name) in installed:
+        meant = f" An instance is named as {plugin_of(name)}:prod is: 1 to 24 of a-z, 0-9 and -."
+    elif re.search(r"[;:|\s]", name.strip()):
         meant = " Separate names with commas, such as env,vault."
         if plugin_of(name) in BUILT_IN and ":" in name:
             meant += " Only a plugin has instances, such as acme:prod."
-    printable_name = (
-        repr(name) if len(name) <= _LONGEST_NAME else "a provider"
-    )  # what is longer may be a key
-    what = "is not built in." if why else "is neither built in nor a plugin that is installed here."
+    may_be_key = len(name) > _LONGEST_NAME or re.search(r"(^|:)(vs|sk)-", name)
+    printable_name = "a provider" if may_be_key else repr(name)
+    what = "is not built in." if why else "is neither built in nor an installed plugin."
     return CredentialConfigurationError(
         f"VECTORSHIFT_PROVIDERS names {printable_name}, which {what}{why}{meant}"
     )
@@ -235,14 +235,16 @@ def _check_all_are_named(settings: Settings, entries: Collection[str]) -> None:
             values, "loaded", False
         ):  # variables that begin as if a built-in provider were a plugin
             for key in values:
-                log.warning("%s%s is no setting of vectorshift.", prefix_of(name), key.upper())
+                log.warning("%s%s is not a vectorshift setting.", prefix_of(name), key.upper())
             continue
         if name in BUILT_IN:
             raise CredentialConfigurationError(
                 f"plugins has settings of {name!r}, which is built in: they are {name}_..."
             )
-        near = difflib.get_close_matches(name, entries, n=1)
+        from difflib import get_close_matches
+
+        near = get_close_matches(name, entries, n=1)
         meant = f" Did you mean {near[0]}?" if near else ""
         raise CredentialConfigurationError(
-            f"plugins has settings of {name!r}, which providers does not name.{meant}"
+            f"plugins has settings for {name!r}, which providers does not name.{meant}"
         )

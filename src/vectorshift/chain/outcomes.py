@@ -85,7 +85,8 @@ def must_not_miss(
 ) -> CredentialConfigurationError:
     """Return the error that stops a chain where `on_missing` says so."""
     return CredentialConfigurationError(
-        f"{error.message} No other source is asked, as on_missing of {provider.name} is 'stop'.",
+        f"{error.message} No other source is asked, because on_missing of {provider.name} is "
+        "'stop'.",
         source=error.source,
         provider=provider.name,
     )

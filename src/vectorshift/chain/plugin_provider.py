@@ -104,7 +104,7 @@ class PluginProvider(BaseProvider):
         """Describe the plugin, which is not imported for that."""
         if self._made is not None:
             return self._made.describe()
-        detail = "not imported yet, as no call has come to it"
+        detail = "not imported yet: no call has needed it"
         if self._task is not None:
             detail = self._not_ended()
         return Description(configured=True, source=self.name, detail=detail, locator=True)
@@ -147,7 +147,7 @@ class PluginProvider(BaseProvider):
             return NOT_ASKED
         if self.name in being_made():
             why = (
-                "it asks for a credential while it is imported or made, and would be asked itself."
+                "it asks for a credential while it is imported or created, which would call itself."
             )
             return _broken(self._entry, why)
         with self._lock:
@@ -196,7 +196,7 @@ class PluginProvider(BaseProvider):
         entry, settings = self._entry, self._settings
         if _without_variables(entry.name, settings):
             about = entry.name, entry.origin, _taken(entry.name)
-            log_safely(logging.WARNING, "The plugin %s of %s is given no variables: %s", *about)
+            log_safely(logging.WARNING, "The plugin %s of %s gets no variables: %s", *about)
         try:
             found = _imported(entry)
             self._doing = "from_settings"
@@ -286,9 +286,7 @@ def _made(
     make, given = (found, ()) if plain else (make, (settings,))
     if not _takes(make, *given):
         what = "a from_settings(settings)" if given else "one that can be called without arguments"
-        return _broken(
-            entry, f"{entry.target} takes other arguments than it is given: there should be {what}."
-        )
+        return _broken(entry, f"{entry.target} has the wrong arguments: there should be {what}.")
     provider: object = make(*given)
     if provider is None:
         return None
@@ -356,16 +354,18 @@ def _failure(entry: PluginEntry, error: BaseException) -> CredentialConfiguratio
         if isinstance(error, ModuleNotFoundError):
             return _broken(
                 entry,
-                f"the module {module} is not installed. Install it, or {entry.distribution} anew.",
+                f"the module {module} is not installed. Install it, or reinstall "
+                f"{entry.distribution}.",
             )
         return _broken(
             entry,
-            f"something that it needs of the module {module} is not there. Versions may not fit.",
+            f"something that it needs from the module {module} is missing. The versions may not "
+            "match.",
         )
     return _broken(
         entry,
-        f"it raised {type(error).__name__} at {line_of(error)}. Its text is withheld, as it may"
-        " hold a secret.",
+        f"it raised {type(error).__name__} at {line_of(error)}. Its text is withheld: it may "
+        "hold a secret.",
     )
 
 
@@ -387,5 +387,5 @@ def _hint(entry: PluginEntry, settings: Settings) -> str:
         names = ", ".join(f"{prefix}{key.upper()}" for key in sorted(given))
         return f"{entry.origin} needs more than {names}"
     if _without_variables(entry.name, settings):
-        return f"it is given no variables: {_taken(entry.name)}"
+        return f"it gets no variables: {_taken(entry.name)}"
     return f"no {prefix}... variable is set; {entry.origin} says which it needs"

@@ -90,7 +90,7 @@ Profile = Annotated[
         "--profile", metavar="NAME", callback=_use_profile, help="The name of a stored key."
     ),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing: the exit code says it.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing; the exit code tells.")]
 
 
 def _print_version(wanted: bool) -> None:
@@ -116,15 +116,15 @@ def _options(
     DEFAULT_SCOPE.configure(None, require_using=False)
 
 
-@auth.command("status", short_help="Say which key a call would use, and why.")
+@auth.command("status", short_help="Show which key a call would use, and why.")
 def auth_status(
     probe: Annotated[
         bool | None,
         typer.Option(
             "--probe/--no-probe",
             help=(
-                "Contact every store, or none. By default those that a call would ask, until one"
-                " answers."
+                "Contact every store, or none. The default: those that a call would ask, until "
+                "one answers."
             ),
             show_default=False,
         ),
@@ -151,7 +151,7 @@ def auth_check(profile: Profile = None, as_json: AsJson = False, quiet: Quiet = 
         raise typer.Exit(show_check(as_json))
 
 
-@auth.command("whoami", short_help="Say what the API lets this key see.")
+@auth.command("whoami", short_help="Show what this key can see.")
 def auth_whoami(profile: Profile = None, as_json: AsJson = False, quiet: Quiet = False) -> None:
     """Say what the API lets this key see: how many pipelines, and their names. The API does not say
     whose key it is.
@@ -197,7 +197,7 @@ def auth_list(profile: Profile = None, as_json: AsJson = False) -> None:
     raise typer.Exit(list_profiles(as_json))
 
 
-@auth.command("in-use", short_help="Say how many processes still use a key.")
+@auth.command("in-use", short_help="Count the processes that still use a key.")
 def auth_in_use(
     fingerprint: Annotated[
         str, typer.Argument(help="The fingerprint of the key, such as '#1a2b3c4d'.")
@@ -223,7 +223,7 @@ def auth_in_use(
 @app.command("config", short_help="List the settings and where they are set.")
 def config(
     everything: Annotated[
-        bool, typer.Option("--all", help="Print those too that have their defaults.")
+        bool, typer.Option("--all", help="Print settings with default values too.")
     ] = False,
     profile: Profile = None,
     as_json: AsJson = False,
@@ -242,7 +242,7 @@ def providers_list(profile: Profile = None, as_json: AsJson = False) -> None:
     raise typer.Exit(show_providers(as_json))
 
 
-@providers.command("new", short_help="Write a package for a provider of your own.")
+@providers.command("new", short_help="Create a package for your own provider.")
 def providers_new(
     name: Annotated[str, typer.Argument(help="Its name, such as acme.", show_default=False)],
     asynchronous: Annotated[
@@ -285,7 +285,7 @@ def execute(
     command: Annotated[
         list[str],
         typer.Argument(
-            metavar="PROGRAM", help="The program and its arguments, after -- if you like."
+            metavar="PROGRAM", help="The program and its arguments, optionally after --."
         ),
     ],
     profile: Profile = None,
@@ -294,28 +294,24 @@ def execute(
         typer.Option(
             metavar="FILE",
             help=(
-                "Read the key and the settings from this dotenv file, and hand its other variables"
-                " to the program."
+                "Read the key and the settings from this dotenv file, and pass its other "
+                "variables to the program."
             ),
         ),
     ] = None,
     names: Annotated[
         list[str] | None,
         typer.Option(
-            "--as", metavar="NAME", help="Hand over the key in this variable. May be repeated."
+            "--as", metavar="NAME", help="Pass the key in this variable. May be repeated."
         ),
     ] = None,
     clean: Annotated[
         bool,
-        typer.Option(
-            "--clean", help="Hand over PATH, HOME and what the other options name, no more."
-        ),
+        typer.Option("--clean", help="Pass only PATH, HOME and what the other options name."),
     ] = False,
     keep: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="NAME", help="With --clean: hand over this variable too. May be repeated."
-        ),
+        typer.Option(metavar="NAME", help="With --clean: pass this variable too. May be repeated."),
     ] = None,
 ) -> None:
     """Run a program with the key in its environment only. It reads VECTORSHIFT_API_KEY there,
@@ -324,34 +320,36 @@ def execute(
     from vectorshift.cli.exec import Handover, execute
 
     if keep and not clean:
-        complain("--keep goes with --clean. Without that, every variable is handed over.")
+        complain("--keep needs --clean. Without --clean, the program gets every variable.")
         raise typer.Exit(Exit.USAGE)
     kept = ("PATH", "HOME", *(keep or ())) if clean else None
     handover = Handover(env_file=env_file, names=tuple(names or ()), kept=kept)
     raise typer.Exit(execute(command, handover))
 
 
-@app.command("rotate", short_help="Put a new key in the place of the old one.")
+@app.command("rotate", short_help="Replace the key with a new one.")
 def rotate(
     source: Annotated[
         str | None,
         typer.Option(
             metavar="STORE",
             help=(
-                "Where to write it: vault, aws, parameter, file, dotenv or login. By default where"
-                " the key in use comes from."
+                "Where to write it: vault, aws, parameter, file, dotenv or login. The default: "
+                "where the key in use comes from."
             ),
         ),
     ] = None,
     expires_at: Annotated[
         str | None,
         typer.Option(
-            metavar="TIME", help="Vault KV 2: when the new key ends, as RFC 3339 has it, or never."
+            metavar="TIME", help="Vault KV 2: when the new key expires, in RFC 3339, or never."
         ),
     ] = None,
     no_check_and_set: Annotated[
         bool,
-        typer.Option("--no-check-and-set", help="Write to KV version 1, which has none."),
+        typer.Option(
+            "--no-check-and-set", help="Write to KV version 1, which has no check-and-set."
+        ),
     ] = False,
     unverified: Annotated[
         bool,
@@ -361,9 +359,9 @@ def rotate(
         bool,
         typer.Option("--undo", help="Go back to the version before (Vault KV 2, Secrets Manager)."),
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Do all but write.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Do everything but write.")] = False,
     yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="Do not ask. Without a terminal, --source too.")
+        bool, typer.Option("--yes", "-y", help="Do not ask. Without a terminal, pass --source too.")
     ] = False,
     profile: Profile = None,
     as_json: AsJson = False,
@@ -400,10 +398,10 @@ def completion(
     typer.echo(script)
 
 
-@app.command(short_help="Show the main job on servers on loopback.")
+@app.command(short_help="Run a demonstration on local servers.")
 def sandbox(
     serve: Annotated[
-        bool, typer.Option("--serve", help="Keep the servers up, to point your own code at.")
+        bool, typer.Option("--serve", help="Keep the servers running, for your own code.")
     ] = False,
 ) -> None:
     """Show the main job on real servers on loopback: a stand-in API, OpenBao, and moto's Secrets
@@ -563,8 +561,8 @@ def _unforeseen(error: Exception) -> Exit:
     words = f" ({os.strerror(number).lower()})" if number else ""
     *_, (frame, line) = walk_tb(error.__traceback__)
     complain(
-        f"unexpected {type(error).__name__}{words} at {frame.f_code.co_filename}:{line}. Its text"
-        " is withheld, as it may hold a secret."
+        f"unexpected {type(error).__name__}{words} at {frame.f_code.co_filename}:{line}. Its "
+        "text is withheld: it may hold a secret."
     )
     try:
         sys.stdout.flush()

@@ -131,7 +131,7 @@ def _explain(finding: _Finding, error: VectorshiftError) -> None:
     if isinstance(error, VectorshiftApiError):
         finding.http_status = error.status_code
     if isinstance(error, PermissionDeniedError):
-        lacks = "The API knows this key, which lacks the scope to list pipelines."
+        lacks = "The API knows this key, but it lacks the scope to list pipelines."
         finding.message = f"{lacks}\n{error.message}"
     if isinstance(error, AuthenticationError) and error.fingerprint != finding.fingerprint:
         # the first was refused, and so was the newer one that its store had

@@ -16,6 +16,7 @@ from vectorshift.chain.outcomes import outcome_of
 from vectorshift.cli.exits import Exit, exit_of
 from vectorshift.cli.screen import complain, console, printable, prints_of_plugins_aside, show
 from vectorshift.credentials.adapter import adapt
+from vectorshift.credentials.guard import UNDESCRIBED
 from vectorshift.credentials.resolving import DEFAULT_REQUEST
 from vectorshift.credentials.values import Credential
 from vectorshift.providers.static import FailingProvider, UnconfiguredProvider
@@ -40,6 +41,11 @@ class _Step:
     detail: str
     seconds: float
 
+    @property
+    def words(self) -> str:
+        """The outcome, in words of the same width."""
+        return "ok    " if self.good else "failed"
+
 
 def check(name: str, as_json: bool) -> Exit:
     """Find, make, describe and ask an installed plugin once; print each step with its time.
@@ -56,7 +62,7 @@ def check(name: str, as_json: bool) -> Exit:
     with prints_of_plugins_aside():
         steps = list(_steps(name, end))
     data = {"provider": name, "status": end[0].word, "steps": [asdict(each) for each in steps]}
-    facts = {each.step: each.detail for each in steps}
+    facts = {each.step: f"{each.words} {each.seconds:.3f} s  {each.detail}" for each in steps}
     show(as_json, data, lambda: _draw(steps), {"status": end[0].word, **facts})
     return end[0]
 
@@ -92,15 +98,16 @@ def _steps(name: str, end: list[Exit]) -> Iterator[_Step]:
         yield step("made", described.detail if not_set else made.failure.message, good=False)
         return
     yield step("made", "remote, cached" if made.name and _is_cached(made) else "local")
-    yield step("described", f"{described.source} {described.detail}".rstrip())
+    is_good = not described.detail.startswith(UNDESCRIBED)
+    yield step("described", f"{described.source} {described.detail}".rstrip(), good=is_good)
     asking = BackgroundTask(lambda: provider.resolve(DEFAULT_REQUEST)).start()
     if not asking.wait(settings.load_timeout + _GRACE):  # a local getter, which nothing else ends
-        hangs = f"its getter has not ended after {settings.load_timeout + _GRACE:g} s. It is local"
-        yield step("asked", f"{hangs} (remote = False): a call would hang as well.", good=False)
+        hangs = f"its getter still runs after {settings.load_timeout + _GRACE:g} s. It is local"
+        yield step("asked", f"{hangs} (remote = False): a call would hang too.", good=False)
         return
     answer = asking.result()
     if isinstance(answer, Credential):
-        end[0] = Exit.GOOD
+        end[0] = Exit.GOOD if is_good else Exit.SOURCE_FAILED
         yield step("asked", str(answer))
     else:
         end[0] = exit_of(answer)
@@ -108,9 +115,7 @@ def _steps(name: str, end: list[Exit]) -> Iterator[_Step]:
     closing = BackgroundTask(provider.close).start()
     if not closing.wait(settings.load_timeout):
         end[0] = Exit.SOURCE_FAILED
-        yield step(
-            "closed", f"close() has not ended after {settings.load_timeout:g} s.", good=False
-        )
+        yield step("closed", f"close() still runs after {settings.load_timeout:g} s.", good=False)
 
 
 def _settings_of(name: str) -> Settings:
@@ -133,5 +138,5 @@ def _is_cached(made: object) -> bool:
 def _draw(steps: list[_Step]) -> None:
     screen = console()
     for each in steps:
-        mark = Text("ok    " if each.good else "failed", "green" if each.good else "red")
+        mark = Text(each.words, "green" if each.good else "red")
         screen.print(mark, Text(f"{each.step:<9} {each.seconds:6.3f} s  {each.detail}"))

@@ -73,10 +73,13 @@ def execute(command: Sequence[str], handover: Handover = Handover()) -> int:
     """
     for name in handover.names:
         if not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name):
-            complain("--as takes the name of a variable: letters, digits and _, no digit first.")
+            complain(
+                "--as needs the name of a variable: letters, digits and _, not starting "
+                "with a digit."
+            )
             return Exit.USAGE
     if handover.env_file == "":
-        complain("--env-file takes the name of a file, and got an empty text.")
+        complain("--env-file needs the name of a file.")
         return Exit.USAGE
     if handover.env_file is not None:
         os.environ["VECTORSHIFT_ENV_FILE"] = handover.env_file
@@ -133,8 +136,8 @@ def _check_key(env_file: str, credential: Credential) -> None:
     key = assignments_of(env_file).values.get(_KEY, "").strip()
     if key and Secret(key) != credential.secret:
         raise CredentialConfigurationError(
-            f"{credential.source} comes before the key in {env_file}, which is another one. Unset"
-            " the one that you do not mean.",
+            f"{credential.source} comes before the key in {env_file}, which is different. Unset "
+            "one of them.",
             credential.source,
             credential.provider,
         )
@@ -193,7 +196,7 @@ def _not_run(program: str, error: OSError, environment: Mapping[str, str]) -> Ex
         if not shutil.which(program, path=environment.get("PATH")):
             complain(f"{shown or repr(shown)}: command not found")
             return Exit.NOT_THERE
-        why = "it is there, but what it says it is run by is not; see its first line"
+        why = "the file exists, but the interpreter that its first line names does not"
     complain(f"{shown}: cannot be run: {why}")
     return Exit.NOT_EXECUTABLE
 

@@ -16,7 +16,7 @@ __all__ = ["Exit", "exit_of"]
 
 
 class Exit(IntEnum):
-    """An exit code. `docs/cli.md` promises the numbers.
+    """An exit code. `docs/cli-exits.md` promises the numbers.
 
     Wrong usage is not 2, as it is elsewhere: a mistyped command is not taken for a machine without
     a key.

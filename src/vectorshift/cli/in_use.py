@@ -98,8 +98,8 @@ def _told(fingerprint: str, reported: int, using: int, unnamed: int) -> _Told:
         moment = datetime.now(timezone.utc) - timedelta(minutes=_MINUTES)
         since = f"{moment:%Y-%m-%d %H:%M:%S} UTC"
         message = (
-            f"No instrumented process used {fingerprint} since {since}; {reported} reported. Of"
-            " processes that report nothing, nothing is known."
+            f"No instrumented process used {fingerprint} since {since}; {reported} reported. "
+            "Processes that report nothing are not counted."
         )
     return _Told(
         message=message,
@@ -116,8 +116,8 @@ def _fetched(url: str) -> str | None:
     where = _place_of(url)
     if where is None:
         complain(
-            "An address of metrics begins with http:// or https:// and a host, and has no password"
-            " and no spaces."
+            "An address of metrics must begin with http:// or https:// and a host, without a "
+            "password or spaces."
         )
         return None
     try:

@@ -46,8 +46,8 @@ _VARIABLE: Final = "VECTORSHIFT_PROFILE"
 _PATIENCE: Final = 120.0
 """Seconds for a person to unlock a keyring."""
 _REVOKES_NOTHING: Final = (
-    "This revokes nothing: the key works until you delete it under Account > API Keys, and programs"
-    " that run go on with it."
+    "The key still works, and running programs still use it. To revoke it, delete it under "
+    "Account > API Keys."
 )
 
 by_option: list[str] = []
@@ -90,9 +90,10 @@ def log_in(with_token: bool, in_file: bool) -> Exit:
     """
     if with_token == sys.stdin.isatty():
         complain(
-            "--with-token reads standard input, which is a terminal here. Leave it out to be asked."
+            "--with-token reads standard input, which is a terminal here. Leave it out to get a "
+            "prompt."
             if with_token
-            else "There is no terminal to ask at. Give the key on standard input: --with-token."
+            else "There is no terminal for a prompt. Give the key on standard input: --with-token."
         )
         return Exit.USAGE
     name = _named()
@@ -101,7 +102,7 @@ def log_in(with_token: bool, in_file: bool) -> Exit:
     if not in_file:
         _in_time(name, lambda: check_keyring(name))
     if base_url != PlainSettings().base_url:
-        complain(f"The key is for {origin(base_url)}, which is not VectorShift's own address.")
+        complain(f"The key is for {origin(base_url)}, which is not the address of VectorShift.")
     key = read_key("API key (it is not shown): ", provider="login")
     if key is None:
         complain("No key was given. Nothing was stored.")
@@ -161,9 +162,9 @@ def _how_to_use(name: str) -> str:
     ways = f"{_VARIABLE}={name}, or --profile {name}"
     if name == DEFAULT:
         ways += ", or VECTORSHIFT_PROVIDERS=default,login"
-    said = f"Nothing uses it by itself. To use it: {ways}."
+    said = f"To use it: {ways}."
     if os.environ.get("VECTORSHIFT_API_KEY", "").strip():
-        said += "\nVECTORSHIFT_API_KEY is set. Unset it first: beside a profile it is an error."
+        said += "\nUnset VECTORSHIFT_API_KEY first: beside a profile it is an error."
     return said
 
 

@@ -25,6 +25,8 @@ __all__ = ["KINDS", "create"]
 
 KINDS = ("file", "async", "command", "http")
 _NAME = re.compile(r"[a-z][a-z0-9-]{1,40}")
+_TEST = {"async": "http"}
+"""The test of another kind that serves this one too."""
 _SETTINGS = {"file": "PATH", "command": "ITEM"}
 
 
@@ -44,12 +46,9 @@ def create(name: str, kind: str) -> Exit:
         with (folder / path).open("x", encoding="utf-8", newline="\n") as file:
             file.write(text)
     typer.echo(
-        f"{folder} is there. Next:\n\n"
-        f"  cd {folder}\n"
-        "  python -m venv .venv\n"
-        "  .venv/bin/python -m pip install -e . pytest trio blockbuster\n"
-        "  .venv/bin/python -m pytest\n\n"
-        f"Then write your store's read into src/{_module(name)}/__init__.py."
+        f"{folder} is there. Next:\n\n  cd {folder}\n  python -m venv .venv\n  .venv/bin/python "
+        "-m pip install -e . pytest trio blockbuster\n  .venv/bin/python -m pytest\n\nThen write "
+        f"the code that reads your store in src/{_module(name)}/__init__.py."
     )
     return Exit.GOOD
 
@@ -75,9 +74,9 @@ def _flaw(name: str) -> str:
 
 def _flaw_of(folder: Path) -> str:
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
-        return f"{folder} is there already, and is no folder. Move it, or choose another name."
+        return f"{folder} exists and is not a folder. Move it, or choose another name."
     if folder.is_dir() and any(folder.iterdir()):
-        return f"{folder} holds something already. Move it, or choose another name."
+        return f"{folder} exists and is not empty. Move it, or choose another name."
     return ""
 
 
@@ -104,7 +103,7 @@ def _package(name: str, kind: str) -> Iterator[tuple[str, str]]:
         ".gitignore": "gitignore",
         ".github/workflows/tests.yml": "ci.yml",
         f"src/{module}/__init__.py": f"{kind}.py",
-        f"tests/test_{module.removeprefix('vectorshift_')}.py": f"test_{kind}.py",
+        f"tests/test_{module.removeprefix('vectorshift_')}.py": f"test_{_TEST.get(kind, kind)}.py",
     }
     skeletons = files("vectorshift.cli") / "skeletons"
     for path, source in sources.items():

@@ -51,8 +51,8 @@ def _rotate(options: Options, mode: Mode) -> Exit:
     asks = sys.stdin.isatty()
     if not asks and not (mode.yes and (options.source or mode.dry_run)):
         raise RotationError(
-            "There is no terminal to ask on. Name the place with --source, and pass --yes; or look"
-            " first, with --dry-run --yes."
+            "There is no terminal for a prompt. Pass --source and --yes. To look first: "
+            "--dry-run --yes."
         )
     settings = DEFAULT_SCOPE.settings
     target, old = look(settings, options)

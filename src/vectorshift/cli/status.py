@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 __all__ = ["show_status"]
 
 _REQUIRE_USING = (
-    "VECTORSHIFT_REQUIRE_USING is on and ignored here, as a command has no using block. In a"
-    " program, a call outside every using block fails, whatever the sources below hold."
+    "VECTORSHIFT_REQUIRE_USING is on, but ignored here: a command has no using block. In a "
+    "program, a call outside every using block fails, whatever the sources below hold."
 )
 _CACHED_KEYS = (
-    "This command asked anew. A running service may still use a key that it has cached: ask the"
-    " service itself, by vectorshift.explain()."
+    "This command read the sources just now. A running service may still use a cached key: call "
+    "vectorshift.explain() in the service."
 )
 _STYLES = {"found": "green", "not found": "", "not configured": "dim", "not asked": "dim"}
 _FACTS = (

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import re
+import sys
+import weakref
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from vectorshift._platform import public
 from vectorshift._platform.background import arun_blocking
 from vectorshift._platform.clock import SYSTEM_CLOCK, WaitingClock
-from vectorshift._platform.frames import astrip_library_frames
-from vectorshift._platform.loops import running_loop
+from vectorshift._platform.frames import astrip_library_frames, stripped
 from vectorshift._platform.public import Self
 from vectorshift._platform.urls import DIRECT
 from vectorshift.client.call import Call
@@ -25,26 +26,32 @@ from vectorshift.client.uploads import Files
 from vectorshift.credentials.values import Secret
 from vectorshift.scope.current import DEFAULT_SCOPE
 from vectorshift.transport.body import AsyncResponseBody, Connecting, SentBody
-from vectorshift.transport.closing import LoopBoundContext
 from vectorshift.transport.failures import escapes
 from vectorshift.transport.http import httpx, load_ahead
-from vectorshift.transport.pool import ClientConnections, Owner
+from vectorshift.transport.pool import (
+    ClientConnections,
+    LoopFinalizer,
+    Owner,
+    run_soon,
+    running_loop,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from vectorshift.transport.http import ConnectionRoute
 
-__all__ = ["AsyncVectorShift"]
+__all__ = ["AsyncVectorShift", "LoopBoundContext"]
+
+T = TypeVar("T")
 
 
 class AsyncVectorShift(Handle):
     """The async client. One handle serves any number of event loops, one after the other or in
     parallel threads.
 
-    Each loop has connections of its own, which are closed at the latest when the loop ends as
-    `asyncio.run` and `trio.run` end it; one that is closed without `shutdown_asyncgens` keeps them.
-    Works under asyncio and trio.
+    Each loop has its own connections. `asyncio.run` and `trio.run` close them at their end; a loop
+    closed without `shutdown_asyncgens` keeps them. Works under asyncio and trio.
 
     Arguments are those of `VectorShift`. An `http_client` belongs to the event loop that uses it
     first, too.
@@ -113,14 +120,17 @@ class AsyncVectorShift(Handle):
         """
         return self.open(Call(method, path, query, json, files, form, headers, timeout))
 
-    @astrip_library_frames
     async def call(self, call: Call) -> Any:
         """Make a call that is described by a value. Raises as `request`."""
-        io = _AsyncIO(self._lease, self.clock.asleep)
+        before = sys.exc_info()[1]
         try:
-            return await adrive((await self._begin(call)).steps(io))
-        finally:
-            await io.release()
+            io = _AsyncIO(self._lease, self.clock.asleep)
+            try:
+                return await adrive((await self._begin(call)).steps(io))
+            finally:
+                await io.release()
+        except BaseException as error:
+            raise stripped(error, before)  # noqa: B904  # what it was raised from stays
 
     def open(self, call: Call) -> AbstractAsyncContextManager[AsyncStream]:
         """Make a call that is described by a value and give its answer as it comes. Raises as
@@ -172,6 +182,36 @@ class AsyncVectorShift(Handle):
         trace: TracebackType | None,
     ) -> None:
         await self.aclose()
+
+
+class LoopBoundContext(AbstractAsyncContextManager[T]):
+    """An async block whose content is also closed when the block is dropped, or its loop ends.
+
+    It is a class, not an async generator. trio warns of a dropped generator, and a loop that ends
+    would close it in the midst of those around it.
+
+    Args:
+        begin: opens the content, and pushes on the stack how to close it.
+    """
+
+    def __init__(self, begin: Callable[[contextlib.AsyncExitStack], Awaitable[T]]) -> None:
+        self._begin = begin
+
+    async def __aenter__(self) -> T:
+        stack = contextlib.AsyncExitStack()
+        try:
+            opened = await self._begin(stack)
+        except BaseException:
+            await stack.aclose()
+            raise
+        self._finalizer = finalizer = LoopFinalizer(stack.aclose)
+        self._dropped = weakref.finalize(self, run_soon, running_loop(), finalizer.aclose)
+        self._dropped.atexit = False
+        return opened
+
+    async def __aexit__(self, *_: object) -> None:
+        self._dropped.detach()
+        await self._finalizer.aclose()
 
 
 class _AsyncIO:
@@ -239,10 +279,8 @@ class _AsyncIO:
 _is_of_another_loop = re.compile(
     "Event loop is closed|no running event loop|different (event )?loop|called from async context"
 ).search
-"""What asyncio and trio say of a connection that another event loop has left behind in an httpx
-client.
+"""Messages of asyncio and trio about a connection of another event loop in an httpx client.
 """
 _OTHER_LOOP = (
-    "the httpx client that was handed in has served another event loop. Each takes a client of its"
-    " own."
+    "your httpx client was used in another event loop. Make one client for each event loop."
 )

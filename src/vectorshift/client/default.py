@@ -186,8 +186,8 @@ def configure(
 
 
 def reset() -> None:
-    """Forget settings, credentials and clients; the next call reads the environment anew. `api_key`
-    stays.
+    """Forget settings, credentials and clients; the next call reads the environment again.
+    `api_key` stays.
     """
     _clients.forget()
     DEFAULT_SCOPE.reset()

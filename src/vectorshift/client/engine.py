@@ -104,15 +104,15 @@ class CallState:
     """The state that the attempts of one call share. Not thread-safe, as a call belongs to one
     thread or task.
 
-    A call has to be over when all of its attempts could have taken their whole time-out: `read * (1
-    + max_retries)` seconds after its first attempt began. Attempts, the waits between them and the
-    reading of the answer count; the time in the queue for a connection before the first does not,
-    so that a long queue fails nobody.
+    A call must end after the time-outs of all its attempts: `read * (1 + max_retries)` seconds
+        after its first attempt began. Attempts, the pauses between them and the reading of the
+        answer count. The wait for a connection before the first attempt does not, so a long queue
+        fails nobody.
 
     Args:
         call: the call.
         streamed: whether the body of a success is left unread.
-        auth: stamps each attempt with the key of that moment.
+        auth: puts the current key on each attempt.
         context: the provider that is asked for that key, for all attempts, and the deadline.
         base_url: the URL below which paths lie.
         route: where connections lead.
@@ -201,7 +201,7 @@ class CallState:
             ends = self.clock.monotonic() + self._patience
             self.context.ends = min(self.context.ends, ends)
         if http.is_closed:
-            raise httpx.StreamError("the httpx client that was handed in is closed.")
+            raise httpx.StreamError("your httpx client is closed.")
         try:
             self._sent = self.call.request(self.base_url, http, limits, self._files)
         except UnicodeEncodeError as error:
@@ -210,7 +210,7 @@ class CallState:
         except RecursionError as error:
             if "JSON" not in str(error):  # the stack was full before
                 raise
-            flaw = "its body is nested too deep."
+            flaw = "its body is nested too deeply."
         except (TypeError, ValueError, AttributeError) as error:
             flaw = f"{error}."
         else:
@@ -294,7 +294,7 @@ class CallState:
     def _check_time(self) -> None:
         """Raise a time-out when the call should be over."""
         if self.context.left() <= 0:
-            raise httpx.ReadTimeout(f"the answer was not whole after {self._patience:g} s.")
+            raise httpx.ReadTimeout(f"the answer was incomplete after {self._patience:g} s.")
 
 
 def _leads_to(first: httpx.Request, request: httpx.Request) -> bool:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from vectorshift._platform import public
 from vectorshift._platform.background import SharedWork
@@ -35,8 +34,7 @@ _UNSET: Final = httpx.Timeout(5.0)
 """The default timeout of httpx."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Ready:
+class _Ready(NamedTuple):
     """Everything that calls need, made for one configuration. It may change at any time."""
 
     configured: Configured
@@ -127,7 +125,7 @@ class Handle(StaysInProcess):
 
     @property
     def auth(self) -> CredentialAuth:
-        """The auth that stamps this client's key on requests to the origin of `base_url`."""
+        """The auth that puts this client's key on requests to the origin of `base_url`."""
         return (self._at_hand() or self._make()).auth
 
     @property
@@ -160,7 +158,7 @@ class Handle(StaysInProcess):
 
     def _state(self, ready: _Ready, call: Call, *, streamed: bool) -> CallState:
         mine = self._provider
-        provider = mine.pin_to(ready.configured) if isinstance(mine, DefaultScope) else mine
+        provider = mine.in_force(ready.configured) if isinstance(mine, DefaultScope) else mine
         return CallState(
             call=call,
             streamed=streamed,

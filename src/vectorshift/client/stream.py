@@ -58,7 +58,7 @@ class _BaseStream(Generic[B]):
         if self._ended:
             return None
         if self._broken:
-            return self.broken("broke off: a wait for its next bytes failed, or was cancelled.")
+            return self.broken("ended early: reading it failed or was cancelled.")
         if self._body.response.is_closed and not self._body.was_read:
             return self.broken("was closed unread.")
         self._broken = True  # unless this wait comes to its end

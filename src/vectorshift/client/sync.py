@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Generator, Mapping
 from contextlib import AbstractContextManager
 from types import TracebackType
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from vectorshift._platform import public
 from vectorshift._platform.clock import SYSTEM_CLOCK, WaitingClock
-from vectorshift._platform.frames import strip_library_frames
+from vectorshift._platform.frames import strip_library_frames, stripped
 from vectorshift._platform.public import Self
 from vectorshift.client.call import Call
 from vectorshift.client.engine import CallState, drive
@@ -37,10 +38,10 @@ class VectorShift(Handle):
     manager.
 
     Args:
-        credentials: a key, a sync or async callable that returns one, or any provider; None is none
-            of these, so that a look-up of a tenant's key that fails reaches no other key. By
-            default the credentials of the surrounding `using` block, else those that were
-            configured, else the chain that the settings describe.
+        credentials: a key, a sync or async callable that returns one, or any provider. None is
+            rejected: a failed look-up of a tenant's key must not fall back to another key. The
+            default: the credentials of the surrounding `using` block, else those of `configure`,
+            else the chain of the settings.
         settings: the settings; those of the process by default.
         base_url: in place of `VECTORSHIFT_BASE_URL`.
         timeout: seconds, in place of `VECTORSHIFT_TIMEOUT`.
@@ -51,7 +52,7 @@ class VectorShift(Handle):
         clock: tells the time and waits between attempts.
 
     Raises:
-        TypeError: `credentials` or `http_client` is none of these.
+        TypeError: `credentials` or `http_client` has another type.
         ValueError: `base_url` is not a URL of an API, or a number is below what it can be.
     """
 
@@ -94,9 +95,9 @@ class VectorShift(Handle):
             path: the path below the base URL, such as `/pipelines`.
             query: parameters; those that are None are left out.
             json: the body.
-            files: files to send with a form, by field: each a path, bytes or an open binary file,
-                or a tuple of its name, one of these and perhaps its media type. They are read whole
-                before anything is sent.
+            files: files to send with a form, by field. Each is a path, bytes or an open binary
+                file, or a tuple of a name, one of these and optionally a media type. They are read
+                completely before anything is sent.
             form: the fields of a form.
             headers: additional headers; an `Authorization` among them is sent instead of the key.
             timeout: seconds, for this call.
@@ -131,11 +132,14 @@ class VectorShift(Handle):
         """
         return self.open(Call(method, path, query, json, files, form, headers, timeout))
 
-    @strip_library_frames
     def call(self, call: Call) -> Any:
         """Make a call that is described by a value. Raises as `request`."""
-        with _BlockingIO(self._lease, self.clock.sleep) as io:
-            return drive(self._begin(call).steps(io))
+        before = sys.exc_info()[1]
+        try:
+            with _BlockingIO(self._lease, self.clock.sleep) as io:
+                return drive(self._begin(call).steps(io))
+        except BaseException as error:
+            raise stripped(error, before)  # noqa: B904  # what it was raised from stays
 
     @contextlib.contextmanager
     def open(self, call: Call) -> Generator[Stream, None, None]:

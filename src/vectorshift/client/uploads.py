@@ -85,7 +85,7 @@ def _pairs(files: Files) -> Sequence[tuple[str, File]]:
     for pair in cast("Sequence[object]", files):
         if not (isinstance(pair, tuple) and len(cast("tuple[object, ...]", pair)) == 2):
             raise TypeError(
-                "files should be a dict of files by field, or a list of fields and files in pairs."
+                "files should be a dict of files by field, or a list of (field, file) pairs."
             )
     return files
 
@@ -94,7 +94,7 @@ def _parts(field: str, given: File) -> tuple[Any, ...]:
     if isinstance(given, tuple):
         if len(given) not in (2, 3):
             raise TypeError(
-                f"The file {field!r} should be a name, its content and perhaps its media type."
+                f"The file {field!r} should be a name, its content and optionally its media type."
             )
         return given
     return name_of(given) or field, given
@@ -110,7 +110,7 @@ def _check(field: object, name: object, media_type: object = "text/plain") -> No
         )
     if not name:
         raise TypeError(
-            f"The file {field!r} should have a name: without one, servers take it for a text."
+            f"The file {field!r} should have a name: without one, servers treat it as text."
         )
     if not (isinstance(media_type, str) and _MEDIA_TYPE.fullmatch(media_type)):
         raise TypeError(
@@ -139,7 +139,7 @@ def _read(field: str, content: object) -> bytes:
     else:
         if isinstance(data, bytes):
             return data
-        raise TypeError(f"The file {field!r} is open as text. Open it with mode 'rb'.")
+        raise TypeError(f"The file {field!r} is open in text mode. Open it with mode 'rb'.")
     raise VectorshiftError(
         f"The file {field!r}{f', {content},' if isinstance(content, Path) else ''} cannot be read:"
         f" {flaw}."

@@ -182,9 +182,8 @@ class GuardedProvider(BaseProvider):
                 self._was_slow = True
                 log_safely(
                     logging.WARNING,
-                    "%s took %.1f s to answer, and every call waits for it, as it is local. With"
-                    " remote = True, its answers are cached, and no call waits for longer than"
-                    " load_timeout.",
+                    "%s took %.1f s to answer, and every call waits for it, because it is local. "
+                    "Set remote = True to cache its answers and limit the wait to load_timeout.",
                     self.name,
                     seconds,
                 )

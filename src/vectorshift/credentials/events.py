@@ -45,12 +45,14 @@ class CredentialEvent:
     """One thing that happened to a credential. Holds no key, and may be kept, logged and pickled.
 
     Args:
-        kind: `resolved` (the first key), `rotated` (another key or another source),
-            `refresh_failed` (or the reason has changed), `served_stale` (again every 5 minutes
-            while it lasts), `lost` (no key can be had from the source), `recovered` (it can be read
-            again), `rejected` (the API refused the key), `accepted` (it takes it again), `expiring`
-            (14, 3 and 1 days before the end of the key), `fell_through` (a configured source was
-            passed over).
+        kind: one of these.
+            `resolved`: the first key. `rotated`: another key or another source.
+            `refresh_failed`: a failed read, or another reason for it.
+            `served_stale`: an old key in use, again every 5 minutes.
+            `lost`: no key from the source. `recovered`: the source can be read again.
+            `rejected`: the API rejected the key. `accepted`: it accepts the key again.
+            `expiring`: 14, 3 and 1 days before the end of the key.
+            `fell_through`: a configured source was skipped.
         provider: the name of the provider that it happened to.
         source: the provider's source.
         fingerprint: of the key in question, or None.
@@ -83,8 +85,8 @@ class CredentialEvent:
         if self.previous_fingerprint is None:
             return ""
         return (
-            " It may not know this new key yet. For 2 minutes at most, calls use the key before it,"
-            f" {self.previous_fingerprint}."
+            " It may not know this new key yet. For at most 2 minutes, calls use the key before "
+            f"it, {self.previous_fingerprint}."
         )
 
     def __str__(self) -> str:
@@ -103,7 +105,7 @@ class CredentialEvent:
                 f"{now} has not been read for longer than its ttl; the cached key is used until"
                 f" {ends}. {self.error}"
             ),
-            "lost": f"No API key can be had from {self.source}. {self.error}",
+            "lost": f"No API key is available from {self.source}. {self.error}",
             "recovered": f"{now} can be read again.",
             "rejected": f"The API refused {now}.{self._until_then}",
             "accepted": f"The API accepts {now} again.",

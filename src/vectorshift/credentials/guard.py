@@ -1,6 +1,7 @@
-"""Calls an author's getter and lets nothing out but a credential or an error of ours.
+"""Call an author's getter, and return a credential or an error of ours, nothing else.
 
-Answers travel as values: a raised error would carry the author's frames, which hold secrets.
+Results are returned, not raised: a raised error would carry the author's frames, which hold
+secrets.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from vectorshift.credentials.provider import CredentialProvider
 
 __all__ = [
+    "UNDESCRIBED",
     "Result",
     "aget_by_sync_getter",
     "aget_guarded",
@@ -50,6 +52,8 @@ Result = Credential | CredentialError
 """A credential, or why there is none: returned, not raised."""
 
 
+UNDESCRIBED: Final = "its describe()"
+"""The detail of a provider that cannot describe itself begins so."""
 _SHORTEST: Final = 4
 _LONGEST: Final = 2_000
 
@@ -119,7 +123,7 @@ def _checked(answer: object, provider: CredentialProvider) -> Result:
         hint = ""
         if inspect.iscoroutine(answer):
             answer.close()
-            hint = " An async getter is named aget_credential."
+            hint = " Name an async getter aget_credential."
         return CredentialConfigurationError(
             f"{provider.name} answered with {type(answer).__name__}, not a Credential.{hint}",
             source=described(provider).source,
@@ -131,7 +135,7 @@ def _checked(answer: object, provider: CredentialProvider) -> Result:
     expires = answer.expires_at
     if not provider.remote and expires is not None and expires <= datetime.now(timezone.utc):
         return CredentialRevokedError(
-            f"{answer} had expired when it was read. Write a key that is still valid there.",
+            f"{answer} had expired when it was read. Write a valid key there.",
             source=answer.source,
             provider=answer.provider,
         )
@@ -172,7 +176,7 @@ def unforeseen(
             f"{what} The store could not be reached.", source=source, provider=name
         )
     return CredentialConfigurationError(
-        f"{what} Its text is withheld, as it may hold a secret.", source=source, provider=name
+        f"{what} Its text is withheld: it may hold a secret.", source=source, provider=name
     )
 
 
@@ -216,20 +220,20 @@ def line_of(error: BaseException, home: str = "") -> str:
 def described(provider: CredentialProvider) -> Description:
     """Return how an author's provider describes itself, or its name if it cannot do so.
 
-    What it holds as a `Secret` is masked, in its own attributes or in those of a settings model; so
-    is the key of a `Credential` that it keeps. A key that it holds as plain text, and has not
-    answered with, cannot be told from other words.
+    Each `Secret` in its attributes, or in those of a settings model, is redacted. So is the key of
+    a `Credential` that it keeps. A plain-text key that it has not returned looks like any other
+    word.
     """
     try:
-        description: object = provider.describe()
-    except Exception:
-        description = None
-    except SystemExit:  # in the main thread, a signal handler may have raised it
+        description = cast("object", provider.describe())
+    except Exception as error:
+        return _undescribed(provider, f"raised {type(error).__name__} at {line_of(error)}")
+    except SystemExit as error:  # in the main thread, a signal handler may have raised it
         if threading.current_thread() is threading.main_thread():
             raise
-        description = None
+        return _undescribed(provider, f"raised SystemExit at {line_of(error)}")
     if not isinstance(description, Description):
-        return Description(configured=True, source=provider.name)
+        return _undescribed(provider, f"gave {type(description).__name__}, not a Description")
     known, source, detail = (
         _held(provider),
         cast("object", description.source),
@@ -242,6 +246,10 @@ def described(provider: CredentialProvider) -> Description:
         if isinstance(detail, str)
         else description.detail,
     )
+
+
+def _undescribed(provider: CredentialProvider, why: str) -> Description:
+    return Description(configured=True, source=provider.name, detail=f"{UNDESCRIBED} {why}")
 
 
 def _in_one_line(text: str) -> str:

@@ -58,7 +58,7 @@ class CredentialProvider(ABC):  # noqa: B024  # one of two methods is enough
         if ABC not in cls.__bases__ and not (
             _writes(cls, "get_credential") or _writes(cls, "aget_credential")
         ):
-            raise TypeError(f"{cls.__name__} has to define get_credential or aget_credential.")
+            raise TypeError(f"{cls.__name__} must define get_credential or aget_credential.")
         for name in POLICIES:
             value = cls.__dict__.get(name)
             # a property, or the field of a dataclass, has its value on instances only

@@ -12,78 +12,75 @@ from typing import Final
 __all__ = ["oddity", "unresolved"]
 
 _ITSELF: Final = "Give the key itself."
-_VARIABLE: Final = f"it refers to a variable, and nothing put the value in its place. {_ITSELF}"
-_TEMPLATE: Final = f"it is a template, and nothing filled it in. {_ITSELF}"
-_COMMAND: Final = f"it is a shell command, and no shell ran it. {_ITSELF}"
+_VARIABLE: Final = f"it refers to a variable that was not replaced by its value. {_ITSELF}"
+_TEMPLATE: Final = f"it is a template that was not filled in. {_ITSELF}"
+_COMMAND: Final = f"it is a shell command that no shell ran. {_ITSELF}"
 _OUR_NAME: Final = "(VECTORSHIFT_(API_?)?(KEY|TOKEN)(_FILE)?|vectorshift_api_key)"
 
-_FORMS: Final = tuple(
-    (re.compile(form, re.DOTALL), hint)
-    for form, hint in (
-        (
-            "op://.+",
-            "it is a reference to an item in 1Password, and nothing resolved it. Start the program"
-            " with 'op run --', or give the key itself.",
-        ),
-        (
-            "file:/.*",
-            "it is the address of a file, not what is in the file. Name the file with"
-            " VECTORSHIFT_API_KEY_FILE, or give the key itself.",
-        ),
-        (
-            r"(ref\+)?\w*(vault|bao)://.*|(>>)?vault:(?=[^#]*/)[^#]+#.+",
-            "it is a reference to a secret in Vault, not the secret. Name the secret with"
-            " VECTORSHIFT_VAULT_PATH, or give the key itself.",
-        ),
-        (
-            r"(ref\+)?aws\w*://.*|arn:aws[a-z-]*:secretsmanager:.*",
-            "it is a reference to a secret in AWS, not the secret. Name the secret with"
-            " VECTORSHIFT_AWS_SECRET_ID, or give the key itself.",
-        ),
-        (
-            "arn:aws[a-z-]*:[a-z0-9-]*:.*",
-            f"it is the ARN of a resource in AWS, not a key. {_ITSELF}",
-        ),
-        (
-            r"[A-Za-z][A-Za-z0-9+.-]+://.+",
-            f"it is a URL, or a reference that nothing resolved. {_ITSELF}",
-        ),
-        (
-            "projects/[^/]+/secrets/[^/]+(/versions/[^/]+)?",
-            f"it is the name of a secret in Google Cloud, not the secret. {_ITSELF}",
-        ),
-        (
-            r"@Microsoft\.\w+\(.*\)",
-            f"it is a reference that Azure should have resolved. {_ITSELF}",
-        ),
-        (
-            r"ENC\[.*\]|encrypted:[A-Za-z0-9+/=_-]{32,}|vault:v[0-9]+:[A-Za-z0-9+/=]+",
-            f"it is encrypted, and nothing decrypted it. {_ITSELF}",
-        ),
-        (
-            r"\$\$?[A-Z_][A-Z0-9_]*|\$env:\w+|%%?[A-Za-z_]\w*%?%|![A-Z_][A-Z0-9_]*!|%\(\w+\)s"
-            r"|\$\([A-Z_][A-Z0-9_]*\)|\$\[\w+(\.\w+)*\]",
-            _VARIABLE,
-        ),
-        (r"\{[A-Za-z_][\w.]*\}", _TEMPLATE),
-        (r"`.*\s.*`", _COMMAND),
-        (
-            r"(Secret\()?'?#[0-9a-f]{8}'?\)?",
-            "it is the fingerprint that a Secret prints, not the key. Give the Secret itself, or"
-            " its reveal().",
-        ),
-        (
-            rf"""([A-Za-z-]+\s+)*["']?(\$env:)?{_OUR_NAME}["']?\s*[=:].*|vectorshift\.api_key\s*=.*""",
-            "it is a line that sets the key, not the key alone. Give what stands behind the name.",
-        ),
-        (
-            rf"""([\w.]+[.:\[(]["']?)?{_OUR_NAME}["']?[\])]?""",
-            f"it is the name of a variable, not its value. {_ITSELF}",
-        ),
-    )
+_FORMS: Final = (
+    (
+        "op://.+",
+        "it is an unresolved reference to an item in 1Password. Start the program with 'op"
+        " run --', or give the key itself.",
+    ),
+    (
+        "file:/.*",
+        "it is the address of a file, not the key in it. Name the file with"
+        " VECTORSHIFT_API_KEY_FILE, or give the key itself.",
+    ),
+    (
+        r"(ref\+)?\w*(vault|bao)://.*|(>>)?vault:(?=[^#]*/)[^#]+#.+",
+        "it is a reference to a secret in Vault, not the secret. Name the secret with"
+        " VECTORSHIFT_VAULT_PATH, or give the key itself.",
+    ),
+    (
+        r"(ref\+)?aws\w*://.*|arn:aws[a-z-]*:secretsmanager:.*",
+        "it is a reference to a secret in AWS, not the secret. Name the secret with"
+        " VECTORSHIFT_AWS_SECRET_ID, or give the key itself.",
+    ),
+    (
+        "arn:aws[a-z-]*:[a-z0-9-]*:.*",
+        f"it is the ARN of a resource in AWS, not a key. {_ITSELF}",
+    ),
+    (
+        r"[A-Za-z][A-Za-z0-9+.-]+://.+",
+        f"it is a URL or an unresolved reference. {_ITSELF}",
+    ),
+    (
+        "projects/[^/]+/secrets/[^/]+(/versions/[^/]+)?",
+        f"it is the name of a secret in Google Cloud, not the secret. {_ITSELF}",
+    ),
+    (
+        r"@Microsoft\.\w+\(.*\)",
+        f"it is an Azure reference that was not resolved. {_ITSELF}",
+    ),
+    (
+        r"ENC\[.*\]|encrypted:[A-Za-z0-9+/=_-]{32,}|vault:v[0-9]+:[A-Za-z0-9+/=]+",
+        f"it is encrypted. {_ITSELF}",
+    ),
+    (
+        r"\$\$?[A-Z_][A-Z0-9_]*|\$env:\w+|%%?[A-Za-z_]\w*%?%|![A-Z_][A-Z0-9_]*!|%\(\w+\)s"
+        r"|\$\([A-Z_][A-Z0-9_]*\)|\$\[\w+(\.\w+)*\]",
+        _VARIABLE,
+    ),
+    (r"\{[A-Za-z_][\w.]*\}", _TEMPLATE),
+    (r"`.*\s.*`", _COMMAND),
+    (
+        r"(Secret\()?'?#[0-9a-f]{8}'?\)?",
+        "it is the fingerprint that a Secret prints, not the key. Give the Secret itself, or"
+        " its reveal().",
+    ),
+    (
+        rf"""([A-Za-z-]+\s+)*["']?(\$env:)?{_OUR_NAME}["']?\s*[=:].*|vectorshift\.api_key\s*=.*""",
+        "it is a line that sets the key, not the key alone. Give the value after the name.",
+    ),
+    (
+        rf"""([\w.]+[.:\[(]["']?)?{_OUR_NAME}["']?[\])]?""",
+        f"it is the name of a variable, not its value. {_ITSELF}",
+    ),
 )
 _BRACKETS: Final = (
-    ("${{", "}}", f"it is an expression of a workflow, and nothing evaluated it. {_ITSELF}"),
+    ("${{", "}}", f"it is an expression of a workflow that was not evaluated. {_ITSELF}"),
     ("{{", "}}", _TEMPLATE),
     ("{%", "%}", _TEMPLATE),
     ("${", "}", _VARIABLE),
@@ -103,8 +100,10 @@ def unresolved(text: str) -> str | None:
 
     The text is not repeated.
     """
+    if text.replace("-", "").isalnum():  # as keys are, and no form is
+        return None
     for form, hint in _FORMS:
-        if form.fullmatch(text):
+        if re.fullmatch(form, text, re.DOTALL):
             return hint
     for opening, closing, hint in _BRACKETS:
         if _encloses(opening, text, closing):
@@ -128,40 +127,36 @@ _WORDS: Final = (
     "your|change[-_]?me|replace([-_]?me)?|placeholder|example|insert|todo|fixme|dummy|redacted"
     "|api[-_]?key"
 )
-_ODD: Final = tuple(
-    (re.compile(form, re.DOTALL), sentence)
-    for form, sentence in (
-        (
-            r"(?i:null|none|nil|undefined|nan|true|false|bearer)",
-            "It is a word that programs write where a value is missing.",
-        ),
-        (
-            rf"(.)\1\1+|.*(\.\.\.|\*\*\*|(?i:xxxx)).*|\[.*\]|(?i:(.*[-_.])?({_WORDS})([-_.].*)?)"
-            "|__[A-Z_]+__|@[A-Z_]+@",
-            "It looks like a placeholder, or like a key of which a part is hidden.",
-        ),
-        (
-            r"(~|\.{1,2})?/[\w.-]+(/[\w.-]+)+|~/.*|\.{1,2}/.*|[A-Za-z]:[\\/].*|\S+\.(key|txt|env)",
-            "It looks like the name of a file. VECTORSHIFT_API_KEY_FILE takes that.",
-        ),
-        (
-            r".*(\$\{|\$\(|\{\{|\}\}|://|<[^<>]+>|%[A-Za-z_]\w*%).*|\$\w+",
-            "A part of it looks like a reference that nothing resolved.",
-        ),
-        (
-            r"[A-Za-z][\w-]*:.+",
-            "It begins with a word and a colon, as the name of a place where a key is kept does.",
-        ),
-        (
-            r"[A-Za-z_]\w*=[^=].*",
-            "It looks like a name and a value in one.",
-        ),
-        (
-            r"""["'`=].*|.*["'`;,\\]""",
-            "It begins or ends with a quotation mark, or with another mark that is hardly part of"
-            " a key.",
-        ),
-    )
+_ODD: Final = (
+    (
+        r"(?i:null|none|nil|undefined|nan|true|false|bearer)",
+        "It is a word that programs write for a missing value.",
+    ),
+    (
+        rf"(.)\1\1+|.*(\.\.\.|\*\*\*|(?i:xxxx)).*|\[.*\]|(?i:(.*[-_.])?({_WORDS})([-_.].*)?)"
+        "|__[A-Z_]+__|@[A-Z_]+@",
+        "It looks like a placeholder or a partly hidden key.",
+    ),
+    (
+        r"(~|\.{1,2})?/[\w.-]+(/[\w.-]+)+|~/.*|\.{1,2}/.*|[A-Za-z]:[\\/].*|\S+\.(key|txt|env)",
+        "It looks like the name of a file. VECTORSHIFT_API_KEY_FILE takes that.",
+    ),
+    (
+        r".*(\$\{|\$\(|\{\{|\}\}|://|<[^<>]+>|%[A-Za-z_]\w*%).*|\$\w+",
+        "Part of it looks like an unresolved reference.",
+    ),
+    (
+        r"[A-Za-z][\w-]*:.+",
+        "It begins with a word and a colon, like the address of a stored key.",
+    ),
+    (
+        r"[A-Za-z_]\w*=[^=].*",
+        "It looks like a name and a value in one.",
+    ),
+    (
+        r"""["'`=].*|.*["'`;,\\]""",
+        "It begins or ends with a quotation mark or another character that is unlikely in a key.",
+    ),
 )
 
 
@@ -170,4 +165,4 @@ def oddity(text: str) -> str:
 
     The text is not repeated.
     """
-    return next((sentence for form, sentence in _ODD if form.fullmatch(text)), "")
+    return next((each for form, each in _ODD if re.fullmatch(form, text, re.DOTALL)), "")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from math import inf
-from typing import Literal, cast
+from typing import Literal, NamedTuple, cast
 
 from vectorshift._platform.background import SharedWork, arun_blocking
 from vectorshift._platform.copying import StaysInProcess
-from vectorshift._platform.frames import astrip_library_frames, strip_library_frames
+from vectorshift._platform.frames import stripped
 from vectorshift.credentials.guard import Result, no_thread, unforeseen, unwrap
 from vectorshift.credentials.provider import CredentialProvider
 from vectorshift.credentials.values import Credential, parse_key
@@ -41,16 +41,15 @@ class Resets:
     count = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LookupRequest:
+class LookupRequest(NamedTuple):
     """One caller's request for a credential.
 
     Args:
         rejected: the credential that the server has just refused with a 401, or None.
         deadline: the moment, in seconds of `time.monotonic`, until which the caller waits, or None.
         bypass_cache: whether the store is to be read now if it may be, past the cache.
-        forced: whether it is read now in any case, also while it is left alone after a failure, and
-            the caller wants to know if that fails, though the cached key stays in use.
+        forced: whether the store is read even in the pause after a failure. If the read fails, the
+            caller gets that failure, although the cached key stays in use.
         local: whether no store may be contacted: a cache answers with what it has.
     """
 
@@ -88,8 +87,7 @@ class BaseProvider(StaysInProcess, CredentialProvider, ABC):
     """
 
     stands_for_another = False
-    """True if this passes on to whichever provider the surroundings name, and is not to be
-    wrapped.
+    """True if this forwards to the provider in force, and must not be wrapped.
     """
 
     may_be_meant = False
@@ -194,19 +192,27 @@ class BaseProvider(StaysInProcess, CredentialProvider, ABC):
     def passed_over(self, winner: Credential) -> None:
         """Note that a chain asked this first, and that `winner` answered. Does no I/O."""
 
-    @strip_library_frames
     def get_credential(self) -> Credential:
         """Return the credential of this moment. Raises as the contract says."""
-        answer = self.get_cached()
-        return unwrap(self.resolve(DEFAULT_REQUEST) if answer is None else answer)
+        before = sys.exc_info()[1]
+        try:
+            answer = self.get_cached()
+            if isinstance(answer, Credential):
+                return answer
+            return unwrap(self.resolve(DEFAULT_REQUEST) if answer is None else answer)
+        except BaseException as error:
+            raise stripped(error, before)  # noqa: B904  # what it was raised from stays
 
-    @astrip_library_frames
-    async def aget_credential(  # pyright: ignore[reportIncompatibleMethodOverride]  # a Coroutine
-        self,
-    ) -> Credential:
+    async def aget_credential(self) -> Credential:
         """Return the credential of this moment without blocking the event loop."""
-        answer = self.get_cached()
-        return unwrap(await self.aresolve(DEFAULT_REQUEST) if answer is None else answer)
+        before = sys.exc_info()[1]
+        try:
+            answer = self.get_cached()
+            if isinstance(answer, Credential):
+                return answer
+            return unwrap(await self.aresolve(DEFAULT_REQUEST) if answer is None else answer)
+        except BaseException as error:
+            raise stripped(error, before)  # noqa: B904
 
     def wrong(self, message: str) -> CredentialConfigurationError:
         """Return a configuration error of this provider's source."""

@@ -10,8 +10,7 @@ import re
 import threading
 import time
 import weakref
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from vectorshift._platform.forks import renew_after_fork
 
@@ -47,8 +46,7 @@ KeyName = tuple[str, str, str]
 """Provider, source and fingerprint of a key."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeldKey:
+class HeldKey(NamedTuple):
     """A key that a cache or a chain holds.
 
     Args:
@@ -70,8 +68,7 @@ class Holder(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Refreshed:
+class Refreshed(NamedTuple):
     """One contact with a store.
 
     Args:
@@ -220,10 +217,10 @@ usage: Final = Usage()
 def metrics() -> dict[str, Any]:
     """Return the numbers of this process, for a page or for a system that is fed by hand.
 
-    `in_use` begins with the first call: call it once when the process starts. It has the keys that
-    requests were sent with in the last 10 minutes; `used` is True for those of the last 5. `held`
-    has the keys in caches and chains. `events`, `refreshes` and `walks` count from the start of the
-    process; `error` is the class of the error, or None.
+    `in_use` begins with the first call: call it once when the process starts. It lists the keys
+    that requests used in the last 10 minutes; `used` is True for the last 5. `held` lists the keys
+    in caches and chains. `events`, `refreshes` and `walks` count from the start of the process;
+    `error` is the class of the error, or None.
     """
     usage.watch()
     return {

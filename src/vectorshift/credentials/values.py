@@ -51,11 +51,10 @@ def masked(value: T) -> T:
 
 
 class Secret:
-    """A string that masks itself in `str`, `repr`, `format`, logs and pickles. Immutable and
+    """A string that redacts itself in `str`, `repr`, `format`, logs and pickles. Immutable and
     hashable.
 
-    A pickled secret leaves its text behind: what arrives prints the same fingerprint and cannot be
-    revealed.
+    A pickle has only the fingerprint: the unpickled secret prints the same and cannot be revealed.
 
     Args:
         text: the text to keep.
@@ -89,8 +88,8 @@ class Secret:
         """
         if self._read is None:
             raise CredentialConfigurationError(
-                f"The secret {self} was pickled, and its text stayed behind. Ask a provider in this"
-                " process for it."
+                f"The secret {self} was pickled, which leaves out its text. Ask a provider in "
+                "this process for the key."
             )
         return self._read()
 
@@ -182,20 +181,20 @@ class Credential:
             kind = type(secret).__name__
             del secret, given  # a traceback may show locals
             raise CredentialConfigurationError(
-                f"{source}: the secret of a Credential is a str, not {kind}."
+                f"{source}: the secret of a Credential must be a str, not {kind}."
             )
         for name, at in (("obtained_at", obtained_at), ("expires_at", expires_at)):
             moment = cast("object", at)
             if moment is not None and not (isinstance(moment, datetime) and moment.tzinfo):
                 del secret, given
                 raise CredentialConfigurationError(
-                    f"{source}: {name} of a Credential is an aware datetime or None."
+                    f"{source}: {name} of a Credential must be an aware datetime or None."
                 )
         if origin is not None and not _is_api(origin):
             del secret, given
             raise CredentialConfigurationError(
-                f"{source}: origin of a Credential is a URL such as https://api.vectorshift.ai, or"
-                " None."
+                f"{source}: origin of a Credential must be a URL such as "
+                "https://api.vectorshift.ai, or None."
             )
         keep = object.__setattr__
         if type(secret) is not Secret:  # a subclass could show its text
@@ -309,15 +308,15 @@ def _flaw(key: str, field_setting: str | None) -> str | None:
         return flaw
     if key.startswith("map["):
         return (
-            "it looks like a printed map, as Vault Agent writes without a template. "
-            "Give the agent a template that prints the one field."
+            "it looks like a printed map, as Vault Agent writes it without a template. Give the "
+            "agent a template that prints one field."
         )
     if len(key) > LONGEST_KEY:
         return f"it is longer than {LONGEST_KEY:,} characters."
     if flaw := unresolved(key):
         return flaw
     if len(key) > 1 and (key[0] == key[-1] in _QUOTES or (key[0] in _CURLY and key[-1] in _CURLY)):
-        return "it stands in quotation marks. Take them away."
+        return "it is wrapped in quotation marks. Remove them."
     if key[:7].lower() == "bearer ":
         return "it begins with 'Bearer '. Give the key alone."
     if _KEY.fullmatch(key):
@@ -333,7 +332,7 @@ def _flaw(key: str, field_setting: str | None) -> str | None:
 
 
 _WITH_SPACES = (
-    (re.compile(r"\{\{"), "it is a template, and nothing filled it in. Give the key itself."),
+    (re.compile(r"\{\{"), "it is a template that was not filled in. Give the key itself."),
     (re.compile(r"#"), "it is a comment. Give the key itself."),
     (
         re.compile(r"(?i:authorization|(x-)?api-key)\s*:"),
@@ -341,23 +340,23 @@ _WITH_SPACES = (
     ),
     (
         re.compile(r"!\w\S*\s"),
-        "it begins with a tag of YAML, and nothing resolved it. Give the key itself.",
+        "it begins with an unresolved YAML tag. Give the key itself.",
     ),
     (
         re.compile(r"(?i:export|setx?|setenv|declare|env)\s|-[ne]\s"),
-        "it is a shell command, and no shell ran it. Give the key itself.",
+        "it is a shell command that no shell ran. Give the key itself.",
     ),
     (
         re.compile(r"(?i:token|basic|api-?key)\s"),
-        "it begins with the word that names a kind of key. Give the key alone.",
+        "it begins with a word that names the kind of key. Give the key alone.",
     ),
     (
         re.compile(r"[\"'].*[\"']\s+#|\S+\s+#"),
-        "a comment stands behind it, which is taken as a part of it here. Give the key alone,"
-        " without quotation marks.",
+        "it ends with a comment, which counts as part of the key here. Give the key alone, "
+        "without quotation marks.",
     ),
 )
-"""What a text with spaces in it may be: such a text is no key in any case."""
+"""Hints for a text with spaces, which is never a key."""
 
 
 def _json_flaw(key: str, field_setting: str | None) -> str | None:

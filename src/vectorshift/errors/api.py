@@ -103,7 +103,8 @@ class AuthenticationError(VectorshiftApiError):
 
     label = "Unauthorized"
     hint = (
-        "Hint: make or look up a key under Account > API Keys, in the organisation it is to act on."
+        "Hint: create or find a key under Account > API Keys, in the organisation that the call "
+        "is for."
     )
     _parameters: tuple[str, ...] = (
         *VectorshiftApiError._parameters,
@@ -228,13 +229,13 @@ class PollTimeoutError(  # pyright: ignore[reportIncompatibleVariableOverride]
         self.completed = completed
         if completed:
             self.message = (
-                f"Run {task_id} has completed, and its outputs did not come within {timeout:g} s."
-                " Ask again; they may come up to 30 s later."
+                f"Run {task_id} has completed, but its outputs did not arrive within {timeout:g} "
+                "s. Ask again: they may arrive up to 30 s later."
             )
         else:
             self.message = (
-                f"Run {task_id} gave no result within {timeout:g} s. It may still go on; ask again,"
-                " or terminate it."
+                f"Run {task_id} gave no result within {timeout:g} s. It may still be running. "
+                "Ask again, or terminate it."
             )
 
 

@@ -169,9 +169,9 @@ def error_for_status(
 ) -> CredentialError | None:
     """Return the failure that an HTTP status of a store means, or None if its body is the answer.
 
-    For getters of your own; raise what it returns. Where your store means something else by a
-    status, look at that first: one that answers 404 for a wrong address is not empty, and one that
-    answers 410 for an old version of its API has not deleted the secret.
+    For getters of your own; raise what it returns. Handle statuses with another meaning in your
+    store first. A 404 for a wrong address does not mean that the secret is empty. A 410 for an old
+    API version does not mean that it was deleted.
 
     Args:
         status: the HTTP status of the last answer.
@@ -181,11 +181,10 @@ def error_for_status(
 
     Returns:
         None for 200, 201 and 203. `CredentialNotFoundError` for 404. `CredentialRevokedError` for
-        410. `CredentialDeniedError` for 401, 402, 403 and 451. `CredentialConfigurationError` for
-        what will be the same again: a request that is wrong (405, 406, 411, 413 to 417, 422, 426,
-        428, 431), and a success without a whole body. `CredentialStoreUnavailableError` for all
-        else, as it may be different in a second: a redirect, a 400, a proxy in between, 408, 429,
-        500 and above.
+        410. `CredentialDeniedError` for 401, 402, 403 and 451. `CredentialConfigurationError` for a
+        wrong request (405, 406, 411, 413 to 417, 422, 426, 428, 431) and for a success without a
+        complete body. `CredentialStoreUnavailableError` for everything that may pass: a redirect, a
+        400, a proxy in between, 408, 429, 500 and above.
 
     Raises:
         TypeError: `status` is no whole number.
@@ -203,15 +202,15 @@ def error_for_status(
         text = f"{source} is gone {code}. Bring the secret back, or write a new one."
         return CredentialRevokedError(text, source=source, provider=provider)
     if status in _REFUSED:
-        text = f"{source} refused access {code}. Check the login for the store, and its rights."
+        text = f"{source} refused access {code}. Check the login, and its permissions."
         return CredentialDeniedError(text, source=source, provider=provider)
     if status in _WRONG:
         text = f"{source} does not accept the request {code}. Check the address."
         return CredentialConfigurationError(text, source=source, provider=provider)
     if 200 <= status < 300 and status != _NOT_YET:
-        text = f"{source} sent no whole answer {code}. Check the address."
+        text = f"{source} sent an incomplete answer {code}. Check the address."
         return CredentialConfigurationError(text, source=source, provider=provider)
-    what = "redirects, which was not followed" if 300 <= status < 400 else "could not answer"
+    what = "sent a redirect, which was not followed" if 300 <= status < 400 else "could not answer"
     return CredentialStoreUnavailableError(
         f"{source} {what} {code}. If that lasts, check the store and the address.",
         source=source,

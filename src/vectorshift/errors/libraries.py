@@ -56,7 +56,7 @@ _AWS: Final = (
     (re.compile("AccessDenied|NotAuthorized|Unrecognized|Token|Signature|InvalidAccessKey"), 403),
     (re.compile("Throttl|LimitExceeded|Unavailable|Timeout|Internal|SlowDown|TooMany"), 503),
 )
-"""What a part of AWS's code says, where AWS answers 400 for all of these."""
+"""The status that a part of an AWS error code means: AWS answers 400 for all of these."""
 
 
 def _names(error: BaseException) -> set[str]:
@@ -111,15 +111,15 @@ def error_for_exception(
     words = ""
     if _untrusted(error):
         kind = CredentialConfigurationError
-        words = "has a certificate that is not trusted here. Check the address and the CA"
+        words = "has a certificate that is not trusted. Check the address and the CA"
     elif _are(names, _WRONG):
-        kind, words = CredentialConfigurationError, "cannot be asked as it is set up"
+        kind, words = CredentialConfigurationError, "is set up incorrectly"
     elif _are(names, _REFUSED) and not getattr(error, "retryable", False):
-        kind, words = CredentialDeniedError, "is asked with a login that was refused"
+        kind, words = CredentialDeniedError, "refused the login"
     elif _are(names, _OUTAGES + _REFUSED):
         kind, words = CredentialStoreUnavailableError, "could not be reached"
     elif "subprocess.CalledProcessError" in names:
-        kind, words = CredentialStoreUnavailableError, "was asked by a command that failed"
+        kind, words = CredentialStoreUnavailableError, "could not be read: its command failed"
     if kind is None:
         return None
     return kind(f"{source} {words} ({name}).", source=source, provider=provider)

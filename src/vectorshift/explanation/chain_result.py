@@ -1,5 +1,5 @@
-"""What the answers of a chain's providers mean together: which source a call would use, and what to
-say of each.
+"""Combine the results of a chain's providers: which source a call would use, and what to say of
+each.
 """
 
 from __future__ import annotations
@@ -38,9 +38,7 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class ChainResult:
-    """What a chain comes to: an answer, or None if that takes a contact, and the source it comes
-    from.
-    """
+    """The result of a chain, or None if that needs a contact, and its source."""
 
     answer: Result | None
     by: Observation | None = None
@@ -92,7 +90,7 @@ def build_report(
     Args:
         seen: what each provider said, in order.
         end: what the chain comes to.
-        hint: what lies near when no source has a key.
+        hint: the hints, when no source has a key.
         base_url: where keys are sent.
         obstacle: what keeps every call from being made, whatever its key; else an empty string.
         scope: whose credentials these are.
@@ -125,7 +123,7 @@ def _verdict(
     if end.is_nothing:
         return "none", f"No source has a key. {what_to_do} {hint}".rstrip(), ""
     if of is None:  # a chain without members that must not be empty
-        return "failed", f"No key can be had: {end.answer}", ""
+        return "failed", f"No key is available: {end.answer}", ""
     if isinstance(end.answer, Credential):
         return "found", f"A call uses {of.place}.", f"{of.provider} comes first"
     if end.answer is None:
@@ -137,12 +135,12 @@ def _verdict(
     if end.passed_over:
         return (
             "failed",
-            f"No key can be had: {of.provider} failed, and no other source has a key.",
+            f"No key is available: {of.provider} failed, and no other source has a key.",
             "",
         )
     what = f"{of.provider} is empty" if of.outcome.startswith("not ") else f"{of.provider} failed"
-    verdict = f"No key can be had: {what}, and no other source is asked in its place."
-    return "failed", verdict, f"{what}, and nothing takes its place"
+    verdict = f"No key is available: {what}, and no other source is asked."
+    return "failed", verdict, f"{what}, and no other source is asked"
 
 
 def _kept_from(outcome: str, verdict: str, obstacle: str) -> tuple[str, str]:
@@ -150,8 +148,8 @@ def _kept_from(outcome: str, verdict: str, obstacle: str) -> tuple[str, str]:
     comfort then.
     """
     if outcome in ("found", "unknown"):
-        return "failed", f"No call can be made: {obstacle}"
-    return outcome, f"{verdict}\nNor can a call be made: {obstacle}"
+        return "failed", f"A call would fail: {obstacle}"
+    return outcome, f"{verdict}\nA call would also fail: {obstacle}"
 
 
 def _below(source: SourceReport, why: str) -> SourceReport:
@@ -230,8 +228,8 @@ def _with_cache(about: SourceReport, provider: CachingProvider) -> SourceReport:
     if previous is not None and goes_back:
         left = min(state.overlap.until[0] - now[0], state.overlap.until[1] - now[1])
         words.append(
-            "It may not know this new key yet: calls use the key before it,"
-            f" {previous.fingerprint}, for at most {left:.0f} s."
+            "It may not know this new key yet. Calls use the key before it, "
+            f"{previous.fingerprint}, for at most {left:.0f} s."
         )
     return replace(
         about,

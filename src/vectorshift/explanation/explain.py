@@ -110,7 +110,7 @@ def _no_chain(error: VectorshiftError, probe: bool) -> Report:
     source = (error.source or "") if isinstance(error, CredentialError) else ""
     if is_unread(source.partition(":")[2]):
         return Report(verdict=f"Not known yet: {error}", outcome="unknown", probed=probe)
-    return Report(verdict=f"No key can be had: {error}", outcome="failed", probed=probe)
+    return Report(verdict=f"No key is available: {error}", outcome="failed", probed=probe)
 
 
 def _subject(

@@ -37,11 +37,11 @@ _PREFIX: Final = "vectorshift.credential."
 _KEYS: Final = ("provider", "source", "fingerprint")
 _EVENTS: Final = {
     "rejected": ("rejections", "{rejection}", "Keys that the API refused."),
-    "served_stale": ("served_stale", "{event}", "Keys that are served while their store fails."),
-    "fell_through": ("fall_throughs", "{event}", "Configured sources that were passed over."),
+    "served_stale": ("served_stale", "{event}", "Keys used while their store fails."),
+    "fell_through": ("fall_throughs", "{event}", "Configured sources that were skipped."),
     "rotated": ("rotations", "{rotation}", "New keys from the same source."),
-    "source_changed": ("source_changes", "{event}", "Keys from another source than before."),
-    "lost": ("losses", "{event}", "Sources from which no key can be had."),
+    "source_changed": ("source_changes", "{event}", "Keys from a different source."),
+    "lost": ("losses", "{event}", "Sources without an available key."),
 }
 
 
@@ -133,7 +133,7 @@ class VectorShiftInstrumentor:
                 yield Observation(int(key.is_stale), _attributes(name))
 
         for name, unit, description, observe in (
-            ("in_use", "{key}", "1 for a key that requests had in the last 5 minutes.", in_use),
+            ("in_use", "{key}", "1 for a key that requests used in the last 5 minutes.", in_use),
             ("held", "{key}", "1 for a key that a cache or a chain holds.", held),
             ("age", "s", "Seconds since a held key was read.", age),
             ("stale", "{key}", "1 for a held key whose store cannot be read.", stale),
@@ -167,7 +167,7 @@ class VectorShiftInstrumentor:
             "vectorshift.chain.walks",
             [self._while_on(walks)],
             "{walk}",
-            "Walks through the whole chain. Most requests need none.",
+            "Reads of the whole chain. Most requests need none.",
         )
 
     def _while_on(

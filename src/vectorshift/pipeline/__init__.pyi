@@ -91,8 +91,8 @@ class Pipeline:
         page_size: int = 100,
         client: AsyncVectorShift | None = None,
     ) -> AsyncIterator[Self]:
-        """Go through all pipelines, each once. The list is read, page after page, when the first is
-        asked for; so the loop may delete what comes up. All else is as in `iterate`.
+        """Go through all pipelines, each once. All pages are read before the first pipeline is
+        yielded, so the loop may delete pipelines. All else is as in `iterate`.
         """
     @classmethod
     def fetch(

@@ -65,9 +65,9 @@ class AsyncChunks(AsyncIterator[StreamChunk]):
     """The chunks of a streamed run, for `async for`. `Pipeline.astream` gives one; it belongs to
     one task.
 
-    The connection is closed at the end, when a wait for a chunk fails or is cancelled, by `aclose`,
-    when this is collected, and when the event loop ends. It is an iterator and no generator, so
-    that all of these are quiet.
+    The connection is closed at the end, by `aclose`, when a wait for a chunk fails or is cancelled,
+    and when the event loop ends. It is also closed when this is collected. An iterator, not a
+    generator, does all of this without warnings.
     """
 
     def __init__(self, run: StreamedRun) -> None:
@@ -87,8 +87,8 @@ class AsyncChunks(AsyncIterator[StreamChunk]):
         self._refuse_if_busy()
         if self._cut:
             raise VectorshiftError(
-                "A wait for a chunk of this stream was cancelled, which closed it in its midst. Run"
-                " the pipeline again."
+                "A wait for a chunk of this stream was cancelled, which closed the stream. Run "
+                "the pipeline again."
             )
         if self._ended:
             raise StopAsyncIteration
@@ -175,7 +175,7 @@ class _ChunkReader:
         objects = [each for each in lines if each is not None]
         if not objects:  # a heartbeat, perhaps; the official SDK passes over it, too
             log.warning(
-                "An event of the stream of %s %s is no JSON object, and is passed over.",
+                "An event of the stream of %s %s is not a JSON object and is skipped.",
                 self._call.method,
                 self._call.path,
             )
@@ -246,7 +246,7 @@ def _beginning(stream: Stream | AsyncStream) -> Generator[Any, bytes | None, byt
 def _no_events(stream: Stream | AsyncStream, call: Call, body: bytes) -> VectorshiftApiError:
     text = stream.redact(body.decode("utf-8", "replace"))
     kind = stream.headers.get("content-type", "of no type")
-    note = f"The answer is no event stream, but {kind}."
+    note = f"The answer is not an event stream, but {kind}."
     error = VectorshiftApiError(
         stream.status_code, call.method, call.path, text, headers=stream.headers, note=note
     )

@@ -108,8 +108,8 @@ class RunHandler:
     def __reduce__(self) -> tuple[Any, ...]:
         """Raise TypeError: it would go on as another organisation than that of its client."""
         raise TypeError(
-            "A RunHandler cannot be pickled, as connections stay in their process. Hand over its"
-            " pipeline_id and its task_id, and make RunHandler(pipeline_id, task_id) there."
+            "A RunHandler cannot be pickled: connections stay in their process. Pass its "
+            "pipeline_id and task_id, and create RunHandler(pipeline_id, task_id) there."
         )
 
     def __repr__(self) -> str:

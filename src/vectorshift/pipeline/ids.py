@@ -25,8 +25,8 @@ def checked_id(id: object) -> str:
     text = id_of(id)
     if text is None or text in (".", ".."):
         raise ValueError(
-            "The id of a pipeline or a run is a text such as '65f0c3a1b2d4e5f60718293a', not"
-            f" {id!r}."
+            "The id of a pipeline or a run must be a text such as '65f0c3a1b2d4e5f60718293a', "
+            f"not {id!r}."
         )
     return text
 

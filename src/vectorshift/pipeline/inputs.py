@@ -8,9 +8,8 @@ import base64
 import json
 import mimetypes
 from collections.abc import Collection, Mapping, Sequence, Set
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from vectorshift.client.uploads import Reader, name_of
 
@@ -20,8 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Body", "bulk_body", "checked_runs", "holds_files", "run_body"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Body:
+class Body(NamedTuple):
     """The body of a call: JSON, or a form with files."""
 
     json: Any = None
@@ -68,7 +66,7 @@ def checked_runs(inputs: object) -> list[Mapping[str, Any]]:
     kind = type(inputs).__name__
     no_list = isinstance(inputs, Mapping | Set | str | bytes | bytearray | memoryview)
     if no_list or not isinstance(inputs, Collection):
-        raise TypeError(f"bulk_run takes a list of inputs, a dict for each run, not {kind}.")
+        raise TypeError(f"bulk_run takes a list of dicts, one for each run, not {kind}.")
     return list(cast("Collection[Mapping[str, Any]]", inputs))
 
 
@@ -88,8 +86,8 @@ def _checked(inputs: object) -> Mapping[str, Any]:
         return {}
     if not isinstance(inputs, Mapping):
         raise TypeError(
-            "inputs should be a dict of values by the names of input nodes, not"
-            f" {type(inputs).__name__}."
+            "inputs should be a dict that maps the names of input nodes to values, not "
+            f"{type(inputs).__name__}."
         )
     return cast("Mapping[str, Any]", inputs)
 

@@ -26,9 +26,9 @@ class Walk(Iterator[T], AsyncIterator[T]):
     that it goes on after an error, and can be left in the middle without an event loop.
 
     All pages are read before the first pipeline is yielded, so that a loop may delete what it is
-    given. The end is an empty page, or one more page without anything new than there were with:
-    pipelines made meanwhile shift known ones by so many pages at most, and a server that knows no
-    offsets gives the first page for ever.
+    given. An empty page is the end. So is one more page without new pipelines than there were pages
+    with new ones. New pipelines shift known ones by at most that many pages, and a server without
+    offsets repeats the first page for ever.
 
     Args:
         clients: the clients that read the pages.

@@ -50,10 +50,10 @@ class Pipeline:
     `Pipeline.fetch` gives one with its name and all that the server says of it; `Pipeline(id)`
     contacts nothing.
 
-    Every call takes `client=`; without it, the client is used that the pipeline was made with, and
-    where none was named, the client of the process, as the organisation of the moment: that of the
-    surrounding `using` block, if there is one. Each call has an async twin whose name begins with
-    `a`. Building pipelines node by node is no part of this package.
+    Every call takes `client=`. The default is the client that the pipeline was created with, else
+    the client of the process. The latter acts for the organisation of the surrounding `using`
+    block, if there is one. Each call has an async twin whose name begins with `a`. This package
+    does not build pipelines node by node.
 
     Args:
         id: its id, also in Mongo extended JSON.
@@ -171,13 +171,13 @@ class Pipeline:
         page_size: int = 100,
         client: Client | None = None,
     ) -> Walk[Self]:
-        """Go through all pipelines, each once. The list is read, page after page, when the first is
-        asked for; so the loop may delete what comes up.
+        """Go through all pipelines, each once. All pages are read before the first pipeline is
+        yielded, so the loop may delete pipelines.
 
-        The iterator keeps the client, and so the organisation, that it was made with, also behind a
-        `using` block. A page that could not be had is an error, and is asked for again when the
-        next pipeline is; an async wait that was cancelled loses nothing either. A pipeline that
-        another process deletes while the list is read may take one out of it.
+        The iterator keeps its client, and so its organisation, also after a `using` block. If
+        reading a page fails, the loop raises, and the next step reads that page again. A cancelled
+        async wait loses nothing. If another process deletes a pipeline during the read, the list
+        may miss one.
 
         Args:
             include_shared: whether those come up that others share with the organisation.
@@ -270,10 +270,9 @@ class Pipeline:
         `result.outputs["answer"]`.
 
         Args:
-            inputs: values by the names of the input nodes. A `Path`, bytes, or a file that is open
-                for reading bytes is sent as a file; so is a tuple of a name, one of these and
-                perhaps a media type. Files are read before anything is sent; one that you opened is
-                left open.
+            inputs: values by the names of the input nodes. A `Path`, bytes or an open binary file
+                is sent as a file. So is a tuple of a name, one of these and optionally a media
+                type. Files are read before anything is sent; a file that you opened stays open.
             stream: True returns the lines of an event stream, as bytes: what the official SDK
                 gives. `Pipeline.stream` gives chunks, and raises if the run fails.
             stream_all_outputs: whether the outputs of all nodes come.
@@ -540,8 +539,8 @@ class Pipeline:
         """
         if self._client is not None:
             raise TypeError(
-                "A Pipeline that has a client cannot be pickled, as connections stay in their"
-                " process. Hand over its id, and make Pipeline(id, client=...) there."
+                "A Pipeline that has a client cannot be pickled: connections stay in their "
+                "process. Pass its id, and create Pipeline(id, client=...) there."
             )
         return super().__reduce_ex__(protocol)
 
@@ -571,5 +570,5 @@ if not TYPE_CHECKING:  # a checker finds by itself that they are not there
 
 def _guest(user_id: str | None, org_id: str | None) -> dict[str, Any]:
     if not user_id and not org_id:
-        raise ValueError("Say with whom: user_id or org_id.")
+        raise ValueError("Pass user_id or org_id.")
     return {"user_id": user_id or None, "org_id": org_id or None}

@@ -113,9 +113,7 @@ class PipelineList(list[P]):
             raise AttributeError(f"'PipelineList' object has no attribute {name!r}")
 
 
-_NO_DICT = (
-    "Pipeline.list() gives a list of pipelines; the answer as the server sent it is at .raw. Use "
-)
+_NO_DICT = "Pipeline.list() returns a list of pipelines. The server's answer is in .raw. Use "
 
 
 class RunResult(Answer):
@@ -268,7 +266,7 @@ def object_in(body: object) -> dict[str, Any]:
     """
     found = as_object(body)
     if found is None:
-        raise ValueError("is no JSON object")
+        raise ValueError("is not a JSON object")
     if found.get("error") and found.keys().isdisjoint(_OF_A_RESULT):
         raise ValueError("has an error and no status")
     return found
@@ -311,7 +309,7 @@ def id_of(value: object, layers: int = 3) -> str | None:
     """
     if isinstance(value, str):
         return value or None
-    if isinstance(value, dict | Mapping) and layers:
+    if isinstance(value, (dict, Mapping)) and layers:
         fields = cast("Mapping[str, object]", value)
         for name in _IDS:
             if name in fields and (found := id_of(fields[name], layers - 1)):

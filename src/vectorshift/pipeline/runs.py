@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakSet
 
 from vectorshift.client.call import Call
@@ -64,8 +64,7 @@ def run(
     return result
 
 
-@dataclass(frozen=True, slots=True)
-class StreamedRun:
+class StreamedRun(NamedTuple):
     """A run whose outputs are to be streamed, by the clients of the moment when it was asked for.
 
     Args:
@@ -113,9 +112,8 @@ def bulk_run(
     progress: bool,
     client: Client,
 ) -> Steps[BulkRunResult]:
-    """Run a pipeline once for each of `inputs`: at the path that the official SDK calls, or, if
-    that is not there, at the one of the API's reference. A server that has the second one alone is
-    remembered.
+    """Run a pipeline once for each of `inputs`. Try the path that the official SDK calls, then the
+    path of the API's reference. A server that has only the second path is remembered.
     """
     runs = checked_runs(inputs)
     paths = [f"/pipeline/{segment(id)}/{action}" for action in ("bulk-run", "bulk_run")]
@@ -192,7 +190,7 @@ def await_end(
         progress: whether to show a progress bar.
     """
     if not poll_interval >= 0 or (timeout is not None and not timeout >= 0):
-        raise ValueError("poll_interval and timeout are numbers of seconds, not below 0.")
+        raise ValueError("poll_interval and timeout must be numbers of seconds, not below 0.")
     deadline = inf if timeout is None else now() + timeout
     last_chance = inf
     completed = False
@@ -213,7 +211,7 @@ def await_end(
                 last_chance = min(last_chance, now() + _LATE_RESULT)
                 if now() >= last_chance:
                     log.warning(
-                        "Run %s is %s, and its outputs are not there after %g s.",
+                        "Run %s is %s, but its outputs did not arrive within %g s.",
                         run_id,
                         found.status,
                         _LATE_RESULT,
@@ -245,7 +243,7 @@ def _built(path: str, inputs: object, build: Callable[[], Body]) -> Steps[Body]:
     with contextlib.suppress(RecursionError):
         body: Body = (yield ThreadWork(build)) if holds_files(inputs) else build()
         return body
-    raise TypeError(f"POST {path} was not sent: its body is nested too deep.")
+    raise TypeError(f"POST {path} was not sent: its body is nested too deeply.")
 
 
 def _long(path: str, body: Body, timeout: float | None) -> Call:

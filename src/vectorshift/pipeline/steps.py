@@ -1,18 +1,17 @@
-"""How a method that exists sync and async is written once.
+"""Write a method once that exists sync and async.
 
 Such a method is a generator of steps. It yields `Use` first, then each `Call`, `ThreadWork` or
-`Wait` that is to be done; is sent the result, or has the error thrown into it; and returns what
-the method returns. `twins` makes two methods of it, `x` and `ax`. Checkers and editors read both
-in `__init__.pyi`, which `python -m tests.pipeline.stub` writes.
+`Wait`. The driver sends the result back, or throws the error, and returns what the generator
+returns. `twins` makes two methods of it, `x` and `ax`. Checkers and editors read both in
+`__init__.pyi`, which `python -m tests.pipeline.stub` writes.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Generator
-from dataclasses import dataclass, field
 from inspect import iscoroutinefunction
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from vectorshift._platform.background import arun_blocking
 from vectorshift.client.call import Call
@@ -34,14 +33,16 @@ if TYPE_CHECKING:
     """The type of a `client` argument: of `x` it is `VectorShift`, of `ax` `AsyncVectorShift`."""
 
 
-@dataclass(frozen=True, slots=True)
 class Use:
     """Make the calls that follow through this client; None is that of the process.
 
     The result of the step is the client.
     """
 
-    client: Client | PinnedClients | None = field(repr=False)
+    __slots__ = ("client",)
+
+    def __init__(self, client: Client | PinnedClients | None) -> None:
+        self.client = client
 
     def sync(self) -> VectorShift:
         """Return the client for a sync caller."""
@@ -56,15 +57,13 @@ class Use:
         return async_client(cast("AsyncVectorShift | None", self.client))
 
 
-@dataclass(frozen=True, slots=True)
-class ThreadWork:
+class ThreadWork(NamedTuple):
     """Do work that reads files. An async caller has it done in a thread."""
 
     work: Callable[[], Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(NamedTuple):
     """Let so many seconds pass."""
 
     seconds: float
@@ -148,14 +147,29 @@ class _Twins:
         self._method, self._drivers = method, drivers
 
     def __set_name__(self, owner: type, name: str) -> None:
-        of_class = isinstance(self._method, classmethod)
-        method: FunctionType = self._method.__func__ if of_class else self._method
         kinds = (("", "VectorShift"), ("a", "AsyncVectorShift"))
         for (prefix, client), driver in zip(kinds, self._drivers, strict=True):
-            made = _function(prefix + name, method, driver)
-            made.__qualname__ = f"{owner.__qualname__}.{prefix}{name}"
-            made.__annotations__ = _annotations(method, driver, client)
-            setattr(owner, prefix + name, classmethod(made) if of_class else made)
+            setattr(owner, prefix + name, _Twin(self._method, owner, prefix + name, driver, client))
+
+
+class _Twin:
+    """Stands for one of the two until it is first looked at: most processes call two of thirty."""
+
+    def __init__(
+        self, method: Any, owner: type, name: str, driver: Callable[..., Any], client: str
+    ) -> None:
+        self._method, self._owner, self._name = method, owner, name
+        self._driver, self._client = driver, client
+
+    def __get__(self, instance: object, owner: type) -> Any:
+        of_class = isinstance(self._method, classmethod)
+        method: FunctionType = self._method.__func__ if of_class else self._method
+        made = _function(self._name, method, self._driver)
+        made.__qualname__ = f"{self._owner.__qualname__}.{self._name}"
+        made.__annotations__ = _annotations(method, self._driver, self._client)
+        found: Any = classmethod(made) if of_class else made
+        setattr(self._owner, self._name, found)
+        return found.__get__(instance, owner)
 
 
 _SOURCE = """

@@ -94,7 +94,7 @@ class KeyFile:
         that was not read; else "".
         """
         if self.is_unread_pipe:
-            return "a named pipe, which the first call that needs it reads, once"
+            return "a named pipe, which the first call that needs it reads once"
         return self._exposure.detail
 
     def check_pipe(self) -> bool:
@@ -115,7 +115,7 @@ class KeyFile:
         return self._answer if self._monotonic() < self._look_at else None
 
     def forget(self) -> None:
-        """Begin anew, as if the file had never been looked at."""
+        """Start again, as if the file had never been read."""
         with self._lock:
             self._parsed = self._answer = None
             self.answered = False
@@ -180,8 +180,8 @@ class KeyFile:
     def _gone(self, content: Content) -> CredentialStoreUnavailableError:
         why = f" ({_why(content)})" if isinstance(content, OSError) else ""
         return CredentialStoreUnavailableError(
-            f"{self._source} held a key before, and holds none now{why}. No other source is asked"
-            f" in its place. Put the key back, or {self._way_out}.",
+            f"{self._source} held a key before and has none now{why}. No other source is asked. "
+            f"Put the key back, or {self._way_out}.",
             source=self._source,
             provider=self._provider,
         )

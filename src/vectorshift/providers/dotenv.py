@@ -44,7 +44,7 @@ do not count."""
 
 
 def admit_latecomers() -> None:
-    """Begin anew: let a found file count again that had no key before, or that lost it."""
+    """Start again: read a found file again that had no key before, or that lost it."""
     _closed.clear()
     Resets.count += 1
 
@@ -53,12 +53,11 @@ class DotenvProvider(BaseProvider):
     """Answer with `VECTORSHIFT_API_KEY` from a dotenv file, which is looked at once a second at
     most.
 
-    A file that is named has to be there, and may hold settings as well, which `Settings.load`
-    reads. A `.env` that is merely found in the working directory of first use may supply the key
-    and nothing else: whoever can put a file there must not be able to say where the key is sent.
-    In a chain it has to be there before any source has answered: one that appears in the working
-    directory of a running service changes nothing until `vectorshift.reset()`.
-    Values are taken as they stand, without interpolation, and `os.environ` is never written.
+    A named file must exist. It may hold settings too, which `Settings.load` reads. A `.env` that is
+    only found in the working directory may supply the key and nothing else: it must not decide
+    where the key is sent. In a chain, a found file must exist before any source has answered. A
+    `.env` that appears in the working directory of a running service changes nothing until
+    `vectorshift.reset()`. Values are used without interpolation, and `os.environ` is never written.
 
     A line that looks like a setting of this package but is no assignment is a configuration error:
     no other source takes its place. Any other line that cannot be parsed is a warning.
@@ -144,7 +143,7 @@ class DotenvProvider(BaseProvider):
         if line:  # it is told here, with no lock held: a handler of log lines may ask for the key
             log_safely(
                 logging.WARNING,
-                "%s: line %d is not NAME=value, and is passed over.",
+                "%s: line %d is not NAME=value and is skipped.",
                 self._source,
                 line,
             )
@@ -198,8 +197,8 @@ class DotenvProvider(BaseProvider):
             self._file.forget()
 
     def winner_warning(self, below: list[str]) -> str | None:
-        """Warn of a file that was merely found, if it hides a source that the user configured or
-        named, or holds settings too.
+        """Warn of a file that was found, not named, if it hides a source that the user configured
+        or named, or holds settings too.
         """
         if self.named or not (below or self._ignored):
             return None
@@ -208,18 +207,18 @@ class DotenvProvider(BaseProvider):
             f" Its other settings are ignored: {', '.join(self._ignored)}." if self._ignored else ""
         )
         return (
-            f"The API key comes from {self._source}, a file that was merely"
-            f" found{although}.{ignored} Name it with {self._naming} if you mean it."
+            f"The API key comes from {self._source}, a file that was found, not "
+            f"named{although}.{ignored} Name it with {self._naming} if you mean it."
         )
 
     def passed_over(self, winner: Credential) -> None:
-        """Warn once of a file that was merely found and has settings, but no key."""
+        """Warn once of a file that was found, not named and has settings, but no key."""
         ignored, self._told = self._told != self._ignored, self._ignored
         if ignored and self._ignored:
             log_safely(
                 logging.WARNING,
-                "%s is a file that was merely found. Its settings are ignored: %s. Name it with"
-                " %s if you mean it.",
+                "%s is a file that was found, not named. Its settings are ignored: %s. Name it "
+                "with %s if you mean it.",
                 self._source,
                 ", ".join(self._ignored),
                 self._naming,
@@ -230,8 +229,8 @@ class DotenvProvider(BaseProvider):
         if not self._is_late or isinstance(answer, CredentialNotFoundError):
             return answer
         return self.not_found(
-            f"{self.path} appeared after a source had answered, or got its key then, and so is not"
-            " used. To use it, call vectorshift.reset() or restart.",
+            f"{self.path} appeared, or got its key, after a source had answered, so it is not "
+            "used. To use it, call vectorshift.reset() or restart.",
             self._source,
         )
 
@@ -242,8 +241,8 @@ class DotenvProvider(BaseProvider):
         text = text_of(content)
         if text is None:
             return self.wrong(
-                f"{self._source} is not UTF-8 text. Save it as UTF-8, or leave it out:"
-                " VECTORSHIFT_ENV_FILE="
+                f"{self._source} is not UTF-8 text. Save it as UTF-8, or skip it: "
+                "VECTORSHIFT_ENV_FILE="
             )
         syntax = load("vectorshift._platform.dotenv_syntax")  # most processes have no such file
         return self._answer(syntax.assignments_in(text))
@@ -254,7 +253,7 @@ class DotenvProvider(BaseProvider):
         if isinstance(error, _NO_FILE):
             what = "is a directory" if isinstance(error, IsADirectoryError) else "does not exist"
             return self.not_found(f"{self.path} {what}.", self._source)
-        fix = "Let this process read it, or leave it out: VECTORSHIFT_ENV_FILE="
+        fix = "Let this process read it, or skip it: VECTORSHIFT_ENV_FILE="
         return unreadable(error, source=self._source, provider=self.name, fix=fix)
 
     def _answer(self, found: Assignments) -> Result:

@@ -33,29 +33,16 @@ __all__ = ["EnvProvider"]
 
 VARIABLE = "VECTORSHIFT_API_KEY"
 _NAME = re.compile(r"[^\W\d]\w*")
-_Environ = type(os.environ)
-
-
-def _read(variable: str) -> str | None:
-    """Return an environment variable, as `os.environ.get` does.
-
-    That raises and catches a KeyError for a variable that is not set: a third of the time that a
-    look-up takes. Without the private name that this reads, it is used all the same.
-    """
-    environ: Any = os.environ
-    if environ.__class__ is not _Environ or not hasattr(environ, "_data"):
-        text: str | None = environ.get(variable)
-        return text
-    raw = environ._data.get(environ.encodekey(variable))
-    return None if raw is None else environ.decodevalue(raw)
+_Environ = type(os.environ) if hasattr(os.environ, "_data") else None
+_encoded: Callable[[str], object] = getattr(os.environ, "encodekey", str)
 
 
 class EnvProvider(BaseProvider):
     """Answer with the environment variable, read on every call, or with a file, read once a second.
 
-    A variable and a named file contradict each other, which is an error. systemd's folder is there
-    for any unit that has credentials: a variable or a named file comes before it, and if the file
-    is not in it, there is no key.
+    A variable and a named file contradict each other, which is an error. A variable or a named file
+    comes before systemd's folder, which every unit with credentials has. If the file is not in that
+    folder, there is no key.
 
     Args:
         variable: the environment variable that holds the key.
@@ -91,15 +78,16 @@ class EnvProvider(BaseProvider):
         if not (_NAME.fullmatch(variable) or variable in os.environ or credentials_directory):
             del variable  # a traceback may show locals
             raise ValueError(
-                "variable should be the name of an environment variable, of letters, digits and _."
-                " It is not shown, as it may be the key itself: ExplicitProvider(key) takes that."
+                "variable should be the name of an environment variable, of letters, digits and "
+                "_. It is not shown: it may be the key itself, which ExplicitProvider(key) takes."
             )
         self.variable = variable
         self._source = f"env:{variable}"
         self._unset = self.not_found(f"{variable} is not set.", self._source)
         self._blank = self.not_found(f"{variable} is set but empty.", self._source)
+        self._encoded = _encoded(variable)
         # the text is no attribute: debuggers and serialisers show those
-        self._seen: tuple[Callable[[], str], Result] = (str, self._blank)
+        self._seen: tuple[Callable[[object], bool], Result] = (lambda raw: not raw, self._blank)
         self._given = "" if isinstance(file, Unset) else os.fspath(file)
         self._named = None if isinstance(file, Unset) else absolute(file)
         self._handed: Path | None = None
@@ -155,21 +143,27 @@ class EnvProvider(BaseProvider):
 
     def get_cached(self) -> Result | None:
         """Answer with the variable as it is now, or with the file as it was in the last second."""
-        text = _read(self.variable)
-        if text is None:
+        environ: Any = os.environ
+        raw: Any
+        if environ.__class__ is _Environ:  # `get` decodes, and raises inside where it is not set
+            raw = environ._data.get(self._encoded)
+        else:
+            raw = environ.get(self.variable)
+        if raw is None:
             return self._unset if self._file is None else self._file.get_cached()
         seen = self._seen
-        if seen[0]() != text:
-            known = text
-            seen = self._seen = (lambda: known, self.keyed(text, self._source, blank="not found"))
+        if not seen[0](raw):
+            text, known = os.fsdecode(raw), raw
+            answer = self.keyed(text, self._source, blank="not found")
+            seen = self._seen = (lambda raw: bool(raw == known), answer)
         if self._file is None:
             return seen[1]
         if isinstance(seen[1], CredentialNotFoundError):
             return self._or_blank(self._file.get_cached())
         if self._named is not None:
             return self.wrong(
-                f"{self.variable} is set, and so is the file {self._file_source}"
-                f" ({self.variable}_FILE). Unset the one that you do not mean."
+                f"{self.variable} is set, and so is the file {self._file_source} "
+                f"({self.variable}_FILE). Unset one of them."
             )
         return None if self._untold else seen[1]
 
@@ -205,7 +199,7 @@ class EnvProvider(BaseProvider):
         self._beside = f"comes before file:{self._handed}"
         winner = self._source if self._is_set() else f"file:{self._named}" if self._named else None
         if winner is not None:
-            log.info("file:%s is there too, and not read while %s has a key.", self._handed, winner)
+            log.info("file:%s is there too but not read while %s has a key.", self._handed, winner)
 
     def _read_file(self, content: Content) -> Result:
         if isinstance(content, OSError):
@@ -229,8 +223,8 @@ class EnvProvider(BaseProvider):
                 self._source,
             )
         fix = (
-            "Let LoadCredential= or SetCredential= of the unit hand it over, or unset"
-            " CREDENTIALS_DIRECTORY."
+            "Add it to the unit with LoadCredential= or SetCredential=, or unset "
+            "CREDENTIALS_DIRECTORY."
         )
         return unreadable(error, source=self._file_source, provider=self.name, fix=fix)
 
@@ -261,13 +255,13 @@ def _more_than_a_key(text: str, variable: str) -> str | None:
         )
     if re.match(rf"(export +)?{re.escape(variable)} *=", text):
         return (
-            "it is a dotenv file. Leave the key alone in it, or name it with VECTORSHIFT_ENV_FILE"
-            " instead."
+            "it is a dotenv file. Put only the key into it, or name it with VECTORSHIFT_ENV_FILE "
+            "instead."
         )
     lines = len(text.splitlines())
     if lines > 1 and text[0] not in "{[":
         return (
-            f"it has {lines} lines, and a line break is no part of a key. Leave the key alone in"
-            " it, on one line."
+            f"it has {lines} lines, but a key has no line break. Put only the key into it, on "
+            "one line."
         )
     return None

@@ -79,7 +79,7 @@ class ExplicitProvider(BaseProvider):
         return callable(self._held.get(_SLOT))
 
     def get_cached(self) -> Result | None:
-        """Answer with the key that is given; a callable has to be called."""
+        """Return the given key, or call the callable."""
         value = self._held.get(_SLOT)
         if value is None:  # once None was set, the chain must walk to tell who answers
             return None if _SET_TO_NONE in self._held else self._unset
@@ -90,9 +90,9 @@ class ExplicitProvider(BaseProvider):
         if self._held.pop(_SET_TO_NONE, False):
             log_safely(
                 logging.WARNING,
-                "vectorshift.api_key was set to None, which unsets it: %s answers in its place. If"
-                " that None comes from a look-up, it found no key. To unset the key without this"
-                " warning: del vectorshift.api_key.",
+                "vectorshift.api_key was set to None, which unsets it: %s is used now. If that "
+                "None came from a look-up, the look-up found no key. To unset the key without "
+                "this warning: del vectorshift.api_key.",
                 winner.source,
             )
 
@@ -135,15 +135,15 @@ class ExplicitProvider(BaseProvider):
         if not isinstance(failure, CredentialNotFoundError):
             return failure
         return self.wrong(
-            "The callable that was given as the API key found none. No other source is asked in"
-            f" its place. {failure.message}".rstrip()
+            "The API key's callable found no key. No other source is asked. "
+            f"{failure.message}".rstrip()
         )
 
     def _returned(self, answer: object) -> Result:
         if answer is None:
             return self.wrong(
-                "The callable that was given as the API key returned None. No other source is asked"
-                " in its place; return the key, or raise an error of your own."
+                "The API key's callable returned None. No other source is asked. Return the key, "
+                "or raise your own error."
             )
         return self._credential(answer)
 

@@ -68,7 +68,7 @@ class LoginProvider(BaseProvider):
             del path  # a traceback may show locals
             raise ValueError(f"path {flaw}.")
         if not isinstance(path, Unset) and not isinstance(profile, Unset):
-            raise ValueError("path and profile name two places. Give one.")
+            raise ValueError("path and profile name two places. Pass one of them.")
         self._profile = None if isinstance(profile, Unset) else profile
         self.remote = self._profile is not None
         # pathlib would raise

@@ -215,7 +215,7 @@ def delete_profile(name: str, *, origin: str) -> list[str]:
 # --- The file ---
 
 _Fields = dict[str, Secret]
-"""The fields of a profile. All are masked, as one of them is the key."""
+"""The fields of a profile. All are redacted, because one of them is the key."""
 
 
 def _file() -> Path:
@@ -258,7 +258,7 @@ def _profiles_in(text: str | None) -> dict[str, _Fields] | str:
         given = cast("dict[str, object]", fields) if isinstance(fields, dict) else {}
         entries[name] = {key: Secret(each) for key, each in given.items() if isinstance(each, str)}
         if entries[name].keys() != given.keys() or not _is_profile(name, entries[name]):
-            return "has a table that is no profile"
+            return "has a table that is not a profile"
     return entries
 
 
@@ -274,7 +274,7 @@ def _is_profile(name: str, fields: _Fields) -> bool:
 def _check(path: Path, status: os.stat_result) -> None:
     """Raise if a file or its folder is a link, or may be somebody else's work."""
     if stat.S_ISLNK(status.st_mode):
-        raise _insecure(path, "is a symbolic link. Put the real one in its place.")
+        raise _insecure(path, "is a symbolic link. Replace it with the real one.")
     if not _POSIX:
         return
     if status.st_uid != os.geteuid():

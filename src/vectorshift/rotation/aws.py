@@ -53,7 +53,7 @@ class AwsTarget(RotationTarget):
         """Return the text that was read with another key in it."""
         text = with_key(self._text, self._given.field, self._old, key)
         if text is None:
-            raise self._refused("the old key is not found in its text as it is written.")
+            raise self._refused("its text does not have the old key in plain form.")
         return text
 
     def _key_in(self, response: dict[str, Any]) -> Credential:

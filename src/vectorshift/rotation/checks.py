@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["Checks"]
 
 _UNVERIFIED = (
-    " So it is not known whether both are of one organisation. If you know it, pass --unverified."
+    " So the two keys may be of different organisations. If you know that they are not, pass "
+    "--unverified."
 )
 
 
@@ -51,7 +52,9 @@ class Checks:
             VectorshiftError: the API did not answer.
         """
         if new == old:
-            raise RotationError(f"The new key is the old one, {old}. Nothing was written.")
+            raise RotationError(
+                f"The new key is the same as the old one, {old}. Nothing was written."
+            )
         try:
             seen = self._seen_by(new)
         except AuthenticationError:
@@ -61,7 +64,7 @@ class Checks:
         try:
             before = self._seen_by(old)
         except AuthenticationError:
-            before = f"The API does not take the old key, {old}, any more."
+            before = f"The API does not take the old key, {old}."
         doubt = next((each for each in (seen, before) if isinstance(each, str)), "")
         if isinstance(seen, frozenset) and isinstance(before, frozenset):
             shared = seen & before
@@ -85,7 +88,7 @@ class Checks:
             try:
                 return frozenset(self._pipelines(client))
             except PermissionDeniedError:
-                return f"The API knows the key {key}, and does not let it list pipelines."
+                return f"The API knows the key {key} but does not let it list pipelines."
 
     def make_one_call(self, key: Secret) -> None:
         """Make a call with a key.

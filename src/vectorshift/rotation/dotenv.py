@@ -28,7 +28,7 @@ _ASSIGNMENT: Final = re.compile(
 
 
 class DotenvTarget(RotationTarget):
-    """The line of the key in a dotenv file. One that is merely found is not written to.
+    """The line of the key in a dotenv file. A found file is not written to.
 
     Args:
         settings: those that name the file.
@@ -40,8 +40,8 @@ class DotenvTarget(RotationTarget):
         super().__init__()
         if not settings.env_file:
             raise RotationError(
-                "VECTORSHIFT_ENV_FILE is not set. A .env that is merely found is not written to:"
-                " name the file that you mean, as in VECTORSHIFT_ENV_FILE=./.env"
+                "VECTORSHIFT_ENV_FILE is not set. A .env that is only found is not written to. "
+                "Name the file: VECTORSHIFT_ENV_FILE=./.env"
             )
         self._path = absolute(settings.env_file)
         self.source = f"dotenv:{self._path}"
@@ -64,8 +64,8 @@ class DotenvTarget(RotationTarget):
         changed = with_value(self._content, key)
         if changed is None:
             raise RotationError(
-                f"{self.source}: the line of {_VARIABLE} has a form that is not changed safely."
-                f" Write it as {_VARIABLE}=... and run this again."
+                f"{self.source}: the line of {_VARIABLE} cannot be changed safely. Write it as "
+                f"{_VARIABLE}=... and run this again."
             )
         replace_file(self._path, changed, expected=self._content)
 

@@ -118,7 +118,7 @@ def target_of(settings: Settings, options: Options) -> RotationTarget:
     if name not in SOURCES:
         raise RotationError(f"There is no source {name!r}. There are: {', '.join(SOURCES)}.")
     if options.expires_at is not None and name != "vault":
-        raise RotationError("--expires-at is kept by KV version 2 of Vault alone. Leave it out.")
+        raise RotationError("--expires-at works with Vault KV version 2 only. Leave it out.")
     return SOURCES[name](settings, options)
 
 
@@ -152,7 +152,7 @@ def prepare(
     key = chosen.secret if isinstance(chosen, Credential) else chosen
     if new is None and key == old.secret:
         raise RotationError(
-            f"The version before holds {key} too: there is no other key to go back to."
+            f"The version before holds {key} too, so there is no other key to go back to."
         )
     verdict = checks.compare(old.secret, key, unverified=options.unverified)
     return Plan(target=target, old=old, new=chosen, verdict=verdict)
@@ -179,9 +179,9 @@ def rotate(plan: Plan, checks: Checks) -> Rotated:
         found = target.read()
     except CredentialError as error:
         known = (
-            "The new key was written, and cannot be read back."
+            "The new key was written but cannot be read back."
             if doubt is None
-            else "It is not known whether the new key was written."
+            else "The new key may or may not have been written."
         )
         raise type(error)(
             f"{error.message} {known}",
@@ -192,9 +192,9 @@ def rotate(plan: Plan, checks: Checks) -> Rotated:
         raise RotationError(f"{doubt.message} The old key is still there. Run this again.")
     if found.secret != key:
         raise RotationError(
-            f"{target.source} gives {found.fingerprint} after the write, and not the new key."
-            " Somebody else wrote right after it, or a cache before the store answers. Look at"
-            " what is there."
+            f"{target.source} gives {found.fingerprint} after the write, not the new key. Either "
+            "somebody else wrote after it, or a cache in front of the store answers. Look at "
+            "what is there."
         )
     try:
         checks.make_one_call(found.secret)
@@ -213,9 +213,9 @@ def _chain_now(plan: Plan, settings: Settings) -> str:
     try:
         winner = _winner(settings)
     except CredentialNotFoundError:
-        return "A call finds no key with the present settings."
+        return "With the current settings, a call finds no key."
     except CredentialError as error:
-        return f"A call gets no key with the present settings: {error.message}"
+        return f"With the current settings, a call gets no key: {error.message}"
     if winner.secret == plan.key:
         return f"A call uses the new key, from {winner.source}."
     if winner.source == plan.target.source:

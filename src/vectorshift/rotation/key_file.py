@@ -29,8 +29,8 @@ class KeyFileTarget(RotationTarget):
         super().__init__()
         if settings.api_key_file is None:
             raise RotationError(
-                "VECTORSHIFT_API_KEY_FILE is not set: there is no key file to write. One that"
-                " systemd hands over is changed where LoadCredential= says."
+                "VECTORSHIFT_API_KEY_FILE is not set: there is no key file to write. To change a "
+                "systemd credential, change the file that LoadCredential= names."
             )
         self._path = absolute(settings.api_key_file)
         self.source = f"file:{self._path}"

@@ -44,14 +44,14 @@ class ParameterTarget(AwsTarget):
         behind = re.sub("^arn:(?:[^:]*:){4}", "", self._given.locator).partition(":")[2]
         if behind:
             raise self._refused(
-                f"the name ends in :{behind}, which pins a version or a label, so that no process"
-                " would read a new one. Leave that out of VECTORSHIFT_AWS_PARAMETER."
+                f"the name ends in :{behind}, which pins a version or a label, so no process "
+                "would read a new one. Remove it from VECTORSHIFT_AWS_PARAMETER."
             )
         found = self._described()
         if found is None:
             raise self._refused(
-                "DescribeParameters does not list it, so that its type, KMS key, tier and policies"
-                " are not known. A parameter of another account is rotated there."
+                "DescribeParameters does not list it, so its type, KMS key, tier and policies "
+                "are unknown. Rotate a parameter of another account in that account."
             )
         self._kept = {each: found[each] for each in _KEPT if found.get(each)}
         if policies := found.get("Policies"):
@@ -74,9 +74,9 @@ class ParameterTarget(AwsTarget):
         version = int(self._call("put_parameter", **query)["Version"])
         if version != before + 1:
             self.notes.append(
-                f"Version {version - 1} was written in the same moment, by somebody else or by a"
-                f" repeat of the request. Version {version}, which has the new key, is in force."
-                " Look at what the other one holds."
+                f"Version {version - 1} was written at the same time, by somebody else or by a "
+                f"repeat of the request. Version {version}, which has the new key, is in force. "
+                "Look at the other one."
             )
         return str(version)
 

@@ -31,8 +31,8 @@ class ProfileTarget(RotationTarget):
         self.source = f"login:{self._name}"
         if not is_stored(self._name):
             raise RotationError(
-                f"There is no profile {self._name}. Store a key: vectorshift auth login. What the"
-                " official tool stored, that tool changes."
+                f"There is no profile {self._name}. To store a key: vectorshift auth login. A "
+                "key that the official tool stored is changed with that tool."
             )
         self._profile: Profile | None = None
         self._old = Secret("")

@@ -29,9 +29,8 @@ def why_not(path: Path) -> str:
         return ""
     if os.path.islink(path.parent / "..data"):  # noqa: PTH114
         return (
-            "it is a link that Kubernetes made to a mounted Secret, and replaces when that Secret"
-            " changes. Change the Secret: kubectl create secret generic NAME"
-            " --from-file=... --dry-run=client -o yaml | kubectl apply -f -"
+            "it is a Kubernetes link to a mounted Secret. Change the Secret: kubectl create "
+            "secret generic NAME --from-file=... --dry-run=client -o yaml | kubectl apply -f -"
         )
     return f"it is a link to {path.resolve()}. Name that file itself."
 
@@ -83,8 +82,8 @@ def replace_file(path: Path, content: Secret, *, expected: Secret) -> None:
         why = (error.strerror or type(error).__name__).lower()
         hint = " If docker mounts it, change it on the host." if error.errno in _MOUNTED else ""
         raise RotationError(
-            f"{path} was not changed, as a file beside it cannot be written or take its place:"
-            f" {why}.{hint}"
+            f"{path} was not changed: a file beside it cannot be written or replace it: "
+            f"{why}.{hint}"
         ) from None
 
 
@@ -100,7 +99,7 @@ def _created(beside: Path) -> Generator[int, None, None]:
     try:
         # another rotation may have taken it for a left-over before it was locked
         if not _lock(descriptor) or not os.fstat(descriptor).st_nlink:
-            raise RotationError(f"{beside}: another rotation of this file is under way.")
+            raise RotationError(f"{beside}: another rotation of this file is running.")
         try:
             yield descriptor
         except BaseException:
@@ -116,7 +115,7 @@ def _remove_left_over(beside: Path) -> None:
     descriptor = os.open(beside, os.O_RDWR | _NO_FOLLOW)
     try:
         if not _lock(descriptor):
-            raise RotationError(f"{beside}: another rotation of this file is under way.")
+            raise RotationError(f"{beside}: another rotation of this file is running.")
         beside.unlink()
     finally:
         os.close(descriptor)

@@ -48,21 +48,21 @@ class SecretTarget(AwsTarget):
         """Refuse a pinned version, and a secret that something else rotates."""
         if self._given.version_id or self._given.version_stage != CURRENT:
             raise self._refused(
-                "a version is pinned, so that no process would read a new one. Unset"
-                " VECTORSHIFT_AWS_VERSION_ID and VECTORSHIFT_AWS_VERSION_STAGE."
+                "a version is pinned, so no process would read a new one. Unset "
+                "VECTORSHIFT_AWS_VERSION_ID and VECTORSHIFT_AWS_VERSION_STAGE."
             )
         told = self._described()
         if told.get("RotationEnabled") or told.get("OwningService"):
             raise self._refused(
-                "AWS rotates this secret by itself, and would undo a key that is written here."
-                " Change the rotation's function, or turn it off: aws secretsmanager"
-                " cancel-rotate-secret"
+                "AWS rotates this secret and would overwrite a key that is written here. Change "
+                "the rotation's function, or turn rotation off: aws secretsmanager "
+                "cancel-rotate-secret"
             )
         pending = _holder(told, _PENDING)
         if pending not in (None, self._version):
             raise self._refused(
-                f"another rotation is under way: version {pending} is {_PENDING}. Let it end, or"
-                " remove that label."
+                f"another rotation is running: version {pending} is {_PENDING}. Let it end, or "
+                "remove that label."
             )
 
     def write(self, key: Secret) -> str:
@@ -76,7 +76,7 @@ class SecretTarget(AwsTarget):
             **{"SecretBinary" if self._is_binary else "SecretString": text},
         )
         if self._key_of(version).secret != key:
-            raise self._refused(f"version {version} does not hold what was written to it.")
+            raise self._refused(f"version {version} does not have what was written to it.")
         self._make_current(version)
         return version
 

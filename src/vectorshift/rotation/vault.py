@@ -85,29 +85,29 @@ class VaultTarget(RotationTarget):
         """Refuse a pinned version, KV 1 unless it is allowed, and an expiry that would be wrong."""
         if self._ref.version is not None:
             raise self._refused(
-                f"version {self._ref.version} is pinned, so that no process would read a new one."
-                " Unset VECTORSHIFT_VAULT_VERSION."
+                f"version {self._ref.version} is pinned, so no process would read a new one. "
+                "Unset VECTORSHIFT_VAULT_VERSION."
             )
         if not self._is_kv2:
             if self._check_and_set:
                 raise self._refused(
-                    "KV version 1 has no check-and-set: what somebody else writes in the same"
-                    " moment would be lost. If nobody else writes, pass --no-check-and-set."
+                    "KV version 1 has no check-and-set: a write by somebody else at the same "
+                    "time would be lost. If nobody else writes, pass --no-check-and-set."
                 )
             if self._expires_at is not None:
                 raise self._refused("KV version 1 has no metadata. Leave out --expires-at.")
-            self.notes.append("There was no check-and-set, as KV version 1 has none.")
+            self.notes.append("There was no check-and-set: KV version 1 has none.")
         if self._has_expiry and self._expires_at is None:
             raise self._refused(
-                f"its metadata has {EXPIRES_AT}, which is of the old key. Say when the new key"
-                " ends: --expires-at 2027-01-31T00:00:00Z, or --expires-at never."
+                f"its metadata has {EXPIRES_AT}, which is for the old key. Say when the new key "
+                "expires: --expires-at 2027-01-31T00:00:00Z, or --expires-at never."
             )
         if self._expires_at not in (None, "never"):
             moment = parse_time(self._expires_at)
             if moment is None or moment <= datetime.now(timezone.utc):
                 raise self._refused(
-                    "--expires-at is not a time to come as RFC 3339 has it, such as"
-                    " 2027-01-31T00:00:00Z."
+                    "--expires-at is not an RFC 3339 time in the future, such as "
+                    "2027-01-31T00:00:00Z."
                 )
 
     def write(self, key: Secret) -> str | None:
@@ -140,13 +140,13 @@ class VaultTarget(RotationTarget):
         if not self._is_kv2:
             return super().previous()
         if self._version < 2:
-            raise self._refused("it has one version only: there is nothing to go back to.")
+            raise self._refused("it has only one version: there is nothing to go back to.")
         before = self._version - 1
         try:
             return self._key_in(self._read_version(before))
         except CredentialNotFoundError:
             raise self._refused(
-                f"version {before} is not kept any more: there is nothing to go back to."
+                f"version {before} was removed: there is nothing to go back to."
             ) from None
 
     def close(self) -> None:
@@ -214,8 +214,8 @@ class VaultTarget(RotationTarget):
 
     def _denied(self, path: str, rights: str) -> RotationError:
         return self._refused(
-            "the token may not write it. To rotate, and for nothing else, its policy needs:"
-            f" path {json.dumps(path)} {{ capabilities = [{rights}] }}"
+            "the token may not write it. For rotation only, add to its policy: path "
+            f"{json.dumps(path)} {{ capabilities = [{rights}] }}"
         )
 
     def _refused(self, why: str) -> RotationError:

@@ -1,6 +1,4 @@
-"""What the process uses at one time: settings, and the credentials that are in force outside any
-block.
-"""
+"""The configuration of the process: settings, and the credentials in force outside any block."""
 
 from __future__ import annotations
 
@@ -50,7 +48,7 @@ class ForwardingProvider(BaseProvider):
 
     @abstractmethod
     def resolved_or_none(self) -> BaseProvider | None:
-        """Return who answers, or None if that one has to be made first."""
+        """Return the provider, or None if it must be created first."""
 
     @abstractmethod
     def resolved(self) -> BaseProvider:
@@ -90,8 +88,7 @@ class ForwardingProvider(BaseProvider):
 class Configured(ForwardingProvider):
     """Settings and credentials that belong together. Thread-safe and fork-safe.
 
-    It stays what it is: to configure is to put another in its place, and who holds this one, as a
-    call on its way and a handler do, goes on with it.
+    It is immutable: `configure` replaces it. A running call or a handler keeps the one that it has.
 
     Args:
         settings: in place of those of the environment, which are read at first use.
@@ -117,7 +114,7 @@ class Configured(ForwardingProvider):
         self.require_using, self._process = require_using, process
         self._settings = settings or read
         self._chain: ProviderChain | None = None
-        self._in_force: tuple[Configured | None, BaseProvider] | None = None
+        self.found: tuple[Configured | None, BaseProvider | None] = (None, None)
         self._building = SharedWork(self.resolved)
         self._after_fork()
         renew_after_fork(self)
@@ -129,6 +126,10 @@ class Configured(ForwardingProvider):
     def current(self) -> Configured:
         """This; an `DefaultScope` names another one when something is configured."""
         return self
+
+    @property
+    def _of_process(self) -> Configured:
+        return self if self._process is None else self._process()
 
     @property
     def loaded(self) -> Settings | None:
@@ -151,24 +152,22 @@ class Configured(ForwardingProvider):
         """Return whether calls outside a `using` block fail. May block at first."""
         if self.require_using is not None:
             return self.require_using
-        if self._process is not None and self._process().requires_using:
+        if self._of_process is not self and self._of_process.requires_using:
             return True
         if self._settings is None and not any(os.environ.get(each, "").strip() for each in _SAY_SO):
             return False  # no need to read settings that cannot say so
         settings = self.settings
         if self.chosen is None or "require_using" in settings.model_fields_set:
             return settings.require_using
-        if self._process is not None:  # it was asked above, and has read the variable
+        if self._of_process is not self:  # it was asked above, and has read the variable
             return False
         said = os.environ.get(_REQUIRE_USING, "")  # settings in code that are silent do not undo it
         return _model().load({_REQUIRE_USING: said}).require_using
 
     def resolved_or_none(self) -> BaseProvider | None:
         """Return the credentials that were given, or the chain, if it has been built."""
-        found = self._in_force
-        if found is None or found[0] is not (self._process and self._process()):
-            return None
-        return found[1]
+        process, provider = self.found
+        return provider if process is self._of_process else None
 
     def resolved(self) -> BaseProvider:
         """Return the credentials that were given, or the chain, or what fails where calls need a
@@ -176,9 +175,9 @@ class Configured(ForwardingProvider):
         """
         provider = self.resolved_or_none()
         if provider is None:
-            process = self._process and self._process()
+            process = self._of_process
             provider = self._needs_using() if self.requires_using else self.given or self._built()
-            self._in_force = (process, provider)
+            self.found = (process, provider)
         return provider
 
     def _built(self) -> ProviderChain:
@@ -205,7 +204,7 @@ class Configured(ForwardingProvider):
             return "configure(require_using=True)"
         if self.chosen is not None and self.chosen.require_using:
             return "Settings(require_using=True)"
-        return self._process().required_by if self._process is not None else _REQUIRE_USING
+        return _REQUIRE_USING if self._of_process is self else self._of_process.required_by
 
     async def aresolved(self) -> BaseProvider:
         """Return what `resolved` does; what may block is done in a thread."""
@@ -242,8 +241,9 @@ def _model() -> type[Settings]:
     else:
         return Settings
     raise CredentialConfigurationError(
-        f"The settings cannot be read: entry_points.txt of {damaged} is damaged ({what}). Install"
-        " that anew, or let pydantic pass over all of them: PYDANTIC_DISABLE_PLUGINS=__all__"
+        f"The settings cannot be read: entry_points.txt of {damaged} is damaged ({what}). "
+        "Reinstall that package, or make pydantic skip all plugins: "
+        "PYDANTIC_DISABLE_PLUGINS=__all__"
     )
 
 

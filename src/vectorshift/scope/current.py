@@ -6,8 +6,7 @@ import logging
 import threading
 import weakref
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from vectorshift._platform import slot
 from vectorshift._platform.arguments import UNSET, Unset
@@ -68,8 +67,7 @@ class _Entry:
             abandoned.append(weakref.ref(self.of))
 
 
-@dataclass(frozen=True, slots=True)
-class _Block:
+class _Block(NamedTuple):
     """A block in force, and the one around it. It is kept in the context alone: tasks may share the
     `using` object.
     """
@@ -82,19 +80,9 @@ class _Block:
 _in_block: ContextVar[_Block | None] = ContextVar("vectorshift.using", default=None)
 
 _LEFT_ELSEWHERE = failing(
-    "The using block around this call was left in another task or thread, so that it is not known"
-    " whose key is meant. Let the block begin and end in one function."
+    "The using block around this call was left in another task or thread, so the right key is "
+    "unknown. Begin and end the block in one function."
 )
-
-
-def _provider_of_block() -> BaseProvider | None:
-    """Return the credentials of the surrounding block, or None outside every block."""
-    block = _in_block.get()
-    if block is not None:
-        return _LEFT_ELSEWHERE if block.entry.left_elsewhere else block.provider
-    if _abandoned:
-        _warn_of_lost()
-    return None
 
 
 def _warn_of_lost() -> None:
@@ -105,10 +93,10 @@ def _warn_of_lost() -> None:
     if abandoned:
         log_safely(
             logging.WARNING,
-            "A using block was entered in a task or thread that has ended, and was not left there:"
-            " this call does not see it, and is not made with its key. FastAPI runs a dependency"
-            " that is a sync generator so: write it as async def. To make such calls fail:"
-            " vectorshift.configure(require_using=True).",
+            "A using block was entered in a task or thread that ended without leaving it. This "
+            "call does not see the block or use its key. FastAPI does this with a dependency "
+            "that is a sync generator: write it as async def. To make such calls fail: "
+            "vectorshift.configure(require_using=True).",
         )
 
 
@@ -203,9 +191,9 @@ class DefaultScope(ForwardingProvider):
             return self
         if target.has_own_credentials and self.current.requires_using:
             raise CredentialConfigurationError(
-                "configure(client=...) set a client with credentials of its own, which every call"
-                f" would use, and {self.current.required_by} says that this process has no key of"
-                " its own. Pass that client to the calls that mean it: client=...",
+                "configure(client=...) set a client with its own credentials for every call, but "
+                f"{self.current.required_by} says that this process has no key of its own. Pass "
+                "that client to the calls that need it: client=...",
                 source="using",
             )
         return target
@@ -226,19 +214,27 @@ class DefaultScope(ForwardingProvider):
         A client's own settings do not say as whom it calls: credentials that were configured for
         the process come before the chain that they describe.
         """
-        provider = _provider_of_block()
-        return self._outside_blocks(configured) if provider is None else provider
-
-    def _outside_blocks(self, configured: Configured) -> Configured:
+        block = _in_block.get()
+        if block is not None:
+            return _LEFT_ELSEWHERE if block.entry.left_elsewhere else block.provider
+        if _abandoned:
+            _warn_of_lost()
         process = DEFAULT_SCOPE.current  # it also says whether a call must stand in a block
         return configured if self is DEFAULT_SCOPE or process.given is None else process
 
+    def in_force(self, configured: Configured) -> BaseProvider:
+        """Return what `pin_to` does, or what that stands for, if it is known: for one call."""
+        provider = self.pin_to(configured)
+        if isinstance(provider, Configured):
+            process, known = provider.found
+            if known is not None and process is DEFAULT_SCOPE.current:
+                return known
+        return provider
+
     def resolved_or_none(self) -> BaseProvider | None:
         """Return the credentials that are in force here and now, if they have been made."""
-        provider = _provider_of_block()
-        if provider is not None:
-            return provider
-        return self._outside_blocks(self.current).resolved_or_none()
+        provider = self.in_force(self.current)
+        return provider.resolved_or_none() if isinstance(provider, Configured) else provider
 
     def resolved(self) -> BaseProvider:
         """Return the credentials that are in force here and now. May block."""
@@ -289,8 +285,8 @@ class DefaultScope(ForwardingProvider):
         ]
         if what:
             log.warning(
-                "%s set a key for the process, which is not used: configure(require_using=True)"
-                " says that every call takes its key from a using block.",
+                "%s set a key for the process, which is not used: with "
+                "configure(require_using=True), every call takes its key from a using block.",
                 " and ".join(what),
             )
 
@@ -315,8 +311,8 @@ class DefaultScope(ForwardingProvider):
         self._warned = bool(how)
         if how:
             log.warning(
-                "vectorshift.api_key is set and has no effect%s, as configure(%s=...) set what"
-                " calls use. Give the key there, or call vectorshift.reset() first.",
+                "vectorshift.api_key is set and has no effect%s: configure(%s=...) decides what "
+                "calls use. Pass the key there, or call vectorshift.reset() first.",
                 what,
                 how,
             )
@@ -335,7 +331,7 @@ class DefaultScope(ForwardingProvider):
         return (f" on calls of {own[0]}" if len(own) == 1 else "", "client" if own else "")
 
     def reset(self) -> None:
-        """Forget everything: the next use reads the environment anew."""
+        """Forget everything: the next use reads the environment again."""
         from vectorshift.providers.dotenv import admit_latecomers
 
         admit_latecomers()
@@ -373,7 +369,7 @@ class using(StaysInProcess):  # it reads as a statement
         credentials: a key, a sync or async callable that returns one, or any provider.
 
     Raises:
-        TypeError: `credentials` is none of these.
+        TypeError: `credentials` has another type.
         RuntimeError: at its end, if that comes in another task or thread than its beginning.
     """
 
@@ -416,13 +412,13 @@ def _without(left: using, block: _Block | None) -> _Block | None:
     if block is None:
         left._left_elsewhere()  # pyright: ignore[reportPrivateUsage]
         raise RuntimeError(
-            "This using block ends in another task or thread than it began in, and what ran between"
-            " may not have seen it. Let it begin and end in one function."
+            "This using block ends in another task or thread than it began in, so code in "
+            "between may not have seen it. Begin and end the block in one function."
         )
     block.entry.left = True
     kept = block.around
     for each in reversed(inner):
-        kept = replace(each, around=kept)
+        kept = each._replace(around=kept)
     return kept
 
 
@@ -437,7 +433,10 @@ def get_credential() -> Credential:
         MissingCredentialError: no source has a key; it is an `AuthenticationError`.
         CredentialError: a configured source failed.
     """
-    return DEFAULT_SCOPE.target().provider.get_credential()
+    scope = DEFAULT_SCOPE
+    if scope.sync is None:
+        return scope.in_force(scope.current).get_credential()
+    return scope.target().provider.get_credential()
 
 
 async def aget_credential() -> Credential:
@@ -445,17 +444,22 @@ async def aget_credential() -> Credential:
 
     Raises as `get_credential`.
     """
-    return await DEFAULT_SCOPE.target(asynchronous=True).provider.aget_credential()
+    scope = DEFAULT_SCOPE
+    if scope.asynchronous is None:
+        return await scope.in_force(scope.current).aget_credential()
+    return await scope.target(asynchronous=True).provider.aget_credential()
 
 
 def refresh() -> Credential:
     """Read the source that is in force now again, and return the key that calls use from here on.
 
-    Call it after a key was replaced or removed, where the cache would notice too late. The source
-    is that of `get_credential`: in a `using` block, the block's. A store is asked at once, even if
-    it failed a moment ago. If it fails, this raises, and calls keep the old key, unless the store
-    said that the key is gone. Callers who come together share a read. A read that began before this
-    call counts only if it brings another key. Other processes are not told. Thread-safe; may block.
+    Call it after a key was replaced or removed, if the cache would notice too late. The source is
+    that of `get_credential`: in a `using` block, the block's. The store is read at once, even after
+    a recent failure. If the read fails, this raises, and calls keep the old key, unless the store
+    said that the key is gone.
+
+    Simultaneous callers share a read. A read that began earlier counts
+    only if it has another key. Other processes are not affected. Thread-safe; may block.
 
     Raises:
         MissingCredentialError: no source has a key.

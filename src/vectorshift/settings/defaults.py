@@ -4,7 +4,6 @@ takes 170 ms.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
@@ -23,9 +22,11 @@ _STANDARD: Final = "CREDENTIALS_DIRECTORY"  # those of Vault count only where it
 _LONGEST_TEXT: Final = 2048
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class PlainSettings:
-    """The fields of `Settings`, with their types and defaults. A test compares the two."""
+    """The fields of `Settings`, with their types and defaults. A test compares the two.
+
+    It is no dataclass: to make one of 60 fields takes longer than the first call has for it.
+    """
 
     api_key_file: str | None = None
     credentials_directory: str | None = None
@@ -36,7 +37,7 @@ class PlainSettings:
     require_using: bool = False
     providers: tuple[str, ...] = ("default",)
     profile: str | None = None
-    plugins: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: MappingProxyType({}))
+    plugins: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
     env_file: str | None = None
     timeout: float = 60.0
     max_retries: int = 2
@@ -92,6 +93,12 @@ class PlainSettings:
     aws_cache_ttl: float | None = None
     model_fields_set: frozenset[str] = frozenset()
 
+    def __init__(self, **values: Any) -> None:
+        vars(self).update(values)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError("Settings do not change.")
+
 
 def one_line(value: str) -> str:
     """Return a text that may be printed.
@@ -100,9 +107,9 @@ def one_line(value: str) -> str:
         ValueError: it may not. The text of the error does not repeat it.
     """
     if has_control_characters(value):
-        raise ValueError("should have no line break and no other control character in it")
+        raise ValueError("should have no line break and no other control character")
     if "-----BEGIN" in value or len(value) > _LONGEST_TEXT:
-        raise ValueError("should be a short text, and is not shown, as it may be a key")
+        raise ValueError("should be a short text. It is not shown: it may be a key")
     return value
 
 
@@ -127,8 +134,8 @@ _CHECKS: Final[Mapping[str, Callable[[str], object]]] = {
 
 
 def plain_settings(environ: Mapping[str, str]) -> PlainSettings | None:
-    """Return the settings that these variables make, or None if it takes `Settings` to tell: for
-    numbers, files, a misspelt name that is to be warned of, or any value that is wrong.
+    """Return the settings of these variables, or None if only `Settings` can: for numbers, files,
+    misspelt names and wrong values.
     """
     fields = {
         name: name.removeprefix(_PREFIX).lower()

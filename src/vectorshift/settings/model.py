@@ -66,7 +66,7 @@ def _pem_or_name(value: str) -> str:
 
 def _method(value: object) -> object:
     if value not in get_args(VaultMethod):
-        raise ValueError(f"is no auth method that there is. {OTHER_METHODS.rstrip('.')}")
+        raise ValueError(f"is not an auth method. {OTHER_METHODS.rstrip('.')}")
     return value
 
 
@@ -222,7 +222,7 @@ class Settings(BaseSettings):
 
         def __setattr__(self, name, value):
             del value  # pydantic's own error quotes it
-            raise AttributeError(f"Settings are frozen: give {name} when they are made.")
+            raise AttributeError(f"Settings are frozen: pass {name} when you create them.")
 
     @classmethod
     def settings_customise_sources(
@@ -240,7 +240,7 @@ class Settings(BaseSettings):
     def load(cls, environ: Mapping[str, str] | None = None) -> Settings:
         """Read the process environment, over the dotenv file that `VECTORSHIFT_ENV_FILE` names.
 
-        White space around a value is taken away. A variable that is set to nothing counts as unset,
+        White space around a value is removed. A variable that is set to nothing counts as unset,
         but for `VECTORSHIFT_ENV_FILE`, which is turned off by it. The standard variables of Vault
         and OpenBao count once a path is set: `BAO_X` before `VAULT_X`, and an agent's address
         before the server's. `os.environ` is not written. An unknown `VECTORSHIFT_` variable is
@@ -250,10 +250,9 @@ class Settings(BaseSettings):
             environ: the environment to read; that of the process by default.
 
         Raises:
-            CredentialConfigurationError: a value that a setting cannot have; a named file that is
-                missing, or has a line that looks like a setting but is no assignment;
-                or standard variables that name two servers, tokens, namespaces or client
-                certificates.
+            CredentialConfigurationError: a setting has an invalid value; a named file is missing or
+                has a malformed line; or standard variables name two servers, tokens, namespaces or
+                client certificates.
         """
         loaded = loaded_from(cls, os.environ if environ is None else environ)
         if isinstance(loaded, CredentialConfigurationError):

@@ -113,8 +113,7 @@ class FrozenMap(Mapping[str, V], Generic[V]):
 
 
 def held(given: object) -> FrozenMap[FrozenMap[Value]]:
-    """Return the settings of plugins as they are kept: strings masked, blank ones and None left
-    out.
+    """Return the settings of plugins: strings as `Secret`, without blank ones and None.
 
     Raises:
         ValueError: they are no mapping of names to mappings of names to values. Holds no value.
@@ -187,7 +186,7 @@ def _url_of_a_store(value: str) -> str:
         value = url_without_password(value.strip()).rstrip("/")
         url = urlsplit(value)
         if url.scheme == "http" and not is_loopback(url.hostname or ""):
-            flaw = "should be an https URL, as others could read plain HTTP"
+            flaw = "should be an https URL: others could read plain HTTP"
         elif url.scheme in ("http", "https") and url.hostname and url.port != 0:
             return value
     except ValueError as error:
@@ -226,10 +225,10 @@ class PluginSettings(BaseModel):
             vault_url: str | None = None      # VECTORSHIFT_AZURE_VAULT_URL
             token: Secret | None = None       # VECTORSHIFT_AZURE_TOKEN
 
-    A pydantic model, immutable, with the rules of `Settings`: what is set to nothing counts as
-    unset, an unknown variable is a warning with the nearest name, an unknown name given in code is
-    an error, and an error names the variable and never the value. Annotate what must not be seen as
-    `Secret`. `on_error`, `on_missing` and `cache_ttl` are read for every plugin, and need no field.
+    An immutable pydantic model with the rules of `Settings`. An empty value counts as unset. An
+    unknown variable is a warning with the nearest name; an unknown name in code is an error. An
+    error names the variable, never the value. Annotate secret values with `Secret`. `on_error`,
+    `on_missing` and `cache_ttl` are read for every plugin, and need no field.
     """
 
     model_config = ConfigDict(
@@ -294,13 +293,13 @@ def _unknown(
     near = difflib.get_close_matches(key, [*fields, *CommonSettings.model_fields], n=1)
     prefix = prefix_of(name)
     if not given.loaded:
-        return f"{key} is no setting of {canonical(name)}." + (
+        return f"{key} is not a setting of {canonical(name)}." + (
             f" Did you mean {near[0]}?" if near else ""
         )
     variable = f"{prefix}{key.upper()}"
     if not is_service_link(variable):
         meant = f" Did you mean {prefix}{near[0].upper()}?" if near else ""
-        log.warning("%s is no setting of %s.%s", variable, canonical(name), meant)
+        log.warning("%s is not a setting of %s.%s", variable, canonical(name), meant)
     return None
 
 
@@ -331,14 +330,14 @@ def _made(
     else:
         if not flaws:
             return made
-    return CredentialConfigurationError("A setting is wrong. " + " ".join(flaws))
+    return CredentialConfigurationError("Invalid settings: " + " ".join(flaws))
 
 
 def _said(flaw: ErrorDetails, prefix: str) -> str:
     """Say what is wrong with a setting. The words of an author's check may quote the value."""
     name = f"{prefix}{str(flaw['loc'][0]).upper()}" if flaw["loc"] else f"{prefix}..."
     if flaw["type"] == "missing":
-        return f"{name}: is not set, and is needed."
+        return f"{name}: is required but not set."
     return f"{name}: {formatted(flaw) or 'a check of the plugin refuses it'}."
 
 

@@ -16,7 +16,14 @@ from vectorshift._platform.files import absolute, read_small, text_of, unexpande
 from vectorshift._platform.misspelt import nearest
 from vectorshift._platform.permissions import FilePermissions
 from vectorshift._platform.pipes import PATIENCE, PipeError
-from vectorshift._platform.plugin_names import is_service_link, prefix_of, profile_flaw
+from vectorshift._platform.plugin_names import (
+    canonical,
+    is_instance,
+    is_service_link,
+    plugin_of,
+    prefix_of,
+    profile_flaw,
+)
 from vectorshift._platform.vault_variables import TOKEN_HELPER, is_there, standard_variables
 from vectorshift.credentials.events import log_safely
 from vectorshift.errors import CredentialConfigurationError, CredentialStoreUnavailableError
@@ -44,9 +51,9 @@ _OTHER_SOURCES = (
     "VECTORSHIFT_AWS_SECRET_ID",
     "VECTORSHIFT_AWS_PARAMETER",
 )
-"""What leads to a key elsewhere, and does not while a profile is named."""
-_NAME_ANOTHER = "Name a file that is there, or unset it."
-_OF_A_PLUGIN = "If it belongs to a plugin, name that in VECTORSHIFT_PROVIDERS."
+"""Settings that lead to a key elsewhere, and are ignored while a profile is named."""
+_NAME_ANOTHER = "Name a file that exists, or unset it."
+_OF_A_PLUGIN = "If it belongs to a plugin, name the plugin in VECTORSHIFT_PROVIDERS."
 _KEY = "VECTORSHIFT_API_KEY"
 _NOT_FIELDS = (_KEY, _ENV_FILE)
 
@@ -73,18 +80,17 @@ def loaded_from(cls: type[S], process: Mapping[str, str]) -> S | CredentialConfi
         if _VAULT_PATH in variables and (
             flaw := _vault_flaw({**found.values, **process, **variables})
         ):
-            return CredentialConfigurationError(f"A setting is wrong. {flaw}")
+            return CredentialConfigurationError(f"Invalid settings: {flaw}")
         if flaw := _two_keys(variables):
-            return CredentialConfigurationError(f"A setting is wrong. {flaw}")
+            return CredentialConfigurationError(f"Invalid settings: {flaw}")
         values = _by_variable(cls, _Variables(cls, variables)(), variables)
         known = variables_of(cls)
         if flaw := _contradiction(found, known, has_vault=_VAULT_PATH in variables):
             raise _wrong_file(env_file, flaw)
-        if plugins := of_plugins(
-            variables, names_in(variables.get(f"{PREFIX}PROVIDERS", "")), known
-        ):
+        names = names_in(variables.get(f"{PREFIX}PROVIDERS", ""))
+        if plugins := of_plugins(variables, names, known):
             values[_PLUGINS] = plugins
-        _warn_of_unknown(variables, known, plugins)
+        _warn_of_unknown(variables, known, plugins, names)
         if env_file is not None:
             values["env_file"] = env_file
         return cls(**values)
@@ -147,7 +153,7 @@ def _vault_flaw(variables: Mapping[str, str]) -> str | None:
     if found.helper_flaw and is_there(TOKEN_HELPER):
         flaws.append(found.helper_flaw)
     for used, other in found.ignored:
-        _warn(other, "%s is not used, as %s comes before it.", other, used)
+        _warn(other, "%s is not used: %s comes before it.", other, used)
     return " ".join(flaws) or None
 
 
@@ -161,12 +167,12 @@ def _two_keys(variables: Mapping[str, str]) -> str:
     for name in (_KEY, f"{_KEY}_FILE"):
         if name in variables:
             return (
-                f"The profile {profile} is named, by {_PROFILE} or --profile, and {name} is set"
-                " too. Unset the one that you do not mean."
+                f"The profile {profile} is named, by {_PROFILE} or --profile, and {name} is set "
+                "too. Unset one of them."
             )
     for name in _OTHER_SOURCES:
         if name in variables and "login" not in names_in(variables[name]):
-            _warn(name, "%s is not used, as the profile %s comes before it.", name, profile)
+            _warn(name, "%s is not used: the profile %s comes before it.", name, profile)
     return ""
 
 
@@ -189,7 +195,7 @@ def _named_file(env_file: str | None) -> Assignments:
             (error.strerror or type(error).__name__).lower(),
             not isinstance(error, FileNotFoundError),
         )
-        fix = "Name a file that this process may read, or unset it."
+        fix = "Name a file that this process can read, or unset it."
         if not there:
             fix = unexpanded(env_file) or _NAME_ANOTHER
     except ValueError:
@@ -238,8 +244,8 @@ def _contradiction(found: Assignments, known: Iterable[str], *, has_vault: bool)
     if all(found.values.get(name, "").strip() for name in both):
         first, second = (found.lines[name] for name in both)
         return (
-            f"{both[0]} is set in line {first}, and so is {both[1]} in line {second}. Remove the"
-            " one that you do not mean."
+            f"{both[0]} is set in line {first}, and so is {both[1]} in line {second}. Remove one "
+            "of them."
         )
     return ""
 
@@ -257,19 +263,24 @@ def variables_of(cls: type[BaseSettings]) -> dict[str, str]:
 
 
 def _warn_of_unknown(
-    variables: Mapping[str, str], known: Collection[str], plugins: Mapping[str, Iterable[str]]
+    variables: Mapping[str, str],
+    known: Collection[str],
+    plugins: Mapping[str, Iterable[str]],
+    names: Iterable[str],
 ) -> None:
     taken = {f"{prefix_of(name)}{key.upper()}" for name, keys in plugins.items() for key in keys}
     for name in sorted(set(variables) - set(known) - taken):
         if not name.startswith(PREFIX) or is_service_link(name):
             continue
         near = nearest(name, known)
-        hint = _of_an_installed(name) or (f"Did you mean {near}?" if near else _OF_A_PLUGIN)
-        _warn(name, "%s is no setting of vectorshift. %s", name, hint)
+        hint = _of_an_installed(name, names) or (f"Did you mean {near}?" if near else _OF_A_PLUGIN)
+        _warn(name, "%s is not a vectorshift setting. %s", name, hint)
 
 
-def _of_an_installed(variable: str) -> str:
-    """Say which plugin that is installed and not named would read a variable, or nothing."""
+def _of_an_installed(variable: str, names: Iterable[str]) -> str:
+    """Say which plugin that is installed would read a variable if it were named, or which variables
+    its instances read; or nothing.
+    """
     try:
         plugins = [each for each in available() if variable.startswith(prefix_of(each.name))]
     except CredentialConfigurationError:  # some package's metadata is damaged
@@ -277,9 +288,12 @@ def _of_an_installed(variable: str) -> str:
     if not plugins:
         return ""
     meant = max(plugins, key=lambda each: len(each.name))
+    instances = [each for each in map(canonical, names) if plugin_of(each) == meant.name]
+    if own := " and ".join(f"{prefix_of(each)}..." for each in instances if is_instance(each)):
+        return f"VECTORSHIFT_PROVIDERS names instances of {meant.name}: they read {own}"
     return (
-        f"The plugin {meant.name} ({meant.origin}) is installed, and reads it once"
-        " VECTORSHIFT_PROVIDERS names it."
+        f"The plugin {meant.name} ({meant.origin}) is installed and reads it if "
+        "VECTORSHIFT_PROVIDERS names it."
     )
 
 
@@ -308,4 +322,4 @@ def explained(cls: type[BaseSettings], error: ValidationError) -> CredentialConf
         lines.append(
             f"{fields.get(name, name)}: {ours or formatted(flaw) or 'a check refuses it'}."
         )
-    return CredentialConfigurationError("A setting is wrong. " + " ".join(lines))
+    return CredentialConfigurationError("Invalid settings: " + " ".join(lines))

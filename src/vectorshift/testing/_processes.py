@@ -1,6 +1,4 @@
-"""What starting a server in a process of its own takes: its program, its surroundings, a port, its
-end.
-"""
+"""Helpers to start a server in its own process: program, environment, port and end."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ class FakeVectorShift:
 
     @property
     def base_url(self) -> str:
-        """What to give a client, such as `http://127.0.0.1:40123/v1`; stays the same when closed.
+        """The base URL, such as `http://127.0.0.1:40123/v1`; stays the same when closed.
 
         Raises:
             RuntimeError: it was never started.

@@ -31,7 +31,7 @@ _HEAD = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventStream:
-    """What is sent as `text/event-stream`.
+    """An answer of type `text/event-stream`.
 
     Args:
         events: the events.

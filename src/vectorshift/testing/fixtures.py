@@ -57,15 +57,13 @@ def vectorshift_api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeVectorShift
 def vectorshift_offline(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, _refusing: RefusingServer
 ) -> Iterator[None]:
-    """Let the process have no key and no network: a call fails at once, and says which fixture did
-    that.
+    """Give the process no key and no network: a call fails at once and names this fixture.
 
-    The chain is `vectorshift.api_key` and `VECTORSHIFT_API_KEY`, both unset at first, and so is
-    that of any client with settings: no file, store or plugin is asked. With a key, a call of any
-    client raises `ApiConnectionError`; without one, `MissingCredentialError`. Servers on this
-    machine can be reached, and a client with an `http_client` or a provider of its own works as it
-    is. In a test that also has `vectorshift_api`, this one stands back, so it may be on for all
-    tests.
+    Every chain has only `vectorshift.api_key` and `VECTORSHIFT_API_KEY`, both unset at first: no
+    file, store or plugin is asked. With a key, a call raises `ApiConnectionError`; without one,
+    `MissingCredentialError`. Servers on this machine can be reached. A client with its own
+    `http_client` or provider works as usual. A test that also uses `vectorshift_api` is not
+    affected, so this fixture may be on for all tests.
     """
     from vectorshift.testing.offline import cut_off, offline_credentials
 

@@ -40,7 +40,7 @@ def form_parts(body: bytes, content_type: str) -> list[FormPart]:
     kind = HeaderParser().parsestr(f"Content-Type: {content_type}\n\n")
     boundary = kind.get_boundary()
     if kind.get_content_type() != "multipart/form-data" or boundary is None:
-        raise ValueError("This is no multipart form.")
+        raise ValueError("This is not a multipart form.")
     delimiter = b"\r\n--" + boundary.encode("latin-1")
     preamble, *pieces = (b"\r\n" + body).split(delimiter)
     if preamble or not pieces or not pieces[-1].startswith(b"--"):

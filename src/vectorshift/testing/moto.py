@@ -47,7 +47,7 @@ class MotoServer:
 
     Args:
         region: the AWS region that secrets are put into.
-        start_timeout: seconds within which the server has to be up.
+        start_timeout: seconds for the start of the server.
 
     Raises:
         ImportError: on entering, if moto's server is not installed.

@@ -1,6 +1,4 @@
-"""What answers in place of the network: a refusal that says so, whoever asks and in whichever
-way.
-"""
+"""A transport that refuses every request, in place of the network."""
 
 from __future__ import annotations
 
@@ -126,7 +124,7 @@ class RefusingServer:
 
     @property
     def base_url(self) -> str:
-        """What to give a client."""
+        """The arguments for a client."""
         return f"http://127.0.0.1:{self._server.server_port}/v1"
 
     def __enter__(self) -> Self:

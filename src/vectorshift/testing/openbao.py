@@ -22,7 +22,7 @@ _NOT_RUNNING = "The server is not running: use `with OpenBaoServer() as bao:`."
 
 
 class OpenBaoApi:
-    """What a test does to OpenBao, whether that is one server or a cluster."""
+    """Operations of a test on OpenBao, for one server or a cluster."""
 
     root_token: str
     _http: httpx.Client | None
@@ -128,14 +128,14 @@ class OpenBaoApi:
 class OpenBaoServer(OpenBaoApi):
     """An OpenBao server in development mode. Use it as a context manager.
 
-    It starts unsealed and empty, with KV version 2 at `secret`, keeps everything in memory, listens
-    on a free loopback port, writes nothing outside a temporary folder of its own, and ends on
-    leaving the block, or when the process that started it ends in whatever way (POSIX).
+    It starts unsealed and empty, with KV version 2 at `secret`, on a free loopback port. It keeps
+    everything in memory and writes only to its own temporary folder. It ends with the block, or
+    with the process that started it (POSIX).
 
     Args:
         token: the root token; a random one by default.
         tls: speak TLS with a certificate of a fresh CA, whose file `cacert` names.
-        start_timeout: seconds within which the server has to be up.
+        start_timeout: seconds for the start of the server.
 
     Raises:
         ImportError: on entering, if OpenBao is not installed.

@@ -38,8 +38,7 @@ class OpenBaoCluster(OpenBaoApi):
 
     Args:
         nodes: how many servers. With three, one may be missing.
-        start_timeout: seconds within which each step of the start has to be done, and within which
-            a call has to find a leader.
+        start_timeout: seconds for each step of the start, and for a call to find a leader.
 
     Raises:
         ImportError: on entering, if OpenBao is not installed.
@@ -325,7 +324,7 @@ class _Node:
 
     @property
     def log(self) -> str:
-        """What the server has written."""
+        """The output of the server."""
         return (self._home / f"{self._name}.log").read_text("utf-8", "replace")
 
     def start(self) -> None:

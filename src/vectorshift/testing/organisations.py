@@ -1,5 +1,5 @@
-"""What the stand-in API knows: organisations with their pipelines and runs, the keys, and what a
-test has scripted.
+"""The state of the stand-in API: organisations, their pipelines and runs, keys, and scripted
+answers.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunScript:
-    """What the next background run is to say of itself."""
+    """The scripted statuses of the next background run."""
 
     statuses: tuple[str, ...] = ("in_progress", "completed")
     error: str = ""
@@ -92,7 +92,7 @@ class RunScript:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedRun:
-    """What the next run is to come to, in place of outputs."""
+    """The scripted failure of the next run, in place of outputs."""
 
     error: str
 
@@ -166,7 +166,7 @@ def new_pipeline(org: str, name: str, id: str | None, fields: Mapping[str, Any])
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKeyRecord:
-    """What a key may do, and in which organisation."""
+    """The organisation and the scopes of a key."""
 
     organisation: Organisation
     scopes: frozenset[str]

@@ -1,4 +1,4 @@
-"""What the stand-in API answers about pipelines themselves."""
+"""Answers of the stand-in API about pipelines."""
 
 from __future__ import annotations
 

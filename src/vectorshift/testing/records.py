@@ -1,6 +1,4 @@
-"""What the stand-in API was sent, kept so that a test can look at it and a failing test can print
-it.
-"""
+"""Requests that the stand-in API received, for tests to check and print."""
 
 from __future__ import annotations
 
@@ -18,7 +16,7 @@ _SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "api-key", 
 
 
 class RecordedHeaders(dict[str, str]):
-    """Headers by their name in lower case; those that carry keys read in full and print masked.
+    """Headers by their name in lower case. Those with keys read in full and print redacted.
 
     A header that was sent more than once has its values joined with a comma.
     """

@@ -1,8 +1,8 @@
-"""What the stand-in API answers: a table of routes over what it knows.
+"""The routes of the stand-in API, a table over its state.
 
-A handler is a function of a `Visit` and the parameters of the path; it returns what stands beside
-`status` in a body with 200, or an event stream, or raises `ErrorReply`. A new route is a new line
-in `ROUTES`.
+A handler is a function of a `Visit` and the parameters of the path. It returns the body of a 200
+without its `status`, or an event stream, or it raises `ErrorReply`. A new route is a new line in
+`ROUTES`.
 """
 
 from __future__ import annotations

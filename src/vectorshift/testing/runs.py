@@ -1,5 +1,5 @@
-"""What the stand-in API answers about runs. A run gives back what it was given, unless a test
-scripts its outputs.
+"""Answers of the stand-in API about runs. A run returns its inputs, unless a test scripts its
+outputs.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ __all__ = ["Fault", "Traffic"]
 
 @dataclass(slots=True)
 class Fault:
-    """What the next requests get, whatever they ask for.
+    """The scripted answers to the next requests.
 
     Args:
         response: the answer; None: the connection is closed without one.

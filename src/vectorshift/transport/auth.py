@@ -1,4 +1,4 @@
-"""`CredentialAuth`: look up the current credential and stamp it on a request."""
+"""`CredentialAuth`: look up the current credential and put it on a request."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ __all__ = [
 ]
 
 CREDENTIAL: Final = "vectorshift.credential"
-"""Where a request's extensions hold the `Credential` that was stamped on it."""
+"""Where a request's extensions hold its `Credential`."""
 CALL: Final = "vectorshift.call"
 """Where a request's extensions hold the `CallContext` of a client of ours."""
 API_KEY_TOO: Final = "vectorshift.api-key"
@@ -51,10 +51,10 @@ other header."""
 
 _NO_URL = "origin should be a URL such as https://api.vectorshift.ai."
 _UNREPEATABLE = "the body of this request cannot be sent twice. Call again."
-_TOO_LATE = "the time for this call is over. Call again."
+_TOO_LATE = "the time limit of this call has passed. Call again."
 _MOVED_ON = (
-    "a redirect had answered this request by then, so that it may have been carried out, and is not"
-    " sent again."
+    "a redirect had already answered this request, so it may have taken effect and is not sent "
+    "again."
 )
 
 
@@ -131,7 +131,7 @@ class KeyFlow(StaysInProcess):
         with suppress(StopIteration):
             while True:
                 step = flow.send(reply)
-                reply = step.run() if isinstance(step, _Lookup | _Drain) else (yield step)
+                reply = step.run() if isinstance(step, (_Lookup, _Drain)) else (yield step)
 
     async def async_auth_flow(
         self, request: httpx.Request
@@ -141,7 +141,7 @@ class KeyFlow(StaysInProcess):
         with suppress(StopIteration):
             while True:
                 step = flow.send(reply)
-                reply = await step.arun() if isinstance(step, _Lookup | _Drain) else (yield step)
+                reply = await step.arun() if isinstance(step, (_Lookup, _Drain)) else (yield step)
 
     def _flow(self, request: httpx.Request) -> Generator[_Step, Any, None]:
         """Yield what to look up, what to send and what to read; receive what came of it."""
@@ -226,10 +226,10 @@ class KeyFlow(StaysInProcess):
             self._process = os.getpid()
         if self._process != os.getpid():
             raise CredentialConfigurationError(
-                f"This {type(self).__name__} has been used by another process, {self._process}, of"
-                " which this one is a fork. The client that it belongs to may share its connections"
-                " with that process, and they would read each other's answers. Make the client and"
-                f" its {type(self).__name__} in the child."
+                f"This {type(self).__name__} was used by another process, {self._process}, of "
+                "which this one is a fork. Its client may share connections with that process, "
+                "and they would read each other's answers. Create the client and its "
+                f"{type(self).__name__} in the child."
             )
 
     def _is_rejection(self, response: httpx.Response) -> bool:
@@ -246,28 +246,27 @@ class KeyFlow(StaysInProcess):
 
 
 class CredentialAuth(KeyFlow, httpx.Auth):
-    """Ask the provider on every request, and stamp `Authorization: Bearer` on those to one origin.
+    """Ask the provider on every request, and set `Authorization: Bearer` on those to one origin.
 
-    On a 401 the provider is asked again, and if the same source has another key by then, the
-    request is sent once more with it; so it is with the key before, if the API may not know the new
-    one yet. An `Authorization` header that the caller set wins. Works
-    with sync and async clients of httpx, is shared by threads and event loops, and never blocks an
-    event loop. It belongs to the process that uses it first, as the connections of the client do: a
-    forked child makes both. One request asks one and the same provider, whatever is configured
-    meanwhile. `httpx2_auth` makes one for clients of httpx2.
+    On a 401 the provider is asked again. If the same source has another key, the request is sent
+    once more with it. If the API may not know a new key yet, the request is sent once more with the
+    previous key.
+
+    An `Authorization` header of the caller wins. Works with sync and async clients of
+    httpx, in threads and event loops, and never blocks an event loop. A forked child must create
+    its own, like its client. For clients of httpx2, use `httpx2_auth`.
 
     Args:
         provider: a `CredentialProvider`, a key, or a sync or async callable that returns one.
         origin: the URL whose scheme, host and port the key may be sent to.
         allow_http: whether plain HTTP to other machines than this one is allowed.
-        replace: whether to take the place of an `Authorization` header that is there already, such
-            as the one that another SDK makes of the key that it was given.
+        replace: whether to replace an existing `Authorization` header, such as the one that another
+            SDK sets.
 
     Raises:
-        CredentialConfigurationError: on a request, if `origin` is plain HTTP to another machine and
-            not allowed, if the key is bound to another origin, or if this was used in a parent
-            process.
-        CredentialError: on a request, if no key can be had.
+        CredentialConfigurationError: on a request, if `origin` is plain HTTP and not allowed, if
+            the key is bound to another origin, or if a parent process used this.
+        CredentialError: on a request, if no key is available.
     """
 
     unread = httpx.RequestNotRead
@@ -289,14 +288,18 @@ class _Lookup:
     def run(self) -> Result:
         if self.request is not DEFAULT_REQUEST:
             return self.provider.resolve(self.request)
-        self.provider = provider = self.provider.resolved()
+        provider = self.provider
+        if provider.stands_for_another:
+            self.provider = provider = provider.resolved()
         cached = provider.get_cached()
         return provider.resolve(DEFAULT_REQUEST) if cached is None else cached
 
     async def arun(self) -> Result:
         if self.request is not DEFAULT_REQUEST:
             return await self.provider.aresolve(self.request)
-        self.provider = provider = await self.provider.aresolved()
+        provider = self.provider
+        if provider.stands_for_another:
+            self.provider = provider = await provider.aresolved()
         cached = provider.get_cached()
         return await provider.aresolve(DEFAULT_REQUEST) if cached is None else cached
 

@@ -126,7 +126,7 @@ class SentBody(httpx.ByteStream):
     """The body of an async request.
 
     That of httpx is an async generator, which stays in the middle where sending fails or is
-    cancelled: a warning under trio. This one gives a plain iterator, anew for each attempt.
+    cancelled: a warning under trio. This one gives a plain iterator for each attempt.
     """
 
     def __init__(self, body: bytes) -> None:
@@ -191,7 +191,7 @@ def read(
         return
     if response.is_closed:
         response.extensions[BODY_NOTE] = (
-            "Its body was not read: a hook of the httpx client raised before."
+            "Its body was not read: a hook of the httpx client raised first."
         )
         response._content = b""  # pyright: ignore[reportPrivateUsage]
         return
@@ -261,7 +261,7 @@ class Decoder:
         rest: bytes = self._decoder.flush()
         for layer in self._layers:
             if not getattr(getattr(layer, "decompressor", None), "eof", True):
-                raise httpx.DecodingError("its body is compressed, and was cut off.")
+                raise httpx.DecodingError("its body is compressed and was cut off.")
         return rest
 
 
@@ -305,11 +305,11 @@ class _BoundedDecoder:
     def end(self) -> bytes:
         note = ""
         if self.is_full:
-            note = "Its body was longer, and was not read beyond 1 MiB."
+            note = "Its body was longer, but only 1 MiB was read."
         elif self._stays:
             note = (
-                "Its body is shown as it came: of a failed answer nothing but one gzip or deflate"
-                " is unpacked."
+                "Its body is shown as received: only one gzip or deflate of a failed answer is "
+                "unpacked."
             )
         elif self._inflate is not None and self._came and not self._inflate.is_whole:
             note = "Its body was cut off."

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 import ssl
 import sys
-from dataclasses import dataclass
 from enum import Enum
-from typing import Final
+from typing import Final, NamedTuple
 
 from vectorshift._platform.frames import callers_own
 from vectorshift.credentials.redact import redact
@@ -51,17 +50,16 @@ class RetrySafety(Enum):
     """The calls that may be sent again after a failure."""
 
     NEVER = "another attempt would fail as this one did"
-    IDEMPOTENT = "it may have been carried out: only what does no harm twice"
-    ANY = "it was not carried out"
+    IDEMPOTENT = "it may have taken effect: only what does no harm twice"
+    ANY = "it did not take effect"
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptFailure:
+class AttemptFailure(NamedTuple):
     """An attempt that failed.
 
     Args:
-        error: what the caller gets if there is no further attempt; an error of ours, or one that
-            code of the caller's raised meanwhile, such as a signal handler.
+        error: the error for the caller if there is no further attempt. It is ours, or was raised by
+            the caller's code, such as a signal handler.
         repeat: which calls may be sent again.
     """
 
@@ -151,15 +149,15 @@ def _reason(error: Exception, request: httpx.Request | None) -> tuple[str, bool]
     if (distrust := _distrust(error)) is not None:
         reason = distrust.verify_message
         about = (
-            f"its certificate is not trusted: {reason}. VECTORSHIFT_CA_BUNDLE names the CAs to"
-            " trust."
+            f"its certificate is not trusted: {reason}. Set VECTORSHIFT_CA_BUNDLE to the file of "
+            "the CAs to trust."
         )
         return about, True
     if isinstance(error, httpx.LocalProtocolError | UnicodeError):
         # Its text may be that of a header.
         return "something in it breaks the protocol.", True
     if not isinstance(error, ESCAPES):
-        return f"HTTP/2 was broken off ({type(error).__name__}).", False
+        return f"the HTTP/2 connection ended early ({type(error).__name__}).", False
     if isinstance(error, httpx.ProxyError) and (refusal := _STATUS.match(str(error))):
         status = int(refusal[0])  # the text behind it may repeat the request
         return f"the proxy answered {status}.", status < 500 and status not in (408, 429)
@@ -172,10 +170,10 @@ _STATUS = re.compile(r"[1-5]\d\d\b")
 
 def _verb(error: Exception, timed_out: bool, begun: bool) -> str:
     if isinstance(error, httpx.DecodingError):
-        return "sent what cannot be read"
+        return "sent an unreadable answer"
     if timed_out:
-        return "did not go on with its answer in time" if begun else "did not answer in time"
-    return "broke off its answer" if begun else "could not be reached"
+        return "stopped in the middle of its answer" if begun else "did not answer in time"
+    return "ended its answer early" if begun else "could not be reached"
 
 
 def _is_unsent(error: Exception, request: httpx.Request) -> bool:

@@ -1,10 +1,13 @@
-"""The one module that imports httpx: clients of one connection, their routes and time limits."""
+"""The one module that imports httpx: clients of one connection, their routes and time limits, and
+whether a connection may be used again.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import platform
+import ssl
 import sys
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -12,16 +15,14 @@ from urllib.request import getproxies
 
 import httpx as httpx
 
-from vectorshift._platform.importing import load
+from vectorshift._platform.importing import apart_from_forks, load
 from vectorshift._platform.tls import tls
 from vectorshift.credentials.values import Secret
 from vectorshift.errors import CredentialConfigurationError
-from vectorshift.transport.desync import without_lock
 from vectorshift.transport.proxies import is_direct, proxies_in, variable_of
 from vectorshift.version import __version__
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Callable
 
 __all__ = [
@@ -34,6 +35,9 @@ __all__ = [
     "Origin",
     "PooledClient",
     "Timeouts",
+    "abandon",
+    "has_connections",
+    "has_unread_bytes",
     "httpx",
     "load_ahead",
     "new_async_client",
@@ -142,10 +146,25 @@ def route_to(url: str, ca_bundle: str | None) -> ConnectionRoute:
     Raises:
         CredentialConfigurationError: what names the CAs cannot be used.
     """
-    tls(ca_bundle)
     named = {name: os.environ.get(name, "") for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")}
     environment = tuple(sorted({**getproxies(), **named}.items()))
-    return ConnectionRoute(origin_of(httpx.URL(url)), ca_bundle, environment)
+    route = ConnectionRoute(origin_of(httpx.URL(url)), ca_bundle, environment)
+    _tls(route)
+    return route
+
+
+def _tls(route: ConnectionRoute) -> ssl.SSLContext:
+    """Return the TLS context of connections: one that trusts nobody, where all are in plain HTTP.
+    Loading certificates takes 20 ms.
+    """
+    if route.origin[0] == "https" or proxies_in(dict(route.environment)):
+        return tls(route.ca_bundle)
+    return apart_from_forks(_without_certificates)
+
+
+@lru_cache(maxsize=1)
+def _without_certificates() -> ssl.SSLContext:
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def load_ahead() -> None:
@@ -164,7 +183,7 @@ def new_client(route: ConnectionRoute) -> httpx.Client:
     """Return a new httpx client: proxies from the environment, no redirects, no cookies, never
     netrc.
     """
-    return without_lock(_new(PooledClient, _ProxiedClient, httpx.HTTPTransport, route))
+    return _without_lock(_new(PooledClient, _ProxiedClient, httpx.HTTPTransport, route))
 
 
 def new_async_client(route: ConnectionRoute) -> httpx.AsyncClient:
@@ -181,7 +200,7 @@ def _new(
     transport: Callable[..., Any],
     route: ConnectionRoute,
 ) -> Any:
-    verify, environment = tls(route.ca_bundle), dict(route.environment)
+    verify, environment = _tls(route), dict(route.environment)
     proxies = {} if substitute is not None else proxies_in(environment)
     client = (proxied if proxies else direct)(
         verify=verify,
@@ -204,11 +223,11 @@ def _through(transport: Callable[..., Any], scheme: str, url: str, verify: Any) 
     try:
         return transport(verify=verify, limits=_LIMITS, trust_env=False, proxy=url)
     except (ValueError, httpx.InvalidURL):  # the text has the URL, which may hold a password
-        flaw = "is no URL of a proxy, such as http://proxy.internal:3128"
+        flaw = "is not the URL of a proxy, such as http://proxy.internal:3128"
     except ImportError as error:
         if "socksio" not in str(error):
             raise
-        flaw = "names a SOCKS proxy, which takes the package socksio: pip install 'httpx[socks]'"
+        flaw = "names a SOCKS proxy, which needs the package socksio: pip install 'httpx[socks]'"
     raise CredentialConfigurationError(
         f"The variable {variable_of(scheme)} of the environment {flaw}."
     )
@@ -237,3 +256,89 @@ def secrets_of(request: httpx.Request) -> list[Secret]:
     """Return the keys in `Authorization`, without the word `Bearer`, and in `Api-Key`."""
     sent = (request.headers.get(name, "") for name in ("Authorization", API_KEY_HEADER))
     return [Secret(header.removeprefix("Bearer ").strip()) for header in sent if header]
+
+
+# --- May a connection be used again? Only private names tell, which are read here alone ---
+#
+# httpcore drops a connection whose socket has unread bytes. Bytes that were read along with the
+# last answer wait in h11, in the TLS layer or in the event loop's protocol. The next request would
+# take them for its answer.
+
+
+def _without_lock(http: httpx.Client) -> httpx.Client:
+    """Return this httpx client without the lock of its pools: one request at a time uses it.
+
+    A signal between taking the lock and noting that left it locked, and httpcore then waited for
+    itself, for ever.
+    """
+    for transport in _transports(http):
+        pool: Any = getattr(transport, "_pool", None)
+        if hasattr(pool, "_optional_thread_lock"):
+            pool._optional_thread_lock = contextlib.nullcontext()
+    return http
+
+
+def has_unread_bytes(http: httpx.Client | httpx.AsyncClient) -> bool | None:
+    """Return whether an idle connection of this httpx client holds bytes behind its last answer.
+
+    Returns None where this cannot be told: a transport of another library, HTTP/2, or a private
+    name that a later version has changed.
+    """
+    try:
+        client: Any = http  # as `_transports`, and without a call for each request
+        for transport in (client._transport, *client._mounts.values()):
+            if transport is not None and any(map(_has_unread, transport._pool.connections)):
+                return True
+    except AttributeError:
+        return None
+    return False
+
+
+def has_connections(http: httpx.Client | httpx.AsyncClient) -> bool:
+    """Return whether this httpx client has a connection, as far as its transports tell."""
+    pools = (getattr(each, "_pool", None) for each in _transports(http))
+    return any(getattr(pool, "connections", ()) for pool in pools)
+
+
+def abandon(http: httpx.Client) -> None:
+    """Close the sockets of an httpx client that was interrupted, without its locks."""
+    for transport in _transports(http):
+        for connection in getattr(getattr(transport, "_pool", None), "connections", ()):
+            while hasattr(connection, "_connection"):
+                connection = connection._connection
+            stream = getattr(connection, "_network_stream", None)
+            if stream is not None:
+                stream.close()
+
+
+def _transports(http: Any) -> tuple[Any, ...]:
+    return (http._transport, *http._mounts.values())
+
+
+def _has_unread(connection: Any) -> bool:
+    while hasattr(connection, "_connection"):  # one through a proxy has another inside
+        connection = connection._connection
+    if connection is None:  # it never connected
+        return False
+    if connection._h11_state.trailing_data[0]:
+        return True
+    layer = connection._network_stream
+    while layer is not None:  # from TLS down to the socket
+        if _has_buffered(layer):
+            return True
+        layer = getattr(layer, "_stream", None) or getattr(layer, "transport_stream", None)
+    return False
+
+
+_UNBUFFERED: Final = ("_stream", "_sock", "socket")
+"""The names by which layers without a buffer are known: of httpcore, and of trio."""
+
+
+def _has_buffered(layer: Any) -> bool:
+    """Raises AttributeError for a layer that is not known."""
+    for bio in ("_read_bio", "_incoming"):  # of anyio; of trio, and of httpcore within a proxy
+        if hasattr(layer, bio):
+            return bool(getattr(layer, bio).pending)
+    if any(hasattr(layer, name) for name in _UNBUFFERED):
+        return False
+    return bool(layer._protocol.read_queue)  # of anyio on asyncio

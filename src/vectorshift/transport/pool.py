@@ -15,18 +15,35 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import anyio
 
 from vectorshift._platform.forks import renew_after_fork
-from vectorshift._platform.loops import run_soon, running_loop
 from vectorshift.errors import CredentialConfigurationError
 from vectorshift.transport import http as _http
-from vectorshift.transport.closing import LoopFinalizer
-from vectorshift.transport.desync import abandon, has_connections, has_unread_bytes
-from vectorshift.transport.http import KEEPALIVE, httpx, new_async_client, new_client
+from vectorshift.transport.http import (
+    KEEPALIVE,
+    abandon,
+    has_connections,
+    has_unread_bytes,
+    httpx,
+    new_async_client,
+    new_client,
+)
 
 if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import AsyncGenerator, Awaitable, Callable
+
     from vectorshift._platform.clock import Clock
     from vectorshift.transport.http import AnyClient, ConnectionRoute
 
-__all__ = ["AsyncLease", "ClientConnections", "Lease", "Owner", "Pool"]
+__all__ = [
+    "AsyncLease",
+    "ClientConnections",
+    "Lease",
+    "LoopFinalizer",
+    "Owner",
+    "Pool",
+    "run_soon",
+    "running_loop",
+]
 
 IN_FLIGHT: Final = 90
 """Requests of one client at a time on one event loop; its others wait for their turn."""
@@ -48,9 +65,9 @@ class _PoolKey(NamedTuple):
 class Pool:
     """The idle connections of one route, each in an httpx client of its own.
 
-    A request borrows an httpx client for itself. httpcore looks at every connection of a client for
-    every request, and a queue within it times out: 64 threads on one client got a quarter of the
-    answers, and 90 tasks a sixteenth.
+    A request has an httpx client for itself. httpcore looks at every connection of a client for
+    every request, and its queue times out. On one client, 64 threads got a quarter of the answers,
+    and 90 tasks a sixteenth.
 
     Attributes:
         seats: the clients that use this pool.
@@ -217,11 +234,13 @@ class ClientConnections:
         self._begin()
 
     def acquire(self, route: ConnectionRoute) -> Lease:
-        """Lend one request an httpx client with one connection, for a `with` block."""
+        """Acquire an httpx client with one connection for one request, for a `with` block."""
         return Lease(self.seat(None, route).pool)
 
     def aacquire(self, route: ConnectionRoute) -> AsyncLease:
-        """Lend one request of the running event loop an httpx client, for an `async with` block."""
+        """Acquire an httpx client of the running event loop for one request, for an `async with`
+        block.
+        """
         return AsyncLease(self, route)
 
     def seat(self, loop: object, route: ConnectionRoute) -> _Seat:
@@ -379,10 +398,9 @@ class Owner:
             self._process = os.getpid()
         if self._process != os.getpid():
             raise CredentialConfigurationError(
-                "The httpx client that was handed in as http_client has been used by another"
-                f" process, {self._process}, of which this one is a fork. They would share its"
-                " connections and read each other's answers. Make an httpx client, and hand it in,"
-                " in the child."
+                "The httpx client passed as http_client was used by another process, "
+                f"{self._process}, of which this one is a fork. They would share its connections "
+                "and read each other's answers. Create the httpx client in the child."
             )
         if loop is None:
             return
@@ -390,7 +408,100 @@ class Owner:
             self._loop = weakref.ref(loop)
         if self._loop() is not loop:
             raise CredentialConfigurationError(
-                "The httpx client that was handed in as http_client has served another event loop,"
-                " and its connections belong to that one. Make an httpx.AsyncClient, and hand it"
-                " in, in each event loop."
+                "The httpx client passed as http_client was used in another event loop, which "
+                "owns its connections. Create an httpx.AsyncClient in each event loop."
             )
+
+
+# --- Event loops of asyncio and of trio, also those of other threads ---
+
+
+class LoopFinalizer:
+    """Call `close` once, on the running event loop: in `aclose`, or when the loop ends.
+
+    A loop closes the async generators that were started in it, and waits for them, when it ends as
+    `asyncio.run` and `trio.run` end it. So a generator waits here for that moment.
+
+    Args:
+        close: closes what the loop holds.
+    """
+
+    def __init__(self, close: Callable[[], Awaitable[object]]) -> None:
+        self._close = close
+        self._is_taken = self._loop_ends = False
+        self._closed = anyio.Event()
+        self._generator = self._wait_for_the_loop()
+        with contextlib.suppress(StopIteration):  # it starts without waiting for anything
+            self._generator.__anext__().__await__().send(None)
+
+    async def aclose(self) -> None:
+        """Close, unless that was begun before."""
+        if self._is_taken:
+            return
+        await self._close_now()
+        if not self._loop_ends:
+            await self._generator.aclose()
+
+    async def _close_now(self) -> None:
+        self._is_taken = True
+        try:
+            await self._close()
+        finally:
+            self._closed.set()
+
+    async def _wait_for_the_loop(self) -> AsyncGenerator[None, None]:
+        try:
+            yield
+        finally:
+            self._loop_ends = True
+            if not self._is_taken:
+                await self._close_now()
+            elif not self._closed.is_set():
+                # Waiting for a set event would let the loop run, and it closes this generator too.
+                await self._closed.wait()
+
+
+def run_soon(loop: Any, work: Callable[[], Awaitable[object]]) -> None:
+    """Have an event loop, perhaps that of another thread, do some work.
+
+    It is left undone if the loop has ended. Its errors are dropped: nobody waits for it.
+    """
+    with contextlib.suppress(RuntimeError):  # the loop has ended
+        if hasattr(loop, "call_soon_threadsafe"):
+            loop.call_soon_threadsafe(_begin_task, loop, work)
+        else:
+            loop.run_sync_soon(_begin_system_task, work)
+
+
+def _begin_task(loop: asyncio.AbstractEventLoop, work: Callable[[], Awaitable[object]]) -> None:
+    _begun.add(task := loop.create_task(_quietly(work)))
+    task.add_done_callback(_begun.discard)
+
+
+_begun: set[asyncio.Task[None]] = set()
+
+
+def _begin_system_task(work: Callable[[], Awaitable[object]]) -> None:
+    import trio
+
+    with contextlib.suppress(RuntimeError):  # the loop is ending, and closes what it has itself
+        trio.lowlevel.spawn_system_task(_quietly, work)
+
+
+async def _quietly(work: Callable[[], Awaitable[object]]) -> None:
+    with contextlib.suppress(Exception):
+        await work()
+
+
+def running_loop() -> object:
+    """Return what stands for the running event loop: that of asyncio, or the token of trio."""
+    from asyncio import get_running_loop  # sync programs do without: importing it takes 20 ms
+
+    try:
+        return get_running_loop()
+    except RecursionError:
+        raise
+    except RuntimeError:
+        import trio
+
+        return trio.lowlevel.current_trio_token()

@@ -48,10 +48,10 @@ def variable_of(scheme: str) -> str:
 def is_direct(no_proxy: str, scheme: str, host: str, port: int | None) -> bool:
     """Return whether a request to this origin uses no proxy.
 
-    Entries of NO_PROXY are read as requests, curl and httpx2 read them: a name with or without a
-    dot before it stands for itself and for all below it; addresses, networks (10.0.0.0/8,
-    fd00::/8), brackets, a port, a scheme, and `*` for everything. What is none of these excludes
-    nothing. No name is looked up.
+    Entries of NO_PROXY mean the same as in requests, curl and httpx2. A name, with or without a
+    leading dot, covers itself and all names below it. Other forms are addresses, networks
+    (10.0.0.0/8, fd00::/8), brackets, a port, a scheme, and `*` for everything. Any other entry
+    excludes nothing. No name is resolved.
 
     A proxy would carry loopback traffic, with its key and in plain text, to another machine.
     """

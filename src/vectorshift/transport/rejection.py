@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from vectorshift._platform.pipes import was_read
 from vectorshift.credentials.values import Credential, looks_odd, same_source
@@ -17,8 +16,7 @@ REJECTION: Final = "vectorshift.refusal"
 """Where a request's extensions hold the `Rejection` that followed a 401."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rejection:
+class Rejection(NamedTuple):
     """A 401 and what followed it. `str` of it tells the user.
 
     Args:
@@ -46,41 +44,44 @@ class Rejection:
             return said
         first, stores = self.rejected.source, ", ".join(self.shadowed_stores)
         return (
-            f"{said} Configured, but not asked, as {first} comes first: {stores}. "
-            f"If the key should come from there, take it out of {first}."
+            f"{said} Configured but not asked, because {first} comes first: {stores}. If the key "
+            f"should come from there, remove it from {first}."
         )
 
     def _outcome(self) -> str:
         old, new = self.rejected, self.answer
         if not isinstance(new, Credential):
             return (
-                f"The key {old} was refused, and its source could not be asked for a newer one:"
-                f" {new.message}"
+                f"The key {old} was rejected, and its source could not be read again: {new.message}"
             )
         if new.secret == old.secret:
             piped = old.source.partition(":")[2]
-            again = " It is a named pipe, which is read once: restart." if was_read(piped) else ""
+            again = (
+                " It is a named pipe, which is read once. Restart the process."
+                if was_read(piped)
+                else ""
+            )
             return (
-                f"The key {old} was refused, and is what {old.source} still held when it was last"
-                f" asked.{again}"
+                f"The key {old} was rejected, and it is still what {old.source} had at the last "
+                f"read.{again}"
             )
         if self.goes_back:
-            tried = "was refused, too" if self.resent else f"was not tried: {self.why_not}"
+            tried = "was rejected, too" if self.resent else f"was not tried: {self.why_not}"
             return (
-                f"The key {old} was refused: the API may not know it yet. The key before it,"
-                f" {new.fingerprint}, {tried}"
+                f"The key {old} was rejected: the API may not know it yet. The key before it, "
+                f"{new.fingerprint}, {tried}"
             ).rstrip(".") + "."
         if self.resent:
             return (
-                f"The key {old} was refused, and so was {new.fingerprint}, which {new.source} held"
-                " by then."
+                f"The key {old} was rejected, and so was {new.fingerprint}, which {new.source} "
+                "had by then."
             )
         if not same_source(old, new):
             return (
-                f"The key {old} was refused. The next call will use another source, {new}; "
-                "a request does not change its source half-way."
+                f"The key {old} was rejected. The next call will use another source, {new}. A "
+                "request does not change its source half-way."
             )
         return (
-            f"The key {old} was refused. {new.source} holds {new.fingerprint} now, but"
-            f" {self.why_not}"
+            f"The key {old} was rejected. {new.source} holds {new.fingerprint} now, but "
+            f"{self.why_not}"
         )

@@ -324,7 +324,7 @@ FAILURES = (
     Failure(
         "another account's secret, under the default KMS key",
         DENIED,
-        "a KMS key of your own",
+        "a customer managed KMS key",
         _code(
             400,
             "InvalidRequestException",
@@ -428,7 +428,7 @@ FAILURES = (
     Failure(
         "the endpoint hangs",
         UNAVAILABLE,
-        "a VPC endpoint or proxy",
+        "any VPC endpoint or proxy",
         lambda s: _at(s, s.hanging.url),
     ),
     Failure(
@@ -440,7 +440,7 @@ FAILURES = (
     Failure("Agent: a wrong token", DENIED, "AWS_TOKEN", _wrong_token),
     Failure("Agent: AWS denies it", DENIED, "secretsmanager:DescribeSecret", _through(400, DENIAL)),
     Failure(
-        "Agent: it has no AWS credentials", UNAVAILABLE, "Its own log", _through(500, INTERNAL)
+        "Agent: it has no AWS credentials", UNAVAILABLE, "The Agent's log", _through(500, INTERNAL)
     ),
     Failure(
         "Lambda extension: its one text for every failure",
@@ -455,7 +455,7 @@ FAILURES = (
         _through(400, NOT_READY, times=9),
     ),
     Failure(
-        "Agent: nothing listens", UNAVAILABLE, "See that it runs", lambda s: _agent(free_url())
+        "Agent: nothing listens", UNAVAILABLE, "Start it, or correct", lambda s: _agent(free_url())
     ),
     Failure(
         "Agent: it hangs", UNAVAILABLE, "did not answer in time", lambda s: _agent(s.hanging.url)

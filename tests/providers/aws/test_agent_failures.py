@@ -96,7 +96,7 @@ def coral(code: str, message: str = "no") -> str:
         (504, coral("TimeoutError"), UNAVAILABLE, "TimeoutError"),
         (200, "<html>Welcome</html>", CONFIGURATION, "not the Agent"),
         (200, "[]", CONFIGURATION, "not the Agent"),
-        (200, "{}", CONFIGURATION, "holds no text"),
+        (200, "{}", CONFIGURATION, "has no text"),
         (200, '{"SecretBinary": "no base64!"}', CONFIGURATION, "not the Agent"),
     ],
 )  # fmt: skip

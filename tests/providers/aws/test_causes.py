@@ -22,7 +22,7 @@ from vectorshift import (
 )
 from vectorshift.providers.aws.arguments import AwsArguments
 from vectorshift.providers.aws.errors import SecretLocation, outcome
-from vectorshift.providers.aws.session import printable
+from vectorshift.providers.aws.locators import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +41,23 @@ def test_a_text_of_another_program_is_made_printable_in_linear_time() -> None:
     began = time.process_time()
     assert printable("a=" * 100_000 + "\x1b 1" + "b" * 40) == ("a=" * 200)
     assert printable("x " + "b" * 100_000 + "1") == "x (withheld)"
+    assert printable("/b/" * 50_000) == ("/b/" * 134)[:400]
     assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("key wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY.", "key (withheld)"),
+        ("SecretAccessKey=wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "(withheld)"),
+        ("FwoGZXIvYXdzEJr/abc1/DEF/ghi2/JKL/mno3/PQR/stu4", "(withheld)"),
+        ("/Users/Me1/projects/long/path/to/the/credentials", None),
+        ("arn:aws:iam::123456789012:role/Team1/ALongNameOfARole/OfOurs/2", None),
+        ("projects/acme1/some/long/relative/path/to/a/file", None),
+    ],
+)
+def test_a_secret_access_key_is_withheld_and_a_path_is_not(text: str, shown: str | None) -> None:
+    assert printable(text) == (text if shown is None else shown)
 
 
 @pytest.mark.parametrize(
@@ -65,6 +81,13 @@ def test_a_text_of_another_program_is_made_printable_in_linear_time() -> None:
         ),
         ("sts_regional_endpoints = eu\n" + "{role}", "AWS_STS_REGIONAL_ENDPOINTS"),
         ("metadata_service_timeout = 1s", "a number in AWS's files is 1s"),
+        ("role_arn = r\nsource_profile = k", "Check role_arn and what belongs to it in the AWS"),
+        (
+            "role_arn = arn:aws:iam::1:role/r",
+            "source_profile or credential_source is missing (assume-role). Set it as well",
+        ),
+        ("credential_process = 'tool", "a quotation mark or a backslash without"),
+        ("credential_process =", "cannot be run: it is empty"),
     ],
 )
 def test_what_is_wrong_in_awss_files_is_said(
@@ -89,9 +112,9 @@ def test_what_is_wrong_in_awss_files_is_said(
             },
             "AWS_DEFAULTS_MODE (or its name in ~/.aws/config) is quick",
         ),
-        ({"AWS_METADATA_SERVICE_TIMEOUT": "1s"}, "AWS_METADATA_SERVICE_TIMEOUT is 1s, and has"),
-        ({"AWS_EC2_METADATA_SERVICE_ENDPOINT": "169.254.169.254"}, "is 169.254.169.254, and has"),
-        ({"AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE": "ipv5"}, "is ipv5, and has to be ipv4 or"),
+        ({"AWS_METADATA_SERVICE_TIMEOUT": "1s"}, "AWS_METADATA_SERVICE_TIMEOUT is 1s and must"),
+        ({"AWS_EC2_METADATA_SERVICE_ENDPOINT": "169.254.169.254"}, "is 169.254.169.254 and must"),
+        ({"AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE": "ipv5"}, "is ipv5 and must be ipv4 or"),
         ({"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://10.0.0.9/c"}, "names the host 10.0.0.9"),
         (
             {
@@ -101,14 +124,14 @@ def test_what_is_wrong_in_awss_files_is_said(
             "AWS_CONTAINER_AUTHORIZATION_TOKEN, or the file",
         ),
         ({"AWS_PROFILE": "nobody"}, "no profile 'nobody', which profile= or AWS_PROFILE"),
-        ({"AWS_PROFILE": ""}, "AWS_PROFILE is set to nothing"),
+        ({"AWS_PROFILE": ""}, "AWS_PROFILE is set but empty"),
         (
             {"AWS_ACCESS_KEY_ID": "AKIA\n", "AWS_SECRET_ACCESS_KEY": "b"},
             "AWS_ACCESS_KEY_ID holds a line break",
         ),
         (
             {"AWS_ACCESS_KEY_ID": "AKIA\u200b", "AWS_SECRET_ACCESS_KEY": "b"},
-            "AWS_ACCESS_KEY_ID holds a line break, a space, a quotation mark or a letter outside",
+            "AWS_ACCESS_KEY_ID holds a line break, a space, a quotation mark or a non-ASCII",
         ),
         (
             {
@@ -212,7 +235,7 @@ def test_a_boto3_that_is_broken_is_not_called_missing(
     run = subprocess.run(
         [sys.executable, "-c", BROKEN, str(tmp_path)], capture_output=True, text=True, check=True
     )
-    assert run.stdout.startswith("CredentialConfigurationError aws:prod/vs: boto3 is installed and")
+    assert run.stdout.startswith("CredentialConfigurationError aws:prod/vs: boto3 is installed but")
     assert words in run.stdout
 
 
@@ -287,7 +310,7 @@ def test_each_exception_of_botocore_has_a_meaning_without_text_that_may_hold_a_s
         (
             "InvalidMaxRetryAttemptsError(provided_max_attempts=0, min_value=1)",
             CredentialConfigurationError,
-            "AWS_MAX_ATTEMPTS (or its name in ~/.aws/config) is 0, and has to be 1 or more",
+            "AWS_MAX_ATTEMPTS (or its name in ~/.aws/config) is 0 and must be 1 or more",
         ),
     ],
 )

@@ -83,11 +83,47 @@ def test_a_denial_by_kms_names_kms(fake: Any, failure: Failure) -> None:
     assert "kms:Decrypt" in str(failure(AwsSecretsManagerProvider("prod/vs")))
 
 
-def test_something_else_at_the_endpoint_is_a_wrong_setting(fake: Any, failure: Failure) -> None:
-    fake.says(200, "<html>Welcome</html>")
-    assert type(failure(AwsSecretsManagerProvider("prod/vs"))) is CredentialConfigurationError
-    fake.says(404, "<html>No such page</html>")
-    assert type(failure(AwsSecretsManagerProvider("prod/vs"))) is CredentialConfigurationError
+@pytest.mark.parametrize("body", ["null", "[1]", '{"SecretString": 5}'])
+def test_something_else_at_the_endpoint_is_a_wrong_setting(
+    fake: Any, body: str, failure: Failure
+) -> None:
+    fake.says(200, body)
+    error = failure(AwsSecretsManagerProvider("prod/vs"))
+    assert type(error) is CredentialConfigurationError
+    assert "endpoint" in str(error).lower()
+
+
+@pytest.mark.parametrize("status", [302, 400, 401, 403, 404, 407, 408, 451])
+def test_an_answer_without_a_code_is_of_a_proxy_and_may_be_another_in_a_second(
+    fake: Any, status: int, failure: Failure
+) -> None:
+    fake.says(status, "<html>Blocked</html>")
+    error = failure(AwsSecretsManagerProvider("prod/vs"))
+    assert type(error) is CredentialStoreUnavailableError
+    assert f"is not AWS (HTTP {status})" in str(error)
+
+
+def test_a_proxy_s_answer_for_sts_is_unavailable_too(
+    fake: Any, tmp_path: Path, failure: Failure
+) -> None:
+    (tmp_path / "config").write_text(ROLE)
+    fake.says(403, "<html>Blocked</html>", operation="sts")
+    error = failure(AwsSecretsManagerProvider("prod/vs", profile="r"))
+    assert type(error) is CredentialStoreUnavailableError
+
+
+def test_a_refusal_of_the_agent_s_role_is_none_of_the_secret(
+    agent: FakeSecretsManagerAgent, failure: Failure
+) -> None:
+    text = (
+        "User: arn:aws:sts::111122223333:assumed-role/app/i is not authorized to perform:"
+        " sts:AssumeRole on resource: arn:aws:iam::444455556666:role/reader"
+    )
+    agent.fail(400, f'{{"__type":"AccessDeniedException", "message":"{text}"}}')
+    error = failure(AwsSecretsManagerProvider("prod/vs", agent_url=agent.url))
+    assert type(error) is CredentialDeniedError
+    assert "AWS refused sts:AssumeRole (AccessDeniedException)" in str(error)
+    assert "secretsmanager:" not in str(error)
 
 
 ROLE = """
@@ -121,9 +157,9 @@ def _failures() -> list[tuple[Exception, type[CredentialError], str]]:
     proxy = f"http://user:{SECRET}@127.0.0.1:9"
     return [
         (
-            boto.PartialCredentialsError(provider="env", cred_var="x"),
+            boto.PartialCredentialsError(provider="env", cred_var="AWS_SECRET_ACCESS_KEY"),
             CONFIGURATION,
-            "AWS_SECRET_ACCESS_KEY",
+            "AWS_SECRET_ACCESS_KEY is missing (env)",
         ),
         (boto.NoRegionError(), CONFIGURATION, "VECTORSHIFT_AWS_REGION"),
         (boto.SSLError(endpoint_url="u", error="e"), CONFIGURATION, "AWS_CA_BUNDLE"),

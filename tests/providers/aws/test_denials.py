@@ -45,12 +45,12 @@ def no(policy: str) -> str:
         ),
         (no("resource-based policy"), f"{ALLOW} {FULL} in the secret's own policy"),
         (no("permissions boundary"), f"{ALLOW} {FULL} in the permissions boundary of the role"),
-        (no("session policy"), f"{ALLOW} {FULL} in the policy that the role's session was made"),
+        (no("session policy"), f"{ALLOW} {FULL} in the session policy of the role"),
         (no("service control policy"), "in the service control policy (SCP) of the AWS org"),
         (
             "with an explicit deny in a service control policy",
-            "by an explicit deny in the service control policy (SCP) of the AWS organization."
-            " Change that policy",
+            "because of an explicit deny in the service control policy (SCP) of the AWS "
+            "organization. Change that policy",
         ),
         ("with an explicit deny in a VPC endpoint policy", "in the policy of the VPC endpoint."),
         ("with an explicit deny in a resource-based policy", "in the secret's own policy."),
@@ -96,7 +96,7 @@ def test_a_partial_arn_whose_name_ends_like_a_whole_one_is_told(
     arn = f"{HEAD}:test-secret"
     fake.fails(400, "AccessDeniedException", says(arn, no("identity-based policy")))
     error = failure(AwsSecretsManagerProvider(arn))
-    assert "If the dash and the six characters at its end are part of the name" in str(error)
+    assert "If the name itself ends in a dash and six characters" in str(error)
 
 
 def test_a_bare_name_that_aws_repeats_is_a_typo_or_another_accounts(
@@ -123,7 +123,7 @@ def test_another_accounts_secret_under_the_default_key_is_told(
     given: dict[str, Any] = {"agent_url": agent.url} if through == "agent" else {}
     error = failure(AwsSecretsManagerProvider(FULL, **given))
     assert type(error) is CredentialDeniedError
-    assert "Encrypt it with a KMS key of your own" in str(error)
+    assert "Encrypt it with a customer managed KMS key" in str(error)
     assert "VERSION" not in str(error)
 
 

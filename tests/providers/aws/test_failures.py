@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import sys
 import threading
@@ -90,17 +91,24 @@ def test_an_endpoint_where_nothing_listens_is_unavailable(
     assert "us-east-1" in str(error)
 
 
-def test_an_endpoint_that_hangs_up_is_unavailable(aws: MotoServer, failure: Failure) -> None:
+@pytest.mark.parametrize("head", [b"", b"HTTP/1.1 200 OK\r\nContent-Ty"])
+def test_an_endpoint_that_hangs_up_is_unavailable(
+    aws: MotoServer, failure: Failure, head: bytes
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def hang_up() -> None:
-            for _ in range(2):
-                server.accept()[0].close()
+            with contextlib.suppress(OSError):
+                while True:
+                    with server.accept()[0] as connection:
+                        connection.recv(65_536)
+                        connection.sendall(head)
 
         thread = threading.Thread(target=hang_up)
         thread.start()
         url = f"http://127.0.0.1:{server.getsockname()[1]}"
         error = failure(AwsSecretsManagerProvider("prod/vs", endpoint_url=url))
+        server.shutdown(socket.SHUT_RDWR)
         thread.join()
     assert type(error) is CredentialStoreUnavailableError
 

@@ -15,6 +15,7 @@ from vectorshift.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from vectorshift.errors import CredentialError
     from vectorshift.testing import FakeSecretsManagerAgent
@@ -78,6 +79,15 @@ def make(request: pytest.FixtureRequest) -> Make:
         ("/aws/reference/secretsmanager/prod/vs", ["a reference of Parameter Store"]),
         ('"prod/vs"', ["quotation marks"]),
         ("${SECRET_NAME}", ["not resolved"]),
+        ("%SECRET_NAME%", ["not resolved"]),
+        ("prod/vs#api_key", ["a name has no #", f"{PREFIX}FIELD"]),
+        (
+            "prod/vs?stage=AWSPENDING",
+            ["cannot be right: a name has letters, digits and /_+=.@!- alone"],
+        ),
+        ("prod/vs, prod/other", ["cannot be right"]),
+        ("prod\\vs", ["cannot be right"]),
+        ("prod/vs*", ["cannot be right"]),
     ],
 )
 def test_an_id_that_no_secret_has_is_told_before_any_contact(
@@ -116,7 +126,35 @@ def test_what_is_no_region_is_told_before_any_contact(
 ) -> None:
     error = failure(make(secret_id, region=region))
     assert type(error) is CredentialConfigurationError
-    assert f"is {region}, which is no region" in str(error)
+    assert f"is {region}, which is not a region" in str(error)
+    assert not fake.asked
+
+
+@pytest.mark.parametrize(
+    ("by", "region"),
+    [
+        ("environment", "EU-WEST-1"),
+        ("environment", "eu-west-1a"),
+        ("environment", "eu-west-1 "),
+        ("AWS profile", "eu_west_1"),
+        ("AWS profile", "eu-west-1a"),
+    ],
+)
+def test_what_is_no_region_is_told_wherever_it_was_set(
+    by: str,
+    region: str,
+    fake: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    failure: Failure,
+) -> None:
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    if by == "environment":
+        monkeypatch.setenv("AWS_REGION", region)
+    (tmp_path / "config").write_text(f"[default]\nregion = {region}\n")
+    error = failure(AwsSecretsManagerProvider("prod/vs"))
+    assert type(error) is CredentialConfigurationError
+    assert f"the region of the {by} is {region}, which is not a region" in str(error)
     assert not fake.asked
 
 
@@ -126,7 +164,7 @@ def test_quotation_marks_round_an_arn_are_told_as_such(
 ) -> None:
     error = failure(make(text))
     assert type(error) is CredentialConfigurationError
-    assert "in quotation marks, or a reference" in str(error)
+    assert "in quotation marks or an unresolved reference" in str(error)
     assert not fake.asked
 
 

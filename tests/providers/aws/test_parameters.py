@@ -130,10 +130,16 @@ def test_its_codes_have_their_outcome(
             " VECTORSHIFT_AWS_SECRET_ID to it, and unset VECTORSHIFT_AWS_PARAMETER",
         ),
         ({"parameter": "arn:aws:ssm:eu-west-1:123456789012:document/x"}, "malformed ARN"),
-        ({"parameter": "{{resolve:ssm:/x}}"}, "a reference that was not resolved"),
+        ({"parameter": "{{resolve:ssm:/x}}"}, "an unresolved reference"),
         ({"parameter": "/aws/reference/secretsmanager/x"}, "a reference of Parameter Store"),
         ({"parameter": ARN, "region": "eu-west-1"}, "ARN is of region us-east-1"),
         ({"parameter": "ssm:///x"}, "is a URL"),
+        ({"parameter": "ssm:/prod/vs"}, "a path of such words with a slash before each"),
+        ({"parameter": "prod/vs"}, "cannot be right"),
+        ({"parameter": "/prod/vs/"}, "cannot be right"),
+        ({"parameter": "/prod/vs:"}, "cannot be right"),
+        ({"parameter": "/prod/vs:1:2"}, "cannot be right"),
+        ({"parameter": "/prod/vs#api_key"}, "cannot be right"),
     ],
 )
 def test_what_cannot_be_meant_is_told_without_contact(

@@ -136,7 +136,7 @@ def test_nothing_is_imported_before_the_first_read() -> None:
     assert said.split("\n")[:2] == ["region eu-central-1", "[]"]
 
 
-@pytest.mark.parametrize("rest", ["\\@127.0.0.1/", "@127.0.0.1/", " @127.0.0.1"])
+@pytest.mark.parametrize("rest", ["\\@127.0.0.1/", "@127.0.0.1/", " @127.0.0.1", "99999"])
 def test_an_endpoint_whose_host_libraries_disagree_about_is_refused(rest: str) -> None:
     provider = AwsSecretsManagerProvider(
         "prod/vs", region="eu-central-1", endpoint_url=f"http://127.0.0.2:9{rest}"

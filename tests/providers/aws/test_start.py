@@ -187,7 +187,45 @@ def test_a_credential_process_that_is_not_there_is_a_wrong_setting(
     assert "cannot be run: No such file or directory" in str(error)
 
 
-@pytest.mark.parametrize("output", ['{"Version": 2}', '{"Version": 1}'])
+KEYS = '"AccessKeyId": "A", "SecretAccessKey": "b"'
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        f"printf '\\357\\273\\277{{\"Version\": 1, {KEYS}}}'",
+        f'echo \'{{"Version": 1, {KEYS}, "Expiration": null}}\'',
+    ],
+    ids=["a byte order mark", "no end"],
+)
+def test_a_credential_process_that_prints_json_in_its_own_way_is_used(
+    nobody: None, fake: FakeAws, tmp_path: Path, script: str
+) -> None:
+    fake.says(200, {"SecretString": SECRET, "VersionId": "1"})
+    process(tmp_path, script)
+    assert AwsSecretsManagerProvider("prod/vs").get_credential().secret.reveal() == SECRET
+
+
+@pytest.mark.parametrize("expiration", ['"soon"', "5", '"2026-13-45T00:00:00Z"'])
+def test_a_credential_process_with_an_end_that_is_no_time_is_named(
+    nobody: None, fake: FakeAws, tmp_path: Path, expiration: str, failure: Failure
+) -> None:
+    more = f'"SessionToken": "t", "Expiration": {expiration}'
+    process(tmp_path, f"echo '{{\"Version\": 1, {KEYS}, {more}}}'")
+    error = failure(AwsSecretsManagerProvider("prod/vs"))
+    assert isinstance(error, CredentialStoreUnavailableError)
+    assert "the AWS profile 'default' printed an Expiration that is no time" in str(error)
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        '{"Version": 2}',
+        '{"Version": 1}',
+        '{"Version": 1, "AccessKeyId": null, "SecretAccessKey": null}',
+        '{"Version": 1, "AccessKeyId": 1, "SecretAccessKey": 2}',
+    ],
+)
 def test_a_credential_process_without_the_fields_is_unavailable(
     nobody: None, fake: FakeAws, tmp_path: Path, output: str, failure: Failure
 ) -> None:

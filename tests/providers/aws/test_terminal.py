@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import subprocess
 import sys
 import termios
 import threading
+import time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,8 +27,8 @@ from vectorshift import (
     AwsSecretsManagerProvider,
     CredentialError,
     CredentialStoreUnavailableError,
-    Settings,
 )
+from vectorshift.credentials.resolving import LookupRequest
 
 if TYPE_CHECKING:
     from tests.providers.aws.servers import FakeAws
@@ -114,7 +116,7 @@ STS_ANSWER = (
         (AWS.format('profile="sso"'), "aws sso login"),
         (AWS.format('profile="login"'), "aws login"),
         ("ProviderChain([EnvProvider(), DotenvProvider(), LoginProvider()])", "Missing"),
-        (VAULT.format("mfa"), "cannot be had: the AWS profile asks for an MFA code of arn:aws"),
+        (VAULT.format("mfa"), "are not available: the AWS profile asks for an MFA code of arn:aws"),
         (VAULT.format("process"), f"the AWS profile 'process' {ENDED}"),
         ('VaultProvider("vs", addr="{url}", token="t")', "Unavailable"),
         ('VaultProvider("vs", addr="{url}", auth="approle", role_id="r")', "Unavailable"),
@@ -173,13 +175,10 @@ def test_a_process_that_hangs_is_ended_with_its_children_and_named(
     nobody: None, tmp_path: Path
 ) -> None:
     pids = credential_process(tmp_path, HANG)
-    provider = AwsSecretsManagerProvider.from_settings(
-        Settings(aws_secret_id="prod/vs", aws_profile="process", load_timeout=1)
-    )
-    assert provider is not None
-    with pytest.raises(CredentialStoreUnavailableError) as caught:
-        provider.get_credential()
-    assert "the AWS profile 'process' did not end within 0.9 s" in str(caught.value)
+    provider = AwsSecretsManagerProvider("prod/vs", region="eu-central-1", profile="process")
+    answer = provider.resolve(LookupRequest(deadline=time.monotonic() + 1))
+    assert isinstance(answer, CredentialStoreUnavailableError)
+    assert re.search(r"the AWS profile 'process' did not end within 0\.\d s", str(answer))
     wait_until(lambda: gone(pids))
 
 

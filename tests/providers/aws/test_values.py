@@ -46,7 +46,7 @@ NESTED = json.dumps(
         (SECRET, "api_key", "not a JSON object"),
         (f'{{"api_key": "{SECRET}', "api_key", "not a JSON object"),
         (json.dumps([SECRET]), "api_key", "not a JSON object"),
-        (b"\xff\xfe" + SECRET.encode(), None, "holds no text"),
+        (b"\xff\xfe" + SECRET.encode(), None, "has no text"),
     ],
     ids=lambda value: "value" if SECRET in repr(value) else str(value),
 )  # fmt: skip

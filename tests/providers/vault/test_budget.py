@@ -95,7 +95,7 @@ def test_nothing_is_asked_when_the_time_is_over(tiny: MakeTiny) -> None:
         answer = asked_with(approle(server.address), -1)
         assert not server.seen
     assert isinstance(answer, errors.CredentialStoreUnavailableError)
-    assert "in the time there was (0.0 s)" in str(answer)
+    assert "no complete answer in time (0.0 s)" in str(answer)
 
 
 def test_no_pause_outlasts_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,7 +63,7 @@ def test_a_wrong_password_is_denied_and_not_shown(
     more: dict[str, Any] = {"auth_mount": userpass, "username": "me", "password": "not-it-7"}
     vault = VaultProvider(stored, addr=openbao.address, auth="userpass", **more)
     said = failure(vault, DENIED)
-    assert "name or the password is wrong. Look at username= and password=." in said
+    assert "name or the password is wrong. Check username= and password=." in said
     assert "not-it-7" not in said + repr(vault) + repr(vars(vault))
 
 
@@ -156,10 +156,10 @@ def test_without_an_aws_identity_nothing_is_sent(
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('{"auth": {"client_token": "hvs.a"}}', "holds JSON"),
-        ('"hvs.a"', "holds quotation marks"),
-        ("'hvs.a'", "holds quotation marks"),
-        ("hvs.a hvs.b", "holds a space"),
+        ('{"auth": {"client_token": "hvs.a"}}', "has JSON in it"),
+        ('"hvs.a"', "has quotation marks in it"),
+        ("'hvs.a'", "has quotation marks in it"),
+        ("hvs.a hvs.b", "has a space"),
         (" \n", "is empty"),
     ],
 )
@@ -183,7 +183,7 @@ def test_a_plain_secret_id_that_is_said_to_be_wrapped_raises_no_alarm(
 ) -> None:
     more: Any = {**role(openbao, "plain"), "secret_id_wrapped": True}
     said = failure(VaultProvider(stored, addr=openbao.address, auth="approle", **more), WRONG)
-    assert "does not have the form of a wrapping token. Unset secret_id_wrapped= " in said
+    assert "does not look like a wrapping token. If it is plain, unset secret_id_wrapped=" in said
 
 
 def test_a_wrapping_token_in_place_of_a_secret_id_is_named(
@@ -203,7 +203,7 @@ def test_a_secret_id_for_other_addresses_is_named(
 ) -> None:
     more: Any = role(openbao, "bound", secret_id_bound_cidrs="10.9.9.9/32")
     said = failure(VaultProvider(stored, addr=openbao.address, auth="approle", **more), DENIED)
-    assert "may be used from other addresses only" in said
+    assert "may only be used from other addresses" in said
 
 
 def test_a_role_whose_tokens_are_for_other_addresses_is_named(
@@ -223,11 +223,13 @@ def test_a_token_whose_uses_are_counted_is_told_of(
     vault = VaultProvider(stored, addr=openbao.address, token=token)
     for _ in range(4):
         vault.get_credential()
-    told = [each for each in caplog.records if "each read takes one" in each.getMessage()]
+    told = [each for each in caplog.records if "each read uses one" in each.getMessage()]
     assert [each.levelno for each in told] == [logging.WARNING]
 
 
 @pytest.mark.parametrize("method", ["gcp", "github", "oidc", ""])
 def test_another_method_is_told_of_the_agent(method: str) -> None:
-    with pytest.raises(WRONG, match="let a Vault Agent or OpenBao Agent log in, and set agent"):
+    with pytest.raises(
+        WRONG, match="run a Vault Agent or OpenBao Agent that logs in, and set agent"
+    ):
         Settings.load({"VECTORSHIFT_VAULT_AUTH": method or "?"})

@@ -37,7 +37,6 @@ METHODS = [
     "userpass",
     "cert",
     "agent",
-    "kubernetes-with-agent",
     "node-proxy",
 ]
 
@@ -55,7 +54,8 @@ class Reader:
     def follow(self, page: str) -> None:
         text = (PAGES / f"{page}.md").read_text("utf-8")
         for language, code in re.findall(r"^```(\w+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
-            getattr(self, language)(self.here(code))
+            if language in ("sh", "bash", "yaml", "hcl"):
+                getattr(self, language)(self.here(code))
 
     def here(self, text: str) -> str:
         for name, ours in self.names.items():
@@ -131,11 +131,12 @@ def reader(tmp_path: Path, tiny: MakeTiny) -> Iterator[Reader]:
             yield reader
 
 
-@pytest.mark.parametrize("page", METHODS)
+@pytest.mark.parametrize("page", [*METHODS, "../deploy/eks-agent"])
 def test_the_commands_of_the_page_set_the_server_up_and_its_settings_lead_to_the_key(
     page: str, reader: Reader
 ) -> None:
     reader.follow("index")
+    reader.environ.clear()  # an example of its own
     reader.follow(page)
     assert reader.environ["VECTORSHIFT_VAULT_PATH"] == "vectorshift"
     assert reader.read() == "vs-..."
@@ -155,8 +156,9 @@ def test_the_page_about_approle_works_without_wrapping_as_well(reader: Reader) -
     assert reader.read() == "vs-..."
 
 
-def test_the_metadata_command_of_the_index_ends_the_key(reader: Reader) -> None:
+def test_the_metadata_command_of_the_details_ends_the_key(reader: Reader) -> None:
     reader.follow("index")
+    reader.follow("details")
     vault = VaultProvider(
         "vectorshift",
         addr=reader.server.address,
@@ -170,6 +172,6 @@ def test_the_metadata_command_of_the_index_ends_the_key(reader: Reader) -> None:
 
 def test_each_page_is_there_and_in_the_navigation() -> None:
     pages = {page.stem for page in PAGES.glob("*.md")}
-    assert pages == {"index", "failures", "aws", *METHODS}
+    assert pages == {"index", "details", "failures", "aws", *METHODS}
     navigation = (PAGES.parents[1] / "mkdocs.yml").read_text("utf-8")
     assert all(f"vault/{page}.md" in navigation for page in pages)

@@ -165,7 +165,7 @@ def test_a_field_of_an_odd_name_is_counted_and_can_be_named(
 ) -> None:
     openbao.write(path, {name: KEY})
     said = failure(provider(openbao, path), errors.CredentialConfigurationError)
-    assert "Its fields are: 1, with names that are not shown." in said
+    assert "Its fields are: 1, whose names are not shown." in said
     assert provider(openbao, path, field=name).get_credential().secret.reveal() == KEY
 
 

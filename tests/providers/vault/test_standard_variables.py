@@ -413,7 +413,7 @@ def test_the_ca_of_openbao_comes_first_and_the_other_one_is_named_once(
     user.sets(BAO_CACERT=tls_bao.cacert or "", VAULT_CACERT="/nowhere.pem")
     assert reads() == NEW
     said = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-    assert said == ["VAULT_CACERT is not used, as BAO_CACERT comes before it."]
+    assert said == ["VAULT_CACERT is not used: BAO_CACERT comes before it."]
 
 
 @pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
@@ -449,10 +449,10 @@ def test_it_does_not_count_where_a_ca_is_given(
         wrong.write_text(Path(other.cacert or "").read_text())
     user.sets(VAULT_SKIP_VERIFY="1", VAULT_ADDR=tls_bao.address, VAULT_TOKEN=tls_bao.root_token)
     assert "TLS failed" in user.is_told_in_code(cacert=str(wrong))
-    assert "VAULT_SKIP_VERIFY is not used, as cacert= comes before it." in caplog.messages
+    assert "VAULT_SKIP_VERIFY is not used: cacert= comes before it." in caplog.messages
     user.sets(VECTORSHIFT_VAULT_CACERT=str(wrong))
     assert "TLS failed" in user.is_told_by_settings()
-    said = "VAULT_SKIP_VERIFY is not used, as VECTORSHIFT_VAULT_CACERT comes before it."
+    said = "VAULT_SKIP_VERIFY is not used: VECTORSHIFT_VAULT_CACERT comes before it."
     assert said in caplog.messages
 
 
@@ -468,7 +468,7 @@ def test_a_certificate_and_a_key_that_do_not_belong_together_are_told_as_such(
     certificate = str(own / "vault-cert.pem")
     said = user.is_told_in_code(client_cert=certificate)
     assert "do not belong together" in said
-    assert "Look at client_cert= and VAULT_CLIENT_KEY." in said
+    assert "Check client_cert= and VAULT_CLIENT_KEY." in said
     kind = ed25519.Ed25519PrivateKey.generate()
     key.write_bytes(kind.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     assert "do not belong together" in user.is_told_in_code(client_cert=certificate)
@@ -485,7 +485,7 @@ def test_the_warning_names_the_variable_that_was_set(
     tls_bao.write(PATH, {"api_key": NEW})
     user.sets(**{name: "1"}, VAULT_ADDR=tls_bao.address, VAULT_TOKEN=tls_bao.root_token)
     assert user.reads_by_settings() == NEW
-    assert f"is not verified, as {name} says." in caplog.text
+    assert f"is not verified, because of {name}." in caplog.text
 
 
 def test_nonsense_for_skip_verify_is_an_error_in_code(user: User) -> None:
@@ -535,7 +535,7 @@ def test_the_variables_are_read_at_first_use_and_stand_from_then_on(
 
 def test_after_a_configuration_error_they_are_read_again(new: OpenBaoServer, user: User) -> None:
     with VaultProvider(PATH) as vault:
-        with pytest.raises(CONFIGURATION, match=r"no address is given\. Set addr="):
+        with pytest.raises(CONFIGURATION, match=r"no address is set\. Set addr="):
             vault.get_credential()
         user.sets(BAO_ADDR=new.address)
         with pytest.raises(CONFIGURATION, match=r"there is no token\. Set token="):

@@ -90,4 +90,4 @@ def test_an_address_with_a_path_below_which_no_vault_answers_is_wrong_and_not_em
     openbao: OpenBaoServer, stored: str, failure: Failure
 ) -> None:
     vault = VaultProvider(stored, addr=f"{openbao.address}/elsewhere", token=openbao.root_token)
-    assert "below which no Vault answers" in failure(vault, errors.CredentialConfigurationError)
+    assert "where no Vault answers" in failure(vault, errors.CredentialConfigurationError)

@@ -119,7 +119,7 @@ def test_verifies_tls_with_the_given_ca_alone(
     said = failure(provider(tls_bao, "vs"), errors.CredentialConfigurationError)
     assert "cacert=" in said
     plain = provider(tls_bao, "vs", addr=tls_bao.address.replace("https", "http"))
-    assert "begin with https://" in failure(plain, errors.CredentialConfigurationError)
+    assert "Use https://" in failure(plain, errors.CredentialConfigurationError)
 
 
 def test_tls_spoken_to_a_plain_server_is_a_configuration_error(

@@ -335,4 +335,4 @@ def test_another_place_of_a_token_is_named_where_there_is_no_token(
         monkeypatch.setenv(where, "/etc/vault-token")
     said = failure(VaultProvider("vs", addr="https://vault.example"), WRONG)
     assert re.search(rf"{where}\)? is not used", said)
-    assert "agent where an agent or a proxy adds its own" in said
+    assert "use agent if an agent or a proxy adds its token" in said

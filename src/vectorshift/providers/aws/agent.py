@@ -15,18 +15,22 @@ import ssl
 import sys
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 from urllib.parse import urlsplit
 
 from vectorshift._platform.files import read_small
 from vectorshift._platform.frames import raise_callers_own
+from vectorshift._platform.importing import load
 from vectorshift._platform.urls import is_loopback
 from vectorshift.credentials.values import Secret
 from vectorshift.errors import CredentialDeniedError, CredentialError
-from vectorshift.providers.aws.errors import SecretLocation, answered
-from vectorshift.providers.aws.locators import PARAMETERS, SECRETS, region_in
-from vectorshift.providers.aws.meanings import BY_CODE
-from vectorshift.providers.aws.session import PAUSES, printable
+from vectorshift.providers.aws.locators import (
+    PARAMETERS,
+    PAUSES,
+    SECRETS,
+    printable,
+    region_in,
+)
 from vectorshift.providers.aws.value import credential_in
 
 if TYPE_CHECKING:
@@ -73,8 +77,7 @@ class _Reply:
         return self.status == 400 and self.says("not ready to serve")
 
 
-@dataclass(frozen=True, slots=True)
-class _Silence:
+class _Silence(NamedTuple):
     """The reason why there is no reply, by the exception's name."""
 
     name: str
@@ -182,17 +185,17 @@ class Agent:
         answer = _document(reply.body)
         if answer is None:
             return self._arguments.wrong(
-                f"what answers at {self.address} is not the Agent: it sends no JSON object."
-                f" {_CHECK}"
+                f"what answers at {self.address} is not the Agent: it did not send a JSON "
+                f"object. {_CHECK}"
             )
         parameter = answer.get("Parameter")
         named = cast("dict[str, Any]", parameter) if isinstance(parameter, dict) else answer
         region, read_from = self._arguments.region, region_in(str(named.get("ARN")))
         if region and read_from and read_from != region:
             return self._arguments.wrong(
-                f"the Agent at {self.address} reads from region {printable(read_from)}, and"
-                f" VECTORSHIFT_AWS_REGION is {region}. Give the Agent that region, or unset"
-                " the setting."
+                f"the Agent at {self.address} reads from region {printable(read_from)}, and "
+                f"VECTORSHIFT_AWS_REGION is {region}. Start the Agent with that region, or unset "
+                "the setting."
             )
         return credential_in(answer, self._arguments)
 
@@ -205,8 +208,8 @@ class Agent:
             "did not answer in time" if silence.name.endswith("Timeout") else "could not be reached"
         )
         return self._arguments.unavailable(
-            f"the Agent at {self.address} {what} ({silence.name}). See that it runs, or correct the"
-            " address.",
+            f"the Agent at {self.address} {what} ({silence.name}). Start it, or correct the "
+            "address.",
             retry_after=1 if silence.connection_refused else None,
         )
 
@@ -220,39 +223,40 @@ class Agent:
             )
         if status >= 500 and code in (None, "InternalFailure"):
             return self._arguments.unavailable(
-                f"the Agent at {self.address} could not read from AWS (HTTP {status}). "
-                "Its own log says why: no AWS credentials, or no way to AWS."
+                f"the Agent at {self.address} could not read from AWS (HTTP {status}). The "
+                "Agent's log says why: no AWS credentials, or no route to AWS."
             )
         if code is not None:
-            return answered(code=code, text=text, status=status, place=self._place)
+            meant = load("vectorshift.providers.aws.errors")
+            given = self._arguments
+            place = meant.SecretLocation(given=given, region=given.region, agent=self.address)
+            failure: CredentialError = meant.answered(
+                code=code, text=text, status=status, place=place
+            )
+            return failure
         if status in (401, 403):
             source = self._arguments.source
             return CredentialDeniedError(
-                f"{source}: the Agent at {self.address} refused the token of {token.place}"
-                f" (HTTP {status}). Let AWS_TOKEN hold the token that the Agent was started with,"
-                " or file:// and the path of its file.",
+                f"{source}: the Agent at {self.address} refused the token of {token.place} (HTTP "
+                f"{status}). Set AWS_TOKEN to the token that the Agent was started with, or to "
+                "file:// and the path of its file.",
                 source=source,
                 provider="aws",
             )
         if status == 429 or status >= 500:
             return self._arguments.unavailable(
-                f"the Agent at {self.address} could not answer just now (HTTP {status})."
+                f"the Agent at {self.address} could not answer (HTTP {status})."
             )
         if status in (400, 408) and not reply.says("parameter", "forwarded"):
             thing = self._arguments.store.thing
             return self._arguments.unavailable(
-                f"the Agent at {self.address} could not read the {thing}, and does not say why"
-                f" (HTTP {status}). Its own log does, which the Lambda extension writes to"
-                f" CloudWatch: the role's policy, the {thing}'s name, or the network."
+                f"the Agent at {self.address} could not read the {thing} and does not say why "
+                f"(HTTP {status}). The Agent's log does (the Lambda extension writes it to "
+                f"CloudWatch). Often it is the role's policy, the {thing}'s name, or the network."
             )
         return self._arguments.wrong(
             f"what answers at {self.address} does not accept the request (HTTP {status}). {_CHECK}"
         )
-
-    @property
-    def _place(self) -> SecretLocation:
-        given = self._arguments
-        return SecretLocation(given=given, region=given.region, agent=self.address)
 
 
 def _request(given: AwsArguments) -> tuple[str, dict[str, str]]:
@@ -281,12 +285,11 @@ def _content(response: httpx.Response) -> bytes:
         if len(content) > _LARGEST:
             break
         if time.monotonic() > ends:
-            raise httpx.ReadTimeout("the answer was not whole in time")
+            raise httpx.ReadTimeout("the answer was incomplete in time")
     return bytes(content[:_LARGEST])
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """A token and the printable place that it was found at."""
 
     secret: Secret
@@ -310,7 +313,7 @@ def find_token(environ: Mapping[str, str], token_file: str = TOKEN_FILE) -> Toke
             )
         if value:
             return _checked(value, name)
-    return _in_file(token_file, f"no token for the Agent is given with AWS_TOKEN, and {token_file}")
+    return _in_file(token_file, f"AWS_TOKEN has no token for the Agent, and {token_file}")
 
 
 def _in_file(path: str, subject: str) -> Token | str:
@@ -319,8 +322,8 @@ def _in_file(path: str, subject: str) -> Token | str:
     except OSError as error:
         flaw = (error.strerror or type(error).__name__).lower()
         return (
-            f"{subject} cannot be read: {flaw}. Let AWS_TOKEN hold the Agent's token, or file://"
-            " and a path."
+            f"{subject} cannot be read: {flaw}. Set AWS_TOKEN to the Agent's token, or to "
+            "file:// and a path."
         )
     except ValueError:
         text = "\n"
@@ -330,10 +333,10 @@ def _in_file(path: str, subject: str) -> Token | str:
 def _checked(text: str, place: str) -> Token | str:
     if re.fullmatch(r"[!-~]+", text):
         return Token(Secret(text), place)
-    flaw = "holds a character that cannot stand in a header" if text else "is empty"
+    flaw = "has a character that is not allowed in a header" if text else "is empty"
     return (
-        f"the Agent's token in {place} {flaw}. Let AWS_TOKEN hold it, or file:// and the path of"
-        " its file."
+        f"the Agent's token in {place} {flaw}. Set AWS_TOKEN to it, or to file:// and the path "
+        "of its file."
     )
 
 
@@ -356,9 +359,9 @@ def _flaw(url: str) -> str | None:
     if parts.scheme == "https" or is_loopback(host):
         return None
     return (
-        "plain HTTP beyond loopback would show the key and the token to the network. Run the Agent"
-        " beside the process, as VECTORSHIFT_AWS_AGENT_URL=http://localhost:2773, or let the"
-        " address begin with https://."
+        "plain HTTP beyond loopback would show the key and the token to the network. Run the "
+        "Agent beside the process (VECTORSHIFT_AWS_AGENT_URL=http://localhost:2773), or use an "
+        "https:// address."
     )
 
 
@@ -368,8 +371,10 @@ def _code(text: str) -> str | None:
     found = re.search(r'"__type"\s*:\s*"([\w.#]{1,200})"', text)
     if found:
         return found[1].rpartition("#")[2]
-    named = re.findall(r"(?<![\w-])([A-Z]\w+): ", text)
-    return next((word for word in named if word in BY_CODE or word == _WRONG_STATE), None)
+    known = {*load("vectorshift.providers.aws.meanings").BY_CODE, _WRONG_STATE}
+    return next(
+        (word for word in re.findall(r"(?<![\w-])([A-Z]\w+): ", text) if word in known), None
+    )
 
 
 def _document(body: bytes) -> dict[str, Any] | None:

@@ -62,7 +62,7 @@ class AwsArguments:
             if isinstance(value, str) and name not in _OBJECTS:
                 value = value.strip()
                 if name in _LOCATORS and (not value or has_control_characters(value)):
-                    raise ValueError(f"{name} has to be the name or the ARN of a secret.")
+                    raise ValueError(f"{name} must be the name or the ARN of a secret.")
                 if not value:  # AWS calls a blank version not found
                     raise ValueError(f"{name} must not be blank. Leave it out for its default.")
             values[name] = None if value is UNSET else value
@@ -112,14 +112,14 @@ class AwsArguments:
         """Return which arguments contradict each other, and the fix; None if nothing is wrong."""
         if self.secret_id and self.parameter:
             return (
-                "VECTORSHIFT_AWS_SECRET_ID and VECTORSHIFT_AWS_PARAMETER are both set, and may hold"
-                " the keys of two organisations. Unset one of them."
+                "VECTORSHIFT_AWS_SECRET_ID and VECTORSHIFT_AWS_PARAMETER are both set and may "
+                "hold keys of two organisations. Unset one of them."
             )
         if self.parameter and (self.version_id or self.version_stage != CURRENT):
             return (
-                "a parameter has no stages and no version ids. Unset VECTORSHIFT_AWS_VERSION_STAGE"
-                " and VECTORSHIFT_AWS_VERSION_ID, and pin a version or a label in the name:"
-                " VECTORSHIFT_AWS_PARAMETER=/prod/vectorshift:3"
+                "a parameter has no stages and no version ids. Unset "
+                "VECTORSHIFT_AWS_VERSION_STAGE and VECTORSHIFT_AWS_VERSION_ID. To pin a version "
+                "or a label, write it in the name: VECTORSHIFT_AWS_PARAMETER=/prod/vectorshift:3"
             )
         if self.agent_role_arn and not self.agent_url:
             return (

@@ -25,12 +25,12 @@ from vectorshift.providers.aws.errors import (
     outcome,
     patched_late,
 )
-from vectorshift.providers.aws.locators import region_in
+from vectorshift.providers.aws.locators import PAUSES, flaw_of_region, region_in
 from vectorshift.providers.aws.logs import quiet_botocore
 from vectorshift.providers.aws.session import (
-    PAUSES,
     LoginError,
     ask_nobody,
+    bound_answers,
     credentials_of,
     detach_processes,
     new_session,
@@ -46,20 +46,15 @@ if TYPE_CHECKING:
 
 __all__ = ["BotoReader", "known_region"]
 
-_LONGEST, _LARGEST = 3.0, 1 << 20
-"""The seconds and bytes of an answer."""
-_PIECE: Final = 4096
-"""Bytes that are unpacked at a time: they become a thousand times as many at most."""
 _NOT_A_URL: Final = (
-    "the endpoint is not a URL. Let VECTORSHIFT_AWS_ENDPOINT_URL (or {variable}) begin with"
-    " https:// and name a host."
+    "the endpoint is not a URL. Set VECTORSHIFT_AWS_ENDPOINT_URL (or {variable}) to an https:// "
+    "URL with a host."
 )
 _PLAIN_HTTP: Final = (
-    "plain HTTP would show the key and the AWS session token to the network, and"
-    " VECTORSHIFT_ALLOW_HTTP does not change that here. Let VECTORSHIFT_AWS_ENDPOINT_URL (or"
-    " {variable}, AWS_ENDPOINT_URL, endpoint_url of the AWS profile) begin with https://. For a"
-    " stand-in in a closed network hand in a client of your own:"
-    " AwsSecretsManagerProvider(..., client=...)."
+    "plain HTTP would show the key and the AWS session token to the network. "
+    "VECTORSHIFT_ALLOW_HTTP does not allow it here. Use https:// in VECTORSHIFT_AWS_ENDPOINT_URL "
+    "(or {variable}, AWS_ENDPOINT_URL, endpoint_url of the AWS profile). For a stand-in in a "
+    "closed network, pass your own client: AwsSecretsManagerProvider(..., client=...)."
 )
 _QUICK: Final = 0.9
 """Seconds within which a search for AWS credentials must fail, so that it may soon be repeated."""
@@ -83,12 +78,10 @@ class BotoReader:
 
     Args:
         arguments: those of the provider.
-        process_limit: seconds that a `credential_process` may take.
     """
 
-    def __init__(self, arguments: AwsArguments, *, process_limit: float) -> None:
+    def __init__(self, arguments: AwsArguments) -> None:
         self._arguments = arguments
-        self.process_limit = process_limit
         self._region: str | None = None
         self._process: int | None = None
         self._after_fork()
@@ -108,16 +101,29 @@ class BotoReader:
             return getattr(getattr(given.client, "meta", None), "region_name", None)
         return self._region or self._known_region() or getattr(given.session, "region_name", None)
 
-    def read(self) -> Result:
-        """Read it. Raises unknown exceptions."""
+    def read(self, deadline: float | None) -> Result:
+        """Read it. Raises unknown exceptions.
+
+        Args:
+            deadline: until when the caller waits, in seconds of `time.monotonic`, or None.
+        """
         given = self._arguments
-        response = self.call(given.store.method, given.query)
+        response = self.call(given.store.method, given.query, deadline=deadline)
         if isinstance(response, CredentialError):
             return response
+        if not response.keys() - {"ResponseMetadata"}:  # cut off within its head, it has no body
+            return given.unavailable(
+                "the answer is empty: it was cut off, or what answers at the endpoint is not AWS."
+            )
         return credential_in(response, given)
 
     def call(
-        self, method: str, query: Mapping[str, Any], action: str = ""
+        self,
+        method: str,
+        query: Mapping[str, Any],
+        action: str = "",
+        *,
+        deadline: float | None = None,
     ) -> dict[str, Any] | CredentialError:
         """Call a method of the client, with botocore's DEBUG lines kept back.
 
@@ -125,14 +131,15 @@ class BotoReader:
             method: the name of the method.
             query: its arguments.
             action: AWS's name for what it does; the read by default.
+            deadline: until when the caller waits, in seconds of `time.monotonic`, or None.
         """
         given = self._arguments
-        with quiet_botocore():
+        with quiet_botocore(deadline):
             client = self.client() if given.client is None else self._handed_in()
             if isinstance(client, CredentialError):
                 return client
             try:
-                ask_nobody(credentials_of(client), self.process_limit)
+                ask_nobody(credentials_of(client))
                 response: dict[str, Any] = getattr(client, method)(**query)
             except Exception as error:
                 return self._failed(error, action=action)
@@ -152,7 +159,7 @@ class BotoReader:
                     return session
                 self._session = session
             with self._login_lock:
-                has_credentials = _log_in(session, attempts, self.process_limit)
+                has_credentials = _log_in(session, attempts)
             if not has_credentials:
                 self.forget()
                 return missing_credentials(self.place)
@@ -185,7 +192,7 @@ class BotoReader:
         return failure
 
     def forget(self) -> None:
-        """Look for AWS credentials anew, and make a new client, at the next need."""
+        """Look for AWS credentials again, and create a new client, at the next read."""
         with self._lock:
             self._session = self._client = None
 
@@ -210,10 +217,10 @@ class BotoReader:
         if self._process == os.getpid():
             return client
         return self._arguments.wrong(
-            "the boto3 client that was handed in as client has been used by"
-            f" another process, {self._process}, of which this one is a fork. They would share its"
-            " connections and read each other's answers. Hand in session=boto3.Session(), of which"
-            " each process makes its own client, or make the client in the child."
+            f"your boto3 client was used by another process, {self._process}, of which this one "
+            "is a fork. They would share its connections and read each other's answers. Pass "
+            "session=boto3.Session(), which makes a client for each process, or create the "
+            "client in the child."
         )
 
     def _new_session(self) -> Any:
@@ -231,13 +238,16 @@ class BotoReader:
                 )
             except CredentialConfigurationError as error:
                 return given.wrong(error.message)
-        detach_processes(session, self.process_limit)
+        detach_processes(session)
         self._region = known or session.region_name or os.environ.get("AWS_REGION")
         if self._region:
-            return session
+            of = "the environment" if self._region == _region_of(os.environ) else "the AWS profile"
+            of = "the session" if given.session else of
+            flaw = flaw_of_region(self._region, f"the region of {of}")
+            return given.wrong(flaw) if flaw else session
         return given.wrong(
-            "no AWS region is known. Set VECTORSHIFT_AWS_REGION, such as eu-central-1, or name the"
-            f" {given.store.thing} by its ARN."
+            "no AWS region is set. Set VECTORSHIFT_AWS_REGION, such as eu-central-1, or name the "
+            f"{given.store.thing} by its ARN."
         )
 
     def _known_region(self) -> str | None:
@@ -259,7 +269,7 @@ class BotoReader:
         if flaw := self._flaw(client.meta.endpoint_url):
             client.close()
             return given.wrong(flaw)
-        return _bounded(client)
+        return bound_answers(client)
 
     def _endpoint_of(self, environ: Mapping[str, str]) -> str | None:
         """Return the endpoint that the environment names, as botocore reads it."""
@@ -276,7 +286,7 @@ class BotoReader:
         variable = self._arguments.store.endpoint
         try:
             parts = urlsplit(endpoint_url)
-            host, scheme = parts.hostname, parts.scheme
+            host, scheme, _ = parts.hostname, parts.scheme, parts.port
         except ValueError:
             host = scheme = None
         # Libraries disagree about the host of such a text.
@@ -287,35 +297,7 @@ class BotoReader:
         return None if safe else _PLAIN_HTTP.format(variable=variable)
 
 
-def _bounded(client: Any) -> Any:
-    """Let a client read its answers up to 1 MiB and within the time of one read: botocore takes
-    what comes, unpacked, for as long as it comes.
-    """
-    from botocore.exceptions import (  # pyright: ignore[reportMissingTypeStubs]
-        HTTPClientError,
-        ReadTimeoutError,
-    )
-
-    http = client._endpoint.http_session  # pyright: ignore[reportPrivateUsage]
-
-    def send(request: Any, **_: object) -> Any:
-        request.stream_output = True
-        response: Any = http.send(request)
-        content, ends = bytearray(), time.monotonic() + _LONGEST
-        for piece in response.raw.stream(_PIECE):
-            content += piece
-            if len(content) > _LARGEST:
-                raise HTTPClientError(error="the answer is larger than 1 MiB")
-            if time.monotonic() > ends:
-                raise ReadTimeoutError(endpoint_url=request.url)
-        response._content = bytes(content)  # pyright: ignore[reportPrivateUsage]
-        return response
-
-    client.meta.events.register("before-send", send)
-    return client
-
-
-def _log_in(session: Any, attempts: list[float], limit: float) -> bool:
+def _log_in(session: Any, attempts: list[float]) -> bool:
     """Get AWS credentials, which asks STS, SSO or a metadata service if that is due; return whether
     there are any.
 
@@ -325,26 +307,25 @@ def _log_in(session: Any, attempts: list[float], limit: float) -> bool:
     Args:
         session: a `boto3.Session`.
         attempts: takes the moment at which each attempt begins.
-        limit: seconds that a `credential_process` may take.
     """
     end = time.monotonic() + sum(PAUSES)
     for pause in PAUSES:
         attempts.append(time.monotonic())
         try:
-            return _has_credentials(session, limit)
+            return _has_credentials(session)
         except Exception as error:
             if not _may_be_starting(error) or time.monotonic() > end:
                 raise
         time.sleep(pause)
     attempts.append(time.monotonic())
-    return _has_credentials(session, limit)
+    return _has_credentials(session)
 
 
-def _has_credentials(session: Any, limit: float) -> bool:
+def _has_credentials(session: Any) -> bool:
     credentials = session.get_credentials()
     if credentials is None:
         return False
-    ask_nobody(credentials, limit)
+    ask_nobody(credentials)
     credentials.get_frozen_credentials()
     return True
 

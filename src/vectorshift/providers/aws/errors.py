@@ -1,8 +1,8 @@
 """Map failures of AWS to the errors that a chain understands.
 
 Codes and class names are matched as text, so nothing of botocore is imported. No text of AWS is
-repeated as a whole, as its answer to a bad signature holds the session token; but ARNs and the
-reasons of a denial are.
+repeated completely, because its answer to a bad signature has the session token. ARNs and the
+reasons of a denial are repeated.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from vectorshift.providers.aws import meanings as means
-from vectorshift.providers.aws.locators import PARAMETERS, Store, partition_of
-from vectorshift.providers.aws.session import LoginError, printable
+from vectorshift.providers.aws.locators import PARAMETERS, Store, partition_of, printable
+from vectorshift.providers.aws.session import LoginError
 
 if TYPE_CHECKING:
     from vectorshift.errors import CredentialError
@@ -39,6 +39,7 @@ _SAYS_NO_VERSION: Final = re.compile(
     r"can['\u2019]t find the specified secret value for (?:VersionId|staging label)\b"
 )
 _SAYS_KMS: Final = re.compile(r"\bAccess to KMS is not allowed\b|\bkms:[A-Z]\w+")
+_SAYS_ROLE: Final = re.compile(r"(?<=not authorized to perform: )sts:AssumeRole\w*")
 _SAYS_OTHER_ACCOUNT: Final = re.compile(r"different AWS account\b.{0,80}\bdefault KMS")
 _SAYS_WHY: Final = re.compile(
     r"because no (?P<missing>[\w -]+?(?:policy|boundary)) allows"
@@ -49,7 +50,7 @@ _POLICIES: Final = {
     "resource-based policy": "the secret's own policy",
     "VPC endpoint policy": "the policy of the VPC endpoint",
     "permissions boundary": "the permissions boundary of the role",
-    "session policy": "the policy that the role's session was made with",
+    "session policy": "the session policy of the role",
     "service control policy": "the service control policy (SCP) of the AWS organization",
     "resource control policy": "the resource control policy (RCP) of the AWS organization",
 }
@@ -177,11 +178,13 @@ def outcome(
         login: whether it was raised by the search for AWS credentials, and not by the read.
     """
     response: dict[str, Any] | None = getattr(error, "response", None)
-    if type(response) is dict and "Error" in response:
+    if type(response) is dict and ("Error" in response or type(error).__name__ == "ClientError"):
+        fault = response.get("Error", {})
+        http_status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         return answered(
-            code=str(response["Error"].get("Code")),
-            text=str(response["Error"].get("Message")),
-            status=response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0),
+            code=str(fault.get("Code", http_status)),
+            text=str(fault.get("Message")),
+            status=http_status,
             operation=getattr(error, "operation_name", place.action),
             place=place,
         )
@@ -198,6 +201,8 @@ def outcome(
         )
     # the most specific class first: an SSLError is a ConnectionError as well
     names = [cls.__name__ for cls in type(error).__mro__ if cls.__name__ in means.BY_CLASS]
+    if not names and _last_module(error) in ("botocore.parsers", "botocore.endpoint"):
+        return _made(means.BAD_ENDPOINT, place, code=type(error).__name__)
     if not names:
         return _of_plain_python(error, place) if login else None
     meaning = means.BY_CLASS[names[0]]
@@ -207,12 +212,12 @@ def outcome(
         meaning = means.NO_TLS
     if names[0] == "ProfileNotFound" and not fields.get("profile"):
         return place.given.wrong(
-            "AWS_PROFILE is set to nothing, as 'AWS_PROFILE=' in a compose file does. Unset it."
+            "AWS_PROFILE is set but empty, as by 'AWS_PROFILE=' in a compose file. Unset it."
         )
     if fields.get("error_msg", "").startswith("No credentials found in credential_source"):
         meaning = means.BAD_CONFIG
-    if login and meaning is means.UNREACHABLE:
-        meaning = means.NO_LOGIN_ANSWER
+    if login:
+        meaning = _OF_LOGIN.get(meaning, meaning)
     said = fields.get("error_msg", "") + fields.get("error", "")
     status = re.search(r"(?:response|Tunnel connection failed:) (\d{3})\b", said)
     about = {
@@ -221,6 +226,20 @@ def outcome(
         "host": _host(fields.get("endpoint_url", "")),
     }
     return _made(meaning, place, **{**fields, **about})
+
+
+_OF_LOGIN: Final = {
+    means.UNREACHABLE: means.NO_LOGIN_ANSWER,
+    means.BAD_ENDPOINT: means.NO_LOGIN_ANSWER,
+    means.MALFORMED: means.BAD_ROLE,
+}
+"""The meaning in place of another where no secret was asked for yet."""
+
+
+def _last_module(error: Exception) -> str:
+    """Return the name of the module that raised."""
+    frames = list(traceback.walk_tb(error.__traceback__))
+    return str(frames[-1][0].f_globals.get("__name__")) if frames else ""
 
 
 def patched_late(error: Exception) -> bool:
@@ -299,12 +318,16 @@ def answered(
     meaning = means.BY_CODE.get(code)
     if meaning is means.BUSY or status == 429 or status >= 500:
         meaning = means.BUSY
+    elif code.isdigit():  # botocore's word for an answer without a code
+        meaning = means.NOT_AWS
     elif meaning is means.UNKNOWN_CALLER and (flaw := _bad_values(place)) is not None:
         return flaw
     elif operation not in (None, place.action):  # of STS or SSO, whatever the code
         meaning = means.NO_LOGIN
     elif meaning is means.ABSENT and _SAYS_NO_VERSION.search(text):
         meaning = means.NO_VERSION
+    elif meaning is means.FORBIDDEN and (role := _SAYS_ROLE.search(text)):  # an agent's
+        meaning, operation = means.NO_LOGIN, role[0]
     elif meaning is means.FORBIDDEN and _SAYS_KMS.search(text):
         meaning = means.UNDECIPHERABLE
     elif code == "InvalidRequestException":
@@ -338,23 +361,23 @@ def _denial(place: SecretLocation, text: str, who: str) -> str:
     if named and named == place.given.secret_id and not place.locator.startswith("arn:"):
         account = re.search(r":(\d{12}):", who)
         return (
-            f". {f'Account {account[1]}' if account else 'The account'} seems to have no secret of"
-            f" this name there, as AWS names no ARN of it. Correct the name or"
-            f" {place.region_setting}. A secret of another account needs its full ARN."
+            f". {f'Account {account[1]}' if account else 'The account'} seems to have no secret "
+            "of this name there: AWS names no ARN for it. Correct the name or "
+            f"{place.region_setting}. A secret of another account needs its full ARN."
         )
     why = _SAYS_WHY.search(text)
     if why and (policy := _POLICIES.get(why["deny"])):
         return (
-            f", by an explicit deny in {policy}. Change that policy: to allow {place.asked}"
-            " elsewhere does not help."
+            f", because of an explicit deny in {policy}. Change that policy: allowing "
+            f"{place.asked} elsewhere does not help."
         )
     allow = f". Allow {place.permission(named)}"
     if why and (policy := _POLICIES.get(why["missing"])):
         allow = f", as no {why['missing']} allows it{allow} in {policy}"
     if re.search(r":secret:.*-[a-z0-9]{6}$", place.locator):
         allow += (
-            ". If the dash and the six characters at its end are part of the name, set"
-            f" {place.store.setting} to the name, or to the ARN with AWS's own six behind it"
+            f". If the name itself ends in a dash and six characters, set {place.store.setting} "
+            "to the name, or to the ARN that AWS shows"
         )
     return f"{allow}."
 

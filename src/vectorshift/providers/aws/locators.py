@@ -6,18 +6,31 @@ AWS answers *not found* to most of the wrong ones, and a chain would move on to 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
-__all__ = ["PARAMETERS", "SECRETS", "Store", "flaw_of", "partition_of", "region_in"]
+__all__ = [
+    "PARAMETERS",
+    "PAUSES",
+    "SECRETS",
+    "Store",
+    "flaw_of",
+    "flaw_of_region",
+    "partition_of",
+    "printable",
+    "region_in",
+]
+
+PAUSES: Final = (0.05, 0.1, 0.2, 0.4, 0.8)
+"""Seconds between attempts on loopback or a link-local address: what answers there may start later
+than the process."""
 
 
 _NAME: Final = "[A-Za-z0-9/_+=.@!-]+"
+_WORD: Final = "[A-Za-z0-9_.-]+"
 _ARN: Final = r"arn:aws(?:-[a-z]+)*:{service}:[a-z]+(?:-[a-z]+)+-\d+:\d{{12}}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Store:
+class Store(NamedTuple):
     """A store, as requests, settings and messages name it.
 
     Args:
@@ -30,6 +43,8 @@ class Store:
         endpoint: botocore's variable for its endpoint.
         form: the form of an ARN.
         arn: what an ARN begins with.
+        name: a name.
+        spelling: how names are written.
     """
 
     title: str
@@ -41,6 +56,8 @@ class Store:
     endpoint: str
     form: str
     arn: re.Pattern[str]
+    name: re.Pattern[str]
+    spelling: str
 
 
 SECRETS: Final = Store(
@@ -53,6 +70,8 @@ SECRETS: Final = Store(
     endpoint="AWS_ENDPOINT_URL_SECRETS_MANAGER",
     form="arn:aws:secretsmanager:<region>:<account>:secret:<name>",
     arn=re.compile(rf"{_ARN}:secret:{_NAME}(:|$)".format(service="secretsmanager")),
+    name=re.compile(_NAME),
+    spelling="a name has letters, digits and /_+=.@!- alone",
 )
 PARAMETERS: Final = Store(
     title="AWS Parameter Store",
@@ -64,10 +83,15 @@ PARAMETERS: Final = Store(
     endpoint="AWS_ENDPOINT_URL_SSM",
     form="arn:aws:ssm:<region>:<account>:parameter/<name>",
     arn=re.compile(rf"{_ARN}:parameter/{_NAME}(:|$)".format(service="ssm")),
+    name=re.compile(rf"({_WORD}|(/{_WORD})+)(:{_WORD})?"),
+    spelling=(
+        "a name is a word of letters, digits and _.-, or a path of such words, each after a slash."
+        " A colon and a version or label may follow"
+    ),
 )
 
-_NO_NAME: Final = re.compile(r"""["'`{}<>$\r\n]""")
-_NO_REGION: Final = re.compile(r"[A-Z\s]|-\d[a-z]$")
+_NO_NAME: Final = re.compile(r"""["'`{}<>$%\r\n]""")
+_NO_REGION: Final = re.compile(r"[^a-z0-9-]|-\d[a-z]$")
 _PARTITIONS: Final = {
     "cn-": "aws-cn",
     "us-gov-": "aws-us-gov",
@@ -110,17 +134,14 @@ def flaw_of(locator: str, store: Store, *, region: str | None, region_from: str)
         region: the region that was set, or None.
         region_from: what set it, for the message.
     """
-    if region and _NO_REGION.search(region):
-        return (
-            f"{region_from} is {region}, which is no region. Write a region as AWS does, such as"
-            " eu-central-1, in lower case and without the letter of a zone."
-        )
+    if region and (flaw := flaw_of_region(region, region_from)):
+        return flaw
     if locator.startswith("arn:"):
         return _flaw_of_arn(locator.split(":"), store, region, region_from)
     if _NO_NAME.search(locator):
         return (
-            f"the {store.thing} id is in quotation marks, or a reference that was not resolved. Set"
-            f" {store.setting} to the name or the ARN alone."
+            f"the {store.thing} id is in quotation marks or an unresolved reference. Set "
+            f"{store.setting} to the name or the ARN alone."
         )
     if "://" in locator:
         return (
@@ -132,12 +153,28 @@ def flaw_of(locator: str, store: Store, *, region: str | None, region_from: str)
             "the name is a reference of Parameter Store to a secret. Set VECTORSHIFT_AWS_SECRET_ID"
             f" to what follows {_REFERENCE}."
         )
-    if store is SECRETS and ":" in locator:
+    if store is SECRETS and (mark := re.search("[:#]", locator)):
+        called = "colon" if mark[0] == ":" else mark[0]
         return (
-            "the secret id is no ARN, and a name has no colon. Set VECTORSHIFT_AWS_SECRET_ID to the"
-            " name alone, and VECTORSHIFT_AWS_FIELD to the field, if it has one."
+            f"the secret id is not an ARN, and a name has no {called}. Set"
+            " VECTORSHIFT_AWS_SECRET_ID to the name alone, and VECTORSHIFT_AWS_FIELD to the field,"
+            " if any."
+        )
+    if not store.name.fullmatch(locator):
+        return (
+            f"the {store.thing}'s name cannot be right: {store.spelling}. Correct {store.setting}."
         )
     return None
+
+
+def flaw_of_region(region: str, region_from: str) -> str | None:
+    """Return why a text names no region, and what to do; None if it may name one."""
+    if not _NO_REGION.search(region):
+        return None
+    return (
+        f"{region_from} is {region}, which is not a region. Write it in lower case and without"
+        " the letter of a zone, such as eu-central-1."
+    )
 
 
 def _flaw_of_arn(
@@ -162,8 +199,8 @@ def _flaw_of_arn(
         return _as_ecs_writes_it(parts)
     if region and region != parts[3]:
         return (
-            f"the {store.thing}'s ARN is of region {parts[3]}, and {region_from} is {region}. Leave"
-            " the region out, or give the ARN of the replica that is there."
+            f"the {store.thing}'s ARN is of region {parts[3]}, and {region_from} is {region}. "
+            "Leave the region out, or give the ARN of the replica there."
         )
     return None
 
@@ -178,10 +215,33 @@ def _as_ecs_writes_it(parts: list[str]) -> str:
     arn = ":".join(parts[:7])
     also = f", {', '.join(settings)}" if settings else ""
     return (
-        "the secret's ARN goes on behind its name, as in a task definition of ECS. Set"
-        f" VECTORSHIFT_AWS_SECRET_ID to {arn}{also}."
+        "the secret's ARN has a suffix after its name, as in an ECS task definition. Set "
+        f"VECTORSHIFT_AWS_SECRET_ID to {arn}{also}."
     )
 
 
 def _plain(value: str) -> str:
-    return value if re.fullmatch(_NAME, value) else "the one that is meant"
+    return value if re.fullmatch(_NAME, value) else "the right one"
+
+
+def printable(text: str) -> str:
+    """Return a text of another program as a message may show it: short, on one line, and without
+    what could be a key.
+    """
+    plain = re.sub(r"[^ -~]+", " ", text)
+    return _LONG.sub(_withheld, plain)[:400].strip().rstrip(".")
+
+
+# An AWS secret access key has 40 characters, and may have slashes; so has a path, which begins
+# with one. What else it has is looked at afterwards: a look-ahead would do so anew from each
+# character.
+_LONG: Final = re.compile(
+    r"arn:[\w:/+=,.@-]+|(?<![\w+=%/])[\w+=%][\w+=%/]{39,}|[\w+=%]{32,}", re.ASCII
+)
+
+
+def _withheld(found: re.Match[str]) -> str:
+    text = found[0]
+    kinds = ("[0-9]", "[a-z]", "[A-Z]") if "/" in text else ("[0-9]",)
+    is_random = not text.startswith("arn:") and all(re.search(kind, text) for kind in kinds)
+    return "(withheld)" if is_random else text

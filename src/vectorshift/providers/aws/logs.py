@@ -1,17 +1,21 @@
-"""Keep the headers and bodies that botocore logs at DEBUG out of the logs during our calls."""
+"""Our calls of botocore: until when each may take, and what it logs meanwhile at DEBUG."""
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from vectorshift._platform.quiet import quiet
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-__all__ = ["is_reading", "quiet_botocore"]
+__all__ = ["quiet_botocore", "reading_ends"]
+
+_LONGEST: Final = 60.0
+"""Seconds for a call of which nobody knows how long its caller waits."""
 
 # The loggers whose lines, or the frames of whose `exc_info`, hold a response's body (the secret, or
 # the session token that STS, SSO and metadata services hand out) or a request's headers (the
@@ -29,20 +33,24 @@ _TALKATIVE = (
     "botocore.utils",
 )
 
-_reading: ContextVar[bool] = ContextVar("vectorshift_aws_reading", default=False)
+_ends: ContextVar[float | None] = ContextVar("vectorshift_aws_reading_ends", default=None)
 
 
-def is_reading() -> bool:
-    """Return whether the caller is in a read of ours."""
-    return _reading.get()
+def reading_ends() -> float | None:
+    """Return the moment until which the current call of ours may take; None outside of one."""
+    return _ends.get()
 
 
 @contextmanager
-def quiet_botocore() -> Generator[None]:
-    """Drop botocore's DEBUG lines in this block and this context; those of others are untouched."""
-    token = _reading.set(True)
+def quiet_botocore(deadline: float | None = None) -> Generator[None]:
+    """Drop botocore's DEBUG lines in this block and this context; those of others are untouched.
+
+    Args:
+        deadline: until when the caller waits, in seconds of `time.monotonic`; None for 60 s.
+    """
+    token = _ends.set(time.monotonic() + _LONGEST if deadline is None else deadline)
     try:
         with quiet(*_TALKATIVE):
             yield
     finally:
-        _reading.reset(token)
+        _ends.reset(token)

@@ -6,7 +6,7 @@ the exception. Only fields that hold no secret are named here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from vectorshift.errors import (
     CredentialConfigurationError,
@@ -18,8 +18,7 @@ from vectorshift.errors import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Meaning:
+class Meaning(NamedTuple):
     """The kind of a failure, and its text, to be formatted."""
 
     kind: type[CredentialError]
@@ -43,27 +42,27 @@ DELETED = Meaning(
 )
 WRONG_STATE = Meaning(
     CredentialConfigurationError,
-    "AWS cannot read the secret in its present state ({code}, {place.where}). See that it has a"
-    " current version, and that VECTORSHIFT_AWS_VERSION_STAGE and VECTORSHIFT_AWS_VERSION_ID, if"
-    " both are set, name one and the same version.",
+    "AWS cannot read the secret in its present state ({code}, {place.where}). Check that it has "
+    "a current version. If VECTORSHIFT_AWS_VERSION_STAGE and VECTORSHIFT_AWS_VERSION_ID are both "
+    "set, they must name the same version.",
 )
 OTHER_ACCOUNT = Meaning(
     CredentialDeniedError,
-    "the secret in {place.where} is another account's, and encrypted with the default KMS key,"
-    " which works within one account only. Encrypt it with a KMS key of your own, and allow"
-    " kms:Decrypt on that key to this account.",
+    "the secret in {place.where} belongs to another account and is encrypted with the default "
+    "KMS key, which works within one account only. Encrypt it with a customer managed KMS key, "
+    "and allow this account kms:Decrypt on that key.",
 )
 FORBIDDEN = Meaning(CredentialDeniedError, "AWS denied {place.asked} in {place.where}{who}{denial}")
 UNDECIPHERABLE = Meaning(
     CredentialDeniedError,
-    "the {place.store.thing} in {place.where} could not be {place.ciphered}{who} ({code}). Allow"
-    " the action {kms} on {key}, in the IAM policy and in the key's own, and see that it is"
-    " enabled.",
+    "the {place.store.thing} in {place.where} could not be {place.ciphered}{who} ({code}). Allow "
+    "the action {kms} on {key} in the IAM policy and in the key's policy. Check that the key is "
+    "enabled.",
 )
 _EXPIRED = Meaning(
     CredentialDeniedError,
-    "the AWS credentials for {place.where} have expired ({code}). Set AWS_SESSION_TOKEN and its"
-    " keys anew, or run: {place.login}",
+    "the AWS credentials for {place.where} have expired ({code}). Set AWS_SESSION_TOKEN and its "
+    "keys again, or run: {place.login}",
 )
 UNKNOWN_CALLER = Meaning(
     CredentialDeniedError,
@@ -72,8 +71,8 @@ UNKNOWN_CALLER = Meaning(
 )
 BAD_VALUES = Meaning(
     CredentialConfigurationError,
-    "{where} a line break, a space, a quotation mark or a letter outside ASCII, and AWS credentials"
-    " have none. Set the value anew, without it.",
+    "{where} a line break, a space, a quotation mark or a non-ASCII letter, which AWS "
+    "credentials never have. Set the value again without it.",
 )
 NO_LOGIN = Meaning(
     CredentialDeniedError,
@@ -83,16 +82,28 @@ NO_LOGIN = Meaning(
 )
 NO_LOGIN_ANSWER = Meaning(
     CredentialStoreUnavailableError,
-    "what gives the AWS credentials for {place.where} gave none ({code}{status}). Check STS or SSO,"
-    " or the container's metadata service and, on EKS, the association of the role.",
+    "the source of the AWS credentials for {place.where} gave none ({code}{status}). Check STS "
+    "or SSO, or the container's metadata service and, on EKS, the association of the role.",
 )
 NO_LOGIN_FILE = Meaning(
     CredentialConfigurationError,
-    "{code}: a file that gives the AWS credentials for {place.where} cannot be read. Correct "
+    "{code}: a file with the AWS credentials for {place.where} cannot be read. Correct "
     "AWS_WEB_IDENTITY_TOKEN_FILE, AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE or the AWS profile.",
 )
 REFUSED = Meaning(
     CredentialDeniedError, "AWS refused {place.asked} in {place.where}{who} ({code})."
+)
+NOT_AWS = Meaning(
+    CredentialStoreUnavailableError,
+    "what answers for AWS in {place.where} is not AWS (HTTP {code}), but a proxy, a firewall or"
+    " another server. Check the way to AWS, VECTORSHIFT_AWS_ENDPOINT_URL and"
+    " {place.store.endpoint}.",
+)
+BAD_ROLE = Meaning(
+    CredentialConfigurationError,
+    "the role that gives the AWS credentials for {place.where} is set up incorrectly ({code})."
+    " Check role_arn and what belongs to it in the AWS profile, or AWS_ROLE_ARN and the token in"
+    " the file of AWS_WEB_IDENTITY_TOKEN_FILE.",
 )
 MALFORMED = Meaning(
     CredentialConfigurationError,
@@ -103,18 +114,16 @@ NOT_DONE = Meaning(
     CredentialConfigurationError,
     "AWS did not carry out {place.action} in {place.where} ({code}).",
 )
-BUSY = Meaning(
-    CredentialStoreUnavailableError, "AWS could not answer just now in {place.where} ({code})."
-)
+BUSY = Meaning(CredentialStoreUnavailableError, "AWS could not answer in {place.where} ({code}).")
 UNREACHABLE = Meaning(
     CredentialStoreUnavailableError,
-    "AWS could not be reached for {place.where} ({code}{host}{status}). Check the network, a VPC"
-    " endpoint or proxy on the way, and VECTORSHIFT_AWS_REGION.",
+    "AWS could not be reached for {place.where} ({code}{host}{status}). Check the network, any "
+    "VPC endpoint or proxy, and VECTORSHIFT_AWS_REGION.",
 )
 NO_AWS_CREDENTIALS = Meaning(
     CredentialConfigurationError,
-    "no AWS credentials for {place.where} ({code}). Give the process a role, or an AWS profile with"
-    " VECTORSHIFT_AWS_PROFILE, or AWS_ACCESS_KEY_ID together with AWS_SECRET_ACCESS_KEY.",
+    "no AWS credentials for {place.where} ({code}). Give the process a role, an AWS profile "
+    "(VECTORSHIFT_AWS_PROFILE), or AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY.",
 )
 NO_SUCH_CA = Meaning(
     CredentialConfigurationError,
@@ -123,13 +132,13 @@ NO_SUCH_CA = Meaning(
 )
 PATCHED_LATE = Meaning(
     CredentialConfigurationError,
-    "gevent patched the ssl module after boto3 or another package had imported it. Call"
-    " gevent.monkey.patch_all() first, before any other import.",
+    "gevent patched the ssl module after boto3 or another package imported it. Call "
+    "gevent.monkey.patch_all() before any other import.",
 )
 _HALF = Meaning(
     CredentialConfigurationError,
     "the AWS credentials for {place.where} are incomplete: {cred_var} is missing ({provider})."
-    " AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY go together.",
+    " Set it as well, or unset what belongs to it.",
 )
 _SSO_OVER = Meaning(
     CredentialConfigurationError,
@@ -163,23 +172,23 @@ _NO_CRT = Meaning(
 )
 _NO_RENEWAL = Meaning(
     CredentialConfigurationError,
-    "the AWS session of a profile with mfa_serial is over, and renewing it needs a new MFA code."
-    " Get a new session, and hand that in.",
+    "the AWS session of a profile with mfa_serial has ended, and renewing it needs a new MFA "
+    "code. Get a new session, and pass that.",
 )
 _NO_REGION = Meaning(
     CredentialConfigurationError, "{code}: set VECTORSHIFT_AWS_REGION, such as eu-central-1."
 )
 _BAD_TLS = Meaning(
     CredentialConfigurationError,
-    "the TLS certificate of AWS in {place.where} cannot be verified ({code}). "
-    "If a proxy signs it, name its CA in AWS_CA_BUNDLE.",
+    "the TLS certificate of AWS in {place.where} cannot be verified ({code}). If a proxy signs "
+    "it, set AWS_CA_BUNDLE to the file of its CA.",
 )
 NO_TLS = Meaning(
     CredentialConfigurationError,
     "what answers for AWS in {place.where} does not speak TLS ({code}{host}). Check"
     " VECTORSHIFT_AWS_ENDPOINT_URL and {place.store.endpoint}, or the proxy.",
 )
-_BAD_ENDPOINT = Meaning(
+BAD_ENDPOINT = Meaning(
     CredentialConfigurationError,
     "what answers for AWS in {place.where} is not {place.store.title} ({code}). Check "
     "VECTORSHIFT_AWS_ENDPOINT_URL and {place.store.endpoint}.",
@@ -196,12 +205,12 @@ _INCOMPLETE = Meaning(
 )
 _UNKNOWN = Meaning(
     CredentialConfigurationError,
-    "boto3 raised {code}. Its text is withheld, as it may hold a secret. To see it, read the"
-    " {place.store.thing} with boto3 alone.",
+    "boto3 raised {code}. Its text is withheld: it may hold a secret. To see it, read the "
+    "{place.store.thing} with boto3 alone.",
 )
 
 
-# exception, variable, what it is, what it has to be
+# exception, variable, its value, the allowed values
 _SETTINGS = (
     ("InvalidIMDSEndpointError", "AWS_EC2_METADATA_SERVICE_ENDPOINT", "{endpoint}", "a URL"),
     (
@@ -275,7 +284,7 @@ BY_CLASS = {
         ("RefreshWithMFAUnsupportedError", _NO_RENEWAL),
         ("NoRegionError InvalidRegionError", _NO_REGION),
         ("SSLError", _BAD_TLS),
-        ("ResponseParserError", _BAD_ENDPOINT),
+        ("ResponseParserError", BAD_ENDPOINT),
         ("BaseEndpointResolverError EndpointProviderError", _NO_ENDPOINT),
         ("DataNotFoundError ApiVersionNotFoundError", _INCOMPLETE),
         ("ParamValidationError", MALFORMED),
@@ -288,7 +297,7 @@ BY_CLASS = {
 } | {
     name: Meaning(
         CredentialConfigurationError,
-        f"{variable} (or its name in ~/.aws/config) is {value}, and has to be {good}.",
+        f"{variable} (or its name in ~/.aws/config) is {value} and must be {good}.",
     )
     for name, variable, value, good in _SETTINGS
 }
@@ -296,25 +305,24 @@ BY_CLASS = {
 BY_LOGIN = {
     "mfa": Meaning(
         CredentialConfigurationError,
-        "{error}, and a library asks nobody at the terminal. Get a session first: aws sts"
-        " assume-role --role-arn {role} --role-session-name vectorshift --serial-number {device}"
-        " --token-code CODE, with the keys of the source profile. Put what it prints into"
-        " AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, and unset"
-        " VECTORSHIFT_AWS_PROFILE and AWS_PROFILE.",
+        "{error}, and a library does not prompt for it. Get a session first: aws sts assume-role "
+        "--role-arn {role} --role-session-name vectorshift --serial-number {device} --token-code "
+        "CODE, with the keys of the source profile. Put its output into AWS_ACCESS_KEY_ID, "
+        "AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN. Then unset VECTORSHIFT_AWS_PROFILE and "
+        "AWS_PROFILE.",
     ),
     "process": Meaning(
         CredentialStoreUnavailableError,
-        "{error}. Run it by hand: it must print JSON within {limit} s, and can ask nobody at the"
-        " terminal.",
+        "{error}. Run it by hand: it must print JSON and cannot prompt.",
     ),
     "process start": Meaning(
         CredentialConfigurationError, "{error}. Correct its path in ~/.aws/config."
     ),
     "metadata": Meaning(
         CredentialStoreUnavailableError,
-        "no AWS credentials for {place.where}: {error}. Attach a role to the machine. In a"
-        " container on EC2 allow it a second hop (--http-put-response-hop-limit 2). Elsewhere set"
-        " AWS_EC2_METADATA_DISABLED=true, and AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY.",
+        "no AWS credentials for {place.where}: {error}. Attach a role to the machine. In a "
+        "container on EC2, allow a second hop (--http-put-response-hop-limit 2). Elsewhere, set "
+        "AWS_EC2_METADATA_DISABLED=true, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
     ),
 }
 """The meaning of a `LoginError` of ours."""
@@ -324,8 +332,8 @@ BY_TEXT = (
         "Credentials were refreshed, but the refreshed credentials are still expired.",
         Meaning(
             CredentialStoreUnavailableError,
-            "what gives the AWS credentials for {place.where} gives expired ones. Check this"
-            " machine's clock, and that service.",
+            "the source of the AWS credentials for {place.where} gives expired ones. Check this "
+            "machine's clock, and that source.",
         ),
     ),
     (
@@ -334,6 +342,14 @@ BY_TEXT = (
             CredentialConfigurationError,
             "AWS_CONTAINER_CREDENTIALS_FULL_URI names the host {value}. boto3 takes credentials"
             " from loopback, 169.254.170.2, 169.254.170.23 or over https only.",
+        ),
+    ),
+    (
+        "No closing quotation|No escaped character",
+        Meaning(
+            CredentialConfigurationError,
+            "the credential_process of the AWS profile has a quotation mark or a backslash without"
+            " what belongs to it. Correct it in ~/.aws/config.",
         ),
     ),
     (
@@ -348,7 +364,7 @@ BY_TEXT = (
         r"invalid literal for int\(\) with base 10: '(?P<value>[^']{0,40})'",
         Meaning(
             CredentialConfigurationError,
-            "{variable} is {value}, and has to be a whole number.",
+            "{variable} is {value} and must be a whole number.",
         ),
     ),
 )

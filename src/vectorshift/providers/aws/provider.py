@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from vectorshift._platform import public
 from vectorshift._platform.arguments import UNSET, Unset, name_arguments
 from vectorshift._platform.frames import raise_callers_own
+from vectorshift._platform.importing import load
 from vectorshift._platform.public import Self
 from vectorshift.credentials.provider import Description
 from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Result
@@ -14,13 +15,12 @@ from vectorshift.credentials.values import Credential
 from vectorshift.errors import CredentialError
 from vectorshift.providers.aws.agent import Agent
 from vectorshift.providers.aws.arguments import CURRENT, PREFIX, AwsArguments
-from vectorshift.providers.aws.client import BotoReader
 from vectorshift.providers.aws.locators import flaw_of
 
-__all__ = ["AwsSecretsManagerProvider", "reader_of"]
+if TYPE_CHECKING:
+    from vectorshift.providers.aws.client import BotoReader
 
-_PROCESS_LIMIT: Final = 60.0
-"""Seconds for a `credential_process`, where the patience of callers is not known."""
+__all__ = ["AwsSecretsManagerProvider", "reader_of"]
 
 
 class AwsSecretsManagerProvider(BaseProvider):
@@ -28,22 +28,23 @@ class AwsSecretsManagerProvider(BaseProvider):
     a JSON object.
 
     Nothing is imported or contacted before the first read. The region is `region`, else the one in
-    the ARN, else `AWS_DEFAULT_REGION`, else `AWS_REGION`, else the AWS profile's; a session's own
-    region stands in for the last three. A `region` that is not the ARN's is an error. One client is
-    made, kept, and used by all threads. When AWS does not accept our credentials, the next read
-    looks for them anew. A read waits for a connection for at most 2 s, for an answer for at most
-    3 s, and tries twice. An endpoint in plain HTTP is refused unless it is on loopback.
+    the ARN, else `AWS_DEFAULT_REGION`, `AWS_REGION` or the AWS profile's. A session's own region
+    replaces the last three. A `region` that differs from the ARN's is an error.
+
+    All threads share
+    one client. After AWS rejected our credentials, the next read looks for them again. A read waits
+    at most 2 s for a connection and 3 s for an answer, and tries twice. Plain HTTP is allowed on
+    loopback only.
 
     With `agent_url` the Secrets Manager Agent, or the Lambda extension, is asked instead, without
     boto3.
 
     Args:
         secret_id: the secret's name or ARN; it is the source as well, such as `aws:prod/vs`.
-        parameter: in place of `secret_id`, the name or ARN of a parameter of Parameter Store, such
-            as `/prod/vs`, with `:3` or `:label` behind it for one version; the source is
-            `ssm:/prod/vs`.
-        field: the field that is the key, if the value is a JSON object; `a.b` is the field `b` of
-            the field `a`, unless a field is called that. The whole value if None.
+        parameter: instead of `secret_id`, the name or ARN of a parameter of Parameter Store, such
+            as `/prod/vs`. Append `:3` or `:label` for one version. The source is `ssm:/prod/vs`.
+        field: the field that has the key, if the value is a JSON object. `a.b` is the field `b` of
+            the field `a`, unless a field has that name. The whole value if None.
         version_stage: the staging label of the version to read.
         version_id: one particular version. It is read whether it is current or not, unless a stage
             other than `AWSCURRENT` is named as well, which it then has to carry.
@@ -109,7 +110,6 @@ class AwsSecretsManagerProvider(BaseProvider):
         self.on_missing = on_missing
         self.ttl = ttl
         self._in_code = True
-        self._reader = BotoReader(self._arguments, process_limit=_PROCESS_LIMIT)
         self._agent = Agent(self._arguments) if self._arguments.agent_url else None
 
     @classmethod
@@ -124,9 +124,16 @@ class AwsSecretsManagerProvider(BaseProvider):
             ttl=settings.aws_cache_ttl,
         )
         made._in_code = False
-        # shorter than the patience of callers, so that they learn what hangs
-        made._reader.process_limit = settings.load_timeout * 0.9
         return made
+
+    @property
+    def _reader(self) -> BotoReader:
+        """The one reader that asks AWS itself, made where that is needed."""
+        if "_boto" not in vars(self):
+            made = load("vectorshift.providers.aws.client").BotoReader(self._arguments)
+            vars(self).setdefault("_boto", made)  # another thread may have been faster
+        reader: BotoReader = vars(self)["_boto"]
+        return reader
 
     def describe(self) -> Description:
         """Name the secret, and the region or the Agent, as far as known without boto3."""
@@ -145,13 +152,14 @@ class AwsSecretsManagerProvider(BaseProvider):
 
     def close(self) -> None:
         """Close our own client's connections; a client that was handed in stays open."""
-        self._reader.close()
+        if "_boto" in vars(self):
+            self._reader.close()
 
     def resolve(self, request: LookupRequest) -> Result:
         """Read the secret, through the Agent or with boto3.
 
         It has the waits of the class, which boto3 takes once for all reads: the deadline of a
-        request does not shorten them.
+        request shortens a `credential_process` alone.
         """
         answer = self._read(request)
         if isinstance(answer, CredentialError) and self._in_code:
@@ -163,7 +171,7 @@ class AwsSecretsManagerProvider(BaseProvider):
             return self._arguments.wrong(flaw)
         try:
             if self._agent is None:
-                return self._reader.read()
+                return self._reader.read(request.deadline)
             return self._agent.read(rejected=request.rejected is not None)
         except Exception as error:  # its frames hold tokens
             raise_callers_own(error)
@@ -203,8 +211,8 @@ class AwsSecretsManagerProvider(BaseProvider):
         if self._agent is None or not idle:
             return None
         return (
-            f"VECTORSHIFT_AWS_AGENT_URL is set beside {', '.join(idle)}, which the Agent would not"
-            " use: it has AWS credentials and an endpoint of its own. Unset one or the other."
+            f"VECTORSHIFT_AWS_AGENT_URL is set together with {', '.join(idle)}, which the Agent "
+            "would not use: it has its own AWS credentials and endpoint. Unset one or the other."
         )
 
 

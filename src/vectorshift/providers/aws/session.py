@@ -10,32 +10,37 @@ import atexit
 import contextlib
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass
-from typing import Any, Final, cast
+import time
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from vectorshift._platform.importing import load
 from vectorshift.errors import CredentialConfigurationError
-from vectorshift.providers.aws.logs import is_reading, quiet_botocore
+from vectorshift.providers.aws.locators import printable
+from vectorshift.providers.aws.logs import quiet_botocore, reading_ends
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = [
-    "PAUSES",
     "LoginError",
     "ask_nobody",
+    "bound_answers",
     "credentials_of",
     "detach_processes",
     "new_session",
-    "printable",
     "read_config",
     "signed_identity",
 ]
 
-PAUSES: Final = (0.05, 0.1, 0.2, 0.4, 0.8)
-"""Seconds between attempts on loopback or a link-local address: what answers there may start later
-than the process."""
+_LARGEST: Final = 1 << 20
+"""Bytes of an answer."""
+_LONGEST: Final = 3.0
+"""Seconds of an answer."""
+_PIECE: Final = 4096
+"""Bytes that are unpacked at a time: they become a thousand times as many at most."""
 
 # The defaults of 60 s each outlast every caller's patience.
 _READ_WAITS: Final[dict[str, Any]] = {
@@ -62,7 +67,7 @@ _SAYS: Final = {
 
 
 class LoginError(Exception):
-    """What gives AWS credentials failed. Has fields, like an exception of botocore's.
+    """The source of AWS credentials failed. Has fields, like an exception of botocore's.
 
     Args:
         kind: the key in the table of meanings.
@@ -113,7 +118,7 @@ def new_session(*, profile: str | None, region: str | None, fallback: str | None
         if each.METHOD == "container-role":
             each._fetcher = _container_fetcher()
         elif each.METHOD == "iam-role":
-            _watch_metadata(each)
+            _watch_metadata(each, own.get_config_variable("metadata_service_timeout"))
     return session
 
 
@@ -134,8 +139,8 @@ def _imported() -> tuple[Any, Any]:
             return boto3, session
         why = f"{getattr(boto3, '__file__', 'what is imported')} is not boto3; rename it"
     raise CredentialConfigurationError(
-        f"boto3 is installed and cannot be imported: {printable(why)}. Unless that names a file of"
-        " yours, run: pip install --force-reinstall boto3 botocore"
+        f"boto3 is installed but cannot be imported: {printable(why)}. Unless that is your own "
+        "file, run: pip install --force-reinstall boto3 botocore"
     )
 
 
@@ -155,7 +160,7 @@ def _container_fetcher() -> Any:
     return AskOnce(session=URLLib3Session(timeout=1), sleep=no_pause)
 
 
-def _watch_metadata(provider: Any) -> None:
+def _watch_metadata(provider: Any, timeout: float) -> None:
     """Let a metadata service that is there and gives no credentials raise: botocore passes over
     it, as over one that is not there.
 
@@ -165,7 +170,7 @@ def _watch_metadata(provider: Any) -> None:
     from botocore.httpsession import URLLib3Session  # pyright: ignore[reportMissingTypeStubs]
 
     fetcher, load = provider._role_fetcher, provider.load
-    direct: Any = URLLib3Session(timeout=fetcher._timeout)
+    direct: Any = URLLib3Session(timeout=timeout)
     seen = [""]
 
     class Watched:
@@ -188,17 +193,56 @@ def _watch_metadata(provider: Any) -> None:
     fetcher._session, provider.load = Watched(), watched_load
 
 
+def bound_answers(client: Any) -> Any:
+    """Let a client read its answers up to 1 MiB and within 3 s: botocore takes what comes,
+    unpacked, for as long as it comes.
+    """
+    http = client._endpoint.http_session
+
+    def send(request: Any, **_: object) -> Any:
+        request.stream_output = True
+        response: Any = http.send(request)
+        response.raw = _Bounded(response.raw, request.url)
+        response.content  # noqa: B018  # reads it here, where botocore repeats what fails
+        return response
+
+    client.meta.events.register("before-send", send)
+    return client
+
+
+class _Bounded(NamedTuple):
+    """Takes the place of an answer's stream in botocore."""
+
+    raw: Any
+    url: str
+
+    def stream(self) -> Iterator[bytes]:
+        """Yield the content, up to the limits."""
+        from botocore.exceptions import (  # pyright: ignore[reportMissingTypeStubs]
+            HTTPClientError,
+            ReadTimeoutError,
+        )
+
+        size, ends = 0, time.monotonic() + _LONGEST
+        for piece in self.raw.stream(_PIECE):
+            size += len(piece)
+            if size > _LARGEST:
+                raise HTTPClientError(error="the answer is larger than 1 MiB")
+            if time.monotonic() > ends:
+                raise ReadTimeoutError(endpoint_url=self.url)
+            yield piece
+
+
 # --- The terminal and standard input are the program's, and a library asks nobody ---
 
 
-def detach_processes(session: Any, limit: float) -> None:
+def detach_processes(session: Any) -> None:
     """Keep each `credential_process` of a session off the terminal while we read.
 
     Outside our reads, a session that the caller handed in starts them as before.
 
     Args:
         session: a `boto3.Session`.
-        limit: seconds after which such a process is ended.
     """
     own = getattr(session, "_session", None)
     if own is None or getattr(own, "_vectorshift", False):
@@ -206,14 +250,20 @@ def detach_processes(session: Any, limit: float) -> None:
     own._vectorshift = True
     for each in own.get_component("credential_provider").providers:
         if each.METHOD == "custom-process":
-            _detach(each, limit)
+            _detach(each)
         elif each.METHOD == "assume-role":
-            _detach_source_profiles(each._profile_provider_builder, limit)
+            _detach_source_profiles(each._profile_provider_builder)
 
 
-def signed_identity(headers: dict[str, str]) -> tuple[str, str, dict[str, str]] | None:
+def signed_identity(
+    headers: dict[str, str], *, deadline: float | None = None
+) -> tuple[str, str, dict[str, str]] | None:
     """Return a request that asks STS who signed it: its URL, body and headers. It is for another
     server to send. None if there are no credentials; nobody is asked for them.
+
+    Args:
+        headers: those to sign as well.
+        deadline: until when the caller waits, in seconds of `time.monotonic`.
 
     Raises:
         LoginError: what gives credentials failed, or would ask somebody. Or an exception of
@@ -222,11 +272,11 @@ def signed_identity(headers: dict[str, str]) -> tuple[str, str, dict[str, str]] 
     auth: Any = load("botocore.auth")
     awsrequest: Any = load("botocore.awsrequest")
 
-    session, limit = new_session(profile=None, region=None, fallback=None), 60.0
-    detach_processes(session, limit)
-    with quiet_botocore():
+    session = new_session(profile=None, region=None, fallback=None)
+    detach_processes(session)
+    with quiet_botocore(deadline):
         credentials = session.get_credentials()
-        ask_nobody(credentials, limit)
+        ask_nobody(credentials)
         if credentials is None:
             return None
         keys = credentials.get_frozen_credentials()
@@ -236,18 +286,18 @@ def signed_identity(headers: dict[str, str]) -> tuple[str, str, dict[str, str]] 
     return url, body, dict(request.headers.items())
 
 
-def _detach_source_profiles(builder: Any, limit: float) -> None:
+def _detach_source_profiles(builder: Any) -> None:
     make = builder._create_process_provider
 
     def make_detached(profile: str) -> Any:
-        return _detach(make(profile), limit)
+        return _detach(make(profile))
 
     builder._create_process_provider = make_detached
 
 
-def _detach(provider: Any, limit: float) -> Any:
+def _detach(provider: Any) -> Any:
     if not isinstance(provider._popen, _Start):
-        provider._popen = _Start(provider._popen, provider._profile_name, limit)
+        provider._popen = _Start(provider._popen, provider._profile_name)
     return provider
 
 
@@ -256,7 +306,7 @@ def credentials_of(client: Any) -> Any:
     return getattr(getattr(client, "_request_signer", None), "_credentials", None)
 
 
-def ask_nobody(credentials: Any, limit: float) -> None:
+def ask_nobody(credentials: Any) -> None:
     """Raise if to use AWS credentials would mean to prompt for an MFA code; keep the
     `credential_process` that renews them off the terminal.
 
@@ -264,7 +314,6 @@ def ask_nobody(credentials: Any, limit: float) -> None:
 
     Args:
         credentials: those of a session or a client, or None.
-        limit: seconds after which a `credential_process` is ended.
 
     Raises:
         LoginError: it would prompt.
@@ -276,7 +325,7 @@ def ask_nobody(credentials: Any, limit: float) -> None:
         asked_before = getattr(renew, "_has_been_called", False)  # it never asks twice
         for cell in getattr(renew, "__closure__", None) or ():
             if hasattr(cell.cell_contents, "_popen"):
-                _detach(cell.cell_contents, limit)
+                _detach(cell.cell_contents)
         fetcher = getattr(getattr(renew, "_refresh", renew), "__self__", None)
         if fetcher is None:
             return
@@ -305,21 +354,22 @@ def _end(child: subprocess.Popen[bytes]) -> None:
             os.killpg(child.pid, signal.SIGKILL)  # its own children too
 
 
-_CREDENTIALS: Final = {"AccessKeyId", "SecretAccessKey"}
+_CREDENTIALS: Final = ("AccessKeyId", "SecretAccessKey")
 
 
-@dataclass(frozen=True, slots=True)
-class _Start:
+class _Start(NamedTuple):
     """Takes the place of `subprocess.Popen` in botocore, during our reads."""
 
     popen: Any
     profile: str
-    limit: float
 
     def __call__(self, arguments: list[str], **pipes: Any) -> Any:
-        if not is_reading():
+        ends = reading_ends()
+        if ends is None:
             return self.popen(arguments, **pipes)
-        return _Process(arguments, self.profile, self.limit)
+        left = max(0.1, ends - time.monotonic())
+        # it is over before the caller's patience, so that the caller learns what hangs
+        return _Process(arguments, self.profile, left - min(0.5, left / 20))
 
 
 class _Process:
@@ -337,8 +387,9 @@ class _Process:
                 stderr=subprocess.PIPE,
                 start_new_session=True,
             )
-        except (OSError, ValueError) as error:
-            why = getattr(error, "strerror", None) or type(error).__name__
+        except (OSError, ValueError, IndexError) as error:
+            why = getattr(error, "strerror", None) or ("" if arguments else "it is empty")
+            why = why or type(error).__name__
             raise self._failed("process start", why) from None
         _running[self._child] = os.getpid()
 
@@ -349,7 +400,7 @@ class _Process:
                 output, errors = self._child.communicate(timeout=self._limit)
             except subprocess.TimeoutExpired:
                 _end(self._child)
-                raise self._failed("process", f"did not end within {self._limit:g} s") from None
+                raise self._failed("process", f"did not end within {self._limit:.1f} s") from None
             finally:
                 del _running[self._child]
         if status := self._child.returncode:
@@ -363,23 +414,15 @@ class _Process:
         if not isinstance(document, dict):
             raise self._failed("process", "printed no JSON object")
         fields = cast("dict[str, Any]", document)
-        if fields.get("Version") != 1 or not fields.keys() >= _CREDENTIALS:
+        keys = [fields.get(name) for name in _CREDENTIALS]
+        if fields.get("Version") != 1 or not all(key and isinstance(key, str) for key in keys):
             raise self._failed("process", "printed no Version 1, AccessKeyId and SecretAccessKey")
-        return output, errors
+        if (ends := fields.get("Expiration")) is not None:
+            try:
+                load("dateutil.parser").parse(ends)  # as botocore will
+            except (ValueError, TypeError, OverflowError):
+                raise self._failed("process", "printed an Expiration that is no time") from None
+        return json.dumps(fields).encode(), errors  # without a byte order mark
 
     def _failed(self, kind: str, why: str) -> LoginError:
-        return LoginError(kind, profile=self._profile, why=why, limit=f"{self._limit:g}")
-
-
-def printable(text: str) -> str:
-    """Return a text of another program as a message may show it: short, on one line, and without
-    what could be a key.
-    """
-    plain = re.sub(r"[^ -~]+", " ", text)
-    # The digit is looked for afterwards: a look-ahead would do so anew from each character.
-    safe = re.sub(r"[\w+=%]{32,}", _withheld, plain)
-    return safe[:400].strip().rstrip(".")
-
-
-def _withheld(found: re.Match[str]) -> str:
-    return "(withheld)" if re.search("[0-9]", found[0]) else found[0]
+        return LoginError(kind, profile=self._profile, why=why)

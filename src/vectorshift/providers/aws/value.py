@@ -37,8 +37,8 @@ def credential_in(response: Mapping[str, Any], arguments: AwsArguments) -> Resul
         version = _parameter(response).get("Version")
     if text is None:
         return arguments.wrong(
-            "the answer holds no text. Store the key as a string, and check the endpoint if one is"
-            " set."
+            "the answer has no text. Store the key as a string, and check the endpoint if one is "
+            "set."
         )
     text = text.removeprefix(_BYTE_ORDER_MARK)  # some editors begin a file with this mark
     if field is not None:
@@ -80,8 +80,8 @@ def _field(text: str, field: str, arguments: AwsArguments) -> str | CredentialCo
     fields = _fields(text)
     if fields is None:
         return arguments.wrong(
-            f"the value is not a JSON object, so it has no field {field!r}. "
-            "If the whole value is the key, unset VECTORSHIFT_AWS_FIELD.",
+            f"the value is not a JSON object, so it has no field {field!r}. If the whole value "
+            "is the key, unset VECTORSHIFT_AWS_FIELD.",
         )
     path = [field] if field in fields else field.split(".")
     value: Any = fields

@@ -221,8 +221,8 @@ def classify_read(
         return ref.wrong(flaw)
     if used_up:
         return ref.denied(
-            "the token was good for one request alone. Either it wraps another (get that with: bao"
-            " unwrap), or it was made with num_uses. Give a token without that."
+            "the token was valid for one request only. If it wraps another token, run: bao "
+            "unwrap. Otherwise give a token without num_uses."
         )
     return ref.denied(_denial(reply, ref, other, new_token=new_token))
 
@@ -235,8 +235,8 @@ def is_denied(reply: Reply) -> bool:
 
 
 _NO_AGENT_TOKEN: Final = (
-    "Let the agent add its own (use_auto_auth_token) and log in, or choose another"
-    " VECTORSHIFT_VAULT_AUTH."
+    "Make the agent log in and add its token (use_auto_auth_token), or choose another "
+    "VECTORSHIFT_VAULT_AUTH."
 )
 
 
@@ -252,12 +252,13 @@ def _denial(reply: Reply, ref: SecretRef, other: Mount | None, *, new_token: boo
     if reply.rejects_token:
         if ref.auth == "agent":
             return (
-                f"the server does not know the agent's token, or there is none. {_NO_AGENT_TOKEN}"
+                "the server does not know the agent's token, or there is no token. "
+                f"{_NO_AGENT_TOKEN}"
             )
         return (
-            "the server does not know the token: it is wrong, expired, revoked, used up, bound to"
-            " other addresses, or of another namespace (VECTORSHIFT_VAULT_NAMESPACE). Give a new"
-            " one; a wrapping token has to be unwrapped first."
+            "the server does not know the token. It may be wrong, expired, revoked, used up, bound"
+            " to other addresses, or of another namespace (VECTORSHIFT_VAULT_NAMESPACE). Give a new"
+            " one; unwrap a wrapping token first."
         )
     hint = _path_hint(ref, other)
     if new_token:
@@ -280,7 +281,7 @@ def _path_hint(ref: SecretRef, other: Mount | None) -> str:
         return f"The path begins with another mount. If that is meant, set {split}"
     mount = re.sub(r"^v1/|/(data|metadata)$", "", ref.mount)
     if mount != ref.mount:
-        return f"The mount has a part that is added by itself. Set VECTORSHIFT_VAULT_MOUNT={mount}."
+        return f"The mount has a part that is added for you. Set VECTORSHIFT_VAULT_MOUNT={mount}."
     data = "(data/|metadata/)" if ref.kv_version == 2 else "()"
     pattern = rf"(v1/)?({re.escape(mount)}/{data}?|{data})?(.+)"
     found = re.fullmatch(pattern, ref.path)
@@ -288,8 +289,8 @@ def _path_hint(ref: SecretRef, other: Mount | None) -> str:
     if path == ref.path:
         return ""
     return (
-        "The path begins with what is added by itself: the mount, data/ or v1/. Set"
-        f" VECTORSHIFT_VAULT_PATH={path}."
+        "Leave out the mount, data/ and v1/, which are added for you. Set "
+        f"VECTORSHIFT_VAULT_PATH={path}."
     )
 
 
@@ -338,7 +339,7 @@ def classify_login(
     )
     if reply.status == 404:
         return ref.wrong(
-            "nothing is mounted where the login goes. Set VECTORSHIFT_VAULT_AUTH_MOUNT to the mount"
+            "no auth method is mounted there. Set VECTORSHIFT_VAULT_AUTH_MOUNT to the mount"
             f" of the auth method, and VECTORSHIFT_VAULT_NAMESPACE to its namespace.{where}"
         )
     if reply.status in (401, 403):
@@ -362,8 +363,8 @@ def _classify_404(
     if metadata.get("destroyed") is True or metadata.get("deletion_time"):
         if not _is_gone(metadata, reply.date):
             return ref.unavailable(
-                "the server does not serve a version that it is to delete later. Look at its log"
-                " and its clock."
+                "the server does not serve a version that it will delete later. Check its log "
+                "and its clock."
             )
         return ref.error(CredentialRevokedError, _gone(metadata, ref))
     if mount is None and ref.kv_version == 1 and reply.warns_of_versions:
@@ -371,24 +372,24 @@ def _classify_404(
     if mount is not None and (flaw := _wrong_mount(ref, mount)):
         return ref.wrong(flaw)
     if reply.says("namespace not found"):
-        return ref.wrong("the server has no such namespace. Look at VECTORSHIFT_VAULT_NAMESPACE.")
+        return ref.wrong("the server has no such namespace. Check VECTORSHIFT_VAULT_NAMESPACE.")
     if not reply.is_of_vault:
         return _classify_status(reply, ref)
     hint = _path_hint(ref, other)
     if body["errors"]:
         return ref.wrong(
             f"no KV engine is mounted at '{ref.mount}'. "
-            + (hint or "Look at VECTORSHIFT_VAULT_MOUNT and VECTORSHIFT_VAULT_NAMESPACE.")
+            + (hint or "Check VECTORSHIFT_VAULT_MOUNT and VECTORSHIFT_VAULT_NAMESPACE.")
         )
     if ref.version:
         return ref.error(
             CredentialNotFoundError,
-            f"the server has no version {ref.version} of it. Look at VECTORSHIFT_VAULT_VERSION.",
+            f"the server has no version {ref.version} of it. Check VECTORSHIFT_VAULT_VERSION.",
         )
     fix = (
         hint
-        or "Look at VECTORSHIFT_VAULT_PATH, or write one: "
-        f"bao kv put -mount={ref.mount} {ref.path} {ref.field}=..."
+        or f"Check VECTORSHIFT_VAULT_PATH, or write one: bao kv put -mount={ref.mount} "
+        f"{ref.path} {ref.field}=..."
     )
     return ref.error(CredentialNotFoundError, f"the server has no such secret. {fix}")
 
@@ -429,20 +430,18 @@ def _classify_status(reply: Reply, ref: SecretRef) -> CredentialError:
     """
     status, wait = reply.status, reply.retry_after
     if reply.plain_http:
-        return ref.wrong(
-            "the server speaks TLS there. Let VECTORSHIFT_VAULT_ADDR begin with https://."
-        )
+        return ref.wrong("the server speaks TLS there. Use https:// in VECTORSHIFT_VAULT_ADDR.")
     if reply.is_standby:
         return ref.unavailable(_STANDBY, retry_after=_SOON)
     if 300 <= status < 400:
         return ref.wrong(
-            f"the server redirects (HTTP {status}), which is not followed, as it would carry the"
-            " token elsewhere. Set VECTORSHIFT_VAULT_ADDR to the address that answers itself."
+            f"the server redirects (HTTP {status}). Redirects are not followed: they would carry "
+            "the token elsewhere. Set VECTORSHIFT_VAULT_ADDR to the address of the server itself."
         )
     if status < 300:
         return ref.wrong(
-            f"what answers there (HTTP {status}) is not a Vault server. Look at"
-            " VECTORSHIFT_VAULT_ADDR."
+            f"what answers there (HTTP {status}) is not a Vault server. Check "
+            "VECTORSHIFT_VAULT_ADDR."
         )
     if status == 503 and reply.says("vault is sealed"):
         return ref.unavailable("the server is sealed. Unseal it.", retry_after=wait)
@@ -459,28 +458,24 @@ def _classify_status(reply: Reply, ref: SecretRef) -> CredentialError:
         )
     if status == 412:
         return ref.unavailable(
-            "the server has not caught up with its leader (HTTP 412). If that lasts, look at its"
-            " log.",
+            "the server has not caught up with its leader (HTTP 412). If that lasts, read its log.",
             retry_after=wait,
         )
     if reply.says(_NO_LEADER):
         return ref.unavailable(
-            "the cluster has no leader just now. If that lasts, look at its log.",
+            "the cluster has no leader. If that lasts, read its log.",
             retry_after=wait or _SOON,
         )
     if status >= 500:
-        return ref.unavailable(
-            f"the server fails (HTTP {status}). Look at its log.", retry_after=wait
-        )
+        return ref.unavailable(f"the server fails (HTTP {status}). Read its log.", retry_after=wait)
     if not reply.is_of_vault:
         return ref.unavailable(
-            f"what answered (HTTP {status}) is not Vault: something in between, such as a gateway,"
-            " a proxy or a login page, or another server. If that lasts, look at"
-            " VECTORSHIFT_VAULT_ADDR.",
+            f"what answered (HTTP {status}) is not Vault but a gateway, a proxy, a login page or "
+            "another server. If that lasts, check VECTORSHIFT_VAULT_ADDR.",
             retry_after=wait,
         )
     return ref.unavailable(
-        f"the server does not accept the request (HTTP {status}). If that lasts, look at its log.",
+        f"the server does not accept the request (HTTP {status}). If that lasts, read its log.",
         retry_after=wait,
     )
 
@@ -489,8 +484,8 @@ _SOON: Final = 1.0
 """Seconds after which the server may be asked again, though this look-up took long."""
 
 _STANDBY: Final = (
-    "a standby redirects to its leader (HTTP 307), as it does when it cannot reach it: there may be"
-    " an election. If that lasts, set VECTORSHIFT_VAULT_ADDR to the leader, or to a load balancer."
+    "a standby redirects to its leader (HTTP 307), perhaps during an election. If that lasts, "
+    "set VECTORSHIFT_VAULT_ADDR to the leader, or to a load balancer."
 )
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import threading
+import time
 from abc import ABC, abstractmethod
 from base64 import b64encode
 from pathlib import Path
@@ -74,7 +75,7 @@ class UnknownLogin(Login):
 
     def log_in(self, requests: VaultRequests, ref: SecretRef) -> TokenLease | CredentialError:
         """Return a configuration error."""
-        return ref.wrong(f"there is no such auth method here. {OTHER_METHODS}")
+        return ref.wrong(f"there is no such auth method. {OTHER_METHODS}")
 
 
 class AgentLogin(Login):
@@ -119,9 +120,9 @@ class TokenLogin(Login):
                 return ref.wrong(flaw)
             return _read_token(TOKEN_HELPER, "The token helper's file", ref)
         return ref.wrong(
-            "there is no token. Set VECTORSHIFT_VAULT_TOKEN (BAO_TOKEN or VAULT_TOKEN serve too),"
-            " name a file with VECTORSHIFT_VAULT_TOKEN_FILE, run 'bao login' or 'vault login', or"
-            " choose another VECTORSHIFT_VAULT_AUTH: agent where an agent or a proxy adds its own."
+            "there is no token. Set VECTORSHIFT_VAULT_TOKEN (or BAO_TOKEN, or VAULT_TOKEN) or"
+            " VECTORSHIFT_VAULT_TOKEN_FILE, or run 'bao login' or 'vault login'. To log in another"
+            " way, set VECTORSHIFT_VAULT_AUTH; use agent if an agent or a proxy adds its token."
             f"{_unused_token()}"
         )
 
@@ -183,9 +184,9 @@ class AppRoleLogin(MountedLogin):
 
     may_be_new = True
     fix = (
-        "The role id or the secret id is wrong, expired or used up. Look at"
-        " VECTORSHIFT_VAULT_ROLE_ID and VECTORSHIFT_VAULT_SECRET_ID, or make a new one: bao write"
-        " -f auth/approle/role/<role>/secret-id"
+        "The role id or the secret id is wrong, expired or used up. Check "
+        "VECTORSHIFT_VAULT_ROLE_ID and VECTORSHIFT_VAULT_SECRET_ID, or create a new secret id: "
+        "bao write -f auth/approle/role/<role>/secret-id"
     )
 
     def payload(self, requests: VaultRequests, ref: SecretRef) -> Payload | CredentialError:
@@ -206,11 +207,11 @@ class AppRoleLogin(MountedLogin):
         """Tell a secret id for other addresses, and a token in its place, from a wrong one."""
         secret_id = payload.get("secret_id")
         if reply.mentions("cidr"):
-            return "The secret id may be used from other addresses only (secret_id_bound_cidrs)."
+            return "The secret id may only be used from other addresses (secret_id_bound_cidrs)."
         if isinstance(secret_id, Secret) and re.match(_TOKEN, secret_id.reveal()):
             return (
-                "The secret id has the form of a token. If that wraps it, set"
-                " VECTORSHIFT_VAULT_SECRET_ID_WRAPPED=1."
+                "The secret id looks like a token. If the token wraps it, set "
+                "VECTORSHIFT_VAULT_SECRET_ID_WRAPPED=1."
             )
         return self.fix
 
@@ -242,8 +243,8 @@ class AppRoleLogin(MountedLogin):
         """Check who wrapped the secret id, then unwrap it."""
         if not re.match(_TOKEN, wrapping.reveal()):
             return ref.wrong(
-                "the secret id does not have the form of a wrapping token. Unset"
-                " VECTORSHIFT_VAULT_SECRET_ID_WRAPPED if it is plain."
+                "the secret id does not look like a wrapping token. If it is plain, unset "
+                "VECTORSHIFT_VAULT_SECRET_ID_WRAPPED."
             )
         looked = requests.post("/v1/sys/wrapping/lookup", {"token": wrapping})
         if isinstance(looked, TransportFailure):
@@ -252,9 +253,9 @@ class AppRoleLogin(MountedLogin):
             return _not_unwrapped(looked, ref)
         if not self._is_ours(str(looked.data.get("creation_path"))):
             return ref.denied(
-                "the wrapped secret id was not made where it should have been: somebody may have"
-                " swapped it. Look at VECTORSHIFT_VAULT_CREATION_PATH, and revoke the secret id if"
-                " that is right."
+                "the wrapped secret id was created at another path: somebody may have swapped "
+                "it. Check VECTORSHIFT_VAULT_CREATION_PATH. If that is right, revoke the secret "
+                "id."
             )
         reply = requests.post("/v1/sys/wrapping/unwrap", {}, wrapping, repeatable=False)
         if isinstance(reply, TransportFailure):
@@ -289,12 +290,12 @@ _unwrapped = _Unwrapped()
 def _not_unwrapped(reply: Reply, ref: SecretRef) -> CredentialError:
     if reply.status in (400, 403) and reply.is_of_vault:
         return ref.denied(
-            "the secret id cannot be unwrapped. The wrapping token has expired or was unwrapped"
-            " before: somebody else may hold the secret id. If this process did not unwrap it,"
-            " revoke the secret id and deliver a new one."
+            "the secret id cannot be unwrapped. The wrapping token has expired or was unwrapped "
+            "before: somebody else may have the secret id. If this process did not unwrap it, "
+            "revoke the secret id and deliver a new one."
         )
     return classify_login(reply, ref, "") or ref.wrong(
-        "the token does not wrap a secret id. Look at VECTORSHIFT_VAULT_SECRET_ID_WRAPPED."
+        "the token does not wrap a secret id. Check VECTORSHIFT_VAULT_SECRET_ID_WRAPPED."
     )
 
 
@@ -302,8 +303,8 @@ class JwtLogin(MountedLogin):
     """Kubernetes and JWT: a signed token, as it is or from a file that is read at each login."""
 
     fix = (
-        "The role does not exist or does not accept this token, or the token has expired. Look at"
-        " VECTORSHIFT_VAULT_ROLE, VECTORSHIFT_VAULT_JWT_FILE and VECTORSHIFT_VAULT_AUTH_MOUNT."
+        "The role does not exist or does not accept this token, or the token has expired. Check "
+        "VECTORSHIFT_VAULT_ROLE, VECTORSHIFT_VAULT_JWT_FILE and VECTORSHIFT_VAULT_AUTH_MOUNT."
     )
 
     def payload(self, requests: VaultRequests, ref: SecretRef) -> Payload | CredentialError:
@@ -332,9 +333,9 @@ class CertLogin(MountedLogin):
 
     fresh_connection = True  # only a new connection uses a certificate file that was replaced
     fix = (
-        "No role accepts the client certificate. Look at VECTORSHIFT_VAULT_CLIENT_CERT,"
-        " VECTORSHIFT_VAULT_ROLE and VECTORSHIFT_VAULT_AUTH_MOUNT. A load balancer that ends TLS"
-        " keeps the certificate from the server: let it pass TLS through."
+        "No role accepts the client certificate. Check VECTORSHIFT_VAULT_CLIENT_CERT, "
+        "VECTORSHIFT_VAULT_ROLE and VECTORSHIFT_VAULT_AUTH_MOUNT. A load balancer that ends TLS "
+        "does not forward the certificate: make it pass TLS through."
     )
 
     def payload(self, requests: VaultRequests, ref: SecretRef) -> Payload | CredentialError:
@@ -351,8 +352,8 @@ class PasswordLogin(MountedLogin):
     """Userpass and LDAP: a name and a password, which may be in a file that is read each time."""
 
     fix = (
-        "The name or the password is wrong. Look at VECTORSHIFT_VAULT_USERNAME and"
-        " VECTORSHIFT_VAULT_PASSWORD."
+        "The name or the password is wrong. Check VECTORSHIFT_VAULT_USERNAME and "
+        "VECTORSHIFT_VAULT_PASSWORD."
     )
 
     @property
@@ -387,8 +388,8 @@ class AwsLogin(MountedLogin):
     """AWS IAM: a signed request to AWS, which the server sends on to ask who signed it."""
 
     fix = (
-        "No role accepts the AWS identity of this process. Look at VECTORSHIFT_VAULT_ROLE and"
-        " VECTORSHIFT_VAULT_AWS_SERVER_ID, and at the role's bound_iam_principal_arn."
+        "No role accepts the AWS identity of this process. Check VECTORSHIFT_VAULT_ROLE, "
+        "VECTORSHIFT_VAULT_AWS_SERVER_ID and the role's bound_iam_principal_arn."
     )
 
     def payload(self, requests: VaultRequests, ref: SecretRef) -> Payload | CredentialError:
@@ -406,12 +407,17 @@ class AwsLogin(MountedLogin):
 
         server_id = self._arguments.aws_server_id
         try:
-            signed = signed_identity({"X-Vault-AWS-IAM-Server-ID": server_id} if server_id else {})
+            signed = signed_identity(
+                {"X-Vault-AWS-IAM-Server-ID": server_id} if server_id else {},
+                deadline=time.monotonic() + requests.budget.left(),
+            )
         except LoginError as error:
-            return ref.unavailable(f"the AWS credentials of this process cannot be had: {error}.")
+            return ref.unavailable(
+                f"the AWS credentials of this process are not available: {error}."
+            )
         except BotoCoreError as error:
             return ref.unavailable(
-                f"the AWS credentials of this process cannot be had ({type(error).__name__})."
+                f"the AWS credentials of this process are not available ({type(error).__name__})."
             )
         if signed is None:
             return ref.wrong("this process has no AWS credentials to log in with.")
@@ -485,11 +491,11 @@ def _checked_token(text: str, where: str, ref: SecretRef) -> Secret | Credential
     if not token:
         return ref.wrong(f"{where} is empty.")
     if token.startswith(("{", "[")):
-        return ref.wrong(f"{where} holds JSON. Give the token alone, as in its client_token.")
+        return ref.wrong(f"{where} has JSON in it. Give only the token, as in its client_token.")
     if token[0] in "\"'":
-        return ref.wrong(f"{where} holds quotation marks. Give the token alone.")
+        return ref.wrong(f"{where} has quotation marks in it. Give only the token.")
     if re.fullmatch(r"[!-~]+", token):
         return Secret(token)
     return ref.wrong(
-        f"{where} holds a space, a line break or a character outside ASCII. Give the token alone."
+        f"{where} has a space, a line break or a non-ASCII character. Give the token alone."
     )

@@ -51,20 +51,20 @@ class VaultProvider(BaseProvider):
     """Read the key from a KV secret of HashiCorp Vault or OpenBao.
 
     Thread-safe. Nothing is imported, read or contacted before the first call. One session serves
-    all threads; at most one login runs at a time. A read plans for 10 s in all, with its retries
-    and its login. A token is renewed, or replaced by a new login, at the first read past half its
-    life, and replaced before a read that it would not outlast. A read that the server refuses is
-    tried once more if a new login, or the token file read again, brings another token. The
-    credential's `expires_at` is the earlier of the time that the secret's custom metadata names
-    under that key (RFC 3339) and the time at which the version is to be deleted.
+    all threads; at most one login runs at a time. A read takes at most 10 s, with retries and
+    login.
 
-    For `addr`, `namespace`, `token`, `cacert`, `client_cert`, `client_key`, `tls_server_name`,
-    `skip_verify` and `proxy` that are not given, the first call reads the standard variables:
-    `BAO_X`, else `VAULT_X`, and an agent's address (`BAO_AGENT_ADDR`, `VAULT_AGENT_ADDR`) before
-    the server's. If a `BAO_X` and its
-    `VAULT_X` differ in address, token, namespace or client certificate, give the argument. A token
-    that was not given goes to an `addr` that was given only if the variables name no address, or
-    the same. A provider of `from_settings` reads no variable.
+    The first read past half of a token's life renews the token or logs in again. A denied
+    read is tried once more if a new login, or the token file, has another token. The credential's
+    `expires_at` is the earlier of `expires_at` in the secret's custom metadata (RFC 3339) and the
+    deletion time of the version.
+
+    The first call reads the standard variables for arguments that are left out: `addr`,
+    `namespace`, `token`, `cacert`, `client_cert`, `client_key`, `tls_server_name`, `skip_verify`
+    and `proxy`. `BAO_X` comes before `VAULT_X`, and an agent's address (`BAO_AGENT_ADDR`,
+    `VAULT_AGENT_ADDR`) before the server's. If `BAO_X` and `VAULT_X` differ, pass the argument. A
+    token from a variable is sent to your `addr` only if the variables name the same address or
+    none. A provider of `from_settings` reads no variable.
 
     Args:
         path: the secret's path under the mount, without `data/`.
@@ -193,7 +193,7 @@ class VaultProvider(BaseProvider):
         return Description(configured=True, source=ref.source, detail=detail, locator=True)
 
     def close(self) -> None:
-        """Close the connections and forget the token. The next call makes both anew."""
+        """Close the connections and forget the token. The next call creates both again."""
         reader = self._reader
         if reader is not None:
             reader.close()
@@ -231,7 +231,7 @@ class VaultProvider(BaseProvider):
             reader = self._reader = VaultReader(setup, self._clock)
         for used, other in setup.ignored:
             before = setup.spell(used)
-            log_safely(logging.WARNING, "%s is not used, as %s comes before it.", other, before)
+            log_safely(logging.WARNING, "%s is not used: %s comes before it.", other, before)
         return reader
 
     def _set_up(self) -> VaultSetup:
@@ -318,7 +318,7 @@ class VaultReader:
             # every Vault has this path
             if isinstance(told, Reply) and told.is_gap and self._server.has_path:
                 return ref.wrong(
-                    "VECTORSHIFT_VAULT_ADDR has a path below which no Vault answers. Leave it out."
+                    "VECTORSHIFT_VAULT_ADDR has a path where no Vault answers. Remove the path."
                 )
             if isinstance(told, Reply):
                 mount, used_up = Mount.told(told), is_denied(told) and told.rejects_token
@@ -347,9 +347,9 @@ class VaultReader:
             if not text or re.search(r"[\x00-\x1f\x7f]|(^|/)\.{1,2}(/|$)", text):
                 return f"VECTORSHIFT_VAULT_{setting} is empty or is not a plain path."
         if ref.kv_version not in (1, 2):
-            return "VECTORSHIFT_VAULT_KV_VERSION has to be 1 or 2."
+            return "VECTORSHIFT_VAULT_KV_VERSION must be 1 or 2."
         if ref.version is not None and ref.version < 1:  # the server would answer with the newest
-            return "VECTORSHIFT_VAULT_VERSION has to be 1 or more."
+            return "VECTORSHIFT_VAULT_VERSION must be 1 or more."
         if ref.kv_version == 1 and ref.version is not None:
-            return "KV version 1 keeps no versions. Unset VECTORSHIFT_VAULT_VERSION."
+            return "KV version 1 has no versions. Unset VECTORSHIFT_VAULT_VERSION."
         return None

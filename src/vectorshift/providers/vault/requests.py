@@ -299,6 +299,8 @@ def _reply(response: Any, budget: Budget, *, is_standby: bool) -> Reply | Transp
     content = _content(response, budget)
     if isinstance(content, TransportFailure):
         return content
+    if response.status == 200 and not content:  # cut off within its head, it has no body
+        return TransportFailure(reason="the answer is empty: it was cut off.", transient=True)
     try:
         body = as_object(json.loads(content))
     except (ValueError, RecursionError):  # no JSON, or JSON that is nested too deep
@@ -320,7 +322,7 @@ def _reply(response: Any, budget: Budget, *, is_standby: bool) -> Reply | Transp
 _PLAIN_HTTP: Final = (
     rb"HTTP request to an HTTPS server|HTTP request was sent to HTTPS|plain HTTP to an SSL-enabled"
 )
-"""What Vault's own listener, nginx and Apache say where TLS is spoken."""
+"""The answers of Vault's own listener, nginx and Apache to plain HTTP on a TLS port."""
 
 
 def _date(text: str) -> datetime | None:
@@ -342,8 +344,8 @@ def _content(response: Any, budget: Budget) -> bytes | TransportFailure:
         content += piece
         if len(content) > _LARGEST_BODY:
             return TransportFailure(
-                reason="what answers there is not a Vault server: it sends too much. Look at"
-                " VECTORSHIFT_VAULT_ADDR.",
+                reason="what answers there is not a Vault server: it sends too much. Check "
+                "VECTORSHIFT_VAULT_ADDR.",
                 transient=False,
             )
         if budget.left() == 0:
@@ -366,7 +368,7 @@ def _failure(error: Exception, server: VaultServer, budget: Budget) -> Transport
         return TransportFailure(reason=reason, transient=transient, sent=False)
     if isinstance(error, seen.LocationValueError | UnicodeError):
         return TransportFailure(
-            reason="the address is malformed. Look at VECTORSHIFT_VAULT_ADDR.", transient=False
+            reason="the address is malformed. Check VECTORSHIFT_VAULT_ADDR.", transient=False
         )
     if isinstance(error, seen.HTTPError | OSError):
         reason, sent = _reason(error, budget)
@@ -374,7 +376,7 @@ def _failure(error: Exception, server: VaultServer, budget: Budget) -> Transport
             reason=f"the server cannot be reached: {reason}", transient=True, sent=sent
         )
     return TransportFailure(
-        reason=f"the exchange failed with {type(error).__name__}.", transient=False
+        reason=f"the request failed with {type(error).__name__}.", transient=False
     )
 
 
@@ -395,10 +397,10 @@ def _reason(error: Exception, budget: Budget) -> tuple[str, bool]:
     return f"the connection broke. {_LOOK}", True
 
 
-_LOOK: Final = "Look at the server and at VECTORSHIFT_VAULT_ADDR."
+_LOOK: Final = "Check the server and VECTORSHIFT_VAULT_ADDR."
 _MORE_TIME: Final = (
-    "Look at the server, or allow it more time with VECTORSHIFT_LOAD_TIMEOUT: an answer may take"
-    " half of that."
+    "Check the server, or allow more time with VECTORSHIFT_LOAD_TIMEOUT: an answer may take half "
+    "of that."
 )
 
 
@@ -410,8 +412,8 @@ def _unused(name: str) -> str:
 
 def _too_late(budget: Budget, *, sent: bool = True) -> TransportFailure:
     return TransportFailure(
-        reason="the server cannot be reached: no whole answer in the time there was"
-        f" ({budget.seconds:.1f} s). {_MORE_TIME}",
+        reason=f"the server cannot be reached: no complete answer in time ({budget.seconds:.1f} "
+        f"s). {_MORE_TIME}",
         transient=True,
         sent=sent,
     )

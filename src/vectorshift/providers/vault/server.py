@@ -118,10 +118,7 @@ class VaultServer:
     def flaw(self) -> str | None:
         """Return why this server must not be contacted, or None. Makes no contact."""
         if not self._addr:
-            return (
-                "no address is given. Set VECTORSHIFT_VAULT_ADDR (BAO_ADDR or VAULT_ADDR serve"
-                " too)."
-            )
+            return "no address is set. Set VECTORSHIFT_VAULT_ADDR (or BAO_ADDR, or VAULT_ADDR)."
         return self._addr_flaw() or self._http_flaw() or self._file_flaw() or self._header_flaw()
 
     def _addr_flaw(self) -> str | None:
@@ -135,11 +132,9 @@ class VaultServer:
         except ValueError:
             return f"the address is malformed. {look}"
         if url.scheme not in ("http", "https") or not host:
-            return f"the address has to begin with https:// and a host. {look}"
+            return f"the address must begin with https:// and a host. {look}"
         if "@" in url.netloc:
-            return (
-                "the address holds a user or a password. Take them out of VECTORSHIFT_VAULT_ADDR."
-            )
+            return "the address has a user or a password. Remove them from VECTORSHIFT_VAULT_ADDR."
         if url.query or url.fragment or not re.fullmatch(r"[!-~]{1,2048}", self._addr):
             return f"the address is malformed. {look}"
         return None
@@ -148,9 +143,9 @@ class VaultServer:
         if self.url.startswith("https://") or self.is_local or self.arguments.allow_http:
             return None
         return (
-            "plain HTTP would show the token and the key to the network. "
-            "Let VECTORSHIFT_VAULT_ADDR begin with https://, or set VECTORSHIFT_VAULT_ALLOW_HTTP=1 "
-            "where the network below encrypts."
+            "plain HTTP would show the token and the key to the network. Use https:// in "
+            "VECTORSHIFT_VAULT_ADDR. If the network itself encrypts, set "
+            "VECTORSHIFT_VAULT_ALLOW_HTTP=1."
         )
 
     def _file_flaw(self) -> str | None:
@@ -167,19 +162,19 @@ class VaultServer:
     def _header_flaw(self) -> str | None:
         if re.fullmatch(r"[!-~]*", self.namespace or ""):
             return None
-        return "VECTORSHIFT_VAULT_NAMESPACE holds a character that cannot stand in a header."
+        return "VECTORSHIFT_VAULT_NAMESPACE has a character that is not allowed in a header."
 
     def _warn(self) -> None:
         """Log a warning for each protection that the user has switched off."""
         if self.url.startswith("http://") and not self.is_local:
             log.warning(
-                "Vault at %s is spoken to in plain HTTP, as %s says.",
+                "Vault at %s is contacted over plain HTTP, as %s allows.",
                 self.address,
                 self._spell("VECTORSHIFT_VAULT_ALLOW_HTTP"),
             )
         if self.arguments.skip_verify and self.url.startswith("https://"):
             log.warning(
-                "The certificate of Vault at %s is not verified, as %s says.",
+                "The certificate of Vault at %s is not verified, because of %s.",
                 self.address,
                 self._spell("VECTORSHIFT_VAULT_SKIP_VERIFY"),
             )

@@ -101,8 +101,8 @@ def _load_client(context: ssl.SSLContext, arguments: VaultArguments) -> str | No
             return f"{name}: the file {file} holds no {what} in PEM.{more}"
         if what == "private key" and ("ENCRYPTED" in text):
             return (
-                f"{name}: the private key in the file {file} is encrypted, and no passphrase is"
-                " asked for. Decrypt it: openssl pkey -in <file> -out <new file>"
+                f"{name}: the private key in the file {file} is encrypted. Decrypt it: openssl "
+                "pkey -in <file> -out <new file>"
             )
     try:
         context.load_cert_chain(Path(cert).expanduser(), Path(key).expanduser() if key else None)
@@ -110,12 +110,12 @@ def _load_client(context: ssl.SSLContext, arguments: VaultArguments) -> str | No
         # the second: the key is of another kind, such as RSA
         if cast("str | None", error.reason) in ("KEY_VALUES_MISMATCH", "NO_CERTIFICATE_ASSIGNED"):
             return (
-                "the client's certificate and its private key do not belong together. Look at"
-                f" {names[0]} and {names[1]}."
+                "the client's certificate and its private key do not belong together. Check "
+                f"{names[0]} and {names[1]}."
             )
         return (
-            f"the client's certificate or its private key is malformed. Look at {names[0]} and"
-            f" {names[1]}."
+            f"the client's certificate or its private key is malformed. Check {names[0]} and "
+            f"{names[1]}."
         )
     return None
 
@@ -141,24 +141,24 @@ def tls_failure(error: BaseException, arguments: VaultArguments) -> tuple[str, b
         ), False
     if "ALERT" in reason and ("CERTIFICATE" in reason or "UNKNOWN_CA" in reason):
         return (
-            "TLS failed: the server does not accept the client's certificate. Look at"
-            " VECTORSHIFT_VAULT_CLIENT_CERT: it may have expired, or be signed by another CA."
+            "TLS failed: the server does not accept the client's certificate. Check "
+            "VECTORSHIFT_VAULT_CLIENT_CERT: it may have expired, or be signed by another CA."
         ), False
     if "UNRECOGNIZED_NAME" in reason:
         return f"TLS failed: the server has no certificate for this name. {_NAME}", False
     if reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"):
         return (
-            "TLS failed: no TLS is spoken there. Let VECTORSHIFT_VAULT_ADDR name the port that"
-            " speaks TLS, or begin with http:// for a server on this machine."
+            "TLS failed: that port does not speak TLS. Use the TLS port in "
+            "VECTORSHIFT_VAULT_ADDR, or http:// for a server on this machine."
         ), False
     if not reason or "EOF" in reason:
         return "the server cannot be reached: it closed the connection during TLS.", True
-    return f"TLS failed ({reason}). Look at the server's settings of TLS.", False
+    return f"TLS failed ({reason}). Check the TLS settings of the server.", False
 
 
 _NAME: Final = (
-    "Let VECTORSHIFT_VAULT_ADDR have a name of the certificate, or set"
-    " VECTORSHIFT_VAULT_TLS_SERVER_NAME to one."
+    "Use a name of the certificate in VECTORSHIFT_VAULT_ADDR, or set "
+    "VECTORSHIFT_VAULT_TLS_SERVER_NAME to one."
 )
 
 
@@ -170,8 +170,8 @@ def _unverified(error: ssl.SSLCertVerificationError, arguments: VaultArguments) 
     if code in (9, 10):
         when = "is not valid yet" if code == 9 else "has expired"
         return (
-            f"TLS failed: the server's certificate, or one that signed it, {when}. Renew it, or"
-            " look at the clock of this machine."
+            f"TLS failed: the server's certificate, or one that signed it, {when}. Renew it, or "
+            "check the clock of this machine."
         )
     if arguments.cacert:
         return (
@@ -181,8 +181,8 @@ def _unverified(error: ssl.SSLCertVerificationError, arguments: VaultArguments) 
     bundles = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
     unused = next((f" {name} is not used." for name in bundles if os.environ.get(name)), "")
     return (
-        "TLS failed: the server's certificate is signed by a CA that is not trusted here. Set"
-        f" VECTORSHIFT_VAULT_CACERT to the CA's file.{unused}"
+        "TLS failed: the server's certificate is signed by a CA that is not trusted. Set "
+        f"VECTORSHIFT_VAULT_CACERT to the CA's file.{unused}"
     )
 
 

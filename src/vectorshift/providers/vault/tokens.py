@@ -144,7 +144,7 @@ class TokenKeeper:
                 return lease
             rejected = lease
         if not self._lock.acquire(timeout=requests.budget.left()):
-            return self._ref.unavailable("another login has not come to an end.")
+            return self._ref.unavailable("another login has not ended.")
         try:  # whoever waited here finds the login done
             return self._usable(rejected) or self._log_in(requests)
         finally:
@@ -243,8 +243,8 @@ class TokenKeeper:
         data = reply.data if reply.status == 200 else {}
         if (uses := _seconds(data.get("num_uses"))) is not None:
             log.warning(
-                "%s: the token of %s may be used %d more times, and each read takes one. Give a"
-                " token without num_uses.",
+                "%s: the token of %s may be used %d more times, and each read uses one. Give a "
+                "token without num_uses.",
                 self._ref.source,
                 self._ref.address,
                 uses,

@@ -29,16 +29,16 @@ def read_key(reply: Reply, ref: SecretRef) -> Result:
         metadata, inner = as_object(fields.get("metadata")), as_object(fields.get("data"))
         if metadata is None or inner is None:
             return ref.wrong(
-                "the answer is not one of KV version 2. Set VECTORSHIFT_VAULT_KV_VERSION=1."
+                "the answer is not from KV version 2. Set VECTORSHIFT_VAULT_KV_VERSION=1."
             )
         fields, version = inner, str(metadata.get("version"))
         try:
             expires_at = read_expiry(metadata)
         except ValueError:
             return ref.wrong(
-                f"the custom metadata's '{EXPIRES_AT}' is not a time as RFC 3339 has it, such as"
-                f" 2027-01-31T00:00:00Z. Set it: bao kv metadata patch -mount={ref.mount}"
-                f" -custom-metadata={EXPIRES_AT}=... {ref.path}"
+                f"the custom metadata's '{EXPIRES_AT}' is not an RFC 3339 time such as "
+                f"2027-01-31T00:00:00Z. Set it: bao kv metadata patch -mount={ref.mount} "
+                f"-custom-metadata={EXPIRES_AT}=... {ref.path}"
             )
     if ref.field not in fields:
         return ref.wrong(_no_field(fields, ref))
@@ -75,12 +75,12 @@ def read_expiry(metadata: Mapping[str, Any]) -> datetime | None:
 def _no_field(fields: Mapping[str, Any], ref: SecretRef) -> str:
     if ref.kv_version == 1 and {"data", "metadata"} <= set(fields):
         return (
-            "the mount holds KV version 2. Set VECTORSHIFT_VAULT_KV_VERSION=2 and leave 'data/' out"
-            " of the path."
+            "the mount has KV version 2. Set VECTORSHIFT_VAULT_KV_VERSION=2, and remove 'data/' "
+            "from the path."
         )
     names = ", ".join(sorted(name for name in fields if re.fullmatch(r"[\w.\-]{1,64}", name))[:20])
     if not names and fields:
-        names = f"{len(fields)}, with names that are not shown"
+        names = f"{len(fields)}, whose names are not shown"
     return (
         f"the secret has no field '{ref.field}'. Its fields are: {names or 'none'}. "
         "Name the one that is the key with VECTORSHIFT_VAULT_FIELD."

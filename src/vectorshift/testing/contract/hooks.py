@@ -1,4 +1,4 @@
-"""What an author says of a source, so that the contract can be proved of its provider."""
+"""The hooks by which an author describes a source to the contract."""
 
 from __future__ import annotations
 
@@ -48,17 +48,13 @@ class SourceHooks:
 
     def make(self) -> CredentialProvider:
         """Return a new provider that is configured for the source."""
-        raise NotImplementedError(
-            f"{type(self).__name__} has to define make(), which returns a new provider."
-        )
+        _has_to_define(self, "make(), which returns a new provider")
 
     def put(self, key: str) -> None:
         """Store this text as the key. It may be malformed; `pytest.skip` if the source cannot hold
         it.
         """
-        raise NotImplementedError(
-            f"{type(self).__name__} has to define put(key), which stores a key in the source."
-        )
+        _has_to_define(self, "put(key), which stores a key in the source")
 
     def rotate(self, key: str) -> None:
         """Store another key, and let pass what the provider takes to notice; `put` by default."""
@@ -66,15 +62,11 @@ class SourceHooks:
 
     def remove(self) -> None:
         """Take the key away, so that the place is empty."""
-        raise NotImplementedError(
-            f"{type(self).__name__} has to define remove(), which takes the key away."
-        )
+        _has_to_define(self, "remove(), which takes the key away")
 
     def break_source(self) -> None:
         """Make the source fail, as if it were down or garbled; `pytest.skip` if it cannot."""
-        raise NotImplementedError(
-            f"{type(self).__name__} has to define break_source(), which makes the source fail."
-        )
+        _has_to_define(self, "break_source(), which makes the source fail")
 
     def restore(self) -> None:
         """Make a broken source work again, with its key. Optional."""
@@ -109,11 +101,11 @@ class SourceHooks:
         return ()
 
     @pytest.fixture
-    def probe(self, request: pytest.FixtureRequest) -> Iterator[Probe]:
+    def probe(self) -> Iterator[Probe]:
         """One test's dealings with the source, for the tests of the contract."""
         from vectorshift.testing.contract.probe import Probe
 
-        probe = Probe(self, request.function.__name__)
+        probe = Probe(self)
         yield probe
         probe.close()
 
@@ -121,6 +113,10 @@ class SourceHooks:
 def is_written(contract: SourceHooks, hook: str) -> bool:
     """Return whether an author has written this hook."""
     return getattr(type(contract), hook) is not getattr(SourceHooks, hook)
+
+
+def _has_to_define(contract: SourceHooks, hook: str) -> NoReturn:
+    raise NotImplementedError(f"{type(contract).__name__} has to define {hook}.")
 
 
 def _left_out(contract: SourceHooks, hook: str, does: str) -> NoReturn:

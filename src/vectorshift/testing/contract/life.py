@@ -1,6 +1,4 @@
-"""What a provider does besides answering: it tells of itself, takes note of a refusal, and is
-closed.
-"""
+"""Tests of a provider's other duties: it describes itself, notes a rejection, and closes."""
 
 from __future__ import annotations
 
@@ -15,7 +13,7 @@ from vectorshift.credentials.values import Credential
 from vectorshift.errors import CredentialConfigurationError, CredentialStoreUnavailableError
 from vectorshift.settings import Settings
 from vectorshift.testing.contract.hooks import SourceHooks, is_written
-from vectorshift.testing.contract.probe import Probe, named
+from vectorshift.testing.contract.probe import Probe, has_key, named
 from vectorshift.testing.contract.process import CONTACT, audited, environment_read
 from vectorshift.testing.contract.sharing import together
 from vectorshift.testing.contract.watch import watched
@@ -45,67 +43,63 @@ class LifeTests(SourceHooks):
             wrong = wrong or f"it read {min(names)} from the environment, and not the settings."
         if not wrong and not isinstance(made, CredentialProvider):
             wrong = f"from_settings(settings()) returned {type(made).__name__}."
-        elif made is not None and probe.described(made).source != probe.described(provider).source:
-            wrong = (
-                f"it looks at {probe.described(made).source}, and not where the one of make() does."
-            )
+        elif made is not None and probe.source(made) != probe.source(provider):
+            wrong = f"it reads {probe.source(made)}, not where the provider of make() does."
         elif before is not None and self.reads() != before:
             wrong = f"it read the source, as reads() went from {before} to {self.reads()}."
         wrong = wrong or _made(provider, Settings())[1]
         if wrong:
             probe.fault(
                 expected=(
-                    "a provider like that of make() from the settings of settings(), without"
-                    " contact; and None, a provider or CredentialConfigurationError from settings"
-                    " that say nothing of it."
+                    "a provider like that of make() from the settings of settings(), without "
+                    "contact. From settings without it: None, a provider or "
+                    "CredentialConfigurationError."
                 ),
                 happened=wrong,
                 mend=(
-                    "Read the settings with PluginSettings.of, return None if they do not say where"
-                    " to look, and read the source in the getter alone."
+                    "Read the settings with PluginSettings.of. Return None if they have no "
+                    "locator. Read the source only in the getter."
                 ),
             )
 
     def test_what_the_settings_make_finds_the_key_of_its_place(self, probe: Probe) -> None:
-        """What `from_settings` leaves out, such as a token, shows when the provider is asked."""
+        """A setting that `from_settings` forgets, such as a token, fails this test."""
         settings, key = self.settings(), probe.put()
-        provider = probe.provider()
-        probe.found(provider)
-        made = _of_settings(probe, provider, settings)
-        wrong = _not_its_own(probe, {"settings()": (made, key)})
-        if not wrong and is_written(self, "second_settings"):
+        places = {"settings()": (probe.of_settings(settings), key)}
+        if is_written(self, "second_settings"):
             other = probe.new_key()
-            second = _of_settings(probe, provider, self.second_settings(other))
-            wrong = _not_its_own(
-                probe, {"settings()": (made, key), "second_settings()": (second, other)}
-            )
-            if wrong and is_written(self, "make_second") and _mixed_up(probe, provider, key):
-                probe.left_to("test_two_providers_of_two_places_find_a_key_each")
-        if wrong:
+            second = probe.of_settings(self.second_settings(other))
+            places["second_settings()"] = second, other
+        if wrong := _not_its_own(probe, places):
             probe.fault(
-                expected="what from_settings makes to find the key of the place that they name.",
+                expected="a provider from from_settings that finds the key of the place that the "
+                "settings name.",
                 happened=wrong,
                 mend=(
-                    "Make a new provider each time that from_settings is called, and hand on to it"
-                    " all that the settings say: the place, and the token for the store."
+                    "Create a new provider in each call of from_settings, and pass it all "
+                    "settings: the place, and the token for the store."
                 ),
             )
 
     def test_two_providers_of_two_places_find_a_key_each(self, probe: Probe) -> None:
         """A process has several organisations, and so several providers of one class."""
-        if not is_written(self, "make_second"):
-            self.make_second("")  # skips
         key, provider = probe.put(), probe.provider()
         probe.found(provider)
-        if wrong := _mixed_up(probe, provider, key) or _mixed_up_at_once(probe, provider, key):
+        wrong = _mixed_up(probe, provider, key) or _mixed_up_at_once(probe, provider, key)
+        self.remove()
+        answer = probe.ask(provider)
+        if not wrong and isinstance(answer, Credential) and not has_key(answer, key):
+            wrong = "the key of the other place was found, as the own one was empty."
+        if wrong:
             probe.fault(
                 expected=(
-                    "two providers of two places to find a key each, in whatever order and at once."
+                    "two providers of two places to find their own key, in any order and at the "
+                    "same time."
                 ),
                 happened=wrong,
                 mend=(
-                    "Keep what a provider was made with, and whatever it keeps of an answer, on the"
-                    " instance (self), and not on its class or module."
+                    "Keep arguments and cached answers on the instance (self), not on its class "
+                    "or module."
                 ),
             )
 
@@ -121,13 +115,13 @@ class LifeTests(SourceHooks):
         _judge(probe, "describe()", wrong, before)
         if isinstance(probe.ask(provider), Credential) and not provider.describe().configured:
             probe.fault(
-                expected="describe().configured to be True, as the getter has found a key.",
+                expected="describe().configured to be True, because the getter has found a key.",
                 happened=(
-                    "it is False, and explain and the CLI would tell a user that this is not asked."
+                    "it is False, so explain and the CLI would say that this provider is not asked."
                 ),
                 mend=(
-                    "Say Description(configured=True, ...): from_settings returns None for what is"
-                    " not configured."
+                    "Return Description(configured=True, ...): from_settings returns None for "
+                    "what is not configured."
                 ),
             )
 
@@ -135,8 +129,8 @@ class LifeTests(SourceHooks):
         """It says where a provider looks, and not what is there."""
         probe.put()
         provider = probe.provider()
-        first = probe.described(provider).source
-        probe.break_source()
+        first = probe.source(provider)
+        self.break_source()
         before = self.reads()
         told, wrong = _called(probe, provider.describe)
         if not wrong and isinstance(told, Description) and told.source != first:
@@ -148,13 +142,13 @@ class LifeTests(SourceHooks):
         probe.put()
         provider = probe.provider()
         credential = probe.found(provider)
-        told = probe.described(provider)
+        told = provider.describe()
         known = () if probe.shown_in(credential.source) is None else (credential.source,)
         if shown := probe.shown_in(f"{told!r} {told.detail}", *known):
             probe.fault(
                 expected="a Description without the key or another secret.",
                 happened=shown,
-                mend="Say in it where you look, and with what kind of access.",
+                mend="Say where you look, and with what kind of access.",
             )
 
     def test_invalidate_reads_nothing_and_does_not_raise(self, probe: Probe) -> None:
@@ -172,8 +166,8 @@ class LifeTests(SourceHooks):
                 expected="the key that the source still holds, after invalidate().",
                 happened="another key." if isinstance(answer, Credential) else f"{named(answer)}.",
                 mend=(
-                    "Forget what you keep of the rejected credential; whether to serve the key is"
-                    " not yours to say."
+                    "Forget the rejected credential. The chain decides whether the key is used "
+                    "again."
                 ),
             )
 
@@ -213,8 +207,8 @@ class LifeTests(SourceHooks):
                 expected="a provider that can be closed at any time, twice, and asked afterwards.",
                 happened=wrong,
                 mend=(
-                    "Let close() drop what this provider holds, and nothing that it was given or"
-                    " shares; a read that goes on keeps its own, and the next one makes it anew."
+                    "In close(), drop only what this provider created. A running read keeps its "
+                    "own resources, and the next read creates new ones."
                 ),
             )
 
@@ -240,16 +234,6 @@ def _closed_while_read(probe: Probe, provider: CredentialProvider) -> str:
 
     together(probe, 4, ask_or_close)
     return next(iter(wrong), "")
-
-
-def _of_settings(
-    probe: Probe, provider: CredentialProvider, settings: Settings
-) -> CredentialProvider:
-    """Return what the settings make; skip if they make none, as another test tells of that."""
-    made, wrong = _made(provider, settings)
-    if wrong or not isinstance(made, CredentialProvider):
-        probe.left_to("test_the_settings_make_it_without_contact")
-    return probe.keep(made)
 
 
 def _mixed_up(probe: Probe, first: CredentialProvider, key: str) -> str:
@@ -334,7 +318,7 @@ def _judge(probe: Probe, what: str, wrong: str, before: int | None) -> None:
         wrong = f"it read the source, as reads() went from {before} to {after}."
     if wrong:
         probe.fault(
-            expected=f"{what} to return at once, without contact, and not to raise.",
+            expected=f"{what} to return at once, without contact, and without raising.",
             happened=wrong,
             mend="Use what the provider was made with, and read nothing.",
         )

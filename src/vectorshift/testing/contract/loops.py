@@ -10,19 +10,24 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from vectorshift.chain.chain import ProviderChain
+from vectorshift.credentials.provider import CredentialProvider
 from vectorshift.credentials.values import Credential
 from vectorshift.testing.contract.hooks import SourceHooks
-from vectorshift.testing.contract.probe import BROKEN, Probe, named
+from vectorshift.testing.contract.probe import Probe, named
 from vectorshift.testing.contract.watch import watched
 
 if TYPE_CHECKING:
-    from vectorshift.credentials.provider import CredentialProvider
     from vectorshift.credentials.resolving import Result
 
 __all__ = ["LoopTests"]
 
 _STEPS, _SHARES = (1, 2, 3, 5, 8), (0.2, 0.4, 0.6, 0.8)
 """When reads are cancelled: after so many steps of the loop, and such a share of their time."""
+_TRIES, _SWALLOWED = 9, 4
+"""So many of so many cancellations that are swallowed at one place are a fault. A library may lose
+one that comes as it ends, as anyio does before Python 3.11.
+"""
 
 
 class LoopTests(SourceHooks):
@@ -30,15 +35,14 @@ class LoopTests(SourceHooks):
 
     def test_sync_and_async_find_the_same(self, probe: Probe) -> None:
         """`get_credential` and `aget_credential` are two ways to one answer."""
-        probe.put()
-        provider = probe.provider()
+        provider = probe.reader()
         first = probe.found(provider)
         second = probe.run(lambda: probe.aask(provider))
         if not isinstance(second, Credential) or _told(first) != _told(second):
             probe.fault(
                 expected=f"the same credential sync and async: {first}.",
                 happened=f"aget_credential answered with {named(second)}.",
-                mend="Write one of the two getters, and leave the other to the base class.",
+                mend="Write one of the two getters. The base class adds the other.",
             )
 
     def test_sync_and_async_fail_alike(self, probe: Probe) -> None:
@@ -47,9 +51,9 @@ class LoopTests(SourceHooks):
         first, second = probe.both(provider).values()
         if type(first) is not type(second):
             probe.fault(
-                expected="the same kind of failure sync and async, as nothing is there.",
+                expected="the same kind of failure sync and async, because the source is empty.",
                 happened=f"sync: {named(first)} async: {named(second)}",
-                mend="Write one of the two getters, and leave the other to the base class.",
+                mend="Write one of the two getters. The base class adds the other.",
             )
 
     def test_one_event_loop_after_another_is_served(self, probe: Probe) -> None:
@@ -58,27 +62,27 @@ class LoopTests(SourceHooks):
         """
         probe.put()
         provider = probe.provider()
+        if type(provider).aget_credential is CredentialProvider.aget_credential:
+            return  # it sees no event loop
 
         async def several() -> list[Result]:
             return list(await asyncio.gather(*(probe.aask(provider) for _ in range(4))))
 
-        first = probe.run(several)
-        if not all(isinstance(answer, Credential) for answer in first):
-            probe.left_to("test_sync_and_async_find_the_same")
-        wrong = next((a for a in probe.run(several) if not isinstance(a, Credential)), None)
+        answers = [*probe.run(several), *probe.run(several)]
+        wrong = next((each for each in answers if not isinstance(each, Credential)), None)
         if wrong is None and not probe.leaves_its_loop(several):
             probe.fault(
                 expected="an event loop that can be closed once the getter has answered.",
-                happened="a task that it started goes on, and ignores that it is cancelled.",
+                happened="a task that it started goes on and ignores its cancellation.",
                 mend="Await the tasks that a getter starts, or cancel them and await that.",
             )
         if wrong is not None:
             probe.fault(
-                expected="the key in a second event loop, as in the first.",
+                expected="the key for tasks of one event loop, and of a second one after it.",
                 happened=f"{named(wrong)}.",
                 mend=(
-                    "Keep no client, lock, queue or task between calls: make them in the getter and"
-                    " close them there."
+                    "Keep no client, lock, queue or task between calls: create and close them in "
+                    "the getter."
                 ),
             )
 
@@ -87,10 +91,7 @@ class LoopTests(SourceHooks):
         probe.need("trio", "pip install trio.")
         import trio
 
-        probe.put()
-        provider = probe.provider()
-        probe.found(provider)
-        chain = probe.chain(provider)
+        chain = ProviderChain([probe.reader()])
 
         async def main() -> Result:
             return await probe.aask(chain)
@@ -114,29 +115,21 @@ class LoopTests(SourceHooks):
         """One blocking call in an async getter holds up every request of a process, and outages are
         when it hurts.
         """
-        probe.may_be(state)
         if self.strict:
             probe.need("blockbuster", "pip install blockbuster, which sees short blocks.")
-        probe.put()
-        probe.found(probe.provider())
+        probe.reader(state)
         provider = probe.provider()
-        probe.bring_about(state)
         unwatched = probe.run(lambda: probe.aask(probe.provider()))  # imports are done
         answer, place = probe.run(lambda: _asked(probe, provider))
         if place or type(answer) is not type(unwatched) or _is_blocking_error(answer):
             probe.fault(
-                expected=(
-                    f"an async getter that awaits whatever takes time, with its source {state}."
-                ),
+                expected=(f"an async getter that awaits everything slow, with its source {state}."),
                 happened=(
                     f"the event loop stood still: {place}."
                     if place
                     else f"watched, it gave {named(answer)}."
                 ),
-                mend=(
-                    "Await, or write the sync getter instead: it is run in a thread for async"
-                    " callers."
-                ),
+                mend=("Await, or write the sync getter instead: async callers run it in a thread."),
             )
 
     @pytest.mark.parametrize("state", ["found", "broken"])
@@ -144,13 +137,7 @@ class LoopTests(SourceHooks):
         self, probe: Probe, state: str
     ) -> None:
         """A caller that gives up gets its `CancelledError` at once, wherever the read stood."""
-        probe.put()
-        provider = probe.provider()
-        probe.found(provider)
-        probe.bring_about(state)
-        finds = state == "found"
-        if isinstance(probe.run(lambda: probe.aask(provider)), Credential) is not finds:
-            probe.left_to(BROKEN)
+        provider, finds = probe.reader(state), state == "found"
         happened = probe.run(lambda: _cancelled(probe, provider, finds), patience=2 * self.patience)
         if happened:
             probe.fault(
@@ -192,19 +179,24 @@ async def _cancelled(probe: Probe, provider: CredentialProvider, finds: bool) ->
     await probe.aask(provider)
     took = min(time.monotonic() - began, 0.2)
     for steps, share in [*((each, 0.0) for each in _STEPS), *((0, each) for each in _SHARES)]:
-        task = asyncio.ensure_future(probe.aask(provider))
-        for _ in range(steps):
-            await asyncio.sleep(0)
-        if share:
-            await asyncio.sleep(took * share)
-        if not task.cancel():
-            continue
-        await asyncio.wait({task}, timeout=probe.contract.patience)
-        if not task.done():
-            return f"it went on for {probe.contract.patience:g} s after it was cancelled."
-        if not task.cancelled():
-            return f"it swallowed the cancellation and gave {named(task.result())}."
-        answer = await probe.aask(provider)
-        if isinstance(answer, Credential) is not finds:
-            return f"the next caller got {named(answer)}."
+        swallowed: list[Result] = []
+        for _ in range(_TRIES):
+            task = asyncio.ensure_future(probe.aask(provider))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            if share:
+                await asyncio.sleep(took * share)
+            was_cancelled = task.cancel()
+            await asyncio.wait({task}, timeout=probe.contract.patience)
+            if not task.done():
+                return f"it went on for {probe.contract.patience:g} s after it was cancelled."
+            answer = await probe.aask(provider)
+            if isinstance(answer, Credential) is not finds:
+                return f"the next caller got {named(answer)}."
+            if was_cancelled and not task.cancelled():
+                swallowed.append(task.result())
+            if not swallowed:
+                break
+            if len(swallowed) == _SWALLOWED:
+                return f"it swallowed the cancellation and gave {named(swallowed[0])}."
     return ""

@@ -20,7 +20,6 @@ from vectorshift.chain.order import BUILT_IN
 from vectorshift.credentials.adapter import adapt, flaw_of_ttl
 from vectorshift.credentials.resolving import DEFAULT_REQUEST
 from vectorshift.credentials.values import Credential
-from vectorshift.errors import CredentialError
 from vectorshift.plugins import CONTRACT
 from vectorshift.scope.current import using
 from vectorshift.settings.plugin import declared
@@ -28,6 +27,7 @@ from vectorshift.testing.contract.hooks import SourceHooks, is_written
 from vectorshift.testing.contract.probe import Probe, printed
 from vectorshift.testing.contract.process import (
     audited,
+    environment_read,
     holders,
     restore,
     snapshot,
@@ -48,6 +48,8 @@ _LATE = 1.0
 _LOCAL = 0.05
 """Seconds that a local getter may take."""
 _TRIES = 3
+_SPIN = 0.02
+"""Seconds of computing that show how much of the machine others use."""
 
 
 class MannerTests(SourceHooks):
@@ -71,18 +73,16 @@ class MannerTests(SourceHooks):
     @pytest.mark.parametrize("state", ["found", "broken", "refused"])
     def test_it_answers_in_time(self, probe: Probe, state: str) -> None:
         """A caller waits `patience` seconds for the whole chain, and this is one source of it."""
-        probe.may_be(state)
-        probe.put()
-        provider = probe.provider()
-        probe.found(provider)
-        probe.bring_about(state)
+        provider = probe.reader(state)
         before, took = self.reads(), list[float]()
         limit = self.patience / (10 if state == "found" else 2)
         limit = limit if provider.remote or state != "found" else _LOCAL
-        while not took or (len(took) < 3 and min(took) > limit):  # a machine under load is slow
-            began = time.monotonic()
+        while not took or (len(took) < 3 and min(took) > limit):
+            began, computed = time.monotonic(), sum(os.times()[:4])
             probe.ask(provider)
             took.append(time.monotonic() - began)
+            used = sum(os.times()[:4]) - computed
+            took[-1] -= (_crowding() - 1) * used  # for which others had the machine
         after, wrong = self.reads(), ""
         if min(took) > limit:
             wrong = f"it took {min(took):.2f} s."
@@ -93,28 +93,26 @@ class MannerTests(SourceHooks):
                 expected=f"an answer within {limit:g} s and {_TRIES} reads, the source {state}.",
                 happened=wrong,
                 mend=(
-                    "Set a time limit, and turn retries off in the store's library: the next read"
-                    " comes by itself. What takes long is for remote = True. For a source that is"
-                    " slow when all is well, raise patience."
+                    "Set a time limit, and turn off retries in the store's library: vectorshift "
+                    "reads again. A slow source needs remote = True. For a source that is always "
+                    "slow, raise patience."
                 ),
             )
 
     @pytest.mark.parametrize("state", _STATES)
     def test_it_asks_neither_another_source_nor_a_person(self, probe: Probe, state: str) -> None:
         """A getter that asks the chain waits for itself, and one that asks a person for ever."""
-        probe.may_be(state)
-        probe.put()
-        provider = probe.provider()
-        probe.found(provider)
-        probe.bring_about(state)
+        provider = probe.reader(state)
         asked: list[str] = []
 
         def other() -> str:
             asked.append("it asked vectorshift for a credential.")
             return probe.new_key()
 
-        with audited() as events, using(other):
+        with audited() as events, using(other), environment_read() as names:
             probe.both(provider)
+        if "VECTORSHIFT_API_KEY" in names and not is_ours(provider):
+            asked.append("it read VECTORSHIFT_API_KEY.")
         asked += [f"it called {about}." for event, about in events if "builtins." in event]
         asked += [
             "it opened the terminal."
@@ -123,18 +121,17 @@ class MannerTests(SourceHooks):
         ]
         if asked:
             probe.fault(
-                expected="a getter that asks its own source alone.",
+                expected="a getter that asks only its own source.",
                 happened=asked[0],
                 mend=(
-                    "Take what the store needs, such as a token, from settings of your own. A"
-                    " login that needs a person is done beforehand: raise CredentialDeniedError."
+                    "Take what the store needs, such as a token, from your own settings. A login "
+                    "that needs a person happens before: raise CredentialDeniedError."
                 ),
             )
 
     @pytest.mark.parametrize("state", _STATES)
     def test_the_process_is_left_as_it_was(self, probe: Probe, state: str) -> None:
         """The program around it counts on its signals, folders, loggers and TLS."""
-        probe.may_be(state)
         probe.put()
         at_first = snapshot()
         probe.found(probe.provider())  # imports are done
@@ -144,9 +141,7 @@ class MannerTests(SourceHooks):
         probe.both(probe.provider())  # in threads: what hangs is left to itself
         with audited() as events:
             provider = probe.provider()
-            if is_written(self, "settings"):
-                with contextlib.suppress(CredentialError, Exception):
-                    type(provider).from_settings(self.settings())
+            probe.made_of_settings()
             with contextlib.suppress(BaseException):
                 provider.get_credential()  # in the main thread, where signals are set
             with contextlib.suppress(BaseException):
@@ -164,11 +159,11 @@ class MannerTests(SourceHooks):
             happened = f"the variable {shown[0]} of the environment shows the key or a secret."
         if happened:
             probe.fault(
-                expected="a process that is as it was before.",
+                expected="an unchanged process.",
                 happened=happened,
                 mend=(
-                    "Return the key and put it nowhere. Give a command an env= and a cwd= of its"
-                    " own, and a library its settings as arguments."
+                    "Return the key and put it nowhere else. Give a command its own env= and "
+                    "cwd=, and a library its settings as arguments."
                 ),
             )
 
@@ -192,17 +187,17 @@ class MannerTests(SourceHooks):
         kept = sorted(holders(provider, key) - before)
         if kept and not shown:
             shown = f"what it keeps ({kept[0]})"
-        known = probe.described(provider).source
+        known = probe.source(provider)
         for does in (_pickled, _copied):
             if not shown and probe.shown_in(does(provider), known):
                 shown = f"a {'pickle' if does is _pickled else 'copy'} of the provider"
         if shown:
             probe.fault(
-                expected="the key in the Credential that is returned, and nowhere else.",
+                expected="the key only in the returned Credential.",
                 happened=f"{shown} shows it or another secret.",
                 mend=(
-                    "Keep no key. Keep a token in a Secret, which a pickle leaves out; hand it to a"
-                    " command by its input or its env=, and to nobody by a file."
+                    "Keep no key. Keep a token in a Secret, which a pickle leaves out. Pass it "
+                    "to a command by its input or env=, never by a file."
                 ),
             )
 
@@ -212,7 +207,7 @@ class MannerTests(SourceHooks):
             probe.fault(
                 expected=f"contract = {CONTRACT}, which is vectorshift.plugins.CONTRACT.",
                 happened=f"it is {self.contract}.",
-                mend="Read in the changelog what has changed, and set the new number.",
+                mend="Read the changelog, and set the new number.",
             )
 
     def test_its_entry_point_leads_to_it(self, probe: Probe) -> None:
@@ -231,8 +226,7 @@ class MannerTests(SourceHooks):
         wrong = "" if right else f"it leads to {mine[0].target}, and not to {kind.__name__}."
         if right and is_written(self, "settings"):
             declared.clear()
-            with contextlib.suppress(Exception):
-                kind.from_settings(self.settings())
+            probe.made_of_settings()
             if declared and right[0].name not in declared:
                 other = next(iter(declared))
                 wrong = f"it is {right[0].name!r}, and PluginSettings.of is given {other!r}."
@@ -245,6 +239,14 @@ class MannerTests(SourceHooks):
 
 
 _RUNS = ("subprocess.Popen", "os.posix_spawn", "os.exec", "os.system")
+
+
+def _crowding() -> float:
+    """Return how many times longer a computation takes than it would alone on the machine."""
+    began, computed = time.monotonic(), time.thread_time()
+    while time.thread_time() - computed < _SPIN:
+        pass
+    return max(1.0, (time.monotonic() - began) / _SPIN)
 
 
 def is_ours(provider: CredentialProvider) -> bool:

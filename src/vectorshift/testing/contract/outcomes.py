@@ -1,6 +1,4 @@
-"""What a provider answers: the right one of the five kinds of failure, and a credential that says
-where it is from.
-"""
+"""Tests of a provider's results: the kind of failure, and a credential that names its source."""
 
 from __future__ import annotations
 
@@ -13,12 +11,11 @@ from vectorshift.errors import (
     CredentialConfigurationError,
     CredentialDeniedError,
     CredentialNotFoundError,
-    CredentialRevokedError,
     CredentialStoreUnavailableError,
 )
-from vectorshift.testing.contract.hooks import SourceHooks, is_written
+from vectorshift.testing.contract.hooks import SourceHooks
 from vectorshift.testing.contract.manners import is_ours
-from vectorshift.testing.contract.probe import Probe, named
+from vectorshift.testing.contract.probe import Probe, has_key, named
 
 __all__ = ["OutcomeTests"]
 
@@ -30,7 +27,7 @@ class OutcomeTests(SourceHooks):
         """The text that `put` stores is the key."""
         key = probe.put()
         answer = probe.ask(probe.provider())
-        if not isinstance(answer, Credential) or answer.secret.reveal() != key:
+        if not has_key(answer, key):
             probe.fault(
                 expected="a Credential with the key that put() stored.",
                 happened=f"{named(answer)}.",
@@ -82,21 +79,19 @@ class OutcomeTests(SourceHooks):
                 ),
                 happened=happened,
                 mend=(
-                    "Build the source from where you look, not from what is there; version= has its"
-                    " own field."
+                    "Build the source from the address, not from the content; version= is a "
+                    "separate field."
                 ),
             )
 
     def test_a_source_is_the_one_that_describe_tells(self, probe: Probe) -> None:
-        """What `explain` shows before a read is what the credential says after it."""
+        """`explain` shows the same source before a read as the credential after it."""
         probe.put()
         provider = probe.provider()
-        told, credential = probe.described(provider).source, probe.found(provider)
-        if probe.shown_in(credential.source):
-            probe.left_to("test_a_source_is_printable_and_shows_neither_key_nor_version")
+        told, credential = probe.source(provider), probe.found(provider)
         if told != credential.source:
             probe.fault(
-                expected=f"describe().source to be {credential.source!r}, as the credential says.",
+                expected=f"describe().source to be {credential.source!r}, like the credential.",
                 happened=f"it is {told!r}.",
                 mend=(
                     "Define describe() with Description(configured=True, source=...), and use that"
@@ -109,7 +104,7 @@ class OutcomeTests(SourceHooks):
         answer = probe.ask(probe.provider())
         if not isinstance(answer, CredentialNotFoundError):
             probe.fault(
-                expected="CredentialNotFoundError, as nothing was put into the source.",
+                expected="CredentialNotFoundError, because the source is empty.",
                 happened=f"{named(answer)}.",
                 mend=(
                     "Raise CredentialNotFoundError when the place is empty. Each test begins with"
@@ -124,23 +119,16 @@ class OutcomeTests(SourceHooks):
         last answer.
         """
         provider = probe.experienced()
-        probe.break_source()
-        for getter, answer in probe.both(provider).items():
-            if not isinstance(
-                answer, CredentialStoreUnavailableError | CredentialConfigurationError
-            ):
-                probe.fault(
-                    expected=(
-                        "CredentialStoreUnavailableError or CredentialConfigurationError from a"
-                        " broken source."
-                    ),
-                    happened=f"{getter} gave {named(answer)}.",
-                    mend=(
-                        "Raise CredentialNotFoundError only when the source says that nothing is"
-                        " there, let OSError pass, and keep no key: the last one is served for you,"
-                        " for as long as the user allows."
-                    ),
-                )
+        self.break_source()
+        right = CredentialStoreUnavailableError | CredentialConfigurationError
+        probe.both_give(
+            provider,
+            lambda answer: isinstance(answer, right),
+            expected="CredentialStoreUnavailableError or CredentialConfigurationError.",
+            mend="Raise CredentialNotFoundError only when the source says that it is empty. Let "
+            "OSError pass. Keep no key: vectorshift serves the last one for as long as the "
+            "user allows.",
+        )
 
     def test_a_refused_access_is_denied_and_never_not_found(self, probe: Probe) -> None:
         """A store that refuses us must not let another source answer, and says nothing about the
@@ -148,70 +136,49 @@ class OutcomeTests(SourceHooks):
         """
         provider = probe.experienced()
         self.deny()
-        for getter, answer in probe.both(provider).items():
-            if not isinstance(answer, CredentialDeniedError) or isinstance(
-                answer, CredentialRevokedError
-            ):
-                probe.fault(
-                    expected="CredentialDeniedError, as the source refuses access.",
-                    happened=f"{getter} gave {named(answer)}.",
-                    mend=(
-                        "Map the refusal (401, 403, EACCES) to CredentialDeniedError, and keep no"
-                        " key. CredentialRevokedError means that the key itself was deleted, and"
-                        " CredentialNotFoundError would let another source answer."
-                    ),
-                )
+        probe.both_give(
+            provider,
+            lambda answer: type(answer) is CredentialDeniedError,
+            expected="CredentialDeniedError, because the source refuses access.",
+            mend="Map the refusal (401, 403, EACCES) to CredentialDeniedError, and keep no key."
+            " CredentialRevokedError means that the key itself was deleted, and"
+            " CredentialNotFoundError would let another source answer.",
+        )
 
     def test_a_source_that_recovers_is_read_again(self, probe: Probe) -> None:
         """A failure is not kept: how soon to ask again is decided outside the provider."""
-        if not is_written(self, "restore"):
-            self.restore()  # skips
-        probe.put()
-        provider = probe.provider()
-        probe.found(provider)
-        probe.break_source()
-        probe.ask(provider)
+        provider = probe.reader("broken")
         self.restore()
         answer = probe.ask(provider)
         if not isinstance(answer, Credential):
             probe.fault(
-                expected="the key, as the source works again.",
+                expected="the key, because the source works again.",
                 happened=f"{named(answer)}.",
-                mend="Keep no failure, and make a connection anew after one that failed.",
+                mend="Keep no failure. After a failed connection, open a new one.",
             )
 
     def test_a_rotated_key_is_found_by_the_next_read(self, probe: Probe) -> None:
         """Caching is done outside the provider: it reads its source each time it is asked."""
-        probe.put()
-        provider = probe.provider()
-        probe.found(provider)
+        provider = probe.reader()
         probe.both(provider)
         key = probe.rotate()
-        for getter, answer in probe.both(provider).items():
-            if not isinstance(answer, Credential) or answer.secret.reveal() != key:
-                probe.fault(
-                    expected="the new key after rotate().",
-                    happened=(
-                        f"{getter} gave"
-                        f" {'the old key' if isinstance(answer, Credential) else named(answer)}."
-                    ),
-                    mend=(
-                        "Keep no key in the provider. A provider with remote = True is cached for"
-                        " you."
-                    ),
-                )
+        probe.both_give(
+            provider,
+            lambda answer: has_key(answer, key),
+            expected="the new key after rotate(), and not the old one.",
+            mend="Keep no key in the provider. One with remote = True is cached for you.",
+        )
 
     def test_a_removed_key_is_served_no_more(self, probe: Probe) -> None:
-        """A key that was taken away is a failure of some kind, at the next read."""
+        """A key that was removed is a failure of some kind, at the next read."""
         provider = probe.experienced()
         self.remove()
-        for getter, answer in probe.both(provider).items():
-            if isinstance(answer, Credential):
-                probe.fault(
-                    expected="a CredentialError after remove(), of whichever kind.",
-                    happened=f"{getter} gave the key that was taken away.",
-                    mend="Keep no key in the provider, and hide no failure behind the last answer.",
-                )
+        probe.both_give(
+            provider,
+            lambda answer: not isinstance(answer, Credential),
+            expected="a CredentialError after remove(), of any kind.",
+            mend="Keep no key in the provider, and hide no failure behind the last answer.",
+        )
 
     def test_an_expiry_is_ahead(self, probe: Probe) -> None:
         """An answer that has expired counts as revoked, so a new one must not have."""

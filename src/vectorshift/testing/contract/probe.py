@@ -1,21 +1,20 @@
-"""What the tests of the contract share: keys, providers, ways to ask, and words for the author."""
+"""Shared parts of the contract's tests: keys, providers, ways to ask, and messages."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import contextvars
 import secrets
 import string
 import threading
-from datetime import datetime, timezone
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 import pytest
 
 from vectorshift._platform.background import BackgroundTask
-from vectorshift.chain.chain import ProviderChain
 from vectorshift.credentials.adapter import adapt
 from vectorshift.credentials.resolving import DEFAULT_REQUEST, Result
 from vectorshift.credentials.values import Credential, Secret
@@ -25,23 +24,26 @@ from vectorshift.testing.contract.hooks import SourceHooks, is_written
 from vectorshift.testing.contract.process import restore, snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable, Generator, Iterator
 
-    from vectorshift.credentials.provider import CredentialProvider, Description
+    from vectorshift.credentials.provider import CredentialProvider
     from vectorshift.settings import Settings
 
-__all__ = ["BROKEN", "LeftToAnother", "Probe", "Skipped", "lacking", "named", "printed"]
+__all__ = ["LeftToAnother", "Probe", "Skipped", "Unmet", "has_key", "lacking", "named", "printed"]
 
 T = TypeVar("T")
 
 
+class Unmet(pytest.fail.Exception):  # type: ignore[misc, name-defined]
+    """Fails a test that could not begin, as the provider does not do what the test builds on."""
+
+
 class LeftToAnother(pytest.skip.Exception):  # type: ignore[misc, name-defined]
-    """Skips a test that needs what another one proves."""
+    """Skips a test that needs what a failed one proves."""
 
 
 Skipped = pytest.skip.Exception
 
-BROKEN = "test_a_broken_source_is_unavailable_or_misconfigured_and_never_not_found"
 _LETTERS = string.ascii_letters + string.digits
 _TELLING = 8
 """So many characters of a secret in a row give too much of it away."""
@@ -52,12 +54,10 @@ class Probe:
 
     Args:
         contract: the author's class, with its hooks.
-        test: the name of the test.
     """
 
-    def __init__(self, contract: SourceHooks, test: str = "") -> None:
+    def __init__(self, contract: SourceHooks) -> None:
         self.contract = contract
-        self._test, self._broken = test, False
         self._keys: list[str] = []
         self._made: list[CredentialProvider] = []
         self._settings: Settings | None = None
@@ -85,20 +85,9 @@ class Probe:
     def bring_about(self, state: str) -> None:
         """Bring the source into a state: `found`, `removed`, `broken` or `refused`."""
         hooks = self.contract
-        changes = {"removed": hooks.remove, "broken": self.break_source, "refused": hooks.deny}
+        changes = {"removed": hooks.remove, "broken": hooks.break_source, "refused": hooks.deny}
         if state in changes:
             changes[state]()
-
-    def break_source(self) -> None:
-        """Make the source fail."""
-        self._broken = True
-        self.contract.break_source()
-
-    def may_be(self, state: str) -> str:
-        """Return a state of the source; skip if the hook that brings it about is left out."""
-        if state == "refused" and not is_written(self.contract, "deny"):
-            self.contract.deny()
-        return state
 
     def counted(self) -> int:
         """Return how often the source was read; skip if nobody counts."""
@@ -134,12 +123,43 @@ class Probe:
                 kind._close_hangs = True  # type: ignore[attr-defined]  # the others do not wait
         restore(self.initial)
 
-    def chain(self, *providers: CredentialProvider) -> ProviderChain:
-        """Return a chain; skip if it does not take them, as another test tells of that."""
+    def reader(self, state: str = "found") -> CredentialProvider:
+        """Return a provider that has found a key, and bring its source into a state, in which the
+        provider finds none.
+        """
+        self.put()
+        provider = self.provider()
+        self.found(provider)
+        self.bring_about(state)
+        with _beginning():
+            if state != "found" and isinstance(self.ask(provider), Credential):
+                self.fault(
+                    expected=f"no key, as the source is {state}.",
+                    happened="a key was found.",
+                    mend="Keep no key in the provider.",
+                )
+        return provider
+
+    def of_settings(self, settings: Settings) -> CredentialProvider:
+        """Return what `from_settings` makes of these settings."""
+        kind = type(self.provider())
+        made = self.done(lambda: kind.from_settings(settings))
+        if made is None:
+            self.fault(
+                expected="a provider from the settings of settings() and second_settings().",
+                happened="from_settings returned None.",
+                mend="Return None only if the settings do not say where to look.",
+            )
+        return self.keep(made)
+
+    def made_of_settings(self) -> list[CredentialProvider]:
+        """Return what `from_settings` makes, if the author wrote `settings` and it makes any."""
+        if not is_written(self.contract, "settings"):
+            return []
         try:
-            return ProviderChain(providers)
-        except ValueError:
-            self.left_to("test_its_attributes_are_such_as_a_chain_takes")
+            return [self.of_settings(self.contract.settings())]
+        except (Exception, pytest.fail.Exception):
+            return []  # another test tells of that
 
     def ask(self, provider: CredentialProvider) -> Result:
         """Return what the provider answers now, past any cache of ours."""
@@ -157,6 +177,26 @@ class Probe:
             "get_credential": self.ask(provider),
             "aget_credential": self.run(lambda: self.aask(provider)),
         }
+
+    def source(self, provider: CredentialProvider) -> str:
+        """Return the source that a provider describes."""
+        try:
+            return provider.describe().source
+        except Exception as error:
+            raise Unmet(f"describe() raised {type(error).__name__}.", pytrace=False) from None
+
+    def both_give(
+        self,
+        provider: CredentialProvider,
+        right: Callable[[Result], bool],
+        *,
+        expected: str,
+        mend: str,
+    ) -> None:
+        """Ask a provider sync and async, and tell of an answer that is not right."""
+        for getter, answer in self.both(provider).items():
+            if not right(answer):
+                self.fault(expected=expected, happened=f"{getter} gave {named(answer)}.", mend=mend)
 
     def done(self, does: Callable[[], T]) -> T:
         """Do it in a thread, and return or raise what it does. What hangs is a fault, and left to
@@ -177,9 +217,7 @@ class Probe:
         return self.fault(
             expected="a Credential, or a CredentialError.",
             happened=f"{kind} was raised.",
-            mend=(
-                "Raise a CredentialError. What is no Exception ends the caller's thread or process."
-            ),
+            mend=("Raise a CredentialError. A BaseException ends the caller's thread or process."),
         )
 
     def run(self, main: Callable[[], Awaitable[T]], *, patience: float | None = None) -> T:
@@ -211,48 +249,37 @@ class Probe:
         return task.start().wait(self.contract.patience)
 
     def _hung(self) -> NoReturn:
-        if self._broken and self._test != BROKEN:
-            self.left_to(BROKEN)
         self.fault(
             expected="an answer, or an error.",
             happened=f"it had neither after {self.contract.patience:g} s.",
             mend=(
-                "Give a time limit to whatever waits, well below the 10 seconds that a caller waits"
-                " for the whole chain, and raise CredentialStoreUnavailableError at its end."
+                "Give every wait a time limit well below the 10 seconds of the whole chain. At "
+                "its end, raise CredentialStoreUnavailableError."
             ),
         )
 
     def found(self, provider: CredentialProvider) -> Credential:
-        """Return the credential; skip if there is none, as another test tells of that."""
-        answer = self.ask(provider)
-        if not isinstance(answer, Credential) or answer.secret.reveal() not in self._keys:
-            self.left_to("test_a_key_that_is_there_is_found")
-        if answer.expires_at is not None and answer.expires_at <= datetime.now(timezone.utc):
-            self.left_to("test_an_expiry_is_ahead")
+        """Return the credential that the provider finds."""
+        with _beginning():
+            answer = self.ask(provider)
+            if not isinstance(answer, Credential) or answer.secret.reveal() not in self._keys:
+                self.fault(
+                    expected="the key that put() stored, each time that a provider is asked.",
+                    happened=f"{named(answer)}.",
+                    mend="Read the source each time, and return what is there.",
+                )
         return answer
 
     def experienced(self) -> CredentialProvider:
         """Return a provider that found a key, and then the one in its place: it had something to
-        keep. Else skip.
+        keep.
         """
-        self.put()
-        provider = self.provider()
-        self.found(provider)
-        self.both(provider)
-        key = self.rotate()
-        for answer in self.both(provider).values():
-            if not isinstance(answer, Credential) or answer.secret.reveal() != key:
-                self.left_to("test_a_rotated_key_is_found_by_the_next_read")
+        provider = self.reader()
+        with _beginning():
+            self.both(provider)
+            self.rotate()
+            self.both(provider)
         return provider
-
-    def described(self, provider: CredentialProvider) -> Description:
-        """Return what the provider tells of itself; skip if it cannot, as another test tells of
-        that.
-        """
-        try:
-            return provider.describe()
-        except Exception:
-            self.left_to("test_describe_answers_without_contact_and_does_not_raise")
 
     def need(self, package: str, why: str) -> None:
         """Skip if a package is not installed, or something else is not there."""
@@ -265,14 +292,10 @@ class Probe:
         skipped.package = what  # type: ignore[attr-defined]
         raise skipped
 
-    def left_to(self, test: str) -> NoReturn:
-        """Skip, so that one fault fails one test."""
-        raise LeftToAnother(f"{test} fails, and this test needs what it proves.")
-
     # --- Words ---
 
     def shown_in(self, text: str, *known: str) -> str | None:
-        """Return the place in a text where a secret shows, masked, or None.
+        """Return the place in a text where a secret shows, redacted, or None.
 
         Args:
             text: what to look through.
@@ -322,8 +345,17 @@ class Probe:
 
     def fault(self, *, expected: str, happened: str, mend: str) -> NoReturn:
         """Fail the test with words for the author, without a traceback, which could show a key."""
-        words = f"Expected: {expected}\nHappened: {happened}\nTo mend:  {mend}"
+        words = f"Expected: {expected}\nHappened: {happened}\nTo fix:  {mend}"
         pytest.fail(self.redacted(words), pytrace=False)
+
+
+@contextlib.contextmanager
+def _beginning() -> Generator[None, None, None]:
+    """What fails in this block is no fault that the test is about."""
+    try:
+        yield
+    except pytest.fail.Exception as error:
+        raise Unmet(error.msg, pytrace=False) from None
 
 
 def lacking(skipped: BaseException) -> str:
@@ -339,8 +371,13 @@ def lacking(skipped: BaseException) -> str:
     return found
 
 
+def has_key(answer: Result, key: str) -> bool:
+    """Return whether an answer is a credential with this key."""
+    return isinstance(answer, Credential) and answer.secret.reveal() == key
+
+
 def named(answer: Result) -> str:
-    """Return what an answer is, for a sentence; mask it before it is shown."""
+    """Describe a result in a sentence; redact it before it is shown."""
     if isinstance(answer, CredentialError):
         return f"{type(answer).__name__}: {answer.message}".rstrip(".")
     return f"the credential {answer}"

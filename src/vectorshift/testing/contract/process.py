@@ -1,19 +1,21 @@
-"""What a provider must leave as it is in its process, and what it lets others see of a key."""
+"""Tests of side effects: a provider leaves its process unchanged and shows nobody the key."""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
 import functools
+import gc
+import locale
 import logging
 import os
 import signal
 import socket
-import ssl
 import sys
 import threading
 import warnings
 from collections import deque
+from importlib import import_module
 from pathlib import Path
 from types import FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -50,6 +52,8 @@ _EVENTS: Final[dict[str, Callable[[Any], object]]] = {
     "os.system": lambda args: str(args[0]),
     "os.putenv": lambda args: (os.fsdecode(args[0]), os.fsdecode(args[1])),
     "open": lambda args: (args[0], args[2]),
+    "os.rename": lambda args: (args[1], os.O_WRONLY),
+    "sqlite3.connect": lambda args: (args[0], os.O_WRONLY),
     "builtins.input": lambda args: "input()",
     "builtins.breakpoint": lambda args: "breakpoint()",
 }
@@ -92,11 +96,12 @@ def audited() -> Generator[list[Event]]:
 
 
 def written_files(events: list[Event]) -> Iterator[tuple[str, str]]:
-    """Yield each file that was opened to be written and is still there, with its text."""
+    """Yield each file that may have been written and is still there, with its text."""
     paths = {
         os.fsdecode(about[0])
         for event, about in events
-        if event == "open" and isinstance(about[0], str | bytes)
+        if event in ("open", "os.rename", "sqlite3.connect")
+        if isinstance(about[0], str | bytes | os.PathLike)
         if isinstance(about[1], int) and about[1] & (os.O_WRONLY | os.O_RDWR)
     }
     for path in sorted(paths):
@@ -155,19 +160,32 @@ def _set_signals(before: dict[int, Any]) -> None:
             signal.signal(number, handler)
 
 
-def _set_tls(before: tuple[Any, ...]) -> None:
-    holder: Any = ssl
-    holder._create_default_https_context, holder.create_default_context = before
+def _loggers() -> tuple[int, list[Any], dict[str, int]]:
+    every = {"root": logging.root, **logging.Logger.manager.loggerDict}
+    levels = {n: each.level for n, each in every.items() if isinstance(each, logging.Logger)}
+    levels = {name: level for name, level in levels.items() if level}
+    return logging.root.manager.disable, [*logging.root.handlers], levels
 
 
-def _tls() -> tuple[Any, ...]:
-    holder: Any = ssl
-    return holder._create_default_https_context, holder.create_default_context
+def _set_loggers(before: tuple[int, list[Any], dict[str, int]]) -> None:
+    off, logging.root.handlers[:], levels = before
+    logging.disable(off)
+    for name in _loggers()[2].keys() | levels.keys():
+        logging.getLogger(None if name == "root" else name).setLevel(levels.get(name, 0))
 
 
-def _set_logging(before: tuple[int, int]) -> None:
-    logging.root.setLevel(before[0])
-    logging.disable(before[1])
+def _values(*names: str) -> tuple[Callable[[], Any], Callable[[Any], object]]:
+    """Return how to read names of modules, and how to set them back."""
+    places: list[tuple[Any, str]] = []
+    for each in names:
+        module, _, name = each.rpartition(".")
+        places.append((import_module(module), name))
+
+    def set_(before: list[Any]) -> None:
+        for (module, name), value in zip(places, before, strict=True):
+            setattr(module, name, value)
+
+    return lambda: [getattr(module, name) for module, name in places], set_
 
 
 def _set_filters(before: list[Any]) -> None:
@@ -186,16 +204,26 @@ _STATE: Final[dict[str, tuple[Callable[[], Any], Callable[[Any], object]]]] = {
         lambda: {each: signal.getsignal(each) for each in signal.valid_signals()},
         _set_signals,
     ),
-    "the root logger": (
-        lambda: (logging.root.level, logging.root.manager.disable),
-        _set_logging,
-    ),
+    "the level of a logger, or what the root logger does": (_loggers, _set_loggers),
     "the filters of warnings": (
         lambda: list(warnings.filters),
         _set_filters,
     ),
     "the sockets' default timeout": (socket.getdefaulttimeout, socket.setdefaulttimeout),
-    "TLS verification": (_tls, _set_tls),
+    "TLS verification": _values("ssl._create_default_https_context", "ssl.create_default_context"),
+    "the functions of socket and time": _values(
+        "socket.socket", "socket.create_connection", "socket.getaddrinfo", "time.sleep"
+    ),
+    "the opener of urllib": _values("urllib.request._opener"),
+    "what is done with an exception or a warning": _values(
+        "sys.excepthook", "threading.excepthook", "warnings.showwarning"
+    ),
+    "the garbage collector": (gc.isenabled, lambda on: gc.enable() if on else gc.disable()),
+    "the recursion limit": (sys.getrecursionlimit, sys.setrecursionlimit),
+    "the locale": (
+        lambda: locale.setlocale(locale.LC_ALL),
+        lambda before: locale.setlocale(locale.LC_ALL, before),
+    ),
     "sys.path": (lambda: list(sys.path), lambda before: sys.path.__setitem__(slice(None), before)),
     "vectorshift.api_key": (
         lambda: slot.namespace["api_key"],
@@ -253,16 +281,19 @@ def sub_reaper() -> Generator[None]:
 # --- Who holds a key ------------------------------------------------------------------------------
 
 _DEEPEST, _MOST = 6, 20_000
-_OPAQUE = (ModuleType, FunctionType, MethodType, type, Secret, threading.Thread)
+_OPAQUE = (ModuleType, MethodType, type, Secret, threading.Thread)
 
 
 def holders(provider: CredentialProvider, key: str) -> set[str]:
-    """Return the places in a provider, its classes and its module that hold the text of a key."""
+    """Return the places in a provider, its classes and its package that hold the text of a key."""
     own = [each for each in type(provider).__mro__ if each.__module__ != "builtins"]
-    module = sys.modules.get(type(provider).__module__)
+    home = type(provider).__module__
+    package = f"{home.rpartition('.')[0] or home}."
     roots: list[tuple[str, object]] = [("the provider", provider)]
     roots += [(f"{each.__name__}.{name}", value) for each in own for name, value in _of(each)]
-    roots += [] if module is None else [(f"the module's {n}", v) for n, v in _of(module)]
+    for name, module in list(sys.modules.items()):
+        if name == home or f"{name}.".startswith(package):
+            roots += [(f"{name}.{each}", value) for each, value in _of(module)]
     waiting = deque((place, value, 0) for place, value in roots)
     seen: set[int] = set()
     found: set[str] = set()
@@ -281,7 +312,8 @@ def holders(provider: CredentialProvider, key: str) -> set[str]:
 
 
 def _of(thing: object) -> list[tuple[str, object]]:
-    return [each for each in list(vars(thing).items()) if not each[0].startswith("__")]
+    own = [each for each in list(vars(thing).items()) if not each[0].startswith("__")]
+    return [(name, getattr(value, "__func__", value)) for name, value in own]  # of static methods
 
 
 def _inside(value: object) -> Iterator[tuple[str, object]]:
@@ -293,6 +325,8 @@ def _inside(value: object) -> Iterator[tuple[str, object]]:
         for inner in list(cast("list[object]", value)):
             yield "[...]", inner
     else:
+        if isinstance(value, FunctionType):
+            yield "()", [value.__defaults__, value.__kwdefaults__]
         for name, inner in list(getattr(value, "__dict__", {}).items()):
             yield f".{name}", inner
         for name in getattr(type(value), "__slots__", ()):

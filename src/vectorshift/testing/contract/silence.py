@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from vectorshift.chain.chain import ProviderChain
 from vectorshift.credentials.adapter import adapt
 from vectorshift.credentials.events import CredentialEvent, on_event
-from vectorshift.errors import CredentialError
-from vectorshift.testing.contract.hooks import SourceHooks, is_written
+from vectorshift.testing.contract.hooks import SourceHooks
 from vectorshift.testing.contract.manners import live
 from vectorshift.testing.contract.output import everything_told
 from vectorshift.testing.contract.probe import Probe, printed
@@ -36,23 +35,11 @@ class SilenceTests(SourceHooks):
         """Every logger is at DEBUG, also those of libraries; warnings, and what programs print, are
         output as well.
         """
-        probe.may_be(state)
-        probe.put()
-        provider = probe.provider()
-        with everything_told() as first:
-            probe.found(provider)  # what is remembered may be told later
-        if state != "found":
-            if any(probe.shown_in(line, *_known(probe, provider)) for line in first()):
-                probe.left_to("test_no_log_line_and_no_output_shows_the_key[found]")
-            probe.bring_about(state)
-        with everything_told() as then:
-            made = [provider, probe.provider()]
-            if is_written(self, "settings"):
-                with contextlib.suppress(CredentialError, Exception):
-                    made.append(type(provider).from_settings(self.settings()) or provider)
-            for each in made:
+        with everything_told() as told:
+            provider = probe.reader(state)  # what is remembered may be told later
+            for each in (provider, probe.provider(), *probe.made_of_settings()):
                 live(probe, each, reads=15 if state == "found" else 2)
-        for line in (*first(), *then()):
+        for line in told():
             if shown := probe.shown_in(line, *_known(probe, provider)):
                 probe.fault(
                     expected=(
@@ -69,17 +56,15 @@ class SilenceTests(SourceHooks):
 
     def test_nothing_that_prints_shows_the_key(self, probe: Probe) -> None:
         """`repr` and `str` of a provider that was read, and of its credential, are safe to show."""
-        probe.put()
-        provider = probe.provider()
+        provider = probe.reader()
         credential = probe.found(provider)
         things: dict[str, object] = {"provider": provider, "credential": credential}
-        if is_written(self, "settings"):
-            with contextlib.suppress(CredentialError, Exception):
-                things["provider of settings()"] = type(provider).from_settings(self.settings())
+        for made in probe.made_of_settings():
+            things["provider of settings()"] = made
         for what, value in things.items():
             for how in (repr, str, "{}".format):
                 if shown := probe.shown_in(
-                    printed(value, how), credential.source, probe.described(provider).source
+                    printed(value, how), credential.source, probe.source(provider)
                 ):
                     probe.fault(
                         expected=f"a {what} that prints without the key.",
@@ -93,11 +78,7 @@ class SilenceTests(SourceHooks):
     @pytest.mark.parametrize("state", ["removed", "broken", "refused"])
     def test_no_error_shows_the_key(self, probe: Probe, state: str) -> None:
         """Its text, its attributes, the errors behind it, and the locals of each frame between."""
-        probe.put()
-        probe.may_be(state)
-        provider = probe.provider()
-        probe.found(provider)
-        probe.bring_about(state)
+        provider = probe.reader(state)
         known = _known(probe, provider)
         for each in (provider, probe.provider()):
             for error in _errors(probe, each):
@@ -108,25 +89,20 @@ class SilenceTests(SourceHooks):
                         ),
                         happened=shown,
                         mend=(
-                            "Name the source and what is wrong. Raise after an except block, not in"
-                            " it: what was caught stays reachable as __context__ and may hold what"
-                            " the store said."
+                            "Name the source and what is wrong. Raise after an except block, not "
+                            "in it: the caught exception stays reachable as __context__ and may "
+                            "hold the store's answer."
                         ),
                     )
 
     def test_no_event_shows_the_key(self, probe: Probe) -> None:
-        """What a chain tells of a first key and of a rotation."""
-        probe.put()
-        provider = probe.provider()
-        probe.found(provider)
-        told: list[CredentialEvent] = []
+        """The events of a first key and of a rotation."""
+        provider, told = probe.reader(), list[CredentialEvent]()
         stop = on_event(told.append)
         try:
-            probe.done(probe.chain(provider).get_credential)
+            probe.ask(ProviderChain([provider]))
             probe.rotate()
-            probe.done(probe.chain(provider).get_credential)
-        except CredentialError:
-            probe.left_to("test_a_rotated_key_is_found_by_the_next_read")
+            probe.ask(ProviderChain([provider]))
         finally:
             stop()
         for event in told:
@@ -142,7 +118,7 @@ class SilenceTests(SourceHooks):
 
 def _known(probe: Probe, provider: CredentialProvider) -> tuple[str, ...]:
     """Return what other tests look at: how the provider prints, and its source."""
-    return (printed(provider), printed(provider, str), probe.described(provider).source)
+    return (printed(provider), printed(provider, str), probe.source(provider))
 
 
 def _errors(probe: Probe, provider: CredentialProvider) -> Iterator[list[str]]:

@@ -1,13 +1,12 @@
-"""What a source may hold by mistake: nothing gets into a header that cannot stand there."""
+"""Tests of malformed values: none of them gets into a header."""
 
 from __future__ import annotations
 
 import pytest
 
-from vectorshift.credentials.values import Credential
 from vectorshift.errors import CredentialConfigurationError, CredentialNotFoundError
 from vectorshift.testing.contract.hooks import SourceHooks
-from vectorshift.testing.contract.probe import Probe, named
+from vectorshift.testing.contract.probe import Probe, has_key, named
 
 __all__ = ["ValueTests"]
 
@@ -29,14 +28,11 @@ class ValueTests(SourceHooks):
         key = probe.new_key()
         self.rotate(f"  {key}\n")
         answer = probe.ask(probe.provider())
-        if not isinstance(answer, Credential) or answer.secret.reveal() != key:
+        if not has_key(answer, key):
             probe.fault(
                 expected="the key without the white space around it.",
                 happened=f"{named(answer)}.",
-                mend=(
-                    "Strip nothing and refuse nothing yourself: return what is stored, and it is"
-                    " stripped for you."
-                ),
+                mend=("Return the stored text unchanged: vectorshift strips and checks it."),
             )
 
     @pytest.mark.parametrize("flaw", list(_NO_KEYS))
@@ -56,8 +52,8 @@ class ValueTests(SourceHooks):
                 expected=f"CredentialConfigurationError for a value with {flaw}.",
                 happened=f"{named(answer)}.",
                 mend=(
-                    "Return what is stored, and it is judged for you; or raise"
-                    " CredentialConfigurationError."
+                    "Return the stored text, which vectorshift checks, or raise "
+                    "CredentialConfigurationError."
                 ),
             )
         if shown := probe.shown_in(
@@ -75,5 +71,5 @@ class ValueTests(SourceHooks):
             probe.fault(
                 expected=f"a message that names the source {answer.source}.",
                 happened=f"{named(answer)}.",
-                mend="Name the source in the message: it is all that a user sees.",
+                mend="Name the source in the message: users see only that.",
             )

@@ -1,1 +1,1 @@
-"""What `vectorshift sandbox` runs: the main job on real servers on loopback."""
+"""Run the main job on real servers on loopback: `vectorshift sandbox`."""

@@ -71,9 +71,9 @@ def run() -> int:
             console.print(str(rotation))
         flaws += [flaw for rotation in rotations for flaw in rotation.flaws]
     for flaw in flaws:
-        console.print(f"NOT AS IT SHOULD BE: {flaw}", style="bold red")
+        console.print(f"UNEXPECTED: {flaw}", style="bold red")
     if not flaws:
-        console.print("Everything happened as it should.")
+        console.print("Everything happened as expected.")
     return 1 if flaws else 0
 
 
@@ -182,7 +182,7 @@ def _ask_in_vain(stage: _Stage) -> _Row:
 
 def _table(rows: list[_Row]) -> Table:
     table = Table(
-        title="Pipeline.list(), while the sources are taken away one by one",
+        title="Pipeline.list(), while the sources are removed one by one",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
     )

@@ -1,0 +1,68 @@
+"""What a campaign changes, and that a test which runs changed code fails."""
+
+from __future__ import annotations
+
+import ast
+from types import FunctionType
+from typing import Any
+
+import pytest
+from tests.mutants.__main__ import replace, run_child
+from tests.mutants.operators import mutants
+
+
+@pytest.mark.parametrize(
+    ("text", "changes"),
+    [
+        ("def f(a):\n return a < 1", ["return a < 1 -> return None", "a < 1 -> a <= 1", "1 -> 2"]),
+        ("def f(a):\n if a and b: g()", ["a and b -> a or b", "g() -> pass"]),
+        ("def f(a):\n if not a: raise E", ["not a -> a", "raise E -> pass"]),
+        ("def f(a):\n if a.b: pass", ["a.b -> not a.b"]),
+        ("def f():\n try: pass\n except (A, B): pass", 2),
+        ("def f(x):\n for a in x: continue", ["continue -> break"]),
+        ("def f(x):\n x.a = min(x.b, True)", 3),
+        ("def f(a: int = 1) -> None:\n '''Say 1.'''\n assert a == 1", ["1 -> 2"]),
+        ("A = 1\nif TYPE_CHECKING:\n B = 1", ["1 -> 2"]),
+        ("def f(a):\n g(f'{a + 1} 2', '3')", ["g(f'{a + 1} 2', '3') -> pass"]),
+        ("@d(1)\ndef f(): return", []),
+    ],
+)
+def test_each_kind_of_change_is_found_and_taken_back(text: str, changes: list[str] | int) -> None:
+    tree = ast.parse(text)
+    found = mutants("x.py", tree)
+    if isinstance(changes, int):
+        assert len(found) == changes
+    else:
+        assert [each.change for each in found] == changes
+    for each in found:
+        each.apply()
+        assert ast.unparse(tree) != ast.unparse(ast.parse(text))
+        each.apply()
+        assert ast.unparse(tree) == ast.unparse(ast.parse(text))
+
+
+def test_a_change_in_a_function_that_exists_is_noticed_in_a_child_alone() -> None:
+    text = "def f(x):\n    def g(y):\n        return y + 1\n    return g(x)\n"
+    tree, space = ast.parse(text), dict[str, Any]()
+    exec(compile(tree, "f.py", "exec"), space)
+    function: FunctionType = space["f"]
+    (change,) = (each for each in mutants("f.py", tree) if each.change == "y + 1 -> y - 1")
+    change.apply()
+    code = compile(tree, "f.py", "exec")
+    known = {("f.py", "f", 1): [function]}
+
+    def run(changed: Any, tests: list[str], tell: Any) -> str:
+        if changed is not None:
+            replace(changed, known)
+        tell("a test")
+        return "" if function(1) == 2 else "a test"
+
+    assert run_child(run, code, ["a test"]) == ("killed", "a test")
+    assert run_child(run, None, ["a test"]) == ("survived", "")
+
+
+def test_what_breaks_the_runner_itself_kills_no_mutant() -> None:
+    def run(*_: Any) -> str:
+        raise LookupError("no such test")
+
+    assert run_child(run, None, ["a test"])[0] == "error"
