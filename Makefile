@@ -23,7 +23,7 @@ demo: $(VENV)/.sandbox ## Run the main job against real servers on loopback
 test: $(VENV)/.test ## Run the tests
 	@$(BIN)/python -m pytest -n auto --dist worksteal
 
-whole: $(VENV)/.test ## Run the tests in each combination, where `make test` takes a sample
+whole: $(VENV)/.test ## Run the tests in each combination, where `make test` takes each pair of values
 	@$(BIN)/python -m pytest -n auto --dist worksteal --whole
 
 lowest: $(LOWEST)/.ready ## The same with the oldest versions that pyproject.toml allows

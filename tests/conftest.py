@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import stat
 import traceback
@@ -32,30 +33,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Take a sample of the combinations of a test that is marked `crossed`: the diagonals of its
-    table, so that each value of each parameter is there.
+    """Of a test that is marked `crossed`, keep the combinations that show a pair of parameters'
+    values for the first time, so that every two values meet.
     """
     if config.getoption("--whole") or any("[" in each for each in config.args):
         return
-    tables: dict[str, dict[str, int]] = {}
-    crossed: list[tuple[pytest.Item, str, dict[str, int]]] = []
+    met: set[object] = set()
+    left_out: list[pytest.Item] = []
     for item in items:
-        if item.get_closest_marker("crossed") and hasattr(item, "callspec"):
-            test, at = item.nodeid.partition("[")[0], item.callspec.indices
-            crossed.append((item, test, at))
-            sizes = tables.setdefault(test, {})
-            for name, index in at.items():
-                sizes[name] = max(sizes.get(name, 0), index + 1)
-    left_out = set()
-    for item, test, at in crossed:
-        several = [name for name, size in tables[test].items() if size > 1]
-        if len(several) > 1:
-            smallest = min(tables[test][name] for name in several)
-            if sum(at[name] for name in several) % smallest:
-                left_out.add(item)
+        if not item.get_closest_marker("crossed") or not hasattr(item, "callspec"):
+            continue
+        test = item.nodeid.partition("[")[0]
+        values = [(name, id(value)) for name, value in item.callspec.params.items()]
+        pairs = {(test, *pair) for pair in itertools.combinations(values, 2)}
+        if len(values) > 2 and pairs <= met:
+            left_out.append(item)
+        met |= pairs
     if left_out:
-        config.hook.pytest_deselected(items=list(left_out))
-        items[:] = [each for each in items if each not in left_out]
+        config.hook.pytest_deselected(items=left_out)
+        gone = set(left_out)
+        items[:] = [each for each in items if each not in gone]
 
 
 @pytest.fixture(autouse=True)

@@ -240,7 +240,7 @@ def test_mixed_calls_under_faults_return_or_raise_ours_and_leave_nothing_behind(
     to another.
     """
     api = carry_out(style, CALLS // 3 + 1, SEED, tmp_path)
-    assert CALLS < 5_000 or set(api.met) == {*NOT_DONE, *DONE}
+    assert set(api.met) == {*NOT_DONE, *DONE}
 
 
 @pytest.mark.soak
