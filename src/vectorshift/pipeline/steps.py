@@ -135,38 +135,31 @@ def twins(
     """
 
     def decorate(method: F) -> F:
-        return cast("F", _Twins(method, sync, asynchronous))
+        return cast("F", _Twin(method, sync, asynchronous))
 
     return decorate
 
 
-class _Twins:
-    """Stands for a method until its class is made, and is replaced by the two."""
+class _Twin:
+    """Stands for one of the two until it is looked at: most processes call two of thirty."""
 
     def __init__(self, method: Any, *drivers: Callable[..., Any]) -> None:
-        self._method, self._drivers = method, drivers
+        self._method, (self._driver, *self._others) = method, drivers
 
     def __set_name__(self, owner: type, name: str) -> None:
-        kinds = (("", "VectorShift"), ("a", "AsyncVectorShift"))
-        for (prefix, client), driver in zip(kinds, self._drivers, strict=True):
-            setattr(owner, prefix + name, _Twin(self._method, owner, prefix + name, driver, client))
-
-
-class _Twin:
-    """Stands for one of the two until it is first looked at: most processes call two of thirty."""
-
-    def __init__(
-        self, method: Any, owner: type, name: str, driver: Callable[..., Any], client: str
-    ) -> None:
-        self._method, self._owner, self._name = method, owner, name
-        self._driver, self._client = driver, client
+        self._owner, self._name = owner, name
+        for driver in self._others:
+            twin = _Twin(self._method, driver)
+            twin.__set_name__(owner, f"a{name}")
+            setattr(owner, f"a{name}", twin)
 
     def __get__(self, instance: object, owner: type) -> Any:
         of_class = isinstance(self._method, classmethod)
         method: FunctionType = self._method.__func__ if of_class else self._method
+        client = "VectorShift" if self._others else "AsyncVectorShift"
         made = _function(self._name, method, self._driver)
         made.__qualname__ = f"{self._owner.__qualname__}.{self._name}"
-        made.__annotations__ = _annotations(method, self._driver, self._client)
+        made.__annotations__ = _annotations(method, self._driver, client)
         found: Any = classmethod(made) if of_class else made
         setattr(self._owner, self._name, found)
         return found.__get__(instance, owner)

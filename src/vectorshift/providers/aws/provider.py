@@ -177,7 +177,7 @@ class AwsSecretsManagerProvider(BaseProvider):
             raise_callers_own(error)
             return self.unmapped(error)
 
-    def direct_reader(self) -> tuple[BotoReader, AwsArguments]:
+    def _direct_reader(self) -> tuple[BotoReader, AwsArguments]:
         """Return the reader that asks AWS itself, past an agent, and its arguments.
 
         Raises:
@@ -224,7 +224,7 @@ def reader_of(settings: public.Settings) -> tuple[BotoReader, AwsArguments] | No
         CredentialConfigurationError: the settings contradict each other.
     """
     made = AwsSecretsManagerProvider.from_settings(settings)
-    return None if made is None else made.direct_reader()
+    return None if made is None else made._direct_reader()  # pyright: ignore[reportPrivateUsage]
 
 
 def _unused(given: AwsArguments) -> list[str]:

@@ -256,9 +256,9 @@ def _denial(reply: Reply, ref: SecretRef, other: Mount | None, *, new_token: boo
                 f"{_NO_AGENT_TOKEN}"
             )
         return (
-            "the server does not know the token. It may be wrong, expired, revoked, used up, bound"
-            " to other addresses, or of another namespace (VECTORSHIFT_VAULT_NAMESPACE). Give a new"
-            " one; unwrap a wrapping token first."
+            "the server does not know the token. It may be wrong, expired, revoked, used up, or for"
+            " another address or namespace (VECTORSHIFT_VAULT_NAMESPACE). Give a new one; unwrap a"
+            " wrapping token first."
         )
     hint = _path_hint(ref, other)
     if new_token:
