@@ -289,6 +289,8 @@ def api_key() -> list[str]:
     none.
     """
     told, read = _key(vectorshift.get_credential), _key(lambda: vectorshift.api_key)
+    if read == ["not found"] and told[0] not in FAILURES:  # a refresh has ended in between
+        told = _key(vectorshift.get_credential)
     return told if read == ["not found"] and told[0] in FAILURES else read
 
 
