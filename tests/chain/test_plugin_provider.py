@@ -30,7 +30,9 @@ from vectorshift import (
     Settings,
     on_event,
 )
-from vectorshift.chain.order import available_plugins, providers_of
+from vectorshift._platform.entry_points import RESERVED, available
+from vectorshift._platform.plugin_names import prefix_of
+from vectorshift.chain.order import BUILT_IN, providers_of
 from vectorshift.credentials.resolving import DEFAULT_REQUEST
 from vectorshift.providers.static import FailingProvider
 from vectorshift.testing import ManualClock
@@ -190,7 +192,7 @@ def test_a_plugin_is_not_imported_while_a_source_before_it_answers(
 
 def test_listing_plugins_imports_none_of_them(install: Callable[..., str]) -> None:
     module = install()
-    entries = [entry for entry in available_plugins() if entry.name == "shelf"]
+    entries = [entry for entry in available() if entry.name == "shelf"]
     assert [(e.distribution, e.version, e.target, e.problem) for e in entries] == [
         ("vectorshift-shelf", "1.2.3", f"{module}:Provider", "")
     ]
@@ -246,9 +248,9 @@ def test_a_plugin_with_the_name_of_a_built_in_provider_is_never_imported(
     assert type(chain.providers[1].describe()).__module__.startswith("vectorshift.")
     assert module not in sys.modules
     assert any("imposter 6.6.6" in line and "built-in" in line for line in warnings_in(caplog))
-    assert [
-        entry.problem != "" for entry in available_plugins() if entry.distribution == "imposter"
-    ] == [True]
+    assert [entry.problem != "" for entry in available() if entry.distribution == "imposter"] == [
+        True
+    ]
 
 
 def test_no_plugin_can_be_the_default(install: Callable[..., str]) -> None:
@@ -266,10 +268,7 @@ def test_two_distributions_with_one_name_are_an_error_that_names_both(
     assert "vectorshift-shelf 1.2.3" in said
     assert "other-shelf 4.5" in said
     assert not {first, second} & set(sys.modules)
-    assert (
-        len([entry for entry in available_plugins() if entry.name == "shelf" and entry.problem])
-        == 2
-    )
+    assert len([entry for entry in available() if entry.name == "shelf" and entry.problem]) == 2
 
 
 def test_a_distribution_that_is_on_the_path_twice_is_no_conflict(
@@ -406,7 +405,7 @@ def test_a_distribution_that_hides_another_of_its_name_hides_its_plugins(
     about = b"Metadata-Version: 2.1\nName: Vectorshift.Shelf\nVersion: 2\n"
     lay_out(tmp_path / "site" / "vectorshift_shelf-2.dist-info", {"METADATA": about})
     monkeypatch.syspath_prepend(str(tmp_path / "site"))
-    assert [each for each in available_plugins() if each.name == "shelf"] == []
+    assert [each for each in available() if each.name == "shelf"] == []
 
 
 def lay_out(folder: Path, files: dict[str, bytes]) -> None:
@@ -1128,6 +1127,23 @@ def test_an_entry_point_whose_name_cannot_be_one_is_told_of(install: Callable[..
     assert "should have letters, digits" in str(failure(lambda: chain_of("my shelf")))
 
 
+@pytest.mark.parametrize("name", ["", "shelf:prod", "-shelf", "my shelf"])
+def test_an_entry_point_whose_name_cannot_be_one_hides_no_other_and_is_advised_nowhere(
+    install: Callable[..., str], caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    install(PLACES, name=name, distribution="odd")
+    ((shown, problem),) = [
+        (each.name, each.problem) for each in available() if each.distribution == "odd"
+    ]
+    assert shown == (name or "?")
+    assert "a letter or digit at both ends" in problem
+    Settings.load({f"{prefix_of(name)}PLACE": "x"})
+    assert not [said for said in caplog.messages if "odd" in said]
+    install(PLACES)
+    assert [each.problem for each in available() if each.distribution != "odd"] == [""]
+    assert made(chain_of("shelf:prod").providers[1]).name == "shelf:prod"
+
+
 def test_an_instance_of_a_built_in_provider_is_refused_with_the_reason() -> None:
     assert "Only a plugin has instances" in str(failure(lambda: chain_of("vault:prod")))
 
@@ -1141,6 +1157,20 @@ def test_two_names_with_the_same_variables_are_an_error(install: Callable[..., s
 
 
 # --- Variables of a plugin that is not named ------------------------------------------------------
+
+
+def test_the_names_of_what_is_built_in_are_reserved() -> None:
+    assert {*BUILT_IN, "default"} == RESERVED
+
+
+@pytest.mark.parametrize("name", sorted(RESERVED))
+def test_no_plugin_with_the_name_of_a_built_in_provider_is_advised(
+    install: Callable[..., str], caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    install(name=name, distribution="imposter")
+    Settings.load({f"{prefix_of(name)}TOKEM": HIDDEN})
+    (said,) = caplog.messages
+    assert "imposter" not in said
 
 
 def test_a_variable_of_an_installed_plugin_is_not_taken_for_one_of_vault(

@@ -117,9 +117,13 @@ def test_a_plugin_that_is_not_configured_says_what_is_missing(tmp_path: Path) ->
 
 
 def test_what_is_not_installed_and_what_is_built_in_are_told_so(tmp_path: Path) -> None:
+    odd = tmp_path / "odd-1.0.dist-info"
+    odd.mkdir()
+    (odd / "METADATA").write_text("Metadata-Version: 2.1\nName: odd\nVersion: 1.0\n")
+    (odd / "entry_points.txt").write_text("[vectorshift.providers]\nmy shelf = a:b\n = a:b\n")
     code, told, _ = checked(tmp_path, "shelv")
     assert (code, told["steps"][0]["good"]) == (3, False)
-    assert "Plugins here: " in told["steps"][0]["detail"]
+    assert "Plugins here: shelf." in told["steps"][0]["detail"]
     code, _, errors = checked(tmp_path, "vault")
     assert code == 64
     assert "built in" in errors

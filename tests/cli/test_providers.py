@@ -304,6 +304,16 @@ def test_a_plugin_that_cannot_be_named_says_why(install: Callable[..., str]) -> 
     assert imported(site) == set()
 
 
+def test_plain_text_tells_a_plugin_that_cannot_be_named_from_what_has_its_name(
+    install: Callable[..., str],
+) -> None:
+    install("vault", "imposter")
+    said = piped("providers", "list", PYTHONPATH=install("", "odd")).stdout.splitlines()
+    assert "vault.position: 4" in said
+    assert "vault of imposter.problem: a built-in provider has this name" in said
+    assert "? of odd.version: 1.2.3" in said
+
+
 def test_with_plugins_disabled_each_says_so(install: Callable[..., str]) -> None:
     (entry,) = brought(PYTHONPATH=install("shelf"), VECTORSHIFT_DISABLE_PLUGINS="1")
     assert "VECTORSHIFT_DISABLE_PLUGINS=1" in entry["problem"]

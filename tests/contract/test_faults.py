@@ -17,6 +17,7 @@ from vectorshift.testing.contract.probe import Probe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 TESTS = [name for name in vars(ProviderContract) if name.startswith("test_")]
 CAUGHT = {name: kind for name, kind in FAULTS.items() if kind.fails}
@@ -191,6 +192,30 @@ def test_what_is_exempt_is_left_out() -> None:
 
 def test_a_strict_test_of_a_provider_that_no_package_offers_fails() -> None:
     assert "has an entry point" in run(Strict, "test_its_entry_point_leads_to_it").words
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("mine", ""),
+        ("other", "PluginSettings.of is given 'mine'"),
+        ("vault", "a built-in provider has this name"),
+        ("a b", "its name should have letters, digits"),
+    ],
+)
+def test_an_entry_point_with_a_name_that_leads_nowhere_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, words: str
+) -> None:
+    about = tmp_path / "shelf-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: shelf\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text(
+        f"[vectorshift.providers]\n{name} = {Sound.__module__}:Sound\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    said = run(Strict, "test_its_entry_point_leads_to_it")
+    assert said.failed == bool(words)
+    assert words in said.words
 
 
 def test_a_provider_of_another_contract_is_told_so() -> None:

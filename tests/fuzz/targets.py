@@ -31,7 +31,7 @@ from dotenv import dotenv_values
 
 from vectorshift import Credential, CredentialError, EnvProvider, Secret, Settings
 from vectorshift._platform.dotenv_syntax import assignments_in
-from vectorshift._platform.entry_points import GROUP, available
+from vectorshift._platform.entry_points import GROUP, RESERVED, available
 from vectorshift._platform.sse import EventDecoder, LineDecoder, ServerSentEvent
 from vectorshift.credentials.redact import redact
 from vectorshift.credentials.resolving import LookupRequest
@@ -482,15 +482,17 @@ def plugins(text: str) -> str:
     (folder / "entry_points.txt").write_bytes(bytes_of(points))
     try:
         with _only_on_path(folder.parent):
-            found = available(["env"])
+            found = available()
     except CredentialConfigurationError as error:
         return check_error(error)
     theirs = configparser.ConfigParser(delimiters="=", interpolation=None, strict=False)
     for each in found:
-        assert re.fullmatch("[a-z0-9]([a-z0-9_-]*[a-z0-9])?", each.name), each.name
+        is_name = bool(re.fullmatch("[a-z0-9]([a-z0-9-]*[a-z0-9])?", each.name))
+        assert each.name
+        assert is_name or each.problem, each.name
         assert GROUP in points
         assert f"{each}{each.origin}".isprintable(), each
-        assert (each.name == "env") <= bool(each.problem)
+        assert (each.name in RESERVED) <= bool(each.problem)
     try:
         theirs.read_string(points)
     except (configparser.Error, UnicodeError):

@@ -9,13 +9,14 @@ from vectorshift._platform.plugin_names import canonical
 from vectorshift.errors import CredentialConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
     from importlib.metadata import Distribution
 
-__all__ = ["GROUP", "PluginEntry", "available"]
+__all__ = ["GROUP", "RESERVED", "PluginEntry", "available"]
 
 GROUP = "vectorshift.providers"
 
+RESERVED = frozenset({"explicit", "env", "dotenv", "vault", "aws", "login", "default"})
+"""Names that no plugin can have: those of the built-in providers, and of their order."""
 _NAME = re.compile(r"[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?", re.ASCII)
 
 
@@ -23,7 +24,7 @@ class PluginEntry(NamedTuple):
     """A provider that an installed distribution offers; nothing of it is imported.
 
     Args:
-        name: what `VECTORSHIFT_PROVIDERS` calls it, in lower case with dashes.
+        name: what `VECTORSHIFT_PROVIDERS` calls it, in lower case with dashes; `?` if it has none.
         distribution: the name of the distribution that offers it.
         version: that distribution's version.
         target: what would be imported, as `module:attribute`. In these three, a `?` stands for a
@@ -43,12 +44,9 @@ class PluginEntry(NamedTuple):
         return f"{self.distribution} {self.version}".rstrip()
 
 
-def available(reserved: Collection[str] = ()) -> tuple[PluginEntry, ...]:
-    """Return the plugins that are installed, by name. Imports none of them; reads the metadata of
-    what is installed.
-
-    Args:
-        reserved: names that no plugin can have.
+def available() -> tuple[PluginEntry, ...]:
+    """Return the plugins that are installed, by name, and what keeps one from being named. Imports
+    none of them; reads the metadata of what is installed.
 
     Raises:
         CredentialConfigurationError: the entry points of a distribution cannot be read; names it.
@@ -59,7 +57,7 @@ def available(reserved: Collection[str] = ()) -> tuple[PluginEntry, ...]:
             f"The installed packages cannot be searched for plugins: entry_points.txt of {found} is"
             " damaged."
         )
-    return tuple(each._replace(problem=_problem(each, found, reserved)) for each in found)
+    return tuple(each._replace(problem=_problem(each, found)) for each in found)
 
 
 def _scan() -> list[PluginEntry] | str:
@@ -74,7 +72,7 @@ def _scan() -> list[PluginEntry] | str:
                 each.entry_points if GROUP in text else ()
             )  # what has no plugin may be as damaged as it likes
             mine = {
-                (canonical(_printable(p.name)), _printable(p.value))
+                (canonical(_printable(p.name)) or "?", _printable(p.value))
                 for p in points
                 if p.group == GROUP
             }
@@ -115,10 +113,13 @@ def _printable(text: str) -> str:
     return "".join(each if each.isprintable() else "?" for each in text)
 
 
-def _problem(entry: PluginEntry, among: list[PluginEntry], reserved: Collection[str]) -> str:
+def _problem(entry: PluginEntry, among: list[PluginEntry]) -> str:
     if not _NAME.fullmatch(entry.name):
-        return "its name should have letters, digits, dashes, dots and underscores alone"
-    if entry.name in reserved:
+        return (
+            "its name should have letters, digits, dashes, dots and underscores alone, and a letter"
+            " or digit at both ends"
+        )
+    if entry.name in RESERVED:
         return "a built-in provider has this name"
     same = [other for other in among if other.name == entry.name]
     if len(same) > 1:

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from vectorshift._platform.dotenv_syntax import assignments_in
+from vectorshift._platform.entry_points import available
 from vectorshift._platform.files import read_small, text_of
 from vectorshift._platform.misspelt import means_key
 from vectorshift._platform.plugin_names import canonical
-from vectorshift.chain.order import BUILT_IN, DEFAULT_ORDER, available_plugins
+from vectorshift.chain.order import BUILT_IN, DEFAULT_ORDER
 from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Result
 from vectorshift.errors import (
     CredentialConfigurationError,
@@ -156,7 +157,7 @@ def _unnamed(settings: Settings) -> str:
     if settings.disable_plugins:
         return ""
     try:
-        found = available_plugins()
+        found = available()
     except CredentialConfigurationError:
         return ""
     named = {*map(canonical, settings.providers)}

@@ -23,7 +23,6 @@ __all__ = [
     "BUILT_IN",
     "DEFAULT_ORDER",
     "BuiltIn",
-    "available_plugins",
     "built_in",
     "providers_of",
 ]
@@ -140,16 +139,6 @@ def providers_of(
     )
 
 
-def available_plugins() -> tuple[PluginEntry, ...]:
-    """Return the plugins that are installed, by name, and what keeps one from being named. Imports
-    none of them.
-
-    Raises:
-        CredentialConfigurationError: some distribution's metadata cannot be read.
-    """
-    return available(reserved={*BUILT_IN, "default"})
-
-
 def _plugged(entry: PluginEntry, settings: Settings) -> CredentialProvider:
     home = load("vectorshift.chain.plugin_provider")  # imports pydantic
     provider: CredentialProvider = home.PluginProvider(entry, settings)
@@ -179,7 +168,7 @@ def _entries(settings: Settings, names: Collection[str]) -> dict[str, PluginEntr
         )
     from difflib import get_close_matches
 
-    found = available_plugins()
+    found = available()
     for entry in found:
         if entry.name in BUILT_IN:
             log.warning(

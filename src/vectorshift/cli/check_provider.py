@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from vectorshift._platform.background import BackgroundTask
+from vectorshift._platform.entry_points import available
 from vectorshift._platform.plugin_names import canonical, plugin_of
-from vectorshift.chain.order import BUILT_IN, available_plugins, providers_of
+from vectorshift.chain.order import BUILT_IN, providers_of
 from vectorshift.chain.outcomes import outcome_of
 from vectorshift.cli.exits import Exit, exit_of
 from vectorshift.cli.screen import complain, console, printable, prints_of_plugins_aside, show
@@ -75,10 +76,11 @@ def _steps(name: str, end: list[Exit]) -> Iterator[_Step]:
         took, began = time.monotonic() - began, time.monotonic()
         return _Step(step=what, good=good, detail=printable(detail), seconds=round(took, 3))
 
-    plugins = {each.name: each for each in available_plugins()}
+    plugins = {each.name: each for each in available()}
     entry = plugins.get(plugin_of(name))
     if entry is None or entry.problem:
-        there = ", ".join(sorted(plugins)) or "none"
+        usable = [name for name, each in plugins.items() if not each.problem]
+        there = ", ".join(usable) or "none"
         why = entry.problem if entry else f"no installed package has it. Plugins here: {there}"
         yield step("found", f"{why}.", good=False)
         return

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, get_args
 
+from vectorshift._platform.entry_points import available
 from vectorshift._platform.pipes import left_alone
 from vectorshift._platform.plugin_names import plugin_of, prefix_of
-from vectorshift.chain.order import BUILT_IN, available_plugins, built_in, providers_of
+from vectorshift.chain.order import BUILT_IN, built_in, providers_of
 from vectorshift.cli.exits import Exit, exit_of
 from vectorshift.cli.screen import (
     complain,
@@ -95,7 +96,7 @@ def show_providers(as_json: bool) -> Exit:
             raise
         problem, end = error.message, exit_of(error)
     facts = {
-        f"{printable(row.name)}.{name}": value
+        f"{_fact(row)}.{name}": value
         for row in rows
         for name, value in (asdict(row) | {"variables": ", ".join(map(str, row.variables))}).items()
         if name != "name"
@@ -103,6 +104,11 @@ def show_providers(as_json: bool) -> Exit:
     data = {"problem": problem, "providers": [asdict(row) for row in rows]}
     show(as_json, data, lambda: _draw(rows), facts)
     return end
+
+
+def _fact(row: _ProviderRow) -> str:
+    """Return what the facts of a row begin with. What cannot be named may bear any name."""
+    return printable(f"{row.name} of {row.distribution}" if row.problem else row.name)
 
 
 def _rows(settings: Settings) -> list[_ProviderRow]:
@@ -127,7 +133,7 @@ def _rows(settings: Settings) -> list[_ProviderRow]:
 
 def _plugins() -> Sequence[PluginEntry]:
     try:
-        return available_plugins()
+        return available()
     except CredentialConfigurationError as error:
         complain(error.message)
         return ()

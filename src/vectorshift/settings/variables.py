@@ -282,7 +282,11 @@ def _of_an_installed(variable: str, names: Iterable[str]) -> str:
     its instances read; or nothing.
     """
     try:
-        plugins = [each for each in available() if variable.startswith(prefix_of(each.name))]
+        plugins = [
+            each
+            for each in available()
+            if not each.problem and variable.startswith(prefix_of(each.name))
+        ]
     except CredentialConfigurationError:  # some package's metadata is damaged
         return ""
     if not plugins:

@@ -224,7 +224,9 @@ class MannerTests(SourceHooks):
         if not mine:
             probe.lack("entry_point", f"No installed package has an entry point for {home}.")
         wrong = "" if right else f"it leads to {mine[0].target}, and not to {kind.__name__}."
-        if right and is_written(self, "settings"):
+        if right and right[0].problem:
+            wrong = f"{right[0].name!r} cannot be named: {right[0].problem}."
+        elif right and is_written(self, "settings"):
             declared.clear()
             probe.made_of_settings()
             if declared and right[0].name not in declared:
