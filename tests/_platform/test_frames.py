@@ -9,6 +9,7 @@ import builtins
 import contextlib
 import contextvars
 import gc
+import linecache
 import re
 import signal
 import sys
@@ -270,7 +271,11 @@ def test_a_direct_read_of_a_store_shows_neither_key_nor_token(
 
 @contextlib.contextmanager
 def interrupting(step: int, kind: type[BaseException]) -> Iterator[None]:
-    """Raise in that line of a library or of this package, counted from the first."""
+    """Raise in that line of a library or of this package, counted from the first.
+
+    The line of a `with` is traced again at the end of its block, before the lock is released.
+    Python runs no signal handler there, so nothing is raised there.
+    """
     left = step
 
     def trace(frame: Any, event: str, _: Any) -> Any:
@@ -279,7 +284,8 @@ def interrupting(step: int, kind: type[BaseException]) -> Iterator[None]:
             return trace
         if event == "line":
             left -= 1
-            if left < 0:
+            line = linecache.getline(frame.f_code.co_filename, frame.f_lineno).lstrip()
+            if left < 0 and not line.startswith("with "):
                 sys.settrace(None)
                 on_signal(kind, frame)
         return trace
