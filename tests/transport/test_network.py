@@ -5,6 +5,7 @@ origin.
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import threading
 from typing import TYPE_CHECKING, Any
@@ -213,12 +214,12 @@ async def test_no_proxy_names_the_hosts_that_are_reached_directly(
 
 @pytest.mark.parametrize("value", ["htp://user:s3cret@proxy:3128", "socks5://s3cret:1"])
 async def test_a_proxy_variable_that_cannot_be_used_is_named_without_its_password(
-    get: Any, monkeypatch: pytest.MonkeyPatch, value: str
+    get: Any, monkeypatch: pytest.MonkeyPatch, shown: Any, value: str
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", value)
     with pytest.raises(CredentialConfigurationError, match="HTTPS_PROXY") as caught:
         await get(AWAY)
-    assert "s3cret" not in str(caught.value)
+    assert "s3cret" not in shown(caught.value)
     assert caught.value.__context__ is None
 
 
@@ -260,6 +261,31 @@ async def test_a_ca_file_of_the_environment_that_cannot_be_used_is_named(
         CredentialConfigurationError,
         match=r"SSL_CERT_FILE names .*nobody\.pem.*no such file|No such file",
     ):
+        await get("https://127.0.0.1:9")
+
+
+@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "VECTORSHIFT_CA_BUNDLE"])
+@pytest.mark.parametrize(
+    "value",
+    ["-----BEGIN PRIVATE KEY-----\ns3cret", "vs-s3cret0123", "./\x1b[2Js3cret", "s3cret" * 999],
+)
+async def test_what_stands_in_place_of_a_ca_file_is_not_shown(
+    get: Any, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(CredentialConfigurationError, match=variable) as caught:
+        await get("https://127.0.0.1:9", settings=Settings.load())
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="files of POSIX")
+@pytest.mark.parametrize("file", ["a pipe", "/dev/zero"])
+async def test_an_endless_ca_file_is_refused(
+    get: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, file: str
+) -> None:
+    os.mkfifo(tmp_path / "a pipe")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / file))
+    with pytest.raises(CredentialConfigurationError, match="a pipe or a device"):
         await get("https://127.0.0.1:9")
 
 

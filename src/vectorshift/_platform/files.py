@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from vectorshift._platform.pipes import read_pipe
+from vectorshift._platform.urls import has_control_characters
 
 __all__ = [
     "absolute",
@@ -138,7 +139,7 @@ def content_in_place_of_name(value: str) -> str:
     """Return that a text is no name, as it has the form of what files hold; else nothing."""
     if not (
         "-----BEGIN" in value
-        or re.search(r"[\x00-\x1f\x7f]", value)
+        or has_control_characters(value)
         or len(value) > _LONGEST_PATH
         or any(len(part) > _LONGEST_NAME for part in re.split(r"[/\\]", value))
     ):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import ssl
+import stat
 from functools import lru_cache
 
+from vectorshift._platform.files import wrong_name
 from vectorshift._platform.importing import apart_from_forks
 from vectorshift.errors import CredentialConfigurationError
 
@@ -42,18 +45,19 @@ def tls(ca_bundle: str | None) -> ssl.SSLContext:
         CredentialConfigurationError: what names the CAs cannot be used.
     """
     named = [os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")]
+    file = ca_bundle or named[0]
     try:
-        version = file_version(ca_bundle or named[0])
+        mode = os.stat(file).st_mode if file else stat.S_IFREG  # noqa: PTH116
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # OpenSSL would read it for ever
+            raise OSError(errno.EINVAL, "it is a pipe or a device, not a plain file")
+        version = file_version(file)
         # OpenSSL has locks as well, and hashing would wait for them in a forked child
         return apart_from_forks(lambda: _context(ca_bundle, *named, version))
     except OSError as error:  # an ssl.SSLError, for a file without certificates, is one
         flaw = error.strerror or "no certificate in it"
-    if ca_bundle is None:
-        raise CredentialConfigurationError(
-            f"SSL_CERT_FILE names {named[0]}, which cannot be used: {flaw}. Name a PEM file of"
-            " certificates."
-        )
+    variable = "VECTORSHIFT_CA_BUNDLE" if ca_bundle else "SSL_CERT_FILE"
+    if content := wrong_name(file):
+        raise CredentialConfigurationError(f"{variable} {content}.")
     raise CredentialConfigurationError(
-        f"VECTORSHIFT_CA_BUNDLE names {ca_bundle}, which cannot be used: {flaw}. Name a PEM file of"
-        " certificates."
+        f"{variable} names {file}, which cannot be used: {flaw}. Name a PEM file of certificates."
     )

@@ -84,8 +84,11 @@ def origin(url: str) -> str:
 
 
 def has_control_characters(value: str) -> bool:
-    """Return whether a text has a line break, a tab, or another character that no name has."""
-    return bool(re.search("[\x00-\x1f\x7f-\x9f\u2028\u2029]", value))
+    """Return whether a text has a line break, a tab, or another character that no name has.
+
+    Those that change the direction of a text make it look like another (CVE-2021-42574).
+    """
+    return bool(re.search("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]", value))
 
 
 def in_the_clear(host: str) -> str:

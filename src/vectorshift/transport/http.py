@@ -5,6 +5,7 @@ whether a connection may be used again.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import platform
 import ssl
@@ -132,12 +133,13 @@ class ConnectionRoute(NamedTuple):
     Args:
         origin: the server. A redirect to another one opens a connection beside it.
         ca_bundle: the file of the CAs to trust, or None for those of the environment.
-        environment: the variables that name proxies and CAs.
+        environment: the variables that name proxies and CAs, as JSON. The URL of a proxy may hold
+            a password.
     """
 
     origin: Origin
     ca_bundle: str | None
-    environment: tuple[tuple[str, str], ...]
+    environment: Secret
 
 
 def route_to(url: str, ca_bundle: str | None) -> ConnectionRoute:
@@ -147,7 +149,7 @@ def route_to(url: str, ca_bundle: str | None) -> ConnectionRoute:
         CredentialConfigurationError: what names the CAs cannot be used.
     """
     named = {name: os.environ.get(name, "") for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")}
-    environment = tuple(sorted({**getproxies(), **named}.items()))
+    environment = Secret(json.dumps({**getproxies(), **named}, sort_keys=True))
     route = ConnectionRoute(origin_of(httpx.URL(url)), ca_bundle, environment)
     _tls(route)
     return route
@@ -157,9 +159,14 @@ def _tls(route: ConnectionRoute) -> ssl.SSLContext:
     """Return the TLS context of connections: one that trusts nobody, where all are in plain HTTP.
     Loading certificates takes 20 ms.
     """
-    if route.origin[0] == "https" or proxies_in(dict(route.environment)):
+    if route.origin[0] == "https" or _proxies(route):
         return tls(route.ca_bundle)
     return apart_from_forks(_without_certificates)
+
+
+def _proxies(route: ConnectionRoute) -> dict[str, str]:
+    """Return the URL of the proxy for each scheme. Keep it out of locals: tracebacks show them."""
+    return proxies_in(json.loads(route.environment.reveal()))
 
 
 @lru_cache(maxsize=1)
@@ -200,28 +207,29 @@ def _new(
     transport: Callable[..., Any],
     route: ConnectionRoute,
 ) -> Any:
-    verify, environment = _tls(route), dict(route.environment)
-    proxies = {} if substitute is not None else proxies_in(environment)
-    client = (proxied if proxies else direct)(
+    verify = _tls(route)
+    schemes = [] if substitute is not None else list(_proxies(route))
+    client = (proxied if schemes else direct)(
         verify=verify,
         limits=_LIMITS,
         headers=_HEADERS,
         # httpx fails for an entry of NO_PROXY that it cannot parse, and knows no networks.
         trust_env=False,
-        mounts={
-            f"{scheme}://": _through(transport, scheme, url, verify)
-            for scheme, url in proxies.items()
-        },
+        mounts={f"{scheme}://": _through(transport, scheme, route, verify) for scheme in schemes},
         transport=None if substitute is None else substitute(verify),
     )
-    if proxies:
-        client.no_proxy = environment.get("no", "")
+    if schemes:
+        client.no_proxy = json.loads(route.environment.reveal()).get("no", "")
     return client
 
 
-def _through(transport: Callable[..., Any], scheme: str, url: str, verify: Any) -> Any:
+def _through(
+    transport: Callable[..., Any], scheme: str, route: ConnectionRoute, verify: Any
+) -> Any:
     try:
-        return transport(verify=verify, limits=_LIMITS, trust_env=False, proxy=url)
+        return transport(
+            verify=verify, limits=_LIMITS, trust_env=False, proxy=_proxies(route)[scheme]
+        )
     except (ValueError, httpx.InvalidURL):  # the text has the URL, which may hold a password
         flaw = "is not the URL of a proxy, such as http://proxy.internal:3128"
     except ImportError as error:

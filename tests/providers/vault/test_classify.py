@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -216,6 +217,25 @@ def test_a_sealed_server_is_unavailable_until_it_is_unsealed(
     finally:
         tls_bao.unseal()
     assert vault.get_credential().secret.reveal() == KEY
+
+
+def test_a_bundle_of_cas_may_have_comments_in_any_language(
+    tls_bao: OpenBaoServer, provider: MakeProvider, tmp_path: Path
+) -> None:
+    bundle = tmp_path / "ca.pem"
+    bundle.write_text(f"# Prüfstelle\n{Path(tls_bao.cacert or '').read_text()}", "utf-8")
+    vault = provider(tls_bao, "vs", cacert=str(bundle))
+    assert vault.get_credential().secret.reveal() == KEY
+
+
+@pytest.mark.parametrize("file", ["binary.pem", "~nobody-of-this-name/ca.pem"])
+def test_a_file_of_cas_that_is_none_is_named(
+    tls_bao: OpenBaoServer, provider: MakeProvider, failure: Failure, tmp_path: Path, file: str
+) -> None:
+    (tmp_path / "binary.pem").write_bytes(bytes(range(256)))
+    named = file if file.startswith("~") else str(tmp_path / file)
+    vault = provider(tls_bao, "vs", cacert=named)
+    assert named in failure(vault, errors.CredentialConfigurationError)
 
 
 def test_a_missing_package_names_the_extra(

@@ -8,7 +8,6 @@ import re
 import socket
 import threading
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode, urlsplit
 
@@ -16,7 +15,7 @@ from vectorshift._platform.files import wrong_name
 from vectorshift._platform.urls import is_loopback
 from vectorshift._platform.vault_variables import without_known_path
 from vectorshift.credentials.events import log
-from vectorshift.providers.vault.tls import certificates_of, new_context
+from vectorshift.providers.vault.tls import certificates_of, new_context, path_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -155,7 +154,7 @@ class VaultServer:
                 continue
             if flaw := wrong_name(path):
                 return f"{setting} {flaw}."
-            if not Path(path).expanduser().exists():
+            if not path_of(path).exists():
                 return f"{setting} names a file that is not there: {path}"
         return None
 

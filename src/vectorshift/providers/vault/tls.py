@@ -13,15 +13,20 @@ from vectorshift._platform.tls import file_version
 if TYPE_CHECKING:
     from vectorshift.providers.vault.arguments import VaultArguments
 
-__all__ = ["certificates_of", "new_context", "tls_failure"]
+__all__ = ["certificates_of", "new_context", "path_of", "tls_failure"]
 
 _PEM: Final = "-----BEGIN"
+
+
+def path_of(name: str) -> Path:
+    """Return the path of a file whose name may begin with `~`, of this user or another."""
+    return Path(os.path.expanduser(name))  # noqa: PTH111  # pathlib raises for an unknown user
 
 
 def certificates_of(arguments: VaultArguments) -> tuple[object, ...]:
     """Return what differs once a file of certificates has changed."""
     named = (arguments.cacert, arguments.client_cert, arguments.client_key)
-    files = [Path(each).expanduser() for each in named if each and _PEM not in each]
+    files = [path_of(each) for each in named if each and _PEM not in each]
     return tuple(file_version(each) for each in (*files, os.environ.get("SSL_CERT_FILE")))
 
 
@@ -50,7 +55,7 @@ def _load_authorities(context: ssl.SSLContext, cacert: str | None) -> str | None
     context.verify_flags |= getattr(ssl, "VERIFY_X509_PARTIAL_CHAIN", 0)
     if _PEM in where:
         return _load_text(context, where, f"{name}: the text")
-    path = Path(where).expanduser()
+    path = path_of(where)
     if name != "SSL_CERT_DIR" and not path.is_dir():
         return _load_file(context, path, f"{name}: the file {path}")
     folders = where.split(os.pathsep) if name == "SSL_CERT_DIR" else [path]
@@ -93,7 +98,7 @@ def _load_client(context: ssl.SSLContext, arguments: VaultArguments) -> str | No
         (names[0], cert, "certificate", ("CERTIFICATE-----",)),
         (names[1] if key else names[0], key or cert, "private key", ("PRIVATE KEY-----",)),
     ):
-        text = _text_of(Path(file).expanduser())
+        text = _text_of(path_of(file))
         if isinstance(text, tuple):
             return f"{name}: the file {file} {text[1]}."
         if not any(mark in text for mark in marks):
@@ -105,7 +110,7 @@ def _load_client(context: ssl.SSLContext, arguments: VaultArguments) -> str | No
                 "pkey -in <file> -out <new file>"
             )
     try:
-        context.load_cert_chain(Path(cert).expanduser(), Path(key).expanduser() if key else None)
+        context.load_cert_chain(path_of(cert), path_of(key) if key else None)
     except ssl.SSLError as error:
         # the second: the key is of another kind, such as RSA
         if cast("str | None", error.reason) in ("KEY_VALUES_MISMATCH", "NO_CERTIFICATE_ASSIGNED"):
