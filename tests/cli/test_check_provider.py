@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 HIDDEN = "vs-Xq7fL0nevertobeseen"
 CODE = """
-from vectorshift import *
+from vectorshift import Credential, CredentialDeniedError, CredentialNotFoundError
+from vectorshift import CredentialProvider, Description, PluginSettings
 
 class Own(PluginSettings):
     place: str | None = None
@@ -39,12 +40,13 @@ INSTANCES = {
     "VECTORSHIFT_GONE_URL": "z",
 }
 LOCAL = "Provider.remote = False"
+HANGS = f"import time; time.sleep(90)\n{LOCAL}"
 DESCRIBE_RAISES = "def fail(self): raise RuntimeError\nProvider.describe = fail"
 CLOSE_HANGS = "import time; Provider.close = lambda self: time.sleep(90)"
 SET = {"VECTORSHIFT_SHELF_PLACE": "x", "VECTORSHIFT_PROVIDERS": "default"}
 
 
-def checked(folder: Path, name: str = "shelf", does: str = ANSWERS, **more: str) -> Any:
+def install(folder: Path, does: str) -> None:
     about = folder / "vectorshift_shelf-1.2.3.dist-info"
     about.mkdir(exist_ok=True)
     (folder / "shelf_plugin.py").write_text(CODE.replace("{does}", does))
@@ -54,6 +56,10 @@ def checked(folder: Path, name: str = "shelf", does: str = ANSWERS, **more: str)
     (about / "entry_points.txt").write_text(
         "[vectorshift.providers]\nshelf = shelf_plugin:Provider\n"
     )
+
+
+def checked(folder: Path, name: str = "shelf", does: str = ANSWERS, **more: str) -> Any:
+    install(folder, does)
     done = piped("providers", "check", name, "--json", PYTHONPATH=str(folder), **more)
     assert HIDDEN not in done.stdout + done.stderr
     return done.returncode, json.loads(done.stdout or "{}"), done.stderr
@@ -96,7 +102,7 @@ def test_variables_of_other_plugins_that_the_chain_names_are_no_unknown_ones(
         ("raise CredentialNotFoundError('Empty.')", 2, "asked", "not found: Empty."),
         ("pass\nraise RuntimeError", 3, "made", "raised RuntimeError at shelf_plugin.py"),
         ("pass\nimport time; time.sleep(90)", 3, "made", "its import has not ended"),
-        (f"import time; time.sleep(90)\n{LOCAL}", 3, "asked", "a call would hang too"),
+        (HANGS, 3, "asked", "a call would hang too"),
         (f"{ANSWERS}\n{CLOSE_HANGS}", 3, "closed", "close() still runs after 8 s"),
         (f"{ANSWERS}\n{DESCRIBE_RAISES}", 3, "described", "its describe() raised RuntimeError at"),
     ],
@@ -108,6 +114,19 @@ def test_a_failure_is_told_with_its_kind(
     bad = [(each["step"], each["detail"]) for each in told["steps"] if not each["good"]]
     assert (ended, [step for step, _ in bad]) == (code, [step])
     assert words in bad[0][1]
+
+
+@pytest.mark.parametrize("how", [(), ("--probe",)])
+def test_auth_status_ends_and_names_a_plugin_that_hangs(
+    tmp_path: Path, how: tuple[str, ...]
+) -> None:
+    install(tmp_path, HANGS)
+    more = {**SET, "VECTORSHIFT_PROVIDERS": "shelf", "VECTORSHIFT_LOAD_TIMEOUT": "5"}
+    done = piped("auth", "status", "--json", *how, PYTHONPATH=str(tmp_path), **more)
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["status"]) == (3, "source_failed")
+    reasons = {each["provider"]: each["reason"] for each in told["sources"]}
+    assert "shelf has not answered after 6 s" in reasons["shelf"]
 
 
 def test_a_plugin_that_is_not_configured_says_what_is_missing(tmp_path: Path) -> None:

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+from contextvars import copy_context
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 import vectorshift
+from vectorshift._platform.background import BackgroundTask
 from vectorshift._platform.pipes import left_alone
 from vectorshift.cli.exits import Exit, exit_of
 from vectorshift.cli.login import profile_names
 from vectorshift.cli.screen import console, printable, prints_of_plugins_aside, show, table
-from vectorshift.errors import VectorshiftError
+from vectorshift.errors import CredentialStoreUnavailableError, VectorshiftError
+from vectorshift.explanation.explain import examine
 from vectorshift.scope.current import DEFAULT_SCOPE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rich.text import Text
 
+    from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Result
     from vectorshift.explanation.report import Report, SourceReport
 
 __all__ = ["show_status"]
+
+T = TypeVar("T")
+
+_GRACE = 1.0
+"""Seconds for what has a time limit of its own to come to its end."""
 
 _REQUIRE_USING = (
     "VECTORSHIFT_REQUIRE_USING is on, but ignored here: a command has no using block. In a "
@@ -65,23 +77,51 @@ def _examined(probe: bool | None) -> tuple[Report, Exit]:
     who needs its key.
     """
     with left_alone(), prints_of_plugins_aside():
-        looked_up = _looked_up() if probe is None else None
-        report = vectorshift.explain(probe=bool(probe))
+        looked_up, hung = _looked_up() if probe is None else (None, False)
+        report = examine(bool(probe), None, partial(_asked, hung))
         if report.outcome == "failed":  # also where a key is found, and may not be sent
             end = Exit.SOURCE_FAILED
         elif report.outcome == "unknown":
             end = Exit.UNKNOWN
         else:
-            end = _looked_up() if looked_up is None else looked_up
+            end = _looked_up()[0] if looked_up is None else looked_up
     return replace(report, probed=probe is not False), end
 
 
-def _looked_up() -> Exit:
+def _looked_up() -> tuple[Exit, bool]:
+    """Look the key up; return what came of it, and whether the look-up hangs."""
     try:
-        vectorshift.get_credential()
+        looking_up = _begun(vectorshift.get_credential)
+        if not looking_up.wait(DEFAULT_SCOPE.settings.load_timeout + _GRACE):
+            return Exit.SOURCE_FAILED, True
+        looking_up.result()
     except VectorshiftError as error:
-        return exit_of(error)
-    return Exit.GOOD
+        return exit_of(error), False
+    return Exit.GOOD, False
+
+
+def _asked(hung: bool, provider: BaseProvider, request: LookupRequest) -> Result:
+    """Ask a provider, to name the one that hangs: the local getter of a plugin has no time limit.
+
+    Args:
+        hung: whether a look-up has waited already.
+        provider: whom to ask.
+        request: what to ask.
+    """
+    seconds = DEFAULT_SCOPE.settings.load_timeout + _GRACE
+    asking = _begun(lambda: provider.resolve(request))
+    if asking.wait(_GRACE if hung else seconds):
+        return asking.result()
+    return CredentialStoreUnavailableError(
+        f"{provider.name} has not answered after {seconds:g} s, and nothing ends it: a call would "
+        "hang too.",
+        source=provider.name,
+        provider=provider.name,
+    )
+
+
+def _begun(work: Callable[[], T]) -> BackgroundTask[T]:
+    return BackgroundTask(work, context=copy_context()).start()
 
 
 def _note(report: Report) -> str:

@@ -26,12 +26,12 @@ from vectorshift.providers.static import FailingProvider
 from vectorshift.scope.current import DEFAULT_SCOPE, DefaultScope
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from vectorshift.scope.current import Target
     from vectorshift.settings import Settings
 
-__all__ = ["aexplain", "explain"]
+__all__ = ["aexplain", "examine", "explain"]
 
 _NO_CHAIN: ProviderChain | None = None
 
@@ -64,13 +64,22 @@ def explain(
         client: the client whose credentials are meant; by default those of a sync call that names
             none.
     """
+    return examine(probe, client, lambda provider, lookup: provider.resolve(lookup))
+
+
+def examine(
+    probe: bool,
+    client: public.VectorShift | public.AsyncVectorShift | None,
+    ask: Callable[[BaseProvider, LookupRequest], Result],
+) -> Report:
+    """Return the report of `explain`; each provider is asked by `ask`."""
     try:
         with left_alone():
             subject = _subject(client)
         steps = _steps(subject, probe)
         provider, lookup = next(steps)
         while True:
-            provider, lookup = steps.send(provider.resolve(lookup))
+            provider, lookup = steps.send(ask(provider, lookup))
     except StopIteration as end:
         return _report_of(end)
     except VectorshiftError as error:
