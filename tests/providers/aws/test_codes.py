@@ -83,11 +83,24 @@ def test_a_denial_by_kms_names_kms(fake: Any, failure: Failure) -> None:
     assert "kms:Decrypt" in str(failure(AwsSecretsManagerProvider("prod/vs")))
 
 
-@pytest.mark.parametrize("body", ["null", "[1]", '{"SecretString": 5}'])
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (200, "null"),
+        (200, "[1]"),
+        (200, "[" * 100_000),
+        (200, '{"SecretString": 5}'),
+        (200, '{"SecretBinary": 5}'),
+        (200, '{"SecretString": "vs-a", "CreatedDate": 1e300}'),
+        (200, '{"SecretString": "vs-a", "CreatedDate": NaN}'),
+        (400, '{"__type": {"a": 1}}'),
+        (400, '{"__type": ["AccessDeniedException"]}'),
+    ],
+)
 def test_something_else_at_the_endpoint_is_a_wrong_setting(
-    fake: Any, body: str, failure: Failure
+    fake: Any, status: int, body: str, failure: Failure
 ) -> None:
-    fake.says(200, body)
+    fake.says(status, body)
     error = failure(AwsSecretsManagerProvider("prod/vs"))
     assert type(error) is CredentialConfigurationError
     assert "endpoint" in str(error).lower()

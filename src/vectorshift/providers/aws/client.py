@@ -24,6 +24,7 @@ from vectorshift.providers.aws.errors import (
     missing_credentials,
     outcome,
     patched_late,
+    unreadable,
 )
 from vectorshift.providers.aws.locators import PAUSES, flaw_of_region, region_in
 from vectorshift.providers.aws.logs import quiet_botocore
@@ -182,7 +183,8 @@ class BotoReader:
     def _failed(
         self, error: Exception, *, login: bool = False, action: str = ""
     ) -> CredentialError:
-        if not patched_late(error):
+        is_ours = isinstance(error, RecursionError) and unreadable(error)
+        if not (is_ours or patched_late(error)):
             raise_callers_own(error)
         failure = outcome(error, replace(self.place, action=action), login=login)
         if not isinstance(failure, CredentialNotFoundError | CredentialStoreUnavailableError):

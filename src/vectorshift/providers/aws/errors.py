@@ -201,7 +201,7 @@ def outcome(
         )
     # the most specific class first: an SSLError is a ConnectionError as well
     names = [cls.__name__ for cls in type(error).__mro__ if cls.__name__ in means.BY_CLASS]
-    if not names and _last_module(error) in ("botocore.parsers", "botocore.endpoint"):
+    if not names and unreadable(error):
         return _made(means.BAD_ENDPOINT, place, code=type(error).__name__)
     if not names:
         return _of_plain_python(error, place) if login else None
@@ -236,18 +236,24 @@ _OF_LOGIN: Final = {
 """The meaning in place of another where no secret was asked for yet."""
 
 
-def _last_module(error: Exception) -> str:
-    """Return the name of the module that raised."""
-    frames = list(traceback.walk_tb(error.__traceback__))
-    return str(frames[-1][0].f_globals.get("__name__")) if frames else ""
-
-
 def patched_late(error: Exception) -> bool:
     """Return whether gevent patched ssl after it was imported: its setters then call each other."""
     if not isinstance(error, RecursionError) or "gevent" not in sys.modules:
         return False
     *_, (before, _), (last, _) = traceback.walk_tb(error.__traceback__)
     return before.f_code is last.f_code and last.f_globals.get("__name__") == "ssl"
+
+
+def unreadable(error: Exception) -> bool:
+    """Return whether botocore failed at what an answer holds, after it was sent and read. Its
+    parsers check little: deep JSON is a RecursionError, a number in place of a text a TypeError.
+    """
+    codes = [frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)]
+    names = {each.co_name for each in codes if each.co_filename.endswith(_ENDPOINT)}
+    return "_do_get_response" in names and "_send" not in names
+
+
+_ENDPOINT: Final = os.path.join("botocore", "endpoint.py")  # noqa: PTH118
 
 
 def _of_plain_python(error: Exception, place: SecretLocation) -> CredentialError | None:
