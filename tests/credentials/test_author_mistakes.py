@@ -420,6 +420,38 @@ def test_the_words_of_an_authors_error_move_no_cursor_begin_no_line_and_end(styl
     assert len(caught.value.message) <= 2_000
 
 
+ODD = "mine\x1b[2J\n" + "y" * 100_000
+
+
+def _odd_source() -> Credential:
+    return Credential(secret=A, source=ODD, provider=ODD)
+
+
+def _odd_source_of_an_error() -> Credential:
+    raise CredentialDeniedError("no", source=ODD, provider=ODD)
+
+
+def _odd_class() -> Credential:
+    raise type(ODD, (Exception,), {})()
+
+
+@pytest.mark.parametrize("getter", [_odd_source, _odd_source_of_an_error, _odd_class])
+def test_the_names_that_an_author_gives_move_no_cursor_begin_no_line_and_end(
+    getter: Callable[[], Credential], caplog: pytest.LogCaptureFixture
+) -> None:
+    chain = ProviderChain([Mine(getter)])
+    try:
+        said = str(chain.get_credential())
+    except CredentialError as error:
+        said = f"{error} {error.source} {error.provider}"
+    caplog.set_level(logging.INFO, "vectorshift")
+    vectorshift.configure(credentials=ProviderChain([Mine(getter)]))
+    explained = str(vectorshift.explain(probe=True)).replace("\n", " ")
+    for text in (said, explained, *caplog.messages):
+        assert text.isprintable()
+        assert len(text) < 20_000
+
+
 def test_the_words_of_a_description_have_an_end() -> None:
     class Described(Mine):
         def describe(self) -> Description:

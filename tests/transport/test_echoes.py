@@ -210,6 +210,7 @@ async def test_a_key_is_masked_as_python_json_and_urls_write_it(key: str) -> Non
         repr(key.encode()),
         repr(bytearray(key.encode())),
         json.dumps(key),
+        json.dumps(json.dumps(json.dumps(key))),
         json.dumps(key).replace("/", r"\/"),
         quote(key, safe=""),
     ]

@@ -26,7 +26,7 @@ from vectorshift.credentials.adapter import (
     flaw_of_ttl,
 )
 from vectorshift.credentials.events import log_safely
-from vectorshift.credentials.guard import line_of, no_thread
+from vectorshift.credentials.guard import class_of, line_of, no_thread
 from vectorshift.credentials.provider import CredentialProvider, Description, PolicyError
 from vectorshift.credentials.resolving import NOT_ASKED, BaseProvider, LookupRequest, Result
 from vectorshift.errors import (
@@ -364,7 +364,7 @@ def _failure(entry: PluginEntry, error: BaseException) -> CredentialConfiguratio
         )
     return _broken(
         entry,
-        f"it raised {type(error).__name__} at {line_of(error)}. Its text is withheld: it may "
+        f"it raised {class_of(error)} at {line_of(error)}. Its text is withheld: it may "
         "hold a secret.",
     )
 

@@ -37,6 +37,7 @@ __all__ = [
     "Result",
     "aget_by_sync_getter",
     "aget_guarded",
+    "class_of",
     "described",
     "get_by_async_getter",
     "get_guarded",
@@ -56,6 +57,7 @@ UNDESCRIBED: Final = "its describe()"
 """The detail of a provider that cannot describe itself begins so."""
 _SHORTEST: Final = 4
 _LONGEST: Final = 2_000
+_LONGEST_NAME: Final = 100
 
 
 def unwrap(result: Result) -> Credential:
@@ -125,7 +127,7 @@ def _checked(answer: object, provider: CredentialProvider) -> Result:
             answer.close()
             hint = " Name an async getter aget_credential."
         return CredentialConfigurationError(
-            f"{provider.name} answered with {type(answer).__name__}, not a Credential.{hint}",
+            f"{provider.name} answered with {class_of(answer)}, not a Credential.{hint}",
             source=described(provider).source,
             provider=provider.name,
         )
@@ -139,8 +141,11 @@ def _checked(answer: object, provider: CredentialProvider) -> Result:
             source=answer.source,
             provider=answer.provider,
         )
+    source, name = _in_one_line(str(answer.source)), _in_one_line(str(answer.provider))
     # the key was stripped of white space around it
-    return answer if key == answer.secret else replace(answer, secret=key)
+    if (source, name, key) == (answer.source, answer.provider, answer.secret):
+        return answer
+    return replace(answer, secret=key, source=source, provider=name)
 
 
 # --- Errors that nobody foresaw: their type and line are told, never their text ---
@@ -163,12 +168,13 @@ def unforeseen(
     if isinstance(error, CredentialError):
         bare = fresh_copy(error)
         bare.__cause__ = None
-        bare.source, bare.provider = bare.source or source, bare.provider or name
+        bare.source = _in_one_line(str(bare.source or source))
+        bare.provider = _in_one_line(str(bare.provider or name))
         if not isinstance(error, MissingCredentialError):  # its lines are ours
             bare.message = _in_one_line(" ".join(str(error).split()))
         return bare
     what = (
-        f"{source}: {name} raised {type(error).__name__} at"
+        f"{source}: {name} raised {class_of(error)} at"
         f" {line_of(error, own if home is None else home)}."
     )
     if is_outage(error):
@@ -196,6 +202,11 @@ def is_the_callers(error: BaseException) -> bool:
         error, "subgroup", None
     )  # of a BaseExceptionGroup, which Python 3.10 does not have
     return subgroup is None or subgroup((KeyboardInterrupt, SystemExit)) is not None
+
+
+def class_of(value: object) -> str:
+    """Return the name of its class, which may have been made at run time out of any text."""
+    return _in_one_line(type(value).__name__)[:_LONGEST_NAME]
 
 
 def line_of(error: BaseException, home: str = "") -> str:
@@ -241,7 +252,9 @@ def described(provider: CredentialProvider) -> Description:
     )
     return replace(
         description,
-        source=without(known, source)[:_LONGEST] if isinstance(source, str) else description.source,
+        source=_in_one_line(without(known, source))
+        if isinstance(source, str)
+        else description.source,
         detail=_in_one_line(without(known, detail))
         if isinstance(detail, str)
         else description.detail,
@@ -256,7 +269,10 @@ def _in_one_line(text: str) -> str:
     """Return a text without control characters: a store's words may stand in a log line. What is
     too long to be read is cut off.
     """
-    return "".join(each if each.isprintable() else "?" for each in text[:_LONGEST])
+    text = text[:_LONGEST]
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else "?" for each in text)
 
 
 def _held(provider: CredentialProvider) -> list[Secret]:

@@ -71,23 +71,22 @@ def _spelling(piece: str) -> str:
 def _character(character: str) -> str:
     """Return a pattern for a character, plain or escaped.
 
-    httpcore logs the `repr` of an error whose text has the `repr` of bytes: a quote has three
-    backslashes there.
+    Each text within another doubles the backslashes: a quote in JSON in JSON in JSON has seven.
     """
-    before = r"\\{0,3}" if character in "\"'/" else ""
+    before = r"\\{0,7}" if character in "\"'/" else ""
     return f"(?:{before}{re.escape(character)}|{_escapes(character)})"
 
 
 def _backslashes(run: str) -> str:
-    """Return a pattern for a run of backslashes: each may be doubled twice."""
+    """Return a pattern for a run of backslashes: each may be doubled three times."""
     least = len(run)
-    return rf"(?:{_escapes(run[0])}{{{least}}}|\\{{{least},{4 * least}}})"
+    return rf"(?:{_escapes(run[0])}{{{least}}}|\\{{{least},{8 * least}}})"
 
 
 def _escapes(character: str) -> str:
     number = ord(character)
-    # A body of JSON may be a text within another: then a `u` has two backslashes.
-    ways = [rf"\\{{1,2}}u{number:04x}", f"%{number:02x}", f"&#0*{number};", f"&#x0*{number:x};"]
+    # A body of JSON may be a text within another: then a `u` has two backslashes, or four.
+    ways = [rf"\\{{1,4}}u{number:04x}", f"%{number:02x}", f"&#0*{number};", f"&#x0*{number:x};"]
     if number in html.entities.codepoint2name:
         ways.append(f"&{html.entities.codepoint2name[number]};")
     return f"(?i:{'|'.join(ways)})"

@@ -194,6 +194,14 @@ def test_the_stage_is_always_sent(fake: Any) -> None:
     assert fake.asked == [("GetSecretValue", {"SecretId": "prod/vs", "VersionStage": "AWSCURRENT"})]
 
 
+@pytest.mark.parametrize("version", [{"of": [SECRET]}, [SECRET], 10**400, 1.5])
+def test_a_version_that_is_no_name_is_not_shown(fake: Any, version: object) -> None:
+    fake.says(200, {"SecretString": SECRET, "VersionId": version})
+    credential = AwsSecretsManagerProvider("prod/vs").get_credential()
+    assert credential.version is None
+    assert SECRET not in str(credential)
+
+
 def test_one_client_serves_all_threads_and_a_closed_provider_may_be_asked_again(
     aws: MotoServer,
 ) -> None:

@@ -205,6 +205,17 @@ def test_over_tls_nothing_is_shown_either(
 # --- What holds the content of a file, or a token, in place of a name ---
 
 MARK = "b64Mark7f3e/Q+9xA=="
+
+
+@pytest.mark.parametrize("version", [{"of": KEY}, [KEY], 10**4_000])
+def test_a_version_that_is_no_name_is_not_shown(tiny: MakeTiny, version: object) -> None:
+    body = {"data": {"data": {"api_key": KEY}, "metadata": {"version": version}}}
+    with tiny(200, json.dumps(body)) as server:
+        credential = VaultProvider("vs", addr=server.address, token=TOKEN).get_credential()
+    assert credential.version is None
+    assert KEY not in str(credential)
+
+
 NAMES = ("cacert", "client_cert", "client_key", "token_file", "secret_id_file", "jwt_file")
 CONTENTS = {
     "a private key": f"-----BEGIN PRIVATE KEY-----\n{MARK}\n-----END PRIVATE KEY-----\n",
@@ -213,6 +224,8 @@ CONTENTS = {
     "a token behind a line break": f"\n./{MARK}\nx",
     "longer than a path": f"./{MARK}" + "/a" * 4096,
     "longer than a name": f"./{MARK}" + "a" * 300,
+    "turned around": f"./\u202e{MARK}",
+    "a control character outside ASCII": f"./\x85{MARK}",
 }
 
 

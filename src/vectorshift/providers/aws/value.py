@@ -50,12 +50,7 @@ def credential_in(response: Mapping[str, Any], arguments: AwsArguments) -> Resul
     secret = parse_key(text, source=source, provider="aws", field_setting=setting)
     if isinstance(secret, CredentialError):
         return secret
-    return Credential(
-        secret=secret,
-        source=source,
-        provider="aws",
-        version=None if version is None else str(version),
-    )
+    return Credential(secret=secret, source=source, provider="aws", version=version)
 
 
 def _parameter(response: Mapping[str, Any]) -> dict[str, Any]:

@@ -31,7 +31,7 @@ def read_key(reply: Reply, ref: SecretRef) -> Result:
             return ref.wrong(
                 "the answer is not from KV version 2. Set VECTORSHIFT_VAULT_KV_VERSION=1."
             )
-        fields, version = inner, str(metadata.get("version"))
+        fields, version = inner, metadata.get("version")
         try:
             expires_at = read_expiry(metadata)
         except ValueError:
