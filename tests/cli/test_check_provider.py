@@ -132,7 +132,14 @@ def test_auth_status_ends_and_names_a_plugin_that_hangs(
 def test_a_plugin_that_is_not_configured_says_what_is_missing(tmp_path: Path) -> None:
     code, told, _ = checked(tmp_path)
     assert code == 2
-    assert "no VECTORSHIFT_SHELF_... variable is set" in told["steps"][-1]["detail"]
+    assert told["steps"][-1]["detail"] == (
+        "no VECTORSHIFT_SHELF_... variable is set; vectorshift-shelf 1.2.3 reads"
+        " VECTORSHIFT_SHELF_PLACE"
+    )
+    _, told, _ = checked(tmp_path, VECTORSHIFT_SHELF_ON_ERROR="stop")
+    assert told["steps"][-1]["detail"].endswith(
+        "needs more than VECTORSHIFT_SHELF_ON_ERROR; it reads VECTORSHIFT_SHELF_PLACE"
+    )
 
 
 def test_what_is_not_installed_and_what_is_built_in_are_told_so(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ from vectorshift.errors import (
     CredentialStoreUnavailableError,
 )
 from vectorshift.providers.static import FailingProvider, UnconfiguredProvider
-from vectorshift.settings.plugin import CommonSettings, for_instance
+from vectorshift.settings.plugin import CommonSettings, declared, for_instance
 from vectorshift.settings.variables import variables_of
 
 if TYPE_CHECKING:
@@ -383,9 +383,12 @@ def _taken(name: str) -> str:
 
 def _hint(entry: PluginEntry, settings: Settings) -> str:
     prefix = prefix_of(entry.name)
+    all_of_it = ", ".join(f"{prefix}{key.upper()}" for key in declared.get(entry.name, ()))
     if given := settings.plugins.get(entry.name):
         names = ", ".join(f"{prefix}{key.upper()}" for key in sorted(given))
-        return f"{entry.origin} needs more than {names}"
+        reads = f"; it reads {all_of_it}" if all_of_it else ""
+        return f"{entry.origin} needs more than {names}{reads}"
     if _without_variables(entry.name, settings):
         return f"it gets no variables: {_taken(entry.name)}"
-    return f"no {prefix}... variable is set; {entry.origin} says which it needs"
+    reads = f"reads {all_of_it}" if all_of_it else "says which it needs"
+    return f"no {prefix}... variable is set; {entry.origin} {reads}"

@@ -251,7 +251,10 @@ def providers_new(
     command: Annotated[bool, typer.Option("--command", help="It runs a program.")] = False,
     http: Annotated[bool, typer.Option("--http", help="It asks a URL.")] = False,
 ) -> None:
-    """Write the package vectorshift-NAME into a new folder: a provider, and its tests."""
+    """Write the package vectorshift-NAME into a new folder: a provider, and its tests.
+
+    It reads a file, unless an option says otherwise.
+    """
     from vectorshift.cli.new_provider import create
 
     kinds = {"async": asynchronous, "command": command, "http": http}
