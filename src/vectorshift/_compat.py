@@ -40,7 +40,7 @@ def not_here(name: str, because: str = "", program: str = "python app.py") -> st
         " makes any call of the API over HTTP. To use the official SDK, create another environment:"
         ' python -m venv official; official/bin/pip install "vectorshift<1". To pass it the key:'
         f" vectorshift exec -- official/bin/{program} (exec needs: pip install"
-        ' "vectorshift[cli]")'
+        ' "vectorshift[cli]>=2")'
     )
 
 

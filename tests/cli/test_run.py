@@ -45,7 +45,7 @@ def test_without_the_extra_it_says_what_to_install_and_does_not_say_refused(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, env=environment()
     )
     assert done.returncode == 3
-    assert done.stderr == "The command line needs an extra: pip install 'vectorshift[cli]'\n"
+    assert done.stderr == "The command line needs an extra: pip install 'vectorshift[cli]>=2'\n"
     assert done.stdout == ""
 
 

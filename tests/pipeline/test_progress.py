@@ -63,7 +63,7 @@ async def test_a_missing_package_is_named_with_its_extra_before_anything_is_sent
         monkeypatch.setitem(sys.modules, name, None)
     api.clear_requests()
     for target, name, args in ((handler, "result", ()), (pipeline, "bulk_run", ([{}],))):
-        with pytest.raises(ImportError, match=r"rich: pip install 'vectorshift\[cli\]'"):
+        with pytest.raises(ImportError, match=r"rich: pip install 'vectorshift\[cli\]>=2'"):
             await style.call(target, name, *args, progress=True)
     assert api.requests == []
     await style.call(handler, "result", 0)  # and without the bar nothing is missing

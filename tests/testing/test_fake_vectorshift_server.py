@@ -230,5 +230,5 @@ def test_a_missing_package_says_what_to_install(package: str) -> None:
     said = run(code).stderr.splitlines()
     assert said[-1].startswith("ImportError: ")
     assert package in said[-1]
-    assert "pip install 'vectorshift[testing]'" in said[-1]
+    assert "pip install 'vectorshift[testing]>=2'" in said[-1]
     assert not any("ModuleNotFoundError" in line for line in said)

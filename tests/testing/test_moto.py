@@ -34,7 +34,7 @@ def test_another_refusal_is_told(moto: MotoServer) -> None:
 
 def test_missing_moto_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "moto", None)
-    with pytest.raises(ImportError, match=r"pip install 'vectorshift\[sandbox\]'"), MotoServer():
+    with pytest.raises(ImportError, match=r"pip install 'vectorshift\[sandbox\]>=2'"), MotoServer():
         pass
 
 

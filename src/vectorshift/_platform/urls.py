@@ -88,7 +88,7 @@ def has_control_characters(value: str) -> bool:
 
     Those that change the direction of a text make it look like another (CVE-2021-42574).
     """
-    return bool(re.search("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]", value))
+    return bool(re.search(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]", value))
 
 
 def in_the_clear(host: str) -> str:

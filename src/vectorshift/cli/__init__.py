@@ -21,7 +21,7 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if error.name not in ("typer", "rich"):
             raise
-        print("The command line needs an extra: pip install 'vectorshift[cli]'", file=sys.stderr)
+        print("The command line needs an extra: pip install 'vectorshift[cli]>=2'", file=sys.stderr)
         code = _MISSING_EXTRA
     except KeyboardInterrupt:  # while modules are imported
         code = 130

@@ -415,9 +415,8 @@ def sandbox(
 
         raise typer.Exit(serve_until_stopped() if serve else run())
     except ImportError as error:
-        typer.echo(
-            f"The sandbox lacks a package ({error}): pip install 'vectorshift[sandbox]'", err=True
-        )
+        lacks = f"the package {error.name.partition('.')[0]}" if error.name else "a package"
+        typer.echo(f"The sandbox lacks {lacks}: pip install 'vectorshift[sandbox]>=2'", err=True)
         raise typer.Exit(1) from None
 
 

@@ -5,7 +5,7 @@
     instrument()
 
 Or run the program under `opentelemetry-instrument`, which finds this by itself. Needs the package
-`opentelemetry-api`: `pip install 'vectorshift[otel]'`. Without an SDK nothing is recorded.
+`opentelemetry-api`: `pip install 'vectorshift[otel]>=2'`. Without an SDK nothing is recorded.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ try:
 except ImportError as error:
     raise ImportError(
         "vectorshift.integrations.opentelemetry needs opentelemetry-api. Run: pip install"
-        " 'vectorshift[otel]'"
+        " 'vectorshift[otel]>=2'"
     ) from error
 
 from vectorshift.credentials.usage import IN_USE, KeyName, Refreshed, usage, without_version

@@ -270,7 +270,8 @@ def _bar(wanted: bool, what: str) -> Generator[Callable[[str], None], None, None
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
     except ModuleNotFoundError as error:
         raise ImportError(
-            "progress=True needs the package rich: pip install 'vectorshift[cli]'", name=error.name
+            "progress=True needs the package rich: pip install 'vectorshift[cli]>=2'",
+            name=error.name,
         ) from None
     console = Console(stderr=True)
     if not console.is_terminal:

@@ -410,7 +410,7 @@ def _keyring(profile: str, label: str | None = None) -> _Keyring:
         except ModuleNotFoundError as error:
             if error.name != "keyring":
                 raise
-            why = "the library keyring is not installed: pip install 'vectorshift[login]'"
+            why = "the library keyring is not installed: pip install 'vectorshift[login]>=2'"
             raise _wrong(profile, f"{why}. {_or_file(profile)}") from None
         except Exception as error:
             reasons.append(f"{each}: {str(error).strip()[:120]}")

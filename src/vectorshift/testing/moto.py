@@ -167,7 +167,7 @@ class MotoServer:
     def __enter__(self) -> Self:
         if find_spec("moto") is None or find_spec("flask") is None:
             raise ImportError(
-                "MotoServer needs moto's server. Run: pip install 'vectorshift[sandbox]'"
+                "MotoServer needs moto's server. Run: pip install 'vectorshift[sandbox]>=2'"
             )
         self._folder = tempfile.TemporaryDirectory(prefix="vectorshift-moto-")
         try:

@@ -16,7 +16,7 @@ try:
     import uvicorn
 except ModuleNotFoundError as error:
     raise ImportError(
-        f"The stand-in API needs the package {error.name}: pip install 'vectorshift[testing]'",
+        f"The stand-in API needs the package {error.name}: pip install 'vectorshift[testing]>=2'",
         name=error.name,
     ) from None
 

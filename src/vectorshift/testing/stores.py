@@ -1,5 +1,5 @@
 """The real stores on loopback, for tests and for the sandbox: `pip install
-'vectorshift[sandbox]'`.
+'vectorshift[sandbox]>=2'`.
 """
 
 from vectorshift.testing.moto import MotoServer

@@ -17,7 +17,7 @@ try:
     from starlette.responses import JSONResponse, Response
 except ModuleNotFoundError as error:
     raise ImportError(
-        f"The stand-in API needs the package {error.name}: pip install 'vectorshift[testing]'",
+        f"The stand-in API needs the package {error.name}: pip install 'vectorshift[testing]>=2'",
         name=error.name,
     ) from None
 

@@ -229,4 +229,4 @@ def test_missing_boto3_names_the_extra(monkeypatch: pytest.MonkeyPatch, failure:
     monkeypatch.setitem(sys.modules, "boto3", None)
     error = failure(AwsSecretsManagerProvider("prod/vs", region="eu-central-1"))
     assert type(error) is CredentialConfigurationError
-    assert "pip install 'vectorshift[aws]'" in str(error)
+    assert "pip install 'vectorshift[aws]>=2'" in str(error)

@@ -248,7 +248,7 @@ def test_a_missing_package_names_the_extra(
     vault = provider(openbao, stored)
     with monkeypatch.context() as blocked:
         blocked.setitem(sys.modules, "hvac", None)
-        assert "pip install 'vectorshift[vault]'" in failure(
+        assert "pip install 'vectorshift[vault]>=2'" in failure(
             vault, errors.CredentialConfigurationError
         )
     assert vault.get_credential().secret.reveal() == KEY

@@ -108,8 +108,20 @@ def test_without_the_extra_it_says_which_one_to_install(missing: str) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.returncode == 3
-    assert "pip install 'vectorshift[" in done.stderr
+    assert "pip install 'vectorshift[cli]>=2'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_without_a_server_it_gives_one_command() -> None:
+    code = (
+        "import sys; sys.modules['starlette'] = None; sys.argv[1:] = ['sandbox']\n"
+        "from vectorshift.cli import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "The sandbox lacks the package starlette: pip install 'vectorshift[sandbox]>=2'\n"
+    )
 
 
 def test_version_and_help_work() -> None:

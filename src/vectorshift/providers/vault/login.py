@@ -401,7 +401,7 @@ class AwsLogin(MountedLogin):
         except ImportError:
             return ref.wrong(
                 "login by AWS needs the package botocore. Install it: pip install"
-                " 'vectorshift[aws]'"
+                " 'vectorshift[aws]>=2'"
             )
         from vectorshift.providers.aws.session import LoginError, signed_identity
 

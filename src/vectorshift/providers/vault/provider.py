@@ -336,7 +336,7 @@ class VaultReader:
         try:
             load("hvac")
         except ImportError:
-            return "the package hvac is missing. Install it: pip install 'vectorshift[vault]'"
+            return "the package hvac is missing. Install it: pip install 'vectorshift[vault]>=2'"
         flaw = self.setup.flaw or self._server.flaw()
         if flaw is not None:
             return flaw
