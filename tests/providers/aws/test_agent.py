@@ -72,8 +72,8 @@ def test_a_field_a_binary_a_stage_and_a_version_are_read(agent: FakeSecretsManag
 def test_a_name_with_characters_of_a_url_is_asked_for_as_it_stands(
     agent: FakeSecretsManagerAgent,
 ) -> None:
-    agent.put("a/b&refreshNow=true+c d", SECRET)
-    assert provider_of(agent, "a/b&refreshNow=true+c d").get_credential().secret.reveal() == SECRET
+    agent.put("a/b+c=d@e!f", SECRET)
+    assert provider_of(agent, "a/b+c=d@e!f").get_credential().secret.reveal() == SECRET
 
 
 def test_the_console_form_without_a_field_lists_the_fields(

@@ -78,8 +78,8 @@ def make(request: pytest.FixtureRequest) -> Make:
         ("https://secretsmanager.eu-west-1.amazonaws.com/prod/vs", ["is a URL"]),
         ("/aws/reference/secretsmanager/prod/vs", ["a reference of Parameter Store"]),
         ('"prod/vs"', ["quotation marks"]),
-        ("${SECRET_NAME}", ["not resolved"]),
-        ("%SECRET_NAME%", ["not resolved"]),
+        ("${SECRET_NAME}", ["unresolved reference"]),
+        ("%SECRET_NAME%", ["unresolved reference"]),
         ("prod/vs#api_key", ["a name has no #", f"{PREFIX}FIELD"]),
         (
             "prod/vs?stage=AWSPENDING",

@@ -134,7 +134,7 @@ def test_its_codes_have_their_outcome(
         ({"parameter": "/aws/reference/secretsmanager/x"}, "a reference of Parameter Store"),
         ({"parameter": ARN, "region": "eu-west-1"}, "ARN is of region us-east-1"),
         ({"parameter": "ssm:///x"}, "is a URL"),
-        ({"parameter": "ssm:/prod/vs"}, "a path of such words with a slash before each"),
+        ({"parameter": "ssm:/prod/vs"}, "a path of such words, each after a slash"),
         ({"parameter": "prod/vs"}, "cannot be right"),
         ({"parameter": "/prod/vs/"}, "cannot be right"),
         ({"parameter": "/prod/vs:"}, "cannot be right"),
@@ -197,7 +197,7 @@ def test_the_one_text_of_the_extension_is_unavailable_and_points_to_the_log(
 ) -> None:
     error = failure(AwsSecretsManagerProvider(parameter="/no/such", agent_url=agent.url))
     assert type(error) is CredentialStoreUnavailableError
-    assert "could not read the parameter, and does not say why (HTTP 400)" in str(error)
+    assert "could not read the parameter and does not say why (HTTP 400)" in str(error)
     assert "CloudWatch" in str(error)
     agent.fail(400, "an unexpected error occurred while executing request")
     error = failure(AwsSecretsManagerProvider("prod/vs", agent_url=agent.url))

@@ -6,7 +6,12 @@ import functools
 from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary
 
-import pytest
+try:
+    import pytest
+except ModuleNotFoundError as error:
+    raise ImportError(
+        "ProviderContract needs pytest: pip install pytest", name=error.name
+    ) from None
 
 from vectorshift.testing.contract.chains import ChainTests
 from vectorshift.testing.contract.life import LifeTests

@@ -6,16 +6,11 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NoReturn
 
+import pytest
+
 from vectorshift._platform import public
 from vectorshift.credentials.provider import CredentialProvider
 from vectorshift.plugins import CONTRACT
-
-try:
-    import pytest
-except ModuleNotFoundError as error:
-    raise ImportError(
-        "ProviderContract needs pytest: pip install pytest", name=error.name
-    ) from None
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
