@@ -5,6 +5,8 @@ locals, in pickles.
 from __future__ import annotations
 
 import copy
+import inspect
+import io
 import logging
 import pickle
 import traceback
@@ -12,6 +14,9 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import rich
+from rich.console import Console
+from sentry_sdk.serializer import serialize
 from tests.fakes import Echo, RawServer, Received, Rotating
 
 import vectorshift
@@ -25,6 +30,8 @@ from vectorshift import (
     ExplicitProvider,
     ProviderChain,
     Secret,
+    Settings,
+    VaultProvider,
     VectorShift,
     VectorshiftError,
 )
@@ -40,6 +47,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.crossed]
 MARK = "3f9c2e71d8a04b56"
 """Stands in every key of this file, and nowhere else."""
 KEY = f"vs-{MARK}"
+VAULT = "https://vault.example.com"
 
 
 @pytest.fixture
@@ -303,18 +311,23 @@ async def test_a_callable_that_raises_with_the_key_in_its_text(
 def _holders() -> dict[str, Callable[[], object]]:
     credential = Credential(secret=Secret(KEY), source="fake:here", provider="fake", version="3")
     explicit = ExplicitProvider(KEY)
-    chain = ProviderChain([explicit, CachingProvider(Rotating(KEY))])
+    chain = ProviderChain([CachingProvider(explicit)])
     return {
         "Secret": lambda: Secret(KEY),
         "Credential": lambda: credential,
         "ExplicitProvider": lambda: explicit,
         "EnvProvider": EnvProvider,
         "ProviderChain": lambda: chain,
-        "CachingProvider": lambda: CachingProvider(Rotating(KEY)),
+        "CachingProvider": lambda: CachingProvider(explicit),
         "a description": explicit.describe,
         "CredentialAuth": lambda: CredentialAuth(KEY, origin="https://api.example.com"),
         "VectorShift": lambda: VectorShift(KEY),
         "AsyncVectorShift": lambda: AsyncVectorShift(KEY),
+        "VaultProvider": lambda: VaultProvider("x", addr=VAULT, token=KEY),
+        "an AppRole": lambda: VaultProvider(
+            "x", addr=VAULT, auth="approle", role_id="r", secret_id=KEY
+        ),
+        "Settings": lambda: Settings(vault_path="x", vault_addr=VAULT, vault_token=Secret(KEY)),
         "the module": lambda: vectorshift,
     }
 
@@ -327,6 +340,35 @@ def test_what_holds_a_key_prints_without_it(name: str, monkeypatch: pytest.Monke
         assert held.get_credential().secret.reveal() == KEY
     for text in (repr(held), str(held), f"{held}", repr([held]), repr({"a": held})):
         assert MARK not in text
+
+
+@pytest.mark.parametrize("name", [name for name in _holders() if name != "the module"])
+def test_what_walks_through_its_attributes_finds_no_key(name: str) -> None:
+    """As debuggers and serialisers do: rich, jsonpickle, ddtrace, Sentry."""
+    held = _holders()[name]()
+    if isinstance(held, ExplicitProvider | ProviderChain | CachingProvider):
+        held.get_credential()
+    console = Console(file=io.StringIO(), width=200)
+    rich.inspect(held, all=True, private=True, console=console)
+    assert isinstance(console.file, io.StringIO)
+    walked = repr([list(_within(held)), serialize({"held": held})])
+    if not isinstance(held, Settings):  # its deprecated members warn
+        walked += repr(inspect.getmembers(held))
+    assert MARK not in walked + console.file.getvalue()
+
+
+def _within(value: object, depth: int = 6) -> Iterator[object]:
+    """Yield a value, and what its attributes, slots and items hold."""
+    yield value
+    if not depth:
+        return
+    slots = [name for each in type(value).__mro__ for name in getattr(each, "__slots__", ())]
+    inner: list[object] = [getattr(value, name, None) for name in slots]
+    inner += vars(value).values() if hasattr(value, "__dict__") else ()
+    inner += value.values() if isinstance(value, dict) else ()
+    inner += value if isinstance(value, list | tuple | set | frozenset) else ()
+    for each in inner:
+        yield from _within(each, depth - 1)
 
 
 def test_the_module_attribute_prints_masked(monkeypatch: pytest.MonkeyPatch) -> None:

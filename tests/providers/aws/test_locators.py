@@ -38,6 +38,13 @@ def by_settings(secret_id: str, **more: Any) -> AwsSecretsManagerProvider:
     return made
 
 
+@pytest.mark.parametrize("name", ["field", "region", "profile", "endpoint_url", "agent_url"])
+def test_what_stands_in_messages_has_no_control_character(make: Make, name: str) -> None:
+    with pytest.raises((ValueError, CredentialConfigurationError)) as caught:
+        make("prod/vs", **{name: "a\x1b[2J\nb"})
+    assert str(caught.value).isprintable()
+
+
 @pytest.fixture(params=["code", "settings"])
 def make(request: pytest.FixtureRequest) -> Make:
     return AwsSecretsManagerProvider if request.param == "code" else by_settings

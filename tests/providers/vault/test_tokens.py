@@ -161,6 +161,8 @@ def test_a_token_that_cannot_stand_in_a_header_is_refused_unseen(
         ({"mount": ""}, "mount="),
         ({"path": "../sys/auth"}, "path="),
         ({"auth": "approle", "role_id": "r", "auth_mount": "../sys/raw/x"}, "auth_mount="),
+        ({"auth": "approle", "role_id": "r", "auth_mount": "x\r\nY: \x1b"}, "auth_mount="),
+        ({"auth": "approle", "role_id": "r", "auth_mount": "x\u202ey"}, "auth_mount="),
         ({"path": "/"}, "path="),
         ({"kv_version": 3}, "kv_version="),
         ({"kv_version": 1, "version": 2}, "version="),
@@ -173,5 +175,6 @@ def test_a_wrong_setting_is_named_without_contact(
         vault = VaultProvider(**{"path": "vs", "addr": server.address, "token": TOKEN, **settings})
         said = failure(vault, errors.CredentialConfigurationError)
         assert fix in said
+        assert said.isprintable()
         assert TOKEN not in said
         assert not server.seen

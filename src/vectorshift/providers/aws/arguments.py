@@ -48,7 +48,8 @@ class AwsArguments:
 
         Raises:
             TypeError: one is None, or of another type; there is no locator.
-            ValueError: one is blank: it would mean "whatever the environment says".
+            ValueError: one has a control character, or is blank, which would mean "whatever the
+                environment says".
         """
         for name in (*_LOCATORS, "version_stage", *_TEXTS):
             check({name: arguments[name]}, str)
@@ -67,6 +68,9 @@ class AwsArguments:
                     raise ValueError(f"{name} must not be blank. Leave it out for its default.")
             values[name] = None if value is UNSET else value
         values["field"] = arguments["field"] or None
+        for name in ("field", *_TEXTS):  # they stand in messages
+            if has_control_characters(values[name] or ""):
+                raise ValueError(f"{name} must not have a control character.")
         return cls(**values)
 
     @classmethod

@@ -23,7 +23,7 @@ from vectorshift._platform.vault_variables import (
 )
 from vectorshift.credentials.values import Secret
 from vectorshift.errors import CredentialError
-from vectorshift.providers.vault.classify import Reply, classify_login
+from vectorshift.providers.vault.classify import Reply, classify_login, printable
 from vectorshift.providers.vault.requests import NO_TOKEN, Payload, TransportFailure
 from vectorshift.providers.vault.tokens import TokenLease
 
@@ -140,7 +140,7 @@ class MountedLogin(Login):
         super().__init__(arguments)
         mount = (arguments.auth_mount or arguments.auth).strip("/")
         self._mount = mount.removeprefix("auth/")
-        self.label = f"{arguments.auth} at auth/{self._mount}"
+        self.label = f"{arguments.auth} at auth/{printable(self._mount)}"
 
     @property
     def path(self) -> str:

@@ -15,6 +15,7 @@ from vectorshift._platform.clock import SYSTEM_CLOCK, Clock
 from vectorshift._platform.forks import renew_after_fork
 from vectorshift._platform.importing import load
 from vectorshift._platform.public import Self
+from vectorshift._platform.urls import has_control_characters
 from vectorshift._platform.vault_variables import VaultMethod
 from vectorshift.credentials.events import log_safely
 from vectorshift.credentials.provider import Description
@@ -344,7 +345,8 @@ class VaultReader:
         auth_mount = (given.auth_mount or given.auth).strip("/")
         places = (("MOUNT", ref.mount), ("PATH", ref.path), ("AUTH_MOUNT", auth_mount))
         for setting, text in places:
-            if not text or re.search(r"[\x00-\x1f\x7f]|(^|/)\.{1,2}(/|$)", text):
+            is_path = text and not has_control_characters(text)
+            if not is_path or re.search(r"(^|/)\.{1,2}(/|$)", text):
                 return f"VECTORSHIFT_VAULT_{setting} is empty or is not a plain path."
         if ref.kv_version not in (1, 2):
             return "VECTORSHIFT_VAULT_KV_VERSION must be 1 or 2."
