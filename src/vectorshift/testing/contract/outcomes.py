@@ -63,8 +63,13 @@ class OutcomeTests(SourceHooks):
         happened = ""
         if probe.shown_in(first.source):
             happened = "the source shows the key or another secret."
-        elif not first.source.strip() or not first.source.isprintable():
-            happened = f"the source is {first.source!r}."
+        elif flaws := [
+            # a credential's source is printable by now: describe() is asked past the framework
+            each
+            for each in (first.source, probe.source(provider))
+            if not each.strip() or not each.isprintable()
+        ]:
+            happened = f"the source is {flaws[0]!r}."
         elif (
             first.source != second.source
         ):  # as it does if it shows a version that is one of the key
