@@ -19,6 +19,7 @@ help: ## List what there is to run
 
 demo: $(VENV)/.sandbox ## Run the main job against real servers on loopback
 	@$(BIN)/vectorshift sandbox
+	@echo "To call it from your own code: $(BIN)/vectorshift sandbox --serve"
 
 test: $(VENV)/.test ## Run the tests
 	@$(BIN)/python -m pytest -n auto --dist worksteal

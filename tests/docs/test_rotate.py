@@ -33,7 +33,7 @@ def test_the_screens_of_the_page_are_real() -> None:
             lines.append(sandbox.stdout.readline())
             assert lines[-1], "the sandbox ended"
         folder = Path(lines[-1].removeprefix("cd ").strip())
-        text = "".join(lines).partition("# Secrets Manager")[0]
+        text = "".join(lines).partition("# Secrets Manager")[0]  # those of Vault are commented out
         variables = dict[str, str](re.findall(r"export (VECTORSHIFT_(?:BASE|VAULT)\w+)=(.*)", text))
         assert len(screens()) == 6
         for command, shown in screens():

@@ -675,6 +675,30 @@ async def test_a_bulk_run_of_no_pipeline_says_so_and_nothing_is_remembered(
     assert len(api.requests) == 4
 
 
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        ({"name": "notes\x1b[2J"}, r"No pipeline named 'notes\x1b[2J' is visible to this key."),
+        ({"id": "p-9"}, "No pipeline with the id 'p-9' is visible to this key."),
+        ({"id": "p-9", "name": "notes"}, "No pipeline with the id 'p-9' is visible to this key."),
+    ],
+)
+async def test_a_fetch_in_vain_names_what_was_fetched(
+    style: CallStyle, client: Any, wanted: dict[str, str], said: str
+) -> None:
+    with pytest.raises(NotFoundError) as caught:
+        await style.call(Pipeline, "fetch", **wanted, client=client)
+    assert str(caught.value).splitlines()[1].strip() == said
+
+
+async def test_a_key_given_as_a_name_is_not_shown(api: FakeVectorShift, style: CallStyle) -> None:
+    key = api.create_key(org="acme")
+    async with style.client(api, credentials=key) as client:
+        with pytest.raises(NotFoundError) as caught:
+            await style.call(Pipeline, "fetch", name=key, client=client)
+    assert key not in str(caught.value)
+
+
 @pytest.mark.parametrize("status", [400, 403, 500, 503])
 async def test_a_bulk_run_that_may_have_happened_is_not_sent_again(
     api: FakeVectorShift, style: CallStyle, client: Any, status: int

@@ -34,6 +34,7 @@ def failed(response: httpx.Response, call: Call, tries: int, lacks: str = "") ->
     secrets = _secrets(response)  # the server may echo them
     kind = api_error_class(response.status_code)
     notes = [
+        redact(call.missing, secrets) if response.status_code == 404 else "",
         _note(response, credential, extensions.get(REJECTION)),
         response.extensions.get(BODY_NOTE, ""),
         lacks and f"The answer {lacks}; check the base URL.",

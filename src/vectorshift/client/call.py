@@ -47,6 +47,7 @@ class Call:
         min_pause: seconds to wait at least before it is sent again.
         parse: what makes the result of the call out of the parsed body. A ValueError says what the
             body lacks, such as `has no id`, and is a failure of the call.
+        missing: what a 404 means, such as `No pipeline named 'notes' is visible to this key.`
 
     Raises:
         TypeError: the path is no `str`.
@@ -66,6 +67,7 @@ class Call:
     patient: bool | None = field(default=None, kw_only=True)
     min_pause: float = field(default=0.0, kw_only=True)
     parse: Callable[[Any], Any] | None = field(default=None, repr=False, kw_only=True)
+    missing: str = field(default="", repr=False, kw_only=True)
 
     def __post_init__(self) -> None:
         if not isinstance(self.path, str):  # pyright: ignore[reportUnnecessaryIsInstance]

@@ -247,7 +247,11 @@ class Pipeline:
                 raise ValueError("has no object")
             return cls._described(known, found, client)
 
-        pipeline: Self = yield Call("GET", "/pipeline", query, parse=parse)
+        wanted = f"with the id {query['id']!a:.100}"
+        if not query["id"]:
+            wanted = f"named {query['name']!a:.100}"
+        missing = f"No pipeline {wanted} is visible to this key."
+        pipeline: Self = yield Call("GET", "/pipeline", query, parse=parse, missing=missing)
         return pipeline
 
     # --- Running it ---

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import IO
 
 import pytest
@@ -61,10 +62,11 @@ def _exports(stream: IO[str]) -> dict[str, dict[str, str]]:
     groups: dict[str, dict[str, str]] = {}
     group: dict[str, str] = {}
     for line in stream:
-        if line.startswith("# "):
+        if line.startswith("# ") and "export " not in line:
             group = groups.setdefault(line.strip(), {})
         else:
-            name, _, value = line.removeprefix("export ").strip().partition("=")
+            assert line.startswith("# ") == (len(groups) > 2), "one source is exported"
+            name, _, value = line.partition("export ")[2].strip().partition("=")
             group[name] = value
         if len(groups) == 4 and "AWS_DEFAULT_REGION" in group:
             return groups
@@ -92,6 +94,8 @@ def test_serve_prints_what_points_other_code_at_each_source_and_ends_cleanly_whe
             )
             assert done.returncode == 0, done.stderr
             found.append(done.stdout.split()[1].partition(":")[0])
+        folder = Path(sources[0]["VECTORSHIFT_API_KEY_FILE"]).parent
+        assert {each.stat().st_mode & 0o77 for each in folder.iterdir() if each.is_file()} == {0}
         assert found == ["file", "vault", "aws"]
     finally:
         serving.send_signal(signal.SIGTERM)

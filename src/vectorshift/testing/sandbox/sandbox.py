@@ -93,26 +93,31 @@ def serve_until_stopped() -> int:
         stage.write_to_vault(stage.api.create_key(org=_ORGANISATIONS["vault"]))
         stage.write_to_aws(stage.api.create_key(org=_ORGANISATIONS["aws"]))
         key_file = stage.folder / "api-key"
-        key_file.write_text(stage.api.create_key(org=_ORGANISATIONS["env"]))
-        console.print(
-            "# The servers run until Ctrl-C. The API, and then one of three sources of a key:"
-        )
+        _write(key_file, stage.api.create_key(org=_ORGANISATIONS["env"]))
+        console.print("# The servers run until Ctrl-C. The API, and then one source of a key:")
         _export(console, {"VECTORSHIFT_BASE_URL": stage.api.base_url})
         console.print(f"# a file, with a key of the organisation {_ORGANISATIONS['env']}")
         _export(console, {"VECTORSHIFT_API_KEY_FILE": str(key_file)})
-        console.print(f"# Vault, with a key of {_ORGANISATIONS['vault']}")
-        _export(console, stage.vault_variables())
-        console.print(f"# Secrets Manager, with a key of {_ORGANISATIONS['aws']}")
-        _export(console, stage.aws_variables())
+        instead = "in place of the file (unset VECTORSHIFT_API_KEY_FILE)"
+        console.print(f"# Vault, with a key of {_ORGANISATIONS['vault']}, {instead}")
+        _export(console, stage.vault_variables(), "# ")
+        console.print(f"# Secrets Manager, with a key of {_ORGANISATIONS['aws']}, {instead}")
+        _export(console, stage.aws_variables(), "# ")
         stage.prepare_rotations()
         console.print(f"# What a rotation needs is in a folder:\ncd {stage.folder}")
         stopped.wait()
     return 0
 
 
-def _export(console: Console, variables: dict[str, str]) -> None:
+def _export(console: Console, variables: dict[str, str], before: str = "") -> None:
     for name, value in variables.items():
-        console.print(f"export {name}={value}")
+        console.print(f"{before}export {name}={value}")
+
+
+def _write(file: Path, text: str) -> None:
+    """Write a secret to a file that this user alone can read."""
+    file.touch(mode=0o600)
+    file.write_text(text)
 
 
 def _walk(stage: _Stage) -> list[_Row]:
@@ -120,7 +125,7 @@ def _walk(stage: _Stage) -> list[_Row]:
     keys = {source: stage.api.create_key(org=org) for source, org in _ORGANISATIONS.items()}
     vectorshift.api_key = keys["explicit"]
     dotenv = stage.folder / ".env"
-    dotenv.write_text(f"VECTORSHIFT_API_KEY={keys['dotenv']}\n")
+    _write(dotenv, f"VECTORSHIFT_API_KEY={keys['dotenv']}\n")
     stage.write_to_vault(keys["vault"])
     stage.write_to_aws(keys["aws"])
     os.environ["VECTORSHIFT_API_KEY"] = keys["env"]
@@ -222,7 +227,7 @@ class _Stage:
         """
         self.bao.policy("sandbox", f'path "secret/data/{_SECRET}" {{ capabilities = ["read"] }}')
         token = self.folder / "vault-token"
-        token.write_text(self.bao.token(["sandbox"]))
+        _write(token, self.bao.token(["sandbox"]))
         return {
             "VECTORSHIFT_VAULT_PATH": _SECRET,
             "VECTORSHIFT_VAULT_ADDR": self.bao.address,
@@ -234,10 +239,10 @@ class _Stage:
         for source in ("env", "vault", "aws"):
             organisation = _ORGANISATIONS[source]
             key = self.api.create_key(org=organisation)
-            (self.folder / f"new-{organisation}-key").write_text(key)
+            _write(self.folder / f"new-{organisation}-key", key)
         rights = f'path "secret/data/{_SECRET}" {{ capabilities = ["read", "patch"] }}'
         self.bao.policy("rotator", rights)
-        (self.folder / "rotator-token").write_text(self.bao.token(["rotator"]))
+        _write(self.folder / "rotator-token", self.bao.token(["rotator"]))
 
     def aws_variables(self) -> dict[str, str]:
         """Return the variables that configure Secrets Manager: the locator, and AWS's own."""
