@@ -273,6 +273,7 @@ async def test_a_refused_connection_is_ours_with_a_bare_cause(
     api.close()
     with pytest.raises(ApiConnectionError, match="GET /pipelines") as caught:
         await call(api.base_url)
+    assert f"The API at {api.base_url.removesuffix('/v1')} could not be" in str(caught.value)
     assert bare(caught.value)
     assert not isinstance(caught.value, ApiTimeoutError)
 

@@ -371,6 +371,17 @@ def test_a_stale_key_is_told_with_what_is_wrong_with_its_store() -> None:
     assert "asked again in 1 s at the earliest" in str(known)
 
 
+def test_no_age_is_negative_after_the_wall_clock_was_set_back() -> None:
+    clock = ManualClock()
+    cached = CachingProvider(store(KEY), clock=clock)
+    cached.get_credential()
+    clock.advance(7)
+    clock.set_wall(clock.time() - 90_000)
+    report = vectorshift.explain(client=VectorShift(cached))
+    assert report.sources[0].age == 7
+    assert "read 7 s ago" in str(report)
+
+
 def test_a_key_that_the_api_refused_is_told_as_refused() -> None:
     cached = CachingProvider(store(KEY), clock=ManualClock())
     cached.invalidate(cached.get_credential())

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.certificates import Authority
+from tests.faults import FaultServer, answer
 
 from vectorshift import (
     AwsSecretsManagerProvider,
@@ -196,6 +198,18 @@ def test_a_bundle_of_cas_that_cannot_be_used_is_named(
     error = failure(AwsSecretsManagerProvider("prod/vs"))
     assert type(error) is CredentialConfigurationError
     assert f"{variable} names {bundle}, which cannot be used: {words}" in str(error)
+
+
+def test_a_server_that_is_not_trusted_gets_no_request(
+    monkeypatch: pytest.MonkeyPatch, fake: FakeAws, tmp_path: Path, failure: Failure
+) -> None:
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+    with FaultServer(answer(200, b"{}"), tls=Authority(tmp_path).context) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.origin)
+        error = failure(AwsSecretsManagerProvider("prod/vs"))
+    assert type(error) is CredentialConfigurationError
+    assert "AWS_CA_BUNDLE" in str(error)
+    assert server.received == []
 
 
 def test_an_endpoint_without_tls_is_no_bad_certificate(

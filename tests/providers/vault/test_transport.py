@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.certificates import Authority
+from tests.faults import FaultServer, answer
 from urllib3 import HTTPConnectionPool, exceptions as seen
 from urllib3.connection import HTTPConnection
 
@@ -120,6 +122,23 @@ def test_verifies_tls_with_the_given_ca_alone(
     assert "cacert=" in said
     plain = provider(tls_bao, "vs", addr=tls_bao.address.replace("https", "http"))
     assert "Use https://" in failure(plain, errors.CredentialConfigurationError)
+
+
+def test_a_server_that_is_not_trusted_gets_no_request_until_the_file_of_cas_is_replaced(
+    failure: Failure, tmp_path: Path
+) -> None:
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+    old, new = Authority(tmp_path / "old"), Authority(tmp_path / "new")
+    trusted = tmp_path / "trusted.pem"
+    trusted.write_bytes(old.file.read_bytes())
+    body = kv2({"api_key": KEY}).encode()
+    with FaultServer(answer(200, body), tls=new.context) as server:
+        vault = VaultProvider("vs", addr=server.origin, token=TOKEN, cacert=str(trusted))
+        assert "cacert=" in failure(vault, errors.CredentialConfigurationError)
+        assert server.received == []
+        trusted.write_bytes(new.file.read_bytes())
+        assert vault.get_credential().secret.reveal() == KEY
 
 
 def test_tls_spoken_to_a_plain_server_is_a_configuration_error(
