@@ -953,6 +953,19 @@ def test_a_plugin_that_hangs_costs_a_caller_at_most_the_load_timeout(
     assert where == "getter" or f"its {where} has not ended after" in described.detail
 
 
+def test_a_plugin_that_was_left_no_time_by_another_is_not_accused(
+    install: Callable[..., str],
+) -> None:
+    install(HANGS["import"])
+    install(HANGS["import"], name="other", distribution="other")
+    plugins = {"shelf": {"on_error": "continue"}}
+    chain = chain_of("shelf", "other", load_timeout=0.5, plugins=plugins)
+    with pytest.raises(CredentialStoreUnavailableError) as caught:
+        chain.get_credential()
+    assert "its import did not end within 0.0 s, the time that was left" in str(caught.value)
+    assert "contact nothing" not in str(caught.value)
+
+
 @pytest.mark.parametrize("where", ["import", "from_settings", "describe()"])
 def test_explain_waits_no_longer_for_a_plugin_that_hangs(
     install: Callable[..., str], monkeypatch: pytest.MonkeyPatch, where: str

@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 __all__ = ["PluginProvider"]
 
 _MODULE = re.compile(r"[\w.]{1,100}", re.ASCII)
+_SHORT = 0.05
+"""Seconds by which a wait may end before its time."""
 _CALLS_THE_CLASS = CredentialProvider.from_settings.__func__  # type: ignore[attr-defined]
 _NOT_MADE = UnconfiguredProvider("", "")
 """Has the policies of a plugin that is not made yet and for which the user has set none."""
@@ -171,9 +173,15 @@ class PluginProvider(BaseProvider):
 
     def too_slow(self) -> CredentialStoreUnavailableError:
         """Return the error of a plugin that is not ready in time."""
+        took = time.monotonic() - self._began
+        if took < self._settings.load_timeout - _SHORT:
+            why = f"its {self._doing} did not end within {took:.1f} s, the time that was left for"
+            why += " the whole chain."
+        else:
+            why = f"{self._not_ended()}. It should contact nothing."
         return CredentialStoreUnavailableError(
-            f"The provider {self.name} of {self._entry.origin} is not ready: {self._not_ended()}."
-            " It should contact nothing. More time for all sources: VECTORSHIFT_LOAD_TIMEOUT.",
+            f"The provider {self.name} of {self._entry.origin} is not ready: {why}"
+            " More time for all sources: VECTORSHIFT_LOAD_TIMEOUT.",
             source=self.name,
             provider=self.name,
         )
