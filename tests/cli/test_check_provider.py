@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -137,9 +138,11 @@ def test_a_plugin_that_is_not_configured_says_what_is_missing(tmp_path: Path) ->
         " VECTORSHIFT_SHELF_PLACE"
     )
     _, told, _ = checked(tmp_path, VECTORSHIFT_SHELF_ON_ERROR="stop")
-    assert told["steps"][-1]["detail"].endswith(
-        "needs more than VECTORSHIFT_SHELF_ON_ERROR; it reads VECTORSHIFT_SHELF_PLACE"
+    assert told["steps"][-1]["detail"] == (
+        "from_settings of vectorshift-shelf 1.2.3 returned None although VECTORSHIFT_SHELF_ON_ERROR"
+        " is set. Other variables: VECTORSHIFT_SHELF_PLACE"
     )
+    assert told["steps"][-1]["outcome"] == "not configured"
 
 
 def test_what_is_not_installed_and_what_is_built_in_are_told_so(tmp_path: Path) -> None:
@@ -149,7 +152,8 @@ def test_what_is_not_installed_and_what_is_built_in_are_told_so(tmp_path: Path) 
     (odd / "entry_points.txt").write_text("[vectorshift.providers]\nmy shelf = a:b\n = a:b\n")
     code, told, _ = checked(tmp_path, "shelv")
     assert (code, told["steps"][0]["good"]) == (3, False)
-    assert "Plugins here: shelf." in told["steps"][0]["detail"]
+    assert "Plugins here: shelf. Run it in the environment" in told["steps"][0]["detail"]
+    assert f"this one is {sys.prefix}." in told["steps"][0]["detail"]
     code, _, errors = checked(tmp_path, "vault")
     assert code == 64
     assert "built in" in errors

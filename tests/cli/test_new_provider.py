@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
 
 from vectorshift.cli.app import run
-from vectorshift.cli.new_provider import KINDS
+from vectorshift.cli.new_provider import KINDS, requirement
 
 
 @pytest.fixture(autouse=True)
@@ -100,6 +101,31 @@ def test_it_writes_into_nothing_that_is_there(what: str, folder: Path) -> None:
 def test_an_empty_folder_is_written_into(folder: Path) -> None:
     (folder / "vectorshift-acme").mkdir()
     assert run(["providers", "new", "acme"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("direct_url", "argument"),
+    [
+        (None, "'vectorshift[cli]>=2'"),
+        ('{"url": "https://files.example/v.whl"}', "'vectorshift[cli]>=2'"),
+        (
+            '{"url": "file:///srv/a%20clone", "dir_info": {"editable": true}}',
+            "'/srv/a clone[cli]'",
+        ),
+    ],
+)
+def test_the_next_step_installs_this_package_from_where_it_came(
+    direct_url: str | None, argument: str
+) -> None:
+    assert requirement(direct_url) == argument
+
+
+def test_what_it_prints_next_names_this_installation(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["providers", "new", "acme"]) == 0
+    said = capsys.readouterr().out
+    came_from = distribution("vectorshift").read_text("direct_url.json")
+    assert f"pytest trio blockbuster {requirement(came_from)}\n" in said
+    assert said.endswith("vectorshift providers check acme\n")
 
 
 def test_one_skeleton_is_chosen(capsys: pytest.CaptureFixture[str]) -> None:

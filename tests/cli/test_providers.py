@@ -172,7 +172,7 @@ def test_a_plugin_that_is_installed_is_listed_and_not_imported(install: Callable
         "position": None,
         "configured": None,
         "source": "shelf",
-        "configured_by": "VECTORSHIFT_PROVIDERS=default,shelf names it",
+        "configured_by": "not in the chain; to add it: VECTORSHIFT_PROVIDERS=default,shelf",
         "detail": "",
         "distribution": "vectorshift-shelf",
         "version": "1.2.3",
@@ -198,12 +198,21 @@ def test_a_plugin_that_the_chain_names_stands_in_its_place_with_what_brought_it(
 
 
 SETTINGS = """
+from typing import Annotated
+
+from pydantic import Field
+
 from vectorshift import Credential, CredentialProvider, PluginSettings, Secret
+from vectorshift.plugins import StoreUrl
 
 class Own(PluginSettings):
     url: str
     token: Secret | None = None
     timeout: float = 5
+    store: StoreUrl = "https://a"
+    spare: StoreUrl | None = None
+    pages: Annotated[int, Field(gt=0, examples=[[1]])] | None = None
+    size: Annotated[int, Field(gt=0)] = 1
     names: list[str] | None = None
 
 class Provider(CredentialProvider):
@@ -230,6 +239,10 @@ def test_the_variables_of_a_plugin_are_listed_with_their_types_and_defaults(
         (f"{prefix}URL", "text", "needed"),
         (f"{prefix}TOKEN", "secret", "none"),
         (f"{prefix}TIMEOUT", "number", "5"),
+        (f"{prefix}STORE", "https URL", "https://a"),
+        (f"{prefix}SPARE", "https URL", "none"),
+        (f"{prefix}PAGES", "whole number", "none"),
+        (f"{prefix}SIZE", "whole number", "1"),
         (f"{prefix}NAMES", "text", "none"),
     ]
     done = piped("providers", "list", **given)
@@ -347,7 +360,7 @@ def test_the_table_says_what_brought_a_plugin_and_why_it_cannot_be_named(
     variables = environment(TERM="dumb", PYTHONPATH=install("shelf"))
     text, code = on_terminal(["providers", "list"], variables)
     assert code == 0
-    assert "-   shelf      not known" in text
+    assert "-   shelf      -            not in the chain; to add it:" in text
     assert "installed by vectorshift-shelf 1.2.3" in text
     assert "It cannot be named: a built-in provider has this name" in " ".join(text.split())
 

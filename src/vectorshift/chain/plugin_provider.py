@@ -393,9 +393,13 @@ def _hint(entry: PluginEntry, settings: Settings) -> str:
     prefix = prefix_of(entry.name)
     all_of_it = ", ".join(f"{prefix}{key.upper()}" for key in declared.get(entry.name, ()))
     if given := settings.plugins.get(entry.name):
-        names = ", ".join(f"{prefix}{key.upper()}" for key in sorted(given))
-        reads = f"; it reads {all_of_it}" if all_of_it else ""
-        return f"{entry.origin} needs more than {names}{reads}"
+        names = " and ".join(f"{prefix}{key.upper()}" for key in sorted(given))
+        others = [each for each in declared.get(entry.name, ()) if each not in given]
+        rest = ", ".join(f"{prefix}{key.upper()}" for key in others)
+        return (
+            f"from_settings of {entry.origin} returned None although {names}"
+            f" {'is' if len(given) == 1 else 'are'} set{'. Other variables: ' * bool(rest)}{rest}"
+        )
     if _without_variables(entry.name, settings):
         return f"it gets no variables: {_taken(entry.name)}"
     reads = f"reads {all_of_it}" if all_of_it else "says which it needs"

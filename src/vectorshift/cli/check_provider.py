@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
@@ -39,13 +40,9 @@ class _Step:
 
     step: str
     good: bool
+    outcome: str
     detail: str
     seconds: float
-
-    @property
-    def words(self) -> str:
-        """The outcome, in words of the same width."""
-        return "ok    " if self.good else "failed"
 
 
 def check(name: str, as_json: bool) -> Exit:
@@ -63,7 +60,7 @@ def check(name: str, as_json: bool) -> Exit:
     with prints_of_plugins_aside():
         steps = list(_steps(name, end))
     data = {"provider": name, "status": end[0].word, "steps": [asdict(each) for each in steps]}
-    facts = {each.step: f"{each.words} {each.seconds:.3f} s  {each.detail}" for each in steps}
+    facts = {each.step: f"{each.outcome} {each.seconds:.3f} s  {each.detail}" for each in steps}
     show(as_json, data, lambda: _draw(steps), {"status": end[0].word, **facts})
     return end[0]
 
@@ -71,18 +68,27 @@ def check(name: str, as_json: bool) -> Exit:
 def _steps(name: str, end: list[Exit]) -> Iterator[_Step]:
     began = time.monotonic()
 
-    def step(what: str, detail: str, *, good: bool = True) -> _Step:
+    def step(what: str, detail: str, *, good: bool = True, outcome: str = "") -> _Step:
         nonlocal began
         took, began = time.monotonic() - began, time.monotonic()
-        return _Step(step=what, good=good, detail=printable(detail), seconds=round(took, 3))
+        return _Step(
+            step=what,
+            good=good,
+            outcome=outcome or ("ok" if good else "failed"),
+            detail=printable(detail),
+            seconds=round(took, 3),
+        )
 
     plugins = {each.name: each for each in available()}
     entry = plugins.get(plugin_of(name))
     if entry is None or entry.problem:
         usable = [name for name, each in plugins.items() if not each.problem]
         there = ", ".join(usable) or "none"
-        why = entry.problem if entry else f"no installed package has it. Plugins here: {there}"
-        yield step("found", f"{why}.", good=False)
+        absent = (
+            f"no installed package has it. Plugins here: {there}. Run it in the environment where"
+            f" you installed the plugin; this one is {sys.prefix}"
+        )
+        yield step("found", f"{entry.problem if entry else absent}.", good=False)
         return
     yield step("found", f"{entry.origin}, {entry.target}")
     settings = _settings_of(name)
@@ -96,8 +102,10 @@ def _steps(name: str, end: list[Exit]) -> Iterator[_Step]:
     described = provider.describe()
     if isinstance(made, FailingProvider):
         end[0] = exit_of(made.failure)
-        not_set = isinstance(made, UnconfiguredProvider)
-        yield step("made", described.detail if not_set else made.failure.message, good=False)
+        if isinstance(made, UnconfiguredProvider):
+            yield step("made", described.detail, good=False, outcome="not configured")
+        else:
+            yield step("made", made.failure.message, good=False)
         return
     yield step("made", "remote, cached" if made.name and _is_cached(made) else "local")
     is_good = not described.detail.startswith(UNDESCRIBED)
@@ -140,5 +148,5 @@ def _is_cached(made: object) -> bool:
 def _draw(steps: list[_Step]) -> None:
     screen = console()
     for each in steps:
-        mark = Text(each.words, "green" if each.good else "red")
+        mark = Text(f"{each.outcome:<6}", "green" if each.good else "red")
         screen.print(mark, Text(f"{each.step:<9} {each.seconds:6.3f} s  {each.detail}"))

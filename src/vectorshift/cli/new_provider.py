@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
+import shlex
+from importlib.metadata import PackageNotFoundError, distribution
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import typer
 
@@ -21,7 +26,7 @@ from vectorshift.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["KINDS", "create"]
+__all__ = ["KINDS", "create", "requirement"]
 
 KINDS = ("file", "async", "command", "http")
 _NAME = re.compile(r"[a-z][a-z0-9-]{1,40}")
@@ -47,10 +52,31 @@ def create(name: str, kind: str) -> Exit:
             file.write(text)
     typer.echo(
         f"{folder} is there. Next:\n\n  cd {folder}\n  python -m venv .venv\n  .venv/bin/python "
-        "-m pip install -e . pytest trio blockbuster\n  .venv/bin/python -m pytest\n\nThen write "
-        f"the code that reads your store in src/{_module(name)}/__init__.py."
+        f"-m pip install -e . pytest trio blockbuster {_this_package()}\n  .venv/bin/python -m "
+        "pytest\n\nThen write the code that reads your store in "
+        f"src/{_module(name)}/__init__.py, and try it:\n\n  .venv/bin/vectorshift providers check "
+        f"{name}"
     )
     return Exit.GOOD
+
+
+def _this_package() -> str:
+    """Return what pip installs as this package with its command, quoted for a shell."""
+    try:
+        text = distribution("vectorshift").read_text("direct_url.json")
+    except PackageNotFoundError:
+        text = None
+    return requirement(text)
+
+
+def requirement(direct_url: str | None) -> str:
+    """Return the same for the text of `direct_url.json`, which an installation from a path has:
+    in an index there may be only the official package.
+    """
+    url = urlsplit(json.loads(direct_url)["url"]) if direct_url else None
+    if url is None or url.scheme != "file":
+        return f"'vectorshift[cli]>={__version__.partition('.')[0]}'"
+    return shlex.quote(f"{url2pathname(url.path)}[cli]")
 
 
 def _flaw(name: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
 from vectorshift._platform.entry_points import available
 from vectorshift._platform.pipes import left_alone
@@ -26,6 +26,8 @@ from vectorshift.scope.current import DEFAULT_SCOPE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from pydantic.fields import FieldInfo
 
     from vectorshift._platform.entry_points import PluginEntry
     from vectorshift.credentials.provider import CredentialProvider
@@ -178,7 +180,7 @@ def _variables(name: str) -> tuple[_Variable, ...]:
     return tuple(
         _Variable(
             name=f"{prefix_of(name)}{key.upper()}",
-            type=_type(field.annotation),
+            type=_type(_annotation(field)),
             default="needed" if field.is_required() else _default(field.default),
         )
         for key, field in declared.get(name, {}).items()
@@ -189,8 +191,23 @@ def _default(value: object) -> str:
     return "none" if value is None or isinstance(value, Secret) else str(value)
 
 
+def _annotation(field: FieldInfo) -> Any:
+    """Return the annotation of a field as it was written: pydantic keeps what is beside the type,
+    such as the check of a `StoreUrl`, in a list of its own.
+    """
+    written: Any = Annotated
+    parts = (field.annotation, *field.metadata)
+    return written[parts] if field.metadata else field.annotation
+
+
 def _type(annotation: object) -> str:
-    """Return the type of a setting for a person, such as `text or none`."""
+    """Return the type of a setting for a person, such as `text or number`."""
+    from vectorshift.settings.plugin import StoreUrl
+
+    if annotation == StoreUrl:
+        return "https URL"
+    if get_origin(annotation) is Annotated:
+        return _type(get_args(annotation)[0])
     if isinstance(annotation, type) and not get_args(annotation):
         return _TYPES.get(annotation, annotation.__name__)
     parts = [_type(each) for each in get_args(annotation) if each is not type(None)]
@@ -224,7 +241,9 @@ def _not_imported(plugin: PluginEntry, settings: Settings) -> _ProviderRow:
         position=None,
         configured=None,
         source=plugin.name,
-        configured_by="" if problem else f"VECTORSHIFT_PROVIDERS={names} names it",
+        configured_by=""
+        if problem
+        else f"not in the chain; to add it: VECTORSHIFT_PROVIDERS={names}",
         detail="",
         distribution=plugin.distribution,
         version=plugin.version,
@@ -244,7 +263,7 @@ def _draw(providers: list[_ProviderRow]) -> None:
         described = "\n".join(filter(None, by))
         style = "dim" if row.position is None else "green" if row.configured else ""
         place = "-" if row.position is None else str(row.position)
-        configured = {True: "yes", False: "no", None: "not known"}[row.configured]
+        configured = {True: "yes", False: "no", None: "-"}[row.configured]
         rows.add_row(
             place, printable(row.name), configured, Text(printable(described)), style=style
         )
