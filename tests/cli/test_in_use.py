@@ -76,7 +76,7 @@ def test_a_process_that_uses_the_key_is_counted_in_a_real_scrape(api: FakeVector
         VectorShiftInstrumentor().uninstrument()
         provider.shutdown()
     assert used.returncode == 1
-    assert f"1 of 1 processes that reported use {fingerprint(key)}." in used.stdout
+    assert f"1 of 1 processes that reported use {fingerprint(key)}: {url}." in used.stdout
     told = json.loads(other.stdout)
     assert (other.returncode, told["reported"], told["using"]) == (0, 1, 0)
     assert told["message"].startswith("No instrumented process used #00000000 since ")
@@ -108,7 +108,7 @@ def test_a_process_without_opentelemetry_reports_by_the_recipe_of_the_docs(
         assert process.stdout is not None
         url = f"http://127.0.0.1:{process.stdout.readline().strip()}/metrics"
         done = piped("auth", "in-use", fingerprint(key), url)
-    assert f"1 of 1 processes that reported use {fingerprint(key)}." in done.stdout
+    assert f"1 of 1 processes that reported use {fingerprint(key)}: {url}." in done.stdout
 
 
 def test_the_processes_of_a_federation_are_told_apart(serve: Callable[[str], str]) -> None:
@@ -117,9 +117,41 @@ def test_the_processes_of_a_federation_are_told_apart(serve: Callable[[str], str
         for number in range(3)
         for key, value in (("#1a2b3c4d", int(number == 2)), ("#5e6f7a8b", 1))
     )
-    done = piped("auth", "in-use", "1a2b3c4d", serve(text), serve(gauge("#5e6f7a8b", 1)))
+    prometheus = serve(text)
+    done = piped("auth", "in-use", "1a2b3c4d", prometheus, serve(gauge("#5e6f7a8b", 1)))
     assert done.returncode == 1
-    assert "message: 1 of 4 processes that reported use #1a2b3c4d." in done.stdout
+    assert (
+        "message: 1 of 4 processes that reported use #1a2b3c4d:"
+        f" web 10.0.0.2:9464 at {prometheus}.\n"
+    ) in done.stdout
+    assert "in_use: #1a2b3c4d by 1, #5e6f7a8b by 4\n" in done.stdout
+
+
+@pytest.mark.parametrize("mistyped", ["#1a2b3c4e", "#1a2b4c3d", "#1a2bc4d0"])
+def test_a_mistyped_fingerprint_is_no_key_out_of_use(
+    serve: Callable[[str], str], mistyped: str
+) -> None:
+    done = piped("auth", "in-use", mistyped, serve(gauge("#1a2b3c4d", 1)))
+    assert done.returncode == 5
+    said = f"No process reported {mistyped}, but #1a2b3c4d is in use. Is it mistyped?"
+    assert said in done.stdout
+
+
+def test_the_keys_in_use_are_named_beside_one_that_is_not(serve: Callable[[str], str]) -> None:
+    page = serve(gauge("#5e6f7a8b", 1) + gauge("#0c1d2e3f", 0))
+    done = piped("auth", "in-use", "#1a2b3c4d", page, page)
+    assert done.returncode == 0
+    assert "; 1 reported. In use now: #5e6f7a8b by 1. Processes" in done.stdout
+
+
+def test_an_address_without_the_metric_is_named_and_is_no_all_clear(
+    serve: Callable[[str], str],
+) -> None:
+    silent = serve("up 1\n")
+    done = piped("auth", "in-use", "#1a2b3c4d", serve(gauge("#5e6f7a8b", 1)), silent, "--json")
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["silent"], told["since"]) == (5, [silent], None)
+    assert told["message"].startswith(f"No metric in_use at {silent}, so nobody knows")
 
 
 def test_silence_is_no_sign_of_disuse(serve: Callable[[str], str]) -> None:

@@ -53,7 +53,7 @@ def test_without_a_key_there_is_nothing_to_rotate(keys: Keys) -> None:
         target_of(keys.settings(), Options())
     with pytest.raises(RotationError, match="VECTORSHIFT_VAULT_PATH is not set"):
         target_of(keys.settings(), Options(source="vault"))
-    with pytest.raises(RotationError, match="There is no source 'vaul'"):
+    with pytest.raises(RotationError, match=r"There is no source 'vaul'\. Did you mean vault\?"):
         target_of(keys.settings(), Options(source="vaul"))
 
 

@@ -212,7 +212,7 @@ def auth_in_use(
     quiet: Quiet = False,
 ) -> None:
     """Say how many processes still use a key, by the metric vectorshift.credential.in_use. Exits
-    with 0 if none that reported does, 1 if one does, 5 if none reported.
+    with 0 if none that reported does, 1 if one does, 5 if that is not known.
     """
     from vectorshift.cli.in_use import show_in_use
 

@@ -7,6 +7,7 @@ import urllib.error
 import urllib.request
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta, timezone
+from difflib import get_close_matches
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -23,6 +24,10 @@ __all__ = ["show_in_use"]
 _LARGEST: Final = 64 << 20
 _TIMEOUT: Final = 30.0
 _MINUTES: Final = 5
+_NAMED: Final = 5
+"""Processes that a message names."""
+_ALIKE: Final = 0.75
+"""From which share of equal characters on one fingerprint is taken for a mistyped other one."""
 _SAMPLE: Final = re.compile(
     r"vectorshift_credential_in_use(?:\{(.*)\})? +(\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)( +-?\d+)?"
 )
@@ -41,6 +46,9 @@ class _Told:
         using: how many of them used the key.
         unnamed: how many others used more keys than they name.
         since: until when none did, or None.
+        processes: the processes that used it.
+        in_use: all keys in use, by fingerprint, and how many processes used each.
+        silent: the addresses without the metric.
     """
 
     message: str
@@ -49,6 +57,9 @@ class _Told:
     using: int
     unnamed: int
     since: str | None
+    processes: tuple[str, ...]
+    in_use: dict[str, int]
+    silent: tuple[str, ...]
 
 
 def show_in_use(fingerprint: str, urls: Sequence[str], as_json: bool) -> Exit:
@@ -61,53 +72,82 @@ def show_in_use(fingerprint: str, urls: Sequence[str], as_json: bool) -> Exit:
         as_json: whether to print JSON.
     """
     if not _FINGERPRINT.fullmatch(fingerprint):
-        complain("A fingerprint has 8 hex digits, such as '#1a2b3c4d'. It is not shown.")
+        complain(
+            "A fingerprint has 8 hex digits, such as '#1a2b3c4d'. Your input is not repeated here:"
+            " it may be a key."
+        )
         return Exit.USAGE
-    wanted = f"#{fingerprint.removeprefix('#')}"
-    reported, using, unnamed = (set[tuple[str, ...]]() for _ in range(3))
-    for number, url in enumerate(urls):
+    reported: set[str] = set()
+    users: dict[str, set[str]] = {}
+    silent: list[str] = []
+    for url in dict.fromkeys(urls):
         text = _fetched(url)
         if text is None:
             return Exit.SOURCE_FAILED
-        for labels, value in _samples(text):
-            process = (str(number), labels.get("job", ""), labels.get("instance", ""))
+        samples, place = [*_samples(text)], _place_of(url) or ""
+        silent += [] if samples else [place]
+        for labels, value in samples:
+            instance, job = labels.get("instance", ""), labels.get("job", "")
+            process = f"{job} {instance} at {place}".lstrip() if job or instance else url
             reported.add(process)
-            key = labels.get("vectorshift_credential_fingerprint")
-            if value > 0 and key in (wanted, OTHER):
-                (using if key == wanted else unnamed).add(process)
-    told = _told(wanted, len(reported), len(using), len(unnamed - using))
+            if value > 0:
+                key = labels.get("vectorshift_credential_fingerprint", OTHER)
+                users.setdefault(key, set()).add(process)
+    told = _told(f"#{fingerprint.removeprefix('#')}", reported, users, silent)
     facts = asdict(told)
-    show(as_json, facts, lambda: print(told.message), facts)
-    if using:
+    lines = {**facts, "processes": ", ".join(told.processes), "silent": ", ".join(told.silent)}
+    lines["in_use"] = ", ".join(f"{key} by {number}" for key, number in told.in_use.items())
+    show(as_json, facts, lambda: print(told.message), lines)
+    if told.using:
         return Exit.REFUSED
     return Exit.GOOD if told.since else Exit.UNKNOWN
 
 
-def _told(fingerprint: str, reported: int, using: int, unnamed: int) -> _Told:
+def _told(
+    fingerprint: str, reported: set[str], users: dict[str, set[str]], silent: list[str]
+) -> _Told:
+    using = users.get(fingerprint, set())
+    unnamed = users.get(OTHER, set()) - using
+    in_use = {key: len(users[key]) for key in sorted({*users} - {OTHER})}
+    alike = get_close_matches(fingerprint, in_use, n=1, cutoff=_ALIKE)
+    keys = ", ".join(f"{key} by {number}" for key, number in in_use.items())
+    now = f" In use now: {keys}." if keys else ""
     since = None
     if not reported:
         message = "No process reported: none of these addresses has the metric in_use."
     elif using:
-        message = f"{using} of {reported} processes that reported use {fingerprint}."
+        some = ", ".join(sorted(using)[:_NAMED]) + (", ..." if len(using) > _NAMED else "")
+        message = f"{len(using)} of {len(reported)} processes that reported use {fingerprint}:"
+        message = f"{message} {some}."
     elif unnamed:
         message = (
-            f"{unnamed} of {reported} processes that reported use more keys than they name, and"
-            f" perhaps {fingerprint}."
+            f"{len(unnamed)} of {len(reported)} processes that reported use more keys than they"
+            f" name, and perhaps {fingerprint}."
+        )
+    elif alike:
+        message = f"No process reported {fingerprint}, but {alike[0]} is in use. Is it mistyped?"
+    elif silent:
+        message = (
+            f"No metric in_use at {', '.join(silent)}, so nobody knows of that process. "
+            f"{len(reported)} reported, and none of them used {fingerprint}."
         )
     else:
         moment = datetime.now(timezone.utc) - timedelta(minutes=_MINUTES)
         since = f"{moment:%Y-%m-%d %H:%M:%S} UTC"
         message = (
-            f"No instrumented process used {fingerprint} since {since}; {reported} reported. "
-            "Processes that report nothing are not counted."
+            f"No instrumented process used {fingerprint} since {since}; {len(reported)} reported."
+            f"{now} Processes that report nothing are not counted."
         )
     return _Told(
         message=message,
         fingerprint=fingerprint,
-        reported=reported,
-        using=using,
-        unnamed=unnamed,
+        reported=len(reported),
+        using=len(using),
+        unnamed=len(unnamed),
         since=since,
+        processes=tuple(sorted(using)),
+        in_use=in_use,
+        silent=tuple(silent),
     )
 
 

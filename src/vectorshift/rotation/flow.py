@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
 from vectorshift.chain.chain import ProviderChain
@@ -116,7 +117,9 @@ def target_of(settings: Settings, options: Options) -> RotationTarget:
     if name is None:
         name = _source_of(_winner(settings))
     if name not in SOURCES:
-        raise RotationError(f"There is no source {name!r}. There are: {', '.join(SOURCES)}.")
+        near = get_close_matches(name, SOURCES, n=1)
+        meant = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(SOURCES)}."
+        raise RotationError(f"There is no source {name!r}. {meant}")
     if options.expires_at is not None and name != "vault":
         raise RotationError("--expires-at works with Vault KV version 2 only. Leave it out.")
     return SOURCES[name](settings, options)
@@ -236,5 +239,5 @@ def _wait(plan: Plan, settings: Settings) -> str:
     old = plan.old.fingerprint
     return (
         f"{when} Before you revoke {old}, see that no process uses it, by the metric"
-        f" vectorshift.credential.in_use: vectorshift auth in-use '{old}' URL"
+        f" vectorshift.credential.in_use: vectorshift auth in-use '{old}' http://HOST:9464/metrics"
     )
