@@ -200,6 +200,7 @@ def test_what_a_signal_handler_raises_in_an_event_loop_shows_no_key(
                 asyncio.run(client.request("POST", "/x", json={}))
         except BaseException as error:  # a group of it too
             ends.append(reported(error))
+    del client
     gc.collect()  # the sockets that were left open, while that is no error
     assert len([text for text in ends if "SoftLimit" in text]) > 15
     assert [text for text in ends if MARK in text] == []
