@@ -367,6 +367,8 @@ def test_where_32_loads_hang_callers_of_others_fail_at_once() -> None:
     wait_until(answers)
     for store in stores:
         store.gate.set()
+    # what they tell when they end is no event of the next test
+    wait_until(lambda: all(each.name != "vectorshift-load" for each in threading.enumerate()))
 
 
 def test_a_late_answer_counts_if_no_newer_load_began() -> None:
