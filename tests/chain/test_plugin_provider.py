@@ -457,7 +457,7 @@ FAULTS = {
     "gives something else": "gave str, not a CredentialProvider",
     "gives a coroutine": "gave coroutine, not a CredentialProvider",
     "has a strange on_error": "on_error of Provider should be 'stop' or 'continue', not 'ignore'",
-    "has a strange ttl": "its ttl is str",
+    "has a strange ttl": "its ttl is of type str",
 }
 
 

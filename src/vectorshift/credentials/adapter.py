@@ -54,7 +54,8 @@ def flaw_of_ttl(ttl: object) -> str:
     """Say what is wrong with the `ttl` of a provider, or nothing."""
     if ttl is None or (isinstance(ttl, int | float) and 0 <= ttl < float("inf")):
         return ""
-    return f"its ttl is {type(ttl).__name__}, and should be a number of seconds or None."
+    what = "out of range" if isinstance(ttl, int | float) else f"of type {type(ttl).__name__}"
+    return f"its ttl is {what}, and should be a number of seconds from 0 on, or None."
 
 
 class PolicyOfTheWrapped:
