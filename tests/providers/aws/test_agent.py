@@ -108,6 +108,17 @@ def test_neither_boto3_nor_botocore_is_imported(agent: FakeSecretsManagerAgent) 
     assert said.split() == [str(len(SECRET)), "[]"]
 
 
+def test_plain_http_takes_no_certificates(
+    agent: FakeSecretsManagerAgent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Observation to fail with httpx's own TLS context: the file that is missing is opened."""
+    agent.put("prod/vs", SECRET)
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/ca.pem")
+    monkeypatch.setenv("VECTORSHIFT_CA_BUNDLE", "/nowhere/ca.pem")
+    found = AwsSecretsManagerProvider("prod/vs", agent_url=agent.url).get_credential()
+    assert found.secret.reveal() == SECRET
+
+
 def test_a_proxy_of_the_environment_does_not_see_the_token(
     agent: FakeSecretsManagerAgent, monkeypatch: pytest.MonkeyPatch
 ) -> None:

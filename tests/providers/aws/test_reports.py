@@ -1,0 +1,347 @@
+"""Public reports about other clients of AWS, as far as no other test here shows them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.certificates import Authority
+from tests.faults import FaultServer, answer
+from tests.providers.aws.servers import FakeAws, free_url
+
+from vectorshift import (
+    AwsSecretsManagerProvider,
+    CredentialConfigurationError,
+    CredentialDeniedError,
+    CredentialNotFoundError,
+    CredentialStoreUnavailableError,
+    ProviderChain,
+)
+from vectorshift.testing import ManualClock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.providers.aws.servers import Hanging
+
+    from vectorshift import CredentialError
+    from vectorshift.testing import MotoServer
+
+    Failure = Callable[[AwsSecretsManagerProvider], CredentialError]
+
+SECRET = "vs-Xq7fL0nevertobeseen"
+GIVEN = {"SecretString": SECRET, "VersionId": "1"}
+ROLE = {
+    "Code": "Success",
+    "AccessKeyId": "A",
+    "SecretAccessKey": "b",
+    "Token": "c",
+    "Expiration": "2099-01-01T00:00:00Z",
+}
+KEY = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd"
+
+
+# boto3#2750, #1592: the creation of clients is not thread-safe
+
+COLD = """
+import threading
+from vectorshift import AwsSecretsManagerProvider, CredentialError
+
+start, found = threading.Barrier(12), []
+
+def ask():
+    provider = AwsSecretsManagerProvider("prod/vs")
+    start.wait()
+    try:
+        found.append(provider.get_credential().secret.reveal())
+    except CredentialError as error:
+        found.append(str(error))
+
+threads = [threading.Thread(target=ask) for _ in range(12)]
+for each in threads:
+    each.start()
+for each in threads:
+    each.join()
+print(len(found), *set(found))
+"""
+
+# gevent#1016: patched first
+GREENLETS = """
+from gevent import monkey
+monkey.patch_all()
+import gevent
+from vectorshift import AwsSecretsManagerProvider, ProviderChain
+
+chain = ProviderChain([AwsSecretsManagerProvider("prod/vs")])
+jobs = [gevent.spawn(lambda: chain.get_credential().secret.reveal()) for _ in range(50)]
+gevent.joinall(jobs, timeout=60, raise_error=True)
+print(len(jobs), *{job.value for job in jobs})
+"""
+
+
+def printed(code: str) -> str:
+    run = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=False
+    )
+    return run.stdout + run.stderr
+
+
+def test_twelve_cold_threads_with_providers_of_their_own_find_the_key(fake: FakeAws) -> None:
+    fake.says(200, GIVEN)
+    assert printed(COLD) == f"12 {SECRET}\n"
+
+
+def test_fifty_greenlets_of_a_process_that_was_patched_first_read_once(fake: FakeAws) -> None:
+    pytest.importorskip("gevent")
+    fake.says(200, GIVEN)
+    assert printed(GREENLETS) == f"50 {SECRET}\n"
+    assert len(fake.asked) == 1
+
+
+# aws-cdk#18555, dify#35, copilot-cli#5732: a name that ends like AWS's own six characters
+
+
+def test_a_secret_whose_name_ends_like_an_arn_is_read_by_its_full_arn(aws: MotoServer) -> None:
+    aws.put("test-secret", SECRET)
+    arn = aws.call("DescribeSecret", SecretId="test-secret")["ARN"]
+    assert AwsSecretsManagerProvider(arn).get_credential().secret.reveal() == SECRET
+
+
+# external-secrets#390: the words of KMS
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        ("AccessDeniedException", "Access to KMS is not allowed"),
+        ("DecryptionFailure", f"{KEY} is disabled. (Service: AWSKMS; Status Code: 400)"),
+        ("DecryptionFailure", f"{KEY} is pending deletion. (Service: AWSKMS; Status Code: 400)"),
+    ],
+)
+def test_a_key_of_kms_that_cannot_be_used_is_named(
+    fake: FakeAws, code: str, text: str, failure: Failure
+) -> None:
+    fake.fails(400, code, text)
+    error = failure(AwsSecretsManagerProvider("prod/vs"))
+    assert type(error) is CredentialDeniedError
+    assert f"kms:Decrypt on {KEY if KEY in text else 'the KMS key'}" in str(error)
+    assert "Check that the key is enabled" in str(error)
+
+
+# aws-sdk-js-v3#7701: a secret without a value, as Terraform makes one
+
+
+def test_a_version_that_awss_own_words_do_not_find_asks_for_a_value(
+    fake: FakeAws, failure: Failure
+) -> None:
+    text = "Secrets Manager can't find the specified secret value for staging label: AWSCURRENT"
+    fake.fails(400, "ResourceNotFoundException", text)
+    error = failure(AwsSecretsManagerProvider("prod/vs"))
+    assert type(error) is CredentialNotFoundError
+    assert "no such version. Put a value into it" in str(error)
+
+
+def test_a_secret_without_a_value_is_not_found_and_its_stages_are_read(
+    aws: MotoServer, failure: Failure
+) -> None:
+    aws.call("CreateSecret", Name="hollow")
+    assert type(failure(AwsSecretsManagerProvider("hollow"))) is CredentialNotFoundError
+    aws.put("hollow", "vs-current")
+    pending = AwsSecretsManagerProvider("hollow", version_stage="AWSPENDING")
+    assert type(failure(pending)) is CredentialNotFoundError
+    aws.call(
+        "PutSecretValue", SecretId="hollow", SecretString="vs-next", VersionStages=["AWSPENDING"]
+    )
+    assert pending.get_credential().secret.reveal() == "vs-next"
+    now = AwsSecretsManagerProvider("hollow")
+    assert now.get_credential().secret.reveal() == "vs-current"
+
+
+# eks-pod-identity-agent#159, botocore#1791: what gives AWS credentials is late, or slow at first
+
+
+def test_a_chain_asks_again_a_second_after_an_endpoint_refused(
+    nobody: None, fake: FakeAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake.says(200, GIVEN)
+    late = free_url()
+    monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{late}/role")
+    clock = ManualClock()
+    chain = ProviderChain([AwsSecretsManagerProvider("prod/vs")], clock=clock)
+    with FakeAws(port=int(late.rpartition(":")[2]), listens=False) as server:
+        server.says(200, ROLE, "/role")
+        with pytest.raises(CredentialStoreUnavailableError):
+            chain.get_credential()
+        server.listen()
+        clock.advance(1)
+        assert chain.get_credential().secret.reveal() == SECRET
+
+
+def test_a_chain_asks_a_metadata_service_again_a_second_after_it_hung(
+    nobody: None, fake: FakeAws, hanging: Hanging, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = "/latest/meta-data/iam/security-credentials/"
+    fake.says(200, GIVEN)
+    fake.says(200, "token", "/latest/api/token")
+    fake.says(200, "app", path)
+    fake.says(200, ROLE, f"{path}app")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "false")
+    monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", hanging.url)
+    clock = ManualClock()
+    chain = ProviderChain([AwsSecretsManagerProvider("prod/vs")], clock=clock)
+    with pytest.raises(CredentialStoreUnavailableError, match="--http-put-response-hop-limit 2"):
+        chain.get_credential()
+    monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", fake.url)
+    clock.advance(1)
+    assert chain.get_credential().secret.reveal() == SECRET
+
+
+# botocore#704: AWS credentials that end, and are renewed in their file
+
+
+def test_a_renewed_credentials_file_is_used_after_a_denial(
+    nobody: None, fake: FakeAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "credentials"
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
+    file.write_text("[default]\naws_access_key_id = OLD\naws_secret_access_key = b\n")
+    fake.fails(400, "ExpiredTokenException")
+    clock = ManualClock()
+    chain = ProviderChain([AwsSecretsManagerProvider("prod/vs")], clock=clock)
+    with pytest.raises(CredentialDeniedError, match="Set AWS_SESSION_TOKEN and its keys again"):
+        chain.get_credential()
+    file.write_text("[default]\naws_access_key_id = NEW\naws_secret_access_key = b\n")
+    fake.says(200, GIVEN)
+    clock.advance(6)
+    assert chain.get_credential().secret.reveal() == SECRET
+
+
+# boto3#1884, #4188: a CA of one's own
+
+
+@pytest.mark.parametrize("variable", ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"])
+def test_a_ca_of_ones_own_is_trusted_where_a_variable_names_it(
+    fake: FakeAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+    authority = Authority(tmp_path)
+    body = b'{"SecretString": "vs-tls", "VersionId": "1"}'
+    with FaultServer(answer(200, body), tls=authority.context) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.origin)
+        monkeypatch.setenv(variable, str(authority.file))
+        found = AwsSecretsManagerProvider("prod/vs").get_credential()
+    assert found.secret.reveal() == "vs-tls"
+
+
+def test_a_bundle_of_cas_that_is_junk_is_named(
+    fake: FakeAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: Failure
+) -> None:
+    (tmp_path / "ca.pem").write_text("-----BEGIN CERTIFICATE-----\njunk\n-----END CERTIFICATE-----")
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("AWS_ENDPOINT_URL", fake.url.replace("http:", "https:"))
+    error = failure(AwsSecretsManagerProvider("prod/vs"))
+    assert f"AWS_CA_BUNDLE names {tmp_path / 'ca.pem'}, which cannot be used" in str(error)
+
+
+# botocore#2549, external-secrets#5005: FIPS
+
+
+@pytest.mark.parametrize("flag", ["AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"])
+def test_an_endpoint_of_ones_own_beside_a_flag_is_used(
+    fake: FakeAws, monkeypatch: pytest.MonkeyPatch, flag: str
+) -> None:
+    fake.says(200, GIVEN)
+    monkeypatch.setenv(flag, "true")
+    assert AwsSecretsManagerProvider("prod/vs").get_credential().secret.reveal() == SECRET
+
+
+# boto#1146: proxies
+
+
+@pytest.mark.parametrize("status", [403, 407, 502, 0])
+def test_a_proxy_that_refuses_is_told_with_its_status_and_without_its_password(
+    fake: FakeAws, monkeypatch: pytest.MonkeyPatch, status: int, failure: Failure
+) -> None:
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    for name in ("NO_PROXY", "no_proxy", "https_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with FaultServer(answer(status, b"")) as proxy:
+        where = proxy.origin if status else free_url()
+        monkeypatch.setenv("HTTPS_PROXY", where.replace("//", f"//me:{SECRET}@"))
+        error = failure(AwsSecretsManagerProvider("prod/vs"))
+    assert type(error) is CredentialStoreUnavailableError
+    assert "proxy" in str(error).lower()
+    assert not status or f"HTTP {status}" in str(error)
+
+
+# localstack, pydantic-settings#664: an endpoint for tests
+
+
+def test_the_services_section_of_a_profile_names_the_endpoint(
+    fake: FakeAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    fake.says(200, GIVEN)
+    (tmp_path / "config").write_text(
+        "[profile local]\nregion = us-east-1\nservices = here\n"
+        f"[services here]\nsecrets_manager =\n  endpoint_url = {fake.url}\n"
+    )
+    monkeypatch.setenv("AWS_PROFILE", "local")
+    assert AwsSecretsManagerProvider("prod/vs").get_credential().secret.reveal() == SECRET
+
+
+def test_plain_http_is_refused_whatever_allow_http_says_and_the_error_says_so(
+    fake: FakeAws, monkeypatch: pytest.MonkeyPatch, failure: Failure
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://localstack:4566")
+    monkeypatch.setenv("VECTORSHIFT_ALLOW_HTTP", "1")
+    error = failure(AwsSecretsManagerProvider("prod/vs"))
+    assert "VECTORSHIFT_ALLOW_HTTP does not allow it here" in str(error)
+
+
+# sst#4063: throttling
+
+
+def test_a_read_that_is_throttled_once_costs_no_call(fake: FakeAws) -> None:
+    fake.says(200, GIVEN, first=[(400, '{"__type": "ThrottlingException"}')])
+    assert AwsSecretsManagerProvider("prod/vs").get_credential().secret.reveal() == SECRET
+
+
+# Also held
+
+
+def test_a_profile_that_refers_to_itself_is_told(
+    nobody: None, fake: FakeAws, tmp_path: Path, failure: Failure
+) -> None:
+    (tmp_path / "config").write_text(
+        "[profile a]\nrole_arn = arn:aws:iam::123456789012:role/r\nsource_profile = b\n"
+        "[profile b]\nrole_arn = arn:aws:iam::123456789012:role/r\nsource_profile = a\n"
+    )
+    error = failure(AwsSecretsManagerProvider("prod/vs", profile="a"))
+    assert type(error) is CredentialConfigurationError
+    assert "refers to itself" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "words"),
+    [
+        (200, "<html>captive portal</html>", "what answers at the endpoint is not AWS"),
+        (503, "<html>envoy: no healthy upstream</html>", "AWS could not answer"),
+    ],
+)
+def test_a_captive_portal_and_a_mesh_are_unavailable(
+    fake: FakeAws, status: int, body: str, words: str, failure: Failure
+) -> None:
+    fake.says(status, body)
+    error = failure(AwsSecretsManagerProvider("prod/vs"))
+    assert type(error) is CredentialStoreUnavailableError
+    assert words in str(error)
+
+
+def test_a_binary_secret_may_be_json(aws: MotoServer) -> None:
+    aws.put("binary-json", b'{"api_key": "vs-binary"}\r\n')
+    provider = AwsSecretsManagerProvider("binary-json", field="api_key")
+    assert provider.get_credential().secret.reveal() == "vs-binary"
