@@ -332,7 +332,7 @@ async def test_a_recursive_program_shows_no_key_at_any_of_its_last_depths(
             client.request("GET", "/warm")
             for spare in range(1, 90):
                 try:
-                    down(levels(spare), client)
+                    down(levels(spare), lambda: client.request("GET", "/x"))
                 except Exception as error:
                     ends.append(error)
     assert len(ends) > 20
@@ -341,16 +341,39 @@ async def test_a_recursive_program_shows_no_key_at_any_of_its_last_depths(
     assert [error for error in others if isinstance(error, TypeError)] == []
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.parametrize("name", ["vault", "aws", "agent"])
+def test_a_recursive_program_that_reads_a_store_hears_of_its_recursion_alone(
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    reported: Visible,
+    name: str,
+    anyio_backend: str,
+) -> None:
+    provider, token = stores(request, monkeypatch, name)
+    provider.get_credential()
+    ends: list[BaseException] = []
+    for spare in range(1, 90):
+        try:
+            down(levels(spare), provider.get_credential)
+        except Exception as error:
+            ends.append(error)
+    assert len(ends) > 10
+    assert [error for error in ends if not isinstance(error, RecursionError)] == []
+    assert [error for error in ends if MARK in reported(error) or token in reported(error)] == []
+
+
 def levels(spare: int) -> int:
     """Return how many calls leave so much of the stack."""
     return sys.getrecursionlimit() - sum(1 for _ in traceback.walk_stack(None)) - spare
 
 
-def down(left: int, client: VectorShift) -> None:
+def down(left: int, work: Callable[[], object]) -> None:
     if left > 0:
-        down(left - 1, client)
+        down(left - 1, work)
     else:
-        client.request("GET", "/x")
+        work()
 
 
 async def adown(left: int, client: AsyncVectorShift) -> None:

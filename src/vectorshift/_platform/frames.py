@@ -156,13 +156,16 @@ def callers_own(error: Exception) -> BaseException | None:
     """Return the error that the caller's signal handler raised within a library, if it was that.
 
     `TimeoutError` is what most handlers raise, and httpcore takes it for one of its own. A full
-    stack, or memory, is the caller's as well, and no fault of what is asked.
+    stack, or memory, is the caller's as well, and no fault of what is asked; botocore hides it
+    behind an error of its own.
     """
     if isinstance(error, _NO_ROOM):
         return error
     for each in _related(error, set()):
         entries = list(_entries(each.__traceback__))
-        if entries and not _stays(entries[0]) and any(map(_is_handler, entries)):
+        if not entries or _stays(entries[0]):
+            continue
+        if isinstance(each, _NO_ROOM) or any(map(_is_handler, entries)):
             return each
     return None
 
