@@ -55,9 +55,10 @@ class Issuer:
         return f"{head}.{_part(self._key.sign(head.encode(), padding.PKCS1v15(), hashes.SHA256()))}"
 
     def service_account(self) -> str:
-        """Return the token of the service account `app` in the namespace `default`."""
+        """Return the token of the service account `app` in the namespace `default`, for Vault."""
         account = {"namespace": "default", "serviceaccount": {"name": "app", "uid": "u-1"}}
-        return self.sign({"sub": "system:serviceaccount:default:app", "kubernetes.io": account})
+        who = {"sub": "system:serviceaccount:default:app", "aud": ["vault"]}
+        return self.sign({**who, "kubernetes.io": account})
 
 
 def _part(content: bytes) -> str:

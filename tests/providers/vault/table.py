@@ -221,9 +221,7 @@ def tokens(at: Stage) -> Iterator[Asked]:
     yield at.ask("(the token wraps another)", token=wrapping)
     found: dict[str, Any] = role(at.bao, "app")
     at.bao.policy("reader", 'path "secret/data/other" { capabilities = ["read"] }')
-    yield at.ask(
-        "its policy does not allow the read, after one more login", auth="approle", **found
-    )
+    yield at.ask("its policy does not allow the read, right after a login", auth="approle", **found)
 
 
 def logins(at: Stage) -> Iterator[Asked]:

@@ -231,7 +231,27 @@ def test_logs_in_by_kubernetes_and_reads_the_service_account_s_token_at_each_log
         assert vault.get_credential().secret.reveal() == KEY
         assert [first in bodies[0], second in bodies[-1]] == [True, True]
         other = VaultProvider(stored, addr=openbao.address, role="other", **more)
-        assert "role=" in failure(other, errors.CredentialDeniedError)
+        said = failure(other, errors.CredentialDeniedError)
+        assert "the server refuses the login: invalid role name. Check the service" in said
+        assert "(role=)" in said
+        bound = {"bound_service_account_names": "other", "bound_service_account_namespaces": "*"}
+        openbao.call("POST", "auth/cluster/role/other", bound)
+        said = failure(other, errors.CredentialDeniedError)
+        assert "the server refuses the login: service account name not authorized. Check" in said
+        assert "system:auth-delegator" in said
+        bound |= {"bound_service_account_names": "app", "audience": "another"}
+        openbao.call("POST", "auth/cluster/role/other", bound)
+        said = failure(other, errors.CredentialDeniedError)
+        assert "the server refuses the login: invalid audience." in said
+
+
+def test_a_pod_without_a_token_is_told_how_to_get_one(
+    openbao: OpenBaoServer, failure: Failure
+) -> None:
+    vault = VaultProvider("vs", addr=openbao.address, auth="kubernetes", role="app")
+    said = failure(vault, errors.CredentialConfigurationError)
+    assert "automountServiceAccountToken: true" in said
+    assert "jwt_file=" in said
 
 
 def test_logs_in_by_client_certificate(

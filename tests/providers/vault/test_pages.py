@@ -85,6 +85,8 @@ class Reader:
         self.environ |= {
             n: v.strip('"') for n, v in re.findall(r"name: (VECTORSHIFT_\w+), value: (\S+) }", code)
         }
+        for probe in re.findall(r"exec: { command: \[(.+)\] }", code):
+            self.sh(f"env -u BAO_TOKEN {probe.replace(',', '')}")
 
     def hcl(self, code: str) -> None:
         kind = re.match(r"# bao (agent|proxy) ", code)
@@ -121,6 +123,8 @@ def reader(tmp_path: Path, tiny: MakeTiny) -> Iterator[Reader]:
             "https://vault.example.com:8200": server.address,
             "/etc/ssl/vault-ca.pem": str(server.cacert),
             "https://kubernetes.default.svc:443": cluster.address,
+            "https://k8s.example.com:6443": cluster.address,
+            "/etc/vault/ca.pem": str(server.cacert),
             "/var/run/secrets/kubernetes.io/serviceaccount": str(secrets),
             "/var/run/secrets/vault": str(secrets),
             "/run/secrets": str(secrets),

@@ -34,13 +34,25 @@ def test_a_policy_that_refuses_for_long_costs_a_login_a_minute_and_a_mended_one_
     vault = VaultProvider(stored, addr=openbao.address, auth="approle", clock=clock, **login)
     before = openbao.calls(LOGIN, "update")
     for _ in range(8):
-        assert "A new login did not help" in failure(vault, errors.CredentialDeniedError)
+        said = failure(vault, errors.CredentialDeniedError)
+        assert "the policies of its role lack these lines" in said
+        assert "A new login did not help" not in said  # there was only one
         clock.advance(7)
     assert openbao.calls(LOGIN, "update") == before + 1
     openbao.call("POST", "auth/approle/role/poor", {"token_policies": "reader"})
     clock.advance(7)
     assert vault.get_credential().secret.reveal() == KEY
     assert openbao.calls(LOGIN, "update") == before + 2
+
+
+def test_a_second_login_that_does_not_help_is_told(
+    openbao: OpenBaoServer, stored: str, clock: ManualClock, failure: Failure
+) -> None:
+    login: dict[str, Any] = role(openbao, "poorer", token_policies="default")
+    vault = VaultProvider(stored, addr=openbao.address, auth="approle", clock=clock, **login)
+    failure(vault, errors.CredentialDeniedError)
+    clock.advance(61)
+    assert "A new login did not help" in failure(vault, errors.CredentialDeniedError)
 
 
 @pytest.mark.parametrize("gap", ["no secret", "deleted"])

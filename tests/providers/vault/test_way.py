@@ -122,7 +122,7 @@ def test_an_agent_s_unix_socket_is_spoken_to(
         assert address in str(vault.describe())
     with pytest.raises(UNAVAILABLE) as answer:
         vault.get_credential()
-    assert "nothing listens there" in str(answer.value)
+    assert "nothing listens there. Check the agent and VECTORSHIFT_VAULT_ADDR." in str(answer.value)
 
 
 def test_a_socket_that_says_nothing_is_waited_for_no_longer_than_there_is_time(

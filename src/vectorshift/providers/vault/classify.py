@@ -197,6 +197,7 @@ def classify_read(
     mount: Mount | None = None,
     other: Mount | None = None,
     new_token: bool = False,
+    second_login: bool = False,
     used_up: bool = False,
 ) -> CredentialError | None:
     """Return the error that a reply to a read means, or None if it brings a secret.
@@ -207,6 +208,7 @@ def classify_read(
         mount: the mount of the secret, if that is known.
         other: the mount that the path begins with, if that is known.
         new_token: whether a login has just brought the token, so that it cannot have ended.
+        second_login: whether that login followed a refusal of the token before it.
         used_up: whether the server does not know the token any more after this reply.
     """
     if reply.status == 200 and as_object((reply.body or {}).get("data")) is not None:
@@ -224,7 +226,7 @@ def classify_read(
             "the token was valid for one request only. If it wraps another token, run: bao "
             "unwrap. Otherwise give a token without num_uses."
         )
-    return ref.denied(_denial(reply, ref, other, new_token=new_token))
+    return ref.denied(_denial(reply, ref, other, new_token=new_token, second_login=second_login))
 
 
 def is_denied(reply: Reply) -> bool:
@@ -240,7 +242,9 @@ _NO_AGENT_TOKEN: Final = (
 )
 
 
-def _denial(reply: Reply, ref: SecretRef, other: Mount | None, *, new_token: bool) -> str:
+def _denial(
+    reply: Reply, ref: SecretRef, other: Mount | None, *, new_token: bool, second_login: bool
+) -> str:
     """Return why a read may be refused. A server tells a token that it does not know from one
     without the right.
     """
@@ -261,7 +265,7 @@ def _denial(reply: Reply, ref: SecretRef, other: Mount | None, *, new_token: boo
             " wrapping token first."
         )
     hint = _path_hint(ref, other)
-    if new_token:
+    if second_login:
         hint = f"A new login did not help. {hint}".rstrip()
     where = "VECTORSHIFT_VAULT_MOUNT, VECTORSHIFT_VAULT_PATH, VECTORSHIFT_VAULT_NAMESPACE"
     whose = "the policies of its role" if new_token else "the token's policies"
@@ -342,16 +346,28 @@ def classify_login(
             "no auth method is mounted there. Set VECTORSHIFT_VAULT_AUTH_MOUNT to the mount"
             f" of the auth method, and VECTORSHIFT_VAULT_NAMESPACE to its namespace.{where}"
         )
-    if reply.status in (401, 403):
+    said = next((f": {words}" for words in _REASONS if reply.mentions(words)), "")
+    if reply.status in (401, 403) and not said:
         return ref.denied(
             "the server refuses the login, as it does where no auth method is mounted"
             " (VECTORSHIFT_VAULT_AUTH_MOUNT, VECTORSHIFT_VAULT_NAMESPACE), and for some minutes"
             " after several wrong logins."
             f"{where} {fix}"
         )
-    if reply.status == 400 and not reply.says(_DISASTER):
-        return ref.denied(f"the server refuses the login.{where} {fix}")
+    if reply.status in (400, 401, 403) and not reply.says(_DISASTER):
+        return ref.denied(f"the server refuses the login{said}.{where} {fix}")
     return _classify_status(reply, ref)
+
+
+_REASONS: Final = (
+    "service account name not authorized",
+    "service account unauthorized",
+    "namespace not authorized",
+    "invalid audience",
+    "invalid role name",
+    "token is expired",
+)
+"""Reasons that a server gives for a refused JWT. Nothing else of its text is shown."""
 
 
 def _classify_404(

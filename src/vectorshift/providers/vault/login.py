@@ -324,8 +324,24 @@ class JwtLogin(MountedLogin):
         else:
             jwt = _read_token(file or "", "VECTORSHIFT_VAULT_JWT_FILE", ref)
         if isinstance(jwt, CredentialError):
+            if file == KUBERNETES_JWT and not is_there(file):
+                return ref.wrong(
+                    f"there is no token of a service account at {file}. Set"
+                    " automountServiceAccountToken: true for the pod, or mount a projected token"
+                    " and name its file with VECTORSHIFT_VAULT_JWT_FILE."
+                )
             return jwt
         return {"jwt": jwt, "role": role} if role else {"jwt": jwt}
+
+    def explain(self, reply: Reply, payload: Payload) -> str:
+        """Name what a role for Kubernetes binds, which a role for JWT does not have."""
+        if self._arguments.auth != "kubernetes":
+            return self.fix
+        return (
+            "Check the service account, the namespace and the audience that the role"
+            " (VECTORSHIFT_VAULT_ROLE) binds. The account that reviews tokens for the server needs"
+            " the cluster role system:auth-delegator."
+        )
 
 
 class CertLogin(MountedLogin):

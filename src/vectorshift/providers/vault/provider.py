@@ -279,17 +279,20 @@ class VaultReader:
             return session
         requests, lease = session
         reply = requests.read(self.ref, lease.token)
-        refused = isinstance(reply, Reply) and reply.status == 403
+        refused, second_login = isinstance(reply, Reply) and reply.status == 403, False
         if refused:
             again = self._tokens.open(requests, rejected=lease)
             if isinstance(again, CredentialError):
                 return again
             if again.token != lease.token:
                 lease, reply = again, requests.read(self.ref, again.token)
+                second_login = self._login.contacts
         if isinstance(reply, TransportFailure):
             return reply.error(self.ref)
         new_token = refused and self._login.contacts
-        failure = self._failure(reply, requests, lease, new_token=new_token)
+        failure = self._failure(
+            reply, requests, lease, new_token=new_token, second_login=second_login
+        )
         if reply.is_gap:  # it may be a replica that lags behind: the next read may reach another
             self._server.close()
         if reply.status in (200, 404):  # the token must last until a missing secret is written
@@ -306,7 +309,13 @@ class VaultReader:
         return lease if isinstance(lease, CredentialError) else (requests, lease)
 
     def _failure(
-        self, reply: Reply, requests: VaultRequests, lease: TokenLease, *, new_token: bool
+        self,
+        reply: Reply,
+        requests: VaultRequests,
+        lease: TokenLease,
+        *,
+        new_token: bool,
+        second_login: bool,
     ) -> CredentialError | None:
         mount, other, used_up, ref = None, None, False, self.ref
         lacks_right = is_denied(reply) and not reply.rejects_token
@@ -328,7 +337,13 @@ class VaultReader:
                 ):
                     other = Mount.told(told)
         return classify_read(
-            reply, ref, mount=mount, other=other, new_token=new_token, used_up=used_up
+            reply,
+            ref,
+            mount=mount,
+            other=other,
+            new_token=new_token,
+            second_login=second_login,
+            used_up=used_up,
         )
 
     def _flaw(self) -> str | None:

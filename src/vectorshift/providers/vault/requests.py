@@ -372,6 +372,8 @@ def _failure(error: Exception, server: VaultServer, budget: Budget) -> Transport
         )
     if isinstance(error, seen.HTTPError | OSError):
         reason, sent = _reason(error, budget)
+        if server.arguments.auth == "agent":
+            reason = reason.replace("Check the server", "Check the agent", 1)
         return TransportFailure(
             reason=f"the server cannot be reached: {reason}", transient=True, sent=sent
         )
