@@ -124,11 +124,13 @@ def judge(
     if isinstance(error, AuthenticationError):
         assert (error.source, error.fingerprint) == ("explicit:api_key", Secret(KEY).fingerprint)
         note = (
-            f"\n  The key explicit:api_key {error.fingerprint} was rejected, and it is still "
-            "what explicit:api_key had at the last read."
+            f"\n  The API refuses the key {error.fingerprint} from explicit:api_key, which still"
+            " had it at the last read."
         )
     if status in (403, 404, 429):
         note = f"\n  The key was explicit:api_key {Secret(KEY).fingerprint}."
+    if (status, call) == (404, "GET /pipeline"):
+        note = f"\n  No pipeline with the id 'p-1' is visible to this key.{note}"
     assert str(error) == error.message == first.format(call, said or "no details") + note + hint
     str(error).encode()  # it can be printed
     judge_copies(error, shown)

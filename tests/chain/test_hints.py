@@ -190,8 +190,8 @@ async def test_the_stores_below_the_refused_key_are_named_and_not_asked(
     )
     said = await refused(style, server, ProviderChain([EnvProvider(), vault, aws]))
     assert (
-        "Configured but not asked, because env:VECTORSHIFT_API_KEY comes first: vault:x, aws:y. "
-        "If the key should come from there, remove it from env:VECTORSHIFT_API_KEY." in said
+        "Configured but not asked, because this source comes first: vault:x, aws:y. "
+        "If the key should come from there, remove it from this source." in said
     )
     assert vault.asked == aws.asked == 0
 
@@ -206,7 +206,9 @@ async def test_what_is_above_or_not_configured_is_not_named(style: str, server: 
 
 async def test_the_store_below_a_store_is_named_too(style: str, server: Echo) -> None:
     chain = ProviderChain([Store(HELD, source="vault:x"), Store("good", source="aws:y")])
-    assert "not asked, because vault:x comes first: aws:y." in await refused(style, server, chain)
+    assert "not asked, because this source comes first: aws:y." in await refused(
+        style, server, chain
+    )
 
 
 async def test_the_stores_below_in_a_nested_chain_and_below_it_are_named(
@@ -237,7 +239,9 @@ async def test_a_store_that_fails_when_it_is_read_again_still_names_the_ones_bel
 ) -> None:
     vault = Store(HELD, CredentialStoreUnavailableError("vault:x is away."), source="vault:x")
     said = await refused(style, server, ProviderChain([vault, Store("good", source="aws:y")]))
-    assert "vault:x is away. Configured but not asked, because vault:x comes first: aws:y." in said
+    assert (
+        "vault:x is away. Configured but not asked, because this source comes first: aws:y." in said
+    )
 
 
 async def test_it_is_told_for_the_credentials_of_the_process_and_of_a_block(
@@ -756,7 +760,7 @@ def test_a_401_mentions_a_dotenv_file_that_the_variable_hides(
         with pytest.raises(AuthenticationError) as caught:
             Pipeline.list()
     vectorshift.reset()
-    told = f"not asked, because env:VECTORSHIFT_API_KEY comes first: dotenv:{tmp_path}"
+    told = f"not asked, because this source comes first: dotenv:{tmp_path}"
     assert told in " ".join(str(caught.value).split())
 
 

@@ -54,7 +54,7 @@ def test_a_refused_key_ends_it_with_1_and_names_its_source(api: FakeVectorShift)
 
 def test_in_a_pipe_the_lines_of_a_message_are_sentences_of_one_line(api: FakeVectorShift) -> None:
     done = piped("auth", "check", VECTORSHIFT_BASE_URL=api.base_url, VECTORSHIFT_API_KEY="vs-x")
-    assert "Invalid API key. The key env:VECTORSHIFT_API_KEY #" in done.stdout.splitlines()[1]
+    assert "Invalid API key. The API refuses the key #" in done.stdout.splitlines()[1]
 
 
 def test_a_key_without_the_scope_is_good_and_says_what_it_lacks(api: FakeVectorShift) -> None:
@@ -162,7 +162,15 @@ def test_whoami_tells_what_the_key_sees_and_what_the_api_does_not_say(api: FakeV
 
 def test_whoami_of_a_refused_key_ends_with_1(api: FakeVectorShift) -> None:
     given = {"VECTORSHIFT_BASE_URL": api.base_url, "VECTORSHIFT_API_KEY": "vs-nobody-knows-it"}
-    assert piped("auth", "whoami", **given).returncode == 1
+    done = piped("auth", "whoami", **given)
+    assert done.returncode == 1
+    assert "names" not in done.stdout  # there are none
+
+
+def test_whoami_in_a_pipe_has_the_names_in_one_line(api: FakeVectorShift) -> None:
+    given = {"VECTORSHIFT_BASE_URL": api.base_url, "VECTORSHIFT_API_KEY": api.create_key()}
+    done = piped("auth", "whoami", **given)
+    assert "\nnames: acme-assistant, acme-summary\n" in done.stdout
 
 
 @pytest.mark.parametrize("command", ["status", "check", "whoami"])

@@ -148,6 +148,12 @@ def _(at: Stage) -> str:
     return at.failure(Pipeline.list)
 
 
+@scene("The key in the environment is rejected")
+def _(at: Stage) -> str:
+    at.set("VECTORSHIFT_API_KEY", "vs-of-last-year")
+    return at.failure(Pipeline.list)
+
+
 @scene("A key is rejected, and a configured store was not asked")
 def _(at: Stage) -> str:
     at.vault()

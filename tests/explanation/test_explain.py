@@ -386,7 +386,7 @@ def test_a_key_that_the_api_refused_is_told_as_refused() -> None:
     cached = CachingProvider(store(KEY), clock=ManualClock())
     cached.invalidate(cached.get_credential())
     report = vectorshift.explain(client=VectorShift(cached))
-    assert f"The API refuses {fingerprint(KEY)}." in report.sources[0].reason
+    assert f"The API has refused {fingerprint(KEY)} since " in report.sources[0].reason
     assert report.outcome == "unknown", "a call reads it again first"
 
 

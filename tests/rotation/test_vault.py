@@ -216,7 +216,7 @@ def test_undo_does_not_go_back_to_a_key_that_was_revoked(
     settings = keys.in_vault(openbao, path)
     rotated(settings, keys.new, "vault")
     keys.api.revoke_key(keys.old)
-    with pytest.raises(RotationError, match="does not take the new key"):
+    with pytest.raises(RotationError, match="refuses the new key"):
         rotated(settings, None, "vault")
     assert stored(openbao, path)["data"] == {"api_key": keys.new}
 

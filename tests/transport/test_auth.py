@@ -523,8 +523,8 @@ def test_the_error_says_that_the_source_still_holds_the_key() -> None:
         error = failure(Rotating("same", source="fake:here"), server)
     fingerprint = Credential(secret="same", source="", provider="").fingerprint
     assert (error.source, error.fingerprint) == ("fake:here", fingerprint)
-    assert f"fake:here {fingerprint}" in str(error)
-    assert "it is still what fake:here had at the last read" in str(error)
+    assert f"the key {fingerprint} from fake:here" in str(error)
+    assert "which still had it at the last read" in str(error)
 
 
 def test_the_error_names_the_failure_of_a_store_that_could_not_be_asked() -> None:
@@ -532,7 +532,7 @@ def test_the_error_names_the_failure_of_a_store_that_could_not_be_asked() -> Non
     with Echo(accepting()) as server:
         error = failure(Rotating("old", away, source="fake:here"), server)
     assert error.source == "fake:here"
-    assert "was rejected" in str(error)
+    assert "The API refuses the key" in str(error)
     assert "fake:here is away." in str(error)
 
 
@@ -568,7 +568,7 @@ def test_the_error_after_a_redirect_within_the_origin_says_what_was_done() -> No
         Echo(answers) as server,
         httpx.Client(follow_redirects=True, trust_env=False) as http,
         VectorShift(Rotating("same"), base_url=server.origin, http_client=http) as client,
-        pytest.raises(AuthenticationError, match="had at the last read"),
+        pytest.raises(AuthenticationError, match="had it at the last read"),
     ):
         client.request("GET", "/x")
 

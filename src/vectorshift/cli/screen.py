@@ -43,6 +43,8 @@ def show(
         draw()
     else:
         for name, value in facts.items():
+            if isinstance(value, tuple):
+                value = ", ".join(map(str, value))
             if value is not None and value != "":
                 sys.stdout.write(f"{name}: {_plain(value)}\n")
 

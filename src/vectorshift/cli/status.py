@@ -185,6 +185,8 @@ def _draw(report: Report, end: Exit) -> None:
         source.configured and source.outcome == "not asked" for source in report.sources
     ):
         screen.print(Text("To ask the other sources too: vectorshift auth status --probe", "dim"))
+    if report.winner is not None and report.base_url:
+        screen.print(Text("Does the API accept it? vectorshift auth check", "dim"))
     if names := ", ".join(profile_names()):
         screen.print(Text(f"Profiles: {names}. To use one: --profile NAME", "dim"))
 

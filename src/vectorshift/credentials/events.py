@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Final, Literal, get_type_hints
 
 from vectorshift._platform.log import log, log_safely, log_seldom
@@ -23,6 +23,7 @@ __all__ = [
     "log_safely",
     "on_event",
     "refused",
+    "refused_since",
 ]
 
 Kind = Literal[
@@ -150,9 +151,10 @@ def announce(event: CredentialEvent) -> None:
             log_safely(logging.ERROR, "An event callback raised %s.", type(error).__name__)
 
 
-# --- Keys that the API refuses, wherever they come from: each is told of once ---
+# --- Keys that the API refuses, wherever they come from: each is logged once ---
 
-REFUSED: set[tuple[str, str, str]] = set()
+REFUSED: dict[tuple[str, str, str], datetime] = {}
+"""Provider, source and fingerprint of each, and when it was refused first."""
 _MOST_REFUSED: Final = 10_000
 
 
@@ -165,20 +167,25 @@ def refused(credential: Credential, *, previous: Credential | None = None) -> No
     """
     if len(REFUSED) >= _MOST_REFUSED:
         REFUSED.clear()
-    REFUSED.add(_key(credential))
+    REFUSED.setdefault(_key(credential), datetime.now(timezone.utc))
     _announce("rejected", credential, previous)
 
 
 def accepted(credential: Credential) -> None:
     """Take note that the API took a key, and tell of it if it had refused that before."""
     if is_refused(credential):
-        REFUSED.discard(_key(credential))
+        REFUSED.pop(_key(credential), None)
         _announce("accepted", credential)
 
 
 def is_refused(credential: Credential) -> bool:
     """Return whether the API refused this key when it was last used."""
     return _key(credential) in REFUSED
+
+
+def refused_since(credential: Credential) -> datetime | None:
+    """Return when the API began to refuse this key in this process, or None."""
+    return REFUSED.get(_key(credential))
 
 
 def _key(credential: Credential) -> tuple[str, str, str]:

@@ -12,7 +12,7 @@ from vectorshift.cache.policy import Instant, passed, until_of, without_expired
 from vectorshift.cache.provider import CachingProvider
 from vectorshift.chain.chain import ProviderChain
 from vectorshift.chain.outcomes import is_missing, must_not_miss, outcome_of, stops, what_to_do
-from vectorshift.credentials.events import is_refused
+from vectorshift.credentials.events import is_refused, refused_since
 from vectorshift.credentials.guard import without
 from vectorshift.credentials.values import Credential, looks_odd
 from vectorshift.errors import CredentialError, CredentialNotFoundError
@@ -193,7 +193,7 @@ def _source(seen: Observation) -> SourceReport:
 
 def _with_credential(about: SourceReport, credential: Credential, now: float) -> SourceReport:
     expires = credential.expires_at
-    refused = f"The API refuses {credential.fingerprint}." if is_refused(credential) else ""
+    refused = _refusal(credential) if is_refused(credential) else ""
     refused = "" if refused in about.reason else refused  # its cache has said so
     return replace(
         about,
@@ -222,9 +222,7 @@ def _with_cache(about: SourceReport, provider: CachingProvider) -> SourceReport:
     previous = without_expired(state.overlap, now).previous
     goes_back = previous is not None and state.overlap.rejections > 0
     if state.rejected_at is not None or state.rejections or goes_back:
-        words.append(
-            f"The API refuses {'this key' if credential is None else credential.fingerprint}."
-        )
+        words.append(_refusal(credential))
     if previous is not None and goes_back:
         left = min(state.overlap.until[0] - now[0], state.overlap.until[1] - now[1])
         words.append(
@@ -242,6 +240,16 @@ def _with_cache(about: SourceReport, provider: CachingProvider) -> SourceReport:
         stale=stale,
         reason="\n".join(filter(None, words)),
     )
+
+
+def _refusal(credential: Credential | None) -> str:
+    """Say that the API refuses a key, and since when, if a call has met that."""
+    if credential is None:
+        return "The API refuses this key."
+    since = refused_since(credential)
+    if since is None:
+        return f"The API refuses {credential.fingerprint}."
+    return f"The API has refused {credential.fingerprint} since {since:%Y-%m-%d %H:%M} UTC."
 
 
 def _age(since: Instant, now: Instant) -> float:

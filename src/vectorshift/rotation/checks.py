@@ -58,13 +58,14 @@ class Checks:
         try:
             seen = self._seen_by(new)
         except AuthenticationError:
-            raise RotationError(
-                f"The API does not take the new key, {new}. Make another."
-            ) from None
+            raise RotationError(f"The API refuses the new key, {new}. Make another.") from None
         try:
             before = self._seen_by(old)
         except AuthenticationError:
-            before = f"The API does not take the old key, {old}."
+            before = f"The API refuses the old key, {old}, so the organisations cannot be compared."
+            if not unverified:
+                hint = " If the new key is of the same organisation: --unverified."
+                raise RotationError(before + hint) from None
         doubt = next((each for each in (seen, before) if isinstance(each, str)), "")
         if isinstance(seen, frozenset) and isinstance(before, frozenset):
             shared = seen & before

@@ -42,46 +42,38 @@ class Rejection(NamedTuple):
         said = " ".join(filter(None, (self._outcome(), looks_odd(sent.secret))))
         if not self.shadowed_stores:
             return said
-        first, stores = self.rejected.source, ", ".join(self.shadowed_stores)
         return (
-            f"{said} Configured but not asked, because {first} comes first: {stores}. If the key "
-            f"should come from there, remove it from {first}."
+            f"{said} Configured but not asked, because this source comes first:"
+            f" {', '.join(self.shadowed_stores)}. If the key should come from there, remove it"
+            " from this source."
         )
 
     def _outcome(self) -> str:
         old, new = self.rejected, self.answer
+        place = old.source if old.version is None else f"{old.source}@{old.version}"
+        refused = f"The API refuses the key {old.fingerprint} from {place}"
         if not isinstance(new, Credential):
-            return (
-                f"The key {old} was rejected, and its source could not be read again: {new.message}"
-            )
+            return f"{refused}. The source could not be read again: {new.message}"
         if new.secret == old.secret:
-            piped = old.source.partition(":")[2]
-            again = (
-                " It is a named pipe, which is read once. Restart the process."
-                if was_read(piped)
-                else ""
-            )
-            return (
-                f"The key {old} was rejected, and it is still what {old.source} had at the last "
-                f"read.{again}"
-            )
+            if old.source.startswith("env:"):
+                return (
+                    f"{refused}. A running process keeps its environment: set the new key and"
+                    " restart."
+                )
+            if was_read(old.source.partition(":")[2]):
+                return f"{refused}. It is a named pipe, which is read once. Restart the process."
+            return f"{refused}, which still had it at the last read."
         if self.goes_back:
             tried = "was rejected, too" if self.resent else f"was not tried: {self.why_not}"
             return (
-                f"The key {old} was rejected: the API may not know it yet. The key before it, "
-                f"{new.fingerprint}, {tried}"
+                f"{refused}. It may not know the key yet. The key before it, {new.fingerprint},"
+                f" {tried}"
             ).rstrip(".") + "."
         if self.resent:
-            return (
-                f"The key {old} was rejected, and so was {new.fingerprint}, which {new.source} "
-                "had by then."
-            )
+            return f"{refused}, and {new.fingerprint}, which the source had by then."
         if not same_source(old, new):
             return (
-                f"The key {old} was rejected. The next call will use another source, {new}. A "
-                "request does not change its source half-way."
+                f"{refused}. The next call will use another source, {new}. A request does not"
+                " change its source half-way."
             )
-        return (
-            f"The key {old} was rejected. {new.source} holds {new.fingerprint} now, but "
-            f"{self.why_not}"
-        )
+        return f"{refused}. The source holds {new.fingerprint} now, but {self.why_not}"
