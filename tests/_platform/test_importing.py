@@ -147,19 +147,51 @@ class Flusher:
         except ImportError as error:
             print(error)
 
+{before}
 sys.modules["kept until the end"] = Flusher()
 """
 
 
+@pytest.mark.parametrize("before", ["", "vectorshift.warm_up()"], ids=["cold", "warm"])
 @pytest.mark.parametrize(
     "call", ["vectorshift.get_credential()", "vectorshift.Pipeline.list()", "vectorshift.api_key"]
 )
-def test_a_first_use_while_python_ends_says_so(call: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", AT_THE_END.format(call=call)],
-        env={},
+def test_a_use_while_python_ends_says_so(api: FakeVectorShift, call: str, before: str) -> None:
+    """`warm_up` does not help: what was imported before is gone as well."""
+    done = run_at_the_end(api, AT_THE_END.format(call=call, before=before))
+    assert "as Python is ending. Make this call in a function of atexit" in done.stdout, done.stderr
+
+
+IN_ATEXIT = """
+import asyncio, atexit
+
+def last():
+    from vectorshift import Pipeline
+    page = {call}
+    print(page.raw["status"])
+
+atexit.register(last)
+{before}
+"""
+
+
+@pytest.mark.parametrize(
+    "before", ["", "import vectorshift; vectorshift.warm_up()"], ids=["cold", "warm"]
+)
+@pytest.mark.parametrize("call", ["Pipeline.list()", "asyncio.run(Pipeline.alist())"])
+def test_a_call_in_a_function_of_atexit_works(api: FakeVectorShift, call: str, before: str) -> None:
+    done = run_at_the_end(api, IN_ATEXIT.format(call=call, before=before))
+    assert (done.stdout, done.stderr) == ("success\n", "")
+
+
+def run_at_the_end(api: FakeVectorShift, code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-X", "dev", "-W", "error", "-c", code],
+        env={
+            "VECTORSHIFT_API_KEY": api.create_key(org="acme"),
+            "VECTORSHIFT_BASE_URL": api.base_url,
+        },
         capture_output=True,
         text=True,
         check=True,
     )
-    assert "as Python is ending. Call vectorshift.warm_up() before" in done.stdout, done.stderr

@@ -1,4 +1,6 @@
-"""In other people's processes: uvicorn's workers, Celery's prefork, gevent's greenlets."""
+"""In other people's processes: uvicorn's workers, Celery's prefork, gevent's greenlets, and
+Python's options.
+"""
 
 from __future__ import annotations
 
@@ -223,3 +225,30 @@ def test_children_of_a_celery_worker_that_was_warm_before_it_forked_work_and_fol
     finally:
         process.terminate()
         process.wait(60)
+
+
+# --- Options of Python ---
+
+BOTH = """
+import asyncio
+from vectorshift import Pipeline, get_credential
+
+print(Pipeline.list().raw["status"], asyncio.run(Pipeline.alist()).raw["status"])
+assert get_credential().source == "env:VECTORSHIFT_API_KEY"
+"""
+
+
+@pytest.mark.parametrize("option", ["-O", "-OO", "-I", "-Werror"])
+def test_calls_work_with_options_of_python_and_in_a_plain_locale(
+    api: FakeVectorShift, option: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, option, "-c", BOTH],
+        env=environment(
+            VECTORSHIFT_BASE_URL=api.base_url, VECTORSHIFT_API_KEY=api.create_key(), LC_ALL="C"
+        ),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("success success\n", "")

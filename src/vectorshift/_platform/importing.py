@@ -42,8 +42,8 @@ def load(name: str) -> "ModuleType":
     if name not in _loaded or sys.modules.get(name) is None:
         if not sys.meta_path:
             raise ImportError(
-                f"{name} cannot be imported, as Python is ending. Call vectorshift.warm_up() before"
-                " the program ends, or the client in atexit, and not first in __del__.",
+                f"{name} cannot be imported, as Python is ending. Make this call in a function of"
+                " atexit, and not in __del__.",
                 name=name,
             )
         (_load_in_a_thread if _cut_off else _load)(name)

@@ -6,6 +6,7 @@ and on one event loop. So a thousand tenants with a client each have one pool, a
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import threading
@@ -97,7 +98,7 @@ class Pool:
 
     def give_back(self, http: Any) -> list[Any]:
         """Keep an httpx client for the next request, and return those that must be closed."""
-        if self.is_closed:
+        if self.is_closed or _registry.is_ending:
             return [http]
         has_unread = has_unread_bytes(http)
         if has_unread is None and not self.key.client:  # not safe for other clients
@@ -152,11 +153,13 @@ class _Registry:
     Attributes:
         unshared: where the desync guard cannot look into connections. Each client has its own pool
             there.
+        is_ending: whether Python is ending: what is kept now, nobody closes.
     """
 
     def __init__(self) -> None:
         self.pools: dict[_PoolKey, Pool] = {}
         self.unshared: set[_PoolKey] = set()
+        self.is_ending = False
         self._of_parents: list[object] = []
         self.lock = threading.RLock()  # a signal handler may come here while its thread is in here
         renew_after_fork(self)
@@ -186,6 +189,12 @@ class _Registry:
 
 
 _registry = _Registry()
+
+
+@atexit.register
+def _keep_no_more() -> None:
+    """Functions of atexit that were registered before the import may call after this one."""
+    _registry.is_ending = True
 
 
 def _anywhere(key: _PoolKey) -> _PoolKey:
