@@ -116,21 +116,30 @@ def test_what_is_no_status_is_a_type_error(wrong: Any) -> None:
 
 @pytest.fixture(scope="module")
 def read() -> Callable[[str, Secret, str], str | CredentialError]:
-    """The page's own function."""
+    """The page's own function. What it raises is returned."""
     page = blocks_of(ROOT / "docs/plugins.md")
     (block,) = [each for each in page if "def read(url" in each.code]
     module: dict[str, Any] = {"__name__": "example_of_the_page"}
     exec(compile(block.code, "docs/plugins.md", "exec"), module)
-    return cast("Callable[[str, Secret, str], str | CredentialError]", module["read"])
+
+    def outcome(url: str, token: Secret, source: str) -> str | CredentialError:
+        try:
+            return cast("str", module["read"](url, token, source))
+        except CredentialError as error:
+            return error
+
+    return outcome
 
 
 class Store(BaseHTTPRequestHandler):
     """Answers with the status that the path names."""
 
+    body = b'{"value": "Unauthorized"}'
+
     def do_GET(self) -> None:
         status = int(self.path.removeprefix("/"))
         self.send_response(status)
-        body = b"" if status in (204, 205, 304) else b"Unauthorized"
+        body = b"" if status in (204, 205, 304) else self.body
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -154,6 +163,15 @@ def test_the_page_s_function_takes_no_body_for_a_key_that_is_none(
     got = read(f"{store}/{status}", Secret("t"), "pantry:here")
     assert type(got) is (meant(status) or str)
     assert isinstance(got, str) or getattr(got, "source", None) == "pantry:here"
+
+
+def test_the_page_s_function_takes_no_other_field_for_a_key(
+    read: Callable[[str, Secret, str], object], monkeypatch: pytest.MonkeyPatch, store: str
+) -> None:
+    monkeypatch.setattr(Store, "body", b'{"error": "no such name"}')
+    got = read(f"{store}/200", Secret("t"), "pantry:here")
+    assert type(got) is CredentialConfigurationError
+    assert str(got) == "pantry:here has no field 'value'."
 
 
 def test_the_page_s_function_calls_a_store_that_does_not_answer_unavailable(

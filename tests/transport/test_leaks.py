@@ -5,7 +5,6 @@ locals, in pickles.
 from __future__ import annotations
 
 import copy
-import inspect
 import io
 import logging
 import pickle
@@ -353,7 +352,8 @@ def test_what_walks_through_its_attributes_finds_no_key(name: str) -> None:
     assert isinstance(console.file, io.StringIO)
     walked = repr([list(_within(held)), serialize({"held": held})])
     if not isinstance(held, Settings):  # its deprecated members warn
-        walked += repr(inspect.getmembers(held))
+        names = [name for name in dir(held) if name != "__weakref__"]  # 3.10 raises for it
+        walked += repr([getattr(held, name, None) for name in names])
     assert MARK not in walked + console.file.getvalue()
 
 

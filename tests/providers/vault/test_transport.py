@@ -139,6 +139,7 @@ def test_a_server_that_is_not_trusted_gets_no_request_until_the_file_of_cas_is_r
         assert server.received == []
         trusted.write_bytes(new.file.read_bytes())
         assert vault.get_credential().secret.reveal() == KEY
+        vault.close()
 
 
 def test_tls_spoken_to_a_plain_server_is_a_configuration_error(
