@@ -35,6 +35,14 @@ def test_it_counts_reads_whether_or_not_they_succeed(openbao: OpenBaoServer) -> 
     assert openbao.refusals("secret/data/counted") == 1
 
 
+def test_it_counts_no_read_whose_record_is_still_being_written(
+    openbao: OpenBaoServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = '{"type": "response", "request": {"path": "secret/data/x", "operation": "read"}}\n'
+    monkeypatch.setattr(Path, "read_text", lambda *_: whole + whole[:60])
+    assert openbao.reads("x") == 1
+
+
 def test_it_leaves_no_server_no_file_and_no_token_behind() -> None:
     with OpenBaoServer("a-root-token") as server:
         address, folder = server.address, Path(server._home)

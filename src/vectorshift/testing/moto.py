@@ -120,7 +120,9 @@ class MotoServer:
     def reads(self, name: str) -> int:
         """Return how often the value of a secret was asked for under this name."""
         count = 0
-        for line in self._file("requests").read_text("utf-8").splitlines():
+        for line in self._file("requests").read_text("utf-8").splitlines(keepends=True):
+            if not line.endswith("\n"):  # it is still being written
+                continue
             entry = json.loads(line)
             if entry["headers"].get("X-Amz-Target") == "secretsmanager.GetSecretValue":
                 body = entry["body"]

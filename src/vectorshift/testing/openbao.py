@@ -194,10 +194,10 @@ class OpenBaoServer(OpenBaoApi):
         return sum("error" in entry for entry in self._answers_to(path, operation))
 
     def _answers_to(self, path: str, operation: str) -> list[dict[str, Any]]:
-        lines = (self._home / "audit.log").read_text("utf-8").splitlines()
-        told = (
-            json.loads(line) for line in lines if f'"{path}"' in line
-        )  # parsing all of them takes seconds
+        lines = (self._home / "audit.log").read_text("utf-8").splitlines(keepends=True)
+        # One that is still being written has no end. To parse all of them takes seconds.
+        whole = (line for line in lines if line.endswith("\n") and f'"{path}"' in line)
+        told = (json.loads(line) for line in whole)
         answers = (entry for entry in told if entry["type"] == "response")
         return [
             a
