@@ -137,6 +137,52 @@ def test_a_child_that_lost_an_import_says_so_in_time(
     assert "False" not in done.stdout, done.stdout
 
 
+POOL = """
+import asyncio, concurrent.futures, multiprocessing, os, sys
+import vectorshift
+
+def work(number):
+    return vectorshift.get_credential().source
+
+async def main():
+    first = asyncio.create_task(vectorshift.aget_credential())
+    await asyncio.sleep(float(sys.argv[1]))
+    context = multiprocessing.get_context("fork")
+    with concurrent.futures.ProcessPoolExecutor(2, mp_context=context) as pool:
+        calls = [pool.submit(work, number) for number in range(4)]
+        _, late = concurrent.futures.wait(calls, timeout=30)
+        if late:
+            for process in multiprocessing.active_children():
+                process.kill()
+            os._exit(1)
+    await first
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.soak
+def test_children_of_forks_at_two_hundred_moments_of_a_first_use_end(api: FakeVectorShift) -> None:
+    """Observation to fail: without the `Settings()` at the end of `settings/model.py`, one child
+    in some fifty waits for ever in pydantic's first validation.
+    """
+    environment = {
+        "VECTORSHIFT_API_KEY": api.create_key(org="acme"),
+        "VECTORSHIFT_BASE_URL": api.base_url,
+        "VECTORSHIFT_TIMEOUT": "9",  # with a setting, pydantic is used
+    }
+    for number in range(200):
+        moment = 0.045 + number % 70 / 1000
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", POOL, str(moment)],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"a child hangs after {moment} s: {done.stderr}"
+
+
 AT_THE_END = """
 import sys, vectorshift
 

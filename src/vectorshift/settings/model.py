@@ -259,3 +259,8 @@ class Settings(BaseSettings):
             del environ  # a traceback that starts here shows no key and no token
             raise loaded
         return loaded
+
+
+# pydantic's first validation takes a lock that a child of a fork would wait for without end. Here,
+# during an import, a fork waits for it.
+Settings()
