@@ -100,3 +100,45 @@ def test_nothing_is_imported_or_read_on_the_event_loop(
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+BLOCKBUSTER = """
+import asyncio, sys
+if sys.argv[1] == "without trio":
+    sys.modules["trio"] = None
+from blockbuster import blockbuster_ctx
+import vectorshift
+from vectorshift import AsyncVectorShift, Pipeline
+
+async def main():
+    for _ in range(2):
+        await Pipeline.alist()
+    async with AsyncVectorShift() as client:
+        async with client.stream("GET", "/pipelines") as answer:
+            assert [piece async for piece in answer.aiter_bytes()]
+    await vectorshift.awarm_up()
+    await vectorshift.aclose()
+
+with blockbuster_ctx():
+    asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("settings", [{}, {"VECTORSHIFT_TIMEOUT": "9"}], ids=["plain", "settings"])
+@pytest.mark.parametrize("trio", ["with trio", "without trio"])
+def test_blockbuster_finds_no_blocking_call_in_any_package(
+    api: FakeVectorShift, trio: str, settings: dict[str, str]
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", BLOCKBUSTER, trio],
+        env={
+            **os.environ,
+            "VECTORSHIFT_BASE_URL": api.base_url,
+            "VECTORSHIFT_API_KEY": api.create_key(org="acme"),
+            **settings,
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
