@@ -768,7 +768,7 @@ class LeavesATaskThatIsNotToBeStopped(SoundInBoth):
     async def go_on(self) -> None:
         while not END.is_set():
             with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(1)
 
 
 class IsLocalAndForAsyncioAlone(SoundAsync):
