@@ -73,8 +73,8 @@ def requirement(direct_url: str | None) -> str:
     """Return the same for the text of `direct_url.json`, which an installation from a path has:
     in an index there may be only the official package.
     """
-    url = urlsplit(json.loads(direct_url)["url"]) if direct_url else None
-    if url is None or url.scheme != "file":
+    url = urlsplit(str(json.loads(direct_url)["url"]) if direct_url else "")
+    if url.scheme != "file":
         return f"'vectorshift[cli]>={__version__.partition('.')[0]}'"
     return shlex.quote(f"{url2pathname(url.path)}[cli]")
 

@@ -9,7 +9,7 @@ import os
 import shutil
 import sys
 import textwrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
@@ -44,7 +44,7 @@ def show(
     else:
         for name, value in facts.items():
             if isinstance(value, tuple):
-                value = ", ".join(map(str, value))
+                value = ", ".join(str(each) for each in cast("tuple[object, ...]", value))
             if value is not None and value != "":
                 sys.stdout.write(f"{name}: {_plain(value)}\n")
 
