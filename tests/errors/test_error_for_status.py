@@ -165,13 +165,20 @@ def test_the_page_s_function_takes_no_body_for_a_key_that_is_none(
     assert isinstance(got, str) or getattr(got, "source", None) == "pantry:here"
 
 
-def test_the_page_s_function_takes_no_other_field_for_a_key(
-    read: Callable[[str, Secret, str], object], monkeypatch: pytest.MonkeyPatch, store: str
+@pytest.mark.parametrize(
+    "body",
+    [b'{"error": "no such name"}', b'{"value": null}', b'{"value": {"a": 1}}', b"[]", b"<p>"],
+)
+def test_the_page_s_function_takes_nothing_else_for_a_key(
+    read: Callable[[str, Secret, str], object],
+    monkeypatch: pytest.MonkeyPatch,
+    store: str,
+    body: bytes,
 ) -> None:
-    monkeypatch.setattr(Store, "body", b'{"error": "no such name"}')
+    monkeypatch.setattr(Store, "body", body)
     got = read(f"{store}/200", Secret("t"), "pantry:here")
     assert type(got) is CredentialConfigurationError
-    assert str(got) == "pantry:here has no field 'value'."
+    assert str(got) == "pantry:here has no text in the field 'value'."
 
 
 def test_the_page_s_function_calls_a_store_that_does_not_answer_unavailable(

@@ -97,7 +97,8 @@ _FOUNDATIONS: Final = {
         a_source_is_the_one_that_describe_tells describe_answers_while_the_source_is_broken
         describe_shows_no_key the_settings_make_it_without_contact""",
     "a_closed_provider_can_be_closed_again_and_asked_again": """
-        many_reads_and_many_providers_leave_nothing_behind""",
+        many_reads_and_many_providers_leave_nothing_behind the_process_is_left_as_it_was
+        no_log_line_and_no_output_shows_the_key the_key_is_left_nowhere""",
     "a_source_is_printable_and_shows_neither_key_nor_version": """
         a_source_is_the_one_that_describe_tells""",
     "an_empty_place_is_not_found": """a_chain_moves_on_when_the_place_is_empty
@@ -110,7 +111,8 @@ _FOUNDATIONS: Final = {
     "two_providers_of_two_places_find_a_key_each": """
         what_the_settings_make_finds_the_key_of_its_place""",
     "no_event_shows_the_key": "no_log_line_and_no_output_shows_the_key",
-    "the_settings_make_it_without_contact": "what_the_settings_make_finds_the_key_of_its_place",
+    "the_settings_make_it_without_contact": """
+        what_the_settings_make_finds_the_key_of_its_place no_log_line_and_no_output_shows_the_key""",
 }
 """The tests that run first, and those that need what each proves. `*` stands for all: each answer
 is asked for in a thread and an event loop of its own.
