@@ -112,7 +112,8 @@ _FOUNDATIONS: Final = {
         what_the_settings_make_finds_the_key_of_its_place""",
     "no_event_shows_the_key": "no_log_line_and_no_output_shows_the_key",
     "the_settings_make_it_without_contact": """
-        what_the_settings_make_finds_the_key_of_its_place no_log_line_and_no_output_shows_the_key""",
+        what_the_settings_make_finds_the_key_of_its_place
+        no_log_line_and_no_output_shows_the_key""",
 }
 """The tests that run first, and those that need what each proves. `*` stands for all: each answer
 is asked for in a thread and an event loop of its own.
