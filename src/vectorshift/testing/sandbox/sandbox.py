@@ -104,7 +104,7 @@ def serve_until_stopped() -> int:
         console.print(f"# Secrets Manager, with a key of {_ORGANISATIONS['aws']}, {instead}")
         _export(console, stage.aws_variables(), "# ")
         stage.prepare_rotations()
-        console.print(f"# What a rotation needs is in a folder:\ncd {stage.folder}")
+        console.print(f"# The files for a rotation are in this folder:\n# cd {stage.folder}")
         stopped.wait()
     return 0
 
