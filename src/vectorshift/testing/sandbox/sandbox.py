@@ -133,7 +133,7 @@ def _walk(stage: _Stage) -> list[_Row]:
     os.environ.update(stage.vault_variables())
     os.environ.update(stage.aws_variables())
     removals: dict[str, Callable[[], object]] = {
-        "explicit": lambda: setattr(vectorshift, "api_key", None),
+        "explicit": lambda: delattr(vectorshift, "api_key"),
         "env": lambda: os.environ.pop("VECTORSHIFT_API_KEY"),
         "dotenv": lambda: os.environ.update({"VECTORSHIFT_ENV_FILE": ""}),
         "vault": lambda: os.environ.pop("VECTORSHIFT_VAULT_PATH"),
