@@ -127,21 +127,28 @@ def test_the_processes_of_a_federation_are_told_apart(serve: Callable[[str], str
     assert "in_use: #1a2b3c4d by 1, #5e6f7a8b by 4\n" in done.stdout
 
 
+@pytest.mark.parametrize("used", [0, 1])
 @pytest.mark.parametrize("mistyped", ["#1a2b3c4e", "#1a2b4c3d", "#1a2bc4d0"])
 def test_a_mistyped_fingerprint_is_no_key_out_of_use(
-    serve: Callable[[str], str], mistyped: str
+    serve: Callable[[str], str], mistyped: str, used: int
 ) -> None:
-    done = piped("auth", "in-use", mistyped, serve(gauge("#1a2b3c4d", 1)))
+    done = piped("auth", "in-use", mistyped, serve(gauge("#1a2b3c4d", used)))
     assert done.returncode == 5
-    said = f"No process reported {mistyped}, but #1a2b3c4d is in use. Is it mistyped?"
+    said = f"No process reported {mistyped}, but one reported #1a2b3c4d. Is it mistyped?"
     assert said in done.stdout
 
 
 def test_the_keys_in_use_are_named_beside_one_that_is_not(serve: Callable[[str], str]) -> None:
     page = serve(gauge("#5e6f7a8b", 1) + gauge("#0c1d2e3f", 0))
-    done = piped("auth", "in-use", "#1a2b3c4d", page, page)
+    done = piped("auth", "in-use", "#0c1d2e3f", page, page)
     assert done.returncode == 0
     assert "; 1 reported. In use now: #5e6f7a8b by 1. Processes" in done.stdout
+
+
+def test_a_key_that_no_process_knows_any_more_may_be_mistyped(serve: Callable[[str], str]) -> None:
+    done = piped("auth", "in-use", "#1a2b3c4d", serve(gauge("#5e6f7a8b", 1)))
+    assert done.returncode == 0
+    assert "#1a2b3c4d was used more than 10 minutes ago, or is mistyped." in done.stdout
 
 
 def test_an_address_without_the_metric_is_named_and_is_no_all_clear(

@@ -78,7 +78,7 @@ def show_in_use(fingerprint: str, urls: Sequence[str], as_json: bool) -> Exit:
         )
         return Exit.USAGE
     reported: set[str] = set()
-    users: dict[str, set[str]] = {}
+    users: dict[str, set[str]] = {}  # of each key that a process knows, those that use it
     silent: list[str] = []
     for url in dict.fromkeys(urls):
         text = _fetched(url)
@@ -90,9 +90,9 @@ def show_in_use(fingerprint: str, urls: Sequence[str], as_json: bool) -> Exit:
             instance, job = labels.get("instance", ""), labels.get("job", "")
             process = f"{job} {instance} at {place}".lstrip() if job or instance else url
             reported.add(process)
+            using = users.setdefault(labels.get("vectorshift_credential_fingerprint", OTHER), set())
             if value > 0:
-                key = labels.get("vectorshift_credential_fingerprint", OTHER)
-                users.setdefault(key, set()).add(process)
+                using.add(process)
     told = _told(f"#{fingerprint.removeprefix('#')}", reported, users, silent)
     facts = asdict(told)
     lines = {**facts, "processes": ", ".join(told.processes), "silent": ", ".join(told.silent)}
@@ -108,10 +108,12 @@ def _told(
 ) -> _Told:
     using = users.get(fingerprint, set())
     unnamed = users.get(OTHER, set()) - using
-    in_use = {key: len(users[key]) for key in sorted({*users} - {OTHER})}
-    alike = get_close_matches(fingerprint, in_use, n=1, cutoff=_ALIKE)
+    in_use = {key: len(users[key]) for key in sorted({*users} - {OTHER}) if users[key]}
+    known = fingerprint in users
+    alike = [] if known else get_close_matches(fingerprint, users, n=1, cutoff=_ALIKE)
     keys = ", ".join(f"{key} by {number}" for key, number in in_use.items())
     now = f" In use now: {keys}." if keys else ""
+    gone = "" if known else f" {fingerprint} was used more than 10 minutes ago, or is mistyped."
     since = None
     if not reported:
         message = "No process reported: none of these addresses has the metric in_use."
@@ -125,7 +127,7 @@ def _told(
             f" name, and perhaps {fingerprint}."
         )
     elif alike:
-        message = f"No process reported {fingerprint}, but {alike[0]} is in use. Is it mistyped?"
+        message = f"No process reported {fingerprint}, but one reported {alike[0]}. Is it mistyped?"
     elif silent:
         message = (
             f"No metric in_use at {', '.join(silent)}, so nobody knows of that process. "
@@ -136,7 +138,7 @@ def _told(
         since = f"{moment:%Y-%m-%d %H:%M:%S} UTC"
         message = (
             f"No instrumented process used {fingerprint} since {since}; {len(reported)} reported."
-            f"{now} Processes that report nothing are not counted."
+            f"{now}{gone} Processes that report nothing are not counted."
         )
     return _Told(
         message=message,
