@@ -8,6 +8,7 @@ import html
 import json
 import logging
 import re
+import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -220,6 +221,16 @@ async def test_a_key_is_masked_as_python_json_and_urls_write_it(key: str) -> Non
 
 async def test_looking_for_a_key_takes_time_in_line_with_the_text() -> None:
     assert redact("\\" * 1_000_000, [Secret("\\'\\\\\"x")]) == "\\" * 1_000_000
+
+
+@pytest.mark.parametrize("pair", ['\\"', "\\/", "\\a"])
+async def test_a_key_of_many_backslashes_takes_no_longer(pair: str) -> None:
+    """Each backslash might belong to the one of the key or to what escapes the next character."""
+    key, escaped = pair * 10 + "x", "\\" * 4 + (pair[1] if pair[1] in '"/' else "u0061")
+    began = time.process_time()
+    assert redact(escaped * 10 + "y", [Secret(key)]) == escaped * 10 + "y"
+    assert time.process_time() - began < 1
+    assert redact(json.dumps(json.dumps(key)), [Secret(key)]) == f'"\\"{Secret(key)}\\""'
 
 
 async def test_of_two_keys_the_longer_is_masked_first() -> None:

@@ -37,7 +37,7 @@ def without_part(text: str, secrets: Iterable[Secret]) -> str:
     """Return a redacted text that was cut off, without the beginning of a secret at its end."""
     for key in {secret.reveal() for secret in secrets}:
         pieces = _pieces(key)
-        spelled = {piece: re.compile(_spelling(piece)) for piece in pieces}
+        spelled = {piece: re.compile(_spelling_of(piece)) for piece in pieces}
         for start in range(max(0, len(text) - _LONGEST_ESCAPE * len(key)), len(text)):
             end = start
             for count, piece in enumerate(pieces):
@@ -56,7 +56,8 @@ _CUT_ESCAPE = re.compile(r"([\\%&][\\#\w]{0,8})?")
 
 
 def _any_spelling(key: str) -> str:
-    return "".join(map(_spelling, _pieces(key)))
+    pairs: list[tuple[str, str]] = re.findall(r"(\\*)([^\\]?)", key)
+    return "".join(_spelling(len(run), character) for run, character in pairs)
 
 
 def _pieces(key: str) -> list[str]:
@@ -64,29 +65,33 @@ def _pieces(key: str) -> list[str]:
     return re.findall(r"\\+|[^\\]", key)
 
 
-def _spelling(piece: str) -> str:
-    return _backslashes(piece) if piece[0] == "\\" else _character(piece)
+def _spelling_of(piece: str) -> str:
+    return _spelling(len(piece), "") if piece[0] == "\\" else _spelling(0, piece)
 
 
-def _character(character: str) -> str:
-    """Return a pattern for a character, plain or escaped.
+def _spelling(run: int, character: str) -> str:
+    """Return a pattern for backslashes and the character after them, plain or escaped.
 
     Each text within another doubles the backslashes: a quote in JSON in JSON in JSON has seven.
+    One quantifier stands for those of the run and of the character: two would share them out in
+    each way there is, which for a key of n such pairs takes 8**n steps.
     """
-    before = r"\\{0,7}" if character in "\"'/" else ""
-    return f"(?:{before}{re.escape(character)}|{_escapes(character)})"
+    escaped_run = f"{_escapes(chr(92))}{{{run}}}"
+    if not character:
+        return rf"(?:{escaped_run}|\\{{{run},{8 * run}}})" if run else ""
+    quoted = 7 if character in "\"'/" else 0
+    forms = [rf"\\{{{run},{8 * run + quoted}}}{re.escape(character)}", _escapes(character, run)]
+    if run:
+        forms.insert(0, escaped_run + _spelling(0, character))
+    return f"(?:{'|'.join(forms)})"
 
 
-def _backslashes(run: str) -> str:
-    """Return a pattern for a run of backslashes: each may be doubled three times."""
-    least = len(run)
-    return rf"(?:{_escapes(run[0])}{{{least}}}|\\{{{least},{8 * least}}})"
-
-
-def _escapes(character: str) -> str:
+def _escapes(character: str, run: int = 0) -> str:
+    """Return a pattern for a character that is escaped, after a run of backslashes."""
     number = ord(character)
-    # A body of JSON may be a text within another: then a `u` has two backslashes, or four.
-    ways = [rf"\\{{1,4}}u{number:04x}", f"%{number:02x}", f"&#0*{number};", f"&#x0*{number:x};"]
+    ways = [f"%{number:02x}", f"&#0*{number};", f"&#x0*{number:x};"]
     if number in html.entities.codepoint2name:
         ways.append(f"&{html.entities.codepoint2name[number]};")
-    return f"(?i:{'|'.join(ways)})"
+    # A body of JSON may be a text within another: then a `u` has two backslashes, or four.
+    in_json = rf"\\{{{run + 1},{8 * run + 4}}}u{number:04x}"
+    return rf"(?i:{in_json}|\\{{{run},{8 * run}}}(?:{'|'.join(ways)}))"
