@@ -161,6 +161,26 @@ def test_an_address_without_the_metric_is_named_and_is_no_all_clear(
     assert told["message"].startswith(f"No metric in_use at {silent}, so nobody knows")
 
 
+def test_of_many_keys_in_use_a_few_are_named(serve: Callable[[str], str]) -> None:
+    page = serve("".join(gauge(f"#5e6f7a{number:02x}", 1) for number in range(9)))
+    done = piped("auth", "in-use", "#1a2b3c4d", page, "--json")
+    told = json.loads(done.stdout)
+    assert len(told["in_use"]) == 9
+    assert "#5e6f7a04 by 1, .... Processes" in told["message"]
+
+
+def test_the_query_of_an_address_is_not_shown(serve: Callable[[str], str]) -> None:
+    page = serve(gauge("#1a2b3c4d", 1))
+    done = piped("auth", "in-use", "#1a2b3c4d", f"{page}?token=sesame", f"{page}?token=other")
+    assert (done.returncode, "sesame" in done.stdout) == (1, False)
+    assert f"2 of 2 processes that reported use #1a2b3c4d: {page} (address 1)," in done.stdout
+
+
+def test_a_label_with_a_line_separator_hides_no_process(serve: Callable[[str], str]) -> None:
+    done = piped("auth", "in-use", "#1a2b3c4d", serve(gauge("#1a2b3c4d", 1, pod="a\u2028b")))
+    assert done.returncode == 1
+
+
 def test_silence_is_no_sign_of_disuse(serve: Callable[[str], str]) -> None:
     done = piped("auth", "in-use", "#1a2b3c4d", serve("up 1\n"))
     assert done.returncode == 5

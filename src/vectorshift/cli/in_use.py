@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta, timezone
 from difflib import get_close_matches
 from http.client import HTTPException
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -17,7 +18,7 @@ from vectorshift.cli.screen import complain, show
 from vectorshift.credentials.usage import OTHER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 __all__ = ["show_in_use"]
 
@@ -25,7 +26,7 @@ _LARGEST: Final = 64 << 20
 _TIMEOUT: Final = 30.0
 _MINUTES: Final = 5
 _NAMED: Final = 5
-"""Processes that a message names."""
+"""Processes, or keys, that a message names."""
 _ALIKE: Final = 0.75
 """From which share of equal characters on one fingerprint is taken for a mistyped other one."""
 _SAMPLE: Final = re.compile(
@@ -80,7 +81,7 @@ def show_in_use(fingerprint: str, urls: Sequence[str], as_json: bool) -> Exit:
     reported: set[str] = set()
     users: dict[str, set[str]] = {}  # of each key that a process knows, those that use it
     silent: list[str] = []
-    for url in dict.fromkeys(urls):
+    for number, url in enumerate(dict.fromkeys(urls), 1):
         text = _fetched(url)
         if text is None:
             return Exit.SOURCE_FAILED
@@ -88,7 +89,10 @@ def show_in_use(fingerprint: str, urls: Sequence[str], as_json: bool) -> Exit:
         silent += [] if samples else [place]
         for labels, value in samples:
             instance, job = labels.get("instance", ""), labels.get("job", "")
-            process = f"{job} {instance} at {place}".lstrip() if job or instance else url
+            # the query of an address may hold a password
+            unlabelled = place if "?" not in url else f"{place} (address {number})"
+            labelled = " ".join(filter(None, (job, instance, "at", place)))
+            process = labelled if job or instance else unlabelled
             reported.add(process)
             using = users.setdefault(labels.get("vectorshift_credential_fingerprint", OTHER), set())
             if value > 0:
@@ -111,16 +115,14 @@ def _told(
     in_use = {key: len(users[key]) for key in sorted({*users} - {OTHER}) if users[key]}
     known = fingerprint in users
     alike = [] if known else get_close_matches(fingerprint, users, n=1, cutoff=_ALIKE)
-    keys = ", ".join(f"{key} by {number}" for key, number in in_use.items())
-    now = f" In use now: {keys}." if keys else ""
+    now = f" In use now: {_first(f'{key} by {in_use[key]}' for key in in_use)}." if in_use else ""
     gone = "" if known else f" {fingerprint} was used more than 10 minutes ago, or is mistyped."
     since = None
     if not reported:
         message = "No process reported: none of these addresses has the metric in_use."
     elif using:
-        some = ", ".join(sorted(using)[:_NAMED]) + (", ..." if len(using) > _NAMED else "")
         message = f"{len(using)} of {len(reported)} processes that reported use {fingerprint}:"
-        message = f"{message} {some}."
+        message = f"{message} {_first(sorted(using))}."
     elif unnamed:
         message = (
             f"{len(unnamed)} of {len(reported)} processes that reported use more keys than they"
@@ -151,6 +153,12 @@ def _told(
         in_use=in_use,
         silent=tuple(silent),
     )
+
+
+def _first(texts: Iterable[str]) -> str:
+    """Return the first few texts, and whether there are more."""
+    named = [*islice(texts, _NAMED + 1)]
+    return ", ".join(named[:_NAMED]) + (", ..." if len(named) > _NAMED else "")
 
 
 def _fetched(url: str) -> str | None:
@@ -190,7 +198,7 @@ def _place_of(url: str) -> str | None:
 
 def _samples(text: str) -> Iterator[tuple[dict[str, str], float]]:
     """Yield labels and value of each sample of the gauge."""
-    for line in text.splitlines():
+    for line in text.split("\n"):  # a label may hold what Unicode calls a line break
         found = _SAMPLE.fullmatch(line.strip())
         if found:
             yield dict(_LABEL.findall(found[1] or "")), float(found[2])
