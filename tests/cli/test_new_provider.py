@@ -107,10 +107,17 @@ def test_an_empty_folder_is_written_into(folder: Path) -> None:
     ("direct_url", "argument"),
     [
         (None, "'vectorshift[cli]>=2'"),
-        ('{"url": "https://files.example/v.whl"}', "'vectorshift[cli]>=2'"),
         (
             '{"url": "file:///srv/a%20clone", "dir_info": {"editable": true}}',
             "'/srv/a clone[cli]'",
+        ),
+        (
+            '{"url": "https://git.example/sdk", "vcs_info": {"vcs": "git", "commit_id": "1a2b"}}',
+            "'vectorshift[cli] @ git+https://git.example/sdk@1a2b'",
+        ),
+        (
+            '{"url": "https://host.example/sdk.whl", "archive_info": {}}',
+            "'vectorshift[cli] @ https://host.example/sdk.whl'",
         ),
     ],
 )

@@ -9,7 +9,7 @@ import shlex
 from importlib.metadata import PackageNotFoundError, distribution
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -70,13 +70,19 @@ def _this_package() -> str:
 
 
 def requirement(direct_url: str | None) -> str:
-    """Return the same for the text of `direct_url.json`, which an installation from a path has:
-    in an index there may be only the official package.
+    """Return the same for the text of `direct_url.json`, which an installation from a path or a URL
+    has: in an index there may be only the official package.
     """
-    url = urlsplit(str(json.loads(direct_url)["url"]) if direct_url else "")
-    if url.scheme != "file":
-        return f"'vectorshift[cli]>={__version__.partition('.')[0]}'"
-    return shlex.quote(f"{url2pathname(url.path)}[cli]")
+    came: dict[str, Any] = json.loads(direct_url) if direct_url else {}
+    url = urlsplit(came.get("url", ""))
+    if repository := came.get("vcs_info"):
+        place = f"{repository['vcs']}+{came['url']}@{repository['commit_id']}"
+        return shlex.quote(f"vectorshift[cli] @ {place}")
+    if url.scheme == "file":
+        return shlex.quote(f"{url2pathname(url.path)}[cli]")
+    if url.scheme:
+        return shlex.quote(f"vectorshift[cli] @ {came['url']}")
+    return f"'vectorshift[cli]>={__version__.partition('.')[0]}'"
 
 
 def _flaw(name: str) -> str:
