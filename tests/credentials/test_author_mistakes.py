@@ -436,7 +436,22 @@ def _odd_class() -> Credential:
     raise type(ODD, (Exception,), {})()
 
 
-@pytest.mark.parametrize("getter", [_odd_source, _odd_source_of_an_error, _odd_class])
+class Unprintable(str):
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        raise RuntimeError(ODD)
+
+
+def _no_text_in_an_error() -> Credential:
+    error = CredentialDeniedError("no")
+    error.source = error.provider = Unprintable("x")
+    raise error
+
+
+@pytest.mark.parametrize(
+    "getter", [_odd_source, _odd_source_of_an_error, _odd_class, _no_text_in_an_error]
+)
 def test_the_names_that_an_author_gives_move_no_cursor_begin_no_line_and_end(
     getter: Callable[[], Credential], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -141,7 +141,7 @@ def _checked(answer: object, provider: CredentialProvider) -> Result:
             source=answer.source,
             provider=answer.provider,
         )
-    source, name = _in_one_line(str(answer.source)), _in_one_line(str(answer.provider))
+    source, name = _in_one_line(answer.source), _in_one_line(answer.provider)
     # the key was stripped of white space around it
     if (source, name, key) == (answer.source, answer.provider, answer.secret):
         return answer
@@ -168,8 +168,8 @@ def unforeseen(
     if isinstance(error, CredentialError):
         bare = fresh_copy(error)
         bare.__cause__ = None
-        bare.source = _in_one_line(str(bare.source or source))
-        bare.provider = _in_one_line(str(bare.provider or name))
+        bare.source = _in_one_line(bare.source or source)
+        bare.provider = _in_one_line(bare.provider or name)
         if not isinstance(error, MissingCredentialError):  # its lines are ours
             bare.message = _in_one_line(" ".join(str(error).split()))
         return bare
@@ -265,11 +265,14 @@ def _undescribed(provider: CredentialProvider, why: str) -> Description:
     return Description(configured=True, source=provider.name, detail=f"{UNDESCRIBED} {why}")
 
 
-def _in_one_line(text: str) -> str:
+def _in_one_line(value: object) -> str:
     """Return a text without control characters: a store's words may stand in a log line. What is
     too long to be read is cut off.
     """
-    text = text[:_LONGEST]
+    try:
+        text = str(value)[:_LONGEST]
+    except Exception:  # an author's own class, whose error may have any text
+        text = type(value).__name__[:_LONGEST]
     if text.isprintable():
         return text
     return "".join(each if each.isprintable() else "?" for each in text)
