@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,7 @@ from tests.cli.program import piped, started
 from tests.docs.blocks import ROOT, blocks_of
 
 from vectorshift import Pipeline, VectorShift
+from vectorshift.cli.in_use import show_in_use
 from vectorshift.credentials.values import fingerprint
 from vectorshift.integrations.opentelemetry import VectorShiftInstrumentor, instrument
 
@@ -220,6 +223,46 @@ def test_what_is_no_address_is_not_shown(url: str) -> None:
     assert done.returncode == 3
     assert "must begin with http:// or https:// and a host" in done.stderr
     assert "sesame" not in done.stderr
+
+
+def test_a_part_of_an_answer_is_no_all_clear() -> None:
+    part = gauge("#5e6f7a8b", 1).encode()
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n"
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer() -> None:
+            with listening.accept()[0] as connection:
+                connection.recv(1024)
+                connection.sendall(head + part)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/metrics"
+        done = piped("auth", "in-use", "#1a2b3c4d", url)
+        thread.join()
+    assert done.returncode == 3
+    assert f"{url} cannot be read: no answer" in done.stderr
+
+
+def test_an_answer_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vectorshift.cli.in_use._TIMEOUT", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer() -> None:
+            with listening.accept()[0] as connection, contextlib.suppress(OSError):
+                connection.recv(1024)
+                connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+                for _ in range(50):
+                    connection.sendall(b"#\n")
+                    time.sleep(0.1)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        began = time.monotonic()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/metrics"
+        assert show_in_use("#1a2b3c4d", [url], as_json=False) == 3
+        assert time.monotonic() - began < 3
+        thread.join()
 
 
 def test_an_answer_that_is_no_metrics_is_said(serve: Callable[[str], str]) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import time
 import urllib.error
 import urllib.request
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta, timezone
 from difflib import get_close_matches
-from http.client import HTTPException
+from http.client import HTTPException, IncompleteRead
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -170,9 +171,15 @@ def _fetched(url: str) -> str | None:
             "password or spaces."
         )
         return None
+    content, end = bytearray(), time.monotonic() + _TIMEOUT
     try:
         with urllib.request.urlopen(url, timeout=_TIMEOUT) as answer:  # noqa: S310  # see above
-            content: bytes = answer.read(_LARGEST + 1)
+            while len(content) <= _LARGEST and (part := answer.read1(1 << 20)):
+                content += part
+                if time.monotonic() > end:
+                    raise TimeoutError
+            if len(content) <= _LARGEST and answer.length:  # a part would miss processes
+                raise IncompleteRead(b"")
     # an HTTPError is an OSError; a UnicodeError comes of a name too long to be looked up
     except (OSError, HTTPException, UnicodeError) as error:
         status = f"HTTP {error.code}" if isinstance(error, urllib.error.HTTPError) else "no answer"
