@@ -61,7 +61,9 @@ REFERENCE = {
     "docs/vault/failures.md",
 }
 READ_BY_STORES = {"VAULT_ADDR", "VAULT_TOKEN"}
-READ_BY_PLUGINS = re.compile(r"VECTORSHIFT_(CUPBOARD|EXEC|KEYRING|SAFE)(_\w+)?")  # of the examples
+READ_BY_PLUGINS = re.compile(
+    r"VECTORSHIFT_(ACME|CUPBOARD|EXEC|KEYRING|SAFE)(_\w+)?"
+)  # of the examples
 
 
 def environ_of(block: Block) -> dict[str, str]:
