@@ -455,7 +455,7 @@ def _no_text_in_an_error() -> Credential:
 def test_the_names_that_an_author_gives_move_no_cursor_begin_no_line_and_end(
     getter: Callable[[], Credential], caplog: pytest.LogCaptureFixture
 ) -> None:
-    chain = ProviderChain([Mine(getter)])
+    chain = ProviderChain([Mine(getter, remote=False)])
     try:
         said = str(chain.get_credential())
     except CredentialError as error:
