@@ -169,7 +169,7 @@ def test_of_many_keys_in_use_a_few_are_named(serve: Callable[[str], str]) -> Non
     done = piped("auth", "in-use", "#1a2b3c4d", page, "--json")
     told = json.loads(done.stdout)
     assert len(told["in_use"]) == 9
-    assert "#5e6f7a04 by 1, .... Processes" in told["message"]
+    assert "#5e6f7a04 by 1 and 4 more. " in told["message"]
 
 
 def test_the_query_of_an_address_is_not_shown(serve: Callable[[str], str]) -> None:

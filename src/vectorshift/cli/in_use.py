@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta, timezone
 from difflib import get_close_matches
 from http.client import HTTPException, IncompleteRead
-from itertools import islice
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -19,7 +18,7 @@ from vectorshift.cli.screen import complain, show
 from vectorshift.credentials.usage import OTHER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
 __all__ = ["show_in_use"]
 
@@ -116,7 +115,8 @@ def _told(
     in_use = {key: len(users[key]) for key in sorted({*users} - {OTHER}) if users[key]}
     known = fingerprint in users
     alike = [] if known else get_close_matches(fingerprint, users, n=1, cutoff=_ALIKE)
-    now = f" In use now: {_first(f'{key} by {in_use[key]}' for key in in_use)}." if in_use else ""
+    keys = [f"{key} by {number}" for key, number in in_use.items()]
+    now = f" In use now: {_first(keys)}." if keys else ""
     gone = "" if known else f" {fingerprint} was used more than 10 minutes ago, or is mistyped."
     since = None
     if not reported:
@@ -156,10 +156,10 @@ def _told(
     )
 
 
-def _first(texts: Iterable[str]) -> str:
-    """Return the first few texts, and whether there are more."""
-    named = [*islice(texts, _NAMED + 1)]
-    return ", ".join(named[:_NAMED]) + (", ..." if len(named) > _NAMED else "")
+def _first(texts: Sequence[str]) -> str:
+    """Return the first few texts, and how many more there are."""
+    more = len(texts) - _NAMED
+    return ", ".join(texts[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _fetched(url: str) -> str | None:
