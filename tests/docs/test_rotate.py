@@ -29,10 +29,10 @@ def test_the_screens_of_the_page_are_real() -> None:
     with started(*PROGRAM, "sandbox", "--serve") as sandbox:
         assert sandbox.stdout is not None
         lines: list[str] = []
-        while not (lines and lines[-1].startswith("cd ")):
+        while not (lines and lines[-1].startswith("# cd ")):
             lines.append(sandbox.stdout.readline())
             assert lines[-1], "the sandbox ended"
-        folder = Path(lines[-1].removeprefix("cd ").strip())
+        folder = Path(lines[-1].removeprefix("# cd ").strip())
         text = "".join(lines).partition("# Secrets Manager")[0]  # those of Vault are commented out
         variables = dict[str, str](re.findall(r"export (VECTORSHIFT_(?:BASE|VAULT)\w+)=(.*)", text))
         assert len(screens()) == 6
