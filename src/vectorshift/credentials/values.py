@@ -326,32 +326,32 @@ def _flaw(key: str, field_setting: str | None) -> str | None:
     if not key.isascii():
         return "it holds a character outside ASCII. Copy the key again from Account > API Keys."
     for form, hint in _WITH_SPACES:
-        if form.match(key):
+        if re.match(form, key):
             return hint
     return "it holds a space or a control character. Copy the key again from Account > API Keys."
 
 
 _WITH_SPACES = (
-    (re.compile(r"\{\{"), "it is a template that was not filled in. Give the key itself."),
-    (re.compile(r"#"), "it is a comment. Give the key itself."),
+    (r"\{\{", "it is a template that was not filled in. Give the key itself."),
+    (r"#", "it is a comment. Give the key itself."),
     (
-        re.compile(r"(?i:authorization|(x-)?api-key)\s*:"),
+        r"(?i:authorization|(x-)?api-key)\s*:",
         "it is a whole header. Give the key alone.",
     ),
     (
-        re.compile(r"!\w\S*\s"),
+        r"!\w\S*\s",
         "it begins with an unresolved YAML tag. Give the key itself.",
     ),
     (
-        re.compile(r"(?i:export|setx?|setenv|declare|env)\s|-[ne]\s"),
+        r"(?i:export|setx?|setenv|declare|env)\s|-[ne]\s",
         "it is a shell command that no shell ran. Give the key itself.",
     ),
     (
-        re.compile(r"(?i:token|basic|api-?key)\s"),
+        r"(?i:token|basic|api-?key)\s",
         "it begins with a word that names the kind of key. Give the key alone.",
     ),
     (
-        re.compile(r"[\"'].*[\"']\s+#|\S+\s+#"),
+        r"[\"'].*[\"']\s+#|\S+\s+#",
         "it ends with a comment, which counts as part of the key here. Give the key alone, "
         "without quotation marks.",
     ),

@@ -55,8 +55,8 @@ class Store(NamedTuple):
     method: str
     endpoint: str
     form: str
-    arn: re.Pattern[str]
-    name: re.Pattern[str]
+    arn: str
+    name: str
     spelling: str
 
 
@@ -69,8 +69,8 @@ SECRETS: Final = Store(
     method="get_secret_value",
     endpoint="AWS_ENDPOINT_URL_SECRETS_MANAGER",
     form="arn:aws:secretsmanager:<region>:<account>:secret:<name>",
-    arn=re.compile(rf"{_ARN}:secret:{_NAME}(:|$)".format(service="secretsmanager")),
-    name=re.compile(_NAME),
+    arn=rf"{_ARN}:secret:{_NAME}(:|$)".format(service="secretsmanager"),
+    name=_NAME,
     spelling="a name has letters, digits and /_+=.@!- alone",
 )
 PARAMETERS: Final = Store(
@@ -82,16 +82,16 @@ PARAMETERS: Final = Store(
     method="get_parameter",
     endpoint="AWS_ENDPOINT_URL_SSM",
     form="arn:aws:ssm:<region>:<account>:parameter/<name>",
-    arn=re.compile(rf"{_ARN}:parameter/{_NAME}(:|$)".format(service="ssm")),
-    name=re.compile(rf"({_WORD}|(/{_WORD})+)(:{_WORD})?"),
+    arn=rf"{_ARN}:parameter/{_NAME}(:|$)".format(service="ssm"),
+    name=rf"({_WORD}|(/{_WORD})+)(:{_WORD})?",
     spelling=(
         "a name is a word of letters, digits and _.-, or a path of such words, each after a slash."
         " A colon and a version or label may follow"
     ),
 )
 
-_NO_NAME: Final = re.compile(r"""["'`{}<>$%\r\n]""")
-_NO_REGION: Final = re.compile(r"[^a-z0-9-]|-\d[a-z]$")
+_NO_NAME: Final = r"""["'`{}<>$%\r\n]"""
+_NO_REGION: Final = r"[^a-z0-9-]|-\d[a-z]$"
 _PARTITIONS: Final = {
     "cn-": "aws-cn",
     "us-gov-": "aws-us-gov",
@@ -138,7 +138,7 @@ def flaw_of(locator: str, store: Store, *, region: str | None, region_from: str)
         return flaw
     if locator.startswith("arn:"):
         return _flaw_of_arn(locator.split(":"), store, region, region_from)
-    if _NO_NAME.search(locator):
+    if re.search(_NO_NAME, locator):
         return (
             f"the {store.thing} id is in quotation marks or an unresolved reference. Set "
             f"{store.setting} to the name or the ARN alone."
@@ -160,7 +160,7 @@ def flaw_of(locator: str, store: Store, *, region: str | None, region_from: str)
             " VECTORSHIFT_AWS_SECRET_ID to the name alone, and VECTORSHIFT_AWS_FIELD to the field,"
             " if any."
         )
-    if not store.name.fullmatch(locator):
+    if not re.fullmatch(store.name, locator):
         return (
             f"the {store.thing}'s name cannot be right: {store.spelling}. Correct {store.setting}."
         )
@@ -169,7 +169,7 @@ def flaw_of(locator: str, store: Store, *, region: str | None, region_from: str)
 
 def flaw_of_region(region: str, region_from: str) -> str | None:
     """Return why a text names no region, and what to do; None if it may name one."""
-    if not _NO_REGION.search(region):
+    if not re.search(_NO_REGION, region):
         return None
     return (
         f"{region_from} is {region}, which is not a region. Write it in lower case and without"
@@ -187,7 +187,7 @@ def _flaw_of_arn(
         if parts[2] == other.service:
             set_it = f"Set {other.setting} to it, and unset {store.setting}."
         return f"the {store.thing} id is the ARN of {what}, and not of a {store.thing}. {set_it}"
-    if not store.arn.match(":".join(parts)):
+    if not re.match(store.arn, ":".join(parts)):
         return f"the {store.thing} id is a malformed ARN. {set_it}"
     partition, of_region = parts[1], partition_of(parts[3])
     if partition != of_region and partition in ("aws", *_PARTITIONS.values()):
@@ -229,15 +229,13 @@ def printable(text: str) -> str:
     what could be a key.
     """
     plain = re.sub(r"[^ -~]+", " ", text)
-    return _LONG.sub(_withheld, plain)[:400].strip().rstrip(".")
+    return re.sub(_LONG, _withheld, plain, flags=re.ASCII)[:400].strip().rstrip(".")
 
 
 # An AWS secret access key has 40 characters, and may have slashes; so has a path, which begins
 # with one. What else it has is looked at afterwards: a look-ahead would do so anew from each
 # character.
-_LONG: Final = re.compile(
-    r"arn:[\w:/+=,.@-]+|(?<![\w+=%/])[\w+=%][\w+=%/]{39,}|[\w+=%]{32,}", re.ASCII
-)
+_LONG: Final = r"arn:[\w:/+=,.@-]+|(?<![\w+=%/])[\w+=%][\w+=%/]{39,}|[\w+=%]{32,}"
 
 
 def _withheld(found: re.Match[str]) -> str:
