@@ -74,7 +74,7 @@ def requirement(direct_url: str | None) -> str:
     has: in an index there may be only the official package.
     """
     came: dict[str, Any] = json.loads(direct_url) if direct_url else {}
-    url = urlsplit(came.get("url", ""))
+    url = urlsplit(str(came.get("url", "")))
     if repository := came.get("vcs_info"):
         place = f"{repository['vcs']}+{came['url']}@{repository['commit_id']}"
         return shlex.quote(f"vectorshift[cli] @ {place}")
