@@ -113,17 +113,20 @@ def test_an_api_that_fails_says_nothing_of_the_key_and_ends_it_with_4(
     api: FakeVectorShift, status: int
 ) -> None:
     api.fail_next(status, times=10)
-    code, told = check(api, VECTORSHIFT_API_KEY=api.create_key())
+    key = api.create_key()
+    code, told = check(api, VECTORSHIFT_API_KEY=key, VECTORSHIFT_MAX_RETRIES="0")
     assert (code, told["status"], told["http_status"]) == (4, "api_failed", status)
 
 
 def test_an_api_that_cannot_be_reached_ends_it_with_4() -> None:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{bound.getsockname()[1]}/v1"
-        done = piped(
-            "auth", "check", "--json", VECTORSHIFT_BASE_URL=url, VECTORSHIFT_API_KEY="vs-mine"
-        )
+        variables = {
+            "VECTORSHIFT_BASE_URL": f"http://127.0.0.1:{bound.getsockname()[1]}/v1",
+            "VECTORSHIFT_API_KEY": "vs-mine",
+            "VECTORSHIFT_MAX_RETRIES": "0",
+        }
+        done = piped("auth", "check", "--json", **variables)
     told = json.loads(done.stdout)
     assert (done.returncode, told["status"], told["http_status"]) == (4, "api_failed", None)
 

@@ -104,14 +104,14 @@ def test_variables_of_other_plugins_that_the_chain_names_are_no_unknown_ones(
         ("pass\nraise RuntimeError", 3, "made", "raised RuntimeError at shelf_plugin.py"),
         ("pass\nimport time; time.sleep(90)", 3, "made", "its import has not ended"),
         (HANGS, 3, "asked", "a call would hang too"),
-        (f"{ANSWERS}\n{CLOSE_HANGS}", 3, "closed", "close() still runs after 8 s"),
+        (f"{ANSWERS}\n{CLOSE_HANGS}", 3, "closed", "close() still runs after 2 s"),
         (f"{ANSWERS}\n{DESCRIBE_RAISES}", 3, "described", "its describe() raised RuntimeError at"),
     ],
 )
 def test_a_failure_is_told_with_its_kind(
     tmp_path: Path, does: str, code: int, step: str, words: str
 ) -> None:
-    ended, told, _ = checked(tmp_path, does=does, VECTORSHIFT_LOAD_TIMEOUT="8", **SET)
+    ended, told, _ = checked(tmp_path, does=does, VECTORSHIFT_LOAD_TIMEOUT="2", **SET)
     bad = [(each["step"], each["detail"]) for each in told["steps"] if not each["good"]]
     assert (ended, [step for step, _ in bad]) == (code, [step])
     assert words in bad[0][1]
@@ -122,12 +122,12 @@ def test_auth_status_ends_and_names_a_plugin_that_hangs(
     tmp_path: Path, how: tuple[str, ...]
 ) -> None:
     install(tmp_path, HANGS)
-    more = {**SET, "VECTORSHIFT_PROVIDERS": "shelf", "VECTORSHIFT_LOAD_TIMEOUT": "5"}
+    more = {**SET, "VECTORSHIFT_PROVIDERS": "shelf", "VECTORSHIFT_LOAD_TIMEOUT": "2"}
     done = piped("auth", "status", "--json", *how, PYTHONPATH=str(tmp_path), **more)
     told = json.loads(done.stdout)
     assert (done.returncode, told["status"]) == (3, "source_failed")
     reasons = {each["provider"]: each["reason"] for each in told["sources"]}
-    assert "shelf has not answered after 6 s" in reasons["shelf"]
+    assert "shelf has not answered after 3 s" in reasons["shelf"]
 
 
 def test_a_plugin_that_is_not_configured_says_what_is_missing(tmp_path: Path) -> None:

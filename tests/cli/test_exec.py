@@ -50,18 +50,14 @@ TRAP = (
 
 
 def run(*command: str, by: list[str], **variables: str) -> subprocess.CompletedProcess[str]:
+    if by is EXEC:
+        return piped("exec", "--", *command, VECTORSHIFT_API_KEY=KEY, **variables)
     given = environment(VECTORSHIFT_API_KEY=KEY, **variables)
     return subprocess.run([*by, *command], capture_output=True, text=True, timeout=60, env=given)
 
 
 def told(*arguments: str, **variables: str) -> dict[str, Any]:
-    done = subprocess.run(
-        [*EXEC, sys.executable, "-c", TELL, *arguments],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env=environment(**variables),
-    )
+    done = piped("exec", "--", sys.executable, "-c", TELL, *arguments, **variables)
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     return found

@@ -45,7 +45,8 @@ def serve() -> Iterator[Callable[[str], str]]:
                 pass
 
         servers.append(ThreadingHTTPServer(("127.0.0.1", 0), Handler))
-        threading.Thread(target=servers[-1].serve_forever, daemon=True).start()
+        # a shorter poll: `shutdown` waits for the next one
+        threading.Thread(target=servers[-1].serve_forever, args=(0.01,), daemon=True).start()
         return f"http://127.0.0.1:{servers[-1].server_port}/metrics"
 
     yield add

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.cli.program import PROGRAM, environment, on_terminal, piped
+from tests.cli.program import environment, on_terminal, piped
 
 from vectorshift.chain import order
 from vectorshift.chain.order import BUILT_IN
@@ -89,28 +88,22 @@ def test_as_json_a_wrong_setting_is_told_in_the_object_and_ends_it_with_3(
     assert json.loads(piped("providers", "list", "--json").stdout)["problem"] is None
 
 
-def in_place(tmp_path: Path, **variables: str) -> dict[str, bool]:
-    """Say of each provider whether it is configured, for a process in this folder and with this
-    home.
-    """
-    given = environment(HOME=str(tmp_path), **variables)
-    command = [*PROGRAM, "providers", "list", "--json"]
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=60, cwd=tmp_path, env=given
-    )
+def in_place(**variables: str) -> dict[str, bool]:
+    """Say of each provider whether it is configured, for a process in the test's folder."""
+    done = piped("providers", "list", "--json", **variables)
     assert "vs-" not in done.stdout + done.stderr
     return {entry["name"]: entry["configured"] for entry in json.loads(done.stdout)["providers"]}
 
 
 def test_what_is_in_a_file_counts_as_configured_if_the_file_is_there(tmp_path: Path) -> None:
     names = ("env", "dotenv", "login")
-    before = in_place(tmp_path, CREDENTIALS_DIRECTORY=str(tmp_path))
+    before = in_place(CREDENTIALS_DIRECTORY=str(tmp_path))
     assert [before[name] for name in names] == [False, False, False]
     (tmp_path / "vectorshift_api_key").write_text("vs-of-systemd")
     (tmp_path / ".env").write_text("VECTORSHIFT_API_KEY=vs-of-dotenv\n")
     (tmp_path / ".vectorshift").mkdir()
     (tmp_path / ".vectorshift/config.toml").write_text('[auth]\napi_key = "vs-of-the-cli"\n')
-    after = in_place(tmp_path, CREDENTIALS_DIRECTORY=str(tmp_path))
+    after = in_place(CREDENTIALS_DIRECTORY=str(tmp_path))
     assert [after[name] for name in names] == [True, True, True]
 
 

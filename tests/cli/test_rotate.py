@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.cli.program import PROGRAM, environment, on_terminal, started
+from tests.cli.program import PROGRAM, environment, fed, on_terminal, started
 
 from vectorshift.credentials.values import fingerprint
 
@@ -36,14 +36,7 @@ def variables(api: FakeVectorShift, openbao: OpenBaoServer, path: str, old: str)
 
 
 def rotate(given: str, *options: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*PROGRAM, "rotate", *options],
-        input=given,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env=environment(**variables),
-    )
+    return fed(given, "rotate", *options, **variables)
 
 
 def stored(openbao: OpenBaoServer, path: str) -> Any:

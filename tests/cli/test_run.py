@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.cli.program import PROGRAM, environment, piped, started
+from tests.cli.program import PROGRAM, environment, led, piped, started
 
 if TYPE_CHECKING:
     from vectorshift.testing import FakeVectorShift
@@ -148,35 +148,24 @@ def test_a_pipe_that_nobody_reads_ends_it_quietly(
     reading, writing = os.pipe()
     os.close(reading)
     try:
-        done = subprocess.run(
-            [*PROGRAM, *arguments],
-            stdout=writing,
-            stderr=subprocess.PIPE,
-            timeout=60,
-            env=environment(**variables),
-        )
+        done = led(writing, *arguments, **variables)
     finally:
         os.close(writing)
-    assert (done.returncode, done.stderr) == (141, b"")
+    assert (done.returncode, done.stderr) == (141, "")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full")
 @pytest.mark.parametrize(
     "arguments", [["auth", "status"], ["providers", "list", "--json"], ["--help"]], ids=" ".join
 )
-@pytest.mark.parametrize("buffered", ["", "1"], ids=["buffered", "unbuffered"])
+@pytest.mark.parametrize(
+    "variables", [{}, {"PYTHONUNBUFFERED": "1"}], ids=["buffered", "unbuffered"]
+)
 def test_a_full_disk_ends_it_with_70_and_one_line_that_says_so(
-    arguments: list[str], buffered: str
+    arguments: list[str], variables: dict[str, str]
 ) -> None:
     with Path("/dev/full").open("w") as full:
-        done = subprocess.run(
-            [*PROGRAM, *arguments],
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            timeout=60,
-            env=environment(VECTORSHIFT_API_KEY="vs-mine", PYTHONUNBUFFERED=buffered),
-        )
+        done = led(full.fileno(), *arguments, VECTORSHIFT_API_KEY="vs-mine", **variables)
     assert done.returncode == 70
     assert done.stderr.startswith("vectorshift: unexpected OSError (no space left on device) at ")
     assert len(done.stderr.splitlines()) == 1

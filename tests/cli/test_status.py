@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.cli.program import PROGRAM, environment, on_terminal, piped
+from tests.cli.program import environment, on_terminal, piped
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -264,14 +263,14 @@ def test_a_name_that_would_move_the_cursor_is_not_printed(tmp_path: Path, where:
     assert "so it is not shown" in " ".join(text.split())
 
 
-def test_a_warning_moves_no_cursor_either(tmp_path: Path, in_vault: dict[str, str]) -> None:
+def test_a_warning_moves_no_cursor_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_vault: dict[str, str]
+) -> None:
     folder = tmp_path / "a\x1b[2Jb"
     folder.mkdir()
     (folder / ".env").write_text("VECTORSHIFT_API_KEY=vs-mine\n")
-    command = [*PROGRAM, "auth", "status"]
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=60, cwd=folder, env=environment(**in_vault)
-    )
+    monkeypatch.chdir(folder)
+    done = piped("auth", "status", **in_vault)
     assert "vectorshift: WARNING: " in done.stderr
     assert "\x1b" not in done.stderr + done.stdout
 
