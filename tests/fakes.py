@@ -134,6 +134,8 @@ class Echo:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            # A body would wait 40 ms for the client to confirm the head.
+            disable_nagle_algorithm = True
 
             def handle_one_request(self) -> None:
                 try:

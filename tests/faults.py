@@ -153,6 +153,8 @@ class FaultServer:
             if self._ended.is_set():
                 connection.close()
                 return
+            # Over TLS 1.3 an answer would wait 40 ms for the client to confirm the session tickets.
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self._lock:
                 self.connections += 1
                 self._open.add(connection)

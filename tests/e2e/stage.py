@@ -268,6 +268,8 @@ class Gate:
                 return
             self.open.wait()
             with socket.create_connection(self._behind) as server:
+                for end in (visitor, server):  # as those at both ends do
+                    end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 while True:
                     ready, _, _ = select.select([visitor, server], [], [])
                     for end in ready:

@@ -128,6 +128,8 @@ class Tiny(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: Tiny  # pyright: ignore[reportIncompatibleVariableOverride]
     protocol_version = "HTTP/1.1"
+    # A body would wait 40 ms for the client to confirm the head.
+    disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
         self.server.bodies.append(

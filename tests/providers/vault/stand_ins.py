@@ -148,6 +148,8 @@ class TlsEnd(ThreadingHTTPServer):
 class _Forwarding(BaseHTTPRequestHandler):
     server: TlsEnd  # pyright: ignore[reportIncompatibleVariableOverride]
     protocol_version = "HTTP/1.1"
+    # A body would wait 40 ms for the client to confirm the head.
+    disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
