@@ -11,6 +11,9 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 PROJECT = pyproject.toml constraints.txt src/vectorshift/version.py
 
+# The tests start hundreds of Pythons: each would compile the package anew where this is set.
+test whole lowest: export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test whole lowest check compat examples docs bench soak chaos fuzz mutants build clean
 
