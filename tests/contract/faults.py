@@ -192,7 +192,7 @@ class Checked(ProviderContract):
         return [TOKEN]
 
 
-SHORT = {"patience": 2.0}
+SHORT = {"patience": 0.5}
 
 
 # --- Without a fault ------------------------------------------------------------------------------
@@ -625,11 +625,11 @@ class HangsAlways(Sound):
 
 class TakesThreeQuartersOfTheTimeToFail(Sound):
     fails = "it_answers_in_time"
-    hooks: ClassVar[dict[str, Any]] = {"patience": 1.0}
+    hooks: ClassVar[dict[str, Any]] = {"patience": 0.6}
 
     def failed(self, error: CredentialError) -> Credential:
         if isinstance(error, Unavailable):
-            time.sleep(0.75)
+            time.sleep(0.45)
         raise error
 
 

@@ -298,7 +298,10 @@ def _of_children(does: Callable[[], str], patience: float, *, right: int) -> str
         children[reading] = child
         time.sleep(_APART)
     end = time.monotonic() + patience
-    while said.count("right") < right and (ready := wait([*children], end - time.monotonic())):
+    # Stop when too few are left to be right: to wait for no child at all takes all the time.
+    while said.count("right") < right <= said.count("right") + len(children):
+        if not (ready := wait([*children], end - time.monotonic())):
+            break
         for each in cast("list[Connection]", ready):
             try:
                 said.append(each.recv())
