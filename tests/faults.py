@@ -163,10 +163,9 @@ class FaultServer:
             thread.start()
 
     def _serve(self, connection: socket.socket) -> None:
-        plain = connection
         try:
             if self._tls is not None:
-                connection = self._tls.wrap_socket(connection, server_side=True)
+                connection = self._wrapped(self._tls, connection)
             while (request := _request(connection)) is not None:
                 with self._lock:
                     self.received.append(request)
@@ -177,7 +176,16 @@ class FaultServer:
         finally:
             connection.close()
             with self._lock:
-                self._open.discard(plain)
+                self._open.discard(connection)
+
+    def _wrapped(self, tls: ssl.SSLContext, plain: socket.socket) -> ssl.SSLSocket:
+        """Begin TLS. The plain socket gives its connection away, and could not shut it down."""
+        with self._lock:
+            self._open.discard(plain)
+            secure = tls.wrap_socket(plain, server_side=True, do_handshake_on_connect=False)
+            self._open.add(secure)
+        secure.do_handshake()
+        return secure
 
     def __enter__(self) -> Self:
         self._thread = threading.Thread(target=self._accept, daemon=True)
