@@ -302,10 +302,12 @@ BUILDING = """
 
     begun, go_on = threading.Event(), threading.Event()
     sys.meta_path.insert(0, Slow())
+    configure = vectorshift.configure  # while nobody holds the lock of imports
+    new = Settings(providers=("dotenv",), env_file=sys.argv[1])
     thread = threading.Thread(target=vectorshift.get_credential)
     thread.start()
     assert begun.wait(60)
-    vectorshift.configure(settings=Settings(providers=("dotenv",), env_file=sys.argv[1]))
+    configure(settings=new)
     go_on.set()
     thread.join()
     print(vectorshift.get_credential().secret.reveal())
