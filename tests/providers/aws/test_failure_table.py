@@ -26,7 +26,7 @@ def acted(moto: MotoServer) -> Iterator[Stage]:
 
 @pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: failure.done.replace(" ", "-"))
 def test_the_caller_gets_what_the_table_says(failure: Failure, acted: Stage) -> None:
-    got = failure.run(acted)
+    got = failure.run(acted, skips=True)
     assert got.kind == failure.kind
     assert failure.words in got.message
     assert got.patience <= LONGEST

@@ -50,7 +50,7 @@ def is_waited_for(hanging: Hanging, words: str) -> None:
     second.
     """
     chain = ProviderChain([EnvProvider(), AwsSecretsManagerProvider("prod/vs")])
-    with patience() as asked:
+    with patience(hanging.url) as asked:
         error = failed(chain)
     assert 0 < asked.with_(hanging.url) <= LONGEST
     assert isinstance(error, CredentialStoreUnavailableError)
@@ -111,7 +111,7 @@ from tests.providers.patience import patience
 from vectorshift import AwsSecretsManagerProvider, CredentialError, ProviderChain
 chain = ProviderChain([AwsSecretsManagerProvider("prod/vs", profile="work")])
 for _ in range(2):
-    with patience() as asked:
+    with patience(sys.argv[1]) as asked:
         try:
             chain.get_credential()
         except CredentialError as error:
