@@ -89,16 +89,25 @@ def _nothing(_: float) -> None:
 
 
 @contextlib.contextmanager
-def skipping() -> Iterator[Callable[[float], None]]:
+def skipping(
+    then: Callable[[], object] = lambda: None, *, after: float = 0.0
+) -> Iterator[Callable[[float], None]]:
     """Skip each pause between the attempts of our providers and of botocore: it takes no time, but
     the monotonic clock moves on by as much. Yields what moves it.
+
+    Args:
+        then: what happens meanwhile.
+        after: how many seconds of pauses come before that.
     """
     skipped, sleep, monotonic = list[float](), time.sleep, time.monotonic
+    happens = [then]
 
     def pause(seconds: float) -> None:
         caller: str = sys._getframe(1).f_globals["__name__"]
         ours = caller.startswith(("vectorshift.providers.", "botocore."))
         (skipped.append if ours else sleep)(seconds)
+        if ours and happens and sum(skipped) >= after:
+            happens.pop()()
 
     kept: Any = time
     kept.sleep, kept.monotonic = pause, lambda: monotonic() + sum(skipped)

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(autouse=True)
+def _no_pauses(no_pauses: None) -> None:
+    """botocore pauses for up to a second before it repeats a read, and we before a start."""
+
+
+@pytest.fixture(autouse=True)
 def aws_config(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import threading
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.providers.patience import skipping
 
 from vectorshift import Settings
 from vectorshift.credentials import Credential
@@ -270,10 +270,8 @@ def test_an_agent_that_does_not_listen_yet_is_asked_again(agent: FakeSecretsMana
     agent.put("prod/vs", SECRET)
     provider = provider_of(agent)
     agent.stop()
-    start = threading.Timer(0.3, agent.start)
-    start.start()
-    assert provider.get_credential().secret.reveal() == SECRET
-    start.join()
+    with skipping(agent.start, after=0.3):
+        assert provider.get_credential().secret.reveal() == SECRET
 
 
 def test_the_patience_with_a_start_ends(agent: FakeSecretsManagerAgent, failure: Failure) -> None:

@@ -7,11 +7,11 @@ of 0 what failed at once is left alone for longer and longer.
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.providers.aws.servers import FakeAws, free_url
+from tests.providers.patience import skipping
 
 from vectorshift import (
     AwsSecretsManagerProvider,
@@ -92,10 +92,8 @@ def test_an_endpoint_that_begins_to_listen_a_moment_later_costs_no_call(
     provider = AwsSecretsManagerProvider("prod/vs")
     with FakeAws(port=int(late.rpartition(":")[2]), listens=False) as server:
         server.says(200, ROLE, "/role")
-        timer = threading.Timer(0.5, server.listen)
-        timer.start()
-        assert provider.get_credential().secret.reveal() == SECRET
-        timer.join()
+        with skipping(server.listen, after=0.5):
+            assert provider.get_credential().secret.reveal() == SECRET
 
 
 def test_an_endpoint_that_refuses_is_unavailable_and_asked_again_soon(
