@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 OURS = ("vectorshift", "_vectorshift", "__editable__")
+VENV = f"{sys.executable} -m venv --without-pip"
+"""Makes an environment. Its pip is that of `third_party`: one of its own takes 3 s."""
 
 
 @pytest.fixture(scope="session")

@@ -7,11 +7,11 @@ from __future__ import annotations
 import ast
 import re
 import shutil
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.examples.conftest import VENV
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +28,7 @@ def python(shell: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) 
     folder = tmp_path_factory.mktemp("fresh")
     python = folder / "venv" / "bin" / "python"
     shell(
-        f"{sys.executable} -m venv venv && {python} -m pip install"
+        f"{VENV} venv && {python} -m pip install"
         f" {' '.join(f'vectorshift-{name}' for name in NAMES)}",
         folder,
     )
@@ -106,7 +106,7 @@ def test_a_new_package_passes_its_strict_tests_in_an_environment_of_its_own(
 ) -> None:
     python = tmp_path / "venv" / "bin" / "python"
     said = shell(
-        f"{sys.executable} -m venv venv && {python} -m pip install --quiet 'vectorshift[cli]'\n"
+        f"{VENV} venv && {python} -m pip install --quiet 'vectorshift[cli]'\n"
         f"venv/bin/vectorshift providers new acme {kind}\n"
         f"cd vectorshift-acme && {python} -m pip install --quiet .\n"
         f"{python} -m pytest -q -p no:cacheprovider",

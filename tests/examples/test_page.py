@@ -9,12 +9,21 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.examples.conftest import VENV
+
 from vectorshift.testing import FakeVectorShift
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 PAGE = (Path(__file__).parents[2] / "docs/plugins.md").read_text("utf-8")
+
+
+READERS = f"""#!/bin/sh
+if [ "$1 $2" = "-m venv" ]; then shift 2; exec {VENV} "$@"; fi
+exec {sys.executable} "$@"
+"""
+"""The `python` that a reader has."""
 
 
 def files() -> dict[str, str]:
@@ -38,9 +47,10 @@ def test_the_page_leads_from_an_empty_folder_to_a_package_that_answers_a_real_ca
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, "utf-8")
     assert len(files()) == 4
-    bin = tmp_path / "bin"  # the `python` that a reader has
+    bin = tmp_path / "bin"
     bin.mkdir()
-    (bin / "python").symlink_to(sys.executable)
+    (bin / "python").write_text(READERS)
+    (bin / "python").chmod(0o755)
     with FakeVectorShift() as api:
         api.create_key(org="acme", key="vs-...")
         said = shell(

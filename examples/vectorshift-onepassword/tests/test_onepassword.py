@@ -1,6 +1,5 @@
 """The contract, with a stand-in for `op` that says what the real one says."""
 
-import sys
 import time
 from pathlib import Path
 
@@ -17,19 +16,17 @@ from vectorshift import (
 )
 from vectorshift.testing import ProviderContract
 
-OP = """#!{python} -IS
-import os, sys, time
-here = os.path.dirname(os.path.abspath(__file__))
-with open(f"{{here}}/reads", "a") as reads:
-    reads.write("x")
-state = open(f"{{here}}/state").read()
-time.sleep(30 if state == "hang" else 0)
-if state:
-    sys.exit(f"[ERROR] 2026/11/30 12:00:00 {{state}}")
-try:
-    sys.stdout.write(open(f"{{here}}/{{sys.argv[3].rpartition('/')[2]}}").read())
-except FileNotFoundError:
-    sys.exit("[ERROR] 2026/11/30 12:00:00 could not read secret: \\"x\\" isn't an item")
+OP = """#!/bin/sh
+here=${0%/*}
+printf x >> "$here/reads"
+read -r state < "$here/state"
+if [ "$state" = hang ]; then exec sleep 30; fi
+if [ -z "$state" ]; then
+    cat "$here/${3##*/}" 2> /dev/null && exit
+    state="could not read secret: \\"x\\" isn't an item"
+fi
+printf '%s\\n' "[ERROR] 2026/11/30 12:00:00 $state" >&2
+exit 1
 """
 REFERENCE = "op://Private/VectorShift/credential"
 
@@ -41,7 +38,7 @@ class TestOnePassword(ProviderContract):
     @pytest.fixture(autouse=True)
     def source(self, tmp_path: Path) -> None:
         self.folder, self.op = tmp_path, tmp_path / "op"
-        self.op.write_text(OP.format(python=sys.executable))
+        self.op.write_text(OP)
         self.op.chmod(0o755)
         (self.folder / "reads").touch()
         self.say("")
@@ -86,7 +83,7 @@ class TestOnePassword(ProviderContract):
 
 
 def op(folder: Path, state: str) -> OnePasswordProvider:
-    (folder / "op").write_text(OP.format(python=sys.executable))
+    (folder / "op").write_text(OP)
     (folder / "op").chmod(0o755)
     (folder / "state").write_text(state)
     return OnePasswordProvider(REFERENCE, program=str(folder / "op"), timeout=1)
