@@ -165,7 +165,8 @@ class FaultServer:
     def _serve(self, connection: socket.socket) -> None:
         try:
             if self._tls is not None:
-                connection = self._wrapped(self._tls, connection)
+                connection = secure = self._wrapped(self._tls, connection)
+                secure.do_handshake()
             while (request := _request(connection)) is not None:
                 with self._lock:
                     self.received.append(request)
@@ -179,12 +180,11 @@ class FaultServer:
                 self._open.discard(connection)
 
     def _wrapped(self, tls: ssl.SSLContext, plain: socket.socket) -> ssl.SSLSocket:
-        """Begin TLS. The plain socket gives its connection away, and could not shut it down."""
+        """Prepare for TLS. The plain socket gives its connection away, and cannot shut it down."""
         with self._lock:
             self._open.discard(plain)
             secure = tls.wrap_socket(plain, server_side=True, do_handshake_on_connect=False)
             self._open.add(secure)
-        secure.do_handshake()
         return secure
 
     def __enter__(self) -> Self:
