@@ -120,7 +120,9 @@ _HOMES = {
     "transport.auth": "CredentialAuth",
     "cache.provider": "CachingProvider",
     "chain.chain": "ProviderChain",
-    "client": "AsyncStream AsyncVectorShift Stream VectorShift",
+    "client.async_": "AsyncVectorShift",
+    "client.stream": "AsyncStream Stream",
+    "client.sync": "VectorShift",
     "scope.current": "aget_credential arefresh get_credential refresh using",
     "credentials.values": "Credential Secret",
     "errors": (

@@ -17,7 +17,7 @@ GROUP = "vectorshift.providers"
 
 RESERVED = frozenset({"explicit", "env", "dotenv", "vault", "aws", "login", "default"})
 """Names that no plugin can have: those of the built-in providers, and of their order."""
-_NAME = re.compile(r"[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?", re.ASCII)
+_NAME = r"(?a:[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?)"
 
 
 class PluginEntry(NamedTuple):
@@ -114,7 +114,7 @@ def _printable(text: str) -> str:
 
 
 def _problem(entry: PluginEntry, among: list[PluginEntry]) -> str:
-    if not _NAME.fullmatch(entry.name):
+    if not re.fullmatch(_NAME, entry.name):
         return (
             "its name should have letters, digits, dashes, dots and underscores alone, and a letter"
             " or digit at both ends"

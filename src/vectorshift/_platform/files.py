@@ -107,7 +107,7 @@ def text_of(content: bytes) -> str | None:
 
 
 _WORD = "[a-z]{1,12}"
-_LIKE_A_NAME = re.compile(
+_LIKE_A_NAME = (
     rf".{{1,7}}|{_WORD}([_-]{_WORD})*|\.env(\..*)?"
     r"|.+\.(env|txt|key|secret|token|jwt|pem|crt|conf|cfg|ini|toml|json|ya?ml|local)"
 )
@@ -175,7 +175,7 @@ def wrong_name(path: object) -> str:
         not isinstance(path, str)
         or not path
         or re.search(r"[/\\]", path)
-        or _LIKE_A_NAME.fullmatch(path)
+        or re.fullmatch(_LIKE_A_NAME, path)
         or os.path.lexists(path)
     ):
         return ""

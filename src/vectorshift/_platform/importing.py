@@ -51,6 +51,24 @@ def load(name: str) -> "ModuleType":
     return sys.modules[name]
 
 
+def at_first_use(package: str, homes: "dict[str, str]") -> "Callable[[str], object]":
+    """Return the `__getattr__` of a package that imports the module of each name at first use.
+
+    Args:
+        package: its name.
+        homes: the module below `vectorshift` of each public name.
+    """
+
+    def get(name: str) -> object:
+        if name not in homes:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        value: object = getattr(load(f"vectorshift.{homes[name]}"), name)
+        setattr(sys.modules[package], name, value)
+        return value
+
+    return get
+
+
 def _load(name: str) -> None:
     apart_from_forks(lambda: __import__(name))
 

@@ -31,7 +31,7 @@ _FREE: Final = 3
 """Lines of a kind that are written as they come, in a minute."""
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class _Minute:
     """The lines of one kind since `began`."""
 

@@ -54,24 +54,27 @@ def api_url(value: str) -> str:
                 False,
                 "should have no user name and no password: the key authenticates",
             )
-    if not good or len(value) > _LONGEST_URL or not _BEFORE_A_QUERY.fullmatch(value):
+    if not good or len(value) > _LONGEST_URL or not _is_before_a_query(value):
         raise ValueError(flaw)
     return value.rstrip("/")
 
 
 _LONGEST_URL = 2048
 _LONGEST_HOST = 255
-_BEFORE_A_QUERY = re.compile(r"[!\"$->@-~]+")
-_NAME = re.compile(r"([a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}\.?")
-_NUMBERS = re.compile(r"([0-9]+\.){3}[0-9]+")
+_NAME = r"([a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}\.?"
+
+
+def _is_before_a_query(value: str) -> bool:
+    return _is_plain(value) and not any(each in value for each in " ?#")
 
 
 def _can_be_a_host(host: str) -> bool:
     """Return whether a host can be looked up. httpx would refuse others only at a call."""
-    if ":" in host or _NUMBERS.fullmatch(host):
+    is_of_numbers = host.count(".") == 3 and host.replace(".", "").isdecimal()
+    if ":" in host or is_of_numbers:
         ipaddress.ip_address(host)
         return True
-    return bool(_NAME.fullmatch(host))
+    return bool(re.fullmatch(_NAME, host))
 
 
 def origin(url: str) -> str:
@@ -88,7 +91,13 @@ def has_control_characters(value: str) -> bool:
 
     Those that change the direction of a text make it look like another (CVE-2021-42574).
     """
-    return bool(re.search(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]", value))
+    odd = r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]"
+    return not _is_plain(value) and bool(re.search(odd, value))
+
+
+def _is_plain(value: str) -> bool:
+    """Return whether a text is of printable ASCII. Compiling a pattern costs a first call more."""
+    return value.isascii() and value.isprintable()
 
 
 def in_the_clear(host: str) -> str:

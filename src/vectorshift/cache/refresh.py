@@ -34,7 +34,7 @@ MAX_THREADS: Final = 32
 """How many of all providers run at once in a process."""
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class Refresh:
     """One contact with the store. `answer` is set before the flight lands; it counts if no newer
     load began.

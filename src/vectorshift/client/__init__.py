@@ -6,10 +6,34 @@ sync, async_    the clients: signatures, connections, and the I/O of a call
         ├── call      what is sent
         ├── answers   an answer that is no success
         └── retries   the pause before the next attempt
+
+Importing this package imports neither client.
 """
 
-from vectorshift.client.async_ import AsyncVectorShift
-from vectorshift.client.stream import AsyncStream, Stream
-from vectorshift.client.sync import VectorShift
+from __future__ import annotations
+
+from vectorshift._platform.importing import at_first_use, load
+
+TYPE_CHECKING: bool = False
+if TYPE_CHECKING:
+    from vectorshift.client.async_ import AsyncVectorShift
+    from vectorshift.client.stream import AsyncStream, Stream
+    from vectorshift.client.sync import VectorShift
 
 __all__ = ["AsyncStream", "AsyncVectorShift", "Stream", "VectorShift"]
+
+_HOME = {
+    "AsyncStream": "client.stream",
+    "AsyncVectorShift": "client.async_",
+    "Stream": "client.stream",
+    "VectorShift": "client.sync",
+}
+
+load("vectorshift.client.handle")  # first: Python empties modules at its end, the last ones first
+
+if not TYPE_CHECKING:  # a checker is to find a mistyped name
+    __getattr__ = at_first_use(__name__, _HOME)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -252,7 +252,7 @@ class _AsyncIO:
             self._failed = type(error)
             return error
         except BaseException as error:
-            if isinstance(error, RuntimeError) and _is_of_another_loop(str(error)):
+            if isinstance(error, RuntimeError) and re.search(_OF_ANOTHER_LOOP, str(error)):
                 return httpx.StreamError(_OTHER_LOOP)
             await connecting.aclose()
             raise
@@ -276,11 +276,10 @@ class _AsyncIO:
                 await lease.__aexit__(failed, None, None)
 
 
-_is_of_another_loop = re.compile(
+_OF_ANOTHER_LOOP = (
     "Event loop is closed|no running event loop|different (event )?loop|called from async context"
-).search
-"""Messages of asyncio and trio about a connection of another event loop in an httpx client.
-"""
+)
+"""Messages of asyncio and trio about a connection of another event loop in an httpx client."""
 _OTHER_LOOP = (
     "your httpx client was used in another event loop. Make one client for each event loop."
 )

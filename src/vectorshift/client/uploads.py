@@ -17,7 +17,7 @@ File = Content | tuple[str, Content] | tuple[str, Content, str]
 """A path, bytes or an open binary file; or its name with one of these; or name, content and media
 type.
 """
-_MEDIA_TYPE = re.compile(r"[!#$&^_.+\w-]+/[!#$&^_.+\w-]+(;[ -~]*)?", re.ASCII)
+_MEDIA_TYPE = r"(?a:[!#$&^_.+\w-]+/[!#$&^_.+\w-]+(;[ -~]*)?)"
 _BYTES = bytes | bytearray | memoryview
 Files = Mapping[str, File] | Sequence[tuple[str, File]]
 Loaded = list[tuple[str, tuple[str, bytes] | tuple[str, bytes, str]]]
@@ -112,7 +112,7 @@ def _check(field: object, name: object, media_type: object = "text/plain") -> No
         raise TypeError(
             f"The file {field!r} should have a name: without one, servers treat it as text."
         )
-    if not (isinstance(media_type, str) and _MEDIA_TYPE.fullmatch(media_type)):
+    if not (isinstance(media_type, str) and re.fullmatch(_MEDIA_TYPE, media_type)):
         raise TypeError(
             f"The media type of the file {field!r} should be one such as image/png, not"
             f" {media_type!r}."

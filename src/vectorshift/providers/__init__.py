@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from vectorshift._platform.importing import at_first_use
+
 TYPE_CHECKING: bool = False
 if TYPE_CHECKING:
     from vectorshift.credentials.provider import CredentialProvider, Description
@@ -34,17 +36,8 @@ _HOME = {
     "VaultProvider": "providers.vault",
 }
 
-
 if not TYPE_CHECKING:  # a checker is to find a mistyped name
-
-    def __getattr__(name: str) -> object:
-        if name not in _HOME:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from importlib import import_module
-
-        value = getattr(import_module(f"vectorshift.{_HOME[name]}"), name)
-        globals()[name] = value
-        return value
+    __getattr__ = at_first_use(__name__, _HOME)
 
 
 def __dir__() -> list[str]:

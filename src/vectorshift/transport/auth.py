@@ -58,7 +58,7 @@ _MOVED_ON = (
 )
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(eq=False, repr=False, slots=True, kw_only=True)
 class CallContext:
     """State of one call that its attempts share: a call never changes its organisation half-way.
 

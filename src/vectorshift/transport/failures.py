@@ -158,14 +158,14 @@ def _reason(error: Exception, request: httpx.Request | None) -> tuple[str, bool]
         return "something in it breaks the protocol.", True
     if not isinstance(error, ESCAPES):
         return f"the HTTP/2 connection ended early ({type(error).__name__}).", False
-    if isinstance(error, httpx.ProxyError) and (refusal := _STATUS.match(str(error))):
+    if isinstance(error, httpx.ProxyError) and (refusal := re.match(_STATUS, str(error))):
         status = int(refusal[0])  # the text behind it may repeat the request
         return f"the proxy answered {status}.", status < 500 and status not in (408, 429)
     about = redact(str(error), secrets_of(request) if request else []) or type(error).__name__
     return about, isinstance(error, _FUTILE)
 
 
-_STATUS = re.compile(r"[1-5]\d\d\b")
+_STATUS = r"[1-5]\d\d\b"
 
 
 def _verb(error: Exception, timed_out: bool, begun: bool) -> str:

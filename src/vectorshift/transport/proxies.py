@@ -17,12 +17,10 @@ __all__ = ["is_direct", "proxies_in", "variable_of"]
 
 _SCHEMES: Final = ("http", "https", "all")
 _PORTS: Final = {"http": 80, "https": 443}
-_ENTRY: Final = re.compile(
-    r"""(?:(?P<scheme>[a-z]+)://)?
+_ENTRY: Final = r"""(?x)
+        (?:(?P<scheme>[a-z]+)://)?
         (?P<host>\[[^\]]*\](?:/\d+)?|[^\[\]:]*|[^\[\]:]*:[^\[\]:]*:[^\[\]]*)
-        (?::(?P<port>\d+))?""",
-    re.VERBOSE,
-)
+        (?::(?P<port>\d+))?"""
 """An entry of NO_PROXY. Only an address in brackets, or one without a second colon, has a port."""
 
 
@@ -65,7 +63,7 @@ def is_direct(no_proxy: str, scheme: str, host: str, port: int | None) -> bool:
 def _excludes(entry: str, scheme: str, host: str, port: int | None) -> bool:
     if entry == "*":
         return True
-    found = _ENTRY.fullmatch(entry)
+    found = re.fullmatch(_ENTRY, entry)
     if found is None:
         return False
     if found["scheme"] not in (None, "all", scheme) or found["port"] not in (None, str(port)):

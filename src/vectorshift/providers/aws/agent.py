@@ -14,7 +14,7 @@ import re
 import ssl
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 from urllib.parse import urlsplit
 
@@ -60,10 +60,10 @@ _PARAMETERS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class _Reply:
     status: int
-    body: bytes = field(repr=False)
+    body: bytes
 
     def says(self, *words: str) -> bool:
         text = self.body.decode(errors="replace").lower()

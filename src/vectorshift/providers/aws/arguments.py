@@ -25,7 +25,7 @@ _TEXTS: Final = ("region", "profile", "endpoint_url", "agent_url", "agent_role_a
 _OBJECTS: Final = ("session", "client")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class AwsArguments:
     """The arguments of the provider, which describes them. None stands for one not given."""
 

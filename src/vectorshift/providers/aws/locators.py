@@ -90,7 +90,7 @@ PARAMETERS: Final = Store(
     ),
 )
 
-_NO_NAME: Final = r"""["'`{}<>$%\r\n]"""
+_NO_NAME: Final = "\"'`{}<>$%\r\n"
 _NO_REGION: Final = r"[^a-z0-9-]|-\d[a-z]$"
 _PARTITIONS: Final = {
     "cn-": "aws-cn",
@@ -138,7 +138,7 @@ def flaw_of(locator: str, store: Store, *, region: str | None, region_from: str)
         return flaw
     if locator.startswith("arn:"):
         return _flaw_of_arn(locator.split(":"), store, region, region_from)
-    if re.search(_NO_NAME, locator):
+    if any(each in locator for each in _NO_NAME):
         return (
             f"the {store.thing} id is in quotation marks or an unresolved reference. Set "
             f"{store.setting} to the name or the ARN alone."
