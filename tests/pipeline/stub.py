@@ -64,6 +64,8 @@ def stub() -> str:
 
 
 def _class(kind: type) -> str:
+    for name in list(vars(kind)):
+        getattr(kind, name, None)  # a twin is made when it is looked at
     lines = [f"class {kind.__name__}:"]
     lines += [*(f"{name}: {text}" for name, text in inspect.get_annotations(kind).items())]
     for name in _names(kind):
