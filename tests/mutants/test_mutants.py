@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+import gc
 from types import FunctionType
 from typing import Any
 
 import pytest
-from tests.mutants.__main__ import replace, run_child
+from tests.mutants.__main__ import functions, replace, run_child
 from tests.mutants.operators import mutants
+
+from vectorshift.cache import policy
 
 
 @pytest.mark.parametrize(
@@ -39,6 +42,15 @@ def test_each_kind_of_change_is_found_and_taken_back(text: str, changes: list[st
         assert ast.unparse(tree) != ast.unparse(ast.parse(text))
         each.apply()
         assert ast.unparse(tree) == ast.unparse(ast.parse(text))
+
+
+def test_the_functions_of_the_package_are_found_though_the_suite_has_frozen_them() -> None:
+    code = policy.decide.__code__
+    place = code.co_filename, code.co_name, code.co_firstlineno
+    try:
+        assert policy.decide in functions()[place]
+    finally:
+        gc.freeze()
 
 
 def test_a_change_in_a_function_that_exists_is_noticed_in_a_child_alone() -> None:
