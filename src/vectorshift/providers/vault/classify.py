@@ -350,9 +350,7 @@ def classify_login(
     if reply.status in (401, 403) and not said:
         return ref.denied(
             "the server refuses the login, as it does where no auth method is mounted"
-            " (VECTORSHIFT_VAULT_AUTH_MOUNT, VECTORSHIFT_VAULT_NAMESPACE), and for some minutes"
-            " after several wrong logins."
-            f"{where} {fix}"
+            f" (VECTORSHIFT_VAULT_AUTH_MOUNT, VECTORSHIFT_VAULT_NAMESPACE).{where} {fix}"
         )
     if reply.status in (400, 401, 403) and not reply.says(_DISASTER):
         return ref.denied(f"the server refuses the login{said}.{where} {fix}")

@@ -184,7 +184,8 @@ class AppRoleLogin(MountedLogin):
 
     may_be_new = True
     fix = (
-        "The role id or the secret id is wrong, expired or used up. Check "
+        "The role id or the secret id is wrong, expired or used up, or several wrong ones have "
+        "locked the role for some minutes. Check "
         "VECTORSHIFT_VAULT_ROLE_ID and VECTORSHIFT_VAULT_SECRET_ID, or create a new secret id: "
         "bao write -f auth/approle/role/<role>/secret-id"
     )
