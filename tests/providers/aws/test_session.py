@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import vectorshift.providers.aws as package
+from vectorshift.providers.aws.session import new_session
+from vectorshift.testing.contract.process import audited
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,3 +89,15 @@ def test_one_module_reads_private_names_and_each_is_listed_here() -> None:
     # our own mark on a session that we have seen
     assert found.pop("session.py") - {"_vectorshift"} == set(OWNERS)
     assert {name: names for name, names in found.items() if names} == {}
+
+
+def test_what_botocore_knows_of_a_service_is_read_once_for_all_sessions() -> None:
+    def client() -> object:
+        session = new_session(profile=None, region="eu-central-1", fallback=None)
+        return session.client("secretsmanager")
+
+    client()
+    with audited() as events:
+        client()
+    opened = [str(about[0]) for event, about in events if event == "open"]
+    assert [path for path in opened if ".json" in path] == []

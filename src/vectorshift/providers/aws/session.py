@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from vectorshift._platform.importing import load
@@ -114,12 +115,25 @@ def new_session(*, profile: str | None, region: str | None, fallback: str | None
     session: Any = boto3.Session(botocore_session=own, profile_name=profile, region_name=region)
     if session.region_name is None and fallback is not None:
         own.set_config_variable("region", fallback)
+    own.get_component("data_loader").file_loader = _files()
     for each in own.get_component("credential_provider").providers:
         if each.METHOD == "container-role":
             each._fetcher = _container_fetcher()
         elif each.METHOD == "iam-role":
             _watch_metadata(each, own.get_config_variable("metadata_service_timeout"))
     return session
+
+
+@cache
+def _files() -> Any:
+    """Return what reads botocore's descriptions of services, each file once for all sessions: that
+    takes most of the time and of the memory of a new client.
+    """
+    from botocore.loaders import JSONFileLoader  # pyright: ignore[reportMissingTypeStubs]
+
+    plain: Any = JSONFileLoader
+    once = {name: cache(getattr(plain, name)) for name in ("exists", "load_file")}
+    return type("ReadOnce", (plain,), once)()
 
 
 def _imported() -> tuple[Any, Any]:
