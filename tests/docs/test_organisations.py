@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import threading
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ import pytest
 from fastapi import BackgroundTasks, Depends, FastAPI
 from fastapi.responses import StreamingResponse
 from tests.docs.blocks import ROOT, blocks_of
+from tests.e2e.stage import wait_until
 
 import vectorshift
 from vectorshift import CredentialConfigurationError, Pipeline
@@ -346,19 +348,37 @@ def test_tasks_of_celery_act_as_the_organisation_that_they_are_sent(
 ) -> None:
     from celery.contrib.testing.worker import start_worker
     from celery.signals import setup_logging
+    from celery.worker import state
 
     setup_logging.connect(_keep_logging)
     app = recipe["app"]
-    app.conf.update(broker_url="memory://", result_backend="cache+memory://")
+    app.conf.update(
+        broker_url="memory://",
+        broker_transport_options={"polling_interval": 0.01},
+        result_backend="cache+memory://",
+    )
 
     @app.task(name=uuid.uuid4().hex)
     def without_a_block() -> None:
         Pipeline.list()
 
+    @app.task(name=uuid.uuid4().hex)
+    def nothing() -> None:
+        pass
+
+    def wake() -> None:
+        """A worker looks whether it is to end when a message comes, or else every two seconds."""
+        wait_until(lambda: state.should_terminate is not None)
+        nothing.delay()
+
+    waking = threading.Thread(target=wake)
     with start_worker(app, pool=pool, concurrency=4, perform_ping_check=False, loglevel="ERROR"):
         results = [recipe["list_pipelines"].delay(org) for org in ORGANISATIONS]
         for org, result in zip(ORGANISATIONS, results, strict=True):
-            assert f"{org}-assistant" in result.get(timeout=60)
+            assert f"{org}-assistant" in result.get(timeout=60, interval=0.01)
         with pytest.raises(Exception, match="outside every using block"):
-            without_a_block.delay().get(timeout=60)
+            without_a_block.delay().get(timeout=60, interval=0.01)
+        waking.start()
+    waking.join()
+    app.control.purge()
     assert sent(api) == sorted(ORGANISATIONS)
