@@ -7,6 +7,7 @@ how many lines there are, and at how many of them it found which key. A STEP of 
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import signal
 import sys
@@ -38,10 +39,15 @@ def in_vault(key: str) -> None:
     httpx.post(url, json={"data": {"api_key": key, "owner": "web"}}, headers=token)
 
 
-def in_aws(key: str) -> None:
+@functools.cache
+def aws(service: str) -> Any:
     import boto3
 
-    client: Any = boto3.client("secretsmanager")
+    return boto3.client(service)
+
+
+def in_aws(key: str) -> None:
+    client = aws("secretsmanager")
     name, text = os.environ["VECTORSHIFT_AWS_SECRET_ID"], f'{{"owner": 1.50, "api_key": "{key}"}}'
     with contextlib.suppress(client.exceptions.ResourceNotFoundException):
         # moto leaves AWSCURRENT on two versions if one is put after that label was moved
@@ -50,9 +56,7 @@ def in_aws(key: str) -> None:
 
 
 def in_parameter(key: str) -> None:
-    import boto3
-
-    client: Any = boto3.client("ssm")
+    client = aws("ssm")
     name = os.environ["VECTORSHIFT_AWS_PARAMETER"]
     client.put_parameter(Name=name, Value=key, Type="SecureString", Overwrite=True)
 
