@@ -28,7 +28,7 @@ OLD_WORDS = re.compile(
 """Words that only this project used. Those that are plain English in prose, such as "here",
 "refused" and "running", are left to `tests.words`, which looks at names.
 """
-CLAUSE = re.compile(r"(What|Who|Whether|Whoever|Whatever)\b(?!.*\?$)")
+CLAUSE = re.compile(r"(What|Who|Where|Whether|Whoever|Whatever)\b(?!.*\?$)")
 ITEM = re.compile(r"^\s*([-*+]|\d+\.|#+|!!!|>) ")
 ARGUMENT = re.compile(r"\s*((Args|Attributes|Returns|Raises|Yields):$|\*{0,2}\w+(, \w+)*: )")
 DRAWN = re.compile(r"[│├└]|\S {2,}\S")

@@ -1,4 +1,4 @@
-"""Where `vectorshift.api_key` is kept: in the namespace of the package, one per process.
+"""The place of `vectorshift.api_key`: the namespace of the package, one per process.
 
 `mock.patch` looks for the key there. The package registers its namespace when it is imported, so
 that another object in `sys.modules` under its name hides no key.

@@ -28,7 +28,7 @@ B = TypeVar("B", bound="ResponseBody | AsyncResponseBody")
 
 
 class _BaseStream(Generic[B]):
-    """What sync and async streams share: what is known of the answer, and how it is read on."""
+    """The base of sync and async streams: the facts of the answer, and reading on."""
 
     def __init__(self, call_state: CallState, body: B) -> None:
         self._call_state, self._body = call_state, body

@@ -38,7 +38,7 @@ _NO_CHAIN: ProviderChain | None = None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Subject:
-    """What a report is about, and what keeps every call from being made, whatever its key."""
+    """The subject of a report, and the obstacle to every call, whatever its key."""
 
     provider: BaseProvider
     scope: str

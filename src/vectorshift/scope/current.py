@@ -101,7 +101,7 @@ def _warn_of_lost() -> None:
 
 
 class Target(Protocol):
-    """Where calls go, and as whom: a client that was configured for calls that name none."""
+    """The destination and identity of calls: a client that was configured for calls that name none."""
 
     @property
     def provider(self) -> BaseProvider:

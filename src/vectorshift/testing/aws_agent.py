@@ -70,7 +70,7 @@ class FakeSecretsManagerAgent:
 
     @property
     def url(self) -> str:
-        """Where it listens, such as `http://127.0.0.1:50123`."""
+        """The address that it listens at, such as `http://127.0.0.1:50123`."""
         if not self._port:
             raise RuntimeError(
                 "The stand-in is not running: use `with FakeSecretsManagerAgent() as agent:`."

@@ -63,7 +63,7 @@ class MotoServer:
 
     @property
     def endpoint_url(self) -> str:
-        """Where it listens, such as `http://127.0.0.1:50123`."""
+        """The address that it listens at, such as `http://127.0.0.1:50123`."""
         if self._port is None:
             raise RuntimeError(_NOT_RUNNING)
         return f"http://127.0.0.1:{self._port}"

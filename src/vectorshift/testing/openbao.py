@@ -160,7 +160,7 @@ class OpenBaoServer(OpenBaoApi):
 
     @property
     def address(self) -> str:
-        """Where it listens, such as `http://127.0.0.1:50123`."""
+        """The address that it listens at, such as `http://127.0.0.1:50123`."""
         if self._port is None:
             raise RuntimeError(_NOT_RUNNING)
         return f"{'https' if self._tls else 'http'}://127.0.0.1:{self._port}"

@@ -59,7 +59,7 @@ class OpenBaoCluster(OpenBaoApi):
 
     @property
     def address(self) -> str:
-        """Where the load balancer listens. Each connection goes to the next server that accepts
+        """The address of the load balancer. Each connection goes to the next server that accepts
         it, also to one that is stopped in its tracks.
         """
         if self._balancer is None:

@@ -41,9 +41,9 @@ __all__ = [
 ]
 
 CREDENTIAL: Final = "vectorshift.credential"
-"""Where a request's extensions hold its `Credential`."""
+"""The key of its `Credential` in a request's extensions."""
 CALL: Final = "vectorshift.call"
-"""Where a request's extensions hold the `CallContext` of a client of ours."""
+"""The key of the `CallContext` of a client of ours in a request's extensions."""
 API_KEY_TOO: Final = "vectorshift.api-key"
 """A request with this in its extensions gets the key as `Api-Key` as well. Send it without
 following redirects: httpx takes `Authorization` off a request that is led to another origin, and no

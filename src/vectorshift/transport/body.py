@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 BODY_NOTE: Final = "vectorshift.body-note"
-"""Where a response's extensions hold a sentence about what is missing in its body."""
+"""The key in a response's extensions of a sentence about what is missing in its body."""
 LONGEST: Final = 64 * 2**20
 LONGEST_OF_ERRORS: Final = 2**20
 _SPENT: Final = httpx.ByteStream(b"")

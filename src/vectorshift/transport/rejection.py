@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["REJECTION", "Rejection"]
 
 REJECTION: Final = "vectorshift.refusal"
-"""Where a request's extensions hold the `Rejection` that followed a 401."""
+"""The key in a request's extensions of the `Rejection` that followed a 401."""
 
 
 class Rejection(NamedTuple):

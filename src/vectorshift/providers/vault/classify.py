@@ -171,7 +171,7 @@ class SecretRef:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mount:
-    """Where a path lives, as the server tells a token that may read something there.
+    """The mount of a path, as the server tells a token that may read something there.
 
     Args:
         path: the mount's path.

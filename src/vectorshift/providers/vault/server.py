@@ -59,7 +59,7 @@ class VaultServer:
 
     @property
     def url(self) -> str:
-        """Where HTTP requests go."""
+        """The URL that HTTP requests go to."""
         return "http://localhost" if self._socket else self._addr
 
     @property

@@ -30,7 +30,7 @@ class LifeTests(SourceHooks):
     """Being made, describing, invalidating, closing."""
 
     def test_the_settings_make_it_without_contact(self, probe: Probe) -> None:
-        """Where `VECTORSHIFT_PROVIDERS` names a provider, `from_settings` makes it."""
+        """`from_settings` makes a provider that `VECTORSHIFT_PROVIDERS` names."""
         settings = self.settings()
         probe.put()
         provider, before = probe.provider(), self.reads()

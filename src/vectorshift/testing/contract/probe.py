@@ -352,7 +352,7 @@ class Probe:
 
 @contextlib.contextmanager
 def _beginning() -> Generator[None, None, None]:
-    """What fails in this block is no fault that the test is about."""
+    """Skip the test if this block fails: that is not the fault that it is about."""
     try:
         yield
     except pytest.fail.Exception as error:
