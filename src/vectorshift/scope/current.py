@@ -101,7 +101,7 @@ def _warn_of_lost() -> None:
 
 
 class Target(Protocol):
-    """The destination and identity of calls: a client that was configured for calls that name none."""
+    """The destination and identity of calls that name none: the client that was configured."""
 
     @property
     def provider(self) -> BaseProvider:

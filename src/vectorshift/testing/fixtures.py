@@ -79,7 +79,7 @@ def vectorshift_offline(
 
 @pytest.fixture(scope="session")
 def _refusing() -> Iterator[RefusingServer]:
-    """A server for clients of httpx that the tested code makes for itself: the environment leads there."""
+    """The server that the environment leads to, for clients that the tested code makes itself."""
     from vectorshift.testing.offline import RefusingServer
 
     with RefusingServer() as server:

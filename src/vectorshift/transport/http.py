@@ -128,7 +128,7 @@ it, and nothing else.
 
 
 class ConnectionRoute(NamedTuple):
-    """The destination of connections, and the way there. Any client may use those of an equal route.
+    """The destination of connections, and the way there. Clients share those of an equal route.
 
     Args:
         origin: the server. A redirect to another one opens a connection beside it.

@@ -352,7 +352,7 @@ class Probe:
 
 @contextlib.contextmanager
 def _beginning() -> Generator[None, None, None]:
-    """Skip the test if this block fails: that is not the fault that it is about."""
+    """Call a failure of this block an unmet condition: it is not the fault that a test is about."""
     try:
         yield
     except pytest.fail.Exception as error:
