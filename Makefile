@@ -5,6 +5,7 @@ OFFICIAL ?= .venv-official
 LOWEST ?= .venv-lowest
 EXAMPLES ?= .venv-examples
 RELEASE ?= .venv-release
+PYTHONS ?= python3.10 python3.11 python3.12 python3.13
 FUZZ_SECONDS ?= 3600
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -15,7 +16,7 @@ PROJECT = pyproject.toml constraints.txt src/vectorshift/version.py
 test whole lowest: export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test whole lowest check compat examples docs bench soak chaos fuzz mutants build clean
+.PHONY: help demo test whole matrix lowest check compat examples docs bench soak chaos fuzz mutants build clean
 
 help: ## List what there is to run
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -30,7 +31,14 @@ test: $(VENV)/.test ## Run the tests
 whole: $(VENV)/.test ## Run the tests in each combination, where `make test` takes each pair of values
 	@$(BIN)/python -m pytest -n auto --dist worksteal --whole
 
-lowest: $(LOWEST)/.ready ## The same with the oldest versions that pyproject.toml allows
+matrix: ## Run the tests on each of PYTHONS, each in an environment of its own
+	@for each in $(PYTHONS); do \
+	  version=$$($$each -c 'import platform; print(platform.python_version())') || exit 1; \
+	  echo "Python $$version"; \
+	  $(MAKE) --no-print-directory test PYTHON=$$each VENV=.venv-$$version || exit 1; \
+	done
+
+lowest: $(LOWEST)/.ready ## Run the tests with the oldest versions that pyproject.toml allows
 	@$(LOWEST)/bin/python -m pytest -n auto --dist worksteal
 
 check: $(VENV)/.dev ## Lint, types, import directions, docs
@@ -77,7 +85,7 @@ build: $(RELEASE)/.ready ## Build wheel, source distribution and SBOM into dist/
 	@$(RELEASE)/bin/python -m tests.artefacts dist
 
 clean: ## Remove what the targets made
-	rm -rf $(VENV) $(OFFICIAL) $(LOWEST) $(EXAMPLES) $(RELEASE) dist site .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-3.* $(OFFICIAL) $(LOWEST) $(EXAMPLES) $(RELEASE) dist site .mypy_cache .ruff_cache .hypothesis
 	rm -rf .fuzz .chaos .mutants .import_linter_cache
 
 $(VENV)/bin/python:
