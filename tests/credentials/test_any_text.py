@@ -31,6 +31,7 @@ from vectorshift import (
     ExplicitProvider,
     MissingCredentialError,
     ProviderChain,
+    Report,
     Settings,
     VaultProvider,
     aexplain,
@@ -149,13 +150,16 @@ def every_log_line() -> Iterator[list[str]]:
         root.removeHandler(handler)
 
 
-def ask(provider: CredentialProvider, style: str) -> Credential | CredentialError:
+def ask(provider: CredentialProvider) -> Credential | CredentialError:
     try:
-        return (
-            provider.get_credential()
-            if style == "sync"
-            else asyncio.run(provider.aget_credential())
-        )
+        return provider.get_credential()
+    except CredentialError as error:
+        return error
+
+
+async def aask(provider: CredentialProvider) -> Credential | CredentialError:
+    try:
+        return await provider.aget_credential()
     except CredentialError as error:
         return error
 
@@ -168,11 +172,17 @@ def check(
     """
     chain = ProviderChain([provider])
     answers: list[Credential | CredentialError] = []
-    with every_log_line() as lines:
-        for asked, style in itertools.product((provider, chain), ("sync", "async")):
-            answers.append(ask(asked, style))
+
+    async def later() -> Report:
+        answers.extend([await aask(provider), await aask(chain)])
         with using(chain):
-            reports = [explain(probe=True), asyncio.run(aexplain(probe=True))]
+            return await aexplain(probe=True)
+
+    with every_log_line() as lines:
+        answers += [ask(provider), ask(chain)]
+        reports = [asyncio.run(later())]
+        with using(chain):
+            reports.append(explain(probe=True))
     said = [
         *lines,
         *map(str, reports),
@@ -279,6 +289,7 @@ def test_a_text_that_stands_alone_is_the_key_or_refused(
 
 
 @pytest.mark.parametrize("hold", HOLDERS)
+@settings(max_examples=25)
 @given(blank=st.text(st.sampled_from(" \t\r\n\f"), max_size=4))
 def test_a_blank_text_is_nothing_in_the_environment_and_a_mistake_elsewhere(
     hold: Holder, blank: str, shown: Visible
