@@ -35,7 +35,7 @@ CALLS = int(os.environ.get("MIXED_CALLS", "3000"))
 SEED = int(os.environ.get("MIXED_SEED", "1"))
 SOAK_CALLS = int(os.environ.get("SOAK_CALLS", "100000"))
 SOAK_SEED = int(os.environ.get("SOAK_SEED", str(random.randrange(10**6))))
-TIMEOUT = 2.0  # seconds that an attempt waits; a fault that hangs takes so long
+TIMEOUT = 1.0  # seconds that an attempt waits; a fault that hangs takes so long
 
 Way = Callable[[Coroutine[Any, Any, None], random.Random], Awaitable[None]]
 """Awaits a call, or does something to it."""
