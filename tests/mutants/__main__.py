@@ -24,11 +24,13 @@ import importlib.abc
 import importlib.machinery
 import json
 import logging
+import math
 import os
 import random
 import resource
 import select
 import signal
+import statistics
 import sys
 import time
 import warnings
@@ -291,13 +293,11 @@ class Campaign:
         self.results = results()
         ends = float(os.environ.get("MUTANTS_SECONDS", "inf"))
         self.end = time.monotonic() + ends
-        todo = [each for each in self.all if self.open(each, again=again)]
         if sample := int(os.environ.get("MUTANTS_SAMPLE", "0")):
             seeded = random.Random(int(os.environ.get("MUTANTS_SEED", "1")))
-            chosen = set(seeded.sample(range(len(self.all)), min(sample, len(self.all))))
-            keys = {self.all[each].key for each in chosen}
-            todo = [each for each in todo if each.key in keys]
-        self.todo, self.done = todo, 0
+            chosen = seeded.sample(range(len(self.all)), min(sample, len(self.all)))
+            self.all = [self.all[each] for each in sorted(chosen)]
+        self.todo, self.done = [each for each in self.all if self.open(each, again=again)], 0
 
     def open(self, mutant: Mutant, *, again: bool) -> bool:
         """Return whether a mutant is to be tried."""
@@ -383,17 +383,32 @@ class Campaign:
             for gone in known.keys() - keys:
                 if any(gone.startswith(f"{path} ") for path in self.trees):
                     print(f"survivors.json names what is not there: {gone}")
-        print(f"{'':16}{'mutants':>9}{'tried':>8}{'killed':>8}{'score':>8}{'explained':>11}")
+        print(f"{'':16}{'mutants':>9}{'tried':>8}{'killed':>8}{'score':>8}{'95 %':>14}  explained")
         for package, sums in table.items():
-            score = f"{sums['killed'] / sums['tried']:.1%}" if sums["tried"] else "-"
+            killed, tried = sums["killed"], sums["tried"]
+            score, between = "-", ""
+            if tried:
+                score = f"{killed / tried:.1%}"
+                between = "{:.1%}-{:.1%}".format(*interval(killed, tried))
             print(
-                f"{package:16}{sums['mutants']:9}{sums['tried']:8}{sums['killed']:8}{score:>8}"
+                f"{package:16}{sums['mutants']:9}{tried:8}{killed:8}{score:>8}{between:>14}"
                 f"{sums['explained']:11}"
             )
         controls = [each for key, each in after.items() if key.startswith("control ")]
         wrong = [each for each in controls if each["outcome"] != "survived"]
         print(f"controls that change nothing: {len(controls)}, of which fail: {len(wrong)}")
         return 1 if unexplained or wrong else 0
+
+
+def interval(hits: int, tried: int) -> tuple[float, float]:
+    """Return Wilson's interval for a share: a sample's lies in it 95 times of 100."""
+    z = statistics.NormalDist().inv_cdf(0.975)
+    share, weight = hits / tried, z * z / tried
+    middle, reach = (
+        share + weight / 2,
+        z * math.sqrt(share * (1 - share) / tried + weight / tried / 4),
+    )
+    return (middle - reach) / (1 + weight), (middle + reach) / (1 + weight)
 
 
 def results() -> dict[str, dict[str, Any]]:

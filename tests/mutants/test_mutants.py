@@ -8,7 +8,7 @@ from types import FunctionType
 from typing import Any
 
 import pytest
-from tests.mutants.__main__ import functions, replace, run_child
+from tests.mutants.__main__ import functions, interval, replace, run_child
 from tests.mutants.operators import mutants
 
 from vectorshift.cache import policy
@@ -78,3 +78,9 @@ def test_what_breaks_the_runner_itself_kills_no_mutant() -> None:
         raise LookupError("no such test")
 
     assert run_child(run, None, ["a test"])[0] == "error"
+
+
+def test_the_interval_of_a_sample_is_wilsons() -> None:
+    # of Newcombe, Statistics in Medicine 17 (1998), table I: 81 of 263 and 0 of 20
+    assert [round(each, 4) for each in interval(81, 263)] == [0.2553, 0.3662]
+    assert [round(each, 4) for each in interval(0, 20)] == [0.0, 0.1611]
