@@ -93,7 +93,7 @@ def unreachable(at: Stage) -> Iterator[Asked]:
     yield at.ask("it is stopped, and spoken to by a unix socket", addr="unix:///nowhere/agent.sock")
     over = threading.Event()
     with serve(before=over.wait) as server:
-        yield at.ask("it is held up for longer than the time-out", addr=server.address, seconds=4)
+        yield at.ask("it is held up for longer than the time-out", addr=server.address, seconds=1)
         over.set()
     with serve(200, "{", {"Content-Length": "9", "Connection": "close"}) as server:
         yield at.ask("it breaks off in the midst of its answer", addr=server.address)

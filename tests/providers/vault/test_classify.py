@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     MakeProvider = Callable[..., VaultProvider]
     Failure = Callable[[VaultProvider, type[errors.CredentialError]], str]
 
+pytestmark = pytest.mark.usefixtures("no_pauses")
+
 KEY = "vs-key-3f9c2e71d8"
 TOKEN = "hvs.token-a1b2c3d4e5"
 NO_LEADER = "local node not active but active cluster node not found"

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     MakeTiny = Callable[..., AbstractContextManager[Any]]
 
+pytestmark = pytest.mark.usefixtures("no_pauses")
+
 KEY = "vs-key-3f9c2e71d8"
 TOKEN = "hvs.token-a1b2c3d4e5"
 
@@ -247,7 +249,8 @@ def methods(name: str) -> dict[str, Any]:
 def test_a_content_in_place_of_a_name_is_shown_nowhere(
     name: str, content: str, caplog: pytest.LogCaptureFixture, shown: Callable[..., str]
 ) -> None:
-    given: dict[str, Any] = {"addr": "https://127.0.0.1:9", "path": "vs", **methods(name)}
+    scheme = "https" if name in ("cacert", "client_cert", "client_key") else "http"
+    given: dict[str, Any] = {"addr": f"{scheme}://127.0.0.1:9", "path": "vs", **methods(name)}
     given[name] = content
     vault = VaultProvider(**given)
     said = everything_shown(vault, caplog)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+from tests.providers.patience import skipping
 from tests.providers.vault.table import KEY, rows, table
 
 from vectorshift import errors
@@ -13,7 +14,8 @@ PAGE = Path(__file__).parents[3] / "docs" / "vault" / "failures.md"
 
 
 def test_each_failure_gives_what_the_page_says_and_its_message_names_place_and_method() -> None:
-    asked = rows()
+    with skipping():
+        asked = rows()
     page = PAGE.read_text("utf-8").splitlines()
     missing = [line for line in table(asked).splitlines() if line not in page]
     assert not missing, "run: python -m tests.providers.vault.table"
