@@ -17,6 +17,7 @@ import rich
 from rich.console import Console
 from sentry_sdk.serializer import serialize
 from tests.fakes import Echo, RawServer, Received, Rotating
+from tests.faults import StillClock
 
 import vectorshift
 from vectorshift import (
@@ -64,7 +65,8 @@ def style(request: pytest.FixtureRequest) -> str:
 
 
 async def failure(style: str, credentials: Any = DEFAULT_SCOPE, **given: Any) -> VectorshiftError:
-    """Return what a call raises."""
+    """Return what a call raises. It does not wait before it is tried again."""
+    given["clock"] = StillClock()
     try:
         if style == "sync":
             with VectorShift(credentials, **given) as client:
