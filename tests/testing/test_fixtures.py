@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import textwrap
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.cli.program import environment
+from tests.forked import ran
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +34,7 @@ def suite(tmp_path: Path) -> Callable[..., str]:
     pytest says.
     """
 
-    def run(tests: str, conftest: str = ENABLED, *options: str) -> str:
+    def run(tests: str, conftest: str = ENABLED, *options: str, anew: bool = False) -> str:
         (tmp_path / "conftest.py").write_text(conftest)
         (tmp_path / "test_service.py").write_text(textwrap.dedent(HEAD) + textwrap.dedent(tests))
         (tmp_path / "key").write_text("vs-of-the-machine-key-file")
@@ -46,26 +47,8 @@ def suite(tmp_path: Path) -> Callable[..., str]:
             "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
             "CREDENTIALS_DIRECTORY": "/run/credentials/of-the-machine",
         }
-        command = [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-q",
-            "-W",
-            "error",
-            "-p",
-            "no:cacheprovider",
-            *options,
-        ]
-        said = subprocess.run(
-            command,
-            cwd=tmp_path,
-            env={**os.environ, **machine},
-            capture_output=True,
-            text=True,
-            timeout=100,
-            check=False,
-        )
+        always = ("-q", "-W", "error", "-p", "no:cacheprovider")
+        said = ran("pytest", (*always, *options), environment(**machine), anew=anew)
         return said.stdout + said.stderr
 
     return run
@@ -288,13 +271,14 @@ def test_they_are_enabled_by_name_and_not_by_being_installed(suite: Callable[...
 
 
 def test_offline_needs_no_server_package(suite: Callable[..., str]) -> None:
-    assert "1 passed" in suite("""
+    tests = """
         import sys
 
         def test_a_call(vectorshift_offline):
             assert "starlette" not in sys.modules
             assert "uvicorn" not in sys.modules
-        """)
+        """
+    assert "1 passed" in suite(tests, anew=True)
 
 
 WITHOUT_PYTEST = """

@@ -1,7 +1,8 @@
-"""Runs the program without its imports, which take nearly all of the 0.2 s of a start.
+"""Runs a program without its imports, which take nearly all of the time of its start.
 
 This process has made them. For each run it forks a child, which gets the arguments, variables,
 folder and streams of the run, and is the program from its first line to the interpreter's end.
+`tests/forked.py` asks for runs.
 """
 
 from __future__ import annotations
@@ -30,16 +31,31 @@ class Run(NamedTuple):
     timeout: int
 
 
-def import_all() -> None:
-    """Import what the commands import, also within their functions."""
-    for name in ("vectorshift.cli", "vectorshift.providers", "vectorshift.rotation"):
+IMPORTS: dict[str, dict[str, tuple[str, ...]]] = {
+    "vectorshift": {
+        "packages": ("vectorshift.cli", "vectorshift.providers", "vectorshift.rotation"),
+        "modules": (
+            *("vectorshift.client.sync", "rich.table", "typer._adapters"),
+            *("boto3", "h2.connection", "httpcore", "hvac"),
+        ),
+    },
+    "pytest": {
+        # not vectorshift.testing.fixtures: pytest rewrites the assertions of what it imports
+        "packages": ("_pytest", "vectorshift.chain", "vectorshift.client", "vectorshift.pipeline"),
+        "modules": ("httpcore", "pytest", "uvicorn", "vectorshift.testing.api"),
+    },
+}
+"""What a program imports, also within its functions, by its module."""
+
+
+def import_all(program: str) -> None:
+    """Import what a program imports."""
+    for name in IMPORTS[program]["packages"]:
         package = import_module(name)
         for module in pkgutil.walk_packages(package.__path__, f"{name}."):
             import_module(module.name)
-    for name in ("vectorshift.client.sync", "rich.table", "typer._adapters"):
+    for name in IMPORTS[program]["modules"]:
         import_module(name)
-    for library in ("boto3", "h2.connection", "httpcore", "hvac"):
-        import_module(library)
 
 
 def serve(connection: Connection) -> None:
@@ -85,7 +101,8 @@ def become(run: Run, streams: list[int]) -> None:
 if __name__ == "__main__":
     ours = ["", os.getcwd(), *os.environ.get("PYTHONPATH", "").split(":")]  # noqa: PTH109
     sys.path[:] = [each for each in sys.path if each not in ours]
-    import_all()
+    program, descriptor = sys.argv[1:]
+    import_all(program)
     gc.freeze()
-    serve(Connection(int(sys.argv[1])))
-    runpy.run_module("vectorshift", run_name="__main__", alter_sys=True)
+    serve(Connection(int(descriptor)))
+    runpy.run_module(program, run_name="__main__", alter_sys=True)
