@@ -128,10 +128,12 @@ class Stage:
         assert done.returncode == 0, done.stderr
 
 
-RARELY = [pytest.param(kind, marks=pytest.mark.soak) for kind in ("parameter", "dotenv", "login")]
+RARELY = [
+    pytest.param(kind, marks=pytest.mark.soak) for kind in ("aws", "parameter", "dotenv", "login")
+]
 
 
-@pytest.fixture(params=["vault", "aws", "file", "keyring", *RARELY])
+@pytest.fixture(params=["vault", "file", "keyring", *RARELY])
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

@@ -88,7 +88,7 @@ VALUES = [
 
 # Few environments are plain. By chance, hypothesis finds too few of them in its first fifty.
 @hypothesis.settings(
-    max_examples=400, suppress_health_check=[hypothesis.HealthCheck.filter_too_much]
+    max_examples=200, suppress_health_check=[hypothesis.HealthCheck.filter_too_much]
 )
 @hypothesis.given(
     st.dictionaries(st.sampled_from(NAMES), st.sampled_from(VALUES), max_size=5), st.booleans()
