@@ -70,6 +70,17 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+_numbers = itertools.count()
+
+
+@pytest.fixture
+def tmp_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of the test's own; pytest's also keeps a link to the newest for each test."""
+    path = tmp_path_factory.getbasetemp() / f"t{next(_numbers)}"
+    path.mkdir(0o700)
+    return path
+
+
 @pytest.fixture(autouse=True)
 def _scrubbed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Each test starts in an empty folder that is its home, with no store and no proxy in the
