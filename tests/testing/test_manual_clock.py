@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from vectorshift.testing import ManualClock
+from vectorshift import CredentialStoreUnavailableError, ProviderChain
+from vectorshift.testing import ManualClock, MemoryStore
 
 if TYPE_CHECKING:
     from vectorshift._platform.clock import Clock
@@ -68,3 +69,29 @@ def test_waiting_moves_it_on_and_takes_no_time() -> None:
     anyio.run(clock.asleep, 5.0)
     assert (clock.time(), clock.monotonic() - before) == (3705.0, 3605.0)
     assert clock.waits == [3600.0, 5.0]
+
+
+def test_time_passes_once_a_refresh_in_the_background_is_done() -> None:
+    store, clock = MemoryStore("vs-first", latency=0.02), ManualClock()
+    chain = ProviderChain([store.provider()], clock=clock)
+    chain.get_credential()
+    store.fail()
+    clock.advance(3600)
+    assert chain.get_credential().secret.reveal() == "vs-first"  # and a refresh began
+    clock.advance(86_400)
+    with pytest.raises(CredentialStoreUnavailableError, match="memory:store is down"):
+        chain.get_credential()
+    assert store.reads == 3
+
+
+def test_time_passes_while_a_refresh_hangs() -> None:
+    store, clock = MemoryStore("vs-first"), ManualClock()
+    chain = ProviderChain([store.provider()], clock=clock)
+    chain.get_credential()
+    with store.held():
+        clock.advance(3600)
+        chain.get_credential()
+        before = clock.time()
+        for _ in range(3):
+            clock.advance(1)
+    assert clock.time() == before + 3

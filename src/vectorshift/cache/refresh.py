@@ -23,6 +23,7 @@ __all__ = [
     "end",
     "entered",
     "is_inside",
+    "running",
     "settles",
     "start",
     "were_cut_off",
@@ -85,6 +86,12 @@ _loads: Final = _Loads()
 def were_cut_off() -> bool:
     """Return whether this process was forked while loads of its parent ran."""
     return _loads.cut_off
+
+
+def running() -> list[Refresh]:
+    """Return the loads that run in this process, without those that the caller runs in."""
+    with _loads.lock:
+        return [each for each in _loads.running if each not in _inside.get()]
 
 
 def start(load: Refresh) -> bool:

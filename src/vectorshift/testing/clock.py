@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import threading
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from vectorshift.cache.refresh import Refresh
 
 __all__ = ["ManualClock"]
+
+_PATIENCE: Final = 0.25
+"""Seconds that `advance` waits for a refresh in the background, once for each."""
 
 
 class ManualClock:
@@ -23,6 +30,7 @@ class ManualClock:
         self._wall = float(start)
         self._monotonic = 1_000.0
         self._waits: list[float] = []
+        self._hanging: list[Refresh] = []
 
     def time(self) -> float:
         """Return wall-clock time as seconds since the Unix epoch."""
@@ -35,7 +43,8 @@ class ManualClock:
             return self._monotonic
 
     def advance(self, seconds: float, *, suspended: bool = False) -> None:
-        """Let time pass.
+        """Let time pass, once the refreshes in the background are done: one that takes no time
+        would otherwise seem to take as long. One that hangs is waited for 0.25 s, once.
 
         Args:
             seconds: how long; not negative.
@@ -44,6 +53,19 @@ class ManualClock:
         Raises:
             ValueError: `seconds` is negative or not a number; `set_wall` sets the wall clock back.
         """
+        self._wait_for_refreshes()
+        self._move(seconds, suspended=suspended)
+
+    def _wait_for_refreshes(self) -> None:
+        from vectorshift.cache.refresh import running
+
+        loads = running()
+        for load in loads:
+            if load not in self._hanging:
+                load.task.wait(_PATIENCE)
+        self._hanging = [load for load in loads if load.task.running]
+
+    def _move(self, seconds: float, *, suspended: bool = False) -> None:
         if not seconds >= 0:
             raise ValueError(
                 f"Time does not pass by {seconds} seconds; set_wall() sets the wall clock back."
@@ -55,7 +77,7 @@ class ManualClock:
 
     def sleep(self, seconds: float) -> None:
         """Move both clocks on by `seconds` and return at once."""
-        self.advance(seconds)
+        self._move(seconds)
         with self._lock:
             self._waits.append(seconds)
 
