@@ -153,17 +153,20 @@ WEIGHTLESS -= {"aclose", "awarm_up", "close", "configure", "httpx2_auth", "reset
 LOADS = """
 import json, os, sys, vectorshift
 found = {}
-for name in vectorshift.__all__:
+for names in vectorshift._HOMES.values():  # with a name come all those of its module
     reader, writer = os.pipe()
     child = os.fork()
     if not child:
         before = set(sys.modules)
-        getattr(vectorshift, name)
-        os.write(writer, json.dumps(sorted(set(sys.modules) - before)).encode())
+        loads = {}
+        for name in names.split():
+            getattr(vectorshift, name)
+            loads[name] = sorted(set(sys.modules) - before)
+        os.write(writer, json.dumps(loads).encode())
         os._exit(0)
     os.close(writer)
     with open(reader) as pipe:
-        found[name] = json.load(pipe)
+        found.update(json.load(pipe))
     os.waitpid(child, 0)
 print(json.dumps(found))
 """

@@ -367,8 +367,11 @@ def test_tasks_of_celery_act_as_the_organisation_that_they_are_sent(
         pass
 
     def wake() -> None:
-        """A worker looks whether it is to end when a message comes, or else every two seconds."""
+        """A worker looks whether it is to end when a message comes, or else every two seconds; and
+        takes one more.
+        """
         wait_until(lambda: state.should_terminate is not None)
+        nothing.delay()
         nothing.delay()
 
     waking = threading.Thread(target=wake)

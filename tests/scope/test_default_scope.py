@@ -361,7 +361,10 @@ async def test_the_credential_of_the_moment_can_be_had_sync_and_async(
         assert vectorshift.api_key == key
 
 
-async def test_many_threads_and_resets_at_once_find_their_key(api: FakeVectorShift) -> None:
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_many_threads_and_resets_at_once_find_their_key(
+    api: FakeVectorShift, anyio_backend: str
+) -> None:
     failures: list[BaseException] = []
     ceased = threading.Event()
 
