@@ -96,7 +96,13 @@ class Choice:
             found |= {t for name in mutant.names for t in self.using(name)}
         near = f"tests/{Path(mutant.path).relative_to(SOURCE).parent}/"
         known, seconds = self.noticed[f"{mutant.path} {mutant.scope}"], self.covered.seconds
-        ranked = sorted(found, key=lambda t: (-known[t], not t.startswith(near), seconds[t]))
+        cases, nth = Counter[str](), dict[str, int]()
+        for each in sorted(found, key=lambda t: seconds[t]):  # one case of each test before others
+            function = each.partition("[")[0]
+            nth[each] = cases[function] = cases[function] + 1
+        ranked = sorted(
+            found, key=lambda t: (-known[t], nth[t] > 1, not t.startswith(near), nth[t], seconds[t])
+        )
         total, chosen = 0.0, list[str]()
         for each in ranked[: TESTS * self.patience]:
             if chosen and (total := total + seconds[each]) > TEST_SECONDS * self.patience:
