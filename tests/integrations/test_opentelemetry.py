@@ -40,18 +40,26 @@ def api() -> Iterator[FakeVectorShift]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def metrics_url() -> Iterator[str]:
+    """Where Prometheus gets the metrics of this process. It takes half a second to shut down."""
+    server, thread = start_http_server(0, "127.0.0.1", registry=REGISTRY)
+    yield f"http://127.0.0.1:{server.server_port}/metrics"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
 @pytest.fixture
-def scrape() -> Iterator[Callable[[], list[Sample]]]:
+def scrape(metrics_url: str) -> Iterator[Callable[[], list[Sample]]]:
     """The metrics of this process as Prometheus gets them, over HTTP."""
     reader = PrometheusMetricReader()
     provider = MeterProvider([reader])
     instrument(meter_provider=provider)
-    server, thread = start_http_server(0, "127.0.0.1", registry=REGISTRY)
-    url = f"http://127.0.0.1:{server.server_port}/metrics"
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     def get() -> list[Sample]:
-        with direct.open(url, timeout=10) as answer:
+        with direct.open(metrics_url, timeout=10) as answer:
             text = answer.read().decode()
         return [
             sample
@@ -61,9 +69,6 @@ def scrape() -> Iterator[Callable[[], list[Sample]]]:
         ]
 
     yield get
-    server.shutdown()
-    server.server_close()
-    thread.join()
     VectorShiftInstrumentor().uninstrument()
     provider.shutdown()
 
