@@ -231,21 +231,24 @@ class SoundAndNeverFresh(Sound):
 
 class SoundAndWithReadOnlyPolicies(Sound):
     def __setattr__(self, name: str, value: Any) -> None:
-        if name in vars(self):
+        if hasattr(self, name):
             raise AttributeError("frozen")
         super().__setattr__(name, value)
 
 
-SOUND = [
-    Sound,
-    SoundAsync,
-    SoundInBoth,
-    SoundAndNeverFresh,
-    SoundAndWithReadOnlyPolicies,
-    SoundWithALeaseForEachRead,
-    SoundWithAPinnedVersion,
-    SoundWithAPoolOfFiveThreads,
-]
+class SoundInThreeWays(
+    SoundAndNeverFresh, SoundAndWithReadOnlyPolicies, SoundWithALeaseForEachRead
+):
+    pass
+
+
+class SoundInTwoWays(SoundWithAPinnedVersion, SoundWithAPoolOfFiveThreads):
+    pass
+
+
+SOUND = [Sound, SoundAsync, SoundInBoth, SoundInThreeWays, SoundInTwoWays]
+SOUND_IN_ONE_WAY = [*SoundInThreeWays.__bases__, *SoundInTwoWays.__bases__]
+"""Each by itself, for `make soak`: those above have all their ways."""
 
 
 # --- What it answers ------------------------------------------------------------------------------

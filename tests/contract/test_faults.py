@@ -11,7 +11,7 @@ import shutil
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
-from tests.contract.faults import END, FAULTS, FOLDER, SOUND, Checked, Sound
+from tests.contract.faults import END, FAULTS, FOLDER, SOUND, SOUND_IN_ONE_WAY, Checked, Sound
 
 from vectorshift.testing import ProviderContract
 from vectorshift.testing.contract.probe import Probe
@@ -106,7 +106,9 @@ def test_a_fault_fails_the_test_that_names_it_in_words_that_help(fault: str) -> 
     assert not SECRETS.search(said.words)
 
 
-@pytest.mark.parametrize("kind", SOUND)
+@pytest.mark.parametrize(
+    "kind", [*SOUND, *(pytest.param(each, marks=pytest.mark.soak) for each in SOUND_IN_ONE_WAY)]
+)
 def test_a_provider_without_fault_passes_every_test(kind: type[Sound]) -> None:
     for test in TESTS:
         said = run(checked(kind), test)
