@@ -105,36 +105,42 @@ os._exit(1)
 """
 
 
-@pytest.mark.parametrize(
-    ("module", "environment", "first", "named"),
-    [
-        ("pydantic_settings", {}, "vectorshift.warm_up()", "settings.model cannot be imported"),
-        ("hvac", {"VECTORSHIFT_VAULT_PATH": "a"}, "vectorshift.get_credential()", "hvac cannot be"),
-    ],
-)
-def test_a_child_that_lost_an_import_says_so_in_time(
-    tmp_path: Path, module: str, environment: dict[str, str], first: str, named: str
-) -> None:
-    (tmp_path / f"{module}.py").write_text(
-        "import __main__, time\n__main__.begun.set()\ntime.sleep(9)\n"
-    )
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-W",
-            "ignore",
-            "-c",
-            SLOW.format(folder=str(tmp_path), first=first),
-        ],
-        env={"VECTORSHIFT_LOAD_TIMEOUT": "3", **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, "the child hangs"
-    assert named in done.stdout, done.stdout + done.stderr
-    assert "Call vectorshift.warm_up()" in done.stdout
-    assert "False" not in done.stdout, done.stdout
+LOST: list[tuple[str, dict[str, str], str, str]] = [
+    ("pydantic_settings", {}, "vectorshift.warm_up()", "settings.model cannot be imported"),
+    ("hvac", {"VECTORSHIFT_VAULT_PATH": "a"}, "vectorshift.get_credential()", "hvac cannot be"),
+]
+
+
+def test_a_child_that_lost_an_import_says_so_in_time(tmp_path: Path) -> None:
+    """Each process waits for five seconds: all of them at once."""
+    processes: list[subprocess.Popen[str]] = []
+    for module, environment, first, _ in LOST:
+        folder = tmp_path / f"with {module}"
+        folder.mkdir()
+        (folder / f"{module}.py").write_text(
+            "import __main__, time\n__main__.begun.set()\ntime.sleep(9)\n"
+        )
+        processes.append(
+            subprocess.Popen(
+                [
+                    sys.executable,
+                    "-W",
+                    "ignore",
+                    "-c",
+                    SLOW.format(folder=str(folder), first=first),
+                ],
+                env={"VECTORSHIFT_LOAD_TIMEOUT": "3", **environment},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        )
+    ends = [(*each.communicate(), each.returncode) for each in processes]
+    for (module, _, _, named), (said, failed, status) in zip(LOST, ends, strict=True):
+        assert status == 0, f"the child without {module} hangs"
+        assert named in said, said + failed
+        assert "Call vectorshift.warm_up()" in said
+        assert "False" not in said, said
 
 
 POOL = """
