@@ -309,8 +309,9 @@ def test_real_stores_end_as_the_oracle_says(
     async def all_of_them() -> list[str]:
         wrong: list[str] = []
         for env, file, dotenv, vault, aws in itertools.product(LOCAL, LOCAL, LOCAL, stores, stores):
-            if (file, dotenv) != ("absent", "absent") and "absent" not in (vault, aws):
-                continue  # the stores are not reached: one of them is enough
+            is_reached = (file, dotenv) == ("absent", "absent")
+            if not is_reached and not {vault, aws} <= {"absent", "present"}:
+                continue  # mostly: what there is in a store makes no difference
             os.chdir(files / dotenv)
             given = (
                 {}

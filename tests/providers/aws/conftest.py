@@ -4,14 +4,11 @@ ask.
 
 from __future__ import annotations
 
-import functools
 import logging
 import traceback
 from typing import TYPE_CHECKING
 
-import botocore.session
 import pytest
-from botocore.loaders import create_loader
 from tests.providers.aws.records import SECRET, TOKEN, Everything
 from tests.providers.aws.servers import FakeAws, Hanging
 
@@ -26,18 +23,8 @@ if TYPE_CHECKING:
     from vectorshift.testing.moto import MotoServer
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _one_loader() -> Iterator[None]:
-    """Let the sessions of a process share what botocore reads from its own files, as the clients of
-    one session do: a third of the time of these tests.
-    """
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(botocore.session, "create_loader", functools.cache(create_loader))
-        yield
-
-
 @pytest.fixture(autouse=True)
-def _no_pauses(no_pauses: None) -> None:
+def _no_pauses(one_loader: None, no_pauses: None) -> None:
     """botocore pauses for up to a second before it repeats a read, and we before a start."""
 
 
