@@ -128,7 +128,7 @@ def test_an_identity_that_was_made_a_moment_ago_logs_in_at_a_standby_and_reads_t
     cluster: OpenBaoCluster,
 ) -> None:
     standby, _ = cluster.standbys
-    for number in range(10):
+    for number in range(3):
         ids: Any = role(cluster, f"just-made-{number}")
         with VaultProvider("vs", addr=cluster.addresses[standby], auth="approle", **ids) as vault:
             assert vault.get_credential().secret.reveal() == KEY
