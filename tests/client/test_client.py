@@ -478,7 +478,7 @@ async def test_what_a_callable_raises_is_ours_without_its_text(
     assert KEY not in "".join(traceback.format_exception(caught.value))
 
 
-async def test_fifty_callers_of_a_cold_client_ask_a_remote_store_once(api: FakeVectorShift) -> None:
+def test_fifty_callers_of_a_cold_client_ask_a_remote_store_once(api: FakeVectorShift) -> None:
     import concurrent.futures
     import threading
 
@@ -513,9 +513,7 @@ async def test_a_client_of_the_users_own_sends_and_stays_open(api: FakeVectorShi
     assert [request.headers["x-mine"] for request in api.requests] == ["1", "1"]
 
 
-async def test_a_client_of_the_users_own_that_follows_redirects_does_not_carry_the_key_away() -> (
-    None
-):
+def test_a_client_of_the_users_own_that_follows_redirects_does_not_carry_the_key_away() -> None:
     with Echo(accepting(KEY)) as theirs:
         target = theirs.origin
         with (

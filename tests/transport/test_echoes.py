@@ -198,13 +198,13 @@ async def test_a_line_without_a_key_keeps_its_arguments(
 
 
 @pytest.mark.parametrize("key", ["a", "#", "0", "ab", "\\", "\\d", "."])
-async def test_a_short_key_is_masked_once(key: str) -> None:
+def test_a_short_key_is_masked_once(key: str) -> None:
     text = "a broken table #0.\\d"
     assert redact(text, [Secret(key)]) == text.replace(key, Secret(key).fingerprint)
 
 
 @pytest.mark.parametrize("key", [KEY, 'a"b', "a\\b", "a\\\\'b", "/a/", "\\", "a\\", '\\\\"', "a%b"])
-async def test_a_key_is_masked_as_python_json_and_urls_write_it(key: str) -> None:
+def test_a_key_is_masked_as_python_json_and_urls_write_it(key: str) -> None:
     texts = [
         key,
         repr([key]),
@@ -219,12 +219,12 @@ async def test_a_key_is_masked_as_python_json_and_urls_write_it(key: str) -> Non
         assert Secret(key).fingerprint in redact(text, [Secret(key)])
 
 
-async def test_looking_for_a_key_takes_time_in_line_with_the_text() -> None:
+def test_looking_for_a_key_takes_time_in_line_with_the_text() -> None:
     assert redact("\\" * 1_000_000, [Secret("\\'\\\\\"x")]) == "\\" * 1_000_000
 
 
 @pytest.mark.parametrize("pair", ['\\"', "\\/", "\\a"])
-async def test_a_key_of_many_backslashes_takes_no_longer(pair: str) -> None:
+def test_a_key_of_many_backslashes_takes_no_longer(pair: str) -> None:
     """Each backslash might belong to the one of the key or to what escapes the next character."""
     key, escaped = pair * 10 + "x", "\\" * 4 + (pair[1] if pair[1] in '"/' else "u0061")
     began = time.process_time()
@@ -233,13 +233,13 @@ async def test_a_key_of_many_backslashes_takes_no_longer(pair: str) -> None:
     assert redact(json.dumps(json.dumps(key)), [Secret(key)]) == f'"\\"{Secret(key)}\\""'
 
 
-async def test_of_two_keys_the_longer_is_masked_first() -> None:
+def test_of_two_keys_the_longer_is_masked_first() -> None:
     old, new = Secret("vs-abc"), Secret("vs-abc-2")
     for secrets in ([old, new], [new, old]):
         assert redact("vs-abc-2, vs-abc", secrets) == f"{new.fingerprint}, {old.fingerprint}"
 
 
-async def test_an_error_of_a_short_key_can_be_read() -> None:
+def test_an_error_of_a_short_key_can_be_read() -> None:
     with (
         FaultServer(answer(400, b'{"error": "a broken table"}')) as server,
         VectorShift("a", base_url=server.origin) as client,
@@ -277,14 +277,14 @@ def _unicode(key: str) -> str:
     ],
 )
 @pytest.mark.parametrize("key", ["vs-a+b&c<d>e'f/g=h%2Bz~01", "a\\b", "\\", "vs-plain"])
-async def test_a_key_is_masked_whoever_escaped_it(key: str, escape: Callable[[str], str]) -> None:
+def test_a_key_is_masked_whoever_escaped_it(key: str, escape: Callable[[str], str]) -> None:
     """Go escapes `&<>` in JSON as `\\u0026`, .NET `+` as `\\u002B`."""
     clean = Secret(key).fingerprint
     assert redact(f"it was {escape(key)}.", [Secret(key)]) == f"it was {clean}."
     assert redact(json.dumps({"error": escape(key)}), [Secret(key)]) == json.dumps({"error": clean})
 
 
-async def test_a_key_that_the_api_escapes_is_in_no_error() -> None:
+def test_a_key_that_the_api_escapes_is_in_no_error() -> None:
     key = "vs-a+b&c"
     body = b'{"error": "no such key: vs-a\\u002Bb\\u0026c"}'
     with (
