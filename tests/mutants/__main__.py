@@ -12,7 +12,7 @@ that no test should notice, with the reason.
 A mutant costs a fork, not a start of pytest: one process collects the tests, each of its children
 gets the code of one changed function and runs the tests of the changed line, the fastest first.
 Changes outside functions need a fresh import: there the child collects as well. The first and
-every fiftieth child changes nothing: if its tests fail, the results cannot be trusted.
+every fiftieth child changes nothing: a test that fails there is left out from then on.
 """
 
 from __future__ import annotations
@@ -85,6 +85,7 @@ class Choice:
         self.covered, self.patience = covered, 4 if again else 1
         self.noticed: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self.uses: dict[str, set[str]] | None = None
+        self.unfit: set[str] = set()
 
     def tests(self, mutant: Mutant) -> list[str]:
         """Return the tests to run, or none if no test runs the changed lines."""
@@ -94,6 +95,7 @@ class Choice:
             found = {t for each in mutant.around for t in lines.get(each, ())}
         elif not mutant.scope:
             found |= {t for name in mutant.names for t in self.using(name)}
+        found -= self.unfit
         near = f"tests/{Path(mutant.path).relative_to(SOURCE).parent}/"
         known, seconds = self.noticed[f"{mutant.path} {mutant.scope}"], self.covered.seconds
         cases, nth = Counter[str](), dict[str, int]()
@@ -353,8 +355,13 @@ class Campaign:
             self.keep(mutant.key, mutant.digest, outcome, by=by, tests=len(tests), seconds=seconds)
 
     def control(self, mutant: Mutant, tests: list[str], run: Run) -> None:
-        """Run the tests of a mutant on the code as it is."""
+        """Run the tests of a mutant on the code as it is, and leave out those that fail."""
         outcome, by = run_child(run, None, tests)
+        while by in tests:
+            print(f"left out, as it fails without a change: {by}", flush=True)
+            self.choice.unfit.add(by)
+            tests.remove(by)
+            outcome, by = run_child(run, None, tests)
         self.keep(f"control {mutant.key}", "", outcome, by=by, tests=len(tests))
         if self.done == 0 and outcome != "survived":
             raise RuntimeError(f"{outcome} without a change: {by}")
