@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, cast
 
 import hypothesis
 import pytest
+from tests.call_styles import CallStyle
 
 import vectorshift
 from vectorshift._platform.log import begin_anew
@@ -35,26 +36,43 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Of a test that is marked `crossed`, keep the combinations that show a pair of parameters'
-    values for the first time, so that every two values meet.
-    """
+    """Of a test that is marked `crossed`, keep few combinations in which every two values meet."""
     if config.getoption("--whole") or any("[" in each for each in config.args):
         return
-    met: set[object] = set()
-    left_out: list[pytest.Item] = []
+    crossed: dict[str, dict[pytest.Item, dict[str, object]]] = {}
     for item in items:
-        if not item.get_closest_marker("crossed") or not hasattr(item, "callspec"):
-            continue
-        test = item.nodeid.partition("[")[0]
-        values = [(name, id(value)) for name, value in item.callspec.params.items()]
-        pairs = {(test, *pair) for pair in itertools.combinations(values, 2)}
-        if len(values) > 2 and pairs <= met:
-            left_out.append(item)
-        met |= pairs
-    if left_out:
-        config.hook.pytest_deselected(items=left_out)
-        gone = set(left_out)
+        parameters = getattr(item, "callspec", None)
+        if parameters is not None and item.get_closest_marker("crossed"):
+            test = item.nodeid.partition("[")[0]
+            crossed.setdefault(test, {})[item] = parameters.params
+    gone = {item for each in crossed.values() for item in each} - {
+        item for each in crossed.values() for item in _covering(each)
+    }
+    if gone:
+        config.hook.pytest_deselected(items=list(gone))
         items[:] = [each for each in items if each not in gone]
+
+
+def _covering(cases: dict[pytest.Item, dict[str, object]]) -> Iterator[pytest.Item]:
+    """Yield the cases in which every two values meet: the one with most new pairs comes next.
+
+    Sync code has no event loop, and many tests skip it under trio: there it stands for no other
+    pair.
+    """
+    pairs: dict[pytest.Item, set[object]] = {}
+    for item, params in cases.items():
+        values = [(name, id(value)) for name, value in params.items()]
+        style = next((each for each in params.values() if isinstance(each, CallStyle)), None)
+        if style and not style.prefix and "trio" in params.values():
+            values = [each for each in values if params[each[0]] in (style, "trio")]
+        pairs[item] = set(itertools.combinations(values, 2))
+        if len(params) <= 2:
+            yield item
+    left = {pair for each in pairs.values() for pair in each}
+    while left:
+        item = max(pairs, key=lambda each: len(pairs[each] & left))
+        left -= pairs[item]
+        yield item
 
 
 @pytest.hookimpl(optionalhook=True)

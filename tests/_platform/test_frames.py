@@ -157,6 +157,7 @@ INTERRUPTIONS: list[type[BaseException]] = [
 ]
 
 
+@pytest.mark.crossed
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 @pytest.mark.parametrize("kind", INTERRUPTIONS)
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # half-open sockets

@@ -42,6 +42,7 @@ def api() -> Iterator[FakeVectorShift]:
         yield running
 
 
+@pytest.mark.crossed
 @pytest.mark.parametrize("delay", [0.001, 0.05, 0.15])
 @pytest.mark.parametrize("setting", ["", "5"])
 @pytest.mark.parametrize(
