@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import sys
+import threading
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -88,6 +89,9 @@ def _nothing(_: float) -> None:
     pass
 
 
+_PAUSING = ("vectorshift.providers.", "botocore.")
+
+
 @contextlib.contextmanager
 def skipping(
     then: Callable[[], object] = lambda: None, *, after: float = 0.0
@@ -100,11 +104,11 @@ def skipping(
         after: how many seconds of pauses come before that.
     """
     skipped, sleep, monotonic = list[float](), time.sleep, time.monotonic
-    happens = [then]
+    happens, over = [then], threading.Event()
 
     def pause(seconds: float) -> None:
         caller: str = sys._getframe(1).f_globals["__name__"]
-        ours = caller.startswith(("vectorshift.providers.", "botocore."))
+        ours = caller.startswith(_PAUSING) and not over.is_set()
         (skipped.append if ours else sleep)(seconds)
         if ours and happens and sum(skipped) >= after:
             happens.pop()()
@@ -115,3 +119,5 @@ def skipping(
         yield skipped.append
     finally:
         kept.sleep, kept.monotonic = sleep, monotonic
+        over.set()
+        skipped.clear()  # what was imported meanwhile may keep these functions
