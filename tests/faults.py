@@ -41,8 +41,11 @@ ends.
 class StillClock(ManualClock):
     """Time stands still, whatever waits."""
 
-    def advance(self, seconds: float, *, suspended: bool = False) -> None:
-        pass
+    def time(self) -> float:
+        return 1_700_000_000.0
+
+    def monotonic(self) -> float:
+        return 1_000.0
 
 
 def answer(status: int = 200, body: bytes = b'{"status": "success"}', **headers: str) -> Any:
