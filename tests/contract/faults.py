@@ -891,7 +891,7 @@ class MixesUpThreadsForAMoment(Sound):
     def answer(self, key: str, **more: Any) -> Credential:
         self.parts: list[str] = []
         for letter in key:
-            self.parts.append(letter)
+            self.parts.append(chr(sum(ord(letter) for _ in range(20)) // 20))  # takes a moment
         return super().answer("".join(self.parts), **more)
 
 
