@@ -35,6 +35,7 @@ class Proxy:
         self.mode, self.random = "", random.Random(1)
         self._behind = [(url.hostname, url.port) for url in map(urlsplit, addresses)]
         self._next = count()
+        self._tasks: set[asyncio.Task[Any] | None] = set()
         self.port = 0
 
     async def start(self) -> None:
@@ -52,6 +53,8 @@ class Proxy:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         upstream: asyncio.StreamWriter | None = None
+        task = asyncio.current_task()
+        self._tasks.add(task)  # asyncio itself keeps none of them alive
         try:
             if self.mode == "cut" and self.random.random() < 0.5:
                 return
@@ -69,6 +72,7 @@ class Proxy:
             for each in (writer, upstream):
                 if each is not None:
                     each.transport.abort()
+            self._tasks.discard(task)
 
     async def _ask(
         self,

@@ -404,7 +404,7 @@ def test_each_failed_call_was_predicted_and_nothing_grows(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # pytest keeps each log record, with the frames of its traceback: 300 MB in an hour
-    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    monkeypatch.setattr(logging.getLogger(), "handlers", [logging.NullHandler()])
     with ExitStack() as stack:
         bao, moto = stack.enter_context(OpenBaoCluster()), stack.enter_context(MotoServer())
         for name, value in moto.environment().items():
