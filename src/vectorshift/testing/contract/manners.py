@@ -11,7 +11,7 @@ import os
 import pickle
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -35,7 +35,7 @@ from vectorshift.testing.contract.process import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from vectorshift.credentials.provider import CredentialProvider
 
@@ -145,7 +145,7 @@ class MannerTests(SourceHooks):
             with contextlib.suppress(BaseException):
                 provider.get_credential()  # in the main thread, where signals are set
             with contextlib.suppress(BaseException):
-                asyncio.run(provider.aget_credential())
+                _run_here(provider.aget_credential(), self.patience)
             live(probe, provider, reads=1)
         shown = [
             about[0]
@@ -275,6 +275,21 @@ def live(probe: Probe, provider: CredentialProvider, *, reads: int = _READS) -> 
     for thread in set(threading.enumerate()) - before:
         with contextlib.suppress(RuntimeError):  # it is about to start
             thread.join(max(0.0, end - time.monotonic()))
+
+
+def _run_here(getter: Coroutine[Any, Any, object], seconds: float) -> None:
+    """Run an async getter in this thread. `asyncio.run` would wait for a task that it leaves, and
+    that takes no cancellation.
+    """
+    loop = asyncio.new_event_loop()
+    try:
+        read = loop.create_task(getter)
+        loop.run_until_complete(asyncio.wait({read}, timeout=seconds))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        if read.done():
+            read.exception()  # else asyncio logs it
+    finally:
+        loop.close()
 
 
 def _pickled(value: object) -> str:
