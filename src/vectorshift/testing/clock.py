@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["ManualClock"]
 
 _PATIENCE: Final = 0.25
-"""Seconds that `advance` waits for a refresh in the background, once for each."""
+"""Seconds that `advance` waits for refreshes in the background."""
 
 
 class ManualClock:
@@ -44,7 +45,7 @@ class ManualClock:
 
     def advance(self, seconds: float, *, suspended: bool = False) -> None:
         """Let time pass, once the refreshes in the background are done: one that takes no time
-        would otherwise seem to take as long. One that hangs is waited for 0.25 s, once.
+        would otherwise seem to take as long. Those that hang are waited for once, 0.25 s in all.
 
         Args:
             seconds: how long; not negative.
@@ -59,10 +60,10 @@ class ManualClock:
     def _wait_for_refreshes(self) -> None:
         from vectorshift.cache.refresh import running
 
-        loads = running()
+        loads, ends = running(), time.monotonic() + _PATIENCE
         for load in loads:
             if load not in self._hanging:
-                load.task.wait(_PATIENCE)
+                load.task.wait(max(0.0, ends - time.monotonic()))
         self._hanging = [load for load in loads if load.task.running]
 
     def _move(self, seconds: float, *, suspended: bool = False) -> None:
