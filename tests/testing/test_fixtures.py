@@ -55,7 +55,7 @@ def suite(tmp_path: Path) -> Callable[..., str]:
 
 
 def test_offline_a_call_fails_at_once_and_says_why(suite: Callable[..., str]) -> None:
-    assert "8 passed" in suite("""
+    assert "9 passed" in suite("""
         pytestmark = pytest.mark.usefixtures("vectorshift_offline")
 
         def test_without_a_key():
@@ -91,6 +91,13 @@ def test_offline_a_call_fails_at_once_and_says_why(suite: Callable[..., str]) ->
             vectorshift.api_key = "vs-test"
             with pytest.raises(ApiConnectionError, match=WORDS):
                 Pipeline.list()
+
+        def test_a_service_that_resets_and_names_a_store(monkeypatch):
+            vectorshift.reset()
+            monkeypatch.setenv("VECTORSHIFT_VAULT_PATH", "of-the-service")
+            with pytest.raises(MissingCredentialError) as caught:
+                vectorshift.get_credential()
+            assert [each.provider for each in caught.value.attempts] == ["explicit", "env"]
 
         def test_a_client_with_an_httpx_client_of_the_services_own():
             import httpx
