@@ -97,7 +97,8 @@ def test_offline_a_call_fails_at_once_and_says_why(suite: Callable[..., str]) ->
             monkeypatch.setenv("VECTORSHIFT_VAULT_PATH", "of-the-service")
             with pytest.raises(MissingCredentialError) as caught:
                 vectorshift.get_credential()
-            assert [each.provider for each in caught.value.attempts] == ["explicit", "env"]
+            asked = [each.provider for each in caught.value.attempts]
+            assert asked == ["explicit", "env", "offline"]
 
         def test_a_client_with_an_httpx_client_of_the_services_own():
             import httpx

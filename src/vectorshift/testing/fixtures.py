@@ -71,7 +71,6 @@ def vectorshift_offline(
         yield
         return
     with _as_new(monkeypatch), cut_off(_refusing.base_url):
-        monkeypatch.setenv("VECTORSHIFT_PROVIDERS", "explicit,env")
         monkeypatch.setenv("VECTORSHIFT_BASE_URL", _refusing.base_url)
         configure(credentials=offline_credentials())
         yield
