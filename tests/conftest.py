@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 
 import hypothesis
 import pytest
-from tests.call_styles import CallStyle
+from tests.call_styles import CALL_STYLES, CallStyle
 
 import vectorshift
 from vectorshift._platform.log import begin_anew
@@ -56,8 +56,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _covering(cases: dict[pytest.Item, dict[str, object]]) -> Iterator[pytest.Item]:
     """Yield the cases in which every two values meet: the one with most new pairs comes next.
 
-    Sync code has no event loop, and many tests skip it under trio: there it stands for no other
-    pair.
+    Sync code has no event loop: under trio it stands for no other pair.
     """
     pairs: dict[pytest.Item, set[object]] = {}
     for item, params in cases.items():
@@ -177,6 +176,12 @@ def openbao() -> Iterator[OpenBaoServer]:
 def anyio_backend(request: pytest.FixtureRequest) -> str:
     """Both kinds of event loop, for the tests that are marked `anyio`."""
     return cast("str", request.param)
+
+
+@pytest.fixture(params=CALL_STYLES, ids=repr)
+def style(request: pytest.FixtureRequest) -> CallStyle:
+    """Sync and async calls, for the tests that are written once."""
+    return cast("CallStyle", request.param)
 
 
 _TESTS = str(Path(__file__).parent)

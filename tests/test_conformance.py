@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.call_styles import CALL_STYLES, CallStyle
+from tests.call_styles import CallStyle
 from tests.faults import FaultServer, StillClock, answer
 
 import vectorshift
@@ -149,14 +149,6 @@ def judge_copies(error: VectorshiftApiError, shown: Callable[..., str]) -> None:
 
 
 # --- The styles of calling ---
-
-
-@pytest.fixture(params=CALL_STYLES, ids=repr)
-def style(request: pytest.FixtureRequest, anyio_backend: str) -> CallStyle:
-    found: CallStyle = request.param
-    if not found.prefix and anyio_backend == "trio":
-        pytest.skip("sync code has no event loop")
-    return found
 
 
 @asynccontextmanager

@@ -430,12 +430,6 @@ async def raised(style: CallStyle, error: BaseException) -> BaseException:
         return caught.value
 
 
-@pytest.fixture(params=CALL_STYLES, ids=repr)
-def style(request: pytest.FixtureRequest) -> CallStyle:
-    found: CallStyle = request.param
-    return found
-
-
 @pytest.mark.parametrize("kind", [Stop, LookupError])
 async def test_it_is_the_same_object_with_the_frames_of_callers_and_transports(
     style: CallStyle, kind: type[BaseException]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import httpx
 import pytest
-from tests.call_styles import CALL_STYLES, CallStyle
+from tests.call_styles import CallStyle
 from tests.fakes import Rotating, Turn
 
 from vectorshift import (
@@ -54,12 +54,6 @@ NEW = "vs-new"
 def api() -> Iterator[FakeVectorShift]:
     with FakeVectorShift() as running:
         yield running
-
-
-@pytest.fixture(params=CALL_STYLES, ids=repr)
-def style(request: pytest.FixtureRequest) -> CallStyle:
-    chosen: CallStyle = request.param
-    return chosen
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from tests.call_styles import CALL_STYLES, CallStyle
+from tests.call_styles import CallStyle
 from tests.faults import FaultServer, StillClock, answer, cut
 
 from vectorshift import (
@@ -48,14 +48,6 @@ def _elsewhere(response: httpx.Response) -> None:
         "GET", "http://127.0.0.1/token", headers={"Authorization": f"Bearer {KEY}"}
     )
     httpx.Response(404, request=request).raise_for_status()
-
-
-@pytest.fixture(params=CALL_STYLES, ids=repr)
-def style(request: pytest.FixtureRequest, anyio_backend: str) -> CallStyle:
-    found: CallStyle = request.param
-    if not found.prefix and anyio_backend == "trio":
-        pytest.skip("sync code has no event loop")
-    return found
 
 
 async def call(

@@ -343,14 +343,6 @@ BEGUN = b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n9\r\ndata: 1\n\n\r
 HOWS = pytest.mark.parametrize("how", ["bytes", "lines", "events"])
 
 
-@pytest.fixture(params=CALL_STYLES, ids=repr)
-def style(request: pytest.FixtureRequest, anyio_backend: str) -> CallStyle:
-    found: CallStyle = request.param
-    if not found.prefix and anyio_backend == "trio":
-        pytest.skip("sync code has no event loop")
-    return found
-
-
 @asynccontextmanager
 async def streaming(
     style: CallStyle, server: FaultServer, method: str = "GET"

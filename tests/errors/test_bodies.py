@@ -10,7 +10,7 @@ import zlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.call_styles import CALL_STYLES, CallStyle
+from tests.call_styles import CallStyle
 from tests.faults import FaultServer, StillClock, answer, cut
 
 from vectorshift import (
@@ -31,14 +31,6 @@ pytestmark = [pytest.mark.anyio, pytest.mark.crossed]
 
 MIB = 2**20
 NOTE = "Its body was longer, but only 1 MiB was read."
-
-
-@pytest.fixture(params=CALL_STYLES, ids=repr)
-def style(request: pytest.FixtureRequest, anyio_backend: str) -> CallStyle:
-    found: CallStyle = request.param
-    if not found.prefix and anyio_backend == "trio":
-        pytest.skip("sync code has no event loop")
-    return found
 
 
 @pytest.fixture(params=["request", "stream"])

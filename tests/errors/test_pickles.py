@@ -9,7 +9,7 @@ import zlib
 from typing import Any
 
 import pytest
-from tests.call_styles import CALL_STYLES, CallStyle
+from tests.call_styles import CallStyle
 from tests.faults import FaultServer, answer
 
 from vectorshift import AsyncVectorShift, InternalServerError, VectorShift
@@ -18,12 +18,6 @@ pytestmark = [pytest.mark.anyio, pytest.mark.crossed]
 
 MIB = 2**20
 STAYS = "Its body is shown as received"
-
-
-@pytest.fixture(params=CALL_STYLES, ids=repr)
-def style(request: pytest.FixtureRequest) -> CallStyle:
-    found: CallStyle = request.param
-    return found
 
 
 async def failure(style: CallStyle, body: bytes, encoding: str) -> InternalServerError:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from blockbuster import blockbuster_ctx
-from tests.call_styles import CALL_STYLES, CallStyle
+from tests.call_styles import CallStyle
 
 from vectorshift import AsyncVectorShift, Pipeline, VectorshiftError
 from vectorshift.testing import FakeVectorShift
@@ -30,12 +30,6 @@ def api() -> Iterator[FakeVectorShift]:
     with FakeVectorShift() as running:
         running.add_pipeline("acme", "invoices", id="p1")
         yield running
-
-
-@pytest.fixture(params=CALL_STYLES, ids=repr)
-def style(request: pytest.FixtureRequest) -> CallStyle:
-    found: CallStyle = request.param
-    return found
 
 
 @pytest.fixture

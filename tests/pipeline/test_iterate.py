@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import anyio
 import pytest
 from hypothesis import given, settings, strategies as st
-from tests.call_styles import CALL_STYLES, CallStyle
+from tests.call_styles import CallStyle
 
 from vectorshift import AsyncVectorShift, Pipeline, VectorshiftApiError
 from vectorshift.client.call import Call
@@ -25,12 +25,6 @@ pytestmark = [pytest.mark.anyio, pytest.mark.crossed]
 def api() -> Iterator[FakeVectorShift]:
     with FakeVectorShift() as running:
         yield running
-
-
-@pytest.fixture(params=CALL_STYLES, ids=repr)
-def style(request: pytest.FixtureRequest) -> CallStyle:
-    found: CallStyle = request.param
-    return found
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
-from tests.call_styles import CALL_STYLES, CallStyle
+from tests.call_styles import CallStyle
 
 from vectorshift import (
     AsyncVectorShift,
@@ -44,12 +44,6 @@ def api() -> Iterator[FakeVectorShift]:
     with FakeVectorShift() as running:
         running.add_pipeline("acme", "invoices", id="p1", version=1)
         yield running
-
-
-@pytest.fixture(params=CALL_STYLES, ids=repr)
-def style(request: pytest.FixtureRequest) -> CallStyle:
-    found: CallStyle = request.param
-    return found
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.call_styles import CALL_STYLES, CallStyle
+from tests.call_styles import CallStyle
 
 from vectorshift import Pipeline
 from vectorshift.testing import FakeVectorShift
@@ -26,12 +26,6 @@ def api() -> Iterator[FakeVectorShift]:
     with FakeVectorShift() as running:
         running.add_pipeline("acme", "invoices", id="p1")
         yield running
-
-
-@pytest.fixture(params=CALL_STYLES, ids=repr)
-def style(request: pytest.FixtureRequest) -> CallStyle:
-    found: CallStyle = request.param
-    return found
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
-from tests.call_styles import CALL_STYLES, CallStyle
+from tests.call_styles import CallStyle
 from tests.faults import FaultServer, hang
 
 from vectorshift import (
@@ -34,12 +34,6 @@ def api() -> Iterator[FakeVectorShift]:
     with FakeVectorShift() as running:
         running.add_pipeline("acme", "invoices", id="p1")
         yield running
-
-
-@pytest.fixture(params=CALL_STYLES, ids=repr)
-def style(request: pytest.FixtureRequest) -> CallStyle:
-    found: CallStyle = request.param
-    return found
 
 
 @pytest.fixture

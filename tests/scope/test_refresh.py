@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 import pytest
-from tests.call_styles import CALL_STYLES, CallStyle
+from tests.call_styles import CallStyle
 from tests.fakes import Rotating
 
 import vectorshift
@@ -45,12 +45,6 @@ def _as_new() -> Iterator[None]:
     yield
     vectorshift.api_key = None
     vectorshift.reset()
-
-
-@pytest.fixture(params=CALL_STYLES, ids=repr)
-def style(request: pytest.FixtureRequest) -> CallStyle:
-    chosen: CallStyle = request.param
-    return chosen
 
 
 async def refreshed(style: CallStyle) -> str:

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-from tests.call_styles import CALL_STYLES, CallStyle
+from tests.call_styles import CallStyle
 from tests.fakes import Rotating
 from tests.faults import FaultServer, StillClock, answer
 
@@ -36,14 +36,6 @@ def _every_logger_at_debug(caplog: pytest.LogCaptureFixture) -> None:
     names = [f"httpcore.{part}" for part in ("connection", "http11", "http2", "proxy", "socks")]
     for name in ("httpx", *names, "hpack.hpack", "hpack.table"):
         caplog.set_level(logging.DEBUG, logger=name)
-
-
-@pytest.fixture(params=CALL_STYLES, ids=repr)
-def style(request: pytest.FixtureRequest, anyio_backend: str) -> CallStyle:
-    found: CallStyle = request.param
-    if not found.prefix and anyio_backend == "trio":
-        pytest.skip("sync code has no event loop")
-    return found
 
 
 def echo(status: int, *, raw: bytes = b"") -> Any:

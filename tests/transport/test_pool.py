@@ -19,7 +19,7 @@ import anyio.to_thread
 import httpx
 import pytest
 import trio
-from tests.call_styles import CALL_STYLES, CallStyle
+from tests.call_styles import CallStyle
 from tests.certificates import Authority
 from tests.e2e.stage import wait_until
 from tests.faults import FaultServer, StillClock, answer
@@ -500,14 +500,6 @@ class Sends:
             for piece in self.pieces if on else ():
                 connection.sendall(piece)
         self.sent.set()
-
-
-@pytest.fixture(params=CALL_STYLES, ids=repr)
-def style(request: pytest.FixtureRequest, anyio_backend: str) -> CallStyle:
-    found: CallStyle = request.param
-    if not found.prefix and anyio_backend == "trio":
-        pytest.skip("sync code has no event loop")
-    return found
 
 
 @pytest.fixture(scope="module")
