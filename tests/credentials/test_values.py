@@ -9,6 +9,7 @@ import pickle
 import pprint
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
+from unittest.mock import ANY
 
 import pytest
 from hypothesis import assume, given, strategies as st
@@ -100,6 +101,11 @@ def test_reveal_gives_the_text() -> None:
     assert Secret(KEY).reveal() == KEY
 
 
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy])
+def test_a_copied_secret_keeps_its_text(copied: Callable[[Secret], Secret]) -> None:
+    assert copied(Secret(KEY)).reveal() == KEY
+
+
 def test_the_fingerprint_is_the_beginning_of_a_sha_256() -> None:
     assert (fingerprint(KEY), Secret(KEY).fingerprint, str(Secret(KEY))) == (NAME, NAME, NAME)
     assert repr(Secret(KEY)) == f"Secret({NAME})"
@@ -110,6 +116,7 @@ def test_secrets_are_equal_by_text_and_never_equal_to_text() -> None:
     assert hash(Secret(KEY)) == hash(Secret(KEY))
     assert Secret(KEY) != Secret(KEY + "x")
     assert Secret(KEY) != KEY
+    assert Secret(KEY) == ANY
     assert Secret("\udcff") == Secret("\udcff")
 
 
@@ -146,7 +153,14 @@ def test_a_credential_prints_source_version_and_fingerprint() -> None:
 
 @pytest.mark.parametrize(
     ("version", "named"),
-    [("1\n\x1b[31mFAKE", r"1\n\x1b[31mFAKE"), ("v" * 300, "v" * 200), (3, "3"), (object(), None)],
+    [
+        ("1\n\x1b[31mFAKE", r"1\n\x1b[31mFAKE"),
+        ("v" * 300, "v" * 200),
+        (3, "3"),
+        (2**64 - 1, str(2**64 - 1)),
+        (-(2**64), None),
+        (object(), None),
+    ],
 )
 def test_a_version_is_printable_and_has_an_end(version: Any, named: str | None) -> None:
     given = Credential(secret=Secret(KEY), source="env:X", provider="env", version=version)
@@ -168,6 +182,24 @@ def test_a_credential_is_bound_to_the_url_of_an_api_or_to_nothing(api: Any) -> N
         Credential(secret="vs-x", source="acme:x", provider="acme", origin=api)
     bound = Credential(secret="vs-x", source="x", provider="x", origin="https://x/v1")
     assert bound.origin == "https://x/v1"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ({"secret": KEY.encode()}, "the secret of a Credential must be a str, not bytes"),
+        ({"obtained_at": datetime(2026, 1, 1)}, "obtained_at of a Credential must be an aware"),
+        ({"expires_at": datetime(2026, 1, 1)}, "expires_at of a Credential must be an aware"),
+        ({"expires_at": "2026-01-01T00:00:00Z"}, "expires_at of a Credential must be an aware"),
+        ({"origin": "x"}, "origin of a Credential must be a URL"),
+    ],
+)
+def test_a_credential_that_is_refused_does_not_show_its_secret(
+    wrong: dict[str, Any], why: str, shown: Callable[[BaseException], str]
+) -> None:
+    with pytest.raises(CredentialConfigurationError, match=f"^acme:x: {why}") as caught:
+        Credential(**{"secret": KEY, "source": "acme:x", "provider": "acme", **wrong})
+    assert KEY not in shown(caught.value)
 
 
 def test_a_credential_is_obtained_now_in_utc_and_lasts() -> None:
@@ -256,6 +288,8 @@ def test_blank_is_not_found_or_wrong_as_the_place_says(blank: str) -> None:
         (f"{KEY}é", "outside ASCII"),
         (f"{KEY}\u200b", "outside ASCII"),
         (f"\ufeff{KEY}", "outside ASCII"),
+        (f"\u201c{KEY}", "outside ASCII"),
+        (f"{KEY}\u201d", "outside ASCII"),
         (f"{KEY}\udcff", "outside ASCII"),
         (f"{KEY} x", "space or a control"),
         (f"{KEY}\0", "space or a control"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html.entities
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -29,8 +29,9 @@ def redactor(secrets: Iterable[Secret]) -> Callable[[str], str]:
         return lambda text: text
     keys = sorted(known, key=len, reverse=True)  # a key may be the beginning of another
     any_key = re.compile("|".join(f"({_any_spelling(key)})" for key in keys))
+    names = [known[key] for key in keys]
     # In one pass: a short key may be part of a fingerprint.
-    return lambda text: any_key.sub(lambda found: known[keys[(found.lastindex or 1) - 1]], text)
+    return lambda text: any_key.sub(lambda found: names[cast("int", found.lastindex) - 1], text)
 
 
 def without_part(text: str, secrets: Iterable[Secret]) -> str:

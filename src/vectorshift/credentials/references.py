@@ -7,6 +7,7 @@ may hold any visible character. No sentence here quotes a form: it would repeat 
 from __future__ import annotations
 
 import re
+from itertools import accumulate
 from typing import Final
 
 __all__ = ["oddity", "unresolved"]
@@ -113,14 +114,10 @@ def unresolved(text: str) -> str | None:
 
 def _encloses(opening: str, text: str, closing: str) -> bool:
     """Return whether the bracket that begins `text` is closed at its end, and not before."""
-    if not (text.startswith(opening) and text.endswith(closing)):
-        return False
-    opens, closes, depth = _PAIRS[closing[-1]], closing[-1], 0
-    for at, character in enumerate(text):
-        depth += (character == opens) - (character == closes)
-        if depth == 0 and at >= len(opening):
-            return at == len(text) - 1
-    return False
+    opens, closes = _PAIRS[closing[-1]], closing[-1]
+    depths = accumulate((each == opens) - (each == closes) for each in text)
+    ends = (at for at, depth in enumerate(depths) if depth == 0 and at >= len(opening))
+    return text.startswith(opening) and text.endswith(closing) and next(ends, None) == len(text) - 1
 
 
 _WORDS: Final = (

@@ -176,29 +176,27 @@ class Credential:
         expires_at: datetime | None = None,
         origin: str | None = None,
     ) -> None:
-        given = cast("object", secret)
-        if not isinstance(given, Secret | str):
+        secret = masked(secret)
+        if not isinstance(secret, Secret):
             kind = type(secret).__name__
-            del secret, given  # a traceback may show locals
+            del secret  # a traceback may show locals
             raise CredentialConfigurationError(
                 f"{source}: the secret of a Credential must be a str, not {kind}."
             )
+        if type(secret) is not Secret:  # a subclass could show its text
+            secret = Secret(secret.reveal())
         for name, at in (("obtained_at", obtained_at), ("expires_at", expires_at)):
             moment = cast("object", at)
             if moment is not None and not (isinstance(moment, datetime) and moment.tzinfo):
-                del secret, given
                 raise CredentialConfigurationError(
                     f"{source}: {name} of a Credential must be an aware datetime or None."
                 )
         if origin is not None and not _is_api(origin):
-            del secret, given
             raise CredentialConfigurationError(
                 f"{source}: origin of a Credential must be a URL such as "
                 "https://api.vectorshift.ai, or None."
             )
         keep = object.__setattr__
-        if type(secret) is not Secret:  # a subclass could show its text
-            secret = Secret(secret.reveal() if isinstance(secret, Secret) else secret)
         keep(self, "secret", secret)
         keep(self, "source", source)
         keep(self, "provider", provider)
