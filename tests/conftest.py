@@ -19,6 +19,7 @@ from tests.call_styles import CALL_STYLES, CallStyle
 import vectorshift
 from vectorshift._platform.log import begin_anew
 from vectorshift.credentials.usage import usage
+from vectorshift.testing import FakeVectorShift
 from vectorshift.testing.moto import MotoServer
 from vectorshift.testing.openbao import OpenBaoServer
 
@@ -143,6 +144,13 @@ def no_folder_is_synced(monkeypatch: pytest.MonkeyPatch) -> None:
         sync(descriptor)
 
     monkeypatch.setattr(os, "fsync", fsync)
+
+
+@pytest.fixture
+def api() -> Iterator[FakeVectorShift]:
+    """The stand-in API on loopback, with nothing in it."""
+    with FakeVectorShift() as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -7,18 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from vectorshift.testing import FakeVectorShift
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from vectorshift.testing import MotoServer, OpenBaoServer
-
-
-@pytest.fixture
-def api() -> Iterator[FakeVectorShift]:
-    with FakeVectorShift() as running:
-        yield running
 
 
 @pytest.fixture

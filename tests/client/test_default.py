@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.fakes import Rotating
+from tests.organisations import process
 
 import vectorshift
 from vectorshift import (
@@ -32,14 +32,8 @@ OWN = "vs-of-the-client"
 
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeVectorShift]:
-    with FakeVectorShift() as running:
-        monkeypatch.setenv("VECTORSHIFT_BASE_URL", running.base_url)
-        monkeypatch.setenv("VECTORSHIFT_API_KEY", running.create_key(org="environment"))
-        vectorshift.reset()
+    with process(monkeypatch, "environment") as running:
         yield running
-        vectorshift.api_key = None
-        vectorshift.reset()
-    gc.collect()
 
 
 def environment() -> str:

@@ -18,6 +18,7 @@ import pytest
 from tests.e2e.stage import environment, script
 from tests.fakes import Rotating
 from tests.faults import FaultServer, answer
+from tests.organisations import process
 
 import vectorshift
 import vectorshift.client.default
@@ -44,13 +45,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeVectorShift]:
-    with FakeVectorShift() as running:
-        monkeypatch.setenv("VECTORSHIFT_BASE_URL", running.base_url)
-        monkeypatch.setenv("VECTORSHIFT_API_KEY", running.create_key(org="environment"))
-        vectorshift.reset()
+    with process(monkeypatch, "environment") as running:
         yield running
-        vectorshift.api_key = None
-        vectorshift.reset()
 
 
 class Meanwhile(ManualClock):

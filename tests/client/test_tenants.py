@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextvars
-import gc
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.fakes import AsyncRotating, Nothing, Rotating
-from tests.organisations import aseen, seen
+from tests.organisations import aseen, process, seen
 
 import vectorshift
 from vectorshift import (
@@ -34,14 +33,8 @@ Client = VectorShift | AsyncVectorShift
 
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeVectorShift]:
-    """The API that the environment names, where the process itself has the key of `process`."""
-    with FakeVectorShift() as running:
-        monkeypatch.setenv("VECTORSHIFT_BASE_URL", running.base_url)
-        monkeypatch.setenv("VECTORSHIFT_API_KEY", running.create_key(org="process"))
-        vectorshift.reset()
+    with process(monkeypatch) as running:
         yield running
-        vectorshift.reset()
-    gc.collect()
 
 
 @pytest.fixture(params=["sync", "async"])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from fastapi.testclient import TestClient
 from tests.docs.blocks import ROOT, blocks_of
+from tests.organisations import process
 
 import vectorshift
 from vectorshift.testing import FakeVectorShift
@@ -18,13 +19,9 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeVectorShift]:
-    with FakeVectorShift() as running:
-        monkeypatch.setenv("VECTORSHIFT_BASE_URL", running.base_url)
-        monkeypatch.setenv("VECTORSHIFT_API_KEY", running.create_key(org="acme"))
+    with process(monkeypatch, "acme") as running:
         running.add_pipeline("acme", "invoices")
-        vectorshift.reset()
         yield running
-        vectorshift.reset()
 
 
 def example(page: str) -> dict[str, Any]:

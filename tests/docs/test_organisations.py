@@ -16,6 +16,7 @@ from fastapi import BackgroundTasks, Depends, FastAPI
 from fastapi.responses import StreamingResponse
 from tests.docs.blocks import ROOT, blocks_of
 from tests.e2e.stage import wait_until
+from tests.organisations import process
 
 import vectorshift
 from vectorshift import CredentialConfigurationError, Pipeline
@@ -30,13 +31,9 @@ ORGANISATIONS = [f"org{number}" for number in range(12)]
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeVectorShift]:
     """A service whose environment has a key that must never be on the wire."""
-    with FakeVectorShift() as running:
-        monkeypatch.setenv("VECTORSHIFT_BASE_URL", running.base_url)
-        monkeypatch.setenv("VECTORSHIFT_API_KEY", running.create_key(org="process"))
-        monkeypatch.setenv("VECTORSHIFT_REQUIRE_USING", "1")
-        vectorshift.reset()
+    monkeypatch.setenv("VECTORSHIFT_REQUIRE_USING", "1")
+    with process(monkeypatch) as running:
         yield running
-        vectorshift.reset()
 
 
 @pytest.fixture

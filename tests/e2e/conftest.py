@@ -23,12 +23,6 @@ def _before() -> None:
 
 
 @pytest.fixture
-def api() -> Iterator[FakeVectorShift]:
-    with FakeVectorShift() as running:
-        yield running
-
-
-@pytest.fixture
 def path() -> str:
     """A path in the store that no other test uses."""
     return f"e2e/{uuid.uuid4().hex}"

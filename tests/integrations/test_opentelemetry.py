@@ -34,12 +34,6 @@ if TYPE_CHECKING:
 DOCS = Path(__file__).parents[2] / "docs"
 
 
-@pytest.fixture
-def api() -> Iterator[FakeVectorShift]:
-    with FakeVectorShift() as running:
-        yield running
-
-
 @pytest.fixture(scope="module")
 def metrics_url() -> Iterator[str]:
     """Where Prometheus gets the metrics of this process. It takes half a second to shut down."""

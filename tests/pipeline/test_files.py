@@ -17,25 +17,12 @@ from vectorshift import AsyncVectorShift, Pipeline, VectorshiftError
 from vectorshift.testing import FakeVectorShift
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
 pytestmark = pytest.mark.anyio
 
 CONTENT = b"%PDF-1.7\r\n--\x00\xff" * 50_000
-
-
-@pytest.fixture
-def api() -> Iterator[FakeVectorShift]:
-    with FakeVectorShift() as running:
-        running.add_pipeline("acme", "invoices", id="p1")
-        yield running
-
-
-@pytest.fixture
-async def pipeline(api: FakeVectorShift, style: CallStyle) -> AsyncIterator[Pipeline]:
-    async with style.client(api) as client:
-        yield Pipeline("p1", client=client)
 
 
 @pytest.fixture

@@ -16,15 +16,9 @@ from vectorshift.pipeline.steps import Use
 from vectorshift.testing import FakeVectorShift
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable
 
 pytestmark = [pytest.mark.anyio, pytest.mark.crossed]
-
-
-@pytest.fixture
-def api() -> Iterator[FakeVectorShift]:
-    with FakeVectorShift() as running:
-        yield running
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import gc
 import json
 import pickle
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -33,23 +33,7 @@ from vectorshift.pipeline import (
 )
 from vectorshift.testing import FakeVectorShift, ManualClock
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
-
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def api() -> Iterator[FakeVectorShift]:
-    with FakeVectorShift() as running:
-        running.add_pipeline("acme", "invoices", id="p1", version=1)
-        yield running
-
-
-@pytest.fixture
-async def client(api: FakeVectorShift, style: CallStyle) -> AsyncIterator[Any]:
-    async with style.client(api) as made:
-        yield made
 
 
 def sent(api: FakeVectorShift) -> tuple[str, str, dict[str, str], Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from tests.call_styles import CallStyle
@@ -15,23 +15,7 @@ from tests.call_styles import CallStyle
 from vectorshift import Pipeline
 from vectorshift.testing import FakeVectorShift
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
-
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def api() -> Iterator[FakeVectorShift]:
-    with FakeVectorShift() as running:
-        running.add_pipeline("acme", "invoices", id="p1")
-        yield running
-
-
-@pytest.fixture
-async def pipeline(api: FakeVectorShift, style: CallStyle) -> AsyncIterator[Pipeline]:
-    async with style.client(api) as client:
-        yield Pipeline("p1", client=client)
 
 
 async def test_without_a_terminal_nothing_is_shown(

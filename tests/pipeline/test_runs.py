@@ -24,16 +24,9 @@ from vectorshift.pipeline import RunHandler, RunStatus
 from vectorshift.testing import FakeVectorShift, ManualClock
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def api() -> Iterator[FakeVectorShift]:
-    with FakeVectorShift() as running:
-        running.add_pipeline("acme", "invoices", id="p1")
-        yield running
 
 
 @pytest.fixture
@@ -45,11 +38,6 @@ def clock() -> ManualClock:
 async def client(api: FakeVectorShift, style: CallStyle, clock: ManualClock) -> AsyncIterator[Any]:
     async with style.client(api, clock=clock) as made:
         yield made
-
-
-@pytest.fixture
-def pipeline(client: Any) -> Pipeline:
-    return Pipeline("p1", client=client)
 
 
 def statuses_asked(api: FakeVectorShift) -> int:

@@ -11,7 +11,7 @@ import gc
 import json
 import pickle
 import traceback
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import anyio
 import pytest
@@ -32,23 +32,7 @@ from vectorshift import (
 from vectorshift.pipeline import StreamChunk
 from vectorshift.testing import FakeVectorShift
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
-
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def api() -> Iterator[FakeVectorShift]:
-    with FakeVectorShift() as running:
-        running.add_pipeline("acme", "invoices", id="p1")
-        yield running
-
-
-@pytest.fixture
-async def pipeline(api: FakeVectorShift, style: CallStyle) -> AsyncIterator[Pipeline]:
-    async with style.client(api) as client:
-        yield Pipeline("p1", client=client)
 
 
 async def closed(api: FakeVectorShift) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 from tests.call_styles import CallStyle
+from tests.organisations import process
 
 import vectorshift
 from vectorshift import AsyncVectorShift, Pipeline, Settings, VectorShift
@@ -25,15 +26,10 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeVectorShift]:
-    """A process whose key is one of `acme`."""
-    with FakeVectorShift() as running:
-        monkeypatch.setenv("VECTORSHIFT_BASE_URL", running.base_url)
-        monkeypatch.setenv("VECTORSHIFT_API_KEY", running.create_key(org="acme"))
+    with process(monkeypatch, "acme") as running:
         for org in ("acme", "globex"):
             running.add_pipeline(org, "invoices", id=f"{org}-1")
-        vectorshift.reset()
         yield running
-        vectorshift.reset()
 
 
 @pytest.fixture

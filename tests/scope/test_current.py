@@ -28,18 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
 
-@pytest.fixture
-def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeVectorShift]:
-    """The API that the environment names, where the process itself has the key of `process`."""
-    with FakeVectorShift() as running:
-        monkeypatch.setenv("VECTORSHIFT_BASE_URL", running.base_url)
-        monkeypatch.setenv("VECTORSHIFT_API_KEY", running.create_key(org="process"))
-        vectorshift.reset()
-        yield running
-        vectorshift.reset()
-    gc.collect()
-
-
 def test_blocks_of_tasks_do_not_leak_to_their_siblings_or_their_parent(
     api: FakeVectorShift,
 ) -> None:

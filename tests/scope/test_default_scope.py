@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import gc
 import threading
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 from tests.fakes import Nothing, Rotating
+from tests.organisations import process
 
 import vectorshift
 from vectorshift import (
@@ -37,14 +37,8 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeVectorShift]:
-    """The API that the environment names, with the key of `acme` in the environment too."""
-    with FakeVectorShift() as running:
-        monkeypatch.setenv("VECTORSHIFT_BASE_URL", running.base_url)
-        monkeypatch.setenv("VECTORSHIFT_API_KEY", running.create_key(org="acme"))
-        vectorshift.reset()
+    with process(monkeypatch, "acme") as running:
         yield running
-        vectorshift.reset()
-    gc.collect()
 
 
 class Asker:

@@ -23,19 +23,13 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeVectorShift]:
+def api(api: FakeVectorShift) -> Iterator[FakeVectorShift]:
     """A process that has called with an assigned key of `alpha`; the environment has another."""
     before = ours()
-    with FakeVectorShift() as running:
-        monkeypatch.setenv("VECTORSHIFT_BASE_URL", running.base_url)
-        monkeypatch.setenv("VECTORSHIFT_API_KEY", running.create_key(org="process"))
-        vectorshift.reset()
-        vectorshift.api_key = running.create_key(org="alpha")
-        assert seen() == "alpha"
-        yield running
-        sys.modules.update(before)
-        vectorshift.reset()
-        del vectorshift.api_key
+    vectorshift.api_key = api.create_key(org="alpha")
+    assert seen() == "alpha"
+    yield api
+    sys.modules.update(before)
 
 
 def ours() -> dict[str, Any]:

@@ -29,23 +29,10 @@ from vectorshift import (
 from vectorshift.testing import FakeVectorShift
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 NAME = "VECTORSHIFT_API_KEY"
 none: Any = None
-
-
-@pytest.fixture
-def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeVectorShift]:
-    """A process whose environment has the key of `process`."""
-    with FakeVectorShift() as running:
-        monkeypatch.setenv("VECTORSHIFT_BASE_URL", running.base_url)
-        monkeypatch.setenv(NAME, running.create_key(org="process"))
-        vectorshift.reset()
-        del vectorshift.api_key
-        yield running
-        vectorshift.reset()
-        del vectorshift.api_key
 
 
 # --- Every way in ---

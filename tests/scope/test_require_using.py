@@ -7,7 +7,6 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextvars
-import gc
 import inspect
 import logging
 import os
@@ -43,25 +42,11 @@ from vectorshift.scope.current import DEFAULT_SCOPE
 from vectorshift.testing import FakeVectorShift
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 pytestmark = pytest.mark.crossed
 VARIABLE = "VECTORSHIFT_REQUIRE_USING"
 REFUSED = "outside every using block"
-
-
-@pytest.fixture
-def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeVectorShift]:
-    """A process whose environment has the key of `process`."""
-    with FakeVectorShift() as running:
-        monkeypatch.setenv("VECTORSHIFT_BASE_URL", running.base_url)
-        monkeypatch.setenv("VECTORSHIFT_API_KEY", running.create_key(org="process"))
-        vectorshift.reset()
-        del vectorshift.api_key
-        yield running
-        vectorshift.reset()
-        del vectorshift.api_key
-    gc.collect()
 
 
 @pytest.fixture(params=["configure", "environment", "Settings", "named file", "set in use"])

@@ -5,41 +5,16 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from tests.testing.plain import bearer, names
 
 from vectorshift.testing import FakeVectorShift
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 MISSING = {"error": "Missing authorization header"}
 MALFORMED = {"error": "Invalid authorization header format"}
 INVALID = {"error": "Invalid API key"}
-
-
-@pytest.fixture
-def api() -> Iterator[FakeVectorShift]:
-    with FakeVectorShift() as running:
-        yield running
-
-
-@pytest.fixture
-def http(api: FakeVectorShift) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=api.base_url, trust_env=False) as client:
-        yield client
-
-
-def bearer(key: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {key}"}
-
-
-def names(http: httpx.Client, key: str, **query: str) -> list[str]:
-    answer = http.get("/pipelines", headers=bearer(key), params={"verbose": "true", **query})
-    assert answer.status_code == 200, answer.text
-    return [pipeline["name"] for pipeline in answer.json()["objects"]]
 
 
 # --- Keys -----------------------------------------------------------------------------------------

@@ -3,32 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
 import anyio
 import httpx
 import pytest
+from tests.testing.plain import bearer
 
 from vectorshift.testing import FakeVectorShift
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-@pytest.fixture
-def api() -> Iterator[FakeVectorShift]:
-    with FakeVectorShift() as running:
-        yield running
-
-
-@pytest.fixture
-def http(api: FakeVectorShift) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=api.base_url, trust_env=False) as client:
-        yield client
-
-
-def bearer(key: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {key}"}
 
 
 def test_latency_may_be_set_while_it_runs(api: FakeVectorShift, http: httpx.Client) -> None:

@@ -2,48 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 import httpx
 import pytest
+from tests.testing.plain import P, bearer, ok
 
 from vectorshift.testing import FakeVectorShift
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 
 @pytest.fixture
-def api() -> Iterator[FakeVectorShift]:
-    with FakeVectorShift() as running:
-        yield running
-
-
-@pytest.fixture
-def http(api: FakeVectorShift) -> Iterator[httpx.Client]:
-    headers = {"Authorization": f"Bearer {api.create_key(org='acme')}"}
-    with httpx.Client(base_url=api.base_url, headers=headers, trust_env=False) as client:
-        yield client
-
-
-@pytest.fixture
-def id(api: FakeVectorShift) -> str:
-    return api.add_pipeline("acme", "invoices", id="a/b?c")
-
-
-P = "/pipeline/a%2Fb%3Fc"
-
-
-def ok(response: httpx.Response) -> dict[str, Any]:
-    assert response.status_code == 200, response.text
-    body: dict[str, Any] = response.json()
-    return body
+def http(api: FakeVectorShift, http: httpx.Client) -> httpx.Client:
+    """A client with a key of `acme`."""
+    http.headers.update(bearer(api.create_key(org="acme")))
+    return http
 
 
 def test_a_deleted_pipeline_is_gone_for_everyone(
     api: FakeVectorShift, http: httpx.Client, id: str
 ) -> None:
-    theirs = {"Authorization": f"Bearer {api.create_key(org='globex')}"}
+    theirs = bearer(api.create_key(org="globex"))
     ok(http.post(f"{P}/share", json={"org_id": "globex", "role": "editor"}))
     assert http.delete(P, headers=theirs).status_code == 403
     assert ok(http.delete(P)) == {"status": "success"}
@@ -54,7 +30,7 @@ def test_a_deleted_pipeline_is_gone_for_everyone(
 def test_sharing_shows_a_pipeline_and_unsharing_hides_it(
     api: FakeVectorShift, http: httpx.Client, id: str
 ) -> None:
-    theirs = {"Authorization": f"Bearer {api.create_key(org='globex')}"}
+    theirs = bearer(api.create_key(org="globex"))
     seen = [http.get("/pipeline", params={"id": id}, headers=theirs).status_code]
     for action in ("share", "unshare"):
         ok(http.post(f"{P}/{action}", json={"org_id": "globex"}))

@@ -5,42 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
 import pytest
+from tests.testing.plain import P, bearer, ok
 
 from vectorshift.testing import FakeVectorShift
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 
 @pytest.fixture
-def api() -> Iterator[FakeVectorShift]:
-    with FakeVectorShift() as running:
-        yield running
-
-
-@pytest.fixture
-def http(api: FakeVectorShift) -> Iterator[httpx.Client]:
-    headers = {"Authorization": f"Bearer {api.create_key(org='acme')}"}
-    with httpx.Client(base_url=api.base_url, headers=headers, trust_env=False) as client:
-        yield client
-
-
-@pytest.fixture
-def id(api: FakeVectorShift) -> str:
-    return api.add_pipeline("acme", "invoices", id="a/b?c")
-
-
-P = "/pipeline/a%2Fb%3Fc"
-
-
-def ok(response: httpx.Response) -> dict[str, Any]:
-    assert response.status_code == 200, response.text
-    body: dict[str, Any] = response.json()
-    return body
+def http(api: FakeVectorShift, http: httpx.Client) -> httpx.Client:
+    """A client with a key of `acme`."""
+    http.headers.update(bearer(api.create_key(org="acme")))
+    return http
 
 
 def data_of(text: str) -> list[dict[str, Any]]:
@@ -219,7 +197,7 @@ def test_runs_of_another_organisation_are_not_there(
 ) -> None:
     task = ok(http.post(f"{P}/run", json={"background": True}))["task_id"]
     ok(http.post(f"{P}/share", json={"org_id": "globex"}))
-    theirs = {"Authorization": f"Bearer {api.create_key(org='globex')}"}
+    theirs = bearer(api.create_key(org="globex"))
     assert http.post(f"{P}/run", json={}, headers=theirs).status_code == 200
     assert http.get(f"{P}/run/status/{task}", headers=theirs).status_code == 404
     assert http.post(f"{P}/terminate", json={"run_id": task}, headers=theirs).status_code == 404

@@ -15,29 +15,13 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
 import pytest
+from tests.testing.plain import names
 
 from vectorshift.testing import FakeVectorShift
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-@pytest.fixture
-def api() -> Iterator[FakeVectorShift]:
-    with FakeVectorShift() as running:
-        yield running
-
-
-def names(http: httpx.Client, key: str) -> list[str]:
-    headers = {"Authorization": f"Bearer {key}"}
-    answer = http.get("/pipelines", headers=headers, params={"verbose": "true"})
-    assert answer.status_code == 200, answer.text
-    return [pipeline["name"] for pipeline in answer.json()["objects"]]
-
 
 # --- Many at once ---------------------------------------------------------------------------------
 

@@ -21,17 +21,9 @@ from vectorshift import (
 from vectorshift.testing import FakeVectorShift
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from vectorshift.testing import FakeSecretsManagerAgent, MotoServer
 
 ROTATIONS = 3
-
-
-@pytest.fixture
-def api() -> Iterator[FakeVectorShift]:
-    with FakeVectorShift() as running:
-        yield running
 
 
 def chain_of(provider: AwsSecretsManagerProvider) -> ProviderChain:

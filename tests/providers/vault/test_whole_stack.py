@@ -15,17 +15,9 @@ from vectorshift.providers.vault import VaultProvider
 from vectorshift.testing import FakeVectorShift, ManualClock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from vectorshift.testing.openbao import OpenBaoServer
 
 LOGIN = "auth/approle/login"
-
-
-@pytest.fixture
-def api() -> Iterator[FakeVectorShift]:
-    with FakeVectorShift() as running:
-        yield running
 
 
 @pytest.mark.parametrize("ttl", [0.0, 0.05])
