@@ -63,6 +63,33 @@ def test_what_is_no_plain_text_takes_the_full_path(name: str, value: str, plain:
     assert (plain_settings({"PATH": "/bin", name: value}) is not None) == plain
 
 
+ADDRESS = {"VECTORSHIFT_VAULT_ADDR": "https://a.example"}
+OTHER = "https://b.example"
+
+
+@pytest.mark.parametrize(
+    ("variables", "plain"),
+    [
+        (ADDRESS, True),
+        ({"VAULT_ADDR": OTHER}, True),
+        (ADDRESS | {"VAULT_ADDR": OTHER, "VECTORSHIFT_VAULT_TOKEN": "t"}, True),
+        # ~/.vault-token may be for the other server
+        (ADDRESS | {"VAULT_ADDR": OTHER}, False),
+        (ADDRESS | {"VAULT_ADDR": OTHER, "VAULT_TOKEN": "t"}, False),
+        ({"BAO_ADDR": "https://a.example", "VAULT_ADDR": OTHER}, False),
+        # of these, the second is not used, which is told
+        ({"BAO_TLS_SERVER_NAME": "a", "VAULT_TLS_SERVER_NAME": "b"}, False),
+        ({"BAO_PROXY_ADDR": "http://a:1", "VAULT_PROXY_ADDR": "http://b:1"}, False),
+        ({"VECTORSHIFT_VAULT_CACERT": "ca", "VAULT_SKIP_VERIFY": "1"}, False),
+    ],
+)
+def test_variables_of_vault_that_do_not_agree_take_the_full_path(
+    variables: dict[str, str], plain: bool
+) -> None:
+    environ = {"VECTORSHIFT_VAULT_PATH": "prod/vs", **variables}
+    assert (plain_settings(environ) is not None) == plain
+
+
 NAMES = [
     "VECTORSHIFT_API_KEY",
     *(f"VECTORSHIFT_{name.upper()}" for name in FIELDS),

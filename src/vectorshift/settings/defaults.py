@@ -150,7 +150,7 @@ def plain_settings(environ: Mapping[str, str]) -> PlainSettings | None:
         own = {name.removeprefix("vault_"): text for name, text in texts.items()}
         found = standard_variables(environ, own)
         texts |= {f"vault_{each}": environ[name].strip() for each, name in found.used.items()}
-        if found.flaws or found.helper_flaw or found.ignored or not _CHECKS.keys() >= texts.keys():
+        if found.flaws or found.helper_flaw or not _CHECKS.keys() >= texts.keys():
             return None
     try:
         values: dict[str, Any] = {name: _CHECKS[name](text) for name, text in texts.items()}
