@@ -18,17 +18,21 @@ from vectorshift.cache.policy import (
     Decision,
     Overlap,
     Policy,
+    Reported,
     State,
     after_refresh,
+    after_rejection,
     after_rotation,
     backoff,
     decide,
     instead_of,
     later,
+    news,
     overlap_after_rejection,
     passed,
     reread_pause,
     until_of,
+    without_expired,
 )
 from vectorshift.cache.provider import CachingProvider
 from vectorshift.credentials import Credential
@@ -200,6 +204,8 @@ OLD, NEW = key("vs-old"), key("vs-new")
 NEVER = (float("inf"), float("inf"))
 LONG_RUNNING = State(credential=OLD, since=LONG_AGO, rejected_at=NOW)
 DURING = Overlap(previous=OLD, until=NEVER)
+DOWN = CredentialStoreUnavailableError("down")
+HUNG = State(failure=DOWN, hung=True, retry_at=NOW)
 
 
 def loaded(answer: Result, state: State | None = None, *, took: float = 0.0) -> State:
@@ -229,11 +235,22 @@ def limits() -> dict[str, tuple[object, object]]:
             decide(State(usable_until=NEVER, retry_at=NEVER), NOW),
             Decision.SERVE,
         ),
+        "after a load that hung, one tries again for all": (decide(HUNG, NOW), Decision.PROBE),
+        "but a minute later each waits": (
+            decide(HUNG, later(NOW, 60.0)),
+            Decision.WAIT,
+        ),
         "a key that ends now has ended": (loaded(ending(0)).credential, None),
         "a key that ends in half a second": (loaded(ending(0.5)).credential, ending(0.5)),
         "at the margin it is read again soon": (loaded(ending(60)).retry_at, later(NOW, 1.0)),
         "before the margin it is just fresh": (loaded(ending(60.5)).retry_at, LONG_AGO),
         "the first read counts": (loaded(OLD, State(since=LONG_AGO)).since, LONG_AGO),
+        "a source that gave a key has answered": (loaded(OLD).answered, True),
+        "a failure begins with its read": (loaded(DOWN, took=2).failing_since, later(NOW, -2.0)),
+        "a row of failures began with its first": (
+            loaded(DOWN, State(failing_since=LONG_AGO)).failing_since,
+            LONG_AGO,
+        ),
         "a missing key is a failure": (
             loaded(CredentialNotFoundError("x"), State(answered=True, failures=3)).failures,
             4,
@@ -263,9 +280,31 @@ def limits() -> dict[str, tuple[object, object]]:
             reread_pause(LONG_RUNNING._replace(rejected_at=None), NOW, load_timeout=20, jitter=1.0),
             0.0,
         ),
+        "a refused key is not read at once": (
+            after_rejection(State(credential=OLD), OLD, now=NOW).refresh_required,
+            False,
+        ),
+        "a key that was to be read is read, though it is refused again": (
+            after_rejection(
+                State(credential=OLD, rejected_at=LONG_AGO),
+                OLD,
+                now=NOW,
+                refresh_required=True,
+            ),
+            State(
+                credential=OLD,
+                rejected_at=LONG_AGO,
+                refresh_required=True,
+                overlap=Overlap(rejected=True),
+            ),
+        ),
         "the key before, when its time is over": (
             instead_of(NEW, Overlap(previous=OLD, until=NOW), NOW),
             NEW,
+        ),
+        "the key before is dropped when its time is over": (
+            without_expired(DURING._replace(until=NOW, pause_ends=NEVER, rejections=2), NOW),
+            Overlap(until=NOW, rejections=2),
         ),
         "the key before ends by both clocks": (
             after_rotation(
@@ -288,6 +327,15 @@ def limits() -> dict[str, tuple[object, object]]:
         "pauses double": (
             [backoff(n, 0.0) for n in (1, 2, 6, 7, 99)],
             [1.0, 2.0, 32.0, 60.0, 60.0],
+        ),
+        "the jitter takes a tenth of a pause": (backoff(1, 1.0), 0.9),
+        "nothing was lost, so nothing came back": (
+            news(Reported(), None, has_key=True, now=NOW)[1],
+            None,
+        ),
+        "a source that was lost came back": (
+            news(Reported(("down",)), None, has_key=True, now=NOW),
+            (Reported(), "recovered"),
         ),
     }
 

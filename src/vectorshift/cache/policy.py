@@ -380,10 +380,9 @@ def _is_quick(error: CredentialError, seconds: float) -> bool:
     A provider that waited for its store, but may be asked again soon, says so by a `retry_after`
     of at most 1 s.
     """
-    if not isinstance(error, CredentialStoreUnavailableError):
-        return False
-    asked_for = error.retry_after
-    return seconds < _QUICK_FAILURE or (asked_for is not None and asked_for <= 1)
+    return isinstance(error, CredentialStoreUnavailableError) and (
+        seconds < _QUICK_FAILURE or (error.retry_after is not None and error.retry_after <= 1)
+    )
 
 
 def after_rejection(
@@ -393,13 +392,8 @@ def after_rejection(
     If it was the previous key, that key is dropped.
     """
     overlap = overlap_after_rejection(state.overlap, state.credential, rejected, now=now)
-    if overlap != state.overlap:
-        state = state._replace(overlap=overlap)
+    state = state._replace(overlap=overlap)
     if state.credential is None or state.credential.secret != rejected.secret:
-        return state
-    if (
-        state.rejected_at is not None and state.refresh_required >= refresh_required
-    ):  # it is marked already
         return state
     return state._replace(
         rejected_at=state.rejected_at or now,

@@ -366,7 +366,7 @@ class CachingProvider(BaseProvider):
             after = self._state = after_rejection(
                 before, rejected, now=self._now(), refresh_required=refresh_required
             )
-        if after is before:
+        if after == before:
             return
         newest, previous = before.credential, after.overlap.previous
         is_news = False
