@@ -6,13 +6,12 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import os
 import pickle
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.forks import held_by_another_thread, succeeds_in_a_child
 
 import vectorshift
 from vectorshift import (
@@ -25,10 +24,10 @@ from vectorshift import (
     get_credential,
     using,
 )
-from vectorshift.chain import coerce
 from vectorshift.chain.coerce import as_provider
 from vectorshift.credentials import Credential
 from vectorshift.credentials.provider import CredentialProvider
+from vectorshift.credentials.resolving import BaseProvider
 from vectorshift.errors import CredentialStoreUnavailableError
 from vectorshift.providers.env import EnvProvider
 from vectorshift.scope.current import DEFAULT_SCOPE
@@ -143,18 +142,16 @@ def test_a_store_that_was_given_more_time_is_not_blamed_for_sources_that_there_a
     assert "load_timeout (VECTORSHIFT_LOAD_TIMEOUT)" in str(caught.value)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_child_may_hand_in_a_provider_though_its_parent_was_about_to() -> None:
-    """Observation to fail when the lock was not made anew: the child waits for a thread that it
-    does not have.
-    """
+def test_threads_that_hand_in_a_provider_at_once_share_its_cache() -> None:
+    mine, threads = Remote(), 8
+    together = threading.Barrier(threads)
 
-    def in_the_child() -> bool:
-        with using(Remote()):
-            return vectorshift.get_credential().source == "mine:x"
+    def hand_in(_: int) -> BaseProvider:
+        together.wait(10)
+        return as_provider(mine)
 
-    with held_by_another_thread(coerce._keeping.lock):
-        assert succeeds_in_a_child(in_the_child)
+    with ThreadPoolExecutor(threads) as pool:
+        assert len(set(map(id, pool.map(hand_in, range(threads))))) == 1
 
 
 A, B = "vs-organisation-a", "vs-organisation-b"

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any, cast
 
-from vectorshift._platform.forks import renew_after_fork
 from vectorshift.cache.provider import (
     DEFAULT_LOAD_TIMEOUT,
     DEFAULT_MAX_STALE,
@@ -71,33 +69,15 @@ def _numbers_of(settings: Settings) -> _Numbers:
 _KEPT = "_vectorshift_chains"
 
 
-class _Kept(tuple[int, dict[_Numbers, ProviderChain]]):
-    """An owner's id and its chains, kept on the owner; a copy and a pickle of the owner leave them
-    behind.
+class _Kept(tuple[int | None, dict[_Numbers, ProviderChain]]):
+    """An owner's id and its chains, kept on the owner; a deep copy and a pickle of the owner leave
+    them behind.
     """
 
     __slots__ = ()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _nothing_kept, ()
-
-
-def _nothing_kept() -> None:
-    return None
-
-
-class _Keeping:
-    """The lock that keeps threads from making two chains of one provider."""
-
-    def __init__(self) -> None:
-        self._after_fork()
-        renew_after_fork(self)
-
-    def _after_fork(self) -> None:
-        self.lock = threading.RLock()
-
-
-_keeping = _Keeping()
+        return _Kept, ((None, {}),)
 
 
 def _chain_of(provider: CredentialProvider, numbers: _Numbers) -> ProviderChain:
@@ -109,15 +89,12 @@ def _chain_of(provider: CredentialProvider, numbers: _Numbers) -> ProviderChain:
         return ProviderChain([provider], load_timeout=provider.load_timeout)
     if not provider.remote:
         return ProviderChain([provider], load_timeout=load_timeout)
-    with _keeping.lock:
-        kept = vars(provider).get(_KEPT)
-        if kept is None or kept[0] != id(
-            provider
-        ):  # a copy brings along what belongs to the original
-            kept = vars(provider)[_KEPT] = _Kept((id(provider), {}))
-        chains: dict[_Numbers, ProviderChain] = kept[1]
-        if numbers not in chains:
-            chains[numbers] = ProviderChain(
-                [provider], ttl=ttl, max_stale=max_stale, load_timeout=load_timeout
-            )
+    # of threads that come here at once, `setdefault` gives all the chain of the first
+    kept = vars(provider).setdefault(_KEPT, _Kept((id(provider), {})))
+    if kept[0] != id(provider):  # a copy brings along what belongs to the original
+        kept = vars(provider)[_KEPT] = _Kept((id(provider), {}))
+    chains: dict[_Numbers, ProviderChain] = kept[1]
+    if numbers in chains:
         return chains[numbers]
+    made = ProviderChain([provider], ttl=ttl, max_stale=max_stale, load_timeout=load_timeout)
+    return chains.setdefault(numbers, made)
