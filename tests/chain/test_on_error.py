@@ -100,8 +100,11 @@ def test_a_class_is_not_defined_with_another_word(policy: str, wrong: Any) -> No
 
 @BOTH
 @ANY
-def test_a_class_that_got_one_later_does_not_join_a_chain(policy: str, wrong: Any) -> None:
-    kind = type("Mine", (Down,), {})
+@pytest.mark.parametrize("base", [Down, EnvProvider])
+def test_a_class_that_got_one_later_does_not_join_a_chain(
+    base: type[CredentialProvider], policy: str, wrong: Any
+) -> None:
+    kind = type("Mine", (base,), {})
     setattr(kind, policy, wrong)
     for join in (
         lambda: ProviderChain([kind()]),

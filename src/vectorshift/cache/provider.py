@@ -44,7 +44,7 @@ from vectorshift.cache.refresh import (
 from vectorshift.credentials.adapter import PolicyOfTheWrapped, adapt, flaw_of_ttl
 from vectorshift.credentials.events import CredentialEvent, Kind, announce, refused
 from vectorshift.credentials.guard import no_thread
-from vectorshift.credentials.provider import CredentialProvider, Description, check_policies
+from vectorshift.credentials.provider import CredentialProvider, Description
 from vectorshift.credentials.resolving import (
     NOT_ASKED,
     STORE_FAILED,
@@ -121,7 +121,6 @@ class CachingProvider(BaseProvider):
                 "ExplicitProvider(key)."
             )
         inner = provider.provider if isinstance(provider, CachingProvider) else adapt(provider)
-        check_policies(inner)
         self.provider: BaseProvider = inner
         self.name = inner.name
         ttl = ttl if inner.ttl is None else inner.ttl

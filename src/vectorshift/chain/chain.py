@@ -43,7 +43,7 @@ from vectorshift.credentials.events import (
     log_safely,
     refused as tell_refused,
 )
-from vectorshift.credentials.provider import CredentialProvider, Description, check_policies
+from vectorshift.credentials.provider import CredentialProvider, Description
 from vectorshift.credentials.resolving import (
     NOT_ASKED,
     BaseProvider,
@@ -93,9 +93,6 @@ class _Closing(BaseProvider):
 
     It is asked as a provider is, so that no file is looked at in the thread of an event loop.
     """
-
-    name = "closing"
-    remote = False
 
     def __init__(self, provider: BaseProvider) -> None:
         self._provider = provider
@@ -164,8 +161,6 @@ class ProviderChain(BaseProvider):
                 "ExplicitProvider(key)."
             )
         members = cast("list[CredentialProvider]", given)
-        for each in members:
-            check_policies(each)
         self.providers: tuple[BaseProvider, ...] = tuple(map(fresh, members))
         self._peeks = tuple((each.get_cached, each) for each in self.providers)
         self._named: frozenset[str] = frozenset()
@@ -519,7 +514,7 @@ class ProviderChain(BaseProvider):
 
 
 def _count(answer: Result, request: LookupRequest) -> None:
-    if not (request.local or answer is NOT_ASKED):
+    if not request.local:
         usage.walked("" if isinstance(answer, Credential) else type(answer).__name__)
 
 

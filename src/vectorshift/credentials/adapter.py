@@ -39,7 +39,11 @@ def adapt(provider: CredentialProvider) -> BaseProvider:
 
     A subclass that overrides a getter of ours is an author's provider too: its getter is what
     counts.
+
+    Raises:
+        PolicyError: `on_error` or `on_missing` of it is neither `stop` nor `continue`.
     """
+    check_policies(provider)
     ours, kind = BaseProvider, type(provider)
     if (
         isinstance(provider, ours)
@@ -90,7 +94,6 @@ class GuardedProvider(BaseProvider):
     on_missing: Any = PolicyOfTheWrapped()
 
     def __init__(self, provider: CredentialProvider) -> None:
-        check_policies(provider)
         self.provider = provider
         self.name, self.remote, self.ttl = provider.name, provider.remote, provider.ttl
         given = BaseProvider if isinstance(provider, BaseProvider) else CredentialProvider
