@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import logging
+import os
 import pickle
 import threading
 import time
 from collections.abc import Callable
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
+from tests.forks import held_by_another_thread, succeeds_in_a_child
 
+import vectorshift
 from vectorshift import get_credential
 from vectorshift.cache.provider import CachingProvider
 from vectorshift.chain.chain import ProviderChain
 from vectorshift.chain.coerce import as_provider
 from vectorshift.credentials import Credential, Secret
 from vectorshift.credentials.provider import CredentialProvider, Description
+from vectorshift.credentials.resolving import (
+    DEFAULT_REQUEST,
+    LOCAL_REQUEST,
+    REFRESH_REQUEST,
+    BaseProvider,
+    LookupRequest,
+    Result,
+)
 from vectorshift.errors import (
     AuthenticationError,
     CredentialConfigurationError,
@@ -35,7 +48,7 @@ from vectorshift.settings import Settings
 from vectorshift.testing import ManualClock
 
 if TYPE_CHECKING:
-    from vectorshift.credentials.resolving import LookupRequest
+    from collections.abc import Iterator
 
 OUTCOMES: dict[str, type[CredentialError]] = {
     "not found": CredentialNotFoundError,
@@ -81,6 +94,26 @@ class Source(CredentialProvider):
         self.closed = True
 
 
+class Remembering(BaseProvider):
+    """Has one answer at once, and another one after a look."""
+
+    name, remote = "remembering", False
+
+    def __init__(self, cached: Result | None, read: Result | None = None) -> None:
+        self.cached, self.read = cached, read
+
+    def describe(self) -> Description:
+        return Description(configured=True, source="remembering:place")
+
+    def get_cached(self) -> Result | None:
+        return self.cached
+
+    def resolve(self, request: LookupRequest) -> Result:
+        answer = self.cached if self.read is None else self.read
+        assert answer is not None
+        return answer
+
+
 Asker = Callable[[CredentialProvider], Credential]
 
 
@@ -89,6 +122,15 @@ def ask(request: pytest.FixtureRequest) -> Asker:
     if request.param == "sync":
         return lambda provider: provider.get_credential()
     return lambda provider: asyncio.run(provider.aget_credential())
+
+
+@pytest.fixture
+def events() -> Iterator[list[CredentialEvent]]:
+    """What is told of the sources of this file; a load of an earlier test may end meanwhile."""
+    seen: list[CredentialEvent] = []
+    stop = on_event(lambda each: seen.append(each) if each.source.endswith(":place") else None)
+    yield seen
+    stop()
 
 
 def test_the_first_source_that_has_a_key_answers_and_those_below_are_not_asked(ask: Asker) -> None:
@@ -180,12 +222,40 @@ def test_a_chain_that_ends_with_nothing_tells_what_was_tried(ask: Asker) -> None
     assert (again.attempts, str(again)) == (error.attempts, str(error))
 
 
+def test_an_attempt_tells_the_seconds_that_its_source_took(ask: Asker) -> None:
+    clock = ManualClock()
+
+    class Slow(Source):
+        def get_credential(self) -> Credential:
+            clock.advance(3)
+            return super().get_credential()
+
+    with pytest.raises(MissingCredentialError) as caught:
+        ask(ProviderChain([Source("a", "not found"), Slow("b", "not found")], clock=clock))
+    assert [each.seconds for each in caught.value.attempts] == [0, 3]
+
+
+def test_a_chain_of_nothing_is_not_configured() -> None:
+    assert not ProviderChain([]).describe().configured
+    assert ProviderChain([ProviderChain([]), Source("a", "k1")]).describe().source == "a:place"
+
+
 def test_chains_nest(ask: Asker) -> None:
     empty = ProviderChain([Source("a", "not found"), Source("b", "not found")])
     assert ask(ProviderChain([empty, Source("c", "k3")])).secret.reveal() == "k3"
     with pytest.raises(MissingCredentialError) as caught:
         ask(ProviderChain([empty, Source("c", "not found")]))
     assert [each.provider for each in caught.value.attempts] == ["a", "b", "c"]
+
+
+def test_a_chain_of_an_author_s_own_class_may_be_passed_over(ask: Asker) -> None:
+    class Audited(ProviderChain):
+        def get_credential(self) -> Credential:
+            return super().get_credential()
+
+    members = [Source("a", "not found"), Source("b", "not found", locator=True)]
+    inner = ProviderChain([Audited(members)])
+    assert ask(ProviderChain([inner, Source("c", "k3")])).secret.reveal() == "k3"
 
 
 def test_remote_providers_are_cached_and_local_ones_asked_each_time(ask: Asker) -> None:
@@ -226,6 +296,25 @@ def test_a_store_that_had_a_key_and_loses_it_does_not_slip_to_another_organisati
     assert other.asked == 0
 
 
+@pytest.mark.parametrize("on_error", ["stop", "continue"])
+def test_a_forced_read_that_fails_is_told_while_calls_go_on_with_the_key(
+    on_error: Literal["stop", "continue"],
+) -> None:
+    store = Source("vault", "k1", remote=True, on_error=on_error)
+    chain = ProviderChain([store, Source("aws", "k2")])
+    chain.get_credential()
+    store.says = "unavailable"
+    assert isinstance(chain.resolve(REFRESH_REQUEST), CredentialStoreUnavailableError)
+    assert chain.get_credential().secret.reveal() == "k1"
+
+
+def test_a_forced_read_passes_over_a_source_that_had_no_key() -> None:
+    store = Source("vault", "unavailable", remote=True, on_error="continue")
+    answer = ProviderChain([store, Source("aws", "k2")]).resolve(REFRESH_REQUEST)
+    assert isinstance(answer, Credential)
+    assert answer.source == "aws:place"
+
+
 def test_of_a_store_that_lost_its_key_and_may_be_passed_over_nothing_is_said_that_is_not_so(
     ask: Asker, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -243,22 +332,14 @@ def test_of_a_store_that_lost_its_key_and_may_be_passed_over_nothing_is_said_tha
 
 
 def test_a_change_of_source_is_a_warning_and_a_new_key_is_not(
-    caplog: pytest.LogCaptureFixture,
+    events: list[CredentialEvent], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    events: list[CredentialEvent] = []
-    stop = on_event(events.append)
     above, below = Source("a", "not found"), Source("b", "k1")
     chain = ProviderChain([above, below])
-    try:
-        chain.get_credential()
-        chain.get_credential()
-        below.says = "k2"
-        chain.get_credential()
-        above.says = "k3"
-        chain.get_credential()
-    finally:
-        stop()
+    for above.says, below.says in [("not found", "k1"), ("not found", "k2"), ("k3", "k2")]:
+        for _ in range(2):
+            chain.get_credential()
     assert [(each.kind, each.source, each.previous_source) for each in events] == [
         ("resolved", "b:place", None),
         ("rotated", "b:place", "b:place"),
@@ -266,6 +347,53 @@ def test_a_change_of_source_is_a_warning_and_a_new_key_is_not(
     ]
     assert [each.levelname for each in caplog.records] == ["INFO", "INFO", "WARNING"]
     assert not any(key in caplog.text for key in ("k1", "k2", "k3"))
+
+
+def test_a_chain_whose_sources_lost_their_key_says_so_once_and_when_there_is_one_again(
+    ask: Asker, events: list[CredentialEvent]
+) -> None:
+    source = Source("b", "k1")
+    chain = ProviderChain([Source("a", "not found"), source])
+    for source.says in ("k1", "not found", "not found", "k1"):
+        chain.resolve(LOCAL_REQUEST)  # tells nothing
+        with contextlib.suppress(MissingCredentialError):
+            ask(chain)
+    assert [(each.kind, each.provider, each.source) for each in events] == [
+        ("resolved", "b", "b:place"),
+        ("lost", "chain", "b:place"),
+        ("recovered", "chain", "b:place"),
+    ]
+
+
+def test_a_chain_that_never_had_a_key_has_lost_none(
+    ask: Asker, events: list[CredentialEvent]
+) -> None:
+    with pytest.raises(MissingCredentialError):
+        ask(ProviderChain([Source("a", "not found")]))
+    assert events == []
+
+
+def test_a_chain_that_goes_past_a_failure_has_lost_no_key(
+    ask: Asker, events: list[CredentialEvent]
+) -> None:
+    above, below = Source("a", "denied", on_error="continue"), Source("b", "k1")
+    chain = ProviderChain([above, below])
+    ask(chain)
+    below.says = "not found"
+    with pytest.raises(CredentialDeniedError):
+        ask(chain)
+    assert "lost" not in [each.kind for each in events]
+
+
+def test_a_failure_without_a_source_is_told_of_the_source_that_was_asked(
+    events: list[CredentialEvent],
+) -> None:
+    above = Remembering(None, CredentialNotFoundError())
+    chain = ProviderChain([above, Source("b", "k1")])
+    chain.get_credential()
+    above.read = CredentialDeniedError("no")
+    chain.resolve(DEFAULT_REQUEST)
+    assert (events[-1].kind, events[-1].source) == ("lost", "remembering:place")
 
 
 def test_a_callable_gives_many_keys_without_a_word(caplog: pytest.LogCaptureFixture) -> None:
@@ -344,6 +472,142 @@ def test_refusals_and_closing_are_passed_on_to_every_provider(ask: Asker) -> Non
     chain.close()
     assert second.closed
     asyncio.run(chain.aclose())
+
+
+# --- What a chain answers with before it asks ---
+
+
+HELD = Credential(secret="k1", source="remembering:place", provider="remembering")
+NEW = Credential(secret="k2", source="remembering:place", provider="remembering")
+REMOVED = CredentialNotFoundError("it held a key before.")
+REMOVED.had_key = True
+
+CHANGES: dict[str, Callable[[Remembering, Remembering], object]] = {
+    "the source above cannot tell at once": lambda above, _: setattr(above, "cached", None),
+    "the source above has a key": lambda above, _: setattr(above, "cached", NEW),
+    "the source above fails": lambda above, _: setattr(above, "cached", CredentialDeniedError()),
+    "the source above lost its key": lambda above, _: setattr(above, "cached", REMOVED),
+    "no other source may answer": lambda above, _: setattr(above, "on_missing", "stop"),
+    "its source cannot tell at once": lambda _, below: setattr(below, "cached", None),
+    "its source has a new key": lambda _, below: setattr(below, "cached", NEW),
+    "its source is empty": lambda _, below: setattr(below, "cached", CredentialNotFoundError()),
+    "everything is asked anew": lambda *_: vectorshift.reset(),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_chain_answers_at_once_with_the_key_of_the_last_walk_until_something_changes(
+    change: str,
+) -> None:
+    above, below = Remembering(CredentialNotFoundError()), Remembering(HELD)
+    chain = ProviderChain([above, below])
+    assert chain.get_cached() is None
+    assert chain.resolve(DEFAULT_REQUEST) is HELD
+    assert chain.get_cached() is HELD
+    CHANGES[change](above, below)
+    assert chain.get_cached() is None
+
+
+@pytest.mark.parametrize(
+    ("request_", "key"),
+    [
+        (DEFAULT_REQUEST, HELD),
+        (LookupRequest(rejected=HELD), NEW),
+        (LookupRequest(bypass_cache=True), NEW),
+        (LOCAL_REQUEST, NEW),
+    ],
+)
+def test_a_walk_takes_what_a_source_remembers_unless_it_is_to_be_read(
+    request_: LookupRequest, key: Credential
+) -> None:
+    assert ProviderChain([Remembering(HELD, NEW)]).resolve(request_) is key
+
+
+class Replaced(Remembering):
+    """A file whose key is replaced by programs."""
+
+    def keeps_previous(self, credential: Credential) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("answers", "again"),
+    [
+        ([HELD], HELD),
+        ([HELD, NEW], HELD),
+        ([HELD, CredentialDeniedError("no"), NEW], NEW),
+    ],
+)
+def test_a_refused_key_is_gone_back_from_unless_its_source_failed_between(
+    answers: list[Result], again: Credential
+) -> None:
+    source = Replaced(None)
+    inner = ProviderChain([source])
+    outer = ProviderChain([Source("a", "not found"), inner])
+    for source.read in answers:
+        outer.resolve(DEFAULT_REQUEST)
+    assert outer.resolve(LookupRequest(rejected=answers[-1])) is again  # type: ignore[arg-type]
+    goes_back = again is not answers[-1]
+    assert (outer.is_previous(HELD), inner.is_previous(HELD)) == (goes_back, goes_back)
+    assert not outer.is_previous(NEW)
+
+
+# --- What it tells of itself ---
+
+
+def test_walks_are_counted_by_what_they_end_in(ask: Asker) -> None:
+    def walks() -> dict[str | None, int]:
+        return {each["error"]: each["count"] for each in vectorshift.metrics()["walks"]}
+
+    before = walks()
+    with_key, without = ProviderChain([Source("a", "k1")]), ProviderChain([])
+    for _ in range(2):
+        ask(with_key)
+    with pytest.raises(MissingCredentialError):
+        ask(without)
+    for chain in (with_key, without):
+        chain.resolve(LOCAL_REQUEST)  # is no walk of a call
+    after = walks()
+    assert after[None] - before.get(None, 0) == 2
+    name = "MissingCredentialError"
+    assert after[name] - before.get(name, 0) == 1
+    assert set(after) <= {*before, None, name}
+
+
+@pytest.mark.parametrize(("obtained", "age"), [(-40.0, 40.0), (0.0, 0.0), (40.0, 0.0)])
+def test_the_key_of_the_last_walk_is_held_with_its_age(obtained: float, age: float) -> None:
+    clock = ManualClock()
+    credential = Credential(
+        secret="k1",
+        source="held:place",
+        provider="held",
+        obtained_at=datetime.fromtimestamp(clock.time() + obtained, timezone.utc),
+    )
+
+    def held() -> list[float]:
+        told = vectorshift.metrics()["held"]
+        return [each["age"] for each in told if each["source"] == "held:place"]
+
+    chain = ProviderChain([Remembering(credential)], clock=clock)
+    assert held() == []
+    chain.get_credential()
+    assert held() == [age]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_child_may_ask_a_chain_though_a_thread_of_its_parent_was_in_it() -> None:
+    chain = ProviderChain([Source("a", "k1")])
+    with held_by_another_thread(chain._lock):
+        assert succeeds_in_a_child(lambda: chain.get_credential().provider == "a")
+
+
+@pytest.mark.parametrize("wrong", ["vs-no-provider", ["vs-no-provider"], [b"vs-no-provider"]])
+def test_a_key_in_place_of_a_provider_is_shown_by_no_traceback(
+    wrong: Any, shown: Callable[[BaseException], str]
+) -> None:
+    with pytest.raises(TypeError, match="ProviderChain takes providers") as caught:
+        ProviderChain(wrong)
+    assert "vs-no-provider" not in shown(caught.value)
 
 
 def test_a_chain_names_what_is_not_configured() -> None:
@@ -475,6 +739,24 @@ def test_chains_in_chains_tell_once() -> None:
     finally:
         stop()
     assert seen == ["resolved"]
+
+
+def test_of_a_chain_in_a_chain_a_new_key_is_told_once_and_so_is_a_change_of_source(
+    ask: Asker, events: list[CredentialEvent]
+) -> None:
+    inner, below = Source("a", "k1"), Source("b", "k9")
+    chain = ProviderChain([ProviderChain([inner]), below])
+    for inner.says in ("k1", "k2", "not found", "k2"):
+        for _ in range(2):
+            ask(chain)
+    assert [(each.kind, each.source, each.previous_source) for each in events] == [
+        ("resolved", "a:place", None),
+        ("rotated", "a:place", "a:place"),
+        ("lost", "a:place", None),
+        ("rotated", "b:place", "a:place"),
+        ("recovered", "a:place", None),
+        ("rotated", "a:place", "b:place"),
+    ]
 
 
 @pytest.mark.usefixtures("forgotten")

@@ -196,11 +196,14 @@ async def test_the_stores_below_the_refused_key_are_named_and_not_asked(
     assert vault.asked == aws.asked == 0
 
 
-async def test_what_is_above_or_not_configured_is_not_named(style: str, server: Echo) -> None:
-    empty = Nothing()
+async def test_what_is_above_or_not_configured_is_not_named(
+    style: str, server: Echo, tmp_path: Path
+) -> None:
+    (tmp_path / "named.env").write_text("NAME=value")
+    above = [DotenvProvider(tmp_path / "named.env"), Nothing()]
     below = [UnconfiguredProvider("vault", "VECTORSHIFT_VAULT_PATH is not set"), Rotating("good")]
     assert "not asked" not in await refused(
-        style, server, ProviderChain([empty, EnvProvider(), *below])
+        style, server, ProviderChain([*above, EnvProvider(), *below])
     )
 
 
@@ -552,6 +555,25 @@ def test_so_is_one_over_sources_that_were_named_and_are_not_there(
     ((level, line),) = told(chain, caplog)
     assert level == "WARNING"
     assert "although VECTORSHIFT_PROVIDERS names vault and login." in line
+
+
+def test_of_the_sources_that_were_named_those_above_and_those_that_are_there_are_not_missed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    found(tmp_path)
+    order = ("vault", "dotenv", "login", "aws")
+    chain = ProviderChain.from_settings(Settings(providers=order, aws_secret_id="prod/vs"))
+    ((_, line),) = told(chain, caplog)
+    assert "although aws:prod/vs is configured and VECTORSHIFT_PROVIDERS names login." in line
+
+
+def test_a_found_file_with_settings_in_a_chain_is_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / ".env").write_text("VECTORSHIFT_API_KEY=vs-found\nVECTORSHIFT_TIMEOUT=3")
+    lines = told(ProviderChain([ProviderChain([DotenvProvider()])]), caplog)
+    assert [level for level, _ in lines] == ["WARNING"]
+    assert "Its other settings are ignored: VECTORSHIFT_TIMEOUT." in lines[0][1]
 
 
 def test_a_found_file_over_what_only_the_default_order_names_is_no_warning(
