@@ -209,7 +209,7 @@ def test_standard_output_that_cannot_show_a_character_shows_another(
         capture_output=True,
         timeout=60,
         cwd=folder,
-        env=environment(PYTHONIOENCODING="ascii", PYTHONUTF8="0", **variables),
+        env=environment(PYTHONIOENCODING="ascii", PYTHONUTF8="0", COLUMNS="200", **variables),
     )
     assert done.returncode == 2
     assert b"????" in done.stdout
