@@ -200,7 +200,7 @@ async def test_what_is_above_or_not_configured_is_not_named(
     style: str, server: Echo, tmp_path: Path
 ) -> None:
     (tmp_path / "named.env").write_text("NAME=value")
-    above = [DotenvProvider(tmp_path / "named.env"), Nothing()]
+    above = [Nothing(), DotenvProvider(tmp_path / "named.env")]
     below = [UnconfiguredProvider("vault", "VECTORSHIFT_VAULT_PATH is not set"), Rotating("good")]
     assert "not asked" not in await refused(
         style, server, ProviderChain([*above, EnvProvider(), *below])
