@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, cast
 
 import hypothesis
 import pytest
+from tests import keyrings
 from tests.call_styles import CALL_STYLES, CallStyle
 
 import vectorshift
@@ -151,6 +152,18 @@ def api() -> Iterator[FakeVectorShift]:
     """The stand-in API on loopback, with nothing in it."""
     with FakeVectorShift() as running:
         yield running
+
+
+@pytest.fixture
+def keyring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A real keyring, of which this process knows."""
+    if keyrings.MISSING:
+        pytest.skip(f"no Secret Service without {' and '.join(keyrings.MISSING)}")
+    with keyrings.secret_service(tmp_path) as variables:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        yield
+    keyrings.collect()
 
 
 @pytest.fixture(scope="session")

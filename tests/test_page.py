@@ -13,7 +13,6 @@ from vectorshift.credentials.values import fingerprint
 from vectorshift.testing import FakeVectorShift
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 KEY = "vs-0123456789abcdef"
@@ -52,10 +51,9 @@ asyncio.run(main())
 
 
 @pytest.fixture
-def api() -> Iterator[FakeVectorShift]:
-    with FakeVectorShift() as running:
-        running.create_key(key=KEY)
-        yield running
+def api(api: FakeVectorShift) -> FakeVectorShift:
+    api.create_key(key=KEY)
+    return api
 
 
 class Page:

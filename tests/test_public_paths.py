@@ -6,11 +6,11 @@ import importlib
 import json
 import pickle
 import pkgutil
-import subprocess
 import sys
 from base64 import b64decode
 
 import pytest
+from tests.interpreter import printed
 
 import vectorshift
 from vectorshift import Credential, CredentialEvent, Secret, errors
@@ -188,14 +188,12 @@ def test_no_public_name_is_a_module_once_all_of_them_are_imported() -> None:
         "print([n for n in vectorshift.__all__ if isinstance(getattr(vectorshift, n),"
         " types.ModuleType)])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
+    assert printed(code) == "[]\n"
     assert {each.name for each in pkgutil.iter_modules(vectorshift.__path__)}.isdisjoint(FACE)
 
 
 def test_a_name_loads_no_more_than_it_needs() -> None:
-    done = subprocess.run([sys.executable, "-c", LOADS], capture_output=True, text=True, check=True)
-    loads: dict[str, list[str]] = json.loads(done.stdout)
+    loads: dict[str, list[str]] = json.loads(printed(LOADS))
     assert set(loads) >= FACE
     ours = {name: sum(each.startswith("vectorshift") for each in loads[name]) for name in loads}
     assert {name: ours[name] for name in LARGEST if ours[name] > LARGEST[name]} == {}

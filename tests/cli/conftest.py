@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from vectorshift.testing import MotoServer, OpenBaoServer
 
 
@@ -28,6 +30,12 @@ def in_aws(moto: MotoServer, path: str) -> dict[str, str]:
     """A key in Secrets Manager, and the variables that lead to it."""
     moto.put(path, "vs-the-key-in-aws")
     return {"VECTORSHIFT_AWS_SECRET_ID": path, **moto.environment()}
+
+
+@pytest.fixture
+def reads(openbao: OpenBaoServer, moto: MotoServer, path: str) -> Callable[[], tuple[int, int]]:
+    """How often the key was read from OpenBao, and how often from Secrets Manager."""
+    return lambda: (openbao.reads(path), moto.reads(path))
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from prometheus_client import REGISTRY, start_http_server
 from tests.cli.program import piped, started
 from tests.docs.blocks import ROOT, blocks_of
+from tests.fakes import RawServer
 
 from vectorshift import Pipeline, VectorShift
 from vectorshift.cli.in_use import show_in_use
@@ -226,23 +227,18 @@ def test_what_is_no_address_is_not_shown(url: str) -> None:
     assert "sesame" not in done.stderr
 
 
+def is_no_answer(sent: bytes) -> None:
+    with RawServer(sent) as server:
+        url = f"{server.origin}/metrics"
+        done = piped("auth", "in-use", "#1a2b3c4d", url)
+    assert done.returncode == 3
+    assert f"{url} cannot be read: no answer" in done.stderr
+
+
 def test_a_part_of_an_answer_is_no_all_clear() -> None:
     part = gauge("#5e6f7a8b", 1).encode()
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n"
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-
-        def answer() -> None:
-            with listening.accept()[0] as connection:
-                connection.recv(1024)
-                connection.sendall(head + part)
-
-        thread = threading.Thread(target=answer)
-        thread.start()
-        url = f"http://127.0.0.1:{listening.getsockname()[1]}/metrics"
-        done = piped("auth", "in-use", "#1a2b3c4d", url)
-        thread.join()
-    assert done.returncode == 3
-    assert f"{url} cannot be read: no answer" in done.stderr
+    is_no_answer(head + part)
 
 
 def test_an_answer_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -269,20 +265,7 @@ def test_an_answer_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> N
 def test_an_answer_that_is_no_metrics_is_said(serve: Callable[[str], str]) -> None:
     done = piped("auth", "in-use", "#1a2b3c4d", serve("vectorshift_credential_in_use +-e\n"))
     assert done.returncode == 5
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-
-        def answer() -> None:
-            with listening.accept()[0] as connection:
-                connection.recv(1024)
-                connection.sendall(b"no HTTP at all\r\n\r\n")
-
-        thread = threading.Thread(target=answer)
-        thread.start()
-        url = f"http://127.0.0.1:{listening.getsockname()[1]}/metrics"
-        done = piped("auth", "in-use", "#1a2b3c4d", url)
-        thread.join()
-    assert done.returncode == 3
-    assert f"{url} cannot be read: no answer" in done.stderr
+    is_no_answer(b"no HTTP at all\r\n\r\n")
 
 
 def test_a_key_in_place_of_a_fingerprint_is_not_shown() -> None:

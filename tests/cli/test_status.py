@@ -11,6 +11,7 @@ import pytest
 from tests.cli.program import environment, on_terminal, piped
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from vectorshift.testing import FakeVectorShift, MotoServer, OpenBaoServer
@@ -32,8 +33,7 @@ def test_by_default_it_asks_what_a_call_would_ask_until_one_answers(
     in_vault: dict[str, str],
     in_aws: dict[str, str],
     path: str,
-    openbao: OpenBaoServer,
-    moto: MotoServer,
+    reads: Callable[[], tuple[int, int]],
 ) -> None:
     done = piped("auth", "status", **in_vault, **in_aws)
     told = facts(done.stdout)
@@ -43,8 +43,7 @@ def test_by_default_it_asks_what_a_call_would_ask_until_one_answers(
     assert told["vault.source"] == f"vault:secret/{path}#api_key"
     assert told["vault.version"] == "1"
     assert told["aws.outcome"] == "not asked"
-    assert openbao.reads(path) == 1
-    assert moto.reads(path) == 0
+    assert reads() == (1, 0)
     assert "note" not in told
     assert "vs-the-key" not in done.stdout + done.stderr
 
@@ -58,17 +57,13 @@ def test_a_key_in_the_environment_keeps_it_from_contacting_a_store(
 
 
 def test_probe_contacts_the_stores_below_the_winner_too(
-    in_vault: dict[str, str],
-    in_aws: dict[str, str],
-    path: str,
-    openbao: OpenBaoServer,
-    moto: MotoServer,
+    in_vault: dict[str, str], in_aws: dict[str, str], reads: Callable[[], tuple[int, int]]
 ) -> None:
     done = piped("auth", "status", "--probe", VECTORSHIFT_API_KEY="vs-mine", **in_vault, **in_aws)
     told = facts(done.stdout)
     assert (told["winner"], told["vault.outcome"], told["aws.outcome"]) == ("env", "found", "found")
     assert float(told["vault.seconds"]) > 0
-    assert (openbao.reads(path), moto.reads(path)) == (1, 1)
+    assert reads() == (1, 1)
 
 
 def test_no_probe_contacts_nothing_and_says_by_its_exit_code_that_it_does_not_know(

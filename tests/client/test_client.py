@@ -42,7 +42,7 @@ from vectorshift.scope.current import DEFAULT_SCOPE
 from vectorshift.testing import FakeVectorShift
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
 pytestmark = pytest.mark.anyio
@@ -52,10 +52,9 @@ KEY = 'vs-"secret"/key\\3f9c2e71d8'
 
 
 @pytest.fixture
-def api() -> Iterator[FakeVectorShift]:
-    with FakeVectorShift() as running:
-        running.create_key(key=KEY)
-        yield running
+def api(api: FakeVectorShift) -> FakeVectorShift:
+    api.create_key(key=KEY)
+    return api
 
 
 class Caller:

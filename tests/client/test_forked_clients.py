@@ -7,12 +7,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from tests.fakes import Echo, Received
 from tests.forks import succeeds_in_a_child
 
 import vectorshift
@@ -39,43 +38,15 @@ OWN = "vs-of-the-parent"
 OTHER = "vs-of-another-organisation"
 
 
-class Mirror:
-    """An API that answers with the key that it was sent, and counts requests."""
-
-    def __init__(self) -> None:
-        self.requests = 0
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            # A body would wait 40 ms for the client to confirm the head.
-            disable_nagle_algorithm = True
-
-            def do_GET(self) -> None:
-                outer.requests += 1
-                body = json.dumps({"key": self.headers["Authorization"]}).encode()
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, format: str, *args: Any) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-
-
 @pytest.fixture
-def mirror() -> Iterator[Mirror]:
-    mirror = Mirror()
-    thread = threading.Thread(target=mirror.server.serve_forever, args=(0.01,))
-    thread.start()
-    yield mirror
-    mirror.server.shutdown()
-    mirror.server.server_close()
-    thread.join()
+def mirror() -> Iterator[Echo]:
+    """An API that answers with the key that it was sent."""
+
+    def answers(request: Received) -> tuple[int, dict[str, str], bytes]:
+        return 200, {}, json.dumps({"key": request.authorization}).encode()
+
+    with Echo(answers) as api:
+        yield api
 
 
 def sent(client: VectorShift) -> bool:
@@ -101,15 +72,15 @@ def is_refused(call: Callable[[], object]) -> bool:
 
 
 def test_one_that_the_parent_has_used_is_refused_in_the_child_before_anything_is_sent(
-    mirror: Mirror,
+    mirror: Echo,
 ) -> None:
     with httpx.Client() as http:
-        client = VectorShift(OWN, base_url=mirror.url, http_client=http)
-        other = VectorShift(OTHER, base_url=mirror.url, http_client=http)
+        client = VectorShift(OWN, base_url=mirror.origin, http_client=http)
+        other = VectorShift(OTHER, base_url=mirror.origin, http_client=http)
         assert sent(client)
 
         def in_the_child() -> bool:
-            late = VectorShift(OTHER, base_url=mirror.url, http_client=http)
+            late = VectorShift(OTHER, base_url=mirror.origin, http_client=http)
             return (
                 is_refused(lambda: client.request("GET", "/x"))
                 and is_refused(lambda: other.request("GET", "/x"))
@@ -120,13 +91,13 @@ def test_one_that_the_parent_has_used_is_refused_in_the_child_before_anything_is
             )
 
         assert succeeds_in_a_child(in_the_child)
-        assert mirror.requests == 1
+        assert len(mirror.received) == 1
         assert sent(client)  # the parent's own
 
 
-def test_an_async_one_is_too(mirror: Mirror) -> None:
+def test_an_async_one_is_too(mirror: Echo) -> None:
     http, loop = httpx.AsyncClient(), asyncio.new_event_loop()
-    client = AsyncVectorShift(OWN, base_url=mirror.url, http_client=http)
+    client = AsyncVectorShift(OWN, base_url=mirror.origin, http_client=http)
     loop.run_until_complete(client.request("GET", "/x"))
 
     async def streamed() -> None:
@@ -138,46 +109,46 @@ def test_an_async_one_is_too(mirror: Mirror) -> None:
     )
     loop.run_until_complete(http.aclose())
     loop.close()
-    assert mirror.requests == 1
+    assert len(mirror.received) == 1
 
 
 def test_so_is_one_that_was_configured_for_the_process(
-    mirror: Mirror,
+    mirror: Echo,
 ) -> None:
     with httpx.Client() as http:
-        client = VectorShift(OWN, base_url=mirror.url, http_client=http)
+        client = VectorShift(OWN, base_url=mirror.origin, http_client=http)
         vectorshift.configure(client=client)
         try:
             assert sent(client)
             assert succeeds_in_a_child(lambda: is_refused(vectorshift.Pipeline.list))
         finally:
             vectorshift.reset()
-    assert mirror.requests == 1
+    assert len(mirror.received) == 1
 
 
-def test_so_is_one_that_the_parent_has_used_by_itself(mirror: Mirror) -> None:
+def test_so_is_one_that_the_parent_has_used_by_itself(mirror: Echo) -> None:
     """The parent's call went past our clients; what is left of it is a connection."""
     with httpx.Client() as http:
-        client = VectorShift(OWN, base_url=mirror.url, http_client=http)
-        http.get(mirror.url)
+        client = VectorShift(OWN, base_url=mirror.origin, http_client=http)
+        http.get(mirror.origin)
         assert has_connections(http)
         assert succeeds_in_a_child(lambda: is_refused(lambda: client.request("GET", "/x")))
         assert sent(client)
 
 
-def test_one_that_nobody_has_used_serves_parent_and_children(mirror: Mirror) -> None:
+def test_one_that_nobody_has_used_serves_parent_and_children(mirror: Echo) -> None:
     """As in a module that gunicorn loads ahead of its workers."""
     with httpx.Client() as http:
-        client = VectorShift(OWN, base_url=mirror.url, http_client=http)
+        client = VectorShift(OWN, base_url=mirror.origin, http_client=http)
         assert succeeds_in_a_child(lambda: sent(client) and sent(client))
         assert succeeds_in_a_child(lambda: sent(client))
         assert sent(client)
         assert succeeds_in_a_child(lambda: is_refused(lambda: client.request("GET", "/x")))
 
 
-def test_a_grandchild_is_refused_what_the_child_has_used(mirror: Mirror) -> None:
+def test_a_grandchild_is_refused_what_the_child_has_used(mirror: Echo) -> None:
     with httpx.Client() as http:
-        client = VectorShift(OWN, base_url=mirror.url, http_client=http)
+        client = VectorShift(OWN, base_url=mirror.origin, http_client=http)
         assert succeeds_in_a_child(
             lambda: (
                 sent(client)
@@ -186,20 +157,20 @@ def test_a_grandchild_is_refused_what_the_child_has_used(mirror: Mirror) -> None
         )
 
 
-def test_the_fix_that_the_error_names_works(mirror: Mirror) -> None:
+def test_the_fix_that_the_error_names_works(mirror: Echo) -> None:
     with httpx.Client() as http:
-        assert sent(VectorShift(OWN, base_url=mirror.url, http_client=http))
+        assert sent(VectorShift(OWN, base_url=mirror.origin, http_client=http))
 
         def in_the_child() -> bool:
             with httpx.Client() as mine:
-                return sent(VectorShift(OWN, base_url=mirror.url, http_client=mine))
+                return sent(VectorShift(OWN, base_url=mirror.origin, http_client=mine))
 
         assert succeeds_in_a_child(in_the_child)
 
 
-def test_our_own_connections_go_on_in_the_child(mirror: Mirror) -> None:
-    with VectorShift(OWN, base_url=mirror.url) as client:
-        aclient = AsyncVectorShift(OWN, base_url=mirror.url)
+def test_our_own_connections_go_on_in_the_child(mirror: Echo) -> None:
+    with VectorShift(OWN, base_url=mirror.origin) as client:
+        aclient = AsyncVectorShift(OWN, base_url=mirror.origin)
         assert sent(client)
         assert asent(aclient)
         assert succeeds_in_a_child(lambda: sent(client) and asent(aclient))
@@ -219,56 +190,57 @@ def test_an_owner_is_forgotten_with_its_client() -> None:
 
 
 def test_an_auth_that_the_parent_has_used_is_refused_in_the_child_before_anything_is_sent(
-    mirror: Mirror,
+    mirror: Echo,
 ) -> None:
-    auth = CredentialAuth(OWN, origin=mirror.url)
+    auth = CredentialAuth(OWN, origin=mirror.origin)
     with httpx.Client(auth=auth) as http:
-        http.get(mirror.url)
+        http.get(mirror.origin)
 
         async def aget() -> None:
             async with httpx.AsyncClient(auth=auth) as ahttp:
-                await ahttp.get(mirror.url)
+                await ahttp.get(mirror.origin)
 
         assert succeeds_in_a_child(
             lambda: (
-                is_refused(lambda: http.get(mirror.url)) and is_refused(lambda: asyncio.run(aget()))
+                is_refused(lambda: http.get(mirror.origin))
+                and is_refused(lambda: asyncio.run(aget()))
             )
         )
-        assert mirror.requests == 1
-        assert http.get(mirror.url).json() == {"key": f"Bearer {OWN}"}
+        assert len(mirror.received) == 1
+        assert http.get(mirror.origin).json() == {"key": f"Bearer {OWN}"}
 
 
-def test_so_is_one_for_httpx2(mirror: Mirror) -> None:
+def test_so_is_one_for_httpx2(mirror: Echo) -> None:
     httpx2 = pytest.importorskip("httpx2")
-    with httpx2.Client(auth=vectorshift.httpx2_auth(OWN, origin=mirror.url)) as http:
-        http.get(mirror.url)
-        assert succeeds_in_a_child(lambda: is_refused(lambda: http.get(mirror.url)))
-    assert mirror.requests == 1
+    with httpx2.Client(auth=vectorshift.httpx2_auth(OWN, origin=mirror.origin)) as http:
+        http.get(mirror.origin)
+        assert succeeds_in_a_child(lambda: is_refused(lambda: http.get(mirror.origin)))
+    assert len(mirror.received) == 1
 
 
-def test_so_is_that_of_a_client_of_ours_where_it_is_used_by_itself(mirror: Mirror) -> None:
-    with VectorShift(OWN, base_url=mirror.url) as client, httpx.Client(auth=client.auth) as http:
+def test_so_is_that_of_a_client_of_ours_where_it_is_used_by_itself(mirror: Echo) -> None:
+    with VectorShift(OWN, base_url=mirror.origin) as client, httpx.Client(auth=client.auth) as http:
         assert sent(client)
-        http.get(mirror.url)
+        http.get(mirror.origin)
         assert succeeds_in_a_child(
-            lambda: sent(client) and is_refused(lambda: http.get(mirror.url))
+            lambda: sent(client) and is_refused(lambda: http.get(mirror.origin))
         )
 
 
-def test_an_auth_that_nobody_has_used_serves_parent_and_children(mirror: Mirror) -> None:
-    auth = CredentialAuth(OWN, origin=mirror.url)
+def test_an_auth_that_nobody_has_used_serves_parent_and_children(mirror: Echo) -> None:
+    auth = CredentialAuth(OWN, origin=mirror.origin)
 
     def asked() -> bool:
         with httpx.Client(auth=auth) as http:
-            return bool(http.get(mirror.url).json()["key"] == f"Bearer {OWN}")
+            return bool(http.get(mirror.origin).json()["key"] == f"Bearer {OWN}")
 
     assert succeeds_in_a_child(asked)
     assert succeeds_in_a_child(asked)
     assert asked()
 
 
-def test_what_goes_elsewhere_without_the_key_is_left_alone(mirror: Mirror) -> None:
+def test_what_goes_elsewhere_without_the_key_is_left_alone(mirror: Echo) -> None:
     auth = CredentialAuth(OWN, origin="https://api.example.com")
     with httpx.Client(auth=auth) as http:
-        http.get(mirror.url)
-        assert succeeds_in_a_child(lambda: http.get(mirror.url).json() == {"key": None})
+        http.get(mirror.origin)
+        assert succeeds_in_a_child(lambda: http.get(mirror.origin).json() == {"key": None})

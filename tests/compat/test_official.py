@@ -13,16 +13,13 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 import vectorshift
 from vectorshift._compat import PIPELINE_MEMBERS
 from vectorshift.testing import FakeVectorShift
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 pytestmark = pytest.mark.compat
 
@@ -44,11 +41,10 @@ DIALECTS: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture
-def api() -> Iterator[FakeVectorShift]:
-    with FakeVectorShift() as running:
-        running.create_key(key=KEY)
-        running.add_pipeline("acme", "invoices", id="65f0c3a1b2d4e5f60718293a", branch_id="br-1")
-        yield running
+def api(api: FakeVectorShift) -> FakeVectorShift:
+    api.create_key(key=KEY)
+    api.add_pipeline("acme", "invoices", id="65f0c3a1b2d4e5f60718293a", branch_id="br-1")
+    return api
 
 
 def run(python: Path | str, api: FakeVectorShift, *arguments: str, **variables: str) -> str:

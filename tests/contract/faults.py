@@ -148,7 +148,31 @@ class Keeps(Sound):
         return super().answer(key, **more)
 
 
-class Checked(ProviderContract):
+class InMemory(ProviderContract):
+    """Over a store in memory."""
+
+    store: MemoryStore
+
+    def put(self, key: str) -> None:
+        self.store.put(key)
+
+    def remove(self) -> None:
+        self.store.remove()
+
+    def break_source(self) -> None:
+        self.store.fail()
+
+    def restore(self) -> None:
+        self.store.recover()
+
+    def deny(self) -> None:
+        self.store.deny()
+
+    def reads(self) -> int | None:
+        return self.store.reads
+
+
+class Checked(InMemory):
     provider: type[Sound] = Sound
     contract = 1
 
@@ -169,24 +193,6 @@ class Checked(ProviderContract):
     def second_settings(self, key: str) -> Settings:
         STORES["there"] = MemoryStore(key)
         return Settings(plugins={"mine": {"place": "there", "token": TOKEN}})
-
-    def put(self, key: str) -> None:
-        self.store.put(key)
-
-    def remove(self) -> None:
-        self.store.remove()
-
-    def break_source(self) -> None:
-        self.store.fail()
-
-    def restore(self) -> None:
-        self.store.recover()
-
-    def deny(self) -> None:
-        self.store.deny()
-
-    def reads(self) -> int | None:
-        return self.store.reads
 
     def secrets(self) -> list[str]:
         return [TOKEN]

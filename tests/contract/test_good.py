@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.contract.faults import InMemory
 
 from vectorshift import (
     Credential,
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class TestMemoryProvider(ProviderContract):
+class TestMemoryProvider(InMemory):
     @pytest.fixture(autouse=True)
     def source(self) -> None:
         self.store = MemoryStore()
@@ -29,24 +30,6 @@ class TestMemoryProvider(ProviderContract):
 
     def make_second(self, key: str) -> CredentialProvider:
         return MemoryStore(key).provider()
-
-    def put(self, key: str) -> None:
-        self.store.put(key)
-
-    def remove(self) -> None:
-        self.store.remove()
-
-    def break_source(self) -> None:
-        self.store.fail()
-
-    def restore(self) -> None:
-        self.store.recover()
-
-    def deny(self) -> None:
-        self.store.deny()
-
-    def reads(self) -> int:
-        return self.store.reads
 
 
 class FileProvider(CredentialProvider):

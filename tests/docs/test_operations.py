@@ -96,10 +96,9 @@ class Stage:
 
 
 @pytest.fixture
-def api() -> Iterator[FakeVectorShift]:
-    with FakeVectorShift() as running:
-        running.create_key(key=KEY)
-        yield running
+def api(api: FakeVectorShift) -> FakeVectorShift:
+    api.create_key(key=KEY)
+    return api
 
 
 @pytest.fixture(scope="module")

@@ -65,6 +65,24 @@ def settled(threads: Threads) -> None:
     wait_until(lambda: not loads())
 
 
+def warm(api: FakeVectorShift, store: Counted) -> VectorShift:
+    """Return a client that has read the store once."""
+    chain = ProviderChain(
+        [store], ttl=TTL, max_stale=MAX_STALE, clock=store.clock, random=lambda: 0.0
+    )
+    client = VectorShift(chain, base_url=api.base_url)
+    client.request("GET", "/pipelines")
+    return client
+
+
+def back(clock: ManualClock, threads: Threads, rotation: Rotation) -> None:
+    """Let the callers notice that the store answers again, and rotate."""
+    clock.advance(60)
+    settled(threads)
+    rotation.rotate()
+    settled(threads)
+
+
 def test_an_outage_longer_than_ttl_fails_no_call_and_the_next_rotation_is_picked_up(
     api: FakeVectorShift,
 ) -> None:
@@ -77,11 +95,7 @@ def test_an_outage_longer_than_ttl_fails_no_call_and_the_next_rotation_is_picked
             gate.lead(first.address)
             rotation = Rotation(api, lambda key: first.write("vs", {"api_key": key}))
             store = Counted(VaultProvider("vs", addr=gate.address, token="root-of-both"), clock)
-            chain = ProviderChain(
-                [store], ttl=TTL, max_stale=MAX_STALE, clock=clock, random=lambda: 0.0
-            )
-            client = VectorShift(chain, base_url=api.base_url)
-            client.request("GET", "/pipelines")
+            client = warm(api, store)
         gate.hang_up()
         visits = gate.visits
         with client, traffic(4, lambda: Pipeline.list(client=client)) as threads:
@@ -99,10 +113,7 @@ def test_an_outage_longer_than_ttl_fails_no_call_and_the_next_rotation_is_picked
             rotation.put = lambda key: second.write("vs", {"api_key": key})
             gate.lead(second.address)
             rotation.put(rotation.keys[-1])
-            clock.advance(60)
-            settled(threads)
-            rotation.rotate()
-            settled(threads)
+            back(clock, threads, rotation)
         assert threads.failures == []
         assert rotation.accepted() == set(rotation.keys)
         assert second.reads("vs") == 2
@@ -115,11 +126,7 @@ def test_a_sealed_store_fails_no_call_and_is_asked_as_the_backoff_says(
     with OpenBaoServer() as bao:
         rotation = Rotation(api, lambda key: bao.write("vs", {"api_key": key}))
         store = Counted(VaultProvider("vs", addr=bao.address, token=bao.root_token), clock)
-        chain = ProviderChain(
-            [store], ttl=TTL, max_stale=MAX_STALE, clock=clock, random=lambda: 0.0
-        )
-        client = VectorShift(chain, base_url=api.base_url)
-        client.request("GET", "/pipelines")
+        client = warm(api, store)
         bao.seal()
         with client, traffic(4, lambda: Pipeline.list(client=client)) as threads:
             began = clock.time()
@@ -128,10 +135,7 @@ def test_a_sealed_store_fails_no_call_and_is_asked_as_the_backoff_says(
                 settled(threads)
             assert store.contacts[1:] == list(predicted(began + TTL, clock.time()))
             bao.unseal()
-            clock.advance(60)
-            settled(threads)
-            rotation.rotate()
-            settled(threads)
+            back(clock, threads, rotation)
         assert threads.failures == []
         assert rotation.accepted() == set(rotation.keys)
 

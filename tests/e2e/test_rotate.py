@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import anyio.to_thread
 import pytest
-from tests import keyrings
 from tests.e2e.stage import atraffic, environment, script, traffic, wait_until
 
 import vectorshift
@@ -25,7 +24,6 @@ from vectorshift.credentials.values import fingerprint
 from vectorshift.providers.profiles import write_profile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from vectorshift.testing import FakeVectorShift, MotoServer, OpenBaoServer
@@ -139,20 +137,10 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def profile(
-    kind: str, api: FakeVectorShift, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[None]:
+def profile(kind: str, request: pytest.FixtureRequest) -> None:
     """For a profile in a keyring: a real Secret Service."""
-    if kind != "keyring":
-        yield
-        return
-    if keyrings.MISSING:
-        pytest.skip(f"no Secret Service without {' and '.join(keyrings.MISSING)}")
-    with keyrings.secret_service(tmp_path) as variables:
-        for name, value in variables.items():
-            monkeypatch.setenv(name, value)
-        yield
-    keyrings.collect()
+    if kind == "keyring":
+        request.getfixturevalue("keyring")
 
 
 @pytest.mark.usefixtures("profile")

@@ -8,14 +8,13 @@ import asyncio
 import json
 import logging
 import pickle
-import subprocess
-import sys
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings, strategies as st
 from tests.fakes import Nothing, Rotating
+from tests.interpreter import printed
 
 import vectorshift
 from vectorshift import (
@@ -48,6 +47,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KEY, OTHER = "vs-the-key-in-use", "vs-another-key"
+ORDER = ["explicit", "env", "dotenv", "vault", "aws"]
 
 
 @pytest.fixture(autouse=True)
@@ -78,13 +78,7 @@ def one(report: Report, provider: str) -> SourceReport:
 
 def test_with_nothing_set_it_says_what_was_looked_at_and_what_to_do() -> None:
     report = vectorshift.explain()
-    assert [source.provider for source in report.sources] == [
-        "explicit",
-        "env",
-        "dotenv",
-        "vault",
-        "aws",
-    ]
+    assert [source.provider for source in report.sources] == ORDER
     assert [source.outcome for source in report.sources] == ["not found"] * 3 + [
         "not configured"
     ] * 2
@@ -153,13 +147,7 @@ def test_a_ca_bundle_that_cannot_be_used_stands_in_the_verdict(
     assert report.verdict.startswith(
         f"A call would fail: {variable} names {tmp_path / 'missing.pem'}"
     )
-    assert [source.provider for source in report.sources] == [
-        "explicit",
-        "env",
-        "dotenv",
-        "vault",
-        "aws",
-    ]
+    assert [source.provider for source in report.sources] == ORDER
 
 
 @pytest.mark.parametrize(
@@ -664,8 +652,7 @@ def test_the_function_is_the_face_also_after_its_module_was_imported() -> None:
         "import vectorshift.explanation.explain, vectorshift;"
         " print(vectorshift.explain().verdict[:18])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "No source has a ke\n"
+    assert printed(code) == "No source has a ke\n"
 
 
 def test_settings_in_code_are_explained_without_the_environment(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+from tests.interpreter import printed
 
 BLOCKED = """
 import sys
@@ -24,10 +23,7 @@ except ImportError as error:
 
 
 def test_without_httpx2_it_says_what_to_install_and_all_else_works() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", BLOCKED], capture_output=True, text=True, check=True
-    )
-    assert done.stdout == "httpx2_auth is for clients of httpx2: pip install httpx2\n"
+    assert printed(BLOCKED) == "httpx2_auth is for clients of httpx2: pip install httpx2\n"
 
 
 def test_httpx2_is_not_imported_before_it_is_wanted() -> None:
@@ -35,5 +31,4 @@ def test_httpx2_is_not_imported_before_it_is_wanted() -> None:
         "import sys, vectorshift; vectorshift.httpx2_auth; vectorshift.Pipeline; print('httpx2' in"
         " sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "False\n"
+    assert printed(code) == "False\n"

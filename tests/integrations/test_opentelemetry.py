@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 import urllib.request
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -19,6 +17,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import REGISTRY, start_http_server
 from prometheus_client.parser import text_string_to_metric_families
+from tests.interpreter import printed
 
 import vectorshift
 from vectorshift import Pipeline, Secret, VectorShift, VectorshiftError
@@ -197,8 +196,7 @@ def test_the_entry_point_of_opentelemetry_leads_here() -> None:
 
 def test_the_package_imports_no_opentelemetry_by_itself() -> None:
     code = "import sys, vectorshift; vectorshift.metrics(); print('opentelemetry' in sys.modules)"
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert told.stdout == "False\n"
+    assert printed(code) == "False\n"
 
 
 # --- What the documentation says of it ---

@@ -312,55 +312,26 @@ async def test_an_id_may_come_in_any_of_its_forms(
 
 # --- Calls on one pipeline ---
 
+OF_A_RUN = {
+    "inputs": {"n": [1, None, {"a": True}]},
+    "session_id": "s",
+    "version": "1.0.0",
+    "node_input_overrides": {"node": {"x": 1}},
+    "send_intermediate_results": False,
+}
+OF_A_START = {
+    "inputs": {},
+    "webhook_url": "https://x",
+    "trace_id": "t",
+    "session_id": "s",
+    "version": "2",
+}
 CALLS: list[tuple[str, tuple[Any, ...], dict[str, Any], tuple[str, str, Any]]] = [
     ("run", (), {}, ("POST", "run", {"inputs": {}})),
     ("run", ({"text": "hi"},), {}, ("POST", "run", {"inputs": {"text": "hi"}})),
-    (
-        "run",
-        (),
-        {
-            "inputs": {"n": [1, None, {"a": True}]},
-            "session_id": "s",
-            "version": "1.0.0",
-            "node_input_overrides": {"node": {"x": 1}},
-            "send_intermediate_results": False,
-        },
-        (
-            "POST",
-            "run",
-            {
-                "inputs": {"n": [1, None, {"a": True}]},
-                "session_id": "s",
-                "version": "1.0.0",
-                "node_input_overrides": {"node": {"x": 1}},
-                "send_intermediate_results": False,
-            },
-        ),
-    ),
+    ("run", (), OF_A_RUN, ("POST", "run", OF_A_RUN)),
     ("start", ({"a": 1},), {}, ("POST", "run", {"inputs": {"a": 1}, "background": True})),
-    (
-        "start",
-        (),
-        {
-            "inputs": {},
-            "webhook_url": "https://x",
-            "trace_id": "t",
-            "session_id": "s",
-            "version": "2",
-        },
-        (
-            "POST",
-            "run",
-            {
-                "inputs": {},
-                "session_id": "s",
-                "version": "2",
-                "webhook_url": "https://x",
-                "trace_id": "t",
-                "background": True,
-            },
-        ),
-    ),
+    ("start", (), OF_A_START, ("POST", "run", {**OF_A_START, "background": True})),
     (
         "bulk_run",
         ([{"a": 1}, {}],),

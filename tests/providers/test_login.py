@@ -4,11 +4,10 @@ import asyncio
 import json
 import logging
 import os
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.interpreter import printed
 
 from vectorshift import ProviderChain, Secret, Settings, VectorShift
 from vectorshift.errors import (
@@ -372,11 +371,4 @@ def test_who_has_no_profile_pays_nothing() -> None:
         "names = {'keyring', 'vectorshift.providers.profiles', 'vectorshift.providers.login'}\n"
         "print(sorted(names & set(sys.modules)))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env={**os.environ, "VECTORSHIFT_API_KEY": "vs-x"},
-    )
-    assert done.stdout == "[] []\n", done.stderr
+    assert printed(code, VECTORSHIFT_API_KEY="vs-x") == "[] []\n"

@@ -31,7 +31,7 @@ from vectorshift.providers.profiles import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 API, OTHER_API = "https://api.vectorshift.ai", "https://api.example.com"
 KEY = Secret('vs-Xq7f"L0\\nevertobeseen')
@@ -42,18 +42,6 @@ POSIX = pytest.mark.skipif(os.name != "posix", reason="modes and owners of POSIX
 def file(tmp_path: Path) -> Path:
     """The file of the profiles, in the home directory of the test."""
     return tmp_path / ".vectorshift" / "credentials.toml"
-
-
-@pytest.fixture
-def keyring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A real keyring, of which this process knows."""
-    if keyrings.MISSING:
-        pytest.skip(f"no Secret Service without {' and '.join(keyrings.MISSING)}")
-    with keyrings.secret_service(tmp_path) as variables:
-        for name, value in variables.items():
-            monkeypatch.setenv(name, value)
-        yield
-    keyrings.collect()
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests import keyrings
 from tests.rotation.stage import planned, rotated
 
 from vectorshift import Secret
@@ -14,21 +13,7 @@ from vectorshift.providers.profiles import read_profile, write_profile
 from vectorshift.rotation.target import RotationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from tests.rotation.stage import Keys
-
-
-@pytest.fixture
-def keyring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    if keyrings.MISSING:
-        pytest.skip(f"no Secret Service without {' and '.join(keyrings.MISSING)}")
-    with keyrings.secret_service(tmp_path) as variables:
-        for name, value in variables.items():
-            monkeypatch.setenv(name, value)
-        yield
-    keyrings.collect()
 
 
 def store(keys: Keys, key: str, *, in_file: bool) -> None:

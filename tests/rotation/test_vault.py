@@ -19,11 +19,18 @@ from vectorshift.rotation.target import RotationError
 if TYPE_CHECKING:
     from tests.rotation.stage import Keys
 
+    from vectorshift import Settings
     from vectorshift.testing import OpenBaoServer
 
 
 def stored(openbao: OpenBaoServer, path: str) -> dict[str, Any]:
     return dict(openbao.call("GET", f"secret/data/{path}")["data"])
+
+
+def limited(keys: Keys, openbao: OpenBaoServer, path: str, rights: str) -> Settings:
+    """Return settings with a token that has only these rights on the secret."""
+    openbao.policy(path, f'path "secret/data/{path}" {{ capabilities = [{rights}] }}')
+    return keys.in_vault(openbao, path, vault_token=Secret(openbao.token([path])))
 
 
 def test_one_field_is_written_and_the_others_stay(
@@ -45,9 +52,8 @@ def test_a_token_without_patch_writes_all_fields_with_cas(
     openbao: OpenBaoServer, path: str, keys: Keys
 ) -> None:
     openbao.write(path, {"api_key": keys.old, "owner": "web"})
-    openbao.policy(path, f'path "secret/data/{path}" {{ capabilities = ["read", "update"] }}')
-    token = Secret(openbao.token([path]))
-    rotated(keys.in_vault(openbao, path, vault_token=token), keys.new, "vault")
+    settings = limited(keys, openbao, path, '"read", "update"')
+    rotated(settings, keys.new, "vault")
     assert stored(openbao, path)["data"] == {"api_key": keys.new, "owner": "web"}
 
 
@@ -55,8 +61,7 @@ def test_a_token_that_may_only_read_is_told_the_line_of_the_policy(
     openbao: OpenBaoServer, path: str, keys: Keys
 ) -> None:
     openbao.write(path, {"api_key": keys.old})
-    openbao.policy(path, f'path "secret/data/{path}" {{ capabilities = ["read"] }}')
-    settings = keys.in_vault(openbao, path, vault_token=Secret(openbao.token([path])))
+    settings = limited(keys, openbao, path, '"read"')
     with pytest.raises(RotationError) as raised:
         rotated(settings, keys.new, "vault")
     line = f'path "secret/data/{path}" {{ capabilities = ["read", "patch"] }}'
@@ -72,8 +77,7 @@ def test_what_somebody_else_wrote_meanwhile_is_not_overwritten(
     openbao: OpenBaoServer, path: str, keys: Keys, rights: str
 ) -> None:
     openbao.write(path, {"api_key": keys.old})
-    openbao.policy(path, f'path "secret/data/{path}" {{ capabilities = [{rights}] }}')
-    settings = keys.in_vault(openbao, path, vault_token=Secret(openbao.token([path])))
+    settings = limited(keys, openbao, path, rights)
     plan = planned(settings, keys.new, "vault")
     openbao.write(path, {"api_key": "vs-of-somebody-else"})
     with pytest.raises(RotationError, match="somebody else wrote it after version 1"):
@@ -134,8 +138,7 @@ def test_without_the_right_to_the_metadata_the_key_is_not_written_either(
     openbao: OpenBaoServer, path: str, keys: Keys
 ) -> None:
     with_expiry(openbao, path, keys)
-    openbao.policy(path, f'path "secret/data/{path}" {{ capabilities = ["read", "patch"] }}')
-    settings = keys.in_vault(openbao, path, vault_token=Secret(openbao.token([path])))
+    settings = limited(keys, openbao, path, '"read", "patch"')
     with pytest.raises(RotationError, match=f'path "secret/metadata/{path}"'):
         rotated(settings, keys.new, "vault", expires_at="never")
     assert stored(openbao, path)["data"] == {"api_key": keys.old}
@@ -225,8 +228,7 @@ def test_a_write_that_cannot_be_read_back_says_what_is_known(
     openbao: OpenBaoServer, path: str, keys: Keys
 ) -> None:
     openbao.write(path, {"api_key": keys.old})
-    openbao.policy(path, f'path "secret/data/{path}" {{ capabilities = ["read", "patch"] }}')
-    settings = keys.in_vault(openbao, path, vault_token=Secret(openbao.token([path])))
+    settings = limited(keys, openbao, path, '"read", "patch"')
     plan = planned(settings, keys.new, "vault")
     openbao.policy(path, f'path "secret/data/{path}" {{ capabilities = ["patch"] }}')
     with pytest.raises(CredentialDeniedError, match="key was written but cannot be read back"):

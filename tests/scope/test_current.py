@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING
 
 import anyio
 import pytest
+from tests.fakes import Rotating
 from tests.organisations import aseen, seen
 
 import vectorshift
 from vectorshift import CredentialConfigurationError, ProviderChain, get_credential, using
-from vectorshift.credentials import Credential
-from vectorshift.credentials.provider import CredentialProvider
 from vectorshift.providers.explicit import ExplicitProvider
 from vectorshift.scope.current import DEFAULT_SCOPE
 from vectorshift.testing import FakeVectorShift
@@ -392,29 +391,17 @@ async def test_a_block_is_seen_in_the_threads_and_nurseries_of_both_kinds_of_eve
 A, B = "vs-organisation-a", "vs-organisation-b"
 
 
-class Tenant(CredentialProvider):
-    """A remote source that counts how often it is read."""
-
-    def __init__(self, key: str) -> None:
-        self.key = key
-        self.reads = 0
-
-    def get_credential(self) -> Credential:
-        self.reads += 1
-        return Credential(secret=self.key, source="tenant:x", provider="tenant")
-
-
 def key() -> str:
     return get_credential().secret.reveal()
 
 
 @pytest.mark.usefixtures("forgotten")
 def test_a_block_for_each_request_does_not_read_the_store_each_time() -> None:
-    tenant = Tenant(A)
+    tenant = Rotating(A, remote=True)
     for _ in range(5):
         with using(tenant):
             assert key() == A
-    assert tenant.reads == 1
+    assert tenant.asked == 1
 
 
 @pytest.mark.usefixtures("forgotten")

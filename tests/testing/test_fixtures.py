@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import textwrap
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.cli.program import environment
 from tests.forked import ran
+from tests.interpreter import printed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -305,9 +304,7 @@ except ImportError as error:
     "does", ["vectorshift.testing.ProviderContract", "import vectorshift.testing.fixtures"]
 )
 def test_without_pytest_what_needs_it_says_so_and_the_rest_works(does: str) -> None:
-    code = WITHOUT_PYTEST.format(does=does)
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert said.stdout.endswith("needs pytest: pip install pytest\n")
+    assert printed(WITHOUT_PYTEST.format(does=does)).endswith("needs pytest: pip install pytest\n")
 
 
 def test_importing_the_testing_package_imports_no_pytest() -> None:
@@ -315,8 +312,7 @@ def test_importing_the_testing_package_imports_no_pytest() -> None:
         "import sys, vectorshift.testing; vectorshift.testing.MemoryStore; print('pytest' in"
         " sys.modules)"
     )
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert said.stdout == "False\n"
+    assert printed(code) == "False\n"
 
 
 # --- What was there around the test

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Mapping
     from pathlib import Path
-    from types import TracebackType
 
     from typing_extensions import Self
 
@@ -226,12 +225,7 @@ class BaoSide:
             return False
         return answer.status_code == 200
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for child in (self._watcher, self._process):
             if child is not None:
                 child.kill()
