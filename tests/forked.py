@@ -32,7 +32,7 @@ def ran(
     *,
     text: str = "",
     into: int | None = None,
-    anew: bool = False,
+    fresh: bool = False,
 ) -> subprocess.CompletedProcess[str]:
     """Run it to its end, with its streams in pipes.
 
@@ -42,11 +42,11 @@ def ran(
         variables: its environment.
         text: what it can read from its standard input.
         into: a descriptor for its standard output, in place of a pipe.
-        anew: whether it has to make its imports itself.
+        fresh: whether it has to make its imports itself.
     """
     (stdin, given), (out, stdout), (err, stderr) = (os.pipe() for _ in range(3))
     streams = (stdin, stdout if into is None else into, stderr)
-    its_end = begun(program, arguments, variables, streams, anew=anew)
+    its_end = begun(program, arguments, variables, streams, fresh=fresh)
     for each in (stdin, stdout, stderr):
         os.close(each)
     with contextlib.suppress(BrokenPipeError), os.fdopen(given, "w") as stream:
@@ -68,12 +68,12 @@ def begun(
     *,
     cwd: Path | str | None = None,
     on_terminal: bool = False,
-    anew: bool = False,
+    fresh: bool = False,
 ) -> Callable[[], int]:
     """Start it, and return what waits for its exit code. It is forked, unless it has to start
-    `anew` or a variable is for the interpreter.
+    `fresh` or a variable is for the interpreter.
     """
-    if anew or not hasattr(os, "fork") or _of_python(variables) != _of_python(_AT_FIRST):
+    if fresh or not hasattr(os, "fork") or _of_python(variables) != _of_python(_AT_FIRST):
         process = subprocess.Popen(
             [sys.executable, "-m", program, *arguments],
             stdin=streams[0],

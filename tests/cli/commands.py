@@ -105,7 +105,7 @@ def _runs() -> Iterator[tuple[str, str]]:
                 columns=_COLUMNS,
                 cwd=_PLACE,
                 answers={"API key (it is not shown): ": _KEY},
-                anew=True,
+                fresh=True,
             )
             assert code == 0, (line, shown)
             assert _KEY not in shown

@@ -64,7 +64,7 @@ def on_terminal(
     columns: int = 80,
     cwd: Path | str | None = None,
     answers: Mapping[str, str] | None = None,
-    anew: bool = False,
+    fresh: bool = False,
 ) -> tuple[str, int]:
     """Run it on a terminal; return what the terminal got, with its escape sequences, and the exit
     code. A question that ends in a key of `answers` is answered.
@@ -84,7 +84,7 @@ def on_terminal(
         streams,
         cwd=cwd,
         on_terminal=True,
-        anew=anew,
+        fresh=fresh,
     )
     os.close(its)
     got = b""

@@ -33,7 +33,7 @@ def suite(tmp_path: Path) -> Callable[..., str]:
     pytest says.
     """
 
-    def run(tests: str, conftest: str = ENABLED, *options: str, anew: bool = False) -> str:
+    def run(tests: str, conftest: str = ENABLED, *options: str, fresh: bool = False) -> str:
         (tmp_path / "conftest.py").write_text(conftest)
         (tmp_path / "test_service.py").write_text(textwrap.dedent(HEAD) + textwrap.dedent(tests))
         (tmp_path / "key").write_text("vs-of-the-machine-key-file")
@@ -47,7 +47,7 @@ def suite(tmp_path: Path) -> Callable[..., str]:
             "CREDENTIALS_DIRECTORY": "/run/credentials/of-the-machine",
         }
         always = ("-q", "-W", "error", "-p", "no:cacheprovider")
-        said = ran("pytest", (*always, *options), environment(**machine), anew=anew)
+        said = ran("pytest", (*always, *options), environment(**machine), fresh=fresh)
         return said.stdout + said.stderr
 
     return run
@@ -285,7 +285,7 @@ def test_offline_needs_no_server_package(suite: Callable[..., str]) -> None:
             assert "starlette" not in sys.modules
             assert "uvicorn" not in sys.modules
         """
-    assert "1 passed" in suite(tests, anew=True)
+    assert "1 passed" in suite(tests, fresh=True)
 
 
 WITHOUT_PYTEST = """

@@ -267,11 +267,11 @@ gc.collect()
 """
 
 
-Ending = Callable[[str, str], tuple[int, str]]
+RunsToItsEnd = Callable[[str, str], tuple[int, str]]
 
 
 @pytest.fixture(scope="module")
-def ending(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ending]:
+def ending(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunsToItsEnd]:
     """Run code in an interpreter that has imported all there is to import, and ends after it;
     return its status and what it said.
     """
@@ -303,7 +303,7 @@ def ending(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ending]:
 @pytest.mark.parametrize("loop", ["asyncio", "trio"])
 @pytest.mark.parametrize("what", list(LEFT_OPEN))
 def test_it_ends_without_a_warning_and_without_an_open_socket(
-    what: str, loop: str, ending: Ending
+    what: str, loop: str, ending: RunsToItsEnd
 ) -> None:
     code = textwrap.dedent(LEFT_OPEN[what])
     if loop == "trio" and "run(" not in code:
