@@ -34,17 +34,40 @@ class CallStyle:
     ) -> AsyncIterator[Any]:
         """Give a client of this kind, with a key of `org`, if no `credentials` are given."""
         key = given.pop("credentials", None) or api.create_key(org=org)
+        async with self.open(key, base_url=api.base_url, **given) as client:
+            yield client
+
+    @asynccontextmanager
+    async def open(self, *args: Any, **given: Any) -> AsyncIterator[Any]:
+        """Give a client of this kind that is made of these arguments."""
         if not self.prefix:
-            with VectorShift(key, base_url=api.base_url, **given) as client:
+            with VectorShift(*args, **given) as client:
                 yield client
             return
-        async with AsyncVectorShift(key, base_url=api.base_url, **given) as aclient:
+        async with AsyncVectorShift(*args, **given) as aclient:
             yield aclient
+
+    @asynccontextmanager
+    async def stream(self, client: Any, *args: Any, **given: Any) -> AsyncIterator[Any]:
+        """Give the streamed answer to a request of a client."""
+        if not self.prefix:
+            with client.stream(*args, **given) as stream:
+                yield stream
+            return
+        async with client.stream(*args, **given) as astream:
+            yield astream
+
+    async def request(self, client: Any, *args: Any, **given: Any) -> Any:
+        """Send a request of a client."""
+        return await self.outcome(client.request(*args, **given))
+
+    async def outcome(self, called: Any) -> Any:
+        """Return what was returned, or what it leads to."""
+        return await called if self.prefix else called
 
     async def call(self, target: Any, name: str, /, *args: Any, **given: Any) -> Any:
         """Call a method, or await its async twin."""
-        outcome = getattr(target, self.prefix + name)(*args, **given)
-        return await outcome if self.prefix else outcome
+        return await self.outcome(getattr(target, self.prefix + name)(*args, **given))
 
     def iterator(self, target: Any, name: str, /, *args: Any, **given: Any) -> Any:
         """Return what a method, or its async twin, gives to loop over."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import pickle
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +14,6 @@ from tests.faults import FaultServer, StillClock, answer
 
 import vectorshift
 from vectorshift import (
-    AsyncVectorShift,
     AuthenticationError,
     BadRequestError,
     InternalServerError,
@@ -28,12 +27,11 @@ from vectorshift import (
     Secret,
     Settings,
     UnprocessableEntityError,
-    VectorShift,
     VectorshiftApiError,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import Callable, Iterator
 
 pytestmark = [pytest.mark.anyio, pytest.mark.crossed]
 
@@ -151,28 +149,17 @@ def judge_copies(error: VectorshiftApiError, shown: Callable[..., str]) -> None:
 # --- The styles of calling ---
 
 
-@asynccontextmanager
-async def client_of(style: CallStyle, server: FaultServer) -> AsyncIterator[Any]:
-    given: dict[str, Any] = {"base_url": server.origin, "clock": StillClock(), "max_retries": 0}
-    if not style.prefix:
-        with VectorShift(KEY, **given) as client:
-            yield client
-        return
-    async with AsyncVectorShift(KEY, **given) as aclient:
-        yield aclient
+def client_of(style: CallStyle, server: FaultServer) -> AbstractAsyncContextManager[Any]:
+    return style.open(KEY, base_url=server.origin, clock=StillClock(), max_retries=0)
 
 
 async def request(style: CallStyle, client: Any) -> Any:
-    answered = client.request("POST", "/x", json={"a": 1})
-    return await answered if style.prefix else answered
+    return await style.request(client, "POST", "/x", json={"a": 1})
 
 
 async def stream(style: CallStyle, client: Any) -> Any:
-    if not style.prefix:
-        with client.stream("POST", "/x", json={"a": 1}) as answered:
-            return list(answered.iter_bytes())
-    async with client.stream("POST", "/x", json={"a": 1}) as answered:
-        return [piece async for piece in answered.aiter_bytes()]
+    async with style.stream(client, "POST", "/x", json={"a": 1}) as answered:
+        return await style.all(style.iterator(answered, "iter_bytes"))
 
 
 def method(name: str, *args: Any, **given: Any) -> Callable[..., Any]:

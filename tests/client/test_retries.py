@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import httpx
 import pytest
+from tests.call_styles import CallStyle
 from tests.certificates import Authority
 from tests.fakes import Rotating
 from tests.faults import FaultServer, StillClock, answer, drip, refusing, reset
@@ -48,9 +49,9 @@ BUSY = answer(503, b"{}")
 
 
 class Caller:
-    """Calls sync or async; a test is written once and runs in both."""
+    """Makes a call with a client of its own."""
 
-    def __init__(self, style: str) -> None:
+    def __init__(self, style: CallStyle) -> None:
         self.style = style
 
     async def __call__(
@@ -58,16 +59,13 @@ class Caller:
     ) -> Any:
         call = call or Call(method="GET", path="/x")
         credentials = made or ("vs-key",)
-        if self.style == "sync":
-            with VectorShift(*credentials, base_url=server.origin, **given) as client:
-                return client.call(call)
-        async with AsyncVectorShift(*credentials, base_url=server.origin, **given) as aclient:
-            return await aclient.call(call)
+        async with self.style.open(*credentials, base_url=server.origin, **given) as client:
+            return await self.style.outcome(client.call(call))
 
 
-@pytest.fixture(params=["sync", "async"])
-def caller(request: pytest.FixtureRequest) -> Caller:
-    return Caller(request.param)
+@pytest.fixture
+def caller(style: CallStyle) -> Caller:
+    return Caller(style)
 
 
 # --- How long it waits ---
@@ -160,7 +158,7 @@ class Watching(httpx.BaseTransport, httpx.AsyncBaseTransport):
         return self.handle_request(request)
 
     def client(self, caller: Caller) -> Any:
-        return (httpx.Client if caller.style == "sync" else httpx.AsyncClient)(transport=self)
+        return (httpx.AsyncClient if caller.style.prefix else httpx.Client)(transport=self)
 
 
 async def test_a_call_that_has_to_be_over_waits_no_longer_for_its_answer(caller: Caller) -> None:
@@ -359,7 +357,7 @@ async def test_after_a_redirect_a_lost_connection_says_nothing_of_the_first_plac
 
 
 async def follow(caller: Caller, server: FaultServer, call: Call) -> None:
-    if caller.style == "sync":
+    if not caller.style.prefix:
         with httpx.Client(follow_redirects=True, trust_env=False) as http:
             await caller(server, call=call, clock=StillClock(), http_client=http)
     else:

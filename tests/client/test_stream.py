@@ -46,43 +46,24 @@ EVENTS = b"event: a\ndata: 1\ndata: 2\n\ndata: last\n\n"
 
 
 class Reader:
-    """Reads a stream sync or async; a test is written once and runs in both."""
+    """Reads the stream of a client of its own."""
 
-    def __init__(self, style: str) -> None:
+    def __init__(self, style: CallStyle) -> None:
         self.style = style
 
-    async def __call__(
-        self, server: FaultServer, how: str, *, pieces: int | None = None, **given: Any
-    ) -> list[Any]:
-        """Return what `iter_<how>` gives, of as many pieces as are asked for, and leave the
-        stream.
-        """
+    async def __call__(self, server: FaultServer, how: str, **given: Any) -> list[Any]:
+        """Return what `iter_<how>` gives."""
         given = {"clock": StillClock(), **given}
-        found: list[Any] = []
-        if self.style == "sync":
-            with (
-                VectorShift("vs-key", base_url=server.origin, **given) as client,
-                client.stream("GET", "/x") as stream,
-            ):
-                for item in getattr(stream, f"iter_{how}")():
-                    found.append(item)
-                    if len(found) == pieces:
-                        break
-                return found
         async with (
-            AsyncVectorShift("vs-key", base_url=server.origin, **given) as aclient,
-            aclient.stream("GET", "/x") as astream,
+            self.style.open("vs-key", base_url=server.origin, **given) as client,
+            self.style.stream(client, "GET", "/x") as stream,
         ):
-            async for item in getattr(astream, f"aiter_{how}")():
-                found.append(item)
-                if len(found) == pieces:
-                    break
-        return found
+            return await self.style.all(self.style.iterator(stream, f"iter_{how}"))
 
 
-@pytest.fixture(params=["sync", "async"])
-def reader(request: pytest.FixtureRequest) -> Reader:
-    return Reader(request.param)
+@pytest.fixture
+def reader(style: CallStyle) -> Reader:
+    return Reader(style)
 
 
 async def test_bytes_lines_and_events_are_those_of_the_body(reader: Reader) -> None:
@@ -179,38 +160,21 @@ async def test_what_goes_wrong_while_it_is_read_is_ours(
     assert await_closed(server)
 
 
-async def test_reading_after_the_block_is_ours(reader: Reader) -> None:
+@pytest.mark.parametrize("how", ["bytes", "lines"])
+async def test_reading_after_the_block_is_ours(style: CallStyle, how: str) -> None:
     with FaultServer(answer()) as server:
-        if reader.style == "sync":
-            with VectorShift("k", base_url=server.origin) as client:
-                with client.stream("GET", "/x") as stream:
-                    pass
-                with pytest.raises(VectorshiftError, match="closed unread"):
-                    list(stream.iter_bytes())
-        else:
-            async with AsyncVectorShift("k", base_url=server.origin) as aclient:
-                async with aclient.stream("GET", "/x") as astream:
-                    pass
-                with pytest.raises(VectorshiftError, match="closed unread"):
-                    await anext(aiter(astream.aiter_lines()))
+        async with style.open("k", base_url=server.origin) as client:
+            async with style.stream(client, "GET", "/x") as stream:
+                pass
+            with pytest.raises(VectorshiftError, match="closed unread"):
+                await style.all(style.iterator(stream, f"iter_{how}"))
 
 
-async def test_a_stream_that_was_read_gives_nothing_more(reader: Reader) -> None:
+async def test_a_stream_that_was_read_gives_nothing_more(style: CallStyle) -> None:
     with FaultServer(answer(200, b"a\nb\n")) as server:
-        if reader.style == "sync":
-            with (
-                VectorShift("k", base_url=server.origin) as client,
-                client.stream("GET", "/x") as stream,
-            ):
-                assert list(stream.iter_lines()) == ["a", "b"]
-                assert list(stream.iter_lines()) == []
-        else:
-            async with (
-                AsyncVectorShift("k", base_url=server.origin) as aclient,
-                aclient.stream("GET", "/x") as astream,
-            ):
-                assert [line async for line in astream.aiter_lines()] == ["a", "b"]
-                assert [line async for line in astream.aiter_lines()] == []
+        async with streaming(style, server) as stream:
+            assert await style.all(style.iterator(stream, "iter_lines")) == ["a", "b"]
+            assert await style.all(style.iterator(stream, "iter_lines")) == []
 
 
 def await_closed(server: FaultServer) -> bool:
@@ -222,40 +186,26 @@ def await_closed(server: FaultServer) -> bool:
     return False
 
 
-async def test_a_stream_that_was_read_whole_gives_its_connection_back(reader: Reader) -> None:
+async def test_a_stream_that_was_read_whole_gives_its_connection_back(style: CallStyle) -> None:
     with FaultServer(answer(200, b"a\n")) as server:
-        if reader.style == "sync":
-            with VectorShift("k", base_url=server.origin) as client:
-                for _ in range(3):
-                    with client.stream("GET", "/x") as stream:
-                        assert list(stream.iter_lines()) == ["a"]
-        else:
-            async with AsyncVectorShift("k", base_url=server.origin) as aclient:
-                for _ in range(3):
-                    async with aclient.stream("GET", "/x") as astream:
-                        assert [line async for line in astream.aiter_lines()] == ["a"]
+        async with style.open("k", base_url=server.origin) as client:
+            for _ in range(3):
+                async with style.stream(client, "GET", "/x") as stream:
+                    assert await style.all(style.iterator(stream, "iter_lines")) == ["a"]
     assert (server.connections, len(server.received)) == (1, 3)
 
 
 @pytest.mark.parametrize("how", ["bytes", "lines", "events"])
 async def test_leaving_early_closes_the_connection_and_none_that_is_half_read_is_used_again(
-    reader: Reader, how: str
+    style: CallStyle, how: str
 ) -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 999999\r\n\r\n"
     with FaultServer(hang(after=head + EVENTS), answer()) as server:
-        if reader.style == "sync":
-            with VectorShift("k", base_url=server.origin) as client:
-                with client.stream("GET", "/x") as stream:
-                    next(getattr(stream, f"iter_{how}")())
-                assert await_closed(server)
-                assert client.request("GET", "/y") == {"status": "success"}
-        else:
-            async with AsyncVectorShift("k", base_url=server.origin) as aclient:
-                async with aclient.stream("GET", "/x") as astream:
-                    async for _ in getattr(astream, f"aiter_{how}")():
-                        break
-                assert await_closed(server)
-                assert await aclient.request("GET", "/y") == {"status": "success"}
+        async with style.open("k", base_url=server.origin) as client:
+            async with style.stream(client, "GET", "/x") as stream:
+                await style.next(style.iterator(stream, f"iter_{how}"))
+            assert await_closed(server)
+            assert await style.request(client, "GET", "/y") == {"status": "success"}
         assert server.connections == 2
 
 
@@ -263,25 +213,15 @@ class Mine(Exception):
     pass
 
 
-async def test_an_error_in_the_block_passes_and_closes_the_connection(reader: Reader) -> None:
+async def test_an_error_in_the_block_passes_and_closes_the_connection(style: CallStyle) -> None:
     with FaultServer(hang(after=HEAD + b"x"), answer()) as server, pytest.raises(Mine):
-        await raise_while_reading(reader, server)
+        await raise_while_reading(style, server)
 
 
-async def raise_while_reading(reader: Reader, server: FaultServer) -> None:
-    if reader.style == "sync":
-        with (
-            VectorShift("k", base_url=server.origin) as client,
-            client.stream("GET", "/x") as stream,
-        ):
-            next(stream.iter_bytes())
-            raise Mine
-    async with (
-        AsyncVectorShift("k", base_url=server.origin) as aclient,
-        aclient.stream("GET", "/x") as astream,
-    ):
-        async for _ in astream.aiter_bytes():
-            raise Mine
+async def raise_while_reading(style: CallStyle, server: FaultServer) -> None:
+    async with streaming(style, server) as stream:
+        await style.next(style.iterator(stream, "iter_bytes"))
+        raise Mine
 
 
 async def test_cancellation_closes_the_connection_and_frees_its_place() -> None:
@@ -348,18 +288,11 @@ async def streaming(
     style: CallStyle, server: FaultServer, method: str = "GET"
 ) -> AsyncIterator[Any]:
     """Give the stream of a call."""
-    if not style.prefix:
-        with (
-            VectorShift("k", base_url=server.origin, clock=StillClock()) as client,
-            client.stream(method, "/x") as stream,
-        ):
-            yield stream
-        return
     async with (
-        AsyncVectorShift("k", base_url=server.origin, clock=StillClock()) as aclient,
-        aclient.stream(method, "/x") as astream,
+        style.open("k", base_url=server.origin, clock=StillClock()) as client,
+        style.stream(client, method, "/x") as stream,
     ):
-        yield astream
+        yield stream
 
 
 @HOWS
@@ -483,8 +416,5 @@ async def test_an_answer_that_is_compressed_and_empty_is_none(style: CallStyle) 
 
 
 async def request(style: CallStyle, server: FaultServer) -> Any:
-    if not style.prefix:
-        with VectorShift("k", base_url=server.origin, clock=StillClock()) as client:
-            return client.request("GET", "/x")
-    async with AsyncVectorShift("k", base_url=server.origin, clock=StillClock()) as aclient:
-        return await aclient.request("GET", "/x")
+    async with style.open("k", base_url=server.origin, clock=StillClock()) as client:
+        return await style.request(client, "GET", "/x")

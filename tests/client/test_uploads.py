@@ -12,10 +12,11 @@ from email.policy import HTTP
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.call_styles import CallStyle
 from tests.fakes import Received, Rotating
 from tests.faults import FaultServer, StillClock, answer
 
-from vectorshift import AsyncVectorShift, VectorShift, VectorshiftError
+from vectorshift import AsyncVectorShift, VectorshiftError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,16 +38,11 @@ def parts(request: Received) -> dict[str, tuple[str | None, str, bytes]]:
     }
 
 
-@pytest.fixture(params=["sync", "async"])
-def send(request: pytest.FixtureRequest) -> Callable[..., Any]:
+@pytest.fixture
+def send(style: CallStyle) -> Callable[..., Any]:
     async def call(server: FaultServer, credentials: Any = "k", **given: Any) -> Any:
-        if request.param == "sync":
-            with VectorShift(credentials, base_url=server.origin, clock=StillClock()) as client:
-                return client.request("POST", "/x", **given)
-        async with AsyncVectorShift(
-            credentials, base_url=server.origin, clock=StillClock()
-        ) as aclient:
-            return await aclient.request("POST", "/x", **given)
+        async with style.open(credentials, base_url=server.origin, clock=StillClock()) as client:
+            return await style.request(client, "POST", "/x", **given)
 
     return call
 

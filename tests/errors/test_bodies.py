@@ -15,11 +15,9 @@ from tests.faults import FaultServer, StillClock, answer, cut
 
 from vectorshift import (
     ApiConnectionError,
-    AsyncVectorShift,
     BadRequestError,
     NotFoundError,
     PipelineRunFailedError,
-    VectorShift,
     VectorshiftApiError,
 )
 from vectorshift.errors.bodies import error_sentence
@@ -36,18 +34,13 @@ NOTE = "Its body was longer, but only 1 MiB was read."
 @pytest.fixture(params=["request", "stream"])
 def call(request: pytest.FixtureRequest, style: CallStyle) -> Callable[..., Any]:
     async def call(server: FaultServer) -> Any:
-        made: dict[str, Any] = {"base_url": server.origin, "clock": StillClock(), "max_retries": 0}
-        if not style.prefix:
-            with VectorShift("vs-key", **made) as client:
-                if request.param == "request":
-                    return client.request("GET", "/x")
-                with client.stream("GET", "/x") as stream:
-                    return b"".join(stream.iter_bytes())
-        async with AsyncVectorShift("vs-key", **made) as aclient:
+        async with style.open(
+            "vs-key", base_url=server.origin, clock=StillClock(), max_retries=0
+        ) as client:
             if request.param == "request":
-                return await aclient.request("GET", "/x")
-            async with aclient.stream("GET", "/x") as astream:
-                return b"".join([piece async for piece in astream.aiter_bytes()])
+                return await style.request(client, "GET", "/x")
+            async with style.stream(client, "GET", "/x") as stream:
+                return b"".join(await style.all(style.iterator(stream, "iter_bytes")))
 
     return call
 

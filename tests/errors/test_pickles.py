@@ -6,13 +6,12 @@ import functools
 import gzip
 import tracemalloc
 import zlib
-from typing import Any
 
 import pytest
 from tests.call_styles import CallStyle
 from tests.faults import FaultServer, answer
 
-from vectorshift import AsyncVectorShift, InternalServerError, VectorShift
+from vectorshift import InternalServerError
 
 pytestmark = [pytest.mark.anyio, pytest.mark.crossed]
 
@@ -23,18 +22,10 @@ STAYS = "Its body is shown as received"
 async def failure(style: CallStyle, body: bytes, encoding: str) -> InternalServerError:
     """Return what a call raises whose answer has this body."""
     with FaultServer(answer(500, body, Content_Encoding=encoding)) as server:
-        made: dict[str, Any] = {"base_url": server.origin, "max_retries": 0}
-        if not style.prefix:
-            with (
-                VectorShift("vs-key", **made) as client,
-                pytest.raises(InternalServerError) as caught,
-            ):
-                client.request("GET", "/x")
-            return caught.value
-        async with AsyncVectorShift("vs-key", **made) as aclient:
+        async with style.open("vs-key", base_url=server.origin, max_retries=0) as client:
             with pytest.raises(InternalServerError) as caught:
-                await aclient.request("GET", "/x")
-            return caught.value
+                await style.request(client, "GET", "/x")
+        return caught.value
 
 
 @functools.cache
