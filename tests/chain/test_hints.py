@@ -502,6 +502,7 @@ class Cupboard(CredentialProvider):
 class Drawer(Cupboard):
     """The same, without contact."""
 
+    name = "drawer"
     remote = False
 
 
@@ -598,6 +599,7 @@ PASSED: dict[str, Callable[[], CredentialProvider]] = {
     "a cached plugin": lambda: CachingProvider(Cupboard()),
     "a plugin in a chain": lambda: ProviderChain([EnvProvider(), Cupboard()]),
     "a plugin two chains down": lambda: ProviderChain([ProviderChain([Drawer(), Cupboard()])]),
+    "a plugin behind an empty chain": lambda: ProviderChain([ProviderChain([]), Cupboard()]),
     "a plugin that says it is no store": lambda: Saying(locator=False),
     "a store in memory": lambda: MemoryStore(None).provider("cupboard"),
 }

@@ -510,7 +510,7 @@ class ProviderChain(BaseProvider):
 
     def _below(self, provider: BaseProvider) -> list[Description]:
         below = self.providers[self.providers.index(provider) + 1 :]
-        return [described for other in below for described in _each_of(other)]
+        return [each.describe() for other in below for each in _each_of(other)]
 
 
 def _count(answer: Result, request: LookupRequest) -> None:
@@ -518,12 +518,17 @@ def _count(answer: Result, request: LookupRequest) -> None:
         usage.walked("" if isinstance(answer, Credential) else type(answer).__name__)
 
 
-def _each_of(provider: BaseProvider) -> list[Description]:
-    """Describe a provider, or each member of a chain, in order."""
+def _each_of(provider: BaseProvider) -> list[BaseProvider]:
+    """Return a provider itself, or each member of a chain, in order."""
     provider = provider.actual
     if not isinstance(provider, ProviderChain):
-        return [provider.describe()]
-    return [described for member in provider.providers for described in _each_of(member)]
+        return [provider]
+    return [each for member in provider.providers for each in _each_of(member)]
+
+
+def _is_store(provider: BaseProvider) -> bool:
+    described = provider.describe()
+    return described.configured and described.locator
 
 
 def _stores_passed(provider: BaseProvider, missing: CredentialError) -> list[CredentialError]:
@@ -531,13 +536,13 @@ def _stores_passed(provider: BaseProvider, missing: CredentialError) -> list[Cre
     store. A chain within a chain has an attempt for each of its members.
     """
     if not isinstance(provider.actual, ProviderChain):
-        described = provider.describe()
-        return [missing] if described.configured and described.locator else []
+        return [missing] if _is_store(provider) else []
     attempts = missing.attempts if isinstance(missing, MissingCredentialError) else ()
+    stores = {each.name for each in _each_of(provider) if _is_store(each)}
     return [
         CredentialNotFoundError(each.reason, source=each.source, provider=each.provider)
-        for each, described in zip(attempts, _each_of(provider), strict=False)
-        if described.configured and described.locator and each.outcome == "not found"
+        for each in attempts
+        if each.provider in stores and each.outcome == "not found"
     ]
 
 
