@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from vectorshift.testing import FakeVectorShift
 
-__all__ = ["CALL_STYLES", "CallStyle"]
+__all__ = ["ASYNC", "CALL_STYLES", "SYNC", "CallStyle"]
 
 
 class CallStyle:
@@ -28,6 +28,16 @@ class CallStyle:
     def __repr__(self) -> str:
         return "async" if self.prefix else "sync"
 
+    @property
+    def other(self) -> CallStyle:
+        """The other of the two."""
+        return SYNC if self.prefix else ASYNC
+
+    @property
+    def kind(self) -> Any:
+        """The class of its clients."""
+        return AsyncVectorShift if self.prefix else VectorShift
+
     @asynccontextmanager
     async def client(
         self, api: FakeVectorShift, org: str = "acme", **given: Any
@@ -40,12 +50,13 @@ class CallStyle:
     @asynccontextmanager
     async def open(self, *args: Any, **given: Any) -> AsyncIterator[Any]:
         """Give a client of this kind that is made of these arguments."""
+        client = self.kind(*args, **given)
         if not self.prefix:
-            with VectorShift(*args, **given) as client:
+            with client:
                 yield client
             return
-        async with AsyncVectorShift(*args, **given) as aclient:
-            yield aclient
+        async with client:
+            yield client
 
     @asynccontextmanager
     async def stream(self, client: Any, *args: Any, **given: Any) -> AsyncIterator[Any]:
@@ -82,4 +93,4 @@ class CallStyle:
         return [item async for item in iterator] if self.prefix else list(iterator)
 
 
-CALL_STYLES = (CallStyle(""), CallStyle("a"))
+CALL_STYLES = SYNC, ASYNC = CallStyle(""), CallStyle("a")

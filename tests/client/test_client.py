@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from tests.call_styles import CallStyle
 from tests.fakes import AsyncRotating, Echo, RawServer, Received, Rotating, accepting
 
 import vectorshift
@@ -58,9 +59,9 @@ def api(api: FakeVectorShift) -> FakeVectorShift:
 
 
 class Caller:
-    """Calls sync or async; a test is written once and runs in both."""
+    """Sends one request with a client of its own."""
 
-    def __init__(self, style: str) -> None:
+    def __init__(self, style: CallStyle) -> None:
         self.style = style
 
     async def __call__(
@@ -79,16 +80,13 @@ class Caller:
         )
         if "call_timeout" in given:
             given["timeout"] = given.pop("call_timeout")
-        if self.style == "sync":
-            with VectorShift(credentials, base_url=base_url, **made) as client:
-                return client.request(method, path, **given)
-        async with AsyncVectorShift(credentials, base_url=base_url, **made) as aclient:
-            return await aclient.request(method, path, **given)
+        async with self.style.open(credentials, base_url=base_url, **made) as client:
+            return await self.style.request(client, method, path, **given)
 
 
-@pytest.fixture(params=["sync", "async"])
-def call(request: pytest.FixtureRequest) -> Caller:
-    return Caller(request.param)
+@pytest.fixture
+def call(style: CallStyle) -> Caller:
+    return Caller(style)
 
 
 # --- What is sent ---

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
+from tests.call_styles import CallStyle
 from tests.fakes import Rotating
 from tests.organisations import process
 
@@ -40,58 +41,46 @@ def environment() -> str:
     return DEFAULT_SCOPE.current.get_credential().secret.reveal()
 
 
-async def shown(style: str) -> str:
+async def shown(style: CallStyle) -> str:
     """Return the key that is shown as that of a call."""
-    if style == "sync":
-        return vectorshift.get_credential().secret.reveal()
-    return (await vectorshift.aget_credential()).secret.reveal()
+    return str((await style.call(vectorshift, "get_credential")).secret.reveal())
 
 
-async def used(style: str) -> str:
+async def used(style: CallStyle) -> str:
     """Return the organisation that a call acts on."""
-    pipelines = (
-        Pipeline.list(verbose=True) if style == "sync" else await Pipeline.alist(verbose=True)
-    )
+    pipelines = await style.call(Pipeline, "list", verbose=True)
     return str(pipelines[0].raw["org_name"])
 
 
-def client(style: str, *credentials: Any, **more: Any) -> Any:
-    return (VectorShift if style == "sync" else AsyncVectorShift)(*credentials, **more)
-
-
-@pytest.mark.parametrize("style", ["sync", "async"])
 async def test_the_credential_that_is_shown_is_the_one_that_calls_use(
-    style: str, api: FakeVectorShift
+    style: CallStyle, api: FakeVectorShift
 ) -> None:
     own = api.create_key(org="own")
-    vectorshift.configure(client=client(style, own))
+    vectorshift.configure(client=style.kind(own))
     assert (await used(style), await shown(style)) == ("own", own)
-    other = "async" if style == "sync" else "sync"
-    assert (await used(other), await shown(other)) == ("environment", environment())
-    assert vectorshift.api_key == (own if style == "sync" else environment())
+    assert (await used(style.other), await shown(style.other)) == ("environment", environment())
+    assert vectorshift.api_key == (environment() if style.prefix else own)
     vectorshift.reset()
     assert await shown(style) == environment()
     await vectorshift.aclose()
 
 
-@pytest.mark.parametrize("style", ["sync", "async"])
 async def test_a_block_does_not_change_what_a_client_with_credentials_uses(
-    style: str, api: FakeVectorShift
+    style: CallStyle, api: FakeVectorShift
 ) -> None:
-    vectorshift.configure(client=client(style, OWN))
+    vectorshift.configure(client=style.kind(OWN))
     with using("vs-of-the-block"):
         assert await shown(style) == OWN
 
 
-@pytest.mark.parametrize("style", ["sync", "async"])
 async def test_a_client_without_credentials_shows_those_of_the_block_or_of_its_settings(
-    style: str, api: FakeVectorShift
+    style: CallStyle, api: FakeVectorShift
 ) -> None:
-    vectorshift.configure(client=client(style))
+    vectorshift.configure(client=style.kind())
     assert await shown(style) == environment()
     with using("vs-of-the-block"):
         assert await shown(style) == "vs-of-the-block"
-    vectorshift.configure(client=client(style, settings=Settings(providers=("explicit",))))
+    vectorshift.configure(client=style.kind(settings=Settings(providers=("explicit",))))
     with pytest.raises(MissingCredentialError):
         await shown(style)
 
@@ -101,14 +90,13 @@ def test_the_attribute_reads_as_none_where_the_client_finds_nothing(api: FakeVec
     assert vectorshift.api_key is None
 
 
-@pytest.mark.parametrize("style", ["sync", "async"])
 async def test_warming_up_warms_the_client_and_needs_no_other_key(
-    style: str, api: FakeVectorShift, monkeypatch: pytest.MonkeyPatch
+    style: CallStyle, api: FakeVectorShift, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("VECTORSHIFT_API_KEY")
     store = Rotating(api.create_key(org="own"), remote=True)
-    vectorshift.configure(client=client(style, store))
-    vectorshift.warm_up() if style == "sync" else await vectorshift.awarm_up()
+    vectorshift.configure(client=style.kind(store))
+    await style.call(vectorshift, "warm_up")
     assert (store.asked, api.requests) == (1, [])
     assert await used(style) == "own"
     assert store.asked == 1
@@ -122,11 +110,10 @@ def told(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 @pytest.mark.parametrize("first", ["key", "client"])
-@pytest.mark.parametrize("style", ["sync", "async"])
 async def test_an_assigned_key_beside_a_client_with_its_own_is_told_once(
-    style: str, first: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture
+    style: CallStyle, first: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture
 ) -> None:
-    given = client(style, OWN)
+    given = style.kind(OWN)
     if first == "client":
         vectorshift.configure(client=given)
     vectorshift.api_key = "vs-assigned"

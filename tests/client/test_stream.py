@@ -14,7 +14,7 @@ import anyio
 import httpx
 import pytest
 from hypothesis import given, strategies as st
-from tests.call_styles import CALL_STYLES, CallStyle
+from tests.call_styles import ASYNC, CallStyle
 from tests.faults import FaultServer, StillClock, answer, cut, hang, reset
 
 from vectorshift import (
@@ -316,7 +316,7 @@ async def test_after_an_error_both_the_iterator_and_a_new_one_refuse(
 @HOWS
 async def test_after_a_cancelled_wait_both_the_iterator_and_a_new_one_refuse(how: str) -> None:
     with FaultServer(hang(after=BEGUN)) as server:
-        async with streaming(CALL_STYLES[1], server) as stream:
+        async with streaming(ASYNC, server) as stream:
             items = getattr(stream, f"aiter_{how}")()
             assert await anext(items)
             with anyio.move_on_after(0.05) as scope:

@@ -6,6 +6,7 @@ import contextvars
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.call_styles import CallStyle
 from tests.fakes import AsyncRotating, Nothing, Rotating
 from tests.organisations import aseen, process, seen
 
@@ -37,11 +38,6 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeVectorShift]:
         yield running
 
 
-@pytest.fixture(params=["sync", "async"])
-def style(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
 @pytest.fixture
 async def close() -> AsyncIterator[list[Client]]:
     """Clients to close at the end of the test, in its event loop."""
@@ -55,25 +51,20 @@ async def close() -> AsyncIterator[list[Client]]:
 class Tenants:
     """Makes clients, and asks as whom they or the calls without a client act."""
 
-    def __init__(self, style: str, api: FakeVectorShift, close: list[Client]) -> None:
+    def __init__(self, style: CallStyle, api: FakeVectorShift, close: list[Client]) -> None:
         self.style, self.api, self.close = style, api, close
 
     def client(self, *credentials: Any, **given: Any) -> Client:
-        kind = VectorShift if self.style == "sync" else AsyncVectorShift
-        client: Client = kind(*credentials, **given)
+        client: Client = self.style.kind(*credentials, **given)
         self.close.append(client)
         return client
 
-    async def seen(self, client: Client | None = None) -> str:
-        if self.style == "sync":
-            assert not isinstance(client, AsyncVectorShift)
-            return seen(client)
-        assert not isinstance(client, VectorShift)
-        return await aseen(client)
+    async def seen(self, client: Any = None) -> str:
+        return str(await self.style.outcome((aseen if self.style.prefix else seen)(client)))
 
 
 @pytest.fixture
-def tenants(style: str, api: FakeVectorShift, close: list[Client]) -> Tenants:
+def tenants(style: CallStyle, api: FakeVectorShift, close: list[Client]) -> Tenants:
     return Tenants(style, api, close)
 
 

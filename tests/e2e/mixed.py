@@ -9,7 +9,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.call_styles import CALL_STYLES, CallStyle
+from tests.call_styles import ASYNC, SYNC, CallStyle
 
 from vectorshift import Pipeline
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from tests.e2e.faulty import Faulty
 
 __all__ = ["ASYNC", "SYNC", "Mixed"]
-
-SYNC, ASYNC = CALL_STYLES
 
 
 class Mixed:

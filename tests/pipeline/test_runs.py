@@ -17,7 +17,6 @@ from vectorshift import (
     Pipeline,
     PipelineRunFailedError,
     PollTimeoutError,
-    VectorShift,
     VectorshiftApiError,
 )
 from vectorshift.pipeline import RunHandler, RunStatus
@@ -370,9 +369,7 @@ async def test_a_question_that_never_gets_an_answer_is_an_error_of_the_client(
 
 async def test_a_question_that_hangs_does_not_outlast_the_deadline(style: CallStyle) -> None:
     with FaultServer(hang()) as server:
-        client: Any = (AsyncVectorShift if style.prefix else VectorShift)(
-            "vs-key", base_url=server.origin
-        )
+        client = style.kind("vs-key", base_url=server.origin)
         with anyio.fail_after(60), pytest.raises(PollTimeoutError):
             await style.call(RunHandler("p1", "r1", client=client), "result", timeout=0.2)
         await style.call(client, "close")

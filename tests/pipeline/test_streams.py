@@ -554,8 +554,7 @@ async def test_many_streams_at_once_keep_their_events_apart(api: FakeVectorShift
 async def events_of(style: CallStyle, fault: Any) -> list[Any]:
     with FaultServer(fault) as server:
         given: dict[str, Any] = {"base_url": server.origin, "max_retries": 0}
-        kind = AsyncVectorShift if style.prefix else VectorShift
-        pipeline = Pipeline("p1", client=kind("vs-key", **given))
+        pipeline = Pipeline("p1", client=style.kind("vs-key", **given))
         return await style.all(style.iterator(pipeline, "stream", {}))
 
 

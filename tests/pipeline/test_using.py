@@ -14,7 +14,7 @@ from tests.call_styles import CallStyle
 from tests.organisations import process
 
 import vectorshift
-from vectorshift import AsyncVectorShift, Pipeline, Settings, VectorShift
+from vectorshift import Pipeline, Settings
 from vectorshift.pipeline import RunHandler
 from vectorshift.testing import FakeVectorShift
 
@@ -259,7 +259,7 @@ async def test_a_client_that_is_named_wins_over_a_block(
 async def test_a_client_without_credentials_of_its_own_is_kept_as_it_was_in_the_block(
     api: FakeVectorShift, style: CallStyle, globex: str
 ) -> None:
-    client: Any = AsyncVectorShift() if style.prefix else VectorShift()
+    client = style.kind()
     with vectorshift.using(globex):
         handler = await style.call(Pipeline("globex-1", client=client), "start")
     await style.call(handler, "run_status")

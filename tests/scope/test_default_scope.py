@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
+from tests.call_styles import ASYNC, SYNC, CallStyle
 from tests.fakes import Nothing, Rotating
 from tests.organisations import process
 
@@ -44,27 +45,23 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeVectorShift]:
 class Asker:
     """Says as whom an ambient call sync or async acts."""
 
-    def __init__(self, style: str, api: FakeVectorShift) -> None:
+    def __init__(self, style: CallStyle, api: FakeVectorShift) -> None:
         self.style, self.api = style, api
 
     async def __call__(self, client: Any = None) -> str:
-        if self.style == "sync":
-            answer = Pipeline.list(verbose=True, client=client)
-        else:
-            answer = await Pipeline.alist(verbose=True, client=client)
+        answer = await self.style.call(Pipeline, "list", verbose=True, client=client)
         return str(answer[0].raw["org_name"])
 
     def client(self, credentials: Any = DEFAULT_SCOPE) -> Any:
-        kind = VectorShift if self.style == "sync" else AsyncVectorShift
-        return kind(credentials, base_url=self.api.base_url)
+        return self.style.kind(credentials, base_url=self.api.base_url)
 
     async def close(self, client: Any) -> None:
-        client.close() if self.style == "sync" else await client.aclose()
+        await self.style.call(client, "close")
 
 
-@pytest.fixture(params=["sync", "async"])
-def org(request: pytest.FixtureRequest, api: FakeVectorShift) -> Asker:
-    return Asker(request.param, api)
+@pytest.fixture
+def org(style: CallStyle, api: FakeVectorShift) -> Asker:
+    return Asker(style, api)
 
 
 # --- using ---
@@ -108,7 +105,7 @@ async def test_a_block_is_seen_by_the_tasks_that_are_started_in_it_and_by_no_oth
     api: FakeVectorShift,
 ) -> None:
     seen: Counter[str] = Counter()
-    ask = Asker("async", api)
+    ask = Asker(ASYNC, api)
 
     async def call(expected: str) -> None:
         await anyio.sleep(0)
@@ -128,7 +125,7 @@ async def test_a_block_is_seen_by_the_tasks_that_are_started_in_it_and_by_no_oth
 def test_a_new_thread_does_not_see_the_block_unless_its_context_is_copied(
     api: FakeVectorShift,
 ) -> None:
-    ask = Asker("sync", api)
+    ask = Asker(SYNC, api)
     seen: list[str] = []
 
     def call() -> None:
@@ -201,7 +198,7 @@ async def test_a_block_takes_no_other_types() -> None:
 async def test_tenants_at_once_never_get_one_anothers_pipelines(api: FakeVectorShift) -> None:
     """200 tasks, each with a key of its own, over one pool of connections."""
     keys = {f"org{number}": api.create_key(org=f"org{number}") for number in range(200)}
-    ask = Asker("async", api)
+    ask = Asker(ASYNC, api)
 
     async def call(name: str) -> None:
         with using(keys[name]):
@@ -229,7 +226,7 @@ async def test_a_configured_client_is_used_by_its_kind(org: Asker, api: FakeVect
     client = org.client(api.create_key(org="mine"))
     vectorshift.configure(client=client)
     assert await org() == "mine"
-    other = Asker("async" if org.style == "sync" else "sync", api)
+    other = Asker(org.style.other, api)
     assert await other() == "acme"
     await org.close(client)
 
