@@ -19,7 +19,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Authority"]
+__all__ = ["Authority", "two_authorities"]
 
 
 class Authority:
@@ -67,6 +67,13 @@ class Authority:
         )
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(own)
+
+
+def two_authorities(folder: Path) -> tuple[Authority, Authority]:
+    """Make two, each with a folder of its own: the second one takes over from the first."""
+    (folder / "old").mkdir()
+    (folder / "new").mkdir()
+    return Authority(folder / "old"), Authority(folder / "new")
 
 
 def _now() -> datetime.datetime:

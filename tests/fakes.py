@@ -107,6 +107,23 @@ class Nothing(CredentialProvider):
         raise CredentialNotFoundError("nothing is here.")
 
 
+class Meanwhile:
+    """A lock that does something of another thread's the first time somebody gets it."""
+
+    def __init__(self, happens: Any) -> None:
+        self._happens = happens
+        self._lock = threading.RLock()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        happens, self._happens = self._happens, None
+        if happens is not None:
+            happens()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
 @dataclass(frozen=True, slots=True)
 class Received:
     """One request as it arrived, with its body whole."""

@@ -24,7 +24,7 @@ import pytest
 import sentry_sdk
 from sentry_sdk.serializer import serialize
 from sentry_sdk.utils import event_from_exception
-from tests.call_styles import CALL_STYLES, CallStyle
+from tests.call_styles import CallStyle
 from tests.certificates import Authority
 from tests.faults import FaultServer, answer, hang
 
@@ -315,7 +315,6 @@ LIBRARIES = (
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # anyio's
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
-@pytest.mark.parametrize("style", CALL_STYLES, ids=repr)
 async def test_a_recursive_program_shows_no_key_at_any_of_its_last_depths(
     server: FaultServer, reported: Visible, style: CallStyle
 ) -> None:

@@ -17,6 +17,14 @@ from vectorshift.testing import FakeVectorShift
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 
+WAIT = """
+for _ in range(600):
+    if os.waitpid(pid, os.WNOHANG)[0]:
+        os._exit(0)
+    time.sleep(0.05)
+os.kill(pid, 9)
+os._exit(1)
+"""
 SCRIPT = """
 import os, sys, threading, time
 import vectorshift
@@ -27,12 +35,7 @@ pid = os.fork()
 if not pid:
     {then}
     os._exit(0)
-for _ in range(400):
-    if os.waitpid(pid, os.WNOHANG)[0]:
-        os._exit(0)
-    time.sleep(0.05)
-os.kill(pid, 9)
-os._exit(1)
+{wait}
 """
 
 
@@ -60,7 +63,7 @@ def test_a_child_of_a_fork_in_a_first_use_ends(
         "VECTORSHIFT_BASE_URL": api.base_url,
         **({"VECTORSHIFT_TIMEOUT": setting} if setting else {}),
     }
-    code = SCRIPT.format(first=first, then=then, delay=delay)
+    code = SCRIPT.format(first=first, then=then, delay=delay, wait=WAIT)
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code],
         env=environment,
@@ -97,12 +100,7 @@ if not pid:
             sys.stdout.write(str(time.monotonic() - began < 5) + " " + str(error) + " ")
     sys.stdout.flush()
     os._exit(0)
-for _ in range(600):
-    if os.waitpid(pid, os.WNOHANG)[0]:
-        os._exit(0)
-    time.sleep(0.05)
-os.kill(pid, 9)
-os._exit(1)
+{wait}
 """
 
 
@@ -128,7 +126,7 @@ def test_a_child_that_lost_an_import_says_so_in_time(tmp_path: Path) -> None:
                     "-W",
                     "ignore",
                     "-c",
-                    SLOW.format(folder=str(folder), first=first),
+                    SLOW.format(folder=str(folder), first=first, wait=WAIT),
                 ],
                 env={"VECTORSHIFT_LOAD_TIMEOUT": "3", **environment},
                 stdout=subprocess.PIPE,

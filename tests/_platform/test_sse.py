@@ -150,28 +150,6 @@ _fields = [
 ]
 _oddities = [b"\xef\xbb\xbf", b"\0", "\u2028".encode(), "ä€😀".encode(), "😀".encode()[:2]]
 _pieces_of_streams = st.sampled_from([*_fields, *_oddities])
-_streams = st.sampled_from(
-    [
-        b"data",
-        b"event",
-        b"id",
-        b"retry",
-        b":",
-        b": ",
-        b" ",
-        b"\n",
-        b"\r",
-        b"\r\n",
-        b"\n\n",
-        b"\xef\xbb\xbf",
-        b"\x00",
-        b"1",
-        "\u2028".encode(),
-        "ä€😀".encode(),
-        "😀".encode()[:2],
-        b"x",
-    ]
-)
 _streams = st.lists(_pieces_of_streams | st.binary(max_size=4), max_size=40).map(b"".join)
 
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
+from tests.fakes import Meanwhile
 
-from vectorshift import get_credential
 from vectorshift.cache.provider import CachingProvider
 from vectorshift.credentials import Credential
 from vectorshift.credentials.provider import CredentialProvider
@@ -504,27 +504,6 @@ class Tenant(CredentialProvider):
     def get_credential(self) -> Credential:
         self.reads += 1
         return Credential(secret=self.key, source="tenant:x", provider="tenant")
-
-
-def key() -> str:
-    return get_credential().secret.reveal()
-
-
-class Meanwhile:
-    """A lock that does something of another thread's the first time somebody gets it."""
-
-    def __init__(self, happens: Any) -> None:
-        self._happens = happens
-        self._lock = threading.RLock()
-
-    def __enter__(self) -> None:
-        self._lock.acquire()
-        happens, self._happens = self._happens, None
-        if happens is not None:
-            happens()
-
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()
 
 
 @pytest.mark.usefixtures("forgotten")

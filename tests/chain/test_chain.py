@@ -15,10 +15,10 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
+from tests.fakes import Meanwhile
 from tests.forks import held_by_another_thread, succeeds_in_a_child
 
 import vectorshift
-from vectorshift import get_credential
 from vectorshift.cache.provider import CachingProvider
 from vectorshift.chain.chain import ProviderChain
 from vectorshift.chain.coerce import as_provider
@@ -665,27 +665,6 @@ def test_a_subclass_of_ours_that_overrides_a_getter_is_asked_through_it(ask: Ask
 
 
 A, B = "vs-organisation-a", "vs-organisation-b"
-
-
-def key() -> str:
-    return get_credential().secret.reveal()
-
-
-class Meanwhile:
-    """A lock that does something of another thread's the first time somebody gets it."""
-
-    def __init__(self, happens: Any) -> None:
-        self._happens = happens
-        self._lock = threading.RLock()
-
-    def __enter__(self) -> None:
-        self._lock.acquire()
-        happens, self._happens = self._happens, None
-        if happens is not None:
-            happens()
-
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()
 
 
 class Empty(CredentialProvider):

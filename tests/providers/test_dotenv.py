@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, strategies as st
+from tests.providers.asking import KEY, failure
 
 import vectorshift
 from vectorshift import (
@@ -24,7 +25,6 @@ from vectorshift import (
 )
 from vectorshift.errors import (
     CredentialConfigurationError,
-    CredentialError,
     CredentialNotFoundError,
     CredentialStoreUnavailableError,
 )
@@ -34,8 +34,6 @@ from vectorshift.testing import ManualClock
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-KEY = "vs-Xq7fL0nevertobeseen"
-
 
 @pytest.fixture
 def dotenv(tmp_path: Path) -> Path:
@@ -43,12 +41,6 @@ def dotenv(tmp_path: Path) -> Path:
     path = tmp_path / ".env"
     path.write_text(f"VECTORSHIFT_API_KEY={KEY}\n")
     return path
-
-
-def failure(provider: DotenvProvider, asks: str = "sync") -> CredentialError:
-    with pytest.raises(CredentialError) as caught:
-        provider.get_credential() if asks == "sync" else asyncio.run(provider.aget_credential())
-    return caught.value
 
 
 def key_of(provider: DotenvProvider) -> str:

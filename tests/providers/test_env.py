@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import assume, given, strategies as st
+from tests.providers.asking import KEY, answer, failure
 
 from vectorshift import Settings
 from vectorshift.errors import (
@@ -25,7 +26,6 @@ from vectorshift.testing import ManualClock
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-KEY = "vs-Xq7fL0nevertobeseen"
 NAME = "VECTORSHIFT_API_KEY"
 
 BAD = [
@@ -38,12 +38,6 @@ BAD = [
     (json.dumps([KEY]), "JSON array"),
     ("x" * 8193, "longer than 8,192"),
 ]
-
-
-def failure(provider: EnvProvider, asks: str = "sync") -> CredentialError:
-    with pytest.raises(CredentialError) as caught:
-        provider.get_credential() if asks == "sync" else asyncio.run(provider.aget_credential())
-    return caught.value
 
 
 # --- The variable ---------------------------------------------------------------------------------
@@ -80,13 +74,7 @@ def test_the_variable_is_read_on_every_call(monkeypatch: pytest.MonkeyPatch) -> 
     provider = EnvProvider()
     for key in ("vs-one", "vs-two"):
         monkeypatch.setenv(NAME, f" {key}\n")
-        credential = provider.get_credential()
-        assert (credential.secret.reveal(), credential.source, credential.provider) == (
-            key,
-            f"env:{NAME}",
-            "env",
-        )
-        assert asyncio.run(provider.aget_credential()) is credential
+        assert answer(provider) == (key, f"env:{NAME}", "env")
     monkeypatch.delenv(NAME)
     assert isinstance(failure(provider), CredentialNotFoundError)
 
@@ -178,13 +166,7 @@ def file(tmp_path: Path) -> Path:
 
 def test_the_key_file_answers_and_names_itself(file: Path) -> None:
     provider = EnvProvider.from_settings(Settings.load({"VECTORSHIFT_API_KEY_FILE": str(file)}))
-    credential = provider.get_credential()
-    assert (credential.secret.reveal(), credential.source, credential.provider) == (
-        KEY,
-        f"file:{file}",
-        "env",
-    )
-    assert asyncio.run(provider.aget_credential()) is credential
+    assert answer(provider) == (KEY, f"file:{file}", "env")
 
 
 @pytest.mark.anyio

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import assume, given, strategies as st
+from tests.providers import asking
+from tests.providers.asking import KEY
 
 from vectorshift import ProviderChain, Settings
 from vectorshift.credentials import Secret
@@ -26,7 +28,6 @@ from vectorshift.providers import ExplicitProvider
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-KEY = "vs-Xq7fL0nevertobeseen"
 TENANT: contextvars.ContextVar[str] = contextvars.ContextVar("tenant", default="nobody")
 
 
@@ -38,9 +39,7 @@ def key_of(provider: ExplicitProvider) -> str:
 
 
 def failure(provider: ExplicitProvider, asks: str = "sync") -> CredentialError:
-    with pytest.raises(CredentialError) as caught:
-        provider.get_credential() if asks == "sync" else asyncio.run(provider.aget_credential())
-    error = caught.value
+    error = asking.failure(provider, asks)
     assert (error.source, error.provider) == ("explicit:api_key", "explicit")
     return error
 

@@ -324,6 +324,7 @@ def test_a_spawned_process_has_the_key_of_the_environment(monkeypatch: pytest.Mo
     child = context.Process(target=_fingerprint, args=(queue,))
     child.start()
     child.join(60)
+    assert child.exitcode == 0
     assert queue.get() == vectorshift.Secret(KEY).fingerprint
 
 

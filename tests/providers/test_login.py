@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import os
@@ -8,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.interpreter import printed
+from tests.providers.asking import KEY, answer, failure
 
 from vectorshift import ProviderChain, Secret, Settings, VectorShift
 from vectorshift.errors import (
     CredentialConfigurationError,
-    CredentialError,
     CredentialNotFoundError,
     CredentialStoreUnavailableError,
     MissingCredentialError,
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-KEY = "vs-Xq7fL0nevertobeseen"
-
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
@@ -37,21 +34,9 @@ def config(tmp_path: Path) -> Path:
     return path
 
 
-def failure(provider: LoginProvider, asks: str = "sync") -> CredentialError:
-    with pytest.raises(CredentialError) as caught:
-        provider.get_credential() if asks == "sync" else asyncio.run(provider.aget_credential())
-    return caught.value
-
-
 def test_it_reads_what_the_official_tool_stored(config: Path) -> None:
     provider = LoginProvider()
-    credential = provider.get_credential()
-    assert (credential.secret.reveal(), credential.source, credential.provider) == (
-        KEY,
-        f"login:{config}",
-        "login",
-    )
-    assert asyncio.run(provider.aget_credential()) is credential
+    assert answer(provider) == (KEY, f"login:{config}", "login")
 
 
 @pytest.mark.anyio

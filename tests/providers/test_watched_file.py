@@ -9,12 +9,12 @@ import os
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from blockbuster import blockbuster_ctx
+from tests.fakes import Meanwhile
 
-from vectorshift import get_credential
 from vectorshift._platform.files import read_small
 from vectorshift.chain.chain import ProviderChain
 from vectorshift.credentials.provider import CredentialProvider
@@ -524,27 +524,6 @@ def test_why_a_file_cannot_be_read_is_told_in_words(
 
 
 A, B = "vs-organisation-a", "vs-organisation-b"
-
-
-def key() -> str:
-    return get_credential().secret.reveal()
-
-
-class Meanwhile:
-    """A lock that does something of another thread's the first time somebody gets it."""
-
-    def __init__(self, happens: Any) -> None:
-        self._happens = happens
-        self._lock = threading.RLock()
-
-    def __enter__(self) -> None:
-        self._lock.acquire()
-        happens, self._happens = self._happens, None
-        if happens is not None:
-            happens()
-
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()
 
 
 @pytest.mark.usefixtures("forgotten")

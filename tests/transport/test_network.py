@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from tests.certificates import Authority
+from tests.certificates import Authority, two_authorities
 from tests.fakes import Rotating
 from tests.faults import FaultServer, StillClock, answer
 
@@ -529,9 +529,7 @@ def test_the_cause_of_a_connection_error_has_none_of_the_frames_and_errors_below
 def test_a_file_of_cas_that_is_replaced_is_read_again(
     variable: str, asks: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("old", "new"):
-        (tmp_path / name).mkdir()
-    old, new = Authority(tmp_path / "old"), Authority(tmp_path / "new")
+    old, new = two_authorities(tmp_path)
     trusted = tmp_path / "trusted.pem"
     trusted.write_bytes(old.file.read_bytes())
     monkeypatch.setenv(variable, str(trusted))

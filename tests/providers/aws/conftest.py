@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from vectorshift.providers.aws import AwsSecretsManagerProvider
     from vectorshift.testing.moto import MotoServer
 
+    Failure = Callable[[AwsSecretsManagerProvider], CredentialError]
+
 
 @pytest.fixture(autouse=True)
 def _no_pauses(one_loader: None, no_pauses: None) -> None:
@@ -50,6 +52,15 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeAws]:
     with FakeAws() as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
         yield server
+
+
+@pytest.fixture
+def role_profile(aws_config: None, tmp_path: Path) -> None:
+    """The profile `r` takes on a role, with the keys of another profile."""
+    (tmp_path / "config").write_text(
+        "[profile r]\nrole_arn = arn:aws:iam::123456789012:role/r\nsource_profile = s\n"
+        "[profile s]\naws_access_key_id = a\naws_secret_access_key = b\n"
+    )
 
 
 @pytest.fixture
@@ -85,7 +96,7 @@ def everything() -> Iterator[Everything]:
 
 
 @pytest.fixture
-def failure() -> Callable[[AwsSecretsManagerProvider], CredentialError]:
+def failure() -> Failure:
     """Ask, and return the error of which nothing shows the secret or the session token."""
     return fail
 

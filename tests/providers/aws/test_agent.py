@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.providers.aws.records import SECRET
 from tests.providers.patience import skipping
 
 from vectorshift import Settings
@@ -21,15 +22,12 @@ from vectorshift.providers.aws import AwsSecretsManagerProvider
 from vectorshift.providers.aws.agent import Token, find_token
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    from vectorshift.errors import CredentialError
+    from tests.providers.aws.conftest import Failure
+
     from vectorshift.testing import FakeSecretsManagerAgent
 
-    Failure = Callable[[AwsSecretsManagerProvider], CredentialError]
-
-SECRET = "vs-Xq7fL0nevertobeseen"
 OLD = Credential(secret="vs-old", source="aws:prod/vs", provider="aws")
 
 

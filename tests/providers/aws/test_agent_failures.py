@@ -20,12 +20,10 @@ from vectorshift.errors import (
 from vectorshift.providers.aws import AwsSecretsManagerProvider
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from tests.providers.aws.conftest import Failure
 
     from vectorshift.errors import CredentialError
     from vectorshift.testing import FakeSecretsManagerAgent
-
-    Failure = Callable[[AwsSecretsManagerProvider], CredentialError]
 
 ARN = "arn:aws:kms:eu-central-1:123456789012:key/1"
 MISSING, DENIED, CONFIGURATION, REVOKED, UNAVAILABLE = (

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.certificates import Authority
 from tests.faults import FaultServer, answer
+from tests.providers.aws.records import SECRET
 
 from vectorshift import (
     AwsSecretsManagerProvider,
@@ -27,15 +28,11 @@ from vectorshift.providers.aws.errors import SecretLocation, outcome
 from vectorshift.providers.aws.locators import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from tests.providers.aws.conftest import Failure
     from tests.providers.aws.servers import FakeAws
 
     from vectorshift import CredentialError
 
-    Failure = Callable[[AwsSecretsManagerProvider], CredentialError]
-
-SECRET = "vs-Xq7fL0nevertobeseen"
 ROOT = Path(__file__).parents[3]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.providers.aws.records import SECRET
 
 from vectorshift.errors import (
     CredentialConfigurationError,
@@ -19,14 +20,10 @@ from vectorshift.providers.aws.arguments import AwsArguments
 from vectorshift.providers.aws.errors import SecretLocation, outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from tests.providers.aws.conftest import Failure
 
     from vectorshift.testing import FakeSecretsManagerAgent
 
-    Failure = Callable[[AwsSecretsManagerProvider], CredentialError]
-
-SECRET = "vs-Xq7fL0nevertobeseen"
 TOKEN = "FwoGsessionTokenNeverToBeSeen"
 ARN = "arn:aws:secretsmanager:eu-west-3:123456789012:secret:prod/vs-AbCdEf"
 RESOURCE = "arn:aws:secretsmanager:eu-central-1:*:secret:prod/vs-??????"
@@ -116,10 +113,8 @@ def test_an_answer_without_a_code_is_of_a_proxy_and_may_be_another_in_a_second(
     assert f"is not AWS (HTTP {status})" in str(error)
 
 
-def test_a_proxy_s_answer_for_sts_is_unavailable_too(
-    fake: Any, tmp_path: Path, failure: Failure
-) -> None:
-    (tmp_path / "config").write_text(ROLE)
+@pytest.mark.usefixtures("role_profile")
+def test_a_proxy_s_answer_for_sts_is_unavailable_too(fake: Any, failure: Failure) -> None:
     fake.says(403, "<html>Blocked</html>", operation="sts")
     error = failure(AwsSecretsManagerProvider("prod/vs", profile="r"))
     assert type(error) is CredentialStoreUnavailableError
@@ -139,24 +134,16 @@ def test_a_refusal_of_the_agent_s_role_is_none_of_the_secret(
     assert "secretsmanager:" not in str(error)
 
 
-ROLE = """
-[profile r]
-role_arn = arn:aws:iam::123456789012:role/r
-source_profile = s
-[profile s]
-aws_access_key_id = a
-aws_secret_access_key = b
-"""
 STS_ERROR = "<ErrorResponse><Error><Code>{}</Code><Message>{}</Message></Error></ErrorResponse>"
 
 
+@pytest.mark.usefixtures("role_profile")
 @pytest.mark.parametrize(
     "code", ["AccessDenied", "ResourceNotFoundException", "InvalidRequestException"]
 )
 def test_a_refusal_of_the_role_says_nothing_about_the_secret(
-    fake: Any, tmp_path: Path, code: str, failure: Failure
+    fake: Any, code: str, failure: Failure
 ) -> None:
-    (tmp_path / "config").write_text(ROLE)
     fake.says(403, STS_ERROR.format(code, "deleted"), operation="sts")
     error = failure(AwsSecretsManagerProvider("prod/vs", profile="r"))
     assert type(error) is CredentialDeniedError

@@ -11,12 +11,9 @@ import pytest
 from vectorshift import AwsSecretsManagerProvider, CredentialDeniedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from tests.providers.aws.conftest import Failure
 
-    from vectorshift import CredentialError
     from vectorshift.testing import FakeSecretsManagerAgent
-
-    Failure = Callable[[AwsSecretsManagerProvider], CredentialError]
 
 WHO = "arn:aws:sts::444455556666:assumed-role/web/i-1"
 HEAD = "arn:aws:secretsmanager:eu-central-1:444455556666:secret"

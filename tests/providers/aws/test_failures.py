@@ -9,6 +9,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.providers.aws.records import SECRET
 
 from vectorshift._platform.arguments import UNSET
 from vectorshift.errors import (
@@ -20,15 +21,11 @@ from vectorshift.errors import (
 from vectorshift.providers.aws import AwsSecretsManagerProvider
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    from vectorshift.errors import CredentialError
+    from tests.providers.aws.conftest import Failure
+
     from vectorshift.testing.moto import MotoServer
-
-    Failure = Callable[[AwsSecretsManagerProvider], CredentialError]
-
-SECRET = "vs-Xq7fL0nevertobeseen"
 
 
 def test_an_unknown_secret_is_not_found_and_the_region_is_named(
@@ -211,18 +208,6 @@ def test_no_aws_credentials_is_a_wrong_setting_and_ends_when_there_are_some(
     assert "no AWS credentials" in str(error)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     assert provider.get_credential().secret.reveal() == SECRET
-
-
-def test_an_sso_session_that_is_over_says_what_to_run(
-    tmp_path: Path, fake: Any, failure: Failure
-) -> None:
-    (tmp_path / "config").write_text(
-        "[profile work]\nsso_start_url = https://example.invalid/start\nsso_region = eu-central-1\n"
-        "sso_account_id = 123456789012\nsso_role_name = reader\n"
-    )
-    error = failure(AwsSecretsManagerProvider("prod/vs", profile="work"))
-    assert type(error) is CredentialConfigurationError
-    assert "aws sso login --profile work" in str(error)
 
 
 def test_missing_boto3_names_the_extra(monkeypatch: pytest.MonkeyPatch, failure: Failure) -> None:

@@ -15,32 +15,22 @@ from vectorshift.errors import CredentialError
 from vectorshift.providers.aws import AwsSecretsManagerProvider
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
+    from tests.providers.aws.conftest import Failure
     from tests.providers.aws.records import Everything
 
     from vectorshift.testing.moto import MotoServer
 
-    Failure = Callable[[AwsSecretsManagerProvider], CredentialError]
-
-ROLE = """
-[profile r]
-role_arn = arn:aws:iam::123456789012:role/r
-source_profile = s
-[profile s]
-aws_access_key_id = a
-aws_secret_access_key = b
-"""
 STS_ANSWER = f"""<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>AKIA</AccessKeyId>
 <SecretAccessKey>abc</SecretAccessKey><SessionToken>{TOKEN}</SessionToken>
 <Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>"""
 
 
+@pytest.mark.usefixtures("role_profile")
 def test_no_log_line_shows_the_secret_or_the_session_token(
-    fake: Any, tmp_path: Path, everything: Everything
+    fake: Any, everything: Everything
 ) -> None:
-    (tmp_path / "config").write_text(ROLE)
     fake.says(200, STS_ANSWER, operation="sts")
     fake.says(200, {"SecretString": SECRET, "VersionId": "1"})
     credential = AwsSecretsManagerProvider("prod/vs").get_credential()
@@ -113,11 +103,11 @@ def test_no_way_to_aws_credentials_shows_them_in_a_log_line_or_in_the_frames_tha
     assert everything.leaks() == set()
 
 
+@pytest.mark.usefixtures("role_profile")
 def test_a_warning_of_botocore_is_logged_without_the_frames_of_its_exception(
-    fake: Any, tmp_path: Path, everything: Everything
+    fake: Any, everything: Everything
 ) -> None:
     """Its frames hold the tokens that it tried with."""
-    (tmp_path / "config").write_text(ROLE)
     fake.says(
         403,
         "<ErrorResponse><Error><Code>ExpiredToken</Code></Error></ErrorResponse>",

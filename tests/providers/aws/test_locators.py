@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.providers.aws.records import SECRET
 
 from vectorshift._platform.arguments import text_with_arguments
 from vectorshift.errors import CredentialConfigurationError
@@ -17,16 +18,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from vectorshift.errors import CredentialError
+    from tests.providers.aws.conftest import Failure
+
     from vectorshift.testing import FakeSecretsManagerAgent
     from vectorshift.testing.moto import MotoServer
 
-    Failure = Callable[[AwsSecretsManagerProvider], CredentialError]
     Make = Callable[..., AwsSecretsManagerProvider]
 
 PREFIX = "VECTORSHIFT_AWS_"
 SET_IT = f"{PREFIX}SECRET_ID"
-SECRET = "vs-Xq7fL0nevertobeseen"
 HEAD = "arn:aws:secretsmanager:eu-west-1:123456789012:secret"
 ARN = f"{HEAD}:prod/vs-AbCdEf"
 

@@ -8,6 +8,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.providers.aws.records import SECRET
 
 from vectorshift import AwsSecretsManagerProvider, ProviderChain, Settings
 from vectorshift.credentials.resolving import REFRESH_REQUEST, unwrap
@@ -22,14 +23,12 @@ from vectorshift.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tests.providers.aws.conftest import Failure
     from tests.providers.aws.records import Everything
 
     from vectorshift.testing import FakeSecretsManagerAgent
     from vectorshift.testing.moto import MotoServer
 
-    Failure = Callable[[AwsSecretsManagerProvider], CredentialError]
-
-SECRET = "vs-Xq7fL0nevertobeseen"
 ARN = "arn:aws:ssm:us-east-1:123456789012:parameter/prod/vs"
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import signal
 import threading
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.forks import succeeds_in_a_child
+from tests.providers.aws.records import SECRET
 
 from vectorshift.errors import CredentialConfigurationError
 from vectorshift.providers.aws import AwsSecretsManagerProvider
@@ -19,7 +18,6 @@ from vectorshift.providers.aws import AwsSecretsManagerProvider
 if TYPE_CHECKING:
     from vectorshift.testing.moto import MotoServer
 
-SECRET = "vs-Xq7fL0nevertobeseen"
 ARN = "arn:aws:secretsmanager:eu-west-3:123456789012:secret:prod/vs-AbCdEf"
 
 
@@ -277,13 +275,7 @@ def test_a_fork_while_the_client_is_being_made_does_not_block_the_child(aws: Mot
     thread = threading.Thread(target=provider.get_credential)
     thread.start()
     assert making.wait(60)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        child = os.fork()
-    if child == 0:
-        signal.alarm(60)
-        os._exit(0 if provider.get_credential().secret.reveal() == SECRET else 1)
-    status = os.waitpid(child, 0)[1]
+    answers = succeeds_in_a_child(lambda: provider.get_credential().secret.reveal() == SECRET)
     go_on.set()
     thread.join()
-    assert status == 0
+    assert answers

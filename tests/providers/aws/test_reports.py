@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.certificates import Authority
 from tests.faults import FaultServer, answer
+from tests.providers.aws.records import SECRET
 from tests.providers.aws.servers import FakeAws, free_url
 from tests.providers.patience import patience
 
@@ -23,17 +24,13 @@ from vectorshift import (
 from vectorshift.testing import ManualClock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
+    from tests.providers.aws.conftest import Failure
     from tests.providers.aws.servers import Hanging
 
-    from vectorshift import CredentialError
     from vectorshift.testing import MotoServer
 
-    Failure = Callable[[AwsSecretsManagerProvider], CredentialError]
-
-SECRET = "vs-Xq7fL0nevertobeseen"
 GIVEN = {"SecretString": SECRET, "VersionId": "1"}
 ROLE = {
     "Code": "Success",

@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.providers.aws.records import SECRET
 
 from vectorshift.errors import (
     CredentialConfigurationError,
@@ -19,15 +20,12 @@ from vectorshift.providers.aws.client import known_region
 from vectorshift.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    from vectorshift.errors import CredentialError
+    from tests.providers.aws.conftest import Failure
+
     from vectorshift.testing.moto import MotoServer
 
-    Failure = Callable[[AwsSecretsManagerProvider], CredentialError]
-
-SECRET = "vs-Xq7fL0nevertobeseen"
 ARN = "arn:aws:secretsmanager:eu-west-3:123456789012:secret:prod/vs-AbCdEf"
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.providers.aws.records import SECRET
 from tests.providers.aws.servers import FakeAws, free_url
 from tests.providers.patience import skipping
 
@@ -23,11 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from vectorshift import CredentialError
+    from tests.providers.aws.conftest import Failure
 
-    Failure = Callable[[AwsSecretsManagerProvider], CredentialError]
-
-SECRET = "vs-Xq7fL0nevertobeseen"
 ROLE: dict[str, Any] = {
     "Code": "Success",
     "AccessKeyId": "A",

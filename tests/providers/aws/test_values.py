@@ -6,19 +6,16 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.providers.aws.records import SECRET
 
 from vectorshift.errors import CredentialConfigurationError
 from vectorshift.providers.aws import AwsSecretsManagerProvider
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from tests.providers.aws.conftest import Failure
 
-    from vectorshift.errors import CredentialError
     from vectorshift.testing.moto import MotoServer
 
-    Failure = Callable[[AwsSecretsManagerProvider], CredentialError]
-
-SECRET = "vs-Xq7fL0nevertobeseen"
 CONSOLE = json.dumps({"api_key": SECRET, "user": "me"})
 NESTED = json.dumps(
     {"api_key": SECRET, "svc": {"key": "vs-nested", "list": [SECRET]}, "a.b": "vs-dotted"}

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.e2e.stage import wait_until
+from tests.providers.aws.records import SECRET
 from tests.providers.patience import patience
 
 from vectorshift import (
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
     from vectorshift.testing import MotoServer
 
-SECRET = "vs-Xq7fL0nevertobeseen"
 LONGEST = 2.0
 """Seconds for which a service that gives AWS credentials is waited for, in all."""
 

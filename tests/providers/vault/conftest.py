@@ -20,6 +20,11 @@ from vectorshift.testing.openbao import OpenBaoServer
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
+
+    MakeProvider = Callable[..., VaultProvider]
+    MakeTiny = Callable[..., AbstractContextManager[Any]]
+    Failure = Callable[[VaultProvider, type[errors.CredentialError]], str]
 
 KEY = "vs-key-3f9c2e71d8"
 
@@ -46,7 +51,7 @@ def tls_bao() -> Iterator[OpenBaoServer]:
 
 
 @pytest.fixture
-def provider() -> Callable[..., VaultProvider]:
+def provider() -> MakeProvider:
     """Make a provider that asks a server, as root unless more is said."""
 
     def make(server: OpenBaoServer, path: str, **more: Any) -> VaultProvider:
@@ -56,7 +61,7 @@ def provider() -> Callable[..., VaultProvider]:
 
 
 @pytest.fixture
-def approle() -> Callable[..., VaultProvider]:
+def approle() -> MakeProvider:
     """Make a provider that logs in by AppRole, with a new secret id unless more is said."""
 
     def make(server: OpenBaoServer, path: str, **more: Any) -> VaultProvider:
@@ -77,7 +82,7 @@ def approle() -> Callable[..., VaultProvider]:
 
 
 @pytest.fixture
-def failure() -> Callable[[VaultProvider, type[errors.CredentialError]], str]:
+def failure() -> Failure:
     """Ask, expect exactly this kind of failure, and return its message."""
 
     def ask(vault: VaultProvider, kind: type[errors.CredentialError]) -> str:
@@ -174,6 +179,6 @@ def serve(
 
 
 @pytest.fixture
-def tiny() -> Callable[..., Any]:
+def tiny() -> MakeTiny:
     """Serve one answer to everything: `with tiny(status, body, headers, before) as server`."""
     return serve

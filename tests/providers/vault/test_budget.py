@@ -21,10 +21,9 @@ from vectorshift.providers.vault.requests import TOTAL, Budget, TransportFailure
 from vectorshift.providers.vault.server import VaultServer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
+    from collections.abc import Iterator
 
-    MakeTiny = Callable[..., AbstractContextManager[Any]]
+    from tests.providers.vault.conftest import MakeTiny
 
 KEY = "vs-key-3f9c2e71d8"
 TOKEN = "hvs.token-a1b2c3d4e5"

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 import threading
 import time
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.forks import succeeds_in_a_child
 
 from vectorshift import CachingProvider, Credential, errors
 from vectorshift.credentials.resolving import LookupRequest
@@ -20,14 +19,11 @@ from vectorshift.providers.vault import VaultProvider
 from vectorshift.testing import ManualClock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from contextlib import AbstractContextManager
+    from collections.abc import Mapping
+
+    from tests.providers.vault.conftest import Failure, MakeProvider, MakeTiny
 
     from vectorshift.testing.openbao import OpenBaoServer
-
-    MakeTiny = Callable[..., AbstractContextManager[Any]]
-    MakeProvider = Callable[..., VaultProvider]
-    Failure = Callable[[VaultProvider, type[errors.CredentialError]], str]
 
 pytestmark = pytest.mark.usefixtures("no_pauses")
 
@@ -271,16 +267,10 @@ def test_a_child_forked_in_the_middle_of_a_login_can_ask(tiny: MakeTiny) -> None
         first = threading.Thread(target=vault.get_credential)
         first.start()
         assert entered.wait(60)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)
-            child = os.fork()
-        if child == 0:
-            signal.alarm(60)
-            os._exit(0 if vault.get_credential().version == "7" else 1)
-        _, status = os.waitpid(child, 0)
+        answers = succeeds_in_a_child(lambda: vault.get_credential().version == "7")
         release.set()
         first.join()
-    assert os.waitstatus_to_exitcode(status) == 0
+    assert answers
 
 
 def test_the_word_namespace_in_a_path_is_no_missing_namespace(

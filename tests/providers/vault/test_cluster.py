@@ -20,7 +20,6 @@ from vectorshift.testing import OpenBaoCluster
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-
 KEY = "vs-key-3f9c2e71d8"
 SOAK_SECONDS = float(os.environ.get("SOAK_CLUSTER_SECONDS", "600"))
 THREADS = 16

@@ -16,14 +16,9 @@ from vectorshift.providers.vault.classify import parse_time
 from vectorshift.providers.vault.value import read_expiry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from contextlib import AbstractContextManager
+    from tests.providers.vault.conftest import Failure, MakeProvider, MakeTiny
 
     from vectorshift.testing.openbao import OpenBaoServer
-
-    MakeProvider = Callable[..., VaultProvider]
-    MakeTiny = Callable[..., AbstractContextManager[Any]]
-    Failure = Callable[[VaultProvider, type[errors.CredentialError]], str]
 
 KEY = "vs-key-3f9c2e71d8"
 NOON = datetime(2031, 5, 6, 12, tzinfo=timezone.utc)

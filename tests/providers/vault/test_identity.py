@@ -16,14 +16,11 @@ from vectorshift.providers.vault import VaultProvider
 from vectorshift.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from vectorshift.testing.openbao import OpenBaoServer
+    from tests.providers.vault.conftest import Failure, MakeTiny
 
-    MakeTiny = Callable[..., AbstractContextManager[Any]]
-    Failure = Callable[[VaultProvider, type[errors.CredentialError]], str]
+    from vectorshift.testing.openbao import OpenBaoServer
 
 KEY = "vs-key-3f9c2e71d8"
 READER = 'path "secret/data/*" { capabilities = ["read"] }'
@@ -198,21 +195,22 @@ def test_a_wrapping_token_in_place_of_a_secret_id_is_named(
     assert "secret_id_wrapped=True" in said
 
 
-def test_a_secret_id_for_other_addresses_is_named(
-    openbao: OpenBaoServer, stored: str, failure: Failure
+@pytest.mark.parametrize(
+    ("limit", "told"),
+    [
+        ("secret_id_bound_cidrs", ["may only be used from other addresses"]),
+        (
+            "token_bound_cidrs",
+            ["does not accept the token that the login brought", "token_bound_cidrs"],
+        ),
+    ],
+)
+def test_a_role_for_other_addresses_is_named(
+    limit: str, told: list[str], openbao: OpenBaoServer, stored: str, failure: Failure
 ) -> None:
-    more: Any = role(openbao, "bound", secret_id_bound_cidrs="10.9.9.9/32")
+    more: Any = role(openbao, limit, **{limit: "10.9.9.9/32"})
     said = failure(VaultProvider(stored, addr=openbao.address, auth="approle", **more), DENIED)
-    assert "may only be used from other addresses" in said
-
-
-def test_a_role_whose_tokens_are_for_other_addresses_is_named(
-    openbao: OpenBaoServer, stored: str, failure: Failure
-) -> None:
-    ids: Any = role(openbao, "far-away", token_bound_cidrs="10.0.0.0/8")
-    said = failure(VaultProvider(stored, addr=openbao.address, auth="approle", **ids), DENIED)
-    assert "does not accept the token that the login brought" in said
-    assert "token_bound_cidrs" in said
+    assert [each for each in told if each not in said] == []
 
 
 def test_a_token_whose_uses_are_counted_is_told_of(

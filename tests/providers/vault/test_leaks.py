@@ -22,12 +22,11 @@ from vectorshift.testing import ManualClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from vectorshift.testing.openbao import OpenBaoServer
+    from tests.providers.vault.conftest import MakeTiny
 
-    MakeTiny = Callable[..., AbstractContextManager[Any]]
+    from vectorshift.testing.openbao import OpenBaoServer
 
 pytestmark = pytest.mark.usefixtures("no_pauses")
 

@@ -22,14 +22,11 @@ from vectorshift.providers.vault import VaultProvider
 from vectorshift.testing import ManualClock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from contextlib import AbstractContextManager
+    from collections.abc import Mapping
+
+    from tests.providers.vault.conftest import Failure, MakeProvider, MakeTiny
 
     from vectorshift.testing.openbao import OpenBaoServer
-
-    MakeTiny = Callable[..., AbstractContextManager[Any]]
-    MakeProvider = Callable[..., VaultProvider]
-    Failure = Callable[[VaultProvider, type[errors.CredentialError]], str]
 
 KEY = "vs-key-3f9c2e71d8"
 

@@ -12,7 +12,7 @@ import re
 import subprocess
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from tests.providers.vault.stand_ins import BaoSide, Issuer, token_review
@@ -23,10 +23,9 @@ from vectorshift.testing import _processes as process
 from vectorshift.testing.openbao import OpenBaoServer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
+    from collections.abc import Iterator
 
-    MakeTiny = Callable[..., AbstractContextManager[Any]]
+    from tests.providers.vault.conftest import MakeTiny
 
 PAGES = Path(__file__).parents[3] / "docs" / "vault"
 METHODS = [

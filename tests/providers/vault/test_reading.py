@@ -16,10 +16,9 @@ from vectorshift.providers.vault import VaultProvider
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from vectorshift.testing.openbao import OpenBaoServer
+    from tests.providers.vault.conftest import Failure, MakeProvider
 
-    MakeProvider = Callable[..., VaultProvider]
-    Failure = Callable[[VaultProvider, type[errors.CredentialError]], str]
+    from vectorshift.testing.openbao import OpenBaoServer
 
 KEY = "vs-key-3f9c2e71d8"
 

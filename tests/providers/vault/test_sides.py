@@ -14,12 +14,12 @@ from vectorshift import errors
 from vectorshift.providers.vault import VaultProvider
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from vectorshift.testing.openbao import OpenBaoServer
+    from tests.providers.vault.conftest import Failure
 
-    Failure = Callable[[VaultProvider, type[errors.CredentialError]], str]
+    from vectorshift.testing.openbao import OpenBaoServer
 
 KEY = "vs-key-3f9c2e71d8"
 

@@ -20,10 +20,8 @@ from vectorshift.testing.openbao import OpenBaoServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
 
-    MakeTiny = Callable[..., AbstractContextManager[Any]]
-    Failure = Callable[[VaultProvider, type[errors.CredentialError]], str]
+    from tests.providers.vault.conftest import MakeTiny
 
 OLD, NEW, TEAM = "vs-old-store-key", "vs-new-store-key", "vs-team-key"
 PATH = "standard"

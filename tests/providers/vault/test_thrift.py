@@ -12,11 +12,9 @@ from vectorshift.providers.vault import VaultProvider
 from vectorshift.testing import ManualClock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from tests.providers.vault.conftest import Failure
 
     from vectorshift.testing.openbao import OpenBaoServer
-
-    Failure = Callable[[VaultProvider, type[errors.CredentialError]], str]
 
 KEY = "vs-key-3f9c2e71d8"
 LOGIN = "auth/approle/login"

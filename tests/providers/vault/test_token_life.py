@@ -19,14 +19,12 @@ from vectorshift.providers.vault import VaultProvider
 from vectorshift.testing import ManualClock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from vectorshift.testing.openbao import OpenBaoServer
+    from tests.providers.vault.conftest import Failure, MakeTiny
 
-    MakeTiny = Callable[..., AbstractContextManager[Any]]
-    Failure = Callable[[VaultProvider, type[errors.CredentialError]], str]
+    from vectorshift.testing.openbao import OpenBaoServer
 
 KEY = "vs-key-3f9c2e71d8"
 LOGIN, RENEW, LOOKUP = "auth/approle/login", "auth/token/renew-self", "auth/token/lookup-self"

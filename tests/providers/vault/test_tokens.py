@@ -14,14 +14,9 @@ from vectorshift.providers.vault import VaultProvider
 from vectorshift.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from contextlib import AbstractContextManager
+    from tests.providers.vault.conftest import Failure, MakeProvider, MakeTiny
 
     from vectorshift.testing.openbao import OpenBaoServer
-
-    MakeTiny = Callable[..., AbstractContextManager[Any]]
-    MakeProvider = Callable[..., VaultProvider]
-    Failure = Callable[[VaultProvider, type[errors.CredentialError]], str]
 
 KEY = "vs-key-3f9c2e71d8"
 TOKEN = "hvs.token-a1b2c3d4e5"

@@ -6,10 +6,10 @@ import json
 import logging
 import ssl
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from tests.certificates import Authority
+from tests.certificates import two_authorities
 from tests.faults import FaultServer, answer
 from urllib3 import HTTPConnectionPool, exceptions as seen
 from urllib3.connection import HTTPConnection
@@ -20,14 +20,11 @@ from vectorshift.providers.vault.requests import Budget, TransportFailure, Vault
 from vectorshift.providers.vault.server import VaultServer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from contextlib import AbstractContextManager
+    from collections.abc import Mapping
+
+    from tests.providers.vault.conftest import Failure, MakeProvider, MakeTiny
 
     from vectorshift.testing.openbao import OpenBaoServer
-
-    MakeTiny = Callable[..., AbstractContextManager[Any]]
-    MakeProvider = Callable[..., VaultProvider]
-    Failure = Callable[[VaultProvider, type[errors.CredentialError]], str]
 
 KEY = "vs-key-3f9c2e71d8"
 TOKEN = "hvs.token-a1b2c3d4e5"
@@ -127,9 +124,7 @@ def test_verifies_tls_with_the_given_ca_alone(
 def test_a_server_that_is_not_trusted_gets_no_request_until_the_file_of_cas_is_replaced(
     failure: Failure, tmp_path: Path
 ) -> None:
-    for name in ("old", "new"):
-        (tmp_path / name).mkdir()
-    old, new = Authority(tmp_path / "old"), Authority(tmp_path / "new")
+    old, new = two_authorities(tmp_path)
     trusted = tmp_path / "trusted.pem"
     trusted.write_bytes(old.file.read_bytes())
     body = kv2({"api_key": KEY}).encode()

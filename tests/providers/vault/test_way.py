@@ -24,14 +24,11 @@ from vectorshift.providers.vault.server import VaultServer
 from vectorshift.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
+    from collections.abc import Iterator
+
+    from tests.providers.vault.conftest import Failure, MakeTiny
 
     from vectorshift.testing.openbao import OpenBaoServer
-
-    MakeTiny = Callable[..., AbstractContextManager[Any]]
-    MakeProvider = Callable[..., VaultProvider]
-    Failure = Callable[[VaultProvider, type[errors.CredentialError]], str]
 
 KEY = "vs-key-3f9c2e71d8"
 BODY = json.dumps({"data": {"data": {"api_key": KEY}, "metadata": {"version": 7}}})
