@@ -13,22 +13,7 @@ from tests.call_styles import CallStyle
 from tests.faults import FaultServer, StillClock, answer
 
 import vectorshift
-from vectorshift import (
-    AuthenticationError,
-    BadRequestError,
-    InternalServerError,
-    NotFoundError,
-    PermissionDeniedError,
-    Pipeline,
-    PipelineRunFailedError,
-    PollTimeoutError,
-    RateLimitError,
-    RunHandler,
-    Secret,
-    Settings,
-    UnprocessableEntityError,
-    VectorshiftApiError,
-)
+from vectorshift import Pipeline, RunHandler, Secret, Settings, errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -77,19 +62,19 @@ HINT_404 = (
 )
 HINT_500 = "\n  Hint: this is a server-side error; try again later."
 REDIRECT = "\n  Hint: a redirect is not followed; check the base URL."
-KINDS: dict[int, tuple[type[VectorshiftApiError], str, str]] = {
-    307: (VectorshiftApiError, "API Error (307) on {}: {}", REDIRECT),
-    400: (BadRequestError, "Bad Request (400) on {}: {}", ""),
-    401: (AuthenticationError, "Unauthorized (401) on {}: {}", HINT_401),
-    402: (VectorshiftApiError, "API Error (402) on {}: {}", ""),
-    403: (PermissionDeniedError, "Forbidden (403) on {}: {}", ""),
-    404: (NotFoundError, "Not Found (404) on {}: {}", HINT_404),
-    408: (VectorshiftApiError, "API Error (408) on {}: {}", ""),
-    409: (VectorshiftApiError, "API Error (409) on {}: {}", ""),
-    422: (UnprocessableEntityError, "Validation Error (422) on {}: {}", ""),
-    429: (RateLimitError, "Rate Limited (429) on {}: {}", ""),
-    500: (InternalServerError, "Internal Server Error (500) on {}: {}", HINT_500),
-    503: (InternalServerError, "Internal Server Error (503) on {}: {}", HINT_500),
+KINDS: dict[int, tuple[type[errors.VectorshiftApiError], str, str]] = {
+    307: (errors.VectorshiftApiError, "API Error (307) on {}: {}", REDIRECT),
+    400: (errors.BadRequestError, "Bad Request (400) on {}: {}", ""),
+    401: (errors.AuthenticationError, "Unauthorized (401) on {}: {}", HINT_401),
+    402: (errors.VectorshiftApiError, "API Error (402) on {}: {}", ""),
+    403: (errors.PermissionDeniedError, "Forbidden (403) on {}: {}", ""),
+    404: (errors.NotFoundError, "Not Found (404) on {}: {}", HINT_404),
+    408: (errors.VectorshiftApiError, "API Error (408) on {}: {}", ""),
+    409: (errors.VectorshiftApiError, "API Error (409) on {}: {}", ""),
+    422: (errors.UnprocessableEntityError, "Validation Error (422) on {}: {}", ""),
+    429: (errors.RateLimitError, "Rate Limited (429) on {}: {}", ""),
+    500: (errors.InternalServerError, "Internal Server Error (500) on {}: {}", HINT_500),
+    503: (errors.InternalServerError, "Internal Server Error (503) on {}: {}", HINT_500),
 }
 HEADERS = {
     "Retry_After": "7",
@@ -100,7 +85,7 @@ HEADERS = {
 
 
 def judge(
-    error: VectorshiftApiError,
+    error: errors.VectorshiftApiError,
     status: int,
     call: str,
     raw: bytes,
@@ -119,7 +104,7 @@ def judge(
     assert error.headers["x-request-id"] == "r-1"
     assert "set-cookie" not in error.headers
     note = ""
-    if isinstance(error, AuthenticationError):
+    if isinstance(error, errors.AuthenticationError):
         assert (error.source, error.fingerprint) == ("explicit:api_key", Secret(KEY).fingerprint)
         note = (
             f"\n  The API refuses the key {error.fingerprint} from explicit:api_key, which still"
@@ -134,7 +119,7 @@ def judge(
     judge_copies(error, shown)
 
 
-def judge_copies(error: VectorshiftApiError, shown: Callable[..., str]) -> None:
+def judge_copies(error: errors.VectorshiftApiError, shown: Callable[..., str]) -> None:
     """Each copy is as the error is, and none holds the key."""
     for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
         pickled = pickle.dumps(error, protocol)
@@ -226,7 +211,7 @@ async def test_a_failed_answer_has_its_class_and_all_it_says(
     with FaultServer(*(answer(status, raw, **HEADERS) for status in KINDS)) as server:
         async with client_of(style, server) as client:
             for status in KINDS:
-                with pytest.raises(VectorshiftApiError) as caught:
+                with pytest.raises(errors.VectorshiftApiError) as caught:
                     await call(style, client)
                 judge(caught.value, status, "POST /x", raw, said, shown)
 
@@ -252,7 +237,7 @@ async def test_each_method_raises_what_the_api_says(
                     settings=Settings(base_url=server.origin), credentials=KEY, client=client
                 )
             for status in KINDS:
-                with pytest.raises(VectorshiftApiError) as caught:
+                with pytest.raises(errors.VectorshiftApiError) as caught:
                     await call(style, client if whose == "a client" else None)
                 judge(caught.value, status, place, raw, said, shown)
         assert len(server.received) == len(faults)
@@ -277,13 +262,15 @@ async def test_a_200_that_says_failed_or_is_no_json_is_a_failure(
     ):
         with (
             FaultServer(answer(200, raw, **HEADERS)) as server,
-            pytest.raises(VectorshiftApiError) as caught,
+            pytest.raises(errors.VectorshiftApiError) as caught,
         ):
             async with client_of(style, server) as client:
                 await call(style, client)
         error = caught.value
         of_a_run = raw is FAILED and name in WAITING
-        assert type(error) is (PipelineRunFailedError if of_a_run else VectorshiftApiError)
+        assert type(error) is (
+            errors.PipelineRunFailedError if of_a_run else errors.VectorshiftApiError
+        )
         assert (error.status_code, f"{error.method} {error.endpoint}") == (200, place)
         assert (error.raw_response, error.error_message, error.request_id) == (
             raw.decode(),
@@ -321,11 +308,11 @@ async def test_a_204_is_an_empty_answer_and_a_failure_where_something_is_missing
             if name not in WITHOUT_CONTENT:
                 assert await call(style, client) in ({}, [])
                 return
-            with pytest.raises(VectorshiftApiError) as caught:
+            with pytest.raises(errors.VectorshiftApiError) as caught:
                 await call(style, client)
     assert WITHOUT_CONTENT[name] in str(caught.value)
     assert type(caught.value) is (
-        PollTimeoutError if name == "handler.result" else VectorshiftApiError
+        errors.PollTimeoutError if name == "handler.result" else errors.VectorshiftApiError
     )
 
 
@@ -333,7 +320,10 @@ async def test_a_204_is_an_empty_answer_and_a_failure_where_something_is_missing
 async def test_json_that_is_no_object_is_a_failure(name: str, style: CallStyle) -> None:
     call, place = METHODS[name]
     for raw in (b'["a"]', b'"a"', b"7", b"null"):
-        with FaultServer(answer(200, raw)) as server, pytest.raises(VectorshiftApiError) as caught:
+        with (
+            FaultServer(answer(200, raw)) as server,
+            pytest.raises(errors.VectorshiftApiError) as caught,
+        ):
             async with client_of(style, server) as client:
                 await call(style, client)
         said = raw.decode()
@@ -353,7 +343,7 @@ async def test_a_run_that_failed_says_so(
     with FaultServer(answer(200, json.dumps(body).encode())) as server:
         async with client_of(style, server) as client:
             assert (await METHODS["handler.run_status"][0](style, client)).status == status
-            with pytest.raises(PipelineRunFailedError) as caught:
+            with pytest.raises(errors.PipelineRunFailedError) as caught:
                 await METHODS["handler.result"][0](style, client)
     error = caught.value
     assert (error.status_code, error.task_id, error.run_error, error.error_message) == (
@@ -375,7 +365,7 @@ async def test_a_run_whose_answer_says_that_it_failed_has_all_of_that_answer(
     raw = json.dumps(body)
     with FaultServer(answer(200, raw.encode(), **HEADERS)) as server:
         async with client_of(style, server) as client:
-            with pytest.raises(PipelineRunFailedError) as caught:
+            with pytest.raises(errors.PipelineRunFailedError) as caught:
                 await call(style, client)
             assert len(server.received) == 1
     error, said = caught.value, f"no {Secret(KEY).fingerprint}"
@@ -395,7 +385,7 @@ async def test_an_event_that_says_error_is_raised(
     events = b"data: " + json.dumps(event).encode() + b"\n\n"
     with FaultServer(answer(200, events, Content_Type="text/event-stream")) as server:
         async with client_of(style, server) as client:
-            with pytest.raises(PipelineRunFailedError) as caught:
+            with pytest.raises(errors.PipelineRunFailedError) as caught:
                 await METHODS["stream"][0](style, client)
     assert (caught.value.task_id, caught.value.run_error) == (
         "r-7",
@@ -406,7 +396,7 @@ async def test_an_event_that_says_error_is_raised(
 
 async def test_a_failed_answer_that_is_nested_too_deep_has_its_class(style: CallStyle) -> None:
     raw = b'{"else":' * 900 + b"1" + b"}" * 900
-    with FaultServer(answer(400, raw)) as server, pytest.raises(BadRequestError) as caught:
+    with FaultServer(answer(400, raw)) as server, pytest.raises(errors.BadRequestError) as caught:
         async with client_of(style, server) as client:
             await request(style, client)
     assert caught.value.raw_response == raw.decode()

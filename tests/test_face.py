@@ -19,18 +19,14 @@ from hypothesis import given, strategies as st
 
 import vectorshift
 from vectorshift import (
-    AuthenticationError,
     CachingProvider,
-    CredentialConfigurationError,
-    CredentialError,
     CredentialProvider,
-    CredentialStoreUnavailableError,
     EnvProvider,
     ExplicitProvider,
-    MissingCredentialError,
     ProviderChain,
     Secret,
     Settings,
+    errors,
 )
 from vectorshift.testing import ManualClock, MemoryStore
 
@@ -133,10 +129,10 @@ def test_a_later_assignment_and_a_later_environment_count() -> None:
 
 
 def test_a_missing_key_is_the_documented_error_and_says_what_to_do() -> None:
-    with pytest.raises(AuthenticationError) as caught:
+    with pytest.raises(errors.AuthenticationError) as caught:
         vectorshift.get_credential()
     error = caught.value
-    assert isinstance(error, MissingCredentialError)
+    assert isinstance(error, errors.MissingCredentialError)
     assert error.status_code == 401
     assert [attempt.provider for attempt in error.attempts] == [
         "explicit",
@@ -163,19 +159,21 @@ def test_any_other_failure_than_not_found_is_raised(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv(NAME, "two words")
-    with pytest.raises(CredentialConfigurationError, match=f"env:{NAME} does not hold an API key"):
+    with pytest.raises(
+        errors.CredentialConfigurationError, match=f"env:{NAME} does not hold an API key"
+    ):
         read()
     monkeypatch.delenv(NAME)
     monkeypatch.setenv(f"{NAME}_FILE", str(tmp_path / "none"))
     vectorshift.reset()
-    with pytest.raises(CredentialConfigurationError, match="cannot be read"):
+    with pytest.raises(errors.CredentialConfigurationError, match="cannot be read"):
         read()
 
     def down() -> str:
         raise ConnectionError(KEY)
 
     vectorshift.api_key = down
-    with pytest.raises(CredentialStoreUnavailableError, match="raised ConnectionError"):
+    with pytest.raises(errors.CredentialStoreUnavailableError, match="raised ConnectionError"):
         read()
 
 
@@ -189,14 +187,16 @@ def test_a_callable_that_fails_never_reads_as_no_key_or_another(
 ) -> None:
     monkeypatch.setenv(NAME, "vs-other-organisation")
     vectorshift.api_key = value
-    with pytest.raises(CredentialConfigurationError):
+    with pytest.raises(errors.CredentialConfigurationError):
         read()
 
 
 def test_a_blank_key_in_code_is_a_mistake_and_not_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(NAME, "vs-other-organisation")
     vectorshift.api_key = "  "
-    with pytest.raises(CredentialConfigurationError, match="explicit:api_key is set but empty"):
+    with pytest.raises(
+        errors.CredentialConfigurationError, match="explicit:api_key is set but empty"
+    ):
         read()
 
 
@@ -207,7 +207,7 @@ def test_any_text_reads_as_itself_stripped_or_raises_without_showing_it(
     vectorshift.api_key = text
     try:
         said = str(read())
-    except CredentialConfigurationError as error:
+    except errors.CredentialConfigurationError as error:
         said = shown(error)
         assert len(text.strip()) < 4 or text.strip() not in said
     else:
@@ -294,7 +294,7 @@ def test_a_failure_that_the_cache_remembers_is_not_raised(fault: str, on_error: 
     store = MemoryStore("vs-in-the-store")
     getattr(store, fault)()
     vectorshift.configure(credentials=store.provider(on_error=on_error))
-    with pytest.raises(CredentialError):
+    with pytest.raises(errors.CredentialError):
         vectorshift.get_credential()
     reads = store.reads
     assert read() is None
@@ -529,7 +529,9 @@ def test_a_provider_that_there_is_not_and_one_that_is_there_twice_are_errors(
     monkeypatch: pytest.MonkeyPatch, names: str, why: str
 ) -> None:
     monkeypatch.setenv("VECTORSHIFT_PROVIDERS", names)
-    with pytest.raises(CredentialConfigurationError, match="VECTORSHIFT_PROVIDERS names") as caught:
+    with pytest.raises(
+        errors.CredentialConfigurationError, match="VECTORSHIFT_PROVIDERS names"
+    ) as caught:
         vectorshift.get_credential()
     assert why in str(caught.value)
 
@@ -560,7 +562,7 @@ def test_configure_sets_what_is_given() -> None:
     assert read() is None  # credentials that were given stay
     vectorshift.reset()
     vectorshift.configure(settings=Settings(env_file="none.env"))
-    with pytest.raises(CredentialConfigurationError, match=r"none\.env cannot be read"):
+    with pytest.raises(errors.CredentialConfigurationError, match=r"none\.env cannot be read"):
         read()
 
 
@@ -581,13 +583,13 @@ def test_a_block_that_finds_nothing_never_reaches_the_key_of_the_process(
     vectorshift.api_key = "vs-another-organisation"
     with vectorshift.using(ExplicitProvider()):
         assert read() is None
-        with pytest.raises(MissingCredentialError):
+        with pytest.raises(errors.MissingCredentialError):
             vectorshift.get_credential()
-        with pytest.raises(MissingCredentialError):
+        with pytest.raises(errors.MissingCredentialError):
             asyncio.run(vectorshift.aget_credential())
     with (
         vectorshift.using(lambda: None),
-        pytest.raises(CredentialConfigurationError, match="returned None"),
+        pytest.raises(errors.CredentialConfigurationError, match="returned None"),
     ):
         read()
 
@@ -619,14 +621,16 @@ def test_credentials_of_a_wrong_type_are_an_error_that_does_not_show_them(
 def test_a_home_that_cannot_be_looked_into_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/" + "x" * 300)
     assert read() is None
-    with pytest.raises(MissingCredentialError):
+    with pytest.raises(errors.MissingCredentialError):
         vectorshift.get_credential()
 
 
 def test_the_key_of_the_official_cli_is_named_and_not_read(tmp_path: Path) -> None:
     (tmp_path / ".vectorshift").mkdir()
     (tmp_path / ".vectorshift" / "config.toml").write_text(f'[auth]\napi_key = "{KEY}"\n')
-    with pytest.raises(MissingCredentialError, match=r"~/\.vectorshift/config\.toml") as caught:
+    with pytest.raises(
+        errors.MissingCredentialError, match=r"~/\.vectorshift/config\.toml"
+    ) as caught:
         vectorshift.get_credential()
     assert KEY not in str(caught.value)
 

@@ -15,21 +15,15 @@ import pytest
 
 from vectorshift import (
     Credential,
-    CredentialConfigurationError,
-    CredentialDeniedError,
-    CredentialError,
-    CredentialNotFoundError,
     CredentialProvider,
-    CredentialRevokedError,
-    CredentialStoreUnavailableError,
     Description,
     DotenvProvider,
     EnvProvider,
     ExplicitProvider,
-    MissingCredentialError,
     ProviderChain,
     Secret,
     Settings,
+    errors,
 )
 
 if TYPE_CHECKING:
@@ -61,12 +55,12 @@ EMPTY_IS_NOT_FOUND = ("env", "dotenv")
 """Empty or blank in the environment or a dotenv file is not found; given in code or in a key file,
 configuration.
 """
-KINDS: dict[str, type[CredentialError]] = {
-    "not found": CredentialNotFoundError,
-    "configuration": CredentialConfigurationError,
-    "denied": CredentialDeniedError,
-    "revoked": CredentialRevokedError,
-    "unavailable": CredentialStoreUnavailableError,
+KINDS: dict[str, type[errors.CredentialError]] = {
+    "not found": errors.CredentialNotFoundError,
+    "configuration": errors.CredentialConfigurationError,
+    "denied": errors.CredentialDeniedError,
+    "revoked": errors.CredentialRevokedError,
+    "unavailable": errors.CredentialStoreUnavailableError,
 }
 
 
@@ -199,9 +193,9 @@ async def got(
     """Return the outcome and its source, and the attempts where there are any."""
     try:
         credential = await ask(chain)
-    except MissingCredentialError as error:
+    except errors.MissingCredentialError as error:
         return "missing", "chain", [attempt.outcome for attempt in error.attempts]
-    except CredentialError as error:
+    except errors.CredentialError as error:
         outcome = next(word for word, kind in KINDS.items() if type(error) is kind)
         return outcome, short(error.source), None
     assert credential.secret == Secret(f"vs-{short(credential.source)}")

@@ -13,13 +13,7 @@ import pytest
 from tests.call_styles import CallStyle
 from tests.faults import FaultServer, StillClock, answer, cut
 
-from vectorshift import (
-    ApiConnectionError,
-    BadRequestError,
-    NotFoundError,
-    PipelineRunFailedError,
-    VectorshiftApiError,
-)
+from vectorshift import errors
 from vectorshift.errors.bodies import error_sentence
 
 if TYPE_CHECKING:
@@ -53,7 +47,7 @@ async def test_a_body_beyond_1_mib_is_cut_and_says_so(
     sent = {"gzip": gzip.compress(body), "deflate": zlib.compress(body), "identity": body}[encoding]
     with (
         FaultServer(answer(400, sent, Content_Encoding=encoding)) as server,
-        pytest.raises(BadRequestError) as caught,
+        pytest.raises(errors.BadRequestError) as caught,
     ):
         await call(server)
     assert caught.value.raw_response == body[:MIB].decode()
@@ -69,7 +63,7 @@ async def test_a_body_that_unpacks_to_200_mb_takes_a_few(call: Callable[..., Any
     with FaultServer(answer(404, bomb(), Content_Encoding="gzip")) as server:
         tracemalloc.start()
         try:
-            with pytest.raises(NotFoundError) as caught:
+            with pytest.raises(errors.NotFoundError) as caught:
                 await call(server)
             _, most = tracemalloc.get_traced_memory()
         finally:
@@ -88,7 +82,7 @@ async def test_a_body_of_up_to_1_mib_is_kept_whole(
     sent = gzip.compress(body.encode()) if encoding == "gzip" else body.encode()
     with (
         FaultServer(answer(404, sent, Content_Encoding=encoding)) as server,
-        pytest.raises(NotFoundError) as caught,
+        pytest.raises(errors.NotFoundError) as caught,
     ):
         await call(server)
     assert (caught.value.raw_response, caught.value.error_message) == (body, "no")
@@ -107,7 +101,7 @@ async def test_an_error_whose_body_breaks_off_or_is_not_what_it_says_is_a_connec
 ) -> None:
     head = b"HTTP/1.1 400 X\r\nContent-Length: 9\r\n\r\n"
     for fault in (cut(after=head + b"{"), answer(400, b"no gzip", Content_Encoding="gzip")):
-        with FaultServer(fault) as server, pytest.raises(ApiConnectionError):
+        with FaultServer(fault) as server, pytest.raises(errors.ApiConnectionError):
             await call(server)
 
 
@@ -116,23 +110,26 @@ async def test_an_error_whose_body_breaks_off_or_is_not_what_it_says_is_a_connec
 
 def test_the_text_of_an_error_shows_2000_characters_and_the_attributes_have_all() -> None:
     body = "a" * 2_000
-    assert str(VectorshiftApiError(400, "GET", "/x", body)) == f"API Error (400) on GET /x: {body}"
-    error = VectorshiftApiError(400, "GET", "/x", body + "b")
+    assert (
+        str(errors.VectorshiftApiError(400, "GET", "/x", body))
+        == f"API Error (400) on GET /x: {body}"
+    )
+    error = errors.VectorshiftApiError(400, "GET", "/x", body + "b")
     assert (
         str(error) == error.message == f"API Error (400) on GET /x: {body} ... (2,001 characters)"
     )
     assert error.error_message == error.raw_response == body + "b"
     assert (
-        str(PipelineRunFailedError("t-1", body + "b"))
+        str(errors.PipelineRunFailedError("t-1", body + "b"))
         == f"Run t-1 failed: {body} ... (2,001 characters)"
     )
 
 
 def test_a_long_body_is_not_blown_up_by_its_indentation() -> None:
     body = '{"a":' + "[" * 200 + "0,0," * 25_000 + "0" + "]" * 200 + "}"
-    error = VectorshiftApiError(400, "GET", "/x", body)
+    error = errors.VectorshiftApiError(400, "GET", "/x", body)
     assert len(error.error_message) <= 2 * len(body)
-    short = VectorshiftApiError(400, "GET", "/x", '{"a": 0}')
+    short = errors.VectorshiftApiError(400, "GET", "/x", '{"a": 0}')
     assert short.error_message == '{\n  "a": 0\n}'
 
 

@@ -12,27 +12,7 @@ from hypothesis import given, strategies as st
 
 import vectorshift
 from vectorshift import errors
-from vectorshift.errors import (
-    ApiConnectionError,
-    ApiTimeoutError,
-    Attempt,
-    AuthenticationError,
-    CredentialConfigurationError,
-    CredentialDeniedError,
-    CredentialError,
-    CredentialNotFoundError,
-    CredentialRevokedError,
-    CredentialStoreUnavailableError,
-    MissingCredentialError,
-    PermissionDeniedError,
-    PipelineRunFailedError,
-    PollTimeoutError,
-    RateLimitError,
-    VectorshiftApiError,
-    VectorshiftError,
-    api_error_class,
-    fresh_copy,
-)
+from vectorshift.errors import Attempt, api_error_class, fresh_copy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,42 +23,46 @@ ATTEMPT = Attempt(
 HEADERS = {"Retry-After": "7", "X-Request-ID": "r-1"}
 
 
-def status(cls: type[VectorshiftApiError], code: int, **more: Any) -> VectorshiftApiError:
+def status(
+    cls: type[errors.VectorshiftApiError], code: int, **more: Any
+) -> errors.VectorshiftApiError:
     return cls(
         code, "GET", "/pipelines", '{"error": "no"}', headers=HEADERS, note="A note.", **more
     )
 
 
 EACH = [
-    VectorshiftError("plain"),
-    ApiConnectionError("down", request_info={"method": "GET", "endpoint": "/pipelines"}),
-    ApiTimeoutError(
+    errors.VectorshiftError("plain"),
+    errors.ApiConnectionError("down", request_info={"method": "GET", "endpoint": "/pipelines"}),
+    errors.ApiTimeoutError(
         "slow",
         request_info={"method": "GET", "endpoint": "/pipelines"},
         may_have_run=False,
         tries=3,
     ),
-    PipelineRunFailedError("t-1", "no"),
-    PipelineRunFailedError(
+    errors.PipelineRunFailedError("t-1", "no"),
+    errors.PipelineRunFailedError(
         "",
         "no",
-        answer=VectorshiftApiError(200, "POST", "/x", "{}", headers=HEADERS, note="A note."),
+        answer=errors.VectorshiftApiError(200, "POST", "/x", "{}", headers=HEADERS, note="A note."),
     ),
-    PollTimeoutError("t-1", 2.5),
-    status(AuthenticationError, 401, source="env:X", fingerprint="#1a2b3c4d"),
+    errors.PollTimeoutError("t-1", 2.5),
+    status(errors.AuthenticationError, 401, source="env:X", fingerprint="#1a2b3c4d"),
     *(status(api_error_class(code), code) for code in (400, 403, 404, 409, 422, 429, 500, 503)),
     *(
         kind("why", source="vault:a", provider="vault")
         for kind in (
-            CredentialError,
-            CredentialNotFoundError,
-            CredentialConfigurationError,
-            CredentialDeniedError,
-            CredentialRevokedError,
+            errors.CredentialError,
+            errors.CredentialNotFoundError,
+            errors.CredentialConfigurationError,
+            errors.CredentialDeniedError,
+            errors.CredentialRevokedError,
         )
     ),
-    CredentialStoreUnavailableError("why", source="vault:a", provider="vault", retry_after=2.5),
-    MissingCredentialError("none", attempts=(ATTEMPT,)),
+    errors.CredentialStoreUnavailableError(
+        "why", source="vault:a", provider="vault", retry_after=2.5
+    ),
+    errors.MissingCredentialError("none", attempts=(ATTEMPT,)),
 ]
 
 
@@ -96,7 +80,8 @@ EACH = [
     ids=[*(f"pickle{p}" for p in range(pickle.HIGHEST_PROTOCOL + 1)), "copy", "deepcopy"],
 )
 def test_an_error_survives_pickle_and_copy_with_its_attributes(
-    error: VectorshiftError, again: Callable[[VectorshiftError], VectorshiftError]
+    error: errors.VectorshiftError,
+    again: Callable[[errors.VectorshiftError], errors.VectorshiftError],
 ) -> None:
     other = again(error)
     assert other is not error
@@ -117,8 +102,8 @@ def test_a_fresh_copy_has_the_cause_and_neither_traceback_nor_context() -> None:
         try:
             raise ValueError("context")
         except ValueError:
-            raise CredentialStoreUnavailableError("down", retry_after=3.0) from cause
-    except CredentialStoreUnavailableError as error:
+            raise errors.CredentialStoreUnavailableError("down", retry_after=3.0) from cause
+    except errors.CredentialStoreUnavailableError as error:
         copied = fresh_copy(error)
     assert (str(copied), copied.retry_after) == ("down", 3.0)
     assert (copied.__cause__, copied.__context__, copied.__traceback__) == (cause, None, None)
@@ -164,21 +149,21 @@ def test_the_official_spellings_are_the_same_classes(alias: str, name: str) -> N
 
 def test_the_five_kinds_of_failure_are_credential_errors() -> None:
     for kind in (
-        CredentialNotFoundError,
-        CredentialConfigurationError,
-        CredentialDeniedError,
-        CredentialStoreUnavailableError,
+        errors.CredentialNotFoundError,
+        errors.CredentialConfigurationError,
+        errors.CredentialDeniedError,
+        errors.CredentialStoreUnavailableError,
     ):
-        assert kind.__mro__[1:3] == (CredentialError, VectorshiftError)
-    assert issubclass(CredentialRevokedError, CredentialDeniedError)
-    assert not issubclass(CredentialDeniedError, PermissionDeniedError)
-    assert issubclass(ApiTimeoutError, ApiConnectionError)
+        assert kind.__mro__[1:3] == (errors.CredentialError, errors.VectorshiftError)
+    assert issubclass(errors.CredentialRevokedError, errors.CredentialDeniedError)
+    assert not issubclass(errors.CredentialDeniedError, errors.PermissionDeniedError)
+    assert issubclass(errors.ApiTimeoutError, errors.ApiConnectionError)
 
 
 def test_a_missing_key_is_caught_as_the_page_says_and_lets_chains_nest() -> None:
-    error = MissingCredentialError("none", attempts=(ATTEMPT,))
-    assert isinstance(error, AuthenticationError)
-    assert isinstance(error, CredentialNotFoundError)
+    error = errors.MissingCredentialError("none", attempts=(ATTEMPT,))
+    assert isinstance(error, errors.AuthenticationError)
+    assert isinstance(error, errors.CredentialNotFoundError)
     assert (error.status_code, error.raw_response, error.method, error.endpoint) == (
         401,
         "",
@@ -209,16 +194,16 @@ def test_a_missing_key_is_caught_as_the_page_says_and_lets_chains_nest() -> None
     ],
 )
 def test_the_detail_is_the_first_truthy_field_else_the_body(body: str, said: str) -> None:
-    assert VectorshiftApiError(409, "GET", "/x", body).error_message == said
+    assert errors.VectorshiftApiError(409, "GET", "/x", body).error_message == said
 
 
 @pytest.mark.parametrize("body", ["[" * 100_000, '{"a":' * 100_000], ids=["array", "object"])
 def test_a_body_that_nests_too_deep_is_still_an_api_error(body: str) -> None:
-    assert VectorshiftApiError(500, "GET", "/x", body).error_message == body
+    assert errors.VectorshiftApiError(500, "GET", "/x", body).error_message == body
 
 
 def test_the_text_has_label_status_path_detail_note_and_hint() -> None:
-    assert str(status(AuthenticationError, 401)).splitlines() == [
+    assert str(status(errors.AuthenticationError, 401)).splitlines() == [
         "Unauthorized (401) on GET /pipelines: no",
         "  A note.",
         (
@@ -226,23 +211,25 @@ def test_the_text_has_label_status_path_detail_note_and_hint() -> None:
             "call is for."
         ),
     ]
-    assert str(VectorshiftApiError(409, "GET", "/x")) == "API Error (409) on GET /x: no details"
+    assert (
+        str(errors.VectorshiftApiError(409, "GET", "/x")) == "API Error (409) on GET /x: no details"
+    )
 
 
 def test_a_failed_run_reads_as_a_sentence_with_what_its_answer_had() -> None:
-    answer = VectorshiftApiError(
+    answer = errors.VectorshiftApiError(
         200, "POST", "/x", '{"error": "no"}', headers=HEADERS, note="A note.", tries=2
     )
-    error = PipelineRunFailedError("r-1", "no", answer=answer)
+    error = errors.PipelineRunFailedError("r-1", "no", answer=answer)
     expected = "Run r-1 failed (POST /x): no\n  A note.\n  Given up after 2 attempts."
     assert str(error) == error.message == expected
     assert vars(error) == {**vars(answer), "message": expected, "task_id": "r-1", "run_error": "no"}
-    assert str(PipelineRunFailedError("r-1")) == "Run r-1 failed: no details"
-    assert str(PipelineRunFailedError("", "no")) == "The run failed: no"
+    assert str(errors.PipelineRunFailedError("r-1")) == "Run r-1 failed: no details"
+    assert str(errors.PipelineRunFailedError("", "no")) == "The run failed: no"
 
 
 def test_headers_are_kept_in_lower_case_and_cookies_are_not() -> None:
-    error = RateLimitError(429, "GET", "/x", headers={**HEADERS, "Set-Cookie": "session=1"})
+    error = errors.RateLimitError(429, "GET", "/x", headers={**HEADERS, "Set-Cookie": "session=1"})
     assert (error.request_id, error.retry_after) == ("r-1", 7.0)
     assert error.headers == {"retry-after": "7", "x-request-id": "r-1"}
 
@@ -251,7 +238,7 @@ def test_headers_are_kept_in_lower_case_and_cookies_are_not() -> None:
 
 
 def waits(header: str) -> float | None:
-    return RateLimitError(429, "GET", "/x", headers={"Retry-After": header}).retry_after
+    return errors.RateLimitError(429, "GET", "/x", headers={"Retry-After": header}).retry_after
 
 
 @pytest.mark.parametrize(
@@ -307,7 +294,7 @@ def test_the_errors_are_found_where_the_official_examples_import_them_from() -> 
 @pytest.mark.usefixtures("forgotten")
 @pytest.mark.skipif(not hasattr(BaseException, "add_note"), reason="notes came with Python 3.11")
 def test_a_note_that_one_caller_adds_is_not_in_the_error_of_another() -> None:
-    shared: Any = CredentialStoreUnavailableError("down")
+    shared: Any = errors.CredentialStoreUnavailableError("down")
     shared.add_note("of the store")
     first, second = fresh_copy(shared), fresh_copy(shared)
     first.add_note("of the first caller")

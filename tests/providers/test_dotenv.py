@@ -15,19 +15,7 @@ from hypothesis import given, strategies as st
 from tests.providers.asking import KEY, failure
 
 import vectorshift
-from vectorshift import (
-    EnvProvider,
-    ExplicitProvider,
-    MissingCredentialError,
-    ProviderChain,
-    Secret,
-    Settings,
-)
-from vectorshift.errors import (
-    CredentialConfigurationError,
-    CredentialNotFoundError,
-    CredentialStoreUnavailableError,
-)
+from vectorshift import EnvProvider, ExplicitProvider, ProviderChain, Secret, Settings, errors
 from vectorshift.providers import DotenvProvider
 from vectorshift.testing import ManualClock
 
@@ -67,7 +55,7 @@ def test_no_parent_is_searched(dotenv: Path, monkeypatch: pytest.MonkeyPatch) ->
     below.mkdir()
     monkeypatch.chdir(below)
     error = failure(DotenvProvider())
-    assert type(error) is CredentialNotFoundError
+    assert type(error) is errors.CredentialNotFoundError
     assert f"{below / '.env'} does not exist" in str(error)
 
 
@@ -110,7 +98,7 @@ def test_a_value_that_is_nothing_but_a_variable_is_refused(dotenv: Path, value: 
     """Other tools put the variable's value in its place, so that the text itself is never meant."""
     dotenv.write_text(f"VECTORSHIFT_API_KEY={value}\n")
     error = failure(DotenvProvider())
-    assert type(error) is CredentialConfigurationError
+    assert type(error) is errors.CredentialConfigurationError
     assert "refers to a variable" in str(error)
 
 
@@ -119,14 +107,14 @@ def test_a_file_without_the_key_is_not_found(dotenv: Path, text: str) -> None:
     dotenv.write_text(text)
     for provider in (DotenvProvider(), DotenvProvider(dotenv)):
         error = failure(provider)
-        assert type(error) is CredentialNotFoundError
+        assert type(error) is errors.CredentialNotFoundError
         assert "has no VECTORSHIFT_API_KEY" in str(error)
 
 
 def test_a_bare_name_is_not_found_and_told_apart(dotenv: Path) -> None:
     dotenv.write_text("VECTORSHIFT_API_KEY\n")
     error = failure(DotenvProvider())
-    assert type(error) is CredentialNotFoundError
+    assert type(error) is errors.CredentialNotFoundError
     assert str(error) == f"{dotenv} names VECTORSHIFT_API_KEY without a value."
 
 
@@ -134,7 +122,7 @@ def test_a_bare_name_is_not_found_and_told_apart(dotenv: Path) -> None:
 def test_a_blank_key_is_not_found_and_said_to_be_empty(dotenv: Path, value: str) -> None:
     dotenv.write_text(f"VECTORSHIFT_API_KEY={value}\n")
     error = failure(DotenvProvider())
-    assert type(error) is CredentialNotFoundError
+    assert type(error) is errors.CredentialNotFoundError
     assert "set but empty" in str(error)
 
 
@@ -155,7 +143,7 @@ def test_what_could_not_be_a_key_is_refused_without_showing_it(
 ) -> None:
     dotenv.write_bytes(f"VECTORSHIFT_API_KEY={value}\n".encode())
     error = failure(DotenvProvider(), asks)
-    assert type(error) is CredentialConfigurationError
+    assert type(error) is errors.CredentialConfigurationError
     assert str(error).startswith(f"dotenv:{dotenv} ")
     assert why in str(error)
     assert KEY not in shown(error)
@@ -168,7 +156,7 @@ def test_a_file_that_is_no_utf_8_is_a_configuration_error_that_says_so(
     dotenv.write_bytes(f"VECTORSHIFT_API_KEY={KEY}\n".encode(codec))
     for provider in (DotenvProvider(), DotenvProvider(dotenv)):
         error = failure(provider)
-        assert type(error) is CredentialConfigurationError
+        assert type(error) is errors.CredentialConfigurationError
         assert "is not UTF-8 text" in str(error)
         assert "N\\x00e\\x00v" not in shown(error)
 
@@ -188,7 +176,7 @@ def test_any_file_is_a_key_or_an_error_that_does_not_show_it(
         path.write_bytes(b"VECTORSHIFT_API_KEY='" + raw + b"'\n")
         try:
             key = key_of(DotenvProvider(path))
-        except (CredentialNotFoundError, CredentialConfigurationError) as error:
+        except (errors.CredentialNotFoundError, errors.CredentialConfigurationError) as error:
             said = shown(error).replace(folder, "")
             text = raw.decode("utf-8", "replace").strip()
             assert len(text) < 4 or text not in said
@@ -203,18 +191,18 @@ def test_a_found_directory_is_not_found_and_a_named_one_is_an_error(tmp_path: Pa
     (tmp_path / ".env").mkdir()
     provider = DotenvProvider()
     found = failure(provider)
-    assert type(found) is CredentialNotFoundError
+    assert type(found) is errors.CredentialNotFoundError
     assert str(found) == f"{tmp_path / '.env'} is a directory."
     assert provider.describe().configured is False
     error = failure(DotenvProvider(tmp_path / ".env"))
-    assert type(error) is CredentialConfigurationError
+    assert type(error) is errors.CredentialConfigurationError
     assert "is a directory" in str(error)
 
 
 def test_a_missing_file_is_not_found_unless_it_is_named(tmp_path: Path) -> None:
-    assert type(failure(DotenvProvider())) is CredentialNotFoundError
+    assert type(failure(DotenvProvider())) is errors.CredentialNotFoundError
     error = failure(DotenvProvider(tmp_path / "prod.env"))
-    assert type(error) is CredentialConfigurationError
+    assert type(error) is errors.CredentialConfigurationError
     assert f"dotenv:{tmp_path / 'prod.env'} cannot be read: no such file" in str(error)
 
 
@@ -237,7 +225,7 @@ def test_a_found_file_may_not_say_where_its_key_is_sent(dotenv: Path) -> None:
     named = f"VECTORSHIFT_ENV_FILE={dotenv}"
     for provider, fix in (by_settings, named), (DotenvProvider(), f"DotenvProvider('{dotenv}')"):
         error = failure(provider)
-        assert type(error) is CredentialConfigurationError
+        assert type(error) is errors.CredentialConfigurationError
         assert "VECTORSHIFT_BASE_URL" in str(error)
         assert str(error).endswith(f"name it: {fix}")
         assert "evil.example" not in str(error)
@@ -266,7 +254,7 @@ def test_the_other_settings_of_a_found_file_are_named_in_a_warning_and_ignored(
 def test_settings_of_a_found_file_without_a_key_are_named_in_the_reason(dotenv: Path) -> None:
     dotenv.write_text("VECTORSHIFT_VAULT_PATH=x\nVECTORSHIFT_BASE_URL=https://evil.example\n")
     error = failure(DotenvProvider())
-    assert type(error) is CredentialNotFoundError
+    assert type(error) is errors.CredentialNotFoundError
     assert "ignored: VECTORSHIFT_BASE_URL, VECTORSHIFT_VAULT_PATH" in str(error)
 
 
@@ -287,7 +275,9 @@ def test_set_to_nothing_it_is_turned_off(dotenv: Path) -> None:
     settings = Settings.load({"VECTORSHIFT_ENV_FILE": ""})
     assert dotenv.exists()
     assert DotenvProvider.from_settings(settings) is None
-    with pytest.raises(CredentialNotFoundError, match="VECTORSHIFT_ENV_FILE is set to nothing"):
+    with pytest.raises(
+        errors.CredentialNotFoundError, match="VECTORSHIFT_ENV_FILE is set to nothing"
+    ):
         ProviderChain.from_settings(settings).get_credential()
 
 
@@ -347,7 +337,7 @@ def test_what_is_there_and_cannot_be_read_is_an_error_and_no_skip(
     path = tmp_path / ".env"
     make(path)
     error = failure(DotenvProvider(path) if named else DotenvProvider(), asks)
-    assert type(error) is CredentialConfigurationError
+    assert type(error) is errors.CredentialConfigurationError
     assert str(error).startswith(f"dotenv:{path} cannot be read: {why}")
     fix = (
         "Name a file that this process may read." if named else "or skip it: VECTORSHIFT_ENV_FILE="
@@ -365,13 +355,13 @@ def test_a_found_file_that_may_not_be_read_is_an_error_and_no_skip(dotenv: Path)
         error = failure(provider)
     finally:
         os.seteuid(me)
-    assert type(error) is CredentialConfigurationError
+    assert type(error) is errors.CredentialConfigurationError
     assert "permission denied" in str(error)
 
 
 def test_a_found_link_that_leads_nowhere_is_not_found(tmp_path: Path) -> None:
     (tmp_path / ".env").symlink_to(tmp_path / "gone")
-    assert type(failure(DotenvProvider())) is CredentialNotFoundError
+    assert type(failure(DotenvProvider())) is errors.CredentialNotFoundError
 
 
 def test_a_name_that_no_file_can_have_is_refused_and_not_shown() -> None:
@@ -411,7 +401,7 @@ def test_a_file_that_lost_its_key_is_unavailable_and_never_not_found(
     key_of(provider)
     dotenv.unlink() if left is None else dotenv.write_text(left)
     clock.advance(1)
-    assert type(failure(provider)) is CredentialStoreUnavailableError
+    assert type(failure(provider)) is errors.CredentialStoreUnavailableError
 
 
 def test_ignored_settings_are_told_once_and_not_at_every_change_of_the_file(
@@ -491,7 +481,7 @@ async def test_until_a_source_has_answered_a_found_file_may_appear_and_counts(
     tmp_path: Path, asks: str, clock: ManualClock
 ) -> None:
     chain = ProviderChain([EnvProvider(), DotenvProvider(clock=clock)])
-    with pytest.raises(MissingCredentialError):
+    with pytest.raises(errors.MissingCredentialError):
         await asked(chain, asks)
     a_key_in(tmp_path / ".env")
     clock.advance(1)
@@ -515,7 +505,7 @@ async def test_once_a_source_has_answered_a_file_that_had_no_key_does_not_count_
     clock.advance(1)
     assert await asked(chain, asks) == "vs-acme"
     del held["api_key"]
-    with pytest.raises(MissingCredentialError) as caught:
+    with pytest.raises(errors.MissingCredentialError) as caught:
         await asked(chain, asks)
     assert (
         f"{path} appeared, or got its key, after a source had answered, so it is not used. To "
@@ -569,7 +559,7 @@ def test_a_file_in_a_nested_chain_is_closed_by_a_source_of_the_outer_one(
     a_key_in(tmp_path / ".env")
     clock.advance(1)
     del held["api_key"]
-    with pytest.raises(MissingCredentialError, match="after a source had answered"):
+    with pytest.raises(errors.MissingCredentialError, match="after a source had answered"):
         chain.get_credential()
 
 
@@ -581,10 +571,10 @@ def test_a_chain_that_is_made_later_in_the_process_does_not_take_the_file_either
     vectorshift.get_credential()
     monkeypatch.delenv("VECTORSHIFT_API_KEY")
     a_key_in(tmp_path / ".env")
-    with pytest.raises(MissingCredentialError, match="after a source had answered"):
+    with pytest.raises(errors.MissingCredentialError, match="after a source had answered"):
         ProviderChain.from_settings(Settings()).get_credential()
     vectorshift.configure(settings=Settings(timeout=5))
-    with pytest.raises(MissingCredentialError, match="after a source had answered"):
+    with pytest.raises(errors.MissingCredentialError, match="after a source had answered"):
         vectorshift.get_credential()
     assert "after a source had answered" in said_by_explain()
     vectorshift.reset()
@@ -601,7 +591,7 @@ def test_a_chain_that_meets_the_late_file_below_another_source_does_not_take_it_
     chain = ProviderChain([ExplicitProvider(held=held), DotenvProvider(clock=clock)])
     chain.get_credential()
     del held["api_key"]
-    with pytest.raises(MissingCredentialError, match="after a source had answered"):
+    with pytest.raises(errors.MissingCredentialError, match="after a source had answered"):
         chain.get_credential()
 
 
@@ -617,7 +607,7 @@ async def test_after_a_reset_a_file_is_late_once_a_source_above_it_has_answered_
     assert await asked(chain, asks) == "vs-acme"
     a_key_in(tmp_path / ".env")
     del held["api_key"]
-    with pytest.raises(MissingCredentialError, match="after a source had answered"):
+    with pytest.raises(errors.MissingCredentialError, match="after a source had answered"):
         await asked(chain, asks)
 
 
@@ -647,7 +637,7 @@ async def test_a_found_file_that_supplied_the_key_and_goes_is_unavailable_until_
     for gone in (dotenv.unlink, lambda: dotenv.write_text("OTHER=1\n")):
         gone()
         clock.advance(1)
-        with pytest.raises(CredentialStoreUnavailableError) as caught:
+        with pytest.raises(errors.CredentialStoreUnavailableError) as caught:
             await asked(chain, asks)
         assert str(caught.value).endswith(
             "Put the key back, or call vectorshift.reset() to go on without this file."

@@ -13,13 +13,7 @@ import pytest
 from hypothesis import assume, given, strategies as st
 from tests.providers.asking import KEY, answer, failure
 
-from vectorshift import Settings
-from vectorshift.errors import (
-    CredentialConfigurationError,
-    CredentialError,
-    CredentialNotFoundError,
-    CredentialStoreUnavailableError,
-)
+from vectorshift import Settings, errors
 from vectorshift.providers import EnvProvider
 from vectorshift.testing import ManualClock
 
@@ -57,13 +51,13 @@ def test_the_variable_is_read_wherever_the_environment_is(
     if environ is not None:
         monkeypatch.setattr(os, "environ", environ)
     provider = EnvProvider()
-    assert isinstance(failure(provider), CredentialNotFoundError)
+    assert isinstance(failure(provider), errors.CredentialNotFoundError)
     os.environ[NAME] = "vs-é".encode("utf-8", "surrogateescape").decode("ascii", "surrogateescape")
-    assert isinstance(failure(provider), CredentialConfigurationError)
+    assert isinstance(failure(provider), errors.CredentialConfigurationError)
     os.environ[NAME] = KEY
     assert provider.get_credential().secret.reveal() == KEY
     del os.environ[NAME]
-    assert isinstance(failure(provider), CredentialNotFoundError)
+    assert isinstance(failure(provider), errors.CredentialNotFoundError)
 
 
 def test_the_private_name_that_makes_it_fast_is_there() -> None:
@@ -76,7 +70,7 @@ def test_the_variable_is_read_on_every_call(monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setenv(NAME, f" {key}\n")
         assert answer(provider) == (key, f"env:{NAME}", "env")
     monkeypatch.delenv(NAME)
-    assert isinstance(failure(provider), CredentialNotFoundError)
+    assert isinstance(failure(provider), errors.CredentialNotFoundError)
 
 
 @pytest.mark.anyio
@@ -90,7 +84,7 @@ def test_unset_and_blank_are_not_found_and_told_apart(
     monkeypatch: pytest.MonkeyPatch, asks: str
 ) -> None:
     unset = failure(EnvProvider(), asks)
-    assert type(unset) is CredentialNotFoundError
+    assert type(unset) is errors.CredentialNotFoundError
     assert (str(unset), unset.source, unset.provider) == (
         f"{NAME} is not set.",
         f"env:{NAME}",
@@ -99,7 +93,7 @@ def test_unset_and_blank_are_not_found_and_told_apart(
     for blank in ("", " ", "\n\t"):
         monkeypatch.setenv(NAME, blank)
         error = failure(EnvProvider(), asks)
-        assert type(error) is CredentialNotFoundError
+        assert type(error) is errors.CredentialNotFoundError
         assert "set but empty" in str(error)
 
 
@@ -114,7 +108,7 @@ def test_what_could_not_be_a_key_is_refused_without_showing_it(
 ) -> None:
     monkeypatch.setenv(NAME, text)
     error = failure(EnvProvider(), asks)
-    assert type(error) is CredentialConfigurationError
+    assert type(error) is errors.CredentialConfigurationError
     assert str(error).startswith(f"env:{NAME} ")
     assert why in str(error)
     assert KEY not in shown(error)
@@ -137,9 +131,11 @@ def test_any_variable_is_a_key_or_an_error_that_does_not_show_it(
 def check(provider: EnvProvider, text: str, shown: Callable[[BaseException], str]) -> None:
     try:
         key = provider.get_credential().secret.reveal()
-    except CredentialError as error:
+    except errors.CredentialError as error:
         kind, said = type(error), shown(error)
-        assert kind is (CredentialConfigurationError if text.strip() else CredentialNotFoundError)
+        assert kind is (
+            errors.CredentialConfigurationError if text.strip() else errors.CredentialNotFoundError
+        )
     else:
         assert key == text.strip()
         assert all("!" <= character <= "~" for character in key)
@@ -186,7 +182,7 @@ def test_variable_and_file_at_once_are_an_error_that_names_both(
     for text in ("vs-in-the-environment", "two words"):
         monkeypatch.setenv(NAME, text)
         error = failure(EnvProvider(file=file), asks)
-        assert type(error) is CredentialConfigurationError
+        assert type(error) is errors.CredentialConfigurationError
         assert f"{NAME} is set, and so is the file file:{file} ({NAME}_FILE)" in str(error)
         assert text not in shown(error)
         assert KEY not in shown(error)
@@ -211,7 +207,7 @@ def test_a_file_without_a_key_in_it_is_a_configuration_error_that_names_the_file
 ) -> None:
     file.write_text(text, "utf-8")
     error = failure(EnvProvider(file=file), asks)
-    assert type(error) is CredentialConfigurationError
+    assert type(error) is errors.CredentialConfigurationError
     assert str(error).startswith(f"file:{file} ")
     assert why in str(error)
     assert KEY not in shown(error)
@@ -225,16 +221,16 @@ def test_a_file_that_is_no_text_is_a_configuration_error(
 ) -> None:
     file.write_bytes(content)
     error = failure(EnvProvider(file=file))
-    assert type(error) is CredentialConfigurationError
+    assert type(error) is errors.CredentialConfigurationError
     assert KEY not in shown(error)
 
 
 def test_a_file_that_is_not_there_is_a_configuration_error(tmp_path: Path) -> None:
     error = failure(EnvProvider(file=tmp_path / "none"))
-    assert type(error) is CredentialConfigurationError
+    assert type(error) is errors.CredentialConfigurationError
     assert f"file:{tmp_path / 'none'} cannot be read: no such file or directory" in str(error)
     error = failure(EnvProvider(file=tmp_path))
-    assert type(error) is CredentialConfigurationError
+    assert type(error) is errors.CredentialConfigurationError
     assert "is a directory" in str(error)
 
 
@@ -257,7 +253,7 @@ def test_a_file_that_may_not_be_read_is_a_configuration_error(
     if os.getuid():
         file.chmod(0)
     error = failure(EnvProvider(file=file), asks)
-    assert type(error) is CredentialConfigurationError
+    assert type(error) is errors.CredentialConfigurationError
     assert (
         str(error)
         == f"file:{file} cannot be read: permission denied. Name a file that this process may read."
@@ -302,7 +298,7 @@ def test_a_file_with_more_than_a_key_says_what_it_looks_like_and_what_to_do(
 ) -> None:
     file.write_bytes(text.encode())
     error = failure(EnvProvider(file=file), asks)
-    assert type(error) is CredentialConfigurationError
+    assert type(error) is errors.CredentialConfigurationError
     assert str(error).startswith(f"file:{file} does not hold an API key: ")
     assert why in str(error)
     assert KEY not in shown(error)
@@ -353,7 +349,7 @@ def test_a_swap_to_a_volume_without_the_key_is_unavailable_and_heals(tmp_path: P
     (tmp_path / "key").symlink_to("..data/key")
     provider = EnvProvider(file=tmp_path / "key", clock=clock, pause=lambda _: None)
     provider.get_credential()
-    for target, kind in (("empty", CredentialStoreUnavailableError), ("full", None)):
+    for target, kind in (("empty", errors.CredentialStoreUnavailableError), ("full", None)):
         (tmp_path / "..tmp").symlink_to(target)
         (tmp_path / "..tmp").replace(tmp_path / "..data")
         clock.advance(1)
@@ -430,8 +426,8 @@ def test_the_folder_is_named_once_and_in_code_nothing_is_read(
     unit: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(unit))
-    assert type(failure(EnvProvider())) is CredentialNotFoundError
-    assert type(failure(EnvProvider.from_settings(Settings()))) is CredentialNotFoundError
+    assert type(failure(EnvProvider())) is errors.CredentialNotFoundError
+    assert type(failure(EnvProvider.from_settings(Settings()))) is errors.CredentialNotFoundError
     provider = EnvProvider.from_settings(Settings.load())
     monkeypatch.delenv("CREDENTIALS_DIRECTORY")
     assert provider.get_credential().secret.reveal() == KEY
@@ -448,8 +444,8 @@ def test_an_empty_name_is_no_folder_and_not_the_working_directory(
     unit: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(unit)
-    assert type(failure(EnvProvider(credentials_directory=""))) is CredentialNotFoundError
-    assert type(failure(handed(Path(" ")))) is CredentialNotFoundError
+    assert type(failure(EnvProvider(credentials_directory=""))) is errors.CredentialNotFoundError
+    assert type(failure(handed(Path(" ")))) is errors.CredentialNotFoundError
 
 
 def test_the_file_has_the_name_of_the_variable(unit: Path) -> None:
@@ -465,7 +461,7 @@ def test_credentials_of_other_things_are_no_configuration_of_this_one(
 ) -> None:
     provider = handed(tmp_path if there == "folder" else tmp_path / "none")
     error = failure(provider, asks)
-    assert type(error) is CredentialNotFoundError
+    assert type(error) is errors.CredentialNotFoundError
     assert str(error).startswith(f"{NAME} is not set, and ")
     assert str(error).endswith("vectorshift_api_key does not exist.")
     assert provider.describe().configured is False
@@ -520,7 +516,7 @@ def test_a_variable_that_is_malformed_does_not_slip_to_a_credential_of_systemd(
 ) -> None:
     monkeypatch.setenv(NAME, "two words")
     error = failure(handed(unit))
-    assert type(error) is CredentialConfigurationError
+    assert type(error) is errors.CredentialConfigurationError
     assert error.source == f"env:{NAME}"
 
 
@@ -543,7 +539,7 @@ def test_a_named_file_wins_over_a_credential_of_systemd(
     file.unlink()
     assert (
         type(failure(handed(unit, VECTORSHIFT_API_KEY_FILE=str(file))))
-        is CredentialConfigurationError
+        is errors.CredentialConfigurationError
     )
 
 
@@ -554,7 +550,7 @@ def test_a_credential_of_systemd_that_cannot_be_read_is_an_error_and_no_skip(
     if os.getuid():
         unit.chmod(0)
     error = failure(handed(unit), asks)
-    assert type(error) is CredentialConfigurationError
+    assert type(error) is errors.CredentialConfigurationError
     assert (
         str(error) == f"file:{unit / 'vectorshift_api_key'} cannot be read: permission denied. "
         "Add it to the unit with LoadCredential= or SetCredential=, or unset "
@@ -567,7 +563,7 @@ def test_a_credential_of_systemd_without_a_key_in_it_is_a_configuration_error(
     unit: Path, text: str
 ) -> None:
     (unit / "vectorshift_api_key").write_text(text)
-    assert type(failure(handed(unit))) is CredentialConfigurationError
+    assert type(failure(handed(unit))) is errors.CredentialConfigurationError
 
 
 def test_a_credential_of_systemd_that_had_a_key_and_is_gone_is_unavailable(unit: Path) -> None:
@@ -576,7 +572,7 @@ def test_a_credential_of_systemd_that_had_a_key_and_is_gone_is_unavailable(unit:
     provider.get_credential()
     (unit / "vectorshift_api_key").unlink()
     clock.advance(1)
-    assert type(failure(provider)) is CredentialStoreUnavailableError
+    assert type(failure(provider)) is errors.CredentialStoreUnavailableError
 
 
 def test_the_names_travel_in_a_pickle_and_the_key_does_not(unit: Path, file: Path) -> None:
@@ -602,7 +598,7 @@ def test_any_key_file_is_a_key_or_an_error_that_does_not_show_it(
         text = path.read_bytes().decode("utf-8-sig", "replace").strip()
         try:
             key = EnvProvider(file=path).get_credential().secret.reveal()
-        except CredentialConfigurationError as error:
+        except errors.CredentialConfigurationError as error:
             said = shown(error).replace(folder, "")
             assert len(text) < 4 or text not in said
         else:

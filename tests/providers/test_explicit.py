@@ -13,16 +13,8 @@ from hypothesis import assume, given, strategies as st
 from tests.providers import asking
 from tests.providers.asking import KEY
 
-from vectorshift import ProviderChain, Settings
+from vectorshift import ProviderChain, Settings, errors
 from vectorshift.credentials import Secret
-from vectorshift.errors import (
-    CredentialConfigurationError,
-    CredentialDeniedError,
-    CredentialError,
-    CredentialNotFoundError,
-    CredentialStoreUnavailableError,
-    MissingCredentialError,
-)
 from vectorshift.providers import ExplicitProvider
 
 if TYPE_CHECKING:
@@ -38,7 +30,7 @@ def key_of(provider: ExplicitProvider) -> str:
     return credential.secret.reveal()
 
 
-def failure(provider: ExplicitProvider, asks: str = "sync") -> CredentialError:
+def failure(provider: ExplicitProvider, asks: str = "sync") -> errors.CredentialError:
     error = asking.failure(provider, asks)
     assert (error.source, error.provider) == ("explicit:api_key", "explicit")
     return error
@@ -94,9 +86,11 @@ async def test_a_key_answers_under_every_event_loop(value: Any) -> None:
 
 
 def test_nothing_given_is_not_found() -> None:
-    assert isinstance(failure(ExplicitProvider()), CredentialNotFoundError)
-    assert isinstance(failure(ExplicitProvider(), "async"), CredentialNotFoundError)
-    assert isinstance(failure(ExplicitProvider.from_settings(Settings())), CredentialNotFoundError)
+    assert isinstance(failure(ExplicitProvider()), errors.CredentialNotFoundError)
+    assert isinstance(failure(ExplicitProvider(), "async"), errors.CredentialNotFoundError)
+    assert isinstance(
+        failure(ExplicitProvider.from_settings(Settings())), errors.CredentialNotFoundError
+    )
 
 
 @pytest.mark.parametrize("asks", ["sync", "async"])
@@ -111,13 +105,13 @@ def test_a_callable_that_returns_none_stops_and_never_reaches_another_source(
         [ExplicitProvider((lambda: None) if style == "sync" else none), ExplicitProvider(KEY)]
     )
     with pytest.raises(
-        CredentialConfigurationError, match=r"returned None\. No other source is asked"
+        errors.CredentialConfigurationError, match=r"returned None\. No other source is asked"
     ):
         chain.get_credential() if asks == "sync" else asyncio.run(chain.aget_credential())
 
 
-def _missing() -> CredentialError:
-    with pytest.raises(MissingCredentialError) as caught:
+def _missing() -> errors.CredentialError:
+    with pytest.raises(errors.MissingCredentialError) as caught:
         ProviderChain([ExplicitProvider()]).get_credential()
     return caught.value
 
@@ -127,13 +121,16 @@ def _missing() -> CredentialError:
 @pytest.mark.parametrize(
     ("raised", "told"),
     [
-        (lambda: CredentialNotFoundError("tenant 42 has no key."), r"tenant 42 has no key\."),
+        (
+            lambda: errors.CredentialNotFoundError("tenant 42 has no key."),
+            r"tenant 42 has no key\.",
+        ),
         (_missing, "Looked, in"),
     ],
     ids=["not found", "a chain of its own"],
 )
 def test_a_callable_that_finds_nothing_stops_and_never_reaches_another_source(
-    raised: Callable[[], CredentialError], told: str, asks: str, style: str
+    raised: Callable[[], errors.CredentialError], told: str, asks: str, style: str
 ) -> None:
     """Observation to fail: the key of the process answered for a tenant that has none."""
 
@@ -146,7 +143,8 @@ def test_a_callable_that_finds_nothing_stops_and_never_reaches_another_source(
     for below in (ExplicitProvider(KEY), ExplicitProvider(lambda: KEY)):
         chain = ProviderChain([ExplicitProvider(nothing if style == "sync" else anothing), below])
         with pytest.raises(
-            CredentialConfigurationError, match=rf"found no key\. No other source is asked.*{told}"
+            errors.CredentialConfigurationError,
+            match=rf"found no key\. No other source is asked.*{told}",
         ) as caught:
             chain.get_credential() if asks == "sync" else asyncio.run(chain.aget_credential())
         assert (caught.value.source, caught.value.provider) == ("explicit:api_key", "explicit")
@@ -161,14 +159,14 @@ def test_what_is_no_text_is_refused_by_its_type(
     value: Any, wrap: Callable[[Any], Any], asks: str, shown: Callable[[BaseException], str]
 ) -> None:
     error = failure(ExplicitProvider(wrap(value)), asks)
-    assert isinstance(error, CredentialConfigurationError)
+    assert isinstance(error, errors.CredentialConfigurationError)
     assert f"of type {type(value).__name__}, not str" in str(error)
     assert KEY not in shown(error)
 
 
 def test_a_secret_that_came_out_of_a_pickle_says_so() -> None:
     provider = ExplicitProvider(pickle.loads(pickle.dumps(Secret(KEY))))
-    with pytest.raises(CredentialConfigurationError, match="was pickled"):
+    with pytest.raises(errors.CredentialConfigurationError, match="was pickled"):
         provider.get_credential()
 
 
@@ -190,7 +188,7 @@ def test_what_could_not_be_a_key_is_a_configuration_error_and_not_shown(
 ) -> None:
     for value in (text, Secret(text), lambda: text):
         error = failure(ExplicitProvider(value), asks)
-        assert isinstance(error, CredentialConfigurationError)
+        assert isinstance(error, errors.CredentialConfigurationError)
         assert str(error).startswith("explicit:api_key ")
         assert why in str(error)
         assert KEY not in shown(error)
@@ -202,7 +200,7 @@ def test_any_text_is_a_key_or_an_error_that_does_not_show_it(
 ) -> None:
     try:
         key = ExplicitProvider(text).get_credential().secret.reveal()
-    except CredentialConfigurationError as error:
+    except errors.CredentialConfigurationError as error:
         said = shown(error)
     else:
         assert key == text.strip()
@@ -274,15 +272,15 @@ def test_a_sync_caller_inside_a_running_loop_may_have_an_async_callable() -> Non
 @pytest.mark.parametrize(
     ("make", "kind"),
     [
-        (lambda: ValueError(KEY), CredentialConfigurationError),
-        (lambda: ConnectionError(KEY), CredentialStoreUnavailableError),
-        (lambda: TimeoutError(KEY), CredentialStoreUnavailableError),
-        (lambda: CredentialDeniedError("no"), CredentialDeniedError),
+        (lambda: ValueError(KEY), errors.CredentialConfigurationError),
+        (lambda: ConnectionError(KEY), errors.CredentialStoreUnavailableError),
+        (lambda: TimeoutError(KEY), errors.CredentialStoreUnavailableError),
+        (lambda: errors.CredentialDeniedError("no"), errors.CredentialDeniedError),
     ],
 )
 def test_what_a_callable_raises_is_mapped_and_its_text_withheld(
     make: Callable[[], Exception],
-    kind: type[CredentialError],
+    kind: type[errors.CredentialError],
     style: str,
     asks: str,
     shown: Callable[[BaseException], str],
@@ -297,7 +295,7 @@ def test_what_a_callable_raises_is_mapped_and_its_text_withheld(
     error = failure(ExplicitProvider(fails if style == "sync" else afails), asks)
     assert type(error) is kind
     assert KEY not in shown(error)
-    if kind is not CredentialDeniedError:
+    if kind is not errors.CredentialDeniedError:
         assert "explicit raised" in str(error)
 
 
@@ -338,12 +336,12 @@ def test_an_assignment_during_a_lookup_never_looks_like_no_key(asks: str) -> Non
 def test_a_mapping_is_read_on_each_call() -> None:
     held: dict[str, Any] = {}
     provider = ExplicitProvider(held=held)
-    assert isinstance(failure(provider), CredentialNotFoundError)
+    assert isinstance(failure(provider), errors.CredentialNotFoundError)
     for value in ("vs-one", lambda: "vs-two", Secret("vs-three")):
         held["api_key"] = value
         assert key_of(provider).startswith("vs-")
     del held["api_key"]
-    assert isinstance(failure(provider), CredentialNotFoundError)
+    assert isinstance(failure(provider), errors.CredentialNotFoundError)
 
 
 def test_the_same_text_answers_with_the_same_object() -> None:

@@ -9,13 +9,7 @@ import pytest
 from tests.interpreter import printed
 from tests.providers.asking import KEY, answer, failure
 
-from vectorshift import ProviderChain, Secret, Settings, VectorShift
-from vectorshift.errors import (
-    CredentialConfigurationError,
-    CredentialNotFoundError,
-    CredentialStoreUnavailableError,
-    MissingCredentialError,
-)
+from vectorshift import ProviderChain, Secret, Settings, VectorShift, errors
 from vectorshift.providers.login import LoginProvider
 from vectorshift.providers.profiles import write_profile
 from vectorshift.testing import FakeVectorShift, ManualClock
@@ -62,16 +56,16 @@ def test_a_login_and_a_logout_are_seen_within_a_second(config: Path) -> None:
     clock, paused = ManualClock(), list[float]()
     config.unlink()
     provider = LoginProvider(clock=clock, pause=paused.append)
-    assert type(failure(provider)) is CredentialNotFoundError
+    assert type(failure(provider)) is errors.CredentialNotFoundError
     config.write_text('[auth]\napi_key = "vs-one"\n')
     clock.advance(0.99)
-    assert type(failure(provider)) is CredentialNotFoundError
+    assert type(failure(provider)) is errors.CredentialNotFoundError
     clock.advance(0.01)
     assert provider.get_credential().secret.reveal() == "vs-one"
     config.unlink()
     clock.advance(1)
     assert (
-        type(failure(provider)) is CredentialStoreUnavailableError
+        type(failure(provider)) is errors.CredentialStoreUnavailableError
     )  # no slip to another organisation's key
     assert paused == [0.05]
 
@@ -80,7 +74,7 @@ def test_a_login_and_a_logout_are_seen_within_a_second(config: Path) -> None:
 
 
 def test_it_is_no_member_of_the_default_chain_and_is_named_as_lying_near(config: Path) -> None:
-    with pytest.raises(MissingCredentialError) as caught:
+    with pytest.raises(errors.MissingCredentialError) as caught:
         ProviderChain.from_settings(Settings()).get_credential()
     assert str(caught.value).endswith(
         "Nearby: ~/.vectorshift/config.toml, where the official CLI keeps a key. "
@@ -96,7 +90,7 @@ def test_what_the_hint_says_works(config: Path) -> None:
 
 def test_where_it_is_a_member_it_is_not_said_to_lie_near(config: Path) -> None:
     config.write_text("[auth]\n")
-    with pytest.raises(MissingCredentialError) as caught:
+    with pytest.raises(errors.MissingCredentialError) as caught:
         ProviderChain.from_settings(Settings(providers=("default", "login"))).get_credential()
     assert "Nearby" not in str(caught.value)
     assert (
@@ -126,14 +120,14 @@ def test_the_default_sources_come_before_it(
 def test_a_file_without_a_login_is_not_found(config: Path, text: str) -> None:
     config.write_text(text)
     error = failure(LoginProvider())
-    assert type(error) is CredentialNotFoundError
+    assert type(error) is errors.CredentialNotFoundError
     assert str(error) == f"{config} has no [auth] api_key: nobody is logged in."
 
 
 def test_an_empty_key_is_not_found_and_said_to_be_empty(config: Path) -> None:
     config.write_text('[auth]\napi_key = " "\n')
     error = failure(LoginProvider())
-    assert type(error) is CredentialNotFoundError
+    assert type(error) is errors.CredentialNotFoundError
     assert "set but empty" in str(error)
 
 
@@ -144,7 +138,7 @@ def test_where_the_folder_is_a_plain_file_it_is_not_configured_after_a_look_eith
     config.parent.rmdir()
     config.parent.write_text("x")
     provider = LoginProvider()
-    assert type(failure(provider)) is CredentialNotFoundError
+    assert type(failure(provider)) is errors.CredentialNotFoundError
     assert not provider.describe().configured
 
 
@@ -152,9 +146,9 @@ def test_no_file_and_no_folder_is_not_found(config: Path) -> None:
     config.unlink()
     assert str(failure(LoginProvider())) == f"{config} does not exist: nobody is logged in."
     config.parent.rmdir()
-    assert type(failure(LoginProvider())) is CredentialNotFoundError
+    assert type(failure(LoginProvider())) is errors.CredentialNotFoundError
     config.parent.write_text("a file")
-    assert type(failure(LoginProvider())) is CredentialNotFoundError
+    assert type(failure(LoginProvider())) is errors.CredentialNotFoundError
 
 
 @pytest.mark.parametrize("asks", ["sync", "async"])
@@ -180,7 +174,7 @@ def test_what_is_malformed_is_a_configuration_error_that_does_not_show_the_key(
 ) -> None:
     config.write_text(text)
     error = failure(LoginProvider(), asks)
-    assert type(error) is CredentialConfigurationError
+    assert type(error) is errors.CredentialConfigurationError
     assert str(error).startswith(f"login:{config}")
     assert why in str(error)
     assert (error.source, error.provider) == (f"login:{config}", "login")
@@ -193,7 +187,7 @@ def test_what_is_malformed_is_a_configuration_error_that_does_not_show_the_key(
 def test_a_file_that_is_no_utf_8_is_a_configuration_error(config: Path, content: bytes) -> None:
     config.write_bytes(content)
     error = failure(LoginProvider())
-    assert type(error) is CredentialConfigurationError
+    assert type(error) is errors.CredentialConfigurationError
     assert "is not UTF-8 text" in str(error)
 
 
@@ -201,7 +195,7 @@ def test_a_file_that_cannot_be_read_is_a_configuration_error_and_no_skip(config:
     config.unlink()
     config.symlink_to(config)
     error = failure(LoginProvider())
-    assert type(error) is CredentialConfigurationError
+    assert type(error) is errors.CredentialConfigurationError
     assert "cannot be read: too many levels of symbolic links" in str(error)
     assert "leave login out of VECTORSHIFT_PROVIDERS" in str(error)
     config.unlink()
@@ -230,7 +224,7 @@ def test_a_user_without_any_home_has_no_login_and_no_folder_named_tilde_is_read(
     provider = LoginProvider()
     for asks in ("sync", "async"):
         error = failure(provider, asks)
-        assert type(error) is CredentialNotFoundError
+        assert type(error) is errors.CredentialNotFoundError
         assert str(error) == "HOME is not set, and this user has no home directory."
     assert provider.describe().source == "login:~/.vectorshift/config.toml"
 
@@ -301,7 +295,7 @@ def test_a_profile_in_settings_is_the_whole_chain(monkeypatch: pytest.MonkeyPatc
 
 
 def test_an_absent_profile_lets_no_other_source_answer() -> None:
-    with pytest.raises(CredentialConfigurationError, match="has no such profile"):
+    with pytest.raises(errors.CredentialConfigurationError, match="has no such profile"):
         ProviderChain.from_settings(Settings(profile="acme")).get_credential()
 
 
@@ -331,13 +325,13 @@ def test_the_provider_alone_reads_the_default_profile_before_the_official_file(
 def test_a_damaged_list_of_profiles_does_not_lead_to_the_official_file(config: Path) -> None:
     config.with_name("credentials.toml").write_text("x")
     config.with_name("credentials.toml").chmod(0o600)
-    with pytest.raises(CredentialConfigurationError, match="is not TOML"):
+    with pytest.raises(errors.CredentialConfigurationError, match="is not TOML"):
         ProviderChain.from_settings(Settings(providers=("login",))).get_credential()
 
 
 def test_profiles_are_named_where_no_source_has_a_key() -> None:
     store()
-    with pytest.raises(MissingCredentialError) as caught:
+    with pytest.raises(errors.MissingCredentialError) as caught:
         ProviderChain.from_settings(Settings()).get_credential()
     assert "`vectorshift auth login` stored acme. VECTORSHIFT_PROFILE=acme uses it." in str(
         caught.value

@@ -15,18 +15,12 @@ import pytest
 from blockbuster import blockbuster_ctx
 from tests.fakes import Meanwhile
 
+from vectorshift import errors
 from vectorshift._platform.files import read_small
 from vectorshift.chain.chain import ProviderChain
 from vectorshift.credentials.provider import CredentialProvider
 from vectorshift.credentials.resolving import LOCAL_REQUEST, LookupRequest
 from vectorshift.credentials.values import Credential, Secret, parse_key
-from vectorshift.errors import (
-    CredentialConfigurationError,
-    CredentialDeniedError,
-    CredentialError,
-    CredentialNotFoundError,
-    CredentialStoreUnavailableError,
-)
 from vectorshift.providers._watched_file import Content, KeyFile, unreadable
 from vectorshift.providers.dotenv import DotenvProvider
 from vectorshift.providers.env import EnvProvider
@@ -39,7 +33,7 @@ if TYPE_CHECKING:
 
     from vectorshift.credentials.resolving import BaseProvider
 
-    Result = Credential | CredentialError
+    Result = Credential | errors.CredentialError
 
 
 class Watched:
@@ -68,11 +62,11 @@ class Watched:
     def _read(self, content: Content) -> Result:
         self.parsed += 1
         if isinstance(content, OSError):
-            return CredentialNotFoundError("no file")
+            return errors.CredentialNotFoundError("no file")
         secret = parse_key(
             content.decode(), source=f"file:{self.path}", provider="env", blank="not found"
         )
-        if isinstance(secret, CredentialError):
+        if isinstance(secret, errors.CredentialError):
             return secret
         return Credential(secret=secret, source=f"file:{self.path}", provider="env")
 
@@ -89,10 +83,10 @@ class Watched:
         self.clock.advance(1)
         return self.key()
 
-    def failure_in_a_second(self) -> CredentialError:
+    def failure_in_a_second(self) -> errors.CredentialError:
         self.clock.advance(1)
         answer = self.answer()
-        assert isinstance(answer, CredentialError), answer
+        assert isinstance(answer, errors.CredentialError), answer
         return answer
 
 
@@ -173,7 +167,7 @@ def test_a_file_that_held_a_key_and_holds_none_is_unavailable_and_never_not_foun
     watched.path.unlink() if left is None else watched.path.write_bytes(left)
     for _ in range(3):
         failure = watched.failure_in_a_second()
-        assert isinstance(failure, CredentialStoreUnavailableError)
+        assert isinstance(failure, errors.CredentialStoreUnavailableError)
         assert f"file:{watched.path} held a key before" in str(failure)
         assert "vs-one" not in str(failure)
     watched.path.write_text("vs-two")
@@ -189,7 +183,7 @@ def test_a_file_whose_key_alone_was_taken_out_is_unavailable_too(tmp_path: Path)
     def read(content: Content) -> Result:
         if isinstance(content, bytes) and content.startswith(b"KEY=vs"):
             return Credential(secret=Secret("vs-one"), source="dotenv:x", provider="dotenv")
-        return CredentialNotFoundError("no key")
+        return errors.CredentialNotFoundError("no key")
 
     clock = ManualClock()
     file = KeyFile(
@@ -197,14 +191,14 @@ def test_a_file_whose_key_alone_was_taken_out_is_unavailable_too(tmp_path: Path)
     )
     assert isinstance(file.look(), Credential)
     path.write_text("# KEY=vs-one")
-    assert isinstance(file.look(), CredentialStoreUnavailableError)
+    assert isinstance(file.look(), errors.CredentialStoreUnavailableError)
 
 
 def test_a_local_request_sees_what_calls_see_and_no_later_key(watched: Watched) -> None:
     watched.path.unlink(missing_ok=True)
-    assert isinstance(watched.answer(), CredentialNotFoundError)
+    assert isinstance(watched.answer(), errors.CredentialNotFoundError)
     watched.path.write_text("vs-late")
-    assert isinstance(watched.file.look(LOCAL_REQUEST), CredentialNotFoundError)
+    assert isinstance(watched.file.look(LOCAL_REQUEST), errors.CredentialNotFoundError)
     assert watched.key_in_a_second() == "vs-late"
 
 
@@ -237,7 +231,7 @@ def test_a_file_that_only_cannot_be_opened_just_then_is_not_said_to_hold_no_key(
         answer = provider.resolve(LookupRequest())
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    assert type(answer) is CredentialStoreUnavailableError
+    assert type(answer) is errors.CredentialStoreUnavailableError
     assert answer.message.endswith("cannot be read: too many open files.")
     clock.advance(1)
     assert provider.get_credential().secret.reveal() == "vs-one"
@@ -249,22 +243,22 @@ def test_what_a_good_file_turns_into_is_told_and_does_not_answer_with_the_old_ke
     assert watched.key() == "vs-one"
     watched.path.write_text("two words")
     for _ in range(3):
-        assert isinstance(watched.failure_in_a_second(), CredentialConfigurationError)
+        assert isinstance(watched.failure_in_a_second(), errors.CredentialConfigurationError)
 
 
 def test_a_file_that_never_held_a_key_is_what_its_reader_says_without_a_pause(
     tmp_path: Path,
 ) -> None:
     watched = Watched(tmp_path / "none")
-    assert isinstance(watched.answer(), CredentialNotFoundError)
-    assert isinstance(watched.failure_in_a_second(), CredentialNotFoundError)
+    assert isinstance(watched.answer(), errors.CredentialNotFoundError)
+    assert isinstance(watched.failure_in_a_second(), errors.CredentialNotFoundError)
     assert watched.paused == []
     watched.path.write_text("vs-one")
     assert watched.key_in_a_second() == "vs-one"
 
 
 def test_a_name_that_no_file_can_have_is_a_file_that_is_not_there() -> None:
-    assert isinstance(Watched(Path("a\0b")).answer(), CredentialNotFoundError)
+    assert isinstance(Watched(Path("a\0b")).answer(), errors.CredentialNotFoundError)
 
 
 def test_a_signal_handler_that_asks_in_the_midst_of_a_look_is_answered(watched: Watched) -> None:
@@ -336,7 +330,7 @@ def test_threads_that_ask_while_one_is_reading_share_one_more_reading(tmp_path: 
     ) -> Result:  # a file that is not there is never the same twice, so each reading counts
         readings.append(content)
         assert go_on.wait(10)
-        return CredentialNotFoundError("no file")
+        return errors.CredentialNotFoundError("no file")
 
     file = KeyFile(tmp_path / "none", read, source="file:none", provider="env", clock=clock)
     asking = [threading.Thread(target=file.look) for _ in range(threads)]
@@ -355,7 +349,7 @@ class Behind(CredentialProvider):
 
     name = "behind"
 
-    def __init__(self, error: type[CredentialError], *, remote: bool) -> None:
+    def __init__(self, error: type[errors.CredentialError], *, remote: bool) -> None:
         self.error, self.remote, self.on_error = error, remote, "continue"
 
     def get_credential(self) -> Credential:
@@ -367,8 +361,8 @@ class Behind(CredentialProvider):
     "first",
     [
         ExplicitProvider(),
-        Behind(CredentialNotFoundError, remote=False),
-        Behind(CredentialDeniedError, remote=True),
+        Behind(errors.CredentialNotFoundError, remote=False),
+        Behind(errors.CredentialDeniedError, remote=True),
         ProviderChain([ExplicitProvider()]),
     ],
     ids=["nothing", "an author's source", "a store that fails", "a chain"],
@@ -386,14 +380,14 @@ def test_a_chain_looks_at_a_file_once_a_second_whatever_stands_before_it(
         return credential.secret.reveal()
 
     path.write_text("OTHER=1")
-    with pytest.raises(CredentialError):
+    with pytest.raises(errors.CredentialError):
         key()
     for number in range(3):
         path.write_text(f"VECTORSHIFT_API_KEY=vs-{number}")
         if number:
             assert key() == f"vs-{number - 1}"
         else:
-            with pytest.raises(CredentialError):
+            with pytest.raises(errors.CredentialError):
                 key()
         clock.advance(1)
         assert key() == f"vs-{number}"
@@ -426,7 +420,7 @@ def test_while_the_file_is_gone_a_chain_waits_for_a_rewrite_once_a_second(
     for second in (1, 2):
         clock.advance(1)
         for _ in range(20):
-            with pytest.raises(CredentialStoreUnavailableError):
+            with pytest.raises(errors.CredentialStoreUnavailableError):
                 chain.get_credential() if style == "sync" else asyncio.run(chain.aget_credential())
         assert paused == [0.05] * second
 
@@ -504,18 +498,18 @@ def test_a_fifo_a_device_and_what_is_larger_than_a_mebibyte_are_refused_at_once(
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
-        (FileNotFoundError(2, "No such file or directory"), CredentialConfigurationError),
-        (PermissionError(13, "Permission denied"), CredentialConfigurationError),
-        (IsADirectoryError(21, "Is a directory"), CredentialConfigurationError),
-        (NotADirectoryError(20, "Not a directory"), CredentialConfigurationError),
-        (OSError(5, "Input/output error"), CredentialStoreUnavailableError),
-        (TimeoutError(110, "Connection timed out"), CredentialStoreUnavailableError),
-        (OSError(), CredentialStoreUnavailableError),
+        (FileNotFoundError(2, "No such file or directory"), errors.CredentialConfigurationError),
+        (PermissionError(13, "Permission denied"), errors.CredentialConfigurationError),
+        (IsADirectoryError(21, "Is a directory"), errors.CredentialConfigurationError),
+        (NotADirectoryError(20, "Not a directory"), errors.CredentialConfigurationError),
+        (OSError(5, "Input/output error"), errors.CredentialStoreUnavailableError),
+        (TimeoutError(110, "Connection timed out"), errors.CredentialStoreUnavailableError),
+        (OSError(), errors.CredentialStoreUnavailableError),
     ],
     ids=repr,
 )
 def test_why_a_file_cannot_be_read_is_told_in_words(
-    error: OSError, kind: type[CredentialError]
+    error: OSError, kind: type[errors.CredentialError]
 ) -> None:
     flaw = unreadable(error, source="file:/k", provider="env")
     assert type(flaw) is kind

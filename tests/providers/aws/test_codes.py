@@ -7,14 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.providers.aws.records import SECRET
 
-from vectorshift.errors import (
-    CredentialConfigurationError,
-    CredentialDeniedError,
-    CredentialError,
-    CredentialNotFoundError,
-    CredentialRevokedError,
-    CredentialStoreUnavailableError,
-)
+from vectorshift import errors
 from vectorshift.providers.aws import AwsSecretsManagerProvider
 from vectorshift.providers.aws.arguments import AwsArguments
 from vectorshift.providers.aws.errors import SecretLocation, outcome
@@ -28,9 +21,9 @@ TOKEN = "FwoGsessionTokenNeverToBeSeen"
 ARN = "arn:aws:secretsmanager:eu-west-3:123456789012:secret:prod/vs-AbCdEf"
 RESOURCE = "arn:aws:secretsmanager:eu-central-1:*:secret:prod/vs-??????"
 DENIED, CONFIGURATION, UNAVAILABLE = (
-    CredentialDeniedError,
-    CredentialConfigurationError,
-    CredentialStoreUnavailableError,
+    errors.CredentialDeniedError,
+    errors.CredentialConfigurationError,
+    errors.CredentialStoreUnavailableError,
 )
 
 
@@ -52,7 +45,12 @@ DENIED, CONFIGURATION, UNAVAILABLE = (
     ],
 )  # fmt: skip
 def test_each_code_has_its_outcome_and_its_fix(
-    fake: Any, status: int, code: str, kind: type[CredentialError], words: str, failure: Failure
+    fake: Any,
+    status: int,
+    code: str,
+    kind: type[errors.CredentialError],
+    words: str,
+    failure: Failure,
 ) -> None:
     fake.fails(status, code, f"x-amz-security-token:{TOKEN}")
     error = failure(AwsSecretsManagerProvider("prod/vs"))
@@ -99,7 +97,7 @@ def test_something_else_at_the_endpoint_is_a_wrong_setting(
 ) -> None:
     fake.says(status, body)
     error = failure(AwsSecretsManagerProvider("prod/vs"))
-    assert type(error) is CredentialConfigurationError
+    assert type(error) is errors.CredentialConfigurationError
     assert "endpoint" in str(error).lower()
 
 
@@ -109,7 +107,7 @@ def test_an_answer_without_a_code_is_of_a_proxy_and_may_be_another_in_a_second(
 ) -> None:
     fake.says(status, "<html>Blocked</html>")
     error = failure(AwsSecretsManagerProvider("prod/vs"))
-    assert type(error) is CredentialStoreUnavailableError
+    assert type(error) is errors.CredentialStoreUnavailableError
     assert f"is not AWS (HTTP {status})" in str(error)
 
 
@@ -117,7 +115,7 @@ def test_an_answer_without_a_code_is_of_a_proxy_and_may_be_another_in_a_second(
 def test_a_proxy_s_answer_for_sts_is_unavailable_too(fake: Any, failure: Failure) -> None:
     fake.says(403, "<html>Blocked</html>", operation="sts")
     error = failure(AwsSecretsManagerProvider("prod/vs", profile="r"))
-    assert type(error) is CredentialStoreUnavailableError
+    assert type(error) is errors.CredentialStoreUnavailableError
 
 
 def test_a_refusal_of_the_agent_s_role_is_none_of_the_secret(
@@ -129,7 +127,7 @@ def test_a_refusal_of_the_agent_s_role_is_none_of_the_secret(
     )
     agent.fail(400, f'{{"__type":"AccessDeniedException", "message":"{text}"}}')
     error = failure(AwsSecretsManagerProvider("prod/vs", agent_url=agent.url))
-    assert type(error) is CredentialDeniedError
+    assert type(error) is errors.CredentialDeniedError
     assert "AWS refused sts:AssumeRole (AccessDeniedException)" in str(error)
     assert "secretsmanager:" not in str(error)
 
@@ -146,11 +144,11 @@ def test_a_refusal_of_the_role_says_nothing_about_the_secret(
 ) -> None:
     fake.says(403, STS_ERROR.format(code, "deleted"), operation="sts")
     error = failure(AwsSecretsManagerProvider("prod/vs", profile="r"))
-    assert type(error) is CredentialDeniedError
+    assert type(error) is errors.CredentialDeniedError
     assert "AssumeRole" in str(error)
 
 
-def _failures() -> list[tuple[Exception, type[CredentialError], str]]:
+def _failures() -> list[tuple[Exception, type[errors.CredentialError], str]]:
     from botocore import exceptions as boto
     from botocore.parsers import ResponseParserError
 
@@ -187,7 +185,7 @@ def _failures() -> list[tuple[Exception, type[CredentialError], str]]:
     ("error", "kind", "words"), _failures(), ids=lambda value: type(value).__name__
 )
 def test_each_failure_of_botocore_has_its_outcome(
-    error: Exception, kind: type[CredentialError], words: str
+    error: Exception, kind: type[errors.CredentialError], words: str
 ) -> None:
     answer = outcome(
         error,
@@ -204,7 +202,7 @@ def test_what_is_no_failure_of_aws_is_told_by_its_type_alone(failure: Failure) -
             raise KeyError(SECRET)
 
     error = failure(AwsSecretsManagerProvider("prod/vs", client=Broken()))
-    assert type(error) is CredentialConfigurationError
+    assert type(error) is errors.CredentialConfigurationError
     assert "KeyError" in str(error)
 
 
@@ -215,13 +213,13 @@ MARKED_IN_MOTO = "You tried to perform the operation on a secret that's currentl
 @pytest.mark.parametrize(
     ("text", "kind"),
     [
-        (MARKED, CredentialRevokedError),
-        (MARKED_IN_MOTO, CredentialRevokedError),
+        (MARKED, errors.CredentialRevokedError),
+        (MARKED_IN_MOTO, errors.CredentialRevokedError),
         (
             "An error occurred (InvalidRequestException) when calling the GetSecretValue operation:"
             " You tried to                 perform the operation on a secret that's currently"
             " marked deleted.",
-            CredentialRevokedError,
+            errors.CredentialRevokedError,
         ),
         ("You can't delete secret prod/vs that still has replica regions", CONFIGURATION),
         ("The KMS key is pending deletion.", CONFIGURATION),
@@ -233,7 +231,7 @@ MARKED_IN_MOTO = "You tried to perform the operation on a secret that's currentl
 @pytest.mark.parametrize("agent_url", [None, "agent"])
 def test_only_what_aws_says_of_this_very_secret_is_a_revocation(
     text: str,
-    kind: type[CredentialError],
+    kind: type[errors.CredentialError],
     agent_url: str | None,
     fake: Any,
     agent: FakeSecretsManagerAgent,
@@ -251,17 +249,20 @@ def test_only_what_aws_says_of_this_very_secret_is_a_revocation(
 @pytest.mark.parametrize(
     ("body", "kind"),
     [
-        ("operation error: ResourceNotFoundException: can't find it", CredentialNotFoundError),
+        (
+            "operation error: ResourceNotFoundException: can't find it",
+            errors.CredentialNotFoundError,
+        ),
         ("a page about ResourceNotFoundException", UNAVAILABLE),
         ("<p>ResourceNotFoundException</p>", UNAVAILABLE),
         ("no secret named My-ResourceNotFoundException: see there", UNAVAILABLE),
         ("missing parameter secretId", CONFIGURATION),
-        (f"operation error: InvalidRequestException: {MARKED}", CredentialRevokedError),
+        (f"operation error: InvalidRequestException: {MARKED}", errors.CredentialRevokedError),
         (f"operation error: AccessDeniedException: {MARKED}", DENIED),
     ],
 )
 def test_only_a_code_that_the_extension_reports_counts(
-    body: str, kind: type[CredentialError], agent: FakeSecretsManagerAgent, failure: Failure
+    body: str, kind: type[errors.CredentialError], agent: FakeSecretsManagerAgent, failure: Failure
 ) -> None:
     agent.fail(400, body)
     error = failure(AwsSecretsManagerProvider("prod/vs", agent_url=agent.url))

@@ -10,15 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.providers.aws.records import SECRET
 
-from vectorshift import AwsSecretsManagerProvider, ProviderChain, Settings
+from vectorshift import AwsSecretsManagerProvider, ProviderChain, Settings, errors
 from vectorshift.credentials.resolving import REFRESH_REQUEST, unwrap
-from vectorshift.errors import (
-    CredentialConfigurationError,
-    CredentialDeniedError,
-    CredentialError,
-    CredentialNotFoundError,
-    CredentialStoreUnavailableError,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,11 +66,14 @@ def test_a_rotation_is_followed(aws: MotoServer, make: Any) -> None:
 
 def test_a_parameter_that_is_not_there_is_not_found(aws: MotoServer, failure: Failure) -> None:
     error = failure(AwsSecretsManagerProvider(parameter="/no/such"))
-    assert type(error) is CredentialNotFoundError
+    assert type(error) is errors.CredentialNotFoundError
     assert "AWS Parameter Store has no such parameter in region us-east-1" in str(error)
     assert "correct parameter= or region=" in str(error)
     aws.put_parameter("/some", SECRET)
-    assert type(failure(AwsSecretsManagerProvider(parameter="/some:9"))) is CredentialNotFoundError
+    assert (
+        type(failure(AwsSecretsManagerProvider(parameter="/some:9")))
+        is errors.CredentialNotFoundError
+    )
 
 
 @pytest.mark.parametrize(
@@ -87,26 +83,31 @@ def test_a_parameter_that_is_not_there_is_not_found(aws: MotoServer, failure: Fa
             "AccessDeniedException",
             f"User: arn:aws:iam::1:user/u is not authorized to perform: ssm:GetParameter on"
             f" resource: {ARN} because no identity-based policy allows the ssm:GetParameter action",
-            CredentialDeniedError,
+            errors.CredentialDeniedError,
             f"Allow the action ssm:GetParameter on {ARN} in an IAM policy of the caller",
         ),
         (
             "AccessDeniedException",
             "",
-            CredentialDeniedError,
+            errors.CredentialDeniedError,
             "ssm:GetParameter on arn:aws:ssm:eu-central-1:*:parameter/prod/vs.",
         ),
-        ("InvalidKeyId", "", CredentialDeniedError, "the parameter in region eu-central-1 could"),
-        ("ThrottlingException", "", CredentialStoreUnavailableError, "ThrottlingException"),
-        ("InternalServerError", "", CredentialStoreUnavailableError, "InternalServerError"),
-        ("ValidationException", "", CredentialConfigurationError, "Check parameter="),
+        (
+            "InvalidKeyId",
+            "",
+            errors.CredentialDeniedError,
+            "the parameter in region eu-central-1 could",
+        ),
+        ("ThrottlingException", "", errors.CredentialStoreUnavailableError, "ThrottlingException"),
+        ("InternalServerError", "", errors.CredentialStoreUnavailableError, "InternalServerError"),
+        ("ValidationException", "", errors.CredentialConfigurationError, "Check parameter="),
     ],
 )
 def test_its_codes_have_their_outcome(
     fake: Any,
     code: str,
     message: str,
-    kind: type[CredentialError],
+    kind: type[errors.CredentialError],
     words: str,
     failure: Failure,
 ) -> None:
@@ -144,7 +145,7 @@ def test_its_codes_have_their_outcome(
 def test_what_cannot_be_meant_is_told_without_contact(
     fake: Any, given: dict[str, str], words: str
 ) -> None:
-    with pytest.raises(CredentialConfigurationError) as caught:
+    with pytest.raises(errors.CredentialConfigurationError) as caught:
         by_settings(**{"parameter": "/prod/vs", **given}).get_credential()
     assert words in str(caught.value)
     assert fake.asked == []
@@ -184,7 +185,7 @@ def test_the_extension_is_asked_for_it(
     agent.put_parameter(ARN, SECRET)
     provider = make(parameter=name, agent_url=agent.url)
     if "label" in query:
-        with pytest.raises(CredentialStoreUnavailableError):
+        with pytest.raises(errors.CredentialStoreUnavailableError):
             provider.get_credential()
     else:
         assert provider.get_credential().secret.reveal() == SECRET
@@ -195,12 +196,12 @@ def test_the_one_text_of_the_extension_is_unavailable_and_points_to_the_log(
     agent: FakeSecretsManagerAgent, failure: Failure
 ) -> None:
     error = failure(AwsSecretsManagerProvider(parameter="/no/such", agent_url=agent.url))
-    assert type(error) is CredentialStoreUnavailableError
+    assert type(error) is errors.CredentialStoreUnavailableError
     assert "could not read the parameter and does not say why (HTTP 400)" in str(error)
     assert "CloudWatch" in str(error)
     agent.fail(400, "an unexpected error occurred while executing request")
     error = failure(AwsSecretsManagerProvider("prod/vs", agent_url=agent.url))
-    assert type(error) is CredentialStoreUnavailableError
+    assert type(error) is errors.CredentialStoreUnavailableError
     assert "the secret's name" in str(error)
 
 
