@@ -27,6 +27,13 @@ def stored(openbao: OpenBaoServer, path: str) -> dict[str, Any]:
     return dict(openbao.call("GET", f"secret/data/{path}")["data"])
 
 
+@pytest.fixture
+def settings(openbao: OpenBaoServer, path: str, keys: Keys) -> Settings:
+    """Settings that lead to the old key."""
+    openbao.write(path, {"api_key": keys.old})
+    return keys.in_vault(openbao, path)
+
+
 def limited(keys: Keys, openbao: OpenBaoServer, path: str, rights: str) -> Settings:
     """Return settings with a token that has only these rights on the secret."""
     openbao.policy(path, f'path "secret/data/{path}" {{ capabilities = [{rights}] }}')
@@ -186,10 +193,8 @@ def test_a_pinned_version_is_refused(openbao: OpenBaoServer, path: str, keys: Ke
 
 
 def test_undo_puts_the_key_before_in_a_new_version(
-    openbao: OpenBaoServer, path: str, keys: Keys
+    openbao: OpenBaoServer, path: str, keys: Keys, settings: Settings
 ) -> None:
-    openbao.write(path, {"api_key": keys.old})
-    settings = keys.in_vault(openbao, path)
     with pytest.raises(RotationError, match="only one version"):
         rotated(settings, None, "vault")
     rotated(settings, keys.new, "vault")
@@ -213,10 +218,8 @@ def test_undo_says_why_it_has_no_key_to_go_back_to(
 
 
 def test_undo_does_not_go_back_to_a_key_that_was_revoked(
-    openbao: OpenBaoServer, path: str, keys: Keys
+    openbao: OpenBaoServer, path: str, keys: Keys, settings: Settings
 ) -> None:
-    openbao.write(path, {"api_key": keys.old})
-    settings = keys.in_vault(openbao, path)
     rotated(settings, keys.new, "vault")
     keys.api.revoke_key(keys.old)
     with pytest.raises(RotationError, match="refuses the new key"):
@@ -237,10 +240,8 @@ def test_a_write_that_cannot_be_read_back_says_what_is_known(
 
 
 def test_a_key_that_the_api_refuses_after_the_write_is_said_to_be_written(
-    openbao: OpenBaoServer, path: str, keys: Keys
+    openbao: OpenBaoServer, path: str, keys: Keys, settings: Settings
 ) -> None:
-    openbao.write(path, {"api_key": keys.old})
-    settings = keys.in_vault(openbao, path)
     plan = planned(settings, keys.new, "vault")
     keys.api.revoke_key(keys.new)
     with pytest.raises(AuthenticationError) as raised:
@@ -250,10 +251,8 @@ def test_a_key_that_the_api_refuses_after_the_write_is_said_to_be_written(
 
 
 def test_a_store_that_is_down_at_the_write_is_not_said_to_have_either_key(
-    openbao: OpenBaoServer, path: str, keys: Keys
+    openbao: OpenBaoServer, path: str, keys: Keys, settings: Settings
 ) -> None:
-    openbao.write(path, {"api_key": keys.old})
-    settings = keys.in_vault(openbao, path)
     plan = planned(settings, keys.new, "vault")
     openbao.seal()
     try:

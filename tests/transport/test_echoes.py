@@ -16,7 +16,7 @@ from tests.call_styles import CallStyle
 from tests.fakes import Rotating
 from tests.faults import FaultServer, StillClock, answer
 
-from vectorshift import AsyncVectorShift, BadRequestError, Secret, VectorShift, VectorshiftError
+from vectorshift import BadRequestError, Secret, VectorShift, VectorshiftError
 
 if TYPE_CHECKING:
     import socket
@@ -63,20 +63,12 @@ async def use(
     }
     for streamed in styles:
         try:
-            if not style.prefix:
-                with VectorShift(credentials, **made) as client:
-                    if not streamed:
-                        client.request("GET", path)
-                        continue
-                    with client.stream("GET", path) as stream:
-                        list(stream.iter_bytes())
-            else:
-                async with AsyncVectorShift(credentials, **made) as aclient:
-                    if not streamed:
-                        await aclient.request("GET", path)
-                        continue
-                    async with aclient.stream("GET", path) as astream:
-                        _ = [piece async for piece in astream.aiter_bytes()]
+            async with style.open(credentials, **made) as client:
+                if not streamed:
+                    await style.request(client, "GET", path)
+                    continue
+                async with style.stream(client, "GET", path) as stream:
+                    await style.all(style.iterator(stream, "iter_bytes"))
         except VectorshiftError:
             pass
 

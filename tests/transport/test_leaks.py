@@ -16,6 +16,7 @@ import pytest
 import rich
 from rich.console import Console
 from sentry_sdk.serializer import serialize
+from tests.call_styles import CallStyle
 from tests.fakes import Echo, RawServer, Received, Rotating
 from tests.faults import StillClock
 
@@ -59,21 +60,14 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeVectorShift]:
         vectorshift.reset()
 
 
-@pytest.fixture(params=["sync", "async"])
-def style(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-async def failure(style: str, credentials: Any = DEFAULT_SCOPE, **given: Any) -> VectorshiftError:
+async def failure(
+    style: CallStyle, credentials: Any = DEFAULT_SCOPE, **given: Any
+) -> VectorshiftError:
     """Return what a call raises. It does not wait before it is tried again."""
     given["clock"] = StillClock()
     try:
-        if style == "sync":
-            with VectorShift(credentials, **given) as client:
-                client.request("GET", "/pipelines", query={"limit": 1})
-        else:
-            async with AsyncVectorShift(credentials, **given) as aclient:
-                await aclient.request("GET", "/pipelines", query={"limit": 1})
+        async with style.open(credentials, **given) as client:
+            await style.request(client, "GET", "/pipelines", query={"limit": 1})
     except VectorshiftError as error:
         return error
     raise AssertionError("the call did not fail")
@@ -139,7 +133,9 @@ def _every_logger_at_debug(caplog: pytest.LogCaptureFixture) -> None:
 # --- The API fails ---
 
 
-async def test_refused(style: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture) -> None:
+async def test_refused(
+    style: CallStyle, api: FakeVectorShift, caplog: pytest.LogCaptureFixture
+) -> None:
     error = await failure(style, KEY)
     assert Secret(KEY).fingerprint in str(error)
     assert_silent(error, caplog)
@@ -147,13 +143,13 @@ async def test_refused(style: str, api: FakeVectorShift, caplog: pytest.LogCaptu
 
 
 async def test_refused_with_a_newer_key(
-    style: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture
+    style: CallStyle, api: FakeVectorShift, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert_silent(await failure(style, Rotating(KEY, KEY + "-2")), caplog)
 
 
 async def test_refused_while_the_store_fails(
-    style: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture
+    style: CallStyle, api: FakeVectorShift, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert_silent(
         await failure(style, Rotating(KEY, CredentialStoreUnavailableError("away."))), caplog
@@ -162,14 +158,14 @@ async def test_refused_while_the_store_fails(
 
 @pytest.mark.parametrize("status", [400, 403, 404, 422, 429, 500])
 async def test_answered_with_a_failure(
-    style: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture, status: int
+    style: CallStyle, api: FakeVectorShift, caplog: pytest.LogCaptureFixture, status: int
 ) -> None:
     api.fail_next(status)
     assert_silent(await failure(style, KEY), caplog)
 
 
 async def test_lacking_the_scope(
-    style: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture
+    style: CallStyle, api: FakeVectorShift, caplog: pytest.LogCaptureFixture
 ) -> None:
     api.create_key(key=KEY, scopes=())
     assert_silent(await failure(style, KEY), caplog)
@@ -179,7 +175,7 @@ async def test_lacking_the_scope(
     ("status", "body"), [(401, "you sent {}"), (200, '{{"status":"failed","error":"{}"}}')]
 )
 async def test_a_server_that_echoes_the_key(
-    style: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture, status: int, body: str
+    style: CallStyle, api: FakeVectorShift, caplog: pytest.LogCaptureFixture, status: int, body: str
 ) -> None:
     def answers(request: Received) -> tuple[int, dict[str, str], bytes]:
         return status, {}, body.format(request.authorization).encode()
@@ -189,35 +185,35 @@ async def test_a_server_that_echoes_the_key(
 
 
 async def test_a_connection_that_is_refused(
-    style: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture
+    style: CallStyle, api: FakeVectorShift, caplog: pytest.LogCaptureFixture
 ) -> None:
     api.close()
     assert_silent(await failure(style, KEY), caplog)
 
 
 async def test_a_connection_that_is_dropped(
-    style: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture
+    style: CallStyle, api: FakeVectorShift, caplog: pytest.LogCaptureFixture
 ) -> None:
     api.drop_next(times=2)
     assert_silent(await failure(style, KEY), caplog)
 
 
 async def test_an_answer_that_does_not_come(
-    style: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture
+    style: CallStyle, api: FakeVectorShift, caplog: pytest.LogCaptureFixture
 ) -> None:
     api.latency = 30
     assert_silent(await failure(style, KEY, timeout=0.2), caplog)
 
 
 async def test_an_answer_that_is_cut_off(
-    style: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture
+    style: CallStyle, api: FakeVectorShift, caplog: pytest.LogCaptureFixture
 ) -> None:
     with RawServer(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\ncut") as server:
         assert_silent(await failure(style, KEY, base_url=server.origin), caplog)
 
 
 async def test_plain_http_to_another_machine(
-    style: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture
+    style: CallStyle, api: FakeVectorShift, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert_silent(await failure(style, KEY, base_url="http://api.example.com/v1"), caplog)
 
@@ -272,7 +268,7 @@ PLACES: list[Place] = [_in_the_environment, _in_a_key_file, _in_a_dotenv_file, _
 @pytest.mark.parametrize("flaw", list(MALFORMED))
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.__name__.strip("_"))
 async def test_a_malformed_key_is_refused_where_it_is_found(
-    style: str,
+    style: CallStyle,
     api: FakeVectorShift,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
@@ -290,14 +286,14 @@ async def test_a_malformed_key_is_refused_where_it_is_found(
 
 
 async def test_a_missing_key_beside_a_key_of_something_else(
-    style: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture, tmp_path: Path
+    style: CallStyle, api: FakeVectorShift, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     (tmp_path / ".env").write_text(f"OTHER_SECRET={KEY}\n")
     assert_silent(await failure(style), caplog)
 
 
 async def test_a_callable_that_raises_with_the_key_in_its_text(
-    style: str, api: FakeVectorShift, caplog: pytest.LogCaptureFixture
+    style: CallStyle, api: FakeVectorShift, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken() -> str:
         key = KEY

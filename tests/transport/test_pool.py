@@ -537,35 +537,22 @@ async def call_twice(
 ) -> Any:
     """Return what the second call gives, of another organisation on the same client."""
     made: dict[str, Any] = {"base_url": server.origin, "clock": StillClock(), "max_retries": 0}
-    if not style.prefix:
-        with VectorShift(**made) as client:
-            with using("vs-acme-0000"), contextlib.suppress(Exception):
-                client.request(method, "/x")
-            between.wait(30)
-            with using("vs-umbrella-0000"):
-                return client.request("POST", "/y", json={})
-    async with AsyncVectorShift(**made) as aclient:
+    async with style.open(**made) as client:
         with using("vs-acme-0000"), contextlib.suppress(Exception):
-            await aclient.request(method, "/x")
+            await style.request(client, method, "/x")
         await anyio.to_thread.run_sync(between.wait, 30)
         with using("vs-umbrella-0000"):
-            return await aclient.request("POST", "/y", json={})
+            return await style.request(client, "POST", "/y", json={})
 
 
 async def test_a_stream_that_was_read_whole_gives_no_such_connection_back_either(
     style: CallStyle,
 ) -> None:
     with FaultServer(Sends(BRACES + FOREIGN), answer(200, b'{"of": "me"}')) as server:
-        if not style.prefix:
-            with VectorShift("k", base_url=server.origin) as client:
-                with client.stream("GET", "/x") as stream:
-                    assert b"".join(stream.iter_bytes()) == b"{}"
-                assert client.request("POST", "/y", json={}) == {"of": "me"}
-        else:
-            async with AsyncVectorShift("k", base_url=server.origin) as aclient:
-                async with aclient.stream("GET", "/x") as astream:
-                    assert b"".join([piece async for piece in astream.aiter_bytes()]) == b"{}"
-                assert await aclient.request("POST", "/y", json={}) == {"of": "me"}
+        async with style.open("k", base_url=server.origin) as client:
+            async with style.stream(client, "GET", "/x") as stream:
+                assert b"".join(await style.all(style.iterator(stream, "iter_bytes"))) == b"{}"
+            assert await style.request(client, "POST", "/y", json={}) == {"of": "me"}
     assert server.connections == 2
 
 
