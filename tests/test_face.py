@@ -18,16 +18,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 import vectorshift
-from vectorshift import (
-    CachingProvider,
-    CredentialProvider,
-    EnvProvider,
-    ExplicitProvider,
-    ProviderChain,
-    Secret,
-    Settings,
-    errors,
-)
+from vectorshift import CachingProvider, ProviderChain, Secret, Settings, errors
+from vectorshift.providers import CredentialProvider, EnvProvider, ExplicitProvider
 from vectorshift.testing import ManualClock, MemoryStore
 
 if TYPE_CHECKING:

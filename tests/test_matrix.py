@@ -13,17 +13,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
-from vectorshift import (
-    Credential,
+from vectorshift import Credential, ProviderChain, Secret, Settings, errors
+from vectorshift.providers import (
     CredentialProvider,
     Description,
     DotenvProvider,
     EnvProvider,
     ExplicitProvider,
-    ProviderChain,
-    Secret,
-    Settings,
-    errors,
 )
 
 if TYPE_CHECKING:

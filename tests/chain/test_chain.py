@@ -19,6 +19,7 @@ from tests.fakes import Meanwhile
 from tests.forks import held_by_another_thread, succeeds_in_a_child
 
 import vectorshift
+from vectorshift import errors
 from vectorshift.cache.provider import CachingProvider
 from vectorshift.chain.chain import ProviderChain
 from vectorshift.chain.coerce import as_provider
@@ -32,16 +33,6 @@ from vectorshift.credentials.resolving import (
     LookupRequest,
     Result,
 )
-from vectorshift.errors import (
-    AuthenticationError,
-    CredentialConfigurationError,
-    CredentialDeniedError,
-    CredentialError,
-    CredentialNotFoundError,
-    CredentialRevokedError,
-    CredentialStoreUnavailableError,
-    MissingCredentialError,
-)
 from vectorshift.events import CredentialEvent, on_event
 from vectorshift.providers.explicit import ExplicitProvider
 from vectorshift.settings import Settings
@@ -50,12 +41,12 @@ from vectorshift.testing import ManualClock
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-OUTCOMES: dict[str, type[CredentialError]] = {
-    "not found": CredentialNotFoundError,
-    "configuration": CredentialConfigurationError,
-    "denied": CredentialDeniedError,
-    "revoked": CredentialRevokedError,
-    "unavailable": CredentialStoreUnavailableError,
+OUTCOMES: dict[str, type[errors.CredentialError]] = {
+    "not found": errors.CredentialNotFoundError,
+    "configuration": errors.CredentialConfigurationError,
+    "denied": errors.CredentialDeniedError,
+    "revoked": errors.CredentialRevokedError,
+    "unavailable": errors.CredentialStoreUnavailableError,
 }
 
 
@@ -166,13 +157,13 @@ def test_on_error_continue_with_nobody_below_raises_the_failure_and_not_missing(
     chain = ProviderChain(
         [Source("a", "unavailable", on_error="continue"), Source("b", "not found")]
     )
-    with pytest.raises(CredentialStoreUnavailableError):
+    with pytest.raises(errors.CredentialStoreUnavailableError):
         ask(chain)
 
 
 def test_on_missing_stop_lets_no_other_source_answer(ask: Asker) -> None:
     below = Source("b", "k2")
-    with pytest.raises(CredentialConfigurationError, match="on_missing of a is 'stop'"):
+    with pytest.raises(errors.CredentialConfigurationError, match="on_missing of a is 'stop'"):
         ask(ProviderChain([Source("a", "not found", on_missing="stop"), below]))
     assert below.asked == 0
 
@@ -188,7 +179,9 @@ def test_on_missing_stop_counts_where_the_store_s_locator_is_misspelt(
         "VECTORSHIFT_VAULT_PTH": "prod/vectorshift",
     }
     chain = ProviderChain.from_settings(Settings.load(variables))
-    with pytest.raises(CredentialConfigurationError, match=f"is not set.* on_missing of {name}"):
+    with pytest.raises(
+        errors.CredentialConfigurationError, match=f"is not set.* on_missing of {name}"
+    ):
         ask(chain)
 
 
@@ -205,11 +198,11 @@ def test_a_fall_past_a_configured_store_that_is_empty_is_a_warning(
 
 
 def test_a_chain_that_ends_with_nothing_tells_what_was_tried(ask: Asker) -> None:
-    with pytest.raises(MissingCredentialError) as caught:
+    with pytest.raises(errors.MissingCredentialError) as caught:
         ask(ProviderChain([Source("a", "not found"), Source("bb", "not found")]))
     error = caught.value
-    assert isinstance(error, AuthenticationError)
-    assert isinstance(error, CredentialNotFoundError)
+    assert isinstance(error, errors.AuthenticationError)
+    assert isinstance(error, errors.CredentialNotFoundError)
     assert error.status_code == 401
     assert [(each.provider, each.source, each.outcome) for each in error.attempts] == [
         ("a", "a:place", "not found"),
@@ -230,7 +223,7 @@ def test_an_attempt_tells_the_seconds_that_its_source_took(ask: Asker) -> None:
             clock.advance(3)
             return super().get_credential()
 
-    with pytest.raises(MissingCredentialError) as caught:
+    with pytest.raises(errors.MissingCredentialError) as caught:
         ask(ProviderChain([Source("a", "not found"), Slow("b", "not found")], clock=clock))
     assert [each.seconds for each in caught.value.attempts] == [0, 3]
 
@@ -243,7 +236,7 @@ def test_a_chain_of_nothing_is_not_configured() -> None:
 def test_chains_nest(ask: Asker) -> None:
     empty = ProviderChain([Source("a", "not found"), Source("b", "not found")])
     assert ask(ProviderChain([empty, Source("c", "k3")])).secret.reveal() == "k3"
-    with pytest.raises(MissingCredentialError) as caught:
+    with pytest.raises(errors.MissingCredentialError) as caught:
         ask(ProviderChain([empty, Source("c", "not found")]))
     assert [each.provider for each in caught.value.attempts] == ["a", "b", "c"]
 
@@ -275,7 +268,7 @@ def test_a_key_that_appears_above_wins_at_once(ask: Asker) -> None:
     above.says = "k1"
     assert ask(chain).secret.reveal() == "k1"
     above.says = "denied"
-    with pytest.raises(CredentialDeniedError):
+    with pytest.raises(errors.CredentialDeniedError):
         ask(chain)
 
 
@@ -289,9 +282,9 @@ def test_a_store_that_had_a_key_and_loses_it_does_not_slip_to_another_organisati
     store.says = "not found"
     clock.advance(86_400)
     for _ in range(3):
-        with pytest.raises(CredentialNotFoundError, match="held a key before") as caught:
+        with pytest.raises(errors.CredentialNotFoundError, match="held a key before") as caught:
             ask(ProviderChain([chain, other]))  # nor in a chain around it
-        assert type(caught.value) is CredentialNotFoundError
+        assert type(caught.value) is errors.CredentialNotFoundError
         clock.advance(5)
     assert other.asked == 0
 
@@ -304,7 +297,7 @@ def test_a_forced_read_that_fails_is_told_while_calls_go_on_with_the_key(
     chain = ProviderChain([store, Source("aws", "k2")])
     chain.get_credential()
     store.says = "unavailable"
-    assert isinstance(chain.resolve(REFRESH_REQUEST), CredentialStoreUnavailableError)
+    assert isinstance(chain.resolve(REFRESH_REQUEST), errors.CredentialStoreUnavailableError)
     assert chain.get_credential().secret.reveal() == "k1"
 
 
@@ -356,7 +349,7 @@ def test_a_chain_whose_sources_lost_their_key_says_so_once_and_when_there_is_one
     chain = ProviderChain([Source("a", "not found"), source])
     for source.says in ("k1", "not found", "not found", "k1"):
         chain.resolve(LOCAL_REQUEST)  # tells nothing
-        with contextlib.suppress(MissingCredentialError):
+        with contextlib.suppress(errors.MissingCredentialError):
             ask(chain)
     assert [(each.kind, each.provider, each.source) for each in events] == [
         ("resolved", "b", "b:place"),
@@ -368,7 +361,7 @@ def test_a_chain_whose_sources_lost_their_key_says_so_once_and_when_there_is_one
 def test_a_chain_that_never_had_a_key_has_lost_none(
     ask: Asker, events: list[CredentialEvent]
 ) -> None:
-    with pytest.raises(MissingCredentialError):
+    with pytest.raises(errors.MissingCredentialError):
         ask(ProviderChain([Source("a", "not found")]))
     assert events == []
 
@@ -380,7 +373,7 @@ def test_a_chain_that_goes_past_a_failure_has_lost_no_key(
     chain = ProviderChain([above, below])
     ask(chain)
     below.says = "not found"
-    with pytest.raises(CredentialDeniedError):
+    with pytest.raises(errors.CredentialDeniedError):
         ask(chain)
     assert "lost" not in [each.kind for each in events]
 
@@ -388,10 +381,10 @@ def test_a_chain_that_goes_past_a_failure_has_lost_no_key(
 def test_a_failure_without_a_source_is_told_of_the_source_that_was_asked(
     events: list[CredentialEvent],
 ) -> None:
-    above = Remembering(None, CredentialNotFoundError())
+    above = Remembering(None, errors.CredentialNotFoundError())
     chain = ProviderChain([above, Source("b", "k1")])
     chain.get_credential()
-    above.read = CredentialDeniedError("no")
+    above.read = errors.CredentialDeniedError("no")
     chain.resolve(DEFAULT_REQUEST)
     assert (events[-1].kind, events[-1].source) == ("lost", "remembering:place")
 
@@ -431,12 +424,12 @@ def test_the_whole_walk_has_one_deadline() -> None:
         def resolve(self, ask: LookupRequest) -> Any:
             deadlines.append(ask.deadline)
             clock.advance(3)
-            return CredentialNotFoundError("nothing")
+            return errors.CredentialNotFoundError("nothing")
 
         def get_cached(self) -> None:
             return None
 
-    with pytest.raises(MissingCredentialError):
+    with pytest.raises(errors.MissingCredentialError):
         ProviderChain([Slow(), Slow(), Slow()], load_timeout=10, clock=clock).get_credential()
     assert len(deadlines) == 3
     (deadline,) = set(deadlines)
@@ -479,18 +472,22 @@ def test_refusals_and_closing_are_passed_on_to_every_provider(ask: Asker) -> Non
 
 HELD = Credential(secret="k1", source="remembering:place", provider="remembering")
 NEW = Credential(secret="k2", source="remembering:place", provider="remembering")
-REMOVED = CredentialNotFoundError("it held a key before.")
+REMOVED = errors.CredentialNotFoundError("it held a key before.")
 REMOVED.had_key = True
 
 CHANGES: dict[str, Callable[[Remembering, Remembering], object]] = {
     "the source above cannot tell at once": lambda above, _: setattr(above, "cached", None),
     "the source above has a key": lambda above, _: setattr(above, "cached", NEW),
-    "the source above fails": lambda above, _: setattr(above, "cached", CredentialDeniedError()),
+    "the source above fails": lambda above, _: setattr(
+        above, "cached", errors.CredentialDeniedError()
+    ),
     "the source above lost its key": lambda above, _: setattr(above, "cached", REMOVED),
     "no other source may answer": lambda above, _: setattr(above, "on_missing", "stop"),
     "its source cannot tell at once": lambda _, below: setattr(below, "cached", None),
     "its source has a new key": lambda _, below: setattr(below, "cached", NEW),
-    "its source is empty": lambda _, below: setattr(below, "cached", CredentialNotFoundError()),
+    "its source is empty": lambda _, below: setattr(
+        below, "cached", errors.CredentialNotFoundError()
+    ),
     "everything is asked anew": lambda *_: vectorshift.reset(),
 }
 
@@ -499,7 +496,7 @@ CHANGES: dict[str, Callable[[Remembering, Remembering], object]] = {
 def test_a_chain_answers_at_once_with_the_key_of_the_last_walk_until_something_changes(
     change: str,
 ) -> None:
-    above, below = Remembering(CredentialNotFoundError()), Remembering(HELD)
+    above, below = Remembering(errors.CredentialNotFoundError()), Remembering(HELD)
     chain = ProviderChain([above, below])
     assert chain.get_cached() is None
     assert chain.resolve(DEFAULT_REQUEST) is HELD
@@ -535,7 +532,7 @@ class Replaced(Remembering):
     [
         ([HELD], HELD),
         ([HELD, NEW], HELD),
-        ([HELD, CredentialDeniedError("no"), NEW], NEW),
+        ([HELD, errors.CredentialDeniedError("no"), NEW], NEW),
     ],
 )
 def test_a_refused_key_is_gone_back_from_unless_its_source_failed_between(
@@ -563,7 +560,7 @@ def test_walks_are_counted_by_what_they_end_in(ask: Asker) -> None:
     with_key, without = ProviderChain([Source("a", "k1")]), ProviderChain([])
     for _ in range(2):
         ask(with_key)
-    with pytest.raises(MissingCredentialError):
+    with pytest.raises(errors.MissingCredentialError):
         ask(without)
     for chain in (with_key, without):
         chain.resolve(LOCAL_REQUEST)  # is no walk of a call
@@ -611,7 +608,7 @@ def test_a_key_in_place_of_a_provider_is_shown_by_no_traceback(
 
 
 def test_a_chain_names_what_is_not_configured() -> None:
-    with pytest.raises(MissingCredentialError) as caught:
+    with pytest.raises(errors.MissingCredentialError) as caught:
         ProviderChain.from_settings(Settings(env_file="")).get_credential()
     assert [(each.provider, each.outcome) for each in caught.value.attempts] == [
         ("explicit", "not found"),
@@ -626,16 +623,18 @@ def test_a_chain_names_what_is_not_configured() -> None:
 def test_settings_set_membership_and_order(monkeypatch: pytest.MonkeyPatch) -> None:
     chain = ProviderChain.from_settings(Settings(providers=("vault", "env"), vault_path="x"))
     assert [each.name for each in chain.providers] == ["explicit", "vault", "env"]
-    with pytest.raises(CredentialConfigurationError, match="Did you mean vault"):
+    with pytest.raises(errors.CredentialConfigurationError, match="Did you mean vault"):
         ProviderChain.from_settings(Settings(providers=("valt",)))
-    with pytest.raises(CredentialConfigurationError, match="twice"):
+    with pytest.raises(errors.CredentialConfigurationError, match="twice"):
         ProviderChain.from_settings(Settings(providers=("default", "env")))
 
 
 def test_the_official_cli_s_key_is_named_when_nothing_is_found(tmp_path: Any) -> None:
     (tmp_path / ".vectorshift").mkdir()
     (tmp_path / ".vectorshift" / "config.toml").write_text('[auth]\napi_key = "vs-cli"\n')
-    with pytest.raises(MissingCredentialError, match=r"~/\.vectorshift/config\.toml") as caught:
+    with pytest.raises(
+        errors.MissingCredentialError, match=r"~/\.vectorshift/config\.toml"
+    ) as caught:
         ProviderChain.from_settings(Settings()).get_credential()
     assert "vs-cli" not in str(caught.value)
 
@@ -675,7 +674,7 @@ class Empty(CredentialProvider):
 
     def get_credential(self) -> Credential:
         if self.key is None:
-            raise CredentialNotFoundError("nothing is here.", source="empty:x")
+            raise errors.CredentialNotFoundError("nothing is here.", source="empty:x")
         return Credential(secret=self.key, source="empty:x", provider=self.name)
 
 
@@ -704,7 +703,7 @@ def test_a_source_that_was_left_no_time_is_not_blamed_alone() -> None:
     hold = threading.Event()
     hung, good = Slow(), Good()
     hung.on_error = "continue"
-    with pytest.raises(CredentialStoreUnavailableError, match="did not answer within"):
+    with pytest.raises(errors.CredentialStoreUnavailableError, match="did not answer within"):
         ProviderChain([hung, good], load_timeout=0.05).get_credential()
     hold.set()
 
@@ -747,7 +746,9 @@ def test_on_missing_stop_says_once_which_sources_are_not_asked(
     chain = ProviderChain([empty, ExplicitProvider(), ExplicitProvider(B)])
 
     def fails() -> None:
-        with pytest.raises(CredentialConfigurationError, match="on_missing of empty is 'stop'"):
+        with pytest.raises(
+            errors.CredentialConfigurationError, match="on_missing of empty is 'stop'"
+        ):
             chain.get_credential() if asks == "sync" else asyncio.run(chain.aget_credential())
 
     def told() -> list[tuple[str, str]]:
@@ -774,7 +775,7 @@ def test_on_missing_stop_says_once_which_sources_are_not_asked(
 def test_on_missing_stop_says_nothing_where_nobody_else_could_answer(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    with pytest.raises(CredentialConfigurationError):
+    with pytest.raises(errors.CredentialConfigurationError):
         ProviderChain([Empty(), ExplicitProvider()]).get_credential()
     assert "is not asked, because" not in caplog.text
 

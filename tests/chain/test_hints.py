@@ -16,26 +16,21 @@ from tests.fakes import Echo, Nothing, Received, Result, Rotating, accepting
 import vectorshift
 from vectorshift import (
     AsyncVectorShift,
-    AuthenticationError,
     AwsSecretsManagerProvider,
     CachingProvider,
     Credential,
-    CredentialConfigurationError,
-    CredentialError,
-    CredentialNotFoundError,
     CredentialProvider,
-    CredentialStoreUnavailableError,
     Description,
     DotenvProvider,
     EnvProvider,
     ExplicitProvider,
     LoginProvider,
-    MissingCredentialError,
     Pipeline,
     ProviderChain,
     Settings,
     VaultProvider,
     VectorShift,
+    errors,
 )
 from vectorshift.credentials.values import fingerprint
 from vectorshift.providers.static import UnconfiguredProvider
@@ -55,7 +50,7 @@ KEY = "vs-the-key"
 def advice(provider: ProviderChain | EnvProvider) -> str:
     """Return what a call says, having seen that `explain` says the same."""
     client = VectorShift(provider)
-    with pytest.raises(MissingCredentialError) as caught:
+    with pytest.raises(errors.MissingCredentialError) as caught:
         Pipeline.list(client=client)
     said = str(caught.value).partition("Make a key ")[2]
     told = vectorshift.explain(client=client).verdict.partition("Make a key ")[2]
@@ -90,7 +85,7 @@ def test_a_source_of_ones_own_is_left_to_itself() -> None:
     )
     with (
         vectorshift.using(EnvProvider("ACME_KEY")),
-        pytest.raises(MissingCredentialError) as caught,
+        pytest.raises(errors.MissingCredentialError) as caught,
     ):
         vectorshift.get_credential()
     assert "VECTORSHIFT_API_KEY" not in str(caught.value)
@@ -171,12 +166,12 @@ async def refused(style: str, server: Echo, credentials: Any) -> str:
     if style == "sync":
         with (
             VectorShift(credentials, base_url=server.origin) as client,
-            pytest.raises(AuthenticationError) as caught,
+            pytest.raises(errors.AuthenticationError) as caught,
         ):
             client.request("GET", "/x")
         return str(caught.value)
     async with AsyncVectorShift(credentials, base_url=server.origin) as aclient:
-        with pytest.raises(AuthenticationError) as acaught:
+        with pytest.raises(errors.AuthenticationError) as acaught:
             await aclient.request("GET", "/x")
     return str(acaught.value)
 
@@ -240,7 +235,9 @@ async def test_a_store_that_answers_once_the_refused_key_is_gone_is_not_called_u
 async def test_a_store_that_fails_when_it_is_read_again_still_names_the_ones_below(
     style: str, server: Echo
 ) -> None:
-    vault = Store(HELD, CredentialStoreUnavailableError("vault:x is away."), source="vault:x")
+    vault = Store(
+        HELD, errors.CredentialStoreUnavailableError("vault:x is away."), source="vault:x"
+    )
     said = await refused(style, server, ProviderChain([vault, Store("good", source="aws:y")]))
     assert (
         "vault:x is away. Configured but not asked, because this source comes first: aws:y." in said
@@ -255,13 +252,13 @@ async def test_it_is_told_for_the_credentials_of_the_process_and_of_a_block(
     vectorshift.reset()
     try:
         with pytest.raises(
-            AuthenticationError, match="comes first: vault:secret/vectorshift#api_key"
+            errors.AuthenticationError, match="comes first: vault:secret/vectorshift#api_key"
         ):
             Pipeline.list()
         chain = ProviderChain([EnvProvider(), Store("good", source="vault:x")])
         with (
             vectorshift.using(chain),
-            pytest.raises(AuthenticationError, match="comes first: vault:x"),
+            pytest.raises(errors.AuthenticationError, match="comes first: vault:x"),
         ):
             Pipeline.list()
     finally:
@@ -323,7 +320,7 @@ async def test_a_reference_that_nothing_resolved_is_sent_nowhere_whoever_hands_i
     }
     with (
         VectorShift(credentials[given], base_url=server.origin) as client,
-        pytest.raises(CredentialConfigurationError, match="1Password") as caught,
+        pytest.raises(errors.CredentialConfigurationError, match="1Password") as caught,
     ):
         client.request("GET", "/x")
     assert text not in str(caught.value)
@@ -496,7 +493,7 @@ class Cupboard(CredentialProvider):
     """An author's source that says no more of itself than it has to."""
 
     def get_credential(self) -> Credential:
-        raise CredentialNotFoundError("nothing is here.")
+        raise errors.CredentialNotFoundError("nothing is here.")
 
 
 class Drawer(Cupboard):
@@ -732,7 +729,7 @@ def test_a_near_miss_is_told_with_what_to_do(
         monkeypatch.setenv(name, text.replace("@", str(tmp_path)))
     monkeypatch.chdir(tmp_path / "app")
     vectorshift.reset()
-    with pytest.raises(CredentialError) as caught:
+    with pytest.raises(errors.CredentialError) as caught:
         vectorshift.get_credential()
     assert told.replace("@", str(tmp_path)) in str(caught.value)
     assert KEY not in str(caught.value)
@@ -764,7 +761,7 @@ def test_a_near_file_of_another_user_is_not_recommended(
     (tmp_path / "app").mkdir()
     monkeypatch.chdir(tmp_path / "app")
     vectorshift.reset()
-    with pytest.raises(MissingCredentialError) as caught:
+    with pytest.raises(errors.MissingCredentialError) as caught:
         vectorshift.get_credential()
     assert "Nearby" not in str(caught.value)
 
@@ -781,7 +778,7 @@ def test_a_401_mentions_a_dotenv_file_that_the_variable_hides(
     with Echo(accepting("vs-the-newer-one")) as api:
         monkeypatch.setenv("VECTORSHIFT_BASE_URL", api.origin)
         vectorshift.reset()
-        with pytest.raises(AuthenticationError) as caught:
+        with pytest.raises(errors.AuthenticationError) as caught:
             Pipeline.list()
     vectorshift.reset()
     told = f"not asked, because this source comes first: dotenv:{tmp_path}"
@@ -792,11 +789,11 @@ def test_a_401_mentions_a_dotenv_file_that_the_variable_hides(
 def test_a_setting_that_came_after_the_settings_were_read_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(MissingCredentialError):
+    with pytest.raises(errors.MissingCredentialError):
         vectorshift.get_credential()
     (tmp_path / "key").write_text("vs-of-the-file")
     monkeypatch.setenv("VECTORSHIFT_API_KEY_FILE", str(tmp_path / "key"))
-    with pytest.raises(MissingCredentialError) as caught:
+    with pytest.raises(errors.MissingCredentialError) as caught:
         vectorshift.get_credential()
     assert (
         "Nearby: VECTORSHIFT_API_KEY_FILE is set, but the settings in use were made without it"

@@ -16,11 +16,7 @@ from vectorshift import (
     AwsSecretsManagerProvider,
     CachingProvider,
     Credential,
-    CredentialConfigurationError,
-    CredentialError,
-    CredentialNotFoundError,
     CredentialProvider,
-    CredentialStoreUnavailableError,
     DotenvProvider,
     EnvProvider,
     ExplicitProvider,
@@ -30,6 +26,7 @@ from vectorshift import (
     VaultProvider,
     VectorShift,
     configure,
+    errors,
     using,
 )
 from vectorshift.chain.coerce import as_provider
@@ -50,7 +47,7 @@ class Down(CredentialProvider):
     name = "down"
 
     def get_credential(self) -> Credential:
-        raise CredentialStoreUnavailableError("it is down.")
+        raise errors.CredentialStoreUnavailableError("it is down.")
 
 
 class Empty(CredentialProvider):
@@ -59,7 +56,7 @@ class Empty(CredentialProvider):
     name = "empty"
 
     def get_credential(self) -> Credential:
-        raise CredentialNotFoundError("it is empty.")
+        raise errors.CredentialNotFoundError("it is empty.")
 
 
 FAILING: dict[str, type[CredentialProvider]] = {"on_error": Down, "on_missing": Empty}
@@ -177,7 +174,7 @@ def keys(chain: ProviderChain) -> list[Credential | type[Exception]]:
     def got(ask: Callable[[], Credential]) -> Credential | type[Exception]:
         try:
             return ask()
-        except CredentialError as error:
+        except errors.CredentialError as error:
             return type(error)
 
     async def main() -> Credential:
@@ -195,7 +192,9 @@ def test_a_word_that_could_not_be_refused_stops_the_chain(
     mine = type("Mine", (Changing, kind), {"remote": remote})()
     chain = ProviderChain([mine, ExplicitProvider("vs-of-another-organisation")])
     mine.word = wrong
-    assert all(isinstance(each, type) and issubclass(each, CredentialError) for each in keys(chain))
+    assert all(
+        isinstance(each, type) and issubclass(each, errors.CredentialError) for each in keys(chain)
+    )
 
 
 def test_a_property_with_another_word_does_not_join_a_chain() -> None:
@@ -259,7 +258,7 @@ def test_the_words_name_class_and_attribute_and_show_no_key() -> None:
 @pytest.mark.parametrize("wrong", ["Stop", "STOP", "fail", "True", "None"])
 def test_a_variable_with_another_word_is_named(store: str, policy: str, wrong: str) -> None:
     name = f"VECTORSHIFT_{store}_{policy}".upper()
-    with pytest.raises(CredentialConfigurationError, match=f"{name}: ") as caught:
+    with pytest.raises(errors.CredentialConfigurationError, match=f"{name}: ") as caught:
         Settings.load({name: wrong})
     assert "'stop' or 'continue'" in str(caught.value)
 
@@ -268,7 +267,7 @@ def test_a_variable_with_another_word_is_named(store: str, policy: str, wrong: s
 @BOTH
 @ANY
 def test_settings_in_code_take_no_other_word(store: str, policy: str, wrong: Any) -> None:
-    with pytest.raises(CredentialConfigurationError, match=f"{store}_{policy}".upper()):
+    with pytest.raises(errors.CredentialConfigurationError, match=f"{store}_{policy}".upper()):
         Settings(**{f"{store}_{policy}": wrong})
 
 

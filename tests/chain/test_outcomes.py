@@ -5,32 +5,23 @@ from __future__ import annotations
 import pytest
 from tests.fakes import Nothing, Rotating
 
-from vectorshift import (
-    Attempt,
-    CredentialConfigurationError,
-    CredentialDeniedError,
-    CredentialError,
-    CredentialNotFoundError,
-    CredentialRevokedError,
-    CredentialStoreUnavailableError,
-    MissingCredentialError,
-)
+from vectorshift import Attempt, errors
 from vectorshift.chain.outcomes import attempts_of, nothing_found, outcome_of
 
 
 @pytest.mark.parametrize(
     ("kind", "word"),
     [
-        (CredentialNotFoundError, "not found"),
-        (MissingCredentialError, "not found"),
-        (CredentialConfigurationError, "configuration"),
-        (CredentialRevokedError, "revoked"),
-        (CredentialDeniedError, "denied"),
-        (CredentialStoreUnavailableError, "unavailable"),
-        (CredentialError, "unavailable"),
+        (errors.CredentialNotFoundError, "not found"),
+        (errors.MissingCredentialError, "not found"),
+        (errors.CredentialConfigurationError, "configuration"),
+        (errors.CredentialRevokedError, "revoked"),
+        (errors.CredentialDeniedError, "denied"),
+        (errors.CredentialStoreUnavailableError, "unavailable"),
+        (errors.CredentialError, "unavailable"),
     ],
 )
-def test_each_failure_has_a_word(kind: type[CredentialError], word: str) -> None:
+def test_each_failure_has_a_word(kind: type[errors.CredentialError], word: str) -> None:
     assert outcome_of(Nothing(), kind("no")) == word
 
 
@@ -40,7 +31,7 @@ def test_each_failure_has_a_word(kind: type[CredentialError], word: str) -> None
 def test_an_attempt_has_the_source_of_the_error_else_that_of_the_provider(
     said: str | None, source: str
 ) -> None:
-    error = CredentialDeniedError("no", source=said)
+    error = errors.CredentialDeniedError("no", source=said)
     (attempt,) = attempts_of(Rotating("k"), error, 1.5)
     assert attempt == Attempt(
         provider="rotating", source=source, outcome="denied", reason="no", seconds=1.5
@@ -48,7 +39,7 @@ def test_an_attempt_has_the_source_of_the_error_else_that_of_the_provider(
 
 
 def test_a_chain_tells_of_its_members_and_an_author_s_error_of_itself() -> None:
-    (inner,) = attempts_of(Rotating("k"), CredentialNotFoundError("no"), 1.5)
+    (inner,) = attempts_of(Rotating("k"), errors.CredentialNotFoundError("no"), 1.5)
     assert attempts_of(Nothing(), nothing_found((inner,), ""), 9) == (inner,)
-    (own,) = attempts_of(Nothing(), MissingCredentialError("mine"), 9)
+    (own,) = attempts_of(Nothing(), errors.MissingCredentialError("mine"), 9)
     assert (own.provider, own.reason, own.seconds) == ("nothing", "mine", 9)

@@ -28,15 +28,8 @@ from tests.chaos.oracle import MAX_STALE, RECOVERY, Call, Fault, Oracle
 from tests.chaos.plot import plot
 from tests.e2e.stage import environment, wait_until
 
-from vectorshift import (
-    AsyncVectorShift,
-    AwsSecretsManagerProvider,
-    Pipeline,
-    ProviderChain,
-    Settings,
-    VaultProvider,
-    VectorShift,
-)
+from vectorshift import AsyncVectorShift, Pipeline, ProviderChain, Settings, VectorShift
+from vectorshift.providers import AwsSecretsManagerProvider, VaultProvider
 from vectorshift.testing import MotoServer, OpenBaoCluster
 
 if TYPE_CHECKING:

@@ -12,23 +12,17 @@ import pytest
 from tests.faults import FaultServer, answer
 
 from vectorshift import (
-    AuthenticationError,
     CachingProvider,
     Credential,
-    CredentialConfigurationError,
-    CredentialError,
-    CredentialNotFoundError,
     CredentialProvider,
-    CredentialRevokedError,
-    CredentialStoreUnavailableError,
     DotenvProvider,
     EnvProvider,
     ExplicitProvider,
-    InternalServerError,
     ProviderChain,
     Secret,
     Settings,
     VectorShift,
+    errors,
     explain,
     metrics,
     on_event,
@@ -101,9 +95,9 @@ def test_a_log_handler_that_raises_hides_no_failure() -> None:
         remote, on_missing = False, "stop"
 
         def get_credential(self) -> Credential:
-            raise CredentialNotFoundError("nothing is here.")
+            raise errors.CredentialNotFoundError("nothing is here.")
 
-    with pytest.raises(CredentialConfigurationError, match="on_missing of empty"):
+    with pytest.raises(errors.CredentialConfigurationError, match="on_missing of empty"):
         ProviderChain([Empty(), ExplicitProvider(KEY)]).get_credential()
 
 
@@ -153,15 +147,15 @@ class Changing(CredentialProvider):
         return Credential(secret=str(self.answer), source="changing:x", provider=self.name)
 
 
-def failing(kind: type[CredentialError], text: str) -> CredentialError:
+def failing(kind: type[errors.CredentialError], text: str) -> errors.CredentialError:
     return kind(f"changing:x {text}", source="changing:x")
 
 
-DOWN = failing(CredentialStoreUnavailableError, "is down (3 s).")
-STILL_DOWN = failing(CredentialStoreUnavailableError, "is down (7 s).")
-SEALED = failing(CredentialStoreUnavailableError, "is sealed.")
-GONE = failing(CredentialRevokedError, "was deleted.")
-WRONG = failing(CredentialConfigurationError, "has JSON in it.")
+DOWN = failing(errors.CredentialStoreUnavailableError, "is down (3 s).")
+STILL_DOWN = failing(errors.CredentialStoreUnavailableError, "is down (7 s).")
+SEALED = failing(errors.CredentialStoreUnavailableError, "is sealed.")
+GONE = failing(errors.CredentialRevokedError, "was deleted.")
+WRONG = failing(errors.CredentialConfigurationError, "has JSON in it.")
 
 TOLD: dict[str, tuple[bool, list[object], list[str]]] = {
     "a store goes and comes": (
@@ -227,7 +221,7 @@ def test_a_key_file_that_is_emptied_and_filled_again_is_told_of(tmp_path: Path) 
         path.write_text(content)
         clock.advance(1)
         for _ in range(3):
-            with contextlib.suppress(CredentialError):
+            with contextlib.suppress(errors.CredentialError):
                 chain.get_credential()
     stop()
     assert kinds == ["resolved", "lost", "lost", "recovered"]
@@ -252,7 +246,7 @@ def test_a_refused_key_is_told_of_once_wherever_it_came_from(
     with FakeVectorShift() as api:
         client = VectorShift(providers[where](), base_url=api.base_url, max_retries=0)
         for _ in range(5):
-            with pytest.raises(AuthenticationError):
+            with pytest.raises(errors.AuthenticationError):
                 client.request("GET", "/pipelines")
         said = str(explain(client=client))
         assert re.search(rf"The API has refused {Secret(KEY)} since 20\d\d-.* UTC\.", said)
@@ -291,7 +285,7 @@ def test_an_api_that_fails_makes_few_lines(caplog: pytest.LogCaptureFixture) -> 
     with FaultServer(answer(503)) as server:
         client = VectorShift(KEY, base_url=server.origin, clock=ManualClock())
         for _ in range(100):
-            with pytest.raises(InternalServerError):
+            with pytest.raises(errors.InternalServerError):
                 client.request("GET", "/x")
     assert len(server.received) == 300
     assert len(caplog.records) < 10

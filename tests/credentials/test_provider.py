@@ -12,16 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import vectorshift
-from vectorshift import ProviderChain
+from vectorshift import ProviderChain, errors
 from vectorshift.credentials import Credential, Secret
-from vectorshift.errors import (
-    CredentialConfigurationError,
-    CredentialDeniedError,
-    CredentialError,
-    CredentialNotFoundError,
-    CredentialRevokedError,
-    CredentialStoreUnavailableError,
-)
 from vectorshift.providers import CredentialProvider, Description
 from vectorshift.providers.env import EnvProvider
 from vectorshift.providers.explicit import ExplicitProvider
@@ -79,8 +71,8 @@ def raised(does: Callable[[], Any]) -> Callable[[], Any]:
     return raises
 
 
-def failure(provider: CredentialProvider) -> CredentialError:
-    with pytest.raises(CredentialError) as caught:
+def failure(provider: CredentialProvider) -> errors.CredentialError:
+    with pytest.raises(errors.CredentialError) as caught:
         ProviderChain([provider]).get_credential()
     return caught.value
 
@@ -205,20 +197,23 @@ class Strange(Exception):
 @pytest.mark.parametrize(
     ("make", "kind"),
     [
-        (Strange, CredentialConfigurationError),
-        (lambda: KeyError(KEY), CredentialConfigurationError),
-        (lambda: RecursionError(KEY), CredentialConfigurationError),
-        (lambda: OSError(5, KEY), CredentialStoreUnavailableError),
-        (lambda: ConnectionRefusedError(111, KEY), CredentialStoreUnavailableError),
-        (lambda: TimeoutError(KEY), CredentialStoreUnavailableError),
-        (lambda: asyncio.TimeoutError(KEY), CredentialStoreUnavailableError),  # its own until 3.11
+        (Strange, errors.CredentialConfigurationError),
+        (lambda: KeyError(KEY), errors.CredentialConfigurationError),
+        (lambda: RecursionError(KEY), errors.CredentialConfigurationError),
+        (lambda: OSError(5, KEY), errors.CredentialStoreUnavailableError),
+        (lambda: ConnectionRefusedError(111, KEY), errors.CredentialStoreUnavailableError),
+        (lambda: TimeoutError(KEY), errors.CredentialStoreUnavailableError),
+        (
+            lambda: asyncio.TimeoutError(KEY),
+            errors.CredentialStoreUnavailableError,
+        ),  # its own until 3.11
     ],
 )
 @pytest.mark.parametrize("asks", ["sync", "async"])
 def test_an_unmapped_exception_is_told_by_type_and_line_and_never_by_text(
     style: type[SyncProvider | AsyncProvider],
     make: Callable[[], Exception],
-    kind: type[CredentialError],
+    kind: type[errors.CredentialError],
     asks: str,
     shown: Callable[[BaseException], str],
 ) -> None:
@@ -234,9 +229,13 @@ def test_an_unmapped_exception_is_told_by_type_and_line_and_never_by_text(
 
 
 def test_the_other_kind_maps_what_the_getter_raises() -> None:
-    with pytest.raises(CredentialConfigurationError, match=r"raised Strange at test_provider\.py:"):
+    with pytest.raises(
+        errors.CredentialConfigurationError, match=r"raised Strange at test_provider\.py:"
+    ):
         asyncio.run(SyncProvider(raised(Strange)).aget_credential())
-    with pytest.raises(CredentialConfigurationError, match=r"raised Strange at test_provider\.py:"):
+    with pytest.raises(
+        errors.CredentialConfigurationError, match=r"raised Strange at test_provider\.py:"
+    ):
         AsyncProvider(raised(Strange)).get_credential()
 
 
@@ -244,15 +243,15 @@ def test_the_other_kind_maps_what_the_getter_raises() -> None:
 @pytest.mark.parametrize(
     "kind",
     [
-        CredentialConfigurationError,
-        CredentialDeniedError,
-        CredentialRevokedError,
-        CredentialStoreUnavailableError,
+        errors.CredentialConfigurationError,
+        errors.CredentialDeniedError,
+        errors.CredentialRevokedError,
+        errors.CredentialStoreUnavailableError,
     ],
 )
 def test_a_credential_error_keeps_its_kind_and_text_and_loses_its_cause(
     style: type[SyncProvider | AsyncProvider],
-    kind: type[CredentialError],
+    kind: type[errors.CredentialError],
     shown: Callable[[BaseException], str],
 ) -> None:
     def does() -> Credential:
@@ -271,7 +270,9 @@ def test_a_credential_error_keeps_its_kind_and_text_and_loses_its_cause(
 
 def test_a_credential_error_keeps_the_source_that_it_names() -> None:
     error = failure(
-        SyncProvider(raised(lambda: CredentialDeniedError("no", source="mine:there", provider="x")))
+        SyncProvider(
+            raised(lambda: errors.CredentialDeniedError("no", source="mine:there", provider="x"))
+        )
     )
     assert (error.source, error.provider) == ("mine:there", "x")
 
@@ -280,7 +281,7 @@ def test_a_credential_error_keeps_the_source_that_it_names() -> None:
 def test_each_raise_is_of_an_instance_of_its_own(
     style: type[SyncProvider | AsyncProvider],
 ) -> None:
-    only = CredentialDeniedError("no")
+    only = errors.CredentialDeniedError("no")
     provider = style(raised(lambda: only))
     first, second = failure(provider), failure(provider)
     assert first is not second
@@ -328,7 +329,7 @@ def test_a_bad_answer_is_refused_without_showing_it(
     shown: Callable[[BaseException], str],
 ) -> None:
     error = failure(style(does))
-    assert isinstance(error, CredentialConfigurationError)
+    assert isinstance(error, errors.CredentialConfigurationError)
     assert why in str(error)
     assert KEY not in shown(error)
 
@@ -341,7 +342,7 @@ def test_a_key_with_white_space_around_it_never_reaches_a_header_so(
     provider = style(with_key(f"{KEY}{space}"))
     try:
         credential = ProviderChain([provider]).get_credential()
-    except CredentialConfigurationError:
+    except errors.CredentialConfigurationError:
         return
     assert credential.secret.reveal() == KEY
 
@@ -351,10 +352,10 @@ def test_an_error_that_is_returned_rather_than_raised_is_a_bad_answer_and_stops(
     style: type[SyncProvider | AsyncProvider],
 ) -> None:
     chain = ProviderChain(
-        [style(lambda: CredentialNotFoundError("none")), SyncProvider(lambda: CREDENTIAL)]
+        [style(lambda: errors.CredentialNotFoundError("none")), SyncProvider(lambda: CREDENTIAL)]
     )
     with pytest.raises(
-        CredentialConfigurationError,
+        errors.CredentialConfigurationError,
         match="answered with CredentialNotFoundError, not a Credential",
     ):
         chain.get_credential()

@@ -21,13 +21,7 @@ from vectorshift import (
     AsyncVectorShift,
     CachingProvider,
     Credential,
-    CredentialConfigurationError,
-    CredentialDeniedError,
-    CredentialError,
-    CredentialNotFoundError,
     CredentialProvider,
-    CredentialRevokedError,
-    CredentialStoreUnavailableError,
     Description,
     ExplicitProvider,
     PluginSettings,
@@ -37,6 +31,7 @@ from vectorshift import (
     Settings,
     SourceReport,
     VectorShift,
+    errors,
     on_event,
 )
 from vectorshift.credentials.values import fingerprint
@@ -246,7 +241,7 @@ def test_a_probe_reads_anew_what_is_cached_and_the_next_call_uses_it() -> None:
 
 
 def test_a_probe_leaves_a_store_alone_that_failed_a_moment_ago() -> None:
-    clock, down = ManualClock(), store(CredentialStoreUnavailableError("it is down."))
+    clock, down = ManualClock(), store(errors.CredentialStoreUnavailableError("it is down."))
     client = VectorShift(ProviderChain([down], clock=clock, random=lambda: 0.0))
     vectorshift.explain(probe=True, client=client)
     again = vectorshift.explain(probe=True, client=client).sources[0]
@@ -262,7 +257,9 @@ def test_explaining_tells_no_event_and_logs_no_warning(caplog: pytest.LogCapture
     caplog.set_level(logging.INFO, "vectorshift")
     stop = on_event(seen.append)
     explained(
-        store(CredentialNotFoundError("nothing.")), store(KEY, source="fake:below"), probe=True
+        store(errors.CredentialNotFoundError("nothing.")),
+        store(KEY, source="fake:below"),
+        probe=True,
     )
     stop()
     assert (seen, caplog.messages) == ([], [])
@@ -310,10 +307,10 @@ async def test_async_callers_get_the_same_report(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(
     ("error", "outcome"),
     [
-        (CredentialConfigurationError("wrong."), "configuration"),
-        (CredentialDeniedError("refused us."), "denied"),
-        (CredentialRevokedError("deleted."), "revoked"),
-        (CredentialStoreUnavailableError("down."), "unavailable"),
+        (errors.CredentialConfigurationError("wrong."), "configuration"),
+        (errors.CredentialDeniedError("refused us."), "denied"),
+        (errors.CredentialRevokedError("deleted."), "revoked"),
+        (errors.CredentialStoreUnavailableError("down."), "unavailable"),
     ],
 )
 def test_a_source_that_fails_stops_the_chain_and_says_so(error: Exception, outcome: str) -> None:
@@ -327,7 +324,7 @@ def test_a_source_that_fails_stops_the_chain_and_says_so(error: Exception, outco
 
 
 def test_a_source_that_may_be_passed_over_is() -> None:
-    down = store(CredentialStoreUnavailableError("down."))
+    down = store(errors.CredentialStoreUnavailableError("down."))
     down.on_error = "continue"
     report = explained(down, store(KEY, source="fake:below"), probe=True)
     assert [source.wins for source in report.sources] == [False, True]
@@ -335,7 +332,7 @@ def test_a_source_that_may_be_passed_over_is() -> None:
 
 
 def test_a_source_that_must_not_be_empty_stops_the_chain() -> None:
-    empty = store(CredentialNotFoundError("nothing there."))
+    empty = store(errors.CredentialNotFoundError("nothing there."))
     empty.on_missing = "stop"
     report = explained(empty, store(KEY, source="fake:below"), probe=True)
     assert report.winner is None
@@ -345,7 +342,7 @@ def test_a_source_that_must_not_be_empty_stops_the_chain() -> None:
 def test_a_stale_key_is_told_with_what_is_wrong_with_its_store() -> None:
     clock = ManualClock()
     failing = CachingProvider(
-        store(KEY, CredentialStoreUnavailableError("it is down.")),
+        store(KEY, errors.CredentialStoreUnavailableError("it is down.")),
         clock=clock,
         random=lambda: 0.0,
         ttl=300,
@@ -409,18 +406,18 @@ def test_the_members_of_nested_chains_stand_in_their_place() -> None:
 
 
 def test_a_nested_chain_that_stops_ends_the_outer_one() -> None:
-    denied = store(CredentialDeniedError("refused us."))
+    denied = store(errors.CredentialDeniedError("refused us."))
     denied.on_error = "continue"
     inner = ProviderChain([denied], clock=ManualClock())
     chain = ProviderChain([inner, ExplicitProvider(KEY)])
     report = vectorshift.explain(probe=True, client=VectorShift(chain))
-    with pytest.raises(CredentialDeniedError):
+    with pytest.raises(errors.CredentialDeniedError):
         chain.get_credential()
     assert (report.outcome, report.winner) == ("failed", None)
 
 
 def test_a_failure_that_was_passed_over_is_what_remains_when_no_other_source_has_a_key() -> None:
-    denied = store(CredentialDeniedError("refused us."))
+    denied = store(errors.CredentialDeniedError("refused us."))
     denied.on_error = "continue"
     report = explained(denied, Nothing(), probe=True)
     assert report.outcome == "failed"
@@ -429,7 +426,7 @@ def test_a_failure_that_was_passed_over_is_what_remains_when_no_other_source_has
 
 @pytest.mark.parametrize("seconds", [0, 29, 31])
 def test_what_a_store_said_counts_only_until_it_may_be_asked_again(seconds: float) -> None:
-    clock, empty = ManualClock(), store(CredentialNotFoundError("nothing there."), KEY)
+    clock, empty = ManualClock(), store(errors.CredentialNotFoundError("nothing there."), KEY)
     chain = ProviderChain([empty, ExplicitProvider(OTHER)], clock=clock, random=lambda: 0.0)
     chain.get_credential()
     clock.advance(seconds)
@@ -447,11 +444,11 @@ def test_a_store_that_is_not_configured_and_must_not_be_empty_stops_the_chain() 
             return Description(configured=False, source="fake:unset")
 
         def get_credential(self) -> Credential:
-            raise CredentialNotFoundError("nothing there.")
+            raise errors.CredentialNotFoundError("nothing there.")
 
     chain = ProviderChain([Unset(), ExplicitProvider(KEY)])
     report = vectorshift.explain(client=VectorShift(chain))
-    with pytest.raises(CredentialConfigurationError):
+    with pytest.raises(errors.CredentialConfigurationError):
         chain.get_credential()
     assert (report.outcome, report.verdict) == (
         "failed",
@@ -459,7 +456,7 @@ def test_a_store_that_is_not_configured_and_must_not_be_empty_stops_the_chain() 
     )
 
 
-Turn = Credential | CredentialError
+Turn = Credential | errors.CredentialError
 
 
 class Fixed(CredentialProvider):
@@ -470,7 +467,7 @@ class Fixed(CredentialProvider):
         self.on_error, self.on_missing = on_error, on_missing  # type: ignore[assignment]
 
     def get_credential(self) -> Credential:
-        if isinstance(self.turn, CredentialError):
+        if isinstance(self.turn, errors.CredentialError):
             raise self.turn
         return self.turn
 
@@ -479,9 +476,9 @@ TURNS = st.sampled_from(
     [
         Credential(secret=KEY, source="fake:a", provider="fixed"),
         Credential(secret=OTHER, source="fake:b", provider="fixed"),
-        CredentialNotFoundError("nothing."),
-        CredentialDeniedError("refused us."),
-        CredentialStoreUnavailableError("down."),
+        errors.CredentialNotFoundError("nothing."),
+        errors.CredentialDeniedError("refused us."),
+        errors.CredentialStoreUnavailableError("down."),
     ]
 )
 RULES = st.sampled_from(["stop", "continue"])
@@ -506,9 +503,9 @@ def test_it_names_what_a_call_then_uses(members: list[CredentialProvider]) -> No
     report = vectorshift.explain(probe=True, client=VectorShift(chain))
     try:
         used = chain.get_credential()
-    except CredentialNotFoundError:
+    except errors.CredentialNotFoundError:
         assert (report.outcome, report.winner) == ("none", None)
-    except CredentialError:
+    except errors.CredentialError:
         assert (report.outcome, report.winner) == ("failed", None)
     else:
         assert report.outcome == "found"

@@ -11,13 +11,8 @@ import pytest
 from tests.e2e.stage import Rotation, atraffic, traffic, wait_until
 
 import vectorshift
-from vectorshift import (
-    AsyncVectorShift,
-    AwsSecretsManagerProvider,
-    Pipeline,
-    ProviderChain,
-    VectorShift,
-)
+from vectorshift import AsyncVectorShift, Pipeline, ProviderChain, VectorShift
+from vectorshift.providers import AwsSecretsManagerProvider
 from vectorshift.testing import FakeVectorShift
 
 if TYPE_CHECKING:
