@@ -9,13 +9,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
-from vectorshift import (
-    Credential,
-    CredentialError,
-    CredentialNotFoundError,
-    CredentialProvider,
-    Description,
-)
+from vectorshift import Credential, CredentialProvider, Description, errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncRotating", "Echo", "RawServer", "Received", "Rotating"]
 
-Turn = str | CredentialError | tuple[str, str]
+Turn = str | errors.CredentialError | tuple[str, str]
 """A key, a failure, or a key with a source of its own."""
 
 
@@ -42,7 +36,7 @@ class _Turns:
         with self._lock:
             self.asked += 1
             turn = self.turns.pop(0) if len(self.turns) > 1 else self.turns[0]
-        if isinstance(turn, CredentialError):
+        if isinstance(turn, errors.CredentialError):
             raise turn
         key, source = turn if isinstance(turn, tuple) else (turn, self.source)
         return Credential(secret=key, source=source, provider=provider)
@@ -104,7 +98,7 @@ class Nothing(CredentialProvider):
     remote = False
 
     def get_credential(self) -> Credential:
-        raise CredentialNotFoundError("nothing is here.")
+        raise errors.CredentialNotFoundError("nothing is here.")
 
 
 class Meanwhile:

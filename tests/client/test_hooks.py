@@ -11,16 +11,7 @@ import pytest
 from tests.call_styles import CallStyle
 from tests.faults import FaultServer, StillClock, answer, cut
 
-from vectorshift import (
-    ApiConnectionError,
-    AsyncVectorShift,
-    AuthenticationError,
-    InternalServerError,
-    NotFoundError,
-    RateLimitError,
-    VectorShift,
-    VectorshiftError,
-)
+from vectorshift import AsyncVectorShift, VectorShift, errors
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -73,7 +64,7 @@ async def test_a_hook_that_raises_for_a_status_leaves_the_judgement_here(
 ) -> None:
     with (
         FaultServer(answer(404, b'{"error": "gone"}', X_Request_Id="r-1")) as server,
-        pytest.raises(NotFoundError) as caught,
+        pytest.raises(errors.NotFoundError) as caught,
     ):
         await call(style, server, raising)
     error = caught.value
@@ -92,7 +83,7 @@ async def test_a_body_that_a_hook_has_read_is_in_the_error(
     sent = gzip.compress(body) if encoding == "gzip" else body
     with (
         FaultServer(answer(404, sent, Content_Encoding=encoding)) as server,
-        pytest.raises(NotFoundError) as caught,
+        pytest.raises(errors.NotFoundError) as caught,
     ):
         await call(style, server, hook)
     assert caught.value.error_message == "gone"
@@ -132,11 +123,11 @@ async def _streamed(style: CallStyle, server: FaultServer) -> AsyncIterator[byte
 async def test_what_a_hook_raises_for_is_sent_again_by_the_rules_of_its_status(
     style: CallStyle,
 ) -> None:
-    rows: list[tuple[str, int, int, type[VectorshiftError]]] = [
-        ("GET", 503, 3, InternalServerError),
-        ("POST", 503, 1, InternalServerError),
-        ("POST", 429, 3, RateLimitError),
-        ("GET", 401, 1, AuthenticationError),
+    rows: list[tuple[str, int, int, type[errors.VectorshiftError]]] = [
+        ("GET", 503, 3, errors.InternalServerError),
+        ("POST", 503, 1, errors.InternalServerError),
+        ("POST", 429, 3, errors.RateLimitError),
+        ("GET", 401, 1, errors.AuthenticationError),
     ]
     for method, status, times, kind in rows:
         with FaultServer(answer(status, b"{}")) as server, pytest.raises(kind):
@@ -147,7 +138,7 @@ async def test_what_a_hook_raises_for_is_sent_again_by_the_rules_of_its_status(
 async def test_a_post_that_a_redirect_led_to_a_429_is_not_sent_again(style: CallStyle) -> None:
     with (
         FaultServer(answer(303, b"", Location="/there"), answer(429, b"{}")) as server,
-        pytest.raises(RateLimitError),
+        pytest.raises(errors.RateLimitError),
     ):
         await call(
             style,
@@ -165,7 +156,7 @@ async def test_a_post_that_a_redirect_led_to_a_429_is_not_sent_again(style: Call
 async def test_an_error_of_another_request_is_none_of_this_answer_and_shows_nothing_of_it(
     style: CallStyle, shown: Callable[..., str]
 ) -> None:
-    with FaultServer(answer()) as server, pytest.raises(ApiConnectionError) as caught:
+    with FaultServer(answer()) as server, pytest.raises(errors.ApiConnectionError) as caught:
         await call(style, server, _elsewhere)
     cause = caught.value.__cause__
     assert isinstance(cause, httpx.HTTPStatusError)
@@ -175,7 +166,7 @@ async def test_an_error_of_another_request_is_none_of_this_answer_and_shows_noth
 
 
 async def test_a_cause_holds_neither_request_nor_response(style: CallStyle) -> None:
-    with FaultServer(cut()) as server, pytest.raises(ApiConnectionError) as caught:
+    with FaultServer(cut()) as server, pytest.raises(errors.ApiConnectionError) as caught:
         await call(style, server, raising)
     assert caught.value.__cause__ is not None
     assert vars(caught.value.__cause__) == {"_request": None}

@@ -17,16 +17,7 @@ from hypothesis import given, strategies as st
 from tests.call_styles import ASYNC, CallStyle
 from tests.faults import FaultServer, StillClock, answer, cut, hang, reset
 
-from vectorshift import (
-    ApiConnectionError,
-    ApiTimeoutError,
-    AsyncVectorShift,
-    AuthenticationError,
-    NotFoundError,
-    RateLimitError,
-    VectorShift,
-    VectorshiftError,
-)
+from vectorshift import AsyncVectorShift, VectorShift, errors
 from vectorshift._platform.sse import LineDecoder
 
 if TYPE_CHECKING:
@@ -126,10 +117,13 @@ def test_lines_are_the_same_however_the_bytes_are_cut(parts: list[str], cuts: li
 async def test_a_failure_is_raised_on_entering(reader: Reader) -> None:
     with (
         FaultServer(answer(404, b'{"error": "no such pipeline"}')) as server,
-        pytest.raises(NotFoundError, match="no such pipeline"),
+        pytest.raises(errors.NotFoundError, match="no such pipeline"),
     ):
         await reader(server, "bytes")
-    with FaultServer(answer(401, b"{}")) as server, pytest.raises(AuthenticationError) as caught:
+    with (
+        FaultServer(answer(401, b"{}")) as server,
+        pytest.raises(errors.AuthenticationError) as caught,
+    ):
         await reader(server, "bytes")
     assert caught.value.source == "explicit:api_key"
 
@@ -137,23 +131,23 @@ async def test_a_failure_is_raised_on_entering(reader: Reader) -> None:
 @pytest.mark.parametrize(
     ("fault", "kind"),
     [
-        (reset(after=HEAD + b"begun"), ApiConnectionError),
-        (cut(after=HEAD + b"begun"), ApiConnectionError),
-        (hang(after=HEAD + b"begun"), ApiTimeoutError),
-        (answer(200, b"no gzip", Content_Encoding="gzip"), ApiConnectionError),
+        (reset(after=HEAD + b"begun"), errors.ApiConnectionError),
+        (cut(after=HEAD + b"begun"), errors.ApiConnectionError),
+        (hang(after=HEAD + b"begun"), errors.ApiTimeoutError),
+        (answer(200, b"no gzip", Content_Encoding="gzip"), errors.ApiConnectionError),
         (
             cut(after=b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"),
-            ApiConnectionError,
+            errors.ApiConnectionError,
         ),
     ],
     ids=["reset", "cut off", "silent", "no gzip", "no chunk"],
 )
 @pytest.mark.parametrize("how", ["bytes", "lines", "events"])
 async def test_what_goes_wrong_while_it_is_read_is_ours(
-    reader: Reader, fault: Any, kind: type[VectorshiftError], how: str
+    reader: Reader, fault: Any, kind: type[errors.VectorshiftError], how: str
 ) -> None:
     with FaultServer(fault) as server, pytest.raises(kind) as caught:
-        await reader(server, how, timeout=0.3 if kind is ApiTimeoutError else None)
+        await reader(server, how, timeout=0.3 if kind is errors.ApiTimeoutError else None)
     assert type(caught.value) is kind
     assert caught.value.__context__ is None
     assert len(server.received) == 1
@@ -166,7 +160,7 @@ async def test_reading_after_the_block_is_ours(style: CallStyle, how: str) -> No
         async with style.open("k", base_url=server.origin) as client:
             async with style.stream(client, "GET", "/x") as stream:
                 pass
-            with pytest.raises(VectorshiftError, match="closed unread"):
+            with pytest.raises(errors.VectorshiftError, match="closed unread"):
                 await style.all(style.iterator(stream, f"iter_{how}"))
 
 
@@ -303,14 +297,14 @@ async def test_after_an_error_both_the_iterator_and_a_new_one_refuse(
     with FaultServer(fault(after=BEGUN)) as server:
         async with streaming(style, server) as stream:
             items = style.iterator(stream, f"iter_{how}")
-            with pytest.raises(ApiConnectionError):
+            with pytest.raises(errors.ApiConnectionError):
                 await style.all(items)
             for again in (items, items, style.iterator(stream, f"iter_{how}")):
                 with pytest.raises(
-                    VectorshiftError, match=r"The answer to GET /x ended early"
+                    errors.VectorshiftError, match=r"The answer to GET /x ended early"
                 ) as caught:
                     await style.next(again)
-                assert type(caught.value) is VectorshiftError
+                assert type(caught.value) is errors.VectorshiftError
 
 
 @HOWS
@@ -324,7 +318,9 @@ async def test_after_a_cancelled_wait_both_the_iterator_and_a_new_one_refuse(how
                     await anext(items)
             assert scope.cancelled_caught
             for again in (items, items, getattr(stream, f"aiter_{how}")()):
-                with pytest.raises(VectorshiftError, match=r"The answer to GET /x ended early"):
+                with pytest.raises(
+                    errors.VectorshiftError, match=r"The answer to GET /x ended early"
+                ):
                     await anext(again)
 
 
@@ -361,9 +357,9 @@ async def test_a_compressed_stream_that_was_cut_off_is_no_whole_one(
     with FaultServer(answer(200, half, Content_Encoding=encoding)) as server:
         async with streaming(style, server) as stream:
             items = style.iterator(stream, "iter_events")
-            with pytest.raises(ApiConnectionError, match="is compressed and was cut off"):
+            with pytest.raises(errors.ApiConnectionError, match="is compressed and was cut off"):
                 await style.all(items)
-            with pytest.raises(VectorshiftError, match="ended early"):
+            with pytest.raises(errors.VectorshiftError, match="ended early"):
                 await style.next(items)
 
 
@@ -388,7 +384,7 @@ async def test_a_failure_whose_compressed_body_was_cut_off_stays_one_and_says_so
     half = PACKED[encoding][: len(PACKED[encoding]) // 2]
     with (
         FaultServer(answer(429, half, Content_Encoding=encoding)) as server,
-        pytest.raises(RateLimitError, match=r"Its body was cut off\.") as caught,
+        pytest.raises(errors.RateLimitError, match=r"Its body was cut off\.") as caught,
     ):
         await request(style, server)
     assert caught.value.tries == len(server.received) == 3
@@ -402,7 +398,7 @@ async def test_a_compressed_answer_that_was_cut_off_is_a_connection_error(
     with (
         FaultServer(answer(200, half, Content_Encoding=encoding)) as server,
         pytest.raises(
-            ApiConnectionError, match=r"sent an unreadable answer for GET /x: .* was cut off"
+            errors.ApiConnectionError, match=r"sent an unreadable answer for GET /x: .* was cut off"
         ) as caught,
     ):
         await request(style, server)

@@ -13,15 +13,7 @@ from uuid import UUID
 import pytest
 from tests.call_styles import CallStyle
 
-from vectorshift import (
-    AsyncVectorShift,
-    InternalServerError,
-    NotFoundError,
-    Pipeline,
-    PipelineRunFailedError,
-    VectorShift,
-    VectorshiftApiError,
-)
+from vectorshift import AsyncVectorShift, Pipeline, VectorShift, errors
 from vectorshift.pipeline import (
     Answer,
     BulkRunResult,
@@ -218,7 +210,7 @@ async def test_an_answer_that_is_no_list_of_pipelines_is_an_error(
             await style.all(style.iterator(Pipeline, "iterate", client=client))
 
     api.fail_next(200, body=body)
-    with pytest.raises(VectorshiftApiError, match=flaw):
+    with pytest.raises(errors.VectorshiftApiError, match=flaw):
         await read()
 
 
@@ -420,7 +412,7 @@ async def test_sharing_and_deleting_happen(
         await style.call(pipeline, "share", org_id="globex")
         assert (await style.call(Pipeline, "fetch", "p1", client=theirs)).name == "invoices"
         await style.call(pipeline, "delete")
-        with pytest.raises(NotFoundError):
+        with pytest.raises(errors.NotFoundError):
             await style.call(Pipeline, "fetch", "p1", client=theirs)
 
 
@@ -475,7 +467,7 @@ async def test_a_run_that_is_streamed_is_sent_when_the_first_line_is_asked_for(
     lines = await style.call(Pipeline("p1", client=client), "run", {}, True)
     assert api.requests == []
     api.fail_next(200, body={"outputs": {}})
-    with pytest.raises(VectorshiftApiError, match="not an event stream"):
+    with pytest.raises(errors.VectorshiftApiError, match="not an event stream"):
         await style.all(lines)
 
 
@@ -490,7 +482,7 @@ async def test_a_delete_that_fails_right_after_the_creation_is_sent_again_later_
         if failures == 1:
             assert await style.call(pipeline, "delete") == {"status": "success"}
         else:
-            with pytest.raises(InternalServerError, match="Given up after 3 attempts"):
+            with pytest.raises(errors.InternalServerError, match="Given up after 3 attempts"):
                 await style.call(pipeline, "delete")
         assert {request.method for request in api.requests} == {"DELETE"}
         assert len(api.requests) == len(clock.waits) + 1 == min(failures, 2) + 1
@@ -507,7 +499,7 @@ async def test_a_copy_that_is_not_there_right_after_it_was_made_is_asked_for_onc
         if failures == 1:
             assert (await style.call(Pipeline("p1", client=client), "duplicate", "n")).name == "n"
         else:
-            with pytest.raises(NotFoundError):
+            with pytest.raises(errors.NotFoundError):
                 await style.call(Pipeline("p1", client=client), "duplicate", "n")
         assert [request.method for request in api.requests] == ["POST", "GET", "GET"]
         assert clock.waits == [1.0]
@@ -518,7 +510,7 @@ async def test_a_delete_that_is_refused_is_not_tried_again(
     api: FakeVectorShift, style: CallStyle, client: Any, status: int
 ) -> None:
     api.fail_next(status)
-    with pytest.raises(VectorshiftApiError):
+    with pytest.raises(errors.VectorshiftApiError):
         await style.call(Pipeline("p1", client=client), "delete")
     assert len(api.requests) == 1
 
@@ -534,7 +526,7 @@ async def test_a_run_may_be_named_by_either_field(
     (run,) = (await style.call(pipeline, "bulk_run", [{}])).runs
     assert run.run_id == run[field] != ""
     api.fail_run("broken")
-    with pytest.raises(PipelineRunFailedError, match=r"Run [0-9a-f]{24} failed .*: broken"):
+    with pytest.raises(errors.PipelineRunFailedError, match=r"Run [0-9a-f]{24} failed .*: broken"):
         await style.call(pipeline, "run", {})
 
 
@@ -618,7 +610,7 @@ async def test_a_bulk_run_of_no_pipeline_says_so_and_nothing_is_remembered(
     api: FakeVectorShift, style: CallStyle, client: Any
 ) -> None:
     for _ in range(2):
-        with pytest.raises(NotFoundError, match="Pipeline not found") as caught:
+        with pytest.raises(errors.NotFoundError, match="Pipeline not found") as caught:
             await style.call(Pipeline("nothing", client=client), "bulk_run", [])
         assert caught.value.endpoint == "/pipeline/nothing/bulk-run"
     assert len(api.requests) == 4
@@ -635,7 +627,7 @@ async def test_a_bulk_run_of_no_pipeline_says_so_and_nothing_is_remembered(
 async def test_a_fetch_in_vain_names_what_was_fetched(
     style: CallStyle, client: Any, wanted: dict[str, str], said: str
 ) -> None:
-    with pytest.raises(NotFoundError) as caught:
+    with pytest.raises(errors.NotFoundError) as caught:
         await style.call(Pipeline, "fetch", **wanted, client=client)
     assert str(caught.value).splitlines()[1].strip() == said
 
@@ -643,7 +635,7 @@ async def test_a_fetch_in_vain_names_what_was_fetched(
 async def test_a_key_given_as_a_name_is_not_shown(api: FakeVectorShift, style: CallStyle) -> None:
     key = api.create_key(org="acme")
     async with style.client(api, credentials=key) as client:
-        with pytest.raises(NotFoundError) as caught:
+        with pytest.raises(errors.NotFoundError) as caught:
             await style.call(Pipeline, "fetch", name=key, client=client)
     assert key not in str(caught.value)
 
@@ -653,7 +645,7 @@ async def test_a_bulk_run_that_may_have_happened_is_not_sent_again(
     api: FakeVectorShift, style: CallStyle, client: Any, status: int
 ) -> None:
     api.fail_next(status)
-    with pytest.raises(VectorshiftApiError):
+    with pytest.raises(errors.VectorshiftApiError):
         await style.call(Pipeline("p1", client=client), "bulk_run", [{}])
     assert len(api.requests) == 1
 
@@ -715,7 +707,7 @@ async def test_an_id_stays_in_its_segment(
     assert (await style.call(pipeline, "run", {"a": 1})).outputs == {"a": 1}
     assert sent(api)[1] == f"/v1/pipeline/{segment}/run"
     handler = RunHandler("p1", id, client=client)
-    with pytest.raises(NotFoundError, match="Run not found"):
+    with pytest.raises(errors.NotFoundError, match="Run not found"):
         await style.call(handler, "run_status")
     assert sent(api)[1] == f"/v1/pipeline/p1/run/status/{segment}"
     await style.call(pipeline, "delete")
@@ -799,17 +791,19 @@ async def test_a_success_that_holds_an_error_is_an_error_with_its_text(
     api.fail_next(200, body={"error": f"no such plan for {key}", **more})
     owner: Any = Pipeline if name in ("list", "fetch") else Pipeline("p1")
     async with style.client(api, credentials=key) as client:
-        with pytest.raises(VectorshiftApiError, match="no such plan for #") as caught:
+        with pytest.raises(errors.VectorshiftApiError, match="no such plan for #") as caught:
             await style.call(owner, name, *args, client=client)
     assert key not in f"{caught.value!r}{vars(caught.value)}"
-    assert isinstance(caught.value, PipelineRunFailedError) == (name in ("run", "bulk_run"))
+    assert isinstance(caught.value, errors.PipelineRunFailedError) == (name in ("run", "bulk_run"))
 
 
 async def test_a_run_that_was_ended_meanwhile_has_failed(
     api: FakeVectorShift, style: CallStyle, client: Any
 ) -> None:
     api.fail_next(200, body={"status": "cancelled", "run_id": "r1"})
-    with pytest.raises(PipelineRunFailedError, match=r"^Run r1 failed: .* ended as cancelled"):
+    with pytest.raises(
+        errors.PipelineRunFailedError, match=r"^Run r1 failed: .* ended as cancelled"
+    ):
         await style.call(Pipeline("p1", client=client), "run")
 
 
@@ -834,7 +828,7 @@ async def test_an_answer_of_another_shape_is_an_error_of_ours(
     missing: str,
 ) -> None:
     api.fail_next(200, body=body)
-    with pytest.raises(VectorshiftApiError, match=missing) as caught:
+    with pytest.raises(errors.VectorshiftApiError, match=missing) as caught:
         await style.call(Pipeline("p1", client=client), name, *args)
     assert caught.value.endpoint.startswith("/pipeline/p1")
 
@@ -891,7 +885,7 @@ async def test_a_fetch_without_an_object_is_an_error_of_ours(
     api: FakeVectorShift, style: CallStyle, client: Any, body: str
 ) -> None:
     api.fail_next(200, body=body)
-    with pytest.raises(VectorshiftApiError, match="has no object"):
+    with pytest.raises(errors.VectorshiftApiError, match="has no object"):
         await style.call(Pipeline, "fetch", "p1", client=client)
 
 
@@ -966,7 +960,7 @@ async def test_a_call_may_name_another_client(
 ) -> None:
     async with style.client(api, "globex") as theirs:
         await style.call(Pipeline("p1", client=client), "run", {}, client=client)
-        with pytest.raises(NotFoundError):
+        with pytest.raises(errors.NotFoundError):
             await style.call(Pipeline("p1", client=client), "run", {}, client=theirs)
     assert [request.org for request in api.requests] == ["acme", "globex"]
 

@@ -10,15 +10,7 @@ import pytest
 from tests.call_styles import CallStyle
 from tests.faults import FaultServer, hang
 
-from vectorshift import (
-    AsyncVectorShift,
-    InternalServerError,
-    NotFoundError,
-    Pipeline,
-    PipelineRunFailedError,
-    PollTimeoutError,
-    VectorshiftApiError,
-)
+from vectorshift import AsyncVectorShift, Pipeline, errors
 from vectorshift.pipeline import RunHandler, RunStatus
 from vectorshift.testing import FakeVectorShift, ManualClock
 
@@ -158,7 +150,7 @@ async def test_outputs_that_do_not_come_in_the_time_that_was_given_are_an_error(
 ) -> None:
     api.fail_next(200, body={"task_id": "r1", "status": "completed"}, times=50)
     with pytest.raises(
-        PollTimeoutError, match=r"^Run r1 has completed, but its outputs did not arrive"
+        errors.PollTimeoutError, match=r"^Run r1 has completed, but its outputs did not arrive"
     ):
         await style.call(RunHandler("p1", "r1", client=client), "result", timeout=5.0)
 
@@ -168,7 +160,7 @@ async def test_polling_has_the_defaults_that_users_of_the_official_sdk_know(
 ) -> None:
     api.script_run("running")
     handler = await style.call(pipeline, "start")
-    with pytest.raises(PollTimeoutError):
+    with pytest.raises(errors.PollTimeoutError):
         await style.call(handler, "result")
     assert clock.waits == [1.0] * 300
 
@@ -178,7 +170,7 @@ async def test_a_run_that_does_not_end_is_given_up_at_the_deadline(
 ) -> None:
     api.script_run("running")
     handler = await style.call(pipeline, "start")
-    with pytest.raises(PollTimeoutError) as caught:
+    with pytest.raises(errors.PollTimeoutError) as caught:
         await style.call(handler, "result", poll_interval=4.0, timeout=10.0)
     assert (caught.value.task_id, caught.value.timeout) == (handler.task_id, 10.0)
     assert isinstance(caught.value, TimeoutError)
@@ -220,7 +212,7 @@ async def test_a_failed_run_is_raised_with_what_it_says(
 ) -> None:
     api.script_run("in_progress", "failed", error="node 3 broke")
     handler = await style.call(pipeline, "start")
-    with pytest.raises(PipelineRunFailedError, match="node 3 broke") as caught:
+    with pytest.raises(errors.PipelineRunFailedError, match="node 3 broke") as caught:
         await style.call(handler, "result")
     assert (caught.value.task_id, caught.value.run_error, caught.value.status_code) == (
         handler.task_id,
@@ -263,7 +255,7 @@ async def test_what_a_failed_run_says_is_the_sentence_in_it(
         if name == "run_status":
             assert (await style.call(handler, name)).error == said
             continue
-        with pytest.raises(PipelineRunFailedError) as caught:
+        with pytest.raises(errors.PipelineRunFailedError) as caught:
             await style.call(handler, name)
         assert (caught.value.run_error, str(caught.value)) == (said, f"Run r1 failed: {said}")
     assert RunStatus({"status": "completed", "message": "done"}).error == ""
@@ -276,7 +268,7 @@ async def test_a_failed_run_may_be_named_by_any_field(
     handler = RunHandler("p1", "r1", client=client)
     api.fail_next(200, body={field: "r1", "status": "failed", "error": "broken"}, times=2)
     assert (await style.call(handler, "run_status")).failed
-    with pytest.raises(PipelineRunFailedError, match="Run r1 failed: broken"):
+    with pytest.raises(errors.PipelineRunFailedError, match="Run r1 failed: broken"):
         await style.call(handler, "result")
 
 
@@ -290,7 +282,7 @@ async def test_a_failed_run_need_not_be_named(
     found = await style.call(handler, "run_status")
     assert (found["status"], found.failed, found.error) == (status, True, error)
     said = error or "The run has ended as failed."
-    with pytest.raises(PipelineRunFailedError, match=f"^Run r1 failed: {said}$") as caught:
+    with pytest.raises(errors.PipelineRunFailedError, match=f"^Run r1 failed: {said}$") as caught:
         await style.call(handler, "result")
     assert caught.value.task_id == "r1"
 
@@ -307,7 +299,7 @@ async def test_a_failure_that_says_nothing_of_a_run_is_an_error(
     api: FakeVectorShift, style: CallStyle, pipeline: Pipeline, body: str
 ) -> None:
     api.fail_next(200, body=body)
-    with pytest.raises(VectorshiftApiError):
+    with pytest.raises(errors.VectorshiftApiError):
         await style.call(pipeline, "run_status", "r1")
 
 
@@ -317,7 +309,7 @@ async def test_a_result_that_will_never_come_is_raised(
 ) -> None:
     api.script_run("running", word)
     handler = await style.call(pipeline, "start")
-    with pytest.raises(PipelineRunFailedError, match=f"ended as {word}"):
+    with pytest.raises(errors.PipelineRunFailedError, match=f"ended as {word}"):
         await style.call(handler, "result")
 
 
@@ -343,7 +335,7 @@ async def test_another_process_goes_on_with_the_two_ids(
     started = await style.call(pipeline, "start", {"n": 1})
     elsewhere = RunHandler("p1", started.task_id, client=client)
     assert (await style.call(elsewhere, "result")).outputs == {"n": 1}
-    with pytest.raises(NotFoundError):
+    with pytest.raises(errors.NotFoundError):
         await style.call(RunHandler("p1", "nothing", client=client), "result")
 
 
@@ -363,14 +355,14 @@ async def test_a_question_that_never_gets_an_answer_is_an_error_of_the_client(
 ) -> None:
     handler = await style.call(pipeline, "start")
     api.fail_next(500, times=50)
-    with pytest.raises(InternalServerError):
+    with pytest.raises(errors.InternalServerError):
         await style.call(handler, "result")
 
 
 async def test_a_question_that_hangs_does_not_outlast_the_deadline(style: CallStyle) -> None:
     with FaultServer(hang()) as server:
         client = style.kind("vs-key", base_url=server.origin)
-        with anyio.fail_after(60), pytest.raises(PollTimeoutError):
+        with anyio.fail_after(60), pytest.raises(errors.PollTimeoutError):
             await style.call(RunHandler("p1", "r1", client=client), "result", timeout=0.2)
         await style.call(client, "close")
         assert [request.path for request in server.received] == ["/pipeline/p1/run/status/r1"]
@@ -380,7 +372,7 @@ async def test_a_start_is_not_sent_again_when_it_may_have_happened(
     api: FakeVectorShift, style: CallStyle, pipeline: Pipeline
 ) -> None:
     api.fail_next(500)
-    with pytest.raises(InternalServerError):
+    with pytest.raises(errors.InternalServerError):
         await style.call(pipeline, "start", {"n": 1})
     assert len(api.requests) == 1
 

@@ -18,17 +18,7 @@ import pytest
 from tests.call_styles import CallStyle
 from tests.faults import FaultServer, answer, cut
 
-from vectorshift import (
-    ApiConnectionError,
-    AsyncVectorShift,
-    AuthenticationError,
-    NotFoundError,
-    Pipeline,
-    PipelineRunFailedError,
-    VectorShift,
-    VectorshiftApiError,
-    VectorshiftError,
-)
+from vectorshift import AsyncVectorShift, Pipeline, VectorShift, errors
 from vectorshift.pipeline import StreamChunk
 from vectorshift.testing import FakeVectorShift
 
@@ -80,7 +70,7 @@ async def test_the_type_and_the_run_are_read_wherever_the_server_puts_them(
     )
     assert piece.run_id == result.run_id == piece.raw[run_id]
     api.fail_run("broken")
-    with pytest.raises(PipelineRunFailedError, match=r"Run [0-9a-f]{24} failed: broken"):
+    with pytest.raises(errors.PipelineRunFailedError, match=r"Run [0-9a-f]{24} failed: broken"):
         await style.all(style.iterator(pipeline, "stream"))
 
 
@@ -253,7 +243,7 @@ async def test_an_event_that_says_that_the_run_failed_is_raised(
     api.script_events([{"type": "stream", "n": 1}, event, {"type": "stream", "n": 2}], then="hang")
     chunks = style.iterator(pipeline, "stream")
     assert (await style.next(chunks))["n"] == 1
-    with pytest.raises(PipelineRunFailedError, match=said) as caught:
+    with pytest.raises(errors.PipelineRunFailedError, match=said) as caught:
         await style.next(chunks)
     assert caught.value.task_id == "r1"
     assert await closed(api)
@@ -282,7 +272,7 @@ async def test_a_node_that_failed_is_a_chunk_and_the_error_of_a_stream_without_a
     api.script_events([event, {"type": "stream", "n": 1}])
     chunks = style.iterator(pipeline, "stream")
     assert [(await style.next(chunks)).error for _ in range(2)] == ["node 3 broke", ""]
-    with pytest.raises(PipelineRunFailedError, match=r"^The run failed: node 3 broke$"):
+    with pytest.raises(errors.PipelineRunFailedError, match=r"^The run failed: node 3 broke$"):
         await style.next(chunks)
     assert await style.all(chunks) == []
 
@@ -292,7 +282,7 @@ async def test_an_error_that_names_a_node_is_one(
     api: FakeVectorShift, style: CallStyle, pipeline: Pipeline, type: str
 ) -> None:
     api.script_events([{**NODE, "type": type}, RESULT])
-    with pytest.raises(PipelineRunFailedError, match="node 3 broke"):
+    with pytest.raises(errors.PipelineRunFailedError, match="node 3 broke"):
         await style.all(style.iterator(pipeline, "stream"))
 
 
@@ -321,7 +311,7 @@ async def test_events_without_empty_lines_between_them_are_read(
     api.script_events([f'data: {json.dumps(RESULT)}\ndata: {{"error": "node 3 broke"}}\n\n'])
     chunks = style.iterator(pipeline, "stream")
     assert (await style.next(chunks)).type == "result"
-    with pytest.raises(PipelineRunFailedError, match="node 3 broke"):
+    with pytest.raises(errors.PipelineRunFailedError, match="node 3 broke"):
         await style.next(chunks)
 
 
@@ -329,7 +319,9 @@ async def test_a_failure_of_a_run_without_an_id_reads_as_a_sentence(
     api: FakeVectorShift, style: CallStyle, pipeline: Pipeline
 ) -> None:
     api.script_events([{"error": "node 3 broke"}])
-    with pytest.raises(PipelineRunFailedError, match=r"^The run failed: node 3 broke$") as caught:
+    with pytest.raises(
+        errors.PipelineRunFailedError, match=r"^The run failed: node 3 broke$"
+    ) as caught:
         await style.all(style.iterator(pipeline, "stream"))
     assert (caught.value.task_id, caught.value.status_code) == ("", 0)
 
@@ -338,7 +330,7 @@ async def test_an_error_event_that_is_plain_text_is_raised_too(
     api: FakeVectorShift, style: CallStyle, pipeline: Pipeline
 ) -> None:
     api.script_events(["event: error\ndata: out of memory\n\n"])
-    with pytest.raises(PipelineRunFailedError, match="out of memory"):
+    with pytest.raises(errors.PipelineRunFailedError, match="out of memory"):
         await style.all(style.iterator(pipeline, "stream"))
 
 
@@ -353,7 +345,7 @@ async def test_a_key_that_an_error_event_echoes_is_masked(
         api.script_events(
             [{"type": "error", "run_id": key.reveal(), "error": f"bad key {key.reveal()}"}]
         )
-        with pytest.raises(PipelineRunFailedError, match="bad key #") as caught:
+        with pytest.raises(errors.PipelineRunFailedError, match="bad key #") as caught:
             await style.all(style.iterator(pipeline, "stream"))
         assert key.reveal() not in f"{caught.value!r}{vars(caught.value)}"
 
@@ -391,7 +383,7 @@ async def test_a_stream_that_breaks_is_an_error_behind_what_came(
     chunks = style.iterator(pipeline, "stream")
     assert (await style.next(chunks))["n"] == 1
     with pytest.raises(
-        ApiConnectionError,
+        errors.ApiConnectionError,
         match=r"^The API at http://127.0.0.1:\d+ ended its answer early for POST /",
     ):
         await style.next(chunks)
@@ -404,7 +396,7 @@ async def test_a_stream_that_stands_still_is_an_error(
 ) -> None:
     api.script_events([{"type": "stream", "n": 1}], then="hang")
     with pytest.raises(
-        ApiConnectionError,
+        errors.ApiConnectionError,
         match=r"^The API at http://127.0.0.1:\d+ stopped in the middle of its answer for POST /",
     ):
         await style.all(style.iterator(pipeline, "stream", timeout=0.2))
@@ -415,9 +407,9 @@ async def test_failures_of_the_call_are_those_of_other_calls(
     api: FakeVectorShift, style: CallStyle, pipeline: Pipeline
 ) -> None:
     for status, kind in (
-        (401, AuthenticationError),
-        (404, NotFoundError),
-        (500, VectorshiftApiError),
+        (401, errors.AuthenticationError),
+        (404, errors.NotFoundError),
+        (500, errors.VectorshiftApiError),
     ):
         api.fail_next(status)
         with pytest.raises(kind):
@@ -438,7 +430,7 @@ async def test_an_answer_that_is_no_stream_is_an_error(
     api: FakeVectorShift, style: CallStyle, pipeline: Pipeline, body: Any, said: str
 ) -> None:
     api.fail_next(200, body=body)
-    with pytest.raises(VectorshiftApiError, match=said) as caught:
+    with pytest.raises(errors.VectorshiftApiError, match=said) as caught:
         await style.all(style.iterator(pipeline, "stream"))
     assert len(caught.value.raw_response) <= 65_536
 
@@ -509,7 +501,7 @@ async def test_a_stream_whose_wait_was_cancelled_does_not_seem_to_have_ended(
                 await chunks.aclose()
             tasks.cancel_scope.cancel()
         assert await closed(api)
-        with pytest.raises(VectorshiftError, match="cancelled"):
+        with pytest.raises(errors.VectorshiftError, match="cancelled"):
             await anext(chunks)
 
 
@@ -525,7 +517,7 @@ async def test_a_stream_that_was_closed_or_has_failed_has_ended(
     assert await style.all(unbegun) == []
     api.script_events([{"error": "node 3 broke"}])
     failed = style.iterator(pipeline, "stream")
-    with pytest.raises(PipelineRunFailedError):
+    with pytest.raises(errors.PipelineRunFailedError):
         await style.next(failed)
     assert await style.all(failed) == []
 
@@ -561,7 +553,7 @@ async def events_of(style: CallStyle, fault: Any) -> list[Any]:
 @pytest.mark.parametrize("end", [b"", b"\n", b"\r\n", b"\n\n"])
 async def test_the_last_event_counts_however_the_stream_ends(style: CallStyle, end: bytes) -> None:
     body = b'data: {"output_value": "x"}\n\ndata: {"status": "failed", "error": "no"}' + end
-    with pytest.raises(PipelineRunFailedError) as caught:
+    with pytest.raises(errors.PipelineRunFailedError) as caught:
         await events_of(style, answer(200, body, Content_Type="text/event-stream"))
     assert caught.value.run_error == "no"
 
@@ -569,7 +561,7 @@ async def test_the_last_event_counts_however_the_stream_ends(style: CallStyle, e
 async def test_no_frame_holds_the_chunk_before_a_break(style: CallStyle) -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 999\r\n\r\n"
     event = b'data: {"type": "stream", "output_value": "customers-own"}\n\n'
-    with pytest.raises(ApiConnectionError) as caught:
+    with pytest.raises(errors.ApiConnectionError) as caught:
         await events_of(style, cut(after=head + event))
     shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
     ours = [each for each in shown.stack if "/tests/" not in each.filename]
