@@ -232,6 +232,9 @@ class Warm:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         items = {each.nodeid: each for each in session.items}
+        for path in self.campaign.trees:  # what is loaded at first use would be loaded unchanged
+            module = Path(path).relative_to(SOURCE.parent).with_suffix("")
+            importlib.import_module(".".join(module.parts).removesuffix(".__init__"))
         known = functions()
         gc.collect()
         gc.freeze()
