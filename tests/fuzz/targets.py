@@ -467,7 +467,8 @@ def no_proxy(text: str) -> str:
             assert found == (host == name or host.endswith(f".{name}")), entry
         elif re.fullmatch(r"[0-9]+(\.[0-9]+){3}/[0-9]+", entry):
             try:
-                inside = ipaddress.ip_address(host) in ipaddress.ip_network(entry, strict=False)
+                address = ipaddress.ip_address(host.rstrip("."))  # the dot of the root
+                inside = address in ipaddress.ip_network(entry, strict=False)
             except ValueError:
                 inside = False
             assert found == (inside or host == "127.0.0.1"), entry
@@ -732,6 +733,7 @@ TARGETS: dict[str, Target] = {
             "https api.corp.example 443\ncorp.example, .other.example",
             "https api.corp.example 8443\nhttps://api.corp.example:8443 *.x",
             "https 10.1.2.3\n10.0.0.0/8",
+            "https 10.1.2.3.\n10.0.0.0/8",
             "https fd00::2 443\n[fd00::2]:443,fd00::/8",
             f"https 10.1.2.3\n{':' * 300}[",
             "http localhost\n*",
