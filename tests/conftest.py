@@ -25,7 +25,10 @@ from vectorshift.testing.moto import MotoServer
 from vectorshift.testing.openbao import OpenBaoServer
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Iterator
+
+    from tests.certificates import Authority
 
 # A machine may be slow: what an example takes says nothing of what is tested.
 hypothesis.settings.register_profile("unhurried", deadline=None)
@@ -191,6 +194,25 @@ def openbao() -> Iterator[OpenBaoServer]:
     """A Vault API on loopback. Each test takes paths and mounts of its own."""
     with OpenBaoServer() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """A certificate authority that nobody trusts yet."""
+    from tests.certificates import Authority
+
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(params=["http", "https"])
+def tls(
+    request: pytest.FixtureRequest, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> ssl.SSLContext | None:
+    """Plain HTTP, and TLS with a certificate that this process trusts."""
+    if request.param == "http":
+        return None
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    return authority.context
 
 
 @pytest.fixture(params=["asyncio", "trio"])

@@ -25,7 +25,6 @@ import sentry_sdk
 from sentry_sdk.serializer import serialize
 from sentry_sdk.utils import event_from_exception
 from tests.call_styles import CallStyle
-from tests.certificates import Authority
 from tests.faults import FaultServer, answer, hang
 
 from vectorshift import (
@@ -53,20 +52,9 @@ TURNS = 25
 """More than there are waits in a call."""
 
 
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("authority"))
-
-
-@pytest.fixture(params=["http", "https"])
-def server(
-    request: pytest.FixtureRequest, authority: Authority, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[FaultServer]:
+@pytest.fixture
+def server(tls: ssl.SSLContext | None) -> Iterator[FaultServer]:
     """Repeats the key in its answers."""
-    tls: ssl.SSLContext | None = None
-    if request.param == "https":
-        monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
-        tls = authority.context
     with FaultServer(answer(200, f'["{KEY}"]'.encode(), X_Echo=KEY), tls=tls) as running:
         yield running
 

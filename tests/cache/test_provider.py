@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
-from tests.fakes import Meanwhile
+from tests.fakes import Meanwhile, Rotating
 
 from vectorshift.cache.provider import CachingProvider
 from vectorshift.credentials import Credential
@@ -494,18 +494,6 @@ def test_a_child_forked_in_the_middle_of_a_load_gets_its_key(store: GatedStore) 
 A, B = "vs-organisation-a", "vs-organisation-b"
 
 
-class Tenant(CredentialProvider):
-    """A remote source that counts how often it is read."""
-
-    def __init__(self, key: str) -> None:
-        self.key = key
-        self.reads = 0
-
-    def get_credential(self) -> Credential:
-        self.reads += 1
-        return Credential(secret=self.key, source="tenant:x", provider="tenant")
-
-
 @pytest.mark.usefixtures("forgotten")
 def test_an_outage_under_many_threads_is_contacted_as_often_as_the_backoff_says() -> None:
     clock = ManualClock()
@@ -559,7 +547,7 @@ def test_an_end_that_is_no_aware_time_is_a_configuration_error_and_no_storm(mome
 
 @pytest.mark.usefixtures("forgotten")
 def test_a_load_that_landed_while_a_caller_waited_for_the_lock_is_not_followed_by_another() -> None:
-    clock, tenant = ManualClock(), Tenant(A)
+    clock, tenant = ManualClock(), Rotating(A, remote=True)
     provider = CachingProvider(tenant, clock=clock)
     provider.get_credential()
     fresh = provider._state
@@ -572,13 +560,13 @@ def test_a_load_that_landed_while_a_caller_waited_for_the_lock_is_not_followed_b
     provider._lock = Meanwhile(lands)  # type: ignore[assignment]
     provider.get_credential()
     assert not provider._loads
-    assert tenant.reads == 1
+    assert tenant.asked == 1
 
 
 @pytest.mark.usefixtures("forgotten")
 def test_a_signal_handler_may_ask_while_its_thread_holds_the_lock() -> None:
     clock = ManualClock()
-    provider = CachingProvider(Tenant(A), clock=clock)
+    provider = CachingProvider(Rotating(A, remote=True), clock=clock)
     provider.get_credential()
     clock.advance(300)
     done = threading.Event()

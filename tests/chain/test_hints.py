@@ -16,23 +16,25 @@ from tests.fakes import Echo, Nothing, Received, Result, Rotating, accepting
 import vectorshift
 from vectorshift import (
     AsyncVectorShift,
-    AwsSecretsManagerProvider,
     CachingProvider,
     Credential,
+    Pipeline,
+    ProviderChain,
+    Settings,
+    VectorShift,
+    errors,
+)
+from vectorshift.credentials.values import fingerprint
+from vectorshift.providers import (
+    AwsSecretsManagerProvider,
     CredentialProvider,
     Description,
     DotenvProvider,
     EnvProvider,
     ExplicitProvider,
     LoginProvider,
-    Pipeline,
-    ProviderChain,
-    Settings,
     VaultProvider,
-    VectorShift,
-    errors,
 )
-from vectorshift.credentials.values import fingerprint
 from vectorshift.providers.static import UnconfiguredProvider
 from vectorshift.testing import MemoryStore
 

@@ -14,10 +14,6 @@ from tests.faults import FaultServer, answer
 from vectorshift import (
     CachingProvider,
     Credential,
-    CredentialProvider,
-    DotenvProvider,
-    EnvProvider,
-    ExplicitProvider,
     ProviderChain,
     Secret,
     Settings,
@@ -30,6 +26,7 @@ from vectorshift import (
 from vectorshift.credentials.events import announce
 from vectorshift.credentials.resolving import LookupRequest
 from vectorshift.events import CredentialEvent
+from vectorshift.providers import CredentialProvider, DotenvProvider, EnvProvider, ExplicitProvider
 from vectorshift.testing import FakeVectorShift, ManualClock
 
 if TYPE_CHECKING:

@@ -26,8 +26,8 @@ CREDENTIAL = Credential(secret=Secret(KEY), source="mine:here", provider="mine")
 VARIABLE: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
 
 
-class SyncProvider(CredentialProvider):
-    """Answers with what `does` gives."""
+class Mine:
+    """What the sync and the async provider share."""
 
     name = "mine"
     remote = False
@@ -37,23 +37,18 @@ class SyncProvider(CredentialProvider):
 
     def describe(self) -> Description:
         return Description(configured=True, source="mine:here")
+
+
+class SyncProvider(Mine, CredentialProvider):
+    """Answers sync callers with what `does` gives."""
 
     def get_credential(self) -> Credential:
         answer: Credential = self.does()
         return answer
 
 
-class AsyncProvider(CredentialProvider):
-    """The same in the other kind, sync or async."""
-
-    name = "mine"
-    remote = False
-
-    def __init__(self, does: Callable[[], Any]) -> None:
-        self.does = does
-
-    def describe(self) -> Description:
-        return Description(configured=True, source="mine:here")
+class AsyncProvider(Mine, CredentialProvider):
+    """Answers async callers with what `does` gives."""
 
     async def aget_credential(self) -> Credential:
         await asyncio.sleep(0)

@@ -21,9 +21,6 @@ from vectorshift import (
     AsyncVectorShift,
     CachingProvider,
     Credential,
-    CredentialProvider,
-    Description,
-    ExplicitProvider,
     PluginSettings,
     ProviderChain,
     Report,
@@ -35,6 +32,7 @@ from vectorshift import (
     on_event,
 )
 from vectorshift.credentials.values import fingerprint
+from vectorshift.providers import CredentialProvider, Description, ExplicitProvider
 from vectorshift.testing import ManualClock
 
 if TYPE_CHECKING:

@@ -18,18 +18,14 @@ from vectorshift import (
     AsyncVectorShift,
     CachingProvider,
     Credential,
-    CredentialDeniedError,
     CredentialEvent,
-    CredentialProvider,
-    CredentialRevokedError,
-    CredentialStoreUnavailableError,
-    EnvProvider,
-    MissingCredentialError,
     ProviderChain,
     VectorShift,
+    errors,
     on_event,
     using,
 )
+from vectorshift.providers import CredentialProvider, EnvProvider
 from vectorshift.testing import ManualClock, MemoryStore
 
 if TYPE_CHECKING:
@@ -71,14 +67,16 @@ async def test_a_removed_key_is_given_up_at_once(style: CallStyle) -> None:
     store = Rotating("old", remote=True)
     vectorshift.configure(credentials=store)
     used()
-    store.put(CredentialRevokedError("It was deleted."))
-    with pytest.raises(CredentialRevokedError, match="deleted"):
+    store.put(errors.CredentialRevokedError("It was deleted."))
+    with pytest.raises(errors.CredentialRevokedError, match="deleted"):
         await refreshed(style)
-    with pytest.raises(CredentialRevokedError, match="deleted"):
+    with pytest.raises(errors.CredentialRevokedError, match="deleted"):
         used()
 
 
-@pytest.mark.parametrize("kind", [CredentialStoreUnavailableError, CredentialDeniedError])
+@pytest.mark.parametrize(
+    "kind", [errors.CredentialStoreUnavailableError, errors.CredentialDeniedError]
+)
 async def test_a_read_that_fails_is_raised_and_calls_keep_the_key(
     style: CallStyle, kind: type[vectorshift.CredentialError]
 ) -> None:
@@ -105,12 +103,12 @@ async def test_no_other_source_answers_while_calls_keep_the_key(style: CallStyle
     store.fail()
     events: list[CredentialEvent] = []
     stop = on_event(events.append)
-    with pytest.raises(CredentialStoreUnavailableError, match="memory:store is down"):
+    with pytest.raises(errors.CredentialStoreUnavailableError, match="memory:store is down"):
         await refreshed(style)
     assert used() == "old"
     stop()
     assert [event.kind for event in events] == ["refresh_failed"]
-    store.fail(CredentialRevokedError("It was deleted."))
+    store.fail(errors.CredentialRevokedError("It was deleted."))
     assert await refreshed(style) == "of-another"
     assert used() == "of-another"
 
@@ -118,12 +116,12 @@ async def test_no_other_source_answers_while_calls_keep_the_key(style: CallStyle
 async def test_a_remembered_failure_does_not_keep_the_store_from_being_asked(
     style: CallStyle,
 ) -> None:
-    store = Rotating(CredentialDeniedError("No policy."), remote=True)
+    store = Rotating(errors.CredentialDeniedError("No policy."), remote=True)
     vectorshift.configure(credentials=store)
-    with pytest.raises(CredentialDeniedError):
+    with pytest.raises(errors.CredentialDeniedError):
         used()
     store.put("new")
-    with pytest.raises(CredentialDeniedError):
+    with pytest.raises(errors.CredentialDeniedError):
         used()
     assert await refreshed(style) == "new"
     assert used() == "new"
@@ -145,7 +143,7 @@ async def test_a_file_is_read_though_it_was_looked_at_within_the_last_second(
 async def test_code_and_the_environment_are_read_as_ever(
     style: CallStyle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(MissingCredentialError):
+    with pytest.raises(errors.MissingCredentialError):
         await refreshed(style)
     monkeypatch.setenv("VECTORSHIFT_API_KEY", "environment")
     assert await refreshed(style) == "environment"
@@ -192,8 +190,8 @@ async def test_the_chain_moves_on_and_stops_as_ever(style: CallStyle) -> None:
     first, second = Rotating("one", remote=True), Rotating("two", remote=True)
     vectorshift.configure(credentials=ProviderChain([first, second]))
     assert await refreshed(style) == "one"
-    first.put(CredentialRevokedError("It was deleted."))
-    with pytest.raises(CredentialRevokedError):
+    first.put(errors.CredentialRevokedError("It was deleted."))
+    with pytest.raises(errors.CredentialRevokedError):
         await refreshed(style)
     assert second.asked == 0
 

@@ -26,17 +26,13 @@ from vectorshift import (
     CachingProvider,
     Credential,
     CredentialAuth,
-    CredentialStoreUnavailableError,
-    EnvProvider,
-    ExplicitProvider,
     ProviderChain,
     Secret,
     Settings,
-    VaultProvider,
     VectorShift,
-    VectorshiftError,
+    errors,
 )
-from vectorshift.errors import CredentialError
+from vectorshift.providers import EnvProvider, ExplicitProvider, VaultProvider
 from vectorshift.scope.current import DEFAULT_SCOPE
 from vectorshift.testing import FakeVectorShift
 
@@ -62,13 +58,13 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeVectorShift]:
 
 async def failure(
     style: CallStyle, credentials: Any = DEFAULT_SCOPE, **given: Any
-) -> VectorshiftError:
+) -> errors.VectorshiftError:
     """Return what a call raises. It does not wait before it is tried again."""
     given["clock"] = StillClock()
     try:
         async with style.open(credentials, **given) as client:
             await style.request(client, "GET", "/pipelines", query={"limit": 1})
-    except VectorshiftError as error:
+    except errors.VectorshiftError as error:
         return error
     raise AssertionError("the call did not fail")
 
@@ -102,7 +98,7 @@ def frames_of_the_package(error: BaseException) -> list[str]:
 
 
 def assert_silent(
-    error: VectorshiftError, caplog: pytest.LogCaptureFixture, mark: str = MARK
+    error: errors.VectorshiftError, caplog: pytest.LogCaptureFixture, mark: str = MARK
 ) -> None:
     for each in chain_of(error):
         for text in (str(each), repr(each), repr(each.args), repr(vars(each))):
@@ -152,7 +148,7 @@ async def test_refused_while_the_store_fails(
     style: CallStyle, api: FakeVectorShift, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert_silent(
-        await failure(style, Rotating(KEY, CredentialStoreUnavailableError("away."))), caplog
+        await failure(style, Rotating(KEY, errors.CredentialStoreUnavailableError("away."))), caplog
     )
 
 
@@ -418,6 +414,6 @@ def test_the_frames_of_a_client_that_could_not_be_made_hold_no_key(shown: Any) -
     with pytest.raises(TypeError) as wrong:
         vectorshift.configure(credentials=A, client="oops")  # type: ignore[arg-type]
     assert A not in shown(wrong.value)
-    with pytest.raises(CredentialError) as bytes_given:
+    with pytest.raises(errors.CredentialError) as bytes_given:
         Credential(secret=A.encode(), source="x", provider="y")  # type: ignore[arg-type]
     assert A not in shown(bytes_given.value)

@@ -16,15 +16,7 @@ from tests.certificates import Authority, two_authorities
 from tests.fakes import Rotating
 from tests.faults import FaultServer, StillClock, answer
 
-from vectorshift import (
-    ApiConnectionError,
-    AsyncVectorShift,
-    BadRequestError,
-    CredentialConfigurationError,
-    Settings,
-    VectorShift,
-    VectorshiftApiError,
-)
+from vectorshift import AsyncVectorShift, Settings, VectorShift, errors
 from vectorshift._platform.urls import DIRECT
 
 if TYPE_CHECKING:
@@ -40,11 +32,6 @@ pytestmark = pytest.mark.anyio
 def _no_cas_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
         monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("ca"))
 
 
 @pytest.fixture(params=["sync", "async"])
@@ -152,7 +139,7 @@ async def test_a_tunnel_that_is_refused_is_tried_again_as_nothing_was_sent(
 ) -> None:
     with ConnectProxy(api, b"503 no") as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
-        with pytest.raises(ApiConnectionError) as caught:
+        with pytest.raises(errors.ApiConnectionError) as caught:
             await get(AWAY, settings=Settings(ca_bundle=str(authority.file)), method=method)
     assert (caught.value.may_have_run, caught.value.tries, len(proxy.asked)) == (False, 3, 3)
     assert api.received == []
@@ -165,7 +152,7 @@ async def test_a_proxy_that_refuses_is_asked_once_and_not_quoted(
     with ConnectProxy(api, status) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         with pytest.raises(
-            ApiConnectionError, match=rf"the proxy answered {status[:3].decode()}\.$"
+            errors.ApiConnectionError, match=rf"the proxy answered {status[:3].decode()}\.$"
         ) as caught:
             await get(AWAY, settings=Settings(ca_bundle=str(authority.file)))
     assert (caught.value.may_have_run, len(proxy.asked)) == (False, 1)
@@ -177,7 +164,7 @@ async def test_no_proxy_sees_the_key_on_its_way_to_loopback_however_it_is_spelt(
 ) -> None:
     with FaultServer(answer()) as proxy:
         monkeypatch.setenv("HTTP_PROXY", proxy.origin)
-        with pytest.raises(CredentialConfigurationError, match="not sent over plain HTTP"):
+        with pytest.raises(errors.CredentialConfigurationError, match="not sent over plain HTTP"):
             await get(f"http://{host}:9/v1")
     assert proxy.received == []
 
@@ -191,13 +178,13 @@ async def test_loopback_is_reached_without_a_proxy(
         with socket.socket() as nobody:
             nobody.bind(("127.0.0.1", 0))
             there = f"[{host}]" if ":" in host else host
-            with pytest.raises(ApiConnectionError):
+            with pytest.raises(errors.ApiConnectionError):
                 await get(f"http://{there}:{nobody.getsockname()[1]}/v1", max_retries=0)
     assert proxy.received == []
 
 
 async def test_a_host_that_cannot_be_looked_up_is_a_configuration_error(get: Any) -> None:
-    with pytest.raises(CredentialConfigurationError, match="should be a URL"):
+    with pytest.raises(errors.CredentialConfigurationError, match="should be a URL"):
         await get("https://xn--zz--.invalid/v1")
 
 
@@ -207,7 +194,7 @@ async def test_no_proxy_names_the_hosts_that_are_reached_directly(
     with ConnectProxy(api) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         monkeypatch.setenv("NO_PROXY", "example.test")
-        with pytest.raises(ApiConnectionError):
+        with pytest.raises(errors.ApiConnectionError):
             await get(AWAY, settings=Settings(ca_bundle=str(authority.file)))
     assert proxy.asked == []
 
@@ -217,7 +204,7 @@ async def test_a_proxy_variable_that_cannot_be_used_is_named_without_its_passwor
     get: Any, monkeypatch: pytest.MonkeyPatch, shown: Any, value: str
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", value)
-    with pytest.raises(CredentialConfigurationError, match="HTTPS_PROXY") as caught:
+    with pytest.raises(errors.CredentialConfigurationError, match="HTTPS_PROXY") as caught:
         await get(AWAY)
     assert "s3cret" not in shown(caught.value)
     assert caught.value.__context__ is None
@@ -235,7 +222,7 @@ async def test_the_environment_may_name_the_cas(
     tmp_path: Path,
     variable: str,
 ) -> None:
-    with pytest.raises(ApiConnectionError, match="not trusted"):
+    with pytest.raises(errors.ApiConnectionError, match="not trusted"):
         await get(api.origin)
     if variable == "SSL_CERT_FILE":
         monkeypatch.setenv(variable, str(authority.file))
@@ -258,7 +245,7 @@ async def test_a_ca_file_of_the_environment_that_cannot_be_used_is_named(
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "nobody.pem"))
     with pytest.raises(
-        CredentialConfigurationError,
+        errors.CredentialConfigurationError,
         match=r"SSL_CERT_FILE names .*nobody\.pem.*no such file|No such file",
     ):
         await get("https://127.0.0.1:9")
@@ -273,7 +260,7 @@ async def test_what_stands_in_place_of_a_ca_file_is_not_shown(
     get: Any, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
 ) -> None:
     monkeypatch.setenv(variable, value)
-    with pytest.raises(CredentialConfigurationError, match=variable) as caught:
+    with pytest.raises(errors.CredentialConfigurationError, match=variable) as caught:
         await get("https://127.0.0.1:9", settings=Settings.load())
     assert "s3cret" not in str(caught.value)
 
@@ -285,7 +272,7 @@ async def test_an_endless_ca_file_is_refused(
 ) -> None:
     os.mkfifo(tmp_path / "a pipe")
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / file))
-    with pytest.raises(CredentialConfigurationError, match="a pipe or a device"):
+    with pytest.raises(errors.CredentialConfigurationError, match="a pipe or a device"):
         await get("https://127.0.0.1:9")
 
 
@@ -360,12 +347,12 @@ async def test_neither_header_crosses_an_origin_though_the_httpx_client_follows_
         if get.style == "sync":
             with (
                 httpx.Client(follow_redirects=True, trust_env=False) as http,
-                pytest.raises(VectorshiftApiError, match="a redirect is not followed"),
+                pytest.raises(errors.VectorshiftApiError, match="a redirect is not followed"),
             ):
                 await get(ours.origin, path="/integrations-go/x", http_client=http)
         else:
             async with httpx.AsyncClient(follow_redirects=True, trust_env=False) as ahttp:
-                with pytest.raises(VectorshiftApiError, match="a redirect is not followed"):
+                with pytest.raises(errors.VectorshiftApiError, match="a redirect is not followed"):
                     await get(ours.origin, path="/integrations-go/x", http_client=ahttp)
     assert (len(ours.received), theirs.received) == (1, [])
 
@@ -375,7 +362,7 @@ async def test_neither_header_is_sent_over_plain_http_to_another_machine(
 ) -> None:
     with FaultServer(answer()) as proxy:
         monkeypatch.setenv("HTTP_PROXY", proxy.origin)
-        with pytest.raises(CredentialConfigurationError, match="VECTORSHIFT_ALLOW_HTTP"):
+        with pytest.raises(errors.CredentialConfigurationError, match="VECTORSHIFT_ALLOW_HTTP"):
             await get("http://api.example.test/v1", path="/integrations-go/x")
     assert proxy.received == []
 
@@ -384,7 +371,7 @@ async def test_an_api_key_that_the_server_echoes_is_not_in_the_error(get: Any) -
     for headers, key in ((None, "vs-key"), ({"Api-Key": "theirs-1234"}, "theirs-1234")):
         with (
             FaultServer(answer(400, f"bad {key}".encode(), X_Echo=key)) as server,
-            pytest.raises(BadRequestError) as caught,
+            pytest.raises(errors.BadRequestError) as caught,
         ):
             await get(server.origin, path="/integrations-go/x", headers=headers)
         assert key not in str(vars(caught.value)) + str(caught.value)
@@ -470,9 +457,9 @@ def test_an_httpx_client_that_was_closed_is_ours() -> None:
     http, ahttp = httpx.Client(), httpx.AsyncClient()
     http.close()
     asyncio.run(ahttp.aclose())
-    with pytest.raises(ApiConnectionError, match="your httpx client is closed"):
+    with pytest.raises(errors.ApiConnectionError, match="your httpx client is closed"):
         VectorShift("k", http_client=http).request("GET", "/x")
-    with pytest.raises(ApiConnectionError, match="your httpx client is closed"):
+    with pytest.raises(errors.ApiConnectionError, match="your httpx client is closed"):
         asyncio.run(AsyncVectorShift("k", http_client=ahttp).request("GET", "/x"))
 
 
@@ -482,13 +469,13 @@ async def test_a_charset_that_is_none_does_not_hide_what_went_wrong(get: Any, ch
         FaultServer(
             answer(400, b'{"error": "so"}', Content_Type=f"text/plain; charset={charset}")
         ) as server,
-        pytest.raises(BadRequestError),
+        pytest.raises(errors.BadRequestError),
     ):
         await get(server.origin)
 
 
 async def test_a_path_that_is_no_part_of_a_url_is_ours(get: Any) -> None:
-    with FaultServer(answer()) as server, pytest.raises(ApiConnectionError):
+    with FaultServer(answer()) as server, pytest.raises(errors.ApiConnectionError):
         await get(server.origin, path="/a\x00b")
     assert server.received == []
 
@@ -496,9 +483,7 @@ async def test_a_path_that_is_no_part_of_a_url_is_ours(get: Any) -> None:
 A, B = "vs-organisation-a", "vs-organisation-b"
 
 
-def _raise(error: Exception, *, because_of: Exception | None = None) -> None:
-    if because_of is None:
-        raise error  # and no word of a cause, which would hide what is handled just then
+def _raise(error: Exception, *, because_of: Exception) -> None:
     try:
         raise because_of
     except Exception as cause:
@@ -536,7 +521,7 @@ def test_a_file_of_cas_that_is_replaced_is_read_again(
     with FaultServer(answer(), tls=new.context) as server:
         if asks == "sync":
             with VectorShift("vs-1", base_url=server.origin, max_retries=0) as client:
-                with pytest.raises(ApiConnectionError, match="is not trusted"):
+                with pytest.raises(errors.ApiConnectionError, match="is not trusted"):
                     client.request("GET", "/x")
                 trusted.write_bytes(new.file.read_bytes())
                 client.request("GET", "/x")
@@ -544,7 +529,7 @@ def test_a_file_of_cas_that_is_replaced_is_read_again(
 
         async def calls() -> None:
             async with AsyncVectorShift("vs-1", base_url=server.origin, max_retries=0) as client:
-                with pytest.raises(ApiConnectionError, match="is not trusted"):
+                with pytest.raises(errors.ApiConnectionError, match="is not trusted"):
                     await client.request("GET", "/x")
                 trusted.write_bytes(new.file.read_bytes())
                 await client.request("GET", "/x")

@@ -20,7 +20,6 @@ import httpx
 import pytest
 import trio
 from tests.call_styles import CallStyle
-from tests.certificates import Authority
 from tests.e2e.stage import wait_until
 from tests.faults import FaultServer, StillClock, answer
 from tests.forks import succeeds_in_a_child
@@ -500,21 +499,6 @@ class Sends:
             for piece in self.pieces if on else ():
                 connection.sendall(piece)
         self.sent.set()
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("authority"))
-
-
-@pytest.fixture(params=["http", "https"])
-def tls(
-    request: pytest.FixtureRequest, authority: Authority, monkeypatch: pytest.MonkeyPatch
-) -> ssl.SSLContext | None:
-    if request.param == "http":
-        return None
-    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
-    return authority.context
 
 
 @pytest.mark.parametrize("first", FIRST.values(), ids=FIRST)
