@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from vectorshift import errors
 from vectorshift.cache.policy import (
     LONG_AGO,
     Decision,
@@ -38,24 +39,16 @@ from vectorshift.cache.provider import CachingProvider
 from vectorshift.credentials import Credential
 from vectorshift.credentials.provider import CredentialProvider
 from vectorshift.credentials.resolving import LookupRequest, Result
-from vectorshift.errors import (
-    CredentialConfigurationError,
-    CredentialDeniedError,
-    CredentialError,
-    CredentialNotFoundError,
-    CredentialRevokedError,
-    CredentialStoreUnavailableError,
-)
 from vectorshift.testing import ManualClock
 
 SCENARIOS = sorted((Path(__file__).parents[1] / "scenarios").glob("*.json"))
 
-FAILURES: dict[str, type[CredentialError]] = {
-    "not found": CredentialNotFoundError,
-    "configuration": CredentialConfigurationError,
-    "denied": CredentialDeniedError,
-    "revoked": CredentialRevokedError,
-    "unavailable": CredentialStoreUnavailableError,
+FAILURES: dict[str, type[errors.CredentialError]] = {
+    "not found": errors.CredentialNotFoundError,
+    "configuration": errors.CredentialConfigurationError,
+    "denied": errors.CredentialDeniedError,
+    "revoked": errors.CredentialRevokedError,
+    "unavailable": errors.CredentialStoreUnavailableError,
 }
 KNOWN = {"it", "ttl", "max_stale", "own_ttl", "jitter", "steps"}
 KNOWN_IN_STEP = {
@@ -92,7 +85,9 @@ class Store(CredentialProvider):
                 raise FAILURES[says](says)
             return Credential(secret=says, source="store:x", provider="store")
         if "unavailable_for" in says:
-            raise CredentialStoreUnavailableError("busy", retry_after=says["unavailable_for"])
+            raise errors.CredentialStoreUnavailableError(
+                "busy", retry_after=says["unavailable_for"]
+            )
         ends = datetime.fromtimestamp(self.clock.time() + says["expires_in"], timezone.utc)
         life = timedelta(seconds=says.get("life", says["expires_in"]))
         return Credential(
@@ -118,7 +113,7 @@ def answer_of(provider: CachingProvider, step: dict[str, Any], *, style: str) ->
             if style == "sync"
             else asyncio.run(provider.aget_credential())
         )
-    except CredentialError as error:
+    except errors.CredentialError as error:
         return error
 
 
@@ -164,7 +159,7 @@ def test_scenario(path: Path, style: str) -> None:
         before = store.contacts
         answer = answer_of(provider, step, style=style)
         got, had_key = name_of(answer), had_key or isinstance(answer, Credential)
-        if isinstance(answer, CredentialNotFoundError):
+        if isinstance(answer, errors.CredentialNotFoundError):
             assert answer.had_key is had_key, "a key that was removed lets no other source answer"
         settle_down(provider)
         assert (got, store.contacts - before) == (
@@ -204,7 +199,7 @@ OLD, NEW = key("vs-old"), key("vs-new")
 NEVER = (float("inf"), float("inf"))
 LONG_RUNNING = State(credential=OLD, since=LONG_AGO, rejected_at=NOW)
 DURING = Overlap(previous=OLD, until=NEVER)
-DOWN = CredentialStoreUnavailableError("down")
+DOWN = errors.CredentialStoreUnavailableError("down")
 HUNG = State(failure=DOWN, hung=True, retry_at=NOW)
 
 
@@ -252,20 +247,23 @@ def limits() -> dict[str, tuple[object, object]]:
             LONG_AGO,
         ),
         "a missing key is a failure": (
-            loaded(CredentialNotFoundError("x"), State(answered=True, failures=3)).failures,
+            loaded(errors.CredentialNotFoundError("x"), State(answered=True, failures=3)).failures,
             4,
         ),
         "a revoked key takes its refusals along": (
-            loaded(CredentialRevokedError("x"), State(rejections=2)).rejections,
+            loaded(errors.CredentialRevokedError("x"), State(rejections=2)).rejections,
             0,
         ),
-        "a quick denial is no start of a store": (loaded(CredentialDeniedError("x")).failures, 1),
+        "a quick denial is no start of a store": (
+            loaded(errors.CredentialDeniedError("x")).failures,
+            1,
+        ),
         "a store that starts asks for a second": (
-            loaded(CredentialStoreUnavailableError("x", retry_after=1), took=1).failures,
+            loaded(errors.CredentialStoreUnavailableError("x", retry_after=1), took=1).failures,
             0,
         ),
         "a store that asks for more is down": (
-            loaded(CredentialStoreUnavailableError("x", retry_after=1.5), took=1).failures,
+            loaded(errors.CredentialStoreUnavailableError("x", retry_after=1.5), took=1).failures,
             1,
         ),
         "re-reads are spread over 3 s": (

@@ -13,17 +13,13 @@ import pytest
 from tests.e2e.stage import Gate
 from tests.providers.patience import skipping
 
-from vectorshift import (
+from vectorshift import CachingProvider, CredentialDeniedError, ProviderChain, Secret, Settings
+from vectorshift.providers import (
     AwsSecretsManagerProvider,
-    CachingProvider,
-    CredentialDeniedError,
     CredentialProvider,
     DotenvProvider,
     EnvProvider,
     ExplicitProvider,
-    ProviderChain,
-    Secret,
-    Settings,
     VaultProvider,
 )
 from vectorshift.testing import FakeSecretsManagerAgent, ManualClock, MemoryStore, ProviderContract

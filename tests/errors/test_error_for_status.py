@@ -12,15 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from tests.docs.blocks import ROOT, blocks_of
 
-from vectorshift import (
-    CredentialConfigurationError,
-    CredentialDeniedError,
-    CredentialError,
-    CredentialNotFoundError,
-    CredentialRevokedError,
-    CredentialStoreUnavailableError,
-    Secret,
-)
+from vectorshift import Secret, errors
 from vectorshift.errors import error_for_status
 
 if TYPE_CHECKING:
@@ -30,19 +22,19 @@ DENIED = {401, 402, 403, 451}
 WRONG = {405, 406, 411, 413, 414, 415, 416, 417, 422, 426, 428, 431}
 
 
-def meant(status: int) -> type[CredentialError] | None:
+def meant(status: int) -> type[errors.CredentialError] | None:
     """Return what the table of docs/errors.md says."""
     if status in (200, 201, 203):
         return None
     if status in DENIED:
-        return CredentialDeniedError
+        return errors.CredentialDeniedError
     if status == 404:
-        return CredentialNotFoundError
+        return errors.CredentialNotFoundError
     if status == 410:
-        return CredentialRevokedError
+        return errors.CredentialRevokedError
     if status in WRONG or (200 <= status < 300 and status != 202):
-        return CredentialConfigurationError
-    return CredentialStoreUnavailableError
+        return errors.CredentialConfigurationError
+    return errors.CredentialStoreUnavailableError
 
 
 @pytest.mark.parametrize("status", range(100, 600))
@@ -85,9 +77,9 @@ def test_the_page_has_the_same_table() -> None:
 def test_in_doubt_it_is_never_not_found_and_never_revoked() -> None:
     """These two alone move a chain on, or drop a key that is good."""
     kinds = {status: type(error_for_status(status, source="s")) for status in range(-1, 1200)}
-    assert [each for each, kind in kinds.items() if kind is CredentialNotFoundError] == [404]
-    assert [each for each, kind in kinds.items() if kind is CredentialRevokedError] == [410]
-    assert kinds[-1] is kinds[0] is kinds[999] is CredentialStoreUnavailableError
+    assert [each for each, kind in kinds.items() if kind is errors.CredentialNotFoundError] == [404]
+    assert [each for each, kind in kinds.items() if kind is errors.CredentialRevokedError] == [410]
+    assert kinds[-1] is kinds[0] is kinds[999] is errors.CredentialStoreUnavailableError
 
 
 @pytest.mark.parametrize(
@@ -96,7 +88,7 @@ def test_in_doubt_it_is_never_not_found_and_never_revoked() -> None:
 )
 def test_retry_after_may_be_a_header_or_a_number(given: Any, seconds: float | None) -> None:
     error = error_for_status(503, source="s", retry_after=given)
-    assert isinstance(error, CredentialStoreUnavailableError)
+    assert isinstance(error, errors.CredentialStoreUnavailableError)
     assert error.retry_after == seconds
 
 
@@ -115,17 +107,17 @@ def test_what_is_no_status_is_a_type_error(wrong: Any) -> None:
 
 
 @pytest.fixture(scope="module")
-def read() -> Callable[[str, Secret, str], str | CredentialError]:
+def read() -> Callable[[str, Secret, str], str | errors.CredentialError]:
     """The page's own function. What it raises is returned."""
     page = blocks_of(ROOT / "docs/plugins.md")
     (block,) = [each for each in page if "def read(url" in each.code]
     module: dict[str, Any] = {"__name__": "example_of_the_page"}
     exec(compile(block.code, "docs/plugins.md", "exec"), module)
 
-    def outcome(url: str, token: Secret, source: str) -> str | CredentialError:
+    def outcome(url: str, token: Secret, source: str) -> str | errors.CredentialError:
         try:
             return cast("str", module["read"](url, token, source))
-        except CredentialError as error:
+        except errors.CredentialError as error:
             return error
 
     return outcome
@@ -177,7 +169,7 @@ def test_the_page_s_function_takes_nothing_else_for_a_key(
 ) -> None:
     monkeypatch.setattr(Store, "body", body)
     got = read(f"{store}/200", Secret("t"), "pantry:here")
-    assert type(got) is CredentialConfigurationError
+    assert type(got) is errors.CredentialConfigurationError
     assert str(got) == "pantry:here has no text in the field 'value'."
 
 
@@ -187,4 +179,4 @@ def test_the_page_s_function_calls_a_store_that_does_not_answer_unavailable(
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     error = read(f"http://127.0.0.1:{port}/", Secret("t"), "pantry:here")
-    assert type(error) is CredentialStoreUnavailableError
+    assert type(error) is errors.CredentialStoreUnavailableError
