@@ -13,15 +13,15 @@ from tests.organisations import aseen, process, seen
 import vectorshift
 from vectorshift import (
     AsyncVectorShift,
-    CredentialError,
-    EnvProvider,
     ProviderChain,
     Secret,
     Settings,
     VectorShift,
+    errors,
     using,
 )
 from vectorshift._platform.tls import _context
+from vectorshift.providers import EnvProvider
 from vectorshift.testing import FakeVectorShift
 
 if TYPE_CHECKING:
@@ -274,12 +274,12 @@ async def test_credentials_that_find_nothing_reach_no_other_key(
     monkeypatch.setattr(vectorshift, "api_key", tenants.api.create_key(org="assigned"))
     vectorshift.configure(credentials=tenants.api.create_key(org="configured"))
     client = tenants.client(NO_KEY[nothing])
-    with pytest.raises(CredentialError):
+    with pytest.raises(errors.CredentialError):
         await tenants.seen(client)
     with (
         using(tenants.api.create_key(org="outer")),
         using(NO_KEY[nothing]),
-        pytest.raises(CredentialError),
+        pytest.raises(errors.CredentialError),
     ):
         await tenants.seen()
     assert tenants.api.requests == []

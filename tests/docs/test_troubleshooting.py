@@ -22,15 +22,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import vectorshift
-from vectorshift import (
-    Pipeline,
-    ProviderChain,
-    Secret,
-    Settings,
-    VaultProvider,
-    VectorShift,
-    VectorshiftError,
-)
+from vectorshift import Pipeline, ProviderChain, Secret, Settings, VectorShift, errors
+from vectorshift.providers import VaultProvider
 from vectorshift.providers.profiles import write_profile
 from vectorshift.testing import FakeVectorShift, ManualClock, OpenBaoServer
 
@@ -81,7 +74,7 @@ class Stage:
             self.set(name, value)
 
     def failure(self, call: Callable[[], object] = vectorshift.get_credential) -> str:
-        with pytest.raises(VectorshiftError) as caught:
+        with pytest.raises(errors.VectorshiftError) as caught:
             call()
         return f"{type(caught.value).__name__}: {caught.value}"
 
