@@ -248,6 +248,10 @@ def test_a_refused_key_is_told_of_once_wherever_it_came_from(
         said = str(explain(client=client))
         assert re.search(rf"The API has refused {Secret(KEY)} since 20\d\d-.* UTC\.", said)
         api.create_key(key=KEY)
+        api.fail_next(503)  # which accepts no key
+        with pytest.raises(errors.InternalServerError):
+            client.request("GET", "/pipelines")
+        assert "The API has refused" in str(explain(client=client))
         for _ in range(3):
             client.request("GET", "/pipelines")
         assert "The API has refused" not in str(explain(client=client))

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import replace
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -16,6 +17,7 @@ import pytest
 from tests.fakes import AsyncRotating, Echo, Received, Result, Rotating, accepting
 
 import vectorshift
+import vectorshift.client.default
 from vectorshift import (
     AuthenticationError,
     Credential,
@@ -29,11 +31,12 @@ from vectorshift import (
     httpx2_auth,
 )
 from vectorshift.providers.explicit import ExplicitProvider
-from vectorshift.testing import FakeVectorShift
+from vectorshift.testing import FakeVectorShift, ManualClock
+from vectorshift.transport.auth import CALL, CallContext
 from vectorshift.transport.rejection import REJECTION
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
 
     from vectorshift import CredentialProvider
@@ -271,6 +274,79 @@ async def test_a_hundred_requests_refused_at_once_cause_one_refresh(api: FakeVec
     assert store.asked == 2
 
 
+# --- The body of a 401 ---
+
+
+class Body(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """A body of 1 KiB pieces; notes how many were read and what was ended."""
+
+    def __init__(self, pieces: int, piece_comes: Callable[[int], object] = id) -> None:
+        self.pieces, self.read, self.ended = pieces, 0, list[str]()
+        self._piece_comes = piece_comes
+
+    def __iter__(self) -> Iterator[bytes]:
+        while self.read < self.pieces:
+            self.read += 1
+            self._piece_comes(self.read)
+            yield bytes(1024)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            for piece in self:
+                yield piece
+                await anyio.lowlevel.checkpoint()
+        finally:
+            self.ended.append("generator")
+
+    def close(self) -> None:
+        self.ended.append("body")
+
+    async def aclose(self) -> None:
+        self.close()
+
+
+async def attempts(style: str, body: Body, clock: ManualClock, ends: float = inf) -> list[str]:
+    """Answer a call with this 401, and then with 200; return what had ended when each came."""
+    sent: list[str] = []
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        sent.append(" ".join(body.ended))
+        return httpx.Response(200) if sent[1:] else httpx.Response(401, stream=body)
+
+    auth = CredentialAuth(Rotating("old", "new"), origin="https://api.example.com")
+    call = CallContext(provider=auth.provider, clock=clock, ends=ends)
+    request = httpx.Request("GET", "https://api.example.com", extensions={CALL: call})
+    if style == "sync":
+        with httpx.Client(transport=httpx.MockTransport(answer)) as http:
+            http.send(request, auth=auth)
+    else:
+        async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as client:
+            await client.send(request, auth=auth)
+    return sent
+
+
+@pytest.mark.parametrize("style", ["sync", "async"])
+async def test_16_kib_of_a_401_are_read_and_it_is_ended_before_the_newer_key_is_sent(
+    style: str,
+) -> None:
+    body = Body(100)
+    _, ended = await attempts(style, body, ManualClock())
+    assert body.read == 16
+    assert ended == ("body" if style == "sync" else "body generator")
+
+
+@pytest.mark.parametrize("style", ["sync", "async"])
+@pytest.mark.parametrize(("left", "read", "sent"), [(0.0, 2, 1), (0.5, 3, 2)])
+async def test_a_401_is_read_and_answered_until_the_time_limit_of_the_call(
+    style: str, left: float, read: int, sent: int
+) -> None:
+    clock = ManualClock()
+    ends = clock.monotonic() + 10
+    body = Body(3, lambda piece: clock.advance(10 - left) if piece == 2 else None)
+    assert len(await attempts(style, body, clock, ends)) == sent
+    assert body.read == read
+
+
 # --- Bodies ---
 
 WHOLE = b"whole" * 10_000
@@ -474,11 +550,20 @@ async def test_plain_http_that_is_allowed_warns_and_is_stamped(
     assert keys(proxy) == ["Bearer ours"]
 
 
-@pytest.mark.parametrize("origin", ["http://localhost", "http://127.0.0.1:80", "http://[::1]:8000"])
-def test_plain_http_to_this_machine_needs_no_word_and_warns_of_nothing(
-    origin: str, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("allow_http", [False, True])
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "http://localhost",
+        "http://127.0.0.1:80",
+        "http://[::1]:8000",
+        "https://api.example.com",
+    ],
+)
+def test_plain_http_to_this_machine_and_https_need_no_word_and_warn_of_nothing(
+    origin: str, allow_http: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    auth = CredentialAuth("ours", origin=origin)
+    auth = CredentialAuth("ours", origin=origin, allow_http=allow_http)
     flow = auth.sync_auth_flow(httpx.Request("GET", origin))
     assert next(flow).headers["Authorization"] == "Bearer ours"
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
@@ -499,6 +584,23 @@ async def test_with_no_key_nothing_is_sent(send: Sender) -> None:
 def test_what_is_no_credential_is_refused_when_it_is_handed_in(wrong: object) -> None:
     with pytest.raises(TypeError, match=type(wrong).__name__):
         CredentialAuth(wrong, origin="https://api.example.com")
+
+
+@pytest.mark.parametrize(
+    "wrong", ["https://api.example.com:port", "https://\udcff", "https://a\nb"]
+)
+def test_an_origin_that_is_no_url_is_refused_without_showing_it(wrong: str) -> None:
+    with pytest.raises(CredentialConfigurationError) as caught:
+        CredentialAuth("ours", origin=wrong)
+    assert str(caught.value) == "origin should be a URL such as https://api.vectorshift.ai."
+
+
+@pytest.mark.parametrize("wrong", [42, None, b"https://user:password@api.example.com"])
+def test_an_origin_that_is_no_text_is_refused_without_showing_it(wrong: Any) -> None:
+    with pytest.raises(TypeError) as caught:
+        CredentialAuth("ours", origin=wrong)
+    needed = "origin should be a URL such as https://api.vectorshift.ai"
+    assert str(caught.value) == f"{needed}, not {type(wrong).__name__}."
 
 
 def test_a_client_refuses_what_is_no_credential_when_it_is_made() -> None:
@@ -574,7 +676,8 @@ def test_the_error_after_a_redirect_within_the_origin_says_what_was_done() -> No
 
 
 @pytest.mark.usefixtures("forgotten")
-def test_a_request_is_not_sent_again_with_what_was_configured_meanwhile() -> None:
+@pytest.mark.parametrize("style", ["sync", "async"])
+async def test_a_request_is_not_sent_again_with_what_was_configured_meanwhile(style: str) -> None:
     with FakeVectorShift() as api:
         mine, other = api.create_key(org="a"), api.create_key(org="b")
         api.revoke_key(mine)
@@ -584,15 +687,20 @@ def test_a_request_is_not_sent_again_with_what_was_configured_meanwhile() -> Non
 
         vectorshift.configure(settings=Settings(base_url=api.base_url), credentials=meanwhile)
         auth = vectorshift.client.default.sync_client().auth
-        import httpx
-
-        with httpx.Client() as http:
-            request = http.build_request("GET", f"{api.base_url}/pipelines")
-        flow = auth.sync_auth_flow(request)
-        next(flow)
-        vectorshift.configure(credentials=other)  # between the 401 and the second look
-        with pytest.raises(StopIteration):
-            flow.send(httpx.Response(401, request=request))
+        request = httpx.Request("GET", f"{api.base_url}/pipelines")
+        refused = httpx.Response(401, request=request)
+        if style == "sync":
+            flow = auth.sync_auth_flow(request)
+            next(flow)
+            vectorshift.configure(credentials=other)  # between the 401 and the second look
+            with pytest.raises(StopIteration):
+                flow.send(refused)
+        else:
+            aflow = auth.async_auth_flow(request)
+            await anext(aflow)
+            vectorshift.configure(credentials=other)
+            with pytest.raises(StopAsyncIteration):
+                await aflow.asend(refused)
 
 
 @pytest.mark.usefixtures("forgotten")
@@ -600,8 +708,6 @@ def test_a_request_is_not_sent_again_with_what_was_configured_meanwhile() -> Non
 def test_a_request_object_that_is_sent_again_does_not_bring_along_the_refusal_of_before(
     style: str,
 ) -> None:
-    import httpx
-
     with FakeVectorShift() as api:
         good, bad = api.create_key(), "vs-nobody"
         held = {"api_key": bad}

@@ -24,6 +24,7 @@ from vectorshift.credentials.resolving import (
 from vectorshift.credentials.usage import usage
 from vectorshift.credentials.values import Credential, Secret, same_source
 from vectorshift.errors import CredentialConfigurationError
+from vectorshift.transport.body import end_generators
 from vectorshift.transport.http import API_KEY_HEADER, Origin, httpx, origin_of
 from vectorshift.transport.rejection import REJECTION, Rejection
 
@@ -210,14 +211,11 @@ class KeyFlow(StaysInProcess):
 
         A request object that is sent again has the key that was stamped on it before.
         """
-        if origin_of(request.url) != self._origin:
-            return False
-        if self._replaces or "Authorization" not in request.headers:
-            return True
+        brought = None if self._replaces else request.headers.get("Authorization")
         stamped: Credential | None = request.extensions.get(CREDENTIAL)
-        return (
-            stamped is not None
-            and request.headers["Authorization"] == f"Bearer {stamped.secret.reveal()}"
+        return origin_of(request.url) == self._origin and (
+            brought is None
+            or (stamped is not None and brought == f"Bearer {stamped.secret.reveal()}")
         )
 
     def _check_process(self) -> None:
@@ -288,20 +286,16 @@ class _Lookup:
     def run(self) -> Result:
         if self.request is not DEFAULT_REQUEST:
             return self.provider.resolve(self.request)
-        provider = self.provider
-        if provider.stands_for_another:
-            self.provider = provider = provider.resolved()
-        cached = provider.get_cached()
-        return provider.resolve(DEFAULT_REQUEST) if cached is None else cached
+        self.provider = self.provider.resolved()
+        cached = self.provider.get_cached()
+        return self.provider.resolve(DEFAULT_REQUEST) if cached is None else cached
 
     async def arun(self) -> Result:
         if self.request is not DEFAULT_REQUEST:
             return await self.provider.aresolve(self.request)
-        provider = self.provider
-        if provider.stands_for_another:
-            self.provider = provider = await provider.aresolved()
-        cached = provider.get_cached()
-        return await provider.aresolve(DEFAULT_REQUEST) if cached is None else cached
+        self.provider = await self.provider.aresolved()
+        cached = self.provider.get_cached()
+        return await self.provider.aresolve(DEFAULT_REQUEST) if cached is None else cached
 
 
 _ENOUGH = 16_384
@@ -336,10 +330,8 @@ class _Drain:
                 if self._is_enough(raw):
                     break
         finally:
-            if isinstance(pieces, AsyncGenerator):
-                # Left to the collector, it would be closed in a task of its own.
-                await cast("AsyncGenerator[bytes, None]", pieces).aclose()
             await body.aclose()
+        await end_generators(pieces)
         self._keep(raw)
 
     def _is_enough(self, raw: bytearray) -> bool:
@@ -358,6 +350,8 @@ def _is_newer(answer: Result, rejected: Credential) -> bool:
 
     A request never changes its organisation half-way.
     """
-    if not isinstance(answer, Credential) or answer.secret == rejected.secret:
-        return False
-    return same_source(answer, rejected)
+    return (
+        isinstance(answer, Credential)
+        and answer.secret != rejected.secret
+        and same_source(answer, rejected)
+    )

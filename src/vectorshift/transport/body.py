@@ -24,6 +24,7 @@ __all__ = [
     "Decoder",
     "ResponseBody",
     "SentBody",
+    "end_generators",
     "read",
 ]
 
@@ -107,10 +108,10 @@ class AsyncResponseBody:
             finally:
                 self.response.stream = _SPENT
             if self._pieces is not None and not self._ended:
-                await _end(self._pieces)
+                await end_generators(self._pieces)
 
 
-async def _end(pieces: AsyncIterator[bytes]) -> None:
+async def end_generators(pieces: AsyncIterator[bytes]) -> None:
     """End async generators that were left in the middle: their next wait is cancelled."""
     # RuntimeError: the event loop ends and is closing them as well
     with (
