@@ -22,7 +22,6 @@ from vectorshift import (
     CredentialDeniedError,
     CredentialError,
     CredentialNotFoundError,
-    CredentialProvider,
     CredentialRevokedError,
     CredentialStoreUnavailableError,
     MissingCredentialError,
@@ -35,6 +34,7 @@ from vectorshift import (
 from vectorshift.credentials.adapter import adapt
 from vectorshift.credentials.provider import Description
 from vectorshift.errors import fresh_copy
+from vectorshift.providers import CredentialProvider
 from vectorshift.testing import ManualClock
 
 if TYPE_CHECKING:
