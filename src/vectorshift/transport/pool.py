@@ -349,11 +349,13 @@ class AsyncLease:
         return http
 
     async def __aexit__(self, failure: type[BaseException] | None, *_: object) -> None:
-        lent = self._lent
+        lent, pool = self._lent, self._seat.pool
         try:
             # One that failed is not used again: the CAs that it trusts may be old.
-            if unfit := self._seat.pool.give_back(lent) if failure is None else [lent]:
+            if unfit := pool.give_back(lent) if failure is None else [lent]:
                 await _aclose_all(unfit)
+            if pool.is_closed and pool.finalizer is not None:  # nobody else would end its generator
+                await pool.finalizer.aclose()
         finally:
             self._seat.limiter.release()
 
