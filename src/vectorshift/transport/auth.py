@@ -289,16 +289,20 @@ class _Lookup:
     def run(self) -> Result:
         if self.request is not DEFAULT_REQUEST:
             return self.provider.resolve(self.request)
-        self.provider = self.provider.resolved()
-        cached = self.provider.get_cached()
-        return self.provider.resolve(DEFAULT_REQUEST) if cached is None else cached
+        provider = self.provider
+        if provider.stands_for_another:
+            self.provider = provider = provider.resolved()
+        cached = provider.get_cached()
+        return provider.resolve(DEFAULT_REQUEST) if cached is None else cached
 
     async def arun(self) -> Result:
         if self.request is not DEFAULT_REQUEST:
             return await self.provider.aresolve(self.request)
-        self.provider = await self.provider.aresolved()
-        cached = self.provider.get_cached()
-        return await self.provider.aresolve(DEFAULT_REQUEST) if cached is None else cached
+        provider = self.provider
+        if provider.stands_for_another:
+            self.provider = provider = await provider.aresolved()
+        cached = provider.get_cached()
+        return await provider.aresolve(DEFAULT_REQUEST) if cached is None else cached
 
 
 _ENOUGH = 16_384
