@@ -35,7 +35,7 @@ IMPORTS: dict[str, dict[str, tuple[str, ...]]] = {
     "vectorshift": {
         "packages": ("vectorshift.cli", "vectorshift.providers", "vectorshift.rotation"),
         "modules": (
-            *("vectorshift.client.sync", "rich.table", "typer._adapters"),
+            *("vectorshift.client.sync", "rich.table"),
             *("boto3", "h2.connection", "httpcore", "hvac"),
         ),
     },
