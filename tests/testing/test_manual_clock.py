@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from vectorshift import CredentialStoreUnavailableError, ProviderChain
+from vectorshift import (
+    Credential,
+    CredentialProvider,
+    CredentialStoreUnavailableError,
+    ProviderChain,
+)
+from vectorshift.cache.refresh import Refresh, running
 from vectorshift.testing import ManualClock, MemoryStore
 
 if TYPE_CHECKING:
@@ -95,3 +101,19 @@ def test_time_passes_while_a_refresh_hangs() -> None:
         for _ in range(3):
             clock.advance(1)
     assert clock.time() == before + 3
+
+
+def test_a_source_that_moves_the_clock_does_not_wait_for_its_own_read() -> None:
+    seen: list[list[Refresh]] = []
+
+    class Slow(CredentialProvider):
+        """A read of three seconds."""
+
+        def get_credential(self) -> Credential:
+            seen.append(running())
+            clock.advance(3)
+            return Credential(secret="vs-slow", source="slow", provider="slow")
+
+    clock = ManualClock()
+    ProviderChain([Slow()], clock=clock).get_credential()
+    assert seen == [[]]
