@@ -7,6 +7,11 @@ import re
 
 import pytest
 from tests.cli.commands import PAGE, helps, page
+from tests.versions import is_older
+
+pytestmark = pytest.mark.skipif(
+    is_older("typer", "0.29"), reason="prints the same help in another way"
+)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")

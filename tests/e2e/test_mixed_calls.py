@@ -23,6 +23,7 @@ from tests.e2e.faulty import DONE, NOT_DONE, Faulty
 from tests.e2e.mixed import ASYNC, SYNC, Mixed
 from tests.e2e.stage import wait_until
 from tests.faults import StillClock
+from tests.versions import is_older
 
 from vectorshift import AsyncVectorShift, VectorShift, VectorshiftError
 
@@ -239,6 +240,8 @@ def test_mixed_calls_under_faults_return_or_raise_ours_and_leave_nothing_behind(
     """A third of the calls in each style. No POST is carried out twice, and none gets the answer
     to another.
     """
+    if style == "asyncio" and is_older("anyio", "4.16"):
+        pytest.skip("this anyio leaks the connections of cancelled tasks")
     api = carry_out(style, CALLS // 3 + 1, SEED, tmp_path)
     assert set(api.met) == {*NOT_DONE, *DONE}
 

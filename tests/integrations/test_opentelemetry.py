@@ -18,6 +18,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from prometheus_client import REGISTRY, start_http_server
 from prometheus_client.parser import text_string_to_metric_families
 from tests.interpreter import printed
+from tests.versions import is_older
 
 import vectorshift
 from vectorshift import Pipeline, Secret, VectorShift, VectorshiftError
@@ -106,6 +107,10 @@ def test_a_rotation_is_seen_in_a_scrape(
     assert new not in str(seen)
 
 
+@pytest.mark.skipif(
+    is_older("opentelemetry-exporter-prometheus", "0.61b0"),
+    reason="mixes up the labels of series whose attributes differ",
+)
 def test_a_store_that_fails_makes_the_key_stale(
     api: FakeVectorShift, openbao: OpenBaoServer, scrape: Callable[[], list[Sample]]
 ) -> None:

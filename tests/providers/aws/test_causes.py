@@ -16,6 +16,7 @@ import pytest
 from tests.certificates import Authority
 from tests.faults import FaultServer, answer
 from tests.providers.aws.records import SECRET
+from tests.versions import is_older
 
 from vectorshift import (
     AwsSecretsManagerProvider,
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
     from vectorshift import CredentialError
 
 ROOT = Path(__file__).parents[3]
+KNOWS_AWS_LOGIN = pytest.mark.skipif(
+    is_older("botocore", "1.41"), reason="this botocore has no 'aws login'"
+)
 
 
 def test_a_text_of_another_program_is_made_printable_in_linear_time() -> None:
@@ -62,7 +66,11 @@ def test_a_secret_access_key_is_withheld_and_a_path_is_not(text: str, shown: str
 @pytest.mark.parametrize(
     ("config", "words"),
     [
-        ("login_session = arn:aws:iam::123456789012:user/me", "pip install 'botocore[crt]'"),
+        pytest.param(
+            "login_session = arn:aws:iam::123456789012:user/me",
+            "pip install 'botocore[crt]'",
+            marks=KNOWS_AWS_LOGIN,
+        ),
         ("role_arn = arn:aws:iam::1:role/r\nsource_profile = gone", 'source_profile "gone"'),
         ("role_arn = arn:aws:iam::1:role/r\ncredential_source = EC2", 'credential source "EC2"'),
         (
@@ -301,7 +309,12 @@ def test_each_exception_of_botocore_has_a_meaning_without_text_that_may_hold_a_s
     ("make", "kind", "words"),
     [
         ("RefreshWithMFAUnsupportedError()", CredentialConfigurationError, "new MFA code"),
-        ("LoginInsufficientPermissions()", CredentialDeniedError, "signin:CreateOAuth2Token"),
+        pytest.param(
+            "LoginInsufficientPermissions()",
+            CredentialDeniedError,
+            "signin:CreateOAuth2Token",
+            marks=KNOWS_AWS_LOGIN,
+        ),
         (
             "InfiniteLoopConfigError(source_profile='b', visited_profiles=['a'])",
             CredentialConfigurationError,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.providers.aws.failures import FAILURES, Failure, Stage, stage
+from tests.versions import is_older
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +27,8 @@ def acted(moto: MotoServer) -> Iterator[Stage]:
 
 @pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: failure.done.replace(" ", "-"))
 def test_the_caller_gets_what_the_table_says(failure: Failure, acted: Stage) -> None:
+    if "'aws login'" in failure.done and is_older("botocore", "1.41"):
+        pytest.skip("this botocore has no 'aws login'")
     got = failure.run(acted, skips=True)
     assert got.kind == failure.kind
     assert failure.words in got.message

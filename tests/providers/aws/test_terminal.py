@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.e2e.stage import wait_until
 from tests.providers.aws.servers import free_url
+from tests.versions import is_older
 
 from vectorshift import (
     AwsSecretsManagerProvider,
@@ -122,7 +123,10 @@ ASKED = [
     (AWS.format('profile="behind"'), f"the AWS profile 'process' {ENDED}"),
     (AWS.format(""), "no AWS credentials"),
     (AWS.format('profile="sso"'), "aws sso login"),
-    (AWS.format('profile="login"'), "aws login"),
+    (
+        AWS.format('profile="login"'),
+        "no AWS credentials" if is_older("botocore", "1.41") else "aws login",
+    ),
     ("ProviderChain([EnvProvider(), DotenvProvider(), LoginProvider()])", "Missing"),
     (VAULT.format("mfa"), "are not available: the AWS profile asks for an MFA code of arn:aws"),
     (VAULT.format("process"), f"the AWS profile 'process' {ENDED}"),
