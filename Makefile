@@ -15,7 +15,7 @@ PROJECT = pyproject.toml constraints.txt src/vectorshift/version.py
 # The tests start hundreds of Pythons: each would compile the package anew where this is set.
 test whole lowest: export PYTHONDONTWRITEBYTECODE :=
 
-# anyio before 4.16 and starlette before 0.41 leave sockets and streams of cancelled tasks to the collector.
+# The oldest anyio and starlette leave sockets and streams of cancelled tasks to the collector.
 LEAKS = -W ignore::pytest.PytestUnraisableExceptionWarning
 
 .DEFAULT_GOAL := help

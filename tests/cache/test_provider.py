@@ -349,12 +349,16 @@ def test_no_more_than_32_loads_run_in_a_process_and_the_others_wait_for_a_thread
 
 def test_where_32_loads_hang_callers_of_others_fail_at_once() -> None:
     stores, clock = [GatedStore() for _ in range(32)], ManualClock()
-    for store in stores:
-        provider = CachingProvider(store, load_timeout=0.01, clock=clock)
+    hung = [CachingProvider(store, load_timeout=0.5, clock=clock) for store in stores]
+
+    def fails(provider: CachingProvider) -> None:
+        with pytest.raises(CredentialStoreUnavailableError):
+            provider.get_credential()
+
+    with ThreadPoolExecutor(32) as callers:
         for _ in range(2):
-            with pytest.raises(CredentialStoreUnavailableError):
-                provider.get_credential()
-            clock.sleep(0.01)  # which waits for no load, as all hang
+            list(callers.map(fails, hung))
+            clock.sleep(0.5)  # which waits for no load, as all hang
     healthy = GatedStore()
     healthy.gate.set()
     other = CachingProvider(healthy, clock=clock)
