@@ -15,7 +15,11 @@ else:
 if TYPE_CHECKING:
     import httpx2 as httpx2
 
-    from vectorshift.client import AsyncVectorShift as AsyncVectorShift, VectorShift as VectorShift
+    from vectorshift.client import (
+        AsyncVectorShift as AsyncVectorShift,
+        Stream as Stream,
+        VectorShift as VectorShift,
+    )
     from vectorshift.credentials.values import Credential as Credential
     from vectorshift.settings import Settings as Settings
 else:
@@ -26,4 +30,4 @@ else:
         return __import__(name) if name == "httpx2" else getattr(sys.modules["vectorshift"], name)
 
 
-__all__ = ["AsyncVectorShift", "Credential", "Self", "Settings", "VectorShift", "httpx2"]
+__all__ = ["AsyncVectorShift", "Credential", "Self", "Settings", "Stream", "VectorShift", "httpx2"]

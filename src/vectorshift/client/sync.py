@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 from vectorshift._platform import public
 from vectorshift._platform.clock import SYSTEM_CLOCK, WaitingClock
 from vectorshift._platform.frames import strip_library_frames, stripped
+from vectorshift._platform.importing import load
 from vectorshift._platform.public import Self
 from vectorshift.client.call import Call
 from vectorshift.client.engine import CallState, drive
 from vectorshift.client.handle import Handle
-from vectorshift.client.stream import Stream
 from vectorshift.client.uploads import Files
 from vectorshift.credentials.values import Secret
 from vectorshift.scope.current import DEFAULT_SCOPE
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from vectorshift.transport.http import ConnectionRoute
 
 __all__ = ["VectorShift"]
+
+_STREAM = "vectorshift.client.stream"
+"""The module of streams: loaded by the first of them, or by `warm_up`."""
 
 
 class VectorShift(Handle):
@@ -123,7 +126,7 @@ class VectorShift(Handle):
         form: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
-    ) -> AbstractContextManager[Stream]:
+    ) -> AbstractContextManager[public.Stream]:
         """Make a call and give its answer as it comes, for a `with` block. Arguments and errors are
         those of `request`.
 
@@ -142,7 +145,7 @@ class VectorShift(Handle):
             raise stripped(error, before)  # noqa: B904  # what it was raised from stays
 
     @contextlib.contextmanager
-    def open(self, call: Call) -> Generator[Stream, None, None]:
+    def open(self, call: Call) -> Generator[public.Stream, None, None]:
         """Make a call that is described by a value and give its answer as it comes. Raises as
         `request`.
         """
@@ -152,9 +155,10 @@ class VectorShift(Handle):
             yield stream
 
     @strip_library_frames
-    def _opened(self, call: Call, io: _BlockingIO) -> Stream:
+    def _opened(self, call: Call, io: _BlockingIO) -> public.Stream:
         state = self._begin(call, streamed=True)
-        return Stream(state, drive(state.steps(io)))
+        stream: public.Stream = load(_STREAM).Stream(state, drive(state.steps(io)))
+        return stream
 
     def _begin(self, call: Call, *, streamed: bool = False) -> CallState:
         return self._state(self._at_hand() or self._make(), call, streamed=streamed)
@@ -168,6 +172,7 @@ class VectorShift(Handle):
 
     def prepare(self) -> None:
         """Do ahead what the first call would: read settings and certificates. Contacts nothing."""
+        load(_STREAM)
         ready = self._at_hand() or self._make()
         with self._connections.acquire(ready.route):
             pass
