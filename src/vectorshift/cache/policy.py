@@ -5,14 +5,13 @@ Every moment is a pair (wall clock, monotonic clock) in seconds. A deadline has 
 either clock says so: a monotonic clock stops in suspend, and a wall clock may be set back.
 """
 
-from __future__ import annotations
-
 import enum
 import re
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from vectorshift.credentials.values import same_source
+from vectorshift.credentials.events import Kind
+from vectorshift.credentials.values import Credential, same_source
 from vectorshift.errors import (
     CredentialConfigurationError,
     CredentialDeniedError,
@@ -21,10 +20,6 @@ from vectorshift.errors import (
     CredentialRevokedError,
     CredentialStoreUnavailableError,
 )
-
-if TYPE_CHECKING:
-    from vectorshift.credentials.events import Kind
-    from vectorshift.credentials.values import Credential
 
 __all__ = [
     "Decision",
@@ -97,9 +92,9 @@ class Overlap(NamedTuple):
     Args:
         previous: the key before, or None.
         until: until when it may be used: 120 s after the newest was first seen, or its own end.
-        refusals: how often the server refused the newest, pauses apart.
+        rejections: how often the server rejected the newest, pauses apart.
         pause_ends: until then `previous` is used; after that the newest is tried again.
-        rejected: the server refused the newest, and there was no other key to go back to.
+        rejected: the server rejected the newest, and there was no other key to go back to.
     """
 
     previous: Credential | None = None
@@ -155,9 +150,10 @@ class State(NamedTuple):
         failures: failed contacts in a row, without the quick ones of the first 15 s.
         failing_since: when the first of the contacts that failed in a row began, or None.
         retry_at: no contact with the store before that.
-        refused_at: when the server first refused the credential after it was last read, or None.
-        refusals: re-reads in a row that brought a refused key again.
-        turns: re-reads in a row that brought another key each, which was soon refused as well.
+        rejected_at: when the server first rejected the credential after it was last read, or None.
+        rejections: re-reads in a row that brought a rejected key again.
+        rejected_rotations: re-reads in a row that brought another key each, which was soon
+            rejected as well.
         turns_end: when the row of those has ended.
         refresh_required: the next caller waits for a re-read, because the server rejected the
             credential.

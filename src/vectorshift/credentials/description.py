@@ -1,7 +1,5 @@
 """A provider's description of itself, without contact and without a secret."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 __all__ = ["Description"]

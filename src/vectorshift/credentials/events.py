@@ -1,12 +1,10 @@
 """Events of credentials, as log lines and callbacks, on change only."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Final, Literal, get_type_hints
+from typing import Final, Literal
 
 from vectorshift._platform.log import log, log_safely, log_seldom
 from vectorshift.credentials.usage import usage
@@ -115,7 +113,6 @@ class CredentialEvent:
         }[self.kind]
 
 
-CredentialEvent.__annotations__ = get_type_hints(CredentialEvent)
 CredentialEvent.__module__ = "vectorshift"  # a pickle names the public path
 
 _callbacks: dict[object, Callable[[CredentialEvent], object]] = {}

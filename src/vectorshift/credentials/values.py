@@ -2,8 +2,6 @@
 key.
 """
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 import json
@@ -11,7 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any, Final, Literal, TypeVar, cast, get_type_hints
+from typing import Any, Final, Literal, TypeVar, cast
 
 from vectorshift.credentials.references import oddity, unresolved
 from vectorshift.errors import (
@@ -122,17 +120,17 @@ class Secret:
     def __hash__(self) -> int:
         return hash(self.fingerprint)
 
-    def __copy__(self) -> Secret:
+    def __copy__(self) -> "Secret":
         return self
 
-    def __deepcopy__(self, memo: object) -> Secret:
+    def __deepcopy__(self, memo: object) -> "Secret":
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Secret._without_text, (self.fingerprint,)
 
     @classmethod
-    def _without_text(cls, fingerprint: str) -> Secret:
+    def _without_text(cls, fingerprint: str) -> "Secret":
         secret = cls("")
         secret._read, secret._fingerprint = None, fingerprint
         return secret
@@ -250,7 +248,6 @@ def same_source(one: Credential, other: Credential) -> bool:
 
 
 for _public in (Secret, Credential):  # pickles and tracebacks name the public path
-    _public.__annotations__ = get_type_hints(_public)
     _public.__module__ = "vectorshift"
 
 

@@ -1,7 +1,5 @@
 """A failed attempt as a value: the error, and whether its call may be sent again."""
 
-from __future__ import annotations
-
 import re
 import ssl
 import sys

@@ -1,14 +1,10 @@
 """`Rejection`: what was done about a 401."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from vectorshift._platform.pipes import was_read
+from vectorshift.credentials.resolving import Result
 from vectorshift.credentials.values import Credential, looks_odd, same_source
-
-if TYPE_CHECKING:
-    from vectorshift.credentials.resolving import Result
 
 __all__ = ["REJECTION", "Rejection"]
 

@@ -14,7 +14,6 @@ import re
 import ssl
 import sys
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 from urllib.parse import urlsplit
 
@@ -60,10 +59,11 @@ _PARAMETERS: Final = {
 }
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class _Reply:
-    status: int
-    body: bytes
+    __slots__ = ("body", "status")
+
+    def __init__(self, status: int, body: bytes) -> None:
+        self.status, self.body = status, body
 
     def says(self, *words: str) -> bool:
         text = self.body.decode(errors="replace").lower()

@@ -3,8 +3,6 @@
 AWS answers *not found* to most of the wrong ones, and a chain would move on to another source.
 """
 
-from __future__ import annotations
-
 import re
 from typing import Final, NamedTuple
 
