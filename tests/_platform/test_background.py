@@ -249,7 +249,7 @@ def test_a_thread_that_could_not_be_started_leaves_nothing_behind(
         patch.setattr(threading.Thread, "start", too_many)
         with pytest.raises(CredentialStoreUnavailableError, match="no thread can be started"):
             provider.get_credential()
-        assert not provider._loads
+        assert not provider._refreshes
         task = BackgroundTask(lambda: 7)
         with pytest.raises(RuntimeError):
             task.start()

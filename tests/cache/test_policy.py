@@ -118,7 +118,7 @@ def answer_of(provider: CachingProvider, step: dict[str, Any], *, style: str) ->
 
 
 def settle_down(provider: CachingProvider) -> None:
-    for load in list(provider._loads):
+    for load in list(provider._refreshes):
         assert load.task.wait(5)
 
 

@@ -81,7 +81,7 @@ def wait_until(reached: Callable[[], bool]) -> None:
 
 
 def waiting_tasks(provider: CachingProvider) -> int:
-    return sum(len(load.task._wakers) for load in provider._loads)
+    return sum(len(load.task._wakers) for load in provider._refreshes)
 
 
 @pytest.fixture
@@ -316,7 +316,7 @@ def test_a_late_answer_does_not_replace_that_of_a_newer_load() -> None:
     provider = CachingProvider(store, load_timeout=0.05, clock=clock)
     with pytest.raises(CredentialStoreUnavailableError):
         provider.get_credential()
-    late = provider._loads[0]
+    late = provider._refreshes[0]
     store.gate, frozen = threading.Event(), store.gate
     store.gate.set()
     store.key = "k2"
@@ -329,7 +329,7 @@ def test_a_late_answer_does_not_replace_that_of_a_newer_load() -> None:
     frozen.set()
     assert late.task.wait(5)
     assert provider.get_credential().secret.reveal() == "k2"
-    assert not provider._loads
+    assert not provider._refreshes
 
 
 def test_no_more_than_32_loads_run_in_a_process_and_the_others_wait_for_a_thread() -> None:
@@ -383,7 +383,7 @@ def test_a_late_answer_counts_if_no_newer_load_began() -> None:
     with pytest.raises(CredentialStoreUnavailableError):
         provider.get_credential()
     store.gate.set()
-    wait_until(lambda: not provider._loads)
+    wait_until(lambda: not provider._refreshes)
     assert provider.get_credential().secret.reveal() == "k1"
     assert store.contacts == 1
 
@@ -452,7 +452,7 @@ def test_events_tell_of_a_failing_refresh_once_and_then_every_five_minutes() -> 
         clock.advance(300)
         for _ in range(12):  # 12 minutes in steps of a minute
             provider.get_credential()
-            newest = provider._newest  # a load has left `_loads` before it has told of itself
+            newest = provider._newest  # a load has left `_refreshes` before it has told of itself
             assert newest is not None
             assert newest.task.wait(5)
             clock.advance(60)
@@ -523,7 +523,7 @@ def test_an_outage_under_many_threads_is_contacted_as_often_as_the_backoff_says(
             assert {
                 each.result() for each in [pool.submit(provider.get_credential) for _ in range(200)]
             }
-            for load in list(provider._loads):
+            for load in list(provider._refreshes):
                 assert load.task.wait(5)
             assert contacts == before + 1
 
@@ -563,7 +563,7 @@ def test_a_load_that_landed_while_a_caller_waited_for_the_lock_is_not_followed_b
 
     provider._lock = Meanwhile(lands)  # type: ignore[assignment]
     provider.get_credential()
-    assert not provider._loads
+    assert not provider._refreshes
     assert tenant.asked == 1
 
 

@@ -1,1 +1,1 @@
-"""Keep the answer of a remote source fresh, with one refresh at a time."""
+"""Keep the key of a remote source fresh, with one refresh at a time."""

@@ -1,8 +1,8 @@
-"""When a cached credential is served, refreshed, waited for or given up: pure functions of state
-and time.
+"""The rules of the cache: when a key is served, refreshed, waited for or dropped.
 
-Every moment is a pair (wall clock, monotonic clock) in seconds. A deadline has passed as soon as
-either clock says so: a monotonic clock stops in suspend, and a wall clock may be set back.
+They are pure functions. An `Instant` is a pair (wall clock, monotonic clock) in seconds. A deadline
+has passed as soon as either clock says so: a monotonic clock stops in suspend, and a wall clock may
+be set back.
 """
 
 import enum
@@ -47,12 +47,12 @@ Instant = tuple[float, float]
 LONG_AGO: Instant = (float("-inf"), float("-inf"))
 
 _LONGEST_BACKOFF = 60.0
-# A container's credentials endpoint, a sidecar or a store next door may start after the process.
+# A sidecar or a container's credentials endpoint may start after the process: retry it soon.
 _QUICK_FAILURE = 0.25
 _START_UP = 15.0
 _REMIND_EVERY = 300.0
 _CONFIRM_AFTER = 2.0
-"""Seconds after which a key that its store does not find any more is looked for again."""
+"""Seconds between a first "not found" for a known key and the read that confirms it."""
 _REMOVED_PAUSE = 5.0
 _EXPIRY_MARGIN = 60.0
 _JITTER = 0.1
@@ -70,31 +70,31 @@ _PAUSES: tuple[tuple[type[CredentialError], float], ...] = (
 
 
 class Decision(enum.Enum):
-    """The decision on one look-up."""
+    """The decision about one look-up."""
 
     SERVE = "the cached credential, at once"
     REFRESH = "the cached credential, at once, while one refresh runs"
-    WAIT = "the answer of a load"
+    WAIT = "the answer of a refresh"
     FAIL = "the remembered failure, at once"
-    PROBE = "the remembered failure, at once, while one load runs"
+    PROBE = "the remembered failure, at once, while one refresh runs"
 
 
 class Policy(NamedTuple):
-    """How long an answer counts, in seconds: fresh below `ttl`, usable below `max_stale`."""
+    """The age in seconds below which a key is fresh (`ttl`), and usable (`max_stale`)."""
 
     ttl: float
     max_stale: float
 
 
 class Overlap(NamedTuple):
-    """The key before the newest one of a source, while the API may not know the newest one yet.
+    """The previous key of a source, used while the API may not know the newest one yet.
 
     Args:
-        previous: the key before, or None.
-        until: until when it may be used: 120 s after the newest was first seen, or its own end.
-        rejections: how often the server rejected the newest, pauses apart.
-        pause_ends: until then `previous` is used; after that the newest is tried again.
-        rejected: the server rejected the newest, and there was no other key to go back to.
+        previous: the key before the newest one, or None.
+        until: when it ends: 120 s after the newest key was first seen, or at its own end.
+        rejections: how often the server rejected the newest key, without those during a pause.
+        pause_ends: until then `previous` is used; after that the newest key is tried again.
+        rejected: the server rejected the newest key, and there was no previous key to use.
     """
 
     previous: Credential | None = None
@@ -105,11 +105,11 @@ class Overlap(NamedTuple):
 
 
 class Reported(NamedTuple):
-    """The last report of a source.
+    """The last report about a source.
 
     Args:
-        reason: the failure, or empty while there is none.
-        remind_at: when it is told again.
+        reason: the reported failure, or empty if there is none.
+        remind_at: when the same failure is reported again.
     """
 
     reason: tuple[str, ...] = ()
@@ -119,17 +119,17 @@ class Reported(NamedTuple):
 def news(
     reported: Reported, failure: CredentialError | None, *, has_key: bool, now: Instant
 ) -> tuple[Reported, Kind | None]:
-    """Return what there is to tell of a source, and what was told of it then.
+    """Return the new report about a source, and the event to announce, or None.
 
     Args:
-        reported: what was told before.
-        failure: what came of the last look-up, or None if that was a key.
-        has_key: whether an older key is in use while it fails.
-        now: the moment.
+        reported: the last report.
+        failure: the error of the last read, or None if it returned a key.
+        has_key: whether an older key is used while reads fail.
+        now: the present moment.
     """
     if failure is None:
         return Reported(), "recovered" if reported.reason else None
-    text = re.sub(r"\d+", "", failure.message)  # how many seconds it took is no news
+    text = re.sub(r"\d+", "", failure.message)  # another number of seconds is not news
     reason = (str(has_key), type(failure).__name__, text)
     if reason == reported.reason and not passed(reported.remind_at, now):
         return reported, None
@@ -143,27 +143,25 @@ class State(NamedTuple):
     """The state of one source.
 
     Args:
-        credential: the newest answer, or None.
-        fresh_until: until when it is served without a refresh.
-        usable_until: until when it is served at all.
-        failure: what came of the last contact, or None if that was a credential.
-        failures: failed contacts in a row, without the quick ones of the first 15 s.
-        failing_since: when the first of the contacts that failed in a row began, or None.
-        retry_at: no contact with the store before that.
-        rejected_at: when the server first rejected the credential after it was last read, or None.
-        rejections: re-reads in a row that brought a rejected key again.
-        rejected_rotations: re-reads in a row that brought another key each, which was soon
-            rejected as well.
-        turns_end: when the row of those has ended.
-        refresh_required: the next caller waits for a re-read, because the server rejected the
-            credential.
-        answered: whether the source has ever given a credential.
-        missing_since: when the store, which had a key, first answered that there is none; or None.
-        hung: whether the last contact was given up: nobody waits for the next one.
-        reported: what was last told of it.
-        read_at: when the credential was read.
-        since: when the first credential was read, or None.
-        overlap: the key before `credential`, and whether it is used in its place.
+        credential: the newest key, or None.
+        fresh_until: until then, it is served without a refresh.
+        usable_until: until then, it is served while the store fails.
+        failure: the error of the last read, or None if it returned a key.
+        failures: failed reads in a row, without the quick ones of the first 15 s.
+        failing_since: when the first of these failed reads began, or None.
+        retry_at: the store is not read before this moment.
+        rejected_at: when the server first rejected the key after its last read, or None.
+        rejections: re-reads in a row that returned the rejected key again.
+        rejected_rotations: re-reads in a row that each returned a new key, soon rejected as well.
+        rotations_end: when that row is over.
+        refresh_required: the next caller waits for a re-read, because the server rejected the key.
+        answered: whether the source has ever returned a key.
+        missing_since: when the store first answered "not found" for a key that it had, or None.
+        hung: whether the last read timed out; callers do not wait for the next one.
+        reported: the last report about the source.
+        read_at: when the key was read.
+        since: when the first key was read, or None.
+        overlap: the previous key, and when it is used in place of `credential`.
     """
 
     credential: Credential | None = None
@@ -176,7 +174,7 @@ class State(NamedTuple):
     rejected_at: Instant | None = None
     rejections: int = 0
     rejected_rotations: int = 0
-    turns_end: Instant = LONG_AGO
+    rotations_end: Instant = LONG_AGO
     refresh_required: bool = False
     answered: bool = False
     missing_since: Instant | None = None
@@ -193,7 +191,7 @@ def passed(deadline: Instant, now: Instant) -> bool:
 
 
 def until_of(state: State) -> datetime | None:
-    """Return until when the credential is used while its store fails, or None for ever."""
+    """Return when the key ends if its store keeps failing, or None for never."""
     try:
         return datetime.fromtimestamp(state.usable_until[0], timezone.utc)
     except (OverflowError, ValueError):
@@ -206,7 +204,7 @@ def later(now: Instant, seconds: float) -> Instant:
 
 
 def decide(state: State, now: Instant) -> Decision:
-    """Return what a caller gets now."""
+    """Return what a caller gets at this moment."""
     if not (passed(state.fresh_until, now) or state.refresh_required):
         return Decision.SERVE
     may_contact = passed(state.retry_at, now)
@@ -229,10 +227,10 @@ def after_refresh(
     policy: Policy,
     jitter: float,
 ) -> State:
-    """Return the state after a load that began at `began` brought this answer.
+    """Return the state after a refresh that began at `began` returned this answer.
 
     Args:
-        jitter: a number from 0 to 1 that spreads the contacts of many processes.
+        jitter: a number from 0 to 1 that spreads the reads of many processes.
     """
     if isinstance(answer, CredentialError):
         return _failed(state, answer, began=began, now=now, jitter=jitter)
@@ -255,7 +253,7 @@ def after_refresh(
         usable_until=later(now, usable),
         retry_at=retry_at,
         rejected_rotations=state.rejected_rotations,
-        turns_end=state.turns_end,
+        rotations_end=state.rotations_end,
         answered=True,
         reported=state.reported,
         read_at=now,
@@ -265,8 +263,8 @@ def after_refresh(
     if state.credential is None or state.rejected_at is None:
         return found
     if state.credential.secret != credential.secret:
-        return _turned(found, now=now, jitter=jitter)
-    if began[1] < state.rejected_at[1]:  # read before the refusal: that is not answered yet
+        return _after_new_key(found, now=now, jitter=jitter)
+    if began[1] < state.rejected_at[1]:  # this read began before the rejection: read again
         return found._replace(
             rejected_at=state.rejected_at,
             rejections=state.rejections,
@@ -277,14 +275,13 @@ def after_refresh(
     return found._replace(rejections=state.rejections + 1, retry_at=later(now, pause))
 
 
-def _turned(found: State, *, now: Instant, jitter: float) -> State:
-    """Return the state after a re-read that brought another key in place of a refused one.
+def _after_new_key(found: State, *, now: Instant, jitter: float) -> State:
+    """Return the state after a re-read that returned a new key in place of a rejected one.
 
-    A rotation costs one read and no pause. A store that gives another key each time, and none that
-    the server takes, is read again like one that still holds the refused key, once that has
-    happened more often than keys are rotated.
+    A rotation costs one read and no pause. If the server rejects one new key after the other, reads
+    back off after the 16th, as they do while a store still has the rejected key.
     """
-    rejected_rotations = 1 if passed(found.turns_end, now) else found.rejected_rotations + 1
+    rejected_rotations = 1 if passed(found.rotations_end, now) else found.rejected_rotations + 1
     pause = (
         backoff(rejected_rotations - _FREE_ROTATIONS, jitter)
         if rejected_rotations > _FREE_ROTATIONS
@@ -293,7 +290,7 @@ def _turned(found: State, *, now: Instant, jitter: float) -> State:
     retry_at = later(now, pause) if pause else found.retry_at
     return found._replace(
         rejected_rotations=rejected_rotations,
-        turns_end=later(now, pause + _ROTATIONS_APART),
+        rotations_end=later(now, pause + _ROTATIONS_APART),
         retry_at=retry_at,
     )
 
@@ -301,11 +298,10 @@ def _turned(found: State, *, now: Instant, jitter: float) -> State:
 def _failed(
     state: State, error: CredentialError, *, began: Instant, now: Instant, jitter: float
 ) -> State:
-    """Return the state after a load that failed.
+    """Return the state after a refresh that failed.
 
-    Only proof about the secret itself drops a credential: the store says that it was deleted, or
-    twice in a row that there is none. Whether the key still works, when it is only us who cannot
-    read it, is for the API to say.
+    Only proof about the secret itself drops a key: the store says that it was deleted, or answers
+    "not found" twice in a row. After any other failure, the API decides whether the key works.
     """
     if isinstance(error, CredentialNotFoundError) and state.answered:
         return _missing(state, error, began=began, now=now)
@@ -327,10 +323,10 @@ def _failed(
 def _missing(
     state: State, error: CredentialNotFoundError, *, began: Instant, now: Instant
 ) -> State:
-    """Return the state after a store that had the key answered that there is none.
+    """Return the state after a store that had the key answered "not found".
 
-    It may be a replica that lags behind. A second read settles it, which begins 2 s after the first
-    answer at the earliest. The key is in use until then; where the API refuses it, that stands.
+    It may be a replica that lags behind. A second read confirms it, at the earliest 2 s after the
+    first answer. The key is used until then; if the API rejects it, the rejection stands.
     """
     since = state.missing_since or now
     failed = _after_failure(
@@ -371,10 +367,9 @@ def _dropped(state: State) -> State:
 
 
 def _is_quick(error: CredentialError, seconds: float) -> bool:
-    """Return whether a contact cost so little that the next one may come soon.
+    """Return whether a read failed so quickly that the next one may come soon.
 
-    A provider that waited for its store, but may be asked again soon, says so by a `retry_after`
-    of at most 1 s.
+    A provider can allow that after a slow failure too: by a `retry_after` of at most 1 s.
     """
     return isinstance(error, CredentialStoreUnavailableError) and (
         seconds < _QUICK_FAILURE or (error.retry_after is not None and error.retry_after <= 1)
@@ -384,8 +379,8 @@ def _is_quick(error: CredentialError, seconds: float) -> bool:
 def after_rejection(
     state: State, rejected: Credential, *, now: Instant, refresh_required: bool = False
 ) -> State:
-    """Return the state after the server refused `rejected`: marked if it is cached, else unchanged.
-    If it was the previous key, that key is dropped.
+    """Return the state after the server rejected this key. The newest key is marked as rejected,
+    the previous key is dropped, and any other key changes nothing.
     """
     overlap = overlap_after_rejection(state.overlap, state.credential, rejected, now=now)
     state = state._replace(overlap=overlap)
@@ -398,11 +393,11 @@ def after_rejection(
 
 
 def reread_pause(state: State, now: Instant, *, load_timeout: float, jitter: float) -> float:
-    """Return how many seconds a read waits whose reason is that the server refused the key.
+    """Return how many seconds to wait before a re-read after a rejection.
 
     All processes of a fleet get the 401 for a revoked key in the same second, and would all read
     the store at once. Scripts and commands do not wait: only a process that has run for long may be
-    one of many. Nor does a re-read that is paused already, or one that has a key to go back to.
+    one of many. There is no wait either after a backoff, or if the previous key can be used.
     """
     alone = state.since is None or not passed(later(state.since, _LONG_RUNNING), now)
     if alone or state.rejected_at is None or state.rejections or state.overlap.previous:
@@ -410,33 +405,33 @@ def reread_pause(state: State, now: Instant, *, load_timeout: float, jitter: flo
     return min(_SPREAD, 0.3 * load_timeout) * jitter
 
 
-# --- Overlap: a key can reach its store before it reaches the API. All of this is about keys of one
-# provider and source, which are one organisation's. ---
+# --- Overlap: a key can reach its store before it reaches the API. All keys here have one provider
+# and source, so one organisation. ---
 
 
 def in_use(newest: Credential, overlap: Overlap, now: Instant) -> Credential:
-    """Return the key that a caller gets: the newest, or the one before it while the newest, which
-    the server refused, is not tried again.
+    """Return the key to use: the newest one, or the previous one during a pause that follows a
+    rejection.
     """
     return newest if passed(overlap.pause_ends, now) else instead_of(newest, overlap, now)
 
 
-def instead_of(after_rejection: Credential, overlap: Overlap, now: Instant) -> Credential:
-    """Return the key that a request is sent again with whose key, the newest, was refused; that
-    same key if there is no other.
+def instead_of(newest: Credential, overlap: Overlap, now: Instant) -> Credential:
+    """Return the key to use after the server rejected the newest one: the previous key, or the
+    newest itself if there is no other.
     """
     if overlap.previous is None or passed(overlap.until, now):
-        return after_rejection
+        return newest
     return overlap.previous
 
 
 def after_rotation(
     overlap: Overlap, old: Credential, new: Credential, *, usable_until: Instant, now: Instant
 ) -> Overlap:
-    """Return the overlap once `new` took the place of `old`.
+    """Return the overlap after `new` replaced `old`.
 
-    A key that was refused is not gone back to: neither is `old` then, but the one before it may be,
-    for as long as before.
+    A rejected key is not used again. If `old` was rejected, the key before it stays usable, with
+    its old end.
 
     Args:
         usable_until: when `old` ends.
@@ -457,7 +452,7 @@ def after_rotation(
 def overlap_after_rejection(
     overlap: Overlap, newest: Credential | None, rejected: Credential, *, now: Instant
 ) -> Overlap:
-    """Return the overlap once the server refused `rejected`, which may be any key."""
+    """Return the overlap after the server rejected this key, which may be any key."""
     overlap = without_expired(overlap, now)
     previous = overlap.previous
     if previous is not None and previous.secret == rejected.secret:
@@ -466,14 +461,14 @@ def overlap_after_rejection(
         return overlap
     if previous is None:
         return Overlap(rejected=True)
-    if not passed(overlap.pause_ends, now):  # it was sent before the newest was given up for now
+    if not passed(overlap.pause_ends, now):  # it was sent before the pause began
         return overlap
     rejections = overlap.rejections + 1
     return overlap._replace(rejections=rejections, pause_ends=later(now, backoff(rejections, 0.0)))
 
 
 def without_expired(overlap: Overlap, now: Instant) -> Overlap:
-    """Return the overlap, without the key before if the time for that is over."""
+    """Return the overlap, without the previous key if its time is over."""
     if overlap.previous is None or not passed(overlap.until, now):
         return overlap
     return overlap._replace(previous=None, pause_ends=LONG_AGO)
@@ -488,8 +483,8 @@ def _overlap_with(state: State, found: Credential, *, now: Instant) -> Overlap:
 
 
 def backoff(failures: int, jitter: float) -> float:
-    """Return the pause in seconds after so many failures in a row: 1 s doubling to 60 s, less up to
-    a tenth.
+    """Return the pause in seconds after this many failures in a row: 1 s doubling to 60 s, less up
+    to a tenth.
     """
     return float(min(2.0 ** min(failures - 1, 6), _LONGEST_BACKOFF) * (1 - _JITTER * jitter))
 

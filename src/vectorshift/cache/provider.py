@@ -1,4 +1,4 @@
-"""`CachingProvider`: keeps the answer of a remote source fresh, with one contact at a time."""
+"""`CachingProvider`: keeps the key of a remote source fresh, with one refresh at a time."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from vectorshift.cache.policy import (
     without_expired,
 )
 from vectorshift.cache.refresh import (
-    MAX_LOADS,
+    MAX_REFRESHES,
     Refresh,
     end,
     entered,
@@ -76,26 +76,26 @@ _FORKED = (
 
 
 class CachingProvider(BaseProvider):
-    """Wrap a provider and keep its answer fresh.
+    """Wrap a provider and keep its key fresh.
 
     A fresh key is served at once. A stale one is served at once while one background refresh runs.
     With no key, all callers wait for one refresh. If the store fails, the last key stays in use for
     `max_stale`, unless the store says that the secret is gone. Thread-safe, loop-safe (asyncio and
-    trio) and fork-safe. Wrapping a wrapped provider keeps its numbers. Code that asks from inside a
-    refresh, such as a log handler, gets the cached key.
+    trio) and fork-safe. Wrapping a `CachingProvider` again keeps its numbers. Code that asks from
+    inside a refresh, such as a log handler, gets the cached key.
 
     Args:
         provider: the provider to ask.
-        ttl: seconds for which an answer is fresh, less up to 10 %; the provider's own `ttl` comes
+        ttl: seconds for which a key is fresh, less up to 10 %; the provider's own `ttl` comes
             first.
-        max_stale: seconds for which an answer is usable while the store fails.
-        load_timeout: seconds that a caller waits for a load.
+        max_stale: seconds for which a key is usable while the store fails.
+        load_timeout: seconds that a caller waits for a refresh.
         clock: the source of time.
         random: gives numbers from 0 to 1, for the jitter.
 
     Raises:
-        TypeError: `provider` is none.
-        ValueError: `ttl`, or that of the provider, is no number of seconds; `on_error` or
+        TypeError: `provider` is not a provider.
+        ValueError: `ttl`, or that of the provider, is not a number of seconds; `on_error` or
             `on_missing` of the provider is neither `stop` nor `continue`.
     """
 
@@ -127,9 +127,7 @@ class CachingProvider(BaseProvider):
         if flaw := flaw_of_ttl(ttl):
             raise ValueError(f"{self.name}: {flaw}")
         self._policy, self.load_timeout = Policy(ttl=ttl, max_stale=max_stale), load_timeout
-        if isinstance(
-            provider, CachingProvider
-        ):  # whoever wraps it again has not heard of its numbers
+        if isinstance(provider, CachingProvider):  # a chain that wraps it has only its defaults
             self._policy, self.load_timeout = provider._policy, provider.load_timeout
             self.on_error, self.on_missing = provider.on_error, provider.on_missing
         self._events: deque[CredentialEvent] = deque()
@@ -141,32 +139,29 @@ class CachingProvider(BaseProvider):
         renew_after_fork(self)
 
     def _after_fork(self) -> None:
-        self._lock = threading.RLock()  # a signal handler may ask while its thread is in here
-        self._loads: list[Refresh] = []
+        self._lock = threading.RLock()  # reentrant: a signal handler may ask for the key
+        self._refreshes: list[Refresh] = []
         self._newest: Refresh | None = None
 
     def describe(self) -> Description:
-        """Describe the wrapped provider. One that is remote is a store, whether it says so or
-        not.
-        """
+        """Describe the wrapped provider. A remote one is described as a store in any case."""
         told = self.provider.describe()
         return replace(told, locator=True) if self.provider.remote and not told.locator else told
 
     def winner_warning(self, below: list[str]) -> str | None:
-        """Warn as the wrapped provider does."""
+        """Return the warning of the wrapped provider."""
         return self.provider.winner_warning(below)
 
     def invalidate(self, rejected: Credential) -> None:
-        """Take note that the server refused `rejected`; the next caller waits for a re-read. Does
+        """Mark the cached key as rejected by the server; the next caller waits for a re-read. Does
         no I/O.
 
-        Another credential than the cached one changes nothing: a late refusal of an old key drops
-        no fresh one.
+        If another key is cached, nothing changes: a late rejection of an old key drops no new one.
         """
         self._mark(rejected, refresh_required=True)
 
     def held(self) -> list[HeldKey]:
-        """Return the key that is cached, and the one before it while that may be used."""
+        """Return the cached key, and the previous one while it may be used."""
         state, now = self._state, self._now()
         age = max(now[0] - state.read_at[0], now[1] - state.read_at[1])
         keys = (state.credential, state.overlap.previous)
@@ -181,16 +176,16 @@ class CachingProvider(BaseProvider):
         """Close the wrapped provider."""
         await self.provider.aclose()
 
-    # --- What a caller gets: at once, or through one of two thin shells around `_steps` ---
+    # --- Answers: from the cache, or by `_steps`, which `resolve` and `aresolve` drive ---
 
     def get_cached(self) -> Result | None:
-        """Answer with what is cached, and begin a refresh behind it if that is due; None if a load
-        is needed.
+        """Return the cached answer, and start a refresh if one is due; None if the caller must
+        wait for a refresh.
         """
         state = self._state
         now = wall, monotonic = self._wall(), self._monotonic()
         fresh_until = state.fresh_until
-        if (  # as `decide` says, without a call: on the way of every request
+        if (  # as in `decide`, but without a call: every request comes here
             wall < fresh_until[0]
             and monotonic < fresh_until[1]
             and not state.refresh_required
@@ -205,20 +200,18 @@ class CachingProvider(BaseProvider):
         if decision is Decision.WAIT:
             return None
         served = state.failure if decision is Decision.PROBE else self._in_use()
-        with self._lock:  # the load that made it stale may have landed meanwhile
+        with self._lock:  # another thread may have refreshed it meanwhile
             now = self._now()
             self._give_up(now)
             behind = decide(self._state, now) in (Decision.REFRESH, Decision.PROBE)
-            load = self._join_or_start(now) if behind else None
-        if isinstance(load, Refresh):
-            self._start(load)
+            refresh = self._join_or_start(now) if behind else None
+        if isinstance(refresh, Refresh):
+            self._start(refresh)
         self._announce_all()
         return served
 
     def _in_use(self) -> Credential | None:
-        """Return the key that is served while the store is not asked; forget the one before it when
-        its time is over.
-        """
+        """Return the key to use, without a read; drop the previous key if its time is over."""
         with self._lock:
             state, now = self._state, self._now()
             overlap = without_expired(state.overlap, now)
@@ -228,25 +221,25 @@ class CachingProvider(BaseProvider):
         return None if credential is None else in_use(credential, overlap, now)
 
     def is_previous(self, credential: Credential) -> bool:
-        """Return whether this is the key before the newest one, which the API may not know yet."""
+        """Return whether this is the key before the newest one."""
         return credential is self._state.overlap.previous
 
     def resolve(self, request: LookupRequest) -> Result:
-        """Answer, and block for a load if one is needed."""
+        """Return a key or an error; block for a refresh if one is needed."""
         if request.local:
             return self._known_locally()
         asked = self._now()
         steps = self._steps(request, asked)
         try:
             while True:
-                load = next(steps)
-                load.task.wait(self._patience(request, load))
+                refresh = next(steps)
+                refresh.task.wait(self._patience(request, refresh))
         except StopIteration as end:
             answer: Result = end.value
             return answer
 
     def _known_locally(self) -> Result:
-        """Answer without contact, and without a refresh behind it."""
+        """Return the cached answer, and start no refresh."""
         state = self._state
         decision = decide(state, (self._wall(), self._monotonic()))
         if decision is Decision.FAIL and state.failure is not None:
@@ -255,33 +248,33 @@ class CachingProvider(BaseProvider):
         return (None if decision is Decision.WAIT else self._in_use()) or NOT_ASKED
 
     async def aresolve(self, request: LookupRequest) -> Result:
-        """Answer, and wait for a load if one is needed."""
+        """Return a key or an error; wait for a refresh if one is needed."""
         asked = self._now()
         steps = self._steps(request, asked)
         try:
             while True:
-                load = next(steps)
-                await load.task.wait_async(self._patience(request, load))
+                refresh = next(steps)
+                await refresh.task.wait_async(self._patience(request, refresh))
         except StopIteration as end:
             answer: Result = end.value
             return answer
 
-    def _patience(self, request: LookupRequest, load: Refresh) -> float:
-        """Return how long a caller waits for a load: until that is given up, whenever it came."""
-        left = load.began[1] + self.load_timeout - self._monotonic()
+    def _patience(self, request: LookupRequest, refresh: Refresh) -> float:
+        """Return how long a caller waits: until the refresh times out, or its own time is over."""
+        left = refresh.began[1] + self.load_timeout - self._monotonic()
         return max(0.0, min(left, request.time_left()))
 
     def _steps(self, request: LookupRequest, asked: Instant) -> Generator[Refresh, None, Result]:
-        """Yield the loads that this caller has to wait for; return its answer."""
+        """Yield the refreshes that this caller must wait for; return its answer."""
         if request.rejected is not None:
             self._mark(request.rejected)
         elif not request.bypass_cache and (answer := self.get_cached()) is not None:
             return answer
-        if is_inside(self._loads):
-            return self._to_itself()
+        if is_inside(self._refreshes):
+            return self._inside_refresh()
         known = request.rejected
         if request.forced and (known := self._state.credential) is not None:
-            self.provider.invalidate(known)  # past what the provider keeps itself, or its agent
+            self.provider.invalidate(known)  # the provider or its agent may cache as well
         patience = request.time_left()
         while True:
             step = self._next_step(request)
@@ -289,7 +282,7 @@ class CachingProvider(BaseProvider):
             if not isinstance(step, Refresh):
                 return step
             if not self._start(step):
-                return self._hidden(self._state.failure or no_thread(self), request)
+                return self._for_caller(self._state.failure or no_thread(self), request)
             began = time.monotonic()
             yield step
             if step.answer is None:
@@ -297,12 +290,12 @@ class CachingProvider(BaseProvider):
                     step.given_up = step.given_up or self._was_stopped(began)
                     self._give_up(self._now())
                 self._announce_all()
-                return self._hidden(self._too_slow(patience), request)
+                return self._for_caller(self._too_slow(patience), request)
             if settles(step, known, request, asked):
-                return self._hidden(step.answer, request)
+                return self._for_caller(step.answer, request)
 
     def _next_step(self, request: LookupRequest) -> Result | Refresh:
-        """Return an answer that needs no waiting, or the load to wait for, which may begin here."""
+        """Return an answer that is ready, or the refresh to wait for: a running or a new one."""
         with self._lock:
             now = self._now()
             self._give_up(now)
@@ -315,7 +308,7 @@ class CachingProvider(BaseProvider):
             ):
                 if passed(state.retry_at, now) or self._joinable(now):
                     return self._join_or_start(now)
-                return self._after_refusal(state.failure or credential, request.rejected)
+                return self._after_rejection(state.failure or credential, request.rejected)
             decision = decide(state, now)
             may_read = request.forced or (request.bypass_cache and passed(state.retry_at, now))
             if decision is Decision.WAIT or may_read:
@@ -325,12 +318,10 @@ class CachingProvider(BaseProvider):
             assert answer is not None
             return answer
 
-    def _hidden(self, answer: Result, request: LookupRequest) -> Result:
-        """Return what a load means to this caller: a failure is hidden while the old key may be
-        used.
-        """
+    def _for_caller(self, answer: Result, request: LookupRequest) -> Result:
+        """Return the answer for this caller: instead of a failure, the old key if it is usable."""
         if request.rejected is not None:
-            return self._after_refusal(answer, request.rejected)
+            return self._after_rejection(answer, request.rejected)
         with self._lock:
             state, kept = self._state, self._in_use()
         if request.forced and not isinstance(answer, Credential):
@@ -339,8 +330,8 @@ class CachingProvider(BaseProvider):
             return answer
         return answer if passed(state.usable_until, self._now()) else kept
 
-    def _after_refusal(self, answer: Result, rejected: Credential) -> Result:
-        """Return what a request gets whose key was refused: a newer key, or the one before it."""
+    def _after_rejection(self, answer: Result, rejected: Credential) -> Result:
+        """Return the answer for a request with a rejected key: a newer key, or the previous one."""
         if isinstance(answer, Credential) and answer.secret != rejected.secret:
             return answer
         state = self._state
@@ -349,8 +340,8 @@ class CachingProvider(BaseProvider):
         before = instead_of(rejected, state.overlap, self._now())
         return answer if before is rejected else before
 
-    def _to_itself(self) -> Result:
-        """Answer what its own load asks."""
+    def _inside_refresh(self) -> Result:
+        """Return the answer for code that runs in the refresh itself."""
         state, kept = self._state, self._in_use()
         if kept is not None and not passed(state.usable_until, self._now()):
             return kept
@@ -377,11 +368,10 @@ class CachingProvider(BaseProvider):
         if is_news or before.overlap.rejections > after.overlap.rejections:
             refused(rejected, previous=previous)
 
-    # --- Loads: one at a time, a second one when the first seems frozen. The lock is held but in
-    # `_run`. ---
+    # --- Refreshes: one at a time, and a second one if the first hangs ---
 
     def known(self) -> tuple[State, Instant]:
-        """Return what is known of the source, without asking, and the present moment."""
+        """Return the state of the source, without a read, and the present moment."""
         with self._lock:
             now = self._now()
             self._give_up(now)
@@ -392,101 +382,93 @@ class CachingProvider(BaseProvider):
         return (self._wall(), self._monotonic())
 
     def _joinable(self, now: Instant) -> bool:
-        """Return whether the newest load is worth waiting for; an older one may hang for ever."""
-        return bool(self._loads) and not self._is_overdue(self._loads[-1], now)
+        """Return whether to wait for the newest refresh; older ones may hang for ever."""
+        return bool(self._refreshes) and not self._is_overdue(self._refreshes[-1], now)
 
-    def _is_overdue(self, load: Refresh, now: Instant) -> bool:
-        # A little less than a caller waits, so that the wait of each finds it overdue.
-        return passed(later(load.began, 0.98 * self.load_timeout), now)
+    def _is_overdue(self, refresh: Refresh, now: Instant) -> bool:
+        # Slightly less than a caller waits, so that it is overdue when the wait ends.
+        return passed(later(refresh.began, 0.98 * self.load_timeout), now)
 
     def _give_up(self, now: Instant) -> None:
-        """Count a load that hangs as a failed contact, once."""
-        load = self._newest
-        if load is None or load.given_up or load not in self._loads:
+        """Count a refresh that hangs as a failed read, once. The lock is held."""
+        refresh = self._newest
+        if refresh is None or refresh.given_up or refresh not in self._refreshes:
             return
-        if self._is_overdue(load, now):
-            load.given_up = True
-            self._record(self._no_answer(f"{self.load_timeout:g} s"), load.began)
+        if self._is_overdue(refresh, now):
+            refresh.given_up = True
+            self._record(self._no_answer(f"{self.load_timeout:g} s"), refresh.began)
             self._state = self._state._replace(hung=True)
 
     def _join_or_start(self, now: Instant) -> Refresh | CredentialStoreUnavailableError:
         if self._joinable(now):
-            return self._loads[-1]
-        if len(self._loads) >= MAX_LOADS:
+            return self._refreshes[-1]
+        if len(self._refreshes) >= MAX_REFRESHES:
             flaw = self._unavailable(
-                f"has not answered {MAX_LOADS} reads, which still run. The next read starts when "
-                "one of them ends. Give the provider a time limit, or restart the process."
+                f"has not answered {MAX_REFRESHES} reads, which still run. The next read starts "
+                "when one of them ends. Give the provider a time limit, or restart the process."
             )
             self._record(flaw, now)
             return flaw
-        load = Refresh(now)
-        load.pause = reread_pause(
+        refresh = Refresh(now)
+        refresh.pause = reread_pause(
             self._state, now, load_timeout=self.load_timeout, jitter=self._random()
         )
-        load.task = BackgroundTask(lambda: self._run(load))
-        self._loads.append(load)
-        self._newest = load
+        refresh.task = BackgroundTask(lambda: self._run(refresh))
+        self._refreshes.append(refresh)
+        self._newest = refresh
         self._state = self._state._replace(refresh_required=False)
-        return load
+        return refresh
 
-    def _start(self, load: Refresh) -> bool:
-        """Start a load that was reserved, outside the lock; return False if no thread can be
-        started.
-        """
-        if start(load):
+    def _start(self, refresh: Refresh) -> bool:
+        """Start the refresh, without the lock; return False if no thread is available."""
+        if start(refresh):
             return True
         with self._lock:
-            self._loads = [other for other in self._loads if other is not load]
-            self._record(no_thread(self), load.began)
+            self._refreshes = [other for other in self._refreshes if other is not refresh]
+            self._record(no_thread(self), refresh.began)
         self._announce_all()
         return False
 
-    def _run(self, load: Refresh) -> None:
-        """Ask the store, and keep what it says if no newer load began. Runs in a thread of its
-        own.
-        """
-        entered(load)
+    def _run(self, refresh: Refresh) -> None:
+        """Read the store and keep the answer, unless a newer refresh began. Runs in a thread."""
+        entered(refresh)
         began = time.monotonic()
         try:
-            # It ends before the patience of those who wait for it.
+            # The read ends before its waiters time out.
             until = began + 0.95 * self.load_timeout
-            if load.pause:
-                time.sleep(load.pause)
-            self._store_result(load, self.provider.resolve(LookupRequest(deadline=until)), began)
-        except (
-            BaseException
-        ) as error:  # also for an answer that cannot be judged, as one of an author's own class
-            self._store_result(load, self.provider.unmapped(error), began)
+            if refresh.pause:
+                time.sleep(refresh.pause)
+            self._store_result(refresh, self.provider.resolve(LookupRequest(deadline=until)), began)
+        except BaseException as error:  # also if the answer is not a `Result`
+            self._store_result(refresh, self.provider.unmapped(error), began)
         finally:
-            end(load)
+            end(refresh)
 
     def _was_stopped(self, began: float) -> bool:
-        """Return whether so much time has passed that this process was stopped: that says nothing
-        of the store.
-        """
+        """Return whether the process, not the store, caused the delay: it was stopped."""
         return time.monotonic() - began > 2 * self.load_timeout
 
-    def _store_result(self, load: Refresh, answer: Result, began: float) -> None:
+    def _store_result(self, refresh: Refresh, answer: Result, began: float) -> None:
         with self._lock:
-            load.counts = load is self._newest
-            if load in self._loads:
-                self._loads.remove(load)
-            seconds = max(0.0, self._monotonic() - load.began[1] - load.pause)
-            is_over = load.given_up or self._was_stopped(began)
+            refresh.counts = refresh is self._newest
+            if refresh in self._refreshes:
+                self._refreshes.remove(refresh)
+            seconds = max(0.0, self._monotonic() - refresh.began[1] - refresh.pause)
+            is_over = refresh.given_up or self._was_stopped(began)
             late = is_over and isinstance(answer, CredentialStoreUnavailableError)
-            if load.counts and not late:  # else it is counted already
-                self._record(answer, load.began)
+            if refresh.counts and not late:  # a late timeout is counted already
+                self._record(answer, refresh.began)
             after = self._state
-            load.answer = (after.failure or after.credential) if load.counts else answer
+            refresh.answer = (after.failure or after.credential) if refresh.counts else answer
         source = answer.source or self.describe().source
         failure = "" if isinstance(answer, Credential) else type(answer).__name__
         usage.refreshed(Refreshed(self.name, source, failure, seconds))
         self._announce_all()
 
-    # --- What is told: each change of state once ---
+    # --- Events: each change of state is announced once ---
 
     def _record(self, answer: Result, began: Instant) -> None:
-        """Keep what came of a contact, and note what is to be told of it. The lock is held."""
+        """Update the state after a read, and queue its events. The lock is held."""
         now, jitter = self._now(), self._random()
         state = after_refresh(
             self._state, answer, began=began, now=now, policy=self._policy, jitter=jitter
@@ -505,8 +487,8 @@ class CachingProvider(BaseProvider):
             self._events.append(replace(event, until=credential.expires_at))
 
     def _is_ending(self, credential: Credential, now: Instant) -> bool:
-        """Return whether it is to be told that a key ends soon: 14, 3 and 1 days before, once each.
-        Keys that are made for a day or less are renewed by programs, and not told of.
+        """Return whether to announce that a key ends soon: 14, 3 and 1 days before, once each. Keys
+        that live for a day or less are not announced: programs renew them.
         """
         if credential.expires_at is None:
             return False
@@ -530,7 +512,7 @@ class CachingProvider(BaseProvider):
         )
 
     def _announce_all(self) -> None:
-        """Tell what is noted, with no lock held: a handler may ask for the key."""
+        """Announce the queued events, with no lock held: a handler may ask for the key."""
         while self._events:
             with contextlib.suppress(IndexError):  # another thread was faster
                 announce(self._events.popleft())

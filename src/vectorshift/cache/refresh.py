@@ -1,4 +1,4 @@
-"""One contact of a `CachingProvider` with its store: its thread, and who waits for it."""
+"""One read of a store by a `CachingProvider`: its thread, and its waiters."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from vectorshift.credentials.resolving import LookupRequest, Result
 
 __all__ = [
-    "MAX_LOADS",
+    "MAX_REFRESHES",
     "Refresh",
     "end",
     "entered",
@@ -29,20 +29,21 @@ __all__ = [
     "were_cut_off",
 ]
 
-MAX_LOADS: Final = 4
-"""How many of one provider may be under way at once: further ones, when the others hang."""
+MAX_REFRESHES: Final = 4
+"""The refreshes of one provider that may run at once: more than one only while others hang."""
 MAX_THREADS: Final = 32
-"""How many of all providers run at once in a process."""
+"""The refreshes of all providers that run at once in a process."""
 
 
 @dataclass(eq=False, repr=False, slots=True)
 class Refresh:
-    """One contact with the store. `answer` is set before the flight lands; it counts if no newer
-    load began.
+    """One read of the store. `answer` is set before `task` ends; it counts if no newer refresh
+    began.
 
     Args:
-        began: the moment at which it was begun.
-        pause: seconds that it waits before it asks.
+        began: when it began.
+        around: the refreshes that it was started in, if it is nested.
+        pause: seconds to wait before the read.
     """
 
     began: Instant
@@ -55,16 +56,16 @@ class Refresh:
 
     def __post_init__(self) -> None:
         self.around = tuple(
-            load for load in _inside.get() if load.answer is None
-        )  # a context outlives its load
+            refresh for refresh in _inside.get() if refresh.answer is None
+        )  # a context may outlive its refresh
 
 
-class _Loads:
-    """The loads that run in this process, and those that wait for a thread.
+class _Refreshes:
+    """The refreshes that run in this process, and those that wait for a thread.
 
     Attributes:
-        cut_off: whether loads ran when this process was forked. Their threads are not here, and a
-            library that one was importing can never be imported.
+        cut_off: whether refreshes ran when this process was forked. Their threads do not exist
+            here, and a library that one of them was importing can never be imported.
     """
 
     def __init__(self) -> None:
@@ -80,47 +81,51 @@ class _Loads:
         self.waiting: list[Refresh] = []
 
 
-_loads: Final = _Loads()
+_refreshes: Final = _Refreshes()
 
 
 def were_cut_off() -> bool:
-    """Return whether this process was forked while loads of its parent ran."""
-    return _loads.cut_off
+    """Return whether this process was forked while its parent ran refreshes."""
+    return _refreshes.cut_off
 
 
 def running() -> list[Refresh]:
-    """Return the loads that run in this process, without those that the caller runs in."""
-    with _loads.lock:
-        return [each for each in _loads.running if each not in _inside.get()]
+    """Return the running refreshes of this process, without those that the caller runs in."""
+    with _refreshes.lock:
+        return [each for each in _refreshes.running if each not in _inside.get()]
 
 
-def start(load: Refresh) -> bool:
-    """Start a load, or let it wait for a thread; return False if none can be had: too many hang, or
-    the system has no more. One that another load waits for does not wait.
+def start(refresh: Refresh) -> bool:
+    """Start a refresh, or queue it until a thread is free. A nested one is never queued: its outer
+    refresh waits for it. Return False if all threads hang, or the system has no more.
     """
-    with _loads.lock:
-        if load in _loads.running or load in _loads.waiting or load.answer is not None:
+    with _refreshes.lock:
+        if (
+            refresh in _refreshes.running
+            or refresh in _refreshes.waiting
+            or refresh.answer is not None
+        ):
             return True
-        if len(_loads.running) >= MAX_THREADS and not load.around:
-            if all(each.given_up for each in _loads.running):
+        if len(_refreshes.running) >= MAX_THREADS and not refresh.around:
+            if all(each.given_up for each in _refreshes.running):
                 return False
-            _loads.waiting.append(load)
+            _refreshes.waiting.append(refresh)
             return True
-        _loads.running.append(load)
+        _refreshes.running.append(refresh)
     try:
-        load.task.start()
+        refresh.task.start()
     except RuntimeError:
-        end(load)
+        end(refresh)
         return False
     return True
 
 
-def end(load: Refresh) -> None:
-    """Give the thread of a load to one that waits."""
-    with _loads.lock:
-        if load in _loads.running:
-            _loads.running.remove(load)
-        waiting = _loads.waiting.pop(0) if _loads.waiting else None
+def end(refresh: Refresh) -> None:
+    """Remove a refresh that has ended, and start one that is queued."""
+    with _refreshes.lock:
+        if refresh in _refreshes.running:
+            _refreshes.running.remove(refresh)
+        waiting = _refreshes.waiting.pop(0) if _refreshes.waiting else None
     if waiting is not None:
         start(waiting)
 
@@ -128,29 +133,27 @@ def end(load: Refresh) -> None:
 _inside: ContextVar[tuple[Refresh, ...]] = ContextVar("vectorshift.cache.refresh", default=())
 
 
-def entered(load: Refresh) -> None:
-    """Take note that what runs from here on runs in this load, and in those in which it was
-    begun.
-    """
-    _inside.set((*load.around, load))
+def entered(refresh: Refresh) -> None:
+    """Note that the code from here on runs in this refresh, and in those around it."""
+    _inside.set((*refresh.around, refresh))
 
 
-def is_inside(loads: Collection[Refresh]) -> bool:
-    """Return whether the caller runs in one of these loads, as a log handler does: to wait would be
-    to wait for itself.
+def is_inside(refreshes: Collection[Refresh]) -> bool:
+    """Return whether the caller runs in one of these refreshes, such as a log handler. It would
+    wait for itself.
     """
-    return any(load in loads for load in _inside.get())
+    return any(refresh in refreshes for refresh in _inside.get())
 
 
 def settles(
-    load: Refresh, known: Credential | None, request: LookupRequest, asked: Instant
+    refresh: Refresh, known: Credential | None, request: LookupRequest, asked: Instant
 ) -> bool:
-    """Return whether a load answers this caller. One whom the known key will not do is answered by
-    another key, or by a load that began after it asked.
+    """Return whether a refresh answers this caller. A caller that needs another key than the known
+    one takes only that, or a refresh that began after it asked.
     """
-    if not (load.counts and (request.forced or request.rejected is not None)):
-        return load.counts
-    answer = load.answer
+    if not (refresh.counts and (request.forced or request.rejected is not None)):
+        return refresh.counts
+    answer = refresh.answer
     if isinstance(answer, Credential) and (known is None or answer.secret != known.secret):
         return True
-    return load.began[1] >= asked[1]
+    return refresh.began[1] >= asked[1]
