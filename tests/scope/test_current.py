@@ -362,6 +362,64 @@ def test_the_rest_of_a_task_fails_where_its_async_generator_was_ended_by_another
     asyncio.run(main())
 
 
+def test_the_rest_of_a_task_fails_behind_a_loop_over_an_async_generator_that_was_broken_off(
+    api: FakeVectorShift,
+) -> None:
+    """asyncio ends the generator in a copy of the context: in that of the loop the block stays."""
+
+    async def pages() -> AsyncIterator[str]:
+        with using(api.create_key(org="block")):
+            yield await aseen()
+            yield await aseen()
+
+    async def main() -> None:
+        async for page in pages():
+            assert page == "block"
+            break
+        await asyncio.sleep(0.01)
+        with pytest.raises(CredentialConfigurationError, match="left in another task"):
+            await aseen()
+        with using(api.create_key(org="another")):
+            assert await aseen() == "another"
+        await vectorshift.aclose()
+
+    asyncio.run(main())
+
+
+def test_a_task_goes_on_in_a_block_that_its_parent_has_left(api: FakeVectorShift) -> None:
+    async def later() -> str:
+        await asyncio.sleep(0.01)
+        return await aseen()
+
+    async def main() -> None:
+        with using(api.create_key(org="block")):
+            child = asyncio.create_task(later())
+        assert (await child, await aseen()) == ("block", "process")
+        await vectorshift.aclose()
+
+    asyncio.run(main())
+
+
+def test_a_block_may_end_in_another_task_once_the_first_has_ended(api: FakeVectorShift) -> None:
+    """So pytest-asyncio runs the halves of a fixture, and a test that sees the block."""
+    block, contexts = using(api.create_key(org="block")), list[contextvars.Context]()
+
+    async def begin() -> None:
+        block.__enter__()
+        contexts.append(contextvars.copy_context())
+
+    async def end() -> None:
+        block.__exit__()
+
+    async def main() -> None:
+        await asyncio.create_task(begin())
+        await contexts[0].run(asyncio.create_task, end())
+        assert await contexts[0].run(asyncio.create_task, aseen()) == "block"
+        await vectorshift.aclose()
+
+    asyncio.run(main())
+
+
 def test_a_block_that_others_have_entered_as_well_goes_on_for_them(api: FakeVectorShift) -> None:
     block = using(api.create_key(org="block"))
     with concurrent.futures.ThreadPoolExecutor(1) as pool, block:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 import weakref
+from contextlib import suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -32,6 +34,8 @@ from vectorshift.errors import (
 from vectorshift.scope.configuration import Configured, ForwardingProvider, failing
 
 if TYPE_CHECKING:
+    import asyncio
+
     from vectorshift.settings import Settings
 
 __all__ = [
@@ -57,14 +61,33 @@ class _Entry:
         of: the block that was entered.
     """
 
-    __slots__ = ("__weakref__", "left", "left_elsewhere", "of")
+    __slots__ = ("__weakref__", "_task", "left", "left_elsewhere", "of")
 
     def __init__(self, of: using) -> None:
         self.of, self.left, self.left_elsewhere = of, False, False
+        task = _running_task()
+        self._task = None if task is None else weakref.ref(task)
+
+    def leave(self) -> None:
+        """Note that the block was left. The task that entered it may still see it.
+
+        asyncio ends a dropped async generator in a task of its own, with a copy of the context.
+        """
+        self.left = True
+        task = None if self._task is None else self._task()
+        if task is not None and task is not _running_task() and not task.done():
+            self.left_elsewhere = True
 
     def __del__(self, abandoned: list[weakref.ref[using]] = _abandoned) -> None:
         if not self.left:
             abandoned.append(weakref.ref(self.of))
+
+
+def _running_task() -> asyncio.Task[Any] | None:
+    with suppress(KeyError, RuntimeError):  # no asyncio, or no event loop of it here
+        task: asyncio.Task[Any] | None = sys.modules["asyncio"].current_task()
+        return task
+    return None
 
 
 class _Block(NamedTuple):
@@ -81,7 +104,8 @@ _in_block: ContextVar[_Block | None] = ContextVar("vectorshift.using", default=N
 
 _LEFT_ELSEWHERE = failing(
     "The using block around this call was left in another task or thread, so the right key is "
-    "unknown. Begin and end the block in one function."
+    "unknown. Begin and end the block in one function. Put it around a loop over a generator, not "
+    "into the generator."
 )
 
 
@@ -415,7 +439,7 @@ def _without(left: using, block: _Block | None) -> _Block | None:
             "This using block ends in another task or thread than it began in, so code in "
             "between may not have seen it. Begin and end the block in one function."
         )
-    block.entry.left = True
+    block.entry.leave()
     kept = block.around
     for each in reversed(inner):
         kept = each._replace(around=kept)
