@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import gc
 import json
 import pickle
 import re
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -953,6 +955,29 @@ async def test_a_pipeline_does_not_fall_back_to_the_process_for_the_other_kind(
     with pytest.raises(TypeError, match="instance of VectorShift or AsyncVectorShift"):
         RunHandler("p1", "r", client="vs-key")  # type: ignore[arg-type]
     assert api.requests == []
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda client: Pipeline.list(client=client),
+        lambda client: asyncio.run(Pipeline.alist(client=client)),
+        lambda client: Pipeline.fetch(id="p1", client=client),
+        lambda client: Pipeline.iterate(client=client),
+        lambda client: Pipeline("p1").start({}, client=client),
+        lambda client: Pipeline("p1").stream({}, client=client),
+        lambda client: Pipeline("p1", client=client).run({}),
+        lambda client: RunHandler("p1", "r", client=client),
+    ],
+    ids=["list", "alist", "fetch", "iterate", "start", "stream", "pipeline", "handler"],
+)
+def test_a_key_in_place_of_a_client_is_refused_and_shown_nowhere(
+    call: Callable[[Any], object], shown: Callable[[BaseException], str]
+) -> None:
+    with pytest.raises(TypeError, match=r"instance of .*, not of str") as error:
+        call("vs-key-in-place-of-a-client")
+    assert "in-place-of" not in shown(error.value)
+    assert "in-place-of" not in str(vars(Pipeline("p1", client="vs-in-place-of")))  # type: ignore[arg-type]
 
 
 async def test_a_call_may_name_another_client(

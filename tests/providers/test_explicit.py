@@ -152,16 +152,24 @@ def test_a_callable_that_finds_nothing_stops_and_never_reaches_another_source(
 
 @pytest.mark.parametrize("asks", ["sync", "async"])
 @pytest.mark.parametrize("value", [5, KEY.encode(), [KEY]], ids=["int", "bytes", "list"])
-@pytest.mark.parametrize(
-    "wrap", [lambda value: value, lambda value: lambda: value], ids=["value", "callable"]
-)
-def test_what_is_no_text_is_refused_by_its_type(
-    value: Any, wrap: Callable[[Any], Any], asks: str, shown: Callable[[BaseException], str]
+def test_what_a_callable_returns_is_refused_by_its_type_if_it_is_no_text(
+    value: Any, asks: str, shown: Callable[[BaseException], str]
 ) -> None:
-    error = failure(ExplicitProvider(wrap(value)), asks)
+    error = failure(ExplicitProvider(lambda: value), asks)
     assert isinstance(error, errors.CredentialConfigurationError)
     assert f"of type {type(value).__name__}, not str" in str(error)
     assert KEY not in shown(error)
+
+
+@pytest.mark.parametrize("value", [5, KEY.encode(), [KEY]], ids=["int", "bytes", "list"])
+def test_what_is_no_text_is_refused_at_once_and_kept_nowhere(
+    value: Any, shown: Callable[[BaseException], str]
+) -> None:
+    with pytest.raises(
+        TypeError, match=f"or a callable that returns one, not {type(value).__name__}"
+    ) as error:
+        ExplicitProvider(value)
+    assert KEY not in shown(error.value)
 
 
 def test_a_secret_that_came_out_of_a_pickle_says_so() -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from vectorshift.client import AsyncVectorShift, VectorShift
 from vectorshift.client.default import PinnedClients
+from vectorshift.credentials.values import masked
 from vectorshift.pipeline import runs
 from vectorshift.pipeline.ids import checked_id, printable
 from vectorshift.pipeline.results import Answer, RunStatus
@@ -47,6 +48,7 @@ class RunHandler:
         *,
         client: VectorShift | AsyncVectorShift | PinnedClients | None = None,
     ) -> None:
+        client = masked(client)  # it may be a key, by mistake
         self.pipeline_id = checked_id(pipeline_id)
         self.task_id = checked_id(task_id)
         self.trace_id = trace_id

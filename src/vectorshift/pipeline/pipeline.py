@@ -15,6 +15,7 @@ from vectorshift._platform.public import Self
 from vectorshift.client import AsyncVectorShift, VectorShift
 from vectorshift.client.call import Call
 from vectorshift.client.default import PinnedClients
+from vectorshift.credentials.values import masked
 from vectorshift.errors import NotFoundError
 from vectorshift.pipeline import runs
 from vectorshift.pipeline.chunks import AsyncChunks, achunks, chunks  # noqa: F401
@@ -83,8 +84,8 @@ class Pipeline:
         branch_id: str | None = None,
         client: VectorShift | AsyncVectorShift | None = None,
     ) -> None:
+        self._client = client = masked(client)  # it may be a key, by mistake
         self._id = checked_id(id)
-        self._client = client
         self.raw = {} if name is None else {"name": name}
         if branch_id is not None:
             self.raw["mainBranch"] = branch_id

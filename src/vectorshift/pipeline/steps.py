@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 from vectorshift._platform.background import arun_blocking
 from vectorshift.client.call import Call
 from vectorshift.client.default import PinnedClients, async_client, sync_client
+from vectorshift.credentials.values import masked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -166,10 +167,12 @@ class _Twin:
 
 
 _SOURCE = """
-def make(_driver, _method):
-    {}def {}({}): return {}_driver(_method({}))
+def make(_driver, _method, _masked):
+    {}def {}({}): {}return {}_driver(_method({}))
     return {}
 """
+_MASKED = "client = _masked(client) if client.__class__ is str else client; "
+"""A key in place of a client is an error, and its traceback may show locals."""
 
 
 def _function(name: str, method: FunctionType, driver: Callable[..., Any]) -> FunctionType:
@@ -184,11 +187,12 @@ def _function(name: str, method: FunctionType, driver: Callable[..., Any]) -> Fu
     arguments = ", ".join([*positional, *(["*", *named] if named else [])])
     passed = ", ".join(f"{each}={each}" for each in names)
     words = ("async ", "await ") if iscoroutinefunction(driver) else ("", "")
-    source = _SOURCE.format(words[0], name, arguments, words[1], passed, name)
+    mask = _MASKED if "client" in names else ""
+    source = _SOURCE.format(words[0], name, arguments, mask, words[1], passed, name)
     place = "\n" * (code.co_firstlineno - 3)  # tracebacks and inspect.getsource find the method
     scope: dict[str, Any] = {}
     exec(compile(place + source, code.co_filename, "exec"), method.__globals__, scope)  # noqa: S102
-    made: FunctionType = scope["make"](driver, method)
+    made: FunctionType = scope["make"](driver, method, masked)
     made.__doc__, made.__module__ = method.__doc__, method.__module__
     made.__defaults__, made.__kwdefaults__ = method.__defaults__, method.__kwdefaults__
     return made

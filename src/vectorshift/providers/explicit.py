@@ -15,7 +15,7 @@ from vectorshift.credentials.events import log_safely
 from vectorshift.credentials.guard import unforeseen
 from vectorshift.credentials.provider import Description
 from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Result
-from vectorshift.credentials.values import Credential, Secret
+from vectorshift.credentials.values import Credential, Secret, masked
 from vectorshift.errors import CredentialNotFoundError
 
 __all__ = ["Assignable", "ExplicitProvider"]
@@ -41,7 +41,8 @@ class ExplicitProvider(BaseProvider):
         held: a mapping whose entry `api_key` is read on each call instead of `value`.
 
     Raises:
-        TypeError: `value` is None: a look-up that failed must not reach the next source.
+        TypeError: `value` is of another type, or None: a look-up that failed must not reach the
+            next source.
     """
 
     name = "explicit"
@@ -57,7 +58,13 @@ class ExplicitProvider(BaseProvider):
                 "ExplicitProvider takes a key or a callable that returns one, not None. For a"
                 " provider without a key: ExplicitProvider()."
             )
-        given = None if value is UNSET else Secret(value) if isinstance(value, str) else value
+        given = None if value is UNSET else masked(value)
+        if given is not None and not isinstance(given, Secret) and not callable(given):
+            kind = type(value).__name__
+            del value, given  # bytes, perhaps: a traceback may show locals
+            raise TypeError(
+                f"ExplicitProvider takes a key or a callable that returns one, not {kind}."
+            )
         self._held: MutableMapping[str, Any] = {_SLOT: given} if held is None else held
         self._parsed: tuple[object, Result] | None = None
         self._unset = self.not_found("vectorshift.api_key is not set.", self.source)
