@@ -710,6 +710,21 @@ NEAR_MISSES: dict[str, tuple[dict[str, str], dict[str, str], str]] = {
         {},
         "Separate names with commas, such as env,vault.",
     ),
+    "a list in JSON": (
+        {"VECTORSHIFT_PROVIDERS": '["env", "vault"]'},
+        {},
+        "Separate names with commas, such as env,vault.",
+    ),
+    "two dotenv files": (
+        {"VECTORSHIFT_ENV_FILE": "a.env,b.env"},
+        {"app/a.env": HAS_KEY, "app/b.env": HAS_KEY},
+        "Name one file: this looks like a list.",
+    ),
+    "two dotenv files as in a PATH": (
+        {"VECTORSHIFT_ENV_FILE": "/run/a.env:/run/b.env"},
+        {},
+        "Name one file: this looks like a list.",
+    ),
     "systemd's credential": (
         {"CREDENTIALS_DIRECTORY": "@/cd"},
         {"cd/vectorshift-api-key": KEY},

@@ -158,6 +158,8 @@ def unexpanded(name: str) -> str:
         return "Write the path alone, not a URL."
     if name.startswith("~") or re.search(r"\$|%\w+%", name):
         return "Write the whole path: ~ and variables are not expanded here."
+    if re.search(r"[,;]|(?<=\.env):", name):
+        return "Name one file: this looks like a list."
     if name and not Path(name).is_absolute():
         return "Write the whole path: this one is relative to the working directory."
     return ""

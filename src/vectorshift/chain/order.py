@@ -204,7 +204,7 @@ def _no_such(name: str, installed: Collection[str], why: str = "") -> Credential
     meant = f" Did you mean {near[0]}?" if near else f" There are: {', '.join(there)}."
     if plugin_of(name) in installed:
         meant = f" An instance is named as {plugin_of(name)}:prod is: 1 to 24 of a-z, 0-9 and -."
-    elif re.search(r"[;:|\s]", name.strip()):
+    elif re.search(r"[;:|\s\[]", name.strip()):
         meant = " Separate names with commas, such as env,vault."
         if plugin_of(name) in BUILT_IN and ":" in name:
             meant += " Only a plugin has instances, such as acme:prod."

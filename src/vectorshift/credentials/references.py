@@ -56,7 +56,24 @@ _FORMS: Final = (
         f"it is an Azure reference that was not resolved. {_ITSELF}",
     ),
     (
-        r"ENC\[.*\]|encrypted:[A-Za-z0-9+/=_-]{32,}|vault:v[0-9]+:[A-Za-z0-9+/=]+",
+        r"-----BEGIN .*",
+        "it is a certificate, a private key or an encrypted text in PEM, not an API key.",
+    ),
+    (
+        r"(?i:<(!doctype|html)\b).*",
+        "it is a page of HTML, perhaps of a login or an error, not an API key.",
+    ),
+    (
+        """b'[^']*'|b"[^"]*\"""",
+        "it is how Python prints bytes. Decode them first, or give what is between the quotation"
+        " marks.",
+    ),
+    (
+        r"Secret(Str|Bytes)\(b?'\**'\)|\*{10}",
+        "it is what a SecretStr of pydantic prints. Give its get_secret_value().",
+    ),
+    (
+        r"\$ANSIBLE_VAULT;.*|ENC\[.*\]|encrypted:[A-Za-z0-9+/=_-]{32,}|vault:v[0-9]+:[A-Za-z0-9+/=]+",
         f"it is encrypted. {_ITSELF}",
     ),
     (
@@ -126,6 +143,22 @@ _WORDS: Final = (
 )
 _ODD: Final = (
     (
+        r".*(\\[nr]|%0[AaDd])",
+        "It ends with an escaped line break, which is part of the key here.",
+    ),
+    (
+        r"(?i:bearer).+",
+        "It begins with the word that comes before a key in a header.",
+    ),
+    (
+        r"sk-(ant|proj)-.+|(gh[opsu]|github_pat)_.+|hvs\..+|AKIA[A-Z0-9]{16}|xox[abp]-.+|AIza.{35}",
+        "It begins like a key of another service.",
+    ),
+    (
+        r"--[a-z].*",
+        "It begins like an option of a command line.",
+    ),
+    (
         r"(?i:null|none|nil|undefined|nan|true|false|bearer)",
         "It is a word that programs write for a missing value.",
     ),
@@ -135,7 +168,7 @@ _ODD: Final = (
         "It looks like a placeholder or a partly hidden key.",
     ),
     (
-        r"(~|\.{1,2})?/[\w.-]+(/[\w.-]+)+|~/.*|\.{1,2}/.*|[A-Za-z]:[\\/].*|\S+\.(key|txt|env)",
+        r"@?(~|\.{1,2})?/[\w.-]+(/[\w.-]+)+|~/.*|\.{1,2}/.*|[A-Za-z]:[\\/].*|\S+\.(key|txt|env)",
         "It looks like the name of a file. VECTORSHIFT_API_KEY_FILE takes that.",
     ),
     (

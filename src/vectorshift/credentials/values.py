@@ -334,11 +334,15 @@ _WITH_SPACES = (
         "it is a whole header. Give the key alone.",
     ),
     (
+        r"[\w.-]+\s*[:=]\s*\S+$",
+        "it is a line with a name and a value. Give the value alone.",
+    ),
+    (
         r"!\w\S*\s",
         "it begins with an unresolved YAML tag. Give the key itself.",
     ),
     (
-        r"(?i:export|setx?|setenv|declare|env)\s|-[ne]\s",
+        r"(?i:export|setx?|setenv|declare|env|curl|cat|echo)\s|--?[a-z-]+\s|<\(",
         "it is a shell command that no shell ran. Give the key itself.",
     ),
     (
