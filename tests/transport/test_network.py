@@ -158,6 +158,30 @@ async def test_a_proxy_that_refuses_is_asked_once_and_not_quoted(
     assert (caught.value.may_have_run, len(proxy.asked)) == (False, 1)
 
 
+@pytest.mark.parametrize(
+    ("variable", "no_proxy", "told"),
+    [
+        ("HTTPS_PROXY", "", True),
+        ("all_proxy", "", True),
+        ("HTTP_PROXY", "", False),
+        ("HTTPS_PROXY", "example.test", False),
+    ],
+)
+async def test_a_proxy_that_cannot_be_reached_is_thought_of_by_its_variable(
+    get: Any, monkeypatch: pytest.MonkeyPatch, variable: str, no_proxy: str, told: bool
+) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        password = "s3cret"
+        port = nobody.getsockname()[1]
+        monkeypatch.setenv(variable, f"http://user:{password}@127.0.0.1:{port}")
+        monkeypatch.setenv("NO_PROXY", no_proxy)
+        with pytest.raises(errors.ApiConnectionError) as caught:
+            await get(AWAY, max_retries=0)
+    hint = f"({variable} is set: perhaps the proxy cannot be reached)"
+    assert (hint in str(caught.value), password in str(caught.value)) == (told, False)
+
+
 @pytest.mark.parametrize("host", ["127.0.0.2", "127.1.2.3", "[0:0:0:0:0:0:0:1]"])
 async def test_no_proxy_sees_the_key_on_its_way_to_loopback_however_it_is_spelt(
     get: Any, monkeypatch: pytest.MonkeyPatch, host: str

@@ -10,6 +10,7 @@ from vectorshift._platform.frames import callers_own
 from vectorshift.credentials.redact import redact
 from vectorshift.errors import ApiConnectionError, ApiTimeoutError
 from vectorshift.transport.http import httpx, secrets_of
+from vectorshift.transport.proxies import variable_for
 
 __all__ = [
     "ESCAPES",
@@ -160,6 +161,10 @@ def _reason(error: Exception, request: httpx.Request | None) -> tuple[str, bool]
         status = int(refusal[0])  # the text behind it may repeat the request
         return f"the proxy answered {status}.", status < 500 and status not in (408, 429)
     about = redact(str(error), secrets_of(request) if request else []) or type(error).__name__
+    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout) and request is not None:
+        url = request.url
+        if variable := variable_for(url.scheme, url.host, url.port):
+            about += f" ({variable} is set: perhaps the proxy cannot be reached)"
     return about, isinstance(error, _FUTILE)
 
 

@@ -7,13 +7,14 @@ import os
 import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
+from urllib.request import getproxies
 
 from vectorshift._platform.urls import DIRECT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["is_direct", "proxies_in", "variable_of"]
+__all__ = ["is_direct", "proxies_in", "variable_for", "variable_of"]
 
 _SCHEMES: Final = ("http", "https", "all")
 _PORTS: Final = {"http": 80, "https": 443}
@@ -40,6 +41,15 @@ def variable_of(scheme: str) -> str:
     """Return the name of the variable that names the proxy for this scheme."""
     name = f"{scheme}_proxy"
     return name if os.environ.get(name) else name.upper()
+
+
+def variable_for(scheme: str, host: str, port: int | None) -> str:
+    """Return the variable that names the proxy on the way to this origin, or an empty text."""
+    found = getproxies()
+    names = [variable_of(each) for each in (scheme, "all") if found.get(each)]
+    if is_direct(found.get("no", ""), scheme, host, port):
+        return ""
+    return next((name for name in names if os.environ.get(name)), "")
 
 
 @lru_cache(maxsize=256)
