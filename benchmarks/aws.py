@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.figures import in_turn, median, show
+from benchmarks.figures import in_turn, median, ratio, show
 from benchmarks.surroundings import Api, clean_surroundings, python, stand_in_api
 from vectorshift import AwsSecretsManagerProvider, CredentialError, EnvProvider, ProviderChain
 from vectorshift.testing import FakeSecretsManagerAgent, MotoServer
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _READS = 50
+_FIRST_CALLS = 25
 _CALLS = 1000
 _BOTO3 = """
 import boto3
@@ -38,6 +39,7 @@ VectorShift(base_url=BASE_URL).request("GET", "/pipelines")
 _CPU = "import time; began = time.process_time()\n{}\nprint(time.process_time() - began)"
 _BOTO3_READ = "boto3's own first read"
 _HTTPX_CALL = "bare httpx's first call"
+_BOTH = "both"
 _START = """
 import json, threading, time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -95,9 +97,8 @@ def _first_calls(api: Api, agent_url: str) -> None:
         "first call, boto3": (_OURS, secret),
         "first call, the Agent": (_OURS, {**secret, "VECTORSHIFT_AWS_AGENT_URL": agent_url}),
     }
-    found = in_turn({name: _cpu(api, *way) for name, way in ways.items()}, rounds=9)
-    bare, with_boto3 = median(found, _HTTPX_CALL), median(found, _BOTO3_READ)
-    bases = {"first call, boto3": bare + with_boto3}
+    found = in_turn({name: _cpu(api, *way) for name, way in ways.items()}, _FIRST_CALLS)
+    found[_BOTH] = [a + b for a, b in zip(found[_BOTO3_READ], found[_HTTPX_CALL], strict=True)]
     show(
         "The first call of a new process",
         ("", "CPU, ms", "to the bare"),
@@ -105,14 +106,14 @@ def _first_calls(api: Api, agent_url: str) -> None:
             (
                 name,
                 f"{1000 * median(found, name):.0f}",
-                f"{median(found, name) / bases.get(name, bare):.2f}"
+                f"{ratio(found, name, _BOTH if name.endswith('boto3') else _HTTPX_CALL):.2f}"
                 if "first call," in name
                 else "",
             )
             for name in ways
         ],
-        "CPU with imports, median of 9 rounds. The bare: httpx's first call, and for boto3 its own"
-        " first read as well.",
+        f"CPU with imports, medians of {_FIRST_CALLS} rounds. The bare: httpx's first call, and for"
+        " boto3 its own first read as well.",
     )
 
 
