@@ -8,6 +8,7 @@ answer is repeated.
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import re
@@ -165,13 +166,20 @@ class Agent:
             tls(None) if self._url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         )
         try:
-            # No proxy of the environment, no netrc, no redirect: the token goes to this address
-            # alone.
-            with httpx.Client(trust_env=False, verify=verify, timeout=limits) as client:
-                headers = {_HEADER: token.secret.reveal(), "Accept-Encoding": "identity"}
-                url = f"{self._url}{self._path}"
-                with client.stream("GET", url, params=query, headers=headers) as response:
-                    return _Reply(response.status_code, _content(response))
+            request = httpx.Request(
+                "GET",
+                f"{self._url}{self._path}",
+                params=query,
+                headers={_HEADER: token.secret.reveal(), "Accept-Encoding": "identity"},
+                extensions={"timeout": limits.as_dict()},
+            )
+            # A transport, unlike a client, has no proxy of the environment, no netrc and no
+            # redirect: the token goes to this address alone.
+            with (
+                httpx.HTTPTransport(trust_env=False, verify=verify) as transport,
+                contextlib.closing(transport.handle_request(request)) as response,
+            ):
+                return _Reply(response.status_code, _content(response))
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise_callers_own(error)
             cause = error.__cause__ or error.__context__
