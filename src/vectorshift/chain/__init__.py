@@ -1,1 +1,1 @@
-"""Which source is asked, in which order, and what its answer means."""
+"""The chain: the order in which sources are asked, and what each answer means."""

@@ -1,6 +1,4 @@
-"""`ProviderChain`: asks one provider after the other, and never swaps one source for another
-silently.
-"""
+"""`ProviderChain`: asks one provider after the other, and announces each change of source."""
 
 from __future__ import annotations
 
@@ -41,7 +39,7 @@ from vectorshift.credentials.events import (
     Kind,
     announce,
     log_safely,
-    refused as tell_refused,
+    refused as announce_rejected,
 )
 from vectorshift.credentials.provider import CredentialProvider, Description
 from vectorshift.credentials.resolving import (
@@ -65,10 +63,14 @@ __all__ = ["ProviderChain"]
 
 
 class _Win(NamedTuple):
-    """The last answer, and the sources it passed: kept to notice changes.
+    """The last answer of the chain, kept to notice changes. A `reset()` makes it invalid.
 
-    `newest` is the newest key of that source, where `credential` may be the one before it. After a
-    `reset()` it is found out anew.
+    Args:
+        credential: the key that was returned: the newest of its source, or the one before it.
+        newest: the newest key of that source.
+        provider: the member that returned it.
+        fallen: the failed sources that were passed over.
+        resets: the number of `reset()` calls at that time.
     """
 
     credential: Credential
@@ -82,23 +84,23 @@ _NO_END: Instant = (float("inf"), float("inf"))
 
 
 class _File(NamedTuple):
-    """The newest key of a source that is not cached, and the one before it."""
+    """The newest key of a source without a cache, and its previous key."""
 
     newest: Credential
     overlap: Overlap
 
 
 class _Closing(BaseProvider):
-    """Tells a provider that a source has answered.
+    """Tells the members of a chain that a source has answered.
 
-    It is asked as a provider is, so that no file is looked at in the thread of an event loop.
+    It is a provider, so that an async walk calls it in a thread: it may look at files.
     """
 
     def __init__(self, provider: BaseProvider) -> None:
         self._provider = provider
 
     def resolve(self, request: LookupRequest) -> Result:
-        """Tell it."""
+        """Close each member to latecomers."""
         self._provider.close_to_latecomers()
         return CredentialNotFoundError()
 
@@ -107,19 +109,19 @@ class ProviderChain(BaseProvider):
     """Ask providers in order; the first one that has a key answers.
 
     Only *not found* moves the chain on: any other failure stops it, except where a provider's
-    `on_error` is `"continue"`. A chain is itself a provider, so chains nest. A provider that is
-    remote is wrapped in a `CachingProvider` unless it is one. Thread-safe and loop-safe.
+    `on_error` is `"continue"`. A chain is itself a provider, so chains nest. A remote provider is
+    wrapped in a `CachingProvider` unless it is one. Thread-safe and loop-safe.
 
     Args:
         providers: the providers, in order.
-        ttl: seconds for which answers of remote providers are fresh.
-        max_stale: seconds for which they are usable while the store fails.
-        load_timeout: seconds that a caller waits, for the whole walk.
+        ttl: seconds for which the key of a remote provider is fresh.
+        max_stale: seconds for which it is usable while the store fails.
+        load_timeout: seconds that a caller waits for all providers together.
         clock: the source of time.
         random: gives numbers from 0 to 1, for the jitter.
 
     Raises:
-        TypeError: one of them is no provider.
+        TypeError: one of them is not a provider.
         ValueError: `on_error` or `on_missing` of one is neither `stop` nor `continue`.
     """
 
@@ -162,7 +164,7 @@ class ProviderChain(BaseProvider):
             )
         members = cast("list[CredentialProvider]", given)
         self.providers: tuple[BaseProvider, ...] = tuple(map(fresh, members))
-        self._peeks = tuple((each.get_cached, each) for each in self.providers)
+        self._getters = tuple((each.get_cached, each) for each in self.providers)
         self._named: frozenset[str] = frozenset()
         self._load_timeout, self._monotonic, self._wall = load_timeout, clock.monotonic, clock.time
         self._files: dict[int, _File] = {}
@@ -176,7 +178,7 @@ class ProviderChain(BaseProvider):
         renew_after_fork(self)
 
     def _after_fork(self) -> None:
-        self._lock = threading.RLock()  # a signal handler may come here while its thread is in here
+        self._lock = threading.RLock()  # reentrant: a signal handler may come here
 
     @classmethod
     def from_settings(
@@ -186,10 +188,10 @@ class ProviderChain(BaseProvider):
 
         Args:
             settings: `Settings(...)`, or `Settings.load()` for those of the process.
-            explicit: the provider of the key that is given in code.
+            explicit: the provider of a key that is set in code.
 
         Raises:
-            CredentialConfigurationError: `providers` names something that there is not.
+            CredentialConfigurationError: `providers` names a provider that does not exist.
         """
         chain = cls(
             providers_of(settings, explicit),
@@ -203,13 +205,13 @@ class ProviderChain(BaseProvider):
 
     @property
     def neighbours(self) -> BaseProvider | None:
-        """The provider of a hint, asked last, if the chain was made of settings."""
+        """The provider of hints, which is asked last; None if the chain has no settings."""
         if self._neighbours is None and self._settings is not None:
             self._neighbours = load("vectorshift.chain.hints").HintProvider(self._settings)
         return self._neighbours
 
     def describe(self) -> Description:
-        """Describe the first provider that is configured."""
+        """Return the description of the first provider that is configured."""
         described = [provider.describe() for provider in self.providers]
         return next(
             (each for each in described if each.configured),
@@ -217,11 +219,8 @@ class ProviderChain(BaseProvider):
         )
 
     def shadowed_stores(self, winner: Credential) -> list[str]:
-        """Return the configured stores that were not asked, as the source of `winner` comes before
-        them.
-
-        There are none once another source has answered: then the order is not what kept them from
-        it.
+        """Return the configured stores that were not asked, because the source of `winner` comes
+        first. The list is empty if another source has answered since.
         """
         win = self._win
         if win is None or win.credential.source != winner.source:
@@ -231,7 +230,7 @@ class ProviderChain(BaseProvider):
         return [*inner, *self._stores_below(win.provider)]
 
     def admits_latecomers(self) -> bool:
-        """Return whether a provider does."""
+        """Return whether one of the providers admits latecomers."""
         return any(each.admits_latecomers() for each in self.providers)
 
     def close_to_latecomers(self) -> None:
@@ -254,7 +253,7 @@ class ProviderChain(BaseProvider):
         return any(provider.is_previous(credential) for provider in self.providers)
 
     def held(self) -> list[HeldKey]:
-        """Return the key of the last walk, if it is of a source that is not cached."""
+        """Return the last key, if its source has no cache: a cache lists its own keys."""
         win = self._win
         if win is None or isinstance(win.provider, CachingProvider | ProviderChain):
             return []
@@ -274,19 +273,17 @@ class ProviderChain(BaseProvider):
     # --- The hot path: no clock, no lock, no exception ---
 
     def get_cached(self) -> Result | None:
-        """Answer with what the last full walk ended in, if that is still what comes first; else
-        None.
-        """
+        """Return the key of the last full walk if it is still the first one; else None."""
         win = self._win
         if win is None or win.resets != Resets.count:
             return None
-        for get_cached, provider in self._peeks:
+        for get_cached, provider in self._getters:
             answer = get_cached()
             if answer is None:
                 return None
             if answer.__class__ is Credential:
                 return answer if answer is win.credential else None
-            # As `stops` says, without a call for each source that is passed.
+            # As in `stops`, but without a call for each empty source.
             if (
                 not isinstance(answer, CredentialNotFoundError)
                 or answer.had_key
@@ -295,7 +292,7 @@ class ProviderChain(BaseProvider):
                 return None
         return None
 
-    # --- The full walk: one generator, two thin shells ---
+    # --- The full walk: a generator, which `resolve` and `aresolve` drive ---
 
     def resolve(self, request: LookupRequest) -> Result:
         """Ask one provider after the other."""
@@ -372,8 +369,8 @@ class ProviderChain(BaseProvider):
         )
 
     def _note(self, provider: BaseProvider, answer: Result, *, had_key: bool = False) -> None:
-        """Tell once that a source has lost its key, and that it has one again. A cache, and a chain
-        within this one, do so themselves; what is passed over is told of as such.
+        """Announce once that a source has lost its key, and once that it has one again. A cache and
+        a nested chain announce that themselves. A source that is passed over has its own event.
         """
         if provider is not self and isinstance(provider.actual, CachingProvider | ProviderChain):
             return
@@ -401,10 +398,10 @@ class ProviderChain(BaseProvider):
         )
 
     def or_previous(
-        self, provider: BaseProvider, answer: Result, refused: Credential | None = None
+        self, provider: BaseProvider, answer: Result, rejected: Credential | None = None
     ) -> Result:
-        """Return the key that a member gave, or the one before it while the API may not know the
-        new one. A member that is cached sees to that itself.
+        """Return the key of a member, or its previous key while the API may not know the new one.
+        A cached member does that itself.
         """
         if not isinstance(answer, Credential) or not provider.keeps_previous(answer):
             self._files.pop(id(provider), None)
@@ -414,23 +411,23 @@ class ProviderChain(BaseProvider):
             file = self._files.get(id(provider)) or _File(answer, Overlap())
             newest, before = file.newest, file.overlap
             overlap = without_expired(before, now)
-            if refused is not None:
-                overlap = overlap_after_rejection(overlap, newest, refused, now=now)
+            if rejected is not None:
+                overlap = overlap_after_rejection(overlap, newest, rejected, now=now)
             if newest.secret != answer.secret:
                 overlap = after_rotation(overlap, newest, answer, usable_until=_NO_END, now=now)
             self._files[id(provider)] = _File(answer, overlap)
-        if refused is None:
+        if rejected is None:
             return in_use(answer, overlap, now)
         previous = overlap.previous
         if before.rejections == 0 < overlap.rejections and previous is not None:
-            tell_refused(answer, previous=previous)
+            announce_rejected(answer, previous=previous)
         elif before.rejections > overlap.rejections and newest.secret == answer.secret:
-            tell_refused(refused)
-        return instead_of(answer, overlap, now) if refused.secret == answer.secret else answer
+            announce_rejected(rejected)
+        return instead_of(answer, overlap, now) if rejected.secret == answer.secret else answer
 
     def _nothing_else(self, provider: BaseProvider, missing: CredentialError) -> CredentialError:
-        """Say which sources are not asked in place of one that is empty; once, until there is a key
-        again.
+        """Return the error of an empty source that stops the chain. Log once which configured
+        sources are therefore not asked.
         """
         with self._lock:
             previous, self._stopped = self._stopped, provider
@@ -444,7 +441,7 @@ class ProviderChain(BaseProvider):
     def _vet(
         self, winner: Credential, provider: BaseProvider, fallen: list[CredentialError]
     ) -> None:
-        """Let the hot path answer with this credential from now on, and tell what has changed."""
+        """Let `get_cached` return this key from now on, and announce what has changed."""
         passed_over = tuple(f"{type(error).__name__} {error.source}" for error in fallen)
         goes_back = self.is_previous(winner)
         with self._lock:
@@ -453,19 +450,19 @@ class ProviderChain(BaseProvider):
             self._win = win = _Win(winner, newest, provider, passed_over, Resets.count)
             self._stopped = None
         if before is None:
-            self._tell_of_hidden(winner, provider)
+            self._report_hidden(winner, provider)
         if fallen and (before is None or before.fallen != win.fallen):
             for error in fallen:
                 _announce("fell_through", winner, past=error.source, error=error)
         if isinstance(provider.actual, ProviderChain) and (
             before is None or before.provider is provider
         ):
-            return  # it has told of it itself
+            return  # it has announced that itself
         if before is None:
             _announce("resolved", winner)
             return
         previous = before.newest
-        if goes_back and same_source(previous, winner):  # its cache has told of it
+        if goes_back and same_source(previous, winner):  # its rejection was announced
             return
         if previous.source != winner.source or (
             previous.secret != winner.secret and not provider.changes_silently
@@ -473,11 +470,11 @@ class ProviderChain(BaseProvider):
             _announce("rotated", winner, past=previous.source, past_key=previous.fingerprint)
 
     def winner_warning(self, below: list[str]) -> str | None:
-        """Warn as the member does that answers, of what lies below this chain in another one."""
+        """Return the warning of the member that answers about the sources after this chain."""
         win = self._win
         return win.provider.winner_warning(below) if win is not None and below else None
 
-    def _tell_of_hidden(self, winner: Credential, provider: BaseProvider) -> None:
+    def _report_hidden(self, winner: Credential, provider: BaseProvider) -> None:
         hidden = [each.source for each in self._below(provider) if each.configured]
         clauses = [f"{' and '.join(hidden)} {'is' if len(hidden) == 1 else 'are'} configured"]
         clauses = clauses if hidden else []
@@ -494,7 +491,7 @@ class ProviderChain(BaseProvider):
             )
 
     def _named_below(self, provider: BaseProvider) -> list[str]:
-        """Return the sources below that the user named one by one, and that are not configured."""
+        """Return the later sources that the user named, and that are not configured."""
         below = self.providers[self.providers.index(provider) + 1 :]
         return [
             each.name
@@ -519,7 +516,7 @@ def _count(answer: Result, request: LookupRequest) -> None:
 
 
 def _each_of(provider: BaseProvider) -> list[BaseProvider]:
-    """Return a provider itself, or each member of a chain, in order."""
+    """Return the provider alone, or the members of a chain, in order."""
     provider = provider.actual
     if not isinstance(provider, ProviderChain):
         return [provider]
@@ -532,8 +529,8 @@ def _is_store(provider: BaseProvider) -> bool:
 
 
 def _stores_passed(provider: BaseProvider, missing: CredentialError) -> list[CredentialError]:
-    """Return what is to be told of a source that is empty: nothing, unless it is a configured
-    store. A chain within a chain has an attempt for each of its members.
+    """Return the errors to announce for an empty source: those of configured stores. A nested chain
+    has one for each such member.
     """
     if not isinstance(provider.actual, ProviderChain):
         return [missing] if _is_store(provider) else []

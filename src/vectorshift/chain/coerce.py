@@ -1,4 +1,4 @@
-"""Turn credentials of a caller into a provider or a chain."""
+"""Turn the credentials that a caller passes into a provider or a chain."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ __all__ = ["as_provider"]
 
 
 def as_provider(credentials: object, settings: Settings | None = None) -> BaseProvider:
-    """Return a chain that caches what is remote, for whatever is handed in as credentials.
+    """Return a chain for any kind of credentials. It caches remote providers.
 
     Args:
         credentials: a key, a sync or async callable that returns one, or any provider.
-        settings: where a provider that is neither a chain nor cached has the numbers of its cache
-            from; the defaults hold if there are none.
+        settings: have the `ttl`, `max_stale` and `load_timeout` of a new cache; the defaults if
+            None.
 
     Raises:
         TypeError: `credentials` has another type.
@@ -58,7 +58,7 @@ def as_provider(credentials: object, settings: Settings | None = None) -> BasePr
 
 
 _Numbers = tuple[float, float, float]
-"""Seconds: how long an answer is fresh, and usable, and how long a caller waits for one."""
+"""`ttl`, `max_stale` and `load_timeout`, in seconds."""
 _NUMBERS: _Numbers = (DEFAULT_TTL, DEFAULT_MAX_STALE, DEFAULT_LOAD_TIMEOUT)
 
 
@@ -70,8 +70,8 @@ _KEPT = "_vectorshift_chains"
 
 
 class _Kept(tuple[int | None, dict[_Numbers, ProviderChain]]):
-    """An owner's id and its chains, kept on the owner; a deep copy and a pickle of the owner leave
-    them behind.
+    """The id of a provider and its chains, in an attribute of the provider. A deep copy or a pickle
+    of the provider has none of them.
     """
 
     __slots__ = ()
@@ -81,17 +81,17 @@ class _Kept(tuple[int | None, dict[_Numbers, ProviderChain]]):
 
 
 def _chain_of(provider: CredentialProvider, numbers: _Numbers) -> ProviderChain:
-    """Return a chain of this one provider, with the cache that it has had for as long as somebody
-    uses it.
+    """Return a chain of this one provider. A provider with the same numbers always gets the
+    same chain, and so keeps its cache.
     """
     ttl, max_stale, load_timeout = numbers
     if isinstance(provider, CachingProvider):
         return ProviderChain([provider], load_timeout=provider.load_timeout)
     if not provider.remote:
         return ProviderChain([provider], load_timeout=load_timeout)
-    # of threads that come here at once, `setdefault` gives all the chain of the first
+    # `setdefault` gives concurrent threads the same chain
     kept = vars(provider).setdefault(_KEPT, _Kept((id(provider), {})))
-    if kept[0] != id(provider):  # a copy brings along what belongs to the original
+    if kept[0] != id(provider):  # a shallow copy has the chains of the original
         kept = vars(provider)[_KEPT] = _Kept((id(provider), {}))
     chains: dict[_Numbers, ProviderChain] = kept[1]
     if numbers in chains:

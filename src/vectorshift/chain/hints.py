@@ -1,4 +1,4 @@
-"""Hints for a chain without a key: names, files and plugins that were perhaps meant."""
+"""Hints for a chain without a key: variables, files and plugins that the user may have meant."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class HintProvider(BaseProvider):
     """Answer *not found* with hints: asked last, when no provider has a key.
 
     Args:
-        settings: those that the chain was made of.
+        settings: those of the chain.
     """
 
     name = "neighbours"
@@ -48,7 +48,7 @@ class HintProvider(BaseProvider):
         self._unnamed: str | None = None
 
     def resolve(self, request: LookupRequest) -> Result:
-        """Look around."""
+        """Return *not found* with the hints, one a line."""
         if self._unnamed is None:
             self._unnamed = _unnamed(self._settings)
         near = [self._unnamed] if self._unnamed else []
@@ -56,7 +56,7 @@ class HintProvider(BaseProvider):
         asked = named | set(DEFAULT_ORDER if "default" in named else ())
         near += _passed_by(self._settings, asked) + _files(self._settings, asked)
         near += _profiles() if "login" not in named else []
-        # pathlib would raise
+        # pathlib may raise here
         if "login" not in named and os.path.isfile(os.path.expanduser(_LOGIN)):  # noqa: PTH111, PTH113
             names = ",".join([*self._settings.providers, "login"])
             near.append(
@@ -67,8 +67,8 @@ class HintProvider(BaseProvider):
 
 
 def _passed_by(settings: Settings, named: Collection[str]) -> list[str]:
-    """Return which variables would lead to a key, if the chain had the provider that reads them, or
-    were they spelt so.
+    """Return a hint for each variable that is set and not read: its provider is not in the chain,
+    the settings were made before it was set, or its name is misspelt.
     """
     given = {name for name, value in os.environ.items() if value.strip()}
     known = [("env", _KEY)] if _KEY in given else []
@@ -101,8 +101,8 @@ def _passed_by(settings: Settings, named: Collection[str]) -> list[str]:
 
 
 def _profiles() -> list[str]:
-    """Return how to use a key that was stored at a login."""
-    from vectorshift.providers.profiles import stored_profiles  # nobody pays who has a key
+    """Return a hint for keys that `vectorshift auth login` stored."""
+    from vectorshift.providers.profiles import stored_profiles  # needed only without a key
 
     try:
         names = list(stored_profiles())
@@ -117,7 +117,7 @@ def _profiles() -> list[str]:
 
 
 def _files(settings: Settings, named: Collection[str]) -> list[str]:
-    """Return which files would have had a key, were they looked for."""
+    """Return a hint for a file that has a key and is not read."""
     if "dotenv" not in named or settings.env_file is not None:
         return []
     found = next(filter(_has_key, _candidates()), None)
@@ -130,7 +130,7 @@ def _files(settings: Settings, named: Collection[str]) -> list[str]:
 
 
 def _candidates() -> Iterator[Path]:
-    """Yield the names that people give to the file, and the folders where others look for it."""
+    """Yield files that people use in place of `.env`, and `.env` in folders nearby."""
     with suppress(OSError):
         here = Path.cwd()
         yield from (here / name for name in _LIKE_DOTENV)
@@ -141,7 +141,7 @@ def _candidates() -> Iterator[Path]:
 
 
 def _has_key(path: Path) -> bool:
-    """Return whether a file of this user's or of root's has a key."""
+    """Return whether a file has a key and belongs to this user or to root."""
     try:
         content, status = read_small(path)
     except (OSError, ValueError):
@@ -153,7 +153,7 @@ def _has_key(path: Path) -> bool:
 
 
 def _unnamed(settings: Settings) -> str:
-    """Say which plugins are installed and not named, and what would name them."""
+    """Return a hint for plugins that are installed and not named, or ""."""
     if settings.disable_plugins:
         return ""
     try:

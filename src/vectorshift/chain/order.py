@@ -33,11 +33,11 @@ class BuiltIn(NamedTuple):
 
     Args:
         home: its module and its class.
-        configured_by: what configures it, for a person.
+        configured_by: how a user configures it.
         settings: the fields of `Settings` that lead to its key.
-        unset: why it is not configured where those fields say so, or "".
-        in_files: whether it is known to be configured once it has looked for its files.
-        is_store: whether it has settings of its own, whose variables begin with its name.
+        unset: the reason that is shown if these fields are not set, or "".
+        in_files: whether it must look for files to know if it is configured.
+        is_store: whether it has its own settings, whose variables begin with its name.
     """
 
     home: tuple[str, str]
@@ -91,9 +91,7 @@ DEFAULT_ORDER: Final = tuple(name for name in BUILT_IN if name != "login")
 """The providers that `default` in `VECTORSHIFT_PROVIDERS` stands for."""
 
 substitute: Callable[[CredentialProvider], tuple[CredentialProvider, ...]] | None = None
-"""Makes all members of a chain of settings from the first, in place of files, stores and plugins;
-for tests.
-"""
+"""For tests: makes the members of a chain from the first one, without files, stores and plugins."""
 
 _LONGEST_NAME = 24
 
@@ -102,14 +100,13 @@ def providers_of(
     settings: Settings, explicit: ExplicitProvider | None = None
 ) -> tuple[CredentialProvider, ...]:
     """Return the providers that the settings name, in order; explicit assignment is always first.
-    A profile takes the place of all others.
+    A profile replaces all others.
 
-    Plugins are looked for only if a name is not built in, and only those that are named are
-    imported.
+    Plugins are searched only if a name is not built in. Only a plugin that is named is imported.
 
     Raises:
-        CredentialConfigurationError: a name that there is not, that is there twice, or that two
-            plugins have; settings of a plugin that is not named.
+        CredentialConfigurationError: a name is unknown, appears twice, or belongs to two plugins;
+            or there are settings for a plugin that is not named.
     """
     names: list[str] = []
     for name in ("login",) if settings.profile else map(canonical, settings.providers):
@@ -146,11 +143,11 @@ def _plugged(entry: PluginEntry, settings: Settings) -> CredentialProvider:
 
 
 def built_in(name: str, settings: Settings) -> CredentialProvider:
-    """Return a provider of this package as these settings make it."""
+    """Return a provider of this package, made from these settings."""
     kind = BUILT_IN[name]
     provider: CredentialProvider | None = None
     if not kind.is_store or any(getattr(settings, each) is not None for each in kind.settings):
-        module, cls = kind.home  # a store that nothing configures is not imported
+        module, cls = kind.home  # a store that is not configured is not imported
         provider = getattr(load(module), cls).from_settings(settings)
     if provider is not None:
         return provider
@@ -159,7 +156,7 @@ def built_in(name: str, settings: Settings) -> CredentialProvider:
 
 
 def _entries(settings: Settings, names: Collection[str]) -> dict[str, PluginEntry]:
-    """Return the entry of each of these names, none of which is built in."""
+    """Return the entry points of these plugins, by name."""
     if not names:
         return {}
     if settings.disable_plugins:
@@ -220,9 +217,7 @@ def _check_all_are_named(settings: Settings, entries: Collection[str]) -> None:
     for name, values in settings.plugins.items():
         if name in entries:
             continue
-        if getattr(
-            values, "loaded", False
-        ):  # variables that begin as if a built-in provider were a plugin
+        if getattr(values, "loaded", False):  # variables that begin with a built-in's name
             for key in values:
                 log.warning("%s%s is not a vectorshift setting.", prefix_of(name), key.upper())
             continue

@@ -43,12 +43,12 @@ _OUTCOMES: tuple[tuple[type[CredentialError], str], ...] = (
 
 
 def stops(provider: CredentialProvider, error: CredentialError) -> bool:
-    """Return whether a chain asks no other provider after this failure. Only `continue` lets it."""
+    """Return whether this failure stops a chain: `on_missing` or `on_error` is not `continue`."""
     return (provider.on_missing if is_missing(error) else provider.on_error) != "continue"
 
 
 def is_missing(answer: Result) -> bool:
-    """Return whether a source is empty. One whose key was removed has failed instead."""
+    """Return whether a source is empty. A source whose key was removed has failed instead."""
     return isinstance(answer, CredentialNotFoundError) and not answer.had_key
 
 
@@ -62,10 +62,8 @@ def outcome_of(provider: CredentialProvider, error: CredentialError) -> str:
 def attempts_of(
     provider: CredentialProvider, error: CredentialError, seconds: float
 ) -> tuple[Attempt, ...]:
-    """Return what is said of a provider that had no key; a nested chain tells of each of its
-    own.
-    """
-    if isinstance(error, MissingCredentialError) and error.attempts:  # an author's has none
+    """Return the attempt of a provider that had no key, or each attempt of a nested chain."""
+    if isinstance(error, MissingCredentialError) and error.attempts:  # an author's may have none
         return error.attempts
     source = error.source or provider.describe().source
     word = outcome_of(provider, error)
@@ -83,7 +81,7 @@ def attempts_of(
 def must_not_miss(
     provider: CredentialProvider, error: CredentialError
 ) -> CredentialConfigurationError:
-    """Return the error that stops a chain where `on_missing` says so."""
+    """Return the error of an empty source whose `on_missing` is `stop`."""
     return CredentialConfigurationError(
         f"{error.message} No other source is asked, because on_missing of {provider.name} is "
         "'stop'.",
@@ -93,8 +91,8 @@ def must_not_miss(
 
 
 def what_to_do(sources: Collection[str]) -> str:
-    """Return what gives a chain a key, where it looked at these sources: what none of them is would
-    not help.
+    """Return the advice for a chain that found no key in these sources. It names only sources that
+    the chain asks.
     """
     where = (
         "set VECTORSHIFT_API_KEY" if _VARIABLE in sources else "put it into one of these sources"
@@ -104,7 +102,7 @@ def what_to_do(sources: Collection[str]) -> str:
 
 
 def nothing_found(attempts: tuple[Attempt, ...], hint: str) -> MissingCredentialError:
-    """Return the error of a chain that ended with nothing: what was tried, and what to do next."""
+    """Return the error of a chain without a key. It lists the attempts, and what to do next."""
     width = max((len(each.provider) for each in attempts), default=0)
     lines = [
         "No VectorShift API key was found. Looked, in this order, at:",

@@ -1,4 +1,4 @@
-"""Providers of other packages: a chain that names one imports it when it comes to ask it.
+"""Providers of other packages. A chain imports a plugin when it first asks it.
 
 An entry point of the group `vectorshift.providers` leads to a class with `from_settings(settings)`,
 or to any callable without arguments that returns a provider.
@@ -50,21 +50,21 @@ __all__ = ["PluginProvider"]
 
 _MODULE = re.compile(r"[\w.]{1,100}", re.ASCII)
 _SHORT = 0.05
-"""Seconds by which a wait may end before its time."""
+"""Seconds by which a wait may end early."""
 _CALLS_THE_CLASS = CredentialProvider.from_settings.__func__  # type: ignore[attr-defined]
 _NOT_MADE = UnconfiguredProvider("", "")
-"""Has the policies of a plugin that is not made yet and for which the user has set none."""
+"""Stands in for a plugin that is not made yet: it has the default policies."""
 
 
 class PluginProvider(BaseProvider):
-    """Stands for a plugin in a chain, which imports and makes it when it first asks it.
+    """A plugin in a chain. It is imported and made when the chain first asks it.
 
-    Import, `from_settings` and the first `describe()` run in a thread of their own, and a caller
-    waits for them no longer than `load_timeout`. A plugin that is not configured is then an
-    `UnconfiguredProvider`, one that fails a `FailingProvider`, and one that is remote has a cache.
+    Import, `from_settings` and the first `describe()` run in their own thread. A caller waits at
+    most `load_timeout` for them. A plugin that is not configured is then an `UnconfiguredProvider`,
+    one that fails a `FailingProvider`. A remote plugin gets a cache.
 
     Args:
-        entry: the plugin, under the name that the chain gives it.
+        entry: the plugin, with the name that it has in the chain.
         settings: those of the chain.
     """
 
@@ -82,7 +82,7 @@ class PluginProvider(BaseProvider):
         except CredentialError as error:
             self._made = _failing(_failure(entry, error))
         else:
-            _dress(self, on_error=common.on_error, on_missing=common.on_missing)
+            _set_attributes(self, on_error=common.on_error, on_missing=common.on_missing)
             self._ttl = common.cache_ttl
         self._after_fork()
         renew_after_fork(self)
@@ -103,7 +103,7 @@ class PluginProvider(BaseProvider):
         return self._made or self
 
     def describe(self) -> Description:
-        """Describe the plugin, which is not imported for that."""
+        """Describe the plugin, without importing it."""
         if self._made is not None:
             return self._made.describe()
         detail = "not imported yet: no call has needed it"
@@ -114,7 +114,7 @@ class PluginProvider(BaseProvider):
     # --- Asking it ---
 
     def get_cached(self) -> Result | None:
-        """Return what it knows without I/O."""
+        """Return its cached answer without I/O, or None."""
         return None if self._made is None else self._made.get_cached()
 
     def resolve(self, request: LookupRequest) -> Result:
@@ -140,11 +140,13 @@ class PluginProvider(BaseProvider):
         return await made.aresolve(request)
 
     def maker(self) -> BaseProvider | None:
-        """Return a provider that makes the plugin when it is asked, and has no key."""
+        """Return a provider that makes the plugin when it is asked; None if it is made."""
         return _Maker(self) if self._made is None else None
 
     def begun(self, request: LookupRequest) -> BackgroundTask[BaseProvider] | CredentialError:
-        """Return the work that makes the plugin, which may begin here, or why there is none."""
+        """Return the task that makes the plugin, and start it if needed; or the error that prevents
+        it.
+        """
         if request.local:
             return NOT_ASKED
         if self.name in being_made():
@@ -162,7 +164,7 @@ class PluginProvider(BaseProvider):
             return no_thread(self)
 
     def patience(self, request: LookupRequest) -> float:
-        """Return how long a caller waits: no longer than the one who began it."""
+        """Return how many seconds a caller waits: until the time limit of the task, or its own."""
         until = self._began + self._settings.load_timeout
         until = until if request.deadline is None else min(until, request.deadline)
         return max(0.0, until - time.monotonic())
@@ -187,7 +189,7 @@ class PluginProvider(BaseProvider):
         )
 
     def _make(self) -> BaseProvider:
-        """Import and make the plugin. Runs in a thread of its own."""
+        """Import and make the plugin. Runs in its own thread."""
         with making(self.name):
             made = self._loaded()
         if made.remote:
@@ -221,29 +223,29 @@ class PluginProvider(BaseProvider):
 
     def _adapted(self, provider: CredentialProvider) -> BaseProvider:
         adapted = adapt(provider)
-        _dress(provider, name=self.name)
-        # around the provider alone: a factory may give the same one to every chain
-        _dress(adapted, name=self.name, ttl=self._ttl)
+        _set_attributes(provider, name=self.name)
+        # set on the wrapper only: a factory may return the same provider to every chain
+        _set_attributes(adapted, name=self.name, ttl=self._ttl)
         if isinstance(adapted, GuardedProvider):
             adapted.keep_description()
         return adapted
 
-    # --- What it passes on ---
+    # --- Passed on to the plugin ---
 
     def keeps_previous(self, credential: Credential) -> bool:
-        """Answer as the plugin does."""
+        """Return the plugin's answer."""
         return self.provider.keeps_previous(credential)
 
     def is_previous(self, credential: Credential) -> bool:
-        """Answer as the plugin does."""
+        """Return the plugin's answer."""
         return self.provider.is_previous(credential)
 
     def winner_warning(self, below: list[str]) -> str | None:
-        """Warn as the plugin does."""
+        """Return the plugin's warning."""
         return self.provider.winner_warning(below)
 
     def invalidate(self, rejected: Credential) -> None:
-        """Tell the plugin that the server refused `rejected`."""
+        """Tell the plugin that the server rejected this key."""
         self.provider.invalidate(rejected)
 
     def close(self) -> None:
@@ -256,7 +258,7 @@ class PluginProvider(BaseProvider):
 
 
 class _Maker(BaseProvider):
-    """Makes a plugin as a provider is asked: sync or async."""
+    """Makes a plugin without asking it for a key. As a provider, it works sync and async."""
 
     name = "maker"
     remote = False
@@ -265,7 +267,7 @@ class _Maker(BaseProvider):
         self._plugin = plugin
 
     def resolve(self, request: LookupRequest) -> Result:
-        """Make it; return why it is not ready, or *not found*."""
+        """Make the plugin. Return *not found* if it is ready, else the reason why not."""
         task = self._plugin.begun(request)
         if not isinstance(task, BackgroundTask):
             return task
@@ -310,15 +312,15 @@ def _made(
 
 def _takes(called: Callable[..., object], *given: object) -> bool:
     try:
-        # a decorator that supplies an argument keeps the signature of what it wraps
+        # not the wrapped function's signature: a decorator may supply an argument
         inspect.signature(called, follow_wrapped=False).bind(*given)
     except (TypeError, ValueError) as error:
-        return isinstance(error, ValueError)  # nobody knows its arguments
+        return isinstance(error, ValueError)  # its signature is unknown: try it
     return True
 
 
 def _flaw(provider: CredentialProvider) -> str:
-    """Say which of the attributes that the framework relies on is wrong."""
+    """Return what is wrong with the attributes of a plugin's provider, or ""."""
     if flaw := flaw_of_ttl(provider.ttl):
         return flaw
     for name in ("on_error", "on_missing"):
@@ -327,17 +329,15 @@ def _flaw(provider: CredentialProvider) -> str:
     return ""
 
 
-def _dress(provider: CredentialProvider, **given: object) -> None:
-    """Give a provider the name of its entry point, or what the user set for it."""
-    for attribute, value in given.items():
+def _set_attributes(provider: CredentialProvider, **values: object) -> None:
+    """Set each attribute whose value is not None: the name in the chain, or a user's setting."""
+    for attribute, value in values.items():
         if value is not None:
-            with contextlib.suppress(
-                Exception
-            ):  # an author's read-only attribute; the adapter has its own
+            with contextlib.suppress(Exception):  # read-only; the adapter has its own
                 setattr(provider, attribute, value)
 
 
-# --- When that fails ------------------------------------------------------------------------------
+# --- A plugin that fails --------------------------------------------------------------------------
 
 
 def _failing(error: CredentialError) -> FailingProvider:
@@ -353,9 +353,9 @@ def _broken(entry: PluginEntry, why: str) -> CredentialConfigurationError:
 
 
 def _failure(entry: PluginEntry, error: BaseException) -> CredentialConfigurationError:
-    if isinstance(error, CredentialError):  # it chose its words for a user
+    if isinstance(error, CredentialError):  # its author wrote the text for users
         return _broken(entry, error.message)
-    if isinstance(error, PolicyError):  # the words are ours, and quote no long value
+    if isinstance(error, PolicyError):  # the text is ours, and quotes no long value
         return _broken(entry, str(error))
     module = (error.name or "") if isinstance(error, ImportError) else ""
     if _MODULE.fullmatch(module):
