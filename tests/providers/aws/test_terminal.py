@@ -128,7 +128,7 @@ ASKED = [
         "no AWS credentials" if is_older("botocore", "1.41") else "aws login",
     ),
     ("ProviderChain([EnvProvider(), DotenvProvider(), LoginProvider()])", "Missing"),
-    (VAULT.format("mfa"), "are not available: the AWS profile asks for an MFA code of arn:aws"),
+    (VAULT.format("mfa"), "has no identity: the AWS profile asks for an MFA code of arn:aws"),
     (VAULT.format("process"), f"the AWS profile 'process' {ENDED}"),
     ('VaultProvider("vs", addr="{url}", token="t")', "Unavailable"),
     ('VaultProvider("vs", addr="{url}", auth="approle", role_id="r")', "Unavailable"),

@@ -92,6 +92,7 @@ PASSING = (412, 429, 472, 473, 500, 502, 503, 504)
         (404, '{"errors":["no handler for route"]}', WRONG, "no KV engine is mounted"),
         (200, "<html>welcome</html>", WRONG, "is not a Vault server"),
         (200, "", UNAVAILABLE, "it was cut off"),
+        (200, '{"data":null,"wrap_info":{"token":"hvs.w"}}', DENIED, "a control group"),
         (200, "[]", WRONG, "is not a Vault server"),
         (200, "{}", WRONG, "is not a Vault server"),
         (200, '{"data":{"api_key":"vs"}}', WRONG, "kv_version=1"),
@@ -110,6 +111,17 @@ def test_each_answer_of_the_server_has_its_outcome(
         asked = [which for which, _ in server.seen if "/mounts/" not in which]
     is_passing = not body if status == 200 else status in PASSING
     assert (len(asked) > 1) is is_passing
+
+
+def test_a_locked_namespace_is_unavailable_and_waited_for_no_longer_than_a_sealed_server(
+    openbao: OpenBaoServer, failure: Failure
+) -> None:
+    openbao.call("POST", "sys/namespaces/locked")
+    openbao.call("POST", "sys/namespaces/api-lock/lock/locked")
+    vault = VaultProvider("vs", addr=openbao.address, token=openbao.root_token, namespace="locked")
+    asked = time.monotonic()
+    assert "the namespace is locked. Unlock it: bao namespace unlock" in failure(vault, UNAVAILABLE)
+    assert time.monotonic() - asked < 5
 
 
 @pytest.mark.parametrize("after", ["0.2", None])

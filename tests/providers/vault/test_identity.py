@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 KEY = "vs-key-3f9c2e71d8"
 READER = 'path "secret/data/*" { capabilities = ["read"] }'
 DENIED, WRONG = errors.CredentialDeniedError, errors.CredentialConfigurationError
+UNAVAILABLE = errors.CredentialStoreUnavailableError
 
 
 @pytest.fixture
@@ -60,7 +61,7 @@ def test_a_wrong_password_is_denied_and_not_shown(
     more: dict[str, Any] = {"auth_mount": userpass, "username": "me", "password": "not-it-7"}
     vault = VaultProvider(stored, addr=openbao.address, auth="userpass", **more)
     said = failure(vault, DENIED)
-    assert "name or the password is wrong. Check username= and password=." in said
+    assert "have locked the user for some minutes. Check username= and password=." in said
     assert "not-it-7" not in said + repr(vault) + repr(vars(vault))
 
 
@@ -145,6 +146,114 @@ def test_without_an_aws_identity_nothing_is_sent(
         said = failure(VaultProvider("vs", addr=server.address, auth="aws"), WRONG)
         assert "no AWS credentials" in said
         assert not server.seen
+
+
+PROFILES = """
+[profile mfa]
+role_arn = arn:aws:iam::123456789012:role/r
+source_profile = base
+mfa_serial = arn:aws:iam::123456789012:mfa/me
+[profile base]
+aws_access_key_id = AKIDEXAMPLE
+aws_secret_access_key = aws-secret-5f1d
+[profile sso]
+sso_start_url = https://x.awsapps.com/start
+sso_region = us-east-1
+sso_account_id = 123456789012
+sso_role_name = r
+"""
+NO_STS = "http://127.0.0.1:9"
+WEB = {"AWS_ROLE_ARN": "arn:aws:iam::1:role/r", "AWS_REGION": "us-east-1"}
+
+
+@pytest.mark.parametrize(
+    ("variables", "kind", "said"),
+    [
+        ({"AWS_PROFILE": "gone"}, WRONG, "no profile 'gone', which AWS_PROFILE names"),
+        ({"AWS_PROFILE": "sso"}, WRONG, "Run: aws sso login --profile sso"),
+        ({"AWS_PROFILE": "mfa"}, WRONG, "Then unset AWS_PROFILE."),
+        ({"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE"}, WRONG, "AWS_SECRET_ACCESS_KEY is missing"),
+        ({**WEB, "AWS_WEB_IDENTITY_TOKEN_FILE": "/nowhere"}, WRONG, "Correct AWS_WEB_IDENTITY_"),
+        ({"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://example.org"}, WRONG, "example.org"),
+        ({"AWS_CONTAINER_CREDENTIALS_FULL_URI": NO_STS}, UNAVAILABLE, "on EKS"),
+        (
+            {**WEB, "AWS_WEB_IDENTITY_TOKEN_FILE": __file__, "AWS_ENDPOINT_URL": NO_STS},
+            UNAVAILABLE,
+            "Check STS",
+        ),
+    ],
+)
+def test_an_aws_identity_that_cannot_be_had_is_told_as_for_aws(
+    variables: dict[str, str],
+    kind: type[errors.CredentialError],
+    said: str,
+    tiny: MakeTiny,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    failure: Failure,
+) -> None:
+    (tmp_path / "config").write_text(PROFILES)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with tiny() as server:
+        told = failure(VaultProvider("vs", addr=server.address, auth="aws"), kind)
+        assert said in told
+        assert "VECTORSHIFT_" not in told
+        assert not server.seen
+
+
+def test_a_refusal_of_sts_is_told_as_such(
+    tiny: MakeTiny, monkeypatch: pytest.MonkeyPatch, failure: Failure
+) -> None:
+    denied = (
+        "<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message></Error>"
+        "</ErrorResponse>"
+    )
+    with tiny(403, denied) as sts, tiny() as server:
+        variables = {"AWS_WEB_IDENTITY_TOKEN_FILE": __file__, "AWS_ENDPOINT_URL": sts.address}
+        for name, value in {**WEB, **variables}.items():
+            monkeypatch.setenv(name, value)
+        said = failure(VaultProvider("vs", addr=server.address, auth="aws"), DENIED)
+        assert "AWS refused AssumeRoleWithWebIdentity (AccessDenied)" in said
+        assert not server.seen
+
+
+@pytest.mark.parametrize(
+    ("told", "kind", "said"),
+    [
+        ("received error code 403 from STS: ... is expired", DENIED, "Renew the credentials."),
+        ("Post https://sts.amazonaws.com/: i/o timeout", UNAVAILABLE, "no answer from AWS's STS"),
+    ],
+)
+def test_what_the_server_hears_from_aws_is_no_fault_of_the_role(
+    told: str,
+    kind: type[errors.CredentialError],
+    said: str,
+    tiny: MakeTiny,
+    monkeypatch: pytest.MonkeyPatch,
+    failure: Failure,
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "aws-secret-5f1d")
+    body = json.dumps({"errors": [f"error making upstream request: {told}"]})
+    with tiny(400, body) as server:
+        answer = failure(VaultProvider("vs", addr=server.address, auth="aws"), kind)
+    assert said in answer
+    assert "bound_iam_principal_arn" not in answer
+
+
+def test_a_login_that_asks_for_a_second_factor_is_denied_with_the_way_out(
+    openbao: OpenBaoServer, stored: str, userpass: str, failure: Failure
+) -> None:
+    method = openbao.call("POST", "identity/mfa/method/totp", {"issuer": "vs"})["data"]["method_id"]
+    accessor = openbao.call("GET", "sys/auth")["data"][f"{userpass}/"]["accessor"]
+    enforced = {"mfa_method_ids": [method], "auth_method_accessors": [accessor]}
+    openbao.call("POST", f"identity/mfa/login-enforcement/{userpass}", enforced)
+    more: dict[str, Any] = {"auth_mount": userpass, "username": "me", "password": "swordfish"}
+    said = failure(VaultProvider(stored, addr=openbao.address, auth="userpass", **more), DENIED)
+    assert "asks for a second factor" in said
 
 
 # --- Wrong kinds of input ---

@@ -133,6 +133,15 @@ def test_a_path_with_the_api_s_own_data_part_gets_a_hint(
     assert f'Set path="{stored}"' in said
 
 
+@pytest.mark.parametrize("before", ["", "secret/", "vault:secret/"])
+def test_a_source_as_it_is_printed_in_place_of_a_path_gets_a_hint(
+    before: str, openbao: OpenBaoServer, stored: str, provider: MakeProvider, failure: Failure
+) -> None:
+    vault = provider(openbao, f"{before}{stored}#key")
+    said = failure(vault, errors.CredentialNotFoundError)
+    assert f'Set path="{stored}" and field="key".' in said
+
+
 def test_a_deleted_version_is_revoked(
     openbao: OpenBaoServer, stored: str, provider: MakeProvider, failure: Failure
 ) -> None:

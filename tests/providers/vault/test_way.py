@@ -63,6 +63,32 @@ def test_what_browsers_and_examples_put_at_the_end_of_an_address_is_taken_off(
     assert vault.get_credential().secret.reveal() == KEY
 
 
+@pytest.mark.parametrize("mark", ["'", '"'])
+def test_quotation_marks_of_an_env_file_are_named(mark: str, failure: Failure) -> None:
+    vault = VaultProvider("vs", addr=f"{mark}https://vault.example.com{mark}", token="t")
+    assert "is in quotation marks. Remove them from addr=." in failure(vault, WRONG)
+
+
+@pytest.mark.parametrize("argument", ["token_file", "cacert"])
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("$HOME/x.pem", "Write the whole path: ~ and variables are not expanded here."),
+        ("'/nowhere/x.pem'", "Remove the quotation marks"),
+        ("nowhere/x.pem", "relative to the working directory."),
+        ("~/nowhere.pem", ""),
+    ],
+)
+def test_a_file_that_a_shell_would_have_found_is_told_as_such(
+    argument: str, name: str, said: str, failure: Failure
+) -> None:
+    more: dict[str, Any] = {argument: name}
+    vault = VaultProvider("vs", addr="https://vault.example.com", **more)
+    told = failure(vault, WRONG)
+    assert said in told
+    assert ("expanded" in told) is ("expanded" in said)
+
+
 @pytest.mark.skipif(not _has_ipv6(), reason="this machine has no IPv6")
 def test_an_address_of_ipv6_is_spoken_to(tiny: MakeTiny) -> None:
     with tiny(200, BODY, host="::1") as server:

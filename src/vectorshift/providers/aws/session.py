@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 from vectorshift._platform.importing import load
 from vectorshift.errors import CredentialConfigurationError
 from vectorshift.providers.aws.locators import printable
-from vectorshift.providers.aws.logs import quiet_botocore, reading_ends
+from vectorshift.providers.aws.logs import reading_ends
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,6 @@ __all__ = [
     "detach_processes",
     "new_session",
     "read_config",
-    "signed_identity",
 ]
 
 _LARGEST: Final = 1 << 20
@@ -58,7 +57,6 @@ _LOGIN_WAITS: Final[dict[str, Any]] = {
 }
 
 
-_FORM: Final = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
 _SAYS: Final = {
     "mfa": "the AWS profile asks for an MFA code of {device}",
     "process": "the credential_process of the AWS profile '{profile}' {why}",
@@ -267,37 +265,6 @@ def detach_processes(session: Any) -> None:
             _detach(each)
         elif each.METHOD == "assume-role":
             _detach_source_profiles(each._profile_provider_builder)
-
-
-def signed_identity(
-    headers: dict[str, str], *, deadline: float | None = None
-) -> tuple[str, str, dict[str, str]] | None:
-    """Return a request that asks STS who signed it: its URL, body and headers. It is for another
-    server to send. None if there are no credentials; nobody is asked for them.
-
-    Args:
-        headers: those to sign as well.
-        deadline: until when the caller waits, in seconds of `time.monotonic`.
-
-    Raises:
-        LoginError: what gives credentials failed, or would ask somebody. Or an exception of
-            botocore's.
-    """
-    auth: Any = load("botocore.auth")
-    awsrequest: Any = load("botocore.awsrequest")
-
-    session = new_session(profile=None, region=None, fallback=None)
-    detach_processes(session)
-    with quiet_botocore(deadline):
-        credentials = session.get_credentials()
-        ask_nobody(credentials)
-        if credentials is None:
-            return None
-        keys = credentials.get_frozen_credentials()
-    url, body = "https://sts.amazonaws.com/", "Action=GetCallerIdentity&Version=2011-06-15"
-    request = awsrequest.AWSRequest("POST", url, headers={**_FORM, **headers}, data=body)
-    auth.SigV4Auth(keys, "sts", "us-east-1").add_auth(request)
-    return url, body, dict(request.headers.items())
 
 
 def _detach_source_profiles(builder: Any) -> None:

@@ -104,6 +104,11 @@ class Reply:
         return any(word in error.lower() for error in self._texts("errors"))
 
     @property
+    def needs_a_person(self) -> bool:
+        """Return whether the server serves nothing until somebody unseals or unlocks it."""
+        return self.says("vault is sealed") or self.mentions(_LOCKED)
+
+    @property
     def warns_of_versions(self) -> bool:
         """Return whether the server says that a mount of KV version 2 was read as version 1."""
         start = "Invalid path for a versioned K/V secrets engine"
@@ -213,6 +218,11 @@ def classify_read(
     """
     if reply.status == 200 and as_object((reply.body or {}).get("data")) is not None:
         return None
+    if reply.status == 200 and as_object((reply.body or {}).get("wrap_info")):
+        return ref.denied(
+            "the server wraps its answer, as where a control group has to approve each read. "
+            "Give the service a policy without one."
+        )
     if reply.status == 404 and reply.body is not None:
         return _classify_404(reply, ref, mount, other)
     if not is_denied(reply):
@@ -288,13 +298,15 @@ def _path_hint(ref: SecretRef, other: Mount | None) -> str:
         return f"The mount has a part that is added for you. Set VECTORSHIFT_VAULT_MOUNT={mount}."
     data = "(data/|metadata/)" if ref.kv_version == 2 else "()"
     pattern = rf"(v1/)?({re.escape(mount)}/{data}?|{data})?(.+)"
-    found = re.fullmatch(pattern, ref.path)
-    path = found.groups()[-1] if found else ref.path
+    plain, _, field = ref.path.removeprefix("vault:").partition("#")  # a source, as it is printed
+    found = re.fullmatch(pattern, plain)
+    path = found.groups()[-1] if found else plain
     if path == ref.path:
         return ""
+    also = f" and VECTORSHIFT_VAULT_FIELD={field}" if field else ""
     return (
-        "Leave out the mount, data/ and v1/, which are added for you. Set "
-        f"VECTORSHIFT_VAULT_PATH={path}."
+        "Leave out the mount, data/ and v1/, which are added for you"
+        f"{', and the field' if field else ''}. Set VECTORSHIFT_VAULT_PATH={path}{also}."
     )
 
 
@@ -332,6 +344,12 @@ def classify_login(
     auth = as_object((reply.body or {}).get("auth")) or {}
     if reply.status == 200 and auth.get("client_token"):
         return None
+    if reply.status == 200 and auth.get("mfa_requirement"):
+        return ref.denied(
+            "the server asks for a second factor, which a service cannot give. Leave the auth "
+            "method or the entity out of the login enforcement (identity/mfa/login-enforcement), "
+            "or choose another VECTORSHIFT_VAULT_AUTH."
+        )
     if not reply.is_of_vault:
         return _classify_status(reply, ref)
     where = (
@@ -346,6 +364,8 @@ def classify_login(
             "no auth method is mounted there. Set VECTORSHIFT_VAULT_AUTH_MOUNT to the mount"
             f" of the auth method, and VECTORSHIFT_VAULT_NAMESPACE to its namespace.{where}"
         )
+    if reply.mentions(_UPSTREAM) and not reply.mentions("received error code"):
+        return ref.unavailable("the server gets no answer from AWS's STS. Check its way there.")
     said = next((f": {words}" for words in _REASONS if reply.mentions(words)), "")
     if reply.status in (401, 403) and not said:
         return ref.denied(
@@ -357,6 +377,7 @@ def classify_login(
     return _classify_status(reply, ref)
 
 
+_UPSTREAM: Final = "error making upstream request"
 _REASONS: Final = (
     "service account name not authorized",
     "service account unauthorized",
@@ -433,6 +454,7 @@ def _gone(metadata: dict[str, Any], ref: SecretRef) -> str:
     )
 
 
+_LOCKED: Final = "access to this namespace has been locked"
 _DISASTER: Final = "path disabled in replication dr secondary mode"
 _NO_LEADER: Final = "local node not active but active cluster node not found"
 
@@ -459,6 +481,10 @@ def _classify_status(reply: Reply, ref: SecretRef) -> CredentialError:
         )
     if status == 503 and reply.says("vault is sealed"):
         return ref.unavailable("the server is sealed. Unseal it.", retry_after=wait)
+    if status == 503 and reply.mentions(_LOCKED):
+        return ref.unavailable(
+            "the namespace is locked. Unlock it: bao namespace unlock", retry_after=wait
+        )
     if status == 429:
         return ref.unavailable(
             "the server limits the rate (429). Raise its quota, or VECTORSHIFT_VAULT_CACHE_TTL.",

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
-from vectorshift._platform.files import read_small, wrong_name
+from vectorshift._platform.files import read_small, unexpanded, wrong_name
 from vectorshift._platform.forks import renew_after_fork
 from vectorshift._platform.vault_variables import (
     OTHER_METHODS,
@@ -369,8 +369,8 @@ class PasswordLogin(MountedLogin):
     """Userpass and LDAP: a name and a password, which may be in a file that is read each time."""
 
     fix = (
-        "The name or the password is wrong. Check VECTORSHIFT_VAULT_USERNAME and "
-        "VECTORSHIFT_VAULT_PASSWORD."
+        "The name or the password is wrong, or several wrong ones have locked the user for some "
+        "minutes. Check VECTORSHIFT_VAULT_USERNAME and VECTORSHIFT_VAULT_PASSWORD."
     )
 
     @property
@@ -402,7 +402,7 @@ class PasswordLogin(MountedLogin):
 
 
 class AwsLogin(MountedLogin):
-    """AWS IAM: a signed request to AWS, which the server sends on to ask who signed it."""
+    """AWS IAM: a signed request to AWS's STS, which the server sends on to ask who signed it."""
 
     fix = (
         "No role accepts the AWS identity of this process. Check VECTORSHIFT_VAULT_ROLE, "
@@ -413,40 +413,33 @@ class AwsLogin(MountedLogin):
         """Return the request, signed with what botocore finds: variables, a profile, IRSA, a role
         of the instance.
         """
-        try:
-            from botocore.exceptions import BotoCoreError  # pyright: ignore[reportMissingTypeStubs]
-        except ImportError:
-            return ref.wrong(
-                "login by AWS needs the package botocore. Install it: pip install"
-                " 'vectorshift[aws]>=2'"
-            )
-        from vectorshift.providers.aws.session import LoginError, signed_identity
+        # boto3 belongs to this method alone
+        from vectorshift.providers.aws.identity import NoIdentity, signed_identity
 
         server_id = self._arguments.aws_server_id
-        try:
-            signed = signed_identity(
-                {"X-Vault-AWS-IAM-Server-ID": server_id} if server_id else {},
-                deadline=time.monotonic() + requests.budget.left(),
-            )
-        except LoginError as error:
-            return ref.unavailable(
-                f"the AWS credentials of this process are not available: {error}."
-            )
-        except BotoCoreError as error:
-            return ref.unavailable(
-                f"the AWS credentials of this process are not available ({type(error).__name__})."
-            )
-        if signed is None:
-            return ref.wrong("this process has no AWS credentials to log in with.")
-        url, body, headers = signed
-        every = {name: [value] for name, value in headers.items()}
+        signed = signed_identity(
+            {"X-Vault-AWS-IAM-Server-ID": server_id} if server_id else {},
+            deadline=time.monotonic() + requests.budget.left(),
+        )
+        if isinstance(signed, NoIdentity):
+            return ref.error(signed.kind, f"the login by AWS has no identity: {signed.text}")
+        every = {name: [value] for name, value in signed.headers.items()}
         role: Payload = {"role": self._arguments.role} if self._arguments.role else {}
         return role | {
             "iam_http_request_method": "POST",
-            "iam_request_url": _encoded(url),
-            "iam_request_body": _encoded(body),
+            "iam_request_url": _encoded(signed.url),
+            "iam_request_body": _encoded(signed.body),
             "iam_request_headers": Secret(_encoded(json.dumps(every))),
         }
+
+    def explain(self, reply: Reply, payload: Payload) -> str:
+        """Tell what AWS refuses, as the server passes it on, from what a role refuses."""
+        if not reply.mentions("from sts"):
+            return self.fix
+        return (
+            "AWS refuses the request that this process signed: its AWS credentials have expired "
+            "or are wrong, or this machine's clock is. Renew the credentials."
+        )
 
 
 def _encoded(text: str) -> str:
@@ -490,7 +483,8 @@ def _read(path: str, setting: str, ref: SecretRef) -> str | CredentialError:
         reason = f"cannot be read ({why})"
         if wrong_name(path):
             return ref.wrong(f"{setting}: the file {reason}. Its name is not shown.")
-        return ref.wrong(f"{setting}: the file {path} {reason}.")
+        fix = unexpanded(os.path.expanduser(path))  # noqa: PTH111  # as `path_of`
+        return ref.wrong(f"{setting}: the file {path} {reason}. {fix}".rstrip())
     return content.decode(errors="replace")
 
 

@@ -274,8 +274,8 @@ def _may_pass(outcome: Reply | TransportFailure, *, repeatable: bool) -> bool:
 
 
 def _is_passing(outcome: Reply | TransportFailure) -> bool:
-    """Return whether the server says that it cannot serve just then. Unsealing takes a person."""
-    return isinstance(outcome, Reply) and not outcome.says("vault is sealed")
+    """Return whether the server says that it cannot serve just then, and may soon."""
+    return isinstance(outcome, Reply) and not outcome.needs_a_person
 
 
 def _is_standby(response: Any, url: str, path: str) -> bool:

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode, urlsplit
 
-from vectorshift._platform.files import wrong_name
+from vectorshift._platform.files import unexpanded, wrong_name
 from vectorshift._platform.urls import is_loopback
 from vectorshift._platform.vault_variables import without_known_path
 from vectorshift.credentials.events import log
@@ -130,6 +130,8 @@ class VaultServer:
             host, _ = url.hostname, url.port
         except ValueError:
             return f"the address is malformed. {look}"
+        if self._addr[:1] in ("'", '"'):
+            return "the address is in quotation marks. Remove them from VECTORSHIFT_VAULT_ADDR."
         if url.scheme not in ("http", "https") or not host:
             return f"the address must begin with https:// and a host. {look}"
         if "@" in url.netloc:
@@ -155,7 +157,8 @@ class VaultServer:
             if flaw := wrong_name(path):
                 return f"{setting} {flaw}."
             if not path_of(path).exists():
-                return f"{setting} names a file that is not there: {path}"
+                fix = unexpanded(str(path_of(path)))
+                return f"{setting} names a file that is not there: {path}" + (fix and f". {fix}")
         return None
 
     def _header_flaw(self) -> str | None:
