@@ -1,1 +1,1 @@
-"""The settings and credentials that are in force: for the process, and in a block."""
+"""The settings and credentials in force, for the process and in `using` blocks."""

@@ -1,4 +1,4 @@
-"""The configuration of the process: settings, and the credentials in force outside any block."""
+"""The configuration of the process: its settings, and its credentials outside `using` blocks."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ if TYPE_CHECKING:
 __all__ = ["Configured", "ForwardingProvider", "failing"]
 
 _REQUIRE_USING = "VECTORSHIFT_REQUIRE_USING"
-_SAY_SO = (_REQUIRE_USING, "VECTORSHIFT_ENV_FILE")
-"""The variables by which an environment can say that calls need a `using` block."""
+_REQUIRED_BY = (_REQUIRE_USING, "VECTORSHIFT_ENV_FILE")
+"""The variables that can make calls need a `using` block."""
 
 
 def failing(message: str) -> FailingProvider:
-    """Return what fails every call with this configuration error, so that no source answers it."""
+    """Return a provider that fails every call with this configuration error."""
     return FailingProvider(CredentialConfigurationError(message, source="using", provider="using"))
 
 
 class ForwardingProvider(BaseProvider):
-    """Answers as another provider does, whichever that is at the time."""
+    """Forwards to the provider that is in force."""
 
     remote = False
     stands_for_another = True
@@ -52,18 +52,18 @@ class ForwardingProvider(BaseProvider):
 
     @abstractmethod
     def resolved(self) -> BaseProvider:
-        """Return who answers. May block."""
+        """Return the provider that is in force. May block."""
 
     @abstractmethod
     async def aresolved(self) -> BaseProvider:
-        """Return who answers, without blocking the event loop."""
+        """Return the provider that is in force, without blocking the event loop."""
 
     def describe(self) -> Description:
-        """Describe who answers."""
+        """Describe the provider that is in force."""
         return self.resolved().describe()
 
     def invalidate(self, rejected: Credential) -> None:
-        """Tell who answers that the server refused `rejected`."""
+        """Tell the provider that is in force that the server rejected this key."""
         self.resolved().invalidate(rejected)
 
     def is_previous(self, credential: Credential) -> bool:
@@ -72,16 +72,16 @@ class ForwardingProvider(BaseProvider):
         return provider is not None and provider.is_previous(credential)
 
     def get_cached(self) -> Result | None:
-        """Answer at once, or None where that takes `resolve`."""
+        """Return the cached answer, or None if `resolve` is needed."""
         provider = self.resolved_or_none()
         return None if provider is None else provider.get_cached()
 
     def resolve(self, request: LookupRequest) -> Result:
-        """Answer; may block."""
+        """Return a key or an error. May block."""
         return self.resolved().resolve(request)
 
     async def aresolve(self, request: LookupRequest) -> Result:
-        """Answer without blocking the event loop."""
+        """Return a key or an error, without blocking the event loop."""
         return await (await self.aresolved()).aresolve(request)
 
 
@@ -91,12 +91,12 @@ class Configured(ForwardingProvider):
     It is immutable: `configure` replaces it. A running call or a handler keeps the one that it has.
 
     Args:
-        settings: in place of those of the environment, which are read at first use.
-        credentials: in place of a chain of the settings, which is built at first use.
-        read: those of the environment, if they have been read.
-        require_using: what `configure` said of whether calls need a `using` block, or None.
-        process: gives what is configured for the process, where this belongs to one client: what
-            the process requires holds for its clients as well.
+        settings: the settings; None reads the environment at first use.
+        credentials: the credentials; None builds a chain from the settings at first use.
+        read: the settings of the environment, if they were read already.
+        require_using: the argument of `configure` with this name, or None.
+        process: if this belongs to one client, it returns the configuration of the process, whose
+            `require_using` holds for clients as well.
     """
 
     name = "configured"
@@ -120,11 +120,11 @@ class Configured(ForwardingProvider):
         renew_after_fork(self)
 
     def _after_fork(self) -> None:
-        self._lock = threading.RLock()  # a signal handler may come here while its thread is in here
+        self._lock = threading.RLock()  # reentrant: a signal handler may come here
 
     @property
     def current(self) -> Configured:
-        """This; an `DefaultScope` names another one when something is configured."""
+        """This configuration; that of a `DefaultScope` changes with `configure`."""
         return self
 
     @property
@@ -133,12 +133,12 @@ class Configured(ForwardingProvider):
 
     @property
     def loaded(self) -> Settings | None:
-        """The settings, as far as they were read; does no I/O."""
+        """The settings, or None if they were not read yet. Does no I/O."""
         return self._settings
 
     @property
     def settings(self) -> Settings:
-        """The settings that were given, else those of the environment at first use. May block."""
+        """The settings that were passed; else those of the environment, read once. May block."""
         settings = self._settings
         if settings is None:
             plain = cast("Settings | None", plain_settings(os.environ))
@@ -149,29 +149,30 @@ class Configured(ForwardingProvider):
 
     @property
     def requires_using(self) -> bool:
-        """Return whether calls outside a `using` block fail. May block at first."""
+        """True if calls outside a `using` block fail. The first use may block."""
         if self.require_using is not None:
             return self.require_using
         if self._of_process is not self and self._of_process.requires_using:
             return True
-        if self._settings is None and not any(os.environ.get(each, "").strip() for each in _SAY_SO):
-            return False  # no need to read settings that cannot say so
+        if self._settings is None and not any(os.environ.get(n, "").strip() for n in _REQUIRED_BY):
+            return False  # the settings cannot require it: do not read them
         settings = self.settings
         if self.chosen is None or "require_using" in settings.model_fields_set:
             return settings.require_using
         if self._of_process is not self:  # it was asked above, and has read the variable
             return False
-        said = os.environ.get(_REQUIRE_USING, "")  # settings in code that are silent do not undo it
-        return _model().load({_REQUIRE_USING: said}).require_using
+        # settings in code without this field do not override the variable
+        variable = os.environ.get(_REQUIRE_USING, "")
+        return _model().load({_REQUIRE_USING: variable}).require_using
 
     def resolved_or_none(self) -> BaseProvider | None:
-        """Return the credentials that were given, or the chain, if it has been built."""
+        """Return the credentials that were passed, or the chain if it was built; else None."""
         process, provider = self.found
         return provider if process is self._of_process else None
 
     def resolved(self) -> BaseProvider:
-        """Return the credentials that were given, or the chain, or what fails where calls need a
-        `using` block. May block at first.
+        """Return the credentials that were passed, or the chain. If calls need a `using` block,
+        return a provider that fails. The first call may block.
         """
         provider = self.resolved_or_none()
         if provider is None:
@@ -199,7 +200,7 @@ class Configured(ForwardingProvider):
 
     @property
     def required_by(self) -> str:
-        """The words by which calls were made to need a `using` block."""
+        """The setting, as a user writes it, that makes calls need a `using` block."""
         if self.require_using:
             return "configure(require_using=True)"
         if self.chosen is not None and self.chosen.require_using:
@@ -207,27 +208,25 @@ class Configured(ForwardingProvider):
         return _REQUIRE_USING if self._of_process is self else self._of_process.required_by
 
     async def aresolved(self) -> BaseProvider:
-        """Return what `resolved` does; what may block is done in a thread."""
+        """Return what `resolved` does, but run it in a thread."""
         while (provider := self.resolved_or_none()) is None:
-            if being_made():  # who is asked by what it makes cannot wait until that is made
+            if being_made():  # a provider that is being made asks for a key: do not wait for it
                 return self.resolved()
             await self._building.ajoin()
         return provider
 
     def close(self) -> None:
-        """Close the chain, if it has been built; the credentials that were given stay open."""
+        """Close the chain, if it was built; credentials that were passed stay open."""
         if self._chain is not None:
             self._chain.close()
 
-    def __repr__(
-        self,
-    ) -> str:  # what shows locals must not read settings, or raise what is wrong with them
+    def __repr__(self) -> str:  # a debugger calls it: it must not read settings, or raise
         return "<Configured>"
 
 
 def _model() -> type[Settings]:
-    """Import the settings. pydantic reads the entry points of all installed packages for that, and
-    trips over one.
+    """Return the class of the settings. To import it, pydantic reads the entry points of all
+    installed packages, and fails if one is damaged.
     """
     try:
         load("vectorshift.settings.model")
@@ -248,9 +247,7 @@ def _model() -> type[Settings]:
 
 
 def _damaged() -> str | None:
-    """Return what to call the first installed package whose entry points cannot be read, or
-    None.
-    """
+    """Return the name of the first installed package with unreadable entry points, or None."""
     from importlib.metadata import distributions
 
     for each in distributions():

@@ -1,4 +1,4 @@
-"""Whose key a call uses that names none: the credentials of a block, else those of the process."""
+"""The key of a call without credentials of its own: that of a block, else of the process."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ __all__ = [
 
 
 _abandoned: list[weakref.ref[using]] = []
-"""The blocks whose context has ended before they were left: no call can see them."""
+"""The blocks whose context ended before they were left: no call can see them."""
 
 
 class _Entry:
-    """One entering of a block. Contexts alone keep it, so that it goes when the last of them does.
+    """One entry of a block. Only contexts refer to it, so it is deleted with the last of them.
 
     Args:
         of: the block that was entered.
@@ -91,8 +91,8 @@ def _running_task() -> asyncio.Task[Any] | None:
 
 
 class _Block(NamedTuple):
-    """A block in force, and the one around it. It is kept in the context alone: tasks may share the
-    `using` object.
+    """A block in force, and the one around it. It is stored in the context, because tasks may share
+    the `using` object.
     """
 
     entry: _Entry
@@ -109,11 +109,10 @@ _LEFT_ELSEWHERE = failing(
 )
 
 
-def _warn_of_lost() -> None:
-    abandoned = [
-        block for each in _abandoned if (block := each()) is not None
-    ]  # one that nobody can leave
-    _abandoned.clear()  # is no longer anybody's
+def _warn_of_abandoned() -> None:
+    # a block that was deleted can no longer be left: no warning
+    abandoned = [block for each in _abandoned if (block := each()) is not None]
+    _abandoned.clear()
     if abandoned:
         log_safely(
             logging.WARNING,
@@ -125,7 +124,7 @@ def _warn_of_lost() -> None:
 
 
 class Target(Protocol):
-    """The destination and identity of calls that name none: the client that was configured."""
+    """The client that is configured for calls without their own: it sets URL and identity."""
 
     @property
     def provider(self) -> BaseProvider:
@@ -134,26 +133,25 @@ class Target(Protocol):
 
     @property
     def has_own_credentials(self) -> bool:
-        """Return whether the key is the client's own, and not that of a block or of the process."""
+        """True if the key is the client's own, and not that of a block or the process."""
         ...
 
     @property
     def settings(self) -> Settings:
-        """The settings in force. May block at first."""
+        """The settings in force. The first use may block."""
         ...
 
     @property
     def base_url(self) -> str:
-        """The URL below which all paths lie. May block at first."""
+        """The URL before all paths. The first use may block."""
         ...
 
 
 class DefaultScope(ForwardingProvider):
-    """Ask the credentials of the surrounding `using` block, else those that are configured for the
-    process.
+    """Forwards to the credentials of the surrounding `using` block, else to those of the process.
 
     Args:
-        settings: what the chain is built from; the environment at first use by default.
+        settings: the settings of the chain; None reads the environment at first use.
 
     Attributes:
         current: the settings and credentials that are configured.
@@ -174,41 +172,39 @@ class DefaultScope(ForwardingProvider):
         renew_after_fork(self)
 
     def _after_fork(self) -> None:
-        self._lock = threading.RLock()  # a signal handler may come here while its thread is in here
+        self._lock = threading.RLock()  # reentrant: a signal handler may come here
 
     @property
     def loaded(self) -> Settings | None:
-        """The settings, as far as they were read; does no I/O."""
+        """The settings, or None if they were not read yet. Does no I/O."""
         return self.current.loaded
 
     @property
     def settings(self) -> Settings:
-        """The settings that were configured, else those of the environment at first use. May
-        block.
-        """
+        """The configured settings; else those of the environment, read once. May block."""
         return self.current.settings
 
     @property
     def base_url(self) -> str:
-        """The base URL that is configured. May block."""
+        """The configured base URL. May block."""
         return self.settings.base_url
 
     @property
     def provider(self) -> BaseProvider:
-        """This."""
+        """This scope itself."""
         return self
 
     @property
     def has_own_credentials(self) -> bool:
-        """False: a call is made as the block or the process."""
+        """False: the key is that of a block or the process."""
         return False
 
     def target(self, *, asynchronous: bool = False) -> Target:
-        """Return the client that was configured for calls of this kind; else this.
+        """Return the client that was configured for sync or async calls; else this scope.
 
         Raises:
-            CredentialConfigurationError: that client would be a key of the process where every call
-                needs a `using` block.
+            CredentialConfigurationError: the client has its own key, but every call needs a `using`
+                block.
         """
         target = self.asynchronous if asynchronous else self.sync
         if target is None:
@@ -224,30 +220,29 @@ class DefaultScope(ForwardingProvider):
 
     @property
     def scope(self) -> str:
-        """Whose credentials are in force: those of a block, `using`, or of the `process`."""
+        """The credentials in force: `using` for those of a block, else `process`."""
         return "process" if _in_block.get() is None else "using"
 
     def pin(self) -> BaseProvider:
-        """Return the credentials that are in force here and now, and stay what they are."""
+        """Return a provider that later `configure()` or `using` cannot change."""
         return self.pin_to(self.current)
 
     def pin_to(self, configured: Configured) -> BaseProvider:
-        """Return the credentials of the surrounding block, else those that are configured in this
-        way.
+        """Return the credentials of the surrounding block, else those of this configuration.
 
-        A client's own settings do not say as whom it calls: credentials that were configured for
-        the process come before the chain that they describe.
+        Settings of a client do not choose its key: credentials that were configured for the process
+        come before a chain of these settings.
         """
         block = _in_block.get()
         if block is not None:
             return _LEFT_ELSEWHERE if block.entry.left_elsewhere else block.provider
         if _abandoned:
-            _warn_of_lost()
-        process = DEFAULT_SCOPE.current  # it also says whether a call must stand in a block
+            _warn_of_abandoned()
+        process = DEFAULT_SCOPE.current  # it also knows whether calls need a block
         return configured if self is DEFAULT_SCOPE or process.given is None else process
 
     def in_force(self, configured: Configured) -> BaseProvider:
-        """Return what `pin_to` does, or what that stands for, if it is known: for one call."""
+        """Return what `pin_to` does, for one call: if known, the provider in a `Configured`."""
         provider = self.pin_to(configured)
         if isinstance(provider, Configured):
             process, known = provider.found
@@ -256,18 +251,16 @@ class DefaultScope(ForwardingProvider):
         return provider
 
     def resolved_or_none(self) -> BaseProvider | None:
-        """Return the credentials that are in force here and now, if they have been made."""
+        """Return the credentials in force, or None if they are not made yet."""
         provider = self.in_force(self.current)
         return provider.resolved_or_none() if isinstance(provider, Configured) else provider
 
     def resolved(self) -> BaseProvider:
-        """Return the credentials that are in force here and now. May block."""
+        """Return the credentials in force. May block."""
         return self.pin().resolved()
 
     async def aresolved(self) -> BaseProvider:
-        """Return the credentials that are in force here and now, without blocking the event
-        loop.
-        """
+        """Return the credentials in force, without blocking the event loop."""
         return await self.pin().aresolved()
 
     def configure(
@@ -276,7 +269,7 @@ class DefaultScope(ForwardingProvider):
         credentials: object = UNSET,
         require_using: bool | None = None,
     ) -> None:
-        """Set what is given, and leave the rest as it is."""
+        """Set the arguments that were passed, and leave the rest as it is."""
         try:
             provider = (
                 None
@@ -302,7 +295,7 @@ class DefaultScope(ForwardingProvider):
             self.warn_of_api_key(again=True)
 
     def _warn_of_process_key(self) -> None:
-        """Say that a key of the process is set although there is to be none."""
+        """Warn that a key of the process is set and not used, because calls need a block."""
         what = [
             *(["vectorshift.api_key"] if slot.namespace["api_key"] is not None else []),
             *(["configure(credentials=...)"] if self.current.given is not None else []),
@@ -315,7 +308,7 @@ class DefaultScope(ForwardingProvider):
             )
 
     def refuse_api_key(self) -> None:
-        """Raise CredentialConfigurationError if the process is to have no key of its own."""
+        """Raise CredentialConfigurationError if the process must have no key of its own."""
         now = self.current
         if now.requires_using:
             raise CredentialConfigurationError(
@@ -325,8 +318,8 @@ class DefaultScope(ForwardingProvider):
             )
 
     def warn_of_api_key(self, *, again: bool = False) -> None:
-        """Say once that `vectorshift.api_key` is set and not used, as something was configured in
-        its place.
+        """Warn once that `vectorshift.api_key` is set and not used, because other credentials are
+        configured.
         """
         self._warned = self._warned and not again
         if self._warned or slot.namespace["api_key"] is None:
@@ -342,8 +335,8 @@ class DefaultScope(ForwardingProvider):
             )
 
     def _in_place_of_api_key(self) -> tuple[str, str]:
-        """Return on which calls it has no effect, and what was configured in its place, if anything
-        was.
+        """Return on which calls `api_key` has no effect, and the `configure` argument that replaces
+        it; empty if there is none.
         """
         if self.current.given is not None:
             return "", "credentials"
@@ -355,7 +348,7 @@ class DefaultScope(ForwardingProvider):
         return (f" on calls of {own[0]}" if len(own) == 1 else "", "client" if own else "")
 
     def reset(self) -> None:
-        """Forget everything: the next use reads the environment again."""
+        """Forget all configuration: the next use reads the environment again."""
         from vectorshift.providers.dotenv import admit_latecomers
 
         admit_latecomers()
@@ -369,9 +362,7 @@ class DefaultScope(ForwardingProvider):
         """Close the chain that was built."""
         self.current.close()
 
-    def __repr__(
-        self,
-    ) -> str:  # what shows locals must not read settings, or raise what is wrong with them
+    def __repr__(self) -> str:  # a debugger calls it: it must not read settings, or raise
         return "<DefaultScope>"
 
 
@@ -379,22 +370,21 @@ DEFAULT_SCOPE = DefaultScope()
 slot.scope = DEFAULT_SCOPE
 
 
-class using(StaysInProcess):  # it reads as a statement
-    """Use these credentials in a block, and in the tasks that are started in it, instead of the
-    process's own.
+class using(StaysInProcess):  # lower case: it reads as a statement
+    """Use these credentials in a block, and in tasks that are started in it.
 
-    Nothing falls back to the process's credentials: if these find nothing, the call fails. A client
-    that was made with credentials keeps its own. A new thread does not see the block, unless it is
-    started with `contextvars.copy_context().run`. Any number of tasks and threads may share one,
-    and enter it again. It is for `with` alone, and not a decorator: an async function would have
-    left the block before it runs.
+    There is no fall-back to the process's credentials: if these find no key, the call fails. A
+    client that was made with credentials keeps them. A new thread does not see the block, unless it
+    is started with `contextvars.copy_context().run`. Tasks and threads may share one `using`, and
+    enter it again. It is for `with` only, not a decorator: an async function would leave the block
+    before it runs.
 
     Args:
         credentials: a key, a sync or async callable that returns one, or any provider.
 
     Raises:
         TypeError: `credentials` has another type.
-        RuntimeError: at its end, if that comes in another task or thread than its beginning.
+        RuntimeError: the block ends in another task or thread than it began in.
     """
 
     def __init__(self, credentials: Any) -> None:
@@ -418,16 +408,16 @@ class using(StaysInProcess):  # it reads as a statement
         self._entries.remove(entry)
 
     def _left_elsewhere(self) -> None:
-        """Let calls in the context that this was entered in fail: they are behind its end."""
+        """Fail later calls in the context that entered this block: it has ended elsewhere."""
         _abandoned[:] = [each for each in _abandoned if each() is not self]
         open_still = [entry for each in self._entries if (entry := each()) and not entry.left]
-        if len(open_still) == 1:  # of several, nobody knows which one was meant
+        if len(open_still) == 1:  # with several, it is unknown which one was left
             open_still[0].left_elsewhere = True
 
 
 def _without(left: using, block: _Block | None) -> _Block | None:
-    """Return the blocks that stay in force. A generator may be left after a block that was entered
-    later.
+    """Return the blocks that stay in force. With generators, a block may end before one that was
+    entered later.
     """
     inner: list[_Block] = []
     while block is not None and block.entry.of is not left:
@@ -450,8 +440,8 @@ def get_credential() -> Credential:
     """Return the credential that a sync call would use now. Thread-safe; may block when nothing is
     cached.
 
-    It is that of the client which was configured for sync calls, if there is one; else that of the
-    surrounding `using` block or of the process.
+    A client that is configured for sync calls comes first, then the surrounding `using` block, then
+    the process.
 
     Raises:
         MissingCredentialError: no source has a key; it is an `AuthenticationError`.
@@ -475,15 +465,15 @@ async def aget_credential() -> Credential:
 
 
 def refresh() -> Credential:
-    """Read the source that is in force now again, and return the key that calls use from here on.
+    """Read the current source again, and return the key that calls use from now on.
 
     Call it after a key was replaced or removed, if the cache would notice too late. The source is
     that of `get_credential`: in a `using` block, the block's. The store is read at once, even after
     a recent failure. If the read fails, this raises, and calls keep the old key, unless the store
     said that the key is gone.
 
-    Simultaneous callers share a read. A read that began earlier counts
-    only if it has another key. Other processes are not affected. Thread-safe; may block.
+    Simultaneous callers share a read. A read that began earlier counts only if it returns another
+    key. Other processes are not affected. Thread-safe; may block.
 
     Raises:
         MissingCredentialError: no source has a key.
@@ -493,7 +483,7 @@ def refresh() -> Credential:
 
 
 async def arefresh() -> Credential:
-    """Read the source that is in force now again, without blocking the event loop.
+    """Read the current source again, without blocking the event loop.
 
     Promises and raises as `refresh`.
     """
@@ -501,11 +491,10 @@ async def arefresh() -> Credential:
 
 
 def api_key() -> str | None:
-    """Return the text of the key that a sync call would use now, as far as that is known here.
+    """Return the text of the key that a sync call would use now, if it is known without a read.
 
-    Contacts no store. None if no local source and no cache has a key, or a store comes first that
-    was not asked yet, or each call fails for its settings. It is also None outside every block
-    where calls need one: the process has no key then.
+    Contacts no store. None if no local source and no cache has a key, or if a store comes first
+    that was not read yet. None too if calls fail: for their settings, or because they need a block.
 
     Raises:
         CredentialError: a local source failed.
@@ -514,7 +503,7 @@ def api_key() -> str | None:
         if _in_block.get() is None and DEFAULT_SCOPE.current.requires_using:
             return None
         provider = DEFAULT_SCOPE.target().provider.resolved()
-    except CredentialConfigurationError:  # tools that list a module read this: let a call raise it
+    except CredentialConfigurationError:  # tools read this to list the module: only a call raises
         return None
     answer = provider.resolve(LOCAL_REQUEST)
     if is_missing(answer) or answer is NOT_ASKED or answer is STORE_FAILED:
