@@ -1,4 +1,4 @@
-"""`Secret` and `Credential`, and the contract of everything that finds them."""
+"""`Secret`, `Credential`, and the contract of providers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 __all__ = ["Credential", "Secret"]
 
 
-if not TYPE_CHECKING:  # a checker is to find a mistyped name
+if not TYPE_CHECKING:  # so that type checkers find a mistyped name
 
     def __getattr__(name: str) -> object:
         if name not in {*__all__, "_sealed"}:

@@ -1,4 +1,4 @@
-"""Adapts an author's provider to `BaseProvider`, guarded against what it may let out."""
+"""Adapts an author's provider to `BaseProvider`, so that none of its exceptions leak a secret."""
 
 from __future__ import annotations
 
@@ -31,17 +31,16 @@ if TYPE_CHECKING:
 __all__ = ["SLOW", "GuardedProvider", "PolicyOfTheWrapped", "adapt", "flaw_of_ttl"]
 
 SLOW: Final = 1.0
-"""Seconds after which a local getter is warned of."""
+"""Seconds after which a local getter causes a warning."""
 
 
 def adapt(provider: CredentialProvider) -> BaseProvider:
-    """Return a provider that answers with values: itself, or an author's provider, adapted.
+    """Return the provider itself if it is a `BaseProvider`, else a `GuardedProvider` around it.
 
-    A subclass that overrides a getter of ours is an author's provider too: its getter is what
-    counts.
+    A `BaseProvider` that overrides a getter is an author's provider too: its getter is called.
 
     Raises:
-        PolicyError: `on_error` or `on_missing` of it is neither `stop` nor `continue`.
+        PolicyError: its `on_error` or `on_missing` is neither `stop` nor `continue`.
     """
     check_policies(provider)
     ours, kind = BaseProvider, type(provider)
@@ -55,7 +54,7 @@ def adapt(provider: CredentialProvider) -> BaseProvider:
 
 
 def flaw_of_ttl(ttl: object) -> str:
-    """Say what is wrong with the `ttl` of a provider, or nothing."""
+    """Return what is wrong with the `ttl` of a provider, or ""."""
     if ttl is None or (isinstance(ttl, int | float) and 0 <= ttl < float("inf")):
         return ""
     what = "out of range" if isinstance(ttl, int | float) else f"of type {type(ttl).__name__}"
@@ -63,10 +62,10 @@ def flaw_of_ttl(ttl: object) -> str:
 
 
 class PolicyOfTheWrapped:
-    """`on_error` or `on_missing` of a wrapper: what was set on it, else what the wrapped provider
-    has now.
+    """`on_error` or `on_missing` of a wrapper: its own value if one was set, else the current value
+    of the wrapped provider.
 
-    A copy would miss what a user sets after a chain was made, and so go on where it should stop.
+    It is not copied: a user may set it on the wrapped provider after the chain was made.
     """
 
     def __set_name__(self, owner: type[object], name: str) -> None:
@@ -83,8 +82,8 @@ class PolicyOfTheWrapped:
 
 
 class GuardedProvider(BaseProvider):
-    """An author's provider: asked in the way it was written, sync or async, and guarded against
-    what it may let out.
+    """Wraps an author's provider: calls the getter that it has, sync or async, and lets none of its
+    exceptions out.
 
     Args:
         provider: the author's provider.
@@ -107,19 +106,19 @@ class GuardedProvider(BaseProvider):
         return self._described or described(self.provider)
 
     def keep_description(self) -> None:
-        """Describe the author's provider now. If it is remote, this is told until the next read, so
-        that no caller waits for a `describe()` that hangs.
+        """Cache the description of a remote provider until the next read, so that no caller waits
+        for a `describe()` that hangs.
         """
-        told = described(self.provider)
-        self._described = told if self.remote else None
+        description = described(self.provider)
+        self._described = description if self.remote else None
 
     def winner_warning(self, below: list[str]) -> str | None:
-        """Warn as the provider does that an author's class derives from."""
+        """Return the warning of the author's provider, if its class has one."""
         inner = self.provider
         return inner.winner_warning(below) if isinstance(inner, BaseProvider) else None
 
     def invalidate(self, rejected: Credential) -> None:
-        """Tell the author's provider that the server refused `rejected`."""
+        """Tell the author's provider that the server rejected this key."""
         try:
             self.provider.invalidate(rejected)
         except Exception as error:
@@ -140,9 +139,7 @@ class GuardedProvider(BaseProvider):
             self._complain("aclose", error)
 
     def _complain(self, of: str, error: Exception) -> None:
-        """Say what was raised where no answer is waited for, and not its text, which may hold a
-        secret.
-        """
+        """Log an exception of a method without a result, without its text: it may hold a secret."""
         log_safely(
             logging.WARNING,
             "%s: %s raised %s at %s.",
@@ -153,7 +150,7 @@ class GuardedProvider(BaseProvider):
         )
 
     def resolve(self, request: LookupRequest) -> Result:
-        """Call the sync getter, or the async one in an event loop of its own."""
+        """Call the sync getter, or the async one in its own event loop."""
         if request.rejected is not None:
             self.invalidate(request.rejected)
         with self._observed():
@@ -172,8 +169,8 @@ class GuardedProvider(BaseProvider):
 
     @contextmanager
     def _observed(self) -> Generator[None]:
-        """Describe a remote provider anew after a read, and warn once of a local one that is slow:
-        its getter runs in the thread of its caller, where nothing can end it.
+        """After a read, describe a remote provider again, and warn once if a local one was slow. A
+        local getter runs in the caller's thread, where nothing can stop it.
         """
         began = monotonic()
         try:
@@ -193,7 +190,7 @@ class GuardedProvider(BaseProvider):
                 )
 
     def unmapped(self, error: BaseException) -> CredentialError:
-        """Return what an exception of the author's means."""
+        """Return the error for an exception of the author's provider."""
         return unforeseen(error, self.provider)
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""Events of credentials, as log lines and callbacks, on change only."""
+"""Events of credentials, as log lines and callbacks. Only changes are announced."""
 
 import logging
 from collections.abc import Callable
@@ -41,25 +41,25 @@ _GOOD: Final = ("resolved", "recovered", "accepted")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialEvent:
-    """One thing that happened to a credential. Holds no key, and may be kept, logged and pickled.
+    """A change of a credential. Holds no key, and may be stored, logged and pickled.
 
     Args:
         kind: one of these.
             `resolved`: the first key. `rotated`: another key or another source.
-            `refresh_failed`: a failed read, or another reason for it.
+            `refresh_failed`: a failed read, or a new reason for failed reads.
             `served_stale`: an old key in use, again every 5 minutes.
             `lost`: no key from the source. `recovered`: the source can be read again.
             `rejected`: the API rejected the key. `accepted`: it accepts the key again.
             `expiring`: 14, 3 and 1 days before the end of the key.
             `fell_through`: a configured source was skipped.
-        provider: the name of the provider that it happened to.
+        provider: the name of the provider.
         source: the provider's source.
-        fingerprint: of the key in question, or None.
+        fingerprint: the fingerprint of the key, or None.
         previous_source: the source before a rotation, or None.
         previous_fingerprint: the key before a rotation, or None. With `rejected`, the key before
             the rejected one, which calls use for a while.
-        error: what went wrong, or None.
-        until: until when the key can be used, with a failed refresh and with `expiring`; or None.
+        error: the failure, or None.
+        until: when the key ends, after a failed refresh and with `expiring`; or None.
     """
 
     kind: Kind
@@ -73,9 +73,7 @@ class CredentialEvent:
 
     @property
     def level(self) -> int:
-        """The level of the log line: a key that changes its source is worth a warning, a new key is
-        not.
-        """
+        """The level of the log line: WARNING for a new source, INFO for a new key of the same."""
         rotated = self.kind == "rotated" and self.source == self.previous_source
         return logging.INFO if rotated or self.kind in _GOOD else logging.WARNING
 
@@ -119,11 +117,11 @@ _callbacks: dict[object, Callable[[CredentialEvent], object]] = {}
 
 
 def on_event(callback: Callable[[CredentialEvent], object]) -> Callable[[], None]:
-    """Call `callback` with every `CredentialEvent` from now on; return a function that ends that.
+    """Call `callback` with every `CredentialEvent` from now on; return a function that stops that.
 
-    The callback runs in whichever thread noticed, sometimes an event loop's, with no lock held: it
-    should be quick. What it raises is logged and harms nothing. Whoever hands in the same function
-    a second time is called a second time, and ends that alone; to end it again does nothing.
+    The callback runs in the thread that noticed the change, which may run an event loop: it should
+    be quick. No lock is held. Its exceptions are logged and harm nothing. A callback that is added
+    twice is called twice, and each is stopped on its own. To stop one again does nothing.
     """
     subscription = object()
     _callbacks[subscription] = callback
@@ -135,8 +133,8 @@ def on_event(callback: Callable[[CredentialEvent], object]) -> Callable[[], None
 
 
 def announce(event: CredentialEvent) -> None:
-    """Log the event, count it, and hand it to the callbacks. No `Exception` of theirs, or of a log
-    handler, comes out of it. Of many events of a kind some are logged, and all are handed on.
+    """Count the event, log it, and pass it to the callbacks. An `Exception` of a callback or a log
+    handler is caught. If there are many events of a kind, only some are logged.
     """
     usage.happened(event)
     extra = {name: getattr(event, name) for name in ("source", "provider", "fingerprint")}
@@ -148,18 +146,18 @@ def announce(event: CredentialEvent) -> None:
             log_safely(logging.ERROR, "An event callback raised %s.", type(error).__name__)
 
 
-# --- Keys that the API refuses, wherever they come from: each is logged once ---
+# --- Keys that the API rejects, from any source: each is logged once ---
 
 REFUSED: dict[tuple[str, str, str], datetime] = {}
-"""Provider, source and fingerprint of each, and when it was refused first."""
+"""Provider, source and fingerprint of each rejected key, and when it was rejected first."""
 _MOST_REFUSED: Final = 10_000
 
 
 def refused(credential: Credential, *, previous: Credential | None = None) -> None:
-    """Tell that the API refused a key.
+    """Announce that the API rejected a key.
 
     Args:
-        credential: the key.
+        credential: the rejected key.
         previous: the key before it, which calls use for a while.
     """
     if len(REFUSED) >= _MOST_REFUSED:
@@ -169,19 +167,19 @@ def refused(credential: Credential, *, previous: Credential | None = None) -> No
 
 
 def accepted(credential: Credential) -> None:
-    """Take note that the API took a key, and tell of it if it had refused that before."""
+    """Note that the API accepted a key. Announce it if the API had rejected the key before."""
     if is_refused(credential):
         REFUSED.pop(_key(credential), None)
         _announce("accepted", credential)
 
 
 def is_refused(credential: Credential) -> bool:
-    """Return whether the API refused this key when it was last used."""
+    """Return whether the API rejected this key when it was last used."""
     return _key(credential) in REFUSED
 
 
 def refused_since(credential: Credential) -> datetime | None:
-    """Return when the API began to refuse this key in this process, or None."""
+    """Return when the API first rejected this key in this process, or None."""
     return REFUSED.get(_key(credential))
 
 

@@ -1,7 +1,6 @@
-"""Call an author's getter, and return a credential or an error of ours, nothing else.
+"""Call an author's getter, and return only a credential or an error of ours.
 
-Results are returned, not raised: a raised error would carry the author's frames, which hold
-secrets.
+Errors are returned, not raised: a raised error would hold the author's frames, and so secrets.
 """
 
 from __future__ import annotations
@@ -54,24 +53,24 @@ Result = Credential | CredentialError
 
 
 UNDESCRIBED: Final = "its describe()"
-"""The detail of a provider that cannot describe itself begins so."""
+"""The first words of `detail` for a provider that cannot describe itself."""
 _SHORTEST: Final = 4
 _LONGEST: Final = 2_000
 _LONGEST_NAME: Final = 100
 
 
 def unwrap(result: Result) -> Credential:
-    """Return the credential, or raise an error instance that is this caller's own."""
+    """Return the credential, or raise a fresh copy of the error."""
     if isinstance(result, Credential):
         return result
     raise fresh_copy(result)
 
 
-# --- An author's getters, called in the way they were written or the other one ---
+# --- Calling an author's getter, sync or async, from sync or async code ---
 
 
 def get_guarded(provider: CredentialProvider) -> Result:
-    """Call the sync getter."""
+    """Call the sync getter for a sync caller."""
     try:
         return _checked(provider.get_credential(), provider)
     except BaseException as error:
@@ -81,7 +80,7 @@ def get_guarded(provider: CredentialProvider) -> Result:
 
 
 async def aget_guarded(provider: CredentialProvider) -> Result:
-    """Call the async getter. A cancellation and the end of a coroutine are the caller's."""
+    """Call the async getter for an async caller. Cancellation is not caught."""
     try:
         return _checked(await provider.aget_credential(), provider)
     except Exception as error:
@@ -89,20 +88,20 @@ async def aget_guarded(provider: CredentialProvider) -> Result:
 
 
 def get_by_async_getter(provider: CredentialProvider) -> Result:
-    """Call the async getter for a sync caller, in an event loop of its own."""
+    """Call the async getter for a sync caller, in a new event loop."""
     try:
         return cast("Result", run_async(lambda: aget_guarded(provider)))
     except CredentialStoreUnavailableError:
         return no_thread(provider)
     except BaseException as error:
-        # the task whose cancellation this may be was the getter's own
+        # a cancellation is an error of the getter: the task was made for it
         if is_the_callers(error):
             raise
         return unforeseen(error, provider)
 
 
 async def aget_by_sync_getter(provider: CredentialProvider) -> Result:
-    """Call the sync getter in a thread, with the caller's context variables."""
+    """Call the sync getter for an async caller, in a thread with the caller's context variables."""
     try:
         return await arun_blocking(lambda: get_guarded(provider))
     except CredentialStoreUnavailableError:
@@ -110,7 +109,7 @@ async def aget_by_sync_getter(provider: CredentialProvider) -> Result:
 
 
 def no_thread(provider: CredentialProvider) -> CredentialStoreUnavailableError:
-    """Return the error of a provider that no thread can be started for."""
+    """Return the error for a provider that needs a thread when none can be started."""
     source = described(provider).source
     return CredentialStoreUnavailableError(
         f"{source} cannot be asked: no thread can be started (too many, or the process is ending).",
@@ -120,7 +119,7 @@ def no_thread(provider: CredentialProvider) -> CredentialStoreUnavailableError:
 
 
 def _checked(answer: object, provider: CredentialProvider) -> Result:
-    """Return the answer if it is a credential whose key can stand in a header; else an error."""
+    """Return the answer if it is a credential whose key is valid in a header; else an error."""
     if not isinstance(answer, Credential):
         hint = ""
         if inspect.iscoroutine(answer):
@@ -142,24 +141,24 @@ def _checked(answer: object, provider: CredentialProvider) -> Result:
             provider=answer.provider,
         )
     source, name = _in_one_line(answer.source), _in_one_line(answer.provider)
-    # the key was stripped of white space around it
+    # `parse_key` strips white space around the key
     if (source, name, key) == (answer.source, answer.provider, answer.secret):
         return answer
     return replace(answer, secret=key, source=source, provider=name)
 
 
-# --- Errors that nobody foresaw: their type and line are told, never their text ---
+# --- Unexpected exceptions: messages have their type and line, never their text ---
 
 
 def unforeseen(
     error: BaseException, provider: CredentialProvider, home: str | None = None
 ) -> CredentialError:
-    """Turn what a provider raised into an answer that holds nothing of the provider's frames.
+    """Return the error for an exception of a provider, without the provider's frames.
 
     Args:
-        error: what was raised.
-        provider: who raised it.
-        home: the file whose line is told; that of the provider's class by default.
+        error: the exception.
+        provider: the provider that raised it.
+        home: the file whose line the message names; by default, that of the provider's class.
     """
     from vectorshift.errors.libraries import is_outage
 
@@ -187,25 +186,23 @@ def unforeseen(
 
 
 def is_the_callers(error: BaseException) -> bool:
-    """Return whether what a sync getter raised is for its caller: an interrupt, alone or in a
-    group, and what is no error.
+    """Return whether an exception from a sync getter is for its caller: an interrupt, alone or in a
+    group, or another exception that is not an error.
 
-    A `SystemExit` may come from a handler of SIGTERM, which runs in the midst of whatever the main
-    thread does. The end of a generator or of a task is the getter's: those of the caller do not
-    come here.
+    A `SystemExit` may come from a SIGTERM handler, which interrupts the main thread anywhere. A
+    `GeneratorExit` or `CancelledError` is the getter's own: those of the caller do not come here.
     """
-    asyncio = sys.modules.get("asyncio")  # a task was cancelled only where this is imported
+    asyncio = sys.modules.get("asyncio")  # without this import, no task can be cancelled
     ended = (Exception, GeneratorExit, *((asyncio.CancelledError,) if asyncio else ()))
     if isinstance(error, ended):
         return False
-    subgroup = getattr(
-        error, "subgroup", None
-    )  # of a BaseExceptionGroup, which Python 3.10 does not have
+    # of a BaseExceptionGroup, which Python 3.10 does not have
+    subgroup = getattr(error, "subgroup", None)
     return subgroup is None or subgroup((KeyboardInterrupt, SystemExit)) is not None
 
 
 def class_of(value: object) -> str:
-    """Return the name of its class, which may have been made at run time out of any text."""
+    """Return the printable name of a value's class: code may build class names from any text."""
     return _in_one_line(type(value).__name__)[:_LONGEST_NAME]
 
 
@@ -225,21 +222,20 @@ def line_of(error: BaseException, home: str = "") -> str:
     return deepest
 
 
-# --- What a provider says of itself, without a secret ---
+# --- The description of a provider, without secrets ---
 
 
 def described(provider: CredentialProvider) -> Description:
-    """Return how an author's provider describes itself, or its name if it cannot do so.
+    """Return the description of an author's provider, or its name if `describe()` fails.
 
-    Each `Secret` in its attributes, or in those of a settings model, is redacted. So is the key of
-    a `Credential` that it keeps. A plain-text key that it has not returned looks like any other
-    word.
+    Secrets in its attributes are redacted: each `Secret`, also in a settings model, and the key of
+    each `Credential`. A plain-text key cannot be recognised.
     """
     try:
         description = cast("object", provider.describe())
     except Exception as error:
         return _undescribed(provider, f"raised {type(error).__name__} at {line_of(error)}")
-    except SystemExit as error:  # in the main thread, a signal handler may have raised it
+    except SystemExit as error:  # a signal handler raises it in the main thread
         if threading.current_thread() is threading.main_thread():
             raise
         return _undescribed(provider, f"raised SystemExit at {line_of(error)}")
@@ -266,9 +262,7 @@ def _undescribed(provider: CredentialProvider, why: str) -> Description:
 
 
 def _in_one_line(value: object) -> str:
-    """Return a text without control characters: a store's words may stand in a log line. What is
-    too long to be read is cut off.
-    """
+    """Return a text for a log line: control characters are replaced, and a long text is cut."""
     try:
         text = str(value)[:_LONGEST]
     except Exception:  # an author's own class, whose error may have any text
@@ -300,11 +294,9 @@ def without(secrets: Iterable[Secret], text: str) -> str:
 
 
 def _telling(secret: Secret) -> str | None:
-    """Return the text to look for. One that is shorter is no secret, and may stand anywhere by
-    chance.
-    """
+    """Return the text to replace, or None. A very short text may appear anywhere by chance."""
     try:
         plain = secret.reveal()
-    except CredentialError:  # it came out of a pickle, and its text stayed behind
+    except CredentialError:  # an unpickled secret has no text
         return None
     return plain if len(plain) >= _SHORTEST else None

@@ -1,4 +1,4 @@
-"""The contract that every source of a key keeps, and that authors of providers write to."""
+"""The contract of a provider: every source of a key fulfils it."""
 
 from __future__ import annotations
 
@@ -22,24 +22,23 @@ class PolicyError(ValueError):
 
 
 class CredentialProvider(ABC):  # noqa: B024  # one of two methods is enough
-    """Asks one source for a credential. Subclass it and write one of the two getters; the other is
-    given.
+    """Asks one source for a credential. Subclass it and write one of the two getters; the base
+    class derives the other.
 
-    Instances are shared by threads and event loops. A getter raises `CredentialNotFoundError` when
+    Threads and event loops share an instance. A getter raises `CredentialNotFoundError` when
     nothing is configured or the place is empty (a chain moves on), and another `CredentialError`
-    when it failed (a chain stops). Any other exception counts as a configuration error, `OSError`
-    and `TimeoutError` as an unavailable store, and of those only type and line are printed.
+    when it failed (a chain stops). `OSError` and `TimeoutError` count as an unavailable store, and
+    any other exception as a configuration error. Only its type and line are printed.
 
     Attributes:
-        name: a short lower-case name, as `VECTORSHIFT_PROVIDERS` and messages use it; a plugin that
-            is named there gets that of its entry point.
+        name: a short lower-case name for `VECTORSHIFT_PROVIDERS` and messages; a plugin has the
+            name of its entry point.
         remote: whether answers are cached by a `CachingProvider`; a provider that is not remote is
             asked on every call.
-        ttl: seconds for which an answer of a remote provider is fresh, or None for the common
+        ttl: seconds for which the key of a remote provider is fresh, or None for the common
             setting.
-        on_error: `"continue"` is the user's word that another source may answer when this one
-            fails.
-        on_missing: `"stop"` is the user's word that no other may answer when this one is empty.
+        on_error: `"continue"` lets a chain ask the next source when this one fails.
+        on_missing: `"stop"` keeps a chain from asking the next source when this one is empty.
 
     Raises:
         ValueError: `on_error` or `on_missing` is set to another word, on a class or an instance.
@@ -61,7 +60,7 @@ class CredentialProvider(ABC):  # noqa: B024  # one of two methods is enough
             raise TypeError(f"{cls.__name__} must define get_credential or aget_credential.")
         for name in POLICIES:
             value = cls.__dict__.get(name)
-            # a property, or the field of a dataclass, has its value on instances only
+            # a property or a dataclass field has its value on instances only
             if name in cls.__dict__ and isinstance(value, str | int | float | bytes | None):
                 _check_policy(cls, name, value)
 
@@ -75,28 +74,28 @@ class CredentialProvider(ABC):  # noqa: B024  # one of two methods is enough
         """Return the provider that the settings ask for, or None if they do not configure it.
         Contacts nothing.
 
-        This is called when `VECTORSHIFT_PROVIDERS` names a plugin. By default the class is called
-        without arguments; with settings of its own, a plugin reads them from `settings` by a
+        This is called when `VECTORSHIFT_PROVIDERS` names a plugin. By default, it calls the class
+        without arguments. A plugin with its own settings reads them from `settings` with
         `PluginSettings`.
 
         Raises:
-            CredentialConfigurationError: configured, and wrong.
+            CredentialConfigurationError: the settings are wrong.
         """
         return cls()
 
     def describe(self) -> Description:
-        """Say whether this is configured and where it looks, without contact. Does not raise or
-        block.
+        """Return whether this is configured, and which source it reads. Contacts nothing; does not
+        raise or block.
         """
         return Description(configured=True, source=self.name)
 
     def get_credential(self) -> public.Credential:
-        """Return the credential of this moment. May block; thread-safe.
+        """Return the current credential. May block; thread-safe.
 
         Raises:
             CredentialNotFoundError: nothing is configured here, or the place is empty.
-            CredentialConfigurationError: configured, and wrong.
-            CredentialDeniedError: the store refused us.
+            CredentialConfigurationError: the settings, or the value in the store, are wrong.
+            CredentialDeniedError: the store denied access.
             CredentialRevokedError: the store says that this secret is gone.
             CredentialStoreUnavailableError: the store is down, slow or throttling.
         """
@@ -105,24 +104,24 @@ class CredentialProvider(ABC):  # noqa: B024  # one of two methods is enough
         return unwrap(get_by_async_getter(self))
 
     async def aget_credential(self) -> public.Credential:
-        """Return the credential of this moment without blocking the event loop. Raises as
+        """Return the current credential without blocking the event loop. Raises as
         `get_credential`.
         """
         from vectorshift.credentials.guard import aget_by_sync_getter, unwrap
 
         return unwrap(await aget_by_sync_getter(self))
 
-    # a provider without memory has nothing to do
+    # a provider without a cache has nothing to do
     def invalidate(self, rejected: public.Credential) -> None:  # noqa: B027
-        """Take note that the server refused `rejected`, or that the user asks for a fresh read.
-        Does no I/O; wrappers pass it on.
+        """Note that the server rejected this key, or that the user asks for a fresh read. Does no
+        I/O; wrappers pass it on.
         """
 
     def close(self) -> None:  # noqa: B027
-        """Give back what this provider holds. It may be asked again afterwards."""
+        """Release resources such as connections. The provider may be asked again afterwards."""
 
     async def aclose(self) -> None:
-        """Give back what this provider holds, from an event loop."""
+        """Release resources such as connections, from an event loop."""
         self.close()
 
     def __enter__(self) -> Self:
@@ -139,17 +138,17 @@ class CredentialProvider(ABC):  # noqa: B024  # one of two methods is enough
     def __repr__(self) -> str:
         from vectorshift.credentials.guard import described
 
-        # a tool that shows locals may find an instance that is half made: `described` bears that
+        # a debugger may call this in `__init__`: `described` catches missing attributes
         return f"<{type(self).__name__} {described(self).source}>"
 
 
 def _writes(cls: type[CredentialProvider], getter: str) -> bool:
-    """Return whether a class has a getter of its own, and not the one that is given."""
+    """Return whether a class overrides this getter."""
     return getattr(cls, getter) is not getattr(CredentialProvider, getter)
 
 
 def check_policies(provider: CredentialProvider) -> None:
-    """Check what a class may have got after its definition, or a property may give.
+    """Check policies that were set after the class was defined, or that are properties.
 
     Raises:
         PolicyError: `on_error` or `on_missing` is neither `stop` nor `continue`.

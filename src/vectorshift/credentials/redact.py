@@ -1,4 +1,4 @@
-"""Replace keys in text of a server by their fingerprints: a server may echo the key it was sent."""
+"""Replace keys in a server's text by their fingerprints: a server may echo the key of a request."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ __all__ = ["redact", "redactor", "without_part"]
 
 
 def redact(text: str, secrets: Iterable[Secret]) -> str:
-    """Return a text with each of the secrets in it replaced by its fingerprint.
+    """Return the text with each secret replaced by its fingerprint.
 
-    Finds them as they are, and as JSON, URLs and HTML escape them.
+    It finds plain secrets, and those that JSON, URLs or HTML escape.
     """
     return redactor(secrets)(text)
 
@@ -30,12 +30,12 @@ def redactor(secrets: Iterable[Secret]) -> Callable[[str], str]:
     keys = sorted(known, key=len, reverse=True)  # a key may be the beginning of another
     any_key = re.compile("|".join(f"({_any_spelling(key)})" for key in keys))
     names = [known[key] for key in keys]
-    # In one pass: a short key may be part of a fingerprint.
+    # In one pass: a fingerprint may contain a short key.
     return lambda text: any_key.sub(lambda found: names[cast("int", found.lastindex) - 1], text)
 
 
 def without_part(text: str, secrets: Iterable[Secret]) -> str:
-    """Return a redacted text that was cut off, without the beginning of a secret at its end."""
+    """Return a redacted text that was cut off, without a partial secret at its end."""
     for key in {secret.reveal() for secret in secrets}:
         pieces = _pieces(key)
         spelled = {piece: re.compile(_spelling_of(piece)) for piece in pieces}
@@ -62,7 +62,7 @@ def _any_spelling(key: str) -> str:
 
 
 def _pieces(key: str) -> list[str]:
-    """Return the characters of a key, but with each run of backslashes in one."""
+    """Return the characters of a key, with each run of backslashes as one piece."""
     return re.findall(r"\\+|[^\\]", key)
 
 
@@ -73,9 +73,9 @@ def _spelling_of(piece: str) -> str:
 def _spelling(run: int, character: str) -> str:
     """Return a pattern for backslashes and the character after them, plain or escaped.
 
-    Each text within another doubles the backslashes: a quote in JSON in JSON in JSON has seven.
-    One quantifier stands for those of the run and of the character: two would share them out in
-    each way there is, which for a key of n such pairs takes 8**n steps.
+    Each level of JSON doubles the backslashes: a quote in JSON in JSON in JSON has seven. One
+    quantifier covers the backslashes of the run and of the character: with two, the search would
+    backtrack, and a key of n such pairs would take 8**n steps.
     """
     escaped_run = f"{_escapes(chr(92))}{{{run}}}"
     if not character:
@@ -93,6 +93,6 @@ def _escapes(character: str, run: int = 0) -> str:
     ways = [f"%{number:02x}", f"&#0*{number};", f"&#x0*{number:x};"]
     if number in html.entities.codepoint2name:
         ways.append(f"&{html.entities.codepoint2name[number]};")
-    # A body of JSON may be a text within another: then a `u` has two backslashes, or four.
+    # JSON may be a string in other JSON: then two or four backslashes precede a `u`.
     in_json = rf"\\{{{run + 1},{8 * run + 4}}}u{number:04x}"
     return rf"(?i:{in_json}|\\{{{run},{8 * run}}}(?:{'|'.join(ways)}))"

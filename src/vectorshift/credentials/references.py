@@ -1,7 +1,7 @@
-"""Texts that stand where a key should be: references that nothing resolved, and placeholders.
+"""Texts in place of a key: references that were not resolved, and placeholders.
 
-A text is refused only if the *whole* of it is such a form. A part of it proves nothing, since a key
-may hold any visible character. No sentence here quotes a form: it would repeat the text itself.
+A text is rejected only if the *whole* text has such a form. A part proves nothing, because a key
+may contain any visible character. No hint quotes the form: it would repeat the text itself.
 """
 
 from __future__ import annotations
@@ -114,11 +114,11 @@ _PAIRS: Final = {"}": "{", ")": "(", ">": "<"}
 
 
 def unresolved(text: str) -> str | None:
-    """Return what the whole of `text` is in place of a key, and what to do; None if it may be one.
+    """Return what `text` is instead of a key, and what to do; None if it may be a key.
 
-    The text is not repeated.
+    The result does not repeat the text.
     """
-    if text.replace("-", "").isalnum():  # as keys are, and no form is
+    if text.replace("-", "").isalnum():  # like most keys, and like none of the forms
         return None
     for form, hint in _FORMS:
         if re.fullmatch(form, text, re.DOTALL):
@@ -191,8 +191,8 @@ _ODD: Final = (
 
 
 def oddity(text: str) -> str:
-    """Return a sentence about a text that may be a key and does not look like one; mostly nothing.
+    """Return a sentence about a text that may be a key but does not look like one; else "".
 
-    The text is not repeated.
+    The sentence does not repeat the text.
     """
     return next((each for form, each in _ODD if re.fullmatch(form, text, re.DOTALL)), "")

@@ -36,7 +36,7 @@ __all__ = [
 
 
 class Resets:
-    """Counts the calls of `reset()`: what a chain remembers of one before is not taken for new."""
+    """Counts the calls of `reset()`, so that chains forget answers from before."""
 
     count = 0
 
@@ -45,12 +45,12 @@ class LookupRequest(NamedTuple):
     """One caller's request for a credential.
 
     Args:
-        rejected: the credential that the server has just refused with a 401, or None.
-        deadline: the moment, in seconds of `time.monotonic`, until which the caller waits, or None.
-        bypass_cache: whether the store is to be read now if it may be, past the cache.
-        forced: whether the store is read even in the pause after a failure. If the read fails, the
-            caller gets that failure, although the cached key stays in use.
-        local: whether no store may be contacted: a cache answers with what it has.
+        rejected: the credential that the server has just rejected with a 401, or None.
+        deadline: until when the caller waits, in seconds of `time.monotonic`, or None.
+        bypass_cache: read the store instead of the cache, except in the pause after a failure.
+        forced: read the store even in the pause after a failure. If the read fails, the caller
+            gets that failure, although the cached key stays in use.
+        local: contact no store: a cache returns the key that it has.
     """
 
     rejected: Credential | None = None
@@ -60,7 +60,7 @@ class LookupRequest(NamedTuple):
     local: bool = False
 
     def time_left(self) -> float:
-        """Return the real seconds until the deadline, whatever clock a test moves."""
+        """Return the seconds until the deadline. It is real time, also if a test moves a clock."""
         return inf if self.deadline is None else max(0.0, self.deadline - time.monotonic())
 
 
@@ -68,71 +68,63 @@ DEFAULT_REQUEST = LookupRequest()
 REFRESH_REQUEST = LookupRequest(bypass_cache=True, forced=True)
 LOCAL_REQUEST = LookupRequest(local=True)
 NOT_ASKED = CredentialStoreUnavailableError("The cache has no key, and the store was not asked.")
-"""The answer of a cache to a local request if only its store can tell. It stops each chain."""
+"""The answer of an empty cache to a local request. It stops every chain."""
 STORE_FAILED = CredentialStoreUnavailableError("The store failed the last time it was asked.")
-"""The answer of a cache to a local request while it remembers a failure of its store."""
+"""The answer of a cache to a local request after a failure of its store."""
 
 
 class BaseProvider(StaysInProcess, CredentialProvider, ABC):
-    """Base of the providers of this package: answers are values, so nothing is raised on the way to
-    a caller.
+    """Base of the providers of this package. Errors are returned, and raised only to the caller.
 
-    A subclass writes `resolve`, and `get_cached` where it can answer without I/O; sync and async
-    follow from these.
+    A subclass writes `resolve`, and `get_cached` if it can answer without I/O. The sync and async
+    getters use these two.
     """
 
     changes_silently = False
-    """True if another key from the same source is no news, as from a callable that serves
-    many tenants.
+    """True if a new key from the same source is not announced: a callable may serve many tenants.
     """
 
     stands_for_another = False
-    """True if this forwards to the provider in force, and must not be wrapped.
-    """
+    """True if this forwards to the provider in force, and must not be wrapped."""
 
     may_be_meant = False
-    """True if the user may have meant this source, though it names no store: a 401 says so.
-    """
+    """True if the user may have meant this source, though it names no store: a 401 says so."""
 
     takes_once = False
-    """True if asking takes what can be had once and was not taken yet, as from a pipe."""
+    """True if the next read takes a value that can be read only once, as from a pipe."""
 
     blocks = True
-    """True if `resolve` may do I/O, so that an event loop has to leave it to a thread."""
+    """True if `resolve` may do I/O, so that an event loop must run it in a thread."""
 
     @property
     def actual(self) -> BaseProvider:
-        """The provider that answers in the name of this one in its chain: a plugin, once it is
-        made.
-        """
+        """The provider that answers: for a plugin in a chain, the provider that it made."""
         return self
 
     def maker(self) -> BaseProvider | None:
-        """Return what makes that provider when it is asked, or None if there is nothing to make."""
+        """Return a provider that makes `actual` when it is asked, or None if that is made."""
         return None
 
     def resolved(self) -> BaseProvider:
-        """Return the provider that this stands for now, or itself: one request asks one and the
-        same. May block.
+        """Return the provider that this forwards to now, or itself, so that one request asks only
+        one. May block.
         """
         return self
 
     async def aresolved(self) -> BaseProvider:
-        """Return the provider that this stands for now, or itself, without blocking the event
-        loop.
-        """
+        """Return what `resolved` does, without blocking the event loop."""
         return self
 
     @abstractmethod
     def resolve(self, request: LookupRequest) -> Result:
-        """Answer; may block."""
+        """Return a key or an error. May block."""
 
     def get_cached(self) -> Result | None:
-        """Answer at once and without I/O, or None where that takes `resolve`."""
+        """Return the answer if no I/O is needed, or None if `resolve` is needed."""
         return None
 
     async def aresolve(self, request: LookupRequest) -> Result:
-        """Answer without blocking the event loop: in a thread, which any number of tasks share."""
+        """Return a key or an error without blocking the event loop: tasks share one thread."""
         if not self.blocks:
             return self.resolve(request)
         answer = (
@@ -150,50 +142,51 @@ class BaseProvider(StaysInProcess, CredentialProvider, ABC):
             return no_thread(self)
 
     def keeps_previous(self, credential: Credential) -> bool:
-        """Return whether a chain may go back to the key before this one of a source that is not
-        cached.
+        """Return whether a chain may use the previous key of this source, which has no cache.
 
-        Only where programs replace keys. What a person writes, perhaps another organisation's key,
-        is meant as it is.
+        That is so only where programs replace keys. A key that a person replaces may belong to
+        another organisation.
         """
         return False
 
     def is_previous(self, credential: Credential) -> bool:
-        """Return whether this key is not the newest one of its source, but the one before it, which
-        is used while the API does not know the newest. Does no I/O.
+        """Return whether this is the previous key of its source, used while the API may not know
+        the newest. Does no I/O.
         """
         return False
 
     def unmapped(self, error: BaseException) -> CredentialError:
-        """Return what an exception means that nobody foresaw: its type and line, as its text may
+        """Return the error for an unexpected exception: its type and line, because its text may
         hold a secret.
         """
         return unforeseen(error, self)
 
     def admits_latecomers(self) -> bool:
-        """Return whether a key counts that appears here and that nobody named. Does no I/O."""
+        """Return whether a key still counts that appears in a file that nobody named. Does no
+        I/O.
+        """
         return False
 
     def close_to_latecomers(self) -> None:
-        """Take note that a source has answered: what appears from now on does not count. May block.
+        """Ignore keys that appear from now on. May block.
 
         A chain calls it when a source answers, as long as this admits latecomers.
         """
 
     def winner_warning(self, below: list[str]) -> str | None:
-        """Return what to warn of when this answers, or None.
+        """Return the text of a warning for when this provider answers, or None.
 
         Args:
-            below: of the sources that come after it, which are configured and which are named, in
-                clauses such as `aws:prod/vs is configured`.
+            below: the later sources that are configured or named, as clauses such as
+                `aws:prod/vs is configured`.
         """
         return None
 
     def passed_over(self, winner: Credential) -> None:
-        """Note that a chain asked this first, and that `winner` answered. Does no I/O."""
+        """Note that a later source, `winner`, answered instead of this. Does no I/O."""
 
     def get_credential(self) -> Credential:
-        """Return the credential of this moment. Raises as the contract says."""
+        """Return the current credential. Raises as `CredentialProvider.get_credential`."""
         before = sys.exc_info()[1]
         try:
             answer = self.get_cached()
@@ -201,10 +194,10 @@ class BaseProvider(StaysInProcess, CredentialProvider, ABC):
                 return answer
             return unwrap(self.resolve(DEFAULT_REQUEST) if answer is None else answer)
         except BaseException as error:
-            raise stripped(error, before)  # noqa: B904  # what it was raised from stays
+            raise stripped(error, before)  # noqa: B904  # its `__cause__` stays
 
     async def aget_credential(self) -> Credential:
-        """Return the credential of this moment without blocking the event loop."""
+        """Return the current credential without blocking the event loop."""
         before = sys.exc_info()[1]
         try:
             answer = self.get_cached()
@@ -215,13 +208,13 @@ class BaseProvider(StaysInProcess, CredentialProvider, ABC):
             raise stripped(error, before)  # noqa: B904
 
     def wrong(self, message: str) -> CredentialConfigurationError:
-        """Return a configuration error of this provider's source."""
+        """Return a configuration error for this provider's source."""
         return CredentialConfigurationError(
             message, source=self.describe().source, provider=self.name
         )
 
     def not_found(self, message: str, source: str) -> CredentialNotFoundError:
-        """Return what it means that nothing is at `source`."""
+        """Return the error for a `source` that is empty."""
         return CredentialNotFoundError(message, source=source, provider=self.name)
 
     def keyed(
@@ -231,7 +224,7 @@ class BaseProvider(StaysInProcess, CredentialProvider, ABC):
         *,
         blank: Literal["not found", "configuration"] = "configuration",
     ) -> Result:
-        """Return the credential that `text` is, or the error that says why it is none."""
+        """Return `text` as a credential, or the error that says why it cannot be a key."""
         key = parse_key(text, source=source, provider=self.name, blank=blank)
         return (
             key

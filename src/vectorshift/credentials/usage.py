@@ -1,7 +1,7 @@
-"""Numbers about keys: which are held, which were used lately, and how reads of the stores went.
+"""Metrics: the keys in caches, the keys that requests used lately, and the reads of stores.
 
-Requests are looked at from the first `metrics()` or `instrument()` on. Before that they cost one
-check of a name.
+Requests are counted from the first `metrics()` or `instrument()`. Before that, they cost one check
+of an attribute.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ __all__ = [
 ]
 
 IN_USE: Final = 300.0
-"""Seconds after its last request for which a key counts as in use."""
+"""A key counts as in use for so many seconds after its last request."""
 SHOWN: Final = 600.0
-"""Seconds after its last request for which a key is shown as not in use any more."""
+"""A key is listed for so many seconds after its last request."""
 OTHER: Final = "other"
-"""The name of what exceeds the limit."""
+"""The name of all series above the limit."""
 _MOST: Final = 90
-"""The most series of one kind in a process, besides those of `other`."""
+"""The largest number of series of one kind, besides `other`."""
 
 KeyName = tuple[str, str, str]
 """Provider, source and fingerprint of a key."""
@@ -61,20 +61,20 @@ class HeldKey(NamedTuple):
 
 
 class Holder(Protocol):
-    """A cache or a chain."""
+    """A cache or a chain that holds keys."""
 
     def held(self) -> Iterable[HeldKey]:
-        """Return the keys, without contact."""
+        """Return the keys, without a read."""
         ...
 
 
 class Refreshed(NamedTuple):
-    """One contact with a store.
+    """One read of a store.
 
     Args:
         provider: the provider.
         source: its source.
-        failure: the class of the error, or an empty text if it brought a key.
+        failure: the class of the error, or an empty text if it returned a key.
         seconds: how long it took.
     """
 
@@ -85,11 +85,11 @@ class Refreshed(NamedTuple):
 
 
 class Usage:
-    """The numbers of this process. Thread-safe; a forked child begins with none.
+    """The metrics of this process. Thread-safe; a forked child starts at zero.
 
     Attributes:
-        note: is called with the credential of each request, once somebody wants to know; else None.
-        observers: are called with each `Refreshed`, by a name within the limit.
+        note: called with the credential of each request after `watch()`; None before.
+        observers: called with each `Refreshed`; above the limit, with the name `other`.
     """
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -101,16 +101,16 @@ class Usage:
         renew_after_fork(self)
 
     def _after_fork(self) -> None:
-        self._lock = threading.RLock()  # a signal handler may come here while its thread is in here
+        self._lock = threading.RLock()  # reentrant: a signal handler may come here
         self._last_used: dict[KeyName, float] = {}
         self._events: dict[str, dict[tuple[str, str], int]] = {}
         self._refreshes: dict[tuple[str, str, str], tuple[int, float]] = {}
         self._walks: dict[str, int] = {}
 
-    # --- What happens ---
+    # --- Input ---
 
     def watch(self) -> None:
-        """Look at requests from now on."""
+        """Count requests from now on."""
         self.note = self.note or self._use
 
     def _use(self, credential: Credential) -> None:
@@ -123,7 +123,7 @@ class Usage:
             self._last_used[name] = self._monotonic()
 
     def look_at(self, holder: Holder) -> None:
-        """Let `held` have the keys of a cache or a chain, as long as that lives."""
+        """List the keys of a cache or a chain in `held`, as long as it exists."""
         with self._lock:
             self._holders.add(holder)
 
@@ -140,7 +140,7 @@ class Usage:
             counts[name] = counts.get(name, 0) + 1
 
     def refreshed(self, refresh: Refreshed) -> None:
-        """Count a contact with a store."""
+        """Count a read of a store."""
         name = (refresh.provider, without_version(refresh.source), refresh.failure)
         with self._lock:
             if name not in self._refreshes and len(self._refreshes) >= _MOST:
@@ -151,21 +151,23 @@ class Usage:
             observe(Refreshed(*name, refresh.seconds))
 
     def walked(self, failure: str) -> None:
-        """Count a walk through a chain: with a key at its end, or with an error."""
+        """Count a walk through a chain. `failure` is empty if it found a key."""
         with self._lock:
             self._walks[failure] = self._walks.get(failure, 0) + 1
 
-    # --- What there is to say ---
+    # --- Output ---
 
     def in_use(self) -> dict[KeyName, float]:
-        """Return the seconds since the last request with each key, those of 10 minutes."""
+        """Return the seconds since the last request with each key of the last 10 minutes."""
         with self._lock:
             self._forget_old()
             now = self._monotonic()
             return {name: max(0.0, now - at) for name, at in self._last_used.items()}
 
     def held(self) -> dict[KeyName, HeldKey]:
-        """Return the keys that caches and chains hold; of two with one name the older."""
+        """Return the keys in caches and chains. If two have the same name, the stale or older one
+        counts.
+        """
         found: dict[KeyName, HeldKey] = {}
         with self._lock:
             holders = list(self._holders)
@@ -180,17 +182,17 @@ class Usage:
         return found
 
     def events(self) -> dict[str, dict[tuple[str, str], int]]:
-        """Return how many events of each kind there were, by provider and source."""
+        """Return the number of events of each kind, by provider and source."""
         with self._lock:
             return {kind: dict(counts) for kind, counts in self._events.items()}
 
     def refreshes(self) -> dict[tuple[str, str, str], tuple[int, float]]:
-        """Return how many contacts there were and their seconds, by provider, source and error."""
+        """Return the number of reads and their seconds, by provider, source and error."""
         with self._lock:
             return dict(self._refreshes)
 
     def walks(self) -> dict[str, int]:
-        """Return how many walks through chains there were, by error; a key is an empty text."""
+        """Return the number of walks through chains, by error; the error is empty for a key."""
         with self._lock:
             return dict(self._walks)
 
@@ -205,7 +207,7 @@ def _name(credential: Credential) -> KeyName:
 
 
 def without_version(source: str) -> str:
-    """Return a source without the version or label that pins a parameter: `ssm:/prod/vs:3`."""
+    """Return a source without the version or label of a parameter: 3 in `ssm:/prod/vs:3`."""
     if not source.startswith("ssm:"):
         return source
     return re.sub(r"^(ssm:(?:arn:(?:[^:]*:){4})?[^:#]*):[^#]*", r"\1", source)
@@ -215,9 +217,9 @@ usage: Final = Usage()
 
 
 def metrics() -> dict[str, Any]:
-    """Return the numbers of this process, for a page or for a system that is fed by hand.
+    """Return the metrics of this process, for a status page or your own monitoring.
 
-    `in_use` begins with the first call: call it once when the process starts. It lists the keys
+    Call this once when the process starts: `in_use` begins with the first call. It lists the keys
     that requests used in the last 10 minutes; `used` is True for the last 5. `held` lists the keys
     in caches and chains. `events`, `refreshes` and `walks` count from the start of the process;
     `error` is the class of the error, or None.

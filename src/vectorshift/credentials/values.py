@@ -1,6 +1,4 @@
-"""`Secret` and `Credential`: values that can be passed, logged and compared without showing a
-key.
-"""
+"""`Secret` and `Credential`: they can be passed, logged and compared without showing a key."""
 
 import hashlib
 import hmac
@@ -34,16 +32,14 @@ T = TypeVar("T")
 
 
 def fingerprint(text: str) -> str:
-    """Return `#` and the first 8 hex digits of the SHA-256 of a key: names it without showing
-    it.
-    """
+    """Return `#` and the first 8 hex digits of a key's SHA-256: they name it without showing it."""
     return "#" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
 
 def masked(value: T) -> T:
-    """Return a bare text as a `Secret`, and anything else as it is.
+    """Return a text as a `Secret`, and anything else as it is.
 
-    This is the first line of an entry point that may be given a key: a traceback may show locals.
+    It is the first line of each entry point that takes a key: a traceback may show locals.
     """
     return cast("T", Secret(value)) if isinstance(value, str) else value
 
@@ -64,14 +60,14 @@ class Secret:
     __slots__ = ("_fingerprint", "_read")
 
     _read: Callable[[], str] | None
-    """Gives the text, which is no attribute: serialisers and debuggers show those."""
+    """Returns the text. It is not an attribute: serialisers and debuggers show attributes."""
     _fingerprint: str | None
 
     def __init__(self, text: str) -> None:
         given: object = text
         if not isinstance(given, str):  # pyright: ignore[reportUnnecessaryIsInstance]
             kind = type(given).__name__
-            del text, given  # what was given may be a key, and a traceback may show locals
+            del text, given  # perhaps a key as bytes: a traceback may show locals
             self._read, self._fingerprint = None, "#none"
             raise TypeError(f"Secret takes a str, not {kind}.")
         self._read = lambda: text
@@ -81,8 +77,7 @@ class Secret:
         """Return the text.
 
         Raises:
-            CredentialConfigurationError: this secret came out of a pickle, which never holds the
-                text.
+            CredentialConfigurationError: this secret was unpickled: a pickle never holds the text.
         """
         if self._read is None:
             raise CredentialConfigurationError(
@@ -93,7 +88,7 @@ class Secret:
 
     @property
     def fingerprint(self) -> str:
-        """The name of this secret that can be shown, such as `#1a2b3c4d`."""
+        """The printable name of this secret, such as `#1a2b3c4d`."""
         if self._fingerprint is None:
             self._fingerprint = fingerprint(self.reveal())
         return self._fingerprint
@@ -147,11 +142,11 @@ class Credential:
         version: the store's own name for this version, or None.
         obtained_at: aware UTC time at which it was found; now by default.
         expires_at: aware UTC time after which it must not be used, or None.
-        origin: the API that the key is for, such as `https://api.vectorshift.ai`: it is sent to no
-            other. None binds it to nothing.
+        origin: the only API that the key may be sent to, such as `https://api.vectorshift.ai`, or
+            None.
 
     Raises:
-        CredentialConfigurationError: `secret` is no text, a time is not an aware datetime, or
+        CredentialConfigurationError: `secret` is not a text, a time is not an aware datetime, or
             `origin` is not a URL.
     """
 
@@ -215,14 +210,14 @@ class Credential:
     def __repr__(self) -> str:
         return (
             f"<Credential {self}>" if hasattr(self, "origin") else "<Credential>"
-        )  # it is still being made
+        )  # a debugger may show it in `__init__`
 
     def __format__(self, spec: str) -> str:
         return format(str(self), spec)
 
 
 def _named(version: object) -> str | None:
-    """Return the name of a version as it can be printed; None if it is neither text nor number."""
+    """Return a version as a printable text; None if it is neither text nor number."""
     if isinstance(version, int) and abs(version) < 2**64:
         return str(version)
     if not isinstance(version, str):
@@ -232,7 +227,7 @@ def _named(version: object) -> str | None:
 
 
 def _is_api(value: object) -> bool:
-    from vectorshift._platform.urls import api_url  # few credentials are bound to an API
+    from vectorshift._platform.urls import api_url  # few credentials have an origin
 
     try:
         return isinstance(value, str) and bool(api_url(value))
@@ -241,9 +236,7 @@ def _is_api(value: object) -> bool:
 
 
 def same_source(one: Credential, other: Credential) -> bool:
-    """Return whether both are of one provider and one place, so that the second is the first one
-    rotated.
-    """
+    """Return whether both have the same provider and source: one is a rotation of the other."""
     return (one.provider, one.source) == (other.provider, other.source)
 
 
@@ -259,16 +252,16 @@ def parse_key(
     blank: Literal["not found", "configuration"] = "configuration",
     field_setting: str | None = None,
 ) -> Secret | CredentialError:
-    """Return the key that `text` holds, or the error that says why it holds none.
+    """Return the key in `text`, or the error that says why it is not a key.
 
-    The error is returned and not raised, so that no traceback has a frame which holds the text.
+    The error is returned, not raised: a traceback would have a frame that holds the text.
 
     Args:
-        text: what was found; surrounding white space is stripped.
+        text: the text that was found; surrounding white space is stripped.
         source: where it was found, for the message.
         provider: the name of the provider that found it.
-        blank: whether an empty value is a place with nothing in it or a mistake.
-        field_setting: the setting that picks a field, to be named when the text is a JSON object.
+        blank: the kind of error for an empty text.
+        field_setting: the setting that picks a field; the error for a JSON object names it.
     """
     key = text.strip()
     if not key:
@@ -283,10 +276,9 @@ def parse_key(
 
 
 def looks_odd(secret: Secret) -> str:
-    """Return a sentence about a key that hardly looks like one, such as a placeholder; mostly
-    nothing.
+    """Return a sentence about a key that does not look like one, such as a placeholder; else "".
 
-    Such a key is used all the same: the API is the judge. The sentence shows nothing of it.
+    Such a key is still used: the API decides. The sentence shows nothing of the key.
     """
     return oddity(secret.reveal())
 
@@ -294,11 +286,11 @@ def looks_odd(secret: Secret) -> str:
 _KEY = re.compile(r"[!-~]+")
 _QUOTES = ('"', "'", "`")
 _CURLY = "\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb"
-"""The quotation marks that word processors and chats put in place of straight ones."""
+"""The quotation marks that word processors and chats use instead of straight ones."""
 
 
 def _flaw(key: str, field_setting: str | None) -> str | None:
-    """Say what keeps `key` from being one, without a character of it; None if nothing does."""
+    """Return why `key` is not a key, without a character of it; None if it may be one."""
     if key[0] in "{[" and (flaw := _json_flaw(key, field_setting)):
         return flaw
     if key.startswith("map["):
@@ -355,12 +347,12 @@ _WITH_SPACES = (
         "without quotation marks.",
     ),
 )
-"""Hints for a text with spaces, which is never a key."""
+"""Hints for a text with spaces, which cannot be a key."""
 
 
 def _json_flaw(key: str, field_setting: str | None) -> str | None:
     try:
-        document: Any = json.loads(key, parse_int=float)  # int() refuses what is very long
+        document: Any = json.loads(key, parse_int=float)  # int() rejects very long numbers
     except ValueError:
         return None
     except RecursionError:
