@@ -6,6 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from tests.cli.program import on_terminal, piped
 
 if TYPE_CHECKING:
@@ -54,6 +55,14 @@ def test_no_secret_is_printed() -> None:
         on_terminal(["config"], given)[0],
     ):
         assert "never-to-be-seen" not in shown
+
+
+@pytest.mark.parametrize("key", ["vs-seen", "VS-SEEN", "acme:vs-seen", "seen" * 7])
+def test_a_key_in_place_of_a_provider_is_withheld(key: str) -> None:
+    given = {"VECTORSHIFT_PROVIDERS": f"default,onepassword:production-eu,{key}"}
+    withheld = "default,onepassword:production-eu,(withheld)"
+    assert listed(**given)["VECTORSHIFT_PROVIDERS"][0] == withheld
+    assert "seen" not in piped("auth", "status", **given).stdout
 
 
 def test_defaults_are_left_out_unless_asked_for() -> None:

@@ -24,6 +24,7 @@ __all__ = [
     "DEFAULT_ORDER",
     "BuiltIn",
     "built_in",
+    "may_be_key",
     "providers_of",
 ]
 
@@ -193,6 +194,12 @@ def _entries(settings: Settings, names: Collection[str]) -> dict[str, PluginEntr
     return {name: entries[name] for name in names}
 
 
+def may_be_key(name: str) -> bool:
+    """Return whether what stands in place of a provider's name may be a key, set by mistake."""
+    parts = name.split(":")
+    return any(len(part) > _LONGEST_NAME or re.match("(?i:vs|sk)-", part) for part in parts)
+
+
 def _no_such(name: str, installed: Collection[str], why: str = "") -> CredentialConfigurationError:
     from difflib import get_close_matches
 
@@ -205,8 +212,7 @@ def _no_such(name: str, installed: Collection[str], why: str = "") -> Credential
         meant = " Separate names with commas, such as env,vault."
         if plugin_of(name) in BUILT_IN and ":" in name:
             meant += " Only a plugin has instances, such as acme:prod."
-    may_be_key = len(name) > _LONGEST_NAME or re.search(r"(^|:)(vs|sk)-", name)
-    printable_name = "a provider" if may_be_key else repr(name)
+    printable_name = "a provider" if may_be_key(name) else repr(name)
     what = "is not built in." if why else "is neither built in nor an installed plugin."
     return CredentialConfigurationError(
         f"VECTORSHIFT_PROVIDERS names {printable_name}, which {what}{why}{meant}"

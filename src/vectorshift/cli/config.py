@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 from vectorshift._platform.dotenv_syntax import Assignments, assignments_in
 from vectorshift._platform.files import absolute, read_small, text_of
 from vectorshift._platform.pipes import PATIENCE, left_alone
+from vectorshift.chain.order import may_be_key
 from vectorshift.cli.exits import Exit, exit_of
 from vectorshift.cli.login import by_option
 from vectorshift.cli.screen import complain, console, printable, show, table
@@ -79,6 +80,8 @@ def _rows(settings: Settings) -> Iterator[_SettingRow]:
     for field, variables in names.items():
         if field:
             value = getattr(settings, field)
+            if field == "providers":
+                value = tuple(_WITHHELD if may_be_key(name) else name for name in value)
             origin = _origin(variables, lines) if field in settings.model_fields_set else "default"
             yield _SettingRow(variables[0], _shown(value), origin)
     yield _SettingRow(
