@@ -61,6 +61,10 @@ HINT_404 = (
     " owns it."
 )
 HINT_500 = "\n  Hint: this is a server-side error; try again later."
+HTML = (
+    "The answer is a page of HTML, which the API does not send: check the base URL, and what is in "
+    "between."
+)
 REDIRECT = "\n  Hint: a redirect is not followed; check the base URL."
 KINDS: dict[int, tuple[type[errors.VectorshiftApiError], str, str]] = {
     307: (errors.VectorshiftApiError, "API Error (307) on {}: {}", REDIRECT),
@@ -75,6 +79,7 @@ KINDS: dict[int, tuple[type[errors.VectorshiftApiError], str, str]] = {
     429: (errors.RateLimitError, "Rate Limited (429) on {}: {}", ""),
     500: (errors.InternalServerError, "Internal Server Error (500) on {}: {}", HINT_500),
     503: (errors.InternalServerError, "Internal Server Error (503) on {}: {}", HINT_500),
+    600: (errors.InternalServerError, "Internal Server Error (600) on {}: {}", HINT_500),
 }
 HEADERS = {
     "Retry_After": "7",
@@ -114,6 +119,8 @@ def judge(
         note = f"\n  The key was explicit:api_key {Secret(KEY).fingerprint}."
     if (status, call) == (404, "GET /pipeline"):
         note = f"\n  No pipeline with the id 'p-1' is visible to this key.{note}"
+    if raw.startswith(b"<html>") and 400 <= status < 500:
+        note += f"\n  {HTML}"
     assert str(error) == error.message == first.format(call, said or "no details") + note + hint
     str(error).encode()  # it can be printed
     judge_copies(error, shown)

@@ -207,7 +207,7 @@ async def test_a_success_that_is_no_json_is_a_failure(
     call: Caller, api: FakeVectorShift, body: str | bytes
 ) -> None:
     api.fail_next(200, body=body)
-    with pytest.raises(VectorshiftApiError) as caught:
+    with pytest.raises(VectorshiftApiError, match="not readable JSON; check the base") as caught:
         await call(api.base_url)
     assert caught.value.__context__ is None
 

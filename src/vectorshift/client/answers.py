@@ -27,7 +27,7 @@ def failed(response: httpx.Response, call: Call, tries: int, lacks: str = "") ->
         response: the answer.
         call: the call.
         tries: how often it was sent.
-        lacks: what the body of a 200 lacks, such as `has no id`.
+        lacks: what is wrong with the body of a 200, such as `has no id`.
     """
     extensions = _first(response).extensions
     credential: Credential | None = extensions.get(CREDENTIAL)
@@ -37,6 +37,7 @@ def failed(response: httpx.Response, call: Call, tries: int, lacks: str = "") ->
         redact(call.missing, secrets) if response.status_code == 404 else "",
         _note(response, credential, extensions.get(REJECTION)),
         response.extensions.get(BODY_NOTE, ""),
+        _HTML_NOTE if response.is_client_error and _is_html(response) else "",
         lacks and f"The answer {lacks}; check the base URL.",
     ]
     note = "\n  ".join(filter(None, notes))
@@ -61,10 +62,20 @@ def _note(
     if response.status_code in (401, 403, 404, 429) and credential is not None:
         return str(refusal or f"The key was {credential}.")
     return (
-        ""
-        if response.is_success or response.is_error
-        else "Hint: a redirect is not followed; check the base URL."
+        "Hint: a redirect is not followed; check the base URL."
+        if response.status_code < 400 and not response.is_success
+        else ""
     )
+
+
+_HTML_NOTE = (
+    "The answer is a page of HTML, which the API does not send: check the base URL, and what is in "
+    "between."
+)
+
+
+def _is_html(response: httpx.Response) -> bool:
+    return response.content[:100].lstrip().lower().startswith((b"<!doctype", b"<html"))
 
 
 def masked_headers(response: httpx.Response) -> dict[str, str]:

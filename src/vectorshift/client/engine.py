@@ -252,7 +252,7 @@ class CallState:
             body: Any = response.json() if response.content else {}
             status = cast("Any", body).get("status") if isinstance(body, dict) else None
         except (ValueError, RecursionError):
-            return failed(response, self.call, self.tries)
+            return failed(response, self.call, self.tries, "is not readable JSON")
         if isinstance(status, str) and status.lower() == "failed":
             return failed(response, self.call, self.tries)
         if self.call.parse is None:
