@@ -705,6 +705,11 @@ NEAR_MISSES: dict[str, tuple[dict[str, str], dict[str, str], str]] = {
         {},
         "Write the path alone, not a URL.",
     ),
+    "an address of a bucket": (
+        {"VECTORSHIFT_API_KEY_FILE": "s3://bucket/key"},
+        {},
+        "Write the path alone, not a URL.",
+    ),
     "semicolons": (
         {"VECTORSHIFT_PROVIDERS": "env;vault"},
         {},

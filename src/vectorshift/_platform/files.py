@@ -154,7 +154,7 @@ def unexpanded(name: str) -> str:
     """Return what to do about a name that a shell would have changed, or an empty text."""
     if name[:1] in ("'", '"'):
         return "Remove the quotation marks: here they are part of the name."
-    if name.startswith("file:"):
+    if re.match(r"file:|[a-z][a-z0-9+.-]+:/", name):
         return "Write the path alone, not a URL."
     if name.startswith("~") or re.search(r"\$|%\w+%", name):
         return "Write the whole path: ~ and variables are not expanded here."

@@ -60,6 +60,10 @@ _FORMS: Final = (
         "it is a certificate, a private key or an encrypted text in PEM, not an API key.",
     ),
     (
+        "version https://git-lfs.*",
+        "it is a pointer of Git LFS in place of the file. Run 'git lfs pull'.",
+    ),
+    (
         r"(?i:<(!doctype|html)\b).*",
         "it is a page of HTML, perhaps of a login or an error, not an API key.",
     ),
@@ -73,7 +77,7 @@ _FORMS: Final = (
         "it is what a SecretStr of pydantic prints. Give its get_secret_value().",
     ),
     (
-        r"\$ANSIBLE_VAULT;.*|ENC\[.*\]|encrypted:[A-Za-z0-9+/=_-]{32,}|vault:v[0-9]+:[A-Za-z0-9+/=]+",
+        r"\$ANSIBLE_VAULT;.*|age-encryption\.org/.*|ENC\[.*\]|encrypted:[A-Za-z0-9+/=_-]{32,}|vault:v[0-9]+:[A-Za-z0-9+/=]+",
         f"it is encrypted. {_ITSELF}",
     ),
     (

@@ -20,6 +20,7 @@ from vectorshift._platform.plugin_names import canonical
 from vectorshift._platform.public import Self
 from vectorshift.credentials.events import log
 from vectorshift.credentials.provider import Description
+from vectorshift.credentials.references import unresolved
 from vectorshift.credentials.resolving import BaseProvider, LookupRequest, Result
 from vectorshift.credentials.values import Credential
 from vectorshift.errors import (
@@ -248,10 +249,15 @@ _TEMPLATE = '{{ with secret "secret/data/vectorshift" }}{{ .Data.data.api_key }}
 
 def _more_than_a_key(text: str, variable: str) -> str | None:
     """Return what else a file holds, and which program may have written it; None if it is JSON."""
-    if re.match(r"(data: *)?map\[|[A-Za-z_][\w.-]*: ", text):
+    if re.match(r"(data: *)?map\[", text):
         return (
             "it looks like what Vault Agent writes without a template. Give the agent one, such as"
             f" {_TEMPLATE}"
+        )
+    if re.match(r"(?!(?i:authorization|(x-)?api-key):)[A-Za-z_][\w.-]*: ", text):
+        return (
+            "it has a name before its value, as YAML has. Put only the key into it, on one line. If"
+            f" Vault Agent writes it, give the agent a template, such as {_TEMPLATE}"
         )
     if re.match(rf"(export +)?{re.escape(variable)} *=", text):
         return (
@@ -259,7 +265,7 @@ def _more_than_a_key(text: str, variable: str) -> str | None:
             "instead."
         )
     lines = len(text.splitlines())
-    if lines > 1 and text[0] not in "{[":
+    if lines > 1 and text[0] not in "{[" and not unresolved(text):
         return (
             f"it has {lines} lines, but a key has no line break. Put only the key into it, on "
             "one line."

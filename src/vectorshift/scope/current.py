@@ -84,7 +84,7 @@ class _Entry:
 
 
 def _running_task() -> asyncio.Task[Any] | None:
-    with suppress(KeyError, RuntimeError):  # no asyncio, or no event loop of it here
+    with suppress(KeyError, AttributeError, RuntimeError):  # not (yet) imported; no loop here
         task: asyncio.Task[Any] | None = sys.modules["asyncio"].current_task()
         return task
     return None
