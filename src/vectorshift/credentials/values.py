@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, Final, Literal, TypeVar, cast
@@ -359,11 +359,17 @@ def _json_flaw(key: str, field_setting: str | None) -> str | None:
         return "it is deeply nested JSON, not a key."
     if not isinstance(document, dict):
         return "it is a JSON array, not a key."
-    fields = sorted(map(str, cast("dict[str, Any]", document)))
-    names = ", ".join([name for name in fields if re.fullmatch(r"[\w.\-]{1,64}", name)][:20])
+    names = field_names(cast("dict[str, Any]", document))
     pick = (
         f" Name the one that is the key with {field_setting}."
         if field_setting
         else " Give the key alone."
     )
-    return f"it is a JSON object with the fields: {names or 'none'}.{pick}"
+    return f"it is a JSON object with the fields: {names}.{pick}"
+
+
+def field_names(fields: Iterable[str]) -> str:
+    """Return the names of a secret's fields for a message. One that may be a value is not shown."""
+    every = sorted(fields)
+    names = ", ".join([name for name in every if re.fullmatch(r"[\w.\-]{1,64}", name)][:20])
+    return names or (f"{len(every)}, whose names are not shown" if every else "none")

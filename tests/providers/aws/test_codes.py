@@ -10,7 +10,7 @@ from tests.providers.aws.records import SECRET
 from vectorshift import errors
 from vectorshift.providers.aws import AwsSecretsManagerProvider
 from vectorshift.providers.aws.arguments import AwsArguments
-from vectorshift.providers.aws.errors import SecretLocation, outcome
+from vectorshift.providers.aws.errors import SecretLocation, answered, outcome
 
 if TYPE_CHECKING:
     from tests.providers.aws.conftest import Failure
@@ -73,8 +73,29 @@ def test_a_denial_says_who_was_denied(fake: Any, failure: Failure) -> None:
     assert str(error).endswith(f"on {ARN}.")
 
 
-def test_a_denial_by_kms_names_kms(fake: Any, failure: Failure) -> None:
-    fake.fails(400, "AccessDeniedException", "Access to KMS is not allowed")
+def test_an_sso_role_that_is_not_assigned_names_the_profile() -> None:
+    place = SecretLocation(given=AwsArguments(secret_id="prod/vs"), region="eu-central-1")
+    error = answered(
+        code="ForbiddenException",
+        text="No access",
+        status=403,
+        place=place,
+        operation="GetRoleCredentials",
+    )
+    assert type(error) is errors.CredentialDeniedError
+    assert "Check sso_account_id and sso_role_name in the AWS profile" in str(error)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Access to KMS is not allowed",
+        "The ciphertext refers to a customer master key that does not exist, does not exist in"
+        " this region, or you are not allowed to access.",
+    ],
+)
+def test_a_denial_by_kms_names_kms(words: str, fake: Any, failure: Failure) -> None:
+    fake.fails(400, "AccessDeniedException", words)
     assert "kms:Decrypt" in str(failure(AwsSecretsManagerProvider("prod/vs")))
 
 

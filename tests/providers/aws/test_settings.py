@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.providers.aws.conftest import Failure
+    from tests.providers.aws.servers import FakeAws
 
     from vectorshift.testing.moto import MotoServer
 
@@ -69,6 +70,60 @@ def test_the_region_is_the_settings_then_the_arns_then_the_environments(
     setting: str | None, secret_id: str, environ: dict[str, str], region: str | None
 ) -> None:
     assert known_region(setting, secret_id, environ) == region
+
+
+KEYS = "aws_access_key_id = a\naws_secret_access_key = b\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ", "told"),
+    [
+        ({}, {"AWS_PROFILE": "p"}, ["AWS_PROFILE is not used: AWS_ACCESS_KEY_ID comes before it."]),
+        ({"profile": "p"}, {"AWS_PROFILE": "q"}, []),
+        ({}, {"AWS_REGION": "eu-west-1"}, ["AWS_REGION is not used: AWS_DEFAULT_REGION comes"]),
+        ({}, {"AWS_REGION": "eu-central-1"}, []),
+        ({"region": "eu-west-1"}, {"AWS_REGION": "eu-west-3"}, []),
+        ({"secret_id": ARN}, {"AWS_REGION": "eu-west-1"}, []),
+    ],
+)
+def test_a_variable_that_another_one_overrides_is_told_of_once(
+    arguments: dict[str, Any],
+    environ: dict[str, str],
+    told: list[str],
+    fake: FakeAws,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    (tmp_path / "config").write_text(f"[profile p]\n{KEYS}[profile q]\n{KEYS}")
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    fake.says(200, {"SecretString": SECRET, "VersionId": "1"})
+    provider = AwsSecretsManagerProvider(**{"secret_id": "prod/vs", **arguments})
+    for _ in range(2):
+        provider.get_credential()
+        provider.close()
+    lines = [each.getMessage() for each in caplog.records if "is not used" in each.getMessage()]
+    assert len(lines) == len(told)
+    assert all(line.startswith(words) for line, words in zip(lines, told, strict=True))
+
+
+@pytest.mark.parametrize("name", ["AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"])
+@pytest.mark.parametrize("profile", [{}, {"profile": "p"}])
+def test_a_file_of_aws_that_is_not_there_is_named(
+    name: str,
+    profile: dict[str, Any],
+    nobody: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    failure: Failure,
+) -> None:
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.delenv("AWS_CONFIG_FILE")
+    monkeypatch.setenv(name, str(tmp_path / "nowhere"))
+    error = failure(AwsSecretsManagerProvider("prod/vs", **profile))
+    assert type(error) is CredentialConfigurationError
+    assert f"{name}: no such file." in str(error)
 
 
 def test_the_region_of_the_profile_comes_last(

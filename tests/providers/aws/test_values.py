@@ -31,6 +31,8 @@ NESTED = json.dumps(
         ("   ", None, "empty"),
         (CONSOLE, None, "api_key, user. Name the one that is the key with field="),
         (CONSOLE, "key", "no field 'key'. Its fields are: api_key, user."),
+        ('{"api key": "x"}', None, "with the fields: 1, whose names are not shown."),
+        ('{"api key": "x"}', "key", "Its fields are: 1, whose names are not shown."),
         (json.dumps({"api_key": [SECRET]}), "api_key", "not a string"),
         (json.dumps({"api_key": True}), "api_key", "not a string"),
         (NESTED, "svc", "'svc' is an object with the fields: key, list. Name the one that is"),

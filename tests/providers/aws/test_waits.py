@@ -129,7 +129,8 @@ def asked_twice_with_sso(home: Path, hanging: Hanging, *, expires: str) -> list[
     cache = home / ".aws" / "sso" / "cache"
     cache.mkdir(parents=True)
     token = {"startUrl": START, "region": "eu-central-1", "accessToken": "t", "expiresAt": expires}
-    (cache / f"{hashlib.sha1(START.encode()).hexdigest()}.json").write_text(json.dumps(token))
+    text = json.dumps(token) if expires else "{"
+    (cache / f"{hashlib.sha1(START.encode()).hexdigest()}.json").write_text(text)
     command = [sys.executable, "-c", ASK_TWICE, hanging.url]
     run = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
     return [line.split("|") for line in run.stdout.splitlines()]
@@ -145,6 +146,16 @@ def test_an_sso_service_that_hangs(
     assert 0 < float(first[2]) <= LONGEST
     assert float(second[2]) == 0
     assert hanging.contacts == 1
+
+
+def test_half_a_file_of_an_sso_session_says_what_to_run(
+    nobody: None, hanging: Hanging, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SSO", hanging.url)
+    first, _ = asked_twice_with_sso(tmp_path, hanging, expires="")
+    assert first[0] == "CredentialConfigurationError"
+    assert "(its file cannot be read). Run: aws sso login --profile work" in first[1]
+    assert hanging.contacts == 0
 
 
 @pytest.mark.skipif(is_older("botocore", "1.40"), reason="this botocore asks SSO all the same")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import threading
@@ -13,6 +14,7 @@ from urllib.parse import urlsplit
 from vectorshift._platform.forks import renew_after_fork
 from vectorshift._platform.frames import raise_callers_own
 from vectorshift._platform.urls import is_loopback
+from vectorshift.credentials.events import log_safely
 from vectorshift.errors import (
     CredentialConfigurationError,
     CredentialError,
@@ -68,6 +70,18 @@ def known_region(setting: str | None, locator: str, environ: Mapping[str, str]) 
     return setting or region_in(locator) or _region_of(environ)
 
 
+def _unused(given: AwsArguments, environ: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return pairs of a variable that counts and one beside it that does not, where that may be
+    another identity or region.
+    """
+    pairs = [("AWS_ACCESS_KEY_ID", "AWS_PROFILE"), ("AWS_DEFAULT_PROFILE", "AWS_PROFILE")]
+    pairs = [] if given.profile else pairs
+    if not (given.region or region_in(given.locator)):
+        pairs.append(("AWS_DEFAULT_REGION", "AWS_REGION"))
+    values = ((used, other, environ.get(used), environ.get(other)) for used, other in pairs)
+    return [(used, other) for used, other, one, two in values if one and two and one != two]
+
+
 def _region_of(environ: Mapping[str, str]) -> str | None:
     """Return the region of the process. botocore ignores `AWS_REGION`, which Lambda and ECS set."""
     return environ.get("AWS_DEFAULT_REGION") or environ.get("AWS_REGION") or None
@@ -85,6 +99,7 @@ class BotoReader:
         self._arguments = arguments
         self._region: str | None = None
         self._process: int | None = None
+        self._warned = False
         self._after_fork()
         renew_after_fork(self)
 
@@ -240,6 +255,10 @@ class BotoReader:
                 )
             except CredentialConfigurationError as error:
                 return given.wrong(error.message)
+            if not self._warned:
+                self._warned = True
+                for used, other in _unused(given, os.environ):
+                    log_safely(logging.WARNING, "%s is not used: %s comes before it.", other, used)
         detach_processes(session)
         self._region = known or session.region_name or os.environ.get("AWS_REGION")
         if self._region:

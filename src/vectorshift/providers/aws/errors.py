@@ -38,7 +38,9 @@ _SAYS_DELETED: Final = re.compile(
 _SAYS_NO_VERSION: Final = re.compile(
     r"can['\u2019]t find the specified secret value for (?:VersionId|staging label)\b"
 )
-_SAYS_KMS: Final = re.compile(r"\bAccess to KMS is not allowed\b|\bkms:[A-Z]\w+")
+_SAYS_KMS: Final = re.compile(
+    r"\bAccess to KMS is not allowed\b|\bThe ciphertext refers to a\b|\bkms:[A-Z]\w+"
+)
 _SAYS_ROLE: Final = re.compile(r"(?<=not authorized to perform: )sts:AssumeRole\w*")
 _SAYS_OTHER_ACCOUNT: Final = re.compile(r"different AWS account\b.{0,80}\bdefault KMS")
 _SAYS_WHY: Final = re.compile(
@@ -224,6 +226,7 @@ def outcome(
         "code": type(error).__name__,
         "status": f", HTTP {status[1]}" if status else "",
         "host": _host(fields.get("endpoint_url", "")),
+        "files": _missing_files(),
     }
     return _made(meaning, place, **{**fields, **about})
 
@@ -254,12 +257,15 @@ def unreadable(error: Exception) -> bool:
 
 
 _ENDPOINT: Final = os.path.join("botocore", "endpoint.py")  # noqa: PTH118
+_CACHE: Final = os.path.join("botocore", "utils.py")  # noqa: PTH118
 
 
 def _of_plain_python(error: Exception, place: SecretLocation) -> CredentialError | None:
     """Return what an exception means that is not of botocore's classes, and whose text is known."""
     if isinstance(error, OSError) and error.filename:
         return _made(means.NO_LOGIN_FILE, place, code=type(error).__name__)
+    if isinstance(error, KeyError) and _is_of_a_cache(error):
+        return _made(means.SSO_OVER, place, code="its file cannot be read")
     for form, meaning in means.BY_TEXT:
         if found := re.match(form, str(error)):
             fields = found.groupdict()
@@ -268,6 +274,12 @@ def _of_plain_python(error: Exception, place: SecretLocation) -> CredentialError
             fields["variable"] = named[0] if named else "a number in AWS's files"
             return _made(meaning, place, **fields)
     return None
+
+
+def _is_of_a_cache(error: KeyError) -> bool:
+    """Return whether botocore cannot read a file that keeps a session, such as half a file."""
+    *_, (last, _) = traceback.walk_tb(error.__traceback__)
+    return last.f_code.co_name == "__getitem__" and last.f_code.co_filename.endswith(_CACHE)
 
 
 def _bad_values(place: SecretLocation) -> CredentialError | None:
@@ -306,7 +318,20 @@ def _host(endpoint_url: str) -> str:
 
 def missing_credentials(place: SecretLocation) -> CredentialError:
     """Return the error that says that there are no AWS credentials anywhere."""
-    return _made(means.NO_AWS_CREDENTIALS, place, code="NoCredentialsError")
+    code, files = "NoCredentialsError", _missing_files()
+    return _made(means.NO_AWS_CREDENTIALS, place, code=code, files=files)
+
+
+def _exists(path: str) -> bool:
+    return os.path.exists(os.path.expanduser(os.path.expandvars(path)))  # noqa: PTH110,PTH111
+
+
+def _missing_files() -> str:
+    """Return which of AWS's files is named and not there: botocore passes over it."""
+    names = ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE")
+    paths = {name: os.environ.get(name) for name in names}
+    gone = [name for name, path in paths.items() if path and not _exists(path)]
+    return f" {' and '.join(gone)}: no such file." if gone else ""
 
 
 def answered(
@@ -329,7 +354,8 @@ def answered(
     elif meaning is means.UNKNOWN_CALLER and (flaw := _bad_values(place)) is not None:
         return flaw
     elif operation not in (None, place.action):  # of STS or SSO, whatever the code
-        meaning = means.NO_LOGIN
+        is_sso = operation == "GetRoleCredentials"
+        meaning = means.NOT_ASSIGNED if is_sso else means.NO_LOGIN
     elif meaning is means.ABSENT and _SAYS_NO_VERSION.search(text):
         meaning = means.NO_VERSION
     elif meaning is means.FORBIDDEN and (role := _SAYS_ROLE.search(text)):  # an agent's

@@ -80,6 +80,12 @@ NO_LOGIN = Meaning(
     "Check the role and its trust policy (sts:AssumeRole or sts:AssumeRoleWithWebIdentity), "
     "or run: {place.login}",
 )
+NOT_ASSIGNED = Meaning(
+    CredentialDeniedError,
+    "AWS refused {operation} ({code}), which gives the AWS credentials for {place.where}. Check "
+    "sso_account_id and sso_role_name in the AWS profile: the user must be assigned that "
+    "permission set in IAM Identity Center.",
+)
 NO_LOGIN_ANSWER = Meaning(
     CredentialStoreUnavailableError,
     "the source of the AWS credentials for {place.where} gave none ({code}{status}). Check STS "
@@ -123,7 +129,7 @@ UNREACHABLE = Meaning(
 NO_AWS_CREDENTIALS = Meaning(
     CredentialConfigurationError,
     "no AWS credentials for {place.where} ({code}). Give the process a role, an AWS profile "
-    "(VECTORSHIFT_AWS_PROFILE), or AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY.",
+    "(VECTORSHIFT_AWS_PROFILE), or AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY.{files}",
 )
 NO_SUCH_CA = Meaning(
     CredentialConfigurationError,
@@ -140,7 +146,7 @@ _HALF = Meaning(
     "the AWS credentials for {place.where} are incomplete: {cred_var} is missing ({provider})."
     " Set it as well, or unset what belongs to it.",
 )
-_SSO_OVER = Meaning(
+SSO_OVER = Meaning(
     CredentialConfigurationError,
     "the AWS SSO session for {place.where} is missing or has expired ({code}). Run: {place.login}",
 )
@@ -156,7 +162,8 @@ _LOGIN_DENIED = Meaning(
 _NO_PROFILE = Meaning(
     CredentialConfigurationError,
     "AWS's files have no profile '{profile}', which VECTORSHIFT_AWS_PROFILE or AWS_PROFILE names."
-    " Correct or unset the variable; in ~/.aws/config the section is called [profile NAME].",
+    " Correct or unset the variable; in ~/.aws/config the section is called [profile NAME]."
+    "{files}",
 )
 _BAD_FILE = Meaning(
     CredentialConfigurationError,
@@ -267,7 +274,7 @@ BY_CLASS = {
     for names, meaning in (
         ("NoCredentialsError", NO_AWS_CREDENTIALS),
         ("PartialCredentialsError", _HALF),
-        ("SSOError TokenRetrievalError NoAuthTokenError", _SSO_OVER),
+        ("SSOError TokenRetrievalError NoAuthTokenError", SSO_OVER),
         ("LoginError", _LOGIN_OVER),
         ("LoginInsufficientPermissions", _LOGIN_DENIED),
         ("ProfileNotFound", _NO_PROFILE),

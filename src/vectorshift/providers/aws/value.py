@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from vectorshift.credentials.values import Credential, parse_key
+from vectorshift.credentials.values import Credential, field_names, parse_key
 from vectorshift.errors import CredentialError
 from vectorshift.providers.aws.locators import PARAMETERS
 
@@ -91,12 +90,12 @@ def _field(text: str, field: str, arguments: AwsArguments) -> str | CredentialCo
         if name not in inner:
             within = f" within {found!r}" if found else ""
             return arguments.wrong(
-                f"the value has no field {field!r}. Its fields{within} are: {_names(inner)}. "
+                f"the value has no field {field!r}. Its fields{within} are: {field_names(inner)}. "
                 "Name the one that is the key with VECTORSHIFT_AWS_FIELD.",
             )
         value = inner[name]
     if isinstance(value, dict):
-        names = _names(cast("dict[str, Any]", value))
+        names = field_names(cast("dict[str, Any]", value))
         return arguments.wrong(
             f"the field {field!r} is an object with the fields: {names}. Name the one that is the"
             f" key with VECTORSHIFT_AWS_FIELD, as in {field}.NAME."
@@ -104,11 +103,6 @@ def _field(text: str, field: str, arguments: AwsArguments) -> str | CredentialCo
     if isinstance(value, str):
         return value
     return arguments.wrong(f"the field {field!r} is not a string. Store the key as one.")
-
-
-def _names(fields: Mapping[str, Any]) -> str:
-    names = [name for name in fields if re.fullmatch(r"[\w.\-]{1,64}", name)]
-    return ", ".join(sorted(names)[:20]) or "none"
 
 
 def _fields(text: str) -> dict[str, Any] | None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, Final
 
-from vectorshift.credentials.values import Credential, parse_key
+from vectorshift.credentials.values import Credential, field_names, parse_key
 from vectorshift.errors import CredentialError
 from vectorshift.providers.vault.classify import as_object, parse_time
 
@@ -78,10 +77,7 @@ def _no_field(fields: Mapping[str, Any], ref: SecretRef) -> str:
             "the mount has KV version 2. Set VECTORSHIFT_VAULT_KV_VERSION=2, and remove 'data/' "
             "from the path."
         )
-    names = ", ".join(sorted(name for name in fields if re.fullmatch(r"[\w.\-]{1,64}", name))[:20])
-    if not names and fields:
-        names = f"{len(fields)}, whose names are not shown"
     return (
-        f"the secret has no field '{ref.field}'. Its fields are: {names or 'none'}. "
+        f"the secret has no field '{ref.field}'. Its fields are: {field_names(fields)}. "
         "Name the one that is the key with VECTORSHIFT_VAULT_FIELD."
     )
