@@ -45,13 +45,12 @@ __all__ = [
 ]
 
 CREDENTIAL: Final = "vectorshift.credential"
-"""The key of its `Credential` in a request's extensions."""
+"""The key in `request.extensions` of the `Credential` that the request is sent with."""
 CALL: Final = "vectorshift.call"
-"""The key of the `CallContext` of a client of ours in a request's extensions."""
+"""The key in `request.extensions` of the `CallContext`, for requests of our own clients."""
 API_KEY_TOO: Final = "vectorshift.api-key"
-"""A request with this in its extensions gets the key as `Api-Key` as well. Send it without
-following redirects: httpx takes `Authorization` off a request that is led to another origin, and no
-other header."""
+"""The key in `request.extensions` that adds the API key as `Api-Key`. Send such a request without
+following redirects: towards another origin, httpx drops `Authorization` but no other header."""
 
 _NO_URL = "origin should be a URL such as https://api.vectorshift.ai."
 _UNREPEATABLE = "the body of this request cannot be sent twice. Call again."
@@ -70,7 +69,7 @@ class CallContext:
         provider: the provider of all attempts, whatever is configured meanwhile.
         clock: tells the time.
         ends: the deadline of the call, in seconds of the monotonic clock.
-        credential: the credential of the attempt before.
+        credential: the credential of the previous attempt.
     """
 
     provider: BaseProvider
@@ -86,7 +85,7 @@ class CallContext:
         """Note the credential of the next attempt.
 
         Raises:
-            SourceMoved: it is from another source than the one of the attempt before.
+            SourceMoved: its source is not that of the previous attempt.
         """
         before = self.credential
         if before is not None and not same_source(before, credential):
@@ -95,14 +94,14 @@ class CallContext:
 
 
 class SourceMoved(httpx.StreamError):
-    """An attempt that is not sent, as its key would be of another source."""
+    """Raised instead of sending an attempt whose key would be from another source."""
 
 
 class KeyFlow(StaysInProcess):
-    """The flow of `CredentialAuth`, for httpx and for libraries made like it."""
+    """The flow of `CredentialAuth`, for httpx and for libraries with the same interface."""
 
     unread: type[Exception]
-    """The error of `request.content` for a body that was not read."""
+    """The error that `request.content` raises if the body was not read."""
 
     def __init__(
         self, provider: object, *, origin: str, allow_http: bool = False, replace: bool = False
@@ -148,13 +147,13 @@ class KeyFlow(StaysInProcess):
                 reply = await step.arun() if isinstance(step, (_Lookup, _Drain)) else (yield step)
 
     def _flow(self, request: httpx.Request) -> Generator[_Step, Any, None]:
-        """Yield what to look up, what to send and what to read; receive what came of it."""
+        """Yield each step: a look-up, a request to send, a body to read. Receive its result."""
         if not self._is_ours(request):
             yield request
             return
         request.extensions.pop(REJECTION, None)
         call: CallContext | None = request.extensions.get(CALL)
-        if call is None:  # our own clients look after their connections
+        if call is None:  # our own clients handle forks themselves
             self._check_process()
         if self._refuses:
             raise CredentialConfigurationError(in_the_clear(request.url.host))
@@ -164,7 +163,7 @@ class KeyFlow(StaysInProcess):
         credential = result if isinstance(result, Credential) else unwrap(result)
         if call is not None:
             call.bind(credential)
-        response = yield self._stamped(request, credential)
+        response = yield self._with_key(request, credential)
         if not self._is_rejection(response):
             if REFUSED and response.is_success:
                 accepted(credential)
@@ -173,11 +172,11 @@ class KeyFlow(StaysInProcess):
             why_not = _MOVED_ON
         lookup.request = LookupRequest(rejected=credential)
         answer: Result = yield lookup
-        if not is_refused(credential):  # a cache has told of it
+        if not is_refused(credential):  # unless a cache has reported it
             refused(credential)
         resend = not why_not and _is_newer(answer, credential)
         if resend and call is not None:
-            yield _Drain(response, call)  # httpx would read it whole, after this decision
+            yield _Drain(response, call)  # httpx would read it whole, and only after this decision
             why_not = _TOO_LATE if call.left() <= 0 else ""
             resend = not why_not
         provider = lookup.provider
@@ -193,11 +192,11 @@ class KeyFlow(StaysInProcess):
         if not resend:
             return
         again = unwrap(answer)
-        response = yield self._stamped(request, again)
+        response = yield self._with_key(request, again)
         if goes_back and self._is_rejection(response):
             provider.invalidate(again)
 
-    def _stamped(self, request: httpx.Request, credential: Credential) -> httpx.Request:
+    def _with_key(self, request: httpx.Request, credential: Credential) -> httpx.Request:
         bound_to = credential.origin
         if bound_to and (flaw := wrong_api(credential.source, bound_to, self._url)):
             raise CredentialConfigurationError(flaw, credential.source, credential.provider)
@@ -210,19 +209,19 @@ class KeyFlow(StaysInProcess):
         return request
 
     def _is_ours(self, request: httpx.Request) -> bool:
-        """Return whether a request gets our key: it goes to our origin, and brings no key along.
+        """Return whether a request gets our key: it goes to our origin and has no other key.
 
-        A request object that is sent again has the key that was stamped on it before.
+        A request object that is sent a second time still has the key of the first time.
         """
-        brought = None if self._replaces else request.headers.get("Authorization")
-        stamped: Credential | None = request.extensions.get(CREDENTIAL)
+        present = None if self._replaces else request.headers.get("Authorization")
+        previous: Credential | None = request.extensions.get(CREDENTIAL)
         return origin_of(request.url) == self._origin and (
-            brought is None
-            or (stamped is not None and brought == f"Bearer {stamped.secret.reveal()}")
+            present is None
+            or (previous is not None and present == f"Bearer {previous.secret.reveal()}")
         )
 
     def _check_process(self) -> None:
-        """Refuse to work in a forked child: the client may share connections with its parent."""
+        """Raise in a forked child: the client may share connections with its parent."""
         if self._process is None:
             self._process = os.getpid()
         if self._process != os.getpid():
@@ -234,7 +233,7 @@ class KeyFlow(StaysInProcess):
             )
 
     def _is_rejection(self, response: httpx.Response) -> bool:
-        """Return whether this is a 401 of the origin itself, and not of a redirect's target."""
+        """Return whether this is a 401 of our origin, not of a redirect's target."""
         return response.status_code == 401 and origin_of(response.request.url) == self._origin
 
     def _is_replayable(self, request: httpx.Request) -> bool:
@@ -274,7 +273,7 @@ class CredentialAuth(KeyFlow, httpx.Auth):
 
 
 def _shadowed_stores(provider: BaseProvider, rejected: Credential) -> tuple[str, ...]:
-    """Return the stores that may hold the right key, and were not asked: only a chain knows."""
+    """Return the stores that were not asked and may hold the right key. Only a chain has any."""
     return tuple(provider.shadowed_stores(rejected)) if isinstance(provider, ProviderChain) else ()
 
 

@@ -1,4 +1,4 @@
-"""Bodies: sent or read in part they leave nothing open, and failures are decoded up to a limit."""
+"""Request and response bodies: closed even after a partial transfer, and decoded up to a limit."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 BODY_NOTE: Final = "vectorshift.body-note"
-"""The key in a response's extensions of a sentence about what is missing in its body."""
+"""The key in `response.extensions` of a note that the body is incomplete or not decoded."""
 LONGEST: Final = 64 * 2**20
 LONGEST_OF_ERRORS: Final = 2**20
 _SPENT: Final = httpx.ByteStream(b"")
@@ -59,15 +59,15 @@ class ResponseBody:
     def close(self) -> None:
         """Close the connection, unless the body was read whole."""
         self.response.close()
-        # The stream of httpx holds the response: a cycle that would wait for the collector.
+        # The stream of httpx refers to the response: only the garbage collector frees such a cycle.
         self.response.stream = _SPENT
 
 
 class AsyncResponseBody:
-    """The same for event loops.
+    """The body of a response, for async code.
 
-    An async generator that is left in the middle is a warning under trio, and httpx stacks up six
-    of them. `close` ends them.
+    trio warns of an async generator that is not run to its end, and httpx nests six of them.
+    `close` ends them.
     """
 
     def __init__(self, response: httpx.Response) -> None:
@@ -94,12 +94,12 @@ class AsyncResponseBody:
         """Close the connection, unless the body was read whole."""
         if self.response.is_closed:
             return
-        # Where the body has come, httpcore's own shield is enough.
+        # If the body was read whole, httpcore's own shield is enough.
         with contextlib.nullcontext() if self._ended else anyio.CancelScope(shield=True):
             try:
                 await self.response.aclose()
             except BaseException:
-                # A cancellation of asyncio's own passes the shield, and httpcore then leaves the
+                # A cancellation by asyncio ignores the shield, and httpcore then leaves the
                 # connection open.
                 connection = self.response.extensions.get("network_stream")
                 if connection is not None:
@@ -112,7 +112,7 @@ class AsyncResponseBody:
 
 
 async def end_generators(pieces: AsyncIterator[bytes]) -> None:
-    """End async generators that were left in the middle: their next wait is cancelled."""
+    """End unfinished async generators: cancel their next wait."""
     # RuntimeError: the event loop ends and is closing them as well
     with (
         anyio.CancelScope(shield=True) as scope,
@@ -126,8 +126,8 @@ async def end_generators(pieces: AsyncIterator[bytes]) -> None:
 class SentBody(httpx.ByteStream):
     """The body of an async request.
 
-    That of httpx is an async generator, which stays in the middle where sending fails or is
-    cancelled: a warning under trio. This one gives a plain iterator for each attempt.
+    httpx uses an async generator. If sending fails or is cancelled, the generator stays unfinished,
+    and trio warns. This class returns a plain iterator for each attempt.
     """
 
     def __init__(self, body: bytes) -> None:
@@ -152,21 +152,21 @@ class _Whole:
 
 
 class Connecting:
-    """Traces the connection that an async request opens, to close it where that is cancelled.
+    """Tracks the connection that an async request opens, to close it if the request is cancelled.
 
-    httpcore drops a connection, open, whose TLS handshake is cancelled. One that is closed already
-    may be closed again.
+    If a TLS handshake is cancelled, httpcore drops the connection without closing it. Closing a
+    connection twice does no harm.
     """
 
     _stream: Any = None
 
     async def __call__(self, event: str, info: Mapping[str, Any]) -> None:
-        """See an event of httpcore's."""
+        """Handle a trace event of httpcore."""
         if event == "connection.connect_tcp.complete":
             self._stream = info["return_value"]
 
     async def aclose(self) -> None:
-        """Close it, if there is one."""
+        """Close the connection, if there is one."""
         if self._stream is not None:
             with anyio.CancelScope(shield=True):
                 await self._stream.aclose()
@@ -175,17 +175,17 @@ class Connecting:
 def read(
     body: ResponseBody | AsyncResponseBody, check_time: Callable[[], None]
 ) -> Generator[Any, Any, None]:
-    """Read a body into its response: that of a success up to 64 MiB, and of a failure up to 1 MiB.
+    """Read a body into its response: up to 64 MiB of a success, up to 1 MiB of a failure.
 
-    Yields each `body.next()`, to be sent its result, or to have the error thrown in.
+    Yields each `body.next()`. Send its result, or throw its error in.
 
     Args:
         body: the body.
-        check_time: raises when the time for the call is over. A body that drips never waits long
-            for its next piece.
+        check_time: raises when the time for the call is over. A read time-out never ends a body
+            that drips.
 
     Raises:
-        httpx.DecodingError: it is not encoded as it says, was cut off, or is longer.
+        httpx.DecodingError: the body is not encoded as declared, was cut off, or is too long.
     """
     response = body.response
     if body.was_read:
@@ -218,11 +218,11 @@ def read(
 
 
 class Decoder:
-    """Takes the encoding off a body, piece by piece.
+    """Decodes a body piece by piece.
 
-    A few bytes may unpack to a thousand times as many, so no more than some MiB are made at once.
-    httpx takes a body in gzip or deflate that was cut off for whole, if its message is; this does
-    not. An answer to HEAD has no body, whatever its headers say.
+    A few bytes may unpack to a thousand times as many, so each step unpacks at most a few MiB.
+    httpx accepts a gzip or deflate body that was cut off; this class raises. An answer to HEAD has
+    no body, whatever its headers say.
     """
 
     is_full: Final = False
@@ -239,7 +239,7 @@ class Decoder:
         self.rest = b""
 
     def feed(self, piece: bytes) -> bytes:
-        """Return what this piece says, up to some MiB; `rest` is what is to be fed next.
+        """Return this piece decoded, up to a few MiB. If `rest` is not empty, feed it next.
 
         Raises httpx.DecodingError.
         """
@@ -256,7 +256,7 @@ class Decoder:
         return found
 
     def end(self) -> bytes:
-        """Return the rest, when all pieces have come. Raises httpx.DecodingError."""
+        """Return the decoded rest after the last piece. Raises httpx.DecodingError."""
         if self._decoder is None or not self._begun:
             return b""
         rest: bytes = self._decoder.flush()
@@ -274,15 +274,15 @@ def _check_size(size: int, longest: float) -> None:
 
 
 class _BoundedDecoder:
-    """Takes the encoding off the body of a failure, up to 1 MiB.
+    """Decodes the body of a failure, up to 1 MiB.
 
-    A few hundred bytes may unpack to gigabytes, all at once, so only what can be unpacked up to a
-    limit is: one gzip, or one deflate. What is encoded otherwise stays as it came.
+    A few hundred bytes may unpack to gigabytes at once. So only encodings that can be unpacked up
+    to a limit are decoded: one gzip, or one deflate. Other bodies stay as received.
     """
 
     def __init__(self, response: httpx.Response) -> None:
         names = response.headers.get("Content-Encoding", "").lower().split(",")
-        # The encodings that httpx knows; it ignores others, which are often no encodings.
+        # The encodings that httpx knows; it ignores others, which are often not encodings at all.
         encodings = [
             name for name in map(str.strip, names) if name in ("gzip", "deflate", "br", "zstd")
         ]
@@ -319,10 +319,10 @@ class _BoundedDecoder:
 
 
 class _Inflate:
-    """Unpacks gzip or deflate, no more than it is asked for.
+    """Unpacks gzip or deflate, up to a limit.
 
     Args:
-        encoding: which of them. What is called deflate has the header of zlib, or none.
+        encoding: `gzip` or `deflate`. Deflate comes with the header of zlib, or without.
     """
 
     def __init__(self, encoding: str) -> None:
@@ -341,5 +341,5 @@ class _Inflate:
 
     @property
     def is_whole(self) -> bool:
-        """Return whether all that was packed has come."""
+        """Return whether the compressed data is complete."""
         return self._zlib.eof

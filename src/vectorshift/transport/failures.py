@@ -1,4 +1,4 @@
-"""A failed attempt as a value: the error, and whether its call may be sent again."""
+"""A failed attempt as a value: the error, and which calls may be sent again."""
 
 import re
 import ssl
@@ -40,7 +40,7 @@ _OF_HTTP2: Final = (
 
 
 def escapes() -> tuple[type[Exception], ...]:
-    """Return `ESCAPES`, and the exceptions of HTTP/2 that httpcore lets through."""
+    """Return `ESCAPES` and the HTTP/2 exceptions that httpcore lets through."""
     found = (getattr(sys.modules.get(module), name, None) for module, name in _OF_HTTP2)
     return (*ESCAPES, *(each for each in found if each is not None))
 
@@ -101,17 +101,17 @@ def connection_error(
     *,
     begun: bool = False,
 ) -> AttemptFailure:
-    """Return the failure of an attempt that has no answer, or no whole one.
+    """Return the failure of an attempt whose answer is missing or incomplete.
 
-    The cause of its error keeps type and text, and no frame or request with a header.
+    The cause of its error keeps its type and text, but no frame or request that holds the key.
 
     Args:
         error: one of `ESCAPES`.
-        request: what was sent; None if it could not even be put together.
+        request: the request; None if it could not be built.
         method: the HTTP method.
         endpoint: the path alone.
         tries: the number of this attempt.
-        begun: whether a part of the answer has come.
+        begun: whether a part of the answer has arrived.
     """
     if (own := callers_own(error)) is not None:
         return AttemptFailure(own, RetrySafety.NEVER)
@@ -137,14 +137,14 @@ def connection_error(
 
 
 def _address(request: httpx.Request | None) -> str:
-    """Return where the API is, without user information."""
+    """Return the address of the API for a message, without user information."""
     if request is None:
         return ""
     return f" at {request.url.scheme}://{request.url.netloc.decode('ascii')}"
 
 
 def _reason(error: Exception, request: httpx.Request | None) -> tuple[str, bool]:
-    """Return what went wrong, without a secret, and whether it will go wrong again."""
+    """Return the reason, without a secret, and whether every attempt would fail like this."""
     if (distrust := _distrust(error)) is not None:
         reason = distrust.verify_message
         about = (
@@ -153,12 +153,12 @@ def _reason(error: Exception, request: httpx.Request | None) -> tuple[str, bool]
         )
         return about, True
     if isinstance(error, httpx.LocalProtocolError | UnicodeError):
-        # Its text may be that of a header.
+        # Its text may quote a header.
         return "something in it breaks the protocol.", True
     if not isinstance(error, ESCAPES):
         return f"the HTTP/2 connection ended early ({type(error).__name__}).", False
     if isinstance(error, httpx.ProxyError) and (refusal := re.match(_STATUS, str(error))):
-        status = int(refusal[0])  # the text behind it may repeat the request
+        status = int(refusal[0])  # the text after it may quote the request
         return f"the proxy answered {status}.", status < 500 and status not in (408, 429)
     about = redact(str(error), secrets_of(request) if request else []) or type(error).__name__
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout) and request is not None:
@@ -180,14 +180,14 @@ def _verb(error: Exception, timed_out: bool, begun: bool) -> str:
 
 
 def _is_unsent(error: Exception, request: httpx.Request) -> bool:
-    """Return whether no byte was sent. After a redirect the first server has had the request."""
+    """Return whether no server got a byte. After a redirect, the first server has the request."""
     if not isinstance(error, _UNSENT):
         return False
     return error._request in (None, request)  # pyright: ignore[reportPrivateUsage]
 
 
 def _distrust(error: BaseException | None) -> ssl.SSLCertVerificationError | None:
-    """Return the flaw of a certificate, if it was that."""
+    """Return the certificate error that caused this error, if there is one."""
     while error is not None and not isinstance(error, ssl.SSLCertVerificationError):
         error = error.__cause__ or error.__context__
     return error

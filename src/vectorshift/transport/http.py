@@ -1,5 +1,5 @@
-"""The one module that imports httpx: clients of one connection, their routes and time limits, and
-whether a connection may be used again.
+"""The only module that imports httpx: clients with one connection each, routes, time limits, and
+whether a connection may be reused.
 """
 
 from __future__ import annotations
@@ -51,17 +51,17 @@ __all__ = [
 
 CONNECT_TIMEOUT = 5.0
 LONGEST_WAIT: Final = 1_000_000.0
-"""Seconds at which a time limit is cut off, 11 days: a system call takes no more than 24."""
+"""The longest time limit in seconds, 11 days: system calls accept no more than 24 days."""
 API_KEY_HEADER: Final = "Api-Key"
 KEEPALIVE: Final = 30.0
-"""Seconds after which an idle connection is not used again."""
+"""Seconds after which an idle connection is not reused."""
 
 _HEADERS: Final = {
     "User-Agent": (
         f"vectorshift/{__version__} python/{platform.python_version()} httpx/{httpx.__version__}"
     ),
     "Accept": "application/json",
-    # The encodings that the body of a failure is unpacked from, within a limit.
+    # Only the encodings that can be unpacked up to a limit, as the body of a failure is.
     "Accept-Encoding": "gzip, deflate",
 }
 _LIMITS = httpx.Limits(keepalive_expiry=KEEPALIVE)
@@ -70,19 +70,17 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 AnyClient = httpx.Client | httpx.AsyncClient
 Origin = tuple[str, str, int | None]
 Timeouts = dict[str, float | None]
-"""Seconds to connect, to write, to read and to wait for a connection, by the names that httpx gives
-them.
-"""
+"""Seconds to connect, write, read and wait for a connection, under the names that httpx uses."""
 
 
 class _NoCookies(httpx.Cookies):
-    """Keep none: one organisation's cookie must not go with another's call.
+    """Stores no cookies: one organisation's cookie must not go with another's call.
 
-    A jar whose policy allows no domain does the same, and costs 25 microseconds a call.
+    A cookie jar whose policy allows no domain would cost 25 microseconds a call.
     """
 
     def extract_cookies(self, response: httpx.Response) -> None:
-        """Leave the cookies of a response where they are."""
+        """Ignore the cookies of a response."""
 
 
 _NO_COOKIES: Final[Any] = _NoCookies()
@@ -101,7 +99,7 @@ class AsyncPooledClient(httpx.AsyncClient):
 
 
 class _NoProxy:
-    """Goes past the proxies to what `NO_PROXY` names."""
+    """Connects directly to the hosts that `NO_PROXY` names."""
 
     no_proxy = ""
     _transport: Any
@@ -122,16 +120,16 @@ class _AsyncProxiedClient(_NoProxy, AsyncPooledClient):
 
 
 substitute: Callable[[ssl.SSLContext], Any] | None = None
-"""Makes the transport of new connections in place of httpx. The fixture `vectorshift_offline` sets
-it, and nothing else.
+"""Makes the transport of new connections in place of httpx. Only the fixture `vectorshift_offline`
+sets it.
 """
 
 
 class ConnectionRoute(NamedTuple):
-    """The destination of connections, and the way there. Clients share those of an equal route.
+    """The destination of connections, and the way there. Clients with equal routes share them.
 
     Args:
-        origin: the server. A redirect to another one opens a connection beside it.
+        origin: the server. A redirect to another server opens a second connection.
         ca_bundle: the file of the CAs to trust, or None for those of the environment.
         environment: the variables that name proxies and CAs, as JSON. The URL of a proxy may hold
             a password.
@@ -143,10 +141,10 @@ class ConnectionRoute(NamedTuple):
 
 
 def route_to(url: str, ca_bundle: str | None) -> ConnectionRoute:
-    """Return the route to a URL by the environment of this moment.
+    """Return the route to a URL in the environment as it is now.
 
     Raises:
-        CredentialConfigurationError: what names the CAs cannot be used.
+        CredentialConfigurationError: the CAs that are named cannot be used.
     """
     named = {name: os.environ.get(name, "") for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")}
     environment = Secret(json.dumps({**getproxies(), **named}, sort_keys=True))
@@ -156,8 +154,8 @@ def route_to(url: str, ca_bundle: str | None) -> ConnectionRoute:
 
 
 def _tls(route: ConnectionRoute) -> ssl.SSLContext:
-    """Return the TLS context of connections: one that trusts nobody, where all are in plain HTTP.
-    Loading certificates takes 20 ms.
+    """Return the TLS context of connections. Loading certificates takes 20 ms, so plain HTTP gets a
+    context without any.
     """
     if route.origin[0] == "https" or _proxies(route):
         return tls(route.ca_bundle)
@@ -175,8 +173,8 @@ def _without_certificates() -> ssl.SSLContext:
 
 
 def load_ahead() -> None:
-    """Import what httpx and its libraries would import with the first connection, on the event
-    loop, in up to 80 ms. Call it in a thread.
+    """Import what httpx would otherwise import on the event loop, with the first connection, in up
+    to 80 ms. Call this in a thread.
     """
     names = ["httpcore", "httpcore._backends.anyio", "anyio._backends._asyncio"]
     if "trio" in sys.modules:
@@ -187,9 +185,7 @@ def load_ahead() -> None:
 
 
 def new_client(route: ConnectionRoute) -> httpx.Client:
-    """Return a new httpx client: proxies from the environment, no redirects, no cookies, never
-    netrc.
-    """
+    """Return a new httpx client: proxies from the environment; no redirects, cookies or netrc."""
     return _without_lock(_new(PooledClient, _ProxiedClient, httpx.HTTPTransport, route))
 
 
@@ -213,7 +209,7 @@ def _new(
         verify=verify,
         limits=_LIMITS,
         headers=_HEADERS,
-        # httpx fails for an entry of NO_PROXY that it cannot parse, and knows no networks.
+        # httpx raises for an entry of NO_PROXY that it cannot parse, and does not know networks.
         trust_env=False,
         mounts={f"{scheme}://": _through(transport, scheme, route, verify) for scheme in schemes},
         transport=None if substitute is None else substitute(verify),
@@ -243,8 +239,8 @@ def _through(
 
 @lru_cache(maxsize=64)
 def timeouts(seconds: float) -> Timeouts:
-    """Return the time limits of a call that waits so many seconds for its answer. Shared: a request
-    takes a copy.
+    """Return the time limits of a call that waits so many seconds for its answer. The dict is
+    shared: copy it for a request.
     """
     seconds = min(seconds, LONGEST_WAIT)
     return {
@@ -266,7 +262,7 @@ def secrets_of(request: httpx.Request) -> list[Secret]:
     return [Secret(header.removeprefix("Bearer ").strip()) for header in sent if header]
 
 
-# --- May a connection be used again? Only private names tell, which are read here alone ---
+# --- May a connection be reused? Only private names of httpx tell; nothing else reads them ---
 #
 # httpcore drops a connection whose socket has unread bytes. Bytes that were read along with the
 # last answer wait in h11, in the TLS layer or in the event loop's protocol. The next request would
@@ -274,10 +270,10 @@ def secrets_of(request: httpx.Request) -> list[Secret]:
 
 
 def _without_lock(http: httpx.Client) -> httpx.Client:
-    """Return this httpx client without the lock of its pools: one request at a time uses it.
+    """Return this httpx client without the locks of its pools: only one request at a time uses it.
 
-    A signal between taking the lock and noting that left it locked, and httpcore then waited for
-    itself, for ever.
+    If a signal arrived just after httpcore took the lock, the lock stayed taken. httpcore then
+    waited for itself for ever.
     """
     for transport in _transports(http):
         pool: Any = getattr(transport, "_pool", None)
@@ -287,13 +283,13 @@ def _without_lock(http: httpx.Client) -> httpx.Client:
 
 
 def has_unread_bytes(http: httpx.Client | httpx.AsyncClient) -> bool | None:
-    """Return whether an idle connection of this httpx client holds bytes behind its last answer.
+    """Return whether an idle connection of this httpx client holds bytes after its last answer.
 
-    Returns None where this cannot be told: a transport of another library, HTTP/2, or a private
+    Returns None if this is unknown: a transport of another library, HTTP/2, or a private
     name that a later version has changed.
     """
     try:
-        client: Any = http  # as `_transports`, and without a call for each request
+        client: Any = http  # `_transports`, inlined to save each request a call
         for transport in (client._transport, *client._mounts.values()):
             if transport is not None and any(map(_has_unread, transport._pool.connections)):
                 return True
@@ -309,7 +305,7 @@ def has_connections(http: httpx.Client | httpx.AsyncClient) -> bool:
 
 
 def abandon(http: httpx.Client) -> None:
-    """Close the sockets of an httpx client that was interrupted, without its locks."""
+    """Close the sockets of an interrupted httpx client without taking its locks."""
     for transport in _transports(http):
         for connection in getattr(getattr(transport, "_pool", None), "connections", ()):
             while hasattr(connection, "_connection"):
@@ -324,7 +320,7 @@ def _transports(http: Any) -> tuple[Any, ...]:
 
 
 def _has_unread(connection: Any) -> bool:
-    while hasattr(connection, "_connection"):  # one through a proxy has another inside
+    while hasattr(connection, "_connection"):  # a connection through a proxy wraps another
         connection = connection._connection
     if connection is None:  # it never connected
         return False
@@ -339,12 +335,12 @@ def _has_unread(connection: Any) -> bool:
 
 
 _UNBUFFERED: Final = ("_stream", "_sock", "socket")
-"""The names by which layers without a buffer are known: of httpcore, and of trio."""
+"""Attributes that only layers without a buffer have, in httpcore and in trio."""
 
 
 def _has_buffered(layer: Any) -> bool:
-    """Raises AttributeError for a layer that is not known."""
-    for bio in ("_read_bio", "_incoming"):  # of anyio; of trio, and of httpcore within a proxy
+    """Return whether a layer has buffered bytes. Raises AttributeError for an unknown layer."""
+    for bio in ("_read_bio", "_incoming"):  # of anyio; of trio, and of TLS inside a TLS proxy
         if hasattr(layer, bio):
             return bool(getattr(layer, bio).pending)
     if any(hasattr(layer, name) for name in _UNBUFFERED):

@@ -1,7 +1,7 @@
-"""ClientConnections that clients share. A key belongs to a request and not to a connection.
+"""Connection pools that clients share. A key belongs to a request, not to a connection.
 
 Clients share a pool if their connections lead to the same origin in the same way, in one process
-and on one event loop. So a thousand tenants with a client each have one pool, and not a thousand.
+and on one event loop. So a thousand tenants with a client each share one pool.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ __all__ = [
 ]
 
 IN_FLIGHT: Final = 90
-"""Requests of one client at a time on one event loop; its others wait for their turn."""
+"""How many requests of one client run at a time on one event loop. Further ones wait."""
 
 
 class _PoolKey(NamedTuple):
@@ -66,9 +66,9 @@ class _PoolKey(NamedTuple):
 class Pool:
     """The idle connections of one route, each in an httpx client of its own.
 
-    A request has an httpx client for itself. httpcore looks at every connection of a client for
-    every request, and its queue times out. On one client, 64 threads got a quarter of the answers,
-    and 90 tasks a sixteenth.
+    Each request has an httpx client to itself. For every request, httpcore looks at every
+    connection of a client, and its queue times out. With one client for all, 64 threads got a
+    quarter of the answers, and 90 tasks a sixteenth.
 
     Attributes:
         seats: the clients that use this pool.
@@ -83,7 +83,7 @@ class Pool:
         self.finalizer = None if key.loop is None else LoopFinalizer(self._aclose)
 
     def take(self) -> Any:
-        """Return the httpx client that was used last, as its connection is the warmest, or None."""
+        """Return the httpx client that was used last, or None."""
         with contextlib.suppress(IndexError):
             since, http = self.idle.pop()
             if self.key.clock.monotonic() <= since + KEEPALIVE:
@@ -97,7 +97,7 @@ class Pool:
         return new(self.key.route)
 
     def give_back(self, http: Any) -> list[Any]:
-        """Keep an httpx client for the next request, and return those that must be closed."""
+        """Keep an httpx client for the next request. Return the clients to close."""
         if self.is_closed or _registry.is_ending:
             return [http]
         has_unread = has_unread_bytes(http)
@@ -111,7 +111,7 @@ class Pool:
         return [] if self.seats else self.drain()  # another thread has closed the pool
 
     def drain(self) -> list[Any]:
-        """Take out all httpx clients, and return them."""
+        """Remove and return all idle httpx clients."""
         drained: list[Any] = []
         with contextlib.suppress(IndexError):
             while True:
@@ -119,7 +119,7 @@ class Pool:
         return drained
 
     def take_expired(self) -> list[Any]:
-        """Take out the httpx clients that were idle for too long to be used again."""
+        """Remove and return the httpx clients that were idle for too long."""
         longest = self.key.clock.monotonic() - KEEPALIVE
         expired: list[Any] = []
         with contextlib.suppress(IndexError):  # another thread was faster
@@ -128,16 +128,16 @@ class Pool:
         return expired
 
     def retire(self) -> None:
-        """Let nobody use this pool again."""
+        """Take this pool out of use."""
         with _registry.lock:
             if not self.is_closed:
                 self.is_closed = True
-                _registry.pools.pop(self.key, None)  # a signal may have come in between once
+                _registry.pools.pop(self.key, None)  # a signal handler may have removed it
             for seat in self.seats.copy():
                 seat.leave()
 
     def close(self) -> None:
-        """Close the idle connections of sync code, and those in use when they are given back."""
+        """For sync code: close idle connections now, and the others when they are given back."""
         self.retire()
         for http in self.drain():
             http.close()
@@ -151,9 +151,9 @@ class _Registry:
     """The open pools of this process.
 
     Attributes:
-        unshared: where the desync guard cannot look into connections. Each client has its own pool
-            there.
-        is_ending: whether Python is ending: what is kept now, nobody closes.
+        unshared: the keys of pools whose connections the desync guard cannot inspect. There, each
+            client has its own pool.
+        is_ending: whether Python is ending. Nothing would close a connection that is kept now.
     """
 
     def __init__(self) -> None:
@@ -171,7 +171,7 @@ class _Registry:
         self.lock = threading.RLock()
 
     def pool(self, key: _PoolKey, client: int) -> Pool:
-        """Return the pool of a key, and make it at need."""
+        """Return the pool of a key; create it if needed."""
         if _anywhere(key) in self.unshared:
             key = key._replace(client=client)
         if key not in self.pools:
@@ -179,7 +179,7 @@ class _Registry:
         return self.pools[key]
 
     def take_expired(self, loop: object) -> list[Any]:
-        """Take out what nobody on this event loop will use again, in whatever pool it is."""
+        """Remove and return the expired httpx clients of this event loop, from all pools."""
         return [
             http
             for pool in list(self.pools.values())
@@ -193,7 +193,7 @@ _registry = _Registry()
 
 @atexit.register
 def _keep_no_more() -> None:
-    """Functions of atexit that were registered before the import may call after this one."""
+    """Keep no more connections: atexit functions registered earlier may still make calls."""
     _registry.is_ending = True
 
 
@@ -202,7 +202,7 @@ def _anywhere(key: _PoolKey) -> _PoolKey:
 
 
 class _Seat:
-    """A client's place in a pool. The limit is its own: no tenant waits for another's requests."""
+    """A client's place in a pool. It has its own limit: no tenant waits for another's requests."""
 
     __slots__ = ("_key", "_of_client", "limiter", "pool")
 
@@ -215,7 +215,7 @@ class _Seat:
         pool.seats.add(self)
 
     def leave(self) -> bool:
-        """Leave the pool; return whether nobody is left in it."""
+        """Leave the pool; return whether no client is left in it."""
         with _registry.lock:
             self._of_client.pop(self._key, None)
             self.pool.seats.discard(self)
@@ -243,11 +243,11 @@ class ClientConnections:
         self._begin()
 
     def acquire(self, route: ConnectionRoute) -> Lease:
-        """Acquire an httpx client with one connection for one request, for a `with` block."""
+        """Lease an httpx client with one connection for one request, in a `with` block."""
         return Lease(self.seat(None, route).pool)
 
     def aacquire(self, route: ConnectionRoute) -> AsyncLease:
-        """Acquire an httpx client of the running event loop for one request, for an `async with`
+        """Lease an httpx client of the running event loop for one request, in an `async with`
         block.
         """
         return AsyncLease(self, route)
@@ -291,9 +291,9 @@ def _leave(seats: dict[_PoolKey, _Seat]) -> None:
 
 
 class Lease:
-    """The block of `ClientConnections.acquire`."""
+    """The context manager of `ClientConnections.acquire`."""
 
-    __slots__ = ("_lent", "_pool")
+    __slots__ = ("_leased", "_pool")
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -305,26 +305,25 @@ class Lease:
                 each.close()
             found = self._pool.make()
         http: httpx.Client = found
-        self._lent = http
+        self._leased = http
         return http
 
     def __exit__(self, interruption: type[BaseException] | None, *_: object) -> None:
-        # httpcore may hold a lock, for which the next request would wait; or the CAs are old ones.
+        # httpcore may still hold a lock that blocks the next request; or its CAs are outdated.
         if interruption is not None:
-            abandon(self._lent)
+            abandon(self._leased)
             return
-        for each in self._pool.give_back(self._lent):
+        for each in self._pool.give_back(self._leased):
             each.close()
 
 
 class AsyncLease:
-    """The block of `ClientConnections.aacquire`.
+    """The context manager of `ClientConnections.aacquire`.
 
-    It is no async generator: a loop that ends closes all of these at once, also those that a block
-    still needs.
+    Not an async generator: an ending loop closes all generators at once, even those still in use.
     """
 
-    __slots__ = ("_connections", "_lent", "_route", "_seat")
+    __slots__ = ("_connections", "_leased", "_route", "_seat")
 
     def __init__(self, connections: ClientConnections, route: ConnectionRoute) -> None:
         self._connections, self._route = connections, route
@@ -345,23 +344,23 @@ class AsyncLease:
             seat.limiter.release()
             raise
         http: httpx.AsyncClient = found
-        self._lent = http
+        self._leased = http
         return http
 
     async def __aexit__(self, failure: type[BaseException] | None, *_: object) -> None:
-        lent, pool = self._lent, self._seat.pool
+        leased, pool = self._leased, self._seat.pool
         try:
-            # One that failed is not used again: the CAs that it trusts may be old.
-            if unfit := pool.give_back(lent) if failure is None else [lent]:
+            # A client that failed is not reused: the CAs that it trusts may be outdated.
+            if unfit := pool.give_back(leased) if failure is None else [leased]:
                 await _aclose_all(unfit)
-            if pool.is_closed and pool.finalizer is not None:  # nobody else would end its generator
+            if pool.is_closed and pool.finalizer is not None:  # nothing else ends its generator
                 await pool.finalizer.aclose()
         finally:
             self._seat.limiter.release()
 
 
 async def _aclose_all(clients: list[httpx.AsyncClient]) -> None:
-    """Close them all: a cancellation by asyncio goes through a shield, and hits one wait only."""
+    """Close them all. A cancellation by asyncio ignores the shield, but ends only one wait."""
     try:
         while clients:
             with anyio.CancelScope(shield=True):
@@ -372,7 +371,7 @@ async def _aclose_all(clients: list[httpx.AsyncClient]) -> None:
 
 
 class Owner:
-    """Owner of an httpx client of the caller's: the process, and event loop, that used it first.
+    """The owner of a caller's httpx client: the process and event loop that used it first.
 
     A forked child shares the sockets of its parent. Two processes on one connection read each
     other's answers, which may be those of another organisation.
@@ -388,7 +387,7 @@ class Owner:
 
     @classmethod
     def of(cls, http: AnyClient) -> Owner:
-        """Return the owner of this httpx client, which any number of our clients may share."""
+        """Return the owner of this httpx client. Any number of our clients may share it."""
         return cls._known.setdefault(http, cls(http))
 
     def _after_fork(self) -> None:
@@ -397,7 +396,7 @@ class Owner:
             self._process = os.getppid()  # the parent used it, and not through a client of ours
 
     def check(self, loop: object | None = None) -> None:
-        """Note who uses the httpx client, or refuse it. Call this before anything is sent.
+        """Record the first user of the httpx client; raise for any other. Call this before sending.
 
         Args:
             loop: the running event loop, for an async client.
@@ -430,8 +429,8 @@ class Owner:
 class LoopFinalizer:
     """Call `close` once, on the running event loop: in `aclose`, or when the loop ends.
 
-    A loop closes the async generators that were started in it, and waits for them, when it ends as
-    `asyncio.run` and `trio.run` end it. So a generator waits here for that moment.
+    At their end, `asyncio.run` and `trio.run` close the async generators of their loop, and wait
+    for them. So a generator waits here for that moment.
 
     Args:
         close: closes what the loop holds.
@@ -446,7 +445,7 @@ class LoopFinalizer:
             self._generator.__anext__().__await__().send(None)
 
     async def aclose(self) -> None:
-        """Close, unless that was begun before."""
+        """Close, unless closing has begun."""
         if self._is_taken:
             return
         await self._close_now()
@@ -468,14 +467,14 @@ class LoopFinalizer:
             if not self._is_taken:
                 await self._close_now()
             elif not self._closed.is_set():
-                # Waiting for a set event would let the loop run, and it closes this generator too.
+                # Waiting for a set event would let the loop run, which closes this generator too.
                 await self._closed.wait()
 
 
 def run_soon(loop: Any, work: Callable[[], Awaitable[object]]) -> None:
-    """Have an event loop, perhaps that of another thread, do some work.
+    """Schedule work on an event loop, which may run in another thread.
 
-    It is left undone if the loop has ended. Its errors are dropped: nobody waits for it.
+    If the loop has ended, nothing is done. Errors are dropped: nobody waits for the work.
     """
     with contextlib.suppress(RuntimeError):  # the loop has ended
         if hasattr(loop, "call_soon_threadsafe"):
@@ -495,7 +494,7 @@ _begun: set[asyncio.Task[None]] = set()
 def _begin_system_task(work: Callable[[], Awaitable[object]]) -> None:
     import trio
 
-    with contextlib.suppress(RuntimeError):  # the loop is ending, and closes what it has itself
+    with contextlib.suppress(RuntimeError):  # an ending loop closes everything itself
         trio.lowlevel.spawn_system_task(_quietly, work)
 
 
@@ -505,8 +504,8 @@ async def _quietly(work: Callable[[], Awaitable[object]]) -> None:
 
 
 def running_loop() -> object:
-    """Return what stands for the running event loop: that of asyncio, or the token of trio."""
-    from asyncio import get_running_loop  # sync programs do without: importing it takes 20 ms
+    """Return the running event loop of asyncio, or the token of trio's loop."""
+    from asyncio import get_running_loop  # it takes 20 ms, which sync programs save
 
     try:
         return get_running_loop()

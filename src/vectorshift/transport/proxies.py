@@ -1,4 +1,4 @@
-"""The proxies that the environment names, and the hosts that need none of them."""
+"""Proxies from the environment, and the hosts that are reached without one."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def proxies_in(environment: Mapping[str, str]) -> dict[str, str]:
     """Return the URL of the proxy for each scheme that has one.
 
     Args:
-        environment: what `urllib.request.getproxies` gives.
+        environment: the result of `urllib.request.getproxies`.
     """
     found = {scheme: environment.get(scheme, "") for scheme in _SCHEMES}
     return {

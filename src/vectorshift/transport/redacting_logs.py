@@ -1,4 +1,4 @@
-"""Keep a key that the server echoes out of what httpx and httpcore log of our calls."""
+"""Redact keys that the server echoes in what httpx and httpcore log of our calls."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 __all__ = ["CURRENT"]
 
 CURRENT: ContextVar[CallState | None] = ContextVar("vectorshift_call", default=None)
-"""The call that this context sends or reads for, if any: its keys are logged as fingerprints.
+"""The call that this context is making, if any. Its keys are logged as fingerprints.
 
-Whoever sets it sets the value before again, and resets no token: the end may come in another
-context, as that of a dropped task does.
+Restore the previous value with `set`, not with a token: the call may end in another context, as
+that of a dropped task does.
 """
 
 
@@ -31,11 +31,11 @@ def _redact(record: logging.LogRecord) -> bool:
 
 
 def _drop_debug(record: logging.LogRecord) -> bool:
-    """Drop what HTTP/2's coder of headers tells at DEBUG: all of them, and as the bytes sent."""
+    """Drop the DEBUG records of HTTP/2's header encoder: they hold all headers as bytes."""
     return CURRENT.get() is None or record.levelno > logging.DEBUG
 
 
-# A logger asks its filters only about what it is to log: where it is off, they cost nothing.
+# A logger runs its filters only for records that it logs: when it is off, they cost nothing.
 _HTTPCORE = ("connection", "http11", "http2", "proxy", "socks")
 for _name in ("httpx", *(f"httpcore.{part}" for part in _HTTPCORE)):
     logging.getLogger(_name).addFilter(_redact)

@@ -1,4 +1,4 @@
-"""`Rejection`: what was done about a 401."""
+"""`Rejection`: a 401, and what was done about it."""
 
 from typing import Final, NamedTuple
 
@@ -9,21 +9,21 @@ from vectorshift.credentials.values import Credential, looks_odd, same_source
 __all__ = ["REJECTION", "Rejection"]
 
 REJECTION: Final = "vectorshift.refusal"
-"""The key in a request's extensions of the `Rejection` that followed a 401."""
+"""The key in `request.extensions` of the `Rejection` that followed a 401."""
 
 
 class Rejection(NamedTuple):
-    """A 401 and what followed it. `str` of it tells the user.
+    """A 401 and what followed it. Its `str` is the message for the user.
 
     Args:
-        rejected: the credential that the server refused.
-        answer: what its provider said when it was asked again.
-        resent: whether the request was sent a second time, with that answer.
-        goes_back: whether that answer is the key before the rejected one, which may be too new for
+        rejected: the credential that the server rejected.
+        answer: the result of the provider when it was asked again.
+        resent: whether the request was sent a second time, with that result.
+        goes_back: whether that result is the key before the rejected one, which may be too new for
             the API.
         why_not: why another key of the same source was not sent.
-        shadowed_stores: the configured stores that were not asked, as the source of the rejected
-            credential comes before them.
+        shadowed_stores: the configured stores that were not asked, because the source of the
+            rejected credential comes before them.
     """
 
     rejected: Credential
