@@ -2,10 +2,9 @@
 
 sync, async_    the clients: signatures, connections, and the I/O of a call
 └── handle      what both share: where to, as whom, for how long and how often
-    └── engine  one call: its attempts, their time, and what comes of them. Does no I/O
+    └── engine one call: its attempts, their time, and their results. Does no I/O
         ├── call      what is sent
-        ├── answers   an answer that is no success
-        └── retries   the pause before the next attempt
+        ├── answers an answer that is not a success └── retries   the pause before the next attempt
 
 Importing this package imports neither client.
 """
@@ -29,9 +28,9 @@ _HOME = {
     "VectorShift": "client.sync",
 }
 
-load("vectorshift.client.handle")  # first: Python empties modules at its end, the last ones first
+load("vectorshift.client.handle")  # first: at exit, Python clears the last module first
 
-if not TYPE_CHECKING:  # a checker is to find a mistyped name
+if not TYPE_CHECKING:  # type checkers must see mistyped names
     __getattr__ = at_first_use(__name__, _HOME)
 
 

@@ -1,4 +1,4 @@
-"""Answers of the API that are no success, and what may be shown of an answer. No I/O."""
+"""Failed answers of the API as errors, and answers without the secrets in them. No I/O."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from vectorshift.credentials.values import Credential, Secret
     from vectorshift.transport.http import httpx
 
-__all__ = ["failed", "masked_headers", "masked_text", "secrets_in"]
+__all__ = ["failed", "redacted_headers", "redacted_text", "secrets_in"]
 
 
 def failed(response: httpx.Response, call: Call, tries: int, lacks: str = "") -> AttemptFailure:
-    """Return what it means that this answer, which was read, is not a success.
+    """Return the failure of the attempt that got this answer, whose body was read.
 
     Args:
         response: the answer.
@@ -41,26 +41,26 @@ def failed(response: httpx.Response, call: Call, tries: int, lacks: str = "") ->
         lacks and f"The answer {lacks}; check the base URL.",
     ]
     note = "\n  ".join(filter(None, notes))
-    about: dict[str, Any] = {"headers": masked_headers(response), "tries": tries, "note": note}
+    about: dict[str, Any] = {"headers": redacted_headers(response), "tries": tries, "note": note}
     if issubclass(kind, AuthenticationError):
         about["source"] = credential.source if credential else None
         about["fingerprint"] = credential.fingerprint if credential else None
     error = kind(response.status_code, call.method, call.path, _text(response, secrets), **about)
     repeat = repeat_after_status(response.status_code, error.retry_after)
     if repeat is RetrySafety.ANY and response.request is not _first(response):
-        # Another place says that it did nothing. The first one led there, and may have.
+        # A redirect's target says that it did nothing. The first server may have done something.
         repeat = RetrySafety.IDEMPOTENT
     return AttemptFailure(error, repeat)
 
 
 def _note(
-    response: httpx.Response, credential: Credential | None, refusal: Rejection | None
+    response: httpx.Response, credential: Credential | None, rejection: Rejection | None
 ) -> str:
-    """Return what the server cannot say: whose key it was, and what was done about a 401."""
+    """Return what the server cannot say: which key was sent, and what was done about a 401."""
     if response.status_code == 401 and credential is None:
         return "The Authorization header is the caller's own."
     if response.status_code in (401, 403, 404, 429) and credential is not None:
-        return str(refusal or f"The key was {credential}.")
+        return str(rejection or f"The key was {credential}.")
     return (
         "Hint: a redirect is not followed; check the base URL."
         if response.status_code < 400 and not response.is_success
@@ -80,17 +80,17 @@ def _is_html(response: httpx.Response) -> bool:
 
 def masked_headers(response: httpx.Response) -> dict[str, str]:
     """Return the headers by lower-case name, without the secrets that the server may echo."""
-    mask = redactor(_secrets(response))
-    return {name: mask(value) for name, value in response.headers.items()}
+    redact_all = redactor(_secrets(response))
+    return {name: redact_all(value) for name, value in response.headers.items()}
 
 
-def masked_text(response: httpx.Response, text: str) -> str:
-    """Return a text that the server sent without the secrets that it may echo."""
+def redacted_text(response: httpx.Response, text: str) -> str:
+    """Return a text of the server, without the secrets that it may echo."""
     return redact(text, _secrets(response))
 
 
 def _first(response: httpx.Response) -> httpx.Request:
-    """Return the first request. Those of redirects are copies."""
+    """Return the first request, not the copies that redirects make."""
     return (response.history or [response])[0].request
 
 
@@ -99,16 +99,16 @@ def _secrets(response: httpx.Response) -> list[Secret]:
 
 
 def secrets_in(request: httpx.Request) -> list[Secret]:
-    """Return the keys that a request was sent with, including one that a 401 rejected."""
-    refusal: Rejection | None = request.extensions.get(REJECTION)
-    stamped: list[Credential | None] = [
+    """Return the keys that were sent with a request, including one that a 401 rejected."""
+    rejection: Rejection | None = request.extensions.get(REJECTION)
+    credentials: list[Credential | None] = [
         request.extensions.get(CREDENTIAL),
-        refusal.rejected if refusal else None,
+        rejection.rejected if rejection else None,
     ]
-    return [*secrets_of(request), *(known.secret for known in stamped if known)]
+    return [*secrets_of(request), *(known.secret for known in credentials if known)]
 
 
 def _text(response: httpx.Response, secrets: list[Secret]) -> str:
-    # Whatever charset it names: `punycode` and its like take minutes for some bodies.
+    # UTF-8, whatever charset the answer names: decoding `punycode` may take minutes.
     text = redact(response.content.decode("utf-8", "replace"), secrets)
     return without_part(text, secrets) if response.extensions.get(BODY_NOTE) else text

@@ -47,14 +47,14 @@ T = TypeVar("T")
 
 
 class AsyncVectorShift(Handle):
-    """The async client. One handle serves any number of event loops, one after the other or in
-    parallel threads.
+    """The async client. It serves any number of event loops, one after the other or in parallel
+    threads.
 
     Each loop has its own connections. `asyncio.run` and `trio.run` close them at their end; a loop
-    closed without `shutdown_asyncgens` keeps them. Works under asyncio and trio.
+    closed without `shutdown_asyncgens` leaves them open. Works under asyncio and trio.
 
-    Arguments are those of `VectorShift`. An `http_client` belongs to the event loop that uses it
-    first, too.
+    Arguments are those of `VectorShift`. An `http_client` also belongs to the event loop that uses
+    it first.
     """
 
     def __init__(
@@ -113,15 +113,15 @@ class AsyncVectorShift(Handle):
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
     ) -> AbstractAsyncContextManager[AsyncStream]:
-        """Make a call and give its answer as it comes, for an `async with` block. As
+        """Make a call and read its answer as it arrives, in an `async with` block. Like
         `VectorShift.stream`.
 
-        A cancelled task leaves the block, and so closes the connection.
+        Cancelling the task closes the connection.
         """
         return self.open(Call(method, path, query, json, files, form, headers, timeout))
 
     async def call(self, call: Call) -> Any:
-        """Make a call that is described by a value. Raises as `request`."""
+        """Make the call that a `Call` describes. Raises as `request`."""
         before = sys.exc_info()[1]
         try:
             io = _AsyncIO(self._lease, self.clock.asleep)
@@ -130,10 +130,10 @@ class AsyncVectorShift(Handle):
             finally:
                 await io.release()
         except BaseException as error:
-            raise stripped(error, before)  # noqa: B904  # what it was raised from stays
+            raise stripped(error, before)  # noqa: B904  # its cause stays
 
     def open(self, call: Call) -> AbstractAsyncContextManager[AsyncStream]:
-        """Make a call that is described by a value and give its answer as it comes. Raises as
+        """Make the call that a `Call` describes and read its answer as it arrives. Raises as
         `request`.
         """
         return LoopBoundContext(partial(self._opened, call))
@@ -150,25 +150,25 @@ class AsyncVectorShift(Handle):
         return super()._make()
 
     async def _begin(self, call: Call, *, streamed: bool = False) -> CallState:
-        return self._state(self._at_hand() or await self._making.ajoin(), call, streamed=streamed)
+        return self._state(
+            self._ready_or_none() or await self._making.ajoin(), call, streamed=streamed
+        )
 
     def _lease(self, route: ConnectionRoute) -> AbstractAsyncContextManager[httpx.AsyncClient]:
-        """Give one request an httpx client for itself, for an `async with` block."""
+        """Lease an httpx client for one request, in an `async with` block."""
         if self._yours is None or self._owner is None:
             return self._connections.aacquire(route)
         self._owner.check(running_loop())
         return contextlib.nullcontext(self._yours)
 
     async def aprepare(self) -> None:
-        """Do ahead what the first call would: read settings and certificates. Contacts nothing."""
-        ready = self._at_hand() or await self._making.ajoin()
+        """Read settings and certificates ahead of the first call. Contacts nothing."""
+        ready = self._ready_or_none() or await self._making.ajoin()
         async with self._connections.aacquire(ready.route):
             pass
 
     async def aclose(self) -> None:
-        """Close the connections of the running event loop, those in use when their calls are
-        done.
-        """
+        """Close the connections of the running event loop; those in use, after their calls."""
         await self._connections.aclose()
         self._close_own()
 
@@ -185,13 +185,13 @@ class AsyncVectorShift(Handle):
 
 
 class LoopBoundContext(AbstractAsyncContextManager[T]):
-    """An async block whose content is also closed when the block is dropped, or its loop ends.
+    """An async context manager that also closes when it is dropped, or when its loop ends.
 
-    It is a class, not an async generator. trio warns of a dropped generator, and a loop that ends
-    would close it in the midst of those around it.
+    Not an async generator: trio warns of a dropped one, and an ending loop would close it while the
+    generators around it still run.
 
     Args:
-        begin: opens the content, and pushes on the stack how to close it.
+        begin: opens the content, and pushes its closing onto the stack.
     """
 
     def __init__(self, begin: Callable[[contextlib.AsyncExitStack], Awaitable[T]]) -> None:
@@ -215,10 +215,10 @@ class LoopBoundContext(AbstractAsyncContextManager[T]):
 
 
 class _AsyncIO:
-    """The I/O of one call: each operation is to be awaited.
+    """The I/O of one call: await each operation.
 
     Args:
-        lease: gives an attempt an httpx client for itself.
+        lease: leases an httpx client to one attempt.
         sleep: waits.
     """
 
@@ -242,7 +242,7 @@ class _AsyncIO:
         try:
             request = state.request(http)
             request.stream = SentBody(request.content)
-            # A connection to this machine in plain text has no TLS handshake, be it to a proxy.
+            # Plain HTTP to this machine needs no TLS handshake, not even through a proxy.
             if request.url.scheme == "https" or request.url.host not in DIRECT:
                 request.extensions["trace"] = connecting
             return await http.send(

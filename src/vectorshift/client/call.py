@@ -1,4 +1,4 @@
-"""`Call`: what is sent for a call. No I/O."""
+"""`Call`: the content of a call. No I/O."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _RUNS = ("/run", "/bulk-run", "/bulk_run")
 
 @dataclass(eq=False, slots=True)  # frozen would cost a microsecond of each call
 class Call:
-    """One call of the API, with what `VectorShift.request` takes in the same order.
+    """One call of the API. It begins with the arguments of `VectorShift.request`, in their order.
 
     Args:
         method: the HTTP method.
@@ -39,20 +39,20 @@ class Call:
             a tuple of a name, one of these and optionally a media type. They are read completely
             before anything is sent.
         form: the fields of a form, in place of `json`; those that are None are left out.
-        headers: headers of the caller's; an `Authorization` among them wins over the key.
+        headers: the caller's headers; an `Authorization` among them wins over the key.
         timeout: seconds to wait for the answer, or None for the client's own.
         within: seconds for the whole call with all of its attempts, or None.
         patient: whether the call waits 600 s for its answer if no timeout is set. None: yes for a
             POST to a path such as `/agent/{id}/run`, which answers at the end of a run.
-        min_pause: seconds to wait at least before it is sent again.
-        parse: what makes the result of the call out of the parsed body. A ValueError says what the
-            body lacks, such as `has no id`, and is a failure of the call.
+        min_pause: the shortest pause before another attempt, in seconds.
+        parse: makes the result from the parsed body. It raises ValueError with what the body lacks,
+            such as `has no id`; then the call fails.
         missing: what a 404 means, such as `No pipeline named 'notes' is visible to this key.`
 
     Raises:
-        TypeError: the path is no `str`.
-        ValueError: a path without its slash, or with more than a path; two bodies; or a time-out
-            that is none.
+        TypeError: the path is not a `str`.
+        ValueError: a path without its slash, or with more than a path; two bodies; or an invalid
+            time-out.
     """
 
     method: str
@@ -98,12 +98,12 @@ class Call:
 
     @property
     def may_be_repeated(self) -> bool:
-        """Return whether the method is idempotent: it does no harm twice."""
+        """Return whether the method is idempotent: sending it twice does no harm."""
         return self.method.upper() in _IDEMPOTENT
 
     @property
     def awaits_run(self) -> bool:
-        """Return whether the answer comes when a run has ended, and may take minutes."""
+        """Return whether the answer comes only at the end of a run, which may take minutes."""
         if self.patient is not None:
             return self.patient
         return self.path.endswith(_RUNS) and str(self.method).upper() == "POST"
@@ -111,21 +111,21 @@ class Call:
     def request(
         self, base_url: str, http: AnyClient, limits: Timeouts, files: Loaded | None
     ) -> httpx.Request:
-        """Return the request, made by an httpx client.
+        """Return the request, built by an httpx client.
 
         Args:
             base_url: the URL below which paths lie.
             http: the httpx client.
             limits: the time limits of this attempt.
-            files: what `files` holds.
+            files: the loaded `files`.
 
         Raises:
             TypeError: the body, a parameter or a header is of a type that cannot be sent.
-            ValueError: a header cannot be sent, or says something else of the body than it is.
+            ValueError: a header cannot be sent, or contradicts the body.
             UnicodeError: the method or a header holds a character that cannot be sent.
             httpx.InvalidURL: the path or the query cannot be part of a URL.
         """
-        self.method.encode("ascii")  # httpcore refuses it with the headers in its frame
+        self.method.encode("ascii")  # httpcore would raise with the headers in its frame
         extensions: dict[str, Any] = {"timeout": limits}
         if self.path.startswith(_BESIDE):  # beside the `/v1` of the base URL
             base_url = base_url.removesuffix("/v1")
@@ -149,12 +149,12 @@ class Call:
 
 
 _parsed = lru_cache(maxsize=256)(httpx.URL)
-"""Parses a URL: most calls of a process go to few of them, and this takes 15 microseconds."""
+"""Parses a URL, cached: a process calls few URLs, and parsing one takes 15 microseconds."""
 
 
 def _check_headers(request: httpx.Request) -> None:
-    """Refuse headers that h11 would refuse while it sends, with an error that quotes them: those
-    of the call, and of a client that was handed in.
+    """Reject invalid headers of the call, or of a caller's httpx client: the error of h11 would
+    quote them.
     """
     for name, value in request.headers.raw:
         if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):

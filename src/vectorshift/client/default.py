@@ -1,4 +1,4 @@
-"""The clients of calls that name none, and what sets, warms, closes and forgets them."""
+"""The default clients, for calls without `client=`: set, warm up, close and forget them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = [
 
 
 class _Clients:
-    """The clients that were made because none was configured; they are closed here."""
+    """The clients that were created because none was configured. Only these are closed here."""
 
     def __init__(self) -> None:
         self.sync: VectorShift | None = None
@@ -39,7 +39,7 @@ class _Clients:
         self.lock = threading.RLock()  # a signal handler may come here while its thread is in here
 
     def forget(self) -> None:
-        """Close the sync client, and leave the async one to its event loops."""
+        """Close the sync client. The event loops close the async one."""
         with self.lock:
             made, self.sync, self.asynchronous = self.sync, None, None
         if made is not None:
@@ -51,7 +51,7 @@ C = TypeVar("C", bound="VectorShift | AsyncVectorShift")
 
 
 def sync_client(client: VectorShift | None = None) -> VectorShift:
-    """Return the client that a sync call uses: the one it names, else that of the process."""
+    """Return the client of a sync call: the one passed to it, else that of the process."""
     client = masked(client)
     named = _named(client, VectorShift, "A sync call")
     if named is not None:
@@ -63,7 +63,7 @@ def sync_client(client: VectorShift | None = None) -> VectorShift:
 
 
 def async_client(client: AsyncVectorShift | None = None) -> AsyncVectorShift:
-    """Return the client that an async call uses: the one it names, else that of the process."""
+    """Return the client of an async call: the one passed to it, else that of the process."""
     client = masked(client)
     named = _named(client, AsyncVectorShift, "An async call")
     if named is not None:
@@ -75,7 +75,7 @@ def async_client(client: AsyncVectorShift | None = None) -> AsyncVectorShift:
 
 
 def _named(client: C | None, kind: type[C], what: str) -> C | None:
-    """Return the client that a call names, else the one that was configured, else None."""
+    """Return the client that was passed, else the configured one, else None."""
     given: Any = client
     if given is None:
         given = DEFAULT_SCOPE.target(asynchronous=kind is AsyncVectorShift)
@@ -95,15 +95,14 @@ def _checked(client: C, kind: type[C] | tuple[type[C], ...], what: str) -> C:
 
 
 class PinnedClients:
-    """Clients as they are when this is made: whatever block is left or entered, and whatever is
-    configured, later.
+    """Clients that later `configure()` or `using` cannot change.
 
-    It has the client that is named, for sync or async calls, by its type; else those of the
-    process, for both. What is kept is the source of the key: another key in it,
-    `vectorshift.api_key` included, is a rotated one and is followed.
+    A client that is passed serves sync or async calls, by its type. Without one, the clients of the
+    process serve both. The source of the key is pinned, not the key: a new key there, even in
+    `vectorshift.api_key`, counts as rotated and is used.
 
     Args:
-        client: the client that is named, or None.
+        client: the client that was passed, or None.
     """
 
     __slots__ = ("_asynchronous", "_sync")
@@ -119,12 +118,12 @@ class PinnedClients:
 
     @property
     def sync(self) -> VectorShift:
-        """The client for sync calls. Raises TypeError if one for async calls was named."""
+        """The client for sync calls. Raises TypeError if an async client was passed."""
         return sync_client(self._sync)
 
     @property
     def asynchronous(self) -> AsyncVectorShift:
-        """The client for async calls. Raises TypeError if one for sync calls was named."""
+        """The client for async calls. Raises TypeError if a sync client was passed."""
         return async_client(self._asynchronous)
 
 
@@ -135,9 +134,9 @@ def configure(
     client: VectorShift | AsyncVectorShift | Unset = UNSET,
     require_using: bool | Unset = UNSET,
 ) -> None:
-    """Set what calls use that name no client. What is not given stays as it is. Thread-safe.
+    """Set what calls without `client=` use. Omitted arguments change nothing. Thread-safe.
 
-    None is not accepted for any of these: a look-up that failed must not reach the key of the
+    None is rejected for each of them: a failed look-up must not fall back to the key of the
     process. `reset()` forgets what was set.
 
     Args:
@@ -180,7 +179,7 @@ def configure(
         DEFAULT_SCOPE.asynchronous = client
     if not isinstance(client, Unset) and client.has_own_credentials:
         DEFAULT_SCOPE.warn_of_api_key(again=True)
-    # a client that was made before has the old base URL, or is not used any more
+    # the clients created before have the old base URL, or are no longer used
     if settings is not UNSET or client is not UNSET:
         _clients.forget()
 

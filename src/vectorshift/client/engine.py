@@ -1,7 +1,7 @@
-"""One call: its attempts, the pauses between them, and what comes of each. Does no I/O itself.
+"""One call: its attempts, the pauses between them, and their results. Does no I/O itself.
 
-`CallState.steps` is a generator that decides. It yields what an operation of `IO` returned, and is
-sent the result of that: the same in sync code (`drive`), and awaited in async code (`adrive`).
+`CallState.steps` is a generator that decides. It yields what an operation of `IO` returned, and
+receives the result: as it is in sync code (`drive`), awaited in async code (`adrive`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from vectorshift._platform.importing import load as load_module
 from vectorshift.client.answers import failed, secrets_in
-from vectorshift.client.uploads import are_at_hand, load
+from vectorshift.client.uploads import are_in_memory, load
 from vectorshift.credentials.events import log
 from vectorshift.transport.auth import API_KEY_TOO, CALL, CallContext, SourceMoved
 from vectorshift.transport.body import read
@@ -45,11 +45,11 @@ T = TypeVar("T")
 Steps = Generator[Any, Any, T]
 
 _RETRIES = "vectorshift.client.retries"
-"""The module that imports the retry library: loaded after the first failure."""
+"""The module that imports tenacity: loaded after the first failure."""
 
 
 def drive(steps: Steps[T]) -> T:
-    """Run steps whose operations return their results. An error that is one is thrown in."""
+    """Run steps whose operations return results. A result that is an exception is thrown in."""
     result: Any = None
     try:
         while True:
@@ -59,7 +59,7 @@ def drive(steps: Steps[T]) -> T:
 
 
 async def adrive(steps: Steps[T]) -> T:
-    """Run steps whose operations return awaitables of their results. Otherwise as `drive`."""
+    """Run steps whose operations return awaitables. Otherwise like `drive`."""
     result: Any = None
     try:
         while True:
@@ -73,7 +73,7 @@ async def adrive(steps: Steps[T]) -> T:
 
 
 class IO(Protocol):
-    """The I/O of one call. Those of its operations that wait return awaitables in async code."""
+    """The I/O of one call. In async code, operations that wait return awaitables."""
 
     def run_blocking(self, work: Callable[[], object]) -> Any:
         """Do work that may block, and return its result."""
@@ -104,21 +104,21 @@ class CallState:
     """The state that the attempts of one call share. Not thread-safe, as a call belongs to one
     thread or task.
 
-    A call must end after the time-outs of all its attempts: `read * (1 + max_retries)` seconds
+    A call must end within the time-outs of all its attempts: `read * (1 + max_retries)` seconds
         after its first attempt began. Attempts, the pauses between them and the reading of the
         answer count. The wait for a connection before the first attempt does not, so a long queue
-        fails nobody.
+        makes no call fail.
 
     Args:
         call: the call.
         streamed: whether the body of a success is left unread.
         auth: puts the current key on each attempt.
-        context: the provider that is asked for that key, for all attempts, and the deadline.
+        context: the provider of the key for all attempts, and the deadline.
         base_url: the URL below which paths lie.
         route: where connections lead.
         limits: the time limits of an attempt.
         max_retries: how many attempts there may be after the first.
-        clock: what time it is.
+        clock: tells the time.
     """
 
     call: Call
@@ -145,14 +145,14 @@ class CallState:
     def steps(self, io: IO) -> Steps[Any]:
         """Make the call.
 
-        Returns: the parsed body of its answer; or the body unread, if the call is streamed.
+        Returns: the parsed body of the answer, or the unread body if the call is streamed.
 
         Raises: see `VectorShift.request`.
         """
         files = self.call.files
         if files is not None:
             work = partial(load, files)
-            self._files = work() if are_at_hand(files) else (yield io.run_blocking(work))
+            self._files = work() if are_in_memory(files) else (yield io.run_blocking(work))
         while isinstance(outcome := (yield from self._attempt(io)), AttemptFailure):
             yield io.release()
             pause = yield from self._pause(io, outcome)
@@ -162,7 +162,7 @@ class CallState:
         return outcome
 
     def _attempt(self, io: IO) -> Steps[Any]:
-        """Send the next attempt; return what `steps` does, or an `AttemptFailure`."""
+        """Send the next attempt; return the result of the call, or an `AttemptFailure`."""
         try:
             before = CURRENT.get()
             CURRENT.set(self)
@@ -174,7 +174,7 @@ class CallState:
                 body = io.body(response)
                 if self.streamed and response.is_success:
                     return body
-                # No wait for the next bytes of the body may take longer than what is left.
+                # Waiting for the next bytes must not take longer than the time that is left.
                 limits, left = response.request.extensions["timeout"], self.context.left()
                 if limits["read"] is None or left < limits["read"]:
                     limits.update(_clipped(limits, left))
@@ -183,15 +183,15 @@ class CallState:
                 CURRENT.set(before)
         except escapes() as error:
             return self.connection_error(error)
-        return self._judge(response)
+        return self._result_of(response)
 
     def request(self, http: AnyClient) -> httpx.Request:
         """Return the request of the next attempt.
 
         Raises:
             TypeError: the call holds something that cannot be sent.
-            httpx.HTTPError, httpx.StreamError, UnicodeError: nothing can be sent; what
-                `connection_error` makes an error of ours.
+            httpx.HTTPError, httpx.StreamError, UnicodeError: nothing can be sent.
+                `connection_error` turns these into an error of ours.
         """
         self._sent, limits = None, dict(self.limits)
         if self.context.ends < inf:
@@ -220,30 +220,30 @@ class CallState:
 
     @property
     def follow_redirects(self) -> Any:
-        """Return the option for httpx: an `Api-Key`, ours or the caller's, must not travel on to
-        where a redirect leads.
+        """Return the option for httpx. No redirect is followed with an `Api-Key`, ours or the
+        caller's.
         """
         assert self._sent is not None
         is_there = API_KEY_HEADER in self._sent.headers or API_KEY_TOO in self._sent.extensions
         return False if is_there else httpx.USE_CLIENT_DEFAULT
 
     def _answer_of(self, error: httpx.HTTPStatusError) -> httpx.Response:
-        """Return the answer for which a hook of the httpx client raised: it is judged here, as any
-        other. Raise the error if it is that of another request, or of a success.
+        """Return the answer for which a hook of the httpx client raised, to handle it like any
+        other. Re-raise the error if the answer is a success, or belongs to another request.
         """
         response, first = error.response, self._sent
         sent = response._request  # pyright: ignore[reportPrivateUsage]
         if first is None or sent is None or response.is_success or not _leads_to(first, sent):
             raise error
-        if sent is not first and not response.history:  # httpx had not come to that
+        if sent is not first and not response.history:  # httpx had not set it yet
             response.history = [httpx.Response(302, request=first)]
         return response
 
-    def _judge(self, response: httpx.Response) -> Any:
+    def _result_of(self, response: httpx.Response) -> Any:
         """Return the result of an answer that was read; an empty dict if it has no body.
 
-        An `AttemptFailure` if it is not a success, says in its body that it failed, is no JSON, or
-        lacks what the call is for.
+        Return an `AttemptFailure` if the status or the body says that the call failed, if the body
+        is not JSON, or if it lacks what the call needs.
         """
         if not response.is_success:
             return failed(response, self.call, self.tries)
@@ -264,9 +264,7 @@ class CallState:
         return failed(response, self.call, self.tries, lacks)
 
     def connection_error(self, error: Exception, *, begun: bool = False) -> AttemptFailure:
-        """Return what it means that this attempt has no answer, or, if one has begun, no whole
-        one.
-        """
+        """Return the failure of this attempt: its answer is missing, or, if begun, incomplete."""
         if isinstance(error, SourceMoved) and self._before is not None:
             log.warning("%s %s is not sent again: %s", self.call.method, self.call.path, error)
             return AttemptFailure(self._before.error, RetrySafety.NEVER)
@@ -288,24 +286,22 @@ class CallState:
         return pause(self, failure)
 
     def secrets(self) -> list[Secret]:
-        """Return what this attempt has sent and nobody else may read."""
+        """Return the secrets that this attempt has sent."""
         return [] if self._sent is None else secrets_in(self._sent)
 
     def _check_time(self) -> None:
-        """Raise a time-out when the call should be over."""
+        """Raise a time-out if the call has run out of time."""
         if self.context.left() <= 0:
             raise httpx.ReadTimeout(f"the answer was incomplete after {self._patience:g} s.")
 
 
 def _leads_to(first: httpx.Request, request: httpx.Request) -> bool:
-    """Return whether it is the same request, or one to which redirects of it led: these take over
-    what stands beside it.
-    """
+    """Return whether `request` is `first` or one of its redirects, which keep the extensions."""
     return request.extensions.get("timeout") is first.extensions["timeout"]
 
 
 def _clipped(limits: Timeouts, left: float) -> Timeouts:
-    """Return the limits with none that is longer than what is left."""
+    """Return the limits, each at most as long as the time that is left."""
     if left == inf:
         return limits
     left = max(left, 0.001)

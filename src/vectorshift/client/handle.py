@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 __all__ = ["Handle"]
 
 PATIENCE: Final = 600.0
-"""Seconds that a run waits for its answer, where nobody set a timeout."""
+"""Seconds that a run waits for its answer if nobody set a timeout."""
 _UNSET: Final = httpx.Timeout(5.0)
 """The default timeout of httpx."""
 
 
 class _Ready(NamedTuple):
-    """Everything that calls need, made for one configuration. It may change at any time."""
+    """Everything that calls need under one configuration, which may change at any time."""
 
     configured: Configured
     settings: public.Settings
@@ -89,11 +89,11 @@ class Handle(StaysInProcess):
         self._stays = False
 
     def pinned(self) -> Self:
-        """Return this client as it is here and now, on the same connections.
+        """Return a client that later `configure()` or `using` cannot change, on the same
+        connections.
 
-        Whatever `using` block is left or entered later, and whatever is configured, it calls as the
-        same organisation, at the same base URL. What was not read yet is read at its first call.
-        Contacts nothing and does not block.
+        It calls as the same organisation, at the same base URL. Settings that were not read yet are
+        read at its first call. Contacts nothing and does not block.
         """
         if self._stays:
             return self
@@ -105,7 +105,7 @@ class Handle(StaysInProcess):
 
     @property
     def has_own_credentials(self) -> bool:
-        """Return whether it has its own credentials, and uses those of no block and no process."""
+        """Return whether it has its own credentials, instead of those of a block or the process."""
         return not isinstance(self._provider, DefaultScope)
 
     @property
@@ -126,11 +126,11 @@ class Handle(StaysInProcess):
     @property
     def auth(self) -> CredentialAuth:
         """The auth that puts this client's key on requests to the origin of `base_url`."""
-        return (self._at_hand() or self._make()).auth
+        return (self._ready_or_none() or self._make()).auth
 
     @property
     def timeout(self) -> float:
-        """Seconds that an attempt waits for its answer; runs wait 600 s where nobody set this."""
+        """Seconds that an attempt waits for its answer; runs wait 600 s if nobody set this."""
         return self._timeout or self.settings.timeout
 
     @property
@@ -138,13 +138,13 @@ class Handle(StaysInProcess):
         """How many attempts of a call may follow its first."""
         return self.settings.max_retries if self._max_retries is None else self._max_retries
 
-    def _at_hand(self) -> _Ready | None:
-        """Return what calls need for the settings in force, or None if it has to be made."""
+    def _ready_or_none(self) -> _Ready | None:
+        """Return what calls need under the current settings, or None if it must be made."""
         ready = self._made
         return ready if ready is not None and ready.configured is self._configured.current else None
 
     def _make(self) -> _Ready:
-        """Make what calls need for the settings in force. May block."""
+        """Make what calls need under the current settings. May block."""
         for name in ("httpcore", "encodings.idna"):  # the first connection would import them
             load(name)
         configured = self._configured.current
@@ -174,8 +174,7 @@ class Handle(StaysInProcess):
     def _limits(self, settings: public.Settings, call: Call) -> Timeouts:
         """Return the limits of an attempt.
 
-        The first that is set: of the call, the client, the settings, the httpx client; else the
-        default.
+        The first one that is set wins: of the call, the client, the settings, the httpx client.
         """
         seconds = call.timeout or self._timeout
         if seconds is None:

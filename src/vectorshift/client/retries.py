@@ -1,7 +1,7 @@
 """How long a call waits before it is sent again: tenacity's backoff within the limits of the call.
 
-tenacity is imported with this module, after the first failure. It does no waiting itself, so sync
-and async share it.
+tenacity is imported with this module, after the first failure. It does not wait itself, so sync and
+async code share it.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ _retrying = Retrying()
 _backoff = wait_exponential(multiplier=0.25, max=4.0) + wait_random_exponential(
     multiplier=0.25, max=4.0
 )
-"""Half of it certain, half of it by chance: up to 0.5 s, doubling up to 8 s."""
+"""Half fixed, half random: up to 0.5 s, doubling up to 8 s."""
 
 
 def pause(call_state: CallState, failure: AttemptFailure) -> float | None:
     """Return how many seconds to wait after this failure, or None if that would be too long.
 
-    A wait that is cut short would be for nothing, where the server asks for a longer one.
+    If the server asks for a longer wait, an attempt after a shorter one would fail.
     """
     attempt = RetryCallState(_retrying, None, (), {})
     attempt.attempt_number = call_state.tries

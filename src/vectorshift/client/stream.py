@@ -11,7 +11,7 @@ from weakref import WeakSet
 from vectorshift._platform.frames import astrip_library_frames, strip_library_frames
 from vectorshift._platform.public import Self
 from vectorshift._platform.sse import EventDecoder, LineDecoder, ServerSentEvent, TooLongError
-from vectorshift.client.answers import masked_headers, masked_text
+from vectorshift.client.answers import redacted_headers, redacted_text
 from vectorshift.client.engine import CallState, adrive, drive
 from vectorshift.errors import VectorshiftError
 from vectorshift.transport.body import AsyncResponseBody, Decoder, ResponseBody
@@ -28,32 +28,30 @@ B = TypeVar("B", bound="ResponseBody | AsyncResponseBody")
 
 
 class _BaseStream(Generic[B]):
-    """The base of sync and async streams: the facts of the answer, and reading on."""
+    """The base of sync and async streams: status, headers and the next piece."""
 
     def __init__(self, call_state: CallState, body: B) -> None:
         self._call_state, self._body = call_state, body
         self.status_code: int = body.response.status_code
-        self.headers: dict[str, str] = masked_headers(body.response)
+        self.headers: dict[str, str] = redacted_headers(body.response)
         self.request_id: str | None = self.headers.get("x-request-id")
         self._decoder = Decoder(body)
         self._ended = self._broken = False
 
     def broken(self, flaw: str) -> VectorshiftError:
-        """Return the error of a stream of which no more is read."""
+        """Return the error to raise, and end reading."""
         self._broken = True
         call = self._call_state.call
         return VectorshiftError(f"The answer to {call.method} {call.path} {flaw}")
 
     def redact(self, text: str) -> str:
-        """Return a text out of the body without the keys that the server may echo: for errors and
-        logs.
-        """
-        return masked_text(self._body.response, text)
+        """Return a text of the body without keys that the server may echo, for errors and logs."""
+        return redacted_text(self._body.response, text)
 
     def _next_piece(self) -> Steps[bytes | BaseException | None]:
         """Return the next piece of the body, None at its end, or the error to raise.
 
-        Where no more can come that is an error, as it would look like the end.
+        If no more can arrive, that is an error: None would look like the end.
         """
         if self._ended:
             return None
@@ -61,7 +59,7 @@ class _BaseStream(Generic[B]):
             return self.broken("ended early: reading it failed or was cancelled.")
         if self._body.response.is_closed and not self._body.was_read:
             return self.broken("was closed unread.")
-        self._broken = True  # unless this wait comes to its end
+        self._broken = True  # unless this wait completes
         try:
             if self._decoder.rest:
                 raw: Any = self._decoder.rest
@@ -86,15 +84,14 @@ class _BaseStream(Generic[B]):
 
 
 class Stream(_BaseStream["ResponseBody"]):
-    """An answer of the API that is read as it comes, once and in one way. It belongs to one thread.
+    """An answer of the API, read once, as it arrives. It belongs to one thread.
 
-    Each wait for the next bytes ends with the call's `timeout`; how long the whole takes has no
-    limit.
+    Each wait for the next bytes ends with the call's `timeout`; the whole answer has no time limit.
 
     Attributes:
         status_code: the HTTP status, a success.
         headers: the headers by lower-case name.
-        request_id: what the server calls this request, or None.
+        request_id: the server's id of this request, or None.
     """
 
     def __init__(self, call_state: CallState, body: ResponseBody) -> None:
@@ -106,8 +103,8 @@ class Stream(_BaseStream["ResponseBody"]):
 
         Raises:
             ApiTimeoutError: the next bytes did not come in time.
-            ApiConnectionError: the connection broke, or what came cannot be read.
-            VectorshiftError: the stream was left before, or broke off before.
+            ApiConnectionError: the connection broke, or the body cannot be decoded.
+            VectorshiftError: the stream was closed, or an earlier read failed.
         """
         return _Items(self, _AsTheyCome())
 
@@ -132,7 +129,9 @@ class Stream(_BaseStream["ResponseBody"]):
 
 
 class AsyncStream(_BaseStream["AsyncResponseBody"]):
-    """The same for an event loop; it belongs to one task. Attributes are those of `Stream`."""
+    """An answer of the API, read as it arrives in async code. It belongs to one task. Attributes
+    are those of `Stream`.
+    """
 
     def aiter_bytes(self) -> AsyncIterator[bytes]:
         """Yield the body in the pieces in which it arrives. Raises as `Stream.iter_bytes`."""
@@ -168,7 +167,7 @@ _open: WeakSet[Stream] = WeakSet()
 
 
 def _close_open() -> None:
-    """Close what is still open when the interpreter ends; event loops do it for theirs."""
+    """Close the streams that are open when the interpreter ends. Event loops close their own."""
     for stream in list(_open):
         stream.close()
 
@@ -197,8 +196,8 @@ class _AsTheyCome:
 
 
 class _BaseItems(Generic[T]):
-    """The items of a stream. No generator: after an error that would look like its end, and an
-    event loop would have to clean up one that is left in the middle.
+    """The items of a stream. Not a generator: after an error it would look finished, and an event
+    loop would have to clean up an unfinished one.
     """
 
     def __init__(self, stream: Any, decoder: _Decoder[T]) -> None:

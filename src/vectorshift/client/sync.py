@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["VectorShift"]
 
 _STREAM = "vectorshift.client.stream"
-"""The module of streams: loaded by the first of them, or by `warm_up`."""
+"""The module of streams: loaded by the first stream, or by `warm_up`."""
 
 
 class VectorShift(Handle):
@@ -56,7 +56,7 @@ class VectorShift(Handle):
 
     Raises:
         TypeError: `credentials` or `http_client` has another type.
-        ValueError: `base_url` is not a URL of an API, or a number is below what it can be.
+        ValueError: `base_url` is not a URL of an API, or a number is too small.
     """
 
     def __init__(
@@ -106,12 +106,12 @@ class VectorShift(Handle):
             timeout: seconds, for this call.
 
         Raises:
-            VectorshiftApiError: the API answered, and not with success.
+            VectorshiftApiError: the API answered with an error.
             ApiConnectionError: the API did not answer.
-            CredentialError: no key could be had; `MissingCredentialError` is also an
+            CredentialError: no key is available; `MissingCredentialError` is also an
                 `AuthenticationError`.
             VectorshiftError: a file cannot be read; nothing was sent.
-            TypeError: something that is given cannot be sent; nothing was.
+            TypeError: an argument cannot be sent; nothing was sent.
         """
         return self.call(Call(method, path, query, json, files, form, headers, timeout))
 
@@ -127,8 +127,8 @@ class VectorShift(Handle):
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
     ) -> AbstractContextManager[public.Stream]:
-        """Make a call and give its answer as it comes, for a `with` block. Arguments and errors are
-        those of `request`.
+        """Make a call and read its answer as it arrives, in a `with` block. Arguments and errors
+        are those of `request`.
 
         Leaving the block before the end closes the connection. The call may be sent again until its
         answer begins.
@@ -136,21 +136,21 @@ class VectorShift(Handle):
         return self.open(Call(method, path, query, json, files, form, headers, timeout))
 
     def call(self, call: Call) -> Any:
-        """Make a call that is described by a value. Raises as `request`."""
+        """Make the call that a `Call` describes. Raises as `request`."""
         before = sys.exc_info()[1]
         try:
             with _BlockingIO(self._lease, self.clock.sleep) as io:
                 return drive(self._begin(call).steps(io))
         except BaseException as error:
-            raise stripped(error, before)  # noqa: B904  # what it was raised from stays
+            raise stripped(error, before)  # noqa: B904  # its cause stays
 
     @contextlib.contextmanager
     def open(self, call: Call) -> Generator[public.Stream, None, None]:
-        """Make a call that is described by a value and give its answer as it comes. Raises as
+        """Make the call that a `Call` describes and read its answer as it arrives. Raises as
         `request`.
         """
         with _BlockingIO(self._lease, self.clock.sleep) as io:
-            # Kept here, so that it is closed at exit even if the block lost it.
+            # This reference keeps it alive, so that it is closed at exit.
             stream = self._opened(call, io)
             yield stream
 
@@ -161,26 +161,24 @@ class VectorShift(Handle):
         return stream
 
     def _begin(self, call: Call, *, streamed: bool = False) -> CallState:
-        return self._state(self._at_hand() or self._make(), call, streamed=streamed)
+        return self._state(self._ready_or_none() or self._make(), call, streamed=streamed)
 
     def _lease(self, route: ConnectionRoute) -> AbstractContextManager[httpx.Client]:
-        """Give one request an httpx client for itself, for a `with` block."""
+        """Lease an httpx client for one request, in a `with` block."""
         if self._yours is None or self._owner is None:
             return self._connections.acquire(route)
         self._owner.check()
         return contextlib.nullcontext(self._yours)
 
     def prepare(self) -> None:
-        """Do ahead what the first call would: read settings and certificates. Contacts nothing."""
+        """Read settings and certificates ahead of the first call. Contacts nothing."""
         load(_STREAM)
-        ready = self._at_hand() or self._make()
+        ready = self._ready_or_none() or self._make()
         with self._connections.acquire(ready.route):
             pass
 
     def close(self) -> None:
-        """Close the connections, those in use when their calls are done. A later call opens new
-        ones.
-        """
+        """Close the connections; those in use, after their calls. A later call opens new ones."""
         self._connections.close()
         self._close_own()
 
@@ -197,10 +195,10 @@ class VectorShift(Handle):
 
 
 class _BlockingIO:
-    """The I/O of one call: each operation blocks, and returns its result.
+    """The I/O of one call: each operation blocks and returns its result.
 
     Args:
-        lease: gives an attempt an httpx client for itself.
+        lease: leases an httpx client to one attempt.
         sleep: waits.
     """
 
@@ -240,11 +238,11 @@ class _BlockingIO:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        # What ends a lost generator interrupts nothing.
+        # A GeneratorExit ends a dropped block; it interrupts nothing.
         self.release(None if kind is GeneratorExit else kind)
 
     def release(self, interruption: type[BaseException] | None = None) -> None:
-        """Close the response, and give the connection back, or close it after an interruption."""
+        """Close the response. Give the connection back, or close it after an interruption."""
         body, lease, self._body, self._lease = self._body, self._lease, None, None
         interruption, self._failed = interruption or self._failed, None
         try:

@@ -1,4 +1,4 @@
-"""Files that are sent along: read whole, once, so that every attempt sends the same bytes."""
+"""Files to upload: read whole, once, so that every attempt sends the same bytes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import IO, Any, cast
 
 from vectorshift.errors import VectorshiftError
 
-__all__ = ["Content", "File", "Files", "Loaded", "Reader", "are_at_hand", "load", "name_of"]
+__all__ = ["Content", "File", "Files", "Loaded", "Reader", "are_in_memory", "load", "name_of"]
 
 Content = Path | bytes | bytearray | memoryview | IO[bytes]
 File = Content | tuple[str, Content] | tuple[str, Content, str]
@@ -23,33 +23,33 @@ Files = Mapping[str, File] | Sequence[tuple[str, File]]
 Loaded = list[tuple[str, tuple[str, bytes] | tuple[str, bytes, str]]]
 
 
-def are_at_hand(files: Files) -> bool:
-    """Return whether `load` does no I/O: all are bytes, and the table of media types was read."""
+def are_in_memory(files: Files) -> bool:
+    """Return whether `load` needs no I/O: all are bytes, and the table of media types was read."""
     return mimetypes.inited and all(
         isinstance(_parts(field, given)[1], _BYTES) for field, given in _pairs(files)
     )
 
 
 def load(files: Files) -> Loaded:
-    """Return the fields with their files' names and bytes. As `Reader.load`, for one call."""
+    """Return the fields with the names and bytes of their files. As `Reader.load`, for one call."""
     return Reader().load(files)
 
 
 class Reader:
-    """Reads files for one call. An open file that is given in several places is read once, and
-    whole in each.
+    """Reads files for one call. An open file used in several places is read once; each place gets
+    all of it.
     """
 
     def __init__(self) -> None:
         self._read: dict[int, tuple[object, bytes]] = {}
 
     def load(self, files: Files) -> Loaded:
-        """Return the fields with their files' names and bytes. Blocks while it reads.
+        """Return the fields with the names and bytes of their files. Blocks while it reads.
 
-        An open file is read from where it stands, and left open.
+        An open file is read from its current position, and left open.
 
         Raises:
-            TypeError: what is given is no file, or has a name or a media type that is none.
+            TypeError: a value is not a file, or its name or media type is invalid.
             VectorshiftError: a file cannot be read; nothing was sent.
         """
         if not mimetypes.inited:
@@ -68,7 +68,7 @@ class Reader:
             return _read(field, content)
         known = self._read.get(id(content))
         if known is None:
-            # The file is kept, so that its id stays its own.
+            # The file is kept, so that no other object gets its id.
             known = self._read[id(content)] = (content, _read(field, content))
         return known[1]
 
@@ -101,9 +101,7 @@ def _parts(field: str, given: File) -> tuple[Any, ...]:
 
 
 def _check(field: object, name: object, media_type: object = "text/plain") -> None:
-    """Refuse what would end up in another place of the form; httpx escapes names, and no media
-    type.
-    """
+    """Reject what would end up elsewhere in the form: httpx escapes names, but not media types."""
     if not (isinstance(field, str) and isinstance(name, str)):
         raise TypeError(
             f"The file {field!r} should have a field and a name of text, not {type(name).__name__}."
