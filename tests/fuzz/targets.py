@@ -286,7 +286,7 @@ def vault(text: str) -> str:
     document = parsed(content)
     data = _inner(document, "data")
     metadata = _inner(data, "metadata")
-    Mount.told(reply)
+    Mount.from_reply(reply)
     login = classify_login(reply, ref, "Look at the role.")
     if login is not None:
         check_error(login)

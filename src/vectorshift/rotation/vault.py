@@ -34,16 +34,16 @@ __all__ = ["VaultTarget"]
 
 _MERGE: Final = "application/merge-patch+json"
 _NO_PATCH: Final = (403, 405)
-"""Statuses for a token without the right to patch, and of a Vault before 1.9."""
+"""Statuses for a token without the right to patch, and for a Vault before 1.9."""
 
 
 class VaultTarget(RotationTarget):
-    """A KV secret. Version 2 is written with `cas`: only if nobody else wrote meanwhile.
+    """A KV secret. Version 2 is written with check-and-set: only if nobody else wrote meanwhile.
 
     Args:
-        settings: those that lead to the secret.
+        settings: the settings that name the secret.
         expires_at: the time for the metadata's `expires_at`, `never`, or None.
-        check_and_set: False allows KV version 1, which has none.
+        check_and_set: False allows KV version 1, which has no check-and-set.
     """
 
     name = "vault"
@@ -70,7 +70,7 @@ class VaultTarget(RotationTarget):
             self.undo = "vectorshift rotate --source vault --undo"
 
     def read(self) -> Credential:
-        """Read the newest version, past the cache of an agent."""
+        """Read the newest version, without the cache of an agent."""
         reply = self._read_version(None)
         credential = self._key_in(reply)
         self._fields = Secret(json.dumps(reply.data))
@@ -82,7 +82,7 @@ class VaultTarget(RotationTarget):
         return credential
 
     def check(self) -> None:
-        """Refuse a pinned version, KV 1 unless it is allowed, and an expiry that would be wrong."""
+        """Reject a pinned version, KV 1 unless allowed, and a wrong expiry."""
         if self._ref.version is not None:
             raise self._refused(
                 f"version {self._ref.version} is pinned, so no process would read a new one. "
@@ -111,7 +111,7 @@ class VaultTarget(RotationTarget):
                 )
 
     def write(self, key: Secret) -> str | None:
-        """Patch the one field; where the token or the server does not let, write all of them."""
+        """Patch the field. If the token or the server does not allow that, write all fields."""
         if self._is_kv2 and (self._has_expiry or self._expires_at not in (None, "never")):
             self._write_expiry()
             self._done = f" Its {EXPIRES_AT} is {self._expires_at} already."
@@ -187,7 +187,7 @@ class VaultTarget(RotationTarget):
         *,
         version: int | None = None,
     ) -> Reply:
-        """Send a request with a token that has not ended. A write is sent once."""
+        """Send a request with a valid token. A write is sent only once."""
         session = self._reader.session(Budget())
         if isinstance(session, CredentialError):
             raise session
@@ -204,7 +204,7 @@ class VaultTarget(RotationTarget):
         reply = requests.send(path, call, token=lease.token, repeatable=body is None)
         if isinstance(reply, TransportFailure):
             raise reply.error(self._ref)
-        if body is not None and (reply.may_pass or reply.status >= 500):
+        if body is not None and (reply.is_transient or reply.status >= 500):
             raise CredentialStoreUnavailableError(
                 f"{self.source}: the server answered with HTTP {reply.status}.",
                 source=self.source,

@@ -1,4 +1,4 @@
-"""HashiCorp Vault, OpenBao, and whatever else speaks their API."""
+"""HashiCorp Vault, OpenBao, and other servers with their API."""
 
 from vectorshift.providers.vault.provider import VaultProvider
 

@@ -1,4 +1,4 @@
-"""The arguments of a `VaultProvider`, and the standard variables that stand in for some of them."""
+"""The arguments of a `VaultProvider`, and the standard variables that some of them fall back to."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _NEVER_BLANK: Final = frozenset(
         *("username", "password_file", "jwt_file", "aws_server_id"),
     ]
 )
-"""Arguments whose blank text would mean the default. A blank CA or namespace means none."""
+"""Arguments that must not be blank. For others, such as a namespace, blank means "none"."""
 
 _BOOLEANS: Final = {
     **dict.fromkeys(("1", "true", "t", "yes", "y", "on"), True),
@@ -52,7 +52,7 @@ _BOOLEANS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class VaultArguments:
-    """The arguments of a `VaultProvider`, which describes them. None stands for one not given."""
+    """The arguments of a `VaultProvider`; see there. None means that an argument was not given."""
 
     path: str
     mount: str
@@ -88,11 +88,11 @@ class VaultArguments:
 
     @classmethod
     def checked(cls, **arguments: Any) -> Self:
-        """Return the arguments of the constructor, where `UNSET` stands for one not given.
+        """Return the checked arguments of the constructor. `UNSET` means that one was not given.
 
         Raises:
-            TypeError: one is None, or of another type.
-            ValueError: one is blank that must not be.
+            TypeError: an argument is None, or of another type.
+            ValueError: an argument is blank that must not be.
         """
         for name, value in arguments.items():
             check({name: value}, *_TYPES.get(name, (str,)))
@@ -105,7 +105,7 @@ class VaultArguments:
 
     @classmethod
     def in_settings(cls, settings: Settings) -> dict[str, Any]:
-        """Return the arguments that the settings give, by name."""
+        """Return the arguments that are in the settings, by name."""
         found = {each.name: getattr(settings, f"vault_{each.name}") for each in fields(cls)}
         return {name: value for name, value in found.items() if value not in (None, "")}
 
@@ -121,14 +121,14 @@ ARGUMENTS: Final = tuple(each.name for each in fields(VaultArguments))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VaultSetup:
-    """Arguments as they count, and how messages name them.
+    """The arguments in force, and how messages name them.
 
     Args:
-        arguments: the arguments, with the values of standard variables.
-        in_code: whether messages name arguments and variables, and not settings.
-        flaw: why nothing may be sent, or None.
-        sources: the variable that an argument was taken from, by argument.
-        ignored: pairs of a variable that counts and one that says something else.
+        arguments: the arguments, completed from standard variables.
+        in_code: whether messages name arguments and variables, instead of settings.
+        flaw: the reason why nothing may be sent, or None.
+        sources: the variables that arguments were taken from, by argument.
+        ignored: pairs of a variable that is used and a different one that is ignored.
     """
 
     arguments: VaultArguments
@@ -139,11 +139,11 @@ class VaultSetup:
 
     @property
     def own_addr(self) -> str | None:
-        """The server's address if it was given, and not taken from a variable."""
+        """The server's address, or None if it is from a variable."""
         return None if "addr" in self.sources else self.arguments.addr
 
     def spell(self, text: str) -> str:
-        """Return a message in the words of the place where the provider was made."""
+        """Return a message that names arguments, variables or settings as the user gave them."""
         if self.in_code:
             return text_with_arguments(text, _PREFIX, self.sources)
         names = {_PREFIX + name.upper(): variable for name, variable in self.sources.items()}
@@ -151,7 +151,7 @@ class VaultSetup:
 
 
 def sources_of(given: VaultArguments, environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the standard variables that the arguments of settings were taken from."""
+    """Return the standard variables that the settings took arguments from, by argument."""
 
     def is_source(variable: str, value: object) -> bool:
         text = environ.get(variable, "").strip()
@@ -168,9 +168,9 @@ def sources_of(given: VaultArguments, environ: Mapping[str, str]) -> dict[str, s
 
 
 def with_variables(given: VaultArguments, environ: Mapping[str, str]) -> VaultSetup:
-    """Return the setup of a provider made in code, whose missing arguments variables supply."""
+    """Return the setup of a provider made in code. Variables supply its missing arguments."""
     found = standard_variables(environ, given.given)
-    if found.flaws:  # no value counts where it is not clear which one is meant
+    if found.flaws:  # if the variables are ambiguous, none is used
         return VaultSetup(arguments=given, in_code=True, flaw=" ".join(found.flaws))
     values: dict[str, Any] = {name: environ[found.used[name]].strip() for name in found.used}
     flaw = None

@@ -1,6 +1,6 @@
-"""Classify a Vault server's replies: pure functions from a reply to one of five failures.
+"""Classify the replies of a Vault server: pure functions from a reply to a kind of failure.
 
-No message repeats text of the server, as a body may hold a secret.
+No message repeats the server's text: a body may hold a secret.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ __all__ = [
     "printable",
 ]
 
-_PASSING: Final = (412, 429, 472, 473, 500, 502, 503, 504)
+_TRANSIENT: Final = (412, 429, 472, 473, 500, 502, 503, 504)
 
 
 def as_object(value: object) -> dict[str, Any] | None:
-    """Return a JSON object as such, or None for any other value."""
+    """Return a JSON object, or None for any other value."""
     return cast("dict[str, Any]", value) if isinstance(value, dict) else None
 
 
 def printable(text: str) -> str:
-    """Return a name as it can be shown. What may be the content of a file is not."""
+    """Return a name, unless it looks like the content of a file: that is not shown."""
     return "(not shown)" if content_in_place_of_name(text) else text
 
 
@@ -51,11 +51,11 @@ class Reply:
 
     Args:
         status: the HTTP status.
-        body: the JSON object of the body, or None. May hold a secret, so it is not printed.
+        body: the JSON object of the body, or None. Not printed, as it may hold a secret.
         plain_http: whether the server complained of plain HTTP on a TLS port.
         retry_after: seconds to wait as the server asked, or None.
-        date: when the server answered, by its own clock, or None.
-        is_standby: whether a standby redirects to its leader.
+        date: the time of the reply by the server's clock, or None.
+        is_standby: whether it is a standby's redirect to its leader.
     """
 
     status: int
@@ -66,22 +66,22 @@ class Reply:
     is_standby: bool = False
 
     @property
-    def may_pass(self) -> bool:
-        """Return whether the server cannot serve just then, and may soon."""
+    def is_transient(self) -> bool:
+        """Return whether the server cannot serve now, but may soon."""
         is_preparing = self.status == 400 and self.mentions("upgrading")  # a new mount of KV 2
-        return self.is_standby or self.status in _PASSING or is_preparing
+        return self.is_standby or self.status in _TRANSIENT or is_preparing
 
     @property
     def is_of_vault(self) -> bool:
-        """Return whether a refusal is Vault's own: that of a gateway in between has no list of
+        """Return whether a refusal is from Vault. That of a gateway in between has no list of
         errors.
         """
         return isinstance((self.body or {}).get("errors"), list)
 
     @property
     def rejects_token(self) -> bool:
-        """Return whether the server does not know the token. One without the right has another
-        text.
+        """Return whether the server does not know the token: it has other words for a token without
+        the right.
         """
         return self.says("permission denied") or self.mentions("invalid token")
 
@@ -92,15 +92,15 @@ class Reply:
 
     @property
     def is_gap(self) -> bool:
-        """Return whether the server says, as Vault does, that nothing is there."""
+        """Return whether Vault says that there is no secret."""
         return self.status == 404 and (self.body or {}).get("errors") == []
 
     def says(self, words: str) -> bool:
-        """Return whether one of the server's errors is `words`: a longer one may quote a path."""
+        """Return whether one of the server's errors is exactly `words`: others may quote a path."""
         return any(error.strip().rstrip(".").lower() == words for error in self._texts("errors"))
 
     def mentions(self, word: str) -> bool:
-        """Return whether one of the server's errors has a word in it."""
+        """Return whether one of the server's errors contains `word`."""
         return any(word in error.lower() for error in self._texts("errors"))
 
     @property
@@ -123,7 +123,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretRef:
-    """The secret, its server and the auth method, as every message names them."""
+    """The secret, its server and the auth method, as messages name them."""
 
     address: str
     namespace: str | None
@@ -146,7 +146,7 @@ class SecretRef:
 
     @property
     def api_path(self) -> str:
-        """The path that a policy has to allow."""
+        """The path that a policy must allow."""
         return f"{self.mount}/data/{self.path}" if self.kv_version == 2 else self.whole
 
     def error(
@@ -176,7 +176,7 @@ class SecretRef:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mount:
-    """The mount of a path, as the server tells a token that may read something there.
+    """The mount of a path. The server tells it to tokens that may read something there.
 
     Args:
         path: the mount's path.
@@ -187,8 +187,8 @@ class Mount:
     kv_version: int
 
     @classmethod
-    def told(cls, reply: Reply) -> Mount | None:
-        """Return what a reply of `sys/internal/ui/mounts` tells, or None if that is nothing."""
+    def from_reply(cls, reply: Reply) -> Mount | None:
+        """Return the mount in a reply of `sys/internal/ui/mounts`, or None."""
         path, options = reply.data.get("path"), as_object(reply.data.get("options")) or {}
         if reply.data.get("type") != "kv" or not isinstance(path, str):
             return None
@@ -205,16 +205,16 @@ def classify_read(
     second_login: bool = False,
     used_up: bool = False,
 ) -> CredentialError | None:
-    """Return the error that a reply to a read means, or None if it brings a secret.
+    """Return the error that a reply to a read means, or None if it has a secret.
 
     Args:
         reply: the reply.
         ref: the secret that was read.
-        mount: the mount of the secret, if that is known.
-        other: the mount that the path begins with, if that is known.
-        new_token: whether a login has just brought the token, so that it cannot have ended.
-        second_login: whether that login followed a refusal of the token before it.
-        used_up: whether the server does not know the token any more after this reply.
+        mount: the mount of the secret, if known.
+        other: the mount that the path begins with, if known.
+        new_token: whether the token is from a login just now, so that it cannot have expired.
+        second_login: whether that login followed a 403 for the token before it.
+        used_up: whether the server no longer knew the token after this reply.
     """
     if reply.status == 200 and as_object((reply.body or {}).get("data")) is not None:
         return None
@@ -240,7 +240,7 @@ def classify_read(
 
 
 def is_denied(reply: Reply) -> bool:
-    """Return whether Vault itself, and no gateway before it, refuses a read."""
+    """Return whether Vault itself refuses a read, not a gateway before it."""
     return reply.is_of_vault and (
         reply.status in (401, 403) or (reply.status == 400 and reply.says("missing client token"))
     )
@@ -255,8 +255,8 @@ _NO_AGENT_TOKEN: Final = (
 def _denial(
     reply: Reply, ref: SecretRef, other: Mount | None, *, new_token: bool, second_login: bool
 ) -> str:
-    """Return why a read may be refused. A server tells a token that it does not know from one
-    without the right.
+    """Return why a read may be refused: the server does not know the token, or the token lacks the
+    right.
     """
     if reply.rejects_token and new_token:
         return (
@@ -287,8 +287,8 @@ def _denial(
 
 
 def _path_hint(ref: SecretRef, other: Mount | None) -> str:
-    """Return what is wrong with a path as the API, the command line or the user interface show it;
-    else nothing.
+    """Return a hint if the path was copied from the API, the command line or the user interface,
+    which add parts to it; else an empty text.
     """
     if other is not None and other.path != ref.mount:
         split = _split(other, ref.path.removeprefix("v1/"))
@@ -311,7 +311,7 @@ def _path_hint(ref: SecretRef, other: Mount | None) -> str:
 
 
 def _wrong_mount(ref: SecretRef, mount: Mount) -> str | None:
-    """Return how the place of a secret differs from that of its mount, or None."""
+    """Return how mount or KV version of a secret differ from the actual mount, or None."""
     if mount.path != ref.mount:
         return f"the engine is mounted at '{mount.path}'. Set {_split(mount, ref.whole)}"
     if mount.kv_version == ref.kv_version:
@@ -323,7 +323,7 @@ def _wrong_mount(ref: SecretRef, mount: Mount) -> str | None:
 
 
 def _split(mount: Mount, whole: str) -> str:
-    """Return the settings for a mount and a path that are one text."""
+    """Return the settings that split one text into a mount and a path."""
     path = whole.removeprefix(f"{mount.path}/")
     if mount.kv_version == 2:
         path = re.sub(r"^(data|metadata)/", "", path)
@@ -333,13 +333,13 @@ def _split(mount: Mount, whole: str) -> str:
 def classify_login(
     reply: Reply, ref: SecretRef, fix: str, *, namespace: str | None = None
 ) -> CredentialError | None:
-    """Return the error that a reply to a login means, or None if it brings a token.
+    """Return the error that a reply to a login means, or None if it has a token.
 
     Args:
         reply: the reply.
         ref: the secret that the token is for.
-        fix: what is wrong if the server knows the method and does not accept the identity.
-        namespace: where the login went, if not to the root namespace.
+        fix: the advice if the server knows the method, but does not accept the identity.
+        namespace: the namespace of the login, or None for the root namespace.
     """
     auth = as_object((reply.body or {}).get("auth")) or {}
     if reply.status == 200 and auth.get("client_token"):
@@ -386,13 +386,13 @@ _REASONS: Final = (
     "invalid role name",
     "token is expired",
 )
-"""Reasons that a server gives for a refused JWT. Nothing else of its text is shown."""
+"""Reasons that a server gives when it refuses a JWT. Messages show no other text of it."""
 
 
 def _classify_404(
     reply: Reply, ref: SecretRef, mount: Mount | None, other: Mount | None
 ) -> CredentialError:
-    """Distinguish a gap, a deleted version, a missing mount and the other KV version."""
+    """Tell a missing secret from a deleted version, a missing mount and another KV version."""
     body = reply.body or {}
     metadata = as_object(reply.data.get("metadata")) or {}
     if metadata.get("destroyed") is True or metadata.get("deletion_time"):
@@ -430,7 +430,7 @@ def _classify_404(
 
 
 def _is_gone(metadata: dict[str, Any], date: datetime | None) -> bool:
-    """Return whether the metadata prove that the version is gone. A time in the future proves
+    """Return whether the metadata prove that the version is gone. A deletion in the future proves
     nothing.
     """
     if metadata.get("destroyed") is True:
@@ -440,7 +440,7 @@ def _is_gone(metadata: dict[str, Any], date: datetime | None) -> bool:
 
 
 _CLOCKS: Final = timedelta(seconds=60)
-"""How far the clocks of a cluster's servers may be apart."""
+"""The largest difference between the clocks of a cluster's servers."""
 
 
 def _gone(metadata: dict[str, Any], ref: SecretRef) -> str:
@@ -460,9 +460,9 @@ _NO_LEADER: Final = "local node not active but active cluster node not found"
 
 
 def _classify_status(reply: Reply, ref: SecretRef) -> CredentialError:
-    """Return the error that a reply means if it is about the server and not about the request.
+    """Return the error that a reply means if it concerns the server, not the request.
 
-    What may be different in a second is unavailable, whatever the status.
+    If it may be different in a second, the error is "unavailable", whatever the status.
     """
     status, wait = reply.status, reply.retry_after
     if reply.plain_http:
@@ -521,7 +521,7 @@ def _classify_status(reply: Reply, ref: SecretRef) -> CredentialError:
 
 
 _SOON: Final = 1.0
-"""Seconds after which the server may be asked again, though this look-up took long."""
+"""Seconds after which the server may be asked again, even if this look-up was slow."""
 
 _STANDBY: Final = (
     "a standby redirects to its leader (HTTP 307), perhaps during an election. If that lasts, "
@@ -535,7 +535,7 @@ _RFC_3339: Final = re.compile(
 
 
 def parse_time(text: object) -> datetime | None:
-    """Return an RFC 3339 time, cut to whole seconds, or None for anything else."""
+    """Return an RFC 3339 time in whole seconds, or None for anything else."""
     found = _RFC_3339.fullmatch(text.strip()) if isinstance(text, str) else None
     if found is None:
         return None

@@ -1,4 +1,4 @@
-"""The auth methods: each returns a Vault token, or the error that says why there is none."""
+"""The auth methods. Each returns a Vault token, or the error that explains why it cannot."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ class Login(ABC):
         arguments: those of the provider.
 
     Attributes:
-        label: the method, and its mount where it has one, for messages.
-        contacts: whether a login asks the server, which then makes a new token.
-        watches: whether the token is in a file that another program renews, so that it is read
-            again at each look-up.
+        label: the method, and its mount if it has one, for messages.
+        contacts: whether a login makes the server create a new token.
+        watches: whether the token is in a file that another program renews. It is read again at
+            each look-up.
     """
 
     contacts = True
@@ -67,7 +67,7 @@ class Login(ABC):
 
     @abstractmethod
     def log_in(self, requests: VaultRequests, ref: SecretRef) -> TokenLease | CredentialError:
-        """Return a token (empty where a proxy adds one), or the error that says why not."""
+        """Return a token (empty if a proxy adds one), or the error that explains why it cannot."""
 
 
 class UnknownLogin(Login):
@@ -79,7 +79,7 @@ class UnknownLogin(Login):
 
 
 class AgentLogin(Login):
-    """No token of ours: a Vault Agent or Proxy adds its own to requests without one."""
+    """No token from us: a Vault Agent or Proxy adds its own token."""
 
     contacts = False
 
@@ -89,11 +89,11 @@ class AgentLogin(Login):
 
 
 class TokenLogin(Login):
-    """A token that is given, or is in a file that is read at each login.
+    """A token that was passed, or one in a file that is read at each login.
 
     Args:
         arguments: those of the provider.
-        addr: the server's address, if it was given and no variable named it.
+        addr: the server's address, or None if it is from a variable.
     """
 
     contacts = False
@@ -104,18 +104,18 @@ class TokenLogin(Login):
         self.watches = bool(arguments.token_file) or arguments.token is None
 
     def log_in(self, requests: VaultRequests, ref: SecretRef) -> TokenLease | CredentialError:
-        """Return the named file's token, else the given one, else that of `~/.vault-token`."""
+        """Return the token of `token_file`, else `token`, else that of `~/.vault-token`."""
         token = self._token(ref)
         return token if isinstance(token, CredentialError) else TokenLease(token=token, known=False)
 
     def _token(self, ref: SecretRef) -> Secret | CredentialError:
         token, file = self._arguments.token, self._arguments.token_file
-        if file:  # first, as the token may be that of VAULT_TOKEN, which is only a fall-back
+        if file:  # first: the token may be from VAULT_TOKEN, which is only a fall-back
             return _read_token(file, "VECTORSHIFT_VAULT_TOKEN_FILE", ref)
         if token is not None:
             return _checked_token(token.reveal(), "VECTORSHIFT_VAULT_TOKEN", ref)
         if is_there(TOKEN_HELPER):
-            # The file belongs to the environment's server, however this provider was made.
+            # The file belongs to the server of the environment, even for a provider made in code.
             if self._addr and (flaw := foreign_helper(os.environ, self._addr)):
                 return ref.wrong(flaw)
             return _read_token(TOKEN_HELPER, "The token helper's file", ref)
@@ -132,9 +132,9 @@ class MountedLogin(Login):
 
     fix = ""
     may_be_new = False
-    """True if what logs in may have been made just before this process was started."""
+    """True if the secret of the login may have been created just before this process started."""
     fresh_connection = False
-    """True if the connection itself logs in, so that an old one will not do."""
+    """True if the connection itself logs in, so that each login needs a new one."""
 
     def __init__(self, arguments: VaultArguments) -> None:
         super().__init__(arguments)
@@ -149,7 +149,7 @@ class MountedLogin(Login):
 
     @abstractmethod
     def payload(self, requests: VaultRequests, ref: SecretRef) -> Payload | CredentialError:
-        """Return the document to post, or the error that says what is missing."""
+        """Return the document to post, or the error that names what is missing."""
 
     def log_in(self, requests: VaultRequests, ref: SecretRef) -> TokenLease | CredentialError:
         """Post the document and return the token of the reply."""
@@ -160,8 +160,8 @@ class MountedLogin(Login):
             requests.reconnect()
         reply = requests.post(self.path, payload)
         if self.may_be_new and isinstance(reply, Reply) and reply.status == 400:
-            # Made a moment ago, it is not known at a standby that lags behind. This is tried once
-            # in the life of the process: servers lock out who fails often.
+            # A standby that lags behind does not know a new secret yet. Try this once per process:
+            # servers lock out clients that fail often.
             reply = requests.post_later(self.path, payload)
         self.may_be_new = False
         if isinstance(reply, TransportFailure):
@@ -175,12 +175,12 @@ class MountedLogin(Login):
         return token if isinstance(token, CredentialError) else TokenLease.granted(token, auth)
 
     def explain(self, reply: Reply, payload: Payload) -> str:
-        """Return what is likely to be wrong if the server refuses the login."""
+        """Return the likely reason if the server refuses the login."""
         return self.fix
 
 
 class AppRoleLogin(MountedLogin):
-    """AppRole; the secret id inline, in a file that is read at each login, or response-wrapped."""
+    """AppRole. The secret id may be in a file, which is read at each login, or response-wrapped."""
 
     may_be_new = True
     fix = (
@@ -205,7 +205,7 @@ class AppRoleLogin(MountedLogin):
         return payload
 
     def explain(self, reply: Reply, payload: Payload) -> str:
-        """Tell a secret id for other addresses, and a token in its place, from a wrong one."""
+        """Return the likely reason: bound to other addresses, a token in its place, or wrong."""
         secret_id = payload.get("secret_id")
         if reply.mentions("cidr"):
             return "The secret id may only be used from other addresses (secret_id_bound_cidrs)."
@@ -217,7 +217,7 @@ class AppRoleLogin(MountedLogin):
         return self.fix
 
     def _secret_id(self, ref: SecretRef) -> Secret | CredentialError | None:
-        """Return the secret id or the token that wraps it; None for a role that needs none."""
+        """Return the secret id, or the token that wraps it; None if none is configured."""
         secret_id, file = self._arguments.secret_id, self._arguments.secret_id_file
         if secret_id is not None:
             return _checked_token(secret_id.reveal(), "VECTORSHIFT_VAULT_SECRET_ID", ref)
@@ -228,7 +228,7 @@ class AppRoleLogin(MountedLogin):
     def _unwrap(
         self, wrapping: Secret, requests: VaultRequests, ref: SecretRef
     ) -> Secret | CredentialError:
-        """Unwrap once in the life of the process, as the token works once; keep the result."""
+        """Unwrap once per process, as the token works only once, and keep the result."""
         with _unwrapped.lock:
             kept = _unwrapped.secret_ids.get(wrapping)
             if kept is not None:
@@ -301,7 +301,7 @@ def _not_unwrapped(reply: Reply, ref: SecretRef) -> CredentialError:
 
 
 class JwtLogin(MountedLogin):
-    """Kubernetes and JWT: a signed token, as it is or from a file that is read at each login."""
+    """Kubernetes and JWT: a signed token. It may be in a file, which is read at each login."""
 
     fix = (
         "The role does not exist or does not accept this token, or the token has expired. Check "
@@ -309,7 +309,7 @@ class JwtLogin(MountedLogin):
     )
 
     def payload(self, requests: VaultRequests, ref: SecretRef) -> Payload | CredentialError:
-        """Return the role and the file's token."""
+        """Return the role and the signed token."""
         is_kubernetes, role = self._arguments.auth == "kubernetes", self._arguments.role
         given, file = self._arguments.jwt, self._arguments.jwt_file
         file = file or (KUBERNETES_JWT if is_kubernetes else None)
@@ -335,7 +335,7 @@ class JwtLogin(MountedLogin):
         return {"jwt": jwt, "role": role} if role else {"jwt": jwt}
 
     def explain(self, reply: Reply, payload: Payload) -> str:
-        """Name what a role for Kubernetes binds, which a role for JWT does not have."""
+        """Return the likely reason. A Kubernetes role binds more than a JWT role."""
         if self._arguments.auth != "kubernetes":
             return self.fix
         return (
@@ -348,7 +348,7 @@ class JwtLogin(MountedLogin):
 class CertLogin(MountedLogin):
     """The client certificate of the TLS connection."""
 
-    fresh_connection = True  # only a new connection uses a certificate file that was replaced
+    fresh_connection = True  # only a new connection uses a replaced certificate file
     fix = (
         "No role accepts the client certificate. Check VECTORSHIFT_VAULT_CLIENT_CERT, "
         "VECTORSHIFT_VAULT_ROLE and VECTORSHIFT_VAULT_AUTH_MOUNT. A load balancer that ends TLS "
@@ -356,7 +356,7 @@ class CertLogin(MountedLogin):
     )
 
     def payload(self, requests: VaultRequests, ref: SecretRef) -> Payload | CredentialError:
-        """Return the role, if one is named."""
+        """Return the role, if one is configured."""
         if self._arguments.client_cert is None or not ref.address.startswith("https://"):
             return ref.wrong(
                 "certificate login needs an https:// address and a certificate. "
@@ -366,7 +366,7 @@ class CertLogin(MountedLogin):
 
 
 class PasswordLogin(MountedLogin):
-    """Userpass and LDAP: a name and a password, which may be in a file that is read each time."""
+    """Userpass and LDAP: a name, and a password that may be in a file, read at each login."""
 
     fix = (
         "The name or the password is wrong, or several wrong ones have locked the user for some "
@@ -375,7 +375,7 @@ class PasswordLogin(MountedLogin):
 
     @property
     def path(self) -> str:
-        """The API path of the login, which ends in the name."""
+        """The API path of the login, which ends with the user name."""
         name = (self._arguments.username or "").strip()
         return f"{super().path}/{quote(name, safe='', errors='replace')}"
 
@@ -396,7 +396,7 @@ class PasswordLogin(MountedLogin):
             if isinstance(text, CredentialError):
                 return text
             given = Secret(text.strip())
-        if not given.reveal():  # the server fails at it
+        if not given.reveal():  # the server fails for an empty password
             return ref.wrong(f"{setting} is empty.")
         return {"password": given}
 
@@ -459,11 +459,11 @@ _METHODS: Final[dict[str, type[Login]]] = {
 
 
 _TOKEN: Final = r"(hv)?[sb]\."
-"""How tokens begin, those that wrap something among them."""
+"""The beginning of tokens, including wrapping tokens."""
 
 
 def _unused_token() -> str:
-    """Return which other place may have a token, and is not looked at."""
+    """Return a hint if another place, which is not read, may have a token."""
     for name in ("TOKEN_FILE", "CONFIG_PATH"):
         for variable in (f"BAO_{name}", f"VAULT_{name}"):
             if os.environ.get(variable):
@@ -489,7 +489,7 @@ def _read(path: str, setting: str, ref: SecretRef) -> str | CredentialError:
 
 
 def _read_token(path: str, setting: str, ref: SecretRef) -> Secret | CredentialError:
-    """Return the content of a file, checked as a token is."""
+    """Return the content of a file as a checked token."""
     text = _read(path, setting, ref)
     if isinstance(text, CredentialError):
         return text
@@ -497,7 +497,7 @@ def _read_token(path: str, setting: str, ref: SecretRef) -> Secret | CredentialE
 
 
 def _checked_token(text: str, where: str, ref: SecretRef) -> Secret | CredentialError:
-    """Return a token that can be a header's value: hvac would print another one."""
+    """Return a token if it can be the value of a header: hvac would print any other."""
     token = text.strip()
     if not token:
         return ref.wrong(f"{where} is empty.")

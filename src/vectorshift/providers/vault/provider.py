@@ -1,4 +1,4 @@
-"""HashiCorp Vault, OpenBao, and whatever else speaks their API."""
+"""HashiCorp Vault, OpenBao, and other servers with their API."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from vectorshift.providers.vault.classify import (
 from vectorshift.providers.vault.login import choose_login
 from vectorshift.providers.vault.requests import Budget, TransportFailure, VaultRequests
 from vectorshift.providers.vault.server import VaultServer
-from vectorshift.providers.vault.tokens import TokenKeeper
+from vectorshift.providers.vault.tokens import CurrentToken
 from vectorshift.providers.vault.value import read_key
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ class VaultProvider(BaseProvider):
         ttl: float | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        # first, so that no traceback from here on shows a secret
+        # first, so that no later traceback shows a secret
         token, secret_id, proxy = masked(token), masked(secret_id), masked(proxy)
         password, jwt = masked(password), masked(jwt)
         given = locals()
@@ -167,14 +167,14 @@ class VaultProvider(BaseProvider):
         self._clock = clock
         self._in_code = True
         self._reader: VaultReader | None = None
-        self._look_again = False
+        self._reread = False
         self._after_fork()
         renew_after_fork(self)
 
     @classmethod
     def from_settings(cls, settings: public.Settings) -> Self | None:
-        """Return the provider that the settings describe, or None if they name no path. It takes
-        nothing from a variable.
+        """Return the provider that the settings describe, or None if they name no path. It reads no
+        variable.
         """
         if settings.vault_path is None:
             return None
@@ -204,16 +204,16 @@ class VaultProvider(BaseProvider):
         is due.
         """
         reader = self.current_reader()
-        # a source that may be passed over is not waited for, or the next one would have no time
+        # do not wait for a source that may be skipped: the next one needs the time
         patient = self.on_error != "continue"
         answer = reader.read(Budget(deadline=request.deadline, patient=patient))
         if isinstance(answer, CredentialError):
             answer.message = reader.setup.spell(answer.message)
-            self._look_again = self._in_code and isinstance(answer, CredentialConfigurationError)
+            self._reread = self._in_code and isinstance(answer, CredentialConfigurationError)
         return answer
 
     def _after_fork(self) -> None:
-        self._lock = threading.Lock()  # held for no contact
+        self._lock = threading.Lock()  # never held while contacting the server
         if self._reader is not None:
             self._reader = VaultReader(self._reader.setup, self._clock)
 
@@ -223,9 +223,9 @@ class VaultProvider(BaseProvider):
         """
         with self._lock:
             reader = self._reader
-            if reader is not None and not self._look_again:
+            if reader is not None and not self._reread:
                 return reader
-            self._look_again = False
+            self._reread = False
             setup = self._set_up()
             if reader is not None and reader.setup == setup:  # it keeps its login
                 return reader
@@ -248,7 +248,7 @@ def reader_of(settings: public.Settings) -> VaultReader | None:
 
 
 class VaultReader:
-    """Reads one secret, with the connections and the token that this takes."""
+    """Reads one secret, with the connections and the token that it needs."""
 
     def __init__(self, setup: VaultSetup, clock: Clock) -> None:
         arguments = setup.arguments
@@ -265,7 +265,7 @@ class VaultReader:
             version=arguments.version,
             auth=self._login.label,
         )
-        self._tokens = TokenKeeper(self._login, self.ref, clock)
+        self._tokens = CurrentToken(self._login, self.ref, clock)
 
     def close(self) -> None:
         """Close the connections and forget the token."""
@@ -273,7 +273,7 @@ class VaultReader:
         self._server.close()
 
     def read(self, budget: Budget) -> Result:
-        """Read the secret within the time of one look-up."""
+        """Return the credential or the error, within the time of one look-up."""
         session = self.session(budget)
         if isinstance(session, CredentialError):
             return session
@@ -293,14 +293,14 @@ class VaultReader:
         failure = self._failure(
             reply, requests, lease, new_token=new_token, second_login=second_login
         )
-        if reply.is_gap:  # it may be a replica that lags behind: the next read may reach another
+        if reply.is_gap:  # perhaps of a lagging replica: the next read may reach another one
             self._server.close()
         if reply.status in (200, 404):  # the token must last until a missing secret is written
             self._tokens.renew_if_due(lease, requests)
         return read_key(reply, self.ref) if failure is None else failure
 
     def session(self, budget: Budget) -> tuple[VaultRequests, TokenLease] | CredentialError:
-        """Return the way to make requests within the time, and the token for them."""
+        """Return an object that makes requests within the budget, and the token for them."""
         flaw = self._flaw()
         if flaw is not None:
             return self.ref.wrong(flaw)
@@ -324,18 +324,18 @@ class VaultReader:
             def mount_of(place: str) -> Reply | TransportFailure:
                 return requests.get(f"/v1/sys/internal/ui/mounts/{quote(place)}", lease.token)
 
-            told = mount_of(ref.whole)
+            found = mount_of(ref.whole)
             # every Vault has this path
-            if isinstance(told, Reply) and told.is_gap and self._server.has_path:
+            if isinstance(found, Reply) and found.is_gap and self._server.has_path:
                 return ref.wrong(
                     "VECTORSHIFT_VAULT_ADDR has a path where no Vault answers. Remove the path."
                 )
-            if isinstance(told, Reply):
-                mount, used_up = Mount.told(told), is_denied(told) and told.rejects_token
+            if isinstance(found, Reply):
+                mount, used_up = Mount.from_reply(found), is_denied(found) and found.rejects_token
                 if "/" in ref.path and isinstance(
-                    told := mount_of(ref.path.removeprefix("v1/")), Reply
+                    found := mount_of(ref.path.removeprefix("v1/")), Reply
                 ):
-                    other = Mount.told(told)
+                    other = Mount.from_reply(found)
         return classify_read(
             reply,
             ref,
@@ -347,7 +347,7 @@ class VaultReader:
         )
 
     def _flaw(self) -> str | None:
-        """Return what is wrong with the configuration, as far as this is known without contact."""
+        """Return what is wrong with the configuration, as far as known without contact."""
         ref = self.ref
         try:
             load("hvac")
@@ -365,7 +365,7 @@ class VaultReader:
                 return f"VECTORSHIFT_VAULT_{setting} is empty or is not a plain path."
         if ref.kv_version not in (1, 2):
             return "VECTORSHIFT_VAULT_KV_VERSION must be 1 or 2."
-        if ref.version is not None and ref.version < 1:  # the server would answer with the newest
+        if ref.version is not None and ref.version < 1:  # the server would return the newest
             return "VECTORSHIFT_VAULT_VERSION must be 1 or more."
         if ref.kv_version == 1 and ref.version is not None:
             return "KV version 1 has no versions. Unset VECTORSHIFT_VAULT_VERSION."

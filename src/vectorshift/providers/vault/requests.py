@@ -1,4 +1,4 @@
-"""Requests to a Vault server: tried again while that may help, within the time of one look-up."""
+"""Requests to a Vault server, repeated while that may help, within the time of one look-up."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ if TYPE_CHECKING:
 __all__ = ["NO_TOKEN", "TOTAL", "Budget", "Payload", "TransportFailure", "VaultRequests"]
 
 TOTAL: Final = 10.0
-"""Seconds that one look-up may take, with its retries and its login, if nobody says otherwise."""
+"""The default limit of one look-up in seconds, with its retries and its login."""
 
 _SPARE: Final = 0.25
-"""Seconds, at most, that a look-up ends before its caller gives it up: so the reason is told."""
+"""A look-up ends at most these seconds before its caller gives up, to report the reason."""
 
 _CONNECT, _READ = 1 / 5, 1 / 2
-"""The parts of the time for one connection and for one wait for bytes. A next try has the rest."""
+"""The parts of the time for one connection and for one wait for bytes. The rest is for retries."""
 
 _LONGEST_PAUSE: Final = 1.0
 _LAG: Final = 0.3
-"""Seconds within which a standby has mostly caught up with its leader."""
+"""Seconds after which a standby has usually caught up with its leader."""
 
 _LARGEST_BODY: Final = 1 << 20
 
@@ -51,8 +51,8 @@ class TransportFailure:
     """The reason why there is no reply.
 
     Args:
-        reason: a sentence without a secret in it.
-        transient: whether the store is unavailable; else the configuration is wrong.
+        reason: a sentence without secrets.
+        transient: True if the store is unavailable; False if the configuration is wrong.
         sent: whether the server may have got the request.
     """
 
@@ -61,7 +61,7 @@ class TransportFailure:
     sent: bool = True
 
     def error(self, ref: SecretRef) -> CredentialError:
-        """Return the error that this is for a look-up."""
+        """Return the error for a look-up."""
         return ref.unavailable(self.reason) if self.transient else ref.wrong(self.reason)
 
 
@@ -69,11 +69,11 @@ class Budget:
     """The time that all requests of one look-up share.
 
     Args:
-        seconds: how long, if there is no deadline.
-        deadline: the moment in seconds of `time.monotonic` at which the caller gives up, or None.
-        attempts: how often one request may be tried where no answer comes.
-        patient: whether a server that answers, and cannot serve just then, is asked until the time
-            is over.
+        seconds: the time, if there is no deadline.
+        deadline: when the caller gives up, in seconds of `time.monotonic`, or None.
+        attempts: how often a request without an answer is tried.
+        patient: whether a server that answers, but cannot serve now, is asked until the time is
+            over.
     """
 
     def __init__(
@@ -93,18 +93,18 @@ class Budget:
         self._end = now + self.seconds
 
     def left(self) -> float:
-        """Return the seconds that are left; 0 when it is over."""
+        """Return the seconds that are left, or 0."""
         return max(0.0, self._end - time.monotonic())
 
     def timeouts(self) -> tuple[float, float]:
-        """Return the seconds to connect and to wait for bytes that are left for one attempt."""
+        """Return the seconds for one attempt: to connect, and to wait for bytes."""
         left = max(0.001, self.left())
         if self.attempts == 1:
             return left, left
         return min(self.seconds * _CONNECT, left), min(self.seconds * _READ, left)
 
     def part(self, seconds: float) -> Budget:
-        """Return a budget for something that can wait: a part of this one, and one attempt."""
+        """Return a part of this budget, with one attempt, for work that is not urgent."""
         return Budget(min(seconds, self.left()), attempts=1, patient=False)
 
 
@@ -121,7 +121,7 @@ class VaultRequests:
         self.budget = budget
 
     def part(self, seconds: float) -> VaultRequests:
-        """Return the way to make requests that can wait, in a part of the time."""
+        """Return requests that are not urgent, with a part of the time."""
         return VaultRequests(self._server, self.budget.part(seconds))
 
     @property
@@ -190,26 +190,26 @@ class VaultRequests:
         """Make a request and return the reply, or the reason why there is none. Raises only
         interrupts.
 
-        A server that answers, and cannot serve just then, is asked again until the time is over, as
-        an election takes seconds. Where no answer came at all, it is tried three times.
+        A server that answers, but cannot serve now, is asked until the time is over: an election
+        takes seconds. A request without any answer is tried three times.
 
         Args:
-            path: the API path, to tell a standby's redirect from another.
-            call: makes it with hvac's adapter.
+            path: the API path, to recognise the redirect of a standby.
+            call: makes the request with hvac's adapter.
             token: the token to send.
-            repeatable: whether the server may do it twice. Else it is tried again only if the
+            repeatable: whether the server may do it twice. If not, it is repeated only if the
                 server surely did nothing.
         """
         budget, pause, attempts = self.budget, 0.1, 0
         outcome: Reply | TransportFailure = _too_late(budget, sent=False)
-        told: Reply | None = None
+        last_reply: Reply | None = None
         while budget.left() > 0:
             attempts += 1
             outcome = self._once(path, call, token)
-            told = outcome if isinstance(outcome, Reply) else told
-            if not _may_pass(outcome, repeatable=repeatable):
+            last_reply = outcome if isinstance(outcome, Reply) else last_reply
+            if not _is_retryable(outcome, repeatable=repeatable):
                 break
-            if attempts >= budget.attempts and not (budget.patient and _is_passing(outcome)):
+            if attempts >= budget.attempts and not (budget.patient and _may_recover(outcome)):
                 break
             wait = pause * random.uniform(0.5, 1)  # noqa: S311
             if isinstance(outcome, Reply):
@@ -219,8 +219,8 @@ class VaultRequests:
             self.reconnect()  # a load balancer may choose another server
             time.sleep(wait)
             pause = min(2 * pause, _LONGEST_PAUSE)
-        # a try that the end of the time cut off says less than the one before it
-        return outcome if told is None or budget.left() > 0 else told
+        # an attempt that ran out of time says less than the one before it
+        return outcome if last_reply is None or budget.left() > 0 else last_reply
 
     def _once(
         self, path: str, call: Callable[[Any], Any], token: Secret
@@ -234,11 +234,11 @@ class VaultRequests:
                 is_standby = _is_standby(response, self._server.url, path)
                 return _reply(response, self.budget, is_standby=is_standby)
             finally:
-                response.close()  # gives the connection back if the body was read, else drops it
+                response.close()  # keeps the connection if the body was read, else drops it
         except Exception as error:
             raise_callers_own(error)
             failure = _failure(error, self._server, self.budget)
-            self.reconnect()  # files of certificates are read again
+            self.reconnect()  # reads certificate files again
             return failure
         except BaseException as interrupt:  # the frames below hold the token
             interrupt.__context__ = interrupt.__cause__ = None
@@ -265,12 +265,12 @@ class VaultRequests:
         )
 
 
-def _may_pass(outcome: Reply | TransportFailure, *, repeatable: bool) -> bool:
-    """Return whether another try may bring something else."""
+def _is_retryable(outcome: Reply | TransportFailure, *, repeatable: bool) -> bool:
+    """Return whether another attempt may have another outcome."""
     if isinstance(outcome, TransportFailure):
         return outcome.transient and (repeatable or not outcome.sent)
     did_nothing = outcome.status in (412, 429, 503) or outcome.is_standby
-    return outcome.may_pass and (repeatable or did_nothing)
+    return outcome.is_transient and (repeatable or did_nothing)
 
 
 def _is_passing(outcome: Reply | TransportFailure) -> bool:
@@ -279,8 +279,8 @@ def _is_passing(outcome: Reply | TransportFailure) -> bool:
 
 
 def _is_standby(response: Any, url: str, path: str) -> bool:
-    """Return whether a redirect is that of a standby to its leader: to the same API path on another
-    server. One from http:// to https:// on the same host is not.
+    """Return whether a standby redirects to its leader: to the same API path on another server. A
+    redirect from http:// to https:// on the same host is something else.
     """
     if response.status != 307:
         return False
@@ -299,11 +299,11 @@ def _reply(response: Any, budget: Budget, *, is_standby: bool) -> Reply | Transp
     content = _content(response, budget)
     if isinstance(content, TransportFailure):
         return content
-    if response.status == 200 and not content:  # cut off within its head, it has no body
+    if response.status == 200 and not content:  # it was cut off within its headers
         return TransportFailure(reason="the answer is empty: it was cut off.", transient=True)
     try:
         body = as_object(json.loads(content))
-    except (ValueError, RecursionError):  # no JSON, or JSON that is nested too deep
+    except (ValueError, RecursionError):  # not JSON, or nested too deeply
         body = None
     try:
         retry_after = max(0.0, float(response.headers.get("Retry-After", "")))
@@ -322,7 +322,7 @@ def _reply(response: Any, budget: Budget, *, is_standby: bool) -> Reply | Transp
 _PLAIN_HTTP: Final = (
     rb"HTTP request to an HTTPS server|HTTP request was sent to HTTPS|plain HTTP to an SSL-enabled"
 )
-"""The answers of Vault's own listener, nginx and Apache to plain HTTP on a TLS port."""
+"""The errors of Vault's own listener, nginx and Apache for plain HTTP on a TLS port."""
 
 
 def _date(text: str) -> datetime | None:
@@ -334,10 +334,8 @@ def _date(text: str) -> datetime | None:
 
 
 def _content(response: Any, budget: Budget) -> bytes | TransportFailure:
-    """Read the body as it comes. A server that sends a byte now and then must not outlast the
-    budget.
-    """
-    # urllib3 1 has no read1, and its time-out counts for each byte alone
+    """Read the body in pieces: a server that drips bytes must not outlast the budget."""
+    # urllib3 1 has no read1; there, the time-out applies to each byte
     read = getattr(response, "read1", response.read)
     content = bytearray()
     while piece := read(65_536, decode_content=False):
@@ -407,7 +405,7 @@ _MORE_TIME: Final = (
 
 
 def _unused(name: str) -> str:
-    """Return that a variable of the official command lines is not used, if it is set."""
+    """Return a hint that a variable of the official command lines is not used, if it is set."""
     found = next((f + name for f in ("BAO_", "VAULT_") if os.environ.get(f + name)), None)
     return f" {found} is not used." if found else ""
 

@@ -30,11 +30,11 @@ _POOL: Final = 10
 
 
 class VaultServer:
-    """A server, and the connections to it, which are made at first use. Thread-safe.
+    """A server and its connections, which are opened at first use. Thread-safe.
 
     Args:
         arguments: those of the provider.
-        spell: returns a message with settings named as they were where the provider was made.
+        spell: names settings in a message as the user gave them.
 
     Attributes:
         proxy: the variable that names the proxy, if there is one.
@@ -54,7 +54,7 @@ class VaultServer:
 
     @property
     def _socket(self) -> str | None:
-        """The socket's file for a `unix://` address."""
+        """The socket's file if the address is `unix://...`."""
         return self._addr.removeprefix(_UNIX) if self._addr.startswith(_UNIX) else None
 
     @property
@@ -64,7 +64,7 @@ class VaultServer:
 
     @property
     def address(self) -> str:
-        """The address as it can be shown: user information, path and query are left out."""
+        """The address for messages, without user information, path and query."""
         if not self._addr:
             return "no address"
         if self._addr_flaw() is not None:
@@ -76,7 +76,7 @@ class VaultServer:
 
     @property
     def is_local(self) -> bool:
-        """Return whether the server is on this very machine."""
+        """Return whether the server is on this machine."""
         try:
             return is_loopback(urlsplit(self.url).hostname or "")
         except ValueError:
@@ -88,9 +88,9 @@ class VaultServer:
         return "/" in self.url.partition("://")[2]
 
     def connections(self) -> Connections | str:
-        """Return the connections in use, or a sentence that says why there can be none.
+        """Return the open connections, or a sentence that says why there cannot be any.
 
-        Certificates that have changed are read again, as they are rotated too.
+        Changed certificates are read again: they are rotated too.
         """
         with self._lock:
             read, self._certificates = self._certificates, certificates_of(self.arguments)
@@ -182,8 +182,8 @@ class VaultServer:
             )
 
     def _new_manager(self) -> Any:
-        """Return a pool manager of urllib3. From the environment it takes only proxies, and none
-        for loopback.
+        """Return a pool manager of urllib3. It uses the proxies of the environment, but not for
+        loopback.
         """
         import urllib3
 
@@ -205,7 +205,7 @@ class VaultServer:
         return _proxied(proxy, self.proxy, options) if proxy else urllib3.PoolManager(**options)
 
     def _proxy(self) -> tuple[str, str]:
-        """Return the proxy to use, and the variable that names it; two empty texts without one."""
+        """Return the variable that names the proxy, and the proxy; two empty texts without one."""
         from requests.utils import get_environ_proxies, select_proxy
 
         if self.is_local:
@@ -220,7 +220,7 @@ class VaultServer:
 
 
 def _proxied(proxy: str, variable: str, options: Mapping[str, Any]) -> Any:
-    """Return a manager that goes through a proxy, or a sentence that says what is wrong with it."""
+    """Return a manager that uses a proxy, or a sentence that says what is wrong with the proxy."""
     from requests.utils import get_auth_from_url
     from urllib3 import ProxyManager, make_headers
     from urllib3.exceptions import HTTPError
@@ -269,13 +269,13 @@ def _unix_pool(path: str) -> type:
 
 
 class Connections:
-    """Pooled connections in the place of the session that hvac's adapter takes.
+    """Pooled connections, in place of the session that hvac's adapter expects.
 
-    A session of requests would print headers in its errors, read `~/.netrc`, and map the errors of
-    TLS to one.
+    A session of requests would print headers in its errors, read `~/.netrc`, and merge all TLS
+    errors into one.
     """
 
-    verify = cert = proxies = None  # the adapter looks at them
+    verify = cert = proxies = None  # the adapter reads these
 
     def __init__(self, manager: Any) -> None:
         self._manager = manager
@@ -308,9 +308,9 @@ class Connections:
             redirect=False,
             preload_content=False,
         )
-        response.ok = True  # the adapter asks, and would raise the body
+        response.ok = True  # the adapter would raise an error with the body
         return response
 
     def close(self) -> None:
-        """Close idle connections; those in use are closed after it."""
+        """Close idle connections now, and those in use later."""
         self._manager.clear()

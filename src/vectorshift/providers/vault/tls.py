@@ -1,4 +1,4 @@
-"""TLS to a Vault server: the context that the arguments describe, and what its failures mean."""
+"""TLS to a Vault server: the context for the arguments, and messages for its failures."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def path_of(name: str) -> Path:
 
 
 def certificates_of(arguments: VaultArguments) -> tuple[object, ...]:
-    """Return what differs once a file of certificates has changed."""
+    """Return a value that changes when a certificate file changes."""
     named = (arguments.cacert, arguments.client_cert, arguments.client_key)
     files = [path_of(each) for each in named if each and _PEM not in each]
     return tuple(file_version(each) for each in (*files, os.environ.get("SSL_CERT_FILE")))
 
 
 def new_context(arguments: VaultArguments) -> ssl.SSLContext | str:
-    """Return a new context, which reads the files now, or a sentence that says what is wrong."""
+    """Return a new context with the files as they are now, or a sentence about the error."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if arguments.skip_verify:
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -42,16 +42,14 @@ def new_context(arguments: VaultArguments) -> ssl.SSLContext | str:
 
 
 def _load_authorities(context: ssl.SSLContext, cacert: str | None) -> str | None:
-    """Trust the CAs of a file, a folder or a PEM text; without one, those that the API's client
-    trusts.
-    """
+    """Trust the CAs of a file, a folder or a PEM text; by default, those of the API's client."""
     name, where = "VECTORSHIFT_VAULT_CACERT", cacert
     if not where:
         name = next(
             (each for each in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(each)), ""
         )
         where = os.environ[name] if name else _certifi()
-    # a CA that is named is trusted, whoever signed it in turn
+    # trust a CA that is named, even if its own signer is unknown
     context.verify_flags |= getattr(ssl, "VERIFY_X509_PARTIAL_CHAIN", 0)
     if _PEM in where:
         return _load_text(context, where, f"{name}: the text")
@@ -61,7 +59,7 @@ def _load_authorities(context: ssl.SSLContext, cacert: str | None) -> str | None
     folders = where.split(os.pathsep) if name == "SSL_CERT_DIR" else [path]
     for folder in filter(Path.is_dir, map(Path, folders)):
         for file in sorted(folder.iterdir()):
-            _load_file(context, file, "")  # there may be others than certificates
+            _load_file(context, file, "")  # some files may not be certificates
     if context.cert_store_stats()["x509"]:
         return None
     return f"{name}: the folder {where} holds no certificate in PEM."
@@ -73,7 +71,7 @@ def _load_file(context: ssl.SSLContext, file: Path, what: str) -> str | None:
 
 
 def _load_text(context: ssl.SSLContext, text: str, what: str) -> str | None:
-    try:  # comments in bundles have names outside ASCII, which Python takes for a TypeError
+    try:  # Python raises TypeError for names outside ASCII in the comments of a bundle
         context.load_verify_locations(cadata=text.encode("ascii", "ignore").decode())
     except (ssl.SSLError, ValueError):  # ValueError: an empty text
         return f"{what} holds no certificate in PEM."
@@ -81,7 +79,7 @@ def _load_text(context: ssl.SSLContext, text: str, what: str) -> str | None:
 
 
 def _text_of(file: Path) -> str | tuple[None, str]:
-    """Return what a file holds, or None and why it cannot be read."""
+    """Return the content of a file, or None and why it cannot be read."""
     try:
         return read_small(file)[0].decode(errors="replace")
     except OSError as error:
@@ -89,7 +87,7 @@ def _text_of(file: Path) -> str | tuple[None, str]:
 
 
 def _load_client(context: ssl.SSLContext, arguments: VaultArguments) -> str | None:
-    """Load the client's certificate. OpenSSL tells its flaws by numbers, so look at the text."""
+    """Load the client's certificate. OpenSSL reports flaws as numbers, so check the text first."""
     cert, key = arguments.client_cert, arguments.client_key
     names = ("VECTORSHIFT_VAULT_CLIENT_CERT", "VECTORSHIFT_VAULT_CLIENT_KEY")
     if not cert:
@@ -112,7 +110,7 @@ def _load_client(context: ssl.SSLContext, arguments: VaultArguments) -> str | No
     try:
         context.load_cert_chain(path_of(cert), path_of(key) if key else None)
     except ssl.SSLError as error:
-        # the second: the key is of another kind, such as RSA
+        # the second: the key is of another type, such as RSA
         if cast("str | None", error.reason) in ("KEY_VALUES_MISMATCH", "NO_CERTIFICATE_ASSIGNED"):
             return (
                 "the client's certificate and its private key do not belong together. Check "
@@ -132,7 +130,7 @@ def _certifi() -> str:
 
 
 def tls_failure(error: BaseException, arguments: VaultArguments) -> tuple[str, bool]:
-    """Return what a failed handshake means, and whether it may be different in a second."""
+    """Return the reason of a failed handshake, and whether it may succeed in a second."""
     found = _ssl_error(error)
     if isinstance(found, ssl.SSLCertVerificationError):
         return _unverified(found, arguments), False
@@ -192,7 +190,7 @@ def _unverified(error: ssl.SSLCertVerificationError, arguments: VaultArguments) 
 
 
 def _ssl_error(error: BaseException | None) -> ssl.SSLError | None:
-    """Return the error of OpenSSL inside one of urllib3."""
+    """Return the OpenSSL error inside an error of urllib3."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))

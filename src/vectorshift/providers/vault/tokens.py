@@ -1,6 +1,6 @@
-"""Vault tokens: how long one lasts, and the one in use, renewed or replaced at reads.
+"""Vault tokens: how long one lasts, and the current one, renewed or replaced at reads.
 
-There is one login at a time and no thread for renewal.
+One login runs at a time. There is no thread for renewals.
 """
 
 from __future__ import annotations
@@ -23,39 +23,39 @@ if TYPE_CHECKING:
     from vectorshift.providers.vault.login import Login
     from vectorshift.providers.vault.requests import VaultRequests
 
-__all__ = ["Instant", "TokenKeeper", "TokenLease"]
+__all__ = ["CurrentToken", "Instant", "TokenLease"]
 
 Instant = tuple[float, float]
-"""Wall clock and monotonic clock, in seconds. The larger age counts: a monotonic clock stands still
-in suspend.
+"""Wall clock and monotonic clock, in seconds. The larger age counts: a monotonic clock stops during
+suspend.
 """
 
 _MARGIN: Final = 10.0
-"""Seconds before its end at which a token is replaced: the longest look-up."""
+"""A token is replaced these seconds before its end: as long as the longest look-up."""
 
-_CARE: Final = 3.0
-"""Seconds of a look-up that the care for a token that still works may take."""
+_RENEWAL_LIMIT: Final = 3.0
+"""Seconds of a look-up that renewing a token may take while the token still works."""
 
-_AGAIN_AFTER: Final = 30.0
-"""Seconds, at most, until care that brought nothing is tried again."""
+_RENEWAL_PAUSE: Final = 30.0
+"""Seconds, at most, until a failed renewal is tried again."""
 
 _LOGIN_AGAIN_AFTER: Final = 60.0
-"""Seconds for which a login is not repeated if its token has never worked. A corrected role is
-noticed within them.
+"""Seconds for which a login is not repeated if its token never worked. A corrected role works after
+them.
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenLease:
-    """A token, and for how long it was granted.
+    """A token, and how long it is valid.
 
     Args:
-        token: the token; empty where a proxy adds one.
-        life: seconds from `since` to its end, or None if it does not end or that is not known.
-        full: seconds that it was first granted for.
+        token: the token; empty if a proxy adds one.
+        life: seconds from `since` to its end; None if it has no end, or an unknown one.
+        full: the seconds of the first grant.
         renewable: whether the server would renew it.
         known: whether the server has said how long it lasts.
-        since: when it was granted, at the earliest.
+        since: the earliest time at which it may have been granted.
     """
 
     token: Secret
@@ -67,12 +67,12 @@ class TokenLease:
 
     @classmethod
     def granted(cls, token: Secret, auth: Mapping[str, Any]) -> Self:
-        """Return the lease that the `auth` part of a server's reply grants."""
+        """Return the lease in the `auth` part of a server's reply."""
         life = _seconds(auth.get("lease_duration"))
         return cls(token=token, life=life, full=life, renewable=auth.get("renewable") is True)
 
     def looked_up(self, data: Mapping[str, Any]) -> TokenLease:
-        """Return the lease with what the server says of a token whose life was not known."""
+        """Return the lease with the life that the server reports for its token."""
         full = _seconds(data.get("period")) or _seconds(data.get("creation_ttl"))
         # the server reports less than a second as 0
         life = _seconds(data.get("ttl")) or (0.0 if full else None)
@@ -80,7 +80,7 @@ class TokenLease:
         return replace(self, life=life, full=full or life, renewable=renewable, known=True)
 
     def renewed(self, auth: Mapping[str, Any]) -> TokenLease:
-        """Return the lease after a renewal that the server answered with `auth`."""
+        """Return the lease after a renewal whose reply has this `auth`."""
         # the server reports less than a second as 0
         life = _seconds(auth.get("lease_duration")) or (0.0 if self.full else None)
         return replace(self, life=life, renewable=auth.get("renewable") is True)
@@ -90,13 +90,13 @@ class TokenLease:
         return max(now[0] - self.since[0], now[1] - self.since[1])
 
     def has_ended(self, now: Instant) -> bool:
-        """Return whether the token has ended, or ends before a look-up that begins now."""
+        """Return whether the token has ended, or may end during a look-up that begins now."""
         return self.life is not None and self.age(now) >= self.life - min(_MARGIN, self.life / 10)
 
     def past_half(self, now: Instant) -> bool:
-        """Return whether half of the token's life is over: of its present or of its first grant.
+        """Return whether half of the token's life is over: of its latest or its first grant.
 
-        So a renewal near the max TTL, which brings much less than the first grant, brings nothing.
+        So a renewal near the max TTL does not count, as it grants much less than the first grant.
         """
         if self.life is None:
             return False
@@ -104,15 +104,15 @@ class TokenLease:
 
 
 def _seconds(value: object) -> float | None:
-    """Return a positive number of seconds, or None: 0 means for ever."""
+    """Return a positive number of seconds, or None: 0 means no end."""
     return float(value) if type(value) is int and value > 0 else None
 
 
-class TokenKeeper:
-    """The token in use, for any number of threads.
+class CurrentToken:
+    """The current token, shared by any number of threads.
 
     Args:
-        login: the way to a token.
+        login: gets a token.
         ref: the secret that the token is for, for messages.
         clock: the source of time for the ages of tokens.
     """
@@ -121,69 +121,69 @@ class TokenKeeper:
         self._login, self._ref, self._clock = login, ref, clock
         self._lock = threading.Lock()
         self._lease: TokenLease | None = None
-        self._next_care: Instant = (0.0, 0.0)
+        self._next_renewal: Instant = (0.0, 0.0)
         self._served: TokenLease | None = None
         self._accepted: Secret | None = None
         self._warned = False
 
     def forget(self) -> None:
-        """Forget the token. The next look-up gets another."""
+        """Forget the token. The next look-up gets a new one."""
         self._lease = None
 
     def open(
         self, requests: VaultRequests, *, rejected: TokenLease | None = None
     ) -> TokenLease | CredentialError:
-        """Return a lease that has not ended, after a login if there is none or it was rejected."""
+        """Return a lease that has not ended. Log in if there is none, or if it was rejected."""
         lease = self._usable(rejected)
         if lease is not None:
             if not self._login.watches:
                 return lease
             found = self._login.log_in(requests, self._ref)  # reads a file
             if isinstance(found, CredentialError) or found.token == lease.token:
-                # a file that is being replaced harms nothing while the token works
+                # if the file is just being replaced, use the old token
                 return lease
             rejected = lease
         if not self._lock.acquire(timeout=requests.budget.left()):
             return self._ref.unavailable("another login has not ended.")
-        try:  # whoever waited here finds the login done
+        try:  # a thread that waited here finds the login done
             return self._usable(rejected) or self._log_in(requests)
         finally:
             self._lock.release()
 
     def renew_if_due(self, lease: TokenLease, requests: VaultRequests) -> None:
-        """Renew or replace a token that has just worked, past half of its life. Never fails."""
+        """Renew or replace a token that has just worked, after half of its life. Never fails."""
         now, self._accepted = self._now(), lease.token
-        paused = now[0] < self._next_care[0] and now[1] < self._next_care[1]
-        if not self._wants_care(lease, now) or paused:
+        paused = now[0] < self._next_renewal[0] and now[1] < self._next_renewal[1]
+        if not self._needs_renewal(lease, now) or paused:
             return
-        if not self._lock.acquire(blocking=False):  # another thread is at it
+        if not self._lock.acquire(blocking=False):  # another thread does it
             return
         try:
             if lease is self._lease:
-                self._lease = self._cared(lease, requests.part(_CARE))
+                self._lease = self._renewed_lease(lease, requests.part(_RENEWAL_LIMIT))
         finally:
             self._lock.release()
 
-    def _wants_care(self, lease: TokenLease, now: Instant) -> bool:
+    def _needs_renewal(self, lease: TokenLease, now: Instant) -> bool:
         if lease.known:
             return lease.past_half(now)
         served, self._served = self._served, lease
-        return served is lease  # the very first read costs one request and no more
+        return served is lease  # so that the very first read takes only one request
 
     def _usable(self, rejected: TokenLease | None) -> TokenLease | None:
         lease, now = self._lease, self._now()
         if lease is None or lease.has_ended(now):
             return None
-        # compared by text: the lease may have been renewed since the token was refused
+        # compare tokens: the lease may have been renewed since the token was rejected
         if rejected is None or lease.token != rejected.token:
             return lease
-        return lease if self._is_in_vain(lease, now) else None
+        return lease if self._is_pointless(lease, now) else None
 
-    def _is_in_vain(self, lease: TokenLease, now: Instant) -> bool:
-        """Return whether a new login would end as the recent one did, whose token is refused.
+    def _is_pointless(self, lease: TokenLease, now: Instant) -> bool:
+        """Return whether a new login would fail as well: the token of a recent one is rejected.
 
-        Each login leaves a token behind on the server, for weeks by default: a policy that refuses
-        for days must not leave one at each look-up.
+        Each login leaves a token on the server, for weeks by default. While a policy refuses reads
+        for days, each look-up must not leave another one.
         """
         return (
             self._login.contacts
@@ -192,16 +192,16 @@ class TokenKeeper:
         )
 
     def _log_in(self, requests: VaultRequests) -> TokenLease | CredentialError:
-        before = self._now()  # the server's own count begins later, so ours ends earlier
+        before = self._now()  # the server starts counting later, so our lease ends earlier
         found = self._login.log_in(requests, self._ref)
         if isinstance(found, CredentialError):
             return found
-        self._next_care, self._warned = (0.0, 0.0), False
+        self._next_renewal, self._warned = (0.0, 0.0), False
         self._lease = replace(found, since=before)
         return self._lease
 
-    def _cared(self, lease: TokenLease, requests: VaultRequests) -> TokenLease:
-        """Return the lease to use from now on."""
+    def _renewed_lease(self, lease: TokenLease, requests: VaultRequests) -> TokenLease:
+        """Look up, renew or replace the token; return the lease to use from now on."""
         if not lease.known:
             lease = self._look_up(lease, requests)
             if lease.known and not lease.past_half(self._now()):
@@ -214,14 +214,14 @@ class TokenKeeper:
             fresh = self._log_in(requests)
             if isinstance(fresh, TokenLease):
                 return fresh
-        return self._kept(lease)
+        return self._keep(lease)
 
-    def _kept(self, lease: TokenLease) -> TokenLease:
+    def _keep(self, lease: TokenLease) -> TokenLease:
         """Keep a token that cannot be renewed now; warn once if it ends for good."""
         now = self._now()
         left = None if lease.life is None else lease.life - lease.age(now)
-        pause = _AGAIN_AFTER if left is None else max(1.0, min(_AGAIN_AFTER, left / 10))
-        self._next_care = (now[0] + pause, now[1] + pause)
+        pause = _RENEWAL_PAUSE if left is None else max(1.0, min(_RENEWAL_PAUSE, left / 10))
+        self._next_renewal = (now[0] + pause, now[1] + pause)
         if left is not None and not self._warned and not self._login.watches:
             self._warned = True
             log.warning(
@@ -239,7 +239,7 @@ class TokenKeeper:
         reply = requests.get("/v1/auth/token/lookup-self", lease.token)
         if not isinstance(reply, Reply) or reply.status not in (200, 400, 403, 404):
             return lease
-        # a token without the right to ask is used until it ends
+        # a token that may not look itself up is used until it ends
         data = reply.data if reply.status == 200 else {}
         if (uses := _seconds(data.get("num_uses"))) is not None:
             log.warning(

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 __all__ = ["EXPIRES_AT", "read_expiry", "read_key"]
 
 EXPIRES_AT: Final = "expires_at"
-"""The key in the secret's custom metadata whose value is an RFC 3339 time."""
+"""The key in a secret's custom metadata. Its value is an RFC 3339 time."""
 
 
 def read_key(reply: Reply, ref: SecretRef) -> Result:
-    """Return the credential in a successful reply, or the error that says what is wrong with it."""
+    """Return the credential in a successful reply, or the error that says what is wrong."""
     fields, version, expires_at = reply.data, None, None
     if ref.kv_version == 2:
         metadata, inner = as_object(fields.get("metadata")), as_object(fields.get("data"))
@@ -61,7 +61,7 @@ def read_expiry(metadata: Mapping[str, Any]) -> datetime | None:
         metadata: the metadata that KV version 2 returns with a version.
 
     Raises:
-        ValueError: the custom metadata have something else in the place of a time.
+        ValueError: the value in the custom metadata is not a time.
     """
     named = (as_object(metadata.get("custom_metadata")) or {}).get(EXPIRES_AT)
     own = parse_time(named)
