@@ -1,8 +1,8 @@
 """Read a secret through the Secrets Manager Agent (now AWS Workload Credentials Provider), or a
 secret or parameter through the Lambda extension with the same API.
 
-Neither boto3 nor botocore is imported. Errors name the HTTP status and known codes; no text of an
-answer is repeated.
+Neither boto3 nor botocore is imported. Errors name the HTTP status and known codes; they never
+repeat the text of an answer.
 """
 
 from __future__ import annotations
@@ -72,14 +72,14 @@ class _Reply:
 
     @property
     def is_of_a_start(self) -> bool:
-        """Return whether the Agent says that it is not ready yet."""
+        """Return whether the Agent says that it is still starting."""
         if self.status == 503:
-            return not self.says('"__type"')  # that would be AWS's own
+            return not self.says('"__type"')  # that would be AWS itself
         return self.status == 400 and self.says("not ready to serve")
 
 
 class _Silence(NamedTuple):
-    """The reason why there is no reply, by the exception's name."""
+    """The reason why there is no reply: the name of the exception."""
 
     name: str
     connection_refused: bool = False
@@ -87,22 +87,22 @@ class _Silence(NamedTuple):
 
 
 class Agent:
-    """Reads a secret from the Agent. Keeps no connection between reads, which a freeze or a fork
-    would break.
+    """Reads a secret from the Agent. Keeps no connection between reads: a freeze or a fork would
+    break it.
 
     Args:
-        arguments: those of the provider. An answer from another region than theirs is refused.
+        arguments: those of the provider. An answer from another region is an error.
     """
 
     def __init__(self, arguments: AwsArguments) -> None:
         self._arguments = arguments
         self._url = (arguments.agent_url or "").rstrip("/")
         self._path, self._query = _request(arguments)
-        self._refused = False
+        self._bypass_cache = False
 
     @property
     def address(self) -> str:
-        """The address as it can be shown: user information, path and query are left out."""
+        """The address for messages, without user information, path and query."""
         try:
             parts = urlsplit(self._url)
             return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
@@ -110,20 +110,20 @@ class Agent:
             return "an unreadable address"
 
     def invalidate(self) -> None:
-        """Let the next read go past the Agent's cache, which may hold a refused key."""
-        self._refused = True
+        """Make the next read bypass the Agent's cache, which may hold a rejected key."""
+        self._bypass_cache = True
 
     def read(self, *, rejected: bool) -> Result:
-        """Read the secret; wait at most 1.6 s for an Agent that starts.
+        """Read the secret. Wait at most 1.6 s for an Agent that is starting.
 
         Args:
-            rejected: whether the API has refused the key, so that the Agent is to ask AWS.
+            rejected: whether the API has rejected the key, so that the Agent must ask AWS.
         """
-        refresh = (self._refused or rejected) and self._arguments.store is SECRETS
-        self._refused = False  # before the read: a refusal during it asks for another one
+        refresh = (self._bypass_cache or rejected) and self._arguments.store is SECRETS
+        self._bypass_cache = False  # before the read: a rejection during it needs another read
         answer = self._read(refresh=refresh)
         if refresh and isinstance(answer, CredentialError):
-            self._refused = True
+            self._bypass_cache = True
         return answer
 
     def _read(self, *, refresh: bool) -> Result:
@@ -139,7 +139,7 @@ class Agent:
             and reply.status == 400
             and reply.says("refreshnow")
         ):
-            reply = self._ask(token, refresh=False)  # an Agent from before that parameter
+            reply = self._ask(token, refresh=False)  # an older Agent without that parameter
         if isinstance(reply, _Silence):
             return self._silent(reply)
         return self._credential(reply) if reply.status == 200 else self._failed(reply, token)
@@ -161,7 +161,7 @@ class Agent:
 
         query = {**self._query, "refreshNow": "true"} if refresh else self._query
         limits = httpx.Timeout(_READ, connect=_CONNECT)
-        # plain HTTP needs no certificates, whose loading takes 20 ms
+        # plain HTTP needs no certificates: loading them takes 20 ms
         verify = (
             tls(None) if self._url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         )
@@ -222,7 +222,7 @@ class Agent:
         )
 
     def _failed(self, reply: _Reply, token: Token) -> CredentialError:
-        """Return the error that a failure response of the Agent, or of AWS behind it, means."""
+        """Return the error for a failed reply of the Agent, or of AWS behind it."""
         text, status = reply.body.decode(errors="replace"), reply.status
         code = _code(text)
         if reply.is_of_a_start:
@@ -268,10 +268,10 @@ class Agent:
 
 
 def _request(given: AwsArguments) -> tuple[str, dict[str, str]]:
-    """Return the path and the query that ask for what is meant."""
+    """Return the path and the query of the request."""
     if given.store is PARAMETERS:
         parts = given.locator.split(":")
-        length = 6 if parts[0] == "arn" else 1  # of the name; what follows is a version or label
+        length = 6 if parts[0] == "arn" else 1  # of the name; a version or label may follow
         name, version = ":".join(parts[:length]), ":".join(parts[length:])
         query = {"name": name, "withDecryption": "true"}
         if version:
@@ -284,7 +284,7 @@ def _request(given: AwsArguments) -> tuple[str, dict[str, str]]:
 
 
 def _content(response: httpx.Response) -> bytes:
-    """Return the body as it came, up to 1 MiB: more is not the Agent's, and no JSON any more."""
+    """Return the raw body up to 1 MiB: a longer one is not from the Agent, and no longer JSON."""
     import httpx
 
     ends, content = time.monotonic() + _READ, bytearray()
@@ -298,14 +298,14 @@ def _content(response: httpx.Response) -> bytes:
 
 
 class Token(NamedTuple):
-    """A token and the printable place that it was found at."""
+    """A token and the printable place where it was found."""
 
     secret: Secret
     place: str
 
 
 def find_token(environ: Mapping[str, str], token_file: str = TOKEN_FILE) -> Token | str:
-    """Return the token, searched in the Agent's own order, or what is wrong, without its text.
+    """Return the token, searched in the Agent's own order, or what is wrong with it.
 
     Files are read each time: a restarted Agent has another token.
 
@@ -353,7 +353,7 @@ _CHECK: Final = "Check VECTORSHIFT_AWS_AGENT_URL, such as http://localhost:2773.
 
 
 def _flaw(url: str) -> str | None:
-    """Return why an Agent at this address must not be asked, or None."""
+    """Return why the Agent at this address must not be asked, or None."""
     no_url = f"the address of the Secrets Manager Agent is not a plain URL. {_CHECK}"
     try:
         parts = urlsplit(url)
@@ -374,8 +374,8 @@ def _flaw(url: str) -> str | None:
 
 
 def _code(text: str) -> str | None:
-    """Return AWS's code, which the Agent passes on and the extension names in a sentence."""
-    # its messages are not escaped, so it may not be JSON
+    """Return the error code of AWS. The Agent passes it on; the extension has it in a sentence."""
+    # the Agent does not escape messages, so this may not be JSON
     found = re.search(r'"__type"\s*:\s*"([\w.#]{1,200})"', text)
     if found:
         return found[1].rpartition("#")[2]
@@ -393,6 +393,6 @@ def _document(body: bytes) -> dict[str, Any] | None:
         answer = cast("dict[str, Any]", document)
         if isinstance(answer.get("SecretBinary"), str):
             answer["SecretBinary"] = base64.b64decode(answer["SecretBinary"], validate=True)
-    except (ValueError, RecursionError):  # a JSONDecodeError holds the text, and goes no further
+    except (ValueError, RecursionError):  # a JSONDecodeError holds the text, so drop it
         return None
     return answer

@@ -27,7 +27,7 @@ _OBJECTS: Final = ("session", "client")
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class AwsArguments:
-    """The arguments of the provider, which describes them. None stands for one not given."""
+    """The arguments of the provider; see there. None means that an argument was not given."""
 
     secret_id: str | None = None
     parameter: str | None = None
@@ -44,12 +44,12 @@ class AwsArguments:
 
     @classmethod
     def checked(cls, **arguments: Any) -> Self:
-        """Return the arguments of the constructor, where `UNSET` stands for one not given.
+        """Return the checked arguments of the constructor. `UNSET` means that one was not given.
 
         Raises:
-            TypeError: one is None, or of another type; there is no locator.
-            ValueError: one has a control character, or is blank, which would mean "whatever the
-                environment says".
+            TypeError: an argument is None, or of another type; there is no locator.
+            ValueError: an argument has a control character, or is blank: that would mean "take it
+                from the environment".
         """
         for name in (*_LOCATORS, "version_stage", *_TEXTS):
             check({name: arguments[name]}, str)
@@ -64,25 +64,25 @@ class AwsArguments:
                 value = value.strip()
                 if name in _LOCATORS and (not value or has_control_characters(value)):
                     raise ValueError(f"{name} must be the name or the ARN of a secret.")
-                if not value:  # AWS calls a blank version not found
+                if not value:  # AWS answers "not found" to a blank version
                     raise ValueError(f"{name} must not be blank. Leave it out for its default.")
             values[name] = None if value is UNSET else value
         values["field"] = arguments["field"] or None
-        for name in ("field", *_TEXTS):  # they stand in messages
+        for name in ("field", *_TEXTS):  # messages show them
             if has_control_characters(values[name] or ""):
                 raise ValueError(f"{name} must not have a control character.")
         return cls(**values)
 
     @classmethod
     def in_settings(cls, settings: Settings) -> dict[str, Any]:
-        """Return the arguments that the settings give, by name."""
+        """Return the arguments that are in the settings, by name."""
         names = [each.name for each in fields(cls) if each.name not in _OBJECTS]
         found = {name: getattr(settings, f"aws_{name}") for name in names}
         return {name: value for name, value in found.items() if value}
 
     @property
     def store(self) -> Store:
-        """The store that is asked."""
+        """The store to ask."""
         return SECRETS if self.secret_id else PARAMETERS
 
     @property
@@ -100,7 +100,7 @@ class AwsArguments:
     def query(self) -> dict[str, Any]:
         """The parameters of `GetSecretValue` or `GetParameter`.
 
-        Policies may demand a stage. It is left out for a pinned version, current or not.
+        A stage is included, as policies may demand it, but not for a pinned version.
         """
         if self.store is PARAMETERS:
             return {"Name": self.locator, "WithDecryption": True}
@@ -113,7 +113,7 @@ class AwsArguments:
 
     @property
     def flaw(self) -> str | None:
-        """Return which arguments contradict each other, and the fix; None if nothing is wrong."""
+        """Return the arguments that contradict each other, with the fix, or None."""
         if self.secret_id and self.parameter:
             return (
                 "VECTORSHIFT_AWS_SECRET_ID and VECTORSHIFT_AWS_PARAMETER are both set and may "

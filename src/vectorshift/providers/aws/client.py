@@ -1,4 +1,4 @@
-"""Read a secret or a parameter with boto3, with the one client that a process keeps."""
+"""Read a secret or a parameter with boto3. A process keeps one client."""
 
 from __future__ import annotations
 
@@ -60,13 +60,11 @@ _PLAIN_HTTP: Final = (
     "closed network, pass your own client: AwsSecretsManagerProvider(..., client=...)."
 )
 _QUICK: Final = 0.9
-"""Seconds within which a search for AWS credentials must fail, so that it may soon be repeated."""
+"""A search for AWS credentials that fails within these seconds may soon be repeated."""
 
 
 def known_region(setting: str | None, locator: str, environ: Mapping[str, str]) -> str | None:
-    """Return the region that setting, ARN or environment name, in this order; AWS's own files are
-    not read.
-    """
+    """Return the region of the setting, the ARN or the environment. Does not read AWS's files."""
     return setting or region_in(locator) or _region_of(environ)
 
 
@@ -88,8 +86,8 @@ def _region_of(environ: Mapping[str, str]) -> str | None:
 
 
 class BotoReader:
-    """Reads a secret or a parameter with a client of boto3, which is made at first use.
-    Thread-safe; a fork's child makes its own client.
+    """Reads a secret or a parameter with a boto3 client, created at first use. Thread-safe; a
+    forked child creates its own client.
 
     Args:
         arguments: those of the provider.
@@ -104,21 +102,21 @@ class BotoReader:
         renew_after_fork(self)
 
     def _after_fork(self) -> None:
-        self._lock = threading.Lock()  # held for no contact
+        self._lock = threading.Lock()  # never held while contacting a server
         self._login_lock = threading.Lock()
         self._session: Any = None
         self._client: Any = None
 
     @property
     def region(self) -> str | None:
-        """The region that is asked, as far as this is known without boto3."""
+        """The region to ask, as far as known without boto3."""
         given = self._arguments
         if given.client is not None:
             return getattr(getattr(given.client, "meta", None), "region_name", None)
         return self._region or self._known_region() or getattr(given.session, "region_name", None)
 
     def read(self, deadline: float | None) -> Result:
-        """Read it. Raises unknown exceptions.
+        """Return the credential or the error. Raises unknown exceptions.
 
         Args:
             deadline: until when the caller waits, in seconds of `time.monotonic`, or None.
@@ -127,7 +125,7 @@ class BotoReader:
         response = self.call(given.store.method, given.query, deadline=deadline)
         if isinstance(response, CredentialError):
             return response
-        if not response.keys() - {"ResponseMetadata"}:  # cut off within its head, it has no body
+        if not response.keys() - {"ResponseMetadata"}:  # it was cut off within its headers
             return given.unavailable(
                 "the answer is empty: it was cut off, or what answers at the endpoint is not AWS."
             )
@@ -141,17 +139,17 @@ class BotoReader:
         *,
         deadline: float | None = None,
     ) -> dict[str, Any] | CredentialError:
-        """Call a method of the client, with botocore's DEBUG lines kept back.
+        """Call a method of the client, without botocore's DEBUG records.
 
         Args:
             method: the name of the method.
             query: its arguments.
-            action: AWS's name for what it does; the read by default.
+            action: AWS's name for the method; the read by default.
             deadline: until when the caller waits, in seconds of `time.monotonic`, or None.
         """
         given = self._arguments
         with quiet_botocore(deadline):
-            client = self.client() if given.client is None else self._handed_in()
+            client = self.client() if given.client is None else self._callers_client()
             if isinstance(client, CredentialError):
                 return client
             try:
@@ -162,10 +160,10 @@ class BotoReader:
         return response
 
     def client(self) -> Any:
-        """Return the client, with good AWS credentials, or the error that says what is missing.
+        """Return the client, with valid AWS credentials, or the error that names what is missing.
 
         The search for AWS credentials can take seconds; `close` and `forget` do not wait for it.
-        Neither that nor making a client is thread-safe; using one is.
+        The search and creating a client are not thread-safe; using a client is.
         """
         attempts: list[float] = []
         try:
@@ -183,7 +181,7 @@ class BotoReader:
                 if self._client is not None and self._session is session:
                     return self._client
                 made = self._new_client(session)
-                # a session that was forgotten meanwhile has old AWS credentials
+                # if the session was forgotten meanwhile, its AWS credentials are old
                 if self._session is session and not isinstance(made, CredentialError):
                     self._client = made
                 return made
@@ -209,7 +207,7 @@ class BotoReader:
         return failure
 
     def forget(self) -> None:
-        """Look for AWS credentials again, and create a new client, at the next read."""
+        """Make the next read search AWS credentials again, and create a new client."""
         with self._lock:
             self._session = self._client = None
 
@@ -222,12 +220,12 @@ class BotoReader:
 
     @property
     def place(self) -> SecretLocation:
-        """The place that is asked, as messages name it."""
+        """The place to ask, as messages name it."""
         return SecretLocation(given=self._arguments, region=self.region)
 
-    def _handed_in(self) -> Any:
-        """Return the client that was handed in, or an error if a parent process has used it: on
-        its connections the two would read each other's secrets.
+    def _callers_client(self) -> Any:
+        """Return the caller's client, or an error if a parent process has used it: on shared
+        connections, the two would read each other's secrets.
         """
         client = self._arguments.client
         self._process = self._process or os.getpid()
@@ -241,7 +239,7 @@ class BotoReader:
         )
 
     def _new_session(self) -> Any:
-        """Return the session. Without a region, botocore would first wait for metadata."""
+        """Return the session. Require a region: without one, botocore would wait for metadata."""
         given = self._arguments
         if flaw := self._flaw(given.endpoint_url or self._endpoint_of(os.environ) or ""):
             return given.wrong(flaw)
@@ -249,7 +247,7 @@ class BotoReader:
         session = given.session
         if session is None:
             try:
-                # STS is asked in the region of the process, wherever the secret is
+                # STS is asked in the region of the process, not that of the secret
                 session = new_session(
                     profile=given.profile, region=_region_of(os.environ), fallback=known
                 )
@@ -299,9 +297,7 @@ class BotoReader:
         return environ.get(self._arguments.store.endpoint) or environ.get("AWS_ENDPOINT_URL")
 
     def _flaw(self, endpoint_url: str) -> str | None:
-        """Return why requests must not be sent to an endpoint, or None. AWS's own is empty or
-        https.
-        """
+        """Return why requests must not be sent to an endpoint, or None if they may."""
         if not endpoint_url:
             return None
         variable = self._arguments.store.endpoint
@@ -310,7 +306,7 @@ class BotoReader:
             host, scheme, _ = parts.hostname, parts.scheme, parts.port
         except ValueError:
             host = scheme = None
-        # Libraries disagree about the host of such a text.
+        # Libraries disagree about the host in such a URL.
         odd = re.search(r"[\\@\s]", endpoint_url)
         if odd or not host or scheme not in ("https", "http"):
             return _NOT_A_URL.format(variable=variable)
@@ -319,15 +315,15 @@ class BotoReader:
 
 
 def _log_in(session: Any, attempts: list[float]) -> bool:
-    """Get AWS credentials, which asks STS, SSO or a metadata service if that is due; return whether
-    there are any.
+    """Get AWS credentials, from STS, SSO or a metadata service if needed; return whether there are
+    any.
 
-    What runs beside the process, such as the agent of EKS, may start later: it is asked again
-    while that takes less than 1.6 s.
+    A service beside the process, such as the agent of EKS, may start later. It is asked again for
+    up to 1.6 s.
 
     Args:
         session: a `boto3.Session`.
-        attempts: takes the moment at which each attempt begins.
+        attempts: the time at which each attempt begins is appended here.
     """
     end = time.monotonic() + sum(PAUSES)
     for pause in PAUSES:

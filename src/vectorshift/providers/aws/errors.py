@@ -1,8 +1,8 @@
 """Map failures of AWS to the errors that a chain understands.
 
-Codes and class names are matched as text, so nothing of botocore is imported. No text of AWS is
-repeated completely, because its answer to a bad signature has the session token. ARNs and the
-reasons of a denial are repeated.
+Codes and class names are matched as text, so botocore is not imported. Messages never repeat a
+whole text of AWS: its answer to a bad signature has the session token. They repeat ARNs and the
+reasons of a denial.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SecretLocation", "answered", "missing_credentials", "outcome", "patched_late"]
 
-# AWS's own sentences as a whole, whatever they are wrapped in: a single word may be about something
-# else, such as a KMS key or a replica.
+# Match whole sentences of AWS: a single word may be about something else, such as a KMS key or a
+# replica.
 _SAYS_DELETED: Final = re.compile(
     r"You can['\u2019]t perform this operation on the secret because it was marked for deletion"
     r"|You tried to\s+perform (?:the|an) operation on a secret"
@@ -60,7 +60,7 @@ _ENCRYPTING: Final = {
     "PutSecretValue": "kms:GenerateDataKey and kms:Decrypt",
     "PutParameter": "kms:Encrypt",
 }
-"""The action of KMS for a write."""
+"""The KMS action that a write needs."""
 _KEYS: Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 _NUMBERS: Final = (
     "AWS_METADATA_SERVICE_TIMEOUT",
@@ -75,9 +75,9 @@ class SecretLocation:
 
     Args:
         given: the arguments of the provider.
-        region: the region that was asked, or None where only the Agent knows it.
+        region: the region that was asked, or None if only the Agent knows it.
         agent: the address of the Secrets Manager Agent, or None.
-        action: what was asked for; the read by default.
+        action: the action; the read by default.
     """
 
     given: AwsArguments
@@ -95,12 +95,12 @@ class SecretLocation:
 
     @property
     def asked(self) -> str:
-        """The action, in words if it is the read."""
+        """The action for a message."""
         return "the read" if self.action == self.store.action else self.action
 
     @property
     def ciphered(self) -> str:
-        """The action that KMS was asked for."""
+        """The past participle of the KMS action."""
         return "encrypted" if self.action in _ENCRYPTING else "decrypted"
 
     @property
@@ -110,7 +110,7 @@ class SecretLocation:
 
     @property
     def where(self) -> str:
-        """The region, and the Agent if that asked there."""
+        """The region, and the Agent if it was asked."""
         if self.agent is None:
             return f"region {self.region or 'unknown'}"
         if self.region is None:
@@ -124,12 +124,12 @@ class SecretLocation:
 
     @property
     def region_setting(self) -> str:
-        """The name of the setting that decides on the region."""
+        """The name of the setting for the region."""
         return "VECTORSHIFT_AWS_REGION" if self.agent is None else "the Agent's region"
 
     @property
     def version_settings(self) -> str:
-        """The names of the settings that decide on the version."""
+        """The names of the settings for the version."""
         if self.store is PARAMETERS:
             return "the version behind the name in VECTORSHIFT_AWS_PARAMETER"
         return "VECTORSHIFT_AWS_VERSION_STAGE or VECTORSHIFT_AWS_VERSION_ID"
@@ -137,11 +137,11 @@ class SecretLocation:
     def permission(self, named: str | None) -> str:
         """Return the action and the resource that a policy must name.
 
-        AWS adds a dash and six characters to a name. The Agent looks a secret up before it reads it
-        again.
+        AWS adds a dash and six characters to a name. Before the Agent reads a secret again, it
+        describes it.
 
         Args:
-            named: the resource that AWS named in its refusal, or None.
+            named: the resource that AWS named in its denial, or None.
         """
         action = f"{self.store.service}:{self.action}"
         if self.agent is None or self.store is PARAMETERS:
@@ -175,9 +175,9 @@ def outcome(
     """Return the error that an exception of botocore means, or None for any other exception.
 
     Args:
-        error: the exception. It does not become a cause.
+        error: the exception. It does not become the cause of the error.
         place: where the secret was looked for.
-        login: whether it was raised by the search for AWS credentials, and not by the read.
+        login: whether the search for AWS credentials raised it, not the read.
     """
     response: dict[str, Any] | None = getattr(error, "response", None)
     if type(response) is dict and ("Error" in response or type(error).__name__ == "ClientError"):
@@ -236,7 +236,7 @@ _OF_LOGIN: Final = {
     means.BAD_ENDPOINT: means.NO_LOGIN_ANSWER,
     means.MALFORMED: means.BAD_ROLE,
 }
-"""The meaning in place of another where no secret was asked for yet."""
+"""These meanings change if the search for AWS credentials failed, before the read."""
 
 
 def patched_late(error: Exception) -> bool:
@@ -248,8 +248,8 @@ def patched_late(error: Exception) -> bool:
 
 
 def unreadable(error: Exception) -> bool:
-    """Return whether botocore failed at what an answer holds, after it was sent and read. Its
-    parsers check little: deep JSON is a RecursionError, a number in place of a text a TypeError.
+    """Return whether botocore failed to parse an answer. Its parsers check little: deep JSON is a
+    RecursionError, a number in place of a text a TypeError.
     """
     codes = [frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)]
     names = {each.co_name for each in codes if each.co_filename.endswith(_ENDPOINT)}
@@ -261,7 +261,7 @@ _CACHE: Final = os.path.join("botocore", "utils.py")  # noqa: PTH118
 
 
 def _of_plain_python(error: Exception, place: SecretLocation) -> CredentialError | None:
-    """Return what an exception means that is not of botocore's classes, and whose text is known."""
+    """Return the error for a plain Python exception of botocore with a known text, or None."""
     if isinstance(error, OSError) and error.filename:
         return _made(means.NO_LOGIN_FILE, place, code=type(error).__name__)
     if isinstance(error, KeyError) and _is_of_a_cache(error):
@@ -283,7 +283,7 @@ def _is_of_a_cache(error: KeyError) -> bool:
 
 
 def _bad_values(place: SecretLocation) -> CredentialError | None:
-    """Return the error that names the variables whose AWS credentials cannot be sent."""
+    """Return the error that names the variables with malformed AWS credentials, or None."""
     names = [name for name in _KEYS if re.search(r"""[^!-~]|^["']""", os.environ.get(name, ""))]
     if not names:
         return None
@@ -292,9 +292,7 @@ def _bad_values(place: SecretLocation) -> CredentialError | None:
 
 
 def _ca_flaw(place: SecretLocation) -> CredentialError | None:
-    """Return the error of a bundle of CAs that cannot be used; botocore calls it a bad
-    certificate.
-    """
+    """Return the error for an unusable CA bundle, or None. botocore calls it a bad certificate."""
     for variable in ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"):
         path = os.environ.get(variable)
         if not path:
@@ -337,19 +335,20 @@ def _missing_files() -> str:
 def answered(
     *, code: str, text: str, status: int, place: SecretLocation, operation: str | None = None
 ) -> CredentialError:
-    """Return the error that a failure response of AWS means.
+    """Return the error for a failed reply of AWS.
 
     Args:
         code: the code of the failure.
-        text: AWS's text, of which only what is known to hold no secret is repeated.
+        text: AWS's text. Only known parts without secrets are repeated.
         status: the HTTP status.
         place: where the secret was looked for.
-        operation: the operation, a read by default. Only a read says something about the secret.
+        operation: the operation that failed, the read by default. Others say nothing about the
+            secret.
     """
     meaning = means.BY_CODE.get(code)
     if meaning is means.BUSY or status == 429 or status >= 500:
         meaning = means.BUSY
-    elif code.isdigit():  # botocore's word for an answer without a code
+    elif code.isdigit():  # what botocore sets for an answer without a code
         meaning = means.NOT_AWS
     elif meaning is means.UNKNOWN_CALLER and (flaw := _bad_values(place)) is not None:
         return flaw
@@ -358,7 +357,7 @@ def answered(
         meaning = means.NOT_ASSIGNED if is_sso else means.NO_LOGIN
     elif meaning is means.ABSENT and _SAYS_NO_VERSION.search(text):
         meaning = means.NO_VERSION
-    elif meaning is means.FORBIDDEN and (role := _SAYS_ROLE.search(text)):  # an agent's
+    elif meaning is means.FORBIDDEN and (role := _SAYS_ROLE.search(text)):  # by the Agent
         meaning, operation = means.NO_LOGIN, role[0]
     elif meaning is means.FORBIDDEN and _SAYS_KMS.search(text):
         meaning = means.UNDECIPHERABLE
@@ -370,7 +369,7 @@ def answered(
     elif meaning is None:
         meaning = means.REFUSED if status in (401, 403) else means.MALFORMED
     if meaning is means.MALFORMED and place.action != place.store.action:
-        meaning = means.NOT_DONE  # the settings are right: the secret was read before
+        meaning = means.NOT_DONE  # the settings are right, as the read before succeeded
     who = re.search(r"User: (arn:[\w:/+=,.@-]{1,300})", text)
     kms = re.search(r"\bkms:[A-Z][A-Za-z]{1,40}", text)
     key = re.search(r"arn:[\w-]{1,20}:kms:[\w:/-]{1,300}", text)
@@ -387,7 +386,7 @@ def answered(
 
 
 def _denial(place: SecretLocation, text: str, who: str) -> str:
-    """Return the reason of a denial as AWS gives it, and the advice that fits it."""
+    """Return the reason that AWS gives for a denial, with advice."""
     resource = re.search(r"on resource: ([\w:/+=.@!?*-]{1,600})", text)
     named = resource[1] if resource else None
     if named and named == place.given.secret_id and not place.locator.startswith("arn:"):

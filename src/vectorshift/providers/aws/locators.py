@@ -1,6 +1,6 @@
-"""AWS's two stores, and their names and ARNs, which are checked without contact.
+"""AWS's two stores. Their names and ARNs are checked without contact.
 
-AWS answers *not found* to most of the wrong ones, and a chain would move on to another source.
+AWS answers *not found* to most malformed ones, and a chain would then ask another source.
 """
 
 import re
@@ -19,7 +19,7 @@ __all__ = [
 ]
 
 PAUSES: Final = (0.05, 0.1, 0.2, 0.4, 0.8)
-"""Seconds between attempts on loopback or a link-local address: what answers there may start later
+"""Seconds between attempts on loopback or a link-local address: a service there may start later
 than the process."""
 
 
@@ -29,7 +29,7 @@ _ARN: Final = r"arn:aws(?:-[a-z]+)*:{service}:[a-z]+(?:-[a-z]+)+-\d+:\d{{12}}"
 
 
 class Store(NamedTuple):
-    """A store, as requests, settings and messages name it.
+    """A store: its names in requests, settings and messages.
 
     Args:
         title: its name.
@@ -40,9 +40,9 @@ class Store(NamedTuple):
         method: the method of boto3's client that reads it.
         endpoint: botocore's variable for its endpoint.
         form: the form of an ARN.
-        arn: what an ARN begins with.
-        name: a name.
-        spelling: how names are written.
+        arn: a pattern for the beginning of an ARN.
+        name: a pattern for a name.
+        spelling: the rule for names, for messages.
     """
 
     title: str
@@ -124,13 +124,13 @@ def partition_of(region: str) -> str:
 
 
 def flaw_of(locator: str, store: Store, *, region: str | None, region_from: str) -> str | None:
-    """Return why nothing can have this name or ARN, and what to do; None if something can.
+    """Return why this cannot be a name or an ARN, and what to do; None if it can.
 
     Args:
         locator: the name or the ARN.
-        store: the store that it is looked for in.
+        store: the store to ask.
         region: the region that was set, or None.
-        region_from: what set it, for the message.
+        region_from: the setting of the region, for the message.
     """
     if region and (flaw := flaw_of_region(region, region_from)):
         return flaw
@@ -166,7 +166,7 @@ def flaw_of(locator: str, store: Store, *, region: str | None, region_from: str)
 
 
 def flaw_of_region(region: str, region_from: str) -> str | None:
-    """Return why a text names no region, and what to do; None if it may name one."""
+    """Return why a text is not a region, and what to do; None if it may be one."""
     if not re.search(_NO_REGION, region):
         return None
     return (
@@ -204,7 +204,7 @@ def _flaw_of_arn(
 
 
 def _as_ecs_writes_it(parts: list[str]) -> str:
-    """Take apart `<arn>:<field>:<stage>:<version>`."""
+    """Return the flaw of `<arn>:<field>:<stage>:<version>`, with the settings to use instead."""
     settings = [
         f"VECTORSHIFT_AWS_{name} to {_plain(value)}"
         for name, value in zip(_BEHIND, parts[7:], strict=False)
@@ -223,16 +223,13 @@ def _plain(value: str) -> str:
 
 
 def printable(text: str) -> str:
-    """Return a text of another program as a message may show it: short, on one line, and without
-    what could be a key.
-    """
+    """Return another program's text for a message: short, on one line, without possible keys."""
     plain = re.sub(r"[^ -~]+", " ", text)
     return re.sub(_LONG, _withheld, plain, flags=re.ASCII)[:400].strip().rstrip(".")
 
 
-# An AWS secret access key has 40 characters, and may have slashes; so has a path, which begins
-# with one. What else it has is looked at afterwards: a look-ahead would do so anew from each
-# character.
+# An AWS secret access key has 40 characters, and may have slashes. So may a path, but it begins
+# with one. `_withheld` checks the rest: a look-ahead would start again at each character.
 _LONG: Final = r"arn:[\w:/+=,.@-]+|(?<![\w+=%/])[\w+=%][\w+=%/]{39,}|[\w+=%]{32,}"
 
 

@@ -1,4 +1,4 @@
-"""Our calls of botocore: until when each may take, and what it logs meanwhile at DEBUG."""
+"""Our calls of botocore: the deadline of each, without its DEBUG records."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 __all__ = ["quiet_botocore", "reading_ends"]
 
 _LONGEST: Final = 60.0
-"""Seconds for a call of which nobody knows how long its caller waits."""
+"""Seconds for a call without a deadline."""
 
-# The loggers whose lines, or the frames of whose `exc_info`, hold a response's body (the secret, or
-# the session token that STS, SSO and metadata services hand out) or a request's headers (the
-# session token).
+# Records of these loggers, or the frames in their `exc_info`, hold secrets. A response's body has
+# the secret, or the session token of STS, SSO and metadata services. A request's headers have the
+# session token.
 _TALKATIVE = (
     "botocore.auth",
     "botocore.credentials",
@@ -37,13 +37,13 @@ _ends: ContextVar[float | None] = ContextVar("vectorshift_aws_reading_ends", def
 
 
 def reading_ends() -> float | None:
-    """Return the moment until which the current call of ours may take; None outside of one."""
+    """Return the deadline of our current call, or None outside of one."""
     return _ends.get()
 
 
 @contextmanager
 def quiet_botocore(deadline: float | None = None) -> Generator[None]:
-    """Drop botocore's DEBUG lines in this block and this context; those of others are untouched.
+    """Drop botocore's DEBUG records in this block and context, not those of other code.
 
     Args:
         deadline: until when the caller waits, in seconds of `time.monotonic`; None for 60 s.

@@ -1,7 +1,7 @@
 """The table of failures: the meaning of each code of AWS and each exception class of botocore.
 
 A text is a format: `{place}` is a `SecretLocation`, and names such as `{profile}` are fields of
-the exception. Only fields that hold no secret are named here.
+the exception. Use only fields that hold no secret.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from vectorshift.errors import (
 
 
 class Meaning(NamedTuple):
-    """The kind of a failure, and its text, to be formatted."""
+    """The kind of a failure, and the format of its text."""
 
     kind: type[CredentialError]
     text: str
@@ -332,7 +332,7 @@ BY_LOGIN = {
         "AWS_EC2_METADATA_DISABLED=true, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
     ),
 }
-"""The meaning of a `LoginError` of ours."""
+"""The meaning of each kind of `LoginError`."""
 
 BY_TEXT = (
     (
@@ -375,4 +375,4 @@ BY_TEXT = (
         ),
     ),
 )
-"""The meaning of a plain exception of botocore's, by its text."""
+"""The meaning of a plain exception of botocore, by a pattern of its text."""

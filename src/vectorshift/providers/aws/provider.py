@@ -31,10 +31,9 @@ class AwsSecretsManagerProvider(BaseProvider):
     the ARN, else `AWS_DEFAULT_REGION`, `AWS_REGION` or the AWS profile's. A session's own region
     replaces the last three. A `region` that differs from the ARN's is an error.
 
-    All threads share
-    one client. After AWS rejected our credentials, the next read looks for them again. A read waits
-    at most 2 s for a connection and 3 s for an answer, and tries twice. Plain HTTP is allowed on
-    loopback only.
+    All threads share one client. After AWS rejected our credentials, the next read looks for them
+    again. A read waits at most 2 s for a connection and 3 s for an answer, and tries twice. Plain
+    HTTP is allowed on loopback only.
 
     With `agent_url` the Secrets Manager Agent, or the Lambda extension, is asked instead, without
     boto3.
@@ -46,28 +45,29 @@ class AwsSecretsManagerProvider(BaseProvider):
         field: the field that has the key, if the value is a JSON object. `a.b` is the field `b` of
             the field `a`, unless a field has that name. The whole value if None.
         version_stage: the staging label of the version to read.
-        version_id: one particular version. It is read whether it is current or not, unless a stage
-            other than `AWSCURRENT` is named as well, which it then has to carry.
+        version_id: one particular version. It need not be current. If you also name a stage other
+            than `AWSCURRENT`, the version must have it.
         region: the AWS region.
         profile: the AWS profile; AWS's own chain of credentials by default.
-        endpoint_url: where to send requests instead of to the region's endpoint.
-        session: a `boto3.Session` to make the client with; another `profile` beside it is an error.
-        client: a client of boto3 for the store, to use as it is; another `region`, or a `profile`,
-            `endpoint_url` or `session` beside it, is an error.
+        endpoint_url: the endpoint to use instead of the region's.
+        session: a `boto3.Session` to create the client with. With a different `profile`, it is an
+            error.
+        client: a boto3 client for the store, used as it is. With a different `region`, or with
+            `profile`, `endpoint_url` or `session`, it is an error.
         agent_url: where the Secrets Manager Agent listens, such as `http://localhost:2773`. It has
-            AWS credentials and an endpoint of its own; `region` is then compared with what it
-            answers.
-        agent_role_arn: the role that the agent is to assume for the read, as for the secret of
+            its own AWS credentials and endpoint. An answer from another region than `region` is an
+            error.
+        agent_role_arn: the role that the agent assumes for the read, such as for a secret of
             another account.
         on_error: `"continue"` if another source may answer when this one fails.
         on_missing: `"stop"` if no other source may answer when there is no such secret.
         ttl: seconds for which an answer is fresh, or None for the common setting.
 
     Raises:
-        TypeError: neither `secret_id` nor `parameter` is given. Or one of them, or an argument that
-            decides on the server or the identity, is None or of another type. What is left out is
-            boto3's own default.
-        ValueError: one of them is blank.
+        TypeError: neither `secret_id` nor `parameter` is given; or one of them, or an argument for
+            the server or the identity, is None or of another type. Omit an argument to use boto3's
+            default.
+        ValueError: one of these is blank.
     """
 
     name = "aws"
@@ -114,7 +114,7 @@ class AwsSecretsManagerProvider(BaseProvider):
 
     @classmethod
     def from_settings(cls, settings: public.Settings) -> Self | None:
-        """Return the provider that the settings ask for, or None if they name no secret."""
+        """Return the provider that the settings describe, or None if they name no secret."""
         if not (settings.aws_secret_id or settings.aws_parameter):
             return None
         made = cls(
@@ -128,7 +128,7 @@ class AwsSecretsManagerProvider(BaseProvider):
 
     @property
     def _reader(self) -> BotoReader:
-        """The one reader that asks AWS itself, made where that is needed."""
+        """The reader that asks AWS directly, created at first use."""
         if "_boto" not in vars(self):
             made = load("vectorshift.providers.aws.client").BotoReader(self._arguments)
             vars(self).setdefault("_boto", made)  # another thread may have been faster
@@ -146,20 +146,20 @@ class AwsSecretsManagerProvider(BaseProvider):
         )
 
     def invalidate(self, rejected: Credential) -> None:
-        """Let the next read bring what AWS has now, past the Agent's cache. Does no I/O."""
+        """Make the next read bypass the Agent's cache. Does no I/O."""
         if self._agent is not None:
             self._agent.invalidate()
 
     def close(self) -> None:
-        """Close our own client's connections; a client that was handed in stays open."""
+        """Close the connections of our own client. A client of the caller stays open."""
         if "_boto" in vars(self):
             self._reader.close()
 
     def resolve(self, request: LookupRequest) -> Result:
         """Read the secret, through the Agent or with boto3.
 
-        It has the waits of the class, which boto3 takes once for all reads: the deadline of a
-        request shortens a `credential_process` alone.
+        boto3 fixes its time limits for all reads; see the class. The deadline of a request shortens
+        only a `credential_process`.
         """
         answer = self._read(request)
         if isinstance(answer, CredentialError) and self._in_code:
@@ -173,12 +173,12 @@ class AwsSecretsManagerProvider(BaseProvider):
             if self._agent is None:
                 return self._reader.read(request.deadline)
             return self._agent.read(rejected=request.rejected is not None)
-        except Exception as error:  # its frames hold tokens
+        except Exception as error:  # its frames may hold tokens
             raise_callers_own(error)
             return self.unmapped(error)
 
     def _direct_reader(self) -> tuple[BotoReader, AwsArguments]:
-        """Return the reader that asks AWS itself, past an agent, and its arguments.
+        """Return the reader that asks AWS directly, not through an agent, and its arguments.
 
         Raises:
             CredentialConfigurationError: the arguments contradict each other.
@@ -188,15 +188,15 @@ class AwsSecretsManagerProvider(BaseProvider):
         return self._reader, self._arguments
 
     def _flaw(self) -> str | None:
-        """Return what is wrong with the arguments, as far as this is known without contact."""
+        """Return what is wrong with the arguments, as far as known without contact."""
         given = self._arguments
         if given.flaw:
             return given.flaw
         if self._agent is None and (unused := _unused(given)):
-            handed_in, *names = unused
+            passed, *names = unused
             return (
-                f"{handed_in} is given beside {', '.join(names)}, which would not be used. Make"
-                f" what you hand in as {handed_in} with them, or leave out one or the other."
+                f"{passed} is given beside {', '.join(names)}, which would not be used. Make"
+                f" what you hand in as {passed} with them, or leave out one or the other."
             )
         region, region_from = given.region, f"{PREFIX}REGION"
         if given.client is not None and self._agent is None:
@@ -217,8 +217,8 @@ class AwsSecretsManagerProvider(BaseProvider):
 
 
 def reader_of(settings: public.Settings) -> tuple[BotoReader, AwsArguments] | None:
-    """Return a reader that asks AWS itself, past an agent, and its arguments; None if the settings
-    name no secret.
+    """Return a reader that asks AWS directly, not through an agent, and its arguments. None if the
+    settings name no secret.
 
     Raises:
         CredentialConfigurationError: the settings contradict each other.
@@ -228,7 +228,7 @@ def reader_of(settings: public.Settings) -> tuple[BotoReader, AwsArguments] | No
 
 
 def _unused(given: AwsArguments) -> list[str]:
-    """Return the argument that was handed in, and those beside it that it would not use.
+    """Return the client or session argument, and the arguments that it would ignore.
 
     Another region or AWS profile may hold another organisation's key.
     """
@@ -240,11 +240,11 @@ def _unused(given: AwsArguments) -> list[str]:
             "ENDPOINT_URL": given.endpoint_url,
             "SESSION": given.session,
         }
-        handed_in = "CLIENT"
+        passed = "CLIENT"
     else:
         own = getattr(given.session, "profile_name", None)
         other = given.profile is not None and given.profile != own
         beside = {"PROFILE": given.session is not None and other}
-        handed_in = "SESSION"
+        passed = "SESSION"
     names = [PREFIX + name for name, is_unused in beside.items() if is_unused]
-    return [PREFIX + handed_in, *names] if names else []
+    return [PREFIX + passed, *names] if names else []

@@ -1,7 +1,7 @@
-"""boto3 sessions that ask nobody at the terminal, and that wait for no AWS credentials for long.
+"""boto3 sessions that never prompt at the terminal, and never wait long for AWS credentials.
 
-botocore has no public way to any of this. Its private names are used here and nowhere else.
-boto3 and botocore are imported at the first read.
+botocore has no public API for this. Its private names are used only here. boto3 and botocore are
+imported at the first read.
 """
 
 from __future__ import annotations
@@ -36,20 +36,20 @@ __all__ = [
 ]
 
 _LARGEST: Final = 1 << 20
-"""Bytes of an answer."""
+"""The largest answer in bytes."""
 _LONGEST: Final = 3.0
-"""Seconds of an answer."""
+"""The longest time for an answer in seconds."""
 _PIECE: Final = 4096
-"""Bytes that are unpacked at a time: they become a thousand times as many at most."""
+"""Bytes that are unpacked at a time: to at most a thousand times as many."""
 
-# The defaults of 60 s each outlast every caller's patience.
+# No caller waits as long as botocore's defaults of 60 s each.
 _READ_WAITS: Final[dict[str, Any]] = {
     "connect_timeout": 2,
     "read_timeout": 3,
     "retries": {"mode": "standard", "total_max_attempts": 2},
 }
-# For the inner clients of STS and SSO. One attempt: the next call of ours is the second one, and
-# what hangs here is waited for before the read has even begun.
+# For botocore's own clients of STS and SSO. One attempt: our next call is the second one, and a
+# hang here delays the read.
 _LOGIN_WAITS: Final[dict[str, Any]] = {
     "connect_timeout": 2,
     "read_timeout": 2,
@@ -66,10 +66,10 @@ _SAYS: Final = {
 
 
 class LoginError(Exception):
-    """The source of AWS credentials failed. Has fields, like an exception of botocore's.
+    """The source of AWS credentials failed. Has fields, like exceptions of botocore.
 
     Args:
-        kind: the key in the table of meanings.
+        kind: the key in `BY_LOGIN`.
         fields: printable facts for the message.
     """
 
@@ -83,7 +83,7 @@ def read_config(*, direct: bool) -> Any:
     """Return the configuration of the client.
 
     Args:
-        direct: no proxy of the environment is to see the requests.
+        direct: whether to ignore the proxies of the environment.
     """
     from botocore.config import Config  # pyright: ignore[reportMissingTypeStubs]
 
@@ -91,15 +91,15 @@ def read_config(*, direct: bool) -> Any:
 
 
 def new_session(*, profile: str | None, region: str | None, fallback: str | None) -> Any:
-    """Return a `boto3.Session`. Raises what botocore raises for a profile that there is not.
+    """Return a `boto3.Session`. For a missing profile, botocore's exception passes through.
 
-    botocore's own waits for a machine's metadata service are kept: one second a request, two
-    requests. `AWS_METADATA_SERVICE_TIMEOUT` and `AWS_METADATA_SERVICE_NUM_ATTEMPTS` change them.
+    botocore's own limits for a machine's metadata service stay: one second a request, two requests.
+    `AWS_METADATA_SERVICE_TIMEOUT` and `AWS_METADATA_SERVICE_NUM_ATTEMPTS` change them.
 
     Args:
         profile: the AWS profile, or None.
         region: the region of the session, or None for that of AWS's files.
-        fallback: the region if those have none either.
+        fallback: the region if AWS's files have none.
 
     Raises:
         CredentialConfigurationError: boto3 is missing or broken.
@@ -108,7 +108,7 @@ def new_session(*, profile: str | None, region: str | None, fallback: str | None
     from botocore.config import Config  # pyright: ignore[reportMissingTypeStubs]
 
     own: Any = botocore_session.Session()
-    # a web identity's STS client ignores the config of our own client
+    # the STS client of a web identity ignores the config of our client
     own.set_default_client_config(Config(**_LOGIN_WAITS))
     session: Any = boto3.Session(botocore_session=own, profile_name=profile, region_name=region)
     if session.region_name is None and fallback is not None:
@@ -124,8 +124,8 @@ def new_session(*, profile: str | None, region: str | None, fallback: str | None
 
 @cache
 def _files() -> Any:
-    """Return what reads botocore's descriptions of services, each file once for all sessions: that
-    takes most of the time and of the memory of a new client.
+    """Return a loader of botocore's service descriptions that reads each file once for all
+    sessions. They take most of the time and memory of a new client.
     """
     from botocore.loaders import JSONFileLoader  # pyright: ignore[reportMissingTypeStubs]
 
@@ -135,7 +135,7 @@ def _files() -> Any:
 
 
 def _imported() -> tuple[Any, Any]:
-    """Import boto3 and botocore, or say whether they are missing or broken."""
+    """Import boto3 and botocore; raise if they are missing or broken."""
     try:
         boto3, session = load("boto3"), load("botocore.session")
     except ModuleNotFoundError as error:
@@ -144,7 +144,7 @@ def _imported() -> tuple[Any, Any]:
                 "AWS Secrets Manager needs boto3. Run: pip install 'vectorshift[aws]>=2'"
             ) from None
         why = f"No module named {error.name!r}"
-    except Exception as error:  # urllib3 of another age, half an upgrade
+    except Exception as error:  # an incompatible urllib3, an incomplete upgrade
         why = f"{type(error).__name__}: {error}"
     else:
         if hasattr(boto3, "Session"):
@@ -157,9 +157,7 @@ def _imported() -> tuple[Any, Any]:
 
 
 def _container_fetcher() -> Any:
-    """Return a fetcher that asks the endpoint of ECS or EKS once; botocore's own waits for up to
-    9 s.
-    """
+    """Return a fetcher that asks the endpoint of ECS or EKS once. botocore waits up to 9 s."""
     from botocore.httpsession import URLLib3Session  # pyright: ignore[reportMissingTypeStubs]
     from botocore.utils import ContainerMetadataFetcher  # pyright: ignore[reportMissingTypeStubs]
 
@@ -173,10 +171,10 @@ def _container_fetcher() -> Any:
 
 
 def _watch_metadata(provider: Any, timeout: float) -> None:
-    """Let a metadata service that is there and gives no credentials raise: botocore passes over
-    it, as over one that is not there.
+    """Raise if a metadata service answers without credentials: botocore would ignore it, as if
+    there were no service.
 
-    No proxy sees its requests: the answer holds the role's credentials.
+    Its requests use no proxy: the answer holds the role's credentials.
     """
     from botocore.exceptions import ReadTimeoutError  # pyright: ignore[reportMissingTypeStubs]
     from botocore.httpsession import URLLib3Session  # pyright: ignore[reportMissingTypeStubs]
@@ -206,16 +204,14 @@ def _watch_metadata(provider: Any, timeout: float) -> None:
 
 
 def bound_answers(client: Any) -> Any:
-    """Let a client read its answers up to 1 MiB and within 3 s: botocore takes what comes,
-    unpacked, for as long as it comes.
-    """
+    """Limit the answers that a client reads to 1 MiB unpacked and 3 s: botocore has no limits."""
     http = client._endpoint.http_session
 
     def send(request: Any, **_: object) -> Any:
         request.stream_output = True
         response: Any = http.send(request)
         response.raw = _Bounded(response.raw, request.url)
-        response.content  # noqa: B018  # reads it here, where botocore repeats what fails
+        response.content  # noqa: B018  # reads it here, where botocore retries after a failure
         return response
 
     client.meta.events.register("before-send", send)
@@ -223,7 +219,7 @@ def bound_answers(client: Any) -> Any:
 
 
 class _Bounded(NamedTuple):
-    """Takes the place of an answer's stream in botocore."""
+    """Replaces the stream of an answer in botocore."""
 
     raw: Any
     url: str
@@ -245,7 +241,7 @@ class _Bounded(NamedTuple):
             yield piece
 
 
-# --- The terminal and standard input are the program's, and a library asks nobody ---
+# --- The terminal and standard input belong to the program: a library must not prompt ---
 
 
 def detach_processes(session: Any) -> None:
@@ -283,12 +279,12 @@ def _detach(provider: Any) -> Any:
 
 
 def credentials_of(client: Any) -> Any:
-    """Return the AWS credentials of a client, which may be renewed during a read, or None."""
+    """Return the AWS credentials of a client, or None. A read may renew them."""
     return getattr(getattr(client, "_request_signer", None), "_credentials", None)
 
 
 def ask_nobody(credentials: Any) -> None:
-    """Raise if to use AWS credentials would mean to prompt for an MFA code; keep the
+    """Raise if AWS credentials cannot be used without a prompt for an MFA code. Keep the
     `credential_process` that renews them off the terminal.
 
     botocore prompts on the terminal, or else reads a line of standard input and sends it to STS.
@@ -303,7 +299,7 @@ def ask_nobody(credentials: Any) -> None:
         if not credentials.refresh_needed():
             return
         renew = getattr(credentials, "_refresh_using", None)
-        asked_before = getattr(renew, "_has_been_called", False)  # it never asks twice
+        asked_before = getattr(renew, "_has_been_called", False)  # it never prompts twice
         for cell in getattr(renew, "__closure__", None) or ():
             if hasattr(cell.cell_contents, "_popen"):
                 _detach(cell.cell_contents)
@@ -332,14 +328,14 @@ def _end(child: subprocess.Popen[bytes]) -> None:
         if sys.platform == "win32":
             child.kill()
         else:
-            os.killpg(child.pid, signal.SIGKILL)  # its own children too
+            os.killpg(child.pid, signal.SIGKILL)  # also its children
 
 
 _CREDENTIALS: Final = ("AccessKeyId", "SecretAccessKey")
 
 
 class _Start(NamedTuple):
-    """Takes the place of `subprocess.Popen` in botocore, during our reads."""
+    """Replaces `subprocess.Popen` in botocore during our reads."""
 
     popen: Any
     profile: str
@@ -349,12 +345,12 @@ class _Start(NamedTuple):
         if ends is None:
             return self.popen(arguments, **pipes)
         left = max(0.1, ends - time.monotonic())
-        # it is over before the caller's patience, so that the caller learns what hangs
+        # end before the caller's deadline, so that the caller learns what hangs
         return _Process(arguments, self.profile, left - min(0.5, left / 20))
 
 
 class _Process:
-    """A `credential_process` in a session of its own, with nothing to read from."""
+    """A `credential_process` in a session of its own, with an empty standard input."""
 
     returncode = 0
 
@@ -375,7 +371,7 @@ class _Process:
         _running[self._child] = os.getpid()
 
     def communicate(self) -> tuple[bytes, bytes]:
-        """Return what it printed, which is JSON, within the limit."""
+        """Return the JSON that it printed, and its errors. Raise LoginError for anything else."""
         with self._child:
             try:
                 output, errors = self._child.communicate(timeout=self._limit)
@@ -390,7 +386,7 @@ class _Process:
             raise self._failed("process", f"ended with status {status}{says}")
         try:
             document: Any = json.loads(output)
-        except ValueError:  # it may hold part of the output, and goes no further
+        except ValueError:  # it may hold part of the output, so drop it
             document = None
         if not isinstance(document, dict):
             raise self._failed("process", "printed no JSON object")

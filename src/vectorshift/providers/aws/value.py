@@ -1,4 +1,4 @@
-"""The key in an answer of AWS: a pure function, with no value of it in an error."""
+"""The key in an answer of AWS: pure functions. No error repeats a value of the answer."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _BYTE_ORDER_MARK: Final = chr(0xFEFF)
 
 def credential_in(response: Mapping[str, Any], arguments: AwsArguments) -> Result:
     """Return the credential in an answer of `GetSecretValue` or `GetParameter`, or the error that
-    says why not.
+    says why there is none.
 
     Args:
         response: the answer, with `SecretString` or `SecretBinary` (bytes), and `VersionId`; or
@@ -65,12 +65,12 @@ def text_in(response: Mapping[str, Any]) -> str | None:
     binary = response.get("SecretBinary")
     try:
         return binary.decode() if isinstance(binary, bytes) else None
-    except UnicodeDecodeError:  # it holds the bytes, and goes no further
+    except UnicodeDecodeError:  # it holds the bytes, so drop it
         return None
 
 
 def _field(text: str, field: str, arguments: AwsArguments) -> str | CredentialConfigurationError:
-    """Return the field of this name, or else the one at the end of this dotted path."""
+    """Return the field with this name, else the one at the end of this dotted path, or an error."""
     fields = _fields(text)
     if fields is None:
         return arguments.wrong(
@@ -107,8 +107,8 @@ def _field(text: str, field: str, arguments: AwsArguments) -> str | CredentialCo
 
 def _fields(text: str) -> dict[str, Any] | None:
     try:
-        # a number is taken as it is written
+        # keep numbers as they are written
         document: Any = json.loads(text, parse_int=str, parse_float=str)
-    except (ValueError, RecursionError):  # a JSONDecodeError holds the text, and goes no further
+    except (ValueError, RecursionError):  # a JSONDecodeError holds the text, so drop it
         return None
     return cast("dict[str, Any]", document) if isinstance(document, dict) else None
