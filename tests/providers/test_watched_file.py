@@ -531,7 +531,7 @@ def test_those_who_wait_for_a_look_at_a_key_file_share_it(tmp_path: Path) -> Non
     path.write_text(B)
 
     def another_looked() -> None:
-        file._looked = time.monotonic() + 1
+        file._last_read = time.monotonic() + 1
 
     file._lock = Meanwhile(another_looked)  # type: ignore[assignment]
     shared = file.look()

@@ -1,4 +1,4 @@
-"""The places where a key may live, a file each. Importing this package imports none of them."""
+"""The sources of keys, one module each. Importing this package imports none of them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _HOME = {
     "VaultProvider": "providers.vault",
 }
 
-if not TYPE_CHECKING:  # a checker is to find a mistyped name
+if not TYPE_CHECKING:  # type checkers must see mistyped names
     __getattr__ = at_first_use(__name__, _HOME)
 
 

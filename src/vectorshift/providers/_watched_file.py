@@ -1,4 +1,4 @@
-"""A key in a file, read once a second at most, and not taken for gone while it is rewritten."""
+"""A key in a file. It is read at most once a second, and is not lost while it is rewritten."""
 
 from __future__ import annotations
 
@@ -34,26 +34,26 @@ Content = bytes | OSError
 
 
 class KeyFile:
-    """Watch a file and keep the answer that `read` makes of its content.
+    """Watches a file and caches the result of its content.
 
-    The content is compared, and not the file's time, which a symlink swap of Kubernetes may not
-    change. It is parsed again only when it has changed. A pipe is read once, and its answer stays.
-    Thread-safe and fork-safe.
+    It is parsed again only when its content has changed. The file's time is not compared, as a
+    symlink swap of Kubernetes may not change it. A pipe is read once; its result stays. Thread-safe
+    and fork-safe.
 
     Args:
         path: the file.
-        read: a pure function from the bytes, or from the error of reading them, to an answer.
+        read: a pure function from the bytes, or from the error of reading them, to a result.
         source: the printable place, for messages.
         provider: the name of the provider.
         clock: the source of time.
-        pause: waits the 50 ms between two looks at a file that is being rewritten.
+        pause: waits the 50 ms between two reads of a file that is being rewritten.
         mounted: whether an orchestrator put the file there and chose its mode.
-        way_out: the advice, beside putting the key back, once the file has lost it.
+        way_out: what the user can do instead of putting back a key that the file has lost.
 
     Attributes:
-        there: whether the last look found a file, readable or not; None before the first look.
+        there: whether the last read found a file, readable or not; None before the first read.
         answered: whether the file ever had a key.
-        is_unread_pipe: whether `check_pipe` found a pipe, and nobody has read it since.
+        is_unread_pipe: whether `check_pipe` found a pipe that was not read since.
     """
 
     def __init__(
@@ -74,14 +74,14 @@ class KeyFile:
         self._read, self._source, self._provider = read, source, provider
         self._way_out = way_out
         self._monotonic, self._pause = clock.monotonic, pause
-        # what was read is no attribute: debuggers and serialisers show those
+        # the content is not an attribute: debuggers and serialisers show attributes
         self._parsed: tuple[Callable[[], object], Credential | CredentialError] | None
         self._parsed = None
         self._answer: Credential | CredentialError | None = None
         self.answered = False
         self.is_unread_pipe = False
         self._pipe_within = PATIENCE
-        self._look_at = self._looked = float("-inf")
+        self._next_read = self._last_read = float("-inf")
         self._after_fork()
         renew_after_fork(self)
 
@@ -90,46 +90,44 @@ class KeyFile:
 
     @property
     def detail(self) -> str:
-        """The rights of others and the owner, if either is worth a warning, or that it is a pipe
-        that was not read; else "".
-        """
+        """A warning about the file's mode or owner, or a note about an unread pipe, or ""."""
         if self.is_unread_pipe:
             return "a named pipe, which the first call that needs it reads once"
         return self._exposure.detail
 
     def check_pipe(self) -> bool:
-        """Find out whether a look would take what can be had once. Does not open the file."""
+        """Return whether the file is a pipe that was not read yet. Does not open it."""
         self.is_unread_pipe = is_unread(self.path)
         return self.is_unread_pipe
 
     @property
     def stranger(self) -> Stranger | None:
-        """The owner of the file at the last look, if neither this user nor root."""
+        """The owner of the file at the last read, if neither this user nor root."""
         return self._exposure.stranger
 
     def get_cached(self) -> Credential | CredentialError | None:
-        """Return the answer of the last second, or None if it is time to `look`. Does no I/O.
+        """Return the result of the last second, or None if it is time to `look`. Does no I/O.
 
-        While one caller looks, the others go on with the answer before.
+        While one caller reads the file, the others use the previous result.
         """
-        return self._answer if self._monotonic() < self._look_at else None
+        return self._answer if self._monotonic() < self._next_read else None
 
     def forget(self) -> None:
         """Start again, as if the file had never been read."""
         with self._lock:
             self._parsed = self._answer = None
             self.answered = False
-            self._look_at = float("-inf")
+            self._next_read = float("-inf")
 
     def look(
         self, request: LookupRequest = DEFAULT_REQUEST, *, silently: bool = False
     ) -> Credential | CredentialError:
-        """Read the file now and return the answer. Blocks. Simultaneous callers share a reading.
+        """Read the file now and return the result. Blocks. Simultaneous callers share one read.
 
         Args:
-            request: its deadline ends the wait for a pipe. A local one is answered as
-                `get_cached` does: `vectorshift.api_key` shows the key that calls use.
-            silently: whether not to warn of the rights of others.
+            request: its deadline ends the wait for a pipe. A local request gets the result of
+                `get_cached`: `vectorshift.api_key` shows the key that calls use.
+            silently: whether to skip the warning about the file's mode.
         """
         known = self.get_cached() if request.local else None
         if known is not None:
@@ -137,32 +135,32 @@ class KeyFile:
         asked, deadline = self._monotonic(), request.deadline
         self._pipe_within = PATIENCE if deadline is None else max(0.0, deadline - asked)
         with self._lock:
-            if self._answer is not None and self._looked > asked:
+            if self._answer is not None and self._last_read > asked:
                 return self._answer
             if self._answer is not None:
-                self._look_at = asked + _LOOK_EVERY
-            content, answer = self._looked_at()
+                self._next_read = asked + _LOOK_EVERY
+            content, answer = self._read_now()
             self._answer = answer
             every = 0.0 if isinstance(content, PipeError) else _LOOK_EVERY
-            self._look_at = self._monotonic() + every
+            self._next_read = self._monotonic() + every
         if isinstance(answer, Credential) and not silently:
-            # with no lock held: a handler of log lines may ask for the key
+            # without the lock: a log handler may ask for the key
             self._exposure.warn_once()
         return answer
 
-    def _looked_at(self) -> tuple[Content, Credential | CredentialError]:
-        self._looked = self._monotonic()
-        content, answer = self._once()
+    def _read_now(self) -> tuple[Content, Credential | CredentialError]:
+        self._last_read = self._monotonic()
+        content, answer = self._read_once()
         if self.answered and not isinstance(answer, Credential):
             self._pause(_REWRITE_PAUSE)
-            content, answer = self._once()
+            content, answer = self._read_once()
             if isinstance(answer, CredentialNotFoundError) or _holds_nothing(content):
                 answer = self._gone(content)
         self.answered = self.answered or isinstance(answer, Credential)
         self.there = not isinstance(content, FileNotFoundError | NotADirectoryError)
         return content, answer
 
-    def _once(self) -> tuple[Content, Credential | CredentialError]:
+    def _read_once(self) -> tuple[Content, Credential | CredentialError]:
         content: Content
         try:
             content, status = read_small(self.path, pipe_within=self._pipe_within)
@@ -188,14 +186,14 @@ class KeyFile:
 
 
 def _holds_nothing(content: Content) -> bool:
-    """Return whether the file is empty or gone. An unreadable one may still hold its key."""
+    """Return whether the file is empty or missing. An unreadable file may still hold its key."""
     if isinstance(content, OSError):
         return isinstance(content, FileNotFoundError | NotADirectoryError)
     return not content.strip()
 
 
 _LASTING: Final = "ENOENT EACCES EPERM EISDIR ENOTDIR EINVAL EFBIG ENAMETOOLONG ELOOP"
-"""The errors that do not pass by themselves."""
+"""The errors that last until somebody fixes the cause."""
 
 
 def _why(error: OSError) -> str:
@@ -210,10 +208,10 @@ def unreadable(
     provider: str,
     fix: str = "Name a file that this process may read.",
 ) -> CredentialError:
-    """Return the error for a file that should hold a key and cannot be read.
+    """Return the error for a file that should hold a key, but cannot be read.
 
     Args:
-        error: what the system says.
+        error: the error of the system.
         name: the name of the file as the user wrote it.
         source: the printable place.
         provider: the name of the provider.

@@ -39,19 +39,18 @@ _NO_FILE = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 
 
 _closed: Final[set[Path]] = set()
-"""The found files that had no key when a source had answered. They are looked at to be told of, and
-do not count."""
+"""Found files without a key when a source first answered. They supply no key, but are still read
+for messages."""
 
 
 def admit_latecomers() -> None:
-    """Start again: read a found file again that had no key before, or that lost it."""
+    """Start again with found files, also those that had no key before or lost it."""
     _closed.clear()
     Resets.count += 1
 
 
 class DotenvProvider(BaseProvider):
-    """Answer with `VECTORSHIFT_API_KEY` from a dotenv file, which is looked at once a second at
-    most.
+    """Return `VECTORSHIFT_API_KEY` from a dotenv file, read at most once a second.
 
     A named file must exist. It may hold settings too, which `Settings.load` reads. A `.env` that is
     only found in the working directory may supply the key and nothing else: it must not decide
@@ -59,18 +58,17 @@ class DotenvProvider(BaseProvider):
     `.env` that appears in the working directory of a running service changes nothing until
     `vectorshift.reset()`. Values are used without interpolation, and `os.environ` is never written.
 
-    A line that looks like a setting of this package but is no assignment is a configuration error:
-    no other source takes its place. Any other line that cannot be parsed is a warning.
+    A line that looks like a setting of this package but is not an assignment is a configuration
+    error: no other source is asked. Any other line that cannot be parsed is a warning.
 
     Args:
-        path: the file that the user names; by default `.env` in the working directory, if it is
-            there.
+        path: the file; by default `.env` in the working directory, if it exists.
         clock: the source of time.
-        pause: waits the 50 ms between two looks at a file that is being rewritten.
+        pause: waits the 50 ms between two reads of a file that is being rewritten.
 
     Raises:
-        TypeError: `path` is None: a look-up that failed must not reach the file that is found.
-        ValueError: `path` is no such name, and may be the key itself.
+        TypeError: `path` is None: a failed look-up must not fall back to a file that is found.
+        ValueError: `path` is not the name of a file; it may be the key itself.
     """
 
     name = "dotenv"
@@ -92,13 +90,13 @@ class DotenvProvider(BaseProvider):
         self.path = absolute(".env" if isinstance(path, Unset) else path)
         self._source = f"dotenv:{self.path}"
         self._ignored: list[str] = []
-        self._told: list[str] = []
+        self._warned_of: list[str] = []
         self._passed_over = 0
         self._there = False
         self._is_asked = self._is_late = False
         self._admits = not self.named
         self._naming = f"DotenvProvider({str(self.path)!r})"
-        self._resets, self._settled_for = Resets.count, -1
+        self._resets, self._decided_for = Resets.count, -1
         self._file = KeyFile(
             self.path,
             self._read,
@@ -111,7 +109,7 @@ class DotenvProvider(BaseProvider):
 
     @classmethod
     def from_settings(cls, settings: public.Settings) -> Self | None:
-        """Return the provider for `VECTORSHIFT_ENV_FILE`; None if that is set to nothing."""
+        """Return the provider for `VECTORSHIFT_ENV_FILE`; None if it is set to an empty text."""
         if settings.env_file == "":
             return None
         made = cls() if settings.env_file is None else cls(Path(settings.env_file))
@@ -119,9 +117,9 @@ class DotenvProvider(BaseProvider):
         return made
 
     def describe(self) -> Description:
-        """Name the file, with the warnings of the last look at it.
+        """Name the file, with the warnings of its last read.
 
-        A file that was not named counts as configured once it was found.
+        A file that was not named counts as configured once it has been found.
         """
         named = "named" if self.named else "not named"
         ignored = f"its settings are ignored: {', '.join(self._ignored)}" if self._ignored else ""
@@ -130,17 +128,17 @@ class DotenvProvider(BaseProvider):
         return Description(configured=self.named or there, source=self._source, detail=detail)
 
     def get_cached(self) -> Result | None:
-        """Answer with the file as it was in the last second."""
-        if self._settled_for != Resets.count:
+        """Return the result of the last second."""
+        if self._decided_for != Resets.count:
             self._begin()
         return self._file.get_cached()
 
     def resolve(self, request: LookupRequest) -> Result:
-        """Answer with the file as it is now."""
+        """Read the file now."""
         self._begin()
         answer = self._file.look(request)
         line, self._passed_over = self._passed_over, 0
-        if line:  # it is told here, with no lock held: a handler of log lines may ask for the key
+        if line:  # logged here, without the lock: a log handler may ask for the key
             log_safely(
                 logging.WARNING,
                 "%s: line %d is not NAME=value and is skipped.",
@@ -161,11 +159,11 @@ class DotenvProvider(BaseProvider):
 
     def admits_latecomers(self) -> bool:
         """Return whether the file was not named, and no source has answered yet."""
-        self._begin_anew()
+        self._apply_reset()
         return self._admits
 
     def close_to_latecomers(self) -> None:
-        """Let the file not count from now on, unless it has a key."""
+        """Ignore the file from now on, unless it has a key."""
         if not self.admits_latecomers():
             return
         if self._file.check_pipe() or (
@@ -176,29 +174,29 @@ class DotenvProvider(BaseProvider):
         self._admits = False
 
     def _begin(self) -> None:
-        """Note that the file is asked, and whether it comes too late to count: once that cannot
-        change any more, until the next `reset()`.
+        """Note that the file is asked, and, once that is final until the next `reset()`, whether it
+        came too late.
         """
         self._is_asked = True
-        self._begin_anew()
+        self._apply_reset()
         if self.named or self._is_late or self._file.answered:
-            self._settled_for = Resets.count
+            self._decided_for = Resets.count
 
-    def _begin_anew(self) -> None:
-        """Forget what the file held and when, if there was a `reset()` meanwhile."""
+    def _apply_reset(self) -> None:
+        """Forget the content of the file if there was a `reset()`, or if it came too late."""
         if self.named:
             return
         if self._resets != Resets.count:
             self._resets, self._admits, self._is_late = Resets.count, True, False
             self._file.forget()
-        # Last, as each look-up of a file that may yet come is here, and the hash of a path is slow.
+        # Checked last, as this runs on each look-up of a missing file, and hashing a path is slow.
         if not (self._is_late or self._file.answered) and _closed and self.path in _closed:
             self._is_late = True
             self._file.forget()
 
     def winner_warning(self, below: list[str]) -> str | None:
-        """Warn of a file that was found, not named, if it hides a source that the user configured
-        or named, or holds settings too.
+        """Return a warning if the file was found, not named, and hides a configured source or has
+        settings.
         """
         if self.named or not (below or self._ignored):
             return None
@@ -212,8 +210,8 @@ class DotenvProvider(BaseProvider):
         )
 
     def passed_over(self, winner: Credential) -> None:
-        """Warn once of a file that was found, not named and has settings, but no key."""
-        ignored, self._told = self._told != self._ignored, self._ignored
+        """Warn once if the file was found, not named, and has settings but no key."""
+        ignored, self._warned_of = self._warned_of != self._ignored, self._ignored
         if ignored and self._ignored:
             log_safely(
                 logging.WARNING,

@@ -39,11 +39,10 @@ _encoded: Callable[[str], object] = getattr(os.environ, "encodekey", str)
 
 
 class EnvProvider(BaseProvider):
-    """Answer with the environment variable, read on every call, or with a file, read once a second.
+    """Return the key in a variable, read on every call, or in a file, read at most once a second.
 
-    A variable and a named file contradict each other, which is an error. A variable or a named file
-    comes before systemd's folder, which every unit with credentials has. If the file is not in that
-    folder, there is no key.
+    Setting both a variable and a named file is an error. Each of them comes before systemd's
+    folder, which every unit with credentials has. The folder need not have a key.
 
     Args:
         variable: the environment variable that holds the key.
@@ -52,11 +51,11 @@ class EnvProvider(BaseProvider):
             the key is in the file that has the variable's name in lower case, such as
             `vectorshift_api_key`.
         clock: the source of time.
-        pause: waits the 50 ms between two looks at a file that is being rewritten.
+        pause: waits the 50 ms between two reads of a file that is being rewritten.
 
     Raises:
-        TypeError: `file` is None: a look-up that failed must not reach another key.
-        ValueError: `variable` or `file` is no such name, and may be the key itself.
+        TypeError: `file` is None: a failed look-up must not fall back to another key.
+        ValueError: `variable` or `file` is not such a name; it may be the key itself.
     """
 
     name = "env"
@@ -87,16 +86,16 @@ class EnvProvider(BaseProvider):
         self._unset = self.not_found(f"{variable} is not set.", self._source)
         self._blank = self.not_found(f"{variable} is set but empty.", self._source)
         self._encoded = _encoded(variable)
-        # the text is no attribute: debuggers and serialisers show those
+        # the text is not an attribute: debuggers and serialisers show attributes
         self._seen: tuple[Callable[[object], bool], Result] = (lambda raw: not raw, self._blank)
         self._given = "" if isinstance(file, Unset) else os.fspath(file)
         self._named = None if isinstance(file, Unset) else absolute(file)
-        self._handed: Path | None = None
+        self._systemd: Path | None = None
         if credentials_directory:  # an empty name is not the working directory
-            self._handed = absolute(Path(credentials_directory, variable.lower()))
-        self._untold = self._handed is not None
-        self._beside = ""
-        path = self._named or self._handed
+            self._systemd = absolute(Path(credentials_directory, variable.lower()))
+        self._may_hide = self._systemd is not None
+        self._note = ""
+        path = self._named or self._systemd
         self._file: KeyFile | None = None
         self.blocks = path is not None
         if path is not None:
@@ -122,16 +121,16 @@ class EnvProvider(BaseProvider):
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Take the names along to another process, and not the key that was seen under them."""
+        """Pickle the names of variable and file, not the key."""
         file = UNSET if self._named is None else self._named
-        folder = None if self._handed is None else self._handed.parent
+        folder = None if self._systemd is None else self._systemd.parent
         return partial(type(self), file=file, credentials_directory=folder), (self.variable,)
 
     def describe(self) -> Description:
-        """Name the variable or the file, with the warnings of the last look at the file."""
+        """Name the variable or the file, with the warnings of the last read of the file."""
         file = self._file
         if file is not None and self._named is not None:
-            detail = "; ".join(filter(None, (f"{self.variable}_FILE", file.detail, self._beside)))
+            detail = "; ".join(filter(None, (f"{self.variable}_FILE", file.detail, self._note)))
             return Description(configured=True, source=self._file_source, detail=detail)
         if file is not None and file.there and not self._is_set():
             return Description(
@@ -139,14 +138,14 @@ class EnvProvider(BaseProvider):
             )
         is_set = self._is_set()
         return Description(
-            configured=is_set, source=self._source, detail=self._beside if is_set else ""
+            configured=is_set, source=self._source, detail=self._note if is_set else ""
         )
 
     def get_cached(self) -> Result | None:
-        """Answer with the variable as it is now, or with the file as it was in the last second."""
+        """Return the key in the variable now, or the last second's result of the file."""
         environ: Any = os.environ
         raw: Any
-        if environ.__class__ is _Environ:  # `get` decodes, and raises inside where it is not set
+        if environ.__class__ is _Environ:  # faster: `get` decodes, and raises internally if unset
             raw = environ._data.get(self._encoded)
         else:
             raw = environ.get(self.variable)
@@ -166,13 +165,13 @@ class EnvProvider(BaseProvider):
                 f"{self.variable} is set, and so is the file {self._file_source} "
                 f"({self.variable}_FILE). Unset one of them."
             )
-        return None if self._untold else seen[1]
+        return None if self._may_hide else seen[1]
 
     def resolve(self, request: LookupRequest) -> Result:
-        """Answer with the variable, or with the file as it is now."""
-        if self._untold:
-            self._untold = False
-            self._tell_of_what_is_hidden()
+        """Return the key in the variable, or read the file now."""
+        if self._may_hide:
+            self._may_hide = False
+            self._log_hidden_file()
         if self._file is None or self._is_set():
             return self.get_cached() or self._unset
         answer = self._file.look(request)
@@ -180,27 +179,27 @@ class EnvProvider(BaseProvider):
 
     @property
     def takes_once(self) -> bool:  # type: ignore[override]
-        """True if the file is a pipe that was not read, and is what would be asked."""
+        """True if the next look-up would read a pipe that was not read before."""
         return self._file is not None and not self._is_set() and self._file.check_pipe()
 
     def keeps_previous(self, credential: Credential) -> bool:
-        """Return whether the key is from a file, which an agent or an orchestrator replaces."""
+        """Return whether the key is from the file: an agent or an orchestrator may replace it."""
         return self._file is not None and credential.source == self._file_source
 
     def _is_set(self) -> bool:
         return bool(os.environ.get(self.variable, "").strip())
 
     def _or_blank(self, answer: Result | None) -> Result | None:
-        """Return the answer of a file beside a variable that is set but empty."""
+        """Return the result of the file if the variable is set but empty."""
         return self._blank if isinstance(answer, CredentialNotFoundError) else answer
 
-    def _tell_of_what_is_hidden(self) -> None:
-        if self._handed is None or not os.path.lexists(self._handed):
+    def _log_hidden_file(self) -> None:
+        if self._systemd is None or not os.path.lexists(self._systemd):
             return
-        self._beside = f"comes before file:{self._handed}"
+        self._note = f"comes before file:{self._systemd}"
         winner = self._source if self._is_set() else f"file:{self._named}" if self._named else None
         if winner is not None:
-            log.info("file:%s is there too but not read while %s has a key.", self._handed, winner)
+            log.info("file:%s is there too but not read while %s has a key.", self._systemd, winner)
 
     def _read_file(self, content: Content) -> Result:
         if isinstance(content, OSError):
@@ -219,7 +218,7 @@ class EnvProvider(BaseProvider):
             return unreadable(error, self._given, source=self._file_source, provider=self.name)
         if isinstance(error, FileNotFoundError):
             return self.not_found(
-                f"{self.variable} is not set, and {self._handed} does not exist."
+                f"{self.variable} is not set, and {self._systemd} does not exist."
                 f"{self._named_otherwise()}",
                 self._source,
             )
@@ -230,12 +229,12 @@ class EnvProvider(BaseProvider):
         return unreadable(error, source=self._file_source, provider=self.name, fix=fix)
 
     def _named_otherwise(self) -> str:
-        """Return how systemd's folder names what is perhaps the key, or an empty text."""
-        if self._handed is None:
+        """Return a hint if systemd's folder has a file with a similar name, else an empty text."""
+        if self._systemd is None:
             return ""
-        name, there = self._handed.name, list[str]()
+        name, there = self._systemd.name, list[str]()
         with suppress(OSError):
-            there = sorted(each.name for each in self._handed.parent.iterdir())
+            there = sorted(each.name for each in self._systemd.parent.iterdir())
         near = [each for each in there if means_key(each) or canonical(each) == canonical(name)]
         return f" There is {near[0]}: call the credential {name}." if near else ""
 

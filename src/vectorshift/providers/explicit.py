@@ -1,4 +1,4 @@
-"""A key that is given in code."""
+"""A key that is set in code."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ Assignable = str | Secret | Callable[[], "str | Secret | Awaitable[str | Secret 
 
 _SLOT = "api_key"
 _SET_TO_NONE = "_api_key_set_to_none"
-"""The entry that says that None was assigned and that no warning was logged yet."""
+"""This entry means that None was assigned, and that no warning was logged yet."""
 
 
 class ExplicitProvider(BaseProvider):
-    """Answer with a key that is given in code.
+    """Return a key that is set in code.
 
-    A callable is called on each request, in the caller's context. For an async caller, a sync one
-    runs in a worker thread. For a sync caller, an async one runs in an event loop of its own. A
-    callable that returns None, or raises that it found nothing, stops the chain: a failed look-up
-    of a tenant's key must not reach another key.
+    A callable is called on each request, in the caller's context. For an async caller, a sync
+    callable runs in a worker thread. For a sync caller, an async callable runs in an event loop of
+    its own. If it returns None, or raises that it found nothing, the chain stops: a failed look-up
+    of a tenant's key must not fall back to another key.
 
     Args:
-        value: the key, or a callable, sync or async, that returns one. Left out, there is no key.
+        value: the key, or a callable, sync or async, that returns one. If omitted, there is no key.
         held: a mapping whose entry `api_key` is read on each call instead of `value`.
 
     Raises:
@@ -71,29 +71,29 @@ class ExplicitProvider(BaseProvider):
 
     @classmethod
     def from_settings(cls, settings: public.Settings) -> Self:
-        """Return a provider without a key: a key is no setting."""
+        """Return a provider without a key: a key is not a setting."""
         return cls()
 
     def describe(self) -> Description:
-        """Say whether a key or a callable is given."""
+        """Tell whether a key or a callable is set."""
         value = self._held.get(_SLOT)
         detail = "not set" if value is None else "callable" if callable(value) else "set"
         return Description(configured=value is not None, source=self.source, detail=detail)
 
     @property
     def changes_silently(self) -> bool:  # type: ignore[override]
-        """True for a callable, which may serve many tenants: another key of it is no news."""
+        """True for a callable: it may serve many tenants, so a new key of it is no event."""
         return callable(self._held.get(_SLOT))
 
     def get_cached(self) -> Result | None:
-        """Return the given key, or call the callable."""
+        """Return the key, or None if there is a callable to call."""
         value = self._held.get(_SLOT)
-        if value is None:  # once None was set, the chain must walk to tell who answers
+        if value is None:  # once None was set, the chain must find out who answers
             return None if _SET_TO_NONE in self._held else self._unset
         return None if callable(value) else self._given(value)
 
     def passed_over(self, winner: Credential) -> None:
-        """Say once that another source answers, where `vectorshift.api_key` was set to None."""
+        """Warn once that another source answers, after `vectorshift.api_key` was set to None."""
         if self._held.pop(_SET_TO_NONE, False):
             log_safely(
                 logging.WARNING,
@@ -125,7 +125,7 @@ class ExplicitProvider(BaseProvider):
         return self._returned(answer)
 
     async def aresolve(self, request: LookupRequest) -> Result:
-        """Call the callable, in the caller's context; a sync one in a thread."""
+        """Call the callable in the caller's context; a sync one in a thread."""
         value = self._held.get(_SLOT)
         if not callable(value):
             return self._given(value)

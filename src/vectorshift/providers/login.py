@@ -1,4 +1,4 @@
-"""The key that a person stored at a login: as a profile, or with the official command-line tool."""
+"""The key of a person's login: in a profile, or stored by the official command-line tool."""
 
 from __future__ import annotations
 
@@ -27,25 +27,24 @@ _FIELD = "[auth] api_key"
 
 
 class LoginProvider(BaseProvider):
-    """Answer with a profile that `vectorshift auth login` stored, or with `api_key` under `[auth]`
+    """Return the key of a profile that `vectorshift auth login` stored, or `api_key` under `[auth]`
     in `~/.vectorshift/config.toml`, where the official tool keeps it.
 
-    Not in the default chain: what a person logged in to is not what a program should act on by
-    accident. Name a profile, `VECTORSHIFT_PROFILE=acme`, or this:
-    `VECTORSHIFT_PROVIDERS=default,login`. A profile may be in a keyring, so it is cached as the key
-    of a store is. The official file is looked at once a second at most.
+    Not in the default chain: a program must not use a person's login by accident. Name a profile,
+    `VECTORSHIFT_PROFILE=acme`, or this provider: `VECTORSHIFT_PROVIDERS=default,login`. A profile
+    may be in a keyring, so its key is cached like that of a store. The official file is read at
+    most once a second.
 
     Args:
-        path: another file of the official form; by default the one in the home directory of the
-            moment when this is made.
-        profile: the name of a profile, in place of such a file.
+        path: another file in the official format; by default the one in the home directory.
+        profile: the name of a profile, instead of such a file.
         clock: the source of time.
-        pause: waits the 50 ms between two looks at a file that is being rewritten.
+        pause: waits the 50 ms between two reads of a file that is being rewritten.
 
     Raises:
-        TypeError: `path` is None: a look-up that failed must not reach the user's own login.
-        ValueError: `path` or `profile` is no such name, and may be the key itself; or both are
-            given.
+        TypeError: `path` is None: a failed look-up must not fall back to the user's own login.
+        ValueError: `path` or `profile` is not such a name, and may be the key itself; or both are
+            set.
     """
 
     name = "login"
@@ -76,7 +75,7 @@ class LoginProvider(BaseProvider):
         self.path = absolute(given)
         self._source = f"login:{self._profile or self.path}"
         self._homeless: Result | None = None
-        if path is UNSET and given == _FILE:  # not to be taken for a folder named `~`
+        if path is UNSET and given == _FILE:  # it would mean a folder named `~`
             self._source = f"login:{self._profile or _FILE}"
             self._homeless = self.not_found(
                 "HOME is not set, and this user has no home directory.", self._source
@@ -87,7 +86,7 @@ class LoginProvider(BaseProvider):
 
     @classmethod
     def from_settings(cls, settings: public.Settings) -> Self:
-        """Return the provider for the profile that is named, else for the profile `default`, else
+        """Return the provider for the profile in the settings, else for the profile `default`, else
         for the official file in the home directory.
         """
         if settings.profile is not None:
@@ -95,7 +94,7 @@ class LoginProvider(BaseProvider):
         return cls(profile=DEFAULT) if is_stored(DEFAULT) else cls()
 
     def describe(self) -> Description:
-        """Name the profile or the file, with the warnings of the last look at the file."""
+        """Name the profile or the file, with the warnings of the last read of the file."""
         if self._profile is not None:
             return Description(configured=True, source=self._source, locator=True)
         # pathlib would raise
@@ -105,13 +104,13 @@ class LoginProvider(BaseProvider):
         )
 
     def get_cached(self) -> Result | None:
-        """Answer with the file as it was in the last second."""
+        """Return the last second's result of the file."""
         if self._profile is not None:
             return None
         return self._file.get_cached() if self._homeless is None else self._homeless
 
     def resolve(self, request: LookupRequest) -> Result:
-        """Answer with the profile, or with the file, as it is now."""
+        """Read the profile or the file now."""
         if self._profile is not None:
             return self._stored(self._profile)
         return self._file.look(request) if self._homeless is None else self._homeless

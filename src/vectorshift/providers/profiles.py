@@ -1,8 +1,8 @@
-"""Profiles: keys that `vectorshift auth login` stored, in a keyring of the system or in a file.
+"""Profiles: keys that `vectorshift auth login` stored in a keyring of the system or in a file.
 
-`~/.vectorshift/credentials.toml` lists the profiles, and says for which API each key is. It holds
-the key itself only where the user chose the file. `LoginProvider` reads profiles; the command line
-alone writes them. All functions may block, a keyring for as long as somebody unlocks it.
+`~/.vectorshift/credentials.toml` lists the profiles and the API of each key. It holds the key
+itself only if the user chose the file. `LoginProvider` reads profiles; only the command line writes
+them. All functions may block: a keyring may wait until somebody unlocks it.
 """
 
 from __future__ import annotations
@@ -49,13 +49,13 @@ __all__ = [
 T = TypeVar("T")
 
 DEFAULT: Final = "default"
-"""The profile of a login that names none."""
+"""The profile of a login without a name."""
 FILE: Final = "~/.vectorshift/credentials.toml"
 
 _HEAD: Final = "# Profiles of VectorShift, written by `vectorshift auth login`.\n"
 _POSIX: Final = os.name == "posix"  # Windows has neither these modes nor these owners
 _MOST_DOTS: Final = 64
-"""In one line: the time for a dotted key grows faster than the square of its length."""
+"""The most dots in a line: parsing a dotted key takes more than quadratic time."""
 _TOML: Final = "tomllib" if sys.version_info >= (3, 11) else "tomli"
 
 _KEYRINGS: Final = {
@@ -66,13 +66,13 @@ _OF_LINUX: Final = {
     "Secret Service": ("SecretService", "Keyring"),
     "KWallet": ("kwallet", "DBusKeyring"),
 }
-"""The modules and classes of the `keyring` library that are asked. What that library would choose
-by itself may be a plug-in that keeps plain text, or one that loses what it is given."""
+"""The modules and classes of the `keyring` library to use. Its own choice may be a plug-in that
+stores plain text, or nothing at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """A key's name, and where it is.
+    """The name of a key, and where it is stored.
 
     Args:
         name: the name that the user gave it.
@@ -94,13 +94,13 @@ def stored_profiles() -> dict[str, Profile]:
     """Return the profiles by name. Opens no keyring.
 
     Raises:
-        CredentialError: the file is wrong, or belongs to somebody else.
+        CredentialError: the file is malformed, or belongs to somebody else.
     """
     return {name: _profile(name, fields) for name, fields in _entries().items()}
 
 
 def is_stored(name: str) -> bool:
-    """Return whether there is such a profile. If the file is wrong, there may be one."""
+    """Return whether this profile exists. True if the file cannot be parsed, as it may."""
     try:
         return os.path.expanduser(FILE) != FILE and name in _entries()  # noqa: PTH111
     except CredentialError:
@@ -108,10 +108,10 @@ def is_stored(name: str) -> bool:
 
 
 def check_keyring(name: str) -> None:
-    """Raise if no keyring can keep the key of this profile.
+    """Raise if no keyring can store the key of this profile.
 
     Raises:
-        CredentialConfigurationError: there is none. Says how to use the file.
+        CredentialConfigurationError: there is no keyring. The message says how to use the file.
     """
     _keyring(name)
 
@@ -120,8 +120,8 @@ def read_profile(name: str) -> tuple[Profile, Secret]:
     """Return a profile and its key.
 
     Raises:
-        CredentialConfigurationError: there is no such profile, its keyring has no key or is not
-            there, or the file is wrong.
+        CredentialConfigurationError: there is no such profile, its keyring is missing or has no
+            key, or the file is malformed.
         CredentialStoreUnavailableError: the keyring is locked, or failed.
     """
     entries, again = _entries(), f"vectorshift auth login --profile {name}"
@@ -140,15 +140,14 @@ def read_profile(name: str) -> tuple[Profile, Secret]:
 
 
 def write_profile(name: str, key: Secret, *, origin: str, in_file: bool) -> Profile:
-    """Store a key, and read it back. `clear_keyring` removes the one that a keyring had before.
+    """Store a key, and read it back. `clear_keyring` removes an old key from a keyring.
 
-    A process that ends in the middle leaves the old key or the new one.
+    If the process is killed meanwhile, the profile has the old key or the new one.
 
     Args:
-        name: that of the profile.
-        key: what is stored.
+        name: the name of the profile.
         origin: scheme, host and port of the API that the key is for.
-        in_file: whether the file holds the key, and no keyring.
+        in_file: whether to store the key in the file, not in a keyring.
 
     Raises:
         CredentialConfigurationError: no keyring can be used, or the file cannot be written.
@@ -171,10 +170,10 @@ def write_profile(name: str, key: Secret, *, origin: str, in_file: bool) -> Prof
 
 
 def clear_keyring(profile: Profile) -> None:
-    """Remove the key of a profile from its keyring, unless the profile is there now.
+    """Remove the key of an old profile from its keyring, unless the profile is still current.
 
     Raises:
-        CredentialError: the keyring is locked, failed, or is not there.
+        CredentialError: the keyring is locked, missing, or failed.
     """
     with _locked():
         if profile.keyring and stored_profiles().get(profile.name) != profile:
@@ -186,10 +185,10 @@ def delete_profile(name: str, *, origin: str) -> list[str]:
 
     Args:
         name: that of the profile.
-        origin: the API, for a key in the keyring of which the file knows nothing.
+        origin: the API, for a key in a keyring that the file does not mention.
 
     Raises:
-        CredentialError: the keyring that has the key cannot be opened, or the file is wrong.
+        CredentialError: the keyring that has the key cannot be opened, or the file is malformed.
     """
     places: set[str] = set()
     with _locked():
@@ -197,7 +196,7 @@ def delete_profile(name: str, *, origin: str) -> list[str]:
         profile = _profile(name, entries.pop(name)) if name in entries else None
         label = None if profile is None else profile.keyring
         if profile is not None and label is None:
-            _save(entries)  # first, as it holds plain text, and a keyring may hang
+            _save(entries)  # first: the file holds plain text, and a keyring may hang
             places.add(FILE)
         try:
             keyring = _keyring(name, label)
@@ -228,7 +227,7 @@ def _file() -> Path:
 
 
 def _entries() -> dict[str, _Fields]:
-    """Return the fields of each profile, as the file has them."""
+    """Return the fields of each profile in the file."""
     path = _file()
     try:
         for each in (path.parent, path):
@@ -263,7 +262,7 @@ def _profiles_in(text: str | None) -> dict[str, _Fields] | str:
 
 
 def _is_profile(name: str, fields: _Fields) -> bool:
-    """Return whether a profile can have this name, and says which API its key is for."""
+    """Return whether this is the name of a profile, with the API of its key."""
     try:
         api = fields["origin"].reveal()
         return not profile_flaw(name) and origin(api_url(api)) == api
@@ -272,7 +271,7 @@ def _is_profile(name: str, fields: _Fields) -> bool:
 
 
 def _check(path: Path, status: os.stat_result) -> None:
-    """Raise if a file or its folder is a link, or may be somebody else's work."""
+    """Raise if a file or its folder is a link, or if somebody else may have written it."""
     if stat.S_ISLNK(status.st_mode):
         raise _insecure(path, "is a symbolic link. Replace it with the real one.")
     if not _POSIX:
@@ -288,7 +287,7 @@ def _check(path: Path, status: os.stat_result) -> None:
 
 @contextmanager
 def _locked() -> Generator[None, None, None]:
-    """Keep other logins away from the file. Make its folder if need be."""
+    """Lock the file against other logins. Create its folder if needed."""
     folder = _file().parent
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -299,7 +298,7 @@ def _locked() -> Generator[None, None, None]:
             return
         fcntl, number = cast("Any", load("fcntl")), os.open(folder, os.O_RDONLY)
         try:
-            with suppress(OSError):  # as some network file systems say
+            with suppress(OSError):  # some network file systems cannot lock
                 fcntl.flock(number, fcntl.LOCK_EX)
             yield
         finally:
@@ -327,7 +326,7 @@ def _save(entries: Mapping[str, _Fields]) -> None:
 
 
 def _quoted(text: str) -> str:
-    # a string of JSON is one of TOML, but for this character
+    # a JSON string is a TOML string, except for this character
     return json.dumps(text, ensure_ascii=False).replace("\x7f", r"\u007f")
 
 
@@ -341,7 +340,7 @@ def _profile(name: str, fields: Mapping[str, Secret]) -> Profile:
 
 
 def parse_toml(text: str) -> dict[str, Any] | str:
-    """Return the document, or the line of its flaw: the parser's own words may quote the key."""
+    """Return the document, or the line of the error: the parser's own text may quote the key."""
     if max(line.count(".") for line in text.split("\n")) > _MOST_DOTS:
         return " that can be read: one of its lines has too many dots"
     try:
@@ -358,7 +357,7 @@ def parse_toml(text: str) -> dict[str, Any] | str:
 
 
 class _Keyring:
-    """A keyring of the system that can be used now, for one profile."""
+    """A usable keyring of the system, for one profile."""
 
     def __init__(self, profile: str, label: str, backend: Any) -> None:
         self.label, self._profile, self._backend = label, profile, backend
@@ -382,7 +381,7 @@ class _Keyring:
     def _do(self, work: Callable[[], T]) -> T:
         try:
             return work()
-        except Exception as error:  # those of the libraries below, which may hold the key
+        except Exception as error:  # an error of the libraries below may hold the key
             kind = type(error).__name__
         if kind in ("KeyringLocked", "PromptDismissedException", "LockedException"):
             why = f"{self.label} is locked. Unlock it and try again."
@@ -392,15 +391,15 @@ class _Keyring:
 
 
 def _service(origin: str) -> str:
-    """Return the name under which a keyring has the keys for one API.
+    """Return the service name of the keys for one API in a keyring.
 
-    The key for another API has another name, so the two cannot be mixed up.
+    Each API has its own name, so that its keys cannot be mixed up.
     """
     return f"vectorshift:{origin}"
 
 
 def _keyring(profile: str, label: str | None = None) -> _Keyring:
-    """Return the keyring of this name, else the best one of the system."""
+    """Return the keyring with this label, else the best one of the system."""
     there: dict[str, Any] = {}
     reasons: list[str] = []
     for each, (module, cls) in _KEYRINGS.get(sys.platform, _OF_LINUX).items():

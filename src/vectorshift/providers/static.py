@@ -1,4 +1,4 @@
-"""Providers that give every request one and the same error."""
+"""Providers that return the same error for every request."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ __all__ = ["FailingProvider", "UnconfiguredProvider"]
 
 
 class FailingProvider(BaseProvider):
-    """Fail every request with one error, so that no other source answers it.
+    """Returns the same error for every request, so that no other source is asked.
 
     Args:
-        failure: the error; it names the provider and the source.
-        locator: whether this stands for a store that the user pointed at.
+        failure: the error, with the names of provider and source.
+        locator: whether it replaces a store that the user has configured.
     """
 
     remote = False
@@ -49,12 +49,12 @@ class FailingProvider(BaseProvider):
 
 
 class UnconfiguredProvider(FailingProvider):
-    """Stand for a source that a chain names and nobody configured.
+    """Takes the place of a source that the chain names, but nobody configured.
 
     Args:
-        name: the name of the provider that would stand here.
+        name: the name of the missing provider.
         hint: what is not set.
-        on_missing: the user's word for the source, which may be misspelt and not unwanted.
+        on_missing: the user's choice for the source: its settings may be misspelt, not missing.
     """
 
     def __init__(
@@ -67,5 +67,5 @@ class UnconfiguredProvider(FailingProvider):
         self._hint = hint
 
     def describe(self) -> Description:
-        """Say that it is not configured, and why."""
+        """Describe it as not configured, and why."""
         return Description(configured=False, source=self.name, detail=self._hint)
