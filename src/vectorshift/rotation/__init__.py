@@ -1,5 +1,5 @@
-"""Put a new key in the place of an old one: `vectorshift rotate`, and nothing else, imports this.
+"""Replace an old key by a new one. Only `vectorshift rotate` imports this package.
 
-Providers only read. One module a writer stands beside them here, so that no process that makes
-calls has code that could change a key.
+Providers only read. The code that writes is here, one module for each source. So a process that
+makes calls has no code that could change a key.
 """

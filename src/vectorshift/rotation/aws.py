@@ -1,4 +1,4 @@
-"""Write to one of AWS's stores, with the provider's own connections and error texts."""
+"""Write to one of AWS's stores, with the connections and messages of the provider."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class AwsTarget(RotationTarget):
     """An entry of a store.
 
     Args:
-        settings: those that lead to the entry.
+        settings: the settings that name the entry.
     """
 
     store: ClassVar[Store]
@@ -44,13 +44,13 @@ class AwsTarget(RotationTarget):
         self._reader.close()
 
     def _take(self, response: dict[str, Any]) -> Credential:
-        """Keep what was read, to be changed by `_changed`."""
+        """Keep the text that was read, for `_changed`."""
         credential = self._key_in(response)
         self._old, self._text = credential.secret, Secret(text_in(response) or "")
         return credential
 
     def _changed(self, key: Secret) -> Secret:
-        """Return the text that was read with another key in it."""
+        """Return the text that was read, with the new key in it."""
         text = with_key(self._text, self._given.field, self._old, key)
         if text is None:
             raise self._refused("its text does not have the old key in plain form.")
@@ -63,7 +63,7 @@ class AwsTarget(RotationTarget):
         return answer
 
     def _call(self, method: str, **query: Any) -> dict[str, Any]:
-        """Call a method of boto3's client. Secrets in the query are revealed to it alone."""
+        """Call a method of boto3's client. Only boto3 sees the secrets in the query."""
         action = method.title().replace("_", "")
         answer = self._reader.call(method, revealed(query), action)
         if isinstance(answer, CredentialError):

@@ -1,4 +1,4 @@
-"""Checks of a new key before it is written: it works, and sees what the old one sees."""
+"""Checks of a new key before it is written: that it works, and sees what the old one sees."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _UNVERIFIED = (
 
 
 class Checks:
-    """Asks the API about keys.
+    """Checks keys with calls of the API.
 
     Args:
-        settings: where keys are sent, and how.
-        pipelines: gives the ids of the pipelines that a client sees, as it is iterated.
+        settings: the settings for the API.
+        pipelines: yields the ids of the pipelines that a client sees.
     """
 
     def __init__(
@@ -36,18 +36,18 @@ class Checks:
         self.settings, self._pipelines = settings, pipelines
 
     def compare(self, old: Secret, new: Secret, *, unverified: bool) -> str:
-        """Return what the API says of both keys, in one sentence.
+        """Return one sentence that compares what both keys see.
 
-        A key acts on its organisation, which the API does not name: the pipelines that both keys
-        see are the only hint.
+        The API does not name the organisation of a key: the pipelines that both keys see are the
+        only hint.
 
         Args:
             old: the key that is in the store.
             new: the key to write.
-            unverified: whether two keys that share no pipeline are accepted.
+            unverified: whether to accept two keys that share no pipeline.
 
         Raises:
-            RotationError: the new key is the old one, does not work, or may be of another
+            RotationError: the new key is the same, does not work, or may be of another
                 organisation.
             VectorshiftError: the API did not answer.
         """
@@ -84,7 +84,7 @@ class Checks:
         return f"{doubt} --unverified accepts that."
 
     def _seen_by(self, key: Secret) -> frozenset[str] | str:
-        """Return the ids of the pipelines that a key sees, or why that is not known."""
+        """Return the ids of the pipelines that a key sees, or why they are unknown."""
         with VectorShift(key, settings=self.settings) as client:
             try:
                 return frozenset(self._pipelines(client))
@@ -95,10 +95,10 @@ class Checks:
         """Make a call with a key.
 
         Raises:
-            VectorshiftError: the API does not take it, or did not answer.
+            VectorshiftError: the API rejects the key, or did not answer.
         """
         with VectorShift(key, settings=self.settings) as client:
             try:
                 next(iter(self._pipelines(client)), None)
             except PermissionDeniedError:
-                return  # it is known, and lacks the scope
+                return  # the key works, but lacks the scope

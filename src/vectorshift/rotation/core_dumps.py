@@ -13,9 +13,9 @@ _SET_DUMPABLE: Final = 4
 
 
 def turn_off() -> None:
-    """Let this process leave no core dump from here on.
+    """Prevent core dumps of this process.
 
-    The limit alone does not count where the system pipes dumps to a program, as systemd does.
+    The limit alone is not enough if the system pipes dumps to a program, as systemd does.
     """
     if sys.platform == "win32":
         return

@@ -28,10 +28,10 @@ _ASSIGNMENT: Final = re.compile(
 
 
 class DotenvTarget(RotationTarget):
-    """The line of the key in a dotenv file. A found file is not written to.
+    """The line of the key in a dotenv file that the user named.
 
     Args:
-        settings: those that name the file.
+        settings: the settings that name the file.
     """
 
     name = "dotenv"
@@ -60,7 +60,7 @@ class DotenvTarget(RotationTarget):
         return Credential(secret=key, source=self.source, provider="dotenv")
 
     def write(self, key: Secret) -> None:
-        """Replace the file, with the value of one variable changed."""
+        """Replace the file. Only the value of one variable changes."""
         changed = with_value(self._content, key)
         if changed is None:
             raise RotationError(
@@ -71,8 +71,8 @@ class DotenvTarget(RotationTarget):
 
 
 def with_value(content: Secret, key: Secret) -> Secret | None:
-    """Return a dotenv file with the key in each line that sets it, and nothing else changed; None
-    if that cannot be done.
+    """Return the content with the key replaced in each line that sets it, and nothing else changed;
+    None if that is impossible.
     """
     from dotenv.parser import parse_stream
 

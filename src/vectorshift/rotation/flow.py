@@ -1,4 +1,4 @@
-"""The steps of a rotation: find the place, check the new key, write it, read it back."""
+"""The steps of a rotation: find the target, check the new key, write it, read it back."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class Options:
 
     Args:
         source: one of `SOURCES`, or None for the source in force.
-        expires_at: the end of the new key, `never`, or None.
-        check_and_set: False allows a store that has none.
+        expires_at: when the new key expires, `never`, or None.
+        check_and_set: False allows a store without check-and-set.
         unverified: accept a key that may be of another organisation.
     """
 
@@ -63,13 +63,12 @@ SOURCES: Final[dict[str, Callable[[Settings, Options], RotationTarget]]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """A rotation that was checked, and not yet carried out.
+    """A rotation that was checked, but not yet carried out.
 
     Args:
-        target: the place.
-        old: the key that is there.
-        new: the key to write; a `Credential` if it is that of the version before.
-        verdict: what the API says of both keys.
+        target: the target. old: the key that is there.
+        new: the key to write; a `Credential` if it is from the previous version.
+        verdict: a sentence that compares what both keys see.
     """
 
     target: RotationTarget
@@ -90,7 +89,7 @@ class Rotated:
     Args:
         version: the version that holds the new key, if the store has versions.
         chain: what a call would use now.
-        wait: what to wait for before the old key is revoked.
+        wait: what to wait for before revoking the old key.
     """
 
     version: str | None
@@ -99,7 +98,7 @@ class Rotated:
 
 
 def look(settings: Settings, options: Options) -> tuple[RotationTarget, Credential]:
-    """Return the target, and the key that it holds now. Refuses what must not be written to."""
+    """Return the target, and the key that it holds now. Raise if it must not be written to."""
     target = target_of(settings, options)
     old = target.read()
     target.check()
@@ -107,11 +106,11 @@ def look(settings: Settings, options: Options) -> tuple[RotationTarget, Credenti
 
 
 def target_of(settings: Settings, options: Options) -> RotationTarget:
-    """Return the place that is named, else that of the key which a call would use.
+    """Return the target that the options name, else the source of the key that a call would use.
 
     Raises:
-        RotationError: no such source is set up, or this one cannot be written to.
-        CredentialError: no source is named, and no key can be had.
+        RotationError: the source is not set up, or cannot be written to.
+        CredentialError: no source is named, and no key is available.
     """
     name = options.source
     if name is None:
@@ -146,10 +145,10 @@ def _source_of(winner: Credential) -> str:
 def prepare(
     target: RotationTarget, old: Credential, new: Secret | None, checks: Checks, options: Options
 ) -> Plan:
-    """Check the new key, or that of the version before if there is none.
+    """Check the new key, or that of the previous version if `new` is None.
 
     Raises:
-        RotationError: it must not be written.
+        RotationError: the key must not be written.
     """
     chosen = target.previous() if new is None else new
     key = chosen.secret if isinstance(chosen, Credential) else chosen
@@ -165,8 +164,8 @@ def rotate(plan: Plan, checks: Checks) -> Rotated:
     """Write the new key, read it back, and make a call with it.
 
     Raises:
-        RotationError: it was not written, or what is there now is another key.
-        VectorshiftError: it was written, and what followed failed: the message says so.
+        RotationError: the key was not written, or another key is there now.
+        VectorshiftError: the key was written, but a later step failed: the message says so.
     """
     target, key = plan.target, plan.key
     doubt: CredentialStoreUnavailableError | None = None
@@ -212,7 +211,7 @@ def rotate(plan: Plan, checks: Checks) -> Rotated:
 
 
 def _chain_now(plan: Plan, settings: Settings) -> str:
-    """Say what a call would use now, and why not the new key yet."""
+    """Return a sentence: which key a call would use now, and why not the new one."""
     try:
         winner = _winner(settings)
     except CredentialNotFoundError:

@@ -1,4 +1,4 @@
-"""Change one field of a JSON text, and no other character of it."""
+"""Change one field of a JSON text, and no other character."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 
 def with_key(text: Secret, field: str | None, old: Secret, new: Secret) -> Secret | None:
-    """Return a stored text with the new key in the place of the old one; None if that fails.
+    """Return a stored text with the new key instead of the old one; None if that fails.
 
-    What is around the key stays as it was written: order, white space, numbers.
+    All other text stays as it is: order, white space, numbers.
 
     Args:
         text: the whole text.

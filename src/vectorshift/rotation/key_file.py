@@ -17,10 +17,10 @@ __all__ = ["KeyFileTarget"]
 
 
 class KeyFileTarget(RotationTarget):
-    """A file with the key alone.
+    """A file that holds only the key.
 
     Args:
-        settings: those that name the file.
+        settings: the settings that name the file.
     """
 
     name = "file"

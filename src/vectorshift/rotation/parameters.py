@@ -21,7 +21,7 @@ class ParameterTarget(AwsTarget):
     """A parameter of Parameter Store.
 
     Args:
-        settings: those that lead to the parameter.
+        settings: the settings that name the parameter.
     """
 
     name = "parameter"
@@ -33,14 +33,14 @@ class ParameterTarget(AwsTarget):
         self._kept: dict[str, Any] = {}
 
     def read(self) -> Credential:
-        """Read the newest version from AWS itself."""
+        """Read the newest version directly from AWS."""
         response = self._call("get_parameter", **self._given.query)
-        self._name = str(response["Parameter"]["Name"])  # AWS writes to no ARN
+        self._name = str(response["Parameter"]["Name"])  # AWS does not accept an ARN for a write
         self._version = int(response["Parameter"]["Version"])
         return self._take(response)
 
     def check(self) -> None:
-        """Refuse a pinned version, and learn what the new version has to keep."""
+        """Reject a pinned version, and look up the properties that the new version must keep."""
         behind = re.sub("^arn:(?:[^:]*:){4}", "", self._given.locator).partition(":")[2]
         if behind:
             raise self._refused(
@@ -61,7 +61,7 @@ class ParameterTarget(AwsTarget):
         )
 
     def write(self, key: Secret) -> str:
-        """Write a version, if the one that was read is still the newest."""
+        """Write a new version, if the one that was read is still the newest."""
         text = self._changed(key)
         before = self._version
         self.read()

@@ -1,4 +1,4 @@
-"""Write a key to a profile that `vectorshift auth login` stored: to its keyring or its file."""
+"""Write a key to a profile of `vectorshift auth login`, in its keyring or its file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class ProfileTarget(RotationTarget):
     """A profile.
 
     Args:
-        settings: those that name the profile.
+        settings: the settings that name the profile.
     """
 
     name = "login"
@@ -49,7 +49,7 @@ class ProfileTarget(RotationTarget):
         )
 
     def check(self) -> None:
-        """Refuse a key that is for another API than the one that the checks ask."""
+        """Reject a key for another API than the one that the checks call."""
         origin = None if self._profile is None else self._profile.origin
         if flaw := wrong_api(self.source, origin, self._base_url):
             raise RotationError(flaw)

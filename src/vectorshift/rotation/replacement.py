@@ -1,4 +1,4 @@
-"""Replace a file as a whole: at each moment it holds the old content or the new one."""
+"""Replace a file atomically: at each moment it has the old content or the new one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NO_FOLLOW: Final = getattr(os, "O_NOFOLLOW", 0)
 
 
 def why_not(path: Path) -> str:
-    """Return why a file must not be replaced, and what to do; empty if it may."""
+    """Return why a file must not be replaced, and what to do; an empty text if it may."""
     if not os.path.islink(path):  # noqa: PTH114  # it does not raise
         return ""
     if os.path.islink(path.parent / "..data"):  # noqa: PTH114
@@ -55,14 +55,14 @@ def read_to_replace(path: Path) -> Secret:
 
 
 def replace_file(path: Path, content: Secret, *, expected: Secret) -> None:
-    """Put new content in the place of the content that was read.
+    """Replace the content that was read by new content.
 
-    A file beside it gets the mode and the owner first, then the content, and then its name. Its
-    name is the same each time, so that two rotations do not write at once, and that what a killed
-    one left is removed by the next.
+    A file beside it first gets the mode and the owner, then the content, then the name of the
+    original. It always begins with the same name: two rotations cannot write at once, and the next
+    rotation removes the file of one that was killed.
 
     Raises:
-        RotationError: somebody else wrote meanwhile, or the system refuses; the file is unchanged.
+        RotationError: somebody else wrote meanwhile, or the system refuses. The file is unchanged.
     """
     beside = path.with_name(f".{path.name}.vectorshift-rotate")
     try:
@@ -89,7 +89,7 @@ def replace_file(path: Path, content: Secret, *, expected: Secret) -> None:
 
 @contextlib.contextmanager
 def _created(beside: Path) -> Generator[int, None, None]:
-    """Create a file that only this process has; remove it unless it took its place."""
+    """Create and lock a file; remove it if the block raises."""
     flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | _NO_FOLLOW | getattr(os, "O_BINARY", 0)
     try:
         descriptor = os.open(beside, flags, 0o600)
@@ -97,7 +97,7 @@ def _created(beside: Path) -> Generator[int, None, None]:
         _remove_left_over(beside)
         descriptor = os.open(beside, flags, 0o600)
     try:
-        # another rotation may have taken it for a left-over before it was locked
+        # another rotation may have removed it before it was locked
         if not _lock(descriptor) or not os.fstat(descriptor).st_nlink:
             raise RotationError(f"{beside}: another rotation of this file is running.")
         try:
@@ -111,7 +111,7 @@ def _created(beside: Path) -> Generator[int, None, None]:
 
 
 def _remove_left_over(beside: Path) -> None:
-    """Remove the file of a rotation that was killed, unless that still runs."""
+    """Remove the file of a rotation that was killed; raise if that still runs."""
     descriptor = os.open(beside, os.O_RDWR | _NO_FOLLOW)
     try:
         if not _lock(descriptor):
@@ -122,7 +122,7 @@ def _remove_left_over(beside: Path) -> None:
 
 
 def _lock(descriptor: int) -> bool:
-    """Return whether this process has the file's lock now. It ends with the process."""
+    """Lock the file; return whether that worked. The lock ends with the process."""
     if sys.platform == "win32":
         return True
     import fcntl

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["SecretTarget"]
 
 _STAGE: Final = "VECTORSHIFT_ROTATION"
-"""The label of a version that is written and not yet checked. No process reads it."""
+"""The label of a version that was written, but not yet checked. No process reads it."""
 _PENDING: Final = "AWSPENDING"
 _PREVIOUS: Final = "AWSPREVIOUS"
 
@@ -26,7 +26,7 @@ class SecretTarget(AwsTarget):
     """A secret of Secrets Manager.
 
     Args:
-        settings: those that lead to the secret.
+        settings: the settings that name the secret.
     """
 
     name = "aws"
@@ -38,14 +38,14 @@ class SecretTarget(AwsTarget):
         self._version, self._is_binary = "", False
 
     def read(self) -> Credential:
-        """Read the current version from AWS itself."""
+        """Read the current version directly from AWS."""
         response = self._call("get_secret_value", **self._given.query)
         self._version = str(response["VersionId"])
         self._is_binary = "SecretBinary" in response
         return self._take(response)
 
     def check(self) -> None:
-        """Refuse a pinned version, and a secret that something else rotates."""
+        """Reject a pinned version, and a secret that something else rotates."""
         if self._given.version_id or self._given.version_stage != CURRENT:
             raise self._refused(
                 "a version is pinned, so no process would read a new one. Unset "
@@ -66,7 +66,7 @@ class SecretTarget(AwsTarget):
             )
 
     def write(self, key: Secret) -> str:
-        """Put a version with a label of ours, read it back, then move `AWSCURRENT` to it."""
+        """Put a version with our own label, read it back, then move `AWSCURRENT` to it."""
         text = self._changed(key)
         version = str(uuid.uuid4())
         self._call(
@@ -81,14 +81,14 @@ class SecretTarget(AwsTarget):
         return version
 
     def previous(self) -> Credential:
-        """Return the key of the version that was current before."""
+        """Return the key of the previous version."""
         version = _holder(self._described(), _PREVIOUS)
         if version is None:
             raise self._refused(f"no version is {_PREVIOUS}: there is nothing to go back to.")
         return self._key_of(version)
 
     def restore(self, previous: Credential) -> str:
-        """Move `AWSCURRENT` back to a version that is there."""
+        """Move `AWSCURRENT` back to an existing version."""
         version = str(previous.version)
         self._make_current(version)
         return version
@@ -100,7 +100,7 @@ class SecretTarget(AwsTarget):
                 move,
                 VersionStage=CURRENT,
                 MoveToVersionId=version,
-                RemoveFromVersionId=self._version,  # AWS refuses if it is not current any more
+                RemoveFromVersionId=self._version,  # AWS refuses if it is no longer current
             )
         except CredentialStoreUnavailableError:
             raise
@@ -108,7 +108,7 @@ class SecretTarget(AwsTarget):
             current = _holder(self._described(), CURRENT)
             if current == self._version:
                 raise
-            if current != version:  # else this was the repeat of a move whose answer was lost
+            if current != version:  # if equal, this was a retry after a lost answer
                 raise self._refused(
                     f"somebody else made version {current} current after {self._version} was read."
                     " Look at what is there now, and run this again."
@@ -128,6 +128,6 @@ class SecretTarget(AwsTarget):
 
 
 def _holder(told: dict[str, Any], stage: str) -> str | None:
-    """Return the version that has a label."""
+    """Return the version with a label, or None."""
     versions: dict[str, list[str]] = told.get("VersionIdsToStages", {})
     return next((version for version, labels in versions.items() if stage in labels), None)

@@ -1,4 +1,4 @@
-"""`RotationTarget`: the place where a key is rotated."""
+"""`RotationTarget`: a place where a key can be replaced."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ __all__ = ["RotationError", "RotationTarget", "revealed"]
 
 
 class RotationError(VectorshiftError):
-    """A rotation that is refused: nothing was written."""
+    """A rotation was refused: nothing was written."""
 
 
 def revealed(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is sent to a store, with the secrets in it revealed.
+    """Return the fields with their secrets revealed, to be sent to a store.
 
-    Call it in the arguments of the call that sends: a traceback may show locals.
+    Call it only inside the arguments of the sending call: a traceback may show locals.
     """
     shown: dict[str, Any] = {}
     for name, value in fields.items():
@@ -37,14 +37,14 @@ def revealed(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class RotationTarget(ABC):
-    """One place that holds a key. `read`, `check` and `write` are called in this order.
+    """A place that holds a key. Call `read`, `check` and `write` in this order.
 
     Attributes:
-        name: what `--source` calls it.
-        source: the printable place, as the provider calls it.
+        name: its name for `--source`.
+        source: the printable source, as in the provider.
         where: the server or the folder, for a person.
-        undo: how to go back, or why that cannot be done.
-        notes: what a person should know of the write.
+        undo: how to go back, or why that is impossible.
+        notes: sentences for the user about the write.
     """
 
     name: ClassVar[str]
@@ -60,40 +60,40 @@ class RotationTarget(ABC):
 
     @abstractmethod
     def read(self) -> Credential:
-        """Return the key that the store itself holds now, past every cache.
+        """Return the key that the store holds now, without any cache.
 
         Raises:
             CredentialError: it cannot be read.
             RotationError: this place cannot be written to.
         """
 
-    def check(self) -> None:  # noqa: B027  # files have nothing to refuse here
-        """Refuse what must not be written to, as far as the last `read` or the store tells it.
+    def check(self) -> None:  # noqa: B027  # files have nothing to check here
+        """Raise if the last `read` or the store shows that this must not be written to.
 
         Raises:
-            RotationError: it must not.
+            RotationError: it must not be written to.
             CredentialError: the store does not say.
         """
 
     @abstractmethod
     def write(self, key: Secret) -> str | None:
-        """Write the key in the place of what `read` brought; return the new version.
+        """Replace the key that was read; return the new version.
 
         Raises:
-            RotationError: somebody else wrote meanwhile, or the store refuses: nothing was written.
-            CredentialStoreUnavailableError: the store did not answer: it may have written.
+            RotationError: somebody else wrote meanwhile, or the store refused. Nothing was written.
+            CredentialStoreUnavailableError: the store did not answer. It may have written.
         """
 
     def previous(self) -> Credential:
-        """Return the key of the version before, if the store keeps versions."""
+        """Return the key of the previous version, if the store keeps versions."""
         raise RotationError(f"{self.source} keeps no versions, so there is no --undo. {self.undo}")
 
     def restore(self, previous: Credential) -> str | None:
-        """Put the key of the version before in force again; return the version."""
+        """Make the key of the previous version current again; return the version."""
         return self.write(previous.secret)
 
     def _refused(self, why: str) -> RotationError:
-        """Return a refusal that names this place."""
+        """Return an error that names this place."""
         return RotationError(f"{self.source} ({self.where}): {why}")
 
     def close(self) -> None:  # noqa: B027  # files have no connections
