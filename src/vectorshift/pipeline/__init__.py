@@ -1,4 +1,4 @@
-"""`Pipeline`: the calls of the API that are about pipelines and their runs."""
+"""`Pipeline`: the calls of the API for pipelines and their runs."""
 
 from __future__ import annotations
 

@@ -91,8 +91,8 @@ class Pipeline:
         page_size: int = 100,
         client: AsyncVectorShift | None = None,
     ) -> AsyncIterator[Self]:
-        """Go through all pipelines, each once. All pages are read before the first pipeline is
-        yielded, so the loop may delete pipelines. All else is as in `iterate`.
+        """Yield all pipelines, each once. All pages are read before the first pipeline is yielded,
+        so the loop may delete pipelines. All else is as in `iterate`.
         """
     @classmethod
     def fetch(
@@ -118,8 +118,8 @@ class Pipeline:
         *,
         client: AsyncVectorShift | None = None,
     ) -> Self:
-        """Fetch a pipeline by its id or its name. `raw` holds what the server says of it. All else
-        is as in `fetch`.
+        """Fetch a pipeline by its id or its name. `raw` has the object from the server. All else is
+        as in `fetch`.
         """
     @overload
     def run(
@@ -218,8 +218,8 @@ class Pipeline:
         timeout: float | None = None,
         client: AsyncVectorShift | None = None,
     ) -> AsyncChunks:
-        """Run the pipeline and give its outputs as they come, to `for`, or of `astream` to `async
-        for`. All else is as in `stream`.
+        """Run the pipeline and yield its outputs as they arrive, to `for`, or with `astream` to
+        `async for`. All else is as in `stream`.
         """
     def start(
         self,
@@ -245,8 +245,8 @@ class Pipeline:
         *,
         client: AsyncVectorShift | None = None,
     ) -> RunHandler:
-        """Start a run in the background and return what asks after it and ends it. All else is as
-        in `start`.
+        """Start a run in the background and return a handler that gets its status and ends it. All
+        else is as in `start`.
         """
     def run_status(
         self,
@@ -260,8 +260,8 @@ class Pipeline:
         *,
         client: AsyncVectorShift | None = None,
     ) -> RunStatus:
-        """Ask a background run once how it is. That it failed is an answer, and no error. All else
-        is as in `run_status`.
+        """Return the status of a background run. A failed run does not raise. All else is as in
+        `run_status`.
         """
     def terminate(
         self,
@@ -280,7 +280,7 @@ class Pipeline:
         """
     def delete(self, *, client: VectorShift | None = None) -> Answer: ...
     async def adelete(self, *, client: AsyncVectorShift | None = None) -> Answer:
-        """Delete the pipeline. Returns the answer, `{"status": "success"}`. All else is as in
+        """Delete the pipeline and return the answer, `{"status": "success"}`. All else is as in
         `delete`.
         """
     def duplicate(
@@ -335,7 +335,7 @@ class Pipeline:
         *,
         client: AsyncVectorShift | None = None,
     ) -> Answer:
-        """Take back what `share` gave. Raises as `share`. All else is as in `unshare`."""
+        """Undo `share`. Raises as `share`. All else is as in `unshare`."""
     def revert(
         self,
         version: str,
@@ -348,7 +348,7 @@ class Pipeline:
         *,
         client: AsyncVectorShift | None = None,
     ) -> Answer:
-        """Take the pipeline back to a version, such as `1.2.0`. All else is as in `revert`."""
+        """Revert the pipeline to a version, such as `1.2.0`. All else is as in `revert`."""
     def __eq__(self, other: object) -> bool: ...
     def __hash__(self) -> int: ...
     def __deepcopy__(self, memo: object) -> Self: ...
@@ -371,7 +371,7 @@ class RunHandler:
     ) -> None: ...
     def run_status(self) -> RunStatus: ...
     async def arun_status(self) -> RunStatus:
-        """Ask the run once how it is. That it failed is an answer, and no error. All else is as in
+        """Return the status of the run. A failed run does not raise. All else is as in
         `run_status`.
         """
     def result(
@@ -388,8 +388,8 @@ class RunHandler:
         *,
         progress: bool = False,
     ) -> RunStatus:
-        """Ask for the status of the run until it has ended, and return it with the outputs:
-        `result["result"]`, or `result.outputs`. All else is as in `result`.
+        """Wait until the run has ended, and return its status with the outputs: `result["result"]`,
+        or `result.outputs`. All else is as in `result`.
         """
     def terminate(self) -> Answer: ...
     async def aterminate(self) -> Answer:

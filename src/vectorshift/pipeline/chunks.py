@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 __all__ = ["AsyncChunks", "achunks", "chunks"]
 
 _DONE = "[DONE]"
-_decode = json.JSONDecoder().raw_decode  # what json.loads comes to, in less time
+_decode = json.JSONDecoder().raw_decode  # the core of json.loads, in less time
 _OF_A_PART = ("output_name", "node", "node_id", "node_name", "nodeId")
-_ENOUGH = 65_536  # bytes of an answer that is no stream, for its error
+_ENOUGH = 65_536  # bytes that an error shows of an answer that is not a stream
 
 
 def chunks(run: StreamedRun) -> Generator[StreamChunk, None, None]:
-    """Return what gives the chunks of a run in sync code. It makes the call when the first one is
-    asked for, and closes the connection when it is closed.
+    """Return a generator of a run's chunks, for sync code. It makes the call at the first `next`,
+    and closes the connection when it is closed.
     """
     return _chunks(run.clients.sync, run)
 
@@ -51,23 +51,23 @@ def _chunks(client: VectorShift, run: StreamedRun) -> Generator[StreamChunk, Non
             if isinstance(chunk, VectorshiftApiError):
                 raise chunk
             yield chunk
-            del chunk  # the wait for the next one may raise, and crash reporters show locals
+            del chunk  # waiting for the next one may raise, and crash reporters show locals
         if reader.failure is not None:
             raise reader.failure
 
 
 def achunks(run: StreamedRun) -> AsyncChunks:
-    """Return what gives the chunks of a run without blocking the event loop."""
+    """Return an iterator of a run's chunks, for async code."""
     return AsyncChunks(run)
 
 
 class AsyncChunks(AsyncIterator[StreamChunk]):
-    """The chunks of a streamed run, for `async for`. `Pipeline.astream` gives one; it belongs to
+    """The chunks of a streamed run, for `async for`. `Pipeline.astream` returns one; it belongs to
     one task.
 
-    The connection is closed at the end, by `aclose`, when a wait for a chunk fails or is cancelled,
-    and when the event loop ends. It is also closed when this is collected. An iterator, not a
-    generator, does all of this without warnings.
+    The connection closes at the end, by `aclose`, when waiting for a chunk fails or is cancelled,
+    and when the event loop ends. It also closes when this is garbage-collected. A generator could
+    not do this without warnings.
     """
 
     def __init__(self, run: StreamedRun) -> None:
@@ -80,9 +80,8 @@ class AsyncChunks(AsyncIterator[StreamChunk]):
         """Return the next chunk.
 
         Raises:
-            VectorshiftError: the wait for a chunk was cancelled, and the stream was closed in its
-                midst.
-            RuntimeError: another task waits for a chunk.
+            VectorshiftError: waiting for a chunk was cancelled, which closed the stream.
+            RuntimeError: another task is waiting for a chunk.
         """
         self._refuse_if_busy()
         if self._cut:
@@ -103,7 +102,7 @@ class AsyncChunks(AsyncIterator[StreamChunk]):
             self._busy = False
 
     async def aclose(self) -> None:
-        """Close the connection. Raises RuntimeError if another task waits for a chunk."""
+        """Close the connection. Raises RuntimeError if another task is waiting for a chunk."""
         self._refuse_if_busy()
         await self._close()
 
@@ -145,11 +144,11 @@ class AsyncChunks(AsyncIterator[StreamChunk]):
 
 
 class _ChunkReader:
-    """Makes chunks of the events of one stream.
+    """Turns the events of one stream into chunks.
 
     Attributes:
-        failure: what a node or an output said of its failure, until a result comes: the error of a
-            stream that ends without one.
+        failure: the failure that a node or an output reported. It is the error of the stream if
+            that ends without a result.
     """
 
     def __init__(self, stream: Stream | AsyncStream, call: Call) -> None:
@@ -157,10 +156,10 @@ class _ChunkReader:
         self.failure: VectorshiftApiError | None = None
 
     def read(self, event: ServerSentEvent) -> Iterable[StreamChunk | VectorshiftApiError]:
-        """Return the chunks of an event, or the error if it says that the run failed.
+        """Return the chunks of an event, or an error if it says that the run failed.
 
-        The error is returned, as the frame that raises it may not hold the event: the server may
-        echo the key in it.
+        The error is returned, not raised: the frame here holds the event, in which the server may
+        echo the key.
         """
         data = event.data.strip()
         if not data or data == _DONE:
@@ -170,10 +169,10 @@ class _ChunkReader:
             return (self._chunk(StreamChunk.of(event.event, found), data),)
         if event.event.strip() == "error":
             return (self._chunk(StreamChunk.of("error", {}), data),)
-        # without empty lines between them, events arrive as one
+        # without empty lines between them, several events arrive as one
         lines = (_parsed(line.strip()) for line in data.split("\n"))
         objects = [each for each in lines if each is not None]
-        if not objects:  # a heartbeat, perhaps; the official SDK passes over it, too
+        if not objects:  # perhaps a heartbeat; the official SDK skips it, too
             log.warning(
                 "An event of the stream of %s %s is not a JSON object and is skipped.",
                 self._call.method,
@@ -201,8 +200,8 @@ class _ChunkReader:
 
 
 class _LineReader:
-    """Gives the lines of a stream as they come, without empty ones: what `run(stream=True)` of the
-    official SDK does. What they say is left to the caller.
+    """Returns the lines of a stream as they arrive, without empty ones, as `run(stream=True)` of
+    the official SDK does. The caller interprets them.
     """
 
     failure = None
@@ -220,15 +219,15 @@ def _parsed(data: str) -> dict[str, Any] | None:
 
 
 def _is_of_a_part(chunk: StreamChunk) -> bool:
-    """Return whether an event speaks of a node or an output, and not of the run: a pipeline may go
-    on when a node fails.
+    """Return whether an event concerns a node or an output, not the run: a pipeline may go on after
+    a node failed.
     """
     if chunk.type in ("result", "error"):
         return False
     return chunk.type == "stream" or any(name in chunk.raw for name in _OF_A_PART)
 
 
-# --- An answer that is no stream: an error, or a server that does not know of streams ---
+# --- An answer that is not a stream: an error, or a server without streams ---
 
 
 def _is_of_events(stream: Stream | AsyncStream) -> bool:

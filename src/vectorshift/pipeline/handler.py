@@ -1,4 +1,4 @@
-"""`RunHandler`: a run that goes on in the background."""
+"""`RunHandler`: a run in the background."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ __all__ = ["RunHandler"]
 
 
 class RunHandler:
-    """A run in the background. `Pipeline.start` gives one; with the two ids of a run, any process
-    can make one.
+    """A run in the background. `Pipeline.start` returns one; with the two ids of a run, any process
+    can create one.
 
-    It keeps the client, and so the organisation, that it was made with: also behind the `using`
-    block that it was made in, and in other blocks. Thread-safe; each call has an async twin whose
-    name begins with `a`.
+    It keeps its client, and so its organisation, also after the `using` block in which it was
+    created, and in other blocks. Thread-safe. Each call has an async twin whose name begins with
+    `a`.
 
     Args:
         pipeline_id: the pipeline.
         task_id: the run.
-        trace_id: the name of the run in traces; an empty string if it is not known.
+        trace_id: the name of the run in traces, or an empty string.
         client: the client to use; that of the process by default.
 
     Raises:
@@ -56,7 +56,7 @@ class RunHandler:
 
     @twins()
     def run_status(self) -> Steps[RunStatus]:
-        """Ask the run once how it is. That it failed is an answer, and no error.
+        """Return the status of the run. A failed run does not raise.
 
         Raises:
             VectorshiftApiError: the API knows no such run, or answered with another failure.
@@ -68,25 +68,25 @@ class RunHandler:
     def result(
         self, poll_interval: float = 1.0, timeout: float | None = 300.0, *, progress: bool = False
     ) -> Steps[RunStatus]:
-        """Ask for the status of the run until it has ended, and return it with the outputs:
-        `result["result"]`, or `result.outputs`.
+        """Wait until the run has ended, and return its status with the outputs: `result["result"]`,
+        or `result.outputs`.
 
-        Outputs may come a few seconds after the status `completed`. They are waited for, for up to
-        30 s more; if there are none by then, the status is returned without them, with a WARNING.
+        Outputs may arrive a few seconds after the status `completed`. This waits up to 30 s more
+        for them; then it returns the status without them and logs a WARNING.
 
-        A status request that fails is retried like any other call. The run goes on when this gives
-        up or is cancelled.
+        A status request that fails is retried like any other call. The run goes on if this times
+        out or is cancelled.
 
         Args:
-            poll_interval: seconds between two questions.
-            timeout: seconds until it is given up; None: never.
+            poll_interval: seconds between two status requests.
+            timeout: seconds to wait for the end of the run; None for no limit.
             progress: whether to show a progress bar, if standard error is a terminal. Needs the
                 extra `cli`.
 
         Raises:
             PipelineRunFailedError: the run failed, or somebody ended it.
-            PollTimeoutError: it has not ended in time; it is a `TimeoutError`, too.
-            ImportError: `progress` is wanted, and its package is not installed.
+            PollTimeoutError: the run has not ended in time. This is also a `TimeoutError`.
+            ImportError: `progress` is set, but its package is not installed.
         """
         client = yield Use(self._kept)
         now = client.clock.monotonic
@@ -108,7 +108,7 @@ class RunHandler:
         return self.__copy__()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Raise TypeError: it would go on as another organisation than that of its client."""
+        """Raise TypeError: a pickle would lose its client, and so act for another organisation."""
         raise TypeError(
             "A RunHandler cannot be pickled: connections stay in their process. Pass its "
             "pipeline_id and task_id, and create RunHandler(pipeline_id, task_id) there."

@@ -1,4 +1,4 @@
-"""Ids in paths, and answers that say that a run failed: for all calls."""
+"""Ids in paths, and the failures of runs: shared by all calls."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ __all__ = ["checked_id", "failed_answer", "post", "printable", "run_failure", "s
 
 
 def checked_id(id: object) -> str:
-    """Return an id as text; it may be given in Mongo extended JSON, as lists have it.
+    """Return an id as text. It may be in Mongo extended JSON, as in lists.
 
     Raises:
-        ValueError: it is none, empty, or a step of a path.
+        ValueError: it is not an id, is empty, or is `.` or `..`.
     """
     text = id_of(id)
     if text is None or text in (".", ".."):
@@ -32,24 +32,24 @@ def checked_id(id: object) -> str:
 
 
 def printable(id: str) -> str:
-    """Return an id for a `repr`: a server may send anything, and a terminal obeys some of it."""
+    """Return an id for a `repr`, without control characters: a server may send anything."""
     return id if id.isprintable() else ascii(id)
 
 
 def segment(id: object) -> str:
-    """Return an id as one segment of a path, which it cannot leave. Raises as `checked_id`."""
+    """Return an id quoted as one segment of a path. Raises as `checked_id`."""
     return quote(checked_id(id), safe="")
 
 
 def post(id: str, action: str, fields: Mapping[str, Any]) -> Call:
-    """Return POST /pipeline/{id}/{action}; fields that are None are left out."""
+    """Return the call POST /pipeline/{id}/{action}, without the fields that are None."""
     body = {name: value for name, value in fields.items() if value is not None}
     return Call("POST", f"/pipeline/{segment(id)}/{action}", json=body, parse=Answer.of)
 
 
 def failed_answer(error: VectorshiftApiError) -> dict[str, Any] | None:
-    """Return the body of a 200 that says `failed`, or has an error and no status, which the client
-    raises as an error; else None.
+    """Return the body of a 200 that says `failed`, or has an error and no status; else None. The
+    client raises an error for it.
     """
     if error.status_code != 200:
         return None
@@ -62,7 +62,7 @@ def failed_answer(error: VectorshiftApiError) -> dict[str, Any] | None:
 
 
 def run_failure(error: VectorshiftApiError) -> VectorshiftApiError:
-    """Return the error of a run for an answer that says that the run failed; else `error`."""
+    """Return a PipelineRunFailedError if the answer says that the run failed; else `error`."""
     body = failed_answer(error)
     if body is None:
         return error

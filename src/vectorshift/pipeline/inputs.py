@@ -1,6 +1,4 @@
-"""The inputs of a run: values as JSON, and files beside them. A file inside a value goes as JSON,
-too.
-"""
+"""The inputs of a run: values as JSON, and files in a form. A file inside a value is JSON, too."""
 
 from __future__ import annotations
 
@@ -28,14 +26,14 @@ class Body(NamedTuple):
 
 
 def run_body(inputs: Mapping[str, Any] | None, fields: Mapping[str, Any]) -> Body:
-    """Return the body that runs a pipeline. Reads the files, once: it may be sent again.
+    """Return the body that runs a pipeline. Reads the files, so that it can be sent again.
 
     Args:
         inputs: values by the names of input nodes, or None.
-        fields: the other fields of the body; those that are None are left out.
+        fields: the other fields of the body; those that are None are omitted.
 
     Raises:
-        TypeError: `inputs` is no mapping.
+        TypeError: `inputs` is not a mapping.
         VectorshiftError: a file cannot be read.
     """
     reader = Reader()
@@ -58,10 +56,10 @@ def bulk_body(inputs: Sequence[Mapping[str, Any]]) -> Body:
 
 
 def checked_runs(inputs: object) -> list[Mapping[str, Any]]:
-    """Return the inputs of several runs.
+    """Return the inputs of several runs as a list.
 
     Raises:
-        TypeError: they are no list, or no collection as good as one.
+        TypeError: they are not a list or a similar collection.
     """
     kind = type(inputs).__name__
     no_list = isinstance(inputs, Mapping | Set | str | bytes | bytearray | memoryview)
@@ -71,7 +69,7 @@ def checked_runs(inputs: object) -> list[Mapping[str, Any]]:
 
 
 def holds_files(value: object) -> bool:
-    """Return whether a file stands anywhere in it."""
+    """Return whether a value is a file or contains one."""
     if _is_file(value):
         return True
     if isinstance(value, Mapping):
@@ -95,7 +93,7 @@ def _checked(inputs: object) -> Mapping[str, Any]:
 def _parted(
     inputs: Mapping[str, Any], prefix: str, reader: Reader
 ) -> tuple[dict[str, Any], dict[str, File]]:
-    """Part values from files; the parts of a form are named as the API's reference does it."""
+    """Return values and files apart. The form's parts have the names of the API's reference."""
     values: dict[str, Any] = {}
     files: dict[str, File] = {}
     for name, value in inputs.items():
@@ -131,8 +129,8 @@ def _is_content(value: object) -> bool:
 
 
 def _named(name: str, value: Any) -> File:
-    """Give what has no file name that of its input, and not that of its part: `inputs.doc` reads as
-    a Word document.
+    """Return a file with a name: its own, else that of the input. The part's name will not do:
+    `inputs.doc` would be a Word document.
     """
     if isinstance(value, Path | tuple) or name_of(value):
         return cast("File", value)
@@ -140,9 +138,7 @@ def _named(name: str, value: Any) -> File:
 
 
 def _plain(name: str, value: Any, reader: Reader) -> Any:
-    """Return a value as JSON has it; a file becomes the object that the API's reference
-    describes.
-    """
+    """Return a value for JSON. A file becomes the object that the API's reference describes."""
     if isinstance(value, Mapping):
         return {
             key: _plain(name, each, reader)

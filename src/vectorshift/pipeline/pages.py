@@ -1,4 +1,4 @@
-"""Going through a list that comes in pages."""
+"""Iterating over a list that the API sends in pages."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ T = TypeVar("T")
 
 
 class Walk(Iterator[T], AsyncIterator[T]):
-    """Goes through all pipelines, each once: for `for`, or for `async for`. It is no generator, so
-    that it goes on after an error, and can be left in the middle without an event loop.
+    """Yields all pipelines, each once, to `for` or `async for`. Not a generator, so that it can go
+    on after an error, and needs no clean-up by an event loop.
 
-    All pages are read before the first pipeline is yielded, so that a loop may delete what it is
-    given. An empty page is the end. So is one more page without new pipelines than there were pages
-    with new ones. New pipelines shift known ones by at most that many pages, and a server without
-    offsets repeats the first page for ever.
+    All pages are read before the first pipeline is yielded, so that a loop may delete it. An empty
+    page is the end. Reading also ends after more pages without new pipelines than with new ones.
+    New pipelines shift known ones by at most that many pages, and a server without offsets repeats
+    the first page for ever.
 
     Args:
         clients: the clients that read the pages.
-        query: the parameters of the list.
+        query: the query parameters.
         page_size: how many pipelines to ask for at a time.
-        make: makes a pipeline of an id and its description.
+        make: creates a pipeline from its id and its description.
     """
 
     client: Client
@@ -55,16 +55,16 @@ class Walk(Iterator[T], AsyncIterator[T]):
         self._read_all = False
 
     def next(self) -> Steps[T | None]:
-        """Give the next pipeline, or None at the end.
+        """Return the next pipeline, or None at the end.
 
-        A page that could not be had is asked for again by the next call.
+        If reading a page fails, the next call reads it again.
         """
         yield Use(self.client)
         while not self._read_all:
             offset = self._offset
             query = {**self._query, "offset": offset}
             page, _ = yield Call("GET", "/pipelines", query, parse=pipelines_in)
-            if offset == self._offset:  # else another task has read it meanwhile
+            if offset == self._offset:  # else another task has read this page
                 self._take(dict(page))
         return self._make(*self._due.popleft()) if self._due else None
 

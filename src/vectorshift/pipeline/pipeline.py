@@ -1,10 +1,10 @@
-"""`Pipeline`: the calls of the API that are about pipelines and their runs."""
+"""`Pipeline`: the calls of the API for pipelines and their runs."""
 
 from __future__ import annotations
 
 import json
 
-# Some names are in the annotations of what `twins` makes: what a driver returns.
+# Some names are only in the annotations of what `twins` makes: what a driver returns.
 # pyright: reportUnusedImport=false
 from collections.abc import AsyncIterator, Generator, Iterator, Mapping, Sequence  # noqa: F401
 from dataclasses import replace
@@ -48,7 +48,7 @@ __all__ = ["Pipeline"]
 class Pipeline:
     """A pipeline of the organisation that the key belongs to.
 
-    `Pipeline.fetch` gives one with its name and all that the server says of it; `Pipeline(id)`
+    `Pipeline.fetch` returns one with its name and everything else from the server; `Pipeline(id)`
     contacts nothing.
 
     Every call takes `client=`. The default is the client that the pipeline was created with, else
@@ -63,11 +63,11 @@ class Pipeline:
         client: the client to use, for sync or async calls, by its type.
 
     Attributes:
-        raw: the object as the server sent it; what you know of it, if the server was not asked.
+        raw: the object as the server sent it; without a request, what you passed.
 
     Raises:
         ValueError: the id is empty.
-        AuthenticationError: on a call, no key was found, or the API refuses it.
+        AuthenticationError: on a call, no key was found, or the API rejects it.
         PermissionDeniedError: on a call, the key lacks the scope.
         VectorshiftApiError: on a call, the API answered with another failure.
         ApiConnectionError: on a call, the API did not answer.
@@ -97,7 +97,7 @@ class Pipeline:
         return pipeline
 
     def _named(self, client: Client | None) -> Client | None:
-        """Return the client that a call names, or this pipeline was made with, or None."""
+        """Return the client that was passed to a call, else that of this pipeline, else None."""
         return self._client if client is None else client
 
     @property
@@ -107,12 +107,12 @@ class Pipeline:
 
     @property
     def name(self) -> str | None:
-        """The pipeline's name, or None if it is not known."""
+        """The pipeline's name, or None if unknown."""
         return None if self.raw.get("name") is None else text_in(self.raw, "name")
 
     @property
     def branch_id(self) -> str | None:
-        """The pipeline's main branch, or None if it is not known."""
+        """The pipeline's main branch, or None if unknown."""
         return first_id(self.raw, "mainBranch", "branch_id")
 
     # --- Finding pipelines ---
@@ -133,20 +133,19 @@ class Pipeline:
 
         Args:
             folder_id: only those in this folder.
-            include_shared: whether to list those that others share with the organisation.
-            verbose: whether to ask for names and descriptions; False: for ids alone.
-            offset: how many to leave out at the beginning.
-            limit: how many to give at most.
+            include_shared: whether to list pipelines that others share with the organisation.
+            verbose: True for names and descriptions; False for only ids.
+            offset: how many to skip at the beginning.
+            limit: how many to return at most.
             client: the client to use, also by the pipelines that are returned.
 
         Returns:
             A list of pipelines. `.ids` has their ids, `.raw` the answer as the server sent it.
 
         Raises:
-            AuthenticationError: no key was found, or the API refuses it.
-            PermissionDeniedError: the key lacks the scope.
-            VectorshiftApiError: the API answered with another failure, or with no list of
-                pipelines.
+            AuthenticationError: no key was found, or the API rejects it. PermissionDeniedError: the
+            key lacks the scope. VectorshiftApiError: the API answered with another failure, or
+            without a list of pipelines.
             ApiConnectionError: the API did not answer.
             CredentialError: a configured source of the key failed.
         """
@@ -172,8 +171,8 @@ class Pipeline:
         page_size: int = 100,
         client: Client | None = None,
     ) -> Walk[Self]:
-        """Go through all pipelines, each once. All pages are read before the first pipeline is
-        yielded, so the loop may delete pipelines.
+        """Yield all pipelines, each once. All pages are read before the first pipeline is yielded,
+        so the loop may delete pipelines.
 
         The iterator keeps its client, and so its organisation, also after a `using` block. If
         reading a page fails, the loop raises, and the next step reads that page again. A cancelled
@@ -181,10 +180,10 @@ class Pipeline:
         may miss one.
 
         Args:
-            include_shared: whether those come up that others share with the organisation.
+            include_shared: whether to yield pipelines that others share with the organisation.
             folder_id: only those in this folder.
             page_size: how many to ask for at a time.
-            client: the client to use, also by the pipelines that come up.
+            client: the client to use, also by the pipelines that are yielded.
 
         Raises:
             ValueError: `page_size` is below 1.
@@ -209,21 +208,21 @@ class Pipeline:
         *,
         client: Client | None = None,
     ) -> Steps[Self]:
-        """Fetch a pipeline by its id or its name. `raw` holds what the server says of it.
+        """Fetch a pipeline by its id or its name. `raw` has the object from the server.
 
         Args:
             id: its id, also in Mongo extended JSON.
-            name: its name; of several with one name, the server picks the one that was changed
+            name: its name; if several have this name, the server chooses the one that was changed
                 last.
-            branch_id: the branch, where it is fetched by its id.
-            version: the version, such as `1.2.0` or `latest`, where it is fetched by its id.
+            branch_id: the branch, for a fetch by id.
+            version: the version, such as `1.2.0` or `latest`, for a fetch by id.
             username: the owner's user name.
             org_name: the owner's organisation.
             client: the client to use, also by the pipeline that is returned.
 
         Raises:
-            NotFoundError: there is none, or not for this key.
-            ValueError: neither an id nor a name is given, or the id is none.
+            NotFoundError: no such pipeline is visible to this key.
+            ValueError: neither an id nor a name is passed, or the id is invalid.
         """
         yield Use(client)
         if not id and not name:
@@ -278,12 +277,12 @@ class Pipeline:
             inputs: values by the names of the input nodes. A `Path`, bytes or an open binary file
                 is sent as a file. So is a tuple of a name, one of these and optionally a media
                 type. Files are read before anything is sent; a file that you opened stays open.
-            stream: True returns the lines of an event stream, as bytes: what the official SDK
-                gives. `Pipeline.stream` gives chunks, and raises if the run fails.
+            stream: True returns the lines of an event stream, as bytes, like the official SDK.
+                `Pipeline.stream` yields chunks, and raises if the run fails.
             stream_all_outputs: whether the outputs of all nodes come.
             session_id: groups runs in analytics and traces.
             node_input_overrides: inputs of nodes, by node.
-            send_intermediate_results: as the API has it.
+            send_intermediate_results: passed to the API.
             version: the version to run.
             timeout: seconds to wait for the answer; 600 where neither this nor another time-out is
                 set.
@@ -310,7 +309,7 @@ class Pipeline:
         caller = yield Use(clients)
         lines = runs.StreamedRun(clients, self.id, inputs, fields, timeout, raw=True)
         found: Any = (chunks if isinstance(caller, VectorShift) else achunks)(lines)
-        return cast("RunResult", found)  # the stub says what it is
+        return cast("RunResult", found)  # the stub has the real type
 
     @twins()
     def bulk_run(
@@ -324,8 +323,7 @@ class Pipeline:
         """Run the pipeline once for each of `inputs`, in one call, and wait for all:
         `result["run_outputs"]`.
 
-        That one of several runs failed is an answer, and no error: see `error` of each of
-        `result.runs`.
+        If only some of the runs fail, nothing is raised: see `error` of each of `result.runs`.
 
         Args:
             inputs: the inputs of each run, as `run` takes them.
@@ -336,10 +334,10 @@ class Pipeline:
             client: the client to use.
 
         Raises:
-            PipelineRunFailedError: the API says that all of it failed.
+            PipelineRunFailedError: the API says that the whole call failed.
             VectorshiftApiError: as `run`.
-            TypeError: `inputs` is no list.
-            ImportError: `progress` is wanted, and its package is not installed.
+            TypeError: `inputs` is not a list.
+            ImportError: `progress` is set, but its package is not installed.
         """
         caller = yield Use(self._named(client))
         return (yield from runs.bulk_run(self.id, inputs, timeout, progress, caller))
@@ -356,14 +354,13 @@ class Pipeline:
         timeout: float | None = None,
         client: Client | None = None,
     ) -> runs.StreamedRun:
-        """Run the pipeline and give its outputs as they come, to `for`, or of `astream` to
+        """Run the pipeline and yield its outputs as they arrive, to `for`, or with `astream` to
         `async for`.
 
-        The run begins when the first chunk is asked for. Leaving the loop closes the connection; so
-        does cancelling, and leaving `async with contextlib.aclosing(...)`. An async loop that is
-        left without that has it closed soon after, when the iterator is collected.
-        The stream keeps the client, and so the organisation, that it was made with, also behind a
-        `using` block.
+        The run begins with the first chunk. Leaving a sync loop closes the connection, and so do
+        cancelling and leaving `async with contextlib.aclosing(...)`. Without `aclosing`, an async
+        loop closes it soon after, when the iterator is garbage-collected. The stream keeps its
+        client, and so its organisation, also after a `using` block.
 
         Args:
             inputs: as `run` takes them.
@@ -402,7 +399,7 @@ class Pipeline:
         *,
         client: Client | None = None,
     ) -> Steps[RunHandler]:
-        """Start a run in the background and return what asks after it and ends it.
+        """Start a run in the background and return a handler that gets its status and ends it.
 
         Args:
             inputs: as `run` takes them.
@@ -429,7 +426,7 @@ class Pipeline:
 
     @twins()
     def run_status(self, run_id: str, *, client: Client | None = None) -> Steps[RunStatus]:
-        """Ask a background run once how it is. That it failed is an answer, and no error."""
+        """Return the status of a background run. A failed run does not raise."""
         yield Use(self._named(client))
         return (yield from runs.status(self.id, run_id))
 
@@ -443,9 +440,9 @@ class Pipeline:
 
     @twins()
     def delete(self, *, client: Client | None = None) -> Steps[Answer]:
-        """Delete the pipeline. Returns the answer, `{"status": "success"}`.
+        """Delete the pipeline and return the answer, `{"status": "success"}`.
 
-        The API may fail right after a pipeline was made, so a retry comes 1 s later at least.
+        The API may fail right after a pipeline was created, so a retry waits at least 1 s.
         """
         yield Use(self._named(client))
         path = f"/pipeline/{segment(self.id)}"
@@ -464,7 +461,7 @@ class Pipeline:
         """Copy the pipeline, and return the copy as the server describes it.
 
         Args:
-            name: the copy's name; the server makes one up by default.
+            name: the copy's name; by default, the server chooses one.
             description: the copy's description.
             folder_id: where to put it.
             client: the client to use, also by the pipeline that is returned.
@@ -511,14 +508,14 @@ class Pipeline:
         *,
         client: Client | None = None,
     ) -> Steps[Answer]:
-        """Take back what `share` gave. Raises as `share`."""
+        """Undo `share`. Raises as `share`."""
         return (yield from self._post("unshare", _guest(user_id, org_id), client))
 
     @twins()
     def revert(self, version: str, *, client: Client | None = None) -> Steps[Answer]:
-        """Take the pipeline back to a version, such as `1.2.0`.
+        """Revert the pipeline to a version, such as `1.2.0`.
 
-        This object stays as it is; `fetch` gives the new state.
+        This object does not change; `fetch` returns the new state.
         """
         return (yield from self._post("revert", {"version": version}, client))
 
@@ -539,8 +536,8 @@ class Pipeline:
         return self.__copy__()
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
-        """Do as for any object. Raises TypeError if a client was named: without it, it would act as
-        somebody else.
+        """Pickle the pipeline. Raises TypeError if it has a client: without it, the copy might act
+        for another organisation.
         """
         if self._client is not None:
             raise TypeError(
@@ -558,9 +555,9 @@ class Pipeline:
         return f"<Pipeline {printable(self.id)}{f' {self.name!r}' if self.name else ''}>"
 
     def __str__(self) -> str:
-        """Return the tag by which VectorShift's agents are told of a pipeline, in a text for them.
+        """Return the tag that names the pipeline in a text for VectorShift's agents.
 
-        A name that could end the tag is left out: the platform puts its own in.
+        A name that could end the tag is omitted: the platform fills it in.
         """
         name = self.name or ""
         shown = name if name and not {"<", ">"} & {*name} else "vs_no_show"
@@ -568,7 +565,7 @@ class Pipeline:
         return f"<vs-context><object-info>{about}</object-info><txt>{shown}</txt></vs-context>"
 
 
-if not TYPE_CHECKING:  # a checker finds by itself that they are not there
+if not TYPE_CHECKING:  # type checkers know that these are missing
     for _name in PIPELINE_MEMBERS:
         setattr(Pipeline, _name, Absent(_name))
 

@@ -1,4 +1,4 @@
-"""The API's answers about pipelines and runs: as it sent them, with their fields by name."""
+"""The API's answers about pipelines and runs, as sent, with properties for their fields."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class _WithId(Protocol):
 
 P = TypeVar("P", bound=_WithId)
 
-# The API's reference and its guide name them differently.
+# The API's reference and its guide use different names.
 SUCCEEDED = frozenset(("completed", "succeeded"))
 FAILED = frozenset(("failed",))
 CANCELLED = frozenset(("cancelled", "canceled"))
@@ -49,13 +49,13 @@ _IDS = ("$oid", "_id", "id", "object_id")
 
 
 class Answer(dict[str, Any]):
-    """An answer of the API, as it was sent: a dict that is yours to keep and change."""
+    """An answer of the API, as it was sent: a dict that you may change."""
 
     __slots__ = ()
 
     @classmethod
     def of(cls, body: object) -> Self:
-        """Return the answer that a body is. Raises as `object_in`."""
+        """Return a body as an answer. Raises as `object_in`."""
         return cls(object_in(body))
 
     @property
@@ -70,12 +70,12 @@ class Answer(dict[str, Any]):
 
 
 class PipelineList(list[P]):
-    """The answer to `Pipeline.list`: one page of pipelines, a list that is yours to change.
+    """The answer to `Pipeline.list`: one page of pipelines, as a list that you may change.
 
     Attributes:
         raw: the answer as the server sent it: `status`, `object_ids`, and `objects` if verbose.
-        offset: how many pipelines come before this page, as it was asked for.
-        limit: how many pipelines were asked for.
+        offset: how many pipelines were skipped before this page, as requested.
+        limit: how many pipelines were requested.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class PipelineList(list[P]):
         """The ids of the pipelines."""
         return [pipeline.id for pipeline in self]
 
-    if not TYPE_CHECKING:  # a checker finds by itself what a list has not
+    if not TYPE_CHECKING:  # type checkers know what a list lacks
 
         def __getitem__(self, index: Any) -> Any:
             if isinstance(index, str):
@@ -123,7 +123,7 @@ class RunResult(Answer):
 
     @property
     def run_id(self) -> str:
-        """The run; an empty string if the server did not name it."""
+        """The id of the run, or an empty string."""
         return first_id(self, *RUN_IDS) or ""
 
     @property
@@ -133,7 +133,7 @@ class RunResult(Answer):
 
     @property
     def trace_id(self) -> str:
-        """The name of the run in traces; an empty string if the server did not say."""
+        """The name of the run in traces, or an empty string."""
         return text_in(self, "trace_id")
 
 
@@ -144,7 +144,7 @@ class BulkRunResult(Answer):
 
     @property
     def runs(self) -> list[RunResult]:
-        """The runs, each at the place of its inputs; empty where the server sent nothing of it."""
+        """The runs in the order of the inputs. A run of which the server sent nothing is empty."""
         found = self.get("run_outputs")
         sent = cast("list[object]", found) if isinstance(found, list) else []
         return [RunResult(as_object(each) or {}) for each in sent]
@@ -153,36 +153,36 @@ class BulkRunResult(Answer):
 class RunStatus(Answer):
     """The state of a background run: `task_id`, `status`, and `error` or `result` at its end.
 
-    `status` is such as `in_progress` or `running`, `completed` or `succeeded`, `failed`,
-    `cancelled`; the properties below understand all of them.
+    `status` is `in_progress`, `running`, `completed`, `succeeded`, `failed`, `cancelled` or
+    similar. The properties below understand all of them.
     """
 
     __slots__ = ()
 
     @property
     def succeeded(self) -> bool:
-        """Return whether it has ended well."""
+        """Return whether the run has ended successfully."""
         return self.status in SUCCEEDED
 
     @property
     def failed(self) -> bool:
-        """Return whether it has ended in failure."""
+        """Return whether the run has failed."""
         return self.status in FAILED
 
     @property
     def cancelled(self) -> bool:
-        """Return whether somebody ended it."""
+        """Return whether somebody ended the run."""
         return self.status in CANCELLED
 
     @property
     def done(self) -> bool:
-        """Return whether it has ended, in any way."""
+        """Return whether the run has ended, successfully or not."""
         return self.succeeded or self.failed or self.cancelled
 
     @property
     def outputs(self) -> Any:
-        """The values of the output nodes: a dict by name, unless the server sent something else;
-        empty until the run has ended well.
+        """The values of the output nodes: a dict by name, unless the server sent something else.
+        Empty until the run has succeeded.
         """
         return outputs_in(self, "result", "outputs")
 
@@ -196,7 +196,7 @@ class StreamChunk:
         type: `stream` or `result`.
         output_name: the output that this is a piece of, or an empty string.
         output_value: the piece, or None.
-        run_id: the run; an empty string if the server did not name it.
+        run_id: the id of the run, or an empty string.
         status: how the run ended; in lower case, or an empty string.
         outputs: the values of the output nodes, as a dict by name unless the server sent something
             else; empty before the end.
@@ -206,7 +206,7 @@ class StreamChunk:
         raw: the data of the event, as the server sent it. `chunk["name"]` reads from it.
     """
 
-    __slots__ = ("__dict__", "raw")  # no field: `asdict` and `vars` are those of the official SDK
+    __slots__ = ("__dict__", "raw")  # not a field: `asdict` and `vars` are as in the official SDK
 
     type: str = ""
     output_name: str = ""
@@ -221,15 +221,15 @@ class StreamChunk:
 
     @classmethod
     def of(cls, event: str, data: dict[str, Any]) -> StreamChunk:
-        """Return the chunk of an event, by the name that the stream gives it, and its data.
+        """Return the chunk for the name and the data of an event.
 
-        Servers put the type into the name, or into the data.
+        The type is in the name or in the data, depending on the server.
         """
         event = event.strip()
         kind = event if event in _KINDS else text_in(data, "type")
         status = text_in(data, "status").lower() if "status" in data else ""
         chunk = cls(
-            kind or ("" if event == "message" else event),  # `message`: the stream gave no name
+            kind or ("" if event == "message" else event),  # `message`: the event has no name
             text_in(data, "output_name"),
             data.get("output_value"),
             first_id(data, *RUN_IDS) or "",
@@ -246,7 +246,7 @@ class StreamChunk:
     def __contains__(self, name: object) -> bool:
         return name in self.raw
 
-    __iter__ = None  # it would be tried by index
+    __iter__ = None  # Python would iterate by index
 
     def get(self, name: str, default: Any = None) -> Any:
         """Return a field of the data as the server sent it, or the default."""
@@ -254,15 +254,15 @@ class StreamChunk:
 
 
 def as_object(value: object) -> dict[str, Any] | None:
-    """Return the dict that this is, or None."""
+    """Return the value if it is a dict, else None."""
     return cast("dict[str, Any]", value) if isinstance(value, dict) else None
 
 
 def object_in(body: object) -> dict[str, Any]:
-    """Return a body that must be an object, and more than an error.
+    """Return a body that must be an object, and not only an error.
 
     Raises:
-        ValueError: it is none; says what it lacks, as `Call.parse` has it.
+        ValueError: it is not. The message says what it lacks, as `Call.parse` requires.
     """
     found = as_object(body)
     if found is None:
@@ -273,9 +273,7 @@ def object_in(body: object) -> dict[str, Any]:
 
 
 def id_in(body: object, *names: str) -> tuple[str, dict[str, Any]]:
-    """Return the id in the first of these fields of a body that has one, and the body. Raises as
-    `object_in`.
-    """
+    """Return the id in the first of these fields with one, and the body. Raises as `object_in`."""
     found = object_in(body)
     id = first_id(found, *names) if names else id_of(found)
     if id is None:
@@ -285,7 +283,7 @@ def id_in(body: object, *names: str) -> tuple[str, dict[str, Any]]:
 
 def pipelines_in(body: object) -> tuple[list[tuple[str, dict[str, Any]]], dict[str, Any]]:
     """Return the id and the description of each pipeline in an answer to GET /pipelines, and the
-    answer. A description is empty where the server sent the id alone. Raises as `object_in`.
+    answer. A description is empty if the server sent only the id. Raises as `object_in`.
     """
     answer = object_in(body)
     lists = [answer[name] for name in ("object_ids", "objects") if name in answer]
@@ -304,8 +302,8 @@ def id_of(value: object, layers: int = 3) -> str | None:
     """Return the id in a string, in Mongo extended JSON (`{"$oid": ...}`), or in an object's `_id`,
     `id` or `object_id`, or None.
 
-    An object may hold objects; no API has an id below more than `layers` of them, and a body may be
-    nested by hundreds.
+    Objects may be nested. No API has an id below more than `layers` objects, but a body may have
+    hundreds.
     """
     if isinstance(value, str):
         return value or None
@@ -335,13 +333,13 @@ def outputs_in(fields: Mapping[str, Any], *names: str) -> Any:
 
 
 def text_in(fields: Mapping[str, Any], name: str) -> str:
-    """Return a field as text; an empty string if it is not there."""
+    """Return a field as text, or an empty string."""
     value = fields.get(name, "")
     return value if isinstance(value, str) else "" if value is None else str(value)
 
 
 def message_in(fields: Mapping[str, Any]) -> str:
-    """Return the text of `error`; of a failure also that of the fields of the API's errors."""
+    """Return the text of `error`; for a failure, also of the other fields of the API's errors."""
     ended_badly = text_in(fields, "status").lower() in ENDED_BADLY
     if not ended_badly and "error" not in fields:
         return ""

@@ -1,4 +1,4 @@
-"""Running pipelines and asking after runs: the steps, for `Pipeline` and `RunHandler`."""
+"""Running pipelines, and the status of runs: the steps for `Pipeline` and `RunHandler`."""
 
 from __future__ import annotations
 
@@ -46,17 +46,17 @@ if TYPE_CHECKING:
 __all__ = ["StreamedRun", "await_end", "bulk_run", "run", "start", "status", "terminate"]
 
 _LAST_QUESTION = 1.0
-"""Seconds that a question gets when the time is up: one is always asked."""
+"""Seconds for the last status request after the time limit: there is always one."""
 _LATE_RESULT = 30.0
-"""Seconds after a run has completed in which its outputs may come."""
+"""Seconds to wait for the outputs of a completed run."""
 _second_path_alone: WeakSet[Client] = WeakSet()
-"""The clients whose server has bulk runs at the path of the API's reference alone."""
+"""The clients whose server has bulk runs only at the path of the API's reference."""
 
 
 def run(
     id: str, inputs: Mapping[str, Any] | None, fields: Mapping[str, Any], timeout: float | None
 ) -> Steps[RunResult]:
-    """Run a pipeline and wait for what it gives."""
+    """Run a pipeline and return its result."""
     call = yield from _run_call(id, inputs, fields, timeout)
     result: RunResult = yield from _awaited(replace(call, parse=RunResult.of))
     if result.status in CANCELLED:
@@ -65,7 +65,7 @@ def run(
 
 
 class StreamedRun(NamedTuple):
-    """A run whose outputs are to be streamed, by the clients of the moment when it was asked for.
+    """A run to be streamed, with the clients that were in force when it was requested.
 
     Args:
         clients: the clients that may run it.
@@ -73,7 +73,7 @@ class StreamedRun(NamedTuple):
         inputs: values by the names of input nodes.
         fields: the other fields of the body.
         timeout: seconds to wait for the next event, or None.
-        raw: whether its lines are wanted as they come, and no chunks.
+        raw: whether to yield lines as they arrive, instead of chunks.
     """
 
     clients: PinnedClients
@@ -84,7 +84,7 @@ class StreamedRun(NamedTuple):
     raw: bool = False
 
     def call(self, client: Client) -> Steps[Call]:
-        """Give the call, with the files in it read."""
+        """Return the call, with its files read."""
         yield Use(client)
         fields = {**self.fields, "stream": True}
         return (yield from _run_call(self.id, self.inputs, fields, self.timeout))
@@ -93,9 +93,9 @@ class StreamedRun(NamedTuple):
 def start(
     id: str, inputs: Mapping[str, Any] | None, fields: Mapping[str, Any]
 ) -> Steps[tuple[str, str]]:
-    """Start a run in the background; give its id and that of its trace."""
+    """Start a run in the background; return its id and that of its trace."""
     call = yield from _run_call(id, inputs, {**fields, "background": True}, None)
-    # this answer comes soon
+    # the answer arrives soon
     call = replace(call, patient=False, parse=_task_of)
     task_id, answer = yield call
     return task_id, text_in(answer, "trace_id")
@@ -138,8 +138,8 @@ def bulk_run(
 
 
 def _awaited(call: Call) -> Steps[Any]:
-    """Give the answer to a call that waits for a run; that it says `failed` is a failure of the
-    run.
+    """Return the answer to a call that waits for a run. If it says `failed`, raise the run's
+    failure.
     """
     try:
         return (yield call)
@@ -149,9 +149,7 @@ def _awaited(call: Call) -> Steps[Any]:
 
 
 def status(id: str, run_id: str, within: float | None = None) -> Steps[RunStatus]:
-    """Give what a run says of itself, also when it says that it failed (GET
-    /pipeline/{id}/run/status/{run_id}).
-    """
+    """Return the status of a run, also of a failed one (GET /pipeline/{id}/run/status/{run_id})."""
     path = f"/pipeline/{segment(id)}/run/status/{segment(run_id)}"
     found: RunStatus
     try:
@@ -178,14 +176,14 @@ def await_end(
     now: Callable[[], float],
     progress: bool,
 ) -> Steps[RunStatus]:
-    """Ask a run how it is until it has ended and its outputs are there: they may come a little
-    later than the word that it has completed.
+    """Poll a run until it has ended and its outputs are there. They may arrive a little later than
+    the status `completed`.
 
     Args:
         id: the pipeline.
         run_id: the run.
-        poll_interval: seconds between two questions.
-        timeout: seconds until it is given up; None: never.
+        poll_interval: seconds between two status requests.
+        timeout: seconds to wait for the end; None for no limit.
         now: a monotonic clock.
         progress: whether to show a progress bar.
     """
@@ -233,7 +231,7 @@ def await_end(
 def _run_call(
     id: str, inputs: Mapping[str, Any] | None, fields: Mapping[str, Any], timeout: float | None
 ) -> Steps[Call]:
-    """Give the call that runs a pipeline, with the files in it read (POST /pipeline/{id}/run)."""
+    """Return the call that runs a pipeline, with its files read (POST /pipeline/{id}/run)."""
     path = f"/pipeline/{segment(id)}/run"
     body = yield from _built(path, inputs, lambda: run_body(inputs, fields))
     return _long(path, body, timeout)
@@ -257,10 +255,10 @@ def _long(path: str, body: Body, timeout: float | None) -> Call:
 
 @contextlib.contextmanager
 def _bar(wanted: bool, what: str) -> Generator[Callable[[str], None], None, None]:
-    """Show a progress bar on a terminal; give a function that shows a state in it.
+    """Show a progress bar on a terminal; yield a function that shows a state in it.
 
     Raises:
-        ImportError: it is wanted, and rich is not installed.
+        ImportError: a bar is wanted, but rich is not installed.
     """
     if not wanted:
         yield _nothing

@@ -1,8 +1,8 @@
-"""Write a method once that exists sync and async.
+"""Write a method once, and get a sync and an async one.
 
 Such a method is a generator of steps. It yields `Use` first, then each `Call`, `ThreadWork` or
 `Wait`. The driver sends the result back, or throws the error, and returns what the generator
-returns. `twins` makes two methods of it, `x` and `ax`. Checkers and editors read both in
+returns. `twins` makes two methods of it, `x` and `ax`. Type checkers and editors see both in
 `__init__.pyi`, which `python -m tests.pipeline.stub` writes.
 """
 
@@ -31,11 +31,11 @@ F = TypeVar("F")
 
 if TYPE_CHECKING:
     Client = VectorShift | AsyncVectorShift
-    """The type of a `client` argument: of `x` it is `VectorShift`, of `ax` `AsyncVectorShift`."""
+    """The type of a `client` argument: `VectorShift` for `x`, `AsyncVectorShift` for `ax`."""
 
 
 class Use:
-    """Make the calls that follow through this client; None is that of the process.
+    """Use this client for the following calls; None means that of the process.
 
     The result of the step is the client.
     """
@@ -59,13 +59,13 @@ class Use:
 
 
 class ThreadWork(NamedTuple):
-    """Do work that reads files. An async caller has it done in a thread."""
+    """Do work that reads files. For an async caller, it runs in a thread."""
 
     work: Callable[[], Any]
 
 
 class Wait(NamedTuple):
-    """Let so many seconds pass."""
+    """Wait so many seconds."""
 
     seconds: float
 
@@ -77,7 +77,7 @@ Steps = Generator[Use | Call | ThreadWork | Wait, Any, T]
 
 
 def perform(steps: Steps[T]) -> T:
-    """Do what a sequence yields, and return its result or raise what it raises."""
+    """Carry out the steps. Return or raise what the generator does."""
     try:
         client = cast("Use", next(steps)).sync()
         step, result = steps.send(client), None
@@ -100,7 +100,7 @@ def perform(steps: Steps[T]) -> T:
 
 
 async def aperform(steps: Steps[T]) -> T:
-    """Do what a sequence yields, without blocking the event loop. Otherwise as `perform`."""
+    """Carry out the steps without blocking the event loop. Otherwise like `perform`."""
     try:
         client = cast("Use", next(steps)).asynchronous()
         step, result = steps.send(client), None
@@ -128,11 +128,11 @@ async def aperform(steps: Steps[T]) -> T:
 def twins(
     sync: Callable[..., Any] = perform, asynchronous: Callable[..., Any] = aperform
 ) -> Callable[[F], F]:
-    """Make two methods of one: `x(...)` returns `sync(method(...))`, `ax(...)`
+    """Make two methods of one. `x(...)` returns `sync(method(...))`, and `ax(...)` returns
     `asynchronous(method(...))`.
 
-    Both have the arguments and the docstring of the method. `Client` and `Steps[T]` in its
-    annotations become the client and the result of each.
+    Both have the arguments and the docstring of the method. In the annotations, `Client` and
+    `Steps[T]` become the client and the result of each.
     """
 
     def decorate(method: F) -> F:
@@ -142,7 +142,7 @@ def twins(
 
 
 class _Twin:
-    """Stands for one of the two until it is looked at: most processes call two of thirty."""
+    """One of the two methods, created at first access: most processes call two of thirty."""
 
     def __init__(self, method: Any, *drivers: Callable[..., Any]) -> None:
         self._method, (self._driver, *self._others) = method, drivers
@@ -176,10 +176,10 @@ _MASKED = "client = _masked(client) if client.__class__ is str else client; "
 
 
 def _function(name: str, method: FunctionType, driver: Callable[..., Any]) -> FunctionType:
-    """Return a function with the arguments of `method`, that gives what it returns to `driver`.
+    """Return a function with the arguments of `method` that passes its result to `driver`.
 
-    It is compiled, and takes no `*args`: so Python itself refuses wrong arguments, in its own
-    words and at the call, also where an async caller awaits the result later.
+    It is compiled and has no `*args`. So Python itself rejects wrong arguments, with its usual
+    message and at the call, even if an async caller awaits the result later.
     """
     code = method.__code__
     names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
