@@ -1,1 +1,1 @@
-"""Clock, forks, background tasks, URLs, files and syntax: what needs no credentials."""
+"""Clock, forks, background tasks, URLs, files and syntax: everything below credentials."""

@@ -1,5 +1,5 @@
-"""Arguments of providers that are made in code: `UNSET` where nothing was given, checks, and
-messages that name arguments.
+"""Arguments of providers made in code: `UNSET` for an omitted one, checks, and messages that name
+arguments.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ class Unset(Enum):
 
 
 UNSET: Final = Unset.UNSET
-"""The default of an argument that None cannot stand for: `addr=os.getenv("TYPO")` must not mean
-"whatever the environment says".
+"""The default of arguments that reject None: `addr=os.getenv("TYPO")` must not mean "take it from
+the environment".
 """
 
 _KINDS: Final = {str: "a string", bool: "True or False", os.PathLike: "a path"}
 
 
 def check(arguments: Mapping[str, object], *kinds: type) -> None:
-    """Check the types of those arguments that were given.
+    """Check the types of the arguments that were passed.
 
     Raises:
-        TypeError: one is None or of another type. Names it, without its value.
+        TypeError: one is None or of another type. The message names it, without its value.
     """
     for name, value in arguments.items():
         if value is not UNSET and not isinstance(value, kinds):
@@ -51,12 +51,12 @@ def check(arguments: Mapping[str, object], *kinds: type) -> None:
 
 
 def text_with_arguments(text: str, prefix: str, sources: Mapping[str, str]) -> str:
-    """Return a message with arguments in place of settings: `addr=` for `VECTORSHIFT_VAULT_ADDR`.
+    """Return a message with arguments instead of settings: `addr=` for `VECTORSHIFT_VAULT_ADDR`.
 
     Args:
         text: the message.
-        prefix: what the settings begin with, such as `VECTORSHIFT_VAULT_`.
-        sources: where the value of an argument came from, if it was not given: a variable.
+        prefix: the prefix of the settings, such as `VECTORSHIFT_VAULT_`.
+        sources: the variables that values were taken from, by argument.
     """
 
     def spell(found: re.Match[str]) -> str:
@@ -75,5 +75,5 @@ def text_with_arguments(text: str, prefix: str, sources: Mapping[str, str]) -> s
 
 
 def name_arguments(error: CredentialError, prefix: str) -> None:
-    """Let an error speak of arguments and not of settings, for a provider that was made in code."""
+    """Name arguments instead of settings in an error, for a provider made in code."""
     error.message = text_with_arguments(error.message, prefix, {})

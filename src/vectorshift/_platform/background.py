@@ -1,8 +1,7 @@
-"""A piece of blocking or asynchronous work in a daemon thread of its own, awaited by sync
-and async callers alike.
+"""Blocking or async work in a daemon thread of its own. Sync and async callers can wait for it.
 
-This is the one place where sync and async code meet. No thread outlives its work, and no lock is
-held while it runs. A caller that gives up, is cancelled or loses its event loop harms nobody else.
+Sync and async code meet only here. No thread outlives its work, and no lock is held while it runs.
+A caller that gives up, is cancelled or loses its event loop disturbs no other caller.
 """
 
 from __future__ import annotations
@@ -26,15 +25,13 @@ T = TypeVar("T")
 
 
 class BackgroundTask(Generic[T]):
-    """Run `work` in a daemon thread from `start` on; let any number of callers wait for its
-    answer.
+    """Runs `work` in a daemon thread after `start`. Any number of callers can wait for its result.
 
-    Thread-safe, and safe to wait for from several event loops at once, under asyncio and trio.
+    Thread-safe. Several event loops can wait for it at once, under asyncio and trio.
 
     Args:
-        work: what to run. It should answer and not raise; what it raises is kept and raised by
-            `result`.
-        context: the context variables that the work sees; an empty context by default.
+        work: what to run. It should return its result; if it raises, `result` raises the error.
+        context: the context that the work runs in; an empty one by default.
     """
 
     def __init__(
@@ -98,10 +95,10 @@ class BackgroundTask(Generic[T]):
         return self._done.is_set()
 
     def result(self) -> T:
-        """Return what the work answered, or raise what it raised. Call it once the work is done.
+        """Return the result of the work, or raise its error. Call this only when the work is done.
 
-        Each caller gets an instance of its own of an error of ours: one that is shared would grow
-        with each raise.
+        Each caller gets its own copy of our errors: the traceback of a shared one would grow with
+        each raise.
         """
         error = self._error
         if error is not None:
@@ -120,19 +117,19 @@ class BackgroundTask(Generic[T]):
                 self._done.set()
                 wakers, self._wakers = self._wakers, []
             for wake in wakers:
-                # One event loop in trouble keeps no other waiting.
+                # A broken event loop must not keep others waiting.
                 with contextlib.suppress(Exception):
                     wake()
 
 
 class _Woken:
-    """A task of the running event loop that waits, and that any thread may wake.
+    """Lets a task of the running event loop wait until any thread wakes it.
 
-    Without anyio, which would be imported here, on the event loop, by a first call.
+    Does not use anyio: a first call would import it here, on the event loop.
     """
 
     def __init__(self) -> None:
-        import asyncio  # sync programs do without: importing it takes 20 ms
+        import asyncio  # it takes 20 ms, which sync programs save
 
         self._trio: Any = None
         try:
@@ -145,7 +142,7 @@ class _Woken:
             self._future: asyncio.Future[None] = self._loop.create_future()
 
     def wake(self) -> None:
-        """Wake it, unless its event loop has ended: then nobody is left to wake."""
+        """Wake the task, unless its event loop has ended."""
         if self._trio is None:
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._wake)
@@ -162,7 +159,7 @@ class _Woken:
     async def wait(self, timeout: float | None) -> None:
         """Wait for at most `timeout` seconds."""
         if self._trio is None:
-            # wait_for would lose a cancellation before Python 3.12
+            # before Python 3.12, wait_for may lose a cancellation
             from asyncio import wait
 
             await wait([self._future], timeout=timeout)
@@ -174,10 +171,10 @@ class _Woken:
 
 
 class SharedWork(Generic[T]):
-    """Blocking work whose answer async callers share while it runs, in a thread of its own.
+    """Blocking work in a thread of its own. Async callers that come while it runs share its result.
 
     Args:
-        work: what to run; it sees none of the callers' context variables.
+        work: what to run, without the context variables of the callers.
     """
 
     def __init__(self, work: Callable[[], T]) -> None:
@@ -185,7 +182,7 @@ class SharedWork(Generic[T]):
         self._task: BackgroundTask[T] | None = None
 
     async def ajoin(self) -> T:
-        """Join the work that runs, or start it; return its answer, or raise what it raised.
+        """Join the running work, or start it. Return its result, or raise its error.
 
         Raises:
             CredentialStoreUnavailableError: no thread can be started.
@@ -207,7 +204,7 @@ def _start(task: BackgroundTask[T]) -> BackgroundTask[T]:
 
 
 async def arun_blocking(work: Callable[[], T]) -> T:
-    """Run blocking work for an async caller: in a thread of its own, with the caller's context
+    """Run blocking work for an async caller, in a thread of its own with the caller's context
     variables.
 
     Raises:
@@ -219,10 +216,9 @@ async def arun_blocking(work: Callable[[], T]) -> T:
 
 
 def run_async(work: Callable[[], Any]) -> Any:
-    """Run a coroutine function for a sync caller: in a thread and an event loop of its own.
+    """Run a coroutine function for a sync caller, in a thread and an event loop of its own.
 
-    The coroutine sees the caller's context variables, and may keep nothing that is bound to its
-    loop.
+    The coroutine has the caller's context variables. It must not keep anything bound to its loop.
 
     Raises:
         CredentialStoreUnavailableError: no thread can be started.

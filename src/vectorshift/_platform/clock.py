@@ -1,4 +1,4 @@
-"""Time as a value that can be handed in, so that no test waits for it to pass."""
+"""Clocks that callers can replace, so that tests need not wait."""
 
 from __future__ import annotations
 
@@ -12,25 +12,23 @@ class Clock(Protocol):
     """Both clocks of a machine, in seconds. Reading one is thread-safe and does not block."""
 
     def time(self) -> float:
-        """Return wall-clock time as seconds since the Unix epoch; it may be set back or forward."""
+        """Return wall-clock time in seconds since the Unix epoch. It may jump back or forward."""
         ...
 
     def monotonic(self) -> float:
-        """Return seconds that never go back and that may stand still while the machine is
-        suspended.
-        """
+        """Return seconds that never go back, but may stop while the machine is suspended."""
         ...
 
 
 class WaitingClock(Clock, Protocol):
-    """A clock that can be waited on, by sync and async callers."""
+    """A clock that can also wait, for sync and async callers."""
 
     def sleep(self, seconds: float, /) -> None:
-        """Return when so many seconds have passed."""
+        """Wait so many seconds."""
         ...
 
     async def asleep(self, seconds: float, /) -> None:
-        """Return when so many seconds have passed, or at once when the caller is cancelled."""
+        """Wait so many seconds. Can be cancelled."""
         ...
 
 

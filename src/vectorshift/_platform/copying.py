@@ -11,7 +11,7 @@ __all__ = ["StaysInProcess"]
 
 
 class StaysInProcess:
-    """Copies share the locks and connections; a deep copy is the object itself; none is pickled.
+    """Copies share locks and connections. A deep copy is the object itself. Pickling raises.
 
     Frameworks copy the objects that hold a client: `dataclasses.asdict`, pydantic, LangGraph.
     """

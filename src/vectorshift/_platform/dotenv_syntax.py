@@ -1,8 +1,8 @@
 """Parse a dotenv file, and find lines that look like settings of this package but are not.
 
-python-dotenv skips a line that it cannot parse, and takes any text without spaces for a name. A
-skipped line with a key would let another source answer, perhaps with another organisation's key. A
-key that is taken for a name would be shown.
+python-dotenv skips a line that it cannot parse, and takes any text without spaces for a name. If a
+line with a key is skipped, another source answers, perhaps with another organisation's key. If a
+key is taken for a name, it is shown.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assignments:
-    """The content of a dotenv file. The last of two lines with one name counts.
+    """The content of a dotenv file. If two lines set one name, the last one counts.
 
     Args:
-        values: the text of each name, without interpolation.
-        bare: the names that stand alone, as in `export NAME`, and set nothing.
-        lines: the line, from 1, that first sets a name to something.
+        values: the value of each name, without interpolation.
+        bare: the names without a value, as in `export NAME`.
+        lines: the first line, counted from 1, that sets a name to a value.
         twice: the names with two different values, and both lines.
-        flaw: the flaw of a line that looks like a setting of this package, without its text; empty
-            if there is none.
+        flaw: what is wrong with a line that looks like a setting of this package, without its text;
+            or an empty text.
         flaw_of_stores: the same for a standard variable of Vault or OpenBao.
-        passed_over: the first other line that cannot be parsed; 0 if there is none.
+        passed_over: the first other line that cannot be parsed, or 0.
     """
 
     values: dict[str, str] = field(repr=False)
@@ -57,7 +57,7 @@ class Assignments:
     passed_over: int = 0
 
     def contradiction(self, names: Iterable[str]) -> str:
-        """Return the flaw of the first of these names that has two values, or an empty text."""
+        """Return a message for the first of these names that has two values, or an empty text."""
         for name in names:
             if name in self.twice:
                 first, second = self.twice[name]
@@ -73,7 +73,7 @@ def assignments_in(text: str) -> Assignments:
     from dotenv.parser import parse_stream
 
     text = re.sub("\r\n?", "\n", text)
-    # What python-dotenv needs for a run of white space grows with its square. A key has none in it.
+    # python-dotenv takes quadratic time for a run of white space. Keys contain none.
     text = re.sub(r"[^\S\n]{64,}", " " * 64, text)
     values: dict[str, str] = {}
     bare: set[str] = set()
@@ -117,9 +117,9 @@ def assignments_in(text: str) -> Assignments:
 
 
 def _unmerged(text: str, ours: re.Pattern[str]) -> str:
-    """Return the flaw of an unfinished merge around one of our settings, or an empty text.
+    """Return a message for an unfinished merge around one of our settings, or an empty text.
 
-    A mark without its counterpart reaches to the end of the file, or from its beginning.
+    A conflict marker without its counterpart extends to the end or the beginning of the file.
     """
     begins, is_ours = 0, False
     for number, line in enumerate(text.split("\n"), 1):
@@ -148,7 +148,7 @@ def _merge(begins: int, ends: int) -> str:
 
 
 def _mistyped(binding: Binding, written: str) -> int | None:
-    """Return the place in a statement that looks like a setting of ours but is none, or None."""
+    """Return the position of text that looks like a setting of ours but is not one, or None."""
     if binding.error:
         found = _OURS.search(written)
         return found.start() if found else None
@@ -156,14 +156,14 @@ def _mistyped(binding: Binding, written: str) -> int | None:
         return None
     if _is_no_name(binding.key, binding.value):
         return 0
-    if found := _LINE_OF_OURS.search(written):  # quotation marks that were left open took it in
+    if found := _LINE_OF_OURS.search(written):  # it is inside quotation marks that were not closed
         return found.end()
     quoted = re.match(r"[^=]*=\s*['\"]", written)
     return 0 if not quoted and _BESIDE_ANOTHER.search(binding.value or "") else None
 
 
 def _is_no_name(name: str, value: str | None) -> bool:
-    """Return whether a name of ours has more behind it: perhaps the key, after a colon."""
+    """Return whether a name of ours is followed by other text, such as a colon and the key."""
     if not _NAME.fullmatch(name):
         return bool(_LIKE_OURS.search(name))
     if not name.startswith("VECTORSHIFT_"):
@@ -173,7 +173,7 @@ def _is_no_name(name: str, value: str | None) -> bool:
 
 
 def _is_in_small_letters(binding: Binding) -> bool:
-    """Return whether nothing but the letters of a name is wrong. Digits may be those of a key."""
+    """Return whether only the case of a name is wrong. A name with digits may contain a key."""
     name = binding.key or ""
     is_name = re.fullmatch("VECTORSHIFT_[A-Za-z_]+", name) and name != name.upper()
     return binding.value is not None and bool(is_name)

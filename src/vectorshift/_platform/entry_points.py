@@ -1,4 +1,4 @@
-"""Finds the providers that other packages offer, by their entry points; imports none of them."""
+"""Finds the providers of other packages by their entry points, without importing them."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ __all__ = ["GROUP", "RESERVED", "PluginEntry", "available"]
 GROUP = "vectorshift.providers"
 
 RESERVED = frozenset({"explicit", "env", "dotenv", "vault", "aws", "login", "default"})
-"""Names that no plugin can have: those of the built-in providers, and of their order."""
+"""Names that plugins cannot have: the built-in providers and their default order."""
 _NAME = r"(?a:[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?)"
 
 
 class PluginEntry(NamedTuple):
-    """A provider that an installed distribution offers; nothing of it is imported.
+    """A provider of an installed distribution, which is not imported.
 
     Args:
-        name: what `VECTORSHIFT_PROVIDERS` calls it, in lower case with dashes; `?` if it has none.
+        name: its name in `VECTORSHIFT_PROVIDERS`, in lower case with dashes; `?` if it has none.
         distribution: the name of the distribution that offers it.
         version: that distribution's version.
-        target: what would be imported, as `module:attribute`. In these three, a `?` stands for a
+        target: what would be imported, as `module:attribute`. In these three, a `?` replaces a
             character that cannot be printed.
-        problem: why it cannot be named, or an empty string.
+        problem: why it cannot be used, or an empty string.
     """
 
     name: str
@@ -45,11 +45,11 @@ class PluginEntry(NamedTuple):
 
 
 def available() -> tuple[PluginEntry, ...]:
-    """Return the plugins that are installed, by name, and what keeps one from being named. Imports
-    none of them; reads the metadata of what is installed.
+    """Return the installed plugins, sorted by name, with the problem of each. Reads the metadata of
+    all distributions; imports nothing.
 
     Raises:
-        CredentialConfigurationError: the entry points of a distribution cannot be read; names it.
+        CredentialConfigurationError: the entry points of a distribution cannot be read.
     """
     found = _scan()
     if isinstance(found, str):
@@ -68,9 +68,7 @@ def _scan() -> list[PluginEntry] | str:
     for each in distributions():
         try:
             text = each.read_text("entry_points.txt") or ""
-            points = (
-                each.entry_points if GROUP in text else ()
-            )  # what has no plugin may be as damaged as it likes
+            points = each.entry_points if GROUP in text else ()  # ignore damage without a plugin
             mine = {
                 (canonical(_printable(p.name)) or "?", _printable(p.value))
                 for p in points
@@ -90,7 +88,7 @@ def _scan() -> list[PluginEntry] | str:
 
 
 def _first_of_its_name(one: Distribution) -> Distribution:
-    """Return the distribution that counts: of two with one name, the first on the path hides the
+    """Return the distribution in force: of two with one name, the first on the path hides the
     other.
     """
     from importlib.metadata import distribution

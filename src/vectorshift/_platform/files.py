@@ -1,4 +1,4 @@
-"""Read small files whole, and tell a file's name from a key that was put in its place."""
+"""Read small files whole, and detect a key that was set in place of a file's name."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _LONGEST_NAME: Final = 255
 
 
 def absolute(path: str | os.PathLike[str]) -> Path:
-    """Return the path as it is now, whatever becomes the working directory later. Does not raise.
+    """Return the absolute path in the current working directory. Does not raise.
 
     If the working directory was deleted, a relative path becomes one that never exists.
     """
@@ -46,15 +46,15 @@ def read_small(
 ) -> tuple[bytes, os.stat_result]:
     """Return the content of a plain file, and its mode and owner.
 
-    Nothing else is opened: a device might never end, and a pipe can be read once.
+    Opens nothing else: a device may never end, and a pipe can be read only once.
 
     Args:
         path: the file.
-        pipe_within: seconds to wait for the content of a pipe; None refuses one.
+        pipe_within: seconds to wait for the content of a pipe; None rejects pipes.
 
     Raises:
-        PipeError: a pipe gave nothing, or nothing yet.
-        OSError: it cannot be read, is no plain file, or is larger than 1 MiB.
+        PipeError: a pipe has no content, or none yet.
+        OSError: it cannot be read, is not a plain file, or is larger than 1 MiB.
         ValueError: no file can have this name.
     """
     piped = None if pipe_within is None else read_pipe(path, within=pipe_within, most=_LARGEST)
@@ -81,12 +81,12 @@ def _check_plain(status: os.stat_result) -> None:
 
 
 def _open_at_once(path: str, flags: int) -> int:
-    """Open a pipe without waiting for its writer, too."""
+    """Open a file without blocking, even if it is a pipe without a writer."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def sync_folder(folder: Path) -> None:
-    """Let the names in a folder outlast a power failure, on file systems that can do that."""
+    """Flush the names in a folder to the disk, if the file system can."""
     if os.name != "posix":  # folders of Windows cannot be opened
         return
     with suppress(OSError):
@@ -98,7 +98,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def text_of(content: bytes) -> str | None:
-    """Return the text, or None if it is not UTF-8. The decoder's exception would hold the file."""
+    """Return the text, or None if it is not UTF-8. The exception would hold the content."""
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -125,10 +125,10 @@ def file_name(value: str) -> str:
 
 
 def no_content(value: str) -> str:
-    """Return the name of a file or folder unchanged, unless it is what such a file holds.
+    """Return the name of a file or folder unchanged, unless it looks like the content of a file.
 
     Raises:
-        ValueError: it is. The text of the error does not repeat it.
+        ValueError: it does. The text of the error does not repeat it.
     """
     if flaw := content_in_place_of_name(value):
         raise ValueError(flaw)
@@ -136,7 +136,7 @@ def no_content(value: str) -> str:
 
 
 def content_in_place_of_name(value: str) -> str:
-    """Return that a text is no name, as it has the form of what files hold; else nothing."""
+    """Return an error message if a text looks like the content of a file, else an empty text."""
     if not (
         "-----BEGIN" in value
         or has_control_characters(value)
@@ -151,7 +151,7 @@ def content_in_place_of_name(value: str) -> str:
 
 
 def unexpanded(name: str) -> str:
-    """Return what to do about a name that a shell would have changed, or an empty text."""
+    """Return advice on a file name that a shell would have expanded, or an empty text."""
     if name[:1] in ("'", '"'):
         return "Remove the quotation marks: here they are part of the name."
     if re.match(r"file:|[a-z][a-z0-9+.-]+:/", name):
@@ -166,7 +166,7 @@ def unexpanded(name: str) -> str:
 
 
 def wrong_name(path: object) -> str:
-    """Return that the name of a file may be the key itself, set by mistake, or an empty text.
+    """Return an error message if a file name may be the key itself, or an empty text.
 
     A string without a separator must exist as a file, or look like a name, such as `.env`,
     `prod2.key` or `vectorshift_api_key`. The key is not repeated.

@@ -1,4 +1,4 @@
-"""Renew locks, threads and connections in a forked child, which must not share its parent's."""
+"""Renew locks, threads and connections in a forked child: it must not share its parent's."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Drop library frames from what leaves this package: their locals may hold a key.
+"""Drop library frames from exceptions that leave this package: their locals may hold a key.
 
-httpx, h11, TLS, botocore and the event loops hold a request as it is sent, and crash reporters show
-the locals of every frame. An exception may hit there that no library foresaw: a cancellation,
-Ctrl-C, a soft limit that a signal handler raises, a stack that is full.
+While httpx, h11, TLS, botocore or an event loop sends a request, its frames hold the request. Crash
+reporters show the locals of every frame. Any exception may be raised there: a cancellation, Ctrl-C,
+a time limit of a signal handler, a RecursionError.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _PACKAGES: Final = frozenset(
     {"anyio", "boto3", "botocore", "certifi", "dotenv", "h11", "h2", "hpack"}
     | {"httpcore", "httpcore2", "httpx", "httpx2", "hvac", "hyperframe", "idna", "outcome"}
     | {"requests", "sniffio", "socksio", "tenacity", "trio", "urllib3", "uvloop"}
-    # instrumentation, which wraps the functions of those
+    # instrumentation that wraps functions of these
     | {"ddtrace", "elasticapm", "newrelic", "opentelemetry", "sentry_sdk", "wrapt"}
 )
 _LIBRARIES: Final = sys.stdlib_module_names | _PACKAGES
@@ -40,10 +40,10 @@ _NO_ROOM: Final = (RecursionError, MemoryError)
 
 
 def strip_library_frames(work: Callable[P, T]) -> Callable[P, T]:
-    """Wrap a function: an exception leaves it as the same object, without the frames of libraries.
+    """Wrap a function: its exceptions stay the same objects, but lose the frames of libraries.
 
-    Frames of the caller's own stay, such as those of a hook, and so do ours in an error of ours.
-    Near the recursion limit, where no call is possible, all frames below go.
+    Frames of the caller's code stay, such as those of a hook. Our frames stay in our own errors.
+    Near the recursion limit, where no call is possible, all frames below are dropped.
     """
 
     @wraps(work)
@@ -52,7 +52,7 @@ def strip_library_frames(work: Callable[P, T]) -> Callable[P, T]:
         try:
             return work(*args, **given)
         except BaseException as error:
-            raise stripped(error, before)  # noqa: B904  # what it was raised from stays
+            raise stripped(error, before)  # noqa: B904  # its cause stays
 
     return call
 
@@ -74,13 +74,13 @@ def astrip_library_frames(
 
 
 def stripped(error: BaseException, before: BaseException | None) -> BaseException:
-    """Strip an error, and all that it was raised from, and return it, to be raised again.
+    """Strip an error and its causes and contexts; return it, to be raised again.
 
-    What libraries raised among themselves is unlinked: a text of theirs may have the key.
+    Exceptions that are purely from libraries are unlinked: their text may have the key.
 
     Args:
-        error: the error that is being raised; the first frame of its traceback is added again.
-        before: what the caller was handling, which is left as it is.
+        error: the error being raised. Raising it again adds the first frame of its traceback.
+        before: the exception that the caller was handling. It is not changed.
     """
     try:
         _strip(error, before)
@@ -145,7 +145,7 @@ def _stays(trace: TracebackType, *, ours_stay: bool = False) -> bool:
 
 
 def _note(error: Exception, last: TracebackType) -> None:
-    """Note where it was raised, as the frame is gone."""
+    """Add a note on where the error was raised, as the frame is gone."""
     place = f"{last.tb_frame.f_code.co_filename}:{last.tb_lineno}"
     note = f"(vectorshift removed library frames, whose locals may hold a key: {place})"
     if sys.version_info >= (3, 11) and note not in getattr(error, "__notes__", ()):
@@ -153,11 +153,10 @@ def _note(error: Exception, last: TracebackType) -> None:
 
 
 def callers_own(error: Exception) -> BaseException | None:
-    """Return the error that the caller's signal handler raised within a library, if it was that.
+    """Return the error that a signal handler of the caller raised inside a library, or None.
 
-    `TimeoutError` is what most handlers raise, and httpcore takes it for one of its own. A full
-    stack, or memory, is the caller's as well, and no fault of what is asked; botocore hides it
-    behind an error of its own.
+    Most handlers raise `TimeoutError`, and httpcore takes that for its own error. RecursionError
+    and MemoryError count as the caller's, too. botocore wraps them in its own errors.
     """
     if isinstance(error, _NO_ROOM):
         return error
@@ -171,7 +170,7 @@ def callers_own(error: Exception) -> BaseException | None:
 
 
 def _is_handler(trace: TracebackType) -> bool:
-    """Return whether this frame is of a signal handler: one gets the frame that it interrupts."""
+    """Return whether this frame is a signal handler: one argument is the interrupted frame."""
     if not _stays(trace):
         return False
     given: list[Any] = list(trace.tb_frame.f_locals.values())
@@ -181,6 +180,6 @@ def _is_handler(trace: TracebackType) -> bool:
 
 
 def raise_callers_own(error: Exception) -> None:
-    """Raise what `callers_own` finds; return if that is nothing."""
+    """Raise the error that `callers_own` finds, if any."""
     if (own := callers_own(error)) is not None:
         raise own from None

@@ -1,8 +1,8 @@
 """Imports at first use, kept apart from forks.
 
-A fork copies the locks of Python's imports, and no thread of the child ever releases those that
-another thread held: the child would wait for ever. So imports at first use run under one lock that
-a fork takes, for at most 2 s. If it did not get the lock, the child gives up after a while.
+A fork copies Python's import locks. If another thread held one, no thread of the child ever
+releases it, and the child would wait for ever. So imports at first use run under one lock, and a
+fork waits for it, for at most 2 s. If the fork did not get the lock, the child's imports time out.
 """
 
 import os
@@ -32,12 +32,12 @@ _stuck: "set[str]" = set()
 
 
 def load(name: str) -> "ModuleType":
-    """Import a module; a fork waits until that is done, for at most 2 s.
+    """Import a module. A fork waits for the import, for at most 2 s.
 
     Raises:
-        CredentialConfigurationError: this is a forked child whose parent was importing it, and the
-            fork could not wait.
-        ImportError: Python is ending. No error of ours can be imported any more.
+        CredentialConfigurationError: this is a forked child whose parent was still importing the
+            module.
+        ImportError: Python is ending. Our own errors can no longer be imported.
     """
     if name not in _loaded or sys.modules.get(name) is None:
         if not sys.meta_path:
@@ -74,15 +74,15 @@ def _load(name: str) -> None:
 
 
 def apart_from_forks(work: "Callable[[], T]") -> "T":
-    """Do work that holds locks of libraries; a fork waits until it is done, for at most 2 s."""
+    """Do work that holds locks of libraries. A fork waits for it, for at most 2 s."""
     global _is_ordered, _importing
-    lock = _lock  # a child has another one
+    lock = _lock  # a child gets a new one
     taken = lock.acquire(timeout=_WAIT_OF_IMPORT)
     try:
         _importing = get_ident()
         if not _is_ordered:
-            __import__("logging")  # a fork takes its lock as well, which imports may need:
-            _register(before=_before, after_in_parent=_after)  # the last one is called first
+            __import__("logging")  # imports may need its lock, which a fork takes, too:
+            _register(before=_before, after_in_parent=_after)  # the last hook is called first
             _is_ordered = True
         return work()
     finally:
@@ -91,8 +91,8 @@ def apart_from_forks(work: "Callable[[], T]") -> "T":
 
 
 def _load_in_a_thread(name: str) -> None:
-    """Import a module that may never come, for nearly as long as the look-up of a key may take:
-    the look-up is to end with what this raises.
+    """Import a module that may hang, with a time-out slightly below that of a key's look-up, so
+    that the look-up ends with this error.
     """
     if get_ident() in _importers:
         __import__(name)
@@ -100,8 +100,8 @@ def _load_in_a_thread(name: str) -> None:
     done, failures = allocate_lock(), list[BaseException]()
 
     def run() -> None:
-        if get_ident() == _cut_off:  # by its number it would have the locks, and half a module
-            start_new_thread(run, ())  # gets another number, as this one is still in use
+        if get_ident() == _cut_off:  # with this id, Python thinks that it holds the parent's locks
+            start_new_thread(run, ())  # gets another id, as this one is still in use
             return
         _importers.add(get_ident())
         try:
@@ -116,7 +116,7 @@ def _load_in_a_thread(name: str) -> None:
     start_new_thread(run, ())
     if not done.acquire(timeout=0.1 if name in _stuck else _patience()):
         _stuck.add(name)
-        # The error's own module may be what cannot be imported.
+        # Even the module of the error may be impossible to import.
         errors = sys.modules.get("vectorshift.errors")
         raise getattr(errors, "CredentialConfigurationError", RuntimeError)(
             f"{name} cannot be imported in this process, which was forked while another thread "
@@ -143,9 +143,9 @@ def _before() -> None:
 
 
 def _after() -> None:
-    try:  # noqa: SIM105  # contextlib is an import that `import vectorshift` does without
+    try:  # noqa: SIM105  # saves `import vectorshift` an import of contextlib
         _lock.release()
-    except RuntimeError:  # another thread has it, and imports for longer
+    except RuntimeError:  # another thread has it, and is still importing
         pass
 
 

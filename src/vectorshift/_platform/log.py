@@ -1,4 +1,4 @@
-"""The logger of the package, and ways to write to it that no caller pays for."""
+"""The logger of the package, and functions that log without harm to the caller."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ log = logging.getLogger("vectorshift")
 def log_safely(
     level: int, text: str, *about: object, extra: Mapping[str, object] | None = None
 ) -> None:
-    """Write a log line. A handler that raises fails no request, and costs no caller its key."""
+    """Log a record. If a handler raises, the error is dropped: it must not fail a request."""
     with contextlib.suppress(Exception):
         log.log(level, text, *about, stacklevel=2, extra=extra)
 
 
 _MINUTE: Final = 60.0
 _FREE: Final = 3
-"""Lines of a kind that are written as they come, in a minute."""
+"""How many records of a kind are logged normally in a minute."""
 
 
 @dataclass(eq=False, repr=False, slots=True)
 class _Minute:
-    """The lines of one kind since `began`."""
+    """The records of one kind since `began`."""
 
     began: float
     count: int = 0
@@ -44,11 +44,11 @@ _minutes: dict[str, _Minute] = {}
 
 
 def begin_anew() -> None:
-    """Forget how many lines there were: the next of each kind is written."""
+    """Reset the counts of `log_seldom`: the next record of each kind is logged."""
     _minutes.clear()
 
 
-_lock = threading.RLock()  # a handler of log lines, or a signal handler, may log in here
+_lock = threading.RLock()  # a log handler or a signal handler may log while this is held
 
 
 def log_seldom(
@@ -59,17 +59,17 @@ def log_seldom(
     *about: object,
     extra: Mapping[str, object] | None = None,
 ) -> None:
-    """Write a log line of a kind of which there may be many.
+    """Log a record of a kind that may be frequent.
 
-    The first three in a minute are written as they come. The others are written at DEBUG; the
-    tenth, hundredth and so on says how many there were.
+    The first three in a minute are logged normally, the others at DEBUG. At the tenth, the
+    hundredth and so on, a summary says how many there were.
 
     Args:
-        level: the level of the line.
-        kind: the kind, and the field `event` of the record.
-        source: where it happened, for the line that counts.
-        text: the line, as for `logging`.
-        about: what belongs into the line.
+        level: the level of the record.
+        kind: the kind; also the field `event` of the record.
+        source: where it happened, for the summary.
+        text: the message, as for `logging`.
+        about: the arguments of the message.
         extra: further fields of the record.
     """
     now = time.monotonic()

@@ -1,4 +1,4 @@
-"""Find the setting that a mistyped name means. Names alone are compared, and no values."""
+"""Find the setting that a mistyped name means. Only names are compared, no values."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ _SYNONYMS: Final = {
     "AWS_KEY": "AWS_FIELD",
     "AWS_SSM_PARAMETER": "AWS_PARAMETER",
 }
-"""Other names of the same things, as other tools have them."""
+"""Names that other tools use for the same things."""
 
 
 def means_key(name: str) -> bool:
-    """Return whether a name is no variable of ours, and is meant for `VECTORSHIFT_API_KEY`."""
+    """Return whether a name is a misspelling of `VECTORSHIFT_API_KEY`."""
     letters = re.sub("[^A-Z]", "", name.upper())
     if name == _KEY or not ("VEC" in letters or "SHIFT" in letters):
         return False
@@ -49,8 +49,8 @@ def means_key(name: str) -> bool:
 def nearest(name: str, known: Collection[str]) -> str:
     """Return the known variable that a name means, or an empty text.
 
-    What stands behind the prefix, and behind that of a store, is compared. A prefix alone would
-    make any two names alike, and lead the token of a plugin to Vault.
+    Names are compared without our prefix and that of a store. Otherwise the prefix would make any
+    two names similar, and a plugin's token could be sent to Vault.
     """
     if means_key(name):
         return _KEY

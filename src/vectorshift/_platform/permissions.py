@@ -1,6 +1,6 @@
-"""Find other users who can change a key file, by its mode and by its owner.
+"""Find out whether other users can change a key file, from its mode and its owner.
 
-A named file is used all the same. A found file must belong to this user or to root.
+A file that the user named is used anyway. A found file must belong to this user or to root.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ _warned: set[str] = set()
 
 
 class Stranger(NamedTuple):
-    """An owner of a file, or of a link that leads to it, who is neither this user nor root.
+    """An owner of a file, or of a link to it, who is neither this user nor root.
 
     Args:
         place: the file or the link.
         uid: the number of its owner.
         is_link: whether it is a link.
-        is_known: whether the number names one user. The system shows the overflow uid for an owner
-            who has no number here, as in a user namespace.
+        is_known: whether the number identifies a user. For an owner without a number here, as in a
+            user namespace, the system shows the overflow uid.
     """
 
     place: str
@@ -48,7 +48,7 @@ class Stranger(NamedTuple):
 
     @property
     def cure(self) -> str:
-        """The command that gives the file to this user."""
+        """Advice: the command that makes this user the owner."""
         if not self.is_known:
             return "run as its owner, or map its owner into the container."
         from shlex import quote
@@ -58,15 +58,16 @@ class Stranger(NamedTuple):
 
 
 class FilePermissions:
-    """Rights of other users on one file. Looks at the file's folder when the mode is a new one.
+    """The rights of other users on one file. Looks at the file's folder when the mode has changed.
 
-    Others are all users of the machine: a group was given its rights on purpose. Files that an
+    "Others" are all users of the machine. A group is ignored: it got its rights on purpose. Files
+        that an
     orchestrator mounts are skipped, as the user cannot choose their modes: Kubernetes,
     `/run/secrets`, systemd's credentials.
 
     Args:
         path: the file.
-        mounted: whether an orchestrator is known to have put it there.
+        mounted: whether an orchestrator is known to have mounted it.
 
     Attributes:
         stranger: the owner of the file, if it is neither this user nor root; else None.
@@ -81,13 +82,13 @@ class FilePermissions:
 
     @property
     def detail(self) -> str:
-        """The things that others can do to the file; empty if there are none."""
+        """A text on what others can do with the file, or an empty one."""
         return "; ".join(
             filter(None, (self._by_mode, "" if self.stranger is None else str(self.stranger)))
         )
 
     def see(self, mode: int, uid: int | None = None) -> None:
-        """Note the present mode and owner. A new mode is a look at the file's folder."""
+        """Record the current mode and owner. For a new mode, look at the file's folder."""
         if self._mounted or not _POSIX:
             return
         if uid is not None:
@@ -107,7 +108,7 @@ class FilePermissions:
         )
 
     def warn_once(self) -> None:
-        """Log a warning if others can write the file or own it: once a process, file and reason."""
+        """Log a warning if others can write or own the file, once per process, file and reason."""
         path = str(self._path)
         if "write" in self._by_mode and path not in _warned:
             from shlex import quote
@@ -134,7 +135,7 @@ class FilePermissions:
 
 
 def _stranger(path: Path, uid: int) -> Stranger | None:
-    """Return an owner who is neither this user nor root; one who is known comes first."""
+    """Return an owner who is neither this user nor root, or None. Known owners come first."""
     strangers = [
         Stranger(place=place, uid=owner, is_link=is_link, is_known=owner != _overflow_uid())
         for place, owner, is_link in _owners(path, uid)
@@ -144,8 +145,7 @@ def _stranger(path: Path, uid: int) -> Stranger | None:
 
 
 def _owners(path: Path, uid: int) -> Iterator[tuple[str, int, bool]]:
-    """Yield the owners of the links that lead to a file, links to its folders among them, and that
-    of the file itself.
+    """Yield the owners of the links to a file, or to its folders, and of the file itself.
 
     The owner of a link decides which file is read.
     """
@@ -155,7 +155,7 @@ def _owners(path: Path, uid: int) -> Iterator[tuple[str, int, bool]]:
             break
         try:
             owner, target = link.lstat().st_uid, link.readlink()
-        except OSError:  # it was replaced just now; what was read has an owner of its own
+        except OSError:  # it was just replaced
             break
         yield str(link), owner, True
         path = link.parent / target / path.relative_to(link)
@@ -163,7 +163,7 @@ def _owners(path: Path, uid: int) -> Iterator[tuple[str, int, bool]]:
 
 
 def _overflow_uid() -> int:
-    """Return the number that the system shows for an owner whom it cannot map."""
+    """Return the number that the system shows for owners without a number here."""
     try:
         return int(Path("/proc/sys/kernel/overflowuid").read_text("ascii"))
     except (OSError, ValueError):

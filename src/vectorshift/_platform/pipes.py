@@ -1,8 +1,8 @@
-"""Read a named pipe, `/dev/fd/N` or `/dev/stdin` once, and keep what it said for the process.
+"""Read a named pipe, `/dev/fd/N` or `/dev/stdin` once, and keep its content for the process.
 
-A pipe gives its content once. Looking into it takes that from whoever waits for it, and its writer
-may have asked a person for consent, as 1Password's environments do. So the first look-up that needs
-the file reads it, in a thread of its own; `explain` and the commands that only look leave it alone.
+The content of a pipe can be read once. Reading it takes the content away from other readers, and
+the writer may ask a person for consent, as 1Password's environments do. So the first look-up that
+needs the pipe reads it, in a thread of its own. `explain` and read-only commands do not open it.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ if TYPE_CHECKING:
 __all__ = ["PATIENCE", "PipeError", "is_unread", "left_alone", "read_pipe", "was_read"]
 
 PATIENCE: Final = 10.0
-"""Seconds that a look-up waits for a pipe, where it has no deadline of its own."""
+"""Seconds that a look-up without a deadline waits for a pipe."""
 
 _left_alone: ContextVar[bool] = ContextVar("vectorshift_pipes_left_alone", default=False)
 
 
 class PipeError(OSError):
-    """A pipe that gave nothing, or nothing yet. It may be different in a second."""
+    """A pipe has no content, or none yet. It may be different in a second."""
 
     def __init__(self, why: str) -> None:
         super().__init__(errno.EAGAIN, f"it is a named pipe, {why}")
 
 
 class _Reading:
-    """One pipe, from the moment that somebody needs it."""
+    """One pipe that is being read, or was read."""
 
     def __init__(self, path: str, status: os.stat_result, most: int) -> None:
         self.status, self.began = status, time.monotonic()
@@ -56,7 +56,7 @@ class _Pipes:
         renew_after_fork(self)
 
     def _after_fork(self) -> None:
-        # What was read is the child's too. The rest is the parent's to read, or another child's.
+        # The child keeps finished reads. Unread pipes are left to the parent or another child.
         self.lock, self.was_forked = threading.RLock(), True
         self.readings = {path: each for path, each in self.readings.items() if each.task.wait(0)}
 
@@ -66,7 +66,7 @@ _pipes = _Pipes()
 
 @contextmanager
 def left_alone() -> Generator[None, None, None]:
-    """Let no pipe be read in this block that was not read before."""
+    """Do not read any new pipe in this block."""
     token = _left_alone.set(True)
     try:
         yield
@@ -76,12 +76,12 @@ def left_alone() -> Generator[None, None, None]:
 
 def was_read(path: str | os.PathLike[str]) -> bool:
     """Return whether this is a pipe that this process has read, or is reading."""
-    readings = _pipes.readings  # mostly empty: a look-up on an event loop asks for no folder then
+    readings = _pipes.readings  # if empty, as usual, no look-up asks for the working directory
     return bool(readings) and os.path.abspath(path) in readings  # noqa: PTH100
 
 
 def is_unread(path: str | os.PathLike[str]) -> bool:
-    """Return whether this is a pipe that was not read. Does not open it."""
+    """Return whether this is a pipe that was not read yet. Does not open it."""
     try:
         return not was_read(path) and stat.S_ISFIFO(Path(path).stat().st_mode)
     except (OSError, ValueError):
@@ -91,19 +91,19 @@ def is_unread(path: str | os.PathLike[str]) -> bool:
 def read_pipe(
     path: str | os.PathLike[str], *, within: float, most: int
 ) -> tuple[bytes, os.stat_result] | None:
-    """Return what a pipe says and its status at that time, or None if this is no pipe.
+    """Return the content of a pipe and its status then, or None if this is not a pipe.
 
     Args:
         path: the file.
-        within: seconds to wait for its content, from when the reading began.
-        most: bytes to read, and one more that says that there are more.
+        within: seconds to wait for the content, from the beginning of the read.
+        most: the largest content in bytes. One more byte is read, to detect a longer one.
 
     Raises:
-        PipeError: nothing came in that time, or it is not this process that may read it.
+        PipeError: no content arrived in time, or this process must not read the pipe.
         OSError: it cannot be read.
         ValueError: no file can have this name.
     """
-    name = os.path.abspath(path)  # noqa: PTH100  # a link such as /dev/fd/3 stays what it is
+    name = os.path.abspath(path)  # noqa: PTH100  # does not resolve links such as /dev/fd/3
     with _pipes.lock:
         reading = _pipes.readings.get(name) or _begun(name, most)
     if reading is None:
@@ -117,12 +117,12 @@ def read_pipe(
     try:
         return reading.task.result(), reading.status
     except OSError:
-        _pipes.readings.pop(name, None)  # it may be mended
+        _pipes.readings.pop(name, None)  # it may be repaired
         raise
 
 
 def _begun(name: str, most: int) -> _Reading | None:
-    """Begin to read a pipe; return None if this is none."""
+    """Begin to read a pipe; return None if this is not a pipe."""
     status = Path(name).stat()
     if not stat.S_ISFIFO(status.st_mode):
         return None

@@ -1,5 +1,5 @@
-"""Names of plugins, of their variables, and of profiles. Every chain imports this: no settings
-library here.
+"""Names of plugins, of their variables, and of profiles. Every chain imports this, so it must not
+import the settings library.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ __all__ = [
 ]
 
 _names: ContextVar[set[str] | None] = ContextVar("vectorshift_being_made", default=None)
-"""The plugins that are being made here, and in the threads and event loops started from here."""
+"""The plugins that this context is creating, also in threads and event loops that it started."""
 
 
 @contextmanager
 def making(name: str) -> Generator[None, None, None]:
-    """Let `being_made` hold the name within the block, but not afterwards in copied contexts."""
+    """Add the name to `being_made` in this block. After it, copied contexts lose the name, too."""
     names = {*being_made(), name}
     token = _names.set(names)
     try:
@@ -40,7 +40,7 @@ def making(name: str) -> Generator[None, None, None]:
 
 
 def being_made() -> set[str]:
-    """Return the plugins, or `the chain`, that are being made: waiting for them would not end."""
+    """Return the plugins, or `the chain`, that are being created: do not wait for these."""
     return _names.get() or set()
 
 
@@ -57,24 +57,22 @@ def prefix_of(name: str) -> str:
 
 
 def is_instance(name: str) -> bool:
-    """Return whether a name is that of an instance of a plugin, such as `acme:prod`. A key looks
-    otherwise.
-    """
+    """Return whether a name is that of a plugin's instance, like `acme:prod`. Never for a key."""
     return bool(re.fullmatch(r"[^:]+:(?!vs-|sk-)[a-z0-9]([a-z0-9-]{0,22}[a-z0-9])?", name))
 
 
 def plugin_of(name: str) -> str:
-    """Return the plugin that a name in a chain means: `azure-kv` for `azure-kv:prod`."""
+    """Return the plugin of a name in a chain: `azure-kv` for `azure-kv:prod`."""
     return canonical(name).partition(":")[0]
 
 
 def is_service_link(variable: str) -> bool:
-    """Return whether Kubernetes may have set a variable, for a service with the prefix's name."""
+    """Return whether Kubernetes may have set a variable, for a service named like the prefix."""
     return "_PORT" in variable or "_SERVICE_" in variable
 
 
 def profile_flaw(name: str) -> str:
-    """Return why a profile cannot have this name, or an empty text. A key looks otherwise."""
+    """Return why a profile cannot have this name, or an empty text. Keys never match."""
     if re.fullmatch(r"(?!vs-|sk[-_])[a-z][a-z0-9_-]{0,23}", name):
         return ""
     return (

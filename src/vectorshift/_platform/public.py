@@ -1,5 +1,5 @@
 """Names for annotations that tools resolve at run time: `Self` on Python 3.10, and public classes
-that an annotation must not import.
+that must not be imported for an annotation.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from vectorshift.settings import Settings as Settings
 else:
 
-    def __getattr__(name: str) -> object:  # when somebody reads the annotation
+    def __getattr__(name: str) -> object:  # when a tool reads the annotation
         if name.startswith("_"):
             raise AttributeError(name)
         return __import__(name) if name == "httpx2" else getattr(sys.modules["vectorshift"], name)

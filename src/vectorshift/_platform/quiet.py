@@ -1,4 +1,4 @@
-"""Keep what a library logs of a store's answers out of the logs while it reads for us."""
+"""Keep a store's answers out of what a library logs while it reads for us."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _covers(names: tuple[str, ...], logger: str) -> bool:
 
 
 def _let_pass(record: logging.LogRecord) -> bool:
-    """Drop DEBUG lines; strip the frames of exceptions, which hold tokens, from all others."""
+    """Drop DEBUG records. Remove exceptions from others, as their frames hold tokens."""
     if not _covers(_loggers.get(), record.name):
         return True
     if record.levelno <= logging.DEBUG:
@@ -31,17 +31,17 @@ def _let_pass(record: logging.LogRecord) -> bool:
 
 @contextmanager
 def quiet(*loggers: str) -> Generator[None]:
-    """Drop the DEBUG lines of these loggers, and of those below them, in this block and this
-    context. Lines that other code causes are untouched, whatever the level of the logger.
+    """Drop the DEBUG records of these loggers and those below them, in this block and context.
+    Records of other code are untouched, whatever the level of the logger.
 
-    A logger that is first made within the block is covered if it is named here in full.
+    A logger that is created inside the block is covered only if it is named here in full.
 
     Args:
         loggers: their names, such as `botocore.parsers` or `google`.
     """
     there = [name for name in list(logging.root.manager.loggerDict) if _covers(loggers, name)]
     for name in {*loggers, *there}:
-        # it is added once, and stays: another thread may be in such a block
+        # the filter is added once, and stays: another thread may be in such a block
         logging.getLogger(name).addFilter(_let_pass)
     token = _loggers.set((*_loggers.get(), *loggers))
     try:

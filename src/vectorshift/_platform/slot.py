@@ -1,7 +1,7 @@
 """The place of `vectorshift.api_key`: the namespace of the package, one per process.
 
-`mock.patch` looks for the key there. The package registers its namespace when it is imported, so
-that another object in `sys.modules` under its name hides no key.
+`mock.patch` looks for the key there. The package registers its namespace when it is imported. So
+another object under its name in `sys.modules` cannot hide the key.
 """
 
 TYPE_CHECKING = False
@@ -11,4 +11,4 @@ if TYPE_CHECKING:
 namespace: "dict[str, Any]" = {"api_key": None}
 
 scope: "Any" = None
-"""The default scope, once its module is loaded: it may refuse a key that is assigned."""
+"""The default scope, once its module is loaded. It may reject a key that is assigned."""

@@ -1,5 +1,5 @@
-"""Lines and server-sent events out of bytes, as the WHATWG has them (html.spec.whatwg.org, section
-9.2). No I/O.
+"""Decode bytes into lines and server-sent events, by the WHATWG standard (html.spec.whatwg.org,
+section 9.2). No I/O.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ __all__ = ["EventDecoder", "LineDecoder", "ServerSentEvent", "TooLongError"]
 
 _BOM = b"\xef\xbb\xbf"
 _LONGEST = 16 * 2**20
-_LONGEST_NUMBER = 18  # digits; more are no time that anyone would wait
+_LONGEST_NUMBER = 18  # digits; nobody would wait longer
 
 
 class TooLongError(ValueError):
-    """A line or an event does not end."""
+    """A line or an event is too long."""
 
 
 def _check(size: int, what: str) -> None:
@@ -27,11 +27,11 @@ class ServerSentEvent:
     """One event of a stream.
 
     Args:
-        event: its type; `message` where the server names none.
+        event: its type; `message` if the server names none.
         data: the lines of its data, joined with a line feed.
-        id: the last id that the stream has named so far, or an empty string.
-        retry: milliseconds to wait before a reconnection, as the server asked since the event
-            before, or None.
+        id: the last id in the stream so far, or an empty string.
+        retry: milliseconds to wait before a reconnection, if the server sent them since the
+            previous event, or None.
     """
 
     event: str = "message"
@@ -41,26 +41,25 @@ class ServerSentEvent:
 
 
 class _Lines:
-    """Part bytes into lines, which end with a carriage return, a line feed, or both, and with
-    nothing else.
+    """Splits bytes into lines. Lines end only with a carriage return, a line feed, or both.
 
-    The work is linear in the bytes, whatever the size of a line or of a piece. A line is given when
-    its end has begun to arrive.
+    The work is linear in the bytes, whatever the size of a line or a piece. A line is returned as
+    soon as the first byte of its end arrives.
     """
 
     def __init__(self) -> None:
-        self._begun = bytearray()  # the beginning of a line whose end has not arrived
-        self._after_return = False  # a line feed that comes next belongs to it
+        self._begun = bytearray()  # the beginning of an incomplete line
+        self._after_return = False  # if a line feed is next, it belongs to the return
 
     def feed(self, chunk: bytes) -> list[bytes]:
-        """Read a piece and return the lines that it completes, without their ends."""
+        """Decode a piece and return the lines that it completes, without their ends."""
         if self._after_return and chunk:
             self._after_return = False
             chunk = chunk.removeprefix(b"\n")
         if not chunk:
             return []
         self._after_return = chunk.endswith(b"\r")
-        lines = chunk.splitlines()  # of bytes: at \r\n, \r and \n alone
+        lines = chunk.splitlines()  # bytes split only at \r\n, \r and \n
         rest = b"" if chunk.endswith((b"\r", b"\n")) else lines.pop()
         if lines and self._begun:
             self._begun += lines[0]
@@ -70,15 +69,13 @@ class _Lines:
         return lines
 
     def end(self) -> bytes:
-        """Return the beginning of a line whose end has not arrived, and forget it."""
+        """Return the beginning of an incomplete line, and forget it."""
         begun, self._begun = self._begun, bytearray()
         return bytes(begun)
 
 
 class LineDecoder:
-    """Turn bytes into lines of text, however they are cut into pieces. Bytes that are no UTF-8
-    become U+FFFD.
-    """
+    """Decodes pieces of bytes into lines of text. Bytes that are not UTF-8 become U+FFFD."""
 
     def __init__(self) -> None:
         self._lines = _Lines()
@@ -94,11 +91,11 @@ class LineDecoder:
 
 
 class EventDecoder:
-    """Turn the bytes of an event stream into events, however they are cut into pieces.
+    """Decodes pieces of an event stream into events.
 
-    The work is linear in the bytes, whatever the size of an event or of a piece. An event is given
-    as soon as the empty line behind it has begun to arrive, or where that is missing, a second
-    line `event:`. Bytes that are no UTF-8 become U+FFFD. One decoder reads one stream; it is not
+    The work is linear in the bytes, whatever the size of an event or a piece. An event is returned
+    when the first byte of the empty line after it arrives. If that line is missing, a second line
+    `event:` ends it. Bytes that are not UTF-8 become U+FFFD. A decoder is for one stream, and not
     thread-safe.
     """
 
@@ -112,7 +109,7 @@ class EventDecoder:
         self._retry: int | None = None
 
     def feed(self, chunk: bytes) -> list[ServerSentEvent]:
-        """Read a piece of the stream and return the events that it completes, in their order."""
+        """Decode a piece and return the events that it completes, in their order."""
         lines = self._lines.feed(chunk)
         if lines and self._at_start:
             self._at_start = False
@@ -122,8 +119,8 @@ class EventDecoder:
     def end(self) -> list[ServerSentEvent]:
         """Return the last event, if no empty line ended it.
 
-        Browsers drop it, as they cannot tell whether it is whole. Here, a stream that was cut off
-        is an error before, and the last event may say that a run failed.
+        Browsers drop it, as it may be incomplete. Here, a stream that was cut off has already
+        raised an error, and the last event may say that a run failed.
         """
         rest = self._lines.end()
         rest = rest.removeprefix(_BOM) if self._at_start else rest
@@ -131,7 +128,7 @@ class EventDecoder:
         return [event for event in events if event is not None]
 
     def _take(self, line: bytes) -> ServerSentEvent | None:
-        """Read one line; return the event that it ends, such as the empty line behind it."""
+        """Decode one line; return the event that it ends, or None."""
         if not line:
             return self._dispatch()
         if line.startswith(b"data:") or line == b"data":  # most lines are

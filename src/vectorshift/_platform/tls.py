@@ -1,4 +1,4 @@
-"""One TLS context for each set of CAs, shared by everything that connects."""
+"""One TLS context for each set of CAs, shared by all connections."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _context(
 
 
 def file_version(path: str | os.PathLike[str] | None) -> tuple[int, ...] | None:
-    """Return what tells a file from the one that takes its place."""
+    """Return a value that changes when the file is changed or replaced."""
     try:
         status = os.stat(path) if path else None  # noqa: PTH116
     except OSError:
@@ -36,13 +36,13 @@ def file_version(path: str | os.PathLike[str] | None) -> tuple[int, ...] | None:
 
 
 def tls(ca_bundle: str | None) -> ssl.SSLContext:
-    """Return a TLS context that all clients share: making one takes 20 ms.
+    """Return a TLS context that all clients share: creating one takes 20 ms.
 
-    Without a bundle, `SSL_CERT_FILE` and `SSL_CERT_DIR` name the CAs, and else the certifi package
-    that httpx brings. A file that has changed is read again: CAs are rotated, too.
+    Without a bundle, the CAs are those of `SSL_CERT_FILE` or `SSL_CERT_DIR`, else those of certifi.
+    A changed file is read again: CAs are rotated, too.
 
     Raises:
-        CredentialConfigurationError: what names the CAs cannot be used.
+        CredentialConfigurationError: the CAs that are named cannot be used.
     """
     named = [os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")]
     file = ca_bundle or named[0]
@@ -51,7 +51,7 @@ def tls(ca_bundle: str | None) -> ssl.SSLContext:
         if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # OpenSSL would read it for ever
             raise OSError(errno.EINVAL, "it is a pipe or a device, not a plain file")
         version = file_version(file)
-        # OpenSSL has locks as well, and hashing would wait for them in a forked child
+        # OpenSSL has locks, too: hashing in a forked child would wait for them
         return apart_from_forks(lambda: _context(ca_bundle, *named, version))
     except OSError as error:  # an ssl.SSLError, for a file without certificates, is one
         flaw = error.strerror or "no certificate in it"

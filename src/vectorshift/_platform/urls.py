@@ -1,4 +1,4 @@
-"""Check URLs without contact: can it be the API's, and is it this machine?"""
+"""Check URLs without contact: whether one can be the API's, and whether a host is this machine."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ __all__ = [
 
 
 DIRECT = ("localhost", "127.0.0.1", "::1")
-"""Names of this machine that use no proxy of the environment, so that plain HTTP stays on it."""
+"""Names of this machine that never use a proxy, so that plain HTTP stays on the machine."""
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether a host is this machine, by its name or address; no look-up is made."""
+    """Return whether a host is this machine, by its name or address, without DNS."""
     if host == "localhost":
         return True
     try:
@@ -33,18 +33,17 @@ def is_loopback(host: str) -> bool:
 
 
 def api_url(value: str) -> str:
-    """Return the API's base URL without a slash at its end, and without white space around it.
+    """Return the API's base URL without a final slash, and without white space around it.
 
     Raises:
-        ValueError: it cannot be one. The text of the error does not repeat it, as it may hold a
-            password.
+        ValueError: it is not such a URL. The error does not repeat it, as it may hold a password.
     """
     value, flaw = value.strip(), "should be a URL such as https://api.vectorshift.ai/v1"
     try:
         url = urlsplit(value)
         host = url.hostname or ""
         if "[" in url.netloc:
-            ipaddress.IPv6Address(host)  # as urlsplit itself does from Python 3.11.4 on
+            ipaddress.IPv6Address(host)  # urlsplit itself does this since Python 3.11.4
         good = url.scheme in ("http", "https") and url.port != 0 and _can_be_a_host(host)
     except ValueError:
         good = False
@@ -69,7 +68,7 @@ def _is_before_a_query(value: str) -> bool:
 
 
 def _can_be_a_host(host: str) -> bool:
-    """Return whether a host can be looked up. httpx would refuse others only at a call."""
+    """Return whether a host can be looked up. httpx would reject others only at a call."""
     is_of_numbers = host.count(".") == 3 and host.replace(".", "").isdecimal()
     if ":" in host or is_of_numbers:
         ipaddress.ip_address(host)
@@ -78,7 +77,7 @@ def _can_be_a_host(host: str) -> bool:
 
 
 def origin(url: str) -> str:
-    """Return the scheme, host and port of a URL: what a key is bound to."""
+    """Return the scheme, host and port of a URL. A key is bound to them."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
@@ -87,21 +86,21 @@ def origin(url: str) -> str:
 
 
 def has_control_characters(value: str) -> bool:
-    """Return whether a text has a line break, a tab, or another character that no name has.
+    """Return whether a text has a line break, a tab, or another control character.
 
-    Those that change the direction of a text make it look like another (CVE-2021-42574).
+    Characters that change the direction of a text make it look different (CVE-2021-42574).
     """
     odd = r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]"
     return not _is_plain(value) and bool(re.search(odd, value))
 
 
 def _is_plain(value: str) -> bool:
-    """Return whether a text is of printable ASCII. Compiling a pattern costs a first call more."""
+    """Return whether a text is printable ASCII. No pattern: compiling one slows a first call."""
     return value.isascii() and value.isprintable()
 
 
 def in_the_clear(host: str) -> str:
-    """Return why a key is not sent to this host: it is another machine, over plain HTTP."""
+    """Return the message for a key that is not sent over plain HTTP to another machine."""
     return (
         f"The API key is not sent over plain HTTP to {host}. Use https. If the network itself "
         "encrypts, set VECTORSHIFT_ALLOW_HTTP=1."
@@ -109,7 +108,7 @@ def in_the_clear(host: str) -> str:
 
 
 def wrong_api(source: str, bound_to: str | None, url: str) -> str:
-    """Return why a key is not sent to this URL: it is bound to another origin. Else nothing."""
+    """Return why a key, bound to another origin, is not sent to this URL; else an empty text."""
     if bound_to is None or origin(bound_to) == origin(url):
         return ""
     return (
@@ -119,7 +118,7 @@ def wrong_api(source: str, bound_to: str | None, url: str) -> str:
 
 
 def url_without_password(value: str) -> str:
-    """Return the URL of a store as it is; it is printed wherever the store is named.
+    """Return the URL of a store unchanged. Messages show it.
 
     Raises:
         ValueError: it may hold a password. The text of the error does not repeat it.

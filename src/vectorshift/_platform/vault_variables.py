@@ -1,7 +1,7 @@
-"""The standard variables of Vault and OpenBao, as their command lines read them: `BAO_X` before
+"""The standard variables of Vault and OpenBao, read as by their command lines: `BAO_X` comes before
 `VAULT_X`, an agent's address before the server's.
 
-Pure functions of an environment. No value of a variable is in a message.
+Pure functions of an environment. No message shows the value of a variable.
 """
 
 from __future__ import annotations
@@ -65,19 +65,19 @@ OTHER_METHODS: Final = (
 
 
 def fallbacks(argument: str) -> tuple[str, ...]:
-    """Return the variables that stand in for an argument of `VaultProvider`, in their order."""
+    """Return the variables that an argument of `VaultProvider` falls back to, in their order."""
     return tuple(family + name for name in STANDARD[argument] for family in _FAMILIES)
 
 
 class StandardVariables(NamedTuple):
-    """The standard variables that count for the arguments that were not given.
+    """The standard variables to use for the arguments that were omitted.
 
     Args:
         used: the variable to read, by argument.
-        flaws: why it is not clear which server, identity or namespace is meant.
-        helper_flaw: why the token of `~/.vault-token`, which is used if there is no other, must
-            not go to the server; or None.
-        ignored: pairs of a variable that counts and one that says something else and does not.
+        flaws: messages about an ambiguous server, identity or namespace.
+        helper_flaw: why the token of `~/.vault-token`, the last choice, must not be sent to the
+            server; or None.
+        ignored: pairs of a variable that is used and a different one that is ignored.
     """
 
     used: Mapping[str, str]
@@ -89,11 +89,11 @@ class StandardVariables(NamedTuple):
 def standard_variables(
     environ: Mapping[str, str], given: Mapping[str, object]
 ) -> StandardVariables:
-    """Return the variables that count, and those that contradict each other.
+    """Return the variables to use, and those that contradict each other.
 
     Args:
         environ: the environment.
-        given: the arguments that need no variable, by name.
+        given: the arguments that were passed, by name.
     """
     address = given.get("addr")
     # a named token file wins over a token, and other methods need neither
@@ -104,7 +104,7 @@ def standard_variables(
         if argument not in given and not (argument == "token" and own_token)
         if (name := _find(environ, argument))
     }
-    # Whoever names a CA wants the certificate to be checked.
+    # A user who names a CA wants the certificate to be checked.
     unchecked = used.pop("skip_verify", None) if given.get("cacert") else None
     found = [
         text.format(*pair)
@@ -145,18 +145,18 @@ def standard_variables(
 
 
 def foreign_helper(environ: Mapping[str, str], address: str) -> str | None:
-    """Return why the token of `~/.vault-token` must not go to this address, or None."""
+    """Return why the token of `~/.vault-token` must not be sent to this address, or None."""
     both = {**_addresses(environ, "VAULT_"), **_addresses(environ, "BAO_")}
     return _foreign(TOKEN_HELPER, both, address)
 
 
 def without_known_path(address: str) -> str:
-    """Return an address without the path of the API or the user interface, as browsers show it."""
+    """Return an address without the path of the API or of the user interface."""
     return re.sub(r"(?<![:/])/+(v1|ui(/[^?#]*)?)?/*$", "", address.strip())
 
 
 def is_there(path: str) -> bool:
-    """Return whether there is a file of this name."""
+    """Return whether there is a file with this name."""
     try:
         return Path(path).expanduser().is_file()
     except (OSError, RuntimeError):  # no permission; no home
@@ -168,7 +168,7 @@ def _find(environ: Mapping[str, str], argument: str) -> str | None:
 
 
 def _foreign(token: str, addresses: Mapping[str, str], address: str) -> str | None:
-    """Return that a token is for another server than `address`; None if it is not."""
+    """Return an error message if a token is for another server than `address`, or None."""
     if not addresses or _normalised(address) in addresses.values():
         return None
     other = next(iter(addresses))
@@ -180,16 +180,16 @@ def _foreign(token: str, addresses: Mapping[str, str], address: str) -> str | No
 
 def _differ(environ: Mapping[str, str], bao: str, vault: str) -> bool:
     one, other = _value(environ, bao), _value(environ, vault)
-    if bao == "BAO_NAMESPACE":  # set to nothing, it is the root namespace for OpenBao's command
+    if bao == "BAO_NAMESPACE":  # if empty, it is the root namespace for OpenBao's command line
         return bool(other) and bao in environ and one.strip("/") != other.strip("/")
     return bool(one and other) and one != other
 
 
 def _two_servers(environ: Mapping[str, str]) -> tuple[str, str] | None:
-    """Return the two variables that name different servers, if they do.
+    """Return two variables that name different servers, or None.
 
-    An agent stands before its server: the two families agree if the address that counts in one of
-    them is any of the other's.
+    An agent is in front of its server. So the two families agree if the address in force in one of
+    them is any address of the other.
     """
     bao, vault = (_addresses(environ, family) for family in _FAMILIES)
     if not bao or not vault:
@@ -207,8 +207,8 @@ def _addresses(environ: Mapping[str, str], family: str) -> dict[str, str]:
 
 
 def _family_addresses(environ: Mapping[str, str], family: str) -> dict[str, str]:
-    """Return the addresses that a family's token is for: its own, and those of the other family if
-    it has none or they agree.
+    """Return the addresses that a family's token is for: its own. Those of the other family are
+    added if it has none, or if they agree.
     """
     own, other = (
         _addresses(environ, family),
@@ -224,8 +224,8 @@ def _value(environ: Mapping[str, str], name: str) -> str:
 
 
 def _normalised(address: str) -> str:
-    """Return an address as it compares with others: in lower case where that makes no difference,
-    without the scheme's own port and without a slash at its end.
+    """Return an address for comparison: host in lower case, without the scheme's default port and a
+    final slash.
     """
     address = without_known_path(address)
     try:
