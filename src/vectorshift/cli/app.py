@@ -1,4 +1,4 @@
-"""The commands, and how each error becomes a message and an exit code."""
+"""The commands, and the message and exit code for each error."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["app", "run"]
 
 _COMPLETE = "_VECTORSHIFT_COMPLETE"
-"""The variable by which the script of a shell asks for the completion of a line."""
+"""The variable with which a shell's script asks for the completion of a line."""
 
 
 class _Shell(str, Enum):
@@ -41,7 +41,7 @@ class _GroupsFirst(TyperGroup):
     """Lists `auth` and `providers` before the single commands."""
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
-        """Return the names in their order."""
+        """Return the names, those of groups first."""
         names = super().list_commands(ctx)
         return sorted(names, key=lambda name: not isinstance(self.commands[name], TyperGroup))
 
@@ -109,7 +109,7 @@ def _options(
     ] = False,
     profile: Profile = None,
 ) -> None:
-    """Hold the options of the program itself."""
+    """Handle the options of the program itself."""
     from vectorshift.scope.current import DEFAULT_SCOPE
 
     # A command has no using block. `vectorshift.configure` would import httpx.
@@ -173,8 +173,8 @@ def auth_login(
         typer.Option("--file", help="Store it in ~/.vectorshift/credentials.toml, in plain text."),
     ] = False,
 ) -> None:
-    """Ask for a key, let the API check it, and store it in the system's keyring. It is used where
-    its profile is named; without a name, that is `default`.
+    """Ask for a key, let the API check it, and store it in the system's keyring. It is used if its
+    profile is named. The default name is `default`.
     """
     from vectorshift.cli.login import log_in
 
@@ -212,7 +212,7 @@ def auth_in_use(
     quiet: Quiet = False,
 ) -> None:
     """Say how many processes still use a key, by the metric vectorshift.credential.in_use. Exits
-    with 0 if none that reported does, 1 if one does, 5 if that is not known.
+    with 0 if no process that reported uses it, 1 if one does, 5 if unknown.
     """
     from vectorshift.cli.in_use import show_in_use
 
@@ -369,8 +369,8 @@ def rotate(
     profile: Profile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Put a new key in the place of the old one, in the store or the file where that is. The new
-    key is asked for, or read from standard input.
+    """Replace the key in the store or the file that holds it. Asks for the new key, or reads it
+    from standard input.
     """
     from vectorshift.cli.rotate import Mode, show_rotation
     from vectorshift.rotation.flow import Options
@@ -392,7 +392,7 @@ def completion(
     """Print a script that completes commands and options. For bash: add the line
     eval "$(vectorshift completion bash)" to ~/.bashrc.
     """
-    # typer has it here without exporting it
+    # typer does not export it
     from typer.completion import get_completion_script  # type: ignore[attr-defined]
 
     script = get_completion_script(
@@ -448,8 +448,8 @@ _INSTEAD["status"] = "To see which key a call uses: vectorshift auth status. " +
 
 
 def _add(name: str, instead: str) -> None:
-    """Add a command that says what there is in its place. What is given to it is not shown: it may
-    be a key.
+    """Add a command that only names its replacement. Its arguments are not shown: they may be a
+    key.
     """
 
     @app.command(
@@ -470,7 +470,7 @@ for _command, _instead in _INSTEAD.items():
 
 # --- Running them ---
 
-# typer has it under a name that changes with its versions
+# in typer, its name depends on the version
 _UsageError = cast("type[typer.BadParameter]", typer.BadParameter.__base__)
 
 
@@ -478,7 +478,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code. An operator sees a message, never a traceback.
 
     Args:
-        arguments: those of the process by default.
+        arguments: the command line; by default, that of the process.
     """
     _set_streams()
     _complete()
@@ -487,7 +487,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except BrokenPipeError:
         return _pipe_gone()
-    except SystemExit as end:  # typer and rich end the process when standard output is gone
+    except SystemExit as end:  # typer and rich exit when standard output is gone
         if isinstance(end.__context__, BrokenPipeError):
             return _pipe_gone()
         return cast("int", end.code)
@@ -508,7 +508,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def _complete() -> None:
-    """Let typer know the shells, where one asks for the completion of a line."""
+    """Register typer's shells if one asks for the completion of a line."""
     if _COMPLETE in os.environ:
         from typer.completion import completion_init  # type: ignore[attr-defined]
 
@@ -516,7 +516,7 @@ def _complete() -> None:
 
 
 def _without_keys(message: str, arguments: Sequence[str]) -> str:
-    """Return a message without the arguments that may be keys: all but short plain words."""
+    """Return a message without arguments that may be keys: only short plain words stay."""
     for each in sorted(arguments, key=len, reverse=True):
         if len(each) > 1 and not _WORD.fullmatch(each):
             message = message.replace(each, "(not shown)")
@@ -527,7 +527,7 @@ _WORD = re.compile("-{0,2}[a-z][a-z-]{0,15}")
 
 
 class _Printable(logging.Formatter):
-    """Formats log records so that nothing in them moves a cursor."""
+    """Formats log records without control characters."""
 
     def format(self, record: logging.LogRecord) -> str:
         return folded(printable(super().format(record)), sys.stderr)
@@ -536,29 +536,29 @@ class _Printable(logging.Formatter):
 def _set_streams() -> None:
     """Open closed streams, let standard output take any character, and log to standard error."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:  # closed by whoever started this
+        if getattr(sys, name) is None:  # the parent process closed it
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115
     reconfigure = getattr(sys.stdout, "reconfigure", None)
     if reconfigure is not None:
         reconfigure(errors="replace")
     handler = logging.StreamHandler()
     handler.setFormatter(_Printable("vectorshift: %(levelname)s: %(message)s"))
-    # A command says itself that it finds no key, or one that is refused.
+    # A command itself says that there is no key, or that it is rejected.
     handler.addFilter(lambda record: getattr(record, "event", "") not in ("lost", "rejected"))
     logging.basicConfig(handlers=[handler])
 
 
 def _pipe_gone() -> Exit:
-    """Give up on standard output that cannot be written.
+    """Replace standard output that cannot be written.
 
-    The interpreter flushes it at its end, and a failure there would change the exit code.
+    Python flushes it at exit, and a failure would change the exit code.
     """
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     return Exit.PIPE_GONE
 
 
 def _unforeseen(error: Exception) -> Exit:
-    """Name the error and its line, and of a full disk and the like the system's own words."""
+    """Print the error's type and line, and the system's message for errors such as a full disk."""
     number = error.errno if isinstance(error, OSError) else None
     words = f" ({os.strerror(number).lower()})" if number else ""
     *_, (frame, line) = walk_tb(error.__traceback__)

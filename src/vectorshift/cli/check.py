@@ -1,4 +1,4 @@
-"""`auth check` and `auth whoami`: whether the API accepts the key, and what it lets it see."""
+"""`auth check` and `auth whoami`: whether the API accepts the key, and what the key can see."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ class _Finding:
     """The key that was tried, and the API's answer to it.
 
     Args:
-        message: the outcome, for a person.
-        provider: the name of the provider that had the key, or that failed.
-        source: where the key came from, or where it was looked for.
+        message: the outcome, for the user.
+        provider: the name of the provider that has the key, or that failed.
+        source: the source of the key, or the one that failed.
         version: the store's name for the version of the key.
-        fingerprint: names the key.
-        base_url: where it was sent; None if the settings are wrong.
-        http_status: of the API's answer; None if there was none.
-        seconds: how long the API took.
+        fingerprint: the fingerprint of the key.
+        base_url: where the key was sent; None if the settings are wrong.
+        http_status: the status of the API's answer, or None.
+        seconds: the duration of the API's answer.
     """
 
     message: str = "The API accepts this key."
@@ -59,10 +59,10 @@ class _Finding:
 
 @dataclass(slots=True)
 class _Identity(_Finding):
-    """A key, and what the API lets it see.
+    """A key, and what it can see.
 
     Args:
-        pipelines: how many pipelines there are, those that others share left out.
+        pipelines: how many pipelines there are, without those that others share.
         names: the names of the first ten.
     """
 
@@ -76,7 +76,7 @@ def show_check(as_json: bool) -> Exit:
 
 
 def show_whoami(as_json: bool) -> Exit:
-    """Print what the API lets the key see, and return the exit code of `show_check`."""
+    """Print what the key can see, and return the same exit code as `show_check`."""
     return _show(_Identity(), _look_around, as_json)
 
 
@@ -113,7 +113,7 @@ def _check(finding: _Finding) -> None:
     finally:
         finding.seconds = monotonic() - began
     finding.http_status = 200
-    # another key, if the first was refused and its store had a newer one
+    # a newer key, if the first was rejected
     _name(finding, vectorshift.get_credential())
 
 
@@ -134,7 +134,7 @@ def _explain(finding: _Finding, error: VectorshiftError) -> None:
         lacks = "The API knows this key, but it lacks the scope to list pipelines."
         finding.message = f"{lacks}\n{error.message}"
     if isinstance(error, AuthenticationError) and error.fingerprint != finding.fingerprint:
-        # the first was refused, and so was the newer one that its store had
+        # the first key was rejected, and so was a newer one of its store
         finding.source, finding.fingerprint = error.source, error.fingerprint
         finding.version = None
 

@@ -1,4 +1,4 @@
-"""`providers check`: an installed plugin, tried with the user's own settings."""
+"""`providers check`: tries an installed plugin with the user's settings."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 __all__ = ["check"]
 
 _GRACE = 1.0
-"""Seconds for what has a time limit of its own to come to its end."""
+"""Additional seconds for work that has its own time limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Step:
-    """One thing that a chain does with a plugin, and what came of it."""
+    """One step of a chain with a plugin, and its outcome."""
 
     step: str
     good: bool
@@ -46,7 +46,7 @@ class _Step:
 
 
 def check(name: str, as_json: bool) -> Exit:
-    """Find, make, describe and ask an installed plugin once; print each step with its time.
+    """Find, create, describe and ask an installed plugin; print each step with its time.
 
     Args:
         name: the plugin, or one of its instances, such as `acme:prod`.
@@ -111,7 +111,7 @@ def _steps(name: str, end: list[Exit]) -> Iterator[_Step]:
     is_good = not described.detail.startswith(UNDESCRIBED)
     yield step("described", f"{described.source} {described.detail}".rstrip(), good=is_good)
     asking = BackgroundTask(lambda: provider.resolve(DEFAULT_REQUEST)).start()
-    if not asking.wait(settings.load_timeout + _GRACE):  # a local getter, which nothing else ends
+    if not asking.wait(settings.load_timeout + _GRACE):  # a local getter has no other time limit
         hangs = f"its getter still runs after {settings.load_timeout + _GRACE:g} s. It is local"
         yield step("asked", f"{hangs} (remote = False): a call would hang too.", good=False)
         return
@@ -129,9 +129,9 @@ def _steps(name: str, end: list[Exit]) -> Iterator[_Step]:
 
 
 def _settings_of(name: str) -> Settings:
-    """Return settings whose chain is this provider alone, whatever `VECTORSHIFT_PROVIDERS` names.
+    """Return settings with only this provider in the chain.
 
-    Variables of what it names are read all the same, so that none is taken for an unknown one.
+    Providers in `VECTORSHIFT_PROVIDERS` are loaded, too, or their variables would be unknown.
     """
     named = ",".join(filter(None, [os.environ.get("VECTORSHIFT_PROVIDERS"), name]))
     settings = Settings.load({**os.environ, "VECTORSHIFT_PROVIDERS": named})

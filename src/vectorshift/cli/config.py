@@ -1,4 +1,4 @@
-"""`config`: each setting, its value, and where that comes from. No secret is printed."""
+"""`config`: each setting, its value, and where it is set. No secret is printed."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class _SettingRow:
     """One setting.
 
     Args:
-        setting: its variable.
-        value: as it counts, or `(withheld)`; None if it is not set.
+        setting: the variable of the setting.
+        value: the value in force, or `(withheld)`; None if it is not set.
         origin: `default`, a variable, or a file and a line.
     """
 
@@ -47,7 +47,7 @@ def show_config(as_json: bool, everything: bool) -> Exit:
 
     Args:
         as_json: whether to print JSON, which has every setting.
-        everything: whether to print those too that have their defaults.
+        everything: whether to print settings with default values, too.
     """
     rows: list[_SettingRow] = []
     problem, end = None, Exit.GOOD
@@ -94,13 +94,13 @@ def _rows(settings: Settings) -> Iterator[_SettingRow]:
 
 
 def assignments_of(env_file: str) -> Assignments:
-    """Return the assignments in a dotenv file that the settings were read from."""
+    """Return the assignments in the dotenv file that the settings were read from."""
     content, _ = read_small(absolute(env_file), pipe_within=PATIENCE)
     return assignments_in(text_of(content) or "")
 
 
 def _lines_of_file(settings: Settings) -> Mapping[str, str]:
-    """Return the place of each name in the dotenv file that the user named."""
+    """Return the file and the line of each name in the dotenv file that the user named."""
     if not settings.env_file:
         return {}
     path, found = absolute(settings.env_file), assignments_of(settings.env_file)

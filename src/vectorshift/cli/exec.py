@@ -1,4 +1,4 @@
-"""`exec`: runs a program that reads its key from the environment, and stands aside."""
+"""`exec`: runs a program with the key in its environment, and replaces this process by it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _STORES = {name for name, each in BUILT_IN.items() if each.is_store}
 _WHERE_KEYS_GO = ("base_url", "ca_bundle", "allow_http", "timeout", "max_retries")
 
 _PASSED_ON = ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
-# a terminal sends these to every process in the foreground
+# a terminal sends these signals to every process in the foreground
 _SHARED = ("SIGINT", "SIGQUIT", "SIGBREAK")
 
 
@@ -55,8 +55,8 @@ class Handover:
 
     Args:
         env_file: a dotenv file with the key, settings, and variables for the program; or None.
-        names: the variables that get the key; `VECTORSHIFT_API_KEY` if there are none.
-        kept: the variables that are handed over; None for all.
+        names: the variables for the key; `VECTORSHIFT_API_KEY` if empty.
+        kept: the variables to pass on; None for all.
     """
 
     env_file: str | None = None
@@ -65,11 +65,11 @@ class Handover:
 
 
 def execute(command: Sequence[str], handover: Handover = Handover()) -> int:
-    """Resolve the key and run the program with it; return its exit code where it does not replace
-    this process.
+    """Resolve the key and run the program with it. Return its exit code if it does not replace this
+    process.
 
     Raises:
-        CredentialError: no key can be had; nothing was run.
+        CredentialError: no key is available; nothing was run.
     """
     for name in handover.names:
         if not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name):
@@ -94,7 +94,7 @@ def execute(command: Sequence[str], handover: Handover = Handover()) -> int:
     vectorshift.reset()  # closes the connections to stores
     if os.name == "posix":
         return replace_process(command, environment)
-    # os.execvpe would start another process here, and this one would end before it
+    # on Windows, os.execvpe would start another process, and this one would end at once
     return supervise(command, environment)
 
 
@@ -104,11 +104,11 @@ def environment_for(
     settings: Settings,
     handover: Handover = Handover(),
 ) -> dict[str, str]:
-    """Return the environment of the program: the key, without the variables that lead to it.
+    """Return the environment of the program: with the key, without the variables of its source.
 
-    A second source would contradict the key, and a program that has it needs no token of the store.
-    `VAULT_` and `AWS_` variables stay: they may be the program's own. The settings that say where
-    keys are sent stay too, also those from the dotenv file that `VECTORSHIFT_ENV_FILE` names.
+    A second source would contradict the key, and a program with the key needs no token of the
+    store. `VAULT_` and `AWS_` variables stay: they may be the program's own. The settings for the
+    API stay, too, also those from the dotenv file in `VECTORSHIFT_ENV_FILE`.
     """
     plugins = set(map(canonical, settings.providers)) - {"default", *BUILT_IN}
     prefixes = tuple(map(prefix_of, _STORES | plugins))
@@ -132,7 +132,7 @@ def environment_for(
 
 
 def _check_key(env_file: str, credential: Credential) -> None:
-    """Raise if the file has a key, and another one comes before it."""
+    """Raise if the file has a key, but another source comes before it."""
     key = assignments_of(env_file).values.get(_KEY, "").strip()
     if key and Secret(key) != credential.secret:
         raise CredentialConfigurationError(
@@ -144,19 +144,19 @@ def _check_key(env_file: str, credential: Credential) -> None:
 
 
 def _others_in(env_file: str) -> dict[str, str]:
-    """Return what a dotenv file holds for the program: all but what is vectorshift's."""
+    """Return the variables of a dotenv file, except those of vectorshift."""
     values = assignments_of(env_file).values
     return {name: value for name, value in values.items() if not name.startswith("VECTORSHIFT_")}
 
 
-# --- The program takes the place of this process ---
+# --- The program replaces this process ---
 
 
 def replace_process(command: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Become the program, with the same process id; return the exit code only if that fails.
+    """Replace this process by the program. Return an exit code only if that fails.
 
-    Signals that Python ignores are set back to what they were: `yes | head` relies on SIGPIPE.
-    Files that this process opened are closed by the system, as Python marks them so.
+    Signals that Python ignores get their default action again: `yes | head` relies on SIGPIPE. The
+    system closes the files that Python opened.
     """
     sys.stdout.flush()
     sys.stderr.flush()
@@ -177,20 +177,20 @@ def _become(command: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
         script = shutil.which(command[0], path=environment.get("PATH"))
         if error.errno != errno.ENOEXEC or script is None or not _is_text(script):
             raise
-        # A script without its #! line is one for the shell, as POSIX says of execvp.
+        # By POSIX's execvp, a script without a #! line is for the shell.
         os.execve("/bin/sh", ["sh", script, *command[1:]], environment)  # noqa: S606
 
 
 def _is_text(path: str) -> bool:
-    """Return whether a file may be a script, and is no program of another machine."""
+    """Return whether a file may be a script, not a binary for another machine."""
     with open(path, "rb") as file:  # noqa: PTH123
         head = file.read(256)
     return not head.startswith(b"\x7f") and b"\0" not in head
 
 
 def _not_run(program: str, error: OSError, environment: Mapping[str, str]) -> Exit:
-    """Say why the program does not run, and return what shells return."""
-    shown = re.sub("=.*", "=...", program, flags=re.DOTALL)  # a variable, which may hold a key
+    """Print why the program does not run, and return the exit code of shells."""
+    shown = re.sub("=.*", "=...", program, flags=re.DOTALL)  # an assignment may hold a key
     why = (error.strerror or type(error).__name__).lower()
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         if not shutil.which(program, path=environment.get("PATH")):
@@ -205,7 +205,7 @@ def _not_run(program: str, error: OSError, environment: Mapping[str, str]) -> Ex
 
 
 def supervise(command: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Run the program as a child, pass signals on to it, and return its exit code, or 128 and a
+    """Run the program as a child and pass signals on to it. Return its exit code, or 128 plus a
     signal's number.
     """
     with _passing_on() as child:
@@ -223,7 +223,7 @@ def supervise(command: Sequence[str], environment: Mapping[str, str]) -> int:
 
 
 class _Child:
-    """The process that signals are passed on to; those that come before it is there wait for it."""
+    """The process that gets the signals. Signals that arrive before it starts are kept for it."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[Any] | None = None
@@ -241,7 +241,7 @@ class _Child:
             self._process.send_signal(number)
 
     def outlive(self, number: int, frame: FrameType | None) -> None:
-        """Do nothing: the child has it from the terminal, and decides."""
+        """Do nothing: the child gets the signal from the terminal, too, and decides."""
 
 
 @contextlib.contextmanager

@@ -18,8 +18,7 @@ __all__ = ["Exit", "exit_of"]
 class Exit(IntEnum):
     """An exit code. `docs/cli-exits.md` promises the numbers.
 
-    Wrong usage is not 2, as it is elsewhere: a mistyped command is not taken for a machine without
-    a key.
+    Wrong usage is not 2, as it is elsewhere: a mistyped command must not look like a missing key.
     """
 
     GOOD = 0
@@ -38,7 +37,7 @@ class Exit(IntEnum):
 
     @property
     def word(self) -> str:
-        """The name in lower case, as JSON and plain text have it."""
+        """The name in lower case, for JSON and plain text."""
         return self.name.lower()
 
 

@@ -1,4 +1,4 @@
-"""`auth in-use`: which processes still use a key, by what they report to Prometheus."""
+"""`auth in-use`: which processes still use a key, by their metrics for Prometheus."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _LARGEST: Final = 64 << 20
 _TIMEOUT: Final = 30.0
 _MINUTES: Final = 5
 _NAMED: Final = 5
-"""Processes, or keys, that a message names."""
+"""How many processes or keys a message names."""
 _ALIKE: Final = 0.75
-"""From which share of equal characters on one fingerprint is taken for a mistyped other one."""
+"""A fingerprint with at least this share of equal characters may be the one that was meant."""
 _SAMPLE: Final = re.compile(
     r"vectorshift_credential_in_use(?:\{(.*)\})? +(\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)( +-?\d+)?"
 )
@@ -41,14 +41,14 @@ class _Told:
     """The outcome.
 
     Args:
-        message: the outcome, for a person.
+        message: the outcome, for the user.
         fingerprint: the key.
         reported: how many processes reported.
         using: how many of them used the key.
-        unnamed: how many others used more keys than they name.
-        since: until when none did, or None.
-        processes: the processes that used it.
-        in_use: all keys in use, by fingerprint, and how many processes used each.
+        unnamed: how many others used more keys than they report by name.
+        since: the time since which no process used the key, or None.
+        processes: the processes that used the key.
+        in_use: how many processes used each key, by fingerprint.
         silent: the addresses without the metric.
     """
 
@@ -64,10 +64,10 @@ class _Told:
 
 
 def show_in_use(fingerprint: str, urls: Sequence[str], as_json: bool) -> Exit:
-    """Read scrapes, and say how many processes use the key; return 0 if none that reported does.
+    """Read metrics and print how many processes use the key; return 0 if none that reported does.
 
     Args:
-        fingerprint: that of the key, with or without its `#`.
+        fingerprint: the fingerprint of the key, with or without its `#`.
         urls: addresses of metrics in Prometheus's text format: of processes, or the `/federate` of
             a Prometheus.
         as_json: whether to print JSON.
@@ -79,7 +79,7 @@ def show_in_use(fingerprint: str, urls: Sequence[str], as_json: bool) -> Exit:
         )
         return Exit.USAGE
     reported: set[str] = set()
-    users: dict[str, set[str]] = {}  # of each key that a process knows, those that use it
+    users: dict[str, set[str]] = {}  # the processes that use each reported key
     silent: list[str] = []
     for number, url in enumerate(dict.fromkeys(urls), 1):
         text = _fetched(url)
@@ -89,7 +89,7 @@ def show_in_use(fingerprint: str, urls: Sequence[str], as_json: bool) -> Exit:
         silent += [] if samples else [place]
         for labels, value in samples:
             instance, job = labels.get("instance", ""), labels.get("job", "")
-            # the query of an address may hold a password
+            # an address's query may hold a password
             unlabelled = place if "?" not in url else f"{place} (address {number})"
             labelled = " ".join(filter(None, (job, instance, "at", place)))
             process = labelled if job or instance else unlabelled
@@ -163,7 +163,7 @@ def _first(texts: Sequence[str]) -> str:
 
 
 def _fetched(url: str) -> str | None:
-    """Return what is at an address, or None after saying why that cannot be had."""
+    """Return the text at an address. If that fails, print why and return None."""
     where = _place_of(url)
     if where is None:
         complain(
@@ -178,9 +178,9 @@ def _fetched(url: str) -> str | None:
                 content += part
                 if time.monotonic() > end:
                     raise TimeoutError
-            if len(content) <= _LARGEST and answer.length:  # a part would miss processes
+            if len(content) <= _LARGEST and answer.length:  # an incomplete answer lacks processes
                 raise IncompleteRead(b"")
-    # an HTTPError is an OSError; a UnicodeError comes of a name too long to be looked up
+    # an HTTPError is an OSError; a host name that is too long raises UnicodeError
     except (OSError, HTTPException, UnicodeError) as error:
         status = f"HTTP {error.code}" if isinstance(error, urllib.error.HTTPError) else "no answer"
         complain(f"{where} cannot be read: {status}.")
@@ -192,7 +192,7 @@ def _fetched(url: str) -> str | None:
 
 
 def _place_of(url: str) -> str | None:
-    """Return an address without its query, or None if it is none."""
+    """Return an address without its query, or None if it is not an address."""
     try:
         parts = urlsplit(url)
         has_host = bool(parts.hostname) and parts.port != 0
@@ -204,8 +204,8 @@ def _place_of(url: str) -> str | None:
 
 
 def _samples(text: str) -> Iterator[tuple[dict[str, str], float]]:
-    """Yield labels and value of each sample of the gauge."""
-    for line in text.split("\n"):  # a label may hold what Unicode calls a line break
+    """Yield the labels and the value of each sample of the gauge."""
+    for line in text.split("\n"):  # a label may hold a line break of Unicode
         found = _SAMPLE.fullmatch(line.strip())
         if found:
             yield dict(_LABEL.findall(found[1] or "")), float(found[2])

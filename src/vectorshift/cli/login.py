@@ -51,11 +51,11 @@ _REVOKES_NOTHING: Final = (
 )
 
 by_option: list[str] = []
-"""Has the name that `--profile` gave, if it was given."""
+"""The name in the option `--profile`, if there is one."""
 
 
 def use_profile(name: str) -> None:
-    """Let this command use a profile, whatever the variable says.
+    """Make this command use a profile, instead of the one in the variable.
 
     Raises:
         ValueError: no profile can have this name.
@@ -72,7 +72,7 @@ def use_profile(name: str) -> None:
 
 
 def profile_names() -> list[str]:
-    """Return the names of the profiles; none if their list cannot be read."""
+    """Return the names of the profiles, or an empty list if they cannot be read."""
     try:
         return list(stored_profiles())
     except CredentialError:
@@ -83,10 +83,10 @@ def profile_names() -> list[str]:
 
 
 def log_in(with_token: bool, in_file: bool) -> Exit:
-    """Ask for a key, let the API check it, store it, and say what uses it.
+    """Ask for a key, let the API check it, store it, and print how to use it.
 
     Raises:
-        CredentialError: the key cannot be one, or there is no place to store it.
+        CredentialError: the text cannot be a key, or there is no place to store it.
     """
     if with_token == sys.stdin.isatty():
         complain(
@@ -111,7 +111,7 @@ def log_in(with_token: bool, in_file: bool) -> Exit:
         client = vectorshift.VectorShift(key)
         vectorshift.Pipeline.list(verbose=False, limit=1, client=client)
     except PermissionDeniedError:
-        pass  # it is known, and lacks the scope to list pipelines
+        pass  # the key works, but lacks the scope to list pipelines
     except VectorshiftError as error:
         complain(f"{error.message} {looks_odd(key)}".rstrip())
         complain("Nothing was stored.")
@@ -129,7 +129,7 @@ def log_in(with_token: bool, in_file: bool) -> Exit:
 
 
 def _clear(before: Profile) -> None:
-    """Remove the old key from its keyring. If that fails, the new one is stored all the same."""
+    """Remove the old key from its keyring. If that fails, only print why."""
     try:
         _in_time(before.name, lambda: clear_keyring(before))
     except CredentialError as error:
@@ -137,8 +137,8 @@ def _clear(before: Profile) -> None:
 
 
 def _named() -> str:
-    """Return the profile of this command. From here on, the environment names none, as a key in it
-    does not matter here.
+    """Return the profile of this command. Remove its variable, as a key in the environment would
+    contradict it.
     """
     name = os.environ.pop(_VARIABLE, "").strip()
     if name and (flaw := profile_flaw(name)):
@@ -147,7 +147,7 @@ def _named() -> str:
 
 
 def _in_time(name: str, work: Callable[[], T]) -> T:
-    """Return what a keyring answers while a person may unlock it; Ctrl-C ends the wait."""
+    """Return the result of a keyring, with time for a person to unlock it. Ctrl-C ends the wait."""
     task = BackgroundTask(work).start()
     if not task.wait(_PATIENCE):
         raise CredentialStoreUnavailableError(
@@ -206,7 +206,7 @@ def list_profiles(as_json: bool) -> Exit:
     """Print the profiles. Opens no keyring, and shows no key.
 
     Raises:
-        CredentialError: the file is wrong. As JSON, this is printed and not raised.
+        CredentialError: the file is malformed. With JSON, this is printed, not raised.
     """
     rows: list[_ProfileRow] = []
     problem, end = None, Exit.GOOD

@@ -31,16 +31,16 @@ __all__ = ["KINDS", "create", "requirement"]
 KINDS = ("file", "async", "command", "http")
 _NAME = re.compile(r"[a-z][a-z0-9-]{1,40}")
 _TEST = {"async": "http"}
-"""The test of another kind that serves this one too."""
+"""Kinds that use the test of another kind."""
 _SETTINGS = {"file": "PATH", "command": "ITEM"}
 
 
 def create(name: str, kind: str) -> Exit:
-    """Write the package `vectorshift-NAME` into a new folder, and say how to go on.
+    """Write the package `vectorshift-NAME` into a new folder, and print the next steps.
 
     Args:
-        name: that of the provider, as `VECTORSHIFT_PROVIDERS` will have it.
-        kind: which skeleton to begin with, one of `KINDS`.
+        name: the name of the provider for `VECTORSHIFT_PROVIDERS`.
+        kind: the skeleton, one of `KINDS`.
     """
     folder = Path(f"vectorshift-{name}")
     if flaw := _flaw(name) or _flaw_of(folder):
@@ -61,7 +61,7 @@ def create(name: str, kind: str) -> Exit:
 
 
 def _this_package() -> str:
-    """Return what pip installs as this package with its command, quoted for a shell."""
+    """Return pip's requirement for this package with its command, quoted for a shell."""
     try:
         text = distribution("vectorshift").read_text("direct_url.json")
     except PackageNotFoundError:
@@ -70,8 +70,8 @@ def _this_package() -> str:
 
 
 def requirement(direct_url: str | None) -> str:
-    """Return the same for the text of `direct_url.json`, which an installation from a path or a URL
-    has: in an index there may be only the official package.
+    """Return the requirement for the text of `direct_url.json`, which an installation from a path
+    or a URL has. An index may have only the official package.
     """
     came: dict[str, Any] = json.loads(direct_url) if direct_url else {}
     url = urlsplit(str(came.get("url", "")))
@@ -86,7 +86,7 @@ def requirement(direct_url: str | None) -> str:
 
 
 def _flaw(name: str) -> str:
-    """Say why no provider should have this name, or nothing."""
+    """Return why a provider must not have this name, or an empty text."""
     if not _NAME.fullmatch(name) or name.endswith("-") or name != canonical(name):
         return (
             "A provider's name has 2 to 41 characters, a to z, 0 to 9 and single dashes, and begins"

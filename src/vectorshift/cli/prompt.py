@@ -1,4 +1,4 @@
-"""Take a key from a person at a terminal, or from standard input. Nothing of it is shown."""
+"""Read a key from a prompt or from standard input, without showing it."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ __all__ = ["read_key"]
 
 
 def read_key(question: str, *, provider: str) -> Secret | None:
-    """Ask for a key at the terminal, without an echo; without a terminal, read standard input.
-    Return None if there is none.
+    """Return a key from a prompt at the terminal, without echo, else from standard input. None if
+    it is empty.
 
     Args:
         question: the text before the cursor.
         provider: the name for errors.
 
     Raises:
-        CredentialConfigurationError: it cannot be a key.
+        CredentialConfigurationError: the text cannot be a key.
     """
     asks = sys.stdin.isatty()
     source = "the prompt" if asks else "standard input"
@@ -39,11 +39,11 @@ def read_key(question: str, *, provider: str) -> Secret | None:
 
 def _asked(question: str) -> Secret:
     with warnings.catch_warnings():
-        warnings.simplefilter("error", GetPassWarning)  # it would show the key
+        warnings.simplefilter("error", GetPassWarning)  # getpass would show the key
         try:
             return Secret(getpass(question))
         except EOFError:  # Ctrl-D
-            print(file=sys.stderr)  # the cursor is behind the question
+            print(file=sys.stderr)  # the cursor is still on the line of the question
             return Secret("")
         except KeyboardInterrupt:
             print(file=sys.stderr)

@@ -1,4 +1,4 @@
-"""`providers list`: the providers that a chain can have, and those that it has now."""
+"""`providers list`: the available providers, and those in the chain."""
 
 from __future__ import annotations
 
@@ -41,17 +41,17 @@ class _ProviderRow:
     """One provider.
 
     Args:
-        name: as `VECTORSHIFT_PROVIDERS` has it.
-        position: in the chain of the present settings, from 1; None if it is not in it.
-        configured: whether a call that comes to it would ask it; None for a plugin that is not
-            imported. Files are looked at to know it.
-        source: where it looks.
-        configured_by: the variable or the place that configures it.
-        detail: its own description, or the flaw in its settings.
+        name: its name in `VECTORSHIFT_PROVIDERS`.
+        position: its position in the current chain, from 1, or None.
+        configured: whether a call may ask it; None for a plugin that is not imported. Files are
+            read to find out.
+        source: its source.
+        configured_by: the variable or the file that configures it.
+        detail: its own description, or the error in its settings.
         distribution: the distribution that installed it, if that is not this package.
         version: that distribution's version.
-        problem: why it cannot be named, or None.
-        variables: those of a plugin that the chain names.
+        problem: why it cannot be used, or None.
+        variables: its variables, for a plugin in the chain.
     """
 
     name: str
@@ -85,8 +85,8 @@ def show_providers(as_json: bool) -> Exit:
     """Print the providers. Contacts no store, and imports no plugin that the chain does not name.
 
     Raises:
-        CredentialError: the settings are wrong, name a provider that there is not, or stand in a
-            pipe. As JSON, this is printed and not raised.
+        CredentialError: the settings are wrong, name an unknown provider, or are in a pipe. With
+            JSON, this is printed, not raised.
     """
     rows: list[_ProviderRow] = []
     problem, end = None, Exit.GOOD
@@ -109,12 +109,12 @@ def show_providers(as_json: bool) -> Exit:
 
 
 def _fact(row: _ProviderRow) -> str:
-    """Return what the facts of a row begin with. What cannot be named may bear any name."""
+    """Return the prefix for the facts of a row. A plugin with a problem may have any name."""
     return printable(f"{row.name} of {row.distribution}" if row.problem else row.name)
 
 
 def _rows(settings: Settings) -> list[_ProviderRow]:
-    """Return the members of the chain in order, then the other providers that there are."""
+    """Return the providers of the chain in their order, then the other available ones."""
     chain = [_row(provider, place) for place, provider in enumerate(providers_of(settings), 1)]
     inside = {plugin_of(row.name) for row in chain}
     plugins = _plugins()
@@ -174,7 +174,7 @@ def _of_plugin(row: _ProviderRow, plugin: PluginEntry) -> _ProviderRow:
 
 
 def _variables(name: str) -> tuple[_Variable, ...]:
-    """Return the variables of a plugin, if it has read its settings by a `PluginSettings`."""
+    """Return the variables of a plugin, if it reads its settings with a `PluginSettings`."""
     from vectorshift.settings.plugin import declared
 
     return tuple(
@@ -192,8 +192,8 @@ def _default(value: object) -> str:
 
 
 def _annotation(field: FieldInfo) -> Any:
-    """Return the annotation of a field as it was written: pydantic keeps what is beside the type,
-    such as the check of a `StoreUrl`, in a list of its own.
+    """Return the original annotation of a field: pydantic keeps metadata, such as the check of a
+    `StoreUrl`, apart from the type.
     """
     written: Any = Annotated
     parts = (field.annotation, *field.metadata)
@@ -201,7 +201,7 @@ def _annotation(field: FieldInfo) -> Any:
 
 
 def _type(annotation: object) -> str:
-    """Return the type of a setting for a person, such as `text or number`."""
+    """Return the type of a setting for the user, such as `text or number`."""
     from vectorshift.settings.plugin import StoreUrl
 
     if annotation == StoreUrl:
@@ -215,7 +215,7 @@ def _type(annotation: object) -> str:
 
 
 def _outside(name: str, settings: Settings) -> _ProviderRow:
-    """Return a built-in provider that the chain leaves out, as it would be if it were named."""
+    """Return the row of a built-in provider that is not in the chain."""
     try:
         provider = built_in(name, settings)
     except CredentialConfigurationError as error:
@@ -231,7 +231,7 @@ def _outside(name: str, settings: Settings) -> _ProviderRow:
 
 
 def _not_imported(plugin: PluginEntry, settings: Settings) -> _ProviderRow:
-    """Return a plugin that is installed and that the chain leaves out: it says nothing more."""
+    """Return the row of an installed plugin that is not in the chain: it is not imported."""
     problem = plugin.problem
     if not problem and settings.disable_plugins:
         problem = "VECTORSHIFT_DISABLE_PLUGINS=1 allows built-in providers alone"

@@ -1,4 +1,4 @@
-"""`rotate`: asks for a new key, and puts it in the place of the old one."""
+"""`rotate`: asks for a new key, and replaces the old one by it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Mode:
 
 
 def show_rotation(options: Options, mode: Mode) -> Exit:
-    """Rotate the key, print what was done, and return the exit code."""
+    """Rotate the key, print the outcome, and return the exit code."""
     core_dumps.turn_off()
     try:
         return _rotate(options, mode)
@@ -82,7 +82,7 @@ def _pipelines(client: VectorShift) -> Iterator[str]:
 
 
 def _new_key(old: Credential, asks: bool) -> Secret:
-    """Return the new key, from a prompt that shows nothing or from standard input."""
+    """Return the new key, from a prompt without echo or from standard input."""
     if asks:
         print(printable(f"The key that is there: {old}"), file=sys.stderr)
     try:

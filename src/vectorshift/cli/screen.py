@@ -1,4 +1,4 @@
-"""The output of commands: tables on a wide terminal, else one fact a line; or JSON."""
+"""The output of commands: tables on a wide terminal, else one fact per line; or JSON."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ __all__ = [
     "table",
 ]
 
-_NARROWEST = 50  # columns: below, nothing would be left for the last one of a table
+_NARROWEST = 50  # a narrower terminal would leave no space for a table's last column
 
 
 def show(
     as_json: bool, data: object, draw: Callable[[], None], facts: Mapping[str, object]
 ) -> None:
-    """Print JSON, if that is wanted; else draw on a terminal, or print one fact a line."""
+    """Print JSON, if wanted; else draw on a terminal, or print one fact per line."""
     if as_json:
         sys.stdout.write(json.dumps(data, indent=2) + "\n")
     elif _on_terminal():
@@ -50,23 +50,19 @@ def show(
 
 
 def _on_terminal() -> bool:
-    """Return whether a table can be drawn: on a terminal, or what `FORCE_COLOR` says to treat as
-    one, that has the width.
-    """
+    """Return whether a table can be drawn: on a wide terminal, or with `FORCE_COLOR` set."""
     looked_at = bool(os.environ.get("FORCE_COLOR")) or sys.stdout.isatty()
     return looked_at and console().width >= _NARROWEST
 
 
 def printable(text: str) -> str:
-    """Return the text without control characters, which may stand in a server's answer or the name
-    of a file.
-    """
+    """Return the text without control characters, which an answer or a file name may have."""
     return "".join(each if each.isprintable() or each == "\n" else "?" for each in text)
 
 
 @contextlib.contextmanager
 def silenced(wanted: bool) -> Generator[None, None, None]:
-    """Print nothing on standard output in this block, if that is wanted."""
+    """Suppress standard output in this block, if wanted."""
     with contextlib.redirect_stdout(io.StringIO()) if wanted else contextlib.nullcontext():
         yield
 
@@ -87,7 +83,7 @@ def print_folded(message: str) -> None:
 
 
 def folded(text: str, stream: TextIO) -> str:
-    """Return the text with lines that fit, if the stream is a terminal: none ends within a word."""
+    """Return the text wrapped between words, if the stream is a terminal."""
     if not stream.isatty():
         return text
     width = shutil.get_terminal_size().columns
@@ -108,18 +104,18 @@ def _plain(value: object) -> str:
 
 
 def console() -> Console:
-    """Return a console for a terminal. Texts are taken as they stand: nothing in them is markup."""
+    """Return a console for a terminal. It does not interpret markup in texts."""
     from rich.console import Console
 
     return Console(force_terminal=True, markup=False, highlight=False, emoji=False)
 
 
 def table(headings: Sequence[str], *, folded: int = 1) -> Table:
-    """Return an empty table without frames, whose last columns take what width there is.
+    """Return an empty table without frames. Its last columns take the remaining width.
 
     Args:
-        headings: those of the columns.
-        folded: how many columns at the end may take several lines.
+        headings: the headings of the columns.
+        folded: how many columns at the end may wrap.
     """
     from rich import box
     from rich.table import Table

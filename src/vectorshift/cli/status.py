@@ -1,4 +1,4 @@
-"""`auth status`: which key a call would use, and why that one."""
+"""`auth status`: which key a call would use, and why."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = ["show_status"]
 T = TypeVar("T")
 
 _GRACE = 1.0
-"""Seconds for what has a time limit of its own to come to its end."""
+"""Additional seconds for work that has its own time limit."""
 
 _REQUIRE_USING = (
     "VECTORSHIFT_REQUIRE_USING is on, but ignored here: a command has no using block. In a "
@@ -54,11 +54,11 @@ _FACTS = (
 
 
 def show_status(probe: bool | None, as_json: bool) -> Exit:
-    """Print the report of `explain`, and return whether a call would get a key.
+    """Print the report of `explain`. The exit code says whether a call would get a key.
 
     Args:
-        probe: None asks what a call would ask, until one answers; True asks every store; False
-            contacts none.
+        probe: None asks the sources that a call would ask, until one answers; True asks every
+            store; False contacts none.
         as_json: whether to print JSON.
     """
     report, end = _examined(probe)
@@ -73,13 +73,13 @@ def show_status(probe: bool | None, as_json: bool) -> Exit:
 
 
 def _examined(probe: bool | None) -> tuple[Report, Exit]:
-    """Look the key up as a call does, unless `probe` says otherwise, and report. A pipe is left to
-    who needs its key.
+    """Look the key up as a call does, unless `probe` says otherwise, and report. Does not read
+    pipes.
     """
     with left_alone(), prints_of_plugins_aside():
         looked_up, hung = _looked_up() if probe is None else (None, False)
         report = examine(bool(probe), None, partial(_asked, hung))
-        if report.outcome == "failed":  # also where a key is found, and may not be sent
+        if report.outcome == "failed":  # also if a key is found, but must not be sent
             end = Exit.SOURCE_FAILED
         elif report.outcome == "unknown":
             end = Exit.UNKNOWN
@@ -89,7 +89,7 @@ def _examined(probe: bool | None) -> tuple[Report, Exit]:
 
 
 def _looked_up() -> tuple[Exit, bool]:
-    """Look the key up; return what came of it, and whether the look-up hangs."""
+    """Look the key up; return the outcome, and whether the look-up hangs."""
     try:
         looking_up = _begun(vectorshift.get_credential)
         if not looking_up.wait(DEFAULT_SCOPE.settings.load_timeout + _GRACE):
@@ -101,12 +101,11 @@ def _looked_up() -> tuple[Exit, bool]:
 
 
 def _asked(hung: bool, provider: BaseProvider, request: LookupRequest) -> Result:
-    """Ask a provider, to name the one that hangs: the local getter of a plugin has no time limit.
+    """Ask a provider with a time limit: a plugin's local getter has none, and may hang.
 
     Args:
-        hung: whether a look-up has waited already.
-        provider: whom to ask.
-        request: what to ask.
+        hung: whether a look-up has already timed out.
+        provider: the provider. request: what to ask.
     """
     seconds = DEFAULT_SCOPE.settings.load_timeout + _GRACE
     asking = _begun(lambda: provider.resolve(request))
@@ -125,7 +124,7 @@ def _begun(work: Callable[[], T]) -> BackgroundTask[T]:
 
 
 def _note(report: Report) -> str:
-    """Say what may differ in a program, or return an empty string."""
+    """Return what may differ in a program, or an empty string."""
     settings = DEFAULT_SCOPE.loaded
     is_cached = any(each.next_refresh for each in report.sources)
     notes = {
@@ -136,7 +135,7 @@ def _note(report: Report) -> str:
 
 
 def _word(end: Exit) -> str:
-    return "found" if end is Exit.GOOD else end.word  # the API was not asked about the key
+    return "found" if end is Exit.GOOD else end.word  # the API was not asked
 
 
 # --- Without a terminal ---
@@ -194,8 +193,8 @@ def _draw(report: Report, end: Exit) -> None:
 def _about(source: SourceReport) -> Text:
     """Return the text of the last column.
 
-    The times of a cache are no news in a process that has just begun. The seconds of a look-up are
-    shown for stores alone, which a cache keeps.
+    It omits the times of the cache, as this process has just begun. It shows the duration of a
+    look-up only for stores, which are cached.
     """
     from rich.text import Text
 
