@@ -1,5 +1,5 @@
-"""`httpx2_auth`: the chain's key for the clients of httpx2, the continuation of httpx that other
-SDKs are made with.
+"""`httpx2_auth`: the chain's key for clients of httpx2, the successor of httpx, which other SDKs
+use.
 """
 
 from __future__ import annotations
@@ -19,12 +19,11 @@ __all__ = ["httpx2_auth"]
 def httpx2_auth(
     provider: object, *, origin: str, allow_http: bool = False, replace: bool = False
 ) -> public.httpx2.Auth:
-    """Return what `CredentialAuth` is, for clients of httpx2: its classes are other ones than those
-    of httpx.
+    """Return the equivalent of `CredentialAuth` for clients of httpx2, whose classes differ from
+    those of httpx.
 
-    Shared by threads and event loops, as `CredentialAuth` is. Arguments are those of
-    `CredentialAuth`. An SDK that sets `Authorization` itself takes any text for its own key, and
-    `replace=True` here.
+    Threads and event loops may share it. Arguments are those of `CredentialAuth`. If an SDK sets
+    `Authorization` itself, pass any text as its own key, and `replace=True` here.
 
     Raises:
         ImportError: httpx2 is not installed.

@@ -62,14 +62,14 @@ class VectorShiftInstrumentor:
     """The class that OpenTelemetry's entry point names. In code, call `instrument()`."""
 
     _current: VectorShiftInstrumentor | None = None
-    """The one that reports: one process reports once."""
+    """The instance that reports. There is at most one in a process."""
 
     def instrumentation_dependencies(self) -> tuple[str, ...]:
-        """Return nothing: this package instruments itself."""
+        """Return an empty tuple: this package instruments itself."""
         return ()
 
     def instrument(self, *, meter_provider: MeterProvider | None = None, **_options: Any) -> None:
-        """Report from now on, unless another one does."""
+        """Report from now on, unless another instance does."""
         if VectorShiftInstrumentor._current is not None:
             return
         VectorShiftInstrumentor._current = self
@@ -88,7 +88,7 @@ class VectorShiftInstrumentor:
         self._counters(meter)
 
     def uninstrument(self, **_options: Any) -> None:
-        """Report nothing any more."""
+        """Stop reporting."""
         current = VectorShiftInstrumentor._current
         if current is None:
             return
@@ -146,7 +146,7 @@ class VectorShiftInstrumentor:
         def events_of(kind: str) -> Callable[[], Iterable[Observation]]:
             def observe() -> Iterable[Observation]:
                 found = usage.events().get(kind, {})
-                if kind == "source_changed":  # without a source: a counter has to begin at 0
+                if kind == "source_changed":  # without a source, as a counter must begin at 0
                     yield Observation(sum(found.values()))
                     return
                 for (provider, source), count in found.items():
