@@ -78,7 +78,7 @@ def _is_html(response: httpx.Response) -> bool:
     return response.content[:100].lstrip().lower().startswith((b"<!doctype", b"<html"))
 
 
-def masked_headers(response: httpx.Response) -> dict[str, str]:
+def redacted_headers(response: httpx.Response) -> dict[str, str]:
     """Return the headers by lower-case name, without the secrets that the server may echo."""
     redact_all = redactor(_secrets(response))
     return {name: redact_all(value) for name, value in response.headers.items()}

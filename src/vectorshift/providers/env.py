@@ -247,7 +247,7 @@ _TEMPLATE = '{{ with secret "secret/data/vectorshift" }}{{ .Data.data.api_key }}
 
 
 def _more_than_a_key(text: str, variable: str) -> str | None:
-    """Return what else a file holds, and which program may have written it; None if it is JSON."""
+    """Return why a file does not hold just a key, and the fix. None for a key, or for JSON."""
     if re.match(r"(data: *)?map\[", text):
         return (
             "it looks like what Vault Agent writes without a template. Give the agent one, such as"

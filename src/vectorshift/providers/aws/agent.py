@@ -173,8 +173,8 @@ class Agent:
                 headers={_HEADER: token.secret.reveal(), "Accept-Encoding": "identity"},
                 extensions={"timeout": limits.as_dict()},
             )
-            # A transport, unlike a client, has no proxy of the environment, no netrc and no
-            # redirect: the token goes to this address alone.
+            # Unlike a client, a transport uses no proxy, netrc or redirect: the token must go only
+            # to this address.
             with (
                 httpx.HTTPTransport(trust_env=False, verify=verify) as transport,
                 contextlib.closing(transport.handle_request(request)) as response,

@@ -1,4 +1,4 @@
-"""The AWS identity of this process, as a signed request that another server passes on to AWS."""
+"""The AWS identity of this process: a signed request that another server forwards to AWS."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class SignedRequest(NamedTuple):
 
 
 class NoIdentity(NamedTuple):
-    """Why there is no identity: the kind of the failure, and its text."""
+    """The reason why there is no identity: the kind of the failure, and its text."""
 
     kind: type[CredentialError]
     text: str
@@ -40,18 +40,17 @@ class NoIdentity(NamedTuple):
 def signed_identity(
     headers: dict[str, str], *, deadline: float | None = None
 ) -> SignedRequest | NoIdentity:
-    """Return a request that asks STS who signed it, or why there is none. Nobody is asked for
-    credentials.
+    """Return a signed request that asks STS who signed it, or why there is none. Never prompts.
 
     Args:
-        headers: those to sign as well.
+        headers: additional headers to sign.
         deadline: until when the caller waits, in seconds of `time.monotonic`.
     """
     try:
         with quiet_botocore(deadline):
             keys = _keys()
         if keys is None:
-            return _told(missing_credentials(_PLACE))
+            return _no_identity(missing_credentials(_PLACE))
         request = load("botocore.awsrequest").AWSRequest(
             "POST", _URL, headers={**_FORM, **headers}, data=_BODY
         )
@@ -62,7 +61,7 @@ def signed_identity(
     except Exception as error:
         raise_callers_own(error)
         if failure := outcome(error, _PLACE, login=True):
-            return _told(failure)
+            return _no_identity(failure)
         text = f"{class_of(error)} was raised. Its text is withheld: it may hold a secret."
         return NoIdentity(CredentialConfigurationError, text)
 
@@ -78,8 +77,8 @@ def _keys() -> Any:
 _PLACE: Final = SecretLocation(given=AwsArguments(parameter="STS"), region=_REGION)
 
 
-def _told(failure: CredentialError) -> NoIdentity:
-    """Return a failure without the words for a read from AWS: its region, its setting."""
+def _no_identity(failure: CredentialError) -> NoIdentity:
+    """Return a failure without the region and the settings that only concern a read from AWS."""
     text = failure.message.removeprefix(f"{_PLACE.given.source}: ")
     reads = (
         rf" for region {_REGION}|VECTORSHIFT_(?=AWS_PROFILE)|AWS_PROFILE (or|and) (?=AWS_PROFILE)"

@@ -402,7 +402,7 @@ class PasswordLogin(MountedLogin):
 
 
 class AwsLogin(MountedLogin):
-    """AWS IAM: a signed request to AWS's STS, which the server sends on to ask who signed it."""
+    """AWS IAM: a signed request that the server forwards to AWS's STS, to learn who signed it."""
 
     fix = (
         "No role accepts the AWS identity of this process. Check VECTORSHIFT_VAULT_ROLE, "
@@ -410,10 +410,8 @@ class AwsLogin(MountedLogin):
     )
 
     def payload(self, requests: VaultRequests, ref: SecretRef) -> Payload | CredentialError:
-        """Return the request, signed with what botocore finds: variables, a profile, IRSA, a role
-        of the instance.
-        """
-        # boto3 belongs to this method alone
+        """Return the request, signed with the AWS credentials that botocore finds."""
+        # only this method needs boto3
         from vectorshift.providers.aws.identity import NoIdentity, signed_identity
 
         server_id = self._arguments.aws_server_id
@@ -433,7 +431,7 @@ class AwsLogin(MountedLogin):
         }
 
     def explain(self, reply: Reply, payload: Payload) -> str:
-        """Tell what AWS refuses, as the server passes it on, from what a role refuses."""
+        """Return the likely reason: AWS's own error, which the server passes on, or the role."""
         if not reply.mentions("from sts"):
             return self.fix
         return (

@@ -273,8 +273,8 @@ def _is_retryable(outcome: Reply | TransportFailure, *, repeatable: bool) -> boo
     return outcome.is_transient and (repeatable or did_nothing)
 
 
-def _is_passing(outcome: Reply | TransportFailure) -> bool:
-    """Return whether the server says that it cannot serve just then, and may soon."""
+def _may_recover(outcome: Reply | TransportFailure) -> bool:
+    """Return whether the server cannot serve now, but may soon without help."""
     return isinstance(outcome, Reply) and not outcome.needs_a_person
 
 
