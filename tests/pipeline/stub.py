@@ -8,6 +8,7 @@ at run time. Editors find the docstrings of sync calls in the source; those of a
 from __future__ import annotations
 
 import inspect
+import re
 import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,33 +35,19 @@ from typing_extensions import Self
 
 from vectorshift.client import AsyncVectorShift, VectorShift
 from vectorshift.client.default import PinnedClients
-from vectorshift.pipeline.chunks import AsyncChunks as AsyncChunks
-from vectorshift.pipeline.results import (
-    Answer as Answer,
-    BulkRunResult as BulkRunResult,
-    PipelineList as PipelineList,
-    RunResult as RunResult,
-    RunStatus as RunStatus,
-    StreamChunk as StreamChunk,
-)
-
-__all__ = [
-    "Answer",
-    "AsyncChunks",
-    "BulkRunResult",
-    "Pipeline",
-    "PipelineList",
-    "RunHandler",
-    "RunResult",
-    "RunStatus",
-    "StreamChunk",
-]
 '''
 
 
 def stub() -> str:
     """Return the stub of the two classes as they are."""
-    return HEAD + "".join(f"\n{_class(each)}" for each in (Pipeline, RunHandler))
+    return HEAD + _exports() + "".join(f"\n{_class(each)}" for each in (Pipeline, RunHandler))
+
+
+def _exports() -> str:
+    """Return the imports and the `__all__` of the package, without the two classes' imports."""
+    source = inspect.getsource(vectorshift.pipeline)
+    exports = source[source.index("from vectorshift.pipeline") : source.index("\n\ndef ")]
+    return re.sub(r"from .+ import (Pipeline|RunHandler)\n", "", exports)
 
 
 def _class(kind: type) -> str:

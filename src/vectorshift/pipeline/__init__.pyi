@@ -10,14 +10,14 @@ from typing_extensions import Self
 
 from vectorshift.client import AsyncVectorShift, VectorShift
 from vectorshift.client.default import PinnedClients
-from vectorshift.pipeline.chunks import AsyncChunks as AsyncChunks
+from vectorshift.pipeline.chunks import AsyncChunks
 from vectorshift.pipeline.results import (
-    Answer as Answer,
-    BulkRunResult as BulkRunResult,
-    PipelineList as PipelineList,
-    RunResult as RunResult,
-    RunStatus as RunStatus,
-    StreamChunk as StreamChunk,
+    Answer,
+    BulkRunResult,
+    PipelineList,
+    RunResult,
+    RunStatus,
+    StreamChunk,
 )
 
 __all__ = [
