@@ -7,7 +7,7 @@ from vectorshift.credentials.adapter import adapt
 from vectorshift.credentials.values import Credential
 from vectorshift.providers.explicit import ExplicitProvider
 from vectorshift.testing.contract.hooks import SourceHooks
-from vectorshift.testing.contract.probe import Probe, has_key, named
+from vectorshift.testing.contract.probe import Probe, has_key
 
 __all__ = ["ChainTests"]
 
@@ -19,13 +19,12 @@ class ChainTests(SourceHooks):
         """An empty place is no failure, unless the user says so."""
         provider = probe.provider()
         key = probe.new_key()
-        answer = probe.ask(ProviderChain([provider, ExplicitProvider(key)]))
-        if not has_key(answer, key):
-            probe.fault(
-                expected="the key of the next provider in the chain, because this one is empty.",
-                happened=f"{named(answer)}.",
-                mend="Leave on_missing at 'continue': 'stop' is for the user to say.",
-            )
+        probe.gives(
+            ProviderChain([provider, ExplicitProvider(key)]),
+            lambda answer: has_key(answer, key),
+            expected="the key of the next provider in the chain, because this one is empty.",
+            mend="Leave on_missing at 'continue': 'stop' is for the user to say.",
+        )
 
     def test_a_chain_stops_when_the_source_is_broken(self, probe: Probe) -> None:
         """Another source may hold the key of another organisation."""
@@ -48,10 +47,9 @@ class ChainTests(SourceHooks):
             provider = adapt(provider)
             provider.on_error = "continue"
         key = probe.new_key()
-        answer = probe.ask(ProviderChain([provider, ExplicitProvider(key)]))
-        if not has_key(answer, key):
-            probe.fault(
-                expected="the key of the next provider, because on_error is 'continue'.",
-                happened=f"{named(answer)}.",
-                mend="Leave on_error a plain attribute.",
-            )
+        probe.gives(
+            ProviderChain([provider, ExplicitProvider(key)]),
+            lambda answer: has_key(answer, key),
+            expected="the key of the next provider, because on_error is 'continue'.",
+            mend="Leave on_error a plain attribute.",
+        )

@@ -148,13 +148,12 @@ class LoopTests(SourceHooks):
                     " raise it again."
                 ),
             )
-        answer = probe.ask(provider)
-        if isinstance(answer, Credential) is not finds:
-            probe.fault(
-                expected="the same for the next caller, after another was cancelled.",
-                happened=f"{named(answer)}.",
-                mend="Release locks and connections in finally or async with.",
-            )
+        probe.gives(
+            provider,
+            lambda answer: isinstance(answer, Credential) is finds,
+            expected="the same for the next caller, after another was cancelled.",
+            mend="Release locks and connections in finally or async with.",
+        )
 
 
 def _told(credential: Credential) -> tuple[object, ...]:

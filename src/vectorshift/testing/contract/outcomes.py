@@ -15,7 +15,7 @@ from vectorshift.errors import (
 )
 from vectorshift.testing.contract.hooks import SourceHooks
 from vectorshift.testing.contract.manners import is_ours
-from vectorshift.testing.contract.probe import Probe, has_key, named
+from vectorshift.testing.contract.probe import Probe, has_key
 
 __all__ = ["OutcomeTests"]
 
@@ -26,16 +26,13 @@ class OutcomeTests(SourceHooks):
     def test_a_key_that_is_there_is_found(self, probe: Probe) -> None:
         """The text that `put` stores is the key."""
         key = probe.put()
-        answer = probe.ask(probe.provider())
-        if not has_key(answer, key):
-            probe.fault(
-                expected="a Credential with the key that put() stored.",
-                happened=f"{named(answer)}.",
-                mend=(
-                    "Return Credential(secret=..., source=..., provider=self.name) with the stored"
-                    " text as it is."
-                ),
-            )
+        probe.gives(
+            probe.provider(),
+            lambda answer: has_key(answer, key),
+            expected="a Credential with the key that put() stored.",
+            mend="Return Credential(secret=..., source=..., provider=self.name) with the stored "
+            "text as it is.",
+        )
 
     def test_a_credential_names_its_provider(self, probe: Probe) -> None:
         """Messages and events name a provider as the chain's setting does."""
@@ -106,16 +103,13 @@ class OutcomeTests(SourceHooks):
 
     def test_an_empty_place_is_not_found(self, probe: Probe) -> None:
         """Only *not found* lets a chain move on."""
-        answer = probe.ask(probe.provider())
-        if not isinstance(answer, CredentialNotFoundError):
-            probe.fault(
-                expected="CredentialNotFoundError, because the source is empty.",
-                happened=f"{named(answer)}.",
-                mend=(
-                    "Raise CredentialNotFoundError when the place is empty. Each test begins with"
-                    " an empty source."
-                ),
-            )
+        probe.gives(
+            probe.provider(),
+            lambda answer: isinstance(answer, CredentialNotFoundError),
+            expected="CredentialNotFoundError, because the source is empty.",
+            mend="Raise CredentialNotFoundError when the place is empty. Each test begins with an "
+            "empty source.",
+        )
 
     def test_a_broken_source_is_unavailable_or_misconfigured_and_never_not_found(
         self, probe: Probe
@@ -154,13 +148,12 @@ class OutcomeTests(SourceHooks):
         """A failure is not kept: how soon to ask again is decided outside the provider."""
         provider = probe.reader("broken")
         self.restore()
-        answer = probe.ask(provider)
-        if not isinstance(answer, Credential):
-            probe.fault(
-                expected="the key, because the source works again.",
-                happened=f"{named(answer)}.",
-                mend="Keep no failure. After a failed connection, open a new one.",
-            )
+        probe.gives(
+            provider,
+            lambda answer: isinstance(answer, Credential),
+            expected="the key, because the source works again.",
+            mend="Keep no failure. After a failed connection, open a new one.",
+        )
 
     def test_a_rotated_key_is_found_by_the_next_read(self, probe: Probe) -> None:
         """Caching is done outside the provider: it reads its source each time it is asked."""

@@ -186,6 +186,19 @@ class Probe:
         except Exception as error:
             raise Unmet(f"describe() raised {type(error).__name__}.", pytrace=False) from None
 
+    def gives(
+        self,
+        provider: CredentialProvider,
+        right: Callable[[Result], bool],
+        *,
+        expected: str,
+        mend: str,
+    ) -> None:
+        """Ask a provider, and tell of an answer that is not right."""
+        answer = self.ask(provider)
+        if not right(answer):
+            self.fault(expected=expected, happened=f"{named(answer)}.", mend=mend)
+
     def both_give(
         self,
         provider: CredentialProvider,

@@ -27,13 +27,12 @@ class ValueTests(SourceHooks):
         probe.found(probe.provider())
         key = probe.new_key()
         self.rotate(f"  {key}\n")
-        answer = probe.ask(probe.provider())
-        if not has_key(answer, key):
-            probe.fault(
-                expected="the key without the white space around it.",
-                happened=f"{named(answer)}.",
-                mend=("Return the stored text unchanged: vectorshift strips and checks it."),
-            )
+        probe.gives(
+            probe.provider(),
+            lambda answer: has_key(answer, key),
+            expected="the key without the white space around it.",
+            mend="Return the stored text unchanged: vectorshift strips and checks it.",
+        )
 
     @pytest.mark.parametrize("flaw", list(_NO_KEYS))
     def test_a_value_that_is_no_key_is_refused_without_showing_it(
