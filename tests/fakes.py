@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import socket
 import threading
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
-from vectorshift import Credential, CredentialProvider, Description, errors
+from vectorshift import Credential, CredentialProvider, Description, errors, on_event
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from typing_extensions import Self
 
@@ -116,6 +117,18 @@ class Meanwhile:
 
     def __exit__(self, *_: object) -> None:
         self._lock.release()
+
+
+@contextmanager
+def until_told(kind: str) -> Iterator[None]:
+    """Wait at the end of the block until an event of this kind has been told."""
+    told = threading.Event()
+    stop = on_event(lambda event: told.set() if event.kind == kind else None)
+    try:
+        yield
+        assert told.wait(30)
+    finally:
+        stop()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 import importlib
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from tests.interpreter import output
 
 import vectorshift
 import vectorshift.providers
@@ -36,16 +36,7 @@ def imported_by(code: str, **environ: str) -> set[str]:
         f"import sys\nbefore = set(sys.modules)\n{code}\nprint(*sorted(set(sys.modules) - before))"
     )
     kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "HOME") if name in os.environ}
-    done = subprocess.run(
-        [sys.executable, "-I", "-c", script],
-        env={**kept, **environ},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return set(done.stdout.split())
+    return set(output(sys.executable, "-I", "-c", script, env={**kept, **environ}).split())
 
 
 def test_importing_the_package_imports_nothing_else() -> None:

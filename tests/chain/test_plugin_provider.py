@@ -19,6 +19,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.fakes import until_told
+from tests.interpreter import output
 
 import vectorshift
 from vectorshift import (
@@ -157,15 +159,7 @@ def test_entry_points_are_looked_at_only_when_a_name_is_not_built_in(
         "PYDANTIC_DISABLE_PLUGINS": "__all__",
         "PATH": os.environ["PATH"],
     }
-    done = subprocess.run(
-        [sys.executable, "-I", "-c", WATCH],
-        env=environ,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    assert done.stdout.strip() == searched
+    assert output(sys.executable, "-I", "-c", WATCH, env=environ).strip() == searched
 
 
 def test_a_plugin_that_is_named_answers_and_no_other_is_imported(
@@ -606,11 +600,7 @@ else:
 print(found.secret.reveal(), *sys.modules[{module!r}].TOLD)
 """
     environ = {"VECTORSHIFT_PROVIDERS": "shelf", "PATH": os.environ["PATH"]}
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(
+    assert output(sys.executable, "-c", code, env=environ).startswith(
         "vs-plugin The provider shelf of vectorshift-shelf 1.2.3 cannot be used: it asks"
     )
 
@@ -828,18 +818,14 @@ def test_the_last_answer_of_a_plugin_is_served_while_its_store_is_down(
     install: Callable[..., str], code: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     install(code)
-    clock, told = ManualClock(), threading.Event()
+    clock = ManualClock()
     provider = made(providers_of(Settings(providers=("shelf",)))[-1]).provider
     chain = ProviderChain([provider], clock=clock)
     first = chain.get_credential()
     provider.provider.key = f"down {HIDDEN}"
     clock.advance(301)
-    stop = on_event(lambda event: told.set() if event.kind == "refresh_failed" else None)
-    try:
+    with until_told("refresh_failed"):
         assert chain.get_credential() is first
-        assert told.wait(30)
-    finally:
-        stop()
     assert HIDDEN not in caplog.text
 
 

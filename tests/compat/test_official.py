@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.interpreter import output
 
 import vectorshift
 from vectorshift._compat import PIPELINE_MEMBERS
@@ -51,16 +52,7 @@ def run(python: Path | str, api: FakeVectorShift, *arguments: str, **variables: 
     """Run a program in this folder, with no setting but these; return what it prints."""
     given = {"VECTORSHIFT_BASE_URL": api.base_url, "VECTORSHIFT_API_KEY": KEY, **variables}
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    done = subprocess.run(
-        [str(python), "-W", "ignore", *arguments],
-        env={**kept, **given},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    return output(python, "-W", "ignore", *arguments, env={**kept, **given}, timeout=120)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)

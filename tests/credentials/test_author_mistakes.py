@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from pydantic import field_validator
+from tests.fakes import until_told
 
 import vectorshift
 from vectorshift import (
@@ -29,7 +30,6 @@ from vectorshift import (
     ProviderChain,
     Secret,
     Settings,
-    on_event,
 )
 from vectorshift.credentials.adapter import adapt
 from vectorshift.credentials.provider import Description
@@ -128,18 +128,14 @@ def test_a_failure_that_cannot_be_judged_is_a_failure_with_a_pause_of_its_own() 
 
 
 def test_behind_a_stale_key_such_a_failure_is_told_and_not_asked_for_on_each_call() -> None:
-    clock, told = ManualClock(), threading.Event()
+    clock = ManualClock()
     provider = Mine()
     chain = ProviderChain([provider], clock=clock)
     first = chain.get_credential()
     provider.does = raising(Odd())
     clock.advance(1000)
-    stop = on_event(lambda event: told.set() if event.kind == "refresh_failed" else None)
-    try:
+    with until_told("refresh_failed"):
         assert chain.get_credential() is first
-        assert told.wait(30)
-    finally:
-        stop()
     assert [chain.get_credential() for _ in range(5)] == [first] * 5
     assert provider.asked == 2
 

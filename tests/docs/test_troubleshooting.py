@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.interpreter import printed
 
 import vectorshift
 from vectorshift import Pipeline, ProviderChain, Secret, Settings, VectorShift, errors
@@ -47,13 +48,8 @@ class Stage:
         monkeypatch: pytest.MonkeyPatch,
         caplog: pytest.LogCaptureFixture,
     ) -> None:
-        self.api, self.bao, self.folder, self.set, self.logged = (
-            api,
-            bao,
-            folder,
-            monkeypatch.setenv,
-            caplog,
-        )
+        self.api, self.bao, self.folder, self.logged = api, bao, folder, caplog
+        self._setenv = monkeypatch.setenv
         self.path = f"troubleshooting-{uuid.uuid4().hex}"
         self.written = {
             bao.address: "https://vault.example.com:8200",
@@ -68,10 +64,12 @@ class Stage:
         self.written[address] = instead
         return address
 
+    def set(self, **variables: str) -> None:
+        for name, value in variables.items():
+            self._setenv(name, value)
+
     def vault(self, **variables: str) -> None:
-        environ = {**self.bao.environment(), "VECTORSHIFT_VAULT_PATH": self.path, **variables}
-        for name, value in environ.items():
-            self.set(name, value)
+        self.set(**{**self.bao.environment(), "VECTORSHIFT_VAULT_PATH": self.path, **variables})
 
     def failure(self, call: Callable[[], object] = vectorshift.get_credential) -> str:
         with pytest.raises(errors.VectorshiftError) as caught:
@@ -87,14 +85,7 @@ class Stage:
 
     def without(self, package: str, **variables: str) -> str:
         """Return the failure of a process that cannot import `package`."""
-        done = subprocess.run(
-            [sys.executable, "-c", _WITHOUT, package],
-            env={**os.environ, **variables},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        return done.stdout.strip()
+        return printed(_WITHOUT, package, **variables).strip()
 
     def as_written(self, said: str) -> str:
         for real, instead in self.written.items():
@@ -136,21 +127,20 @@ def _(at: Stage) -> str:
 
 @scene("A call outside every using block")
 def _(at: Stage) -> str:
-    at.set("VECTORSHIFT_REQUIRE_USING", "1")
-    at.set("VECTORSHIFT_API_KEY", at.api.create_key(org="acme"))
+    at.set(VECTORSHIFT_REQUIRE_USING="1", VECTORSHIFT_API_KEY=at.api.create_key(org="acme"))
     return at.failure(Pipeline.list)
 
 
 @scene("The key in the environment is rejected")
 def _(at: Stage) -> str:
-    at.set("VECTORSHIFT_API_KEY", "vs-of-last-year")
+    at.set(VECTORSHIFT_API_KEY="vs-of-last-year")
     return at.failure(Pipeline.list)
 
 
 @scene("A key is rejected, and a configured store was not asked")
 def _(at: Stage) -> str:
     at.vault()
-    at.set("VECTORSHIFT_API_KEY", "vs-of-last-year")
+    at.set(VECTORSHIFT_API_KEY="vs-of-last-year")
     return at.failure(Pipeline.list)
 
 
@@ -174,7 +164,7 @@ def _(at: Stage) -> str:
 @scene("The key is of another organisation")
 def _(at: Stage) -> str:
     theirs = at.api.add_pipeline("globex", "summary", id="6650f1c2a4b8d90e12345678")
-    at.set("VECTORSHIFT_API_KEY", at.api.create_key(org="acme"))
+    at.set(VECTORSHIFT_API_KEY=at.api.create_key(org="acme"))
     with VectorShift() as client:
         return at.failure(lambda: client.request("GET", "/pipeline", query={"id": theirs}))
 
@@ -184,7 +174,7 @@ def _(at: Stage) -> str:
     file = at.folder / "key"
     file.write_text("# the key of production\nvs-1234567890\n")
     at.written = {str(file): "/run/secrets/vectorshift"}
-    at.set("VECTORSHIFT_API_KEY_FILE", str(file))
+    at.set(VECTORSHIFT_API_KEY_FILE=str(file))
     return at.failure()
 
 
@@ -210,17 +200,10 @@ def _(at: Stage) -> str:
 
 @scene("AWS is down, and nothing is cached")
 def _(at: Stage) -> str:
-    aws = {
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
-        "AWS_REGION": "eu-central-1",
-        "VECTORSHIFT_AWS_SECRET_ID": "prod/vectorshift",
-        "VECTORSHIFT_AWS_ENDPOINT_URL": at.nobody(
-            "https://secretsmanager.eu-central-1.amazonaws.com"
-        ),
-    }
-    for name, value in aws.items():
-        at.set(name, value)
+    endpoint = at.nobody("https://secretsmanager.eu-central-1.amazonaws.com")
+    at.set(AWS_ACCESS_KEY_ID="testing", AWS_SECRET_ACCESS_KEY="testing")
+    at.set(AWS_REGION="eu-central-1", VECTORSHIFT_AWS_ENDPOINT_URL=endpoint)
+    at.set(VECTORSHIFT_AWS_SECRET_ID="prod/vectorshift")
     return at.failure()
 
 
@@ -288,16 +271,15 @@ def _(at: Stage) -> str:
 
 @scene("A key beside a profile")
 def _(at: Stage) -> str:
-    at.set("VECTORSHIFT_PROFILE", "acme")
-    at.set("VECTORSHIFT_API_KEY", "vs-...")
+    at.set(VECTORSHIFT_PROFILE="acme", VECTORSHIFT_API_KEY="vs-...")
     return at.failure()
 
 
 @scene("A session without a keyring")
 def _(at: Stage) -> str:
-    at.set("DBUS_SESSION_BUS_ADDRESS", "")
+    at.set(DBUS_SESSION_BUS_ADDRESS="")
     os.environ.pop("DBUS_SESSION_BUS_ADDRESS")
-    at.set("VECTORSHIFT_PROFILE", "acme")
+    at.set(VECTORSHIFT_PROFILE="acme")
     write_profile("acme", Secret("vs-..."), origin=_API, in_file=True)
     file = at.folder / ".vectorshift" / "credentials.toml"
     file.write_text(f'[acme]\norigin = "{_API}"\nkeyring = "Secret Service"\n')
@@ -306,28 +288,26 @@ def _(at: Stage) -> str:
 
 @scene("A profile of another API")
 def _(at: Stage) -> str:
-    at.set("VECTORSHIFT_PROFILE", "acme")
-    at.set("VECTORSHIFT_BASE_URL", "https://api.internal/v1")
+    at.set(VECTORSHIFT_PROFILE="acme", VECTORSHIFT_BASE_URL="https://api.internal/v1")
     write_profile("acme", Secret("vs-..."), origin=_API, in_file=True)
     return at.failure(Pipeline.list)
 
 
 @scene("Plain HTTP")
 def _(at: Stage) -> str:
-    at.set("VECTORSHIFT_API_KEY", "vs-...")
-    at.set("VECTORSHIFT_BASE_URL", "http://api.internal/v1")
+    at.set(VECTORSHIFT_API_KEY="vs-...", VECTORSHIFT_BASE_URL="http://api.internal/v1")
     return at.failure(Pipeline.list)
 
 
 @scene("An unknown setting")
 def _(at: Stage) -> str:
-    at.set("VECTORSHIFT_TIMOUT", "20")
+    at.set(VECTORSHIFT_TIMOUT="20")
     return at.warning(Settings.load)
 
 
 @scene("A setting with a wrong value")
 def _(at: Stage) -> str:
-    at.set("VECTORSHIFT_TIMEOUT", "20s")
+    at.set(VECTORSHIFT_TIMEOUT="20s")
     return at.failure(Settings.load)
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.interpreter import printed
 
 if TYPE_CHECKING:
     from vectorshift.testing import FakeVectorShift
@@ -87,19 +85,8 @@ def test_nothing_is_imported_or_read_on_the_event_loop(
 ) -> None:
     if first == "retry":
         api.fail_next(503)
-    environment = {
-        **os.environ,
-        "VECTORSHIFT_BASE_URL": api.base_url,
-        "VECTORSHIFT_API_KEY": api.create_key(org="acme"),
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, loop, first],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    key = api.create_key(org="acme")
+    printed(SCRIPT, loop, first, VECTORSHIFT_BASE_URL=api.base_url, VECTORSHIFT_API_KEY=key)
 
 
 BLOCKBUSTER = """
@@ -129,16 +116,5 @@ with blockbuster_ctx():
 def test_blockbuster_finds_no_blocking_call_in_any_package(
     api: FakeVectorShift, trio: str, settings: dict[str, str]
 ) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", BLOCKBUSTER, trio],
-        env={
-            **os.environ,
-            "VECTORSHIFT_BASE_URL": api.base_url,
-            "VECTORSHIFT_API_KEY": api.create_key(org="acme"),
-            **settings,
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    settings = {**settings, "VECTORSHIFT_API_KEY": api.create_key(org="acme")}
+    printed(BLOCKBUSTER, trio, VECTORSHIFT_BASE_URL=api.base_url, **settings)

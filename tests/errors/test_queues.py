@@ -6,7 +6,6 @@ import copy
 import dataclasses
 import json
 import pickle
-import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ import celery
 import cloudpickle
 import pydantic
 import pytest
+from tests.interpreter import output
 
 import vectorshift
 from vectorshift import (
@@ -150,14 +150,7 @@ def task(n):
 done = joblib.Parallel(n_jobs=2)(joblib.delayed(task)(n) for n in range(2))
 assert all(key == "vs-k" and pid != os.getpid() for pid, key in done), done
 """
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={"VECTORSHIFT_API_KEY": "vs-k", "PATH": ""},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    output(sys.executable, "-c", code, env={"VECTORSHIFT_API_KEY": "vs-k", "PATH": ""})
 
 
 # --- Clients and providers ---

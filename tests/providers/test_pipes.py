@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
-import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.cli.program import PROGRAM, environment, piped
 from tests.forks import succeeds_in_a_child
+from tests.interpreter import printed
 
 import vectorshift
 from vectorshift import Settings, VectorShift
@@ -256,11 +256,5 @@ def test_a_key_in_code_leaves_the_pipe_to_the_program(pipe: Path) -> None:
     writer = Writer(pipe, "x")
     chain: Any = vectorshift.ProviderChain([ExplicitProvider("vs-a"), DotenvProvider()])
     assert chain.get_credential().secret.reveal() == "vs-a"
-    done = subprocess.run(
-        [sys.executable, "-c", f"print(open({str(pipe)!r}).read())"],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
-    assert (done.stdout.strip(), writer.was_opened.is_set()) == ("x", True)
+    read = printed(f"print(open({str(pipe)!r}).read())").strip()
+    assert (read, writer.was_opened.is_set()) == ("x", True)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 
 import pytest
+from tests.interpreter import printed
 
 PROGRAM = """
 import ctypes, resource
@@ -17,5 +17,4 @@ print(resource.getrlimit(resource.RLIMIT_CORE)[0], ctypes.CDLL(None).prctl(3, 0,
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the second number is Linux's")
 def test_the_limit_is_0_and_the_process_is_not_dumpable() -> None:
-    told = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True)
-    assert told.stdout.split() == ["0", "0"]
+    assert printed(PROGRAM).split() == ["0", "0"]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import typing
 
 import hypothesis
 import pytest
 from hypothesis import strategies as st
+from tests.interpreter import output
 
 from vectorshift import Settings
 from vectorshift.settings import model
@@ -148,14 +148,7 @@ def test_plain_settings_are_what_the_model_makes_of_the_same_variables(
 )
 def test_pydantic_is_not_imported_where_nothing_but_the_key_is_set(use: str) -> None:
     code = f"import sys, vectorshift\n{use}\nassert 'pydantic' not in sys.modules, 'imported'"
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={"VECTORSHIFT_API_KEY": "vs-k"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    output(sys.executable, "-c", code, env={"VECTORSHIFT_API_KEY": "vs-k"})
 
 
 @pytest.mark.parametrize(
@@ -176,7 +169,4 @@ def test_a_store_set_by_plain_texts_takes_neither_pydantic_nor_the_other_store(
         f"found = {{'pydantic', 'asyncio', 'vectorshift.providers.{other}'}} & set(sys.modules)\n"
         "assert not found, found"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=variables, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    output(sys.executable, "-c", code, env=variables)

@@ -5,9 +5,6 @@ cause and the way out. Nothing is withheld whose text is botocore's own.
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.certificates import Authority
 from tests.faults import FaultServer, answer
+from tests.interpreter import printed
 from tests.providers.aws.records import SECRET
 from tests.versions import is_older
 
@@ -251,11 +249,9 @@ def test_a_boto3_that_is_broken_is_not_called_missing(
     tmp_path: Path, module: str, text: str, words: str
 ) -> None:
     (tmp_path / f"{module}.py").write_text(text)
-    run = subprocess.run(
-        [sys.executable, "-c", BROKEN, str(tmp_path)], capture_output=True, text=True, check=True
-    )
-    assert run.stdout.startswith("CredentialConfigurationError aws:prod/vs: boto3 is installed but")
-    assert words in run.stdout
+    said = printed(BROKEN, str(tmp_path))
+    assert said.startswith("CredentialConfigurationError aws:prod/vs: boto3 is installed but")
+    assert words in said
 
 
 def test_a_gevent_that_patched_late_is_named(tmp_path: Path) -> None:
@@ -266,15 +262,9 @@ def test_a_gevent_that_patched_late_is_named(tmp_path: Path) -> None:
         "gevent.monkey.patch_all()\n"
         + BROKEN.replace("region=", "endpoint_url='https://x',region=")
     )
-    environ = {**os.environ, "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
-    run = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code, str(tmp_path)],
-        capture_output=True,
-        text=True,
-        env=environ,
-        check=True,
-    )
-    assert "gevent patched the ssl module after boto3" in run.stdout
+    keys = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
+    said = printed(code, str(tmp_path), PYTHONWARNINGS="ignore", **keys)
+    assert "gevent patched the ssl module after boto3" in said
 
 
 def exceptions_of_botocore() -> list[type[Exception]]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import socket
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.interpreter import printed
 from tests.providers.aws.records import SECRET
 
 from vectorshift.errors import (
@@ -183,10 +182,7 @@ def test_nothing_is_imported_before_the_first_read() -> None:
         "print(P('prod/vs', region='eu-central-1').describe().detail);"
         "print([name for name in ('boto3', 'botocore') if name in sys.modules])"
     )
-    said = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    ).stdout
-    assert said.split("\n")[:2] == ["region eu-central-1", "[]"]
+    assert printed(code).split("\n")[:2] == ["region eu-central-1", "[]"]
 
 
 @pytest.mark.parametrize("rest", ["\\@127.0.0.1/", "@127.0.0.1/", " @127.0.0.1", "99999"])

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO
 
 import pytest
+from tests.interpreter import printed
 
 from vectorshift.testing.sandbox.rotation import Rotation
 from vectorshift.version import __version__
@@ -82,18 +83,7 @@ def test_serve_prints_what_points_other_code_at_each_source_and_ends_cleanly_whe
         assert serving.stdout is not None
         groups = _exports(serving.stdout)
         api, *sources = groups.values()
-        found = []
-        for source in sources:
-            environment = {**os.environ, **api, **source}
-            done = subprocess.run(
-                [sys.executable, "-c", LIST],
-                capture_output=True,
-                text=True,
-                timeout=60,
-                env=environment,
-            )
-            assert done.returncode == 0, done.stderr
-            found.append(done.stdout.split()[1].partition(":")[0])
+        found = [printed(LIST, **api, **each).split()[1].partition(":")[0] for each in sources]
         folder = Path(sources[0]["VECTORSHIFT_API_KEY_FILE"]).parent
         assert {each.stat().st_mode & 0o77 for each in folder.iterdir() if each.is_file()} == {0}
         assert found == ["file", "vault", "aws"]
