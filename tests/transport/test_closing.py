@@ -73,6 +73,14 @@ async def main():
 '''
 
 
+HELD = """
+        async def main():
+            global held
+            held = pieces()
+            await anext(held)
+        run(main)
+        del held
+"""
 LEFT_OPEN = {
     "the ambient sync client": "sync_client().request('GET', '/x')",
     "a stream of the ambient client that was begun": (
@@ -204,17 +212,11 @@ LEFT_OPEN = {
     ),
     "a generator around a streamed run that is held": (
         """
-        async def texts():
+        async def pieces():
             async for chunk in Pipeline("p").astream():
                 yield chunk
-
-        async def main():
-            global held
-            held = texts()
-            await anext(held)
-        run(main)
-        del held
     """
+        + HELD
     ),
     "a generator around a block of a stream that is held": (
         """
@@ -222,14 +224,8 @@ LEFT_OPEN = {
             async with async_client().stream("GET", "/slow") as stream:
                 async for piece in stream.aiter_bytes():
                     yield piece
-
-        async def main():
-            global held
-            held = pieces()
-            await anext(held)
-        run(main)
-        del held
     """
+        + HELD
     ),
     "a block that is held and of which nothing was read": (
         """

@@ -14,7 +14,19 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-__all__ = ["FakeAws", "Hanging", "free_url"]
+__all__ = ["MFA", "FakeAws", "Hanging", "free_url"]
+
+MFA = """
+[profile mfa]
+region = eu-central-1
+role_arn = arn:aws:iam::123456789012:role/r
+source_profile = keys
+mfa_serial = arn:aws:iam::123456789012:mfa/me
+[profile keys]
+aws_access_key_id = a
+aws_secret_access_key = b
+"""
+"""A configuration file with a role that needs an MFA code."""
 
 
 class FakeAws:

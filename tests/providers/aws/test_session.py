@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.providers.aws.servers import MFA
 
 import vectorshift.providers.aws as package
 from vectorshift.providers.aws.session import new_session
@@ -19,16 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 FOLDER = Path(package.__file__).parent
-CONFIG = """
-[profile mfa]
-region = eu-central-1
-role_arn = arn:aws:iam::123456789012:role/r
-source_profile = keys
-mfa_serial = arn:aws:iam::123456789012:mfa/me
-[profile keys]
-aws_access_key_id = a
-aws_secret_access_key = b
-"""
 
 
 def provider(session: Any, method: str) -> Any:
@@ -78,7 +69,7 @@ def private_names(module: Path) -> set[str]:
 def test_boto3_has_the_private_names_that_we_read(name: str, tmp_path: Path) -> None:
     import boto3
 
-    (tmp_path / "config").write_text(CONFIG)
+    (tmp_path / "config").write_text(MFA)
     session = boto3.Session(profile_name="mfa")
     for owner in OWNERS[name]:
         assert hasattr(owner(session), name)

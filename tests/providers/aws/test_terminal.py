@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.e2e.stage import wait_until
-from tests.providers.aws.servers import free_url
+from tests.providers.aws.servers import MFA, free_url
 from tests.versions import is_older
 
 from vectorshift import (
@@ -61,20 +61,6 @@ for code in sys.argv[1:]:
     if terminal() != before:
         sys.exit("what comes next would wait for a line")
 print("LINE", sys.stdin.readline())
-"""
-ROLE = """
-[profile mfa]
-region = eu-central-1
-role_arn = arn:aws:iam::123456789012:role/r
-source_profile = keys
-mfa_serial = arn:aws:iam::123456789012:mfa/me
-[profile chained]
-region = eu-central-1
-role_arn = arn:aws:iam::123456789012:role/s
-source_profile = mfa
-[profile keys]
-aws_access_key_id = a
-aws_secret_access_key = b
 """
 # reads from the terminal if there is one, and else from standard input
 READER = """#!/bin/sh
@@ -154,7 +140,7 @@ def test_a_session_that_has_its_mfa_code_is_used(
 
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name)
-    (tmp_path / "config").write_text(ROLE)
+    (tmp_path / "config").write_text(MFA)
     fake.says(200, STS_ANSWER, operation="sts")
     fake.says(200, {"SecretString": "vs-mfa", "VersionId": "1"})
     session = boto3.Session(profile_name="mfa")
@@ -236,7 +222,9 @@ def ask_at_a_terminal(codes: list[str], home: Path) -> str:
     renewed.chmod(0o755)
     (home / "config").write_text(
         f"[profile renewed]\nregion = eu-central-1\ncredential_process = {renewed}\n"
-        f"{ROLE}[profile process]\nregion = eu-central-1\ncredential_process = {reader}\n"
+        f"{MFA}[profile chained]\nregion = eu-central-1\n"
+        "role_arn = arn:aws:iam::123456789012:role/s\nsource_profile = mfa\n"
+        f"[profile process]\nregion = eu-central-1\ncredential_process = {reader}\n"
         "[profile behind]\nregion = eu-central-1\nrole_arn = arn:aws:iam::123456789012:role/r\n"
         "source_profile = process\n"
         "[profile sso]\nregion = eu-central-1\nsso_start_url = https://example.invalid\n"
