@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from vectorshift.chain.chain import ProviderChain
 from vectorshift.credentials.adapter import adapt
 from vectorshift.credentials.values import Credential
 from vectorshift.providers.explicit import ExplicitProvider
 from vectorshift.testing.contract.hooks import SourceHooks
 from vectorshift.testing.contract.probe import Probe, has_key
+
+if TYPE_CHECKING:
+    from vectorshift.credentials.provider import CredentialProvider
 
 __all__ = ["ChainTests"]
 
@@ -17,12 +22,10 @@ class ChainTests(SourceHooks):
 
     def test_a_chain_moves_on_when_the_place_is_empty(self, probe: Probe) -> None:
         """An empty place is no failure, unless the user says so."""
-        provider = probe.provider()
-        key = probe.new_key()
-        probe.gives(
-            ProviderChain([provider, ExplicitProvider(key)]),
-            lambda answer: has_key(answer, key),
-            expected="the key of the next provider in the chain, because this one is empty.",
+        _moves_on(
+            probe,
+            probe.provider(),
+            why="this one is empty",
             mend="Leave on_missing at 'continue': 'stop' is for the user to say.",
         )
 
@@ -46,10 +49,15 @@ class ChainTests(SourceHooks):
             # read-only, as in a frozen dataclass: it is set around the provider, as for a plugin
             provider = adapt(provider)
             provider.on_error = "continue"
-        key = probe.new_key()
-        probe.gives(
-            ProviderChain([provider, ExplicitProvider(key)]),
-            lambda answer: has_key(answer, key),
-            expected="the key of the next provider, because on_error is 'continue'.",
-            mend="Leave on_error a plain attribute.",
-        )
+        why, mend = "on_error is 'continue'", "Leave on_error a plain attribute."
+        _moves_on(probe, provider, why=why, mend=mend)
+
+
+def _moves_on(probe: Probe, provider: CredentialProvider, *, why: str, mend: str) -> None:
+    key = probe.new_key()
+    probe.gives(
+        ProviderChain([provider, ExplicitProvider(key)]),
+        lambda answer: has_key(answer, key),
+        expected=f"the key of the next provider in the chain, because {why}.",
+        mend=mend,
+    )

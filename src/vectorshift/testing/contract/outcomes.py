@@ -120,13 +120,14 @@ class OutcomeTests(SourceHooks):
         provider = probe.experienced()
         self.break_source()
         right = CredentialStoreUnavailableError | CredentialConfigurationError
-        probe.both_give(
+        probe.gives(
             provider,
             lambda answer: isinstance(answer, right),
             expected="CredentialStoreUnavailableError or CredentialConfigurationError.",
             mend="Raise CredentialNotFoundError only when the source says that it is empty. Let "
             "OSError pass. Keep no key: vectorshift serves the last one for as long as the "
             "user allows.",
+            both=True,
         )
 
     def test_a_refused_access_is_denied_and_never_not_found(self, probe: Probe) -> None:
@@ -135,13 +136,14 @@ class OutcomeTests(SourceHooks):
         """
         provider = probe.experienced()
         self.deny()
-        probe.both_give(
+        probe.gives(
             provider,
             lambda answer: type(answer) is CredentialDeniedError,
             expected="CredentialDeniedError, because the source refuses access.",
             mend="Map the refusal (401, 403, EACCES) to CredentialDeniedError, and keep no key."
             " CredentialRevokedError means that the key itself was deleted, and"
             " CredentialNotFoundError would let another source answer.",
+            both=True,
         )
 
     def test_a_source_that_recovers_is_read_again(self, probe: Probe) -> None:
@@ -160,22 +162,24 @@ class OutcomeTests(SourceHooks):
         provider = probe.reader()
         probe.both(provider)
         key = probe.rotate()
-        probe.both_give(
+        probe.gives(
             provider,
             lambda answer: has_key(answer, key),
             expected="the new key after rotate(), and not the old one.",
             mend="Keep no key in the provider. One with remote = True is cached for you.",
+            both=True,
         )
 
     def test_a_removed_key_is_served_no_more(self, probe: Probe) -> None:
         """A key that was removed is a failure of some kind, at the next read."""
         provider = probe.experienced()
         self.remove()
-        probe.both_give(
+        probe.gives(
             provider,
             lambda answer: not isinstance(answer, Credential),
             expected="a CredentialError after remove(), of any kind.",
             mend="Keep no key in the provider, and hide no failure behind the last answer.",
+            both=True,
         )
 
     def test_an_expiry_is_ahead(self, probe: Probe) -> None:

@@ -193,22 +193,11 @@ class Probe:
         *,
         expected: str,
         mend: str,
+        both: bool = False,
     ) -> None:
-        """Ask a provider, and tell of an answer that is not right."""
-        answer = self.ask(provider)
-        if not right(answer):
-            self.fault(expected=expected, happened=f"{named(answer)}.", mend=mend)
-
-    def both_give(
-        self,
-        provider: CredentialProvider,
-        right: Callable[[Result], bool],
-        *,
-        expected: str,
-        mend: str,
-    ) -> None:
-        """Ask a provider sync and async, and tell of an answer that is not right."""
-        for getter, answer in self.both(provider).items():
+        """Ask a provider, sync and async if `both`, and tell of an answer that is not right."""
+        answers = self.both(provider) if both else {"get_credential": self.ask(provider)}
+        for getter, answer in answers.items():
             if not right(answer):
                 self.fault(expected=expected, happened=f"{getter} gave {named(answer)}.", mend=mend)
 
