@@ -96,25 +96,28 @@ class OpenBaoApi:
         headers: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
         """Call the HTTP API below `/v1/`, as root by default; return the answer, empty if it has no
-        body.
+        body. Of a cluster, the leader is called: during an election, when it is over.
 
         Raises:
             RuntimeError: the server refused; the message has its reasons.
         """
-        if self._http is None:
-            raise RuntimeError(_NOT_RUNNING)
         sent = {"X-Vault-Token": self.root_token if token is None else token, **(headers or {})}
-        url = f"{self._api_address}/v1/{path}"
-        response = self._http.request(method, url, json=body, headers=sent)
+        response = self._send(method, path, body, sent)
         if response.is_error:
             raise RuntimeError(
                 f"{method} {path}: HTTP {response.status_code} {response.text.strip()}"
             )
         return dict(response.json()) if response.content else {}
 
-    def _answers(self, path: str) -> bool:
-        import httpx
+    def _send(
+        self, method: str, path: str, body: Mapping[str, Any] | None, headers: dict[str, str], /
+    ) -> httpx.Response:
+        if self._http is None:
+            raise RuntimeError(_NOT_RUNNING)
+        url = f"{self._api_address}/v1/{path}"
+        return self._http.request(method, url, json=body, headers=headers)
 
+    def _answers(self, path: str) -> bool:
         try:
             self.call("GET", path)
         except (RuntimeError, httpx.TransportError):
@@ -247,8 +250,6 @@ class OpenBaoServer(OpenBaoApi):
         return Path(self._folder.name)
 
     def _start(self, binary: str) -> None:
-        import httpx
-
         self._port = process.free_port()
         config, log = self._home / "config.json", self._home / "server.log"
         audit = {

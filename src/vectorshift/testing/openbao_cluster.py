@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import re
 import secrets
 import signal
 import socket
@@ -77,31 +76,18 @@ class OpenBaoCluster(OpenBaoApi):
         self._until(self._has_caught_up, "replication")
         return version
 
-    def call(
-        self,
-        method: str,
-        path: str,
-        body: Mapping[str, Any] | None = None,
-        *,
-        token: str | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> dict[str, Any]:
-        """Call the HTTP API below `/v1/` at the leader; during an election, again when it is over.
-
-        Raises:
-            RuntimeError: the server refused; the message has its reasons.
-        """
-        import httpx
-
+    def _send(self, *request: Any) -> httpx.Response:
         end = time.monotonic() + self._start_timeout
         while True:
+            is_over = time.monotonic() > end
             try:
-                return super().call(method, path, body, token=token, headers=headers)
-            except (RuntimeError, httpx.TransportError) as error:
-                refused = isinstance(error, RuntimeError)
-                passes = not refused or re.search("HTTP (307|5)", str(error)) is not None
-                if not passes or time.monotonic() > end:
+                response = super()._send(*request)
+            except httpx.TransportError:
+                if is_over:
                     raise
+            else:
+                if is_over or not (response.status_code == 307 or response.is_server_error):
+                    return response
             time.sleep(0.1)
 
     def route(self, node: int | None) -> None:
@@ -185,8 +171,6 @@ class OpenBaoCluster(OpenBaoApi):
         self._kv1.clear()
 
     def _start(self, stack: ExitStack) -> None:
-        import httpx
-
         binary = process.binary()
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vectorshift-openbao-")))
         self._http = stack.enter_context(
@@ -209,8 +193,6 @@ class OpenBaoCluster(OpenBaoApi):
         stack.callback(self._balancer.close)
 
     def _initialise(self) -> bool:
-        import httpx
-
         assert self._http is not None
         try:
             made = self._http.post(
@@ -239,8 +221,6 @@ class OpenBaoCluster(OpenBaoApi):
         return len(voters) == self._count and all(node.serves(self._http) for node in self._nodes)
 
     def _has_caught_up(self) -> bool:
-        import httpx
-
         assert self._http is not None
         live = [node for node in self._nodes if node.runs and not node.frozen]
         try:
@@ -364,8 +344,6 @@ class _Node:
         return self._health(http, "standbyok=true") == 200
 
     def _health(self, http: httpx.Client | None, how: str) -> int:
-        import httpx
-
         if http is None or self._process is None:
             return 0
         try:
