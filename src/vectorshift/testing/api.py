@@ -12,14 +12,18 @@ import secrets
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
+try:
+    from starlette.responses import JSONResponse, Response
+
+    from vectorshift.testing.server import LoopbackServer
+except ModuleNotFoundError as error:
+    raise ImportError(
+        f"The stand-in API needs the package {error.name}: pip install 'vectorshift[testing]>=2'",
+        name=error.name,
+    ) from None
+
 from vectorshift._platform.public import Self
 from vectorshift.credentials.values import Secret
-from vectorshift.testing.records import RecordedRequest
-from vectorshift.testing.traffic import Fault, Traffic  # first: it says what to install
-
-# isort: split
-from starlette.responses import JSONResponse, Response
-
 from vectorshift.testing.event_streams import Event, EventStream, StreamEnding
 from vectorshift.testing.organisations import (
     SCOPES,
@@ -31,7 +35,8 @@ from vectorshift.testing.organisations import (
     documented_body,
     new_pipeline,
 )
-from vectorshift.testing.server import LoopbackServer
+from vectorshift.testing.records import RecordedRequest
+from vectorshift.testing.traffic import Fault, Traffic
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send

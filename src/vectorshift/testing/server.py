@@ -12,13 +12,7 @@ import threading
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
-try:
-    import uvicorn
-except ModuleNotFoundError as error:
-    raise ImportError(
-        f"The stand-in API needs the package {error.name}: pip install 'vectorshift[testing]>=2'",
-        name=error.name,
-    ) from None
+import uvicorn
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send

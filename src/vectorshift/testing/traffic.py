@@ -11,15 +11,9 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-try:
-    from starlette.datastructures import QueryParams
-    from starlette.requests import ClientDisconnect, Request
-    from starlette.responses import JSONResponse, Response
-except ModuleNotFoundError as error:
-    raise ImportError(
-        f"The stand-in API needs the package {error.name}: pip install 'vectorshift[testing]>=2'",
-        name=error.name,
-    ) from None
+from starlette.datastructures import QueryParams
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
 
 from vectorshift.credentials.values import Secret
 from vectorshift.testing.event_streams import EventStream
