@@ -2,10 +2,10 @@
 
 ```text
 VectorshiftError
-├── VectorshiftApiError              the API answered, and not with success
+├── VectorshiftApiError              the API answered with a failure
 │   ├── BadRequestError              400
-│   ├── AuthenticationError          401: no key, or a key that the API refuses
-│   ├── PermissionDeniedError        403: the key is good and lacks the scope
+│   ├── AuthenticationError          401: no key, or a key that the API rejects
+│   ├── PermissionDeniedError        403: the key is valid but lacks the scope
 │   ├── NotFoundError                404
 │   ├── UnprocessableEntityError     422
 │   ├── RateLimitError               429
@@ -14,7 +14,7 @@ VectorshiftError
 │   └── PollTimeoutError             0: a run did not end in time; also a TimeoutError
 ├── ApiConnectionError               no answer: nothing listens, or the connection broke
 │   └── ApiTimeoutError
-└── CredentialError                  no key could be had
+└── CredentialError                  a source gave no key
     ├── CredentialNotFoundError      nothing is configured here, or the place is empty
     │   └── MissingCredentialError   ... anywhere in the chain; also an AuthenticationError
     ├── CredentialConfigurationError       configured, and wrong

@@ -1,4 +1,4 @@
-"""The API answered, and not with success; or it did not answer."""
+"""Errors of API calls: the API answered with a failure, or did not answer."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ class VectorshiftApiError(VectorshiftError):
     """The API answered with a failure.
 
     Args:
-        status_code: the HTTP status, or 0 where there was none.
+        status_code: the HTTP status, or 0 if there was none.
         method: the HTTP method.
-        endpoint: the path alone.
-        raw_response: the body as text; of a longer one, its first 1 MiB.
-        headers: the response's headers; names are kept in lower case, cookies are not kept.
-        note: a sentence of ours, printed below what the server said.
-        tries: how often the call was sent until it was given up.
+        endpoint: the path, without the host.
+        raw_response: the body as text, at most its first 1 MiB.
+        headers: the response's headers, with lower-case names and without cookies.
+        note: a sentence of this package, printed below the server's message.
+        tries: how often the call was sent.
 
     Attributes:
         error_message: the first truthy of `error`, `message`, `detail`, `errors` in a JSON body,
             else the body. The text of the error has 2,000 characters of it.
-        request_id: what the server calls this request, or None.
-        retry_after: seconds to wait as the server asked, or None.
+        request_id: the server's ID of this request, or None.
+        retry_after: seconds that the server asks to wait, or None.
     """
 
     label = "API Error"
@@ -78,9 +78,9 @@ class VectorshiftApiError(VectorshiftError):
         self.error_message = error_sentence(raw_response)
         self.tries = tries
         self.note = note
-        super().__init__(self._told(f"{self.label} ({status_code}) on {method} {endpoint}"))
+        super().__init__(self._formatted(f"{self.label} ({status_code}) on {method} {endpoint}"))
 
-    def _told(self, what: str) -> str:
+    def _formatted(self, what: str) -> str:
         first = f"{what}: {abbreviated(self.error_message) or 'no details'}"
         tried = f"Given up after {self.tries} attempts." if self.tries > 1 else ""
         return "\n  ".join(line for line in (first, self.note, tried, self.hint) if line)
@@ -93,12 +93,11 @@ class BadRequestError(VectorshiftApiError):
 
 
 class AuthenticationError(VectorshiftApiError):
-    """No key was found, or the API refuses the one that was sent (401).
+    """No key was found, or the API rejected the key that was sent (401).
 
     Attributes:
-        source: where the refused key came from, such as `vault:secret/vectorshift#api_key`, or
-            None.
-        fingerprint: names the refused key without showing it, such as `#1a2b3c4d`, or None.
+        source: the source of the rejected key, such as `vault:secret/vectorshift#api_key`, or None.
+        fingerprint: the fingerprint of the rejected key, such as `#1a2b3c4d`, or None.
     """
 
     label = "Unauthorized"
@@ -132,7 +131,7 @@ class AuthenticationError(VectorshiftApiError):
 
 
 class PermissionDeniedError(VectorshiftApiError):
-    """The key is valid and lacks the scope (403)."""
+    """The key is valid but lacks the scope (403)."""
 
     label = "Forbidden"
 
@@ -148,13 +147,13 @@ class NotFoundError(VectorshiftApiError):
 
 
 class UnprocessableEntityError(VectorshiftApiError):
-    """The request is well-formed and its content is not acceptable (422)."""
+    """The request is well-formed, but its content is invalid (422)."""
 
     label = "Validation Error"
 
 
 class RateLimitError(VectorshiftApiError):
-    """Too many requests (429); `retry_after` has the seconds to wait if the server said so."""
+    """Too many requests (429); `retry_after` has the seconds to wait if the server sent them."""
 
     label = "Rate Limited"
 
@@ -169,14 +168,14 @@ class InternalServerError(VectorshiftApiError):
 class PipelineRunFailedError(VectorshiftApiError):
     """A run failed: one that was waited for, streamed, or in the background.
 
-    `status_code` is 0 where an event of a stream or the status of a run says so. Where the answer
-    to `run` or `bulk_run` does, the error has the status (200), the body, the headers and all else
-    of that answer.
+    If the answer to `run` or `bulk_run` reports the failure, this has the status (200), body and
+    headers of the answer. If an event of a stream or the status of a run reports it, `status_code`
+    is 0.
 
     Args:
-        task_id: the run; empty if the server did not name it.
-        error: what the API says of the failure.
-        answer: the error that the answer is as such, if it was the answer to a call; or its `args`.
+        task_id: the ID of the run; empty if the server sent none.
+        error: the API's message about the failure.
+        answer: the answer to the call as a `VectorshiftApiError`, or the `args` of that; or None.
 
     Attributes:
         run_error: the same as `error`.
@@ -200,7 +199,7 @@ class PipelineRunFailedError(VectorshiftApiError):
         self.task_id = task_id
         self.run_error = error
         who = f"Run {task_id}" if task_id else "The run"
-        self.message = self._told(f"{who} failed{where}")
+        self.message = self._formatted(f"{who} failed{where}")
 
     @property
     def _answer(self) -> tuple[Any, ...] | None:
@@ -211,13 +210,12 @@ class PipelineRunFailedError(VectorshiftApiError):
 class PollTimeoutError(  # pyright: ignore[reportIncompatibleVariableOverride]
     VectorshiftApiError, TimeoutError
 ):
-    """A run in the background did not end in the time that it was given; it may still go on.
-    `status_code` is 0.
+    """A run in the background did not end in time; it may still be running. `status_code` is 0.
 
     Args:
-        task_id: the run.
-        timeout: how long it was waited for, in seconds.
-        completed: whether it has ended well, and only its outputs did not come.
+        task_id: the ID of the run.
+        timeout: the seconds that the call waited.
+        completed: whether the run has completed, and only its outputs did not arrive.
     """
 
     _parameters: tuple[str, ...] = ("task_id", "timeout", "completed")
@@ -250,7 +248,7 @@ _BY_STATUS: dict[int, type[VectorshiftApiError]] = {
 
 
 def api_error_class(status_code: int) -> type[VectorshiftApiError]:
-    """Return the class for an HTTP status; other 4xx give the base class."""
+    """Return the class for an HTTP status; the base class for other 4xx."""
     if status_code >= 500:
         return InternalServerError
     return _BY_STATUS.get(status_code, VectorshiftApiError)
@@ -261,9 +259,9 @@ class ApiConnectionError(VectorshiftError):
 
     Attributes:
         request_info: `{"method": ..., "endpoint": ...}`, or an empty dict.
-        may_have_run: whether the API may have received the request, so that calling again could do
-            it twice.
-        tries: how often the call was sent until it was given up.
+        may_have_run: whether the API may have received the request, so that a retry could run it
+            twice.
+        tries: how often the call was sent.
     """
 
     _parameters: tuple[str, ...] = ("message", "request_info", "may_have_run", "tries")

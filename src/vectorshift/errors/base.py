@@ -13,21 +13,21 @@ __all__ = ["VectorshiftError", "fresh_copy"]
 
 
 def revive(cls: type[E], args: tuple[Any, ...], state: dict[str, Any]) -> E:
-    """Make an error again from what a pickle holds."""
+    """Return an error that was pickled."""
     error = cls.__new__(cls, *args)
     error.__dict__.update(state)
     return error
 
 
-revive.__module__ = "vectorshift.errors"  # a pickle names it
-_revive = revive  # pickles of 1.0 name this
+revive.__module__ = "vectorshift.errors"  # pickles contain this name
+_revive = revive  # pickles of 1.0 contain this name
 
 
 class VectorshiftError(Exception):
-    """Base of everything that this package raises on purpose.
+    """Base of all errors of this package.
 
     Attributes:
-        message: what happened, where, and what to do about it. Holds no key.
+        message: the failure, the source and the fix. Holds no key.
     """
 
     _parameters: tuple[str, ...] = ("message",)
@@ -38,10 +38,9 @@ class VectorshiftError(Exception):
 
     @property
     def args(self) -> tuple[Any, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """The arguments of the constructor, each of a type that JSON has.
+        """The arguments of the constructor, as types that JSON has.
 
-        Celery's JSON results, and what is made like them, keep these alone and call the class with
-        them.
+        Celery's JSON results, for example, store only these, and call the class with them.
         """
         maker = next(each for each in type(self).__mro__ if "__init__" in vars(each))
         names: tuple[str, ...] = vars(maker).get("_parameters", ("message",))
@@ -51,7 +50,7 @@ class VectorshiftError(Exception):
     def args(  # pyright: ignore[reportIncompatibleVariableOverride]
         self, value: tuple[Any, ...]
     ) -> None:
-        """Leave them: they follow from the attributes."""
+        """Ignore the value: `args` follow from the attributes."""
 
     def __str__(self) -> str:
         return str(vars(self).get("message", ""))
@@ -64,12 +63,12 @@ class VectorshiftError(Exception):
 
 
 def fresh_copy(error: E) -> E:
-    """Return an equal error without a traceback or context: one that is shared would grow with each
-    raise.
+    """Return an equal error without traceback and context: those of a shared error would grow with
+    each raise.
     """
     copied = revive(type(error), (error.message,), error.__dict__)
-    # A cause, None too, keeps what is being handled where this is raised out of its traceback.
+    # To set a cause, even None, hides the exception that is being handled at the raise.
     copied.__cause__ = error.__cause__
-    if "__notes__" in vars(copied):  # a list, to which each caller may add
+    if "__notes__" in vars(copied):  # do not share the list: callers add to it
         vars(copied)["__notes__"] = list(vars(copied)["__notes__"])
     return copied

@@ -14,23 +14,23 @@ MESSAGE_FIELDS = ("error", "message", "detail", "errors")
 
 _A_YEAR = 31_536_000.0
 _LONG = 10_000
-"""Longer bodies are not indented: deep in one, a character could become a thousand."""
+"""Longer bodies are not indented: deep nesting could make a thousand characters of one."""
 _MAX_LENGTH = 2_000
 
 
 def error_sentence(body: str) -> str:
-    """Return the message in a body: its `error`, `message`, `detail` or `errors`, or all of it."""
+    """Return the message in a body: its `error`, `message`, `detail` or `errors`, or the body."""
     try:
         text = _sentence(body)
-    except (ValueError, RecursionError):  # no JSON, or JSON that is nested too deep
+    except (ValueError, RecursionError):  # not JSON, or nested too deep
         text = body.strip()
-    # JSON may hold half a character, which cannot be printed.
+    # JSON may hold a lone surrogate, which cannot be printed.
     return printable(text.encode("utf-8", "replace").decode())
 
 
 def printable(text: str) -> str:
-    """Return a text of a server without control characters but line breaks and tabs: those of a
-    terminal could hide or forge lines.
+    """Return a server's text with `?` for control characters, except line breaks and tabs: they
+    could hide or forge lines on a terminal.
     """
     if text.isprintable():
         return text
@@ -38,7 +38,7 @@ def printable(text: str) -> str:
 
 
 def abbreviated(sentence: str) -> str:
-    """Return the beginning of a long sentence, and its length."""
+    """Return a sentence; of a long one, the beginning and the length."""
     if len(sentence) <= _MAX_LENGTH:
         return sentence
     return f"{sentence[:_MAX_LENGTH]} ... ({len(sentence):,} characters)"
@@ -65,7 +65,7 @@ def _sentence(body: str) -> str:
 def seconds(header: str | None) -> float | None:
     """Return the seconds of `Retry-After`: a number, or an HTTP date (RFC 9110, section 10.2.3).
 
-    More than a year is a year, also `inf`, so that it can be waited for.
+    At most a year, also for `inf`: longer waits could overflow.
     """
     if header is None:
         return None

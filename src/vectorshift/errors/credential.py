@@ -1,4 +1,4 @@
-"""No key could be had."""
+"""Errors of credentials: no key was found, or a source failed."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -22,11 +22,11 @@ __all__ = [
 
 
 class CredentialError(VectorshiftError):
-    """No key could be had from a source. Raise one of the subclasses.
+    """A source gave no key. Raise one of the subclasses.
 
     Attributes:
-        source: the printable place that was asked, such as `env:VECTORSHIFT_API_KEY`, or None.
-        provider: the name of the provider that was asked, or None.
+        source: the printable source, such as `env:VECTORSHIFT_API_KEY`, or None.
+        provider: the name of its provider, or None.
     """
 
     _parameters: tuple[str, ...] = ("message", "source", "provider")
@@ -43,11 +43,11 @@ class CredentialNotFoundError(CredentialError):
     """Nothing is configured here, or the place is empty. The one failure that moves a chain on.
 
     Attributes:
-        had_key: whether this process found a key there before. Then it was removed, and the failure
-            stops a chain as others do: nothing takes the place of a key that was in use.
+        had_key: whether this process found a key there before. If so, the key was removed, and the
+            failure stops a chain: no other key replaces a key that was in use.
     """
 
-    had_key = False  # in pickles of 1.0 it is not
+    had_key = False  # pickles of 1.0 have none
     _parameters: tuple[str, ...] = ("message", "source", "provider", "had_key")
 
     def __init__(
@@ -62,29 +62,29 @@ class CredentialNotFoundError(CredentialError):
 
 
 class CredentialConfigurationError(CredentialError):
-    """Configured, and wrong: a bad setting, a malformed secret, a missing field or package. Stops a
-    chain.
+    """The configuration is wrong: a bad setting, a malformed secret, a missing field or package.
+    Stops a chain.
     """
 
 
 class CredentialDeniedError(CredentialError):
-    """The store refused us. Stops a chain."""
+    """The store denied access. Stops a chain."""
 
 
 class CredentialRevokedError(CredentialDeniedError):
-    """The store says that this very secret was deleted, destroyed or scheduled for deletion. Stops
-    a chain.
+    """The store says that this secret was deleted, destroyed or scheduled for deletion. Stops a
+    chain.
     """
 
 
 class CredentialStoreUnavailableError(CredentialError):
     """The store is down, slow or throttling. Stops a chain.
 
-    `retry_after` may be given as the header `Retry-After` stands, as text. What says no time is
-    None.
+    The argument `retry_after` may be the text of the header `Retry-After`. If it is not a time, the
+    attribute is None.
 
     Attributes:
-        retry_after: seconds to wait as the store asked, or None.
+        retry_after: seconds that the store asks to wait, or None.
     """
 
     _parameters: tuple[str, ...] = ("message", "source", "provider", "retry_after")
@@ -97,7 +97,7 @@ class CredentialStoreUnavailableError(CredentialError):
         retry_after: float | str | None = None,
     ) -> None:
         super().__init__(message, source=source, provider=provider)
-        # what is no number would stop the cache where it counts with it
+        # another type would break the arithmetic of the cache
         self.retry_after = (
             seconds(str(retry_after)) if isinstance(retry_after, str | int | float) else None
         )
@@ -105,11 +105,11 @@ class CredentialStoreUnavailableError(CredentialError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One question to a provider of a chain, and its outcome.
+    """One look-up by a provider of a chain, and its outcome.
 
     Args:
         provider: the provider's name.
-        source: the place it looked at.
+        source: the source that it read.
         outcome: `not configured`, `not found`, `configuration`, `denied`, `revoked` or
             `unavailable`.
         reason: a sentence without a secret in it.
@@ -124,7 +124,7 @@ class Attempt:
 
 
 class MissingCredentialError(CredentialNotFoundError, AuthenticationError):
-    """A chain ended with nothing.
+    """No source of a chain has a key.
 
     A `CredentialNotFoundError`, so that chains nest, and an `AuthenticationError` (`status_code`
     401, no response), so that the documented `except AuthenticationError` catches a missing key.
@@ -151,11 +151,11 @@ class MissingCredentialError(CredentialNotFoundError, AuthenticationError):
 
 
 _WHOLE: Final = (200, 201, 203)
-"""Statuses whose body is what was asked for, and all of it."""
+"""Statuses with a complete body."""
 _NOT_YET: Final = 202
 _REFUSED: Final = (401, 402, 403, 451)
 _WRONG: Final = (405, 406, 411, 413, 414, 415, 416, 417, 422, 426, 428, 431)
-"""Statuses that find fault with the request: it will be as wrong in a second."""
+"""Statuses for a wrong request: a retry would fail as well."""
 
 
 def error_for_status(
@@ -165,7 +165,7 @@ def error_for_status(
     provider: str | None = None,
     retry_after: float | str | None = None,
 ) -> CredentialError | None:
-    """Return the failure that an HTTP status of a store means, or None if its body is the answer.
+    """Return the error for an HTTP status of a store, or None if the body is the answer.
 
     For getters of your own; raise what it returns. Handle statuses with another meaning in your
     store first. A 404 for a wrong address does not mean that the secret is empty. A 410 for an old
@@ -173,19 +173,19 @@ def error_for_status(
 
     Args:
         status: the HTTP status of the last answer.
-        source: the printable place that was asked, without a secret in it.
-        provider: the name of the provider that asked.
-        retry_after: the header `Retry-After` as it stands, or seconds, or None.
+        source: the printable source, without a secret in it.
+        provider: the name of the provider.
+        retry_after: the text of the header `Retry-After`, or seconds, or None.
 
     Returns:
         None for 200, 201 and 203. `CredentialNotFoundError` for 404. `CredentialRevokedError` for
         410. `CredentialDeniedError` for 401, 402, 403 and 451. `CredentialConfigurationError` for a
         wrong request (405, 406, 411, 413 to 417, 422, 426, 428, 431) and for a success without a
-        complete body. `CredentialStoreUnavailableError` for everything that may pass: a redirect, a
-        400, a proxy in between, 408, 429, 500 and above.
+        complete body. `CredentialStoreUnavailableError` for failures that may be temporary: a
+        redirect, 400, 408, 429, 500 and above, and other statuses that a proxy may send.
 
     Raises:
-        TypeError: `status` is no whole number.
+        TypeError: `status` is not an integer.
     """
     number = cast("object", status)
     if not isinstance(number, int) or isinstance(number, bool):

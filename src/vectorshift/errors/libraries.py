@@ -1,4 +1,4 @@
-"""Classify exceptions of libraries by their names: no library is imported for it."""
+"""Classify exceptions of libraries by the names of their classes, without importing a library."""
 
 from __future__ import annotations
 
@@ -50,23 +50,25 @@ _GRPC: Final = {
     "UNIMPLEMENTED": 405,
     "ALREADY_EXISTS": 422,
 }
-"""The HTTP status with the meaning of each status of gRPC; of all others, 503."""
+"""The HTTP status for each gRPC status; 503 for all others."""
 _AWS: Final = (
     (re.compile("NotFound|NoSuch"), 404),
     (re.compile("AccessDenied|NotAuthorized|Unrecognized|Token|Signature|InvalidAccessKey"), 403),
     (re.compile("Throttl|LimitExceeded|Unavailable|Timeout|Internal|SlowDown|TooMany"), 503),
 )
-"""The status that a part of an AWS error code means: AWS answers 400 for all of these."""
+"""The HTTP status for parts of an AWS error code: AWS sends 400 for all of these."""
 
 
 def _names(error: BaseException) -> set[str]:
-    """Return the names of an exception's classes with their package, such as `httpx.ReadError`;
-    those of Python itself without.
+    """Return the names of an exception's classes, such as `httpx.ReadError`. Built-in ones have no
+    package.
     """
     names: set[str] = set()
     for each in type(error).__mro__:
         package = each.__module__.partition(".")[0]
-        is_pythons = package == "builtins" or each.__name__ == "TimeoutError"  # it has three
+        is_pythons = (
+            package == "builtins" or each.__name__ == "TimeoutError"
+        )  # Python has three of them
         names.add(each.__name__ if is_pythons else f"{package}.{each.__name__}")
     return names
 
@@ -76,8 +78,8 @@ def _are(names: set[str], known: str) -> bool:
 
 
 def is_outage(error: BaseException) -> bool:
-    """Return whether an exception is a time-out, a broken connection or an overloaded server, of
-    Python or of a known library.
+    """Return whether an exception of Python or a known library means a timeout, a broken connection
+    or an overloaded server.
     """
     names = _names(error)
     if _are(names, _WRONG):
@@ -89,16 +91,16 @@ def is_outage(error: BaseException) -> bool:
 def error_for_exception(
     error: BaseException, *, source: str, provider: str | None = None
 ) -> CredentialError | None:
-    """Return the failure that an exception of a store's library means, or None if it is unknown.
+    """Return the error for an exception of a store's library, or None if it is unknown.
 
-    For getters of your own; raise what it returns, `from None`: the exception itself may hold the
-    request and the answer. It knows httpx, requests, urllib3, aiohttp, botocore, grpc, google-auth,
+    For getters of your own. Raise the result `from None`: the exception itself may hold the request
+    and the answer. It knows httpx, requests, urllib3, aiohttp, botocore, grpc, google-auth,
     google-api-core, azure-core and subprocess. An HTTP status means what `error_for_status` says.
 
     Args:
-        error: what the library raised.
-        source: the printable place that was asked, without a secret in it.
-        provider: the name of the provider that asked.
+        error: the exception of the library.
+        source: the printable source, without a secret in it.
+        provider: the name of the provider.
     """
     names = _names(error)
     status = _status_of(error, names)
@@ -126,7 +128,7 @@ def error_for_exception(
 
 
 def _status_of(error: BaseException, names: set[str]) -> int | None:
-    """Return the HTTP status of an answer that an exception tells of."""
+    """Return the HTTP status of an exception's answer, or None."""
     about: Any = error
     if "grpc.RpcError" in names:
         code = getattr(about.code(), "name", "") if callable(getattr(about, "code", None)) else ""
@@ -160,7 +162,7 @@ def _retry_after(error: BaseException) -> str | None:
 
 
 def _untrusted(error: BaseException) -> bool:
-    """Return whether a certificate that could not be verified is behind an exception."""
+    """Return whether an exception was caused by a certificate that could not be verified."""
     each: BaseException | None = error
     for _ in range(10):
         if each is None:
