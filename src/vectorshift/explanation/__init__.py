@@ -1,1 +1,1 @@
-"""Which key a call uses, and why that one."""
+"""Reports about the key that a call uses, and why it is used."""

@@ -1,6 +1,4 @@
-"""Combine the results of a chain's providers: which source a call would use, and what to say of
-each.
-"""
+"""Combine the results of a chain's providers into a report: the source in use, and each source."""
 
 from __future__ import annotations
 
@@ -38,7 +36,7 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class ChainResult:
-    """The result of a chain, or None if that needs a contact, and its source."""
+    """The result of a chain, or None if a store must be read first; and the deciding provider."""
 
     answer: Result | None
     by: Observation | None = None
@@ -46,16 +44,16 @@ class ChainResult:
 
     @property
     def is_nothing(self) -> bool:
-        """Return whether no source has a key and none has failed."""
+        """True if no source has a key and none has failed."""
         return self.answer is not None and is_missing(self.answer)
 
 
 def ending(provider: BaseProvider, seen: Iterator[Observation]) -> ChainResult:
-    """Return what a call to this provider would come to, by the rules of `ProviderChain`.
+    """Return the result of a call to this provider, by the rules of `ProviderChain`.
 
     Args:
-        provider: a chain, whose members may be chains, or another provider.
-        seen: what its members have said, in order, those of nested chains in their place.
+        provider: a chain, perhaps with nested chains, or another provider.
+        seen: the observations of its members and those of nested chains, in order.
     """
     chain = provider.actual
     if not isinstance(chain, ProviderChain):
@@ -85,15 +83,15 @@ def build_report(
     scope: str,
     probed: bool,
 ) -> Report:
-    """Return the report: the verdict, and each source with what there is to say of it.
+    """Return the report: the verdict, and a `SourceReport` for each source.
 
     Args:
-        seen: what each provider said, in order.
-        end: what the chain comes to.
-        hint: the hints, when no source has a key.
-        base_url: where keys are sent.
-        obstacle: what keeps every call from being made, whatever its key; else an empty string.
-        scope: whose credentials these are.
+        seen: the observation of each provider, in order.
+        end: the result of the chain.
+        hint: the hints, if no source has a key.
+        base_url: the URL to which keys are sent.
+        obstacle: why every call would fail, with any key; else an empty string.
+        scope: the owner of the credentials: `process`, `using` or `client`.
         probed: whether stores were contacted.
     """
     sources = [_source(each) for each in seen]
@@ -101,7 +99,7 @@ def build_report(
     of = sources[seen.index(end.by)] if end.by is not None else None
     outcome, verdict, why = _verdict(end, of, what_to_do([each.source for each in sources]), hint)
     if obstacle:
-        outcome, verdict = _kept_from(outcome, verdict, obstacle)
+        outcome, verdict = _with_obstacle(outcome, verdict, obstacle)
     if outcome == "found":
         sources[at] = replace(sources[at], wins=True)
     below = [_below(source, why) for source in sources[at + 1 :]]
@@ -119,7 +117,7 @@ def build_report(
 def _verdict(
     end: ChainResult, of: SourceReport | None, what_to_do: str, hint: str
 ) -> tuple[str, str, str]:
-    """Return the outcome, the verdict, and why the sources below are not used."""
+    """Return the outcome, the verdict, and why later sources are not used."""
     if end.is_nothing:
         return "none", f"No source has a key. {what_to_do} {hint}".rstrip(), ""
     if of is None:  # a chain without members that must not be empty
@@ -143,17 +141,15 @@ def _verdict(
     return "failed", verdict, f"{what}, and no other source is asked"
 
 
-def _kept_from(outcome: str, verdict: str, obstacle: str) -> tuple[str, str]:
-    """Return the outcome and the verdict where no call can be made: which key it would use is no
-    comfort then.
-    """
+def _with_obstacle(outcome: str, verdict: str, obstacle: str) -> tuple[str, str]:
+    """Return the outcome and the verdict of a call that fails, whatever its key."""
     if outcome in ("found", "unknown"):
         return "failed", f"A call would fail: {obstacle}"
     return outcome, f"{verdict}\nA call would also fail: {obstacle}"
 
 
 def _below(source: SourceReport, why: str) -> SourceReport:
-    """Say of a source that is configured why it is not asked, or not used."""
+    """Return the report of a later source, with the reason why it is not used if configured."""
     if not source.configured or source.outcome == "not found":
         return source
     kept = f"{source.reason}\n" if source.reason else ""
@@ -194,7 +190,7 @@ def _source(seen: Observation) -> SourceReport:
 def _with_credential(about: SourceReport, credential: Credential, now: float) -> SourceReport:
     expires = credential.expires_at
     refused = _refusal(credential) if is_refused(credential) else ""
-    refused = "" if refused in about.reason else refused  # its cache has said so
+    refused = "" if refused in about.reason else refused  # the cache added it already
     return replace(
         about,
         outcome="found",
@@ -207,7 +203,7 @@ def _with_credential(about: SourceReport, credential: Credential, now: float) ->
 
 
 def _with_cache(about: SourceReport, provider: CachingProvider) -> SourceReport:
-    """Add what the cache knows: age, next refresh, and what is wrong with the key or the store."""
+    """Add what the cache knows: age, next refresh, and failures of the key or the store."""
     state, now = provider.known()
     credential, failure = state.credential, state.failure
     stale = credential is not None and passed(state.fresh_until, now)
@@ -243,7 +239,7 @@ def _with_cache(about: SourceReport, provider: CachingProvider) -> SourceReport:
 
 
 def _refusal(credential: Credential | None) -> str:
-    """Say that the API refuses a key, and since when, if a call has met that."""
+    """Return a sentence: the API refuses this key, and since when if that is known."""
     if credential is None:
         return "The API refuses this key."
     since = refused_since(credential)
@@ -253,15 +249,15 @@ def _refusal(credential: Credential | None) -> str:
 
 
 def _age(since: Instant, now: Instant) -> float:
-    """Return the age by the clock that has gone further: the other was set back, or stood still."""
+    """Return the age by the clock that shows more: the other one was set back, or stood still."""
     return max(0.0, now[0] - since[0], now[1] - since[1])
 
 
-# --- No secret in it: what an author's provider says of itself passes through here ---
+# --- Redaction: an author's provider may put a key into its description ---
 
 
 def _secrets(seen: list[Observation]) -> list[Secret]:
-    """Return the keys that were found."""
+    """Return all keys that were found."""
     behind = [each.provider.actual for each in seen]
     states = [each.known()[0] for each in behind if isinstance(each, CachingProvider)]
     found = [each.answer for each in seen] + [each.credential for each in states]
@@ -280,8 +276,8 @@ def _cleaned(source: SourceReport, secrets: Iterable[Secret]) -> SourceReport:
 
 
 def _clean(text: object, secrets: Iterable[Secret]) -> str:
-    """Return the text without a key and without control characters. An author may have given no
-    text at all.
+    """Return the text without keys and control characters. It may be no string, or None: an
+    author's provider gave it.
     """
     clean = without(secrets, "" if text is None else str(text))
     return "".join(each if each.isprintable() or each == "\n" else "?" for each in clean)

@@ -1,6 +1,4 @@
-"""`explain`: asks each provider what it knows, without contact unless told to, and says which key
-is in use.
-"""
+"""`explain`: reports which key is in use and why. It contacts stores only with `probe`."""
 
 from __future__ import annotations
 
@@ -38,7 +36,7 @@ _NO_CHAIN: ProviderChain | None = None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Subject:
-    """The subject of a report, and the obstacle to every call, whatever its key."""
+    """The subject of a report, and the obstacle to every call, with any key."""
 
     provider: BaseProvider
     scope: str
@@ -54,15 +52,14 @@ def explain(
 ) -> Report:
     """Say which key a call would use now, and why that one. Prints as a table; never shows a key.
 
-    Sources that are read on every call are read. Stores are contacted only if asked to: else the
-    report has what is known of them. It does not raise for what it finds; what is wrong stands in
-    the report. Thread-safe; may block.
+    Sources that are read on every call are read. Stores are contacted only with `probe`; else the
+    report shows what the cache knows. Failures are part of the report and are not raised.
+    Thread-safe; may block.
 
     Args:
-        probe: whether to ask every store now, also those that another source hides, and to call a
-            callable. A store that failed a moment ago is left alone until it may be asked again.
-        client: the client whose credentials are meant; by default those of a sync call that names
-            none.
+        probe: read every store now, also those after the source in use, and call a callable. A
+            store that has just failed is not read before its pause ends.
+        client: the client to explain; by default, a sync call without a client of its own.
     """
     return examine(probe, client, lambda provider, lookup: provider.resolve(lookup))
 
@@ -72,7 +69,7 @@ def examine(
     client: public.VectorShift | public.AsyncVectorShift | None,
     ask: Callable[[BaseProvider, LookupRequest], Result],
 ) -> Report:
-    """Return the report of `explain`; each provider is asked by `ask`."""
+    """Return the report of `explain`, with `ask` to ask each provider."""
     try:
         with left_alone():
             subject = _subject(client)
@@ -91,8 +88,8 @@ async def aexplain(
     probe: bool = False,
     client: public.VectorShift | public.AsyncVectorShift | None = None,
 ) -> Report:
-    """Say which key an async call would use now, without blocking the event loop. Arguments are
-    those of `explain`.
+    """Say which key an async call would use now, without blocking the event loop. It takes the
+    arguments of `explain`.
     """
     try:
         with left_alone():
@@ -115,7 +112,7 @@ def _report_of(end: StopIteration) -> Report:
 
 
 def _no_chain(error: VectorshiftError, probe: bool) -> Report:
-    """Return the report where the settings cannot be had: they are wrong, or still in a pipe."""
+    """Return the report without settings: they are wrong, or in a pipe that was not read yet."""
     source = (error.source or "") if isinstance(error, CredentialError) else ""
     if is_unread(source.partition(":")[2]):
         return Report(verdict=f"Not known yet: {error}", outcome="unknown", probed=probe)
@@ -133,7 +130,7 @@ def _subject(
     base_url = target.base_url
     obstacle = _obstacle(base_url, target.settings)
     in_force = provider.resolved()
-    if isinstance(in_force, FailingProvider):  # its one sentence is the whole answer
+    if isinstance(in_force, FailingProvider):  # its error is the whole report
         raise in_force.failure
     return _Subject(
         provider=in_force,
@@ -145,10 +142,10 @@ def _subject(
 
 
 def _obstacle(base_url: str, settings: Settings) -> str:
-    """Say why no key is sent to this URL, or return an empty string."""
+    """Return why no key can be sent to this URL, or ""."""
     named = os.environ.get("SSL_CERT_FILE")
     if settings.ca_bundle or (named and not os.access(named, os.R_OK)):
-        # It imports httpx, which a status has no other need of.
+        # It imports httpx, which is needed only here.
         from vectorshift._platform.tls import tls
 
         try:
@@ -162,13 +159,13 @@ def _obstacle(base_url: str, settings: Settings) -> str:
     )
 
 
-# --- What each provider says: one generator, two thin shells ---
+# --- The look-ups: a generator, which `examine` and `aexplain` drive ---
 
 
 def _steps(
     subject: _Subject, probe: bool
 ) -> Generator[tuple[BaseProvider, LookupRequest], Result, Report]:
-    """Yield whom to ask what; return the report."""
+    """Yield each provider to ask, with its request; return the report."""
     seen: list[Observation] = []
     found, waiting = False, [(_NO_CHAIN, subject.provider)]
     while waiting:
@@ -218,7 +215,7 @@ def _steps(
 
 
 def _leaves(provider: BaseProvider) -> Iterator[BaseProvider]:
-    """Yield the providers of a chain in order, those of nested chains in their place."""
+    """Yield the providers of a chain in order, and those of nested chains."""
     if not isinstance(members := provider.actual, ProviderChain):
         yield provider
         return
@@ -227,15 +224,13 @@ def _leaves(provider: BaseProvider) -> Iterator[BaseProvider]:
 
 
 def _is_asked(provider: BaseProvider, probe: bool) -> bool:
-    """Return whether to ask now: a store and a callable of the user's are contacted only if that is
-    wished.
-    """
+    """Return whether to ask the provider. Stores and callables are asked only with `probe`."""
     known = provider.maker() is not None or isinstance(provider.actual, CachingProvider)
     return probe or not (known or provider.changes_silently)
 
 
 def _known(provider: BaseProvider) -> Result | None:
-    """Return what a call would get without a contact, or None if it would have to wait for one."""
+    """Return what a call would get from the cache, or None if it would wait for a read."""
     cache = provider.actual
     if not isinstance(cache, CachingProvider):
         return None

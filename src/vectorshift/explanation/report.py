@@ -18,22 +18,22 @@ class SourceReport:
 
     Args:
         provider: the provider's name.
-        source: the place it looks at.
+        source: the source that it reads.
         outcome: `found`, `not asked`, `not configured`, `not found`, `configuration`, `denied`,
             `revoked` or `unavailable`.
-        configured: whether it would be asked at all.
+        configured: whether it is configured; if not, it is not asked.
         wins: whether a call would use its key now.
-        reason: what there is to say of it, for a person.
-        fingerprint: names its key, or None.
+        reason: details for a person.
+        fingerprint: the fingerprint of its key, or None.
         version: the store's name for the version of the key, or None.
         age: how long ago a cached key was read, or None for a source that is read on every call.
         expires_in: until the key expires, or None if it does not.
-        next_refresh: until its store may be asked again, or None for a source that is read on every
+        next_refresh: until its store may be read again, or None for a source that is read on every
             call.
-        stale: whether the key is older than it should be, as its store could not be read since.
-        seconds: how long it took to ask, or None if it was not asked now.
-        on_error: whether the chain stops where this source fails.
-        on_missing: whether the chain stops where this source is empty.
+        stale: whether the key is older than its `ttl`, because its store could not be read.
+        seconds: how long the look-up took, or None if there was none.
+        on_error: `stop` if the chain stops when this source fails, else `continue`.
+        on_missing: `stop` if the chain stops when this source is empty, else `continue`.
     """
 
     provider: str
@@ -60,7 +60,7 @@ class SourceReport:
 
     @property
     def timing(self) -> str:
-        """Return the times, such as `read 12 s ago, refreshed in 4 min`."""
+        """The times, such as `read 12 s ago, refreshed in 4 min`."""
         again = (
             "refreshed in {}"
             if self.fingerprint and not self.stale
@@ -90,14 +90,14 @@ class Report:
     """The result of `vectorshift.explain()`. Prints as a table, pickles, and holds no key.
 
     Args:
-        verdict: which key a call would use now, or why none, in a sentence or more.
-        outcome: `found`, `none`, `failed`, or `unknown`: a call would first ask what was not asked.
-            It is `failed` too where a key was found and may not be sent: in plain HTTP, or with a
-            CA bundle that cannot be used.
-        sources: one `SourceReport` for each provider, in the order in which they are asked.
-        base_url: where the key would be sent, or None if the settings are wrong or keep it from
-            being sent.
-        scope: whose credentials these are: `process`, `using` (a block) or `client` (its own).
+        verdict: sentences that say which key a call would use now, or why there is none.
+        outcome: `found`, `none`, `failed`, or `unknown` if a call would first read a store that was
+            not read. It is `failed` too if a key was found that may not be sent: over plain HTTP,
+            or with an unusable CA bundle.
+        sources: one `SourceReport` for each provider, in the order of the chain.
+        base_url: the URL to which the key would be sent, or None if the settings are wrong or
+            prevent that.
+        scope: the owner of the credentials: `process`, `using` (a block) or `client` (its own).
         probed: whether stores were contacted for this report.
     """
 
@@ -110,7 +110,7 @@ class Report:
 
     @property
     def winner(self) -> SourceReport | None:
-        """The source whose key a call would use now, as far as is known."""
+        """The source whose key a call would use now, or None if there is none or it is unknown."""
         return next((source for source in self.sources if source.wins), None)
 
     def to_dict(self) -> dict[str, Any]:
@@ -139,9 +139,7 @@ class Report:
 
 
 def _beside(head: str, text: str) -> list[str]:
-    """Return the lines of `text` to the right of `head`, wrapped but never inside a path or a
-    command.
-    """
+    """Return the lines of `text` to the right of `head`. Words, such as paths, are not broken."""
     width = max(40, _WIDTH - len(head))
     lines = [
         line
@@ -153,7 +151,7 @@ def _beside(head: str, text: str) -> list[str]:
 
 
 def _spoken(seconds: float) -> str:
-    """Return a duration as a person says it."""
+    """Return a duration as text, such as `4 min`."""
     for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"
