@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 __all__ = ["Settings"]
 
 
-if not TYPE_CHECKING:  # a checker is to find a mistyped name
+if not TYPE_CHECKING:  # so that type checkers find a mistyped name
 
     def __getattr__(name: str) -> object:
         if name not in __all__:

@@ -1,5 +1,5 @@
-"""The settings of a process that sets none, or plain texts alone, without pydantic: importing that
-takes 170 ms.
+"""The settings of a process that sets none, or only plain texts. They need no pydantic: to import
+it takes 170 ms.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ __all__ = ["PlainSettings", "one_line", "plain_settings"]
 
 _PREFIX: Final = "VECTORSHIFT_"
 _KEY: Final = "VECTORSHIFT_API_KEY"
-_STANDARD: Final = "CREDENTIALS_DIRECTORY"  # those of Vault count only where its path is set
+_STANDARD: Final = "CREDENTIALS_DIRECTORY"  # Vault's own variables count only with `vault_path`
 _LONGEST_TEXT: Final = 2048
 
 
 class PlainSettings:
     """The fields of `Settings`, with their types and defaults. A test compares the two.
 
-    It is no dataclass: to make one of 60 fields takes longer than the first call has for it.
+    It is not a dataclass: to create one with 60 fields would slow down the first call.
     """
 
     api_key_file: str | None = None
@@ -101,10 +101,10 @@ class PlainSettings:
 
 
 def one_line(value: str) -> str:
-    """Return a text that may be printed.
+    """Return the text if it is safe to print.
 
     Raises:
-        ValueError: it may not. The text of the error does not repeat it.
+        ValueError: it is not safe to print. The error does not repeat the text.
     """
     if has_control_characters(value):
         raise ValueError("should have no line break and no other control character")
@@ -130,11 +130,11 @@ _CHECKS: Final[Mapping[str, Callable[[str], object]]] = {
     "base_url": api_url,
     "vault_auth": _method,
 }
-"""The settings whose texts are taken as they are, and what looks at them: as in `Settings`."""
+"""The settings that plain texts can set, and their checks, which are those of `Settings`."""
 
 
 def plain_settings(environ: Mapping[str, str]) -> PlainSettings | None:
-    """Return the settings of these variables, or None if only `Settings` can: for numbers, files,
+    """Return the settings of these variables, or None if `Settings` is needed: for numbers, files,
     misspelt names and wrong values.
     """
     fields = {

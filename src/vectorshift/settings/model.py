@@ -45,7 +45,7 @@ def _path(value: object) -> object:
 
 
 class _PemText(str):
-    """A text of certificates, in place of the name of their file."""
+    """The text of certificates, instead of the name of their file."""
 
     __slots__ = ()
 
@@ -95,7 +95,7 @@ def _masked(plugins: Mapping[str, Mapping[str, object]]) -> dict[str, dict[str, 
 
 
 def _fallback(field: str, *others: str) -> Any:
-    """Read the field from its own variable, else from the store's standard one."""
+    """Return a field that is read from its own variable, else from the store's standard one."""
     return Field(None, validation_alias=AliasChoices(PREFIX + field.upper(), *others))
 
 
@@ -117,11 +117,11 @@ OfPlugins = Annotated[
 class Settings(BaseSettings):
     """Every setting. `Settings(...)` in code reads no environment; `Settings.load()` does.
 
-    Immutable, thread-safe, and without a key: the key is no setting. Durations are in seconds.
+    Immutable and thread-safe. It has no key: the key is not a setting. Durations are in seconds.
 
     Raises:
-        CredentialConfigurationError: a setting there is not, or a value it cannot have; names the
-            setting, never the value.
+        CredentialConfigurationError: a setting is unknown, or its value is invalid. The error names
+            the setting, never the value.
     """
 
     model_config = SettingsConfigDict(
@@ -233,21 +233,22 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Take what is given in code and nothing else: the environment is read by `load` alone."""
+        """Use only the arguments in code: `load` alone reads the environment."""
         return (init_settings,)
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None) -> Settings:
-        """Read the process environment, over the dotenv file that `VECTORSHIFT_ENV_FILE` names.
+        """Read the process environment, and the dotenv file that `VECTORSHIFT_ENV_FILE` names. The
+        environment comes first.
 
-        White space around a value is removed. A variable that is set to nothing counts as unset,
-        but for `VECTORSHIFT_ENV_FILE`, which is turned off by it. The standard variables of Vault
-        and OpenBao count once a path is set: `BAO_X` before `VAULT_X`, and an agent's address
-        before the server's. `os.environ` is not written. An unknown `VECTORSHIFT_` variable is
-        logged as a warning.
+        White space around a value is removed. A blank variable counts as unset; a blank
+        `VECTORSHIFT_ENV_FILE` turns dotenv files off. The standard variables of Vault and OpenBao
+        count once a path is set: `BAO_X` before `VAULT_X`, and an agent's address before the
+        server's. `os.environ` is not changed. An unknown `VECTORSHIFT_` variable is logged as a
+        warning.
 
         Args:
-            environ: the environment to read; that of the process by default.
+            environ: the environment to read; by default, that of the process.
 
         Raises:
             CredentialConfigurationError: a setting has an invalid value; a named file is missing or
@@ -261,6 +262,6 @@ class Settings(BaseSettings):
         return loaded
 
 
-# pydantic's first validation takes a lock that a child of a fork would wait for without end. Here,
-# during an import, a fork waits for it.
+# pydantic's first validation takes a lock. If another thread forks meanwhile, the child waits for
+# the lock for ever. During an import, the fork waits instead.
 Settings()

@@ -42,7 +42,7 @@ V = TypeVar("V")
 P = TypeVar("P", bound="PluginSettings")
 
 Value = Secret | str | bool | int | float
-"""A value of a plugin's setting. A string is kept as a `Secret`, as it may be one."""
+"""A value of a plugin's setting. A string is stored as a `Secret`, because it may be one."""
 
 _SAFE = """
     none_required literal_error enum is_instance_of is_subclass_of callable_type
@@ -61,28 +61,28 @@ _SAFE = """
     url_type url_too_long url_scheme uuid_type uuid_version
     store_url
 """
-"""The types of pydantic's errors whose texts name a type or a limit, and show nothing of the value.
+"""The types of pydantic's errors whose texts do not show the value.
 
-The text of any other type is withheld: also that of a type that a later pydantic may bring.
+The text of any other type is withheld, so also that of a type that a later pydantic adds.
 """
 
 _SAFE_BEFORE_A_COMMA = """
     date_parsing date_from_datetime_parsing datetime_parsing datetime_from_date_parsing
     time_parsing time_delta_parsing url_parsing url_syntax_violation uuid_parsing
 """
-"""After a comma, these texts may quote a part of the value."""
+"""The texts of these types may quote a part of the value after a comma."""
 
-_TELLING = 4
-"""A shorter value is no secret, and may be in any message by chance."""
+_SHORTEST_SECRET = 4
+"""A shorter value is not a secret, and may be in any message by chance."""
 
 
 class FrozenMap(Mapping[str, V], Generic[V]):
     """A mapping that cannot be changed. Hashable.
 
     Args:
-        items: what to keep; copied.
-        loaded: whether it comes from variables, of which an unknown one is a warning and no error.
-        owner: the name whose variables these are, if a plugin reads them under another one.
+        items: the items; they are copied.
+        loaded: whether they come from variables: an unknown variable is a warning, not an error.
+        owner: the instance whose settings these are, if a plugin reads them by its own name.
     """
 
     __slots__ = ("_items", "loaded", "owner")
@@ -109,14 +109,14 @@ class FrozenMap(Mapping[str, V], Generic[V]):
         return repr(self._items)
 
 
-# --- What `Settings` keeps for each plugin --------------------------------------------------------
+# --- The settings of plugins in `Settings` --------------------------------------------------------
 
 
 def held(given: object) -> FrozenMap[FrozenMap[Value]]:
-    """Return the settings of plugins: strings as `Secret`, without blank ones and None.
+    """Return the settings of plugins: strings as `Secret`, without None and blank strings.
 
     Raises:
-        ValueError: they are no mapping of names to mappings of names to values. Holds no value.
+        ValueError: it is not a mapping of names to mappings of settings. The error shows no value.
     """
     if not isinstance(given, Mapping):
         raise ValueError("should map the name of each plugin to a mapping of its settings")
@@ -158,10 +158,10 @@ def of_plugins(
     """Return the variables that belong to plugins, by plugin and by the name of the setting.
 
     Args:
-        variables: those of the environment and of a named dotenv file.
+        variables: the variables of the environment and of a named dotenv file.
         names: the providers that the chain names.
-        known: the variables of this package. A name that some of them begin with is no plugin's
-            here.
+        known: the variables of this package. A plugin gets no variables if its prefix begins one of
+            them.
     """
     known = frozenset(known)
     owners = {prefix_of(name): canonical(name) for name in names}
@@ -195,14 +195,14 @@ def _url_of_a_store(value: str) -> str:
 
 
 StoreUrl = Annotated[str, AfterValidator(_url_of_a_store)]
-"""The URL of a store, as a field of a `PluginSettings`: without user name and password, and without
-plain HTTP but to this machine. It has no slash at its end, and can be printed.
+"""The URL of a store, for a field of a `PluginSettings`. It has no user name, password or trailing
+slash, and is safe to print. Plain HTTP is allowed only to this machine.
 """
 
 
 def for_instance(settings: public.Settings, name: str) -> public.Settings:
-    """Return settings in which a plugin finds those of one of its instances, such as `acme:prod`,
-    under its own name, `acme`.
+    """Return settings for an instance of a plugin, such as `acme:prod`. The plugin finds them under
+    its own name, `acme`.
     """
     plugin = plugin_of(name)
     if plugin == name:
@@ -212,10 +212,10 @@ def for_instance(settings: public.Settings, name: str) -> public.Settings:
     return settings.model_copy(update={"plugins": FrozenMap({**settings.plugins, plugin: mine})})
 
 
-# --- What an author reads them with ---------------------------------------------------------------
+# --- The settings as a plugin reads them ----------------------------------------------------------
 
 declared: dict[str, Mapping[str, FieldInfo]] = {}
-"""The fields of the settings that plugins have read, by the name of the plugin or its instance."""
+"""The fields of each `PluginSettings` that was read, by the name of the plugin or its instance."""
 
 
 class PluginSettings(BaseModel):
@@ -246,12 +246,12 @@ class PluginSettings(BaseModel):
         """Return the settings of the plugin `name`. Reads no environment.
 
         Args:
-            settings: what `from_settings` was given.
-            name: the plugin's name, as its entry point has it.
+            settings: the argument of `from_settings`.
+            name: the name of the plugin's entry point.
 
         Raises:
-            CredentialConfigurationError: a value is wrong or missing; names the variable, never the
-                value.
+            CredentialConfigurationError: a value is wrong or missing. The error names the variable,
+                never the value.
         """
         given = _of(settings, name)
         name = given.owner or name
@@ -275,7 +275,7 @@ class CommonSettings(PluginSettings):
 
     @classmethod
     def of(cls, settings: public.Settings, name: str) -> Self:
-        """Return them for the plugin `name`. Its other settings are not checked."""
+        """Return the common settings of the plugin `name`. Its other settings are not checked."""
         made = _made(cls, _of(settings, name), name, [])
         if isinstance(made, CredentialError):
             raise made
@@ -289,7 +289,7 @@ def _of(settings: public.Settings, name: str) -> FrozenMap[Value]:
 def _unknown(
     key: str, name: str, given: FrozenMap[Value], fields: Mapping[str, object]
 ) -> str | None:
-    """Warn of a variable that is no setting of the plugin; for a name in code, return the flaw."""
+    """Return the flaw of an unknown name in code. For an unknown variable, log a warning."""
     near = difflib.get_close_matches(key, [*fields, *CommonSettings.model_fields], n=1)
     prefix = prefix_of(name)
     if not given.loaded:
@@ -314,7 +314,7 @@ def _names_secret(annotation: object) -> bool:
 def _made(
     cls: type[P], given: Mapping[str, Value], name: str, flaws: list[str]
 ) -> P | CredentialError:
-    """Return the model, or the error that says what is wrong, with no frame that holds a value."""
+    """Return the model, or an error for invalid settings, without frames that hold a value."""
     fields, prefix = cls.model_fields, prefix_of(name)
     try:
         made = cls.model_validate(
@@ -322,8 +322,8 @@ def _made(
         )
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=False)
-        flaws = [*flaws, *(_said(flaw, prefix) for flaw in found)]
-    except CredentialError as error:  # an author's own check, which chose its words
+        flaws = [*flaws, *(_explained(flaw, prefix) for flaw in found)]
+    except CredentialError as error:  # an author's own check: its text is for users
         flaws = [*flaws, error.message]
     except Exception as error:  # its text and its frames may hold the value
         flaws = [*flaws, f"{prefix}...: a check of the plugin raised {type(error).__name__}."]
@@ -333,8 +333,10 @@ def _made(
     return CredentialConfigurationError("Invalid settings: " + " ".join(flaws))
 
 
-def _said(flaw: ErrorDetails, prefix: str) -> str:
-    """Say what is wrong with a setting. The words of an author's check may quote the value."""
+def _explained(flaw: ErrorDetails, prefix: str) -> str:
+    """Return what is wrong with a setting. The text of an author's check is left out: it may quote
+    the value.
+    """
     name = f"{prefix}{str(flaw['loc'][0]).upper()}" if flaw["loc"] else f"{prefix}..."
     if flaw["type"] == "missing":
         return f"{name}: is required but not set."
@@ -342,7 +344,7 @@ def _said(flaw: ErrorDetails, prefix: str) -> str:
 
 
 def formatted(flaw: ErrorDetails) -> str | None:
-    """Return pydantic's own words about a value, or None if they may show a part of it."""
+    """Return pydantic's text about a value, or None if it may show a part of the value."""
     words = flaw["msg"]
     if flaw["type"] in _SAFE_BEFORE_A_COMMA.split():
         words = words.partition(", ")[0]
@@ -350,7 +352,11 @@ def formatted(flaw: ErrorDetails) -> str | None:
         return None
     given: object = flaw["input"]
     value = given.reveal() if isinstance(given, Secret) else given
-    # a check of an author's may use one of these types with a text of its own
-    if isinstance(value, str | int | float) and len(str(value)) >= _TELLING and str(value) in words:
+    # an author's check may use one of these types with its own text
+    if (
+        isinstance(value, str | int | float)
+        and len(str(value)) >= _SHORTEST_SECRET
+        and str(value) in words
+    ):
         return None
     return words.removeprefix("Input ")

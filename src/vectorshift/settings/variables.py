@@ -51,7 +51,7 @@ _OTHER_SOURCES = (
     "VECTORSHIFT_AWS_SECRET_ID",
     "VECTORSHIFT_AWS_PARAMETER",
 )
-"""Settings that lead to a key elsewhere, and are ignored while a profile is named."""
+"""Settings that lead to another source, and are ignored if a profile is named."""
 _NAME_ANOTHER = "Name a file that exists, or unset it."
 _OF_A_PLUGIN = "If it belongs to a plugin, name the plugin in VECTORSHIFT_PROVIDERS."
 _KEY = "VECTORSHIFT_API_KEY"
@@ -59,22 +59,22 @@ _NOT_FIELDS = (_KEY, _ENV_FILE)
 
 S = TypeVar("S", bound=BaseSettings)
 
-_being_told: set[str] = set()
-"""Has the variables of which a log line is being written, in any thread: a handler may ask
-in another one.
+_warning_about: set[str] = set()
+"""The variables whose warning is being logged, in any thread: a log handler may load the settings
+again, also in another thread.
 """
 
 
 def names_in(text: str) -> tuple[str, ...]:
-    """Return the names in a list that is separated by commas."""
+    """Return the names in a comma-separated list."""
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def loaded_from(cls: type[S], process: Mapping[str, str]) -> S | CredentialConfigurationError:
-    """Return the settings of the variables, or an error that has no frame with a value."""
+    """Return the settings of the variables, or an error without frames that hold a value."""
     try:
         env_file = process[_ENV_FILE].strip() if _ENV_FILE in process else None
-        cls(env_file=env_file)  # what is no name is refused before it is printed as one
+        cls(env_file=env_file)  # checks the name before a message prints it
         found = _named_file(env_file)
         variables = {**_set_in(found.values), **_set_in(process)}
         if _VAULT_PATH in variables and (
@@ -99,12 +99,12 @@ def loaded_from(cls: type[S], process: Mapping[str, str]) -> S | CredentialConfi
 
 
 def _set_in(variables: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables that are not blank, without white space around their values."""
+    """Return the variables that are not blank, with their values stripped."""
     return {name: value.strip() for name, value in variables.items() if value.strip()}
 
 
 class _Variables(EnvSettingsSource):
-    """A source that reads the given variables, and not `os.environ`."""
+    """A source that reads these variables instead of `os.environ`."""
 
     def __init__(self, settings_cls: type[BaseSettings], variables: Mapping[str, str]) -> None:
         self._variables = {
@@ -121,9 +121,9 @@ class _Variables(EnvSettingsSource):
 def _by_variable(
     cls: type[BaseSettings], values: dict[str, Any], variables: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Key values of a store's standard variable by that, so that an error names it.
+    """Return the values with a store's standard variable as the key, so that an error names it.
 
-    Those of Vault are left out while no path makes it a source here.
+    The variables of Vault are left out unless its path is set.
     """
     for field in cls.model_fields.values():
         if isinstance(field.validation_alias, AliasChoices):
@@ -132,16 +132,16 @@ def _by_variable(
                 value = values.pop(own)
                 name = next(name for name in standard if name in variables)
                 if own == _SKIP_VERIFY and _CACERT in variables:
-                    continue  # whoever names a CA wants it to be looked at
+                    continue  # a named CA must be used to verify
                 if _VAULT_PATH in variables or not name.startswith(("BAO_", "VAULT_")):
                     values[name] = value
     return values
 
 
 def _vault_flaw(variables: Mapping[str, str]) -> str | None:
-    """Return why the standard variables do not tell which server, identity or namespace is meant.
+    """Return why the standard variables leave server, identity or namespace open, or None.
 
-    Warns of those that do not count.
+    Warns about variables that are not used.
     """
     own = {
         name.removeprefix(_VAULT).lower(): value
@@ -158,8 +158,8 @@ def _vault_flaw(variables: Mapping[str, str]) -> str | None:
 
 
 def _two_keys(variables: Mapping[str, str]) -> str:
-    """Say that a key and a profile contradict each other; mostly nothing. Warns of what a profile
-    takes the place of.
+    """Return a flaw if both a key and a profile are set, else "". Warns about settings that the
+    profile replaces.
     """
     profile = variables.get(_PROFILE, "")
     if not profile or profile_flaw(profile):
@@ -185,7 +185,7 @@ def _named_file(env_file: str | None) -> Assignments:
         text = text_of(content)
         exposure = FilePermissions(absolute(env_file))
         exposure.see(status.st_mode, status.st_uid)
-        exposure.warn_once()  # it may say where keys are read from and sent to
+        exposure.warn_once()  # it may set where keys are read from and sent to
     except PipeError as error:
         raise CredentialStoreUnavailableError(
             f"{_ENV_FILE} names {env_file}: {error.strerror}.", source=f"dotenv:{env_file}"
@@ -212,7 +212,7 @@ def _named_file(env_file: str | None) -> Assignments:
 
 
 def _pipe_within() -> float:
-    """Return how long to wait for a pipe, as the settings that it may hold cannot say so."""
+    """Return how many seconds to wait for a pipe. Settings inside the pipe are not known yet."""
     try:
         return float(os.environ.get("VECTORSHIFT_LOAD_TIMEOUT", ""))
     except ValueError:
@@ -226,9 +226,9 @@ def _wrong_file(env_file: str | None, flaw: str) -> CredentialConfigurationError
 
 
 def _contradiction(found: Assignments, known: Iterable[str], *, has_vault: bool) -> str:
-    """Say which lines of the named file leave open what is meant; mostly nothing.
+    """Return which lines of the named file contradict each other, or "".
 
-    The provider refuses two different keys, as a key in the environment comes before both.
+    Two different keys are left to the provider: a key in the environment would come before both.
     """
     settings = [
         name
@@ -251,7 +251,7 @@ def _contradiction(found: Assignments, known: Iterable[str], *, has_vault: bool)
 
 
 def variables_of(cls: type[BaseSettings]) -> dict[str, str]:
-    """Return the name of each variable that is read, with the field that it sets."""
+    """Return the field that each known variable sets, by the name of the variable."""
     found: dict[str, str] = dict.fromkeys(_NOT_FIELDS, "")
     for name, field in cls.model_fields.items():
         if name == _PLUGINS:  # its variables are those of the plugins
@@ -278,8 +278,8 @@ def _warn_of_unknown(
 
 
 def _of_an_installed(variable: str, names: Iterable[str]) -> str:
-    """Say which plugin that is installed would read a variable if it were named, or which variables
-    its instances read; or nothing.
+    """Return a hint to the installed plugin that would read a variable, or to the variables of its
+    instances; else "".
     """
     try:
         plugins = [
@@ -302,18 +302,18 @@ def _of_an_installed(variable: str, names: Iterable[str]) -> str:
 
 
 def _warn(variable: str, message: str, *args: str) -> None:
-    """Log a warning about a variable, unless the handler of this very line asked for the key."""
-    if variable in _being_told:
+    """Log a warning about a variable, unless a handler of this same warning led here."""
+    if variable in _warning_about:
         return
-    _being_told.add(variable)
+    _warning_about.add(variable)
     try:
         log_safely(logging.WARNING, message, *args)
     finally:
-        _being_told.discard(variable)
+        _warning_about.discard(variable)
 
 
 def explained(cls: type[BaseSettings], error: ValidationError) -> CredentialConfigurationError:
-    """Name each setting that is wrong, and how, without its value or that of a sibling."""
+    """Return the error that names each invalid setting and its flaw. It shows no value."""
     fields = {name: variable for variable, name in reversed(variables_of(cls).items())}
     lines: list[str] = []
     for flaw in error.errors(include_url=False, include_context=False):
