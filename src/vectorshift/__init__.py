@@ -112,7 +112,7 @@ if TYPE_CHECKING:
     from vectorshift.transport.auth import CredentialAuth as CredentialAuth
     from vectorshift.version import __version__ as __version__
 
-    # reads as `str | None`; takes a callable and a Secret, too: no type of a variable says both
+    # reading gives `str | None`; assigning also takes a callable or a Secret: no type says both
     api_key: Any
 
 _HOMES = {
@@ -158,8 +158,8 @@ __all__ = sorted(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 class _Key(str):
-    """The value of `vectorshift.api_key`: a string whose `repr` is masked. Assigning it restores
-    what was there.
+    """The value of `vectorshift.api_key`: a string whose `repr` is redacted. To assign it restores
+    the value that was assigned before, such as a callable.
     """
 
     __slots__ = ("restores",)
@@ -187,22 +187,22 @@ class _Face(ModuleType):
 
     @property
     def api_key(self) -> "str | None":
-        """The key that a call would use now, as far as local sources and the cache know it.
+        """The key that a call would use now, if local sources or the cache have it.
 
-        Assign a string, a callable, sync or async, or None, which unsets it; `del` unsets it too.
+        Assign a string, a sync or async callable, or None, which unsets it; `del` unsets it too.
         After None was assigned, the first call logs a WARNING if another source has a key: the None
         may come from a failed look-up.
 
-        Reading contacts no store, and raises for none: it is None until a call or `get_credential`
-        has asked the store. It raises if a local source fails, such as a malformed key.
+        Reading contacts no store: the value is None until a call or `get_credential` has read the
+        store. It raises if a local source fails, for example for a malformed key.
 
-        Where calls need a `using` block (`require_using`), it is None outside a block, and to
+        If calls need a `using` block (`require_using`), the value is None outside a block, and to
         assign a key raises CredentialConfigurationError.
         """
         current = _load("vectorshift.scope.current")
         try:
             text = current.api_key()
-        except AttributeError as error:  # the machinery of modules would take it for a missing name
+        except AttributeError as error:  # Python would call the module's `__getattr__`
             raise RuntimeError(f"reading vectorshift.api_key failed: {error}") from None
         if text is None:
             return None
@@ -262,7 +262,7 @@ class _Face(ModuleType):
 
 
 def _keep(value: object, set_to_none: bool) -> None:
-    """Put a key into the slot that the chain reads, and note whether it was None that was set."""
+    """Store a key where the chain reads it, and note whether None was assigned."""
     _slot.namespace["api_key"] = value
     if set_to_none:
         _slot.namespace["_api_key_set_to_none"] = True
@@ -271,7 +271,7 @@ def _keep(value: object, set_to_none: bool) -> None:
 
 
 def _refuse_process_key() -> None:
-    """Raise where every call needs a `using` block. Imports nothing where that cannot be."""
+    """Raise if every call needs a `using` block. Imports nothing if nothing can require one."""
     scope = _slot.scope
     if scope is None and os.environ.get("VECTORSHIFT_REQUIRE_USING"):
         from vectorshift.scope.current import DEFAULT_SCOPE as scope
@@ -285,9 +285,9 @@ def _refuse_process_key() -> None:
 class _LoadedModules:
     """Finds the modules of this package that were loaded before.
 
-    Whoever removes one from `sys.modules` and imports it again, or reloads it, gets the same
-    module. A second copy would have its own key, configuration and blocks, which calls through the
-    first copy would not see: they would go out as somebody else.
+    A module that is removed from `sys.modules` and imported again, or reloaded, stays the same. A
+    second copy would have its own key, configuration and blocks. Calls through the first copy would
+    not see these, and would use another key.
     """
 
     package = __name__
@@ -295,7 +295,7 @@ class _LoadedModules:
     def find_spec(
         self, name: str, path: "Sequence[str] | None" = None, target: "ModuleType | None" = None
     ) -> "ModuleSpec | None":
-        """Return how to import a loaded module again; None for any other module."""
+        """Return a spec that gives a loaded module again; None for any other module."""
         if name.partition(".")[0] != self.package:
             return None
         module = _this
@@ -335,7 +335,7 @@ class _SameModule:
             )
 
 
-if not TYPE_CHECKING:  # a checker is to find a mistyped name
+if not TYPE_CHECKING:  # so that type checkers find a mistyped name
 
     def __getattr__(name: str) -> object:
         if name in _HOME:

@@ -1,4 +1,4 @@
-"""Names of the official SDK that are not here: an error says so, and what to use instead."""
+"""Errors for names of the official SDK that this package does not have, with an alternative."""
 
 from __future__ import annotations
 
@@ -24,16 +24,17 @@ _BUILDING = (
 _PUBLISHING = "amove_to_folder apublish aunpublish move_to_folder publish unpublish"
 _SENT = ("inputs", "outputs", "nodes")
 PIPELINE_MEMBERS = (*_BUILDING.split(), *_PUBLISHING.split())
-"""Members of the official `Pipeline` that are not here."""
+"""Members of the official `Pipeline` that this package does not have."""
 
 
 def not_here(name: str, because: str = "", program: str = "python app.py") -> str:
-    """Return the sentence for a name of the official SDK. Whoever reads it has the wheel alone.
+    """Return the message for a name of the official SDK. It needs no documentation: users may have
+    only the wheel.
 
     Args:
         name: the name.
-        because: why it is not here, and what else there is, behind a colon.
-        program: what to run of the environment of the official SDK.
+        because: the reason and an alternative, after a colon.
+        program: the program to run in the environment of the official SDK.
     """
     return (
         f"{name} is not part of this package{because}. VectorShift().request(method, path, ...)"
@@ -45,15 +46,15 @@ def not_here(name: str, because: str = "", program: str = "python app.py") -> st
 
 
 def missing(module: str, name: str) -> Exception:
-    """Return the error for a name that `module` has not."""
+    """Return the error for a name that `module` does not have."""
     if name in _NAMES.split() or name.endswith("Node"):
         return ImportError(not_here(name))
     return AttributeError(f"module {module!r} has no attribute {name!r}")
 
 
 class Absent:
-    """A member of the official `Pipeline` that is not here: reading it says so, and where what the
-    server sent of it is.
+    """A member of the official `Pipeline` that this package does not have. To read it raises an
+    error, which says where its data is.
 
     Args:
         name: the name.

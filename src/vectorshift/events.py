@@ -9,7 +9,7 @@ from vectorshift.credentials.events import CredentialEvent, on_event
 __all__ = ["CredentialEvent", "on_event"]
 
 
-if not TYPE_CHECKING:  # a checker is to find a mistyped name
+if not TYPE_CHECKING:  # so that type checkers find a mistyped name
 
     def __getattr__(name: str) -> Any:
         from vectorshift._compat import missing

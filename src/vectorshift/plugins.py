@@ -1,6 +1,4 @@
-"""Helpers for authors of providers, beside the contract: `docs/plugins.md` shows each in its
-place.
-"""
+"""Functions for authors of providers. `docs/plugins.md` shows how to use them."""
 
 from __future__ import annotations
 
@@ -38,8 +36,8 @@ __all__ = [
 ]
 
 CONTRACT: Final = 1
-"""The number of the contract between this package and providers of others. It grows when a provider
-that kept the one before has to change.
+"""The version of the contract for providers of other packages. It grows when existing ones must
+change.
 """
 
 _ENVIRONMENT: Final = """
@@ -49,17 +47,17 @@ _ENVIRONMENT: Final = """
 """The variables that every command gets."""
 _LIMIT: Final = 65_536
 _LOOK_EVERY: Final = 0.1
-"""Seconds between two looks at whether a command has ended that does not close its outputs."""
+"""Seconds between two checks whether a command has ended while its outputs stay open."""
 
 
 def expiry(expires_in: float | str | None) -> datetime | None:
-    """Return `Credential.expires_at` for the seconds that a store gives as `expires_in`.
+    """Return `Credential.expires_at` for a store's `expires_in`.
 
     Args:
         expires_in: a number of seconds, also as text; None for no end.
 
     Raises:
-        CredentialConfigurationError: it is no number of seconds. The text is not repeated.
+        CredentialConfigurationError: it is not a number of seconds. The error does not repeat it.
     """
     if expires_in is None:
         return None
@@ -84,9 +82,9 @@ class CommandResult:
     """The result of a command.
 
     Args:
-        status: its exit status; 0 is success, and -9 that it was killed.
-        output: what it printed, stripped of white space.
-        errors: what it printed on its error output: to tell failures apart, not to be shown.
+        status: its exit status; 0 means success, and -9 that it was killed.
+        output: its standard output, stripped of white space.
+        errors: its standard error, stripped: use it to tell failures apart, and do not show it.
     """
 
     status: int
@@ -101,22 +99,21 @@ def run_command(
     timeout: float = 5.0,
     environment: Iterable[str] = (),
 ) -> CommandResult:
-    """Run a command without a shell and without input, and return what it printed.
+    """Run a command without a shell and without input, and return its result.
 
-    At the time limit, its whole process group is killed. So is a child that it leaves behind and
-    that holds its outputs open. It may print at most 64 KiB.
+    At the time limit, its whole process group is killed. So is a child that outlives the command
+    and keeps its outputs open. It may print at most 64 KiB.
 
     Args:
-        command: the program and its arguments. Others on this machine can see them: put no secret
-            there.
-        source: the printable place that errors name.
-        timeout: seconds that it may take.
-        environment: names of variables to pass on, beside `PATH`, `HOME` and their like. It gets no
-            others.
+        command: the program and its arguments. Other users of this machine can see them: pass no
+            secret.
+        source: the printable source that errors name.
+        timeout: the time limit in seconds.
+        environment: names of variables to pass on. Besides these, the command gets only `PATH`,
+            `HOME` and similar ones.
 
     Raises:
-        CredentialConfigurationError: the program is not there or may not be run, or it printed too
-            much.
+        CredentialConfigurationError: the program is missing, may not be run, or printed too much.
         CredentialStoreUnavailableError: it took too long.
     """
     names = {*_ENVIRONMENT.split(), *environment}
@@ -159,12 +156,12 @@ def run_command(
 
 
 def _read(process: subprocess.Popen[bytes], end: float) -> tuple[list[bytes], bool]:
-    """Return what a command prints on its two outputs until it ends, and whether it has ended and
-    nothing that it started holds them any more.
+    """Return what a command printed on its two outputs, and True if it has ended and no child of it
+    keeps them open.
     """
     assert process.stdout is not None
     assert process.stderr is not None
-    if os.name == "nt":  # no selector takes pipes there
+    if os.name == "nt":  # selectors do not support pipes there
         try:
             return list(process.communicate(timeout=max(0.0, end - time.monotonic()))), True
         except subprocess.TimeoutExpired:
@@ -176,7 +173,7 @@ def _read(process: subprocess.Popen[bytes], end: float) -> tuple[list[bytes], bo
         while waiting.get_map() and (left := end - time.monotonic()) > 0:
             has_ended = process.poll() is not None
             ready = waiting.select(min(left, _LOOK_EVERY))
-            if has_ended and not ready:  # a child of it holds them open
+            if has_ended and not ready:  # a child of it keeps them open
                 break
             for key, _ in ready:
                 pipe = next(each for each in outputs if each is key.fileobj)
@@ -194,7 +191,7 @@ def _read(process: subprocess.Popen[bytes], end: float) -> tuple[list[bytes], bo
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kill a command with all that it started in its own process group."""
+    """Kill a command and its process group."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         if os.name == "nt":
             process.kill()

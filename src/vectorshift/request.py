@@ -1,15 +1,15 @@
-"""The errors, where the official SDK's examples import them from. Import them from `vectorshift` in
-new code.
+"""The errors, for code that imports them as the official SDK's examples do. Import them from
+`vectorshift` in new code.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vectorshift.errors import *  # noqa: F403  # the same names, whichever they come to be
+from vectorshift.errors import *  # noqa: F403  # always all names
 from vectorshift.errors import __all__ as __all__
 
-if not TYPE_CHECKING:  # a checker is to find a mistyped name
+if not TYPE_CHECKING:  # so that type checkers find a mistyped name
 
     def __getattr__(name: str) -> object:
         from vectorshift._compat import missing

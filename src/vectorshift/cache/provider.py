@@ -145,8 +145,8 @@ class CachingProvider(BaseProvider):
 
     def describe(self) -> Description:
         """Describe the wrapped provider. A remote one is described as a store in any case."""
-        told = self.provider.describe()
-        return replace(told, locator=True) if self.provider.remote and not told.locator else told
+        found = self.provider.describe()
+        return replace(found, locator=True) if self.provider.remote and not found.locator else found
 
     def winner_warning(self, below: list[str]) -> str | None:
         """Return the warning of the wrapped provider."""

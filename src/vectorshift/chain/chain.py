@@ -239,7 +239,7 @@ class ProviderChain(BaseProvider):
             each.close_to_latecomers()
 
     def invalidate(self, rejected: Credential) -> None:
-        """Tell each provider that the server refused `rejected`. Does no I/O."""
+        """Tell each provider that the server rejected this key. Does no I/O."""
         for provider in self.providers:
             provider.invalidate(rejected)
             file = self._files.get(id(provider))

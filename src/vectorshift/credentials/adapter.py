@@ -125,14 +125,14 @@ class GuardedProvider(BaseProvider):
             self._complain("invalidate", error)
 
     def close(self) -> None:
-        """Close the author's provider. What it raises keeps no other from being closed."""
+        """Close the author's provider. An exception is logged, so that others are closed too."""
         try:
             self.provider.close()
         except Exception as error:
             self._complain("close", error)
 
     async def aclose(self) -> None:
-        """Close the author's provider. What it raises keeps no other from being closed."""
+        """Close the author's provider. An exception is logged, so that others are closed too."""
         try:
             await self.provider.aclose()
         except Exception as error:

@@ -10,12 +10,11 @@ class Description:
     """A provider's description of itself, made without contacting anything.
 
     Args:
-        configured: whether it would be asked at all.
-        source: the printable place that it looks at.
+        configured: whether it is configured; if not, it is not asked.
+        source: the printable source that it reads.
         detail: a sentence for a person, without a secret in it.
-        locator: whether the source is a store that the user pointed at, so that a chain warns when
-            it is passed over. A remote provider counts as one in any case; a local one says so
-            here.
+        locator: whether the user configured it as a store, so that a chain warns when it is passed
+            over. A remote provider always counts as one.
     """
 
     configured: bool

@@ -235,7 +235,7 @@ def described(provider: CredentialProvider) -> Description:
         description = cast("object", provider.describe())
     except Exception as error:
         return _undescribed(provider, f"raised {type(error).__name__} at {line_of(error)}")
-    except SystemExit as error:  # a signal handler raises it in the main thread
+    except SystemExit as error:  # a signal handler may raise it in the main thread
         if threading.current_thread() is threading.main_thread():
             raise
         return _undescribed(provider, f"raised SystemExit at {line_of(error)}")
