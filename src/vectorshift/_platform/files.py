@@ -19,6 +19,7 @@ __all__ = [
     "file_name",
     "no_content",
     "read_small",
+    "reason_of",
     "sync_folder",
     "text_of",
     "unexpanded",
@@ -148,6 +149,11 @@ def content_in_place_of_name(value: str) -> str:
         "should be the name of a file. It may be the content of one, so it is not shown. Write "
         "the content to a file, and name that file"
     )
+
+
+def reason_of(error: OSError) -> str:
+    """Return why a file cannot be read or written, as the system says it."""
+    return (error.strerror or type(error).__name__).lower()
 
 
 def unexpanded(name: str) -> str:

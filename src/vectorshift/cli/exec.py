@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import vectorshift
+from vectorshift._platform.files import reason_of
 from vectorshift._platform.plugin_names import canonical, prefix_of
 from vectorshift._platform.urls import wrong_api
 from vectorshift.chain.order import BUILT_IN
@@ -191,7 +192,7 @@ def _is_text(path: str) -> bool:
 def _not_run(program: str, error: OSError, environment: Mapping[str, str]) -> Exit:
     """Print why the program does not run, and return the exit code of shells."""
     shown = re.sub("=.*", "=...", program, flags=re.DOTALL)  # an assignment may hold a key
-    why = (error.strerror or type(error).__name__).lower()
+    why = reason_of(error)
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         if not shutil.which(program, path=environment.get("PATH")):
             complain(f"{shown or repr(shown)}: command not found")

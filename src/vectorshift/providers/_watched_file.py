@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from vectorshift._platform.clock import SYSTEM_CLOCK, Clock
-from vectorshift._platform.files import read_small, unexpanded
+from vectorshift._platform.files import read_small, reason_of, unexpanded
 from vectorshift._platform.forks import renew_after_fork
 from vectorshift._platform.permissions import FilePermissions, Stranger
 from vectorshift._platform.pipes import PATIENCE, PipeError, is_unread
@@ -176,7 +176,7 @@ class KeyFile:
         return content, self._parsed[1]
 
     def _gone(self, content: Content) -> CredentialStoreUnavailableError:
-        why = f" ({_why(content)})" if isinstance(content, OSError) else ""
+        why = f" ({reason_of(content)})" if isinstance(content, OSError) else ""
         return CredentialStoreUnavailableError(
             f"{self._source} held a key before and has none now{why}. No other source is asked. "
             f"Put the key back, or {self._way_out}.",
@@ -196,10 +196,6 @@ _LASTING: Final = "ENOENT EACCES EPERM EISDIR ENOTDIR EINVAL EFBIG ENAMETOOLONG 
 """The errors that last until somebody fixes the cause."""
 
 
-def _why(error: OSError) -> str:
-    return (error.strerror or type(error).__name__).lower()
-
-
 def unreadable(
     error: OSError,
     name: str = "",
@@ -217,7 +213,7 @@ def unreadable(
         provider: the name of the provider.
         fix: the advice, unless the name itself is wrong.
     """
-    why = _why(error)
+    why = reason_of(error)
     if isinstance(error, FileNotFoundError):
         fix = unexpanded(name) or fix
     if errno.errorcode.get(error.errno or 0, "") in _LASTING.split():

@@ -18,7 +18,7 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
-from vectorshift._platform.files import read_small, sync_folder, text_of
+from vectorshift._platform.files import read_small, reason_of, sync_folder, text_of
 from vectorshift._platform.importing import load
 from vectorshift._platform.plugin_names import profile_flaw
 from vectorshift._platform.urls import api_url, origin
@@ -443,5 +443,5 @@ def _insecure(path: Path, why: str) -> CredentialConfigurationError:
 
 
 def _unusable(error: OSError, done: str) -> CredentialConfigurationError:
-    why = (error.strerror or type(error).__name__).lower()
+    why = reason_of(error)
     return CredentialConfigurationError(f"{FILE} cannot be {done}: {why}.", FILE, "login")

@@ -9,7 +9,7 @@ import stat
 import sys
 from typing import TYPE_CHECKING, Final
 
-from vectorshift._platform.files import read_small, sync_folder
+from vectorshift._platform.files import read_small, reason_of, sync_folder
 from vectorshift.credentials.values import Secret
 from vectorshift.rotation.target import RotationError
 
@@ -79,7 +79,7 @@ def replace_file(path: Path, content: Secret, *, expected: Secret) -> None:
             beside.replace(path)
         sync_folder(path.parent)
     except OSError as error:
-        why = (error.strerror or type(error).__name__).lower()
+        why = reason_of(error)
         hint = " If docker mounts it, change it on the host." if error.errno in _MOUNTED else ""
         raise RotationError(
             f"{path} was not changed: a file beside it cannot be written or replace it: "

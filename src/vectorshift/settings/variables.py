@@ -12,7 +12,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource
 
 from vectorshift._platform.dotenv_syntax import Assignments, assignments_in
 from vectorshift._platform.entry_points import available
-from vectorshift._platform.files import absolute, read_small, text_of, unexpanded
+from vectorshift._platform.files import absolute, read_small, reason_of, text_of, unexpanded
 from vectorshift._platform.misspelt import nearest
 from vectorshift._platform.permissions import FilePermissions
 from vectorshift._platform.pipes import PATIENCE, PipeError
@@ -191,12 +191,8 @@ def _named_file(env_file: str | None) -> Assignments:
             f"{_ENV_FILE} names {env_file}: {error.strerror}.", source=f"dotenv:{env_file}"
         ) from None
     except OSError as error:
-        flaw, there = (
-            (error.strerror or type(error).__name__).lower(),
-            not isinstance(error, FileNotFoundError),
-        )
-        fix = "Name a file that this process can read, or unset it."
-        if not there:
+        flaw, fix = reason_of(error), "Name a file that this process can read, or unset it."
+        if isinstance(error, FileNotFoundError):
             fix = unexpanded(env_file) or _NAME_ANOTHER
     except ValueError:
         flaw, fix = "no file can have this name", _NAME_ANOTHER

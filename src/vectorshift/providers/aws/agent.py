@@ -18,7 +18,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 from urllib.parse import urlsplit
 
-from vectorshift._platform.files import read_small
+from vectorshift._platform.files import read_small, reason_of
 from vectorshift._platform.frames import raise_callers_own
 from vectorshift._platform.importing import load
 from vectorshift._platform.urls import is_loopback
@@ -328,7 +328,7 @@ def _in_file(path: str, subject: str) -> Token | str:
     try:
         text = read_small(path)[0].decode().strip()
     except OSError as error:
-        flaw = (error.strerror or type(error).__name__).lower()
+        flaw = reason_of(error)
         return (
             f"{subject} cannot be read: {flaw}. Set AWS_TOKEN to the Agent's token, or to "
             "file:// and a path."
