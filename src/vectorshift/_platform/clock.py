@@ -5,7 +5,17 @@ from __future__ import annotations
 import time as _time
 from typing import Protocol
 
-__all__ = ["SYSTEM_CLOCK", "Clock", "SystemClock", "WaitingClock"]
+__all__ = ["SYSTEM_CLOCK", "Clock", "Instant", "SystemClock", "WaitingClock", "elapsed"]
+
+Instant = tuple[float, float]
+"""A time by both clocks: the wall clock, and the monotonic one, in seconds."""
+
+
+def elapsed(since: Instant, now: Instant) -> float:
+    """Return the seconds between by the clock that went further: the wall clock may be set back,
+    and the monotonic one stands still in suspend.
+    """
+    return max(now[0] - since[0], now[1] - since[1])
 
 
 class Clock(Protocol):

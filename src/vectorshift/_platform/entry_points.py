@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vectorshift._platform.plugin_names import canonical
 from vectorshift.errors import CredentialConfigurationError
+from vectorshift.errors.bodies import printable
 
 if TYPE_CHECKING:
     from importlib.metadata import Distribution
@@ -70,7 +71,7 @@ def _scan() -> list[PluginEntry] | str:
             text = each.read_text("entry_points.txt") or ""
             points = each.entry_points if GROUP in text else ()  # ignore damage without a plugin
             mine = {
-                (canonical(_printable(p.name)) or "?", _printable(p.value))
+                (canonical(printable(p.name)) or "?", printable(p.value))
                 for p in points
                 if p.group == GROUP
             }
@@ -104,11 +105,7 @@ def _about(distribution: Distribution) -> tuple[str, str]:
         name, version = distribution.metadata["Name"], distribution.version
     except Exception:
         name = version = ""
-    return (_printable(name or "an unnamed distribution"), _printable((name and version) or ""))
-
-
-def _printable(text: str) -> str:
-    return "".join(each if each.isprintable() else "?" for each in text)
+    return printable(name or "an unnamed distribution"), printable((name and version) or "")
 
 
 def _problem(entry: PluginEntry, among: list[PluginEntry]) -> str:

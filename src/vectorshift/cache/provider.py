@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from vectorshift._platform.background import BackgroundTask
-from vectorshift._platform.clock import SYSTEM_CLOCK, Clock
+from vectorshift._platform.clock import SYSTEM_CLOCK, Clock, elapsed
 from vectorshift._platform.forks import renew_after_fork
 from vectorshift.cache.policy import (
     Decision,
@@ -163,7 +163,7 @@ class CachingProvider(BaseProvider):
     def held(self) -> list[HeldKey]:
         """Return the cached key, and the previous one while it may be used."""
         state, now = self._state, self._now()
-        age = max(now[0] - state.read_at[0], now[1] - state.read_at[1])
+        age = elapsed(state.read_at, now)
         keys = (state.credential, state.overlap.previous)
         is_stale = state.failure is not None
         return [HeldKey(credential=each, age=age, is_stale=is_stale) for each in keys if each]

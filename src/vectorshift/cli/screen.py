@@ -11,6 +11,8 @@ import sys
 import textwrap
 from typing import TYPE_CHECKING, cast
 
+from vectorshift.errors import bodies
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
     from typing import TextIO
@@ -57,7 +59,7 @@ def _on_terminal() -> bool:
 
 def printable(text: str) -> str:
     """Return the text without control characters, which an answer or a file name may have."""
-    return "".join(each if each.isprintable() or each == "\n" else "?" for each in text)
+    return bodies.printable(text, kept="\n")
 
 
 @contextlib.contextmanager

@@ -25,6 +25,7 @@ from vectorshift.errors import (
     MissingCredentialError,
     fresh_copy,
 )
+from vectorshift.errors.bodies import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -267,9 +268,7 @@ def _in_one_line(value: object) -> str:
         text = str(value)[:_LONGEST]
     except Exception:  # an author's own class, whose error may have any text
         text = type(value).__name__[:_LONGEST]
-    if text.isprintable():
-        return text
-    return "".join(each if each.isprintable() else "?" for each in text)
+    return printable(text)
 
 
 def _held(provider: CredentialProvider) -> list[Secret]:

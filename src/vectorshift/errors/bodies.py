@@ -25,16 +25,16 @@ def error_sentence(body: str) -> str:
     except (ValueError, RecursionError):  # not JSON, or nested too deep
         text = body.strip()
     # JSON may hold a lone surrogate, which cannot be printed.
-    return printable(text.encode("utf-8", "replace").decode())
+    return printable(text.encode("utf-8", "replace").decode(), kept="\n\t")
 
 
-def printable(text: str) -> str:
-    """Return a server's text with `?` for control characters, except line breaks and tabs: they
-    could hide or forge lines on a terminal.
+def printable(text: str, *, kept: str = "") -> str:
+    """Return the text with `?` for control characters, except those in `kept`: they could hide or
+    forge lines on a terminal.
     """
     if text.isprintable():
         return text
-    return "".join(each if each.isprintable() or each in "\n\t" else "?" for each in text)
+    return "".join(each if each.isprintable() or each in kept else "?" for each in text)
 
 
 def abbreviated(sentence: str) -> str:

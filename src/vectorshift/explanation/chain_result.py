@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from time import time
 from typing import TYPE_CHECKING
 
-from vectorshift.cache.policy import Instant, passed, until_of, without_expired
+from vectorshift._platform.clock import elapsed
+from vectorshift.cache.policy import passed, until_of, without_expired
 from vectorshift.cache.provider import CachingProvider
 from vectorshift.chain.chain import ProviderChain
 from vectorshift.chain.outcomes import is_missing, must_not_miss, outcome_of, stops, what_to_do
@@ -14,6 +15,7 @@ from vectorshift.credentials.events import is_refused, refused_since
 from vectorshift.credentials.guard import without
 from vectorshift.credentials.values import Credential, looks_odd
 from vectorshift.errors import CredentialError, CredentialNotFoundError
+from vectorshift.errors.bodies import printable
 from vectorshift.explanation.report import Report, SourceReport
 
 if TYPE_CHECKING:
@@ -227,7 +229,7 @@ def _with_cache(about: SourceReport, provider: CachingProvider) -> SourceReport:
         )
     return replace(
         about,
-        age=None if credential is None else _age(state.read_at, now),
+        age=None if credential is None else elapsed(state.read_at, now),
         next_refresh=(
             None
             if credential is None and failure is None
@@ -246,11 +248,6 @@ def _refusal(credential: Credential | None) -> str:
     if since is None:
         return f"The API refuses {credential.fingerprint}."
     return f"The API has refused {credential.fingerprint} since {since:%Y-%m-%d %H:%M} UTC."
-
-
-def _age(since: Instant, now: Instant) -> float:
-    """Return the age by the clock that shows more: the other one was set back, or stood still."""
-    return max(0.0, now[0] - since[0], now[1] - since[1])
 
 
 # --- Redaction: an author's provider may put a key into its description ---
@@ -280,4 +277,4 @@ def _clean(text: object, secrets: Iterable[Secret]) -> str:
     author's provider gave it.
     """
     clean = without(secrets, "" if text is None else str(text))
-    return "".join(each if each.isprintable() or each == "\n" else "?" for each in clean)
+    return printable(clean, kept="\n")

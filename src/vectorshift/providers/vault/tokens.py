@@ -9,6 +9,7 @@ import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from vectorshift._platform.clock import Instant, elapsed
 from vectorshift.credentials.events import log
 from vectorshift.errors import CredentialError
 from vectorshift.providers.vault.classify import Reply, SecretRef, as_object
@@ -23,12 +24,7 @@ if TYPE_CHECKING:
     from vectorshift.providers.vault.login import Login
     from vectorshift.providers.vault.requests import VaultRequests
 
-__all__ = ["CurrentToken", "Instant", "TokenLease"]
-
-Instant = tuple[float, float]
-"""Wall clock and monotonic clock, in seconds. The larger age counts: a monotonic clock stops during
-suspend.
-"""
+__all__ = ["CurrentToken", "TokenLease"]
 
 _MARGIN: Final = 10.0
 """A token is replaced these seconds before its end: as long as the longest look-up."""
@@ -87,7 +83,7 @@ class TokenLease:
 
     def age(self, now: Instant) -> float:
         """Return the seconds since the grant."""
-        return max(now[0] - self.since[0], now[1] - self.since[1])
+        return elapsed(self.since, now)
 
     def has_ended(self, now: Instant) -> bool:
         """Return whether the token has ended, or may end during a look-up that begins now."""
