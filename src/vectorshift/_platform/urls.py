@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 __all__ = [
     "DIRECT",
+    "PORTS",
     "api_url",
     "has_control_characters",
     "in_the_clear",
@@ -20,6 +21,9 @@ __all__ = [
 
 DIRECT = ("localhost", "127.0.0.1", "::1")
 """Names of this machine that never use a proxy, so that plain HTTP stays on the machine."""
+
+PORTS = {"http": 80, "https": 443}
+"""The port of a scheme where a URL names none."""
 
 
 def is_loopback(host: str) -> bool:
@@ -80,9 +84,10 @@ def origin(url: str) -> str:
     """Return the scheme, host and port of a URL. A key is bound to them."""
     parts = urlsplit(url)
     host = parts.hostname or ""
-    port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
-    usual = (parts.scheme, port) in (("https", 443), ("http", 80))
-    return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{'' if usual else f':{port}'}"
+    usual = PORTS.get(parts.scheme)
+    port = parts.port or usual
+    shown = "" if port == usual else f":{port}"
+    return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{shown}"
 
 
 def has_control_characters(value: str) -> bool:

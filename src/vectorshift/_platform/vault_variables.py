@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 from urllib.parse import urlsplit
 
+from vectorshift._platform.urls import PORTS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -233,6 +235,6 @@ def _normalised(address: str) -> str:
         host, port = (url.hostname or "").rstrip("."), url.port
     except ValueError:
         return address
-    if port in (None, {"http": 80, "https": 443}.get(url.scheme)):
+    if port in (None, PORTS.get(url.scheme)):
         return f"{url.scheme}://{host}{url.path}"
     return f"{url.scheme}://{host}:{port}{url.path}"

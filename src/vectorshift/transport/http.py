@@ -18,6 +18,7 @@ import httpx as httpx
 
 from vectorshift._platform.importing import apart_from_forks, load
 from vectorshift._platform.tls import tls
+from vectorshift._platform.urls import PORTS
 from vectorshift.credentials.values import Secret
 from vectorshift.errors import CredentialConfigurationError
 from vectorshift.transport.proxies import is_direct, proxies_in, variable_of
@@ -65,7 +66,6 @@ _HEADERS: Final = {
     "Accept-Encoding": "gzip, deflate",
 }
 _LIMITS = httpx.Limits(keepalive_expiry=KEEPALIVE)
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 AnyClient = httpx.Client | httpx.AsyncClient
 Origin = tuple[str, str, int | None]
@@ -253,7 +253,7 @@ def timeouts(seconds: float) -> Timeouts:
 
 def origin_of(url: httpx.URL) -> Origin:
     """Return scheme, host and port. A key is bound to them."""
-    return (url.scheme, url.host, url.port or _DEFAULT_PORTS.get(url.scheme))
+    return (url.scheme, url.host, url.port or PORTS.get(url.scheme))
 
 
 def secrets_of(request: httpx.Request) -> list[Secret]:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 from urllib.request import getproxies
 
-from vectorshift._platform.urls import DIRECT
+from vectorshift._platform.urls import DIRECT, PORTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 __all__ = ["is_direct", "proxies_in", "variable_for", "variable_of"]
 
 _SCHEMES: Final = ("http", "https", "all")
-_PORTS: Final = {"http": 80, "https": 443}
 _ENTRY: Final = r"""(?x)
         (?:(?P<scheme>[a-z]+)://)?
         (?P<host>\[[^\]]*\](?:/\d+)?|[^\[\]:]*|[^\[\]:]*:[^\[\]:]*:[^\[\]]*)
@@ -63,7 +62,7 @@ def is_direct(no_proxy: str, scheme: str, host: str, port: int | None) -> bool:
 
     A proxy would carry loopback traffic, with its key and in plain text, to another machine.
     """
-    host, port = host.strip("[]").rstrip(".").lower(), port or _PORTS.get(scheme)
+    host, port = host.strip("[]").rstrip(".").lower(), port or PORTS.get(scheme)
     if host in DIRECT:
         return True
     entries = re.split(r"[,\s]+", no_proxy.lower())
