@@ -492,22 +492,22 @@ class ProviderChain(BaseProvider):
 
     def _named_below(self, provider: BaseProvider) -> list[str]:
         """Return the later sources that the user named, and that are not configured."""
-        below = self.providers[self.providers.index(provider) + 1 :]
         return [
             each.name
-            for each in below
+            for each in self._later(provider)
             if each.name in self._named and not each.describe().configured
         ]
 
     def _stores_below(self, provider: BaseProvider) -> list[str]:
-        below = self.providers[self.providers.index(provider) + 1 :]
-        files = [each.describe().source for each in below if each.may_be_meant]
+        files = [each.describe().source for each in self._later(provider) if each.may_be_meant]
         stores = [each.source for each in self._below(provider) if each.configured and each.locator]
         return files + stores
 
     def _below(self, provider: BaseProvider) -> list[Description]:
-        below = self.providers[self.providers.index(provider) + 1 :]
-        return [each.describe() for other in below for each in _each_of(other)]
+        return [each.describe() for other in self._later(provider) for each in _each_of(other)]
+
+    def _later(self, provider: BaseProvider) -> tuple[BaseProvider, ...]:
+        return self.providers[self.providers.index(provider) + 1 :]
 
 
 def _count(answer: Result, request: LookupRequest) -> None:
