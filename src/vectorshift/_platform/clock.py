@@ -8,12 +8,12 @@ from typing import Protocol
 __all__ = ["SYSTEM_CLOCK", "Clock", "Instant", "SystemClock", "WaitingClock", "elapsed"]
 
 Instant = tuple[float, float]
-"""A time by both clocks: the wall clock, and the monotonic one, in seconds."""
+"""Wall clock and monotonic clock, in seconds."""
 
 
 def elapsed(since: Instant, now: Instant) -> float:
-    """Return the seconds between by the clock that went further: the wall clock may be set back,
-    and the monotonic one stands still in suspend.
+    """Return the seconds between two instants, by the clock that advanced more: the wall clock may
+    be set back, and the monotonic clock stops during suspend.
     """
     return max(now[0] - since[0], now[1] - since[1])
 
