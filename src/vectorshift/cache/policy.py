@@ -10,6 +10,7 @@ import re
 from datetime import datetime, timezone
 from typing import NamedTuple
 
+from vectorshift._platform.clock import Instant
 from vectorshift.credentials.events import Kind
 from vectorshift.credentials.values import Credential, same_source
 from vectorshift.errors import (
@@ -23,7 +24,6 @@ from vectorshift.errors import (
 
 __all__ = [
     "Decision",
-    "Instant",
     "Overlap",
     "Policy",
     "Reported",
@@ -43,7 +43,6 @@ __all__ = [
     "without_expired",
 ]
 
-Instant = tuple[float, float]
 LONG_AGO: Instant = (float("-inf"), float("-inf"))
 
 _LONGEST_BACKOFF = 60.0

@@ -12,11 +12,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from vectorshift._platform.background import BackgroundTask
-from vectorshift._platform.clock import SYSTEM_CLOCK, Clock, elapsed
+from vectorshift._platform.clock import SYSTEM_CLOCK, Clock, Instant, elapsed
 from vectorshift._platform.forks import renew_after_fork
 from vectorshift.cache.policy import (
     Decision,
-    Instant,
     Policy,
     State,
     after_refresh,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from vectorshift._platform.background import BackgroundTask
-    from vectorshift.cache.policy import Instant
+    from vectorshift._platform.clock import Instant
     from vectorshift.credentials.resolving import LookupRequest, Result
 
 __all__ = [

@@ -10,12 +10,11 @@ from collections.abc import Callable, Generator, Iterable
 from typing import NamedTuple, cast
 
 from vectorshift._platform import public
-from vectorshift._platform.clock import SYSTEM_CLOCK, Clock
+from vectorshift._platform.clock import SYSTEM_CLOCK, Clock, Instant
 from vectorshift._platform.forks import renew_after_fork
 from vectorshift._platform.importing import load
 from vectorshift._platform.plugin_names import canonical
 from vectorshift.cache.policy import (
-    Instant,
     Overlap,
     Reported,
     after_rotation,
