@@ -173,6 +173,11 @@ WEB = {"AWS_ROLE_ARN": "arn:aws:iam::1:role/r", "AWS_REGION": "us-east-1"}
         ({"AWS_PROFILE": "sso"}, WRONG, "Run: aws sso login --profile sso"),
         ({"AWS_PROFILE": "mfa"}, WRONG, "Then unset AWS_PROFILE."),
         ({"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE"}, WRONG, "AWS_SECRET_ACCESS_KEY is missing"),
+        (
+            {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "aws-secret-5f1d\n"},
+            WRONG,
+            "AWS_SECRET_ACCESS_KEY holds a line break",
+        ),
         ({**WEB, "AWS_WEB_IDENTITY_TOKEN_FILE": "/nowhere"}, WRONG, "Correct AWS_WEB_IDENTITY_"),
         ({"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://example.org"}, WRONG, "example.org"),
         ({"AWS_CONTAINER_CREDENTIALS_FULL_URI": NO_STS}, UNAVAILABLE, "on EKS"),

@@ -26,7 +26,14 @@ if TYPE_CHECKING:
     from vectorshift.providers.aws.arguments import AwsArguments
     from vectorshift.providers.aws.meanings import Meaning
 
-__all__ = ["SecretLocation", "answered", "missing_credentials", "outcome", "patched_late"]
+__all__ = [
+    "SecretLocation",
+    "answered",
+    "bad_values",
+    "missing_credentials",
+    "outcome",
+    "patched_late",
+]
 
 # Match whole sentences of AWS: a single word may be about something else, such as a KMS key or a
 # replica.
@@ -198,7 +205,7 @@ def outcome(
     fields = {name: printable(str(value)) for name, value in raw.items()}
     cause = raw.get("error") if type(error).__name__ == "HTTPClientError" else None
     if isinstance(cause, UnicodeError) or str(cause).startswith("Invalid header"):
-        return _bad_values(place) or _made(
+        return bad_values(place) or _made(
             means.BAD_VALUES, place, where="The AWS credentials in use have"
         )
     # the most specific class first: an SSLError is a ConnectionError as well
@@ -282,7 +289,7 @@ def _is_of_a_cache(error: KeyError) -> bool:
     return last.f_code.co_name == "__getitem__" and last.f_code.co_filename.endswith(_CACHE)
 
 
-def _bad_values(place: SecretLocation) -> CredentialError | None:
+def bad_values(place: SecretLocation) -> CredentialError | None:
     """Return the error that names the variables with malformed AWS credentials, or None."""
     names = [name for name in _KEYS if re.search(r"""[^!-~]|^["']""", os.environ.get(name, ""))]
     if not names:
@@ -350,7 +357,7 @@ def answered(
         meaning = means.BUSY
     elif code.isdigit():  # what botocore sets for an answer without a code
         meaning = means.NOT_AWS
-    elif meaning is means.UNKNOWN_CALLER and (flaw := _bad_values(place)) is not None:
+    elif meaning is means.UNKNOWN_CALLER and (flaw := bad_values(place)) is not None:
         return flaw
     elif operation not in (None, place.action):  # of STS or SSO, whatever the code
         is_sso = operation == "GetRoleCredentials"

@@ -10,7 +10,12 @@ from vectorshift._platform.importing import load
 from vectorshift.credentials.guard import class_of
 from vectorshift.errors import CredentialConfigurationError, CredentialError
 from vectorshift.providers.aws.arguments import AwsArguments
-from vectorshift.providers.aws.errors import SecretLocation, missing_credentials, outcome
+from vectorshift.providers.aws.errors import (
+    SecretLocation,
+    bad_values,
+    missing_credentials,
+    outcome,
+)
 from vectorshift.providers.aws.logs import quiet_botocore
 from vectorshift.providers.aws.session import ask_nobody, detach_processes, new_session
 
@@ -51,6 +56,8 @@ def signed_identity(
             keys = _keys()
         if keys is None:
             return _no_identity(missing_credentials(_PLACE))
+        if flaw := bad_values(_PLACE):  # AWS would call the signature wrong
+            return _no_identity(flaw)
         request = load("botocore.awsrequest").AWSRequest(
             "POST", _URL, headers={**_FORM, **headers}, data=_BODY
         )

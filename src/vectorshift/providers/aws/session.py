@@ -141,7 +141,7 @@ def _imported() -> tuple[Any, Any]:
     except ModuleNotFoundError as error:
         if error.name in ("boto3", "botocore", None):
             raise CredentialConfigurationError(
-                "AWS Secrets Manager needs boto3. Run: pip install 'vectorshift[aws]>=2'"
+                "the package boto3 is missing. Install it: pip install 'vectorshift[aws]>=2'"
             ) from None
         why = f"No module named {error.name!r}"
     except Exception as error:  # an incompatible urllib3, an incomplete upgrade
