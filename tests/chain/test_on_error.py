@@ -13,10 +13,17 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from vectorshift import (
+    AwsSecretsManagerProvider,
     CachingProvider,
     Credential,
+    CredentialProvider,
+    DotenvProvider,
+    EnvProvider,
+    ExplicitProvider,
+    LoginProvider,
     ProviderChain,
     Settings,
+    VaultProvider,
     VectorShift,
     configure,
     errors,
@@ -24,15 +31,6 @@ from vectorshift import (
 )
 from vectorshift.chain.coerce import as_provider
 from vectorshift.credentials.adapter import adapt
-from vectorshift.providers import (
-    AwsSecretsManagerProvider,
-    CredentialProvider,
-    DotenvProvider,
-    EnvProvider,
-    ExplicitProvider,
-    LoginProvider,
-    VaultProvider,
-)
 from vectorshift.testing import MemoryStore
 
 if TYPE_CHECKING:

@@ -338,16 +338,17 @@ def test_calls_behind_a_block_that_was_left_in_another_thread_fail(api: FakeVect
     assert seen() == "process"
 
 
+async def _pages(api: FakeVectorShift) -> AsyncIterator[str]:
+    with using(api.create_key(org="block")):
+        yield await aseen()
+        yield await aseen()
+
+
 def test_the_rest_of_a_task_fails_where_its_async_generator_was_ended_by_another(
     api: FakeVectorShift,
 ) -> None:
-    async def pages() -> AsyncIterator[str]:
-        with using(api.create_key(org="block")):
-            yield await aseen()
-            yield await aseen()
-
     async def main() -> None:
-        begun = pages()
+        begun = _pages(api)
         assert await anext(begun) == "block"
 
         async def end() -> None:
@@ -367,13 +368,8 @@ def test_the_rest_of_a_task_fails_behind_a_loop_over_an_async_generator_that_was
 ) -> None:
     """asyncio ends the generator in a copy of the context: in that of the loop the block stays."""
 
-    async def pages() -> AsyncIterator[str]:
-        with using(api.create_key(org="block")):
-            yield await aseen()
-            yield await aseen()
-
     async def main() -> None:
-        async for page in pages():
+        async for page in _pages(api):
             assert page == "block"
             break
         await asyncio.sleep(0.01)
