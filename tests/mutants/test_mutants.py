@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import ast
 import gc
+import json
+from pathlib import Path
 from types import FunctionType
 from typing import Any
 
 import pytest
-from tests.mutants.__main__ import functions, interval, replace, run_child
+from tests.mutants.__main__ import REASONS, functions, interval, replace, run_child
 from tests.mutants.operators import mutants
 
 from vectorshift.cache import policy
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
@@ -42,6 +46,14 @@ def test_each_kind_of_change_is_found_and_taken_back(text: str, changes: list[st
         assert ast.unparse(tree) != ast.unparse(ast.parse(text))
         each.apply()
         assert ast.unparse(tree) == ast.unparse(ast.parse(text))
+
+
+def test_each_survivor_with_a_reason_is_still_a_change_that_a_campaign_makes() -> None:
+    known = json.loads(REASONS.read_text("utf-8"))
+    paths = {key.partition(" ")[0] for key in known}
+    trees = {path: ast.parse((ROOT / path).read_text("utf-8")) for path in paths}
+    made = {each.key for path, tree in trees.items() for each in mutants(path, tree)}
+    assert known.keys() - made == set()
 
 
 def test_the_functions_of_the_package_are_found_though_the_suite_has_frozen_them() -> None:
