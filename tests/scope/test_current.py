@@ -396,6 +396,35 @@ def test_a_task_goes_on_in_a_block_that_its_parent_has_left(api: FakeVectorShift
     asyncio.run(main())
 
 
+def test_a_task_goes_on_in_a_block_that_is_left_after_the_task_that_entered_it_has_ended(
+    api: FakeVectorShift,
+) -> None:
+    block, children = using(api.create_key(org="block")), list[asyncio.Task[str]]()
+    contexts = list[contextvars.Context]()
+
+    async def later() -> str:
+        await asyncio.sleep(0.05)
+        return await aseen()
+
+    async def begin() -> None:
+        block.__enter__()
+        contexts.append(contextvars.copy_context())
+        children.append(asyncio.create_task(later()))
+
+    async def end() -> None:
+        block.__exit__()
+
+    async def main() -> None:
+        begun = asyncio.create_task(begin())  # kept, as a runner keeps it
+        await begun
+        await contexts[0].run(asyncio.create_task, end())
+        assert begun.done()
+        assert await children[0] == "block"
+        await vectorshift.aclose()
+
+    asyncio.run(main())
+
+
 def test_a_block_may_end_in_another_task_once_the_first_has_ended(api: FakeVectorShift) -> None:
     """So pytest-asyncio runs the halves of a fixture, and a test that sees the block."""
     block, contexts = using(api.create_key(org="block")), list[contextvars.Context]()

@@ -12,6 +12,7 @@ from tests.providers.aws.records import SECRET
 
 from vectorshift.errors import (
     CredentialConfigurationError,
+    CredentialDeniedError,
     CredentialNotFoundError,
 )
 from vectorshift.providers.aws import AwsSecretsManagerProvider
@@ -99,9 +100,13 @@ def test_a_variable_that_another_one_overrides_is_told_of_once(
         monkeypatch.setenv(name, value)
     fake.says(200, {"SecretString": SECRET, "VersionId": "1"})
     provider = AwsSecretsManagerProvider(**{"secret_id": "prod/vs", **arguments})
-    for _ in range(2):
-        provider.get_credential()
-        provider.close()
+    provider.get_credential()
+    fake.says(400, {"__type": "ExpiredTokenException", "message": "expired"})
+    for _ in range(2):  # each makes the next read search AWS credentials again
+        with pytest.raises(CredentialDeniedError):
+            provider.get_credential()
+    fake.says(200, {"SecretString": SECRET, "VersionId": "1"})
+    provider.get_credential()
     lines = [each.getMessage() for each in caplog.records if "is not used" in each.getMessage()]
     assert len(lines) == len(told)
     assert all(line.startswith(words) for line, words in zip(lines, told, strict=True))
