@@ -223,12 +223,18 @@ class SoundWithALeaseForEachRead(Sound):
 class SoundWithAPoolOfFiveThreads(Sound):
     """What is kept for the next read is no leak."""
 
-    kept = 0
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.pool: list[threading.Thread] = []
+        self.closed = threading.Event()
 
     def before(self) -> None:
-        if self.kept < 5:
-            type(self).kept += 1
-            threading.Thread(target=END.wait, daemon=True).start()
+        if len(self.pool) < 5:
+            self.pool.append(threading.Thread(target=self.closed.wait, daemon=True))
+            self.pool[-1].start()
+
+    def close(self) -> None:
+        self.closed.set()
 
 
 class SoundAndNeverFresh(Sound):
