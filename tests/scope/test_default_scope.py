@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import logging
 import threading
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -263,6 +264,24 @@ async def test_reset_keeps_the_assigned_key(
     monkeypatch.setattr(vectorshift, "api_key", api.create_key(org="assigned"))
     vectorshift.reset()
     assert await org() == "assigned"
+
+
+def test_after_a_reset_a_frequent_event_is_logged_again(
+    api: FakeVectorShift, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A service whose tests call `reset()` finds the record in each of them."""
+    caplog.set_level(logging.DEBUG, "vectorshift")
+
+    def levels(clients: int) -> list[str]:
+        caplog.clear()
+        for _ in range(clients):
+            with VectorShift(api.create_key()) as client:
+                client.request("GET", "/pipelines")
+        return [each.levelname for each in caplog.records if vars(each)["event"] == "found"]
+
+    assert levels(clients=4) == ["INFO", "INFO", "INFO", "DEBUG"]
+    vectorshift.reset()
+    assert levels(clients=1) == ["INFO"]
 
 
 def test_configure_takes_no_other_types(api: FakeVectorShift) -> None:
