@@ -277,7 +277,7 @@ def test_after_a_reset_a_frequent_event_is_logged_again(
         for _ in range(clients):
             with VectorShift(api.create_key()) as client:
                 client.request("GET", "/pipelines")
-        return [each.levelname for each in caplog.records if vars(each)["event"] == "found"]
+        return [each.levelname for each in caplog.records if vars(each)["event"] == "resolved"]
 
     assert levels(clients=4) == ["INFO", "INFO", "INFO", "DEBUG"]
     vectorshift.reset()
