@@ -183,6 +183,13 @@ def test_a_wrong_value_is_an_error_that_names_the_variable_and_never_the_value(
     assert TOKEN not in shown(error)
 
 
+def test_a_good_value_beside_a_mistyped_name_is_not_in_the_frames_of_the_error(
+    shown: Callable[[BaseException], str],
+) -> None:
+    given = {"url": f"shelf:{TOKEN}", "tokne": "x"}
+    assert TOKEN not in shown(failure(lambda: of(Settings(plugins={"shelf": given}))))
+
+
 class WordySettings(PluginSettings):
     """Whose checks and types quote what they are given."""
 

@@ -16,8 +16,6 @@ from vectorshift._platform.urls import has_control_characters
 __all__ = [
     "absolute",
     "content_in_place_of_name",
-    "file_name",
-    "no_content",
     "read_small",
     "reason_of",
     "sync_folder",
@@ -112,28 +110,6 @@ _LIKE_A_NAME = (
     rf".{{1,7}}|{_WORD}([_-]{_WORD})*|\.env(\..*)?"
     r"|.+\.(env|txt|key|secret|token|jwt|pem|crt|conf|cfg|ini|toml|json|ya?ml|local)"
 )
-
-
-def file_name(value: str) -> str:
-    """Return the name of a file or folder unchanged, if it can be printed.
-
-    Raises:
-        ValueError: it may be the key. The text of the error does not repeat it.
-    """
-    if flaw := wrong_name(value):
-        raise ValueError(flaw)
-    return value
-
-
-def no_content(value: str) -> str:
-    """Return the name of a file or folder unchanged, unless it looks like the content of a file.
-
-    Raises:
-        ValueError: it does. The text of the error does not repeat it.
-    """
-    if flaw := content_in_place_of_name(value):
-        raise ValueError(flaw)
-    return value
 
 
 def content_in_place_of_name(value: str) -> str:

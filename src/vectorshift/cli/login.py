@@ -33,7 +33,7 @@ from vectorshift.providers.profiles import (
     write_profile,
 )
 from vectorshift.scope.current import DEFAULT_SCOPE
-from vectorshift.settings.defaults import PlainSettings
+from vectorshift.settings.defaults import DEFAULTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,7 +101,7 @@ def log_in(with_token: bool, in_file: bool) -> Exit:
     before = stored_profiles().get(name)
     if not in_file:
         _in_time(name, lambda: check_keyring(name))
-    if base_url != PlainSettings().base_url:
+    if base_url != DEFAULTS["base_url"]:
         complain(f"The key is for {origin(base_url)}, which is not the address of VectorShift.")
     key = read_key("API key (it is not shown): ", provider="login")
     if key is None:

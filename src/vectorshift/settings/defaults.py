@@ -5,7 +5,7 @@ it takes 170 ms.
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 from vectorshift._platform.urls import api_url, has_control_characters, url_without_password
 from vectorshift._platform.vault_variables import VaultMethod, standard_variables
@@ -14,7 +14,7 @@ from vectorshift.credentials.values import Secret
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["PlainSettings", "one_line", "plain_settings"]
+__all__ = ["DEFAULTS", "PlainSettings", "one_line", "plain_settings"]
 
 _PREFIX: Final = "VECTORSHIFT_"
 _KEY: Final = "VECTORSHIFT_API_KEY"
@@ -22,79 +22,51 @@ _STANDARD: Final = "CREDENTIALS_DIRECTORY"  # Vault's own variables count only w
 _LONGEST_TEXT: Final = 2048
 
 
+_NONE: Final = (
+    "api_key_file credentials_directory ca_bundle profile env_file"
+    " vault_path vault_version vault_addr vault_namespace vault_cacert vault_client_cert"
+    " vault_client_key vault_tls_server_name vault_proxy vault_auth_mount vault_auth_namespace"
+    " vault_token vault_token_file vault_role vault_role_id vault_secret_id vault_secret_id_file"
+    " vault_creation_path vault_username vault_password vault_password_file vault_jwt"
+    " vault_jwt_file vault_aws_server_id vault_cache_ttl"
+    " aws_secret_id aws_parameter aws_field aws_version_id aws_region aws_profile"
+    " aws_endpoint_url aws_agent_url aws_agent_role_arn aws_cache_ttl"
+)
+_OFF: Final = (
+    "allow_http disable_plugins require_using"
+    " vault_skip_verify vault_allow_http vault_secret_id_wrapped"
+)
+DEFAULTS: Final[Mapping[str, Any]] = {
+    **dict.fromkeys(_NONE.split()),
+    **dict.fromkeys(_OFF.split(), False),
+    "base_url": "https://api.vectorshift.ai/v1",
+    "providers": ("default",),
+    "plugins": MappingProxyType({}),
+    "timeout": 60.0,
+    "max_retries": 2,
+    "cache_ttl": 300.0,
+    "cache_max_stale": 86_400.0,
+    "load_timeout": 10.0,
+    "vault_mount": "secret",
+    "vault_field": "api_key",
+    "vault_kv_version": 2,
+    "vault_auth": "token",
+    "vault_on_error": "stop",
+    "vault_on_missing": "continue",
+    "aws_version_stage": "AWSCURRENT",
+    "aws_on_error": "stop",
+    "aws_on_missing": "continue",
+}
+"""The default of each field of `Settings`. A test compares the two."""
+
+
 class PlainSettings:
-    """The fields of `Settings`, with their types and defaults. A test compares the two.
+    """Has the fields of `Settings`."""
 
-    It is not a dataclass: to create one with 60 fields would slow down the first call.
-    """
+    model_fields_set: frozenset[str]
 
-    api_key_file: str | None = None
-    credentials_directory: str | None = None
-    base_url: str = "https://api.vectorshift.ai/v1"
-    ca_bundle: str | None = None
-    allow_http: bool = False
-    disable_plugins: bool = False
-    require_using: bool = False
-    providers: tuple[str, ...] = ("default",)
-    profile: str | None = None
-    plugins: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
-    env_file: str | None = None
-    timeout: float = 60.0
-    max_retries: int = 2
-    cache_ttl: float = 300.0
-    cache_max_stale: float = 86_400.0
-    load_timeout: float = 10.0
-    vault_path: str | None = None
-    vault_mount: str = "secret"
-    vault_field: str = "api_key"
-    vault_kv_version: int = 2
-    vault_version: int | None = None
-    vault_addr: str | None = None
-    vault_namespace: str | None = None
-    vault_cacert: str | None = None
-    vault_client_cert: str | None = None
-    vault_client_key: str | None = None
-    vault_tls_server_name: str | None = None
-    vault_skip_verify: bool = False
-    vault_allow_http: bool = False
-    vault_proxy: Secret | None = None
-    vault_auth: VaultMethod = "token"
-    vault_auth_mount: str | None = None
-    vault_auth_namespace: str | None = None
-    vault_token: Secret | None = None
-    vault_token_file: str | None = None
-    vault_role: str | None = None
-    vault_role_id: str | None = None
-    vault_secret_id: Secret | None = None
-    vault_secret_id_file: str | None = None
-    vault_secret_id_wrapped: bool = False
-    vault_creation_path: str | None = None
-    vault_username: str | None = None
-    vault_password: Secret | None = None
-    vault_password_file: str | None = None
-    vault_jwt: Secret | None = None
-    vault_jwt_file: str | None = None
-    vault_aws_server_id: str | None = None
-    vault_on_error: Literal["stop", "continue"] = "stop"
-    vault_on_missing: Literal["stop", "continue"] = "continue"
-    vault_cache_ttl: float | None = None
-    aws_secret_id: str | None = None
-    aws_parameter: str | None = None
-    aws_field: str | None = None
-    aws_version_stage: str = "AWSCURRENT"
-    aws_version_id: str | None = None
-    aws_region: str | None = None
-    aws_profile: str | None = None
-    aws_endpoint_url: str | None = None
-    aws_agent_url: str | None = None
-    aws_agent_role_arn: str | None = None
-    aws_on_error: Literal["stop", "continue"] = "stop"
-    aws_on_missing: Literal["stop", "continue"] = "continue"
-    aws_cache_ttl: float | None = None
-    model_fields_set: frozenset[str] = frozenset()
-
-    def __init__(self, **values: Any) -> None:
-        vars(self).update(values)
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        vars(self).update(DEFAULTS, **values, model_fields_set=frozenset(values))
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError("Settings do not change.")
@@ -156,4 +128,4 @@ def plain_settings(environ: Mapping[str, str]) -> PlainSettings | None:
         values: dict[str, Any] = {name: _CHECKS[name](text) for name, text in texts.items()}
     except ValueError:
         return None
-    return PlainSettings(**values, model_fields_set=frozenset(values))
+    return PlainSettings(values)

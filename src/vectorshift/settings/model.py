@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
@@ -23,7 +23,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from vectorshift._platform.files import content_in_place_of_name, file_name, no_content
+from vectorshift._platform.files import content_in_place_of_name, wrong_name
 from vectorshift._platform.plugin_names import profile_flaw
 from vectorshift._platform.urls import api_url, url_without_password
 from vectorshift._platform.vault_variables import OTHER_METHODS, VaultMethod, fallbacks
@@ -70,10 +70,15 @@ def _method(value: object) -> object:
     return value
 
 
-def _profile(value: str) -> str:
-    if flaw := profile_flaw(value):
-        raise ValueError(flaw)
-    return value
+def _without(flaw_of: Callable[[str], str]) -> AfterValidator:
+    """Return a check from a function that returns a flaw, or an empty text."""
+
+    def check(value: str) -> str:
+        if flaw := flaw_of(value):
+            raise ValueError(flaw)
+        return value
+
+    return AfterValidator(check)
 
 
 def _listed(value: object) -> object:
@@ -101,9 +106,9 @@ def _fallback(field: str, *others: str) -> Any:
 
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
 Text = Annotated[str, AfterValidator(one_line)]
-File = Annotated[str, BeforeValidator(_path), AfterValidator(no_content)]
-ProfileName = Annotated[str, AfterValidator(_profile)]
-SecretFile = Annotated[File, AfterValidator(file_name)]
+File = Annotated[str, BeforeValidator(_path), _without(content_in_place_of_name)]
+ProfileName = Annotated[str, _without(profile_flaw)]
+SecretFile = Annotated[File, _without(wrong_name)]
 Authorities = Annotated[str, BeforeValidator(_path), AfterValidator(_pem_or_name)]
 Url = Annotated[str, AfterValidator(url_without_password)]
 Token = Annotated[Secret, BeforeValidator(_wrapped), PlainSerializer(str)]

@@ -260,10 +260,7 @@ class PluginSettings(BaseModel):
             key for key in given if key not in fields and key not in CommonSettings.model_fields
         )
         flaws = [_unknown(key, name, given, fields) for key in unknown]
-        made = _made(cls, given, name, [flaw for flaw in flaws if flaw])
-        if isinstance(made, CredentialError):
-            raise made
-        return made
+        return _made(cls, given, name, [flaw for flaw in flaws if flaw])
 
 
 class CommonSettings(PluginSettings):
@@ -276,10 +273,7 @@ class CommonSettings(PluginSettings):
     @classmethod
     def of(cls, settings: public.Settings, name: str) -> Self:
         """Return the common settings of the plugin `name`. Its other settings are not checked."""
-        made = _made(cls, _of(settings, name), name, [])
-        if isinstance(made, CredentialError):
-            raise made
-        return made
+        return _made(cls, _of(settings, name), name, [])
 
 
 def _of(settings: public.Settings, name: str) -> FrozenMap[Value]:
@@ -311,26 +305,26 @@ def _names_secret(annotation: object) -> bool:
     return annotation is Secret or any(map(_names_secret, get_args(annotation)))
 
 
-def _made(
-    cls: type[P], given: Mapping[str, Value], name: str, flaws: list[str]
-) -> P | CredentialError:
-    """Return the model, or an error for invalid settings, without frames that hold a value."""
+def _made(cls: type[P], given: Mapping[str, Value], name: str, flaws: list[str]) -> P:
+    """Return the model, or raise without frames that hold a value."""
     fields, prefix = cls.model_fields, prefix_of(name)
     try:
         made = cls.model_validate(
             {key: _shaped(given[key], fields[key].annotation) for key in given if key in fields}
         )
-    except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False)
-        flaws = [*flaws, *(_explained(flaw, prefix) for flaw in found)]
-    except CredentialError as error:  # an author's own check: its text is for users
-        flaws = [*flaws, error.message]
-    except Exception as error:  # its text and its frames may hold the value
-        flaws = [*flaws, f"{prefix}...: a check of the plugin raised {type(error).__name__}."]
-    else:
         if not flaws:
             return made
-    return CredentialConfigurationError("Invalid settings: " + " ".join(flaws))
+        del made  # a traceback may show locals
+    except ValidationError as error:
+        flaws += [
+            _explained(flaw, prefix)
+            for flaw in error.errors(include_url=False, include_context=False)
+        ]
+    except CredentialError as error:  # an author's own check: its text is for users
+        flaws.append(error.message)
+    except Exception as error:  # its text and its frames may hold the value
+        flaws.append(f"{prefix}...: a check of the plugin raised {type(error).__name__}.")
+    raise CredentialConfigurationError("Invalid settings: " + " ".join(flaws))
 
 
 def _explained(flaw: ErrorDetails, prefix: str) -> str:
