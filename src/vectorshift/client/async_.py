@@ -12,9 +12,7 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from vectorshift._platform import public
 from vectorshift._platform.background import arun_blocking
-from vectorshift._platform.clock import SYSTEM_CLOCK, WaitingClock
 from vectorshift._platform.frames import astrip_library_frames, stripped
 from vectorshift._platform.public import Self
 from vectorshift._platform.urls import DIRECT
@@ -23,18 +21,10 @@ from vectorshift.client.engine import CallState, adrive
 from vectorshift.client.handle import Handle
 from vectorshift.client.stream import AsyncStream
 from vectorshift.client.uploads import Files
-from vectorshift.credentials.values import Secret
-from vectorshift.scope.current import DEFAULT_SCOPE
 from vectorshift.transport.body import AsyncResponseBody, Connecting, SentBody
 from vectorshift.transport.failures import escapes
 from vectorshift.transport.http import httpx, load_ahead
-from vectorshift.transport.pool import (
-    ClientConnections,
-    LoopFinalizer,
-    Owner,
-    run_soon,
-    running_loop,
-)
+from vectorshift.transport.pool import LoopFinalizer, run_soon, running_loop
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -46,7 +36,7 @@ __all__ = ["AsyncVectorShift", "LoopBoundContext"]
 T = TypeVar("T")
 
 
-class AsyncVectorShift(Handle):
+class AsyncVectorShift(Handle[httpx.AsyncClient]):
     """The async client. It serves any number of event loops, one after the other or in parallel
     threads.
 
@@ -57,32 +47,7 @@ class AsyncVectorShift(Handle):
     it first.
     """
 
-    def __init__(
-        self,
-        credentials: Any = DEFAULT_SCOPE,
-        *,
-        settings: public.Settings | None = None,
-        base_url: str | None = None,
-        timeout: float | None = None,
-        max_retries: int | None = None,
-        http_client: httpx.AsyncClient | None = None,
-        clock: WaitingClock = SYSTEM_CLOCK,
-    ) -> None:
-        if isinstance(credentials, str):
-            credentials = Secret(credentials)
-        super().__init__(
-            credentials,
-            settings,
-            base_url,
-            timeout,
-            max_retries,
-            http_client,
-            httpx.AsyncClient,
-            clock,
-        )
-        self._yours = http_client
-        self._owner = None if http_client is None else Owner.of(http_client)
-        self._connections = ClientConnections(clock)
+    _kind = httpx.AsyncClient
 
     async def request(
         self,

@@ -50,50 +50,6 @@ _clients = _Clients()
 C = TypeVar("C", bound="VectorShift | AsyncVectorShift")
 
 
-def sync_client(client: VectorShift | None = None) -> VectorShift:
-    """Return the client of a sync call: the one passed to it, else that of the process."""
-    client = masked(client)
-    named = _named(client, VectorShift, "A sync call")
-    if named is not None:
-        return named
-    with _clients.lock:
-        if _clients.sync is None:
-            _clients.sync = VectorShift()
-        return _clients.sync
-
-
-def async_client(client: AsyncVectorShift | None = None) -> AsyncVectorShift:
-    """Return the client of an async call: the one passed to it, else that of the process."""
-    client = masked(client)
-    named = _named(client, AsyncVectorShift, "An async call")
-    if named is not None:
-        return named
-    with _clients.lock:
-        if _clients.asynchronous is None:
-            _clients.asynchronous = AsyncVectorShift()
-        return _clients.asynchronous
-
-
-def _named(client: C | None, kind: type[C], what: str) -> C | None:
-    """Return the client that was passed, else the configured one, else None."""
-    given: Any = client
-    if given is None:
-        given = DEFAULT_SCOPE.target(asynchronous=kind is AsyncVectorShift)
-        if given is DEFAULT_SCOPE:
-            return None
-    return cast("C", _checked(given, kind, what))
-
-
-def _checked(client: C, kind: type[C] | tuple[type[C], ...], what: str) -> C:
-    if not isinstance(cast("object", client), kind):
-        names = " or ".join(
-            each.__name__ for each in (kind if isinstance(kind, tuple) else (kind,))
-        )
-        other = "str" if isinstance(cast("object", client), Secret) else type(client).__name__
-        raise TypeError(f"{what} takes an instance of {names} as client=, not of {other}.")
-    return client
-
-
 class PinnedClients:
     """Clients that later `configure()` or `using` cannot change.
 
@@ -105,26 +61,55 @@ class PinnedClients:
         client: the client that was passed, or None.
     """
 
-    __slots__ = ("_asynchronous", "_sync")
+    __slots__ = ("asynchronous", "sync")
 
     def __init__(self, client: VectorShift | AsyncVectorShift | None) -> None:
         client = masked(client)
         if client is None:
-            self._sync: Any = sync_client().pinned()
-            self._asynchronous: Any = async_client().pinned()
+            self.sync: Any = sync_client().pinned()
+            self.asynchronous: Any = async_client().pinned()
         else:
             checked = _checked(client, (VectorShift, AsyncVectorShift), "A call")
-            self._sync = self._asynchronous = checked.pinned()
+            self.sync = self.asynchronous = checked.pinned()
 
-    @property
-    def sync(self) -> VectorShift:
-        """The client for sync calls. Raises TypeError if an async client was passed."""
-        return sync_client(self._sync)
 
-    @property
-    def asynchronous(self) -> AsyncVectorShift:
-        """The client for async calls. Raises TypeError if a sync client was passed."""
-        return async_client(self._asynchronous)
+def sync_client(client: VectorShift | PinnedClients | None = None) -> VectorShift:
+    """Return the client of a sync call: the one passed to it, else that of the process.
+
+    Raises TypeError if an async client was passed.
+    """
+    client = masked(client)
+    return _client(client, VectorShift, "sync")
+
+
+def async_client(client: AsyncVectorShift | PinnedClients | None = None) -> AsyncVectorShift:
+    """Return the client of an async call: the one passed to it, else that of the process.
+
+    Raises TypeError if a sync client was passed.
+    """
+    client = masked(client)
+    return _client(client, AsyncVectorShift, "asynchronous")
+
+
+def _client(client: Any, kind: type[C], name: str) -> C:
+    given = getattr(client, name) if isinstance(client, PinnedClients) else client
+    if given is None:
+        given = DEFAULT_SCOPE.target(asynchronous=name == "asynchronous")
+    if given is not DEFAULT_SCOPE:
+        what = "A sync call" if name == "sync" else "An async call"
+        return _checked(given, (kind,), what)
+    with _clients.lock:
+        made: C = getattr(_clients, name) or kind()
+        setattr(_clients, name, made)
+    return made
+
+
+def _checked(client: Any, kinds: tuple[type[C], ...], what: str) -> C:
+    if not isinstance(client, kinds):
+        names = " or ".join(kind.__name__ for kind in kinds)
+        other = "str" if isinstance(client, Secret) else type(client).__name__
+        raise TypeError(f"{what} takes an instance of {names} as client=, not of {other}.")
+    return client
 
 
 def configure(

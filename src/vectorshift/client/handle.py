@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar, cast
 
 from vectorshift._platform import public
 from vectorshift._platform.background import SharedWork
+from vectorshift._platform.clock import SYSTEM_CLOCK, WaitingClock
 from vectorshift._platform.copying import StaysInProcess
 from vectorshift._platform.importing import load
 from vectorshift._platform.public import Self
@@ -14,19 +15,22 @@ from vectorshift._platform.urls import api_url
 from vectorshift.chain.coerce import as_provider
 from vectorshift.client.engine import CallState
 from vectorshift.credentials.resolving import BaseProvider
+from vectorshift.credentials.values import masked
 from vectorshift.scope.current import DEFAULT_SCOPE, DefaultScope
 from vectorshift.transport.auth import CallContext, CredentialAuth
 from vectorshift.transport.http import LONGEST_WAIT, httpx, route_to, timeouts
+from vectorshift.transport.pool import ClientConnections, Owner
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from vectorshift._platform.clock import WaitingClock
     from vectorshift.client.call import Call
     from vectorshift.scope.configuration import Configured
-    from vectorshift.transport.http import AnyClient, ConnectionRoute, Timeouts
+    from vectorshift.transport.http import ConnectionRoute, Timeouts
 
 __all__ = ["Handle"]
+
+H = TypeVar("H", httpx.Client, httpx.AsyncClient)
 
 PATIENCE: Final = 600.0
 """Seconds that a run waits for its answer if nobody set a timeout."""
@@ -45,20 +49,24 @@ class _Ready(NamedTuple):
     max_retries: int
 
 
-class Handle(StaysInProcess):
+class Handle(StaysInProcess, Generic[H]):
     """The base of both clients: where calls go, as whom, for how long and how often."""
+
+    _kind: type[H]
+    """The class of an httpx client that a caller passes."""
 
     def __init__(
         self,
-        credentials: Any,
-        settings: public.Settings | None,
-        base_url: str | None,
-        timeout: float | None,
-        max_retries: int | None,
-        http_client: AnyClient | None,
-        kind: type[AnyClient],
-        clock: WaitingClock,
+        credentials: Any = DEFAULT_SCOPE,
+        *,
+        settings: public.Settings | None = None,
+        base_url: str | None = None,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        http_client: H | None = None,
+        clock: WaitingClock = SYSTEM_CLOCK,
     ) -> None:
+        credentials = masked(credentials)
         self._configured: DefaultScope | Configured = (
             DEFAULT_SCOPE if settings is None else DefaultScope(settings)
         )
@@ -73,11 +81,15 @@ class Handle(StaysInProcess):
             lambda each: 0 < each < float("inf"),
         )
         _check("max_retries", max_retries, int, "0 or more", lambda each: each >= 0)
-        if not isinstance(http_client, kind | None):
+        if not isinstance(cast("object", http_client), self._kind | None):
             raise TypeError(
-                f"http_client should be an httpx.{kind.__name__}, not {type(http_client).__name__}."
+                f"http_client should be an httpx.{self._kind.__name__}, not"
+                f" {type(http_client).__name__}."
             )
         self._timeout, self._max_retries, self.clock = timeout, max_retries, clock
+        self._yours: H | None = http_client
+        self._owner = None if http_client is None else Owner.of(http_client)
+        self._connections = ClientConnections(clock)
         self._own_limits = (
             None
             if http_client is None or http_client.timeout == _UNSET

@@ -10,7 +10,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from vectorshift._platform import public
-from vectorshift._platform.clock import SYSTEM_CLOCK, WaitingClock
 from vectorshift._platform.frames import strip_library_frames, stripped
 from vectorshift._platform.importing import load
 from vectorshift._platform.public import Self
@@ -18,12 +17,9 @@ from vectorshift.client.call import Call
 from vectorshift.client.engine import CallState, drive
 from vectorshift.client.handle import Handle
 from vectorshift.client.uploads import Files
-from vectorshift.credentials.values import Secret
-from vectorshift.scope.current import DEFAULT_SCOPE
 from vectorshift.transport.body import ResponseBody
 from vectorshift.transport.failures import escapes
 from vectorshift.transport.http import httpx
-from vectorshift.transport.pool import ClientConnections, Owner
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +32,7 @@ _STREAM = "vectorshift.client.stream"
 """The module of streams: loaded by the first stream, or by `warm_up`."""
 
 
-class VectorShift(Handle):
+class VectorShift(Handle[httpx.Client]):
     """A client of the VectorShift API. Thread-safe and fork-safe; close it, or use it as a context
     manager.
 
@@ -59,25 +55,7 @@ class VectorShift(Handle):
         ValueError: `base_url` is not a URL of an API, or a number is too small.
     """
 
-    def __init__(
-        self,
-        credentials: Any = DEFAULT_SCOPE,
-        *,
-        settings: public.Settings | None = None,
-        base_url: str | None = None,
-        timeout: float | None = None,
-        max_retries: int | None = None,
-        http_client: httpx.Client | None = None,
-        clock: WaitingClock = SYSTEM_CLOCK,
-    ) -> None:
-        if isinstance(credentials, str):
-            credentials = Secret(credentials)
-        super().__init__(
-            credentials, settings, base_url, timeout, max_retries, http_client, httpx.Client, clock
-        )
-        self._yours = http_client
-        self._owner = None if http_client is None else Owner.of(http_client)
-        self._connections = ClientConnections(clock)
+    _kind = httpx.Client
 
     def request(
         self,

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
+from vectorshift.client.default import async_client, sync_client
 from vectorshift.client.engine import adrive, drive
 from vectorshift.credentials.events import log
 from vectorshift.errors import PipelineRunFailedError, VectorshiftApiError, VectorshiftError
@@ -37,7 +38,7 @@ def chunks(run: StreamedRun) -> Generator[StreamChunk, None, None]:
     """Return a generator of a run's chunks, for sync code. It makes the call at the first `next`,
     and closes the connection when it is closed.
     """
-    return _chunks(run.clients.sync, run)
+    return _chunks(sync_client(run.clients), run)
 
 
 def _chunks(client: VectorShift, run: StreamedRun) -> Generator[StreamChunk, None, None]:
@@ -71,7 +72,7 @@ class AsyncChunks(AsyncIterator[StreamChunk]):
     """
 
     def __init__(self, run: StreamedRun) -> None:
-        self._client, self._run = run.clients.asynchronous, run
+        self._client, self._run = async_client(run.clients), run
         self._opening: AbstractAsyncContextManager[AsyncStream] | None = None
         self._due: deque[StreamChunk | VectorshiftApiError] = deque()
         self._busy = self._ended = self._cut = False

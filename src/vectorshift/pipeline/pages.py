@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from vectorshift.client.call import Call
+from vectorshift.client.default import async_client, sync_client
 from vectorshift.pipeline.results import pipelines_in
 from vectorshift.pipeline.steps import Steps, Use, aperform, perform
 
@@ -94,11 +95,11 @@ class Walk(Iterator[T], AsyncIterator[T]):
 
 def pages(walk: Walk[T]) -> Iterator[T]:
     """Return a walk for sync code."""
-    walk.client = walk.clients.sync
+    walk.client = sync_client(walk.clients)
     return walk
 
 
 def apages(walk: Walk[T]) -> AsyncIterator[T]:
     """Return a walk that does not block the event loop."""
-    walk.client = walk.clients.asynchronous
+    walk.client = async_client(walk.clients)
     return walk

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from vectorshift._platform.background import arun_blocking
 from vectorshift.client.call import Call
-from vectorshift.client.default import PinnedClients, async_client, sync_client
+from vectorshift.client.default import async_client, sync_client
 from vectorshift.credentials.values import masked
 
 if TYPE_CHECKING:
@@ -34,28 +34,13 @@ if TYPE_CHECKING:
     """The type of a `client` argument: `VectorShift` for `x`, `AsyncVectorShift` for `ax`."""
 
 
-class Use:
+class Use(NamedTuple):
     """Use this client for the following calls; None means that of the process.
 
     The result of the step is the client.
     """
 
-    __slots__ = ("client",)
-
-    def __init__(self, client: Client | PinnedClients | None) -> None:
-        self.client = client
-
-    def sync(self) -> VectorShift:
-        """Return the client for a sync caller."""
-        if isinstance(self.client, PinnedClients):
-            return self.client.sync
-        return sync_client(cast("VectorShift | None", self.client))
-
-    def asynchronous(self) -> AsyncVectorShift:
-        """Return the client for an async caller."""
-        if isinstance(self.client, PinnedClients):
-            return self.client.asynchronous
-        return async_client(cast("AsyncVectorShift | None", self.client))
+    client: Any
 
 
 class ThreadWork(NamedTuple):
@@ -79,7 +64,7 @@ Steps = Generator[Use | Call | ThreadWork | Wait, Any, T]
 def perform(steps: Steps[T]) -> T:
     """Carry out the steps. Return or raise what the generator does."""
     try:
-        client = cast("Use", next(steps)).sync()
+        client = sync_client(cast("Use", next(steps)).client)
         step, result = steps.send(client), None
         while True:
             try:
@@ -102,7 +87,7 @@ def perform(steps: Steps[T]) -> T:
 async def aperform(steps: Steps[T]) -> T:
     """Carry out the steps without blocking the event loop. Otherwise like `perform`."""
     try:
-        client = cast("Use", next(steps)).asynchronous()
+        client = async_client(cast("Use", next(steps)).client)
         step, result = steps.send(client), None
         while True:
             try:
