@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.cli.program import PROGRAM, environment, fed, on_terminal, started
+from tests.interpreter import printed
 
 from vectorshift.credentials.values import fingerprint
 
@@ -181,3 +183,16 @@ def test_interrupted_after_the_write_it_says_that_either_key_may_be_there(
     source = f"vault:secret/{path}#api_key"
     assert f"{source} has {fingerprint(old)} or {fingerprint(new)}" in err
     assert new not in err
+
+
+LIMITS = """
+import ctypes, resource
+from vectorshift.cli.rotate import turn_off_core_dumps
+turn_off_core_dumps()
+print(resource.getrlimit(resource.RLIMIT_CORE)[0], ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the second number is Linux's")
+def test_a_process_that_holds_a_new_key_leaves_no_core_dump() -> None:
+    assert printed(LIMITS).split() == ["0", "0"]

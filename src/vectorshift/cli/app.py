@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import logging
 import os
 import re
 import sys
 from enum import Enum
 from traceback import walk_tb
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 from typer.core import TyperGroup
 
 from vectorshift._compat import not_here
 from vectorshift.cli.exits import Exit, exit_of
-from vectorshift.cli.screen import complain, folded, printable, silenced
+from vectorshift.cli.screen import complain, folded, printable
 from vectorshift.errors import VectorshiftError
 from vectorshift.version import __version__
 
@@ -37,17 +39,51 @@ class _Shell(str, Enum):
 _HELP = {"help_option_names": ["-h", "--help"]}
 
 
-class _GroupsFirst(TyperGroup):
-    """Lists `auth` and `providers` before the single commands."""
+_INSTEAD = {
+    **{
+        name: not_here(f"The command {name}", program=f"vectorshift {name}")
+        for name in ("integrations", "connect", "status", "sync", "reauth", "disconnect")
+    },
+    **{
+        name: f"No such command {name!r}. Did you mean: vectorshift {meant}"
+        for name, meant in {
+            "login": "auth login",
+            "logout": "auth logout",
+            "profiles": "auth list",
+            "check": "auth check",
+            "whoami": "auth whoami",
+            "explain": "auth status",
+            "list": "providers list",
+            "settings": "config",
+            "env": "config",
+            "run": "exec",
+        }.items()
+    },
+}
+_INSTEAD["status"] = "To see which key a call uses: vectorshift auth status. " + _INSTEAD["status"]
+"""The advice for each command of the official SDK and of other tools that is not here."""
+
+
+class _Commands(TyperGroup):
+    """Lists `auth` and `providers` before the single commands, and names what to use instead of a
+    command of another program.
+    """
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
         """Return the names, those of groups first."""
         names = super().list_commands(ctx)
         return sorted(names, key=lambda name: not isinstance(self.commands[name], TyperGroup))
 
+    def resolve_command(self, ctx: typer.Context, args: list[str]) -> Any:  # type: ignore[override]
+        """Return the command. The arguments of an absent one are not shown: they may be a key."""
+        if instead := _INSTEAD.get(args[0]):
+            complain(instead)
+            raise typer.Exit(Exit.USAGE)
+        return super().resolve_command(ctx, args)
+
 
 app = typer.Typer(
-    cls=_GroupsFirst,
+    cls=_Commands,
     no_args_is_help=True,
     add_completion=False,
     context_settings=_HELP,
@@ -90,7 +126,17 @@ Profile = Annotated[
         "--profile", metavar="NAME", callback=_use_profile, help="The name of a stored key."
     ),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing; the exit code tells.")]
+
+
+def _silence(ctx: typer.Context, wanted: bool) -> None:
+    if wanted:
+        ctx.with_resource(contextlib.redirect_stdout(io.StringIO()))
+
+
+Quiet = Annotated[
+    bool,
+    typer.Option("--quiet", "-q", callback=_silence, help="Print nothing; the exit code tells."),
+]
 
 
 def _print_version(wanted: bool) -> None:
@@ -136,8 +182,7 @@ def auth_status(
     """Say which key a call would use, and why that one."""
     from vectorshift.cli.status import show_status
 
-    with silenced(quiet):
-        raise typer.Exit(show_status(probe, as_json))
+    raise typer.Exit(show_status(probe, as_json))
 
 
 @auth.command("check", short_help="Ask the API whether the key works.")
@@ -147,8 +192,7 @@ def auth_check(profile: Profile = None, as_json: AsJson = False, quiet: Quiet = 
     """
     from vectorshift.cli.check import show_check
 
-    with silenced(quiet):
-        raise typer.Exit(show_check(as_json))
+    raise typer.Exit(show_check(as_json))
 
 
 @auth.command("whoami", short_help="Show what this key can see.")
@@ -158,8 +202,7 @@ def auth_whoami(profile: Profile = None, as_json: AsJson = False, quiet: Quiet =
     """
     from vectorshift.cli.check import show_whoami
 
-    with silenced(quiet):
-        raise typer.Exit(show_whoami(as_json))
+    raise typer.Exit(show_whoami(as_json))
 
 
 @auth.command("login", short_help="Store a key in the system's keyring.")
@@ -216,8 +259,7 @@ def auth_in_use(
     """
     from vectorshift.cli.in_use import show_in_use
 
-    with silenced(quiet):
-        raise typer.Exit(show_in_use(fingerprint, urls, as_json))
+    raise typer.Exit(show_in_use(fingerprint, urls, as_json))
 
 
 @app.command("config", short_help="List the settings and where they are set.")
@@ -418,54 +460,6 @@ def sandbox(
         lacks = f"the package {error.name.partition('.')[0]}" if error.name else "a package"
         typer.echo(f"The sandbox lacks {lacks}: pip install 'vectorshift[sandbox]>=2'", err=True)
         raise typer.Exit(1) from None
-
-
-# --- Commands of the official SDK, and of other tools ---
-
-
-_INSTEAD = {
-    **{
-        name: not_here(f"The command {name}", program=f"vectorshift {name}")
-        for name in ("integrations", "connect", "status", "sync", "reauth", "disconnect")
-    },
-    **{
-        name: f"No such command {name!r}. Did you mean: vectorshift {meant}"
-        for name, meant in {
-            "login": "auth login",
-            "logout": "auth logout",
-            "profiles": "auth list",
-            "check": "auth check",
-            "whoami": "auth whoami",
-            "explain": "auth status",
-            "list": "providers list",
-            "settings": "config",
-            "env": "config",
-            "run": "exec",
-        }.items()
-    },
-}
-_INSTEAD["status"] = "To see which key a call uses: vectorshift auth status. " + _INSTEAD["status"]
-
-
-def _add(name: str, instead: str) -> None:
-    """Add a command that only names its replacement. Its arguments are not shown: they may be a
-    key.
-    """
-
-    @app.command(
-        name,
-        hidden=True,
-        add_help_option=False,
-        context_settings={"ignore_unknown_options": True},
-    )
-    def absent(given: Annotated[list[str] | None, typer.Argument()] = None) -> None:
-        del given
-        complain(instead)
-        raise typer.Exit(Exit.USAGE)
-
-
-for _command, _instead in _INSTEAD.items():
-    _add(_command, _instead)
 
 
 # --- Running them ---

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import vectorshift
 from vectorshift.cli.exits import Exit, exit_of
-from vectorshift.cli.screen import console, printable, prints_of_plugins_aside, show
+from vectorshift.cli.screen import console, grid, printable, prints_of_plugins_aside, show
 from vectorshift.errors import (
     AuthenticationError,
     CredentialError,
@@ -140,21 +140,16 @@ def _explain(finding: _Finding, error: VectorshiftError) -> None:
 
 
 def _draw(finding: _Finding, end: Exit) -> None:
-    from rich.table import Table
     from rich.text import Text
 
     screen = console()
     message = Text(printable(finding.message))
     message.stylize(_STYLES.get(end, "bold red"), 0, len(message.plain.partition("\n")[0]))
     screen.print(message)
-    rows = Table.grid(padding=(0, 2))
-    rows.add_column(style="dim", no_wrap=True)
-    rows.add_column(overflow="fold")
-    for name, label in _LABELS.items():
-        if value := getattr(finding, name):
-            rows.add_row(label, Text(printable(value)))
-    if isinstance(finding, _Identity) and finding.names:
-        rows.add_row("sees", Text(printable("\n".join(finding.names))))
+    facts = {label: getattr(finding, name) for name, label in _LABELS.items()}
+    if isinstance(finding, _Identity):
+        facts["sees"] = "\n".join(finding.names)
+    rows = grid(facts)
     if rows.row_count:
         screen.print()
         screen.print(rows)

@@ -13,6 +13,7 @@ from rich.text import Text
 from vectorshift._platform.background import BackgroundTask
 from vectorshift._platform.entry_points import available
 from vectorshift._platform.plugin_names import canonical, plugin_of
+from vectorshift.cache.provider import CachingProvider
 from vectorshift.chain.order import BUILT_IN, providers_of
 from vectorshift.chain.outcomes import outcome_of
 from vectorshift.cli.exits import Exit, exit_of
@@ -107,7 +108,7 @@ def _steps(name: str, end: list[Exit]) -> Iterator[_Step]:
         else:
             yield step("made", made.failure.message, good=False)
         return
-    yield step("made", "remote, cached" if made.name and _is_cached(made) else "local")
+    yield step("made", "remote, cached" if isinstance(made, CachingProvider) else "local")
     is_good = not described.detail.startswith(UNDESCRIBED)
     yield step("described", f"{described.source} {described.detail}".rstrip(), good=is_good)
     asking = BackgroundTask(lambda: provider.resolve(DEFAULT_REQUEST)).start()
@@ -137,12 +138,6 @@ def _settings_of(name: str) -> Settings:
     settings = Settings.load({**os.environ, "VECTORSHIFT_PROVIDERS": named})
     own = {each: values for each, values in settings.plugins.items() if each == name}
     return settings.model_copy(update={"providers": (name,), "plugins": FrozenMap(own)})
-
-
-def _is_cached(made: object) -> bool:
-    from vectorshift.cache.provider import CachingProvider
-
-    return isinstance(made, CachingProvider)
 
 
 def _draw(steps: list[_Step]) -> None:

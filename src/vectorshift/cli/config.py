@@ -10,17 +10,17 @@ from vectorshift._platform.dotenv_syntax import Assignments, assignments_in
 from vectorshift._platform.files import absolute, read_small, text_of
 from vectorshift._platform.pipes import PATIENCE, left_alone
 from vectorshift.chain.order import may_be_key
-from vectorshift.cli.exits import Exit, exit_of
 from vectorshift.cli.login import by_option
-from vectorshift.cli.screen import complain, console, printable, show, table
+from vectorshift.cli.screen import console, printable, rows_or_problem, show, table
 from vectorshift.credentials.values import Secret
-from vectorshift.errors import CredentialError
 from vectorshift.scope.current import DEFAULT_SCOPE
+from vectorshift.settings import Settings
+from vectorshift.settings.variables import variables_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from vectorshift.settings import Settings
+    from vectorshift.cli.exits import Exit
 
 __all__ = ["assignments_of", "show_config"]
 
@@ -48,33 +48,29 @@ def show_config(as_json: bool, everything: bool) -> Exit:
     Args:
         as_json: whether to print JSON, which has every setting.
         everything: whether to print settings with default values, too.
+
+    Raises:
+        CredentialError: the settings are wrong. With JSON, this is printed, not raised.
     """
-    rows: list[_SettingRow] = []
-    problem, end = None, Exit.GOOD
-    try:
+
+    def read() -> list[_SettingRow]:
         with left_alone():
-            rows = list(_rows(DEFAULT_SCOPE.settings))
-    except CredentialError as error:
-        problem, end = error.message, exit_of(error)
+            return list(_rows(DEFAULT_SCOPE.settings))
+
+    rows, problem, end = rows_or_problem(read, as_json)
     data = {"problem": problem, "settings": [asdict(row) for row in rows]}
     shown = [row for row in rows if everything or row.origin != "default"]
     facts: dict[str, object] = {
         row.setting: f"{row.value or 'not set'} ({row.origin})" for row in shown
     }
-    if not shown and problem is None:
-        facts = {"settings": "all have their defaults"}
+    facts = facts or {"settings": "all have their defaults"}
     show(as_json, data, lambda: _draw(shown, len(rows) - len(shown)), facts)
-    if problem is not None and not as_json:
-        complain(problem)
     return end
 
 
 def _rows(settings: Settings) -> Iterator[_SettingRow]:
-    from vectorshift.settings import Settings as Model
-    from vectorshift.settings.variables import variables_of
-
     names: dict[str, list[str]] = {}
-    for variable, field in variables_of(Model).items():
+    for variable, field in variables_of(Settings).items():
         names.setdefault(field, []).append(variable)
     lines = _lines_of_file(settings)
     for field, variables in names.items():

@@ -6,11 +6,10 @@ import re
 import time
 import urllib.error
 import urllib.request
-from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta, timezone
 from difflib import get_close_matches
 from http.client import HTTPException, IncompleteRead
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from vectorshift.cli.exits import Exit
@@ -34,33 +33,6 @@ _SAMPLE: Final = re.compile(
 )
 _LABEL: Final = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 _FINGERPRINT: Final = re.compile("#?[0-9a-f]{8}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Told:
-    """The outcome.
-
-    Args:
-        message: the outcome, for the user.
-        fingerprint: the key.
-        reported: how many processes reported.
-        using: how many of them used the key.
-        unnamed: how many others used more keys than they report by name.
-        since: the time since which no process used the key, or None.
-        processes: the processes that used the key.
-        in_use: how many processes used each key, by fingerprint.
-        silent: the addresses without the metric.
-    """
-
-    message: str
-    fingerprint: str
-    reported: int
-    using: int
-    unnamed: int
-    since: str | None
-    processes: tuple[str, ...]
-    in_use: dict[str, int]
-    silent: tuple[str, ...]
 
 
 def show_in_use(fingerprint: str, urls: Sequence[str], as_json: bool) -> Exit:
@@ -97,19 +69,18 @@ def show_in_use(fingerprint: str, urls: Sequence[str], as_json: bool) -> Exit:
             using = users.setdefault(labels.get("vectorshift_credential_fingerprint", OTHER), set())
             if value > 0:
                 using.add(process)
-    told = _told(f"#{fingerprint.removeprefix('#')}", reported, users, silent)
-    facts = asdict(told)
-    lines = {**facts, "processes": ", ".join(told.processes), "silent": ", ".join(told.silent)}
-    lines["in_use"] = ", ".join(f"{key} by {number}" for key, number in told.in_use.items())
-    show(as_json, facts, lambda: print(told.message), lines)
-    if told.using:
+    facts = _facts(f"#{fingerprint.removeprefix('#')}", reported, users, silent)
+    in_use = ", ".join(f"{key} by {number}" for key, number in facts["in_use"].items())
+    show(as_json, facts, lambda: print(facts["message"]), {**facts, "in_use": in_use})
+    if facts["using"]:
         return Exit.REFUSED
-    return Exit.GOOD if told.since else Exit.UNKNOWN
+    return Exit.GOOD if facts["since"] else Exit.UNKNOWN
 
 
-def _told(
+def _facts(
     fingerprint: str, reported: set[str], users: dict[str, set[str]], silent: list[str]
-) -> _Told:
+) -> dict[str, Any]:
+    """Return a message, numbers and names about the processes that use a key."""
     using = users.get(fingerprint, set())
     unnamed = users.get(OTHER, set()) - using
     in_use = {key: len(users[key]) for key in sorted({*users} - {OTHER}) if users[key]}
@@ -143,17 +114,17 @@ def _told(
             f"No instrumented process used {fingerprint} since {since}; {len(reported)} reported."
             f"{now}{gone} Processes that report nothing are not counted."
         )
-    return _Told(
-        message=message,
-        fingerprint=fingerprint,
-        reported=len(reported),
-        using=len(using),
-        unnamed=len(unnamed),
-        since=since,
-        processes=tuple(sorted(using)),
-        in_use=in_use,
-        silent=tuple(silent),
-    )
+    return {
+        "message": message,
+        "fingerprint": fingerprint,
+        "reported": len(reported),
+        "using": len(using),
+        "unnamed": len(unnamed),  # others that used more keys than they report by name
+        "since": since,
+        "processes": tuple(sorted(using)),
+        "in_use": in_use,
+        "silent": tuple(silent),
+    }
 
 
 def _first(texts: Sequence[str]) -> str:

@@ -13,7 +13,15 @@ from vectorshift._platform.plugin_names import profile_flaw
 from vectorshift._platform.urls import origin
 from vectorshift.cli.exits import Exit, exit_of
 from vectorshift.cli.prompt import read_key
-from vectorshift.cli.screen import complain, console, print_folded, printable, show, table
+from vectorshift.cli.screen import (
+    complain,
+    console,
+    print_folded,
+    printable,
+    rows_or_problem,
+    show,
+    table,
+)
 from vectorshift.credentials.values import looks_odd
 from vectorshift.errors import (
     CredentialConfigurationError,
@@ -208,16 +216,12 @@ def list_profiles(as_json: bool) -> Exit:
     Raises:
         CredentialError: the file is malformed. With JSON, this is printed, not raised.
     """
-    rows: list[_ProfileRow] = []
-    problem, end = None, Exit.GOOD
-    try:
-        named = _in_use()
-        found = stored_profiles().values()
-        rows = [_ProfileRow(**asdict(each), in_use=each.name == named) for each in found]
-    except CredentialError as error:
-        if not as_json:
-            raise
-        problem, end = error.message, exit_of(error)
+
+    def read() -> list[_ProfileRow]:
+        named, found = _in_use(), stored_profiles().values()
+        return [_ProfileRow(**asdict(each), in_use=each.name == named) for each in found]
+
+    rows, problem, end = rows_or_problem(read, as_json)
     data = {"problem": problem, "profiles": [asdict(row) for row in rows]}
     facts: dict[str, object] = {row.name: f"{row.place}, for {row.origin}" for row in rows}
     show(as_json, data, lambda: _draw(rows), facts or {"profiles": "none"})

@@ -7,8 +7,9 @@ import warnings
 from getpass import GetPassWarning, getpass
 
 from vectorshift._platform.files import text_of
+from vectorshift.credentials.guard import unwrap
 from vectorshift.credentials.values import LONGEST_KEY, Secret, parse_key
-from vectorshift.errors import CredentialConfigurationError, CredentialError
+from vectorshift.errors import CredentialConfigurationError
 
 __all__ = ["read_key"]
 
@@ -31,10 +32,7 @@ def read_key(question: str, *, provider: str) -> Secret | None:
         raise CredentialConfigurationError(f"{source} is not UTF-8 text.", source, provider)
     if not text.reveal().strip():
         return None
-    key = parse_key(text.reveal(), source=source, provider=provider)
-    if isinstance(key, CredentialError):
-        raise key
-    return key
+    return unwrap(parse_key(text.reveal(), source=source, provider=provider))
 
 
 def _asked(question: str) -> Secret:

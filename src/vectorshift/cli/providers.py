@@ -9,20 +9,21 @@ from vectorshift._platform.entry_points import available
 from vectorshift._platform.pipes import left_alone
 from vectorshift._platform.plugin_names import plugin_of, prefix_of
 from vectorshift.chain.order import BUILT_IN, built_in, providers_of
-from vectorshift.cli.exits import Exit, exit_of
 from vectorshift.cli.screen import (
     complain,
     console,
     printable,
     prints_of_plugins_aside,
+    rows_or_problem,
     show,
     table,
 )
 from vectorshift.credentials.adapter import adapt
 from vectorshift.credentials.resolving import DEFAULT_REQUEST
 from vectorshift.credentials.values import Secret
-from vectorshift.errors import CredentialConfigurationError, CredentialError
+from vectorshift.errors import CredentialConfigurationError
 from vectorshift.scope.current import DEFAULT_SCOPE
+from vectorshift.settings.plugin import StoreUrl, declared
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
     from vectorshift._platform.entry_points import PluginEntry
+    from vectorshift.cli.exits import Exit
     from vectorshift.credentials.provider import CredentialProvider
     from vectorshift.settings import Settings
 
@@ -88,19 +90,16 @@ def show_providers(as_json: bool) -> Exit:
         CredentialError: the settings are wrong, name an unknown provider, or are in a pipe. With
             JSON, this is printed, not raised.
     """
-    rows: list[_ProviderRow] = []
-    problem, end = None, Exit.GOOD
-    try:
+
+    def read() -> list[_ProviderRow]:
         with left_alone(), prints_of_plugins_aside():
-            rows = _rows(DEFAULT_SCOPE.settings)
-    except CredentialError as error:
-        if not as_json:
-            raise
-        problem, end = error.message, exit_of(error)
+            return _rows(DEFAULT_SCOPE.settings)
+
+    rows, problem, end = rows_or_problem(read, as_json)
     facts = {
         f"{_fact(row)}.{name}": value
         for row in rows
-        for name, value in (asdict(row) | {"variables": ", ".join(map(str, row.variables))}).items()
+        for name, value in (asdict(row) | {"variables": row.variables}).items()
         if name != "name"
     }
     data = {"problem": problem, "providers": [asdict(row) for row in rows]}
@@ -175,8 +174,6 @@ def _of_plugin(row: _ProviderRow, plugin: PluginEntry) -> _ProviderRow:
 
 def _variables(name: str) -> tuple[_Variable, ...]:
     """Return the variables of a plugin, if it reads its settings with a `PluginSettings`."""
-    from vectorshift.settings.plugin import declared
-
     return tuple(
         _Variable(
             name=f"{prefix_of(name)}{key.upper()}",
@@ -202,8 +199,6 @@ def _annotation(field: FieldInfo) -> Any:
 
 def _type(annotation: object) -> str:
     """Return the type of a setting for the user, such as `text or number`."""
-    from vectorshift.settings.plugin import StoreUrl
-
     if annotation == StoreUrl:
         return "https URL"
     if get_origin(annotation) is Annotated:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from vectorshift.cli.exits import Exit
 from vectorshift.cli.prompt import read_key
-from vectorshift.cli.screen import complain, console, printable, show
+from vectorshift.cli.screen import complain, console, grid, printable, show
 from vectorshift.errors import CredentialError
 from vectorshift.pipeline import Pipeline
-from vectorshift.rotation import core_dumps
 from vectorshift.rotation.checks import Checks
 from vectorshift.rotation.flow import Options, Plan, look, prepare, rotate
 from vectorshift.rotation.target import RotationError
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
     from vectorshift.credentials.values import Credential, Secret
     from vectorshift.rotation.flow import Rotated
 
-__all__ = ["Mode", "show_rotation"]
+__all__ = ["Mode", "show_rotation", "turn_off_core_dumps"]
+
+_SET_DUMPABLE: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,12 +42,28 @@ class Mode:
 
 def show_rotation(options: Options, mode: Mode) -> Exit:
     """Rotate the key, print the outcome, and return the exit code."""
-    core_dumps.turn_off()
+    turn_off_core_dumps()
     try:
         return _rotate(options, mode)
     except RotationError as refusal:
         complain(refusal.message)
         return Exit.NOT_ROTATED
+
+
+def turn_off_core_dumps() -> None:
+    """Prevent core dumps of this process, which holds keys.
+
+    The limit alone is not enough if the system pipes dumps to a program, as systemd does.
+    """
+    if sys.platform == "win32":
+        return
+    import resource
+
+    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def _rotate(options: Options, mode: Mode) -> Exit:
@@ -124,14 +143,7 @@ def _show(facts: dict[str, str | None], mode: Mode) -> Exit:
 
 
 def _draw(facts: dict[str, str | None]) -> None:
-    from rich.table import Table
     from rich.text import Text
 
-    rows = Table.grid(padding=(0, 2))
-    rows.add_column(style="dim", no_wrap=True)
-    rows.add_column(overflow="fold")
-    for name, value in facts.items():
-        if value:
-            style = "bold green" if name == "status" else ""
-            rows.add_row(name.replace("_", " "), Text(printable(value), style))
-    console().print(rows)
+    rows = {name.replace("_", " "): value for name, value in facts.items()}
+    console().print(grid({**rows, "status": Text(str(facts["status"]), "bold green")}))

@@ -3,34 +3,38 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import os
 import shutil
 import sys
 import textwrap
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
-from vectorshift.errors import bodies
+from vectorshift.cli.exits import Exit, exit_of
+from vectorshift.errors import CredentialError, bodies
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import TextIO
 
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
 __all__ = [
     "complain",
     "console",
     "folded",
+    "grid",
     "print_folded",
     "printable",
     "prints_of_plugins_aside",
+    "rows_or_problem",
     "show",
-    "silenced",
     "table",
 ]
+
+T = TypeVar("T")
 
 _NARROWEST = 50  # a narrower terminal would leave no space for a table's last column
 
@@ -51,6 +55,20 @@ def show(
                 sys.stdout.write(f"{name}: {_plain(value)}\n")
 
 
+def rows_or_problem(read: Callable[[], list[T]], as_json: bool) -> tuple[list[T], str | None, Exit]:
+    """Return the rows, None and 0; or for JSON, no rows, the problem, and its exit code.
+
+    Raises:
+        CredentialError: the rows cannot be read, and JSON is not wanted.
+    """
+    try:
+        return read(), None, Exit.GOOD
+    except CredentialError as error:
+        if not as_json:
+            raise
+        return [], error.message, exit_of(error)
+
+
 def _on_terminal() -> bool:
     """Return whether a table can be drawn: on a wide terminal, or with `FORCE_COLOR` set."""
     looked_at = bool(os.environ.get("FORCE_COLOR")) or sys.stdout.isatty()
@@ -60,13 +78,6 @@ def _on_terminal() -> bool:
 def printable(text: str) -> str:
     """Return the text without control characters, which an answer or a file name may have."""
     return bodies.printable(text, kept="\n")
-
-
-@contextlib.contextmanager
-def silenced(wanted: bool) -> Generator[None, None, None]:
-    """Suppress standard output in this block, if wanted."""
-    with contextlib.redirect_stdout(io.StringIO()) if wanted else contextlib.nullcontext():
-        yield
 
 
 def prints_of_plugins_aside() -> contextlib.AbstractContextManager[object]:
@@ -110,6 +121,20 @@ def console() -> Console:
     from rich.console import Console
 
     return Console(force_terminal=True, markup=False, highlight=False, emoji=False)
+
+
+def grid(facts: Mapping[str, str | Text | None]) -> Table:
+    """Return a table of names and values. It omits names that have no value."""
+    from rich.table import Table
+    from rich.text import Text
+
+    rows = Table.grid(padding=(0, 2))
+    rows.add_column(style="dim", no_wrap=True)
+    rows.add_column(overflow="fold")
+    for name, value in facts.items():
+        if value:
+            rows.add_row(name, value if isinstance(value, Text) else Text(printable(value)))
+    return rows
 
 
 def table(headings: Sequence[str], *, folded: int = 1) -> Table:

@@ -12,7 +12,7 @@ import threading
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from vectorshift._platform.background import arun_blocking, run_async
 from vectorshift.credentials.description import Description
@@ -49,6 +49,8 @@ __all__ = [
     "without",
 ]
 
+T = TypeVar("T")
+
 Result = Credential | CredentialError
 """A credential, or why there is none: returned, not raised."""
 
@@ -60,11 +62,11 @@ _LONGEST: Final = 2_000
 _LONGEST_NAME: Final = 100
 
 
-def unwrap(result: Result) -> Credential:
-    """Return the credential, or raise a fresh copy of the error."""
-    if isinstance(result, Credential):
-        return result
-    raise fresh_copy(result)
+def unwrap(result: T | CredentialError) -> T:
+    """Return the result, or raise a fresh copy of the error."""
+    if isinstance(result, CredentialError):
+        raise fresh_copy(result)
+    return result
 
 
 # --- Calling an author's getter, sync or async, from sync or async code ---

@@ -14,8 +14,7 @@ from vectorshift.errors import (
     CredentialStoreUnavailableError,
     VectorshiftError,
 )
-from vectorshift.rotation.dotenv import DotenvTarget
-from vectorshift.rotation.key_file import KeyFileTarget
+from vectorshift.rotation.files import DotenvTarget, KeyFileTarget
 from vectorshift.rotation.parameters import ParameterTarget
 from vectorshift.rotation.profile import ProfileTarget
 from vectorshift.rotation.secrets_manager import SecretTarget

@@ -7,12 +7,9 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
+from vectorshift.credentials.guard import unwrap
 from vectorshift.credentials.values import Credential, Secret
-from vectorshift.errors import (
-    CredentialError,
-    CredentialNotFoundError,
-    CredentialStoreUnavailableError,
-)
+from vectorshift.errors import CredentialNotFoundError, CredentialStoreUnavailableError
 from vectorshift.providers.vault.classify import (
     Reply,
     as_object,
@@ -174,10 +171,7 @@ class VaultTarget(RotationTarget):
         return self._send("get", self._path, version=version)
 
     def _key_in(self, reply: Reply) -> Credential:
-        answer = classify_read(reply, self._ref) or read_key(reply, self._ref)
-        if isinstance(answer, CredentialError):
-            raise answer
-        return answer
+        return unwrap(classify_read(reply, self._ref) or read_key(reply, self._ref))
 
     def _send(
         self,
@@ -188,10 +182,7 @@ class VaultTarget(RotationTarget):
         version: int | None = None,
     ) -> Reply:
         """Send a request with a valid token. A write is sent only once."""
-        session = self._reader.session(Budget())
-        if isinstance(session, CredentialError):
-            raise session
-        requests, lease = session
+        requests, lease = unwrap(self._reader.session(Budget()))
 
         def call(adapter: Any) -> Any:
             if body is None:

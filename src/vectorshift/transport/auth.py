@@ -160,7 +160,7 @@ class KeyFlow(StaysInProcess):
         why_not = "" if self._is_replayable(request) else _UNREPEATABLE
         lookup = _Lookup(self.provider if call is None else call.provider)
         result: Result = yield lookup
-        credential = result if isinstance(result, Credential) else unwrap(result)
+        credential: Credential = result if isinstance(result, Credential) else unwrap(result)
         if call is not None:
             call.bind(credential)
         response = yield self._with_key(request, credential)

@@ -1,4 +1,4 @@
-"""One field of a JSON text is changed, and no other character."""
+"""One field of a JSON text in a store is changed, and no other character."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import pytest
 
 from vectorshift import Secret
-from vectorshift.rotation.json_text import with_key
+from vectorshift.rotation.aws import with_key
 
 
 @pytest.mark.parametrize(
