@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import re
@@ -11,7 +10,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import vectorshift
 from vectorshift._platform.files import reason_of
@@ -26,7 +25,7 @@ from vectorshift.errors import CredentialConfigurationError
 from vectorshift.scope.current import DEFAULT_SCOPE
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from types import FrameType
 
     from vectorshift.credentials.values import Credential
@@ -44,10 +43,6 @@ _WHERE_KEYS_ARE = {
 }
 _STORES = {name for name, each in BUILT_IN.items() if each.is_store}
 _WHERE_KEYS_GO = ("base_url", "ca_bundle", "allow_http", "timeout", "max_retries")
-
-_PASSED_ON = ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
-# a terminal sends these signals to every process in the foreground
-_SHARED = ("SIGINT", "SIGQUIT", "SIGBREAK")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,57 +200,20 @@ def _not_run(program: str, error: OSError, environment: Mapping[str, str]) -> Ex
 # --- The program is a child ---
 
 
+def _outlive(number: int, frame: FrameType | None) -> None:
+    """Do nothing: the child gets the signal from the terminal, too, and decides."""
+
+
 def supervise(command: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Run the program as a child and pass signals on to it. Return its exit code, or 128 plus a
-    signal's number.
-    """
-    with _passing_on() as child:
-        try:
-            if not command[0]:
-                raise FileNotFoundError
-            # finds .cmd and .bat files too
-            program = shutil.which(command[0], path=environment.get("PATH")) or command[0]
-            started = subprocess.Popen([program, *command[1:]], env=environment, close_fds=False)  # noqa: S603
-        except OSError as error:
-            return _not_run(command[0], error, environment)
-        child.follow(started)
-        code = started.wait()
-    return code if code >= 0 else 128 - code
-
-
-class _Child:
-    """The process that gets the signals. Signals that arrive before it starts are kept for it."""
-
-    def __init__(self) -> None:
-        self._process: subprocess.Popen[Any] | None = None
-        self._early: list[int] = []
-
-    def follow(self, process: subprocess.Popen[Any]) -> None:
-        self._process = process
-        while self._early:
-            process.send_signal(self._early.pop(0))
-
-    def pass_on(self, number: int, frame: FrameType | None) -> None:
-        if self._process is None:
-            self._early.append(number)
-        else:
-            self._process.send_signal(number)
-
-    def outlive(self, number: int, frame: FrameType | None) -> None:
-        """Do nothing: the child gets the signal from the terminal, too, and decides."""
-
-
-@contextlib.contextmanager
-def _passing_on() -> Generator[_Child, None, None]:
-    child = _Child()
-    before = {
-        number: signal.signal(number, handler)
-        for names, handler in ((_PASSED_ON, child.pass_on), (_SHARED, child.outlive))
-        for number in (getattr(signal, name, None) for name in names)
-        if number is not None
-    }
+    """Run the program as a child, and return its exit code."""
+    for name in ("SIGINT", "SIGBREAK"):
+        if number := getattr(signal, name, None):
+            signal.signal(number, _outlive)
     try:
-        yield child
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        if not command[0]:
+            raise FileNotFoundError
+        # finds .cmd and .bat files too
+        program = shutil.which(command[0], path=environment.get("PATH")) or command[0]
+        return subprocess.call([program, *command[1:]], env=environment, close_fds=False)  # noqa: S603
+    except OSError as error:
+        return _not_run(command[0], error, environment)
