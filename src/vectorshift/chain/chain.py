@@ -58,7 +58,7 @@ from vectorshift.errors import (
 )
 from vectorshift.providers.explicit import ExplicitProvider
 
-__all__ = ["ProviderChain"]
+__all__ = ["ProviderChain", "each_of"]
 
 
 class _Win(NamedTuple):
@@ -503,7 +503,7 @@ class ProviderChain(BaseProvider):
         return files + stores
 
     def _below(self, provider: BaseProvider) -> list[Description]:
-        return [each.describe() for other in self._later(provider) for each in _each_of(other)]
+        return [each.describe() for other in self._later(provider) for each in each_of(other)]
 
     def _later(self, provider: BaseProvider) -> tuple[BaseProvider, ...]:
         return self.providers[self.providers.index(provider) + 1 :]
@@ -514,12 +514,12 @@ def _count(answer: Result, request: LookupRequest) -> None:
         usage.walked("" if isinstance(answer, Credential) else type(answer).__name__)
 
 
-def _each_of(provider: BaseProvider) -> list[BaseProvider]:
+def each_of(provider: BaseProvider) -> list[BaseProvider]:
     """Return the provider alone, or the members of a chain, in order."""
     provider = provider.actual
     if not isinstance(provider, ProviderChain):
         return [provider]
-    return [each for member in provider.providers for each in _each_of(member)]
+    return [each for member in provider.providers for each in each_of(member)]
 
 
 def _is_store(provider: BaseProvider) -> bool:
@@ -534,7 +534,7 @@ def _stores_passed(provider: BaseProvider, missing: CredentialError) -> list[Cre
     if not isinstance(provider.actual, ProviderChain):
         return [missing] if _is_store(provider) else []
     attempts = missing.attempts if isinstance(missing, MissingCredentialError) else ()
-    stores = {each.name for each in _each_of(provider) if _is_store(each)}
+    stores = {each.name for each in each_of(provider) if _is_store(each)}
     return [
         CredentialNotFoundError(each.reason, source=each.source, provider=each.provider)
         for each in attempts

@@ -14,6 +14,7 @@ from vectorshift.chain.chain import ProviderChain
 from vectorshift.credentials.provider import CredentialProvider
 from vectorshift.credentials.resolving import BaseProvider
 from vectorshift.credentials.values import Secret, masked
+from vectorshift.providers.explicit import ExplicitProvider
 
 if TYPE_CHECKING:
     from vectorshift.settings import Settings
@@ -38,12 +39,10 @@ def as_provider(credentials: object, settings: Settings | None = None) -> BasePr
     if isinstance(credentials, BaseProvider) and credentials.stands_for_another:
         return credentials
     if isinstance(credentials, CredentialProvider):
-        return _chain_of(credentials, _NUMBERS if settings is None else _numbers_of(settings))
+        return _chain_of(credentials, _numbers_of(settings))
     if isinstance(credentials, Secret) or (
         callable(credentials) and not isinstance(credentials, type)
     ):
-        from vectorshift.providers.explicit import ExplicitProvider
-
         return ProviderChain([ExplicitProvider(cast("Any", credentials))])
     kind = (
         f"the class {credentials.__name__}"
@@ -59,10 +58,11 @@ def as_provider(credentials: object, settings: Settings | None = None) -> BasePr
 
 _Numbers = tuple[float, float, float]
 """`ttl`, `max_stale` and `load_timeout`, in seconds."""
-_NUMBERS: _Numbers = (DEFAULT_TTL, DEFAULT_MAX_STALE, DEFAULT_LOAD_TIMEOUT)
 
 
-def _numbers_of(settings: Settings) -> _Numbers:
+def _numbers_of(settings: Settings | None) -> _Numbers:
+    if settings is None:
+        return (DEFAULT_TTL, DEFAULT_MAX_STALE, DEFAULT_LOAD_TIMEOUT)
     return (settings.cache_ttl, settings.cache_max_stale, settings.load_timeout)
 
 

@@ -210,16 +210,15 @@ class PluginProvider(BaseProvider):
         try:
             found = _imported(entry)
             self._doing = "from_settings"
-            made = found if isinstance(found, CredentialError) else _made(entry, found, settings)
+            made = _made(entry, found, settings)
             if made is None:
                 return UnconfiguredProvider(entry.name, _hint(entry, settings))
-            if isinstance(made, CredentialProvider):
-                self._doing = "describe()"
-                return self._adapted(made)
+            self._doing = "describe()"
+            return self._adapted(made)
         except BaseException as error:  # SystemExit too: a plugin must not end the process
-            made = _failure(entry, error)
-        log_safely(logging.WARNING, "%s", made)
-        return _failing(made)
+            failure = _failure(entry, error)
+        log_safely(logging.WARNING, "%s", failure)
+        return _failing(failure)
 
     def _adapted(self, provider: CredentialProvider) -> BaseProvider:
         adapted = adapt(provider)
@@ -275,39 +274,44 @@ class _Maker(BaseProvider):
         return CredentialNotFoundError() if is_made else self._plugin.too_slow()
 
 
-def _imported(entry: PluginEntry) -> Callable[..., object] | CredentialConfigurationError:
+class _UnusableError(Exception):
+    """Says why a plugin cannot be used. The text is ours, and shows no secret."""
+
+
+def _imported(entry: PluginEntry) -> Callable[..., object]:
     module, _, path = (part.strip() for part in entry.target.partition("[")[0].partition(":"))
     if not module or module.startswith("."):
-        return _broken(entry, f"its entry point, {entry.target}, names no module.")
+        raise _UnusableError(f"its entry point, {entry.target}, names no module.")
     found: object = import_module(module)
     for name in path.split(".") if path else ():
         found = getattr(found, name, None)
     if not callable(found):
-        return _broken(entry, f"{entry.target} is neither a class nor a function.")
+        raise _UnusableError(f"{entry.target} is neither a class nor a function.")
     return found
 
 
 def _made(
     entry: PluginEntry, found: Callable[..., object], settings: Settings
-) -> CredentialProvider | CredentialConfigurationError | None:
+) -> CredentialProvider | None:
     settings = for_instance(settings, entry.name)
     make: Any = getattr(found, "from_settings", None)
     plain = make is None or getattr(make, "__func__", None) is _CALLS_THE_CLASS
     make, given = (found, ()) if plain else (make, (settings,))
     if not _takes(make, *given):
         what = "a from_settings(settings)" if given else "one that can be called without arguments"
-        return _broken(entry, f"{entry.target} has the wrong arguments: there should be {what}.")
+        raise _UnusableError(f"{entry.target} has the wrong arguments: there should be {what}.")
     provider: object = make(*given)
     if provider is None:
         return None
     if inspect.iscoroutine(provider):
         provider.close()
     if not isinstance(provider, CredentialProvider):
-        return _broken(
-            entry, f"{entry.target} gave {type(provider).__name__}, not a CredentialProvider."
+        raise _UnusableError(
+            f"{entry.target} gave {type(provider).__name__}, not a CredentialProvider."
         )
-    flaw = _flaw(provider)
-    return _broken(entry, flaw) if flaw else provider
+    if flaw := flaw_of_ttl(provider.ttl):
+        raise _UnusableError(flaw)
+    return provider
 
 
 def _takes(called: Callable[..., object], *given: object) -> bool:
@@ -317,16 +321,6 @@ def _takes(called: Callable[..., object], *given: object) -> bool:
     except (TypeError, ValueError) as error:
         return isinstance(error, ValueError)  # its signature is unknown: try it
     return True
-
-
-def _flaw(provider: CredentialProvider) -> str:
-    """Return what is wrong with the attributes of a plugin's provider, or ""."""
-    if flaw := flaw_of_ttl(provider.ttl):
-        return flaw
-    for name in ("on_error", "on_missing"):
-        if getattr(provider, name) not in ("stop", "continue"):
-            return f"its {name} is neither 'stop' nor 'continue'."
-    return ""
 
 
 def _set_attributes(provider: CredentialProvider, **values: object) -> None:
@@ -355,7 +349,9 @@ def _broken(entry: PluginEntry, why: str) -> CredentialConfigurationError:
 def _failure(entry: PluginEntry, error: BaseException) -> CredentialConfigurationError:
     if isinstance(error, CredentialError):  # its author wrote the text for users
         return _broken(entry, error.message)
-    if isinstance(error, PolicyError):  # the text is ours, and quotes no long value
+    if isinstance(
+        error, PolicyError | _UnusableError
+    ):  # the text is ours, and quotes no long value
         return _broken(entry, str(error))
     module = (error.name or "") if isinstance(error, ImportError) else ""
     if _MODULE.fullmatch(module):

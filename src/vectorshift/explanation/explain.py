@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 from vectorshift._platform import public
@@ -14,7 +14,7 @@ from vectorshift._platform.pipes import is_unread, left_alone
 from vectorshift._platform.urls import DIRECT, in_the_clear, wrong_api
 from vectorshift.cache.policy import Decision, decide, in_use
 from vectorshift.cache.provider import CachingProvider
-from vectorshift.chain.chain import ProviderChain
+from vectorshift.chain.chain import ProviderChain, each_of
 from vectorshift.credentials.resolving import DEFAULT_REQUEST, BaseProvider, LookupRequest, Result
 from vectorshift.credentials.values import Credential
 from vectorshift.errors import CredentialError, VectorshiftError
@@ -24,14 +24,12 @@ from vectorshift.providers.static import FailingProvider
 from vectorshift.scope.current import DEFAULT_SCOPE, DefaultScope
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator
 
     from vectorshift.scope.current import Target
     from vectorshift.settings import Settings
 
 __all__ = ["aexplain", "examine", "explain"]
-
-_NO_CHAIN: ProviderChain | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +76,7 @@ def examine(
         while True:
             provider, lookup = steps.send(ask(provider, lookup))
     except StopIteration as end:
-        return _report_of(end)
+        return cast("Report", end.value)
     except VectorshiftError as error:
         return _no_chain(error, probe)
 
@@ -100,15 +98,10 @@ async def aexplain(
             answer = await provider.aresolve(lookup)
             provider, lookup = steps.send(answer)
     except StopIteration as end:
-        return _report_of(end)
+        return cast("Report", end.value)
     except VectorshiftError as error:
         failure = error
     return await arun_blocking(lambda: _no_chain(failure, probe))
-
-
-def _report_of(end: StopIteration) -> Report:
-    report: Report = end.value
-    return report
 
 
 def _no_chain(error: VectorshiftError, probe: bool) -> Report:
@@ -137,7 +130,7 @@ def _subject(
         scope=scope,
         base_url=base_url,
         obstacle=obstacle,
-        pipes=frozenset(id(each) for each in _leaves(in_force) if each.takes_once),
+        pipes=frozenset(id(each) for each in each_of(in_force) if each.takes_once),
     )
 
 
@@ -167,7 +160,8 @@ def _steps(
 ) -> Generator[tuple[BaseProvider, LookupRequest], Result, Report]:
     """Yield each provider to ask, with its request; return the report."""
     seen: list[Observation] = []
-    found, waiting = False, [(_NO_CHAIN, subject.provider)]
+    found = False
+    waiting: list[tuple[ProviderChain | None, BaseProvider]] = [(None, subject.provider)]
     while waiting:
         chain, provider = waiting.pop(0)
         maker = None if found and not probe else provider.maker()
@@ -212,15 +206,6 @@ def _steps(
         scope=subject.scope,
         probed=probe,
     )
-
-
-def _leaves(provider: BaseProvider) -> Iterator[BaseProvider]:
-    """Yield the providers of a chain in order, and those of nested chains."""
-    if not isinstance(members := provider.actual, ProviderChain):
-        yield provider
-        return
-    for member in members.providers:
-        yield from _leaves(member)
 
 
 def _is_asked(provider: BaseProvider, probe: bool) -> bool:
