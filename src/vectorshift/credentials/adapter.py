@@ -18,13 +18,12 @@ from vectorshift.credentials.guard import (
     line_of,
     unforeseen,
 )
-from vectorshift.credentials.provider import CredentialProvider, check_policies
+from vectorshift.credentials.provider import CredentialProvider, Description, check_policies
 from vectorshift.credentials.resolving import BaseProvider, LookupRequest
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from vectorshift.credentials.description import Description
     from vectorshift.credentials.values import Credential
     from vectorshift.errors import CredentialError
 

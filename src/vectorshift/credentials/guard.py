@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from vectorshift._platform.background import arun_blocking, run_async
-from vectorshift.credentials.description import Description
+from vectorshift.credentials.provider import CredentialProvider, Description
 from vectorshift.credentials.values import Credential, Secret, parse_key
 from vectorshift.errors import (
     CredentialConfigurationError,
@@ -30,7 +30,6 @@ from vectorshift.errors.bodies import printable
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from vectorshift.credentials.provider import CredentialProvider
 
 __all__ = [
     "UNDESCRIBED",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Literal
 
 from vectorshift._platform import public
 from vectorshift._platform.public import Self
-from vectorshift.credentials.description import Description
 
 __all__ = ["CredentialProvider", "Description", "PolicyError", "check_policies"]
 
@@ -19,6 +19,24 @@ _LONGEST_WORD = 24
 
 class PolicyError(ValueError):
     """`on_error` or `on_missing` of a provider is neither `stop` nor `continue`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Description:
+    """A provider's description of itself, made without contacting anything.
+
+    Args:
+        configured: whether it is configured; if not, it is not asked.
+        source: the printable source that it reads.
+        detail: a sentence for a person, without a secret in it.
+        locator: whether the user configured it as a store, so that a chain warns when it is passed
+            over. A remote provider always counts as one.
+    """
+
+    configured: bool
+    source: str
+    detail: str = ""
+    locator: bool = False
 
 
 class CredentialProvider(ABC):  # noqa: B024  # one of two methods is enough

@@ -240,6 +240,8 @@ def same_source(one: Credential, other: Credential) -> bool:
     return (one.provider, one.source) == (other.provider, other.source)
 
 
+_sealed = Secret._without_text  # pyright: ignore[reportPrivateUsage]  # pickles of 1.0 call it
+
 for _public in (Secret, Credential):  # pickles and tracebacks name the public path
     _public.__module__ = "vectorshift"
 

@@ -24,8 +24,6 @@ from vectorshift.settings.defaults import plain_settings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from vectorshift.credentials.provider import Description
-    from vectorshift.credentials.values import Credential
     from vectorshift.settings import Settings
 
 __all__ = ["Configured", "ForwardingProvider", "failing"]
@@ -41,7 +39,7 @@ def failing(message: str) -> FailingProvider:
 
 
 class ForwardingProvider(BaseProvider):
-    """Forwards to the provider that is in force."""
+    """Forwards to the provider that is in force, which `resolved` returns."""
 
     remote = False
     stands_for_another = True
@@ -49,27 +47,6 @@ class ForwardingProvider(BaseProvider):
     @abstractmethod
     def resolved_or_none(self) -> BaseProvider | None:
         """Return the provider, or None if it must be created first."""
-
-    @abstractmethod
-    def resolved(self) -> BaseProvider:
-        """Return the provider that is in force. May block."""
-
-    @abstractmethod
-    async def aresolved(self) -> BaseProvider:
-        """Return the provider that is in force, without blocking the event loop."""
-
-    def describe(self) -> Description:
-        """Describe the provider that is in force."""
-        return self.resolved().describe()
-
-    def invalidate(self, rejected: Credential) -> None:
-        """Tell the provider that is in force that the server rejected this key."""
-        self.resolved().invalidate(rejected)
-
-    def is_previous(self, credential: Credential) -> bool:
-        """Return whether this is the key before the newest one of its source."""
-        provider = self.resolved_or_none()
-        return provider is not None and provider.is_previous(credential)
 
     def get_cached(self) -> Result | None:
         """Return the cached answer, or None if `resolve` is needed."""

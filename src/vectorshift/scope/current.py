@@ -8,7 +8,7 @@ import threading
 import weakref
 from contextlib import suppress
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from vectorshift._platform import slot
 from vectorshift._platform.arguments import UNSET, Unset
@@ -36,7 +36,11 @@ from vectorshift.scope.configuration import Configured, ForwardingProvider, fail
 if TYPE_CHECKING:
     import asyncio
 
+    from vectorshift.client.handle import Handle
     from vectorshift.settings import Settings
+
+    Target: TypeAlias = "Handle[Any] | DefaultScope"
+    """The client or scope that has the URL and the key of a call without `client=`."""
 
 __all__ = [
     "DEFAULT_SCOPE",
@@ -123,30 +127,6 @@ def _warn_of_abandoned() -> None:
         )
 
 
-class Target(Protocol):
-    """The client that is configured for calls without their own: it sets URL and identity."""
-
-    @property
-    def provider(self) -> BaseProvider:
-        """The provider that is asked for the key."""
-        ...
-
-    @property
-    def has_own_credentials(self) -> bool:
-        """True if the key is the client's own, and not that of a block or the process."""
-        ...
-
-    @property
-    def settings(self) -> Settings:
-        """The settings in force. The first use may block."""
-        ...
-
-    @property
-    def base_url(self) -> str:
-        """The URL before all paths. The first use may block."""
-        ...
-
-
 class DefaultScope(ForwardingProvider):
     """Forwards to the credentials of the surrounding `using` block, else to those of the process.
 
@@ -155,8 +135,8 @@ class DefaultScope(ForwardingProvider):
 
     Attributes:
         current: the settings and credentials that are configured.
-        sync: the target that was configured for sync calls, or None.
-        asynchronous: the target that was configured for async calls, or None.
+        sync: the client that was configured for sync calls, or None.
+        asynchronous: the client that was configured for async calls, or None.
     """
 
     name = "ambient"
@@ -165,8 +145,8 @@ class DefaultScope(ForwardingProvider):
         self.current = Configured(
             settings, process=None if settings is None else lambda: DEFAULT_SCOPE.current
         )
-        self.sync: Target | None = None
-        self.asynchronous: Target | None = None
+        self.sync: Handle[Any] | None = None
+        self.asynchronous: Handle[Any] | None = None
         self._warned = False
         self._after_fork()
         renew_after_fork(self)
