@@ -168,8 +168,7 @@ def refused(credential: Credential, *, previous: Credential | None = None) -> No
 
 def accepted(credential: Credential) -> None:
     """Note that the API accepted a key. Announce it if the API had rejected the key before."""
-    if is_refused(credential):
-        REFUSED.pop(_key(credential), None)
+    if REFUSED.pop(_key(credential), None) is not None:
         _announce("accepted", credential)
 
 

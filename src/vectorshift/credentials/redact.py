@@ -35,39 +35,21 @@ def redactor(secrets: Iterable[Secret]) -> Callable[[str], str]:
 
 
 def without_part(text: str, secrets: Iterable[Secret]) -> str:
-    """Return a redacted text that was cut off, without a partial secret at its end."""
-    for key in {secret.reveal() for secret in secrets}:
-        pieces = _pieces(key)
-        spelled = {piece: re.compile(_spelling_of(piece)) for piece in pieces}
-        for start in range(max(0, len(text) - _LONGEST_ESCAPE * len(key)), len(text)):
-            end = start
-            for count, piece in enumerate(pieces):
-                found = spelled[piece].match(text, end)
-                if found is None:
-                    if count >= _LEAST_PART and _CUT_ESCAPE.fullmatch(text, end):
-                        return text[:start]
-                    break
-                end = found.end()
+    """Return a redacted text that was cut off, without what may be a partial secret at its end."""
+    for key in {secret.reveal() for secret in secrets if len(secret.reveal()) > _LEAST_PART}:
+        beginning = re.compile(_any_spelling(key[:_LEAST_PART]))
+        if found := beginning.search(text, max(0, len(text) - _LONGEST_ESCAPE * len(key))):
+            text = text[: found.start()]
     return text
 
 
 _LEAST_PART = 4
 _LONGEST_ESCAPE = 9
-_CUT_ESCAPE = re.compile(r"([\\%&][\\#\w]{0,8})?")
 
 
 def _any_spelling(key: str) -> str:
     pairs: list[tuple[str, str]] = re.findall(r"(\\*)([^\\]?)", key)
     return "".join(_spelling(len(run), character) for run, character in pairs)
-
-
-def _pieces(key: str) -> list[str]:
-    """Return the characters of a key, with each run of backslashes as one piece."""
-    return re.findall(r"\\+|[^\\]", key)
-
-
-def _spelling_of(piece: str) -> str:
-    return _spelling(len(piece), "") if piece[0] == "\\" else _spelling(0, piece)
 
 
 def _spelling(run: int, character: str) -> str:
