@@ -227,12 +227,11 @@ class CachingProvider(BaseProvider):
         """Return a key or an error; block for a refresh if one is needed."""
         if request.local:
             return self._known_locally()
-        asked = self._now()
-        steps = self._steps(request, asked)
+        steps = self._steps(request)
         try:
             while True:
-                refresh = next(steps)
-                refresh.task.wait(self._patience(request, refresh))
+                task, seconds = next(steps)
+                task.wait(seconds)
         except StopIteration as end:
             answer: Result = end.value
             return answer
@@ -248,23 +247,22 @@ class CachingProvider(BaseProvider):
 
     async def aresolve(self, request: LookupRequest) -> Result:
         """Return a key or an error; wait for a refresh if one is needed."""
-        asked = self._now()
-        steps = self._steps(request, asked)
+        steps = self._steps(request)
         try:
             while True:
-                refresh = next(steps)
-                await refresh.task.wait_async(self._patience(request, refresh))
+                task, seconds = next(steps)
+                await task.wait_async(seconds)
         except StopIteration as end:
             answer: Result = end.value
             return answer
 
-    def _patience(self, request: LookupRequest, refresh: Refresh) -> float:
-        """Return how long a caller waits: until the refresh times out, or its own time is over."""
-        left = refresh.began[1] + self.load_timeout - self._monotonic()
-        return max(0.0, min(left, request.time_left()))
-
-    def _steps(self, request: LookupRequest, asked: Instant) -> Generator[Refresh, None, Result]:
-        """Yield the refreshes that this caller must wait for; return its answer."""
+    def _steps(
+        self, request: LookupRequest
+    ) -> Generator[tuple[BackgroundTask[None], float], None, Result]:
+        """Yield each read that this caller must wait for, and for how many seconds at most; return
+        its answer.
+        """
+        asked = self._now()
         if request.rejected is not None:
             self._mark(request.rejected)
         elif not request.bypass_cache and (answer := self.get_cached()) is not None:
@@ -283,7 +281,8 @@ class CachingProvider(BaseProvider):
             if not self._start(step):
                 return self._for_caller(self._state.failure or no_thread(self), request)
             began = time.monotonic()
-            yield step
+            left = step.began[1] + self.load_timeout - self._monotonic()
+            yield step.task, max(0.0, min(left, request.time_left()))
             if step.answer is None:
                 with self._lock:
                     step.given_up = step.given_up or self._was_stopped(began)

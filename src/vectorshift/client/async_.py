@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from vectorshift.transport.http import ConnectionRoute
 
-__all__ = ["AsyncVectorShift", "LoopBoundContext"]
+__all__ = ["AsyncIO", "AsyncVectorShift", "LoopBoundContext"]
 
 T = TypeVar("T")
 
@@ -89,7 +89,7 @@ class AsyncVectorShift(Handle[httpx.AsyncClient]):
         """Make the call that a `Call` describes. Raises as `request`."""
         before = sys.exc_info()[1]
         try:
-            io = _AsyncIO(self._lease, self.clock.asleep)
+            io = AsyncIO(self._lease, self.clock.asleep)
             try:
                 return await adrive((await self._begin(call)).steps(io))
             finally:
@@ -105,7 +105,7 @@ class AsyncVectorShift(Handle[httpx.AsyncClient]):
 
     @astrip_library_frames
     async def _opened(self, call: Call, held: contextlib.AsyncExitStack) -> AsyncStream:
-        io = _AsyncIO(self._lease, self.clock.asleep)
+        io = AsyncIO(self._lease, self.clock.asleep)
         held.push_async_callback(io.release)
         state = await self._begin(call, streamed=True)
         return AsyncStream(state, await adrive(state.steps(io)))
@@ -116,7 +116,7 @@ class AsyncVectorShift(Handle[httpx.AsyncClient]):
 
     async def _begin(self, call: Call, *, streamed: bool = False) -> CallState:
         return self._state(
-            self._ready_or_none() or await self._making.ajoin(), call, streamed=streamed
+            self._setup_or_none() or await self._making.ajoin(), call, streamed=streamed
         )
 
     def _lease(self, route: ConnectionRoute) -> AbstractAsyncContextManager[httpx.AsyncClient]:
@@ -128,8 +128,8 @@ class AsyncVectorShift(Handle[httpx.AsyncClient]):
 
     async def aprepare(self) -> None:
         """Read settings and certificates ahead of the first call. Contacts nothing."""
-        ready = self._ready_or_none() or await self._making.ajoin()
-        async with self._connections.aacquire(ready.route):
+        setup = self._setup_or_none() or await self._making.ajoin()
+        async with self._connections.aacquire(setup.route):
             pass
 
     async def aclose(self) -> None:
@@ -179,7 +179,7 @@ class LoopBoundContext(AbstractAsyncContextManager[T]):
         await self._finalizer.aclose()
 
 
-class _AsyncIO:
+class AsyncIO:
     """The I/O of one call: await each operation.
 
     Args:
@@ -200,7 +200,10 @@ class _AsyncIO:
         self._failed: type[BaseException] | None = None
 
     async def send(self, state: CallState) -> httpx.Response | Exception:
-        lease = self._new_lease(state.route)
+        """Send the next attempt on a connection of its own. Return the response, with its body
+        unread, or the error of httpx.
+        """
+        lease = self._new_lease(state.setup.route)
         http = await lease.__aenter__()
         self._lease = lease
         connecting = Connecting()
@@ -211,7 +214,7 @@ class _AsyncIO:
             if request.url.scheme == "https" or request.url.host not in DIRECT:
                 request.extensions["trace"] = connecting
             return await http.send(
-                request, auth=state.auth, stream=True, follow_redirects=state.follow_redirects
+                request, auth=state.setup.auth, stream=True, follow_redirects=state.follow_redirects
             )
         except escapes() as error:
             self._failed = type(error)
@@ -223,6 +226,7 @@ class _AsyncIO:
             raise
 
     def body(self, response: httpx.Response) -> AsyncResponseBody:
+        """Return the body of a response, which `release` closes."""
         self._body = AsyncResponseBody(response)
         return self._body
 

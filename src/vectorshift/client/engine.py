@@ -1,7 +1,8 @@
 """One call: its attempts, the pauses between them, and their results. Does no I/O itself.
 
-`CallState.steps` is a generator that decides. It yields what an operation of `IO` returned, and
-receives the result: as it is in sync code (`drive`), awaited in async code (`adrive`).
+`CallState.steps` is a generator that decides. It yields what an operation of `BlockingIO` or
+`AsyncIO` returned, and receives the result: as it is in sync code (`drive`), awaited in async code
+(`adrive`).
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from functools import partial
 from math import inf
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar, cast
 
-from vectorshift._platform.importing import load as load_module
+from vectorshift._platform.importing import load
 from vectorshift.client.answers import failed, secrets_in
-from vectorshift.client.uploads import are_in_memory, load
+from vectorshift.client.uploads import Reader, are_in_memory
 from vectorshift.credentials.events import log
 from vectorshift.transport.auth import API_KEY_TOO, CALL, CallContext, SourceMoved
 from vectorshift.transport.body import read
@@ -29,17 +30,19 @@ from vectorshift.transport.http import API_KEY_HEADER, httpx
 from vectorshift.transport.redacting_logs import CURRENT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from vectorshift._platform.clock import WaitingClock
+    from vectorshift._platform import public
+    from vectorshift.client.async_ import AsyncIO
     from vectorshift.client.call import Call
+    from vectorshift.client.sync import BlockingIO
     from vectorshift.client.uploads import Loaded
     from vectorshift.credentials.values import Secret
+    from vectorshift.scope.configuration import Configured
     from vectorshift.transport.auth import CredentialAuth
-    from vectorshift.transport.body import AsyncResponseBody, ResponseBody
     from vectorshift.transport.http import AnyClient, ConnectionRoute, Timeouts
 
-__all__ = ["IO", "CallState", "Steps", "adrive", "drive"]
+    IO: TypeAlias = BlockingIO | AsyncIO
+
+__all__ = ["CallState", "Setup", "Steps", "adrive", "drive"]
 
 T = TypeVar("T")
 Steps = Generator[Any, Any, T]
@@ -72,31 +75,24 @@ async def adrive(steps: Steps[T]) -> T:
         steps.close()
 
 
-class IO(Protocol):
-    """The I/O of one call. In async code, operations that wait return awaitables."""
+class Setup(NamedTuple):
+    """The destination and the limits of all calls under one configuration, which may change.
 
-    def run_blocking(self, work: Callable[[], object]) -> Any:
-        """Do work that may block, and return its result."""
-        ...
+    Args:
+        configured: the configuration.
+        settings: its settings.
+        base_url: the URL below which paths lie.
+        auth: puts the current key on each attempt.
+        route: where connections lead.
+        max_retries: how many attempts of a call there may be after the first.
+    """
 
-    def send(self, state: CallState, /) -> Any:
-        """Send the next attempt on a connection of its own.
-
-        Returns: the response, with its body unread, or the error of httpx.
-        """
-        ...
-
-    def body(self, response: httpx.Response, /) -> ResponseBody | AsyncResponseBody:
-        """Return the body of a response, which `release` closes. Does not wait."""
-        ...
-
-    def release(self) -> Any:
-        """Close the response, and give its connection back."""
-        ...
-
-    def sleep(self, seconds: float, /) -> Any:
-        """Wait that long."""
-        ...
+    configured: Configured
+    settings: public.Settings
+    base_url: str
+    auth: CredentialAuth
+    route: ConnectionRoute
+    max_retries: int
 
 
 @dataclass(eq=False, repr=False, slots=True, kw_only=True)
@@ -112,24 +108,16 @@ class CallState:
     Args:
         call: the call.
         streamed: whether the body of a success is left unread.
-        auth: puts the current key on each attempt.
+        setup: where the call goes, as whom and how often.
         context: the provider of the key for all attempts, and the deadline.
-        base_url: the URL below which paths lie.
-        route: where connections lead.
         limits: the time limits of an attempt.
-        max_retries: how many attempts there may be after the first.
-        clock: tells the time.
     """
 
     call: Call
     streamed: bool
-    auth: CredentialAuth
+    setup: Setup
     context: CallContext
-    base_url: str
-    route: ConnectionRoute
     limits: Timeouts
-    max_retries: int
-    clock: WaitingClock
     tries: int = field(default=0, init=False)
     _patience: float = field(init=False)
     _files: Loaded | None = field(default=None, init=False)
@@ -138,9 +126,11 @@ class CallState:
 
     def __post_init__(self) -> None:
         within = inf if self.call.within is None else self.call.within
-        self.context.ends = self.clock.monotonic() + within
+        self.context.ends = self.context.clock.monotonic() + within
         each = self.limits["read"]
-        self._patience = within if each is None else min(within, each * (1 + self.max_retries))
+        self._patience = (
+            within if each is None else min(within, each * (1 + self.setup.max_retries))
+        )
 
     def steps(self, io: IO) -> Steps[Any]:
         """Make the call.
@@ -151,7 +141,7 @@ class CallState:
         """
         files = self.call.files
         if files is not None:
-            work = partial(load, files)
+            work = partial(Reader().load, files)
             self._files = work() if are_in_memory(files) else (yield io.run_blocking(work))
         while isinstance(outcome := (yield from self._attempt(io)), AttemptFailure):
             yield io.release()
@@ -198,12 +188,12 @@ class CallState:
             limits = _clipped(limits, self.context.left())
         self.tries += 1
         if self.tries == 1:
-            ends = self.clock.monotonic() + self._patience
+            ends = self.context.clock.monotonic() + self._patience
             self.context.ends = min(self.context.ends, ends)
         if http.is_closed:
             raise httpx.StreamError("your httpx client is closed.")
         try:
-            self._sent = self.call.request(self.base_url, http, limits, self._files)
+            self._sent = self.call.request(self.setup.base_url, http, limits, self._files)
         except UnicodeEncodeError as error:
             what = "its method or a header" if error.encoding == "ascii" else "a text in it"
             flaw = f"{what} holds a character that cannot be sent."
@@ -275,12 +265,12 @@ class CallState:
     def _pause(self, io: IO, failure: AttemptFailure) -> Steps[float | None]:
         """Return how many seconds to wait before the next attempt, or None if there is none."""
         self._before = failure
-        if self.tries > self.max_retries or failure.repeat is RetrySafety.NEVER:
+        if self.tries > self.setup.max_retries or failure.repeat is RetrySafety.NEVER:
             return None
         if failure.repeat is RetrySafety.IDEMPOTENT and not self.call.may_be_repeated:
             return None
         if _RETRIES not in sys.modules:
-            yield io.run_blocking(partial(load_module, _RETRIES))
+            yield io.run_blocking(partial(load, _RETRIES))
         from vectorshift.client.retries import pause
 
         return pause(self, failure)

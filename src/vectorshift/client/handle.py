@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 from vectorshift._platform import public
 from vectorshift._platform.background import SharedWork
@@ -13,7 +13,7 @@ from vectorshift._platform.importing import load
 from vectorshift._platform.public import Self
 from vectorshift._platform.urls import api_url
 from vectorshift.chain.coerce import as_provider
-from vectorshift.client.engine import CallState
+from vectorshift.client.engine import CallState, Setup
 from vectorshift.credentials.resolving import BaseProvider
 from vectorshift.credentials.values import masked
 from vectorshift.scope.current import DEFAULT_SCOPE, DefaultScope
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from vectorshift.client.call import Call
     from vectorshift.scope.configuration import Configured
-    from vectorshift.transport.http import ConnectionRoute, Timeouts
+    from vectorshift.transport.http import Timeouts
 
 __all__ = ["Handle"]
 
@@ -36,17 +36,6 @@ PATIENCE: Final = 600.0
 """Seconds that a run waits for its answer if nobody set a timeout."""
 _UNSET: Final = httpx.Timeout(5.0)
 """The default timeout of httpx."""
-
-
-class _Ready(NamedTuple):
-    """Everything that calls need under one configuration, which may change at any time."""
-
-    configured: Configured
-    settings: public.Settings
-    base_url: str
-    auth: CredentialAuth
-    route: ConnectionRoute
-    max_retries: int
 
 
 class Handle(StaysInProcess, Generic[H]):
@@ -96,7 +85,7 @@ class Handle(StaysInProcess, Generic[H]):
             else _bounded(http_client.timeout.as_dict())
         )
         self._base_url = None if base_url is None else _url(base_url)
-        self._made: _Ready | None = None
+        self._made: Setup | None = None
         self._making = SharedWork(self._make)
         self._stays = False
 
@@ -138,7 +127,7 @@ class Handle(StaysInProcess, Generic[H]):
     @property
     def auth(self) -> CredentialAuth:
         """The auth that puts this client's key on requests to the origin of `base_url`."""
-        return (self._ready_or_none() or self._make()).auth
+        return (self._setup_or_none() or self._make()).auth
 
     @property
     def timeout(self) -> float:
@@ -150,12 +139,12 @@ class Handle(StaysInProcess, Generic[H]):
         """How many attempts of a call may follow its first."""
         return self.settings.max_retries if self._max_retries is None else self._max_retries
 
-    def _ready_or_none(self) -> _Ready | None:
+    def _setup_or_none(self) -> Setup | None:
         """Return what calls need under the current settings, or None if it must be made."""
-        ready = self._made
-        return ready if ready is not None and ready.configured is self._configured.current else None
+        made = self._made
+        return made if made is not None and made.configured is self._configured.current else None
 
-    def _make(self) -> _Ready:
+    def _make(self) -> Setup:
         """Make what calls need under the current settings. May block."""
         for name in ("httpcore", "encodings.idna"):  # the first connection would import them
             load(name)
@@ -165,22 +154,18 @@ class Handle(StaysInProcess, Generic[H]):
         auth = CredentialAuth(self._provider, origin=base_url, allow_http=settings.allow_http)
         route = route_to(base_url, settings.ca_bundle)
         retries = settings.max_retries if self._max_retries is None else self._max_retries
-        made = self._made = _Ready(configured, settings, base_url, auth, route, retries)
+        made = self._made = Setup(configured, settings, base_url, auth, route, retries)
         return made
 
-    def _state(self, ready: _Ready, call: Call, *, streamed: bool) -> CallState:
+    def _state(self, setup: Setup, call: Call, *, streamed: bool) -> CallState:
         mine = self._provider
-        provider = mine.in_force(ready.configured) if isinstance(mine, DefaultScope) else mine
+        provider = mine.in_force(setup.configured) if isinstance(mine, DefaultScope) else mine
         return CallState(
             call=call,
             streamed=streamed,
-            auth=ready.auth,
+            setup=setup,
             context=CallContext(provider=provider, clock=self.clock),
-            base_url=ready.base_url,
-            route=ready.route,
-            limits=self._limits(ready.settings, call),
-            max_retries=ready.max_retries,
-            clock=self.clock,
+            limits=self._limits(setup.settings, call),
         )
 
     def _limits(self, settings: public.Settings, call: Call) -> Timeouts:

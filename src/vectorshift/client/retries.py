@@ -54,7 +54,7 @@ def pause(call_state: CallState, failure: AttemptFailure) -> float | None:
         call_state.call.path,
         seconds,
         call_state.tries + 1,
-        call_state.max_retries + 1,
+        call_state.setup.max_retries + 1,
         reason,
     )
     return seconds

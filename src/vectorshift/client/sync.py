@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from vectorshift.transport.http import ConnectionRoute
 
-__all__ = ["VectorShift"]
+__all__ = ["BlockingIO", "VectorShift"]
 
 _STREAM = "vectorshift.client.stream"
 """The module of streams: loaded by the first stream, or by `warm_up`."""
@@ -117,7 +117,7 @@ class VectorShift(Handle[httpx.Client]):
         """Make the call that a `Call` describes. Raises as `request`."""
         before = sys.exc_info()[1]
         try:
-            with _BlockingIO(self._lease, self.clock.sleep) as io:
+            with BlockingIO(self._lease, self.clock.sleep) as io:
                 return drive(self._begin(call).steps(io))
         except BaseException as error:
             raise stripped(error, before)  # noqa: B904  # its cause stays
@@ -127,19 +127,19 @@ class VectorShift(Handle[httpx.Client]):
         """Make the call that a `Call` describes and read its answer as it arrives. Raises as
         `request`.
         """
-        with _BlockingIO(self._lease, self.clock.sleep) as io:
+        with BlockingIO(self._lease, self.clock.sleep) as io:
             # This reference keeps it alive, so that it is closed at exit.
             stream = self._opened(call, io)
             yield stream
 
     @strip_library_frames
-    def _opened(self, call: Call, io: _BlockingIO) -> public.Stream:
+    def _opened(self, call: Call, io: BlockingIO) -> public.Stream:
         state = self._begin(call, streamed=True)
         stream: public.Stream = load(_STREAM).Stream(state, drive(state.steps(io)))
         return stream
 
     def _begin(self, call: Call, *, streamed: bool = False) -> CallState:
-        return self._state(self._ready_or_none() or self._make(), call, streamed=streamed)
+        return self._state(self._setup_or_none() or self._make(), call, streamed=streamed)
 
     def _lease(self, route: ConnectionRoute) -> AbstractContextManager[httpx.Client]:
         """Lease an httpx client for one request, in a `with` block."""
@@ -151,8 +151,8 @@ class VectorShift(Handle[httpx.Client]):
     def prepare(self) -> None:
         """Read settings and certificates ahead of the first call. Contacts nothing."""
         load(_STREAM)
-        ready = self._ready_or_none() or self._make()
-        with self._connections.acquire(ready.route):
+        setup = self._setup_or_none() or self._make()
+        with self._connections.acquire(setup.route):
             pass
 
     def close(self) -> None:
@@ -172,7 +172,7 @@ class VectorShift(Handle[httpx.Client]):
         self.close()
 
 
-class _BlockingIO:
+class BlockingIO:
     """The I/O of one call: each operation blocks and returns its result.
 
     Args:
@@ -191,16 +191,20 @@ class _BlockingIO:
         self._failed: type[BaseException] | None = None
 
     def run_blocking(self, work: Callable[[], object]) -> object:
+        """Do work that may block, and return its result."""
         return work()
 
     def send(self, state: CallState) -> httpx.Response | Exception:
-        lease = self._new_lease(state.route)
+        """Send the next attempt on a connection of its own. Return the response, with its body
+        unread, or the error of httpx.
+        """
+        lease = self._new_lease(state.setup.route)
         http = lease.__enter__()
         self._lease = lease
         try:
             return http.send(
                 state.request(http),
-                auth=state.auth,
+                auth=state.setup.auth,
                 stream=True,
                 follow_redirects=state.follow_redirects,
             )
@@ -209,6 +213,7 @@ class _BlockingIO:
             return error
 
     def body(self, response: httpx.Response) -> ResponseBody:
+        """Return the body of a response, which `release` closes."""
         self._body = ResponseBody(response)
         return self._body
 

@@ -10,7 +10,7 @@ from typing import IO, Any, cast
 
 from vectorshift.errors import VectorshiftError
 
-__all__ = ["Content", "File", "Files", "Loaded", "Reader", "are_in_memory", "load", "name_of"]
+__all__ = ["Content", "File", "Files", "Loaded", "Reader", "are_in_memory", "name_of"]
 
 Content = Path | bytes | bytearray | memoryview | IO[bytes]
 File = Content | tuple[str, Content] | tuple[str, Content, str]
@@ -24,15 +24,10 @@ Loaded = list[tuple[str, tuple[str, bytes] | tuple[str, bytes, str]]]
 
 
 def are_in_memory(files: Files) -> bool:
-    """Return whether `load` needs no I/O: all are bytes, and the table of media types was read."""
+    """Return whether `Reader.load` needs no I/O: all are bytes, and media types were read."""
     return mimetypes.inited and all(
         isinstance(_parts(field, given)[1], _BYTES) for field, given in _pairs(files)
     )
-
-
-def load(files: Files) -> Loaded:
-    """Return the fields with the names and bytes of their files. As `Reader.load`, for one call."""
-    return Reader().load(files)
 
 
 class Reader:
