@@ -72,6 +72,9 @@ MISTYPED = {
     "after a semicolon": f"A=1; export {NAME}={KEY}",
     "after a semicolon without a space": f"A=1;{NAME}={KEY}",
     "after a line that nothing ended": f"A=1{NAME}={KEY}",
+    "after a comma, as in supervisord.conf": f'environment=A="1",{NAME}="{KEY}"',
+    "a line of a unit of systemd": f'Environment="{NAME}={KEY}"',
+    "a line of a unit in single quotes": f"Environment='{NAME}={KEY}'",
 }
 """By what is wrong. Each stands in line 2, after a comment."""
 

@@ -26,9 +26,10 @@ _LIKE_OURS = re.compile("VECTORSHIFT[_-]|(?i:vectorshift[ ._-]api[ ._-]?key)")
 _LINE_OF_OURS = re.compile(r"\n[ \t]*(?:export[ \t]+)?VECTORSHIFT_[A-Z]")
 _BESIDE_ANOTHER = re.compile(
     r"(?<!-e )(?<!--env )(?:"
-    r"(?:^|(?<=[\s;]))VECTORSHIFT_[A-Z][A-Z0-9_]*"
+    r"(?:^|(?<=[\s;,]))VECTORSHIFT_[A-Z][A-Z0-9_]*"
     r"|(?<=[A-Za-z0-9])VECTORSHIFT_[A-Z][A-Z0-9_]*)="
 )
+_QUOTED_TEXT = re.compile(r"[^=]*=\s*['\"](?!VECTORSHIFT_[A-Z][A-Z0-9_]*=)")
 _OF_A_STORE = re.compile(r"\b(?:BAO|VAULT)_[A-Z]")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -158,8 +159,9 @@ def _mistyped(binding: Binding, written: str) -> int | None:
         return 0
     if found := _LINE_OF_OURS.search(written):  # it is inside quotation marks that were not closed
         return found.end()
-    quoted = re.match(r"[^=]*=\s*['\"]", written)
-    return 0 if not quoted and _BESIDE_ANOTHER.search(binding.value or "") else None
+    if _QUOTED_TEXT.match(written):
+        return None
+    return 0 if _BESIDE_ANOTHER.search(binding.value or "") else None
 
 
 def _is_no_name(name: str, value: str | None) -> bool:
