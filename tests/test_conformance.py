@@ -57,6 +57,7 @@ HINT_401 = (
     "is for."
 )
 HINT_404 = (
+    "\n  The base URL has no path. That of VectorShift's API ends in /v1."
     "\n  Hint: check that the resource ID exists, and that the key belongs to the organisation that"
     " owns it."
 )

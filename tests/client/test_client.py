@@ -16,6 +16,7 @@ import httpx
 import pytest
 from tests.call_styles import CallStyle
 from tests.fakes import AsyncRotating, Echo, RawServer, Received, Rotating, accepting
+from tests.faults import FaultServer, cut, drop, reset
 
 import vectorshift
 from vectorshift import (
@@ -212,12 +213,43 @@ async def test_a_success_that_is_no_json_is_a_failure(
     assert caught.value.__context__ is None
 
 
-async def test_a_redirect_is_not_followed_and_says_so(call: Caller) -> None:
+@pytest.mark.parametrize(
+    ("location", "target"),
+    [
+        ("http://127.0.0.1:9/elsewhere", " It leads to http://127.0.0.1:9/elsewhere"),
+        ("https://a:b@www.example.org/v1/x?token=c#d", " It leads to https://www.example.org/v1/x"),
+        ("https://example.org/vs-secret/x", " It leads to https://example.org/#9d92c473/x"),
+        ("/login?next=/v1", " It leads to {origin}/login"),
+        (None, ""),
+    ],
+)
+async def test_a_redirect_is_not_followed_and_says_where_it_leads(
+    call: Caller, location: str | None, target: str
+) -> None:
+    headers = {} if location is None else {"Location": location}
     with (
-        Echo(lambda _: (302, {"Location": "http://127.0.0.1:9/elsewhere"}, b"")) as server,
-        pytest.raises(VectorshiftApiError, match="a redirect is not followed"),
+        Echo(lambda _: (302, headers, b"")) as server,
+        pytest.raises(VectorshiftApiError) as caught,
     ):
-        await call(server.origin)
+        await call(server.origin, "vs-secret")
+    target = target.format(origin=server.origin)
+    hint = "Hint: a redirect is not followed; check the base URL."
+    assert str(caught.value).splitlines()[1:] == [f"  {hint}{target}"]
+
+
+@pytest.mark.parametrize(
+    ("base", "path", "is_told"),
+    [("", "/pipelines", True), ("/v1", "/pipelines", False), ("/v1", "/integrations-go/x", False)],
+)
+async def test_a_404_below_a_base_url_without_a_path_says_so(
+    call: Caller, base: str, path: str, is_told: bool
+) -> None:
+    with (
+        Echo(lambda _: (404, {}, b"")) as server,
+        pytest.raises(NotFoundError) as caught,
+    ):
+        await call(server.origin + base, path=path)
+    assert ("The base URL has no path." in str(caught.value)) is is_told
 
 
 async def test_a_401_of_the_documented_kinds_is_an_authentication_error(
@@ -262,6 +294,21 @@ def bare(error: ApiConnectionError) -> bool:
         error.__context__,
     ]
     return left == [None] * 4 and error.request_info == {"method": "GET", "endpoint": "/pipelines"}
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [drop, reset(), cut(after=b"SSH-2.0-x\r\n"), cut(after=b"\x15\x03\x01\x00\x02\x02\x46")],
+    ids=["closed", "reset", "another protocol", "TLS"],
+)
+async def test_a_server_that_was_reached_and_sent_no_answer_is_not_told_as_out_of_reach(
+    call: Caller, fault: Any
+) -> None:
+    with FaultServer(fault) as server:
+        origin = server.origin
+        with pytest.raises(ApiConnectionError) as caught:
+            await call(origin)
+    assert f"The API at {origin} gave no readable answer for GET" in str(caught.value)
 
 
 async def test_a_refused_connection_is_ours_with_a_bare_cause(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 from tests.certificates import Authority, two_authorities
-from tests.fakes import Rotating
+from tests.fakes import RawServer, Rotating
 from tests.faults import FaultServer, StillClock, answer
 
 from vectorshift import AsyncVectorShift, Settings, VectorShift, errors
@@ -235,6 +235,47 @@ async def test_a_proxy_variable_that_cannot_be_used_is_named_without_its_passwor
 
 
 # --- CAs ---
+
+
+async def test_a_certificate_for_another_name_is_told_as_such(
+    get: Any, api: FaultServer, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ConnectProxy(api) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        with pytest.raises(errors.ApiConnectionError, match=r"'\. Check the base URL\.$"):
+            await get(
+                "https://other.example.test", settings=Settings(ca_bundle=str(authority.file))
+            )
+
+
+async def test_a_certificate_that_has_expired_is_told_as_such(get: Any, tmp_path: Path) -> None:
+    other = Authority(tmp_path, expired=True)
+    with (
+        FaultServer(answer(), tls=other.context) as server,
+        pytest.raises(errors.ApiConnectionError, match=r"has expired\. Check the clock of"),
+    ):
+        await get(server.origin, settings=Settings(ca_bundle=str(other.file)))
+
+
+async def test_a_port_without_tls_is_told_as_such(
+    get: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with RawServer(b"HTTP/1.1 400 Bad Request\r\n\r\n") as server:
+        origin = server.origin.replace("http", "https")
+        with pytest.raises(errors.ApiConnectionError, match=r"\(this port does not speak TLS"):
+            await get(origin, max_retries=0)
+        monkeypatch.setenv("HTTPS_PROXY", origin)
+        with pytest.raises(errors.ApiConnectionError, match="most proxies begin with http://"):
+            await get(AWAY, max_retries=0)
+
+
+async def test_a_log_of_tls_secrets_that_cannot_be_written_is_named(
+    get: Any, api: FaultServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "none" / "log"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(Authority(tmp_path).file))  # not loaded before
+    with pytest.raises(errors.CredentialConfigurationError, match=r"SSLKEYLOGFILE names .*/log"):
+        await get(api.origin)
 
 
 @pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "SSL_CERT_DIR"])

@@ -55,6 +55,11 @@ def tls(ca_bundle: str | None) -> ssl.SSLContext:
         return apart_from_forks(lambda: _context(ca_bundle, *named, version))
     except OSError as error:  # an ssl.SSLError, for a file without certificates, is one
         flaw = error.strerror or "no certificate in it"
+        log = os.environ.get("SSLKEYLOGFILE")
+        if log and error.filename == log:
+            raise CredentialConfigurationError(
+                f"SSLKEYLOGFILE names {log}, which cannot be written: {flaw}. Unset the variable."
+            ) from None
     variable = "VECTORSHIFT_CA_BUNDLE" if ca_bundle else "SSL_CERT_FILE"
     if content := wrong_name(file):
         raise CredentialConfigurationError(f"{variable} {content}.")

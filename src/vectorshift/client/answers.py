@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from vectorshift.client.call import BESIDE
 from vectorshift.credentials.redact import redact, redactor, without_part
 from vectorshift.errors import AuthenticationError, api_error_class
 from vectorshift.transport.auth import CREDENTIAL
@@ -36,8 +37,10 @@ def failed(response: httpx.Response, call: Call, tries: int, lacks: str = "") ->
     notes = [
         redact(call.missing, secrets) if response.status_code == 404 else "",
         _note(response, credential, extensions.get(REJECTION)),
+        redact(_redirect(response), secrets)[:_LONGEST_HINT],
         response.extensions.get(BODY_NOTE, ""),
         _HTML_NOTE if response.is_client_error and _is_html(response) else "",
+        _NO_BASE_PATH if response.status_code == 404 and _is_at_root(response, call) else "",
         lacks and f"The answer {lacks}; check the base URL.",
     ]
     note = "\n  ".join(filter(None, notes))
@@ -61,11 +64,29 @@ def _note(
         return "The Authorization header is the caller's own."
     if response.status_code in (401, 403, 404, 429) and credential is not None:
         return str(rejection or f"The key was {credential}.")
-    return (
-        "Hint: a redirect is not followed; check the base URL."
-        if response.status_code < 400 and not response.is_success
-        else ""
-    )
+    return ""
+
+
+def _redirect(response: httpx.Response) -> str:
+    """Return a hint for a redirect, with its target but without the query, which may be secret."""
+    if response.status_code >= 400 or response.is_success:
+        return ""
+    hint = "Hint: a redirect is not followed; check the base URL."
+    if response.next_request is None:
+        return hint
+    url = response.next_request.url
+    path = url.raw_path.partition(b"?")[0]
+    return f"{hint} It leads to {url.scheme}://{(url.netloc + path).decode('ascii')}"
+
+
+_LONGEST_HINT = 300
+_NO_BASE_PATH = "The base URL has no path. That of VectorShift's API ends in /v1."
+
+
+def _is_at_root(response: httpx.Response, call: Call) -> bool:
+    """Return whether the path of the call, not one beside the base URL, is the whole path."""
+    path = response.request.url.raw_path.partition(b"?")[0].decode("ascii")
+    return path == call.path and not path.startswith(BESIDE)
 
 
 _HTML_NOTE = (

@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from vectorshift.client.uploads import Files, Loaded
     from vectorshift.transport.http import AnyClient, Timeouts
 
-__all__ = ["Call"]
+__all__ = ["BESIDE", "Call", "check_timeout"]
 
 _IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "PUT", "DELETE"))
-_BESIDE = "/integrations-go/"
+BESIDE = "/integrations-go/"
+"""The paths that are beside the base URL, not below it."""
+
 _RUNS = ("/run", "/bulk-run", "/bulk_run")
 
 
@@ -91,8 +93,8 @@ class Call:
             raise ValueError(
                 f"A path must have no . and no .. between its slashes. This is {self.path!r}."
             )
-        if self.timeout is not None and not 0 < self.timeout < float("inf"):
-            raise ValueError(f"timeout should be a number of seconds above 0, not {self.timeout}.")
+        if self.timeout is not None:
+            check_timeout(self.timeout)
         if self.json is not None and not (self.form is None and self.files is None):
             raise ValueError("A call has one body: pass json=, or form= and files=.")
 
@@ -127,7 +129,7 @@ class Call:
         """
         self.method.encode("ascii")  # httpcore would raise with the headers in its frame
         extensions: dict[str, Any] = {"timeout": limits}
-        if self.path.startswith(_BESIDE):  # beside the `/v1` of the base URL
+        if self.path.startswith(BESIDE):  # beside the `/v1` of the base URL
             base_url = base_url.removesuffix("/v1")
             if not any(name.lower() == API_KEY_HEADER.lower() for name in self.headers or ()):
                 extensions[API_KEY_TOO] = True
@@ -146,6 +148,19 @@ class Call:
         if self.headers or not isinstance(http, (PooledClient, AsyncPooledClient)):
             _check_headers(request)
         return request
+
+
+def check_timeout(seconds: object) -> None:
+    """Check the timeout of a call or a client.
+
+    Raises:
+        TypeError, ValueError: it is not a number of seconds above 0.
+    """
+    what = "timeout should be a number of seconds above 0, not"
+    if not isinstance(seconds, int | float):
+        raise TypeError(f"{what} of type {type(seconds).__name__}.")
+    if not 0 < seconds < float("inf"):
+        raise ValueError(f"{what} {seconds}.")
 
 
 _parsed = lru_cache(maxsize=256)(httpx.URL)

@@ -145,13 +145,9 @@ def _address(request: httpx.Request | None) -> str:
 
 def _reason(error: Exception, request: httpx.Request | None) -> tuple[str, bool]:
     """Return the reason, without a secret, and whether every attempt would fail like this."""
-    if (distrust := _distrust(error)) is not None:
-        reason = distrust.verify_message
-        about = (
-            f"its certificate is not trusted: {reason}. Set VECTORSHIFT_CA_BUNDLE to the file of "
-            "the CAs to trust."
-        )
-        return about, True
+    flaw = _tls_error(error)
+    if isinstance(flaw, ssl.SSLCertVerificationError):
+        return _untrusted(flaw), True
     if isinstance(error, httpx.LocalProtocolError | UnicodeError):
         # Its text may quote a header.
         return "something in it breaks the protocol.", True
@@ -162,13 +158,36 @@ def _reason(error: Exception, request: httpx.Request | None) -> tuple[str, bool]
         return f"the proxy answered {status}.", status < 500 and status not in (408, 429)
     about = redact(str(error), secrets_of(request) if request else []) or type(error).__name__
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout) and request is not None:
-        url = request.url
-        if variable := variable_for(url.scheme, url.host, url.port):
-            about += f" ({variable} is set: perhaps the proxy cannot be reached)"
+        about += _hint_of_address(request.url, flaw)
     return about, isinstance(error, _FUTILE)
 
 
 _STATUS = r"[1-5]\d\d\b"
+
+
+def _untrusted(error: ssl.SSLCertVerificationError) -> str:
+    """Return why the server's certificate is not accepted, by the codes of X509_verify_cert."""
+    advice = "Set VECTORSHIFT_CA_BUNDLE to the file of the CAs to trust."
+    if error.verify_code in (62, 64):  # it is for another name or address
+        advice = "Check the base URL."
+    elif error.verify_code in (9, 10):  # it is not valid yet, or has expired
+        advice = (
+            "Check the clock of this machine. If it is right, the server needs a new certificate."
+        )
+    return f"its certificate is not trusted: {error.verify_message.rstrip('.')}. {advice}"
+
+
+def _hint_of_address(url: httpx.URL, flaw: ssl.SSLError | None) -> str:
+    """Return a hint about a connection that could not be made, or an empty text."""
+    is_without_tls = flaw is not None and flaw.reason in _WITHOUT_TLS
+    if variable := variable_for(url.scheme, url.host, url.port):
+        hint = "the URLs of most proxies begin with http://"
+        return f" ({variable} is set: {hint if is_without_tls else _NO_PROXY})"
+    return " (this port does not speak TLS: check the base URL)" if is_without_tls else ""
+
+
+_WITHOUT_TLS: Final = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE")
+_NO_PROXY: Final = "perhaps the proxy cannot be reached"
 
 
 def _verb(error: Exception, timed_out: bool, begun: bool) -> str:
@@ -176,7 +195,11 @@ def _verb(error: Exception, timed_out: bool, begun: bool) -> str:
         return "sent an unreadable answer"
     if timed_out:
         return "stopped in the middle of its answer" if begun else "did not answer in time"
-    return "ended its answer early" if begun else "could not be reached"
+    if begun:
+        return "ended its answer early"
+    if isinstance(error, httpx.RemoteProtocolError | httpx.ReadError):
+        return "gave no readable answer"
+    return "could not be reached"
 
 
 def _is_unsent(error: Exception, request: httpx.Request) -> bool:
@@ -186,9 +209,9 @@ def _is_unsent(error: Exception, request: httpx.Request) -> bool:
     return error._request in (None, request)  # pyright: ignore[reportPrivateUsage]
 
 
-def _distrust(error: BaseException | None) -> ssl.SSLCertVerificationError | None:
-    """Return the certificate error that caused this error, if there is one."""
-    while error is not None and not isinstance(error, ssl.SSLCertVerificationError):
+def _tls_error(error: BaseException | None) -> ssl.SSLError | None:
+    """Return the error of TLS that caused this error, if there is one."""
+    while error is not None and not isinstance(error, ssl.SSLError):
         error = error.__cause__ or error.__context__
     return error
 
