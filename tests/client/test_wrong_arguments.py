@@ -81,6 +81,31 @@ def test_an_argument_of_a_client_that_cannot_be_is_named(
         kind(KEY, **values)
 
 
+@pytest.mark.parametrize("kind", [VectorShift, AsyncVectorShift])
+def test_settings_of_another_type_are_refused_at_once(kind: Any) -> None:
+    with pytest.raises(TypeError, match=r"settings should be Settings\(\.\.\.\), not dict\."):
+        kind(KEY, settings={"timeout": 20})
+
+
+@pytest.mark.parametrize("seconds", ["5", (3, 5)])
+def test_a_timeout_of_a_call_is_checked_as_one_of_a_client(seconds: Any) -> None:
+    with VectorShift(KEY) as client, pytest.raises(TypeError, match="timeout should be a number"):
+        client.request("GET", "/pipelines", timeout=seconds)
+
+
+@pytest.mark.parametrize("kind", [VectorShift, AsyncVectorShift])
+@pytest.mark.parametrize("name", ["api_key", "credentials", "token"])
+def test_a_key_is_not_assigned_to_a_client(
+    kind: Any, name: str, shown: Callable[[BaseException], str]
+) -> None:
+    """It had no effect: calls went on with the key of the process."""
+    client = kind()
+    with pytest.raises(AttributeError, match=rf"{name} has no effect.*{kind.__name__}\(cred") as no:
+        setattr(client, name, KEY)
+    assert KEY not in shown(no.value)
+    client.mine = 1  # an attribute of the caller's own
+
+
 def test_a_base_url_that_was_read_from_a_file_is_taken_without_its_line_break() -> None:
     assert (
         VectorShift(KEY, base_url=" https://own.example/v1/\n").base_url == "https://own.example/v1"

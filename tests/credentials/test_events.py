@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.faults import FaultServer, answer
 
+import vectorshift
 from vectorshift import (
     CachingProvider,
     Credential,
@@ -70,6 +71,12 @@ def test_a_log_handler_that_raises_costs_no_caller_its_key_and_no_listener_the_e
         for stop in stops:
             stop()
     assert [event.kind for event in seen] == ["resolved"]
+
+
+def test_a_callback_that_cannot_be_called_is_refused() -> None:
+    nothing: Any = None
+    with pytest.raises(TypeError, match="callback must be a function, not NoneType"):
+        vectorshift.on_event(nothing)
 
 
 def test_who_ends_a_subscription_twice_ends_nobody_elses() -> None:

@@ -101,6 +101,17 @@ async def test_a_page_is_a_list_of_pipelines_with_their_ids_and_names(
     assert (len(empty), bool(empty), empty.ids, empty == []) == (0, False, [], True)
 
 
+@pytest.mark.parametrize("folder", [VectorShift("vs-1"), 10], ids=["a client", "a limit"])
+async def test_what_is_no_folder_is_refused_and_does_not_find_nothing(
+    style: CallStyle, client: Any, folder: Any
+) -> None:
+    told = r"folder_id must be a text, .* Pass a client as client="
+    with pytest.raises(TypeError, match=told):
+        await style.call(Pipeline, "list", folder, client=client)
+    with pytest.raises(TypeError, match=told):
+        style.iterator(Pipeline, "iterate", folder_id=folder, client=client)
+
+
 async def test_the_page_that_was_asked_for_is_known(style: CallStyle, client: Any) -> None:
     page = await style.call(Pipeline, "list", offset=1, limit=1, client=client)
     assert (page.offset, page.limit, [each.name for each in page]) == (1, 1, ["acme-summary"])

@@ -221,6 +221,17 @@ def test_any_text_is_a_key_or_an_error_that_does_not_show_it(
 # --- Callables ------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("asks", ["sync", "async"])
+def test_a_callable_that_needs_arguments_is_told_as_such(asks: str) -> None:
+    def key(client: object) -> str:
+        return f"{client}"
+
+    provider = ExplicitProvider(key)  # type: ignore[arg-type]
+    error = asking.failure(provider, asks)
+    assert type(error) is errors.CredentialConfigurationError
+    assert "callable needs arguments" in str(error)
+
+
 def test_a_callable_is_called_on_each_request() -> None:
     keys = iter(["vs-one", "vs-two", "vs-three"])
     provider = ExplicitProvider(lambda: next(keys))

@@ -13,6 +13,7 @@ from vectorshift._platform.importing import load
 from vectorshift._platform.public import Self
 from vectorshift._platform.urls import api_url
 from vectorshift.chain.coerce import as_provider
+from vectorshift.client.call import check_timeout
 from vectorshift.client.engine import CallState, Setup
 from vectorshift.credentials.resolving import BaseProvider
 from vectorshift.credentials.values import masked
@@ -22,8 +23,6 @@ from vectorshift.transport.http import LONGEST_WAIT, httpx, route_to, timeouts
 from vectorshift.transport.pool import ClientConnections, Owner
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from vectorshift.client.call import Call
     from vectorshift.scope.configuration import Configured
     from vectorshift.transport.http import Timeouts
@@ -34,6 +33,8 @@ H = TypeVar("H", httpx.Client, httpx.AsyncClient)
 
 PATIENCE: Final = 600.0
 """Seconds that a run waits for its answer if nobody set a timeout."""
+_KEY_ELSEWHERE: Final = ("api_key", "credential", "credentials", "key", "token")
+"""Attributes that other clients have, where an assignment changes the key."""
 _UNSET: Final = httpx.Timeout(5.0)
 """The default timeout of httpx."""
 
@@ -56,20 +57,18 @@ class Handle(StaysInProcess, Generic[H]):
         clock: WaitingClock = SYSTEM_CLOCK,
     ) -> None:
         credentials = masked(credentials)
+        if settings is not None and not hasattr(settings, "load_timeout"):
+            raise TypeError(f"settings should be Settings(...), not {type(settings).__name__}.")
         self._configured: DefaultScope | Configured = (
             DEFAULT_SCOPE if settings is None else DefaultScope(settings)
         )
         self._provider = (
             self._configured if credentials is DEFAULT_SCOPE else as_provider(credentials, settings)
         )
-        _check(
-            "timeout",
-            timeout,
-            int | float,
-            "a number of seconds above 0",
-            lambda each: 0 < each < float("inf"),
-        )
-        _check("max_retries", max_retries, int, "0 or more", lambda each: each >= 0)
+        if timeout is not None:
+            check_timeout(timeout)
+        if max_retries is not None:
+            _check_retries(max_retries)
         if not isinstance(cast("object", http_client), self._kind | None):
             raise TypeError(
                 f"http_client should be an httpx.{self._kind.__name__}, not"
@@ -186,19 +185,28 @@ class Handle(StaysInProcess, Generic[H]):
         if self._configured is not DEFAULT_SCOPE and isinstance(self._provider, DefaultScope):
             self._provider.close()
 
+    if not TYPE_CHECKING:  # a type checker refuses attributes that are not there
+
+        def __setattr__(self, name: str, value: object) -> None:
+            if name in _KEY_ELSEWHERE:
+                del value  # a traceback may show locals
+                raise AttributeError(
+                    f"{name} has no effect on a client. Pass the key when you create it:"
+                    f" {type(self).__name__}(credentials=...)."
+                )
+            super().__setattr__(name, value)
+
     def __repr__(self) -> str:
         return (
             f"<{type(self).__name__} {getattr(self, '_base_url', None) or 'VECTORSHIFT_BASE_URL'}>"
         )
 
 
-def _check(name: str, value: Any, kinds: Any, what: str, fits: Callable[[Any], bool]) -> None:
-    if value is None:
-        return
-    if not isinstance(value, kinds):
-        raise TypeError(f"{name} should be {what}, not of type {type(value).__name__}.")
-    if not fits(value):
-        raise ValueError(f"{name} should be {what}, not {value}.")
+def _check_retries(number: object) -> None:
+    if not isinstance(number, int):
+        raise TypeError(f"max_retries should be 0 or more, not of type {type(number).__name__}.")
+    if number < 0:
+        raise ValueError(f"max_retries should be 0 or more, not {number}.")
 
 
 def _url(base_url: str) -> str:

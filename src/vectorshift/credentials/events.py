@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Final, Literal
+from typing import Final, Literal, cast
 
 from vectorshift._platform.log import log, log_safely, log_seldom
 from vectorshift.credentials.usage import usage
@@ -122,7 +122,12 @@ def on_event(callback: Callable[[CredentialEvent], object]) -> Callable[[], None
     The callback runs in the thread that noticed the change, which may run an event loop: it should
     be quick. No lock is held. Its exceptions are logged and harm nothing. A callback that is added
     twice is called twice, and each is stopped on its own. To stop one again does nothing.
+
+    Raises:
+        TypeError: `callback` cannot be called.
     """
+    if not callable(cast("object", callback)):
+        raise TypeError(f"callback must be a function, not {type(callback).__name__}.")
     subscription = object()
     _callbacks[subscription] = callback
 

@@ -13,7 +13,15 @@ from vectorshift.pipeline.results import RUN_IDS, Answer, as_object, first_id, i
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["checked_id", "failed_answer", "post", "printable", "run_failure", "segment"]
+__all__ = [
+    "checked_id",
+    "failed_answer",
+    "folder_of",
+    "post",
+    "printable",
+    "run_failure",
+    "segment",
+]
 
 
 def checked_id(id: object) -> str:
@@ -29,6 +37,20 @@ def checked_id(id: object) -> str:
             f"not {id!r}."
         )
     return text
+
+
+def folder_of(id: object) -> str | None:
+    """Return the id of a folder, or None. A client or a number in its place would find nothing.
+
+    Raises:
+        TypeError: it is not a text.
+    """
+    if id is not None and not isinstance(id, str):
+        raise TypeError(
+            f"folder_id must be a text, not of type {type(id).__name__}. Pass a client as client=,"
+            " and a number as limit=."
+        )
+    return id
 
 
 def printable(id: str) -> str:

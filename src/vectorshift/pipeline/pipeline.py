@@ -20,7 +20,7 @@ from vectorshift.errors import NotFoundError
 from vectorshift.pipeline import runs
 from vectorshift.pipeline.chunks import AsyncChunks, achunks, chunks  # noqa: F401
 from vectorshift.pipeline.handler import RunHandler
-from vectorshift.pipeline.ids import checked_id, post, printable, segment
+from vectorshift.pipeline.ids import checked_id, folder_of, post, printable, segment
 from vectorshift.pipeline.pages import Walk, apages, pages
 from vectorshift.pipeline.results import (
     Answer,
@@ -153,7 +153,7 @@ class Pipeline:
         query = {
             "include_shared": bool(include_shared),
             "verbose": bool(verbose),
-            "folder_id": folder_id,
+            "folder_id": folder_of(folder_id),
             "offset": offset,
             "limit": limit,
         }
@@ -190,7 +190,7 @@ class Pipeline:
         """
         if page_size < 1:
             raise ValueError(f"page_size should be a number above 0, not {page_size}.")
-        query = {"include_shared": bool(include_shared), "folder_id": folder_id}
+        query = {"include_shared": bool(include_shared), "folder_id": folder_of(folder_id)}
         return Walk(
             PinnedClients(client), query, page_size, lambda id, raw: cls._described(id, raw, client)
         )

@@ -138,6 +138,8 @@ class ExplicitProvider(BaseProvider):
         return self._returned(answer)
 
     def _raised(self, error: Exception, value: Callable[[], Any]) -> Result:
+        if isinstance(error, TypeError) and _needs_arguments(value):
+            return self.wrong("The API key's callable needs arguments. It is called without any.")
         failure = unforeseen(error, self, _file_of(value))
         if not isinstance(failure, CredentialNotFoundError):
             return failure
@@ -166,6 +168,16 @@ class ExplicitProvider(BaseProvider):
 
 def _is_async(value: Callable[[], Any]) -> bool:
     return inspect.iscoroutinefunction(value) or inspect.iscoroutinefunction(type(value).__call__)
+
+
+def _needs_arguments(value: Callable[[], Any]) -> bool:
+    try:
+        inspect.signature(value).bind()
+    except TypeError:
+        return True
+    except ValueError:  # a callable written in C may have no signature
+        pass
+    return False
 
 
 def _file_of(value: Callable[[], Any]) -> str:

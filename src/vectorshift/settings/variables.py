@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import logging
 import os
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import AliasChoices
 from pydantic_settings import BaseSettings, EnvSettingsSource
@@ -308,12 +308,20 @@ def _warn(variable: str, message: str, *args: str) -> None:
         _warning_about.discard(variable)
 
 
+_KEYS: Final = ("api_key", "apikey", "key", "token", "credentials")
+
+
 def explained(cls: type[BaseSettings], error: ValidationError) -> CredentialConfigurationError:
     """Return the error that names each invalid setting and its flaw. It shows no value."""
     fields = {name: variable for variable, name in reversed(variables_of(cls).items())}
     lines: list[str] = []
     for flaw in error.errors(include_url=False, include_context=False):
         name = str(flaw["loc"][0]) if flaw["loc"] else "settings"
+        if flaw["type"] == "extra_forbidden" and name.lower().removeprefix("vectorshift_") in _KEYS:
+            lines.append(
+                f"{name} is no setting. Set vectorshift.api_key, or pass the key as credentials=."
+            )
+            continue
         if flaw["type"] == "extra_forbidden":
             near = difflib.get_close_matches(name, cls.model_fields, n=1)
             lines.append(f"{name} is no setting." + (f" Did you mean {near[0]}?" if near else ""))
