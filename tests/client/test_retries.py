@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -426,6 +427,43 @@ with FaultServer(answer(), answer(503, b"{}"), answer()) as server:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("asks", ["sync", "async"])
+def test_a_process_without_file_descriptors_gets_the_error_of_the_connection(asks: str) -> None:
+    """What waits between attempts could not be imported: the call raised a bare OSError."""
+    code = """
+import asyncio, resource, sys
+import vectorshift
+from vectorshift import ApiConnectionError, Pipeline
+
+async def call():
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    await Pipeline.alist()
+
+async def acalls():
+    await vectorshift.awarm_up()
+    await call()
+
+vectorshift.api_key = "vs-1"
+try:
+    if sys.argv[1] == "async":
+        asyncio.run(acalls())
+    else:
+        vectorshift.warm_up()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))
+        Pipeline.list()
+except ApiConnectionError as error:
+    print(error, error.may_have_run)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, asks],
+        env={**os.environ, "VECTORSHIFT_BASE_URL": "http://127.0.0.1:9/v1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.endswith(" False\n"), done.stderr
 
 
 # --- Cancelled while it waits ---

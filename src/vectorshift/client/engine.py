@@ -51,6 +51,15 @@ _RETRIES = "vectorshift.client.retries"
 """The module that imports tenacity: loaded after the first failure."""
 
 
+def _load_retries() -> bool:
+    """Load the module. Return False if it cannot be read, as without file descriptors."""
+    try:
+        load(_RETRIES)
+    except (ImportError, OSError):
+        return False
+    return True
+
+
 def drive(steps: Steps[T]) -> T:
     """Run steps whose operations return results. A result that is an exception is thrown in."""
     result: Any = None
@@ -269,8 +278,8 @@ class CallState:
             return None
         if failure.repeat is RetrySafety.IDEMPOTENT and not self.call.may_be_repeated:
             return None
-        if _RETRIES not in sys.modules:
-            yield io.run_blocking(partial(load, _RETRIES))
+        if _RETRIES not in sys.modules and not (yield io.run_blocking(_load_retries)):
+            return None
         from vectorshift.client.retries import pause
 
         return pause(self, failure)
