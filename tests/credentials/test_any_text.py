@@ -276,7 +276,7 @@ def test_a_text_that_stands_alone_is_the_key_or_refused(
             answers = check(hold(text, Path(folder)), shown)
         finally:
             os.environ.pop(VARIABLE, None)
-    bare = text.removeprefix("\ufeff").strip() if hold in HOLDERS[4:] else text.strip()
+    bare = text.replace("\ufeff", "").strip()
     assert keys_in(answers) in (set(), {bare})
     assert (
         len({isinstance(answer, Credential) for answer in answers}) == 1
@@ -371,7 +371,7 @@ def test_a_text_in_a_field_of_a_vault_is_the_key_or_refused(
     openbao.write(path, {"api_key": text})
     with VaultProvider(path, addr=openbao.address, token=openbao.root_token) as provider:
         answers = check(provider, shown)
-    assert keys_in(answers) in (set(), {text.strip()})
+    assert keys_in(answers) in (set(), {text.replace("\ufeff", "").strip()})
     assert not any(isinstance(answer, CredentialNotFoundError) for answer in answers)
     if could_be_a_key(text):
         assert keys_in(answers) == {text.strip()}
@@ -396,7 +396,7 @@ def test_a_text_in_aws_is_the_key_or_refused(
         name, field=field, session=aws_session, endpoint_url=moto.endpoint_url
     ) as provider:
         answers = check(provider, shown)
-    bare = text.removeprefix("\ufeff").strip() if field is None else text.strip()
+    bare = text.replace("\ufeff", "").strip()
     assert keys_in(answers) in (set(), {bare})
     assert not any(isinstance(answer, CredentialNotFoundError) for answer in answers)
     if could_be_a_key(text):

@@ -272,9 +272,10 @@ def test_a_key_has_no_prefix_and_no_shape_to_keep(key: str) -> None:
 )
 def test_surrounding_white_space_is_stripped(space: str) -> None:
     assert parsed(f"{space}{KEY}{space}") == Secret(KEY)
+    assert parsed(f"{space}\ufeff{space}{KEY}") == Secret(KEY)
 
 
-@pytest.mark.parametrize("blank", ["", " ", "\n", "\t \r\n"])
+@pytest.mark.parametrize("blank", ["", " ", "\n", "\t \r\n", "\ufeff"])
 def test_blank_is_not_found_or_wrong_as_the_place_says(blank: str) -> None:
     assert refused(blank) == "env:X is set but empty."
     assert isinstance(parsed(blank, blank="not found"), CredentialNotFoundError)
@@ -287,7 +288,7 @@ def test_blank_is_not_found_or_wrong_as_the_place_says(blank: str) -> None:
         (f"{KEY}\r{KEY}", "line break"),
         (f"{KEY}é", "outside ASCII"),
         (f"{KEY}\u200b", "outside ASCII"),
-        (f"\ufeff{KEY}", "outside ASCII"),
+        (f"{KEY}\ufeff", "outside ASCII"),
         (f"\u201c{KEY}", "outside ASCII"),
         (f"{KEY}\u201d", "outside ASCII"),
         (f"{KEY}\udcff", "outside ASCII"),

@@ -259,13 +259,13 @@ def parse_key(
     The error is returned, not raised: a traceback would have a frame that holds the text.
 
     Args:
-        text: the text that was found; surrounding white space is stripped.
+        text: the text that was found; surrounding white space and a byte order mark are stripped.
         source: where it was found, for the message.
         provider: the name of the provider that found it.
         blank: the kind of error for an empty text.
         field_setting: the setting that picks a field; the error for a JSON object names it.
     """
-    key = text.strip()
+    key = text.strip().removeprefix(_BYTE_ORDER_MARK).strip()
     if not key:
         kind = CredentialNotFoundError if blank == "not found" else CredentialConfigurationError
         return kind(f"{source} is set but empty.", source=source, provider=provider)
@@ -285,6 +285,8 @@ def looks_odd(secret: Secret) -> str:
     return oddity(secret.reveal())
 
 
+_BYTE_ORDER_MARK: Final = chr(0xFEFF)
+"""Windows begins texts with it: PowerShell's files, secrets of Azure DevOps."""
 _KEY = re.compile(r"[!-~]+")
 _QUOTES = ('"', "'", "`")
 _CURLY = "\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb"
