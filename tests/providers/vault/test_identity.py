@@ -45,7 +45,7 @@ def test_a_name_and_a_password_log_in(
     before: str, in_file: bool, openbao: OpenBaoServer, stored: str, userpass: str, tmp_path: Path
 ) -> None:
     (tmp_path / "password").write_text("swordfish\n")
-    how: dict[str, Any] = {"password": "swordfish"}
+    how: dict[str, Any] = {"password": "swordfish\n"}
     if in_file:
         how = {"password_file": str(tmp_path / "password")}
     mount = f"{before}{userpass}"
@@ -249,6 +249,40 @@ def test_what_the_server_hears_from_aws_is_no_fault_of_the_role(
     assert "bound_iam_principal_arn" not in answer
 
 
+# vault-plugin-auth-jwt#306, vault#3821
+
+
+def test_an_issuer_that_does_not_answer_the_server_is_no_fault_of_the_jwt(
+    openbao: OpenBaoServer, stored: str, tiny: MakeTiny, failure: Failure
+) -> None:
+    mount = f"jwt-{stored.rpartition('/')[2]}"
+    openbao.enable_auth("jwt", mount)
+    with tiny(200, '{"keys": []}') as issuer:
+        openbao.call("POST", f"auth/{mount}/config", {"jwks_url": issuer.address})
+        how = {"role_type": "jwt", "user_claim": "sub", "bound_subject": "me"}
+        openbao.call("POST", f"auth/{mount}/role/ci", how)
+        issuer.answer = (503, "", {})
+        more: dict[str, Any] = {"auth_mount": mount, "role": "ci", "jwt": Issuer().sign({})}
+        said = failure(VaultProvider(stored, addr=openbao.address, auth="jwt", **more), UNAVAILABLE)
+    assert "gets no answer from the issuer of the JWT" in said
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        'error connecting to host "ldap://ad.lan": LDAP Result Code 200 "Network Error": dial tcp',
+        'LDAP bind failed: LDAP Result Code 200 "Network Error": ldap: connection closed',
+    ],
+)
+def test_an_ldap_server_that_does_not_answer_is_no_fault_of_the_password(
+    told: str, tiny: MakeTiny, failure: Failure
+) -> None:
+    more: dict[str, Any] = {"username": "me", "password": "p"}
+    with tiny(400, json.dumps({"errors": [told]})) as server:
+        said = failure(VaultProvider("vs", addr=server.address, auth="ldap", **more), UNAVAILABLE)
+    assert "gets no answer from its LDAP server" in said
+
+
 def test_a_login_that_asks_for_a_second_factor_is_denied_with_the_way_out(
     openbao: OpenBaoServer, stored: str, userpass: str, failure: Failure
 ) -> None:
@@ -272,6 +306,9 @@ def test_a_login_that_asks_for_a_second_factor_is_denied_with_the_way_out(
         ("'hvs.a'", "has quotation marks in it"),
         ("hvs.a hvs.b", "has a space"),
         (" \n", "is empty"),
+        ("$VAULT_ID_TOKEN", "is a reference that was not resolved"),
+        ("${{ secrets.hvs. }}", "is a reference that was not resolved"),
+        ("<hvs.token>", "is a reference that was not resolved"),
     ],
 )
 @pytest.mark.parametrize("in_file", [True, False])

@@ -142,6 +142,37 @@ def test_a_source_as_it_is_printed_in_place_of_a_path_gets_a_hint(
     assert f'Set path="{stored}" and field="key".' in said
 
 
+@pytest.mark.parametrize(
+    ("path", "flaw"),
+    [
+        ("https://vault.example.com/v1/secret/data/vs", "is a URL"),
+        ("ref+vault://secret/vs#/key", "is a URL"),
+        ("'vs'", "is in quotation marks"),
+        ("${APP}/vs", "has a reference that was not resolved"),
+        ("$VAULT_PATH", "has a reference that was not resolved"),
+        ("{{ path }}", "has a reference that was not resolved"),
+        ("%(app)s/vs", "has a reference that was not resolved"),
+        ("team/<app>", "has a reference that was not resolved"),
+    ],
+)
+def test_a_path_that_nobody_meant_as_it_is_does_not_move_a_chain_on(
+    path: str,
+    flaw: str,
+    openbao: OpenBaoServer,
+    provider: MakeProvider,
+    failure: Failure,
+) -> None:
+    said = failure(provider(openbao, path), errors.CredentialConfigurationError)
+    assert f"no such secret. The path {flaw}. Set path= to the plain path." in said
+
+
+def test_a_secret_whose_path_looks_like_a_reference_is_read(
+    openbao: OpenBaoServer, provider: MakeProvider
+) -> None:
+    openbao.write("${A}/vs", {"api_key": KEY})
+    assert provider(openbao, "${A}/vs").get_credential().secret.reveal() == KEY
+
+
 def test_a_deleted_version_is_revoked(
     openbao: OpenBaoServer, stored: str, provider: MakeProvider, failure: Failure
 ) -> None:
@@ -219,7 +250,7 @@ def test_a_field_that_is_no_string_is_a_configuration_error(
         (f"{KEY}\u2013", "ASCII"),
         ("", "empty"),
         (" \n", "empty"),
-        (json.dumps({"inner": KEY}), "field="),
+        (json.dumps({"inner": KEY}), "with the fields: inner. Give the key alone."),
         (f"Bearer {KEY}", "Bearer"),
     ],
 )

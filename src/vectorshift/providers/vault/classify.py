@@ -288,8 +288,10 @@ def _denial(
 
 def _path_hint(ref: SecretRef, other: Mount | None) -> str:
     """Return a hint if the path was copied from the API, the command line or the user interface,
-    which add parts to it; else an empty text.
+    which add parts to it, or is a reference; else an empty text.
     """
+    if flaw := _literal(ref.path):
+        return f"The path {flaw}. Set VECTORSHIFT_VAULT_PATH to the plain path."
     if other is not None and other.path != ref.mount:
         split = _split(other, ref.path.removeprefix("v1/"))
         return f"The path begins with another mount. If that is meant, set {split}"
@@ -308,6 +310,18 @@ def _path_hint(ref: SecretRef, other: Mount | None) -> str:
         "Leave out the mount, data/ and v1/, which are added for you"
         f"{', and the field' if field else ''}. Set VECTORSHIFT_VAULT_PATH={path}{also}."
     )
+
+
+def _literal(path: str) -> str:
+    """Return what is wrong with a path that nobody meant as it is, or an empty text."""
+    return next((flaw for form, flaw in _LITERAL if re.fullmatch(form, path)), "")
+
+
+_LITERAL: Final = (
+    (r".*\w://.*", "is a URL"),
+    (r"""(["'`]).*\1""", "is in quotation marks"),
+    (r".*(\$[A-Z_{(]|\{\{|%\(|%[A-Z_]{3,}%|<\w+>).*", "has a reference that was not resolved"),
+)
 
 
 def _wrong_mount(ref: SecretRef, mount: Mount) -> str | None:
@@ -364,8 +378,9 @@ def classify_login(
             "no auth method is mounted there. Set VECTORSHIFT_VAULT_AUTH_MOUNT to the mount"
             f" of the auth method, and VECTORSHIFT_VAULT_NAMESPACE to its namespace.{where}"
         )
-    if reply.mentions(_UPSTREAM) and not reply.mentions("received error code"):
-        return ref.unavailable("the server gets no answer from AWS's STS. Check its way there.")
+    silent = next((whom for words, whom in _SILENT if reply.mentions(words)), None)
+    if silent and not reply.mentions("received error code"):
+        return ref.unavailable(f"the server gets no answer from {silent}. Check its way there.")
     said = next((f": {words}" for words in _REASONS if reply.mentions(words)), "")
     if reply.status in (401, 403) and not said:
         return ref.denied(
@@ -377,7 +392,15 @@ def classify_login(
     return _classify_status(reply, ref)
 
 
-_UPSTREAM: Final = "error making upstream request"
+_SILENT: Final = (
+    ("error making upstream request", "AWS's STS"),
+    ("fetching keys", "the issuer of the JWT"),
+    ("keyset configuration error", "the issuer of the JWT"),
+    ("error connecting to host", "its LDAP server"),
+    ('"network error"', "its LDAP server"),
+)
+"""Words of a 400 for a third party that does not answer the server, and the name of that party."""
+
 _REASONS: Final = (
     "service account name not authorized",
     "service account unauthorized",
@@ -385,8 +408,13 @@ _REASONS: Final = (
     "invalid audience",
     "invalid role name",
     "token is expired",
+    "token not yet valid",
+    "invalid subject",
+    "invalid issuer",
+    "missing role",
+    "missing secret_id",
 )
-"""Reasons that a server gives when it refuses a JWT. Messages show no other text of it."""
+"""Reasons that a server gives when it refuses a login. Messages show no other text of it."""
 
 
 def _classify_404(
@@ -426,7 +454,9 @@ def _classify_404(
         or f"Check VECTORSHIFT_VAULT_PATH, or write one: bao kv put -mount={ref.mount} "
         f"{ref.path} {ref.field}=..."
     )
-    return ref.error(CredentialNotFoundError, f"the server has no such secret. {fix}")
+    # a misspelt reference must not move the chain on to another key
+    kind = CredentialConfigurationError if _literal(ref.path) else CredentialNotFoundError
+    return ref.error(kind, f"the server has no such secret. {fix}")
 
 
 def _is_gone(metadata: dict[str, Any], date: datetime | None) -> bool:

@@ -21,6 +21,7 @@ from vectorshift._platform.vault_variables import (
     foreign_helper,
     is_there,
 )
+from vectorshift.credentials.references import unresolved
 from vectorshift.credentials.values import Secret
 from vectorshift.errors import CredentialError
 from vectorshift.providers.vault.classify import Reply, classify_login, printable
@@ -340,8 +341,8 @@ class JwtLogin(MountedLogin):
             return self.fix
         return (
             "Check the service account, the namespace and the audience that the role"
-            " (VECTORSHIFT_VAULT_ROLE) binds. The account that reviews tokens for the server needs"
-            " the cluster role system:auth-delegator."
+            " (VECTORSHIFT_VAULT_ROLE) binds. The server must reach the API of the cluster, and the"
+            " account that reviews tokens for it needs the cluster role system:auth-delegator."
         )
 
 
@@ -396,6 +397,7 @@ class PasswordLogin(MountedLogin):
             if isinstance(text, CredentialError):
                 return text
             given = Secret(text.strip())
+        given = Secret(given.reveal().rstrip("\r\n"))  # as a Kubernetes secret often ends
         if not given.reveal():  # the server fails for an empty password
             return ref.wrong(f"{setting} is empty.")
         return {"password": given}
@@ -499,6 +501,8 @@ def _checked_token(text: str, where: str, ref: SecretRef) -> Secret | Credential
     token = text.strip()
     if not token:
         return ref.wrong(f"{where} is empty.")
+    if unresolved(token):
+        return ref.wrong(f"{where} is a reference that was not resolved. Give the token itself.")
     if token.startswith(("{", "[")):
         return ref.wrong(f"{where} has JSON in it. Give only the token, as in its client_token.")
     if token[0] in "\"'":

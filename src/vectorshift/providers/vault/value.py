@@ -44,9 +44,7 @@ def read_key(reply: Reply, ref: SecretRef) -> Result:
     text = fields[ref.field]
     if not isinstance(text, str):
         return ref.wrong(f"the field '{ref.field}' is not a string. Write the key as a string.")
-    key = parse_key(
-        text, source=ref.source, provider="vault", field_setting="VECTORSHIFT_VAULT_FIELD"
-    )
+    key = parse_key(text, source=ref.source, provider="vault")
     if isinstance(key, CredentialError):
         return key
     return Credential(
