@@ -39,9 +39,9 @@ __all__ = [
     "Timeouts",
     "abandon",
     "has_connections",
+    "has_unread_bytes",
     "httpx",
     "load_ahead",
-    "may_have_unread_bytes",
     "new_async_client",
     "new_client",
     "origin_of",
@@ -282,11 +282,11 @@ def _without_lock(http: httpx.Client) -> httpx.Client:
     return http
 
 
-def may_have_unread_bytes(http: httpx.Client | httpx.AsyncClient) -> bool:
-    """Return whether an idle connection of this httpx client may hold bytes after its last answer.
+def has_unread_bytes(http: httpx.Client | httpx.AsyncClient) -> bool | None:
+    """Return whether an idle connection of this httpx client holds bytes after its last answer.
 
-    Returns True if this is unknown: a transport of another library, HTTP/2, or a private name that
-    a later version has changed.
+    Returns None if this is unknown: a transport of another library, HTTP/2, or a private
+    name that a later version has changed.
     """
     try:
         client: Any = http  # `_transports`, inlined to save each request a call
@@ -294,7 +294,7 @@ def may_have_unread_bytes(http: httpx.Client | httpx.AsyncClient) -> bool:
             if transport is not None and any(map(_has_unread, transport._pool.connections)):
                 return True
     except AttributeError:
-        return True
+        return None
     return False
 
 

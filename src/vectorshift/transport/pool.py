@@ -22,8 +22,8 @@ from vectorshift.transport.http import (
     KEEPALIVE,
     abandon,
     has_connections,
+    has_unread_bytes,
     httpx,
-    may_have_unread_bytes,
     new_async_client,
     new_client,
 )
@@ -59,6 +59,8 @@ class _PoolKey(NamedTuple):
     substitute: object
     """The stand-in for the network in an offline test, or None."""
     clock: Clock
+    client: int = 0
+    """The one client of a pool that is not shared."""
 
 
 class Pool:
@@ -96,7 +98,14 @@ class Pool:
 
     def give_back(self, http: Any) -> list[Any]:
         """Keep an httpx client for the next request. Return the clients to close."""
-        if self.is_closed or _registry.is_ending or may_have_unread_bytes(http):
+        if self.is_closed or _registry.is_ending:
+            return [http]
+        has_unread = has_unread_bytes(http)
+        if has_unread is None and not self.key.client:  # not safe for other clients
+            _registry.unshared.add(_anywhere(self.key))
+            self.retire()
+            return [http, *self.drain()]
+        if has_unread:
             return [http]
         self.idle.append((self.key.clock.monotonic(), http))
         return [] if self.seats else self.drain()  # another thread has closed the pool
@@ -142,11 +151,14 @@ class _Registry:
     """The open pools of this process.
 
     Attributes:
+        unshared: the keys of pools whose connections the desync guard cannot inspect. There, each
+            client has its own pool.
         is_ending: whether Python is ending. Nothing would close a connection that is kept now.
     """
 
     def __init__(self) -> None:
         self.pools: dict[_PoolKey, Pool] = {}
+        self.unshared: set[_PoolKey] = set()
         self.is_ending = False
         self._of_parents: list[object] = []
         self.lock = threading.RLock()  # a signal handler may come here while its thread is in here
@@ -158,8 +170,10 @@ class _Registry:
         self.pools = {}
         self.lock = threading.RLock()
 
-    def pool(self, key: _PoolKey) -> Pool:
+    def pool(self, key: _PoolKey, client: int) -> Pool:
         """Return the pool of a key; create it if needed."""
+        if _anywhere(key) in self.unshared:
+            key = key._replace(client=client)
         if key not in self.pools:
             self.pools[key] = Pool(key)
         return self.pools[key]
@@ -183,23 +197,27 @@ def _keep_no_more() -> None:
     _registry.is_ending = True
 
 
+def _anywhere(key: _PoolKey) -> _PoolKey:
+    return key._replace(loop=type(key.loop))
+
+
 class _Seat:
     """A client's place in a pool. It has its own limit: no tenant waits for another's requests."""
 
-    __slots__ = ("_of_client", "limiter", "pool")
+    __slots__ = ("_key", "_of_client", "limiter", "pool")
 
-    def __init__(self, pool: Pool, of_client: dict[_PoolKey, _Seat]) -> None:
-        self.pool, self._of_client = pool, of_client
+    def __init__(self, pool: Pool, of_client: dict[_PoolKey, _Seat], key: _PoolKey) -> None:
+        self.pool, self._of_client, self._key = pool, of_client, key
         self.limiter: Any = (
-            None if pool.key.loop is None else anyio.Semaphore(IN_FLIGHT, fast_acquire=True)
+            None if key.loop is None else anyio.Semaphore(IN_FLIGHT, fast_acquire=True)
         )
-        of_client[pool.key] = self
+        of_client[key] = self
         pool.seats.add(self)
 
     def leave(self) -> bool:
         """Leave the pool; return whether no client is left in it."""
         with _registry.lock:
-            self._of_client.pop(self.pool.key, None)
+            self._of_client.pop(self._key, None)
             self.pool.seats.discard(self)
             return not self.pool.seats
 
@@ -247,7 +265,7 @@ class ClientConnections:
             return seat
         with _registry.lock:
             if key not in self._seats:
-                _Seat(_registry.pool(key), self._seats)
+                _Seat(_registry.pool(key, id(self)), self._seats, key)
             return self._seats[key]
 
     def close(self) -> None:
