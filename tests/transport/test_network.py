@@ -182,6 +182,26 @@ async def test_a_proxy_that_cannot_be_reached_is_thought_of_by_its_variable(
     assert (hint in str(caught.value), password in str(caught.value)) == (told, False)
 
 
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [({}, True), ({"trust_env": False}, False), ({"transport": httpx.HTTPTransport()}, False)],
+    ids=["of the environment", "trust_env=False", "a transport"],
+)
+def test_a_variable_that_an_httpx_client_does_not_use_is_not_named(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, Any], told: bool
+) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.2:{nobody.getsockname()[1]}"
+        monkeypatch.setenv("HTTP_PROXY", address)
+        settings = Settings(allow_http=True)
+        with httpx.Client(**given) as http, pytest.raises(errors.ApiConnectionError) as caught:
+            VectorShift(
+                "k", base_url=address, http_client=http, max_retries=0, settings=settings
+            ).request("GET", "/x")
+    assert ("HTTP_PROXY is set" in str(caught.value)) is told
+
+
 @pytest.mark.parametrize("host", ["127.0.0.2", "127.1.2.3", "[0:0:0:0:0:0:0:1]"])
 async def test_no_proxy_sees_the_key_on_its_way_to_loopback_however_it_is_spelt(
     get: Any, monkeypatch: pytest.MonkeyPatch, host: str

@@ -26,7 +26,7 @@ from vectorshift.transport.failures import (
     connection_error,
     escapes,
 )
-from vectorshift.transport.http import API_KEY_HEADER, httpx
+from vectorshift.transport.http import API_KEY_HEADER, has_proxy_of_environment, httpx
 from vectorshift.transport.redacting_logs import CURRENT
 
 if TYPE_CHECKING:
@@ -130,6 +130,7 @@ class CallState:
     tries: int = field(default=0, init=False)
     _patience: float = field(init=False)
     _files: Loaded | None = field(default=None, init=False)
+    _http: AnyClient | None = field(default=None, init=False)
     _sent: httpx.Request | None = field(default=None, init=False)
     _before: AttemptFailure | None = field(default=None, init=False)
 
@@ -192,7 +193,7 @@ class CallState:
             httpx.HTTPError, httpx.StreamError, UnicodeError: nothing can be sent.
                 `connection_error` turns these into an error of ours.
         """
-        self._sent, limits = None, dict(self.limits)
+        self._http, self._sent, limits = http, None, dict(self.limits)
         if self.context.ends < inf:
             limits = _clipped(limits, self.context.left())
         self.tries += 1
@@ -268,7 +269,13 @@ class CallState:
             log.warning("%s %s is not sent again: %s", self.call.method, self.call.path, error)
             return AttemptFailure(self._before.error, RetrySafety.NEVER)
         return connection_error(
-            error, self._sent, self.call.method, self.call.path, self.tries, begun=begun
+            error,
+            self._sent,
+            self.call.method,
+            self.call.path,
+            self.tries,
+            begun=begun,
+            has_proxy=self._http is not None and has_proxy_of_environment(self._http),
         )
 
     def _pause(self, io: IO, failure: AttemptFailure) -> Steps[float | None]:

@@ -100,6 +100,7 @@ def connection_error(
     tries: int = 1,
     *,
     begun: bool = False,
+    has_proxy: bool = False,
 ) -> AttemptFailure:
     """Return the failure of an attempt whose answer is missing or incomplete.
 
@@ -112,11 +113,12 @@ def connection_error(
         endpoint: the path alone.
         tries: the number of this attempt.
         begun: whether a part of the answer has arrived.
+        has_proxy: whether the httpx client takes its proxies from the environment.
     """
     if (own := callers_own(error)) is not None:
         return AttemptFailure(own, RetrySafety.NEVER)
     timed_out = isinstance(error, httpx.TimeoutException | TimeoutError)
-    about, futile = _reason(error, request)
+    about, futile = _reason(error, request, has_proxy)
     unsent = (
         request is None
         or isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol)
@@ -143,7 +145,7 @@ def _address(request: httpx.Request | None) -> str:
     return f" at {request.url.scheme}://{request.url.netloc.decode('ascii')}"
 
 
-def _reason(error: Exception, request: httpx.Request | None) -> tuple[str, bool]:
+def _reason(error: Exception, request: httpx.Request | None, has_proxy: bool) -> tuple[str, bool]:
     """Return the reason, without a secret, and whether every attempt would fail like this."""
     flaw = _tls_error(error)
     if isinstance(flaw, ssl.SSLCertVerificationError):
@@ -158,7 +160,7 @@ def _reason(error: Exception, request: httpx.Request | None) -> tuple[str, bool]
         return f"the proxy answered {status}.", status < 500 and status not in (408, 429)
     about = redact(str(error), secrets_of(request) if request else []) or type(error).__name__
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout) and request is not None:
-        about += _hint_of_address(request.url, flaw)
+        about += _hint_of_address(request.url, flaw, has_proxy)
     return about, isinstance(error, _FUTILE)
 
 
@@ -177,10 +179,10 @@ def _untrusted(error: ssl.SSLCertVerificationError) -> str:
     return f"its certificate is not trusted: {error.verify_message.rstrip('.')}. {advice}"
 
 
-def _hint_of_address(url: httpx.URL, flaw: ssl.SSLError | None) -> str:
+def _hint_of_address(url: httpx.URL, flaw: ssl.SSLError | None, has_proxy: bool) -> str:
     """Return a hint about a connection that could not be made, or an empty text."""
     is_without_tls = flaw is not None and flaw.reason in _WITHOUT_TLS
-    if variable := variable_for(url.scheme, url.host, url.port):
+    if has_proxy and (variable := variable_for(url.scheme, url.host, url.port)):
         hint = "the URLs of most proxies begin with http://"
         return f" ({variable} is set: {hint if is_without_tls else _NO_PROXY})"
     return " (this port does not speak TLS: check the base URL)" if is_without_tls else ""

@@ -39,6 +39,7 @@ __all__ = [
     "Timeouts",
     "abandon",
     "has_connections",
+    "has_proxy_of_environment",
     "has_unread_bytes",
     "httpx",
     "load_ahead",
@@ -302,6 +303,13 @@ def has_connections(http: httpx.Client | httpx.AsyncClient) -> bool:
     """Return whether this httpx client has a connection, as far as its transports tell."""
     pools = (getattr(each, "_pool", None) for each in _transports(http))
     return any(getattr(pool, "connections", ()) for pool in pools)
+
+
+def has_proxy_of_environment(http: AnyClient) -> bool:
+    """Return whether this httpx client takes proxies from the environment: httpx does so unless it
+    got `trust_env=False` or a transport.
+    """
+    return isinstance(http, _NoProxy) or (http.trust_env and len(_transports(http)) > 1)
 
 
 def abandon(http: httpx.Client) -> None:
