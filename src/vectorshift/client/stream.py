@@ -5,11 +5,10 @@ from __future__ import annotations
 import atexit
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from weakref import WeakSet
 
 from vectorshift._platform.frames import astrip_library_frames, strip_library_frames
-from vectorshift._platform.public import Self
 from vectorshift._platform.sse import EventDecoder, LineDecoder, ServerSentEvent, TooLongError
 from vectorshift.client.answers import redacted_headers, redacted_text
 from vectorshift.client.engine import CallState, adrive, drive
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncStream", "Stream"]
 
-T = TypeVar("T")
 B = TypeVar("B", bound="ResponseBody | AsyncResponseBody")
 
 
@@ -106,7 +104,7 @@ class Stream(_BaseStream["ResponseBody"]):
             ApiConnectionError: the connection broke, or the body cannot be decoded.
             VectorshiftError: the stream was closed, or an earlier read failed.
         """
-        return _Items(self, _AsTheyCome())
+        return _Items(self)
 
     def iter_lines(self) -> Iterator[str]:
         """Yield the lines of the body without their ends. Raises as `iter_bytes`."""
@@ -135,7 +133,7 @@ class AsyncStream(_BaseStream["AsyncResponseBody"]):
 
     def aiter_bytes(self) -> AsyncIterator[bytes]:
         """Yield the body in the pieces in which it arrives. Raises as `Stream.iter_bytes`."""
-        return _AsyncItems(self, _AsTheyCome())
+        return _AsyncItems(self)
 
     def aiter_lines(self) -> AsyncIterator[str]:
         """Yield the lines of the body without their ends. Raises as `Stream.iter_bytes`."""
@@ -175,34 +173,18 @@ def _close_open() -> None:
 atexit.register(_close_open)
 
 
-class _Decoder(Protocol[T]):
-    """Turns bytes into items, however the bytes are cut into pieces."""
-
-    def feed(self, chunk: bytes) -> list[T]:
-        """Read a piece and return the items that it completes."""
-        ...
-
-    def end(self) -> list[T]:
-        """Return what is left when no piece follows."""
-        ...
-
-
-class _AsTheyCome:
-    def feed(self, chunk: bytes) -> list[bytes]:
-        return [chunk] if chunk else []
-
-    def end(self) -> list[bytes]:
-        return []
-
-
-class _BaseItems(Generic[T]):
+class _BaseItems:
     """The items of a stream. Not a generator: after an error it would look finished, and an event
     loop would have to clean up an unfinished one.
+
+    Args:
+        stream: the stream.
+        decoder: turns pieces into items; None for the pieces as they come.
     """
 
-    def __init__(self, stream: Any, decoder: _Decoder[T]) -> None:
+    def __init__(self, stream: Any, decoder: LineDecoder | EventDecoder | None = None) -> None:
         self._stream, self._decoder = stream, decoder
-        self._items: deque[T] = deque()
+        self._items: deque[Any] = deque()
         self._ended = False
 
     def _fill(self) -> Steps[bool]:
@@ -212,29 +194,26 @@ class _BaseItems(Generic[T]):
         return bool(self._items)
 
     def _take(self, piece: bytes | None) -> None:
-        self._ended = piece is None
+        self._ended, decoder = piece is None, self._decoder
+        if decoder is None:
+            self._items.extend([piece] if piece else [])
+            return
         try:
-            items = self._decoder.end() if piece is None else self._decoder.feed(piece)
+            items = decoder.end() if piece is None else decoder.feed(piece)
         except TooLongError as error:
             raise self._stream.broken(f"{error}") from None
         self._items.extend(items)
 
 
-class _Items(_BaseItems[T]):
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> T:
+class _Items(_BaseItems, Iterator[Any]):
+    def __next__(self) -> Any:
         if not self._items and not drive(self._fill()):
             raise StopIteration
         return self._items.popleft()
 
 
-class _AsyncItems(_BaseItems[T]):
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> T:
+class _AsyncItems(_BaseItems, AsyncIterator[Any]):
+    async def __anext__(self) -> Any:
         if not self._items and not await adrive(self._fill()):
             raise StopAsyncIteration
         return self._items.popleft()

@@ -77,17 +77,12 @@ class CredentialEvent:
         rotated = self.kind == "rotated" and self.source == self.previous_source
         return logging.INFO if rotated or self.kind in _GOOD else logging.WARNING
 
-    @property
-    def _until_then(self) -> str:
-        if self.previous_fingerprint is None:
-            return ""
-        return (
+    def __str__(self) -> str:
+        now = f"{self.source} {self.fingerprint or ''}".rstrip()
+        goes_back = (
             " It may not know this new key yet. For at most 2 minutes, calls use the key before "
             f"it, {self.previous_fingerprint}."
         )
-
-    def __str__(self) -> str:
-        now = f"{self.source} {self.fingerprint or ''}".rstrip()
         ends = f"{self.until:%Y-%m-%d %H:%M} UTC" if self.until else "it is refused"
         return {
             "resolved": f"The API key comes from {now}.",
@@ -104,7 +99,7 @@ class CredentialEvent:
             ),
             "lost": f"No API key is available from {self.source}. {self.error}",
             "recovered": f"{now} can be read again.",
-            "rejected": f"The API refused {now}.{self._until_then}",
+            "rejected": f"The API refused {now}.{goes_back if self.previous_fingerprint else ''}",
             "accepted": f"The API accepts {now} again.",
             "expiring": f"{now} expires at {ends}. Write a new key before.",
             "fell_through": f"{self.previous_source} was passed over for {now}. {self.error}",

@@ -6,7 +6,7 @@ import json
 from collections import deque
 from collections.abc import AsyncIterator
 from itertools import chain
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from vectorshift.client.default import async_client, sync_client
 from vectorshift.client.engine import adrive, drive
@@ -44,11 +44,9 @@ def chunks(run: StreamedRun) -> Generator[StreamChunk, None, None]:
 def _chunks(client: VectorShift, run: StreamedRun) -> Generator[StreamChunk, None, None]:
     call = perform(run.call(client))
     with client.open(call) as stream:
-        if not _is_of_events(stream):
-            raise _no_events(stream, call, drive(_beginning(stream)))
-        reader = _LineReader() if run.raw else _ChunkReader(stream, call)
+        reader = _valid(drive(_reader_of(stream, call, run.raw)))
         items = stream.iter_lines() if run.raw else stream.iter_events()
-        for chunk in chain.from_iterable(map(cast("Any", reader.read), items)):
+        for chunk in chain.from_iterable(map(reader.read, items)):
             if isinstance(chunk, VectorshiftApiError):
                 raise chunk
             yield chunk
@@ -127,10 +125,8 @@ class AsyncChunks(AsyncIterator[StreamChunk]):
         opening = self._client.open(call)
         stream = await opening.__aenter__()
         self._opening = opening
-        if not _is_of_events(stream):
-            raise _no_events(stream, call, await adrive(_beginning(stream)))
         raw = self._run.raw
-        self._reader: Any = _LineReader() if raw else _ChunkReader(stream, call)
+        self._reader = _valid(await adrive(_reader_of(stream, call, raw)))
         self._items: Any = stream.aiter_lines() if raw else stream.aiter_events()
 
     async def _close(self) -> None:
@@ -228,26 +224,29 @@ def _is_of_a_part(chunk: StreamChunk) -> bool:
     return chunk.type == "stream" or any(name in chunk.raw for name in _OF_A_PART)
 
 
-# --- An answer that is not a stream: an error, or a server without streams ---
-
-
-def _is_of_events(stream: Stream | AsyncStream) -> bool:
-    return stream.headers.get("content-type", "").lower().startswith("text/event-stream")
-
-
-def _beginning(stream: Stream | AsyncStream) -> Generator[Any, bytes | None, bytes]:
-    """Read the beginning of a body, in steps for `drive` or `adrive`."""
+def _reader_of(
+    stream: Stream | AsyncStream, call: Call, raw: bool
+) -> Generator[Any, bytes | None, _ChunkReader | _LineReader | VectorshiftApiError]:
+    """Return the reader of a stream, in steps for `drive` or `adrive`. If the answer is not a
+    stream, because of an error or a server without streams, return the error to raise.
+    """
+    kind = stream.headers.get("content-type", "of no type")
+    if kind.lower().startswith("text/event-stream"):
+        return _LineReader() if raw else _ChunkReader(stream, call)
     body = b""
     while len(body) < _ENOUGH and (piece := (yield stream.piece())) is not None:
         body += piece
-    return body[:_ENOUGH]
-
-
-def _no_events(stream: Stream | AsyncStream, call: Call, body: bytes) -> VectorshiftApiError:
-    text = stream.redact(body.decode("utf-8", "replace"))
-    kind = stream.headers.get("content-type", "of no type")
+    text = stream.redact(body[:_ENOUGH].decode("utf-8", "replace"))
     note = f"The answer is not an event stream, but {kind}."
-    error = VectorshiftApiError(
-        stream.status_code, call.method, call.path, text, headers=stream.headers, note=note
+    return run_failure(
+        VectorshiftApiError(
+            stream.status_code, call.method, call.path, text, headers=stream.headers, note=note
+        )
     )
-    return run_failure(error)
+
+
+def _valid(reader: _ChunkReader | _LineReader | VectorshiftApiError) -> Any:
+    """Return the reader; raise the error here, where no frame has the body of the answer."""
+    if isinstance(reader, VectorshiftApiError):
+        raise reader
+    return reader

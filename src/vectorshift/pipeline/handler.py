@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from vectorshift._platform.copying import StaysInProcess
 from vectorshift.client import AsyncVectorShift, VectorShift
 from vectorshift.client.default import PinnedClients
 from vectorshift.credentials.values import masked
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["RunHandler"]
 
 
-class RunHandler:
+class RunHandler(StaysInProcess):
     """A run in the background. `Pipeline.start` returns one; with the two ids of a run, any process
     can create one.
 
@@ -98,14 +99,6 @@ class RunHandler:
         """End the run. Its status is `cancelled` from then on."""
         yield Use(self._kept)
         return (yield from runs.terminate(self.pipeline_id, self.task_id))
-
-    def __copy__(self) -> RunHandler:
-        copied = object.__new__(type(self))
-        copied.__dict__.update(self.__dict__)
-        return copied
-
-    def __deepcopy__(self, memo: object) -> RunHandler:
-        return self.__copy__()
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Raise TypeError: a pickle would lose its client, and so act for another organisation."""

@@ -11,6 +11,7 @@ import contextlib
 import os
 import threading
 import weakref
+from math import inf
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import anyio
@@ -110,22 +111,13 @@ class Pool:
         self.idle.append((self.key.clock.monotonic(), http))
         return [] if self.seats else self.drain()  # another thread has closed the pool
 
-    def drain(self) -> list[Any]:
-        """Remove and return all idle httpx clients."""
+    def drain(self, until: float = inf) -> list[Any]:
+        """Remove and return the httpx clients that were given back before a moment; else all."""
         drained: list[Any] = []
-        with contextlib.suppress(IndexError):
-            while True:
-                drained.append(self.idle.pop()[1])
-        return drained
-
-    def take_expired(self) -> list[Any]:
-        """Remove and return the httpx clients that were idle for too long."""
-        longest = self.key.clock.monotonic() - KEEPALIVE
-        expired: list[Any] = []
         with contextlib.suppress(IndexError):  # another thread was faster
-            while self.idle[0][0] < longest:
-                expired.append(self.idle.pop(0)[1])
-        return expired
+            while self.idle[0][0] < until:
+                drained.append(self.idle.pop(0)[1])
+        return drained
 
     def retire(self) -> None:
         """Take this pool out of use."""
@@ -184,7 +176,7 @@ class _Registry:
             http
             for pool in list(self.pools.values())
             if pool.key.loop is loop
-            for http in pool.take_expired()
+            for http in pool.drain(pool.key.clock.monotonic() - KEEPALIVE)
         ]
 
 
