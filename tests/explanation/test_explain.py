@@ -33,7 +33,7 @@ from vectorshift import (
 )
 from vectorshift.credentials.values import fingerprint
 from vectorshift.providers import CredentialProvider, Description, ExplicitProvider
-from vectorshift.testing import ManualClock
+from vectorshift.testing import FakeVectorShift, ManualClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -371,6 +371,16 @@ def test_a_key_that_the_api_refused_is_told_as_refused() -> None:
     report = vectorshift.explain(client=VectorShift(cached))
     assert f"The API has refused {fingerprint(KEY)} since " in report.sources[0].reason
     assert report.outcome == "unknown", "a call reads it again first"
+
+
+def test_a_key_that_the_api_accepts_again_is_no_longer_told_as_refused() -> None:
+    with FakeVectorShift() as api, VectorShift(store(KEY), base_url=api.base_url) as client:
+        with pytest.raises(errors.AuthenticationError):
+            client.request("GET", "/pipelines")
+        assert "has refused" in str(vectorshift.explain(client=client))
+        api.create_key(key=KEY)
+        client.request("GET", "/pipelines")
+        assert "refuse" not in str(vectorshift.explain(client=client))
 
 
 def test_when_a_key_expires_is_told() -> None:

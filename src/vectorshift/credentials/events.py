@@ -16,7 +16,6 @@ __all__ = [
     "Kind",
     "accepted",
     "announce",
-    "is_refused",
     "log",
     "log_safely",
     "on_event",
@@ -172,13 +171,10 @@ def accepted(credential: Credential) -> None:
         _announce("accepted", credential)
 
 
-def is_refused(credential: Credential) -> bool:
-    """Return whether the API rejected this key when it was last used."""
-    return _key(credential) in REFUSED
-
-
 def refused_since(credential: Credential) -> datetime | None:
-    """Return when the API first rejected this key in this process, or None."""
+    """Return when the API first rejected this key in this process; None if it has not, or has
+    accepted the key since.
+    """
     return REFUSED.get(_key(credential))
 
 

@@ -11,7 +11,7 @@ from vectorshift.cache.policy import passed, until_of, without_expired
 from vectorshift.cache.provider import CachingProvider
 from vectorshift.chain.chain import ProviderChain
 from vectorshift.chain.outcomes import is_missing, must_not_miss, outcome_of, stops, what_to_do
-from vectorshift.credentials.events import is_refused, refused_since
+from vectorshift.credentials.events import refused_since
 from vectorshift.credentials.guard import without
 from vectorshift.credentials.values import Credential, looks_odd
 from vectorshift.errors import CredentialError, CredentialNotFoundError
@@ -191,7 +191,7 @@ def _source(seen: Observation) -> SourceReport:
 
 def _with_credential(about: SourceReport, credential: Credential, now: float) -> SourceReport:
     expires = credential.expires_at
-    refused = _refusal(credential) if is_refused(credential) else ""
+    refused = _refusal(credential)
     refused = "" if refused in about.reason else refused  # the cache added it already
     return replace(
         about,
@@ -218,10 +218,9 @@ def _with_cache(about: SourceReport, provider: CachingProvider) -> SourceReport:
         if credential is not None and ends is not None and not passed(state.usable_until, now):
             words.append(f"The cached key is used until {ends:%Y-%m-%d %H:%M} UTC at the latest.")
     previous = without_expired(state.overlap, now).previous
-    goes_back = previous is not None and state.overlap.rejections > 0
-    if state.rejected_at is not None or state.rejections or goes_back:
+    if credential is not None:
         words.append(_refusal(credential))
-    if previous is not None and goes_back:
+    if previous is not None and state.overlap.rejections > 0:
         left = min(state.overlap.until[0] - now[0], state.overlap.until[1] - now[1])
         words.append(
             "It may not know this new key yet. Calls use the key before it, "
@@ -240,13 +239,11 @@ def _with_cache(about: SourceReport, provider: CachingProvider) -> SourceReport:
     )
 
 
-def _refusal(credential: Credential | None) -> str:
-    """Return a sentence: the API refuses this key, and since when if that is known."""
-    if credential is None:
-        return "The API refuses this key."
+def _refusal(credential: Credential) -> str:
+    """Return since when the API refuses this key, as a sentence; "" if it does not."""
     since = refused_since(credential)
     if since is None:
-        return f"The API refuses {credential.fingerprint}."
+        return ""
     return f"The API has refused {credential.fingerprint} since {since:%Y-%m-%d %H:%M} UTC."
 
 

@@ -13,7 +13,7 @@ from vectorshift._platform.copying import StaysInProcess
 from vectorshift._platform.urls import DIRECT, in_the_clear, wrong_api
 from vectorshift.chain.chain import ProviderChain
 from vectorshift.chain.coerce import as_provider
-from vectorshift.credentials.events import REFUSED, accepted, is_refused, log, refused
+from vectorshift.credentials.events import REFUSED, accepted, log, refused, refused_since
 from vectorshift.credentials.resolving import (
     DEFAULT_REQUEST,
     BaseProvider,
@@ -172,7 +172,7 @@ class KeyFlow(StaysInProcess):
             why_not = _MOVED_ON
         lookup.request = LookupRequest(rejected=credential)
         answer: Result = yield lookup
-        if not is_refused(credential):  # unless a cache has reported it
+        if refused_since(credential) is None:  # unless a cache has reported it
             refused(credential)
         resend = not why_not and _is_newer(answer, credential)
         if resend and call is not None:
