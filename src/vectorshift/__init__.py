@@ -170,11 +170,10 @@ class _Key(str):
 
         return f"'{fingerprint(str(self))}'"
 
-    def __copy__(self) -> "_Key":
+    def __deepcopy__(self, memo: object = None) -> "_Key":
         return self
 
-    def __deepcopy__(self, memo: object) -> "_Key":
-        return self
+    __copy__ = __deepcopy__
 
     def __reduce__(self) -> "tuple[object, ...]":
         from vectorshift.credentials.values import Secret
@@ -283,7 +282,7 @@ def _refuse_process_key() -> None:
 
 
 class _LoadedModules:
-    """Finds the modules of this package that were loaded before.
+    """Finds and returns the modules of this package that were loaded before.
 
     A module that is removed from `sys.modules` and imported again, or reloaded, stays the same. A
     second copy would have its own key, configuration and blocks. Calls through the first copy would
@@ -310,21 +309,19 @@ class _LoadedModules:
         from copy import copy
 
         again: ModuleSpec = copy(spec)
-        again.loader = _SameModule(module, spec)  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue]
+        again.loader = self  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue]
+        again.loader_state = module, spec
         return again
 
+    def create_module(self, spec: "ModuleSpec") -> "ModuleType":
+        """Return the module that was loaded before."""
+        module: ModuleType = spec.loader_state[0]
+        return module
 
-class _SameModule:
-    """Loads a module by returning the one that was loaded before."""
-
-    def __init__(self, module: ModuleType, spec: "ModuleSpec") -> None:
-        self._module, self._spec = module, spec
-
-    def create_module(self, spec: "ModuleSpec") -> ModuleType:
-        return self._module
-
-    def exec_module(self, module: ModuleType) -> None:
-        module.__spec__, module.__loader__ = self._spec, self._spec.loader
+    def exec_module(self, module: "Any") -> None:
+        """Give the module its own spec back: the import system has just set the new one."""
+        module.__spec__ = module.__spec__.loader_state[1]
+        module.__loader__ = module.__spec__.loader
         if module is _this:
             from vectorshift.credentials.events import log
 

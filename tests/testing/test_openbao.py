@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from vectorshift.testing import _processes as process
-from vectorshift.testing.stores import OpenBaoServer
+from vectorshift.testing.openbao import OpenBaoServer
 
 
 def is_up(address: str) -> bool:

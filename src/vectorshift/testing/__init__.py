@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from vectorshift.testing.clock import ManualClock
     from vectorshift.testing.contract import ProviderContract
     from vectorshift.testing.memory import MemoryProvider, MemoryStore
+    from vectorshift.testing.moto import MotoServer
+    from vectorshift.testing.openbao import OpenBaoServer
+    from vectorshift.testing.openbao_cluster import OpenBaoCluster
     from vectorshift.testing.records import RecordedRequest
-    from vectorshift.testing.stores import MotoServer, OpenBaoCluster, OpenBaoServer
 
 __all__ = [
     "FakeSecretsManagerAgent",
@@ -34,9 +36,9 @@ _HOME = {
     "ManualClock": "clock",
     "MemoryProvider": "memory",
     "MemoryStore": "memory",
-    "MotoServer": "stores",
-    "OpenBaoCluster": "stores",
-    "OpenBaoServer": "stores",
+    "MotoServer": "moto",
+    "OpenBaoCluster": "openbao_cluster",
+    "OpenBaoServer": "openbao",
     "ProviderContract": "contract",
     "RecordedRequest": "records",
 }

@@ -1,20 +1,20 @@
-"""Helpers to start a server in its own process: program, environment, port and end."""
+"""OpenBao's program in a process of its own: where it is, a port for it, its start and its end."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import socket
-import ssl
 import subprocess
 import sysconfig
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["binary", "context", "environment", "free_port", "terminate", "watch"]
+__all__ = ["BaoProcess", "binary", "free_port"]
 
 
 def binary() -> str:
@@ -32,14 +32,15 @@ def binary() -> str:
     return found
 
 
-def environment(home: Path, token: str) -> dict[str, str]:
-    """Return what the server sees: none of the user's settings, and the token where `ps` does not
-    show it.
-    """
-    kept = {
-        name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "TMPDIR") if name in os.environ
-    }
-    return {**kept, "HOME": str(home), "BAO_DEV_ROOT_TOKEN_ID": token}
+def _watcher(pid: int) -> subprocess.Popen[bytes]:
+    """Kill a process when this one ends: the watcher's standard input closes then."""
+    return subprocess.Popen(  # noqa: S603
+        ["/bin/sh", "-c", 'read _; kill -s KILL "$0"', str(pid)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
 
 
 def free_port() -> int:
@@ -57,35 +58,39 @@ def free_port() -> int:
             return port
 
 
-def watch(pid: int, how: str = "TERM") -> subprocess.Popen[bytes] | None:
-    """End the process when this one ends, even by SIGKILL: the watcher's standard input closes
-    then.
+class BaoProcess:
+    """OpenBao's program in a process of its own. It ends with this process, even by SIGKILL.
+
+    It sees none of the user's settings.
+
+    Args:
+        arguments: its arguments.
+        home: its folder.
+        log: the file for its output.
+        token: the root token, in the environment, where `ps` does not show it.
     """
-    if os.name != "posix":
-        return None
-    return subprocess.Popen(  # noqa: S603
-        ["/bin/sh", "-c", 'read _; kill -s "$1" "$0"', str(pid), how],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
 
+    def __init__(self, arguments: Sequence[str], home: Path, log: Path, *, token: str = "") -> None:
+        kept = {
+            name: os.environ[name]
+            for name in ("PATH", "SYSTEMROOT", "TMPDIR")
+            if name in os.environ
+        }
+        with log.open("ab") as output:
+            self.process = subprocess.Popen(  # noqa: S603
+                [binary(), *arguments],
+                cwd=home,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**kept, "HOME": str(home), "BAO_DEV_ROOT_TOKEN_ID": token},
+                start_new_session=True,  # Ctrl-C is for the parent, which ends this one in its turn
+            )
+        self._watcher = _watcher(self.process.pid) if os.name == "posix" else None
 
-def terminate(process: subprocess.Popen[Any]) -> None:
-    """End a process: kindly, and after 5 s by force."""
-    process.terminate()
-    try:
-        process.wait(5)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-def context(cacert: str | None) -> ssl.SSLContext | bool:
-    """Return how an HTTP client is to verify the server."""
-    if cacert is None:
-        return (
-            False  # plain HTTP: loading the system's CAs would take longer than the server's start
-        )
-    return ssl.create_default_context(cafile=cacert)
+    def kill(self) -> None:
+        """End the program at once, also if it is frozen."""
+        # the watcher first: afterwards, the process id may belong to another
+        for each in filter(None, (self._watcher, self.process)):
+            each.kill()
+            each.communicate()

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from vectorshift._platform.public import Self
-from vectorshift.testing._processes import terminate
 
 __all__ = ["MotoServer"]
 
@@ -216,9 +215,8 @@ class MotoServer:
     def _stop(self) -> None:
         process, self._process, self._port = self._process, None, None
         if process is not None:
-            if process.stdin is not None:
-                process.stdin.close()
-            terminate(process)
+            process.kill()
+            process.communicate()
         if self._folder is not None:
             self._folder.cleanup()
             self._folder = None

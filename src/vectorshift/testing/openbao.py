@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-import subprocess
+import ssl
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 
 from vectorshift._platform.public import Self
-from vectorshift.testing import _processes as process
+from vectorshift.testing import _processes
 
 __all__ = ["OpenBaoApi", "OpenBaoServer"]
 
@@ -25,11 +25,19 @@ class OpenBaoApi:
     """Operations of a test on OpenBao, for one server or a cluster."""
 
     root_token: str
-    _http: httpx.Client | None
-    _kv1: set[str]
+
+    def __init__(self, start_timeout: float) -> None:
+        self._start_timeout = start_timeout
+        self._http: httpx.Client | None = None
+        self._kv1: set[str] = set()
 
     @property
     def _api_address(self) -> str:
+        raise NotImplementedError
+
+    @property
+    def _log(self) -> str:
+        """The end of what the program printed."""
         raise NotImplementedError
 
     # --- Secrets ---
@@ -125,7 +133,17 @@ class OpenBaoApi:
         return True
 
     def _until(self, ready: Callable[[], bool], what: str) -> None:
-        raise NotImplementedError
+        end = time.monotonic() + self._start_timeout
+        while not ready():
+            self._check()
+            if time.monotonic() > end:
+                raise RuntimeError(
+                    f"OpenBao took longer than {self._start_timeout:g} s for {what}.\n{self._log}"
+                )
+            time.sleep(0.02)
+
+    def _check(self) -> None:
+        """Raise if there is nothing to wait for."""
 
 
 class OpenBaoServer(OpenBaoApi):
@@ -148,15 +166,12 @@ class OpenBaoServer(OpenBaoApi):
     def __init__(
         self, token: str | None = None, *, tls: bool = False, start_timeout: float = 30.0
     ) -> None:
+        super().__init__(start_timeout)
         self.root_token = token or secrets.token_urlsafe(18)
         self._tls = tls
-        self._start_timeout = start_timeout
         self._port: int | None = None
-        self._process: subprocess.Popen[bytes] | None = None
-        self._watcher: subprocess.Popen[bytes] | None = None
+        self._program: _processes.BaoProcess | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
-        self._http: httpx.Client | None = None
-        self._kv1: set[str] = set()
 
     def __repr__(self) -> str:
         return f"<OpenBaoServer {self.address if self._port else 'stopped'}>"
@@ -224,12 +239,11 @@ class OpenBaoServer(OpenBaoApi):
     # --- Its process ---
 
     def __enter__(self) -> Self:
-        binary = process.binary()
         last = ""
         for _ in range(5):  # another process may take the port before the server does
             self._folder = tempfile.TemporaryDirectory(prefix="vectorshift-openbao-")
             try:
-                self._start(binary)
+                self._start()
             except _PortTaken as taken:
                 self._stop()
                 last = str(taken)
@@ -249,9 +263,9 @@ class OpenBaoServer(OpenBaoApi):
             raise RuntimeError(_NOT_RUNNING)
         return Path(self._folder.name)
 
-    def _start(self, binary: str) -> None:
-        self._port = process.free_port()
-        config, log = self._home / "config.json", self._home / "server.log"
+    def _start(self) -> None:
+        self._port = _processes.free_port()
+        config = self._home / "config.json"
         audit = {
             "type": "file",
             "path": "counts",
@@ -260,54 +274,36 @@ class OpenBaoServer(OpenBaoApi):
         config.write_text(json.dumps({"audit": [audit]}), "utf-8")
         tls = ["-dev-tls", f"-dev-tls-cert-dir={self._home}"] if self._tls else []
         listen = f"-dev-listen-address=127.0.0.1:{self._port}"
-        with log.open("wb") as output:
-            self._process = subprocess.Popen(  # noqa: S603
-                [
-                    binary,
-                    "server",
-                    "-dev",
-                    "-dev-no-store-token",
-                    listen,
-                    f"-config={config}",
-                    *tls,
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env=process.environment(self._home, self.root_token),
-                start_new_session=True,  # Ctrl-C is for the parent, which ends this one in its turn
-            )
-        self._watcher = process.watch(self._process.pid)
-        self._until(
-            lambda: self._tls is False or Path(self.cacert or "").exists(), "its certificate"
+        self._program = _processes.BaoProcess(
+            ["server", "-dev", "-dev-no-store-token", listen, f"-config={config}", *tls],
+            self._home,
+            self._home / "server.log",
+            token=self.root_token,
         )
-        self._http = httpx.Client(verify=process.context(self.cacert), trust_env=False, timeout=10)
+        verify: ssl.SSLContext | bool = False  # the system's CAs take longer than the start
+        if self.cacert is not None:
+            self._until(Path(self.cacert).exists, "its certificate")
+            verify = ssl.create_default_context(cafile=self.cacert)
+        self._http = httpx.Client(verify=verify, trust_env=False, timeout=10)
         # Only this server knows the token, so no other that took the port can pass for it.
         self._until(lambda: self._answers("secret/config"), "the start")
 
-    def _until(self, ready: Callable[[], bool], what: str) -> None:
-        end = time.monotonic() + self._start_timeout
-        while not ready():
-            if self._process is None or self._process.poll() is not None:
-                text = (self._home / "server.log").read_text("utf-8", "replace")[-2000:]
-                raise _PortTaken(text) if "address already in use" in text else RuntimeError(text)
-            if time.monotonic() > end:
-                raise RuntimeError(
-                    f"OpenBao took longer than {self._start_timeout:g} s for {what}."
-                )
-            time.sleep(0.02)
+    @property
+    def _log(self) -> str:
+        return (self._home / "server.log").read_text("utf-8", "replace")[-2000:]
+
+    def _check(self) -> None:
+        if self._program is None or self._program.process.poll() is not None:
+            text = self._log
+            raise _PortTaken(text) if "address already in use" in text else RuntimeError(text)
 
     def _stop(self) -> None:
         http, self._http, self._port = self._http, None, None
         if http is not None:
             http.close()
-        watcher, self._watcher = self._watcher, None
-        if watcher is not None:  # before the server, whose process id may then belong to another
-            watcher.kill()
-            watcher.communicate()
-        server, self._process = self._process, None
-        if server is not None:
-            process.terminate(server)
+        program, self._program = self._program, None
+        if program is not None:
+            program.kill()
         if self._folder is not None:
             self._folder.cleanup()
             self._folder = None

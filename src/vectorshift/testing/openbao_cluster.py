@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import secrets
 import signal
 import socket
-import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,7 @@ from typing import Any
 import httpx
 
 from vectorshift._platform.public import Self
-from vectorshift.testing import _processes as process
+from vectorshift.testing._processes import BaoProcess
 from vectorshift.testing.openbao import OpenBaoApi
 
 __all__ = ["OpenBaoCluster"]
@@ -45,13 +43,12 @@ class OpenBaoCluster(OpenBaoApi):
     """
 
     def __init__(self, nodes: int = 3, *, start_timeout: float = 30.0) -> None:
+        super().__init__(start_timeout)
         self.root_token = ""
-        self._count, self._start_timeout = nodes, start_timeout
+        self._count = nodes
         self._nodes: list[_Node] = []
         self._balancer: _Balancer | None = None
         self._stack = ExitStack()
-        self._http: httpx.Client | None = None
-        self._kv1: set[str] = set()
 
     def __repr__(self) -> str:
         return f"<OpenBaoCluster {self.address if self._balancer else 'stopped'}>"
@@ -171,14 +168,13 @@ class OpenBaoCluster(OpenBaoApi):
         self._kv1.clear()
 
     def _start(self, stack: ExitStack) -> None:
-        binary = process.binary()
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vectorshift-openbao-")))
         self._http = stack.enter_context(
             httpx.Client(verify=False, trust_env=False, timeout=2)  # noqa: S501  # plain HTTP
         )
         ports = _free_ports(self._count)
         seal = base64.b64encode(secrets.token_bytes(32)).decode()
-        self._nodes = [_Node(binary, home, at, ports, seal) for at in range(self._count)]
+        self._nodes = [_Node(home, at, ports, seal) for at in range(self._count)]
         for node in self._nodes:
             stack.callback(node.kill)
             node.start()
@@ -236,15 +232,9 @@ class OpenBaoCluster(OpenBaoApi):
         sent = {"X-Vault-Token": self.root_token}
         return self._http.get(f"{node.address}/v1/secret/config", headers=sent).is_success
 
-    def _until(self, ready: Callable[[], bool], what: str) -> None:
-        end = time.monotonic() + self._start_timeout
-        while not ready():
-            if time.monotonic() > end:
-                logs = "\n".join(node.log[-1000:] for node in self._nodes)
-                raise RuntimeError(
-                    f"OpenBao took longer than {self._start_timeout:g} s for {what}.\n{logs}"
-                )
-            time.sleep(0.02)
+    @property
+    def _log(self) -> str:
+        return "\n".join(node.log[-1000:] for node in self._nodes)
 
 
 def _free_ports(count: int) -> list[int]:
@@ -265,12 +255,12 @@ def _free_ports(count: int) -> list[int]:
 class _Node:
     """One server of a cluster."""
 
-    def __init__(self, binary: str, home: Path, at: int, ports: list[int], seal: str) -> None:
+    def __init__(self, home: Path, at: int, ports: list[int], seal: str) -> None:
         self.address = f"http://127.0.0.1:{ports[at]}"
-        self._binary, self._home, self._name = binary, home, f"node{at}"
+        self._home, self._name = home, f"node{at}"
+        self._log_file = home / f"{self._name}.log"
         self.frozen = False
-        self._process: subprocess.Popen[bytes] | None = None
-        self._watcher: subprocess.Popen[bytes] | None = None
+        self._program: BaoProcess | None = None
         (home / self._name).mkdir()
         others = [f"http://127.0.0.1:{port}" for port in ports if port != ports[at]]
         config: dict[str, Any] = {
@@ -300,40 +290,30 @@ class _Node:
     @property
     def runs(self) -> bool:
         """Return whether the process was started and not killed."""
-        return self._process is not None
+        return self._program is not None
 
     @property
     def log(self) -> str:
         """The output of the server."""
-        return (self._home / f"{self._name}.log").read_text("utf-8", "replace")
+        return self._log_file.read_text("utf-8", "replace")
 
     def start(self) -> None:
         """Start the process."""
-        with (self._home / f"{self._name}.log").open("ab") as output:
-            self._process = subprocess.Popen(  # noqa: S603
-                [self._binary, "server", f"-config={self._home / self._name}.json"],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env=process.environment(self._home, ""),
-                start_new_session=True,
-            )
-        self._watcher = process.watch(self._process.pid, "KILL")
+        config = f"-config={self._home / self._name}.json"
+        self._program = BaoProcess(["server", config], self._home, self._log_file)
 
     def kill(self) -> None:
         """End the process, if it runs, also one that is frozen."""
-        for child in (self._watcher, self._process):
-            if child is not None:
-                child.kill()
-                child.communicate()
-        self._process = self._watcher = None
+        if self._program is not None:
+            self._program.kill()
+        self._program = None
         self.frozen = False
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal to the process."""
-        if self._process is None:
+        if self._program is None:
             raise RuntimeError(f"{self._name} does not run.")
-        os.kill(self._process.pid, number)
+        self._program.process.send_signal(number)
 
     def leads(self, http: httpx.Client | None) -> bool:
         """Return whether the server says that it is the leader, and serves."""
@@ -344,7 +324,7 @@ class _Node:
         return self._health(http, "standbyok=true") == 200
 
     def _health(self, http: httpx.Client | None, how: str) -> int:
-        if http is None or self._process is None:
+        if http is None or self._program is None:
             return 0
         try:
             return http.get(f"{self.address}/v1/sys/health?{how}").status_code

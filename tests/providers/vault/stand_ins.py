@@ -7,7 +7,6 @@ from __future__ import annotations
 import base64
 import json
 import ssl
-import subprocess
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -180,8 +179,7 @@ class BaoSide:
         self._kind, self.home = kind, home
         self.port = process.free_port()
         self._config = config.replace("PORT", str(self.port))
-        self._process: subprocess.Popen[bytes] | None = None
-        self._watcher: subprocess.Popen[bytes] | None = None
+        self._program: process.BaoProcess | None = None
 
     @property
     def address(self) -> str:
@@ -189,30 +187,26 @@ class BaoSide:
 
     @property
     def log(self) -> str:
-        return (self.home / f"{self._kind}.log").read_text("utf-8", "replace")
+        return self._log_file.read_text("utf-8", "replace")
+
+    @property
+    def _log_file(self) -> Path:
+        return self.home / f"{self._kind}.log"
 
     def __enter__(self) -> Self:
         file = self.home / f"{self._kind}.hcl"
         file.write_text(self._config, "utf-8")
-        with (self.home / f"{self._kind}.log").open("wb") as output:
-            self._process = subprocess.Popen(
-                [process.binary(), self._kind, f"-config={file}"],
-                cwd=self.home,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env=process.environment(self.home, ""),
-                start_new_session=True,
-            )
-        self._watcher = process.watch(self._process.pid)
+        self._program = process.BaoProcess(
+            [self._kind, f"-config={file}"], self.home, self._log_file
+        )
         return self
 
     def wait_for(self, path: str, seconds: float = 15) -> None:
         """Wait until it has logged in, so that this API path can be read through it."""
         end = time.monotonic() + seconds
         while not self._serves(path):
-            assert self._process is not None
-            assert self._process.poll() is None, self.log
+            assert self._program is not None
+            assert self._program.process.poll() is None, self.log
             assert time.monotonic() < end, self.log
             time.sleep(0.02)
 
@@ -226,7 +220,5 @@ class BaoSide:
         return answer.status_code == 200
 
     def __exit__(self, *_: object) -> None:
-        for child in (self._watcher, self._process):
-            if child is not None:
-                child.kill()
-                child.communicate()
+        if self._program is not None:
+            self._program.kill()
