@@ -48,19 +48,18 @@ class LifeTests(SourceHooks):
         elif before is not None and self.reads() != before:
             wrong = f"it read the source, as reads() went from {before} to {self.reads()}."
         wrong = wrong or _made(provider, Settings())[1]
-        if wrong:
-            probe.fault(
-                expected=(
-                    "a provider like that of make() from the settings of settings(), without "
-                    "contact. From settings without it: None, a provider or "
-                    "CredentialConfigurationError."
-                ),
-                happened=wrong,
-                mend=(
-                    "Read the settings with PluginSettings.of. Return None if they have no "
-                    "locator. Read the source only in the getter."
-                ),
-            )
+        probe.check(
+            wrong,
+            expected=(
+                "a provider like that of make() from the settings of settings(), without "
+                "contact. From settings without it: None, a provider or "
+                "CredentialConfigurationError."
+            ),
+            mend=(
+                "Read the settings with PluginSettings.of. Return None if they have no "
+                "locator. Read the source only in the getter."
+            ),
+        )
 
     def test_what_the_settings_make_finds_the_key_of_its_place(self, probe: Probe) -> None:
         """A setting that `from_settings` forgets, such as a token, fails this test."""
@@ -70,16 +69,17 @@ class LifeTests(SourceHooks):
             other = probe.new_key()
             second = probe.of_settings(self.second_settings(other))
             places["second_settings()"] = second, other
-        if wrong := _not_its_own(probe, places):
-            probe.fault(
-                expected="a provider from from_settings that finds the key of the place that the "
-                "settings name.",
-                happened=wrong,
-                mend=(
-                    "Create a new provider in each call of from_settings, and pass it all "
-                    "settings: the place, and the token for the store."
-                ),
-            )
+        probe.check(
+            _not_its_own(probe, places),
+            expected=(
+                "a provider from from_settings that finds the key of the place that the "
+                "settings name."
+            ),
+            mend=(
+                "Create a new provider in each call of from_settings, and pass it all "
+                "settings: the place, and the token for the store."
+            ),
+        )
 
     def test_two_providers_of_two_places_find_a_key_each(self, probe: Probe) -> None:
         """A process has several organisations, and so several providers of one class."""
@@ -90,18 +90,17 @@ class LifeTests(SourceHooks):
         answer = probe.ask(provider)
         if not wrong and isinstance(answer, Credential) and not has_key(answer, key):
             wrong = "the key of the other place was found, as the own one was empty."
-        if wrong:
-            probe.fault(
-                expected=(
-                    "two providers of two places to find their own key, in any order and at the "
-                    "same time."
-                ),
-                happened=wrong,
-                mend=(
-                    "Keep arguments and cached answers on the instance (self), not on its class "
-                    "or module."
-                ),
-            )
+        probe.check(
+            wrong,
+            expected=(
+                "two providers of two places to find their own key, in any order and at the "
+                "same time."
+            ),
+            mend=(
+                "Keep arguments and cached answers on the instance (self), not on its class "
+                "or module."
+            ),
+        )
 
     def test_describe_answers_without_contact_and_does_not_raise(self, probe: Probe) -> None:
         """It is called on event loops, on every walk of a chain, and by `repr`."""
@@ -144,12 +143,11 @@ class LifeTests(SourceHooks):
         credential = probe.found(provider)
         told = provider.describe()
         known = () if probe.shown_in(credential.source) is None else (credential.source,)
-        if shown := probe.shown_in(f"{told!r} {told.detail}", *known):
-            probe.fault(
-                expected="a Description without the key or another secret.",
-                happened=shown,
-                mend="Say where you look, and with what kind of access.",
-            )
+        probe.check(
+            probe.shown_in(f"{told!r} {told.detail}", *known),
+            expected="a Description without the key or another secret.",
+            mend="Say where you look, and with what kind of access.",
+        )
 
     def test_invalidate_reads_nothing_and_does_not_raise(self, probe: Probe) -> None:
         """It is called on event loops when the API has refused a key; the next read comes by
@@ -202,15 +200,14 @@ class LifeTests(SourceHooks):
                         wrong = wrong or f"asked after {what}, it gave {named(answer)}."
             except Exception as error:
                 wrong = wrong or f"{what} raised {type(error).__name__}."
-        if wrong := wrong or _closed_while_read(probe, provider):
-            probe.fault(
-                expected="a provider that can be closed at any time, twice, and asked afterwards.",
-                happened=wrong,
-                mend=(
-                    "In close(), drop only what this provider created. A running read keeps its "
-                    "own resources, and the next read creates new ones."
-                ),
-            )
+        probe.check(
+            wrong or _closed_while_read(probe, provider),
+            expected="a provider that can be closed at any time, twice, and asked afterwards.",
+            mend=(
+                "In close(), drop only what this provider created. A running read keeps its "
+                "own resources, and the next read creates new ones."
+            ),
+        )
 
 
 def _closed_while_read(probe: Probe, provider: CredentialProvider) -> str:
@@ -316,9 +313,8 @@ def _judge(probe: Probe, what: str, wrong: str, before: int | None) -> None:
     after = probe.contract.reads()
     if not wrong and before is not None and after is not None and after > before:
         wrong = f"it read the source, as reads() went from {before} to {after}."
-    if wrong:
-        probe.fault(
-            expected=f"{what} to return at once, without contact, and without raising.",
-            happened=wrong,
-            mend="Use what the provider was made with, and read nothing.",
-        )
+    probe.check(
+        wrong,
+        expected=f"{what} to return at once, without contact, and without raising.",
+        mend="Use what the provider was made with, and read nothing.",
+    )

@@ -123,13 +123,13 @@ class LoopTests(SourceHooks):
         answer, place = probe.run(lambda: _asked(probe, provider))
         if place or type(answer) is not type(unwatched) or _is_blocking_error(answer):
             probe.fault(
-                expected=(f"an async getter that awaits everything slow, with its source {state}."),
+                expected=f"an async getter that awaits everything slow, with its source {state}.",
                 happened=(
                     f"the event loop stood still: {place}."
                     if place
                     else f"watched, it gave {named(answer)}."
                 ),
-                mend=("Await, or write the sync getter instead: async callers run it in a thread."),
+                mend="Await, or write the sync getter instead: async callers run it in a thread.",
             )
 
     @pytest.mark.parametrize("state", ["found", "broken"])
@@ -139,15 +139,14 @@ class LoopTests(SourceHooks):
         """A caller that gives up gets its `CancelledError` at once, wherever the read stood."""
         provider, finds = probe.reader(state), state == "found"
         happened = probe.run(lambda: _cancelled(probe, provider, finds), patience=2 * self.patience)
-        if happened:
-            probe.fault(
-                expected="asyncio.CancelledError in a cancelled aget_credential, at once.",
-                happened=happened,
-                mend=(
-                    "Catch Exception and never BaseException or CancelledError; after clean-up,"
-                    " raise it again."
-                ),
-            )
+        probe.check(
+            happened,
+            expected="asyncio.CancelledError in a cancelled aget_credential, at once.",
+            mend=(
+                "Catch Exception and never BaseException or CancelledError; after clean-up,"
+                " raise it again."
+            ),
+        )
         probe.gives(
             provider,
             lambda answer: isinstance(answer, Credential) is finds,

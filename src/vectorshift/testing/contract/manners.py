@@ -63,12 +63,11 @@ class MannerTests(SourceHooks):
             wrong = f"its name is {provider.name!r}."
         elif provider.name in BUILT_IN and not is_ours(provider):
             wrong = f"its name, {provider.name!r}, is that of a built-in provider."
-        if wrong:
-            probe.fault(
-                expected="a name of its own, and a ttl that is a number of seconds or None.",
-                happened=wrong,
-                mend="Set name = 'acme' and ttl = 3600 on the class, or leave them out.",
-            )
+        probe.check(
+            wrong,
+            expected="a name of its own, and a ttl that is a number of seconds or None.",
+            mend="Set name = 'acme' and ttl = 3600 on the class, or leave them out.",
+        )
 
     @pytest.mark.parametrize("state", ["found", "broken", "refused"])
     def test_it_answers_in_time(self, probe: Probe, state: str) -> None:
@@ -88,16 +87,15 @@ class MannerTests(SourceHooks):
             wrong = f"it took {min(took):.2f} s."
         elif before is not None and after is not None and after - before > _TRIES * len(took):
             wrong = f"it read the source {(after - before) // len(took)} times for one answer."
-        if wrong:
-            probe.fault(
-                expected=f"an answer within {limit:g} s and {_TRIES} reads, the source {state}.",
-                happened=wrong,
-                mend=(
-                    "Set a time limit, and turn off retries in the store's library: vectorshift "
-                    "reads again. A slow source needs remote = True. For a source that is always "
-                    "slow, raise patience."
-                ),
-            )
+        probe.check(
+            wrong,
+            expected=f"an answer within {limit:g} s and {_TRIES} reads, the source {state}.",
+            mend=(
+                "Set a time limit, and turn off retries in the store's library: vectorshift "
+                "reads again. A slow source needs remote = True. For a source that is always "
+                "slow, raise patience."
+            ),
+        )
 
     @pytest.mark.parametrize("state", _STATES)
     def test_it_asks_neither_another_source_nor_a_person(self, probe: Probe, state: str) -> None:
@@ -157,15 +155,14 @@ class MannerTests(SourceHooks):
         happened = f"it changed {' and '.join(changed)}." if changed else ""
         if shown:
             happened = f"the variable {shown[0]} of the environment shows the key or a secret."
-        if happened:
-            probe.fault(
-                expected="an unchanged process.",
-                happened=happened,
-                mend=(
-                    "Return the key and put it nowhere else. Give a command its own env= and "
-                    "cwd=, and a library its settings as arguments."
-                ),
-            )
+        probe.check(
+            happened,
+            expected="an unchanged process.",
+            mend=(
+                "Return the key and put it nowhere else. Give a command its own env= and "
+                "cwd=, and a library its settings as arguments."
+            ),
+        )
 
     def test_the_key_is_left_nowhere(self, probe: Probe) -> None:
         """Not on a command line, in a file, a pickle, a thread's name, or in what it keeps."""
@@ -232,12 +229,11 @@ class MannerTests(SourceHooks):
             if declared and right[0].name not in declared:
                 other = next(iter(declared))
                 wrong = f"it is {right[0].name!r}, and PluginSettings.of is given {other!r}."
-        if wrong:
-            probe.fault(
-                expected="an entry point that leads to this class, with the name of its settings.",
-                happened=wrong,
-                mend='In pyproject.toml: [project.entry-points."vectorshift.providers"].',
-            )
+        probe.check(
+            wrong,
+            expected="an entry point that leads to this class, with the name of its settings.",
+            mend=('In pyproject.toml: [project.entry-points."vectorshift.providers"].'),
+        )
 
 
 _RUNS = ("subprocess.Popen", "os.posix_spawn", "os.exec", "os.system")

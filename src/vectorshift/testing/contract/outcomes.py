@@ -73,18 +73,16 @@ class OutcomeTests(SourceHooks):
             happened = (
                 f"after a rotation the source changed from {first.source} to {second.source}."
             )
-        if happened:
-            probe.fault(
-                expected=(
-                    "a printable place as the source, such as mine:prod/key, without key and"
-                    " version."
-                ),
-                happened=happened,
-                mend=(
-                    "Build the source from the address, not from the content; version= is a "
-                    "separate field."
-                ),
-            )
+        probe.check(
+            happened,
+            expected=(
+                "a printable place as the source, such as mine:prod/key, without key and version."
+            ),
+            mend=(
+                "Build the source from the address, not from the content; version= is a "
+                "separate field."
+            ),
+        )
 
     def test_a_source_is_the_one_that_describe_tells(self, probe: Probe) -> None:
         """`explain` shows the same source before a read as the credential after it."""

@@ -220,7 +220,7 @@ class Probe:
         return self.fault(
             expected="a Credential, or a CredentialError.",
             happened=f"{kind} was raised.",
-            mend=("Raise a CredentialError. A BaseException ends the caller's thread or process."),
+            mend="Raise a CredentialError. A BaseException ends the caller's thread or process.",
         )
 
     def run(self, main: Callable[[], Awaitable[T]], *, patience: float | None = None) -> T:
@@ -345,6 +345,11 @@ class Probe:
                     getattr(fields.get(key), "annotation", "")
                 ):
                     yield value.reveal()
+
+    def check(self, happened: str | None, *, expected: str, mend: str) -> None:
+        """Fail the test as `fault` does, if something happened that should not."""
+        if happened:
+            self.fault(expected=expected, happened=happened, mend=mend)
 
     def fault(self, *, expected: str, happened: str, mend: str) -> NoReturn:
         """Fail the test with words for the author, without a traceback, which could show a key."""

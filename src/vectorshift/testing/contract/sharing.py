@@ -122,15 +122,14 @@ class SharingTests(SourceHooks):
         with sub_reaper():
             for what, does in {"reads": read, "providers that were closed": make}.items():
                 happened = happened or _left_by(what, does)
-        if happened:
-            probe.fault(
-                expected=f"no more of anything after {_READS} reads or providers, or a few.",
-                happened=happened,
-                mend=(
-                    "Close what a getter opens, with a with block. Wait for the threads and "
-                    "processes that it starts. In close(), drop what the provider holds."
-                ),
-            )
+        probe.check(
+            happened,
+            expected=f"no more of anything after {_READS} reads or providers, or a few.",
+            mend=(
+                "Close what a getter opens, with a with block. Wait for the threads and "
+                "processes that it starts. In close(), drop what the provider holds."
+            ),
+        )
 
     @pytest.mark.skipif(not hasattr(os, "fork"), reason="This platform has no fork.")
     def test_a_forked_child_is_served(self, probe: Probe) -> None:
@@ -155,15 +154,14 @@ class SharingTests(SourceHooks):
             wrong = _of_children(child, self.patience, right=2)
             over.set()
             reading.join(self.patience)
-        if wrong:
-            probe.fault(
-                expected=f"the key, in a child that was forked {when}.",
-                happened=wrong,
-                mend=(
-                    "Create clients and connections in the getter. What you keep, also locks, "
-                    "create again in the child: os.register_at_fork(after_in_child=...)."
-                ),
-            )
+        probe.check(
+            wrong,
+            expected=f"the key, in a child that was forked {when}.",
+            mend=(
+                "Create clients and connections in the getter. What you keep, also locks, "
+                "create again in the child: os.register_at_fork(after_in_child=...)."
+            ),
+        )
 
 
 def _cached(provider: CredentialProvider) -> CachingProvider:

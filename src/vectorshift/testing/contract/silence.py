@@ -40,19 +40,18 @@ class SilenceTests(SourceHooks):
             for each in (provider, probe.provider(), *probe.made_of_settings()):
                 live(probe, each, reads=15 if state == "found" else 2)
         for line in told():
-            if shown := probe.shown_in(line, *_known(probe, provider)):
-                probe.fault(
-                    expected=(
-                        "log lines, warnings and output without the key, while every logger is at"
-                        " DEBUG: from make() and from_settings to close()."
-                    ),
-                    happened=shown,
-                    mend=(
-                        "Log the source and credential.fingerprint. Quiet a library that logs"
-                        " answers with vectorshift.plugins.quiet, and catch the output of a program"
-                        " with run_command."
-                    ),
-                )
+            probe.check(
+                probe.shown_in(line, *_known(probe, provider)),
+                expected=(
+                    "log lines, warnings and output without the key, while every logger is at"
+                    " DEBUG: from make() and from_settings to close()."
+                ),
+                mend=(
+                    "Log the source and credential.fingerprint. Quiet a library that logs"
+                    " answers with vectorshift.plugins.quiet, and catch the output of a program"
+                    " with run_command."
+                ),
+            )
 
     def test_nothing_that_prints_shows_the_key(self, probe: Probe) -> None:
         """`repr` and `str` of a provider that was read, and of its credential, are safe to show."""
@@ -63,17 +62,14 @@ class SilenceTests(SourceHooks):
             things["provider of settings()"] = made
         for what, value in things.items():
             for how in (repr, str, "{}".format):
-                if shown := probe.shown_in(
-                    printed(value, how), credential.source, probe.source(provider)
-                ):
-                    probe.fault(
-                        expected=f"a {what} that prints without the key.",
-                        happened=shown,
-                        mend=(
-                            "Leave __repr__ to the base class; give no secret as source, name or"
-                            " version."
-                        ),
-                    )
+                probe.check(
+                    probe.shown_in(printed(value, how), credential.source, probe.source(provider)),
+                    expected=f"a {what} that prints without the key.",
+                    mend=(
+                        "Leave __repr__ to the base class; give no secret as source, name or"
+                        " version."
+                    ),
+                )
 
     @pytest.mark.parametrize("state", ["removed", "broken", "refused"])
     def test_no_error_shows_the_key(self, probe: Probe, state: str) -> None:
@@ -82,18 +78,17 @@ class SilenceTests(SourceHooks):
         known = _known(probe, provider)
         for each in (provider, probe.provider()):
             for error in _errors(probe, each):
-                if shown := probe.shown_in("\n".join(error), *known):
-                    probe.fault(
-                        expected=(
-                            "an error without the key in its text, attributes, causes and frames."
-                        ),
-                        happened=shown,
-                        mend=(
-                            "Name the source and what is wrong. Raise after an except block, not "
-                            "in it: the caught exception stays reachable as __context__ and may "
-                            "hold the store's answer."
-                        ),
-                    )
+                probe.check(
+                    probe.shown_in("\n".join(error), *known),
+                    expected=(
+                        "an error without the key in its text, attributes, causes and frames."
+                    ),
+                    mend=(
+                        "Name the source and what is wrong. Raise after an except block, not "
+                        "in it: the caught exception stays reachable as __context__ and may "
+                        "hold the store's answer."
+                    ),
+                )
 
     def test_no_event_shows_the_key(self, probe: Probe) -> None:
         """The events of a first key and of a rotation."""
@@ -106,14 +101,11 @@ class SilenceTests(SourceHooks):
         finally:
             stop()
         for event in told:
-            if shown := probe.shown_in(
-                f"{event!r} {event}", event.source, *_known(probe, provider)
-            ):
-                probe.fault(
-                    expected="events without the key.",
-                    happened=shown,
-                    mend="Give no secret as source or name.",
-                )
+            probe.check(
+                probe.shown_in(f"{event!r} {event}", event.source, *_known(probe, provider)),
+                expected="events without the key.",
+                mend="Give no secret as source or name.",
+            )
 
 
 def _known(probe: Probe, provider: CredentialProvider) -> tuple[str, ...]:
